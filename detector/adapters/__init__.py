@@ -1,0 +1,1 @@
+"""One file a source format: each turns what a provider writes into canonical events."""

@@ -1,0 +1,139 @@
+"""What the configuration says of the rules: one frozen object that the judge asks, resolved per kind."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from detector.findings import (
+    LEAKED_CREDENTIAL,
+    LEAKED_SECRET,
+    OUTLIVES_TASK,
+    OVERDUE_TASK,
+    OVERLONG_CREDENTIAL,
+    REVOCATION_UNCONFIRMED,
+    RULES,
+    UNUSED_GRANT,
+    USE_AFTER_REVOCATION,
+    USE_AFTER_TERMINATION,
+    USE_BY_OTHER_WORKLOAD,
+    USE_OUTSIDE_SCOPE,
+    USE_OUTSIDE_WINDOW,
+    Severity,
+)
+from detector.times import HOUR, MINUTE, SECOND
+
+_C, _H, _M, _L = Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM, Severity.LOW
+
+
+class RulePolicy(msgspec.Struct, frozen=True):
+    """How one rule behaves.
+
+    `severity` of its evidence (None: the pattern's own), `denied` of a denied use or of a leak of a credential
+    no longer live, whether it asks for revocation, and how long a command waits when live (`hold`, ns).
+    """
+
+    enabled: bool = True
+    severity: Severity | None = None
+    denied: Severity | None = None
+    revoke: bool = False
+    hold: int = 0
+
+
+DEFAULT_RULES: Final[Mapping[str, RulePolicy]] = {
+    LEAKED_CREDENTIAL: RulePolicy(severity=_C, denied=_L, revoke=True),
+    LEAKED_SECRET: RulePolicy(severity=None),
+    USE_AFTER_TERMINATION: RulePolicy(severity=_C, denied=_M, revoke=True),
+    USE_AFTER_REVOCATION: RulePolicy(severity=_C, denied=_L, revoke=True),
+    USE_OUTSIDE_WINDOW: RulePolicy(severity=_H, denied=_L, revoke=True),
+    USE_OUTSIDE_SCOPE: RulePolicy(severity=_H, denied=_M),
+    USE_BY_OTHER_WORKLOAD: RulePolicy(severity=_C, denied=_M, revoke=True),
+    OUTLIVES_TASK: RulePolicy(severity=_H, revoke=True),
+    UNUSED_GRANT: RulePolicy(severity=_L),
+    OVERLONG_CREDENTIAL: RulePolicy(severity=_M),
+    OVERDUE_TASK: RulePolicy(severity=_M),
+    REVOCATION_UNCONFIRMED: RulePolicy(severity=_C, revoke=True),
+}
+assert tuple(DEFAULT_RULES) == RULES  # noqa: S101 - a rule without a policy would be a bug of ours
+
+
+class RuleOverride(msgspec.Struct, frozen=True):
+    """What a configuration says of one rule; None leaves it as it is."""
+
+    enabled: bool | None = None
+    severity: Severity | None = None
+    revoke: bool | None = None
+    hold: int | None = None
+
+    def over(self, base: RulePolicy) -> RulePolicy:
+        """`base` with this on top; a denied use never weighs more than a successful one."""
+        denied = base.denied
+        if self.severity is not None and denied is not None:
+            denied = min(denied, self.severity)
+        return RulePolicy(
+            enabled=base.enabled if self.enabled is None else self.enabled,
+            severity=base.severity if self.severity is None else self.severity,
+            denied=denied,
+            revoke=base.revoke if self.revoke is None else self.revoke,
+            hold=base.hold if self.hold is None else self.hold,
+        )
+
+
+class Tuning(msgspec.Struct, frozen=True):
+    """Overrides for the whole or for one kind of credential or task. Durations in nanoseconds."""
+
+    skew: int | None = None
+    linger: int | None = None
+    max_task_age: int | None = None
+    rules: Mapping[str, RuleOverride] = {}
+
+
+class Accept(msgspec.Struct, frozen=True):
+    """An `[[accept]]` entry: globs that are None match everything; evidence after `expiry` is not covered."""
+
+    reason: str
+    expiry: int
+    rule: str | None = None
+    credential: str | None = None
+    task: str | None = None
+    workload: str | None = None
+    fingerprint: str | None = None
+
+
+class KindPolicy(msgspec.Struct, frozen=True):
+    """The policy for one kind of credential of one kind of task, resolved."""
+
+    skew: int
+    linger: int
+    max_task_age: int | None
+    rules: Mapping[str, RulePolicy]
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """Everything that decides a verdict beside the events. Durations in nanoseconds."""
+
+    skew: int = 5 * SECOND
+    linger: int = 60 * SECOND
+    max_task_age: int | None = None
+    confirm: int = 5 * MINUTE
+    lateness: int = 15 * MINUTE
+    retention: int = 24 * HOUR
+    watermark_delay: int = 10 * SECOND
+    rules: Mapping[str, RulePolicy] = DEFAULT_RULES
+    kinds: Mapping[str, Tuning] = {}
+    accepts: tuple[Accept, ...] = ()
+
+    def resolve(self, credential_kind: str | None, task_kind: str | None) -> KindPolicy:
+        """The policy of a kind: what is set for the credential's kind wins over what is for the task's."""
+        skew, linger, age = self.skew, self.linger, self.max_task_age
+        rules = dict(self.rules)
+        for kind in (task_kind, credential_kind):
+            tuning = self.kinds.get(kind) if kind is not None else None
+            if tuning is None:
+                continue
+            skew = skew if tuning.skew is None else tuning.skew
+            linger = linger if tuning.linger is None else tuning.linger
+            age = age if tuning.max_task_age is None else tuning.max_task_age
+            for name, override in tuning.rules.items():
+                rules[name] = override.over(rules[name])
+        return KindPolicy(skew, linger, age, rules)

@@ -1,0 +1,132 @@
+"""The secret as a type, and its fingerprints. Nothing here, or made here, ever prints a secret."""
+
+import base64
+import binascii
+import hashlib
+import hmac
+from typing import Final, NoReturn
+
+import msgspec
+
+MIN_KEY_BYTES: Final = 16
+_CHECK_LABEL: Final = b"curfewd/check/v1"
+_MASK64: Final = (1 << 64) - 1
+
+
+class Secret:
+    """A captured secret: masked wherever it would be printed, unpicklable, comparable only by value.
+
+    Holds the secret's bytes; `reveal()` is the one way to them, so that a search for it finds every reader.
+    """
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: bytes) -> None:
+        self._value = value
+
+    def reveal(self) -> bytes:
+        """The secret itself, for hashing and checking only."""
+        return self._value
+
+    def __len__(self) -> int:
+        return len(self._value)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and hmac.compare_digest(self._value, other._value)
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+    def __repr__(self) -> str:
+        return f"‹secret:{len(self._value)}›"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Secret does not leave its process")
+
+
+def mask(rule: str, length: int) -> str:
+    """What stands in an excerpt for a secret of `length` bytes that `rule` (a pattern's id) recognised."""
+    return f"‹{rule}:{length}›"
+
+
+class DeploymentKey(msgspec.Struct, frozen=True):
+    """A deployment key: `material` of at least 16 bytes, `id` where several are in force.
+
+    `base` and `multiplier` are B and M of the rolling check: the first and second 8 bytes, big-endian,
+    lowest bit set, of HMAC-SHA-256(key, "curfewd/check/v1").
+    """
+
+    id: str
+    material: bytes
+    base: int
+    multiplier: int
+
+    @classmethod
+    def of(cls, material: bytes, key_id: str = "") -> "DeploymentKey":
+        """The key with its derived check parameters.
+
+        Raises:
+            ValueError: shorter than 16 bytes.
+        """
+        if len(material) < MIN_KEY_BYTES:
+            raise ValueError(
+                f"a deployment key needs at least {MIN_KEY_BYTES} bytes, this one has {len(material)}"
+            )
+        digest = hmac.digest(material, _CHECK_LABEL, "sha256")
+        base, multiplier = (int.from_bytes(digest[i : i + 8], "big") | 1 for i in (0, 8))
+        return cls(key_id, material, base, multiplier)
+
+    def __repr__(self) -> str:
+        return f"DeploymentKey(id={self.id!r})"
+
+    def fingerprint(self, secret: Secret) -> str:
+        """Lower-case hex of HMAC-SHA-256(key, secret)."""
+        return hmac.digest(self.material, secret.reveal(), "sha256").hex()
+
+    def check(self, secret: Secret) -> str:
+        """8 lower-case hex digits: the top 32 bits of M · Σ (bᵢ + 1) · Bⁿ⁻¹⁻ⁱ mod 2⁶⁴."""
+        rolling = 0
+        for byte in secret.reveal():
+            rolling = (rolling * self.base + byte + 1) & _MASK64
+        return f"{((rolling * self.multiplier) & _MASK64) >> 32:08x}"
+
+
+def decode_key(text: str) -> bytes:
+    """The bytes of a key written as hex or base64 (standard or URL alphabet, padding optional).
+
+    Text of an even number of hex digits is hex.
+
+    Raises:
+        ValueError: neither; the message does not hold the text.
+    """
+    compact = "".join(text.split())
+    try:
+        return bytes.fromhex(compact)
+    except ValueError:
+        pass
+    standard = compact.rstrip("=").replace("-", "+").replace("_", "/")
+    try:
+        return base64.b64decode(standard + "=" * (-len(standard) % 4), validate=True)
+    except binascii.Error:
+        raise ValueError("a deployment key is written as hex or base64") from None
+
+
+def sha256_hex(secret: Secret) -> str:
+    """Lower-case hex of SHA-256(secret). Never written to any output."""
+    return hashlib.sha256(secret.reveal()).hexdigest()
+
+
+def normal_sha256(value: str) -> str | None:
+    """Lower-case hex of a SHA-256 written as hex or base64 (GitHub's `hashed_token`), else None."""
+    hex_digits, digest_bytes = 64, 32
+    if len(value) == hex_digits:
+        try:
+            return bytes.fromhex(value).hex()
+        except ValueError:
+            return None
+    text = value.rstrip("=").replace("-", "+").replace("_", "/")
+    try:
+        digest = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return digest.hex() if len(digest) == digest_bytes else None
