@@ -119,7 +119,7 @@ class Policy(msgspec.Struct, frozen=True):
     lateness: int = 15 * MINUTE
     retention: int = 24 * HOUR
     watermark_delay: int = 10 * SECOND
-    rules: Mapping[str, RulePolicy] = DEFAULT_RULES
+    rules: Mapping[str, RulePolicy] = msgspec.field(default_factory=lambda: dict(DEFAULT_RULES))
     kinds: Mapping[str, Tuning] = {}
     accepts: tuple[Accept, ...] = ()
 
