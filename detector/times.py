@@ -5,7 +5,7 @@ so the year 9999 neither overflows nor loses a digit.
 """
 
 import datetime as dt
-import re
+import re  # short, anchored patterns over one time or duration
 from functools import lru_cache
 from typing import Final
 

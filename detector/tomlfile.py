@@ -1,6 +1,6 @@
 """TOML files with the lines of their keys, so that what is wrong can be said with where."""
 
-import re
+import re  # over the lines of a file its user wrote
 import tomllib
 from pathlib import Path
 from typing import Any

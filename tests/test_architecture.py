@@ -1,0 +1,89 @@
+"""The structure: imports run one way, modules stay small, the core has no clock, socket, logger or metric in it."""
+
+import ast
+import graphlib
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parent.parent / "detector"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+VAGUE_NAMES = {"util", "utils", "helpers", "base", "manager", "common", "misc"}
+# What decides: plain functions of values. A clock or a socket in here would make live and replay differ.
+PURE = {
+    "events",
+    "findings",
+    "policy",
+    "globs",
+    "judge",
+    "ledger",
+    "checks",
+    "scan",
+    "known",
+    "kernels",
+    "decode",
+    "leaks",
+}
+IMPURE = {
+    "time",
+    "socket",
+    "logging",
+    "random",
+    "asyncio",
+    "structlog",
+    "prometheus_client",
+    "aiokafka",
+    "requests",
+}
+
+
+def name_of(path: Path) -> str:
+    parts = ("detector", *path.relative_to(PACKAGE).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports_of(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            found.add(node.module)
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+NAMES = {name_of(path) for path in MODULES}
+
+
+def test_imports_run_one_way() -> None:
+    graph = {
+        name_of(path): (imports_of(path) & NAMES) - {name_of(path), "detector", "detector.adapters"}
+        for path in MODULES
+    }
+    order = list(graphlib.TopologicalSorter(graph).static_order())  # raises CycleError
+    assert len(order) == len(NAMES)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
+def test_a_module_fits_on_a_few_screens_and_has_a_name_that_says_something(path: Path) -> None:
+    assert path.read_text().count("\n") <= 400
+    assert path.stem not in VAGUE_NAMES
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if path.stem in PURE], ids=name_of)
+def test_what_decides_has_no_clock_socket_or_logger(path: Path) -> None:
+    assert not {name.split(".")[0] for name in imports_of(path)} & IMPURE
+
+
+def test_nothing_reaches_for_pythons_re_over_hostile_text_without_saying_why() -> None:
+    """`re` backtracks: modules that read logs and events use google-re2, or say beside the import why not."""
+    offenders = [
+        f"{path.name}:{number}"
+        for path in MODULES
+        for number, line in enumerate(path.read_text().splitlines(), start=1)
+        if line.startswith(("import re", "from re import"))
+        and not line.startswith("import re2")
+        and "#" not in line
+    ]
+    assert offenders == []
