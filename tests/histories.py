@@ -1,0 +1,351 @@
+"""Random small histories, full of the edges on which a ledger trips.
+
+Few tasks, credentials, identifiers and times, so that events meet: exactly at a boundary and a nanosecond to
+either side of it, at equal times, before the issue, on contested identifiers, on parents that go in circles.
+"""
+
+import itertools
+from functools import cache
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from hypothesis import strategies as st
+
+from detector.events import (
+    DENIED,
+    SUCCESS,
+    AnyEvent,
+    Approval,
+    Binding,
+    CredentialIssued,
+    CredentialRenewed,
+    CredentialRevoked,
+    CredentialUsed,
+    Event,
+    Grant,
+    Identifier,
+    Leak,
+    TaskEnded,
+    TaskStarted,
+)
+from detector.findings import RULES, Severity
+from detector.policy import Accept, Policy, RuleOverride, Tuning
+from detector.times import MINUTE, SECOND
+
+START: Final = 1_793_491_200 * SECOND
+TASKS: Final = ("t1", "t1", "t2", "t3")
+CREDENTIALS: Final = ("c1", "c1", "c2", "c3")
+KINDS: Final = ("ci", "cloud")
+IDENTIFIERS: Final = (
+    Identifier("hmac-sha256", "a" * 64),
+    Identifier("sha256", "a" * 64),
+    Identifier("hmac-sha256", "b" * 64, 40, "0123abcd", "k1"),
+    Identifier("hmac-sha256", "b" * 64),
+    Identifier("aws-access-key-id", "AKIAEXAMPLE"),
+)
+GLOBS: Final = ("*", "read", "read:*", "re?d", "[a-r]ead", "READ", "", "?", "*a*:*", "**x")
+VALUES: Final = (None, "read", "read:x", "reads", "READ", "[a-r]ead", "", "a", "a:b/x", "read:\n", "réd")
+NETWORKS: Final = ("10.0.0.0/8", "10.0.0.5/32", "0.0.0.0/0", "2001:db8::/32", "::/0", "10.9.9.9/8")
+ADDRESSES: Final = (
+    None,
+    "10.0.0.5",
+    "11.0.0.5",
+    "::ffff:10.0.0.5",
+    "::ffff:b00:5",
+    "2001:db8::5",
+    "2001:db9::5",
+    "cloudtrail.amazonaws.com",
+    "",
+    "10.0.0.5/8",
+    "010.0.0.5",
+)
+WORKLOADS: Final = (None, "runner-1", "runner-2", "")
+WORKLOAD_GLOBS: Final = ("runner-1", "runner-*", "*-2", "Runner-1")
+# What a log may show: each with the identifiers by which it may be registered.
+SECRETS: Final = {
+    "f1": IDENTIFIERS[0:1],
+    "f2": IDENTIFIERS[1:3],
+    "f3": (IDENTIFIERS[3], IDENTIFIERS[4]),
+    "f4": (Identifier("sha256", "f" * 64),),
+}
+
+
+FEW: Final = st.integers(0, 3)
+EITHER: Final = st.booleans()
+
+
+class History(msgspec.Struct, frozen=True):
+    """A policy, the set of events (each once), and the time up to which rules are judged."""
+
+    policy: Policy
+    events: tuple[AnyEvent, ...]
+    until: int
+
+
+def _maybe(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.none() | strategy
+
+
+class Moment(NamedTuple):
+    """A time in terms of a policy: so many minutes in, so many of its durations away, a nanosecond beside."""
+
+    minutes: int
+    first: int
+    second: int
+    sign: int
+    nudge: int
+
+
+MOMENTS: Final = st.sampled_from(
+    [Moment(*parts) for parts in itertools.product((1, 2), range(6), range(6), (1, -1), (0, 0, 0, 1, -1))]
+)
+
+
+def resolved(moment: Moment, policy: Policy) -> int:
+    """The time in nanoseconds."""
+    tunings = policy.kinds.values()
+    durations = [policy.skew, policy.linger, 0, 5 * MINUTE, MINUTE, policy.max_task_age or 0]
+    durations += [tuning.skew or 0 for tuning in tunings] + [tuning.linger or 0 for tuning in tunings]
+    first, second = (durations[step % len(durations)] for step in (moment.first, -moment.second))
+    return START + moment.minutes * MINUTE + moment.sign * first + second + moment.nudge
+
+
+@cache
+def overrides() -> st.SearchStrategy[dict[str, RuleOverride]]:
+    """What a configuration may say of a few rules."""
+    override = st.builds(
+        RuleOverride,
+        enabled=st.sampled_from((None, None, True, False)),
+        severity=_maybe(st.sampled_from(Severity)),
+        revoke=_maybe(st.booleans()),
+    )
+    return st.dictionaries(st.sampled_from(RULES), override, max_size=3)
+
+
+@cache
+def tunings() -> st.SearchStrategy[Tuning]:
+    """What a configuration may say of one kind."""
+    return st.builds(
+        Tuning,
+        skew=st.sampled_from((None, 0, 2 * SECOND, 60 * SECOND)),
+        linger=st.sampled_from((None, 0, 3 * SECOND)),
+        max_task_age=st.sampled_from((None, 0, 2 * MINUTE)),
+        rules=overrides(),
+    )
+
+
+@cache
+def accepts() -> st.SearchStrategy[Accept]:
+    """An `[[accept]]` entry."""
+    return st.builds(
+        Accept,
+        reason=st.just("known"),
+        expiry=st.sampled_from((START + MINUTE, START + 2 * MINUTE, START + 3 * MINUTE, START + 9 * MINUTE)),
+        rule=_maybe(st.sampled_from((*RULES, "use-*", "*"))),
+        credential=_maybe(st.sampled_from(("c1", "c*", "*2"))),
+        task=_maybe(st.sampled_from(("t1", "t?", "*"))),
+        workload=_maybe(st.sampled_from(("runner-*", "runner-1"))),
+        fingerprint=_maybe(st.sampled_from(("f*", "f4"))),
+    )
+
+
+KIND_TUNINGS: Final = st.dictionaries(st.sampled_from(KINDS), tunings(), max_size=2)
+ACCEPTS: Final = st.lists(accepts(), max_size=2)
+SKEWS: Final = st.sampled_from((5 * SECOND, 0, 1))
+LINGERS: Final = st.sampled_from((60 * SECOND, 0, 5 * SECOND))
+AGES: Final = st.sampled_from((None, MINUTE, 0))
+
+
+@st.composite
+def policies(draw: st.DrawFn) -> Policy:
+    """The default policy half the time; else one with tuning, kinds and accepts."""
+    if draw(EITHER):
+        return Policy()
+    rules = dict(Policy().rules)
+    for name, override in draw(overrides()).items():
+        rules[name] = override.over(rules[name])
+    return Policy(
+        skew=draw(SKEWS),
+        linger=draw(LINGERS),
+        max_task_age=draw(AGES),
+        rules=rules,
+        kinds=draw(KIND_TUNINGS),
+        accepts=tuple(draw(ACCEPTS)),
+    )
+
+
+def globs(pool: tuple[str, ...]) -> st.SearchStrategy[Any]:
+    """A list of globs, an empty one, or none at all."""
+    return _maybe(st.lists(st.sampled_from(pool), max_size=2).map(tuple))
+
+
+@cache
+def named() -> st.SearchStrategy[dict[str, Any]]:
+    """What an event calls its credential: by id, by identifier, by both; sometimes none that is known."""
+    ids = st.sampled_from((*CREDENTIALS, "c9"))
+    identifiers = st.sampled_from((*IDENTIFIERS, Identifier("jwt-id", "nobody")))
+    by_id, by_identifier = st.just(None) | ids, st.just(None) | identifiers
+    both = st.fixed_dictionaries({"credential_id": by_id, "identifier": by_identifier})
+    return st.fixed_dictionaries({"credential_id": ids}) | both.filter(lambda names: any(names.values()))
+
+
+def _about(cls: type[Event], **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries({"cls": st.just(cls), **fields})
+
+
+@cache
+def issues() -> st.SearchStrategy[dict[str, Any]]:
+    """A credential's issue, as fields without `source` and `id`."""
+    return _about(
+        CredentialIssued,
+        time=MOMENTS,
+        credential_id=st.sampled_from(CREDENTIALS),
+        task_id=st.sampled_from(("t1", "t1", "t2")),
+        identifiers=st.lists(st.sampled_from(IDENTIFIERS), min_size=1, max_size=2).map(tuple),
+        kind=st.sampled_from((None, *KINDS)),
+        not_before=_maybe(MOMENTS),
+        expires_at=_maybe(MOMENTS),
+        grants=_maybe(st.lists(st.builds(Grant, globs(GLOBS), globs(GLOBS)), max_size=2).map(tuple)),
+        approval=_maybe(st.tuples(_maybe(MOMENTS), _maybe(MOMENTS))),
+        bound_to=_maybe(st.builds(Binding, globs(WORKLOAD_GLOBS), globs(NETWORKS))),
+        revocation=st.just({"method": "none"}),
+    )
+
+
+@cache
+def starts() -> st.SearchStrategy[dict[str, Any]]:
+    """A task's start, as fields without `source` and `id`."""
+    return _about(
+        TaskStarted,
+        time=MOMENTS,
+        task_id=st.sampled_from(TASKS),
+        kind=st.sampled_from((None, *KINDS)),
+        workload=st.sampled_from(WORKLOADS),
+        parent_task_id=st.sampled_from((None, *TASKS, "t9")),
+        deadline=_maybe(MOMENTS),
+    )
+
+
+@cache
+def uses() -> st.SearchStrategy[dict[str, Any]]:
+    """A use, as fields without `source` and `id`."""
+    fields = _about(
+        CredentialUsed,
+        time=MOMENTS,
+        action=st.sampled_from(VALUES),
+        resource=st.sampled_from(VALUES),
+        outcome=st.sampled_from((SUCCESS, SUCCESS, DENIED)),
+        task_id=st.sampled_from((None, None, *TASKS, "t9")),
+        workload=st.sampled_from(WORKLOADS),
+        source_ip=st.sampled_from(ADDRESSES),
+    )
+    return st.builds(lambda name, rest: rest | name, named(), fields)
+
+
+@cache
+def records() -> st.SearchStrategy[list[dict[str, Any]]]:
+    """The leaks that one log record shows, as fields without `source` and `id`."""
+    shown = st.fixed_dictionaries(
+        {"fingerprint": st.sampled_from(tuple(SECRETS)), "severity": _maybe(st.sampled_from(Severity))}
+    )
+    return st.builds(
+        lambda when, task_id, secrets: [
+            {
+                "cls": Leak,
+                "time": when,
+                "task_id": task_id,
+                "pattern": None if secret["severity"] is None else "some-token",
+                "identifiers": SECRETS[secret["fingerprint"]],
+                "excerpt": "‹some-token:40›",
+                **secret,
+            }
+            for secret in secrets
+        ],
+        MOMENTS,
+        st.sampled_from((None, *TASKS)),
+        st.lists(shown, min_size=1, max_size=2, unique_by=lambda secret: str(secret["fingerprint"])),
+    )
+
+
+@cache
+def drafts() -> st.SearchStrategy[list[dict[str, Any]]]:
+    """One event, one log record or a burst of uses, as fields without `source` and `id`."""
+    ended = _about(TaskEnded, time=MOMENTS, task_id=st.sampled_from(TASKS))
+    renewed = st.builds(
+        lambda name, rest: rest | name, named(), _about(CredentialRenewed, time=MOMENTS, expires_at=MOMENTS)
+    )
+    revoked = st.builds(lambda name, rest: rest | name, named(), _about(CredentialRevoked, time=MOMENTS))
+    single = (starts(), ended, issues(), renewed, revoked, *[uses()] * 4)
+    one = [strategy.map(lambda draft: [draft]) for strategy in single]
+    burst = st.builds(_burst, uses(), st.sampled_from((0, 1, SECOND)))
+    return st.one_of(*one, *one, records(), records(), burst)
+
+
+USES: Final = st.lists(uses(), min_size=1, max_size=4)
+
+
+@st.composite
+def plots(draw: st.DrawFn) -> list[list[dict[str, Any]]]:
+    """The core of most histories: one task with one credential, used, and most often an end and a revocation."""
+    made = [draw(starts()) | {"task_id": "t1"}] if draw(EITHER) else []
+    issue = draw(issues()) | {"credential_id": "c1", "task_id": "t1"}
+    if draw(EITHER):  # never expires, so that more depends on the rest
+        issue["expires_at"] = None
+    made.append(issue)
+    made += [use | {"credential_id": "c1"} for use in draw(USES)]
+    if draw(FEW):
+        made.append({"cls": TaskEnded, "time": draw(MOMENTS), "task_id": "t1"})
+    if draw(EITHER):
+        made.append({"cls": CredentialRevoked, "time": draw(MOMENTS), "credential_id": "c1"})
+    return [[draft] for draft in made]
+
+
+def _burst(draft: dict[str, Any], step: int) -> list[dict[str, Any]]:
+    """More uses than a finding shows, `step` nanoseconds apart."""
+    return [draft | {"after": step * number} for number in range(23)]
+
+
+def _event(draft: dict[str, Any], policy: Policy, source: str, number: int) -> AnyEvent:
+    fields: dict[str, Any] = {
+        name: resolved(value, policy) if isinstance(value, Moment) else value for name, value in draft.items()
+    }
+    cls = fields.pop("cls")
+    fields["time"] += fields.pop("after", 0)
+    if fields.get("approval") is not None:
+        fields["approval"] = Approval(
+            *(None if side is None else resolved(side, policy) for side in fields["approval"])
+        )
+    made: AnyEvent = cls(source=source, id=str(number), **fields)
+    return made
+
+
+PLOTS: Final = plots()
+DRAFTS: Final = st.lists(drafts(), max_size=12)
+POLICIES: Final = policies()
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> History:
+    """A history of a handful of events and log records, most of them about one credential."""
+    policy = draw(POLICIES)
+    made = (draw(PLOTS) if draw(FEW) else []) + draw(DRAFTS)
+    events: list[AnyEvent] = []
+    for number, group in enumerate(made):
+        if group[0]["cls"] is Leak:  # all that one record shows has the record's source and id
+            events += [_event(draft, policy, "log", number) for draft in group]
+        else:  # two sources that number their events alike
+            events += [
+                _event(draft, policy, "ab"[place % 2], place // 2)
+                for place, draft in enumerate(group, 1000 * number)
+            ]
+    latest = max((event.time for event in events), default=START)
+    until = latest if draw(EITHER) else resolved(draw(MOMENTS), policy)
+    return History(policy, tuple(events), until)
+
+
+@st.composite
+def arrivals(draw: st.DrawFn, events: tuple[AnyEvent, ...]) -> list[AnyEvent]:
+    """The events in any order, some of them more than once."""
+    again = draw(st.lists(st.sampled_from(events), max_size=6)) if events else []
+    shuffled: list[AnyEvent] = draw(st.permutations([*events, *again]))
+    return shuffled
