@@ -1,0 +1,61 @@
+"""Fields of a provider's JSON, read strictly: what is wrong is named by its path, never by its value."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from detector.deadletters import BAD_TIME, FUTURE_TIME, MISSING_FIELD, WRONG_FIELD, bad
+from detector.events import MAX_FUTURE
+from detector.stamps import log_time
+
+
+def find(record: Mapping[str, Any], path: str) -> Any:
+    """What stands at a dotted path; None if nothing does or something on the way is no object."""
+    value: Any = record
+    for name in path.split("."):
+        if not isinstance(value, Mapping):
+            return None
+        value = value.get(name)
+    return value
+
+
+def text(record: Mapping[str, Any], path: str) -> str:
+    """Non-empty text; a number is taken as its digits, as ids come either way.
+
+    Raises:
+        BadRecordError: it is missing, empty, or neither.
+    """
+    value = maybe_text(record, path)
+    if value is None:
+        raise bad(MISSING_FIELD, path)
+    return value
+
+
+def maybe_text(record: Mapping[str, Any], path: str) -> str | None:
+    """Text, or None where it is missing, null or empty.
+
+    Raises:
+        BadRecordError: it is neither text nor a whole number.
+    """
+    value = find(record, path)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if value is not None and not isinstance(value, str):
+        raise bad(WRONG_FIELD, path)
+    return value or None
+
+
+def time(record: Mapping[str, Any], path: str, now: int | None = None) -> int:
+    """A time in any style that `log_time` reads; with `now`, at most 10 minutes ahead of it.
+
+    Raises:
+        BadRecordError: it is missing, no time, or too far in the future.
+    """
+    value = find(record, path)
+    if value is None or value == "":
+        raise bad(MISSING_FIELD, path)
+    read = log_time(value)
+    if read is None:
+        raise bad(BAD_TIME, path, "not a time in a style that is known")
+    if now is not None and read > now + MAX_FUTURE:
+        raise bad(FUTURE_TIME, path)
+    return read
