@@ -1,0 +1,64 @@
+"""Checksums and structure that vendors put into their tokens, so that a match can be told from a look-alike."""
+
+import binascii
+import string
+from typing import Final
+
+from detector.jwt import base64url
+
+# Digits, upper case, lower case: the order of GitHub's Base62, zero-padded to six
+# (GitHub blog, "Behind GitHub's new authentication token formats", 2021-04-05).
+_BASE62: Final = (string.digits + string.ascii_uppercase + string.ascii_lowercase).encode()
+_CHECK_DIGITS: Final = 6
+_BODY: Final = 36
+
+# libmacaroons' binary format, version 2: a version byte, then packets of type, length, data.
+_MACAROON_V2: Final = 2
+_LOCATION, _IDENTIFIER = 1, 2
+_INDEX_HOSTS: Final = frozenset(b".".join(parts) for parts in ((b"pypi", b"org"), (b"test", b"pypi", b"org")))
+_MORE: Final = 0x80  # the bit of a varint that says another byte follows
+
+
+def crc32_base62(body: bytes) -> bytes:
+    """CRC-32 of `body` in six base-62 digits, as GitHub's and npm's tokens end in."""
+    rest = binascii.crc32(body)
+    digits = bytearray()
+    for _ in range(_CHECK_DIGITS):
+        rest, digit = divmod(rest, len(_BASE62))
+        digits.append(_BASE62[digit])
+    return bytes(reversed(digits))
+
+
+def has_crc32(token: bytes) -> bool:
+    """Whether what follows the first `_` is 36 characters, the last six the CRC-32 of the thirty before."""
+    body = token.partition(b"_")[2]
+    return len(body) == _BODY and crc32_base62(body[:-_CHECK_DIGITS]) == body[-_CHECK_DIGITS:]
+
+
+def is_index_macaroon(token: bytes) -> bool:
+    """Whether `pypi-…` is a macaroon whose location is the Python package index, or its test instance.
+
+    Warehouse documentation, "Implementing token scanning"; libmacaroons, "format v2".
+    """
+    raw = base64url(token.partition(b"-")[2])
+    if not raw or raw[0] != _MACAROON_V2:
+        return False
+    location = _packet(raw, 1, _LOCATION)
+    if location is None or location[0] not in _INDEX_HOSTS:
+        return False
+    identifier = _packet(raw, location[1], _IDENTIFIER)
+    return identifier is not None and len(identifier[0]) > 0
+
+
+def _packet(raw: bytes, at: int, kind: int) -> tuple[bytes, int] | None:
+    """The data of the packet of that kind at `at`, and where the next begins; None if there is none whole."""
+    header = raw[at : at + 3]
+    if len(header) < 3 or header[0] != kind:  # noqa: PLR2004 - type, and one or two bytes of length
+        return None
+    length, start = header[1], at + 2
+    if length & _MORE:
+        if header[2] & _MORE:
+            return None  # 16 KiB and more: no token
+        length, start = (length & ~_MORE) | header[2] << 7, at + 3
+    data = raw[start : start + length]
+    return (data, start + length) if len(data) == length else None

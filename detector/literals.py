@@ -1,0 +1,100 @@
+"""Reading a regex's text: its literals and its groups, without compiling it (RE2 and Go syntax)."""
+
+from collections.abc import Iterator
+from typing import Final
+
+_QUANTIFIERS: Final = frozenset("*?{")
+_SPECIAL: Final = frozenset(".^$|()[]{}*+?\\")
+
+
+def capture_groups(regex: str) -> list[int]:
+    """Where each capturing group opens, in order: offsets of their `(`."""
+    groups = []
+    for offset, token in _tokens(regex):
+        if token != "(":  # noqa: S105 - a token of a regex
+            continue
+        rest = regex[offset + 1 : offset + 4]
+        if (
+            not rest.startswith("?")
+            or rest.startswith("?P<")
+            or (rest.startswith("?<") and rest[2:3] not in "=!")
+        ):
+            groups.append(offset)
+    return groups
+
+
+def name_group(regex: str, offset: int) -> str:
+    """The regex with the group that opens at `offset` named `secret`, whatever it was called."""
+    body = offset + 1
+    if regex[body : body + 1] == "?":
+        body = regex.index(">", body) + 1
+    return f"{regex[: offset + 1]}?P<secret>{regex[body:]}"
+
+
+def longest_literal(regex: str) -> str:
+    """The longest run of plain characters that stands in the regex (one of several alternatives, perhaps)."""
+    longest = run = ""
+    for offset, token in _tokens(regex):
+        following = regex[offset + len(token) : offset + len(token) + 1]
+        plain = token if token not in _SPECIAL and len(token) == 1 else ""
+        if token[0] == "\\" and len(token) == 2 and not token[1].isalnum():  # noqa: PLR2004 - an escaped mark
+            plain = token[1]
+        if not plain or (following in _QUANTIFIERS and following):
+            run = ""
+            continue
+        run += plain
+        longest = max(longest, run, key=len)
+    return longest
+
+
+def _tokens(regex: str) -> Iterator[tuple[int, str]]:
+    """Offset and text of each character, escape, class, group opening (`(`) and counted repeat."""
+    at = 0
+    while at < len(regex):
+        size = _token_size(regex, at)
+        yield at, "(" if regex[at] == "(" else regex[at : at + size]
+        at += size
+
+
+def _token_size(regex: str, at: int) -> int:
+    char = regex[at]
+    if char == "\\":
+        return 2
+    if char == "[":
+        return _class_size(regex, at)
+    if char == "{":
+        end = regex.find("}", at)
+        counted = end > 0 and set(regex[at + 1 : end]) <= set("0123456789,")
+        return end + 1 - at if counted else 1
+    if regex.startswith("(?", at):
+        return _opening_size(regex, at)
+    return 1
+
+
+def _opening_size(regex: str, at: int) -> int:
+    """Of `(?:`, `(?i)`, `(?i:`, `(?P<name>`, `(?<name>`: all that is no regex yet."""
+    for end in range(at + 2, len(regex)):
+        char = regex[end]
+        if char in ":>":
+            return end + 1 - at
+        if char == ")":
+            return end - at
+    return len(regex) - at
+
+
+def _class_size(regex: str, at: int) -> int:
+    end = at + 1
+    if regex[end : end + 1] == "^":
+        end += 1
+    if regex[end : end + 1] == "]":
+        end += 1
+    while end < len(regex):
+        if regex[end] == "\\":
+            end += 2
+        elif regex.startswith("[:", end):
+            end = max(end + 2, regex.find(":]", end) + 2)
+        elif regex[end] == "]":
+            return end + 1 - at
+        else:
+            end += 1
+    return len(regex) - at

@@ -1,0 +1,49 @@
+"""What `curfewd patterns list` and `patterns test` print."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from detector.findings import Severity
+from detector.pattern_examples import check_examples
+from detector.patterns import Pattern
+
+_STYLES = {
+    Severity.CRITICAL: "bold red",
+    Severity.HIGH: "red",
+    Severity.MEDIUM: "yellow",
+    Severity.LOW: "dim",
+}
+
+
+def list_patterns(patterns: Sequence[Pattern], console: Console) -> None:
+    """A table of the patterns: id, family, name, severity, keywords, reference."""
+    table = Table("id", "family", "name", "severity", "keywords", "reference", box=None, pad_edge=False)
+    for pattern in patterns:
+        table.add_row(
+            Text(pattern.id, no_wrap=True),
+            Text(pattern.family),
+            Text(pattern.name),
+            Text(pattern.severity.label, style=_STYLES[pattern.severity]),
+            Text(" ".join(pattern.keywords)),
+            Text(pattern.reference),
+        )
+    console.print(table)
+    families = len({pattern.family for pattern in patterns})
+    console.print(f"{len(patterns)} patterns in {families} families")
+
+
+def test_patterns(patterns: Sequence[Pattern], console: Console) -> bool:
+    """Run the examples and near misses, print what fails and where; whether all hold."""
+    failures = check_examples(patterns)
+    for failure in failures:
+        console.print(Text(str(failure)), soft_wrap=True)
+    examples = sum(len(pattern.examples) for pattern in patterns)
+    near_misses = sum(len(pattern.near_misses) for pattern in patterns)
+    verdict = Text(f"{len(failures)} failed", "bold red") if failures else Text("all hold", "green")
+    console.print(
+        Text(f"{len(patterns)} patterns, {examples} examples, {near_misses} near misses: ") + verdict
+    )
+    return not failures

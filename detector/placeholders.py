@@ -1,0 +1,93 @@
+"""What only stands where a secret would: masks, templates, documentation's words, keyboard sequences.
+
+Words have six letters or more: in random base-62 text of forty characters one of six letters turns up once in
+tens of millions, one of four (`test`) every few thousand.
+"""
+
+import itertools
+import string
+from typing import Final
+
+_WORDS: Final = (
+    b"example",
+    b"placeholder",
+    b"changeme",
+    b"change_me",
+    b"change-me",
+    b"changeit",
+    b"redacted",
+    b"replaceme",
+    b"replace_me",
+    b"replace-me",
+    b"your_token",
+    b"your-token",
+    b"yourtoken",
+    b"your_api",
+    b"your-api",
+    b"yourapi",
+    b"your_secret",
+    b"your-secret",
+    b"yoursecret",
+    b"your_password",
+    b"your-password",
+    b"yourpassword",
+    b"your_key",
+    b"your-key",
+    b"foobar",
+    b"deadbeef",
+    b"notasecret",
+    b"not_a_secret",
+)
+_MASKS: Final = (b"****", b"....", b"####", "…".encode(), "•••".encode(), "‹".encode())
+_TEMPLATES: Final = (b"${", b"{{", b"$(", b"<%", b"%(")
+_WRAPPED: Final = ((b"<", b">"), (b"[", b"]"), (b"{", b"}"), (b"%", b"%"), (b"__", b"__"))
+_NAME: Final = frozenset((string.ascii_letters + string.digits + "_").encode())
+_CROSSES: Final = (b"xxxx", b"XXXX")
+_LONG: Final = 256  # bytes; base64 of binary this long holds runs of `A` that mean nothing
+_SLOT: Final = 64  # bytes; what is longer and in brackets is a document, not a slot to fill in
+_RUN: Final = 8  # bytes of one sequence (`abcdefgh`, `12345678`)
+_FEW: Final = 3  # distinct bytes
+
+
+def is_placeholder(secret: bytes) -> bool:
+    """Whether this is a mask, a template, a word of documentation or a sequence, and so no secret."""
+    lowered = secret.lower()
+    if any(mask in lowered for mask in _MASKS) or any(word in lowered for word in _WORDS):
+        return True
+    if any(template in secret for template in _TEMPLATES) or _is_reference(secret):
+        return True
+    if len(secret) > _LONG:
+        return False
+    if any(crosses in secret for crosses in _CROSSES):
+        return True
+    if len(secret) > _FEW and len(set(secret)) <= _FEW:
+        return True
+    return _is_sequence(lowered)
+
+
+def _is_reference(secret: bytes) -> bool:
+    """`$NAME`, `<name>`, `%NAME%`, `__NAME__`: a variable or a slot to fill in."""
+    if secret[:1] == b"$" and len(secret) > 1 and _NAME.issuperset(secret[1:]) and not secret[1:2].isdigit():
+        return True
+    return any(
+        _SLOT >= len(secret) > len(opening) + len(closing)
+        and secret.startswith(opening)
+        and secret.endswith(closing)
+        for opening, closing in _WRAPPED
+    )
+
+
+def _is_sequence(lowered: bytes) -> bool:
+    """Whether runs of one repeated, or of ascending or descending characters, make up half of it, or one is long."""
+    total = longest = run = 0
+    step: int | None = None
+    for before, after in itertools.pairwise(lowered):
+        difference = after - before
+        if difference == step and difference in (-1, 0, 1):
+            run += 1
+        else:
+            total += run + 1 if run + 1 >= _FEW + 1 else 0
+            step, run = difference, 1 if difference in (-1, 0, 1) else 0
+        longest = max(longest, run + 1)
+    total += run + 1 if run + 1 >= _FEW + 1 else 0
+    return longest >= _RUN or 2 * total >= len(lowered) > _RUN
