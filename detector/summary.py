@@ -1,0 +1,115 @@
+"""What one replay read and found, in numbers: `summary.json`, and the figures in the person's summary."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import msgspec
+
+from detector.findings import Command, Finding, Severity
+
+
+class SourceRead(msgspec.Struct, frozen=True):
+    """What was read of one source (a file as the user named it): its format, records and bytes (decompressed)."""
+
+    source: str
+    format: str
+    records: int
+    bytes: int
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """All numbers of one replay.
+
+    `findings_by_severity` has the accepted ones in it, `accepted` counts them. `unresolved` counts by source the
+    uses and events that name no known credential. `conflicts` counts identifiers claimed by two credentials.
+    `until` and `durations` are the time judged up to (ns) and seconds by stage; only the durations may differ
+    between two runs over the same input.
+    """
+
+    read: tuple[SourceRead, ...] = ()
+    events: Mapping[str, int] = {}
+    findings_by_rule: Mapping[str, int] = {}
+    findings_by_severity: Mapping[str, int] = {}
+    accepted: int = 0
+    plain: int = 0
+    escalated: int = 0
+    dead_letters: Mapping[str, int] = {}
+    unresolved: Mapping[str, int] = {}
+    conflicts: int = 0
+    warnings: tuple[str, ...] = ()
+    durations: Mapping[str, float] = {}
+
+    @property
+    def records(self) -> int:
+        """Records read in all."""
+        return sum(one.records for one in self.read)
+
+    @property
+    def bytes(self) -> int:
+        """Bytes read in all, decompressed."""
+        return sum(one.bytes for one in self.read)
+
+    def record(self) -> dict[str, Any]:
+        """The JSON of `summary.json`, every mapping in the order of its keys."""
+        return {
+            "records": {
+                "by_source": _by(self.read, "source", "records"),
+                "by_format": _formats(self.read, "records"),
+            },
+            "bytes": {
+                "by_source": _by(self.read, "source", "bytes"),
+                "by_format": _formats(self.read, "bytes"),
+            },
+            "events": _sorted(self.events),
+            "findings": {
+                "by_rule": _sorted(self.findings_by_rule),
+                "by_severity": {
+                    severity.label: self.findings_by_severity.get(severity.label, 0)
+                    for severity in sorted(Severity, reverse=True)
+                },
+                "accepted": self.accepted,
+            },
+            "commands": {"plain": self.plain, "escalated": self.escalated},
+            "dead_letters": _sorted(self.dead_letters),
+            "unresolved": _sorted(self.unresolved),
+            "conflicts": self.conflicts,
+            "warnings": list(self.warnings),
+            "durations": {name: round(seconds, 3) for name, seconds in self.durations.items()},
+        }
+
+
+def _sorted(counts: Mapping[str, int]) -> dict[str, int]:
+    return dict(sorted(counts.items()))
+
+
+def _by(read: Iterable[SourceRead], key: str, value: str) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    for one in read:
+        counts[getattr(one, key)] += getattr(one, value)
+    return _sorted(counts)
+
+
+def _formats(read: Iterable[SourceRead], value: str) -> dict[str, int]:
+    return _by(read, "format", value)
+
+
+class Verdicts(msgspec.Struct, frozen=True):
+    """The counts of findings and commands that a summary takes."""
+
+    by_rule: Mapping[str, int]
+    by_severity: Mapping[str, int]
+    accepted: int
+    plain: int
+    escalated: int
+
+
+def verdicts(findings: Sequence[Finding], commands: Sequence[Command]) -> Verdicts:
+    """Counts the findings and commands of a run."""
+    return Verdicts(
+        by_rule=Counter(one.rule for one in findings),
+        by_severity=Counter(one.severity.label for one in findings),
+        accepted=sum(one.accepted is not None for one in findings),
+        plain=sum(not one.escalated for one in commands),
+        escalated=sum(one.escalated for one in commands),
+    )
