@@ -112,21 +112,16 @@ def _used(piece: Evidence, say: Say, when: str) -> str:
     return words + (": " + " ".join(deed) if deed else "")
 
 
-def _live(finding: Finding, time: int) -> bool:
-    credential = finding.credential
-    if credential is None:
-        return False
-    revoked = credential.revoked is not None and time >= credential.revoked
-    return not revoked and (credential.expires_at is None or time <= credential.expires_at)
+def _how(leak: Leak) -> str:
+    return f", encoded as {' in '.join(leak.encodings)}," if leak.encodings else ""
 
 
 def _leaked_credential(finding: Finding, piece: Evidence, _: Patterns, say: Say) -> str:
     leak = piece.event
     if not isinstance(leak, Leak):
         return f"{_who(finding, say)} was printed in a log"
-    state = "while it worked" if _live(finding, piece.time) else "when it no longer worked"
-    how = f", encoded as {' in '.join(leak.encodings)}," if leak.encodings else ""
-    return f"{_who(finding, say)} was printed{how} in a log {state}: {place_of(leak, say)}"
+    state = f" ({say(piece.detail, _HANDLE)})" if piece.detail else ""
+    return f"{_who(finding, say)} was printed{_how(leak)} in a log{state}: {place_of(leak, say)}"
 
 
 def _leaked_secret(finding: Finding, piece: Evidence, patterns: Patterns, say: Say) -> str:
@@ -135,10 +130,9 @@ def _leaked_secret(finding: Finding, piece: Evidence, patterns: Patterns, say: S
     what = pattern.name if pattern else say(finding.patterns[0]) if finding.patterns else "secret"
     if not isinstance(leak, Leak):
         return f"Unregistered {what} was printed in a log"
-    how = f", encoded as {' in '.join(leak.encodings)}," if leak.encodings else ""
     task = f" of task {say(leak.task_id)}" if leak.task_id else ""
     where = f"the log{task}" if task else "a log"
-    return f"Unregistered {what} was printed{how} in {where}: {place_of(leak, say)}"
+    return f"Unregistered {what} was printed{_how(leak)} in {where}: {place_of(leak, say)}"
 
 
 def _after_termination(finding: Finding, piece: Evidence, _: Patterns, say: Say) -> str:

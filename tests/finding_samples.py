@@ -113,7 +113,8 @@ def issued(**fields: Any) -> CredentialIssued:
 def evidence_of(rule: str) -> Evidence:
     """The evidence that a rule's finding rests on."""
     if rule in {LEAKED_CREDENTIAL, LEAKED_SECRET}:
-        return Evidence(ISSUED + MINUTE, leak(), Severity.CRITICAL)
+        detail = "live when it was shown" if rule == LEAKED_CREDENTIAL else ""
+        return Evidence(ISSUED + MINUTE, leak(), Severity.CRITICAL, detail)
     if rule in {UNUSED_GRANT, OVERLONG_CREDENTIAL}:
         return Evidence(ENDED + MINUTE, issued(), Severity.LOW, "grant 2 of 3 never used")
     if rule == OVERDUE_TASK:

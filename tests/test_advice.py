@@ -49,11 +49,9 @@ def test_the_title_tells_the_gravest_evidence_not_the_first() -> None:
 
 def test_a_leak_says_where_how_and_whether_it_mattered() -> None:
     assert title(made.finding(LEAKED_CREDENTIAL)) == (
-        "Token cred-7 of task release-4711 was printed, encoded as base64, in a log while it worked: "
+        "Token cred-7 of task release-4711 was printed, encoded as base64, in a log (live when it was shown): "
         "logs/release-4711.log line 214"
     )
-    dead = msgspec.structs.replace(made.CREDENTIAL, revoked=made.ISSUED)
-    assert "when it no longer worked" in title(made.finding(LEAKED_CREDENTIAL, credential=dead))
 
 
 def test_a_leaked_secret_names_its_pattern_and_brings_the_patterns_advice() -> None:
