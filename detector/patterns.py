@@ -120,10 +120,11 @@ def distinct(patterns: Iterable[Pattern]) -> tuple[Pattern, ...]:
     """
     seen: dict[str, Pattern] = {}
     for pattern in patterns:
-        other = seen.setdefault(pattern.id, pattern)
-        if other is not pattern:
+        if pattern.id in seen:
+            other = seen[pattern.id]
             where = f"{other.path}:{other.line}" if other.line is not None else other.path
             raise pattern.error(f"the id is taken by {where or 'another pattern'}")
+        seen[pattern.id] = pattern
     return tuple(seen.values())
 
 

@@ -98,19 +98,35 @@ class PatternScanner:
         return _best(candidates)
 
     def _regions(self, data: bytes) -> dict[int, list[Region]]:
+        """Where to search for each source, by its number."""
         regions: dict[int, list[Region]] = {}
+        flood: tuple[Region, set[int]] | None = None
         for start, end in _pieces(data):
             hits = self._prefilter.scan(data, start, end)
             if hits.flooded:
-                lowered = data[max(0, start - REACH) : end + REACH].lower()
-                for number, source in enumerate(self._sources):
-                    if source.may_be_in(lowered):
-                        regions.setdefault(number, []).append((start, end))
+                # Pieces in a row are one region: matches that adjoin each other all along depend on the first.
+                (low, _), numbers = flood or ((start, end), set())
+                flood = (low, end), numbers | self._in_flood(data, start, end)
                 continue
+            if flood is not None:
+                _add(regions, *flood)
+                flood = None
             for expression, at in hits.found:
                 number = self._source_of[expression]
-                regions.setdefault(number, []).append(self._sources[number].region(data, at))
+                _add(regions, self._sources[number].region(data, at), (number,))
+        if flood is not None:
+            _add(regions, *flood)
         return regions
+
+    def _in_flood(self, data: bytes, start: int, end: int) -> set[int]:
+        """The sources that may have a match which touches data[start:end]."""
+        lowered = data[max(0, start - MAX_MATCH - REACH) : end + MAX_MATCH + REACH].lower()
+        return {number for number, source in enumerate(self._sources) if source.may_be_in(lowered)}
+
+
+def _add(regions: dict[int, list[Region]], region: Region, numbers: Iterable[int]) -> None:
+    for number in numbers:
+        regions.setdefault(number, []).append(region)
 
 
 def _pieces(data: bytes) -> Iterator[Region]:
