@@ -1,0 +1,104 @@
+"""The benchmarks' command line; see README.md."""
+
+import argparse
+import importlib
+import sys
+
+from benchmarks import compare, first_finding, memory_bench, peers, replay_bench, tables
+from benchmarks.corpus import MB, Spec, generate
+
+
+def _corpus(options: argparse.Namespace) -> None:
+    made = generate(_spec(options), peers.DATA)
+    print(
+        f"{made.folder}: {made.bytes() / MB:.1f} MB in {len(made.files())} files, {len(made.truth())} planted"
+    )
+
+
+def _spec(options: argparse.Namespace) -> Spec:
+    return Spec.of(options.size, options.seed, clean=options.clean, density=options.density)
+
+
+def _compare(options: argparse.Namespace) -> None:
+    spec = _spec(options)
+    only = set(options.only.split(",")) if options.only else set()
+    ours = replay_bench.rows(spec, options.known) if not only or "curfewd" in only else []
+    made = compare.compare(spec, only - {"curfewd"} if only != {"curfewd"} else {"none"}, ours)
+    corpus = generate(spec, peers.DATA)
+    for row in made.rows:
+        name = row.scanner.replace(" ", "-").replace(",", "")
+        replay_bench.write_misses(corpus, row, corpus.folder / f"misses-{name}.txt")
+    text = tables.comparison(made)
+    print(text)
+    tables.save(
+        compare.RESULTS,
+        options.name or f"compare-{options.size:g}MB{'-clean' if spec.clean else ''}",
+        text,
+        tables.slim(made),
+    )
+
+
+def _memory(options: argparse.Namespace) -> None:
+    times = [int(part) for part in options.times.split(",")]
+    made = memory_bench.memory(options.base, times, options.known, options.seed)
+    text = memory_bench.report(made)
+    print(text)
+    tables.save(compare.RESULTS, "memory", text, made)
+
+
+def _first_finding(options: argparse.Namespace) -> None:
+    del options
+    made = first_finding.first_finding()
+    text = first_finding.report(made)
+    print(text)
+    tables.save(compare.RESULTS, "first-finding", text, made)
+
+
+def _ledger(options: argparse.Namespace) -> None:
+    del options
+    importlib.import_module("benchmarks.ledger_curve").main()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+
+    def corpus_options(command: argparse.ArgumentParser, size: float) -> None:
+        command.add_argument("--size", type=float, default=size, help="MB of log text")
+        command.add_argument("--seed", type=int, default=7)
+        command.add_argument("--clean", action="store_true", help="plant nothing: false positives only")
+        command.add_argument("--density", type=float, default=1.0, help="times 2,000 secrets in 200 MB")
+
+    one = commands.add_parser("corpus", help="only generate the corpus")
+    corpus_options(one, 200)
+    one.set_defaults(run=_corpus)
+    one = commands.add_parser("compare", help="curfewd and its peers on one corpus")
+    corpus_options(one, 200)
+    one.add_argument("--known", type=int, default=1_000_000, help="registered credentials")
+    one.add_argument("--only", default="", help="scanners, with commas: curfewd,gitleaks,...")
+    one.add_argument("--name", default="", help="of the result files")
+    one.set_defaults(run=_compare)
+    one = commands.add_parser("memory", help="peak memory of replay on little and on much log")
+    one.add_argument("--base", type=int, default=100, help="MB")
+    one.add_argument("--times", default="1,10,100", help="names for each file")
+    one.add_argument("--known", type=int, default=100_000)
+    one.add_argument("--seed", type=int, default=7)
+    one.set_defaults(run=_memory)
+    commands.add_parser("ledger", help="cost of an event").set_defaults(run=_ledger)
+    commands.add_parser("first-finding", help="from clone to first finding").set_defaults(run=_first_finding)
+    return parser
+
+
+def main(arguments: list[str]) -> None:
+    """Runs one benchmark, or each of them if none is named."""
+    for one in (
+        [arguments]
+        if arguments
+        else [["compare"], ["compare", "--clean"], ["memory"], ["ledger"], ["first-finding"]]
+    ):
+        options = _parser().parse_args(one)
+        options.run(options)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

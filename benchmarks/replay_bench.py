@@ -1,0 +1,178 @@
+"""curfewd replay on the corpus: with every pattern, and with a registry of known task credentials.
+
+The registry is a file of `credential.issued` events in which the corpus' registered secrets hide among as many
+made-up fingerprints as asked. Reading it is measured apart: a run on the registry alone is taken off.
+"""
+
+import os
+import random
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import orjson
+
+from benchmarks import compare, measure
+from benchmarks.compare import Row
+from benchmarks.corpus import REGISTERED, Corpus, Spec, generate
+from benchmarks.matching import Hit
+from benchmarks.peers import DATA
+from detector import __version__
+from detector.secrets import DeploymentKey, Secret
+
+LEAKS: Final = frozenset({"leaked-secret", "leaked-credential"})
+_MONTH: Final = "2026-11"
+_CHUNK: Final = 50_000  # events made at a time
+
+
+def curfewd() -> str:
+    """The command as it is installed beside this interpreter."""
+    return str(Path(sys.executable).with_name("curfewd"))
+
+
+def deployment_key(seed: int) -> bytes:
+    """The key of a benchmark: made from the seed, so that a corpus can be read again."""
+    return random.Random(f"deployment key {seed}").randbytes(32)
+
+
+def registry(corpus: Corpus, known: int) -> Path:
+    """A file of `known` `credential.issued` events, each with its `length` and `check`."""
+    path = corpus.folder / f"registry-{known}.jsonl"
+    marker = path.with_suffix(".done")
+    if marker.exists() and marker.read_bytes() == (corpus.folder / "spec.json").read_bytes():
+        return path
+    rng = random.Random(corpus.spec.seed + 1)
+    key = DeploymentKey.of(deployment_key(corpus.spec.seed))
+    secrets = [Secret(row.secret.encode()) for row in corpus.truth() if row.family == REGISTERED]
+    places = dict(zip(rng.sample(range(max(known, len(secrets))), len(secrets)), secrets, strict=True))
+    with path.open("wb") as out:
+        for start in range(0, max(known, len(secrets)), _CHUNK):
+            numbers = range(start, min(start + _CHUNK, max(known, len(secrets))))
+            out.write(b"".join(_issued(n, places.get(n), key, rng) for n in numbers))
+    marker.write_bytes((corpus.folder / "spec.json").read_bytes())
+    return path
+
+
+def _issued(number: int, secret: Secret | None, key: DeploymentKey, rng: random.Random) -> bytes:
+    if secret is None:
+        value, check = f"{rng.getrandbits(256):064x}", f"{rng.getrandbits(32):08x}"
+        length = (32, 33, 36, 40, 43, 64)[number % 6]
+    else:
+        value, check, length = key.fingerprint(secret), key.check(secret), len(secret)
+    minute = number // 60 % (24 * 60)
+    time = f"{_MONTH}-18T{minute // 60:02d}:{minute % 60:02d}:{number % 60:02d}Z"
+    return orjson.dumps(
+        {
+            "specversion": "1.0",
+            "type": "credential.issued",
+            "source": "bench/issuer",
+            "id": f"i{number}",
+            "time": time,
+            "data": {
+                "credential_id": f"c{number}",
+                "task_id": f"job-{number // 4}",
+                "kind": "token",
+                "expires_at": f"{_MONTH}-25T00:00:00Z",
+                "identifiers": [{"scheme": "hmac-sha256", "value": value, "length": length, "check": check}],
+            },
+        }
+    ) + b"\n"  # fmt: skip
+
+
+def replay(paths: list[Path], out: Path, seed: int, prefix: list[str], cores: int | None) -> measure.Run:
+    """Measures one replay; `cores` None: all of them."""
+    shutil.rmtree(out, ignore_errors=True)
+    pinned = [] if cores is None else ["taskset", "--cpu-list", f"0-{cores - 1}"]
+    command = [*prefix, *pinned, curfewd(), "replay", "--out", str(out), *map(str, paths)]
+    done = measure.run(command, env={"CURFEWD_KEY": deployment_key(seed).hex()})
+    if done.exit_code:
+        raise RuntimeError(f"replay failed: exit {done.exit_code}\n{done.output}")
+    return done
+
+
+def read_hits(corpus: Corpus, out: Path) -> Iterator[Hit]:
+    """The leaks of a replay's findings: one hit for each place a finding names."""
+    for line in (out / "findings.jsonl").read_bytes().splitlines():
+        finding: dict[str, Any] = orjson.loads(line)
+        if finding["finding_info"]["analytic"]["uid"] not in LEAKS:
+            continue
+        rules = finding["unmapped"].get("patterns") or ["known credential"]
+        unplaced = max(finding["count"] - len(finding["evidences"]), 0)
+        for n, evidence in enumerate(finding["evidences"]):
+            data = evidence["data"]
+            name = Path(data["source"]).name
+            at = data.get("line") or _line_of(corpus.logs / name, data.get("offset", 0))
+            yield Hit(name, at, at, rules[0], None, 0 if n else unplaced)
+
+
+def _line_of(path: Path, offset: int) -> int:
+    return path.read_bytes().count(b"\n", 0, offset) + 1
+
+
+def rows(spec: Spec, known: int) -> list[Row]:
+    """The table's lines for curfewd: patterns alone, then with the registry, on one core and on all."""
+    corpus = generate(spec, DATA)
+    events = registry(corpus, known)
+    with tempfile.TemporaryDirectory(dir=DATA) as scratch:
+        bench = _Bench(corpus, Path(scratch) / "out", measure.offline())
+        warm = Path(scratch) / "warm.log"
+        warm.write_bytes(corpus.files()[0].read_bytes()[:1_000_000])
+        bench.replay([warm], None)  # fills the caches of compiled code
+        made = [bench.row([corpus.logs], None, compare.Subject("curfewd, patterns alone", __version__))]
+        for cores in (1, None):
+            where = f"{os.cpu_count()} cores" if cores is None else "1 core"
+            name = f"curfewd, {known:,} known credentials, {where}"
+            alone = bench.replay([events], cores)
+            total = bench.row(
+                [events, corpus.logs], cores, compare.Subject(name, __version__, "registry read included")
+            )
+            made += [total, _less(total, alone, f"{name}, log only")]
+    return made
+
+
+class _Bench:
+    """Replays of one corpus, in one scratch folder."""
+
+    def __init__(self, corpus: Corpus, out: Path, prefix: list[str]) -> None:
+        self.corpus = corpus
+        self.out = out
+        self.prefix = prefix
+
+    def replay(self, paths: list[Path], cores: int | None) -> measure.Run:
+        """Measures one replay of `paths`."""
+        return replay(paths, self.out, self.corpus.spec.seed, self.prefix, cores)
+
+    def row(self, paths: list[Path], cores: int | None, subject: compare.Subject) -> Row:
+        """Measures one replay of `paths` and scores its findings."""
+        print(f"measuring {subject.scanner} ...", flush=True)
+        done = self.replay(paths, cores)
+        return compare.row(subject, self.corpus, done, read_hits(self.corpus, self.out))
+
+
+def _less(total: Row, base: measure.Run, name: str) -> Row:
+    """The same run less what reading the registry alone costs (start-up included)."""
+    cpu, wall = max(total.cpu - base.cpu, 1e-9), max(total.wall - base.wall, 1e-9)
+    notes = f"less a run on the registry alone ({base.wall:.1f} s, {base.cpu:.1f} CPU-s)"
+    rate = total.size / 1e6 / cpu
+    return msgspec.structs.replace(total, scanner=name, cpu=cpu, wall=wall, rate=rate, notes=notes)
+
+
+def write_misses(corpus: Corpus, found: Row, path: Path) -> None:
+    """What was missed and what was reported for nothing, line by line: for people who write patterns.
+
+    It shows secrets, so `path` belongs under the folder that git does not know.
+    """
+    lines = {file.name: file.read_bytes().split(b"\n") for file in corpus.files()}
+    with path.open("w", encoding="utf-8") as out:
+        for row in found.score.missed:
+            text = lines[row.file][row.line - 1].decode(errors="replace")
+            out.write(
+                f"MISSED {row.family} {row.encoding} {row.context} {row.carrier}/{row.block} {row.file}:{row.line}\n    {text[:400]}\n"
+            )
+        for hit in found.score.false_hits:
+            text = lines[hit.file][hit.line - 1].decode(errors="replace") if hit.file in lines else ""
+            out.write(f"FALSE {hit.rule} {hit.file}:{hit.line}\n    {text[:400]}\n")
