@@ -53,14 +53,8 @@ class Summary(msgspec.Struct, frozen=True):
     def record(self) -> dict[str, Any]:
         """The JSON of `summary.json`, every mapping in the order of its keys."""
         return {
-            "records": {
-                "by_source": _by(self.read, "source", "records"),
-                "by_format": _formats(self.read, "records"),
-            },
-            "bytes": {
-                "by_source": _by(self.read, "source", "bytes"),
-                "by_format": _formats(self.read, "bytes"),
-            },
+            "records": _by_source(self.read, "records"),
+            "bytes": _by_source(self.read, "bytes"),
             "events": _sorted(self.events),
             "findings": {
                 "by_rule": _sorted(self.findings_by_rule),
@@ -83,15 +77,12 @@ def _sorted(counts: Mapping[str, int]) -> dict[str, int]:
     return dict(sorted(counts.items()))
 
 
-def _by(read: Iterable[SourceRead], key: str, value: str) -> dict[str, int]:
-    counts: Counter[str] = Counter()
+def _by_source(read: Iterable[SourceRead], field: str) -> dict[str, dict[str, int]]:
+    """Counts of each source by format; a folder of logs and events has files of several."""
+    counts: dict[str, Counter[str]] = {}
     for one in read:
-        counts[getattr(one, key)] += getattr(one, value)
-    return _sorted(counts)
-
-
-def _formats(read: Iterable[SourceRead], value: str) -> dict[str, int]:
-    return _by(read, "format", value)
+        counts.setdefault(one.source, Counter())[one.format] += getattr(one, field)
+    return {source: _sorted(formats) for source, formats in sorted(counts.items())}
 
 
 class Verdicts(msgspec.Struct, frozen=True):

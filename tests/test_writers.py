@@ -68,8 +68,8 @@ def test_the_four_files(tmp_path: Path) -> None:
 def test_the_summary_counts_by_source_and_format(tmp_path: Path) -> None:
     write(tmp_path)
     summary = json.loads((tmp_path / "summary.json").read_text())
-    assert summary["records"] == {"by_source": {"a.log": 3, "b.log": 3}, "by_format": {"cri": 2, "text": 4}}
-    assert summary["bytes"] == {"by_source": {"a.log": 25, "b.log": 30}, "by_format": {"cri": 20, "text": 35}}
+    assert summary["records"] == {"a.log": {"cri": 2, "text": 1}, "b.log": {"text": 3}}
+    assert summary["bytes"] == {"a.log": {"cri": 20, "text": 5}, "b.log": {"text": 30}}
     assert summary["events"] == {"credential.used": 1, "task.started": 2}
     assert sum(summary["findings"]["by_severity"].values()) == len(made.all_rules())
     assert list(summary["findings"]["by_severity"]) == ["critical", "high", "medium", "low"]
