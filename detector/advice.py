@@ -30,6 +30,9 @@ from detector.findings import (
 from detector.wording import Clean, counted, moment, span, visible
 
 _SHORT: Final = 64  # characters of a name in a title
+_ACRONYMS: Final = frozenset(
+    {"api", "aws", "gcp", "iam", "jwt", "mtls", "oidc", "ssh", "sts", "svid", "tls", "x509"}
+)
 _HANDLE: Final = 200  # characters of a revocation handle
 
 
@@ -83,8 +86,14 @@ def _who(finding: Finding, say: Say) -> str:
     task = finding.task.task_id if finding.task else credential.task_id if credential else None
     if credential is None:
         return f"Task {say(task or finding.key)}"
-    kind = say(credential.kind, 24) or "credential"
-    return f"{kind[0].upper()}{kind[1:]} {say(credential.credential_id)} of task {say(task)}"
+    return f"{_noun(say(credential.kind, 24))} {say(credential.credential_id)} of task {say(task)}"
+
+
+def _noun(kind: str) -> str:
+    """A credential's kind as a sentence begins with it: `aws-session` is an AWS session."""
+    first, _, rest = (kind or "credential").replace("_", "-").partition("-")
+    first = first.upper() if first.lower() in _ACRONYMS else first[:1].upper() + first[1:]
+    return f"{first} {rest.replace('-', ' ')}".rstrip()
 
 
 def place_of(leak: Leak, say: Say) -> str:

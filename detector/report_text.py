@@ -17,7 +17,7 @@ from detector.events import Leak
 from detector.findings import Command, Finding, Severity
 from detector.identity import sparing
 from detector.summary import Summary
-from detector.wording import Clean, cleaner_of, counted, moment, size, visible
+from detector.wording import Clean, cleaner_of, counted, period, size, visible
 
 _STYLES: Final = {
     Severity.CRITICAL: "bold red",
@@ -130,16 +130,10 @@ def _words(finding: Finding, report: Report) -> tuple[str, Clean]:
 def _finding(finding: Finding, report: Report) -> Iterator[_Block]:
     title, clean = _words(finding, report)
     yield _Block("  ● ", Text(title), _STYLES[finding.severity])
-    facts = [finding.rule, moment(finding.first_seen)]
-    if finding.count > 1:
-        facts.append(f"{finding.count:,} times, last {moment(finding.last_seen)}")
-    task = finding.task
-    if task is not None:
-        facts += [
-            f"{name} {visible(clean(value), 40)}"
-            for name, value in (("kind", task.kind), ("owner", task.owner))
-            if value
-        ]
+    facts = [finding.rule + (f" ×{finding.count:,}" if finding.count > 1 else "")]
+    facts.append(period(finding.first_seen, finding.last_seen))
+    if finding.task is not None and finding.task.owner:
+        facts.append(f"owner {visible(clean(finding.task.owner), 40)}")
     yield _Block("    ", Text(" · ".join(facts), "dim"))
     event = lead(finding).event
     if isinstance(event, Leak) and finding.severity >= Severity.MEDIUM:

@@ -82,6 +82,15 @@ def moment(time: int) -> str:
     return format_rfc3339(time - time % SECOND).replace("T", " ")
 
 
+def period(first: int, last: int) -> str:
+    """Two times, the second as short as it can be: `2026-03-14 09:26:53Z`, `2026-03-14 09:26:53–11:20:00Z`."""
+    start, end = moment(first), moment(last)
+    if start == end:
+        return start
+    date = len("2026-03-14 ")
+    return f"{start[:-1]}–{end[date:]}" if start[:date] == end[:date] else f"{start[:-1]} – {end}"
+
+
 def size(amount: float) -> str:
     """Bytes in decimal units: `812 B`, `1.4 MB`."""
     index = 0

@@ -33,6 +33,16 @@ def test_a_use_after_the_end_says_who_when_and_from_where() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [(None, "Credential"), ("aws-session", "AWS session"), ("github_app_token", "Github app token")],
+)
+def test_a_kind_begins_the_sentence(kind: str | None, words: str) -> None:
+    credential = msgspec.structs.replace(made.CREDENTIAL, kind=kind)
+    finding = made.finding(USE_AFTER_TERMINATION, credential=credential)
+    assert title(finding).startswith(f"{words} cred-7 of task")
+
+
 def test_a_denied_use_was_only_tried() -> None:
     piece = Evidence(made.USED, made.use(outcome=DENIED, workload=None), Severity.MEDIUM)
     finding = made.finding(USE_AFTER_TERMINATION, severity=Severity.MEDIUM, evidences=(piece,))

@@ -51,7 +51,7 @@ def test_a_finding_is_told_with_its_title_rule_time_owner_and_excerpt() -> None:
         "",
         "CRITICAL (1)",
         f"  ● {title}",
-        "    leaked-credential · 2026-03-14 09:07:53Z · kind ci · owner release-team",
+        "    leaked-credential · 2026-03-14 09:07:53Z · owner release-team",
         "    │ TOKEN=‹github-pat-classic:40› done",
         "",
     ]

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detector.times import DAY, HOUR, MILLISECOND, MINUTE, SECOND
-from detector.wording import cleaner_of, counted, moment, size, span, visible
+from detector.wording import cleaner_of, counted, moment, period, size, span, visible
 from tests import finding_samples as made
 
 
@@ -25,6 +25,12 @@ from tests import finding_samples as made
 )
 def test_a_duration_in_its_two_greatest_units(duration: int, text: str) -> None:
     assert span(duration) == text
+
+
+def test_a_period_does_not_repeat_the_date() -> None:
+    assert period(made.ENDED, made.ENDED + SECOND // 10) == "2026-03-14 09:26:53Z"
+    assert period(made.ENDED, made.ENDED + HOUR) == "2026-03-14 09:26:53–10:26:53Z"
+    assert period(made.ENDED, made.ENDED + DAY) == "2026-03-14 09:26:53 – 2026-03-15 09:26:53Z"
 
 
 def test_times_sizes_counts() -> None:
