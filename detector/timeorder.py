@@ -1,0 +1,110 @@
+"""Items in the order of their time: a plain list while there are few, O(log n) when there are many.
+
+An item is a tuple that begins with its key (a time in nanoseconds, then what breaks ties); what follows the
+key is payload and is never compared, because `put` takes no second item with the same key.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any, Final, TypeAlias
+
+from sortedcontainers import SortedList
+
+_FEW: Final = 256  # inserting into a list this long costs less than a sorted list's bookkeeping
+
+Item: TypeAlias = tuple[Any, ...]
+
+
+class TimeOrder:
+    """Tuples in order. `width` fields of each are its key."""
+
+    __slots__ = ("_items", "width")
+
+    def __init__(self, width: int) -> None:
+        self.width = width
+        self._items: Any = []
+
+    def put(self, item: Item) -> bool:
+        """Adds an item unless one with its key is there; says whether it was added."""
+        items = self._items
+        key = item[: self.width]
+        if type(items) is list:
+            if not items or items[-1] < key:  # nearly always: events come nearly in order
+                items.append(item)
+            else:
+                at = bisect_left(items, key)
+                if at < len(items) and items[at][: self.width] == key:
+                    return False
+                items.insert(at, item)
+            if len(items) > _FEW:
+                self._items = SortedList(items)
+            return True
+        if items[-1] < key or self.find(key) is None:
+            items.add(item)
+            return True
+        return False
+
+    def find(self, key: Item) -> Item | None:
+        """The first item that begins with `key`, which may be shorter than the width."""
+        items = self._items
+        if type(items) is list:
+            at = bisect_left(items, key)
+            item: Item | None = items[at] if at < len(items) else None
+        else:
+            item = next(items.irange(key), None)
+        return item if item is not None and item[: len(key)] == key else None
+
+    def take(self, key: Item) -> Item | None:
+        """Removes the item with this whole key and gives it, None if there is none."""
+        item = self.find(key)
+        if item is not None:
+            if type(self._items) is list:
+                del self._items[bisect_left(self._items, key)]
+            else:
+                self._items.remove(item)
+        return item
+
+    def between(self, low: int, high: int) -> Iterator[Item]:
+        """The items with low <= time <= high, in order; lazily, so do not change it meanwhile."""
+        items = self._items
+        if type(items) is list:
+            return islice(items, bisect_left(items, (low,)), bisect_left(items, (high + 1,)))
+        found: Iterator[Item] = items.irange((low,), (high + 1,), (True, False))
+        return found
+
+    def at_most(self, time: int) -> Item | None:
+        """The last item at or before `time`."""
+        items = self._items
+        if type(items) is list:
+            at = bisect_left(items, (time + 1,))
+            return items[at - 1] if at else None
+        last: Item | None = next(items.irange(None, (time + 1,), (True, False), reverse=True), None)
+        return last
+
+    def after(self, time: int) -> Item | None:
+        """The first item later than `time`."""
+        items = self._items
+        if type(items) is list:
+            at = bisect_left(items, (time + 1,))
+            return items[at] if at < len(items) else None
+        first: Item | None = next(items.irange((time + 1,)), None)
+        return first
+
+    @property
+    def first(self) -> Item:
+        """The first item; there must be one."""
+        item: Item = self._items[0]
+        return item
+
+    @property
+    def last(self) -> Item:
+        """The last item; there must be one."""
+        item: Item = self._items[-1]
+        return item
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __iter__(self) -> Iterator[Item]:
+        return iter(self._items)
