@@ -186,7 +186,7 @@ FAMILIES: Final[tuple[Family, ...]] = (
     Family("npm", "NPM_TOKEN", lambda r: formats.crc_base62("npm_", r), "GitHub changelog 2021-09-23, npm token format"),
     Family("pypi", "TWINE_PASSWORD", formats.pypi_macaroon, "PyPI help, API tokens; pypitoken docs"),
     Family("rubygems", "GEM_HOST_API_KEY", _of("rubygems_", HEX, 48), "RubyGems guides, API key scopes"),
-    Family("crates-io", "CARGO_REGISTRY_TOKEN", _of("cio", BASE62, 32), "crates.io source, token prefix"),
+    Family("cargo", "CARGO_REGISTRY_TOKEN", _of("cio", BASE62, 32), "Cargo registry source, token prefix"),
     Family("docker-pat", "DOCKER_PASSWORD", _of("dckr_pat_", BASE64URL, 27), "Docker docs, Access tokens"),
     Family("terraform-cloud", "TF_TOKEN_app_terraform_io", _terraform_cloud, "HCP Terraform docs, API tokens"),
     Family("anthropic", "ANTHROPIC_API_KEY", _of("sk-ant-api03-", BASE64URL, 93, "AA"), "Anthropic docs, API keys"),

@@ -174,9 +174,9 @@ def _read_logspecter(corpus: Corpus, report: Path, output: str) -> Iterator[Hit]
     del corpus, output
     for row in json.loads(report.read_bytes())["findings"]:
         places = {(row["source"], row["line"])}
-        for sample in row["sample_locations"]:
-            source, line, *_ = re.split(r":(?=\d)", sample)
-            places.add((source, int(line)))
+        for sample in row["sample_locations"]:  # file:line:column, or file:line and a path within its JSON
+            if place := re.match(r"(.+?):(\d+)(?!\d)", sample):
+                places.add((place[1], int(place[2])))
         unplaced = max(row["occurrences"] - len(places), 0)
         for n, (source, line) in enumerate(sorted(places)):
             yield Hit(_name(source), line, line, row["rule_id"], row["secret"], 0 if n else unplaced)
@@ -205,9 +205,19 @@ def _read_detect_secrets(corpus: Corpus, report: Path, output: str) -> Iterator[
     # It shows SHA-1 of what it found instead of the text; the planted texts are recognised by theirs.
     known = {_sha1(text): text for row in corpus.truth() for text in (row.secret, row.text)}
     for name, rows in json.loads(report.read_bytes())["results"].items():
+        newlines = _line_ends(corpus.logs / name)
         for row in rows:
-            line = row["line_number"]
+            # It takes a lone carriage return, which GitLab's section marks have, for the end of a line.
+            line = newlines[min(row["line_number"], len(newlines)) - 1]
             yield Hit(_name(name), line, line, row["type"], known.get(row["hashed_secret"]))
+
+
+def _line_ends(path: Path) -> list[int]:
+    """For each line as Python's text files count them, the line as line feeds alone count them, from 1."""
+    ends = []
+    for number, line in enumerate(path.read_bytes().split(b"\n"), 1):
+        ends += [number] * (1 + line.removesuffix(b"\r").count(b"\r"))
+    return ends
 
 
 def _sha1(text: str) -> str:

@@ -167,12 +167,14 @@ def write_misses(corpus: Corpus, found: Row, path: Path) -> None:
     It shows secrets, so `path` belongs under the folder that git does not know.
     """
     lines = {file.name: file.read_bytes().split(b"\n") for file in corpus.files()}
+
+    def shown(file: str, line: int) -> str:
+        here = lines.get(file, [])
+        return here[line - 1].decode(errors="replace")[:400] if 0 < line <= len(here) else "(no such line)"
+
     with path.open("w", encoding="utf-8") as out:
         for row in found.score.missed:
-            text = lines[row.file][row.line - 1].decode(errors="replace")
-            out.write(
-                f"MISSED {row.family} {row.encoding} {row.context} {row.carrier}/{row.block} {row.file}:{row.line}\n    {text[:400]}\n"
-            )
+            what = f"{row.family} {row.encoding} {row.context} {row.carrier}/{row.block}"
+            out.write(f"MISSED {what} {row.file}:{row.line}\n    {shown(row.file, row.line)}\n")
         for hit in found.score.false_hits:
-            text = lines[hit.file][hit.line - 1].decode(errors="replace") if hit.file in lines else ""
-            out.write(f"FALSE {hit.rule} {hit.file}:{hit.line}\n    {text[:400]}\n")
+            out.write(f"FALSE {hit.rule} {hit.file}:{hit.line}\n    {shown(hit.file, hit.line)}\n")
