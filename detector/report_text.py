@@ -74,8 +74,9 @@ def print_report(report: Report, console: Console) -> None:
         lines = block.text.wrap(console, max(console.width - len(block.first), 20)) or [Text()]
         for index, line in enumerate(lines):
             line.rstrip()
-            before = Text(block.first if index == 0 else " " * len(block.first), block.first_style)
-            whole = before.append_text(line)
+            # Appended, since the style that a Text begins with covers all that is appended to it.
+            whole = Text().append(block.first if index == 0 else " " * len(block.first), block.first_style)
+            whole.append_text(line)
             whole.rstrip()
             console.print(whole, soft_wrap=True)
 
@@ -177,7 +178,7 @@ def _read(report: Report, *, timed: bool) -> Iterator[_Block]:
     summary = report.summary
     sources = len({one.source for one in summary.read})
     what = f"{counted(sources, 'source')}, {counted(summary.records, 'record')}, {size(summary.bytes)}"
-    seconds = summary.durations.get("total", 0.0)
+    seconds = sum(summary.durations.values())
     if timed and seconds > 0:
         what += f" in {seconds:.1f} s ({size(summary.bytes / seconds)}/s)"
     formats: dict[str, int] = {}

@@ -5,6 +5,7 @@ With `--svg FILE` the same output is drawn as the picture in the README.
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -48,8 +49,10 @@ def draw(target: Path) -> int:
         console = Console(record=True, width=WIDTH, file=nowhere, force_terminal=True, highlight=False)
         console.print(Text(line(), "bold"), "\n")
         console.print(Text.from_ansi(run.stdout))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        console.save_svg(str(target), title="curfewd", unique_id="curfewd")
+        picture = console.export_svg(title="curfewd", unique_id="curfewd")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # Rich links a font on the net; the reader's own monospaced one does as well.
+    target.write_text(re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL))
     return run.returncode
 
 

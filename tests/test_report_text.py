@@ -106,11 +106,19 @@ def test_accepted_findings_stand_apart_and_do_not_alarm() -> None:
 
 
 def test_without_a_terminal_neither_colour_nor_anything_that_differs_between_runs() -> None:
-    quick, slow = (Summary(read=SUMMARY.read, durations={"total": seconds}) for seconds in (0.1, 9.0))
+    quick, slow = (
+        Summary(read=SUMMARY.read, durations={"logs": seconds - 0.05, "judging": 0.05})
+        for seconds in (0.1, 9.0)
+    )
     texts = [shown(report(made.all_rules(), summary=one)) for one in (quick, slow)]
     assert texts[0] == texts[1]
     assert "\x1b" not in texts[0]
     assert "in 9.0 s" in shown(report([], summary=slow), terminal=True)
+
+
+def test_colour_marks_the_severity_and_leaves_the_sentence_plain() -> None:
+    text = shown(report([made.finding(OUTLIVES_TASK)]), width=200, terminal=True)
+    assert "\x1b[31m  ● \x1b[0mToken cred-7 of task" in text
 
 
 def hostile(text: str) -> Finding:
