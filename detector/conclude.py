@@ -1,10 +1,11 @@
 """From the tallies to findings and commands."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from detector.accepts import Subject, accepted_until, covering, reason_for
 from detector.account import Account, Policies, Task
+from detector.events import Leak
 from detector.evidence import Ask, Entry, Request, SealedTally, Tally
 from detector.explain import explain
 from detector.findings import (
@@ -132,10 +133,23 @@ def _momentary(moment: Moment, account: Account) -> tuple[Evidence, ...]:
 
 
 def secret_finding(
-    fingerprint: str, tally: Tally | SealedTally, accepts: Sequence[Accept], lineage: Lineage
+    fingerprint: str,
+    tally: Tally | SealedTally,
+    accepts: Sequence[Accept],
+    lineage: Lineage,
+    tasks: Mapping[str, Task],
 ) -> Finding:
-    """The finding about a leaked secret that nobody registered."""
-    covers = covering(accepts, Subject(LEAKED_SECRET, fingerprint=fingerprint))
+    """The finding about a leaked secret that nobody registered; its task is the one that showed it first."""
+    shown = tally.earliest()
+    where = shown[0].event.task_id if isinstance(shown[0].event, Leak) else None
+    task = tasks.get(where) if where is not None else None
+    subject = Subject(
+        LEAKED_SECRET,
+        task=where,
+        workload=workload_of(task) if task is not None else None,
+        fingerprint=fingerprint,
+    )
+    covers = covering(accepts, subject)
     return Finding(
         rule=LEAKED_SECRET,
         key=fingerprint,
@@ -143,7 +157,8 @@ def secret_finding(
         first_seen=tally.first,
         last_seen=tally.last,
         severity=tally.severity,
-        evidences=_evidences(LEAKED_SECRET, tally.earliest(), None, lineage),
+        evidences=_evidences(LEAKED_SECRET, shown, None, lineage),
+        task=task_facts(task) if task is not None else None,
         fingerprint=fingerprint,
         patterns=tally.patterns,
         accepted=reason_for(covers, tally.last),

@@ -105,7 +105,7 @@ class Ledger:
             for finding in credential_findings(account, accepts, lineage, until)
         ]
         found += [
-            secret_finding(fingerprint, tally, accepts, lineage)
+            secret_finding(fingerprint, tally, accepts, lineage, self._tasks)
             for fingerprint, tally in self._bench.secrets.items()
         ]
         overdue = (task_finding(task, self._bench.policies, accepts, until) for task in self._tasks.values())
