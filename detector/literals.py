@@ -72,7 +72,10 @@ def _token_size(regex: str, at: int) -> int:
 
 
 def _opening_size(regex: str, at: int) -> int:
-    """Of `(?:`, `(?i)`, `(?i:`, `(?P<name>`, `(?<name>`: all that is no regex yet."""
+    """Of `(?:`, `(?i)`, `(?i:`, `(?P<name>`, `(?=`, `(?<!`: all that is no regex yet."""
+    for lookaround in ("(?=", "(?!", "(?<=", "(?<!"):
+        if regex.startswith(lookaround, at):
+            return len(lookaround)
     for end in range(at + 2, len(regex)):
         char = regex[end]
         if char in ":>":
@@ -98,3 +101,32 @@ def _class_size(regex: str, at: int) -> int:
         else:
             end += 1
     return len(regex) - at
+
+
+def without_lookarounds(regex: str) -> str:
+    """The regex with every `(?=…)`, `(?!…)`, `(?<=…)` and `(?<!…)` taken out: it matches at least where it did."""
+    kept: list[str] = []
+    depth = 0  # of groups within a lookaround
+    for offset, token in _tokens(regex):
+        opening = token == "("  # noqa: S105 - a token of a regex
+        if depth:
+            depth += {"(": 1, ")": -1}.get(token, 0)
+        elif opening and regex.startswith(("(?=", "(?!", "(?<=", "(?<!"), offset):
+            depth = 1
+        else:
+            kept.append(regex[offset : offset + _token_size(regex, offset)])
+    return "".join(kept)
+
+
+def without_layout(regex: str) -> str:
+    """A regex written with Python's `re.VERBOSE`, without its blanks and comments."""
+    kept: list[str] = []
+    comment = False
+    for offset, token in _tokens(regex):
+        if comment:
+            comment = "\n" not in token
+        elif token == "#":  # noqa: S105 - a token of a regex
+            comment = True
+        elif not token.isspace():
+            kept.append(regex[offset : offset + _token_size(regex, offset)])
+    return "".join(kept)

@@ -22,13 +22,11 @@ _EXACT: Final = hyperscan.HS_FLAG_MULTILINE | hyperscan.HS_FLAG_ALLOWEMPTY
 class Expression(msgspec.Struct, frozen=True):
     """What Hyperscan looks for on behalf of one pattern: a regex, or literals if it refuses that.
 
-    `caseless`, `verbose` as Python's `re` has them (for plugins); the bundled patterns say `(?i)` themselves.
     `literals` are compared without regard to case; with no literals either, every line is a hit.
     """
 
     regex: bytes | None
     literals: tuple[bytes, ...] = ()
-    flags: int = 0
 
 
 def around(data: bytes, at: int) -> tuple[int, int, bool]:
@@ -122,7 +120,7 @@ def _compile(sources: Sequence[tuple[bytes, int]]) -> "hyperscan.Database":
 def _exact(expression: Expression) -> tuple[bytes, int]:
     if expression.regex is None:
         return _literals(expression)
-    return expression.regex, _EXACT | expression.flags
+    return expression.regex, _EXACT
 
 
 def _accepted(expression: Expression) -> tuple[bytes, int]:

@@ -5,6 +5,7 @@
 The result depends on the data alone, not on how it was cut into pieces and windows (see `detector.regexes`).
 """
 
+import hashlib
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
@@ -12,6 +13,7 @@ from typing import Final
 import msgspec
 
 from detector.checks import Check, NotPlaceholder, Sighting
+from detector.detectsecrets import Plugin
 from detector.patterns import Pattern, distinct
 from detector.prefilter import Expression, Prefilter, around
 from detector.regexes import MAX_MATCH, Regex
@@ -21,6 +23,7 @@ PIECE: Final = 256 << 10  # bytes scanned at once
 REACH: Final = 4 << 10  # bytes of a long line, either side of a match, in which a keyword counts
 
 Region = tuple[int, int]
+Rank = tuple[bool, bool, bool, int, int]
 
 
 class Match(msgspec.Struct, frozen=True):
@@ -69,20 +72,65 @@ class Source:
             if self.may_be_in(line.lower()) and all(check(seen) for check in self.checks):
                 yield Match(start, end, self.pattern, Secret(seen.secret))
 
-    def rank(self, match: Match) -> tuple[bool, bool, int, int]:
-        """Smaller is better: not generic, proven, longer, earlier in the files."""
-        return self.pattern.generic, not self.pattern.proven, match.start - match.end, self.order
+    def rank(self, match: Match) -> Rank:
+        """Smaller is better: not generic, our own, proven, longer, earlier in the files."""
+        return self.pattern.generic, False, not self.pattern.proven, match.start - match.end, self.order
+
+
+class PluginSource:
+    """A detect-secrets plugin, searched for like a pattern of our own."""
+
+    __slots__ = ("order", "pattern", "plugin")
+
+    def __init__(self, plugin: Plugin, order: int) -> None:
+        self.plugin = plugin
+        self.pattern = plugin.pattern
+        self.order = order
+
+    def expressions(self) -> list[Expression]:
+        """What the prefilter looks for."""
+        return self.plugin.expressions()
+
+    def may_be_in(self, lowered: bytes) -> bool:
+        """Plugins have no keywords: only their regexes tell."""
+        return bool(lowered)
+
+    def region(self, data: bytes, at: int) -> Region:
+        """Where to search because of a hit at `at`."""
+        low, high, long = around(data, at)
+        return (max(0, low - MAX_MATCH), min(len(data), high + MAX_MATCH)) if long else (low, high)
+
+    def matches(self, data: bytes, region: Region) -> Iterator[Match]:
+        """What the plugin and detect-secrets' filters see in the region."""
+        for start, end in sorted(set(self.plugin.spans(data, *region))):
+            yield Match(start, end, self.pattern, Secret(data[start:end]))
+
+    def rank(self, match: Match) -> Rank:
+        """As of our own patterns, and after them."""
+        return self.pattern.generic, True, True, match.start - match.end, self.order
 
 
 class PatternScanner:
     """Finds what the patterns describe. Threads and forked processes may share one.
 
+    `plugins` are detect-secrets plugins that take part; `silenced` is SHA-1 of secrets, in lower-case hex, that a
+    user has audited: whichever pattern sees them, they are passed over.
+
     Raises:
         ConfigError: two patterns have one id.
     """
 
-    def __init__(self, patterns: Iterable[Pattern]) -> None:
-        self._sources = [Source(pattern, order) for order, pattern in enumerate(distinct(patterns))]
+    def __init__(
+        self,
+        patterns: Iterable[Pattern],
+        plugins: Iterable[Plugin] = (),
+        silenced: frozenset[str] = frozenset(),
+    ) -> None:
+        own, others = tuple(patterns), tuple(plugins)
+        self.patterns = distinct([*own, *(plugin.pattern for plugin in others)])
+        self._silenced = silenced
+        self._sources: list[Source | PluginSource] = [Source(pattern, n) for n, pattern in enumerate(own)]
+        self._sources += [PluginSource(plugin, n) for n, plugin in enumerate(others, start=len(own))]
         pairs = [(number, e) for number, source in enumerate(self._sources) for e in source.expressions()]
         self._source_of = [number for number, _ in pairs]
         self._prefilter = Prefilter([expression for _, expression in pairs])
@@ -90,12 +138,17 @@ class PatternScanner:
     def scan(self, data: bytes) -> list[Match]:
         """The secrets in `data`, any number of lines, left to right, none overlapping."""
         regions = self._regions(data)
-        candidates: list[tuple[tuple[bool, bool, int, int], Match]] = []
+        candidates: list[tuple[Rank, Match]] = []
         for number, found in regions.items():
             source = self._sources[number]
             for region in _merged(found):
                 candidates.extend((source.rank(match), match) for match in source.matches(data, region))
-        return _best(candidates)
+        best = _best(candidates)
+        return [match for match in best if not self._is_silenced(match.secret)] if self._silenced else best
+
+    def _is_silenced(self, secret: Secret) -> bool:
+        digest = hashlib.sha1(secret.reveal(), usedforsecurity=False)  # what detect-secrets' baselines hold
+        return digest.hexdigest() in self._silenced
 
     def _regions(self, data: bytes) -> dict[int, list[Region]]:
         """Where to search for each source, by its number."""
@@ -170,7 +223,7 @@ def _context(data: bytes, start: int, end: int) -> bytes:
     return data[low or max(0, start - REACH) : high if high >= 0 else end + REACH]
 
 
-def _best(candidates: Iterable[tuple[tuple[bool, bool, int, int], Match]]) -> list[Match]:
+def _best(candidates: Iterable[tuple[Rank, Match]]) -> list[Match]:
     """Of matches that overlap, the best; then the best of those that do not overlap it, and so on."""
     starts: list[int] = []
     taken: list[Match] = []
