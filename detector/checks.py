@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 import re2
 
-from detector.checksums import has_crc32, is_index_macaroon
+from detector.checksums import has_crc32, is_gitlab_routable, is_index_macaroon
 from detector.jwt import base64url, read_jwt
 from detector.placeholders import is_placeholder
 
@@ -60,6 +60,14 @@ class NpmCrc32(Check, frozen=True):
     def __call__(self, seen: Sighting) -> bool:
         """Whether the checksum holds."""
         return has_crc32(seen.secret)
+
+
+class GitlabCrc32(Check, frozen=True):
+    """A routable GitLab token: the length of its payload and its CRC-32 stand at its end."""
+
+    def __call__(self, seen: Sighting) -> bool:
+        """Whether both hold."""
+        return is_gitlab_routable(seen.secret)
 
 
 class PypiMacaroon(Check, frozen=True):
@@ -239,6 +247,7 @@ class Allowlist(Check, frozen=True):
 CHECKS: Final[Mapping[str, type[Check]]] = {
     "github-crc32": GithubCrc32,
     "npm-crc32": NpmCrc32,
+    "gitlab-crc32": GitlabCrc32,
     "pypi-macaroon": PypiMacaroon,
     "jwt": JwtShape,
     "min-entropy": MinEntropy,
@@ -253,7 +262,7 @@ CHECKS: Final[Mapping[str, type[Check]]] = {
     "allowlist": Allowlist,
 }
 # The checks that an accidental match cannot pass: where two patterns see one span, theirs is the better.
-PROOFS: Final = frozenset({"github-crc32", "npm-crc32", "pypi-macaroon", "jwt"})
+PROOFS: Final = frozenset({"github-crc32", "npm-crc32", "gitlab-crc32", "pypi-macaroon", "jwt"})
 
 
 def build_check(kind: object, parameters: Mapping[str, object]) -> Check:

@@ -12,6 +12,10 @@ _BASE62: Final = (string.digits + string.ascii_uppercase + string.ascii_lowercas
 _CHECK_DIGITS: Final = 6
 _BODY: Final = 36
 
+_BASE36: Final = frozenset((string.digits + string.ascii_lowercase).encode())
+_ROUTABLE_CRC: Final = 7
+_ROUTABLE_TAIL: Final = 2 + _ROUTABLE_CRC
+
 # libmacaroons' binary format, version 2: a version byte, then packets of type, length, data.
 _MACAROON_V2: Final = 2
 _LOCATION, _IDENTIFIER = 1, 2
@@ -33,6 +37,20 @@ def has_crc32(token: bytes) -> bool:
     """Whether what follows the first `_` is 36 characters, the last six the CRC-32 of the thirty before."""
     body = token.partition(b"_")[2]
     return len(body) == _BODY and crc32_base62(body[:-_CHECK_DIGITS]) == body[-_CHECK_DIGITS:]
+
+
+def is_gitlab_routable(token: bytes) -> bool:
+    """Whether a routable GitLab token ends in the length of its payload and the CRC-32 of all before, in base 36.
+
+    `<prefix>-<payload>.<version, 2>.<length of payload, 2><CRC-32, 7>`; GitLab source,
+    `lib/authn/token_field/generator/routable_token.rb`.
+    """
+    prefixed, _, tail = token.rpartition(b".")
+    payload = prefixed.partition(b".")[0].partition(b"-")[2]
+    if len(tail) != _ROUTABLE_TAIL or not _BASE36.issuperset(tail):
+        return False
+    length, checksum = int(tail[:2], 36), int(tail[2:], 36)
+    return length == len(payload) and checksum == binascii.crc32(token[:-_ROUTABLE_CRC])
 
 
 def is_index_macaroon(token: bytes) -> bool:
