@@ -2,8 +2,8 @@
 
 A plugin's regexes go into the same first pass as our own patterns. Where they hit, google-re2 finds the place (with
 lookarounds taken out, so a little too much), and the plugin's own `analyze_string` decides over that place alone:
-it runs Python's `re`, which a hostile line could keep busy for hours, so it never sees more than 4 KiB. No plugin is
-ever asked to *verify* a secret, which would send it over the network.
+it runs Python's `re`, which a hostile line could keep busy for hours, so it never sees more than 4 KiB (and what needs
+more to match is not found). No plugin is ever asked to *verify* a secret, which would send it over the network.
 
 Left out of detect-secrets' filters: the comment that allows a line (`pragma: allowlist secret`), for a log line is
 not written by who may allow it; and `is_indirect_reference`, made for source code, but for the keyword plugin.
@@ -31,6 +31,7 @@ from detector.regexes import BadRegexError, Regex, Span
 
 SLICE: Final = 4 << 10  # bytes of text that a plugin sees at most
 _MARGIN: Final = 64  # bytes around a match that a lookaround may look at
+_PLAIN: Final = bytes(min(byte, 0x80) for byte in range(256))  # what is not ASCII is no part of a word
 _FAMILY: Final = "detect-secrets"
 _HOME: Final = "https://github.com/Yelp/detect-secrets"
 
@@ -49,6 +50,9 @@ OFF: Final[Mapping[str, str]] = {
 }
 # Any other pattern over the same bytes says more.
 _GENERIC: Final = frozenset({"BasicAuthDetector", "KeywordDetector", "IPPublicDetector"})
+# Its pattern for a secret key, any 40 characters beside the words `aws` and `key`, also takes every SHA-1.
+_TAKES_DIGESTS: Final = frozenset({"AWSKeyDetector"})
+_DIGEST: Final = re.compile(r"[0-9a-f]{40}|[0-9A-F]{40}")
 _SEVERITIES: Final[Mapping[str, Severity]] = {
     "Base64HighEntropyString": Severity.LOW,
     "HexHighEntropyString": Severity.LOW,
@@ -113,7 +117,7 @@ class Plugin:
 
     def _confirmed(self, data: bytes, low: int, high: int) -> Iterator[Span]:
         for line in data[low:high].split(b"\n"):
-            text = line.decode("latin-1")  # one character a byte: offsets stay
+            text = line.translate(_PLAIN).decode("latin-1")  # one character a byte: offsets stay
             for start, end in self._found(text):
                 if self._is_secret(text[start:end], text):
                     yield low + start, low + end
@@ -142,6 +146,8 @@ class Plugin:
             isinstance(self._plugin, HighEntropyStringsPlugin)
             and self._plugin.calculate_shannon_entropy(secret) <= self._plugin.entropy_limit
         ):
+            return False
+        if type(self._plugin).__name__ in _TAKES_DIGESTS and _DIGEST.fullmatch(secret):
             return False
         if is_placeholder(secret.encode("latin-1")):
             return False
@@ -178,9 +184,9 @@ def load_plugins(extra: Iterable[str] = ()) -> tuple[Plugin, ...]:
     if named:
         known = ", ".join(sorted(type(plugin).__name__ for plugin in bundled))
         raise ConfigError(f"detect-secrets has no plugin {min(named)!r}; there are {known}, or a .py file")
-    for path in files:
-        plugins.extend(_from_file(path))
-    return tuple(plugins)
+    custom = [plugin for path in files for plugin in _from_file(path)]
+    theirs = {plugin.pattern.id for plugin in custom}  # one's own plugin of a bundled type replaces that
+    return (*(plugin for plugin in plugins if plugin.pattern.id not in theirs), *custom)
 
 
 def read_baseline(path: str) -> frozenset[str]:
