@@ -350,19 +350,23 @@ def judge(events: Iterable[AnyEvent], policy: Policy, until: int) -> Judgement:
 
 
 def leaked_secrets(history: History, policy: Policy) -> Iterator[Piece]:
-    """Leaks of a known pattern that belong to no registered credential."""
+    """Leaks of a known pattern that belong to no registered credential; the task is that of the first."""
     rules = policy.rules["leaked-secret"]
-    for leak in history.leaks:
-        owned = any(history.owner_of(identifier) is not None for identifier in leak.identifiers)
-        if owned or leak.pattern is None or not rules.enabled:
-            continue
+    found = [
+        leak
+        for leak in history.leaks
+        if leak.pattern is not None and all(history.owner_of(each) is None for each in leak.identifiers)
+    ]
+    for leak in found if rules.enabled else ():
         severity = leak.severity if rules.severity is None else rules.severity
         assert severity is not None
         piece = Piece("leaked-secret", leak.fingerprint, leak.time, severity, (leak.source, leak.id))
-        start = history.start_of(leak.task_id) if leak.task_id is not None else None
+        same = [other for other in found if other.fingerprint == leak.fingerprint]
+        task = min(same, key=lambda other: (other.time, other.source, other.id)).task_id
+        start = history.start_of(task) if task is not None else None
         workload = start.workload if start is not None else None
         piece.accepted = is_accepted(
-            policy.accepts, piece, task=leak.task_id, workload=workload, fingerprint=leak.fingerprint
+            policy.accepts, piece, task=task, workload=workload, fingerprint=leak.fingerprint
         )
         yield piece
 

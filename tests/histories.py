@@ -96,15 +96,27 @@ class Moment(NamedTuple):
     nudge: int
 
 
+# Most often a minute itself or one duration away from it, so that two events are often a skew or a linger apart.
+STEPS: Final = (
+    [(0, 0)] * 8
+    + [(first, 0) for first in range(6)] * 2
+    + [(0, second) for second in range(5)]
+    + list(itertools.product(range(6), repeat=2))
+)
 MOMENTS: Final = st.sampled_from(
-    [Moment(*parts) for parts in itertools.product((1, 2), range(6), range(6), (1, -1), (0, 0, 0, 1, -1))]
+    [
+        Moment(minutes, first, second, sign, nudge)
+        for (first, second), nudge, minutes, sign in itertools.product(
+            STEPS, (0, 0, 0, 1, -1), (1, 2), (1, -1)
+        )
+    ]
 )
 
 
 def resolved(moment: Moment, policy: Policy) -> int:
     """The time in nanoseconds."""
     tunings = policy.kinds.values()
-    durations = [policy.skew, policy.linger, 0, 5 * MINUTE, MINUTE, policy.max_task_age or 0]
+    durations = [0, policy.skew, policy.linger, 5 * MINUTE, MINUTE, policy.max_task_age or 0]
     durations += [tuning.skew or 0 for tuning in tunings] + [tuning.linger or 0 for tuning in tunings]
     first, second = (durations[step % len(durations)] for step in (moment.first, -moment.second))
     return START + moment.minutes * MINUTE + moment.sign * first + second + moment.nudge
