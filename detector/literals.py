@@ -23,6 +23,14 @@ def capture_groups(regex: str) -> list[int]:
     return groups
 
 
+def group_names(regex: str) -> list[str]:
+    """The names of the named groups, in order."""
+    openings = (
+        regex[at + 1 : regex.find(">", at)] for at in capture_groups(regex) if regex[at + 1 : at + 2] == "?"
+    )
+    return [opening.partition("<")[2] for opening in openings]
+
+
 def name_group(regex: str, offset: int) -> str:
     """The regex with the group that opens at `offset` named `secret`, whatever it was called."""
     body = offset + 1

@@ -10,9 +10,11 @@ from typing import Final
 
 import re2
 
+from detector.literals import group_names
+
 MAX_MATCH: Final = 16 << 10  # bytes, of the whole match with its context
 WINDOW: Final = 64 << 10  # bytes searched at once; bounds what a regex with `.*` in it can cost
-SECRET: Final = b"secret"
+SECRET: Final = "secret"  # noqa: S105 - the name of a group
 
 Span = tuple[int, int]
 
@@ -44,10 +46,9 @@ class Regex:
             self._compiled = re2.compile(b"(?m:" + regex.encode() + b")", options)
         except re2.error as error:
             raise BadRegexError(f"RE2 refuses it: {_text_of(error)}") from None
-        names = self._compiled.groupindex
-        if SECRET not in names:
+        if group_names(regex).count(SECRET) != 1:  # RE2 itself lets a name stand twice
             raise BadRegexError("needs exactly one named group `secret`: (?P<secret>...)")
-        self._group: int = names[SECRET]
+        self._group: int = self._compiled.groupindex[SECRET.encode()]
 
     def matches(self, data: bytes, start: int, end: int) -> Iterator[tuple[Span, Span]]:
         """The matches in data[start:end], left to right, none overlapping: (whole match, secret), offsets in data.
