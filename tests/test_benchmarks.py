@@ -111,6 +111,10 @@ def test_gitlab_routable_tokens_carry_length_and_checksum() -> None:
         assert base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4))[-1] == 16
 
 
+def test_the_checksum_of_routable_tokens_is_that_of_the_handbooks_example() -> None:
+    assert formats.gitlab_routable_holds("glpat-bzox79Of-KE9FD2LjoXXF4CvyxA.0r03gxo7s")
+
+
 def test_jwts_and_macaroons_read_as_such() -> None:
     rng = random.Random(5)
     header, claims, _ = BY_NAME["kubernetes-token"].make(rng).split(".")
