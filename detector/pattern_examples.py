@@ -30,12 +30,13 @@ def check_examples(patterns: Sequence[Pattern]) -> list[Failure]:
     scanner = PatternScanner(patterns)
     failures = []
     for pattern in patterns:
-        for kind, texts, judge in (
-            ("example", pattern.examples, _judge_example),
-            ("near miss", pattern.near_misses, _judge_near_miss),
+        alone = PatternScanner([pattern])
+        for kind, texts, judge, by in (
+            ("example", pattern.examples, _judge_example, scanner),
+            ("near miss", pattern.near_misses, _judge_near_miss, alone),
         ):
             for number, text in enumerate(texts, start=1):
-                reason = judge(pattern, text.encode(), scanner)
+                reason = judge(pattern, text.encode(), by)
                 if reason is not None:
                     failures.append(Failure(pattern, kind, number, reason))
     return failures
@@ -53,8 +54,8 @@ def _judge_example(pattern: Pattern, text: bytes, scanner: PatternScanner) -> st
     return f"found, but {', '.join(f'`{winner}`' for winner in sorted(winners))} wins over it"
 
 
-def _judge_near_miss(pattern: Pattern, text: bytes, _scanner: PatternScanner) -> str | None:
-    return "found, and must not be" if PatternScanner([pattern]).scan(text) else None
+def _judge_near_miss(_pattern: Pattern, text: bytes, alone: PatternScanner) -> str | None:
+    return "found, and must not be" if alone.scan(text) else None
 
 
 def _why(pattern: Pattern, text: bytes) -> str:
