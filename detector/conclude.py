@@ -142,7 +142,7 @@ def secret_finding(
     """The finding about a leaked secret that nobody registered; its task is the one that showed it first."""
     shown = tally.earliest()
     where = shown[0].event.task_id if isinstance(shown[0].event, Leak) else None
-    task = tasks.get(where) if where is not None else None
+    task = (tasks.get(where) or Task(where)) if where is not None else None  # logs may know of more tasks
     subject = Subject(
         LEAKED_SECRET,
         task=where,

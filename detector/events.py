@@ -14,7 +14,7 @@ TASK_OUTCOMES: Final = frozenset({"succeeded", "failed", "cancelled", "timed_out
 MAX_FUTURE: Final = 600_000_000_000  # an event more than 10 minutes ahead of the clock is a dead letter
 
 
-class Identifier(msgspec.Struct, frozen=True, array_like=True):
+class Identifier(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Something by which a credential is recognised without its secret.
 
     `value` is normalised: a `sha256` is always 64 lower-case hex digits, however it was written.
@@ -29,28 +29,28 @@ class Identifier(msgspec.Struct, frozen=True, array_like=True):
     key_id: str | None = None
 
 
-class Grant(msgspec.Struct, frozen=True, array_like=True):
+class Grant(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Actions on resources, as globs; a list that is None matches everything, an empty one nothing."""
 
     actions: tuple[str, ...] | None = None
     resources: tuple[str, ...] | None = None
 
 
-class Approval(msgspec.Struct, frozen=True, array_like=True):
+class Approval(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The approved window; a side that is None is open."""
 
     not_before: int | None = None
     not_after: int | None = None
 
 
-class Binding(msgspec.Struct, frozen=True, array_like=True):
+class Binding(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Where a credential may be used from: workload globs and CIDR networks; None is not judged."""
 
     workloads: tuple[str, ...] | None = None
     source_ips: tuple[str, ...] | None = None
 
 
-class Event(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
+class Event(msgspec.Struct, frozen=True, array_like=True, gc=False, kw_only=True):
     """What every event has: its time, and `source` + `id`, which together identify it."""
 
     time: int
@@ -58,7 +58,7 @@ class Event(msgspec.Struct, frozen=True, array_like=True, kw_only=True):
     id: str
 
 
-class TaskStarted(Event, frozen=True, array_like=True, kw_only=True, tag="task.started"):
+class TaskStarted(Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="task.started"):
     """A task began."""
 
     task_id: str
@@ -69,14 +69,14 @@ class TaskStarted(Event, frozen=True, array_like=True, kw_only=True, tag="task.s
     deadline: int | None = None
 
 
-class TaskEnded(Event, frozen=True, array_like=True, kw_only=True, tag="task.ended"):
+class TaskEnded(Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="task.ended"):
     """A task ended, with one of `TASK_OUTCOMES` where known."""
 
     task_id: str
     outcome: str | None = None
 
 
-class CredentialIssued(Event, frozen=True, array_like=True, kw_only=True, tag="credential.issued"):
+class CredentialIssued(Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="credential.issued"):
     """A credential was issued to a task. `grants` None: scope is not judged; empty: nothing is granted."""
 
     credential_id: str
@@ -91,7 +91,7 @@ class CredentialIssued(Event, frozen=True, array_like=True, kw_only=True, tag="c
     revocation: dict[str, Any] | None = None
 
 
-class CredentialRenewed(Event, frozen=True, array_like=True, kw_only=True, tag="credential.renewed"):
+class CredentialRenewed(Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="credential.renewed"):
     """A credential's expiry moved. `credential_id` wins over `identifier`; one of them is set."""
 
     expires_at: int
@@ -99,7 +99,7 @@ class CredentialRenewed(Event, frozen=True, array_like=True, kw_only=True, tag="
     identifier: Identifier | None = None
 
 
-class CredentialUsed(Event, frozen=True, array_like=True, kw_only=True, tag="credential.used"):
+class CredentialUsed(Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="credential.used"):
     """A credential did something. `outcome` is `SUCCESS` or `DENIED`; `task_id` is who claims to use it."""
 
     credential_id: str | None = None
@@ -113,14 +113,14 @@ class CredentialUsed(Event, frozen=True, array_like=True, kw_only=True, tag="cre
     user_agent: str | None = None
 
 
-class CredentialRevoked(Event, frozen=True, array_like=True, kw_only=True, tag="credential.revoked"):
+class CredentialRevoked(Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="credential.revoked"):
     """A credential was revoked; that is final."""
 
     credential_id: str | None = None
     identifier: Identifier | None = None
 
 
-class Leak(Event, frozen=True, array_like=True, kw_only=True, tag="leak"):
+class Leak(Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="leak"):
     """A log record that shows one secret, found by the scanner; the secret itself is not in here.
 
     `source` is the file or topic and `id` the place of the record in it (`"17"` a line, `"p3@1042"` a

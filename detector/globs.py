@@ -11,18 +11,28 @@ from typing import Final, TypeAlias
 from detector.events import Binding, Grant
 
 _CACHED: Final = 65_536
+_BRIEF: Final = 512  # characters: what is longer is not remembered, so that no input fills the memory
+_LONGEST_ADDRESS: Final = 64  # IPv6 with a zone or a prefix length
 _IPV4_MAPPED_BITS: Final = 96  # ::ffff:0:0/96 holds the IPv4-mapped addresses
 _V4, _V6 = 4, 6
 
 Matcher: TypeAlias = Callable[[str], bool]
 
 
-@lru_cache(maxsize=_CACHED)
 def compile_glob(glob: str) -> Matcher:
     """A predicate that says whether a whole string matches `glob`.
 
     Takes time linear in the string where the glob has no `?` after a `*`, else in string × glob / 60.
     """
+    return _remembered(glob) if len(glob) <= _BRIEF else _compile(glob)
+
+
+@lru_cache(maxsize=_CACHED)
+def _remembered(glob: str) -> Matcher:
+    return _compile(glob)
+
+
+def _compile(glob: str) -> Matcher:
     if "*" not in glob:
         return (
             glob.__eq__ if "?" not in glob else lambda text: len(text) == len(glob) and _fits(glob, text, 0)
@@ -100,12 +110,6 @@ class GlobSet:
         return text in self._literal or any(matcher(text) for matcher in self._others)
 
 
-@lru_cache(maxsize=_CACHED)
-def glob_set(globs: tuple[str, ...]) -> GlobSet:
-    """The set of these globs, compiled once while it is in use."""
-    return GlobSet(globs)
-
-
 class Scope:
     """What a credential's grants cover. Compared by identity: `scope_of` gives equal grants one scope."""
 
@@ -115,8 +119,8 @@ class Scope:
         self.size = len(grants)
         self._grants = [
             (
-                None if grant.actions is None else glob_set(grant.actions),
-                None if grant.resources is None else glob_set(grant.resources),
+                None if grant.actions is None else GlobSet(grant.actions),
+                None if grant.resources is None else GlobSet(grant.resources),
             )
             for grant in grants
         ]
@@ -131,24 +135,40 @@ class Scope:
         )
 
 
-@lru_cache(maxsize=8192)
 def scope_of(grants: tuple[Grant, ...]) -> Scope:
     """The scope of these grants."""
+    brief = _brief(*(globs for grant in grants for globs in (grant.actions, grant.resources)))
+    return _known_scope(grants) if brief else Scope(grants)
+
+
+@lru_cache(maxsize=8192)
+def _known_scope(grants: tuple[Grant, ...]) -> Scope:
     return Scope(grants)
 
 
-@lru_cache(maxsize=_CACHED)
+def _brief(*lists: tuple[str, ...] | None) -> bool:
+    return sum(len(text) + 1 for texts in lists for text in texts or ()) <= _BRIEF
+
+
 def covering(scope: Scope, action: str | None, resource: str | None) -> tuple[int, ...]:
     """`scope.cover`, remembered: a credential does the same few things over and over."""
+    if (action is None or len(action) <= _BRIEF) and (resource is None or len(resource) <= _BRIEF):
+        return _covering(scope, action, resource)
+    return scope.cover(action, resource)
+
+
+@lru_cache(maxsize=_CACHED)
+def _covering(scope: Scope, action: str | None, resource: str | None) -> tuple[int, ...]:
     return scope.cover(action, resource)
 
 
 _Network: TypeAlias = tuple[int, int, int]  # version, network, shift
 
 
-@lru_cache(maxsize=_CACHED)
 def address_of(text: str) -> tuple[int, int] | None:
     """(version, number) of an IP address, an IPv4-mapped one as IPv4; None if the text is none."""
+    if len(text) > _LONGEST_ADDRESS:
+        return None
     try:
         address = ipaddress.ip_address(text)
     except ValueError:
@@ -158,9 +178,10 @@ def address_of(text: str) -> tuple[int, int] | None:
     return address.version, int(address)
 
 
-@lru_cache(maxsize=_CACHED)
 def network_of(cidr: str) -> _Network | None:
     """A CIDR network or a single address, an IPv4-mapped one as IPv4; None if the text is neither."""
+    if len(cidr) > _LONGEST_ADDRESS:
+        return None
     try:
         network = ipaddress.ip_network(cidr, strict=False)
     except ValueError:
@@ -180,11 +201,15 @@ class Bounds:
     __slots__ = ("_networks", "_workloads")
 
     def __init__(self, binding: Binding) -> None:
-        self._workloads = None if binding.workloads is None else glob_set(binding.workloads)
+        self._workloads = None if binding.workloads is None else GlobSet(binding.workloads)
         self._networks = None
         if binding.source_ips is not None:
             known = (network_of(cidr) for cidr in binding.source_ips)
             self._networks = tuple(network for network in known if network is not None)
+
+    def outside(self, workload: str | None, source_ip: str | None) -> bool:
+        """Whether a use is from elsewhere."""
+        return self.workload_outside(workload) or self.address_outside(source_ip)
 
     def workload_outside(self, workload: str | None) -> bool:
         """Whether both are there and the workload is none of those bound to."""
@@ -201,13 +226,23 @@ class Bounds:
         return not any(version == kind and number >> shift == first for kind, first, shift in self._networks)
 
 
-@lru_cache(maxsize=8192)
 def bounds_of(binding: Binding) -> Bounds:
     """The bounds of this binding."""
+    return _known_bounds(binding) if _brief(binding.workloads, binding.source_ips) else Bounds(binding)
+
+
+@lru_cache(maxsize=8192)
+def _known_bounds(binding: Binding) -> Bounds:
     return Bounds(binding)
 
 
-@lru_cache(maxsize=_CACHED)
 def outside(bounds: Bounds, workload: str | None, source_ip: str | None) -> bool:
     """Whether a use is from elsewhere, remembered."""
-    return bounds.workload_outside(workload) or bounds.address_outside(source_ip)
+    if (workload is None or len(workload) <= _BRIEF) and (source_ip is None or len(source_ip) <= _BRIEF):
+        return _outside(bounds, workload, source_ip)
+    return bounds.outside(workload, source_ip)
+
+
+@lru_cache(maxsize=_CACHED)
+def _outside(bounds: Bounds, workload: str | None, source_ip: str | None) -> bool:
+    return bounds.outside(workload, source_ip)

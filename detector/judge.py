@@ -169,14 +169,17 @@ def deadline_of(start: TaskStarted | None, policy: KindPolicy) -> int:
     return NEVER if policy.max_task_age is None else start.time + policy.max_task_age
 
 
+def overlong(event: CredentialIssued | CredentialRenewed, deadline: int) -> bool:
+    """Whether an issue or renewal lets a credential live for ever, or well beyond its task's deadline."""
+    return event.expires_at is None or event.expires_at > deadline + OVERLONG_GRACE
+
+
 def judge_lifetime(
     terms: Terms, event: CredentialIssued | CredentialRenewed, deadline: int
 ) -> Sequence[Verdict]:
     """The verdict on how long an issue or renewal lets the credential live."""
     policy = terms.policy.rules[OVERLONG_CREDENTIAL]
-    if not policy.enabled:
-        return ()
-    if event.expires_at is not None and event.expires_at <= deadline + OVERLONG_GRACE:
+    if not policy.enabled or not overlong(event, deadline):
         return ()
     ask = ask_at(terms, event.time, used=False) if policy.revoke else Ask.NOTHING
     return (Verdict(OVERLONG_CREDENTIAL, weigh(policy, lighter=False), ask),)

@@ -22,7 +22,7 @@ from detector.events import (
     TaskEnded,
     TaskStarted,
 )
-from detector.findings import OUTLIVES_TASK, OVERDUE_TASK, UNUSED_GRANT, Command, Finding
+from detector.findings import OVERDUE_TASK, UNUSED_GRANT, Command, Finding
 from detector.judge import NEVER, deadline_of
 from detector.policy import Policy
 from detector.registry import Registry
@@ -156,11 +156,11 @@ class Ledger:
         for account in task.accounts:
             if account.task is not task:
                 continue
+            self._bench.touch_all(account)
             policy = self._bench.policies.of(account.issue.kind, event.kind)
             if policy is not account.policy:
                 account.policy = policy
                 self._bench.judge_all(account)
-                self._touch_end(account)
             elif deadline_of(before, policy) != deadline_of(event, policy):
                 self._bench.judge_lifetimes(account)
 
@@ -175,12 +175,7 @@ class Ledger:
             if account.task is task:
                 skew = account.policy.skew
                 self._bench.judge_between(account, event.time + skew + 1, before + skew)
-                self._touch_end(account)
-
-    def _touch_end(self, account: Account) -> None:
-        """What is judged at e may have changed."""
-        self._bench.touch(OUTLIVES_TASK, account.credential_id)
-        self._bench.touch(UNUSED_GRANT, account.credential_id)
+                self._bench.touch_all(account)
 
     # Credentials
 
@@ -211,7 +206,7 @@ class Ledger:
         else:
             self._settle_expiry(account, event)
         self._take_over(account, gained)
-        self._touch_end(account)
+        self._bench.touch_all(account)
 
     def _open(self, event: CredentialIssued, name: Name) -> Account:
         """A credential that was not known before."""
@@ -248,7 +243,7 @@ class Ledger:
                 account.timeline().put(expiry_item(item[3]))
         account.revoked = min(name.revoked() for name in owned)
         self._bench.judge_all(account)
-        self._touch_end(account)
+        self._bench.touch_all(account)
 
     def _settle_name(self, account: Account, name: Name) -> None:
         """Makes hold for a credential the renewals and revocations by a name that it gained."""
@@ -286,7 +281,7 @@ class Ledger:
         high = NEVER if following is None else following[0] - 1
         self._bench.judge_between(account, event.time, high)
         self._bench.judge_lifetime(account, event)
-        self._bench.touch(OUTLIVES_TASK, account.credential_id)
+        self._bench.touch_all(account)
 
     def _revoked(self, event: CredentialRevoked) -> None:
         name = self._registry.spoken_of(event)
@@ -304,7 +299,7 @@ class Ledger:
         if time < before:
             account.revoked = time
             self._bench.judge_between(account, time, before + account.policy.skew)
-            self._bench.touch(OUTLIVES_TASK, account.credential_id)
+            self._bench.touch_all(account)
 
     # Uses and leaks
 

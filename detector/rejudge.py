@@ -5,7 +5,13 @@ from collections.abc import Iterable
 from detector.account import Account, Claim, LeakGroup, Policies, Uses, expiry_item, owners_of
 from detector.events import DENIED, AnyEvent, CredentialIssued, CredentialRenewed, CredentialUsed
 from detector.evidence import Entry, SealedTally, Tally
-from detector.findings import LEAKED_CREDENTIAL, LEAKED_SECRET, OVERLONG_CREDENTIAL
+from detector.findings import (
+    LEAKED_CREDENTIAL,
+    LEAKED_SECRET,
+    OUTLIVES_TASK,
+    OVERLONG_CREDENTIAL,
+    UNUSED_GRANT,
+)
 from detector.globs import covering
 from detector.judge import (
     NEVER,
@@ -17,6 +23,7 @@ from detector.judge import (
     judge_lifetime,
     judge_secret,
     judge_use,
+    overlong,
 )
 from detector.lineage import Lineage
 from detector.policy import Policy
@@ -92,8 +99,15 @@ class Bench:
 
     def judge_lifetime(self, account: Account, event: CredentialIssued | CredentialRenewed) -> None:
         """Judges one issue or renewal."""
-        found = judge_lifetime(account.standing(), event, deadline_of(account.task.start, account.policy))
-        self._settle(account, OVERLONG_CREDENTIAL, _lifetime_key(event), found[0] if found else None, event)
+        deadline = deadline_of(account.task.start, account.policy)
+        if overlong(event, deadline):
+            found = judge_lifetime(account.outline(), event, deadline)
+        elif account.tallies is None:
+            return
+        else:
+            found = ()
+        verdict = found[0] if found else None
+        self._settle(account, OVERLONG_CREDENTIAL, _lifetime_key(event), verdict, event)
 
     def withdraw(self, account: Account, items: Iterable[Item], renewals: Iterable[Item]) -> None:
         """Takes back uses and renewals that are another credential's now. What remains is to be judged afresh."""
@@ -151,6 +165,12 @@ class Bench:
         """Notes that a finding may have changed."""
         if self.changed is not None:
             self.changed.add((rule, key))
+
+    def touch_all(self, account: Account) -> None:
+        """Notes that what findings say of a credential or its task may have changed, and what is judged at e."""
+        if self.changed is not None:
+            rules = (*(account.tallies or ()), OUTLIVES_TASK, UNUSED_GRANT)
+            self.changed.update((rule, account.credential_id) for rule in rules)
 
     def _claim(self, account: Account, uses: Uses, item: Item) -> bool:
         """Files a use by the task it names, if that is not its credential's; says whether it is foreign."""
