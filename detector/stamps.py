@@ -1,12 +1,13 @@
 """Times of log records: RFC 3339 at the start of many lines at once, and one value in any of many styles."""
 
-import re
+import re  # over text of bounded length only
 from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
+from detector import stampkernel
 from detector.times import DAY, HOUR, MICROSECOND, MILLISECOND, MINUTE, SECOND, parse_rfc3339
 
 Ints = npt.NDArray[np.int64]
@@ -23,6 +24,10 @@ _MAX_TEXT: Final = 64  # longer text is no time
 _LOOSE = re.compile(
     r"([0-9]{4})[-/]([0-9]{2})[-/]([0-9]{2})[Tt ]([0-9]{2}):([0-9]{2}):([0-9]{2})(?:[.,]([0-9]{1,18}))?"
     r" ?(?:[Zz]|UTC|GMT|([+-])([0-9]{2}):?([0-9]{2})?)?"
+)
+_LEADING = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]{1,18})?(?:[Zz]|[+-][0-9]{2}:[0-9]{2})"
+    r"(?![0-9A-Za-z])"
 )
 _NUMBER = re.compile(r"([0-9]{1,20})(?:\.([0-9]{1,18})[0-9]*)?")
 # The unit of an epoch number is told by its size: seconds until the year 5138, milliseconds from 1973 on, ...
@@ -48,6 +53,11 @@ class Stamps:
         """The time of `line`, or of the nearest one above it that has one."""
         position = int(np.searchsorted(self.index, line, side="right")) - 1
         return self.at(position) if position >= 0 else None
+
+    def exactly(self, line: int) -> int | None:
+        """The time of `line` itself."""
+        position = int(np.searchsorted(self.index, line))
+        return self.at(position) if position < len(self.index) and self.index[position] == line else None
 
     def latest(self) -> int | None:
         """The latest time found."""
@@ -89,12 +99,23 @@ def leading_stamps(data: bytes, starts: Ints, *, whole: bool = False) -> Stamps:
     if not len(starts):
         return NO_STAMPS
     padded = np.frombuffer(data + _PAD, np.uint8)
+    if stampkernel.AVAILABLE:
+        index, seconds, nanos = (np.empty(len(starts), np.int64) for _ in range(3))
+        found = stampkernel.leading(padded, starts, whole, index, seconds, nanos)
+        return Stamps(index[:found], seconds[:found], nanos[:found])
+    return leading_by_numpy(padded, starts, whole=whole)
+
+
+def leading_by_numpy(padded: Bytes, starts: Ints, *, whole: bool) -> Stamps:
+    """What `leading_stamps` gives, without compiled code."""
     likely = (padded[starts + 4] == ord("-")) & (padded[starts + 7] == ord("-"))
     likely &= (padded[starts + 13] == ord(":")) & (padded[starts + 16] == ord(":"))
     index = np.flatnonzero(likely)
     if not len(index):
         return NO_STAMPS
-    windows = np.lib.stride_tricks.as_strided(padded, (len(data) + 1, _WIDTH), (1, 1), writeable=False)
+    windows = np.lib.stride_tricks.as_strided(
+        padded, (len(padded) - _WIDTH + 1, _WIDTH), (1, 1), writeable=False
+    )
     columns = np.ascontiguousarray(windows[starts[index]].T)
     numbers = columns - ord("0")  # wraps round: whatever is no digit is above 9
     valid = (numbers[_DIGITS] <= 9).all(axis=0)  # noqa: PLR2004 - a digit
@@ -108,6 +129,19 @@ def leading_stamps(data: bytes, starts: Ints, *, whole: bool = False) -> Stamps:
     if not valid.all():
         index, seconds, nanos, offset = index[valid], seconds[valid], nanos[valid], offset[valid]
     return Stamps(index, seconds - offset, nanos)
+
+
+def leading_stamp(line: bytes) -> int | None:
+    """The same of one line."""
+    if line[4:5] != b"-" or line[13:14] != b":":
+        return None
+    match = _LEADING.match(line[:_WIDTH].decode("latin-1"))
+    if match is None:
+        return None
+    try:
+        return parse_rfc3339(match[0])
+    except ValueError:
+        return None
 
 
 def _alphanumeric(column: Bytes) -> npt.NDArray[np.bool_]:
@@ -184,8 +218,10 @@ def log_time(value: object) -> int | None:
     """
     if isinstance(value, bool):
         return None
-    if isinstance(value, int | float):
-        return _epoch(repr(value)) if 0 <= value < 10**20 else None
+    if isinstance(value, int):
+        return _epoch(str(value)) if 0 <= value < _EPOCH_UNITS[-1][0] else None
+    if isinstance(value, float):
+        return _float_epoch(value)
     if not isinstance(value, str) or len(value) > _MAX_TEXT:
         return None
     text = value.strip()
@@ -211,6 +247,23 @@ def _loose(match: "re.Match[str]") -> int | None:
     return time
 
 
+def _float_epoch(value: float) -> int | None:
+    """To the microsecond, beyond which a float of today's seconds has only noise."""
+    for limit, unit in _EPOCH_UNITS:
+        if 0 <= value < limit:
+            return round(value * (unit // MICROSECOND)) * MICROSECOND if unit > 1 else int(value)
+    return None
+
+
+def float_stamps(values: Ints | npt.NDArray[np.float64]) -> Stamps | None:
+    """What `log_time` gives for floats that are all seconds; None if one is not."""
+    if not ((values >= 0) & (values < _EPOCH_UNITS[0][0])).all():
+        return None
+    micros = np.rint(values * (SECOND // MICROSECOND)).astype(np.int64)
+    seconds, rest = np.divmod(micros, SECOND // MICROSECOND)
+    return Stamps(np.arange(len(values)), seconds, rest * MICROSECOND)
+
+
 def _epoch(text: str) -> int | None:
     match = _NUMBER.fullmatch(text)
     if match is None:
@@ -221,3 +274,15 @@ def _epoch(text: str) -> int | None:
             part = int(fraction) * unit // 10 ** len(fraction) if fraction else 0
             return whole * unit + part
     return None
+
+
+def stamps_of(times: Sequence[tuple[int, int]]) -> Stamps:
+    """The stamps of (line, time in ns) pairs in the order of their lines."""
+    if not times:
+        return NO_STAMPS
+    parts = [divmod(time, SECOND) for _, time in times]
+    return Stamps(
+        np.array([line for line, _ in times], np.int64),
+        np.array([seconds for seconds, _ in parts], np.int64),
+        np.array([nanos for _, nanos in parts], np.int64),
+    )

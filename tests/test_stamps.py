@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from detector.stamps import leading_stamps, line_starts, log_time, text_stamps
+from detector import stampkernel
+from detector.stamps import float_stamps, leading_stamps, line_starts, log_time, text_stamps
 from detector.times import parse_rfc3339
 
 _two = st.integers(0, 99).map("{:02d}".format)
@@ -21,6 +22,11 @@ _stamps = st.builds(
 )  # fmt: skip
 
 
+@pytest.fixture(params=["compiled", "numpy"], autouse=True)
+def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stampkernel, "AVAILABLE", request.param == "compiled" and stampkernel.AVAILABLE)
+
+
 def _one_by_one(text: str) -> int | None:
     try:
         return parse_rfc3339(text)
@@ -28,6 +34,9 @@ def _one_by_one(text: str) -> int | None:
         return None
 
 
+@settings(
+    deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)  # it sets the same for every example
 @given(st.lists(st.one_of(_stamps, st.text("09-:TZ.+ a\n", max_size=40)), min_size=1, max_size=20))
 @example(["2024-02-29T23:59:60Z", "2023-02-29T00:00:00Z", "9999-12-31T23:59:59.999999999999999999-23:59"])
 @example(["0001-01-01T00:00:00+23:59", "", ""])
@@ -101,3 +110,15 @@ def test_log_times_come_in_many_styles(value: object, rfc3339: str) -> None:
 )  # fmt: skip
 def test_what_is_no_time_is_none(value: object) -> None:
     assert log_time(value) is None
+
+
+@given(st.lists(st.floats(0, 10**11, exclude_max=True), min_size=1, max_size=9))
+def test_many_floats_are_read_as_one_by_one(values: list[float]) -> None:
+    stamps = float_stamps(np.array(values))
+    assert stamps is not None
+    assert [stamps.at(index) for index in range(len(values))] == [log_time(value) for value in values]
+
+
+def test_floats_of_other_units_are_left_to_one_by_one() -> None:
+    assert float_stamps(np.array([1.5, 1e12])) is None
+    assert float_stamps(np.array([-1.0])) is None

@@ -6,7 +6,7 @@ a pipeline can set, e.g. `buildkite-job-<uuid>`), else the federated user's name
 key's is `aws/user/<name>`. A role-wide `AWSRevokeOlderSessions` policy is not yet taken as a revocation.
 """
 
-import re
+import re  # over text of bounded length only
 from collections.abc import Mapping
 from typing import Any, Final
 

@@ -1,0 +1,72 @@
+"""Tells the format of a file by looking at its first lines. What a line inside it looks like changes nothing."""
+
+from typing import Any, Final
+
+import msgspec
+import re2
+
+from detector.blocks import BLOCK
+from detector.formats import CRI, DOCKER, DOCUMENT, JSON_LINES, TEXT
+from detector.marks import has_event_mark
+
+HEAD: Final = BLOCK  # bytes that are looked at
+_LINES: Final = 32
+_CRI_LINE = re2.compile(
+    rb"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,18}(?:Z|[+-][0-9]{2}:[0-9]{2}) (?:stdout|stderr) [PF](?::[^ ]*)? "
+)
+_DOCKER_NAMES: Final = frozenset({"log", "stream", "time", "attrs"})
+_ANY: Final = msgspec.json.Decoder()
+_TRUNCATED: Final = object()
+
+
+def sniff(head: bytes, *, complete: bool) -> str:
+    """The format of a file that begins with `head`; `complete` if that is all of it."""
+    lines = head.split(b"\n")
+    if not complete:
+        last = lines.pop()  # cut in the middle, most likely
+        if not lines:
+            return _one_long_line(last)
+    lines = [line.strip() for line in lines if line.strip()][:_LINES]
+    if not lines:
+        return TEXT
+    values = [_parsed(line) for line in lines]
+    first = values[0]
+    objects = [value for value in values if isinstance(value, dict)]
+    cut = first is _TRUNCATED
+    if isinstance(first, list) or (cut and lines[0].startswith(b"[")):
+        return DOCUMENT if has_event_mark(head) else TEXT
+    begun = sum(line.startswith(b"{") for line in lines)
+    if objects and 2 * begun > len(lines) and not (cut and 2 * len(objects) < len(lines)):
+        return _json_lines(objects[0], lines[0])
+    if cut:
+        return DOCUMENT if has_event_mark(head) else TEXT
+    carried = sum(_CRI_LINE.match(line + b" ") is not None for line in lines)
+    return CRI if 2 * carried > len(lines) else TEXT
+
+
+def _json_lines(first: dict[str, Any], line: bytes) -> str:
+    if "log" in first and "stream" in first and _DOCKER_NAMES.issuperset(first):
+        return DOCKER
+    if isinstance(first.get("Records"), list) and has_event_mark(line):
+        return DOCUMENT
+    return JSON_LINES
+
+
+def _one_long_line(line: bytes) -> str:
+    start = line.lstrip()
+    if start[:1] not in (b"{", b"["):
+        return TEXT
+    if start.startswith(b"[") or start[1:].lstrip().startswith(b'"Records"'):
+        return DOCUMENT if has_event_mark(line) else TEXT
+    return JSON_LINES
+
+
+def _parsed(line: bytes) -> Any:
+    if line[:1] not in (b"{", b"["):
+        return None
+    try:
+        return _ANY.decode(line)
+    except msgspec.DecodeError as error:
+        return _TRUNCATED if "truncated" in str(error) else None
+    except (UnicodeDecodeError, RecursionError):
+        return None

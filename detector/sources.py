@@ -1,0 +1,169 @@
+"""One input that can be read from any place, or from its beginning: a file, an archive, a pipe that was kept."""
+
+import codecs
+import os
+import re  # over paths of bounded length only
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from detector.archives import packing, unpacked
+from detector.blocks import BLOCK
+from detector.deadletters import UNREADABLE, bad
+from detector.errors import BadRecordError
+from detector.formats import DOCUMENT, EVENT_SOURCES, JSON_LINES
+from detector.paths import shown
+from detector.sniff import HEAD, sniff
+from detector.spool import Spool
+
+_BOM: Final = codecs.BOM_UTF8
+_UTF16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+# Kubernetes: /var/log/pods/<namespace>_<pod>_<uid>/<container>/<n>.log; Docker: .../containers/<id>/<id>-json.log
+_POD = re.compile(r"/pods/[^/_]+_[^/_]+_([0-9a-f-]{32,36})/[^/]+/[^/]+$")
+_CONTAINER = re.compile(r"/containers/([0-9a-f]{64})/[^/]+$")
+_MAX_PATH: Final = 4096
+
+Bytes = Callable[[int, int], Iterator[bytes]]
+
+
+class Source(msgspec.Struct, frozen=True):
+    """One input: how it is named to a person, its format, and how its bytes from one place to another are read.
+
+    `size` is that of the file, compressed or not; `whole` says that it can only be read from its beginning.
+    `task_id` is the pod or container that its path names.
+    """
+
+    name: str
+    format: str
+    size: int
+    raw: Bytes
+    packing: str | None = None
+    utf16: bool = False
+    task_id: str | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether it can be read only from the beginning."""
+        return self.packing is not None or self.utf16
+
+    def chunks(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """The bytes as UTF-8 (or as they are), decompressed, from one place in the file to another.
+
+        Raises:
+            BadRecordError: it cannot be read (any more), after all that could be read was given.
+        """
+        end = self.size if end is None else end
+        chunks = self.raw(start, end)
+        if self.packing is not None:
+            chunks = unpacked(chunks, self.packing)
+        if start == 0:
+            chunks = _without_mark(chunks)
+        return chunks
+
+
+def _without_mark(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Without a UTF-8 byte order mark; UTF-16 with one becomes UTF-8."""
+    first = next(chunks, b"")
+    if first.startswith(_UTF16):
+        decoder = codecs.getincrementaldecoder("utf-16")("replace")
+        yield decoder.decode(first).encode("utf-8", "replace")
+        for chunk in chunks:
+            yield decoder.decode(chunk).encode("utf-8", "replace")
+        yield decoder.decode(b"", final=True).encode("utf-8", "replace")
+        return
+    first = first.removeprefix(_BOM)
+    if first:
+        yield first
+    yield from chunks
+
+
+def from_file(path: str | Path, format_name: str | None) -> Source:
+    """A regular file.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with Path(path).open("rb", buffering=0) as file:
+        size = os.fstat(file.fileno()).st_size
+
+    def read(start: int, end: int) -> Iterator[bytes]:
+        try:
+            with Path(path).open("rb", buffering=0) as file:
+                file.seek(start)
+                while start < end and (data := file.read(min(BLOCK, end - start))):
+                    start += len(data)
+                    yield data
+        except OSError:
+            raise bad(UNREADABLE) from None
+
+    return _looked_at(shown(path), size, read, format_name, _task_of(path))
+
+
+def from_pipe(name: str, fd: int, format_name: str | None) -> Source:
+    """Standard input or a pipe: a file behind it is read where it stands, all else is kept encrypted.
+
+    Raises:
+        OSError: it cannot be read or kept.
+    """
+    info = os.fstat(fd)
+    if stat.S_ISREG(info.st_mode):
+        kept, base = os.dup(fd), os.lseek(fd, 0, os.SEEK_CUR)
+        return _looked_at(name, max(0, info.st_size - base), _reader_of(kept, base), format_name, None)
+    spool = Spool()
+    spool.fill(fd)
+    return _looked_at(name, spool.size, spool.read, format_name, None)
+
+
+def _reader_of(fd: int, base: int) -> Bytes:
+    def read(start: int, end: int) -> Iterator[bytes]:
+        try:
+            while start < end and (data := os.pread(fd, min(BLOCK, end - start), base + start)):
+                start += len(data)
+                yield data
+        except OSError:
+            raise bad(UNREADABLE) from None
+
+    return read
+
+
+def _looked_at(name: str, size: int, raw: Bytes, format_name: str | None, task_id: str | None) -> Source:
+    """The source with its format told from its first bytes.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    pack = packing(next(raw(0, 4), b""))
+    head, complete = _head(raw(0, size) if pack is None else unpacked(raw(0, size), pack))
+    utf16 = head.startswith(_UTF16)
+    found = sniff(b"".join(_without_mark(iter((head,)))), complete=complete)
+    if format_name in EVENT_SOURCES:
+        found = DOCUMENT if found == DOCUMENT else JSON_LINES
+    elif format_name is not None:
+        found = format_name
+    return Source(name, found, size, raw, pack, utf16, task_id)
+
+
+def _head(chunks: Iterable[bytes]) -> tuple[bytes, bool]:
+    parts: list[bytes] = []
+    size = 0
+    try:
+        for chunk in chunks:
+            parts.append(chunk)
+            size += len(chunk)
+            if size > HEAD:
+                return b"".join(parts)[:HEAD], False
+    except BadRecordError as error:
+        if error.reason == UNREADABLE:
+            raise OSError(0, "cannot be read") from None
+    return b"".join(parts), True
+
+
+def _task_of(path: str | Path) -> str | None:
+    text = str(Path(path).absolute())
+    if len(text) > _MAX_PATH:
+        return None
+    match = _POD.search(text) or _CONTAINER.search(text)
+    return match[1] if match is not None else None

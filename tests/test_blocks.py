@@ -1,0 +1,85 @@
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detector.blocks import LONG_LINE, Block, blocks, safe_cut
+from detector.deadletters import TRUNCATED_ARCHIVE, bad
+from detector.errors import BadRecordError
+
+
+def chunked(data: bytes, sizes: list[int]) -> Iterator[bytes]:
+    at = 0
+    while at < len(data):
+        for size in sizes:
+            if at < len(data):
+                yield data[at : at + size]
+            at += size
+
+
+@given(st.lists(st.binary(max_size=12), max_size=30), st.lists(st.integers(1, 40), min_size=1, max_size=4))
+def test_blocks_are_whole_lines_and_nothing_is_lost(lines: list[bytes], sizes: list[int]) -> None:
+    data = b"\n".join(lines)
+    found = list(blocks(chunked(data, sizes)))
+    assert b"".join(block.data for block in found) == data
+    assert all(block.data.endswith(b"\n") for block in found[:-1])
+    assert all(block.part == 0 for block in found)
+
+
+def test_a_key_block_is_never_cut() -> None:
+    key = b"-----BEGIN EC PRIVATE KEY-----\n" + b"MHcCAQEEIExample\n" * 30 + b"-----END EC PRIVATE KEY-----\n"
+    data = b"a line before\n" * 40 + key + b"a line after\n" * 40
+    for size in range(100, 900, 37):
+        found = [block.data for block in blocks(chunked(data, [size]))]
+        assert b"".join(found) == data
+        assert sum(key in block for block in found) == 1
+
+
+def test_a_begin_that_never_ends_holds_up_nothing() -> None:
+    data = b"-----BEGIN NOTHING-----\n" + b"a line\n" * 20_000
+    sizes = [len(block.data) for block in blocks(chunked(data, [4096]))]
+    assert sum(sizes) == len(data)
+    assert max(sizes) < 64 * 1024
+
+
+def test_a_cut_goes_back_to_the_line_where_the_open_block_begins() -> None:
+    data = b"one\nx -----BEGIN KEY-----\nabc\n"
+    assert safe_cut(data, len(data)) == 4
+    closed = data + b"-----END KEY-----\n"
+    assert safe_cut(closed, len(closed)) == len(closed)
+
+
+def pieces_of(data: bytes, size: int) -> list[Block]:
+    return list(blocks(chunked(data, [size])))
+
+
+def test_a_line_too_long_to_hold_comes_in_overlapping_pieces() -> None:
+    words = b" ".join(b"word-%07d" % number for number in range(400_000))
+    data = b"before\n" + words + b"\nafter\n"
+    found = pieces_of(data, 256 * 1024)
+    long = [block for block in found if block.part]
+    assert [block.part for block in long] == list(range(1, len(long) + 1))
+    assert [block.last for block in long] == [False] * (len(long) - 1) + [True]
+    assert max(len(block.data) for block in long) <= LONG_LINE
+    assert b"".join(block.data[len(block.data) - block.fresh :] for block in long) == words + b"\n"
+    seen = {word for block in long for word in block.data.split()}
+    assert seen == set(words.split())  # no word is cut, at either end of a piece
+    assert [block.data for block in found if not block.part] == [b"before\n", b"after\n"]
+
+
+def test_a_long_line_without_a_newline_at_the_end_ends_with_the_stream() -> None:
+    found = pieces_of(b"x" * (3 * LONG_LINE), 256 * 1024)
+    assert sum(block.fresh for block in found) == 3 * LONG_LINE
+    assert found[-1].last
+
+
+def test_what_came_before_an_error_is_given_before_the_error() -> None:
+    def broken() -> Iterator[bytes]:
+        yield b"one\ntw"
+        raise bad(TRUNCATED_ARCHIVE)
+
+    found = blocks(broken())
+    assert [next(found).data, next(found).data] == [b"one\n", b"tw"]
+    with pytest.raises(BadRecordError):
+        next(found)

@@ -1,0 +1,214 @@
+import copy
+from typing import Any
+
+import pytest
+
+from detector.adapters.cloudtrail import looks_like, translate
+from detector.errors import BadRecordError
+from detector.events import (
+    DENIED,
+    SUCCESS,
+    CredentialIssued,
+    CredentialRevoked,
+    CredentialUsed,
+    Identifier,
+)
+from detector.secrets import Secret, sha256_hex
+from detector.times import HOUR, MINUTE, parse_rfc3339
+
+NOW = parse_rfc3339("2026-05-02T00:00:00Z")
+AT = parse_rfc3339("2026-05-01T08:00:00Z")
+CALLER = "AKIAEXAMPLECALLER000"
+SESSION = "ASIAEXAMPLESESSION00"
+ASSUME_ROLE: dict[str, Any] = {
+    "eventVersion": "1.09",
+    "userIdentity": {"type": "IAMUser", "arn": "arn:aws:iam::111122223333:user/ci", "accessKeyId": CALLER},
+    "eventTime": "2026-05-01T08:00:00Z",
+    "eventSource": "sts.amazonaws.com",
+    "eventName": "AssumeRole",
+    "sourceIPAddress": "192.0.2.7",
+    "userAgent": "aws-cli/2",
+    "requestParameters": {
+        "roleArn": "arn:aws:iam::111122223333:role/deploy",
+        "roleSessionName": "buildkite-job-17",
+        "durationSeconds": 900,
+    },
+    "responseElements": {
+        "credentials": {
+            "accessKeyId": SESSION,
+            "sessionToken": "",
+            "expiration": "May 1, 2026, 8:15:00 AM",
+        },
+        "assumedRoleUser": {"assumedRoleId": "AROAEXAMPLE:buildkite-job-17"},
+    },
+    "resources": [{"type": "AWS::IAM::Role", "ARN": "arn:aws:iam::111122223333:role/deploy"}],
+    "eventID": "e-1",
+    "recipientAccountId": "111122223333",
+}
+USE: dict[str, Any] = {
+    "eventVersion": "1.09",
+    "userIdentity": {"type": "AssumedRole", "accessKeyId": SESSION, "accountId": "111122223333"},
+    "eventTime": "2026-05-01T08:05:00Z",
+    "eventSource": "s3.amazonaws.com",
+    "eventName": "GetObject",
+    "sourceIPAddress": "config.amazonaws.com",
+    "resources": [{"type": "x"}, {"ARN": "arn:aws:s3:::bucket/key"}],
+    "eventID": "e-2",
+}
+
+
+def changed(record: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    result = copy.deepcopy(record)
+    *way, last = path.split(".")
+    place = result
+    for name in way:
+        place = place[name]
+    if value is None:
+        del place[last]
+    else:
+        place[last] = value
+    return result
+
+
+def test_assuming_a_role_uses_the_callers_key_and_issues_a_session() -> None:
+    assert looks_like(ASSUME_ROLE)
+    use, issue = translate(ASSUME_ROLE, NOW)
+    assert use == CredentialUsed(
+        time=AT,
+        source="aws.cloudtrail/111122223333",
+        id="e-1",
+        identifier=Identifier("aws-access-key-id", CALLER),
+        action="sts:AssumeRole",
+        resource="arn:aws:iam::111122223333:role/deploy",
+        outcome=SUCCESS,
+        source_ip="192.0.2.7",
+        user_agent="aws-cli/2",
+    )
+    assert isinstance(issue, CredentialIssued)
+    assert (issue.id, issue.source, issue.time) == ("e-1/issued", use.source, AT)
+    assert (issue.credential_id, issue.task_id, issue.kind) == (SESSION, "buildkite-job-17", "aws-session")
+    assert issue.identifiers == (Identifier("aws-access-key-id", SESSION),)
+    assert issue.expires_at == AT + 15 * MINUTE
+    assert issue.revocation is not None
+    assert issue.revocation["assumed_role_id"] == "AROAEXAMPLE:buildkite-job-17"
+
+
+def test_a_session_token_shown_whole_is_kept_as_its_hash_only() -> None:
+    token = "IQoJb3JpZ2lu" + "A1b2+/" * 40
+    _, issue = translate(changed(ASSUME_ROLE, "responseElements.credentials.sessionToken", token), NOW)
+    assert isinstance(issue, CredentialIssued)
+    assert issue.identifiers[1] == Identifier("sha256", sha256_hex(Secret(token.encode())), length=len(token))
+    assert token not in repr(issue)
+    _, cut = translate(
+        changed(ASSUME_ROLE, "responseElements.credentials.sessionToken", token + "...CUT"), NOW
+    )
+    assert isinstance(cut, CredentialIssued)
+    assert len(cut.identifiers) == 1
+
+
+@pytest.mark.parametrize(
+    ("written", "after"),
+    [
+        ("May 1, 2026, 12:00:00 PM", 4 * HOUR),
+        ("May 1, 2026 9:00:00\u202fAM", HOUR),
+        ("May 2, 2026, 12:00:00 AM", 16 * HOUR),
+        ("2026-05-01T09:00:00Z", HOUR),
+        (1777626000000, HOUR),
+        (None, 15 * MINUTE),  # as asked for, where the answer does not say
+    ],
+)
+def test_an_expiry_comes_in_several_styles(written: Any, after: int) -> None:
+    record = changed(ASSUME_ROLE, "responseElements.credentials.expiration", written)
+    _, issue = translate(record, NOW)
+    assert isinstance(issue, CredentialIssued)
+    assert issue.expires_at == AT + after
+
+
+def test_the_task_of_a_session_is_its_name_else_the_callers() -> None:
+    federated = changed(
+        changed(ASSUME_ROLE, "eventName", "GetFederationToken"), "requestParameters", {"name": "job"}
+    )
+    plain = changed(changed(ASSUME_ROLE, "eventName", "GetSessionToken"), "requestParameters", None)
+    tasks = [translate(record, NOW)[1] for record in (federated, plain)]
+    assert [task.task_id for task in tasks if isinstance(task, CredentialIssued)] == [
+        "job",
+        "arn:aws:iam::111122223333:user/ci",
+    ]
+
+
+def test_a_use_names_service_and_action_and_an_error_is_a_denial() -> None:
+    (use,) = translate(USE, NOW)
+    assert isinstance(use, CredentialUsed)
+    assert (use.action, use.resource, use.outcome) == ("s3:GetObject", "arn:aws:s3:::bucket/key", SUCCESS)
+    assert use.source == "aws.cloudtrail/111122223333"
+    (denied,) = translate({**USE, "errorCode": "AccessDenied"}, NOW)
+    assert isinstance(denied, CredentialUsed)
+    assert denied.outcome == DENIED
+
+
+def test_a_denied_request_issues_and_revokes_nothing() -> None:
+    refused = {**ASSUME_ROLE, "errorCode": "AccessDenied", "responseElements": None}
+    assert [type(event) for event in translate(refused, NOW)] == [CredentialUsed]
+
+
+def test_lasting_keys_are_issued_to_their_user_and_revoked() -> None:
+    create = {
+        **ASSUME_ROLE,
+        "eventSource": "iam.amazonaws.com",
+        "eventName": "CreateAccessKey",
+        "responseElements": {"accessKey": {"accessKeyId": "AKIAEXAMPLENEW000000", "userName": "robot"}},
+    }
+    _, issue = translate(create, NOW)
+    assert isinstance(issue, CredentialIssued)
+    assert (issue.task_id, issue.kind, issue.expires_at) == ("aws/user/robot", "aws-access-key", None)
+    key = {"requestParameters": {"accessKeyId": "AKIAEXAMPLENEW000000", "userName": "robot"}}
+    delete = {**create, **key, "eventName": "DeleteAccessKey", "userIdentity": {"type": "Root"}}
+    assert translate(delete, NOW) == [
+        CredentialRevoked(
+            time=AT,
+            source="aws.cloudtrail/111122223333",
+            id="e-1/revoked",
+            identifier=Identifier("aws-access-key-id", "AKIAEXAMPLENEW000000"),
+        )
+    ]
+    for status, revoked in (("Inactive", True), ("Active", False)):
+        update = changed({**delete, "eventName": "UpdateAccessKey"}, "requestParameters.status", status)
+        assert bool(translate(update, NOW)) == revoked
+
+
+def test_what_is_neither_use_nor_issue_gives_nothing() -> None:
+    assert translate({**USE, "userIdentity": {"type": "AWSService", "invokedBy": "ec2"}}, NOW) == []
+    assert not looks_like({"message": "eventSource and eventName", "time": "x"})
+
+
+@pytest.mark.parametrize(
+    ("record", "reason", "field"),
+    [
+        (changed(USE, "eventTime", None), "missing-field", "eventTime"),
+        (changed(USE, "eventTime", "marker"), "bad-time", "eventTime"),
+        (changed(USE, "eventTime", "2026-05-02T00:10:01Z"), "future-time", "eventTime"),
+        (changed(USE, "eventID", None), "missing-field", "eventID"),
+        (changed(USE, "eventSource", ["marker"]), "wrong-field", "eventSource"),
+        (changed(USE, "userIdentity.accessKeyId", {"marker": 1}), "wrong-field", "userIdentity.accessKeyId"),
+        (
+            changed(ASSUME_ROLE, "responseElements.credentials", None),
+            "missing-field",
+            "responseElements.credentials.accessKeyId",
+        ),
+        (
+            changed(ASSUME_ROLE, "responseElements.credentials.expiration", "Marker 1, 2026, 8:15:00 AM"),
+            "bad-time",
+            "responseElements.credentials.expiration",
+        ),
+        (
+            {**USE, "eventName": "DeleteAccessKey", "eventSource": "iam.amazonaws.com"},
+            "missing-field",
+            "requestParameters.accessKeyId",
+        ),
+    ],
+)
+def test_a_known_event_that_lacks_a_field_names_it(record: dict[str, Any], reason: str, field: str) -> None:
+    with pytest.raises(BadRecordError) as caught:
+        translate(record, NOW)
+    assert (caught.value.reason, caught.value.field) == (reason, field)
+    assert "marker" not in str(caught.value).lower()
