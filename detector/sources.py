@@ -19,8 +19,8 @@ from detector.paths import shown
 from detector.sniff import HEAD, sniff
 from detector.spool import Spool
 
-_BOM: Final = codecs.BOM_UTF8
 _UTF16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_ASCII_SHARE: Final = 16
 # Kubernetes: /var/log/pods/<namespace>_<pod>_<uid>/<container>/<n>.log; Docker: .../containers/<id>/<id>-json.log
 _POD = re.compile(r"/pods/[^/_]+_[^/_]+_([0-9a-f-]{32,36})/[^/]+/[^/]+$")
 _CONTAINER = re.compile(r"/containers/([0-9a-f]{64})/[^/]+$")
@@ -59,25 +59,30 @@ class Source(msgspec.Struct, frozen=True):
         chunks = self.raw(start, end)
         if self.packing is not None:
             chunks = unpacked(chunks, self.packing)
-        if start == 0:
-            chunks = _without_mark(chunks)
-        return chunks
+        if self.utf16:
+            return _transcoded(chunks)
+        return _without_mark(chunks) if start == 0 else chunks
 
 
 def _without_mark(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Without a UTF-8 byte order mark; UTF-16 with one becomes UTF-8."""
-    first = next(chunks, b"")
-    if first.startswith(_UTF16):
-        decoder = codecs.getincrementaldecoder("utf-16")("replace")
-        yield decoder.decode(first).encode("utf-8", "replace")
-        for chunk in chunks:
-            yield decoder.decode(chunk).encode("utf-8", "replace")
-        yield decoder.decode(b"", final=True).encode("utf-8", "replace")
-        return
-    first = first.removeprefix(_BOM)
+    """Without a UTF-8 byte order mark."""
+    first = next(chunks, b"").removeprefix(codecs.BOM_UTF8)
     if first:
         yield first
     yield from chunks
+
+
+def _transcoded(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """UTF-16 with a byte order mark as UTF-8."""
+    decoder = codecs.getincrementaldecoder("utf-16")("replace")
+    for chunk in chunks:
+        yield decoder.decode(chunk).encode("utf-8", "replace")
+    yield decoder.decode(b"", final=True).encode("utf-8", "replace")
+
+
+def _is_utf16(head: bytes) -> bool:
+    """Whether it begins with a mark of UTF-16 and has, as any log in it would, many ASCII characters."""
+    return head.startswith(_UTF16) and head.count(b"\0") * _ASCII_SHARE >= len(head)
 
 
 def from_file(path: str | Path, format_name: str | None) -> Source:
@@ -137,8 +142,8 @@ def _looked_at(name: str, size: int, raw: Bytes, format_name: str | None, task_i
     """
     pack = packing(next(raw(0, 4), b""))
     head, complete = _head(raw(0, size) if pack is None else unpacked(raw(0, size), pack))
-    utf16 = head.startswith(_UTF16)
-    found = sniff(b"".join(_without_mark(iter((head,)))), complete=complete)
+    utf16 = _is_utf16(head)
+    found = sniff(b"".join((_transcoded if utf16 else _without_mark)(iter((head,)))), complete=complete)
     if format_name in EVENT_SOURCES:
         found = DOCUMENT if found == DOCUMENT else JSON_LINES
     elif format_name is not None:

@@ -1,0 +1,75 @@
+"""Progress for a person: a bar with rate and time left on standard error, if that is a terminal."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+
+class Meter(Protocol):
+    """Told how far the work has come."""
+
+    def stage(self, name: str, total: int) -> None:
+        """A stage of `total` bytes begins."""
+
+    def advance(self, size: int) -> None:
+        """`size` bytes more are done."""
+
+
+class Silent:
+    """Tells nobody."""
+
+    def stage(self, name: str, total: int) -> None:
+        """Nothing."""
+
+    def advance(self, size: int) -> None:
+        """Nothing."""
+
+
+class _Bar:
+    def __init__(self, bars: Progress) -> None:
+        self._bars = bars
+        self._task: TaskID | None = None
+
+    def stage(self, name: str, total: int) -> None:
+        if self._task is not None:
+            self._bars.remove_task(self._task)
+        self._task = self._bars.add_task(name, total=total)
+        self._bars.refresh()
+
+    def advance(self, size: int) -> None:
+        if self._task is not None:
+            self._bars.advance(self._task, size)
+            self._bars.refresh()
+
+
+@contextmanager
+def meter() -> Iterator[Meter]:
+    """A bar while the block runs; nothing where nobody watches.
+
+    It has no thread of its own: the work forks, and a lock that another thread holds would be held for ever.
+    """
+    if not sys.stderr.isatty():
+        yield Silent()
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, auto_refresh=False, transient=True) as bars:
+        yield _Bar(bars)
