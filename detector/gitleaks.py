@@ -37,8 +37,8 @@ _TARGETS: Final = {"": "secret", "secret": "secret", "match": "match", "line": "
 _SEVERITY: Final = "high"  # gitleaks states none
 
 
-def translate(file: TomlFile, warn: Warn) -> list[dict[str, Any]]:
-    """The rules as entries of our own format, in their order.
+def translate(file: TomlFile, warn: Warn) -> list[dict[str, Any] | None]:
+    """The rules as entries of our own format, in their order; None for one that looks at file names alone.
 
     Raises:
         ConfigError: a rule says something that would change what it finds and is not supported.
@@ -57,14 +57,17 @@ def translate(file: TomlFile, warn: Warn) -> list[dict[str, Any]]:
 
 def _rule(
     file: TomlFile, rule: dict[str, Any], at: tuple[Key, ...], everywhere: list[dict[str, Any]], warn: Warn
-) -> dict[str, Any]:
+) -> dict[str, Any] | None:
     for key in rule:
         if key not in _RULE:
             raise file.error(f"`{key}` of a rule is not supported", *at, key)
     if rule.get("skipReport"):
         raise file.error("`skipReport` is not supported: it serves composite rules", *at, "skipReport")
+    if "regex" not in rule and "path" in rule:
+        warn(file.error("a rule without `regex` looks at file names, and logs have none: left aside", *at))
+        return None
     if not isinstance(rule.get("regex"), str):
-        raise file.error("a rule without `regex` looks at file names, and logs have none", *at)
+        raise file.error("`regex` is missing, or no text", *at)
     if "path" in rule:
         warn(file.error("`path` has no meaning for logs: the rule applies everywhere", *at, "path"))
     checks: list[dict[str, Any]] = []

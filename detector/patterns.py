@@ -4,7 +4,7 @@ A file is either our own (`family`, then `[[pattern]]` tables) or gitleaks-style
 cannot be used is refused with its file, line and reason; none is skipped in silence.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -138,12 +138,15 @@ def load_file(path: str, warn: Callable[[ConfigError], None] | None = None) -> t
     """
     file = TomlFile.read(path)
     table = "pattern"
+    entries: Sequence[dict[str, Any] | None]
     if "rules" in file.data and "pattern" not in file.data:
         table, entries = "rules", translate(file, warn or (lambda _: None))
     else:
         entries = _own_entries(file)
     patterns = []
     for index, entry in enumerate(entries):
+        if entry is None:
+            continue
         pattern = _build(file, (table, index), entry)
         _validate(file, (table, index), pattern, own=table == "pattern")
         patterns.append(pattern)

@@ -46,7 +46,8 @@ class Source:
         self.regex = Regex(pattern.regex, multiline=pattern.multiline)
         self.keywords = tuple(word.encode() for word in pattern.keywords)
         built: list[Check] = [spec.build() for spec in pattern.checks]
-        self.checks = tuple(built if pattern.placeholder_ok else [NotPlaceholder(), *built])
+        # The costlier one last: what a checksum refuses need not be read for words.
+        self.checks = tuple(built if pattern.placeholder_ok else [*built, NotPlaceholder()])
 
     def expressions(self) -> list[Expression]:
         """What the prefilter looks for: the regex; of one that spans lines, a keyword."""
@@ -66,6 +67,8 @@ class Source:
 
     def matches(self, data: bytes, region: Region) -> Iterator[Match]:
         """What is in the region and passes keywords and checks."""
+        if region[1] - region[0] <= PIECE and not self.may_be_in(_context(data, *region).lower()):
+            return
         for (match_start, match_end), (start, end) in self.regex.matches(data, *region):
             line = _context(data, match_start, match_end)
             seen = Sighting(data[start:end], data[match_start:match_end], line)

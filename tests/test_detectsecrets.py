@@ -36,11 +36,6 @@ def found(line: bytes, *plugins: str) -> dict[str, bytes]:
             "cloudant-credentials",
             b"a3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
         ),
-        (
-            b"bot 110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw7 up",
-            "telegram-bot-token",
-            b"110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw7",
-        ),
     ],
 )
 def test_a_plugin_finds_what_it_finds_in_detect_secrets(line: bytes, plugin: str, secret: bytes) -> None:

@@ -117,9 +117,18 @@ def test_a_bad_rule_is_refused_with_line_and_reason(
     assert reason in error.value.reason
 
 
-def test_a_rule_without_a_regex_is_refused(rules: Path) -> None:
-    rules.write_text('[[rules]]\nid = "keys"\npath = "id_rsa"\n')
-    with pytest.raises(ConfigError, match="looks at file names"):
+def test_a_rule_of_file_names_alone_is_left_aside_and_told(rules: Path) -> None:
+    rules.write_text('[[rules]]\nid = "keys"\npath = "id_rsa"\n' + FILE[FILE.index("[[rules]]") :])
+    told: list[ConfigError] = []
+    assert [pattern.id for pattern in load_file(str(rules), told.append)] == [
+        "Acme_Token",
+        "whole",
+        "first-group",
+    ]
+    assert "looks at file names" in told[0].reason
+    assert told[0].line == 1
+    rules.write_text('[[rules]]\nid = "keys"\n')
+    with pytest.raises(ConfigError, match="`regex` is missing"):
         load_file(str(rules))
 
 
