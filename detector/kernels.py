@@ -6,7 +6,8 @@ use `detector.vectors` instead, which answers alike. They release the GIL and ke
 # ruff: noqa: PLR0913, PLR0917 - a compiled loop takes its arrays apart: numba cannot see into a struct
 
 import os
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
@@ -37,13 +38,13 @@ def _compiler() -> Any:
     except ImportError:
         return None
 
-    def compiled(function: Any) -> Any:
+    def decorate(function: Any) -> Any:
         try:
             return numba.njit(nogil=True, cache=True)(function)
         except RuntimeError:  # neither the package's folder nor the user's cache can be written
             return numba.njit(nogil=True)(function)
 
-    return compiled
+    return decorate
 
 
 def _as_it_is(function: Any) -> Any:
@@ -52,14 +53,17 @@ def _as_it_is(function: Any) -> Any:
 
 _compiler_found = _compiler()
 AVAILABLE: Final = _compiler_found is not None
-_compiled: Any = _compiler_found or _as_it_is
+_F = TypeVar("_F")
+compiled: Callable[[_F], _F] = _compiler_found or _as_it_is
 if AVAILABLE:  # one instruction; numba has no public name for it
     from numba.cpython.unsafe.numbers import trailing_zeros as _trailing_zeros
 
-    _place: Any = _trailing_zeros
+    place: Any = _trailing_zeros
+else:
+    place = None
 
 
-@_compiled
+@compiled
 def _listed(slots: Any, key: Any) -> bool:
     """Whether `key` (length << 32 | check) is in the open-addressed table `slots` (0 is free)."""
     mask = np.uint64(slots.size - 1)
@@ -71,7 +75,7 @@ def _listed(slots: Any, key: Any) -> bool:
     return False
 
 
-@_compiled
+@compiled
 def _put(slots: Any, keys: Any) -> None:
     mask = np.uint64(slots.size - 1)
     for key in keys:
@@ -94,7 +98,7 @@ def insert(slots: Any, keys: Any) -> Any:
     return slots
 
 
-@_compiled
+@compiled
 def _boundaries(text: Any, before: int, after: int, alnum: Any, starts: Any, ends: Any, spaces: Any) -> None:
     """Of each byte of `text`, 0 or 1: may a sub-token start with it, or end with it, is it white space.
 
@@ -117,8 +121,8 @@ def _boundaries(text: Any, before: int, after: int, alnum: Any, starts: Any, end
         spaces[at] = (byte == np.uint8(32)) | (np.uint8(byte - np.uint8(9)) < np.uint8(5))
 
 
-@_compiled
-def _pack(flags: Any, words: Any, count: int) -> None:
+@compiled
+def pack(flags: Any, words: Any, count: int) -> None:
     """Bit k of word w is flags[64·w + k]; `flags` are bytes of 0 or 1."""
     eights = flags.view(np.uint64)
     for word in range(count):
@@ -130,8 +134,8 @@ def _pack(flags: Any, words: Any, count: int) -> None:
         words[word] = bits
 
 
-@_compiled
-def _ahead(words: Any, out: Any, count: int, distance: int) -> None:
+@compiled
+def ahead(words: Any, out: Any, count: int, distance: int) -> None:
     """out[i] = the bit `distance` further on, for each bit i."""
     skip, shift = distance >> 6, np.uint64(distance & 63)
     back = np.uint64(63) - shift
@@ -139,7 +143,7 @@ def _ahead(words: Any, out: Any, count: int, distance: int) -> None:
         out[word] = (words[word + skip] >> shift) | ((words[word + skip + 1] << back) << np.uint64(1))
 
 
-@_compiled
+@compiled
 def fill(sieve: Any, keys: Any) -> None:
     """Set the bits of `keys` (the check is the lower half): two in one word, see `_sifted`."""
     mask = np.uint64(sieve.size - 1)
@@ -148,7 +152,7 @@ def fill(sieve: Any, keys: Any) -> None:
         sieve[word] |= bits
 
 
-@_compiled
+@compiled
 def _sieve_place(check: Any, mask: Any) -> tuple[Any, Any]:
     bits = (np.uint64(1) << (check & np.uint64(63))) | (
         np.uint64(1) << ((check >> np.uint64(6)) & np.uint64(63))
@@ -156,7 +160,7 @@ def _sieve_place(check: Any, mask: Any) -> tuple[Any, Any]:
     return (check >> np.uint64(12) ^ check << np.uint64(8)) & mask, bits
 
 
-@_compiled
+@compiled
 def _sifted(begins: Any, values: Any, waiting: int, length: int, prefix: Any, powers: Any, sieve: Any) -> Any:
     """Keep those of the waiting starts whose check passes the sieve; `values` becomes their checks.
 
@@ -177,7 +181,7 @@ def _sifted(begins: Any, values: Any, waiting: int, length: int, prefix: Any, po
     return np.int64(kept)
 
 
-@_compiled
+@compiled
 def _survivors(
     begins: Any, values: Any, waiting: int, length: int, done: int, slots: Any, out: Any, count: int
 ) -> int:
@@ -193,7 +197,7 @@ def _survivors(
     return count
 
 
-@_compiled
+@compiled
 def _count(word: Any) -> Any:
     """How many bits are set."""
     pairs = word - ((word >> np.uint64(1)) & np.uint64(0x5555555555555555))
@@ -204,7 +208,7 @@ def _count(word: Any) -> Any:
     return np.int64((eights * np.uint64(0x0101010101010101)) >> np.uint64(56))
 
 
-@_compiled
+@compiled
 def _places(starts: Any, ends: Any, free: Any, words: int, begins: Any) -> int:
     """The places of the bits set in all three, into `begins`; how many. Writes up to `_AT_ONCE` entries too many."""
     one = np.uint64(1)
@@ -214,20 +218,20 @@ def _places(starts: Any, ends: Any, free: Any, words: int, begins: Any) -> int:
         base = np.uint64(word) << np.uint64(6)
         count = _count(bits)
         # All at once whether they are there or not: a mispredicted branch costs more.
-        for ahead in range(_AT_ONCE):
-            begins[waiting + ahead] = base + np.uint64(_place(bits))
+        for step in range(_AT_ONCE):
+            begins[waiting + step] = base + np.uint64(place(bits))
             bits &= bits - one
         if count > _AT_ONCE:
             at = waiting + _AT_ONCE
             while bits != np.uint64(0):
-                begins[at] = base + np.uint64(_place(bits))
+                begins[at] = base + np.uint64(place(bits))
                 bits &= bits - one
                 at += 1
         waiting += count
     return waiting
 
 
-@_compiled
+@compiled
 def _prefixes(text: Any, weights: Any, prefix: Any) -> None:
     rolling = np.uint64(0)
     prefix[0] = rolling
@@ -236,12 +240,12 @@ def _prefixes(text: Any, weights: Any, prefix: Any) -> None:
         prefix[at + 1] = rolling
 
 
-@_compiled
+@compiled
 def _stretch(free: Any, other: Any, words: int, now: int, length: int) -> int:
     """`free` marks where `now` bytes without white space start: make it `length`. Less: there are none."""
     while now < length:
         by = min(now, length - now)
-        _ahead(free, other, words, by)
+        ahead(free, other, words, by)
         reach = np.uint64(0)
         for word in range(words):
             free[word] &= other[word]
@@ -252,7 +256,7 @@ def _stretch(free: Any, other: Any, words: int, now: int, length: int) -> int:
     return now
 
 
-@_compiled
+@compiled
 def checked(
     data: Any, done: int, lengths: Any, weights: Any, powers: Any, sieve: Any, slots: Any, out: Any
 ) -> tuple[int, int]:
@@ -285,9 +289,9 @@ def checked(
         before = CLASSES[data[done - 1]] if done > 0 else SPACE
         after = CLASSES[data[done + size]] if done + size < data.size else SPACE
         _boundaries(text, before, after, alnum, flags[0], flags[1], flags[2])
-        _pack(flags[0], starts, total)
-        _pack(flags[1], ends, total)
-        _pack(flags[2], free, total)
+        pack(flags[0], starts, total)
+        pack(flags[1], ends, total)
+        pack(flags[2], free, total)
         for word in range(total):
             free[word] = ~free[word]
         _prefixes(text, weights, prefix)
@@ -299,7 +303,7 @@ def checked(
             now = _stretch(free, other, total, now, length)
             if now < length:
                 break
-            _ahead(ends, other, usable, length - 1)
+            ahead(ends, other, usable, length - 1)
             waiting = _places(starts, other, free, usable, begins)
             waiting = _sifted(begins, values, waiting, length, prefix, powers, sieve)
             found = _survivors(begins, values, waiting, length, done, slots, out, found)
@@ -310,7 +314,7 @@ def checked(
     return count, data.size
 
 
-@_compiled
+@compiled
 def _may_end(data: Any, at: int) -> bool:
     """Whether a sub-token may end before `at`."""
     kind = CLASSES[data[at - 1]]
@@ -319,7 +323,7 @@ def _may_end(data: Any, at: int) -> bool:
     return bool(kind != ALNUM or at == data.size or CLASSES[data[at]] != ALNUM)
 
 
-@_compiled
+@compiled
 def _may_start(data: Any, at: int) -> bool:
     kind = CLASSES[data[at]]
     if kind >= CONTROL:
@@ -327,7 +331,7 @@ def _may_start(data: Any, at: int) -> bool:
     return bool(kind != ALNUM or at == 0 or CLASSES[data[at - 1]] != ALNUM)
 
 
-@_compiled
+@compiled
 def sized(data: Any, done: int, lengths: Any, out: Any) -> tuple[int, int]:
     """Sub-tokens that start at or after `done` and have one of the lengths: (how many in `out`, start of the rest)."""
     count = 0
@@ -350,7 +354,7 @@ def sized(data: Any, done: int, lengths: Any, out: Any) -> tuple[int, int]:
     return count, data.size
 
 
-@_compiled
+@compiled
 def subtokens(data: Any, done: int, shortest: int, longest: int, most: int, out: Any) -> tuple[int, int]:
     """Sub-tokens of `shortest` to `longest` bytes that start at or after `done`: (how many, start of the rest).
 

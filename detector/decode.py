@@ -1,0 +1,234 @@
+"""Text that log lines carry encoded: found, decoded, and led back to where it stands.
+
+    data ── layer ──▶ decoded text, joined by newlines ── layer ──▶ … at most `DEPTH` deep
+
+A layer holds everything that one step of decoding gives of a batch, so that it is scanned in one more pass. What
+is decoded in all is bounded. Each encoding is one function: give it to `_ENCODINGS`.
+"""
+
+import binascii
+from bisect import bisect_right
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+
+from detector import decoders
+
+DEPTH: Final = 3
+GROWTH: Final = 4  # decoded bytes at most, in all, for each byte of the data
+_LEAST_BUDGET: Final = 4096
+_TO_STANDARD: Final = bytes.maketrans(b"-_", b"+/")
+_ESC: Final = b"\x1b["
+
+
+class Decoded(msgspec.Struct, frozen=True):
+    """data[start:end] of what was looked at is `data` in an encoding."""
+
+    start: int
+    end: int
+    encoding: str
+    data: bytes
+
+
+class _Part(msgspec.Struct, frozen=True):
+    """Some decoded text and its segments: rows (place in it, start and end in the origin, 1 if a plain copy)."""
+
+    encoding: str
+    data: bytes
+    segments: Any
+
+
+class Layer:
+    """What one step of decoding gave: `data`, texts joined by newlines, and the way back."""
+
+    def __init__(self, parts: list[_Part]) -> None:
+        self.data = b"\n".join(part.data for part in parts)
+        self._starts: list[int] = []
+        self._encodings = [part.encoding for part in parts]
+        shifted = []
+        at = 0
+        for part in parts:
+            self._starts.append(at)
+            rows = part.segments.astype(np.int64)
+            rows[:, 0] += at
+            shifted.append(rows)
+            at += len(part.data) + 1
+        self._segments = np.concatenate(shifted)
+        self._places = np.ascontiguousarray(self._segments[:, 0])
+
+    def encoding(self, at: int) -> str:
+        """The encoding of the text that holds this place."""
+        return self._encodings[bisect_right(self._starts, at) - 1]
+
+    def origin(self, start: int, end: int) -> tuple[int, int] | None:
+        """Where the text in data[start:end] comes from; None if it reaches over the end of one decoded text.
+
+        A run of base64 or hex comes as a whole, of an escape the whole sequence.
+        """
+        if bisect_right(self._starts, start) != bisect_right(self._starts, end - 1):
+            return None
+        first, last = np.searchsorted(self._places, (start, end - 1), side="right") - 1
+        place, begin, _, plain = self._segments[first].tolist()
+        if plain:
+            begin += start - place
+        place, low, stop, plain = self._segments[last].tolist()
+        if plain:
+            stop = min(stop, low + end - place)
+        return begin, stop
+
+    def decoded(self) -> Iterator[Decoded]:
+        """The texts one by one."""
+        stops = [start - 1 for start in self._starts[1:]] + [len(self.data)]
+        for start, stop, encoding in zip(self._starts, stops, self._encodings, strict=True):
+            span = self.origin(start, stop)
+            if span is not None:
+                yield Decoded(*span, encoding, self.data[start:stop])
+
+
+class View:
+    """Decoded text at some depth: its `data`, where it stands in the first data, and by which encodings."""
+
+    def __init__(self, layers: tuple[Layer, ...]) -> None:
+        self.data = layers[-1].data
+        self._layers = layers
+
+    def origin(self, start: int, end: int) -> tuple[tuple[int, int], tuple[str, ...]] | None:
+        """The span in the first data and the encodings, outermost first; None if the text is not in one piece."""
+        encodings: list[str] = []
+        for layer in reversed(self._layers):
+            encodings.append(layer.encoding(start))
+            span = layer.origin(start, end)
+            if span is None:
+                return None
+            start, end = span
+        return (start, end), tuple(reversed(encodings))
+
+
+def views(data: bytes) -> Iterator[View]:
+    """All decoded text of `data`, nested up to `DEPTH`, of at most `GROWTH` times its size in all."""
+    budget = max(GROWTH * len(data), _LEAST_BUDGET)
+    layers: tuple[Layer, ...] = ()
+    for _ in range(DEPTH):
+        layer = decode_layer(data, budget)
+        if layer is None:
+            return
+        layers = (*layers, layer)
+        yield View(layers)
+        budget -= len(layer.data)
+        data = layer.data
+
+
+def decoded(data: bytes, budget: int) -> list[Decoded]:
+    """Regions of `data` that are an encoding of something else, decoded one step, of at most `budget` bytes."""
+    layer = decode_layer(data, budget)
+    return [] if layer is None else list(layer.decoded())
+
+
+def decode_layer(data: bytes, budget: int) -> Layer | None:
+    """One step of decoding of all of `data`; None if there is nothing to decode."""
+    parts: list[_Part] = []
+    for encoding in _ENCODINGS:
+        for part in encoding(data):
+            if len(part.data) >= budget:
+                break
+            budget -= len(part.data) + 1
+            parts.append(part)
+    return Layer(parts) if parts else None
+
+
+def _whole(encoding: str, text: bytes, start: int, end: int) -> _Part:
+    return _Part(encoding, text, np.array([[0, start, end, 0]], np.int32))
+
+
+def _trim(text: bytes, before: int, after: int) -> bytes:
+    """Without what is not printable in the first `before` and the last `after` bytes, and all beyond it."""
+    printable = decoders.PRINTABLE
+    start = max((at + 1 for at in range(before) if not printable[text[at]]), default=0)
+    tail = len(text) - after
+    return text[start : next((at for at in range(tail, len(text)) if not printable[text[at]]), len(text))]
+
+
+def _base64(data: bytes) -> Iterator[_Part]:
+    """Base64 of either alphabet, padded or not, at any alignment in a run of its characters."""
+    for start, end, run, stop in decoders.base64_stretches(np.frombuffer(data, np.uint8)).tolist():
+        # The groups around the printable ones may hold the text's first and last bytes.
+        low = start - 4 if start - 4 >= run else start
+        high = min(end + 4, stop)
+        high -= (high - low) % 4 == 1
+        digits = data[low:high].translate(_TO_STANDARD)
+        text = binascii.a2b_base64(digits + b"=" * (-len(digits) % 4))
+        text = _trim(text, 3 if low < start else 0, len(text) - (end - low) // 4 * 3)
+        url = b"-" in data[start:end] or b"_" in data[start:end]
+        padding = len(data[stop : stop + 2]) - len(data[stop : stop + 2].lstrip(b"="))
+        yield _whole("base64url" if url else "base64", text, run, stop + padding)
+
+
+def _hex(data: bytes) -> Iterator[_Part]:
+    """Hex digits of printable text."""
+    for start, end, run, stop in decoders.hex_stretches(np.frombuffer(data, np.uint8)).tolist():
+        yield _whole("hex", bytes.fromhex(data[start:end].decode("ascii")), run, stop)
+
+
+def _lines(data: bytes, trigger: bytes) -> list[tuple[int, int]]:
+    """The lines that hold the trigger."""
+    spans = []
+    at = data.find(trigger)
+    while at >= 0:
+        start = data.rfind(b"\n", 0, at) + 1
+        end = data.find(b"\n", at)
+        end = len(data) if end < 0 else end
+        spans.append((start, end))
+        at = data.find(trigger, end)
+    return spans
+
+
+def _words(data: bytes, trigger: bytes) -> list[tuple[int, int]]:
+    """The runs without white space, within a line, that hold the trigger."""
+    spans = []
+    for start, end in _lines(data, trigger):
+        at, high = data.find(trigger, start, end), start
+        while at >= 0:
+            low = max(data.rfind(b" ", high, at), data.rfind(b"\t", high, at), high - 1) + 1
+            stops = [data.find(space, at, end) for space in (b" ", b"\t")]
+            high = min((stop for stop in stops if stop >= 0), default=end)
+            spans.append((low, high))
+            at = data.find(trigger, high, end)
+    return spans
+
+
+def _rewritten(
+    kind: int, encoding: str, data: bytes, trigger: bytes, spans: list[tuple[int, int]]
+) -> Iterator[_Part]:
+    """The spans decoded, as one part; those in which nothing was to decode are left out."""
+    if not spans:
+        return
+    rows = np.array(spans, np.int64)
+    size = int((rows[:, 1] - rows[:, 0]).sum())
+    out = np.empty(size + len(rows), np.uint8)
+    segments = np.empty((2 * data.count(trigger) + len(rows), 4), np.int32)
+    written, count = decoders.rewrite(kind, np.frombuffer(data, np.uint8), rows, out, segments)
+    if written:
+        yield _Part(encoding, out[: written - 1].tobytes(), segments[:count])
+
+
+def _escaped(data: bytes) -> Iterator[_Part]:
+    """JSON and shell escapes, of whole lines."""
+    if b"\\" in data:
+        yield from _rewritten(decoders.ESCAPED, "escaped", data, b"\\", _lines(data, b"\\"))
+
+
+def _percent(data: bytes) -> Iterator[_Part]:
+    """Percent-encoding, of whole words."""
+    if b"%" in data:
+        yield from _rewritten(decoders.PERCENT, "percent", data, b"%", _words(data, b"%"))
+
+
+def _ansi(data: bytes) -> Iterator[_Part]:
+    """Control sequences (colours) taken out, of whole lines."""
+    if b"\x1b" in data:  # one byte is found at the speed of memory, two are not
+        yield from _rewritten(decoders.ANSI, "ansi", data, b"\x1b", _lines(data, _ESC))
+
+
+_ENCODINGS: Final[tuple[Callable[[bytes], Iterator[_Part]], ...]] = (_base64, _hex, _escaped, _percent, _ansi)

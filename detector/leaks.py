@@ -1,0 +1,303 @@
+"""Leaks: what patterns and registered fingerprints show in log records, in clear or encoded.
+
+batch ─┬─ as it is ──┬─▶ patterns, fingerprints ──▶ sightings ──▶ by record and secret ──▶ leaks
+       └─ decoded ───┘
+"""
+
+import os
+from bisect import bisect_left
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final, Protocol
+
+import msgspec
+
+from detector.decode import views
+from detector.events import Identifier, Leak
+from detector.excerpts import MANY, Excerpts, Veil, literals, merged, veiled
+from detector.known import KeyRing, KnownIndex
+from detector.patterns import Pattern, public_identifiers
+from detector.scan import Match
+from detector.secrets import DeploymentKey, Secret
+
+UNKNOWN_TIME: Final = -(1 << 63)  # of a record without a time: the reader fills it in
+KNOWN_CREDENTIAL: Final = "known-credential"  # what a mask calls a secret that only its fingerprint tells
+_WARM_UP: Final = b"%41 \\n \x1b[0m"
+_CLEAN_TEXTS: Final = 1 << 16
+_PASSES: Final = 8  # a mask can part two secrets that stood without a boundary between them
+
+
+class RecordAt(msgspec.Struct, frozen=True):
+    """A record of a batch: data[start:end], and what names it. `time` in nanoseconds, None where unknown."""
+
+    start: int
+    end: int
+    id: str
+    time: int | None = None
+    line: int | None = None
+    offset: int | None = None
+    partition: int | None = None
+    task_id: str | None = None
+    stream: str | None = None
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """Records of one source, joined by newlines; `locate` gives the one that holds a byte of `data`."""
+
+    source: str
+    data: bytes
+    locate: Callable[[int], RecordAt]
+
+
+class Scanner(Protocol):
+    """What finds secrets by pattern: `detector.scan.PatternScanner`."""
+
+    def scan(self, data: bytes) -> list[Match]:
+        """The secrets in `data`."""
+
+
+class _Sighting(msgspec.Struct, frozen=True):
+    """A secret seen in data[start:end] of a batch: by a pattern, or (None) by its fingerprint alone."""
+
+    start: int
+    end: int
+    secret: Secret
+    pattern: Pattern | None
+    encodings: tuple[str, ...] = ()
+
+    @property
+    def generic(self) -> bool:
+        return self.pattern is not None and self.pattern.generic
+
+    @property
+    def preference(self) -> tuple[int, bool, bool, int]:
+        """Smaller is better: least encoded, named by a pattern, one that is not generic, earliest."""
+        return len(self.encodings), self.pattern is None, self.generic, self.start
+
+
+def _sightings(data: bytes, scanner: Scanner, known: KnownIndex | None) -> list[_Sighting]:
+    """Everything recognised in the data, in the order it stands there."""
+    seen = [_Sighting(m.start, m.end, m.secret, m.pattern) for m in scanner.scan(data)]
+    if known is not None:
+        seen += [_Sighting(start, end, Secret(data[start:end]), None) for start, end in known.find(data)]
+    for view in views(data):
+        found = [(m.start, m.end, m.secret, m.pattern) for m in scanner.scan(view.data)]
+        spans = known.find(view.data) if known is not None else []
+        for start, end, secret, pattern in (
+            *found,
+            *((start, end, Secret(view.data[start:end]), None) for start, end in spans),
+        ):
+            place = view.origin(start, end)
+            if place is not None:
+                seen.append(_Sighting(*place[0], secret, pattern, place[1]))
+    seen.sort(key=lambda one: (one.start, one.end, one.preference))
+    return seen
+
+
+class _Veils:
+    """How sightings are masked: under the name of a pattern, if any saw that secret."""
+
+    def __init__(self, seen: Sequence[_Sighting], is_known: Callable[[_Sighting], bool]) -> None:
+        self._is_known = is_known
+        self._names: dict[Secret, str] = {}
+        for one in sorted(seen, key=lambda one: one.preference):
+            if one.pattern is not None:
+                self._names.setdefault(one.secret, one.pattern.id)
+
+    def of(self, one: _Sighting) -> Veil:
+        """The veil over one sighting; that of a registered credential speaks for what it overlaps."""
+        name = self._names.get(one.secret, KNOWN_CREDENTIAL)
+        weight = self._is_known(one), one.end - one.start
+        return Veil(one.start, one.end, name, len(one.secret), weight)
+
+    def shown(self, data: bytes, seen: Iterable[_Sighting]) -> list[tuple[bytes, Veil]]:
+        """The bytes by which the sightings could be read, each once, with their veil."""
+        shown: dict[bytes, Veil] = {}
+        for one in seen:
+            shown.setdefault(data[one.start : one.end], self.of(one))
+            shown.setdefault(one.secret.reveal(), self.of(one))
+        return list(shown.items())
+
+
+class LeakFinder:
+    """Finds the leaks of batches. Built before processes fork or threads start, then only read.
+
+    Without a deployment key leaks are told apart under `fallback`, a random one of this process if not given.
+    """
+
+    def __init__(
+        self,
+        scanner: Scanner,
+        known: KnownIndex,
+        keys: Sequence[DeploymentKey],
+        fallback: DeploymentKey | None = None,
+    ) -> None:
+        self._scanner = scanner
+        self._known = known
+        self._ring = KeyRing(keys)
+        self._naming = next(iter(keys), None) or fallback or DeploymentKey.of(os.urandom(32))
+        _sightings(_WARM_UP, scanner, known)  # compiles what is compiled, once for all processes forked later
+
+    def find(self, batch: Batch) -> list[Leak]:
+        """One leak for each secret that a record shows, in the order of the records.
+
+        A secret over many lines is its first record's. What a registered credential's secret overlaps is not
+        reported beside it, and a generic pattern not beside another.
+        """
+        seen = _sightings(batch.data, self._scanner, self._known)
+        if not seen:
+            return []
+        facts = _Facts(self._ring, self._known)
+        veils = _Veils(seen, facts.known)
+        excerpts = Excerpts(batch.data, merged(map(veils.of, seen)))
+        leaks: list[Leak] = []
+        for record, sightings in _by_record(seen, batch.locate):
+            shown = veils.shown(batch.data, sightings)
+            for one in _told_apart(sightings, facts.known):
+                excerpt = excerpts.around(one.start, (record.start, record.end), shown)
+                leaks.append(self._leak(batch.source, record, one, facts.identifiers(one), excerpt))
+        return leaks
+
+    def _leak(
+        self,
+        source: str,
+        record: RecordAt,
+        one: _Sighting,
+        identifiers: tuple[Identifier, ...],
+        excerpt: str,
+    ) -> Leak:
+        return Leak(
+            time=UNKNOWN_TIME if record.time is None else record.time,
+            source=source,
+            id=record.id,
+            identifiers=identifiers,
+            fingerprint=self._naming.fingerprint(one.secret),
+            pattern=None if one.pattern is None else one.pattern.id,
+            severity=None if one.pattern is None else int(one.pattern.severity),
+            excerpt=excerpt,
+            encodings=one.encodings,
+            line=record.line,
+            offset=record.offset,
+            partition=record.partition,
+            task_id=record.task_id,
+            stream=record.stream,
+        )
+
+
+class _Facts:
+    """What is known of the secrets of one batch, asked once for each."""
+
+    def __init__(self, ring: KeyRing, known: KnownIndex) -> None:
+        self._ring = ring
+        self._index = known
+        self._found: dict[tuple[Secret, str | None], tuple[bool, tuple[Identifier, ...]]] = {}
+
+    def known(self, one: _Sighting) -> bool:
+        """Whether the secret belongs to a registered credential."""
+        return self._facts(one)[0]
+
+    def identifiers(self, one: _Sighting) -> tuple[Identifier, ...]:
+        """All by which it may be registered."""
+        return self._facts(one)[1]
+
+    def _facts(self, one: _Sighting) -> tuple[bool, tuple[Identifier, ...]]:
+        scheme = None if one.pattern is None else one.pattern.identifier
+        facts = self._found.get((one.secret, scheme))
+        if facts is None:
+            public = () if one.pattern is None else public_identifiers(one.pattern, one.secret)
+            every = (*self._ring.all_identifiers(one.secret), *public)
+            facts = any(self._index.registered(identifier) for identifier in every), every
+            self._found[one.secret, scheme] = facts
+        return facts
+
+
+def _by_record(
+    seen: Sequence[_Sighting], locate: Callable[[int], RecordAt]
+) -> Iterator[tuple[RecordAt, list[_Sighting]]]:
+    """The sightings by the record in which they start."""
+    record: RecordAt | None = None
+    group: list[_Sighting] = []
+    for one in seen:
+        if record is None or one.start >= record.end:
+            if record is not None:
+                yield record, group
+            record, group = locate(one.start), []
+        group.append(one)
+    if record is not None:
+        yield record, group
+
+
+class _Spans:
+    """Where some sightings stand: whether another overlaps one of them."""
+
+    def __init__(self, sightings: Iterable[_Sighting]) -> None:
+        self._starts: list[int] = []
+        self._ends: list[int] = []  # the greatest so far
+        for one in sorted(sightings, key=lambda one: one.start):
+            self._starts.append(one.start)
+            self._ends.append(max(one.end, self._ends[-1] if self._ends else 0))
+
+    def overlap(self, one: _Sighting) -> bool:
+        """Whether one of them has a byte in common with `one`."""
+        before = bisect_left(self._starts, one.end)
+        return before > 0 and self._ends[before - 1] > one.start
+
+
+def _told_apart(sightings: Sequence[_Sighting], is_known: Callable[[_Sighting], bool]) -> list[_Sighting]:
+    """One sighting for each secret that one record is to be reported for."""
+    known = _Spans(one for one in sightings if is_known(one))
+    specific = _Spans(one for one in sightings if not one.generic)
+    clear: dict[str, list[_Sighting]] = {}
+    for one in sightings:
+        if one.pattern is not None and not one.encodings:
+            clear.setdefault(one.pattern.id, []).append(one)
+    in_clear = {pattern: _Spans(found) for pattern, found in clear.items()}
+    best: dict[Secret, _Sighting] = {}
+    for one in sorted(sightings, key=lambda one: one.preference):
+        if one.secret in best:
+            continue
+        if one.pattern is not None and not is_known(one):
+            if known.overlap(one) or (one.generic and specific.overlap(one)):
+                continue
+            # `hunter2\"` in clear is `hunter2"` unescaped: the same sighting of the same pattern, once.
+            same = in_clear.get(one.pattern.id)
+            if one.encodings and same is not None and same.overlap(one):
+                continue
+        best[one.secret] = one
+    return sorted(best.values(), key=lambda one: (one.start, one.end))
+
+
+class Redactor:
+    """Masks what patterns and, if given, registered fingerprints recognise in texts about to be written."""
+
+    def __init__(self, scanner: Scanner, known: KnownIndex | None = None) -> None:
+        self._scanner = scanner
+        self._known = known
+        self._clean: OrderedDict[tuple[int, int], None] = OrderedDict()
+
+    def clean(self, text: str) -> str:
+        """`text` with every secret in it, encoded ones too, replaced by its mask."""
+        version = 0 if self._known is None else self._known.version
+        key = hash(text), version  # 64 bits under a random key: no other text passes for this one
+        if key in self._clean:
+            return text
+        data = text.encode("utf-8", "replace")
+        for _ in range(_PASSES):
+            seen = _sightings(data, self._scanner, self._known)
+            if not seen:
+                break
+            data = self._veiled(data, seen)
+        else:
+            return KNOWN_CREDENTIAL  # made to resist: nothing of it is shown
+        done = data.decode("utf-8", "replace")
+        if done == text:
+            self._clean[key] = None
+            if len(self._clean) > _CLEAN_TEXTS:
+                self._clean.popitem(last=False)
+        return done
+
+    def _veiled(self, data: bytes, seen: Sequence[_Sighting]) -> bytes:
+        veils = _Veils(seen, lambda one: one.pattern is None)
+        shown = veils.shown(data, seen)
+        elsewhere = literals(data, (0, len(data)), shown) if len(shown) <= MANY else ()
+        return veiled(data, merged((*map(veils.of, seen), *elsewhere)))
