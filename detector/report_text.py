@@ -31,6 +31,7 @@ _SHOWN_COMMANDS: Final = 8
 _SHOWN_ACCEPTED: Final = 3
 _SHOWN_COUNTS: Final = 6
 _SHOWN_WARNINGS: Final = 5
+_MEASURABLE: Final = 10_000_000  # bytes from which a rate says more of the reading than of the start
 _EXCERPT: Final = 160  # characters of a leak's excerpt
 _NARROW, _WIDE = 60, 110  # columns between which the text is set
 
@@ -180,7 +181,9 @@ def _read(report: Report, *, timed: bool) -> Iterator[_Block]:
     what = f"{counted(sources, 'source')}, {counted(summary.records, 'record')}, {size(summary.bytes)}"
     seconds = sum(summary.durations.values())
     if timed and seconds > 0:
-        what += f" in {seconds:.1f} s ({size(summary.bytes / seconds)}/s)"
+        what += f" in {seconds:.1f} s"
+        if summary.bytes >= _MEASURABLE:
+            what += f" ({size(summary.bytes / seconds)}/s)"
     formats: dict[str, int] = {}
     for one in summary.read:
         formats[one.format] = formats.get(one.format, 0) + one.records

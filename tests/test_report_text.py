@@ -4,6 +4,7 @@ import io
 
 import pytest
 from rich.console import Console
+from rich.text import Text
 
 from detector.advice import advise
 from detector.events import Leak
@@ -113,7 +114,13 @@ def test_without_a_terminal_neither_colour_nor_anything_that_differs_between_run
     texts = [shown(report(made.all_rules(), summary=one)) for one in (quick, slow)]
     assert texts[0] == texts[1]
     assert "\x1b" not in texts[0]
-    assert "in 9.0 s" in shown(report([], summary=slow), terminal=True)
+    assert "1.3 MB in 9.0 s\n" in plain(shown(report([], summary=slow), terminal=True))
+    much = Summary(read=(SourceRead("a.log", "text", 9, 90_000_000),), durations={"logs": 0.5})
+    assert "90.0 MB in 0.5 s (180.0 MB/s)" in plain(shown(report([], summary=much), terminal=True))
+
+
+def plain(text: str) -> str:
+    return Text.from_ansi(text).plain + "\n"
 
 
 def test_colour_marks_the_severity_and_leaves_the_sentence_plain() -> None:
