@@ -1,0 +1,180 @@
+"""Encoded text is found, decoded, and led back to where it stands; clean text gives nothing."""
+
+import base64
+import gzip
+import json
+import random
+import urllib.parse
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detector import kernels
+from detector.decode import DEPTH, GROWTH, decode_layer, decoded, views
+from detector.decoders import base64_stretches, hex_stretches
+
+SECRET = b"tok_Zb81+kQ/x=5Tq-Lw0~aM9"
+Encode = Callable[[bytes], bytes]
+
+
+def found(data: bytes, secret: bytes = SECRET) -> list[tuple[bytes, tuple[str, ...]]]:
+    """The places (as text) and encodings in which the secret is seen."""
+    seen = []
+    for view in views(data):
+        at = view.data.find(secret)
+        while at >= 0:
+            origin = view.origin(at, at + len(secret))
+            assert origin is not None
+            (start, end), encodings = origin
+            seen.append((data[start:end], encodings))
+            at = view.data.find(secret, at + 1)
+    return seen
+
+
+def unicode_escaped(text: bytes) -> bytes:
+    return "".join(f"\\u{byte:04x}" for byte in text).encode()
+
+
+ENCODINGS: dict[str, Encode] = {
+    "base64": base64.b64encode,
+    "base64url": lambda text: base64.urlsafe_b64encode(text + b"\xfb\xff" + b"?" * 16).rstrip(b"="),
+    "hex": lambda text: text.hex().encode(),
+    "percent": lambda text: "".join(f"%{byte:02X}" for byte in text).encode(),
+    "escaped": unicode_escaped,
+}
+
+
+@pytest.mark.parametrize("name", ["base64", "hex", "percent", "escaped"])
+@pytest.mark.parametrize("around", [b"%s", b"x=%s;", b"(%s)\n", b"a line\n%s\nanother", b"\x00%s\xff"])
+def test_each_encoding_is_named_and_led_back_to_its_text(name: str, around: bytes) -> None:
+    encoded = ENCODINGS[name](SECRET)
+    assert found(around.replace(b"%s", encoded)) == [(encoded, (name,))]
+
+
+def test_base64_is_decoded_at_any_alignment_padded_or_not_in_either_alphabet() -> None:
+    for before in range(4):
+        for glued in (b"", b"a", b"ab", b"tok-", b"path/to/", b"x_y"):
+            for alphabet in (base64.b64encode, base64.urlsafe_b64encode):
+                for text in (b"\xff\x00\xfb"[:before] + b"u:" + SECRET, b"{" * before + SECRET + b"}"):
+                    for encoded in (alphabet(text), alphabet(text).rstrip(b"=")):
+                        assert found(b"k: " + glued + encoded + b" end"), (glued, text)
+
+
+def test_the_url_alphabet_is_named() -> None:
+    encoded = base64.urlsafe_b64encode(b"??>>??>>" + SECRET)
+    assert b"_" in encoded or b"-" in encoded
+    assert found(encoded) == [(encoded, ("base64url",))]
+
+
+def test_escapes_end_where_the_secret_does() -> None:
+    line = b'{"msg":"first\\n' + SECRET + b'\\nlast \\"quoted\\" \\/ \\x41"}'
+    assert found(line) == [(SECRET, ("escaped",))]
+    [layer] = [view.data for view in views(line)]
+    assert layer == b'{"msg":"first\n' + SECRET + b'\nlast "quoted" / A"}'
+
+
+def test_colours_inside_and_around_are_taken_out() -> None:
+    line = b"\x1b[32m" + SECRET[:9] + b"\x1b[1;31m" + SECRET[9:] + b"\x1b[0m"
+    assert found(b"a\n" + line + b"\nb") == [(line[5:-4], ("ansi",))]
+
+
+def test_a_percent_encoded_word_is_decoded_alone() -> None:
+    quoted = urllib.parse.quote(b"a b&" + SECRET + b"&").encode()
+    assert [one.data for one in decoded(b"100% of GET /x?q=" + quoted + b" done", 1000)] == [
+        b"/x?q=a b&" + SECRET + b"&"
+    ]
+
+
+def test_encodings_are_followed_three_deep_and_no_further() -> None:
+    once = base64.b64encode(b"user:" + SECRET)
+    twice = urllib.parse.quote(json.dumps({"k": once.decode()}), safe="").encode()
+    assert [encodings for _, encodings in found(b"GET /?" + twice)] == [("percent", "base64")]
+    nested = SECRET
+    for _ in range(DEPTH):
+        nested = base64.b64encode(nested)
+    assert [encodings for _, encodings in found(nested)] == [("base64",) * DEPTH]
+    assert found(base64.b64encode(nested)) == []
+
+
+def test_what_decodes_to_no_text_is_left_alone() -> None:
+    rng = random.Random(5)
+    noise = [rng.randbytes(48) for _ in range(200)]
+    lines = [
+        base64.b64encode(noise[0]),
+        base64.b64encode(gzip.compress(b"a" * 500)),
+        b"sha256:" + noise[1].hex().encode(),
+    ]
+    lines += [one.hex().encode() for one in noise]
+    lines += [
+        b"/usr/local/lib/python3/site-packages/hypothesis/internal/conjecture",
+        b"a" * 500,
+        b"0" * 64,
+        b"50% done",
+    ]
+    lines += [b"550e8400-e29b-41d4-a716-446655440000", b"C:\\Program Files"]
+    assert list(views(b"\n".join(lines))) == []
+
+
+def test_text_of_one_place_never_runs_into_that_of_another() -> None:
+    data = base64.b64encode(b"first half of a secret") + b" and " + base64.b64encode(b"the second half of it")
+    layer = decode_layer(data, 10_000)
+    assert layer is not None
+    joined = layer.data.index(b"secret\nthe second")
+    assert layer.origin(joined, joined + len(b"secret\nthe second")) is None
+
+
+def test_what_is_decoded_is_bounded() -> None:
+    hostile = b"\\n" * 50_000 + base64.b64encode(base64.b64encode(b"%41\\u0041" * 9000)) + b"\x1b[m" * 1000
+    assert sum(len(view.data) for view in views(hostile)) <= GROWTH * len(hostile)
+    assert decoded(base64.b64encode(b"a" * 1000), 100) == []
+
+
+chunks = st.one_of(
+    st.binary(max_size=40),
+    st.text(alphabet='ab %\\u0041n\x1b[m"', max_size=40).map(str.encode),
+    st.binary(max_size=60).map(base64.b64encode),
+    st.text(max_size=60).map(lambda text: base64.urlsafe_b64encode(text.encode())),
+    st.text(alphabet=st.characters(codec="ascii"), max_size=60).map(
+        lambda text: text.encode().hex().encode()
+    ),
+    st.text(alphabet="0123456789abcdefCDIZ", min_size=20, max_size=90).map(str.encode),
+)
+
+
+@pytest.mark.skipif(not kernels.AVAILABLE, reason="needs numba")
+@settings(max_examples=200, deadline=None)
+@given(st.lists(chunks, max_size=12))
+def test_the_compiled_search_finds_what_numpy_finds(parts: list[bytes]) -> None:
+    data = np.frombuffer(b" ".join(parts) + b"".join(parts), np.uint8)
+    for stretches in (base64_stretches, hex_stretches):
+        assert stretches(data, fast=True).tolist() == stretches(data, fast=False).tolist()
+
+
+@pytest.mark.skipif(not kernels.AVAILABLE, reason="needs numba")
+def test_the_compiled_search_crosses_its_blocks() -> None:
+    rng = random.Random(7)
+    parts = [
+        base64.b64encode(rng.randbytes(rng.randrange(30)) + b"some printable text " * rng.randrange(1, 400))
+        for _ in range(30)
+    ]
+    parts += [(b"printable text in hex" * rng.randrange(1, 300)).hex().encode() for _ in range(10)]
+    data = np.frombuffer(b" ".join(parts), np.uint8)
+    for stretches in (base64_stretches, hex_stretches):
+        rows = stretches(data, fast=True).tolist()
+        assert rows == stretches(data, fast=False).tolist()
+        assert len(rows) >= 10
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(chunks, max_size=8))
+def test_anything_may_come_and_every_origin_lies_within_the_data(parts: list[bytes]) -> None:
+    data = b"\n".join(parts)
+    for view in views(data):
+        for start in range(0, len(view.data), 7):
+            place = view.origin(start, min(start + 5, len(view.data)))
+            if place is not None:
+                assert 0 <= place[0][0] < place[0][1] <= len(data)
+                assert place[1]
