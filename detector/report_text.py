@@ -177,17 +177,10 @@ def _commands(report: Report) -> Iterator[_Block]:
 def _read(report: Report, *, timed: bool) -> Iterator[_Block]:
     """What was read, and everything about it that should make a person look twice."""
     summary = report.summary
-    sources = len({one.source for one in summary.read})
-    what = f"{counted(sources, 'source')}, {counted(summary.records, 'record')}, {size(summary.bytes)}"
-    seconds = sum(summary.durations.values())
-    if timed and seconds > 0:
-        what += f" in {seconds:.1f} s"
-        if summary.bytes >= _MEASURABLE:
-            what += f" ({size(summary.bytes / seconds)}/s)"
     formats: dict[str, int] = {}
     for one in summary.read:
         formats[one.format] = formats.get(one.format, 0) + one.records
-    rows = [("read", what, ""), ("formats", _counts(formats, report), "")]
+    rows = [("read", _amount(summary, timed=timed), ""), ("formats", _counts(formats, report), "")]
     if summary.events:
         rows.append(("events", _counts(summary.events, report), ""))
     if summary.dead_letters:
@@ -209,6 +202,17 @@ def _read(report: Report, *, timed: bool) -> Iterator[_Block]:
     yield _Block("", Text())
     for name, text, style in rows:
         yield _Block(f"{name:<12}", Text(text, style), "dim")
+
+
+def _amount(summary: Summary, *, timed: bool) -> str:
+    sources = len({one.source for one in summary.read})
+    what = f"{counted(sources, 'source')}, {counted(summary.records, 'record')}, {size(summary.bytes)}"
+    seconds = sum(summary.durations.values())
+    if timed and seconds > 0:
+        what += f" in {seconds:.1f} s"
+        if summary.bytes >= _MEASURABLE:
+            what += f" ({size(summary.bytes / seconds)}/s)"
+    return what
 
 
 def _counts(counts: Mapping[str, int], report: Report) -> str:
