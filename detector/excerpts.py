@@ -10,7 +10,7 @@ import msgspec
 from detector.secrets import mask
 from detector.wording import visible
 
-MANY: Final = 256  # secrets in one record
+MANY: Final = 1024  # ways to read the secrets of one record
 AROUND: Final = 80  # characters of text on either side of a leak
 _BYTES_AROUND: Final = 4 * AROUND  # in UTF-8 a character has at most four
 # A shorter secret is masked where it was recognised, not wherever its letters occur.
@@ -25,7 +25,7 @@ class Veil(msgspec.Struct, frozen=True):
     end: int
     rule: str
     length: int
-    weight: tuple[bool, int]
+    weight: tuple[bool, bool, int]
 
     @property
     def text(self) -> str:

@@ -4,6 +4,7 @@ batch ─┬─ as it is ──┬─▶ patterns, fingerprints ──▶ sighti
        └─ decoded ───┘
 """
 
+import base64
 import os
 from bisect import bisect_left
 from collections import OrderedDict
@@ -107,15 +108,22 @@ class _Veils:
     def of(self, one: _Sighting) -> Veil:
         """The veil over one sighting; that of a registered credential speaks for what it overlaps."""
         name = self._names.get(one.secret, KNOWN_CREDENTIAL)
-        weight = self._is_known(one), one.end - one.start
+        weight = self._is_known(one), not one.generic, one.end - one.start
         return Veil(one.start, one.end, name, len(one.secret), weight)
 
     def shown(self, data: bytes, seen: Iterable[_Sighting]) -> list[tuple[bytes, Veil]]:
-        """The bytes by which the sightings could be read, each once, with their veil."""
+        """The bytes by which the sightings could be read, each once, with their veil.
+
+        Also the secret's base64 and hex: runs too short to be decoded are not shown either.
+        """
         shown: dict[bytes, Veil] = {}
         for one in seen:
-            shown.setdefault(data[one.start : one.end], self.of(one))
-            shown.setdefault(one.secret.reveal(), self.of(one))
+            veil, value = self.of(one), one.secret.reveal()
+            shown.setdefault(data[one.start : one.end], veil)
+            shown.setdefault(value, veil)
+            shown.setdefault(base64.b64encode(value).rstrip(b"="), veil)
+            shown.setdefault(base64.urlsafe_b64encode(value).rstrip(b"="), veil)
+            shown.setdefault(value.hex().encode(), veil)
         return list(shown.items())
 
 
