@@ -91,7 +91,9 @@ def _who(finding: Finding, say: Say) -> str:
 
 def _noun(kind: str) -> str:
     """A credential's kind as a sentence begins with it: `aws-session` is an AWS session."""
-    first, _, rest = (kind or "credential").replace("_", "-").partition("-")
+    if not kind.replace("_", "").replace("-", "").isalnum():
+        return kind or "Credential"
+    first, _, rest = kind.replace("_", "-").partition("-")
     first = first.upper() if first.lower() in _ACRONYMS else first[:1].upper() + first[1:]
     return f"{first} {rest.replace('-', ' ')}".rstrip()
 

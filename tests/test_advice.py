@@ -35,7 +35,12 @@ def test_a_use_after_the_end_says_who_when_and_from_where() -> None:
 
 @pytest.mark.parametrize(
     ("kind", "words"),
-    [(None, "Credential"), ("aws-session", "AWS session"), ("github_app_token", "Github app token")],
+    [
+        (None, "Credential"),
+        ("aws-session", "AWS session"),
+        ("github_app_token", "Github app token"),
+        ("‹x-y:4›", "‹x-y:4›"),
+    ],
 )
 def test_a_kind_begins_the_sentence(kind: str | None, words: str) -> None:
     credential = msgspec.structs.replace(made.CREDENTIAL, kind=kind)
