@@ -23,7 +23,7 @@ from detect_secrets.plugins.keyword import DENYLIST, KeywordDetector
 
 from detector.errors import ConfigError
 from detector.findings import Severity
-from detector.literals import without_layout, without_lookarounds
+from detector.literals import leading_part, without_layout, without_lookarounds
 from detector.patterns import Pattern
 from detector.placeholders import is_placeholder
 from detector.prefilter import Expression
@@ -103,7 +103,7 @@ class Plugin:
             return [Expression(b"['\"][A-Za-z0-9+/\\\\=_-]{4}")]
         if not self._denylist:
             return [Expression(None)]
-        return [Expression(_loose(regex).encode()) for regex in self._denylist]
+        return [Expression(leading_part(_loose(regex)).encode()) for regex in self._denylist]
 
     def spans(self, data: bytes, start: int, end: int) -> Iterator[Span]:
         """Where in data[start:end] the plugin and the filters see a secret; a span may come twice."""

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from typing import Final
 
 _QUANTIFIERS: Final = frozenset("*?{")
+_LEAST: Final = 8  # times at least: a shorter leading part would fire too often
+_SPREAD: Final = 16  # ends of one match: fewer are no cost
 _SPECIAL: Final = frozenset(".^$|()[]{}*+?\\")
 
 
@@ -138,3 +140,52 @@ def without_layout(regex: str) -> str:
         elif not token.isspace():
             kept.append(regex[offset : offset + _token_size(regex, offset)])
     return "".join(kept)
+
+
+def leading_part(regex: str) -> str:
+    """The regex up to the first long repeat, that at its least: it matches wherever the regex does, and earlier.
+
+    `key=([a-z]{20,500})(?:;|$)` gives `key=([a-z]{20})`. For a first pass: it compiles in half the time, and fires once
+    where the whole fires at each of 480 ends. Cut is only what every match has to go through: no alternative, no group
+    that may be left out or repeated.
+    """
+    tokens = [(at, regex[at : at + _token_size(regex, at)]) for at, _ in _tokens(regex)]
+    passed = _groups_always_passed(tokens)
+    if passed is None or r"\Q" in regex:
+        return regex
+    open_groups: list[int] = []
+    for number, (at, token) in enumerate(tokens):
+        if token[0] == "(":
+            open_groups.append(number)
+        elif token == ")":  # noqa: S105 - a token of a regex
+            open_groups.pop()
+        elif token[0] == "{" and len(token) > 1 and passed.issuperset(open_groups):
+            least, comma, most = token[1:-1].partition(",")
+            several = tokens[number - 1][1] == ")" or not comma  # a whole group repeated, or a fixed number
+            if not several and int(least or 0) >= _LEAST and (not most or int(most) - int(least) >= _SPREAD):
+                return f"{regex[:at]}{{{least}}}{')' * len(open_groups)}"
+    return regex
+
+
+def _groups_always_passed(tokens: list[tuple[int, str]]) -> set[int] | None:
+    """The groups (numbers of their opening tokens) that have no `|` and are neither optional nor repeated.
+
+    None if the regex as a whole is alternatives, or its groups do not close.
+    """
+    passed: set[int] = set()
+    stack: list[tuple[int, bool]] = []
+    for number, (_, token) in enumerate(tokens):
+        if token[0] == "(":
+            stack.append((number, False))
+        elif token == "|":  # noqa: S105 - a token of a regex
+            if not stack:
+                return None
+            stack[-1] = (stack[-1][0], True)
+        elif token == ")":  # noqa: S105 - a token of a regex
+            if not stack:
+                return None
+            opening, alternatives = stack.pop()
+            following = tokens[number + 1][1][0] if number + 1 < len(tokens) else ""
+            if not alternatives and following not in set("*?+{"):
+                passed.add(opening)
+    return None if stack else passed

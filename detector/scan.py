@@ -14,6 +14,7 @@ import msgspec
 
 from detector.checks import Check, NotPlaceholder, Sighting
 from detector.detectsecrets import Plugin
+from detector.literals import leading_part
 from detector.patterns import Pattern, distinct
 from detector.prefilter import Expression, Prefilter, around
 from detector.regexes import MAX_MATCH, Regex
@@ -50,8 +51,8 @@ class Source:
         self.checks = tuple(built if pattern.placeholder_ok else [*built, NotPlaceholder()])
 
     def expressions(self) -> list[Expression]:
-        """What the prefilter looks for: the regex; of one that spans lines, a keyword."""
-        regex = None if self.pattern.multiline else self.pattern.regex.encode()
+        """What the prefilter looks for: the regex, or its leading part; of one that spans lines, a keyword."""
+        regex = None if self.pattern.multiline else leading_part(self.pattern.regex).encode()
         return [Expression(regex, self.keywords)]
 
     def may_be_in(self, lowered: bytes) -> bool:

@@ -5,7 +5,13 @@ from pathlib import Path
 import pytest
 
 from detector.errors import ConfigError
-from detector.literals import capture_groups, longest_literal, without_layout, without_lookarounds
+from detector.literals import (
+    capture_groups,
+    leading_part,
+    longest_literal,
+    without_layout,
+    without_lookarounds,
+)
 from detector.patterns import load_file
 from detector.scan import PatternScanner
 
@@ -152,3 +158,25 @@ def test_groups_and_literals_are_read_from_a_regex(regex: str, groups: list[str]
 def test_lookarounds_and_layout_are_taken_out() -> None:
     assert without_lookarounds(r"(?:(?<=\W)|(?<=^))a(?!(b|[)]))c(?=d)(e)") == r"(?:|)ac(e)"
     assert without_layout("a b  # (c\n [ #]\\ (?: d )") == r"ab[ #]\ (?:d)"
+
+
+@pytest.mark.parametrize(
+    ("regex", "part"),
+    [
+        (r"key=([a-z]{20,500})(?:;|$)", r"key=([a-z]{20})"),
+        (r"(?i)\b(?P<secret>(?:a|b)_[\w-]{12,}={0,2})\b", r"(?i)\b(?P<secret>(?:a|b)_[\w-]{12})"),
+        (r"(?i:x[\])(]{9,40}?y)z", r"(?i:x[\])(]{9})"),
+        (r"a[b]{20,500}|c", r"a[b]{20,500}|c"),  # alternatives
+        (r"(?:x[b]{20,500}|c)d", r"(?:x[b]{20,500}|c)d"),
+        (r"(?:x[b]{20,500})?d", r"(?:x[b]{20,500})?d"),  # may be left out
+        (r"(?:x[b]{20,500}){2}d", r"(?:x[b]{20,500}){2}d"),
+        (r"(?:xb){20,500}d", r"(?:xb){20,500}d"),  # a group repeated
+        (r"x[b]{2,500}d", r"x[b]{2,500}d"),  # too short to look for
+        (r"x[b]{20,24}d{40}", r"x[b]{20,24}d{40}"),
+        (r"\Qx{20,500}\E", r"\Qx{20,500}\E"),
+        (r"x\{20,500}b[{]{20,500}", r"x\{20,500}b[{]{20}"),
+        (r"((a)", r"((a)"),
+    ],
+)
+def test_the_leading_part_of_a_regex_is_what_every_match_goes_through(regex: str, part: str) -> None:
+    assert leading_part(regex) == part

@@ -30,6 +30,7 @@ PATTERNS = (
     pattern(
         "assigned", r"(?i)secret\s{0,3}=\s{0,3}(?P<secret>[^\s;]{4,64})(?:;|\s|$)", "secret", generic=True
     ),
+    pattern("long", r"(?i)id:(?:\s|\[)?(?P<secret>[a-z0-9]{8,300}(?:==)?)(?:[^a-z0-9]|$)", "id:"),
     pattern("start", r"^(?P<secret>AK[A-Z]{6})", "ak"),
     pattern("end", r"(?P<secret>[0-9]{6})$"),
     pattern("context", r"(?P<secret>[0-9]{9})", "datadog"),
@@ -78,6 +79,8 @@ PIECES = st.sampled_from(
         b"123456",
         b"987654321",
         b"datadog",
+        b"ID:",
+        b"==",
         b"x",
         b"yzz",
         b" ",
