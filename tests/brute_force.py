@@ -51,6 +51,7 @@ class Verdict(NamedTuple):
     severity: int
     accepted: bool
     evidence: tuple[tuple[int | str, ...], ...]
+    patterns: tuple[str, ...]
 
 
 class Request(NamedTuple):
@@ -58,6 +59,7 @@ class Request(NamedTuple):
 
     time: int
     reasons: tuple[str, ...]
+    severity: int
 
 
 class Judgement(NamedTuple):
@@ -81,6 +83,7 @@ class Piece:
     asks: bool = False
     successful_use: bool = False
     accepted: bool = False
+    pattern: str | None = None  # of a leak
 
 
 def glob_matches(pattern: str, text: str) -> bool:
@@ -177,9 +180,10 @@ class Case:
             owners = {self.history.owner_of(identifier) for identifier in leak.identifiers}
             if self.issue.credential_id in owners:
                 live = self.live(leak.time)
-                yield self.piece(
-                    "leaked-credential", leak.time, (leak.source, leak.id), asks=live, weak=not live
-                )
+                name = (leak.source, leak.id)
+                piece = self.piece("leaked-credential", leak.time, name, asks=live, weak=not live)
+                piece.pattern = leak.pattern
+                yield piece
         yield from self.overlong()
         yield from self.after_the_end(until)
 
@@ -341,8 +345,10 @@ def judge(events: Iterable[AnyEvent], policy: Policy, until: int) -> Judgement:
             ]
             if asking:
                 earliest = min(piece.time for piece in asking)
-                reasons = sorted({piece.rule for piece in asking if piece.time == earliest})
-                commands[credential_id, escalated] = Request(earliest, tuple(reasons))
+                behind = [piece for piece in asking if piece.time == earliest]
+                reasons = tuple(sorted({piece.rule for piece in behind}))
+                severity = max(piece.severity for piece in behind)
+                commands[credential_id, escalated] = Request(earliest, reasons, severity)
         pieces += mine
     pieces += leaked_secrets(history, policy)
     pieces += overdue_tasks(history, policy, until)
@@ -361,6 +367,7 @@ def leaked_secrets(history: History, policy: Policy) -> Iterator[Piece]:
         severity = leak.severity if rules.severity is None else rules.severity
         assert severity is not None
         piece = Piece("leaked-secret", leak.fingerprint, leak.time, severity, (leak.source, leak.id))
+        piece.pattern = leak.pattern
         same = [other for other in found if other.fingerprint == leak.fingerprint]
         task = min(same, key=lambda other: (other.time, other.source, other.id)).task_id
         start = history.start_of(task) if task is not None else None
@@ -424,5 +431,6 @@ def summed(pieces: list[Piece]) -> dict[tuple[str, str], Verdict]:
             severity=Severity(max(piece.severity for piece in mine)),
             accepted=all(piece.accepted for piece in mine),
             evidence=tuple((time, *name) for time, name in shown) if rule in NAMED_EVIDENCE else (),
+            patterns=tuple(sorted({piece.pattern for piece in mine if piece.pattern is not None})),
         )
     return findings

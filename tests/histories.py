@@ -74,6 +74,15 @@ FEW: Final = st.integers(0, 3)
 EITHER: Final = st.booleans()
 
 
+# Which pattern saw a secret, by the severity that it gives.
+PATTERNS: Final = {
+    Severity.LOW: "a-token",
+    Severity.MEDIUM: "a-token",
+    Severity.HIGH: "a-key",
+    Severity.CRITICAL: "a-key",
+}
+
+
 class History(msgspec.Struct, frozen=True):
     """A policy, the set of events (each once), and the time up to which rules are judged."""
 
@@ -266,7 +275,7 @@ def records() -> st.SearchStrategy[list[dict[str, Any]]]:
                 "cls": Leak,
                 "time": when,
                 "task_id": task_id,
-                "pattern": None if secret["severity"] is None else "some-token",
+                "pattern": None if secret["severity"] is None else PATTERNS[secret["severity"]],
                 "identifiers": SECRETS[secret["fingerprint"]],
                 "excerpt": "‹some-token:40›",
                 **secret,
