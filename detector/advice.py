@@ -33,6 +33,7 @@ _SHORT: Final = 64  # characters of a name in a title
 _ACRONYMS: Final = frozenset(
     {"api", "aws", "gcp", "iam", "jwt", "mtls", "oidc", "ssh", "sts", "svid", "tls", "x509"}
 )
+_ENCODINGS: Final = {"escaped": "an escaped string", "percent": "percent escapes", "ansi": "coloured text"}
 _HANDLE: Final = 200  # characters of a revocation handle
 
 
@@ -124,7 +125,9 @@ def _used(piece: Evidence, say: Say, when: str) -> str:
 
 
 def _how(leak: Leak) -> str:
-    return f", encoded as {' in '.join(leak.encodings)}," if leak.encodings else ""
+    """`, in base64,` or `, in hex inside base64,`: the encodings stand outermost first."""
+    names = [_ENCODINGS.get(one, one) for one in reversed(leak.encodings)]
+    return f", in {' inside '.join(names)}," if names else ""
 
 
 def _leaked_credential(finding: Finding, piece: Evidence, _: Patterns, say: Say) -> str:

@@ -64,15 +64,21 @@ def test_the_title_tells_the_gravest_evidence_not_the_first() -> None:
 
 def test_a_leak_says_where_how_and_whether_it_mattered() -> None:
     assert title(made.finding(LEAKED_CREDENTIAL)) == (
-        "Token cred-7 of task release-4711 was printed, encoded as base64, in a log (live when it was shown): "
+        "Token cred-7 of task release-4711 was printed, in base64, in a log (live when it was shown): "
         "logs/release-4711.log line 214"
     )
+
+
+def test_nested_encodings_are_told_from_the_inside() -> None:
+    event = made.leak(encodings=("base64", "escaped"))  # outermost first
+    finding = made.finding(LEAKED_CREDENTIAL, evidences=(Evidence(event.time, event, Severity.CRITICAL),))
+    assert "was printed, in an escaped string inside base64, in a log" in title(finding)
 
 
 def test_a_leaked_secret_names_its_pattern_and_brings_the_patterns_advice() -> None:
     words = advise(made.finding(LEAKED_SECRET), made.PATTERNS, made.untouched)
     assert words.title == (
-        "Unregistered GitHub personal access token (classic) was printed, encoded as base64, in the log of task "
+        "Unregistered GitHub personal access token (classic) was printed, in base64, in the log of task "
         "release-4711: logs/release-4711.log line 214"
     )
     assert words.remediation.endswith("Delete it in the settings. POST /credentials/revoke.")
