@@ -30,7 +30,10 @@ class Machine(msgspec.Struct, frozen=True):
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One scanner's line of the table; `size` in bytes, `memory` in bytes, `rate` in MB per CPU-second."""
+    """One scanner's line of the table; `size` and `memory` in bytes, `rate` in MB per CPU-second.
+
+    `startup` is the part of `cpu` that does not grow with the log: starting, loading rules, reading a registry.
+    """
 
     scanner: str
     version: str
@@ -39,8 +42,15 @@ class Row(msgspec.Struct, frozen=True):
     cpu: float
     memory: int
     rate: float
+    startup: float
     score: Score
     notes: str = ""
+
+    @property
+    def lean_rate(self) -> float:
+        """MB per CPU-second of what grows with the log."""
+        growing = self.cpu - self.startup
+        return self.size / 1e6 / growing if growing > 0 else 0.0
 
 
 class Subject(msgspec.Struct, frozen=True):
@@ -89,15 +99,16 @@ def run_peer(peer: peers.Peer, corpus: Corpus, prefix: list[str]) -> Row:
     home.mkdir(exist_ok=True)
     # A first run on little text fills caches (Kingfisher keeps its compiled rules), as curfewd has one too.
     measure.run([*prefix, *peer.command(peers.sliced(corpus, 1), report, 0)], env={"HOME": str(home)})
+    start = measure.run([*prefix, *peer.command(peers.one_line(corpus), report, 0)], env={"HOME": str(home)})
     report.unlink(missing_ok=True)
     done = measure.run([*prefix, *peer.command(part, report, 0)], env={"HOME": str(home)})
     if not report.exists():
         raise RuntimeError(f"{peer.name} left no report: exit {done.exit_code}\n{done.output}")
     subject = Subject(peer.name, peers.version_of(peer), peer.notes)
-    return row(subject, part, done, peer.read(part, report, done.output))
+    return row(subject, part, done, start.cpu, peer.read(part, report, done.output))
 
 
-def row(subject: Subject, corpus: Corpus, done: measure.Run, hits: Iterable[Hit]) -> Row:
+def row(subject: Subject, corpus: Corpus, done: measure.Run, startup: float, hits: Iterable[Hit]) -> Row:
     """The measured run as a line of the table."""
     size = corpus.bytes()
     made = score(corpus.truth(), corpus.decoys(), hits)
@@ -109,6 +120,7 @@ def row(subject: Subject, corpus: Corpus, done: measure.Run, hits: Iterable[Hit]
         cpu=done.cpu,
         memory=done.memory,
         rate=done.rate(size),
+        startup=startup,
         score=made,
         notes=subject.notes,
     )

@@ -4,7 +4,6 @@ The much is the little under many names: hard links of the same files, so it nee
 every name as a file of its own.
 """
 
-import os
 import tempfile
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import msgspec
 from benchmarks import compare, measure, tables
 from benchmarks.corpus import MB, Spec, generate
 from benchmarks.peers import DATA
-from benchmarks.replay_bench import registry, replay
+from benchmarks.replay_bench import link_copies, registry, replay
 
 
 class Memory(msgspec.Struct, frozen=True):
@@ -42,10 +41,7 @@ def memory(base: int, times: list[int], known: int, seed: int) -> Memories:
     for many in times:
         with tempfile.TemporaryDirectory(dir=DATA) as scratch:
             logs = Path(scratch) / "logs"
-            logs.mkdir()
-            for n in range(many):
-                for path in corpus.files():
-                    os.link(path, logs / f"{n:04d}-{path.name}")
+            link_copies(corpus, logs, many)
             done = replay([events, logs], Path(scratch) / "out", seed, prefix, None)
             size = corpus.bytes() * many
             print(f"{size / MB:.0f} MB: peak {done.memory / MB:.0f} MB, {done.wall:.0f} s", flush=True)

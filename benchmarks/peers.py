@@ -266,5 +266,14 @@ def sliced(corpus: Corpus, megabytes: int) -> Corpus:
     return made
 
 
+def one_line(corpus: Corpus) -> Corpus:
+    """A corpus of one line: what a scanner takes for that, it takes to start."""
+    made = Corpus(corpus.spec, corpus.folder / "one-line")
+    made.logs.mkdir(parents=True, exist_ok=True)
+    (made.logs / "one.log").write_bytes(b"hello\n")
+    _write_rows(made.folder / "truth.jsonl", [])
+    return made
+
+
 def _write_rows(path: Path, rows: list[Truth]) -> None:
     path.write_bytes(b"".join(msgspec.json.encode(row) + b"\n" for row in rows))

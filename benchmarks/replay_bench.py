@@ -1,7 +1,8 @@
 """curfewd replay on the corpus: with every pattern, and with a registry of known task credentials.
 
 The registry is a file of `credential.issued` events in which the corpus' registered secrets hide among as many
-made-up fingerprints as asked. Reading it is measured apart: a run on the registry alone is taken off.
+made-up fingerprints as asked. What reading it costs is told apart from what a byte of log costs by a second replay
+of the same registry on several times the log.
 """
 
 import os
@@ -13,10 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
 import orjson
 
-from benchmarks import compare, measure
+from benchmarks import compare, measure, peers
 from benchmarks.compare import Row
 from benchmarks.corpus import REGISTERED, Corpus, Spec, generate
 from benchmarks.matching import Hit
@@ -26,6 +26,8 @@ from detector.secrets import DeploymentKey, Secret
 
 LEAKS: Final = frozenset({"leaked-secret", "leaked-credential"})
 _MONTH: Final = "2026-11"
+_COPIES: Final = 6
+_SLOPE: Final = f"registry read in the same run; start-up from the slope to {_COPIES} times the log"
 _CHUNK: Final = 50_000  # events made at a time
 
 
@@ -87,7 +89,8 @@ def replay(paths: list[Path], out: Path, seed: int, prefix: list[str], cores: in
     """Measures one replay; `cores` None: all of them."""
     shutil.rmtree(out, ignore_errors=True)
     pinned = [] if cores is None else ["taskset", "--cpu-list", f"0-{cores - 1}"]
-    command = [*prefix, *pinned, curfewd(), "replay", "--out", str(out), *map(str, paths)]
+    jobs = [] if cores is None else ["--jobs", str(cores)]
+    command = [*prefix, *pinned, curfewd(), "replay", *jobs, "--out", str(out), *map(str, paths)]
     done = measure.run(command, env={"CURFEWD_KEY": deployment_key(seed).hex()})
     if done.exit_code:
         raise RuntimeError(f"replay failed: exit {done.exit_code}\n{done.output}")
@@ -118,47 +121,52 @@ def rows(spec: Spec, known: int) -> list[Row]:
     corpus = generate(spec, DATA)
     events = registry(corpus, known)
     with tempfile.TemporaryDirectory(dir=DATA) as scratch:
-        bench = _Bench(corpus, Path(scratch) / "out", measure.offline())
-        warm = Path(scratch) / "warm.log"
-        warm.write_bytes(corpus.files()[0].read_bytes()[:1_000_000])
-        bench.replay([warm], None)  # fills the caches of compiled code
-        made = [bench.row([corpus.logs], None, compare.Subject("curfewd, patterns alone", __version__))]
+        bench = _Bench(corpus, Path(scratch), measure.offline())
+        bench.replay([peers.sliced(corpus, 1).logs], None)  # fills the caches of compiled code
+        made = [bench.patterns_alone(compare.Subject("curfewd, patterns alone", __version__))]
         for cores in (1, None):
             where = f"{os.cpu_count()} cores" if cores is None else "1 core"
-            name = f"curfewd, {known:,} known credentials, {where}"
-            alone = bench.replay([events], cores)
-            total = bench.row(
-                [events, corpus.logs], cores, compare.Subject(name, __version__, "registry read included")
-            )
-            made += [total, _less(total, alone, f"{name}, log only")]
+            subject = compare.Subject(f"curfewd, {known:,} known credentials, {where}", __version__, _SLOPE)
+            made.append(bench.with_registry(subject, events, cores))
     return made
 
 
 class _Bench:
     """Replays of one corpus, in one scratch folder."""
 
-    def __init__(self, corpus: Corpus, out: Path, prefix: list[str]) -> None:
+    def __init__(self, corpus: Corpus, scratch: Path, prefix: list[str]) -> None:
         self.corpus = corpus
-        self.out = out
+        self.out = scratch / "out"
+        self.many = scratch / "many"
         self.prefix = prefix
+        link_copies(corpus, self.many, _COPIES)
 
     def replay(self, paths: list[Path], cores: int | None) -> measure.Run:
         """Measures one replay of `paths`."""
         return replay(paths, self.out, self.corpus.spec.seed, self.prefix, cores)
 
-    def row(self, paths: list[Path], cores: int | None, subject: compare.Subject) -> Row:
-        """Measures one replay of `paths` and scores its findings."""
+    def patterns_alone(self, subject: compare.Subject) -> Row:
+        """A replay of the logs and nothing else, as the peers run."""
         print(f"measuring {subject.scanner} ...", flush=True)
-        done = self.replay(paths, cores)
-        return compare.row(subject, self.corpus, done, read_hits(self.corpus, self.out))
+        start = self.replay([peers.one_line(self.corpus).logs], None)
+        done = self.replay([self.corpus.logs], None)
+        return compare.row(subject, self.corpus, done, start.cpu, read_hits(self.corpus, self.out))
+
+    def with_registry(self, subject: compare.Subject, events: Path, cores: int | None) -> Row:
+        """A replay of registry and logs; what does not grow with the logs follows from a second one on more of them."""
+        print(f"measuring {subject.scanner} ...", flush=True)
+        more = self.replay([events, self.many], cores)
+        done = self.replay([events, self.corpus.logs], cores)
+        each = (more.cpu - done.cpu) / (_COPIES - 1)
+        return compare.row(subject, self.corpus, done, done.cpu - each, read_hits(self.corpus, self.out))
 
 
-def _less(total: Row, base: measure.Run, name: str) -> Row:
-    """The same run less what reading the registry alone costs (start-up included)."""
-    cpu, wall = max(total.cpu - base.cpu, 1e-9), max(total.wall - base.wall, 1e-9)
-    notes = f"less a run on the registry alone ({base.wall:.1f} s, {base.cpu:.1f} CPU-s)"
-    rate = total.size / 1e6 / cpu
-    return msgspec.structs.replace(total, scanner=name, cpu=cpu, wall=wall, rate=rate, notes=notes)
+def link_copies(corpus: Corpus, folder: Path, copies: int) -> None:
+    """The corpus' files as hard links under `copies` names each."""
+    folder.mkdir()
+    for n in range(copies):
+        for path in corpus.files():
+            os.link(path, folder / f"{n:04d}-{path.name}")
 
 
 def write_misses(corpus: Corpus, found: Row, path: Path) -> None:
