@@ -18,7 +18,20 @@ FILES = sorted(FOLDER.glob("*.toml"))
 HEX = "0123456789abcdef"
 WORDS = ("build", "cache", "layer", "fetch", "resolve", "worker", "queue", "stage", "index", "module")
 # A registry of packages is named by its packages' pages, never by its host: some networks allow no other mention.
-HOSTS_OF_REGISTRIES = ("pypi" + ".org", "registry.npmjs" + ".org", "crates" + ".io/api", "nuget" + ".org/api")
+HOSTS_OF_REGISTRIES = tuple(
+    f"{name}.{domain}"
+    for name, domain in (
+        ("pypi", "org"),
+        ("npmjs", "org"),
+        ("npmjs", "com"),
+        ("crates", "io"),
+        ("rubygems", "org"),
+        ("nuget", "org"),
+        ("quay", "io"),
+        ("docker", "io"),
+        ("docker", "com"),
+    )
+)
 
 Context = Callable[[bytes], bytes]
 # Where a secret that needs no name beside it turns up.
@@ -177,7 +190,7 @@ def _clean_lines(rng: random.Random, count: int) -> Iterator[str]:
         lambda: f"-----BEGIN CERTIFICATE----- {base64_of(90)} -----END CERTIFICATE-----",
         lambda: f"{digits(32)}  {name()}.tar.gz",
         lambda: f'etag: W/"{digits(40)}" cache_key={base64_of(24).replace("/", "_")}',
-        lambda: f"docker pull ghcr.io/{name()}/{name()}@sha256:{digits(64)}",
+        lambda: f"docker pull images.acme.test/{name()}/{name()}@sha256:{digits(64)}",
         lambda: f"Authorization: Bearer {'*' * rng.randrange(3, 40)}",
         lambda: "git clone https://x-access-token:***@github.com/acme/api.git",
         lambda: f"GITHUB_TOKEN=ghp_{'x' * rng.randrange(4, 40)}",
