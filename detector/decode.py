@@ -7,6 +7,7 @@ is decoded in all is bounded. Each encoding is one function: give it to `_ENCODI
 """
 
 import binascii
+import re  # for single classes and literals: nothing in them can backtrack
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from typing import Any, Final
@@ -20,7 +21,9 @@ DEPTH: Final = 3
 GROWTH: Final = 4  # decoded bytes at most, in all, for each byte of the data
 _LEAST_BUDGET: Final = 4096
 _TO_STANDARD: Final = bytes.maketrans(b"-_", b"+/")
-_ESC: Final = b"\x1b["
+_SPACES: Final = (b"\n", b" ", b"\t")  # the nearest first: each bounds the search for the next
+_SPACE: Final = re.compile(rb"[\n \t]")
+_PERCENT: Final = re.compile(rb"%[0-9A-Fa-f]{2}")
 
 
 class Decoded(msgspec.Struct, frozen=True):
@@ -51,11 +54,10 @@ class Layer:
         at = 0
         for part in parts:
             self._starts.append(at)
-            rows = part.segments.astype(np.int64)
-            rows[:, 0] += at
-            shifted.append(rows)
+            part.segments[:, 0] += at
+            shifted.append(part.segments)
             at += len(part.data) + 1
-        self._segments = np.concatenate(shifted)
+        self._segments = shifted[0] if len(shifted) == 1 else np.concatenate(shifted)
         self._places = np.ascontiguousarray(self._segments[:, 0])
 
     def encoding(self, at: int) -> str:
@@ -184,17 +186,20 @@ def _lines(data: bytes, trigger: bytes) -> list[tuple[int, int]]:
     return spans
 
 
-def _words(data: bytes, trigger: bytes) -> list[tuple[int, int]]:
-    """The runs without white space, within a line, that hold the trigger."""
+def _words(data: bytes) -> list[tuple[int, int]]:
+    """The runs without white space that hold a percent-encoded byte."""
     spans = []
-    for start, end in _lines(data, trigger):
-        at, high = data.find(trigger, start, end), start
-        while at >= 0:
-            low = max(data.rfind(b" ", high, at), data.rfind(b"\t", high, at), high - 1) + 1
-            stops = [data.find(space, at, end) for space in (b" ", b"\t")]
-            high = min((stop for stop in stops if stop >= 0), default=end)
-            spans.append((low, high))
-            at = data.find(trigger, high, end)
+    high = 0
+    for match in _PERCENT.finditer(data):
+        at = match.start()
+        if at < high:
+            continue
+        low = high
+        for space in _SPACES:
+            low = max(low, data.rfind(space, low, at) + 1)
+        after = _SPACE.search(data, at)
+        high = len(data) if after is None else after.start()
+        spans.append((low, high))
     return spans
 
 
@@ -222,13 +227,13 @@ def _escaped(data: bytes) -> Iterator[_Part]:
 def _percent(data: bytes) -> Iterator[_Part]:
     """Percent-encoding, of whole words."""
     if b"%" in data:
-        yield from _rewritten(decoders.PERCENT, "percent", data, b"%", _words(data, b"%"))
+        yield from _rewritten(decoders.PERCENT, "percent", data, b"%", _words(data))
 
 
 def _ansi(data: bytes) -> Iterator[_Part]:
     """Control sequences (colours) taken out, of whole lines."""
-    if b"\x1b" in data:  # one byte is found at the speed of memory, two are not
-        yield from _rewritten(decoders.ANSI, "ansi", data, b"\x1b", _lines(data, _ESC))
+    if b"\x1b" in data:
+        yield from _rewritten(decoders.ANSI, "ansi", data, b"\x1b", _lines(data, b"\x1b"))
 
 
 _ENCODINGS: Final[tuple[Callable[[bytes], Iterator[_Part]], ...]] = (_base64, _hex, _escaped, _percent, _ansi)

@@ -291,6 +291,15 @@ ESCAPED, PERCENT, ANSI = 0, 1, 2
 
 
 @compiled
+def _one(kind: int, data: Any, at: int, end: int, out: Any, to: int) -> tuple[int, int]:  # noqa: PLR0913, PLR0917 - numba takes no keywords
+    if kind == ESCAPED:
+        return _unescaped(data, at, end, out, to)
+    if kind == PERCENT:
+        return _unpercented(data, at, end, out, to)
+    return _uncoloured(data, at, end, to)
+
+
+@compiled
 def rewrite(kind: int, data: Any, spans: Any, out: Any, segments: Any) -> tuple[int, int]:
     """Write the spans of `data` to `out` decoded, a newline after each: (bytes, segments).
 
@@ -298,6 +307,7 @@ def rewrite(kind: int, data: Any, spans: Any, out: Any, segments: Any) -> tuple[
 
     A segment is (place in `out`, start and end in `data`, 1 if it was copied as it is and 0 if decoded).
     """
+    trigger = 0x5C if kind == ESCAPED else 0x25 if kind == PERCENT else ESCAPE
     to = 0
     count = 0
     for index in range(spans.shape[0]):
@@ -305,12 +315,7 @@ def rewrite(kind: int, data: Any, spans: Any, out: Any, segments: Any) -> tuple[
         copied = changed = False
         first, mark = to, count
         while at < end:
-            if kind == ESCAPED:
-                read, after = _unescaped(data, at, end, out, to)
-            elif kind == PERCENT:
-                read, after = _unpercented(data, at, end, out, to)
-            else:
-                read, after = _uncoloured(data, at, end, to)
+            read, after = _one(kind, data, at, end, out, to) if data[at] == trigger else (0, to)
             if read:
                 if after > to:
                     segments[count, 0] = to
@@ -328,9 +333,12 @@ def rewrite(kind: int, data: Any, spans: Any, out: Any, segments: Any) -> tuple[
                 segments[count, 3] = 1
                 count += 1
                 copied = True
-            out[to] = data[at]
-            to += 1
-            at += 1
+            while True:
+                out[to] = data[at]
+                to += 1
+                at += 1
+                if at >= end or data[at] == trigger:
+                    break
             segments[count - 1, 2] = at
         if changed:
             out[to] = 0x0A
