@@ -1,0 +1,211 @@
+"""The command line: arguments in, exit code out. What it prints never holds a secret, not even when it crashes."""
+
+import argparse
+import os
+import sys
+import time
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final, NoReturn
+
+from detector import __version__
+from detector.errors import CurfewdError, UsageError
+from detector.findings import Severity
+from detector.formats import CHOICES
+from detector.paths import shown
+from detector.printing import printing
+from detector.times import parse_rfc3339
+
+DONE: Final = 0
+FOUND: Final = 1  # an unaccepted finding at or above --fail-on, or a failing pattern
+USAGE: Final = 2  # bad usage, configuration or input
+DEAD_LETTERS: Final = 3  # with --strict
+CRASHED: Final = 70  # sysexits.h: an error inside the program
+INTERRUPTED: Final = 130  # 128 + SIGINT
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs one command; its exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        code = _COMMANDS[options.command](options)
+    except KeyboardInterrupt:
+        _say("curfewd: interrupted")
+        return INTERRUPTED
+    except (CurfewdError, OSError, MemoryError) as error:
+        _say(f"curfewd: {_reason(error)}")
+        return USAGE
+    except Exception as error:  # noqa: BLE001 - its text may hold what was read: only where it happened is told
+        return _crashed(error)
+    return code
+
+
+def _say(text: str) -> None:
+    sys.stderr.write(f"{text}\n")
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, MemoryError):
+        return "out of memory: try again with --jobs 1, or on fewer files"
+    if isinstance(error, OSError):
+        what = f"{shown(error.filename)}: " if isinstance(error.filename, str) else ""
+        return f"{what}{error.strerror or 'input or output failed'}"
+    return str(error)
+
+
+def _crashed(error: BaseException) -> int:
+    places = [
+        f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}"
+        for frame in traceback.extract_tb(error.__traceback__)
+    ]
+    _say(
+        f"curfewd {__version__}: {type(error).__name__}, a mistake of ours. What was read is not shown, as it may hold "
+        f"secrets. Please report it with these places:\n  " + "\n  ".join(places)
+    )
+    return CRASHED
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line before the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(USAGE, f"curfewd: {message}\n{self.format_usage()}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="curfewd",
+        description="Sees task credentials that leak, are used after their task, or outlive it.",
+    )
+    parser.add_argument("--version", action="version", version=f"curfewd {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    _add_replay(
+        commands.add_parser("replay", help="read a history of logs and events and say what is wrong in it")
+    )
+    fingerprint = commands.add_parser(
+        "fingerprint", help="the identifiers of a secret read on standard input"
+    )
+    _add_config(fingerprint)
+    patterns = commands.add_parser("patterns", help="show the patterns, or run their examples")
+    patterns.add_argument("action", choices=("list", "test"))
+    _add_config(patterns)
+    check = commands.add_parser("check", help="say what is wrong with a configuration, and where")
+    check.add_argument("--config", metavar="F", required=True, help="the configuration file")
+    return parser
+
+
+def _add_config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", metavar="F", help="the configuration file")
+
+
+def _add_replay(parser: argparse.ArgumentParser) -> None:
+    _add_config(parser)
+    parser.add_argument(
+        "--out", metavar="DIR", help="where findings.jsonl, revocations.jsonl and the rest go"
+    )
+    parser.add_argument(
+        "--format", metavar="NAME", choices=CHOICES, help=f"of all inputs: {', '.join(CHOICES)}"
+    )
+    parser.add_argument(
+        "--until",
+        metavar="TIME",
+        type=_time,
+        help="judge up to this time (RFC 3339), not the latest one read",
+    )
+    parser.add_argument(
+        "--fail-on",
+        metavar="SEVERITY",
+        choices=[severity.label for severity in Severity],
+        help="exit 1 if a finding that nobody accepted is at or above: low, medium, high, critical",
+    )
+    parser.add_argument("--strict", action="store_true", help="exit 3 if a record could not be read")
+    parser.add_argument("--jobs", metavar="N", type=_jobs, help="processes (as many as there are cores)")
+    parser.add_argument(
+        "paths", metavar="PATH", nargs="+", help="a file, folder or archive (.gz, .zst), or -"
+    )
+
+
+def _time(text: str) -> int:
+    try:
+        return parse_rfc3339(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{error}; write for example 2026-01-31T00:00:00Z") from None
+
+
+def _jobs(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 1024:  # noqa: PLR2004 - more cores than a machine has
+        raise argparse.ArgumentTypeError("write a number of processes from 1 to 1024")
+    return int(text)
+
+
+def _replay(options: argparse.Namespace) -> int:
+    # Only what a command needs is imported: `--version` and `check` answer at once.
+    from detector.replay_command import Request, run_replay  # noqa: PLC0415
+
+    return run_replay(
+        Request(
+            config=options.config,
+            paths=tuple(options.paths),
+            out=options.out,
+            format_name=options.format,
+            until=options.until,
+            fail_on=None if options.fail_on is None else Severity.of(options.fail_on),
+            strict=options.strict,
+            jobs=options.jobs or len(os.sched_getaffinity(0)),
+            now=time.time_ns(),
+        )
+    )
+
+
+def _fingerprint(options: argparse.Namespace) -> int:
+    from detector.fingerprint_command import fingerprint  # noqa: PLC0415 - as above
+
+    with printing():
+        sys.stdout.write(f"{fingerprint(sys.stdin.buffer, options.config)}\n")
+    return DONE
+
+
+def _patterns(options: argparse.Namespace) -> int:
+    from detector.loading import load_patterns  # noqa: PLC0415 - as above
+    from detector.pattern_commands import list_patterns, test_patterns  # noqa: PLC0415 - as above
+    from detector.report_text import console_for  # noqa: PLC0415 - as above
+    from detector.settings import Settings  # noqa: PLC0415 - as above
+
+    patterns, warnings = load_patterns(Settings.load(options.config).patterns)
+    for warning in warnings:
+        _say(f"curfewd: warning: {warning}")
+    with printing():
+        if options.action == "list":
+            list_patterns(patterns, console_for())
+        else:
+            return DONE if test_patterns(patterns, console_for()) else FOUND
+    return DONE
+
+
+def _check(options: argparse.Namespace) -> int:
+    from detector.loading import load_scanner  # noqa: PLC0415 - as above
+    from detector.settings import Settings, problems  # noqa: PLC0415 - as above
+
+    wrong: list[UsageError] = list(problems(options.config))
+    if not wrong:
+        try:
+            settings = Settings.load(options.config)
+            _, warnings = load_scanner(settings.patterns)
+        except UsageError as error:
+            wrong.append(error)
+        else:
+            for warning in (*settings.warnings, *warnings):
+                _say(f"curfewd: warning: {warning}")
+            with printing():
+                sys.stdout.write(f"{shown(options.config)}: nothing wrong\n")
+    for problem in wrong:
+        _say(str(problem))
+    return USAGE if wrong else DONE
+
+
+_COMMANDS: Final = {"replay": _replay, "fingerprint": _fingerprint, "patterns": _patterns, "check": _check}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

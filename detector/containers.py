@@ -1,0 +1,228 @@
+"""Logs as container runtimes keep them: CRI (Kubernetes) and Docker's json-file, with split lines joined again.
+
+CRI: `<RFC 3339> <stdout|stderr> <P|F>[:tag] <content>`, a P line goes on in the next one of its stream. Docker: one
+JSON object a line, whose `log` ends in a newline unless it goes on. A joined record has the place and time of its
+first part.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+
+from detector.blocks import LONG_JSON, LONG_LINE, blocks
+from detector.deadletters import TOO_LARGE, bad
+from detector.formats import CRI, DOCKER, TEXT
+from detector.jsonblocks import joined_locator, records_of
+from detector.leaks import Batch, RecordAt
+from detector.ranges import LongRecord, Pieces, Range, line_span
+from detector.shapes import LogText, read_object
+from detector.stamps import Stamps, leading_stamps, line_starts, text_stamps
+from detector.textlines import TextReader, own_time
+
+_STREAMS: Final = (b"stdout", b"stderr")
+_MARKS: Final = (b" stdout P", b" stderr P", b"-----BEGIN")  # lines that must be taken apart one by one
+_OVERLAP: Final = 16 * 1024
+
+
+class _Docker(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    log: str
+    stream: str | None = None
+    time: str | None = None
+    attrs: Any = None
+
+
+_DOCKER: Final = msgspec.json.Decoder(_Docker)
+
+
+class _Open:
+    """A record whose end has not come."""
+
+    def __init__(self, line: int, time: int | None, stream: str | None) -> None:
+        self.line, self.time, self.stream = line, time, stream
+        self.parts: list[bytes] = []
+        self.size = 0
+        self.long: LongRecord | None = None
+
+
+class Joiner:
+    """Joins the parts of records, stream by stream; what grows beyond 1 MiB is handed on in pieces."""
+
+    def __init__(self, reading: Range) -> None:
+        self._range = reading
+        self._open: dict[str, _Open] = {}
+        self.pieces = Pieces(reading)
+
+    def __bool__(self) -> bool:
+        """Whether a record stands open."""
+        return bool(self._open)
+
+    def part(self, text: bytes, line: int, time: int | None, stream: str | None, *, ends: bool) -> None:
+        """One part of a record of `stream`; `ends` if it is the last."""
+        held = self._open.get(stream or "")
+        if held is None:
+            time = self._range.saw(time)
+            if ends:
+                self.pieces.place(text, line, time, None, stream)
+                return
+            held = self._open[stream or ""] = _Open(line, time, stream)
+        else:
+            self._range.saw(time)
+        held.parts.append(text)
+        held.size += len(text)
+        if ends:
+            self._close(self._open.pop(stream or ""))
+        elif held.size > LONG_LINE:
+            self._piece(held, keep=True)
+
+    def end(self) -> None:
+        """Hands on what stands open and what was collected."""
+        for held in self._open.values():
+            self._close(held)
+        self._open.clear()
+        self.pieces.flush()
+
+    def _close(self, held: _Open) -> None:
+        if held.long is None:
+            self.pieces.place(b"".join(held.parts), held.line, held.time, None, held.stream)
+        else:
+            self._piece(held, keep=False)
+
+    def _piece(self, held: _Open, *, keep: bool) -> None:
+        data = b"".join(held.parts)
+        if held.long is None:
+            held.long = LongRecord(self._range, held.line, held.time, held.stream)
+        held.long.piece(data)
+        tail = data[-_OVERLAP:]
+        held.parts, held.size = ([tail], len(tail)) if keep else ([], 0)
+
+
+def read_cri(chunks: Iterable[bytes], reading: Range) -> None:
+    """Hands on every record of a CRI log; a line of another form is a line of text."""
+    joiner, text = Joiner(reading), TextReader(reading)
+    try:
+        for block in blocks(chunks):
+            if block.part:
+                text.take(block)
+                continue
+            data = block.data
+            starts = line_starts(data)
+            found = leading_stamps(data, starts)
+            stamps = reading.stamped(found, lambda index: reading.lines + index + 1)
+            if joiner or any(mark in data for mark in _MARKS):
+                _cri_lines(data, stamps, reading, joiner)
+            else:
+                joiner.pieces.flush()
+                _cri_block(data, starts, stamps, reading)
+            reading.count(CRI, len(starts), len(data))
+            reading.lines += len(starts) - (not data.endswith(b"\n"))
+    finally:
+        joiner.end()
+
+
+def _cri_lines(data: bytes, stamps: Stamps, reading: Range, joiner: Joiner) -> None:
+    lines = data.split(b"\n")
+    if not lines[-1]:
+        lines.pop()
+    for index, line in enumerate(lines):
+        number, time = reading.lines + index + 1, stamps.exactly(index)
+        head = line.split(b" ", 3)
+        if len(head) == 4 and head[1] in _STREAMS and head[2][:1] in (b"P", b"F"):  # noqa: PLR2004 - the four parts
+            joiner.part(head[3], number, time, head[1].decode(), ends=head[2][:1] == b"F")
+        else:
+            joiner.pieces.add(LogText(line, time), number)
+
+
+def _cri_block(data: bytes, starts: Any, stamps: Stamps, reading: Range) -> None:
+    """A block of whole records only: scanned as it is, a record's text begins after its third space."""
+    before, inherited = reading.lines, reading.inherited
+
+    def locate(offset: int) -> RecordAt:
+        index = int(np.searchsorted(starts, offset, side="right")) - 1
+        start, end = line_span(data, starts, index)
+        head = data[start : min(end, start + 128)].split(b" ", 3)
+        stream = None
+        if len(head) == 4 and head[1] in _STREAMS:  # noqa: PLR2004 - the four parts
+            text = start + sum(len(part) + 1 for part in head[:3])
+            stream, start = head[1].decode(), min(text, offset)
+        time = stamps.before(index)
+        return reading.at((start, end), before + index + 1, inherited if time is None else time, None, stream)
+
+    reading.sink.batch(Batch(reading.name, data, locate))
+    reading.passed(stamps)
+
+
+def read_docker(chunks: Iterable[bytes], reading: Range) -> None:
+    """Hands on every record of a json-file log; a line of another form is what it looks like, but no event."""
+    joiner, text = Joiner(reading), TextReader(reading)
+    try:
+        for block in blocks(chunks, LONG_JSON):
+            if block.part:
+                if block.part == 1:
+                    reading.dead(bad(TOO_LARGE), reading.lines + 1)
+                text.take(block)
+                continue
+            _docker_lines(block.data, reading, joiner)
+            reading.lines += block.data.count(b"\n")
+    finally:
+        joiner.end()
+
+
+def _docker_lines(data: bytes, reading: Range, joiner: Joiner) -> None:
+    if not joiner and _docker_block(data, reading, joiner):
+        return
+    lines = data.split(b"\n")
+    if not lines[-1]:
+        lines.pop()
+    records = [_docker(line) for line in lines]
+    times = _docker_times([record.time if record is not None else None for record in records], reading)
+    for index, record in enumerate(records):
+        number, line = reading.lines + index + 1, lines[index]
+        if record is not None:
+            reading.count(DOCKER, 1, len(line) + 1)
+            text = record.log.encode("utf-8", "replace")
+            ends = text.endswith(b"\n")
+            joiner.part(text.removesuffix(b"\n"), number, times.exactly(index), record.stream, ends=ends)
+        elif line.strip():
+            _other_line(line, number, reading, joiner)
+
+
+def _docker_times(times: Sequence[str | None], reading: Range) -> Stamps:
+    stamps = text_stamps([time or "" for time in times])
+    return reading.stamped(stamps, lambda index: reading.lines + index + 1)
+
+
+def _docker_block(data: bytes, reading: Range, joiner: Joiner) -> bool:
+    """Hands on a block of whole records at once; False if it is not one."""
+    records = records_of(data, line_starts(data), _DOCKER)
+    if records is None or not all(record.log.endswith("\n") for record in records):
+        return False
+    joiner.pieces.flush()
+    texts = [record.log for record in records]
+    stamps = _docker_times([record.time for record in records], reading)
+    locate = joined_locator(texts, 0, stamps, lambda index: (None, records[index].stream), reading)
+    reading.sink.batch(Batch(reading.name, "".join(texts).encode("utf-8", "replace"), locate))
+    reading.passed(stamps)
+    reading.count(DOCKER, len(records), len(data))
+    return True
+
+
+def _docker(line: bytes) -> _Docker | None:
+    try:
+        return _DOCKER.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+def _other_line(line: bytes, number: int, reading: Range, joiner: Joiner) -> None:
+    if line.lstrip()[:1] != b"{":
+        reading.count(TEXT, 1, len(line) + 1)
+        joiner.pieces.add(LogText(line, own_time(line, reading, number)), number)
+        return
+    for read in read_object(line, reading.now, events=False):
+        reading.count(read.format, 1, len(line) + 1)
+        if read.error is not None:
+            reading.dead(read.error, number)
+        if read.log is not None:
+            joiner.pieces.add(read.log, number)

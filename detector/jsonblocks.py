@@ -1,0 +1,181 @@
+"""Whole blocks of JSON log lines at once: records of known fields only, and records without an escape in them."""
+
+from collections.abc import Callable, Sequence
+from itertools import accumulate
+from typing import Any, Final, TypeVar
+
+import msgspec
+import numpy as np
+
+from detector.deadletters import BAD_TIME, bad
+from detector.leaks import Batch, RecordAt
+from detector.ranges import Range, line_span
+from detector.shapes import JSON_LOG, TIME_NAMES
+from detector.stamps import NO_STAMPS, Ints, Stamps, float_stamps, log_time, stamps_of, text_stamps
+
+_Time = str | int | float | None
+_T = TypeVar("_T")
+
+
+class Flat(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """A log record of known fields only: nearly every line of a big log."""
+
+    message: str
+    time: _Time = None
+    task_id: str | None = None
+    stream: str | None = None
+
+
+class Plain(msgspec.Struct, gc=False):
+    """What of any log record is needed if its text is scanned as it stands; the times as `TIME_NAMES`."""
+
+    message: Any = None
+    time: _Time = None
+    timestamp: _Time = None
+    at_timestamp: _Time = msgspec.field(default=None, name="@timestamp")
+    ts: _Time = None
+    event_time: _Time = msgspec.field(default=None, name="eventTime")
+    datetime: _Time = None
+    date: _Time = None
+    task_id: Any = None
+    stream: Any = None
+
+
+_FLAT: Final = msgspec.json.Decoder(Flat)
+_PLAIN: Final = msgspec.json.Decoder(Plain)
+_TIMES: Final = tuple(
+    next(field.name for field in msgspec.structs.fields(Plain) if field.encode_name == name)
+    for name in TIME_NAMES
+)
+
+
+def records_of(data: bytes, starts: Ints, decoder: "msgspec.json.Decoder[_T]") -> list[_T] | None:
+    """The records of a block, one for each line, or None if it is not made of such lines.
+
+    Every line begins with `{` and ends with `}`. In JSON no `}` is followed by a `{`, and no string has a newline in
+    it, so each line begins a value; with as many values as lines, each line is one.
+    """
+    view = np.frombuffer(data, np.uint8)
+    ends = np.append(starts[1:], len(data) + (not data.endswith(b"\n"))) - 2
+    if (
+        not len(starts)
+        or ends[-1] < 0
+        or not (view[starts] == ord("{")).all()
+        or not (view[ends] == ord("}")).all()
+    ):
+        return None
+    try:
+        records = decoder.decode_lines(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return records if len(records) == len(starts) else None
+
+
+def read_flat(data: bytes, starts: Ints, reading: Range) -> bool:
+    """Hands on a block of records of known fields only, decoded; False if it is not one."""
+    records = records_of(data, starts, _FLAT)
+    if records is None:
+        return False
+    stamps = _stamps([record.time for record in records], "time", reading)
+    texts = [record.message for record in records]
+    text = "\n".join(texts).encode("utf-8", "replace")
+    placed = [(record.task_id, record.stream) for record in records]
+    reading.sink.batch(
+        Batch(reading.name, text, joined_locator(texts, 1, stamps, placed.__getitem__, reading))
+    )
+    reading.passed(stamps)
+    reading.count(JSON_LOG, len(records), len(data))
+    return True
+
+
+def read_plain(data: bytes, starts: Ints, reading: Range) -> bool:
+    """Hands on a block of log records as it stands if no line has an escape in it; False if it is not one."""
+    if b"\\" in data:
+        return False
+    records = records_of(data, starts, _PLAIN)
+    if records is None:
+        return False
+    stamps = _plain_stamps(records, reading)
+    before, inherited = reading.lines, reading.inherited
+
+    def locate(offset: int) -> RecordAt:
+        index = int(np.searchsorted(starts, offset, side="right")) - 1
+        time, record = stamps.before(index), records[index]
+        task_id, stream = (
+            value if isinstance(value, str) else None for value in (record.task_id, record.stream)
+        )
+        time = inherited if time is None else time
+        return reading.at(line_span(data, starts, index), before + index + 1, time, task_id, stream)
+
+    reading.sink.batch(Batch(reading.name, data, locate))
+    reading.passed(stamps)
+    reading.count(JSON_LOG, len(records), len(data))
+    return True
+
+
+def _plain_stamps(records: Sequence[Plain], reading: Range) -> Stamps:
+    """The times of the records, each by the first of its time fields that is there."""
+    for name in _TIMES:
+        values = [getattr(record, name) for record in records]
+        if None not in values:
+            strict = [isinstance(record.message, str) for record in records] if name == "time" else None
+            return _stamps(values, name, reading, strict)
+        if any(value is not None for value in values):
+            break
+    else:
+        return NO_STAMPS
+    found: list[tuple[int, int]] = []
+    for index, record in enumerate(records):
+        name = next((name for name in _TIMES if getattr(record, name) is not None), "")
+        time = log_time(getattr(record, name)) if name else None
+        if time is not None:
+            found.append((index, time))
+        elif name and isinstance(record.message, str):
+            reading.dead(bad(BAD_TIME, name), reading.lines + index + 1)
+    return reading.stamped(stamps_of(found), lambda index: reading.lines + index + 1)
+
+
+def _stamps(
+    values: Sequence[_Time], name: str, reading: Range, strict: Sequence[bool] | None = None
+) -> Stamps:
+    """The times of a block, many at once if all are of one style; `strict` whose bad time is a dead letter."""
+    stamps: Stamps | None = NO_STAMPS
+    if isinstance(values[0], str):
+        stamps = text_stamps([value if isinstance(value, str) else "" for value in values])
+    elif isinstance(values[0], float) and all(isinstance(value, float) for value in values):
+        stamps = float_stamps(np.array(values, np.float64))
+    if stamps is None or len(stamps) < len(values):
+        found: list[tuple[int, int]] = []
+        for index, value in enumerate(values):
+            time = None if value is None else log_time(value)
+            if time is not None:
+                found.append((index, time))
+            elif value is not None and (strict is None or strict[index]):
+                reading.dead(bad(BAD_TIME, name), reading.lines + index + 1)
+        stamps = stamps_of(found)
+    return reading.stamped(stamps, lambda index: reading.lines + index + 1)
+
+
+def joined_locator(
+    texts: Sequence[str],
+    between: int,
+    stamps: Stamps,
+    placed: Callable[[int], tuple[str | None, str | None]],
+    reading: Range,
+) -> Callable[[int], RecordAt]:
+    """Places in `texts` joined with `between` bytes; `placed` gives a record's task and stream."""
+    before, inherited = reading.lines, reading.inherited
+    edges: list[Ints] = []  # made when first asked for: most batches have nothing in them
+
+    def locate(offset: int) -> RecordAt:
+        if not edges:
+            sizes = (len(text.encode("utf-8", "replace")) + between for text in texts)
+            edges.append(np.fromiter(accumulate(sizes, initial=0), np.int64))
+        starts = edges[0]
+        index = int(np.searchsorted(starts[:-1], offset, side="right")) - 1
+        time = stamps.before(index)
+        task_id, stream = placed(index)
+        span = int(starts[index]), int(starts[index + 1]) - 1
+        return reading.at(span, before + index + 1, inherited if time is None else time, task_id, stream)
+
+    return locate

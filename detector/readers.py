@@ -1,0 +1,62 @@
+"""Reads one range of one source in its format: log text to scan, events and dead letters go to a sink.
+
+A record without a time of its own has that of the record before it; what stands before the first time of its range
+is left open (`RecordAt.time` None), and lines count from the start of the range, for whoever puts the ranges together.
+"""
+
+from collections.abc import Iterator
+
+from detector.blocks import LONG_JSON, blocks
+from detector.containers import read_cri, read_docker
+from detector.errors import BadRecordError
+from detector.events import CanonicalEvent
+from detector.formats import CRI, DOCKER, DOCUMENT, EVENT_FORMATS, JSON_LINES, JSON_LOG
+from detector.jsonlines import document_values, read_document, read_json_lines
+from detector.marks import has_event_mark
+from detector.ranges import Range, Sink
+from detector.shapes import read_object
+from detector.sources import Source
+from detector.textlines import read_text
+
+
+def read(source: Source, start: int, end: int, now: int, sink: Sink) -> Range:
+    """Reads the bytes of `source` from `start` to `end`; `now` (ns) is the wall clock.
+
+    What cannot be read, the rest of a damaged archive or a file that is gone, is a dead letter without a line.
+    """
+    reading = Range(source.name, source.task_id, now, sink)
+    try:
+        if source.format in (JSON_LINES, JSON_LOG):
+            read_json_lines(source.chunks(start, end), reading, events=source.format == JSON_LINES)
+        elif source.format == DOCUMENT:
+            read_document(source.chunks, reading)
+        elif source.format == CRI:
+            read_cri(source.chunks(), reading)
+        elif source.format == DOCKER:
+            read_docker(source.chunks(), reading)
+        else:
+            read_text(source.chunks(start, end), reading)
+    except BadRecordError as error:
+        reading.dead(error, None)
+    return reading
+
+
+def read_events(source: Source, start: int, end: int, now: int) -> Iterator[CanonicalEvent]:
+    """The events alone, in any order; what has none is passed over by a search, errors are left to `read`."""
+    if source.format not in EVENT_FORMATS:
+        return
+    try:
+        lines = document_values(source.chunks()) if source.format == DOCUMENT else _marked(source, start, end)
+        for line in lines:
+            for found in read_object(line, now):
+                yield from found.events
+    except BadRecordError:
+        return
+
+
+def _marked(source: Source, start: int, end: int) -> Iterator[bytes]:
+    for block in blocks(source.chunks(start, end), LONG_JSON):
+        if not block.part and has_event_mark(block.data):
+            for line in block.data.split(b"\n"):
+                if line.lstrip()[:1] == b"{" and has_event_mark(line):
+                    yield line

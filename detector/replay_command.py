@@ -1,0 +1,112 @@
+"""What `curfewd replay` does: the parts put together as the settings say, the files written, the report printed."""
+
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from detector.errors import UsageError
+from detector.events import Identifier
+from detector.findings import Severity
+from detector.inputs import find_sources
+from detector.known import KnownIndex
+from detector.leaks import LeakFinder, Redactor
+from detector.loading import load_scanner
+from detector.paths import shown
+from detector.printing import printing
+from detector.progress import meter
+from detector.replay import Plan, Result, replay
+from detector.report_text import Report, console_for, print_report
+from detector.settings import Settings
+from detector.writers import DEAD_LETTERS as DEAD_LETTERS_FILE
+from detector.writers import FINDINGS, REVOCATIONS, SUMMARY, write_all
+
+DONE, FOUND, DEAD_LETTERS = 0, 1, 3  # exit codes
+_FILES: Final = (FINDINGS, REVOCATIONS, DEAD_LETTERS_FILE, SUMMARY)
+
+
+class Request(msgspec.Struct, frozen=True):
+    """The arguments of one replay. Times in nanoseconds; `now` is the wall clock."""
+
+    config: str | None
+    paths: tuple[str, ...]
+    out: str | None
+    format_name: str | None
+    until: int | None
+    fail_on: Severity | None
+    strict: bool
+    jobs: int
+    now: int
+
+
+def run_replay(request: Request) -> int:
+    """Replays, writes and prints; the exit code.
+
+    Raises:
+        UsageError: the configuration or an input is wrong, or an output cannot be written.
+    """
+    settings = Settings.load(request.config)
+    scanner, passed_over = load_scanner(settings.patterns)
+    written = () if request.out is None else tuple(Path(request.out) / name for name in _FILES)
+    if request.out is not None:
+        _prepare(Path(request.out))
+    sources, letters = find_sources(request.paths, format_name=request.format_name, skip=written)
+    warnings = (*settings.warnings, *passed_over)
+
+    known = KnownIndex((), settings.keys)
+
+    def finder_of(identifiers: Sequence[Identifier]) -> LeakFinder:
+        known.add(identifiers)
+        return LeakFinder(scanner, known, settings.keys)
+
+    plan = Plan(
+        sources=sources,
+        policy=settings.policy,
+        finder_of=finder_of,
+        keyed=bool(settings.keys),
+        now=request.now,
+        until=request.until,
+        jobs=request.jobs,
+        letters=letters,
+        warnings=warnings,
+    )
+    with meter() as bars:
+        result = replay(plan, bars)
+    patterns = {pattern.id: pattern for pattern in scanner.patterns}
+    clean = Redactor(scanner, known).clean
+    if request.out is not None:
+        write_all(
+            Path(request.out),
+            findings=result.findings,
+            commands=result.commands,
+            dead_letters=result.letters,
+            summary=result.summary,
+            patterns=patterns,
+            clean=clean,
+        )
+    report = Report(result.findings, result.commands, result.summary, patterns, clean, request.out)
+    with printing():
+        print_report(report, console_for(sys.stdout))
+    return _exit_code(request, result)
+
+
+def _prepare(out: Path) -> None:
+    """Says now, not after an hour of reading, that the output has nowhere to go."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot make the output folder {shown(out)}: {error.strerror}") from None
+    if not os.access(out, os.W_OK | os.X_OK):
+        raise UsageError(f"cannot write into the output folder {shown(out)}")
+
+
+def _exit_code(request: Request, result: Result) -> int:
+    """A finding weighs more than a record that could not be read."""
+    if request.fail_on is not None and any(
+        finding.accepted is None and finding.severity >= request.fail_on for finding in result.findings
+    ):
+        return FOUND
+    return DEAD_LETTERS if request.strict and result.letters.counts else DONE

@@ -1,0 +1,73 @@
+"""Text, one record a line: batches of the bytes as they are, with the times that lines begin with."""
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from detector.blocks import Block, blocks
+from detector.deadletters import FUTURE_TIME, bad
+from detector.formats import TEXT
+from detector.leaks import Batch, RecordAt
+from detector.ranges import LongRecord, Range, line_span
+from detector.stamps import Ints, Stamps, leading_stamp, leading_stamps, line_starts
+
+
+def read_text(chunks: Iterable[bytes], reading: Range) -> None:
+    """Hands on every line."""
+    reader = TextReader(reading)
+    for block in blocks(chunks):
+        reader.take(block)
+
+
+class TextReader:
+    """Takes blocks of text; also the pieces of a JSON line that is too long to be decoded."""
+
+    def __init__(self, reading: Range) -> None:
+        self._range = reading
+        self._long: LongRecord | None = None
+
+    def take(self, block: Block) -> None:
+        """Hands on one block."""
+        if block.part:
+            self._piece(block)
+            return
+        data, reading = block.data, self._range
+        starts = line_starts(data)
+        stamps = reading.stamped(leading_stamps(data, starts), lambda index: reading.lines + index + 1)
+        reading.sink.batch(Batch(reading.name, data, _locator(data, starts, stamps, reading)))
+        reading.passed(stamps)
+        reading.count(TEXT, len(starts), len(data))
+        reading.lines += len(starts) - (not data.endswith(b"\n"))
+
+    def _piece(self, block: Block) -> None:
+        reading = self._range
+        if self._long is None:
+            line = reading.lines + 1
+            self._long = LongRecord(reading, line, reading.saw(own_time(block.data, reading, line)))
+            reading.count(TEXT, 1, 0)
+        self._long.piece(block.data)
+        reading.count(TEXT, 0, block.fresh)
+        if block.last:
+            self._long = None
+            reading.lines += block.data.endswith(b"\n")
+
+
+def own_time(line: bytes, reading: Range, number: int) -> int | None:
+    """The time that one line begins with; one in the future is a dead letter."""
+    time = leading_stamp(line)
+    if time is not None and time > reading.limit:
+        reading.dead(bad(FUTURE_TIME), number)
+        return None
+    return time
+
+
+def _locator(data: bytes, starts: Ints, stamps: Stamps, reading: Range) -> Callable[[int], RecordAt]:
+    before, inherited = reading.lines, reading.inherited
+
+    def locate(offset: int) -> RecordAt:
+        index = int(np.searchsorted(starts, offset, side="right")) - 1
+        time = stamps.before(index)
+        span = line_span(data, starts, index)
+        return reading.at(span, before + index + 1, inherited if time is None else time, None, None)
+
+    return locate

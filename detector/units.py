@@ -1,0 +1,56 @@
+"""Cuts sources into units of work: byte ranges of plain files cut at line ends, whole files of all else."""
+
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import msgspec
+
+from detector.blocks import safe_cut
+from detector.formats import DIVISIBLE
+from detector.sources import Source
+
+UNIT: Final = 16 * 1024 * 1024
+_BEHIND: Final = 64 * 1024  # how far back an open key block is looked for; its first line may be long
+
+
+class Unit(msgspec.Struct, frozen=True):
+    """The bytes from `start` to `end` of the source at index `source`; the cuts depend on the file alone."""
+
+    source: int
+    start: int
+    end: int
+
+
+def units(sources: Sequence[Source], size: int = UNIT) -> Iterator[Unit]:
+    """All of all sources, in order."""
+    for index, source in enumerate(sources):
+        if source.whole or source.format not in DIVISIBLE:
+            yield Unit(index, 0, source.size)
+            continue
+        start = 0
+        while source.size - start > size:
+            cut = _cut(source, start, start + size)
+            if cut >= source.size:
+                break
+            yield Unit(index, start, cut)
+            start = cut
+        yield Unit(index, start, source.size)
+
+
+def _cut(source: Source, start: int, target: int) -> int:
+    """The end of a line at or after `target`, or the start of a line before it if a key block is open there."""
+    end = _line_end(source, target)
+    behind = max(start, end - _BEHIND)
+    window = b"".join(source.raw(behind, end))
+    cut = safe_cut(window, len(window))
+    return behind + cut if cut and behind + cut > start else end
+
+
+def _line_end(source: Source, target: int) -> int:
+    at = target
+    for chunk in source.raw(target, source.size):
+        found = chunk.find(b"\n")
+        if found >= 0:
+            return at + found + 1
+        at += len(chunk)
+    return source.size
