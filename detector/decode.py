@@ -203,37 +203,35 @@ def _words(data: bytes) -> list[tuple[int, int]]:
     return spans
 
 
-def _rewritten(
-    kind: int, encoding: str, data: bytes, trigger: bytes, spans: list[tuple[int, int]]
-) -> Iterator[_Part]:
+def _rewritten(kind: int, encoding: str, data: bytes, spans: list[tuple[int, int]]) -> Iterator[_Part]:
     """The spans decoded, as one part; those in which nothing was to decode are left out."""
     if not spans:
         return
     rows = np.array(spans, np.int64)
-    size = int((rows[:, 1] - rows[:, 0]).sum())
-    out = np.empty(size + len(rows), np.uint8)
-    segments = np.empty((2 * data.count(trigger) + len(rows), 4), np.int32)
+    size = int((rows[:, 1] - rows[:, 0]).sum()) + len(rows)
+    out = np.empty(size, np.uint8)
+    segments = np.empty((size, 4), np.int32)  # what is decoded has two bytes or more; unused, it is no memory
     written, count = decoders.rewrite(kind, np.frombuffer(data, np.uint8), rows, out, segments)
     if written:
-        yield _Part(encoding, out[: written - 1].tobytes(), segments[:count])
+        yield _Part(encoding, out[: written - 1].tobytes(), segments[:count].copy())
 
 
 def _escaped(data: bytes) -> Iterator[_Part]:
     """JSON and shell escapes, of whole lines."""
     if b"\\" in data:
-        yield from _rewritten(decoders.ESCAPED, "escaped", data, b"\\", _lines(data, b"\\"))
+        yield from _rewritten(decoders.ESCAPED, "escaped", data, _lines(data, b"\\"))
 
 
 def _percent(data: bytes) -> Iterator[_Part]:
     """Percent-encoding, of whole words."""
     if b"%" in data:
-        yield from _rewritten(decoders.PERCENT, "percent", data, b"%", _words(data))
+        yield from _rewritten(decoders.PERCENT, "percent", data, _words(data))
 
 
 def _ansi(data: bytes) -> Iterator[_Part]:
     """Control sequences (colours) taken out, of whole lines."""
     if b"\x1b" in data:
-        yield from _rewritten(decoders.ANSI, "ansi", data, b"\x1b", _lines(data, b"\x1b"))
+        yield from _rewritten(decoders.ANSI, "ansi", data, _lines(data, b"\x1b"))
 
 
 _ENCODINGS: Final[tuple[Callable[[bytes], Iterator[_Part]], ...]] = (_base64, _hex, _escaped, _percent, _ansi)
