@@ -1,8 +1,10 @@
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -199,6 +201,7 @@ def test_a_full_disk_is_told_and_leaves_no_half_file(history: tuple[Path, Path])
     limit = """
 import resource, signal, sys
 from detector.cli import main
+main(["replay", "--config", "quick.toml", "history"])  # whatever is compiled is compiled now
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
 sys.exit(main(["replay", "--config", "quick.toml", "--out", "out", "history"]))
@@ -248,11 +251,23 @@ def test_an_interrupt_ends_with_130(history: tuple[Path, Path]) -> None:
 # The other commands
 
 
-def test_fingerprint_prints_the_identifiers_of_a_secret(
-    history: tuple[Path, Path],
-) -> None:
+@pytest.fixture
+def fingerprint(
+    history: tuple[Path, Path], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[int, str, str]]:
     assert history[0].exists()
-    code, out, err = run("fingerprint", *QUICK, given=b"a made-up secret\n")
+
+    def fingerprint_of(secret: bytes, *arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(secret)))
+        return main(capsys, "fingerprint", *(arguments or QUICK))
+
+    return fingerprint_of
+
+
+def test_fingerprint_prints_the_identifiers_of_a_secret(
+    fingerprint: Callable[..., tuple[int, str, str]],
+) -> None:
+    code, out, err = fingerprint(b"a made-up secret\n")
     assert (code, err) == (0, "")
     assert json.loads(out) == [
         {
@@ -262,30 +277,32 @@ def test_fingerprint_prints_the_identifiers_of_a_secret(
             "check": "64fae953",
         }
     ]
-    assert run("fingerprint", *QUICK, given=b"a made-up secret")[1] == out
-    assert run("fingerprint", *QUICK, given=b"a made-up secret\n\n")[1] != out
+    assert fingerprint(b"a made-up secret")[1] == out
+    assert fingerprint(b"a made-up secret\n\n")[1] != out
 
 
-def test_fingerprint_prints_public_identifiers_and_never_a_plain_hash(history: tuple[Path, Path]) -> None:
-    assert history[0].exists()
+def test_fingerprint_prints_public_identifiers_and_never_a_plain_hash(
+    fingerprint: Callable[..., tuple[int, str, str]],
+) -> None:
     key_id = "AKIA" + "Q3EGRIWXK7L2MN4P"
-    found = json.loads(run("fingerprint", given=key_id.encode())[1])
+    Path("aws.toml").write_text("[patterns]\ndetect_secrets = false\n")
+    found = json.loads(fingerprint(key_id.encode(), "--config", "aws.toml")[1])
     assert {"scheme": "aws-access-key-id", "value": key_id} in found
     assert {identifier["scheme"] for identifier in found} == {"hmac-sha256", "aws-access-key-id"}
 
 
-def test_fingerprint_needs_a_key_and_a_secret(history: tuple[Path, Path]) -> None:
-    assert history[0].exists()
-    code, out, err = run("fingerprint", *QUICK, given=b"secret", CURFEWD_KEY="")
-    assert (code, out) == (2, "")
-    assert "no deployment key: set CURFEWD_KEY" in err
+def test_fingerprint_needs_a_key_and_a_secret(
+    fingerprint: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     for nothing in (b"", b"\n"):
-        code, out, err = run("fingerprint", *QUICK, given=nothing)
+        code, out, err = fingerprint(nothing)
         assert (code, out) == (2, "")
         assert "no secret on standard input" in err
-    code, _, err = run("fingerprint", *QUICK, given=b"secret", CURFEWD_KEY="0011")
-    assert code == 2
-    assert "at least 16 bytes" in err
+    for key, says in (("", "no deployment key: set CURFEWD_KEY"), ("0011", "at least 16 bytes")):
+        monkeypatch.setenv("CURFEWD_KEY", key)
+        code, out, err = fingerprint(b"secret")
+        assert (code, out) == (2, "")
+        assert says in err
 
 
 def test_patterns_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
