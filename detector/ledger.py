@@ -190,11 +190,12 @@ class Ledger:
         else:
             if account.expiries is None and expiry_item(event)[:4] == expiry_item(account.issue)[:4]:
                 return
-            if not account.timeline().put(expiry_item(event)):
-                return
             governs = precedence(event) < precedence(account.issue)
             if governs:
+                account.timeline().put(expiry_item(event))
                 self._govern(account, event)
+            elif not self._extend(account, event):
+                return
         for claimed, loser in self._registry.claim(account, event):
             gained.append(claimed)
             if loser is not None:
@@ -203,8 +204,6 @@ class Ledger:
             self._settle_name(account, claimed)
         if governs:
             self._bench.judge_all(account)
-        else:
-            self._settle_expiry(account, event)
         self._take_over(account, gained)
         self._bench.touch_all(account)
 
@@ -248,7 +247,7 @@ class Ledger:
     def _settle_name(self, account: Account, name: Name) -> None:
         """Makes hold for a credential the renewals and revocations by a name that it gained."""
         for item in name.renewals or ():
-            self._settle_renewal(account, item[3])
+            self._extend(account, item[3])
         self._settle_revocation(account, name.revoked())
 
     def _take_over(self, account: Account, names: Iterable[Name]) -> None:
@@ -269,19 +268,31 @@ class Ledger:
         if name.owner is None:
             self._registry.park(event)
         else:
-            self._settle_renewal(name.owner, event)
+            self._extend(name.owner, event)
 
-    def _settle_renewal(self, account: Account, event: CredentialRenewed) -> None:
-        if account.timeline().put(expiry_item(event)):
-            self._settle_expiry(account, event)
+    def _extend(self, account: Account, event: CredentialIssued | CredentialRenewed) -> bool:
+        """Adds an issue or renewal to a credential's timeline, False if it was there.
 
-    def _settle_expiry(self, account: Account, event: CredentialIssued | CredentialRenewed) -> None:
-        """Judges anew what an issue or renewal that is in the timeline now can change."""
-        following = account.timeline().after(event.time)
-        high = NEVER if following is None else following[0] - 1
-        self._bench.judge_between(account, event.time, high)
+        It sets the expiry until the next one. In that time it changes what happened after the earlier and until
+        the later of the expiry that was and the one that is.
+        """
+        timeline = account.timeline()
+        known = timeline.at_most(event.time)
+        if not timeline.put(expiry_item(event)):
+            return False
+        account.terms = None
+        before = NEVER if known is None else known[1]
+        after = NEVER if (last := timeline.at_most(event.time)) is None else last[1]
+        if before != after:
+            following = timeline.after(event.time)
+            until = NEVER if following is None else following[0] - 1
+            low, high = sorted((before, after))
+            self._bench.judge_between(
+                account, max(event.time, low + 1), min(until, high + account.policy.skew)
+            )
         self._bench.judge_lifetime(account, event)
         self._bench.touch_all(account)
+        return True
 
     def _revoked(self, event: CredentialRevoked) -> None:
         name = self._registry.spoken_of(event)
