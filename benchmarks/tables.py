@@ -65,7 +65,7 @@ def _row(row: Row) -> list[str]:
         f"{row.cpu:.1f}",
         f"{row.startup:.1f}",
         f"{row.rate:.1f}",
-        f"{row.lean_rate:.1f}",
+        f"{row.lean_rate:.1f}" if row.lean_rate else "–",
         f"{row.memory / MB:.0f}",
         percent(score.plain),
         percent(score.encoded),
