@@ -6,7 +6,10 @@ tens of millions, one of four (`test`) every few thousand.
 
 import itertools
 import string
-from typing import Final
+from collections.abc import Iterable
+from typing import Any, Final
+
+import re2
 
 _WORDS: Final = (
     b"example",
@@ -49,30 +52,49 @@ _RUN: Final = 8  # bytes of one sequence (`abcdefgh`, `12345678`)
 _FEW: Final = 3  # distinct bytes
 
 
+def _any_of(*literals: bytes) -> Any:
+    """One regex, bytes, any case: a hostile log has tens of thousands of candidates to read."""
+    options = re2.Options()
+    options.encoding = re2.Options.Encoding.LATIN1
+    options.case_sensitive = False
+    return re2.compile(b"|".join(re2.escape(literal) for literal in literals), options)
+
+
+def _short_runs() -> Iterable[bytes]:
+    """Every run of four characters that could begin a sequence."""
+    for alphabet in (string.ascii_lowercase.encode(), string.digits.encode()):
+        for at in range(len(alphabet) - _FEW):
+            yield alphabet[at : at + _FEW + 1]
+            yield alphabet[at : at + _FEW + 1][::-1]
+    for char in range(ord(" "), 0x7F):
+        yield bytes([char]) * (_FEW + 1)
+
+
+_TELLING: Final = _any_of(*_WORDS, *_MASKS, *_TEMPLATES)
+_SHORT_RUN: Final = _any_of(*_short_runs())
+
+
 def is_placeholder(secret: bytes) -> bool:
     """Whether this is a mask, a template, a word of documentation or a sequence, and so no secret."""
-    lowered = secret.lower()
-    if any(mask in lowered for mask in _MASKS) or any(word in lowered for word in _WORDS):
-        return True
-    if any(template in secret for template in _TEMPLATES) or _is_reference(secret):
+    if _TELLING.search(secret) is not None or _is_reference(secret):
         return True
     if len(secret) > _LONG:
         return False
-    if any(crosses in secret for crosses in _CROSSES):
-        return True
     if len(secret) > _FEW and len(set(secret)) <= _FEW:
         return True
-    return _is_sequence(lowered)
+    if _SHORT_RUN.search(secret) is None:
+        return False
+    return any(crosses in secret for crosses in _CROSSES) or _is_sequence(secret.lower())
 
 
 def _is_reference(secret: bytes) -> bool:
     """`$NAME`, `<name>`, `%NAME%`, `__NAME__`: a variable or a slot to fill in."""
+    if len(secret) > _SLOT:
+        return False
     if secret[:1] == b"$" and len(secret) > 1 and _NAME.issuperset(secret[1:]) and not secret[1:2].isdigit():
         return True
     return any(
-        _SLOT >= len(secret) > len(opening) + len(closing)
-        and secret.startswith(opening)
-        and secret.endswith(closing)
+        len(secret) > len(opening) + len(closing) and secret.startswith(opening) and secret.endswith(closing)
         for opening, closing in _WRAPPED
     )
 
