@@ -18,6 +18,7 @@ class DigestSet:
 
     def __init__(self, digests: bytes = b"") -> None:
         self._late: set[bytes] = set()
+        self._late_heads: set[int] = set()
         self._sorted = _sort(np.frombuffer(digests, _WORD).reshape(-1, 4).astype(np.uint64))
 
     def __len__(self) -> int:
@@ -29,13 +30,25 @@ class DigestSet:
 
     def add(self, digests: Iterable[bytes]) -> None:
         """Add digests of 32 bytes each; cheap for a few, and at most one sort for many."""
-        self._late |= {digest for digest in digests if len(digest) == DIGEST}
+        late = {digest for digest in digests if len(digest) == DIGEST}
+        self._late |= late
+        self._late_heads |= {int.from_bytes(digest[:8], "big") for digest in late}
         if len(self._late) > max(_LATE, self._sorted[0].size >> 2):
             rows = np.frombuffer(b"".join(self._late), _WORD).reshape(-1, 4).astype(np.uint64)
             heads, tails = self._sorted
             both = np.concatenate([np.column_stack([heads, tails]), rows])
             self._sorted = _sort(both)
-            self._late = set()
+            self._late, self._late_heads = set(), set()
+
+    def like(self, heads: Any) -> list[int]:
+        """Which of these first 8 bytes (numbers, big-endian) a digest in the set begins with, by number."""
+        known = self._sorted[0]
+        late = self._late_heads
+        at = np.minimum(np.searchsorted(known, heads), known.size - 1)
+        found = set(np.flatnonzero(known[at] == heads).tolist()) if known.size else set()
+        if late:
+            found |= {number for number, head in enumerate(heads.tolist()) if head in late}
+        return sorted(found)
 
     def which(self, digests: bytes) -> list[int]:
         """Which of the digests, written one after the other, are in the set, by number."""

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from detector import kernels, vectors
+from detector import hmacs, kernels, vectors
 from detector.digests import DigestSet
 from detector.events import Identifier
 from detector.secrets import DeploymentKey, Secret, sha256_hex
@@ -104,8 +104,18 @@ class _Hmac:
     def __init__(self, key: DeploymentKey) -> None:
         material = key.material if len(key.material) <= 64 else hashlib.sha256(key.material).digest()  # noqa: PLR2004 - SHA-256's block, RFC 2104
         padded = material.ljust(64, b"\0")
+        self._padded = padded
+        self._states: tuple[Any, Any] | None = None
         self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in padded))
         self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in padded))
+
+    def heads(self, view: Any, spans: Any) -> Any:
+        """The first 8 bytes of the digests of spans of `view`, as numbers; compiled on first use."""
+        if self._states is None:
+            self._states = hmacs.keyed_states(self._padded)
+        heads = np.empty(len(spans), np.uint64)
+        hmacs.heads(view, spans, self._states[0], self._states[1], heads)
+        return heads
 
     def digest(self, message: bytes) -> bytes:
         inner = self._inner.copy()
@@ -190,6 +200,9 @@ class KnownIndex:
         if lengths:
             self._bare_lengths = np.union1d(self._bare_lengths, np.array(sorted(lengths), np.int64))
         self._seen = _Seen()
+        if self.version == 0 and self._engine is kernels and (self._any_length or self._bare_lengths.size):
+            for keyed in self._keyed:  # compile now, before processes fork
+                keyed.hmac.heads(np.zeros(1, np.uint8), np.array([[0, 1]], np.int64))
         self.version += 1
 
     def _add_checks(self, checks: dict[str | None, list[int]]) -> None:
@@ -243,7 +256,17 @@ class KnownIndex:
         for step in steps:
             room = max(_SPANS, 2 * lengths.size, 2 * MOST_ENDS)
             for spans in _batches(step, len(data), room):
-                yield from self._hash(data, spans, keyed, seen)
+                if self._engine is kernels:
+                    yield from self._hash_together(data, view, spans, keyed)
+                else:
+                    yield from self._hash(data, spans.tolist(), keyed, seen)
+
+    def _hash_together(self, data: bytes, view: Any, spans: Any, keyed: _Keyed) -> Iterator[tuple[int, int]]:
+        ordered = spans[np.argsort(spans[:, 1] - spans[:, 0], kind="stable")]
+        for number in self._hmacs.like(keyed.hmac.heads(view, ordered)):
+            start, end = ordered[number].tolist()
+            if keyed.hmac.digest(data[start:end]) in self._hmacs:
+                yield start, end
 
     def _hash(
         self, data: bytes, spans: list[list[int]], keyed: _Keyed, seen: "_Seen"
@@ -299,7 +322,7 @@ def _check_key(identifier: Identifier) -> int | None:
         return None
 
 
-def _batches(step: Callable[[int, Any], tuple[int, int]], size: int, room: int) -> Iterator[list[list[int]]]:
+def _batches(step: Callable[[int, Any], tuple[int, int]], size: int, room: int) -> Iterator[Any]:
     """What `step` finds, a bounded number of spans at a time."""
     out = np.empty((room, 2), np.int64)
     done = 0
@@ -308,12 +331,12 @@ def _batches(step: Callable[[int, Any], tuple[int, int]], size: int, room: int) 
         if count < 0:
             out = np.empty((2 * out.shape[0], 2), np.int64)
         elif count:
-            yield out[:count].tolist()
+            yield out[:count]
 
 
 def _spans(step: Callable[[int, Any], tuple[int, int]], size: int) -> Iterator[tuple[int, int]]:
     for spans in _batches(step, size, _SPANS):
-        for start, end in spans:  # noqa: UP028 - pairs, not the lists they stand in
+        for start, end in spans.tolist():  # noqa: UP028 - pairs, not the lists they stand in
             yield start, end
 
 

@@ -1,15 +1,18 @@
 """Registered secrets are found between any delimiters, by fingerprint alone, and alike by all three engines."""
 
 import hashlib
+import hmac
 import subprocess
 import sys
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detector import kernels
+from detector import hmacs, kernels
+from detector.digests import DigestSet
 from detector.events import Identifier
 from detector.known import HMAC, LONGEST, MOST_ENDS, SHORTEST, KeyRing, KnownIndex
 from detector.secrets import DeploymentKey, Secret, sha256_hex
@@ -224,11 +227,33 @@ def test_without_numba_the_answers_are_the_same() -> None:
 
 
 def test_digests_are_told_apart_when_they_share_their_first_bytes() -> None:
-    from detector.digests import DigestSet  # noqa: PLC0415 - this test alone looks below the index
-
     digests = [bytes(8) + bytes([number]) * 24 for number in range(5)] + [hashlib.sha256(b"x").digest()]
     held = DigestSet(b"".join(digests[:4]))
     assert [digest in held for digest in digests] == [True] * 4 + [False] * 2
     assert held.which(b"".join(digests)) == [0, 1, 2, 3]
     held.add(digests[4:])
     assert held.which(b"".join(reversed(digests))) == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.skipif(not kernels.AVAILABLE, reason="needs numba")
+@settings(max_examples=30, deadline=None)
+@given(st.binary(min_size=16, max_size=64), st.lists(st.integers(0, 300), min_size=1, max_size=20))
+def test_many_hmacs_side_by_side_are_those_of_the_standard_library(
+    material: bytes, lengths: list[int]
+) -> None:
+    data = bytes(range(256)) * 2
+    spans = np.array([[start, start + length] for start, length in enumerate(sorted(lengths))], np.int64)
+    heads = np.empty(len(spans), np.uint64)
+    inner, outer = hmacs.keyed_states(material)
+    hmacs.heads(np.frombuffer(data, np.uint8), spans, inner, outer, heads)
+    digests = [hmac.digest(material, data[start:end], "sha256") for start, end in spans.tolist()]
+    assert heads.tolist() == [int.from_bytes(digest[:8], "big") for digest in digests]
+
+
+def test_a_digest_is_told_by_its_first_bytes_late_or_not() -> None:
+    digests = [hashlib.sha256(bytes([number])).digest() for number in range(4)]
+    held = DigestSet(digests[0])
+    held.add([digests[2]])
+    heads = np.array([int.from_bytes(digest[:8], "big") for digest in digests], np.uint64)
+    assert held.like(heads) == [0, 2]
+    assert DigestSet().like(heads) == []
