@@ -13,23 +13,9 @@ from detector.findings import (
 from detector.globs import bounds_of
 from detector.judge import Terms, deadline_of, expiry_at, live_at
 from detector.lineage import Lineage
-from detector.times import DAY, HOUR, MILLISECOND, MINUTE, SECOND
+from detector.wording import span
 
 _SHOWN: Final = 80  # characters of a task's id
-_UNITS: Final = (
-    (2 * DAY, DAY, "d"),
-    (2 * HOUR, HOUR, "h"),
-    (2 * MINUTE, MINUTE, "min"),
-    (SECOND, SECOND, "s"),
-)
-
-
-def span(duration: int) -> str:
-    """A duration in nanoseconds as a person says it: `12 min`, `3 d`."""
-    for least, unit, name in _UNITS:
-        if duration >= least:
-            return f"{duration // unit} {name}"
-    return f"{duration // MILLISECOND} ms"
 
 
 def explain(rule: str, event: AnyEvent, account: Account | None, lineage: Lineage) -> str:

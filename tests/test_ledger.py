@@ -61,7 +61,7 @@ def test_an_incident_told_in_order() -> None:
         at(7200),
         Severity.CRITICAL,
     )
-    assert late.evidences[0].detail == "119 min after the task ended"
+    assert late.evidences[0].detail == "1 h 59 min after the task ended"
     assert late.task is not None
     assert (late.task.owner, late.task.workload, late.task.ended) == ("release", "signer", at(60))
     assert asked(ledger) == [("c", False, 30, ("leaked-credential",))]
@@ -90,7 +90,7 @@ def test_at_any_moment_it_is_the_findings_of_what_was_applied() -> None:
     ledger.apply(end(50))
     assert rules(ledger) == {UAT, "outlives-task"}
     ledger.apply(end(20, outcome="failed"))
-    assert found(ledger)[UAT, "c"].evidences[0].detail == "80 s after the task ended"
+    assert found(ledger)[UAT, "c"].evidences[0].detail == "1 min 20 s after the task ended"
     task = found(ledger)[UAT, "c"].task
     assert task is not None
     assert task.outcome == "failed"
