@@ -109,7 +109,7 @@ class Plugin:
         """Where in data[start:end] the plugin and the filters see a secret; a span may come twice."""
         if self._regexes is None:
             for low in range(start, end, SLICE // 2):
-                yield from self._confirmed(data, low, min(low + SLICE, end))
+                yield from self._confirmed(data, (low, min(low + SLICE, end)), (start, end))
             return
         for regex in self._regexes:
             for (low, high), _ in regex.matches(data, start, end):
@@ -117,13 +117,17 @@ class Plugin:
                 first = data.rfind(b"\n", max(start, low - _MARGIN), low) + 1 or max(start, low - _MARGIN)
                 last = min(high, low + SLICE - 2 * _MARGIN)
                 feed = data.find(b"\n", last, min(end, last + _MARGIN))
-                yield from self._confirmed(data, first, feed if feed >= 0 else min(end, last + _MARGIN))
+                slice_end = feed if feed >= 0 else min(end, last + _MARGIN)
+                yield from self._confirmed(data, (first, slice_end), (low, high))
 
-    def _confirmed(self, data: bytes, low: int, high: int) -> Iterator[Span]:
-        for line in data[low:high].split(b"\n"):
+    def _confirmed(self, data: bytes, part: Span, within: Span) -> Iterator[Span]:
+        """What the plugin sees in that part of the data, and that touches `within`: its neighbours have their turn."""
+        low = part[0]
+        for line in data[slice(*part)].split(b"\n"):
             text = line.translate(_PLAIN).decode("latin-1")  # one character a byte: offsets stay
             for start, end in self._found(text):
-                if self._is_secret(text[start:end], text):
+                touches = low + start < within[1] and low + end > within[0]
+                if touches and self._is_secret(text[start:end], text):
                     yield low + start, low + end
             low += len(line) + 1
 
