@@ -129,7 +129,7 @@ def test_an_example_that_another_pattern_takes_fails(tmp_path: Path) -> None:
 
 
 def printed(patterns: tuple[Pattern, ...]) -> tuple[str, bool]:
-    console = Console(file=io.StringIO(), width=200, color_system=None)
+    console = Console(file=io.StringIO(), width=200, color_system=None, force_terminal=True)
     pattern_commands.list_patterns(patterns, console)
     good = pattern_commands.test_patterns(patterns, console)
     assert isinstance(console.file, io.StringIO)
