@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from detector.detectsecrets import Plugin, load_plugins, read_baseline
 from detector.errors import ConfigError
+from detector.pattern_examples import refuse_unseen
 from detector.patterns import Pattern, distinct, load_bundled, load_file
 from detector.scan import PatternScanner
 from detector.settings import PatternSettings
@@ -20,6 +21,28 @@ def load_patterns(settings: PatternSettings) -> tuple[tuple[Pattern, ...], tuple
     Raises:
         ConfigError: a pattern is wrong, with its file and line.
     """
+    own, warnings = _load_own(settings)
+    return _without(settings.disable, distinct([*load_bundled(), *own])), warnings
+
+
+def load_scanner(settings: PatternSettings) -> tuple[PatternScanner, tuple[str, ...]]:
+    """The scanner, and what was passed over in a user's own files.
+
+    Raises:
+        ConfigError: a pattern, plugin or baseline is wrong, or a user's own pattern does not find its examples.
+    """
+    own, warnings = _load_own(settings)
+    patterns = _without(settings.disable, distinct([*load_bundled(), *own]))
+    plugins = load_plugins(settings.plugins) if settings.detect_secrets else ()
+    silenced = frozenset[str]() if settings.baseline is None else read_baseline(settings.baseline)
+    scanner = PatternScanner(patterns, _without(settings.disable, plugins), silenced)
+    # The bundled ones are tested with the program; these only here. `patterns test` loads them all and says more.
+    refuse_unseen(_without(settings.disable, own), scanner)
+    return scanner, warnings
+
+
+def _load_own(settings: PatternSettings) -> tuple[tuple[Pattern, ...], tuple[str, ...]]:
+    """A user's own patterns, and what was passed over in their files."""
     warnings: list[ConfigError] = []
     own = [
         pattern
@@ -27,20 +50,7 @@ def load_patterns(settings: PatternSettings) -> tuple[tuple[Pattern, ...], tuple
         for file in _files(Path(path))
         for pattern in load_file(str(file), warnings.append)
     ]
-    kept = _without(settings.disable, distinct([*load_bundled(), *own]))
-    return kept, tuple(str(warning) for warning in warnings)
-
-
-def load_scanner(settings: PatternSettings) -> tuple[PatternScanner, tuple[str, ...]]:
-    """The scanner, and what was passed over in a user's own files.
-
-    Raises:
-        ConfigError: a pattern, plugin or baseline is wrong.
-    """
-    patterns, warnings = load_patterns(settings)
-    plugins = load_plugins(settings.plugins) if settings.detect_secrets else ()
-    silenced = frozenset[str]() if settings.baseline is None else read_baseline(settings.baseline)
-    return PatternScanner(patterns, _without(settings.disable, plugins), silenced), warnings
+    return tuple(own), tuple(str(warning) for warning in warnings)
 
 
 def _files(path: Path) -> list[Path]:

@@ -19,7 +19,22 @@ _STYLES = {
 
 
 def list_patterns(patterns: Sequence[Pattern], console: Console) -> None:
-    """A table of the patterns: id, family, name, severity, keywords, reference."""
+    """The patterns: id, family, name, severity, keywords, reference.
+
+    A table on a terminal; else a line for each with tabs between, nothing cut, for `grep` and `cut`.
+    """
+    if not console.is_terminal:
+        for pattern in patterns:
+            fields = (
+                pattern.id,
+                pattern.family,
+                pattern.name,
+                pattern.severity.label,
+                " ".join(pattern.keywords),
+                pattern.reference,
+            )
+            console.file.write("\t".join(fields) + "\n")  # rich would make blanks of the tabs
+        return
     table = Table("id", "family", "name", "severity", "keywords", "reference", box=None, pad_edge=False)
     for pattern in patterns:
         table.add_row(

@@ -6,6 +6,7 @@ import msgspec
 
 from detector.errors import ConfigError
 from detector.patterns import Pattern
+from detector.regexes import Regex
 from detector.scan import PatternScanner
 
 
@@ -41,6 +42,25 @@ def check_examples(patterns: Sequence[Pattern]) -> list[Failure]:
     return failures
 
 
+def refuse_unseen(patterns: Sequence[Pattern], scanner: PatternScanner) -> None:
+    """See to it that each pattern finds its own examples, by the scanner that will be used.
+
+    An example that another pattern takes, or that a baseline silences, is left to it. What this guards against is a pattern that finds nothing and
+    says nothing: a check too strict, a keyword that is not there, or a regex that Hyperscan compiles wrongly (it has
+    lost matches of alternatives that end alike, one of them with a counted repeat).
+
+    Raises:
+        ConfigError: one does not, and why; with its file and line.
+    """
+    for pattern in patterns:
+        for number, text in enumerate(pattern.examples, start=1):
+            found = scanner.scan(text.encode())
+            if pattern.id in {match.pattern.id for match in found}:
+                continue
+            if not PatternScanner([pattern]).scan(text.encode()):
+                raise pattern.error(f"example {number}: not found{_why(pattern, text.encode())}")
+
+
 def _missed(pattern: Pattern, text: bytes, together: PatternScanner, alone: PatternScanner) -> str | None:
     winners = {match.pattern.id for match in together.scan(text)}
     if pattern.id in winners:
@@ -51,12 +71,16 @@ def _missed(pattern: Pattern, text: bytes, together: PatternScanner, alone: Patt
 
 
 def _why(pattern: Pattern, text: bytes) -> str:
-    """The first thing that stands in the way: the regex, the keywords or a check."""
+    """The first thing that stands in the way: the regex, the keywords, Hyperscan or a check."""
     bare = msgspec.structs.replace(pattern, checks=(), placeholder_ok=True)
+    if not any(Regex(pattern.regex, multiline=pattern.multiline).matches(text, 0, len(text))):
+        return ": the regex does not match"
     if not PatternScanner([bare]).scan(text):
         no_keywords = msgspec.structs.replace(bare, keywords=("",))
+        if PatternScanner([no_keywords]).scan(text):
+            return ": no keyword in it"
         return (
-            ": no keyword in it" if PatternScanner([no_keywords]).scan(text) else ": the regex does not match"
+            ": the regex matches, and Hyperscan does not see it: make its alternatives patterns of their own"
         )
     if not pattern.placeholder_ok and not PatternScanner([msgspec.structs.replace(pattern, checks=())]).scan(
         text

@@ -308,7 +308,9 @@ def test_fingerprint_needs_a_key_and_a_secret(
 def test_patterns_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = main(capsys, "patterns", "list")
     assert code == 0
-    assert "github" in out
+    rows = [line.split("\t") for line in out.splitlines()]
+    assert {len(row) for row in rows} == {6}  # not a terminal: whole, for `cut`
+    assert ["github-pat-classic", "github"] in [row[:2] for row in rows]
 
 
 def test_patterns_are_tested(
@@ -324,6 +326,9 @@ def test_patterns_are_tested(
     code, out, _ = main(capsys, "patterns", "test", "--config", "curfewd.toml")
     assert code == 1
     assert "mine.toml" in out
+    code, _, err = main(capsys, "check", "--config", "curfewd.toml")
+    assert code == 2  # what finds nothing is not run, either
+    assert "mine.toml:2: pattern `mine`: example 1: not found: the regex does not match" in err
     Path("mine.toml").write_text(Path("mine.toml").read_text().replace("no match", "here is mine-48151623"))
     assert main(capsys, "patterns", "test", "--config", "curfewd.toml")[0] == 0
 
