@@ -9,7 +9,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from detector.kernels import AVAILABLE, BLOCK, ahead, compiled, pack, place
+from detector.jit import AVAILABLE, compiled, place
+from detector.kernels import BLOCK, ahead, pack
 
 MIN_GROUPS: Final = 5  # of four base64 characters: 15 bytes of text in a row are no accident
 MIN_PAIRS: Final = 16  # of hex digits

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from detector.kernels import compiled
+from detector.jit import compiled
 
 LANES: Final = 256
 _BLOCK: Final = 64

@@ -5,11 +5,11 @@ use `detector.vectors` instead, which answers alike. They release the GIL and ke
 """
 # ruff: noqa: PLR0913, PLR0917 - a compiled loop takes its arrays apart: numba cannot see into a struct
 
-import os
-from collections.abc import Callable
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import numpy as np
+
+from detector.jit import compiled, place
 
 OTHER, ALNUM, CONTROL, SPACE = 0, 1, 2, 3
 _AT_ONCE: Final = 6
@@ -28,39 +28,6 @@ def _classes() -> np.ndarray[Any, np.dtype[np.uint8]]:
 
 
 CLASSES: Final = _classes()  # of a byte: may a sub-token start or end beside it
-
-
-def _compiler() -> Any:
-    if os.environ.get("CURFEWD_NO_NUMBA"):
-        return None
-    try:
-        import numba  # noqa: PLC0415 - optional: absent on some machines
-    except ImportError:
-        return None
-
-    def decorate(function: Any) -> Any:
-        try:
-            return numba.njit(nogil=True, cache=True)(function)
-        except RuntimeError:  # neither the package's folder nor the user's cache can be written
-            return numba.njit(nogil=True)(function)
-
-    return decorate
-
-
-def _as_it_is(function: Any) -> Any:
-    return function
-
-
-_compiler_found = _compiler()
-AVAILABLE: Final = _compiler_found is not None
-_F = TypeVar("_F")
-compiled: Callable[[_F], _F] = _compiler_found or _as_it_is
-if AVAILABLE:  # one instruction; numba has no public name for it
-    from numba.cpython.unsafe.numbers import trailing_zeros as _trailing_zeros
-
-    place: Any = _trailing_zeros
-else:
-    place = None
 
 
 @compiled

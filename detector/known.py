@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from detector import hmacs, kernels, vectors
+from detector import hmacs, jit, kernels, vectors
 from detector.digests import DigestSet
 from detector.events import Identifier
 from detector.secrets import DeploymentKey, Secret, sha256_hex
@@ -145,7 +145,7 @@ class KnownIndex:
         identifiers: Iterable[Identifier] = (),
         keys: Sequence[DeploymentKey] = (),
         *,
-        compiled: bool = kernels.AVAILABLE,
+        compiled: bool = jit.AVAILABLE,
     ) -> None:
         self._engine: Any = kernels if compiled else vectors
         self._keyed = tuple(_Keyed(key, self._engine) for key in keys)

@@ -104,7 +104,10 @@ def load_bundled() -> tuple[Pattern, ...]:
     folder = package / "pattern_files"
     if not folder.is_dir():
         folder = package.parent / "patterns"
-    patterns = [pattern for path in sorted(folder.glob("*.toml")) for pattern in load_file(str(path))]
+    # Their regexes were compiled when they were tested: a fifth of a second saved.
+    patterns = [
+        pattern for path in sorted(folder.glob("*.toml")) for pattern in _load(str(path), None, tested=True)
+    ]
     for pattern in patterns:
         for field in ("examples", "near_misses", "reference", "advice", "revoke", "family"):
             if not getattr(pattern, field):
@@ -136,6 +139,10 @@ def load_file(path: str, warn: Callable[[ConfigError], None] | None = None) -> t
     Raises:
         ConfigError: the file cannot be read, or a pattern in it is wrong; with line and reason.
     """
+    return _load(path, warn, tested=False)
+
+
+def _load(path: str, warn: Callable[[ConfigError], None] | None, *, tested: bool) -> tuple[Pattern, ...]:
     file = TomlFile.read(path)
     table = "pattern"
     entries: Sequence[dict[str, Any] | None]
@@ -148,7 +155,8 @@ def load_file(path: str, warn: Callable[[ConfigError], None] | None = None) -> t
         if entry is None:
             continue
         pattern = _build(file, (table, index), entry)
-        _validate(file, (table, index), pattern, own=table == "pattern")
+        if not tested:
+            _validate(file, (table, index), pattern, own=table == "pattern")
         patterns.append(pattern)
     return distinct(patterns)
 

@@ -13,6 +13,8 @@ from typing import Any, Final
 import hyperscan
 import msgspec
 
+from detector.databases import Compiled, DatabaseCache
+
 CELL: Final = 4 << 10  # in a long line, hits of one expression closer than this are one
 FLOOD: Final = 1 << 14  # callbacks a batch, after which it is cheaper to search than to be told
 LONG_LINE: Final = 32 << 10  # a longer line is hit by cells, a shorter one as a whole
@@ -78,9 +80,9 @@ class Hits:
 class Prefilter:
     """A compiled Hyperscan database over expressions; safe to share between threads and to fork with."""
 
-    def __init__(self, expressions: Sequence[Expression]) -> None:
+    def __init__(self, expressions: Sequence[Expression], cache: DatabaseCache) -> None:
         self._size = len(expressions)
-        self._database = _compile_all(expressions) if expressions else None
+        self._database = _compile_all(expressions, cache) if expressions else None
         self._threads = threading.local()
 
     def scan(self, data: bytes, start: int, end: int) -> Hits:
@@ -98,15 +100,22 @@ class Prefilter:
         return hits
 
 
-def _compile_all(expressions: Sequence[Expression]) -> "hyperscan.Database":
+def _compile_all(expressions: Sequence[Expression], cache: DatabaseCache) -> "hyperscan.Database":
     """All expressions in one database, each as exact as Hyperscan takes it."""
-    try:
-        return _compile([_exact(expression) for expression in expressions])
-    except hyperscan.error:
-        return _compile([_accepted(expression) for expression in expressions])
+    wanted = [_exact(expression) for expression in expressions]
+    # What stands in for a refused regex depends on the literals, too.
+    name = [*wanted, *(_literals(expression) for expression in expressions)]
+    database = cache.load(name)
+    if database is None:
+        try:
+            database = _compile(wanted)
+        except hyperscan.error:
+            database = _compile([_accepted(expression) for expression in expressions])
+        cache.keep(name, database)
+    return database
 
 
-def _compile(sources: Sequence[tuple[bytes, int]]) -> "hyperscan.Database":
+def _compile(sources: Sequence[Compiled]) -> "hyperscan.Database":
     database = hyperscan.Database(mode=hyperscan.HS_MODE_BLOCK)
     database.compile(
         expressions=[source for source, _ in sources],
@@ -117,13 +126,13 @@ def _compile(sources: Sequence[tuple[bytes, int]]) -> "hyperscan.Database":
     return database
 
 
-def _exact(expression: Expression) -> tuple[bytes, int]:
+def _exact(expression: Expression) -> Compiled:
     if expression.regex is None:
         return _literals(expression)
     return expression.regex, _EXACT
 
 
-def _accepted(expression: Expression) -> tuple[bytes, int]:
+def _accepted(expression: Expression) -> Compiled:
     """The first form that Hyperscan takes: the regex, a looser prefilter of it, or the literals."""
     exact, flags = _exact(expression)
     for source in ((exact, flags), (exact, flags | hyperscan.HS_FLAG_PREFILTER)):
@@ -135,7 +144,7 @@ def _accepted(expression: Expression) -> tuple[bytes, int]:
     return _literals(expression)
 
 
-def _literals(expression: Expression) -> tuple[bytes, int]:
+def _literals(expression: Expression) -> Compiled:
     if not expression.literals:
         return b"^[^\\n]", _EXACT
     escaped = (b"".join(b"\\x%02x" % byte for byte in literal) for literal in expression.literals)

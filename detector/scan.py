@@ -13,6 +13,7 @@ from typing import Final
 import msgspec
 
 from detector.checks import Check, NotPlaceholder, Sighting
+from detector.databases import DatabaseCache
 from detector.detectsecrets import Plugin
 from detector.literals import leading_part
 from detector.patterns import Pattern, distinct
@@ -39,16 +40,23 @@ class Match(msgspec.Struct, frozen=True):
 class Source:
     """One pattern, ready to be searched for."""
 
-    __slots__ = ("checks", "keywords", "order", "pattern", "regex")
+    __slots__ = ("_regex", "checks", "keywords", "order", "pattern")
 
     def __init__(self, pattern: Pattern, order: int) -> None:
         self.pattern = pattern
         self.order = order
-        self.regex = Regex(pattern.regex, multiline=pattern.multiline)
+        self._regex: Regex | None = None
         self.keywords = tuple(word.encode() for word in pattern.keywords)
         built: list[Check] = [spec.build() for spec in pattern.checks]
         # The costlier one last: what a checksum refuses need not be read for words.
         self.checks = tuple(built if pattern.placeholder_ok else [*built, NotPlaceholder()])
+
+    @property
+    def regex(self) -> Regex:
+        """The regex, compiled when it is first needed: most patterns of most runs have not one hit."""
+        if self._regex is None:
+            self._regex = Regex(self.pattern.regex, multiline=self.pattern.multiline)
+        return self._regex
 
     def expressions(self) -> list[Expression]:
         """What the prefilter looks for: the regex, or its leading part; of one that spans lines, a keyword."""
@@ -118,7 +126,7 @@ class PatternScanner:
     """Finds what the patterns describe. Threads and forked processes may share one.
 
     `plugins` are detect-secrets plugins that take part; `silenced` is SHA-1 of secrets, in lower-case hex, that a
-    user has audited: whichever pattern sees them, they are passed over.
+    user has audited: whichever pattern sees them, they are passed over. `cache` keeps what was compiled.
 
     Raises:
         ConfigError: two patterns have one id.
@@ -129,6 +137,7 @@ class PatternScanner:
         patterns: Iterable[Pattern],
         plugins: Iterable[Plugin] = (),
         silenced: frozenset[str] = frozenset(),
+        cache: DatabaseCache | None = None,
     ) -> None:
         own, others = tuple(patterns), tuple(plugins)
         self.patterns = distinct([*own, *(plugin.pattern for plugin in others)])
@@ -137,7 +146,7 @@ class PatternScanner:
         self._sources += [PluginSource(plugin, n) for n, plugin in enumerate(others, start=len(own))]
         pairs = [(number, e) for number, source in enumerate(self._sources) for e in source.expressions()]
         self._source_of = [number for number, _ in pairs]
-        self._prefilter = Prefilter([expression for _, expression in pairs])
+        self._prefilter = Prefilter([expression for _, expression in pairs], cache or DatabaseCache())
 
     def scan(self, data: bytes) -> list[Match]:
         """The secrets in `data`, any number of lines, left to right, none overlapping."""

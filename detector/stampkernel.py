@@ -5,7 +5,7 @@ Plain Python that numba compiles; without numba `detector.stamps` uses its numpy
 
 from typing import Any
 
-from detector.kernels import AVAILABLE, compiled
+from detector.jit import AVAILABLE, compiled
 
 __all__ = ["AVAILABLE", "leading"]
 

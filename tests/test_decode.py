@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detector import kernels
+from detector import jit
 from detector.decode import DEPTH, GROWTH, decode_layer, decoded, views
 from detector.decoders import base64_stretches, hex_stretches
 
@@ -144,7 +144,7 @@ chunks = st.one_of(
 )
 
 
-@pytest.mark.skipif(not kernels.AVAILABLE, reason="needs numba")
+@pytest.mark.skipif(not jit.AVAILABLE, reason="needs numba")
 @settings(max_examples=200, deadline=None)
 @given(st.lists(chunks, max_size=12))
 def test_the_compiled_search_finds_what_numpy_finds(parts: list[bytes]) -> None:
@@ -153,7 +153,7 @@ def test_the_compiled_search_finds_what_numpy_finds(parts: list[bytes]) -> None:
         assert stretches(data, fast=True).tolist() == stretches(data, fast=False).tolist()
 
 
-@pytest.mark.skipif(not kernels.AVAILABLE, reason="needs numba")
+@pytest.mark.skipif(not jit.AVAILABLE, reason="needs numba")
 def test_the_compiled_search_crosses_its_blocks() -> None:
     rng = random.Random(7)
     parts = [

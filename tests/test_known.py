@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detector import hmacs, kernels
+from detector import hmacs, jit
 from detector.digests import DigestSet
 from detector.events import Identifier
 from detector.known import HMAC, LONGEST, MOST_ENDS, SHORTEST, KeyRing, KnownIndex
@@ -20,7 +20,7 @@ from detector.secrets import DeploymentKey, Secret, sha256_hex
 KEY = DeploymentKey.of(bytes(range(32)), "k1")
 OTHER = DeploymentKey.of(bytes(range(32, 64)), "k2")
 ENGINES = [pytest.param(False, id="numpy")]
-if kernels.AVAILABLE:
+if jit.AVAILABLE:
     ENGINES.append(pytest.param(True, id="numba"))
 engines = pytest.mark.parametrize("compiled", ENGINES)
 
@@ -220,7 +220,7 @@ def test_a_long_hostile_run_is_bounded() -> None:
 def test_without_numba_the_answers_are_the_same() -> None:
     code = (
         "from tests.test_known import *\n"
-        "assert not kernels.AVAILABLE\n"
+        "assert not jit.AVAILABLE\n"
         "assert KnownIndex([full(b'hello-world')], [KEY]).find(b'=hello-world!') == [(1, 12)]"
     )
     subprocess.run([sys.executable, "-c", code], check=True, env={"CURFEWD_NO_NUMBA": "1", "PYTHONPATH": "."})
@@ -235,7 +235,7 @@ def test_digests_are_told_apart_when_they_share_their_first_bytes() -> None:
     assert held.which(b"".join(reversed(digests))) == [0, 1, 2, 3, 4, 5]
 
 
-@pytest.mark.skipif(not kernels.AVAILABLE, reason="needs numba")
+@pytest.mark.skipif(not jit.AVAILABLE, reason="needs numba")
 @settings(max_examples=30, deadline=None)
 @given(st.binary(min_size=16, max_size=64), st.lists(st.integers(0, 300), min_size=1, max_size=20))
 def test_many_hmacs_side_by_side_are_those_of_the_standard_library(

@@ -1,0 +1,70 @@
+"""The compiler of the loops over log bytes: numba, if it is there, with its own cache.
+
+numba keeps what it compiled beside the source or in the user's cache folder. A cache that cannot be read or written
+(a full disk, a read-only one) costs time and nothing else.
+"""
+
+import contextlib
+import os
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+_F = TypeVar("_F")
+_CACHE: Final = "_cache"  # of a numba dispatcher
+
+
+class _Lenient:
+    """numba's cache of one function, without its errors."""
+
+    def __init__(self, cache: Any) -> None:
+        self._cache = cache
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cache, name)
+
+    def load_overload(self, signature: Any, target: Any) -> Any:
+        """What was compiled for these types, or None."""
+        try:
+            return self._cache.load_overload(signature, target)
+        except Exception:  # noqa: BLE001 - a file cut short raises whatever its reader does: it is compiled anew
+            return None
+
+    def save_overload(self, signature: Any, compiled_function: Any) -> None:
+        """Keep it, if there is room."""
+        with contextlib.suppress(OSError):
+            self._cache.save_overload(signature, compiled_function)
+
+
+def _compiler() -> Any:
+    if os.environ.get("CURFEWD_NO_NUMBA"):
+        return None
+    try:
+        import numba  # noqa: PLC0415 - optional: absent on some machines
+    except ImportError:
+        return None
+
+    def decorate(function: Any) -> Any:
+        try:
+            dispatcher = numba.njit(nogil=True, cache=True)(function)
+        except (RuntimeError, OSError):  # neither the package's folder nor the user's cache can be written
+            return numba.njit(nogil=True)(function)
+        # numba lets no other cache be given: its attribute is set as any other object's would be.
+        setattr(dispatcher, _CACHE, _Lenient(getattr(dispatcher, _CACHE)))
+        return dispatcher
+
+    return decorate
+
+
+def _as_it_is(function: Any) -> Any:
+    return function
+
+
+_compiler_found = _compiler()
+AVAILABLE: Final = _compiler_found is not None
+compiled: Callable[[_F], _F] = _compiler_found or _as_it_is
+if AVAILABLE:  # one instruction; numba has no public name for it
+    from numba.cpython.unsafe.numbers import trailing_zeros as _trailing_zeros
+
+    place: Any = _trailing_zeros
+else:
+    place = None
