@@ -1,10 +1,12 @@
 """The scanner as the settings ask for it: bundled patterns, a user's own, detect-secrets' plugins and baseline."""
 
 import fnmatch
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeVar
 
+from detector.databases import DatabaseCache, cache_folder
 from detector.detectsecrets import Plugin, load_plugins, read_baseline
 from detector.errors import ConfigError
 from detector.pattern_examples import refuse_unseen
@@ -35,7 +37,8 @@ def load_scanner(settings: PatternSettings) -> tuple[PatternScanner, tuple[str, 
     patterns = _without(settings.disable, distinct([*load_bundled(), *own]))
     plugins = load_plugins(settings.plugins) if settings.detect_secrets else ()
     silenced = frozenset[str]() if settings.baseline is None else read_baseline(settings.baseline)
-    scanner = PatternScanner(patterns, _without(settings.disable, plugins), silenced)
+    cache = DatabaseCache(cache_folder(os.environ))
+    scanner = PatternScanner(patterns, _without(settings.disable, plugins), silenced, cache)
     # The bundled ones are tested with the program; these only here. `patterns test` loads them all and says more.
     refuse_unseen(_without(settings.disable, own), scanner)
     return scanner, warnings
