@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from itertools import accumulate
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 import numpy as np
@@ -41,8 +41,8 @@ class Plain(msgspec.Struct, gc=False):
     stream: Any = None
 
 
-_FLAT: Final = msgspec.json.Decoder(Flat)
-_PLAIN: Final = msgspec.json.Decoder(Plain)
+FLAT: Final = msgspec.json.Decoder(Flat)
+PLAIN: Final = msgspec.json.Decoder(Plain)
 _TIMES: Final = tuple(
     next(field.name for field in msgspec.structs.fields(Plain) if field.encode_name == name)
     for name in TIME_NAMES
@@ -73,10 +73,10 @@ def records_of(data: bytes, starts: Ints, decoder: "msgspec.json.Decoder[_T]") -
 
 def read_flat(data: bytes, starts: Ints, reading: Range) -> bool:
     """Hands on a block of records of known fields only, decoded; False if it is not one."""
-    records = records_of(data, starts, _FLAT)
+    records = records_of(data, starts, FLAT)
     if records is None:
         return False
-    stamps = _stamps([record.time for record in records], "time", reading)
+    stamps = _read(flat_times(records), reading)
     texts = [record.message for record in records]
     text = "\n".join(texts).encode("utf-8", "replace")
     placed = [(record.task_id, record.stream) for record in records]
@@ -92,10 +92,10 @@ def read_plain(data: bytes, starts: Ints, reading: Range) -> bool:
     """Hands on a block of log records as it stands if no line has an escape in it; False if it is not one."""
     if b"\\" in data:
         return False
-    records = records_of(data, starts, _PLAIN)
+    records = records_of(data, starts, PLAIN)
     if records is None:
         return False
-    stamps = _plain_stamps(records, reading)
+    stamps = _read(plain_times(records), reading)
     before, inherited = reading.lines, reading.inherited
 
     def locate(offset: int) -> RecordAt:
@@ -113,33 +113,52 @@ def read_plain(data: bytes, starts: Ints, reading: Range) -> bool:
     return True
 
 
-def _plain_stamps(records: Sequence[Plain], reading: Range) -> Stamps:
+class Times(NamedTuple):
+    """The times of records, and of those whose time cannot be read the index and the name of the field."""
+
+    stamps: Stamps
+    unread: list[tuple[int, str]]
+
+
+def _read(times: Times, reading: Range) -> Stamps:
+    """The times that can be used; the others are dead letters."""
+    for index, name in times.unread:
+        reading.dead(bad(BAD_TIME, name), reading.lines + index + 1)
+    return reading.stamped(times.stamps, lambda index: reading.lines + index + 1)
+
+
+def flat_times(records: Sequence[Flat]) -> Times:
+    """The times of records of known fields only."""
+    return _times([record.time for record in records], "time")
+
+
+def plain_times(records: Sequence[Plain]) -> Times:
     """The times of the records, each by the first of its time fields that is there."""
     for name in _TIMES:
         values = [getattr(record, name) for record in records]
         if None not in values:
             strict = [isinstance(record.message, str) for record in records] if name == "time" else None
-            return _stamps(values, name, reading, strict)
+            return _times(values, name, strict)
         if any(value is not None for value in values):
             break
     else:
-        return NO_STAMPS
+        return Times(NO_STAMPS, [])
     found: list[tuple[int, int]] = []
+    unread: list[tuple[int, str]] = []
     for index, record in enumerate(records):
         name = next((name for name in _TIMES if getattr(record, name) is not None), "")
         time = log_time(getattr(record, name)) if name else None
         if time is not None:
             found.append((index, time))
         elif name and isinstance(record.message, str):
-            reading.dead(bad(BAD_TIME, name), reading.lines + index + 1)
-    return reading.stamped(stamps_of(found), lambda index: reading.lines + index + 1)
+            unread.append((index, name))
+    return Times(stamps_of(found), unread)
 
 
-def _stamps(
-    values: Sequence[_Time], name: str, reading: Range, strict: Sequence[bool] | None = None
-) -> Stamps:
-    """The times of a block, many at once if all are of one style; `strict` whose bad time is a dead letter."""
+def _times(values: Sequence[_Time], name: str, strict: Sequence[bool] | None = None) -> Times:
+    """The times of a block, many at once if all are of one style; `strict` whose bad time is an error."""
     stamps: Stamps | None = NO_STAMPS
+    unread: list[tuple[int, str]] = []
     if isinstance(values[0], str):
         stamps = text_stamps([value if isinstance(value, str) else "" for value in values])
     elif isinstance(values[0], float) and all(isinstance(value, float) for value in values):
@@ -151,9 +170,9 @@ def _stamps(
             if time is not None:
                 found.append((index, time))
             elif value is not None and (strict is None or strict[index]):
-                reading.dead(bad(BAD_TIME, name), reading.lines + index + 1)
+                unread.append((index, name))
         stamps = stamps_of(found)
-    return reading.stamped(stamps, lambda index: reading.lines + index + 1)
+    return Times(stamps, unread)
 
 
 def joined_locator(
