@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lock bench clean
+.PHONY: help demo test check broker format lock bench clean
 
 help: ## what the targets do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | column -t -s $$'\t'
@@ -18,16 +18,27 @@ $(STAMP): requirements.lock requirements-dev.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
+# The tests of the service run against a real Apache Kafka, from its Maven artifacts.
+KAFKA := .cache/kafka/.complete
+$(KAFKA): tests/broker/pom.xml | $(STAMP)
+	@{ command -v java && command -v mvn; } > /dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null && \
+	  apt-get update -qq && apt-get install -y -qq default-jre-headless maven > /dev/null; } || \
+	  { echo "the tests start Apache Kafka: install Java 17 or newer and Maven (Debian: apt-get install default-jre-headless maven)"; exit 2; }
+	@$(BIN)/python -m tests.broker fetch
+
 demo: $(STAMP) ## replay the bundled incident and print what is found
 	@$(BIN)/python examples/demo.py
 
-test: $(STAMP) ## everything CI runs: lint, types, tests
+test: $(STAMP) $(KAFKA) ## everything CI runs: lint, types, tests
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/pytest -n 2
+	@$(BIN)/pytest -n 2 --dist loadgroup
 
 check: test ## the same
+
+broker: $(KAFKA) ## an Apache Kafka on loopback until Ctrl-C; NODES=3 for three
+	@$(BIN)/python -m tests.broker run $(or $(NODES),1)
 
 format: $(STAMP) ## format the code
 	@$(BIN)/ruff check --fix .

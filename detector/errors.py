@@ -42,3 +42,15 @@ class BadRecordError(CurfewdError):
         self.detail = detail
         self.field = field
         super().__init__(f"{reason}: {detail}" + (f" ({field})" if field else ""))
+
+
+class RetryError(CurfewdError):
+    """What failed may succeed later: rewind to what is committed, wait a little, try again."""
+
+
+class FencedError(CurfewdError):
+    """Someone else holds the partition: drop its work, and read on from what is committed if it is ours again."""
+
+
+class StopError(CurfewdError):
+    """This process cannot go on: drain, stop, and leave it to a person or a supervisor."""

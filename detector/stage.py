@@ -1,0 +1,180 @@
+"""A stage of the service: a consumer group whose every poll is one transaction, exactly once.
+
+Every partition that is assigned has a transactional producer of its own (`Transactor`) and a loop of its own
+(`PartitionWork`); partitions run side by side. What crosses them is here: joining and leaving the group, and the one
+deadline of a rebalance.
+
+A rebalance, as the group protocol of aiokafka has it (eager: everything is revoked, then assigned):
+
+1. All gates shut. Open transactions commit; those that have not when `rebalance_seconds` are over are given up.
+2. The group shares out the partitions; ours mostly stay (`StickyAssignor`).
+3. Partitions that stayed go on from their own offset, with the state they have: had anyone held them meanwhile, our
+   producer would be fenced and the next transaction fail. Those lost are forgotten, those gained are taken, in the
+   background: heartbeats rest until the listener returns, and a restore may take minutes.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Iterable
+from typing import Any, Final
+
+from aiokafka import TopicPartition
+from aiokafka.abc import ConsumerRebalanceListener
+
+from detector.batches import Limits
+from detector.errors import StopError
+from detector.handlers import Handler, Partition
+from detector.kafka_clients import KafkaSettings, StageSettings, reaction, stage_consumer
+from detector.partition_work import PartitionWork, Surroundings
+from detector.stage_facts import Observer, Rebalanced, nobody
+
+# Asked for by a member without partitions, which else counts as gone after max_poll_interval_ms.
+NOTHING: Final = TopicPartition("", 0)
+WATCH_SECONDS: Final = 1.0
+LEAVE_SECONDS: Final = 5.0
+
+
+class Stage:
+    """Runs a handler over the partitions this member of the group is given, until `stop` or a StopError."""
+
+    def __init__(
+        self, clients: KafkaSettings, settings: StageSettings, handler: Handler, observe: Observer = nobody
+    ) -> None:
+        self._clients = clients
+        self._settings = settings
+        self._handler = handler
+        self._observe = observe
+        self._limits = Limits(settings.batch_bytes, settings.record_bytes)
+        self._works: dict[Partition, PartitionWork] = {}
+        self._closing: dict[Partition, asyncio.Task[None]] = {}
+        self._stopping = asyncio.Event()
+        self._failure: Exception | None = None
+        self._held_since = 0.0
+        self._consumer: Any = None
+
+    @property
+    def partitions(self) -> dict[Partition, bool]:
+        """The partitions held, and whether each is taken and restored."""
+        return {partition: work.ready for partition, work in self._works.items()}
+
+    def stop(self) -> None:
+        """Asks for the end: drain, commit, leave the group. For a signal handler of the loop."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Works until `stop`.
+
+        Raises:
+            StopError: Kafka cannot be reached at the start, does not let us, or a handler wants to stop.
+        """
+        self._consumer = stage_consumer(self._clients, self._settings)
+        try:
+            try:
+                await self._consumer.start()
+            except Exception as error:
+                raise StopError(str(reaction(error, "start of the consumer"))) from error
+            listener = _Listener(self)
+            if self._settings.pattern is not None:
+                self._consumer.subscribe(pattern=self._settings.pattern, listener=listener)
+            else:
+                self._consumer.subscribe(topics=list(self._settings.topics), listener=listener)
+            await self._watch()
+        finally:
+            await self._drain()
+        if self._failure is not None:
+            raise self._failure
+
+    async def _watch(self) -> None:
+        """Until the end is asked for: keeps the membership alive and learns of what the coordinator cannot mend."""
+        while not self._stopping.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), WATCH_SECONDS)
+            try:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._consumer.getmany(NOTHING, timeout_ms=0), WATCH_SECONDS)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the coordinator does not go on
+                self._fail(StopError(str(reaction(error, "group coordination"))))
+
+    def _fail(self, error: Exception) -> None:
+        self._failure = self._failure or error
+        self._stopping.set()
+
+    async def revoke(self) -> None:
+        """Step 1 of a rebalance."""
+        self._held_since = time.monotonic()
+        await self._quiet(self._settings.rebalance_seconds)
+
+    async def assign(self, assigned: Iterable[Partition]) -> None:
+        """Step 3 of a rebalance. Returns at once."""
+        if self._stopping.is_set():
+            return
+        now, before = set(assigned), set(self._works)
+        for partition in before - now:
+            self._close(partition, "moved")
+        around = Surroundings(
+            self._clients, self._settings, self._handler, self._consumer, self._limits, self._observe
+        )
+        for partition in sorted(now - before):
+            work = self._works[partition] = PartitionWork(around, partition)
+            work.start(after=self._closing.get(partition)).add_done_callback(self._ended)
+        for work in self._works.values():
+            work.release()
+        kept, gained, lost = (tuple(sorted(each)) for each in (now & before, now - before, before - now))
+        self._observe(Rebalanced(kept, gained, lost, time.monotonic() - self._held_since))
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._fail(error if isinstance(error, Exception) else StopError(type(error).__name__))
+
+    def _close(self, partition: Partition, reason: str) -> asyncio.Task[None]:
+        task = asyncio.create_task(self._works.pop(partition).close(reason))
+        self._closing[partition] = task
+        task.add_done_callback(lambda done: self._closed(partition, done))
+        return task
+
+    def _closed(self, partition: Partition, task: asyncio.Task[None]) -> None:
+        if self._closing.get(partition) is task:
+            del self._closing[partition]
+
+    async def _quiet(self, seconds: float) -> None:
+        """Lets open transactions end within so many seconds, and gives up the others."""
+        works = tuple(self._works.values())
+        for work in works:
+            work.hold()
+        waits = [asyncio.create_task(work.quiet()) for work in works]
+        if waits:
+            _, late = await asyncio.wait(waits, timeout=seconds)
+            if late:
+                for work in works:
+                    work.interrupt()
+                await asyncio.wait(waits)
+
+    async def _drain(self) -> None:
+        """Open transactions commit, handlers let go, the group is left: within the deadline, or without."""
+        self._stopping.set()
+        end = time.monotonic() + self._settings.drain_seconds
+        await self._quiet(self._settings.drain_seconds)
+        for partition in tuple(self._works):
+            self._close(partition, "stopped")
+        if self._closing:
+            await asyncio.wait(
+                self._closing.values(), timeout=max(end - time.monotonic(), 0.0) + LEAVE_SECONDS
+            )
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._consumer.stop(), max(end - time.monotonic(), LEAVE_SECONDS))
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
+    """Tells the stage of a rebalance."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+
+    async def on_partitions_revoked(self, revoked: Iterable[Any]) -> None:  # noqa: ARG002 - it is always all
+        """All of them, always: the protocol is the eager one."""
+        await self._stage.revoke()
+
+    async def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
+        """What is ours from now on."""
+        await self._stage.assign([Partition(each.topic, each.partition) for each in assigned])
