@@ -10,10 +10,13 @@ from typing import Any
 import pytest
 from aiokafka.partitioner import DefaultPartitioner
 
+from detector import partition_work
+from detector.batches import Limits
 from detector.errors import RetryError, StopError
 from detector.handlers import Output, Partition
 from detector.stage import Stage
 from detector.stage_facts import Committed, Dropped, Rebalanced, Refused, Stepped, Taken
+from detector.transactions import Transactor
 from tests.broker import Cluster
 from tests.stage_handlers import Copy, Telling, running
 from tests.stage_processes import workers
@@ -34,6 +37,7 @@ from tests.streams import (
 )
 
 pytestmark = pytest.mark.xdist_group("broker")
+NO_LIMITS = Limits(1 << 20, 1 << 20)
 
 
 async def copied(streams: Streams) -> list[bytes]:
@@ -201,6 +205,29 @@ async def test_the_reactions_of_a_handlers_own_errors(broker: Cluster) -> None:
     assert [fact.detail for fact in telling.of(Dropped)][:2] == ["the disk is full"] * 2
     assert telling.of(Refused) == []
     assert len(telling.of(Taken)) == 3
+
+
+async def test_a_commit_just_before_the_fence_counts(
+    broker: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last holder commits after we were assigned the partition and before our producer starts: that is its right."""
+    streams = await made(broker.bootstrap, 1)
+    await filled(streams, 0, [b"%d" % n for n in range(20)])
+
+    class Late(Transactor):
+        async def start(self) -> None:
+            await asyncio.sleep(0.5)  # an offset read at once would be read by now
+            before = Transactor(
+                streams.clients, streams.stage(), Partition(streams.source, 0), NO_LIMITS, print
+            )
+            await before.start()
+            await before.commit([Output(streams.target, None, b"%d" % n) for n in range(7)], 7)
+            await before.close()
+            await super().start()
+
+    monkeypatch.setattr(partition_work, "Transactor", Late)
+    async with running(Stage(streams.clients, streams.stage(), Copy(streams.target))):
+        assert await all_copied(streams) == [b"%d" % n for n in range(20)]
 
 
 async def test_the_end_is_in_good_order(broker: Cluster, tmp_path: Path) -> None:
