@@ -15,7 +15,7 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from detector import decoders
+from detector import decoders, jit
 
 DEPTH: Final = 3
 GROWTH: Final = 4  # decoded bytes at most, in all, for each byte of the data
@@ -23,6 +23,8 @@ _LEAST_BUDGET: Final = 4096
 _TO_STANDARD: Final = bytes.maketrans(b"-_", b"+/")
 _SPACES: Final = (b"\n", b" ", b"\t")  # the nearest first: each bounds the search for the next
 _SPACE: Final = re.compile(rb"[\n \t]")
+_FEED, _PERCENT_SIGN = 0x0A, 0x25
+_FIRST: Final = np.zeros(1, np.int64)
 _PERCENT: Final = re.compile(rb"%[0-9A-Fa-f]{2}")
 
 
@@ -173,21 +175,22 @@ def _hex(data: bytes) -> Iterator[_Part]:
         yield _whole("hex", bytes.fromhex(data[start:end].decode("ascii")), run, stop)
 
 
-def _lines(data: bytes, trigger: bytes) -> list[tuple[int, int]]:
+def _lines(data: bytes, trigger: bytes) -> Any:
     """The lines that hold the trigger."""
-    spans = []
-    at = data.find(trigger)
-    while at >= 0:
-        start = data.rfind(b"\n", 0, at) + 1
-        end = data.find(b"\n", at)
-        end = len(data) if end < 0 else end
-        spans.append((start, end))
-        at = data.find(trigger, end)
-    return spans
+    view = np.frombuffer(data, np.uint8)
+    feeds = np.flatnonzero(view == _FEED)
+    lines = np.unique(np.searchsorted(feeds, np.flatnonzero(view == trigger[0])))
+    starts = np.concatenate([_FIRST, feeds + 1])[lines]
+    return np.column_stack([starts, np.append(feeds, len(data))[lines]])
 
 
-def _words(data: bytes) -> list[tuple[int, int]]:
+def _words(data: bytes) -> Any:
     """The runs without white space that hold a percent-encoded byte."""
+    if jit.AVAILABLE:
+        view = np.frombuffer(data, np.uint8)
+        marks = np.flatnonzero(view == _PERCENT_SIGN)
+        out = np.empty((marks.size, 2), np.int64)
+        return out[: decoders.words(view, marks, out)]
     spans = []
     high = 0
     for match in _PERCENT.finditer(data):
@@ -200,14 +203,13 @@ def _words(data: bytes) -> list[tuple[int, int]]:
         after = _SPACE.search(data, at)
         high = len(data) if after is None else after.start()
         spans.append((low, high))
-    return spans
+    return np.array(spans, np.int64).reshape(-1, 2)
 
 
-def _rewritten(kind: int, encoding: str, data: bytes, spans: list[tuple[int, int]]) -> Iterator[_Part]:
-    """The spans decoded, as one part; those in which nothing was to decode are left out."""
-    if not spans:
+def _rewritten(kind: int, encoding: str, data: bytes, rows: Any) -> Iterator[_Part]:
+    """The spans (rows of start and end) decoded, as one part; those in which nothing was to decode are left out."""
+    if not len(rows):
         return
-    rows = np.array(spans, np.int64)
     size = int((rows[:, 1] - rows[:, 0]).sum()) + len(rows)
     out = np.empty(size, np.uint8)
     segments = np.empty((size, 4), np.int32)  # what is decoded has two bytes or more; unused, it is no memory

@@ -288,6 +288,26 @@ def _uncoloured(data: Any, at: int, end: int, to: int) -> tuple[int, int]:
     return stop + 1 - at, to
 
 
+@compiled
+def words(data: Any, marks: Any, out: Any) -> int:
+    """Into `out` the runs without blank, tab or line feed that hold one of the marks, a `%` before two hex digits."""
+    count = 0
+    high = 0
+    for mark in marks:
+        if mark < high or _hex_at(data, mark + 1, 2, data.size) < 0:
+            continue
+        low = mark
+        while low > high and not (data[low - 1] == 0x20 or data[low - 1] == 0x09 or data[low - 1] == 0x0A):
+            low -= 1
+        high = mark
+        while high < data.size and not (data[high] == 0x20 or data[high] == 0x09 or data[high] == 0x0A):
+            high += 1
+        out[count, 0] = low
+        out[count, 1] = high
+        count += 1
+    return count
+
+
 ESCAPED, PERCENT, ANSI = 0, 1, 2
 
 

@@ -28,6 +28,7 @@ from detector.patterns import Pattern
 from detector.placeholders import is_placeholder
 from detector.prefilter import Expression
 from detector.regexes import BadRegexError, Regex, Span
+from detector.traps import Traps
 
 SLICE: Final = 4 << 10  # bytes of text that a plugin sees at most
 _MARGIN: Final = 64  # bytes around a match that a lookaround may look at
@@ -70,7 +71,7 @@ _BASELINE_MAX: Final = 64 << 20
 class Plugin:
     """One plugin as a pattern. `regexes` say where it may find something; none: anywhere in a hit line."""
 
-    __slots__ = ("_denylist", "_keyword", "_plugin", "_regexes", "pattern")
+    __slots__ = ("_denylist", "_keyword", "_plain", "_plugin", "_regexes", "_traps", "pattern")
 
     def __init__(self, plugin: BasePlugin, path: str = "") -> None:
         name = type(plugin).__name__
@@ -93,6 +94,9 @@ class Plugin:
         self._keyword = isinstance(plugin, KeywordDetector)
         self._denylist = tuple(plugin.denylist) if isinstance(plugin, RegexBasedDetector) else ()
         self._regexes = _confirming(self._denylist)
+        # Of these google-re2 matches what the plugin would, and all of it is the secret.
+        self._plain = [not regex.groups and _loose(regex) == regex.pattern for regex in self._denylist]
+        self._traps = Traps()
 
     def expressions(self) -> list[Expression]:
         """What the prefilter looks for on its behalf; for a plugin without regexes every line."""
@@ -111,14 +115,24 @@ class Plugin:
             for low in range(start, end, SLICE // 2):
                 yield from self._confirmed(data, (low, min(low + SLICE, end)), (start, end))
             return
-        for regex in self._regexes:
+        for regex, plain in zip(self._regexes, self._plain, strict=True):
             for (low, high), _ in regex.matches(data, start, end):
+                if plain and self._is_trap(data[low:high]):
+                    continue
                 # The match's own line, and of it the match with a little on either side.
                 first = data.rfind(b"\n", max(start, low - _MARGIN), low) + 1 or max(start, low - _MARGIN)
                 last = min(high, low + SLICE - 2 * _MARGIN)
                 feed = data.find(b"\n", last, min(end, last + _MARGIN))
                 slice_end = feed if feed >= 0 else min(end, last + _MARGIN)
                 yield from self._confirmed(data, (first, slice_end), (low, high))
+
+    def _is_trap(self, text: bytes) -> bool:
+        """Whether the plugin's filters would refuse all of that match: told here before they are asked."""
+        if text not in self._traps:
+            if not is_placeholder(text):
+                return False
+            self._traps.add(text)
+        return True
 
     def _confirmed(self, data: bytes, part: Span, within: Span) -> Iterator[Span]:
         """What the plugin sees in that part of the data, and that touches `within`: its neighbours have their turn."""

@@ -20,9 +20,12 @@ from detector.patterns import Pattern, distinct
 from detector.prefilter import Expression, Prefilter, around
 from detector.regexes import MAX_MATCH, Regex
 from detector.secrets import Secret
+from detector.traps import Traps
 
 PIECE: Final = 256 << 10  # bytes scanned at once
 REACH: Final = 4 << 10  # bytes of a long line, either side of a match, in which a keyword counts
+
+_OWN: Final = "secret"
 
 Region = tuple[int, int]
 Rank = tuple[bool, bool, bool, int, int]
@@ -40,7 +43,7 @@ class Match(msgspec.Struct, frozen=True):
 class Source:
     """One pattern, ready to be searched for."""
 
-    __slots__ = ("_regex", "checks", "keywords", "order", "pattern")
+    __slots__ = ("_regex", "_traps", "keywords", "of_place", "of_secret", "order", "pattern")
 
     def __init__(self, pattern: Pattern, order: int) -> None:
         self.pattern = pattern
@@ -49,7 +52,10 @@ class Source:
         self.keywords = tuple(word.encode() for word in pattern.keywords)
         built: list[Check] = [spec.build() for spec in pattern.checks]
         # The costlier one last: what a checksum refuses need not be read for words.
-        self.checks = tuple(built if pattern.placeholder_ok else [*built, NotPlaceholder()])
+        checks = built if pattern.placeholder_ok else [*built, NotPlaceholder()]
+        self.of_secret = tuple(check for check in checks if getattr(check, "target", _OWN) == _OWN)
+        self.of_place = tuple(check for check in checks if check not in self.of_secret)
+        self._traps = Traps()
 
     @property
     def regex(self) -> Regex:
@@ -79,10 +85,15 @@ class Source:
         if region[1] - region[0] <= PIECE and not self.may_be_in(_context(data, *region).lower()):
             return
         for (match_start, match_end), (start, end) in self.regex.matches(data, *region):
+            secret = data[start:end]
+            if secret in self._traps:
+                continue
             line = _context(data, match_start, match_end)
-            seen = Sighting(data[start:end], data[match_start:match_end], line)
-            if self.may_be_in(line.lower()) and all(check(seen) for check in self.checks):
-                yield Match(start, end, self.pattern, Secret(seen.secret))
+            seen = Sighting(secret, data[match_start:match_end], line)
+            if not all(check(seen) for check in self.of_secret):
+                self._traps.add(secret)
+            elif self.may_be_in(line.lower()) and all(check(seen) for check in self.of_place):
+                yield Match(start, end, self.pattern, Secret(secret))
 
     def rank(self, match: Match) -> Rank:
         """Smaller is better: not generic, our own, proven, longer, earlier in the files."""
