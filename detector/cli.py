@@ -90,6 +90,9 @@ def _parser() -> argparse.ArgumentParser:
     patterns = commands.add_parser("patterns", help="show the patterns, or run their examples")
     patterns.add_argument("action", choices=("list", "test"))
     _add_config(patterns)
+    topics = commands.add_parser("topics", help="create the topics that the service needs")
+    topics.add_argument("action", choices=("create",))
+    topics.add_argument("--config", metavar="F", required=True, help="the configuration file")
     check = commands.add_parser("check", help="say what is wrong with a configuration, and where")
     check.add_argument("--config", metavar="F", required=True, help="the configuration file")
     return parser
@@ -183,6 +186,21 @@ def _patterns(options: argparse.Namespace) -> int:
     return DONE
 
 
+def _topics(options: argparse.Namespace) -> int:
+    from detector.settings import Settings  # noqa: PLC0415 - as above
+    from detector.topics_command import report, topics_create  # noqa: PLC0415 - as above
+
+    live = Settings.load(options.config).live()
+    for warning in live.warnings:
+        _say(f"curfewd: warning: {warning}")
+    outcome = topics_create(live)
+    with printing():
+        sys.stdout.write(f"{report(outcome)}\n")
+    for difference in outcome.differences:
+        _say(f"curfewd: {'' if difference.grave else 'warning: '}{difference}")
+    return USAGE if any(difference.grave for difference in outcome.differences) else DONE
+
+
 def _check(options: argparse.Namespace) -> int:
     from detector.loading import load_scanner  # noqa: PLC0415 - as above
     from detector.settings import Settings, problems  # noqa: PLC0415 - as above
@@ -192,6 +210,11 @@ def _check(options: argparse.Namespace) -> int:
         try:
             settings = Settings.load(options.config)
             _, warnings = load_scanner(settings.patterns)
+            if settings.kafka is not None:
+                from detector.kafka_security import tls_context  # noqa: PLC0415 - as above
+
+                warnings = (*settings.kafka.warnings, *warnings)
+                tls_context(settings.kafka.security)
         except UsageError as error:
             wrong.append(error)
         else:
@@ -204,7 +227,13 @@ def _check(options: argparse.Namespace) -> int:
     return USAGE if wrong else DONE
 
 
-_COMMANDS: Final = {"replay": _replay, "fingerprint": _fingerprint, "patterns": _patterns, "check": _check}
+_COMMANDS: Final = {
+    "replay": _replay,
+    "fingerprint": _fingerprint,
+    "patterns": _patterns,
+    "topics": _topics,
+    "check": _check,
+}
 
 
 if __name__ == "__main__":

@@ -1,0 +1,217 @@
+"""Creates the topics that the service needs, and says where those that are there differ from what it needs.
+
+Nothing that exists is ever changed: a topic may be shared, and a changed one may lose records.
+"""
+
+import asyncio
+from typing import Any, Final
+
+import msgspec
+from aiokafka import errors as kafka
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+
+from detector.errors import RetryError, StopError
+from detector.kafka_reach import reach
+from detector.kafka_security import client_options, explain, retriable
+from detector.kafka_settings import LiveSettings, Topic
+from detector.times import DAY
+
+_MILLI: Final = 1_000_000  # ns
+_TRIES: Final = 20
+_PAUSE_SECONDS: Final = 0.2
+_SEGMENT_BYTES: Final = (
+    64 << 20
+)  # only closed segments are compacted: small ones bound what a restore has to read
+# Longer than anyone takes to read a compacted topic from its beginning, else a deleted key would come back.
+_TOMBSTONES: Final = DAY
+# What a wrong value of would lose or double findings, state or commands; the rest is said and lived with.
+_GRAVE: Final = frozenset({"cleanup.policy", "unclean.leader.election.enable", "partitions"})
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """A topic as it should be. `configs` as Kafka names and writes them."""
+
+    topic: Topic
+    replication: int
+    configs: dict[str, str]
+
+
+class Difference(msgspec.Struct, frozen=True):
+    """A setting of a topic that is not as it should be; `grave`: the service would not work correctly."""
+
+    topic: str
+    setting: str
+    found: str
+    wanted: str
+    grave: bool
+
+    def __str__(self) -> str:
+        return (
+            f"{self.topic}: {self.setting} is {self.found}, configured is {self.wanted}; it is left as it is"
+        )
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What was made and what was there, by name."""
+
+    created: tuple[str, ...]
+    existing: tuple[str, ...]
+    differences: tuple[Difference, ...]
+
+
+def plans(settings: LiveSettings) -> tuple[Plan, ...]:
+    """The topics as they should be."""
+    return tuple(
+        Plan(topic, settings.replication, _configs(settings, topic)) for topic in settings.topics.all()
+    )
+
+
+def _configs(settings: LiveSettings, topic: Topic) -> dict[str, str]:
+    """Everything that matters is set, whatever the cluster's defaults are."""
+    configs = {
+        "min.insync.replicas": str(settings.min_insync),
+        "unclean.leader.election.enable": "false",  # it would lose what was committed
+        "max.message.bytes": str(settings.record_bytes),
+        "message.timestamp.type": "CreateTime",
+    }
+    if topic.retention is not None:
+        return {
+            **configs,
+            "cleanup.policy": "delete",
+            "retention.ms": str(topic.retention // _MILLI),
+            "retention.bytes": "-1",
+        }
+    return {
+        **configs,
+        "cleanup.policy": "compact",
+        "segment.bytes": str(_SEGMENT_BYTES),
+        "delete.retention.ms": str(_TOMBSTONES // _MILLI),
+        "min.cleanable.dirty.ratio": "0.1",
+    }
+
+
+def differences(plan: Plan, partitions: int, replication: int, found: dict[str, str]) -> list[Difference]:
+    """Where a topic that is there differs from its plan. `found` has at least the plan's settings."""
+    name = plan.topic.name
+    pairs = {
+        "partitions": (str(partitions), str(plan.topic.partitions)),
+        "replication": (str(replication), str(plan.replication)),
+        **{key: (found.get(key, "not told"), wanted) for key, wanted in plan.configs.items()},
+    }
+    return [
+        Difference(name, setting, is_now, wanted, setting in _GRAVE)
+        for setting, (is_now, wanted) in pairs.items()
+        if is_now != wanted
+    ]
+
+
+async def create_topics(settings: LiveSettings) -> Outcome:
+    """Creates the topics that are missing and compares the others.
+
+    Raises:
+        RetryError: the brokers cannot be reached, or not now.
+        StopError: they refuse.
+        ConfigError: a certificate or key cannot be used.
+    """
+    await reach(settings)
+    admin = AIOKafkaAdminClient(
+        **client_options(settings),
+        request_timeout_ms=settings.request // _MILLI,
+        connections_max_idle_ms=60_000,
+    )
+    try:
+        await admin.start()
+        return await _create(admin, plans(settings))
+    except (OSError, EOFError, kafka.KafkaError) as error:
+        raise _error(error, f"the topics cannot be created: {explain(error)}") from None
+    finally:
+        await admin.close()
+
+
+async def _create(admin: Any, wanted: tuple[Plan, ...]) -> Outcome:
+    names = {plan.topic.name for plan in wanted}
+    there = await _shapes(admin, names)
+    created = await _make(admin, [plan for plan in wanted if plan.topic.name not in there])
+    # A broker may learn of a new topic a little later than the controller, and what starts next would miss it.
+    for _ in range(_TRIES):
+        if names <= there.keys():
+            break
+        await asyncio.sleep(_PAUSE_SECONDS)
+        there = await _shapes(admin, names)
+    else:
+        raise RetryError("the topics are created, but the brokers do not show them yet. It may work later")
+    rest = [plan for plan in wanted if plan.topic.name not in created]
+    found = await _settings_of(admin, rest)
+    return Outcome(
+        created,
+        tuple(plan.topic.name for plan in rest),
+        tuple(
+            difference
+            for plan in rest
+            for difference in differences(plan, *there[plan.topic.name], found[plan.topic.name])
+        ),
+    )
+
+
+async def _shapes(admin: Any, names: set[str]) -> dict[str, tuple[int, int]]:
+    """Partitions and copies of those topics that are there.
+
+    All topics are asked for: asked by name, brokers of old habit would create a missing one with their defaults.
+    """
+    return {
+        topic["topic"]: (len(topic["partitions"]), max(len(each["replicas"]) for each in topic["partitions"]))
+        for topic in await admin.describe_topics()
+        if topic["topic"] in names and topic["partitions"]
+    }
+
+
+async def _make(admin: Any, missing: list[Plan]) -> tuple[str, ...]:
+    if not missing:
+        return ()
+    answer = await admin.create_topics(
+        [
+            NewTopic(plan.topic.name, plan.topic.partitions, plan.replication, topic_configs=plan.configs)
+            for plan in missing
+        ]
+    )
+    created = []
+    refused: list[tuple[str, Exception, str]] = []
+    for name, code, message in answer.topic_errors:
+        kind = kafka.for_code(code)
+        if kind is kafka.NoError:
+            created.append(name)
+        elif kind is not kafka.TopicAlreadyExistsError:
+            refused.append((name, kind(), message or ""))
+    if refused:
+        told = "; ".join(
+            f"{name}: {explain(error)}{f' ({message})' if message else ''}"
+            for name, error, message in refused
+        )
+        made = f". Created: {', '.join(created)}" if created else ""
+        raise _error(refused[0][1], f"topics cannot be created: {told}{made}")
+    return tuple(created)
+
+
+async def _settings_of(admin: Any, wanted: list[Plan]) -> dict[str, dict[str, str]]:
+    """The settings of topics that are there, by topic. A broker may learn of a new one a little later than others."""
+    resources = [ConfigResource(ConfigResourceType.TOPIC, plan.topic.name, plan.configs) for plan in wanted]
+    found: dict[str, dict[str, str]] = {}
+    for tries_left in reversed(range(_TRIES if resources else 0)):
+        for answer in await admin.describe_configs(resources):
+            for code, _, _, name, entries in answer.resources:
+                kind = kafka.for_code(code)
+                if kind is kafka.NoError:
+                    found[name] = {entry[0]: entry[1] for entry in entries}
+                elif kind is not kafka.UnknownTopicOrPartitionError or not tries_left:
+                    error = kind()
+                    raise _error(error, f"{name}: its settings cannot be read: {explain(error)}")
+        resources = [resource for resource in resources if resource.name not in found]
+        if not resources:
+            break
+        await asyncio.sleep(_PAUSE_SECONDS)
+    return found
+
+
+def _error(error: BaseException, text: str) -> RetryError | StopError:
+    return RetryError(f"{text}. It may work later") if retriable(error) else StopError(text)
