@@ -26,15 +26,16 @@ _SEGMENT_BYTES: Final = (
 # Longer than anyone takes to read a compacted topic from its beginning, else a deleted key would come back.
 _TOMBSTONES: Final = DAY
 # What a wrong value of would lose or double findings, state or commands; the rest is said and lived with.
-_GRAVE: Final = frozenset({"cleanup.policy", "unclean.leader.election.enable", "partitions"})
+_GRAVE: Final = frozenset({"cleanup.policy", "unclean.leader.election.enable"})
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """A topic as it should be. `configs` as Kafka names and writes them."""
+    """A topic as it should be. `configs` as Kafka names and writes them; `tied`: its partitions are those of another."""
 
     topic: Topic
     replication: int
     configs: dict[str, str]
+    tied: bool = False
 
 
 class Difference(msgspec.Struct, frozen=True):
@@ -62,8 +63,10 @@ class Outcome(msgspec.Struct, frozen=True):
 
 def plans(settings: LiveSettings) -> tuple[Plan, ...]:
     """The topics as they should be."""
+    topics = settings.topics
     return tuple(
-        Plan(topic, settings.replication, _configs(settings, topic)) for topic in settings.topics.all()
+        Plan(topic, settings.replication, _configs(settings, topic), topic in {topics.work, topics.state})
+        for topic in topics.all()
     )
 
 
@@ -100,7 +103,9 @@ def differences(plan: Plan, partitions: int, replication: int, found: dict[str, 
         **{key: (found.get(key, "not told"), wanted) for key, wanted in plan.configs.items()},
     }
     return [
-        Difference(name, setting, is_now, wanted, setting in _GRAVE)
+        Difference(
+            name, setting, is_now, wanted, setting in _GRAVE or (plan.tied and setting == "partitions")
+        )
         for setting, (is_now, wanted) in pairs.items()
         if is_now != wanted
     ]
@@ -169,12 +174,14 @@ async def _shapes(admin: Any, names: set[str]) -> dict[str, tuple[int, int]]:
 async def _make(admin: Any, missing: list[Plan]) -> tuple[str, ...]:
     if not missing:
         return ()
-    answer = await admin.create_topics(
-        [
-            NewTopic(plan.topic.name, plan.topic.partitions, plan.replication, topic_configs=plan.configs)
-            for plan in missing
-        ]
-    )
+    new = [
+        NewTopic(plan.topic.name, plan.topic.partitions, plan.replication, topic_configs=plan.configs)
+        for plan in missing
+    ]
+    try:
+        answer = await admin.create_topics(new)
+    except AttributeError:  # aiokafka 0.14 takes it for granted that there is a controller
+        raise RetryError("the cluster has no controller now. It may work later") from None
     created = []
     refused: list[tuple[str, Exception, str]] = []
     for name, code, message in answer.topic_errors:

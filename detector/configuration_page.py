@@ -1,0 +1,172 @@
+"""Writes docs/configuration.md from the tables of fields, so that the page says what the program reads.
+
+`python -m detector.configuration_page > docs/configuration.md`; a test compares the two.
+"""
+
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import msgspec
+
+from detector.fields import Field
+from detector.kafka_settings import KAFKA_FIELDS, SECURITY_FIELDS, TOPIC_FIELDS
+from detector.policy import DEFAULT_RULES, RulePolicy
+from detector.settings import (
+    ACCEPT_FIELDS,
+    KEY_FIELDS,
+    KIND_FIELDS,
+    PATTERN_FIELDS,
+    RULE_FIELDS,
+    TOP_FIELDS,
+)
+
+EXAMPLE: Final = """\
+key_file = "deployment.key"
+linger = "2min"
+
+[rules.use-outside-scope]
+revoke = true
+
+[kinds.cloud-session]          # nobody can revoke these early: let them have their hour
+linger = "1h"
+
+[[accept]]
+rule = "outlives-task"
+credential = "legacy-*"
+reason = "SEC-12: moved to short-lived tokens in March"
+expiry = 2027-03-31T00:00:00Z
+
+[patterns]
+disable = ["generic-*"]
+
+[kafka]
+bootstrap = ["broker-1.example:9093", "broker-2.example:9093"]
+inputs = ["audit", "lifecycle"]
+input_pattern = "logs\\\\..*"
+
+[kafka.topics.work]
+partitions = 32
+
+[kafka.security]
+protocol = "SASL_SSL"
+ca_file = "brokers-ca.pem"
+mechanism = "SCRAM-SHA-512"
+username = "curfewd"
+password_file = "kafka-password"
+"""
+
+INTRODUCTION: Final = f"""\
+# Configuration
+
+<!-- Written by `python -m detector.configuration_page`: change the tables of fields, not this page. -->
+
+One TOML file, given with `--config`, and secrets from the environment or from files. Everything has a default:
+without a file the defaults below stand. `curfewd check --config F` says what is wrong, each with its line;
+a key that is not on this page is an error, not ignored.
+
+- A **duration** is text such as `"90s"`, `"5 min"`, `"24h"`, `"7d"`, or a number of seconds.
+- A **time** has a zone: `2027-01-31T00:00:00Z`.
+- A **path** is relative to the folder of the configuration file.
+- A **glob** matches the whole text; `*` is any characters, `?` one.
+- No secret is written in the file: `password = "…"` and its like are refused. A newline at the end of a file with a
+  secret is not part of it.
+
+| environment variable | what it is |
+| --- | --- |
+| `CURFEWD_KEY` | the deployment key, hex or base64, at least 16 bytes |
+| `CURFEWD_KAFKA_PASSWORD` | the password for Kafka, unless `password_env` or `password_file` say otherwise |
+| `CURFEWD_KAFKA_CLIENT_SECRET` | the client's secret for a token endpoint, unless `client_secret_env` or `client_secret_file` say otherwise |
+
+```toml
+{EXAMPLE}```
+"""
+
+KAFKA_NOTES: Final = """\
+What `[kafka]` names and this machine lacks (a variable, a file) is told by `curfewd check` and stops `curfewd run` and
+`curfewd topics create`; `curfewd replay` takes no notice of it.
+"""
+
+TOPICS_NOTES: Final = """\
+`curfewd topics create` makes those that are missing and changes none that is there: what differs is told. It exits
+with 2 where the difference would lose or double something (the partitions of work and state, `cleanup.policy`,
+`unclean.leader.election.enable`), and with 0 where it would not. Compacted topics keep the last record of every key
+for ever.
+"""
+
+SECURITY_NOTES: Final = """\
+`SSL` and `SASL_SSL` are TLS 1.2 or newer; the brokers' certificates and host names are always checked. With
+`OAUTHBEARER` the token of `token_endpoint` is kept until four fifths of its life have passed; each new connection
+takes the token that is in force then.
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    parts = [
+        INTRODUCTION,
+        _section("At the top of the file", "", TOP_FIELDS),
+        _section("`[[keys]]`", "Further deployment keys in force, for a rotation.\n", KEY_FIELDS),
+        _section(
+            "`[rules.NAME]`", "How one rule behaves; what it is without one stands below.\n", RULE_FIELDS
+        ),
+        _rules(),
+        _section(
+            "`[kinds.NAME]`",
+            "For one kind of credential or task; the credential's wins, and what it leaves out is as above. Its rules: `[kinds.NAME.rules.RULE]`.\n",
+            {name: msgspec.structs.replace(field, default="") for name, field in KIND_FIELDS.items()},
+        ),
+        _section("`[[accept]]`", "Findings that are accepted; at least one glob is needed.\n", ACCEPT_FIELDS),
+        _section("`[patterns]`", "", PATTERN_FIELDS),
+        _section("`[kafka]`", KAFKA_NOTES, KAFKA_FIELDS),
+        f"## `[kafka.topics.NAME]`\n\n{TOPICS_NOTES}",
+        _topics(),
+        _section("`[kafka.security]`", SECURITY_NOTES, SECURITY_FIELDS),
+    ]
+    return "\n".join(parts)
+
+
+def _section(title: str, notes: str, fields: Mapping[str, Field]) -> str:
+    rows = [_row(name, field) for name, field in fields.items()]
+    between = f"{notes}\n" if notes else ""
+    return f"## {title}\n\n{between}" + _table(("key", "type", "default", "meaning"), rows)
+
+
+def _row(name: str, field: Field) -> tuple[str, ...]:
+    return f"`{name}`", field.kind.name, f"`{field.default}`" if field.default else "", field.about
+
+
+def _rules() -> str:
+    rows = [
+        (
+            f"`{name}`",
+            _severity(rule),
+            "yes" if rule.revoke else "no",
+        )
+        for name, rule in DEFAULT_RULES.items()
+    ]
+    return _table(("rule", "severity (denied, or a leak of what was dead)", "asks for revocation"), rows)
+
+
+def _severity(rule: RulePolicy) -> str:
+    if rule.severity is None:
+        return "the pattern's"
+    return rule.severity.label + (f" ({rule.denied.label})" if rule.denied is not None else "")
+
+
+def _topics() -> str:
+    rows = [
+        (f"`{topic}`", *_row(name, field))
+        for topic, fields in TOPIC_FIELDS.items()
+        for name, field in fields.items()
+    ]
+    return _table(("topic", "key", "type", "default", "meaning"), rows)
+
+
+def _table(titles: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
+    lines = [titles, ("---",) * len(titles), *rows]
+    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())
