@@ -66,8 +66,17 @@ _FOR_LATER: Final[dict[type[BaseException], str]] = {
 }
 
 
+class _Unprinted(str):
+    """Text for aiokafka that does not show in the `repr` of what holds it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "‹password›"
+
+
 def client_options(settings: LiveSettings) -> dict[str, Any]:
-    """What aiokafka's consumers, producers and admin clients take for the connection. Made inside a running loop.
+    """What aiokafka's consumers, producers and admin clients take for the connection.
 
     Raises:
         ConfigError: a certificate or key cannot be used.
@@ -101,7 +110,7 @@ def security_options(security: Security) -> dict[str, Any]:
         options |= {
             "sasl_mechanism": security.mechanism,
             "sasl_plain_username": security.username,
-            "sasl_plain_password": password.decode(),
+            "sasl_plain_password": _Unprinted(password.decode()),
         }
     return options
 
@@ -190,7 +199,7 @@ def _of_tls(error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         what = _CERTIFICATE.get(error.verify_code, f"cannot be verified ({error.verify_message})")
         return f"the broker's certificate {what}; {_SEE}"
-    reason = error.reason or ""
+    reason = getattr(error, "reason", None) or ""  # one that Python made itself has none
     for alert, text in _REFUSED_US.items():
         if reason.endswith(f"ALERT_{alert}"):
             return f"the broker refuses the connection: {text}; {_SEE}"

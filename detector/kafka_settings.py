@@ -123,6 +123,10 @@ def _hosts(value: Any) -> tuple[str, ...]:
             raise ValueError('write "host:port", an IPv6 address in brackets, several in a list')
         if any(c in host for c in "/@ "):
             raise ValueError('write "host:port" only: no scheme, no user, no path')
+        try:
+            bare.encode("idna")
+        except UnicodeError:
+            raise ValueError("not a host name: its parts are of 1 to 63 characters") from None
     return hosts
 
 

@@ -7,8 +7,10 @@ import pytest
 
 from detector.cli import main
 from detector.errors import ConfigError
+from detector.kafka_clients import KafkaSettings, StageSettings
 from detector.kafka_settings import LiveSettings
 from detector.settings import Settings, problems
+from detector.stage_settings import clients_of, stage_of
 from detector.times import DAY, MINUTE, SECOND
 
 SECRET = "hunter2-hunter2"
@@ -108,6 +110,10 @@ def test_names_and_a_regex_are_one_subscription(tmp_path: Path) -> None:
         ("group = 5", "3: kafka.group: write text in quotes"),
         ("grup = 'x'", "3: kafka.grup: no such key (did you mean group?)"),
         ("bootstrap = 'kafka://b:9092'", "2: kafka.bootstrap"),
+        ("bootstrap = 'a..b:9092'", "2: kafka.bootstrap: not a host name"),
+        ("bootstrap = '::1:9092'", "2: kafka.bootstrap: write"),
+        ("bootstrap = 'b:99999'", "2: kafka.bootstrap: write"),
+        ("bootstrap = []", "2: kafka.bootstrap: write"),
         ("inputs = 'logs'", "3: kafka.inputs: write a list of topic names"),
         ("inputs = ['a b']", "3: kafka.inputs: a topic's name"),
         ("inputs = ['curfewd.work']", "3: kafka.inputs: it takes in what we write: curfewd.work"),
@@ -234,3 +240,9 @@ def test_check_tells_a_certificate_that_cannot_be_used(
 def test_the_defaults_of_the_class_are_those_of_the_table(tmp_path: Path) -> None:
     live = load(tmp_path, '[kafka]\nbootstrap = "127.0.0.1:9092"\ninputs = ["a"]\n').live()
     assert live == LiveSettings(bootstrap=live.bootstrap, topics=live.topics, inputs=("a",))
+
+
+def test_a_stage_has_its_limits_from_the_table(tmp_path: Path) -> None:
+    live = load(tmp_path, '[kafka]\nbootstrap = "127.0.0.1:9092"\n').live()
+    assert stage_of(live, "scan", ("logs",)) == StageSettings(group="curfewd-scan", topics=("logs",))
+    assert clients_of(live) == KafkaSettings(("127.0.0.1:9092",), security={"security_protocol": "PLAINTEXT"})

@@ -14,16 +14,18 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from detector.cli import main
-from detector.kafka_security import client_options, explain, retriable
+from detector.handlers import Partition
+from detector.kafka_clients import partition_producer, stage_consumer
+from detector.kafka_security import explain, retriable
 from detector.kafka_settings import Security
 from detector.kafka_tokens import EndpointTokens, TokenError
 from detector.secrets import Secret
 from detector.settings import Settings
+from detector.stage_settings import clients_of, stage_of
 from tests.broker.cluster import free_ports
 from tests.broker.secure import DAY, PASSWORD, USER, Authority, SecureBroker
 
@@ -224,7 +226,7 @@ def test_mutual_tls(secure: SecureBroker, console: Console) -> None:
     assert (code, out.count("created"), err) == (0, 6, "")
 
 
-def test_consumers_and_producers_take_the_same_options(secure: SecureBroker, console: Console) -> None:
+def test_a_stages_clients_take_the_same_settings(secure: SecureBroker, console: Console) -> None:
     """A record goes through TLS and SCRAM, in a transaction."""
     security = sasl(secure, "SCRAM-SHA-512")
     assert console.create(secure.address("SCRAM"), security, "prefix = 'through.'")[0] == 0
@@ -234,16 +236,15 @@ def test_consumers_and_producers_take_the_same_options(secure: SecureBroker, con
     ).live()
 
     async def through() -> bytes:
-        producer = AIOKafkaProducer(**client_options(settings), transactional_id="through")
-        consumer = AIOKafkaConsumer(
-            **client_options(settings), isolation_level="read_committed", auto_offset_reset="earliest"
-        )
+        clients, stage = clients_of(settings), stage_of(settings, "judge", ("through.work",))
+        producer = partition_producer(clients, stage, Partition("through.work", 0))
+        consumer = stage_consumer(clients, stage)
         await producer.start()
         await consumer.start()
         try:
             async with producer.transaction():
                 await producer.send_and_wait("through.work", b"there", partition=0)
-            consumer.assign([TopicPartition("through.work", 0)])
+            consumer.subscribe(stage.topics)
             value: bytes = (await consumer.getone()).value
             return value
         finally:
@@ -325,12 +326,6 @@ def test_one_bootstrap_address_that_works_is_enough(secure: SecureBroker, consol
     )
     # aiokafka goes on to the next address by itself.
     assert (code, err) == (0, "")
-
-
-def test_a_host_that_is_not_known(console: Console) -> None:
-    code, _, err = console.create("no-such-host.invalid:9092")
-    assert code == 2
-    assert "the name is not known (DNS): see kafka.bootstrap" in err
 
 
 def unsigned_token(life: int) -> str:

@@ -1,0 +1,46 @@
+"""A stage's clients and limits as the `[kafka]` table has them."""
+
+from typing import Final, Literal, cast
+
+from detector.kafka_clients import KafkaSettings, StageSettings
+from detector.kafka_security import security_options
+from detector.kafka_settings import LiveSettings
+from detector.times import SECOND
+
+Codec = Literal["gzip", "snappy", "lz4", "zstd"]
+_NONE: Final = "none"
+
+
+def clients_of(live: LiveSettings) -> KafkaSettings:
+    """How the brokers are reached.
+
+    Raises:
+        ConfigError: a certificate or key cannot be used.
+    """
+    return KafkaSettings(
+        bootstrap=live.bootstrap,
+        client_id=live.client_id,
+        security=security_options(live.security),
+        request_seconds=live.request / SECOND,
+    )
+
+
+def stage_of(
+    live: LiveSettings, name: str, topics: tuple[str, ...] = (), pattern: str | None = None
+) -> StageSettings:
+    """The stage `name` of the group, reading those topics, or those that match."""
+    return StageSettings(
+        group=f"{live.group}-{name}",
+        topics=topics,
+        pattern=pattern,
+        poll_records=live.poll_records,
+        partition_fetch_bytes=live.partition_fetch_bytes,
+        fetch_bytes=live.fetch_bytes,
+        batch_bytes=live.batch_bytes,
+        record_bytes=live.record_bytes,
+        compression=None if live.compression == _NONE else cast("Codec", live.compression),
+        transaction_seconds=live.transaction / SECOND,
+        rebalance_seconds=live.rebalance / SECOND,
+        drain_seconds=live.drain / SECOND,
+        session_seconds=live.session / SECOND,
+    )
