@@ -1,7 +1,7 @@
 """From the tallies to findings and commands."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Final, TypeAlias
 
 from detector.accepts import Subject, accepted_until, covering, reason_for
 from detector.account import Account, Policies, Task
@@ -21,8 +21,10 @@ from detector.findings import (
 )
 from detector.judge import NEVER, Moment, judge_deadline, judge_end
 from detector.lineage import Lineage
-from detector.policy import Accept
+from detector.policy import Accept, KindPolicy
 from detector.sealed import subject_of, workload_of
+
+Ready: TypeAlias = Callable[[KindPolicy, str, int], bool]
 
 _ASKS: Final = (Ask.PLAIN, Ask.ESCALATED)
 
@@ -188,10 +190,13 @@ def task_finding(task: Task, policies: Policies, accepts: Sequence[Accept], unti
     )
 
 
-def credential_commands(account: Account, accepts: Sequence[Accept], until: int) -> Iterator[Command]:
+def credential_commands(
+    account: Account, accepts: Sequence[Accept], until: int, ready: Ready | None = None
+) -> Iterator[Command]:
     """The plain and the escalated command for one credential, as far as evidence asks for them.
 
-    A command has the time of the earliest evidence that asks for it and is not accepted. One after
+    A command has the time of the earliest evidence that asks for it and is not accepted, and that is `ready`, where
+    somebody asks: by policy, rule and time. One after
     `revocation-unconfirmed` is not among them: the service that sends commands knows which were confirmed.
     """
     moments = judge_end(account.outline(), account.covered(), until) if account.task.end is not None else []
@@ -201,11 +206,13 @@ def credential_commands(account: Account, accepts: Sequence[Accept], until: int)
         requests: list[tuple[str, Request]] = []
         for rule, tally in (account.tallies or {}).items():
             request = tally.request(ask, _accepted_until(accepts, rule, account))
-            if request is not None:
+            if request is not None and (ready is None or ready(account.policy, rule, request[0])):
                 requests.append((rule, request))
         for moment in moments:
             verdict = moment.verdict
-            if verdict.ask == ask and moment.time > _accepted_until(accepts, verdict.rule, account):
+            if verdict.ask != ask or moment.time <= _accepted_until(accepts, verdict.rule, account):
+                continue
+            if ready is None or ready(account.policy, verdict.rule, moment.time):
                 requests.append((verdict.rule, (moment.time, verdict.severity)))
         if requests:
             time = min(time for _, (time, _) in requests)

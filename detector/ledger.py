@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from detector.account import Account, LeakGroup, Name, Task, expiry_item, leak_tie, precedence
-from detector.conclude import credential_commands, credential_findings, secret_finding, task_finding
+from detector.conclude import Ready, credential_commands, credential_findings, secret_finding, task_finding
 from detector.events import (
     AnyEvent,
     CredentialIssued,
@@ -122,6 +122,33 @@ class Ledger:
         return sorted(
             commands, key=lambda command: (command.time, command.credential.credential_id, command.escalated)
         )
+
+    def accounts(self) -> Iterator[Account]:
+        """All credentials, to ask about one with `about` and `asked`; not to be changed."""
+        return self._registry.accounts()
+
+    def task(self, task_id: str) -> Task | None:
+        """A task as far as it is known; not to be changed."""
+        return self._tasks.get(task_id)
+
+    def about(self, account: Account, until: int) -> Iterator[Finding]:
+        """The findings about one credential, as in `findings`."""
+        return credential_findings(account, self.policy.accepts, self._bench.lineage, until)
+
+    def asked(self, account: Account, until: int, ready: Ready) -> Iterator[Command]:
+        """The commands for one credential by evidence that is `ready`, else as in `commands`."""
+        return credential_commands(account, self.policy.accepts, until, ready)
+
+    def overdue(self, task: Task, until: int) -> Finding | None:
+        """The finding about a task itself, as in `findings`."""
+        return task_finding(task, self._bench.policies, self.policy.accepts, until)
+
+    def overdue_at(self, task: Task) -> int:
+        """When a task would be overdue: its deadline and the linger, NEVER if it has none."""
+        if task.start is None:
+            return NEVER
+        policy = self._bench.policies.of(None, task.start.kind)
+        return deadline_of(task.start, policy) + policy.linger
 
     def identifiers(self) -> Iterator[Identifier]:
         """All identifiers of all issues."""

@@ -22,6 +22,7 @@ from detector.events import (
     TaskEnded,
     TaskStarted,
 )
+from detector.findings import Finding
 
 TASK: Final = "t:"
 CREDENTIAL: Final = "c:"
@@ -50,15 +51,26 @@ class TaskTold(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="told
     end: TaskEnded | None = None
 
 
-class Handover(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="handover"):
-    """What one task's aggregate wrote about a credential that is another task's now.
+class Told(msgspec.Struct, frozen=True):
+    """A finding as its last record tells it, with the one piece of evidence that it is told by; `digest` is the record's."""
 
-    `findings` are (rule, digest of the record that stands), `commands` (escalated, time) of those sent.
-    """
+    digest: str
+    finding: Finding
+
+
+class Sent(msgspec.Struct, frozen=True):
+    """A command that was sent, and its time: it is never withdrawn nor sent again."""
 
     credential_id: str
-    findings: tuple[tuple[str, str], ...] = ()
-    commands: tuple[tuple[bool, int], ...] = ()
+    escalated: bool
+    time: int
+
+
+class Handover(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="handover"):
+    """What one task's aggregate wrote about a credential that is another task's now."""
+
+    told: tuple[Told, ...] = ()
+    sent: tuple[Sent, ...] = ()
 
 
 class Mark(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="mark"):
@@ -183,6 +195,11 @@ class Registry:
             owners.remove(credential_id)
             if not owners:
                 del self._names[scheme][value]
+
+    def issues(self) -> Iterator[CredentialIssued]:
+        """All issues."""
+        for issues in self._issues.values():
+            yield from issues
 
     def by_id(self, credential_id: str) -> CredentialIssued | None:
         """The earliest issue of a credential."""

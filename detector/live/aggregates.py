@@ -1,0 +1,202 @@
+"""Aggregates that keep a ledger: a task with its credentials, and a leaked secret.
+
+An aggregate takes payloads in any order and says what they change; it reads no clock and writes nothing. What it has
+for other aggregates waits in `sends`. Loaded anew from the payloads that it kept, it is the same.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Protocol, TypeAlias
+
+from detector.account import Account
+from detector.events import (
+    AnyEvent,
+    CredentialIssued,
+    CredentialRenewed,
+    CredentialRevoked,
+    CredentialUsed,
+    Leak,
+    TaskEnded,
+    TaskStarted,
+)
+from detector.ledger import Ledger
+from detector.live.routing import Claim, Follow, Payload, Routed, Sent, TaskTold, task_key
+from detector.live.verdicts import Verdicts, judge_secret, judge_task, own_issues
+from detector.policy import Policy
+
+_Movable: TypeAlias = CredentialUsed | CredentialRenewed | CredentialRevoked | Leak
+
+
+class Aggregate(Protocol):
+    """What the handler asks of one."""
+
+    sends: list[Routed]
+    dropped: list[Payload]
+
+    def take(self, payload: Payload, watermark: int) -> bool:
+        """Takes a payload that it has not yet; False if there is no need to keep it."""
+
+    def judge(self, watermark: int, sent: list[Sent]) -> Verdicts:
+        """What holds at a watermark. What need not be kept any more is in `dropped`."""
+
+    def disowned(self) -> dict[str, str]:
+        """Credentials that this one knows as another task's: the task by credential id."""
+
+    def issues(self) -> list[CredentialIssued]:
+        """The issues that the registry need not know any more when this is over."""
+
+
+class TaskAggregate:
+    """A task, its credentials, and what concerns them.
+
+    A use that claims another task waits until that task and those above it said whose children they are: else a
+    child's use of its parent's credential would have it revoked whenever news of the child come late.
+    """
+
+    def __init__(self, task_id: str, policy: Policy) -> None:
+        self.sends: list[Routed] = []
+        self.dropped: list[Payload] = []
+        self._task_id = task_id
+        self._key = task_key(task_id)
+        self._retention = policy.retention
+        self._ledger = Ledger(policy)
+        self._followers: set[str] = set()
+        self._answered: set[str] = set()
+        self._waiting: defaultdict[str, list[CredentialUsed]] = defaultdict(list)  # by the task asked
+        self._forwarded: set[AnyEvent] = set()
+
+    def take(self, payload: Payload, watermark: int) -> bool:  # noqa: ARG002 - names need it
+        """As `Aggregate`."""
+        if isinstance(payload, CredentialUsed):
+            self._use(payload, payload.task_id)
+        elif isinstance(payload, TaskStarted | TaskEnded):
+            before = self._told()
+            self._ledger.apply(payload)
+            if (told := self._told()) != before:
+                self.sends += [(key, told) for key in sorted(self._followers)]
+        elif isinstance(payload, Follow):
+            self._followers.add(payload.key)
+            self.sends.append((payload.key, self._told()))
+        elif isinstance(payload, TaskTold):
+            self._learn(payload)
+        elif isinstance(payload, Claim):
+            self._ledger.apply(payload.issue)
+        elif isinstance(payload, CredentialIssued | CredentialRenewed | CredentialRevoked | Leak):
+            self._ledger.apply(payload)
+        return True
+
+    def judge(self, watermark: int, sent: list[Sent]) -> Verdicts:
+        """As `Aggregate`."""
+        for account in self._others():
+            for event in _evidence(account):
+                if event not in self._forwarded:
+                    self._forwarded.add(event)
+                    self.sends.append((task_key(account.task.task_id), event))
+        return judge_task(self._ledger, self._task_id, watermark, sent, self._retention)
+
+    def disowned(self) -> dict[str, str]:
+        """As `Aggregate`."""
+        return {account.credential_id: account.task.task_id for account in self._others()}
+
+    def issues(self) -> list[CredentialIssued]:
+        """As `Aggregate`."""
+        return own_issues(self._ledger, self._task_id)
+
+    def _others(self) -> Iterator[Account]:
+        return (account for account in self._ledger.accounts() if account.task.task_id != self._task_id)
+
+    def _told(self) -> TaskTold:
+        task = self._ledger.task(self._task_id)
+        return TaskTold(self._task_id) if task is None else TaskTold(self._task_id, task.start, task.end)
+
+    def _use(self, use: CredentialUsed, claimed: str | None) -> None:
+        asked = None if claimed is None else self._unanswered(claimed)
+        if asked is None:
+            self._ledger.apply(use)
+            return
+        if asked not in self._waiting:
+            self.sends.append((task_key(asked), Follow(self._key)))
+        self._waiting[asked].append(use)
+
+    def _unanswered(self, task_id: str) -> str | None:
+        """The task on the way up from here to ours, or to the end, whose parent we do not know."""
+        seen: set[str] = set()
+        while task_id != self._task_id and task_id not in seen:
+            seen.add(task_id)
+            if task_id not in self._answered:
+                return task_id
+            task = self._ledger.task(task_id)
+            if task is None or task.start is None or task.start.parent_task_id is None:
+                return None
+            task_id = task.start.parent_task_id
+        return None
+
+    def _learn(self, told: TaskTold) -> None:
+        self._answered.add(told.task_id)
+        if told.start is not None:
+            self._ledger.apply(told.start)
+        waiting = self._waiting.pop(told.task_id, [])
+        if not waiting and (above := self._unanswered(told.task_id)) is not None:  # it has another parent now
+            self.sends.append((task_key(above), Follow(self._key)))
+        for use in waiting:
+            self._use(use, told.task_id)
+
+
+class SecretAggregate:
+    """A leaked secret: a finding of its own until a credential claims it, then its leaks are that credential's."""
+
+    def __init__(self, key: str, policy: Policy) -> None:
+        self.sends: list[Routed] = []
+        self.dropped: list[Payload] = []
+        self._key = key
+        self._retention = policy.retention
+        self._ledger = Ledger(policy)
+        self._forwarded: set[tuple[str, Leak]] = set()
+        self._asked: set[str] = set()
+
+    def take(self, payload: Payload, watermark: int) -> bool:  # noqa: ARG002 - names need it
+        """As `Aggregate`."""
+        if isinstance(payload, Claim):
+            self._ledger.apply(payload.issue)
+        elif isinstance(payload, Leak):
+            self._ledger.apply(payload)
+        elif isinstance(payload, TaskTold):
+            for event in (payload.start, payload.end):
+                if event is not None:
+                    self._ledger.apply(event)
+        return True
+
+    def judge(self, watermark: int, sent: list[Sent]) -> Verdicts:  # noqa: ARG002 - a secret is never revoked
+        """As `Aggregate`."""
+        for account in self._ledger.accounts():
+            for item in account.shown or ():
+                where = (task_key(account.task.task_id), item[4])
+                if where not in self._forwarded:
+                    self._forwarded.add(where)
+                    self.sends.append(where)
+        verdicts = judge_secret(self._ledger, watermark, self._retention)
+        for finding in verdicts.findings.values():
+            if finding.task is not None and finding.task.task_id not in self._asked:
+                self._asked.add(finding.task.task_id)
+                self.sends.append((task_key(finding.task.task_id), Follow(self._key)))
+        return verdicts
+
+    def disowned(self) -> dict[str, str]:
+        """As `Aggregate`: none is its own."""
+        return {}
+
+    def issues(self) -> list[CredentialIssued]:
+        """As `Aggregate`: those are the tasks'."""
+        return []
+
+
+def _evidence(account: Account) -> Iterator[_Movable]:
+    """What the task that has a credential must know to judge it."""
+    for item in account.uses.order if account.uses is not None else ():
+        yield item[3]
+    for item in account.shown or ():
+        yield item[4]
+    for name in account.owned():
+        for order in (name.renewals, name.revocations):
+            for item in order or ():
+                yield item[3]

@@ -1,0 +1,239 @@
+"""One aggregate in memory with what it told so far: takes payloads, gives what changed, as plain values."""
+
+import hashlib
+from collections.abc import Iterable
+from typing import Final
+
+import msgspec
+
+from detector.findings import Command, Finding, command_id
+from detector.live.aggregates import Aggregate, SecretAggregate, TaskAggregate
+from detector.live.changelog import Change
+from detector.live.names import NameAggregate
+from detector.live.press import Press
+from detector.live.routing import (
+    CREDENTIAL,
+    IDENTIFIER,
+    LEAKED,
+    TASK,
+    Handover,
+    Payload,
+    Routed,
+    Sent,
+    Told,
+    decode,
+    encode,
+    registry_key,
+    task_key,
+)
+from detector.live.store import META, digest_of, entry_key, meta_value
+from detector.live.verdicts import BEGINNING
+from detector.policy import Policy
+
+EVENT: Final = b"e"
+TOLD: Final = b"p"
+SENT: Final = b"c"
+_told: Final = msgspec.json.Decoder(Told)
+_sent: Final = msgspec.json.Decoder(Sent)
+
+
+class Meta(msgspec.Struct, frozen=True, array_like=True):
+    """What leads from a timer back to an aggregate."""
+
+    key: str
+    due: int | None
+
+
+_meta: Final = msgspec.json.Decoder(Meta)
+
+
+class Outcome(msgspec.Struct):
+    """What an aggregate changes: its state, findings by uid, commands, payloads for others, issues to forget."""
+
+    changes: list[Change]
+    findings: list[tuple[str, bytes]]
+    commands: list[tuple[Command, bytes]]
+    sends: list[Routed]
+    forgotten: list[bytes]
+    told: list[tuple[Finding, bool]]  # for metrics: what was written, and whether it was closed
+
+
+def aggregate_of(key: str, policy: Policy) -> Aggregate:
+    """A new aggregate for a key.
+
+    Raises:
+        ValueError: no aggregate has such a key.
+    """
+    if key.startswith(TASK):
+        return TaskAggregate(key.removeprefix(TASK), policy)
+    if key.startswith(LEAKED):
+        return SecretAggregate(key, policy)
+    if key.startswith((CREDENTIAL, IDENTIFIER)):
+        return NameAggregate(key, policy)
+    raise ValueError("no aggregate has such a key")
+
+
+def key_of(meta: bytes) -> str:
+    """The aggregate's key, from the value of its `m`."""
+    return _meta.decode(meta[12:]).key
+
+
+class Holding:
+    """An aggregate, what it keeps in the store, and what it told."""
+
+    def __init__(self, key: str, policy: Policy) -> None:
+        self.aggregate = aggregate_of(key, policy)
+        self.key = key
+        self.digest = digest_of(key)
+        self.due: int | None = None
+        self._stored = False
+        self._kept: set[bytes] = set()  # the keys of its payloads in the store
+        self._told: dict[str, Told] = {}
+        self._sent: dict[str, Sent] = {}
+        self._shown: dict[str, Finding] = {}  # as told, in full: most do not change
+        self._staged: list[Change] = []
+
+    @property
+    def weight(self) -> int:
+        """A measure of the memory it takes: how many things it keeps."""
+        return 1 + len(self._kept) + 4 * len(self._told)
+
+    def load(self, entries: Iterable[tuple[bytes, bytes, bytes]]) -> None:
+        """Takes what the store has of it."""
+        for key, kind, value in entries:
+            if kind == EVENT:
+                self._kept.add(key)
+                self.aggregate.take(decode(value), BEGINNING)
+            elif kind == TOLD:
+                told = _told.decode(value)
+                self._told[told.finding.uid] = told
+            elif kind == SENT:
+                sent = _sent.decode(value)
+                self._sent[command_id(sent.credential_id, escalated=sent.escalated)] = sent
+            elif kind == META:
+                self._stored = True
+                self.due = _meta.decode(value[12:]).due
+        if self._stored:  # what it would send, it has sent
+            self.aggregate.judge(BEGINNING, [])
+            self.aggregate.sends.clear()
+            self.aggregate.dropped.clear()
+
+    def take(self, payload: Payload, value: bytes, watermark: int) -> None:
+        """A payload and how it was written; a second copy changes nothing."""
+        if isinstance(payload, Handover):
+            self._inherit(payload)
+            return
+        key = self._entry(value)
+        if key in self._kept:
+            return
+        if self.aggregate.take(payload, watermark):
+            self._kept.add(key)
+            self._staged.append((key, value))
+
+    def conclude(self, watermark: int, press: Press) -> Outcome:
+        """What holds now and was not told yet."""
+        outcome = Outcome(self._staged, [], [], [], [], [])
+        self._staged = []
+        verdicts = self.aggregate.judge(watermark, list(self._sent.values()))
+        self._hand_over(outcome)
+        self._tell(verdicts.findings, outcome, press)
+        for command in verdicts.commands:
+            outcome.commands.append((command, press.command(command)))
+            sent = Sent(command.credential.credential_id, command.escalated, command.time)
+            self._sent[command.id] = sent
+            outcome.changes.append((self._key(SENT, command.id), msgspec.json.encode(sent)))
+        outcome.sends += self.aggregate.sends
+        self.aggregate.sends.clear()
+        for payload in self.aggregate.dropped:
+            key = self._entry(encode(payload))
+            if key in self._kept:
+                self._kept.discard(key)
+                outcome.changes.append((key, None))
+        self.aggregate.dropped.clear()
+        if verdicts.over is not None and verdicts.over <= watermark:
+            self._end(outcome)
+        elif not self._stored or verdicts.due != self.due:
+            self._stored = True
+            self.due = verdicts.due
+            meta = msgspec.json.encode(Meta(self.key, self.due))
+            outcome.changes.append((entry_key(self.digest, META), meta_value(self.due, meta)))
+        return outcome
+
+    @property
+    def gone(self) -> bool:
+        """Whether nothing is left of it in the store."""
+        return not self._stored
+
+    def _entry(self, value: bytes) -> bytes:
+        return entry_key(self.digest, EVENT, hashlib.blake2b(value, digest_size=12).digest())
+
+    def _key(self, kind: bytes, uid: str) -> bytes:
+        return entry_key(self.digest, kind, bytes.fromhex(uid.replace("-", "")))
+
+    def _tell(self, findings: dict[str, Finding], outcome: Outcome, press: Press) -> None:
+        for uid, finding in findings.items():
+            if uid in self._told and self._shown.get(uid) == finding:
+                continue
+            self._shown[uid] = finding
+            made = press.finding(finding, self._told.get(uid))
+            if made is None:
+                continue
+            record, self._told[uid] = made
+            outcome.findings.append((uid, record))
+            outcome.told.append((finding, False))
+            outcome.changes.append((self._key(TOLD, uid), msgspec.json.encode(self._told[uid])))
+        for uid in [uid for uid in self._told if uid not in findings]:
+            told = self._told.pop(uid)
+            self._shown.pop(uid, None)
+            outcome.findings.append((uid, press.closed(told)))
+            outcome.told.append((told.finding, True))
+            outcome.changes.append((self._key(TOLD, uid), None))
+
+    def _inherit(self, handed: Handover) -> None:
+        """Another wrote this about a credential that is ours: what it wrote last stands until we write."""
+        for told in handed.told:
+            uid = told.finding.uid
+            self._told[uid] = told
+            self._shown.pop(uid, None)
+            self._staged.append((self._key(TOLD, uid), msgspec.json.encode(told)))
+        for sent in handed.sent:
+            uid = command_id(sent.credential_id, escalated=sent.escalated)
+            if uid not in self._sent:
+                self._sent[uid] = sent
+                self._staged.append((self._key(SENT, uid), msgspec.json.encode(sent)))
+
+    def _hand_over(self, outcome: Outcome) -> None:
+        """What was written about credentials that turn out to be another's is theirs to correct."""
+        others = self.aggregate.disowned() if self._told or self._sent else {}
+        for credential_id, task_id in others.items():
+            told = {
+                uid: each
+                for uid, each in self._told.items()
+                if each.finding.credential is not None and each.finding.key == credential_id
+            }
+            sent = {uid: each for uid, each in self._sent.items() if each.credential_id == credential_id}
+            if not told and not sent:
+                continue
+            handover = Handover(tuple(told.values()), tuple(sent.values()))
+            outcome.sends.append((task_key(task_id), handover))
+            for uid in told:
+                del self._told[uid]
+                self._shown.pop(uid, None)
+                outcome.changes.append((self._key(TOLD, uid), None))
+            for uid in sent:
+                del self._sent[uid]
+                outcome.changes.append((self._key(SENT, uid), None))
+
+    def _end(self, outcome: Outcome) -> None:
+        """Nothing can follow any more: all that is kept goes; what was told stands."""
+        outcome.forgotten += map(registry_key, self.aggregate.issues())
+        if self._stored:
+            gone = [*self._kept, *(self._key(TOLD, uid) for uid in self._told)]
+            gone += [self._key(SENT, uid) for uid in self._sent]
+            outcome.changes += [(key, None) for key in (*gone, entry_key(self.digest, META))]
+        else:
+            outcome.changes.clear()
+        self._stored = False
+        self._kept.clear()
+        self._told.clear()
+        self._sent.clear()

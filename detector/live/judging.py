@@ -1,0 +1,294 @@
+"""The judge stage: what the scan stage sends becomes findings and commands, each once, whatever happens to us."""
+
+import contextlib
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from detector.deadletters import UNREADABLE, DeadLetter
+from detector.errors import RetryError
+from detector.handlers import Output, Partition, Refusal
+from detector.live.changelog import Change, Changelog
+from detector.live.holding import Holding, Outcome, key_of
+from detector.live.names import NameAggregate
+from detector.live.press import Press
+from detector.live.restoring import Restored, restore
+from detector.live.routing import Handover, Mark, Payload, decode, encode
+from detector.live.store import META, WATERMARK, Position, Store, entry_key
+from detector.live.verdicts import BEGINNING
+from detector.live.watermark import Watermark
+from detector.policy import Policy
+from detector.times import SECOND
+from detector.writers import dumps
+
+TIMERS: Final = 1000  # looked at in one transaction: the next follows soon
+POSITION_EVERY: Final = 5 * SECOND
+
+
+class Topics(msgspec.Struct, frozen=True):
+    """Where the stage writes; `work` is what it reads too."""
+
+    work: str = "curfewd.work"
+    state: str = "curfewd.state"
+    registry: str = "curfewd.registry"
+    findings: str = "curfewd.findings"
+    revocations: str = "curfewd.revocations"
+    dead_letters: str = "curfewd.dead-letters"
+
+
+class Judged(msgspec.Struct, frozen=True):
+    """What one committed transaction held: for metrics. `findings` by (rule, severity, closed), `commands` by escalated.
+
+    `late` counts events more than the lateness behind, `expired` by source those that no credential claimed in time.
+    """
+
+    partition: int
+    findings: Counter[tuple[str, int, bool]]
+    commands: Counter[bool]
+    late: int
+    expired: Counter[str]
+    watermark: int | None
+    held: int
+
+
+class JudgeSettings(msgspec.Struct, frozen=True):
+    """`directory` holds the stores; `cached` bounds what is in memory per partition, in things kept (about 2 KB each)."""
+
+    policy: Policy
+    directory: Path
+    topics: Topics = Topics()
+    cached: int = 100_000
+
+
+class _Work:
+    """One partition at work. What is staged is not in the store before it is committed."""
+
+    def __init__(self, store: Store, watermark: Watermark) -> None:
+        self.store = store
+        self.watermark = watermark
+        self.logged = self.logging = watermark.value
+        self.held: OrderedDict[str, Holding] = OrderedDict()
+        self.weight = 0
+        self.staged: list[Change] = []
+        self.saved = 0
+        self.dirty = False
+        self.facts = _facts(0)
+
+
+def _facts(number: int) -> Judged:
+    return Judged(number, Counter(), Counter(), 0, Counter(), None, 0)
+
+
+class JudgeHandler:
+    """Handler of the work topic.
+
+    `clock` gives ns, `observe` is told of each `Restored` and `Judged`.
+    """
+
+    def __init__(
+        self,
+        settings: JudgeSettings,
+        press: Press,
+        changelog: Changelog,
+        clock: Callable[[], int],
+        observe: Callable[[Restored | Judged], None] = lambda _: None,
+    ) -> None:
+        self._settings = settings
+        self._policy = settings.policy
+        self._press = press
+        self._changelog = changelog
+        self._clock = clock
+        self._observe = observe
+        self._work: dict[Partition, _Work] = {}
+        self._broken: set[Partition] = set()
+
+    async def assigned(self, partition: Partition) -> None:
+        """Restores the partition's state."""
+        path = self._path(partition)
+        if partition in self._broken:
+            Store.destroy(path)
+            self._broken.discard(partition)
+        now = self._clock()
+        store, restored = await restore(path, partition.number, self._changelog, now)
+        watermark = Watermark(self._policy.watermark_delay, now, store.watermark())
+        self._work[partition] = _Work(store, watermark)
+        self._observe(restored)
+
+    async def process(self, partition: Partition, records: Sequence[Any]) -> list[Output]:
+        """Takes payloads to their aggregates, judges those, and what is due."""
+        work, now = self._work[partition], self._clock()
+        before = _before(work)
+        outputs: list[Output] = []
+        touched: dict[str, Holding] = {}
+        late = 0
+        for record in records:
+            try:
+                payload, key = decode(record.value or b""), (record.key or b"").decode()
+                if isinstance(payload, Mark):
+                    work.watermark.mark(payload.source, payload.time, now)
+                    continue
+                if key not in touched:
+                    touched[key] = self._hold(partition, work, key)
+            except (msgspec.MsgspecError, UnicodeDecodeError, ValueError):
+                outputs.append(self._dead(partition, record.offset))
+                continue
+            time = _time_of(payload)
+            if time is not None:
+                late += time + self._policy.lateness < before
+                work.watermark.event(time, now)
+            touched[key].take(payload, record.value, before)
+        work.watermark.advance(now)
+        work.facts = msgspec.structs.replace(_facts(partition.number), late=late)
+        return outputs + self._conclude(partition, work, touched)
+
+    async def tick(self, partition: Partition, now: int) -> list[Output]:
+        """What time alone brings."""
+        work = self._work[partition]
+        work.watermark.advance(now)
+        if not work.staged:
+            work.facts = _facts(partition.number)
+        return self._conclude(partition, work, {})
+
+    async def committed(self, partition: Partition, offset: int | None) -> None:  # noqa: ARG002 - the protocol's signature
+        """Writes to the store what is now in the changelog."""
+        work = self._work[partition]
+        position = None
+        now = self._clock()
+        work.dirty = work.dirty or bool(work.staged)
+        if work.dirty and now - work.saved >= POSITION_EVERY:
+            # Nobody else writes here and no transaction of ours is open: what is before the end, we have.
+            position = Position((await self._changelog.span(partition.number))[1], now)
+        with self._guard(partition):
+            work.store.write(work.staged, position)
+        work.staged = []
+        if position is not None:
+            work.saved, work.dirty = now, False
+        work.logged = work.logging
+        self._trim(work)
+        facts = work.facts
+        self._observe(msgspec.structs.replace(facts, watermark=work.watermark.value, held=work.weight))
+        work.facts = _facts(partition.number)
+
+    async def refused(self, partition: Partition, refusal: Refusal) -> list[Output]:
+        """A dead letter, for what came in; what we cannot write is lost, and the runner says so."""
+        offset = refusal.record.offset if refusal.record is not None else refusal.offset
+        return [] if offset is None else [self._dead(partition, offset)]
+
+    async def revoked(self, partition: Partition) -> None:
+        """Forgets the partition; its store stays for when it comes back."""
+        work = self._work.pop(partition, None)
+        if work is not None:
+            work.store.close()
+
+    def _path(self, partition: Partition) -> Path:
+        return self._settings.directory / f"{partition.topic}-{partition.number}"
+
+    @contextlib.contextmanager
+    def _guard(self, partition: Partition) -> Any:
+        """Whatever fails in RocksDB: the partition is taken again, with a store made anew."""
+        try:
+            yield
+        except Exception as error:
+            self._broken.add(partition)
+            raise RetryError(f"the store failed: {type(error).__name__}") from error
+
+    def _hold(self, partition: Partition, work: _Work, key: str) -> Holding:
+        """An aggregate, from memory or from the store."""
+        holding = work.held.get(key)
+        if holding is not None:
+            work.held.move_to_end(key)
+            work.weight -= holding.weight  # added again when it was judged
+            return holding
+        holding = Holding(key, self._policy)
+        with self._guard(partition):
+            entries = list(work.store.entries(holding.digest))
+        if entries:
+            holding.load(entries)
+        work.held[key] = holding
+        return holding
+
+    def _conclude(self, partition: Partition, work: _Work, touched: dict[str, Holding]) -> list[Output]:
+        watermark = _before(work)
+        outputs: list[Output] = []
+        for key in self._due(partition, work, watermark):
+            if key not in touched:
+                touched[key] = self._hold(partition, work, key)
+        for key, holding in touched.items():
+            outcome = holding.conclude(watermark, self._press)
+            outputs += self._outputs(partition, outcome)
+            work.staged += outcome.changes
+            self._count(work, holding, outcome)
+            if holding.gone:
+                del work.held[key]
+            else:
+                work.weight += holding.weight
+        if outputs and work.watermark.value != work.logged:
+            change = (WATERMARK, str(work.watermark.value).encode())
+            work.staged.append(change)
+            work.logging = work.watermark.value
+            outputs.append(self._change(partition, change))
+        return outputs
+
+    def _due(self, partition: Partition, work: _Work, watermark: int) -> list[str]:
+        """The keys of aggregates whose time has come; timers are not in the changelog."""
+        keys = []
+        with self._guard(partition):
+            for timer, digest in work.store.due(watermark, TIMERS):
+                meta = work.store.get(entry_key(digest, META))
+                if meta is not None and meta[:12] == timer[1:13]:
+                    work.staged.append((timer, None))
+                    keys.append(key_of(meta))
+                else:  # it has another by now
+                    work.store.write([(timer, None)])
+        return keys
+
+    def _outputs(self, partition: Partition, outcome: Outcome) -> list[Output]:
+        topics = self._settings.topics
+        outputs = [self._change(partition, change) for change in outcome.changes]
+        outputs += [Output(topics.work, key.encode(), encode(payload)) for key, payload in outcome.sends]
+        outputs += [Output(topics.findings, uid.encode(), record) for uid, record in outcome.findings]
+        for command, record in outcome.commands:
+            outputs.append(Output(topics.revocations, command.credential.credential_id.encode(), record))
+        outputs += [Output(topics.registry, key, None) for key in outcome.forgotten]
+        return outputs
+
+    def _change(self, partition: Partition, change: Change) -> Output:
+        return Output(self._settings.topics.state, *change, partition=partition.number)
+
+    def _dead(self, partition: Partition, offset: int) -> Output:
+        letter = DeadLetter(
+            partition.topic,
+            UNREADABLE,
+            "it is nothing that the scan stage sends",
+            None,
+            None,
+            offset,
+            partition.number,
+        )
+        return Output(self._settings.topics.dead_letters, None, dumps(letter.record()))
+
+    def _count(self, work: _Work, holding: Holding, outcome: Outcome) -> None:
+        facts = work.facts
+        facts.findings.update((each.rule, int(each.severity), closed) for each, closed in outcome.told)
+        facts.commands.update(command.escalated for command, _ in outcome.commands)
+        if isinstance(holding.aggregate, NameAggregate) and holding.aggregate.expired:
+            facts.expired.update(holding.aggregate.expired)
+            holding.aggregate.expired.clear()
+
+    def _trim(self, work: _Work) -> None:
+        """Lets go of what was not used for longest; all of it is in the store."""
+        while work.weight > self._settings.cached and work.held:
+            _, holding = work.held.popitem(last=False)
+            work.weight -= holding.weight
+
+
+def _before(work: _Work) -> int:
+    return BEGINNING if work.watermark.value is None else work.watermark.value
+
+
+def _time_of(payload: Payload) -> int | None:
+    """The time of an event, None of what the stages only tell each other."""
+    return None if isinstance(payload, Handover) else getattr(payload, "time", None)

@@ -1,0 +1,47 @@
+"""The records that the judge stage writes for others: findings and commands, and what is kept of a finding told."""
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from detector.advice import Patterns, lead
+from detector.commands import command_record
+from detector.findings import Command, Finding
+from detector.live.routing import Told
+from detector.ocsf import CLOSE, CREATE, UPDATE, finding_record
+from detector.wording import Clean
+from detector.writers import dumps
+
+_ACTIVITY = ("activity_id", "activity_name", "type_uid", "type_name")
+
+
+class Press:
+    """Makes records: `patterns` by id and `clean` as in `finding_record`."""
+
+    def __init__(self, patterns: Patterns, clean: Clean) -> None:
+        self._patterns = patterns
+        self._clean = clean
+
+    def finding(self, finding: Finding, before: Told | None) -> tuple[bytes, Told] | None:
+        """The record of a new or changed finding, and what to remember; None if it says what was told before."""
+        record = finding_record(finding, self._patterns, self._clean, CREATE if before is None else UPDATE)
+        digest = _digest(record)
+        if before is not None and before.digest == digest:
+            return None
+        return dumps(record), Told(digest, msgspec.structs.replace(finding, evidences=(lead(finding),)))
+
+    def closed(self, told: Told) -> bytes:
+        """The record that closes a finding."""
+        return dumps(finding_record(told.finding, self._patterns, self._clean, CLOSE))
+
+    def command(self, command: Command) -> bytes:
+        """The record of a command."""
+        return dumps(command_record(command, self._clean))
+
+
+def _digest(record: Mapping[str, Any]) -> str:
+    """Of all that a record says but whether it is the first."""
+    said = {name: value for name, value in record.items() if name not in _ACTIVITY}
+    return hashlib.blake2b(dumps(said), digest_size=16).hexdigest()

@@ -1,0 +1,130 @@
+"""The state of one partition on disk, in RocksDB: a copy of its changelog that answers by aggregate.
+
+    a <digest of the aggregate's key, 16> <kind, 1> <id>   what an aggregate keeps
+    t <due, 12> <digest, 16>                               when to look at it again; follows from its `m`, not logged
+    w                                                      the watermark
+    o                                                      up to where this copy has the changelog; not logged
+
+Keys and values are those of the changelog, which is the truth: what is lost here is read there again.
+"""
+
+import contextlib
+import hashlib
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from rocksdict import Options, Rdict, WriteBatch
+
+from detector.live.changelog import Change
+
+AGGREGATE: Final = b"a"
+TIMER: Final = b"t"
+WATERMARK: Final = b"w"
+_POSITION: Final = b"o"
+META: Final = b"m"
+_KIND: Final = 17  # where in an aggregate's key the kind stands
+_DUE: Final = 12  # bytes: nanoseconds of the year 9999 do not fit into eight
+_WRITE_BUFFER: Final = 16 << 20
+
+
+class Position(msgspec.Struct, frozen=True):
+    """The offset before which a store has all of its changelog, and when that was so (ns, wall clock)."""
+
+    offset: int
+    saved: int
+
+
+def digest_of(key: str) -> bytes:
+    """What stands for an aggregate's key: 16 bytes, whatever somebody calls a task."""
+    return hashlib.blake2b(key.encode(), digest_size=16).digest()
+
+
+def entry_key(digest: bytes, kind: bytes, name: bytes = b"") -> bytes:
+    """The key of one thing that an aggregate keeps."""
+    return AGGREGATE + digest + kind + name
+
+
+def meta_value(due: int | None, rest: bytes) -> bytes:
+    """The value of an aggregate's `m`: when to look at it again goes first, where the store finds it."""
+    return (b"\xff" * _DUE if due is None else max(due, 0).to_bytes(_DUE, "big")) + rest
+
+
+class Store:
+    """One partition's state. All methods may raise what RocksDB raises; then the store is to be destroyed."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        options = Options(raw_mode=True)
+        options.create_if_missing(True)
+        options.set_write_buffer_size(_WRITE_BUFFER)
+        options.set_max_background_jobs(2)
+        options.set_keep_log_file_num(2)
+        options.set_paranoid_checks(True)
+        self._db: Any = Rdict(str(path), options)
+
+    @staticmethod
+    def destroy(path: Path) -> None:
+        """Removes what is there, in whatever state."""
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(path)
+
+    def close(self) -> None:
+        """Lets go of the files."""
+        self._db.close()
+
+    def position(self) -> Position | None:
+        """Up to where it has the changelog, None if nothing was ever said of it."""
+        value = self._db.get(_POSITION)
+        return None if value is None else msgspec.msgpack.decode(value, type=Position)
+
+    def watermark(self) -> int | None:
+        """The watermark as last written, in ns."""
+        value = self._db.get(WATERMARK)
+        return None if value is None else int(value)
+
+    def get(self, key: bytes) -> bytes | None:
+        """One value."""
+        value: bytes | None = self._db.get(key)
+        return value
+
+    def entries(self, digest: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
+        """All that an aggregate keeps: (key, kind, value)."""
+        prefix = AGGREGATE + digest
+        rows = self._db.iter()
+        rows.seek(prefix)
+        while rows.valid():
+            key = rows.key()
+            if not key.startswith(prefix):
+                return
+            yield key, key[_KIND : _KIND + 1], rows.value()
+            rows.next()
+
+    def due(self, until: int, limit: int) -> list[tuple[bytes, bytes]]:
+        """Timers at or before a time, the earliest first: (key, digest of the aggregate)."""
+        found: list[tuple[bytes, bytes]] = []
+        rows = self._db.iter()
+        rows.seek(TIMER)
+        while rows.valid() and len(found) < limit:
+            key = rows.key()
+            if key[:1] != TIMER or int.from_bytes(key[1 : 1 + _DUE], "big") > until:
+                break
+            found.append((key, key[1 + _DUE :]))
+            rows.next()
+        return found
+
+    def write(self, changes: Iterable[Change], position: Position | None = None) -> None:
+        """All of it or nothing."""
+        batch = WriteBatch(raw_mode=True)
+        for key, value in changes:
+            if value is None:
+                batch.delete(key)
+                continue
+            batch.put(key, value)
+            if key[_KIND : _KIND + 1] == META and key[:1] == AGGREGATE and value[0] != 0xFF:  # noqa: PLR2004 - no timer
+                batch.put(TIMER + value[:_DUE] + key[1:_KIND], b"")
+        if position is not None:
+            batch.put(_POSITION, msgspec.msgpack.encode(position))
+        self._db.write(batch)

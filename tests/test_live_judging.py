@@ -1,0 +1,93 @@
+import itertools
+import json
+import os
+import random
+from typing import Any
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from detector.events import AnyEvent, CredentialIssued
+from detector.ledger import Ledger
+from detector.policy import Policy
+from detector.times import HOUR
+from tests.histories import START, History, arrivals, histories
+from tests.live_history import IDLE, PRESS, World, feed, longer, run, through_crashes, told
+
+EXAMPLES = os.environ.get("CURFEWD_EXAMPLES")
+thorough = settings(
+    max_examples=int(EXAMPLES or 60),
+    derandomize=EXAMPLES is None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+
+def replayed(history: History, policy: Policy, until: int) -> tuple[dict[str, Any], list[Any]]:
+    ledger = Ledger(policy)
+    for event in history.events:
+        ledger.apply(event)
+    found = {}
+    for finding in ledger.findings(until):
+        made = PRESS.finding(finding, None)
+        assert made is not None
+        found[finding.uid] = told(json.loads(made[0]))
+    return found, [json.loads(PRESS.command(command)) for command in ledger.commands(until)]
+
+
+async def lived(policy: Policy, until: int, order: list[AnyEvent], seed: int, crashes: float) -> World:
+    rng = random.Random(seed)
+    world = World(
+        policy,
+        until + policy.watermark_delay - IDLE,
+        partitions=rng.choice((1, 2, 3)),
+        cached=rng.choice((0, 20, 1000)),
+    )
+    try:
+        await world.open()
+        feed(world, order, rng)
+        await through_crashes(world, rng, crashes=crashes)
+        await world.settle(until, policy)
+        await world.close()
+    finally:
+        world.remove()
+    return world
+
+
+@thorough
+@given(histories(), st.data(), st.integers(0, 10**6), st.sampled_from((0.0, 0.1)))
+def test_a_history_in_any_order_gives_what_replay_gives(
+    history: History, data: st.DataObject, seed: int, crashes: float
+) -> None:
+    policy = longer(history.policy, hold=HOUR)
+    latest = max((event.time for event in history.events), default=START)
+    until = max(latest, history.until) + 2 * HOUR
+    world = run(lived(policy, until, data.draw(arrivals(history.events)), seed, crashes))
+    findings, commands = replayed(history, policy, until)
+    assert world.letters == []
+    standing = world.standing()
+    assert {uid: (r["finding_info"]["analytic"]["uid"], r["count"]) for uid, r in standing.items()} == {
+        uid: (r["finding_info"]["analytic"]["uid"], r["count"]) for uid, r in findings.items()
+    }
+    assert standing == findings
+    assert sorted(world.commands, key=lambda c: c["id"]) == sorted(commands, key=lambda c: c["id"])
+    if not moved(history):
+        assert_told_once(world)
+
+
+def moved(history: History) -> bool:
+    """Whether a credential was issued to two tasks: both may tell of it before they know of each other."""
+    issues = [event for event in history.events if isinstance(event, CredentialIssued)]
+    return len({(each.credential_id, each.task_id) for each in issues}) > len(
+        {each.credential_id for each in issues}
+    )
+
+
+def assert_told_once(world: World) -> None:
+    for uid in dict(world.findings):
+        records = [record for key, record in world.findings if key == uid]
+        assert records[0]["activity_id"] == 1
+        for before, after in itertools.pairwise(records):
+            assert told(before) != told(after)
+            assert (after["activity_id"] == 1) == (before["activity_id"] == 3)
+    assert len({command["id"] for command in world.commands}) == len(world.commands)
