@@ -321,6 +321,32 @@ def plots(draw: st.DrawFn) -> list[list[dict[str, Any]]]:
     return [[draft] for draft in made]
 
 
+@cache
+def contests() -> st.SearchStrategy[list[list[dict[str, Any]]]]:
+    """Another core: credentials issued more than once that claim the same few identifiers, and events by these."""
+    contested = st.sampled_from(IDENTIFIERS[:3])
+    claim = st.builds(
+        lambda issue, claimed, expires: issue | {"identifiers": tuple(claimed), "expires_at": expires},
+        issues(),
+        st.lists(contested, min_size=1, max_size=2),
+        st.sampled_from((None, Moment(5, 0, 0, 1, 0))),
+    )
+    about = st.one_of(
+        uses(),
+        _about(CredentialRenewed, time=MOMENTS, expires_at=MOMENTS),
+        _about(CredentialRevoked, time=MOMENTS),
+    )
+    by_name = st.builds(
+        lambda draft, name: draft | {"credential_id": None, "identifier": name}, about, contested
+    )
+    return st.builds(
+        lambda claims, named, shown: [*([draft] for draft in claims + named), *shown],
+        st.lists(claim, min_size=2, max_size=4),
+        st.lists(by_name, min_size=1, max_size=5),
+        st.lists(records(), max_size=2),
+    )
+
+
 def _burst(draft: dict[str, Any], step: int) -> list[dict[str, Any]]:
     """More uses than a finding shows, `step` nanoseconds apart."""
     return [draft | {"after": step * number} for number in range(23)]
@@ -340,7 +366,7 @@ def _event(draft: dict[str, Any], policy: Policy, source: str, number: int) -> A
     return made
 
 
-PLOTS: Final = plots()
+PLOTS: Final = st.one_of(plots(), plots(), contests(), st.just([]))
 DRAFTS: Final = st.lists(drafts(), max_size=12)
 POLICIES: Final = policies()
 
@@ -349,7 +375,7 @@ POLICIES: Final = policies()
 def histories(draw: st.DrawFn) -> History:
     """A history of a handful of events and log records, most of them about one credential."""
     policy = draw(POLICIES)
-    made = (draw(PLOTS) if draw(FEW) else []) + draw(DRAFTS)
+    made = draw(PLOTS) + draw(DRAFTS)
     events: list[AnyEvent] = []
     for number, group in enumerate(made):
         if group[0]["cls"] is Leak:  # all that one record shows has the record's source and id
