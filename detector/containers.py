@@ -26,14 +26,16 @@ _MARKS: Final = (b" stdout P", b" stderr P", b"-----BEGIN")  # lines that must b
 _OVERLAP: Final = 16 * 1024
 
 
-class _Docker(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+class Docker(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """A line of a json-file log."""
+
     log: str
     stream: str | None = None
     time: str | None = None
     attrs: Any = None
 
 
-_DOCKER: Final = msgspec.json.Decoder(_Docker)
+_DOCKER: Final = msgspec.json.Decoder(Docker)
 
 
 class _Open:
@@ -127,11 +129,20 @@ def _cri_lines(data: bytes, stamps: Stamps, reading: Range, joiner: Joiner) -> N
         lines.pop()
     for index, line in enumerate(lines):
         number, time = reading.lines + index + 1, stamps.exactly(index)
-        head = line.split(b" ", 3)
-        if len(head) == 4 and head[1] in _STREAMS and head[2][:1] in (b"P", b"F"):  # noqa: PLR2004 - the four parts
-            joiner.part(head[3], number, time, head[1].decode(), ends=head[2][:1] == b"F")
+        parts = cri_parts(line)
+        if parts is not None:
+            stream, ends, text = parts
+            joiner.part(text, number, time, stream, ends=ends)
         else:
             joiner.pieces.add(LogText(line, time), number)
+
+
+def cri_parts(line: bytes) -> tuple[str, bool, bytes] | None:
+    """Stream, whether the record ends here, and text of a line of CRI; the time before them is not looked at."""
+    head = line.split(b" ", 3)
+    if len(head) == 4 and head[1] in _STREAMS and head[2][:1] in (b"P", b"F"):  # noqa: PLR2004 - the four parts
+        return head[1].decode(), head[2][:1] == b"F", head[3]
+    return None
 
 
 def _cri_block(data: bytes, starts: Any, stamps: Stamps, reading: Range) -> None:
@@ -175,7 +186,7 @@ def _docker_lines(data: bytes, reading: Range, joiner: Joiner) -> None:
     lines = data.split(b"\n")
     if not lines[-1]:
         lines.pop()
-    records = [_docker(line) for line in lines]
+    records = [docker_record(line) for line in lines]
     times = _docker_times([record.time if record is not None else None for record in records], reading)
     for index, record in enumerate(records):
         number, line = reading.lines + index + 1, lines[index]
@@ -201,14 +212,15 @@ def _docker_block(data: bytes, reading: Range, joiner: Joiner) -> bool:
     joiner.pieces.flush()
     texts = [record.log for record in records]
     stamps = _docker_times([record.time for record in records], reading)
-    locate = joined_locator(texts, 0, stamps, lambda index: (None, records[index].stream), reading)
+    locate = joined_locator(texts, 0, stamps, lambda index: (None, records[index].stream), reading, reading.lines)
     reading.sink.batch(Batch(reading.name, "".join(texts).encode("utf-8", "replace"), locate))
     reading.passed(stamps)
     reading.count(DOCKER, len(records), len(data))
     return True
 
 
-def _docker(line: bytes) -> _Docker | None:
+def docker_record(line: bytes) -> Docker | None:
+    """The record on a line of a json-file log."""
     try:
         return _DOCKER.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -8,10 +8,13 @@ import msgspec
 import numpy as np
 
 from detector.deadletters import BAD_TIME, bad
-from detector.leaks import Batch, RecordAt
+from detector.leaks import RecordAt
 from detector.ranges import Range, line_span
 from detector.shapes import JSON_LOG, TIME_NAMES
 from detector.stamps import NO_STAMPS, Ints, Stamps, float_stamps, log_time, stamps_of, text_stamps
+
+Give = Callable[[bytes, Callable[[int], RecordAt]], None]
+"""Takes text and what gives the record at an offset of it."""
 
 _Time = str | int | float | None
 _T = TypeVar("_T")
@@ -43,10 +46,10 @@ class Plain(msgspec.Struct, gc=False):
 
 FLAT: Final = msgspec.json.Decoder(Flat)
 PLAIN: Final = msgspec.json.Decoder(Plain)
-_TIMES: Final = tuple(
-    next(field.name for field in msgspec.structs.fields(Plain) if field.encode_name == name)
+_TIMES: Final = {
+    name: next(field.name for field in msgspec.structs.fields(Plain) if field.encode_name == name)
     for name in TIME_NAMES
-)
+}
 
 
 def records_of(data: bytes, starts: Ints, decoder: "msgspec.json.Decoder[_T]") -> list[_T] | None:
@@ -71,32 +74,36 @@ def records_of(data: bytes, starts: Ints, decoder: "msgspec.json.Decoder[_T]") -
     return records if len(records) == len(starts) else None
 
 
-def read_flat(data: bytes, starts: Ints, reading: Range) -> bool:
-    """Hands on a block of records of known fields only, decoded; False if it is not one."""
+def read_flat(data: bytes, starts: Ints, reading: Range, before: int, give: Give) -> bool:
+    """Gives a block of records of known fields only, decoded; False if it is not one.
+
+    `before` lines of the range stand before it.
+    """
     records = records_of(data, starts, FLAT)
     if records is None:
         return False
-    stamps = _read(flat_times(records), reading)
+    stamps = _read(flat_times(records), reading, before)
     texts = [record.message for record in records]
     text = "\n".join(texts).encode("utf-8", "replace")
     placed = [(record.task_id, record.stream) for record in records]
-    reading.sink.batch(
-        Batch(reading.name, text, joined_locator(texts, 1, stamps, placed.__getitem__, reading))
-    )
+    give(text, joined_locator(texts, 1, stamps, placed.__getitem__, reading, before))
     reading.passed(stamps)
     reading.count(JSON_LOG, len(records), len(data))
     return True
 
 
-def read_plain(data: bytes, starts: Ints, reading: Range) -> bool:
-    """Hands on a block of log records as it stands if no line has an escape in it; False if it is not one."""
+def read_plain(data: bytes, starts: Ints, reading: Range, before: int, give: Give) -> bool:
+    """Gives a block of log records as it stands if no line has an escape in it; False if it is not one.
+
+    `before` lines of the range stand before it.
+    """
     if b"\\" in data:
         return False
     records = records_of(data, starts, PLAIN)
     if records is None:
         return False
-    stamps = _read(plain_times(records), reading)
-    before, inherited = reading.lines, reading.inherited
+    stamps = _read(plain_times(records), reading, before)
+    inherited = reading.inherited
 
     def locate(offset: int) -> RecordAt:
         index = int(np.searchsorted(starts, offset, side="right")) - 1
@@ -107,7 +114,7 @@ def read_plain(data: bytes, starts: Ints, reading: Range) -> bool:
         time = inherited if time is None else time
         return reading.at(line_span(data, starts, index), before + index + 1, time, task_id, stream)
 
-    reading.sink.batch(Batch(reading.name, data, locate))
+    give(data, locate)
     reading.passed(stamps)
     reading.count(JSON_LOG, len(records), len(data))
     return True
@@ -120,11 +127,11 @@ class Times(NamedTuple):
     unread: list[tuple[int, str]]
 
 
-def _read(times: Times, reading: Range) -> Stamps:
+def _read(times: Times, reading: Range, before: int) -> Stamps:
     """The times that can be used; the others are dead letters."""
     for index, name in times.unread:
-        reading.dead(bad(BAD_TIME, name), reading.lines + index + 1)
-    return reading.stamped(times.stamps, lambda index: reading.lines + index + 1)
+        reading.dead(bad(BAD_TIME, name), before + index + 1)
+    return reading.stamped(times.stamps, lambda index: before + index + 1)
 
 
 def flat_times(records: Sequence[Flat]) -> Times:
@@ -134,8 +141,8 @@ def flat_times(records: Sequence[Flat]) -> Times:
 
 def plain_times(records: Sequence[Plain]) -> Times:
     """The times of the records, each by the first of its time fields that is there."""
-    for name in _TIMES:
-        values = [getattr(record, name) for record in records]
+    for name, attribute in _TIMES.items():
+        values = [getattr(record, attribute) for record in records]
         if None not in values:
             strict = [isinstance(record.message, str) for record in records] if name == "time" else None
             return _times(values, name, strict)
@@ -146,13 +153,18 @@ def plain_times(records: Sequence[Plain]) -> Times:
     found: list[tuple[int, int]] = []
     unread: list[tuple[int, str]] = []
     for index, record in enumerate(records):
-        name = next((name for name in _TIMES if getattr(record, name) is not None), "")
-        time = log_time(getattr(record, name)) if name else None
+        name = time_field(record) or ""
+        time = log_time(getattr(record, _TIMES[name])) if name else None
         if time is not None:
             found.append((index, time))
         elif name and isinstance(record.message, str):
             unread.append((index, name))
     return Times(stamps_of(found), unread)
+
+
+def time_field(record: Plain) -> str | None:
+    """The name of the field that a record has its time from."""
+    return next((name for name, attribute in _TIMES.items() if getattr(record, attribute) is not None), None)
 
 
 def _times(values: Sequence[_Time], name: str, strict: Sequence[bool] | None = None) -> Times:
@@ -175,15 +187,16 @@ def _times(values: Sequence[_Time], name: str, strict: Sequence[bool] | None = N
     return Times(stamps, unread)
 
 
-def joined_locator(
+def joined_locator(  # noqa: PLR0913, PLR0917 - all that places a record, and no less
     texts: Sequence[str],
     between: int,
     stamps: Stamps,
     placed: Callable[[int], tuple[str | None, str | None]],
     reading: Range,
+    before: int,
 ) -> Callable[[int], RecordAt]:
     """Places in `texts` joined with `between` bytes; `placed` gives a record's task and stream."""
-    before, inherited = reading.lines, reading.inherited
+    inherited = reading.inherited
     edges: list[Ints] = []  # made when first asked for: most batches have nothing in them
 
     def locate(offset: int) -> RecordAt:

@@ -1,0 +1,49 @@
+"""What finds leaks at this moment: patterns may be loaded anew, and what is registered grows and shrinks."""
+
+from collections.abc import Iterable, Sequence
+
+from detector.events import Identifier
+from detector.known import KnownIndex
+from detector.leaks import LeakFinder, Scanner
+from detector.scan import Match
+from detector.secrets import DeploymentKey
+
+
+class NoPatterns:
+    """A scanner without patterns: only registered credentials are found."""
+
+    def scan(self, data: bytes) -> list[Match]:  # noqa: ARG002 - the protocol's signature
+        """Nothing."""
+        return []
+
+
+class Finders:
+    """The finders in force. Each poll takes one and keeps it; what is swapped meanwhile is for the next.
+
+    `fallback` names leaks where there is no deployment key; every instance needs the same.
+    """
+
+    def __init__(
+        self, scanner: Scanner, keys: Sequence[DeploymentKey], fallback: DeploymentKey | None = None
+    ) -> None:
+        self.keys = tuple(keys)
+        self._fallback = fallback
+        self._scanner = scanner
+        self.known = KnownIndex((), self.keys)
+        self.finder: LeakFinder
+        self.known_finder: LeakFinder
+        self._build(self.known)
+
+    def reload(self, scanner: Scanner) -> None:
+        """Other patterns from now on."""
+        self._scanner = scanner
+        self._build(self.known)
+
+    def renew(self, identifiers: Iterable[Identifier]) -> None:
+        """Registered are these from now on, and no others."""
+        self._build(KnownIndex(identifiers, self.keys))
+
+    def _build(self, known: KnownIndex) -> None:
+        finder = LeakFinder(self._scanner, known, self.keys, self._fallback)
+        known_finder = LeakFinder(NoPatterns(), known, self.keys, self._fallback)
+        self.known, self.finder, self.known_finder = known, finder, known_finder

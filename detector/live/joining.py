@@ -1,0 +1,115 @@
+"""What a partition's text must wait for: the rest of a split line, the end of a key block.
+
+A record is scanned with what belongs to it however the polls fall: parts of a container runtime's line are joined, and
+text in which a `-----BEGIN` block stands open waits for the records after it. Both are bounded, in bytes and, by whoever
+calls `flush`, in time. What is held is not in any state: it is read again from the records before the committed offset.
+"""
+
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Any, Final
+
+import msgspec
+
+from detector.live.records import Contents, Piece, read_record
+from detector.live.segments import RUN, Segment, fast_segment, of_pieces
+
+CHANNELS: Final = 256  # of split lines that stand open at one time
+LONGEST: Final = 1 << 20  # bytes of a split line, then what there is of it is scanned
+_PARTS: Final = 512
+_OVERLAP: Final = 16 << 10  # of its two pieces, so that what stands across the cut is seen
+_KEY_BLOCK: Final = 16 << 10  # a secret over many lines is at most this long
+_BEGIN, _END = b"-----BEGIN ", b"-----END "
+
+
+class Hold:
+    """One partition's records on their way to the scanner."""
+
+    def __init__(self) -> None:
+        self._open: dict[str, list[Piece]] = {}
+        self._tail: list[Piece] = []
+
+    def __bool__(self) -> bool:
+        """Whether anything is held."""
+        return bool(self._open or self._tail)
+
+    @property
+    def oldest(self) -> int | None:
+        """The least offset of a record that is held."""
+        return min((parts[0].offset for parts in (self._tail, *self._open.values()) if parts), default=None)
+
+    def read(self, records: Sequence[Any], now: int, into: Contents) -> list[Segment]:
+        """The text of the records that waits for nothing, with what was held before; events go `into`.
+
+        `now` in ns is the wall clock.
+        """
+        segments = [of_pieces(self._tail)] if self._tail else []
+        self._tail = []
+        for first in range(0, len(records), RUN):
+            run = records[first : first + RUN]
+            segment = fast_segment(run, now, into, joining=bool(self._open))
+            if segment is not None:
+                segments.append(segment)
+                continue
+            for record in run:
+                read_record(record, now, into)
+            pieces, into.pieces = self._joined(into.pieces), []
+            if pieces:
+                segments.append(of_pieces(pieces))
+        return self._settled(segments)
+
+    def flush(self) -> list[Segment]:
+        """Everything held, as it stands."""
+        pieces = [*self._tail, *(_whole(parts) for parts in self._open.values())]
+        self._tail, self._open = [], {}
+        return [of_pieces(pieces)] if pieces else []
+
+    def _joined(self, pieces: Sequence[Piece]) -> list[Piece]:
+        """The pieces, split lines joined where their last part stands."""
+        whole: list[Piece] = []
+        for piece in pieces:
+            channel = piece.channel
+            if channel is None or (piece.ends and channel not in self._open):
+                whole.append(piece)
+                continue
+            parts = self._open.setdefault(channel, [])
+            parts.append(piece)
+            if piece.ends:
+                whole.append(_whole(self._open.pop(channel)))
+            elif len(parts) > _PARTS or sum(len(part.text) for part in parts) > LONGEST:
+                joined = _whole(parts)
+                whole.append(joined)
+                self._open[channel] = [msgspec.structs.replace(joined, text=joined.text[-_OVERLAP:])]
+            elif len(self._open) > CHANNELS:
+                whole.append(_whole(self._open.pop(next(iter(self._open)))))
+        return whole
+
+    def _settled(self, segments: list[Segment]) -> list[Segment]:
+        """The segments less the records from an open key block on, which are held."""
+        first, size = len(segments), 0
+        while first and size < _KEY_BLOCK:
+            first -= 1
+            size += len(segments[first].data) + 1
+        data = b"\n".join(segment.data[-_KEY_BLOCK:] for segment in segments[first:])
+        window = max(0, len(data) - _KEY_BLOCK)
+        begin = data.find(_BEGIN, max(window, data.rfind(_END, window)))
+        if begin < 0:
+            return segments
+        edges = accumulate(
+            (min(len(segment.data), _KEY_BLOCK) + 1 for segment in segments[first:]), initial=0
+        )
+        bases = list(edges)
+        last = next(number for number, base in enumerate(bases[1:]) if begin < base)
+        opened = segments[first + last]
+        index = opened.index(begin - bases[last] + max(len(opened.data) - _KEY_BLOCK, 0))
+        self._tail = opened.pieces(index)
+        for segment in segments[first + last + 1 :]:
+            self._tail += segment.pieces(0)
+        before = segments[: first + last]
+        return [*before, opened.until(index)] if index else before
+
+
+def _whole(parts: Sequence[Piece]) -> Piece:
+    """The parts joined, at the place of the first."""
+    text = parts[0].text if len(parts) == 1 else b"".join(part.text for part in parts)
+    return msgspec.structs.replace(parts[0], text=text)

@@ -1,0 +1,241 @@
+"""One Kafka record: the events in it, the text to scan, and what could not be read.
+
+What it is, its shape tells: a CloudEvent in structured or binary mode, a provider's event, a log record in JSON, a line
+of a container runtime, or text. A value of many lines or a JSON array holds many of these, and is one record all the same.
+"""
+
+from typing import Any, Final
+
+import msgspec
+
+from detector.adapters import canonical
+from detector.blocks import LONG_JSON
+from detector.containers import cri_parts, docker_record
+from detector.deadletters import BAD_TIME, FUTURE_TIME, TOO_LARGE, DeadLetter, bad
+from detector.errors import BadRecordError
+from detector.events import MAX_FUTURE, CanonicalEvent
+from detector.formats import CRI, DOCKER, TEXT
+from detector.shapes import CLOUDEVENTS, LogText, Read, read_object
+from detector.stamps import leading_stamp, log_time
+from detector.times import MILLISECOND
+
+BINARY_MODE: Final = "ce_specversion"  # the header by which the CloudEvents binding for Kafka tells it
+_LETTERS: Final = 16  # of one record
+_BRACE, _BRACKET = b"{", b"["
+_RAW: Final = msgspec.json.Decoder(msgspec.Raw)
+_ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
+_TIME_DETAIL: Final = "the record's time cannot be read; it was scanned with Kafka's timestamp"
+
+
+class Piece(msgspec.Struct, frozen=True, gc=False):
+    """Text of one record to scan. `time` in ns.
+
+    `channel` is None for a whole record; else this is a part of one, which goes on in the next piece of that channel
+    unless it `ends` here.
+    """
+
+    text: bytes
+    offset: int
+    time: int
+    task_id: str | None = None
+    stream: str | None = None
+    channel: str | None = None
+    ends: bool = True
+
+
+class Contents(msgspec.Struct):
+    """What records gave.
+
+    `events` come with the offset of their record, `formats` are records by format, `unknown` the events of a type that
+    is not ours, `latest` the latest time of an event or log record (ns).
+    """
+
+    events: list[tuple[int, CanonicalEvent]] = []
+    pieces: list[Piece] = []
+    letters: list[DeadLetter] = []
+    formats: dict[str, int] = {}
+    unknown: int = 0
+    latest: int | None = None
+
+    def saw(self, time: int | None) -> None:
+        """Takes note of a time."""
+        if time is not None and (self.latest is None or time > self.latest):
+            self.latest = time
+
+    def event(self, record: Any, event: CanonicalEvent) -> None:
+        """An event of that record."""
+        self.events.append((record.offset, event))
+        self.saw(event.time)
+
+    def count(self, name: str, records: int = 1) -> None:
+        """Adds to what was read."""
+        self.formats[name] = self.formats.get(name, 0) + records
+
+    def dead(self, record: Any, error: BadRecordError) -> None:
+        """That (part of) a record could not be read: once for each reason and field, and not without end."""
+        told = [letter for letter in self.letters[-_LETTERS:] if letter.offset == record.offset]
+        same = any((letter.reason, letter.field) == (error.reason, error.field) for letter in told)
+        if not same and len(told) < _LETTERS:
+            self.letters.append(dead_letter(record, error))
+
+
+def dead_letter(record: Any, error: BadRecordError) -> DeadLetter:
+    """The dead letter of a record: where it stood and why, nothing of what was in it."""
+    detail = _TIME_DETAIL if error.reason == BAD_TIME else error.detail
+    return DeadLetter(
+        record.topic, error.reason, detail, error.field, offset=record.offset, partition=record.partition
+    )
+
+
+def record_id(partition: int, offset: int) -> str:
+    """What names a record of a topic."""
+    return f"p{partition}@{offset}"
+
+
+def kafka_time(record: Any, now: int) -> int:
+    """The time that a record has which states none: Kafka's, if it has one that can be true. In ns."""
+    time = int(record.timestamp) * MILLISECOND
+    return time if 0 <= time <= now + MAX_FUTURE else now
+
+
+def binary_mode(record: Any) -> bool:
+    """Whether a record is a CloudEvent in binary mode."""
+    return any(name == BINARY_MODE for name, _ in record.headers)
+
+
+def read_record(record: Any, now: int, into: Contents) -> None:
+    """Adds what one record gives. `now` in ns is the wall clock; never raises, whatever is in the record."""
+    value = record.value
+    if value is None:
+        return  # a tombstone says nothing
+    if record.headers and binary_mode(record):
+        _binary(record, now, into)
+        return
+    reading = _Reading(record, now, into)
+    start = value.lstrip()[:1]
+    if start == _BRACE:
+        reading.objects(value)
+    elif start == _BRACKET:
+        reading.array(value)
+    elif start:
+        reading.text(value)
+
+
+def _binary(record: Any, now: int, into: Contents) -> None:
+    headers = {name: header for name, header in record.headers if header is not None}
+    into.count(CLOUDEVENTS)
+    try:
+        event = canonical.decode_binary(headers, record.value, now)
+    except BadRecordError as error:
+        into.dead(record, error)
+        return
+    if event is None:
+        into.unknown += 1
+    else:
+        into.event(record, event)
+
+
+class _Reading:
+    """The reading of one record."""
+
+    def __init__(self, record: Any, now: int, into: Contents) -> None:
+        self._record = record
+        self._now = now
+        self._into = into
+        self._time = kafka_time(record, now)
+        self._key = (record.key or b"").hex() if isinstance(record.key, bytes | None) else str(record.key)
+
+    def objects(self, value: bytes) -> None:
+        """One object, over as many lines as it likes, or one a line."""
+        stripped = value.strip()
+        if len(stripped) > LONG_JSON:
+            self._into.dead(self._record, bad(TOO_LARGE))
+            self._text(value)
+        elif b"\n" not in stripped or _decodes(stripped, _RAW) is not None:
+            self._object(stripped)
+        else:
+            for line in stripped.split(b"\n"):
+                if line.lstrip()[:1] == _BRACE:
+                    self._object(line.strip())
+                elif line.strip():
+                    self._text(line)
+
+    def array(self, value: bytes) -> None:
+        """Objects in an array; any other array is text."""
+        elements = None if len(value) > LONG_JSON else _decodes(value, _ARRAY)
+        if not elements or any(bytes(element)[:1] != _BRACE for element in elements):
+            self._text(value)
+            return
+        for index, element in enumerate(elements):
+            self._object(bytes(element), f"[{index}]")
+
+    def text(self, value: bytes) -> None:
+        """Lines of one record, or those of a container runtime."""
+        if leading_stamp(value) is None or cri_parts(value.split(b"\n", 1)[0]) is None:
+            self._text(value)
+            return
+        for line in value.split(b"\n"):
+            parts, time = cri_parts(line), leading_stamp(line)
+            if parts is not None and time is not None:
+                stream, ends, text = parts
+                self._part(CRI, text, self._own_time(time, None), stream, ends=ends)
+            elif line.strip():
+                self._text(line)
+
+    def _text(self, text: bytes) -> None:
+        self._into.count(TEXT)
+        self._add(LogText(text, self._own_time(leading_stamp(text), None)))
+
+    def _object(self, line: bytes, path: str = "") -> None:
+        docker = docker_record(line)
+        if docker is not None and docker.stream is not None:
+            text = docker.log.encode("utf-8", "replace")
+            time = self._docker_time(docker.time)
+            self._part(DOCKER, text.removesuffix(b"\n"), time, docker.stream, ends=text.endswith(b"\n"))
+            return
+        for read in read_object(line, self._now):
+            self._give(read, path)
+
+    def _give(self, read: Read, path: str) -> None:
+        into = self._into
+        into.count(read.format)
+        into.unknown += read.unknown
+        for event in read.events:
+            into.event(self._record, event)
+        error = read.error
+        if error is not None:
+            field = ".".join(part for part in (path, error.field) if part) or None
+            into.dead(self._record, BadRecordError(error.reason, error.detail, field))
+        if read.log is not None:
+            self._add(read.log)
+
+    def _docker_time(self, value: str | None) -> int | None:
+        time = None if value is None else log_time(value)
+        if value is not None and time is None:
+            self._into.dead(self._record, bad(BAD_TIME, "time"))
+        return self._own_time(time, "time")
+
+    def _own_time(self, time: int | None, field: str | None) -> int | None:
+        if time is None or time <= self._now + MAX_FUTURE:
+            return time
+        self._into.dead(self._record, bad(FUTURE_TIME, field))
+        return None
+
+    def _part(self, name: str, text: bytes, time: int | None, stream: str, *, ends: bool) -> None:
+        self._into.count(name)
+        self._add(LogText(text, time, stream=stream), f"{self._key}/{stream}", ends=ends)
+
+    def _add(self, log: LogText, channel: str | None = None, *, ends: bool = True) -> None:
+        time = self._time if log.time is None else log.time
+        self._into.saw(log.time)
+        self._into.pieces.append(
+            Piece(log.text, self._record.offset, time, log.task_id, log.stream, channel, ends)
+        )
+
+
+def _decodes(value: bytes, decoder: "msgspec.json.Decoder[Any]") -> Any:
+    """What the value is, None if it is no JSON of that kind."""
+    try:
+        return decoder.decode(value)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None

@@ -1,0 +1,161 @@
+"""Follows the registry topic: every instance of the scan stage knows every credential.
+
+Every partition is read from its start, without a group, as committed; `caught_up` once the ends are reached that stood
+there at the start. What is found missing later (a use or leak that overtook its credential's record) waits at its names
+in the judge stage, so being behind costs a detour and no mistake.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from detector.errors import RetryError, StopError
+from detector.events import CredentialIssued, Identifier
+from detector.kafka_clients import KafkaSettings, reaction
+from detector.live.finders import Finders
+from detector.live.routing import Registry, decode
+
+_POLL: Final = 5000  # records taken at once
+_POLL_MS: Final = 500
+_DISCOVERY_SECONDS: Final = 30.0
+_PAUSE_SECONDS: Final = 1.0
+_GONE: Final = 1000  # removals after which, if they are a quarter of all, the index is built anew
+
+_KEY: Final = msgspec.json.Decoder(tuple[str, str, str, str])
+
+
+class RegistryFeed:
+    """What is registered, in `registry` by name and in `finders` by fingerprint.
+
+    `problem` is what keeps it from reading, None while it does; `observe` is told of each.
+    """
+
+    def __init__(
+        self,
+        topic: str,
+        finders: Finders,
+        clients: KafkaSettings,
+        observe: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self.registry = Registry()
+        self.caught_up = asyncio.Event()
+        self.problem: str | None = None
+        self.unreadable = 0
+        self._topic = topic
+        self._finders = finders
+        self._clients = clients
+        self._observe = observe
+        self._positions: dict[int, int] = {}
+        self._ends: dict[int, int] | None = None
+        self._gone = 0
+        self._changing = asyncio.Lock()
+
+    async def run(self) -> None:
+        """Follows until cancelled; trouble with the broker is waited out.
+
+        Raises:
+            StopError: Kafka does not let us read the topic.
+        """
+        while True:
+            try:
+                await self._follow()
+            except Exception as error:
+                told = reaction(error, "reading the registry")
+                if isinstance(told, StopError):
+                    raise told from error
+                self.problem = str(told)
+                self._observe(self.problem)
+            await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def register(self, issues: Sequence[CredentialIssued]) -> None:
+        """Makes issues known at once, which the topic will tell of too."""
+        async with self._changing:
+            await self._add(issues)
+
+    async def apply(self, records: Iterable[Any]) -> None:
+        """Takes in records of the topic, in the order of each partition."""
+        async with self._changing:
+            issues: list[CredentialIssued] = []
+            for record in records:
+                try:
+                    kind, credential_id, source, event_id = _KEY.decode(record.key or b"")
+                    payload = None if record.value is None else decode(record.value)
+                except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+                    self.unreadable += 1
+                    continue
+                if kind != "cred":
+                    continue
+                if isinstance(payload, CredentialIssued):
+                    issues.append(payload)
+                elif payload is None:
+                    await self._add(issues)
+                    issues = []
+                    self.registry.remove(credential_id, source, event_id)
+                    self._gone += 1
+            await self._add(issues)
+            if self._gone > max(_GONE, len(self.registry) // 4):
+                self._gone = 0
+                identifiers = [each for issue in self.registry.issues() for each in issue.identifiers]
+                await asyncio.to_thread(self._finders.renew, identifiers)
+
+    async def _add(self, issues: Sequence[CredentialIssued]) -> None:
+        known = self._finders.known
+        fresh: dict[Identifier, None] = {}
+        for issue in issues:
+            self.registry.add(issue)
+            fresh.update((each, None) for each in issue.identifiers if not known.registered(each))
+        if fresh:
+            await asyncio.to_thread(known.add, tuple(fresh))
+
+    async def _follow(self) -> None:
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self._clients.bootstrap,
+            client_id=self._clients.client_id,
+            request_timeout_ms=int(self._clients.request_seconds * 1000),
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            **self._clients.security,
+        )
+        await consumer.start()
+        try:
+            while True:
+                await self._assign(consumer)
+                end = time.monotonic() + _DISCOVERY_SECONDS
+                while time.monotonic() < end:
+                    await self._poll(consumer)
+        finally:
+            await consumer.stop()
+
+    async def _assign(self, consumer: Any) -> None:
+        """Takes all partitions there are by now, each from where it was read to."""
+        await consumer.topics()
+        numbers = consumer.partitions_for_topic(self._topic)
+        if not numbers:
+            raise RetryError(f"there is no topic {self._topic} yet")
+        if {each.partition for each in consumer.assignment()} == numbers:
+            return
+        sources = [TopicPartition(self._topic, number) for number in sorted(numbers)]
+        consumer.assign(sources)
+        first = await consumer.beginning_offsets(sources)
+        for source in sources:
+            consumer.seek(source, max(self._positions.get(source.partition, 0), first[source]))
+        if self._ends is None:
+            self._ends = {
+                source.partition: end for source, end in (await consumer.end_offsets(sources)).items()
+            }
+        self.problem = None
+
+    async def _poll(self, consumer: Any) -> None:
+        got = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_POLL)
+        await self.apply(record for records in got.values() for record in records)
+        for source in consumer.assignment():
+            self._positions[source.partition] = await consumer.position(source)
+        if not self.caught_up.is_set() and self._ends is not None:
+            reached = (self._positions.get(number, 0) >= end for number, end in self._ends.items())
+            if all(reached):
+                self.caught_up.set()

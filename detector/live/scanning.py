@@ -1,0 +1,239 @@
+"""The scan stage's handler: what input records say goes to the aggregates it concerns.
+
+records ─▶ events ──────────────────────────────▶ routes ─▶ work, registry
+       └─▶ log text ─▶ one batch a poll ─▶ leaks ─┘      └▶ dead letters
+
+Decoding and scanning run in a thread: Hyperscan and the compiled kernels let go of the interpreter. Routing needs the
+registry and runs on the event loop.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from concurrent.futures import Executor
+from typing import Any, Final
+
+import msgspec
+
+from detector.deadletters import DeadLetter
+from detector.events import AnyEvent, CanonicalEvent, CredentialIssued, Leak
+from detector.handlers import Output, Partition, Refusal
+from detector.leaks import LeakFinder
+from detector.live.dead_letter_records import dead_letter_output, origin, refusal_letter
+from detector.live.finders import Finders
+from detector.live.joining import Hold
+from detector.live.records import Contents
+from detector.live.registry_feed import RegistryFeed
+from detector.live.routing import Mark, encode, registry_key, route, without_terms
+from detector.live.segments import Segment, batch_of
+from detector.live.veil import veiled
+from detector.times import SECOND
+
+HELD: Final = 5 * SECOND  # without more records, text waits no longer
+_LARGE: Final = 64 << 10  # outputs above it carry their origin
+
+Before = Callable[[Partition, int], Awaitable[Sequence[Any]]]
+
+
+class ScanTopics(msgspec.Struct, frozen=True):
+    """Where the scan stage writes. `work_partitions` are told how far each input partition has got."""
+
+    work: str
+    work_partitions: int
+    registry: str
+    dead_letters: str
+
+
+class Scanned(msgspec.Struct, frozen=True):
+    """One poll, for metrics. `seconds` are of decoding and scanning together."""
+
+    partition: Partition
+    records: int
+    size: int
+    formats: dict[str, int]
+    events: tuple[type[CanonicalEvent], ...]
+    unknown: int
+    leaks: int
+    dead: tuple[str, ...]
+    seconds: float
+
+
+class _Held:
+    """What is known of one partition between polls."""
+
+    def __init__(self) -> None:
+        self.hold = Hold()
+        self.since = 0
+        self.fresh = True
+        self.latest: int | None = None
+        self.marked: int | None = None
+        self.issues: list[CredentialIssued] = []
+
+
+class _Found(msgspec.Struct):
+    contents: Contents
+    leaks: list[Leak]
+
+
+async def _nothing_before(_partition: Partition, _offset: int) -> Sequence[Any]:
+    return ()
+
+
+def find_leaks(finder: LeakFinder, topic: str, partition: int, segments: Sequence[Segment]) -> list[Leak]:
+    """The leaks in the text of one partition, each once for each record."""
+    if not segments:
+        return []
+    found: dict[tuple[str, str, str | None], Leak] = {}
+    for leak in finder.find(batch_of(topic, partition, segments)):
+        found.setdefault((leak.id, leak.fingerprint, leak.pattern), leak)
+    return list(found.values())
+
+
+class ScanHandler:
+    """Implements `detector.handlers.Handler`.
+
+    `before` gives the records shortly before an offset: what was held when the partition moved is read again from
+    them. `delay` is the policy's watermark delay (ns). `clock` gives ns.
+    """
+
+    def __init__(  # noqa: PLR0913 - what it works with, each by its name
+        self,
+        topics: ScanTopics,
+        finders: Finders,
+        feed: RegistryFeed,
+        threads: Executor,
+        *,
+        delay: int = 10 * SECOND,
+        before: Before = _nothing_before,
+        clock: Callable[[], int] = time.time_ns,
+        observe: Callable[[Scanned], None] = lambda _: None,
+    ) -> None:
+        self._topics = topics
+        self._finders = finders
+        self._feed = feed
+        self._threads = threads
+        self._delay = delay
+        self._before = before
+        self._clock = clock
+        self._observe = observe
+        self._keys = tuple(key.material for key in finders.keys)
+        self._partitions: dict[Partition, _Held] = {}
+
+    async def assigned(self, partition: Partition) -> None:
+        """Waits for the registry as it stood at the start: no record is judged before."""
+        await self._feed.caught_up.wait()
+        self._partitions[partition] = _Held()
+
+    async def process(self, partition: Partition, records: Sequence[Any]) -> list[Output]:
+        """Reads, scans and routes one poll."""
+        held = self._partitions.setdefault(partition, _Held())
+        if held.fresh:
+            held.fresh = False
+            for record in await self._before(partition, records[0].offset):
+                held.hold.read([record], self._clock(), Contents())
+        began = time.monotonic()
+        finder, now = self._finders.finder, self._clock()
+        loop = asyncio.get_running_loop()
+        waited = bool(held.hold)
+        found = await loop.run_in_executor(
+            self._threads, _read_and_find, finder, partition, records, held.hold, now
+        )
+        if not (waited and held.hold):
+            held.since = now
+        seconds = time.monotonic() - began
+        outputs = self._outputs(held, found.contents.events, found.leaks, found.contents.letters)
+        latest = found.contents.latest
+        if latest is not None and (held.latest is None or latest > held.latest):
+            held.latest = latest
+        self._observe(_scanned(partition, records, found, seconds))
+        return outputs
+
+    async def tick(self, partition: Partition, now: int) -> list[Output]:
+        """Scans text that has waited long enough, and tells every partition of work how far this one has got."""
+        held = self._partitions.setdefault(partition, _Held())
+        outputs: list[Output] = []
+        if held.hold and now - held.since >= HELD:
+            segments, finder = held.hold.flush(), self._finders.finder
+            leaks = await asyncio.get_running_loop().run_in_executor(
+                self._threads, find_leaks, finder, partition.topic, partition.number, segments
+            )
+            outputs += self._outputs(held, (), leaks, ())
+        if held.latest is not None and held.latest != held.marked:
+            held.marked = held.latest
+            source = f"{partition.topic}-{partition.number}"
+            value = encode(Mark(source, held.latest - self._delay))
+            outputs += [
+                Output(self._topics.work, f"m:{source}".encode(), value, partition=number)
+                for number in range(self._topics.work_partitions)
+            ]
+        return outputs
+
+    async def committed(self, partition: Partition, offset: int | None) -> None:  # noqa: ARG002 - the protocol's
+        """What was issued is known here at once, elsewhere by the registry topic."""
+        held = self._partitions.get(partition)
+        if held is not None and held.issues:
+            issues, held.issues = held.issues, []
+            await self._feed.register(issues)
+
+    async def refused(self, partition: Partition, refusal: Refusal) -> list[Output]:
+        """A dead letter."""
+        return [dead_letter_output(self._topics.dead_letters, refusal_letter(partition, refusal))]
+
+    async def revoked(self, partition: Partition) -> None:
+        """Forgets what was held and not committed."""
+        self._partitions.pop(partition, None)
+
+    def _outputs(
+        self,
+        held: _Held,
+        events: Iterable[tuple[int, CanonicalEvent]],
+        leaks: Iterable[Leak],
+        letters: Iterable[DeadLetter],
+    ) -> list[Output]:
+        outputs: list[Output] = []
+        for offset, event in events:
+            if isinstance(event, CredentialIssued):
+                held.issues.append(event)
+                known = encode(veiled(without_terms(event), self._keys))
+                outputs.append(Output(self._topics.registry, registry_key(event), known))
+            outputs += self._routed(event, offset)
+        for leak in leaks:
+            outputs += self._routed(leak, leak.offset)
+        outputs += [dead_letter_output(self._topics.dead_letters, letter) for letter in letters]
+        return outputs
+
+    def _routed(self, event: AnyEvent, offset: int | None) -> list[Output]:
+        return work_outputs(self._topics.work, veiled(event, self._keys), offset, self._feed)
+
+
+def work_outputs(topic: str, event: AnyEvent, offset: int | None, feed: RegistryFeed) -> list[Output]:
+    """An event, or a leak, for each aggregate that it concerns. What it holds may travel (see `veil`)."""
+    outputs: list[Output] = []
+    for key, payload in route(event, feed.registry):
+        value = encode(payload)
+        headers = origin(offset) if offset is not None and len(value) > _LARGE else ()
+        outputs.append(Output(topic, key.encode(), value, headers))
+    return outputs
+
+
+def _read_and_find(
+    finder: LeakFinder, partition: Partition, records: Sequence[Any], hold: Hold, now: int
+) -> _Found:
+    contents = Contents()
+    segments = hold.read(records, now, contents)
+    return _Found(contents, find_leaks(finder, partition.topic, partition.number, segments))
+
+
+def _scanned(partition: Partition, records: Sequence[Any], found: _Found, seconds: float) -> Scanned:
+    contents = found.contents
+    return Scanned(
+        partition,
+        len(records),
+        sum(len(record.value) for record in records if record.value is not None),
+        contents.formats,
+        tuple(type(event) for _, event in contents.events),
+        contents.unknown,
+        len(found.leaks),
+        tuple(letter.reason for letter in contents.letters),
+        seconds,
+    )
