@@ -21,7 +21,7 @@ from detector.events import (
 )
 from detector.ledger import Ledger
 from detector.live.routing import Claim, Follow, Payload, Routed, Sent, TaskTold, task_key
-from detector.live.verdicts import Verdicts, judge_secret, judge_task, own_issues
+from detector.live.verdicts import BEGINNING, Verdicts, judge_secret, judge_task, own_issues
 from detector.policy import Policy
 
 _Movable: TypeAlias = CredentialUsed | CredentialRenewed | CredentialRevoked | Leak
@@ -58,9 +58,9 @@ class TaskAggregate:
         self.dropped: list[Payload] = []
         self._task_id = task_id
         self._key = task_key(task_id)
-        self._retention = policy.retention
         self._ledger = Ledger(policy)
         self._followers: set[str] = set()
+        self._asked = BEGINNING  # the latest time of what asked
         self._answered: set[str] = set()
         self._waiting: defaultdict[str, list[CredentialUsed]] = defaultdict(list)  # by the task asked
         self._forwarded: set[AnyEvent] = set()
@@ -75,8 +75,10 @@ class TaskAggregate:
             if (told := self._told()) != before:
                 self.sends += [(key, told) for key in sorted(self._followers)]
         elif isinstance(payload, Follow):
-            self._followers.add(payload.key)
-            self.sends.append((payload.key, self._told()))
+            self._asked = max(self._asked, payload.time)
+            if payload.key not in self._followers:
+                self._followers.add(payload.key)
+                self.sends.append((payload.key, self._told()))
         elif isinstance(payload, TaskTold):
             self._learn(payload)
         elif isinstance(payload, Claim):
@@ -92,7 +94,7 @@ class TaskAggregate:
                 if event not in self._forwarded:
                     self._forwarded.add(event)
                     self.sends.append((task_key(account.task.task_id), event))
-        return judge_task(self._ledger, self._task_id, watermark, sent, self._retention)
+        return judge_task(self._ledger, self._task_id, watermark, sent, asked=self._asked)
 
     def disowned(self) -> dict[str, str]:
         """As `Aggregate`."""
@@ -115,7 +117,7 @@ class TaskAggregate:
             self._ledger.apply(use)
             return
         if asked not in self._waiting:
-            self.sends.append((task_key(asked), Follow(self._key)))
+            self.sends.append((task_key(asked), Follow(self._key, use.time)))
         self._waiting[asked].append(use)
 
     def _unanswered(self, task_id: str) -> str | None:
@@ -137,7 +139,7 @@ class TaskAggregate:
             self._ledger.apply(told.start)
         waiting = self._waiting.pop(told.task_id, [])
         if not waiting and (above := self._unanswered(told.task_id)) is not None:  # it has another parent now
-            self.sends.append((task_key(above), Follow(self._key)))
+            self.sends.append((task_key(above), Follow(self._key, told.start.time if told.start else 0)))
         for use in waiting:
             self._use(use, told.task_id)
 
@@ -149,7 +151,6 @@ class SecretAggregate:
         self.sends: list[Routed] = []
         self.dropped: list[Payload] = []
         self._key = key
-        self._retention = policy.retention
         self._ledger = Ledger(policy)
         self._forwarded: set[tuple[str, Leak]] = set()
         self._asked: set[str] = set()
@@ -174,11 +175,11 @@ class SecretAggregate:
                 if where not in self._forwarded:
                     self._forwarded.add(where)
                     self.sends.append(where)
-        verdicts = judge_secret(self._ledger, watermark, self._retention)
+        verdicts = judge_secret(self._ledger, watermark)
         for finding in verdicts.findings.values():
             if finding.task is not None and finding.task.task_id not in self._asked:
                 self._asked.add(finding.task.task_id)
-                self.sends.append((task_key(finding.task.task_id), Follow(self._key)))
+                self.sends.append((task_key(finding.task.task_id), Follow(self._key, finding.first_seen)))
         return verdicts
 
     def disowned(self) -> dict[str, str]:

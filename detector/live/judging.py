@@ -10,13 +10,14 @@ import msgspec
 
 from detector.deadletters import UNREADABLE, DeadLetter
 from detector.errors import RetryError
+from detector.events import Event
 from detector.handlers import Output, Partition, Refusal
 from detector.live.changelog import Change, Changelog
 from detector.live.holding import Holding, Outcome, key_of
 from detector.live.names import NameAggregate
 from detector.live.press import Press
 from detector.live.restoring import Restored, restore
-from detector.live.routing import Handover, Mark, Payload, decode, encode
+from detector.live.routing import Mark, Payload, decode, encode
 from detector.live.store import META, WATERMARK, Position, Store, entry_key
 from detector.live.verdicts import BEGINNING
 from detector.live.watermark import Watermark
@@ -291,4 +292,4 @@ def _before(work: _Work) -> int:
 
 def _time_of(payload: Payload) -> int | None:
     """The time of an event, None of what the stages only tell each other."""
-    return None if isinstance(payload, Handover) else getattr(payload, "time", None)
+    return payload.time if isinstance(payload, Event) else None

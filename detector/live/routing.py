@@ -38,9 +38,13 @@ class Claim(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="claim")
 
 
 class Follow(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="follow"):
-    """Asks a task to tell the aggregate `key` what is known of its start and end, now and later."""
+    """Asks a task to tell the aggregate `key` what is known of its start and end, now and later.
+
+    `time` is that of the event which asks: a task that nobody else speaks of is remembered for so long after.
+    """
 
     key: str
+    time: int
 
 
 class TaskTold(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="told"):

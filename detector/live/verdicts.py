@@ -54,10 +54,8 @@ def own_accounts(ledger: Ledger, task_id: str) -> list[Account]:
     return [account for account in ledger.accounts() if account.task.task_id == task_id]
 
 
-def judge_task(
-    ledger: Ledger, task_id: str, watermark: int, sent: Iterable[Sent], retention: int
-) -> Verdicts:
-    """All about a task and its credentials."""
+def judge_task(ledger: Ledger, task_id: str, watermark: int, sent: Iterable[Sent], *, asked: int) -> Verdicts:
+    """All about a task and its credentials; `asked` is the latest time of an event that asked others about it."""
     verdicts = Verdicts({}, [], None, None)
     holds = Holds(watermark)
     dues = [NEVER]
@@ -88,30 +86,34 @@ def judge_task(
         if overdue is not None:
             verdicts.findings[overdue.uid] = overdue
         dues.append(ledger.overdue_at(task))
-    over = _over(ledger, task, own)
+    over = _over(ledger, task, own, asked)
+    retention = ledger.policy.retention
     verdicts.over = None if over == NEVER else over + retention
     dues.append(over + retention)
     verdicts.due = _next([*dues, holds.next], watermark)
     return verdicts
 
 
-def judge_secret(ledger: Ledger, watermark: int, retention: int) -> Verdicts:
+def judge_secret(ledger: Ledger, watermark: int) -> Verdicts:
     """What is said of a leaked secret: one finding, as long as no credential claims it."""
     found = [each for each in ledger.findings(watermark) if each.rule == LEAKED_SECRET]
-    over = (watermark if ledger.latest is None else ledger.latest) + retention
+    over = (watermark if ledger.latest is None else ledger.latest) + ledger.policy.retention
     return Verdicts({each.uid: each for each in found}, [], _next([over], watermark), over)
 
 
 def unconfirmed_finding(
     account: Account, sent: Iterable[Sent], policy: Policy, watermark: int
 ) -> Finding | None:
-    """Commands of which, `confirm` later, nothing was seen: neither a revocation nor the expiry."""
+    """Commands of which, `confirm` later, nothing was seen: neither a revocation nor the expiry.
+
+    As with all that is judged later, that later time is the evidence's.
+    """
     rule = account.policy.rules[REVOCATION_UNCONFIRMED]
     if not rule.enabled:
         return None
     terms = account.outline()
     times = sorted(
-        each.time
+        at
         for each in sent
         if (at := each.time + policy.confirm) <= watermark
         and at < account.revoked
@@ -150,9 +152,9 @@ def _escalation(account: Account, finding: Finding, holds: Holds) -> Iterator[Co
         )
 
 
-def _over(ledger: Ledger, task: Task | None, own: list[Account]) -> int:
+def _over(ledger: Ledger, task: Task | None, own: list[Account], asked: int) -> int:
     """When the last of it was over: T ended and each C revoked or expired; NEVER while one may go on."""
-    latest = 0 if ledger.latest is None else ledger.latest
+    latest = asked if ledger.latest is None else max(ledger.latest, asked)
     started = task is not None and (task.start is not None or task.end is not None)
     if not started and not own:
         return latest

@@ -1,0 +1,409 @@
+"""What the judge stage does as time goes by: commands confirmed or not, what waits, what is forgotten."""
+
+import shutil
+from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from detector.events import (
+    AnyEvent,
+    CredentialIssued,
+    CredentialRevoked,
+    CredentialUsed,
+    Identifier,
+    Leak,
+    TaskEnded,
+    TaskStarted,
+)
+from detector.handlers import Output
+from detector.live.changelog import Change
+from detector.live.judging import Judged
+from detector.live.restoring import Restored
+from detector.live.routing import Mark, Registry, registry_key, route
+from detector.live.store import Store, digest_of, entry_key, meta_value
+from detector.live.watermark import Watermark
+from detector.policy import Policy
+from detector.times import DAY, HOUR, MINUTE, SECOND
+from tests.live_history import TOPICS, World, run
+
+T0 = 1_793_491_200 * SECOND
+HMAC = Identifier("hmac-sha256", "ab" * 32)
+POLICY = Policy()
+
+
+class Story:
+    """One world with events in order; `rules` are those that stand."""
+
+    def __init__(self, policy: Policy = POLICY, **settings: int) -> None:
+        self.world = World(policy, T0, **settings)
+        self.registry = Registry()
+        self.policy = policy
+
+    async def tell(self, *events: AnyEvent) -> None:
+        for event in events:
+            for key, payload in route(event, self.registry):
+                self.world.send(key, payload)
+            if isinstance(event, CredentialIssued):
+                self.registry.add(event)
+        await self.world.drain()
+
+    async def until(self, time: int) -> None:
+        """The watermark comes to `time` because nothing is heard any more."""
+        await self.world.settle(time, self.policy)
+
+    @property
+    def rules(self) -> list[str]:
+        standing = self.world.standing().values()
+        return sorted(record["finding_info"]["analytic"]["uid"] for record in standing)
+
+    @property
+    def commands(self) -> list[tuple[bool, tuple[str, ...]]]:
+        return [
+            (command["data"]["escalated"], tuple(command["data"]["reasons"]))
+            for command in self.world.commands
+        ]
+
+
+def told(story: Callable[[Story], Awaitable[None]], policy: Policy = POLICY, **settings: int) -> None:
+    async def all_of_it() -> None:
+        one = Story(policy, **settings)
+        try:
+            await one.world.open()
+            await story(one)
+            await one.world.close()
+        finally:
+            one.world.remove()
+
+    run(all_of_it())
+
+
+def start(
+    task: str = "t1", parent: str | None = None, at: int = T0, deadline: int | None = None
+) -> TaskStarted:
+    return TaskStarted(
+        time=at, source="ci", id=f"s{task}", task_id=task, parent_task_id=parent, deadline=deadline
+    )
+
+
+def end(task: str = "t1", at: int = T0 + MINUTE) -> TaskEnded:
+    return TaskEnded(time=at, source="ci", id=f"e{task}", task_id=task)
+
+
+def issue(
+    credential: str = "c1", task: str = "t1", at: int = T0, expires: int | None = T0 + HOUR
+) -> CredentialIssued:
+    return CredentialIssued(
+        time=at,
+        source="vault",
+        id=f"i{credential}{task}",
+        credential_id=credential,
+        task_id=task,
+        identifiers=(HMAC,),
+        expires_at=expires,
+    )
+
+
+def use(at: int, task: str | None = None, credential: str | None = "c1", number: int = 0) -> CredentialUsed:
+    return CredentialUsed(
+        time=at, source="audit", id=f"u{at}{task}{number}", credential_id=credential, task_id=task
+    )
+
+
+def revoke(at: int, credential: str = "c1") -> CredentialRevoked:
+    return CredentialRevoked(time=at, source="vault", id=f"r{credential}", credential_id=credential)
+
+
+def leak(at: int, pattern: str | None = "a-token", task: str | None = None) -> Leak:
+    return Leak(
+        time=at,
+        source="logs",
+        id="p0@7",
+        identifiers=(HMAC,),
+        fingerprint=HMAC.value,
+        pattern=pattern,
+        severity=5,
+        excerpt="‹a-token:40›",
+        task_id=task,
+    )
+
+
+def test_a_command_that_nothing_confirms_is_escalated_once() -> None:
+    async def story(one: Story) -> None:
+        await one.tell(start(), issue(expires=T0 + DAY), leak(T0 + SECOND))
+        assert one.commands == [(False, ("leaked-credential",))]
+        await one.until(T0 + SECOND + POLICY.confirm - 1)
+        assert one.rules == ["leaked-credential"]
+        await one.until(T0 + SECOND + POLICY.confirm)
+        assert one.rules == ["leaked-credential", "revocation-unconfirmed"]
+        assert one.commands[1:] == [(True, ("revocation-unconfirmed",))]
+        await one.until(T0 + HOUR)
+        assert len(one.commands) == 2
+        (record,) = [
+            record
+            for record in one.world.standing().values()
+            if record["finding_info"]["analytic"]["uid"] == "revocation-unconfirmed"
+        ]
+        assert record["count"] == 2  # neither the plain nor the escalated one
+
+    told(story)
+
+
+@pytest.mark.parametrize("ends", [revoke(T0 + 2 * SECOND), None])
+def test_a_revocation_or_the_expiry_confirms_a_command(ends: CredentialRevoked | None) -> None:
+    async def story(one: Story) -> None:
+        await one.tell(start(), issue(expires=T0 + MINUTE if ends is None else T0 + DAY), leak(T0 + SECOND))
+        if ends is not None:
+            await one.tell(ends)
+        await one.until(T0 + HOUR)
+        assert one.rules == ["leaked-credential"]
+        assert one.commands == [(False, ("leaked-credential",))]
+
+    told(story)
+
+
+def test_a_late_revocation_undoes_what_was_unconfirmed() -> None:
+    async def story(one: Story) -> None:
+        await one.tell(start(), issue(expires=T0 + DAY), leak(T0 + SECOND))
+        await one.until(T0 + 10 * MINUTE)
+        assert "revocation-unconfirmed" in one.rules
+        await one.tell(revoke(T0 + MINUTE))
+        assert one.rules == ["leaked-credential"]
+
+    told(story)
+
+
+def test_a_command_waits_for_what_would_undo_it() -> None:
+    rules = {name: msgspec.structs.replace(rule, hold=MINUTE) for name, rule in POLICY.rules.items()}
+    policy = msgspec.structs.replace(POLICY, rules=rules)
+
+    async def story(one: Story) -> None:
+        await one.tell(start(), issue(), use(T0 + 10 * SECOND, task="t2"))
+        assert one.rules == ["use-by-other-workload"]
+        await one.until(T0 + 10 * SECOND + MINUTE - 1)
+        assert one.commands == []
+        await one.tell(start("t2", parent="t1"))
+        await one.until(T0 + 10 * SECOND + MINUTE)
+        assert (one.rules, one.commands) == ([], [])
+
+    told(story, policy)
+
+
+def test_a_grandchild_that_uses_its_own_tree_is_never_suspected() -> None:
+    async def story(one: Story) -> None:
+        await one.tell(start(), start("t2", parent="t1"), start("t3", parent="t2"), issue())
+        await one.tell(use(T0 + SECOND, task="t3"), use(T0 + SECOND, task="t2"))
+        assert one.world.findings == []
+        assert one.world.commands == []
+        await one.tell(use(T0 + SECOND, task="t4"), use(T0 + 2 * SECOND, task="t3"))
+        assert one.rules == ["use-by-other-workload"]
+
+    told(story)
+
+
+def test_what_nobody_claims_waits_for_the_lateness_and_is_counted() -> None:
+    async def story(one: Story) -> None:
+        await one.tell(use(T0), use(T0, number=1), end("t9", at=T0 + MINUTE))
+        await one.until(T0 + POLICY.lateness + POLICY.lateness)
+        counted = [fact.expired for fact in one.world.facts if isinstance(fact, Judged) and fact.expired]
+        assert counted == [{"audit": 2}]
+        await one.tell(use(T0 + 2 * SECOND, number=2))  # later than that: not even parked
+        await one.tell(issue(), end(at=T0 - HOUR))
+        assert "use-after-termination" not in one.rules
+
+    told(story)
+
+
+def test_what_comes_too_late_is_counted_and_judged_against_what_is_known() -> None:
+    async def story(one: Story) -> None:
+        await one.tell(start(), issue(), end())
+        await one.until(T0 + 6 * HOUR)
+        await one.tell(use(T0 + 2 * MINUTE))
+        assert "use-after-termination" in one.rules
+        assert sum(fact.late for fact in one.world.facts if isinstance(fact, Judged)) == 1
+
+    told(story)
+
+
+def test_a_leaked_secret_is_closed_when_a_credential_claims_it_even_days_later() -> None:
+    async def story(one: Story) -> None:
+        await one.tell(leak(T0))
+        assert one.rules == ["leaked-secret"]
+        await one.until(T0 + 5 * HOUR)
+        await one.tell(start(at=T0 + 5 * HOUR), issue(at=T0 + 5 * HOUR, expires=T0 + 6 * HOUR))
+        assert one.rules == ["leaked-credential"]
+
+    told(story)
+
+
+def test_when_all_is_over_everything_is_forgotten_but_what_was_told() -> None:
+    async def story(one: Story) -> None:
+        await one.tell(start(deadline=T0 + HOUR), issue(), use(T0 + SECOND, task="t7"), leak(T0), end())
+        await one.tell(revoke(T0 + 2 * MINUTE))
+        before = one.rules
+        assert before
+        await one.until(T0 + 2 * MINUTE + POLICY.retention - SECOND)
+        assert one.world.forgotten == []
+        await one.until(T0 + 3 * POLICY.retention)
+        assert one.rules == before
+        assert one.world.forgotten == [registry_key(issue())]
+        one.world.logs.compact()
+        left = [change for rows in one.world.logs.topics for _, change in rows if change[1] is not None]
+        assert {key for key, _ in left} <= {b"w"}
+
+    told(story)
+
+
+@pytest.mark.parametrize("lives", ["task", "credential"])
+def test_while_a_task_or_a_credential_goes_on_nothing_is_forgotten(lives: str) -> None:
+    async def story(one: Story) -> None:
+        await one.tell(start(), issue(expires=None))
+        await one.tell(end() if lives == "credential" else revoke(T0 + MINUTE))
+        await one.until(T0 + 20 * POLICY.retention)
+        assert one.world.forgotten == []
+        at = T0 + 20 * POLICY.retention
+        await one.tell(use(at))
+        expected = "use-after-termination" if lives == "credential" else "use-after-revocation"
+        assert expected in one.rules
+
+    told(story)
+
+
+@pytest.mark.parametrize(
+    ("store", "reason"), [("kept", None), ("lost", "none there"), ("torn", "unreadable: Exception")]
+)
+def test_a_partition_comes_back_with_its_store_or_without(store: str, reason: str | None) -> None:
+    async def story(one: Story) -> None:
+        await one.tell(start(), issue())
+        one.world.clock += 10 * SECOND  # the position is saved now and then
+        await one.tell(start("t2"))
+        one.world.facts.clear()
+        await one.world.restart(store=store)
+        (fact,) = one.world.facts
+        assert isinstance(fact, Restored)
+        assert fact.reason == reason
+        assert (fact.changes > 0) == (store != "kept")
+        await one.tell(use(T0 + 2 * HOUR))
+        assert one.rules == ["use-outside-window"]
+
+    told(story, partitions=1)
+
+
+def test_a_store_from_long_ago_is_not_trusted() -> None:
+    async def story(one: Story) -> None:
+        await one.tell(start(), issue())
+        one.world.clock += 13 * HOUR
+        one.world.facts.clear()
+        await one.world.restart()
+        assert [fact.reason for fact in one.world.facts if isinstance(fact, Restored)] == ["too old"]
+
+    told(story, partitions=1)
+
+
+def test_a_store_of_another_changelog_is_not_trusted() -> None:
+    async def story(one: Story) -> None:
+        await one.tell(start(), issue())
+        one.world.clock += 10 * SECOND
+        await one.tell(start("t2"))
+        one.world.logs.topics, one.world.logs.ends = [[]], [0]
+        one.world.facts.clear()
+        await one.world.restart()
+        assert [fact.reason for fact in one.world.facts if isinstance(fact, Restored)] == [
+            "not of this changelog"
+        ]
+
+    told(story, partitions=1)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [(b"t:t1", b"{}"), (b"x:t1", b'["follow","t:t1",1]'), (b"\xff", b'["follow","t:t1",1]'), (None, None)],
+)
+def test_what_the_scan_stage_never_sends_is_a_dead_letter(key: bytes | None, value: bytes | None) -> None:
+    async def story(one: Story) -> None:
+        one.world.write(Output(TOPICS.work, key, value))
+        await one.tell(start(), issue(), use(T0 + 2 * HOUR))
+        (letter,) = one.world.letters
+        assert (letter["source"], letter["reason"]) == (TOPICS.work, "unreadable")
+        assert one.rules == ["use-outside-window"]
+
+    told(story)
+
+
+def test_memory_holds_no_more_than_it_is_allowed() -> None:
+    async def story(one: Story) -> None:
+        await one.tell(*[start(f"t{number}") for number in range(100)])
+        held = [fact.held for fact in one.world.facts if isinstance(fact, Judged)]
+        assert max(held) <= 30
+        await one.tell(*[issue(f"c{number}", f"t{number}") for number in range(100)])
+        await one.tell(*[use(T0 + 2 * HOUR, credential=f"c{number}") for number in range(100)])
+        assert one.rules.count("use-outside-window") == 100
+
+    told(story, cached=30)
+
+
+def test_a_full_disk_loses_nothing() -> None:
+    class Full(Store):
+        def write(self, changes: Iterable[Change], position: Any = None) -> None:  # noqa: ARG002 - the method's signature
+            raise OSError(28, "No space left on device")
+
+    async def story(one: Story) -> None:
+        work = one.world.handler._work[one.world.partitions[0]]
+        good = work.store
+        work.store = object.__new__(Full)
+        work.store.__dict__.update(good.__dict__)
+        for key, payload in route(start(), Registry()):
+            one.world.send(key, payload)
+        with pytest.raises(Exception, match=r"the store failed: OSError$"):
+            await one.world.poll(0, 10)
+        good.close()
+        one.world.handler._work.clear()
+        await one.world.open()
+        assert [fact.reason for fact in one.world.facts if isinstance(fact, Restored)][-1] == "none there"
+        await one.tell(issue(), use(T0 + 2 * HOUR))
+        assert one.rules == ["use-outside-window"]
+
+    told(story, partitions=1)
+
+
+def test_the_least_of_the_inputs_that_are_heard_of_is_the_watermark() -> None:
+    watermark = Watermark(10 * SECOND, now=T0)
+    assert watermark.advance(T0) is None
+    watermark.event(T0 + HOUR, T0)
+    watermark.mark("logs/0", T0 + 5 * SECOND, T0)
+    watermark.mark("audit/3", T0 + 2 * SECOND, T0 + 20 * SECOND)
+    assert watermark.advance(T0 + 20 * SECOND) == T0 + 2 * SECOND
+    watermark.mark("logs/0", T0 + 9 * SECOND, T0 + 51 * SECOND)
+    assert watermark.advance(T0 + 51 * SECOND) == T0 + 9 * SECOND
+    watermark.mark("audit/3", T0 + 3 * SECOND, T0 + 52 * SECOND)
+    assert watermark.advance(T0 + 52 * SECOND) == T0 + 9 * SECOND  # never back
+    assert watermark.advance(T0 + 2 * MINUTE) == T0 + 2 * MINUTE - 10 * SECOND
+
+
+def test_a_task_that_lags_behind_is_waited_for() -> None:
+    async def story(one: Story) -> None:
+        for number in range(4):
+            one.world.send(f"t:{number}", Mark("audit/0", T0))
+        await one.tell(start(), issue(), end(), end("t2", at=T0 + HOUR))
+        assert one.rules == []
+        await one.tell(revoke(T0 + MINUTE))
+        await one.until(T0 + 2 * HOUR)
+        assert one.rules == []
+
+    told(story)
+
+
+def test_timers_are_found_in_order_of_time_even_of_the_year_9999(tmp_path: Path) -> None:
+    store = Store(tmp_path / "one")
+    dues = [5, 253_402_300_799 * SECOND, 0, 1 << 63]
+    for number, due in enumerate(dues):
+        digest = digest_of(f"t:{number}")
+        store.write([(entry_key(digest, b"m"), meta_value(due, b""))])
+    store.write([(entry_key(digest_of("t:none"), b"m"), meta_value(None, b""))])
+    found = [dues.index(int.from_bytes(key[1:13], "big")) for key, _ in store.due(1 << 80, 10)]
+    assert found == [2, 0, 3, 1]
+    assert len(store.due(5, 10)) == 2
+    store.close()
+    shutil.rmtree(tmp_path / "one")
