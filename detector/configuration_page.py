@@ -12,6 +12,7 @@ import msgspec
 from detector.fields import Field
 from detector.kafka_settings import KAFKA_FIELDS, SECURITY_FIELDS, TOPIC_FIELDS
 from detector.policy import DEFAULT_RULES, RulePolicy
+from detector.service_settings import SERVICE_FIELDS
 from detector.settings import (
     ACCEPT_FIELDS,
     KEY_FIELDS,
@@ -100,6 +101,11 @@ SECURITY_NOTES: Final = """\
 takes the token that is in force then.
 """
 
+SERVICE_NOTES: Final = """\
+The process of `curfewd run`. What is served at `listen` holds no secret, but names topics and tells how much is found.
+On SIGHUP patterns and rules are read anew; `[kafka]`, `[service]` and keys need a new start.
+"""
+
 
 def page() -> str:
     """The whole page."""
@@ -122,6 +128,7 @@ def page() -> str:
         f"## `[kafka.topics.NAME]`\n\n{TOPICS_NOTES}",
         _topics(),
         _section("`[kafka.security]`", SECURITY_NOTES, SECURITY_FIELDS),
+        _section("`[service]`", SERVICE_NOTES, SERVICE_FIELDS),
     ]
     return "\n".join(parts)
 

@@ -32,6 +32,7 @@ from detector.kafka_settings import KAFKA_FIELDS, LiveSettings
 from detector.kafka_table import read_kafka
 from detector.policy import DEFAULT_RULES, Accept, Policy, RuleOverride, Tuning
 from detector.secrets import DeploymentKey, decode_key
+from detector.service_settings import SERVICE_FIELDS, ServiceSettings
 from detector.times import SECOND, parse_duration
 from detector.tomlfile import Key, TomlFile
 
@@ -68,6 +69,7 @@ class Settings(msgspec.Struct, frozen=True):
     policy: Policy = Policy()
     patterns: PatternSettings = PatternSettings()
     kafka: LiveSettings | None = None
+    service: ServiceSettings = ServiceSettings()
     warnings: tuple[str, ...] = ()
     unmet: tuple[ConfigError, ...] = ()
 
@@ -176,6 +178,7 @@ TABLES: Final = {
     "accept": ACCEPT_FIELDS,
     "patterns": PATTERN_FIELDS,
     "kafka": KAFKA_FIELDS,
+    "service": SERVICE_FIELDS,
 }
 
 
@@ -210,11 +213,15 @@ def read(path: str | None, environ: Mapping[str, str]) -> tuple[Settings, list[C
         accepts=tuple(accept for accept in accepts if accept is not None),
     )
     kafka = read_kafka(reader, data["kafka"], environ) if "kafka" in data else None
+    service = reader.fields(reader.table(data.get("service", {}), "service"), SERVICE_FIELDS, "service")
+    if "state" in service:
+        service["state"] = str(reader.folder / service["state"])
     settings = Settings(
         keys=keys,
         policy=policy,
         patterns=_pattern_settings(reader, patterns),
         kafka=kafka,
+        service=ServiceSettings(**service),
         warnings=() if keys or reader.errors else (NO_KEY_WARNING,),
         unmet=tuple(reader.unmet),
     )

@@ -10,6 +10,7 @@ from detector.configuration_page import EXAMPLE, page
 from detector.fields import Field
 from detector.kafka_settings import KAFKA_FIELDS, SECURITY_FIELDS, TOPIC_FIELDS
 from detector.kafka_table import CLIENT_SECRET_VARIABLE, PASSWORD_VARIABLE
+from detector.service_settings import SERVICE_FIELDS
 from detector.settings import KEY_VARIABLE, PATTERN_FIELDS, TOP_FIELDS, Settings, problems
 from detector.times import MINUTE
 
@@ -45,6 +46,7 @@ def defaults() -> list[tuple[str, Field, Any]]:
     found: list[tuple[str, Field, Any]] = [
         (name, field, settings.policy) for name, field in TOP_FIELDS.items()
     ]
+    found += [(name, field, settings.service) for name, field in SERVICE_FIELDS.items()]
     found += [(name, field, settings.patterns) for name, field in PATTERN_FIELDS.items()]
     found += [(name, field, live) for name, field in KAFKA_FIELDS.items()]
     found += [(name, field, live.security) for name, field in SECURITY_FIELDS.items()]

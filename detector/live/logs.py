@@ -1,0 +1,125 @@
+"""The service's own log: lines of JSON, or for a terminal, on standard error. No secret and no record is ever in one.
+
+What libraries log goes the same way, but quietly: from warnings on, each message once in a while however often it
+comes, and of an exception its class and where it happened, as its text may quote what was read.
+"""
+
+import logging
+import sys
+import time
+import traceback
+from collections.abc import Callable, MutableMapping
+from pathlib import Path
+from typing import Any, Final, TextIO
+
+import structlog
+
+LEVELS: Final = {
+    "debug": logging.DEBUG,
+    "info": logging.INFO,
+    "warning": logging.WARNING,
+    "error": logging.ERROR,
+}
+QUIET_SECONDS: Final = 30.0
+_REMEMBERED: Final = 256  # messages of libraries; more than they have
+_LONGEST: Final = 500  # characters of what a library says
+_PLACES: Final = 3  # the innermost frames of an exception
+
+
+def make_log(log_format: str, level: str, stream: TextIO | None = None) -> Any:
+    """A logger of structlog's, bound to nothing global.
+
+    `log_format` is auto, json or console, `level` one of `LEVELS`; `stream` is standard error if None.
+    """
+    out = sys.stderr if stream is None else stream
+    console = log_format == "console" or (log_format == "auto" and out.isatty())
+    render: Any = (
+        structlog.dev.ConsoleRenderer(colors=out.isatty())
+        if console
+        else structlog.processors.JSONRenderer(sort_keys=False)
+    )
+    return structlog.wrap_logger(
+        structlog.WriteLogger(out),
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            _without_texts,
+            render,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
+        cache_logger_on_first_use=False,
+    )
+
+
+def route_libraries(log: Any, clock: Callable[[], float] = time.monotonic) -> "LibraryLog":
+    """Everything that is logged by Python's `logging` goes to `log` from now on, from warnings on."""
+    handler = LibraryLog(log, clock)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    # At DEBUG aiokafka logs requests with their bytes: not even the root's level is relied upon.
+    logging.getLogger("aiokafka").setLevel(logging.WARNING)
+    logging.captureWarnings(capture=True)
+    return handler
+
+
+class LibraryLog(logging.Handler):
+    """Hands on what libraries log, each message at most once in `QUIET_SECONDS`, with how often it came meanwhile."""
+
+    def __init__(self, log: Any, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(logging.WARNING)
+        self._log = log
+        self._clock = clock
+        self._last: dict[tuple[str, str], float] = {}
+        self._more: dict[tuple[str, str], int] = {}
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Never raises: a log line is not worth a stage."""
+        try:
+            self._emit(record)
+        except Exception:  # noqa: BLE001 - what a library passes to its logger is not ours to trust
+            self._log.warning("a library's log line cannot be shown", logger=record.name)
+
+    def _emit(self, record: logging.LogRecord) -> None:
+        key, now = (record.name, str(record.msg)[:_LONGEST]), self._clock()
+        last = self._last.get(key)
+        if last is not None and now - last < QUIET_SECONDS:
+            self._more[key] = self._more.get(key, 0) + 1
+            return
+        if len(self._last) >= _REMEMBERED:
+            self._last.clear()
+            self._more.clear()
+        self._last[key] = now
+        told: dict[str, Any] = {"logger": record.name}
+        if more := self._more.pop(key, 0):
+            told["more"] = more
+        if record.exc_info and record.exc_info[1] is not None:
+            told |= described(record.exc_info[1])
+        say = self._log.error if record.levelno >= logging.ERROR else self._log.warning
+        say(_words(record), **told)
+
+
+def described(error: BaseException) -> dict[str, Any]:
+    """An exception's class and the innermost places it went through; not its text, nor anybody's variables."""
+    frames = traceback.extract_tb(error.__traceback__)[-_PLACES:]
+    return {
+        "error": type(error).__name__,
+        "at": [f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}" for frame in frames],
+    }
+
+
+def _words(record: logging.LogRecord) -> str:
+    """The message; exceptions among its arguments by their class only."""
+    args = record.args
+    if isinstance(args, tuple):
+        args = tuple(type(each).__name__ if isinstance(each, BaseException) else each for each in args)
+    text = str(record.msg) % args if args else str(record.msg)
+    return text.split("\n", 1)[0][:_LONGEST]
+
+
+def _without_texts(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """`error=exception` is shown by its class and places."""
+    error = event.get("error")
+    if isinstance(error, BaseException):
+        event.update(described(error))
+    return event
