@@ -1,21 +1,27 @@
 """JSON, one object a line, and JSON documents: events go to the ledger, log records are scanned decoded."""
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import pairwise
 from typing import Final
 
 import msgspec
+import numpy as np
 
 from detector.blocks import LONG_JSON, blocks
 from detector.deadletters import NOT_JSON, TOO_DEEP, TOO_LARGE, TRUNCATED_JSON, bad
 from detector.errors import BadRecordError
 from detector.formats import TEXT
 from detector.jsonblocks import read_flat, read_plain
+from detector.leaks import Batch, RecordAt
 from detector.marks import has_event_mark
 from detector.ranges import Pieces, Range
 from detector.shapes import JSON_LOG, LogText, Read, read_object
-from detector.stamps import line_starts
-from detector.textlines import TextReader, own_time, read_text
+from detector.stamps import Ints, line_starts
+from detector.textlines import TextReader, own_time, read_lines, read_text
 
+_OTHER, _TEXT_RUN, _RECORD_RUN = 0, 1, 2
+_LONG_RUN: Final = 8  # lines from which taking them at once is cheaper
+_INDENT: Final = 4096  # bytes of white space before what a line begins with
 MAX_DOCUMENT: Final = 128 * 1024 * 1024  # a longer JSON document is read as text
 
 
@@ -37,20 +43,69 @@ def read_json_lines(chunks: Iterable[bytes], reading: Range, *, events: bool) ->
                 reading.dead(bad(TOO_LARGE), reading.lines + 1)
             text.take(block)
             continue
-        starts = line_starts(block.data)
-        if not read_flat(block.data, starts, reading) and (
-            (events and has_event_mark(block.data)) or not read_plain(block.data, starts, reading)
-        ):
-            _each_line(block.data, reading, events=events)
-        reading.lines += len(starts) - (not block.data.endswith(b"\n"))
+        data, starts = block.data, line_starts(block.data)
+        if not _whole(data, starts, reading, events=events):
+            _mixed(data, starts, reading, events=events)
+        reading.lines += len(starts) - (not data.endswith(b"\n"))
 
 
-def _each_line(data: bytes, reading: Range, *, events: bool) -> None:
+def _whole(data: bytes, starts: Ints, reading: Range, *, events: bool) -> bool:
+    """Hands on a block that is nothing but log records, at once; False if it is not."""
+
+    def give(text: bytes, locate: Callable[[int], RecordAt]) -> None:
+        reading.sink.batch(Batch(reading.name, text, locate))
+
+    before = reading.lines
+    return read_flat(data, starts, reading, before, give) or (
+        not (events and has_event_mark(data)) and read_plain(data, starts, reading, before, give)
+    )
+
+
+def _mixed(data: bytes, starts: Ints, reading: Range, *, events: bool) -> None:
+    """Hands on a block of lines of all kinds; long runs of text and of log records at once, the others one by one."""
     pieces = Pieces(reading)
+    edges = np.append(starts, len(data))
+    for kind, first, end in _runs(data, starts):
+        run, before = data[edges[first] : edges[end]], reading.lines + first
+        if kind == _TEXT_RUN:
+            read_lines(run.removesuffix(b"\n"), reading, before, pieces.many)
+            reading.count(TEXT, 0, run.endswith(b"\n"))
+        elif (
+            kind == _OTHER
+            or (events and has_event_mark(run))
+            or not read_plain(run, starts[first:end] - starts[first], reading, before, pieces.many)
+        ):
+            _each_line(run, before, reading, pieces, events=events)
+    pieces.flush()
+
+
+def _runs(data: bytes, starts: Ints) -> Iterator[tuple[int, int, int]]:
+    """(kind, first line, line behind the last) of the runs of a block, in order."""
+    first = np.frombuffer(data, np.uint8)[starts]
+    kinds = np.where(first == ord("{"), _RECORD_RUN, np.where(first > ord(" "), _TEXT_RUN, _OTHER))
+    for index in np.flatnonzero(kinds == _OTHER).tolist():  # blank, or begins with a space
+        begins = data[starts[index] : starts[index] + _INDENT].lstrip(b" \t\r\v\f")[:1]
+        if begins not in (b"", b"\n", b"{"):
+            kinds[index] = _TEXT_RUN
+    bounds = [0, *(np.flatnonzero(np.diff(kinds)) + 1).tolist(), len(starts)]
+    low = 0  # of the short runs that are taken together, line by line
+    for begin, end in pairwise(bounds):
+        kind = int(kinds[begin])
+        if kind == _OTHER or end - begin < _LONG_RUN:
+            continue
+        if low < begin:
+            yield _OTHER, low, begin
+        yield kind, begin, end
+        low = end
+    if low < len(starts):
+        yield _OTHER, low, len(starts)
+
+
+def _each_line(data: bytes, before: int, reading: Range, pieces: Pieces, *, events: bool) -> None:
     lines = data.split(b"\n")
     if not lines[-1]:
         lines.pop()
-    for number, line in enumerate(lines, start=reading.lines + 1):
+    for number, line in enumerate(lines, start=before + 1):
         size = len(line) + 1
         if line.lstrip()[:1] == b"{":
             for read in read_object(line, reading.now, events=events):
@@ -59,7 +114,6 @@ def _each_line(data: bytes, reading: Range, *, events: bool) -> None:
         elif line.strip():
             reading.count(TEXT, 1, size)
             pieces.add(LogText(line, own_time(line, reading, number)), number)
-    pieces.flush()
 
 
 def _give(read: Read, line: int, reading: Range, pieces: Pieces, size: int) -> None:

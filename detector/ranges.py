@@ -6,6 +6,7 @@ from itertools import accumulate
 from typing import Final, Protocol
 
 import numpy as np
+from msgspec.structs import replace
 
 from detector.deadletters import FUTURE_TIME, DeadLetter, bad
 from detector.errors import BadRecordError
@@ -113,7 +114,7 @@ class Pieces:
     def __init__(self, reading: Range) -> None:
         self._range = reading
         self._texts: list[bytes] = []
-        self._at: list[tuple[int, int | None, str | None, str | None]] = []
+        self._at: list[tuple[int, int | None, str | None, str | None] | Callable[[int], RecordAt]] = []
         self._size = 0
 
     def add(self, log: LogText, line: int) -> None:
@@ -125,8 +126,19 @@ class Pieces:
         self, text: bytes, line: int, time: int | None, task_id: str | None, stream: str | None
     ) -> None:
         """One record whose time is settled; None is none at all."""
+        self._take(text, (line, time, task_id, stream))
+
+    def many(self, text: bytes, locate: Callable[[int], RecordAt]) -> None:
+        """Records one after another, placed by `locate`; their times are noted by the caller, afterwards."""
+        self._take(text, locate)
+
+    def _take(
+        self,
+        text: bytes,
+        at: tuple[int, int | None, str | None, str | None] | Callable[[int], RecordAt],
+    ) -> None:
         self._texts.append(text)
-        self._at.append((line, time, task_id, stream))
+        self._at.append(at)
         self._size += len(text) + 1
         if self._size >= _BATCH:
             self.flush()
@@ -141,8 +153,12 @@ class Pieces:
 
         def locate(offset: int) -> RecordAt:
             index = int(np.searchsorted(starts[:-1], offset, side="right")) - 1
-            line, time, task_id, stream = at[index]
             span = int(starts[index]), int(starts[index + 1]) - 1
+            place = at[index]
+            if callable(place):
+                found = place(offset - span[0])
+                return replace(found, start=found.start + span[0], end=found.end + span[0])
+            line, time, task_id, stream = place
             return reading.at(span, line, time, task_id, stream)
 
         reading.sink.batch(Batch(reading.name, b"\n".join(texts), locate))

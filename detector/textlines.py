@@ -32,12 +32,13 @@ class TextReader:
             self._piece(block)
             return
         data, reading = block.data, self._range
-        starts = line_starts(data)
-        stamps = reading.stamped(leading_stamps(data, starts), lambda index: reading.lines + index + 1)
-        reading.sink.batch(Batch(reading.name, data, _locator(data, starts, stamps, reading)))
-        reading.passed(stamps)
-        reading.count(TEXT, len(starts), len(data))
-        reading.lines += len(starts) - (not data.endswith(b"\n"))
+        count = read_lines(
+            data,
+            reading,
+            reading.lines,
+            lambda text, locate: reading.sink.batch(Batch(reading.name, text, locate)),
+        )
+        reading.lines += count - (not data.endswith(b"\n"))
 
     def _piece(self, block: Block) -> None:
         reading = self._range
@@ -52,6 +53,18 @@ class TextReader:
             reading.lines += block.data.endswith(b"\n")
 
 
+def read_lines(
+    data: bytes, reading: Range, before: int, give: Callable[[bytes, Callable[[int], RecordAt]], None]
+) -> int:
+    """Gives lines of text that stand behind `before` lines of the range; how many there are."""
+    starts = line_starts(data)
+    stamps = reading.stamped(leading_stamps(data, starts), lambda index: before + index + 1)
+    give(data, _locator(data, starts, stamps, reading, before))
+    reading.passed(stamps)
+    reading.count(TEXT, len(starts), len(data))
+    return len(starts)
+
+
 def own_time(line: bytes, reading: Range, number: int) -> int | None:
     """The time that one line begins with; one in the future is a dead letter."""
     time = leading_stamp(line)
@@ -61,8 +74,10 @@ def own_time(line: bytes, reading: Range, number: int) -> int | None:
     return time
 
 
-def _locator(data: bytes, starts: Ints, stamps: Stamps, reading: Range) -> Callable[[int], RecordAt]:
-    before, inherited = reading.lines, reading.inherited
+def _locator(
+    data: bytes, starts: Ints, stamps: Stamps, reading: Range, before: int
+) -> Callable[[int], RecordAt]:
+    inherited = reading.inherited
 
     def locate(offset: int) -> RecordAt:
         index = int(np.searchsorted(starts, offset, side="right")) - 1

@@ -1,5 +1,6 @@
 import gzip
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from detector import jsonlines
 from detector.events import CredentialUsed, TaskEnded
 from detector.inputs import find_sources
+from detector.ranges import Pieces, Range
 from detector.readers import read_events
 from tests.collecting import NOW, Collector, Seen, collect
 
@@ -298,3 +300,42 @@ def test_a_file_that_vanishes_is_a_dead_letter(write: Any) -> None:
     sink = Collector()
     read(source, 0, source.size, NOW, sink)
     assert sink.dead_ones() == [(None, "unreadable", None)]
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                "MARK plain text",
+                "2026-05-01T10:00:00Z MARK with a time",
+                "  MARK indented",
+                "",
+                '{"message": "MARK record", "time": "2026-05-01T11:00:00Z"}',
+                '{"message": "MARK escaped \\" quote", "level": "info"}',
+                '{"msg": "MARK other", "time": "2026-05-01T12:00:00Z", "n": 1, "task_id": "t"}',
+                '{"message": "MARK broken',
+                ' {"message": "MARK behind a space"}',
+            ],
+        ).flatmap(lambda line: st.integers(1, 12).map(lambda times: [line] * times)),
+        max_size=12,
+    ),
+)
+def test_runs_of_text_and_records_are_placed_and_timed_as_line_by_line(runs: list[list[str]]) -> None:
+    data = "".join(f"{line}\n" for run in runs for line in run).encode()
+
+    def told(read_all: Callable[[Range], None]) -> tuple[object, ...]:
+        sink = Collector()
+        reading = Range("f", None, NOW, sink)
+        read_all(reading)
+        seen = sorted((one.line, one.time, one.task_id, one.stream) for one in sink.marked())
+        return seen, sorted(map(str, sink.dead_ones())), reading.records, reading.bytes, reading.latest
+
+    def one_by_one(reading: Range) -> None:
+        pieces = Pieces(reading)
+        jsonlines._each_line(data, 0, reading, pieces, events=True)
+        pieces.flush()
+
+    def in_runs(reading: Range) -> None:
+        jsonlines.read_json_lines([data] if data else [], reading, events=True)
+
+    assert told(in_runs) == told(one_by_one)
