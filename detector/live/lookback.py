@@ -1,0 +1,220 @@
+"""The look-back: logs are read a second time, some minutes behind, for credentials that were registered late.
+
+Only registered credentials are looked for. A leak found here and by the scan stage is one leak: its record and secret
+name it, and the judge stage counts it once. So this pass need not be exactly once, and is at least once: it writes, waits
+for the brokers, and commits its offsets last, none beyond a record whose text still waits for more.
+"""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from concurrent.futures import Executor
+from typing import Any, Final
+
+import msgspec
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.abc import ConsumerRebalanceListener
+
+from detector.errors import StopError
+from detector.handlers import Output
+from detector.kafka_clients import KafkaSettings, reaction
+from detector.live.finders import Finders
+from detector.live.joining import Hold
+from detector.live.records import Contents, kafka_time
+from detector.live.registry_feed import RegistryFeed
+from detector.live.scanning import HELD, find_leaks, work_outputs
+from detector.live.veil import veiled
+from detector.times import MINUTE
+
+_NOTHING: Final = TopicPartition("", 0)  # asked for so that the membership does not count as idle
+_POLL_SECONDS: Final = 0.25
+_PAUSE_SECONDS: Final = 1.0
+_PATIENCE_SECONDS: Final = 600.0
+
+
+class LookbackSettings(msgspec.Struct, frozen=True):
+    """What is read again, and how far behind (ns). Of each partition at most `poll_records` wait in memory."""
+
+    group: str
+    work: str
+    topics: tuple[str, ...] = ()
+    pattern: str | None = None
+    delay: int = 5 * MINUTE
+    poll_records: int = 1000
+    partition_fetch_bytes: int = 1 << 20
+    session_seconds: float = 15.0
+
+
+class _Waiting(msgspec.Struct):
+    records: Sequence[Any]
+    due: int
+
+
+async def _always(_time: int) -> bool:
+    return True
+
+
+class Lookback:
+    """Reads behind until cancelled.
+
+    `scanned` tells whether the scan stage has read all that stood in the inputs at a time (ns): only then all that was
+    registered by then is known, also when the scan stage itself is far behind.
+    """
+
+    def __init__(  # noqa: PLR0913 - what it works with, each by its name
+        self,
+        settings: LookbackSettings,
+        clients: KafkaSettings,
+        finders: Finders,
+        feed: RegistryFeed,
+        threads: Executor,
+        *,
+        scanned: Callable[[int], Awaitable[bool]] = _always,
+        clock: Callable[[], int] = time.time_ns,
+        observe: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._settings = settings
+        self._clients = clients
+        self._finders = finders
+        self._feed = feed
+        self._threads = threads
+        self._scanned = scanned
+        self._clock = clock
+        self._observe = observe
+        self._keys = tuple(key.material for key in finders.keys)
+        self._waiting: dict[TopicPartition, _Waiting] = {}
+        self._holds: dict[TopicPartition, tuple[Hold, int]] = {}
+
+    async def run(self) -> None:
+        """Works until cancelled; trouble with the broker is waited out.
+
+        Raises:
+            StopError: Kafka does not let us read the inputs.
+        """
+        await self._feed.caught_up.wait()
+        while True:
+            try:
+                await self._work()
+            except Exception as error:
+                told = reaction(error, "looking back")
+                if isinstance(told, StopError):
+                    raise told from error
+                self._observe(str(told))
+            await asyncio.sleep(_PAUSE_SECONDS)
+
+    def forget(self) -> None:
+        """Drops what waits: it will be read again by whoever has its partition."""
+        self._waiting.clear()
+        self._holds.clear()
+
+    async def _work(self) -> None:
+        self.forget()
+        settings, connection = self._settings, self._connection()
+        consumer = AIOKafkaConsumer(
+            **connection,
+            group_id=settings.group,
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            max_partition_fetch_bytes=settings.partition_fetch_bytes,
+            session_timeout_ms=int(settings.session_seconds * 1000),
+            heartbeat_interval_ms=int(settings.session_seconds * 1000 / 3),
+            max_poll_interval_ms=int(_PATIENCE_SECONDS * 1000),
+        )
+        producer = AIOKafkaProducer(**connection, enable_idempotence=True)
+        async with producer:
+            await consumer.start()
+            try:
+                listener = _Listener(self)
+                if settings.pattern is not None:
+                    consumer.subscribe(pattern=settings.pattern, listener=listener)
+                else:
+                    consumer.subscribe(topics=list(settings.topics), listener=listener)
+                while True:
+                    await self._fetch(consumer)
+                    await self._ripe(consumer, producer)
+            finally:
+                await consumer.stop()
+
+    def _connection(self) -> dict[str, Any]:
+        return {
+            "bootstrap_servers": self._clients.bootstrap,
+            "client_id": self._clients.client_id,
+            "request_timeout_ms": int(self._clients.request_seconds * 1000),
+            "metadata_max_age_ms": int(self._clients.metadata_seconds * 1000),
+            **self._clients.security,
+        }
+
+    async def _fetch(self, consumer: Any) -> None:
+        """Takes records of the partitions of which none wait."""
+        wanted = [each for each in consumer.assignment() if each not in self._waiting]
+        if not wanted:
+            await consumer.getmany(_NOTHING, timeout_ms=0)
+            await asyncio.sleep(_POLL_SECONDS)
+            return
+        got = await consumer.getmany(
+            *wanted, timeout_ms=int(_POLL_SECONDS * 1000), max_records=self._settings.poll_records
+        )
+        now = self._clock()
+        for source, records in got.items():
+            due = max(kafka_time(record, now) for record in records) + self._settings.delay
+            self._waiting[source] = _Waiting(records, due)
+
+    async def _ripe(self, consumer: Any, producer: Any) -> None:
+        """Looks through what has waited long enough, and through what was held too long."""
+        now = self._clock()
+        for source, waiting in sorted(self._waiting.items(), key=lambda item: item[1].due):
+            if waiting.due > now or not await self._scanned(waiting.due):
+                break
+            await self._look(source, waiting.records, consumer, producer)
+        for source, (hold, since) in list(self._holds.items()):
+            if hold and source not in self._waiting and now - since >= HELD + self._settings.delay:
+                await self._look(source, (), consumer, producer)
+
+    async def _look(
+        self, source: TopicPartition, records: Sequence[Any], consumer: Any, producer: Any
+    ) -> None:
+        now = self._clock()
+        hold, since = self._holds.get(source) or (Hold(), now)
+        position = records[-1].offset + 1 if records else await consumer.position(source)
+        outputs = await asyncio.get_running_loop().run_in_executor(
+            self._threads, self._outputs, source, records, hold, now
+        )
+        if source not in consumer.assignment():
+            return
+        sent = [
+            await producer.send(output.topic, output.value, key=output.key, headers=list(output.headers))
+            for output in outputs
+        ]
+        for done in sent:
+            await done
+        # Last, and only what waits for nothing more: after a crash the rest is read again.
+        offset = position if hold.oldest is None else hold.oldest
+        await consumer.commit({source: offset})
+        self._waiting.pop(source, None)
+        self._holds[source] = hold, since if hold and source in self._holds else now
+
+    def _outputs(
+        self, source: TopicPartition, records: Sequence[Any], hold: Hold, now: int
+    ) -> Iterable[Output]:
+        """What the registered credentials in the records give."""
+        finder = self._finders.known_finder
+        segments = hold.read(records, now, Contents()) if records else hold.flush()
+        outputs: list[Output] = []
+        for leak in find_leaks(finder, source.topic, source.partition, segments):
+            outputs += work_outputs(self._settings.work, veiled(leak, self._keys), leak.offset, self._feed)
+        return outputs
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types
+    """Tells the look-back of a rebalance."""
+
+    def __init__(self, lookback: Lookback) -> None:
+        self._lookback = lookback
+
+    async def on_partitions_revoked(self, revoked: Iterable[Any]) -> None:  # noqa: ARG002 - it is always all
+        """All of them, always: the protocol is the eager one."""
+        self._lookback.forget()
+
+    async def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
+        """They are read from what is committed."""

@@ -1,0 +1,102 @@
+"""What stands in the inputs beside what a group is given to read: records just before an offset, how far a group is."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, Self
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+
+from detector.handlers import Partition
+from detector.kafka_clients import KafkaSettings
+from detector.times import MILLISECOND
+
+BEFORE: Final = 256  # records read again for what was held when a partition moved
+_POLL_MS: Final = 500
+_TRIES: Final = 20
+
+
+class InputPositions:
+    """Answers from the broker, one question at a time. `group` is the scan stage's. Use it as a context manager."""
+
+    def __init__(self, clients: KafkaSettings, group: str) -> None:
+        self._group = group
+        connection: dict[str, Any] = {
+            "bootstrap_servers": clients.bootstrap,
+            "client_id": clients.client_id,
+            "request_timeout_ms": int(clients.request_seconds * 1000),
+            **clients.security,
+        }
+        self._consumer = AIOKafkaConsumer(
+            **connection,
+            isolation_level="read_committed",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+        )
+        self._admin = AIOKafkaAdminClient(**connection)
+        self._asking = asyncio.Lock()
+
+    async def __aenter__(self) -> Self:
+        await self._consumer.start()
+        await self._admin.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._admin.close()
+        await self._consumer.stop()
+
+    async def before(self, partition: Partition, offset: int) -> Sequence[Any]:
+        """The committed records of the last offsets before one, oldest first."""
+        source = TopicPartition(partition.topic, partition.number)
+        async with self._asking:
+            self._consumer.assign([source])
+            first = (await self._consumer.beginning_offsets([source]))[source]
+            if first >= offset:
+                return ()
+            self._consumer.seek(source, max(first, offset - BEFORE))
+            found: list[Any] = []
+            for _ in range(_TRIES):
+                got = await self._consumer.getmany(source, timeout_ms=_POLL_MS, max_records=BEFORE)
+                found += [record for record in got.get(source, ()) if record.offset < offset]
+                if await self._consumer.position(source) >= offset:
+                    break
+            return found
+
+    async def scanned(self, time: int) -> bool:
+        """Whether the group has read every record that its inputs had at a time (ns), by Kafka's timestamps.
+
+        Its inputs are the partitions in which it has committed an offset.
+        """
+        async with self._asking:
+            read = {
+                source: meta.offset
+                for source, meta in (await self._admin.list_consumer_group_offsets(self._group)).items()
+                if meta.offset >= 0
+            }
+            if not read:
+                return False
+            self._consumer.assign(list(read))
+            ends = await self._consumer.end_offsets(list(read))
+            later = await self._consumer.offsets_for_times(dict.fromkeys(read, time // MILLISECOND + 1))
+            behind: Iterable[TopicPartition] = [
+                source
+                for source, offset in read.items()
+                if offset < (ends[source] if later.get(source) is None else later[source].offset)
+            ]
+            for source in behind:
+                if not await self._nothing_until(source, read[source], time):
+                    return False
+            return True
+
+    async def _nothing_until(self, source: TopicPartition, offset: int, time: int) -> bool:
+        """Whether no record stands from an offset on that is as old: marks of transactions take offsets too."""
+        self._consumer.assign([source])
+        self._consumer.seek(source, offset)
+        end = (await self._consumer.end_offsets([source]))[source]
+        for _ in range(_TRIES):
+            got = await self._consumer.getmany(source, timeout_ms=_POLL_MS, max_records=1)
+            if source in got:
+                return bool(got[source][0].timestamp > time // MILLISECOND)
+            if await self._consumer.position(source) >= end:
+                return True
+        return False
