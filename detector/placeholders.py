@@ -40,6 +40,8 @@ _WORDS: Final = (
     b"deadbeef",
     b"notasecret",
     b"not_a_secret",
+    # The claims that jwt.io and its readers sign by way of example: {"sub":"1234567890","name":"John Doe"…
+    b"eyJzdWIiOiIxMjM0NTY3ODkwIiwibmFtZSI6IkpvaG4gRG9lI",
 )
 _MASKS: Final = (b"****", b"....", b"####", "…".encode(), "•••".encode(), "‹".encode())
 _TEMPLATES: Final = (b"${", b"{{", b"$(", b"<%", b"%(")
