@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import msgspec
-from detector.leaks import Batch, RecordAt
 
 from detector.deadletters import DeadLetter
 from detector.events import CanonicalEvent
 from detector.inputs import find_sources
+from detector.leaks import Batch, RecordAt
 from detector.ranges import Range
 from detector.readers import read
 from detector.times import format_rfc3339, parse_rfc3339

@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 import pytest
 import zstandard
-from detector.leaks import LeakFinder
 
 from detector import replay as replay_module
 from detector import workers
@@ -18,6 +17,7 @@ from detector.events import Identifier
 from detector.findings import Command, Finding, Severity
 from detector.inputs import find_sources
 from detector.known import KnownIndex
+from detector.leaks import LeakFinder
 from detector.patterns import Pattern
 from detector.policy import Policy
 from detector.progress import Silent
