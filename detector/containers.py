@@ -212,7 +212,9 @@ def _docker_block(data: bytes, reading: Range, joiner: Joiner) -> bool:
     joiner.pieces.flush()
     texts = [record.log for record in records]
     stamps = _docker_times([record.time for record in records], reading)
-    locate = joined_locator(texts, 0, stamps, lambda index: (None, records[index].stream), reading, reading.lines)
+    locate = joined_locator(
+        texts, 0, stamps, lambda index: (None, records[index].stream), reading, reading.lines
+    )
     reading.sink.batch(Batch(reading.name, "".join(texts).encode("utf-8", "replace"), locate))
     reading.passed(stamps)
     reading.count(DOCKER, len(records), len(data))
