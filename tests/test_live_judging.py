@@ -75,6 +75,21 @@ def test_a_history_in_any_order_gives_what_replay_gives(
         assert_told_once(world)
 
 
+@thorough
+@given(histories(), st.data(), st.integers(0, 10**6), st.sampled_from((0.0, 0.1)))
+def test_without_holds_a_command_goes_out_at_once_and_once(
+    history: History, data: st.DataObject, seed: int, crashes: float
+) -> None:
+    policy = longer(history.policy)
+    until = max([history.until, *(event.time for event in history.events)])
+    world = run(lived(policy, until, data.draw(arrivals(history.events)), seed, crashes))
+    findings, commands = replayed(history, policy, until)
+    assert world.standing() == findings
+    if not moved(history):
+        assert_told_once(world)
+    assert {command["id"] for command in commands} <= {command["id"] for command in world.commands}
+
+
 def moved(history: History) -> bool:
     """Whether a credential was issued to two tasks: both may tell of it before they know of each other."""
     issues = [event for event in history.events if isinstance(event, CredentialIssued)]

@@ -27,7 +27,7 @@ from detector.live.store import Store, digest_of, entry_key, meta_value
 from detector.live.watermark import Watermark
 from detector.policy import Policy
 from detector.times import DAY, HOUR, MINUTE, SECOND
-from tests.live_history import TOPICS, World, run
+from tests.live_history import PRESS, TOPICS, World, run
 
 T0 = 1_793_491_200 * SECOND
 HMAC = Identifier("hmac-sha256", "ab" * 32)
@@ -342,6 +342,20 @@ def test_memory_holds_no_more_than_it_is_allowed() -> None:
         assert one.rules.count("use-outside-window") == 100
 
     told(story, cached=30)
+
+
+def test_another_policy_holds_from_the_next_word_on() -> None:
+    rules = {name: msgspec.structs.replace(rule, enabled=False) for name, rule in POLICY.rules.items()}
+
+    async def story(one: Story) -> None:
+        await one.tell(start(), issue(), use(T0 + 2 * HOUR))
+        assert one.rules == ["use-outside-window"]
+        one.world.handler.reconfigure(msgspec.structs.replace(POLICY, rules=rules), PRESS)
+        await one.tell(use(T0 + 3 * HOUR))
+        assert one.rules == []
+        assert len(one.commands) == 1
+
+    told(story)
 
 
 def test_a_full_disk_loses_nothing() -> None:

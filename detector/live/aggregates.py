@@ -145,30 +145,40 @@ class TaskAggregate:
 
 
 class SecretAggregate:
-    """A leaked secret: a finding of its own until a credential claims it, then its leaks are that credential's."""
+    """A leaked secret: a finding of its own until a credential claims it, then its leaks are that credential's.
+
+    Most credentials never leak: until a secret does, there is no ledger.
+    """
 
     def __init__(self, key: str, policy: Policy) -> None:
         self.sends: list[Routed] = []
         self.dropped: list[Payload] = []
         self._key = key
-        self._ledger = Ledger(policy)
+        self._policy = policy
+        self._ledger: Ledger | None = None
+        self._claims: list[CredentialIssued] = []
         self._forwarded: set[tuple[str, Leak]] = set()
         self._asked: set[str] = set()
 
     def take(self, payload: Payload, watermark: int) -> bool:  # noqa: ARG002 - names need it
         """As `Aggregate`."""
         if isinstance(payload, Claim):
-            self._ledger.apply(payload.issue)
+            self._claims.append(payload.issue)
+            if self._ledger is not None:
+                self._ledger.apply(payload.issue)
         elif isinstance(payload, Leak):
-            self._ledger.apply(payload)
+            self._open().apply(payload)
         elif isinstance(payload, TaskTold):
             for event in (payload.start, payload.end):
                 if event is not None:
-                    self._ledger.apply(event)
+                    self._open().apply(event)
         return True
 
     def judge(self, watermark: int, sent: list[Sent]) -> Verdicts:  # noqa: ARG002 - a secret is never revoked
         """As `Aggregate`."""
+        if self._ledger is None:
+            over = max((issue.time for issue in self._claims), default=watermark) + self._policy.retention
+            return Verdicts({}, [], over if over > watermark else None, over)
         for account in self._ledger.accounts():
             for item in account.shown or ():
                 where = (task_key(account.task.task_id), item[4])
@@ -181,6 +191,13 @@ class SecretAggregate:
                 self._asked.add(finding.task.task_id)
                 self.sends.append((task_key(finding.task.task_id), Follow(self._key, finding.first_seen)))
         return verdicts
+
+    def _open(self) -> Ledger:
+        if self._ledger is None:
+            self._ledger = Ledger(self._policy)
+            for issue in self._claims:
+                self._ledger.apply(issue)
+        return self._ledger
 
     def disowned(self) -> dict[str, str]:
         """As `Aggregate`: none is its own."""

@@ -106,6 +106,13 @@ class JudgeHandler:
         self._work: dict[Partition, _Work] = {}
         self._broken: set[Partition] = set()
 
+    def reconfigure(self, policy: Policy, press: Press) -> None:
+        """Judges by another policy from now on: an aggregate when it is next spoken of, or its time comes."""
+        self._policy, self._press = policy, press
+        for work in self._work.values():
+            work.held.clear()
+            work.weight = 0
+
     async def assigned(self, partition: Partition) -> None:
         """Restores the partition's state."""
         path = self._path(partition)
