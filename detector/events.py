@@ -91,7 +91,9 @@ class CredentialIssued(Event, frozen=True, array_like=True, gc=False, kw_only=Tr
     revocation: dict[str, Any] | None = None
 
 
-class CredentialRenewed(Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="credential.renewed"):
+class CredentialRenewed(
+    Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="credential.renewed"
+):
     """A credential's expiry moved. `credential_id` wins over `identifier`; one of them is set."""
 
     expires_at: int
@@ -113,7 +115,9 @@ class CredentialUsed(Event, frozen=True, array_like=True, gc=False, kw_only=True
     user_agent: str | None = None
 
 
-class CredentialRevoked(Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="credential.revoked"):
+class CredentialRevoked(
+    Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="credential.revoked"
+):
     """A credential was revoked; that is final."""
 
     credential_id: str | None = None
