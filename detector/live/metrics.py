@@ -1,0 +1,244 @@
+"""Turns facts into series: the stages tell, Prometheus is one that listens. The registry is this object's own."""
+
+import platform
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+import msgspec
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.openmetrics import exposition as openmetrics
+
+from detector import __version__
+from detector.findings import Severity
+from detector.handlers import Output
+from detector.live import series as names
+from detector.live.health import Answer
+from detector.live.judging import Judged
+from detector.live.measuring import StageName, Through
+from detector.live.restoring import Restored
+from detector.live.scanning import Scanned
+from detector.live.series import Series
+from detector.stage_facts import Committed, Dropped, Rebalanced, Refused, Stepped
+
+TOLD_APART: Final = 100  # values of a label that comes from outside; the rest are `other`
+_LONGEST: Final = 100  # characters of such a value
+OTHER: Final = "other"
+_ACTIVITIES: Final = {1: "created", 2: "updated", 3: "closed"}
+_MILLI: Final = 1000
+_NANO: Final = 1e-9
+
+
+class _Analytic(msgspec.Struct):
+    uid: str
+
+
+class _Info(msgspec.Struct):
+    analytic: _Analytic
+    uid: str
+
+
+class _Finding(msgspec.Struct):
+    """The part of a finding's record that is counted."""
+
+    activity_id: int
+    severity_id: int
+    finding_info: _Info
+
+
+class _Asked(msgspec.Struct):
+    escalated: bool
+
+
+class _Command(msgspec.Struct):
+    data: _Asked
+
+
+class _Letter(msgspec.Struct):
+    reason: str
+
+
+_finding: Final = msgspec.json.Decoder(_Finding)
+_command: Final = msgspec.json.Decoder(_Command)
+_letter: Final = msgspec.json.Decoder(_Letter)
+
+
+class Written(msgspec.Struct, frozen=True):
+    """The topics whose records are counted by what they say."""
+
+    findings: str
+    revocations: str
+    dead_letters: str
+
+
+class Metrics:
+    """All series of one process. `now` is the Unix time in seconds."""
+
+    def __init__(self, written: Written, now: Callable[[], float]) -> None:
+        self.registry = CollectorRegistry()
+        self._written = written
+        self._now = now
+        self._made = names.make(self.registry)
+        self._seen: dict[tuple[str, str], set[str]] = {}
+        self._watermarks: dict[int, int] = {}
+        self._held: dict[int, int] = {}
+        info = self._made[names.BUILD.name]
+        assert isinstance(info, Info)  # noqa: S101 - the table says so
+        info.info({"version": __version__, "python": platform.python_version()})
+        self.set(names.STARTED, now())
+        self._start_at_zero()
+
+    def page(self, accept: str) -> Answer:
+        """`/metrics`, in OpenMetrics' format for those who ask for it."""
+        if "application/openmetrics-text" in accept.lower():
+            written = openmetrics.generate_latest(self.registry)  # type: ignore[no-untyped-call]  # it has no types
+            return Answer(200, written, openmetrics.CONTENT_TYPE_LATEST)
+        return Answer(200, generate_latest(self.registry), CONTENT_TYPE_LATEST)
+
+    def add(self, series: Series, *labels: str, amount: float = 1, uid: str | None = None) -> None:
+        """Adds to a counter; `uid` becomes its exemplar."""
+        counter = self._made[series.name]
+        assert isinstance(counter, Counter)  # noqa: S101 - the table says so
+        exemplar = None if uid is None else {"finding_uid": uid}
+        (counter.labels(*labels) if labels else counter).inc(amount, exemplar)
+
+    def set(self, series: Series, value: float, *labels: str) -> None:
+        """Sets a gauge."""
+        gauge = self._made[series.name]
+        assert isinstance(gauge, Gauge)  # noqa: S101 - the table says so
+        (gauge.labels(*labels) if labels else gauge).set(value)
+
+    def time(self, series: Series, seconds: float, *labels: str) -> None:
+        """Adds to a histogram."""
+        histogram = self._made[series.name]
+        assert isinstance(histogram, Histogram)  # noqa: S101 - the table says so
+        (histogram.labels(*labels) if labels else histogram).observe(seconds)
+
+    def clear(self, series: Series) -> None:
+        """Forgets the label sets of a gauge, before it is set anew."""
+        self._made[series.name].clear()
+
+    def observer(self, stage: StageName) -> Callable[[Any], None]:
+        """Takes the facts of a stage, of its runner and of its handler."""
+
+        def observe(fact: Any) -> None:
+            take = _TAKES.get(type(fact))
+            if take is not None:
+                take(self, stage, fact)
+
+        return observe
+
+    def few(self, label: str, value: str, within: str = "") -> str:
+        """A value that comes from outside, as long as there are not too many of them."""
+        seen = self._seen.setdefault((label, within), set())
+        value = value[:_LONGEST]
+        if value in seen:
+            return value
+        if len(seen) >= TOLD_APART:
+            return OTHER
+        seen.add(value)
+        return value
+
+    def _start_at_zero(self) -> None:
+        """Counters that alerts are made of are there before the first time: a rate needs a zero to start from."""
+        for kind in ("plain", "escalated"):
+            self.add(names.COMMANDS, kind, amount=0)
+        for outcome in ("done", "refused"):
+            self.add(names.RELOADS, outcome, amount=0)
+
+    def _through(self, stage: StageName, fact: Through) -> None:
+        topic = self.few("topic", fact.partition.topic)
+        if fact.records:
+            self.add(names.RECORDS, stage, topic, amount=fact.records)
+            self.add(names.BYTES, stage, topic, amount=fact.size)
+            self.time(names.PROCESSING, fact.seconds, stage)
+        commands = self._outputs(stage, fact.outputs)
+        if commands and fact.oldest_ms is not None:
+            latency = max(self._now() - fact.oldest_ms / _MILLI, 0.0)
+            for _ in range(commands):
+                self.time(names.LATENCY, latency)
+
+    def _outputs(self, stage: StageName, outputs: Iterable[Output]) -> int:
+        """Counts what was written; how many of it were commands."""
+        by_topic: dict[str, int] = {}
+        commands = 0
+        for output in outputs:
+            by_topic[output.topic] = by_topic.get(output.topic, 0) + 1
+            if output.value is None:
+                continue
+            if output.topic == self._written.findings:
+                told = _finding.decode(output.value)
+                self.add(
+                    names.FINDINGS,
+                    told.finding_info.analytic.uid,
+                    Severity(told.severity_id).label,
+                    _ACTIVITIES[told.activity_id],
+                    uid=told.finding_info.uid,
+                )
+            elif output.topic == self._written.revocations:
+                commands += 1
+                escalated = _command.decode(output.value).data.escalated
+                self.add(names.COMMANDS, "escalated" if escalated else "plain")
+            elif output.topic == self._written.dead_letters:
+                self.add(names.DEAD, stage, self.few("reason", _letter.decode(output.value).reason))
+        for topic, count in by_topic.items():
+            self.add(names.OUTPUTS, stage, self.few("topic", topic), amount=count)
+        return commands
+
+    def _stepped(self, stage: StageName, fact: Stepped) -> None:
+        if fact.step == "committed":
+            self.add(names.TRANSACTIONS, stage, "committed")
+
+    def _committed(self, stage: StageName, fact: Committed) -> None:
+        self.time(names.TRANSACTION, fact.seconds, stage)
+
+    def _dropped(self, stage: StageName, fact: Dropped) -> None:
+        self.add(names.DROPPED, stage, fact.reason)
+        if fact.reason in {"fenced", "failed"}:
+            self.add(names.TRANSACTIONS, stage, "aborted")
+        if stage == "judge":
+            self._watermarks.pop(fact.partition.number, None)
+            self._held.pop(fact.partition.number, None)
+
+    def _refused(self, stage: StageName, fact: Refused) -> None:
+        self.add(names.LOST, stage, fact.refusal.reason, "yes" if fact.lost else "no")
+
+    def _rebalanced(self, stage: StageName, fact: Rebalanced) -> None:
+        self.add(names.REBALANCES, stage)
+        self.add(names.REBALANCE_SECONDS, stage, amount=max(fact.seconds, 0.0))
+
+    def _scanned(self, stage: StageName, fact: Scanned) -> None:
+        for name, count in fact.formats.items():
+            self.add(names.FORMATS, self.few("format", name), amount=count)
+        for event in fact.events:
+            self.add(names.EVENTS, event.__name__)
+        if fact.unknown:
+            self.add(names.EVENTS, "unknown", amount=fact.unknown)
+        self.add(names.LEAKS, stage, amount=fact.leaks)
+
+    def _judged(self, _stage: StageName, fact: Judged) -> None:
+        self.add(names.LATE, amount=fact.late)
+        for source, count in fact.expired.items():
+            self.add(names.UNRESOLVED, self.few("source", source), amount=count)
+        self._held[fact.partition] = fact.held
+        self.set(names.LEDGER, sum(self._held.values()))
+        if fact.watermark is not None:
+            self._watermarks[fact.partition] = fact.watermark
+            self.set(names.WATERMARK, min(self._watermarks.values()) * _NANO)
+
+    def _restored(self, _stage: StageName, fact: Restored) -> None:
+        self.add(names.RESTORES, "caught-up" if fact.reason is None else "rebuilt")
+        self.time(names.RESTORE_SECONDS, fact.seconds)
+
+
+_TAKES: Final[dict[type[Any], Callable[[Metrics, StageName, Any], None]]] = {
+    Through: Metrics._through,  # noqa: SLF001 - this class' own table
+    Stepped: Metrics._stepped,  # noqa: SLF001
+    Committed: Metrics._committed,  # noqa: SLF001
+    Dropped: Metrics._dropped,  # noqa: SLF001
+    Refused: Metrics._refused,  # noqa: SLF001
+    Rebalanced: Metrics._rebalanced,  # noqa: SLF001
+    Scanned: Metrics._scanned,  # noqa: SLF001
+    Judged: Metrics._judged,  # noqa: SLF001
+    Restored: Metrics._restored,  # noqa: SLF001
+}

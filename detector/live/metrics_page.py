@@ -1,0 +1,34 @@
+"""Writes docs/metrics.md from the table of series: `python -m detector.live.metrics_page > docs/metrics.md`."""
+
+import sys
+from typing import Final
+
+from detector.live.series import ALL, Series
+
+INTRODUCTION: Final = """\
+# Metrics
+
+<!-- Written by `python -m detector.live.metrics_page`: change the table of series, not this page. -->
+
+`curfewd run` serves them at `/metrics` of `service.listen`, in OpenMetrics' format to those who accept it. Everything is
+of this one process: sum over instances. A transaction that did not go through is not counted, but as `aborted`.
+Labels never name a task or a credential; `topic`, `source`, `format` and `reason` have at most 100 values each, the rest
+is `other`. `stage` is `scan` or `judge`. The exemplar of `curfewd_findings_total` is the uid of the finding.
+
+| metric | type | labels | meaning |
+| --- | --- | --- | --- |
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    return INTRODUCTION + "".join(map(_row, ALL))
+
+
+def _row(series: Series) -> str:
+    labels = ", ".join(f"`{label}`" for label in series.labels)
+    return f"| `{series.shown}` | {series.kind} | {labels} | {series.about} |\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())
