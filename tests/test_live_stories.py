@@ -344,6 +344,18 @@ def test_memory_holds_no_more_than_it_is_allowed() -> None:
     told(story, cached=30)
 
 
+def test_an_identifier_that_everybody_claims_costs_each_claim_a_few_messages() -> None:
+    async def story(one: Story) -> None:
+        events = [issue(f"c{number:03}", f"t{number}", at=T0 - number) for number in range(200)]
+        await one.tell(*events)
+        assert sum(map(len, one.world.work)) < 200 * 8
+        await one.tell(CredentialUsed(time=T0 + 2 * HOUR, source="audit", id="1", identifier=HMAC))
+        (record,) = one.world.standing().values()
+        assert record["unmapped"]["credential_id"] == "c199"  # issued first, though told of last
+
+    told(story)
+
+
 def test_another_policy_holds_from_the_next_word_on() -> None:
     rules = {name: msgspec.structs.replace(rule, enabled=False) for name, rule in POLICY.rules.items()}
 
