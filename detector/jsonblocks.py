@@ -46,6 +46,7 @@ class Plain(msgspec.Struct, gc=False):
 
 FLAT: Final = msgspec.json.Decoder(Flat)
 PLAIN: Final = msgspec.json.Decoder(Plain)
+KEY_BLOCK: Final = b"-----BEGIN "
 _TIMES: Final = {
     name: next(field.name for field in msgspec.structs.fields(Plain) if field.encode_name == name)
     for name in TIME_NAMES
@@ -97,7 +98,8 @@ def read_plain(data: bytes, starts: Ints, reading: Range, before: int, give: Giv
 
     `before` lines of the range stand before it.
     """
-    if b"\\" in data:
+    # A key block over many lines would have the names and braces between them in it.
+    if b"\\" in data or KEY_BLOCK in data:
         return False
     records = records_of(data, starts, PLAIN)
     if records is None:

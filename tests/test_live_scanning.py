@@ -1,24 +1,31 @@
 """The scan stage's handler: routes, dead letters and what it keeps between polls, without Kafka."""
 
 import json
+import random
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from detector.events import CredentialIssued, CredentialUsed, Leak, TaskStarted
 from detector.handlers import Output, Partition, Refusal
 from detector.kafka_clients import KafkaSettings
-from detector.known import KeyRing
+from detector.known import KeyRing, KnownIndex
+from detector.leaks import LeakFinder
 from detector.live.finders import Finders
+from detector.live.joining import Hold
+from detector.live.records import Contents
 from detector.live.registry_feed import RegistryFeed
 from detector.live.routing import Claim, Mark, decode
-from detector.live.scanning import ScanHandler, ScanTopics
+from detector.live.scanning import ScanHandler, ScanTopics, find_leaks
 from detector.patterns import load_bundled
 from detector.scan import PatternScanner
 from detector.secrets import DeploymentKey, Secret
 from detector.times import SECOND, parse_rfc3339
+from tests.collecting import collect
 from tests.live_records import NOW, PARTITION, FakeRecord, records
 
 KEY = DeploymentKey.of(b"k" * 32)
@@ -225,3 +232,43 @@ async def test_what_is_removed_from_the_registry_is_not_found_any_more(scanner: 
     assert scan.feed.unreadable == 1
     assert not scan.finders.known.registered(KeyRing((KEY,)).identifiers(Secret(SECRET.encode()))[0])
     assert await scan.poll([FakeRecord(log(SECRET), 9)]) == []
+
+
+PRIVATE_KEY = next(
+    example for pattern in load_bundled() if pattern.id == "private-key-pem" for example in pattern.examples
+)
+
+
+@given(
+    kinds=st.lists(st.sampled_from(["plain"] * 6 + ["known", "token", "key", "rich"]), max_size=60),
+    seed=st.integers(0, 1000),
+)
+@settings(max_examples=25, deadline=None)
+def test_polls_cut_anywhere_give_the_leaks_that_replay_finds(
+    scanner: PatternScanner, tmp_path_factory: pytest.TempPathFactory, kinds: list[str], seed: int
+) -> None:
+    messages: list[str] = []
+    for kind in kinds:
+        texts = {"known": [f"a {SECRET}"], "token": [f"b {OTHER}"], "key": PRIVATE_KEY.split("\n")}
+        messages += texts.get(kind, [kind])
+    lines = [
+        json.dumps({"message": text, "time": TIME, **({"level": "x"} if text == "rich" else {})}).encode()
+        for text in messages
+    ]
+    path = tmp_path_factory.mktemp("lines") / "a.jsonl"
+    path.write_bytes(b"".join(line + b"\n" for line in lines))
+    identifiers = KeyRing((KEY,)).identifiers(Secret(SECRET.encode()))
+    finder = LeakFinder(scanner, KnownIndex(identifiers, (KEY,)), (KEY,))
+    wanted = sorted(
+        (f"p0@{int(leak.id) - 1}", leak.fingerprint, leak.pattern or "")
+        for batch, _ in collect(path, "jsonl", NOW).batches
+        for leak in finder.find(batch)
+    )
+    rng, hold, found, at = random.Random(seed), Hold(), [], 0
+    while at < len(lines):
+        size = rng.randint(1, 20)
+        segments = hold.read(records(lines)[at : at + size], NOW, Contents())
+        found += find_leaks(finder, "logs", 0, segments)
+        at += size
+    found += find_leaks(finder, "logs", 0, hold.flush())
+    assert sorted((leak.id, leak.fingerprint, leak.pattern or "") for leak in found) == wanted

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
+from detector.jsonblocks import KEY_BLOCK
 from detector.live.records import Contents, Piece, read_record
 from detector.live.segments import RUN, Segment, fast_segment, of_pieces
 
@@ -18,8 +19,8 @@ CHANNELS: Final = 256  # of split lines that stand open at one time
 LONGEST: Final = 1 << 20  # bytes of a split line, then what there is of it is scanned
 _PARTS: Final = 512
 _OVERLAP: Final = 16 << 10  # of its two pieces, so that what stands across the cut is seen
-_KEY_BLOCK: Final = 16 << 10  # a secret over many lines is at most this long
-_BEGIN, _END = b"-----BEGIN ", b"-----END "
+_KEY_BLOCK_SIZE: Final = 16 << 10  # a secret over many lines is at most this long
+_END: Final = b"-----END "
 
 
 class Hold:
@@ -43,20 +44,23 @@ class Hold:
 
         `now` in ns is the wall clock.
         """
-        segments = [of_pieces(self._tail)] if self._tail else []
-        self._tail = []
+        segments: list[Segment] = []
         for first in range(0, len(records), RUN):
             run = records[first : first + RUN]
-            segment = fast_segment(run, now, into, joining=bool(self._open))
+            joining = bool(self)
+            found = [of_pieces(self._tail)] if self._tail else []
+            self._tail = []
+            segment = fast_segment(run, now, into, joining=joining)
             if segment is not None:
-                segments.append(segment)
-                continue
-            for record in run:
-                read_record(record, now, into)
-            pieces, into.pieces = self._joined(into.pieces), []
-            if pieces:
-                segments.append(of_pieces(pieces))
-        return self._settled(segments)
+                found.append(segment)
+            else:
+                for record in run:
+                    read_record(record, now, into)
+                pieces, into.pieces = self._joined(into.pieces), []
+                if pieces:
+                    found.append(of_pieces(pieces))
+            segments += self._settled(found)
+        return segments
 
     def flush(self) -> list[Segment]:
         """Everything held, as it stands."""
@@ -87,21 +91,21 @@ class Hold:
     def _settled(self, segments: list[Segment]) -> list[Segment]:
         """The segments less the records from an open key block on, which are held."""
         first, size = len(segments), 0
-        while first and size < _KEY_BLOCK:
+        while first and size < _KEY_BLOCK_SIZE:
             first -= 1
             size += len(segments[first].data) + 1
-        data = b"\n".join(segment.data[-_KEY_BLOCK:] for segment in segments[first:])
-        window = max(0, len(data) - _KEY_BLOCK)
-        begin = data.find(_BEGIN, max(window, data.rfind(_END, window)))
+        data = b"\n".join(segment.data[-_KEY_BLOCK_SIZE:] for segment in segments[first:])
+        window = max(0, len(data) - _KEY_BLOCK_SIZE)
+        begin = data.find(KEY_BLOCK, max(window, data.rfind(_END, window)))
         if begin < 0:
             return segments
         edges = accumulate(
-            (min(len(segment.data), _KEY_BLOCK) + 1 for segment in segments[first:]), initial=0
+            (min(len(segment.data), _KEY_BLOCK_SIZE) + 1 for segment in segments[first:]), initial=0
         )
         bases = list(edges)
         last = next(number for number, base in enumerate(bases[1:]) if begin < base)
         opened = segments[first + last]
-        index = opened.index(begin - bases[last] + max(len(opened.data) - _KEY_BLOCK, 0))
+        index = opened.index(begin - bases[last] + max(len(opened.data) - _KEY_BLOCK_SIZE, 0))
         self._tail = opened.pieces(index)
         for segment in segments[first + last + 1 :]:
             self._tail += segment.pieces(0)

@@ -82,6 +82,7 @@ class Lookback:
         self._clock = clock
         self._observe = observe
         self._keys = tuple(key.material for key in finders.keys)
+        self._scanned_until = 0
         self._waiting: dict[TopicPartition, _Waiting] = {}
         self._holds: dict[TopicPartition, tuple[Hold, int]] = {}
 
@@ -164,12 +165,18 @@ class Lookback:
         """Looks through what has waited long enough, and through what was held too long."""
         now = self._clock()
         for source, waiting in sorted(self._waiting.items(), key=lambda item: item[1].due):
-            if waiting.due > now or not await self._scanned(waiting.due):
+            if waiting.due > now or not await self._all_known(waiting.due):
                 break
             await self._look(source, waiting.records, consumer, producer)
         for source, (hold, since) in list(self._holds.items()):
             if hold and source not in self._waiting and now - since >= HELD + self._settings.delay:
                 await self._look(source, (), consumer, producer)
+
+    async def _all_known(self, due: int) -> bool:
+        """Whether what was registered by then is known."""
+        if due > self._scanned_until and await self._scanned(due):
+            self._scanned_until = due
+        return due <= self._scanned_until
 
     async def _look(
         self, source: TopicPartition, records: Sequence[Any], consumer: Any, producer: Any

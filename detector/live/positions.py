@@ -1,6 +1,7 @@
 """What stands in the inputs beside what a group is given to read: records just before an offset, how far a group is."""
 
 import asyncio
+from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, Self
 
@@ -8,10 +9,11 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from detector.handlers import Partition
-from detector.kafka_clients import KafkaSettings
+from detector.kafka_clients import KafkaSettings, reaction
 from detector.times import MILLISECOND
 
 BEFORE: Final = 256  # records read again for what was held when a partition moved
+_BEFORE_BYTES: Final = 4 << 20  # of them
 _POLL_MS: Final = 500
 _TRIES: Final = 20
 
@@ -46,21 +48,36 @@ class InputPositions:
         await self._consumer.stop()
 
     async def before(self, partition: Partition, offset: int) -> Sequence[Any]:
-        """The committed records of the last offsets before one, oldest first."""
-        source = TopicPartition(partition.topic, partition.number)
+        """The committed records of the last offsets before one, oldest first, 4 MiB of them at most.
+
+        Raises:
+            CurfewdError: what to do about the broker.
+        """
+        try:
+            return await self._before(TopicPartition(partition.topic, partition.number), offset)
+        except Exception as error:
+            raise reaction(error, "reading again what was held") from error
+
+    async def _before(self, source: TopicPartition, offset: int) -> Sequence[Any]:
         async with self._asking:
             self._consumer.assign([source])
             first = (await self._consumer.beginning_offsets([source]))[source]
             if first >= offset:
                 return ()
             self._consumer.seek(source, max(first, offset - BEFORE))
-            found: list[Any] = []
+            found: deque[Any] = deque()
+            size = 0
             for _ in range(_TRIES):
                 got = await self._consumer.getmany(source, timeout_ms=_POLL_MS, max_records=BEFORE)
-                found += [record for record in got.get(source, ()) if record.offset < offset]
+                for record in got.get(source, ()):
+                    if record.offset < offset:
+                        found.append(record)
+                        size += len(record.value or b"")
+                while size > _BEFORE_BYTES:
+                    size -= len(found.popleft().value or b"")
                 if await self._consumer.position(source) >= offset:
                     break
-            return found
+            return tuple(found)
 
     async def scanned(self, time: int) -> bool:
         """Whether the group has read every record that its inputs had at a time (ns), by Kafka's timestamps.

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 
 from detector.errors import RetryError, StopError
 from detector.events import CredentialIssued, Identifier
@@ -21,7 +22,6 @@ from detector.live.routing import Registry, decode
 
 _POLL: Final = 5000  # records taken at once
 _POLL_MS: Final = 500
-_DISCOVERY_SECONDS: Final = 30.0
 _PAUSE_SECONDS: Final = 1.0
 _GONE: Final = 1000  # removals after which, if they are a quarter of all, the index is built anew
 
@@ -31,7 +31,8 @@ _KEY: Final = msgspec.json.Decoder(tuple[str, str, str, str])
 class RegistryFeed:
     """What is registered, in `registry` by name and in `finders` by fingerprint.
 
-    `problem` is what keeps it from reading, None while it does; `observe` is told of each.
+    `problem` is what keeps it from reading, None while it does; `observe` is told of each. Partitions added to the topic
+    are found within `discovery_seconds`.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class RegistryFeed:
         finders: Finders,
         clients: KafkaSettings,
         observe: Callable[[str], None] = lambda _: None,
+        discovery_seconds: float = 30.0,
     ) -> None:
         self.registry = Registry()
         self.caught_up = asyncio.Event()
@@ -49,6 +51,7 @@ class RegistryFeed:
         self._finders = finders
         self._clients = clients
         self._observe = observe
+        self._discovery_seconds = discovery_seconds
         self._positions: dict[int, int] = {}
         self._ends: dict[int, int] | None = None
         self._gone = 0
@@ -112,30 +115,37 @@ class RegistryFeed:
             await asyncio.to_thread(known.add, tuple(fresh))
 
     async def _follow(self) -> None:
+        connection: dict[str, Any] = {
+            "bootstrap_servers": self._clients.bootstrap,
+            "client_id": self._clients.client_id,
+            "request_timeout_ms": int(self._clients.request_seconds * 1000),
+            **self._clients.security,
+        }
         consumer = AIOKafkaConsumer(
-            bootstrap_servers=self._clients.bootstrap,
-            client_id=self._clients.client_id,
-            request_timeout_ms=int(self._clients.request_seconds * 1000),
+            **connection,
             isolation_level="read_committed",
             enable_auto_commit=False,
             auto_offset_reset="earliest",
-            **self._clients.security,
         )
-        await consumer.start()
+        admin = AIOKafkaAdminClient(**connection)
         try:
+            await admin.start()
+            await consumer.start()
             while True:
-                await self._assign(consumer)
-                end = time.monotonic() + _DISCOVERY_SECONDS
+                await self._assign(consumer, admin)
+                end = time.monotonic() + self._discovery_seconds
                 while time.monotonic() < end:
                     await self._poll(consumer)
         finally:
             await consumer.stop()
+            await admin.close()
 
-    async def _assign(self, consumer: Any) -> None:
+    async def _assign(self, consumer: Any, admin: Any) -> None:
         """Takes all partitions there are by now, each from where it was read to."""
-        await consumer.topics()
-        numbers = consumer.partitions_for_topic(self._topic)
-        if not numbers:
+        # The consumer itself learns of a topic's partitions only once it is subscribed.
+        (told,) = await admin.describe_topics([self._topic])
+        numbers = {each["partition"] for each in told["partitions"]}
+        if told["error_code"] or not numbers:
             raise RetryError(f"there is no topic {self._topic} yet")
         if {each.partition for each in consumer.assignment()} == numbers:
             return

@@ -127,13 +127,13 @@ class ScanHandler:
     async def process(self, partition: Partition, records: Sequence[Any]) -> list[Output]:
         """Reads, scans and routes one poll."""
         held = self._partitions.setdefault(partition, _Held())
+        loop, now = asyncio.get_running_loop(), self._clock()
         if held.fresh:
             held.fresh = False
-            for record in await self._before(partition, records[0].offset):
-                held.hold.read([record], self._clock(), Contents())
+            earlier = await self._before(partition, records[0].offset)
+            await loop.run_in_executor(self._threads, held.hold.read, earlier, now, Contents())
         began = time.monotonic()
-        finder, now = self._finders.finder, self._clock()
-        loop = asyncio.get_running_loop()
+        finder = self._finders.finder
         waited = bool(held.hold)
         found = await loop.run_in_executor(
             self._threads, _read_and_find, finder, partition, records, held.hold, now
@@ -193,9 +193,9 @@ class ScanHandler:
         outputs: list[Output] = []
         for offset, event in events:
             if isinstance(event, CredentialIssued):
-                held.issues.append(event)
-                known = encode(veiled(without_terms(event), self._keys))
-                outputs.append(Output(self._topics.registry, registry_key(event), known))
+                issue = veiled(without_terms(event), self._keys)
+                held.issues.append(issue)
+                outputs.append(Output(self._topics.registry, registry_key(issue), encode(issue)))
             outputs += self._routed(event, offset)
         for leak in leaks:
             outputs += self._routed(leak, leak.offset)

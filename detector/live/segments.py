@@ -18,6 +18,7 @@ from detector.events import MAX_FUTURE
 from detector.formats import CRI, TEXT
 from detector.jsonblocks import (
     FLAT,
+    KEY_BLOCK,
     PLAIN,
     Flat,
     Plain,
@@ -34,7 +35,8 @@ from detector.shapes import JSON_LOG
 from detector.stamps import Ints, Stamps, leading_stamps, line_starts
 
 RUN: Final = 256  # records decoded together: one of another shape slows only so many
-_APART: Final = (b" stdout P", b" stderr P", b"-----BEGIN")  # lines that must be taken apart one by one
+_NOT_PLAIN: Final = (b"\\", b'"log"', KEY_BLOCK)
+_APART: Final = (b" stdout P", b" stderr P", KEY_BLOCK)  # lines that must be taken apart one by one
 _OPENERS: Final = (ord("{"), ord("["))
 
 
@@ -104,7 +106,7 @@ def fast_segment(
 ) -> Segment | None:
     """The text of records of one shape, none of them an event or part of a longer one; None if they are not such.
 
-    With `joining` a line of a container runtime may be the end of a record that stands open.
+    With `joining` they may go on with what stands open: a split line, a key block.
     """
     if any(record.headers for record in records):
         return None
@@ -118,7 +120,7 @@ def fast_segment(
     run = _Run(records, data, line_starts(data), now, into)
     if len(run.starts) != len(records):
         return None
-    return run.flat() or run.plain() or run.text(joining=joining)
+    return run.flat() or run.plain(joining=joining) or run.text(joining=joining)
 
 
 class _Run:
@@ -152,10 +154,10 @@ class _Run:
 
         return Segment("\n".join(texts).encode("utf-8", "replace"), edges, place)
 
-    def plain(self) -> Segment | None:
+    def plain(self, *, joining: bool) -> Segment | None:
         """Log records without an escape in them, as they stand."""
         data = self._data
-        if b"\\" in data or b'"log"' in data or has_event_mark(data):
+        if joining or any(mark in data for mark in _NOT_PLAIN) or has_event_mark(data):
             return None
         found: list[Plain] | None = records_of(data, self.starts, PLAIN)
         if found is None:
