@@ -23,6 +23,7 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka import errors as kafka
 
+from detector import decompression
 from detector.assignor import StickyAssignor
 from detector.errors import CurfewdError, FencedError, RetryError, StopError
 from detector.handlers import Partition
@@ -60,8 +61,8 @@ class StageSettings(msgspec.Struct, frozen=True):
     """One stage: what it reads, and its limits.
 
     Memory, for each partition held: what is fetched and what is being processed, each at most `partition_fetch_bytes`
-    or one record, and the outputs of one poll. `rebalance_seconds` is the one deadline of a rebalance, in which open
-    transactions commit or are given up; `drain_seconds` that of a stop. `transaction_seconds` is from begin to commit:
+    or one batch, a batch being decompressed to at most `decompressed_bytes`, and the outputs of one poll.
+    `rebalance_seconds` is the one deadline of a rebalance, in which open transactions commit or are given up; `drain_seconds` that of a stop. `transaction_seconds` is from begin to commit:
     records are processed before it begins. `record_bytes` is the broker's `message.max.bytes`; smaller limits of single
     topics are found out. After `refusals` records refused one after another the stage stops: it is not the records.
     """
@@ -79,6 +80,7 @@ class StageSettings(msgspec.Struct, frozen=True):
     tick_seconds: float = 1.0
     batch_bytes: int = 256 << 10
     record_bytes: int = 1_048_588
+    decompressed_bytes: int = 64 << 20
     compression: Literal["gzip", "snappy", "lz4", "zstd"] | None = None
     refusals: int = 20
 
@@ -90,6 +92,7 @@ class StageSettings(msgspec.Struct, frozen=True):
 
 def stage_consumer(clients: KafkaSettings, stage: StageSettings) -> Any:
     """The group's member: reads what is committed, commits nothing itself, is told where to read from."""
+    decompression.install(stage.decompressed_bytes)
     rebalance = stage.rebalance_seconds + stage.session_seconds
     return AIOKafkaConsumer(
         **_connection(clients),
@@ -178,7 +181,7 @@ def unreadable(error: Exception) -> bool:
     """Whether a poll failed over the bytes of a record batch: a bad checksum, a codec, what a decompressor raises."""
     if isinstance(error, kafka.KafkaError):
         return isinstance(error, kafka.CorruptRecordException | kafka.UnsupportedCodecError)
-    return not isinstance(error, CurfewdError | AssertionError | OSError)
+    return not isinstance(error, CurfewdError | AssertionError | ConnectionError | TimeoutError)
 
 
 def _connection(clients: KafkaSettings) -> dict[str, Any]:

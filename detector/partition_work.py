@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable
 from typing import Any, Final
 
 import msgspec
@@ -22,13 +22,8 @@ LONGEST_PAUSE_SECONDS: Final = 5.0
 TAKE_SECONDS: Final = 60.0
 
 
-class _HandlerError(Exception):
-    """`process` failed over these records: one of them is at fault, or the handler is."""
-
-    def __init__(self, records: Sequence[Any], error: Exception) -> None:
-        self.records = records
-        self.error = error
-        super().__init__(f"process: {type(error).__name__}")
+class _PoisonError(Exception):
+    """Something in a poll cannot be borne; with every such error the search for it comes closer: no long pause."""
 
 
 class Surroundings(msgspec.Struct, frozen=True):
@@ -98,6 +93,11 @@ class PartitionWork:
         if self._cycle is not None:
             self._cycle.cancel()
 
+    @property
+    def offset(self) -> int:
+        """The next record to read, as committed."""
+        return self._offset
+
     def release(self) -> None:
         """Opens the gate."""
         self._gate.set()
@@ -123,10 +123,9 @@ class PartitionWork:
             except FencedError as error:
                 # Either we are late, and by the next heartbeat we know; or the other is, and will know by then.
                 self._around.observe(Dropped(self.partition, "fenced", str(error)))
-            except _HandlerError as error:
-                self._poison.failed(error.records, error.error)
+            except _PoisonError as error:
                 self._around.observe(Dropped(self.partition, "failed", f"{error}"))
-                pause = self._backoff()
+                pause = FIRST_PAUSE_SECONDS
             except Exception as error:  # a bug in a handler must not end the others' work
                 told = reaction(error, "work on a partition")
                 if isinstance(told, StopError):
@@ -230,7 +229,7 @@ class PartitionWork:
             if not unreadable(error):
                 raise reaction(error, "poll") from error
             self._poison.unreadable(self._offset, error)
-            raise RetryError(f"poll: {type(error).__name__}") from error
+            raise _PoisonError(f"poll: {type(error).__name__}") from error
         finally:
             self._waiting = None
         return list(got.get(self._source, ()))
@@ -248,6 +247,7 @@ class PartitionWork:
         if time.monotonic() >= self._next_tick:
             self._next_tick = time.monotonic() + self._settings.tick_seconds
             outputs += await handler.tick(partition, time.time_ns())
+            offset = await self._passed() if offset is None else offset
         if offset is None and not outputs:
             return
         if any(self._around.limits.too_large(output) for output in outputs):
@@ -262,6 +262,13 @@ class PartitionWork:
         seconds = time.monotonic() - began
         self._around.observe(Committed(partition, len(records), len(outputs), offset, seconds))
 
+    async def _passed(self) -> int | None:
+        """How far an idle partition was read without a record: over the markers of transactions, which else stay lag."""
+        if not self._sought:
+            return None
+        position = int(await self._around.consumer.position(self._source))
+        return position if position > self._offset else None
+
     async def _process(self, records: list[Any]) -> list[Output]:
         refusal = self._poison.refusal(records)
         if refusal is not None:
@@ -271,7 +278,8 @@ class PartitionWork:
         except CurfewdError:
             raise
         except Exception as error:
-            raise _HandlerError(records, error) from error
+            self._poison.failed(records, error)
+            raise _PoisonError(f"process: {type(error).__name__}") from error
 
     async def _fit(self, outputs: list[Output]) -> list[Output]:
         """Replaces outputs that no broker would take by what the handler gives for them."""

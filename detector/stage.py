@@ -58,6 +58,18 @@ class Stage:
         """The partitions held, and whether each is taken and restored."""
         return {partition: work.ready for partition, work in self._works.items()}
 
+    def lags(self) -> dict[Partition, int]:
+        """How many offsets each partition that is taken and fetched is behind its last record."""
+        ends = {partition: self._end(partition) for partition, work in self._works.items() if work.ready}
+        return {p: max(end - self._works[p].offset, 0) for p, end in ends.items() if end is not None}
+
+    def _end(self, partition: Partition) -> int | None:
+        source = TopicPartition(partition.topic, partition.number)
+        if source not in self._consumer.assignment():
+            return None
+        end = self._consumer.highwater(source)
+        return None if end is None else int(end)
+
     def stop(self) -> None:
         """Asks for the end: drain, commit, leave the group. For a signal handler of the loop."""
         self._stopping.set()
@@ -148,7 +160,8 @@ class Stage:
             if late:
                 for work in works:
                     work.interrupt()
-                await asyncio.wait(waits)
+                # Not for ever: a handler may not let itself be cancelled.
+                await asyncio.wait(waits, timeout=LEAVE_SECONDS)
 
     async def _drain(self) -> None:
         """Open transactions commit, handlers let go, the group is left: within the deadline, or without."""

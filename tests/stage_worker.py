@@ -71,7 +71,7 @@ async def main(args: argparse.Namespace) -> None:
                 args.stall_at = None
                 os.kill(os.getpid(), signal.SIGSTOP)
 
-    settings = streams.stage(poll_records=args.poll)
+    settings = streams.stage(poll_records=args.poll, transaction_seconds=args.transaction)
     stage = Stage(streams.clients, settings, CountingCopy(streams), observe)
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stage.stop)
     await stage.run()
@@ -82,6 +82,7 @@ if __name__ == "__main__":
     parser.add_argument("bootstrap")
     parser.add_argument("name")
     parser.add_argument("--poll", type=int, default=100)
+    parser.add_argument("--transaction", type=float, default=10)
     parser.add_argument("--kill-at", type=int)
     parser.add_argument("--stall-at")
     asyncio.run(main(parser.parse_args()))

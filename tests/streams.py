@@ -104,13 +104,17 @@ async def committed_offsets(streams: Streams) -> dict[Partition, int]:
     return {Partition(tp.topic, tp.partition): meta.offset for tp, meta in offsets.items()}
 
 
-async def filled(streams: Streams, partition: int, values: Iterable[bytes], key: bytes | None = None) -> None:
-    """Writes to one partition of the source, and waits for all of it."""
+async def filled(streams: Streams, partition: int, values: Iterable[bytes], codec: str | None = None) -> None:
+    """Writes to one partition of the source, few values in one batch, and waits for all of it."""
     producer = AIOKafkaProducer(
-        bootstrap_servers=streams.bootstrap, linger_ms=5, max_batch_size=1 << 16, max_request_size=4 << 20
+        bootstrap_servers=streams.bootstrap,
+        linger_ms=20,
+        max_batch_size=1 << 16,
+        max_request_size=4 << 20,
+        compression_type=codec,
     )
     async with producer:
-        sent = [await producer.send(streams.source, value, key=key, partition=partition) for value in values]
+        sent = [await producer.send(streams.source, value, partition=partition) for value in values]
         await asyncio.gather(*sent)
 
 

@@ -171,6 +171,33 @@ async def test_a_record_that_cannot_be_processed_is_found_and_refused_alone(brok
     )
 
 
+@pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
+async def test_a_batch_that_would_grow_too_large_is_refused(broker: Cluster, codec: str) -> None:
+    """All codecs are read, and none of them past the limit: a few kilobytes here are megabytes of zeros."""
+    streams, telling = await made(broker.bootstrap, 1), Telling()
+    for value in (b"before" * 100, bytes(3 << 20), b"after" * 100):
+        await filled(streams, 0, [value], codec=codec)
+    settings = streams.stage(decompressed_bytes=1 << 20)
+    async with running(Stage(streams.clients, settings, Copy(streams.target), telling)):
+        assert await all_copied(streams) == [b"before" * 100, b"dead: record-unreadable 0", b"after" * 100]
+    (refused,) = telling.of(Refused)
+    assert (refused.refusal.offset, refused.refusal.error) == (1, "TooMuchError")
+
+
+async def test_a_batch_that_rotted_on_the_brokers_disk_is_refused_record_by_record(broker: Cluster) -> None:
+    streams, telling = await made(broker.bootstrap, 1), Telling()
+    for values in ([b"a", b"b", b"c"], [b"rotten-1", b"rotten-2"], [b"d", b"e"]):
+        await filled(streams, 0, values)
+    (segment,) = (broker.nodes[0].folder / "data" / f"{streams.source}-0").glob("*.log")
+    with segment.open("r+b") as file:
+        file.seek(segment.read_bytes().index(b"rotten-1"))
+        file.write(b"R")
+    async with running(Stage(streams.clients, streams.stage(), Copy(streams.target), telling)):
+        got = await all_copied(streams)
+    assert got == [b"a", b"b", b"c", b"dead: record-unreadable 0", b"dead: record-unreadable 0", b"d", b"e"]
+    assert [fact.refusal.offset for fact in telling.of(Refused)] == [3, 4]
+
+
 async def test_a_handler_that_fails_over_everything_stops_the_stage(broker: Cluster) -> None:
     streams = await made(broker.bootstrap, 1)
 
@@ -251,6 +278,25 @@ async def test_the_end_is_in_good_order(broker: Cluster, tmp_path: Path) -> None
         group.start("--poll", "500")
         await until(lambda: drained(streams), "the rest")
         await check_copies(streams, [end for _, end in sorted((await ends(streams, streams.source)).items())])
+
+
+async def test_nothing_is_lag_when_all_is_read(broker: Cluster) -> None:
+    """The markers of other stages' transactions take offsets too: an idle partition is committed past them."""
+    streams = await made(broker.bootstrap, 1)
+    before = Transactor(
+        streams.clients, streams.stage(group="before"), Partition(streams.source, 0), NO_LIMITS, print
+    )
+    await before.start()
+    for n in range(3):
+        await before.commit([Output(streams.source, None, b"%d" % n)], None)
+    await before.close()
+    stage = Stage(streams.clients, streams.stage(), Copy(streams.target))
+    async with running(stage):
+        await until(lambda: drained(streams), "the last marker")
+        assert stage.lags() == {Partition(streams.source, 0): 0}
+        assert stage.partitions == {Partition(streams.source, 0): True}
+    assert await committed_offsets(streams) == {Partition(streams.source, 0): 6}
+    assert await copied(streams) == [b"0", b"1", b"2"]
 
 
 async def test_memory_is_bounded_whatever_is_produced(broker: Cluster) -> None:

@@ -132,6 +132,23 @@ async def test_partitions_are_added_while_it_runs(broker: Cluster, tmp_path: Pat
         await all_done(streams)
 
 
+async def test_the_broker_answers_nobody_for_longer_than_a_transaction_may_take(
+    broker: Cluster, tmp_path: Path
+) -> None:
+    streams = await made(broker.bootstrap)
+    await filled_by_keys(streams, 2000, 4)
+    with workers(streams, tmp_path) as group:
+        worker = group.start("--poll", "20", "--transaction", "1")
+        await until(worker.telling("Committed"), "work", every=0.01)
+        broker.nodes[0].signal(signal.SIGSTOP)
+        try:
+            await until(worker.telling("Dropped"), "a transaction given up")
+        finally:
+            broker.nodes[0].signal(signal.SIGCONT)
+        await all_done(streams)
+        assert worker.process.poll() is None
+
+
 async def test_the_broker_is_killed_and_comes_back(broker: Cluster, tmp_path: Path) -> None:
     streams = await made(broker.bootstrap)
     await filled_by_keys(streams, 4000, 4)
