@@ -14,9 +14,12 @@ import msgspec
 from detector.jsonblocks import KEY_BLOCK
 from detector.live.records import Contents, Piece, read_record
 from detector.live.segments import RUN, Segment, fast_segment, of_pieces
+from detector.marks import has_event_mark
 
 CHANNELS: Final = 256  # of split lines that stand open at one time
 LONGEST: Final = 1 << 20  # bytes of a split line, then what there is of it is scanned
+_FEW: Final = 8  # records read one by one, where they are not of one shape
+_MANY: Final = RUN // 4
 _PARTS: Final = 512
 _OVERLAP: Final = 16 << 10  # of its two pieces, so that what stands across the cut is seen
 _KEY_BLOCK_SIZE: Final = 16 << 10  # a secret over many lines is at most this long
@@ -46,21 +49,23 @@ class Hold:
         """
         segments: list[Segment] = []
         for first in range(0, len(records), RUN):
-            run = records[first : first + RUN]
-            joining = bool(self)
-            found = [of_pieces(self._tail)] if self._tail else []
-            self._tail = []
-            segment = fast_segment(run, now, into, joining=joining)
-            if segment is not None:
-                found.append(segment)
-            else:
-                for record in run:
-                    read_record(record, now, into)
-                pieces, into.pieces = self._joined(into.pieces), []
-                if pieces:
-                    found.append(of_pieces(pieces))
-            segments += self._settled(found)
+            segments += self._read(records[first : first + RUN], now, into)
         return segments
+
+    def _read(self, run: Sequence[Any], now: int, into: Contents) -> list[Segment]:
+        """All at once if they are of one shape, else in halves: what stands among many is soon alone."""
+        segment = fast_segment(run, now, into, joining=bool(self))
+        if segment is None and len(run) > _FEW and not (len(run) >= _MANY and _many_events(run)):
+            half = len(run) // 2
+            return [*self._read(run[:half], now, into), *self._read(run[half:], now, into)]
+        found = [of_pieces(self._tail)] if self._tail else []
+        self._tail = []
+        if segment is None:
+            for record in run:
+                read_record(record, now, into)
+            pieces, into.pieces = self._joined(into.pieces), []
+            segment = of_pieces(pieces) if pieces else None
+        return self._settled([*found, segment] if segment is not None else found)
 
     def flush(self) -> list[Segment]:
         """Everything held, as it stands."""
@@ -111,6 +116,12 @@ class Hold:
             self._tail += segment.pieces(0)
         before = segments[: first + last]
         return [*before, opened.until(index)] if index else before
+
+
+def _many_events(run: Sequence[Any]) -> bool:
+    """Whether halving would hardly ever come to a stretch without an event."""
+    events = sum(bool(record.headers) or has_event_mark(record.value or b"") for record in run)
+    return events * _FEW > len(run)
 
 
 def _whole(parts: Sequence[Piece]) -> Piece:
