@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from detector.errors import RetryError
 from detector.events import AnyEvent, CredentialIssued
 from detector.handlers import Output, Partition
 from detector.live.changelog import Change
@@ -39,6 +40,7 @@ class Logs:
     def __init__(self, partitions: int) -> None:
         self.topics: list[list[tuple[int, Change]]] = [[] for _ in range(partitions)]
         self.ends = [0] * partitions
+        self.cut = False  # whether reading fails after the first few
 
     async def span(self, partition: int) -> tuple[int, int]:
         return 0, self.ends[partition]
@@ -47,6 +49,8 @@ class Logs:
         rows = [change for offset, change in self.topics[partition] if offset >= start]
         for at in range(0, len(rows), 7):
             yield rows[at : at + 7]
+            if self.cut:
+                raise RetryError("the broker is gone")
 
     def append(self, partition: int, change: Change) -> None:
         self.topics[partition].append((self.ends[partition], change))

@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from detector.errors import RetryError
 from detector.events import (
     AnyEvent,
     CredentialIssued,
@@ -291,6 +292,23 @@ def test_a_partition_comes_back_with_its_store_or_without(store: str, reason: st
     told(story, partitions=1)
 
 
+def test_a_restore_that_is_cut_short_starts_again() -> None:
+    async def story(one: Story) -> None:
+        await one.tell(start(), issue(), *[start(f"t{number}") for number in range(2, 12)])
+        one.world.logs.cut = True
+        for store in ("lost", "kept"):
+            with pytest.raises(RetryError, match="the broker is gone"):
+                await one.world.restart(store=store)
+        one.world.logs.cut = False
+        one.world.facts.clear()
+        await one.world.restart()
+        assert [fact.reason for fact in one.world.facts if isinstance(fact, Restored)] == ["never complete"]
+        await one.tell(use(T0 + 2 * HOUR))
+        assert one.rules == ["use-outside-window"]
+
+    told(story, partitions=1)
+
+
 def test_a_store_from_long_ago_is_not_trusted() -> None:
     async def story(one: Story) -> None:
         await one.tell(start(), issue())
@@ -352,6 +370,29 @@ def test_an_identifier_that_everybody_claims_costs_each_claim_a_few_messages() -
         await one.tell(CredentialUsed(time=T0 + 2 * HOUR, source="audit", id="1", identifier=HMAC))
         (record,) = one.world.standing().values()
         assert record["unmapped"]["credential_id"] == "c199"  # issued first, though told of last
+
+    told(story)
+
+
+def test_an_earlier_claim_that_is_told_of_late_takes_over_what_was_judged() -> None:
+    async def story(one: Story) -> None:
+        await one.tell(issue("c1", "t1"))
+        await one.tell(CredentialUsed(time=T0 + 2 * HOUR, source="audit", id="1", identifier=HMAC))
+        await one.tell(issue("c2", "t2", at=T0 - 1))
+        (record,) = one.world.standing().values()
+        assert (record["unmapped"]["credential_id"], record["unmapped"]["task_id"]) == ("c2", "t2")
+
+    told(story)
+
+
+def test_an_earlier_issue_that_is_told_of_late_moves_a_credential_to_its_task() -> None:
+    async def story(one: Story) -> None:
+        await one.tell(issue("c1", "t1"), use(T0 + 2 * HOUR))
+        await one.tell(issue("c1", "t0", at=T0 - 1))
+        (record,) = one.world.standing().values()
+        assert (record["unmapped"]["credential_id"], record["unmapped"]["task_id"]) == ("c1", "t0")
+        assert [record["activity_id"] for _, record in one.world.findings] == [1, 2]
+        assert len(one.commands) == 1
 
     told(story)
 
@@ -428,8 +469,8 @@ def test_timers_are_found_in_order_of_time_even_of_the_year_9999(tmp_path: Path)
         digest = digest_of(f"t:{number}")
         store.write([(entry_key(digest, b"m"), meta_value(due, b""))])
     store.write([(entry_key(digest_of("t:none"), b"m"), meta_value(None, b""))])
-    found = [dues.index(int.from_bytes(key[1:13], "big")) for key, _ in store.due(1 << 80, 10)]
+    found = [dues.index(int.from_bytes(key[1:13], "big")) for key, _ in store.due(0, 1 << 80, 10)]
     assert found == [2, 0, 3, 1]
-    assert len(store.due(5, 10)) == 2
+    assert len(store.due(0, 5, 10)) == 2
     store.close()
     shutil.rmtree(tmp_path / "one")

@@ -75,6 +75,7 @@ class _Work:
         self.weight = 0
         self.staged: list[Change] = []
         self.saved = 0
+        self.looked = 0  # before this time there is no timer any more
         self.dirty = False
         self.facts = _facts(0)
 
@@ -244,7 +245,10 @@ class JudgeHandler:
         """The keys of aggregates whose time has come; timers are not in the changelog."""
         keys = []
         with self._guard(partition):
-            for timer, digest in work.store.due(watermark, TIMERS):
+            timers = work.store.due(work.looked, watermark, TIMERS)
+            # A new timer is always later than the watermark of the moment.
+            work.looked = watermark if len(timers) < TIMERS else int.from_bytes(timers[-1][0][1:13], "big")
+            for timer, digest in timers:
                 meta = work.store.get(entry_key(digest, META))
                 if meta is not None and meta[:12] == timer[1:13]:
                     work.staged.append((timer, None))
