@@ -1,7 +1,6 @@
 """Peak memory of replay on little and on much log text.
 
-The much is the little under many names: hard links of the same files, so it needs no disk. A replay reads
-every name as a file of its own.
+The much is the little many times: copies of the same files, on disk while they are read.
 """
 
 import tempfile
@@ -12,7 +11,7 @@ import msgspec
 from benchmarks import compare, measure, tables
 from benchmarks.corpus import MB, Spec, generate
 from benchmarks.peers import DATA
-from benchmarks.replay_bench import link_copies, registry, replay
+from benchmarks.replay_bench import copies_of, registry, replay
 
 
 class Memory(msgspec.Struct, frozen=True):
@@ -41,7 +40,7 @@ def memory(base: int, times: list[int], known: int, seed: int) -> Memories:
     for many in times:
         with tempfile.TemporaryDirectory(dir=DATA) as scratch:
             logs = Path(scratch) / "logs"
-            link_copies(corpus, logs, many)
+            copies_of(corpus, logs, many)
             done = replay([events, logs], Path(scratch) / "out", seed, prefix, None)
             size = corpus.bytes() * many
             print(f"{size / MB:.0f} MB: peak {done.memory / MB:.0f} MB, {done.wall:.0f} s", flush=True)
@@ -59,7 +58,7 @@ def report(made: Memories) -> str:
         [
             "# Memory of a replay\n",
             tables.about(made.machine),
-            f"\n{made.known:,} known credentials are registered; larger sizes are hard links of the same files.\n",
+            f"\n{made.known:,} known credentials are registered; larger sizes are copies of the same files.\n",
             tables.table(["MB of log text", "peak MB, all processes", "wall s", "CPU s"], body),
             "",
         ]

@@ -139,7 +139,7 @@ class _Bench:
         self.out = scratch / "out"
         self.many = scratch / "many"
         self.prefix = prefix
-        link_copies(corpus, self.many, _COPIES)
+        copies_of(corpus, self.many, _COPIES)
 
     def replay(self, paths: list[Path], cores: int | None) -> measure.Run:
         """Measures one replay of `paths`."""
@@ -161,12 +161,12 @@ class _Bench:
         return compare.row(subject, self.corpus, done, done.cpu - each, read_hits(self.corpus, self.out))
 
 
-def link_copies(corpus: Corpus, folder: Path, copies: int) -> None:
-    """The corpus' files as hard links under `copies` names each."""
+def copies_of(corpus: Corpus, folder: Path, copies: int) -> None:
+    """The corpus' files, `copies` times each under other names: real copies, for a file under two names is read once."""
     folder.mkdir()
     for n in range(copies):
         for path in corpus.files():
-            os.link(path, folder / f"{n:04d}-{path.name}")
+            shutil.copyfile(path, folder / f"{n:04d}-{path.name}")
 
 
 def write_misses(corpus: Corpus, found: Row, path: Path) -> None:

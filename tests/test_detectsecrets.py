@@ -64,7 +64,8 @@ def test_plugins_that_cry_wolf_are_off_until_asked_for() -> None:
     expected = {"detect-secrets:basic-auth-credentials": b"Kq7vT2xZ9w"}
     assert found(line, "BasicAuthDetector") == expected
     assert found(line, "detect-secrets:basic-auth-credentials") == expected
-    names = {type_.__name__ for type_ in get_mapping_from_secret_type_to_class().values()}
+    plugins: dict[str, type] = get_mapping_from_secret_type_to_class()
+    names = {plugin.__name__ for plugin in plugins.values()}
     assert set(OFF) < names
     assert len(QUIET) == len(names) - len(OFF)
 
