@@ -90,6 +90,11 @@ def _parser() -> argparse.ArgumentParser:
     patterns = commands.add_parser("patterns", help="show the patterns, or run their examples")
     patterns.add_argument("action", choices=("list", "test"))
     _add_config(patterns)
+    run = commands.add_parser("run", help="the service on Apache Kafka")
+    run.add_argument("--config", metavar="F", required=True, help="the configuration file")
+    run.add_argument(
+        "--stage", choices=("scan", "judge"), help="only this one of the two stages; both if not given"
+    )
     topics = commands.add_parser("topics", help="create the topics that the service needs")
     topics.add_argument("action", choices=("create",))
     topics.add_argument("--config", metavar="F", required=True, help="the configuration file")
@@ -186,6 +191,12 @@ def _patterns(options: argparse.Namespace) -> int:
     return DONE
 
 
+def _run(options: argparse.Namespace) -> int:
+    from detector.live.run_command import run_service  # noqa: PLC0415 - as above
+
+    return run_service(options.config, options.stage or "all")
+
+
 def _topics(options: argparse.Namespace) -> int:
     from detector.settings import Settings  # noqa: PLC0415 - as above
     from detector.topics_command import report, topics_create  # noqa: PLC0415 - as above
@@ -229,6 +240,7 @@ def _check(options: argparse.Namespace) -> int:
 
 _COMMANDS: Final = {
     "replay": _replay,
+    "run": _run,
     "fingerprint": _fingerprint,
     "patterns": _patterns,
     "topics": _topics,

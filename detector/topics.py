@@ -134,6 +134,24 @@ async def create_topics(settings: LiveSettings) -> Outcome:
         await admin.close()
 
 
+async def survey(settings: LiveSettings) -> dict[str, int]:
+    """How many partitions each of our topics has that is there.
+
+    Raises:
+        RetryError, StopError, ConfigError: as for `create_topics`.
+    """
+    await reach(settings)
+    admin = AIOKafkaAdminClient(**client_options(settings), request_timeout_ms=settings.request // _MILLI)
+    try:
+        await admin.start()
+        names = {topic.name for topic in settings.topics.all()}
+        return {name: shape[0] for name, shape in (await _shapes(admin, names)).items()}
+    except (kafka.KafkaError, OSError, ValueError) as error:
+        raise _error(error, f"the topics cannot be listed: {explain(error)}") from None
+    finally:
+        await admin.close()
+
+
 async def _create(admin: Any, wanted: tuple[Plan, ...]) -> Outcome:
     names = {plan.topic.name for plan in wanted}
     there = await _shapes(admin, names)

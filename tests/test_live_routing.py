@@ -173,3 +173,14 @@ def test_no_plain_hash_of_a_leaked_secret_travels_yet_it_meets_the_issue(identif
 def test_without_a_key_a_leak_loses_its_plain_hash() -> None:
     assert veiled(leak(PLAIN, ACCESS_KEY), ()).identifiers == (ACCESS_KEY,)
     assert veiled(use("c1"), ()) == use("c1")
+
+
+def test_conflicts_are_identifiers_that_two_credentials_claim() -> None:
+    registry = Registry()
+    issues = [issue(number, f"c{number}", "t1", HMAC, ACCESS_KEY) for number in range(3)]
+    for each in [*issues, issues[0]]:
+        registry.add(each)
+    assert registry.conflicts == 2
+    for each in issues[:2]:
+        registry.remove(each.credential_id, each.source, each.id)
+    assert registry.conflicts == 0

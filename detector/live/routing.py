@@ -161,9 +161,13 @@ def claims(issue: CredentialIssued) -> Iterator[Routed]:
 
 
 class Registry:
-    """The issues that are known, by credential id and by identifier. Of those that claim a name the earliest has it."""
+    """The issues that are known, by credential id and by identifier. Of those that claim a name the earliest has it.
+
+    `conflicts` is how many identifiers more than one credential claims.
+    """
 
     def __init__(self) -> None:
+        self.conflicts = 0
         self._issues: dict[str, list[CredentialIssued]] = {}  # by credential id, the earliest first
         self._names: dict[str, dict[str, list[str]]] = {}  # by scheme and value the credentials that claim it
 
@@ -182,6 +186,7 @@ class Registry:
             owners = self._names.setdefault(identifier.scheme, {}).setdefault(identifier.value, [])
             if issue.credential_id not in owners:
                 owners.append(issue.credential_id)
+                self.conflicts += len(owners) == 2  # noqa: PLR2004 - the second makes it one
 
     def remove(self, credential_id: str, source: str, event_id: str) -> None:
         """Forgets one issue; the credential with the last."""
@@ -197,6 +202,7 @@ class Registry:
         for scheme, value in lost:
             owners = self._names[scheme][value]
             owners.remove(credential_id)
+            self.conflicts -= len(owners) == 1
             if not owners:
                 del self._names[scheme][value]
 

@@ -1,0 +1,383 @@
+"""`curfewd run`: one process with one or both stages, from its start to a clean end.
+
+1. The port opens: alive, not ready. What is wrong with configuration, disk or port ends the process here.
+2. Kafka is waited for as long as it takes; what only a person can mend ends the process (StopError).
+3. The registry is read to where it stood. Then the stages join their groups.
+4. SIGTERM and SIGINT: every stage commits what is open, and leaves, within `kafka.drain`.
+   SIGHUP: patterns are swapped between polls; for a new policy the judge stage leaves and comes back, nothing open.
+"""
+
+import asyncio
+import contextlib
+import shutil
+import signal
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from detector.errors import CurfewdError, RetryError, StopError, UsageError
+from detector.handlers import Partition
+from detector.kafka_clients import reaction
+from detector.kafka_reach import reach
+from detector.live import series as names
+from detector.live.finders import Finders
+from detector.live.health import HealthServer, verdict
+from detector.live.kafka_changelog import KafkaChangelog
+from detector.live.measuring import StageName, Through
+from detector.live.metrics import Metrics
+from detector.live.positions import InputPositions
+from detector.live.readiness import Readiness
+from detector.live.registry_feed import RegistryFeed
+from detector.live.wiring import (
+    Wiring,
+    check_topics,
+    fallback_key,
+    judge_stage,
+    lookback,
+    scan_stage,
+    threads_of,
+    written,
+)
+from detector.loading import load_scanner
+from detector.scan import PatternScanner
+from detector.settings import Settings
+from detector.stage import Stage
+from detector.stage_facts import Committed, Dropped, Rebalanced, Refused, Taken
+from detector.stage_settings import clients_of
+from detector.topics import survey
+
+Which = Literal["all", "scan", "judge"]
+
+FIRST_PAUSE_SECONDS: Final = 0.5
+LONGEST_PAUSE_SECONDS: Final = 30.0
+SAMPLE_SECONDS: Final = 1.0
+FENCED_FOR_GOOD: Final = (
+    20  # times in a row without a commit between: someone else holds it and will not let go
+)
+FULL_BYTES: Final = 4 << 20  # left on the disk: RocksDB needs more for its next file
+_MILLI: Final = 1000
+
+
+class Service:
+    """One process. `reread` gives the settings as they are now, for SIGHUP; `log` is structlog's."""
+
+    def __init__(self, settings: Settings, which: Which, reread: Callable[[], Settings], log: Any) -> None:
+        self._settings = settings
+        self._live = settings.live()
+        self._which = which
+        self._reread = reread
+        self._log = log
+        self._metrics = Metrics(written(self._live), time.time)
+        self._readiness = Readiness(settings.service.caught_up)
+        self._stages: dict[StageName, Stage] = {}
+        self._newest: dict[tuple[StageName, Partition], int] = {}
+        self._fenced: Counter[tuple[StageName, Partition]] = Counter()
+        self._stopping = asyncio.Event()
+        self._reloading = asyncio.Event()
+        self._failure: CurfewdError | None = None
+
+    async def run(self) -> None:
+        """Works until a signal.
+
+        Raises:
+            UsageError: the configuration, the port or the folder of state is no good.
+            StopError: it cannot go on, and a person has to know why.
+        """
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop)
+        loop.add_signal_handler(signal.SIGHUP, self._reloading.set)
+        pages = {
+            "/metrics": self._metrics.page,
+            "/healthz": lambda _: verdict(self._readiness.alive()),
+            "/readyz": lambda _: verdict(self._readiness.ready()),
+        }
+        async with HealthServer(self._settings.service.listen, pages) as server:
+            self._log.info("started", stages=self._which, listen=str(server.address))
+            scanner, warnings = await asyncio.to_thread(load_scanner, self._settings.patterns)
+            for warning in (*self._settings.warnings, *self._live.warnings, *warnings):
+                self._log.warning(warning)
+            await self._until_stopped(self._work(scanner))
+        if self._failure is not None:
+            raise self._failure
+        self._log.info("stopped")
+
+    def stop(self) -> None:
+        """Asks for the end."""
+        self._readiness.waiting = "stopping"
+        self._stopping.set()
+
+    async def _until_stopped(self, work: Any) -> None:
+        """Runs the work; a stop before it is under way cancels it, later it ends by itself."""
+        task = asyncio.create_task(work)
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait([task, stopping], return_when=asyncio.FIRST_COMPLETED)
+            if not task.done():
+                _, late = await asyncio.wait([task], timeout=None if self._stages else 0)
+                if late:
+                    task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        finally:
+            stopping.cancel()
+
+    async def _work(self, scanner: PatternScanner) -> None:
+        clients = clients_of(self._live)
+        await self._patiently(lambda: reach(self._live), "cannot reach Kafka yet")
+        found = await self._patiently(lambda: survey(self._live), "cannot list topics yet")
+        check_topics(self._live, found)
+        finders = Finders(scanner, self._settings.keys, fallback_key(self._settings))
+        feed = RegistryFeed(
+            self._live.topics.registry.name,
+            finders,
+            clients,
+            lambda problem: self._log.warning("the registry cannot be read now", why=problem),
+        )
+        with ThreadPoolExecutor(threads_of(), "scan") as threads:
+            wiring = Wiring(self._live, clients, finders, feed, threads, self._metrics, self._tell)
+            following = self._watched(feed.run())
+            try:
+                await self._caught_up(feed)
+                await self._run_stages(wiring, scanner)
+            finally:
+                await _ended(following)
+
+    async def _caught_up(self, feed: RegistryFeed) -> None:
+        self._readiness.waiting = "reading the registry"
+        caught_up = asyncio.create_task(feed.caught_up.wait())
+        stopping = asyncio.create_task(self._stopping.wait())
+        await asyncio.wait([caught_up, stopping], return_when=asyncio.FIRST_COMPLETED)
+        await _ended(caught_up, stopping)
+
+    async def _run_stages(self, wiring: Wiring, scanner: PatternScanner) -> None:
+        """Both stages, the look-back and what watches them, until the end is asked for."""
+        changelog = KafkaChangelog(self._live.topics.state.name, wiring.clients)
+        running: list[asyncio.Task[None]] = []
+        beside: list[asyncio.Task[None]] = [self._watched(self._sample(wiring))]
+        async with contextlib.AsyncExitStack() as stack:
+            if self._which != "judge":
+                positions = await self._patiently(
+                    lambda: self._positions(stack, wiring), "cannot reach Kafka now"
+                )
+                stage = scan_stage(wiring, self._settings, positions, self._observer("scan"))
+                running.append(self._watched(self._stage("scan", stage)))
+                if self._live.lookback:
+                    looking = lookback(wiring, positions, lambda why: self._log.warning("look-back", why=why))
+                    beside.append(self._watched(looking.run()))
+            if self._which != "scan":
+                running.append(self._watched(self._judging(wiring, scanner, changelog)))
+            else:
+                beside.append(self._watched(self._reloads(wiring)))
+            self._readiness.waiting = "stopping" if self._stopping.is_set() else None
+            await self._stopping.wait()
+            for stage in self._stages.values():
+                stage.stop()
+            await asyncio.gather(*running, return_exceptions=True)
+            await _ended(*beside)
+            await changelog.close()
+
+    async def _positions(self, stack: contextlib.AsyncExitStack, wiring: Wiring) -> InputPositions:
+        try:
+            return await stack.enter_async_context(InputPositions(wiring.clients, f"{self._live.group}-scan"))
+        except Exception as error:
+            raise reaction(error, "connecting to Kafka") from error
+
+    async def _judging(self, wiring: Wiring, scanner: PatternScanner, changelog: KafkaChangelog) -> None:
+        """The judge stage, under one policy after another."""
+        settings = self._settings
+        while not self._stopping.is_set():
+            stage = judge_stage(wiring, settings, scanner, changelog, self._observer("judge"))
+            running = asyncio.create_task(self._stage("judge", stage))
+            try:
+                fresh = None
+                while fresh is None and not running.done():
+                    fresh = await self._reload(wiring, running)
+                if fresh is not None:
+                    settings, scanner = fresh
+                    stage.stop()
+            finally:
+                await running
+
+    async def _reloads(self, wiring: Wiring) -> None:
+        """Reloads where there is no judge stage."""
+        forever = asyncio.create_task(asyncio.Event().wait())
+        try:
+            while True:
+                await self._reload(wiring, forever)
+        finally:
+            forever.cancel()
+
+    async def _reload(
+        self, wiring: Wiring, until: "asyncio.Task[Any]"
+    ) -> tuple[Settings, PatternScanner] | None:
+        """Waits for SIGHUP, or for that task's end. Patterns are swapped; what the judge stage needs is given back."""
+        asked = asyncio.create_task(self._reloading.wait())
+        try:
+            await asyncio.wait([asked, until], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            asked.cancel()
+        if not self._reloading.is_set():
+            return None
+        self._reloading.clear()
+        try:
+            settings = await asyncio.to_thread(self._reread)
+            scanner, warnings = await asyncio.to_thread(load_scanner, settings.patterns)
+        except UsageError as error:
+            self._log.error("the configuration was not reloaded, the old one stays in force", why=str(error))
+            self._metrics.add(names.RELOADS, "refused")
+            return None
+        for warning in warnings:
+            self._log.warning(warning)
+        if (settings.kafka, settings.service, settings.keys) != (
+            self._settings.kafka,
+            self._settings.service,
+            self._settings.keys,
+        ):
+            self._log.warning("changes to [kafka], [service] and keys wait for a new start")
+        wiring.finders.reload(scanner)
+        self._metrics.add(names.RELOADS, "done")
+        self._log.info("patterns and policy reloaded", patterns=len(scanner.patterns))
+        kept = {name: getattr(self._settings, name) for name in ("kafka", "service", "keys")}
+        return Settings(policy=settings.policy, patterns=settings.patterns, **kept), scanner
+
+    async def _stage(self, name: StageName, stage: Stage) -> None:
+        """Runs a stage; one that cannot be started yet is tried again."""
+        self._readiness.left(name)
+        self._stages[name] = stage
+        if self._stopping.is_set():
+            stage.stop()
+        await stage.run()
+
+    def _watched(self, work: Any) -> "asyncio.Task[None]":
+        """A task whose end by an error ends the service."""
+
+        def ended(task: "asyncio.Task[None]") -> None:
+            if not task.cancelled() and (error := task.exception()) is not None:
+                self._fail(error)
+
+        task = asyncio.create_task(work)
+        task.add_done_callback(ended)
+        return task
+
+    def _fail(self, error: BaseException) -> None:
+        if self._failure is None:
+            if isinstance(error, CurfewdError):
+                self._failure = error
+            else:  # its text may quote what was read
+                self._log.error("a mistake of ours", error=error)
+                self._failure = StopError(f"a mistake of ours: {type(error).__name__}; please report it")
+            self._readiness.dead = str(self._failure)
+        self.stop()
+
+    async def _patiently(self, attempt: Callable[[], Awaitable[Any]], what: str) -> Any:
+        """Tries until it succeeds."""
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                return await attempt()
+            except RetryError as error:
+                self._readiness.waiting = str(error)
+                self._log.warning(f"{what}, trying again", why=str(error), seconds=pause)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+    def _observer(self, stage: StageName) -> Callable[[Any], None]:
+        return lambda fact: self._tell(stage, fact)
+
+    def _tell(self, stage: StageName, fact: Any) -> None:
+        """Facts become metrics, some of them log lines, and a few the end."""
+        self._metrics.observer(stage)(fact)
+        if isinstance(fact, Through):
+            if fact.newest_ms is not None:
+                self._newest[stage, fact.partition] = fact.newest_ms
+        elif isinstance(fact, Committed):
+            self._fenced.pop((stage, fact.partition), None)
+        elif isinstance(fact, Rebalanced):
+            self._readiness.assigned(stage)
+            counts = {name: len(getattr(fact, name)) for name in ("kept", "gained", "lost")}
+            self._log.info("rebalanced", stage=stage, seconds=round(fact.seconds, 3), **counts)
+        elif isinstance(fact, Taken):
+            self._log.info("partition taken", stage=stage, **_named(fact.partition), offset=fact.offset)
+        elif isinstance(fact, Dropped):
+            self._dropped(stage, fact)
+        elif isinstance(fact, Refused):
+            self._log.warning(
+                "refused",
+                stage=stage,
+                **_named(fact.partition),
+                reason=fact.refusal.reason,
+                offset=fact.refusal.offset,
+                lost=fact.lost,
+            )
+
+    def _dropped(self, stage: StageName, fact: Dropped) -> None:
+        self._newest.pop((stage, fact.partition), None)
+        if fact.reason in {"moved", "stopped"}:
+            self._log.info("partition left", stage=stage, **_named(fact.partition), reason=fact.reason)
+            return
+        self._log.warning(
+            "partition dropped",
+            stage=stage,
+            **_named(fact.partition),
+            reason=fact.reason,
+            why=fact.detail,
+        )
+        if fact.reason == "fenced":
+            self._fenced[stage, fact.partition] += 1
+            if self._fenced[stage, fact.partition] >= FENCED_FOR_GOOD:
+                self._fail(
+                    StopError(
+                        f"someone else keeps writing in our name: is group {self._live.group} used by another deployment?"
+                    )
+                )
+        elif stage == "judge" and (left := _left(Path(self._settings.service.state))) < FULL_BYTES:
+            self._fail(StopError(f"the disk of service.state is full: {left} bytes left"))
+
+    async def _sample(self, wiring: Wiring) -> None:
+        """Gauges, once a second."""
+        while True:
+            for name, stage in tuple(self._stages.items()):
+                self._sample_stage(name, stage)
+            self._metrics.set(names.CREDENTIALS, len(wiring.feed.registry))
+            self._metrics.set(names.CONFLICTS, wiring.feed.registry.conflicts)
+            await asyncio.sleep(SAMPLE_SECONDS)
+
+    def _sample_stage(self, name: StageName, stage: Stage) -> None:
+        lags, partitions = stage.lags(), stage.partitions
+        records: Counter[str] = Counter()
+        seconds: dict[str, float] = {}
+        now = time.time()
+        for partition, lag in lags.items():
+            newest = self._newest.get((name, partition))
+            behind = max(now - newest / _MILLI, 0.0) if lag and newest is not None else 0.0
+            topic = self._metrics.few("topic", partition.topic)
+            records[topic] += lag
+            seconds[topic] = max(seconds.get(topic, 0.0), behind)
+        for topic, lag in records.items():
+            self._metrics.set(names.LAG, lag, name, topic)
+            self._metrics.set(names.LAG_SECONDS, seconds[topic], name, topic)
+        self._metrics.set(names.PARTITIONS, len(partitions), name, "held")
+        self._metrics.set(names.PARTITIONS, sum(partitions.values()), name, "ready")
+        self._readiness.seen(name, partitions, max(seconds.values(), default=0.0))
+
+
+def _named(partition: Partition) -> dict[str, Any]:
+    return {"topic": partition.topic, "partition": partition.number}
+
+
+def _left(folder: Path) -> int:
+    """Bytes that are free where the folder is, or would be."""
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
+
+
+async def _ended(*tasks: "asyncio.Task[Any]") -> None:
+    """Ends tasks that run beside; how they ended has been told."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)

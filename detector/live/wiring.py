@@ -1,0 +1,217 @@
+"""Puts the service together: from settings to stages that are ready to run."""
+
+import os
+import secrets
+import time
+from collections.abc import Callable
+from concurrent.futures import Executor
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from detector.errors import ConfigError, StopError
+from detector.handlers import Handler
+from detector.kafka_clients import KafkaSettings
+from detector.kafka_settings import LiveSettings
+from detector.leaks import Redactor
+from detector.live.finders import Finders
+from detector.live.judging import JudgeHandler, JudgeSettings, Topics
+from detector.live.kafka_changelog import KafkaChangelog
+from detector.live.lookback import Lookback, LookbackSettings
+from detector.live.measuring import Measured, StageName
+from detector.live.metrics import Metrics, Written
+from detector.live.positions import InputPositions
+from detector.live.press import Press
+from detector.live.registry_feed import RegistryFeed
+from detector.live.scanning import ScanHandler, Scanned, ScanTopics
+from detector.scan import PatternScanner
+from detector.secrets import DeploymentKey
+from detector.settings import Settings
+from detector.stage import Stage
+from detector.stage_facts import Fact
+from detector.stage_settings import stage_of
+
+FALLBACK_FILE: Final = "fingerprints.key"
+_KEY_BYTES: Final = 32
+_OURS: Final = 0o600
+
+Observe = Callable[[StageName, Any], None]
+
+
+class Wiring(msgspec.Struct, frozen=True):
+    """What all stages of a process share."""
+
+    live: LiveSettings
+    clients: KafkaSettings
+    finders: Finders
+    feed: RegistryFeed
+    threads: Executor
+    metrics: Metrics
+    tell: Observe
+
+
+def written(live: LiveSettings) -> Written:
+    """The topics whose records are counted by what they say."""
+    topics = live.topics
+    return Written(topics.findings.name, topics.revocations.name, topics.dead_letters.name)
+
+
+def check_topics(live: LiveSettings, found: dict[str, int]) -> None:
+    """Whether the topics are as the stages need them; `found` has the partitions of those that are there.
+
+    Raises:
+        StopError: they are not.
+    """
+    missing = [topic.name for topic in live.topics.all() if topic.name not in found]
+    if missing:
+        raise StopError(f"there is no topic {', '.join(missing)}: run curfewd topics create")
+    work, state = live.topics.work.name, live.topics.state.name
+    if found[work] != found[state]:
+        raise StopError(
+            f"{work} has {found[work]} partitions and {state} {found[state]}: state would be kept apart from its work"
+        )
+    if found[work] != live.topics.work.partitions:
+        raise StopError(
+            f"{work} has {found[work]} partitions and {live.topics.work.partitions} are configured: "
+            "tasks would be judged in two places; set kafka.topics.work.partitions"
+        )
+
+
+def fallback_key(settings: Settings) -> DeploymentKey | None:
+    """Without a deployment key: one of this folder of state, so that a leaked secret has one name over restarts.
+
+    Raises:
+        ConfigError: it cannot be read or made.
+    """
+    if settings.keys:
+        return None
+    path = Path(settings.service.state) / FALLBACK_FILE
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not path.exists():
+            fresh = path.with_suffix(".new")
+            fresh.touch(_OURS)
+            fresh.write_bytes(secrets.token_bytes(_KEY_BYTES))
+            fresh.rename(path)
+        return DeploymentKey.of(path.read_bytes())
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "is no key"
+        raise ConfigError(f"service.state: {reason}", str(path)) from None
+
+
+def scan_stage(
+    wiring: Wiring, settings: Settings, positions: InputPositions, observe: Callable[[Fact], None]
+) -> Stage:
+    """The scan stage."""
+    live = wiring.live
+    topics = ScanTopics(
+        live.topics.work.name,
+        live.topics.work.partitions,
+        live.topics.registry.name,
+        live.topics.dead_letters.name,
+    )
+    measured: list[Measured] = []
+
+    def tell(fact: Scanned) -> None:
+        measured[0].tell(fact)
+
+    handler = ScanHandler(
+        topics,
+        wiring.finders,
+        wiring.feed,
+        wiring.threads,
+        delay=settings.policy.watermark_delay,
+        before=positions.before,
+        observe=tell,
+    )
+    measured.append(_measured(wiring, "scan", handler))
+    names, pattern = live.subscription()
+    return Stage(wiring.clients, stage_of(live, "scan", names, pattern), measured[0], observe)
+
+
+def lookback(wiring: Wiring, positions: InputPositions, observe: Callable[[str], None]) -> Lookback:
+    """The second look at the logs."""
+    live = wiring.live
+    names, pattern = live.subscription()
+    settings = LookbackSettings(
+        group=f"{live.group}-lookback",
+        work=live.topics.work.name,
+        topics=names,
+        pattern=pattern,
+        delay=live.lookback,
+        poll_records=live.poll_records,
+        partition_fetch_bytes=live.partition_fetch_bytes,
+    )
+    return Lookback(
+        settings,
+        wiring.clients,
+        wiring.finders,
+        wiring.feed,
+        wiring.threads,
+        scanned=positions.scanned,
+        observe=observe,
+    )
+
+
+def judge_stage(
+    wiring: Wiring,
+    settings: Settings,
+    scanner: PatternScanner,
+    changelog: KafkaChangelog,
+    observe: Callable[[Fact], None],
+) -> Stage:
+    """The judge stage, under the policy of `settings`."""
+    live, topics = wiring.live, wiring.live.topics
+    patterns = {pattern.id: pattern for pattern in scanner.patterns}
+    handler = JudgeHandler(
+        JudgeSettings(
+            settings.policy,
+            Path(settings.service.state) / "judge",
+            Topics(
+                work=topics.work.name,
+                state=topics.state.name,
+                registry=topics.registry.name,
+                findings=topics.findings.name,
+                revocations=topics.revocations.name,
+                dead_letters=topics.dead_letters.name,
+            ),
+            settings.service.cached,
+        ),
+        Press(patterns, Cleaning(scanner, wiring.finders).clean),
+        changelog,
+        time.time_ns,
+        lambda fact: wiring.tell("judge", fact),
+    )
+    return Stage(
+        wiring.clients,
+        stage_of(live, "judge", (topics.work.name,)),
+        _measured(wiring, "judge", handler),
+        observe,
+    )
+
+
+class Cleaning:
+    """Masks what patterns and the registry, as it is at the moment, recognise."""
+
+    def __init__(self, scanner: PatternScanner, finders: Finders) -> None:
+        self._scanner = scanner
+        self._finders = finders
+        self._known = finders.known
+        self._redactor = Redactor(scanner, self._known)
+
+    def clean(self, text: str) -> str:
+        """As `Redactor.clean`."""
+        if self._finders.known is not self._known:
+            self._known = self._finders.known
+            self._redactor = Redactor(self._scanner, self._known)
+        return self._redactor.clean(text)
+
+
+def _measured(wiring: Wiring, stage: StageName, handler: Handler) -> Measured:
+    return Measured(handler, lambda fact: wiring.tell(stage, fact))
+
+
+def threads_of() -> int:
+    """How many threads decode and scan: as many as there are cores."""
+    return len(os.sched_getaffinity(0))
