@@ -159,7 +159,14 @@ class JudgeHandler:
         work.watermark.advance(now)
         if not work.staged:
             work.facts = _facts(partition.number)
-        return self._conclude(partition, work, {})
+        outputs = self._conclude(partition, work, {})
+        if not outputs and not work.staged:  # nothing to commit, and the watermark goes on all the same
+            self._observe(
+                msgspec.structs.replace(
+                    _facts(partition.number), watermark=work.watermark.value, held=work.weight
+                )
+            )
+        return outputs
 
     async def committed(self, partition: Partition, offset: int | None) -> None:  # noqa: ARG002 - the protocol's signature
         """Writes to the store what is now in the changelog."""
