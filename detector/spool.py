@@ -6,6 +6,7 @@ only this process (and the workers it forks) has, in a file that has no name.
 
 import os
 import tempfile
+import weakref
 from collections.abc import Iterator
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
@@ -22,6 +23,7 @@ class Spool:
     def __init__(self, folder: str | None = None) -> None:
         """`folder` is where temporary files go (None: as TMPDIR says)."""
         self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 - it lives as long as the spool
+        weakref.finalize(self, self._file.close)  # gives the space back
         self._key = os.urandom(32)
         self._start = int.from_bytes(os.urandom(_AES_BLOCK))
         self.size = 0
@@ -52,9 +54,6 @@ class Spool:
             data = decryptor.update(sealed)
             yield data[skip:] if skip else data
             skip = 0
-
-    def __del__(self) -> None:
-        self._file.close()  # gives the space back
 
     def _cipher(self, block: int) -> Cipher[modes.CTR]:
         counter = (self._start + block) % _COUNTER_LIMIT

@@ -3,8 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.broker import Cluster
+
+# How long an example takes says nothing about the code on a busy machine.
+settings.register_profile("curfewd", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("curfewd")
 
 
 @pytest.fixture(scope="session")
