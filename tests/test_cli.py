@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -237,6 +237,15 @@ def test_a_closed_pipe_ends_the_printing_and_no_more(history: tuple[Path, Path])
         assert process.returncode == code
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """A program started in the background ignores interrupts, and so would those that it starts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_ends_with_130(history: tuple[Path, Path]) -> None:
     os.mkfifo("pipe")
     with (
@@ -244,10 +253,13 @@ def test_an_interrupt_ends_with_130(history: tuple[Path, Path]) -> None:
         Path("pipe").open("wb"),  # opens once the program waits at the other end
     ):
         # A signal just before the read is seen after it, in every Python program: who waits presses again.
-        while process.poll() is None:
+        for _ in range(6):
             process.send_signal(signal.SIGINT)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=10)
+                break
+        else:
+            process.kill()
         assert process.stderr is not None
         assert process.stderr.read() == b"curfewd: interrupted\n"
     assert process.returncode == 130
