@@ -9,12 +9,9 @@ import numpy as np
 
 from detector.deadletters import BAD_TIME, bad
 from detector.leaks import RecordAt
-from detector.ranges import Range, line_span
+from detector.ranges import Give, Locate, Range, line_span
 from detector.shapes import JSON_LOG, TIME_NAMES
 from detector.stamps import NO_STAMPS, Ints, Stamps, float_stamps, log_time, stamps_of, text_stamps
-
-Give = Callable[[bytes, Callable[[int], RecordAt]], None]
-"""Takes text and what gives the record at an offset of it."""
 
 _Time = str | int | float | None
 _T = TypeVar("_T")
@@ -196,7 +193,7 @@ def joined_locator(  # noqa: PLR0913, PLR0917 - all that places a record, and no
     placed: Callable[[int], tuple[str | None, str | None]],
     reading: Range,
     before: int,
-) -> Callable[[int], RecordAt]:
+) -> Locate:
     """Places in `texts` joined with `between` bytes; `placed` gives a record's task and stream."""
     inherited = reading.inherited
     edges: list[Ints] = []  # made when first asked for: most batches have nothing in them

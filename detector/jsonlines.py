@@ -12,9 +12,9 @@ from detector.deadletters import NOT_JSON, TOO_DEEP, TOO_LARGE, TRUNCATED_JSON, 
 from detector.errors import BadRecordError
 from detector.formats import TEXT
 from detector.jsonblocks import read_flat, read_plain
-from detector.leaks import Batch, RecordAt
+from detector.leaks import Batch
 from detector.marks import has_event_mark
-from detector.ranges import Pieces, Range
+from detector.ranges import Locate, Pieces, Range
 from detector.shapes import JSON_LOG, LogText, Read, read_object
 from detector.stamps import Ints, line_starts
 from detector.textlines import TextReader, own_time, read_lines, read_text
@@ -52,7 +52,7 @@ def read_json_lines(chunks: Iterable[bytes], reading: Range, *, events: bool) ->
 def _whole(data: bytes, starts: Ints, reading: Range, *, events: bool) -> bool:
     """Hands on a block that is nothing but log records, at once; False if it is not."""
 
-    def give(text: bytes, locate: Callable[[int], RecordAt]) -> None:
+    def give(text: bytes, locate: Locate) -> None:
         reading.sink.batch(Batch(reading.name, text, locate))
 
     before = reading.lines

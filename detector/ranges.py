@@ -15,6 +15,12 @@ from detector.leaks import Batch, RecordAt
 from detector.shapes import LogText
 from detector.stamps import Ints, Stamps
 
+Locate = Callable[[int], RecordAt]
+"""The record at an offset of some text."""
+
+Give = Callable[[bytes, Locate], None]
+"""Takes text and what gives the records of it."""
+
 _BATCH: Final = 256 * 1024  # bytes of text after which collected pieces are handed on
 
 
@@ -114,7 +120,7 @@ class Pieces:
     def __init__(self, reading: Range) -> None:
         self._range = reading
         self._texts: list[bytes] = []
-        self._at: list[tuple[int, int | None, str | None, str | None] | Callable[[int], RecordAt]] = []
+        self._at: list[tuple[int, int | None, str | None, str | None] | Locate] = []
         self._size = 0
 
     def add(self, log: LogText, line: int) -> None:
@@ -128,14 +134,14 @@ class Pieces:
         """One record whose time is settled; None is none at all."""
         self._take(text, (line, time, task_id, stream))
 
-    def many(self, text: bytes, locate: Callable[[int], RecordAt]) -> None:
+    def many(self, text: bytes, locate: Locate) -> None:
         """Records one after another, placed by `locate`; their times are noted by the caller, afterwards."""
         self._take(text, locate)
 
     def _take(
         self,
         text: bytes,
-        at: tuple[int, int | None, str | None, str | None] | Callable[[int], RecordAt],
+        at: tuple[int, int | None, str | None, str | None] | Locate,
     ) -> None:
         self._texts.append(text)
         self._at.append(at)

@@ -1,6 +1,6 @@
 """Text, one record a line: batches of the bytes as they are, with the times that lines begin with."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from detector.blocks import Block, blocks
 from detector.deadletters import FUTURE_TIME, bad
 from detector.formats import TEXT
 from detector.leaks import Batch, RecordAt
-from detector.ranges import LongRecord, Range, line_span
+from detector.ranges import Give, Locate, LongRecord, Range, line_span
 from detector.stamps import Ints, Stamps, leading_stamp, leading_stamps, line_starts
 
 
@@ -53,9 +53,7 @@ class TextReader:
             reading.lines += block.data.endswith(b"\n")
 
 
-def read_lines(
-    data: bytes, reading: Range, before: int, give: Callable[[bytes, Callable[[int], RecordAt]], None]
-) -> int:
+def read_lines(data: bytes, reading: Range, before: int, give: Give) -> int:
     """Gives lines of text that stand behind `before` lines of the range; how many there are."""
     starts = line_starts(data)
     stamps = reading.stamped(leading_stamps(data, starts), lambda index: before + index + 1)
@@ -74,9 +72,7 @@ def own_time(line: bytes, reading: Range, number: int) -> int | None:
     return time
 
 
-def _locator(
-    data: bytes, starts: Ints, stamps: Stamps, reading: Range, before: int
-) -> Callable[[int], RecordAt]:
+def _locator(data: bytes, starts: Ints, stamps: Stamps, reading: Range, before: int) -> Locate:
     inherited = reading.inherited
 
     def locate(offset: int) -> RecordAt:
