@@ -1,6 +1,7 @@
 """The registry feed, the look-back and what they ask of the inputs, on a real broker."""
 
 import asyncio
+import base64
 import contextlib
 import json
 import time
@@ -18,7 +19,9 @@ from detector.live.finders import Finders, NoPatterns
 from detector.live.lookback import Lookback, LookbackSettings
 from detector.live.positions import InputPositions
 from detector.live.registry_feed import RegistryFeed
-from detector.live.routing import decode, encode, registry_key
+from detector.live.routing import Withdrawn, decode, encode, registry_key
+from detector.patterns import load_bundled
+from detector.scan import PatternScanner
 from detector.secrets import DeploymentKey, Secret
 from detector.times import MILLISECOND, SECOND
 from tests.broker import Cluster
@@ -155,6 +158,35 @@ async def test_a_leak_is_found_though_its_credential_was_registered_later(broker
         await until(found_too, "one more", every=0.5)
         assert ("t:t1", "p0@2") in await leaks_of(streams)
         assert len(await leaks_of(streams)) == 4
+
+
+async def test_what_turns_out_to_be_part_of_a_registered_secret_is_withdrawn(broker: Cluster) -> None:
+    streams = await made(broker.bootstrap, 1)
+    basic = base64.b64encode(f"deploy-bot:{SECRET}".encode()).decode()
+    await filled(streams, 0, [b"nothing", f"Authorization: Basic {basic}".encode(), b"nothing"])
+    scanner = PatternScanner(tuple(each for each in load_bundled() if each.id == "http-basic-authorization"))
+    finders = Finders(scanner, (KEY,))
+    feed = RegistryFeed(streams.changelog, finders, streams.clients)
+    async with working(feed.run(), lookback_of(streams, feed, finders, 2 * SECOND).run()):
+        await asyncio.wait_for(feed.caught_up.wait(), 30)
+        await registered(streams, issue(1))
+
+        async def withdrawn() -> bool:
+            return bool(await withdrawals(streams))
+
+        await until(withdrawn, "the withdrawal", every=0.5)
+    whole = KEY.fingerprint(Secret(SECRET.encode()))
+    ((key, said),) = await withdrawals(streams)
+    assert (said.source, said.id) == (streams.source, "p0@1")
+    assert key.startswith("s:")
+    assert key != f"s:{whole}"  # it is the secret that the pattern saw
+    assert await leaks_of(streams) == [("t:t1", "p0@1")]
+
+
+async def withdrawals(streams: Streams) -> list[tuple[str, Withdrawn]]:
+    records = [record for some in (await read(streams, streams.target)).values() for record in some]
+    payloads = [(record.key.decode(), decode(record.value)) for record in records]
+    return [(key, payload) for key, payload in payloads if isinstance(payload, Withdrawn)]
 
 
 async def test_records_before_an_offset_and_how_far_a_group_is(broker: Cluster) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from detector.findings import REVOCATION_UNCONFIRMED
 from detector.policy import DEFAULT_RULES
 from tests.broker import Cluster
 from tests.live_service import (
+    ROOT,
     Deployment,
     Expected,
     asked,
@@ -24,6 +26,7 @@ from tests.small_history import KEY_TEXT, write
 from tests.streams import until
 
 pytestmark = pytest.mark.xdist_group("broker")
+INCIDENT = ROOT / "examples" / "incident"
 UNTIL = "2026-11-01T00:00:00Z"  # long after the histories
 # In random order over all partitions everything is late, and first known is not earliest: a lateness that covers the
 # history and a hold until all of it is there are what parity is about.
@@ -52,6 +55,26 @@ async def small(broker: Cluster, tmp_path: Path) -> AsyncIterator[tuple[Deployme
     await deployment.fill(records, seed=1)
     yield deployment, replayed(tmp_path, deployment.config, paths, UNTIL)
     deployment.end()
+
+
+async def test_the_incident_live_and_replayed(broker: Cluster, tmp_path: Path) -> None:
+    shutil.copy(INCIDENT / "demo-only.key", tmp_path)
+    policy = (INCIDENT / "curfewd.toml").read_text()
+    deployment = Deployment(broker.bootstrap, tmp_path, f"{PATIENT}{policy}{HELD}")
+    expected = replayed(tmp_path, deployment.config, [INCIDENT / "events.jsonl", INCIDENT / "logs"], UNTIL)
+    await deployment.create()
+    records = [(1, line) for line in (INCIDENT / "events.jsonl").read_bytes().splitlines()]
+    for path in sorted(each for each in (INCIDENT / "logs").rglob("*") if each.is_file()):
+        records += [(0, line) for line in path.read_bytes().splitlines()]
+    await deployment.fill(records, seed=2)
+    try:
+        process = deployment.start()
+        await until(deployment.ready, "readiness")
+        await settled(deployment, expected)
+        terminate(process)
+        assert await ended(process) == 0
+    finally:
+        deployment.end()
 
 
 async def test_a_term_signal_drains_and_ends_with_zero(small: tuple[Deployment, Expected]) -> None:

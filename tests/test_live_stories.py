@@ -23,7 +23,7 @@ from detector.handlers import Output
 from detector.live.changelog import Change
 from detector.live.judging import Judged
 from detector.live.restoring import Restored
-from detector.live.routing import Mark, Registry, registry_key, route
+from detector.live.routing import Mark, Registry, Withdrawn, registry_key, route, secret_key
 from detector.live.store import Store, digest_of, entry_key, meta_value
 from detector.live.watermark import Watermark
 from detector.policy import Policy
@@ -235,6 +235,33 @@ def test_a_leaked_secret_is_closed_when_a_credential_claims_it_even_days_later()
         await one.until(T0 + 5 * HOUR)
         await one.tell(start(at=T0 + 5 * HOUR), issue(at=T0 + 5 * HOUR, expires=T0 + 6 * HOUR))
         assert one.rules == ["leaked-credential"]
+
+    told(story)
+
+
+@pytest.mark.parametrize("first", ["the leak", "the withdrawal"])
+def test_a_record_that_shows_only_a_credentials_secret_is_no_secret_of_its_own(first: str) -> None:
+    async def story(one: Story) -> None:
+        shown, other = leak(T0), msgspec.structs.replace(leak(T0 + SECOND), id="p0@8")
+        withdrawn = secret_key(shown.fingerprint), Withdrawn(shown.source, shown.id, shown.time)
+        if first == "the leak":
+            await one.tell(shown)
+            assert one.rules == ["leaked-secret"]
+            one.world.send(*withdrawn)
+            await one.world.drain()
+        else:
+            one.world.send(*withdrawn)
+            await one.tell(shown)
+        assert one.rules == []
+        await one.world.restart(store="lost")
+        await one.tell(shown)
+        assert one.rules == []
+        await one.tell(other)  # another record does show it by itself
+        assert [record["count"] for record in one.world.standing().values()] == [1]
+        await one.until(T0 + 2 * POLICY.retention)
+        one.world.logs.compact()
+        left = [change for rows in one.world.logs.topics for _, change in rows if change[1] is not None]
+        assert {key for key, _ in left} <= {b"w"}
 
     told(story)
 

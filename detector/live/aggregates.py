@@ -20,7 +20,7 @@ from detector.events import (
     TaskStarted,
 )
 from detector.ledger import Ledger
-from detector.live.routing import Claim, Follow, Payload, Routed, Sent, TaskTold, task_key
+from detector.live.routing import Claim, Follow, Payload, Routed, Sent, TaskTold, Withdrawn, task_key
 from detector.live.verdicts import BEGINNING, Verdicts, judge_secret, judge_task, own_issues
 from detector.policy import Policy
 
@@ -157,6 +157,9 @@ class SecretAggregate:
         self._policy = policy
         self._ledger: Ledger | None = None
         self._claims: list[CredentialIssued] = []
+        self._shown: list[Leak] = []
+        self._tasks: list[TaskStarted | TaskEnded] = []
+        self._withdrawn: dict[tuple[str, str], int] = {}  # records by source and id, their time
         self._forwarded: set[tuple[str, Leak]] = set()
         self._asked: set[str] = set()
 
@@ -167,17 +170,26 @@ class SecretAggregate:
             if self._ledger is not None:
                 self._ledger.apply(payload.issue)
         elif isinstance(payload, Leak):
-            self._open().apply(payload)
+            self._shown.append(payload)
+            if (payload.source, payload.id) not in self._withdrawn:
+                self._open().apply(payload)
+        elif isinstance(payload, Withdrawn):
+            self._withdrawn[payload.source, payload.id] = payload.time
+            self._ledger = None  # a ledger forgets nothing: it is made anew without that record
+            self._reopen()
         elif isinstance(payload, TaskTold):
-            for event in (payload.start, payload.end):
-                if event is not None:
-                    self._open().apply(event)
+            told = [event for event in (payload.start, payload.end) if event is not None]
+            self._tasks += told
+            if self._ledger is not None:
+                for event in told:
+                    self._ledger.apply(event)
         return True
 
     def judge(self, watermark: int, sent: list[Sent]) -> Verdicts:  # noqa: ARG002 - a secret is never revoked
         """As `Aggregate`."""
         if self._ledger is None:
-            over = max((issue.time for issue in self._claims), default=watermark) + self._policy.retention
+            times = [*(issue.time for issue in self._claims), *self._withdrawn.values()]
+            over = max(times, default=watermark) + self._policy.retention
             return Verdicts({}, [], over if over > watermark else None, over)
         for account in self._ledger.accounts():
             for item in account.shown or ():
@@ -195,9 +207,14 @@ class SecretAggregate:
     def _open(self) -> Ledger:
         if self._ledger is None:
             self._ledger = Ledger(self._policy)
-            for issue in self._claims:
-                self._ledger.apply(issue)
+            for event in (*self._claims, *self._tasks):
+                self._ledger.apply(event)
         return self._ledger
+
+    def _reopen(self) -> None:
+        for leak in self._shown:
+            if (leak.source, leak.id) not in self._withdrawn:
+                self._open().apply(leak)
 
     def disowned(self) -> dict[str, str]:
         """As `Aggregate`: none is its own."""

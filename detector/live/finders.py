@@ -32,6 +32,7 @@ class Finders:
         self.known = KnownIndex((), self.keys)
         self.finder: LeakFinder
         self.known_finder: LeakFinder
+        self.pattern_finder: LeakFinder  # what is seen by who knows no credential
         self._build(self.known)
 
     def reload(self, scanner: Scanner) -> None:
@@ -46,4 +47,6 @@ class Finders:
     def _build(self, known: KnownIndex) -> None:
         finder = LeakFinder(self._scanner, known, self.keys, self._fallback)
         known_finder = LeakFinder(NoPatterns(), known, self.keys, self._fallback)
+        nothing = KnownIndex((), self.keys)
+        self.pattern_finder = LeakFinder(self._scanner, nothing, self.keys, self._fallback)
         self.known, self.finder, self.known_finder = known, finder, known_finder

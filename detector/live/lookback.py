@@ -1,13 +1,14 @@
 """The look-back: logs are read a second time, some minutes behind, for credentials that were registered late.
 
-Only registered credentials are looked for. A leak found here and by the scan stage is one leak: its record and secret
+Only registered credentials are looked for, and in records that show one, what the scan stage took for a secret of its
+own while it did not know the credential: that is withdrawn. A leak found here and by the scan stage is one leak: its record and secret
 name it, and the judge stage counts it once. So this pass need not be exactly once, and is at least once: it writes, waits
 for the brokers, and commits its offsets last, none beyond a record whose text still waits for more.
 """
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from typing import Any, Final
 
@@ -22,7 +23,9 @@ from detector.live.finders import Finders
 from detector.live.joining import Hold
 from detector.live.records import Contents, kafka_time
 from detector.live.registry_feed import RegistryFeed
+from detector.live.routing import Withdrawn, encode, secret_key
 from detector.live.scanning import HELD, find_leaks, work_outputs
+from detector.live.segments import Segment, of_pieces
 from detector.live.veil import veiled
 from detector.times import MINUTE
 
@@ -208,9 +211,30 @@ class Lookback:
         finder = self._finders.known_finder
         segments = hold.read(records, now, Contents()) if records else hold.flush()
         outputs: list[Output] = []
-        for leak in find_leaks(finder, source.topic, source.partition, segments):
+        leaks = find_leaks(finder, source.topic, source.partition, segments)
+        for leak in leaks:
             outputs += work_outputs(self._settings.work, veiled(leak, self._keys), leak.offset, self._feed)
+        if leaks:
+            outputs += self._withdrawn(source, segments, {leak.offset for leak in leaks})
         return outputs
+
+    def _withdrawn(
+        self, source: TopicPartition, segments: Iterable[Segment], offsets: set[int | None]
+    ) -> Iterator[Output]:
+        """What these records were said to show before the credential was known, and is part of its secret.
+
+        `Authorization: Basic` with a token in it is a secret to a pattern; once the token is registered, the token is
+        what leaked, as a scan that knew it would have said.
+        """
+        pieces = of_pieces(
+            [piece for segment in segments for piece in segment.pieces(0) if piece.offset in offsets]
+        )
+        finders, place = self._finders, (source.topic, source.partition, [pieces])
+        kept = {(leak.id, leak.fingerprint) for leak in find_leaks(finders.finder, *place)}
+        for leak in find_leaks(finders.pattern_finder, *place):
+            if (leak.id, leak.fingerprint) not in kept:
+                said = encode(Withdrawn(leak.source, leak.id, leak.time))
+                yield Output(self._settings.work, secret_key(leak.fingerprint).encode(), said)
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types

@@ -77,6 +77,17 @@ class Handover(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="hand
     sent: tuple[Sent, ...] = ()
 
 
+class Withdrawn(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="withdrawn"):
+    """Tells a leaked secret that one record shows it only as part of a registered credential's, which has the leak.
+
+    `source` and `id` name the record, `time` is the record's (ns).
+    """
+
+    source: str
+    id: str
+    time: int
+
+
 class Mark(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="mark"):
     """How far one partition of an input has got: its latest event time less the delay (ns). `source` names it."""
 
@@ -97,6 +108,7 @@ Payload: TypeAlias = (
     | Follow
     | TaskTold
     | Handover
+    | Withdrawn
     | Mark
 )
 Routed: TypeAlias = tuple[str, Payload]
