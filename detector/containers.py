@@ -16,8 +16,8 @@ from detector.deadletters import TOO_LARGE, bad
 from detector.formats import CRI, DOCKER, TEXT
 from detector.jsonblocks import joined_locator, records_of
 from detector.leaks import Batch, RecordAt
+from detector.objects import LogText
 from detector.ranges import LongRecord, Pieces, Range, line_span
-from detector.shapes import LogText, read_object
 from detector.stamps import Stamps, leading_stamps, line_starts, text_stamps
 from detector.textlines import TextReader, own_time
 
@@ -234,7 +234,7 @@ def _other_line(line: bytes, number: int, reading: Range, joiner: Joiner) -> Non
         reading.count(TEXT, 1, len(line) + 1)
         joiner.pieces.add(LogText(line, own_time(line, reading, number)), number)
         return
-    for read in read_object(line, reading.now, events=False):
+    for read in reading.shapes.read_object(line, reading.now, events=False):
         reading.count(read.format, 1, len(line) + 1)
         if read.error is not None:
             reading.dead(read.error, number)

@@ -2,13 +2,15 @@
 
 from typing import Final
 
+from detector.adapters.names import SOURCES
+
 TEXT: Final = "text"
 JSON_LINES: Final = "jsonl"  # one object a line: events and log records, each told by its shape
 JSON_LOG: Final = "json-log"  # the same, but every object is a log record
 DOCUMENT: Final = "document"  # one JSON value over many lines, or all events of a file on one line
 CRI: Final = "cri"
 DOCKER: Final = "docker"
-EVENT_SOURCES: Final = ("cloudevents", "cloudtrail", "github")  # whose files are JSON lines or documents
+EVENT_SOURCES: Final = ("cloudevents", *SOURCES)  # whose files are JSON lines or documents
 CHOICES: Final = (TEXT, JSON_LINES, JSON_LOG, DOCUMENT, CRI, DOCKER, *EVENT_SOURCES)
 EVENT_FORMATS: Final = frozenset({JSON_LINES, DOCUMENT})  # what may hold events at all
 DIVISIBLE: Final = frozenset({TEXT, JSON_LINES, JSON_LOG})  # what may be cut at line ends

@@ -9,8 +9,8 @@ import numpy as np
 
 from detector.deadletters import BAD_TIME, bad
 from detector.leaks import RecordAt
+from detector.objects import JSON_LOG, TIME_NAMES
 from detector.ranges import Give, Locate, Range, line_span
-from detector.shapes import JSON_LOG, TIME_NAMES
 from detector.stamps import NO_STAMPS, Ints, Stamps, float_stamps, log_time, stamps_of, text_stamps
 
 _Time = str | int | float | None

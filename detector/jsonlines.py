@@ -13,9 +13,8 @@ from detector.errors import BadRecordError
 from detector.formats import TEXT
 from detector.jsonblocks import read_flat, read_plain
 from detector.leaks import Batch
-from detector.marks import has_event_mark
+from detector.objects import JSON_LOG, LogText, Read
 from detector.ranges import Locate, Pieces, Range
-from detector.shapes import JSON_LOG, LogText, Read, read_object
 from detector.stamps import Ints, line_starts
 from detector.textlines import TextReader, own_time, read_lines, read_text
 
@@ -57,7 +56,8 @@ def _whole(data: bytes, starts: Ints, reading: Range, *, events: bool) -> bool:
 
     before = reading.lines
     return read_flat(data, starts, reading, before, give) or (
-        not (events and has_event_mark(data)) and read_plain(data, starts, reading, before, give)
+        not (events and reading.shapes.may_hold_event(data))
+        and read_plain(data, starts, reading, before, give)
     )
 
 
@@ -72,7 +72,7 @@ def _mixed(data: bytes, starts: Ints, reading: Range, *, events: bool) -> None:
             reading.count(TEXT, 0, run.endswith(b"\n"))
         elif (
             kind == _OTHER
-            or (events and has_event_mark(run))
+            or (events and reading.shapes.may_hold_event(run))
             or not read_plain(run, starts[first:end] - starts[first], reading, before, pieces.many)
         ):
             _each_line(run, before, reading, pieces, events=events)
@@ -108,7 +108,7 @@ def _each_line(data: bytes, before: int, reading: Range, pieces: Pieces, *, even
     for number, line in enumerate(lines, start=before + 1):
         size = len(line) + 1
         if line.lstrip()[:1] == b"{":
-            for read in read_object(line, reading.now, events=events):
+            for read in reading.shapes.read_object(line, reading.now, events=events):
                 _give(read, number, reading, pieces, size)
                 size = 0
         elif line.strip():
@@ -148,7 +148,7 @@ def read_document(chunks: Callable[[], Iterable[bytes]], reading: Range) -> None
     pieces = Pieces(reading)
     reading.bytes[JSON_LOG] += 0
     for line, element, path in _placed(data, elements, prefix):
-        for read in read_object(element, reading.now):
+        for read in reading.shapes.read_object(element, reading.now):
             _give(_below(path, read), line, reading, pieces, len(element))
     pieces.flush()
 

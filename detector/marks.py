@@ -1,33 +1,43 @@
 """Whether a block of JSON can hold an event at all: one search for all marks, long before any parsing."""
 
-from functools import cache
-from typing import Any, Final
+import threading
+from collections.abc import Iterable
+from typing import Any
 
 import hyperscan
 
-# A record without any of these in its bytes is no event.
-EVENT_MARKS: Final = (
-    b'"specversion"',
-    b'"eventSource"',
-    b'"workflow_job"',
-    b'"workflow_run"',
-    b'"hashed_token"',
-)
-_SHORT: Final = 4096  # below it plain searches are faster
 
+class Marks:
+    """Bytes of which every event has some. One Hyperscan search for all: faster than two plain ones on any line.
 
-@cache
-def _database() -> Any:
-    database = hyperscan.Database()
-    flags = [hyperscan.HS_FLAG_SINGLEMATCH] * len(EVENT_MARKS)
-    database.compile(expressions=list(EVENT_MARKS), ids=list(range(len(EVENT_MARKS))), flags=flags)
-    return database
+    The database is compiled when it is first asked, and may be from many threads and forked processes.
+    """
 
+    def __init__(self, marks: Iterable[bytes]) -> None:
+        self.marks = tuple(dict.fromkeys(marks))
+        self._threads = threading.local()
+        self._compiling = threading.Lock()
+        self._database: Any = None
 
-def has_event_mark(data: bytes) -> bool:
-    """Whether there may be an event in `data`."""
-    if len(data) < _SHORT:
-        return any(mark in data for mark in EVENT_MARKS)
-    found: list[int] = []
-    _database().scan(data, match_event_handler=lambda number, *_: found.append(number))
-    return bool(found)
+    def stand_in(self, data: bytes) -> bool:
+        """Whether one of the marks is in `data`: if not, no event is."""
+        try:
+            database, scratch = self._threads.held
+        except AttributeError:
+            database, scratch = self._threads.held = self._held()
+        found: list[int] = []
+        database.scan(data, match_event_handler=lambda number, *_: found.append(number), scratch=scratch)
+        return bool(found)
+
+    def _held(self) -> tuple[Any, Any]:
+        """The database, and this thread's scratch: Hyperscan refuses one that is in use."""
+        with self._compiling:
+            if self._database is None:
+                database = hyperscan.Database()
+                database.compile(
+                    expressions=[b"".join(b"\\x%02x" % byte for byte in mark) for mark in self.marks],
+                    ids=list(range(len(self.marks))),
+                    flags=[hyperscan.HS_FLAG_SINGLEMATCH] * len(self.marks),
+                )
+                self._database = database
+        return self._database, hyperscan.Scratch(self._database)

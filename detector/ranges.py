@@ -12,7 +12,8 @@ from detector.deadletters import FUTURE_TIME, DeadLetter, bad
 from detector.errors import BadRecordError
 from detector.events import MAX_FUTURE, CanonicalEvent
 from detector.leaks import Batch, RecordAt
-from detector.shapes import LogText
+from detector.objects import LogText
+from detector.shapes import BUNDLED, Shapes
 from detector.stamps import Ints, Stamps
 
 Locate = Callable[[int], RecordAt]
@@ -42,11 +43,14 @@ class Range:
 
     `lines` counts the newlines before the block at hand, from the start of the range. `inherited` is the time of
     the last record that had one, None as long as none had; `latest` the latest time of all. `records` and
-    `bytes` are by format, `unknown` the events of a type that is not ours.
+    `bytes` are by format, `unknown` the events of a type that is not ours. `shapes` is what is recognised.
     """
 
-    def __init__(self, name: str, task_id: str | None, now: int, sink: Sink) -> None:
+    def __init__(
+        self, name: str, task_id: str | None, now: int, sink: Sink, shapes: Shapes = BUNDLED
+    ) -> None:
         self.name = name
+        self.shapes = shapes
         self.task_id = task_id
         self.now = now
         self.limit = now + MAX_FUTURE

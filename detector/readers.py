@@ -12,19 +12,20 @@ from detector.errors import BadRecordError
 from detector.events import CanonicalEvent
 from detector.formats import CRI, DOCKER, DOCUMENT, EVENT_FORMATS, JSON_LINES, JSON_LOG
 from detector.jsonlines import document_values, read_document, read_json_lines
-from detector.marks import has_event_mark
 from detector.ranges import Range, Sink
-from detector.shapes import read_object
+from detector.shapes import BUNDLED, Shapes
 from detector.sources import Source
 from detector.textlines import read_text
 
 
-def read(source: Source, start: int, end: int, now: int, sink: Sink) -> Range:
-    """Reads the bytes of `source` from `start` to `end`; `now` (ns) is the wall clock.
+def read(  # noqa: PLR0913, PLR0917 - a range, and what it is read with
+    source: Source, start: int, end: int, now: int, sink: Sink, shapes: Shapes = BUNDLED
+) -> Range:
+    """Reads the bytes of `source` from `start` to `end`; `now` (ns) is the wall clock, `shapes` what is recognised.
 
     What cannot be read, the rest of a damaged archive or a file that is gone, is a dead letter without a line.
     """
-    reading = Range(source.name, source.task_id, now, sink)
+    reading = Range(source.name, source.task_id, now, sink, shapes)
     try:
         if source.format in (JSON_LINES, JSON_LOG):
             read_json_lines(source.chunks(start, end), reading, events=source.format == JSON_LINES)
@@ -41,22 +42,25 @@ def read(source: Source, start: int, end: int, now: int, sink: Sink) -> Range:
     return reading
 
 
-def read_events(source: Source, start: int, end: int, now: int) -> Iterator[CanonicalEvent]:
+def read_events(
+    source: Source, start: int, end: int, now: int, shapes: Shapes = BUNDLED
+) -> Iterator[CanonicalEvent]:
     """The events alone, in any order; what has none is passed over by a search, errors are left to `read`."""
     if source.format not in EVENT_FORMATS:
         return
     try:
-        lines = document_values(source.chunks()) if source.format == DOCUMENT else _marked(source, start, end)
+        document = source.format == DOCUMENT
+        lines = document_values(source.chunks()) if document else _marked(source, start, end, shapes)
         for line in lines:
-            for found in read_object(line, now):
+            for found in shapes.read_object(line, now):
                 yield from found.events
     except BadRecordError:
         return
 
 
-def _marked(source: Source, start: int, end: int) -> Iterator[bytes]:
+def _marked(source: Source, start: int, end: int, shapes: Shapes) -> Iterator[bytes]:
     for block in blocks(source.chunks(start, end), LONG_JSON):
-        if not block.part and has_event_mark(block.data):
+        if not block.part and shapes.may_hold_event(block.data):
             for line in block.data.split(b"\n"):
-                if line.lstrip()[:1] == b"{" and has_event_mark(line):
+                if line.lstrip()[:1] == b"{" and shapes.may_hold_event(line):
                     yield line

@@ -23,6 +23,7 @@ from detector.ledger import Ledger
 from detector.letterbox import LetterBox
 from detector.policy import Policy
 from detector.progress import Meter
+from detector.shapes import BUNDLED, Shapes
 from detector.sources import Source
 from detector.summary import SourceRead, Summary, verdicts
 from detector.units import UNIT, Unit, units
@@ -52,6 +53,7 @@ class Plan(msgspec.Struct, frozen=True):
     unit: int = UNIT
     letters: Sequence[DeadLetter] = ()
     warnings: tuple[str, ...] = ()
+    shapes: Shapes = BUNDLED
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -78,7 +80,7 @@ def replay(plan: Plan, meter: Meter) -> Result:
     finder = plan.finder_of(list(ledger.identifiers()))
     clock.lap("index")
     second = _SecondPass(plan, ledger, latest_event)
-    work = Work(plan.sources, plan.now, finder)
+    work = Work(plan.sources, plan.now, finder, plan.shapes)
     meter.stage("logs", sum(unit.end - unit.start for unit in todo))
     for unit, result in run(SECOND, work, todo, _jobs(plan, todo)):
         second.take(unit, result)
@@ -116,7 +118,9 @@ def _lifecycle(plan: Plan, todo: Sequence[Unit], ledger: Ledger, meter: Meter) -
     wanted = [unit for unit in todo if plan.sources[unit.source].format in EVENT_FORMATS]
     meter.stage("events", sum(unit.end - unit.start for unit in wanted))
     latest: int | None = None
-    for unit, found in run(FIRST, Work(plan.sources, plan.now), wanted, _jobs(plan, wanted)):
+    for unit, found in run(
+        FIRST, Work(plan.sources, plan.now, shapes=plan.shapes), wanted, _jobs(plan, wanted)
+    ):
         for event in found.lifecycle:
             ledger.apply(event)
         if found.latest is not None and (latest is None or found.latest > latest):

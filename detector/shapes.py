@@ -1,80 +1,134 @@
-"""What one JSON object is, told by its shape: a canonical event, a provider's, or a log record.
+"""What one JSON object is, told by its shape: a canonical event, a source's, a carrier of others, or a log record.
 
-Only whole records are looked at: text inside a message is never an event, however much it looks like one.
+Only whole records are looked at, and what carriers of audit events hold: text inside a log message is never an event,
+however much it looks like one.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from typing import Any, Final
 
 import msgspec
 
-from detector.adapters import canonical, cloudtrail, github
-from detector.deadletters import BAD_TIME, FUTURE_TIME, NOT_JSON, NOT_UTF8, TOO_DEEP, TRUNCATED_JSON, bad
+from detector.adapters import canonical
+from detector.adapters.adapter import Adapter, Carrier
+from detector.adapters.bundled import ADAPTERS, CARRIERS
+from detector.deadletters import NOT_JSON, NOT_UTF8, TOO_DEEP, TOO_LARGE, TRUNCATED_JSON, bad
 from detector.errors import BadRecordError
-from detector.events import MAX_FUTURE, CanonicalEvent
-from detector.marks import EVENT_MARKS, has_event_mark
-from detector.stamps import log_time
+from detector.marks import Marks
+from detector.objects import JSON_LOG, LogText, Read, log_record
 
 CLOUDEVENTS: Final = "cloudevents"
-CLOUDTRAIL: Final = "cloudtrail"
-GITHUB: Final = "github"
-JSON_LOG: Final = "json"
+MAX_DEPTH: Final = 3  # of carriers in carriers
+MAX_HELD: Final = 100_000  # records that one object may carry
 
-TIME_NAMES: Final = ("time", "timestamp", "@timestamp", "ts", "eventTime", "datetime", "date")
-_MESSAGE_NAMES: Final = ("message", "msg", "log")
-_WITHOUT_SECRETS: Final = frozenset({*TIME_NAMES, "task_id", "stream", "level"})
-_LONG_NAME: Final = 16  # shorter keys hold no secret
+_CLOUDEVENT: Final = b'"specversion"'
 _ANY: Final = msgspec.json.Decoder()
 
 
-class LogText(msgspec.Struct, frozen=True):
-    """A log record as it is scanned: its text in UTF-8, and its own time (ns), task and stream where known."""
+class Shapes:
+    """The sources and carriers that are known, in the order they are asked."""
 
-    text: bytes
-    time: int | None = None
-    task_id: str | None = None
-    stream: str | None = None
+    def __init__(
+        self, adapters: Sequence[Adapter] = ADAPTERS, carriers: Sequence[Carrier] = CARRIERS
+    ) -> None:
+        self.adapters = tuple(adapters)
+        self.carriers = tuple(carriers)
+        marks = [each.marks for each in self.carriers] + [each.marks for each in self.adapters]
+        self._marks = Marks((_CLOUDEVENT, *chain.from_iterable(marks)))
 
+    def may_hold_event(self, data: bytes) -> bool:
+        """Whether there may be an event, or a carrier of records, in `data`; one search."""
+        return self._marks.stand_in(data)
 
-class Read(msgspec.Struct, frozen=True):
-    """What one object gave: events, or a log record, and an error where (part of) it could not be read.
+    def read_object(self, line: bytes, now: int, *, events: bool = True) -> Iterator[Read]:
+        """What a line that begins as a JSON object is; with `events` false it is a log record whatever its shape.
 
-    An event of a `type` that is not ours is `unknown` and gives nothing else.
-    """
-
-    format: str
-    events: tuple[CanonicalEvent, ...] = ()
-    log: LogText | None = None
-    error: BadRecordError | None = None
-    unknown: bool = False
-
-
-def read_object(line: bytes, now: int, *, events: bool = True) -> Iterator[Read]:
-    """What a line that begins as a JSON object is; with `events` false it is a log record whatever its shape.
-
-    Gives one `Read`, or one for each element of a CloudTrail file on one line.
-    """
-    marked = events and has_event_mark(line)
-    problem = None
-    if marked and EVENT_MARKS[0] in line:
+        Gives one `Read`, or one for each record that a carrier holds.
+        """
+        marked = events and self._marks.stand_in(line)
+        problem = None
+        if marked and _CLOUDEVENT in line:
+            try:
+                event = canonical.decode(line, now)
+            except BadRecordError as error:
+                problem = error
+            else:
+                yield Read(CLOUDEVENTS, unknown=True) if event is None else Read(CLOUDEVENTS, (event,))
+                return
         try:
-            event = canonical.decode(line, now)
-        except BadRecordError as error:
-            problem = error
-        else:
-            yield Read(CLOUDEVENTS, unknown=True) if event is None else Read(CLOUDEVENTS, (event,))
+            value = _ANY.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            yield Read(JSON_LOG, log=LogText(line), error=_broken(error))
             return
+        if not isinstance(value, dict):
+            yield Read(JSON_LOG, log=LogText(line))
+        elif problem is not None and "specversion" in value:
+            yield Read(CLOUDEVENTS, error=problem)
+        elif marked:
+            yield from self._marked(value, now)
+        else:
+            yield log_record(value, now)
+
+    def _marked(self, value: Mapping[str, Any], now: int, depth: int = 0) -> Iterator[Read]:
+        """What an object is that may be an event or carry some, at `depth` inside others."""
+        if depth < MAX_DEPTH:
+            for carrier in self.carriers:
+                if carrier.looks_like(value):
+                    yield from self._carried(carrier, value, now, depth + 1)
+                    return
+        for adapter in self.adapters:
+            if adapter.looks_like(value):
+                yield translated(adapter, value, now)
+                return
+        yield log_record(value, now)
+
+    def _carried(self, carrier: Carrier, value: Mapping[str, Any], now: int, depth: int) -> Iterator[Read]:
+        try:
+            for number, held in enumerate(carrier.unwrap(value, now)):
+                if number == MAX_HELD:
+                    yield Read(carrier.name, error=bad(TOO_LARGE))
+                    return
+                yield from self._held(carrier, held, now, depth)
+        except BadRecordError as error:
+            yield Read(carrier.name, error=error)
+
+    def _held(
+        self, carrier: Carrier, held: Mapping[str, Any] | str | Read, now: int, depth: int
+    ) -> Iterator[Read]:
+        if isinstance(held, Read):
+            yield held
+            return
+        if isinstance(held, str):
+            text = held.encode("utf-8", "replace")
+            value = _object(text) if carrier.audit else None
+            if value is None:
+                yield Read(carrier.name, log=LogText(text))
+                return
+            held = value
+        if carrier.audit:
+            yield from self._marked(held, now, depth)
+        else:
+            yield log_record(held, now)
+
+
+def translated(adapter: Adapter, value: Mapping[str, Any], now: int) -> Read:
+    """What an adapter makes of an object of its source."""
+    log = adapter.text(value, now) if adapter.text is not None else None
     try:
-        value = _ANY.decode(line)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        yield Read(JSON_LOG, log=LogText(line), error=_broken(error))
-        return
-    if not isinstance(value, dict):
-        yield Read(JSON_LOG, log=LogText(line))
-    elif problem is not None and "specversion" in value:
-        yield Read(CLOUDEVENTS, error=problem)
-    else:
-        yield from read_value(value, now, events=marked)
+        if not adapter.known(value):
+            return Read(adapter.name, log=log, unknown=True)
+        return Read(adapter.name, tuple(adapter.translate(value, now)), log)
+    except BadRecordError as error:
+        return Read(adapter.name, log=log, error=error)
+
+
+def _object(text: bytes) -> dict[str, Any] | None:
+    try:
+        value = _ANY.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def _broken(error: Exception) -> BadRecordError:
@@ -85,82 +139,5 @@ def _broken(error: Exception) -> BadRecordError:
     return bad(TRUNCATED_JSON if "truncated" in str(error) else NOT_JSON)
 
 
-def read_value(value: dict[str, Any], now: int, *, events: bool) -> Iterator[Read]:
-    """What a decoded object is that is no canonical event."""
-    if events:
-        for looks_like, translate, name in _PROVIDERS:
-            if looks_like(value):
-                yield _translated(value, now, translate, name)
-                return
-        records = value.get("Records")
-        if isinstance(records, list) and any(
-            isinstance(one, dict) and cloudtrail.looks_like(one) for one in records
-        ):
-            for one in records:
-                if isinstance(one, dict):
-                    yield from read_value(one, now, events=True)
-            return
-    yield log_record(value, now)
-
-
-_Translate = Callable[[Mapping[str, Any], int], list[CanonicalEvent]]
-_PROVIDERS: Final[tuple[tuple[Callable[[Mapping[str, Any]], bool], _Translate, str], ...]] = (
-    (cloudtrail.looks_like, cloudtrail.translate, CLOUDTRAIL),
-    (github.looks_like, github.translate, GITHUB),
-)
-
-
-def _translated(value: Mapping[str, Any], now: int, translate: _Translate, name: str) -> Read:
-    try:
-        return Read(name, tuple(translate(value, now)))
-    except BadRecordError as error:
-        return Read(name, error=error)
-
-
-def log_record(value: Mapping[str, Any], now: int) -> Read:
-    """A log record: its message decoded, and after it every other text in it as `name=value`, one a line."""
-    message_name = next((name for name in _MESSAGE_NAMES if isinstance(value.get(name), str)), None)
-    parts: list[str] = [] if message_name is None else [value[message_name]]
-    for name, item in value.items():
-        if name == message_name or (name in _WITHOUT_SECRETS and not isinstance(item, dict | list)):
-            continue
-        parts.extend(_texts(name, item))
-    time, error = record_time(value, now, strict=message_name == "message")
-    task_id, stream = value.get("task_id"), value.get("stream")
-    log = LogText(
-        "\n".join(parts).encode("utf-8", "replace"),
-        time,
-        task_id if isinstance(task_id, str) and task_id else None,
-        stream if isinstance(stream, str) and stream else None,
-    )
-    return Read(JSON_LOG, log=log, error=error)
-
-
-def record_time(
-    value: Mapping[str, Any], now: int, *, strict: bool
-) -> tuple[int | None, BadRecordError | None]:
-    """The time in a log record's fields; with `strict` one that cannot be read is an error, else it is no time."""
-    name = next((name for name in TIME_NAMES if value.get(name) is not None), None)
-    if name is None:
-        return None, None
-    time = log_time(value[name])
-    if time is None:
-        return None, bad(BAD_TIME, name) if strict else None
-    if time > now + MAX_FUTURE:
-        return None, bad(FUTURE_TIME, name)
-    return time, None
-
-
-def _texts(name: str, value: Any) -> Iterator[str]:
-    """`name=value` for every text inside `value`; without recursion, in the order of the document."""
-    stack: list[tuple[str, Any]] = [(name, value)]
-    while stack:
-        key, item = stack.pop()
-        if isinstance(item, str):
-            yield f"{key}={item}"
-        elif isinstance(item, dict):
-            stack.extend(reversed(item.items()))
-        elif isinstance(item, list):
-            stack.extend((key, one) for one in reversed(item))
-        elif len(key) >= _LONG_NAME:
-            yield f"{key}={item}"
+BUNDLED: Final = Shapes()
+"""The sources that come with the program, and no others."""

@@ -7,7 +7,7 @@ import re2
 
 from detector.blocks import BLOCK
 from detector.formats import CRI, DOCKER, DOCUMENT, JSON_LINES, TEXT
-from detector.marks import has_event_mark
+from detector.shapes import BUNDLED, Shapes
 
 HEAD: Final = BLOCK  # bytes that are looked at
 _LINES: Final = 32
@@ -19,13 +19,13 @@ _ANY: Final = msgspec.json.Decoder()
 _TRUNCATED: Final = object()
 
 
-def sniff(head: bytes, *, complete: bool) -> str:
-    """The format of a file that begins with `head`; `complete` if that is all of it."""
+def sniff(head: bytes, *, complete: bool, shapes: Shapes = BUNDLED) -> str:
+    """The format of a file that begins with `head`; `complete` if that is all of it, `shapes` what is recognised."""
     lines = head.split(b"\n")
     if not complete:
         last = lines.pop()  # cut in the middle, most likely
         if not lines:
-            return _one_long_line(last)
+            return _one_long_line(last, shapes)
     lines = [line.strip() for line in lines if line.strip()][:_LINES]
     if not lines:
         return TEXT
@@ -34,30 +34,30 @@ def sniff(head: bytes, *, complete: bool) -> str:
     objects = [value for value in values if isinstance(value, dict)]
     cut = first is _TRUNCATED
     if isinstance(first, list) or (cut and lines[0].startswith(b"[")):
-        return DOCUMENT if has_event_mark(head) else TEXT
+        return DOCUMENT if shapes.may_hold_event(head) else TEXT
     begun = sum(line.startswith(b"{") for line in lines)
     if objects and 2 * begun > len(lines) and not (cut and 2 * len(objects) < len(lines)):
-        return _json_lines(objects[0], lines[0])
+        return _json_lines(objects[0], lines[0], shapes)
     if cut:
-        return DOCUMENT if has_event_mark(head) else TEXT
+        return DOCUMENT if shapes.may_hold_event(head) else TEXT
     carried = sum(_CRI_LINE.match(line + b" ") is not None for line in lines)
     return CRI if 2 * carried > len(lines) else TEXT
 
 
-def _json_lines(first: dict[str, Any], line: bytes) -> str:
+def _json_lines(first: dict[str, Any], line: bytes, shapes: Shapes) -> str:
     if "log" in first and "stream" in first and _DOCKER_NAMES.issuperset(first):
         return DOCKER
-    if isinstance(first.get("Records"), list) and has_event_mark(line):
+    if isinstance(first.get("Records"), list) and shapes.may_hold_event(line):
         return DOCUMENT
     return JSON_LINES
 
 
-def _one_long_line(line: bytes) -> str:
+def _one_long_line(line: bytes, shapes: Shapes) -> str:
     start = line.lstrip()
     if start[:1] not in (b"{", b"["):
         return TEXT
     if start.startswith(b"[") or start[1:].lstrip().startswith(b'"Records"'):
-        return DOCUMENT if has_event_mark(line) else TEXT
+        return DOCUMENT if shapes.may_hold_event(line) else TEXT
     return JSON_LINES
 
 

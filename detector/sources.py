@@ -16,6 +16,7 @@ from detector.deadletters import UNREADABLE, bad
 from detector.errors import BadRecordError
 from detector.formats import DOCUMENT, EVENT_SOURCES, JSON_LINES
 from detector.paths import shown
+from detector.shapes import BUNDLED, Shapes
 from detector.sniff import HEAD, sniff
 from detector.spool import Spool
 
@@ -85,7 +86,14 @@ def _is_utf16(head: bytes) -> bool:
     return head.startswith(_UTF16) and head.count(b"\0") * _ASCII_SHARE >= len(head)
 
 
-def from_file(path: str | Path, format_name: str | None) -> Source:
+class _Asked(msgspec.Struct, frozen=True):
+    """What a person said of an input's format, and what is recognised in it."""
+
+    format_name: str | None
+    shapes: Shapes
+
+
+def from_file(path: str | Path, format_name: str | None, shapes: Shapes = BUNDLED) -> Source:
     """A regular file.
 
     Raises:
@@ -104,22 +112,22 @@ def from_file(path: str | Path, format_name: str | None) -> Source:
         except OSError:
             raise bad(UNREADABLE) from None
 
-    return _looked_at(shown(path), size, read, format_name, _task_of(path))
+    return _looked_at(shown(path), size, read, _Asked(format_name, shapes), _task_of(path))
 
 
-def from_pipe(name: str, fd: int, format_name: str | None) -> Source:
+def from_pipe(name: str, fd: int, format_name: str | None, shapes: Shapes = BUNDLED) -> Source:
     """Standard input or a pipe: a file behind it is read where it stands, all else is kept encrypted.
 
     Raises:
         OSError: it cannot be read or kept.
     """
-    info = os.fstat(fd)
+    info, asked = os.fstat(fd), _Asked(format_name, shapes)
     if stat.S_ISREG(info.st_mode):
         kept, base = os.dup(fd), os.lseek(fd, 0, os.SEEK_CUR)
-        return _looked_at(name, max(0, info.st_size - base), _reader_of(kept, base), format_name, None)
+        return _looked_at(name, max(0, info.st_size - base), _reader_of(kept, base), asked)
     spool = Spool()
     spool.fill(fd)
-    return _looked_at(name, spool.size, spool.read, format_name, None)
+    return _looked_at(name, spool.size, spool.read, asked)
 
 
 def _reader_of(fd: int, base: int) -> Bytes:
@@ -134,7 +142,7 @@ def _reader_of(fd: int, base: int) -> Bytes:
     return read
 
 
-def _looked_at(name: str, size: int, raw: Bytes, format_name: str | None, task_id: str | None) -> Source:
+def _looked_at(name: str, size: int, raw: Bytes, asked: _Asked, task_id: str | None = None) -> Source:
     """The source with its format told from its first bytes.
 
     Raises:
@@ -143,11 +151,12 @@ def _looked_at(name: str, size: int, raw: Bytes, format_name: str | None, task_i
     pack = packing(next(raw(0, 4), b""))
     head, complete = _head(raw(0, size) if pack is None else unpacked(raw(0, size), pack))
     utf16 = _is_utf16(head)
-    found = sniff(b"".join((_transcoded if utf16 else _without_mark)(iter((head,)))), complete=complete)
-    if format_name in EVENT_SOURCES:
+    text = b"".join((_transcoded if utf16 else _without_mark)(iter((head,))))
+    found = sniff(text, complete=complete, shapes=asked.shapes)
+    if asked.format_name in EVENT_SOURCES:
         found = DOCUMENT if found == DOCUMENT else JSON_LINES
-    elif format_name is not None:
-        found = format_name
+    elif asked.format_name is not None:
+        found = asked.format_name
     return Source(name, found, size, raw, pack, utf16, task_id)
 
 

@@ -20,6 +20,7 @@ from detector.events import TYPE_NAMES, CanonicalEvent, CredentialUsed, Leak, Li
 from detector.leaks import Batch, LeakFinder
 from detector.ranges import Range
 from detector.readers import read, read_events
+from detector.shapes import BUNDLED, Shapes
 from detector.sources import Source
 from detector.units import Unit
 
@@ -29,11 +30,15 @@ _R = TypeVar("_R", bound=msgspec.Struct)
 
 
 class Work(msgspec.Struct, frozen=True):
-    """What every unit needs. `now` is the wall clock (ns); `finder` is None while only events are read."""
+    """What every unit needs. `now` is the wall clock (ns), `shapes` what is recognised.
+
+    `finder` is None while only events are read.
+    """
 
     sources: Sequence[Source]
     now: int
     finder: LeakFinder | None = None
+    shapes: Shapes = BUNDLED
 
 
 class EventsRead(msgspec.Struct):
@@ -65,7 +70,7 @@ def first_pass(work: Work, unit: Unit) -> EventsRead:
     """The lifecycle in a unit."""
     lifecycle: list[Lifecycle] = []
     latest: int | None = None
-    for event in read_events(work.sources[unit.source], unit.start, unit.end, work.now):
+    for event in read_events(work.sources[unit.source], unit.start, unit.end, work.now, work.shapes):
         if latest is None or event.time > latest:
             latest = event.time
         if not isinstance(event, CredentialUsed):
@@ -116,7 +121,7 @@ class _Collector:
 def second_pass(work: Work, unit: Unit) -> UnitRead:
     """The leaks, uses and dead letters in a unit, and what was read."""
     sink = _Collector(work.finder)
-    reading: Range = read(work.sources[unit.source], unit.start, unit.end, work.now, sink)
+    reading: Range = read(work.sources[unit.source], unit.start, unit.end, work.now, sink, work.shapes)
     return UnitRead(
         leaks=sink.leaks,
         uses=sink.uses,

@@ -7,9 +7,10 @@ key's is `aws/user/<name>`. A role-wide `AWSRevokeOlderSessions` policy is not y
 """
 
 import re  # over text of bounded length only
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from detector.adapters.adapter import Adapter, Carrier, Record
 from detector.adapters.fields import find, maybe_text, text, time
 from detector.deadletters import BAD_TIME, MISSING_FIELD, bad
 from detector.events import (
@@ -212,3 +213,19 @@ def _key(record: Mapping[str, Any], at: _Where) -> CredentialIssued:
 
 def _present(**fields: str | None) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def _is_file(record: Record) -> bool:
+    records = record.get("Records")
+    return isinstance(records, list) and any(isinstance(one, dict) and looks_like(one) for one in records)
+
+
+def _records(record: Record, _now: int) -> Iterator[Record]:
+    yield from (one for one in record["Records"] if isinstance(one, dict))
+
+
+_MARKS: Final = (b'"eventSource"',)
+ADAPTER: Final = Adapter("cloudtrail", _MARKS, looks_like, translate)
+CARRIERS: Final = (
+    Carrier("cloudtrail", _MARKS, _is_file, _records, audit=True),
+)  # a file as it is delivered to S3

@@ -8,6 +8,7 @@ its credential, and a leak of it, without the token.
 from collections.abc import Mapping
 from typing import Any, Final
 
+from detector.adapters.adapter import Adapter
 from detector.adapters.fields import find, maybe_text, text, time
 from detector.deadletters import WRONG_FIELD, bad
 from detector.events import (
@@ -146,3 +147,8 @@ def _use(record: Mapping[str, Any], now: int) -> list[CanonicalEvent]:
             user_agent=maybe_text(record, "user_agent"),
         )
     ]
+
+
+ADAPTER: Final = Adapter(
+    "github", (b'"workflow_job"', b'"workflow_run"', b'"hashed_token"'), looks_like, translate
+)

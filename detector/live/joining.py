@@ -14,7 +14,7 @@ import msgspec
 from detector.jsonblocks import KEY_BLOCK
 from detector.live.records import Contents, Piece, read_record
 from detector.live.segments import RUN, Segment, fast_segment, of_pieces
-from detector.marks import has_event_mark
+from detector.shapes import BUNDLED, Shapes
 
 CHANNELS: Final = 256  # of split lines that stand open at one time
 LONGEST: Final = 1 << 20  # bytes of a split line, then what there is of it is scanned
@@ -29,7 +29,9 @@ _END: Final = b"-----END "
 class Hold:
     """One partition's records on their way to the scanner."""
 
-    def __init__(self) -> None:
+    def __init__(self, shapes: Shapes = BUNDLED) -> None:
+        """`shapes` is what is recognised."""
+        self._shapes = shapes
         self._open: dict[str, list[Piece]] = {}
         self._tail: list[Piece] = []
 
@@ -54,15 +56,19 @@ class Hold:
 
     def _read(self, run: Sequence[Any], now: int, into: Contents) -> list[Segment]:
         """All at once if they are of one shape, else in halves: what stands among many is soon alone."""
-        segment = fast_segment(run, now, into, joining=bool(self))
-        if segment is None and len(run) > _FEW and not (len(run) >= _MANY and _many_events(run)):
+        segment = fast_segment(run, now, into, self._shapes, joining=bool(self))
+        if (
+            segment is None
+            and len(run) > _FEW
+            and not (len(run) >= _MANY and _many_events(run, self._shapes))
+        ):
             half = len(run) // 2
             return [*self._read(run[:half], now, into), *self._read(run[half:], now, into)]
         found = [of_pieces(self._tail)] if self._tail else []
         self._tail = []
         if segment is None:
             for record in run:
-                read_record(record, now, into)
+                read_record(record, now, into, self._shapes)
             pieces, into.pieces = self._joined(into.pieces), []
             segment = of_pieces(pieces) if pieces else None
         return self._settled([*found, segment] if segment is not None else found)
@@ -118,10 +124,10 @@ class Hold:
         return [*before, opened.until(index)] if index else before
 
 
-def _many_events(run: Sequence[Any]) -> bool:
+def _many_events(run: Sequence[Any], shapes: Shapes) -> bool:
     """Whether halving would hardly ever come to a stretch without an event, by every eighth record."""
     some = run[::8]
-    events = sum(bool(record.headers) or has_event_mark(record.value or b"") for record in some)
+    events = sum(bool(record.headers) or shapes.may_hold_event(record.value or b"") for record in some)
     return events * _FEW > len(some)
 
 

@@ -15,7 +15,8 @@ from detector.deadletters import BAD_TIME, FUTURE_TIME, TOO_LARGE, DeadLetter, b
 from detector.errors import BadRecordError
 from detector.events import MAX_FUTURE, CanonicalEvent
 from detector.formats import CRI, DOCKER, TEXT
-from detector.shapes import CLOUDEVENTS, LogText, Read, read_object
+from detector.objects import LogText, Read
+from detector.shapes import BUNDLED, CLOUDEVENTS, Shapes
 from detector.stamps import leading_stamp, log_time
 from detector.times import MILLISECOND
 
@@ -103,15 +104,18 @@ def binary_mode(record: Any) -> bool:
     return any(name == BINARY_MODE for name, _ in record.headers)
 
 
-def read_record(record: Any, now: int, into: Contents) -> None:
-    """Adds what one record gives. `now` in ns is the wall clock; never raises, whatever is in the record."""
+def read_record(record: Any, now: int, into: Contents, shapes: Shapes = BUNDLED) -> None:
+    """Adds what one record gives. `now` in ns is the wall clock; never raises, whatever is in the record.
+
+    `shapes` is what is recognised.
+    """
     value = record.value
     if value is None:
         return  # a tombstone says nothing
     if record.headers and binary_mode(record):
         _binary(record, now, into)
         return
-    reading = _Reading(record, now, into)
+    reading = _Reading(record, now, into, shapes)
     start = value.lstrip()[:1]
     if start == _BRACE:
         reading.objects(value)
@@ -138,7 +142,8 @@ def _binary(record: Any, now: int, into: Contents) -> None:
 class _Reading:
     """The reading of one record."""
 
-    def __init__(self, record: Any, now: int, into: Contents) -> None:
+    def __init__(self, record: Any, now: int, into: Contents, shapes: Shapes) -> None:
+        self._shapes = shapes
         self._record = record
         self._now = now
         self._into = into
@@ -193,7 +198,7 @@ class _Reading:
             time = self._docker_time(docker.time)
             self._part(DOCKER, text.removesuffix(b"\n"), time, docker.stream, ends=text.endswith(b"\n"))
             return
-        for read in read_object(line, self._now):
+        for read in self._shapes.read_object(line, self._now):
             self._give(read, path)
 
     def _give(self, read: Read, path: str) -> None:

@@ -27,6 +27,7 @@ from detector.live.registry_feed import RegistryFeed
 from detector.live.routing import Mark, encode, registry_key, route, without_terms
 from detector.live.segments import Segment, batch_of
 from detector.live.veil import veiled
+from detector.shapes import BUNDLED, Shapes
 from detector.times import SECOND
 
 HELD: Final = 5 * SECOND  # without more records, text waits no longer
@@ -61,8 +62,8 @@ class Scanned(msgspec.Struct, frozen=True):
 class _Held:
     """What is known of one partition between polls."""
 
-    def __init__(self) -> None:
-        self.hold = Hold()
+    def __init__(self, hold: Hold) -> None:
+        self.hold = hold
         self.since = 0
         self.fresh = True
         self.latest: int | None = None
@@ -93,7 +94,7 @@ class ScanHandler:
     """Implements `detector.handlers.Handler`.
 
     `before` gives the records shortly before an offset: what was held when the partition moved is read again from
-    them. `delay` is the policy's watermark delay (ns). `clock` gives ns.
+    them. `delay` is the policy's watermark delay (ns), `shapes` what is recognised. `clock` gives ns.
     """
 
     def __init__(  # noqa: PLR0913 - what it works with, each by its name
@@ -105,6 +106,7 @@ class ScanHandler:
         *,
         delay: int = 10 * SECOND,
         before: Before = _nothing_before,
+        shapes: Shapes = BUNDLED,
         clock: Callable[[], int] = time.time_ns,
         observe: Callable[[Scanned], None] = lambda _: None,
     ) -> None:
@@ -114,6 +116,7 @@ class ScanHandler:
         self._threads = threads
         self._delay = delay
         self._before = before
+        self._shapes = shapes
         self._clock = clock
         self._observe = observe
         self._keys = tuple(key.material for key in finders.keys)
@@ -122,11 +125,14 @@ class ScanHandler:
     async def assigned(self, partition: Partition) -> None:
         """Waits for the registry as it stood at the start: no record is judged before."""
         await self._feed.caught_up.wait()
-        self._partitions[partition] = _Held()
+        self._partitions[partition] = self._fresh()
+
+    def _fresh(self) -> _Held:
+        return _Held(Hold(self._shapes))
 
     async def process(self, partition: Partition, records: Sequence[Any]) -> list[Output]:
         """Reads, scans and routes one poll."""
-        held = self._partitions.setdefault(partition, _Held())
+        held = self._partitions.setdefault(partition, self._fresh())
         loop, now = asyncio.get_running_loop(), self._clock()
         if held.fresh:
             held.fresh = False
@@ -150,7 +156,7 @@ class ScanHandler:
 
     async def tick(self, partition: Partition, now: int) -> list[Output]:
         """Scans text that has waited long enough, and tells every partition of work how far this one has got."""
-        held = self._partitions.setdefault(partition, _Held())
+        held = self._partitions.setdefault(partition, self._fresh())
         outputs: list[Output] = []
         if held.hold and now - held.since >= HELD:
             segments, finder = held.hold.flush(), self._finders.finder

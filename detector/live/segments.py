@@ -30,8 +30,8 @@ from detector.jsonblocks import (
 )
 from detector.leaks import Batch, RecordAt
 from detector.live.records import Contents, Piece, kafka_time, record_id
-from detector.marks import has_event_mark
-from detector.shapes import JSON_LOG
+from detector.objects import JSON_LOG
+from detector.shapes import BUNDLED, Shapes
 from detector.stamps import Ints, Stamps, leading_stamps, line_starts
 
 RUN: Final = 256  # records decoded together: one of another shape slows only so many
@@ -102,7 +102,7 @@ def batch_of(topic: str, partition: int, segments: Sequence[Segment]) -> Batch:
 
 
 def fast_segment(
-    records: Sequence[Any], now: int, into: Contents, *, joining: bool = False
+    records: Sequence[Any], now: int, into: Contents, shapes: Shapes = BUNDLED, *, joining: bool = False
 ) -> Segment | None:
     """The text of records of one shape, none of them an event or part of a longer one; None if they are not such.
 
@@ -120,7 +120,7 @@ def fast_segment(
     run = _Run(records, data, line_starts(data), now, into)
     if len(run.starts) != len(records):
         return None
-    return run.flat() or run.plain(joining=joining) or run.text(joining=joining)
+    return run.flat() or run.plain(shapes, joining=joining) or run.text(joining=joining)
 
 
 class _Run:
@@ -154,10 +154,10 @@ class _Run:
 
         return Segment("\n".join(texts).encode("utf-8", "replace"), edges, place)
 
-    def plain(self, *, joining: bool) -> Segment | None:
+    def plain(self, shapes: Shapes, *, joining: bool) -> Segment | None:
         """Log records without an escape in them, as they stand."""
         data = self._data
-        if joining or any(mark in data for mark in _NOT_PLAIN) or has_event_mark(data):
+        if joining or any(mark in data for mark in _NOT_PLAIN) or shapes.may_hold_event(data):
             return None
         found: list[Plain] | None = records_of(data, self.starts, PLAIN)
         if found is None:

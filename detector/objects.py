@@ -1,0 +1,89 @@
+"""What one JSON object gave: events, or a log record with its text, or why it could not be read."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from detector.deadletters import BAD_TIME, FUTURE_TIME, bad
+from detector.errors import BadRecordError
+from detector.events import MAX_FUTURE, CanonicalEvent
+from detector.stamps import log_time
+
+JSON_LOG: Final = "json"
+
+TIME_NAMES: Final = ("time", "timestamp", "@timestamp", "ts", "eventTime", "datetime", "date")
+_MESSAGE_NAMES: Final = ("message", "msg", "log")
+_WITHOUT_SECRETS: Final = frozenset({*TIME_NAMES, "task_id", "stream", "level"})
+_LONG_NAME: Final = 16  # shorter keys hold no secret
+
+
+class LogText(msgspec.Struct, frozen=True):
+    """A log record as it is scanned: its text in UTF-8, and its own time (ns), task and stream where known."""
+
+    text: bytes
+    time: int | None = None
+    task_id: str | None = None
+    stream: str | None = None
+
+
+class Read(msgspec.Struct, frozen=True):
+    """What one object gave: events, text to scan, and an error where (part of) it could not be read.
+
+    An event of a type that is not ours is `unknown` and gives nothing else.
+    """
+
+    format: str
+    events: tuple[CanonicalEvent, ...] = ()
+    log: LogText | None = None
+    error: BadRecordError | None = None
+    unknown: bool = False
+
+
+def log_record(value: Mapping[str, Any], now: int) -> Read:
+    """A log record: its message decoded, and after it every other text in it as `name=value`, one a line."""
+    message_name = next((name for name in _MESSAGE_NAMES if isinstance(value.get(name), str)), None)
+    parts: list[str] = [] if message_name is None else [value[message_name]]
+    for name, item in value.items():
+        if name == message_name or (name in _WITHOUT_SECRETS and not isinstance(item, dict | list)):
+            continue
+        parts.extend(texts(name, item))
+    time, error = record_time(value, now, strict=message_name == "message")
+    task_id, stream = value.get("task_id"), value.get("stream")
+    log = LogText(
+        "\n".join(parts).encode("utf-8", "replace"),
+        time,
+        task_id if isinstance(task_id, str) and task_id else None,
+        stream if isinstance(stream, str) and stream else None,
+    )
+    return Read(JSON_LOG, log=log, error=error)
+
+
+def record_time(
+    value: Mapping[str, Any], now: int, *, strict: bool
+) -> tuple[int | None, BadRecordError | None]:
+    """The time in a log record's fields; with `strict` one that cannot be read is an error, else it is no time."""
+    name = next((name for name in TIME_NAMES if value.get(name) is not None), None)
+    if name is None:
+        return None, None
+    time = log_time(value[name])
+    if time is None:
+        return None, bad(BAD_TIME, name) if strict else None
+    if time > now + MAX_FUTURE:
+        return None, bad(FUTURE_TIME, name)
+    return time, None
+
+
+def texts(name: str, value: Any) -> Iterator[str]:
+    """`name=value` for every text inside `value`; without recursion, in the order of the document."""
+    stack: list[tuple[str, Any]] = [(name, value)]
+    while stack:
+        key, item = stack.pop()
+        if isinstance(item, str):
+            yield f"{key}={item}"
+        elif isinstance(item, dict):
+            stack.extend(reversed(item.items()))
+        elif isinstance(item, list):
+            stack.extend((key, one) for one in reversed(item))
+        elif len(key) >= _LONG_NAME:
+            yield f"{key}={item}"
