@@ -1,0 +1,158 @@
+"""Tells a story two ways, from files as `curfewd replay` reads them and from Kafka records as the service does.
+
+A story is a folder of small files in the formats their sources write. Both ways must come to the same findings and
+commands; `told` says so and gives them in a form that reads well in an assertion.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from detector.events import CanonicalEvent, CredentialIssued, Identifier
+from detector.findings import LEAKED_SECRET, Command, Finding
+from detector.inputs import find_sources
+from detector.known import KnownIndex
+from detector.leaks import LeakFinder
+from detector.ledger import Ledger
+from detector.live.joining import Hold
+from detector.live.records import Contents
+from detector.live.segments import batch_of
+from detector.patterns import load_bundled
+from detector.policy import Policy
+from detector.progress import Silent
+from detector.readers import read_events
+from detector.replay import Plan, Result, replay
+from detector.scan import PatternScanner
+from detector.secrets import DeploymentKey
+from detector.shapes import BUNDLED, Shapes
+from detector.times import format_rfc3339, parse_rfc3339
+from tests.live_records import FakeRecord
+
+STORIES = Path(__file__).parent / "stories"
+KEY = DeploymentKey.of(bytes.fromhex("00112233445566778899aabbccddeeff"))
+NOW = parse_rfc3339("2026-06-01T00:00:00Z")
+
+
+class Told(msgspec.Struct, frozen=True):
+    """What came of a story.
+
+    `findings` are (rule, credential or task or pattern, pieces of evidence, severity) in their order, `commands`
+    (credential, escalated, reasons), `dead` (reason, field) of what could not be read, `unresolved` events that name
+    no known credential by source. `result` has it all.
+    """
+
+    findings: tuple[tuple[str, str, int, str], ...]
+    commands: tuple[tuple[str, bool, tuple[str, ...]], ...]
+    dead: tuple[tuple[str, str | None], ...]
+    unresolved: dict[str, int]
+    events: tuple[CanonicalEvent, ...]
+    result: Result
+
+    def events_of(self, kind: type[Any]) -> list[Any]:
+        """The events of one type, as they were read."""
+        return [event for event in self.events if isinstance(event, kind)]
+
+    @property
+    def rules(self) -> set[str]:
+        """The rules that found something."""
+        return {finding[0] for finding in self.findings}
+
+    def finding(self, rule: str) -> Finding:
+        """The one finding of a rule."""
+        (found,) = (finding for finding in self.result.findings if finding.rule == rule)
+        return found
+
+
+@cache
+def _scanner() -> PatternScanner:
+    return PatternScanner(load_bundled())
+
+
+def _finder_of(identifiers: Sequence[Identifier]) -> LeakFinder:
+    return LeakFinder(_scanner(), KnownIndex(identifiers, [KEY]), [KEY])
+
+
+def story(name: str) -> dict[str, bytes]:
+    """The files of a folder of `stories`, by their paths in it."""
+    folder = STORIES / name
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def told(
+    folder: Path,
+    files: Mapping[str, bytes | str],
+    *,
+    until: str | None = None,
+    policy: Policy = Policy(),  # noqa: B008 - frozen
+    shapes: Shapes = BUNDLED,
+) -> Told:
+    """What comes of the files, put below `folder`; `until` (RFC 3339) is the time judged up to.
+
+    Fails if the same files, each line (or file, where it is one document) a Kafka record, come to anything else.
+    """
+    for name, content in files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    sources, letters = find_sources([str(folder)], shapes=shapes)
+    at = None if until is None else parse_rfc3339(until)
+    plan = Plan(sources, policy, _finder_of, keyed=True, now=NOW, until=at, letters=letters, shapes=shapes)
+    result = replay(plan, Silent())
+    events = tuple(event for source in sources for event in read_events(source, 0, source.size, NOW, shapes))
+    live = _lived([(source.format, b"".join(source.chunks())) for source in sources], at, policy, shapes)
+    found = _findings(result.findings), _commands(result.commands)
+    assert found == live, "told from files and from records, the story came out differently"
+    return Told(
+        *found,
+        tuple((letter.reason, letter.field) for letter in result.letters),
+        dict(result.summary.unresolved),
+        events,
+        result,
+    )
+
+
+def _lived(
+    sources: Sequence[tuple[str, bytes]], until: int | None, policy: Policy, shapes: Shapes
+) -> tuple[Any, Any]:
+    """The story as the service would read it: each source a topic, all of it in one poll."""
+    ledger, contents = Ledger(policy), []
+    for number, (format_name, data) in enumerate(sources):
+        values = [data] if format_name == "document" else data.splitlines()
+        records = [FakeRecord(value, offset, topic=f"topic-{number}") for offset, value in enumerate(values)]
+        hold, into = Hold(shapes), Contents()
+        segments = [*hold.read(records, NOW, into), *hold.flush()]
+        contents.append((f"topic-{number}", into, segments))
+    events = [event for _, into, _ in contents for _, event in into.events]
+    for event in events:
+        ledger.apply(event)
+    issued = [event for event in events if isinstance(event, CredentialIssued)]
+    finder = _finder_of([identifier for event in issued for identifier in event.identifiers])
+    for topic, _, segments in contents:
+        for leak in finder.find(batch_of(topic, 0, segments)) if segments else ():
+            ledger.apply(leak)
+    latest = max((into.latest for _, into, _ in contents if into.latest is not None), default=0)
+    at = latest if until is None else until
+    return _findings(ledger.findings(at)), _commands(ledger.commands(at))
+
+
+def _findings(findings: Sequence[Finding]) -> tuple[tuple[str, str, int, str], ...]:
+    return tuple(
+        (one.rule, one.patterns[0] if one.rule == LEAKED_SECRET else one.key, one.count, one.severity.label)
+        for one in findings
+    )
+
+
+def _commands(commands: Sequence[Command]) -> tuple[tuple[str, bool, tuple[str, ...]], ...]:
+    return tuple((one.credential.credential_id, one.escalated, one.reasons) for one in commands)
+
+
+def shown(time: int | None) -> str | None:
+    """A time in ns as RFC 3339."""
+    return None if time is None else format_rfc3339(time)
