@@ -106,6 +106,11 @@ class Node:
         self._properties.write_text("".join(f"{key}={value}\n" for key, value in settings.items()))
 
     @property
+    def pid(self) -> int | None:
+        """Of its process, None if it was not started."""
+        return None if self._process is None else self._process.pid
+
+    @property
     def log(self) -> str:
         """What the broker wrote."""
         return (self.folder / "broker.log").read_text(errors="replace")
