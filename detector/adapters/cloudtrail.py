@@ -1,16 +1,19 @@
 """AWS CloudTrail events: who was given temporary or lasting keys, what they did with them, which were taken away.
 
 The fields are those of the CloudTrail record reference and of real events. CloudTrail names keys by their public
-ids (`ASIA…`, `AKIA…`), so a use joins its issue without any secret. A session's task is its role session name (what
-a pipeline can set, e.g. `buildkite-job-<uuid>`), else the federated user's name, else the caller's ARN; a lasting
-key's is `aws/user/<name>`. A role-wide `AWSRevokeOlderSessions` policy is not yet taken as a revocation.
+ids (`ASIA…`, `AKIA…`), so a use joins its issue without any secret. A session's task is what its names say (see
+`aws_sessions`), a lasting key's is `aws/user/<name>`. What a service does with a session, on its behalf, is a use
+whose address is that service's name. A role-wide `AWSRevokeOlderSessions` policy is not yet taken as a revocation.
 """
 
 import re  # over text of bounded length only
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Final
 
 from detector.adapters.adapter import Adapter, Carrier, Record
+from detector.adapters.aws_policy import grants_of
+from detector.adapters.aws_sessions import Work, work_of
+from detector.adapters.aws_times import answer_time
 from detector.adapters.fields import find, maybe_text, text, time
 from detector.deadletters import BAD_TIME, MISSING_FIELD, bad
 from detector.events import (
@@ -21,10 +24,10 @@ from detector.events import (
     CredentialRevoked,
     CredentialUsed,
     Identifier,
+    TaskStarted,
 )
 from detector.secrets import Secret, sha256_hex
-from detector.stamps import log_time
-from detector.times import SECOND, parse_rfc3339
+from detector.times import SECOND
 
 SCHEME: Final = "aws-access-key-id"
 _ISSUING: Final = frozenset(
@@ -37,44 +40,49 @@ _ISSUING: Final = frozenset(
         "GetSessionToken",
     }
 )
-# `Jul 10, 2023, 12:09:47 PM` (STS) and `Jul 10, 2023 12:24:29 PM` (IAM), in UTC.
-_US_TIME = re.compile(
-    r"([A-Z][a-z]{2}) ([0-9]{1,2}), ([0-9]{4}),? ([0-9]{1,2}):([0-9]{2}):([0-9]{2})\s([AP])M"
-)
-_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-_MAX_TIME_TEXT: Final = 40
-_NOON: Final = 12
+_LONGEST_SESSION: Final = 129_600  # seconds, 36 hours
 # A session token as CloudTrail shows it whole; a shortened or masked one identifies nothing.
 _SESSION_TOKEN = re.compile(r"[A-Za-z0-9+/=]{100,8192}")
+_CALLS: Final = frozenset(
+    {"AwsApiCall", "AwsConsoleAction", "AwsConsoleSignIn", "AwsServiceEvent", "AwsVpceEvent"}
+)
+_PREFIXED: Final = frozenset({"DeleteObjects"})  # of many objects: the bucket alone would say too little
 
 
-def looks_like(record: Mapping[str, Any]) -> bool:
+def looks_like(record: Record) -> bool:
     """Whether an object has the shape of a CloudTrail event."""
     return (
         "eventSource" in record and "eventName" in record and ("eventID" in record or "eventTime" in record)
     )
 
 
-def translate(record: Mapping[str, Any], now: int) -> list[CanonicalEvent]:
+def known(record: Record) -> bool:
+    """Whether an event tells of a call; insights and what AWS may yet add do not."""
+    kind = record.get("eventType")
+    return kind is None or (isinstance(kind, str) and kind in _CALLS)
+
+
+def translate(record: Record, now: int) -> list[CanonicalEvent]:
     """The events in one CloudTrail record: a use of the caller's key, and a key issued or taken away.
 
     Raises:
         BadRecordError: a field that such an event has is missing or wrong.
     """
-    event_name = text(record, "eventName")
+    call = text(record, "eventName")
     caller = maybe_text(record, "userIdentity.accessKeyId")
+    service = text(record, "eventSource").removesuffix(".amazonaws.com")
     done = maybe_text(record, "errorCode") is None
-    issues = done and event_name in _ISSUING and text(record, "eventSource") == "sts.amazonaws.com"
-    creates = done and event_name == "CreateAccessKey"
-    revokes = done and (event_name == "DeleteAccessKey" or _deactivates(record, event_name))
+    issues = done and service == "sts" and call in _ISSUING and not _is_shared_without_answer(record)
+    creates = done and service == "iam" and call == "CreateAccessKey"
+    revokes = done and service == "iam" and (call == "DeleteAccessKey" or _deactivates(record, call))
     if not (caller or issues or creates or revokes):
         return []
     at = _Where(record, now)
     events: list[CanonicalEvent] = []
     if caller:
-        events.append(_use(record, at, caller, event_name, SUCCESS if done else DENIED))
+        events.append(_use(record, at, caller, f"{service}:{call}", SUCCESS if done else DENIED))
     if issues:
-        events.append(_session(record, at))
+        events += _session(record, at)
     if creates:
         events.append(_key(record, at))
     if revokes:
@@ -86,111 +94,135 @@ def translate(record: Mapping[str, Any], now: int) -> list[CanonicalEvent]:
 
 
 class _Where:
-    """Time, source and id of the events of one record."""
+    """Time, source and id of the events of one record.
 
-    def __init__(self, record: Mapping[str, Any], now: int) -> None:
+    A call between two accounts is told to both, as two events that share one id: it is one call.
+    """
+
+    def __init__(self, record: Record, now: int) -> None:
         self.time = time(record, "eventTime", now)
         self.id = text(record, "eventID")
-        self.account = maybe_text(record, "recipientAccountId") or maybe_text(
-            record, "userIdentity.accountId"
-        )
-        self.source = f"aws.cloudtrail/{self.account}" if self.account else "aws.cloudtrail"
+        self.source = "aws.cloudtrail"
+        shared = maybe_text(record, "sharedEventID")
+        account = maybe_text(record, "recipientAccountId") or maybe_text(record, "userIdentity.accountId")
+        if shared is not None:
+            self.id = shared
+        elif account is not None:
+            self.source = f"aws.cloudtrail/{account}"
 
 
-def _deactivates(record: Mapping[str, Any], event_name: str) -> bool:
-    return event_name == "UpdateAccessKey" and find(record, "requestParameters.status") == "Inactive"
+def _is_shared_without_answer(record: Record) -> bool:
+    """Whether this is the copy for the other account, which is not told what was issued."""
+    return record.get("responseElements") is None and record.get("sharedEventID") is not None
 
 
-def _use(record: Mapping[str, Any], at: _Where, key_id: str, event_name: str, outcome: str) -> CredentialUsed:
-    service = text(record, "eventSource").removesuffix(".amazonaws.com")
+def _deactivates(record: Record, call: str) -> bool:
+    return call == "UpdateAccessKey" and find(record, "requestParameters.status") == "Inactive"
+
+
+def _use(record: Record, at: _Where, key_id: str, action: str, outcome: str) -> CredentialUsed:
+    # A service that acts with the session, on its behalf, is no other workload: its name stands as the address, and
+    # an address that is none is not judged.
+    invoked_by = maybe_text(record, "userIdentity.invokedBy")
     return CredentialUsed(
         time=at.time,
         source=at.source,
         id=at.id,
         identifier=Identifier(SCHEME, key_id),
-        action=f"{service}:{event_name}",
+        action=action,
         resource=_resource(record),
         outcome=outcome,
-        source_ip=maybe_text(record, "sourceIPAddress"),
+        source_ip=invoked_by or maybe_text(record, "sourceIPAddress"),
         user_agent=maybe_text(record, "userAgent"),
     )
 
 
-def _resource(record: Mapping[str, Any]) -> str | None:
+def _resource(record: Record) -> str | None:
+    """The first resource that a call names; of one on many objects the prefix that they share."""
+    names = ("ARNPrefix", "ARN") if find(record, "eventName") in _PREFIXED else ("ARN",)
     resources = record.get("resources")
-    if isinstance(resources, list):
-        for resource in resources:
-            arn = resource.get("ARN") if isinstance(resource, Mapping) else None
+    for name in names:
+        for resource in resources if isinstance(resources, list) else ():
+            arn = resource.get(name) if isinstance(resource, dict) else None
             if isinstance(arn, str) and arn:
                 return arn
     return None
 
 
-def _session(record: Mapping[str, Any], at: _Where) -> CredentialIssued:
+def _session(record: Record, at: _Where) -> list[CanonicalEvent]:
+    """A session and, where another asked for it, the task above its own."""
     key_id = text(record, "responseElements.credentials.accessKeyId")
-    task_id = (
-        maybe_text(record, "requestParameters.roleSessionName")
-        or maybe_text(record, "requestParameters.name")
-        or maybe_text(record, "userIdentity.arn")
-    )
-    if task_id is None:
-        raise bad(MISSING_FIELD, "requestParameters.roleSessionName")
+    work = work_of(record, key_id)
     identifiers = [Identifier(SCHEME, key_id)]
     token = find(record, "responseElements.credentials.sessionToken")
     if isinstance(token, str) and _SESSION_TOKEN.fullmatch(token):
         identifiers.append(Identifier("sha256", sha256_hex(Secret(token.encode())), length=len(token)))
-    return CredentialIssued(
+    issued = CredentialIssued(
         time=at.time,
         source=at.source,
         id=f"{at.id}/issued",
         credential_id=key_id,
-        task_id=task_id,
+        task_id=work.task_id,
         identifiers=tuple(identifiers),
         kind="aws-session",
         expires_at=_expiry(record, at.time),
-        revocation=_present(
-            provider="aws",
-            method="deny-session",
-            account=at.account,
-            access_key_id=key_id,
-            role_arn=maybe_text(record, "requestParameters.roleArn"),
-            assumed_role_id=maybe_text(record, "responseElements.assumedRoleUser.assumedRoleId"),
-            federated_user_arn=maybe_text(record, "responseElements.federatedUser.arn"),
-            caller_arn=maybe_text(record, "userIdentity.arn"),
+        grants=grants_of(
+            find(record, "requestParameters.policy"), find(record, "requestParameters.policyArns")
         ),
+        revocation=_session_revocation(record, key_id),
+    )
+    return [issued] if work.parent is None else [_started(at, work), issued]
+
+
+def _started(at: _Where, work: Work) -> TaskStarted:
+    return TaskStarted(
+        time=at.time,
+        source=at.source,
+        id=f"{at.id}/started",
+        task_id=work.task_id,
+        parent_task_id=work.parent,
     )
 
 
-def _expiry(record: Mapping[str, Any], issued: int) -> int:
+def _session_revocation(record: Record, key_id: str) -> dict[str, Any]:
+    """What a revoker needs to deny one session. All of it is in both copies of a call between two accounts."""
+    role = maybe_text(record, "requestParameters.roleArn")
+    federated = maybe_text(record, "responseElements.federatedUser.arn")
+    user = None if role is not None else maybe_text(record, "userIdentity.arn")
+    return _present(
+        provider="aws",
+        method="deny-session" if role is not None else "deny-user-sessions",
+        account=_account(role or federated or user),
+        access_key_id=key_id,
+        role_arn=role,
+        assumed_role_id=maybe_text(record, "responseElements.assumedRoleUser.assumedRoleId"),
+        federated_user_arn=federated,
+        user_arn=user,
+    )
+
+
+def _account(arn: str | None) -> str | None:
+    """The account in `arn:aws:iam::111122223333:role/…`."""
+    parts = arn.split(":", 5) if arn is not None else []
+    return parts[4] or None if len(parts) == 6 else None  # noqa: PLR2004 - an ARN's parts
+
+
+def _expiry(record: Record, issued: int) -> int:
     """When a session ends: as the response says, else as long after its start as was asked for."""
     path = "responseElements.credentials.expiration"
     value = find(record, path)
     if value in (None, ""):
         seconds = find(record, "requestParameters.durationSeconds")
-        if isinstance(seconds, int) and not isinstance(seconds, bool) and seconds > 0:
+        if isinstance(seconds, int) and 0 < seconds <= _LONGEST_SESSION:
             return issued + seconds * SECOND
         raise bad(MISSING_FIELD, path)
-    read = _us_time(value) if isinstance(value, str) else None
-    read = log_time(value) if read is None else read
+    read = answer_time(value)
     if read is None:
         raise bad(BAD_TIME, path, "not a time in a style that is known")
     return read
 
 
-def _us_time(value: str) -> int | None:
-    # Newer Java writes a narrow no-break space before AM and PM; `\s` takes it.
-    match = _US_TIME.fullmatch(value) if len(value) <= _MAX_TIME_TEXT else None
-    if match is None or match[1] not in _MONTHS:
-        return None
-    month, day = _MONTHS.index(match[1]) + 1, int(match[2])
-    hour = int(match[4]) % _NOON + (_NOON if match[7] == "P" else 0)
-    try:
-        return parse_rfc3339(f"{match[3]}-{month:02d}-{day:02d}T{hour:02d}:{match[5]}:{match[6]}Z")
-    except ValueError:
-        return None
-
-
-def _key(record: Mapping[str, Any], at: _Where) -> CredentialIssued:
+def _key(record: Record, at: _Where) -> CredentialIssued:
     key_id = text(record, "responseElements.accessKey.accessKeyId")
     user = text(record, "responseElements.accessKey.userName")
     return CredentialIssued(
@@ -204,7 +236,7 @@ def _key(record: Mapping[str, Any], at: _Where) -> CredentialIssued:
         revocation=_present(
             provider="aws",
             method="delete-access-key",
-            account=at.account,
+            account=maybe_text(record, "recipientAccountId") or maybe_text(record, "userIdentity.accountId"),
             access_key_id=key_id,
             user_name=user,
         ),
@@ -224,8 +256,18 @@ def _records(record: Record, _now: int) -> Iterator[Record]:
     yield from (one for one in record["Records"] if isinstance(one, dict))
 
 
+def _is_bus_event(record: Record) -> bool:
+    detail = record.get("detail")
+    return "detail-type" in record and isinstance(detail, dict) and looks_like(detail)
+
+
+def _detail(record: Record, _now: int) -> Iterator[Record]:
+    yield record["detail"]
+
+
 _MARKS: Final = (b'"eventSource"',)
-ADAPTER: Final = Adapter("cloudtrail", _MARKS, looks_like, translate)
+ADAPTER: Final = Adapter("cloudtrail", _MARKS, looks_like, translate, known)
 CARRIERS: Final = (
-    Carrier("cloudtrail", _MARKS, _is_file, _records, audit=True),
-)  # a file as it is delivered to S3
+    Carrier("cloudtrail", _MARKS, _is_file, _records, audit=True),  # a file as it is delivered to S3
+    Carrier("cloudtrail", _MARKS, _is_bus_event, _detail, audit=True),  # as EventBridge hands it on
+)
