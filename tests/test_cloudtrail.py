@@ -1,9 +1,10 @@
 import copy
+import json
 from typing import Any
 
 import pytest
 
-from detector.adapters.cloudtrail import looks_like, translate
+from detector.adapters.cloudtrail import known, looks_like, translate
 from detector.errors import BadRecordError
 from detector.events import (
     DENIED,
@@ -11,9 +12,12 @@ from detector.events import (
     CredentialIssued,
     CredentialRevoked,
     CredentialUsed,
+    Grant,
     Identifier,
+    TaskStarted,
 )
 from detector.secrets import Secret, sha256_hex
+from detector.shapes import BUNDLED
 from detector.times import HOUR, MINUTE, parse_rfc3339
 
 NOW = parse_rfc3339("2026-05-02T00:00:00Z")
@@ -181,6 +185,110 @@ def test_what_is_neither_use_nor_issue_gives_nothing() -> None:
     assert not looks_like({"message": "eventSource and eventName", "time": "x"})
 
 
+def test_a_session_asked_for_by_another_is_below_the_others_task() -> None:
+    caller = {"type": "AssumedRole", "principalId": "AROAEXAMPLE:job-1", "accessKeyId": CALLER}
+    use, start, issue = translate({**ASSUME_ROLE, "userIdentity": caller}, NOW)
+    assert isinstance(use, CredentialUsed)
+    assert start == TaskStarted(
+        time=AT, source=use.source, id="e-1/started", task_id="buildkite-job-17", parent_task_id="job-1"
+    )
+    assert isinstance(issue, CredentialIssued)
+    assert issue.task_id == "buildkite-job-17"
+
+
+def test_a_session_policy_is_what_the_session_was_granted() -> None:
+    policy = json.dumps(
+        {"Statement": {"Effect": "Allow", "Action": "sqs:*", "Resource": "arn:aws:sqs:*:*:in"}}
+    )
+    _, issue = translate(changed(ASSUME_ROLE, "requestParameters.policy", policy), NOW)
+    assert isinstance(issue, CredentialIssued)
+    assert issue.grants == (Grant(("sqs:*",), ("arn:aws:sqs:*:*:in",)),)
+    _, whole = translate(ASSUME_ROLE, NOW)
+    assert isinstance(whole, CredentialIssued)
+    assert whole.grants is None
+
+
+def test_a_service_that_acts_for_a_session_is_no_other_workload() -> None:
+    """Its name stands as the address, which is then not judged; a workload would be."""
+    identity = {**USE["userIdentity"], "invokedBy": "cloudformation.amazonaws.com"}
+    (use,) = translate({**USE, "userIdentity": identity, "sourceIPAddress": "192.0.2.9"}, NOW)
+    assert isinstance(use, CredentialUsed)
+    assert (use.source_ip, use.workload) == ("cloudformation.amazonaws.com", None)
+
+
+def test_a_call_between_two_accounts_is_told_twice_and_is_one() -> None:
+    caller = {"type": "AssumedRole", "principalId": "AROAEXAMPLE:job-1", "arn": "x", "accessKeyId": CALLER}
+    there = {"type": "AWSAccount", "principalId": "AROAEXAMPLE:job-1", "accountId": "999988887777"}
+    ours = {
+        **ASSUME_ROLE,
+        "sharedEventID": "s-1",
+        "userIdentity": caller,
+        "recipientAccountId": "999988887777",
+    }
+    theirs = {**ASSUME_ROLE, "sharedEventID": "s-1", "userIdentity": there, "eventID": "e-9"}
+    assert translate(ours, NOW)[1:] == translate(theirs, NOW)
+    assert translate({**theirs, "responseElements": None}, NOW) == []
+
+
+def test_deleting_many_objects_is_about_what_they_share() -> None:
+    resources = [
+        {"type": "AWS::S3::Bucket", "ARN": "arn:aws:s3:::bucket"},
+        {"type": "AWS::S3::Object", "ARNPrefix": "arn:aws:s3:::bucket/"},
+    ]
+    found = {
+        call: translate({**USE, "eventName": call, "resources": resources}, NOW)[0]
+        for call in ("DeleteObjects", "ListObjects")
+    }
+    assert {call: use.resource for call, use in found.items() if isinstance(use, CredentialUsed)} == {
+        "DeleteObjects": "arn:aws:s3:::bucket/",
+        "ListObjects": "arn:aws:s3:::bucket",
+    }
+
+
+@pytest.mark.parametrize(
+    ("event_name", "asked", "method", "account"),
+    [
+        ("AssumeRole", ASSUME_ROLE["requestParameters"], "deny-session", "111122223333"),
+        ("GetFederationToken", {"name": "job"}, "deny-user-sessions", "111122223333"),
+        ("GetSessionToken", None, "deny-user-sessions", "111122223333"),
+    ],
+)
+def test_a_revoker_is_told_what_to_deny(event_name: str, asked: Any, method: str, account: str) -> None:
+    record = {**ASSUME_ROLE, "eventName": event_name, "requestParameters": asked}
+    _, issue = translate(record, NOW)
+    assert isinstance(issue, CredentialIssued)
+    assert issue.revocation is not None
+    told = issue.revocation
+    assert (told["provider"], told["method"], told["account"]) == ("aws", method, account)
+    assert told["access_key_id"] == SESSION
+    assert ("user_arn" in told) == (method == "deny-user-sessions")
+
+
+@pytest.mark.parametrize(
+    "wrapped",
+    [
+        {"Records": [ASSUME_ROLE, USE]},
+        {"version": "0", "detail-type": "AWS API Call via CloudTrail", "source": "aws.s3", "detail": USE},
+    ],
+)
+def test_files_and_bus_events_hold_events(wrapped: dict[str, Any]) -> None:
+    found = list(BUNDLED.read_object(json.dumps(wrapped).encode(), NOW))
+    assert {each.format for each in found} == {"cloudtrail"}
+    assert [event.id for each in found for event in each.events][-1] == "e-2"
+
+
+def test_what_is_told_of_no_call_is_an_event_of_another_type() -> None:
+    assert known(USE)
+    assert known({**USE, "eventType": "AwsApiCall"})
+    assert not known({**USE, "eventType": "AwsCloudTrailInsight"})
+    assert not known({**USE, "eventType": ["AwsApiCall"]})
+
+
+def test_only_iam_makes_and_ends_keys() -> None:
+    other = {**USE, "eventName": "DeleteAccessKey", "eventSource": "workmail.amazonaws.com"}
+    assert [type(event) for event in translate(other, NOW)] == [CredentialUsed]
+
+
 @pytest.mark.parametrize(
     ("record", "reason", "field"),
     [
@@ -198,6 +306,15 @@ def test_what_is_neither_use_nor_issue_gives_nothing() -> None:
         (
             changed(ASSUME_ROLE, "responseElements.credentials.expiration", "Marker 1, 2026, 8:15:00 AM"),
             "bad-time",
+            "responseElements.credentials.expiration",
+        ),
+        (
+            changed(
+                changed(ASSUME_ROLE, "responseElements.credentials.expiration", None),
+                "requestParameters.durationSeconds",
+                10**30,
+            ),
+            "missing-field",
             "responseElements.credentials.expiration",
         ),
         (

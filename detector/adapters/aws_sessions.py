@@ -43,7 +43,11 @@ def work_of(record: Record, key_id: str) -> Work:
     )
     subject = maybe_text(record, "responseElements.subjectFromWebIdentityToken") or ""
     above = _caller(record)
-    told = task_of_subject(subject) or _chosen(name, maybe_text(record, "requestParameters.sourceIdentity"))
+    told = (
+        task_of_subject(subject)
+        or _pod(find(record, "requestParameters.tags"))
+        or _chosen(name, maybe_text(record, "requestParameters.sourceIdentity"))
+    )
     if told is not None:
         return Work(told, above if above != told else None)
     if above is not None:
