@@ -1,0 +1,157 @@
+"""Token requests in Kubernetes audit events: which token was given to which pod, and how long it lives in truth.
+
+From `pkg/registry/core/serviceaccount/storage/token.go`: a pod's token of 3607 seconds for the API server itself (what
+the admission plugin asks for) lives a year (`--service-account-extend-token-expiration`, true by default), while
+`status.expirationTimestamp` still says an hour. The token's own `exp` counts where the log has the token; else a year
+is taken for those, and where the log does not have what was asked for (level `Metadata`).
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from detector.adapters.fields import find, maybe_text, text
+from detector.adapters.kubernetes_pods import At, pod_credential
+from detector.adapters.pod_names import pod_task, service_account_task
+from detector.adapters.tokens import Token, read_token
+from detector.deadletters import MISSING_FIELD, WRONG_FIELD, bad
+from detector.events import CredentialIssued, Identifier
+from detector.patterns import JWT_ID
+from detector.times import DAY, SECOND
+
+TOKEN: Final = "kubernetes-token"  # noqa: S105 - the kind of credential, not one
+OTHER_AUDIENCE: Final = "kubernetes-oidc-token"
+POD_UID: Final = "kubernetes-pod-uid"
+_CREDENTIAL_ID: Final = (
+    "authentication.kubernetes.io/issued-credential-id",
+    "authentication.k8s.io/issued-credential-id",  # Kubernetes 1.29
+)
+_ASKED_BY_ADMISSION: Final = 3607  # seconds
+_EXTENDED: Final = 365 * DAY
+_MAX_SECONDS: Final = 1 << 32  # of a token request, by its validation
+# What the audience of an API server is or has in it: kubeadm and EKS, GKE, AKS, k3s, RKE2.
+_API_AUDIENCES: Final = (
+    "kubernetes.default",
+    "container.googleapis.com/v1/projects",
+    ".azmk8s.io",
+    "k3s",
+    "rke2",
+)
+
+
+class _Bound(NamedTuple):
+    """The object that a token is bound to and dies with, as asked for."""
+
+    kind: str | None
+    name: str | None
+    uid: str | None
+
+
+def is_token_request(record: Mapping[str, Any]) -> bool:
+    """Whether a request is for a service account's token."""
+    return (
+        record.get("verb") == "create"
+        and find(record, "objectRef.resource") == "serviceaccounts"
+        and find(record, "objectRef.subresource") == "token"
+    )
+
+
+def token_issued(record: Mapping[str, Any], here: At) -> CredentialIssued:
+    """The token that a successful request gave.
+
+    Raises:
+        BadRecordError: it is not told which token that is, or for which pod.
+    """
+    namespace, account = text(record, "objectRef.namespace"), text(record, "objectRef.name")
+    token = read_token(find(record, "responseObject.status.token"))
+    bound = _Bound(
+        *(maybe_text(record, f"requestObject.spec.boundObjectRef.{key}") for key in _Bound._fields)
+    )
+    task_id = service_account_task(namespace, account)
+    pod = bound.name if bound.kind == "Pod" else None
+    if pod is not None:
+        pod_id = pod_task(namespace, pod, bound.uid)
+        if pod_id is None:
+            raise bad(MISSING_FIELD, "requestObject.spec.boundObjectRef.uid")
+        task_id = pod_id
+    ours = not _is_for_others(record, token)
+    identifiers = list(_identifiers(record, token))
+    if pod is not None and ours and bound.uid:
+        identifiers.append(Identifier(POD_UID, bound.uid))
+    if not identifiers:
+        raise bad(MISSING_FIELD, f"annotations.{_CREDENTIAL_ID[0]}")
+    return CredentialIssued(
+        time=here.time,
+        source=here.source,
+        id=f"{here.id}/issued",
+        credential_id=pod_credential(task_id) if pod is not None and ours else identifiers[0].value,
+        task_id=task_id,
+        identifiers=tuple(identifiers),
+        kind=TOKEN if ours else OTHER_AUDIENCE,
+        expires_at=_expiry(record, here.time, token, bound_to_pod=pod is not None, ours=ours),
+        revocation=_revocation(here, namespace, account, bound),
+    )
+
+
+def _identifiers(record: Mapping[str, Any], token: Token | None) -> tuple[Identifier, ...]:
+    annotations = record.get("annotations")
+    if isinstance(annotations, Mapping):
+        for key in _CREDENTIAL_ID:
+            value = annotations.get(key)
+            if isinstance(value, str) and value:
+                named = Identifier(JWT_ID, value if "=" in value else f"JTI={value}")
+                return (
+                    named,
+                    *(one for one in (token.identifiers if token else ()) if one.scheme == "sha256"),
+                )
+    if token is None:
+        return ()
+    jti = token.text("jti")
+    named_by_token = (Identifier(JWT_ID, f"JTI={jti}"),) if jti else ()
+    return (*named_by_token, *(one for one in token.identifiers if one.scheme == "sha256"))
+
+
+def _is_for_others(record: Mapping[str, Any], token: Token | None) -> bool:
+    """Whether a token is for somebody else than the API server: who checks it there may not ask if the pod lives."""
+    if find(record, "requestObject.spec.expirationSeconds") == _ASKED_BY_ADMISSION:
+        return False
+    audiences = token.claims.get("aud") if token is not None else None
+    if audiences is None:
+        audiences = find(record, "requestObject.spec.audiences")
+    texts = [one for one in audiences if isinstance(one, str) and one] if isinstance(audiences, list) else []
+    if token is not None and token.text("iss") in texts:
+        return False
+    return bool(texts) and not any(mark in one for one in texts for mark in _API_AUDIENCES)
+
+
+def _expiry(
+    record: Mapping[str, Any], issued: int, token: Token | None, *, bound_to_pod: bool, ours: bool
+) -> int:
+    said = token.expires_at if token is not None else None
+    if said is not None:
+        return said
+    # What the server answers counts: it may have shortened what was asked for.
+    for path in ("responseObject.spec.expirationSeconds", "requestObject.spec.expirationSeconds"):
+        seconds = find(record, path)
+        if seconds is None:
+            continue
+        if isinstance(seconds, bool) or not isinstance(seconds, int) or not 0 < seconds <= _MAX_SECONDS:
+            raise bad(WRONG_FIELD, path)
+        if seconds == _ASKED_BY_ADMISSION and bound_to_pod and ours:
+            break
+        return issued + seconds * SECOND
+    return issued + _EXTENDED
+
+
+def _revocation(here: At, namespace: str, account: str, bound: _Bound) -> dict[str, Any]:
+    """No token can be revoked alone: the object that it is bound to is deleted, or the account made anew."""
+    methods = {"Pod": "delete-pod", "Secret": "delete-secret"}
+    told = {
+        "provider": "kubernetes",
+        "method": methods.get(bound.kind or "", "recreate-service-account"),
+        "cluster": here.cluster,
+        "namespace": namespace,
+        "service_account": account,
+        "name": bound.name,
+        "uid": bound.uid,
+    }
+    return {key: value for key, value in told.items() if value is not None}
