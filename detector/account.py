@@ -118,7 +118,8 @@ class Account:
     """One credential. `names` are all that its issues claim, whoever owns them; the first is its id.
 
     `expiries` holds (time, expires, source, id, event) of its issues and renewals in order, None while its one
-    issue says it all. `coverage` is used when sealed; before, it is the uses' own.
+    issue says it all. `coverage` has for each grant the time of the first successful use that it covered, and
+    `stood` the same of the uses that were folded.
     """
 
     __slots__ = (
@@ -129,6 +130,7 @@ class Account:
         "policy",
         "revoked",
         "shown",
+        "stood",
         "tallies",
         "task",
         "terms",
@@ -147,6 +149,7 @@ class Account:
         self.uses: Uses | None = None
         self.shown: TimeOrder | None = None
         self.coverage: list[int] | None = None
+        self.stood: list[int] | None = None
 
     @property
     def credential_id(self) -> str:

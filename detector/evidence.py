@@ -1,12 +1,18 @@
 """The evidence of one finding, added up: in full while it may still change, as sums once it may not.
 
+Of a service that runs for months only the old may not: a `Tally` folds it into `Sums` and goes on.
+
 An `Entry` is (time, source, id, tie, severity, ask, event). `tie` tells apart what one event or log record
 shows twice about one credential (two of its secrets in one line): that counts once.
 """
 
+import hashlib
 from bisect import bisect_left, insort
+from collections.abc import Sequence
 from enum import IntEnum
 from typing import Any, Final, NamedTuple, TypeAlias
+
+import msgspec
 
 from detector.events import AnyEvent, Leak
 from detector.findings import MAX_EVIDENCES, Severity
@@ -14,6 +20,7 @@ from detector.timeorder import TimeOrder
 
 _KEY: Final = 4
 _EVER: Final = 1 << 126  # later than any time
+SEEN: Final = 4096  # pieces of folded evidence of which a second copy is known as one
 _SEVERITIES: Final = tuple(reversed(Severity))
 
 
@@ -42,13 +49,63 @@ Request: TypeAlias = tuple[
 ]  # the time of the earliest that asks, the highest severity at that time
 
 
-class Tally:
-    """Evidence that may still be taken back."""
+class Sums(msgspec.Struct):
+    """Evidence that stands for good: sums and the first 20 pieces, as they are stored.
 
-    __slots__ = ("_asks", "_entries", "_patterns", "_weights", "count")
+    `seen` are digests of its events and records, of the first `SEEN`: a second copy of a later one counts again.
+    """
+
+    count: int = 0
+    first: int = _EVER
+    last: int = -_EVER
+    severity: Severity = Severity.LOW
+    patterns: tuple[str, ...] = ()
+    top: list[Entry] = []
+    requests: dict[Ask, Request] = {}
+    seen: set[bytes] = set()
+
+    def add(self, entries: Sequence[Entry], after: int) -> None:
+        """Adds pieces, in order; those that ask count as such if later than `after`."""
+        distinct: dict[tuple[int, str, str], Entry] = {}
+        patterns = set(self.patterns)
+        for entry in entries:
+            distinct.setdefault(entry[:3], entry)
+            self.severity = max(self.severity, entry.severity)
+            if entry.ask and entry.time > after:
+                request, known = (entry.time, entry.severity), self.requests.get(entry.ask)
+                if known is None or _sooner(request, known):
+                    self.requests[entry.ask] = request
+            if isinstance(entry.event, Leak) and entry.event.pattern is not None:
+                patterns.add(entry.event.pattern)
+        pieces = list(distinct.values())
+        self.patterns = tuple(sorted(patterns))
+        self.count += len(pieces)
+        self.first = min(self.first, pieces[0].time)
+        self.last = max(self.last, pieces[-1].time)
+        self.top = sorted((*self.top, *pieces[:MAX_EVIDENCES]), key=lambda entry: entry[:_KEY])[
+            :MAX_EVIDENCES
+        ]
+        self.seen.update(map(_digest, pieces[: SEEN - len(self.seen)]))
+
+
+def _sooner(one: Request, other: Request) -> bool:
+    """Whether one is the earlier, or as early and more severe."""
+    return (one[0], -one[1]) < (other[0], -other[1])
+
+
+def _digest(entry: Entry) -> bytes:
+    name = f"{entry.time}\0{entry.source}\0{entry.id}".encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(name, digest_size=8).digest()
+
+
+class Tally:
+    """Evidence that may still be taken back, and what was folded because it may not."""
+
+    __slots__ = ("_asks", "_count", "_entries", "_patterns", "_weights", "folded")
 
     def __init__(self) -> None:
-        self.count = 0
+        self.folded: Sums | None = None
+        self._count = 0
         self._entries = TimeOrder(_KEY)
         self._asks: dict[Ask, TimeOrder] | None = None
         self._weights: dict[Severity, int] = {}
@@ -59,10 +116,17 @@ class Tally:
         found: Entry | None = self._entries.find(key)  # type: ignore[assignment] # only entries are put in
         return found
 
+    @property
+    def count(self) -> int:
+        """How many events or records."""
+        return self._count if self.folded is None else self._count + self.folded.count
+
     def add(self, entry: Entry) -> None:
-        """Adds a piece of evidence; none with its key may be there."""
+        """Adds a piece of evidence; none with its key may be there. One that was folded is there already."""
+        if self.folded is not None and _digest(entry) in self.folded.seen:
+            return
         if self._entries.find(entry[:3]) is None:
-            self.count += 1
+            self._count += 1
         self._entries.put(entry)
         self._weights[entry.severity] = self._weights.get(entry.severity, 0) + 1
         if entry.ask:
@@ -81,34 +145,32 @@ class Tally:
         """Takes back a piece of evidence that was added."""
         self._entries.take(entry[:_KEY])
         if self._entries.find(entry[:3]) is None:
-            self.count -= 1
-        _decrement(self._weights, entry.severity)
-        if entry.ask and self._asks is not None:
-            self._asks[entry.ask].take(_asking(entry))
-        if isinstance(entry.event, Leak) and entry.event.pattern is not None and self._patterns is not None:
-            _decrement(self._patterns, entry.event.pattern)
+            self._count -= 1
+        self._forget(entry)
 
     @property
     def first(self) -> int:
         """The time of the first."""
-        time: int = self._entries.first[0]
-        return time
+        folded = _EVER if self.folded is None else self.folded.first
+        return min(folded, self._entries.first[0]) if len(self._entries) else folded
 
     @property
     def last(self) -> int:
         """The time of the last."""
-        time: int = self._entries.last[0]
-        return time
+        folded = -_EVER if self.folded is None else self.folded.last
+        return max(folded, self._entries.last[0]) if len(self._entries) else folded
 
     @property
     def severity(self) -> Severity:
         """The highest."""
-        return max(self._weights)
+        highest = max(self._weights, default=Severity.LOW)
+        return highest if self.folded is None else max(highest, self.folded.severity)
 
     @property
     def patterns(self) -> tuple[str, ...]:
         """The ids of the patterns that saw its leaks, sorted."""
-        return tuple(sorted(self._patterns or ()))
+        folded = () if self.folded is None else self.folded.patterns
+        return tuple(sorted({*(self._patterns or ()), *folded}))
 
     def earliest(self) -> list[Entry]:
         """The first 20, in order; of one event or record the first by tie."""
@@ -119,13 +181,39 @@ class Tally:
             if len(found) == MAX_EVIDENCES:
                 break
             found.append(entry)  # type: ignore[arg-type] # only entries are put in
-        return found
+        if self.folded is None:
+            return found
+        return sorted((*self.folded.top, *found), key=lambda entry: entry[:_KEY])[:MAX_EVIDENCES]
 
     def request(self, ask: Ask, after: int) -> Request | None:
         """The earliest that asks for this, of those later than `after`."""
         order = self._asks.get(ask) if self._asks is not None else None
-        found = order.after(after) if order is not None else None
-        return (found[0], Severity(-found[1])) if found is not None else None
+        item = order.after(after) if order is not None else None
+        found = (item[0], Severity(-item[1])) if item is not None else None
+        known = None if self.folded is None else self.folded.requests.get(ask)
+        if known is None or known[0] <= after or (found is not None and _sooner(found, known)):
+            return found
+        return known
+
+    def fold(self, before: int, after: int) -> bool:
+        """Adds up what is earlier than `before`; whether there was any. `after` as in `request`."""
+        entries: list[Entry] = self._entries.cut(before)  # type: ignore[assignment] # only entries are put in
+        if not entries:
+            return False
+        if self.folded is None:
+            self.folded = Sums()
+        self._count -= len({entry[:3] for entry in entries})
+        for entry in entries:
+            self._forget(entry)
+        self.folded.add(entries, after)
+        return True
+
+    def _forget(self, entry: Entry) -> None:
+        _decrement(self._weights, entry.severity)
+        if entry.ask and self._asks is not None:
+            self._asks[entry.ask].take(_asking(entry))
+        if isinstance(entry.event, Leak) and entry.event.pattern is not None and self._patterns is not None:
+            _decrement(self._patterns, entry.event.pattern)
 
     def seal(self, after: int) -> "SealedTally":
         """The same as sums."""

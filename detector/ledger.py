@@ -22,6 +22,7 @@ from detector.events import (
     TaskEnded,
     TaskStarted,
 )
+from detector.evidence import SealedTally, Tally
 from detector.findings import OVERDUE_TASK, UNUSED_GRANT, Command, Finding
 from detector.judge import NEVER, deadline_of
 from detector.policy import Policy
@@ -149,6 +150,10 @@ class Ledger:
             return NEVER
         policy = self._bench.policies.of(None, task.start.kind)
         return deadline_of(task.start, policy) + policy.linger
+
+    def secrets(self) -> tuple[Iterable[LeakGroup], dict[str, Tally | SealedTally]]:
+        """The leaks that are kept, and the tallies of secrets that nobody registered: to be folded."""
+        return self._leaks.values(), self._bench.secrets
 
     def identifiers(self) -> Iterator[Identifier]:
         """All identifiers of all issues."""

@@ -63,6 +63,8 @@ class Bench:
     def judge_all(self, account: Account) -> None:
         """Judges afresh all that is known of a credential."""
         account.terms = account.coverage = None
+        if account.stood is not None and len(account.stood) == len(account.issue.grants or ()):
+            account.coverage = list(account.stood)
         if account.uses is not None:
             account.uses.claims = {}
             for item in account.uses.order:

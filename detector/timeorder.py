@@ -65,6 +65,14 @@ class TimeOrder:
                 self._items.remove(item)
         return item
 
+    def cut(self, time: int) -> list[Item]:
+        """Removes the items before `time` and gives them, in order."""
+        items = self._items
+        at = items.bisect_left((time,)) if type(items) is not list else bisect_left(items, (time,))
+        cut: list[Item] = list(items[:at])
+        del items[:at]
+        return cut
+
     def between(self, low: int, high: int) -> Iterator[Item]:
         """The items with low <= time <= high, in order; lazily, so do not change it meanwhile."""
         items = self._items

@@ -65,7 +65,9 @@ class Logs:
 class World:
     """Work partitions, the judge stage over them, and what it wrote."""
 
-    def __init__(self, policy: Policy, clock: int, *, partitions: int = 2, cached: int = 1000) -> None:
+    def __init__(
+        self, policy: Policy, clock: int, *, partitions: int = 2, cached: int = 1000, many: int = 256
+    ) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="curfewd-"))
         self.clock = clock
         self.work: list[list[Record]] = [[] for _ in range(partitions)]
@@ -76,7 +78,7 @@ class World:
         self.letters: list[dict[str, Any]] = []
         self.forgotten: list[bytes | None] = []
         self.facts: list[Judged | Restored] = []
-        self._settings = JudgeSettings(policy, self.directory / "stores", TOPICS, cached)
+        self._settings = JudgeSettings(policy, self.directory / "stores", TOPICS, cached, many)
         self.handler = self._start()
         self.partitions = [Partition(TOPICS.work, number) for number in range(partitions)]
 

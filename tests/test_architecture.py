@@ -22,6 +22,7 @@ PURE = {
     "excerpts",
     "explain",
     "findings",
+    "folding",
     "globs",
     "judge",
     "kernels",

@@ -4,13 +4,15 @@ import os
 import random
 from typing import Any
 
+import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from detector.events import AnyEvent, CredentialIssued
+from detector.events import AnyEvent, CredentialIssued, TaskStarted
 from detector.ledger import Ledger
+from detector.live.routing import Registry, route
 from detector.policy import Policy
-from detector.times import HOUR
+from detector.times import HOUR, SECOND
 from tests.histories import START, History, arrivals, histories
 from tests.live_history import IDLE, PRESS, World, feed, longer, run, through_crashes, told
 
@@ -106,3 +108,50 @@ def assert_told_once(world: World) -> None:
             assert told(before) != told(after)
             assert (after["activity_id"] == 1) == (before["activity_id"] == 3)
     assert len({command["id"] for command in world.commands}) == len(world.commands)
+
+
+def foretold(history: History) -> list[AnyEvent]:
+    """The events in order of time, with all starts and issues moved to before the rest: what is told on time."""
+    times = [event.time for event in history.events]
+    ahead = max(times, default=0) - min(times, default=0) + HOUR
+    moved_ahead = [
+        msgspec.structs.replace(event, time=event.time - ahead)
+        if isinstance(event, TaskStarted | CredentialIssued)
+        else event
+        for event in history.events
+    ]
+    return sorted(moved_ahead, key=lambda event: event.time)
+
+
+async def lived_on_time(policy: Policy, until: int, events: list[AnyEvent], seed: int, many: int) -> World:
+    rng = random.Random(seed)
+    world = World(policy, until + policy.watermark_delay - IDLE, cached=rng.choice((0, 20, 1000)), many=many)
+    registry = Registry()
+    try:
+        await world.open()
+        for event in events:
+            for key, payload in route(event, registry):
+                world.send(key, payload)
+            if isinstance(event, CredentialIssued):
+                registry.add(event)
+            await world.drain()
+            if rng.random() < 0.05:
+                await world.restart(store=rng.choice(("kept", "lost")))
+        await world.settle(until, policy)
+        await world.close()
+    finally:
+        world.remove()
+    return world
+
+
+@thorough
+@given(histories(), st.integers(0, 10**6), st.sampled_from((1, 2, 7)))
+def test_what_is_added_up_is_judged_as_if_each_were_kept(history: History, seed: int, many: int) -> None:
+    policy = longer(history.policy, hold=HOUR)
+    events = foretold(history)
+    until = max([history.until, *(event.time for event in events)]) + 2 * HOUR
+    brief = msgspec.structs.replace(policy, lateness=0, retention=10**6 * SECOND)
+    world = run(lived_on_time(brief, until, events, seed, many))
+    findings, commands = replayed(History(brief, tuple(events), until), brief, until)
+    assert world.standing() == findings
+    assert sorted(world.commands, key=lambda c: c["id"]) == sorted(commands, key=lambda c: c["id"])

@@ -14,16 +14,18 @@ from detector.events import (
     CredentialIssued,
     CredentialRevoked,
     CredentialUsed,
+    Grant,
     Identifier,
     Leak,
     TaskEnded,
     TaskStarted,
 )
 from detector.handlers import Output
+from detector.live.aggregates import SecretAggregate
 from detector.live.changelog import Change
 from detector.live.judging import Judged
 from detector.live.restoring import Restored
-from detector.live.routing import Mark, Registry, Withdrawn, registry_key, route, secret_key
+from detector.live.routing import Claim, Mark, Registry, Withdrawn, registry_key, route, secret_key
 from detector.live.store import Store, digest_of, entry_key, meta_value
 from detector.live.watermark import Watermark
 from detector.policy import Policy
@@ -379,7 +381,8 @@ def test_what_the_scan_stage_never_sends_is_a_dead_letter(key: bytes | None, val
 
 def test_memory_holds_no_more_than_it_is_allowed() -> None:
     async def story(one: Story) -> None:
-        await one.tell(*[start(f"t{number}") for number in range(100)])
+        for number in range(100):
+            await one.tell(start(f"t{number}"))
         held = [fact.held for fact in one.world.facts if isinstance(fact, Judged)]
         assert max(held) <= 30
         await one.tell(*[issue(f"c{number}", f"t{number}") for number in range(100)])
@@ -501,3 +504,62 @@ def test_timers_are_found_in_order_of_time_even_of_the_year_9999(tmp_path: Path)
     assert len(store.due(0, 5, 10)) == 2
     store.close()
     shutil.rmtree(tmp_path / "one")
+
+
+def test_of_a_secret_that_leaks_without_end_sums_are_kept_and_the_latest_leaks() -> None:
+    key = secret_key(HMAC.value)
+    aggregate = SecretAggregate(key, POLICY, 10)
+    leaks = [msgspec.structs.replace(leak(T0 + number * SECOND), id=f"p0@{number}") for number in range(60)]
+    for number in (*range(30, 60), *range(30)):
+        aggregate.take(leaks[number], T0)
+    (before,) = aggregate.judge(T0 + DAY, []).findings.values()
+    ((_, kept),) = aggregate.fold(T0 + 55 * SECOND)
+    assert aggregate.dropped == leaks[:50]  # the last ten stay, however old
+    (after,) = aggregate.judge(T0 + DAY, []).findings.values()
+    assert after == before
+
+    again = SecretAggregate(key, POLICY, 10)
+    for each in leaks[50:]:
+        again.take(each, T0)
+    again.unfold(kept)
+    (restored,) = again.judge(T0 + DAY, []).findings.values()
+    assert restored == before
+    again.take(leaks[3], T0 + DAY)  # a second copy of one that was added up
+    (same,) = again.judge(T0 + DAY, []).findings.values()
+    assert same.count == 60
+
+    again.take(Claim(issue(at=T0 - SECOND)), T0 + DAY)
+    assert again.judge(T0 + DAY, []).findings == {}
+    handed = {payload for where, payload in again.sends if where == "t:t1"}
+    assert handed == {*leaks[:20], *leaks[50:]}  # the earliest and the latest
+
+
+def test_a_credential_that_is_used_for_days_stays_small_and_is_judged_by_all_its_uses() -> None:
+    grants = tuple(Grant(actions=(action,)) for action in "abc")
+    issued = msgspec.structs.replace(issue(expires=T0 + 9 * DAY), grants=grants)
+
+    def did(action: str, at: int) -> CredentialUsed:
+        return msgspec.structs.replace(use(at), action=action)
+
+    async def story(one: Story) -> None:
+        await one.tell(start(deadline=T0 + 9 * DAY), issued, did("a", T0 + SECOND), did("x", T0 + 2 * SECOND))
+        for minutes in range(600):
+            await one.tell(did("b", T0 + minutes * MINUTE + 3 * SECOND))
+        one.world.logs.compact()
+        left = [change for rows in one.world.logs.topics for _, change in rows if change[1] is not None]
+        assert len(left) < 60
+        await one.world.restart(store="lost")
+        over = T0 + 700 * MINUTE
+        await one.tell(
+            start(at=T0 - SECOND, deadline=T0 + 9 * DAY)
+        )  # another start, earlier: all is judged anew
+        await one.tell(revoke(over), end(at=over))
+        await one.until(over + HOUR)
+        assert one.rules == ["unused-grant", "use-outside-scope"]
+        counts = {
+            record["finding_info"]["analytic"]["uid"]: record["count"]
+            for record in one.world.standing().values()
+        }
+        assert counts == {"unused-grant": 1, "use-outside-scope": 1}
+
+    told(story, many=8)

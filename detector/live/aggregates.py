@@ -4,9 +4,12 @@ An aggregate takes payloads in any order and says what they change; it reads no 
 for other aggregates waits in `sends`. Loaded anew from the payloads that it kept, it is the same.
 """
 
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
+
+import msgspec
 
 from detector.account import Account
 from detector.events import (
@@ -19,12 +22,17 @@ from detector.events import (
     TaskEnded,
     TaskStarted,
 )
+from detector.evidence import Sums
+from detector.folding import AccountSums, fold, fold_leaks, sums_of, unfold, unfold_leaks
 from detector.ledger import Ledger
-from detector.live.routing import Claim, Follow, Payload, Routed, Sent, TaskTold, Withdrawn, task_key
-from detector.live.verdicts import BEGINNING, Verdicts, judge_secret, judge_task, own_issues
+from detector.live.routing import LEAKED, Claim, Follow, Payload, Routed, Sent, TaskTold, Withdrawn, task_key
+from detector.live.verdicts import BEGINNING, Verdicts, judge_secret, judge_task, own_accounts, own_issues
 from detector.policy import Policy
 
 _Movable: TypeAlias = CredentialUsed | CredentialRenewed | CredentialRevoked | Leak
+_encoder: Final = msgspec.json.Encoder()
+_sums: Final = msgspec.json.Decoder(AccountSums)
+_secret_sums: Final = msgspec.json.Decoder(Sums)
 
 
 class Aggregate(Protocol):
@@ -38,6 +46,12 @@ class Aggregate(Protocol):
 
     def judge(self, watermark: int, sent: list[Sent]) -> Verdicts:
         """What holds at a watermark. What need not be kept any more is in `dropped`."""
+
+    def fold(self, before: int) -> list[tuple[str, bytes]]:
+        """Adds up what is older than `before`, in ns: by name what is to be kept instead of what is now `dropped`."""
+
+    def unfold(self, value: bytes) -> None:
+        """Takes what `fold` gave, after all other payloads that it kept."""
 
     def disowned(self) -> dict[str, str]:
         """Credentials that this one knows as another task's: the task by credential id."""
@@ -96,6 +110,23 @@ class TaskAggregate:
                     self.sends.append((task_key(account.task.task_id), event))
         return judge_task(self._ledger, self._task_id, watermark, sent, asked=self._asked)
 
+    def fold(self, before: int) -> list[tuple[str, bytes]]:
+        """As `Aggregate`: what happened to each credential."""
+        folded: list[tuple[str, bytes]] = []
+        for account in own_accounts(self._ledger, self._task_id):
+            gone = fold(account, self._ledger.policy.accepts, before)
+            if gone:
+                self.dropped += gone
+                folded.append((account.credential_id, _encoder.encode(sums_of(account))))
+        return folded
+
+    def unfold(self, value: bytes) -> None:
+        """As `Aggregate`."""
+        sums = _sums.decode(value)
+        for account in self._ledger.accounts():
+            if account.credential_id == sums.credential_id:
+                unfold(account, sums)
+
     def disowned(self) -> dict[str, str]:
         """As `Aggregate`."""
         return {account.credential_id: account.task.task_id for account in self._others()}
@@ -147,17 +178,20 @@ class TaskAggregate:
 class SecretAggregate:
     """A leaked secret: a finding of its own until a credential claims it, then its leaks are that credential's.
 
-    Most credentials never leak: until a secret does, there is no ledger.
+    Most credentials never leak: until a secret does, there is no ledger. Of its leaks the latest `most` are kept each by
+    itself, older ones than the lateness are added up.
     """
 
-    def __init__(self, key: str, policy: Policy) -> None:
+    def __init__(self, key: str, policy: Policy, most: int = 4096) -> None:
         self.sends: list[Routed] = []
         self.dropped: list[Payload] = []
+        self._most = most
         self._key = key
         self._policy = policy
         self._ledger: Ledger | None = None
         self._claims: list[CredentialIssued] = []
         self._shown: list[Leak] = []
+        self._stood: Sums | None = None  # of leaks before those
         self._tasks: list[TaskStarted | TaskEnded] = []
         self._withdrawn: dict[tuple[str, str], int] = {}  # records by source and id, their time
         self._forwarded: set[tuple[str, Leak]] = set()
@@ -169,13 +203,16 @@ class SecretAggregate:
             self._claims.append(payload.issue)
             if self._ledger is not None:
                 self._ledger.apply(payload.issue)
+            if self._stood is not None:  # the earliest of what is not kept any more is the credential's too
+                self._shown += [entry.event for entry in self._stood.top if isinstance(entry.event, Leak)]
+                self._stood = None
+                self._reopen()
         elif isinstance(payload, Leak):
             self._shown.append(payload)
             if (payload.source, payload.id) not in self._withdrawn:
                 self._open().apply(payload)
         elif isinstance(payload, Withdrawn):
             self._withdrawn[payload.source, payload.id] = payload.time
-            self._ledger = None  # a ledger forgets nothing: it is made anew without that record
             self._reopen()
         elif isinstance(payload, TaskTold):
             told = [event for event in (payload.start, payload.end) if event is not None]
@@ -212,9 +249,37 @@ class SecretAggregate:
         return self._ledger
 
     def _reopen(self) -> None:
+        """A ledger forgets nothing: it is made anew from what holds."""
+        self._ledger = None
         for leak in self._shown:
             if (leak.source, leak.id) not in self._withdrawn:
                 self._open().apply(leak)
+        if self._stood is not None:
+            _, tallies = self._open().secrets()
+            unfold_leaks(tallies, self._key.removeprefix(LEAKED), self._stood)
+
+    def fold(self, before: int) -> list[tuple[str, bytes]]:
+        """As `Aggregate`. The latest leaks are kept in any case, for a credential that may yet claim them."""
+        if len(self._shown) <= self._most:
+            return []
+        self._shown.sort(key=lambda leak: leak.time)
+        before = min(before, self._shown[-self._most].time)
+        at = bisect_left(self._shown, before, key=lambda leak: leak.time)
+        gone, self._shown = self._shown[:at], self._shown[at:]
+        self.dropped += gone
+        self._forwarded -= {where for where in self._forwarded if where[1].time < before}
+        if self._ledger is None or not gone:
+            return []
+        sums = fold_leaks(*self._ledger.secrets(), self._key.removeprefix(LEAKED), before)
+        if sums is None:
+            return []
+        self._stood = sums
+        return [("", _encoder.encode(sums))]
+
+    def unfold(self, value: bytes) -> None:
+        """As `Aggregate`."""
+        self._stood = _secret_sums.decode(value)
+        self._reopen()
 
     def disowned(self) -> dict[str, str]:
         """As `Aggregate`: none is its own."""

@@ -33,6 +33,7 @@ from detector.policy import Policy
 EVENT: Final = b"e"
 TOLD: Final = b"p"
 SENT: Final = b"c"
+FOLDED: Final = b"f"
 _told: Final = msgspec.json.Decoder(Told)
 _sent: Final = msgspec.json.Decoder(Sent)
 
@@ -79,9 +80,12 @@ def key_of(meta: bytes) -> str:
 
 
 class Holding:
-    """An aggregate, what it keeps in the store, and what it told."""
+    """An aggregate, what it keeps in the store, and what it told.
 
-    def __init__(self, key: str, policy: Policy) -> None:
+    When it keeps `many` payloads the old ones are folded, and again after so many more.
+    """
+
+    def __init__(self, key: str, policy: Policy, many: int) -> None:
         self.aggregate = aggregate_of(key, policy)
         self.key = key
         self.digest = digest_of(key)
@@ -92,18 +96,25 @@ class Holding:
         self._sent: dict[str, Sent] = {}
         self._shown: dict[str, Finding] = {}  # as told, in full: most do not change
         self._staged: list[Change] = []
+        self._folds: set[bytes] = set()  # the keys of what stands for payloads that are not kept any more
+        self._many = self._fold_at = many
+        self._lateness = policy.lateness
 
     @property
     def weight(self) -> int:
         """A measure of the memory it takes: how many things it keeps."""
-        return 1 + len(self._kept) + 4 * len(self._told)
+        return 1 + len(self._kept) + 4 * len(self._told) + 8 * len(self._folds)
 
     def load(self, entries: Iterable[tuple[bytes, bytes, bytes]]) -> None:
         """Takes what the store has of it."""
+        folded: list[bytes] = []
         for key, kind, value in entries:
             if kind == EVENT:
                 self._kept.add(key)
                 self.aggregate.take(decode(value), BEGINNING)
+            elif kind == FOLDED:
+                self._folds.add(key)
+                folded.append(value)
             elif kind == TOLD:
                 told = _told.decode(value)
                 self._told[told.finding.uid] = told
@@ -113,6 +124,9 @@ class Holding:
             elif kind == META:
                 self._stored = True
                 self.due = _meta.decode(value[12:]).due
+        for value in folded:
+            self.aggregate.unfold(value)
+        self._fold_at = len(self._kept) + self._many
         if self._stored:  # what it would send, it has sent
             self.aggregate.judge(BEGINNING, [])
             self.aggregate.sends.clear()
@@ -144,6 +158,8 @@ class Holding:
             outcome.changes.append((self._key(SENT, command.id), msgspec.json.encode(sent)))
         outcome.sends += self.aggregate.sends
         self.aggregate.sends.clear()
+        if len(self._kept) >= self._fold_at:
+            self._fold(watermark - self._lateness, outcome)
         for payload in self.aggregate.dropped:
             key = self._entry(encode(payload))
             if key in self._kept:
@@ -202,6 +218,14 @@ class Holding:
                 self._sent[uid] = sent
                 self._staged.append((self._key(SENT, uid), msgspec.json.encode(sent)))
 
+    def _fold(self, before: int, outcome: Outcome) -> None:
+        """What nothing can change any more is kept as sums: events older than the lateness."""
+        for name, value in self.aggregate.fold(before):
+            key = entry_key(self.digest, FOLDED, hashlib.blake2b(name.encode(), digest_size=12).digest())
+            self._folds.add(key)
+            outcome.changes.append((key, value))
+        self._fold_at = len(self._kept) - len(self.aggregate.dropped) + self._many
+
     def _hand_over(self, outcome: Outcome) -> None:
         """What was written about credentials that turn out to be another's is theirs to correct."""
         others = self.aggregate.disowned() if self._told or self._sent else {}
@@ -228,12 +252,13 @@ class Holding:
         """Nothing can follow any more: all that is kept goes; what was told stands."""
         outcome.forgotten += map(registry_key, self.aggregate.issues())
         if self._stored:
-            gone = [*self._kept, *(self._key(TOLD, uid) for uid in self._told)]
+            gone = [*self._kept, *self._folds, *(self._key(TOLD, uid) for uid in self._told)]
             gone += [self._key(SENT, uid) for uid in self._sent]
             outcome.changes += [(key, None) for key in (*gone, entry_key(self.digest, META))]
         else:
             outcome.changes.clear()
         self._stored = False
         self._kept.clear()
+        self._folds.clear()
         self._told.clear()
         self._sent.clear()

@@ -56,12 +56,16 @@ class Judged(msgspec.Struct, frozen=True):
 
 
 class JudgeSettings(msgspec.Struct, frozen=True):
-    """`directory` holds the stores; `cached` bounds what is in memory per partition, in things kept (about 2 KB each)."""
+    """`directory` holds the stores; `cached` bounds what is in memory per partition, in things kept (about 2 KB each).
+
+    Of a task's events at least `many` are kept each by itself; those that nothing can change any more are added up.
+    """
 
     policy: Policy
     directory: Path
     topics: Topics = Topics()
     cached: int = 100_000
+    many: int = 256
 
 
 class _Work:
@@ -73,6 +77,7 @@ class _Work:
         self.logged = self.logging = watermark.value
         self.held: OrderedDict[str, Holding] = OrderedDict()
         self.weight = 0
+        self.recent = 0  # how many of the held ones the last transaction spoke of
         self.staged: list[Change] = []
         self.saved = 0
         self.looked = 0  # before this time there is no timer any more
@@ -218,11 +223,10 @@ class JudgeHandler:
             work.held.move_to_end(key)
             work.weight -= holding.weight  # added again when it was judged
             return holding
-        holding = Holding(key, self._policy)
+        holding = Holding(key, self._policy, self._settings.many)
         with self._guard(partition):
-            entries = list(work.store.entries(holding.digest))
-        if entries:
-            holding.load(entries)
+            if work.store.get(entry_key(holding.digest, META)) is not None:
+                holding.load(list(work.store.entries(holding.digest)))
         work.held[key] = holding
         return holding
 
@@ -232,15 +236,20 @@ class JudgeHandler:
         for key in self._due(partition, work, watermark):
             if key not in touched:
                 touched[key] = self._hold(partition, work, key)
+        work.recent = 0
         for key, holding in touched.items():
             outcome = holding.conclude(watermark, self._press)
-            outputs += self._outputs(partition, outcome)
-            work.staged += outcome.changes
+            if outcome.changes:
+                outputs += [self._change(partition, change) for change in outcome.changes]
+                work.staged += outcome.changes
+            if outcome.told or outcome.commands or outcome.sends or outcome.forgotten:
+                outputs += self._outputs(outcome)
             self._count(work, holding, outcome)
             if holding.gone:
                 del work.held[key]
             else:
                 work.weight += holding.weight
+                work.recent += 1
         if outputs and work.watermark.value != work.logged:
             change = (WATERMARK, str(work.watermark.value).encode())
             work.staged.append(change)
@@ -264,10 +273,10 @@ class JudgeHandler:
                     work.store.write([(timer, None)])
         return keys
 
-    def _outputs(self, partition: Partition, outcome: Outcome) -> list[Output]:
+    def _outputs(self, outcome: Outcome) -> list[Output]:
+        """What others are to know."""
         topics = self._settings.topics
-        outputs = [self._change(partition, change) for change in outcome.changes]
-        outputs += [Output(topics.work, key.encode(), encode(payload)) for key, payload in outcome.sends]
+        outputs = [Output(topics.work, key.encode(), encode(payload)) for key, payload in outcome.sends]
         outputs += [Output(topics.findings, uid.encode(), record) for uid, record in outcome.findings]
         for command, record in outcome.commands:
             outputs.append(Output(topics.revocations, command.credential.credential_id.encode(), record))
@@ -291,15 +300,20 @@ class JudgeHandler:
 
     def _count(self, work: _Work, holding: Holding, outcome: Outcome) -> None:
         facts = work.facts
-        facts.findings.update((each.rule, int(each.severity), closed) for each, closed in outcome.told)
-        facts.commands.update(command.escalated for command, _ in outcome.commands)
+        if outcome.told:
+            facts.findings.update((each.rule, int(each.severity), closed) for each, closed in outcome.told)
+        if outcome.commands:
+            facts.commands.update(command.escalated for command, _ in outcome.commands)
         if isinstance(holding.aggregate, NameAggregate) and holding.aggregate.expired:
             facts.expired.update(holding.aggregate.expired)
             holding.aggregate.expired.clear()
 
     def _trim(self, work: _Work) -> None:
-        """Lets go of what was not used for longest; all of it is in the store."""
-        while work.weight > self._settings.cached and work.held:
+        """Lets go of what was not used for longest; all of it is in the store.
+
+        Not of what the last transaction spoke of: the next one is likely to, and to load a busy credential costs.
+        """
+        while work.weight > self._settings.cached and len(work.held) > work.recent:
             _, holding = work.held.popitem(last=False)
             work.weight -= holding.weight
 

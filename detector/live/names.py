@@ -85,6 +85,13 @@ class NameAggregate:
             dues.append(min(issue.time for issue in self._claims.values()) + self._retention)
         return Verdicts({}, [], min(dues, default=None), None if dues else watermark)
 
+    def fold(self, before: int) -> list[tuple[str, bytes]]:  # noqa: ARG002 - nothing here is old
+        """As `Aggregate`: what waits does not wait for long."""
+        return []
+
+    def unfold(self, value: bytes) -> None:
+        """As `Aggregate`."""
+
     def disowned(self) -> dict[str, str]:
         """As `Aggregate`: none is its own."""
         return {}
