@@ -54,7 +54,7 @@ class Shapes:
             except BadRecordError as error:
                 problem = error
             else:
-                yield Read(CLOUDEVENTS, unknown=True) if event is None else Read(CLOUDEVENTS, (event,))
+                yield self._foreign(_object(line), now) if event is None else Read(CLOUDEVENTS, (event,))
                 return
         try:
             value = _ANY.decode(line)
@@ -69,6 +69,29 @@ class Shapes:
             yield from self._marked(value, now)
         else:
             yield log_record(value, now)
+
+    def read_binary(self, headers: Mapping[str, bytes], value: bytes, now: int) -> Read:
+        """What a CloudEvent in binary mode is: attributes in `ce_*` headers, `value` is the data."""
+        try:
+            event = canonical.decode_binary(headers, value, now)
+        except BadRecordError as error:
+            return Read(CLOUDEVENTS, error=error)
+        if event is not None:
+            return Read(CLOUDEVENTS, (event,))
+        envelope: dict[str, Any] = {
+            name.removeprefix("ce_"): text.decode("utf-8", "replace")
+            for name, text in headers.items()
+            if name.startswith("ce_")
+        }
+        return self._foreign({**envelope, "data": _object(value)}, now)
+
+    def _foreign(self, envelope: Mapping[str, Any] | None, now: int) -> Read:
+        """What a CloudEvent is whose type is not ours: a source's, or unknown."""
+        if envelope is not None:
+            for adapter in self.adapters:
+                if adapter.looks_like(envelope):
+                    return translated(adapter, envelope, now)
+        return Read(CLOUDEVENTS, unknown=True)
 
     def _marked(self, value: Mapping[str, Any], now: int, depth: int = 0) -> Iterator[Read]:
         """What an object is that may be an event or carry some, at `depth` inside others."""
