@@ -27,6 +27,13 @@ def test_what_a_policy_allows_is_a_grant_a_statement() -> None:
     )
 
 
+def test_what_a_glob_covers_anyway_is_not_added_to_it() -> None:
+    assert grants_of(document(allow("*"), allow("s3:*"))) == (
+        Grant(("*",), ("*",)),
+        Grant(("s3:*",), ("*",)),
+    )
+
+
 def test_one_statement_need_not_be_in_a_list_and_prefixes_are_of_any_case() -> None:
     policy = json.dumps({"Statement": allow("SQS:SendMessage")})
     assert grants_of(policy) == (Grant(("sqs:SendMessage",), ("*",)),)

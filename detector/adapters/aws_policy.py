@@ -117,5 +117,5 @@ def _calls(action: str) -> list[str]:
     allows = compile_glob(action)
     for permission, needed in _CALLS.items():
         if allows(permission):
-            calls += needed
+            calls += [call for call in needed if not allows(call)]
     return calls

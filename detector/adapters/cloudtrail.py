@@ -256,18 +256,8 @@ def _records(record: Record, _now: int) -> Iterator[Record]:
     yield from (one for one in record["Records"] if isinstance(one, dict))
 
 
-def _is_bus_event(record: Record) -> bool:
-    detail = record.get("detail")
-    return "detail-type" in record and isinstance(detail, dict) and looks_like(detail)
-
-
-def _detail(record: Record, _now: int) -> Iterator[Record]:
-    yield record["detail"]
-
-
 _MARKS: Final = (b'"eventSource"',)
 ADAPTER: Final = Adapter("cloudtrail", _MARKS, looks_like, translate, known)
 CARRIERS: Final = (
     Carrier("cloudtrail", _MARKS, _is_file, _records, audit=True),  # a file as it is delivered to S3
-    Carrier("cloudtrail", _MARKS, _is_bus_event, _detail, audit=True),  # as EventBridge hands it on
 )
