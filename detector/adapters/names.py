@@ -6,4 +6,4 @@ from typing import Final
 # that name.
 SOURCES: Final = ("cloudtrail", "github", "kubernetes")
 # Modules of this package with `CARRIERS`, asked in this order and before the sources.
-CARRIERS: Final = ("cloudtrail", "kubernetes-carriers")
+CARRIERS: Final = ("cloudtrail", "eventbridge", "kubernetes-carriers")
