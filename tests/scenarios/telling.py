@@ -60,9 +60,11 @@ class Told(msgspec.Struct, frozen=True):
         """The rules that found something."""
         return {finding[0] for finding in self.findings}
 
-    def finding(self, rule: str) -> Finding:
-        """The one finding of a rule."""
-        (found,) = (finding for finding in self.result.findings if finding.rule == rule)
+    def finding(self, rule: str, key: str | None = None) -> Finding:
+        """The one finding of a rule, about one credential where there are more."""
+        (found,) = (
+            finding for finding in self.result.findings if finding.rule == rule and key in (None, finding.key)
+        )
         return found
 
 

@@ -1,0 +1,48 @@
+"""The task that a workload's identity names: the claims of its OIDC token, as they are or as somebody mapped them.
+
+Claim names are those of the issuers' documents: CI jobs (`ci_names`), Buildkite, CircleCI, HCP Terraform, Nomad (workload
+identity, and the metadata of its older tokens) and Kubernetes (bound service account tokens).
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from detector.adapters import ci_names
+from detector.adapters.pod_names import pod_task
+
+_CIRCLE: Final = "oidc.circleci.com/job-id"
+
+
+def task_of_claims(claims: Mapping[str, Any]) -> str | None:
+    """The task id, or None where the claims name no task. What is neither text nor a whole number names none."""
+    return _buildkite(claims) or ci_names.task_of_claims(claims) or _nomad(claims) or _other(claims)
+
+
+def _text(claims: Mapping[str, Any], *names: str) -> str | None:
+    return next((value for name in names if isinstance(value := claims.get(name), str) and value), None)
+
+
+def _buildkite(claims: Mapping[str, Any]) -> str | None:
+    """Its `job_id` is no number, as GitLab's is."""
+    job = _text(claims, "job_id")
+    return f"buildkite/job/{job}" if job and ("pipeline_slug" in claims or "build_number" in claims) else None
+
+
+def _nomad(claims: Mapping[str, Any]) -> str | None:
+    allocation = _text(claims, "nomad_allocation_id", "AllocationID")
+    task = _text(claims, "nomad_task", "Task")
+    if allocation is None:
+        return None
+    return f"nomad/{allocation}/{task}" if task is not None else f"nomad/{allocation}"
+
+
+def _other(claims: Mapping[str, Any]) -> str | None:
+    circle, terraform = _text(claims, _CIRCLE), _text(claims, "terraform_run_id")
+    if circle or terraform:
+        return f"circleci/job/{circle}" if circle else f"terraform/run/{terraform}"
+    bound = claims.get("kubernetes.io")
+    pod = bound.get("pod") if isinstance(bound, Mapping) else None
+    if not isinstance(bound, Mapping) or not isinstance(pod, Mapping):
+        return None
+    namespace, name = _text(bound, "namespace"), _text(pod, "name")
+    return pod_task(namespace, name, _text(pod, "uid")) if namespace and name else None

@@ -1,0 +1,42 @@
+"""Two runs of a CI workflow take tokens from Vault: one forgets its token and its database lease, one gives them back."""
+
+from pathlib import Path
+
+from detector.events import CredentialIssued, CredentialUsed
+from tests.scenarios.telling import story, told
+
+FORGOTTEN = "vault/hmac-sha256:" + "cd" * 32
+GIVEN_BACK = "vault/hmac-sha256:" + "1c" * 32
+LEASE = "vault/lease/database/creds/orders/h3kd8Wq1LxTz"
+
+
+def test_a_token_that_outlives_its_run_and_is_used_from_elsewhere(tmp_path: Path) -> None:
+    found = told(tmp_path, story("vault"))
+    assert [issue.task_id for issue in found.events_of(CredentialIssued)] == [
+        "github/run/5001/1",  # the token that the first run got by its OIDC token
+        "github/run/5001/1",  # and the database user that it asked for
+        "github/run/5002/1",
+    ]
+    assert len(found.events_of(CredentialUsed)) == 6  # of twelve halves
+    assert found.findings == (
+        ("outlives-task", LEASE, 1, "high"),
+        ("outlives-task", FORGOTTEN, 1, "high"),
+        ("use-after-termination", FORGOTTEN, 1, "critical"),
+        ("use-after-termination", GIVEN_BACK, 1, "medium"),  # refused: it had been revoked
+    )
+    assert found.commands == (
+        (FORGOTTEN, False, ("outlives-task",)),
+        (LEASE, False, ("outlives-task",)),
+    )
+    assert (found.dead, found.unresolved) == ((), {})
+    token, lease = (command.credential.revocation for command in found.result.commands)
+    assert token is not None
+    assert token["method"] == "revoke-accessor"
+    assert lease == {
+        "provider": "vault",
+        "method": "revoke-lease",
+        "lease_id": "database/creds/orders/h3kd8Wq1LxTz",
+    }
+    (used,) = found.finding("use-after-termination", FORGOTTEN).evidences
+    assert isinstance(used.event, CredentialUsed)
+    assert used.event.source_ip == "203.0.113.9"
