@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from detector.errors import RetryError
+from detector.errors import CurfewdError, RetryError
 from detector.live.changelog import Changelog
 from detector.live.store import Position, Store
 from detector.times import HOUR
@@ -31,7 +31,7 @@ async def restore(path: Path, partition: int, changelog: Changelog, now: int) ->
     """The store at `path`, as the changelog stands. What is there but no use is removed.
 
     Raises:
-        RetryError: the disk or the changelog does not let us.
+        RetryError, StopError: the disk or the changelog does not let us.
     """
     began = time.monotonic()
     first, end = await changelog.span(partition)
@@ -48,11 +48,10 @@ async def restore(path: Path, partition: int, changelog: Changelog, now: int) ->
             store.write(changes)
             count += len(changes)
         store.write((), Position(end, now))
-    except RetryError:
+    except BaseException as error:  # cancelled too: left open, it could not be opened again
         store.close()
-        raise
-    except Exception as error:
-        store.close()
+        if isinstance(error, CurfewdError) or not isinstance(error, Exception):
+            raise
         raise RetryError(f"the store cannot be restored: {type(error).__name__}") from error
     return store, Restored(partition, count, time.monotonic() - began, reason)
 

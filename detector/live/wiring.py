@@ -31,6 +31,7 @@ from detector.settings import Settings
 from detector.stage import Stage
 from detector.stage_facts import Fact
 from detector.stage_settings import stage_of
+from detector.times import SECOND
 
 FALLBACK_FILE: Final = "fingerprints.key"
 _KEY_BYTES: Final = 32
@@ -142,6 +143,7 @@ def lookback(wiring: Wiring, positions: InputPositions, observe: Callable[[str],
         delay=live.lookback,
         poll_records=live.poll_records,
         partition_fetch_bytes=live.partition_fetch_bytes,
+        session_seconds=live.session / SECOND,
     )
     return Lookback(
         settings,
