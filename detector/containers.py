@@ -11,19 +11,19 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from detector.blocks import LONG_JSON, LONG_LINE, blocks
+from detector.blocks import LONG_JSON, blocks
 from detector.deadletters import TOO_LARGE, bad
 from detector.formats import CRI, DOCKER, TEXT
+from detector.joiner import Joiner
 from detector.jsonblocks import joined_locator, records_of
 from detector.leaks import Batch, RecordAt
 from detector.objects import LogText
-from detector.ranges import LongRecord, Pieces, Range, line_span
+from detector.ranges import Range, line_span
 from detector.stamps import Stamps, leading_stamps, line_starts, text_stamps
 from detector.textlines import TextReader, own_time
 
 _STREAMS: Final = (b"stdout", b"stderr")
 _MARKS: Final = (b" stdout P", b" stderr P", b"-----BEGIN")  # lines that must be taken apart one by one
-_OVERLAP: Final = 16 * 1024
 
 
 class Docker(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -36,68 +36,6 @@ class Docker(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
 
 _DOCKER: Final = msgspec.json.Decoder(Docker)
-
-
-class _Open:
-    """A record whose end has not come."""
-
-    def __init__(self, line: int, time: int | None, stream: str | None) -> None:
-        self.line, self.time, self.stream = line, time, stream
-        self.parts: list[bytes] = []
-        self.size = 0
-        self.long: LongRecord | None = None
-
-
-class Joiner:
-    """Joins the parts of records, stream by stream; what grows beyond 1 MiB is handed on in pieces."""
-
-    def __init__(self, reading: Range) -> None:
-        self._range = reading
-        self._open: dict[str, _Open] = {}
-        self.pieces = Pieces(reading)
-
-    def __bool__(self) -> bool:
-        """Whether a record stands open."""
-        return bool(self._open)
-
-    def part(self, text: bytes, line: int, time: int | None, stream: str | None, *, ends: bool) -> None:
-        """One part of a record of `stream`; `ends` if it is the last."""
-        held = self._open.get(stream or "")
-        if held is None:
-            time = self._range.saw(time)
-            if ends:
-                self.pieces.place(text, line, time, None, stream)
-                return
-            held = self._open[stream or ""] = _Open(line, time, stream)
-        else:
-            self._range.saw(time)
-        held.parts.append(text)
-        held.size += len(text)
-        if ends:
-            self._close(self._open.pop(stream or ""))
-        elif held.size > LONG_LINE:
-            self._piece(held, keep=True)
-
-    def end(self) -> None:
-        """Hands on what stands open and what was collected."""
-        for held in self._open.values():
-            self._close(held)
-        self._open.clear()
-        self.pieces.flush()
-
-    def _close(self, held: _Open) -> None:
-        if held.long is None:
-            self.pieces.place(b"".join(held.parts), held.line, held.time, None, held.stream)
-        else:
-            self._piece(held, keep=False)
-
-    def _piece(self, held: _Open, *, keep: bool) -> None:
-        data = b"".join(held.parts)
-        if held.long is None:
-            held.long = LongRecord(self._range, held.line, held.time, held.stream)
-        held.long.piece(data)
-        tail = data[-_OVERLAP:]
-        held.parts, held.size = ([tail], len(tail)) if keep else ([], 0)
 
 
 def read_cri(chunks: Iterable[bytes], reading: Range) -> None:
@@ -132,9 +70,9 @@ def _cri_lines(data: bytes, stamps: Stamps, reading: Range, joiner: Joiner) -> N
         parts = cri_parts(line)
         if parts is not None:
             stream, ends, text = parts
-            joiner.part(text, number, time, stream, ends=ends)
+            joiner.take(LogText(text, time, stream=stream, channel=stream, ends=ends), number)
         else:
-            joiner.pieces.add(LogText(line, time), number)
+            joiner.take(LogText(line, time), number)
 
 
 def cri_parts(line: bytes) -> tuple[str, bool, bytes] | None:
@@ -194,7 +132,8 @@ def _docker_lines(data: bytes, reading: Range, joiner: Joiner) -> None:
             reading.count(DOCKER, 1, len(line) + 1)
             text = record.log.encode("utf-8", "replace")
             ends = text.endswith(b"\n")
-            joiner.part(text.removesuffix(b"\n"), number, times.exactly(index), record.stream, ends=ends)
+            text, time, stream = text.removesuffix(b"\n"), times.exactly(index), record.stream
+            joiner.take(LogText(text, time, stream=stream, channel=stream or "", ends=ends), number)
         elif line.strip():
             _other_line(line, number, reading, joiner)
 
@@ -229,14 +168,20 @@ def docker_record(line: bytes) -> Docker | None:
         return None
 
 
+def is_docker(line: bytes) -> bool:
+    """Whether a line is a json-file log's that says its stream, and so may be part of a longer one."""
+    record = docker_record(line)
+    return record is not None and record.stream is not None
+
+
 def _other_line(line: bytes, number: int, reading: Range, joiner: Joiner) -> None:
     if line.lstrip()[:1] != b"{":
         reading.count(TEXT, 1, len(line) + 1)
-        joiner.pieces.add(LogText(line, own_time(line, reading, number)), number)
+        joiner.take(LogText(line, own_time(line, reading, number)), number)
         return
     for read in reading.shapes.read_object(line, reading.now, events=False):
         reading.count(read.format, 1, len(line) + 1)
         if read.error is not None:
             reading.dead(read.error, number)
         if read.log is not None:
-            joiner.pieces.add(read.log, number)
+            joiner.take(read.log, number)

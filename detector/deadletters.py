@@ -10,6 +10,8 @@ from detector.errors import BadRecordError
 NOT_JSON: Final = "not-json"
 TRUNCATED_JSON: Final = "truncated-json"
 NOT_UTF8: Final = "not-utf8"
+NOT_PROTOBUF: Final = "not-protobuf"
+NOT_SYSLOG: Final = "not-syslog"
 TOO_DEEP: Final = "too-deep"
 TOO_LARGE: Final = "too-large"
 MISSING_FIELD: Final = "missing-field"
@@ -24,6 +26,8 @@ _DETAILS: Final = {
     NOT_JSON: "it begins as a JSON object but is not one; it was scanned as text",
     TRUNCATED_JSON: "the JSON ends in the middle; it was scanned as text",
     NOT_UTF8: "it is not UTF-8; it was scanned as bytes",
+    NOT_PROTOBUF: "it begins as an OTLP request in protobuf but is not one; it was scanned as bytes",
+    NOT_SYSLOG: "it begins as a syslog message but is not one; it was scanned as text",
     TOO_DEEP: "the JSON is nested too deeply",
     TOO_LARGE: "the JSON is too large for one record; it was scanned as text",
     MISSING_FIELD: "a required field is missing",

@@ -9,8 +9,9 @@ import numpy as np
 
 from detector.deadletters import BAD_TIME, bad
 from detector.leaks import RecordAt
-from detector.objects import JSON_LOG, TIME_NAMES
+from detector.objects import JSON_LOG, TIME_NAMES, whereabouts_of
 from detector.ranges import Give, Locate, Range, line_span
+from detector.shipped import SPLIT
 from detector.stamps import NO_STAMPS, Ints, Stamps, float_stamps, log_time, stamps_of, text_stamps
 
 _Time = str | int | float | None
@@ -37,8 +38,6 @@ class Plain(msgspec.Struct, gc=False):
     event_time: _Time = msgspec.field(default=None, name="eventTime")
     datetime: _Time = None
     date: _Time = None
-    task_id: Any = None
-    stream: Any = None
 
 
 FLAT: Final = msgspec.json.Decoder(Flat)
@@ -95,8 +94,9 @@ def read_plain(data: bytes, starts: Ints, reading: Range, before: int, give: Giv
 
     `before` lines of the range stand before it.
     """
-    # A key block over many lines would have the names and braces between them in it.
-    if b"\\" in data or KEY_BLOCK in data:
+    # A key block over many lines would have the names and braces between them in it; a line as long as runtimes cut
+    # them may go on in another record.
+    if b"\\" in data or KEY_BLOCK in data or may_be_cut(data, starts):
         return False
     records = records_of(data, starts, PLAIN)
     if records is None:
@@ -106,17 +106,21 @@ def read_plain(data: bytes, starts: Ints, reading: Range, before: int, give: Giv
 
     def locate(offset: int) -> RecordAt:
         index = int(np.searchsorted(starts, offset, side="right")) - 1
-        time, record = stamps.before(index), records[index]
-        task_id, stream = (
-            value if isinstance(value, str) else None for value in (record.task_id, record.stream)
-        )
+        time, span = stamps.before(index), line_span(data, starts, index)
         time = inherited if time is None else time
-        return reading.at(line_span(data, starts, index), before + index + 1, time, task_id, stream)
+        return reading.at(span, before + index + 1, time, *whereabouts_of(data[span[0] : span[1]]))
 
     give(data, locate)
     reading.passed(stamps)
     reading.count(JSON_LOG, len(records), len(data))
     return True
+
+
+def may_be_cut(data: bytes, starts: Ints) -> bool:
+    """Whether a line is so long that a container runtime may have cut what it holds."""
+    if len(data) <= SPLIT:
+        return False
+    return bool(np.diff(starts, append=len(data)).max(initial=0) > SPLIT)
 
 
 class Times(NamedTuple):

@@ -11,10 +11,11 @@ from detector.blocks import LONG_JSON, blocks
 from detector.deadletters import NOT_JSON, TOO_DEEP, TOO_LARGE, TRUNCATED_JSON, bad
 from detector.errors import BadRecordError
 from detector.formats import TEXT
+from detector.joiner import Joiner
 from detector.jsonblocks import read_flat, read_plain
 from detector.leaks import Batch
 from detector.objects import JSON_LOG, LogText, Read
-from detector.ranges import Locate, Pieces, Range
+from detector.ranges import Locate, Range
 from detector.stamps import Ints, line_starts
 from detector.textlines import TextReader, own_time, read_lines, read_text
 
@@ -35,35 +36,43 @@ _ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 def read_json_lines(chunks: Iterable[bytes], reading: Range, *, events: bool) -> None:
     """Hands on every line; without `events` every object is a log record."""
-    text = TextReader(reading)
-    for block in blocks(chunks, LONG_JSON):
-        if block.part:
-            if block.part == 1:
-                reading.dead(bad(TOO_LARGE), reading.lines + 1)
-            text.take(block)
-            continue
-        data, starts = block.data, line_starts(block.data)
-        if not _whole(data, starts, reading, events=events):
-            _mixed(data, starts, reading, events=events)
-        reading.lines += len(starts) - (not data.endswith(b"\n"))
+    text, joiner = TextReader(reading), Joiner(reading)
+    try:
+        for block in blocks(chunks, LONG_JSON):
+            if block.part:
+                if block.part == 1:
+                    reading.dead(bad(TOO_LARGE), reading.lines + 1)
+                text.take(block)
+                continue
+            data, starts = block.data, line_starts(block.data)
+            joiner.tire(reading.lines)
+            if not _whole(data, starts, reading, events=events, joining=bool(joiner)):
+                _mixed(data, starts, reading, joiner, events=events)
+            reading.lines += len(starts) - (not data.endswith(b"\n"))
+    finally:
+        joiner.end()
 
 
-def _whole(data: bytes, starts: Ints, reading: Range, *, events: bool) -> bool:
-    """Hands on a block that is nothing but log records, at once; False if it is not."""
+def _whole(data: bytes, starts: Ints, reading: Range, *, events: bool, joining: bool) -> bool:
+    """Hands on a block that is nothing but log records, at once; False if it is not.
+
+    Those of known fields only are never part of another; while one stands open, others may be.
+    """
 
     def give(text: bytes, locate: Locate) -> None:
         reading.sink.batch(Batch(reading.name, text, locate))
 
     before = reading.lines
     return read_flat(data, starts, reading, before, give) or (
-        not (events and reading.shapes.may_hold_event(data))
+        not joining
+        and not (events and reading.shapes.may_hold_event(data))
         and read_plain(data, starts, reading, before, give)
     )
 
 
-def _mixed(data: bytes, starts: Ints, reading: Range, *, events: bool) -> None:
+def _mixed(data: bytes, starts: Ints, reading: Range, joiner: Joiner, *, events: bool) -> None:
     """Hands on a block of lines of all kinds; long runs of text and of log records at once, the others one by one."""
-    pieces = Pieces(reading)
+    pieces = joiner.pieces
     edges = np.append(starts, len(data))
     for kind, first, end in _runs(data, starts):
         run, before = data[edges[first] : edges[end]], reading.lines + first
@@ -72,10 +81,11 @@ def _mixed(data: bytes, starts: Ints, reading: Range, *, events: bool) -> None:
             reading.count(TEXT, 0, run.endswith(b"\n"))
         elif (
             kind == _OTHER
+            or joiner
             or (events and reading.shapes.may_hold_event(run))
             or not read_plain(run, starts[first:end] - starts[first], reading, before, pieces.many)
         ):
-            _each_line(run, before, reading, pieces, events=events)
+            _each_line(run, before, reading, joiner, events=events)
     pieces.flush()
 
 
@@ -101,7 +111,7 @@ def _runs(data: bytes, starts: Ints) -> Iterator[tuple[int, int, int]]:
         yield _OTHER, low, len(starts)
 
 
-def _each_line(data: bytes, before: int, reading: Range, pieces: Pieces, *, events: bool) -> None:
+def _each_line(data: bytes, before: int, reading: Range, joiner: Joiner, *, events: bool) -> None:
     lines = data.split(b"\n")
     if not lines[-1]:
         lines.pop()
@@ -109,14 +119,14 @@ def _each_line(data: bytes, before: int, reading: Range, pieces: Pieces, *, even
         size = len(line) + 1
         if line.lstrip()[:1] == b"{":
             for read in reading.shapes.read_object(line, reading.now, events=events):
-                _give(read, number, reading, pieces, size)
+                _give(read, number, reading, joiner, size)
                 size = 0
         elif line.strip():
             reading.count(TEXT, 1, size)
-            pieces.add(LogText(line, own_time(line, reading, number)), number)
+            joiner.take(LogText(line, own_time(line, reading, number)), number)
 
 
-def _give(read: Read, line: int, reading: Range, pieces: Pieces, size: int) -> None:
+def _give(read: Read, line: int, reading: Range, joiner: Joiner, size: int) -> None:
     reading.count(read.format, 1, size)
     reading.unknown += read.unknown
     if read.error is not None:
@@ -125,7 +135,7 @@ def _give(read: Read, line: int, reading: Range, pieces: Pieces, size: int) -> N
         reading.saw(event.time)
         reading.sink.event(event)
     if read.log is not None:
-        pieces.add(read.log, line)
+        joiner.take(read.log, line)
 
 
 def read_document(chunks: Callable[[], Iterable[bytes]], reading: Range) -> None:
@@ -145,12 +155,12 @@ def read_document(chunks: Callable[[], Iterable[bytes]], reading: Range) -> None
         reading.dead(problem, 1)
         read_text(chunks(), reading)
         return
-    pieces = Pieces(reading)
+    joiner = Joiner(reading)
     reading.bytes[JSON_LOG] += 0
     for line, element, path in _placed(data, elements, prefix):
         for read in reading.shapes.read_object(element, reading.now):
-            _give(_below(path, read), line, reading, pieces, len(element))
-    pieces.flush()
+            _give(_below(path, read), line, reading, joiner, len(element))
+    joiner.end()
 
 
 def _below(path: str, read: Read) -> Read:

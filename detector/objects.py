@@ -8,6 +8,7 @@ import msgspec
 from detector.deadletters import BAD_TIME, FUTURE_TIME, bad
 from detector.errors import BadRecordError
 from detector.events import MAX_FUTURE, CanonicalEvent
+from detector.shipped import part_of, task_of
 from detector.stamps import log_time
 
 JSON_LOG: Final = "json"
@@ -16,15 +17,25 @@ TIME_NAMES: Final = ("time", "timestamp", "@timestamp", "ts", "eventTime", "date
 _MESSAGE_NAMES: Final = ("message", "msg", "log")
 _WITHOUT_SECRETS: Final = frozenset({*TIME_NAMES, "task_id", "stream", "level"})
 _LONG_NAME: Final = 16  # shorter keys hold no secret
+_ANY: Final = msgspec.json.Decoder()
 
 
 class LogText(msgspec.Struct, frozen=True):
-    """A log record as it is scanned: its text in UTF-8, and its own time (ns), task and stream where known."""
+    """A log record as it is scanned: its text in UTF-8, and its own time (ns), task and stream where known.
+
+    `rest` is what else is said in the record. It is scanned apart from the text: a key that was printed over many
+    records is to stand line under line. `part` numbers the records that one object or message holds, from 1; 0 is a
+    record by itself. With a `channel` it is part of a line of that channel, and of none after it if it `ends`.
+    """
 
     text: bytes
     time: int | None = None
     task_id: str | None = None
     stream: str | None = None
+    rest: bytes = b""
+    part: int = 0
+    channel: str | None = None
+    ends: bool = True
 
 
 class Read(msgspec.Struct, frozen=True):
@@ -41,22 +52,44 @@ class Read(msgspec.Struct, frozen=True):
 
 
 def log_record(value: Mapping[str, Any], now: int) -> Read:
-    """A log record: its message decoded, and after it every other text in it as `name=value`, one a line."""
+    """A log record: its message decoded, and as its rest every other text in it as `name=value`, one a line."""
     message_name = next((name for name in _MESSAGE_NAMES if isinstance(value.get(name), str)), None)
-    parts: list[str] = [] if message_name is None else [value[message_name]]
+    message = None if message_name is None else value[message_name]
+    parts: list[str] = []
     for name, item in value.items():
         if name == message_name or (name in _WITHOUT_SECRETS and not isinstance(item, dict | list)):
             continue
         parts.extend(texts(name, item))
     time, error = record_time(value, now, strict=message_name == "message")
-    task_id, stream = value.get("task_id"), value.get("stream")
+    task_id, stream = whereabouts(value)
+    rest = "\n".join(parts)
+    text, rest = (rest, "") if message is None else (message, rest)
+    channel, ends = part_of(value, message) or (None, True)
     log = LogText(
-        "\n".join(parts).encode("utf-8", "replace"),
+        text.encode("utf-8", "replace"),
         time,
-        task_id if isinstance(task_id, str) and task_id else None,
-        stream if isinstance(stream, str) and stream else None,
+        task_id,
+        stream,
+        rest=rest.encode("utf-8", "replace"),
+        channel=channel,
+        ends=ends,
     )
     return Read(JSON_LOG, log=log, error=error)
+
+
+def whereabouts(value: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """The task and the stream of a log record."""
+    stream = value.get("stream")
+    return task_of(value), stream if isinstance(stream, str) and stream else None
+
+
+def whereabouts_of(line: bytes) -> tuple[str | None, str | None]:
+    """The same of a record that is not decoded yet."""
+    try:
+        value = _ANY.decode(line)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None, None
+    return whereabouts(value) if isinstance(value, dict) else (None, None)
 
 
 def record_time(

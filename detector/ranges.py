@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from itertools import accumulate
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 from msgspec.structs import replace
@@ -93,17 +93,23 @@ class Range:
             self.latest = latest
         self.inherited = self.inherited if last is None else last
 
-    def at(
-        self, span: tuple[int, int], line: int, time: int | None, task_id: str | None, stream: str | None
+    def at(  # noqa: PLR0913, PLR0917 - all that places a record, and no less
+        self,
+        span: tuple[int, int],
+        line: int,
+        time: int | None,
+        task_id: str | None,
+        stream: str | None,
+        part: int = 0,
     ) -> RecordAt:
         """The place of a record that begins at `line`; a task of its own wins over the one in the path.
 
-        `span` is where its text stands in the batch.
+        `span` is where its text stands in the batch, `part` which record of the line it is, where it holds many.
         """
         return RecordAt(
             start=span[0],
             end=span[1],
-            id=str(line),
+            id=f"{line}#{part}" if part else str(line),
             time=time,
             line=line,
             task_id=task_id or self.task_id,
@@ -118,35 +124,54 @@ def line_span(data: bytes, starts: Ints, index: int) -> tuple[int, int]:
     return start, end - data.endswith(b"\n", start, end)
 
 
+class _Place(NamedTuple):
+    line: int
+    time: int | None
+    task_id: str | None
+    stream: str | None
+    part: int
+
+
 class Pieces:
-    """Log records collected one by one into batches of about 256 KiB."""
+    """Log records collected one by one into batches of about 256 KiB; the rests of the records stand behind them."""
 
     def __init__(self, reading: Range) -> None:
         self._range = reading
         self._texts: list[bytes] = []
-        self._at: list[tuple[int, int | None, str | None, str | None] | Locate] = []
+        self._at: list[_Place | Locate] = []
+        self._rests: list[bytes] = []
+        self._rests_at: list[_Place | Locate] = []
         self._size = 0
 
     def add(self, log: LogText, line: int) -> None:
         """One record; its time is noted."""
         time = self._range.saw(log.time)
-        self.place(log.text, line, time, log.task_id, log.stream)
+        self.place(log.text, line, time, log.task_id, log.stream, rest=log.rest, part=log.part)
 
-    def place(
-        self, text: bytes, line: int, time: int | None, task_id: str | None, stream: str | None
+    def place(  # noqa: PLR0913 - all that places a record, and no less
+        self,
+        text: bytes,
+        line: int,
+        time: int | None,
+        task_id: str | None,
+        stream: str | None,
+        *,
+        rest: bytes = b"",
+        part: int = 0,
     ) -> None:
         """One record whose time is settled; None is none at all."""
-        self._take(text, (line, time, task_id, stream))
+        at = _Place(line, time, task_id, stream, part)
+        if rest:
+            self._rests.append(rest)
+            self._rests_at.append(at)
+            self._size += len(rest) + 1
+        self._take(text, at)
 
     def many(self, text: bytes, locate: Locate) -> None:
         """Records one after another, placed by `locate`; their times are noted by the caller, afterwards."""
         self._take(text, locate)
 
-    def _take(
-        self,
-        text: bytes,
-        at: tuple[int, int | None, str | None, str | None] | Locate,
-    ) -> None:
+    def _take(self, text: bytes, at: _Place | Locate) -> None:
         self._texts.append(text)
         self._at.append(at)
         self._size += len(text) + 1
@@ -157,19 +182,18 @@ class Pieces:
         """Hands on what was collected."""
         if not self._texts:
             return
-        texts, at, reading = self._texts, self._at, self._range
-        self._texts, self._at, self._size = [], [], 0
+        texts, at, reading = self._texts + self._rests, self._at + self._rests_at, self._range
+        self._texts, self._at, self._rests, self._rests_at, self._size = [], [], [], [], 0
         starts = np.fromiter(accumulate((len(text) + 1 for text in texts), initial=0), np.int64)
 
         def locate(offset: int) -> RecordAt:
             index = int(np.searchsorted(starts[:-1], offset, side="right")) - 1
             span = int(starts[index]), int(starts[index + 1]) - 1
             place = at[index]
-            if callable(place):
+            if not isinstance(place, _Place):
                 found = place(offset - span[0])
                 return replace(found, start=found.start + span[0], end=found.end + span[0])
-            line, time, task_id, stream = place
-            return reading.at(span, line, time, task_id, stream)
+            return reading.at(span, *place)
 
         reading.sink.batch(Batch(reading.name, b"\n".join(texts), locate))
 
@@ -177,8 +201,16 @@ class Pieces:
 class LongRecord:
     """One record too long to be held, scanned piece by piece."""
 
-    def __init__(self, reading: Range, line: int, time: int | None, stream: str | None = None) -> None:
+    def __init__(
+        self,
+        reading: Range,
+        line: int,
+        time: int | None,
+        stream: str | None = None,
+        task_id: str | None = None,
+    ) -> None:
         """`time` is settled; None is none at all."""
+        self._task_id = task_id
         self._range = reading
         self._line = line
         self._time = time
@@ -188,5 +220,5 @@ class LongRecord:
     def piece(self, data: bytes) -> None:
         """The next piece, which may begin with the end of the one before."""
         self._part += 1
-        at = self._range.at((0, len(data)), self._line, self._time, None, self._stream)
+        at = self._range.at((0, len(data)), self._line, self._time, self._task_id, self._stream)
         self._range.sink.batch(Batch(self._range.name, data, lambda _: at), self._part)

@@ -180,7 +180,8 @@ class _SecondPass:
     def _leak(self, leak: Leak, lines_before: int, inherited: int | None) -> None:
         if lines_before and leak.line is not None:
             line = leak.line + lines_before
-            leak = msgspec.structs.replace(leak, line=line, id=str(line))
+            _, mark, part = leak.id.partition("#")
+            leak = msgspec.structs.replace(leak, line=line, id=f"{line}{mark}{part}")
         if leak.time == UNKNOWN_TIME:
             known = self._latest_event if inherited is None else inherited
             if known is None:

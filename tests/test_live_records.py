@@ -140,7 +140,7 @@ def test_poison_is_a_dead_letter_and_is_scanned_all_the_same(name: str) -> None:
     assert [letter.reason for letter in letters] == reasons
     assert all((letter.source, letter.partition, letter.offset) == ("logs", 0, 1) for letter in letters)
     assert b"MARK" not in msgspec.json.encode([letter.record() for letter in letters])
-    assert [place.id for place in reading.places] == ["p0@0", *["p0@1"] * marks, "p0@2"]
+    assert sorted(place.id for place in reading.places) == ["p0@0", *["p0@1"] * marks, "p0@2"]
 
 
 def test_dead_letters_of_one_record_are_bounded() -> None:

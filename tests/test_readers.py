@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from detector import jsonlines
 from detector.events import CredentialUsed, TaskEnded
 from detector.inputs import find_sources
-from detector.ranges import Pieces, Range
+from detector.joiner import Joiner
+from detector.ranges import Range
 from detector.readers import read_events
 from tests.collecting import NOW, Collector, Seen, collect
 
@@ -103,14 +104,20 @@ def test_every_text_in_a_record_is_scanned_whatever_the_field(write: Any) -> Non
         {"MARK-as-a-rather-long-name": 1},
     ]
     sink = collect(write(records))
-    assert [(seen.line, "MARK" in seen.text, seen.task_id) for seen in sink.marked()] == [
-        (1, True, None),
-        (2, True, "t"),
-        (3, True, None),
-        (4, True, None),
+    seen = {each.line: each for each in sink.marked()}
+    assert {line: each.task_id for line, each in seen.items()} == {1: None, 2: "t", 3: None, 4: None}
+    assert seen[1].text == "password=MARK"
+    assert seen[2].time == "2026-05-01T00:00:00.500Z"
+
+
+def test_a_key_printed_over_many_records_stands_line_under_line(write: Any) -> None:
+    key = ["-----BEGIN RSA PRIVATE KEY-----", "MARK", "-----END RSA PRIVATE KEY-----"]
+    records = [{"log": line, "pod": {"name": "web", "token": f"MARK {line[:3]}"}} for line in key]
+    sink = collect(write(records))
+    assert any("\n".join(key).encode() in batch.data for batch, _ in sink.batches)
+    assert sorted((seen.line, seen.text) for seen in sink.marked() if "token" in seen.text) == [
+        (number, f"name=web\ntoken=MARK {line[:3]}") for number, line in enumerate(key, start=1)
     ]
-    assert "password=MARK" in sink.marked()[0].text
-    assert sink.marked()[1].time == "2026-05-01T00:00:00.500Z"
 
 
 def test_each_object_is_what_its_shape_says(write: Any) -> None:
@@ -331,9 +338,9 @@ def test_runs_of_text_and_records_are_placed_and_timed_as_line_by_line(runs: lis
         return seen, sorted(map(str, sink.dead_ones())), reading.records, reading.bytes, reading.latest
 
     def one_by_one(reading: Range) -> None:
-        pieces = Pieces(reading)
-        jsonlines._each_line(data, 0, reading, pieces, events=True)
-        pieces.flush()
+        joiner = Joiner(reading)
+        jsonlines._each_line(data, 0, reading, joiner, events=True)
+        joiner.end()
 
     def in_runs(reading: Range) -> None:
         jsonlines.read_json_lines([data] if data else [], reading, events=True)

@@ -6,4 +6,4 @@ from typing import Final
 # that name.
 SOURCES: Final = ("cloudtrail", "github", "vault", "kubernetes")
 # Modules of this package with `CARRIERS`, asked in this order and before the sources.
-CARRIERS: Final = ("cloudtrail", "eventbridge", "kubernetes-carriers", "shippers", "journald", "otlp")
+CARRIERS: Final = ("shippers", "journald", "otlp", "cloudtrail", "eventbridge", "kubernetes-carriers")

@@ -13,7 +13,7 @@ import msgspec
 
 from detector.jsonblocks import KEY_BLOCK
 from detector.live.records import Contents, Piece, read_record
-from detector.live.segments import RUN, Segment, fast_segment, of_pieces
+from detector.live.segments import RUN, Segment, fast_segment, few_apart, of_pieces, only_logs
 from detector.shapes import BUNDLED, Shapes
 
 CHANNELS: Final = 256  # of split lines that stand open at one time
@@ -57,20 +57,36 @@ class Hold:
     def _read(self, run: Sequence[Any], now: int, into: Contents) -> list[Segment]:
         """All at once if they are of one shape, else in halves: what stands among many is soon alone."""
         segment = fast_segment(run, now, into, self._shapes, joining=bool(self))
-        if (
-            segment is None
-            and len(run) > _FEW
-            and not (len(run) >= _MANY and _many_events(run, self._shapes))
-        ):
+        if segment is not None:
+            return self._placed([], segment)
+        logs = only_logs(run, self._shapes)
+        if logs and not self and (apart := few_apart(run)) is not None:
+            easy, run = apart
+            segment = fast_segment(easy, now, into, self._shapes)
+            if segment is not None:
+                return [segment, *self._one_by_one(run, now, into, marked=False)]
+        if logs:
+            return self._one_by_one(run, now, into, marked=False)
+        if len(run) > _FEW and not (len(run) >= _MANY and _many_events(run, self._shapes)):
             half = len(run) // 2
             return [*self._read(run[:half], now, into), *self._read(run[half:], now, into)]
-        found = [of_pieces(self._tail)] if self._tail else []
-        self._tail = []
-        if segment is None:
-            for record in run:
-                read_record(record, now, into, self._shapes)
-            pieces, into.pieces = self._joined(into.pieces), []
-            segment = of_pieces(pieces) if pieces else None
+        return self._one_by_one(run, now, into, marked=True)
+
+    def _one_by_one(self, run: Sequence[Any], now: int, into: Contents, *, marked: bool) -> list[Segment]:
+        for record in run:
+            read_record(record, now, into, self._shapes, marked=marked)
+        pieces, into.pieces = self._joined(into.pieces), []
+        return self._placed(pieces, None)
+
+    def _placed(self, pieces: list[Piece], segment: Segment | None) -> list[Segment]:
+        """What was held and what was read, less what has to wait."""
+        tail, self._tail = self._tail, []
+        if any(piece.rest for piece in tail):
+            # Or what is said beside the lines of a key would stand between them.
+            pieces = [*tail, *pieces, *(segment.pieces(0) if segment is not None else ())]
+            return self._settled([of_pieces(pieces)])
+        found = [of_pieces(tail)] if tail else []
+        found += [of_pieces(pieces)] if pieces else []
         return self._settled([*found, segment] if segment is not None else found)
 
     def flush(self) -> list[Segment]:
@@ -91,10 +107,12 @@ class Hold:
             parts.append(piece)
             if piece.ends:
                 whole.append(_whole(self._open.pop(channel)))
-            elif len(parts) > _PARTS or sum(len(part.text) for part in parts) > LONGEST:
+            elif len(parts) > _PARTS or sum(len(part.text) + len(part.rest) for part in parts) > LONGEST:
                 joined = _whole(parts)
                 whole.append(joined)
-                self._open[channel] = [msgspec.structs.replace(joined, text=joined.text[-_OVERLAP:])]
+                self._open[channel] = [
+                    msgspec.structs.replace(joined, text=joined.text[-_OVERLAP:], rest=b"")
+                ]
             elif len(self._open) > CHANNELS:
                 whole.append(_whole(self._open.pop(next(iter(self._open)))))
         return whole
@@ -102,21 +120,20 @@ class Hold:
     def _settled(self, segments: list[Segment]) -> list[Segment]:
         """The segments less the records from an open key block on, which are held."""
         first, size = len(segments), 0
+        tails: list[tuple[int, bytes]] = []
         while first and size < _KEY_BLOCK_SIZE:
             first -= 1
-            size += len(segments[first].data) + 1
-        data = b"\n".join(segment.data[-_KEY_BLOCK_SIZE:] for segment in segments[first:])
+            tails.insert(0, segments[first].tail(_KEY_BLOCK_SIZE))
+            size += len(tails[0][1]) + 1
+        data = b"\n".join(tail for _, tail in tails)
         window = max(0, len(data) - _KEY_BLOCK_SIZE)
         begin = data.find(KEY_BLOCK, max(window, data.rfind(_END, window)))
         if begin < 0:
             return segments
-        edges = accumulate(
-            (min(len(segment.data), _KEY_BLOCK_SIZE) + 1 for segment in segments[first:]), initial=0
-        )
-        bases = list(edges)
+        bases = list(accumulate((len(tail) + 1 for _, tail in tails), initial=0))
         last = next(number for number, base in enumerate(bases[1:]) if begin < base)
         opened = segments[first + last]
-        index = opened.index(begin - bases[last] + max(len(opened.data) - _KEY_BLOCK_SIZE, 0))
+        index = opened.index(begin - bases[last] + tails[last][0])
         self._tail = opened.pieces(index)
         for segment in segments[first + last + 1 :]:
             self._tail += segment.pieces(0)
@@ -133,5 +150,7 @@ def _many_events(run: Sequence[Any], shapes: Shapes) -> bool:
 
 def _whole(parts: Sequence[Piece]) -> Piece:
     """The parts joined, at the place of the first."""
-    text = parts[0].text if len(parts) == 1 else b"".join(part.text for part in parts)
-    return msgspec.structs.replace(parts[0], text=text)
+    if len(parts) == 1:
+        return parts[0]
+    rest = b"\n".join(dict.fromkeys(part.rest for part in parts if part.rest))
+    return msgspec.structs.replace(parts[0], text=b"".join(part.text for part in parts), rest=rest)

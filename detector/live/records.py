@@ -23,13 +23,14 @@ from detector.times import MILLISECOND
 BINARY_MODE: Final = "ce_specversion"  # the header by which the CloudEvents binding for Kafka tells it
 _LETTERS: Final = 16  # of one record
 _BRACE, _BRACKET = b"{", b"["
+_LOG: Final = b'"log"'  # in every line of Docker's
 _RAW: Final = msgspec.json.Decoder(msgspec.Raw)
 _ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _TIME_DETAIL: Final = "the record's time cannot be read; it was scanned with Kafka's timestamp"
 
 
 class Piece(msgspec.Struct, frozen=True, gc=False):
-    """Text of one record to scan. `time` in ns.
+    """Text of one record to scan, and its `rest` and `part` as `LogText` has them. `time` in ns.
 
     `channel` is None for a whole record; else this is a part of one, which goes on in the next piece of that channel
     unless it `ends` here.
@@ -42,6 +43,8 @@ class Piece(msgspec.Struct, frozen=True, gc=False):
     stream: str | None = None
     channel: str | None = None
     ends: bool = True
+    rest: bytes = b""
+    part: int = 0
 
 
 class Contents(msgspec.Struct):
@@ -88,9 +91,9 @@ def dead_letter(record: Any, error: BadRecordError) -> DeadLetter:
     )
 
 
-def record_id(partition: int, offset: int) -> str:
-    """What names a record of a topic."""
-    return f"p{partition}@{offset}"
+def record_id(partition: int, offset: int, part: int = 0) -> str:
+    """What names a record of a topic, or one of the many that a record holds."""
+    return f"p{partition}@{offset}#{part}" if part else f"p{partition}@{offset}"
 
 
 def kafka_time(record: Any, now: int) -> int:
@@ -99,15 +102,37 @@ def kafka_time(record: Any, now: int) -> int:
     return time if 0 <= time <= now + MAX_FUTURE else now
 
 
+def key_of(record: Any) -> str:
+    """The key of a record as what tells channels of different keys apart."""
+    return (record.key or b"").hex() if isinstance(record.key, bytes | None) else str(record.key)
+
+
+def piece_of(log: LogText, record: Any, time: int, key: str) -> Piece:
+    """A log record as a piece of the Kafka record that holds it, whose own time and key are these."""
+    return Piece(
+        log.text,
+        record.offset,
+        time if log.time is None else log.time,
+        log.task_id,
+        log.stream,
+        None if log.channel is None else f"{key}/{log.channel}",
+        log.ends,
+        log.rest,
+        log.part,
+    )
+
+
 def binary_mode(record: Any) -> bool:
     """Whether a record is a CloudEvent in binary mode."""
     return any(name == BINARY_MODE for name, _ in record.headers)
 
 
-def read_record(record: Any, now: int, into: Contents, shapes: Shapes = BUNDLED) -> None:
+def read_record(
+    record: Any, now: int, into: Contents, shapes: Shapes = BUNDLED, *, marked: bool = True
+) -> None:
     """Adds what one record gives. `now` in ns is the wall clock; never raises, whatever is in the record.
 
-    `shapes` is what is recognised.
+    `shapes` is what is recognised; with `marked` false it is known to be nothing of that.
     """
     value = record.value
     if value is None:
@@ -115,7 +140,7 @@ def read_record(record: Any, now: int, into: Contents, shapes: Shapes = BUNDLED)
     if record.headers and binary_mode(record):
         _binary(record, now, into)
         return
-    reading = _Reading(record, now, into, shapes)
+    reading = _Reading(record, now, into, shapes, marked=marked)
     start = value.lstrip()[:1]
     if start == _BRACE:
         reading.objects(value)
@@ -142,13 +167,15 @@ def _binary(record: Any, now: int, into: Contents) -> None:
 class _Reading:
     """The reading of one record."""
 
-    def __init__(self, record: Any, now: int, into: Contents, shapes: Shapes) -> None:
+    def __init__(self, record: Any, now: int, into: Contents, shapes: Shapes, *, marked: bool) -> None:
+        """`marked` as long as nobody has seen that it is neither an event nor a carrier."""
         self._shapes = shapes
+        self._marked = marked
         self._record = record
         self._now = now
         self._into = into
         self._time = kafka_time(record, now)
-        self._key = (record.key or b"").hex() if isinstance(record.key, bytes | None) else str(record.key)
+        self._key = key_of(record)
 
     def objects(self, value: bytes) -> None:
         """One object, over as many lines as it likes, or one a line."""
@@ -192,13 +219,13 @@ class _Reading:
         self._add(LogText(text, self._own_time(leading_stamp(text), None)))
 
     def _object(self, line: bytes, path: str = "") -> None:
-        docker = docker_record(line)
+        docker = docker_record(line) if _LOG in line else None
         if docker is not None and docker.stream is not None:
             text = docker.log.encode("utf-8", "replace")
             time = self._docker_time(docker.time)
             self._part(DOCKER, text.removesuffix(b"\n"), time, docker.stream, ends=text.endswith(b"\n"))
             return
-        for read in self._shapes.read_object(line, self._now):
+        for read in self._shapes.read_object(line, self._now, events=self._marked):
             self._give(read, path)
 
     def _give(self, read: Read, path: str) -> None:
@@ -228,14 +255,11 @@ class _Reading:
 
     def _part(self, name: str, text: bytes, time: int | None, stream: str, *, ends: bool) -> None:
         self._into.count(name)
-        self._add(LogText(text, time, stream=stream), f"{self._key}/{stream}", ends=ends)
+        self._add(LogText(text, time, stream=stream, channel=stream, ends=ends))
 
-    def _add(self, log: LogText, channel: str | None = None, *, ends: bool = True) -> None:
-        time = self._time if log.time is None else log.time
+    def _add(self, log: LogText) -> None:
         self._into.saw(log.time)
-        self._into.pieces.append(
-            Piece(log.text, self._record.offset, time, log.task_id, log.stream, channel, ends)
-        )
+        self._into.pieces.append(piece_of(log, self._record, self._time, self._key))
 
 
 def _decodes(value: bytes, decoder: "msgspec.json.Decoder[Any]") -> Any:

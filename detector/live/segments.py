@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from detector.blocks import LONG_JSON
-from detector.containers import cri_parts
+from detector.containers import cri_parts, is_docker
 from detector.deadletters import BAD_TIME, FUTURE_TIME, bad
 from detector.events import MAX_FUTURE
 from detector.formats import CRI, TEXT
@@ -24,35 +24,52 @@ from detector.jsonblocks import (
     Plain,
     Times,
     flat_times,
+    may_be_cut,
     plain_times,
     records_of,
     time_field,
 )
 from detector.leaks import Batch, RecordAt
 from detector.live.records import Contents, Piece, kafka_time, record_id
-from detector.objects import JSON_LOG
+from detector.objects import JSON_LOG, whereabouts_of
 from detector.shapes import BUNDLED, Shapes
+from detector.shipped import SPLIT
 from detector.stamps import Ints, Stamps, leading_stamps, line_starts
 
 RUN: Final = 256  # records decoded together: one of another shape slows only so many
-_NOT_PLAIN: Final = (b"\\", b'"log"', KEY_BLOCK)
+_NOT_PLAIN: Final = (b"\\", KEY_BLOCK)
+_LOG: Final = b'"log"'
 _APART: Final = (b" stdout P", b" stderr P", KEY_BLOCK)  # lines that must be taken apart one by one
 _OPENERS: Final = (ord("{"), ord("["))
 
 
 class Segment(msgspec.Struct, frozen=True):
-    """Texts of records joined by newlines. `starts` gives where each begins, and last where one more would."""
+    """Texts of records joined by newlines. `starts` gives where each begins, and last where one more would.
+
+    `made_of` are the pieces, if it was made of such; the texts of all stand before the rests of those that have one.
+    """
 
     data: bytes
     starts: Callable[[], Ints]
     place: Callable[[int], Piece]  # of the text with that number; its own `text` is not looked at
+    made_of: Sequence[Piece] | None = None
 
     def index(self, offset: int) -> int:
         """The number of the text that holds a byte."""
         return int(np.searchsorted(self.starts()[:-1], offset, side="right")) - 1
 
+    def tail(self, size: int) -> tuple[int, bytes]:
+        """The last bytes, at most so many, of the texts without the rests, and where they begin."""
+        end = len(self.data)
+        if self.made_of is not None and len(self.starts()) > len(self.made_of) + 1:
+            end = max(int(self.starts()[len(self.made_of)]) - 1, 0)
+        begin = max(end - size, 0)
+        return begin, self.data[begin:end]
+
     def pieces(self, first: int) -> list[Piece]:
-        """The texts from the one with that number on, each by itself."""
+        """The records from the one with that number on, each by itself."""
+        if self.made_of is not None:
+            return list(self.made_of[first:])
         starts = self.starts().tolist()
         return [
             msgspec.structs.replace(
@@ -62,16 +79,31 @@ class Segment(msgspec.Struct, frozen=True):
         ]
 
     def until(self, end: int) -> "Segment":
-        """The texts before the one with that number."""
+        """The records before the one with that number."""
+        if self.made_of is not None:
+            return of_pieces(self.made_of[:end])
         starts = self.starts()[: end + 1]
         return Segment(self.data[: max(int(starts[-1]) - 1, 0)], lambda: starts, self.place)
 
 
 def of_pieces(pieces: Sequence[Piece]) -> Segment:
-    """Pieces one after another."""
+    """Pieces one after another, and behind them their rests."""
     texts = [piece.text for piece in pieces]
-    edges = _edges(map(len, texts))
-    return Segment(b"\n".join(texts), lambda: edges, pieces.__getitem__)
+    rests = _with_rest(pieces)
+    if not rests:
+        edges = _edges(map(len, texts))
+        return Segment(b"\n".join(texts), lambda: edges, pieces.__getitem__, pieces)
+    texts += [pieces[number].rest for number in rests]
+    whole = _edges(map(len, texts))
+
+    def place(index: int) -> Piece:
+        return pieces[index if index < len(pieces) else rests[index - len(pieces)]]
+
+    return Segment(b"\n".join(texts), lambda: whole, place, pieces)
+
+
+def _with_rest(pieces: Sequence[Piece]) -> list[int]:
+    return [number for number, piece in enumerate(pieces) if piece.rest]
 
 
 def _edges(sizes: Any) -> Ints:
@@ -90,7 +122,7 @@ def batch_of(topic: str, partition: int, segments: Sequence[Segment]) -> Batch:
         return RecordAt(
             start=base + int(starts[index]),
             end=base + int(starts[index + 1]) - 1,
-            id=record_id(partition, place.offset),
+            id=record_id(partition, place.offset, place.part),
             time=place.time,
             offset=place.offset,
             partition=partition,
@@ -121,6 +153,21 @@ def fast_segment(
     if len(run.starts) != len(records):
         return None
     return run.flat() or run.plain(shapes, joining=joining) or run.text(joining=joining)
+
+
+def only_logs(records: Sequence[Any], shapes: Shapes) -> bool:
+    """Whether all are objects and none of them an event or a carrier: halves of them are no better to read."""
+    if any(record.headers or record.value is None or record.value[:1] != b"{" for record in records):
+        return False
+    return not shapes.may_hold_event(b"\n".join(record.value for record in records))
+
+
+def few_apart(records: Sequence[Any]) -> tuple[list[Any], list[Any]] | None:
+    """Records that may be read at once, and the others, where no key block is among them and their order is no matter."""
+    hard = [record for record in records if b"\\" in record.value or len(record.value) > SPLIT]
+    if not hard or len(hard) == len(records) or any(KEY_BLOCK in record.value for record in records):
+        return None
+    return [record for record in records if not (b"\\" in record.value or len(record.value) > SPLIT)], hard
 
 
 class _Run:
@@ -157,7 +204,13 @@ class _Run:
     def plain(self, shapes: Shapes, *, joining: bool) -> Segment | None:
         """Log records without an escape in them, as they stand."""
         data = self._data
-        if joining or any(mark in data for mark in _NOT_PLAIN) or shapes.may_hold_event(data):
+        if (
+            joining
+            or any(mark in data for mark in _NOT_PLAIN)
+            or may_be_cut(data, self.starts)
+            or (_LOG in data and any(is_docker(record.value) for record in self._records))
+            or shapes.may_hold_event(data)
+        ):
             return None
         found: list[Plain] | None = records_of(data, self.starts, PLAIN)
         if found is None:
@@ -166,12 +219,7 @@ class _Run:
         self._into.count(JSON_LOG, len(found))
 
         def place(index: int) -> Piece:
-            record = found[index]
-            named = (
-                value if isinstance(value, str) and value else None
-                for value in (record.task_id, record.stream)
-            )
-            return self._piece(index, stamps, *named)
+            return self._piece(index, stamps, *whereabouts_of(self._records[index].value))
 
         return Segment(data, self._edges, place)
 

@@ -1,0 +1,72 @@
+"""The journal of systemd, as `journalctl -o json` and its exporters write it: one object an entry.
+
+A field is text, an array of bytes where it is not printable UTF-8, null where it is too long, or an array of these
+where an entry has it more than once (systemd's JOURNAL_EXPORT_FORMATS). `__REALTIME_TIMESTAMP` is in microseconds.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from detector.adapters.adapter import Carrier, Record
+from detector.deadletters import BAD_TIME, FUTURE_TIME, WRONG_FIELD, bad
+from detector.errors import BadRecordError
+from detector.events import MAX_FUTURE
+from detector.objects import LogText, Read, texts
+from detector.shipped import part_of, task_of
+from detector.times import MICROSECOND
+
+JOURNALD: Final = "journald"
+_TIME: Final = "__REALTIME_TIMESTAMP"
+_MESSAGE: Final = "MESSAGE"
+_DIGITS: Final = 17  # microseconds until the year 5138
+_BYTE: Final = 256
+
+
+def looks_like(record: Record) -> bool:
+    """Whether an object is an entry of a journal."""
+    return _TIME in record
+
+
+def unwrap(record: Record, now: int) -> Iterator[Record | str | Read]:
+    """The entry as a log record."""
+    plain = {name: _printable(held) for name, held in record.items()}
+    message = plain.pop(_MESSAGE, None)
+    text = message if isinstance(message, str) else ""
+    parts = list(texts(_MESSAGE, message)) if text == "" and message is not None else []
+    for name, held in plain.items():
+        if name != _TIME:
+            parts += texts(name, held)
+    time, error = _time(record[_TIME], now)
+    if error is None and not isinstance(message, str | list | None):
+        error = bad(WRONG_FIELD, _MESSAGE)
+    channel, ends = part_of(record, text) or (None, True)
+    log = LogText(
+        text.encode("utf-8", "replace"),
+        time,
+        task_of(record),
+        rest="\n".join(parts).encode("utf-8", "replace"),
+        channel=channel,
+        ends=ends,
+    )
+    yield Read(JOURNALD, log=log, error=error)
+
+
+def _printable(held: Any) -> Any:
+    """An array of bytes as text; of many values each as what it is."""
+    if not isinstance(held, list):
+        return held
+    if held and all(type(byte) is int and 0 <= byte < _BYTE for byte in held):
+        return bytes(held).decode("utf-8", "replace")
+    return [_printable(one) if isinstance(one, list) else one for one in held]
+
+
+def _time(held: Any, now: int) -> tuple[int | None, BadRecordError | None]:
+    if isinstance(held, str) and len(held) <= _DIGITS and held.isascii() and held.isdigit():
+        held = int(held)
+    if type(held) is not int or not 0 <= held < 10**_DIGITS:
+        return None, bad(BAD_TIME, _TIME)
+    time = held * MICROSECOND
+    return (time, None) if time <= now + MAX_FUTURE else (None, bad(FUTURE_TIME, _TIME))
+
+
+CARRIERS: Final = (Carrier(JOURNALD, (f'"{_TIME}"'.encode(),), looks_like, unwrap),)

@@ -1,0 +1,146 @@
+"""OpenTelemetry's AnyValue and attributes, as OTLP's JSON has them: every text inside, and attributes by their names.
+
+`opentelemetry/proto/common/v1/common.proto`; in JSON a 64-bit integer is text and bytes are base64. Bytes that come
+from protobuf are `bytes` here. What has another shape is told, and its texts are given all the same.
+"""
+
+import binascii
+from collections.abc import Mapping
+from typing import Any, Final
+
+_SCALARS: Final = frozenset({"boolValue", "intValue", "doubleValue"})
+_LISTS: Final = frozenset({"arrayValue", "kvlistValue"})
+_MAX_TIME: Final = 1 << 64
+_DIGITS: Final = 20
+_LONG_NAME: Final = 16  # shorter keys hold no secret
+
+
+class Texts:
+    """Collects texts as `name=value`; `malformed` if something was no AnyValue or attribute."""
+
+    __slots__ = ("malformed", "parts")
+
+    def __init__(self) -> None:
+        self.parts: list[str] = []
+        self.malformed = False
+
+    def value(self, name: str, value: Any) -> None:
+        """The texts in an AnyValue; without a name they stand alone."""
+        if type(value) is dict and len(value) == 1:
+            text = value.get("stringValue")
+            if type(text) is str:
+                self.parts.append(f"{name}={text}" if name else text)
+                return
+        self._deep(name, value)
+
+    def attributes(self, pairs: Any) -> None:
+        """The texts in a list of key-value pairs."""
+        if pairs is None:
+            return
+        if type(pairs) is not list:
+            self.malformed = True
+            self.anything("attributes", pairs)
+            return
+        for pair in pairs:
+            if type(pair) is dict and len(pair) == 2 and type(pair.get("key")) is str and "value" in pair:  # noqa: PLR2004 - key and value
+                self.value(pair["key"], pair["value"])
+            else:
+                self._pair(pair)
+
+    def anything(self, name: str, value: Any) -> None:
+        """Every text in a value of any shape."""
+        stack: list[tuple[str, Any]] = [(name, value)]
+        while stack:
+            key, item = stack.pop()
+            if isinstance(item, str):
+                self.parts.append(f"{key}={item}")
+            elif isinstance(item, bytes):
+                self.parts.append(f"{key}={item.decode('utf-8', 'replace')}")
+            elif isinstance(item, dict):
+                stack.extend(reversed(item.items()))
+            elif isinstance(item, list):
+                stack.extend((key, one) for one in reversed(item))
+            elif len(key) >= _LONG_NAME:
+                self.parts.append(f"{key}={item}")
+
+    def _pair(self, pair: Any) -> None:
+        if isinstance(pair, dict) and isinstance(pair.get("key"), str):
+            self.value(pair["key"], pair.get("value", {}))
+            for name, item in pair.items():
+                if name not in ("key", "value"):
+                    self.anything(name, item)
+            return
+        self.malformed = True
+        self.anything("attributes", pair)
+
+    def _deep(self, name: str, value: Any) -> None:
+        """Without recursion, in the order of the document."""
+        stack: list[tuple[str, Any]] = [(name, value)]
+        while stack:
+            key, item = stack.pop()
+            if not isinstance(item, dict):
+                self.malformed = True
+                self.anything(key, item)
+                continue
+            inner: list[tuple[str, Any]] = []
+            for kind, held in item.items():
+                if kind == "stringValue" and isinstance(held, str):
+                    self.parts.append(f"{key}={held}" if key else held)
+                elif kind in _SCALARS and not isinstance(held, dict | list):
+                    if len(key) >= _LONG_NAME:
+                        self.parts.append(f"{key}={held}")
+                elif kind == "bytesValue" and isinstance(held, str | bytes):
+                    self._bytes(key, held)
+                elif kind in _LISTS and isinstance(held, dict):
+                    self._list(key, kind, held, inner)
+                else:
+                    self.malformed = self.malformed or kind.endswith("Value")
+                    self.anything(kind, held)
+            stack.extend(reversed(inner))
+
+    def _list(self, key: str, kind: str, held: Mapping[str, Any], inner: list[tuple[str, Any]]) -> None:
+        values = held.get("values", [])
+        if not isinstance(values, list):
+            self.malformed = True
+            self.anything(key, values)
+            return
+        for one in values:
+            if kind == "arrayValue":
+                inner.append((key, one))
+            elif isinstance(one, dict) and isinstance(one.get("key"), str):
+                inner.append((one["key"], one.get("value", {})))
+            else:
+                self.malformed = True
+                self.anything(key, one)
+
+    def _bytes(self, key: str, held: str | bytes) -> None:
+        text = held
+        if isinstance(held, str):
+            try:
+                text = binascii.a2b_base64(held, strict_mode=True)
+            except ValueError:
+                self.malformed = True
+        shown = text if isinstance(text, str) else text.decode("utf-8", "replace")
+        self.parts.append(f"{key}={shown}" if key else shown)
+
+
+def named(pairs: Any) -> dict[str, str]:
+    """The attributes that are text or a number, by name; the first of two with one name has it."""
+    found: dict[str, str] = {}
+    for pair in pairs if isinstance(pairs, list) else ():
+        if not isinstance(pair, dict):
+            continue
+        key, value = pair.get("key"), pair.get("value")
+        if not isinstance(key, str) or not isinstance(value, dict):
+            continue
+        text = value.get("stringValue", value.get("intValue"))
+        if isinstance(text, str | int) and not isinstance(text, bool):
+            found.setdefault(key, str(text))
+    return found
+
+
+def nanoseconds(held: Any) -> int | None:
+    """A time of OTLP, in JSON as text; None if it is none, or beyond 64 bits."""
+    if isinstance(held, str) and len(held) <= _DIGITS and held.isascii() and held.isdigit():
+        held = int(held)
+    return held if type(held) is int and 0 <= held < _MAX_TIME else None

@@ -1,0 +1,280 @@
+"""OTLP in protobuf's wire format, told by its structure and read message by message, bounded in depth.
+
+Field numbers are those of opentelemetry-proto 1.x (`logs/v1`, `trace/v1`, `common/v1`, `resource/v1`). A message becomes
+what OTLP's JSON has in its place, but for bytes and 64-bit integers, so that one reader serves both. Fields that are
+not known here are kept as text where they are text.
+"""
+
+import struct
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+_VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
+_DEEPEST: Final = 100  # as protobuf's own readers
+_MORE, _LOW = 0x80, 0x7F
+_VARINT_BITS: Final = 64
+_RESOURCE: Final = 0x0A  # the tag of field 1, a message: what a request is made of
+_F64: Final = struct.Struct("<Q")
+_DOUBLE: Final = struct.Struct("<d")
+_F32: Final = struct.Struct("<I")
+
+
+class WireError(ValueError):
+    """It is not what its structure said. Holds no bytes of it."""
+
+
+class _Field(NamedTuple):
+    name: str
+    kind: str  # text, bytes, hex, int, bool, double, or a message's name
+    repeated: bool = False
+
+
+_ATTRIBUTES: Final = _Field("attributes", "KeyValue", repeated=True)
+_SCHEMAS: Final[Mapping[str, Mapping[int, _Field]]] = {
+    "AnyValue": {
+        1: _Field("stringValue", "text"),
+        2: _Field("boolValue", "bool"),
+        3: _Field("intValue", "int"),
+        4: _Field("doubleValue", "double"),
+        5: _Field("arrayValue", "ArrayValue"),
+        6: _Field("kvlistValue", "KeyValueList"),
+        7: _Field("bytesValue", "bytes"),
+    },
+    "ArrayValue": {1: _Field("values", "AnyValue", repeated=True)},
+    "KeyValueList": {1: _Field("values", "KeyValue", repeated=True)},
+    "KeyValue": {1: _Field("key", "text"), 2: _Field("value", "AnyValue")},
+    "Resource": {1: _ATTRIBUTES, 2: _Field("droppedAttributesCount", "int")},
+    "Scope": {1: _Field("name", "text"), 2: _Field("version", "text"), 3: _ATTRIBUTES},
+    "LogRecord": {
+        1: _Field("timeUnixNano", "int"),
+        2: _Field("severityNumber", "int"),
+        3: _Field("severityText", "text"),
+        5: _Field("body", "AnyValue"),
+        6: _ATTRIBUTES,
+        7: _Field("droppedAttributesCount", "int"),
+        8: _Field("flags", "int"),
+        9: _Field("traceId", "hex"),
+        10: _Field("spanId", "hex"),
+        11: _Field("observedTimeUnixNano", "int"),
+        12: _Field("eventName", "text"),
+    },
+    "Span": {
+        1: _Field("traceId", "hex"),
+        2: _Field("spanId", "hex"),
+        3: _Field("traceState", "text"),
+        4: _Field("parentSpanId", "hex"),
+        5: _Field("name", "text"),
+        6: _Field("kind", "int"),
+        7: _Field("startTimeUnixNano", "int"),
+        8: _Field("endTimeUnixNano", "int"),
+        9: _ATTRIBUTES,
+        10: _Field("droppedAttributesCount", "int"),
+        11: _Field("events", "Event", repeated=True),
+        12: _Field("droppedEventsCount", "int"),
+        13: _Field("links", "Link", repeated=True),
+        14: _Field("droppedLinksCount", "int"),
+        15: _Field("status", "Status"),
+        16: _Field("flags", "int"),
+    },
+    "Event": {1: _Field("timeUnixNano", "int"), 2: _Field("name", "text"), 3: _ATTRIBUTES},
+    "Link": {
+        1: _Field("traceId", "hex"),
+        2: _Field("spanId", "hex"),
+        3: _Field("traceState", "text"),
+        4: _ATTRIBUTES,
+    },
+    "Status": {2: _Field("message", "text"), 3: _Field("code", "int")},
+}
+_NOTHING: Final[Mapping[int, _Field]] = {}
+
+
+def looks_like_request(data: bytes) -> bool:
+    """Whether bytes are, from end to end, messages that are made as a resource with its scopes is.
+
+    No text is: its second byte would have to be its own length.
+    """
+    if data[:1] != b"\n":
+        return False
+    try:
+        for number, wire, start, end in _fields(data, 0, len(data)):
+            if number != 1 or wire != _LENGTH:
+                return False
+            for inner, kind, _, _ in _fields(data, start, end):
+                if not inner or kind != _LENGTH:
+                    return False
+    except WireError:
+        return False
+    return True
+
+
+def begins_like_request(data: bytes) -> bool:
+    """Whether bytes begin as a request does and are not text: one that was cut, or damaged."""
+    if data[:1] != b"\n" or not any(byte < 9 for byte in data[:64]):  # noqa: PLR2004 - no text has a byte below tab
+        return False
+    try:
+        length, at = _varint(data, 1, len(data))
+        first, _ = _varint(data, at, len(data))
+    except WireError:
+        return False
+    return length > 0 and first in (0x0A, 0x12, 0x1A)
+
+
+class Scope(NamedTuple):
+    """Items of one scope of one resource, still encoded: their places in the data."""
+
+    resource: Any
+    scope: Any
+    items: list[tuple[int, int]]
+
+
+def scopes(data: bytes) -> Iterator[Scope]:
+    """The scopes of a request, one after another.
+
+    Raises:
+        WireError: it is no request.
+    """
+    for _, _, start, end in _messages(data, 0, len(data)):
+        resource: Any = {}
+        inner: list[tuple[int, int]] = []
+        for number, wire, low, high in _fields(data, start, end):
+            if wire != _LENGTH:
+                raise WireError("not a message")
+            if number == 1:
+                resource = message(data, low, high, "Resource")
+            elif number == 2:  # noqa: PLR2004 - scope_logs, scope_spans
+                inner.append((low, high))
+        for low, high in inner:
+            yield _scope(data, low, high, resource)
+
+
+def _scope(data: bytes, start: int, end: int, resource: Any) -> Scope:
+    scope: Any = {}
+    items: list[tuple[int, int]] = []
+    for number, wire, low, high in _fields(data, start, end):
+        if wire != _LENGTH:
+            raise WireError("not a message")
+        if number == 1:
+            scope = message(data, low, high, "Scope")
+        elif number == 2:  # noqa: PLR2004 - log_records, spans
+            items.append((low, high))
+    return Scope(resource, scope, items)
+
+
+def kind_of(data: bytes, start: int, end: int) -> str:
+    """The message that an item of a scope is: a LogRecord, a Span, or nothing ("") that is read here.
+
+    A log record's first field is a time, a span's its trace id, a metric's its name.
+    """
+    seen = {number: (wire, high - low) for number, wire, low, high in _fields(data, start, end)}
+    if seen.get(7, (0, 0))[0] == _FIXED64 or (seen.get(1) == (_LENGTH, 16) and seen.get(2) == (_LENGTH, 8)):
+        return "Span"
+    if _LENGTH in (seen.get(1, (0, 0))[0], seen.get(2, (0, 0))[0]):
+        return ""
+    return "LogRecord"
+
+
+def message(data: bytes, start: int, end: int, name: str, depth: int = 0) -> dict[str, Any]:
+    """One message as OTLP's JSON has it.
+
+    Raises:
+        WireError: it is none, or nested too deeply.
+    """
+    if depth > _DEEPEST:
+        raise WireError("nested too deeply")
+    schema = _SCHEMAS[name]
+    found: dict[str, Any] = {}
+    for number, wire, low, high in _fields(data, start, end):
+        field = schema.get(number)
+        if field is None:
+            _unknown(data, number, wire, low, high, found)
+            continue
+        value = _value(data, wire, low, high, field.kind, depth)
+        if field.repeated:
+            found.setdefault(field.name, []).append(value)
+        else:
+            found[field.name] = value
+    return found
+
+
+def _unknown(  # noqa: PLR0913, PLR0917 - a field and where it goes
+    data: bytes, number: int, wire: int, low: int, high: int, found: dict[str, Any]
+) -> None:
+    if wire == _LENGTH and high > low:
+        found.setdefault(f"field {number}", []).append(data[low:high])
+
+
+def _value(  # noqa: PLR0913, PLR0917 - a field as it stands
+    data: bytes, wire: int, low: int, high: int, kind: str, depth: int
+) -> Any:
+    if kind == "text" and wire == _LENGTH:
+        return data[low:high].decode("utf-8", "replace")
+    if kind in _SCHEMAS and wire == _LENGTH:
+        return message(data, low, high, kind, depth + 1)
+    if kind == "hex" and wire == _LENGTH:
+        return data[low:high].hex()
+    if kind == "bytes" and wire == _LENGTH:
+        return data[low:high]
+    if kind == "double" and wire == _FIXED64:
+        return _DOUBLE.unpack_from(data, low)[0]
+    if kind in ("int", "bool") and wire != _LENGTH:
+        number = _number(data, wire, low, high)
+        return bool(number) if kind == "bool" else number
+    raise WireError("a field of another type")
+
+
+def _number(data: bytes, wire: int, low: int, high: int) -> int:
+    if wire == _FIXED64:
+        return int(_F64.unpack_from(data, low)[0])
+    if wire == _FIXED32:
+        return int(_F32.unpack_from(data, low)[0])
+    return _varint(data, low, high)[0]
+
+
+def _messages(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:
+    for found in _fields(data, start, end):
+        if found[1] != _LENGTH:
+            raise WireError("not a message")
+        yield found
+
+
+def _fields(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int, int]]:
+    """Number, wire type and place of every field."""
+    while at < end:
+        tag = data[at]
+        if tag & _MORE:
+            tag, at = _varint(data, at, end)
+        else:
+            at += 1
+        number, wire = tag >> 3, tag & 7
+        if wire == _LENGTH:
+            if at >= end:
+                raise WireError("it ends in the middle")
+            size = data[at]
+            if size & _MORE:
+                size, at = _varint(data, at, end)
+            else:
+                at += 1
+        elif wire == _VARINT:
+            size = _varint(data, at, end)[1] - at
+        elif wire == _FIXED64:
+            size = 8
+        elif wire == _FIXED32:
+            size = 4
+        else:
+            raise WireError("a wire type that OTLP does not have")
+        if not number or size > end - at:
+            raise WireError("it ends in the middle")
+        yield number, wire, at, at + size
+        at += size
+
+
+def _varint(data: bytes, at: int, end: int) -> tuple[int, int]:
+    value = shift = 0
+    while at < end and shift < _VARINT_BITS:
+        byte = data[at]
+        at += 1
+        value |= (byte & _LOW) << shift
+        if not byte & _MORE:
+            return value, at
+        shift += 7
+    raise WireError("it ends in the middle")
