@@ -9,7 +9,7 @@ there, so one device should be read. Fields are those of the audit devices' docu
 A token's task is what its metadata says (see `claims`), else its creator's, else its entity.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Final
 
 from detector.adapters import vault_paths as paths
@@ -48,12 +48,12 @@ def looks_like(record: Record) -> bool:
     request, auth = record.get("request"), record.get("auth")
     return (
         isinstance(record.get("type"), str)
-        and isinstance(request, Mapping)
+        and isinstance(request, dict)
         and "path" in request
         and (
             "mount_type" in request
             or "client_token" in request
-            or (isinstance(auth, Mapping) and "token_type" in auth)
+            or (isinstance(auth, dict) and "token_type" in auth)
         )
     )
 
@@ -168,14 +168,14 @@ def _denied(entry: _Entry) -> bool:
 def _user_agent(record: Record) -> str | None:
     """The header, where the device is configured to write it."""
     values = find(record, "request.headers")
-    found = values.get("user-agent") if isinstance(values, Mapping) else None
+    found = values.get("user-agent") if isinstance(values, dict) else None
     return found[0] if isinstance(found, list) and found and isinstance(found[0], str) else None
 
 
 def _done(entry: _Entry, caller: Identifier | None) -> Iterator[CanonicalEvent]:
     """What a response without an error did."""
     path = entry.path
-    if isinstance(find(entry.record, "response.auth"), Mapping):
+    if isinstance(find(entry.record, "response.auth"), dict):
         yield from _renewed_token(entry) if paths.renews_token(path) else (_issued_token(entry),)
     elif lease := entry.get("response.secret.lease_id"):
         yield from (
@@ -310,7 +310,7 @@ def _task(entry: _Entry, auth: str) -> str:
     """Whose a token or lease is: by the metadata of `auth`, else of whoever made it, else the identity it is of."""
     for place in dict.fromkeys((auth, "auth")):
         metadata = find(entry.record, f"{place}.metadata")
-        task = task_of_claims(metadata) if isinstance(metadata, Mapping) else None
+        task = task_of_claims(metadata) if isinstance(metadata, dict) else None
         if task is not None:
             return task
     for place in dict.fromkeys((auth, "auth")):
