@@ -4,6 +4,6 @@ from typing import Final
 
 # Of two sources that an object looks like, the first has it. Each is a module of this package with an `ADAPTER` of
 # that name.
-SOURCES: Final = ("cloudtrail", "github", "vault", "kubernetes")
+SOURCES: Final = ("cloudtrail", "github", "gitlab", "vault", "kubernetes")
 # Modules of this package with `CARRIERS`, asked in this order and before the sources.
 CARRIERS: Final = ("shippers", "journald", "otlp", "cloudtrail", "eventbridge", "kubernetes-carriers")
