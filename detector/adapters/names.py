@@ -4,6 +4,18 @@ from typing import Final
 
 # Of two sources that an object looks like, the first has it. Each is a module of this package with an `ADAPTER` of
 # that name.
-SOURCES: Final = ("cloudtrail", "github", "gitlab", "vault", "kubernetes")
+SOURCES: Final = (
+    "cloudtrail",
+    "github",
+    "gitlab",
+    "vault",
+    "kubernetes",
+    "tekton",
+    "cdevents",
+    "openlineage",
+    "airflow",
+    "argo",
+    "jenkins",
+)
 # Modules of this package with `CARRIERS`, asked in this order and before the sources.
-CARRIERS: Final = ("shippers", "journald", "otlp", "cloudtrail", "eventbridge", "kubernetes-carriers")
+CARRIERS: Final = ("shippers", "journald", "otlp", "cloudtrail", "eventbridge", "kubernetes-carriers", "argo")
