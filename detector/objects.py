@@ -8,7 +8,7 @@ import msgspec
 from detector.deadletters import BAD_TIME, FUTURE_TIME, bad
 from detector.errors import BadRecordError
 from detector.events import MAX_FUTURE, CanonicalEvent
-from detector.shipped import part_of, task_of
+from detector.shipped import PART_MARKS, SPLIT, part_of, task_of
 from detector.stamps import log_time
 
 JSON_LOG: Final = "json"
@@ -53,8 +53,7 @@ class Read(msgspec.Struct, frozen=True):
 
 def log_record(value: Mapping[str, Any], now: int) -> Read:
     """A log record: its message decoded, and as its rest every other text in it as `name=value`, one a line."""
-    message_name = next((name for name in _MESSAGE_NAMES if isinstance(value.get(name), str)), None)
-    message = None if message_name is None else value[message_name]
+    message_name, message = _message(value)
     parts: list[str] = []
     for name, item in value.items():
         if name == message_name or (name in _WITHOUT_SECRETS and not isinstance(item, dict | list)):
@@ -75,6 +74,15 @@ def log_record(value: Mapping[str, Any], now: int) -> Read:
         ends=ends,
     )
     return Read(JSON_LOG, log=log, error=error)
+
+
+def _message(value: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """The field that is the message, and what it says."""
+    for name in _MESSAGE_NAMES:
+        held = value.get(name)
+        if isinstance(held, str):
+            return name, held
+    return None, None
 
 
 def whereabouts(value: Mapping[str, Any]) -> tuple[str | None, str | None]:
@@ -120,3 +128,26 @@ def texts(name: str, value: Any) -> Iterator[str]:
             stack.extend((key, one) for one in reversed(item))
         elif len(key) >= _LONG_NAME:
             yield f"{key}={item}"
+
+
+class OpenLines:
+    """Which lines of shippers' records stand open after some lines of a file: whether it may be cut there."""
+
+    def __init__(self) -> None:
+        self._open: set[str] = set()
+
+    def __bool__(self) -> bool:
+        return bool(self._open)
+
+    def take(self, line: bytes) -> None:
+        """The next line of the file."""
+        if not self._open and len(line) <= SPLIT and not any(mark in line for mark in PART_MARKS):
+            return
+        try:
+            value = _ANY.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return
+        if isinstance(value, dict):
+            channel, ends = part_of(value, _message(value)[1]) or (None, True)
+            if channel is not None:
+                (self._open.discard if ends else self._open.add)(channel)

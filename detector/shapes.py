@@ -17,6 +17,7 @@ from detector.deadletters import NOT_JSON, NOT_UTF8, TOO_DEEP, TOO_LARGE, TRUNCA
 from detector.errors import BadRecordError
 from detector.marks import Marks
 from detector.objects import JSON_LOG, LogText, Read, log_record
+from detector.shipped import SHIPPED_MARKS, is_shipped
 
 CLOUDEVENTS: Final = "cloudevents"
 MAX_DEPTH: Final = 3  # of carriers in carriers
@@ -48,7 +49,7 @@ class Shapes:
         """
         marked = events and self._marks.stand_in(line)
         problem = None
-        if marked and _CLOUDEVENT in line:
+        if marked and _CLOUDEVENT in line and not _shipped(line):
             try:
                 event = canonical.decode(line, now)
             except BadRecordError as error:
@@ -152,6 +153,14 @@ def _object(text: bytes) -> dict[str, Any] | None:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
+
+
+def _shipped(line: bytes) -> bool:
+    """Whether a shipper merged what a container printed into its record: then it is no event."""
+    if not any(mark in line for mark in SHIPPED_MARKS):
+        return False
+    value = _object(line)
+    return value is not None and is_shipped(value)
 
 
 def _broken(error: Exception) -> BadRecordError:

@@ -24,6 +24,7 @@ _PARTIAL: Final = (
     ("container_partial_message", "container_partial_id", "container_partial_last"),
 )
 _PARTS: Final = frozenset({*_FLAGS, "_partial", *(name for names in _PARTIAL for name in names[:2])})
+_SHIPPED: Final = frozenset({*_FLAGS, "_partial", "partial_message"})
 _WRITERS: Final = frozenset({"kubernetes", "docker", *_CONTAINER, *_UNIT})
 PART_MARKS: Final = (
     *(f'"{name}":{space}"P'.encode() for name in _FLAGS for space in ("", " ")),
@@ -33,6 +34,9 @@ PART_MARKS: Final = (
     b'"partial_message"',
 )
 """One of these is in a record that says it is part of a line."""
+
+SHIPPED_MARKS: Final = tuple(f'"{name}"'.encode() for name in ("kubernetes", *sorted(_SHIPPED)))
+"""One of these is in a record that `is_shipped`."""
 
 
 def task_of(record: Record, paths: Sequence[str] = ()) -> str | None:
@@ -58,7 +62,7 @@ def task_of(record: Record, paths: Sequence[str] = ()) -> str | None:
 
 def is_shipped(record: Record) -> bool:
     """Whether a shipper says that a container wrote it: then nothing in it is an event."""
-    return any(_pod(record)[:3]) or any(name in record for name in (*_FLAGS, "_partial", "partial_message"))
+    return any(_pod(record)[:3]) or not record.keys().isdisjoint(_SHIPPED)
 
 
 def part_of(record: Record, message: str | None) -> tuple[str, bool] | None:

@@ -6,11 +6,13 @@ from typing import Final
 import msgspec
 
 from detector.blocks import safe_cut
-from detector.formats import DIVISIBLE
+from detector.formats import DIVISIBLE, TEXT
+from detector.objects import OpenLines
 from detector.sources import Source
 
 UNIT: Final = 16 * 1024 * 1024
 _BEHIND: Final = 64 * 1024  # how far back an open key block is looked for; its first line may be long
+_AHEAD: Final = 1024 * 1024  # how far on the rest of a line is looked for that shippers cut
 
 
 class Unit(msgspec.Struct, frozen=True):
@@ -38,12 +40,31 @@ def units(sources: Sequence[Source], size: int = UNIT) -> Iterator[Unit]:
 
 
 def _cut(source: Source, start: int, target: int) -> int:
-    """The end of a line at or after `target`, or the start of a line before it if a key block is open there."""
+    """The end of a line at or after `target`, or the start of a line before it if a key block is open there.
+
+    Where a shipper's records say that they are parts of a line, the line is not cut either.
+    """
     end = _line_end(source, target)
     behind = max(start, end - _BEHIND)
     window = b"".join(source.raw(behind, end))
+    further = _joined_end(source, window, end) if source.format != TEXT else end
+    if further != end:
+        return further
     cut = safe_cut(window, len(window))
     return behind + cut if cut and behind + cut > start else end
+
+
+def _joined_end(source: Source, window: bytes, end: int) -> int:
+    """The end of the first line, at `end` or after it, at which no part of a line stands open; `end` if none does."""
+    open_lines = OpenLines()
+    for line in window.split(b"\n"):
+        open_lines.take(line)
+    at = end
+    while open_lines and at < min(source.size, end + _AHEAD):
+        after = _line_end(source, at)
+        open_lines.take(b"".join(source.raw(at, after)).rstrip(b"\n"))
+        at = after
+    return end if open_lines else at
 
 
 def _line_end(source: Source, target: int) -> int:
