@@ -60,6 +60,22 @@ def test_a_cloud_event_in_binary_mode() -> None:
     assert not contents.pieces
 
 
+def test_a_sources_cloud_event_in_binary_mode() -> None:
+    headers = [
+        ("ce_specversion", b"1.0"),
+        ("ce_type", b"dev.tekton.event.taskrun.started.v1"),
+        ("ce_source", b"s"),
+        ("ce_id", b"7"),
+        ("ce_time", TIME.encode()),
+    ]
+    run = {"metadata": {"namespace": "ci", "name": "build"}}
+    (pair,) = read(dumps({"taskRun": run}), headers=headers).events
+    assert isinstance(pair[1], TaskStarted)
+    other = read(dumps({"customRun": run}), headers=headers)
+    assert [(letter.reason, letter.field) for letter in other.letters] == [("missing-field", "data.taskRun")]
+    assert read(b"{}", headers=[*headers[:1], ("ce_type", b"com.example"), *headers[2:]]).unknown == 1
+
+
 def test_many_objects_in_one_record_are_one_record() -> None:
     log = {"message": "MARK", "time": TIME}
     for value in (

@@ -8,7 +8,6 @@ from typing import Any, Final
 
 import msgspec
 
-from detector.adapters import canonical
 from detector.blocks import LONG_JSON
 from detector.containers import cri_parts, docker_record
 from detector.deadletters import BAD_TIME, FUTURE_TIME, TOO_LARGE, DeadLetter, bad
@@ -16,7 +15,7 @@ from detector.errors import BadRecordError
 from detector.events import MAX_FUTURE, CanonicalEvent
 from detector.formats import CRI, DOCKER, TEXT
 from detector.objects import LogText, Read
-from detector.shapes import BUNDLED, CLOUDEVENTS, Shapes
+from detector.shapes import BUNDLED, Shapes
 from detector.stamps import leading_stamp, log_time
 from detector.times import MILLISECOND
 
@@ -137,10 +136,10 @@ def read_record(
     value = record.value
     if value is None:
         return  # a tombstone says nothing
-    if record.headers and binary_mode(record):
-        _binary(record, now, into)
-        return
     reading = _Reading(record, now, into, shapes, marked=marked)
+    if record.headers and binary_mode(record):
+        reading.cloudevent()
+        return
     start = value.lstrip()[:1]
     if start == _BRACE:
         reading.objects(value)
@@ -148,20 +147,6 @@ def read_record(
         reading.array(value)
     elif start:
         reading.text(value)
-
-
-def _binary(record: Any, now: int, into: Contents) -> None:
-    headers = {name: header for name, header in record.headers if header is not None}
-    into.count(CLOUDEVENTS)
-    try:
-        event = canonical.decode_binary(headers, record.value, now)
-    except BadRecordError as error:
-        into.dead(record, error)
-        return
-    if event is None:
-        into.unknown += 1
-    else:
-        into.event(record, event)
 
 
 class _Reading:
@@ -176,6 +161,11 @@ class _Reading:
         self._into = into
         self._time = kafka_time(record, now)
         self._key = key_of(record)
+
+    def cloudevent(self) -> None:
+        """A CloudEvent in binary mode."""
+        headers = {name: header for name, header in self._record.headers if header is not None}
+        self._give(self._shapes.read_binary(headers, self._record.value, self._now), "")
 
     def objects(self, value: bytes) -> None:
         """One object, over as many lines as it likes, or one a line."""
