@@ -16,6 +16,7 @@ from detector.live.metrics import OTHER, TOLD_APART, Metrics, Written
 from detector.live.metrics_page import page
 from detector.live.restoring import Restored
 from detector.live.scanning import Scanned
+from detector.live.store import Totals
 from detector.stage_facts import Committed, Dropped, Rebalanced, Refused, Stepped
 from tests.live_records import FakeRecord
 
@@ -113,8 +114,9 @@ def test_what_the_handlers_tell() -> None:
     )
     for number, watermark in ((0, 20), (1, 10)):
         known = {"findings": {}, "commands": {}, "late": 2, "expired": {"audit": 3}}
+        known |= {"held": 7, "totals": Totals(aggregates=20, parked=number + 1), "disk": 1000}
         made.observer("judge")(
-            Judged(partition=number, watermark=watermark * 10**9, held=7, **known)  # type: ignore[arg-type]  # plain dicts do
+            Judged(partition=number, watermark=watermark * 10**9, **known)  # type: ignore[arg-type]  # plain dicts do
         )
     made.observer("judge")(Restored(0, 100, 0.2, "too old"))
     made.observer("judge")(Restored(1, 0, 0.001))
@@ -123,10 +125,16 @@ def test_what_the_handlers_tell() -> None:
     assert value(made, "curfewd_leaks_total", stage="scan") == 4
     assert value(made, "curfewd_watermark_seconds") == 10
     assert value(made, "curfewd_ledger_entries") == 14
+    assert value(made, "curfewd_ledger_aggregates") == 40
+    assert value(made, "curfewd_ledger_bytes") == 2000
+    assert value(made, "curfewd_parked_events") == 3
     assert value(made, "curfewd_late_events_total") == 4
     assert value(made, "curfewd_unresolved_events_total", source="audit") == 6
     assert value(made, "curfewd_restores_total", kind="rebuilt") == 1
     assert value(made, "curfewd_restores_total", kind="caught-up") == 1
+    made.observer("judge")(Dropped(Partition("work", 1), "moved"))
+    assert value(made, "curfewd_parked_events") == 1
+    assert value(made, "curfewd_watermark_seconds") == 20
 
 
 @given(st.lists(st.text(), max_size=3 * TOLD_APART))

@@ -9,10 +9,12 @@ import msgspec
 from detector.findings import Command, Finding, command_id
 from detector.live.aggregates import Aggregate, SecretAggregate, TaskAggregate
 from detector.live.changelog import Change
+from detector.live.groups import GroupAggregate
 from detector.live.names import NameAggregate
 from detector.live.press import Press
 from detector.live.routing import (
     CREDENTIAL,
+    GROUP,
     IDENTIFIER,
     LEAKED,
     TASK,
@@ -26,7 +28,7 @@ from detector.live.routing import (
     registry_key,
     task_key,
 )
-from detector.live.store import META, digest_of, entry_key, meta_value
+from detector.live.store import META, Totals, digest_of, entry_key, meta_value
 from detector.live.verdicts import BEGINNING
 from detector.policy import Policy
 
@@ -71,6 +73,8 @@ def aggregate_of(key: str, policy: Policy) -> Aggregate:
         return SecretAggregate(key, policy)
     if key.startswith((CREDENTIAL, IDENTIFIER)):
         return NameAggregate(key, policy)
+    if key.startswith(GROUP):
+        return GroupAggregate(policy)
     raise ValueError("no aggregate has such a key")
 
 
@@ -90,6 +94,7 @@ class Holding:
         self.key = key
         self.digest = digest_of(key)
         self.due: int | None = None
+        self.counted = Totals()  # its part of the partition's totals
         self._stored = False
         self._kept: set[bytes] = set()  # the keys of its payloads in the store
         self._told: dict[str, Told] = {}
@@ -104,6 +109,12 @@ class Holding:
     def weight(self) -> int:
         """A measure of the memory it takes: how many things it keeps."""
         return 1 + len(self._kept) + 4 * len(self._told) + 8 * len(self._folds)
+
+    @property
+    def totals(self) -> Totals:
+        """What it adds to the partition's totals as it stands."""
+        waiting = self.aggregate.parked if isinstance(self.aggregate, NameAggregate) else 0
+        return Totals(int(self._stored), waiting)
 
     def load(self, entries: Iterable[tuple[bytes, bytes, bytes]]) -> None:
         """Takes what the store has of it."""
@@ -127,6 +138,7 @@ class Holding:
         for value in folded:
             self.aggregate.unfold(value)
         self._fold_at = len(self._kept) + self._many
+        self.counted = self.totals
         if self._stored:  # what it would send, it has sent
             self.aggregate.judge(BEGINNING, [])
             self.aggregate.sends.clear()

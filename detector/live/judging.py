@@ -18,7 +18,7 @@ from detector.live.names import NameAggregate
 from detector.live.press import Press
 from detector.live.restoring import Restored, restore
 from detector.live.routing import Mark, Payload, decode, encode
-from detector.live.store import META, WATERMARK, Position, Store, entry_key
+from detector.live.store import META, TOTALS, WATERMARK, Position, Store, Totals, entry_key
 from detector.live.verdicts import BEGINNING
 from detector.live.watermark import Watermark
 from detector.policy import Policy
@@ -44,6 +44,7 @@ class Judged(msgspec.Struct, frozen=True):
     """What one committed transaction held: for metrics. `findings` by (rule, severity, closed), `commands` by escalated.
 
     `late` counts events more than the lateness behind, `expired` by source those that no credential claimed in time.
+    `held` is what is in memory; `totals` and `disk` (bytes) are of the partition, whatever is in memory.
     """
 
     partition: int
@@ -53,6 +54,8 @@ class Judged(msgspec.Struct, frozen=True):
     expired: Counter[str]
     watermark: int | None
     held: int
+    totals: Totals = Totals()
+    disk: int = 0
 
 
 class JudgeSettings(msgspec.Struct, frozen=True):
@@ -79,14 +82,16 @@ class _Work:
         self.weight = 0
         self.recent = 0  # how many of the held ones the last transaction spoke of
         self.staged: list[Change] = []
+        self.totals = self.logged_totals = store.totals()
         self.saved = 0
         self.looked = 0  # before this time there is no timer any more
         self.dirty = False
-        self.facts = _facts(0)
+        self.polled = False  # whether the open transaction has records
+        self.facts = _facts()
 
 
-def _facts(number: int) -> Judged:
-    return Judged(number, Counter(), Counter(), 0, Counter(), None, 0)
+def _facts() -> Judged:
+    return Judged(0, Counter(), Counter(), 0, Counter(), None, 0)
 
 
 class JudgeHandler:
@@ -155,22 +160,18 @@ class JudgeHandler:
                 work.watermark.event(time, now)
             touched[key].take(payload, record.value, before)
         work.watermark.advance(now)
-        work.facts = msgspec.structs.replace(_facts(partition.number), late=late)
+        work.facts, work.polled = msgspec.structs.replace(work.facts, late=late), True
         return outputs + self._conclude(partition, work, touched)
 
     async def tick(self, partition: Partition, now: int) -> list[Output]:
         """What time alone brings."""
         work = self._work[partition]
         work.watermark.advance(now)
-        if not work.staged:
-            work.facts = _facts(partition.number)
         outputs = self._conclude(partition, work, {})
-        if not outputs and not work.staged:  # nothing to commit, and the watermark goes on all the same
-            self._observe(
-                msgspec.structs.replace(
-                    _facts(partition.number), watermark=work.watermark.value, held=work.weight
-                )
-            )
+        if (
+            not outputs and not work.staged and not work.polled
+        ):  # nothing to commit, and the watermark goes on all the same
+            self._tell(partition, work)
         return outputs
 
     async def committed(self, partition: Partition, offset: int | None) -> None:  # noqa: ARG002 - the protocol's signature
@@ -189,9 +190,8 @@ class JudgeHandler:
             work.saved, work.dirty = now, False
         work.logged = work.logging
         self._trim(work)
-        facts = work.facts
-        self._observe(msgspec.structs.replace(facts, watermark=work.watermark.value, held=work.weight))
-        work.facts = _facts(partition.number)
+        work.polled = False
+        self._tell(partition, work)
 
     async def refused(self, partition: Partition, refusal: Refusal) -> list[Output]:
         """A dead letter, for what came in; what we cannot write is lost, and the runner says so."""
@@ -203,6 +203,21 @@ class JudgeHandler:
         work = self._work.pop(partition, None)
         if work is not None:
             work.store.close()
+
+    def _tell(self, partition: Partition, work: _Work) -> None:
+        with self._guard(partition):
+            disk = work.store.size()
+        self._observe(
+            msgspec.structs.replace(
+                work.facts,
+                partition=partition.number,
+                watermark=work.watermark.value,
+                held=work.weight,
+                totals=work.totals,
+                disk=disk,
+            )
+        )
+        work.facts = _facts()
 
     def _path(self, partition: Partition) -> Path:
         return self._settings.directory / f"{partition.topic}-{partition.number}"
@@ -250,12 +265,15 @@ class JudgeHandler:
             else:
                 work.weight += holding.weight
                 work.recent += 1
+        summed: list[Change] = []
         if outputs and work.watermark.value != work.logged:
-            change = (WATERMARK, str(work.watermark.value).encode())
-            work.staged.append(change)
+            summed.append((WATERMARK, str(work.watermark.value).encode()))
             work.logging = work.watermark.value
-            outputs.append(self._change(partition, change))
-        return outputs
+        if work.totals != work.logged_totals:
+            summed.append((TOTALS, msgspec.json.encode(work.totals) if work.totals != Totals() else None))
+            work.logged_totals = work.totals
+        work.staged += summed
+        return outputs + [self._change(partition, change) for change in summed]
 
     def _due(self, partition: Partition, work: _Work, watermark: int) -> list[str]:
         """The keys of aggregates whose time has come; timers are not in the changelog."""
@@ -307,6 +325,8 @@ class JudgeHandler:
         if isinstance(holding.aggregate, NameAggregate) and holding.aggregate.expired:
             facts.expired.update(holding.aggregate.expired)
             holding.aggregate.expired.clear()
+        work.totals = work.totals.moved(holding.counted, holding.totals)
+        holding.counted = holding.totals
 
     def _trim(self, work: _Work) -> None:
         """Lets go of what was not used for longest; all of it is in the store.

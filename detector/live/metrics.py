@@ -80,8 +80,7 @@ class Metrics:
         self._now = now
         self._made = names.make(self.registry)
         self._seen: dict[tuple[str, str], set[str]] = {}
-        self._watermarks: dict[int, int] = {}
-        self._held: dict[int, int] = {}
+        self._judging: dict[int, Judged] = {}  # the last of each partition
         info = self._made[names.BUILD.name]
         assert isinstance(info, Info)  # noqa: S101 - the table says so
         info.info({"version": __version__, "python": platform.python_version()})
@@ -197,8 +196,8 @@ class Metrics:
         if fact.reason in {"fenced", "failed"}:
             self.add(names.TRANSACTIONS, stage, "aborted")
         if stage == "judge":
-            self._watermarks.pop(fact.partition.number, None)
-            self._held.pop(fact.partition.number, None)
+            self._judging.pop(fact.partition.number, None)
+            self._sum_up()
 
     def _refused(self, stage: StageName, fact: Refused) -> None:
         self.add(names.LOST, stage, fact.refusal.reason, "yes" if fact.lost else "no")
@@ -220,11 +219,19 @@ class Metrics:
         self.add(names.LATE, amount=fact.late)
         for source, count in fact.expired.items():
             self.add(names.UNRESOLVED, self.few("source", source), amount=count)
-        self._held[fact.partition] = fact.held
-        self.set(names.LEDGER, sum(self._held.values()))
-        if fact.watermark is not None:
-            self._watermarks[fact.partition] = fact.watermark
-            self.set(names.WATERMARK, min(self._watermarks.values()) * _NANO)
+        self._judging[fact.partition] = fact
+        self._sum_up()
+
+    def _sum_up(self) -> None:
+        """The gauges over all partitions of work."""
+        facts = self._judging.values()
+        self.set(names.LEDGER, sum(fact.held for fact in facts))
+        self.set(names.AGGREGATES, sum(fact.totals.aggregates for fact in facts))
+        self.set(names.PARKED, sum(fact.totals.parked for fact in facts))
+        self.set(names.DISK, sum(fact.disk for fact in facts))
+        watermarks = [fact.watermark for fact in facts if fact.watermark is not None]
+        if watermarks:
+            self.set(names.WATERMARK, min(watermarks) * _NANO)
 
     def _restored(self, _stage: StageName, fact: Restored) -> None:
         self.add(names.RESTORES, "caught-up" if fact.reason is None else "rebuilt")

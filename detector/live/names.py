@@ -48,6 +48,11 @@ class NameAggregate:
         self._owner: str | None = None  # the credential id
         self._parked: list[CredentialUsed | CredentialRenewed | CredentialRevoked | Leak] = []
 
+    @property
+    def parked(self) -> int:
+        """How many events wait here."""
+        return len(self._parked)
+
     def take(self, payload: Payload, watermark: int) -> bool:
         """As `Aggregate`."""
         if isinstance(payload, Claim):

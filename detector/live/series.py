@@ -102,6 +102,17 @@ LEDGER: Final = Series(
     "gauge",
     "Events, findings and commands of the aggregates in memory; the rest is on disk.",
 )
+AGGREGATES: Final = Series(
+    "curfewd_ledger_aggregates",
+    "gauge",
+    "Tasks, names of credentials and leaked secrets with state, in memory or only on disk.",
+)
+DISK: Final = Series("curfewd_ledger_bytes", "gauge", "Size of the state on disk and in its write buffers.")
+PARKED: Final = Series(
+    "curfewd_parked_events",
+    "gauge",
+    "Uses, renewals, revocations and leaks that wait at a name for an issue of it; a leak at each of its names.",
+)
 CREDENTIALS: Final = Series(
     "curfewd_registered_credentials", "gauge", "Issues in this process' copy of the registry."
 )
@@ -162,7 +173,7 @@ RELOADS: Final = Series(
 
 ALL: Final = (
     BUILD, STARTED, RECORDS, BYTES, FORMATS, EVENTS, LEAKS, OUTPUTS, PROCESSING, TRANSACTION, LATENCY, LAG,
-    LAG_SECONDS, PARTITIONS, WATERMARK, LEDGER, CREDENTIALS, FINDINGS, COMMANDS, DEAD, LOST, LATE, UNRESOLVED, CONFLICTS,
+    LAG_SECONDS, PARTITIONS, WATERMARK, LEDGER, AGGREGATES, DISK, PARKED, CREDENTIALS, FINDINGS, COMMANDS, DEAD, LOST, LATE, UNRESOLVED, CONFLICTS,
     TRANSACTIONS, DROPPED, REBALANCES, REBALANCE_SECONDS, RESTORES, RESTORE_SECONDS, RELOADS,
 )  # fmt: skip
 

@@ -3,6 +3,7 @@
     a <digest of the aggregate's key, 16> <kind, 1> <id>   what an aggregate keeps
     t <due, 12> <digest, 16>                               when to look at it again; follows from its `m`, not logged
     w                                                      the watermark
+    n                                                      the totals over all aggregates
     o                                                      up to where this copy has the changelog; not logged
 
 Keys and values are those of the changelog, which is the truth: what is lost here is read there again.
@@ -23,6 +24,7 @@ from detector.live.changelog import Change
 AGGREGATE: Final = b"a"
 TIMER: Final = b"t"
 WATERMARK: Final = b"w"
+TOTALS: Final = b"n"
 _POSITION: Final = b"o"
 META: Final = b"m"
 _KIND: Final = 17  # where in an aggregate's key the kind stands
@@ -35,6 +37,23 @@ class Position(msgspec.Struct, frozen=True):
 
     offset: int
     saved: int
+
+
+class Totals(msgspec.Struct, frozen=True, array_like=True):
+    """How many aggregates a partition has, and how many payloads wait at names for an issue.
+
+    Kept with the state and in its changelog: to count them again would take a walk through all of it.
+    """
+
+    aggregates: int = 0
+    parked: int = 0
+
+    def moved(self, before: "Totals", after: "Totals") -> "Totals":
+        """These, once one aggregate's part is no longer the one but the other."""
+        if before == after:
+            return self
+        aggregates = self.aggregates + after.aggregates - before.aggregates
+        return Totals(aggregates, self.parked + after.parked - before.parked)
 
 
 def digest_of(key: str) -> bytes:
@@ -84,6 +103,16 @@ class Store:
         """The watermark as last written, in ns."""
         value = self._db.get(WATERMARK)
         return None if value is None else int(value)
+
+    def totals(self) -> Totals:
+        """The totals as last written."""
+        value = self._db.get(TOTALS)
+        return Totals() if value is None else msgspec.json.decode(value, type=Totals)
+
+    def size(self) -> int:
+        """Bytes, in its files and not yet in them. Asks RocksDB's own counts and reads nothing."""
+        counts = ("rocksdb.live-sst-files-size", "rocksdb.cur-size-all-mem-tables")
+        return sum(self._db.property_int_value(name) or 0 for name in counts)
 
     def get(self, key: bytes) -> bytes | None:
         """One value."""
