@@ -87,6 +87,16 @@ class Name:
         return NEVER if self.revocations is None else int(self.revocations.first[0])
 
 
+class Group:
+    """Credentials that can be revoked at once, all that ever were its members, and its revocations in order."""
+
+    __slots__ = ("members", "revocations")
+
+    def __init__(self) -> None:
+        self.members: dict[Account, None] = {}
+        self.revocations = TimeOrder(3)
+
+
 class LeakGroup:
     """Leaks that show the same secret in the same way: (time, source, id, leak) in order, and whose it is."""
 

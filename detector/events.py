@@ -77,7 +77,10 @@ class TaskEnded(Event, frozen=True, array_like=True, gc=False, kw_only=True, tag
 
 
 class CredentialIssued(Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="credential.issued"):
-    """A credential was issued to a task. `grants` None: scope is not judged; empty: nothing is granted."""
+    """A credential was issued to a task. `grants` None: scope is not judged; empty: nothing is granted.
+
+    `groups` name what many credentials can be revoked by at once: a role, a pod, a parent token.
+    """
 
     credential_id: str
     task_id: str
@@ -89,6 +92,7 @@ class CredentialIssued(Event, frozen=True, array_like=True, gc=False, kw_only=Tr
     approval: Approval | None = None
     bound_to: Binding | None = None
     revocation: dict[str, Any] | None = None
+    groups: tuple[str, ...] = ()
 
 
 class CredentialRenewed(
@@ -118,10 +122,20 @@ class CredentialUsed(Event, frozen=True, array_like=True, gc=False, kw_only=True
 class CredentialRevoked(
     Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="credential.revoked"
 ):
-    """A credential was revoked; that is final."""
+    """A credential was revoked; that is final.
+
+    With `group` it is each credential of that group issued before `issued_before` (ns; None: before the event).
+    """
 
     credential_id: str | None = None
     identifier: Identifier | None = None
+    group: str | None = None
+    issued_before: int | None = None
+
+    def strikes(self, issue: CredentialIssued) -> bool:
+        """Whether it is for the credential of a governing issue, as one of its group."""
+        before = self.time if self.issued_before is None else self.issued_before
+        return self.group in issue.groups and issue.time < before
 
 
 class Leak(Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="leak"):

@@ -245,6 +245,7 @@ class Ledger:
         account = Account(event, task, self._bench.policies.of(event.kind, task.kind), name)
         task.accounts.append(account)
         self._registry.open(account, name)
+        account.revoked = self._registry.revoked(account)
         return account
 
     def _govern(self, account: Account, event: CredentialIssued) -> None:
@@ -256,6 +257,7 @@ class Ledger:
             account.task = task
             task.accounts.append(account)
         account.policy = self._bench.policies.of(event.kind, task.kind)
+        account.revoked = self._registry.revoked(account)
 
     def _bereave(self, account: Account, lost: Name) -> None:
         """Takes from a credential what was said by a name that is another's now; the uses are parked again."""
@@ -272,7 +274,7 @@ class Ledger:
         for name in owned:
             for item in name.renewals or ():
                 account.timeline().put(expiry_item(item[3]))
-        account.revoked = min(name.revoked() for name in owned)
+        account.revoked = self._registry.revoked(account)
         self._bench.judge_all(account)
         self._bench.touch_all(account)
 
@@ -327,6 +329,10 @@ class Ledger:
         return True
 
     def _revoked(self, event: CredentialRevoked) -> None:
+        if event.group is not None:
+            for account in self._registry.struck(event.group, event):
+                self._settle_revocation(account, event.time)
+            return
         name = self._registry.spoken_of(event)
         if name.revocations is None:
             name.revocations = TimeOrder(3)

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import TypeAlias
 
-from detector.account import Account, Name
+from detector.account import Account, Group, Name
 from detector.events import (
     CredentialIssued,
     CredentialRenewed,
@@ -30,6 +30,7 @@ class Registry:
         self._identifiers: dict[str, dict[str, Name]] = {}  # by scheme, then value
         self._nameless = Name(None, "")  # what names no credential at all
         self._contested: set[tuple[Account, Name]] = set()  # names that were claimed in vain, or lost
+        self._groups: dict[str, Group] = {}
 
     def accounts(self) -> Iterator[Account]:
         """All credentials."""
@@ -111,9 +112,31 @@ class Registry:
             gained.append((name, owner))
         return gained
 
+    def struck(self, name: str, event: CredentialRevoked) -> list[Account]:
+        """The credentials that a revocation of their group is for; none if it was known."""
+        group = self._group(name)
+        if not group.revocations.put((event.time, event.source, event.id, event)):
+            return []
+        return [account for account in group.members if event.strikes(account.issue)]
+
+    def revoked(self, account: Account) -> int:
+        """The earliest revocation of a credential, by one of its names or with its group; NEVER if none."""
+        times = [name.revoked() for name in account.owned()]
+        for name in account.issue.groups:
+            group = self._group(name)
+            group.members[account] = None
+            times += [item[0] for item in group.revocations if item[3].strikes(account.issue)]
+        return min(times)
+
     def park(self, event: Spoken) -> None:
         """Counts an event that names no known credential."""
         self.unresolved[event.source] += 1
+
+    def _group(self, name: str) -> Group:
+        group = self._groups.get(name)
+        if group is None:
+            group = self._groups[name] = Group()
+        return group
 
     def _resolve(self, name: Name) -> None:
         """What was said by this name is of a known credential now."""

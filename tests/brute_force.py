@@ -402,7 +402,7 @@ def unresolved(history: History) -> Counter[str]:
     about: list[CredentialRenewed | CredentialUsed | CredentialRevoked] = [
         *history.renewed,
         *history.used,
-        *history.revoked,
+        *(event for event in history.revoked if event.group is None),
     ]
     return Counter(event.source for event in about if history.named_by(event) is None)
 

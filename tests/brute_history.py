@@ -97,7 +97,21 @@ class History:
 
     def revoked_at(self, credential_id: str) -> float:
         """The earliest revocation of a credential, `NEVER` without one."""
-        return min((e.time for e in self.revoked if self.named_by(e) == credential_id), default=NEVER)
+        issue = self.issue_of(credential_id)
+        return min(
+            (
+                e.time
+                for e in self.revoked
+                if (
+                    self.named_by(e) == credential_id
+                    if e.group is None
+                    else issue is not None
+                    and e.group in issue.groups
+                    and issue.time < (e.time if e.issued_before is None else e.issued_before)
+                )
+            ),
+            default=NEVER,
+        )
 
     def expiry(self, credential_id: str, time: int) -> float:
         """The expiry in force at a time: of the last issue or renewal at or before it."""

@@ -35,6 +35,7 @@ from detector.times import MINUTE, SECOND
 START: Final = 1_793_491_200 * SECOND
 TASKS: Final = ("t1", "t1", "t2", "t3")
 CREDENTIALS: Final = ("c1", "c1", "c2", "c3")
+GROUPS: Final = ("role/a", "role/b")
 KINDS: Final = ("ci", "cloud")
 IDENTIFIERS: Final = (
     Identifier("hmac-sha256", "a" * 64),
@@ -230,6 +231,7 @@ def issues() -> st.SearchStrategy[dict[str, Any]]:
         approval=_maybe(st.tuples(_maybe(MOMENTS), _maybe(MOMENTS))),
         bound_to=_maybe(st.builds(Binding, globs(WORKLOAD_GLOBS), globs(NETWORKS))),
         revocation=st.just({"method": "none"}),
+        groups=st.lists(st.sampled_from(GROUPS), max_size=2, unique=True).map(tuple),
     )
 
 
@@ -296,7 +298,13 @@ def drafts() -> st.SearchStrategy[list[dict[str, Any]]]:
         lambda name, rest: rest | name, named(), _about(CredentialRenewed, time=MOMENTS, expires_at=MOMENTS)
     )
     revoked = st.builds(lambda name, rest: rest | name, named(), _about(CredentialRevoked, time=MOMENTS))
-    single = (starts(), ended, issues(), renewed, revoked, *[uses()] * 4)
+    revoked_at_once = _about(
+        CredentialRevoked,
+        time=MOMENTS,
+        group=st.sampled_from(GROUPS),
+        issued_before=_maybe(MOMENTS),
+    )
+    single = (starts(), ended, issues(), renewed, revoked, revoked_at_once, *[uses()] * 4)
     one = [strategy.map(lambda draft: [draft]) for strategy in single]
     burst = st.builds(_burst, uses(), st.sampled_from((0, 1, SECOND)))
     return st.one_of(*one, *one, records(), records(), burst)

@@ -563,3 +563,37 @@ def test_a_credential_that_is_used_for_days_stays_small_and_is_judged_by_all_its
         assert counts == {"unused-grant": 1, "use-outside-scope": 1}
 
     told(story, many=8)
+
+
+@pytest.mark.parametrize("first", ["the issues", "the revocation"])
+def test_all_of_a_role_that_were_issued_before_are_revoked_at_once(first: str) -> None:
+    def session(credential: str, task: str, at: int) -> CredentialIssued:
+        return msgspec.structs.replace(
+            issue(credential, task, at, T0 + DAY), identifiers=(), groups=("aws/role/1/deploy",)
+        )
+
+    issues = [session("c1", "t1", T0), session("c2", "t2", T0 + MINUTE), session("c3", "t3", T0 + HOUR)]
+    revoked = CredentialRevoked(
+        time=T0 + 10 * MINUTE, source="aws", id="r1", group="aws/role/1/deploy", issued_before=T0 + 5 * MINUTE
+    )
+
+    async def story(one: Story) -> None:
+        await one.tell(*(issues if first == "the issues" else [revoked]))
+        await one.world.restart(store="lost")
+        await one.tell(*([revoked] if first == "the issues" else issues))
+        await one.tell(*[use(T0 + 2 * HOUR, credential=f"c{number}") for number in (1, 2, 3)])
+        keys = {
+            (
+                record["finding_info"]["analytic"]["uid"],
+                record["unmapped"]["credential_id"],
+            )
+            for record in one.world.standing().values()
+        }
+        assert keys == {("use-after-revocation", "c1"), ("use-after-revocation", "c2")}
+        await one.tell(*[end(f"t{number}", T0 + 3 * HOUR) for number in (1, 2, 3)])
+        await one.until(T0 + 600 * DAY)
+        one.world.logs.compact()
+        left = [change for rows in one.world.logs.topics for _, change in rows if change[1] is not None]
+        assert {key[:1] for key, _ in left} <= {b"w"}
+
+    told(story)

@@ -28,6 +28,7 @@ TASK: Final = "t:"
 CREDENTIAL: Final = "c:"
 IDENTIFIER: Final = "i:"
 LEAKED: Final = "s:"
+GROUP: Final = "g:"
 HMAC: Final = "hmac-sha256"
 
 
@@ -152,6 +153,11 @@ def secret_key(fingerprint: str) -> str:
     return LEAKED + fingerprint
 
 
+def group_key(group: str) -> str:
+    """The aggregate of credentials that are revoked at once."""
+    return GROUP + group
+
+
 def registry_key(issue: CredentialIssued) -> bytes:
     """The key of an issue in the registry topic: JSON, so that no two issues share one."""
     return _encoder.encode(("cred", issue.credential_id, issue.source, issue.id))
@@ -163,8 +169,11 @@ def without_terms(issue: CredentialIssued) -> CredentialIssued:
 
 
 def claims(issue: CredentialIssued) -> Iterator[Routed]:
-    """What tells all names of an issue whose they are."""
+    """What tells all names of an issue whose they are, and its groups who is in them."""
     claim = Claim(without_terms(issue))
+    member = Claim(msgspec.structs.replace(claim.issue, identifiers=()))
+    for group in issue.groups:
+        yield group_key(group), member
     yield credential_key(issue.credential_id), claim
     for identifier in dict.fromkeys((each.scheme, each.value) for each in issue.identifiers):
         yield f"{IDENTIFIER}{identifier[0]}:{identifier[1]}", claim
@@ -257,6 +266,8 @@ def route_event(event: CanonicalEvent, registry: Registry) -> list[Routed]:
         return [(task_key(event.task_id), event)]
     if isinstance(event, CredentialIssued):
         return [(task_key(event.task_id), event), *claims(event)]
+    if isinstance(event, CredentialRevoked) and event.group is not None:
+        return [(group_key(event.group), event)]
     owner = registry.owner(event)
     if owner is not None:
         return [(task_key(owner.task_id), event)]
