@@ -208,6 +208,104 @@ def test_a_session_policy_is_what_the_session_was_granted() -> None:
     assert whole.grants is None
 
 
+DENY = {"Effect": "Deny", "Action": ["*"], "Resource": ["*"]}
+OLDER = {"DateLessThan": {"aws:TokenIssueTime": "2026-05-01T08:00:00.500Z"}}
+
+
+def attached(condition: Any, call: str = "PutRolePolicy", **more: Any) -> dict[str, Any]:
+    statement = {**DENY, "Condition": condition, **more}
+    asked = {
+        "roleName": "deploy",
+        "userName": "ci",
+        "policyName": "AWSRevokeOlderSessions",
+        "policyDocument": json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
+    }
+    identity = {"type": "AssumedRole", "arn": "arn:aws:sts::111122223333:assumed-role/revoker/r"}
+    return {
+        "eventTime": "2026-05-01T08:00:00Z",
+        "eventSource": "iam.amazonaws.com",
+        "eventName": call,
+        "userIdentity": identity,
+        "requestParameters": asked,
+        "eventID": "e-3",
+    }
+
+
+def revoked(number: int = 0, **whom: Any) -> CredentialRevoked:
+    suffix = f"/{number}" if number else ""
+    return CredentialRevoked(time=AT, source="aws.cloudtrail", id=f"e-3/revoked{suffix}", **whom)
+
+
+def test_a_policy_against_older_sessions_ends_those_of_its_role() -> None:
+    before = parse_rfc3339("2026-05-01T08:00:00.500Z")
+    role = "aws/role/111122223333/deploy"
+    assert translate(attached(OLDER), NOW) == [revoked(group=role, issued_before=before)]
+    assert translate(attached(OLDER, "PutUserPolicy"), NOW) == [
+        revoked(group="aws/user/111122223333/ci", issued_before=before)
+    ]
+
+
+def test_a_policy_against_one_name_ends_the_sessions_of_that_name_only() -> None:
+    names = ["AROAEXAMPLE:job-1", "AROAEXAMPLE:job-2"]
+    events = translate(attached({"StringEquals": {"aws:userid": names}}), NOW)
+    assert events == [
+        revoked(0, group="aws/session/AROAEXAMPLE:job-1"),
+        revoked(1, group="aws/session/AROAEXAMPLE:job-2"),
+    ]
+    both = {**OLDER, "StringLike": {"aws:userId": names[0]}}
+    (event,) = translate(attached(both), NOW)
+    assert isinstance(event, CredentialRevoked)
+    assert (event.group, event.issued_before) == (
+        "aws/session/AROAEXAMPLE:job-1",
+        AT + 500_000_000,
+    )
+
+
+def test_a_role_deleted_ends_all_its_sessions() -> None:
+    assert translate(attached(OLDER, "DeleteRole"), NOW) == [revoked(group="aws/role/111122223333/deploy")]
+
+
+def test_sessions_end_with_their_role_or_with_those_of_their_name_or_user() -> None:
+    _, issue = translate(ASSUME_ROLE, NOW)
+    plain = {**ASSUME_ROLE, "eventName": "GetSessionToken", "requestParameters": None}
+    plain["responseElements"] = {"credentials": ASSUME_ROLE["responseElements"]["credentials"]}
+    _, of_user = translate(plain, NOW)
+    assert isinstance(issue, CredentialIssued)
+    assert isinstance(of_user, CredentialIssued)
+    assert issue.groups == (
+        "aws/role/111122223333/deploy",
+        "aws/session/AROAEXAMPLE:buildkite-job-17",
+    )
+    assert of_user.groups == ("aws/user/111122223333/ci",)
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        attached(OLDER, Action="s3:*"),
+        attached(OLDER, Effect="Allow"),
+        attached(OLDER, Resource="arn:aws:s3:::bucket/*"),
+        attached({**OLDER, "Bool": {"aws:MultiFactorAuthPresent": "false"}}),
+        attached({"DateLessThan": {**OLDER["DateLessThan"], "aws:CurrentTime": "2026-05-01T08:00:00Z"}}),
+        attached({"DateGreaterThan": OLDER["DateLessThan"]}),
+        attached({"DateLessThan": {"aws:TokenIssueTime": "soon"}}),
+        attached({"StringLike": {"aws:userid": "AROAEXAMPLE:*"}}),
+        attached({"StringEquals": {"aws:userid": []}}),
+        attached({"StringEquals": "aws:userid"}),
+        attached({}),
+        attached(None),
+        changed(attached(OLDER), "requestParameters.policyDocument", "{"),
+        changed(attached(OLDER), "requestParameters.policyDocument", "7"),
+    ],
+)
+def test_a_policy_that_denies_less_ends_nothing(record: dict[str, Any]) -> None:
+    """Under any other name it is a policy like others; under this one somebody should look."""
+    assert translate(changed(record, "requestParameters.policyName", "less"), NOW) == []
+    with pytest.raises(BadRecordError) as caught:
+        translate(record, NOW)
+    assert caught.value.field == "requestParameters.policyDocument"
+
+
 def test_a_service_that_acts_for_a_session_is_no_other_workload() -> None:
     """Its name stands as the address, which is then not judged; a workload would be."""
     identity = {**USE["userIdentity"], "invokedBy": "cloudformation.amazonaws.com"}

@@ -96,8 +96,8 @@ def translate(record: Record, now: int) -> list[CanonicalEvent]:
     about, by_token = action in _ABOUT_TOKENS, maybe_text(record, "programmatic_access_type") is not None
     if about and not by_token:
         return _lifecycle(record, action, _token(record), now)
-    # One use, and with one id: told by both names of a credential, it counts once.
-    events: list[CanonicalEvent] = [_use(record, action, identifier, now) for identifier in _used(record)]
+    identifier = _used(record)
+    events: list[CanonicalEvent] = [_use(record, action, identifier, now)] if identifier is not None else []
     if about and (token := maybe_text(record, "user_programmatic_access_id")) is not None:
         events += _lifecycle(record, action, [Identifier(TOKEN_ID, token)], now)
     return events
@@ -134,15 +134,16 @@ def _own_time(record: Record, name: str, now: int) -> int:
     return _time(record, now) if find(record, name) in (None, "") else time(record, name, now)
 
 
-def _used(record: Record) -> list[Identifier]:
-    """The token that made the request, by its hash and by its id: whoever registered it may have known either."""
-    token, digest = maybe_text(record, "token_id"), None
+def _used(record: Record) -> Identifier | None:
+    """The token that made the request: its hash, or where there is none that can be one, its id."""
+    token = maybe_text(record, "token_id")
     if maybe_text(record, "hashed_token"):
         digest = normal_sha256(text(record, "hashed_token"))
-        if digest is None and token is None:
+        if digest is not None:
+            return Identifier("sha256", digest)
+        if token is None:
             raise bad(WRONG_FIELD, "hashed_token", "not the base64 of a SHA-256")
-    found = [Identifier("sha256", digest)] if digest is not None else []
-    return found if token is None else [*found, Identifier(TOKEN_ID, token)]
+    return Identifier(TOKEN_ID, token) if token is not None else None
 
 
 def _use(record: Record, action: str, identifier: Identifier, now: int) -> CredentialUsed:

@@ -1,0 +1,86 @@
+"""A deploy job on GitHub takes keys of AWS by its OIDC token, hands them on to another account, and ends; they do not.
+
+Told by GitHub's webhooks and CloudTrail's files, which come late and in no order.
+"""
+
+import json
+from itertools import chain
+from pathlib import Path
+
+from detector.events import CredentialIssued, CredentialUsed, TaskStarted
+from tests.scenarios.telling import Told, story, told
+
+JOB, DEPLOY = "ASIAEXAMPLEJOB710000", "ASIAEXAMPLEPROD71000"
+
+
+def check_the_deploy_job(found: Told) -> None:
+    # Both sessions live on when the job is done, the one it had by OIDC and the one that it chained from it under a
+    # name that boto made up. At 08:40 somebody elsewhere reads a secret with the second, and tries to make a user with the
+    # first, which its session policy never allowed. The role's sessions are revoked; five minutes later that is not
+    # in force yet.
+    assert found.findings == (
+        ("outlives-task", DEPLOY, 1, "high"),
+        ("outlives-task", JOB, 1, "high"),
+        ("use-after-termination", DEPLOY, 2, "critical"),
+        ("use-after-termination", JOB, 1, "medium"),
+        ("use-outside-scope", JOB, 1, "medium"),
+    )
+    assert found.commands == (
+        (JOB, False, ("outlives-task",)),
+        (DEPLOY, False, ("outlives-task",)),
+        (DEPLOY, True, ("use-after-termination",)),
+    )
+    assert found.dead == ()
+    assert found.unresolved == {"aws.cloudtrail/444455556666": 1}  # the administrator's own session
+
+
+def test_sessions_that_outlive_the_job_that_asked_for_them(tmp_path: Path) -> None:
+    found = told(tmp_path, story("aws"))
+    check_the_deploy_job(found)
+    issued = {issue.credential_id: issue for issue in found.events_of(CredentialIssued)}
+    assert {issue.task_id for issue in issued.values()} == {"github/job/71"}
+    assert [grant.resources for grant in issued[JOB].grants or ()] == [
+        ("arn:aws:s3:::artifacts/*",),
+        ("arn:aws:iam::444455556666:role/deploy",),
+    ]
+    stolen = [
+        use.event
+        for use in found.finding("use-outside-scope").evidences
+        if isinstance(use.event, CredentialUsed)
+    ]
+    assert [(use.action, use.source_ip) for use in stolen] == [("iam:CreateUser", "203.0.113.99")]
+
+
+def test_what_a_revoker_is_told(tmp_path: Path) -> None:
+    commands = told(tmp_path, story("aws")).result.commands
+    told_of = {one.credential.credential_id: one.credential.revocation for one in commands}
+    assert told_of[DEPLOY] == {
+        "provider": "aws",
+        "method": "deny-session",
+        "account": "444455556666",
+        "access_key_id": DEPLOY,
+        "role_arn": "arn:aws:iam::444455556666:role/deploy",
+        "assumed_role_id": "AROAEXAMPLEDEPLOY:botocore-session-1777881960",
+    }
+
+
+def test_single_events_in_any_order_as_a_bus_hands_them_on(tmp_path: Path) -> None:
+    files = story("aws")
+    records = chain.from_iterable(
+        json.loads(files.pop(name))["Records"] for name in sorted(files) if name.startswith("CloudTrail")
+    )
+    lines = [
+        json.dumps({"detail-type": "AWS API Call via CloudTrail", "source": "aws.any", "detail": record})
+        for record in records
+    ]
+    check_the_deploy_job(told(tmp_path, {**files, "bus.jsonl": "\n".join(reversed(lines))}))
+
+
+def test_a_session_under_a_name_of_its_own_is_below_the_job(tmp_path: Path) -> None:
+    files = {
+        name: text.replace(b"botocore-session-1777881960", b"migrate") for name, text in story("aws").items()
+    }
+    found = told(tmp_path, files)
+    starts = {start.task_id: start.parent_task_id for start in found.events_of(TaskStarted)}
+    assert starts == {"github/job/71": "github/run/5/1", "migrate": "github/job/71"}
+    assert ("use-after-termination", DEPLOY) not in {finding[:2] for finding in found.findings}
