@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from detector.events import TYPES
 from detector.fields import Field
 from detector.kafka_settings import KAFKA_FIELDS, SECURITY_FIELDS, TOPIC_FIELDS
 from detector.policy import DEFAULT_RULES, RulePolicy
@@ -21,6 +22,7 @@ from detector.settings import (
     RULE_FIELDS,
     TOP_FIELDS,
 )
+from detector.source_settings import OVERRIDE_FIELDS, SOURCE_FIELDS, event_keys
 
 EXAMPLE: Final = """\
 key_file = "deployment.key"
@@ -103,7 +105,24 @@ takes the token that is in force then.
 
 SERVICE_NOTES: Final = """\
 The process of `curfewd run`. What is served at `listen` holds no secret, but names topics and tells how much is found.
-On SIGHUP patterns and rules are read anew; `[kafka]`, `[service]` and keys need a new start.
+On SIGHUP patterns and rules are read anew; `[kafka]`, `[service]`, sources and keys need a new start.
+"""
+
+SOURCE_NOTES: Final = """\
+Sources of your own, asked before the bundled ones; [sources.md](sources.md#a-source-of-your-own) shows one at work. A
+**path** into a record is names with dots between them, `labels."app.kubernetes.io/name"`, `steps.0.id`; a **template** is
+text with paths in braces, `deploy/{job.id}`, and is filled if something stands at each of them; a **condition** is
+`{ path = "…", equals = … }`, or in place of `equals` `glob`, `contains` (a list has an item that matches the glob) or
+`exists`; a **capture** is `{ path = "…", regex = "…" }`, RE2's syntax on the whole text, and its named groups are names for
+templates. A source has events or `unwrap`, not both.
+"""
+
+EVENT_NOTES: Final = """\
+The events that a record gives: those whose `when` holds. A required field whose template cannot be filled makes the record a
+dead letter with the path; another one is left out. A list of templates in `grants` and `bound_to` takes every text of
+a list in the record. `expires_in` is in seconds from `time`. `outcomes` gives for globs of what `outcome` is filled with what
+it means. An identifier is `{ scheme = "…", value = "…", length = "…" }`, or `{ secret = "…" }`, of which the SHA-256 is kept
+and nothing else.
 """
 
 
@@ -129,6 +148,14 @@ def page() -> str:
         _topics(),
         _section("`[kafka.security]`", SECURITY_NOTES, SECURITY_FIELDS),
         _section("`[service]`", SERVICE_NOTES, SERVICE_FIELDS),
+        _section("`[[source]]`", SOURCE_NOTES, SOURCE_FIELDS),
+        f"## `[[source.event]]`\n\n{EVENT_NOTES}",
+        _events(),
+        _section(
+            "`[sources.NAME]`",
+            "What is otherwise with a bundled source; their names stand in [sources.md](sources.md).\n",
+            OVERRIDE_FIELDS,
+        ),
     ]
     return "\n".join(parts)
 
@@ -159,6 +186,14 @@ def _severity(rule: RulePolicy) -> str:
     if rule.severity is None:
         return "the pattern's"
     return rule.severity.label + (f" ({rule.denied.label})" if rule.denied is not None else "")
+
+
+def _events() -> str:
+    rows = [
+        (f"`{kind}`", *(", ".join(f"`{name}`" for name in names) for names in event_keys(kind)))
+        for kind in TYPES
+    ]
+    return _table(("type", "required", "optional"), rows)
 
 
 def _topics() -> str:

@@ -17,6 +17,7 @@ from detector.inputs import find_sources
 from detector.known import KnownIndex
 from detector.leaks import LeakFinder, Redactor
 from detector.loading import load_scanner
+from detector.mapping import shapes_of
 from detector.paths import shown
 from detector.printing import printing
 from detector.progress import meter
@@ -56,7 +57,10 @@ def run_replay(request: Request) -> int:
     written = () if request.out is None else tuple(Path(request.out) / name for name in _FILES)
     if request.out is not None:
         _prepare(Path(request.out))
-    sources, letters = find_sources(request.paths, format_name=request.format_name, skip=written)
+    shapes = shapes_of(settings.sources)
+    sources, letters = find_sources(
+        request.paths, format_name=request.format_name, skip=written, shapes=shapes
+    )
     warnings = (*settings.warnings, *passed_over)
 
     known = KnownIndex((), settings.keys)
@@ -75,6 +79,7 @@ def run_replay(request: Request) -> int:
         jobs=request.jobs,
         letters=letters,
         warnings=warnings,
+        shapes=shapes,
     )
     with meter() as bars, _seldom_collected():
         result = replay(plan, bars)

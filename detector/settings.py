@@ -30,9 +30,11 @@ from detector.fields import (
 from detector.findings import RULES
 from detector.kafka_settings import KAFKA_FIELDS, LiveSettings
 from detector.kafka_table import read_kafka
+from detector.mapped import SourceSettings
 from detector.policy import DEFAULT_RULES, Accept, Policy, RuleOverride, Tuning
 from detector.secrets import DeploymentKey, decode_key
 from detector.service_settings import SERVICE_FIELDS, ServiceSettings
+from detector.source_settings import OVERRIDE_FIELDS, SOURCE_FIELDS, read_sources
 from detector.times import SECOND, parse_duration
 from detector.tomlfile import Key, TomlFile
 
@@ -70,6 +72,7 @@ class Settings(msgspec.Struct, frozen=True):
     patterns: PatternSettings = PatternSettings()
     kafka: LiveSettings | None = None
     service: ServiceSettings = ServiceSettings()
+    sources: SourceSettings = SourceSettings()
     warnings: tuple[str, ...] = ()
     unmet: tuple[ConfigError, ...] = ()
 
@@ -179,6 +182,8 @@ TABLES: Final = {
     "patterns": PATTERN_FIELDS,
     "kafka": KAFKA_FIELDS,
     "service": SERVICE_FIELDS,
+    "source": SOURCE_FIELDS,
+    "sources": OVERRIDE_FIELDS,
 }
 
 
@@ -222,6 +227,7 @@ def read(path: str | None, environ: Mapping[str, str]) -> tuple[Settings, list[C
         patterns=_pattern_settings(reader, patterns),
         kafka=kafka,
         service=ServiceSettings(**service),
+        sources=read_sources(reader, data),
         warnings=() if keys or reader.errors else (NO_KEY_WARNING,),
         unmet=tuple(reader.unmet),
     )

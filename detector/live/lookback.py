@@ -27,6 +27,7 @@ from detector.live.routing import Withdrawn, encode, secret_key
 from detector.live.scanning import HELD, find_leaks, work_outputs
 from detector.live.segments import Segment, of_pieces
 from detector.live.veil import veiled
+from detector.shapes import BUNDLED, Shapes
 from detector.times import MINUTE
 
 _NOTHING: Final = TopicPartition("", 0)  # asked for so that the membership does not count as idle
@@ -61,7 +62,7 @@ class Lookback:
     """Reads behind until cancelled.
 
     `scanned` tells whether the scan stage has read all that stood in the inputs at a time (ns): only then all that was
-    registered by then is known, also when the scan stage itself is far behind.
+    registered by then is known, also when the scan stage itself is far behind. `shapes` is what is recognised.
     """
 
     def __init__(  # noqa: PLR0913 - what it works with, each by its name
@@ -73,6 +74,7 @@ class Lookback:
         threads: Executor,
         *,
         scanned: Callable[[int], Awaitable[bool]] = _always,
+        shapes: Shapes = BUNDLED,
         clock: Callable[[], int] = time.time_ns,
         observe: Callable[[str], None] = lambda _: None,
     ) -> None:
@@ -82,6 +84,7 @@ class Lookback:
         self._feed = feed
         self._threads = threads
         self._scanned = scanned
+        self._shapes = shapes
         self._clock = clock
         self._observe = observe
         self._keys = tuple(key.material for key in finders.keys)
@@ -185,7 +188,7 @@ class Lookback:
         self, source: TopicPartition, records: Sequence[Any], consumer: Any, producer: Any
     ) -> None:
         now = self._clock()
-        hold, since = self._holds.get(source) or (Hold(), now)
+        hold, since = self._holds.get(source) or (Hold(self._shapes), now)
         position = records[-1].offset + 1 if records else await consumer.position(source)
         outputs = await asyncio.get_running_loop().run_in_executor(
             self._threads, self._outputs, source, records, hold, now

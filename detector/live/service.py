@@ -42,6 +42,7 @@ from detector.live.wiring import (
     written,
 )
 from detector.loading import load_scanner
+from detector.mapping import shapes_of
 from detector.scan import PatternScanner
 from detector.settings import Settings
 from detector.stage import Stage
@@ -138,7 +139,8 @@ class Service:
             lambda problem: self._log.warning("the registry cannot be read now", why=problem),
         )
         with ThreadPoolExecutor(threads_of(), "scan") as threads:
-            wiring = Wiring(self._live, clients, finders, feed, threads, self._metrics, self._tell)
+            shapes = shapes_of(self._settings.sources)
+            wiring = Wiring(self._live, clients, finders, feed, threads, self._metrics, self._tell, shapes)
             following = self._watched(feed.run())
             try:
                 await self._caught_up(feed)

@@ -28,6 +28,7 @@ from detector.live.scanning import ScanHandler, Scanned, ScanTopics
 from detector.scan import PatternScanner
 from detector.secrets import DeploymentKey
 from detector.settings import Settings
+from detector.shapes import BUNDLED, Shapes
 from detector.stage import Stage
 from detector.stage_facts import Fact
 from detector.stage_settings import stage_of
@@ -50,6 +51,7 @@ class Wiring(msgspec.Struct, frozen=True):
     threads: Executor
     metrics: Metrics
     tell: Observe
+    shapes: Shapes = BUNDLED
 
 
 def written(live: LiveSettings) -> Written:
@@ -124,6 +126,7 @@ def scan_stage(
         wiring.threads,
         delay=settings.policy.watermark_delay,
         before=positions.before,
+        shapes=wiring.shapes,
         observe=tell,
     )
     measured.append(_measured(wiring, "scan", handler))
@@ -152,6 +155,7 @@ def lookback(wiring: Wiring, positions: InputPositions, observe: Callable[[str],
         wiring.feed,
         wiring.threads,
         scanned=positions.scanned,
+        shapes=wiring.shapes,
         observe=observe,
     )
 
