@@ -71,6 +71,14 @@ class Shapes:
         else:
             yield log_record(value, now)
 
+    def read_encoded(self, value: bytes, now: int) -> Iterator[Read] | None:
+        """What a value is that some carrier encodes in another way than JSON; None if it is none."""
+        for carrier in self.carriers:
+            found = carrier.encoded(value, now) if carrier.encoded is not None else None
+            if found is not None:
+                return found
+        return None
+
     def read_binary(self, headers: Mapping[str, bytes], value: bytes, now: int) -> Read:
         """What a CloudEvent in binary mode is: attributes in `ce_*` headers, `value` is the data."""
         try:

@@ -43,6 +43,8 @@ class Carrier(msgspec.Struct, frozen=True):
     - an object, or text that is JSON of one, is looked at again if this is a carrier of `audit`, written by a provider
       around its own events: it may be an event, or another carrier. From any other carrier it is a log record, whatever
       it looks like: who can write a log line must not be able to write an event.
+
+    `encoded(value, now)` is for a value of a topic that is no JSON: what is inside, or None if it is none of these.
     """
 
     name: str
@@ -50,3 +52,4 @@ class Carrier(msgspec.Struct, frozen=True):
     looks_like: Callable[[Record], bool]
     unwrap: Callable[[Record, int], Iterator["Record | str | Read"]]
     audit: bool = False
+    encoded: Callable[[bytes, int], Iterator[Read] | None] | None = None

@@ -9,27 +9,32 @@ its trace does. What is said of a resource and a scope is scanned with their fir
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any, Final
 
 import msgspec
 
 from detector.adapters import otlp_wire
 from detector.adapters.adapter import Carrier, Record
-from detector.adapters.otlp_agents import OFF, span_events
+from detector.adapters.otlp_agents import CONVERSATION, OFF, agent_task, span_events
 from detector.adapters.otlp_values import Texts, named, nanoseconds
-from detector.deadletters import BAD_TIME, FUTURE_TIME, NOT_PROTOBUF, WRONG_FIELD, bad
+from detector.blocks import LONG_JSON
+from detector.deadletters import BAD_TIME, FUTURE_TIME, NOT_PROTOBUF, TOO_LARGE, WRONG_FIELD, bad
 from detector.errors import BadRecordError
 from detector.events import MAX_FUTURE, CanonicalEvent
 from detector.objects import LogText, Read
+from detector.pods import pod_task
 
 OTLP: Final = "otlp"
+_POD: Final = "k8s.pod.uid"
 TASK_NAMES: Final = (
-    "gen_ai.conversation.id",
-    "k8s.pod.uid",
+    CONVERSATION,
+    _POD,
     "cicd.pipeline.task.run.id",
     "cicd.pipeline.run.id",
     "service.instance.id",
 )
+MAX_HELD: Final = 50_000  # records of one request that are told apart
 _MAX_ERRORS: Final = 16  # of one request: the rest is of the same kind
 _ID_BYTES: Final = frozenset("0123456789abcdefABCDEF")
 
@@ -62,6 +67,8 @@ _SPANS: Final = _Kind(
     ),
 )
 _KINDS: Final = (_LOGS, _SPANS)
+_SILENT: Final = frozenset({"timeUnixNano", "traceId", "spanId", "flags"})  # of what happened in a span
+_MESSAGES: Final = {"LogRecord": _LOGS, "Span": _SPANS}
 
 
 def looks_like(record: Record) -> bool:
@@ -78,26 +85,21 @@ class Otlp:
 
     def carrier(self) -> Carrier:
         """For requests in JSON."""
-        return Carrier(OTLP, tuple(f'"{kind.top}"'.encode() for kind in _KINDS), looks_like, self.read_json)
+        marks = tuple(f'"{kind.top}"'.encode() for kind in _KINDS)
+        return Carrier(OTLP, marks, looks_like, self.read_json, encoded=self.read_protobuf)
 
     def read_json(self, value: Record, now: int) -> Iterator[Read]:
         """What a request in JSON holds."""
-        request = _Request(self, now)
-        for kind in _KINDS:
-            if kind.top in value:
-                yield from request.groups(kind, value[kind.top], kind.top)
-        others = {name: held for name, held in value.items() if name not in (_LOGS.top, _SPANS.top)}
-        if others:
-            yield request.stray(others)
+        return _bounded(_Request(self, now).decoded(value))
 
-    def read_protobuf(self, data: bytes, now: int) -> Iterator[Read]:
-        """What a request in protobuf holds; from where it cannot be read on, its bytes are text."""
-        request = _Request(self, now)
-        try:
-            for group in otlp_wire.scopes(data):
-                yield from request.encoded(data, group)
-        except otlp_wire.WireError:
-            yield Read(OTLP, log=LogText(data), error=bad(NOT_PROTOBUF))
+    def read_protobuf(self, data: bytes, now: int) -> Iterator[Read] | None:
+        """What a request in protobuf holds; None if it is none. One that was cut or damaged is text."""
+        if len(data) <= LONG_JSON and otlp_wire.looks_like_request(data):
+            return _bounded(_Request(self, now).encoded(data))
+        if not otlp_wire.begins_like_request(data):
+            return None
+        error = bad(NOT_PROTOBUF if len(data) <= LONG_JSON else TOO_LARGE)
+        return iter((Read(OTLP, log=LogText(data), error=error),))
 
     def events(self, span: Record, resource: Mapping[str, str], now: int) -> tuple[CanonicalEvent, ...]:
         """The tasks that a span tells of.
@@ -112,7 +114,7 @@ class Otlp:
         for name in self._task_names:
             found = own.get(name) or resource.get(name)
             if found:
-                return found
+                return _task(name, found, resource)
         return trace if isinstance(trace, str) and trace.strip("0") and _ID_BYTES.issuperset(trace) else None
 
 
@@ -125,8 +127,19 @@ class _Request:
         self._part = 0
         self._errors = 0
 
-    def groups(self, kind: _Kind, groups: Any, path: str) -> Iterator[Read]:
-        """All of one kind."""
+    def decoded(self, value: Record) -> Iterator[Read]:
+        """All of a request in JSON."""
+        for kind in _KINDS:
+            if kind.top in value:
+                yield from self._groups(kind, value[kind.top], kind.top)
+        others = Texts()
+        for name, held in value.items():
+            if name not in (_LOGS.top, _SPANS.top):
+                others.anything(name, held)
+        if others.parts:
+            yield self._read(b"", others)
+
+    def _groups(self, kind: _Kind, groups: Any, path: str) -> Iterator[Read]:
         for at, group in self._objects(groups, path):
             if isinstance(group, Read):
                 yield group
@@ -141,7 +154,7 @@ class _Request:
                 if scopes in group:
                     yield from self._scopes(kind, group[scopes], f"{at}.{scopes}", names, around)
             if around.parts:
-                yield self._read(around, None, None, None)
+                yield self._read(b"", around)
 
     def _scopes(
         self, kind: _Kind, scopes: Any, path: str, names: Mapping[str, str], around: Texts
@@ -170,51 +183,53 @@ class _Request:
     def _wrong(self, value: Any, path: str) -> Read:
         texts = Texts()
         texts.anything(path.rpartition(".")[2], value)
-        return self._read(texts, None, None, self._told(bad(WRONG_FIELD, path)))
+        return self._read(b"", texts, error=self._told(bad(WRONG_FIELD, path)))
 
-    def stray(self, others: Record) -> Read:
-        """What stands beside the lists of a request."""
-        texts = Texts()
-        for name, held in others.items():
-            texts.anything(name, held)
-        return self._read(texts, None, None, None)
-
-    def encoded(self, data: bytes, group: otlp_wire.Scope) -> Iterator[Read]:
-        """The items of one scope in protobuf."""
-        around = Texts()
-        names = _resource(group.resource, around)
-        _scope(group.scope, around)
-        for start, end in group.items:
-            name = otlp_wire.kind_of(data, start, end)
-            kind = {"LogRecord": _LOGS, "Span": _SPANS}.get(name)
-            if kind is None:  # a metric: what is text in it stands in clear
-                yield self._read(around, None, None, None, data[start:end])
+    def encoded(self, data: bytes) -> Iterator[Read]:
+        """All of a request in protobuf."""
+        for group in otlp_wire.groups(data):
+            around = Texts()
+            if group.broken:
+                error = self._told(bad(NOT_PROTOBUF))
+                yield self._read(data[group.start : group.end], around, error=error)
                 continue
-            try:
-                item = otlp_wire.message(data, start, end, name)
-            except otlp_wire.WireError:
-                error = self._told(bad(NOT_PROTOBUF, name))
-                yield self._read(around, None, None, error, data[start:end])
-            else:
-                yield self._item(kind, item, name, names, around)
-        if around.parts:
-            yield self._read(around, None, None, None)
+            names = _resource(group.resource, around)
+            for scope in group.scopes:
+                _scope(scope.scope, around)
+                for start, end in scope.items:
+                    yield self._encoded_item(data, start, end, names, around)
+            if around.parts:
+                yield self._read(b"", around)
+
+    def _encoded_item(
+        self, data: bytes, start: int, end: int, resource: Mapping[str, str], around: Texts
+    ) -> Read:
+        name = ""
+        try:
+            name = otlp_wire.kind_of(data, start, end)
+            kind = _MESSAGES.get(name)
+            if kind is not None:
+                return self._item(kind, otlp_wire.message(data, start, end, name), name, resource, around)
+        except otlp_wire.WireError:
+            error = self._told(bad(NOT_PROTOBUF, name or None))
+            return self._read(data[start:end], around, error=error)
+        return self._read(data[start:end], around)  # a metric: what is text in it stands in clear
 
     def _item(self, kind: _Kind, item: Record, path: str, resource: Mapping[str, str], around: Texts) -> Read:
-        texts = Texts()
+        said, beside = Texts(), Texts()
         if kind is _LOGS:
             if item.get("body") is not None:
-                texts.value("", item["body"])
+                said.value("", item["body"])
         else:
-            _span(item, texts)
+            _span(item, said, beside)
         attributes = item.get("attributes")
-        texts.attributes(attributes)
+        beside.attributes(attributes)
         for name, held in item.items():
             if name not in kind.silent:
-                texts.anything(name, held)
+                beside.anything(name, held)
         own = named(attributes)
         time, error = self._time(item, kind.times, path)
-        if texts.malformed and error is None:
+        if error is None and (said.malformed or beside.malformed):
             error = bad(WRONG_FIELD, path)
         events: tuple[CanonicalEvent, ...] = ()
         if kind is _SPANS:
@@ -222,10 +237,11 @@ class _Request:
                 events = self._reader.events(item, {**resource, **own}, self._now)
             except BadRecordError as problem:
                 error = BadRecordError(problem.reason, problem.detail, f"{path}.{problem.field}")
-        texts.parts += around.parts
+        beside.parts += around.parts
         around.parts = []
         task = self._reader.task(own, resource, item.get("traceId"))
-        return self._read(texts, time, task, self._told(error), events=events)
+        text = "\n".join(said.parts).encode("utf-8", "replace")
+        return self._read(text, beside, time, task, error=self._told(error), events=events)
 
     def _time(
         self, item: Record, names: Sequence[str], path: str
@@ -249,19 +265,36 @@ class _Request:
 
     def _read(  # noqa: PLR0913 - what a record has
         self,
-        texts: Texts,
-        time: int | None,
-        task: str | None,
-        error: BadRecordError | None,
-        raw: bytes = b"",
+        text: bytes,
+        beside: Texts,
+        time: int | None = None,
+        task: str | None = None,
         *,
+        error: BadRecordError | None = None,
         events: tuple[CanonicalEvent, ...] = (),
     ) -> Read:
+        """The next record; the texts beside it are taken."""
         self._part += 1
-        text = "\n".join(texts.parts).encode("utf-8", "replace")
-        texts.parts = []
-        text = b"\n".join(part for part in (raw, text) if part)
-        return Read(OTLP, events, LogText(text, time, task, part=self._part), error)
+        rest, beside.parts = "\n".join(beside.parts).encode("utf-8", "replace"), []
+        return Read(OTLP, events, LogText(text, time, task, rest=rest, part=self._part), error)
+
+
+def _bounded(reads: Iterator[Read]) -> Iterator[Read]:
+    """The reads; what goes beyond `MAX_HELD` is one of them, and told."""
+    yield from islice(reads, MAX_HELD - 1)
+    left = list(reads)
+    if left:
+        texts = [part for read in left if read.log is not None for part in (read.log.text, read.log.rest)]
+        events = tuple(event for read in left for event in read.events)
+        yield Read(OTLP, events, LogText(b"\n".join(filter(None, texts))), bad(TOO_LARGE))
+
+
+def _task(name: str, value: str, resource: Mapping[str, str]) -> str:
+    """As the sources name it that know more of conversations and pods."""
+    if name == CONVERSATION:
+        return agent_task(value)
+    namespace, pod = resource.get("k8s.namespace.name"), resource.get("k8s.pod.name")
+    return pod_task(namespace, pod, value) if name == _POD and namespace and pod else value
 
 
 def _resource(resource: Any, texts: Texts) -> dict[str, str]:
@@ -282,25 +315,22 @@ def _scope(scope: Mapping[str, Any], texts: Texts) -> None:
             texts.anything(name, held)
 
 
-def _span(span: Record, texts: Texts) -> None:
-    """Its name, and what happened in it."""
+def _span(span: Record, said: Texts, beside: Texts) -> None:
+    """Its name is what it says; what happened in it stands beside."""
     name = span.get("name")
     if isinstance(name, str):
-        texts.parts.append(name)
+        said.parts.append(name)
     elif name is not None:
-        texts.malformed = True
-        texts.anything("name", name)
+        said.malformed = True
+        said.anything("name", name)
     for inner in ("events", "links"):
-        held = span.get(inner)
-        for one in held if isinstance(held, list) else ():
+        held = span.get(inner, [])
+        for one in held if isinstance(held, list) else (held,):
             if isinstance(one, dict):
-                _scope({key: value for key, value in one.items() if key not in ("traceId", "spanId")}, texts)
+                _scope({key: value for key, value in one.items() if key not in _SILENT}, beside)
             else:
-                texts.malformed = True
-                texts.anything(inner, one)
-        if held is not None and not isinstance(held, list):
-            texts.malformed = True
-            texts.anything(inner, held)
+                beside.malformed = True
+                beside.anything(inner, one)
 
 
 READER: Final = Otlp()

@@ -24,9 +24,15 @@ RUNS: Final = "runs"
 CONVERSATIONS: Final = "conversations"
 MODES: Final = (OFF, RUNS, CONVERSATIONS)
 AGENT: Final = "agent"
+CONVERSATION: Final = "gen_ai.conversation.id"
 TOOL_CALL: Final = "tool-call"
 _RUN_NAMES: Final = frozenset({"invoke_agent", "invoke_workflow"})
 _ERROR_CODES: Final = (2, "STATUS_CODE_ERROR")
+
+
+def agent_task(conversation: str) -> str:
+    """The task id of a conversation with an agent."""
+    return f"agent/{conversation}"
 
 
 def span_events(
@@ -56,8 +62,8 @@ class _Span:
         self._began = _time(span, "startTimeUnixNano", now)
         self._ended = _time(span, "endTimeUnixNano", now)
         self._source = f"otlp/{attributes['service.name']}" if attributes.get("service.name") else "otlp"
-        group = attributes.get("gen_ai.conversation.id") or attributes.get("mcp.session.id")
-        self._group = f"agent/{group}" if group else None
+        group = attributes.get(CONVERSATION) or attributes.get("mcp.session.id")
+        self._group = agent_task(group) if group else None
 
     def run(self, mode: str) -> list[CanonicalEvent]:
         """Of an agent or a workflow."""

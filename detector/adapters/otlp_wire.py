@@ -13,7 +13,6 @@ _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 _DEEPEST: Final = 100  # as protobuf's own readers
 _MORE, _LOW = 0x80, 0x7F
 _VARINT_BITS: Final = 64
-_RESOURCE: Final = 0x0A  # the tag of field 1, a message: what a request is made of
 _F64: Final = struct.Struct("<Q")
 _DOUBLE: Final = struct.Struct("<d")
 _F32: Final = struct.Struct("<I")
@@ -85,7 +84,7 @@ _SCHEMAS: Final[Mapping[str, Mapping[int, _Field]]] = {
     },
     "Status": {2: _Field("message", "text"), 3: _Field("code", "int")},
 }
-_NOTHING: Final[Mapping[int, _Field]] = {}
+_SCHEMA_URL: Final = "schemaUrl"  # beside resource and items there is nothing else
 
 
 def looks_like_request(data: bytes) -> bool:
@@ -120,57 +119,85 @@ def begins_like_request(data: bytes) -> bool:
 
 
 class Scope(NamedTuple):
-    """Items of one scope of one resource, still encoded: their places in the data."""
+    """One scope, and the places of its items, which are still encoded."""
 
-    resource: Any
-    scope: Any
+    scope: dict[str, Any]
     items: list[tuple[int, int]]
 
 
-def scopes(data: bytes) -> Iterator[Scope]:
-    """The scopes of a request, one after another.
+class Group(NamedTuple):
+    """What one resource sent, which stands at data[start:end]; `broken` if it cannot be read."""
+
+    start: int
+    end: int
+    resource: dict[str, Any]
+    scopes: list[Scope]
+    broken: bool = False
+
+
+def groups(data: bytes) -> Iterator[Group]:
+    """The resources of a request, one after another.
 
     Raises:
         WireError: it is no request.
     """
-    for _, _, start, end in _messages(data, 0, len(data)):
-        resource: Any = {}
-        inner: list[tuple[int, int]] = []
-        for number, wire, low, high in _fields(data, start, end):
-            if wire != _LENGTH:
-                raise WireError("not a message")
-            if number == 1:
-                resource = message(data, low, high, "Resource")
-            elif number == 2:  # noqa: PLR2004 - scope_logs, scope_spans
-                inner.append((low, high))
-        for low, high in inner:
-            yield _scope(data, low, high, resource)
+    for _, wire, start, end in _fields(data, 0, len(data)):
+        if wire != _LENGTH:
+            raise WireError("not a message")
+        try:
+            yield _group(data, start, end)
+        except WireError:
+            yield Group(start, end, {}, [], broken=True)
 
 
-def _scope(data: bytes, start: int, end: int, resource: Any) -> Scope:
-    scope: Any = {}
+def _group(data: bytes, start: int, end: int) -> Group:
+    inner, places = _parts(data, start, end)
+    resource: dict[str, Any] = {}
+    for number, low, high in inner:
+        if number == 1:
+            resource = message(data, low, high, "Resource")
+        else:
+            resource.setdefault(_SCHEMA_URL, []).append(data[low:high])
+    return Group(start, end, resource, [_scope(data, low, high) for low, high in places])
+
+
+def _scope(data: bytes, start: int, end: int) -> Scope:
+    inner, places = _parts(data, start, end)
+    scope: dict[str, Any] = {}
+    for number, low, high in inner:
+        if number == 1:
+            scope = message(data, low, high, "Scope")
+        else:
+            scope.setdefault(_SCHEMA_URL, []).append(data[low:high])
+    return Scope(scope, places)
+
+
+def _parts(data: bytes, start: int, end: int) -> tuple[list[tuple[int, int, int]], list[tuple[int, int]]]:
+    """The fields of a message, all messages or text, by number; and the places of those of number 2, its items."""
+    others: list[tuple[int, int, int]] = []
     items: list[tuple[int, int]] = []
     for number, wire, low, high in _fields(data, start, end):
         if wire != _LENGTH:
             raise WireError("not a message")
-        if number == 1:
-            scope = message(data, low, high, "Scope")
-        elif number == 2:  # noqa: PLR2004 - log_records, spans
+        if number == 2:  # noqa: PLR2004 - scope_logs and scope_spans, log_records and spans
             items.append((low, high))
-    return Scope(resource, scope, items)
+        else:
+            others.append((number, low, high))
+    return others, items
 
 
 def kind_of(data: bytes, start: int, end: int) -> str:
     """The message that an item of a scope is: a LogRecord, a Span, or nothing ("") that is read here.
 
-    A log record's first field is a time, a span's its trace id, a metric's its name.
+    A span has fixed times in its fields 7 and 8. A log record's first field is a time, a metric's its name.
+
+    Raises:
+        WireError: it is no message.
     """
-    seen = {number: (wire, high - low) for number, wire, low, high in _fields(data, start, end)}
-    if seen.get(7, (0, 0))[0] == _FIXED64 or (seen.get(1) == (_LENGTH, 16) and seen.get(2) == (_LENGTH, 8)):
+    seen = {number: wire for number, wire, _, _ in _fields(data, start, end)}
+    if _FIXED64 in (seen.get(7), seen.get(8)):
         return "Span"
-    if _LENGTH in (seen.get(1, (0, 0))[0], seen.get(2, (0, 0))[0]):
-        return ""
-    return "LogRecord"
+    return "" if _LENGTH in (seen.get(1), seen.get(2)) else "LogRecord"
 
 
 def message(data: bytes, start: int, end: int, name: str, depth: int = 0) -> dict[str, Any]:
@@ -186,7 +213,8 @@ def message(data: bytes, start: int, end: int, name: str, depth: int = 0) -> dic
     for number, wire, low, high in _fields(data, start, end):
         field = schema.get(number)
         if field is None:
-            _unknown(data, number, wire, low, high, found)
+            if wire != _VARINT:
+                _unknown(data, number, low, high, found)
             continue
         value = _value(data, wire, low, high, field.kind, depth)
         if field.repeated:
@@ -196,10 +224,9 @@ def message(data: bytes, start: int, end: int, name: str, depth: int = 0) -> dic
     return found
 
 
-def _unknown(  # noqa: PLR0913, PLR0917 - a field and where it goes
-    data: bytes, number: int, wire: int, low: int, high: int, found: dict[str, Any]
-) -> None:
-    if wire == _LENGTH and high > low:
+def _unknown(data: bytes, number: int, low: int, high: int, found: dict[str, Any]) -> None:
+    """Keeps what a later version says, or what a damaged byte made of a text."""
+    if high > low:
         found.setdefault(f"field {number}", []).append(data[low:high])
 
 
@@ -228,13 +255,6 @@ def _number(data: bytes, wire: int, low: int, high: int) -> int:
     if wire == _FIXED32:
         return int(_F32.unpack_from(data, low)[0])
     return _varint(data, low, high)[0]
-
-
-def _messages(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:
-    for found in _fields(data, start, end):
-        if found[1] != _LENGTH:
-            raise WireError("not a message")
-        yield found
 
 
 def _fields(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int, int]]:

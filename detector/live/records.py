@@ -22,6 +22,7 @@ from detector.times import MILLISECOND
 BINARY_MODE: Final = "ce_specversion"  # the header by which the CloudEvents binding for Kafka tells it
 _LETTERS: Final = 16  # of one record
 _BRACE, _BRACKET = b"{", b"["
+_ENCODED: Final = b"\n"  # what a request in protobuf begins with
 _LOG: Final = b'"log"'  # in every line of Docker's
 _RAW: Final = msgspec.json.Decoder(msgspec.Raw)
 _ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
@@ -141,6 +142,8 @@ def read_record(
         reading.cloudevent()
         return
     start = value.lstrip()[:1]
+    if value[:1] == _ENCODED and reading.encoded(value):
+        return
     if start == _BRACE:
         reading.objects(value)
     elif start == _BRACKET:
@@ -181,6 +184,13 @@ class _Reading:
                     self._object(line.strip())
                 elif line.strip():
                     self._text(line)
+
+    def encoded(self, value: bytes) -> bool:
+        """What a carrier holds in an encoding of its own; False if it is no such thing."""
+        found = self._shapes.read_encoded(value, self._now)
+        for read in found or ():
+            self._give(read, "")
+        return found is not None
 
     def array(self, value: bytes) -> None:
         """Objects in an array; any other array is text."""
