@@ -26,7 +26,8 @@ from detector.times import DAY, HOUR, SECOND, parse_rfc3339
 NOW = parse_rfc3339("2026-05-02T00:00:00Z")
 AT = parse_rfc3339("2026-05-01T08:00:00.123456Z")
 UID = "150aeb23-56c8-4b3c-aa23-c40779154fd2"
-JTI = "JTI=17ab4926-813f-4ffe-9173-f288d07c1b31"
+BARE = "17ab4926-813f-4ffe-9173-f288d07c1b31"
+JTI = f"JTI={BARE}"
 KUBELET = {"username": "system:node:node-1", "groups": ["system:nodes"]}
 API = "https://kubernetes.default.svc.cluster.local"
 
@@ -107,7 +108,11 @@ def test_a_pods_token_is_issued_to_the_pod() -> None:
             id="a-1/issued",
             credential_id="k8s/ci/job-1-x7k2p/token",
             task_id="k8s/ci/job-1-x7k2p",
-            identifiers=(Identifier("jwt-id", JTI), Identifier("kubernetes-pod-uid", UID)),
+            identifiers=(
+                Identifier("jwt-id", JTI),
+                Identifier("jwt-id", BARE),  # as others know it who are shown the token
+                Identifier("kubernetes-pod-uid", UID),
+            ),
             kind="kubernetes-token",
             expires_at=AT + 365 * DAY,
             revocation={
@@ -143,8 +148,8 @@ def test_a_token_in_the_log_is_hashed_and_names_itself() -> None:
     token = jwt(jti="from-the-token", exp=1777626000, aud=[API], iss=API)
     record = token_request(responseObject={"status": {"token": token}})
     found = issued(record)
-    assert [one.scheme for one in found.identifiers] == ["jwt-id", "sha256", "kubernetes-pod-uid"]
-    assert found.identifiers[1].length == len(token)
+    assert [one.scheme for one in found.identifiers] == ["jwt-id", "jwt-id", "sha256", "kubernetes-pod-uid"]
+    assert found.identifiers[2].length == len(token)
     assert token not in str(found)
     unnamed = issued({**record, "annotations": {}})
     assert unnamed.identifiers[0] == Identifier("jwt-id", "JTI=from-the-token")
@@ -154,7 +159,7 @@ def test_a_token_in_the_log_is_hashed_and_names_itself() -> None:
     "annotations",
     [
         {"authentication.k8s.io/issued-credential-id": JTI},
-        {"authentication.kubernetes.io/issued-credential-id": JTI.removeprefix("JTI=")},
+        {"authentication.kubernetes.io/issued-credential-id": BARE},
     ],
 )
 def test_older_clusters_spell_the_credential_id_otherwise(annotations: dict[str, str]) -> None:
@@ -165,7 +170,7 @@ def test_a_token_for_somebody_else_is_a_credential_of_its_own() -> None:
     found = issued(token_request(600, "https://vault.example"))
     assert (found.credential_id, found.kind) == (JTI, "kubernetes-oidc-token")
     assert found.task_id == "k8s/ci/job-1-x7k2p"
-    assert [one.scheme for one in found.identifiers] == ["jwt-id"]
+    assert [one.scheme for one in found.identifiers] == ["jwt-id", "jwt-id"]
 
 
 def test_a_token_that_is_bound_to_nothing_is_the_accounts() -> None:

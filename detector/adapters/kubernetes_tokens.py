@@ -74,7 +74,7 @@ def token_issued(record: Mapping[str, Any], here: At) -> CredentialIssued:
             raise bad(MISSING_FIELD, "requestObject.spec.boundObjectRef.uid")
         task_id = pod_id
     ours = not _is_for_others(record, token)
-    identifiers = list(_identifiers(record, token))
+    identifiers = _identifiers(record, token)
     if pod is not None and ours and bound.uid:
         identifiers.append(Identifier(POD_UID, bound.uid))
     if not identifiers:
@@ -92,22 +92,20 @@ def token_issued(record: Mapping[str, Any], here: At) -> CredentialIssued:
     )
 
 
-def _identifiers(record: Mapping[str, Any], token: Token | None) -> tuple[Identifier, ...]:
+def _identifiers(record: Mapping[str, Any], token: Token | None) -> list[Identifier]:
+    """The token's id as audit logs print it, bare as the token itself has it, and the token's hash if it was there."""
+    jti = _credential_id(record) or (token.text("jti") if token is not None else None)
+    found = [Identifier(JWT_ID, f"JTI={jti}"), Identifier(JWT_ID, jti)] if jti else []
+    return [*found, *(one for one in (token.identifiers if token else ()) if one.scheme != JWT_ID)]
+
+
+def _credential_id(record: Mapping[str, Any]) -> str | None:
     annotations = record.get("annotations")
-    if isinstance(annotations, Mapping):
-        for key in _CREDENTIAL_ID:
-            value = annotations.get(key)
-            if isinstance(value, str) and value:
-                named = Identifier(JWT_ID, value if "=" in value else f"JTI={value}")
-                return (
-                    named,
-                    *(one for one in (token.identifiers if token else ()) if one.scheme == "sha256"),
-                )
-    if token is None:
-        return ()
-    jti = token.text("jti")
-    named_by_token = (Identifier(JWT_ID, f"JTI={jti}"),) if jti else ()
-    return (*named_by_token, *(one for one in token.identifiers if one.scheme == "sha256"))
+    for key in _CREDENTIAL_ID:
+        value = annotations.get(key) if isinstance(annotations, dict) else None
+        if isinstance(value, str) and value:
+            return value.removeprefix("JTI=")
+    return None
 
 
 def _is_for_others(record: Mapping[str, Any], token: Token | None) -> bool:

@@ -16,6 +16,17 @@ SOURCES: Final = (
     "airflow",
     "argo",
     "jenkins",
+    "secevents",
+    "oauth",
 )
 # Modules of this package with `CARRIERS`, asked in this order and before the sources.
-CARRIERS: Final = ("shippers", "journald", "otlp", "cloudtrail", "eventbridge", "kubernetes-carriers", "argo")
+CARRIERS: Final = (
+    "shippers",
+    "journald",
+    "otlp",
+    "cloudtrail",
+    "eventbridge",
+    "kubernetes-carriers",
+    "argo",
+    "secevents",
+)
