@@ -123,6 +123,7 @@ def test_a_pods_token_is_issued_to_the_pod() -> None:
                 "name": "job-1-x7k2p",
                 "uid": UID,
             },
+            groups=("k8s/serviceaccount/ci/runner",),
         )
     ]
 
@@ -171,6 +172,7 @@ def test_a_token_for_somebody_else_is_a_credential_of_its_own() -> None:
     assert (found.credential_id, found.kind) == (JTI, "kubernetes-oidc-token")
     assert found.task_id == "k8s/ci/job-1-x7k2p"
     assert [one.scheme for one in found.identifiers] == ["jwt-id", "jwt-id"]
+    assert found.groups == ()  # who checks it may never ask whether the account is still there
 
 
 def test_a_token_that_is_bound_to_nothing_is_the_accounts() -> None:
@@ -331,6 +333,19 @@ def test_a_deletion_that_only_begins_a_graceful_end_ends_nothing() -> None:
     assert ends(event("delete", "pods", user=PERSON, **body)) == []
     unseen = ends(event("delete", "pods", user=PERSON, level="Metadata"))
     assert [one.time - AT for one in unseen] == [30 * SECOND, 30 * SECOND]
+
+
+@pytest.mark.parametrize("resource", ["serviceaccounts", "secrets"])
+def test_what_tokens_are_bound_to_takes_them_with_it(resource: str) -> None:
+    reference = {"resource": resource, "namespace": "ci", "name": "robot"}
+    (found,) = ends(event("delete", resource, objectRef=reference))
+    assert isinstance(found, CredentialRevoked)
+    assert found.group == f"k8s/{resource.removesuffix('s')}/ci/robot"
+    bound = {"kind": "Secret", "name": "robot", "uid": "s-1"}
+    account = {"resource": "serviceaccounts", "namespace": "ci", "name": "robot", "subresource": "token"}
+    request = {"spec": {"expirationSeconds": 3600, "boundObjectRef": bound}}
+    assert found.group in issued(token_request(objectRef=account, requestObject=request)).groups
+    assert ends(event("delete", resource, objectRef=reference, requestObject={"dryRun": ["All"]})) == []
 
 
 def test_a_trial_ends_nothing() -> None:

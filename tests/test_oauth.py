@@ -84,6 +84,7 @@ def test_a_token_is_issued_hashed_and_read() -> None:
                 "client_id": "batch",
                 "jti": "j-1",
             },
+            groups=("oauth/subject/https://as.example robot-7",),
         ),
     )
     assert token not in repr(events(record))
@@ -333,6 +334,21 @@ def test_a_subject_becomes_an_identifier(subject: Any, identifier: Identifier | 
         [identifier] if identifier else []
     )
     assert all(one.time == AT + 100_000_000_000 for one in found)  # `iat`, where no other time is told
+
+
+def test_the_end_of_a_session_ends_each_token_of_it() -> None:
+    name = f"{CAEP}session-revoked"
+    token = jwt(jti="j-1", iss="https://as.example", sub="mona", sid="s|1", exp=EXP)
+    groups = issue(message({"grant_type": EXCHANGE}, {"access_token": token})).groups
+    for subject in (
+        {"format": "opaque", "id": "s|1"},
+        {"format": "iss_sub", "iss": "https://as.example", "sub": "mona"},
+    ):
+        one, together = events(event_token(name, subject))
+        assert isinstance(one, CredentialRevoked)
+        assert isinstance(together, CredentialRevoked)
+        assert one.group is None
+        assert together.group in groups
 
 
 @pytest.mark.parametrize(

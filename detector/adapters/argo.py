@@ -42,7 +42,7 @@ def translate(record: Record, now: int) -> list[CanonicalEvent]:
     task_id = f"argo/{namespace}/{name}"
     source = f"argo/{namespace}"
     status = record.get("status")
-    if not isinstance(status, Mapping):
+    if not isinstance(status, dict):
         return []
     key = maybe_text(record, "metadata.uid") or name
     events: list[CanonicalEvent] = []
@@ -70,8 +70,8 @@ def translate(record: Record, now: int) -> list[CanonicalEvent]:
             )
         )
     nodes = status.get("nodes")
-    for node_id, node in nodes.items() if isinstance(nodes, Mapping) else ():
-        if isinstance(node, Mapping) and node.get("type") == "Pod":
+    for node_id, node in nodes.items() if isinstance(nodes, dict) else ():
+        if isinstance(node, dict) and node.get("type") == "Pod":
             events.extend(_node(node, task_id, f"{task_id}/{node_id}", now))
     return events
 
@@ -107,7 +107,7 @@ def _outcome(record: Record, status: Mapping[str, Any]) -> str:
 
 def _creator(record: Record) -> str | None:
     labels = find(record, "metadata.labels")
-    for name in _CREATORS if isinstance(labels, Mapping) else ():
+    for name in _CREATORS if isinstance(labels, dict) else ():
         creator = labels.get(f"workflows.argoproj.io/{name}")
         if isinstance(creator, str) and creator:
             return creator

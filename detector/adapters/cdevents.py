@@ -4,7 +4,6 @@ Fields are those of the CDEvents specification 0.1 to 0.5; Jenkins (its CDEvents
 Harness write them. They come as CloudEvents with the event as data, or bare.
 """
 
-from collections.abc import Mapping
 from typing import Final
 
 from detector.adapters.adapter import Adapter, Record
@@ -27,7 +26,7 @@ _OUTCOMES: Final = {
 def _body(record: Record) -> Record:
     """The event itself, out of the CloudEvent that carries it."""
     data = record.get("data")
-    return data if isinstance(data, Mapping) else record
+    return data if isinstance(data, dict) else record
 
 
 def looks_like(record: Record) -> bool:

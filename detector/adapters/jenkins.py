@@ -5,7 +5,6 @@ that its post-build steps still work with its credentials. The lines of the buil
 scanned like any log.
 """
 
-from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -31,7 +30,7 @@ def looks_like(record: Record) -> bool:
     """Whether an object is a notification of a build."""
     build = record.get("build")
     return (
-        isinstance(build, Mapping)
+        isinstance(build, dict)
         and isinstance(build.get("phase"), str)
         and "number" in build
         and ("full_url" in build or "queue_id" in build)

@@ -10,13 +10,12 @@ again, with the id of each token as an identifier, and the pod's deletion revoke
 Only the stage `ResponseComplete` counts, with the time at which the request came: a watch is one use, told when it ends.
 """
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 from detector.adapters.adapter import Adapter, Record
 from detector.adapters.fields import find, maybe_text, text
 from detector.adapters.kubernetes_pods import At, at, pod_events
-from detector.adapters.kubernetes_tokens import POD_UID, is_token_request, token_issued
+from detector.adapters.kubernetes_tokens import POD_UID, is_token_request, token_issued, tokens_voided
 from detector.events import DENIED, SUCCESS, CanonicalEvent, CredentialUsed, Identifier
 from detector.patterns import JWT_ID
 
@@ -51,6 +50,9 @@ def translate(record: Record, now: int) -> list[CanonicalEvent]:
         if is_token_request(record):
             events.append(token_issued(record, here))
         events.extend(pod_events(record, here))
+        voided = tokens_voided(record, here)
+        if voided is not None:
+            events.append(voided)
     return events
 
 
@@ -63,7 +65,7 @@ def _is_refused(record: Record) -> bool:
 
 def _annotation(record: Record, key: str) -> Any:
     annotations = record.get("annotations")
-    return annotations.get(key) if isinstance(annotations, Mapping) else None
+    return annotations.get(key) if isinstance(annotations, dict) else None
 
 
 def _caller(record: Record) -> Identifier | None:
@@ -81,7 +83,7 @@ def _caller(record: Record) -> Identifier | None:
 
 def _extra(record: Record, name: str) -> str | None:
     extra = find(record, "user.extra")
-    if not isinstance(extra, Mapping):
+    if not isinstance(extra, dict):
         return None
     for prefix in _PREFIXES:
         values = extra.get(prefix + name)

@@ -8,7 +8,7 @@
   no `user.extra`, so no use in it can be told from another.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any, Final
 
 import msgspec
@@ -101,7 +101,7 @@ def _gke(record: Record, _now: int) -> Iterator[Record]:
     """The entry as the audit event that it was made of, as far as it still tells."""
     payload = record["protoPayload"]
     operation = find(record, "operation")
-    begun = isinstance(operation, Mapping) and bool(operation.get("first")) and not operation.get("last")
+    begun = isinstance(operation, dict) and bool(operation.get("first")) and not operation.get("last")
     yield {
         "kind": "Event",
         "apiVersion": "audit.k8s.io/v1",

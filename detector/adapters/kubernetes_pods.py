@@ -75,7 +75,7 @@ def _started(record: Mapping[str, Any], here: At) -> list[CanonicalEvent]:
         if namespace and name
         else None
     )
-    if task_id is None or _is_trial(record):
+    if task_id is None or is_trial(record):
         return []
     creator = maybe_text(record, "user.username") or ""
     return [
@@ -94,7 +94,7 @@ def _started(record: Mapping[str, Any], here: At) -> list[CanonicalEvent]:
 
 def _parent(namespace: str | None, labels: object) -> str | None:
     """The Tekton task run or the Argo workflow that a pod was made for."""
-    if not isinstance(labels, Mapping):
+    if not isinstance(labels, dict):
         return None
     for label, source in ((_TASK_RUN, "tekton"), (_WORKFLOW, "argo")):
         name = labels.get(label)
@@ -117,7 +117,7 @@ def _finished(record: Mapping[str, Any], here: At) -> list[CanonicalEvent]:
 
 
 def _deleted(record: Mapping[str, Any], here: At) -> list[CanonicalEvent]:
-    gone = None if _is_trial(record) else _gone(record, here.time)
+    gone = None if is_trial(record) else _gone(record, here.time)
     if gone is None:
         return []
     uid = next(
@@ -162,7 +162,7 @@ def _gone(record: Mapping[str, Any], when: int) -> int | None:
         or find(record, "responseObject.status.phase") in _OUTCOMES
     ):
         return when
-    shown = any(isinstance(record.get(name), Mapping) for name in ("requestObject", "responseObject"))
+    shown = any(isinstance(record.get(name), dict) for name in ("requestObject", "responseObject"))
     return None if shown else when + _GRACE
 
 
@@ -170,7 +170,7 @@ def _by_kubelet(record: Mapping[str, Any]) -> bool:
     return (maybe_text(record, "user.username") or "").startswith("system:node:")
 
 
-def _is_trial(record: Mapping[str, Any]) -> bool:
+def is_trial(record: Mapping[str, Any]) -> bool:
     """Whether a request only asked what would happen."""
     return "dryRun=All" in (maybe_text(record, "requestURI") or "") or bool(
         find(record, "requestObject.dryRun")

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from detector.adapters.fields import find, maybe_text, text
-from detector.adapters.kubernetes_pods import At, pod_credential
+from detector.adapters.kubernetes_pods import At, is_trial, pod_credential
 from detector.adapters.pod_names import pod_task, service_account_task
 from detector.adapters.tokens import Token, read_token
 from detector.deadletters import MISSING_FIELD, WRONG_FIELD, bad
-from detector.events import CredentialIssued, Identifier
+from detector.events import CredentialIssued, CredentialRevoked, Identifier
 from detector.patterns import JWT_ID
 from detector.times import DAY, SECOND
 
@@ -87,9 +87,31 @@ def token_issued(record: Mapping[str, Any], here: At) -> CredentialIssued:
         task_id=task_id,
         identifiers=tuple(identifiers),
         kind=TOKEN if ours else OTHER_AUDIENCE,
+        groups=_groups(namespace, account, bound) if ours else (),
         expires_at=_expiry(record, here.time, token, bound_to_pod=pod is not None, ours=ours),
         revocation=_revocation(here, namespace, account, bound),
     )
+
+
+def tokens_voided(record: Mapping[str, Any], here: At) -> CredentialRevoked | None:
+    """What a deletion revokes besides a pod's tokens: those of a service account, or those bound to a secret."""
+    resource = find(record, "objectRef.resource")
+    if record.get("verb") != "delete" or resource not in _DELETED or find(record, "objectRef.subresource"):
+        return None
+    namespace, name = text(record, "objectRef.namespace"), maybe_text(record, "objectRef.name")
+    if name is None or is_trial(record):
+        return None
+    group = f"k8s/{_DELETED[resource]}/{namespace}/{name}"
+    return CredentialRevoked(time=here.time, source=here.source, id=f"{here.id}/revoked", group=group)
+
+
+_DELETED: Final = {"serviceaccounts": "serviceaccount", "secrets": "secret"}
+
+
+def _groups(namespace: str, account: str, bound: _Bound) -> tuple[str, ...]:
+    """What a token for the API server falls together with, besides its pod; who else checks one may not ask."""
+    accounts = f"k8s/serviceaccount/{namespace}/{account}"
+    return (accounts, f"k8s/secret/{namespace}/{bound.name}") if bound.kind == "Secret" else (accounts,)
 
 
 def _identifiers(record: Mapping[str, Any], token: Token | None) -> list[Identifier]:

@@ -18,7 +18,7 @@ from detector.adapters.adapter import Adapter, Record
 from detector.adapters.claims import task_of_claims
 from detector.adapters.fields import find, maybe_text
 from detector.adapters.oauth_messages import INTROSPECTION, REVOCATION, Message, endpoint_of, fields_of
-from detector.adapters.tokens import moment
+from detector.adapters.tokens import moment, session_group, subject_group
 from detector.deadletters import MISSING_FIELD, WRONG_FIELD, bad
 from detector.events import (
     DENIED,
@@ -92,6 +92,7 @@ def _asked(message: Message) -> list[CanonicalEvent]:
             identifiers=(*identifiers, *_refresh(message)),
             kind=KIND,
             expires_at=_expiry(message, claims),
+            groups=_groups(message, claims),
             revocation=_present(
                 provider="oauth", method="rfc7009", issuer=message.issuer, client_id=message.client, jti=jti
             ),
@@ -114,6 +115,18 @@ def _refresh(message: Message) -> tuple[Identifier, ...]:
     fields = (message.token(part, "refresh_token") for part in ("response", "request"))
     given, shown = (token.identifiers if token is not None else () for token in fields)
     return () if given == shown else given
+
+
+def _groups(message: Message, claims: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a token falls together with: its session, and all that its issuer gave to its subject."""
+    session = claims.get("sid") or maybe_text(message.record, "response.session_state")
+    issuer, sub = claims.get("iss"), claims.get("sub")
+    groups = []
+    if isinstance(session, str) and session:
+        groups.append(session_group(session))
+    if isinstance(issuer, str) and isinstance(sub, str) and issuer and sub:
+        groups.append(subject_group(issuer, sub))
+    return tuple(groups)
 
 
 def _expiry(message: Message, claims: Mapping[str, Any]) -> int | None:

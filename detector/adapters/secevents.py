@@ -3,15 +3,18 @@
 Events are those of OpenID CAEP 1.0 and RISC 1.0, subjects those of RFC 9493. The claims stand in a record decoded, or as
 the poll response of RFC 8936, whose tokens are read without verifying: check them before they come here. What is void
 is told by an identifier: a token's `jti` (subject format `jwt_id`) is what the rest of the program knows; a session, a
-subject or a URI joins where a credential was registered with that identifier.
+subject or a URI joins where a credential was registered with that identifier. The end of a session, or of all sessions of a
+subject, is the end of each token that `oauth` saw issued in it (`sid`), or to it, before.
 """
 
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+import msgspec
+
 from detector.adapters.adapter import Adapter, Carrier, Record
 from detector.adapters.fields import find, maybe_text, text, time
-from detector.adapters.tokens import read_token
+from detector.adapters.tokens import read_token, session_group, subject_group
 from detector.deadletters import MISSING_FIELD, WRONG_FIELD, bad
 from detector.events import CanonicalEvent, CredentialRevoked, Identifier
 from detector.objects import Read
@@ -30,6 +33,7 @@ _VOIDING: Final = frozenset(
         "risc/event-type/sessions-revoked",
     }
 )
+_ENDS_SESSIONS: Final = frozenset({"caep/event-type/session-revoked", "risc/event-type/sessions-revoked"})
 _SAYS_NOTHING: Final = frozenset(
     {
         f"caep/event-type/{name}"
@@ -104,16 +108,29 @@ def translate(record: Record, now: int) -> list[CanonicalEvent]:
         if not isinstance(subject, dict):
             raise bad(WRONG_FIELD, "sub_id")
         identifier = _identifier(subject)
-        if identifier is not None:
-            events.append(
-                CredentialRevoked(
-                    time=_time(record, payload, now),
-                    source=text(record, "iss"),
-                    id=f"{text(record, 'jti')}/{name.rpartition('/')[2]}",
-                    identifier=identifier,
-                )
-            )
+        if identifier is None:
+            continue
+        said = CredentialRevoked(
+            time=_time(record, payload, now),
+            source=text(record, "iss"),
+            id=f"{text(record, 'jti')}/{name.rpartition('/')[2]}",
+            identifier=identifier,
+        )
+        events.append(said)
+        group = _group(identifier) if name in _ENDS_SESSIONS else None
+        if group is not None:
+            together = msgspec.structs.replace(said, id=f"{said.id}/all", identifier=None, group=group)
+            events.append(together)
     return events
+
+
+def _group(identifier: Identifier) -> str | None:
+    """The tokens that end with a session, or with all sessions of a subject."""
+    if identifier.scheme == SESSION:
+        return session_group(identifier.value)
+    if identifier.scheme == SUBJECT:
+        return subject_group(*identifier.value.split(" ", 1))
+    return None
 
 
 def _time(record: Record, payload: Mapping[str, Any], now: int) -> int:

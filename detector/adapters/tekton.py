@@ -55,7 +55,7 @@ def translate(record: Record, now: int) -> list[CanonicalEvent]:
         return []
     path = f"data.{_RUNS[run]}"
     held = find(record, path)
-    if not isinstance(held, Mapping):
+    if not isinstance(held, dict):
         raise bad(MISSING_FIELD, path)
     namespace, name = text(record, f"{path}.metadata.namespace"), text(record, f"{path}.metadata.name")
     task_id = f"tekton/{namespace}/{name}" if run == "taskrun" else f"tekton/{namespace}/{run}/{name}"
@@ -90,7 +90,7 @@ def _time(record: Record, path: str, now: int) -> int:
 
 def _parent(run: Mapping[str, Any], namespace: str) -> str | None:
     labels = find(run, "metadata.labels")
-    pipeline = labels.get("tekton.dev/pipelineRun") if isinstance(labels, Mapping) else None
+    pipeline = labels.get("tekton.dev/pipelineRun") if isinstance(labels, dict) else None
     return f"tekton/{namespace}/pipelinerun/{pipeline}" if isinstance(pipeline, str) and pipeline else None
 
 
@@ -98,7 +98,7 @@ def _outcome(run: Mapping[str, Any], state: str) -> str:
     """From the reason of the condition `Succeeded`: a run that was cancelled or took too long is `failed` to Tekton."""
     conditions = find(run, "status.conditions")
     for condition in conditions if isinstance(conditions, list) else ():
-        reason = condition.get("reason") if isinstance(condition, Mapping) else None
+        reason = condition.get("reason") if isinstance(condition, dict) else None
         if isinstance(reason, str) and state == "failed":
             if "Timeout" in reason:
                 return "timed_out"

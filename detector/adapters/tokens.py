@@ -63,3 +63,13 @@ def _claims(secret: Secret) -> dict[str, Any]:
 def moment(value: object) -> int | None:
     """A NumericDate (RFC 7519, section 2): seconds, perhaps with a fraction. In ns; None if it is no time."""
     return log_time(value) if isinstance(value, int | float) else None
+
+
+def session_group(session: str) -> str:
+    """The group of the tokens of one session (`sid`)."""
+    return f"oauth/session/{session}"
+
+
+def subject_group(issuer: str, subject: str) -> str:
+    """The group of all tokens that an issuer gave to a subject."""
+    return f"oauth/subject/{issuer} {subject}"
