@@ -309,8 +309,9 @@ def test_renewing_a_token_or_a_lease_moves_its_end() -> None:
 def test_what_is_revoked_is_named_by_the_path_or_the_data(
     path: str, data: Any, identifier: Identifier
 ) -> None:
-    revoked = of(CredentialRevoked, response(path, request={"data": data}))
+    revoked, *groups = translate(response(path, request={"data": data}))
     assert (revoked.id, revoked.identifier) == ("r-1/revoked", identifier)
+    assert bool(groups) == path.startswith("auth/")
     assert not [
         event
         for record in (
@@ -320,6 +321,45 @@ def test_what_is_revoked_is_named_by_the_path_or_the_data(
         for event in translate(record)
         if isinstance(event, CredentialRevoked)
     ]
+
+
+def strikes(revocation: dict[str, Any], issue: dict[str, Any]) -> bool:
+    """Whether a revocation is for what was issued a minute before, as one of a group."""
+    issued = of(CredentialIssued, {**issue, "time": "2026-05-01T07:59:00Z"})
+    revoked = [event for event in translate(revocation) if isinstance(event, CredentialRevoked)]
+    assert len({event.id for event in revoked}) == len(revoked)
+    return any(event.group is not None and event.strikes(issued) for event in revoked)
+
+
+LEASED = response("database/creds/ro", response={"secret": {"lease_id": "database/creds/ro/abc"}})
+CHILD = response("auth/token/create", response={"auth": NEW})
+
+
+@pytest.mark.parametrize(
+    ("path", "data", "lease", "child"),
+    [
+        ("auth/token/revoke-self", None, True, True),
+        ("auth/token/revoke", {"token": TOKEN}, True, True),
+        ("auth/token/revoke-accessor", {"accessor": ACCESSOR}, True, True),
+        ("auth/token/revoke-orphan", {"token": TOKEN}, True, False),
+        ("auth/token/revoke", {"token": NEW_TOKEN}, False, False),
+        ("sys/leases/revoke-prefix/database/creds", None, True, False),
+        ("sys/leases/revoke-force/database/creds/ro/", None, True, False),
+        ("sys/leases/revoke-prefix/data", None, False, False),
+        ("sys/leases/revoke/aws/creds/x", None, False, False),
+    ],
+)
+def test_a_token_takes_its_leases_and_children_with_it(
+    path: str, data: Any, *, lease: bool, child: bool
+) -> None:
+    revocation = response(path, request={"data": data})
+    assert (strikes(revocation, LEASED), strikes(revocation, CHILD)) == (lease, child)
+
+
+def test_an_orphan_and_a_login_end_with_nobody() -> None:
+    orphan = response("auth/token/create", request={"data": {"no_parent": True}}, response={"auth": NEW})
+    for record in (orphan, response("auth/token/create-orphan", response={"auth": NEW}), login(NEW)):
+        assert of(CredentialIssued, record).groups == ()
 
 
 def test_what_a_raw_device_shows_is_kept_as_a_hash_and_scanned() -> None:

@@ -10,37 +10,25 @@ A token's task is what its metadata says (see `claims`), else its creator's, els
 """
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 from detector.adapters import vault_paths as paths
 from detector.adapters.adapter import Adapter, Record
-from detector.adapters.claims import task_of_claims
-from detector.adapters.fields import find, maybe_text, text, time
-from detector.adapters.pod_names import service_account_task
-from detector.deadletters import MISSING_FIELD, bad
-from detector.events import (
-    DENIED,
-    SUCCESS,
-    CanonicalEvent,
-    CredentialIssued,
-    CredentialRenewed,
-    CredentialRevoked,
-    CredentialUsed,
-    Identifier,
+from detector.adapters.fields import find, text
+from detector.adapters.vault_entry import ACCESSOR, HMAC, LEASE, TOKEN, Entry, token_identifier
+from detector.adapters.vault_issues import (
+    issued_lease,
+    issued_token,
+    renewed_lease,
+    renewed_token,
+    wrapping_token,
 )
+from detector.events import DENIED, SUCCESS, CanonicalEvent, CredentialUsed, Identifier
 from detector.objects import LogText, texts
-from detector.secrets import Secret, sha256_hex
 from detector.stamps import log_time
-from detector.times import SECOND
 
-ACCESSOR: Final = "vault-accessor"
-TOKEN: Final = "vault-hmac"  # noqa: S105 - a scheme's name
-LEASE: Final = "vault-lease-id"
-_HMAC: Final = "hmac-sha256:"
 _TYPES: Final = ("request", "response")
 _TOKENS: Final = ("auth.client_token", "request.client_token", "response.auth.client_token")
-_AWS_KEY_IDS: Final = ("AKIA", "ASIA")
-_AWS_KEY_ID_LENGTH: Final = 20
 
 
 def looks_like(record: Record) -> bool:
@@ -69,7 +57,7 @@ def translate(record: Record, now: int) -> list[CanonicalEvent]:
     Raises:
         BadRecordError: a field that such an entry has is missing or wrong.
     """
-    entry = _Entry(record, now)
+    entry = Entry(record, now)
     events: list[CanonicalEvent] = []
     caller = entry.caller()
     response, denied = record["type"] == "response", _denied(entry)
@@ -81,71 +69,7 @@ def translate(record: Record, now: int) -> list[CanonicalEvent]:
     return events
 
 
-class _Entry:
-    """One entry, and what all of its events share."""
-
-    def __init__(self, record: Record, now: int) -> None:
-        self.record = record
-        self.time = time(record, "time", now)
-        self.id = text(record, "request.id")
-        self.namespace = (maybe_text(record, "request.namespace.path") or "").strip("/")
-        path = text(record, "request.path")
-        self.path = path.removeprefix(f"{self.namespace}/") if self.namespace else path
-        self.source = f"vault/{self.namespace}" if self.namespace else "vault"
-        self.error = maybe_text(record, "error") or ""
-        self.failed = bool(self.error) or find(record, "response.data.error") is not None
-
-    def get(self, path: str) -> str | None:
-        """Text at a path, if any."""
-        return maybe_text(self.record, path)
-
-    def seconds(self, path: str) -> int | None:
-        """A number of seconds, as nanoseconds; None if there is none, or zero, which is for ever."""
-        value = find(self.record, path)
-        return (
-            value * SECOND if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
-        )
-
-    def caller(self) -> Identifier | None:
-        """The token that the request came with, by its accessor where it has one; None if it came with none.
-
-        What stands in `auth` is the caller's, but after a login it is the new token's.
-        """
-        accessor, token = self.get("request.client_token_accessor"), self.get("request.client_token")
-        held = self.get("auth.client_token")
-        fresh = held == self.get("response.auth.client_token") and not paths.renews_token(self.path)
-        if not fresh and (token is None or token == held):
-            accessor, token = accessor or self.get("auth.accessor"), held
-        if accessor is not None:
-            return Identifier(ACCESSOR, accessor)
-        return None if token is None else _token(token)
-
-    def issued(self, **fields: Any) -> CredentialIssued:
-        """An issue; further ones of the same entry are told apart by `part` of the id."""
-        part = fields.pop("part", "issued")
-        return CredentialIssued(time=self.time, source=self.source, id=f"{self.id}/{part}", **fields)
-
-    def revoked(self, identifier: Identifier) -> CredentialRevoked:
-        """A revocation."""
-        return CredentialRevoked(
-            time=self.time, source=self.source, id=f"{self.id}/revoked", identifier=identifier
-        )
-
-    def revocation(self, method: str, **fields: Any) -> dict[str, Any]:
-        """What a revoker is handed."""
-        given = {"provider": "vault", "method": method, "namespace": self.namespace or None, **fields}
-        return {name: value for name, value in given.items() if value is not None}
-
-
-def _token(value: str) -> Identifier:
-    """A token as the device shows it: its HMAC, or, with `log_raw`, itself, of which the hash is kept."""
-    if value.startswith(_HMAC):
-        return Identifier(TOKEN, value)
-    secret = value.encode()
-    return Identifier("sha256", sha256_hex(Secret(secret)), length=len(secret))
-
-
-def _use(entry: _Entry, caller: Identifier, outcome: str) -> CredentialUsed:
+def _use(entry: Entry, caller: Identifier, outcome: str) -> CredentialUsed:
     return CredentialUsed(
         time=entry.time,
         source=entry.source,
@@ -159,7 +83,7 @@ def _use(entry: _Entry, caller: Identifier, outcome: str) -> CredentialUsed:
     )
 
 
-def _denied(entry: _Entry) -> bool:
+def _denied(entry: Entry) -> bool:
     """Whether the token was refused; a request that failed for another reason was allowed."""
     allowed = find(entry.record, "auth.policy_results.allowed")
     return not allowed if isinstance(allowed, bool) else "permission denied" in entry.error
@@ -172,130 +96,38 @@ def _user_agent(record: Record) -> str | None:
     return found[0] if isinstance(found, list) and found and isinstance(found[0], str) else None
 
 
-def _done(entry: _Entry, caller: Identifier | None) -> Iterator[CanonicalEvent]:
+def _done(entry: Entry, caller: Identifier | None) -> Iterator[CanonicalEvent]:
     """What a response without an error did."""
     path = entry.path
     if isinstance(find(entry.record, "response.auth"), dict):
-        yield from _renewed_token(entry) if paths.renews_token(path) else (_issued_token(entry),)
+        yield from renewed_token(entry) if paths.renews_token(path) else (issued_token(entry),)
     elif lease := entry.get("response.secret.lease_id"):
         yield from (
-            _renewed_lease(entry, lease) if paths.renews_lease(path) else (_issued_lease(entry, lease),)
+            renewed_lease(entry, lease) if paths.renews_lease(path) else (issued_lease(entry, lease),)
         )
     if entry.get("response.wrap_info.token"):
-        yield _wrapping_token(entry)
+        yield wrapping_token(entry)
     identifier = _taken_away(entry, caller)
     if identifier is not None:
         yield entry.revoked(identifier)
+        if paths.revokes_token(path) and identifier.scheme in (ACCESSOR, TOKEN):
+            # A token takes its leases with it and, unless they are to be orphans, its children.
+            kinds = (paths.LEASES,) if path == paths.REVOKE_ORPHAN else (paths.LEASES, paths.CHILDREN)
+            yield from (entry.group_revoked(f"{kind}/{identifier.value}") for kind in kinds)
+    elif prefix := paths.revoked_prefix(path):
+        yield entry.group_revoked(f"{paths.PREFIX}/{prefix}")
 
 
-def _issued_token(entry: _Entry) -> CredentialIssued:
-    accessor, token = entry.get("response.auth.accessor"), entry.get("response.auth.client_token")
-    if token is None and accessor is None:
-        raise bad(MISSING_FIELD, "response.auth.client_token")
-    identifiers = [Identifier(ACCESSOR, accessor)] if accessor else []
-    if token is not None:
-        identifiers.append(_token(token))
-    batch = entry.get("response.auth.token_type") == "batch"
-    ttl = entry.seconds("response.auth.token_ttl")
-    since = (
-        time(entry.record, "response.auth.token_issue_time")
-        if entry.get("response.auth.token_issue_time")
-        else entry.time
-    )
-    return entry.issued(
-        credential_id=_credential_id(accessor, token) or f"vault/request/{entry.id}",
-        task_id=_task(entry, "response.auth"),
-        identifiers=tuple(identifiers),
-        kind="vault-batch-token" if batch else "vault-token",
-        expires_at=None if ttl is None else since + ttl,
-        revocation=entry.revocation("none", reason="a batch token cannot be revoked")
-        if batch or not accessor
-        else entry.revocation("revoke-accessor", **_accessor(accessor)),
-    )
-
-
-def _credential_id(accessor: str | None, token: str | None) -> str | None:
-    """The name of a token; one that is shown raw and has no accessor gets none from it: its hash must not be written."""
-    value = accessor or (token if token is not None and token.startswith(_HMAC) else None)
-    return None if value is None else f"vault/{value}"
-
-
-def _accessor(accessor: str) -> dict[str, Any]:
-    """As a revoker needs it: an HMAC must be looked up, among the accessors that `sys/audit-hash` gives it for."""
-    return {"accessor": accessor, "accessor_is_hmac": accessor.startswith(_HMAC)}
-
-
-def _wrapping_token(entry: _Entry) -> CredentialIssued:
-    """The token that holds a wrapped response: to be used once."""
-    token, accessor = text(entry.record, "response.wrap_info.token"), entry.get("response.wrap_info.accessor")
-    ttl = entry.seconds("response.wrap_info.ttl")
-    identifiers = ([Identifier(ACCESSOR, accessor)] if accessor else []) + [_token(token)]
-    return entry.issued(
-        part="wrapping",
-        credential_id=_credential_id(accessor, token) or f"vault/wrapping/{entry.id}",
-        task_id=_task(entry, "auth"),
-        identifiers=tuple(identifiers),
-        kind="vault-wrapping-token",
-        expires_at=None if ttl is None else entry.time + ttl,
-        revocation=entry.revocation("revoke-accessor", **_accessor(accessor)) if accessor else None,
-    )
-
-
-def _issued_lease(entry: _Entry, lease: str) -> CredentialIssued:
-    """A dynamic secret. An audit device tells no lease's duration: it ends with the caller's token at the latest."""
-    identifiers = [Identifier(LEASE, lease)]
-    key_id = find(entry.record, "response.data.access_key")
-    if isinstance(key_id, str) and key_id.startswith(_AWS_KEY_IDS) and len(key_id) == _AWS_KEY_ID_LENGTH:
-        identifiers.append(
-            Identifier("aws-access-key-id", key_id)
-        )  # if the mount's keys are tuned not to be hashed
-    ttl = entry.seconds("response.data.ttl") or entry.seconds("auth.token_ttl")
-    return entry.issued(
-        credential_id=f"vault/lease/{lease}",
-        task_id=_task(entry, "auth"),
-        identifiers=tuple(identifiers),
-        kind="vault-lease",
-        expires_at=None if ttl is None else entry.time + ttl,
-        revocation=entry.revocation("revoke-lease", lease_id=lease),
-    )
-
-
-def _renewed_token(entry: _Entry) -> Iterator[CredentialRenewed]:
-    accessor, token = entry.get("response.auth.accessor"), entry.get("response.auth.client_token")
-    ttl = entry.seconds("response.auth.token_ttl")
-    if accessor is None and token is None:
-        raise bad(MISSING_FIELD, "response.auth.accessor")
-    if ttl is not None:
-        named = Identifier(ACCESSOR, accessor) if accessor else _token(token or "")
-        yield _renewal(entry, named, ttl)
-
-
-def _renewed_lease(entry: _Entry, lease: str) -> Iterator[CredentialRenewed]:
-    ttl = entry.seconds("auth.token_ttl")
-    if ttl is not None:
-        yield _renewal(entry, Identifier(LEASE, lease), ttl)
-
-
-def _renewal(entry: _Entry, named: Identifier, ttl: int) -> CredentialRenewed:
-    return CredentialRenewed(
-        time=entry.time,
-        source=entry.source,
-        id=f"{entry.id}/renewed",
-        identifier=named,
-        expires_at=entry.time + ttl,
-    )
-
-
-def _taken_away(entry: _Entry, caller: Identifier | None) -> Identifier | None:
+def _taken_away(entry: Entry, caller: Identifier | None) -> Identifier | None:
     """The token or lease that is no more."""
     path = entry.path
     if path == paths.REVOKE_SELF:
         return caller
     if path == paths.UNWRAP:
         token = entry.get("request.data.token")
-        return caller if token is None else _token(token)
+        return caller if token is None else token_identifier(token)
     if path in paths.REVOKE_TOKEN:
-        return _token(text(entry.record, "request.data.token"))
+        return token_identifier(text(entry.record, "request.data.token"))
     accessor = paths.revoked_accessor(path)
     if accessor is not None:
         return Identifier(ACCESSOR, accessor or text(entry.record, "request.data.accessor"))
@@ -303,25 +135,7 @@ def _taken_away(entry: _Entry, caller: Identifier | None) -> Identifier | None:
     if lease is None:
         return None
     lease = lease or text(entry.record, "request.data.lease_id")
-    return Identifier(TOKEN if lease.startswith(_HMAC) else LEASE, lease)
-
-
-def _task(entry: _Entry, auth: str) -> str:
-    """Whose a token or lease is: by the metadata of `auth`, else of whoever made it, else the identity it is of."""
-    for place in dict.fromkeys((auth, "auth")):
-        metadata = find(entry.record, f"{place}.metadata")
-        task = task_of_claims(metadata) if isinstance(metadata, dict) else None
-        if task is not None:
-            return task
-    for place in dict.fromkeys((auth, "auth")):
-        namespace, name = (
-            entry.get(f"{place}.metadata.service_account_{part}") for part in ("namespace", "name")
-        )
-        if namespace is not None and name is not None:
-            return service_account_task(namespace, name)
-        if entity := entry.get(f"{place}.entity_id"):
-            return f"vault/entity/{entity}"
-    return f"vault/name/{entry.get(f'{auth}.display_name') or entry.get('auth.display_name') or 'unknown'}"
+    return Identifier(TOKEN if lease.startswith(HMAC) else LEASE, lease)
 
 
 def shown(record: Record, _now: int) -> LogText | None:
@@ -329,11 +143,11 @@ def shown(record: Record, _now: int) -> LogText | None:
     leaves = [
         value
         for path in _TOKENS
-        if isinstance(value := find(record, path), str) and not value.startswith(_HMAC)
+        if isinstance(value := find(record, path), str) and not value.startswith(HMAC)
     ]
     lines = [f"client_token={value}" for value in leaves]
     for path in ("request.data", "response.data"):
-        lines += [line for line in texts(path, find(record, path)) if f"={_HMAC}" not in line]
+        lines += [line for line in texts(path, find(record, path)) if f"={HMAC}" not in line]
     if not lines:
         return None
     when = find(record, "time")

@@ -3,14 +3,24 @@
 Paths are those of the HTTP API without `/v1/` and the namespace; the deprecated forms that carry an id stay in use.
 """
 
-from typing import Final
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
 
 _RENEW_TOKEN: Final = ("auth/token/renew", "auth/token/renew-self", "auth/token/renew-accessor")
 _RENEW_LEASE: Final = ("sys/leases/renew", "sys/renew")
 _REVOKE_LEASE: Final = ("sys/leases/revoke", "sys/revoke")
+_DEEPEST: Final = 8  # names of a lease's path that are looked at
 REVOKE_SELF: Final = "auth/token/revoke-self"
 REVOKE_ACCESSOR: Final = "auth/token/revoke-accessor"
-REVOKE_TOKEN: Final = ("auth/token/revoke", "auth/token/revoke-orphan")
+REVOKE_ORPHAN: Final = "auth/token/revoke-orphan"
+REVOKE_TOKEN: Final = ("auth/token/revoke", REVOKE_ORPHAN)
+_REVOKE_PREFIX: Final = (
+    "sys/leases/revoke-prefix",
+    "sys/leases/revoke-force",
+    "sys/revoke-prefix",
+    "sys/revoke-force",
+)
+CHILDREN, LEASES, PREFIX = "children", "leases", "prefix"  # of a token, of a token, of a path
 UNWRAP: Final = "sys/wrapping/unwrap"
 
 
@@ -44,6 +54,29 @@ def renews_lease(path: str) -> bool:
 def revoked_lease(path: str) -> str | None:
     """The lease that the path revokes; empty if the request's data names it, None if it revokes none."""
     return _at(path, _REVOKE_LEASE)
+
+
+def revokes_token(path: str) -> bool:
+    """Whether this revokes a token, by itself or by its accessor."""
+    return path in (REVOKE_SELF, *REVOKE_TOKEN) or revoked_accessor(path) is not None
+
+
+def revoked_prefix(path: str) -> str | None:
+    """The path whose leases are all revoked, if it is that."""
+    return (_at(path, _REVOKE_PREFIX) or "").strip("/") or None
+
+
+def prefixes(lease: str) -> Iterator[str]:
+    """The groups of a lease by the paths that it lies below."""
+    names = lease.split("/")
+    return (f"{PREFIX}/{'/'.join(names[:size])}" for size in range(1, min(len(names), _DEEPEST)))
+
+
+def makes_child(path: str, record: Mapping[str, Any]) -> bool:
+    """Whether a token made by this ends with its maker's."""
+    data = record["request"].get("data")
+    orphan = isinstance(data, dict) and data.get("no_parent") is True
+    return _at(path, ("auth/token/create",)) is not None and not orphan
 
 
 def revoked_accessor(path: str) -> str | None:
