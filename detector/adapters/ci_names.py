@@ -2,7 +2,7 @@
 
 An id is unique in its GitHub or GitLab by itself and has no repository in it. So a name that a job gives, to an AWS session
 for one, where no `/` may be, can say it whole: `github-job-71`, `github-run-5-2` (run and attempt), `gitlab-job-9`,
-`gitlab-pipeline-8`; and of schedulers `tekton-taskrun-<uid>`, `argo-workflow-<uid>` and so on.
+`gitlab-pipeline-8`.
 
 GitHub's subject is `repo:ORG/REPO:ref:…`, of newer repositories `repo:ORG@ID/REPO@ID:ref:…`. An organisation can add the
 claims `run_id`, `run_attempt` and `check_run_id` (a job's id is that of its check run) to it (docs.github.com, "OpenID
@@ -16,7 +16,6 @@ import re2
 
 _CHOSEN: Final = re2.compile(
     r"(github)-(job)-(\d{1,20})|(github)-(run)-(\d{1,20})-(\d{1,9})|(gitlab)-(job|pipeline)-(\d{1,20})"
-    r"|(argo|openlineage|tekton)-(workflow|run|taskrun|pipelinerun)-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
 )
 _IN_SUBJECT: Final = re2.compile(r"(?:^|:)(run_id|run_attempt|check_run_id):(\d+)")
 _MAX_ID: Final = 20  # digits
