@@ -112,8 +112,8 @@ def _done(entry: Entry, caller: Identifier | None) -> Iterator[CanonicalEvent]:
         yield entry.revoked(identifier)
         if paths.revokes_token(path) and identifier.scheme in (ACCESSOR, TOKEN):
             # A token takes its leases with it and, unless they are to be orphans, its children.
-            kinds = (paths.LEASES,) if path == paths.REVOKE_ORPHAN else (paths.LEASES, paths.CHILDREN)
-            yield from (entry.group_revoked(f"{kind}/{identifier.value}") for kind in kinds)
+            kind = paths.LEASES if path == paths.REVOKE_ORPHAN else paths.UNDER
+            yield entry.group_revoked(f"{kind}/{identifier.value}")
     elif prefix := paths.revoked_prefix(path):
         yield entry.group_revoked(f"{paths.PREFIX}/{prefix}")
 

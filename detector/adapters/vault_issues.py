@@ -43,7 +43,7 @@ def issued_token(entry: Entry) -> CredentialIssued:
         revocation=entry.revocation("none", reason="a batch token cannot be revoked")
         if batch or not accessor
         else entry.revocation("revoke-accessor", **_accessor(accessor)),
-        groups=_under(entry, paths.CHILDREN) if paths.makes_child(entry.path, entry.record) else (),
+        groups=_under(entry, paths.UNDER) if paths.makes_child(entry.path, entry.record) else (),
     )
 
 
@@ -90,15 +90,18 @@ def issued_lease(entry: Entry, lease: str) -> CredentialIssued:
         kind="vault-lease",
         expires_at=None if ttl is None else entry.time + ttl,
         revocation=entry.revocation("revoke-lease", lease_id=lease),
-        groups=(*_under(entry, paths.LEASES), *(entry.group(place) for place in paths.prefixes(lease))),
+        groups=(
+            *_under(entry, paths.UNDER, paths.LEASES),
+            *(entry.group(place) for place in paths.prefixes(lease)),
+        ),
     )
 
 
-def _under(entry: Entry, kind: str) -> tuple[str, ...]:
+def _under(entry: Entry, *kinds: str) -> tuple[str, ...]:
     """The groups of what the caller's token takes with it: by both of its names, as it may be revoked by either."""
     accessor, token = entry.get("request.client_token_accessor"), entry.get("auth.client_token") or ""
     names = (accessor or entry.get("auth.accessor"), token if token.startswith(HMAC) else None)
-    return tuple(entry.group(f"{kind}/{name}") for name in names if name is not None)
+    return tuple(entry.group(f"{kind}/{name}") for kind in kinds for name in names if name is not None)
 
 
 def renewed_token(entry: Entry) -> Iterator[CredentialRenewed]:

@@ -20,7 +20,8 @@ _REVOKE_PREFIX: Final = (
     "sys/revoke-prefix",
     "sys/revoke-force",
 )
-CHILDREN, LEASES, PREFIX = "children", "leases", "prefix"  # of a token, of a token, of a path
+# Groups of what ends together: with a token, with a token that leaves its children, by a path.
+UNDER, LEASES, PREFIX = "under", "leases", "prefix"
 UNWRAP: Final = "sys/wrapping/unwrap"
 
 
