@@ -32,6 +32,7 @@ class Record(NamedTuple):
     offset: int
     key: bytes | None
     value: bytes | None
+    timestamp: int = -1
 
 
 class Logs:
@@ -103,7 +104,8 @@ class World:
         """One record of a transaction that is through."""
         if output.topic == TOPICS.work:
             where = self.work[zlib.crc32(output.key or b"") % len(self.work)]
-            where.append(Record(len(where), output.key, output.value))
+            stamp = -1 if output.timestamp_ms is None else output.timestamp_ms
+            where.append(Record(len(where), output.key, output.value, stamp))
         elif output.topic == TOPICS.state:
             assert output.partition is not None
             assert output.key is not None

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from detector.events import CredentialUsed
 from detector.handlers import Output, Partition, Refusal, StatelessHandler
 from detector.live import series as names
-from detector.live.judging import Judged
+from detector.live.judging import Caused, Judged
 from detector.live.measuring import Measured, Through
 from detector.live.metrics import OTHER, TOLD_APART, Metrics, Written
 from detector.live.metrics_page import page
@@ -51,16 +51,14 @@ def command(*, escalated: bool) -> Output:
 
 
 def through(*outputs: Output, **changes: Any) -> Through:
-    known = {"records": 10, "size": 3000, "oldest_ms": 1, "newest_ms": 2, "seconds": 0.02, **changes}
+    known = {"records": 10, "size": 3000, "newest_ms": 2, "seconds": 0.02, **changes}
     return Through(PARTITION, outputs=outputs, **known)
 
 
 def test_what_is_written_is_what_is_counted() -> None:
     made = metrics()
     letter = Output("dead-letters", None, b'{"reason": "not-json", "source": "logs"}')
-    made.observer("judge")(
-        through(finding(), finding(2), command(escalated=True), letter, oldest_ms=int((NOW - 0.2) * 1000))
-    )
+    made.observer("judge")(through(finding(), finding(2), command(escalated=True), letter))
     labels = {"rule": "leaked-credential", "severity": "critical"}
     assert value(made, "curfewd_findings_total", **labels, activity="created") == 1
     assert value(made, "curfewd_findings_total", **labels, activity="updated") == 1
@@ -69,9 +67,25 @@ def test_what_is_written_is_what_is_counted() -> None:
     assert value(made, "curfewd_dead_letters_total", stage="judge", reason="not-json") == 1
     assert value(made, "curfewd_records_total", stage="judge", topic="logs") == 10
     assert value(made, "curfewd_bytes_total", stage="judge", topic="logs") == 3000
+
+
+def judged(number: int = 0, **changes: Any) -> Judged:
+    known = {"findings": {}, "commands": {}, "late": 0, "expired": {}, "watermark": 0, "held": 0, **changes}
+    return Judged(partition=number, **known)
+
+
+def test_latency_counts_from_the_input_record_that_brought_it() -> None:
+    made = metrics()
+    caused = [Caused("command", UID, int((NOW - 0.2) * 1000)), Caused("finding", UID, int((NOW - 3) * 1000))]
+    made.observer("judge")(judged(caused=caused))
     assert value(made, "curfewd_command_latency_seconds_count") == 1
     assert value(made, "curfewd_command_latency_seconds_bucket", le="0.15") == 0
     assert value(made, "curfewd_command_latency_seconds_bucket", le="0.25") == 1
+    assert value(made, "curfewd_finding_latency_seconds_sum") == 3
+    shown = made.page("application/openmetrics-text").body
+    assert (
+        f'curfewd_command_latency_seconds_bucket{{le="0.25"}} 1.0 # {{finding_uid="{UID}"}}'.encode() in shown
+    )
 
 
 def test_a_findings_uid_is_an_exemplar_and_nothing_else() -> None:
@@ -113,11 +127,9 @@ def test_what_the_handlers_tell() -> None:
         Scanned(PARTITION, 3, 900, {"json-log": 2, "text": 1}, (CredentialUsed,), 1, 4, (), 0.1)
     )
     for number, watermark in ((0, 20), (1, 10)):
-        known = {"findings": {}, "commands": {}, "late": 2, "expired": {"audit": 3}}
-        known |= {"held": 7, "totals": Totals(aggregates=20, parked=number + 1), "disk": 1000}
-        made.observer("judge")(
-            Judged(partition=number, watermark=watermark * 10**9, **known)  # type: ignore[arg-type]  # plain dicts do
-        )
+        known = {"late": 2, "expired": {"audit": 3}, "watermark": watermark * 10**9, "held": 7, "disk": 1000}
+        totals = Totals(aggregates=20, parked=number + 1)
+        made.observer("judge")(judged(number, totals=totals, **known))
     made.observer("judge")(Restored(0, 100, 0.2, "too old"))
     made.observer("judge")(Restored(1, 0, 0.001))
     assert value(made, "curfewd_formats_total", format="json-log") == 2
@@ -162,7 +174,7 @@ async def test_what_did_not_happen_is_not_counted() -> None:
     await measured.committed(PARTITION, 2)
     scanned, done = told
     assert scanned.records == 2
-    assert (done.records, done.size, done.oldest_ms, done.newest_ms) == (2, 2, 4, 5)
+    assert (done.records, done.size, done.newest_ms) == (2, 2, 5)
     assert len(done.outputs) == 2
 
 

@@ -2,9 +2,9 @@
 
 import contextlib
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -15,6 +15,7 @@ from detector.handlers import Output, Partition, Refusal
 from detector.live.changelog import Change, Changelog
 from detector.live.holding import Holding, Outcome, key_of
 from detector.live.names import NameAggregate
+from detector.live.origins import LONGEST, dated
 from detector.live.press import Press
 from detector.live.restoring import Restored, restore
 from detector.live.routing import Mark, Payload, decode, encode
@@ -40,11 +41,20 @@ class Topics(msgspec.Struct, frozen=True):
     dead_letters: str = "curfewd.dead-letters"
 
 
+class Caused(msgspec.Struct, frozen=True):
+    """A finding or command, and when the input record appeared that brought it (ms); `uid` is the finding's."""
+
+    kind: Literal["finding", "command"]
+    uid: str
+    began_ms: int
+
+
 class Judged(msgspec.Struct, frozen=True):
     """What one committed transaction held: for metrics. `findings` by (rule, severity, closed), `commands` by escalated.
 
     `late` counts events more than the lateness behind, `expired` by source those that no credential claimed in time.
-    `held` is what is in memory; `totals` and `disk` (bytes) are of the partition, whatever is in memory.
+    `caused` has what records brought, not what time alone did. `held` is what is in memory; `totals` and `disk` (bytes)
+    are of the partition, whatever is in memory.
     """
 
     partition: int
@@ -56,6 +66,7 @@ class Judged(msgspec.Struct, frozen=True):
     held: int
     totals: Totals = Totals()
     disk: int = 0
+    caused: tuple[Caused, ...] = ()
 
 
 class JudgeSettings(msgspec.Struct, frozen=True):
@@ -69,6 +80,7 @@ class JudgeSettings(msgspec.Struct, frozen=True):
     topics: Topics = Topics()
     cached: int = 100_000
     many: int = 256
+    work_dated: int = LONGEST  # as `origins.dated` has it, in ns
 
 
 class _Work:
@@ -86,6 +98,7 @@ class _Work:
         self.saved = 0
         self.looked = 0  # before this time there is no timer any more
         self.dirty = False
+        self.caused: list[Caused] = []
         self.polled = False  # whether the open transaction has records
         self.facts = _facts()
 
@@ -142,6 +155,7 @@ class JudgeHandler:
         before = _before(work)
         outputs: list[Output] = []
         touched: dict[str, Holding] = {}
+        began: dict[str, int] = {}
         late = 0
         for record in records:
             try:
@@ -151,6 +165,7 @@ class JudgeHandler:
                     continue
                 if key not in touched:
                     touched[key] = self._hold(partition, work, key)
+                    began[key] = record.timestamp
             except (msgspec.MsgspecError, UnicodeDecodeError, ValueError):
                 outputs.append(self._dead(partition, record.offset))
                 continue
@@ -161,16 +176,16 @@ class JudgeHandler:
             touched[key].take(payload, record.value, before)
         work.watermark.advance(now)
         work.facts, work.polled = msgspec.structs.replace(work.facts, late=late), True
-        return outputs + self._conclude(partition, work, touched)
+        return outputs + self._conclude(partition, work, touched, began)
 
     async def tick(self, partition: Partition, now: int) -> list[Output]:
         """What time alone brings."""
         work = self._work[partition]
         work.watermark.advance(now)
-        outputs = self._conclude(partition, work, {})
-        if (
-            not outputs and not work.staged and not work.polled
-        ):  # nothing to commit, and the watermark goes on all the same
+        outputs = self._conclude(partition, work, {}, {})
+        if not (
+            outputs or work.staged or work.polled
+        ):  # no commit follows, and the watermark goes on all the same
             self._tell(partition, work)
         return outputs
 
@@ -215,9 +230,10 @@ class JudgeHandler:
                 held=work.weight,
                 totals=work.totals,
                 disk=disk,
+                caused=tuple(work.caused),
             )
         )
-        work.facts = _facts()
+        work.facts, work.caused = _facts(), []
 
     def _path(self, partition: Partition) -> Path:
         return self._settings.directory / f"{partition.topic}-{partition.number}"
@@ -245,7 +261,10 @@ class JudgeHandler:
         work.held[key] = holding
         return holding
 
-    def _conclude(self, partition: Partition, work: _Work, touched: dict[str, Holding]) -> list[Output]:
+    def _conclude(
+        self, partition: Partition, work: _Work, touched: dict[str, Holding], began: Mapping[str, int]
+    ) -> list[Output]:
+        """Judges what was touched, and what is due. `began` has when the record behind it appeared (ms), if one is."""
         watermark = _before(work)
         outputs: list[Output] = []
         for key in self._due(partition, work, watermark):
@@ -258,7 +277,8 @@ class JudgeHandler:
                 outputs += [self._change(partition, change) for change in outcome.changes]
                 work.staged += outcome.changes
             if outcome.told or outcome.commands or outcome.sends or outcome.forgotten:
-                outputs += self._outputs(outcome)
+                outputs += self._outputs(outcome, began.get(key))
+                work.caused += _caused(outcome, began.get(key))
             self._count(work, holding, outcome)
             if holding.gone:
                 del work.held[key]
@@ -291,10 +311,14 @@ class JudgeHandler:
                     work.store.write([(timer, None)])
         return keys
 
-    def _outputs(self, outcome: Outcome) -> list[Output]:
+    def _outputs(self, outcome: Outcome, began: int | None) -> list[Output]:
         """What others are to know."""
         topics = self._settings.topics
-        outputs = [Output(topics.work, key.encode(), encode(payload)) for key, payload in outcome.sends]
+        stamp = dated(began, self._clock(), self._settings.work_dated)
+        outputs = [
+            Output(topics.work, key.encode(), encode(payload), timestamp_ms=stamp)
+            for key, payload in outcome.sends
+        ]
         outputs += [Output(topics.findings, uid.encode(), record) for uid, record in outcome.findings]
         for command, record in outcome.commands:
             outputs.append(Output(topics.revocations, command.credential.credential_id.encode(), record))
@@ -336,6 +360,16 @@ class JudgeHandler:
         while work.weight > self._settings.cached and len(work.held) > work.recent:
             _, holding = work.held.popitem(last=False)
             work.weight -= holding.weight
+
+
+def _caused(outcome: Outcome, began: int | None) -> Iterator[Caused]:
+    if began is None or began < 0:
+        return
+    for finding, closed in outcome.told:
+        if not closed:
+            yield Caused("finding", finding.uid, began)
+    for command, _ in outcome.commands:
+        yield Caused("command", command.finding_uids[0], began)
 
 
 def _before(work: _Work) -> int:

@@ -12,12 +12,11 @@ StageName = Literal["scan", "lookback", "judge"]
 
 
 class Through(msgspec.Struct, frozen=True):
-    """What one committed transaction did. `seconds` is the handler's part; `oldest_ms` and `newest_ms` are Kafka's timestamps."""
+    """What one committed transaction did. `seconds` is the handler's part; `newest_ms` is the latest of Kafka's timestamps."""
 
     partition: Partition
     records: int
     size: int
-    oldest_ms: int | None
     newest_ms: int | None
     outputs: tuple[Output, ...]
     seconds: float
@@ -27,7 +26,6 @@ class _Pending:
     def __init__(self) -> None:
         self.records = 0
         self.size = 0
-        self.oldest: int | None = None
         self.newest: int | None = None
         self.outputs: list[Output] = []
         self.seconds = 0.0
@@ -36,8 +34,7 @@ class _Pending:
     def read(self, records: Sequence[Any]) -> None:
         self.records += len(records)
         self.size += sum(len(record.value) for record in records if record.value is not None)
-        stamps = [record.timestamp for record in records]
-        self.oldest, self.newest = min(stamps), max(stamps)
+        self.newest = max(record.timestamp for record in records)
 
 
 class Measured:
@@ -94,7 +91,6 @@ class Measured:
                 partition,
                 pending.records,
                 pending.size,
-                pending.oldest,
                 pending.newest,
                 tuple(pending.outputs),
                 pending.seconds,

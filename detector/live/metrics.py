@@ -107,11 +107,12 @@ class Metrics:
         assert isinstance(gauge, Gauge)  # noqa: S101 - the table says so
         (gauge.labels(*labels) if labels else gauge).set(value)
 
-    def time(self, series: Series, seconds: float, *labels: str) -> None:
-        """Adds to a histogram."""
+    def time(self, series: Series, seconds: float, *labels: str, uid: str | None = None) -> None:
+        """Adds to a histogram; `uid` becomes the exemplar of its bucket."""
         histogram = self._made[series.name]
         assert isinstance(histogram, Histogram)  # noqa: S101 - the table says so
-        (histogram.labels(*labels) if labels else histogram).observe(seconds)
+        exemplar = None if uid is None else {"finding_uid": uid}
+        (histogram.labels(*labels) if labels else histogram).observe(seconds, exemplar)
 
     def clear(self, series: Series) -> None:
         """Forgets the label sets of a gauge, before it is set anew."""
@@ -151,16 +152,11 @@ class Metrics:
             self.add(names.RECORDS, stage, topic, amount=fact.records)
             self.add(names.BYTES, stage, topic, amount=fact.size)
             self.time(names.PROCESSING, fact.seconds, stage)
-        commands = self._outputs(stage, fact.outputs)
-        if commands and fact.oldest_ms is not None:
-            latency = max(self._now() - fact.oldest_ms / _MILLI, 0.0)
-            for _ in range(commands):
-                self.time(names.LATENCY, latency)
+        self._outputs(stage, fact.outputs)
 
-    def _outputs(self, stage: StageName, outputs: Iterable[Output]) -> int:
-        """Counts what was written; how many of it were commands."""
+    def _outputs(self, stage: StageName, outputs: Iterable[Output]) -> None:
+        """Counts what was written."""
         by_topic: dict[str, int] = {}
-        commands = 0
         for output in outputs:
             by_topic[output.topic] = by_topic.get(output.topic, 0) + 1
             if output.value is None:
@@ -175,14 +171,12 @@ class Metrics:
                     uid=told.finding_info.uid,
                 )
             elif output.topic == self._written.revocations:
-                commands += 1
                 escalated = _command.decode(output.value).data.escalated
                 self.add(names.COMMANDS, "escalated" if escalated else "plain")
             elif output.topic == self._written.dead_letters:
                 self.add(names.DEAD, stage, self.few("reason", _letter.decode(output.value).reason))
         for topic, count in by_topic.items():
             self.add(names.OUTPUTS, stage, self.few("topic", topic), amount=count)
-        return commands
 
     def _stepped(self, stage: StageName, fact: Stepped) -> None:
         if fact.step == "committed":
@@ -219,7 +213,11 @@ class Metrics:
         self.add(names.LATE, amount=fact.late)
         for source, count in fact.expired.items():
             self.add(names.UNRESOLVED, self.few("source", source), amount=count)
-        self._judging[fact.partition] = fact
+        for caused in fact.caused:
+            latency = max(self._now() - caused.began_ms / _MILLI, 0.0)
+            series = names.COMMAND_LATENCY if caused.kind == "command" else names.FINDING_LATENCY
+            self.time(series, latency, uid=caused.uid)
+        self._judging[fact.partition] = msgspec.structs.replace(fact, caused=())
         self._sum_up()
 
     def _sum_up(self) -> None:

@@ -22,6 +22,7 @@ from detector.leaks import LeakFinder
 from detector.live.dead_letter_records import dead_letter_output, origin, refusal_letter
 from detector.live.finders import Finders
 from detector.live.joining import Hold
+from detector.live.origins import LONGEST, Origins, Polls, dated
 from detector.live.records import Contents
 from detector.live.registry_feed import RegistryFeed
 from detector.live.routing import Mark, encode, registry_key, route, without_terms
@@ -43,6 +44,7 @@ class ScanTopics(msgspec.Struct, frozen=True):
     work_partitions: int
     registry: str
     dead_letters: str
+    work_dated: int = LONGEST  # as `origins.dated` has it, in ns
 
 
 class Scanned(msgspec.Struct, frozen=True):
@@ -69,6 +71,7 @@ class _Held:
         self.latest: int | None = None
         self.marked: int | None = None
         self.issues: list[CredentialIssued] = []
+        self.polls = Polls()
 
 
 class _Found(msgspec.Struct):
@@ -147,7 +150,8 @@ class ScanHandler:
         if not (waited and held.hold):
             held.since = now
         seconds = time.monotonic() - began
-        outputs = self._outputs(held, found.contents.events, found.leaks, found.contents.letters)
+        origins = held.polls.read(records)
+        outputs = self._outputs(held, found.contents.events, found.leaks, found.contents.letters, origins)
         latest = found.contents.latest
         if latest is not None and (held.latest is None or latest > held.latest):
             held.latest = latest
@@ -163,7 +167,7 @@ class ScanHandler:
             leaks = await asyncio.get_running_loop().run_in_executor(
                 self._threads, find_leaks, finder, partition.topic, partition.number, segments
             )
-            outputs += self._outputs(held, (), leaks, ())
+            outputs += self._outputs(held, (), leaks, (), held.polls.held())
         if held.latest is not None and held.latest != held.marked:
             held.marked = held.latest
             source = f"{partition.topic}-{partition.number}"
@@ -195,6 +199,7 @@ class ScanHandler:
         events: Iterable[tuple[int, CanonicalEvent]],
         leaks: Iterable[Leak],
         letters: Iterable[DeadLetter],
+        origins: Origins,
     ) -> list[Output]:
         outputs: list[Output] = []
         for offset, event in events:
@@ -202,23 +207,29 @@ class ScanHandler:
                 issue = veiled(without_terms(event), self._keys)
                 held.issues.append(issue)
                 outputs.append(Output(self._topics.registry, registry_key(issue), encode(issue)))
-            outputs += self._routed(event, offset)
+            outputs += self._routed(event, offset, origins)
         for leak in leaks:
-            outputs += self._routed(leak, leak.offset)
+            outputs += self._routed(leak, leak.offset, origins)
         outputs += [dead_letter_output(self._topics.dead_letters, letter) for letter in letters]
         return outputs
 
-    def _routed(self, event: AnyEvent, offset: int | None) -> list[Output]:
-        return work_outputs(self._topics.work, veiled(event, self._keys), offset, self._feed)
+    def _routed(self, event: AnyEvent, offset: int | None, origins: Origins) -> list[Output]:
+        began = dated(origins.of(offset), self._clock(), self._topics.work_dated)
+        return work_outputs(self._topics.work, veiled(event, self._keys), offset, self._feed, began)
 
 
-def work_outputs(topic: str, event: AnyEvent, offset: int | None, feed: RegistryFeed) -> list[Output]:
-    """An event, or a leak, for each aggregate that it concerns. What it holds may travel (see `veil`)."""
+def work_outputs(
+    topic: str, event: AnyEvent, offset: int | None, feed: RegistryFeed, began: int | None = None
+) -> list[Output]:
+    """An event, or a leak, for each aggregate that it concerns. What it holds may travel (see `veil`).
+
+    `began` is their timestamp, in ms.
+    """
     outputs: list[Output] = []
     for key, payload in route(event, feed.registry):
         value = encode(payload)
         headers = origin(offset) if offset is not None and len(value) > _LARGE else ()
-        outputs.append(Output(topic, key.encode(), value, headers))
+        outputs.append(Output(topic, key.encode(), value, headers, began))
     return outputs
 
 

@@ -21,6 +21,7 @@ from detector.live.kafka_changelog import KafkaChangelog
 from detector.live.lookback import Lookback, LookbackSettings
 from detector.live.measuring import Measured, StageName
 from detector.live.metrics import Metrics, Written
+from detector.live.origins import longest
 from detector.live.positions import InputPositions
 from detector.live.press import Press
 from detector.live.registry_feed import RegistryFeed
@@ -113,6 +114,7 @@ def scan_stage(
         live.topics.work.partitions,
         live.topics.registry.name,
         live.topics.dead_letters.name,
+        longest(live.topics.work.retention),
     )
     measured: list[Measured] = []
 
@@ -183,6 +185,7 @@ def judge_stage(
                 dead_letters=topics.dead_letters.name,
             ),
             settings.service.cached,
+            work_dated=longest(topics.work.retention),
         ),
         Press(patterns, Cleaning(scanner, wiring.finders).clean),
         changelog,
