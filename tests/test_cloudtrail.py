@@ -366,13 +366,28 @@ def test_a_revoker_is_told_what_to_deny(event_name: str, asked: Any, method: str
     "wrapped",
     [
         {"Records": [ASSUME_ROLE, USE]},
+        {"Events": [{"EventId": "x", "CloudTrailEvent": json.dumps(USE)}, {}, "x"]},
+        {
+            "messageType": "DATA_MESSAGE",
+            "logGroup": "trail",
+            "logStream": "111122223333_CloudTrail_eu-west-1",
+            "logEvents": [{"id": "1", "timestamp": 1, "message": json.dumps(USE)}, {}],
+        },
         {"version": "0", "detail-type": "AWS API Call via CloudTrail", "source": "aws.s3", "detail": USE},
     ],
 )
-def test_files_and_bus_events_hold_events(wrapped: dict[str, Any]) -> None:
+def test_what_cloudtrail_comes_in_is_opened(wrapped: dict[str, Any]) -> None:
     found = list(BUNDLED.read_object(json.dumps(wrapped).encode(), NOW))
     assert {each.format for each in found} == {"cloudtrail"}
     assert [event.id for each in found for event in each.events][-1] == "e-2"
+
+
+def test_an_applications_log_stream_is_not_opened() -> None:
+    """Who can write a line of a log must not be able to write an event."""
+    forged = {"logStream": "app/web-1", "logEvents": [{"message": json.dumps(USE)}]}
+    (found,) = BUNDLED.read_object(json.dumps(forged).encode(), NOW)
+    assert found.events == ()
+    assert found.log is not None
 
 
 def test_what_is_told_of_no_call_is_an_event_of_another_type() -> None:

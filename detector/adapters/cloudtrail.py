@@ -91,8 +91,38 @@ def _records(record: Record, _now: int) -> Iterator[Record]:
     yield from (one for one in record["Records"] if isinstance(one, dict))
 
 
+def _is_subscription(record: Record) -> bool:
+    """Whether CloudWatch hands on what a trail wrote to its log group, in a stream `<account>_CloudTrail_<region>`."""
+    stream = record.get("logStream")
+    return isinstance(stream, str) and "_CloudTrail_" in stream and isinstance(record.get("logEvents"), list)
+
+
+def _messages(record: Record, _now: int) -> Iterator[str]:
+    for one in record["logEvents"]:
+        message = one.get("message") if isinstance(one, dict) else None
+        if isinstance(message, str):
+            yield message
+
+
+def _is_lookup(record: Record) -> bool:
+    """Whether it is what `aws cloudtrail lookup-events` prints."""
+    events = record.get("Events")
+    return isinstance(events, list) and any(
+        isinstance(one, dict) and isinstance(one.get("CloudTrailEvent"), str) for one in events
+    )
+
+
+def _found(record: Record, _now: int) -> Iterator[str]:
+    for one in record["Events"]:
+        event = one.get("CloudTrailEvent") if isinstance(one, dict) else None
+        if isinstance(event, str):
+            yield event
+
+
 _MARKS: Final = (b'"eventSource"',)
 ADAPTER: Final = Adapter("cloudtrail", _MARKS, looks_like, translate, known)
 CARRIERS: Final = (
     Carrier("cloudtrail", _MARKS, _is_file, _records, audit=True),  # a file as it is delivered to S3
+    Carrier("cloudtrail", (b"_CloudTrail_",), _is_subscription, _messages, audit=True),
+    Carrier("cloudtrail", (b'"CloudTrailEvent"',), _is_lookup, _found, audit=True),
 )
