@@ -17,6 +17,16 @@ from detector.secrets import normal_sha256
 
 INTROSPECTION: Final = frozenset({"introspect", "introspection"})
 REVOCATION: Final = frozenset({"revoke", "revocation"})
+# Where tokens stand. Each is read once.
+_TOKENS: Final = (
+    ("request", "subject_token"),
+    ("request", "assertion"),
+    ("request", "client_assertion"),
+    ("request", "refresh_token"),
+    ("request", "token"),
+    ("response", "access_token"),
+    ("response", "refresh_token"),
+)
 _MAX_FIELDS: Final = 100  # of a form
 _SUCCESSES: Final = range(200, 300)
 
@@ -51,6 +61,7 @@ class Message(msgspec.Struct, frozen=True):
     id: str
     issuer: str | None
     record: Mapping[str, Any]
+    tokens: Mapping[tuple[str, str], Token]
 
     @classmethod
     def of(cls, record: Record, now: int) -> "Message":
@@ -61,12 +72,18 @@ class Message(msgspec.Struct, frozen=True):
         """
         when = next((name for name in TIME_NAMES if record.get(name) is not None), TIME_NAMES[0])
         issuer = maybe_text(record, "issuer")
+        parts = {name: fields_of(record, name) for name in ("request", "response")}
         return cls(
             time(record, when, now),
             f"oauth/{issuer}" if issuer else "oauth",
             text(record, "id"),
             issuer,
-            {**record, **{name: fields_of(record, name) for name in ("request", "response")}},
+            {**record, **parts},
+            {
+                (part, name): token
+                for part, name in _TOKENS
+                if (token := read_token(parts[part].get(name))) is not None
+            },
         )
 
     @property
@@ -84,7 +101,7 @@ class Message(msgspec.Struct, frozen=True):
 
     def token(self, part: str, name: str) -> Token | None:
         """The token that stands in a field of the `request` or `response`."""
-        return read_token(self.record[part].get(name))
+        return self.tokens.get((part, name))
 
     def identifiers(self, part: str, name: str) -> tuple[Identifier, ...]:
         """All that names the token of a field: itself, and `jti` and `<name>_sha256` beside it. Its id comes first.
