@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from detector.adapters.fields import find
-from detector.pods import pod_task
+from detector.adapters.pod_names import pod_task
 
 Record = Mapping[str, Any]
 
@@ -51,8 +51,8 @@ def task_of(record: Record, paths: Sequence[str] = ()) -> str | None:
     if record.keys().isdisjoint(_WRITERS):
         return None
     namespace, name, uid, _ = _pod(record)
-    if namespace and name:
-        return pod_task(namespace, name, uid)
+    if namespace and name and (task := pod_task(namespace, name, uid)):
+        return task
     held = _within(record, "docker").get("container_id")
     return next(
         (text for text in (uid, *map(record.get, _CONTAINER), held, *map(record.get, _UNIT)) if _text(text)),

@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from detector.adapters.pod_names import pod_task
 from detector.archives import packing, unpacked
 from detector.blocks import BLOCK
 from detector.deadletters import UNREADABLE, bad
@@ -23,7 +24,7 @@ from detector.spool import Spool
 _UTF16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _ASCII_SHARE: Final = 16
 # Kubernetes: /var/log/pods/<namespace>_<pod>_<uid>/<container>/<n>.log; Docker: .../containers/<id>/<id>-json.log
-_POD = re.compile(r"/pods/[^/_]+_[^/_]+_([0-9a-f-]{32,36})/[^/]+/[^/]+$")
+_POD = re.compile(r"/pods/([^/_]+)_([^/_]+)_([0-9a-f-]{32,36})/[^/]+/[^/]+$")
 _CONTAINER = re.compile(r"/containers/([0-9a-f]{64})/[^/]+$")
 _MAX_PATH: Final = 4096
 
@@ -34,7 +35,7 @@ class Source(msgspec.Struct, frozen=True):
     """One input: how it is named to a person, its format, and how its bytes from one place to another are read.
 
     `size` is that of the file, compressed or not; `whole` says that it can only be read from its beginning.
-    `task_id` is the pod or container that its path names.
+    `task_id` is the pod, as a task, or the container that its path names.
     """
 
     name: str
@@ -179,5 +180,8 @@ def _task_of(path: str | Path) -> str | None:
     text = str(Path(path).absolute())
     if len(text) > _MAX_PATH:
         return None
-    match = _POD.search(text) or _CONTAINER.search(text)
-    return match[1] if match is not None else None
+    pod = _POD.search(text)
+    if pod is not None:
+        return pod_task(pod[1], pod[2], pod[3])
+    container = _CONTAINER.search(text)
+    return container[1] if container is not None else None

@@ -35,8 +35,8 @@ def read(tmp_path: Path) -> Any:
 def test_cri_records_are_their_content_with_time_and_stream(read: Any) -> None:
     sink = read(cri(f"{T0} stdout F one MARK", f"{T1} stderr F MARK two"), f"pods/ns_pod_{UID}/app/0.log")
     assert sink.marked() == [
-        Seen("one MARK", 1, T0, UID, "stdout"),
-        Seen("MARK two", 2, T1, UID, "stderr"),
+        Seen("one MARK", 1, T0, f"k8s/ns/pod/{UID}", "stdout"),
+        Seen("MARK two", 2, T1, f"k8s/ns/pod/{UID}", "stderr"),
     ]
     assert dict(sink.range.records) == {"cri": 2}
 

@@ -139,7 +139,13 @@ def test_the_task_is_named_by_the_path_where_that_is_clear(logs: Path) -> None:
         folder.mkdir(parents=True)
         (folder / name).write_bytes(b"x\n")
     tasks = {Path(source.name).name: source.task_id for source in find_sources(["logs"])[0]}
-    assert tasks == {"0.log": uid, "x-json.log": "ab" * 32, "a.log": None, "b.log": None, "c.log": None}
+    assert tasks == {
+        "0.log": f"k8s/prod/web-7f/{uid}",
+        "x-json.log": "ab" * 32,
+        "a.log": None,
+        "b.log": None,
+        "c.log": None,
+    }
 
 
 class _Stdin(io.StringIO):

@@ -182,7 +182,7 @@ def test_every_kind_of_value_is_walked() -> None:
     ("own", "resource", "task"),
     [
         ({"gen_ai.conversation.id": "c1"}, {"k8s.pod.uid": "u", "service.instance.id": "i"}, "agent/c1"),
-        ({}, {"k8s.pod.uid": "u", "k8s.pod.name": "web", "k8s.namespace.name": "shop"}, "k8s/shop/web"),
+        ({}, {"k8s.pod.uid": "u", "k8s.pod.name": "web", "k8s.namespace.name": "shop"}, "k8s/shop/web/u"),
         ({}, {"k8s.pod.uid": "u", "service.instance.id": "i"}, "u"),
         ({}, {"cicd.pipeline.run.id": "7", "cicd.pipeline.task.run.id": "8"}, "8"),
         ({}, {"service.instance.id": "i"}, "i"),

@@ -20,7 +20,7 @@ from tests.live_records import FakeRecord, Place, read_all, read_in_polls, recor
 
 TIME = "2026-05-01T10:00:00Z"
 UID = "c759a5f5-1111-2222-9117-8a1dc0b1f907"
-POD = {"namespace_name": "shop", "pod_name": "web-5d9c7-abcde", "pod_id": UID, "container_name": "web"}
+POD = {"namespace_name": "shop", "pod_name": "web-5d9c7bf6f-x7k2p", "pod_id": UID, "container_name": "web"}
 FORGED = {
     "specversion": "1.0", "id": "1", "source": "s", "type": "task.ended", "time": TIME, "data": {"task_id": "t"},
 }  # fmt: skip
@@ -36,9 +36,9 @@ def read(value: Any) -> LogText:
 @pytest.mark.parametrize(
     ("fields", "task"),
     [
-        ({"kubernetes": POD}, "k8s/shop/web-5d9c7-abcde"),
-        ({"kubernetes": {"pod_namespace": "shop", "pod_name": "web", "pod_uid": UID}}, "k8s/shop/web"),
-        ({"kubernetes": {"namespace": "shop", "pod": {"name": "web", "uid": UID}}}, "k8s/shop/web"),
+        ({"kubernetes": POD}, "k8s/shop/web-5d9c7bf6f-x7k2p"),
+        ({"kubernetes": {"pod_namespace": "shop", "pod_name": "web", "pod_uid": UID}}, f"k8s/shop/web/{UID}"),
+        ({"kubernetes": {"namespace": "shop", "pod": {"name": "web", "uid": UID}}}, f"k8s/shop/web/{UID}"),
         ({"kubernetes": {"pod_id": UID}}, UID),
         ({"kubernetes": POD, "task_id": "job-7"}, "job-7"),
         ({"container_id": "ab" * 32}, "ab" * 32),
@@ -60,7 +60,7 @@ def test_a_record_is_its_message_and_all_else_in_it_is_scanned_apart() -> None:
         {"@timestamp": 1777630000.5, "log": "hello\n", "stream": "stdout", "_p": "F", "kubernetes": POD}
     )
     assert log.text == b"hello\n"
-    assert b"pod_name=web-5d9c7-abcde" in log.rest
+    assert b"pod_name=web-5d9c7bf6f-x7k2p" in log.rest
     assert log.stream == "stdout"
     assert log.time == 1_777_630_000_500_000_000
 
@@ -105,9 +105,9 @@ def test_parts_of_a_line_are_joined_across_records_live_and_replayed(
     ]
     lines = [json.dumps(value, separators=separators).encode() for value in values]
     expected = [
-        Place("p0@1", "2026-05-01T10:00:01Z", "k8s/shop/web", "stdout"),
-        Place("p0@2", "2026-05-01T10:00:01Z", "k8s/shop/other", "stdout"),
-        Place("p0@5", "2026-05-01T10:00:04Z", "k8s/shop/web", "stdout"),
+        Place("p0@1", "2026-05-01T10:00:01Z", f"k8s/shop/web/{UID}", "stdout"),
+        Place("p0@2", "2026-05-01T10:00:01Z", f"k8s/shop/other/{UID}", "stdout"),
+        Place("p0@5", "2026-05-01T10:00:04Z", f"k8s/shop/web/{UID}", "stdout"),
     ]
     assert sorted(read_all(records(lines)).places) == expected
     for seed in range(5):
@@ -115,9 +115,9 @@ def test_parts_of_a_line_are_joined_across_records_live_and_replayed(
     path = tmp_path / "a.jsonl"
     path.write_bytes(b"\n".join(lines) + b"\n")
     assert sorted((seen.line, seen.text, seen.task_id) for seen in collect(path, None, NOW).marked()) == [
-        (2, "MARK", "k8s/shop/web"),
-        (3, "MARK of another", "k8s/shop/other"),
-        (6, "MARK", "k8s/shop/web"),
+        (2, "MARK", f"k8s/shop/web/{UID}"),
+        (3, "MARK of another", f"k8s/shop/other/{UID}"),
+        (6, "MARK", f"k8s/shop/web/{UID}"),
     ]
 
 

@@ -18,12 +18,12 @@ from detector.adapters import otlp_wire
 from detector.adapters.adapter import Carrier, Record
 from detector.adapters.otlp_agents import CONVERSATION, OFF, agent_task, span_events
 from detector.adapters.otlp_values import Texts, named, nanoseconds
+from detector.adapters.pod_names import pod_task
 from detector.blocks import LONG_JSON
 from detector.deadletters import BAD_TIME, FUTURE_TIME, NOT_PROTOBUF, TOO_LARGE, WRONG_FIELD, bad
 from detector.errors import BadRecordError
 from detector.events import MAX_FUTURE, CanonicalEvent
 from detector.objects import LogText, Read
-from detector.pods import pod_task
 
 OTLP: Final = "otlp"
 _POD: Final = "k8s.pod.uid"
@@ -294,7 +294,7 @@ def _task(name: str, value: str, resource: Mapping[str, str]) -> str:
     if name == CONVERSATION:
         return agent_task(value)
     namespace, pod = resource.get("k8s.namespace.name"), resource.get("k8s.pod.name")
-    return pod_task(namespace, pod, value) if name == _POD and namespace and pod else value
+    return (pod_task(namespace, pod, value) if name == _POD and namespace and pod else None) or value
 
 
 def _resource(resource: Any, texts: Texts) -> dict[str, str]:
