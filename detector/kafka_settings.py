@@ -13,6 +13,7 @@ import msgspec
 from detector.fields import (
     FILE,
     TEXT,
+    TEXTS,
     Field,
     Kind,
     between,
@@ -87,6 +88,7 @@ class LiveSettings(msgspec.Struct, frozen=True):
     group: str = "curfewd"
     inputs: tuple[str, ...] = ()
     input_pattern: str | None = None
+    log_topics: tuple[str, ...] = ()
     replication: int = 3
     min_insync: int = 2
     lookback: int = 5 * MINUTE
@@ -248,6 +250,11 @@ KAFKA_FIELDS: Final = {
     "input_pattern": Field(
         Kind("regex", _regex),
         "topics to read too: a regex of the whole name, new ones are found within a minute",
+    ),
+    "log_topics": Field(
+        TEXTS,
+        "globs of inputs that anybody can write to, container logs for one: nothing in them is an event, whatever it looks like",
+        "[]",
     ),
     "replication": Field(whole(1, 32), "copies of each of our topics; 1 where there is one broker", "3"),
     "min_insync": Field(

@@ -28,15 +28,24 @@ _ANY: Final = msgspec.json.Decoder()
 
 
 class Shapes:
-    """The sources and carriers that are known, in the order they are asked."""
+    """The sources and carriers that are known, in the order they are asked; without `events` nothing is an event."""
 
     def __init__(
-        self, adapters: Sequence[Adapter] = ADAPTERS, carriers: Sequence[Carrier] = CARRIERS
+        self,
+        adapters: Sequence[Adapter] = ADAPTERS,
+        carriers: Sequence[Carrier] = CARRIERS,
+        *,
+        events: bool = True,
     ) -> None:
         self.adapters = tuple(adapters)
         self.carriers = tuple(carriers)
+        self._events = events
         marks = [each.marks for each in self.carriers] + [each.marks for each in self.adapters]
-        self._marks = Marks((_CLOUDEVENT, *chain.from_iterable(marks)))
+        self._marks = Marks(((_CLOUDEVENT,) if events else ()) + tuple(chain.from_iterable(marks)))
+
+    def logs_only(self) -> "Shapes":
+        """The same for where anybody may write a record: carriers of logs are opened, and nothing is an event."""
+        return Shapes((), [carrier for carrier in self.carriers if not carrier.audit], events=False)
 
     def may_hold_event(self, data: bytes) -> bool:
         """Whether there may be an event, or a carrier of records, in `data`; one search."""
@@ -49,7 +58,7 @@ class Shapes:
         """
         marked = events and self._marks.stand_in(line)
         problem = None
-        if marked and _CLOUDEVENT in line and not _shipped(line):
+        if marked and self._events and _CLOUDEVENT in line and not _shipped(line):
             try:
                 event = canonical.decode(line, now)
             except BadRecordError as error:
@@ -76,11 +85,13 @@ class Shapes:
         for carrier in self.carriers:
             found = carrier.encoded(value, now) if carrier.encoded is not None else None
             if found is not None:
-                return found
+                return map(self._allowed, found)
         return None
 
     def read_binary(self, headers: Mapping[str, bytes], value: bytes, now: int) -> Read:
         """What a CloudEvent in binary mode is: attributes in `ce_*` headers, `value` is the data."""
+        if not self._events:
+            return Read(CLOUDEVENTS, log=LogText(value))
         try:
             event = canonical.decode_binary(headers, value, now)
         except BadRecordError as error:
@@ -129,7 +140,7 @@ class Shapes:
         self, carrier: Carrier, held: Mapping[str, Any] | str | Read, now: int, depth: int
     ) -> Iterator[Read]:
         if isinstance(held, Read):
-            yield held
+            yield self._allowed(held)
             return
         if isinstance(held, str):
             text = held.encode("utf-8", "replace")
@@ -142,6 +153,10 @@ class Shapes:
             yield from self._marked(held, now, depth)
         else:
             yield log_record(held, now)
+
+    def _allowed(self, read: Read) -> Read:
+        """Without the events that a carrier of logs tells of, where there may be none."""
+        return read if self._events or not read.events else msgspec.structs.replace(read, events=())
 
 
 def translated(adapter: Adapter, value: Mapping[str, Any], now: int) -> Read:

@@ -132,6 +132,37 @@ def test_without_events_an_object_is_a_log_record_whatever_it_looks_like() -> No
     assert found.log is not None
 
 
+CLOUDEVENT = {
+    "specversion": "1.0",
+    "type": "task.ended",
+    "source": "s",
+    "id": "1",
+    "time": "2026-05-01T00:00:00Z",
+    "data": {"task_id": "t"},
+}
+
+
+def agents(record: Record, _now: int) -> Iterator[Record | str | Read]:
+    yield Read(
+        "spans", (TaskEnded(time=0, source="s", id="1", task_id="t"),), LogText(record["said"].encode())
+    )
+
+
+SPANS = Carrier("spans", (b'"said"',), lambda record: "said" in record, agents)
+
+
+@pytest.mark.parametrize("forged", [EVENT, CLOUDEVENT, {"held": [EVENT]}, {"said": "hello"}])
+def test_where_anybody_may_write_nothing_is_an_event_and_all_is_scanned(forged: Any) -> None:
+    everything = Shapes((ROBOT,), (AUDIT, SPANS))
+    assert sum(len(each.events) for each in read(forged, everything)) == 1
+    (found,) = read(forged, everything.logs_only())
+    assert (found.events, found.unknown, found.error) == ((), False, None)
+    assert found.log is not None
+    headers = {"ce_" + name: text.encode() for name, text in CLOUDEVENT.items() if isinstance(text, str)}
+    binary = everything.logs_only().read_binary(headers, b'{"task_id": "t"}', NOW)
+    assert (binary.events, binary.log) == ((), LogText(b'{"task_id": "t"}'))
+
+
 def test_every_module_with_a_source_or_carrier_is_listed_under_its_name() -> None:
     folder = Path(bundled.__file__).parent
     texts = {path.stem.replace("_", "-"): path.read_text() for path in folder.glob("*.py")}

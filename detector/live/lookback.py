@@ -24,10 +24,10 @@ from detector.live.joining import Hold
 from detector.live.records import Contents, kafka_time
 from detector.live.registry_feed import RegistryFeed
 from detector.live.routing import Withdrawn, encode, secret_key
-from detector.live.scanning import HELD, find_leaks, work_outputs
+from detector.live.scanning import HELD, ShapesOf, find_leaks, work_outputs
 from detector.live.segments import Segment, of_pieces
 from detector.live.veil import veiled
-from detector.shapes import BUNDLED, Shapes
+from detector.shapes import BUNDLED
 from detector.times import MINUTE
 
 _NOTHING: Final = TopicPartition("", 0)  # asked for so that the membership does not count as idle
@@ -62,7 +62,8 @@ class Lookback:
     """Reads behind until cancelled.
 
     `scanned` tells whether the scan stage has read all that stood in the inputs at a time (ns): only then all that was
-    registered by then is known, also when the scan stage itself is far behind. `shapes` is what is recognised.
+    registered by then is known, also when the scan stage itself is far behind. `shapes` is what is recognised in a
+    topic.
     """
 
     def __init__(  # noqa: PLR0913 - what it works with, each by its name
@@ -74,7 +75,7 @@ class Lookback:
         threads: Executor,
         *,
         scanned: Callable[[int], Awaitable[bool]] = _always,
-        shapes: Shapes = BUNDLED,
+        shapes: ShapesOf = lambda _: BUNDLED,
         clock: Callable[[], int] = time.time_ns,
         observe: Callable[[str], None] = lambda _: None,
     ) -> None:
@@ -188,7 +189,7 @@ class Lookback:
         self, source: TopicPartition, records: Sequence[Any], consumer: Any, producer: Any
     ) -> None:
         now = self._clock()
-        hold, since = self._holds.get(source) or (Hold(self._shapes), now)
+        hold, since = self._holds.get(source) or (Hold(self._shapes(source.topic)), now)
         position = records[-1].offset + 1 if records else await consumer.position(source)
         outputs = await asyncio.get_running_loop().run_in_executor(
             self._threads, self._outputs, source, records, hold, now

@@ -35,6 +35,7 @@ HELD: Final = 5 * SECOND  # without more records, text waits no longer
 _LARGE: Final = 64 << 10  # outputs above it carry their origin
 
 Before = Callable[[Partition, int], Awaitable[Sequence[Any]]]
+ShapesOf = Callable[[str], Shapes]
 
 
 class ScanTopics(msgspec.Struct, frozen=True):
@@ -97,7 +98,8 @@ class ScanHandler:
     """Implements `detector.handlers.Handler`.
 
     `before` gives the records shortly before an offset: what was held when the partition moved is read again from
-    them. `delay` is the policy's watermark delay (ns), `shapes` what is recognised. `clock` gives ns.
+    them. `delay` is the policy's watermark delay (ns), `shapes` what is recognised
+    in a topic. `clock` gives ns.
     """
 
     def __init__(  # noqa: PLR0913 - what it works with, each by its name
@@ -109,7 +111,7 @@ class ScanHandler:
         *,
         delay: int = 10 * SECOND,
         before: Before = _nothing_before,
-        shapes: Shapes = BUNDLED,
+        shapes: ShapesOf = lambda _: BUNDLED,
         clock: Callable[[], int] = time.time_ns,
         observe: Callable[[Scanned], None] = lambda _: None,
     ) -> None:
@@ -128,14 +130,16 @@ class ScanHandler:
     async def assigned(self, partition: Partition) -> None:
         """Waits for the registry as it stood at the start: no record is judged before."""
         await self._feed.caught_up.wait()
-        self._partitions[partition] = self._fresh()
+        self._partitions[partition] = self._fresh(partition)
 
-    def _fresh(self) -> _Held:
-        return _Held(Hold(self._shapes))
+    def _fresh(self, partition: Partition) -> _Held:
+        return _Held(Hold(self._shapes(partition.topic)))
 
     async def process(self, partition: Partition, records: Sequence[Any]) -> list[Output]:
         """Reads, scans and routes one poll."""
-        held = self._partitions.setdefault(partition, self._fresh())
+        held = self._partitions.get(partition) or self._partitions.setdefault(
+            partition, self._fresh(partition)
+        )
         loop, now = asyncio.get_running_loop(), self._clock()
         if held.fresh:
             held.fresh = False
@@ -160,7 +164,9 @@ class ScanHandler:
 
     async def tick(self, partition: Partition, now: int) -> list[Output]:
         """Scans text that has waited long enough, and tells every partition of work how far this one has got."""
-        held = self._partitions.setdefault(partition, self._fresh())
+        held = self._partitions.get(partition) or self._partitions.setdefault(
+            partition, self._fresh(partition)
+        )
         outputs: list[Output] = []
         if held.hold and now - held.since >= HELD:
             segments, finder = held.hold.flush(), self._finders.finder

@@ -38,6 +38,7 @@ from detector.live.wiring import (
     judge_stage,
     lookback,
     scan_stage,
+    shapes_in_topics,
     threads_of,
     written,
 )
@@ -139,7 +140,7 @@ class Service:
             lambda problem: self._log.warning("the registry cannot be read now", why=problem),
         )
         with ThreadPoolExecutor(threads_of(), "scan") as threads:
-            shapes = shapes_of(self._settings.sources)
+            shapes = shapes_in_topics(self._live, shapes_of(self._settings.sources))
             wiring = Wiring(self._live, clients, finders, feed, threads, self._metrics, self._tell, shapes)
             following = self._watched(feed.run())
             try:

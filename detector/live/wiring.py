@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from detector.errors import ConfigError, StopError
+from detector.globs import compile_glob
 from detector.handlers import Handler
 from detector.kafka_clients import KafkaSettings
 from detector.kafka_settings import LiveSettings
@@ -25,11 +26,11 @@ from detector.live.origins import longest
 from detector.live.positions import InputPositions
 from detector.live.press import Press
 from detector.live.registry_feed import RegistryFeed
-from detector.live.scanning import ScanHandler, Scanned, ScanTopics
+from detector.live.scanning import ScanHandler, Scanned, ScanTopics, ShapesOf
 from detector.scan import PatternScanner
 from detector.secrets import DeploymentKey
 from detector.settings import Settings
-from detector.shapes import BUNDLED, Shapes
+from detector.shapes import Shapes
 from detector.stage import Stage
 from detector.stage_facts import Fact
 from detector.stage_settings import stage_of
@@ -52,7 +53,13 @@ class Wiring(msgspec.Struct, frozen=True):
     threads: Executor
     metrics: Metrics
     tell: Observe
-    shapes: Shapes = BUNDLED
+    shapes: ShapesOf
+
+
+def shapes_in_topics(live: LiveSettings, shapes: Shapes) -> ShapesOf:
+    """What is recognised in each topic: in one that is said to be of logs, no event."""
+    globs, logs = [compile_glob(glob) for glob in live.log_topics], shapes.logs_only()
+    return lambda topic: logs if any(matches(topic) for matches in globs) else shapes
 
 
 def written(live: LiveSettings) -> Written:
