@@ -4,10 +4,18 @@ Told by GitHub's webhooks and CloudTrail's files, which come late and in no orde
 """
 
 import json
+import random
 from itertools import chain
+from operator import itemgetter
 from pathlib import Path
 
-from detector.events import CredentialIssued, CredentialUsed, TaskStarted
+import pytest
+
+from detector.events import CanonicalEvent, CredentialIssued, CredentialUsed, TaskStarted
+from detector.live.routing import Registry, route
+from detector.policy import Policy
+from detector.times import MINUTE, parse_rfc3339
+from tests.live_history import World, longer, run
 from tests.scenarios.telling import Told, story, told
 
 JOB, DEPLOY = "ASIAEXAMPLEJOB710000", "ASIAEXAMPLEPROD71000"
@@ -84,3 +92,46 @@ def test_a_session_under_a_name_of_its_own_is_below_the_job(tmp_path: Path) -> N
     starts = {start.task_id: start.parent_task_id for start in found.events_of(TaskStarted)}
     assert starts == {"github/job/71": "github/run/5/1", "migrate": "github/job/71"}
     assert ("use-after-termination", DEPLOY) not in {finding[:2] for finding in found.findings}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_fifteen_minutes_late_and_out_of_order_is_the_same_live(tmp_path: Path, seed: int) -> None:
+    """GitHub's webhooks come at once, CloudTrail's events whenever they do: the judge stage hears the end first."""
+    found = told(tmp_path, story("aws"))
+    chance, policy = random.Random(seed), longer(Policy())
+
+    def arrival(event: CanonicalEvent) -> int:
+        late = event.source.startswith("aws.")
+        return event.time + (chance.randrange(15 * MINUTE) if late else 0)
+
+    async def heard() -> None:
+        await world.open()
+        registry = Registry()
+        for at, event in sorted(((arrival(event), event) for event in found.events), key=itemgetter(0)):
+            world.clock = at
+            for key, payload in route(event, registry):
+                world.send(key, payload)
+            if isinstance(event, CredentialIssued):
+                registry.add(event)
+            await world.drain()
+            await world.tick()
+        await world.settle(parse_rfc3339("2026-05-04T08:50:00Z"), policy)
+        await world.close()
+
+    world = World(policy, found.events[0].time)
+    try:
+        run(heard())
+        standing = [
+            (
+                record["finding_info"]["analytic"]["uid"],
+                record["unmapped"]["credential_id"],
+                record["count"],
+                record["severity"].lower(),
+            )
+            for record in world.standing().values()
+        ]
+        commands = {(one["data"]["credential_id"], one["data"]["escalated"]) for one in world.commands}
+    finally:
+        world.remove()
+    assert sorted(standing) == sorted(found.findings)
+    assert commands == {command[:2] for command in found.commands}
