@@ -150,6 +150,11 @@ def test_a_use_names_service_and_action_and_an_error_is_a_denial() -> None:
     assert denied.outcome == DENIED
 
 
+def test_chinas_regions_have_services_of_the_same_names() -> None:
+    there = {**ASSUME_ROLE, "eventSource": "sts.amazonaws.com.cn"}
+    assert translate(there, NOW) == translate(ASSUME_ROLE, NOW)
+
+
 def test_a_denied_request_issues_and_revokes_nothing() -> None:
     refused = {**ASSUME_ROLE, "errorCode": "AccessDenied", "responseElements": None}
     assert [type(event) for event in translate(refused, NOW)] == [CredentialUsed]

@@ -41,7 +41,7 @@ def translate(record: Record, now: int) -> list[CanonicalEvent]:
     """
     call = text(record, "eventName")
     caller = maybe_text(record, "userIdentity.accessKeyId")
-    service = text(record, "eventSource").removesuffix(".amazonaws.com")
+    service = text(record, "eventSource").split(".amazonaws.com", 1)[0]
     done = maybe_text(record, "errorCode") is None
     tells = CALLS.get((service, call)) if done else None
     if caller is None and tells is None:

@@ -5,6 +5,7 @@ Told by GitHub's webhooks and CloudTrail's files, which come late and in no orde
 
 import json
 import random
+from base64 import b64encode
 from itertools import chain
 from operator import itemgetter
 from pathlib import Path
@@ -92,6 +93,20 @@ def test_a_session_under_a_name_of_its_own_is_below_the_job(tmp_path: Path) -> N
     starts = {start.task_id: start.parent_task_id for start in found.events_of(TaskStarted)}
     assert starts == {"github/job/71": "github/run/5/1", "migrate": "github/job/71"}
     assert ("use-after-termination", DEPLOY) not in {finding[:2] for finding in found.findings}
+
+
+def test_a_session_token_that_cloudtrail_shows_whole_is_known_when_a_log_shows_it(tmp_path: Path) -> None:
+    token = "IQoJb3JpZ2luX2VjE" + b64encode(random.Random(7).randbytes(600)).decode()
+    files = story("aws")
+    files["CloudTrail_0805Z.json"] = files["CloudTrail_0805Z.json"].replace(
+        b'"sessionToken": ""', f'"sessionToken": "{token}"'.encode(), 1
+    )
+    line = f"2026-05-04T08:10:00Z + export AWS_SESSION_TOKEN={token}\n"
+    found = told(tmp_path, {**files, "job.log": line.encode()})
+    assert ("leaked-credential", JOB, 1, "critical") in found.findings
+    assert "leaked-secret" not in found.rules
+    (leak,) = found.finding("leaked-credential").evidences
+    assert token not in repr(leak)
 
 
 @pytest.mark.parametrize("seed", range(5))
