@@ -176,7 +176,7 @@ def test_a_token_for_somebody_else_is_a_credential_of_its_own() -> None:
 
 
 def test_a_token_that_is_bound_to_nothing_is_the_accounts() -> None:
-    record = token_request(requestObject={"spec": {"expirationSeconds": 3600}})
+    record = token_request(requestObject={"spec": {"expirationSeconds": 3600}}, user={"username": "mona"})
     found = issued(record)
     assert (found.task_id, found.credential_id) == ("kubernetes/serviceaccount/ci/runner", JTI)
     assert found.revocation is not None
@@ -185,6 +185,11 @@ def test_a_token_that_is_bound_to_nothing_is_the_accounts() -> None:
     secret = issued(
         token_request(requestObject={"spec": {"expirationSeconds": 3600, "boundObjectRef": bound}})
     )
+    by_node = issued(token_request(requestObject=None))
+    assert by_node.revocation is not None
+    assert (
+        by_node.revocation["method"] == "delete-pod"
+    )  # which one is not told; nodes ask for pods' tokens only
     assert secret.revocation is not None
     assert (secret.revocation["method"], secret.revocation["name"]) == ("delete-secret", "robot")
 
@@ -299,6 +304,30 @@ def test_a_pod_starts_for_its_task_run() -> None:
             parent_task_id="tekton/ci/build-1",
         )
     ]
+
+
+def test_a_pods_creation_with_its_answer_tells_of_its_token() -> None:
+    volumes = [
+        {"name": "work", "emptyDir": {}},
+        {"name": "vault", "projected": {"sources": [{"serviceAccountToken": {"audience": "vault"}}]}},
+        {
+            "name": "kube-api-access-abcde",
+            "projected": {"sources": [{"serviceAccountToken": {"expirationSeconds": 3607, "path": "token"}}]},
+        },
+    ]
+    pod = {
+        "metadata": {"name": "job-1-x7k2p", "namespace": "ci", "uid": UID},
+        "spec": {"volumes": volumes, "serviceAccountName": "runner"},
+    }
+    reference = {"resource": "pods", "namespace": "ci"}
+    record = event("create", "pods", objectRef=reference, responseObject=pod)
+    with_pod, asked = issued(record), issued(token_request())
+    assert with_pod.identifiers == (Identifier("kubernetes-pod-uid", UID),)
+    same = ("credential_id", "task_id", "kind", "expires_at", "groups", "revocation")
+    assert [getattr(with_pod, name) for name in same] == [getattr(asked, name) for name in same]
+    bare = {**pod, "spec": {"volumes": volumes[:2]}}
+    (started,) = translate({**record, "responseObject": bare}, NOW)
+    assert isinstance(started, TaskStarted)
 
 
 def ends(record: dict[str, Any]) -> list[CanonicalEvent]:
@@ -463,7 +492,12 @@ def test_cloudwatch_subscriptions_of_the_audit_stream_are_opened() -> None:
         "logEvents": [{"id": "1", "timestamp": 1777622400123, "message": json.dumps(use())}],
     }
     (found,) = read(batch)
-    assert [one.source for one in found.events] == ["kubernetes.audit/prod"]
+    (used,) = found.events
+    assert isinstance(used, CredentialUsed)
+    assert (used.source, used.identifier) == (
+        "kubernetes.audit/prod",
+        Identifier("kubernetes-pod-uid", UID),  # EKS does not log which token is which pod's
+    )
     one_line = {"logStream": "kube-apiserver-audit-0123", "message": json.dumps(use())}
     assert [len(one.events) for one in read(one_line)] == [1]
     (other,) = read({**batch, "logStream": "authenticator-0123"})

@@ -15,10 +15,17 @@ from typing import Any, Final
 from detector.adapters.adapter import Adapter, Record
 from detector.adapters.fields import find, maybe_text, text
 from detector.adapters.kubernetes_pods import At, at, pod_events
-from detector.adapters.kubernetes_tokens import POD_UID, is_token_request, token_issued, tokens_voided
+from detector.adapters.kubernetes_tokens import (
+    POD_UID,
+    is_token_request,
+    issued_with_pod,
+    token_issued,
+    tokens_voided,
+)
 from detector.events import DENIED, SUCCESS, CanonicalEvent, CredentialUsed, Identifier
 from detector.patterns import JWT_ID
 
+BY_POD: Final = "known_by_pod"  # what a carrier of a managed cluster's events adds to each
 X509: Final = "x509-sha256"
 _SCHEMES: Final = {"JTI": JWT_ID, "X509SHA256": X509}
 _PREFIXES: Final = ("authentication.kubernetes.io/", "authentication.k8s.io/")
@@ -50,6 +57,9 @@ def translate(record: Record, now: int) -> list[CanonicalEvent]:
         if is_token_request(record):
             events.append(token_issued(record, here))
         events.extend(pod_events(record, here))
+        with_pod = issued_with_pod(record, here)
+        if with_pod is not None:
+            events.append(with_pod)
         voided = tokens_voided(record, here)
         if voided is not None:
             events.append(voided)
@@ -69,7 +79,13 @@ def _annotation(record: Record, key: str) -> Any:
 
 
 def _caller(record: Record) -> Identifier | None:
-    """What the caller's credential is known by: its id, else (before 1.29) the pod that it is bound to."""
+    """What the caller's credential is known by: its id, else (before 1.29) the pod that it is bound to.
+
+    Managed clusters do not log which token went to which pod: there the pod comes first.
+    """
+    uid = _extra(record, "pod-uid")
+    if uid is not None and record.get(BY_POD) is True:
+        return Identifier(POD_UID, uid)
     told = _extra(record, "credential-id")
     if told is not None:
         kind, _, value = told.partition("=")
@@ -77,7 +93,6 @@ def _caller(record: Record) -> Identifier | None:
         if scheme == X509:
             return Identifier(X509, value.lower())
         return Identifier(scheme, told if value else f"JTI={told}")
-    uid = _extra(record, "pod-uid")
     return Identifier(POD_UID, uid) if uid is not None else None
 
 

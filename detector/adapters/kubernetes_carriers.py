@@ -15,6 +15,7 @@ import msgspec
 
 from detector.adapters.adapter import Carrier, Record
 from detector.adapters.fields import find
+from detector.adapters.kubernetes import BY_POD
 
 _AKS: Final = frozenset({"kube-audit", "kube-audit-admin"})
 _EKS_STREAM: Final = "kube-apiserver-audit"
@@ -78,14 +79,14 @@ def _eks(record: Record, _now: int) -> Iterator[Record | str]:
 
 
 def _named(text: str, cluster: str | None) -> Record | str:
-    """The event in a text, with its cluster's name; the text itself if it is no object."""
+    """The event in a text of a managed cluster, with the cluster's name; the text itself if it is no object."""
     try:
         event = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return text
     if not isinstance(event, dict):
         return text
-    return {**event, "cluster": cluster} if cluster else event
+    return {**event, BY_POD: True, **({"cluster": cluster} if cluster else {})}
 
 
 def _is_gke(record: Record) -> bool:

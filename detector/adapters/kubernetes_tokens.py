@@ -3,7 +3,8 @@
 From `pkg/registry/core/serviceaccount/storage/token.go`: a pod's token of 3607 seconds for the API server itself (what
 the admission plugin asks for) lives a year (`--service-account-extend-token-expiration`, true by default), while
 `status.expirationTimestamp` still says an hour. The token's own `exp` counts where the log has the token; else a year
-is taken for those, and where the log does not have what was asked for (level `Metadata`).
+is taken for those, and where the log does not have what was asked for (level `Metadata`, as on EKS, AKS and GKE). There a
+token request does not tell the pod; but a pod's creation, logged with its answer, tells that it has a token.
 """
 
 from collections.abc import Mapping
@@ -26,6 +27,7 @@ _CREDENTIAL_ID: Final = (
     "authentication.k8s.io/issued-credential-id",  # Kubernetes 1.29
 )
 _ASKED_BY_ADMISSION: Final = 3607  # seconds
+_DEFAULT_SECONDS: Final = 3600
 _EXTENDED: Final = 365 * DAY
 _MAX_SECONDS: Final = 1 << 32  # of a token request, by its validation
 # What the audience of an API server is or has in it: kubeadm and EKS, GKE, AKS, k3s, RKE2.
@@ -89,8 +91,59 @@ def token_issued(record: Mapping[str, Any], here: At) -> CredentialIssued:
         kind=TOKEN if ours else OTHER_AUDIENCE,
         groups=_groups(namespace, account, bound) if ours else (),
         expires_at=_expiry(record, here.time, token, bound_to_pod=pod is not None, ours=ours),
+        revocation=_revocation(here, namespace, account, _presumed(record, bound)),
+    )
+
+
+def _presumed(record: Mapping[str, Any], bound: _Bound) -> _Bound:
+    """A node asks for pods' tokens only, whether or not the log shows for which."""
+    by_node = (maybe_text(record, "user.username") or "").startswith("system:node:")
+    return bound._replace(kind="Pod") if by_node and bound.kind is None else bound
+
+
+def issued_with_pod(record: Mapping[str, Any], here: At) -> CredentialIssued | None:
+    """The token that a pod will have whose creation is logged with the answer: it stands among its volumes."""
+    if (
+        record.get("verb") != "create"
+        or find(record, "objectRef.resource") != "pods"
+        or find(record, "objectRef.subresource")
+        or is_trial(record)
+    ):
+        return None
+    seconds = _mounted(find(record, "responseObject.spec.volumes"))
+    namespace, name, uid = (
+        maybe_text(record, f"responseObject.metadata.{key}") for key in ("namespace", "name", "uid")
+    )
+    if seconds is None or not namespace or not name or not uid:
+        return None
+    account = maybe_text(record, "responseObject.spec.serviceAccountName") or "default"
+    task_id = pod_task(namespace, name, uid) or ""
+    bound = _Bound("Pod", name, uid)
+    lives = _EXTENDED if seconds == _ASKED_BY_ADMISSION else seconds * SECOND
+    return CredentialIssued(
+        time=here.time,
+        source=here.source,
+        id=f"{here.id}/issued",
+        credential_id=pod_credential(task_id),
+        task_id=task_id,
+        identifiers=(Identifier(POD_UID, uid),),
+        kind=TOKEN,
+        groups=_groups(namespace, account, bound),
+        expires_at=here.time + lives,
         revocation=_revocation(here, namespace, account, bound),
     )
+
+
+def _mounted(volumes: object) -> int | None:
+    """For how many seconds a pod's token for the API server is asked; None if it mounts none."""
+    for volume in volumes if isinstance(volumes, list) else ():
+        sources = find(volume, "projected.sources") if isinstance(volume, dict) else None
+        for source in sources if isinstance(sources, list) else ():
+            token = source.get("serviceAccountToken") if isinstance(source, dict) else None
+            if isinstance(token, dict) and not token.get("audience"):
+                seconds = token.get("expirationSeconds")
+                return seconds if type(seconds) is int and 0 < seconds <= _MAX_SECONDS else _DEFAULT_SECONDS
+    return None
 
 
 def tokens_voided(record: Mapping[str, Any], here: At) -> CredentialRevoked | None:
