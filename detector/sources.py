@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from detector.adapters.ci_names import task_named
 from detector.adapters.pod_names import pod_task
 from detector.archives import packing, unpacked
 from detector.blocks import BLOCK
@@ -35,7 +36,7 @@ class Source(msgspec.Struct, frozen=True):
     """One input: how it is named to a person, its format, and how its bytes from one place to another are read.
 
     `size` is that of the file, compressed or not; `whole` says that it can only be read from its beginning.
-    `task_id` is the pod, as a task, or the container that its path names.
+    `task_id` is the task or container that its path names: a pod's, or a job's by the name of its log.
     """
 
     name: str
@@ -184,4 +185,6 @@ def _task_of(path: str | Path) -> str | None:
     if pod is not None:
         return pod_task(pod[1], pod[2], pod[3])
     container = _CONTAINER.search(text)
-    return container[1] if container is not None else None
+    if container is not None:
+        return container[1]
+    return task_named(Path(path).name.split(".", 1)[0])  # a job's log, as `github-job-71.log`

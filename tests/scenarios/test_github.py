@@ -56,6 +56,16 @@ def test_what_was_masked_is_no_leak(tmp_path: Path) -> None:
     assert found.dead == ()
 
 
+def test_a_log_that_is_named_by_its_job_is_the_jobs(tmp_path: Path) -> None:
+    files = story("github")
+    shown = told(
+        tmp_path, {"github-job-72.log": files.pop("job.log"), "webhooks.jsonl": files["webhooks.jsonl"]}
+    )
+    (finding,) = shown.result.findings
+    assert finding.task is not None
+    assert (finding.task.task_id, finding.task.workload) == ("github/job/72", "runner-2")
+
+
 def test_the_log_is_told_in_time_whatever_its_first_line_begins_with(tmp_path: Path) -> None:
     """GitHub's logs begin with a byte order mark."""
     found = told(tmp_path, story("github"))
