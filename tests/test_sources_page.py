@@ -1,0 +1,73 @@
+"""docs/sources.md and its pages: what they show is what happens."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from detector.adapters import names
+from detector.mapping import shapes_of
+from detector.settings import TABLES, Settings, problems
+from tests.scenarios.telling import told
+
+DOCS = Path(__file__).parent.parent / "docs"
+PAGE = DOCS / "sources.md"
+PAGES = (PAGE, *sorted((DOCS / "sources").glob("*.md")))
+_BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.DOTALL | re.MULTILINE)
+
+
+def blocks(text: str, language: str) -> list[str]:
+    """The code blocks of a language, without their indent."""
+    return [
+        "".join(line.removeprefix(match[1]) for line in match[3].splitlines(keepends=True))
+        for match in _BLOCK.finditer(text)
+        if match[2] == language
+    ]
+
+
+def section(title: str) -> str:
+    text = PAGE.read_text()
+    start = text.index(f"## {title}\n")
+    end = text.find("\n## ", start)
+    return text[start:] if end < 0 else text[start:end]
+
+
+def ours(block: str) -> bool:
+    """Whether a block of TOML is a configuration of curfewd, and not of a shipper."""
+    tables = set(tomllib.loads(block))
+    return tables <= {*TABLES, "lateness"} and "type = " not in block.split("[[source.event]]", maxsplit=1)[0]
+
+
+def test_the_source_that_the_page_describes_finds_what_it_says(tmp_path: Path) -> None:
+    text = section("A source of your own")
+    (records,), (configuration,) = blocks(text, "json"), blocks(text, "toml")
+    path = tmp_path / "curfewd.toml"
+    path.write_text(configuration)
+    assert problems(str(path), {}) == []
+    shapes = shapes_of(Settings.load(str(path), {}).sources)
+    found = told(tmp_path / "in", {"deployer.jsonl": records}, shapes=shapes)
+    rows = re.findall(r"^\| `(.+)` \| `(.+)` \| (\w+) \|$", text, re.MULTILINE)
+    assert [(rule, key, severity) for rule, key, _, severity in found.findings] == rows
+    assert found.dead == ()
+    (command,) = found.result.commands
+    assert command.credential.revocation == {"provider": "deployer", "call": "DELETE /tokens/tk-9"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_configuration_on_a_page_is_right(page: Path, tmp_path: Path) -> None:
+    for block in filter(ours, blocks(page.read_text(), "toml")):
+        path = tmp_path / "curfewd.toml"
+        path.write_text(block)
+        assert [str(problem) for problem in problems(str(path), {})] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_what_a_page_refers_to_is_there(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+def test_every_source_stands_on_a_page_by_the_name_that_format_and_configuration_take() -> None:
+    text = "".join(page.read_text() for page in PAGES)
+    assert [name for name in names.SOURCES if f"`{name}`" not in text] == []
