@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from detector.adapters.gitlab import known, looks_like, translate
+from detector.adapters.gitlab import known, looks_like, scanned, translate
 from detector.errors import BadRecordError
 from detector.events import (
     SUCCESS,
@@ -14,6 +14,7 @@ from detector.events import (
     TaskEnded,
     TaskStarted,
 )
+from detector.objects import LogText
 from detector.times import DAY, MINUTE, parse_rfc3339
 
 NOW = parse_rfc3339("2026-05-02T00:00:00Z")
@@ -185,6 +186,19 @@ def test_a_pipelines_list_tells_its_jobs_as_their_own_events_do() -> None:
     waiting = {"id": 10, "status": "created", "started_at": None, "finished_at": None}
     events = translate({**PIPELINE, "builds": [done, waiting, "x"]}, NOW)
     assert events[1:] == translate(DONE, NOW)
+
+
+def test_the_variables_of_a_pipeline_are_scanned_as_its_events_show_them() -> None:
+    variables = [
+        {"key": "DEPLOY_TOKEN", "value": "s3cret"},
+        {"key": "TARGET", "value": "prod"},
+        {"key": "NUMBER", "value": 7},
+        "x",
+    ]
+    shown = {**PIPELINE, "object_attributes": {**PIPELINE["object_attributes"], "variables": variables}}
+    assert scanned(shown, NOW) == LogText(b"DEPLOY_TOKEN=s3cret\nTARGET=prod", AT, "gitlab/pipeline/8")
+    for nothing in (PIPELINE, JOB, AUDIT, {**shown, "object_kind": "push"}):
+        assert scanned(nothing, NOW) is None
 
 
 def test_a_use_of_a_job_token_names_its_job() -> None:

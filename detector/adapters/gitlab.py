@@ -16,6 +16,7 @@ from detector.adapters.fields import find, maybe_text, text, time
 from detector.adapters.gitlab_audit import JOB_TOKEN, job_token
 from detector.deadletters import MISSING_FIELD, bad
 from detector.events import (
+    MAX_FUTURE,
     CanonicalEvent,
     CredentialIssued,
     CredentialRevoked,
@@ -23,6 +24,8 @@ from detector.events import (
     TaskEnded,
     TaskStarted,
 )
+from detector.objects import LogText
+from detector.stamps import log_time
 from detector.times import DAY
 
 KIND: Final = "ci"
@@ -36,7 +39,7 @@ _OUTCOMES: Final = {
 }
 _RAN: Final = frozenset({"success", "failed"})
 _TIMEOUTS: Final = frozenset({"job_execution_timeout", "stuck_or_timeout_failure"})
-_MAX_BUILDS: Final = 10_000
+_MAX_LISTED: Final = 10_000
 # A job's token ends with the job. No event tells the job's timeout; a month is the longest that can be set.
 _LONGEST_JOB: Final = 31 * DAY
 
@@ -169,9 +172,29 @@ def _pipeline(record: Record, now: int) -> Iterator[CanonicalEvent]:
         )
     project = maybe_text(record, "project.id")
     builds = record.get("builds")
-    for build in builds[:_MAX_BUILDS] if isinstance(builds, list) else ():
+    for build in builds[:_MAX_LISTED] if isinstance(builds, list) else ():
         if isinstance(build, dict):
             yield from _job(build, _LISTED, pipeline, project, now)
 
 
-ADAPTER: Final = Adapter("gitlab", (b'"object_kind"', b'"entity_type"'), looks_like, translate, known)
+def scanned(record: Record, now: int) -> LogText | None:
+    """The variables that a pipeline was started with: its events show them to all who hear them, as they are."""
+    told = find(record, "object_attributes.variables")
+    if record.get("object_kind") != "pipeline" or not isinstance(told, list):
+        return None
+    pairs = [(each.get("key"), each.get("value")) for each in told[:_MAX_LISTED] if isinstance(each, dict)]
+    lines = [f"{key}={value}" for key, value in pairs if isinstance(key, str) and isinstance(value, str)]
+    if not lines:
+        return None
+    pipeline = find(record, "object_attributes.id")
+    at = log_time(find(record, "object_attributes.created_at"))
+    return LogText(
+        "\n".join(lines).encode("utf-8", "replace"),
+        at if at is not None and at <= now + MAX_FUTURE else None,
+        gitlab_pipeline(str(pipeline)) if isinstance(pipeline, int) else None,
+    )
+
+
+ADAPTER: Final = Adapter(
+    "gitlab", (b'"object_kind"', b'"entity_type"'), looks_like, translate, known, text=scanned
+)

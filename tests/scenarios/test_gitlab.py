@@ -51,3 +51,17 @@ def test_a_trace_is_scanned_between_its_marks_and_under_its_colours(tmp_path: Pa
     (leaks,) = (finding.evidences for finding in found.result.findings)
     assert [getattr(leak.event, "line", None) for leak in leaks] == [6, 7]
     assert all("glpat-" not in getattr(leak.event, "excerpt", "glpat-") for leak in leaks)
+
+
+def test_a_secret_given_to_a_pipeline_as_a_variable_is_shown_by_its_events(tmp_path: Path) -> None:
+    secret = b"glpat-7Rm2VtXb9KdYw4Lz8HnP"
+    line = story("gitlab")["webhooks.jsonl"].splitlines()[0]
+    shown = line.replace(
+        b'"status": "pending",',
+        b'"status": "pending", "variables": [{"key": "T", "value": "%s"}],' % secret,
+        1,
+    )
+    found = told(tmp_path, {"webhooks.jsonl": shown})
+    assert found.findings == (("leaked-secret", "gitlab-pat", 1, "critical"),)
+    assert found.result.findings[0].task is not None
+    assert found.result.findings[0].task.task_id == "gitlab/pipeline/8"
