@@ -22,9 +22,19 @@ def test_what_a_policy_allows_is_a_grant_a_statement() -> None:
         allow("sqs:*", ["arn:aws:sqs:*:*:in", "arn:aws:sqs:*:*:out"]),
     )
     assert grants_of(policy) == (
-        Grant(("dynamodb:GetItem", "dynamodb:Query"), ("arn:aws:dynamodb:*:*:table/jobs",)),
+        Grant(
+            ("dynamodb:GetItem", "dynamodb:Query", "sts:GetCallerIdentity"),
+            ("arn:aws:dynamodb:*:*:table/jobs",),
+        ),
         Grant(("sqs:*",), ("arn:aws:sqs:*:*:in", "arn:aws:sqs:*:*:out")),
     )
+
+
+def test_who_am_i_needs_no_permission() -> None:
+    grants = grants_of(document(allow("s3:GetObject", "arn:aws:s3:::bucket/*"), allow("sqs:*")))
+    assert grants is not None
+    assert covering(scope_of(grants), "sts:GetCallerIdentity", None) == (0,)
+    assert not covering(scope_of(grants), "sts:AssumeRole", None)
 
 
 def test_what_a_glob_covers_anyway_is_not_added_to_it() -> None:
@@ -36,7 +46,7 @@ def test_what_a_glob_covers_anyway_is_not_added_to_it() -> None:
 
 def test_one_statement_need_not_be_in_a_list_and_prefixes_are_of_any_case() -> None:
     policy = json.dumps({"Statement": allow("SQS:SendMessage")})
-    assert grants_of(policy) == (Grant(("sqs:SendMessage",), ("*",)),)
+    assert grants_of(policy) == (Grant(("sqs:SendMessage", "sts:GetCallerIdentity"), ("*",)),)
 
 
 @pytest.mark.parametrize(

@@ -207,7 +207,7 @@ def test_a_session_policy_is_what_the_session_was_granted() -> None:
     )
     _, issue = translate(changed(ASSUME_ROLE, "requestParameters.policy", policy), NOW)
     assert isinstance(issue, CredentialIssued)
-    assert issue.grants == (Grant(("sqs:*",), ("arn:aws:sqs:*:*:in",)),)
+    assert issue.grants == (Grant(("sqs:*", "sts:GetCallerIdentity"), ("arn:aws:sqs:*:*:in",)),)
     _, whole = translate(ASSUME_ROLE, NOW)
     assert isinstance(whole, CredentialIssued)
     assert whole.grants is None

@@ -54,6 +54,9 @@ _CALLS: Final = {
     ),
     "s3:PutReplicationConfiguration": ("s3:PutBucketReplication", "s3:DeleteBucketReplication"),
 }
+# What every session may ask, even one that is denied everything; SDKs and Terraform do at once. It goes with the first
+# grant, as one of its own would be reported as unused.
+_ALWAYS: Final = "sts:GetCallerIdentity"
 _SAID: Final = frozenset({"Sid", "Effect", "Action", "Resource"})
 _decoder: Final = msgspec.json.Decoder()
 
@@ -76,8 +79,15 @@ def grants_of(policy: object, managed: object = None) -> tuple[Grant, ...] | Non
     if not isinstance(statements, list) or not statements or len(statements) > _MAX_ITEMS:
         return None
     grants = [_grant(statement) for statement in statements]
-    known = tuple(grant for grant in grants if grant is not None)
-    return known if len(known) == len(grants) else None
+    known = [grant for grant in grants if grant is not None]
+    return (_with_always(known[0]), *known[1:]) if len(known) == len(grants) else None
+
+
+def _with_always(grant: Grant) -> Grant:
+    actions = grant.actions or ()
+    if any(compile_glob(action)(_ALWAYS) for action in actions):
+        return grant
+    return Grant((*actions, _ALWAYS), grant.resources)
 
 
 def _grant(statement: Any) -> Grant | None:
