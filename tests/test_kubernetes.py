@@ -428,6 +428,16 @@ def test_a_pod_whose_name_comes_again_is_known_by_its_uid() -> None:
             "missing-field",
             "requestObject.spec.boundObjectRef.uid",
         ),
+        (
+            event("delete", "x", objectRef={"resource": ["marker"]}),
+            "wrong-field",
+            "objectRef.resource",
+        ),
+        (
+            event("delete", "pods", user={}, responseObject={"status": {"phase": ["marker"]}}),
+            "wrong-field",
+            "responseObject.status.phase",
+        ),
         (token_request(-1), "wrong-field", "requestObject.spec.expirationSeconds"),
     ],
 )

@@ -159,7 +159,7 @@ def _gone(record: Mapping[str, Any], when: int) -> int | None:
         0 in graces
         or _by_kubelet(record)
         or find(record, "user.username") == _COLLECTOR
-        or find(record, "responseObject.status.phase") in _OUTCOMES
+        or maybe_text(record, "responseObject.status.phase") in _OUTCOMES
     ):
         return when
     shown = any(isinstance(record.get(name), dict) for name in ("requestObject", "responseObject"))

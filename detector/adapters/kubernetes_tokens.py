@@ -148,7 +148,7 @@ def _mounted(volumes: object) -> int | None:
 
 def tokens_voided(record: Mapping[str, Any], here: At) -> CredentialRevoked | None:
     """What a deletion revokes besides a pod's tokens: those of a service account, or those bound to a secret."""
-    resource = find(record, "objectRef.resource")
+    resource = maybe_text(record, "objectRef.resource")
     if record.get("verb") != "delete" or resource not in _DELETED or find(record, "objectRef.subresource"):
         return None
     namespace, name = text(record, "objectRef.namespace"), maybe_text(record, "objectRef.name")
