@@ -11,6 +11,8 @@ aiokafka's traps that this module and its users step around (0.14):
 - JoinGroup is answered when the slowest member has joined: the request timeout has to be longer than the rebalance's.
 - a consumer without partitions that nobody asks for records leaves the group after `max_poll_interval_ms` and never
   comes back; `Stage` asks every consumer for nothing, every second.
+- stopping a consumer that waits to repeat a fetch raises the cancellation of that fetch, which would end the task that
+  stops it, silently; `stop_consumer` does not.
 - pausing a partition throws away what was fetched for it; not asking for its records does not.
 """
 
@@ -141,6 +143,19 @@ async def discard(producer: Any) -> None:
         waiter.exception()
 
 
+async def stop_consumer(consumer: Any) -> None:
+    """Leaves the group and closes the connections."""
+    stopping = asyncio.ensure_future(consumer.stop())
+    try:
+        await asyncio.wait([stopping])
+        if stopping.cancelled():  # by a fetch of its own: the connections are left
+            await consumer._client.close()  # noqa: SLF001 - `stop` does nothing the second time
+        else:
+            stopping.result()
+    finally:
+        stopping.cancel()
+
+
 async def read_to_end(clients: KafkaSettings, partition: Partition) -> AsyncIterator[list[Any]]:
     """The committed records of a partition as it stood when asked, oldest first, for a state to be restored."""
     consumer = AIOKafkaConsumer(
@@ -162,7 +177,7 @@ async def read_to_end(clients: KafkaSettings, partition: Partition) -> AsyncIter
             if source in got:
                 yield got[source]
     finally:
-        await consumer.stop()
+        await stop_consumer(consumer)
 
 
 def reaction(error: BaseException, doing: str) -> CurfewdError:

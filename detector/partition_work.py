@@ -20,6 +20,9 @@ from detector.transactions import Transactor
 FIRST_PAUSE_SECONDS: Final = 0.1
 LONGEST_PAUSE_SECONDS: Final = 5.0
 TAKE_SECONDS: Final = 60.0
+# Spent waiting while no fetch was answered, be it with nothing. After half a minute without records the judge goes by
+# the wall clock: by then it has to be known whether there were none, or only no answers.
+SILENT_SECONDS: Final = 10.0
 
 
 class _PoisonError(Exception):
@@ -48,8 +51,10 @@ class PartitionWork:
     3. Process, and fit what came out into what Kafka takes.
     4. Commit outputs and offset in one transaction; tell the handler.
 
+    A broker that answers no fetch for a while is an error too: no records then does not mean that there are none.
     Any error ends in the same place: the handler forgets, the producer is discarded, and after a pause the partition is
     taken again from what is committed. A record that alone makes `process` fail is found by halving polls, and refused.
+    `moved` is when it last came round, to a poll or to another try: whoever watches tells by it that it hangs.
     """
 
     def __init__(self, around: Surroundings, partition: Partition) -> None:
@@ -69,7 +74,10 @@ class PartitionWork:
         self._offset = 0
         self._sought = False
         self._next_tick = 0.0
+        self._fetched: int | None = None
+        self._silence = 0.0
         self._failures = 0
+        self.moved = time.monotonic()
         self._poison = Poison(around.settings.poll_records, around.settings.refusals)
 
     def start(self, after: Awaitable[Any] | None = None) -> asyncio.Task[None]:
@@ -116,6 +124,7 @@ class PartitionWork:
             await after
         while True:
             pause = self._settings.heartbeat_seconds
+            self.moved = time.monotonic()
             try:
                 await self._loop(await self._take())
             except StopError:
@@ -126,6 +135,11 @@ class PartitionWork:
             except _PoisonError as error:
                 self._around.observe(Dropped(self.partition, "failed", f"{error}"))
                 pause = FIRST_PAUSE_SECONDS
+            except asyncio.CancelledError:
+                if _asked_to_end():
+                    raise
+                self._around.observe(Dropped(self.partition, "failed", "a client gave up a request"))
+                pause = self._backoff()
             except Exception as error:  # a bug in a handler must not end the others' work
                 told = reaction(error, "work on a partition")
                 if isinstance(told, StopError):
@@ -183,6 +197,7 @@ class PartitionWork:
     async def _loop(self, transactor: Transactor) -> None:
         self._next_tick = time.monotonic() + self._settings.tick_seconds
         while True:
+            self.moved = time.monotonic()
             await self._gate.wait()
             if not self._seek():
                 self._gate.clear()  # a rebalance is about to tell us
@@ -211,11 +226,13 @@ class PartitionWork:
         if not self._sought:
             consumer.seek(self._source, self._offset)
             self._sought = True
+            self._silence = 0.0
         return True
 
     async def _poll(self) -> list[Any]:
         """Records, or none when the next tick is due or the gate shuts."""
-        timeout = max(int((self._next_tick - time.monotonic()) * 1000), 0)
+        began = time.monotonic()
+        timeout = max(int((self._next_tick - began) * 1000), 0)
         self._waiting = asyncio.ensure_future(
             self._around.consumer.getmany(self._source, timeout_ms=timeout, max_records=self._poison.limit)
         )
@@ -232,7 +249,22 @@ class PartitionWork:
             raise _PoisonError(f"poll: {type(error).__name__}") from error
         finally:
             self._waiting = None
-        return list(got.get(self._source, ()))
+        records = list(got.get(self._source, ()))
+        self._listen(records, min(time.monotonic() - began, self._settings.tick_seconds))
+        return records
+
+    def _listen(self, records: list[Any], seconds: float) -> None:
+        """Notices when waiting for records, `seconds` this time, has brought no answer at all for too long."""
+        consumer = self._around.consumer
+        if self._source not in consumer.assignment():
+            return
+        fetched = consumer.last_poll_timestamp(self._source)
+        if records or fetched != self._fetched:
+            self._fetched, self._silence = fetched, 0.0
+            return
+        self._silence += seconds
+        if self._silence > SILENT_SECONDS:
+            raise RetryError(f"no broker has answered a fetch for {SILENT_SECONDS:.0f} s")
 
     async def _once(self, transactor: Transactor, records: list[Any], refusal: Refusal | None) -> None:
         began = time.monotonic()

@@ -25,14 +25,16 @@ from aiokafka.abc import ConsumerRebalanceListener
 from detector.batches import Limits
 from detector.errors import StopError
 from detector.handlers import Handler, Partition
-from detector.kafka_clients import KafkaSettings, StageSettings, reaction, stage_consumer
+from detector.kafka_clients import KafkaSettings, StageSettings, reaction, stage_consumer, stop_consumer
 from detector.partition_work import PartitionWork, Surroundings
-from detector.stage_facts import Observer, Rebalanced, nobody
+from detector.stage_facts import Observer, Rebalanced, Unreachable, nobody
 
 # Asked for by a member without partitions, which else counts as gone after max_poll_interval_ms.
 NOTHING: Final = TopicPartition("", 0)
 WATCH_SECONDS: Final = 1.0
 LEAVE_SECONDS: Final = 5.0
+FIRST_PAUSE_SECONDS: Final = 0.5
+LONGEST_PAUSE_SECONDS: Final = 10.0
 
 
 class Stage:
@@ -52,6 +54,17 @@ class Stage:
         self._failure: Exception | None = None
         self._held_since = 0.0
         self._consumer: Any = None
+        self._unreachable: str | None = None
+        self._answered = 0.0  # since when its coordinator has answered, as far as is known
+
+    @property
+    def problem(self) -> str | None:
+        """Why it has no connection to its group, None while it has."""
+        if self._consumer is None:
+            return self._unreachable
+        # Known from a heartbeat that failed until another one goes through; aiokafka tells it nowhere else.
+        lost = self._consumer._coordinator.coordinator_id is None  # noqa: SLF001
+        return "the coordinator of its group does not answer" if lost else None
 
     @property
     def partitions(self) -> dict[Partition, bool]:
@@ -70,6 +83,15 @@ class Stage:
         end = self._consumer.highwater(source)
         return None if end is None else int(end)
 
+    def standing(self) -> dict[Partition, float]:
+        """For how many seconds each partition with records to read has neither polled, committed nor failed.
+
+        Not counting time without a coordinator: nobody gets on then, and who starts anew does not either.
+        """
+        now = time.monotonic()
+        behind = (partition for partition, lag in self.lags().items() if lag)
+        return {partition: now - max(self._works[partition].moved, self._answered) for partition in behind}
+
     def stop(self) -> None:
         """Asks for the end: drain, commit, leave the group. For a signal handler of the loop."""
         self._stopping.set()
@@ -78,30 +100,65 @@ class Stage:
         """Works until `stop`.
 
         Raises:
-            StopError: Kafka cannot be reached at the start, does not let us, or a handler wants to stop.
+            StopError: Kafka does not let us, or a handler wants to stop.
         """
-        self._consumer = stage_consumer(self._clients, self._settings)
         try:
-            try:
-                await self._consumer.start()
-            except Exception as error:
-                raise StopError(str(reaction(error, "start of the consumer"))) from error
-            listener = _Listener(self)
-            if self._settings.pattern is not None:
-                self._consumer.subscribe(pattern=self._settings.pattern, listener=listener)
-            else:
-                self._consumer.subscribe(topics=list(self._settings.topics), listener=listener)
-            await self._watch()
+            await self._start()
+            if self._consumer is not None:
+                self._subscribe()
+                await self._watch()
         finally:
             await self._drain()
         if self._failure is not None:
             raise self._failure
+
+    def _subscribe(self) -> None:
+        listener = _Listener(self)
+        if self._settings.pattern is not None:
+            self._consumer.subscribe(pattern=self._settings.pattern, listener=listener)
+        else:
+            self._consumer.subscribe(topics=list(self._settings.topics), listener=listener)
+
+    async def _start(self) -> None:
+        """Connects, or returns without if the end is asked for before that succeeds."""
+        connecting = asyncio.create_task(self._connected())
+        stopping = asyncio.create_task(self._stopping.wait())
+        try:
+            await asyncio.wait([connecting, stopping], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+            connecting.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            self._consumer = await connecting
+
+    async def _connected(self) -> Any:
+        """A consumer with a connection, however long the brokers are away."""
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            consumer = stage_consumer(self._clients, self._settings)
+            try:
+                await consumer.start()
+            except BaseException as error:
+                await stop_consumer(consumer)
+                if not isinstance(error, Exception):
+                    raise
+                told = reaction(error, "start of the consumer")
+                if isinstance(told, StopError):
+                    raise told from error
+                self._unreachable = str(told)
+                self._observe(Unreachable(self._unreachable))
+            else:
+                return consumer
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
     async def _watch(self) -> None:
         """Until the end is asked for: keeps the membership alive and learns of what the coordinator cannot mend."""
         while not self._stopping.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), WATCH_SECONDS)
+            if self.problem is not None:
+                self._answered = time.monotonic()
             try:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._consumer.getmany(NOTHING, timeout_ms=0), WATCH_SECONDS)
@@ -174,8 +231,10 @@ class Stage:
             await asyncio.wait(
                 self._closing.values(), timeout=max(end - time.monotonic(), 0.0) + LEAVE_SECONDS
             )
+        if self._consumer is None:
+            return
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._consumer.stop(), max(end - time.monotonic(), LEAVE_SECONDS))
+            await asyncio.wait_for(stop_consumer(self._consumer), max(end - time.monotonic(), LEAVE_SECONDS))
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types

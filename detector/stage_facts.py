@@ -8,6 +8,7 @@ import msgspec
 from detector.handlers import Partition, Refusal
 
 StepName = Literal["begun", "written", "offsets", "committed"]
+DropReason = Literal["moved", "fenced", "failed", "stopped"]
 
 
 class Stepped(msgspec.Struct, frozen=True):
@@ -39,7 +40,7 @@ class Dropped(msgspec.Struct, frozen=True):
     """Work on the partition ended: `moved`, `fenced`, `failed` (and tried again) or `stopped`. `detail` for a person."""
 
     partition: Partition
-    reason: Literal["moved", "fenced", "failed", "stopped"]
+    reason: DropReason
     detail: str = ""
 
 
@@ -60,7 +61,13 @@ class Rebalanced(msgspec.Struct, frozen=True):
     seconds: float
 
 
-Fact = Stepped | Committed | Taken | Dropped | Refused | Rebalanced
+class Unreachable(msgspec.Struct, frozen=True):
+    """The stage could not connect at its start, and tries again; `detail` for a person."""
+
+    detail: str
+
+
+Fact = Stepped | Committed | Taken | Dropped | Refused | Rebalanced | Unreachable
 Observer = Callable[[Fact], None]
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from detector.errors import CurfewdError
-from detector.kafka_clients import KafkaSettings, reaction
+from detector.kafka_clients import KafkaSettings, reaction, stop_consumer
 from detector.live.changelog import Change
 
 _POLL: Final = 10_000
@@ -55,13 +55,13 @@ class KafkaChangelog:
         except Exception as error:
             raise _told(error) from error
         finally:
-            await consumer.stop()
+            await stop_consumer(consumer)
 
     async def close(self) -> None:
         """Lets go of the connection."""
         asking, self._asking = self._asking, None
         if asking is not None:
-            await asking.stop()
+            await stop_consumer(asking)
 
     async def _asker(self) -> Any:
         async with self._opening:
@@ -70,7 +70,7 @@ class KafkaChangelog:
                 try:
                     await consumer.start()
                 except BaseException:
-                    await consumer.stop()
+                    await stop_consumer(consumer)
                     raise
                 self._asking = consumer
             return self._asking

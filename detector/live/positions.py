@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from detector.handlers import Partition
-from detector.kafka_clients import KafkaSettings, reaction
+from detector.kafka_clients import KafkaSettings, reaction, stop_consumer
 from detector.times import MILLISECOND
 
 BEFORE: Final = 256  # records read again for what was held when a partition moved
@@ -45,7 +45,7 @@ class InputPositions:
 
     async def __aexit__(self, *_: object) -> None:
         await self._admin.close()
-        await self._consumer.stop()
+        await stop_consumer(self._consumer)
 
     async def before(self, partition: Partition, offset: int) -> Sequence[Any]:
         """The committed records of the last offsets before one, oldest first, 4 MiB of them at most.

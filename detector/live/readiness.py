@@ -26,11 +26,19 @@ class Readiness:
         self._assigned.discard(stage)
         self._stages[stage] = f"{stage}: not in its group yet"
 
-    def seen(self, stage: StageName, partitions: Mapping[Partition, bool], behind_seconds: float) -> None:
-        """How a stage stands."""
+    def seen(
+        self,
+        stage: StageName,
+        partitions: Mapping[Partition, bool],
+        behind_seconds: float,
+        problem: str | None = None,
+    ) -> None:
+        """How a stage stands; `problem` is why it has no connection."""
         unready = sum(not ready for ready in partitions.values())
         reason = None
-        if stage not in self._assigned:
+        if problem is not None:
+            reason = f"{stage}: {problem}"
+        elif stage not in self._assigned:
             reason = f"{stage}: not in its group yet"
         elif unready:
             reason = f"{stage}: {unready} of {len(partitions)} partitions are not restored"

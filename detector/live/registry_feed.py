@@ -16,7 +16,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from detector.errors import RetryError, StopError
 from detector.events import CredentialIssued, Identifier
-from detector.kafka_clients import KafkaSettings, reaction
+from detector.kafka_clients import KafkaSettings, reaction, stop_consumer
 from detector.live.finders import Finders
 from detector.live.routing import Registry, decode
 
@@ -137,7 +137,7 @@ class RegistryFeed:
                 while time.monotonic() < end:
                     await self._poll(consumer)
         finally:
-            await consumer.stop()
+            await stop_consumer(consumer)
             await admin.close()
 
     async def _assign(self, consumer: Any, admin: Any) -> None:

@@ -47,7 +47,7 @@ from detector.mapping import shapes_of
 from detector.scan import PatternScanner
 from detector.settings import Settings
 from detector.stage import Stage
-from detector.stage_facts import Committed, Dropped, Rebalanced, Refused, Taken
+from detector.stage_facts import Committed, Dropped, Rebalanced, Refused, Taken, Unreachable
 from detector.stage_settings import clients_of
 from detector.topics import survey
 
@@ -248,7 +248,7 @@ class Service:
         return Settings(policy=settings.policy, patterns=settings.patterns, **kept), scanner
 
     async def _stage(self, name: StageName, stage: Stage) -> None:
-        """Runs a stage; one that cannot be started yet is tried again."""
+        """Runs a stage."""
         self._readiness.left(name)
         self._stages[name] = stage
         if self._stopping.is_set():
@@ -305,6 +305,8 @@ class Service:
             self._log.info("rebalanced", stage=stage, seconds=round(fact.seconds, 3), **counts)
         elif isinstance(fact, Taken):
             self._log.info("partition taken", stage=stage, **_named(fact.partition), offset=fact.offset)
+        elif isinstance(fact, Unreachable):
+            self._log.warning("cannot join the group yet, trying again", stage=stage, why=fact.detail)
         elif isinstance(fact, Dropped):
             self._dropped(stage, fact)
         elif isinstance(fact, Refused):
@@ -365,7 +367,7 @@ class Service:
             self._metrics.set(names.LAG_SECONDS, seconds[topic], name, topic)
         self._metrics.set(names.PARTITIONS, len(partitions), name, "held")
         self._metrics.set(names.PARTITIONS, sum(partitions.values()), name, "ready")
-        self._readiness.seen(name, partitions, max(seconds.values(), default=0.0))
+        self._readiness.seen(name, partitions, max(seconds.values(), default=0.0), stage.problem)
 
 
 def _named(partition: Partition) -> dict[str, Any]:

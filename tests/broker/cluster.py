@@ -115,6 +115,11 @@ class Node:
         """What the broker wrote."""
         return (self.folder / "broker.log").read_text(errors="replace")
 
+    @property
+    def running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._process is not None and self._process.poll() is None
+
     def format(self, cluster_id: str, *options: str) -> None:
         """Prepares the storage, once."""
         command = ["java", "-cp", jars(), "kafka.tools.StorageTool", "format", "-t", cluster_id, *options]
