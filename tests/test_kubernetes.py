@@ -277,6 +277,19 @@ def test_who_called_is_told_by_what_the_version_writes(extra: Any, identifier: I
     )
 
 
+def test_the_command_line_of_an_exec_is_scanned() -> None:
+    uri = "/api/v1/namespaces/ci/pods/x/exec?command=curl&command=-H&command=token%3A+abc%2Fd&container=main"
+    (found,) = read(use(requestURI=uri))
+    assert found.log is not None
+    assert (found.log.text, found.log.time) == (b"curl -H token: abc/d", AT)
+    assert len(found.events) == 1
+    (begun,) = read(use(requestURI=uri, stage="ResponseStarted"))
+    assert begun.log is None  # told once
+    (many,) = read(use(requestURI=uri + "&command=a" * 1000))
+    assert many.log is not None
+    assert many.log.text.startswith(b"/api/v1/")
+
+
 @pytest.mark.parametrize("stage", ["RequestReceived", "ResponseStarted", "Panic"])
 def test_only_a_complete_response_counts(stage: str) -> None:
     assert translate(use(stage=stage), NOW) == []

@@ -11,6 +11,7 @@ Only the stage `ResponseComplete` counts, with the time at which the request cam
 """
 
 from typing import Any, Final
+from urllib.parse import parse_qsl
 
 from detector.adapters.adapter import Adapter, Record
 from detector.adapters.fields import find, maybe_text, text
@@ -23,12 +24,16 @@ from detector.adapters.kubernetes_tokens import (
     tokens_voided,
 )
 from detector.events import DENIED, SUCCESS, CanonicalEvent, CredentialUsed, Identifier
+from detector.objects import LogText
 from detector.patterns import JWT_ID
+from detector.stamps import log_time
 
 BY_POD: Final = "known_by_pod"  # what a carrier of a managed cluster's events adds to each
 X509: Final = "x509-sha256"
 _SCHEMES: Final = {"JTI": JWT_ID, "X509SHA256": X509}
 _PREFIXES: Final = ("authentication.kubernetes.io/", "authentication.k8s.io/")
+_COMPLETE: Final = "ResponseComplete"
+_MAX_WORDS: Final = 1000  # of a command
 _REFUSED: Final = 400  # the least HTTP status that is a refusal
 _SERVICE_ACCOUNT: Final = "system:serviceaccount:"
 
@@ -45,7 +50,7 @@ def translate(record: Record, now: int) -> list[CanonicalEvent]:
     Raises:
         BadRecordError: a field that such an event has is missing or wrong.
     """
-    if text(record, "stage") != "ResponseComplete":
+    if text(record, "stage") != _COMPLETE:
         return []
     here = at(record, now)
     refused = _is_refused(record)
@@ -149,4 +154,17 @@ def _workload(record: Record) -> str | None:
     return username
 
 
-ADAPTER: Final = Adapter("kubernetes", (b"audit.k8s.io/",), looks_like, translate)
+def commands_run(record: Record, _now: int) -> LogText | None:
+    """The command lines that `kubectl exec` ran: they stand in the URL, and a secret in one is in the log for good."""
+    uri = record.get("requestURI")
+    if record.get("stage") != _COMPLETE or not isinstance(uri, str) or "command=" not in uri:
+        return None
+    try:
+        fields = parse_qsl(uri.partition("?")[2], max_num_fields=_MAX_WORDS)
+    except ValueError:
+        return LogText(uri.encode("utf-8", "replace"), log_time(record.get("requestReceivedTimestamp")))
+    words = " ".join(value for name, value in fields if name == "command")
+    return LogText(words.encode("utf-8", "replace"), log_time(record.get("requestReceivedTimestamp")))
+
+
+ADAPTER: Final = Adapter("kubernetes", (b"audit.k8s.io/",), looks_like, translate, text=commands_run)
