@@ -10,11 +10,21 @@ from detector.blocks import LONG_JSON, blocks
 from detector.containers import read_cri, read_docker
 from detector.errors import BadRecordError
 from detector.events import CanonicalEvent
-from detector.formats import CRI, DOCKER, DOCUMENT, EVENT_FORMATS, JSON_LINES, JSON_LOG
+from detector.formats import (
+    CRI,
+    DOCKER,
+    DOCUMENT,
+    EVENT_FORMATS,
+    JSON_LINES,
+    JSON_LOG,
+    SYSLOG,
+    SYSLOG_COUNTED,
+)
 from detector.jsonlines import document_values, read_document, read_json_lines
 from detector.ranges import Range, Sink
 from detector.shapes import BUNDLED, Shapes
 from detector.sources import Source
+from detector.sysloglines import read_counted, read_syslog
 from detector.textlines import read_text
 
 
@@ -35,6 +45,10 @@ def read(  # noqa: PLR0913, PLR0917 - a range, and what it is read with
             read_cri(source.chunks(), reading)
         elif source.format == DOCKER:
             read_docker(source.chunks(), reading)
+        elif source.format == SYSLOG:
+            read_syslog(source.chunks(start, end), reading)
+        elif source.format == SYSLOG_COUNTED:
+            read_counted(source.chunks(), reading)
         else:
             read_text(source.chunks(start, end), reading)
     except BadRecordError as error:

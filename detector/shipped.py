@@ -28,10 +28,9 @@ _SHIPPED: Final = frozenset({*_FLAGS, "_partial", "partial_message"})
 _WRITERS: Final = frozenset({"kubernetes", "docker", *_CONTAINER, *_UNIT})
 PART_MARKS: Final = (
     *(f'"{name}":{space}"P'.encode() for name in _FLAGS for space in ("", " ")),
-    b'"_partial":true',
-    b'"_partial": true',
-    *(f'"{name}"'.encode() for names in _PARTIAL for name in names[1:]),
-    b'"partial_message"',
+    b'"_partial"',
+    b"partial_",
+    b"CONTAINER_PARTIAL_",
 )
 """One of these is in a record that says it is part of a line."""
 

@@ -1,13 +1,16 @@
 """Tells the format of a file by looking at its first lines. What a line inside it looks like changes nothing."""
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
 import re2
 
 from detector.blocks import BLOCK
-from detector.formats import CRI, DOCKER, DOCUMENT, JSON_LINES, TEXT
+from detector.formats import CRI, DOCKER, DOCUMENT, JSON_LINES, SYSLOG, SYSLOG_COUNTED, TEXT
 from detector.shapes import BUNDLED, Shapes
+from detector.syslog import looks_counted
+from detector.syslog import looks_like as is_syslog
 
 HEAD: Final = BLOCK  # bytes that are looked at
 _LINES: Final = 32
@@ -40,8 +43,16 @@ def sniff(head: bytes, *, complete: bool, shapes: Shapes = BUNDLED) -> str:
         return _json_lines(objects[0], lines[0], shapes)
     if cut:
         return DOCUMENT if shapes.may_hold_event(head) else TEXT
-    carried = sum(_CRI_LINE.match(line + b" ") is not None for line in lines)
-    return CRI if 2 * carried > len(lines) else TEXT
+    return _of_text(head, lines)
+
+
+def _of_text(head: bytes, lines: Sequence[bytes]) -> str:
+    """What log of text it is, by most of its lines."""
+    if looks_counted(head):
+        return SYSLOG_COUNTED
+    if 2 * sum(_CRI_LINE.match(line + b" ") is not None for line in lines) > len(lines):
+        return CRI
+    return SYSLOG if 2 * sum(map(is_syslog, lines)) > len(lines) else TEXT
 
 
 def _json_lines(first: dict[str, Any], line: bytes, shapes: Shapes) -> str:

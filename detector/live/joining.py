@@ -61,10 +61,10 @@ class Hold:
             return self._placed([], segment)
         logs = only_logs(run, self._shapes)
         if logs and not self and (apart := few_apart(run)) is not None:
-            easy, run = apart
+            easy, hard = apart
             segment = fast_segment(easy, now, into, self._shapes)
             if segment is not None:
-                return [segment, *self._one_by_one(run, now, into, marked=False)]
+                return [segment, *self._one_by_one(hard, now, into, marked=False)]
         if logs:
             return self._one_by_one(run, now, into, marked=False)
         if len(run) > _FEW and not (len(run) >= _MANY and _many_events(run, self._shapes)):

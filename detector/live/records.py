@@ -10,13 +10,15 @@ import msgspec
 
 from detector.blocks import LONG_JSON
 from detector.containers import cri_parts, docker_record
-from detector.deadletters import BAD_TIME, FUTURE_TIME, TOO_LARGE, DeadLetter, bad
+from detector.deadletters import BAD_TIME, FUTURE_TIME, NOT_SYSLOG, TOO_LARGE, DeadLetter, bad
 from detector.errors import BadRecordError
 from detector.events import MAX_FUTURE, CanonicalEvent
-from detector.formats import CRI, DOCKER, TEXT
+from detector.formats import CRI, DOCKER, SYSLOG, TEXT
 from detector.objects import LogText, Read
 from detector.shapes import BUNDLED, Shapes
 from detector.stamps import leading_stamp, log_time
+from detector.syslog import frames, looks_counted, parse
+from detector.syslog import looks_like as is_syslog
 from detector.times import MILLISECOND
 
 BINARY_MODE: Final = "ce_specversion"  # the header by which the CloudEvents binding for Kafka tells it
@@ -203,6 +205,9 @@ class _Reading:
 
     def text(self, value: bytes) -> None:
         """Lines of one record, or those of a container runtime."""
+        if looks_counted(value) or is_syslog(value):
+            self._syslog(value)
+            return
         if leading_stamp(value) is None or cri_parts(value.split(b"\n", 1)[0]) is None:
             self._text(value)
             return
@@ -213,6 +218,29 @@ class _Reading:
                 self._part(CRI, text, self._own_time(time, None), stream, ends=ends)
             elif line.strip():
                 self._text(line)
+
+    def _syslog(self, value: bytes) -> None:
+        """One message, over as many lines as it likes; or one a line, or behind its length, each."""
+        if looks_counted(value):
+            places = [(start, end) for start, end in frames(value) if end <= len(value)]
+            messages = [value[start:end] for start, end in places]
+            left = value[places[-1][1] if places else 0 :].strip(b"\r\n")
+            if left:
+                self._into.dead(self._record, bad(NOT_SYSLOG, "MSG-LEN"))
+                self._text(left)
+        else:
+            lines = value.rstrip(b"\n").split(b"\n")
+            messages = lines if all(map(is_syslog, lines)) else [value]
+        for message in messages:
+            text = message.rstrip(b"\r\n")
+            found = parse(text, self._now)
+            if found is None:
+                self._text(text)
+                continue
+            self._into.count(SYSLOG)
+            if found.error is not None:
+                self._into.dead(self._record, found.error)
+            self._add(found.log())
 
     def _text(self, text: bytes) -> None:
         self._into.count(TEXT)

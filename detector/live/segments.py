@@ -34,11 +34,14 @@ from detector.live.records import Contents, Piece, kafka_time, record_id
 from detector.objects import JSON_LOG, whereabouts_of
 from detector.shapes import BUNDLED, Shapes
 from detector.shipped import SPLIT
-from detector.stamps import Ints, Stamps, leading_stamps, line_starts
+from detector.stamps import Bytes, Ints, Stamps, leading_stamps, line_starts
+from detector.syslog import looks_counted
+from detector.syslog import looks_like as is_syslog
 
 RUN: Final = 256  # records decoded together: one of another shape slows only so many
 _NOT_PLAIN: Final = (b"\\", KEY_BLOCK)
 _LOG: Final = b'"log"'
+_SYSLOG_HEAD: Final = 24  # bytes by which its lines are told
 _APART: Final = (b" stdout P", b" stderr P", KEY_BLOCK)  # lines that must be taken apart one by one
 _OPENERS: Final = (ord("{"), ord("["))
 
@@ -156,10 +159,13 @@ def fast_segment(
 
 
 def only_logs(records: Sequence[Any], shapes: Shapes) -> bool:
-    """Whether all are objects and none of them an event or a carrier: halves of them are no better to read."""
-    if any(record.headers or record.value is None or record.value[:1] != b"{" for record in records):
+    """Whether all are objects and none of them an event or a carrier, or all syslog's: halves are no better to read."""
+    if any(record.headers or record.value is None for record in records):
         return False
-    return not shapes.may_hold_event(b"\n".join(record.value for record in records))
+    first = {record.value[:1] for record in records}
+    if first == {b"<"}:
+        return True
+    return first == {b"{"} and not shapes.may_hold_event(b"\n".join(record.value for record in records))
 
 
 def few_apart(records: Sequence[Any]) -> tuple[list[Any], list[Any]] | None:
@@ -168,6 +174,20 @@ def few_apart(records: Sequence[Any]) -> tuple[list[Any], list[Any]] | None:
     if not hard or len(hard) == len(records) or any(KEY_BLOCK in record.value for record in records):
         return None
     return [record for record in records if not (b"\\" in record.value or len(record.value) > SPLIT)], hard
+
+
+def _has_syslog(padded: Bytes, starts: Ints, first: Bytes) -> bool:
+    """Whether a line is a message of syslog: `<34>`, as RFC 3164 `Oct 11 22:14:15`, or counted, `12 <34>`."""
+    likely = first == ord("<")
+    letters = (first >= ord("A")) & (first <= ord("S"))
+    if letters.any():
+        spaced = (padded[starts + 3] == ord(" ")) & (padded[starts + 6] == ord(" "))
+        likely |= letters & spaced & (padded[starts + 9] == ord(":"))
+    dated = padded[starts + 4] == ord("-")  # as most lines are that begin with a digit
+    if not dated.all():
+        likely |= ~dated & (first >= ord("1")) & (first <= ord("9"))
+    heads = (padded[start : start + _SYSLOG_HEAD].tobytes() for start in starts[likely].tolist())
+    return any(is_syslog(head) or looks_counted(head) for head in heads)
 
 
 class _Run:
@@ -206,6 +226,7 @@ class _Run:
         data = self._data
         if (
             joining
+            or data[:1] != b"{"
             or any(mark in data for mark in _NOT_PLAIN)
             or may_be_cut(data, self.starts)
             or (_LOG in data and any(is_docker(record.value) for record in self._records))
@@ -225,9 +246,11 @@ class _Run:
 
     def text(self, *, joining: bool) -> Segment | None:
         """Lines that are no JSON, those of CRI too if each is a whole record and no key block is among them."""
-        data, view = self._data, np.frombuffer(self._data + b"\n", np.uint8)
+        data, view = self._data, np.frombuffer(self._data + b"\n" * _SYSLOG_HEAD, np.uint8)
         first = view[self.starts]
         if np.isin(first, _OPENERS).any() or (first <= ord(" ")).any():
+            return None
+        if _has_syslog(view, self.starts, first):
             return None
         stamps = leading_stamps(data, self.starts)
         carried = len(stamps) and (b" stdout " in data or b" stderr " in data)
