@@ -59,6 +59,15 @@ def _ledger(options: argparse.Namespace) -> None:
     importlib.import_module("benchmarks.ledger_curve").main()
 
 
+def _live(options: argparse.Namespace) -> None:
+    bench = importlib.import_module("benchmarks.live_bench")
+    asked = bench.Options(options.records, options.known, options.runs, options.seed, options.settings)
+    if options.command == "live":
+        bench.main(asked, bench.throughput, "live", "The live service and its peers on one topic")
+    else:
+        bench.main(asked, bench.mixed, "live-mixed", "The live service on logs with audit events among them")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -84,6 +93,17 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--known", type=int, default=100_000)
     one.add_argument("--seed", type=int, default=7)
     one.set_defaults(run=_memory)
+    for name, about in (
+        ("live", "the service and its peers on one topic"),
+        ("live-mixed", "and on mixed topics"),
+    ):
+        one = commands.add_parser(name, help=about)
+        one.add_argument("--records", type=int, default=2_000_000)
+        one.add_argument("--known", type=int, default=1_000_000)
+        one.add_argument("--runs", type=int, default=3)
+        one.add_argument("--seed", type=int, default=7)
+        one.add_argument("--settings", default="", help="lines of [kafka]")
+        one.set_defaults(run=_live)
     commands.add_parser("ledger", help="cost of an event").set_defaults(run=_ledger)
     commands.add_parser("first-finding", help="from clone to first finding").set_defaults(run=_first_finding)
     return parser

@@ -1,0 +1,109 @@
+"""One run over a filled topic, watched from outside: what was read, in what time, with what CPU."""
+
+import asyncio
+import statistics
+import time
+from collections.abc import Awaitable, Callable
+
+import msgspec
+
+from benchmarks.live_process import cpu_of, memory_of
+
+_EVERY = 0.2  # seconds between two looks
+_PATIENCE = 300.0
+
+
+class Run(msgspec.Struct, frozen=True):
+    """What one run took after its first tenth. Seconds; `broker` is the broker's CPU, `memory` the peak in bytes."""
+
+    records: int
+    wall: float
+    cpu: float
+    broker: float
+    memory: int = 0
+    findings: int = 0
+
+
+class Row(msgspec.Struct, frozen=True):
+    """Runs of one subject; `size` is the mean of a record's bytes."""
+
+    name: str
+    guarantee: str
+    size: float
+    runs: tuple[Run, ...] = ()
+    notes: str = ""
+
+    def cells(self) -> list[str]:
+        """The medians, as a line of the table."""
+        if not self.runs:
+            return [self.name, self.guarantee, *["–"] * 7, self.notes]
+        per_cpu = statistics.median(run.records / run.cpu for run in self.runs)
+        per_second = statistics.median(run.records / run.wall for run in self.runs)
+        broker = statistics.median(run.broker / run.records * 1e6 for run in self.runs)
+        spread = [f"{run.records / run.cpu / 1000:,.0f}" for run in self.runs]
+        return [
+            self.name,
+            self.guarantee,
+            f"{per_cpu:,.0f}",
+            f"{per_cpu * self.size / 1e6:,.1f}",
+            f"{per_second:,.0f}",
+            f"{per_second * self.size / 1e6:,.1f}",
+            f"{broker:.1f}",
+            f"{max(run.memory for run in self.runs) / 1e6:,.0f}",
+            f"{statistics.median(run.findings for run in self.runs):,.0f}",
+            f"{', '.join(spread)} k. {self.notes}".strip(),
+        ]
+
+
+HEAD = [
+    "",
+    "guarantee",
+    "records per CPU-s",
+    "MB per CPU-s",
+    "records per s",
+    "MB per s",
+    "broker µs a record",
+    "peak MB",
+    "findings",
+    "runs, records per CPU-s",
+]
+
+
+class Sample(msgspec.Struct, frozen=True):
+    """A look at a process."""
+
+    records: int
+    wall: float
+    cpu: float
+    broker: float
+
+
+async def watched(
+    pid: int,
+    broker: int,
+    total: int,
+    read: Callable[[], Awaitable[int]],
+    through: Callable[[], Awaitable[bool]],
+) -> Run:
+    """Watches a process from the moment a tenth is read until all is, and `through` says that nothing is left.
+
+    Raises:
+        TimeoutError: it does not get there.
+    """
+    first: Sample | None = None
+    end = time.monotonic() + _PATIENCE
+    while time.monotonic() < end:
+        done = await read()
+        now = Sample(done, time.perf_counter(), cpu_of(pid), cpu_of(broker))
+        if first is None and done >= total // 10:
+            first = now
+        if first is not None and done >= total and await through():
+            return Run(
+                now.records - first.records,
+                now.wall - first.wall,
+                now.cpu - first.cpu,
+                now.broker - first.broker,
+                memory_of(pid)[1],
+            )
+        await asyncio.sleep(_EVERY)
+    raise TimeoutError(f"{await read()} of {total} records read in {_PATIENCE:.0f} s")
