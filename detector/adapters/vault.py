@@ -38,11 +38,8 @@ def looks_like(record: Record) -> bool:
         isinstance(record.get("type"), str)
         and isinstance(request, dict)
         and "path" in request
-        and (
-            "mount_type" in request
-            or "client_token" in request
-            or (isinstance(auth, dict) and "token_type" in auth)
-        )
+        and isinstance(auth, dict)
+        and "token_type" in auth
     )
 
 
@@ -156,6 +153,4 @@ def shown(record: Record, _now: int) -> LogText | None:
     )
 
 
-ADAPTER: Final = Adapter(
-    "vault", (b'"token_type"', b'"mount_type"', b'"client_token"'), looks_like, translate, known, shown
-)
+ADAPTER: Final = Adapter("vault", (b'"token_type"',), looks_like, translate, known, shown)
