@@ -1,6 +1,7 @@
 """What stands in the inputs beside what a group is given to read: records just before an offset, how far a group is."""
 
 import asyncio
+import re
 from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, Self
@@ -19,10 +20,17 @@ _TRIES: Final = 20
 
 
 class InputPositions:
-    """Answers from the broker, one question at a time. `group` is the scan stage's. Use it as a context manager."""
+    """Answers from the broker, one question at a time. Use it as a context manager.
 
-    def __init__(self, clients: KafkaSettings, group: str) -> None:
+    `group` is the scan stage's, `topics` or `pattern` its inputs.
+    """
+
+    def __init__(
+        self, clients: KafkaSettings, group: str, topics: tuple[str, ...] = (), pattern: str | None = None
+    ) -> None:
         self._group = group
+        self._topics = topics
+        self._pattern = None if pattern is None else re.compile(pattern)
         connection: dict[str, Any] = {
             "bootstrap_servers": clients.bootstrap,
             "client_id": clients.client_id,
@@ -80,10 +88,7 @@ class InputPositions:
             return tuple(found)
 
     async def scanned(self, time: int) -> bool:
-        """Whether the group has read every record that its inputs had at a time (ns), by Kafka's timestamps.
-
-        Its inputs are the partitions in which it has committed an offset.
-        """
+        """Whether the group has read every record that its inputs had at a time (ns), by Kafka's timestamps."""
         async with self._asking:
             read = {
                 source: meta.offset
@@ -92,7 +97,10 @@ class InputPositions:
             }
             if not read:
                 return False
-            self._consumer.assign(list(read))
+            # Of a partition that nobody has got to yet, nothing is read.
+            unread = await self._inputs() - read.keys()
+            self._consumer.assign([*read, *unread])
+            read.update(await self._consumer.beginning_offsets(list(unread)) if unread else {})
             ends = await self._consumer.end_offsets(list(read))
             later = await self._consumer.offsets_for_times(dict.fromkeys(read, time // MILLISECOND + 1))
             behind: Iterable[TopicPartition] = [
@@ -104,6 +112,16 @@ class InputPositions:
                 if not await self._nothing_until(source, read[source], time):
                     return False
             return True
+
+    async def _inputs(self) -> set[TopicPartition]:
+        """The partitions of the inputs as they stand."""
+        asked = list(self._topics) if self._pattern is None else None
+        return {
+            TopicPartition(topic["topic"], partition["partition"])
+            for topic in await self._admin.describe_topics(asked)
+            if self._pattern is None or self._pattern.match(topic["topic"])
+            for partition in topic["partitions"]
+        }
 
     async def _nothing_until(self, source: TopicPartition, offset: int, time: int) -> bool:
         """Whether no record stands from an offset on that is as old: marks of transactions take offsets too."""

@@ -56,6 +56,9 @@ class RegistryFeed:
         self._ends: dict[int, int] | None = None
         self._gone = 0
         self._changing = asyncio.Lock()
+        self._asking: Any = None
+        self._connected = asyncio.Event()
+        self._polled = asyncio.Event()
 
     async def run(self) -> None:
         """Follows until cancelled; trouble with the broker is waited out.
@@ -73,6 +76,24 @@ class RegistryFeed:
                 self.problem = str(told)
                 self._observe(self.problem)
             await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def up_to_date(self) -> None:
+        """Waits until all is read that has been written by now, whoever wrote it.
+
+        What others have not committed counts too: what was committed after it can be read only when that is settled.
+
+        Raises:
+            RetryError: the brokers do not tell now.
+        """
+        await self._connected.wait()
+        sources = [TopicPartition(self._topic, number) for number in self._positions]
+        try:
+            ends = await self._asking.end_offsets(sources)
+        except Exception as error:
+            raise reaction(error, "asking for the registry's end") from error
+        while any(self._positions[source.partition] < end for source, end in ends.items()):
+            self._polled.clear()
+            await self._polled.wait()
 
     async def register(self, issues: Sequence[CredentialIssued]) -> None:
         """Makes issues known at once, which the topic will tell of too."""
@@ -128,15 +149,22 @@ class RegistryFeed:
             auto_offset_reset="earliest",
         )
         admin = AIOKafkaAdminClient(**connection)
+        asking = AIOKafkaConsumer(**connection, enable_auto_commit=False)
         try:
             await admin.start()
             await consumer.start()
+            await asking.start()
             while True:
                 await self._assign(consumer, admin)
                 end = time.monotonic() + self._discovery_seconds
                 while time.monotonic() < end:
                     await self._poll(consumer)
+                    self._asking = asking
+                    self._connected.set()
+                    self._polled.set()
         finally:
+            self._connected.clear()
+            await asking.stop()
             await stop_consumer(consumer)
             await admin.close()
 

@@ -185,7 +185,8 @@ class Service:
 
     async def _positions(self, stack: contextlib.AsyncExitStack, wiring: Wiring) -> InputPositions:
         try:
-            return await stack.enter_async_context(InputPositions(wiring.clients, f"{self._live.group}-scan"))
+            positions = InputPositions(wiring.clients, f"{self._live.group}-scan", *self._live.subscription())
+            return await stack.enter_async_context(positions)
         except Exception as error:
             raise reaction(error, "connecting to Kafka") from error
 

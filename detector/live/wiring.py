@@ -157,13 +157,21 @@ def lookback(wiring: Wiring, positions: InputPositions, observe: Callable[[str],
         partition_fetch_bytes=live.partition_fetch_bytes,
         session_seconds=live.session / SECOND,
     )
+
+    async def known(time: int) -> bool:
+        """Whether what was registered by then is known here, whichever instance read it."""
+        if not await positions.scanned(time):
+            return False
+        await wiring.feed.up_to_date()
+        return True
+
     return Lookback(
         settings,
         wiring.clients,
         wiring.finders,
         wiring.feed,
         wiring.threads,
-        scanned=positions.scanned,
+        scanned=known,
         shapes=wiring.shapes,
         observe=observe,
     )
