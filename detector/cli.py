@@ -87,6 +87,17 @@ def _parser() -> argparse.ArgumentParser:
         "fingerprint", help="the identifiers of a secret read on standard input"
     )
     _add_config(fingerprint)
+    redact = commands.add_parser(
+        "redact", help="pass standard input on with every leak in it masked, and nothing else changed"
+    )
+    _add_config(redact)
+    redact.add_argument(
+        "--known",
+        metavar="PATH",
+        action="append",
+        default=[],
+        help="a file or folder of events: the credentials issued in them are masked too (may be repeated)",
+    )
     patterns = commands.add_parser("patterns", help="show the patterns, or run their examples")
     patterns.add_argument("action", choices=("list", "test"))
     _add_config(patterns)
@@ -174,6 +185,19 @@ def _fingerprint(options: argparse.Namespace) -> int:
     return DONE
 
 
+def _redact(options: argparse.Namespace) -> int:
+    from detector.redact_command import pass_on, redactor_of  # noqa: PLC0415 - as above
+    from detector.redacting import Redacting  # noqa: PLC0415 - as above
+    from detector.settings import Settings  # noqa: PLC0415 - as above
+
+    redactor, warnings = redactor_of(Settings.load(options.config), options.known)
+    for warning in warnings:
+        _say(f"curfewd: warning: {warning}")
+    with printing():
+        pass_on(sys.stdin.fileno(), sys.stdout.buffer, Redacting(redactor))
+    return DONE
+
+
 def _patterns(options: argparse.Namespace) -> int:
     from detector.loading import load_patterns  # noqa: PLC0415 - as above
     from detector.pattern_commands import list_patterns, test_patterns  # noqa: PLC0415 - as above
@@ -242,6 +266,7 @@ _COMMANDS: Final = {
     "replay": _replay,
     "run": _run,
     "fingerprint": _fingerprint,
+    "redact": _redact,
     "patterns": _patterns,
     "topics": _topics,
     "check": _check,

@@ -14,7 +14,7 @@ MANY: Final = 1024  # ways to read the secrets of one record
 AROUND: Final = 80  # characters of text on either side of a leak
 _BYTES_AROUND: Final = 4 * AROUND  # in UTF-8 a character has at most four
 # A shorter secret is masked where it was recognised, not wherever its letters occur.
-_LEAST_LITERAL: Final = 4
+LEAST_LITERAL: Final = 4
 _VISIBLE: Final = 10 * _BYTES_AROUND  # the longest escape, `\U0010ffff`, of every character
 
 
@@ -46,10 +46,12 @@ def merged(veils: Iterable[Veil]) -> list[Veil]:
     return done
 
 
-def literals(data: bytes, span: tuple[int, int], shown: Iterable[tuple[bytes, Veil]]) -> Iterator[Veil]:
-    """Wherever in data[span] the same bytes stand once more, recognised or not."""
+def literals(
+    data: bytes, span: tuple[int, int], shown: Iterable[tuple[bytes, Veil]], least: int = LEAST_LITERAL
+) -> Iterator[Veil]:
+    """Wherever in data[span] the same bytes stand once more, recognised or not, of those with at least `least`."""
     for value, veil in shown:
-        if len(value) < _LEAST_LITERAL:
+        if len(value) < least:
             continue
         at = data.find(value, *span)
         while at >= 0:

@@ -15,7 +15,7 @@ import msgspec
 
 from detector.decode import views
 from detector.events import Identifier, Leak
-from detector.excerpts import MANY, Excerpts, Veil, literals, merged, veiled
+from detector.excerpts import LEAST_LITERAL, MANY, Excerpts, Veil, literals, merged, veiled
 from detector.known import KeyRing, KnownIndex
 from detector.patterns import Pattern, public_identifiers
 from detector.scan import Match
@@ -289,23 +289,31 @@ class Redactor:
         key = hash(text), version  # 64 bits under a random key: no other text passes for this one
         if key in self._clean:
             return text
-        data = text.encode("utf-8", "replace")
-        for _ in range(_PASSES):
-            seen = _sightings(data, self._scanner, self._known)
-            if not seen:
-                break
-            data = self._veiled(data, seen)
-        else:
-            return KNOWN_CREDENTIAL  # made to resist: nothing of it is shown
-        done = data.decode("utf-8", "replace")
+        masked = self.masked(text.encode("utf-8", "replace"))
+        if masked is None:
+            return KNOWN_CREDENTIAL  # nothing of it is shown
+        done = masked.decode("utf-8", "replace")
         if done == text:
             self._clean[key] = None
             if len(self._clean) > _CLEAN_TEXTS:
                 self._clean.popitem(last=False)
         return done
 
-    def _veiled(self, data: bytes, seen: Sequence[_Sighting]) -> bytes:
+    def masked(self, data: bytes) -> bytes | None:
+        """`data` with every secret in it masked; None if it is made to resist: each mask lets another be seen."""
+        for _ in range(_PASSES):
+            veils = self.veils(data)
+            if not veils:
+                return data
+            data = veiled(data, veils)
+        return None
+
+    def veils(self, data: bytes, least: int = LEAST_LITERAL) -> list[Veil]:
+        """Where `data` shows secrets, and where the bytes of one of at least `least` stand once more; in order."""
+        seen = _sightings(data, self._scanner, self._known)
+        if not seen:
+            return []
         veils = _Veils(seen, lambda one: one.pattern is None)
         shown = veils.shown(data, seen)
-        elsewhere = literals(data, (0, len(data)), shown) if len(shown) <= MANY else ()
-        return veiled(data, merged((*map(veils.of, seen), *elsewhere)))
+        elsewhere = literals(data, (0, len(data)), shown, least) if len(shown) <= MANY else ()
+        return merged((*map(veils.of, seen), *elsewhere))

@@ -31,6 +31,7 @@ PURE = {
     "ledger",
     "lineage",
     "policy",
+    "redacting",
     "registry",
     "rejudge",
     "scan",

@@ -1,0 +1,60 @@
+"""What `curfewd redact` does: standard input to standard output, without its leaks."""
+
+import os
+import select
+import time
+from collections.abc import Sequence
+from typing import IO, Final
+
+from detector.events import CredentialIssued, Identifier
+from detector.inputs import find_sources
+from detector.known import KnownIndex
+from detector.leaks import Redactor
+from detector.loading import load_scanner
+from detector.readers import read_events
+from detector.redacting import Redacting
+from detector.settings import Settings
+
+_CHUNK: Final = 256 * 1024
+_IDLE_SECONDS: Final = 0.2  # what may go on in the next line waits no longer for it
+
+
+def redactor_of(settings: Settings, known: Sequence[str]) -> tuple[Redactor, tuple[str, ...]]:
+    """What masks, and warnings. `known` are files with events: the credentials issued in them are masked too.
+
+    Raises:
+        UsageError: a pattern or a file is wrong.
+    """
+    scanner, warnings = load_scanner(settings.patterns)
+    index = KnownIndex(_registered(known), settings.keys) if known else None
+    return Redactor(scanner, index), (*settings.warnings, *warnings)
+
+
+def pass_on(source: int, target: IO[bytes], redacting: Redacting) -> None:
+    """Everything that can be read from a file descriptor, until its end; whole lines at once."""
+    while True:
+        waiting = bool(redacting)
+        ready, _, _ = select.select([source], [], [], _IDLE_SECONDS if waiting else None)
+        if not ready:
+            target.write(redacting.idle())
+            target.flush()
+            if redacting:  # an unfinished line: only more of it, or the end, can tell what it is
+                select.select([source], [], [])
+            continue
+        chunk = os.read(source, _CHUNK)
+        target.write(redacting.feed(chunk) if chunk else redacting.end())
+        target.flush()
+        if not chunk:
+            return
+
+
+def _registered(paths: Sequence[str]) -> list[Identifier]:
+    sources, _ = find_sources(paths)
+    now = time.time_ns()
+    return [
+        identifier
+        for source in sources
+        for event in read_events(source, 0, source.size, now)
+        if isinstance(event, CredentialIssued)
+        for identifier in event.identifiers
+    ]

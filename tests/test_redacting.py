@@ -1,0 +1,222 @@
+"""`curfewd redact`: every leak masked, however the stream is cut, and nothing else changed."""
+
+import base64
+import contextlib
+import itertools
+import os
+import random
+import subprocess
+import sys
+import urllib.parse
+from collections.abc import Callable, Iterable
+from functools import cache
+from pathlib import Path
+from typing import IO
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detector.known import KeyRing, KnownIndex
+from detector.leaks import Redactor
+from detector.patterns import Pattern, load_bundled
+from detector.redacting import Redacting
+from detector.scan import PatternScanner
+from detector.secrets import DeploymentKey, Secret
+
+ROOT = Path(__file__).parent.parent
+KEY = DeploymentKey.of(b"k" * 32)
+KNOWN = b"corp_Zr8Lq2WvN5tYx0Kd9Hs3Jf7"  # made up, of no known pattern
+GITHUB = next(pattern for pattern in load_bundled() if pattern.id == "github-pat-classic")
+TOKEN = PatternScanner((GITHUB,)).scan(GITHUB.examples[0].encode())[0].secret.reveal()
+PEM = next(
+    example
+    for pattern in load_bundled()
+    if pattern.multiline
+    for example in pattern.examples
+    if example.startswith("-----BEGIN") and "\n-----END" in example
+).encode()
+ENCODINGS: dict[str, Callable[[bytes], bytes]] = {
+    "clear": lambda secret: secret,
+    "base64": base64.b64encode,
+    "Basic": lambda secret: b"Authorization: Basic " + base64.b64encode(b"bot:" + secret),
+    "hex": lambda secret: secret.hex().encode(),
+    "percent": lambda secret: b"".join(b"%%%02X" % byte for byte in secret),
+    "json": lambda secret: b"".join(b"\\u%04x" % byte for byte in secret),
+    "colours": lambda secret: secret[:9] + b"\x1b[31m" + secret[9:] + b"\x1b[0m",
+    "twice": lambda secret: base64.b64encode(urllib.parse.quote_plus(base64.b64encode(secret)).encode()),
+}
+
+
+@cache
+def redactor() -> Redactor:
+    known = KnownIndex(KeyRing((KEY,)).identifiers(Secret(KNOWN)), (KEY,))
+    return Redactor(PatternScanner(load_bundled()), known)
+
+
+def redacted(chunks: Iterable[bytes], longest: int = 1 << 20) -> bytes:
+    stream = Redacting(redactor(), longest)
+    return b"".join(map(stream.feed, chunks)) + stream.end()
+
+
+def cut(data: bytes, cuts: Iterable[int]) -> list[bytes]:
+    edges = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
+    return [data[start:end] for start, end in itertools.pairwise(edges)]
+
+
+CUTS = st.lists(st.integers(0, 3000), max_size=12)
+PLAIN = st.binary(max_size=60) | st.sampled_from((
+    b"2026-05-01T10:00:00Z step 3 of 9 done",
+    b"digest sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+    b'{"message": "commit 3f786850e387550fdab836ed7e6dc881de23001b"}',
+    base64.b64encode(bytes(range(57))),
+))  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(PLAIN, max_size=30), st.sampled_from((b"\n", b"\r\n")), CUTS)
+def test_what_shows_no_secret_passes_byte_by_byte(
+    lines: list[bytes], newline: bytes, cuts: list[int]
+) -> None:
+    data = newline.join(lines)
+    if not redactor().veils(data):
+        assert redacted(cut(data, cuts)) == data
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(st.sampled_from(("KNOWN", "TOKEN", "PEM", "plain")), min_size=1, max_size=8),
+    st.sampled_from(sorted(ENCODINGS)),
+    CUTS,
+    st.randoms(use_true_random=False),
+)
+def test_nothing_that_the_scanner_knows_survives_however_the_stream_is_cut(
+    kinds: list[str], encoding: str, cuts: list[int], rng: random.Random
+) -> None:
+    encode = ENCODINGS[encoding]
+    lines = []
+    for number, kind in enumerate(kinds):
+        secret = {"KNOWN": encode(KNOWN), "TOKEN": encode(TOKEN), "PEM": PEM, "plain": b"nothing"}[kind]
+        lines += [b"line %d before" % number, b"value=" + secret + b" ;", b"line %d after" % number]
+    data = b"\n".join(lines) + rng.choice((b"", b"\n"))
+    done = redacted(cut(data, cuts))
+    assert redactor().veils(done) == []
+    for secret in (KNOWN, TOKEN, base64.b64encode(KNOWN), KNOWN.hex().encode(), PEM.splitlines()[2]):
+        assert secret not in done
+    for number in range(len(kinds)):
+        assert b"line %d before\n" % number in done
+        assert b"\nline %d after" % number in done
+
+
+@pytest.mark.parametrize("pattern", load_bundled(), ids=lambda pattern: pattern.id)
+def test_the_examples_of_every_pattern_are_masked(pattern: Pattern) -> None:
+    scanner = PatternScanner((pattern,))
+    for example in pattern.examples:
+        data = f"before\n{example}\nafter\n".encode()
+        done = redacted([data])
+        for match in scanner.scan(data):
+            assert match.secret.reveal() not in done
+        assert done.startswith(b"before\n")
+        assert done.endswith(b"\nafter\n")
+
+
+@pytest.mark.parametrize("encoding", sorted(ENCODINGS))
+def test_a_secret_anywhere_in_a_line_of_megabytes_is_masked(encoding: str) -> None:
+    rng = random.Random(encoding)
+    words = b" ".join(b"%06x" % rng.randrange(1 << 24) for _ in range(150_000))
+    for _ in range(3):
+        at = words.index(b" ", rng.randrange(len(words) - 10))
+        shown = ENCODINGS[encoding](TOKEN)
+        data = words[:at] + b" token " + shown + words[at:]
+        done = redacted([data[start : start + 70_000] for start in range(0, len(data), 70_000)], 1 << 17)
+        assert redactor().veils(done) == []
+        assert shown not in done
+        assert done[:at] == words[:at]
+        assert done.endswith(words[at + 300 :])
+
+
+def test_every_place_of_a_cut_in_a_long_line_is_safe() -> None:
+    for shift in range(0, 200, 7):
+        data = b"x" * (1 << 16) + b" " * shift + b" key " + TOKEN + b" " + b"y" * (1 << 16) + b"\n"
+        done = redacted([data[: 1 << 17], data[1 << 17 :]], 1)
+        assert TOKEN not in done
+        assert done.count(b"github") == 1
+
+
+def test_a_secret_longer_than_what_is_held_of_a_line_is_not_shown_from_its_middle_on() -> None:
+    body = base64.b64encode(random.Random(3).randbytes(9000))
+    key = b"-----BEGIN RSA PRIVATE KEY-----\\n" + body + b"\\n-----END RSA PRIVATE KEY-----"
+    data = b"z" * ((1 << 16) - 4000) + b' "' + key + b'" ' + b"z" * (1 << 17) + b"\n"
+    done = redacted([data[start : start + 10_000] for start in range(0, len(data), 10_000)], 1)
+    if redactor().veils(b'"' + key + b'"'):
+        assert body[4000:4100] not in done
+    assert redactor().veils(done) == []
+
+
+def start(*options: str) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "detector.cli", "redact", *options],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "CURFEWD_KEY": (b"k" * 32).hex()},
+    )
+
+
+def put(stream: IO[bytes] | None, data: bytes) -> None:
+    assert stream is not None
+    stream.write(data)
+    stream.flush()
+
+
+def test_a_line_goes_before_the_next_one_comes() -> None:
+    process = start()
+    assert process.stdout is not None
+    with process:
+        put(process.stdin, b"token " + TOKEN + b"\n")
+        assert process.stdout.readline() == b"token \xe2\x80\xb9github-pat-classic:40\xe2\x80\xba\n"
+        put(process.stdin, b"-----BEGIN RSA PRIVATE KEY-----\n")  # and what follows may never come
+        assert process.stdout.readline() == b"-----BEGIN RSA PRIVATE KEY-----\n"
+        put(process.stdin, b"no newline \xff")
+        assert process.stdin is not None
+        process.stdin.close()
+        assert process.stdout.read() == b"no newline \xff"
+        assert process.wait(60) == 0
+
+
+def test_credentials_registered_in_a_file_of_events_are_masked(tmp_path: Path) -> None:
+    fingerprint = KeyRing((KEY,)).identifiers(Secret(KNOWN))[0]
+    (tmp_path / "events.jsonl").write_text(
+        '{"specversion": "1.0", "id": "1", "source": "/issuer", "type": "credential.issued", '
+        '"time": "2026-05-01T00:00:00Z", "data": {"credential_id": "c", "task_id": "t", "identifiers": '
+        f'[{{"scheme": "hmac-sha256", "value": "{fingerprint.value}", "length": {len(KNOWN)}, '
+        f'"check": "{fingerprint.check}"}}]}}}}\n'
+    )
+    process = start("--known", str(tmp_path))
+    out, err = process.communicate(b"a=" + KNOWN + b"\n", 60)
+    assert out == f"a=‹known-credential:{len(KNOWN)}›\n".encode()
+    assert err == b""
+
+
+def test_a_reader_that_goes_away_ends_it() -> None:
+    process = start()
+    assert process.stdout is not None
+    assert process.stdin is not None
+    with process:
+        put(process.stdin, b"one\n")
+        assert process.stdout.readline() == b"one\n"
+        process.stdout.close()
+        with contextlib.suppress(BrokenPipeError):
+            for _ in range(1000):
+                put(process.stdin, b"more\n" * 10_000)
+        assert process.wait(60) == 0
+        assert process.stderr is not None
+        assert process.stderr.read() == b""
+
+
+def test_a_file_that_is_not_there_is_told() -> None:
+    process = start("--known", "nowhere.jsonl")
+    _, err = process.communicate(b"", 60)
+    assert process.returncode == 2
+    assert err.startswith(b"curfewd: nowhere.jsonl: ")
