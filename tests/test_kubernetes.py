@@ -123,7 +123,6 @@ def test_a_pods_token_is_issued_to_the_pod() -> None:
                 "name": "job-1-x7k2p",
                 "uid": UID,
             },
-            groups=("k8s/serviceaccount/ci/runner",),
         )
     ]
 
@@ -172,13 +171,16 @@ def test_a_token_for_somebody_else_is_a_credential_of_its_own() -> None:
     assert (found.credential_id, found.kind) == (JTI, "kubernetes-oidc-token")
     assert found.task_id == "k8s/ci/job-1-x7k2p"
     assert [one.scheme for one in found.identifiers] == ["jwt-id", "jwt-id"]
-    assert found.groups == ()  # who checks it may never ask whether the account is still there
 
 
 def test_a_token_that_is_bound_to_nothing_is_the_accounts() -> None:
     record = token_request(requestObject={"spec": {"expirationSeconds": 3600}}, user={"username": "mona"})
     found = issued(record)
     assert (found.task_id, found.credential_id) == ("kubernetes/serviceaccount/ci/runner", JTI)
+    assert found.groups == ("k8s/serviceaccount/ci/runner",)
+    for_others = {"spec": {"expirationSeconds": 3600, "audiences": ["vault"]}}
+    # who checks it there may never ask whether the account still exists
+    assert issued(token_request(requestObject=for_others)).groups == ()
     assert found.revocation is not None
     assert found.revocation["method"] == "recreate-service-account"
     bound = {"kind": "Secret", "name": "robot", "uid": "s-1"}
@@ -561,6 +563,9 @@ def test_googles_entries_are_audit_events_too() -> None:
         "io.k8s.core.v1.serviceaccounts.token.create", "core/v1/namespaces/ci/serviceaccounts/runner/token"
     )
     (found,) = read(token)
+    assert found.events == ()  # which pod's it is nobody will ever tell
+    by_person = {**token["protoPayload"], "authenticationInfo": {"principalEmail": "mona@example.com"}}
+    (found,) = read({**token, "protoPayload": by_person})
     (issue,) = found.events
     assert isinstance(issue, CredentialIssued)
     assert (issue.credential_id, issue.source) == (JTI, "kubernetes.audit/prod")

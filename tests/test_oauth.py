@@ -84,7 +84,6 @@ def test_a_token_is_issued_hashed_and_read() -> None:
                 "client_id": "batch",
                 "jti": "j-1",
             },
-            groups=("oauth/subject/https://as.example robot-7",),
         ),
     )
     assert token not in repr(events(record))

@@ -17,6 +17,7 @@ from detector.adapters.adapter import Adapter, Record
 from detector.adapters.fields import find, maybe_text, text
 from detector.adapters.kubernetes_pods import At, at, pod_events
 from detector.adapters.kubernetes_tokens import (
+    BY_POD,
     POD_UID,
     is_token_request,
     issued_with_pod,
@@ -28,7 +29,6 @@ from detector.objects import LogText
 from detector.patterns import JWT_ID
 from detector.stamps import log_time
 
-BY_POD: Final = "known_by_pod"  # what a carrier of a managed cluster's events adds to each
 X509: Final = "x509-sha256"
 _SCHEMES: Final = {"JTI": JWT_ID, "X509SHA256": X509}
 _PREFIXES: Final = ("authentication.kubernetes.io/", "authentication.k8s.io/")
@@ -59,15 +59,9 @@ def translate(record: Record, now: int) -> list[CanonicalEvent]:
     if identifier is not None:
         events.append(_use(record, here, identifier, DENIED if refused else SUCCESS))
     if not refused:
-        if is_token_request(record):
-            events.append(token_issued(record, here))
-        events.extend(pod_events(record, here))
-        with_pod = issued_with_pod(record, here)
-        if with_pod is not None:
-            events.append(with_pod)
-        voided = tokens_voided(record, here)
-        if voided is not None:
-            events.append(voided)
+        token = token_issued(record, here) if is_token_request(record) else issued_with_pod(record, here)
+        more = (token, *pod_events(record, here), tokens_voided(record, here))
+        events.extend(event for event in more if event is not None)
     return events
 
 

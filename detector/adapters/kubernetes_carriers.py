@@ -15,7 +15,7 @@ import msgspec
 
 from detector.adapters.adapter import Carrier, Record
 from detector.adapters.fields import find
-from detector.adapters.kubernetes import BY_POD
+from detector.adapters.kubernetes_tokens import BY_POD
 
 _AKS: Final = frozenset({"kube-audit", "kube-audit-admin"})
 _EKS_STREAM: Final = "kube-apiserver-audit"
@@ -106,6 +106,7 @@ def _gke(record: Record, _now: int) -> Iterator[Record]:
     yield {
         "kind": "Event",
         "apiVersion": "audit.k8s.io/v1",
+        BY_POD: True,
         "auditID": find(record, "operation.id") or record.get("insertId"),
         "stage": "ResponseStarted" if begun else "ResponseComplete",
         "cluster": find(record, "resource.labels.cluster_name"),

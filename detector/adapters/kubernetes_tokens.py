@@ -19,6 +19,7 @@ from detector.events import CredentialIssued, CredentialRevoked, Identifier
 from detector.patterns import JWT_ID
 from detector.times import DAY, SECOND
 
+BY_POD: Final = "known_by_pod"  # what a carrier of a managed cluster's events adds to each
 TOKEN: Final = "kubernetes-token"  # noqa: S105 - the kind of credential, not one
 OTHER_AUDIENCE: Final = "kubernetes-oidc-token"
 POD_UID: Final = "kubernetes-pod-uid"
@@ -26,6 +27,7 @@ _CREDENTIAL_ID: Final = (
     "authentication.kubernetes.io/issued-credential-id",
     "authentication.k8s.io/issued-credential-id",  # Kubernetes 1.29
 )
+_BOUND: Final = "requestObject.spec.boundObjectRef"
 _ASKED_BY_ADMISSION: Final = 3607  # seconds
 _DEFAULT_SECONDS: Final = 3600
 _EXTENDED: Final = 365 * DAY
@@ -57,13 +59,17 @@ def is_token_request(record: Mapping[str, Any]) -> bool:
     )
 
 
-def token_issued(record: Mapping[str, Any], here: At) -> CredentialIssued:
-    """The token that a successful request gave.
+def token_issued(record: Mapping[str, Any], here: At) -> CredentialIssued | None:
+    """The token that a successful request gave; None for a pod's where the log never tells which pod's it is.
+
+    There the pod's creation tells of it: a service account's tokens of a year, without an end, would be without number.
 
     Raises:
         BadRecordError: it is not told which token that is, or for which pod.
     """
     namespace, account = text(record, "objectRef.namespace"), text(record, "objectRef.name")
+    if record.get(BY_POD) is True and _by_node(record) and find(record, _BOUND) is None:
+        return None
     token = read_token(find(record, "responseObject.status.token"))
     bound = _Bound(
         *(maybe_text(record, f"requestObject.spec.boundObjectRef.{key}") for key in _Bound._fields)
@@ -73,7 +79,7 @@ def token_issued(record: Mapping[str, Any], here: At) -> CredentialIssued:
     if pod is not None:
         pod_id = pod_task(namespace, pod, bound.uid)
         if pod_id is None:
-            raise bad(MISSING_FIELD, "requestObject.spec.boundObjectRef.uid")
+            raise bad(MISSING_FIELD, f"{_BOUND}.uid")
         task_id = pod_id
     ours = not _is_for_others(record, token)
     identifiers = _identifiers(record, token)
@@ -89,7 +95,7 @@ def token_issued(record: Mapping[str, Any], here: At) -> CredentialIssued:
         task_id=task_id,
         identifiers=tuple(identifiers),
         kind=TOKEN if ours else OTHER_AUDIENCE,
-        groups=_groups(namespace, account, bound) if ours else (),
+        groups=_groups(namespace, account, _presumed(record, bound)) if ours else (),
         expires_at=_expiry(record, here.time, token, bound_to_pod=pod is not None, ours=ours),
         revocation=_revocation(here, namespace, account, _presumed(record, bound)),
     )
@@ -97,8 +103,11 @@ def token_issued(record: Mapping[str, Any], here: At) -> CredentialIssued:
 
 def _presumed(record: Mapping[str, Any], bound: _Bound) -> _Bound:
     """A node asks for pods' tokens only, whether or not the log shows for which."""
-    by_node = (maybe_text(record, "user.username") or "").startswith("system:node:")
-    return bound._replace(kind="Pod") if by_node and bound.kind is None else bound
+    return bound._replace(kind="Pod") if _by_node(record) and bound.kind is None else bound
+
+
+def _by_node(record: Mapping[str, Any]) -> bool:
+    return (maybe_text(record, "user.username") or "").startswith("system:node:")
 
 
 def issued_with_pod(record: Mapping[str, Any], here: At) -> CredentialIssued | None:
@@ -128,7 +137,6 @@ def issued_with_pod(record: Mapping[str, Any], here: At) -> CredentialIssued | N
         task_id=task_id,
         identifiers=(Identifier(POD_UID, uid),),
         kind=TOKEN,
-        groups=_groups(namespace, account, bound),
         expires_at=here.time + lives,
         revocation=_revocation(here, namespace, account, bound),
     )
@@ -162,7 +170,9 @@ _DELETED: Final = {"serviceaccounts": "serviceaccount", "secrets": "secret"}
 
 
 def _groups(namespace: str, account: str, bound: _Bound) -> tuple[str, ...]:
-    """What a token for the API server falls together with, besides its pod; who else checks one may not ask."""
+    """What a token that is no pod's falls together with. Pods' have their pod, and there are too many of them."""
+    if bound.kind == "Pod":
+        return ()
     accounts = f"k8s/serviceaccount/{namespace}/{account}"
     return (accounts, f"k8s/secret/{namespace}/{bound.name}") if bound.kind == "Secret" else (accounts,)
 

@@ -118,15 +118,14 @@ def _refresh(message: Message) -> tuple[Identifier, ...]:
 
 
 def _groups(message: Message, claims: Mapping[str, Any]) -> tuple[str, ...]:
-    """What a token falls together with: its session, and all that its issuer gave to its subject."""
+    """What the token of a session falls together with: those of that session, and of all sessions of its subject."""
     session = claims.get("sid") or maybe_text(message.record, "response.session_state")
+    if not isinstance(session, str) or not session:
+        return ()
     issuer, sub = claims.get("iss"), claims.get("sub")
-    groups = []
-    if isinstance(session, str) and session:
-        groups.append(session_group(session))
-    if isinstance(issuer, str) and isinstance(sub, str) and issuer and sub:
-        groups.append(subject_group(issuer, sub))
-    return tuple(groups)
+    if not isinstance(issuer, str) or not isinstance(sub, str):
+        return (session_group(session),)
+    return (session_group(session), subject_group(issuer, sub))
 
 
 def _expiry(message: Message, claims: Mapping[str, Any]) -> int | None:
