@@ -1,0 +1,107 @@
+"""Whatever stands in a field of any source's record: it is read, or told why not, and nothing breaks."""
+
+import copy
+import json
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detector.adapters import names
+from detector.deadletters import REASONS
+from detector.objects import Read
+from detector.shapes import BUNDLED
+from detector.times import parse_rfc3339
+from tests.scenarios.telling import STORIES
+
+NOW = parse_rfc3339("2026-06-01T00:00:00Z")
+STRANGE: tuple[Any, ...] = (
+    None, "", "x", 0, -1, 1 << 70, 1.5, True, [], {}, [None], ["x"], {"x": "y"}, [{}], [[]], "2026-05-01T00:00:00Z", "\ud800", "\0",
+)  # fmt: skip
+
+
+@cache
+def records() -> tuple[tuple[str, dict[str, Any]], ...]:
+    """(source, record) of every object in the stories."""
+    found = []
+    for path in sorted(STORIES.rglob("*")):
+        if path.suffix not in (".json", ".jsonl", ".log"):
+            continue
+        for text in [path.read_text()] if path.suffix == ".json" else path.read_text().splitlines():
+            value = json.loads(text) if text.startswith("{") else None
+            if isinstance(value, dict):
+                found += [(read.format, value) for read in BUNDLED.read_object(text.strip().encode(), NOW)][
+                    :1
+                ]
+    return tuple(found)
+
+
+def places(value: Any, way: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Every place in a value, as the names and numbers on the way."""
+    inside = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, item in inside:
+        yield (*way, name)
+        yield from places(item, (*way, name))
+
+
+def with_changed(record: dict[str, Any], way: tuple[Any, ...], value: Any) -> dict[str, Any]:
+    changed = copy.deepcopy(record)
+    node: Any = changed
+    for name in way[:-1]:
+        node = node[name]
+    node[way[-1]] = value
+    return changed
+
+
+def read(record: dict[str, Any]) -> list[Read]:
+    return list(BUNDLED.read_object(json.dumps(record).encode(), NOW))
+
+
+def test_the_stories_have_records_of_many_sources() -> None:
+    assert len({source for source, _ in records()} & set(names.SOURCES)) >= 5
+    assert len(records()) > 60
+
+
+@settings(max_examples=400)
+@given(st.data())
+def test_any_value_in_any_field_is_read_or_told(data: st.DataObject) -> None:
+    _, record = data.draw(st.sampled_from(records()))
+    for _ in range(data.draw(st.integers(1, 3))):
+        way = data.draw(st.sampled_from(list(places(record))))
+        record = with_changed(record, way, data.draw(st.sampled_from(STRANGE)))
+    for found in read(record):
+        if found.error is not None:
+            assert found.error.reason in REASONS
+            assert found.events == ()
+            assert found.error.field != ""
+
+
+@pytest.mark.parametrize("extra", ["x", None, {"a": {"b": []}}, [1, {"c": None}]], ids=repr)
+def test_fields_that_nobody_knows_are_ignored(extra: Any) -> None:
+    for _, record in (each for each in records() if each[0] in names.SOURCES):
+        objects = [(), *(way for way in places(record) if isinstance(_at(record, way), dict))]
+        for way in objects:
+            wider = with_changed(record, (*way, "x-unheard-of"), extra)
+            assert [each.events for each in read(wider)] == [each.events for each in read(record)], way
+
+
+def _at(record: Any, way: tuple[Any, ...]) -> Any:
+    for name in way:
+        record = record[name]
+    return record
+
+
+@pytest.mark.parametrize("source", sorted({source for source, _ in records()} & set(names.SOURCES)))
+def test_a_field_that_an_event_needs_is_named_where_it_is_missing(source: str) -> None:
+    """Some field of each source is needed, and the dead letter has its name, which is that of a field."""
+    told = set()
+    for _, record in (each for each in records() if each[0] == source):
+        for way in places(record):
+            for found in read(with_changed(record, way, None)):
+                if found.error is not None:
+                    assert found.error.field
+                    told.add(found.error.field)
+    assert told
