@@ -509,7 +509,7 @@ def test_what_other_components_wrote_is_never_an_event() -> None:
 
 
 def test_cloudwatch_subscriptions_of_the_audit_stream_are_opened() -> None:
-    batch = {
+    batch: dict[str, Any] = {
         "messageType": "DATA_MESSAGE",
         "owner": "111122223333",
         "logGroup": "/aws/eks/prod/cluster",
@@ -523,6 +523,11 @@ def test_cloudwatch_subscriptions_of_the_audit_stream_are_opened() -> None:
         "kubernetes.audit/prod",
         Identifier("kubernetes-pod-uid", UID),  # EKS does not log which token is which pod's
     )
+    asked = {**batch["logEvents"][0], "message": json.dumps(token_request())}
+    (with_us,) = read({**batch, "logEvents": [asked]})
+    (issue,) = with_us.events
+    assert isinstance(issue, CredentialIssued)
+    assert issue.expires_at == AT + 90 * DAY  # as long as EKS lets an extended token live
     one_line = {"logStream": "kube-apiserver-audit-0123", "message": json.dumps(use())}
     assert [len(one.events) for one in read(one_line)] == [1]
     (other,) = read({**batch, "logStream": "authenticator-0123"})

@@ -15,9 +15,12 @@ import msgspec
 
 from detector.adapters.adapter import Carrier, Record
 from detector.adapters.fields import find
-from detector.adapters.kubernetes_tokens import BY_POD
+from detector.adapters.kubernetes_tokens import BY_POD, EXTENDED_DAYS
 
 _AKS: Final = frozenset({"kube-audit", "kube-audit-admin"})
+_EKS_DAYS: Final = (
+    90  # "the extended expiry period is 90 days" (EKS user guide, "Kubernetes service accounts")
+)
 _EKS_STREAM: Final = "kube-apiserver-audit"
 # google.rpc.Code as the HTTP status that the API server answered with.
 _STATUS: Final = {0: 200, 5: 404, 6: 409, 7: 403, 16: 401}
@@ -75,10 +78,10 @@ def _eks(record: Record, _now: int) -> Iterator[Record | str]:
     for one in events if isinstance(events, list) else (record,):
         message = one.get("message") if isinstance(one, dict) else None
         if isinstance(message, str):
-            yield _named(message, cluster)
+            yield _named(message, cluster, **{EXTENDED_DAYS: _EKS_DAYS})
 
 
-def _named(text: str, cluster: str | None) -> Record | str:
+def _named(text: str, cluster: str | None, **more: Any) -> Record | str:
     """The event in a text of a managed cluster, with the cluster's name; the text itself if it is no object."""
     try:
         event = msgspec.json.decode(text)
@@ -86,7 +89,7 @@ def _named(text: str, cluster: str | None) -> Record | str:
         return text
     if not isinstance(event, dict):
         return text
-    return {**event, BY_POD: True, **({"cluster": cluster} if cluster else {})}
+    return {**event, **more, BY_POD: True, **({"cluster": cluster} if cluster else {})}
 
 
 def _is_gke(record: Record) -> bool:

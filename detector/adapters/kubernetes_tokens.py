@@ -20,6 +20,7 @@ from detector.patterns import JWT_ID
 from detector.times import DAY, SECOND
 
 BY_POD: Final = "known_by_pod"  # what a carrier of a managed cluster's events adds to each
+EXTENDED_DAYS: Final = "extended_days"  # and how long its tokens live that are extended, if not a year
 TOKEN: Final = "kubernetes-token"  # noqa: S105 - the kind of credential, not one
 OTHER_AUDIENCE: Final = "kubernetes-oidc-token"
 POD_UID: Final = "kubernetes-pod-uid"
@@ -30,7 +31,7 @@ _CREDENTIAL_ID: Final = (
 _BOUND: Final = "requestObject.spec.boundObjectRef"
 _ASKED_BY_ADMISSION: Final = 3607  # seconds
 _DEFAULT_SECONDS: Final = 3600
-_EXTENDED: Final = 365 * DAY
+_YEAR: Final = 365  # days
 _MAX_SECONDS: Final = 1 << 32  # of a token request, by its validation
 # What the audience of an API server is or has in it: kubeadm and EKS, GKE, AKS, k3s, RKE2.
 _API_AUDIENCES: Final = (
@@ -128,7 +129,7 @@ def issued_with_pod(record: Mapping[str, Any], here: At) -> CredentialIssued | N
     account = maybe_text(record, "responseObject.spec.serviceAccountName") or "default"
     task_id = pod_task(namespace, name, uid) or ""
     bound = _Bound("Pod", name, uid)
-    lives = _EXTENDED if seconds == _ASKED_BY_ADMISSION else seconds * SECOND
+    lives = _extended(record) if seconds == _ASKED_BY_ADMISSION else seconds * SECOND
     return CredentialIssued(
         time=here.time,
         source=here.source,
@@ -222,7 +223,12 @@ def _expiry(
         if seconds == _ASKED_BY_ADMISSION and bound_to_pod and ours:
             break
         return issued + seconds * SECOND
-    return issued + _EXTENDED
+    return issued + _extended(record)
+
+
+def _extended(record: Mapping[str, Any]) -> int:
+    days = record.get(EXTENDED_DAYS)
+    return days * DAY if type(days) is int and 0 < days < _YEAR else _YEAR * DAY
 
 
 def _revocation(here: At, namespace: str, account: str, bound: _Bound) -> dict[str, Any]:
