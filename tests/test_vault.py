@@ -378,6 +378,10 @@ def test_what_a_raw_device_shows_is_kept_as_a_hash_and_scanned() -> None:
     assert hmac("e").encode() not in shown.text
     assert shown.time == AT
     assert ADAPTER.text(login(NEW), NOW) is None
+    leased = response(
+        "aws/creds/ci", response={"data": {"access_key": "AKIAEXAMPLE000000000", "secret_key": hmac("f")}}
+    )
+    assert ADAPTER.text(leased, NOW) is None  # the id of a key is no secret
 
 
 @pytest.mark.parametrize(

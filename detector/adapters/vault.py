@@ -24,10 +24,10 @@ from detector.adapters.vault_issues import (
     wrapping_token,
 )
 from detector.events import DENIED, SUCCESS, CanonicalEvent, CredentialUsed, Identifier
-from detector.objects import LogText, texts
-from detector.stamps import log_time
+from detector.objects import LogText, record_time, texts
 
 _TYPES: Final = ("request", "response")
+_PUBLIC: Final = ("access_key=", "accessor=", "lease_id=")  # names that secrets go by, and none themselves
 _TOKENS: Final = ("auth.client_token", "request.client_token", "response.auth.client_token")
 
 
@@ -135,22 +135,21 @@ def _taken_away(entry: Entry, caller: Identifier | None) -> Identifier | None:
     return Identifier(TOKEN if lease.startswith(HMAC) else LEASE, lease)
 
 
-def shown(record: Record, _now: int) -> LogText | None:
+def shown(record: Record, now: int) -> LogText | None:
     """What the device shows unhashed (`log_raw`, or keys tuned so), which is a place where secrets leak."""
-    leaves = [
-        value
-        for path in _TOKENS
-        if isinstance(value := find(record, path), str) and not value.startswith(HMAC)
+    tokens = (find(record, path) for path in _TOKENS)
+    lines = [
+        f"client_token={token}" for token in tokens if isinstance(token, str) and not token.startswith(HMAC)
     ]
-    lines = [f"client_token={value}" for value in leaves]
     for path in ("request.data", "response.data"):
-        lines += [line for line in texts(path, find(record, path)) if f"={HMAC}" not in line]
+        lines += [
+            line
+            for line in texts(path, find(record, path))
+            if f"={HMAC}" not in line and not line.startswith(_PUBLIC)
+        ]
     if not lines:
         return None
-    when = find(record, "time")
-    return LogText(
-        "\n".join(lines).encode("utf-8", "replace"), log_time(when) if isinstance(when, str) else None
-    )
+    return LogText("\n".join(lines).encode("utf-8", "replace"), record_time(record, now, strict=False)[0])
 
 
 ADAPTER: Final = Adapter("vault", (b'"token_type"',), looks_like, translate, known, shown)
