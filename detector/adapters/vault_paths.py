@@ -28,7 +28,7 @@ UNWRAP: Final = "sys/wrapping/unwrap"
 def is_login(path: str) -> bool:
     """Whether a token is got by this, not used: whatever token comes with it is not looked at."""
     return path.startswith("auth/") and (
-        "/login/" in f"{path}/" or path.endswith(("/oidc/callback", "/callback")) or "/oidc/poll" in path
+        "/login/" in f"{path}/" or path.endswith(("/callback", "/oidc/poll"))
     )
 
 

@@ -1,5 +1,6 @@
 """Two runs of a CI workflow take tokens from Vault: one forgets its token and its database lease, one gives them back."""
 
+import json
 from pathlib import Path
 
 from detector.events import CredentialIssued, CredentialUsed
@@ -41,3 +42,30 @@ def test_a_token_that_outlives_its_run_and_is_used_from_elsewhere(tmp_path: Path
     (used,) = found.finding("use-after-termination", FORGOTTEN).evidences
     assert isinstance(used.event, CredentialUsed)
     assert used.event.source_ip == "203.0.113.9"
+
+
+RAW = "hvs.CAESIBx7Qm2vLr9kTz4WpYd8NcHfJgUa1oSeR3iKb6MtXw0ZGh4KHGh2cy5QcTdWbkxyWmtUeTJXcEpkOE5jSGY"  # made up
+
+
+def test_a_device_that_shows_tokens_is_where_they_leak(tmp_path: Path) -> None:
+    auth = {
+        "client_token": RAW,
+        "accessor": "k3Lm9QpR2sTu7VwX",
+        "metadata": {"run_id": "7"},
+        "token_ttl": 900,
+    }
+    login = {
+        "time": "2026-05-04T08:00:00Z",
+        "type": "response",
+        "auth": {**auth, "token_type": "service"},
+        "request": {"id": "r-1", "path": "auth/jwt/login", "operation": "update"},
+        "response": {"auth": auth},
+    }
+    printed = {
+        "time": "2026-05-04T08:01:00Z",
+        "message": f"+ curl -H 'X-Vault-Token: {RAW}' https://vault:8200",
+    }
+    found = told(tmp_path, {"audit.log": json.dumps(login), "job.log": json.dumps(printed)})
+    assert found.findings == (("leaked-credential", "vault/k3Lm9QpR2sTu7VwX", 2, "critical"),)
+    assert found.commands == (("vault/k3Lm9QpR2sTu7VwX", False, ("leaked-credential",)),)
+    assert RAW not in repr(found)
