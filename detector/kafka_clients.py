@@ -67,6 +67,7 @@ class StageSettings(msgspec.Struct, frozen=True):
     `rebalance_seconds` is the one deadline of a rebalance, in which open transactions commit or are given up; `drain_seconds` that of a stop. `transaction_seconds` is from begin to commit:
     records are processed before it begins. `record_bytes` is the broker's `message.max.bytes`; smaller limits of single
     topics are found out. After `refusals` records refused one after another the stage stops: it is not the records.
+    `counts` has the topics that must keep their number of partitions, as it says where a key is and where its state is.
     """
 
     group: str
@@ -85,6 +86,7 @@ class StageSettings(msgspec.Struct, frozen=True):
     decompressed_bytes: int = 64 << 20
     compression: Literal["gzip", "snappy", "lz4", "zstd"] | None = None
     refusals: int = 20
+    counts: Mapping[str, int] = {}
 
     @property
     def heartbeat_seconds(self) -> float:

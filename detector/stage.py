@@ -28,6 +28,7 @@ from detector.handlers import Handler, Partition
 from detector.kafka_clients import KafkaSettings, StageSettings, reaction, stage_consumer, stop_consumer
 from detector.partition_work import PartitionWork, Surroundings
 from detector.stage_facts import Observer, Rebalanced, Unreachable, nobody
+from detector.transactions import miscounted
 
 # Asked for by a member without partitions, which else counts as gone after max_poll_interval_ms.
 NOTHING: Final = TopicPartition("", 0)
@@ -179,6 +180,10 @@ class Stage:
         if self._stopping.is_set():
             return
         now, before = set(assigned), set(self._works)
+        for partition in now:
+            if partition.number >= self._settings.counts.get(partition.topic, partition.number + 1):
+                self._fail(miscounted(self._settings, partition.topic, partition.number + 1))
+                return
         for partition in before - now:
             self._close(partition, "moved")
         around = Surroundings(

@@ -43,4 +43,5 @@ def stage_of(
         rebalance_seconds=live.rebalance / SECOND,
         drain_seconds=live.drain / SECOND,
         session_seconds=live.session / SECOND,
+        counts={topic.name: topic.partitions for topic in (live.topics.work, live.topics.state)},
     )

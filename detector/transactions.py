@@ -9,10 +9,18 @@ from aiokafka import errors as kafka
 from aiokafka.structs import OffsetAndMetadata
 
 from detector.batches import Limits, batches_of
-from detector.errors import RetryError
+from detector.errors import RetryError, StopError
 from detector.handlers import Output, Partition
 from detector.kafka_clients import KafkaSettings, StageSettings, discard, partition_producer, reaction
 from detector.stage_facts import StepName
+
+
+def miscounted(stage: StageSettings, topic: str, count: int) -> StopError:
+    """Someone changed the number of partitions of a topic that has to keep it (`StageSettings.counts`)."""
+    return StopError(
+        f"{topic} has {count} partitions now and {stage.counts[topic]} are configured: "
+        "what belongs together would be judged in two places"
+    )
 
 
 class Transactor:
@@ -100,6 +108,9 @@ class Transactor:
         counts = {
             topic: len(await self._producer.partitions_for(topic)) for topic in {o.topic for o in outputs}
         }
+        for topic, count in counts.items():
+            if count != self._stage.counts.get(topic, count):
+                raise miscounted(self._stage, topic, count)
         batches = batches_of(outputs, counts, self._limits, self._producer.create_batch)
         done = await asyncio.gather(
             *(self._write_partition(topic, number, made) for (topic, number), made in batches.items()),

@@ -122,7 +122,15 @@ class Node:
 
     def format(self, cluster_id: str, *options: str) -> None:
         """Prepares the storage, once."""
-        command = ["java", "-cp", jars(), "kafka.tools.StorageTool", "format", "-t", cluster_id, *options]
+        command = [
+            "java",
+            "-cp",
+            jars(),
+            "kafka.tools.StorageTool",
+            "format",
+            f"--cluster-id={cluster_id}",
+            *options,
+        ]
         run = subprocess.run(
             [*command, "-c", str(self._properties)], check=False, capture_output=True, text=True
         )
