@@ -22,7 +22,7 @@ from detector.settings import (
     RULE_FIELDS,
     TOP_FIELDS,
 )
-from detector.source_settings import OVERRIDE_FIELDS, SOURCE_FIELDS, event_keys
+from detector.source_settings import LOG_FIELDS, OVERRIDE_FIELDS, SOURCE_FIELDS, event_keys
 
 EXAMPLE: Final = """\
 key_file = "deployment.key"
@@ -126,6 +126,12 @@ and nothing else.
 """
 
 
+LOG_NOTES: Final = """\
+Of records in JSON, of systemd's journal, and of OpenTelemetry, where templates see the attributes of the record over those of
+its resource: `'{"ci.job.id"}'`. What spans of agents tell stands in [sources.md](sources.md#log-carriers).
+"""
+
+
 def page() -> str:
     """The whole page."""
     parts = [
@@ -156,6 +162,7 @@ def page() -> str:
             "What is otherwise with a bundled source; their names stand in [sources.md](sources.md).\n",
             OVERRIDE_FIELDS,
         ),
+        _section("`[logs]`", LOG_NOTES, LOG_FIELDS),
     ]
     return "\n".join(parts)
 

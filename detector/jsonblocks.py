@@ -9,9 +9,9 @@ import numpy as np
 
 from detector.deadletters import BAD_TIME, bad
 from detector.leaks import RecordAt
-from detector.objects import JSON_LOG, TIME_NAMES, whereabouts_of
+from detector.objects import JSON_LOG, TIME_NAMES, whereabouts, whereabouts_of
 from detector.ranges import Give, Locate, Range, line_span
-from detector.shipped import SPLIT
+from detector.shipped import SPLIT, Named
 from detector.stamps import NO_STAMPS, Ints, Stamps, float_stamps, log_time, stamps_of, text_stamps
 
 _Time = str | int | float | None
@@ -82,11 +82,22 @@ def read_flat(data: bytes, starts: Ints, reading: Range, before: int, give: Give
     stamps = _read(flat_times(records), reading, before)
     texts = [record.message for record in records]
     text = "\n".join(texts).encode("utf-8", "replace")
-    placed = [(record.task_id, record.stream) for record in records]
-    give(text, joined_locator(texts, 1, stamps, placed.__getitem__, reading, before))
+    named = reading.shapes.named
+
+    def placed(index: int) -> tuple[str | None, str | None]:
+        return flat_whereabouts(records[index], named)
+
+    give(text, joined_locator(texts, 1, stamps, placed, reading, before))
     reading.passed(stamps)
     reading.count(JSON_LOG, len(records), len(data))
     return True
+
+
+def flat_whereabouts(record: Flat, named: Named | None) -> tuple[str | None, str | None]:
+    """The task and the stream of a record of known fields only."""
+    if named is None or record.task_id:
+        return record.task_id or None, record.stream or None
+    return whereabouts({"message": record.message, "stream": record.stream}, named)
 
 
 def read_plain(data: bytes, starts: Ints, reading: Range, before: int, give: Give) -> bool:
@@ -102,13 +113,13 @@ def read_plain(data: bytes, starts: Ints, reading: Range, before: int, give: Giv
     if records is None:
         return False
     stamps = _read(plain_times(records), reading, before)
-    inherited = reading.inherited
+    inherited, named = reading.inherited, reading.shapes.named
 
     def locate(offset: int) -> RecordAt:
         index = int(np.searchsorted(starts, offset, side="right")) - 1
         time, span = stamps.before(index), line_span(data, starts, index)
         time = inherited if time is None else time
-        return reading.at(span, before + index + 1, time, *whereabouts_of(data[span[0] : span[1]]))
+        return reading.at(span, before + index + 1, time, *whereabouts_of(data[span[0] : span[1]], named))
 
     give(data, locate)
     reading.passed(stamps)

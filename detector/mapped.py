@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from detector.adapters.otlp_agents import OFF
 from detector.templates import Capture, Choice, Condition, Names, Template
 
 
@@ -60,8 +61,16 @@ class Override(msgspec.Struct, frozen=True):
     grants: tuple[MappedGrant, ...] = ()
 
 
+class LogSettings(msgspec.Struct, frozen=True):
+    """What is otherwise with log records. `agents` says whether OpenTelemetry's spans of agents are tasks."""
+
+    task_id: Choice | None = None
+    agents: str = OFF
+
+
 class SourceSettings(msgspec.Struct, frozen=True):
     """All of it; `overrides` by the name of the source."""
 
     sources: tuple[MappedSource, ...] = ()
     overrides: Mapping[str, Override] = {}
+    logs: LogSettings = LogSettings()

@@ -4,6 +4,7 @@ What comes out is decoded as a canonical event would be, so a mapped source is h
 """
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -11,6 +12,9 @@ import msgspec
 from detector.adapters import canonical
 from detector.adapters.adapter import Adapter, Carrier, Record
 from detector.adapters.bundled import ADAPTERS, CARRIERS
+from detector.adapters.journald import JOURNALD
+from detector.adapters.journald import carrier as journald
+from detector.adapters.otlp import OTLP, Otlp
 from detector.deadletters import BAD_TIME, MISSING_FIELD, WRONG_FIELD, bad
 from detector.events import CanonicalEvent, CredentialIssued, Grant, TaskEnded, TaskStarted
 from detector.globs import compile_glob
@@ -48,7 +52,14 @@ def shapes_of(settings: SourceSettings) -> Shapes:
         for adapter in ADAPTERS
         if (override := settings.overrides.get(adapter.name)) is None or override.enabled
     ]
-    return Shapes((*own, *bundled), (*opened, *CARRIERS))
+    named = None if settings.logs.task_id is None else partial(_task, settings.logs.task_id)
+    configured = {OTLP: Otlp(settings.logs.agents, named).carrier(), JOURNALD: journald(named)}
+    carriers = [configured.get(carrier.name, carrier) for carrier in CARRIERS]
+    return Shapes((*own, *bundled), (*opened, *carriers), named=named)
+
+
+def _task(choice: Choice, record: Record) -> str | None:
+    return choice.fill(View(record))
 
 
 def _matches(conditions: Sequence[Condition], record: Record) -> bool:

@@ -8,7 +8,7 @@ import msgspec
 from detector.deadletters import BAD_TIME, FUTURE_TIME, bad
 from detector.errors import BadRecordError
 from detector.events import MAX_FUTURE, CanonicalEvent
-from detector.shipped import PART_MARKS, SPLIT, part_of, task_of
+from detector.shipped import PART_MARKS, SPLIT, Named, part_of, task_of
 from detector.stamps import log_time
 
 JSON_LOG: Final = "json"
@@ -51,8 +51,11 @@ class Read(msgspec.Struct, frozen=True):
     unknown: bool = False
 
 
-def log_record(value: Mapping[str, Any], now: int) -> Read:
-    """A log record: its message decoded, and as its rest every other text in it as `name=value`, one a line."""
+def log_record(value: Mapping[str, Any], now: int, named: Named | None = None) -> Read:
+    """A log record: its message decoded, and as its rest every other text in it as `name=value`, one a line.
+
+    `named` is what the configuration says of its task.
+    """
     message_name, message = _message(value)
     parts: list[str] = []
     for name, item in value.items():
@@ -60,7 +63,7 @@ def log_record(value: Mapping[str, Any], now: int) -> Read:
             continue
         parts.extend(texts(name, item))
     time, error = record_time(value, now, strict=message_name == "message")
-    task_id, stream = whereabouts(value)
+    task_id, stream = whereabouts(value, named)
     rest = "\n".join(parts)
     text, rest = (rest, "") if message is None else (message, rest)
     channel, ends = part_of(value, message) or (None, True)
@@ -85,19 +88,19 @@ def _message(value: Mapping[str, Any]) -> tuple[str | None, str | None]:
     return None, None
 
 
-def whereabouts(value: Mapping[str, Any]) -> tuple[str | None, str | None]:
+def whereabouts(value: Mapping[str, Any], named: Named | None = None) -> tuple[str | None, str | None]:
     """The task and the stream of a log record."""
     stream = value.get("stream")
-    return task_of(value), stream if isinstance(stream, str) and stream else None
+    return task_of(value, named), stream if isinstance(stream, str) and stream else None
 
 
-def whereabouts_of(line: bytes) -> tuple[str | None, str | None]:
+def whereabouts_of(line: bytes, named: Named | None = None) -> tuple[str | None, str | None]:
     """The same of a record that is not decoded yet."""
     try:
         value = _ANY.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None, None
-    return whereabouts(value) if isinstance(value, dict) else (None, None)
+    return whereabouts(value, named) if isinstance(value, dict) else (None, None)
 
 
 def record_time(

@@ -34,7 +34,7 @@ from detector.mapped import SourceSettings
 from detector.policy import DEFAULT_RULES, Accept, Policy, RuleOverride, Tuning
 from detector.secrets import DeploymentKey, decode_key
 from detector.service_settings import SERVICE_FIELDS, ServiceSettings
-from detector.source_settings import OVERRIDE_FIELDS, SOURCE_FIELDS, read_sources
+from detector.source_settings import LOG_FIELDS, OVERRIDE_FIELDS, SOURCE_FIELDS, read_sources
 from detector.times import SECOND, parse_duration
 from detector.tomlfile import Key, TomlFile
 
@@ -184,6 +184,7 @@ TABLES: Final = {
     "service": SERVICE_FIELDS,
     "source": SOURCE_FIELDS,
     "sources": OVERRIDE_FIELDS,
+    "logs": LOG_FIELDS,
 }
 
 

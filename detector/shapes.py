@@ -17,7 +17,7 @@ from detector.deadletters import NOT_JSON, NOT_UTF8, TOO_DEEP, TOO_LARGE, TRUNCA
 from detector.errors import BadRecordError
 from detector.marks import Marks
 from detector.objects import JSON_LOG, LogText, Read, log_record
-from detector.shipped import SHIPPED_MARKS, is_shipped
+from detector.shipped import SHIPPED_MARKS, Named, is_shipped
 
 CLOUDEVENTS: Final = "cloudevents"
 MAX_DEPTH: Final = 3  # of carriers in carriers
@@ -35,8 +35,11 @@ class Shapes:
         adapters: Sequence[Adapter] = ADAPTERS,
         carriers: Sequence[Carrier] = CARRIERS,
         *,
+        named: Named | None = None,
         events: bool = True,
     ) -> None:
+        """`named` is what a configuration says of the task of a log record."""
+        self.named = named
         self.adapters = tuple(adapters)
         self.carriers = tuple(carriers)
         self._events = events
@@ -45,7 +48,9 @@ class Shapes:
 
     def logs_only(self) -> "Shapes":
         """The same for where anybody may write a record: carriers of logs are opened, and nothing is an event."""
-        return Shapes((), [carrier for carrier in self.carriers if not carrier.audit], events=False)
+        return Shapes(
+            (), [carrier for carrier in self.carriers if not carrier.audit], named=self.named, events=False
+        )
 
     def may_hold_event(self, data: bytes) -> bool:
         """Whether there may be an event, or a carrier of records, in `data`; one search."""
@@ -78,7 +83,7 @@ class Shapes:
         elif marked:
             yield from self._marked(value, now)
         else:
-            yield log_record(value, now)
+            yield log_record(value, now, self.named)
 
     def read_encoded(self, value: bytes, now: int) -> Iterator[Read] | None:
         """What a value is that some carrier encodes in another way than JSON; None if it is none."""
@@ -124,7 +129,7 @@ class Shapes:
             if adapter.looks_like(value):
                 yield translated(adapter, value, now)
                 return
-        yield log_record(value, now)
+        yield log_record(value, now, self.named)
 
     def _carried(self, carrier: Carrier, value: Mapping[str, Any], now: int, depth: int) -> Iterator[Read]:
         try:
@@ -152,7 +157,7 @@ class Shapes:
         if carrier.audit:
             yield from self._marked(held, now, depth)
         else:
-            yield log_record(held, now)
+            yield log_record(held, now, self.named)
 
     def _allowed(self, read: Read) -> Read:
         """Without the events that a carrier of logs tells of, where there may be none."""

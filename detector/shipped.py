@@ -5,13 +5,15 @@ Fluent Bit and Fluentd (`kubernetes.pod_id`, `_p` and `logtag` of their cri pars
 `CONTAINER_PARTIAL_ID`; the journald driver's last part has no `…_MESSAGE`, so `…_LAST` decides), systemd's journal.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from detector.adapters.fields import find
 from detector.adapters.pod_names import pod_task
 
 Record = Mapping[str, Any]
+
+Named = Callable[[Record], str | None]
+"""The task that a configuration finds in a log record."""
 
 SPLIT: Final = 16 * 1024  # bytes at which Docker and containerd cut a line
 _CONTAINER: Final = ("container_id", "CONTAINER_ID_FULL")
@@ -38,15 +40,13 @@ SHIPPED_MARKS: Final = tuple(f'"{name}"'.encode() for name in ("kubernetes", *so
 """One of these is in a record that `is_shipped`."""
 
 
-def task_of(record: Record, paths: Sequence[str] = ()) -> str | None:
-    """The task of a log record: its `task_id`, what stands at one of `paths`, its pod, container or unit."""
+def task_of(record: Record, named: Named | None = None) -> str | None:
+    """The task of a log record: its `task_id`, what the configuration finds, its pod, container or unit."""
     own = record.get("task_id")
     if isinstance(own, str) and own:
         return own
-    for path in paths:
-        found = _text(find(record, path))
-        if found:
-            return found
+    if named is not None and (found := named(record)):
+        return found
     if record.keys().isdisjoint(_WRITERS):
         return None
     namespace, name, uid, _ = _pod(record)

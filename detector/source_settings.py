@@ -1,4 +1,4 @@
-"""Sources as a configuration describes them: `[[source]]` for those of a user's own, `[sources.NAME]` for the bundled.
+"""Sources as a configuration describes them: `[[source]]` for those of a user's own, `[sources.NAME]`, `[logs]`.
 
 Every key is declared in the tables below; what an event needs, and what it may have, is the event table of the README.
 """
@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from detector.adapters.names import SOURCES
+from detector.adapters.otlp_agents import MODES, OFF
 from detector.events import TYPES
 from detector.fields import FLAG, Field, FieldReader, Kind, nearest, one_of, text
 from detector.mapped import (
+    LogSettings,
     MappedEvent,
     MappedGrant,
     MappedIdentifier,
@@ -130,6 +132,17 @@ OVERRIDE_FIELDS: Final = {
         GRANTS, "grants of what it issues, each `when` its conditions hold; if none does, scope is not judged"
     ),
 }
+LOG_FIELDS: Final = {
+    "task_id": Field(
+        TEMPLATE,
+        "the task of a record that states no `task_id`; where none can be filled, its pod, container or unit",
+    ),
+    "agents": Field(
+        one_of(*MODES),
+        "whether spans of agents are tasks: each run, or each conversation; a span is written by the workload itself",
+        f'"{OFF}"',
+    ),
+}
 _TEXT_KINDS: Final = dict.fromkeys(
     (
         "id", "source", "task_id", "kind", "owner", "workload", "parent_task_id", "outcome", "credential_id", "action",
@@ -185,7 +198,7 @@ def _event_fields(kind: str) -> dict[str, Field]:
 
 
 def read_sources(reader: FieldReader, data: Mapping[str, Any]) -> SourceSettings:
-    """`[[source]]` and `[sources.NAME]`; mistakes go to the reader."""
+    """`[[source]]`, `[sources.NAME]` and `[logs]`; mistakes go to the reader."""
     own = [
         _source(reader, table, number)
         for number, table in enumerate(reader.tables(data.get("source", []), "source"))
@@ -196,7 +209,10 @@ def read_sources(reader: FieldReader, data: Mapping[str, Any]) -> SourceSettings
             reader.fail(f"source.name: {source.name} is the name of another source", "source", number, "name")
         elif source is not None:
             seen.add(source.name)
-    return SourceSettings(tuple(one for one in own if one is not None), dict(_overrides(reader, data)))
+    logs = reader.fields(reader.table(data.get("logs", {}), "logs"), LOG_FIELDS, "logs")
+    return SourceSettings(
+        tuple(one for one in own if one is not None), dict(_overrides(reader, data)), LogSettings(**logs)
+    )
 
 
 def _overrides(reader: FieldReader, data: Mapping[str, Any]) -> Iterator[tuple[str, Override]]:

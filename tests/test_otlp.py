@@ -198,7 +198,7 @@ def test_the_task_is_what_the_attributes_name_else_the_trace(
 
 
 def test_other_attributes_can_be_made_to_name_the_task() -> None:
-    reader = Otlp(task_names=("job",))
+    reader = Otlp(named=lambda attributes: attributes.get("job"))
     (read_,) = reader.read_json(logs(record("x", attributes=attributes({"job": "7"}))), NOW)
     assert read_.log is not None
     assert read_.log.task_id == "7"

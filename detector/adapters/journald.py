@@ -5,6 +5,7 @@ where an entry has it more than once (systemd's JOURNAL_EXPORT_FORMATS). `__REAL
 """
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, Final
 
 from detector.adapters.adapter import Carrier, Record
@@ -12,7 +13,7 @@ from detector.deadletters import BAD_TIME, FUTURE_TIME, WRONG_FIELD, bad
 from detector.errors import BadRecordError
 from detector.events import MAX_FUTURE
 from detector.objects import LogText, Read, texts
-from detector.shipped import part_of, task_of
+from detector.shipped import Named, part_of, task_of
 from detector.times import MICROSECOND
 
 JOURNALD: Final = "journald"
@@ -27,8 +28,8 @@ def looks_like(record: Record) -> bool:
     return _TIME in record
 
 
-def unwrap(record: Record, now: int) -> Iterator[Record | str | Read]:
-    """The entry as a log record."""
+def unwrap(record: Record, now: int, named: Named | None = None) -> Iterator[Record | str | Read]:
+    """The entry as a log record; `named` is what the configuration says of its task."""
     plain = {name: _printable(held) for name, held in record.items()}
     message = plain.pop(_MESSAGE, None)
     text = message if isinstance(message, str) else ""
@@ -43,7 +44,7 @@ def unwrap(record: Record, now: int) -> Iterator[Record | str | Read]:
     log = LogText(
         text.encode("utf-8", "replace"),
         time,
-        task_of(record),
+        task_of(record, named),
         rest="\n".join(parts).encode("utf-8", "replace"),
         channel=channel,
         ends=ends,
@@ -69,4 +70,9 @@ def _time(held: Any, now: int) -> tuple[int | None, BadRecordError | None]:
     return (time, None) if time <= now + MAX_FUTURE else (None, bad(FUTURE_TIME, _TIME))
 
 
-CARRIERS: Final = (Carrier(JOURNALD, (f'"{_TIME}"'.encode(),), looks_like, unwrap),)
+def carrier(named: Named | None = None) -> Carrier:
+    """The carrier; `named` is what the configuration says of tasks."""
+    return Carrier(JOURNALD, (f'"{_TIME}"'.encode(),), looks_like, partial(unwrap, named=named))
+
+
+CARRIERS: Final = (carrier(),)

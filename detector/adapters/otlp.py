@@ -24,6 +24,7 @@ from detector.deadletters import BAD_TIME, FUTURE_TIME, NOT_PROTOBUF, TOO_LARGE,
 from detector.errors import BadRecordError
 from detector.events import MAX_FUTURE, CanonicalEvent
 from detector.objects import LogText, Read
+from detector.shipped import Named
 
 OTLP: Final = "otlp"
 _POD: Final = "k8s.pod.uid"
@@ -77,11 +78,15 @@ def looks_like(record: Record) -> bool:
 
 
 class Otlp:
-    """Reads requests. `tasks` is one of `otlp_agents.MODES`; `task_names` are attributes that name a record's task."""
+    """Reads requests.
 
-    def __init__(self, tasks: str = OFF, task_names: Sequence[str] = TASK_NAMES) -> None:
-        self._tasks = tasks
-        self._task_names = tuple(task_names)
+    `agents` is one of `otlp_agents.MODES`: whether spans of agents are tasks. `named` is what the configuration says of
+    the task of a record, of which it sees the attributes, those of its resource, `traceId` and `spanId`.
+    """
+
+    def __init__(self, agents: str = OFF, named: Named | None = None) -> None:
+        self._agents = agents
+        self._named = named
 
     def carrier(self) -> Carrier:
         """For requests in JSON."""
@@ -107,11 +112,16 @@ class Otlp:
         Raises:
             BadRecordError: it is one of an agent, and lacks something.
         """
-        return () if self._tasks == OFF else tuple(span_events(span, resource, self._tasks, now))
+        return () if self._agents == OFF else tuple(span_events(span, resource, self._agents, now))
 
-    def task(self, own: Mapping[str, str], resource: Mapping[str, str], trace: Any) -> str | None:
+    def task(self, item: Record, own: Mapping[str, str], resource: Mapping[str, str]) -> str | None:
         """The task of a record with these attributes."""
-        for name in self._task_names:
+        trace = item.get("traceId")
+        if self._named is not None:
+            found = self._named({**resource, **own, "traceId": trace, "spanId": item.get("spanId")})
+            if found:
+                return found
+        for name in TASK_NAMES:
             found = own.get(name) or resource.get(name)
             if found:
                 return _task(name, found, resource)
@@ -239,7 +249,7 @@ class _Request:
                 error = BadRecordError(problem.reason, problem.detail, f"{path}.{problem.field}")
         beside.parts += around.parts
         around.parts = []
-        task = self._reader.task(own, resource, item.get("traceId"))
+        task = self._reader.task(item, own, resource)
         text = "\n".join(said.parts).encode("utf-8", "replace")
         return self._read(text, beside, time, task, error=self._told(error), events=events)
 

@@ -3,13 +3,13 @@
 `invoke_agent` and `invoke_workflow` spans are runs of an agent, `execute_tool` spans (and MCP's `tools/call`) calls of
 its tools (open-telemetry/semantic-conventions-genai, all of it in development). A span is written by the workload
 itself, at its end: whoever can write one can end the task that it names. So the tasks have names of their own, which no
-other source gives, and nothing is taken for a task before `tasks` says so:
+other source gives, and nothing is a task before `agents` in the configuration says so:
 
 - `runs`: each run is a task, `agent/<trace>/<span>`, of its conversation `agent/<conversation>`, which begins with its
   first run and is ended by none, as the next turn may follow;
 - `conversations`: each conversation is one run, and ends with it.
 
-Tool calls are `<conversation or parent span>/tool/<call>`. Without a conversation, an MCP session stands for it.
+Tool calls are `agent/<conversation or parent span>/<call>`. Without a conversation, an MCP session stands for it.
 """
 
 from collections.abc import Mapping
@@ -84,7 +84,7 @@ class _Span:
         if parent is None and self._span.get("parentSpanId"):
             parent = f"agent/{self._trace}/{_identity(self._span, 'parentSpanId', 16)}"
         call = self._attributes.get("gen_ai.tool.call.id") or self._id
-        own = f"{parent or f'agent/{self._trace}'}/tool/{call}"
+        own = f"{parent or f'agent/{self._trace}'}/{call}"
         return [self._start(own, TOOL_CALL, parent), self._end(own)]
 
     def _start(self, task: str, kind: str, parent: str | None, what: str = "started") -> TaskStarted:

@@ -24,6 +24,7 @@ from detector.jsonblocks import (
     Plain,
     Times,
     flat_times,
+    flat_whereabouts,
     may_be_cut,
     plain_times,
     records_of,
@@ -155,7 +156,7 @@ def fast_segment(
     run = _Run(records, data, line_starts(data), now, into)
     if len(run.starts) != len(records):
         return None
-    return run.flat() or run.plain(shapes, joining=joining) or run.text(joining=joining)
+    return run.flat(shapes) or run.plain(shapes, joining=joining) or run.text(joining=joining)
 
 
 def only_logs(records: Sequence[Any], shapes: Shapes) -> bool:
@@ -200,7 +201,7 @@ class _Run:
         self._now = now
         self._into = into
 
-    def flat(self) -> Segment | None:
+    def flat(self, shapes: Shapes) -> Segment | None:
         """Log records of known fields only, their messages."""
         found: list[Flat] | None = records_of(self._data, self.starts, FLAT)
         if found is None:
@@ -216,8 +217,7 @@ class _Run:
             return kept[0]
 
         def place(index: int) -> Piece:
-            record = found[index]
-            return self._piece(index, stamps, record.task_id or None, record.stream or None)
+            return self._piece(index, stamps, *flat_whereabouts(found[index], shapes.named))
 
         return Segment("\n".join(texts).encode("utf-8", "replace"), edges, place)
 
@@ -240,7 +240,7 @@ class _Run:
         self._into.count(JSON_LOG, len(found))
 
         def place(index: int) -> Piece:
-            return self._piece(index, stamps, *whereabouts_of(self._records[index].value))
+            return self._piece(index, stamps, *whereabouts_of(self._records[index].value, shapes.named))
 
         return Segment(data, self._edges, place)
 
