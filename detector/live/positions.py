@@ -1,7 +1,7 @@
 """What stands in the inputs beside what a group is given to read: records just before an offset, how far a group is."""
 
 import asyncio
-import re
+import re  # the pattern is the configuration's, and what it is for are names of topics
 from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, Self
