@@ -92,8 +92,8 @@ class LiveSettings(msgspec.Struct, frozen=True):
     replication: int = 3
     min_insync: int = 2
     lookback: int = 5 * MINUTE
-    poll_records: int = 1000
-    partition_fetch_bytes: int = 1 << 20
+    poll_records: int = 8000
+    partition_fetch_bytes: int = 2 << 20
     fetch_bytes: int = 16 << 20
     batch_bytes: int = 256 << 10
     record_bytes: int = 1_048_588
@@ -265,8 +265,12 @@ KAFKA_FIELDS: Final = {
         "how long logs are read a second time for credentials registered late; 0 never",
         '"5min"',
     ),
-    "poll_records": Field(whole(1, 100_000), "records of one partition in one transaction, at most", "1000"),
-    "partition_fetch_bytes": Field(whole(1024, 1 << 30), "fetched ahead for each partition", "1048576"),
+    "poll_records": Field(
+        whole(1, 100_000),
+        "records of one partition in one transaction, at most; of work never above 1000",
+        "8000",
+    ),
+    "partition_fetch_bytes": Field(whole(1024, 1 << 30), "fetched ahead for each partition", "2097152"),
     "fetch_bytes": Field(whole(1024, 1 << 30), "fetched ahead from each broker", "16777216"),
     "batch_bytes": Field(whole(1024, 1 << 30), "written in one batch", "262144"),
     "record_bytes": Field(

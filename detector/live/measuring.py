@@ -22,6 +22,14 @@ class Through(msgspec.Struct, frozen=True):
     seconds: float
 
 
+def size_of(records: Sequence[Any]) -> int:
+    """The bytes of the records' values."""
+    try:
+        return sum(map(len, [record.value for record in records]))
+    except TypeError:  # a tombstone among them
+        return sum(len(record.value or b"") for record in records)
+
+
 class _Pending:
     def __init__(self) -> None:
         self.records = 0

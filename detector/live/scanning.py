@@ -22,6 +22,7 @@ from detector.leaks import LeakFinder
 from detector.live.dead_letter_records import dead_letter_output, origin, refusal_letter
 from detector.live.finders import Finders
 from detector.live.joining import Hold
+from detector.live.measuring import size_of
 from detector.live.origins import LONGEST, Origins, Polls, dated
 from detector.live.records import Contents
 from detector.live.registry_feed import RegistryFeed
@@ -252,7 +253,7 @@ def _scanned(partition: Partition, records: Sequence[Any], found: _Found, second
     return Scanned(
         partition,
         len(records),
-        sum(len(record.value) for record in records if record.value is not None),
+        size_of(records),
         contents.formats,
         tuple(type(event) for _, event in contents.events),
         contents.unknown,
