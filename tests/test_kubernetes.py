@@ -132,6 +132,7 @@ def test_a_pods_token_is_issued_to_the_pod() -> None:
     [
         (token_request(3607), 365 * DAY),  # what the admission plugin asks for is extended
         (token_request(3607, API), 365 * DAY),
+        (token_request(3607, requestObject={"spec": {"expirationSeconds": 3607}}), 3607 * SECOND),  # no pod's
         (token_request(3600), HOUR),
         (token_request(600, "vault"), 600 * SECOND),
         (token_request(7200, responseObject={"spec": {"expirationSeconds": 3600}}), HOUR),  # shortened
@@ -153,6 +154,12 @@ def test_a_token_in_the_log_is_hashed_and_names_itself() -> None:
     assert token not in str(found)
     unnamed = issued({**record, "annotations": {}})
     assert unnamed.identifiers[0] == Identifier("jwt-id", "JTI=from-the-token")
+
+
+def test_a_token_for_its_own_issuer_is_for_the_api_server() -> None:
+    token = jwt(jti="t", exp=1777626000, iss="https://issuer.example", aud=["https://issuer.example"])
+    named = token_request(600, "https://issuer.example", responseObject={"status": {"token": token}})
+    assert issued(named).kind == "kubernetes-token"
 
 
 @pytest.mark.parametrize(

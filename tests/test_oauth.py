@@ -162,6 +162,16 @@ def test_an_exchange_uses_one_token_and_issues_another_to_the_current_actor() ->
     assert (issued.credential_id, issued.task_id) == ("j-1", "oauth/actor/worker")
 
 
+def test_who_hands_a_token_to_itself_is_no_child_of_its_own() -> None:
+    acted = jwt(jti="j-1", sub="mona", exp=EXP, act={"sub": "worker", "act": {"sub": "worker"}})
+    starts = [
+        one
+        for one in events(message({"grant_type": EXCHANGE}, {"access_token": acted}))
+        if isinstance(one, TaskStarted)
+    ]
+    assert [(one.task_id, one.parent_task_id) for one in starts] == [("oauth/actor/worker", None)]
+
+
 def test_a_jobs_identity_exchanged_is_the_jobs_token() -> None:
     identity = jwt(
         iss="https://token.actions.githubusercontent.com",
@@ -194,6 +204,8 @@ def test_a_pods_token_and_a_jwt_svid_name_their_task() -> None:
     token = jwt(jti="j-0", exp=EXP, **{"kubernetes.io": pod})
     record = message({"grant_type": EXCHANGE, "subject_token": token}, {"access_token": OPAQUE})
     assert issue(record).task_id == "k8s/ci/job-1-x7k2p"
+    own = issue(message({"grant_type": EXCHANGE}, {"access_token": token}))
+    assert own.task_id == "k8s/ci/job-1-x7k2p"
     svid = jwt(sub="spiffe://prod.example/ns/ci/sa/runner", aud=["api"], exp=EXP)  # no jti: known by its hash
     found = issue(message({"grant_type": EXCHANGE}, {"access_token": svid}))
     assert found.identifiers == (hashed(svid),)
@@ -348,6 +360,12 @@ def test_the_end_of_a_session_ends_each_token_of_it() -> None:
         assert isinstance(together, CredentialRevoked)
         assert one.group is None
         assert together.group in groups
+
+
+def test_the_time_of_an_event_may_stand_in_the_token() -> None:
+    record = {**event_token(f"{CAEP}session-revoked", JWT_ID), "toe": 1777622400}
+    (found,) = events(record)
+    assert found.time == AT
 
 
 @pytest.mark.parametrize(

@@ -298,6 +298,12 @@ def test_a_task_run_is_a_task_of_its_pipeline_run() -> None:
     assert (found.task_id, found.deadline) == ("tekton/ci/pipelinerun/build-x7k2p", AT + 90 * MINUTE)
 
 
+def test_a_timeout_of_nothing_is_no_deadline() -> None:
+    (found,) = events(tekton("taskRun", "started", {**TASK_RUN, "spec": {"timeout": "0s"}}))
+    assert isinstance(found, TaskStarted)
+    assert found.deadline is None
+
+
 @pytest.mark.parametrize(
     ("state", "reason", "outcome"),
     [
@@ -400,6 +406,12 @@ def test_a_cdevent_ends_a_task(said: str, outcome: str | None) -> None:
     (found,) = events(cd("pipelinerun.finished", outcome=said))
     assert isinstance(found, TaskEnded)
     assert (found.task_id, found.outcome) == ("cdevents//jenkins/prod/job/app/18/compile", outcome)
+
+
+def test_a_subject_without_a_source_is_of_the_events() -> None:
+    (found,) = events(without(CDEVENT, "subject/source"))
+    assert isinstance(found, TaskStarted)
+    assert found.task_id == "cdevents//jenkins/prod/job/app/18/compile"
 
 
 def test_cdevents_of_other_things_are_counted() -> None:

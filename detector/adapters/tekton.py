@@ -99,7 +99,7 @@ def _outcome(run: Mapping[str, Any], state: str) -> str:
     conditions = find(run, "status.conditions")
     for condition in conditions if isinstance(conditions, list) else ():
         reason = condition.get("reason") if isinstance(condition, dict) else None
-        if isinstance(reason, str) and state == "failed":
+        if isinstance(reason, str):
             if "Timeout" in reason:
                 return "timed_out"
             if "Cancelled" in reason or "Stopped" in reason:
