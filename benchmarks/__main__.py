@@ -59,6 +59,11 @@ def _ledger(options: argparse.Namespace) -> None:
     importlib.import_module("benchmarks.ledger_curve").main()
 
 
+def _sources(options: argparse.Namespace) -> None:
+    del options
+    importlib.import_module("benchmarks.sources_bench").main()
+
+
 def _live(options: argparse.Namespace) -> None:
     bench = importlib.import_module("benchmarks.live_bench")
     asked = bench.Options(options.records, options.known, options.runs, options.seed, options.settings)
@@ -105,6 +110,7 @@ def _parser() -> argparse.ArgumentParser:
         one.add_argument("--settings", default="", help="lines of [kafka]")
         one.set_defaults(run=_live)
     commands.add_parser("ledger", help="cost of an event").set_defaults(run=_ledger)
+    commands.add_parser("sources", help="records of each source a second").set_defaults(run=_sources)
     commands.add_parser("first-finding", help="from clone to first finding").set_defaults(run=_first_finding)
     return parser
 
