@@ -245,7 +245,11 @@ def test_the_defaults_of_the_class_are_those_of_the_table(tmp_path: Path) -> Non
 def test_a_stage_has_its_limits_from_the_table(tmp_path: Path) -> None:
     live = load(tmp_path, '[kafka]\nbootstrap = "127.0.0.1:9092"\n').live()
     assert stage_of(live, "scan", ("logs",)) == StageSettings(
-        group="curfewd-scan", topics=("logs",), poll_records=8000, partition_fetch_bytes=2 << 20
+        group="curfewd-scan",
+        topics=("logs",),
+        poll_records=8000,
+        partition_fetch_bytes=2 << 20,
+        counts={"curfewd.work": 16, "curfewd.state": 16},
     )
     assert stage_of(live, "judge", ("work",)).poll_records == 1000
     assert clients_of(live) == KafkaSettings(("127.0.0.1:9092",), security={"security_protocol": "PLAINTEXT"})
