@@ -14,7 +14,7 @@ from detector.stamps import log_time
 JSON_LOG: Final = "json"
 
 TIME_NAMES: Final = ("time", "timestamp", "@timestamp", "ts", "eventTime", "datetime", "date")
-_MESSAGE_NAMES: Final = ("message", "msg", "log")
+MESSAGE_NAMES: Final = ("message", "msg", "log")
 _WITHOUT_SECRETS: Final = frozenset({*TIME_NAMES, "task_id", "stream", "level"})
 _LONG_NAME: Final = 16  # shorter keys hold no secret
 _ANY: Final = msgspec.json.Decoder()
@@ -81,7 +81,7 @@ def log_record(value: Mapping[str, Any], now: int, named: Named | None = None) -
 
 def _message(value: Mapping[str, Any]) -> tuple[str | None, str | None]:
     """The field that is the message, and what it says."""
-    for name in _MESSAGE_NAMES:
+    for name in MESSAGE_NAMES:
         held = value.get(name)
         if isinstance(held, str):
             return name, held

@@ -8,7 +8,9 @@ import re2
 
 from detector.blocks import BLOCK
 from detector.formats import CRI, DOCKER, DOCUMENT, JSON_LINES, SYSLOG, SYSLOG_COUNTED, TEXT
+from detector.objects import MESSAGE_NAMES, TIME_NAMES
 from detector.shapes import BUNDLED, Shapes
+from detector.shipped import is_shipped
 from detector.syslog import looks_counted
 from detector.syslog import looks_like as is_syslog
 
@@ -42,7 +44,7 @@ def sniff(head: bytes, *, complete: bool, shapes: Shapes = BUNDLED) -> str:
     if objects and 2 * begun > len(lines) and not (cut and 2 * len(objects) < len(lines)):
         return _json_lines(objects[0], lines[0], shapes)
     if cut:
-        return DOCUMENT if shapes.may_hold_event(head) else TEXT
+        return DOCUMENT if shapes.may_hold_event(head) or (complete and _is_record(head)) else TEXT
     return _of_text(head, lines)
 
 
@@ -53,6 +55,18 @@ def _of_text(head: bytes, lines: Sequence[bytes]) -> str:
     if 2 * sum(_CRI_LINE.match(line + b" ") is not None for line in lines) > len(lines):
         return CRI
     return SYSLOG if 2 * sum(map(is_syslog, lines)) > len(lines) else TEXT
+
+
+def _is_record(data: bytes) -> bool:
+    """Whether data is a log record written over many lines, or several."""
+    try:
+        values = _ANY.decode_lines(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    first = values[0] if values else None
+    if not isinstance(first, dict) or not any(isinstance(first.get(name), str) for name in MESSAGE_NAMES):
+        return False
+    return is_shipped(first) or any(name in first for name in TIME_NAMES)
 
 
 def _json_lines(first: dict[str, Any], line: bytes, shapes: Shapes) -> str:

@@ -37,7 +37,7 @@ TASK_NAMES: Final = (
 )
 MAX_HELD: Final = 50_000  # records of one request that are told apart
 _MAX_ERRORS: Final = 16  # of one request: the rest is of the same kind
-_ID_BYTES: Final = frozenset("0123456789abcdefABCDEF")
+_HEX: Final = frozenset("0123456789abcdefABCDEF")
 
 
 class _Kind(msgspec.Struct, frozen=True):
@@ -125,7 +125,9 @@ class Otlp:
             found = own.get(name) or resource.get(name)
             if found:
                 return _task(name, found, resource)
-        return trace if isinstance(trace, str) and trace.strip("0") and _ID_BYTES.issuperset(trace) else None
+        if isinstance(trace, str) and trace.strip("0") and _HEX.issuperset(trace):
+            return trace.lower()
+        return None
 
 
 class _Request:
