@@ -11,6 +11,7 @@ import msgspec
 
 from detector.adapters import canonical
 from detector.adapters.adapter import Adapter, Carrier, Record
+from detector.adapters.aws_times import answer_time
 from detector.adapters.bundled import ADAPTERS, CARRIERS
 from detector.adapters.journald import JOURNALD
 from detector.adapters.journald import carrier as journald
@@ -173,7 +174,7 @@ def _time(choice: Choice, view: View, *, required: bool) -> str | None:
     text = _text(choice, view) if required else choice.fill(view)
     if text is None:
         return None
-    time = log_time(text)
+    time = answer_time(text)
     if time is None:
         raise bad(BAD_TIME, _path(choice), "not a time in a style that is known")
     return format_rfc3339(time)

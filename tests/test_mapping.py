@@ -128,7 +128,7 @@ def robot(what: str, **fields: Any) -> dict[str, Any]:
 
 def test_a_task_starts_and_ends(read: Reader) -> None:
     started, ended = read(
-        ROBOTS, robot("start", cell="c1", until=1777626000), robot("end", result="ok, slow")
+        ROBOTS, robot("start", cell="c1", until="May 1, 2026, 9:00:00 AM"), robot("end", result="ok, slow")
     )
     assert (started.format, *started.events) == (
         "robots",

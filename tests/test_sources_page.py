@@ -1,5 +1,6 @@
 """docs/sources.md and its pages: what they show is what happens."""
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from detector.adapters import names
+from detector.cli import main
 from detector.mapping import shapes_of
 from detector.settings import TABLES, Settings, problems
 from tests.scenarios.telling import told
@@ -52,6 +54,21 @@ def test_the_source_that_the_page_describes_finds_what_it_says(tmp_path: Path) -
     assert found.dead == ()
     (command,) = found.result.commands
     assert command.credential.revocation == {"provider": "deployer", "call": "DELETE /tokens/tk-9"}
+
+
+def test_the_commands_that_the_page_names_do_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("detector.loading.load_bundled", tuple)  # they have a test of their own
+    text = section("A source of your own")
+    (tmp_path / "curfewd.toml").write_text(blocks(text, "toml")[0])
+    (tmp_path / "deployer.jsonl").write_text(blocks(text, "json")[0])
+    monkeypatch.chdir(tmp_path)
+    assert main(["check", "--config", "curfewd.toml"]) == 0
+    assert main(["replay", "--config", "curfewd.toml", "--out", "out", "deployer.jsonl"]) == 0
+    found = [json.loads(line) for line in Path("out/findings.jsonl").read_text().splitlines()]
+    assert len(found) == 3
+    assert {each["unmapped"]["credential_id"] for each in found} == {"deployer/tk-9"}
+    (read,) = json.loads(Path("out/summary.json").read_text())["records"].values()
+    assert read == {"deployer": 5}
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)

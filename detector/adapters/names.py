@@ -25,6 +25,7 @@ CARRIERS: Final = (
     "journald",
     "otlp",
     "cloudtrail",
+    "connect",
     "eventbridge",
     "kubernetes-carriers",
     "argo",
