@@ -11,6 +11,7 @@ from detector.events import CredentialUsed
 from detector.handlers import Output, Partition, Refusal, StatelessHandler
 from detector.live import series as names
 from detector.live.judging import Caused, Judged
+from detector.live.lookback import Hindered, LookedBack
 from detector.live.measuring import Measured, Through
 from detector.live.metrics import OTHER, TOLD_APART, Metrics, Written
 from detector.live.metrics_page import page
@@ -21,7 +22,7 @@ from detector.stage_facts import Committed, Dropped, Rebalanced, Refused, Steppe
 from tests.live_records import FakeRecord
 
 ROOT = Path(__file__).parent.parent
-WRITTEN = Written("findings", "revocations", "dead-letters")
+WRITTEN = Written("findings", "revocations", "dead-letters", "work")
 PARTITION = Partition("logs", 3)
 UID = "6f1f1f5e-6f0e-5a3c-8d43-111122223333"
 NOW = 1_800_000_000.0
@@ -107,10 +108,13 @@ def test_the_life_of_a_stage() -> None:
     told(Stepped(PARTITION, "begun"))
     told(Stepped(PARTITION, "committed"))
     told(Committed(PARTITION, 1, 1, 5, 0.01))
+    told(Stepped(PARTITION, "begun"))
     told(Dropped(PARTITION, "fenced"))
+    told(Dropped(PARTITION, "failed"))  # before another had begun
     told(Dropped(PARTITION, "moved"))
     told(Rebalanced((), (PARTITION,), (), 1.5))
     told(Refused(PARTITION, Refusal("output-too-large"), lost=True))
+    assert value(made, "curfewd_transactions_begun_total", stage="scan") == 2
     assert value(made, "curfewd_transactions_total", stage="scan", outcome="committed") == 1
     assert value(made, "curfewd_transactions_total", stage="scan", outcome="aborted") == 1
     assert value(made, "curfewd_partition_drops_total", stage="scan", reason="moved") == 1
@@ -133,7 +137,7 @@ def test_what_the_handlers_tell() -> None:
     made.observer("judge")(Restored(0, 100, 0.2, "too old"))
     made.observer("judge")(Restored(1, 0, 0.001))
     assert value(made, "curfewd_formats_total", format="json-log") == 2
-    assert value(made, "curfewd_events_total", type="CredentialUsed") == 1
+    assert value(made, "curfewd_events_total", type="credential.used") == 1
     assert value(made, "curfewd_leaks_total", stage="scan") == 4
     assert value(made, "curfewd_watermark_seconds") == 10
     assert value(made, "curfewd_ledger_entries") == 14
@@ -144,9 +148,31 @@ def test_what_the_handlers_tell() -> None:
     assert value(made, "curfewd_unresolved_events_total", source="audit") == 6
     assert value(made, "curfewd_restores_total", kind="rebuilt") == 1
     assert value(made, "curfewd_restores_total", kind="caught-up") == 1
+    assert value(made, "curfewd_restored_records_total") == 100
     made.observer("judge")(Dropped(Partition("work", 1), "moved"))
     assert value(made, "curfewd_parked_events") == 1
     assert value(made, "curfewd_watermark_seconds") == 20
+
+
+def test_what_the_look_back_tells() -> None:
+    made = metrics()
+    told = made.observer("lookback")
+    told(LookedBack(PARTITION, 5, 1500, 2, 3))
+    told(Hindered("the broker is gone"))
+    assert value(made, "curfewd_records_total", stage="lookback", topic="logs") == 5
+    assert value(made, "curfewd_bytes_total", stage="lookback", topic="logs") == 1500
+    assert value(made, "curfewd_leaks_total", stage="lookback") == 2
+    assert value(made, "curfewd_outputs_total", stage="lookback", topic="work") == 3
+    assert value(made, "curfewd_lookback_errors_total") == 1
+
+
+def test_what_alerts_are_made_of_is_there_before_the_first_time() -> None:
+    made = metrics()
+    made.expect("judge")
+    assert value(made, "curfewd_transactions_total", stage="judge", outcome="aborted") == 0
+    assert value(made, "curfewd_partition_drops_total", stage="judge", reason="fenced") == 0
+    assert value(made, "curfewd_restores_total", kind="rebuilt") == 0
+    assert value(made, "curfewd_rebalances_total", stage="scan") is None
 
 
 @given(st.lists(st.text(), max_size=3 * TOLD_APART))

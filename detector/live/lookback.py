@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 
 from detector.errors import StopError
-from detector.handlers import Output
+from detector.handlers import Output, Partition
 from detector.kafka_clients import KafkaSettings, reaction
 from detector.live.finders import Finders
 from detector.live.joining import Hold
@@ -28,7 +28,7 @@ from detector.live.scanning import HELD, ShapesOf, find_leaks, work_outputs
 from detector.live.segments import Segment, of_pieces
 from detector.live.veil import veiled
 from detector.shapes import BUNDLED
-from detector.times import MINUTE
+from detector.times import MINUTE, SECOND
 
 _NOTHING: Final = TopicPartition("", 0)  # asked for so that the membership does not count as idle
 _POLL_SECONDS: Final = 0.25
@@ -47,6 +47,22 @@ class LookbackSettings(msgspec.Struct, frozen=True):
     poll_records: int = 1000
     partition_fetch_bytes: int = 1 << 20
     session_seconds: float = 15.0
+
+
+class LookedBack(msgspec.Struct, frozen=True):
+    """Some records of one partition were looked through again, and that is committed. `size` is that of their values."""
+
+    partition: Partition
+    records: int
+    size: int
+    leaks: int
+    outputs: int
+
+
+class Hindered(msgspec.Struct, frozen=True):
+    """Something went wrong, and will be tried again: `why` for a person."""
+
+    why: str
 
 
 class _Waiting(msgspec.Struct):
@@ -77,7 +93,7 @@ class Lookback:
         scanned: Callable[[int], Awaitable[bool]] = _always,
         shapes: ShapesOf = lambda _: BUNDLED,
         clock: Callable[[], int] = time.time_ns,
-        observe: Callable[[str], None] = lambda _: None,
+        observe: Callable[[LookedBack | Hindered], None] = lambda _: None,
     ) -> None:
         self._settings = settings
         self._clients = clients
@@ -90,6 +106,7 @@ class Lookback:
         self._observe = observe
         self._keys = tuple(key.material for key in finders.keys)
         self._scanned_until = 0
+        self._hindered: int | None = None  # since when
         self._waiting: dict[TopicPartition, _Waiting] = {}
         self._holds: dict[TopicPartition, tuple[Hold, int]] = {}
 
@@ -107,8 +124,16 @@ class Lookback:
                 told = reaction(error, "looking back")
                 if isinstance(told, StopError):
                     raise told from error
-                self._observe(str(told))
+                self._hindered = self._hindered or self._clock()
+                self._observe(Hindered(str(told)))
             await asyncio.sleep(_PAUSE_SECONDS)
+
+    @property
+    def overdue_seconds(self) -> float:
+        """How much more than its delay it is behind: for how long what waits has been due, or nothing has gone right."""
+        now = self._clock()
+        dues = [waiting.due for waiting in self._waiting.values()]
+        return max(now - min(dues, default=now), now - (self._hindered or now), 0) / SECOND
 
     def forget(self) -> None:
         """Drops what waits: it will be read again by whoever has its partition."""
@@ -141,6 +166,7 @@ class Lookback:
                 while True:
                     await self._fetch(consumer)
                     await self._ripe(consumer, producer)
+                    self._hindered = None
             finally:
                 await consumer.stop()
 
@@ -191,7 +217,7 @@ class Lookback:
         now = self._clock()
         hold, since = self._holds.get(source) or (Hold(self._shapes(source.topic)), now)
         position = records[-1].offset + 1 if records else await consumer.position(source)
-        outputs = await asyncio.get_running_loop().run_in_executor(
+        outputs, leaks = await asyncio.get_running_loop().run_in_executor(
             self._threads, self._outputs, source, records, hold, now
         )
         if source not in consumer.assignment():
@@ -207,11 +233,15 @@ class Lookback:
         await consumer.commit({source: offset})
         self._waiting.pop(source, None)
         self._holds[source] = hold, since if hold and source in self._holds else now
+        size = sum(len(record.value) for record in records if record.value is not None)
+        self._observe(
+            LookedBack(Partition(source.topic, source.partition), len(records), size, leaks, len(outputs))
+        )
 
     def _outputs(
         self, source: TopicPartition, records: Sequence[Any], hold: Hold, now: int
-    ) -> Iterable[Output]:
-        """What the registered credentials in the records give."""
+    ) -> tuple[list[Output], int]:
+        """What the registered credentials in the records give, and how many leaks that are."""
         finder = self._finders.known_finder
         segments = hold.read(records, now, Contents()) if records else hold.flush()
         outputs: list[Output] = []
@@ -220,7 +250,7 @@ class Lookback:
             outputs += work_outputs(self._settings.work, veiled(leak, self._keys), leak.offset, self._feed)
         if leaks:
             outputs += self._withdrawn(source, segments, {leak.offset for leak in leaks})
-        return outputs
+        return outputs, len(leaks)
 
     def _withdrawn(
         self, source: TopicPartition, segments: Iterable[Segment], offsets: set[int | None]

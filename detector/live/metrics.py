@@ -2,24 +2,25 @@
 
 import platform
 from collections.abc import Callable, Iterable
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import msgspec
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.openmetrics import exposition as openmetrics
 
 from detector import __version__
 from detector.findings import Severity
-from detector.handlers import Output
+from detector.handlers import Output, Partition
 from detector.live import series as names
 from detector.live.health import Answer
 from detector.live.judging import Judged
+from detector.live.lookback import Hindered, LookedBack
 from detector.live.measuring import StageName, Through
 from detector.live.restoring import Restored
 from detector.live.scanning import Scanned
 from detector.live.series import Series
-from detector.stage_facts import Committed, Dropped, Rebalanced, Refused, Stepped
+from detector.stage_facts import Committed, Dropped, DropReason, Rebalanced, Refused, Stepped
 
 TOLD_APART: Final = 100  # values of a label that comes from outside; the rest are `other`
 _LONGEST: Final = 100  # characters of such a value
@@ -69,6 +70,7 @@ class Written(msgspec.Struct, frozen=True):
     findings: str
     revocations: str
     dead_letters: str
+    work: str = ""
 
 
 class Metrics:
@@ -85,6 +87,8 @@ class Metrics:
         assert isinstance(info, Info)  # noqa: S101 - the table says so
         info.info({"version": __version__, "python": platform.python_version()})
         self.set(names.STARTED, now())
+        self._open: set[tuple[StageName, Partition]] = set()  # transactions
+        ProcessCollector(registry=self.registry)
         self._start_at_zero()
 
     def page(self, accept: str) -> Answer:
@@ -146,6 +150,18 @@ class Metrics:
         for outcome in ("done", "refused"):
             self.add(names.RELOADS, outcome, amount=0)
 
+    def expect(self, stage: StageName) -> None:
+        """Likewise for a stage that this process runs."""
+        for series in (names.BEGUN, names.REBALANCES, names.REBALANCE_SECONDS):
+            self.add(series, stage, amount=0)
+        for outcome in ("committed", "aborted"):
+            self.add(names.TRANSACTIONS, stage, outcome, amount=0)
+        for reason in get_args(DropReason):
+            self.add(names.DROPPED, stage, reason, amount=0)
+        if stage == "judge":
+            for kind in ("caught-up", "rebuilt"):
+                self.add(names.RESTORES, kind, amount=0)
+
     def _through(self, stage: StageName, fact: Through) -> None:
         topic = self.few("topic", fact.partition.topic)
         if fact.records:
@@ -179,16 +195,21 @@ class Metrics:
             self.add(names.OUTPUTS, stage, self.few("topic", topic), amount=count)
 
     def _stepped(self, stage: StageName, fact: Stepped) -> None:
-        if fact.step == "committed":
+        if fact.step == "begun":
+            self.add(names.BEGUN, stage)
+            self._open.add((stage, fact.partition))
+        elif fact.step == "committed":
             self.add(names.TRANSACTIONS, stage, "committed")
+            self._open.discard((stage, fact.partition))
 
     def _committed(self, stage: StageName, fact: Committed) -> None:
         self.time(names.TRANSACTION, fact.seconds, stage)
 
     def _dropped(self, stage: StageName, fact: Dropped) -> None:
         self.add(names.DROPPED, stage, fact.reason)
-        if fact.reason in {"fenced", "failed"}:
+        if (stage, fact.partition) in self._open:
             self.add(names.TRANSACTIONS, stage, "aborted")
+            self._open.discard((stage, fact.partition))
         if stage == "judge":
             self._judging.pop(fact.partition.number, None)
             self._sum_up()
@@ -204,7 +225,7 @@ class Metrics:
         for name, count in fact.formats.items():
             self.add(names.FORMATS, self.few("format", name), amount=count)
         for event in fact.events:
-            self.add(names.EVENTS, event.__name__)
+            self.add(names.EVENTS, str(event.__struct_config__.tag))
         if fact.unknown:
             self.add(names.EVENTS, "unknown", amount=fact.unknown)
         self.add(names.LEAKS, stage, amount=fact.leaks)
@@ -234,6 +255,17 @@ class Metrics:
     def _restored(self, _stage: StageName, fact: Restored) -> None:
         self.add(names.RESTORES, "caught-up" if fact.reason is None else "rebuilt")
         self.time(names.RESTORE_SECONDS, fact.seconds)
+        self.add(names.RESTORED, amount=fact.changes)
+
+    def _looked_back(self, stage: StageName, fact: LookedBack) -> None:
+        topic = self.few("topic", fact.partition.topic)
+        self.add(names.RECORDS, stage, topic, amount=fact.records)
+        self.add(names.BYTES, stage, topic, amount=fact.size)
+        self.add(names.LEAKS, stage, amount=fact.leaks)
+        self.add(names.OUTPUTS, stage, self.few("topic", self._written.work), amount=fact.outputs)
+
+    def _hindered(self, _stage: StageName, _fact: Hindered) -> None:
+        self.add(names.LOOKBACK_ERRORS)
 
 
 _TAKES: Final[dict[type[Any], Callable[[Metrics, StageName, Any], None]]] = {
@@ -246,4 +278,6 @@ _TAKES: Final[dict[type[Any], Callable[[Metrics, StageName, Any], None]]] = {
     Scanned: Metrics._scanned,  # noqa: SLF001
     Judged: Metrics._judged,  # noqa: SLF001
     Restored: Metrics._restored,  # noqa: SLF001
+    LookedBack: Metrics._looked_back,  # noqa: SLF001
+    Hindered: Metrics._hindered,  # noqa: SLF001
 }

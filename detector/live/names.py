@@ -2,6 +2,7 @@
 
 from bisect import insort
 from collections import Counter
+from collections.abc import Iterable
 
 from detector.events import (
     CredentialIssued,
@@ -33,7 +34,7 @@ class NameAggregate:
 
     Claims are kept for `retention` and events for `lateness` after their time. Where claims contradict each other, a
     task that loses the name hears of the credential that has it, and passes on what is not its own; each claim costs a
-    message or two, however many there are. `expired` counts by source the events that nobody claimed in time.
+    message or two, however many there are. `expired` counts by source the events but leaks that nobody claimed in time.
     """
 
     def __init__(self, key: str, policy: Policy) -> None:
@@ -64,7 +65,7 @@ class NameAggregate:
             self._forward(payload, self._issues[self._owner][0])
             return False
         if payload.time + self._lateness <= watermark:
-            self.expired[payload.source] += 1
+            self._expire([payload])
             return False
         self._parked.append(payload)
         return True
@@ -74,7 +75,7 @@ class NameAggregate:
         late = [event for event in self._parked if event.time + self._lateness <= watermark]
         if late:
             self._parked = [event for event in self._parked if event.time + self._lateness > watermark]
-            self.expired.update(event.source for event in late)
+            self._expire(late)
             self.dropped += late
         old = [issue for issue in self._claims.values() if issue.time + self._retention <= watermark]
         if old:
@@ -104,6 +105,12 @@ class NameAggregate:
     def issues(self) -> list[CredentialIssued]:
         """As `Aggregate`: those are the tasks'."""
         return []
+
+    def _expire(
+        self, events: Iterable[CredentialUsed | CredentialRenewed | CredentialRevoked | Leak]
+    ) -> None:
+        """Counts them, but for leaks: each waits at all of its names, and has an owner or is told as a leaked secret."""
+        self.expired.update(event.source for event in events if not isinstance(event, Leak))
 
     def _claim(self, issue: CredentialIssued) -> None:
         """Files an issue, releases what waited, and tells those who would be wrong without it."""

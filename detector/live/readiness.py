@@ -1,10 +1,19 @@
-"""Whether the service is alive and ready, in a reason of one line each; None where all is well."""
+"""Whether the service is alive and ready, in a reason of one line each; None where all is well.
+
+Alive is what a new start would mend. A broker that is away is none of it: partitions go on trying, which counts as moving,
+and time without a coordinator does not count at all. An event loop that stands still is told by no answer.
+"""
 
 from collections.abc import Mapping
+from typing import Final
 
 from detector.handlers import Partition
 from detector.live.measuring import StageName
 from detector.times import SECOND
+
+# More than one poll can take: a transaction has half a minute, a rebalance less than one, a record that has to be found
+# out a second or two for each try. And less than what a stage's failing quietly may cost.
+STANDING_SECONDS: Final = 300.0
 
 
 class Readiness:
@@ -16,6 +25,7 @@ class Readiness:
         self._caught_up = caught_up
         self._stages: dict[StageName, str | None] = {}
         self._assigned: set[StageName] = set()
+        self._standing: dict[StageName, str | None] = {}
 
     def assigned(self, stage: StageName) -> None:
         """The group gave this stage its partitions, be it none."""
@@ -46,11 +56,22 @@ class Readiness:
             reason = f"{stage}: {behind_seconds:.0f} s behind"
         self._stages[stage] = reason
 
+    def stands(self, stage: StageName, standing: Mapping[Partition, float]) -> None:
+        """For how many seconds partitions with records to read have not moved."""
+        hung = [partition for partition, seconds in standing.items() if seconds > STANDING_SECONDS]
+        self._standing[stage] = None
+        if hung:
+            first = min(hung)
+            self._standing[stage] = (
+                f"{stage}: {len(hung)} partitions have records and have not moved for {STANDING_SECONDS:.0f} s, "
+                f"{first.topic} {first.number} among them"
+            )
+
     def alive(self) -> str | None:
         """Why the process should be started anew."""
-        return self.dead
+        return next((reason for reason in (self.dead, *self._standing.values()) if reason is not None), None)
 
     def ready(self) -> str | None:
         """Why it is not at work yet."""
-        reasons = [self.dead, self.waiting, *self._stages.values()]
+        reasons = [self.alive(), self.waiting, *self._stages.values()]
         return next((reason for reason in reasons if reason is not None), None)

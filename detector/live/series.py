@@ -41,21 +41,22 @@ _RESTORE: Final = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0)
 BUILD: Final = Series("curfewd_build", "info", "The version that runs.", ("version", "python"))
 STARTED: Final = Series("curfewd_start_time_seconds", "gauge", "When the process began, Unix time.")
 RECORDS: Final = Series(
-    "curfewd_records", "counter", "Records read, in committed transactions.", ("stage", "topic")
+    "curfewd_records", "counter", "Records read, by source, as far as that is committed.", ("stage", "topic")
 )
-BYTES: Final = Series(
-    "curfewd_bytes", "counter", "Bytes of their values, in committed transactions.", ("stage", "topic")
-)
+BYTES: Final = Series("curfewd_bytes", "counter", "Bytes of their values, likewise.", ("stage", "topic"))
 FORMATS: Final = Series(
     "curfewd_formats", "counter", "What the records of the inputs held, by format.", ("format",)
 )
 EVENTS: Final = Series(
-    "curfewd_events", "counter", "Events in the records of the inputs, by type.", ("type",)
+    "curfewd_events", "counter", "Events in the records of the inputs, by their CloudEvents type.", ("type",)
 )
-LEAKS: Final = Series("curfewd_leaks", "counter", "Leaks seen: a log record that shows a secret.", ("stage",))
-OUTPUTS: Final = Series(
-    "curfewd_outputs", "counter", "Records written, in committed transactions.", ("stage", "topic")
+LEAKS: Final = Series(
+    "curfewd_leaks",
+    "counter",
+    "Leaks seen: a log record that shows a secret. The look-back sees those of registered credentials once more.",
+    ("stage",),
 )
+OUTPUTS: Final = Series("curfewd_outputs", "counter", "Records written, likewise.", ("stage", "topic"))
 PROCESSING: Final = Series(
     "curfewd_processing_seconds",
     "histogram",
@@ -87,8 +88,21 @@ LAG: Final = Series(
 LAG_SECONDS: Final = Series(
     "curfewd_lag_seconds",
     "gauge",
-    "Age of the last record done, by its Kafka timestamp, in the partition that is furthest behind; 0 without lag.",
+    "Age of the last record done, by its Kafka timestamp, in the partition that is furthest behind; 0 without lag. Of the "
+    "judge stage too it is the age of the record that was appended to an input.",
     ("stage", "topic"),
+)
+STANDING: Final = Series(
+    "curfewd_standing_seconds",
+    "gauge",
+    "For how long a partition with records to read has neither polled, committed nor failed; /healthz fails at 300.",
+    ("stage",),
+)
+LOOKBACK_OVERDUE: Final = Series(
+    "curfewd_lookback_overdue_seconds", "gauge", "How much more than kafka.lookback the look-back is behind."
+)
+LOOKBACK_ERRORS: Final = Series(
+    "curfewd_lookback_errors", "counter", "Times that the look-back failed and began anew from its offsets."
 )
 PARTITIONS: Final = Series(
     "curfewd_partitions",
@@ -115,7 +129,8 @@ DISK: Final = Series("curfewd_ledger_bytes", "gauge", "Size of the state on disk
 PARKED: Final = Series(
     "curfewd_parked_events",
     "gauge",
-    "Uses, renewals, revocations and leaks that wait at a name for an issue of it; a leak at each of its names.",
+    "Uses, renewals, revocations and leaks that wait at a name for an issue of it, for the lateness; a leak at each of its "
+    "names that nobody claims, be it that another is claimed.",
 )
 CREDENTIALS: Final = Series(
     "curfewd_registered_credentials", "gauge", "Issues in this process' copy of the registry."
@@ -148,10 +163,11 @@ CONFLICTS: Final = Series(
     "gauge",
     "Identifiers that more than one credential claims, in this process' registry.",
 )
+BEGUN: Final = Series("curfewd_transactions_begun", "counter", "Transactions begun.", ("stage",))
 TRANSACTIONS: Final = Series(
     "curfewd_transactions",
     "counter",
-    "Transactions that were begun, by how they ended.",
+    "Transactions that ended, committed or aborted; one whose commit got no answer counts as aborted.",
     ("stage", "outcome"),
 )
 DROPPED: Final = Series(
@@ -171,14 +187,17 @@ RESTORES: Final = Series(
     ("kind",),
 )
 RESTORE_SECONDS: Final = Series("curfewd_restore_seconds", "histogram", "What a restore took.", (), _RESTORE)
+RESTORED: Final = Series(
+    "curfewd_restored_records", "counter", "Records of the changelog that restores have read."
+)
 RELOADS: Final = Series(
     "curfewd_reloads", "counter", "Reloads of patterns and policy that were asked for.", ("outcome",)
 )
 
 ALL: Final = (
     BUILD, STARTED, RECORDS, BYTES, FORMATS, EVENTS, LEAKS, OUTPUTS, PROCESSING, TRANSACTION, COMMAND_LATENCY, FINDING_LATENCY, LAG,
-    LAG_SECONDS, PARTITIONS, WATERMARK, LEDGER, AGGREGATES, DISK, PARKED, CREDENTIALS, FINDINGS, COMMANDS, DEAD, LOST, LATE, UNRESOLVED, CONFLICTS,
-    TRANSACTIONS, DROPPED, REBALANCES, REBALANCE_SECONDS, RESTORES, RESTORE_SECONDS, RELOADS,
+    LAG_SECONDS, STANDING, LOOKBACK_OVERDUE, LOOKBACK_ERRORS, PARTITIONS, WATERMARK, LEDGER, AGGREGATES, DISK, PARKED, CREDENTIALS, FINDINGS, COMMANDS, DEAD, LOST, LATE, UNRESOLVED, CONFLICTS,
+    BEGUN, TRANSACTIONS, DROPPED, REBALANCES, REBALANCE_SECONDS, RESTORES, RESTORE_SECONDS, RESTORED, RELOADS,
 )  # fmt: skip
 
 Made = Counter | Gauge | Histogram | Info

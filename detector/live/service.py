@@ -18,6 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from detector import __version__
 from detector.errors import CurfewdError, RetryError, StopError, UsageError
 from detector.handlers import Partition
 from detector.kafka_clients import reaction
@@ -26,11 +27,14 @@ from detector.live import series as names
 from detector.live.finders import Finders
 from detector.live.health import HealthServer, verdict
 from detector.live.kafka_changelog import KafkaChangelog
-from detector.live.measuring import StageName, Through
+from detector.live.logbook import Logbook
+from detector.live.lookback import Lookback
+from detector.live.measuring import StageName
 from detector.live.metrics import Metrics
 from detector.live.positions import InputPositions
 from detector.live.readiness import Readiness
 from detector.live.registry_feed import RegistryFeed
+from detector.live.sampling import Sampling
 from detector.live.wiring import (
     Wiring,
     check_topics,
@@ -47,7 +51,7 @@ from detector.mapping import shapes_of
 from detector.scan import PatternScanner
 from detector.settings import Settings
 from detector.stage import Stage
-from detector.stage_facts import Committed, Dropped, Rebalanced, Refused, Taken, Unreachable
+from detector.stage_facts import Committed, Dropped, Rebalanced
 from detector.stage_settings import clients_of
 from detector.topics import survey
 
@@ -60,7 +64,6 @@ FENCED_FOR_GOOD: Final = (
     20  # times in a row without a commit between: someone else holds it and will not let go
 )
 FULL_BYTES: Final = 4 << 20  # left on the disk: RocksDB needs more for its next file
-_MILLI: Final = 1000
 
 
 class Service:
@@ -75,7 +78,8 @@ class Service:
         self._metrics = Metrics(written(self._live), time.time)
         self._readiness = Readiness(settings.service.caught_up)
         self._stages: dict[StageName, Stage] = {}
-        self._newest: dict[tuple[StageName, Partition], int] = {}
+        self._logbook = Logbook(log)
+        self._sampling = Sampling(self._metrics, self._readiness, self._logbook)
         self._fenced: Counter[tuple[StageName, Partition]] = Counter()
         self._stopping = asyncio.Event()
         self._reloading = asyncio.Event()
@@ -90,15 +94,22 @@ class Service:
         """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.stop)
-        loop.add_signal_handler(signal.SIGHUP, self._reloading.set)
+            loop.add_signal_handler(number, self._asked_to_stop, number.name)
+        loop.add_signal_handler(signal.SIGHUP, self._asked_to_reload)
         pages = {
             "/metrics": self._metrics.page,
             "/healthz": lambda _: verdict(self._readiness.alive()),
             "/readyz": lambda _: verdict(self._readiness.ready()),
         }
         async with HealthServer(self._settings.service.listen, pages) as server:
-            self._log.info("started", stages=self._which, listen=str(server.address))
+            self._log.info(
+                "started",
+                version=__version__,
+                stages=self._which,
+                listen=str(server.address),
+                group=self._live.group,
+                state=self._settings.service.state,
+            )
             scanner, warnings = await asyncio.to_thread(load_scanner, self._settings.patterns)
             for warning in (*self._settings.warnings, *self._live.warnings, *warnings):
                 self._log.warning(warning)
@@ -106,6 +117,15 @@ class Service:
         if self._failure is not None:
             raise self._failure
         self._log.info("stopped")
+
+    def _asked_to_stop(self, why: str) -> None:
+        if not self._stopping.is_set():
+            self._log.info("stopping: what is open is committed, then the group is left", why=why)
+        self.stop()
+
+    def _asked_to_reload(self) -> None:
+        self._log.info("reading patterns and policy anew", why="SIGHUP")
+        self._reloading.set()
 
     def stop(self) -> None:
         """Asks for the end."""
@@ -137,7 +157,9 @@ class Service:
             self._live.topics.registry.name,
             finders,
             clients,
-            lambda problem: self._log.warning("the registry cannot be read now", why=problem),
+            lambda problem: self._logbook.seldom(
+                "the registry cannot be read now, trying again", why=problem
+            ),
         )
         with ThreadPoolExecutor(threads_of(), "scan") as threads:
             shapes = shapes_in_topics(self._live, shapes_of(self._settings.sources))
@@ -160,7 +182,8 @@ class Service:
         """Both stages, the look-back and what watches them, until the end is asked for."""
         changelog = KafkaChangelog(self._live.topics.state.name, wiring.clients)
         running: list[asyncio.Task[None]] = []
-        beside: list[asyncio.Task[None]] = [self._watched(self._sample(wiring))]
+        beside: list[asyncio.Task[None]] = []
+        looking: Lookback | None = None
         async with contextlib.AsyncExitStack() as stack:
             if self._which != "judge":
                 positions = await self._patiently(
@@ -169,12 +192,13 @@ class Service:
                 stage = scan_stage(wiring, self._settings, positions, self._observer("scan"))
                 running.append(self._watched(self._stage("scan", stage)))
                 if self._live.lookback:
-                    looking = lookback(wiring, positions, lambda why: self._log.warning("look-back", why=why))
+                    looking = lookback(wiring, positions, self._observer("lookback"))
                     beside.append(self._watched(looking.run()))
             if self._which != "scan":
                 running.append(self._watched(self._judging(wiring, scanner, changelog)))
             else:
                 beside.append(self._watched(self._reloads(wiring)))
+            beside.append(self._watched(self._sample(wiring, looking)))
             self._readiness.waiting = "stopping" if self._stopping.is_set() else None
             await self._stopping.wait()
             for stage in self._stages.values():
@@ -251,6 +275,7 @@ class Service:
     async def _stage(self, name: StageName, stage: Stage) -> None:
         """Runs a stage."""
         self._readiness.left(name)
+        self._metrics.expect(name)
         self._stages[name] = stage
         if self._stopping.is_set():
             stage.stop()
@@ -295,43 +320,17 @@ class Service:
     def _tell(self, stage: StageName, fact: Any) -> None:
         """Facts become metrics, some of them log lines, and a few the end."""
         self._metrics.observer(stage)(fact)
-        if isinstance(fact, Through):
-            if fact.newest_ms is not None:
-                self._newest[stage, fact.partition] = fact.newest_ms
-        elif isinstance(fact, Committed):
+        self._logbook.tell(stage, fact)
+        self._sampling.hear(stage, fact)
+        if isinstance(fact, Committed):
             self._fenced.pop((stage, fact.partition), None)
         elif isinstance(fact, Rebalanced):
             self._readiness.assigned(stage)
-            counts = {name: len(getattr(fact, name)) for name in ("kept", "gained", "lost")}
-            self._log.info("rebalanced", stage=stage, seconds=round(fact.seconds, 3), **counts)
-        elif isinstance(fact, Taken):
-            self._log.info("partition taken", stage=stage, **_named(fact.partition), offset=fact.offset)
-        elif isinstance(fact, Unreachable):
-            self._log.warning("cannot join the group yet, trying again", stage=stage, why=fact.detail)
         elif isinstance(fact, Dropped):
             self._dropped(stage, fact)
-        elif isinstance(fact, Refused):
-            self._log.warning(
-                "refused",
-                stage=stage,
-                **_named(fact.partition),
-                reason=fact.refusal.reason,
-                offset=fact.refusal.offset,
-                lost=fact.lost,
-            )
 
     def _dropped(self, stage: StageName, fact: Dropped) -> None:
-        self._newest.pop((stage, fact.partition), None)
-        if fact.reason in {"moved", "stopped"}:
-            self._log.info("partition left", stage=stage, **_named(fact.partition), reason=fact.reason)
-            return
-        self._log.warning(
-            "partition dropped",
-            stage=stage,
-            **_named(fact.partition),
-            reason=fact.reason,
-            why=fact.detail,
-        )
+        """Ends what would only go on failing."""
         if fact.reason == "fenced":
             self._fenced[stage, fact.partition] += 1
             if self._fenced[stage, fact.partition] >= FENCED_FOR_GOOD:
@@ -340,39 +339,22 @@ class Service:
                         f"someone else keeps writing in our name: is group {self._live.group} used by another deployment?"
                     )
                 )
-        elif stage == "judge" and (left := _left(Path(self._settings.service.state))) < FULL_BYTES:
+        elif (
+            fact.reason == "failed"
+            and stage == "judge"
+            and (left := _left(Path(self._settings.service.state))) < FULL_BYTES
+        ):
             self._fail(StopError(f"the disk of service.state is full: {left} bytes left"))
 
-    async def _sample(self, wiring: Wiring) -> None:
+    async def _sample(self, wiring: Wiring, looking: Lookback | None) -> None:
         """Gauges, once a second."""
         while True:
-            for name, stage in tuple(self._stages.items()):
-                self._sample_stage(name, stage)
+            self._sampling.look(self._stages)
+            if looking is not None:
+                self._metrics.set(names.LOOKBACK_OVERDUE, looking.overdue_seconds)
             self._metrics.set(names.CREDENTIALS, len(wiring.feed.registry))
             self._metrics.set(names.CONFLICTS, wiring.feed.registry.conflicts)
             await asyncio.sleep(SAMPLE_SECONDS)
-
-    def _sample_stage(self, name: StageName, stage: Stage) -> None:
-        lags, partitions = stage.lags(), stage.partitions
-        records: Counter[str] = Counter()
-        seconds: dict[str, float] = {}
-        now = time.time()
-        for partition, lag in lags.items():
-            newest = self._newest.get((name, partition))
-            behind = max(now - newest / _MILLI, 0.0) if lag and newest is not None else 0.0
-            topic = self._metrics.few("topic", partition.topic)
-            records[topic] += lag
-            seconds[topic] = max(seconds.get(topic, 0.0), behind)
-        for topic, lag in records.items():
-            self._metrics.set(names.LAG, lag, name, topic)
-            self._metrics.set(names.LAG_SECONDS, seconds[topic], name, topic)
-        self._metrics.set(names.PARTITIONS, len(partitions), name, "held")
-        self._metrics.set(names.PARTITIONS, sum(partitions.values()), name, "ready")
-        self._readiness.seen(name, partitions, max(seconds.values(), default=0.0), stage.problem)
-
-
-def _named(partition: Partition) -> dict[str, Any]:
-    return {"topic": partition.topic, "partition": partition.number}
 
 
 def _left(folder: Path) -> int:

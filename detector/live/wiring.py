@@ -19,7 +19,7 @@ from detector.leaks import Redactor
 from detector.live.finders import Finders
 from detector.live.judging import JudgeHandler, JudgeSettings, Topics
 from detector.live.kafka_changelog import KafkaChangelog
-from detector.live.lookback import Lookback, LookbackSettings
+from detector.live.lookback import Hindered, Lookback, LookbackSettings, LookedBack
 from detector.live.measuring import Measured, StageName
 from detector.live.metrics import Metrics, Written
 from detector.live.origins import longest
@@ -65,7 +65,7 @@ def shapes_in_topics(live: LiveSettings, shapes: Shapes) -> ShapesOf:
 def written(live: LiveSettings) -> Written:
     """The topics whose records are counted by what they say."""
     topics = live.topics
-    return Written(topics.findings.name, topics.revocations.name, topics.dead_letters.name)
+    return Written(topics.findings.name, topics.revocations.name, topics.dead_letters.name, topics.work.name)
 
 
 def check_topics(live: LiveSettings, found: dict[str, int]) -> None:
@@ -143,7 +143,9 @@ def scan_stage(
     return Stage(wiring.clients, stage_of(live, "scan", names, pattern), measured[0], observe)
 
 
-def lookback(wiring: Wiring, positions: InputPositions, observe: Callable[[str], None]) -> Lookback:
+def lookback(
+    wiring: Wiring, positions: InputPositions, observe: Callable[[LookedBack | Hindered], None]
+) -> Lookback:
     """The second look at the logs."""
     live = wiring.live
     names, pattern = live.subscription()
