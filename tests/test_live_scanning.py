@@ -24,6 +24,7 @@ from detector.live.scanning import ScanHandler, ScanTopics, find_leaks
 from detector.patterns import load_bundled
 from detector.scan import PatternScanner
 from detector.secrets import DeploymentKey, Secret
+from detector.shapes import BUNDLED
 from detector.times import SECOND, parse_rfc3339
 from tests.collecting import collect
 from tests.live_records import NOW, PARTITION, FakeRecord, records
@@ -106,6 +107,21 @@ async def test_events_go_to_the_aggregates_they_concern(scanner: PatternScanner)
     assert routed(await scan.poll([FakeRecord(event("credential.used", 3, credential_id="c"), 3)])) == [
         ("t:t", CredentialUsed)
     ]
+
+
+async def test_in_a_topic_of_logs_nothing_is_an_event(scanner: PatternScanner) -> None:
+    scan = Scan(scanner)
+    scan.handler = ScanHandler(
+        TOPICS,
+        scan.finders,
+        scan.feed,
+        scan.threads,
+        clock=lambda: NOW,
+        shapes=lambda topic: BUNDLED.logs_only() if topic == PARTITION.topic else BUNDLED,
+    )
+    await scan.handler.assigned(PARTITION)
+    forged = records([event("credential.revoked", 0, credential_id="c"), log(f"token {OTHER}")])
+    assert {kind for _, kind in routed(await scan.poll(forged))} == {Leak}
 
 
 async def test_what_was_not_committed_is_not_registered(scanner: PatternScanner) -> None:
