@@ -183,7 +183,7 @@ def test_a_token_for_somebody_else_is_a_credential_of_its_own() -> None:
 def test_a_token_that_is_bound_to_nothing_is_the_accounts() -> None:
     record = token_request(requestObject={"spec": {"expirationSeconds": 3600}}, user={"username": "mona"})
     found = issued(record)
-    assert (found.task_id, found.credential_id) == ("kubernetes/serviceaccount/ci/runner", JTI)
+    assert (found.task_id, found.credential_id) == (f"kubernetes/serviceaccount/ci/runner/{JTI}", JTI)
     assert found.groups == ("k8s/serviceaccount/ci/runner",)
     for_others = {"spec": {"expirationSeconds": 3600, "audiences": ["vault"]}}
     # who checks it there may never ask whether the account still exists

@@ -73,7 +73,7 @@ def test_a_token_is_issued_hashed_and_read() -> None:
             source="oauth/https://as.example",
             id="r-1/issued",
             credential_id="j-1",
-            task_id="oauth/subject/robot-7",
+            task_id="oauth/subject/robot-7/j-1",
             identifiers=(Identifier("jwt-id", "j-1"), hashed(token)),
             kind="oauth-token",
             expires_at=AT + HOUR,  # the token's own, not `expires_in`
@@ -98,7 +98,10 @@ def test_an_opaque_token_is_known_by_its_hash_and_its_record() -> None:
     )
     assert found.credential_id == "oauth/https://as.example/r-1"
     assert found.identifiers == (hashed(OPAQUE), hashed(OPAQUE[::-1]))
-    assert (found.expires_at, found.task_id) == (AT + HOUR, "oauth/client/batch")
+    assert (found.expires_at, found.task_id) == (
+        AT + HOUR,
+        "oauth/client/batch/oauth/https://as.example/r-1",
+    )
 
 
 def test_a_log_without_tokens_may_name_them() -> None:
@@ -116,7 +119,7 @@ def test_a_log_without_tokens_may_name_them() -> None:
         )
     )
     assert found.identifiers == (Identifier("jwt-id", "j-1"), Identifier("sha256", digest.hex()))
-    assert (found.task_id, found.expires_at) == ("oauth/subject/robot-7", AT + HOUR)
+    assert (found.task_id, found.expires_at) == ("oauth/subject/robot-7/j-1", AT + HOUR)
 
 
 def test_a_form_and_json_text_are_read_like_objects() -> None:
@@ -210,7 +213,7 @@ def test_a_pods_token_and_a_jwt_svid_name_their_task() -> None:
     found = issue(message({"grant_type": EXCHANGE}, {"access_token": svid}))
     assert found.identifiers == (hashed(svid),)
     assert (found.task_id, found.expires_at) == (
-        "oauth/subject/spiffe://prod.example/ns/ci/sa/runner",
+        "oauth/subject/spiffe://prod.example/ns/ci/sa/runner/oauth/https://as.example/r-1",
         AT + HOUR,
     )
 

@@ -72,28 +72,24 @@ def token_issued(record: Mapping[str, Any], here: At) -> CredentialIssued | None
     if record.get(BY_POD) is True and _by_node(record) and find(record, _BOUND) is None:
         return None
     token = read_token(find(record, "responseObject.status.token"))
-    bound = _Bound(
-        *(maybe_text(record, f"requestObject.spec.boundObjectRef.{key}") for key in _Bound._fields)
-    )
-    task_id = service_account_task(namespace, account)
+    bound = _Bound(*(maybe_text(record, f"{_BOUND}.{key}") for key in _Bound._fields))
     pod = bound.name if bound.kind == "Pod" else None
-    if pod is not None:
-        pod_id = pod_task(namespace, pod, bound.uid)
-        if pod_id is None:
-            raise bad(MISSING_FIELD, f"{_BOUND}.uid")
-        task_id = pod_id
+    task_id = pod_task(namespace, pod, bound.uid) if pod is not None else None
+    if pod is not None and task_id is None:
+        raise bad(MISSING_FIELD, f"{_BOUND}.uid")
     ours = not _is_for_others(record, token)
     identifiers = _identifiers(record, token)
     if pod is not None and ours and bound.uid:
         identifiers.append(Identifier(POD_UID, bound.uid))
     if not identifiers:
         raise bad(MISSING_FIELD, f"annotations.{_CREDENTIAL_ID[0]}")
+    own_id = identifiers[0].value
     return CredentialIssued(
         time=here.time,
         source=here.source,
         id=f"{here.id}/issued",
-        credential_id=pod_credential(task_id) if pod is not None and ours else identifiers[0].value,
-        task_id=task_id,
+        credential_id=pod_credential(task_id) if task_id is not None and ours else own_id,
+        task_id=task_id or service_account_task(namespace, account, own_id),
         identifiers=tuple(identifiers),
         kind=TOKEN if ours else OTHER_AUDIENCE,
         groups=_groups(namespace, account, _presumed(record, bound)) if ours else (),

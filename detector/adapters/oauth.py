@@ -80,14 +80,15 @@ def _asked(message: Message) -> list[CanonicalEvent]:
         raise bad(MISSING_FIELD, "response.access_token")
     claims = _claims(message)
     jti = next((one.value for one in identifiers if one.scheme == JWT_ID), None)
-    task_id, actors = _task(message, claims)
+    credential_id = jti or f"{message.source}/{message.id}"
+    task_id, actors = _task(message, claims, credential_id)
     events.extend(actors)
     events.append(
         CredentialIssued(
             time=message.time,
             source=message.source,
             id=f"{message.id}/issued",
-            credential_id=jti or f"{message.source}/{message.id}",
+            credential_id=credential_id,
             task_id=task_id,
             identifiers=(*identifiers, *_refresh(message)),
             kind=KIND,
@@ -140,12 +141,15 @@ def _expiry(message: Message, claims: Mapping[str, Any]) -> int | None:
     return message.time + int(seconds) * SECOND
 
 
-def _task(message: Message, claims: Mapping[str, Any]) -> tuple[str, list[CanonicalEvent]]:
+def _task(
+    message: Message, claims: Mapping[str, Any], credential_id: str
+) -> tuple[str, list[CanonicalEvent]]:
     """The task that a token is for, and the starts of the actors that it was handed through.
 
     It is what the record says, else what the token's claims name (a CI job, a pod), else its current actor (`act.sub`, whose
     parent is the actor before it), else what the claims of the token it was exchanged for name, else who has it: the
-    subject or the client, which never ends.
+    subject or the client. Those never end, so each token of theirs is a task of its own: one that gathers all of a client's
+    would grow for ever.
     """
     told = maybe_text(message.record, "task_id") or task_of_claims(claims)
     subject = message.token("request", _shown(message))
@@ -171,10 +175,10 @@ def _task(message: Message, claims: Mapping[str, Any]) -> tuple[str, list[Canoni
         return before, starts
     sub = claims.get("sub")
     if isinstance(sub, str) and sub:
-        return f"oauth/subject/{sub}", starts
+        return f"oauth/subject/{sub}/{credential_id}", starts
     if message.client is None:
         raise bad(MISSING_FIELD, "request.client_id")
-    return f"oauth/client/{message.client}", starts
+    return f"oauth/client/{message.client}/{credential_id}", starts
 
 
 def _actors(claims: Mapping[str, Any]) -> list[str]:
