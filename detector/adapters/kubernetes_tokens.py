@@ -89,7 +89,8 @@ def token_issued(record: Mapping[str, Any], here: At) -> CredentialIssued | None
         source=here.source,
         id=f"{here.id}/issued",
         credential_id=pod_credential(task_id) if task_id is not None and ours else own_id,
-        task_id=task_id or service_account_task(namespace, account, own_id),
+        # Such a task never ends: one that gathered all tokens of an account would grow for ever.
+        task_id=task_id or f"{service_account_task(namespace, account)}/{own_id}",
         identifiers=tuple(identifiers),
         kind=TOKEN if ours else OTHER_AUDIENCE,
         groups=_groups(namespace, account, _presumed(record, bound)) if ours else (),

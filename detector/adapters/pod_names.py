@@ -21,9 +21,6 @@ def pod_task(namespace: str, name: str, uid: str | None) -> str | None:
     return f"k8s/{namespace}/{name}/{uid}" if uid else None
 
 
-def service_account_task(namespace: str, name: str, credential: str) -> str:
-    """The task id of what has a service account's token and is no pod, or is not told.
-
-    It never ends, so each token is a task of its own: a task that gathers all of an account's would grow for ever.
-    """
-    return f"kubernetes/serviceaccount/{namespace}/{name}/{credential}"
+def service_account_task(namespace: str, name: str) -> str:
+    """The task id of what a service account does that is no pod, or is not told: it never ends."""
+    return f"kubernetes/serviceaccount/{namespace}/{name}"
