@@ -81,6 +81,12 @@ a key that is not on this page is an error, not ignored.
 | `CURFEWD_KAFKA_PASSWORD` | the password for Kafka, unless `password_env` or `password_file` say otherwise |
 | `CURFEWD_KAFKA_CLIENT_SECRET` | the client's secret for a token endpoint, unless `client_secret_env` or `client_secret_file` say otherwise |
 
+Without a deployment key, credentials registered by `hmac-sha256` are not recognised. A leaked secret is named by its
+fingerprint, which is made with the key; without one, a replay makes a key up for itself, and `curfewd run` keeps one in
+`service.state`. Two instances then name the same secret differently: it is two findings, with two uids, that are never
+closed for each other, and so it is when the folder is lost. They do not agree on a key through Kafka, since whoever can read
+the topics could then try guesses at a secret against its fingerprint. So give every instance the same key.
+
 ```toml
 {EXAMPLE}```
 """

@@ -43,6 +43,12 @@ NO_KEY_WARNING: Final = (
     f"no deployment key: set {KEY_VARIABLE} or key_file. Credentials registered by hmac-sha256 are not recognised, "
     "and the fingerprints of leaked secrets hold for this run only"
 )
+# Nothing that instances could tell each other over Kafka would do: whoever reads it could try secrets against fingerprints.
+NO_KEY_LIVE_WARNING: Final = (
+    f"no deployment key: set {KEY_VARIABLE} or key_file, the same for every instance. Credentials registered by "
+    "hmac-sha256 are not recognised. Fingerprints of leaked secrets are made with a key of each folder of state, or of a "
+    "replay: two instances name the same secret differently and tell it as two findings, and so does one that lost its folder"
+)
 
 
 class PatternSettings(msgspec.Struct, frozen=True):
@@ -229,7 +235,7 @@ def read(path: str | None, environ: Mapping[str, str]) -> tuple[Settings, list[C
         kafka=kafka,
         service=ServiceSettings(**service),
         sources=read_sources(reader, data),
-        warnings=() if keys or reader.errors else (NO_KEY_WARNING,),
+        warnings=() if keys or reader.errors else (NO_KEY_WARNING if kafka is None else NO_KEY_LIVE_WARNING,),
         unmet=tuple(reader.unmet),
     )
     return settings, sorted(reader.errors, key=lambda error: error.line or 0)

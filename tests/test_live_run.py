@@ -17,6 +17,7 @@ from detector.live.wiring import FALLBACK_FILE, check_topics, fallback_key
 from detector.settings import Settings
 from tests.broker import Cluster
 from tests.live_service import ROOT, Deployment, ended, terminate
+from tests.small_history import KEY_TEXT
 from tests.streams import until
 
 NOBODY = "127.0.0.1:1"
@@ -71,6 +72,7 @@ async def test_brokers_that_are_not_there_are_waited_for(alone: Deployment) -> N
     assert status == 503
     assert NOBODY in why
     assert (await asyncio.to_thread(alone.get, "/healthz")) == (200, "ok\n")
+    assert any("two instances name the same secret differently" in line["event"] for line in alone.said())
     assert "curfewd_start_time_seconds" in (await asyncio.to_thread(alone.get, "/metrics"))[1]
     terminate(process)
     assert await ended(process) == 0
@@ -139,6 +141,17 @@ def test_without_a_deployment_key_fingerprints_are_the_same_after_a_restart(alon
     assert first is not None
     assert first == second
     assert (Path(settings.service.state) / FALLBACK_FILE).stat().st_mode & 0o077 == 0
+
+
+def test_without_a_deployment_key_check_and_start_say_what_differs(alone: Deployment) -> None:
+    command = [sys.executable, "-m", "detector.cli", "check", "--config", str(alone.config)]
+    checked = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    assert checked.returncode == 0
+    assert "no deployment key" in checked.stderr + checked.stdout
+    assert "two instances name the same secret differently" in checked.stderr + checked.stdout
+    (alone.folder / "deployment.key").write_text(KEY_TEXT)
+    alone.config.write_text('key_file = "deployment.key"\n' + alone.config.read_text())
+    assert Settings.load(str(alone.config), {}).warnings == ()
 
 
 def test_ready_is_assigned_restored_and_caught_up() -> None:

@@ -20,7 +20,7 @@ class NoPatterns:
 class Finders:
     """The finders in force. Each poll takes one and keeps it; what is swapped meanwhile is for the next.
 
-    `fallback` names leaks where there is no deployment key; every instance needs the same.
+    `fallback` names leaks where there is no deployment key; two instances with different ones name a secret differently.
     """
 
     def __init__(
