@@ -87,6 +87,7 @@ class Otlp:
     def __init__(self, agents: str = OFF, named: Named | None = None) -> None:
         self._agents = agents
         self._named = named
+        self.wanted = frozenset(TASK_NAMES) if agents == OFF and named is None else None
 
     def carrier(self) -> Carrier:
         """For requests in JSON."""
@@ -208,24 +209,25 @@ class _Request:
             names = _resource(group.resource, around)
             for scope in group.scopes:
                 _scope(scope.scope, around)
-                for start, end in scope.items:
-                    yield self._encoded_item(data, start, end, names, around)
+                name = otlp_wire.kind_of(data, scope.items)
+                for place in scope.items:
+                    yield self._encoded_item(data, place, name, names, around)
             if around.parts:
                 yield self._read(b"", around)
 
     def _encoded_item(
-        self, data: bytes, start: int, end: int, resource: Mapping[str, str], around: Texts
+        self, data: bytes, place: tuple[int, int], name: str, resource: Mapping[str, str], around: Texts
     ) -> Read:
-        name = ""
+        start, end = place
+        kind = _MESSAGES.get(name)
+        if kind is None:  # a metric: what is text in it stands in clear
+            return self._read(data[start:end], around)
         try:
-            name = otlp_wire.kind_of(data, start, end)
-            kind = _MESSAGES.get(name)
-            if kind is not None:
-                return self._item(kind, otlp_wire.message(data, start, end, name), name, resource, around)
+            item = otlp_wire.message(data, start, end, name)
         except otlp_wire.WireError:
-            error = self._told(bad(NOT_PROTOBUF, name or None))
+            error = self._told(bad(NOT_PROTOBUF, name))
             return self._read(data[start:end], around, error=error)
-        return self._read(data[start:end], around)  # a metric: what is text in it stands in clear
+        return self._item(kind, item, name, resource, around)
 
     def _item(self, kind: _Kind, item: Record, path: str, resource: Mapping[str, str], around: Texts) -> Read:
         said, beside = Texts(), Texts()
@@ -239,7 +241,7 @@ class _Request:
         for name, held in item.items():
             if name not in kind.silent:
                 beside.anything(name, held)
-        own = named(attributes)
+        own = named(attributes, self._reader.wanted)
         time, error = self._time(item, kind.times, path)
         if error is None and (said.malformed or beside.malformed):
             error = bad(WRONG_FIELD, path)

@@ -41,11 +41,18 @@ class Texts:
             self.malformed = True
             self.anything("attributes", pairs)
             return
+        add = self.parts.append
         for pair in pairs:
-            if type(pair) is dict and len(pair) == 2 and type(pair.get("key")) is str and "value" in pair:  # noqa: PLR2004 - key and value
-                self.value(pair["key"], pair["value"])
-            else:
-                self._pair(pair)
+            if type(pair) is dict and len(pair) == 2:  # noqa: PLR2004 - key and value
+                key, value = pair.get("key"), pair.get("value")
+                if type(key) is str and type(value) is dict:
+                    text = value.get("stringValue")
+                    if type(text) is str and len(value) == 1:
+                        add(f"{key}={text}")
+                    else:
+                        self._deep(key, value)
+                    continue
+            self._pair(pair)
 
     def anything(self, name: str, value: Any) -> None:
         """Every text in a value of any shape."""
@@ -124,17 +131,18 @@ class Texts:
         self.parts.append(f"{key}={shown}" if key else shown)
 
 
-def named(pairs: Any) -> dict[str, str]:
-    """The attributes that are text or a number, by name; the first of two with one name has it."""
+def named(pairs: Any, wanted: frozenset[str] | None = None) -> dict[str, str]:
+    """The attributes that are text or a number, by name; the first of two with one name has it. None wants all."""
     found: dict[str, str] = {}
-    for pair in pairs if isinstance(pairs, list) else ():
-        if not isinstance(pair, dict):
+    for pair in pairs if type(pairs) is list else ():
+        if type(pair) is not dict:
             continue
-        key, value = pair.get("key"), pair.get("value")
-        if not isinstance(key, str) or not isinstance(value, dict):
+        key = pair.get("key")
+        if type(key) is not str or (wanted is not None and key not in wanted):
             continue
-        text = value.get("stringValue", value.get("intValue"))
-        if isinstance(text, str | int) and not isinstance(text, bool):
+        value = pair.get("value")
+        text = value.get("stringValue", value.get("intValue")) if type(value) is dict else None
+        if type(text) in (str, int):
             found.setdefault(key, str(text))
     return found
 

@@ -6,13 +6,16 @@ not known here are kept as text where they are text.
 """
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 _DEEPEST: Final = 100  # as protobuf's own readers
 _MORE, _LOW = 0x80, 0x7F
 _VARINT_BITS: Final = 64
+_SIMPLE: Final = frozenset({"AnyValue", "KeyValue"})
+_FIRST, _SECOND = 0x0A, 0x12  # tags of the fields 1 and 2, with a length
+_SHORT: Final = 0x7F  # a length of one byte
 _F64: Final = struct.Struct("<Q")
 _DOUBLE: Final = struct.Struct("<d")
 _F32: Final = struct.Struct("<I")
@@ -186,18 +189,20 @@ def _parts(data: bytes, start: int, end: int) -> tuple[list[tuple[int, int, int]
     return others, items
 
 
-def kind_of(data: bytes, start: int, end: int) -> str:
-    """The message that an item of a scope is: a LogRecord, a Span, or nothing ("") that is read here.
+def kind_of(data: bytes, items: Sequence[tuple[int, int]]) -> str:
+    """What the items of a scope are, by the first that can be read: LogRecords, Spans, or nothing ("") that is read here.
 
     A span has fixed times in its fields 7 and 8. A log record's first field is a time, a metric's its name.
-
-    Raises:
-        WireError: it is no message.
     """
-    seen = {number: wire for number, wire, _, _ in _fields(data, start, end)}
-    if _FIXED64 in (seen.get(7), seen.get(8)):
-        return "Span"
-    return "" if _LENGTH in (seen.get(1), seen.get(2)) else "LogRecord"
+    for start, end in items:
+        try:
+            seen = {number: wire for number, wire, _, _ in _fields(data, start, end)}
+        except WireError:
+            continue
+        if _FIXED64 in (seen.get(7), seen.get(8)):
+            return "Span"
+        return "" if _LENGTH in (seen.get(1), seen.get(2)) else "LogRecord"
+    return "LogRecord"
 
 
 def message(data: bytes, start: int, end: int, name: str, depth: int = 0) -> dict[str, Any]:
@@ -216,12 +221,32 @@ def message(data: bytes, start: int, end: int, name: str, depth: int = 0) -> dic
             if wire != _VARINT:
                 _unknown(data, number, low, high, found)
             continue
-        value = _value(data, wire, low, high, field.kind, depth)
+        if wire == _LENGTH and field.kind in _SIMPLE:
+            value = _simple(data, low, high, field.kind) or message(data, low, high, field.kind, depth + 1)
+        else:
+            value = _value(data, wire, low, high, field.kind, depth)
         if field.repeated:
             found.setdefault(field.name, []).append(value)
         else:
             found[field.name] = value
     return found
+
+
+def _simple(data: bytes, low: int, high: int, kind: str) -> dict[str, Any] | None:
+    """An AnyValue or KeyValue with a short text, which most are; None if it is another."""
+    if kind == "AnyValue":
+        if high - low < 2 or data[low] != _FIRST or data[low + 1] != high - low - 2 or high - low > _SHORT:  # noqa: PLR2004 - tag and length
+            return None
+        return {"stringValue": data[low + 2 : high].decode("utf-8", "replace")}
+    if high - low < 4 or data[low] != _FIRST:  # noqa: PLR2004 - two tags and two lengths
+        return None
+    at = low + 2 + data[low + 1]
+    if data[low + 1] & _MORE or at + 2 > high or data[at] != _SECOND or data[at + 1] != high - at - 2:
+        return None
+    value = _simple(data, at + 2, high, "AnyValue") if high - at <= _SHORT else None
+    if value is None:
+        return None
+    return {"key": data[low + 2 : at].decode("utf-8", "replace"), "value": value}
 
 
 def _unknown(data: bytes, number: int, low: int, high: int, found: dict[str, Any]) -> None:
