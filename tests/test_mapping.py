@@ -266,11 +266,11 @@ def issue_of(reads: list[Read]) -> CredentialIssued:
 
 
 def test_a_bundled_source_takes_its_task_from_elsewhere(read: Reader) -> None:
-    assert issue_of(read("", VAULT)).task_id == "vault/name/unknown"
+    assert issue_of(read("", VAULT)).task_id == "vault/name/unknown/a"
     configured = '[sources.vault]\ntask_id = ["{response.auth.metadata.nothing}", "nomad/{response.auth.metadata.alloc}"]\n'
     assert issue_of(read(configured, VAULT)).task_id == "nomad/n-7"
     unfilled = '[sources.vault]\ntask_id = "{response.auth.metadata.nothing}"\n'
-    assert issue_of(read(unfilled, VAULT)).task_id == "vault/name/unknown"
+    assert issue_of(read(unfilled, VAULT)).task_id == "vault/name/unknown/a"
 
 
 def test_a_bundled_source_takes_its_task_from_part_of_a_field(read: Reader) -> None:

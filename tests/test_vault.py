@@ -126,16 +126,24 @@ def test_a_token_that_comes_with_a_login_is_not_used_by_it(path: str) -> None:
         ({"metadata": {"job_id": "0190-uuid", "pipeline_slug": "p"}}, "buildkite/job/0190-uuid"),
         (
             {"metadata": {"service_account_namespace": "ci", "service_account_name": "runner"}},
-            "kubernetes/serviceaccount/ci/runner",
+            f"kubernetes/serviceaccount/ci/runner/{NEW_ACCESSOR}",
         ),
-        ({"metadata": None, "entity_id": "ent-2"}, "vault/entity/ent-2"),
-        ({"metadata": {}, "display_name": "approle"}, "vault/name/approle"),
+        ({"metadata": None, "entity_id": "ent-2"}, f"vault/entity/ent-2/{NEW_ACCESSOR}"),
+        ({"metadata": {}, "display_name": "approle"}, f"vault/name/approle/{NEW_ACCESSOR}"),
     ],
 )
 def test_the_task_of_a_token_is_told_by_its_metadata_else_its_identity(
     auth: dict[str, Any], task: str
 ) -> None:
     assert of(CredentialIssued, login({**NEW, **auth})).task_id == task
+
+
+def test_what_a_token_of_nobody_asks_for_is_that_tokens() -> None:
+    caller = {**CALLER, "metadata": None}
+    lease = response(
+        "database/creds/ro", auth=caller, response={"secret": {"lease_id": "database/creds/ro/abc"}}
+    )
+    assert of(CredentialIssued, lease).task_id == of(CredentialIssued, login(caller)).task_id
 
 
 def test_a_token_made_by_another_is_its_makers_unless_it_says_otherwise() -> None:

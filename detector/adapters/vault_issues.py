@@ -137,12 +137,22 @@ def _renewal(entry: Entry, named: Identifier, ttl: int) -> CredentialRenewed:
 
 
 def _task(entry: Entry, auth: str) -> str:
-    """Whose a token or lease is: by the metadata of `auth`, else of whoever made it, else the identity it is of."""
+    """Whose a token or lease is: by the metadata of `auth`, else of whoever made it, else the token of an identity.
+
+    Such a token is a task of its own: it never ends, and one that gathered all of an identity's would grow for ever.
+    """
     for place in dict.fromkeys((auth, "auth")):
         metadata = find(entry.record, f"{place}.metadata")
         task = task_of_claims(metadata) if isinstance(metadata, dict) else None
         if task is not None:
             return task
+    token = entry.get(f"{auth}.client_token") or ""
+    name = entry.get(f"{auth}.accessor") or (token if token.startswith(HMAC) else entry.id)
+    return f"{_identity(entry, auth)}/{name}"
+
+
+def _identity(entry: Entry, auth: str) -> str:
+    """Who a token was given to, as far as the entry says."""
     for place in dict.fromkeys((auth, "auth")):
         namespace, name = (
             entry.get(f"{place}.metadata.service_account_{part}") for part in ("namespace", "name")
