@@ -14,7 +14,7 @@ from detector.stamps import log_time
 JSON_LOG: Final = "json"
 
 TIME_NAMES: Final = ("time", "timestamp", "@timestamp", "ts", "eventTime", "datetime", "date")
-MESSAGE_NAMES: Final = ("message", "msg", "log")
+MESSAGE_NAMES: Final = ("message", "msg", "log", "MESSAGE")
 _WITHOUT_SECRETS: Final = frozenset({*TIME_NAMES, "task_id", "stream", "level"})
 _LONG_NAME: Final = 16  # shorter keys hold no secret
 _ANY: Final = msgspec.json.Decoder()

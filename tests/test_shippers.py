@@ -65,6 +65,14 @@ def test_a_record_is_its_message_and_all_else_in_it_is_scanned_apart() -> None:
     assert log.time == 1_777_630_000_500_000_000
 
 
+@pytest.mark.parametrize(
+    "fields", [{"MESSAGE": "hello"}, {"message": "hello", "__REALTIME_TIMESTAMP": "1777629600000001"}]
+)
+def test_an_entry_of_the_journal_that_came_by_a_shipper(fields: dict[str, str]) -> None:
+    log = read({**fields, "@timestamp": 1777629600.5, "_SYSTEMD_INVOCATION_ID": "cd" * 16})
+    assert (log.text, log.task_id, log.time) == (b"hello", "cd" * 16, 1_777_629_600_500_000_000)
+
+
 def part(text: str, at: str, number: int = 0, pod: str = "web") -> dict[str, Any]:
     return {
         "log": text, "stream": "stdout", "time": f"2026-05-01T10:00:0{number}Z", **json.loads(at),

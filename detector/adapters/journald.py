@@ -24,8 +24,8 @@ _BYTE: Final = 256
 
 
 def looks_like(record: Record) -> bool:
-    """Whether an object is an entry of a journal."""
-    return _TIME in record
+    """Whether an object is an entry of a journal; one that a shipper gave its own `message` is a record of that."""
+    return _TIME in record and "message" not in record
 
 
 def unwrap(record: Record, now: int, named: Named | None = None) -> Iterator[Record | str | Read]:
