@@ -63,7 +63,8 @@ def _whole(data: bytes, starts: Ints, reading: Range, *, events: bool, joining: 
         reading.sink.batch(Batch(reading.name, text, locate))
 
     before = reading.lines
-    return read_flat(data, starts, reading, before, give) or (
+    flat = not (events and reading.shapes.may_be_flat(data))
+    return (flat and read_flat(data, starts, reading, before, give)) or (
         not joining
         and not (events and reading.shapes.may_hold_event(data))
         and read_plain(data, starts, reading, before, give)

@@ -56,7 +56,7 @@ def shapes_of(settings: SourceSettings) -> Shapes:
     named = None if settings.logs.task_id is None else partial(_task, settings.logs.task_id)
     configured = {OTLP: Otlp(settings.logs.agents, named).carrier(), JOURNALD: journald(named)}
     carriers = [configured.get(carrier.name, carrier) for carrier in CARRIERS]
-    return Shapes((*own, *bundled), (*opened, *carriers), named=named)
+    return Shapes((*own, *bundled), (*opened, *carriers), named=named, flat=bool(settings.sources))
 
 
 def _task(choice: Choice, record: Record) -> str | None:

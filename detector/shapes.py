@@ -36,10 +36,15 @@ class Shapes:
         carriers: Sequence[Carrier] = CARRIERS,
         *,
         named: Named | None = None,
+        flat: bool = False,
         events: bool = True,
     ) -> None:
-        """`named` is what a configuration says of the task of a log record."""
+        """`named` is what a configuration says of the task of a log record.
+
+        `flat`: a record of `message`, `time`, `task_id` and `stream` alone may be of one of the sources.
+        """
         self.named = named
+        self._flat = flat
         self.adapters = tuple(adapters)
         self.carriers = tuple(carriers)
         self._events = events
@@ -55,6 +60,10 @@ class Shapes:
     def may_hold_event(self, data: bytes) -> bool:
         """Whether there may be an event, or a carrier of records, in `data`; one search."""
         return self._marks.stand_in(data)
+
+    def may_be_flat(self, data: bytes) -> bool:
+        """The same of records that have no fields but those of a plain log record: none of our sources has such."""
+        return self._flat and self.may_hold_event(data)
 
     def read_object(self, line: bytes, now: int, *, events: bool = True) -> Iterator[Read]:
         """What a line that begins as a JSON object is; with `events` false it is a log record whatever its shape.

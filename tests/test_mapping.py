@@ -25,6 +25,7 @@ from detector.objects import Read
 from detector.secrets import Secret, sha256_hex
 from detector.settings import Settings, problems
 from detector.times import HOUR, SECOND, parse_rfc3339
+from tests.scenarios.telling import told
 
 NOW = parse_rfc3339("2026-05-02T00:00:00Z")
 AT = parse_rfc3339("2026-05-01T08:00:00Z")
@@ -321,6 +322,20 @@ def test_a_record_in_a_shippers_record_is_opened_where_the_configuration_says_so
     (nothing,) = read(CARRIED, {"kubernetes": {"container_name": "vault-audit"}})
     assert nothing.error is not None
     assert nothing.error.field == "log"
+
+
+def test_an_event_in_records_that_have_no_fields_but_a_logs_is_let_out_among_many(tmp_path: Path) -> None:
+    """Such records are read many at once where nobody asked for them, in replay and live."""
+    (tmp_path / "curfewd.toml").write_text(
+        '[[source]]\nname = "tailed"\nmatch = [{ path = "stream", equals = "vault-audit" }]\nunwrap = "message"\n'
+    )
+    shapes = shapes_of(Settings.load(str(tmp_path / "curfewd.toml"), {}).sources)
+    line = {"message": json.dumps(VAULT), "time": "2026-05-01T08:00:00Z", "stream": "vault-audit"}
+    other = {"message": "hello", "time": "2026-05-01T08:00:00Z", "stream": "stdout"}
+    lines = "".join(json.dumps(record) + "\n" for record in [*[other] * 40, line, *[other] * 40])
+    found = told(tmp_path / "in", {"logs.jsonl": lines}, shapes=shapes)
+    assert len(found.events) == 1
+    assert found.result.summary.events == {"credential.issued": 1}
 
 
 @pytest.mark.parametrize(

@@ -203,6 +203,8 @@ class _Run:
 
     def flat(self, shapes: Shapes) -> Segment | None:
         """Log records of known fields only, their messages."""
+        if shapes.may_be_flat(self._data):
+            return None
         found: list[Flat] | None = records_of(self._data, self.starts, FLAT)
         if found is None:
             return None
