@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from detector.handlers import Partition
-from detector.kafka_clients import KafkaSettings, reaction, stop_consumer
+from detector.kafka_clients import KafkaSettings, reaction, stop_consumer, unreadable
 from detector.times import MILLISECOND
 
 BEFORE: Final = 256  # records read again for what was held when a partition moved
@@ -72,20 +72,39 @@ class InputPositions:
             first = (await self._consumer.beginning_offsets([source]))[source]
             if first >= offset:
                 return ()
-            self._consumer.seek(source, max(first, offset - BEFORE))
+            position, step = max(first, offset - BEFORE), 1
+            self._consumer.seek(source, position)
             found: deque[Any] = deque()
             size = 0
             for _ in range(_TRIES):
-                got = await self._consumer.getmany(source, timeout_ms=_POLL_MS, max_records=BEFORE)
-                for record in got.get(source, ()):
+                records = await self._readable(source, BEFORE)
+                if records is None:
+                    # Where it ends is not told, and nothing is joined across it: on with what comes later.
+                    position, step = position + step, 2 * step
+                    self._consumer.seek(source, position)
+                    found.clear()
+                    size = 0
+                    continue
+                for record in records:
                     if record.offset < offset:
                         found.append(record)
                         size += len(record.value or b"")
                 while size > _BEFORE_BYTES:
                     size -= len(found.popleft().value or b"")
-                if await self._consumer.position(source) >= offset:
+                position = await self._consumer.position(source)
+                if position >= offset:
                     break
             return tuple(found)
+
+    async def _readable(self, source: TopicPartition, most: int) -> Sequence[Any] | None:
+        """The next records, None if they cannot be decoded."""
+        try:
+            got = await self._consumer.getmany(source, timeout_ms=_POLL_MS, max_records=most)
+        except Exception as error:
+            if not unreadable(error):
+                raise
+            return None
+        return tuple(got.get(source, ()))
 
     async def scanned(self, time: int) -> bool:
         """Whether the group has read every record that its inputs had at a time (ns), by Kafka's timestamps."""
@@ -129,9 +148,11 @@ class InputPositions:
         self._consumer.seek(source, offset)
         end = (await self._consumer.end_offsets([source]))[source]
         for _ in range(_TRIES):
-            got = await self._consumer.getmany(source, timeout_ms=_POLL_MS, max_records=1)
-            if source in got:
-                return bool(got[source][0].timestamp > time // MILLISECOND)
+            records = await self._readable(source, 1)
+            if records is None:
+                return False
+            if records:
+                return bool(records[0].timestamp > time // MILLISECOND)
             if await self._consumer.position(source) >= end:
                 return True
         return False
