@@ -73,6 +73,11 @@ def _live(options: argparse.Namespace) -> None:
         bench.main(asked, bench.mixed, "live-mixed", "The live service on logs with audit events among them")
 
 
+def _latency(options: argparse.Namespace) -> None:
+    bench = importlib.import_module("benchmarks.latency_bench")
+    bench.main(bench.Options(options.known, options.warm, options.seconds, options.seed))
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -109,6 +114,14 @@ def _parser() -> argparse.ArgumentParser:
         one.add_argument("--seed", type=int, default=7)
         one.add_argument("--settings", default="", help="lines of [kafka]")
         one.set_defaults(run=_live)
+    one = commands.add_parser(
+        "latency", help="from a leak's append to its command, at shares of the highest load"
+    )
+    one.add_argument("--known", type=int, default=1_000_000)
+    one.add_argument("--warm", type=float, default=10.0, help="seconds")
+    one.add_argument("--seconds", type=float, default=40.0, help="of measuring at each load")
+    one.add_argument("--seed", type=int, default=7)
+    one.set_defaults(run=_latency)
     commands.add_parser("ledger", help="cost of an event").set_defaults(run=_ledger)
     commands.add_parser("sources", help="records of each source a second").set_defaults(run=_sources)
     commands.add_parser("first-finding", help="from clone to first finding").set_defaults(run=_first_finding)

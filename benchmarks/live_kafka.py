@@ -87,12 +87,12 @@ class Groups:
 
 
 @contextlib.asynccontextmanager
-async def reading(bootstrap: str, topic: str) -> AsyncIterator[Any]:
-    """A read_committed consumer from the end of a topic on, as it stands on entry."""
+async def reading(bootstrap: str, topic: str, isolation: str = "read_committed") -> AsyncIterator[Any]:
+    """A consumer from the end of a topic on, as it stands on entry."""
     consumer = AIOKafkaConsumer(
         topic,
         bootstrap_servers=bootstrap,
-        isolation_level="read_committed",
+        isolation_level=isolation,
         auto_offset_reset="latest",
         fetch_max_wait_ms=100,
     )
