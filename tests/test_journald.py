@@ -42,11 +42,10 @@ def test_an_entry_is_its_message_with_the_rest_beside_it() -> None:
     [
         (list("MARK é".encode()), "MARK é"),
         ([27, 91, 48, 109, 77, 65, 82, 75, 255], "\x1b[0mMARK\ufffd"),
-        (None, ""),
         ("", ""),
     ],
 )
-def test_a_message_may_be_an_array_of_bytes_or_too_long_to_be_there(message: Any, text: str) -> None:
+def test_a_message_may_be_an_array_of_bytes(message: Any, text: str) -> None:
     found = read({**ENTRY, "MESSAGE": message})
     assert found.error is None
     assert found.log is not None
@@ -81,6 +80,7 @@ def test_the_task_is_the_container_or_the_run_of_the_unit(entry: dict[str, Any],
         ({"__REALTIME_TIMESTAMP": None}, "bad-time", "__REALTIME_TIMESTAMP"),
         ({"__REALTIME_TIMESTAMP": "9777629600000001"}, "future-time", "__REALTIME_TIMESTAMP"),
         ({"MESSAGE": {"text": "MARK"}}, "wrong-field", "MESSAGE"),
+        ({"MESSAGE": None, "TOKEN": "MARK"}, "missing-field", "MESSAGE"),
     ],
 )
 def test_a_broken_entry_is_told_and_scanned(fields: dict[str, Any], reason: str, name: str) -> None:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any, Final
 
 from detector.adapters.adapter import Carrier, Record
-from detector.deadletters import BAD_TIME, FUTURE_TIME, WRONG_FIELD, bad
+from detector.deadletters import BAD_TIME, FUTURE_TIME, MISSING_FIELD, WRONG_FIELD, bad
 from detector.errors import BadRecordError
 from detector.events import MAX_FUTURE
 from detector.objects import LogText, Read, texts
@@ -19,6 +19,7 @@ from detector.times import MICROSECOND
 JOURNALD: Final = "journald"
 _TIME: Final = "__REALTIME_TIMESTAMP"
 _MESSAGE: Final = "MESSAGE"
+_LEFT_OUT: Final = "journalctl leaves out what is longer than 4096 bytes, unless it is told --all"
 _DIGITS: Final = 17  # microseconds until the year 5138
 _BYTE: Final = 256
 
@@ -38,8 +39,8 @@ def unwrap(record: Record, now: int, named: Named | None = None) -> Iterator[Rec
         if name != _TIME:
             parts += texts(name, held)
     time, error = _time(record[_TIME], now)
-    if error is None and not isinstance(message, str | list | None):
-        error = bad(WRONG_FIELD, _MESSAGE)
+    if error is None and not isinstance(message, str | list):
+        error = bad(WRONG_FIELD, _MESSAGE) if message is not None else _left_out(record)
     channel, ends = part_of(record, text) or (None, True)
     log = LogText(
         text.encode("utf-8", "replace"),
@@ -50,6 +51,10 @@ def unwrap(record: Record, now: int, named: Named | None = None) -> Iterator[Rec
         ends=ends,
     )
     yield Read(JOURNALD, log=log, error=error)
+
+
+def _left_out(record: Record) -> BadRecordError | None:
+    return bad(MISSING_FIELD, _MESSAGE, _LEFT_OUT) if _MESSAGE in record else None
 
 
 def _printable(held: Any) -> Any:
