@@ -119,6 +119,14 @@ class Shapes:
         }
         return self._foreign({**envelope, "data": _object(value)}, now)
 
+    def _canonical(self, value: Mapping[str, Any], now: int) -> Read:
+        """What a CloudEvent is that some carrier held."""
+        try:
+            event = canonical.decode(msgspec.json.encode(value), now)
+        except BadRecordError as error:
+            return Read(CLOUDEVENTS, error=error)
+        return self._foreign(value, now) if event is None else Read(CLOUDEVENTS, (event,))
+
     def _foreign(self, envelope: Mapping[str, Any] | None, now: int) -> Read:
         """What a CloudEvent is whose type is not ours: a source's, or unknown."""
         if envelope is not None:
@@ -129,6 +137,9 @@ class Shapes:
 
     def _marked(self, value: Mapping[str, Any], now: int, depth: int = 0) -> Iterator[Read]:
         """What an object is that may be an event or carry some, at `depth` inside others."""
+        if depth and self._events and "specversion" in value:
+            yield self._canonical(value, now)
+            return
         if depth < MAX_DEPTH:
             for carrier in self.carriers:
                 if carrier.looks_like(value):

@@ -28,7 +28,7 @@ def translate(record: Record, _now: int) -> list[CanonicalEvent]:
 
 
 def known(record: Record) -> bool:
-    return record["robot"] == "done"
+    return bool(record["robot"] == "done")
 
 
 ROBOT = Adapter("robot", (b'"robot"',), lambda record: "robot" in record, translate, known)
@@ -142,6 +142,16 @@ CLOUDEVENT = {
 }
 
 
+@pytest.mark.parametrize("held", [CLOUDEVENT, json.dumps(CLOUDEVENT)])
+def test_a_canonical_event_in_a_carrier_is_one(held: Any) -> None:
+    broken = {**CLOUDEVENT, "data": {}}
+    found, told, foreign = read({"held": [held, broken, {**CLOUDEVENT, "type": "x"}]})
+    assert (found.format, len(found.events)) == ("cloudevents", 1)
+    assert told.error is not None
+    assert told.error.field == "data.task_id"
+    assert foreign.unknown
+
+
 def agents(record: Record, _now: int) -> Iterator[Record | str | Read]:
     yield Read(
         "spans", (TaskEnded(time=0, source="s", id="1", task_id="t"),), LogText(record["said"].encode())
@@ -171,7 +181,8 @@ def test_every_module_with_a_source_or_carrier_is_listed_under_its_name() -> Non
         names.CARRIERS
     )
     assert tuple(adapter.name for adapter in bundled.ADAPTERS) == names.SOURCES
-    assert all(all(each.marks) and each.marks for each in (*bundled.ADAPTERS, *bundled.CARRIERS))
+    marks = [each.marks for each in bundled.ADAPTERS] + [each.marks for each in bundled.CARRIERS]
+    assert all(some and all(some) for some in marks)
 
 
 def test_marks_are_found_in_short_and_long_data_and_only_they() -> None:
