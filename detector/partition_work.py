@@ -327,7 +327,7 @@ class PartitionWork:
         return fitting
 
     async def _instead(self, refusal: Refusal) -> list[Output]:
-        """What the handler gives for something refused. What fails or is too large here too is lost, and told."""
+        """What the handler gives for something refused. If that fails or is too large too, or is nothing, it is lost."""
         try:
             given = list(await self._around.handler.refused(self.partition, refusal))
         except CurfewdError:
@@ -336,7 +336,7 @@ class PartitionWork:
             self._around.observe(Refused(self.partition, refusal, lost=True))
             return []
         fitting = [each for each in given if not self._around.limits.too_large(each)]
-        self._around.observe(Refused(self.partition, refusal, lost=len(fitting) < len(given)))
+        self._around.observe(Refused(self.partition, refusal, lost=not given or len(fitting) < len(given)))
         return fitting
 
 

@@ -45,7 +45,7 @@ class Dropped(msgspec.Struct, frozen=True):
 
 
 class Refused(msgspec.Struct, frozen=True):
-    """The handler was asked for something else to write; `lost` when even that was too large."""
+    """The handler was asked for something else to write; `lost` when it had nothing, or even that was too large."""
 
     partition: Partition
     refusal: Refusal
