@@ -10,6 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detector.inputs import find_sources
+from detector.live.joining import Hold
+from detector.live.records import Contents
+from detector.live.segments import batch_of
 from detector.objects import LogText
 from detector.readers import read as read_source
 from detector.shapes import BUNDLED
@@ -239,3 +242,47 @@ def test_however_lines_are_cut_and_mixed_the_same_secrets_are_seen(
         place.id for place in reading.places
     )
     assert all(_SECRET in seen.text for seen in replayed)
+
+
+KEY = ["-----BEGIN RSA PRIVATE KEY-----", "MIIEowIBAAKCAQEA", "7bq98k", "-----END RSA PRIVATE KEY-----"]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    before=st.lists(st.sampled_from(["plain", "said", "more"]), max_size=300),
+    styles=st.lists(st.sampled_from(["pod", "flat", "escaped", "entry"]), min_size=4, max_size=4),
+    seed=st.integers(0, 999),
+)
+def test_a_key_over_many_records_stands_line_under_line_however_they_are_polled(
+    before: list[str], styles: list[str], seed: int
+) -> None:
+    def wrapped(text: str, style: str, number: int) -> bytes:
+        record: dict[str, Any] = {
+            "message": text,
+            "time": f"2026-05-01T10:{number // 60:02}:{number % 60:02}Z",
+        }
+        if style == "pod":
+            record |= {"kubernetes": POD, "stream": "stdout"}
+        elif style == "escaped":
+            record["other"] = 'a "quoted" text'
+        elif style == "entry":
+            record = {
+                "__REALTIME_TIMESTAMP": str(1_777_629_600_000_000 + number),
+                "MESSAGE": text,
+                "_PID": "1",
+            }
+        return json.dumps(record).encode()
+
+    texts = [(text, "pod" if text == "said" else "flat" if text == "plain" else "escaped") for text in before]
+    texts += list(zip(KEY, styles, strict=True))
+    texts += texts[: len(before)]
+    some = records([wrapped(text, style, number) for number, (text, style) in enumerate(texts)])
+    rng, hold, batches, at = random.Random(seed), Hold(), [], 0
+    while at < len(some):
+        size = rng.randint(1, max(1, len(some) // 2))
+        batches.append(batch_of("logs", 0, hold.read(some[at : at + size], NOW, Contents())).data)
+        at += size
+    batches.append(batch_of("logs", 0, hold.flush()).data)
+    assert sum("\n".join(KEY).encode() in data for data in batches) == 1
+    beside = b"\n".join(batches)
+    assert beside.count(b"pod_id") == sum(style == "pod" for _, style in texts)
