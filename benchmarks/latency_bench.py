@@ -19,7 +19,7 @@ import msgspec
 from benchmarks import compare, live_peers, peers, tables
 from benchmarks.live_bench import PARTITIONS, register
 from benchmarks.live_kafka import Groups, cluster, fill, make, reading
-from benchmarks.live_load import issued, issue
+from benchmarks.live_load import issue, issued
 from benchmarks.live_process import Deployment, Process, cpu_of
 from benchmarks.live_source import PROBES, Source
 from detector.times import MINUTE
@@ -165,12 +165,15 @@ class Bench:
         self._source.probes()
         used, before, began = cpu_of(self._process.pid), self._source.sent, time.monotonic()
         self._source.pace(rate, probing=True)
-        await asyncio.sleep(options.seconds)
+        probes = {}
+        while time.monotonic() - began < options.seconds:
+            await asyncio.sleep(0.2)
+            probes |= self._source.probes()
         took = time.monotonic() - began
         busy, sent = (cpu_of(self._process.pid) - used) / took, (self._source.sent - before) / took
         self._source.pace(rate)  # the last probes see the same load
         await asyncio.sleep(5)
-        probes = self._source.probes()
+        probes |= self._source.probes()
         await self.caught_up()
         await asyncio.sleep(1)
         return _latency(share, sent, busy, probes, seen)

@@ -39,7 +39,7 @@ class Source:
     """Started on entry, ended on exit; idle until `rate` is set.
 
     `sent` is how many records it has sent. `probes` gives when each probe was handed to the producer (Unix time), by
-    its number, since it was asked last; they begin and end with `probing`.
+    its number, since it was asked last: to be asked often, for the source waits when a hundred are not taken.
     """
 
     def __init__(self, bootstrap: str, topic: str, partitions: int, seed: int) -> None:
