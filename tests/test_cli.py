@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -245,13 +246,23 @@ def interruptible() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
+@contextlib.contextmanager
+def opened(pipe: str, process: "subprocess.Popen[bytes]") -> Iterator[None]:
+    """The writing end of a named pipe, once the program waits at the other."""
+    end = None
+    while end is None and process.poll() is None:
+        with contextlib.suppress(OSError):
+            end = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+        time.sleep(0.05)
+    yield
+    if end is not None:
+        os.close(end)
+
+
 @pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_ends_with_130(history: tuple[Path, Path]) -> None:
     os.mkfifo("pipe")
-    with (
-        start("replay", *QUICK, *history, "pipe") as process,
-        Path("pipe").open("wb"),  # opens once the program waits at the other end
-    ):
+    with start("replay", *QUICK, *history, "pipe") as process, opened("pipe", process):
         # A signal just before the read is seen after it, in every Python program: who waits presses again.
         for _ in range(6):
             process.send_signal(signal.SIGINT)

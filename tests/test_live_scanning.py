@@ -21,6 +21,7 @@ from detector.live.records import Contents
 from detector.live.registry_feed import RegistryFeed
 from detector.live.routing import Claim, Mark, decode
 from detector.live.scanning import ScanHandler, ScanTopics, find_leaks
+from detector.live.watermark import BEGINNING
 from detector.patterns import load_bundled
 from detector.scan import PatternScanner
 from detector.secrets import DeploymentKey, Secret
@@ -77,9 +78,10 @@ class Scan:
         )
 
     async def poll(self, some: Sequence[Any]) -> list[Output]:
+        """What a poll gives, but for the marks that say that the partition is taken."""
         outputs = await self.handler.process(PARTITION, some)
         await self.handler.committed(PARTITION, some[-1].offset + 1)
-        return outputs
+        return [output for output in outputs if not (output.key or b"").startswith(b"m:")]
 
 
 def routed(outputs: Sequence[Output]) -> list[tuple[str, type[Any]]]:
@@ -222,6 +224,15 @@ async def test_every_partition_of_work_is_told_how_far_an_input_has_got(scanner:
         Mark("logs-0", parse_rfc3339(TIME) - 10 * SECOND)
     }
     assert await scan.handler.tick(PARTITION, NOW) == []
+
+
+async def test_that_a_partition_is_taken_is_told_before_anything_of_it(scanner: PatternScanner) -> None:
+    scan, idle = Scan(scanner), Partition(PARTITION.topic, PARTITION.number + 1)
+    busy = await scan.handler.process(PARTITION, records([event("task.started", 0, task_id="t")]))
+    for partition, outputs in ((PARTITION, busy), (idle, await scan.handler.tick(idle, NOW))):
+        source = f"{partition.topic}-{partition.number}"
+        assert [decode(output.value or b"") for output in outputs[:3]] == [Mark(source, BEGINNING)] * 3
+    assert await scan.handler.tick(idle, NOW) == []
 
 
 async def test_patterns_are_swapped_between_polls(scanner: PatternScanner) -> None:

@@ -11,7 +11,7 @@ from detector.live.judging import Judged
 from detector.live.names import NameAggregate
 from detector.live.routing import CREDENTIAL, IDENTIFIER, decode
 from detector.live.store import META, Totals, digest_of
-from detector.live.verdicts import BEGINNING
+from detector.live.watermark import BEGINNING
 from detector.policy import Policy
 from detector.times import HOUR, SECOND
 from tests.histories import History, arrivals, histories

@@ -26,7 +26,8 @@ from detector.evidence import Sums
 from detector.folding import AccountSums, fold, fold_leaks, sums_of, unfold, unfold_leaks
 from detector.ledger import Ledger
 from detector.live.routing import LEAKED, Claim, Follow, Payload, Routed, Sent, TaskTold, Withdrawn, task_key
-from detector.live.verdicts import BEGINNING, Verdicts, judge_secret, judge_task, own_accounts, own_issues
+from detector.live.verdicts import Verdicts, judge_secret, judge_task, own_accounts, own_issues
+from detector.live.watermark import BEGINNING
 from detector.policy import Policy
 
 _Movable: TypeAlias = CredentialUsed | CredentialRenewed | CredentialRevoked | Leak

@@ -3,8 +3,10 @@
 A role's sessions, a pod's tokens, a token's children: the event names the group, and no source lists who is in it.
 """
 
+import heapq
+import itertools
 from collections.abc import Iterable
-from typing import Final, TypeVar
+from typing import Final
 
 from detector.events import CredentialIssued, CredentialRevoked
 from detector.live.routing import Claim, Payload, Routed, Sent, task_key
@@ -12,7 +14,6 @@ from detector.live.verdicts import Verdicts
 from detector.policy import Policy
 from detector.times import DAY
 
-_Kept = TypeVar("_Kept", Claim, CredentialRevoked)
 MEMBERSHIP: Final = 400 * DAY  # of a credential without an expiry
 
 
@@ -26,16 +27,20 @@ class GroupAggregate:
         self.sends: list[Routed] = []
         self.dropped: list[Payload] = []
         self._retention = policy.retention
-        self._members: dict[Claim, int] = {}  # until when each is kept
-        self._revocations: dict[CredentialRevoked, int] = {}
+        self._members: set[Claim] = set()
+        self._revocations: set[CredentialRevoked] = set()
+        self._number = itertools.count()  # breaks ties
+        self._ends: list[tuple[int, int, Claim | CredentialRevoked]] = []  # a heap: until when each is kept
 
     def take(self, payload: Payload, watermark: int) -> bool:  # noqa: ARG002 - names need it
         """As `Aggregate`."""
         if isinstance(payload, Claim):
-            self._members[payload] = self._end_of(payload.issue)
+            self._members.add(payload)
+            self._keep(payload, self._end_of(payload.issue))
             self._pass_on([payload], self._revocations)
         elif isinstance(payload, CredentialRevoked):
-            self._revocations[payload] = payload.time + self._retention
+            self._revocations.add(payload)
+            self._keep(payload, payload.time + self._retention)
             self._pass_on(self._members, [payload])
         else:
             return False
@@ -43,8 +48,14 @@ class GroupAggregate:
 
     def judge(self, watermark: int, sent: list[Sent]) -> Verdicts:  # noqa: ARG002 - a group is no credential
         """As `Aggregate`."""
-        self.dropped += [*_over(self._members, watermark), *_over(self._revocations, watermark)]
-        due = min((*self._members.values(), *self._revocations.values()), default=None)
+        while self._ends and self._ends[0][0] <= watermark:
+            payload = heapq.heappop(self._ends)[2]
+            if isinstance(payload, Claim):
+                self._members.discard(payload)
+            else:
+                self._revocations.discard(payload)
+            self.dropped.append(payload)
+        due = self._ends[0][0] if self._ends else None
         return Verdicts({}, [], due, watermark if due is None else None)
 
     def fold(self, before: int) -> list[tuple[str, bytes]]:  # noqa: ARG002 - nothing here is judged
@@ -66,15 +77,10 @@ class GroupAggregate:
         lives = issue.time + MEMBERSHIP if issue.expires_at is None else max(issue.time, issue.expires_at)
         return lives + self._retention
 
+    def _keep(self, payload: Claim | CredentialRevoked, until: int) -> None:
+        heapq.heappush(self._ends, (until, next(self._number), payload))
+
     def _pass_on(self, members: Iterable[Claim], revocations: Iterable[CredentialRevoked]) -> None:
         for event in revocations:
             tasks = {member.issue.task_id for member in members if event.strikes(member.issue)}
             self.sends += [(task_key(task_id), event) for task_id in sorted(tasks)]
-
-
-def _over(kept: dict[_Kept, int], watermark: int) -> list[_Kept]:
-    """Those that need not be kept any more, which are kept no more."""
-    over = [payload for payload, until in kept.items() if until <= watermark]
-    for payload in over:
-        del kept[payload]
-    return over

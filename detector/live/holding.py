@@ -29,7 +29,7 @@ from detector.live.routing import (
     task_key,
 )
 from detector.live.store import META, Totals, digest_of, entry_key, meta_value
-from detector.live.verdicts import BEGINNING
+from detector.live.watermark import BEGINNING
 from detector.policy import Policy
 
 EVENT: Final = b"e"

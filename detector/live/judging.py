@@ -3,6 +3,7 @@
 import contextlib
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -19,15 +20,17 @@ from detector.live.origins import LONGEST, dated
 from detector.live.press import Press
 from detector.live.restoring import Restored, restore
 from detector.live.routing import Mark, Payload, decode, encode
-from detector.live.store import META, TOTALS, WATERMARK, Position, Store, Totals, entry_key
-from detector.live.verdicts import BEGINNING
-from detector.live.watermark import Watermark
+from detector.live.store import META, SOURCES, TOTALS, WATERMARK, Position, Store, Totals, entry_key
+from detector.live.watermark import BEGINNING, Watermark
 from detector.policy import Policy
 from detector.times import SECOND
 from detector.writers import dumps
 
 TIMERS: Final = 1000  # looked at in one transaction: the next follows soon
 POSITION_EVERY: Final = 5 * SECOND
+SOURCES_EVERY: Final = (
+    5 * SECOND
+)  # there may be thousands, and to take them for slower than they are costs little
 
 
 class Topics(msgspec.Struct, frozen=True):
@@ -90,6 +93,8 @@ class _Work:
         self.store = store
         self.watermark = watermark
         self.logged = self.logging = watermark.value
+        self.sources: AbstractSet[str] = watermark.sources.keys()
+        self.sourced = 0
         self.held: OrderedDict[str, Holding] = OrderedDict()
         self.weight = 0
         self.recent = 0  # how many of the held ones the last transaction spoke of
@@ -97,7 +102,8 @@ class _Work:
         self.totals = self.logged_totals = store.totals()
         self.saved = 0
         self.looked = 0  # before this time there is no timer any more
-        self.dirty = False
+        self.dirty = False  # whether more was written than what `Position` in the store says
+        self.position: Position | None = None  # to be written after the next commit
         self.caused: list[Caused] = []
         self.polled = False  # whether the open transaction has records
         self.facts = _facts()
@@ -145,7 +151,7 @@ class JudgeHandler:
             self._broken.discard(partition)
         now = self._clock()
         store, restored = await restore(path, partition.number, self._changelog, now)
-        watermark = Watermark(self._policy.watermark_delay, now, store.watermark())
+        watermark = Watermark(self._policy.watermark_delay, now, store.watermark(), store.sources())
         self._work[partition] = _Work(store, watermark)
         self._observe(restored)
 
@@ -182,6 +188,10 @@ class JudgeHandler:
         """What time alone brings."""
         work = self._work[partition]
         work.watermark.advance(now)
+        if work.dirty and work.position is None and now - work.saved >= POSITION_EVERY:
+            # Asked before the transaction: once that is through, nobody else can have written by now, and what stands
+            # before the end is ours. Asked after it, others may have had the partition while we stood still.
+            work.position = Position((await self._changelog.span(partition.number))[1], now)
         outputs = self._conclude(partition, work, {}, {})
         if not (
             outputs or work.staged or work.polled
@@ -192,17 +202,13 @@ class JudgeHandler:
     async def committed(self, partition: Partition, offset: int | None) -> None:  # noqa: ARG002 - the protocol's signature
         """Writes to the store what is now in the changelog."""
         work = self._work[partition]
-        position = None
-        now = self._clock()
-        work.dirty = work.dirty or bool(work.staged)
-        if work.dirty and now - work.saved >= POSITION_EVERY:
-            # Nobody else writes here and no transaction of ours is open: what is before the end, we have.
-            position = Position((await self._changelog.span(partition.number))[1], now)
+        position, work.position = work.position, None
         with self._guard(partition):
             work.store.write(work.staged, position)
-        work.staged = []
         if position is not None:
-            work.saved, work.dirty = now, False
+            work.saved, work.dirty = position.saved, False
+        work.dirty = work.dirty or bool(work.staged)
+        work.staged = []
         work.logged = work.logging
         self._trim(work)
         work.polled = False
@@ -289,6 +295,10 @@ class JudgeHandler:
         if outputs and work.watermark.value != work.logged:
             summed.append((WATERMARK, str(work.watermark.value).encode()))
             work.logging = work.watermark.value
+            sources, now = work.watermark.sources, self._clock()
+            if sources.keys() != work.sources or (sources and now - work.sourced >= SOURCES_EVERY):
+                summed.append((SOURCES, msgspec.json.encode(sources)))
+                work.sources, work.sourced = sources.keys(), now
         if work.totals != work.logged_totals:
             summed.append((TOTALS, msgspec.json.encode(work.totals) if work.totals != Totals() else None))
             work.logged_totals = work.totals

@@ -18,7 +18,7 @@ from aiokafka.abc import ConsumerRebalanceListener
 
 from detector.errors import StopError
 from detector.handlers import Output, Partition
-from detector.kafka_clients import KafkaSettings, reaction
+from detector.kafka_clients import KafkaSettings, reaction, stop_consumer
 from detector.live.finders import Finders
 from detector.live.joining import Hold
 from detector.live.records import Contents, kafka_time
@@ -168,7 +168,7 @@ class Lookback:
                     await self._ripe(consumer, producer)
                     self._hindered = None
             finally:
-                await consumer.stop()
+                await stop_consumer(consumer)
 
     def _connection(self) -> dict[str, Any]:
         return {

@@ -29,6 +29,7 @@ from detector.live.registry_feed import RegistryFeed
 from detector.live.routing import Mark, encode, registry_key, route, without_terms
 from detector.live.segments import Segment, batch_of
 from detector.live.veil import veiled
+from detector.live.watermark import BEGINNING
 from detector.shapes import BUNDLED, Shapes
 from detector.times import SECOND
 
@@ -72,6 +73,7 @@ class _Held:
         self.fresh = True
         self.latest: int | None = None
         self.marked: int | None = None
+        self.announced = False
         self.issues: list[CredentialIssued] = []
         self.polls = Polls()
 
@@ -142,6 +144,7 @@ class ScanHandler:
             partition, self._fresh(partition)
         )
         loop, now = asyncio.get_running_loop(), self._clock()
+        first = self._announced(partition, held)
         if held.fresh:
             held.fresh = False
             earlier = await self._before(partition, records[0].offset)
@@ -161,14 +164,14 @@ class ScanHandler:
         if latest is not None and (held.latest is None or latest > held.latest):
             held.latest = latest
         self._observe(_scanned(partition, records, found, seconds))
-        return outputs
+        return first + outputs
 
     async def tick(self, partition: Partition, now: int) -> list[Output]:
         """Scans text that has waited long enough, and tells every partition of work how far this one has got."""
         held = self._partitions.get(partition) or self._partitions.setdefault(
             partition, self._fresh(partition)
         )
-        outputs: list[Output] = []
+        outputs = self._announced(partition, held)
         if held.hold and now - held.since >= HELD:
             segments, finder = held.hold.flush(), self._finders.finder
             leaks = await asyncio.get_running_loop().run_in_executor(
@@ -177,13 +180,23 @@ class ScanHandler:
             outputs += self._outputs(held, (), leaks, (), held.polls.held())
         if held.latest is not None and held.latest != held.marked:
             held.marked = held.latest
-            source = f"{partition.topic}-{partition.number}"
-            value = encode(Mark(source, held.latest - self._delay))
-            outputs += [
-                Output(self._topics.work, f"m:{source}".encode(), value, partition=number)
-                for number in range(self._topics.work_partitions)
-            ]
+            outputs += self._marks(partition, held.latest - self._delay)
         return outputs
+
+    def _announced(self, partition: Partition, held: _Held) -> list[Output]:
+        """Before anything of a partition is written: that it is there, so that what others are ahead of it waits."""
+        if held.announced:
+            return []
+        held.announced = True
+        return self._marks(partition, BEGINNING)
+
+    def _marks(self, partition: Partition, time: int) -> list[Output]:
+        source = f"{partition.topic}-{partition.number}"
+        key, value = f"m:{source}".encode(), encode(Mark(source, time))
+        return [
+            Output(self._topics.work, key, value, partition=number)
+            for number in range(self._topics.work_partitions)
+        ]
 
     async def committed(self, partition: Partition, offset: int | None) -> None:  # noqa: ARG002 - the protocol's
         """What was issued is known here at once, elsewhere by the registry topic."""

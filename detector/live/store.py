@@ -3,6 +3,7 @@
     a <digest of the aggregate's key, 16> <kind, 1> <id>   what an aggregate keeps
     t <due, 12> <digest, 16>                               when to look at it again; follows from its `m`, not logged
     w                                                      the watermark
+    s                                                      how far each partition of the inputs was, now and then
     n                                                      the totals over all aggregates
     o                                                      up to where this copy has the changelog; not logged
 
@@ -24,6 +25,7 @@ from detector.live.changelog import Change
 AGGREGATE: Final = b"a"
 TIMER: Final = b"t"
 WATERMARK: Final = b"w"
+SOURCES: Final = b"s"
 TOTALS: Final = b"n"
 _POSITION: Final = b"o"
 META: Final = b"m"
@@ -103,6 +105,11 @@ class Store:
         """The watermark as last written, in ns."""
         value = self._db.get(WATERMARK)
         return None if value is None else int(value)
+
+    def sources(self) -> dict[str, int]:
+        """How far each partition of the inputs was when that was last written, in ns."""
+        value = self._db.get(SOURCES)
+        return {} if value is None else msgspec.json.decode(value, type=dict[str, int])
 
     def totals(self) -> Totals:
         """The totals as last written."""

@@ -1,7 +1,6 @@
 """What one aggregate's ledger says at a watermark: findings, commands, and when to ask again. Nothing but values."""
 
 from collections.abc import Iterable, Iterator
-from typing import Final
 
 import msgspec
 
@@ -153,12 +152,15 @@ def _escalation(account: Account, finding: Finding, holds: Holds) -> Iterator[Co
 
 
 def _over(ledger: Ledger, task: Task | None, own: list[Account], asked: int) -> int:
-    """When the last of it was over: T ended and each C revoked or expired; NEVER while one may go on."""
+    """When the last of it was over: T ended and each C revoked or expired; NEVER while one may go on.
+
+    A task that nobody tells the start of, nobody tells the end of either: its credentials are all there is to it.
+    """
     latest = asked if ledger.latest is None else max(ledger.latest, asked)
-    started = task is not None and (task.start is not None or task.end is not None)
-    if not started and not own:
+    seen = task is not None and (task.start is not None or task.end is not None)
+    if not seen and not own:
         return latest
-    ended = NEVER if task is None else task.ended
+    ended = task.ended if task is not None and seen else latest
     return max([latest, ended, *(_dead(account) for account in own)])
 
 
@@ -177,6 +179,3 @@ def _next(dues: Iterable[int], watermark: int) -> int | None:
 def own_issues(ledger: Ledger, task_id: str) -> list[CredentialIssued]:
     """The issues to a task, those of credentials that an earlier issue gave to another task too."""
     return [issue for account in ledger.accounts() for issue in account.issues() if issue.task_id == task_id]
-
-
-BEGINNING: Final = -(1 << 63)  # a watermark before anything
