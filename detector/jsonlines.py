@@ -80,13 +80,15 @@ def _mixed(data: bytes, starts: Ints, reading: Range, joiner: Joiner, *, events:
         if kind == _TEXT_RUN:
             read_lines(run.removesuffix(b"\n"), reading, before, pieces.many)
             reading.count(TEXT, 0, run.endswith(b"\n"))
-        elif (
+            continue
+        marked = events and reading.shapes.may_hold_event(run)
+        if (
             kind == _OTHER
             or joiner
-            or (events and reading.shapes.may_hold_event(run))
+            or marked
             or not read_plain(run, starts[first:end] - starts[first], reading, before, pieces.many)
         ):
-            _each_line(run, before, reading, joiner, events=events)
+            _each_line(run, before, reading, joiner, events=marked)
     pieces.flush()
 
 
@@ -98,6 +100,11 @@ def _runs(data: bytes, starts: Ints) -> Iterator[tuple[int, int, int]]:
         begins = data[starts[index] : starts[index] + _INDENT].lstrip(b" \t\r\v\f")[:1]
         if begins not in (b"", b"\n", b"{"):
             kinds[index] = _TEXT_RUN
+    escapes = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\\"))
+    escaped = np.searchsorted(starts, escapes, side="right") - 1
+    kinds[escaped[kinds[escaped] == _RECORD_RUN]] = (
+        _OTHER  # records that must be decoded do not keep others waiting
+    )
     bounds = [0, *(np.flatnonzero(np.diff(kinds)) + 1).tolist(), len(starts)]
     low = 0  # of the short runs that are taken together, line by line
     for begin, end in pairwise(bounds):
