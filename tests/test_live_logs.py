@@ -51,6 +51,7 @@ def test_a_line_is_json_with_level_and_time() -> None:
     line = json.loads(out.getvalue())
     assert (line["event"], line["level"], line["partition"]) == ("restored", "info", 3)
     assert line["timestamp"].endswith("Z")
+    assert list(line) == ["timestamp", "level", "event", "partition"]
 
 
 def test_what_is_less_severe_than_asked_for_is_not_written() -> None:
@@ -89,7 +90,8 @@ def test_a_librarys_exceptions_are_told_without_their_text(heard: Heard) -> None
         failing()
     except ValueError as error:
         heard.logger.exception("it failed: %s", error)  # noqa: TRY401 - as libraries do
-    assert [line["event"] for line in heard.lines()] == ["it failed: ValueError"]
+    (line,) = heard.lines()
+    assert (line["event"], line["level"]) == ("it failed: ValueError", "warning")  # what is an error, we say
     assert "made-up" not in heard.out.getvalue()
 
 

@@ -14,6 +14,7 @@ from detector.live.metrics import Metrics, Written
 from detector.live.readiness import STANDING_SECONDS, Readiness
 from detector.live.restoring import Restored
 from detector.live.sampling import Sampling
+from detector.live.scanning import Scanned
 from detector.stage_facts import Dropped, Rebalanced, Refused, Taken, Unreachable
 from tests.test_live_logs import Clock
 
@@ -135,6 +136,15 @@ def test_a_broker_that_is_away_is_told_once_in_a_while_and_so_is_its_return() ->
         200,
         119.0,
     )
+
+
+def test_dead_letters_are_told_of_by_source_and_reason_and_not_one_by_one() -> None:
+    watched = Looked()
+    for partition in (LOGS, AUDIT):
+        for _ in range(50):
+            watched.tell(Scanned(partition, 9, 90, {}, (), 0, 0, ("bad-time", "bad-time", "not-json"), 0.1))
+    told = sorted((line["topic"], line["reason"]) for line in watched.lines())
+    assert told == [(topic, reason) for topic in ("audit", "logs") for reason in ("bad-time", "not-json")]
 
 
 def test_another_reason_is_another_line() -> None:

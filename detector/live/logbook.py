@@ -13,6 +13,7 @@ from detector.handlers import Partition
 from detector.live.lookback import Hindered
 from detector.live.measuring import StageName
 from detector.live.restoring import Restored
+from detector.live.scanning import Scanned
 from detector.stage_facts import Dropped, Rebalanced, Refused, Taken, Unreachable
 
 QUIET_SECONDS: Final = 60.0
@@ -134,6 +135,18 @@ class Logbook:
         else:
             self._log.warning("something cannot be processed: it goes on without", **told, **more)
 
+    def _scanned(self, stage: StageName, fact: Scanned) -> None:
+        for reason in set(fact.dead):
+            more = self._seldom("dead", stage, fact.partition.topic, reason)
+            if more is not None:
+                self._log.warning(
+                    "records that cannot be read: see the dead letters",
+                    stage=stage,
+                    topic=fact.partition.topic,
+                    reason=reason,
+                    **more,
+                )
+
     def _hindered(self, _stage: StageName, fact: Hindered) -> None:
         self.seldom("the look-back does not get on, trying again", why=fact.why)
 
@@ -145,6 +158,7 @@ _SAYS: Final[dict[type[Any], Callable[[Logbook, StageName, Any], None]]] = {
     Unreachable: Logbook._unreachable,  # noqa: SLF001
     Dropped: Logbook._dropped,  # noqa: SLF001
     Refused: Logbook._refused,  # noqa: SLF001
+    Scanned: Logbook._scanned,  # noqa: SLF001
     Hindered: Logbook._hindered,  # noqa: SLF001
 }
 

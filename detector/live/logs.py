@@ -1,7 +1,8 @@
 """The service's own log: lines of JSON, or for a terminal, on standard error. No secret and no record is ever in one.
 
 What libraries log goes the same way, but quietly: from warnings on, each message once in a while however often it
-comes, and of an exception its class and where it happened, as its text may quote what was read.
+comes, and of an exception its class and where it happened, as its text may quote what was read. None of it is an error
+here: a client logs one for every try at a broker that is away, and what became of it, the stage tells.
 """
 
 import logging
@@ -23,6 +24,7 @@ LEVELS: Final = {
 QUIET_SECONDS: Final = 30.0
 _REMEMBERED: Final = 256  # messages of libraries; more than they have
 _LONGEST: Final = 500  # characters of what a library says
+_FIRST: Final = ("timestamp", "level", "event")
 _PLACES: Final = 3  # the innermost frames of an exception
 
 
@@ -44,6 +46,7 @@ def make_log(log_format: str, level: str, stream: TextIO | None = None) -> Any:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _without_texts,
+            _in_order,
             render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
@@ -95,8 +98,7 @@ class LibraryLog(logging.Handler):
             told["more"] = more
         if record.exc_info and record.exc_info[1] is not None:
             told |= described(record.exc_info[1])
-        say = self._log.error if record.levelno >= logging.ERROR else self._log.warning
-        say(_words(record), **told)
+        self._log.warning(_words(record), **told)
 
 
 def described(error: BaseException) -> dict[str, Any]:
@@ -115,6 +117,11 @@ def _words(record: logging.LogRecord) -> str:
         args = tuple(type(each).__name__ if isinstance(each, BaseException) else each for each in args)
     text = str(record.msg) % args if args else str(record.msg)
     return text.split("\n", 1)[0][:_LONGEST]
+
+
+def _in_order(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """When, how bad and what first, as one reads."""
+    return {name: event[name] for name in _FIRST if name in event} | dict(event)
 
 
 def _without_texts(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
