@@ -12,7 +12,19 @@ CRI: Final = "cri"
 DOCKER: Final = "docker"
 SYSLOG: Final = "syslog"  # one message a line
 SYSLOG_COUNTED: Final = "syslog-counted"  # each message behind its length (RFC 6587)
+OTLP_PROTO: Final = "otlp-proto"  # requests in protobuf
 EVENT_SOURCES: Final = ("cloudevents", *SOURCES)  # whose files are JSON lines or documents
-CHOICES: Final = (TEXT, JSON_LINES, JSON_LOG, DOCUMENT, CRI, DOCKER, SYSLOG, SYSLOG_COUNTED, *EVENT_SOURCES)
-EVENT_FORMATS: Final = frozenset({JSON_LINES, DOCUMENT})  # what may hold events at all
+CHOICES: Final = (
+    TEXT,
+    JSON_LINES,
+    JSON_LOG,
+    DOCUMENT,
+    CRI,
+    DOCKER,
+    SYSLOG,
+    SYSLOG_COUNTED,
+    OTLP_PROTO,
+    *EVENT_SOURCES,
+)
+EVENT_FORMATS: Final = frozenset({JSON_LINES, DOCUMENT, OTLP_PROTO})  # what may hold events at all
 DIVISIBLE: Final = frozenset({TEXT, JSON_LINES, JSON_LOG, SYSLOG})  # what may be cut at line ends

@@ -127,14 +127,15 @@ def _each_line(data: bytes, before: int, reading: Range, joiner: Joiner, *, even
         size = len(line) + 1
         if line.lstrip()[:1] == b"{":
             for read in reading.shapes.read_object(line, reading.now, events=events):
-                _give(read, number, reading, joiner, size)
+                give(read, number, reading, joiner, size)
                 size = 0
         elif line.strip():
             reading.count(TEXT, 1, size)
             joiner.take(LogText(line, own_time(line, reading, number)), number)
 
 
-def _give(read: Read, line: int, reading: Range, joiner: Joiner, size: int) -> None:
+def give(read: Read, line: int, reading: Range, joiner: Joiner, size: int) -> None:
+    """Hands on what one object of `size` bytes gave."""
     reading.count(read.format, 1, size)
     reading.unknown += read.unknown
     if read.error is not None:
@@ -167,7 +168,7 @@ def read_document(chunks: Callable[[], Iterable[bytes]], reading: Range) -> None
     reading.bytes[JSON_LOG] += 0
     for line, element, path in _placed(data, elements, prefix):
         for read in reading.shapes.read_object(element, reading.now):
-            _give(_below(path, read), line, reading, joiner, len(element))
+            give(_below(path, read), line, reading, joiner, len(element))
     joiner.end()
 
 

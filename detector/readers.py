@@ -17,10 +17,12 @@ from detector.formats import (
     EVENT_FORMATS,
     JSON_LINES,
     JSON_LOG,
+    OTLP_PROTO,
     SYSLOG,
     SYSLOG_COUNTED,
 )
 from detector.jsonlines import document_values, read_document, read_json_lines
+from detector.otlpfiles import read_requests, request_events
 from detector.ranges import Range, Sink
 from detector.shapes import BUNDLED, Shapes
 from detector.sources import Source
@@ -49,6 +51,8 @@ def read(  # noqa: PLR0913, PLR0917 - a range, and what it is read with
             read_syslog(source.chunks(start, end), reading)
         elif source.format == SYSLOG_COUNTED:
             read_counted(source.chunks(), reading)
+        elif source.format == OTLP_PROTO:
+            read_requests(source.chunks(), reading)
         else:
             read_text(source.chunks(start, end), reading)
     except BadRecordError as error:
@@ -63,6 +67,9 @@ def read_events(
     if source.format not in EVENT_FORMATS:
         return
     try:
+        if source.format == OTLP_PROTO:
+            yield from request_events(source.chunks(), now, shapes)
+            return
         document = source.format == DOCUMENT
         lines = document_values(source.chunks()) if document else _marked(source, start, end, shapes)
         for line in lines:

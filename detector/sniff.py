@@ -7,8 +7,9 @@ import msgspec
 import re2
 
 from detector.blocks import BLOCK
-from detector.formats import CRI, DOCKER, DOCUMENT, JSON_LINES, SYSLOG, SYSLOG_COUNTED, TEXT
+from detector.formats import CRI, DOCKER, DOCUMENT, JSON_LINES, OTLP_PROTO, SYSLOG, SYSLOG_COUNTED, TEXT
 from detector.objects import MESSAGE_NAMES, TIME_NAMES
+from detector.otlpfiles import looks_like as is_otlp
 from detector.shapes import BUNDLED, Shapes
 from detector.shipped import is_shipped
 from detector.syslog import looks_counted
@@ -26,6 +27,10 @@ _TRUNCATED: Final = object()
 
 def sniff(head: bytes, *, complete: bool, shapes: Shapes = BUNDLED) -> str:
     """The format of a file that begins with `head`; `complete` if that is all of it, `shapes` what is recognised."""
+    return OTLP_PROTO if is_otlp(head) else _of_lines(head, shapes, complete=complete)
+
+
+def _of_lines(head: bytes, shapes: Shapes, *, complete: bool) -> str:
     lines = head.split(b"\n")
     if not complete:
         last = lines.pop()  # cut in the middle, most likely

@@ -5,6 +5,7 @@ import json
 import random
 import struct
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,8 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detector.adapters.otlp import MAX_HELD, Otlp
+from detector.inputs import find_sources
 from detector.objects import Read
-from detector.shapes import BUNDLED
+from detector.readers import read_events
+from detector.shapes import BUNDLED, Shapes
 from detector.times import format_rfc3339
 from tests.collecting import NOW, collect
 from tests.live_records import FakeRecord, read_all, read_in_polls, records
@@ -456,3 +459,45 @@ def test_however_records_are_batched_the_same_are_seen_live_and_replayed(
 def test_records_of_one_request_are_told_apart() -> None:
     request = proto(logs(record("MARK"), record("x"), record("MARK")))
     assert [place.id for place in read_all(records([b"x", request])).places] == ["p0@1#1", "p0@1#3"]
+
+
+def framed(*requests: bytes) -> bytes:
+    return b"".join(len(one).to_bytes(4, "big") + one for one in requests)
+
+
+def test_files_of_requests_in_protobuf_are_told_and_read(tmp_path: Path) -> None:
+    one, two = proto(logs(record("first MARK"), record("x"))), proto(logs(record("second MARK", NANOS + 1)))
+    path = tmp_path / "otlp.bin"
+    for data, seen in (
+        (framed(one, two), [(1, "first MARK"), (2, "second MARK")]),
+        (one, [(1, "first MARK")]),
+        (framed(one) * 5000, [(number, "first MARK") for number in range(1, 5001)]),
+    ):
+        path.write_bytes(data)
+        sink = collect(path, None, NOW)
+        assert [(each.line, each.text) for each in sink.marked()] == seen
+        assert sink.letters == []
+        assert sink.range is not None
+        assert sink.range.records == {"otlp": sum(sink.range.records.values())}
+
+
+@pytest.mark.parametrize("rest", [b"\0\0\0\0MARK", b"\xff\xff\xff\xffMARK", b"\0\0\0\x90MARK", b"MARK\nMARK"])
+def test_from_where_a_length_is_wrong_the_rest_of_a_file_is_text(tmp_path: Path, rest: bytes) -> None:
+    path = tmp_path / "otlp.bin"
+    path.write_bytes(framed(proto(logs(record("first MARK"), record("second"), resource={"a": "b"}))) + rest)
+    sink = collect(path, None, NOW)
+    assert sink.dead_ones() == [(2, "not-protobuf", None)]
+    assert len(sink.marked()) == 1 + rest.count(b"MARK")
+
+
+def test_agents_in_a_file_of_protobuf_are_tasks_where_it_is_configured(tmp_path: Path) -> None:
+    span = {
+        "traceId": TRACE, "spanId": SPAN, "startTimeUnixNano": NANOS, "endTimeUnixNano": NANOS + 1,
+        "attributes": attributes({"gen_ai.operation.name": "invoke_agent"}),
+    }  # fmt: skip
+    path = tmp_path / "spans.bin"
+    path.write_bytes(framed(proto({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]})))
+    (source,), _ = find_sources([str(path)])
+    shapes = Shapes(carriers=(Otlp("runs").carrier(),))
+    assert len(list(read_events(source, 0, source.size, NOW, shapes))) == 2
+    assert list(read_events(source, 0, source.size, NOW)) == []
