@@ -33,6 +33,9 @@ class Output(msgspec.Struct, frozen=True, gc=False):
     partition: int | None = None
 
 
+RefusalReason = Literal["output-too-large", "record-failed", "record-unreadable"]
+
+
 class Refusal(msgspec.Struct, frozen=True):
     """Something that cannot be processed or written, now or later.
 
@@ -41,7 +44,7 @@ class Refusal(msgspec.Struct, frozen=True):
     `record-unreadable`: what stands at `offset` cannot be decoded by the client.
     """
 
-    reason: Literal["output-too-large", "record-failed", "record-unreadable"]
+    reason: RefusalReason
     offset: int | None = None
     record: Any = None
     output: Output | None = None

@@ -1,9 +1,13 @@
 """Facts become series: names, bounded labels, exemplars, and the page that documents them."""
 
 import json
+import re
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,7 +18,7 @@ from detector.live.judging import Caused, Judged
 from detector.live.lookback import Hindered, LookedBack
 from detector.live.measuring import Measured, Through
 from detector.live.metrics import OTHER, TOLD_APART, Metrics, Written
-from detector.live.metrics_page import page
+from detector.live.metrics_page import ALERTS, page
 from detector.live.restoring import Restored
 from detector.live.scanning import Scanned
 from detector.live.store import Totals
@@ -212,6 +216,28 @@ def test_names_follow_prometheus_conventions() -> None:
         assert series.about.endswith(".")
         assert not series.name.endswith(("_total", "_ms", "_ns"))
         assert series.kind != "histogram" or list(series.buckets) == sorted(set(series.buckets))
+
+
+def test_alerts_ask_for_series_and_labels_that_there_are() -> None:
+    by_name = {series.shown: series for series in names.ALL}
+    asked = re.findall(r"(curfewd_[a-z_]+?)(?:_bucket)?(?:\{([a-z]+)=|\[|\)| )", ALERTS)
+    assert len(asked) == ALERTS.count("expr:")
+    for name, label in asked:
+        assert not label or label in by_name[name].labels
+    for line in ALERTS.splitlines():
+        for grouped in re.findall(r"by \(([a-z, ]+)\)", line):
+            (name,) = [each for each in by_name if each in line]
+            assert set(grouped.split(", ")) - {"le", "instance"} <= set(by_name[name].labels)
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed (Debian: prometheus)")
+def test_promtool_takes_the_alerts(tmp_path: Path) -> None:
+    rules = tmp_path / "rules.yml"
+    rules.write_text(ALERTS)
+    checked = subprocess.run(
+        ["promtool", "check", "rules", str(rules)], capture_output=True, text=True, check=False
+    )
+    assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 def test_the_page_is_as_the_table_makes_it() -> None:

@@ -163,6 +163,7 @@ def test_findings_commands_and_dead_letters_are_those_of_the_topics(observed: Ob
     letters = [json.loads(record.value)["reason"] for record in observed.topics["dead-letters"]]
     assert len(letters) == len(POISON)
     assert observed.page.by("curfewd_dead_letters_total", "reason") == Counter(letters)
+    assert observed.page.sum("curfewd_refused_outputs_total") == 0
 
 
 def test_latency_is_counted_once_for_each_and_tells_of_which_finding(observed: Observed) -> None:

@@ -10,8 +10,9 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.openmetrics import exposition as openmetrics
 
 from detector import __version__
+from detector.deadletters import REASONS
 from detector.findings import Severity
-from detector.handlers import Output, Partition
+from detector.handlers import Output, Partition, RefusalReason
 from detector.live import series as names
 from detector.live.health import Answer
 from detector.live.judging import Judged
@@ -158,6 +159,11 @@ class Metrics:
             self.add(names.TRANSACTIONS, stage, outcome, amount=0)
         for reason in get_args(DropReason):
             self.add(names.DROPPED, stage, reason, amount=0)
+        for reason in get_args(RefusalReason):
+            self.add(names.LOST, stage, reason, "yes", amount=0)
+        if stage == "scan":
+            for reason in REASONS:
+                self.add(names.DEAD, stage, self.few("reason", reason), amount=0)
         if stage == "judge":
             for kind in ("caught-up", "rebuilt"):
                 self.add(names.RESTORES, kind, amount=0)

@@ -24,7 +24,7 @@ class Series(msgspec.Struct, frozen=True):
     @property
     def shown(self) -> str:
         """The name as a query has it."""
-        return f"{self.name}_total" if self.kind == "counter" else self.name
+        return self.name + {"counter": "_total", "info": "_info"}.get(self.kind, "")
 
 
 # Of one poll: a thousand records take about 3 ms to scan and as long to judge, one hostile record of the largest size
@@ -103,6 +103,11 @@ LOOKBACK_OVERDUE: Final = Series(
 )
 LOOKBACK_ERRORS: Final = Series(
     "curfewd_lookback_errors", "counter", "Times that the look-back failed and began anew from its offsets."
+)
+LOOP_DELAY: Final = Series(
+    "curfewd_event_loop_delay_seconds",
+    "gauge",
+    "How much too late the event loop came back to the last sample: what all else had to wait for as well.",
 )
 PARTITIONS: Final = Series(
     "curfewd_partitions",
@@ -196,7 +201,7 @@ RELOADS: Final = Series(
 
 ALL: Final = (
     BUILD, STARTED, RECORDS, BYTES, FORMATS, EVENTS, LEAKS, OUTPUTS, PROCESSING, TRANSACTION, COMMAND_LATENCY, FINDING_LATENCY, LAG,
-    LAG_SECONDS, STANDING, LOOKBACK_OVERDUE, LOOKBACK_ERRORS, PARTITIONS, WATERMARK, LEDGER, AGGREGATES, DISK, PARKED, CREDENTIALS, FINDINGS, COMMANDS, DEAD, LOST, LATE, UNRESOLVED, CONFLICTS,
+    LAG_SECONDS, STANDING, LOOKBACK_OVERDUE, LOOKBACK_ERRORS, LOOP_DELAY, PARTITIONS, WATERMARK, LEDGER, AGGREGATES, DISK, PARKED, CREDENTIALS, FINDINGS, COMMANDS, DEAD, LOST, LATE, UNRESOLVED, CONFLICTS,
     BEGUN, TRANSACTIONS, DROPPED, REBALANCES, REBALANCE_SECONDS, RESTORES, RESTORE_SECONDS, RESTORED, RELOADS,
 )  # fmt: skip
 

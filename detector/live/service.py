@@ -348,12 +348,15 @@ class Service:
 
     async def _sample(self, wiring: Wiring, looking: Lookback | None) -> None:
         """Gauges, once a second."""
+        asked = time.monotonic()
         while True:
+            self._metrics.set(names.LOOP_DELAY, max(time.monotonic() - asked, 0.0))
             self._sampling.look(self._stages)
             if looking is not None:
                 self._metrics.set(names.LOOKBACK_OVERDUE, looking.overdue_seconds)
             self._metrics.set(names.CREDENTIALS, len(wiring.feed.registry))
             self._metrics.set(names.CONFLICTS, wiring.feed.registry.conflicts)
+            asked = time.monotonic() + SAMPLE_SECONDS
             await asyncio.sleep(SAMPLE_SECONDS)
 
 
