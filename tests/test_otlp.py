@@ -14,13 +14,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detector.adapters.otlp import MAX_HELD, Otlp
+from detector.findings import Severity
 from detector.inputs import find_sources
+from detector.known import KnownIndex
+from detector.leaks import LeakFinder
 from detector.objects import Read
+from detector.patterns import Pattern
+from detector.policy import Policy
+from detector.progress import Silent
 from detector.readers import read_events
+from detector.replay import Plan, replay
+from detector.scan import PatternScanner
 from detector.shapes import BUNDLED, Shapes
 from detector.times import format_rfc3339
 from tests.collecting import NOW, collect
 from tests.live_records import FakeRecord, read_all, read_in_polls, records
+from tests.small_history import KEY
 
 NANOS = 1_777_629_600_000_000_000  # 2026-05-01T10:00:00Z
 TRACE, SPAN = "5b8efff798038103d269b633813fc60c", "eee19b7ec3c1b174"
@@ -501,3 +510,26 @@ def test_agents_in_a_file_of_protobuf_are_tasks_where_it_is_configured(tmp_path:
     shapes = Shapes(carriers=(Otlp("runs").carrier(),))
     assert len(list(read_events(source, 0, source.size, NOW, shapes))) == 2
     assert list(read_events(source, 0, source.size, NOW)) == []
+
+
+def test_records_of_requests_are_counted_apart_however_a_file_is_cut(tmp_path: Path) -> None:
+    token = "ghp_" + "a1B2c3D4e5" * 3 + "2rVNWk"  # of the pattern used here, nobody's
+    pattern = Pattern(
+        id="a-token", name="A token", regex=r"\b(?P<secret>ghp_[A-Za-z0-9]{36})\b", keywords=("ghp_",),
+        severity=Severity.HIGH, family="test", reference="", advice="", revoke="", examples=(), near_misses=(),
+    )  # fmt: skip
+    path = tmp_path / "a.jsonl"
+    request = json.dumps(logs(record(f"one {token}"), record("x"), record(f"two {token}")))
+    path.write_text(f"{request}\n" * 6)
+    sources, _ = find_sources([str(path)])
+
+    def finder_of(identifiers: Any) -> LeakFinder:
+        return LeakFinder(PatternScanner([pattern]), KnownIndex(identifiers, [KEY]), [KEY])
+
+    for unit in (100, 1 << 20):
+        plan = Plan(sources, Policy(), finder_of, keyed=True, now=NOW, unit=unit)
+        (finding,) = replay(plan, Silent()).findings
+        assert finding.count == 12
+        assert {one.event.id for one in finding.evidences} == {
+            f"{line}#{part}" for line in range(1, 7) for part in (1, 3)
+        }
