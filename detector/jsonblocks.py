@@ -158,7 +158,7 @@ def plain_times(records: Sequence[Plain]) -> Times:
     for name, attribute in _TIMES.items():
         values = [getattr(record, attribute) for record in records]
         if None not in values:
-            strict = [isinstance(record.message, str) for record in records] if name == "time" else None
+            strict = (lambda index: isinstance(records[index].message, str)) if name == "time" else _always
             return _times(values, name, strict)
         if any(value is not None for value in values):
             break
@@ -181,12 +181,19 @@ def time_field(record: Plain) -> str | None:
     return next((name for name, attribute in _TIMES.items() if getattr(record, attribute) is not None), None)
 
 
-def _times(values: Sequence[_Time], name: str, strict: Sequence[bool] | None = None) -> Times:
-    """The times of a block, many at once if all are of one style; `strict` whose bad time is an error."""
+def _always(_index: int) -> bool:
+    return True
+
+
+def _times(values: Sequence[Any], name: str, strict: Callable[[int], bool] = _always) -> Times:
+    """The times of a block, many at once if all are of one style; `strict` says whose bad time is an error."""
     stamps: Stamps | None = NO_STAMPS
     unread: list[tuple[int, str]] = []
     if isinstance(values[0], str):
-        stamps = text_stamps([value if isinstance(value, str) else "" for value in values])
+        try:
+            stamps = text_stamps(values)
+        except TypeError:  # not all of them are texts
+            stamps = text_stamps([value if isinstance(value, str) else "" for value in values])
     elif isinstance(values[0], float) and all(isinstance(value, float) for value in values):
         stamps = float_stamps(np.array(values, np.float64))
     if stamps is None or len(stamps) < len(values):
@@ -195,7 +202,7 @@ def _times(values: Sequence[_Time], name: str, strict: Sequence[bool] | None = N
             time = None if value is None else log_time(value)
             if time is not None:
                 found.append((index, time))
-            elif value is not None and (strict is None or strict[index]):
+            elif value is not None and strict(index):
                 unread.append((index, name))
         stamps = stamps_of(found)
     return Times(stamps, unread)
