@@ -11,8 +11,8 @@ from aiokafka.conn import AIOKafkaConnection
 from aiokafka.protocol.metadata import MetadataRequest
 
 from detector.errors import RetryError, StopError
-from detector.kafka_security import client_options, explain, retriable
-from detector.kafka_settings import SASL, TLS, LiveSettings
+from detector.kafka_security import client_options, explain, own_certificate, retriable
+from detector.kafka_settings import SASL, TLS, LiveSettings, Security
 
 CONNECT_SECONDS: Final = 5.0
 _CLOSE_SECONDS: Final = 0.2
@@ -48,7 +48,7 @@ async def reach(settings: LiveSettings, seconds: float = CONNECT_SECONDS) -> Non
         else:
             advertised |= outcome
     if len(failures) == len(tried):
-        raise _error("cannot connect to Kafka", failures)
+        raise _error("cannot connect to Kafka", failures, settings.security)
     working = {
         a for a, outcome in zip(settings.bootstrap, tried, strict=True) if not isinstance(outcome, Failure)
     }
@@ -60,14 +60,17 @@ async def reach(settings: LiveSettings, seconds: float = CONNECT_SECONDS) -> Non
                 f"{', '.join(sorted(working)[:_AT_ONCE])} answers, but not the addresses that it advertises "
                 "(advertised.listeners of the brokers)",
                 lost,
+                settings.security,
             )
 
 
-def _error(what: str, failures: list[Failure]) -> RetryError | StopError:
+def _error(what: str, failures: list[Failure], security: Security) -> RetryError | StopError:
     told = "; ".join(f"{failure.address}: {failure.reason}" for failure in failures[:_AT_ONCE])
     if any(failure.retriable for failure in failures):
         return RetryError(f"{what}: {told}. It may work later")
-    return StopError(f"{what}: {told}")
+    # A broker that refuses a certificate seldom says what is wrong with it.
+    ours = own_certificate(security)
+    return StopError(f"{what}: {told}" + ("" if ours is None else f". Our certificate in cert_file {ours}"))
 
 
 async def _try(address: str, options: dict[str, Any], seconds: float) -> set[str] | Failure:

@@ -1,11 +1,14 @@
 """How Kafka's clients connect: TLS, mutual TLS and SASL, and what a person can do about a connection that fails."""
 
+import datetime as dt
 import logging
 import socket
 import ssl
+from pathlib import Path
 from typing import Any, Final
 
 from aiokafka import errors as kafka
+from cryptography import x509
 
 from detector.errors import ConfigError
 from detector.kafka_settings import LiveSettings, Security
@@ -157,6 +160,20 @@ def tls_context(security: Security) -> ssl.SSLContext:
             )
             raise ConfigError(reason, security.cert_file) from None
     return context
+
+
+def own_certificate(security: Security) -> str | None:
+    """What is wrong with the times of our certificate, None if nothing is, or it cannot be told."""
+    if security.cert_file is None:
+        return None
+    try:
+        certificate = x509.load_pem_x509_certificates(Path(security.cert_file).read_bytes())[0]
+    except (OSError, ValueError):
+        return None
+    now = dt.datetime.now(dt.UTC)
+    if now > certificate.not_valid_after_utc:
+        return _CERTIFICATE[10]
+    return _CERTIFICATE[9] if now < certificate.not_valid_before_utc else None
 
 
 def explain(error: BaseException) -> str:

@@ -293,7 +293,7 @@ def refusals(secure: SecureBroker, folder: Path) -> dict[str, tuple[str, str, st
         "our certificate has expired": (
             "MUTUAL",
             f"{tls(secure)}cert_file = '{expired}'",
-            "the broker refuses the connection: ",
+            "Our certificate in cert_file has expired",
         ),
     }
 
