@@ -42,7 +42,8 @@ class MappedEvent(msgspec.Struct, frozen=True):
 class MappedSource(msgspec.Struct, frozen=True):
     """A source of a user's own: its records are those of which all of `match` holds.
 
-    `unwrap` is where another source's record stands in it, as an object or as text.
+    `unwrap` is where another source's record stands in it, as an object or as text; `scan` says whether its own text is
+    scanned for secrets.
     """
 
     name: str
@@ -50,6 +51,7 @@ class MappedSource(msgspec.Struct, frozen=True):
     captures: tuple[Capture, ...] = ()
     events: tuple[MappedEvent, ...] = ()
     unwrap: Names | None = None
+    scan: bool = False
 
 
 class Override(msgspec.Struct, frozen=True):

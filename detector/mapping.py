@@ -27,7 +27,7 @@ from detector.mapped import (
     Override,
     SourceSettings,
 )
-from detector.objects import Read
+from detector.objects import Read, log_record
 from detector.secrets import Secret, sha256_hex
 from detector.shapes import Shapes
 from detector.stamps import log_time
@@ -82,7 +82,12 @@ def _adapter(source: MappedSource) -> Adapter:
         return any(_matches(event.when, record) for event in source.events)
 
     return Adapter(
-        source.name, _marks(source), lambda record: _matches(source.match, record), translate, known
+        source.name,
+        _marks(source),
+        lambda record: _matches(source.match, record),
+        translate,
+        known,
+        (lambda record, now: log_record(record, now).log) if source.scan else None,
     )
 
 

@@ -120,6 +120,7 @@ SOURCE_FIELDS: Final = {
     "name": Field(Kind("text", text), "what it is called where records are counted; required"),
     "match": Field(CONDITIONS, "which records are of it: all of these hold; required"),
     "captures": Field(CAPTURES, "expressions whose named groups are names for templates"),
+    "scan": Field(FLAG, "whether its records are scanned for secrets too, as logs are", "false"),
     "unwrap": Field(PATH, "where the record of another source stands in it, as an object or as text"),
 }
 OVERRIDE_FIELDS: Final = {

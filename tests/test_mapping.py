@@ -249,6 +249,15 @@ def test_what_an_event_needs_and_the_record_lacks_is_named(
     assert "marker" not in str(found.error)
 
 
+def test_records_are_scanned_where_that_is_asked_for(read: Reader) -> None:
+    record = robot("sings", words="la la")
+    assert [found.log for found in read(ROBOTS, record)] == [None]
+    (found,) = read(ROBOTS.replace('name = "robots"', 'name = "robots"\nscan = true'), record)
+    assert found.unknown
+    assert found.log is not None
+    assert b"words=la la" in found.log.text
+
+
 VAULT = {
     "time": "2026-05-01T08:00:00Z",
     "type": "response",

@@ -264,8 +264,9 @@ def test_a_wrapped_response_gives_a_token_that_is_spent_by_unwrapping() -> None:
     issue, spent = translate(unwrapped)
     assert issue.credential_id == f"vault/{hmac('e')}"
     assert spent.identifier == Identifier("vault-accessor", ACCESSOR)
-    by_body = response("sys/wrapping/unwrap", request={"data": {"token": NEW_TOKEN}})
-    assert of(CredentialRevoked, by_body).identifier == Identifier("vault-hmac", NEW_TOKEN)
+    for path in ("sys/wrapping/unwrap", "sys/wrapping/rewrap"):
+        by_body = response(path, request={"data": {"token": NEW_TOKEN}})
+        assert of(CredentialRevoked, by_body).identifier == Identifier("vault-hmac", NEW_TOKEN)
 
 
 def test_renewing_a_token_or_a_lease_moves_its_end() -> None:

@@ -120,7 +120,7 @@ def _taken_away(entry: Entry, caller: Identifier | None) -> Identifier | None:
     path = entry.path
     if path == paths.REVOKE_SELF:
         return caller
-    if path == paths.UNWRAP:
+    if path in paths.SPENDS_WRAPPING:
         token = entry.get("request.data.token")
         return caller if token is None else token_identifier(token)
     if path in paths.REVOKE_TOKEN:

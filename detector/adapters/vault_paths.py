@@ -22,7 +22,7 @@ _REVOKE_PREFIX: Final = (
 )
 # Groups of what ends together: with a token, with a token that leaves its children, by a path.
 UNDER, LEASES, PREFIX = "under", "leases", "prefix"
-UNWRAP: Final = "sys/wrapping/unwrap"
+SPENDS_WRAPPING: Final = ("sys/wrapping/unwrap", "sys/wrapping/rewrap")
 
 
 def is_login(path: str) -> bool:
