@@ -78,6 +78,16 @@ def _latency(options: argparse.Namespace) -> None:
     bench.main(bench.Options(options.known, options.warm, options.seconds, options.seed))
 
 
+def _restore(options: argparse.Namespace) -> None:
+    bench = importlib.import_module("benchmarks.restore_bench")
+    bench.main(bench.Options(tuple(int(size) for size in options.sizes.split(",")), options.seed))
+
+
+def _instances(options: argparse.Namespace) -> None:
+    bench = importlib.import_module("benchmarks.instances_bench")
+    bench.main(bench.Options(options.records, options.known, options.watched, options.seed))
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -122,6 +132,16 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--seconds", type=float, default=40.0, help="of measuring at each load")
     one.add_argument("--seed", type=int, default=7)
     one.set_defaults(run=_latency)
+    one = commands.add_parser("restore", help="a start with many credentials")
+    one.add_argument("--sizes", default="10000,1000000", help="credentials")
+    one.add_argument("--seed", type=int, default=7)
+    one.set_defaults(run=_restore)
+    one = commands.add_parser("instances", help="one instance and two, and after a kill")
+    one.add_argument("--records", type=int, default=2_000_000)
+    one.add_argument("--known", type=int, default=100_000)
+    one.add_argument("--watched", type=float, default=30.0, help="seconds after each kill")
+    one.add_argument("--seed", type=int, default=7)
+    one.set_defaults(run=_instances)
     commands.add_parser("ledger", help="cost of an event").set_defaults(run=_ledger)
     commands.add_parser("sources", help="records of each source a second").set_defaults(run=_sources)
     commands.add_parser("first-finding", help="from clone to first finding").set_defaults(run=_first_finding)

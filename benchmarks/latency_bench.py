@@ -10,7 +10,7 @@ import contextlib
 import re
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,7 +19,7 @@ import msgspec
 from benchmarks import compare, live_peers, peers, tables
 from benchmarks.live_bench import PARTITIONS, register
 from benchmarks.live_kafka import Groups, cluster, fill, make, reading
-from benchmarks.live_load import issue, issued
+from benchmarks.live_load import Pair, issue, issued
 from benchmarks.live_process import Deployment, Process, cpu_of
 from benchmarks.live_source import PROBES, Source
 from detector.times import MINUTE
@@ -86,13 +86,14 @@ HEAD: Final = [
 ]
 
 
-class _Seen:
+class Seen:
     """When what the stages wrote about each probe was seen, and when its command was committed. Unix time in seconds."""
 
     def __init__(self) -> None:
         self.scanned: dict[int, float] = {}
         self.judged: dict[int, float] = {}
         self.commands: dict[int, float] = {}
+        self.twice = 0
 
     async def follow(self, consumer: Any, into: dict[int, float]) -> None:
         """Notes when each probe is first spoken of in a topic: leaks among events of other kinds, or commands."""
@@ -102,7 +103,20 @@ class _Seen:
                 for record in records:
                     found = _PROBE.search((record.key or b"").decode())
                     if found and not (record.value or b"").startswith(_ISSUE):
+                        self.twice += into is self.commands and int(found[1]) in into
                         into.setdefault(int(found[1]), now)
+
+
+def opened(probes: int, seed: int) -> Callable[[int], Iterator[Pair]]:
+    """What a topic begins with: the issues of so many credentials that will leak."""
+    time_ns = time.time_ns() - MINUTE
+
+    def source(partition: int) -> Iterator[Pair]:
+        for number in range(partition, probes, PARTITIONS):
+            event = issue(seed, f"probe-{number}", time_ns)
+            yield event.task_id.encode(), issued(event)
+
+    return source
 
 
 def quantile(values: Sequence[float], share: float) -> float:
@@ -158,14 +172,14 @@ class Bench:
         await self.caught_up()
         return kept
 
-    async def measured(self, share: float, rate: float, seen: _Seen, options: Options) -> Latency:
+    async def measured(self, share: float, rate: float, seen: Seen, options: Options) -> Latency:
         """Latencies at one load."""
         self._source.pace(rate)
         await asyncio.sleep(options.warm)
         self._source.probes()
         used, before, began = cpu_of(self._process.pid), self._source.sent, time.monotonic()
         self._source.pace(rate, probing=True)
-        probes = {}
+        probes: dict[int, float] = {}
         while time.monotonic() - began < options.seconds:
             await asyncio.sleep(0.2)
             probes |= self._source.probes()
@@ -179,7 +193,7 @@ class Bench:
         return _latency(share, sent, busy, probes, seen)
 
 
-def _latency(share: float, rate: float, busy: float, probes: dict[int, float], seen: _Seen) -> Latency:
+def _latency(share: float, rate: float, busy: float, probes: dict[int, float], seen: Seen) -> Latency:
     found = sorted(set(probes) & set(seen.commands))
     total = [1000 * (seen.commands[n] - probes[n]) for n in found]
     legs = (
@@ -209,13 +223,7 @@ async def measure(bootstrap: str, folder: Path, options: Options) -> tuple[float
     now = time.time_ns()
     await register(bootstrap, f"{deployment.name}.registry", options.known, options.seed, now)
     probes = int(len(SHARES) * (options.seconds + 10) * PROBES) + 100
-
-    def opening(partition: int) -> Any:
-        for number in range(partition, probes, PARTITIONS):
-            event = issue(options.seed, f"probe-{number}", now - MINUTE)
-            yield event.task_id.encode(), issued(event)
-
-    await fill(bootstrap, "logs", PARTITIONS, opening)
+    await fill(bootstrap, "logs", PARTITIONS, opened(probes, options.seed))
     async with contextlib.AsyncExitStack() as stack:
         groups = await stack.enter_async_context(Groups(bootstrap))
         commands = await stack.enter_async_context(reading(bootstrap, f"{deployment.name}.revocations"))
@@ -224,7 +232,7 @@ async def measure(bootstrap: str, folder: Path, options: Options) -> tuple[float
         process = stack.enter_context(deployment.start())
         source = stack.enter_context(Source(bootstrap, "logs", PARTITIONS, options.seed))
         print(f"ready after {await process.ready():.1f} s", flush=True)
-        seen = _Seen()
+        seen = Seen()
         pairs = ((work, seen.scanned), (early, seen.judged), (commands, seen.commands))
         following = [asyncio.create_task(seen.follow(*pair)) for pair in pairs]
         bench = Bench(groups, deployment, process, source)

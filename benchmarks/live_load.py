@@ -17,7 +17,7 @@ from benchmarks.replay_bench import deployment_key
 from detector.events import CredentialIssued, Identifier
 from detector.known import HMAC
 from detector.secrets import DeploymentKey, Secret
-from detector.times import DAY, HOUR, MINUTE, SECOND, format_rfc3339
+from detector.times import DAY, HOUR, MINUTE, format_rfc3339
 
 RECORD_BYTES: Final = 300
 LEAKING: Final = 1000  # registered credentials that leak now and then
@@ -215,15 +215,3 @@ def _task(number: str, rng: random.Random) -> Iterator[Told]:
         yield "credential.used", f"u-{number}-{use}", credential, {"credential_id": credential, "action": ACTIONS[use % 2], "resource": f"bucket/{use}", "task_id": task, "source_ip": "10.1.2.3"}  # fmt: skip
     yield "credential.revoked", f"r-{number}", credential, {"credential_id": credential}
     yield "task.ended", f"e-{number}", task, {"task_id": task, "outcome": "succeeded"}
-
-
-def opening(names: range, seed: int, time: int) -> Iterator[Pair]:
-    """The issues of credentials that probe: each will leak once."""
-    for number in names:
-        event = issue(seed, f"probe-{number}", time)
-        yield event.task_id.encode(), issued(event)
-
-
-def minutes_before(end: int) -> int:
-    """A time before everything that `records` gives."""
-    return end - SPAN - 2 * MINUTE - SECOND

@@ -59,6 +59,10 @@ class Process:
         """Of the process."""
         return self._popen.pid
 
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        return self._popen.poll() is None
+
     def said(self) -> Iterator[dict[str, Any]]:
         """Its log lines so far."""
         for line in self.log.read_text().splitlines():

@@ -1,0 +1,197 @@
+"""Several instances of the service: throughput with one and two, and what a kill -9 costs: `python -m benchmarks instances`.
+
+The time without output is told by probes (`latency_bench.py`): credentials that leak, 25 a second among other records. Those
+that come after the kill wait until someone else has the dead instance's partitions, or it is back itself.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import signal
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from benchmarks import compare, live_peers, peers, tables
+from benchmarks.latency_bench import Seen, opened
+from benchmarks.live_bench import PARTITIONS, register
+from benchmarks.live_kafka import Groups, cluster, fill, make, reading
+from benchmarks.live_load import Load, Texts, records
+from benchmarks.live_process import Deployment, cpu_of
+from benchmarks.live_source import Source
+
+_RATE: Final = 2000.0  # records a second while something is killed
+_BEFORE: Final = 5.0
+_PATIENCE: Final = 300.0
+_FROM: Final = 0.4  # what counts begins when so much is read: by then all instances are at work
+
+
+class Options(msgspec.Struct, frozen=True):
+    """Records for the throughput, registered credentials, and seconds watched after each kill."""
+
+    records: int = 2_000_000
+    known: int = 100_000
+    watched: float = 30.0
+    seed: int = 7
+
+
+class Throughput(msgspec.Struct, frozen=True):
+    """So many instances: records per second of the wall and of their CPU together."""
+
+    instances: int
+    per_second: float
+    per_cpu: float
+    cores: float
+
+
+class Outage(msgspec.Struct, frozen=True):
+    """A kill: seconds in which no command came at all, and the longest that one was awaited; what never came."""
+
+    what: str
+    session: str
+    silence: float
+    longest: float
+    missing: int
+    twice: int
+
+
+async def throughput(bootstrap: str, folder: Path, options: Options, instances: int) -> Throughput:
+    """Reads the topic `full` with so many instances."""
+    deployment = await _deployment(bootstrap, folder, "full", options)
+    async with contextlib.AsyncExitStack() as stack:
+        groups = await stack.enter_async_context(Groups(bootstrap))
+        processes = [stack.enter_context(deployment.start(state=f"state-{n}")) for n in range(instances)]
+
+        def now(done: int) -> tuple[int, float, float]:
+            return done, time.perf_counter(), sum(cpu_of(process.pid) for process in processes)
+
+        first: tuple[int, float, float] | None = None
+        while True:
+            done = sum((await groups.committed(deployment.group("scan"))).values())
+            if first is None and done >= options.records * _FROM:
+                first = now(done)
+            if done >= options.records and first is not None:
+                last = now(done)
+                break
+            await asyncio.sleep(0.1)
+    read, wall, cpu = (b - a for a, b in zip(first, last, strict=True))
+    made = Throughput(instances, read / wall, read / cpu, cpu / wall)
+    print(made, flush=True)
+    return made
+
+
+async def _deployment(
+    bootstrap: str, folder: Path, source: str, options: Options, settings: str = ""
+) -> Deployment:
+    deployment = Deployment(
+        bootstrap, folder, source, seed=options.seed, partitions=PARTITIONS, settings=settings
+    )
+    deployment.create_topics()
+    await register(bootstrap, f"{deployment.name}.registry", options.known, options.seed, time.time_ns())
+    return deployment
+
+
+async def outage(bootstrap: str, folder: Path, options: Options, session: str, instances: int) -> Outage:
+    """Kills one of so many instances; the only one is started again at once."""
+    source_topic = f"killed-{session}-{instances}"
+    await make(bootstrap, [source_topic], PARTITIONS)
+    deployment = await _deployment(bootstrap, folder, source_topic, options, f'session = "{session}"')
+    await fill(bootstrap, source_topic, PARTITIONS, opened(2000, options.seed))
+    async with contextlib.AsyncExitStack() as stack:
+        commands = await stack.enter_async_context(reading(bootstrap, f"{deployment.name}.revocations"))
+        processes = [stack.enter_context(deployment.start(state=f"state-{n}")) for n in range(instances)]
+        source = stack.enter_context(Source(bootstrap, source_topic, PARTITIONS, options.seed))
+        await asyncio.gather(*(process.ready() for process in processes))
+        seen = Seen()
+        following = asyncio.create_task(seen.follow(commands, seen.commands))
+        source.pace(_RATE, probing=True)
+        probes = await _probed(source, _BEFORE)
+        killed = time.time()
+        processes[0].signal(signal.SIGKILL)
+        if instances == 1:
+            stack.enter_context(deployment.start(state="state-0"))
+        probes |= await _probed(source, options.watched)
+        source.pace(_RATE)
+        await asyncio.sleep(5)
+        probes |= source.probes()
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+    return _outage(instances, session, killed, probes, seen)
+
+
+async def _probed(source: Source, seconds: float) -> dict[int, float]:
+    """The probes of so many seconds."""
+    end = time.monotonic() + seconds
+    probes: dict[int, float] = {}
+    while time.monotonic() < end:
+        await asyncio.sleep(0.2)
+        probes |= source.probes()
+    return probes
+
+
+def _outage(instances: int, session: str, killed: float, probes: dict[int, float], seen: Seen) -> Outage:
+    found = set(probes) & set(seen.commands)
+    times = sorted([killed, *(at for at in seen.commands.values() if at > killed - 1)])
+    silence = max(b - a for a, b in itertools.pairwise(times))
+    longest = max(seen.commands[n] - probes[n] for n in found)
+    what = "one of two instances" if instances > 1 else "the only instance, started again at once"
+    made = Outage(what, session, silence, longest, len(probes) - len(found), seen.twice)
+    print(made, flush=True)
+    return made
+
+
+async def measure(bootstrap: str, folder: Path, options: Options) -> tuple[list[Throughput], list[Outage]]:
+    """Everything."""
+    await make(bootstrap, ["full"], PARTITIONS)
+    load, texts = Load(options.records, time.time_ns(), seed=options.seed), Texts(options.seed)
+    await fill(bootstrap, "full", PARTITIONS, lambda partition: records(load, texts, partition, PARTITIONS))
+    rates = [await throughput(bootstrap, folder, options, instances) for instances in (1, 2)]
+    outages = [
+        await outage(bootstrap, folder, options, session, instances)
+        for session in ("15s", "6s")
+        for instances in (2, 1)
+    ]
+    return rates, outages
+
+
+def report(
+    machine: compare.Machine, options: Options, rates: Sequence[Throughput], outages: Sequence[Outage]
+) -> str:
+    """The Markdown of it."""
+    head = ["instances", "records per s", "records per CPU-s", "cores used by them"]
+    body = [[f"{r.instances}", f"{r.per_second:,.0f}", f"{r.per_cpu:,.0f}", f"{r.cores:.2f}"] for r in rates]
+    killed = ["kill -9 of", "kafka.session", "s without any command", "s that a command was awaited at the most", "commands missing", "twice"]  # fmt: skip
+    told = [
+        [o.what, o.session, f"{o.silence:.1f}", f"{o.longest:.1f}", f"{o.missing}", f"{o.twice}"]
+        for o in outages
+    ]
+    about = (
+        f"\nApache Kafka {live_peers.kafka_version()}; the broker shares the cores, so two instances have less than two of "
+        f"them. {options.records:,} records of 300 bytes, {options.known:,} registered credentials, seed {options.seed}.\n"
+    )
+    return "\n".join(
+        [
+            "# Several instances\n",
+            tables.about(machine),
+            about,
+            tables.table(head, body),
+            f"\n## After a kill, at {_RATE:,.0f} records per s\n",
+            tables.table(killed, told),
+            "",
+        ]
+    )
+
+
+def main(options: Options) -> None:
+    """Measures, prints and keeps the tables."""
+    with tempfile.TemporaryDirectory(dir=peers.DATA) as folder, cluster(Path(folder)) as kafka:
+        rates, outages = asyncio.run(measure(kafka.bootstrap, Path(folder), options))
+    machine = compare.machine()
+    text = report(machine, options, rates, outages)
+    print(text)
+    data = {"machine": machine, "options": options, "throughput": rates, "outages": outages}
+    tables.save(compare.RESULTS, "instances", text, data)

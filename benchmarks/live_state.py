@@ -1,0 +1,79 @@
+"""The judge's state for very many credentials, as the judge itself would have written it, without judging each.
+
+The state of one task with one credential is made by the judge's own code; that of every other is the same with another
+number in it, and the keys that follow from it. `agrees` compares some of them with what the judge's code makes.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from typing import Final
+
+from detector.events import CredentialIssued, Identifier, TaskStarted
+from detector.known import HMAC
+from detector.live.holding import EVENT, Holding
+from detector.live.press import Press
+from detector.live.routing import Registry, encode, route
+from detector.live.store import digest_of
+from detector.policy import Policy
+from detector.times import DAY, SECOND
+
+_TEMPLATE: Final = 77_359_418
+_DIGITS: Final = 8
+_MANY: Final = 1000  # payloads of one aggregate before they are folded: more than there are
+_KIND: Final = 17  # where in a key the kind stands, after a letter and the aggregate's digest
+
+Change = tuple[bytes, bytes]
+
+
+def judged(number: int, time: int) -> Iterator[tuple[str, list[Change]]]:
+    """By aggregate what the judge writes of a task that started and got a credential: the slow way."""
+    name = f"{number:0{_DIGITS}d}"
+    start = TaskStarted(time=time, source="ci", id=f"s-{name}", task_id=f"task-{name}", workload="runner-1")
+    issue = CredentialIssued(
+        time=time + SECOND,
+        source="bench/issuer",
+        id=f"i-{name}",
+        credential_id=f"cred-{name}",
+        task_id=f"task-{name}",
+        identifiers=(Identifier(HMAC, name * 8, 40, name),),
+        kind="token",
+        expires_at=time + DAY,
+        revocation={"method": "http", "handle": f"handle-{name}"},
+    )
+    policy, registry = Policy(), Registry()
+    holdings: dict[str, Holding] = {}
+    for event in (start, issue):
+        for key, payload in route(event, registry):
+            holding = holdings.setdefault(key, Holding(key, policy, _MANY))
+            holding.take(payload, encode(payload), time)
+    press = Press({}, lambda text: text)
+    for key, holding in holdings.items():
+        outcome = holding.conclude(time + 2 * SECOND, press)
+        yield key, [(each, value) for each, value in outcome.changes if value is not None]
+
+
+class States:
+    """Changes of any number of such tasks, all started at `time` (ns)."""
+
+    def __init__(self, time: int) -> None:
+        self._time = time
+        self._name = f"{_TEMPLATE:0{_DIGITS}d}"
+        self._made = list(judged(_TEMPLATE, time))
+
+    def changes(self, number: int) -> Iterator[Change]:
+        """Those of one."""
+        old, new = self._name.encode(), b"%08d" % number
+        for key, changes in self._made:
+            digest = digest_of(key.replace(self._name, new.decode()))
+            for place, template in changes:
+                value = template.replace(old, new)
+                kind = place[_KIND : _KIND + 1]
+                name = (
+                    hashlib.blake2b(value, digest_size=12).digest() if kind == EVENT else place[_KIND + 1 :]
+                )
+                yield place[:1] + digest + kind + name, value
+
+    def agrees(self, number: int) -> bool:
+        """Whether the judge's own code makes just these."""
+        slow = [change for _, changes in judged(number, self._time) for change in changes]
+        return sorted(slow) == sorted(self.changes(number))
