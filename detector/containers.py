@@ -36,6 +36,7 @@ class Docker(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 
 
 _DOCKER: Final = msgspec.json.Decoder(Docker)
+_LOG: Final = b'"log"'
 
 
 def read_cri(chunks: Iterable[bytes], reading: Range) -> None:
@@ -162,6 +163,8 @@ def _docker_block(data: bytes, reading: Range, joiner: Joiner) -> bool:
 
 def docker_record(line: bytes) -> Docker | None:
     """The record on a line of a json-file log."""
+    if _LOG not in line:
+        return None
     try:
         return _DOCKER.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -59,9 +59,13 @@ def log_record(value: Mapping[str, Any], now: int, named: Named | None = None) -
     message_name, message = _message(value)
     parts: list[str] = []
     for name, item in value.items():
-        if name == message_name or (name in _WITHOUT_SECRETS and not isinstance(item, dict | list)):
+        if name == message_name:
             continue
-        parts.extend(texts(name, item))
+        if type(item) is str:  # as most are
+            if name not in _WITHOUT_SECRETS:
+                parts.append(f"{name}={item}")
+        elif name not in _WITHOUT_SECRETS or isinstance(item, dict | list):
+            parts.extend(texts(name, item))
     time, error = record_time(value, now, strict=message_name == "message")
     task_id, stream = whereabouts(value, named)
     rest = "\n".join(parts)

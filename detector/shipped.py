@@ -27,6 +27,7 @@ _PARTIAL: Final = (
 )
 _PARTS: Final = frozenset({*_FLAGS, "_partial", *(name for names in _PARTIAL for name in names[:2])})
 _SHIPPED: Final = frozenset({*_FLAGS, "_partial", "partial_message"})
+_STREAMS: Final = frozenset({"stream", "source"})
 _WRITERS: Final = frozenset({"kubernetes", "docker", *_CONTAINER, *_UNIT})
 PART_MARKS: Final = (
     *(f'"{name}":{space}"P'.encode() for name in _FLAGS for space in ("", " ")),
@@ -79,7 +80,7 @@ def part_of(record: Record, message: str | None) -> tuple[str, bool] | None:
             return _channel(record), flag[:1] == "F"
         if record.get("_partial") is True:
             return _channel(record), False
-    if "stream" not in record or record.keys().isdisjoint(_WRITERS):
+    if record.keys().isdisjoint(_STREAMS) or record.keys().isdisjoint(_WRITERS):
         return None
     cut = message is not None and len(message) <= SPLIT <= 4 * len(message) and not message.endswith("\n")
     return _channel(record), not (cut and len((message or "").encode("utf-8", "replace")) == SPLIT)

@@ -92,6 +92,11 @@ STYLES: dict[str, tuple[str, str, str]] = {
         '{"partial_message": "true", "partial_id": "7f", "partial_ordinal": "2", "partial_last": "false"}',
         '{"partial_message": "true", "partial_id": "7f", "partial_ordinal": "3", "partial_last": "true"}',
     ),
+    "docker's fluentd driver before version 19": (
+        '{"partial_message": "true", "container_id": "7f", "source": "stdout"}',
+        '{"partial_message": "true", "container_id": "7f", "source": "stdout"}',
+        '{"container_id": "7f", "source": "stdout"}',
+    ),
     "docker's journald driver": (
         '{"CONTAINER_PARTIAL_MESSAGE": "true", "CONTAINER_PARTIAL_ID": "7f", "CONTAINER_PARTIAL_LAST": "false"}',
         '{"CONTAINER_PARTIAL_MESSAGE": "true", "CONTAINER_PARTIAL_ID": "7f", "CONTAINER_PARTIAL_LAST": "false"}',

@@ -31,13 +31,16 @@ def looks_like(record: Record) -> bool:
 
 def unwrap(record: Record, now: int, named: Named | None = None) -> Iterator[Record | str | Read]:
     """The entry as a log record; `named` is what the configuration says of its task."""
-    plain = {name: _printable(held) for name, held in record.items()}
-    message = plain.pop(_MESSAGE, None)
+    message = _printable(record.get(_MESSAGE))
     text = message if isinstance(message, str) else ""
     parts = list(texts(_MESSAGE, message)) if text == "" and message is not None else []
-    for name, held in plain.items():
-        if name != _TIME:
-            parts += texts(name, held)
+    for name, held in record.items():
+        if name in (_MESSAGE, _TIME):
+            continue
+        if type(held) is str:  # as most are
+            parts.append(f"{name}={held}")
+        else:
+            parts += texts(name, _printable(held))
     time, error = _time(record[_TIME], now)
     if error is None and not isinstance(message, str | list):
         error = bad(WRONG_FIELD, _MESSAGE) if message is not None else _left_out(record)

@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from detector.jsonblocks import KEY_BLOCK
-from detector.live.records import Contents, Piece, read_record
+from detector.live.records import Contents, Piece, read_logs, read_record
 from detector.live.segments import RUN, Segment, fast_segment, few_apart, of_pieces, only_logs
 from detector.shapes import BUNDLED, Shapes
 
@@ -73,8 +73,11 @@ class Hold:
         return self._one_by_one(run, now, into, marked=True)
 
     def _one_by_one(self, run: Sequence[Any], now: int, into: Contents, *, marked: bool) -> list[Segment]:
-        for record in run:
-            read_record(record, now, into, self._shapes, marked=marked)
+        if marked:
+            for record in run:
+                read_record(record, now, into, self._shapes)
+        else:
+            read_logs(run, now, into, self._shapes)
         pieces, into.pieces = self._joined(into.pieces), []
         return self._placed(pieces, None)
 

@@ -4,17 +4,18 @@ What it is, its shape tells: a CloudEvent in structured or binary mode, a provid
 of a container runtime, or text. A value of many lines or a JSON array holds many of these, and is one record all the same.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
 
 from detector.blocks import LONG_JSON
-from detector.containers import cri_parts, docker_record
+from detector.containers import cri_parts, docker_record, is_docker
 from detector.deadletters import BAD_TIME, FUTURE_TIME, NOT_SYSLOG, TOO_LARGE, DeadLetter, bad
 from detector.errors import BadRecordError
 from detector.events import MAX_FUTURE, CanonicalEvent
 from detector.formats import CRI, DOCKER, SYSLOG, TEXT
-from detector.objects import LogText, Read
+from detector.objects import JSON_LOG, LogText, Read, log_record
 from detector.shapes import BUNDLED, Shapes
 from detector.stamps import leading_stamp, log_time
 from detector.syslog import frames, looks_counted, parse
@@ -25,7 +26,7 @@ BINARY_MODE: Final = "ce_specversion"  # the header by which the CloudEvents bin
 _LETTERS: Final = 16  # of one record
 _BRACE, _BRACKET = b"{", b"["
 _ENCODED: Final = b"\n"  # what a request in protobuf begins with
-_LOG: Final = b'"log"'  # in every line of Docker's
+_ANY: Final = msgspec.json.Decoder()
 _RAW: Final = msgspec.json.Decoder(msgspec.Raw)
 _ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _TIME_DETAIL: Final = "the record's time cannot be read; it was scanned with Kafka's timestamp"
@@ -154,6 +155,27 @@ def read_record(
         reading.text(value)
 
 
+def read_logs(records: Sequence[Any], now: int, into: Contents, shapes: Shapes) -> None:
+    """As `read_record` for each, where all are objects, and none of them is an event or carries any, or all are text."""
+    plain = 0
+    for record in records:
+        value = record.value
+        log = value[:1] == _BRACE and len(value) <= LONG_JSON and not is_docker(value)
+        held = _decodes(value, _ANY) if log else None
+        if type(held) is not dict:
+            read_record(record, now, into, shapes, marked=False)
+            continue
+        plain += 1
+        read = log_record(held, now, shapes.named)
+        if read.error is not None:
+            into.dead(record, read.error)
+        if read.log is not None:
+            into.saw(read.log.time)
+            into.pieces.append(piece_of(read.log, record, kafka_time(record, now), key_of(record)))
+    if plain:
+        into.count(JSON_LOG, plain)
+
+
 class _Reading:
     """The reading of one record."""
 
@@ -247,7 +269,7 @@ class _Reading:
         self._add(LogText(text, self._own_time(leading_stamp(text), None)))
 
     def _object(self, line: bytes, path: str = "") -> None:
-        docker = docker_record(line) if _LOG in line else None
+        docker = docker_record(line)
         if docker is not None and docker.stream is not None:
             text = docker.log.encode("utf-8", "replace")
             time = self._docker_time(docker.time)
