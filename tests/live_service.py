@@ -60,12 +60,23 @@ class Deployment:
         rng = random.Random(seed)
         shuffled = list(records)
         rng.shuffle(shuffled)
+        await self.put((number, rng.randrange(4), value) for number, value in shuffled)
+
+    async def put(self, records: Iterable[tuple[int, int, bytes]]) -> None:
+        """Records (number of the input, partition, value) in this order."""
         async with AIOKafkaProducer(bootstrap_servers=self.bootstrap, linger_ms=5) as producer:
             sent = [
-                await producer.send(self.inputs[number], value, partition=rng.randrange(4))
-                for number, value in shuffled
+                await producer.send(self.inputs[number], value, partition=partition)
+                for number, partition, value in records
             ]
             await asyncio.gather(*sent)
+
+    async def trickle(self, records: Sequence[tuple[int, int, bytes]], seconds: float) -> None:
+        """As `put`, one by one over some time."""
+        async with AIOKafkaProducer(bootstrap_servers=self.bootstrap) as producer:
+            for number, partition, value in records:
+                await producer.send(self.inputs[number], value, partition=partition)
+                await asyncio.sleep(seconds / len(records))
 
     def start(self, *options: str) -> subprocess.Popen[bytes]:
         self.runs += 1

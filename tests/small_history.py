@@ -49,10 +49,10 @@ def event(number: int, kind: str, seconds: float, /, **data: Any) -> dict[str, A
     }
 
 
-def events() -> list[dict[str, Any]]:
+def events(tasks: int = TASKS) -> list[dict[str, Any]]:
     """Tasks that start every 100 s and last 60: an even one's credential is revoked, an odd one's used after the end."""
     found = []
-    for task in range(TASKS):
+    for task in range(tasks):
         begin, name, credential = task * 100, f"task-{task}", f"cred-{task}"
         found += [
             event(10 * task, "task.started", begin, task_id=name, kind="ci", owner="team"),
@@ -85,11 +85,11 @@ def events() -> list[dict[str, Any]]:
     return found
 
 
-def logs(lines: int = 40) -> list[dict[str, Any]]:
+def logs(lines: int = 40, tasks: int = TASKS) -> list[dict[str, Any]]:
     """Log records of every task; every third task's secret is shown once."""
     noise = random.Random(7)
     found = []
-    for task in range(TASKS):
+    for task in range(tasks):
         for line in range(lines):
             message = f"step {line} of task {task}: {noise.randbytes(20).hex()} done"
             if task % 3 == 0 and line == 9:
