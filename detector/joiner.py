@@ -48,9 +48,11 @@ class Joiner:
 
     def tire(self, line: int) -> None:
         """Hands on what has waited too long for its end by that line."""
-        for channel, held in list(self._open.items()):
-            if line - held.last > _PATIENCE:
-                self._close(self._open.pop(channel))
+        tired = [channel for channel, held in self._open.items() if line - held.last > _PATIENCE]
+        for channel in tired:
+            self._close(self._open.pop(channel))
+        if tired:
+            self.pieces.flush()
 
     def end(self) -> None:
         """Hands on what stands open and what was collected."""

@@ -153,12 +153,31 @@ def test_a_line_cut_where_docker_cuts_goes_on_though_nothing_says_so(tmp_path: P
     assert [seen.line for seen in collect(path, None, NOW).marked()] == [1]
 
 
-def test_a_part_whose_end_never_comes_is_scanned_and_holds_nothing_up(tmp_path: Path) -> None:
-    lines = [json.dumps(part("MARK", '{"_p": "P"}')).encode()]
-    lines += [json.dumps({"message": "nothing", "level": "info"}).encode()] * 30_000
+@pytest.mark.parametrize("end", ["", "\n"])
+@pytest.mark.parametrize("between", [0, 6000])
+def test_a_cut_line_is_joined_though_most_records_are_read_at_once(
+    tmp_path: Path, end: str, between: int
+) -> None:
+    cut = {"log": "x" * (SPLIT - 2) + "MA", "stream": "stdout", "kubernetes": POD}
+    other = {"message": "nothing to see", "level": "info", "time": TIME}
+    rest = {**cut, "log": f"RK{end}"}
+    lines = [
+        json.dumps(one).encode() for one in [other] * 10 + [cut] + [other] * between + [rest] + [other] * 10
+    ]
     path = tmp_path / "a.jsonl"
     path.write_bytes(b"\n".join(lines) + b"\n")
-    assert [seen.line for seen in collect(path, None, NOW).marked()] == [1]
+    assert [seen.line for seen in collect(path, None, NOW).marked()] == [11]
+    assert [place.id for place in read_all(records(lines)).places] == ["p0@10"]
+
+
+def test_a_part_whose_end_never_comes_is_scanned_and_holds_nothing_up(tmp_path: Path) -> None:
+    lines = [json.dumps(part("MARK", '{"_p": "P"}')).encode()]
+    lines += [json.dumps({"message": "nothing", "level": "info"}).encode()] * 60_000
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    sink = collect(path, None, NOW)
+    assert [seen.line for seen in sink.marked()] == [1]
+    assert not any(b"MARK" in batch.data for batch, _ in sink.batches[-2:])  # not only at the end
     reading = read_all(records(lines[:500]))
     assert [place.id for place in reading.places] == ["p0@0"]
 

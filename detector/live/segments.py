@@ -5,7 +5,8 @@ Each of the fast ways gives what `read_record` gives for every record of the run
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from itertools import accumulate
+from itertools import accumulate, compress
+from operator import not_
 from typing import Any, Final
 
 import msgspec
@@ -170,11 +171,15 @@ def only_logs(records: Sequence[Any], shapes: Shapes) -> bool:
 
 
 def few_apart(records: Sequence[Any]) -> tuple[list[Any], list[Any]] | None:
-    """Records that may be read at once, and the others, where no key block is among them and their order is no matter."""
-    hard = [record for record in records if b"\\" in record.value or len(record.value) > SPLIT]
-    if not hard or len(hard) == len(records) or any(KEY_BLOCK in record.value for record in records):
+    """Records that may be read at once, and the others; None if there are not both, or their order may matter.
+
+    It does where a key block is among them, or a line as long as runtimes cut them, which may go on in any record.
+    """
+    values = [record.value for record in records]
+    hard = [b"\\" in value for value in values]
+    if all(hard) or not any(hard) or any(len(value) > SPLIT or KEY_BLOCK in value for value in values):
         return None
-    return [record for record in records if not (b"\\" in record.value or len(record.value) > SPLIT)], hard
+    return list(compress(records, map(not_, hard))), list(compress(records, hard))
 
 
 def _has_syslog(padded: Bytes, starts: Ints, first: Bytes) -> bool:
