@@ -1,22 +1,32 @@
 """What is seen of a stage from outside: gauges, readiness, whether it hangs, and the lines of its log."""
 
+import asyncio
 import io
 import json
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import msgspec
+from aiokafka.errors import KafkaConnectionError
+
 from detector.handlers import Output, Partition, Refusal
+from detector.kafka_clients import KafkaSettings
 from detector.live import series as names
+from detector.live.finders import Finders, NoPatterns
 from detector.live.logbook import QUIET_SECONDS, Logbook
 from detector.live.logs import make_log
-from detector.live.lookback import Hindered
+from detector.live.lookback import Hindered, Lookback, LookbackSettings
 from detector.live.measuring import Through
 from detector.live.metrics import Metrics, Written
 from detector.live.readiness import STANDING_SECONDS, Readiness
+from detector.live.registry_feed import RegistryFeed
 from detector.live.restoring import Restored
 from detector.live.sampling import Sampling
 from detector.live.scanning import Scanned
 from detector.stage_facts import Dropped, Rebalanced, Refused, Taken, Unreachable
+from detector.times import SECOND
 from tests.test_live_logs import Clock
+from tests.test_live_stories import T0
 
 LOGS, AUDIT = Partition("logs", 0), Partition("audit", 1)
 NOW = 1_800_000_000.0
@@ -145,6 +155,34 @@ def test_dead_letters_are_told_of_by_source_and_reason_and_not_one_by_one() -> N
             watched.tell(Scanned(partition, 9, 90, {}, (), 0, 0, ("bad-time", "bad-time", "not-json"), 0.1))
     told = sorted((line["topic"], line["reason"]) for line in watched.lines())
     assert told == [(topic, reason) for topic in ("audit", "logs") for reason in ("bad-time", "not-json")]
+
+
+class Hampered(Lookback):
+    """A look-back whose brokers are away."""
+
+    async def _work(self) -> None:
+        raise KafkaConnectionError
+
+
+async def test_a_look_back_that_does_not_get_on_says_for_how_long() -> None:
+    now = [T0]
+    told: list[Any] = []
+    finders, clients = Finders(NoPatterns(), ()), KafkaSettings("")
+    feed = RegistryFeed("registry", finders, clients)
+    feed.caught_up.set()
+    wanted = {"group": "g", "work": "work", "work_partitions": 3, "topics": ["logs"]}
+    settings = msgspec.convert(wanted, LookbackSettings)
+    clock, threads = (lambda: now[0]), ThreadPoolExecutor(1)
+    looking = Hampered(settings, clients, finders, feed, threads, clock=clock, observe=told.append)
+    assert looking.overdue_seconds == 0
+    task = asyncio.create_task(looking.run())
+    await asyncio.sleep(0)
+    now[0] += 90 * SECOND
+    assert looking.overdue_seconds == 90
+    (fact,) = told
+    assert isinstance(fact, Hindered)
+    task.cancel()
+    await asyncio.wait([task])
 
 
 def test_another_reason_is_another_line() -> None:
