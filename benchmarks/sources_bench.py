@@ -1,22 +1,22 @@
 """How many records of each source one core translates, beside what decoding their JSON alone would take.
 
-The records are those of the scenarios (`tests/scenarios/stories`), each source's in turn, over and over. CPU time, best of
+The records are those of the scenarios (`tests/scenarios`), each source's in turn, over and over. CPU time, best of
 five; a carrier's records (a file of CloudTrail) are counted by what is in them.
 """
 
 import json
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from benchmarks import compare, tables
-from detector.adapters import names
 from detector.shapes import BUNDLED
 from detector.times import parse_rfc3339
+from tests.scenarios import test_carriers, test_oauth, test_schedulers
 
 _STORIES: Final = Path(__file__).parent.parent / "tests" / "scenarios" / "stories"
 _NOW: Final = parse_rfc3339("2026-06-01T00:00:00Z")
@@ -36,23 +36,37 @@ class Rate(msgspec.Struct, frozen=True):
     msgspec_decode: float
 
 
-def _records() -> dict[str, list[bytes]]:
-    """Every record of the stories, by source."""
-    found: dict[str, list[bytes]] = defaultdict(list)
+def _documents() -> Iterator[bytes]:
+    """Every JSON document of the scenarios, in files and in their tests."""
     for path in sorted(_STORIES.rglob("*")):
-        if not path.is_file():
+        if path.is_file():
+            yield from [path.read_bytes()] if path.suffix == ".json" else path.read_bytes().splitlines()
+    for story in test_oauth.STORY.values():
+        yield from story.encode().splitlines()
+    for record in (
+        test_schedulers.lineage("START", test_schedulers.START),
+        test_schedulers.lineage("COMPLETE", test_schedulers.END),
+        test_schedulers.instance("success"),
+        test_schedulers.workflow("Succeeded"),
+        test_schedulers.tekton("successful", test_schedulers.END),
+        test_schedulers.cdevent("finished", test_schedulers.END),
+        test_schedulers.build("FINALIZED", test_schedulers.END_MS),
+    ):
+        yield json.dumps(record).encode()
+    yield from test_carriers.exported(test_carriers.CALL, test_carriers.RUN).encode().splitlines()
+
+
+def _records() -> dict[str, list[bytes]]:
+    """Every record of the scenarios, by source or carrier of logs."""
+    found: dict[str, list[bytes]] = defaultdict(list)
+    for text in _documents():
+        if text.lstrip()[:1] != b"{":
             continue
-        data = path.read_bytes()
-        for text in [data] if path.suffix == ".json" else data.splitlines():
-            if text.lstrip()[:1] != b"{":
-                continue
-            value = json.loads(text)
-            held = value.get("Records", [value])
-            for record in held:
-                line = json.dumps(record, separators=(",", ":")).encode()
-                (first, *_) = BUNDLED.read_object(line, _NOW)
-                if first.format in names.SOURCES or first.format == "cloudevents":
-                    found[first.format].append(line)
+        value = json.loads(text)
+        for record in value.get("Records", [value]):
+            line = json.dumps(record, separators=(",", ":")).encode()
+            (first, *_) = BUNDLED.read_object(line, _NOW)
+            found[first.format].append(line)
     return found
 
 

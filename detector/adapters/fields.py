@@ -43,11 +43,11 @@ def maybe_text(record: Mapping[str, Any], path: str) -> str | None:
         BadRecordError: it is neither text nor a whole number.
     """
     value = find(record, path)
+    if value is None or isinstance(value, str):
+        return value or None
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)
-    if value is not None and not isinstance(value, str):
-        raise bad(WRONG_FIELD, path)
-    return value or None
+    raise bad(WRONG_FIELD, path)
 
 
 def time(record: Mapping[str, Any], path: str, now: int | None = None) -> int:
