@@ -127,13 +127,14 @@ class RegistryFeed:
                 await asyncio.to_thread(self._finders.renew, identifiers)
 
     async def _add(self, issues: Sequence[CredentialIssued]) -> None:
-        known = self._finders.known
+        registry = self.registry
         fresh: dict[Identifier, None] = {}
         for issue in issues:
-            self.registry.add(issue)
-            fresh.update((each, None) for each in issue.identifiers if not known.registered(each))
+            fresh.update((each, None) for each in issue.identifiers if not registry.claimed(each))
         if fresh:
-            await asyncio.to_thread(known.add, tuple(fresh))
+            await asyncio.to_thread(self._finders.known.add, tuple(fresh))
+        for issue in issues:  # last: what is in here, `known` has
+            registry.add(issue)
 
     async def _follow(self) -> None:
         connection: dict[str, Any] = {

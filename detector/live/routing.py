@@ -165,6 +165,9 @@ def registry_key(issue: CredentialIssued) -> bytes:
 
 def without_terms(issue: CredentialIssued) -> CredentialIssued:
     """An issue as registry and names know it: when, whose and under which names, until when."""
+    terms = (issue.grants, issue.approval, issue.bound_to, issue.revocation)
+    if terms == (None, None, None, None):
+        return issue
     return msgspec.structs.replace(issue, grants=None, approval=None, bound_to=None, revocation=None)
 
 
@@ -198,11 +201,13 @@ class Registry:
 
     def add(self, issue: CredentialIssued) -> None:
         """Makes an issue known; again changes nothing."""
-        issues = self._issues.setdefault(issue.credential_id, [])
-        if any(_same(known, issue.source, issue.id) for known in issues):
-            return
-        issues.append(without_terms(issue))
-        issues.sort(key=lambda known: (known.time, known.source, known.id))
+        bare = without_terms(issue)
+        issues = self._issues.setdefault(issue.credential_id, [bare])
+        if issues[0] is not bare:
+            if any(_same(known, issue.source, issue.id) for known in issues):
+                return
+            issues.append(bare)
+            issues.sort(key=lambda known: (known.time, known.source, known.id))
         for identifier in issue.identifiers:
             owners = self._names.setdefault(identifier.scheme, {}).setdefault(identifier.value, [])
             if issue.credential_id not in owners:
@@ -248,6 +253,10 @@ class Registry:
         return min(
             (self._issues[owner][0] for owner in owners), key=lambda issue: (issue.time, issue.credential_id)
         )
+
+    def claimed(self, identifier: Identifier) -> bool:
+        """Whether any credential has that identifier."""
+        return identifier.value in self._names.get(identifier.scheme, ())
 
     def owner(self, event: Spoken) -> CredentialIssued | None:
         """The issue that tells whose an event is: a credential id wins over an identifier."""
