@@ -9,6 +9,7 @@
 
 import asyncio
 import contextlib
+import gc
 import shutil
 import signal
 import time
@@ -177,6 +178,7 @@ class Service:
         stopping = asyncio.create_task(self._stopping.wait())
         await asyncio.wait([caught_up, stopping], return_when=asyncio.FIRST_COMPLETED)
         await _ended(caught_up, stopping)
+        gc.freeze()  # a look through a million credentials takes a second, and finds nothing to collect
 
     async def _run_stages(self, wiring: Wiring, scanner: PatternScanner) -> None:
         """Both stages, the look-back and what watches them, until the end is asked for."""
