@@ -125,6 +125,8 @@ class Shapes:
             event = canonical.decode(msgspec.json.encode(value), now)
         except BadRecordError as error:
             return Read(CLOUDEVENTS, error=error)
+        except RecursionError:
+            return Read(CLOUDEVENTS, error=bad(TOO_DEEP))
         return self._foreign(value, now) if event is None else Read(CLOUDEVENTS, (event,))
 
     def _foreign(self, envelope: Mapping[str, Any] | None, now: int) -> Read:

@@ -152,6 +152,14 @@ def test_a_canonical_event_in_a_carrier_is_one(held: Any) -> None:
     assert foreign.unknown
 
 
+def test_objects_nested_beyond_reason_are_told_and_no_more() -> None:
+    for depth in range(900, 1100, 7):
+        nested = "[" * depth + "]" * depth
+        line = f'{{"held": [{{"specversion": "1.0", "robot": {nested}}}, {{"robot": "done", "id": "1", "x": {nested}}}]}}'
+        for found in SHAPES.read_object(line.encode(), NOW):
+            assert found.error is not None or found.events
+
+
 def agents(record: Record, _now: int) -> Iterator[Record | str | Read]:
     yield Read(
         "spans", (TaskEnded(time=0, source="s", id="1", task_id="t"),), LogText(record["said"].encode())
