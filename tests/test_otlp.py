@@ -190,6 +190,21 @@ def test_every_kind_of_value_is_walked() -> None:
         assert [text.count(b"MARK-%d" % number) for number in range(1, 8)] == [2, 2, 2, 2, 1, 1, 1]
 
 
+def test_a_body_that_is_a_shippers_record_is_read_as_one() -> None:
+    pod = {"namespace_name": "shop", "pod_name": "web-5d9c7bf6f-x7k2p", "container_name": "web"}
+    body = {"log": "MA", "stream": "stdout", "_p": "P", "kubernetes": pod, "time": "2026-05-01T11:00:00Z"}
+    cut, end = record(body, traceId=TRACE), record({**body, "log": "RK", "_p": "F"}, 0)
+    for reads in both(logs(cut, {"body": any_value({"log": FORGED})})):
+        assert [each.events for each in reads] == [(), ()]
+        assert reads[0].log is not None
+        assert (reads[0].log.text, reads[0].log.time) == (b"MA", NANOS)
+        assert (reads[0].log.task_id, reads[0].log.stream) == ("k8s/shop/web-5d9c7bf6f-x7k2p", "stdout")
+        assert b"pod_name=web" in reads[0].log.rest
+    for first, second in ((logs(cut), logs(end)), (logs(cut, record("x"), end), logs())):
+        for values in ([json.dumps(one).encode() for one in (first, second)], [proto(first), proto(second)]):
+            assert [place.id for place in read_all(records(values)).places] == ["p0@0#1"]
+
+
 @pytest.mark.parametrize(
     ("own", "resource", "task"),
     [

@@ -17,13 +17,13 @@ import msgspec
 from detector.adapters import otlp_wire
 from detector.adapters.adapter import Carrier, Record
 from detector.adapters.otlp_agents import CONVERSATION, OFF, agent_task, span_events
-from detector.adapters.otlp_values import Texts, named, nanoseconds
+from detector.adapters.otlp_values import Texts, as_object, named, nanoseconds
 from detector.adapters.pod_names import pod_task
 from detector.blocks import LONG_JSON
 from detector.deadletters import BAD_TIME, FUTURE_TIME, NOT_PROTOBUF, TOO_LARGE, WRONG_FIELD, bad
 from detector.errors import BadRecordError
 from detector.events import MAX_FUTURE, CanonicalEvent
-from detector.objects import LogText, Read
+from detector.objects import LogText, Read, log_record
 from detector.shipped import Named
 
 OTLP: Final = "otlp"
@@ -116,18 +116,16 @@ class Otlp:
         return () if self._agents == OFF else tuple(span_events(span, resource, self._agents, now))
 
     def task(self, item: Record, own: Mapping[str, str], resource: Mapping[str, str]) -> str | None:
-        """The task of a record with these attributes."""
-        trace = item.get("traceId")
+        """The task that the attributes of a record name."""
         if self._named is not None:
-            found = self._named({**resource, **own, "traceId": trace, "spanId": item.get("spanId")})
+            ids = {name: item.get(name) for name in ("traceId", "spanId")}
+            found = self._named({**resource, **own, **ids})
             if found:
                 return found
         for name in TASK_NAMES:
             found = own.get(name) or resource.get(name)
             if found:
                 return _task(name, found, resource)
-        if isinstance(trace, str) and trace.strip("0") and _HEX.issuperset(trace):
-            return trace.lower()
         return None
 
 
@@ -150,7 +148,7 @@ class _Request:
             if name not in (_LOGS.top, _SPANS.top):
                 others.anything(name, held)
         if others.parts:
-            yield self._read(b"", others)
+            yield self._read(LogText(b""), others)
 
     def _groups(self, kind: _Kind, groups: Any, path: str) -> Iterator[Read]:
         for at, group in self._objects(groups, path):
@@ -167,7 +165,7 @@ class _Request:
                 if scopes in group:
                     yield from self._scopes(kind, group[scopes], f"{at}.{scopes}", names, around)
             if around.parts:
-                yield self._read(b"", around)
+                yield self._read(LogText(b""), around)
 
     def _scopes(
         self, kind: _Kind, scopes: Any, path: str, names: Mapping[str, str], around: Texts
@@ -196,7 +194,7 @@ class _Request:
     def _wrong(self, value: Any, path: str) -> Read:
         texts = Texts()
         texts.anything(path.rpartition(".")[2], value)
-        return self._read(b"", texts, error=self._told(bad(WRONG_FIELD, path)))
+        return self._read(LogText(b""), texts, error=self._told(bad(WRONG_FIELD, path)))
 
     def encoded(self, data: bytes) -> Iterator[Read]:
         """All of a request in protobuf."""
@@ -204,7 +202,7 @@ class _Request:
             around = Texts()
             if group.broken:
                 error = self._told(bad(NOT_PROTOBUF))
-                yield self._read(data[group.start : group.end], around, error=error)
+                yield self._read(LogText(data[group.start : group.end]), around, error=error)
                 continue
             names = _resource(group.resource, around)
             for scope in group.scopes:
@@ -213,7 +211,7 @@ class _Request:
                 for place in scope.items:
                     yield self._encoded_item(data, place, name, names, around)
             if around.parts:
-                yield self._read(b"", around)
+                yield self._read(LogText(b""), around)
 
     def _encoded_item(
         self, data: bytes, place: tuple[int, int], name: str, resource: Mapping[str, str], around: Texts
@@ -221,21 +219,23 @@ class _Request:
         start, end = place
         kind = _MESSAGES.get(name)
         if kind is None:  # a metric: what is text in it stands in clear
-            return self._read(data[start:end], around)
+            return self._read(LogText(data[start:end]), around)
         try:
             item = otlp_wire.message(data, start, end, name)
         except otlp_wire.WireError:
             error = self._told(bad(NOT_PROTOBUF, name))
-            return self._read(data[start:end], around, error=error)
+            return self._read(LogText(data[start:end]), around, error=error)
         return self._item(kind, item, name, resource, around)
 
     def _item(self, kind: _Kind, item: Record, path: str, resource: Mapping[str, str], around: Texts) -> Read:
         said, beside = Texts(), Texts()
-        if kind is _LOGS:
-            if item.get("body") is not None:
-                said.value("", item["body"])
-        else:
+        record = LogText(b"")
+        if kind is _SPANS:
             _span(item, said, beside)
+        elif (shipped := as_object(item.get("body"))) is not None:
+            record = log_record(shipped, self._now).log or record
+        elif item.get("body") is not None:
+            said.value("", item["body"])
         attributes = item.get("attributes")
         beside.attributes(attributes)
         for name, held in item.items():
@@ -253,9 +253,11 @@ class _Request:
                 error = BadRecordError(problem.reason, problem.detail, f"{path}.{problem.field}")
         beside.parts += around.parts
         around.parts = []
-        task = self._reader.task(item, own, resource)
-        text = "\n".join(said.parts).encode("utf-8", "replace")
-        return self._read(text, beside, time, task, error=self._told(error), events=events)
+        text = record.text or "\n".join(said.parts).encode("utf-8", "replace")
+        time = record.time if time is None else time
+        task = self._reader.task(item, own, resource) or record.task_id or _trace(item)
+        log = msgspec.structs.replace(record, text=text, time=time, task_id=task)
+        return self._read(log, beside, error=self._told(error), events=events)
 
     def _time(
         self, item: Record, names: Sequence[str], path: str
@@ -277,12 +279,10 @@ class _Request:
         self._errors += error is not None
         return error if self._errors <= _MAX_ERRORS else None
 
-    def _read(  # noqa: PLR0913 - what a record has
+    def _read(
         self,
-        text: bytes,
+        log: LogText,
         beside: Texts,
-        time: int | None = None,
-        task: str | None = None,
         *,
         error: BadRecordError | None = None,
         events: tuple[CanonicalEvent, ...] = (),
@@ -290,7 +290,8 @@ class _Request:
         """The next record; the texts beside it are taken."""
         self._part += 1
         rest, beside.parts = "\n".join(beside.parts).encode("utf-8", "replace"), []
-        return Read(OTLP, events, LogText(text, time, task, rest=rest, part=self._part), error)
+        rest = b"\n".join(part for part in (log.rest, rest) if part)
+        return Read(OTLP, events, msgspec.structs.replace(log, rest=rest, part=self._part), error)
 
 
 def _bounded(reads: Iterator[Read]) -> Iterator[Read]:
@@ -301,6 +302,14 @@ def _bounded(reads: Iterator[Read]) -> Iterator[Read]:
         texts = [part for read in left if read.log is not None for part in (read.log.text, read.log.rest)]
         events = tuple(event for read in left for event in read.events)
         yield Read(OTLP, events, LogText(b"\n".join(filter(None, texts))), bad(TOO_LARGE))
+
+
+def _trace(item: Record) -> str | None:
+    """The trace of a record, if it has one."""
+    trace = item.get("traceId")
+    if isinstance(trace, str) and trace.strip("0") and _HEX.issuperset(trace):
+        return trace.lower()
+    return None
 
 
 def _task(name: str, value: str, resource: Mapping[str, str]) -> str:

@@ -12,6 +12,10 @@ _SCALARS: Final = frozenset({"boolValue", "intValue", "doubleValue"})
 _LISTS: Final = frozenset({"arrayValue", "kvlistValue"})
 _MAX_TIME: Final = 1 << 64
 _DIGITS: Final = 20
+_DEEPEST: Final = 100
+_NUMBERS: Final[Mapping[str, Any]] = {"intValue": int, "doubleValue": float}
+_LONG_NUMBER: Final = 32
+_PAIR: Final = frozenset({"key", "value"})
 _LONG_NAME: Final = 16  # shorter keys hold no secret
 
 
@@ -129,6 +133,54 @@ class Texts:
                 self.malformed = True
         shown = text if isinstance(text, str) else text.decode("utf-8", "replace")
         self.parts.append(f"{key}={shown}" if key else shown)
+
+
+def as_object(value: Any) -> dict[str, Any] | None:
+    """A list of key-value pairs as the JSON object that it was made of; None if it is none, or not well formed.
+
+    So shippers write their records (`otlp_json` of Fluent Bit: `log`, `kubernetes`, …).
+    """
+    if type(value) is not dict or "kvlistValue" not in value:
+        return None
+    try:
+        found = _plain(value, 0)
+    except (ValueError, TypeError, KeyError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def _plain(value: Any, depth: int) -> Any:  # noqa: PLR0911 - one for each kind
+    """What an AnyValue says. Raises ValueError, TypeError or KeyError where it is none."""
+    if not value:
+        return None
+    if depth > _DEEPEST:
+        raise ValueError("nested too deeply")
+    if type(value) is not dict or len(value) != 1:
+        raise ValueError("no value")
+    ((kind, held),) = value.items()
+    if kind == "stringValue" and type(held) is str:
+        return held
+    if kind == "kvlistValue":
+        return {_key(one): _plain(one.get("value"), depth + 1) for one in held.get("values", ())}
+    if kind == "arrayValue":
+        return [_plain(one, depth + 1) for one in held.get("values", ())]
+    if kind == "bytesValue":
+        return (binascii.a2b_base64(held, strict_mode=True) if type(held) is str else held).decode(
+            "utf-8", "replace"
+        )
+    if kind == "boolValue" and type(held) is bool:
+        return held
+    if kind in _NUMBERS and type(held) in (str, int, float) and len(str(held)) <= _LONG_NUMBER:
+        return _NUMBERS[kind](held)
+    raise ValueError("no value")
+
+
+def _key(pair: dict[str, Any]) -> str:
+    """The key of a pair that has nothing else in it but a value."""
+    key = pair["key"]
+    if type(key) is not str or not pair.keys() <= _PAIR:
+        raise ValueError("no pair")
+    return key
 
 
 def named(pairs: Any, wanted: frozenset[str] | None = None) -> dict[str, str]:
