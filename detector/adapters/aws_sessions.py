@@ -85,7 +85,7 @@ def _caller(record: Record) -> str | None:
     `principalId` is `AROA…:<session name>` for a role, also where it is another account's and no ARN is told.
     """
     issuer, _, name = (maybe_text(record, "userIdentity.principalId") or "").partition(":")
-    kind = find(record, "userIdentity.type")
+    kind = maybe_text(record, "userIdentity.type")
     if not name or not (kind in _SESSIONS or (kind == "AWSAccount" and issuer.startswith("AROA"))):
         return None
     return _chosen(name, maybe_text(record, "userIdentity.sessionContext.sourceIdentity"))
