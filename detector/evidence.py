@@ -9,6 +9,7 @@ shows twice about one credential (two of its secrets in one line): that counts o
 import hashlib
 from bisect import bisect_left, insort
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from enum import IntEnum
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -20,7 +21,7 @@ from detector.timeorder import TimeOrder
 
 _KEY: Final = 4
 _EVER: Final = 1 << 126  # later than any time
-SEEN: Final = 4096  # pieces of folded evidence of which a second copy is known as one
+SEEN: Final = 1024  # pieces of folded evidence of which a second copy is known as one
 _SEVERITIES: Final = tuple(reversed(Severity))
 
 
@@ -50,7 +51,7 @@ Request: TypeAlias = tuple[
 
 
 class Sums(msgspec.Struct):
-    """Evidence that stands for good: sums and the first 20 pieces, as they are stored.
+    """Evidence that stands for good, added up, as it is stored. The first 20 pieces of a tally are never among it.
 
     `seen` are digests of its events and records, of the first `SEEN`: a second copy of a later one counts again.
     """
@@ -60,7 +61,6 @@ class Sums(msgspec.Struct):
     last: int = -_EVER
     severity: Severity = Severity.LOW
     patterns: tuple[str, ...] = ()
-    top: list[Entry] = []
     requests: dict[Ask, Request] = {}
     seen: set[bytes] = set()
 
@@ -82,9 +82,6 @@ class Sums(msgspec.Struct):
         self.count += len(pieces)
         self.first = min(self.first, pieces[0].time)
         self.last = max(self.last, pieces[-1].time)
-        self.top = sorted((*self.top, *pieces[:MAX_EVIDENCES]), key=lambda entry: entry[:_KEY])[
-            :MAX_EVIDENCES
-        ]
         self.seen.update(map(_digest, pieces[: SEEN - len(self.seen)]))
 
 
@@ -181,9 +178,7 @@ class Tally:
             if len(found) == MAX_EVIDENCES:
                 break
             found.append(entry)  # type: ignore[arg-type] # only entries are put in
-        if self.folded is None:
-            return found
-        return sorted((*self.folded.top, *found), key=lambda entry: entry[:_KEY])[:MAX_EVIDENCES]
+        return found
 
     def request(self, ask: Ask, after: int) -> Request | None:
         """The earliest that asks for this, of those later than `after`."""
@@ -195,18 +190,22 @@ class Tally:
             return found
         return known
 
-    def fold(self, before: int, after: int) -> bool:
-        """Adds up what is earlier than `before`; whether there was any. `after` as in `request`."""
-        entries: list[Entry] = self._entries.cut(before)  # type: ignore[assignment] # only entries are put in
+    def fold(self, gone: AbstractSet[tuple[int, str, str]], before: int, after: int) -> None:
+        """Adds up the pieces of the events in `gone`, all earlier than `before`. `after` as in `request`."""
+        entries: list[Entry] = []
+        for entry in self._entries.cut(before):
+            if entry[:3] in gone:
+                entries.append(entry)  # type: ignore[arg-type] # only entries are put in
+            else:
+                self._entries.put(entry)
         if not entries:
-            return False
+            return
         if self.folded is None:
             self.folded = Sums()
         self._count -= len({entry[:3] for entry in entries})
         for entry in entries:
             self._forget(entry)
         self.folded.add(entries, after)
-        return True
 
     def _forget(self, entry: Entry) -> None:
         _decrement(self._weights, entry.severity)

@@ -5,6 +5,7 @@ verdict stands: it is counted, and not kept. What is kept of it instead is an `A
 """
 
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 import msgspec
@@ -17,6 +18,7 @@ from detector.findings import LEAKED_CREDENTIAL
 from detector.judge import NEVER, USE_RULES
 from detector.policy import Accept
 from detector.sealed import subject_of
+from detector.timeorder import Item, TimeOrder
 
 _RULES: Final = (*USE_RULES, LEAKED_CREDENTIAL)
 
@@ -29,24 +31,49 @@ class AccountSums(msgspec.Struct):
     tallies: dict[str, Sums]
 
 
-def fold(account: Account, accepts: Sequence[Accept], before: int) -> list[CredentialUsed | Leak]:
-    """Adds up what happened to a credential before a time. Gives the events that are not kept any more."""
-    gone: list[CredentialUsed | Leak] = list(_cut_uses(account, before))
-    if account.shown is not None:
-        gone += [item[4] for item in account.shown.cut(before)]
+def fold(
+    accounts: Iterable[Account], accepts: Sequence[Accept], before: int
+) -> tuple[list[Account], set[CredentialUsed | Leak]]:
+    """Adds up what happened to credentials before a time, but for what the findings about one of them show.
+
+    Gives the credentials of which there was something, and the events that are not kept any more.
+    """
+    every = list(accounts)
+    shown = {
+        entry[:3] for account in every for tally in _tallies(account).values() for entry in tally.earliest()
+    }
+    folded: list[Account] = []
+    gone: set[CredentialUsed | Leak] = set()
+    for account in every:
+        items = [item for order in _orders(account) for item in _cut(order, before, shown)]
+        if items:
+            folded.append(account)
+            gone.update(item[-1] for item in items)
+            _add_up(account, {item[:3] for item in items}, accepts, before)
+    for account in folded:
         for name in account.owned():
             for group in name.leaks or ():
-                group.order.cut(before)
-    if not gone:
-        return gone
+                _cut(group.order, before, shown)
+    return folded, gone
+
+
+def _add_up(
+    account: Account, gone: set[tuple[int, str, str]], accepts: Sequence[Accept], before: int
+) -> None:
+    if account.uses is not None:
+        for claimed, claim in list(account.uses.claims.items()):
+            claim.items = [item for item in claim.items if item[:3] not in gone]
+            if not claim.items:
+                del account.uses.claims[claimed]
     account.stood = list(account.coverage) if account.coverage else None
-    for rule in _RULES:
-        tally = (account.tallies or {}).get(rule)
-        if isinstance(tally, Tally):
-            tally.fold(
-                before, accepted_until(covering(accepts, subject_of(rule, account))) if accepts else -NEVER
-            )
-    return gone
+    for rule, tally in _tallies(account).items():
+        covers = covering(accepts, subject_of(rule, account)) if accepts else ()
+        tally.fold(gone, before, accepted_until(covers) if covers else -NEVER)
+
+
+def _tallies(account: Account) -> dict[str, Tally]:
+    tallies = account.tallies or {}
+    return {rule: tally for rule in _RULES if isinstance(tally := tallies.get(rule), Tally)}
 
 
 def sums_of(account: Account) -> AccountSums:
@@ -77,15 +104,15 @@ def unfold(account: Account, sums: AccountSums) -> None:
 
 def fold_leaks(
     groups: Iterable[LeakGroup], tallies: dict[str, Tally | SealedTally], fingerprint: str, before: int
-) -> Sums | None:
-    """Adds up the leaks before a time of a secret that nobody registered. Gives what is to be kept of them instead."""
-    for group in groups:
-        group.order.cut(before)
+) -> tuple[list[Leak], Sums | None]:
+    """The same of a secret that nobody registered. Gives also what is to be kept instead."""
     tally = tallies.get(fingerprint)
-    if not isinstance(tally, Tally):
-        return None
-    tally.fold(before, -NEVER)
-    return tally.folded
+    shown = {entry[:3] for entry in tally.earliest()} if tally is not None else set()
+    gone = [item for group in groups for item in _cut(group.order, before, shown)]
+    if isinstance(tally, Tally):
+        tally.fold({item[:3] for item in gone}, before, -NEVER)
+        return [item[-1] for item in gone], tally.folded
+    return [item[-1] for item in gone], None
 
 
 def unfold_leaks(tallies: dict[str, Tally | SealedTally], fingerprint: str, sums: Sums) -> None:
@@ -95,13 +122,19 @@ def unfold_leaks(tallies: dict[str, Tally | SealedTally], fingerprint: str, sums
         tally.folded = sums
 
 
-def _cut_uses(account: Account, before: int) -> Iterator[CredentialUsed]:
-    uses = account.uses
-    if uses is None:
-        return
-    for item in uses.order.cut(before):
-        yield item[3]
-    for claimed, claim in list(uses.claims.items()):
-        claim.items = [item for item in claim.items if item[0] >= before]
-        if not claim.items:
-            del uses.claims[claimed]
+def _orders(account: Account) -> Iterator[TimeOrder]:
+    if account.uses is not None:
+        yield account.uses.order
+    if account.shown is not None:
+        yield account.shown
+
+
+def _cut(order: TimeOrder, before: int, kept: AbstractSet[tuple[int, str, str]]) -> list[Item]:
+    """Takes what is earlier than `before` out of an order, but for what is to be kept."""
+    gone: list[Item] = []
+    for item in order.cut(before):
+        if item[:3] in kept:
+            order.put(item)
+        else:
+            gone.append(item)
+    return gone

@@ -118,7 +118,12 @@ async def test_a_registry_that_is_not_there_is_waited_for(broker: Cluster) -> No
 
 def lookback_of(streams: Streams, feed: RegistryFeed, finders: Finders, delay: int) -> Lookback:
     settings = LookbackSettings(
-        f"{streams.name}-lookback", streams.target, (streams.source,), delay=delay, session_seconds=6
+        f"{streams.name}-lookback",
+        streams.target,
+        1,
+        (streams.source,),
+        delay=delay,
+        session_seconds=6,
     )
     return Lookback(settings, streams.clients, finders, feed, ThreadPoolExecutor(1))
 

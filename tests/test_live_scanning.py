@@ -48,11 +48,11 @@ def event(kind: str, number: int, **data: Any) -> bytes:
     ).encode()
 
 
-def issued(secret: str = SECRET) -> bytes:
+def issued(secret: str = SECRET, **data: Any) -> bytes:
     (identifier,) = KeyRing((KEY,)).identifiers(Secret(secret.encode()))
     names = ("scheme", "value", "length", "check")
     wire = {name: getattr(identifier, name) for name in names}
-    return event("credential.issued", 1, credential_id="c", task_id="t", identifiers=[wire])
+    return event("credential.issued", 1, credential_id="c", task_id="t", identifiers=[wire], **data)
 
 
 def log(message: str) -> bytes:
@@ -187,6 +187,19 @@ async def test_what_the_runner_refuses_is_a_dead_letter(scanner: PatternScanner)
         told = json.loads(letter.value or b"")
         assert (told["reason"], told["offset"]) == (reason, offset)
         assert "secret" not in told["detail"]
+
+
+async def test_an_event_that_fits_alone_but_not_with_what_is_said_of_it_is_a_dead_letter(
+    scanner: PatternScanner,
+) -> None:
+    scan = Scan(scanner)
+    await scan.handler.assigned(PARTITION)
+    large = issued(revocation={"handle": "x" * 300_000})
+    outputs = await scan.poll([FakeRecord(large, 7), FakeRecord(event("task.started", 2, task_id="t"), 8)])
+    assert [output.topic for output in outputs] == ["dead", "work"]
+    letter = json.loads(outputs[0].value or b"")
+    assert (letter["reason"], letter["offset"]) == ("too-large", 7)
+    assert len(scan.feed.registry) == 0
 
 
 async def test_held_text_is_scanned_after_some_seconds(scanner: PatternScanner) -> None:

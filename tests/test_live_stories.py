@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from detector.errors import RetryError
+from detector.errors import RetryError, StopError
 from detector.events import (
     AnyEvent,
     CredentialIssued,
@@ -20,7 +20,7 @@ from detector.events import (
     TaskEnded,
     TaskStarted,
 )
-from detector.handlers import Output
+from detector.handlers import Output, Refusal
 from detector.live.aggregates import SecretAggregate
 from detector.live.changelog import Change
 from detector.live.judging import Judged
@@ -392,6 +392,17 @@ def test_what_the_scan_stage_never_sends_is_a_dead_letter(key: bytes | None, val
     told(story)
 
 
+def test_a_topic_that_takes_less_than_we_write_stops_the_stage() -> None:
+    async def story(one: Story) -> None:
+        output = Output(TOPICS.state, b"a", b"x" * 99)
+        with pytest.raises(StopError, match=r"curfewd.state is larger than the 50 bytes"):
+            await one.world.handler.refused(
+                one.world.partitions[0], Refusal("output-too-large", output=output, limit=50)
+            )
+
+    told(story)
+
+
 def test_memory_holds_no_more_than_it_is_allowed() -> None:
     async def story(one: Story) -> None:
         for number in range(100):
@@ -569,24 +580,24 @@ def test_of_a_secret_that_leaks_without_end_sums_are_kept_and_the_latest_leaks()
         aggregate.take(leaks[number], T0)
     (before,) = aggregate.judge(T0 + DAY, []).findings.values()
     ((_, kept),) = aggregate.fold(T0 + 55 * SECOND)
-    assert aggregate.dropped == leaks[:50]  # the last ten stay, however old
+    assert aggregate.dropped == leaks[20:50]  # the finding's own stay, and the last ten, however old
     (after,) = aggregate.judge(T0 + DAY, []).findings.values()
     assert after == before
 
     again = SecretAggregate(key, POLICY, 10)
-    for each in leaks[50:]:
+    for each in (*leaks[:20], *leaks[50:]):
         again.take(each, T0)
     again.unfold(kept)
     (restored,) = again.judge(T0 + DAY, []).findings.values()
     assert restored == before
-    again.take(leaks[3], T0 + DAY)  # a second copy of one that was added up
+    again.take(leaks[33], T0 + DAY)  # a second copy of one that was added up
     (same,) = again.judge(T0 + DAY, []).findings.values()
     assert same.count == 60
 
     again.take(Claim(issue(at=T0 - SECOND)), T0 + DAY)
     assert again.judge(T0 + DAY, []).findings == {}
     handed = {payload for where, payload in again.sends if where == "t:t1"}
-    assert handed == {*leaks[:20], *leaks[50:]}  # the earliest and the latest
+    assert handed == {*leaks[:20], leaks[33], *leaks[50:]}  # all that is kept
 
 
 def test_a_credential_that_is_used_for_days_stays_small_and_is_judged_by_all_its_uses() -> None:

@@ -4,7 +4,6 @@ An aggregate takes payloads in any order and says what they change; it reads no 
 for other aggregates waits in `sends`. Loaded anew from the payloads that it kept, it is the same.
 """
 
-from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
 from typing import Final, Protocol, TypeAlias
@@ -113,13 +112,10 @@ class TaskAggregate:
 
     def fold(self, before: int) -> list[tuple[str, bytes]]:
         """As `Aggregate`: what happened to each credential."""
-        folded: list[tuple[str, bytes]] = []
-        for account in own_accounts(self._ledger, self._task_id):
-            gone = fold(account, self._ledger.policy.accepts, before)
-            if gone:
-                self.dropped += gone
-                folded.append((account.credential_id, _encoder.encode(sums_of(account))))
-        return folded
+        own = own_accounts(self._ledger, self._task_id)
+        accounts, gone = fold(own, self._ledger.policy.accepts, before)
+        self.dropped += gone
+        return [(account.credential_id, _encoder.encode(sums_of(account))) for account in accounts]
 
     def unfold(self, value: bytes) -> None:
         """As `Aggregate`."""
@@ -204,8 +200,7 @@ class SecretAggregate:
             self._claims.append(payload.issue)
             if self._ledger is not None:
                 self._ledger.apply(payload.issue)
-            if self._stood is not None:  # the earliest of what is not kept any more is the credential's too
-                self._shown += [entry.event for entry in self._stood.top if isinstance(entry.event, Leak)]
+            if self._stood is not None:  # what is kept is the credential's, the rest was but counted
                 self._stood = None
                 self._reopen()
         elif isinstance(payload, Leak):
@@ -261,21 +256,18 @@ class SecretAggregate:
 
     def fold(self, before: int) -> list[tuple[str, bytes]]:
         """As `Aggregate`. The latest leaks are kept in any case, for a credential that may yet claim them."""
-        if len(self._shown) <= self._most:
+        if len(self._shown) <= self._most or self._ledger is None:
             return []
-        self._shown.sort(key=lambda leak: leak.time)
-        before = min(before, self._shown[-self._most].time)
-        at = bisect_left(self._shown, before, key=lambda leak: leak.time)
-        gone, self._shown = self._shown[:at], self._shown[at:]
+        before = min(before, sorted(leak.time for leak in self._shown)[-self._most])
+        gone, sums = fold_leaks(*self._ledger.secrets(), self._key.removeprefix(LEAKED), before)
+        if not gone:
+            return []
+        dropped = set(gone)
+        self._shown = [leak for leak in self._shown if leak not in dropped]
+        self._forwarded = {where for where in self._forwarded if where[1] not in dropped}
         self.dropped += gone
-        self._forwarded -= {where for where in self._forwarded if where[1].time < before}
-        if self._ledger is None or not gone:
-            return []
-        sums = fold_leaks(*self._ledger.secrets(), self._key.removeprefix(LEAKED), before)
-        if sums is None:
-            return []
         self._stood = sums
-        return [("", _encoder.encode(sums))]
+        return [] if sums is None else [("", _encoder.encode(sums))]
 
     def unfold(self, value: bytes) -> None:
         """As `Aggregate`."""

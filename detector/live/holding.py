@@ -250,8 +250,8 @@ class Holding:
             sent = {uid: each for uid, each in self._sent.items() if each.credential_id == credential_id}
             if not told and not sent:
                 continue
-            handover = Handover(tuple(told.values()), tuple(sent.values()))
-            outcome.sends.append((task_key(task_id), handover))
+            handovers = [*(Handover((each,)) for each in told.values()), Handover((), tuple(sent.values()))]
+            outcome.sends += [(task_key(task_id), handover) for handover in handovers]
             for uid in told:
                 del self._told[uid]
                 self._shown.pop(uid, None)

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from detector.deadletters import UNREADABLE, DeadLetter
-from detector.errors import RetryError
+from detector.errors import RetryError, StopError
 from detector.events import Event
 from detector.handlers import Output, Partition, Refusal
 from detector.live.changelog import Change, Changelog
@@ -215,7 +215,16 @@ class JudgeHandler:
         self._tell(partition, work)
 
     async def refused(self, partition: Partition, refusal: Refusal) -> list[Output]:
-        """A dead letter, for what came in; what we cannot write is lost, and the runner says so."""
+        """A dead letter, for what came in.
+
+        Raises:
+            StopError: what we write ourselves is too large, though what comes in is bounded: state would have a hole.
+        """
+        if refusal.output is not None:
+            raise StopError(
+                f"a record of ours for {refusal.output.topic} is larger than the {refusal.limit} bytes that it takes: "
+                "is the topic's max.message.bytes below kafka.record_bytes?"
+            )
         offset = refusal.record.offset if refusal.record is not None else refusal.offset
         return [] if offset is None else [self._dead(partition, offset)]
 

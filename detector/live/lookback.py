@@ -16,9 +16,10 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 
+from detector.batches import partition_of
 from detector.errors import StopError
 from detector.handlers import Output, Partition
-from detector.kafka_clients import KafkaSettings, reaction, stop_consumer
+from detector.kafka_clients import KafkaSettings, reaction, stop_consumer, unreadable
 from detector.live.finders import Finders
 from detector.live.joining import Hold
 from detector.live.records import Contents, kafka_time
@@ -32,6 +33,7 @@ from detector.times import MINUTE, SECOND
 
 _NOTHING: Final = TopicPartition("", 0)  # asked for so that the membership does not count as idle
 _POLL_SECONDS: Final = 0.25
+_POLL_MS: Final = 250
 _PAUSE_SECONDS: Final = 1.0
 _PATIENCE_SECONDS: Final = 600.0
 
@@ -41,6 +43,7 @@ class LookbackSettings(msgspec.Struct, frozen=True):
 
     group: str
     work: str
+    work_partitions: int
     topics: tuple[str, ...] = ()
     pattern: str | None = None
     delay: int = 5 * MINUTE
@@ -145,6 +148,8 @@ class Lookback:
         settings, connection = self._settings, self._connection()
         consumer = AIOKafkaConsumer(
             **connection,
+            # JoinGroup is answered when the slowest member has joined, or its session is over.
+            request_timeout_ms=int((self._clients.request_seconds + settings.session_seconds) * 1000),
             group_id=settings.group,
             isolation_level="read_committed",
             enable_auto_commit=False,
@@ -154,7 +159,11 @@ class Lookback:
             heartbeat_interval_ms=int(settings.session_seconds * 1000 / 3),
             max_poll_interval_ms=int(_PATIENCE_SECONDS * 1000),
         )
-        producer = AIOKafkaProducer(**connection, enable_idempotence=True)
+        producer = AIOKafkaProducer(
+            **connection,
+            request_timeout_ms=int(self._clients.request_seconds * 1000),
+            enable_idempotence=True,
+        )
         async with producer:
             await consumer.start()
             try:
@@ -174,7 +183,6 @@ class Lookback:
         return {
             "bootstrap_servers": self._clients.bootstrap,
             "client_id": self._clients.client_id,
-            "request_timeout_ms": int(self._clients.request_seconds * 1000),
             "metadata_max_age_ms": int(self._clients.metadata_seconds * 1000),
             **self._clients.security,
         }
@@ -186,13 +194,45 @@ class Lookback:
             await consumer.getmany(_NOTHING, timeout_ms=0)
             await asyncio.sleep(_POLL_SECONDS)
             return
-        got = await consumer.getmany(
-            *wanted, timeout_ms=int(_POLL_SECONDS * 1000), max_records=self._settings.poll_records
-        )
+        got = await self._poll(consumer, wanted)
         now = self._clock()
         for source, records in got.items():
             due = max(kafka_time(record, now) for record in records) + self._settings.delay
             self._waiting[source] = _Waiting(records, due)
+
+    async def _poll(
+        self, consumer: Any, wanted: Sequence[TopicPartition]
+    ) -> dict[TopicPartition, Sequence[Any]]:
+        """The next records; those that cannot be decoded are passed over, as the scan stage has told of them."""
+        starts = {source: await consumer.position(source) for source in wanted}
+        try:
+            got: dict[TopicPartition, Sequence[Any]] = await consumer.getmany(
+                *wanted, timeout_ms=_POLL_MS, max_records=self._settings.poll_records
+            )
+        except Exception as error:
+            if not unreadable(error):
+                raise
+            for source, start in starts.items():  # what was polled of the others is gone with the error
+                consumer.seek(source, start)
+            apart = {source: await self._poll_apart(consumer, source) for source in wanted}
+            return {source: records for source, records in apart.items() if records}
+        return got
+
+    async def _poll_apart(self, consumer: Any, source: TopicPartition) -> Sequence[Any]:
+        """The next records of one partition, one by one, but those that cannot be decoded."""
+        records: list[Any] = []
+        while len(records) < self._settings.poll_records:
+            try:
+                got = await consumer.getmany(source, timeout_ms=_POLL_MS, max_records=1)
+            except Exception as error:
+                if not unreadable(error):
+                    raise
+                consumer.seek(source, await consumer.position(source) + 1)
+                continue
+            if not got:
+                break
+            records += got[source]
+        return records
 
     async def _ripe(self, consumer: Any, producer: Any) -> None:
         """Looks through what has waited long enough, and through what was held too long."""
@@ -223,7 +263,13 @@ class Lookback:
         if source not in consumer.assignment():
             return
         sent = [
-            await producer.send(output.topic, output.value, key=output.key, headers=list(output.headers))
+            await producer.send(
+                output.topic,
+                output.value,
+                key=output.key,
+                partition=partition_of(output.key or b"", self._settings.work_partitions),
+                headers=list(output.headers),
+            )
             for output in outputs
         ]
         for done in sent:

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
-from detector.deadletters import DeadLetter
+from detector.deadletters import TOO_LARGE, DeadLetter
 from detector.events import AnyEvent, CanonicalEvent, CredentialIssued, Leak
 from detector.handlers import Output, Partition, Refusal
 from detector.leaks import LeakFinder
@@ -34,6 +34,7 @@ from detector.shapes import BUNDLED, Shapes
 from detector.times import SECOND
 
 HELD: Final = 5 * SECOND  # without more records, text waits no longer
+LARGEST: Final = 256 << 10
 _LARGE: Final = 64 << 10  # outputs above it carry their origin
 
 Before = Callable[[Partition, int], Awaitable[Sequence[Any]]]
@@ -41,13 +42,17 @@ ShapesOf = Callable[[str], Shapes]
 
 
 class ScanTopics(msgspec.Struct, frozen=True):
-    """Where the scan stage writes. `work_partitions` are told how far each input partition has got."""
+    """Where the scan stage writes. `work_partitions` are told how far each input partition has got.
+
+    `largest` is what an event may take, in bytes.
+    """
 
     work: str
     work_partitions: int
     registry: str
     dead_letters: str
     work_dated: int = LONGEST  # as `origins.dated` has it, in ns
+    largest: int = LARGEST
 
 
 class Scanned(msgspec.Struct, frozen=True):
@@ -159,7 +164,9 @@ class ScanHandler:
             held.since = now
         seconds = time.monotonic() - began
         origins = held.polls.read(records)
-        outputs = self._outputs(held, found.contents.events, found.leaks, found.contents.letters, origins)
+        outputs = self._outputs(
+            partition, held, found.contents.events, found.leaks, found.contents.letters, origins
+        )
         latest = found.contents.latest
         if latest is not None and (held.latest is None or latest > held.latest):
             held.latest = latest
@@ -177,7 +184,7 @@ class ScanHandler:
             leaks = await asyncio.get_running_loop().run_in_executor(
                 self._threads, find_leaks, finder, partition.topic, partition.number, segments
             )
-            outputs += self._outputs(held, (), leaks, (), held.polls.held())
+            outputs += self._outputs(partition, held, (), leaks, (), held.polls.held())
         if held.latest is not None and held.latest != held.marked:
             held.marked = held.latest
             outputs += self._marks(partition, held.latest - self._delay)
@@ -213,8 +220,15 @@ class ScanHandler:
         """Forgets what was held and not committed."""
         self._partitions.pop(partition, None)
 
-    def _outputs(
+    def _too_large(self, partition: Partition, offset: int) -> Output:
+        """What is kept of an event is written again, some of it together: all of that has to fit into one record."""
+        detail = f"an event takes at most {self._topics.largest} bytes"
+        letter = DeadLetter(partition.topic, TOO_LARGE, detail, offset=offset, partition=partition.number)
+        return dead_letter_output(self._topics.dead_letters, letter)
+
+    def _outputs(  # noqa: PLR0913, PLR0917 - what one poll gave
         self,
+        partition: Partition,
         held: _Held,
         events: Iterable[tuple[int, CanonicalEvent]],
         leaks: Iterable[Leak],
@@ -223,11 +237,15 @@ class ScanHandler:
     ) -> list[Output]:
         outputs: list[Output] = []
         for offset, event in events:
+            routed = self._routed(event, offset, origins)
+            if any(len(output.value or b"") > self._topics.largest for output in routed):
+                outputs.append(self._too_large(partition, offset))
+                continue
             if isinstance(event, CredentialIssued):
                 issue = veiled(without_terms(event), self._keys)
                 held.issues.append(issue)
                 outputs.append(Output(self._topics.registry, registry_key(issue), encode(issue)))
-            outputs += self._routed(event, offset, origins)
+            outputs += routed
         for leak in leaks:
             outputs += self._routed(leak, leak.offset, origins)
         outputs += [dead_letter_output(self._topics.dead_letters, letter) for letter in letters]

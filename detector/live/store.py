@@ -137,6 +137,7 @@ class Store:
                 return
             yield key, key[_KIND : _KIND + 1], rows.value()
             rows.next()
+        rows.status()  # a damaged block ends an iteration as the last key does; this raises
 
     def due(self, start: int, until: int, limit: int) -> list[tuple[bytes, bytes]]:
         """Timers from one time to another, the earliest first: (key, digest of the aggregate).
@@ -152,6 +153,8 @@ class Store:
                 break
             found.append((key, key[1 + _DUE :]))
             rows.next()
+        if not rows.valid():
+            rows.status()  # as above
         return found
 
     def write(self, changes: Iterable[Change], position: Position | None = None) -> None:

@@ -26,7 +26,7 @@ from detector.live.origins import longest
 from detector.live.positions import InputPositions
 from detector.live.press import Press
 from detector.live.registry_feed import RegistryFeed
-from detector.live.scanning import ScanHandler, Scanned, ScanTopics, ShapesOf
+from detector.live.scanning import LARGEST, ScanHandler, Scanned, ScanTopics, ShapesOf
 from detector.scan import PatternScanner
 from detector.secrets import DeploymentKey
 from detector.settings import Settings
@@ -122,6 +122,7 @@ def scan_stage(
         live.topics.registry.name,
         live.topics.dead_letters.name,
         longest(live.topics.work.retention),
+        min(LARGEST, live.record_bytes // 4),  # of two events and what is said of them one record is made
     )
     measured: list[Measured] = []
 
@@ -152,6 +153,7 @@ def lookback(
     settings = LookbackSettings(
         group=f"{live.group}-lookback",
         work=live.topics.work.name,
+        work_partitions=live.topics.work.partitions,
         topics=names,
         pattern=pattern,
         delay=live.lookback,
