@@ -123,6 +123,10 @@ def test_a_token_that_comes_with_a_login_is_not_used_by_it(path: str) -> None:
     [
         ({"metadata": {"job_id": "71", "pipeline_id": "8"}}, "gitlab/job/71"),
         ({"metadata": {"AllocationID": "al-1", "Task": "runner"}}, "nomad/al-1/runner"),
+        (
+            {"metadata": {}, "display_name": "jwt-repo:octo/app:ref:refs/heads/main:run_id:5:run_attempt:2"},
+            "github/run/5/2",
+        ),
         ({"metadata": {"job_id": "0190-uuid", "pipeline_slug": "p"}}, "buildkite/job/0190-uuid"),
         (
             {"metadata": {"service_account_namespace": "ci", "service_account_name": "runner"}},

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from detector.adapters import vault_paths as paths
+from detector.adapters.ci_names import task_of_subject
 from detector.adapters.claims import task_of_claims
 from detector.adapters.fields import find, text, time
 from detector.adapters.pod_names import service_account_task
@@ -144,6 +145,8 @@ def _task(entry: Entry, auth: str) -> str:
     for place in dict.fromkeys((auth, "auth")):
         metadata = find(entry.record, f"{place}.metadata")
         task = task_of_claims(metadata) if isinstance(metadata, dict) else None
+        # A JWT mount shows the token's subject behind its own name, and GitHub's may tell the job.
+        task = task or task_of_subject(entry.get(f"{place}.display_name") or "")
         if task is not None:
             return task
     token = entry.get(f"{auth}.client_token") or ""
