@@ -265,12 +265,31 @@ def test_a_wrapped_response_gives_a_token_that_is_spent_by_unwrapping() -> None:
         Identifier("vault-hmac", NEW_TOKEN),
     )
     unwrapped = response("sys/wrapping/unwrap", response={"auth": {**NEW, "accessor": hmac("e")}})
-    issue, spent = translate(unwrapped)
+    _, issue, spent = translate(unwrapped)
     assert issue.credential_id == f"vault/{hmac('e')}"
     assert spent.identifier == Identifier("vault-accessor", ACCESSOR)
     for path in ("sys/wrapping/unwrap", "sys/wrapping/rewrap"):
         by_body = response(path, request={"data": {"token": NEW_TOKEN}})
         assert of(CredentialRevoked, by_body).identifier == Identifier("vault-hmac", NEW_TOKEN)
+
+
+def test_a_wrapping_token_that_was_spent_is_a_denied_use_of_it_and_of_nobody_else() -> None:
+    invalid = "1 error occurred:\n\t* wrapping token is not valid or does not exist\n\n"
+    for path in ("sys/wrapping/unwrap", "sys/wrapping/lookup"):
+        for data, used in (
+            ({"token": NEW_TOKEN}, Identifier("vault-hmac", NEW_TOKEN)),
+            (None, Identifier("vault-accessor", ACCESSOR)),
+        ):
+            assert translate(entry("request", path, request={"data": data})) == []  # not looked at yet
+            refused = translate(response(path, request={"data": data}, error=invalid))
+            assert [(use.identifier, use.outcome) for use in refused] == [(used, DENIED)]
+            use = of(CredentialUsed, response(path, request={"data": data}))
+            assert (use.identifier, use.outcome) == (used, SUCCESS)
+
+
+def test_an_entry_of_the_first_versions_has_no_type_of_token() -> None:
+    caller = {"client_token": TOKEN, "accessor": ACCESSOR, "metadata": None}
+    assert of(CredentialUsed, {**entry("request", "secret/x", auth=caller), "error": ""}).outcome == SUCCESS
 
 
 def test_renewing_a_token_or_a_lease_moves_its_end() -> None:

@@ -39,7 +39,9 @@ def looks_like(record: Record) -> bool:
         and isinstance(request, dict)
         and "path" in request
         and isinstance(auth, dict)
-        and "token_type" in auth
+        and (
+            "token_type" in auth or "client_token" in auth or "client_token" in request
+        )  # 1.0 has no types yet
     )
 
 
@@ -57,10 +59,11 @@ def translate(record: Record, now: int) -> list[CanonicalEvent]:
     entry = Entry(record, now)
     events: list[CanonicalEvent] = []
     caller = entry.caller()
-    response, denied = record["type"] == "response", _denied(entry)
-    told = denied if response else not (denied or entry.error)
-    if told and caller is not None and not paths.is_login(entry.path):
-        events.append(_use(entry, caller, DENIED if denied else SUCCESS))
+    response = record["type"] == "response"
+    outcome = _outcome(entry, response=response)
+    user = entry.wrapping() or caller
+    if outcome is not None and user is not None and not paths.is_login(entry.path):
+        events.append(_use(entry, user, outcome))
     if response and not entry.failed:
         events.extend(_done(entry, caller))
     return events
@@ -78,6 +81,19 @@ def _use(entry: Entry, caller: Identifier, outcome: str) -> CredentialUsed:
         source_ip=entry.get("request.remote_address"),
         user_agent=_user_agent(entry.record),
     )
+
+
+def _outcome(entry: Entry, *, response: bool) -> str | None:
+    """What this half tells of the use; None if that is for the other.
+
+    Whether a wrapping token is still good is found out after the request was written.
+    """
+    if paths.is_wrapping(entry.path):
+        return (DENIED if entry.failed else SUCCESS) if response else None
+    denied = _denied(entry)
+    if response:
+        return DENIED if denied else None
+    return None if denied or entry.error else SUCCESS
 
 
 def _denied(entry: Entry) -> bool:
@@ -121,8 +137,7 @@ def _taken_away(entry: Entry, caller: Identifier | None) -> Identifier | None:
     if path == paths.REVOKE_SELF:
         return caller
     if path in paths.SPENDS_WRAPPING:
-        token = entry.get("request.data.token")
-        return caller if token is None else token_identifier(token)
+        return entry.wrapping() or caller
     if path in paths.REVOKE_TOKEN:
         return token_identifier(text(entry.record, "request.data.token"))
     accessor = paths.revoked_accessor(path)
@@ -152,4 +167,4 @@ def shown(record: Record, now: int) -> LogText | None:
     return LogText("\n".join(lines).encode("utf-8", "replace"), record_time(record, now, strict=False)[0])
 
 
-ADAPTER: Final = Adapter("vault", (b'"token_type"',), looks_like, translate, known, shown)
+ADAPTER: Final = Adapter("vault", (b'"token_type"', b'"client_token"'), looks_like, translate, known, shown)

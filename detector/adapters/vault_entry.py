@@ -54,6 +54,11 @@ class Entry:
             return Identifier(ACCESSOR, accessor)
         return None if token is None else token_identifier(token)
 
+    def wrapping(self) -> Identifier | None:
+        """The wrapping token that the request is about, if it names one and did not come with it."""
+        token = self.get("request.data.token") if paths.is_wrapping(self.path) else None
+        return None if token is None else token_identifier(token)
+
     def issued(self, **fields: Any) -> CredentialIssued:
         """An issue; further ones of the same entry are told apart by `part` of the id."""
         part = fields.pop("part", "issued")

@@ -25,6 +25,11 @@ UNDER, LEASES, PREFIX = "under", "leases", "prefix"
 SPENDS_WRAPPING: Final = ("sys/wrapping/unwrap", "sys/wrapping/rewrap")
 
 
+def is_wrapping(path: str) -> bool:
+    """Whether this asks for what a wrapping token holds, or about it."""
+    return path in (*SPENDS_WRAPPING, "sys/wrapping/lookup")
+
+
 def is_login(path: str) -> bool:
     """Whether a token is got by this, not used: whatever token comes with it is not looked at."""
     return path.startswith("auth/") and (
