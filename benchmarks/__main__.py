@@ -64,6 +64,11 @@ def _sources(options: argparse.Namespace) -> None:
     importlib.import_module("benchmarks.sources_bench").main()
 
 
+def _carriers(options: argparse.Namespace) -> None:
+    del options
+    importlib.import_module("benchmarks.carriers_bench").main()
+
+
 def _live(options: argparse.Namespace) -> None:
     bench = importlib.import_module("benchmarks.live_bench")
     asked = bench.Options(options.records, options.known, options.runs, options.seed, options.settings)
@@ -144,6 +149,7 @@ def _parser() -> argparse.ArgumentParser:
     one.set_defaults(run=_instances)
     commands.add_parser("ledger", help="cost of an event").set_defaults(run=_ledger)
     commands.add_parser("sources", help="records of each source a second").set_defaults(run=_sources)
+    commands.add_parser("carriers", help="log records of each carrier a second").set_defaults(run=_carriers)
     commands.add_parser("first-finding", help="from clone to first finding").set_defaults(run=_first_finding)
     return parser
 

@@ -35,7 +35,7 @@ class Docker(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     attrs: Any = None
 
 
-_DOCKER: Final = msgspec.json.Decoder(Docker)
+DOCKER_LINE: Final = msgspec.json.Decoder(Docker)
 _LOG: Final = b'"log"'
 
 
@@ -146,7 +146,7 @@ def _docker_times(times: Sequence[str | None], reading: Range) -> Stamps:
 
 def _docker_block(data: bytes, reading: Range, joiner: Joiner) -> bool:
     """Hands on a block of whole records at once; False if it is not one."""
-    records = records_of(data, line_starts(data), _DOCKER)
+    records = records_of(data, line_starts(data), DOCKER_LINE)
     if records is None or not all(record.log.endswith("\n") for record in records):
         return False
     joiner.pieces.flush()
@@ -166,7 +166,7 @@ def docker_record(line: bytes) -> Docker | None:
     if _LOG not in line:
         return None
     try:
-        return _DOCKER.decode(line)
+        return DOCKER_LINE.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
 

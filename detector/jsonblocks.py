@@ -2,14 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from itertools import accumulate
-from typing import Any, Final, NamedTuple, TypeVar
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 import msgspec
 import numpy as np
 
 from detector.deadletters import BAD_TIME, bad
 from detector.leaks import RecordAt
-from detector.objects import JSON_LOG, TIME_NAMES, whereabouts, whereabouts_of
+from detector.objects import JSON_LOG, TIME_NAMES, said, whereabouts, whereabouts_of
 from detector.ranges import Give, Locate, Range, line_span
 from detector.shipped import SPLIT, Named
 from detector.stamps import NO_STAMPS, Ints, Stamps, float_stamps, log_time, stamps_of, text_stamps
@@ -27,6 +27,14 @@ class Flat(msgspec.Struct, forbid_unknown_fields=True, gc=False):
     stream: str | None = None
 
 
+class Timed(Protocol):
+    """A record with a time."""
+
+    @property
+    def time(self) -> _Time:
+        """As it stands in it."""
+
+
 class Plain(msgspec.Struct, gc=False):
     """What of any log record is needed if its text is scanned as it stands; the times as `TIME_NAMES`."""
 
@@ -42,6 +50,7 @@ class Plain(msgspec.Struct, gc=False):
 
 FLAT: Final = msgspec.json.Decoder(Flat)
 PLAIN: Final = msgspec.json.Decoder(Plain)
+_OBJECTS: Final = msgspec.json.Decoder(dict[str, Any])
 KEY_BLOCK: Final = b"-----BEGIN "
 _TIMES: Final = {
     name: next(field.name for field in msgspec.structs.fields(Plain) if field.encode_name == name)
@@ -127,6 +136,38 @@ def read_plain(data: bytes, starts: Ints, reading: Range, before: int, give: Giv
     return True
 
 
+def read_decoded(data: bytes, starts: Ints, reading: Range, before: int, give: Give) -> bool:
+    """Gives a block of log records decoded, each all that it says; False if it is not one.
+
+    `before` lines of the range stand before it.
+    """
+    if KEY_BLOCK in data or may_be_cut(data, starts):
+        return False
+    records = records_of(data, starts, PLAIN)
+    texts = None if records is None else decoded_texts(data, starts)
+    if records is None or texts is None:
+        return False
+    stamps, named = _read(plain_times(records), reading, before), reading.shapes.named
+
+    def placed(index: int) -> tuple[str | None, str | None]:
+        start, end = line_span(data, starts, index)
+        return whereabouts_of(data[start:end], named)
+
+    give(
+        "\n".join(texts).encode("utf-8", "replace"),
+        joined_locator(texts, 1, stamps, placed, reading, before),
+    )
+    reading.passed(stamps)
+    reading.count(JSON_LOG, len(records), len(data))
+    return True
+
+
+def decoded_texts(data: bytes, starts: Ints) -> list[str] | None:
+    """What the records of a block say, one for each line; None if it is not made of such lines."""
+    found = records_of(data, starts, _OBJECTS)
+    return None if found is None else list(map(said, found))
+
+
 def may_be_cut(data: bytes, starts: Ints) -> bool:
     """Whether a line is so long that a container runtime may have cut what it holds."""
     if len(data) <= SPLIT:
@@ -148,7 +189,7 @@ def _read(times: Times, reading: Range, before: int) -> Stamps:
     return reading.stamped(times.stamps, lambda index: before + index + 1)
 
 
-def flat_times(records: Sequence[Flat]) -> Times:
+def flat_times(records: Sequence[Timed]) -> Times:
     """The times of records of known fields only."""
     return _times([record.time for record in records], "time")
 

@@ -12,10 +12,10 @@ from detector.deadletters import NOT_JSON, TOO_DEEP, TOO_LARGE, TRUNCATED_JSON, 
 from detector.errors import BadRecordError
 from detector.formats import TEXT
 from detector.joiner import Joiner
-from detector.jsonblocks import read_flat, read_plain
+from detector.jsonblocks import read_decoded, read_flat, read_plain
 from detector.leaks import Batch
 from detector.objects import JSON_LOG, LogText, Read
-from detector.ranges import Locate, Range
+from detector.ranges import Give, Locate, Range
 from detector.stamps import Ints, line_starts
 from detector.textlines import TextReader, own_time, read_lines, read_text
 
@@ -67,7 +67,14 @@ def _whole(data: bytes, starts: Ints, reading: Range, *, events: bool, joining: 
     return (flat and read_flat(data, starts, reading, before, give)) or (
         not joining
         and not (events and reading.shapes.may_hold_event(data))
-        and read_plain(data, starts, reading, before, give)
+        and _read_many(data, starts, reading, before, give)
+    )
+
+
+def _read_many(data: bytes, starts: Ints, reading: Range, before: int, give: Give) -> bool:
+    """Gives a block that is nothing but log records; False if it is not, or has to be read one by one."""
+    return read_plain(data, starts, reading, before, give) or read_decoded(
+        data, starts, reading, before, give
     )
 
 
@@ -86,7 +93,7 @@ def _mixed(data: bytes, starts: Ints, reading: Range, joiner: Joiner, *, events:
             kind == _OTHER
             or joiner
             or marked
-            or not read_plain(run, starts[first:end] - starts[first], reading, before, pieces.many)
+            or not _read_many(run, starts[first:end] - starts[first], reading, before, pieces.many)
         ):
             _each_line(run, before, reading, joiner, events=marked)
     pieces.flush()
@@ -100,11 +107,6 @@ def _runs(data: bytes, starts: Ints) -> Iterator[tuple[int, int, int]]:
         begins = data[starts[index] : starts[index] + _INDENT].lstrip(b" \t\r\v\f")[:1]
         if begins not in (b"", b"\n", b"{"):
             kinds[index] = _TEXT_RUN
-    escapes = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\\"))
-    escaped = np.searchsorted(starts, escapes, side="right") - 1
-    kinds[escaped[kinds[escaped] == _RECORD_RUN]] = (
-        _OTHER  # records that must be decoded do not keep others waiting
-    )
     bounds = [0, *(np.flatnonzero(np.diff(kinds)) + 1).tolist(), len(starts)]
     low = 0  # of the short runs that are taken together, line by line
     for begin, end in pairwise(bounds):

@@ -57,18 +57,9 @@ def log_record(value: Mapping[str, Any], now: int, named: Named | None = None) -
     `named` is what the configuration says of its task.
     """
     message_name, message = _message(value)
-    parts: list[str] = []
-    for name, item in value.items():
-        if name == message_name:
-            continue
-        if type(item) is str:  # as most are
-            if name not in _WITHOUT_SECRETS:
-                parts.append(f"{name}={item}")
-        elif name not in _WITHOUT_SECRETS or isinstance(item, dict | list):
-            parts.extend(texts(name, item))
+    rest = "\n".join(_beside(value, message_name))
     time, error = record_time(value, now, strict=message_name == "message")
     task_id, stream = whereabouts(value, named)
-    rest = "\n".join(parts)
     text, rest = (rest, "") if message is None else (message, rest)
     channel, ends = part_of(value, message) or (None, True)
     log = LogText(
@@ -81,6 +72,27 @@ def log_record(value: Mapping[str, Any], now: int, named: Named | None = None) -
         ends=ends,
     )
     return Read(JSON_LOG, log=log, error=error)
+
+
+def said(value: Mapping[str, Any]) -> str:
+    """All that a log record says: its message, and what stands beside it."""
+    message_name, message = _message(value)
+    beside = _beside(value, message_name)
+    return "\n".join(beside if message is None else (message, *beside))
+
+
+def _beside(value: Mapping[str, Any], message_name: str | None) -> list[str]:
+    """Every text in a record but its message, as `name=value`."""
+    parts: list[str] = []
+    for name, item in value.items():
+        if name == message_name:
+            continue
+        if type(item) is str:  # as most are
+            if name not in _WITHOUT_SECRETS:
+                parts.append(f"{name}={item}")
+        elif name not in _WITHOUT_SECRETS or isinstance(item, dict | list):
+            parts.extend(texts(name, item))
+    return parts
 
 
 def _message(value: Mapping[str, Any]) -> tuple[str | None, str | None]:

@@ -246,6 +246,38 @@ def test_cri_lines_give_what_replay_reads_however_they_are_polled(
     check(tmp_path_factory.mktemp("lines") / "a.log", lines, "cri", seed)
 
 
+@given(
+    kinds=st.lists(st.sampled_from(["whole"] * 6 + ["part", "begin", "end", "later"]), max_size=400),
+    seed=st.integers(0, 1000),
+)
+@settings(max_examples=40, deadline=None)
+def test_docker_lines_give_what_replay_reads_however_they_are_polled(
+    tmp_path_factory: pytest.TempPathFactory, kinds: list[str], seed: int
+) -> None:
+    words = {"begin": "-----BEGIN X-----", "end": "-----END X-----", "later": 'é "x"'}
+    lines = [
+        dumps(
+            {
+                "log": f"{words.get(kind, '')} MARK{number}{'' if kind == 'part' else chr(10)}",
+                "stream": "stdout" if number % 3 else "stderr",
+                "time": stamped(number),
+            }
+        )
+        for number, kind in enumerate(kinds)
+    ]
+    check(tmp_path_factory.mktemp("lines") / "a.log", lines, "docker", seed)
+
+
+def test_a_docker_line_whose_time_cannot_be_read_has_kafkas() -> None:
+    line = dumps({"log": "MARK\n", "stream": "stdout", "time": "soon"})
+    for count in (1, 20):
+        reading = read_all(records([line] * count))
+        assert {(place.time, place.stream) for place in reading.places} == {(KAFKA_TIME, "stdout")}
+        assert [(letter.reason, letter.field) for letter in reading.contents.letters] == [
+            ("bad-time", "time")
+        ] * count
+
+
 def check(path: Path, lines: list[bytes], format_name: str, seed: int) -> None:
     path.write_bytes(b"".join(line + b"\n" for line in lines))
     replayed = collect(path, format_name, NOW)

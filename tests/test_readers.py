@@ -106,7 +106,7 @@ def test_every_text_in_a_record_is_scanned_whatever_the_field(write: Any) -> Non
     sink = collect(write(records))
     seen = {each.line: each for each in sink.marked()}
     assert {line: each.task_id for line, each in seen.items()} == {1: None, 2: "t", 3: None, 4: None}
-    assert seen[1].text == "password=MARK"
+    assert seen[1].text == "a\tb\npassword=MARK"
     assert seen[2].time == "2026-05-01T00:00:00.500Z"
 
 

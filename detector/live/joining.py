@@ -13,7 +13,7 @@ import msgspec
 
 from detector.jsonblocks import KEY_BLOCK
 from detector.live.records import Contents, Piece, read_logs, read_record
-from detector.live.segments import RUN, Segment, fast_segment, few_apart, of_pieces, only_logs
+from detector.live.segments import RUN, Segment, fast_segment, of_pieces, only_logs
 from detector.shapes import BUNDLED, Shapes
 
 CHANNELS: Final = 256  # of split lines that stand open at one time
@@ -59,13 +59,7 @@ class Hold:
         segment = fast_segment(run, now, into, self._shapes, joining=bool(self))
         if segment is not None:
             return self._placed([], segment)
-        logs = only_logs(run, self._shapes)
-        if logs and not self and (apart := few_apart(run)) is not None:
-            easy, hard = apart
-            segment = fast_segment(easy, now, into, self._shapes)
-            if segment is not None:
-                return [segment, *self._one_by_one(hard, now, into, marked=False)]
-        if logs:
+        if only_logs(run, self._shapes):
             return self._one_by_one(run, now, into, marked=False)
         if len(run) > _FEW and not (len(run) >= _MANY and _many_events(run, self._shapes)):
             half = len(run) // 2

@@ -5,18 +5,17 @@ Each of the fast ways gives what `read_record` gives for every record of the run
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from itertools import accumulate, compress
-from operator import not_
+from itertools import accumulate
 from typing import Any, Final
 
 import msgspec
 import numpy as np
 
 from detector.blocks import LONG_JSON
-from detector.containers import cri_parts, is_docker
+from detector.containers import DOCKER_LINE, Docker, cri_parts, is_docker
 from detector.deadletters import BAD_TIME, FUTURE_TIME, bad
 from detector.events import MAX_FUTURE
-from detector.formats import CRI, TEXT
+from detector.formats import CRI, DOCKER, TEXT
 from detector.jsonblocks import (
     FLAT,
     KEY_BLOCK,
@@ -24,6 +23,7 @@ from detector.jsonblocks import (
     Flat,
     Plain,
     Times,
+    decoded_texts,
     flat_times,
     flat_whereabouts,
     may_be_cut,
@@ -35,13 +35,11 @@ from detector.leaks import Batch, RecordAt
 from detector.live.records import Contents, Piece, kafka_time, record_id
 from detector.objects import JSON_LOG, whereabouts_of
 from detector.shapes import BUNDLED, Shapes
-from detector.shipped import SPLIT
 from detector.stamps import Bytes, Ints, Stamps, leading_stamps, line_starts
 from detector.syslog import looks_counted
 from detector.syslog import looks_like as is_syslog
 
 RUN: Final = 256  # records decoded together: one of another shape slows only so many
-_NOT_PLAIN: Final = (b"\\", KEY_BLOCK)
 _LOG: Final = b'"log"'
 _SYSLOG_HEAD: Final = 24  # bytes by which its lines are told
 _APART: Final = (b" stdout P", b" stderr P", KEY_BLOCK)  # lines that must be taken apart one by one
@@ -111,6 +109,18 @@ def _with_rest(pieces: Sequence[Piece]) -> list[int]:
     return [number for number, piece in enumerate(pieces) if piece.rest]
 
 
+def _edges_of(texts: Sequence[str]) -> Callable[[], Ints]:
+    """Where texts begin that are joined by newlines, found out when first asked for: most runs have nothing in them."""
+    kept: list[Ints] = []
+
+    def edges() -> Ints:
+        if not kept:
+            kept.append(_edges(len(text.encode("utf-8", "replace")) for text in texts))
+        return kept[0]
+
+    return edges
+
+
 def _edges(sizes: Any) -> Ints:
     return np.fromiter(accumulate((size + 1 for size in sizes), initial=0), np.int64)
 
@@ -157,7 +167,12 @@ def fast_segment(
     run = _Run(records, data, line_starts(data), now, into)
     if len(run.starts) != len(records):
         return None
-    return run.flat(shapes) or run.plain(shapes, joining=joining) or run.text(joining=joining)
+    return (
+        run.flat(shapes)
+        or run.docker(joining=joining)
+        or run.logs(shapes, joining=joining)
+        or run.text(joining=joining)
+    )
 
 
 def only_logs(records: Sequence[Any], shapes: Shapes) -> bool:
@@ -168,18 +183,6 @@ def only_logs(records: Sequence[Any], shapes: Shapes) -> bool:
     if first == {b"<"}:
         return True
     return first == {b"{"} and not shapes.may_hold_event(b"\n".join(record.value for record in records))
-
-
-def few_apart(records: Sequence[Any]) -> tuple[list[Any], list[Any]] | None:
-    """Records that may be read at once, and the others; None if there are not both, or their order may matter.
-
-    It does where a key block is among them, or a line as long as runtimes cut them, which may go on in any record.
-    """
-    values = [record.value for record in records]
-    hard = [b"\\" in value for value in values]
-    if all(hard) or not any(hard) or any(len(value) > SPLIT or KEY_BLOCK in value for value in values):
-        return None
-    return list(compress(records, map(not_, hard))), list(compress(records, hard))
 
 
 def _has_syslog(padded: Bytes, starts: Ints, first: Bytes) -> bool:
@@ -216,32 +219,43 @@ class _Run:
         stamps = self._stamps(flat_times(found), lambda _: "time")
         self._into.count(JSON_LOG, len(found))
         texts = [record.message for record in found]
-        kept: list[Ints] = []
-
-        def edges() -> Ints:  # made when first asked for: most runs have nothing in them
-            if not kept:
-                kept.append(_edges(len(text.encode("utf-8", "replace")) for text in texts))
-            return kept[0]
 
         def place(index: int) -> Piece:
             return self._piece(index, stamps, *flat_whereabouts(found[index], shapes.named))
 
-        return Segment("\n".join(texts).encode("utf-8", "replace"), edges, place)
+        return Segment("\n".join(texts).encode("utf-8", "replace"), _edges_of(texts), place)
 
-    def plain(self, shapes: Shapes, *, joining: bool) -> Segment | None:
-        """Log records without an escape in them, as they stand."""
+    def docker(self, *, joining: bool) -> Segment | None:
+        """Whole lines of Docker's json-file log."""
+        if joining or _LOG not in self._data:
+            return None
+        found: list[Docker] | None = records_of(self._data, self.starts, DOCKER_LINE)
+        if found is None or not all(record.stream and record.log.endswith("\n") for record in found):
+            return None
+        stamps = self._stamps(flat_times(found), lambda _: "time")
+        self._into.count(DOCKER, len(found))
+        texts = [record.log.removesuffix("\n") for record in found]
+
+        def place(index: int) -> Piece:
+            return self._piece(index, stamps, None, found[index].stream)
+
+        return Segment("\n".join(texts).encode("utf-8", "replace"), _edges_of(texts), place)
+
+    def logs(self, shapes: Shapes, *, joining: bool) -> Segment | None:
+        """Log records of any fields: as they stand, if there is no escape in them, else decoded."""
         data = self._data
         if (
             joining
             or data[:1] != b"{"
-            or any(mark in data for mark in _NOT_PLAIN)
+            or KEY_BLOCK in data
             or may_be_cut(data, self.starts)
             or (_LOG in data and any(is_docker(record.value) for record in self._records))
             or shapes.may_hold_event(data)
         ):
             return None
         found: list[Plain] | None = records_of(data, self.starts, PLAIN)
-        if found is None:
+        texts = decoded_texts(data, self.starts) if found is not None and b"\\" in data else None
+        if found is None or (texts is None and b"\\" in data):
             return None
         stamps = self._stamps(plain_times(found), lambda index: time_field(found[index]))
         self._into.count(JSON_LOG, len(found))
@@ -249,7 +263,9 @@ class _Run:
         def place(index: int) -> Piece:
             return self._piece(index, stamps, *whereabouts_of(self._records[index].value, shapes.named))
 
-        return Segment(data, self._edges, place)
+        if texts is None:
+            return Segment(data, self._edges, place)
+        return Segment("\n".join(texts).encode("utf-8", "replace"), _edges_of(texts), place)
 
     def text(self, *, joining: bool) -> Segment | None:
         """Lines that are no JSON, those of CRI too if each is a whole record and no key block is among them."""
