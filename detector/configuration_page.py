@@ -9,6 +9,7 @@ from typing import Final
 
 import msgspec
 
+from detector.allow_settings import ALLOW_FIELDS
 from detector.events import TYPES
 from detector.fields import Field
 from detector.kafka_settings import KAFKA_FIELDS, SECURITY_FIELDS, TOPIC_FIELDS
@@ -38,6 +39,13 @@ linger = "1h"
 rule = "outlives-task"
 credential = "legacy-*"
 reason = "SEC-12: moved to short-lived tokens in March"
+expiry = 2027-03-31T00:00:00Z
+
+[[allow]]
+pattern = "http-basic-authorization"
+source = "logs/integration-*"
+regex = "^dGVzdDp"              # base64 of `test:`
+reason = "SEC-15: the password of the test server stands in its documentation"
 expiry = 2027-03-31T00:00:00Z
 
 [patterns]
@@ -131,6 +139,15 @@ it means. An identifier is `{ scheme = "…", value = "…", length = "…" }`, 
 and nothing else.
 """
 
+ALLOW_NOTES: Final = """\
+Leaks that are let go: a secret of a known form that is none, or that everybody may see. All that an entry names has to
+hold, and at least one of `fingerprint`, `source`, `pattern`, `regex` is needed. `expiry` is held against the time of the
+log record, so a replay gives the same every time; `curfewd redact`, which knows no record's time, takes that of its start.
+What is allowed is counted (`allowed` in summary.json, `curfewd_allowed_total`), gives no finding, and passes `curfewd redact`
+as it is. **The leak of a registered credential is never allowed**: a credential that is registered is one that works, and
+whoever wants to live with its leak accepts the finding with `[[accept]]`. Live, a secret that is registered only later is not
+allowed from then on. `curfewd patterns test --against FILE` shows what there would be to allow.
+"""
 
 LOG_NOTES: Final = """\
 Of records in JSON, of systemd's journal, and of OpenTelemetry, where templates see the attributes of the record over those of
@@ -154,6 +171,7 @@ def page() -> str:
             {name: msgspec.structs.replace(field, default="") for name, field in KIND_FIELDS.items()},
         ),
         _section("`[[accept]]`", "Findings that are accepted; at least one glob is needed.\n", ACCEPT_FIELDS),
+        _section("`[[allow]]`", ALLOW_NOTES, ALLOW_FIELDS),
         _section("`[patterns]`", "", PATTERN_FIELDS),
         _section("`[kafka]`", KAFKA_NOTES, KAFKA_FIELDS),
         f"## `[kafka.topics.NAME]`\n\n{TOPICS_NOTES}",

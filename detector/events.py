@@ -147,6 +147,7 @@ class Leak(Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="lea
     `hmac-sha256` under each key in force, `sha256`, public ones); they never leave the process but for the
     fingerprint. `fingerprint` groups leaks of one unregistered secret. `pattern` is the id of the pattern
     that recognised it, None where only a registered fingerprint did, and then `severity` is None too.
+    `allowed_until` (ns) says until when the configuration lets such a leak go, None: it does not.
     """
 
     identifiers: tuple[Identifier, ...]
@@ -160,6 +161,12 @@ class Leak(Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="lea
     partition: int | None = None
     task_id: str | None = None
     stream: str | None = None
+    allowed_until: int | None = None
+
+    @property
+    def allowed(self) -> bool:
+        """Whether it is let go, unless the secret turns out to be a registered credential's."""
+        return self.allowed_until is not None and self.time <= self.allowed_until
 
 
 Lifecycle = TaskStarted | TaskEnded | CredentialIssued | CredentialRenewed | CredentialRevoked

@@ -154,7 +154,7 @@ def judge_leak(terms: Terms, leak: Leak) -> Sequence[Verdict]:
 def judge_secret(policy: Policy, leak: Leak) -> Sequence[Verdict]:
     """The verdict on a leak of a secret that is no registered credential's."""
     rule = policy.rules[LEAKED_SECRET]
-    if not rule.enabled or leak.pattern is None:
+    if not rule.enabled or leak.pattern is None or leak.allowed:
         return ()
     own = Severity.MEDIUM if leak.severity is None else Severity(leak.severity)
     return (Verdict(LEAKED_SECRET, own if rule.severity is None else rule.severity, Ask.NOTHING),)

@@ -13,12 +13,13 @@ from typing import Final, Protocol
 
 import msgspec
 
+from detector.allowlist import Allowlist, Seen
 from detector.decode import views
 from detector.events import Identifier, Leak
 from detector.excerpts import LEAST_LITERAL, MANY, Excerpts, Veil, literals, merged, veiled
 from detector.known import KeyRing, KnownIndex
 from detector.patterns import Pattern, public_identifiers
-from detector.scan import Match
+from detector.scan import Match, line_around
 from detector.secrets import DeploymentKey, Secret
 
 UNKNOWN_TIME: Final = -(1 << 63)  # of a record without a time: the reader fills it in
@@ -131,6 +132,7 @@ class LeakFinder:
     """Finds the leaks of batches. Built before processes fork or threads start, then only read.
 
     Without a deployment key leaks are told apart under `fallback`, a random one of this process if not given.
+    What `allowlist` covers is marked, not left out: a credential may claim it later.
     """
 
     def __init__(
@@ -139,9 +141,11 @@ class LeakFinder:
         known: KnownIndex,
         keys: Sequence[DeploymentKey],
         fallback: DeploymentKey | None = None,
+        allowlist: Allowlist | None = None,
     ) -> None:
         self._scanner = scanner
         self._known = known
+        self._allowlist = allowlist or Allowlist()
         self._ring = KeyRing(keys)
         self._naming = next(iter(keys), None) or fallback or DeploymentKey.of(os.urandom(32))
         _sightings(_WARM_UP, scanner, known)  # compiles what is compiled, once for all processes forked later
@@ -163,8 +167,15 @@ class LeakFinder:
             shown = veils.shown(batch.data, sightings)
             for one in _told_apart(sightings, facts.known):
                 excerpt = excerpts.around(one.start, (record.start, record.end), shown)
-                leaks.append(self._leak(batch.source, record, one, facts.identifiers(one), excerpt))
+                leak = self._leak(batch.source, record, one, facts.identifiers(one), excerpt)
+                asked = self._allowlist and not facts.known(one)
+                leaks.append(self._marked(leak, one, batch.data) if asked else leak)
         return leaks
+
+    def _marked(self, leak: Leak, one: _Sighting, data: bytes) -> Leak:
+        """The leak with the time until which it is let go."""
+        until = self._allowlist.until(_seen(leak.source, leak.fingerprint, one, data))
+        return leak if until is None else msgspec.structs.replace(leak, allowed_until=until)
 
     def _leak(
         self,
@@ -190,6 +201,12 @@ class LeakFinder:
             task_id=record.task_id,
             stream=record.stream,
         )
+
+
+def _seen(source: str, fingerprint: str, one: _Sighting, data: bytes) -> Seen:
+    """A sighting by a pattern as an allowlist is asked about it."""
+    pattern = KNOWN_CREDENTIAL if one.pattern is None else one.pattern.id
+    return Seen(source, pattern, fingerprint, one.secret, lambda: line_around(data, one.start, one.end))
 
 
 class _Facts:
@@ -275,12 +292,43 @@ def _told_apart(sightings: Sequence[_Sighting], is_known: Callable[[_Sighting], 
     return sorted(best.values(), key=lambda one: (one.start, one.end))
 
 
+class Allowing(msgspec.Struct, frozen=True):
+    """What a redactor lets pass: the entries in force, for a text of this source; `keys` as a `LeakFinder` has them."""
+
+    allowlist: Allowlist
+    source: str
+    keys: Sequence[DeploymentKey] = ()
+
+    def covers(self, one: _Sighting, data: bytes) -> bool:
+        """Whether a sighting by a pattern may stand."""
+        fingerprint = self.keys[0].fingerprint(one.secret) if self.keys else ""
+        return self.allowlist.until(_seen(self.source, fingerprint, one, data)) is not None
+
+
+def _unallowed(seen: list[_Sighting], allowing: Allowing, facts: _Facts, data: bytes) -> list[_Sighting]:
+    """What has to be masked. What is seen of an allowed secret besides (generically, or once more decoded) need not be."""
+    told = {id(one) for one in seen if one.pattern is None or facts.known(one)}
+    gone = [one for one in seen if id(one) not in told and allowing.covers(one, data)]
+    left, spans = {id(one) for one in gone}, _Spans(gone)
+    patterns = {one.pattern.id for one in gone if one.pattern is not None}
+
+    def beside(one: _Sighting) -> bool:
+        return (one.generic or (one.pattern is not None and one.pattern.id in patterns)) and spans.overlap(
+            one
+        )
+
+    return [one for one in seen if id(one) in told or not (id(one) in left or beside(one))]
+
+
 class Redactor:
     """Masks what patterns and, if given, registered fingerprints recognise in texts about to be written."""
 
-    def __init__(self, scanner: Scanner, known: KnownIndex | None = None) -> None:
+    def __init__(
+        self, scanner: Scanner, known: KnownIndex | None = None, allowing: Allowing | None = None
+    ) -> None:
         self._scanner = scanner
         self._known = known
+        self._allowing = allowing
         self._clean: OrderedDict[tuple[int, int], None] = OrderedDict()
 
     def clean(self, text: str) -> str:
@@ -311,6 +359,9 @@ class Redactor:
     def veils(self, data: bytes, least: int = LEAST_LITERAL) -> list[Veil]:
         """Where `data` shows secrets, and where the bytes of one of at least `least` stand once more; in order."""
         seen = _sightings(data, self._scanner, self._known)
+        if seen and self._allowing is not None:
+            known = KnownIndex() if self._known is None else self._known
+            seen = _unallowed(seen, self._allowing, _Facts(KeyRing(self._allowing.keys), known), data)
         if not seen:
             return []
         veils = _Veils(seen, lambda one: one.pattern is None)

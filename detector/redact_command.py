@@ -6,10 +6,11 @@ import time
 from collections.abc import Sequence
 from typing import IO, Final
 
+from detector.allowlist import Allowlist
 from detector.events import CredentialIssued, Identifier
-from detector.inputs import find_sources
+from detector.inputs import STDIN, find_sources
 from detector.known import KnownIndex
-from detector.leaks import Redactor
+from detector.leaks import Allowing, Redactor
 from detector.loading import load_scanner
 from detector.readers import read_events
 from detector.redacting import Redacting
@@ -22,12 +23,16 @@ _IDLE_SECONDS: Final = 0.2  # what may go on in the next line waits no longer fo
 def redactor_of(settings: Settings, known: Sequence[str]) -> tuple[Redactor, tuple[str, ...]]:
     """What masks, and warnings. `known` are files with events: the credentials issued in them are masked too.
 
+    What the configuration allows now, at the start, passes.
+
     Raises:
         UsageError: a pattern or a file is wrong.
     """
     scanner, warnings = load_scanner(settings.patterns)
     index = KnownIndex(_registered(known), settings.keys) if known else None
-    return Redactor(scanner, index), (*settings.warnings, *warnings)
+    allowlist = Allowlist(settings.allows).in_force(time.time_ns())
+    allowing = Allowing(allowlist, STDIN, settings.keys) if allowlist else None
+    return Redactor(scanner, index, allowing), (*settings.warnings, *warnings)
 
 
 def pass_on(source: int, target: IO[bytes], redacting: Redacting) -> None:

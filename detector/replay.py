@@ -144,6 +144,7 @@ class _SecondPass:
         self._bytes: Counter[tuple[str, str]] = Counter()
         self._seen: dict[str, _Distinct] = defaultdict(_Distinct)
         self._unknown = 0
+        self._allowed: Counter[str] = Counter()
         self.letters = LetterBox()
         for letter in plan.letters:
             self.letters.add(letter)
@@ -188,12 +189,19 @@ class _SecondPass:
                 self._timeless.append(leak)
                 return
             leak = msgspec.structs.replace(leak, time=known)
-        self._ledger.apply(leak)
+        self._timed(leak)
+
+    def _timed(self, leak: Leak) -> None:
+        """A leak with its time goes to the ledger, unless it is allowed: what is registered was known when it was found."""
+        if leak.allowed and leak.pattern is not None:
+            self._allowed[leak.pattern] += 1
+        else:
+            self._ledger.apply(leak)
 
     def settle(self) -> None:
         """Where no event was read at all, a record without a time has the latest of any log, or none: 1970."""
         for leak in self._timeless:
-            self._ledger.apply(msgspec.structs.replace(leak, time=self.latest))
+            self._timed(msgspec.structs.replace(leak, time=self.latest))
         self._timeless.clear()
 
     def summary(self, findings: Sequence[Finding], commands: Sequence[Command]) -> Summary:
@@ -211,6 +219,7 @@ class _SecondPass:
             findings_by_rule=counts.by_rule,
             findings_by_severity=counts.by_severity,
             accepted=counts.accepted,
+            allowed=self._allowed,
             plain=counts.plain,
             escalated=counts.escalated,
             dead_letters=self.letters.counts,

@@ -10,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from detector.allowlist import Allowlist
 from detector.errors import UsageError
 from detector.events import Identifier
 from detector.findings import Severity
@@ -64,10 +65,11 @@ def run_replay(request: Request) -> int:
     warnings = (*settings.warnings, *passed_over)
 
     known = KnownIndex((), settings.keys)
+    allowlist = Allowlist(settings.allows)
 
     def finder_of(identifiers: Sequence[Identifier]) -> LeakFinder:
         known.add(identifiers)
-        return LeakFinder(scanner, known, settings.keys)
+        return LeakFinder(scanner, known, settings.keys, allowlist=allowlist)
 
     plan = Plan(
         sources=sources,

@@ -183,6 +183,8 @@ def _read(report: Report, *, timed: bool) -> Iterator[_Block]:
     rows = [("read", _amount(summary, timed=timed), ""), ("formats", _counts(formats, report), "")]
     if summary.events:
         rows.append(("events", _counts(summary.events, report), ""))
+    if summary.allowed:
+        rows.append(("allowed", f"leaks let go by [[allow]]: {_counts(summary.allowed, report)}", ""))
     if summary.dead_letters:
         rows.append(("unreadable", _counts(summary.dead_letters, report), "yellow"))
     if summary.unresolved:

@@ -82,13 +82,13 @@ class Source:
 
     def matches(self, data: bytes, region: Region) -> Iterator[Match]:
         """What is in the region and passes keywords and checks."""
-        if region[1] - region[0] <= PIECE and not self.may_be_in(_context(data, *region).lower()):
+        if region[1] - region[0] <= PIECE and not self.may_be_in(line_around(data, *region).lower()):
             return
         for (match_start, match_end), (start, end) in self.regex.matches(data, *region):
             secret = data[start:end]
             if secret in self._traps:
                 continue
-            line = _context(data, match_start, match_end)
+            line = line_around(data, match_start, match_end)
             seen = Sighting(secret, data[match_start:match_end], line)
             if not all(check(seen) for check in self.of_secret):
                 self._traps.add(secret)
@@ -240,7 +240,7 @@ def _merged(regions: Sequence[Region]) -> Iterator[Region]:
     yield low, high
 
 
-def _context(data: bytes, start: int, end: int) -> bytes:
+def line_around(data: bytes, start: int, end: int) -> bytes:
     """The line around data[start:end], or so much of it as is within `REACH`."""
     low = data.rfind(b"\n", max(0, start - REACH), start) + 1
     high = data.find(b"\n", end, end + REACH)

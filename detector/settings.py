@@ -11,6 +11,8 @@ from typing import Any, Final
 
 import msgspec
 
+from detector.allow_settings import ALLOW_FIELDS, UNKEYED_WARNING, read_allows
+from detector.allowlist import Allow
 from detector.errors import ConfigError
 from detector.fields import (
     DURATION,
@@ -76,6 +78,7 @@ class Settings(msgspec.Struct, frozen=True):
     keys: tuple[DeploymentKey, ...] = ()
     policy: Policy = Policy()
     patterns: PatternSettings = PatternSettings()
+    allows: tuple[Allow, ...] = ()
     kafka: LiveSettings | None = None
     service: ServiceSettings = ServiceSettings()
     sources: SourceSettings = SourceSettings()
@@ -185,6 +188,7 @@ TABLES: Final = {
     "rules": RULE_FIELDS,
     "kinds": KIND_FIELDS,
     "accept": ACCEPT_FIELDS,
+    "allow": ALLOW_FIELDS,
     "patterns": PATTERN_FIELDS,
     "kafka": KAFKA_FIELDS,
     "service": SERVICE_FIELDS,
@@ -228,14 +232,19 @@ def read(path: str | None, environ: Mapping[str, str]) -> tuple[Settings, list[C
     service = reader.fields(reader.table(data.get("service", {}), "service"), SERVICE_FIELDS, "service")
     if "state" in service:
         service["state"] = str(reader.folder / service["state"])
+    allows = read_allows(reader, data)
+    warnings = [] if keys or reader.errors else [NO_KEY_WARNING if kafka is None else NO_KEY_LIVE_WARNING]
+    if warnings and any(allow.fingerprint is not None for allow in allows):
+        warnings.append(UNKEYED_WARNING)
     settings = Settings(
         keys=keys,
         policy=policy,
         patterns=_pattern_settings(reader, patterns),
+        allows=allows,
         kafka=kafka,
         service=ServiceSettings(**service),
         sources=read_sources(reader, data),
-        warnings=() if keys or reader.errors else (NO_KEY_WARNING if kafka is None else NO_KEY_LIVE_WARNING,),
+        warnings=tuple(warnings),
         unmet=tuple(reader.unmet),
     )
     return settings, sorted(reader.errors, key=lambda error: error.line or 0)

@@ -21,7 +21,8 @@ class SourceRead(msgspec.Struct, frozen=True):
 class Summary(msgspec.Struct, frozen=True):
     """All numbers of one replay.
 
-    `findings_by_severity` has the accepted ones in it, `accepted` counts them. `unresolved` counts by source the
+    `findings_by_severity` has the accepted ones in it, `accepted` counts them. `allowed` counts by pattern the leaks
+    that the configuration lets go. `unresolved` counts by source the
     uses and events that name no known credential. `conflicts` counts identifiers claimed by two credentials.
     `until` and `durations` are the time judged up to (ns) and seconds by stage; only the durations may differ
     between two runs over the same input.
@@ -32,6 +33,7 @@ class Summary(msgspec.Struct, frozen=True):
     findings_by_rule: Mapping[str, int] = {}
     findings_by_severity: Mapping[str, int] = {}
     accepted: int = 0
+    allowed: Mapping[str, int] = {}
     plain: int = 0
     escalated: int = 0
     dead_letters: Mapping[str, int] = {}
@@ -64,6 +66,7 @@ class Summary(msgspec.Struct, frozen=True):
                 },
                 "accepted": self.accepted,
             },
+            "allowed": _sorted(self.allowed),
             "commands": {"plain": self.plain, "escalated": self.escalated},
             "dead_letters": _sorted(self.dead_letters),
             "unresolved": _sorted(self.unresolved),

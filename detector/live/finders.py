@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from detector.allowlist import Allowlist
 from detector.events import Identifier
 from detector.known import KnownIndex
 from detector.leaks import LeakFinder, Scanner
@@ -24,20 +25,26 @@ class Finders:
     """
 
     def __init__(
-        self, scanner: Scanner, keys: Sequence[DeploymentKey], fallback: DeploymentKey | None = None
+        self,
+        scanner: Scanner,
+        keys: Sequence[DeploymentKey],
+        fallback: DeploymentKey | None = None,
+        allowlist: Allowlist | None = None,
     ) -> None:
         self.keys = tuple(keys)
         self._fallback = fallback
         self._scanner = scanner
+        self._allowlist = allowlist
         self.known = KnownIndex((), self.keys)
         self.finder: LeakFinder
         self.known_finder: LeakFinder
         self.pattern_finder: LeakFinder  # what is seen by who knows no credential
         self._build(self.known)
 
-    def reload(self, scanner: Scanner) -> None:
-        """Other patterns from now on."""
+    def reload(self, scanner: Scanner, allowlist: Allowlist | None = None) -> None:
+        """Other patterns from now on, and what of them is let go."""
         self._scanner = scanner
+        self._allowlist = allowlist
         self._build(self.known)
 
     def renew(self, identifiers: Iterable[Identifier]) -> None:
@@ -45,7 +52,7 @@ class Finders:
         self._build(KnownIndex(identifiers, self.keys))
 
     def _build(self, known: KnownIndex) -> None:
-        finder = LeakFinder(self._scanner, known, self.keys, self._fallback)
+        finder = LeakFinder(self._scanner, known, self.keys, self._fallback, self._allowlist)
         known_finder = LeakFinder(NoPatterns(), known, self.keys, self._fallback)
         nothing = KnownIndex((), self.keys)
         self.pattern_finder = LeakFinder(self._scanner, nothing, self.keys, self._fallback)

@@ -235,6 +235,8 @@ class Metrics:
         if fact.unknown:
             self.add(names.EVENTS, "unknown", amount=fact.unknown)
         self.add(names.LEAKS, stage, amount=fact.leaks)
+        for pattern, count in fact.allowed.items():
+            self.add(names.ALLOWED, self.few("pattern", pattern), amount=count)
 
     def _judged(self, _stage: StageName, fact: Judged) -> None:
         self.add(names.LATE, amount=fact.late)

@@ -12,7 +12,7 @@ INTRODUCTION: Final = """\
 
 `curfewd run` serves them at `/metrics` of `service.listen`, in OpenMetrics' format to those who accept it. Everything is
 of this one process: sum over instances. A transaction that did not go through is not counted, but as `aborted`.
-Labels never name a task or a credential; `topic`, `source`, `format` and `reason` have at most 100 values each, the rest
+Labels never name a task or a credential; `topic`, `source`, `format`, `pattern` and `reason` have at most 100 values each, the rest
 is `other`. `stage` is `scan`, `judge` or `lookback`. Exemplars carry the uid of a finding, `finding_uid`. Beside these there
 are Prometheus' own `process_…` series: memory, CPU time, open files.
 

@@ -9,6 +9,7 @@ registry and runs on the event loop.
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from typing import Any, Final
@@ -56,7 +57,10 @@ class ScanTopics(msgspec.Struct, frozen=True):
 
 
 class Scanned(msgspec.Struct, frozen=True):
-    """One poll, for metrics. `seconds` are of decoding and scanning together."""
+    """One poll, for metrics. `seconds` are of decoding and scanning together.
+
+    `allowed` counts by pattern the leaks that the configuration lets go, which `leaks` leaves out.
+    """
 
     partition: Partition
     records: int
@@ -67,6 +71,7 @@ class Scanned(msgspec.Struct, frozen=True):
     leaks: int
     dead: tuple[str, ...]
     seconds: float
+    allowed: dict[str, int] = {}
 
 
 class _Held:
@@ -281,6 +286,7 @@ def _read_and_find(
 
 def _scanned(partition: Partition, records: Sequence[Any], found: _Found, seconds: float) -> Scanned:
     contents = found.contents
+    allowed = Counter(leak.pattern for leak in found.leaks if leak.allowed and leak.pattern is not None)
     return Scanned(
         partition,
         len(records),
@@ -288,7 +294,8 @@ def _scanned(partition: Partition, records: Sequence[Any], found: _Found, second
         contents.formats,
         tuple(type(event) for _, event in contents.events),
         contents.unknown,
-        len(found.leaks),
+        len(found.leaks) - allowed.total(),
         tuple(letter.reason for letter in contents.letters),
         seconds,
+        allowed,
     )

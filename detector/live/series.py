@@ -56,6 +56,12 @@ LEAKS: Final = Series(
     "Leaks seen: a log record that shows a secret. The look-back sees those of registered credentials once more.",
     ("stage",),
 )
+ALLOWED: Final = Series(
+    "curfewd_allowed",
+    "counter",
+    "Leaks that `[[allow]]` lets go, by pattern; not in `curfewd_leaks_total`.",
+    ("pattern",),
+)
 OUTPUTS: Final = Series("curfewd_outputs", "counter", "Records written, likewise.", ("stage", "topic"))
 PROCESSING: Final = Series(
     "curfewd_processing_seconds",
@@ -200,7 +206,7 @@ RELOADS: Final = Series(
 )
 
 ALL: Final = (
-    BUILD, STARTED, RECORDS, BYTES, FORMATS, EVENTS, LEAKS, OUTPUTS, PROCESSING, TRANSACTION, COMMAND_LATENCY, FINDING_LATENCY, LAG,
+    BUILD, STARTED, RECORDS, BYTES, FORMATS, EVENTS, LEAKS, ALLOWED, OUTPUTS, PROCESSING, TRANSACTION, COMMAND_LATENCY, FINDING_LATENCY, LAG,
     LAG_SECONDS, STANDING, LOOKBACK_OVERDUE, LOOKBACK_ERRORS, LOOP_DELAY, PARTITIONS, WATERMARK, LEDGER, AGGREGATES, DISK, PARKED, CREDENTIALS, FINDINGS, COMMANDS, DEAD, LOST, LATE, UNRESOLVED, CONFLICTS,
     BEGUN, TRANSACTIONS, DROPPED, REBALANCES, REBALANCE_SECONDS, RESTORES, RESTORE_SECONDS, RESTORED, RELOADS,
 )  # fmt: skip

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from detector import __version__
+from detector.allowlist import Allowlist
 from detector.errors import CurfewdError, RetryError, StopError, UsageError
 from detector.handlers import Partition
 from detector.kafka_clients import reaction
@@ -153,7 +154,8 @@ class Service:
         await self._patiently(lambda: reach(self._live), "cannot reach Kafka yet")
         found = await self._patiently(lambda: survey(self._live), "cannot list topics yet")
         check_topics(self._live, found)
-        finders = Finders(scanner, self._settings.keys, fallback_key(self._settings))
+        allowlist = Allowlist(self._settings.allows)
+        finders = Finders(scanner, self._settings.keys, fallback_key(self._settings), allowlist)
         feed = RegistryFeed(
             self._live.topics.registry.name,
             finders,
@@ -268,7 +270,7 @@ class Service:
             self._settings.keys,
         ):
             self._log.warning("changes to [kafka], [service] and keys wait for a new start")
-        wiring.finders.reload(scanner)
+        wiring.finders.reload(scanner, Allowlist(settings.allows))
         self._metrics.add(names.RELOADS, "done")
         self._log.info("patterns and policy reloaded", patterns=len(scanner.patterns))
         kept = {name: getattr(self._settings, name) for name in ("kafka", "service", "keys")}
