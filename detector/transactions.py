@@ -8,6 +8,7 @@ from aiokafka import TopicPartition
 from aiokafka import errors as kafka
 from aiokafka.structs import OffsetAndMetadata
 
+from detector import transaction_waits
 from detector.batches import Limits, batches_of
 from detector.errors import RetryError, StopError
 from detector.handlers import Output, Partition
@@ -54,6 +55,7 @@ class Transactor:
         Raises:
             RetryError, StopError: Kafka cannot be reached, or does not let us.
         """
+        transaction_waits.install()
         producer = partition_producer(self._clients, self._stage, self._partition)
         try:
             await producer.start()
