@@ -388,6 +388,22 @@ def test_a_token_takes_its_leases_and_children_with_it(
     assert (strikes(revocation, LEASED), strikes(revocation, CHILD)) == (lease, child)
 
 
+def test_a_token_with_one_use_left_ends_with_it_allowed_or_not() -> None:
+    for remaining, error in ((1, ""), (1, "permission denied"), (2, ""), (None, "")):
+        auth = {**CALLER, "remaining_uses": remaining}
+        ended = [
+            (event.id, event.identifier, event.group)
+            for event in translate(response("secret/x", auth=auth, error=error))
+            if isinstance(event, CredentialRevoked)
+        ]
+        spent = [
+            ("r-1/spent", Identifier("vault-accessor", ACCESSOR), None),
+            (f"r-1/revoked/under/{ACCESSOR}", None, f"vault/under/{ACCESSOR}"),
+        ]
+        assert ended == (spent if remaining == 1 else [])
+        assert not translate(entry("request", "secret/x", auth=auth, error=error))[1:]
+
+
 def test_an_orphan_and_a_login_end_with_nobody() -> None:
     orphan = response("auth/token/create", request={"data": {"no_parent": True}}, response={"auth": NEW})
     for record in (orphan, response("auth/token/create-orphan", response={"auth": NEW}), login(NEW)):

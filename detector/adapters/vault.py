@@ -66,6 +66,8 @@ def translate(record: Record, now: int) -> list[CanonicalEvent]:
         events.append(_use(entry, user, outcome))
     if response and not entry.failed:
         events.extend(_done(entry, caller))
+    if response and caller is not None:
+        events.extend(_spent(entry, caller))
     return events
 
 
@@ -123,12 +125,26 @@ def _done(entry: Entry, caller: Identifier | None) -> Iterator[CanonicalEvent]:
     identifier = _taken_away(entry, caller)
     if identifier is not None:
         yield entry.revoked(identifier)
-        if paths.revokes_token(path) and identifier.scheme in (ACCESSOR, TOKEN):
+        if paths.revokes_token(path):
             # A token takes its leases with it and, unless they are to be orphans, its children.
-            kind = paths.LEASES if path == paths.REVOKE_ORPHAN else paths.UNDER
-            yield entry.group_revoked(f"{kind}/{identifier.value}")
+            yield from _with_it(
+                entry, identifier, paths.LEASES if path == paths.REVOKE_ORPHAN else paths.UNDER
+            )
     elif prefix := paths.revoked_prefix(path):
         yield entry.group_revoked(f"{paths.PREFIX}/{prefix}")
+
+
+def _with_it(entry: Entry, token: Identifier, kind: str) -> Iterator[CanonicalEvent]:
+    """What ends with a token."""
+    if token.scheme in (ACCESSOR, TOKEN):
+        yield entry.group_revoked(f"{kind}/{token.value}")
+
+
+def _spent(entry: Entry, caller: Identifier) -> Iterator[CanonicalEvent]:
+    """The end of a token that could be used so many times: it had one use left, and this was it, allowed or not."""
+    if find(entry.record, "auth.remaining_uses") == 1:
+        yield entry.revoked(caller, "spent")
+        yield from _with_it(entry, caller, paths.UNDER)
 
 
 def _taken_away(entry: Entry, caller: Identifier | None) -> Identifier | None:

@@ -64,10 +64,10 @@ class Entry:
         part = fields.pop("part", "issued")
         return CredentialIssued(time=self.time, source=self.source, id=f"{self.id}/{part}", **fields)
 
-    def revoked(self, identifier: Identifier) -> CredentialRevoked:
-        """A revocation."""
+    def revoked(self, identifier: Identifier, part: str = "revoked") -> CredentialRevoked:
+        """A revocation; further ones of the same entry are told apart by `part` of the id."""
         return CredentialRevoked(
-            time=self.time, source=self.source, id=f"{self.id}/revoked", identifier=identifier
+            time=self.time, source=self.source, id=f"{self.id}/{part}", identifier=identifier
         )
 
     def group(self, name: str) -> str:
