@@ -123,7 +123,7 @@ def _parser() -> argparse.ArgumentParser:
         ("live-mixed", "and on mixed topics"),
     ):
         one = commands.add_parser(name, help=about)
-        one.add_argument("--records", type=int, default=2_000_000)
+        one.add_argument("--records", type=int, default=1_000_000)
         one.add_argument("--known", type=int, default=1_000_000)
         one.add_argument("--runs", type=int, default=3)
         one.add_argument("--seed", type=int, default=7)

@@ -10,7 +10,7 @@ import asyncio
 import functools
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ import orjson
 from benchmarks import compare, live_peers, peers, tables
 from benchmarks.live_job import Job
 from benchmarks.live_kafka import Groups, cluster, fill, make
-from benchmarks.live_load import SPAN, Load, Texts, known, records
+from benchmarks.live_load import SPAN, Load, Pair, Texts, known, records
 from benchmarks.live_peers import Peer
 from benchmarks.live_process import Deployment, cpu_of
 from benchmarks.live_rows import HEAD, Row, Run, watched
@@ -30,6 +30,7 @@ from detector.live.routing import encode, registry_key, without_terms
 
 PARTITIONS = 4
 OURS = "curfewd, look-back off"
+OURS_PLAIN = "curfewd, look-back off, plain text"
 OURS_TWICE = "curfewd, look-back within the run: all is read twice"
 REGISTRY = "bench.registry"
 _LEFT = 2 * PARTITIONS  # offsets that markers of transactions take
@@ -38,11 +39,25 @@ _LEFT = 2 * PARTITIONS  # offsets that markers of transactions take
 class Options(msgspec.Struct, frozen=True):
     """What is measured: so many records and registered credentials, so many runs of each subject."""
 
-    records: int = 2_000_000
+    records: int = 1_000_000
     known: int = 1_000_000
     runs: int = 3
     seed: int = 7
     settings: str = ""
+
+
+class Input(msgspec.Struct, frozen=True):
+    """A topic: its part of the records asked for, the share of audit events, and whether its text is plain."""
+
+    part: float = 1.0
+    events: float = 0.0
+    plain: bool = False
+
+
+def _counted(load: Load, texts: Texts, sizes: list[int], partition: int) -> Iterator[Pair]:
+    for key, value in records(load, texts, partition, PARTITIONS):
+        sizes.append(len(value))
+        yield key, value
 
 
 class Bench:
@@ -54,26 +69,21 @@ class Bench:
         self._folder = folder
         self._options = options
         self._end = time.time_ns()
-        self._texts = Texts(options.seed)
         self._sizes: dict[str, tuple[int, float]] = {}
         self._numbers = 0
 
-    async def prepare(self, mixes: dict[str, float]) -> None:
-        """The registry, and an input for each share of audit events by name."""
+    async def prepare(self, inputs: dict[str, Input]) -> None:
+        """The registry, and the inputs by name."""
         first = self._deployment("none", REGISTRY)
         first.create_topics()
         await register(self._bootstrap, REGISTRY, self._options.known, self._options.seed, self._end)
-        await make(self._bootstrap, mixes, PARTITIONS)
-        for name, share in mixes.items():
-            load = Load(self._options.records, self._end, events=share, seed=self._options.seed)
+        await make(self._bootstrap, inputs, PARTITIONS)
+        for name, each in inputs.items():
+            count = int(self._options.records * each.part)
+            load = Load(count, self._end, events=each.events, seed=self._options.seed)
+            texts = Texts(self._options.seed, plain=each.plain)
             sizes: list[int] = []
-
-            def source(partition: int, load: Load = load, sizes: list[int] = sizes) -> Any:
-                for key, value in records(load, self._texts, partition, PARTITIONS):
-                    sizes.append(len(value))
-                    yield key, value
-
-            await fill(self._bootstrap, name, PARTITIONS, source)
+            await fill(self._bootstrap, name, PARTITIONS, functools.partial(_counted, load, texts, sizes))
             self._sizes[name] = len(sizes), sum(sizes) / len(sizes)
 
     def size(self, name: str) -> float:
@@ -178,45 +188,56 @@ async def register(bootstrap: str, topic: str, count: int, seed: int, end: int) 
     await fill(bootstrap, topic, PARTITIONS, source)
 
 
-async def alternating(subjects: dict[str, Callable[[], Any]], runs: int) -> dict[str, list[Run] | str]:
+class Subject(msgspec.Struct, frozen=True):
+    """What is measured: `run` reads the topic `source` once."""
+
+    name: str
+    guarantee: str
+    source: str
+    run: Callable[[], Awaitable[Run]]
+    notes: str = ""
+
+
+async def alternating(subjects: Sequence[Subject], runs: int) -> list[tuple[Subject, list[Run] | str]]:
     """All subjects in turn, and again; for one that fails, why."""
-    made: dict[str, list[Run] | str] = {name: [] for name in subjects}
+    made: list[list[Run]] = [[] for _ in subjects]
+    failed: dict[int, str] = {}
     for _ in range(runs):
-        for name, run in subjects.items():
-            so_far = made[name]
-            if isinstance(so_far, str):
+        for number, each in enumerate(subjects):
+            if number in failed:
                 continue
             try:
-                so_far.append(await run())
+                last = await each.run()
             except (RuntimeError, TimeoutError) as error:
-                made[name] = f"{error}"
-                print(f"{name}: {error}", flush=True)
+                failed[number] = f"{error}"
+                print(f"{each.name}, {each.guarantee}: {error}", flush=True)
                 continue
-            last = so_far[-1]
-            print(f"{name}: {last.records / last.cpu:,.0f} per CPU-s, {last.records / last.wall:,.0f} per s, {last.findings} findings", flush=True)  # fmt: skip
-    return made
+            made[number].append(last)
+            print(f"{each.name}, {each.guarantee}: {last.records / last.cpu:,.0f} per CPU-s, {last.records / last.wall:,.0f} per s, {last.findings} findings", flush=True)  # fmt: skip
+    return [(each, failed.get(number, made[number])) for number, each in enumerate(subjects)]
 
 
 async def throughput(bench: Bench, options: Options) -> list[Row]:
-    """The service and its peers on one input."""
-    source = "logs"
-    await bench.prepare({source: 0.0})
-    subjects: dict[str, Callable[[], Any]] = {
-        OURS: lambda: bench.ours(source),
-        OURS_TWICE: lambda: bench.ours(source, "1s"),
-    }
-    subjects |= {
-        f"{peer.name}, {peer.guarantee}": functools.partial(bench.theirs, peer, source)
-        for peer in live_peers.PEERS
-    }
-    guarantees = dict.fromkeys((OURS, OURS_TWICE), "exactly once") | {
-        f"{peer.name}, {peer.guarantee}": peer.guarantee for peer in live_peers.PEERS
-    }
-    notes = {f"{peer.name}, {peer.guarantee}": peer.notes for peer in live_peers.PEERS}
-    made = await alternating(subjects, options.runs)
+    """The service and its peers on one input, the slow ones on its beginning."""
+    await bench.prepare({"logs": Input(), "few": Input(part=0.1), "plain": Input(plain=True)})
+    subjects = [
+        Subject(OURS, "exactly once", "logs", lambda: bench.ours("logs")),
+        Subject(OURS_TWICE, "exactly once", "logs", lambda: bench.ours("logs", "1s")),
+        Subject(OURS_PLAIN, "exactly once", "plain", lambda: bench.ours("plain")),
+    ]
+    for peer in live_peers.PEERS:
+        source = "few" if peer.slow else "logs"
+        subjects.append(
+            Subject(
+                peer.name,
+                peer.guarantee,
+                source,
+                functools.partial(bench.theirs, peer, source),
+                peer.notes,
+            )
+        )
     return [
-        row(name, guarantees[name], bench.size(source), runs, notes.get(name, ""))
-        for name, runs in made.items()
+        row(each, bench.size(each.source), made) for each, made in await alternating(subjects, options.runs)
     ]
 
 
@@ -224,25 +245,28 @@ async def mixed(bench: Bench, options: Options) -> list[Row]:
     """The service on inputs with more and more audit events."""
     shares = {"logs alone": 0.0, "1 % audit events": 0.01, "10 % audit events": 0.10}
     names = {name: f"mix-{number}" for number, name in enumerate(shares)}
-    await bench.prepare({names[name]: share for name, share in shares.items()})
-    made = await alternating(
-        {name: functools.partial(bench.ours, names[name]) for name in shares}, options.runs
-    )
-    return [row(name, "exactly once", bench.size(names[name]), runs, "") for name, runs in made.items()]
+    await bench.prepare({names[name]: Input(events=share) for name, share in shares.items()})
+    subjects = [
+        Subject(name, "exactly once", names[name], functools.partial(bench.ours, names[name]))
+        for name in shares
+    ]
+    return [
+        row(each, bench.size(each.source), made) for each, made in await alternating(subjects, options.runs)
+    ]
 
 
-def row(name: str, guarantee: str, size: float, runs: list[Run] | str, notes: str) -> Row:
+def row(subject: Subject, size: float, made: list[Run] | str) -> Row:
     """A line of the table, or why there is none."""
-    if isinstance(runs, str):
-        return Row(name, guarantee, size, notes=f"failed: {runs[:200]}")
-    return Row(name, guarantee, size, tuple(runs), notes)
+    if isinstance(made, str):
+        return Row(subject.name, subject.guarantee, size, notes=f"failed: {made[:200]}")
+    return Row(subject.name, subject.guarantee, size, tuple(made), subject.notes)
 
 
 def _about(options: Options) -> str:
     """What was measured, in a sentence."""
     return (
         f"\nApache Kafka {live_peers.kafka_version()}, one broker on the same cores; {options.records:,} records, "
-        f"seed {options.seed}, one in a thousand shows a secret; {options.known:,} registered credentials; "
+        f"seed {options.seed}, one in a thousand shows a secret (slow peers: a tenth of as many); {options.known:,} registered credentials; "
         f"{live_peers.versions()}. Medians of {options.runs} runs in turn.\n"
     )
 

@@ -14,4 +14,4 @@ class Job(msgspec.Struct, frozen=True):
     known: int
     seed: int
     folder: str
-    batch: int = 2000
+    batch: int = 8000

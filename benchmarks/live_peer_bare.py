@@ -53,7 +53,7 @@ async def with_aiokafka(given: Job) -> Clock:
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         isolation_level="read_committed",
-        max_partition_fetch_bytes=1 << 20,
+        max_partition_fetch_bytes=2 << 20,
     )
     await consumer.start()
     clock, more = Clock(given.records), True

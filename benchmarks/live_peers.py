@@ -23,7 +23,8 @@ _ROOT: Final = Path(__file__).parent.parent
 class Peer(msgspec.Struct, frozen=True):
     """A peer: its name in the table, the module that runs it and its second argument.
 
-    `scans` False: it only reads, and tells by itself what that took.
+    `scans` False: it only reads, and tells by itself what that took. A
+    `slow` one gets a smaller topic.
     """
 
     name: str
@@ -32,15 +33,16 @@ class Peer(msgspec.Struct, frozen=True):
     scans: bool = True
     guarantee: Literal["exactly once", "at least once", "–"] = "exactly once"
     notes: str = ""
+    slow: bool = False
 
 
 PEERS: Final = (
     Peer("bare aiokafka, getmany", "live_peer_bare", "aiokafka", False, "–", "reads and throws away"),
     Peer("bare confluent-kafka, consume", "live_peer_bare", "confluent", False, "–", "librdkafka; reads, takes each value, throws away"),
-    Peer("Quix Streams, record by record", "live_peer_quix", "record", notes="exactly-once hands records over one by one"),
+    Peer("Quix Streams, record by record", "live_peer_quix", "record", notes="exactly-once hands records over one by one", slow=True),
     Peer("Quix Streams, batches in a sink", "live_peer_quix", "batch", guarantee="at least once", notes="what a sink writes is in no transaction"),
-    Peer("Faust, take_events", "live_peer_faust", "exactly_once"),
-    Peer("Faust, take_events", "live_peer_faust", "at_least_once", guarantee="at least once"),
+    Peer("Faust, take_events", "live_peer_faust", "exactly_once", slow=True),
+    Peer("Faust, take_events", "live_peer_faust", "at_least_once", guarantee="at least once", slow=True),
 )  # fmt: skip
 
 
