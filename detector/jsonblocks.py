@@ -46,6 +46,7 @@ class Plain(msgspec.Struct, gc=False):
     event_time: _Time = msgspec.field(default=None, name="eventTime")
     datetime: _Time = None
     date: _Time = None
+    log: Any = None  # what Docker's lines have, which may be parts
 
 
 FLAT: Final = msgspec.json.Decoder(Flat)

@@ -227,7 +227,7 @@ class _Run:
 
     def docker(self, *, joining: bool) -> Segment | None:
         """Whole lines of Docker's json-file log."""
-        if joining or _LOG not in self._data:
+        if joining or _LOG not in self._records[0].value:
             return None
         found: list[Docker] | None = records_of(self._data, self.starts, DOCKER_LINE)
         if found is None or not all(record.stream and record.log.endswith("\n") for record in found):
@@ -249,13 +249,18 @@ class _Run:
             or data[:1] != b"{"
             or KEY_BLOCK in data
             or may_be_cut(data, self.starts)
-            or (_LOG in data and any(is_docker(record.value) for record in self._records))
             or shapes.may_hold_event(data)
         ):
             return None
         found: list[Plain] | None = records_of(data, self.starts, PLAIN)
-        texts = decoded_texts(data, self.starts) if found is not None and b"\\" in data else None
-        if found is None or (texts is None and b"\\" in data):
+        if found is None or any(
+            record.log is not None and is_docker(self._records[number].value)
+            for number, record in enumerate(found)
+        ):
+            return None
+        escaped = b"\\" in data
+        texts = decoded_texts(data, self.starts) if escaped else None
+        if escaped and texts is None:
             return None
         stamps = self._stamps(plain_times(found), lambda index: time_field(found[index]))
         self._into.count(JSON_LOG, len(found))
