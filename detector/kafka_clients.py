@@ -11,14 +11,15 @@ aiokafka's traps that this module and its users step around (0.14):
 - JoinGroup is answered when the slowest member has joined: the request timeout has to be longer than the rebalance's.
 - a consumer without partitions that nobody asks for records leaves the group after `max_poll_interval_ms` and never
   comes back; `Stage` asks every consumer for nothing, every second.
-- stopping a consumer that waits to repeat a fetch raises the cancellation of that fetch, which would end the task that
-  stops it, silently; `stop_consumer` does not.
+- stopping a consumer that waits to repeat a fetch raises the cancellation of that fetch, and one that has to join again
+  just when it has joined may end its coordination by that of its first heartbeat. Whoever stops or asks such a consumer
+  would be ended by it, silently: `stop_consumer` does not raise it, `strays_are_errors` is for the rest.
 - pausing a partition throws away what was fetched for it; not asking for its records does not.
 """
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, Final, Literal
 
 import msgspec
@@ -143,6 +144,22 @@ async def discard(producer: Any) -> None:
     waiter = producer._txn_manager._transaction_waiter  # noqa: SLF001 - else asyncio complains of a forgotten error
     if waiter is not None and waiter.done() and not waiter.cancelled():
         waiter.exception()
+
+
+@contextlib.contextmanager
+def strays_are_errors(doing: str) -> Iterator[None]:
+    """Turns a cancellation that nobody asked of this task into an error like any other.
+
+    Raises:
+        RetryError: something of aiokafka's own was cancelled, and it let that out.
+    """
+    try:
+        yield
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise RetryError(f"{doing}: a client gave up") from None
 
 
 async def stop_consumer(consumer: Any) -> None:

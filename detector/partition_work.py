@@ -12,7 +12,7 @@ from aiokafka import TopicPartition
 from detector.batches import Limits
 from detector.errors import CurfewdError, FencedError, RetryError, StopError
 from detector.handlers import Handler, Output, Partition, Refusal
-from detector.kafka_clients import KafkaSettings, StageSettings, reaction, unreadable
+from detector.kafka_clients import KafkaSettings, StageSettings, reaction, strays_are_errors, unreadable
 from detector.poison import Poison
 from detector.stage_facts import Committed, Dropped, Observer, Refused, Stepped, Taken
 from detector.transactions import Transactor
@@ -126,7 +126,8 @@ class PartitionWork:
             pause = self._settings.heartbeat_seconds
             self.moved = time.monotonic()
             try:
-                await self._loop(await self._take())
+                with strays_are_errors("work on a partition"):
+                    await self._loop(await self._take())
             except StopError:
                 raise
             except FencedError as error:
@@ -135,11 +136,6 @@ class PartitionWork:
             except _PoisonError as error:
                 self._around.observe(Dropped(self.partition, "failed", f"{error}"))
                 pause = FIRST_PAUSE_SECONDS
-            except asyncio.CancelledError:
-                if _asked_to_end():
-                    raise
-                self._around.observe(Dropped(self.partition, "failed", "a client gave up a request"))
-                pause = self._backoff()
             except Exception as error:  # a bug in a handler must not end the others' work
                 told = reaction(error, "work on a partition")
                 if isinstance(told, StopError):

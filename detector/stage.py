@@ -25,7 +25,14 @@ from aiokafka.abc import ConsumerRebalanceListener
 from detector.batches import Limits
 from detector.errors import StopError
 from detector.handlers import Handler, Partition
-from detector.kafka_clients import KafkaSettings, StageSettings, reaction, stage_consumer, stop_consumer
+from detector.kafka_clients import (
+    KafkaSettings,
+    StageSettings,
+    reaction,
+    stage_consumer,
+    stop_consumer,
+    strays_are_errors,
+)
 from detector.partition_work import PartitionWork, Surroundings
 from detector.stage_facts import Observer, Rebalanced, Unreachable, nobody
 from detector.transactions import miscounted
@@ -79,7 +86,7 @@ class Stage:
 
     def _end(self, partition: Partition) -> int | None:
         source = TopicPartition(partition.topic, partition.number)
-        if source not in self._consumer.assignment():
+        if self._consumer is None or source not in self._consumer.assignment():
             return None
         end = self._consumer.highwater(source)
         return None if end is None else int(end)
@@ -104,12 +111,15 @@ class Stage:
             StopError: Kafka does not let us, or a handler wants to stop.
         """
         try:
-            await self._start()
-            if self._consumer is not None:
-                self._subscribe()
-                await self._watch()
+            while not self._stopping.is_set():
+                await self._start()
+                if self._consumer is not None:
+                    self._subscribe()
+                    await self._watch()
+                    await self._leave("stopped" if self._stopping.is_set() else "moved")
         finally:
-            await self._drain()
+            self._stopping.set()
+            await self._leave("stopped")
         if self._failure is not None:
             raise self._failure
 
@@ -154,17 +164,23 @@ class Stage:
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
     async def _watch(self) -> None:
-        """Until the end is asked for: keeps the membership alive and learns of what the coordinator cannot mend."""
+        """Until the end is asked for, or the coordination of the group does not go on: keeps the membership alive."""
         while not self._stopping.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), WATCH_SECONDS)
             if self.problem is not None:
                 self._answered = time.monotonic()
             try:
-                with contextlib.suppress(TimeoutError):
+                with contextlib.suppress(TimeoutError), strays_are_errors("group coordination"):
                     await asyncio.wait_for(self._consumer.getmany(NOTHING, timeout_ms=0), WATCH_SECONDS)
             except Exception as error:  # noqa: BLE001 - whatever it is, the coordinator does not go on
-                self._fail(StopError(str(reaction(error, "group coordination"))))
+                told = reaction(error, "group coordination")
+                if isinstance(told, StopError):
+                    self._fail(told)
+                else:
+                    self._unreachable = str(told)
+                    self._observe(Unreachable(self._unreachable))
+                return
 
     def _fail(self, error: Exception) -> None:
         self._failure = self._failure or error
@@ -177,7 +193,7 @@ class Stage:
 
     async def assign(self, assigned: Iterable[Partition]) -> None:
         """Step 3 of a rebalance. Returns at once."""
-        if self._stopping.is_set():
+        if self._stopping.is_set() or self._consumer is None:
             return
         now, before = set(assigned), set(self._works)
         for partition in now:
@@ -225,21 +241,20 @@ class Stage:
                 # Not for ever: a handler may not let itself be cancelled.
                 await asyncio.wait(waits, timeout=LEAVE_SECONDS)
 
-    async def _drain(self) -> None:
+    async def _leave(self, reason: str) -> None:
         """Open transactions commit, handlers let go, the group is left: within the deadline, or without."""
-        self._stopping.set()
+        consumer, self._consumer = self._consumer, None
         end = time.monotonic() + self._settings.drain_seconds
         await self._quiet(self._settings.drain_seconds)
         for partition in tuple(self._works):
-            self._close(partition, "stopped")
+            self._close(partition, reason)
         if self._closing:
             await asyncio.wait(
                 self._closing.values(), timeout=max(end - time.monotonic(), 0.0) + LEAVE_SECONDS
             )
-        if self._consumer is None:
-            return
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(stop_consumer(self._consumer), max(end - time.monotonic(), LEAVE_SECONDS))
+        if consumer is not None:
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop_consumer(consumer), max(end - time.monotonic(), LEAVE_SECONDS))
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka has no types

@@ -12,13 +12,16 @@ from aiokafka.errors import KafkaError
 from aiokafka.protocol.admin import AlterPartitionReassignmentsRequest
 
 from detector.kafka_clients import KafkaSettings, StageSettings
+from detector.live.finders import Finders, NoPatterns
+from detector.live.registry_feed import RegistryFeed
 from detector.stage import Stage
-from detector.stage_facts import Unreachable
+from detector.stage_facts import Rebalanced, Unreachable
 from tests.broker import Cluster
 from tests.live_disturbed import Disturbed, Records, deployed, history, parts
 from tests.live_service import Expected
+from tests.small_history import KEY
 from tests.stage_handlers import Copy, Telling, running
-from tests.streams import admin, drained, filled, made, until
+from tests.streams import admin, drained, filled, made, read, until
 
 pytestmark = pytest.mark.xdist_group("live-broker")
 NODES = 3
@@ -155,3 +158,43 @@ async def test_a_stage_that_finds_no_broker_can_be_stopped() -> None:
     )
     async with running(stage):
         await until(lambda: tried(telling, 1), "a first try")
+
+
+async def test_a_stage_whose_coordination_ended_joins_anew(broker: Cluster) -> None:
+    """aiokafka's own can be cancelled by an unlucky rebalance: then nobody sends heartbeats, and nobody is told."""
+    streams, telling = await made(broker.bootstrap, 2), Telling()
+    await filled(streams, 0, [b"before"])
+    stage = Stage(streams.clients, streams.stage(), Copy(streams.target), telling)
+    async with running(stage):
+        await until(lambda: drained(streams), "the end of the source")
+        stage._consumer._coordinator._coordination_task.cancel()
+        await until(lambda: tried(telling, 1), "another try")
+        await filled(streams, 0, [b"after"])
+        await until(lambda: drained(streams), "the end of the source")
+    assert [len(fact.gained) for fact in telling.of(Rebalanced)] == [2, 2]
+    copies = [record.value for some in (await read(streams, streams.target)).values() for record in some]
+    assert sorted(copies) == [b"after", b"before"]
+
+
+async def test_the_registry_is_followed_on_when_the_broker_comes_back(broker: Cluster) -> None:
+    streams = await made(broker.bootstrap, 1)
+    finders = Finders(NoPatterns(), (KEY,))
+    feed = RegistryFeed(streams.changelog, finders, streams.clients, discovery_seconds=1)
+    following = asyncio.create_task(feed.run())
+
+    async def waits() -> bool:
+        return feed.problem is not None
+
+    async def follows() -> bool:
+        return feed.problem is None
+
+    try:
+        await asyncio.wait_for(feed.caught_up.wait(), 30)
+        await asyncio.to_thread(broker.nodes[0].kill)
+        await until(waits, "a problem")
+        await asyncio.to_thread(broker.nodes[0].start)
+        await until(follows, "the end of the problem")
+        assert not following.done()
+    finally:
+        following.cancel()
+        await asyncio.wait([following])

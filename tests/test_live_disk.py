@@ -1,10 +1,12 @@
 """The store's disk is full, or what is on it is damaged: nothing is lost, as the changelog has it all."""
 
+import random
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from detector.live.store import META, Store, digest_of, entry_key, meta_value
 from tests.broker import Cluster
 from tests.live_disturbed import Disturbed, Records, deployed, history, parts
 from tests.live_service import Expected, ended
@@ -96,3 +98,29 @@ def why(deployment: Disturbed) -> str:
     (last,) = deployment.told("cannot go on")
     assert deployment.said()[-1] == last
     return str(last["why"])
+
+
+def test_a_damaged_block_is_an_error_and_not_the_end(tmp_path: Path) -> None:
+    """RocksDB ends an iteration there, as it does after the last key."""
+    digests = [digest_of(f"t:{number}") for number in range(300)]
+    rng = random.Random(1)
+    store = Store(tmp_path / "store")
+    for due, digest in enumerate(digests, 1):
+        events = [(entry_key(digest, b"e", b"%d" % number), rng.randbytes(200)) for number in range(5)]
+        store.write([*events, (entry_key(digest, META), meta_value(due, b""))])
+    store.close()
+    Store(tmp_path / "store").close()  # what was written ahead is sorted into a table
+    (table,) = (tmp_path / "store").glob("*.sst")
+    with table.open("r+b") as file:
+        file.seek(table.stat().st_size // 2)
+        file.write(b"\xa5" * 64)
+    store = Store(tmp_path / "store")
+    whole, damaged = 0, 0
+    for digest in digests:
+        try:
+            whole += len(list(store.entries(digest))) == 6
+        except Exception:  # noqa: BLE001 - RocksDB's errors have no class
+            damaged += 1
+    store.close()
+    assert damaged
+    assert whole == len(digests) - damaged

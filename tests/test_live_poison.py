@@ -13,6 +13,7 @@ from detector.handlers import Partition
 from detector.kafka_clients import KafkaSettings, read_to_end
 from tests.broker import Cluster
 from tests.live_disturbed import Disturbed, deployed
+from tests.live_service import ended
 from tests.small_history import event, identifier_of, secret_of
 from tests.streams import admin, until
 
@@ -209,3 +210,43 @@ async def test_a_record_at_the_brokers_limit_is_read_to_its_end_and_what_would_b
     await until(deployment.quiet, "the end", every=0.5)
     told = {(each["source"], each["offset"], each["reason"]) for each in await letters(deployment)}
     assert told == {(deployment.inputs[0], offset, "too-large")}
+
+
+async def test_a_bomb_is_passed_by_the_scan_the_look_back_and_whoever_starts_anew(
+    deployment: Disturbed,
+) -> None:
+    """70 MB of zeros that compress to nearly nothing, and a log line after them whose credential is registered later."""
+    process = deployment.start()
+    await until(deployment.ready, "readiness")
+    log = dumps({"message": f"token {SECRET.decode()}"})
+    before, bomb, *_ = [
+        *await sent(deployment, [(good(0), [])]),
+        *await sent(deployment, [(b"\0" * (70 << 20), [])], codec="gzip"),
+        *await sent(deployment, [(log, []), (good(1), [])]),
+    ]
+    assert bomb == before + 1
+
+    async def judged_so_far() -> bool:
+        return await judged(deployment) == {"good-0", "good-1"}
+
+    await until(judged_so_far, "what comes after it", every=0.5)
+    await sent(deployment, [(dumps([STARTED, ISSUED]), [])])
+
+    async def found() -> bool:
+        return any(
+            each["finding_info"]["analytic"]["uid"] == "leaked-credential"
+            for each in (await deployment.findings()).values()
+        )
+
+    await until(found, "the leak, by the look-back", every=0.5)
+    process.terminate()
+    assert await ended(process) == 0
+    process = deployment.start()
+    await sent(deployment, [(good(2), [])])
+
+    async def judged_again() -> bool:
+        return await judged(deployment) == {"good-0", "good-1", "good-2"}
+
+    await until(judged_again, "what comes after a new start", every=0.5)
+    assert [(each["offset"], each["reason"]) for each in await letters(deployment)] == [(bomb, "unreadable")]
+    assert process.poll() is None

@@ -16,7 +16,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from detector.errors import RetryError, StopError
 from detector.events import CredentialIssued, Identifier
-from detector.kafka_clients import KafkaSettings, reaction, stop_consumer
+from detector.kafka_clients import KafkaSettings, reaction, stop_consumer, strays_are_errors
 from detector.live.finders import Finders
 from detector.live.routing import Registry, decode
 
@@ -68,7 +68,8 @@ class RegistryFeed:
         """
         while True:
             try:
-                await self._follow()
+                with strays_are_errors("reading the registry"):
+                    await self._follow()
             except Exception as error:
                 told = reaction(error, "reading the registry")
                 if isinstance(told, StopError):
