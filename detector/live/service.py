@@ -286,10 +286,14 @@ class Service:
         await stage.run()
 
     def _watched(self, work: Any) -> "asyncio.Task[None]":
-        """A task whose end by an error ends the service."""
+        """A task whose end by an error, or by nobody's wish, ends the service."""
 
         def ended(task: "asyncio.Task[None]") -> None:
-            if not task.cancelled() and (error := task.exception()) is not None:
+            if task.cancelled():
+                # By a library, if not by us: what it followed would silently be followed no more.
+                if not self._stopping.is_set():
+                    self._fail(asyncio.CancelledError())
+            elif (error := task.exception()) is not None:
                 self._fail(error)
 
         task = asyncio.create_task(work)
