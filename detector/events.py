@@ -142,7 +142,8 @@ class Leak(Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="lea
     """A log record that shows one secret, found by the scanner; the secret itself is not in here.
 
     `source` is the file or topic and `id` the place of the record in it (`"17"` a line, `"p3@1042"` a
-    partition and offset): they identify the record. One record with two secrets gives two leaks, one with
+    partition and offset; behind it `#3` for the third of the log records that one of OTLP holds): they identify the
+    record. One record with two secrets gives two leaks, one with
     the same secret twice gives one. `identifiers` are all by which the secret may be registered (an
     `hmac-sha256` under each key in force, `sha256`, public ones); they never leave the process but for the
     fingerprint. `fingerprint` groups leaks of one unregistered secret. `pattern` is the id of the pattern
