@@ -101,6 +101,13 @@ def _parser() -> argparse.ArgumentParser:
     patterns = commands.add_parser("patterns", help="show the patterns, or run their examples")
     patterns.add_argument("action", choices=("list", "test"))
     _add_config(patterns)
+    patterns.add_argument(
+        "--against",
+        metavar="PATH",
+        nargs="+",
+        help="test: instead of the examples show what the patterns see in logs of yours (files, archives, -)",
+    )
+    patterns.add_argument("--pattern", metavar="GLOB", help="with --against: only these patterns")
     run = commands.add_parser("run", help="the service on Apache Kafka")
     run.add_argument("--config", metavar="F", required=True, help="the configuration file")
     run.add_argument(
@@ -204,6 +211,12 @@ def _patterns(options: argparse.Namespace) -> int:
     from detector.report_text import console_for  # noqa: PLC0415 - as above
     from detector.settings import Settings  # noqa: PLC0415 - as above
 
+    if options.action == "list" and options.against:
+        raise UsageError("--against goes with `patterns test`")
+    if options.against:
+        return _against(options)
+    if options.pattern is not None:
+        raise UsageError("--pattern goes with --against")
     patterns, warnings = load_patterns(Settings.load(options.config).patterns)
     for warning in warnings:
         _say(f"curfewd: warning: {warning}")
@@ -212,6 +225,19 @@ def _patterns(options: argparse.Namespace) -> int:
             list_patterns(patterns, console_for())
         else:
             return DONE if test_patterns(patterns, console_for()) else FOUND
+    return DONE
+
+
+def _against(options: argparse.Namespace) -> int:
+    from detector.against_command import print_against, try_against  # noqa: PLC0415 - as above
+    from detector.report_text import console_for  # noqa: PLC0415 - as above
+    from detector.settings import Settings  # noqa: PLC0415 - as above
+
+    tried, clean, warnings = try_against(Settings.load(options.config), options.against)
+    for warning in warnings:
+        _say(f"curfewd: warning: {clean(warning)}")
+    with printing():
+        print_against(tried, clean, options.pattern, console_for())
     return DONE
 
 

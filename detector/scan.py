@@ -7,12 +7,13 @@ The result depends on the data alone, not on how it was cut into pieces and wind
 
 import hashlib
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import msgspec
 
-from detector.checks import Check, NotPlaceholder, Sighting
+from detector.checks import CHECKS, Check, NotPlaceholder, Sighting
 from detector.databases import DatabaseCache
 from detector.detectsecrets import Plugin
 from detector.literals import leading_part
@@ -38,6 +39,21 @@ class Match(msgspec.Struct, frozen=True):
     end: int
     pattern: Pattern
     secret: Secret
+
+
+class _Watched(Check, frozen=True):
+    """A check that counts, under its name, what it refuses."""
+
+    check: Check
+    name: tuple[str, str]
+    counts: Counter[tuple[str, str]]
+
+    def __call__(self, seen: Sighting) -> bool:
+        """What the check says."""
+        passes = self.check(seen)
+        if not passes:
+            self.counts[self.name] += 1
+        return passes
 
 
 class Source:
@@ -94,6 +110,15 @@ class Source:
                 self._traps.add(secret)
             elif self.may_be_in(line.lower()) and all(check(seen) for check in self.of_place):
                 yield Match(start, end, self.pattern, Secret(secret))
+
+    def count_refusals(self, counts: Counter[tuple[str, str]]) -> None:
+        """From now on (pattern, check) are counted when a check refuses; one refused text is seldom asked about again."""
+        names = {check: kind for kind, check in CHECKS.items()}
+
+        def watched(checks: Iterable[Check]) -> tuple[Check, ...]:
+            return tuple(_Watched(check, (self.pattern.id, names[type(check)]), counts) for check in checks)
+
+        self.of_secret, self.of_place = watched(self.of_secret), watched(self.of_place)
 
     def rank(self, match: Match) -> Rank:
         """Smaller is better: not generic, our own, proven, longer, earlier in the files."""
@@ -169,6 +194,17 @@ class PatternScanner:
                 candidates.extend((source.rank(match), match) for match in source.matches(data, region))
         best = _best(candidates)
         return [match for match in best if not self._is_silenced(match.secret)] if self._silenced else best
+
+    def count_refusals(self) -> Counter[tuple[str, str]]:
+        """Counts from now on what checks refuse, by pattern and check; to be called before the first scan, once.
+
+        Of plugins it is not known.
+        """
+        counts: Counter[tuple[str, str]] = Counter()
+        for source in self._sources:
+            if isinstance(source, Source):
+                source.count_refusals(counts)
+        return counts
 
     def _is_silenced(self, secret: Secret) -> bool:
         digest = hashlib.sha1(secret.reveal(), usedforsecurity=False)  # what detect-secrets' baselines hold

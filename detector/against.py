@@ -1,0 +1,80 @@
+"""What the patterns would do to a user's own log: how often each is seen and where, and what its checks refuse.
+
+The production scanner, with all patterns, so that they compete and mask as they do in a replay.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Final
+
+import msgspec
+
+from detector.events import Leak
+from detector.leaks import UNKNOWN_TIME
+from detector.progress import Meter
+from detector.scan import PatternScanner
+from detector.units import units
+from detector.workers import Work, second_pass
+
+EXAMPLES: Final = 3
+
+
+class Example(msgspec.Struct, frozen=True):
+    """One leak: the file as the user named it, its line where it has one, and the text around it, masked."""
+
+    source: str
+    line: int | None
+    excerpt: str
+
+
+class Against(msgspec.Struct):
+    """What one pattern saw. `refused` counts, by check, candidates that were no secrets: each text about once."""
+
+    matches: int = 0
+    allowed: int = 0
+    examples: list[Example] = []
+    refused: Mapping[str, int] = {}
+
+
+class Tried(msgspec.Struct, frozen=True):
+    """What all patterns saw, by their ids, in so many bytes and records; `dead` could not be read."""
+
+    patterns: Mapping[str, Against]
+    size: int
+    records: int
+    dead: int
+
+
+def against(work: Work, scanner: PatternScanner, meter: Meter) -> Tried:
+    """Scans the sources of `work`, whose finder is of this scanner and knows no credential.
+
+    Its `now` (ns) is the time of records that have none before them.
+    """
+    refused = scanner.count_refusals()
+    found: dict[str, Against] = {pattern.id: Against() for pattern in scanner.patterns}
+    lines: Counter[int] = Counter()
+    size = records = dead = 0
+    todo = list(units(work.sources))
+    meter.stage("logs", sum(unit.end - unit.start for unit in todo))
+    for unit in todo:
+        read = second_pass(work, unit)
+        for leak in read.leaks:
+            if leak.pattern is not None:
+                _add(found[leak.pattern], leak, lines[unit.source], work.now)
+        lines[unit.source] += read.lines
+        dead += len(read.letters)
+        records += sum(count for count, _ in read.counts.values())
+        size += sum(amount for _, amount in read.counts.values())
+        meter.advance(unit.end - unit.start)
+    for (pattern, check), count in sorted(refused.items()):
+        found[pattern].refused = {**found[pattern].refused, check: count}
+    return Tried(found, size, records, dead)
+
+
+def _add(seen: Against, leak: Leak, lines_before: int, now: int) -> None:
+    seen.matches += 1
+    timed = msgspec.structs.replace(leak, time=now) if leak.time == UNKNOWN_TIME else leak
+    seen.allowed += timed.allowed
+    if len(seen.examples) < EXAMPLES and leak.excerpt not in [one.excerpt for one in seen.examples]:
+        line = None if leak.line is None else leak.line + lines_before
+        seen.examples.append(Example(leak.source, line, leak.excerpt))
