@@ -51,14 +51,8 @@ class Start(msgspec.Struct, frozen=True):
     def cells(self) -> list[str]:
         """A line of the table."""
         sizes = [f"{size / 1e6:,.0f}" for size in (self.resident, self.peak, self.disk)]
-        return [
-            self.stage,
-            f"{self.credentials:,}",
-            self.how,
-            f"{self.seconds:.1f}",
-            f"{self.cpu:.1f}",
-            *sizes,
-        ]
+        seconds = [f"{figure:.1f}" for figure in (self.seconds, self.taking, self.cpu)]
+        return [self.stage, f"{self.credentials:,}", self.how, *seconds, *sizes]
 
 
 HEAD: Final = [
