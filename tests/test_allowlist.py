@@ -9,10 +9,11 @@ import pytest
 
 from detector import cli
 from detector.allowlist import Allow, Allowlist
-from detector.events import Identifier, Leak
+from detector.events import CredentialIssued, Identifier, Leak
 from detector.judge import judge_secret
 from detector.known import KeyRing, KnownIndex
 from detector.leaks import UNKNOWN_TIME, Allowing, Batch, LeakFinder, RecordAt, Redactor
+from detector.ledger import Ledger
 from detector.live.finders import Finders
 from detector.live.scanning import ScanHandler, Scanned
 from detector.policy import Policy
@@ -273,3 +274,29 @@ def test_one_secret_in_many_identifiers_is_asked_for_by_all_of_them() -> None:
     every = KeyRing([KEY]).all_identifiers(Secret(TOKEN))
     for identifier in every:
         assert found(TOKEN, allow(pattern="*"), registered=[identifier]) == [("vendor-token", False)]
+
+
+def test_a_credential_that_is_registered_later_claims_its_allowed_leak_in_any_order() -> None:
+    secret = Identifier("hmac-sha256", "ab" * 32)
+    leak = Leak(
+        time=50,
+        source="s",
+        id="1",
+        identifiers=(secret,),
+        fingerprint=secret.value,
+        pattern="p",
+        severity=4,
+        excerpt="",
+        allowed_until=LATER,
+    )
+    issue = CredentialIssued(
+        time=10, source="i", id="1", credential_id="c", task_id="t", identifiers=(secret,), expires_at=LATER
+    )
+    for events in ((leak, issue), (issue, leak)):
+        ledger = Ledger(Policy())
+        ledger.apply(events[0])
+        if events[0] is leak:
+            assert ledger.findings(100) == []
+        ledger.apply(events[1])
+        assert [finding.rule for finding in ledger.findings(100)] == ["leaked-credential"]
+        assert [command.credential.credential_id for command in ledger.commands(100)] == ["c"]
