@@ -33,7 +33,14 @@ _SHORT: Final = 64  # characters of a name in a title
 _ACRONYMS: Final = frozenset(
     {"api", "aws", "gcp", "iam", "jwt", "mtls", "oidc", "ssh", "sts", "svid", "tls", "x509"}
 )
-_ENCODINGS: Final = {"escaped": "an escaped string", "percent": "percent escapes", "ansi": "coloured text"}
+_ENCODINGS: Final = {
+    "escaped": "an escaped string",
+    "percent": "percent escapes",
+    "ansi": "coloured text",
+    "html": "HTML entities",
+    "utf-16": "UTF-16",
+    "spaced": "single characters",
+}
 _HANDLE: Final = 200  # characters of a revocation handle
 
 

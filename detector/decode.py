@@ -6,21 +6,25 @@ A layer holds everything that one step of decoding gives of a batch, so that it 
 is decoded in all is bounded. Each encoding is one function: give it to `_ENCODINGS`.
 """
 
-import binascii
 import re  # for single classes and literals: nothing in them can backtrack
 from bisect import bisect_right
 from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Any, Final
 
 import msgspec
 import numpy as np
 
-from detector import decoders, jit
+from detector import blobs, decoders, escapes, jit, strides, triggers
 
 DEPTH: Final = 3
+SPACED: Final = "spaced"  # single characters with a blank or a new line between each two
 GROWTH: Final = 4  # decoded bytes at most, in all, for each byte of the data
-_LEAST_BUDGET: Final = 4096
-_TO_STANDARD: Final = bytes.maketrans(b"-_", b"+/")
+_LEAST_BUDGET: Final = 16 << 10
+_BASE64_DIGITS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_"
+_LOOK_BACK: Final = 256  # bytes before the `=` at the end of a line
+_LEAST_PADDED, _UNPADDED = 15, 3  # digits before one `=`; of the last four
+_SOFT: Final = range(70, 77)  # bytes of a line that a soft break ends (RFC 2045: at most 76)
 _SPACES: Final = (b"\n", b" ", b"\t")  # the nearest first: each bounds the search for the next
 _SPACE: Final = re.compile(rb"[\n \t]")
 _FEED, _PERCENT_SIGN = 0x0A, 0x25
@@ -33,14 +37,17 @@ class Decoded(msgspec.Struct, frozen=True):
 
     start: int
     end: int
-    encoding: str
+    encodings: tuple[str, ...]
     data: bytes
 
 
 class _Part(msgspec.Struct, frozen=True):
-    """Some decoded text and its segments: rows (place in it, start and end in the origin, 1 if a plain copy)."""
+    """Some decoded text and its segments: rows (place in it, start and end in the origin, step).
 
-    encoding: str
+    Of each byte of a segment the next one comes from `step` bytes further on: 1 for a plain copy; 0: it comes as a whole.
+    """
+
+    encodings: tuple[str, ...]
     data: bytes
     segments: Any
 
@@ -51,7 +58,7 @@ class Layer:
     def __init__(self, parts: list[_Part]) -> None:
         self.data = b"\n".join(part.data for part in parts)
         self._starts: list[int] = []
-        self._encodings = [part.encoding for part in parts]
+        self._encodings = [part.encodings for part in parts]
         shifted = []
         at = 0
         for part in parts:
@@ -62,8 +69,8 @@ class Layer:
         self._segments = shifted[0] if len(shifted) == 1 else np.concatenate(shifted)
         self._places = np.ascontiguousarray(self._segments[:, 0])
 
-    def encoding(self, at: int) -> str:
-        """The encoding of the text that holds this place."""
+    def encodings(self, at: int) -> tuple[str, ...]:
+        """The encodings of the text that holds this place, outermost first."""
         return self._encodings[bisect_right(self._starts, at) - 1]
 
     def origin(self, start: int, end: int) -> tuple[int, int] | None:
@@ -74,21 +81,20 @@ class Layer:
         if bisect_right(self._starts, start) != bisect_right(self._starts, end - 1):
             return None
         first, last = np.searchsorted(self._places, (start, end - 1), side="right") - 1
-        place, begin, _, plain = self._segments[first].tolist()
-        if plain:
-            begin += start - place
-        place, low, stop, plain = self._segments[last].tolist()
-        if plain:
-            stop = min(stop, low + end - place)
+        place, begin, _, step = self._segments[first].tolist()
+        begin += step * (start - place)
+        place, low, stop, step = self._segments[last].tolist()
+        if step:
+            stop = min(stop, low + step * (end - 1 - place) + 1)
         return begin, stop
 
     def decoded(self) -> Iterator[Decoded]:
         """The texts one by one."""
         stops = [start - 1 for start in self._starts[1:]] + [len(self.data)]
-        for start, stop, encoding in zip(self._starts, stops, self._encodings, strict=True):
+        for start, stop, encodings in zip(self._starts, stops, self._encodings, strict=True):
             span = self.origin(start, stop)
             if span is not None:
-                yield Decoded(*span, encoding, self.data[start:stop])
+                yield Decoded(*span, encodings, self.data[start:stop])
 
 
 class View:
@@ -102,7 +108,7 @@ class View:
         """The span in the first data and the encodings, outermost first; None if the text is not in one piece."""
         encodings: list[str] = []
         for layer in reversed(self._layers):
-            encodings.append(layer.encoding(start))
+            encodings += reversed(layer.encodings(start))
             span = layer.origin(start, end)
             if span is None:
                 return None
@@ -133,8 +139,8 @@ def decoded(data: bytes, budget: int) -> list[Decoded]:
 def decode_layer(data: bytes, budget: int) -> Layer | None:
     """One step of decoding of all of `data`; None if there is nothing to decode."""
     parts: list[_Part] = []
-    for encoding in _ENCODINGS:
-        for part in encoding(data):
+    for found in chain((encoding(data) for encoding in _ENCODINGS), _rare(data, budget)):
+        for part in found:
             if len(part.data) >= budget:
                 break
             budget -= len(part.data) + 1
@@ -142,46 +148,73 @@ def decode_layer(data: bytes, budget: int) -> Layer | None:
     return Layer(parts) if parts else None
 
 
-def _whole(encoding: str, text: bytes, start: int, end: int) -> _Part:
-    return _Part(encoding, text, np.array([[0, start, end, 0]], np.int32))
+def _whole(encodings: tuple[str, ...], text: bytes, start: int, end: int) -> _Part:
+    return _Part(encodings, text, np.array([[0, start, end, 0]], np.int32))
 
 
-def _trim(text: bytes, before: int, after: int) -> bytes:
-    """Without what is not printable in the first `before` and the last `after` bytes, and all beyond it."""
+def _trim(text: bytes, before: int, after: int) -> tuple[int, bytes]:
+    """Without what is not printable in the first `before` and the last `after` bytes, and all beyond it.
+
+    Also how many bytes are missing in front.
+    """
     printable = decoders.PRINTABLE
     start = max((at + 1 for at in range(before) if not printable[text[at]]), default=0)
     tail = len(text) - after
-    return text[start : next((at for at in range(tail, len(text)) if not printable[text[at]]), len(text))]
+    return start, text[
+        start : next((at for at in range(tail, len(text)) if not printable[text[at]]), len(text))
+    ]
 
 
 def _base64(data: bytes) -> Iterator[_Part]:
-    """Base64 of either alphabet, padded or not, at any alignment in a run of its characters."""
+    """Base64 of either alphabet, padded or not, at any alignment in a run of its characters, wrapped or not."""
+    done: set[tuple[int, int]] = set()
     for start, end, run, stop in decoders.base64_stretches(np.frombuffer(data, np.uint8)).tolist():
+        if (run, (start - run) % 4) in done:
+            continue
         # The groups around the printable ones may hold the text's first and last bytes.
         low = start - 4 if start - 4 >= run else start
-        high = min(end + 4, stop)
-        high -= (high - low) % 4 == 1
-        digits = data[low:high].translate(_TO_STANDARD)
-        text = binascii.a2b_base64(digits + b"=" * (-len(digits) % 4))
-        text = _trim(text, 3 if low < start else 0, len(text) - (end - low) // 4 * 3)
-        url = b"-" in data[start:end] or b"_" in data[start:end]
-        padding = len(data[stop : stop + 2]) - len(data[stop : stop + 2].lstrip(b"="))
-        yield _whole("base64url" if url else "base64", text, run, stop + padding)
+        url = "base64url" if b"-" in data[start:end] or b"_" in data[start:end] else "base64"
+        pieces = blobs.pieces(data, run, stop) if end + 4 > stop else [(run, stop)]
+        if len(pieces) == 1:
+            pieces = [(low, min(end + 4, stop))]
+        else:
+            pieces[0] = (low, stop)
+        text = blobs.joined(data, pieces)
+        missing, text = _trim(text, 3 if low < start else 0, len(text) - (end - low) // 4 * 3)
+        if len(pieces) == 1:
+            yield _whole((url,), text, run, blobs.after_padding(data, stop))
+            continue
+        segments = [[0, run, stop, 0]]
+        digits = stop - low
+        for first, last in pieces[1:]:
+            place = digits * 3 // 4 - missing
+            if (digits + last - first) * 3 // 4 - missing > len(
+                text
+            ):  # not all of it is text: it is another's line
+                text = text[: max(place, 0)]
+                break
+            segments.append([place, first, blobs.after_padding(data, last), 0])
+            done.add((first, -digits % 4))
+            digits += last - first
+        yield _Part((url,), text, np.array(segments, np.int32))
 
 
 def _hex(data: bytes) -> Iterator[_Part]:
     """Hex digits of printable text."""
     for start, end, run, stop in decoders.hex_stretches(np.frombuffer(data, np.uint8)).tolist():
-        yield _whole("hex", bytes.fromhex(data[start:end].decode("ascii")), run, stop)
+        yield _whole(("hex",), bytes.fromhex(data[start:end].decode("ascii")), run, stop)
 
 
-def _lines(data: bytes, trigger: bytes) -> Any:
-    """The lines that hold the trigger."""
-    view = np.frombuffer(data, np.uint8)
-    feeds = np.flatnonzero(view == _FEED)
-    lines = np.unique(np.searchsorted(feeds, np.flatnonzero(view == trigger[0])))
+def _lines(data: bytes, places: Any) -> Any:
+    """The lines that hold the places."""
+    feeds = np.flatnonzero(np.frombuffer(data, np.uint8) == _FEED)
+    lines = np.unique(np.searchsorted(feeds, places))
     starts = np.concatenate([_FIRST, feeds + 1])[lines]
     return np.column_stack([starts, np.append(feeds, len(data))[lines]])
+
+
+def _places(data: bytes, byte: bytes) -> Any:
+    return np.flatnonzero(np.frombuffer(data, np.uint8) == byte[0])
 
 
 def _words(data: bytes) -> Any:
@@ -190,7 +223,7 @@ def _words(data: bytes) -> Any:
         view = np.frombuffer(data, np.uint8)
         marks = np.flatnonzero(view == _PERCENT_SIGN)
         out = np.empty((marks.size, 2), np.int64)
-        return out[: decoders.words(view, marks, out)]
+        return out[: escapes.words(view, marks, out)]
     spans = []
     high = 0
     for match in _PERCENT.finditer(data):
@@ -213,27 +246,86 @@ def _rewritten(kind: int, encoding: str, data: bytes, rows: Any) -> Iterator[_Pa
     size = int((rows[:, 1] - rows[:, 0]).sum()) + len(rows)
     out = np.empty(size, np.uint8)
     segments = np.empty((size, 4), np.int32)  # what is decoded has two bytes or more; unused, it is no memory
-    written, count = decoders.rewrite(kind, np.frombuffer(data, np.uint8), rows, out, segments)
+    written, count = escapes.rewrite(kind, np.frombuffer(data, np.uint8), rows, out, segments)
     if written:
-        yield _Part(encoding, out[: written - 1].tobytes(), segments[:count].copy())
+        yield _Part((encoding,), out[: written - 1].tobytes(), segments[:count].copy())
 
 
 def _escaped(data: bytes) -> Iterator[_Part]:
     """JSON and shell escapes, of whole lines."""
     if b"\\" in data:
-        yield from _rewritten(decoders.ESCAPED, "escaped", data, _lines(data, b"\\"))
+        yield from _rewritten(escapes.ESCAPED, "escaped", data, _lines(data, _places(data, b"\\")))
 
 
 def _percent(data: bytes) -> Iterator[_Part]:
     """Percent-encoding, of whole words."""
     if b"%" in data:
-        yield from _rewritten(decoders.PERCENT, "percent", data, _words(data))
+        yield from _rewritten(escapes.PERCENT, "percent", data, _words(data))
 
 
 def _ansi(data: bytes) -> Iterator[_Part]:
     """Control sequences (colours) taken out, of whole lines."""
     if b"\x1b" in data:
-        yield from _rewritten(decoders.ANSI, "ansi", data, _lines(data, b"\x1b"))
+        yield from _rewritten(escapes.ANSI, "ansi", data, _lines(data, _places(data, b"\x1b")))
+
+
+def _quoted(data: bytes, places: Any) -> Iterator[_Part]:
+    """Quoted-printable, of whole lines and those that soft line breaks tie to them."""
+    rows: list[tuple[int, int]] = []
+    for start, stop in _lines(
+        data, [place for place in places.tolist() if not _padding(data, place)]
+    ).tolist():
+        end = stop
+        if rows and start < rows[-1][1]:
+            continue
+        while end < len(data) and (data[end - 1 : end] == b"=" or data[end - 2 : end] == b"=\r"):
+            after = data.find(b"\n", end + 1)
+            end = after if after >= 0 else len(data)
+        rows.append((start, end))
+    yield from _rewritten(escapes.QUOTED, "quoted-printable", data, np.array(rows, np.int64).reshape(-1, 2))
+
+
+def _padding(data: bytes, place: int) -> bool:
+    """Whether the `=` at the end of a line is that of base64: its lines are of any length, soft breaks stand at 76."""
+    if data[place + 1 : place + 2] not in {b"\r", b"\n"}:
+        return False
+    before = data[max(0, place - _LOOK_BACK) : place]
+    digits = len(before) - len(before.rstrip(_BASE64_DIGITS))
+    line = len(before) - before.rfind(b"\n")
+    soft = line in _SOFT and digits % 4 != _UNPADDED
+    return before.endswith(b"=") or (digits >= _LEAST_PADDED and not soft)
+
+
+def _apart(data: bytes, places: Any, step: int) -> Iterator[_Part]:
+    """Characters with something between each two."""
+    view = np.frombuffer(data, np.uint8)
+    for parter, encoding, least in (
+        (0, "utf-16", 6),
+        (0x20, SPACED, 12),
+        (0x0A, SPACED, 12),
+        (0x0D, SPACED, 12),
+    ):
+        chosen = places[view[places] == parter]
+        out = np.empty((chosen.size, 2), np.int64)
+        for start, end in out[: strides.stretches(view, chosen, step, least, out)].tolist():
+            yield _Part((encoding,), data[start:end:step], np.array([[0, start, end, step]], np.int32))
+
+
+def _rare(data: bytes, budget: int) -> Iterator[Iterator[_Part]]:
+    """What one pass tells the beginnings of."""
+    for kind, places in triggers.places(data).items():
+        if kind == triggers.ENTITY:
+            yield _rewritten(escapes.ENTITIES, "html", data, _lines(data, places))
+        elif kind == triggers.QUOTED:
+            yield _quoted(data, places)
+        elif kind == triggers.PACKED:
+            blobs_found = blobs.packed(data, places.tolist(), budget)
+            yield (_whole(("base64", name), text, start, end) for start, end, name, text in blobs_found)
+        elif kind == triggers.WIDE:
+            texts = blobs.wide(data, places.tolist())
+            yield (_whole(("base64", "utf-16"), text, start, end) for start, end, text in texts)
+        else:
+            yield _apart(data, places, 3 if kind == triggers.LINES else 2)
 
 
 _ENCODINGS: Final[tuple[Callable[[bytes], Iterator[_Part]], ...]] = (_base64, _hex, _escaped, _percent, _ansi)

@@ -14,12 +14,11 @@ from detector.kernels import BLOCK, ahead, pack
 
 MIN_GROUPS: Final = 5  # of four base64 characters: 15 bytes of text in a row are no accident
 MIN_PAIRS: Final = 16  # of hex digits
-_NONE: Final = 255
-ESCAPE: Final = 0x1B
+NONE: Final = 255
 
 
 def _values(alphabet: bytes, extra: dict[int, int]) -> Any:
-    table = np.full(256, _NONE, np.uint8)
+    table = np.full(256, NONE, np.uint8)
     table[list(alphabet)] = np.arange(len(alphabet), dtype=np.uint8)
     for byte, value in extra.items():
         table[byte] = value
@@ -83,14 +82,14 @@ def _group_is_text(data: Any, at: int, in_hex: bool) -> bool:  # noqa: FBT001 - 
         return False
     if in_hex:
         high, low = HEX[data[at]], HEX[data[at + 1]]
-        return _NONE not in (high, low) and bool(PRINTABLE[(high << 4 | low) & 255])
+        return NONE not in (high, low) and bool(PRINTABLE[(high << 4 | low) & 255])
     first, second, third, fourth = (
         BASE64[data[at]],
         BASE64[data[at + 1]],
         BASE64[data[at + 2]],
         BASE64[data[at + 3]],
     )
-    if _NONE in (first, second, third, fourth):
+    if NONE in (first, second, third, fourth):
         return False
     return bool(
         PRINTABLE[(first << 2 | second >> 4) & 255]
@@ -103,9 +102,9 @@ def _group_is_text(data: Any, at: int, in_hex: bool) -> bool:  # noqa: FBT001 - 
 def _run(data: Any, at: int, table: Any) -> tuple[int, int]:
     """The run of digits around `at`."""
     start, end = at, at
-    while start > 0 and table[data[start - 1]] != _NONE:
+    while start > 0 and table[data[start - 1]] != NONE:
         start -= 1
-    while end < data.size and table[data[end]] != _NONE:
+    while end < data.size and table[data[end]] != NONE:
         end += 1
     return start, end
 
@@ -167,7 +166,7 @@ def base64_stretches(data: Any, *, fast: bool = AVAILABLE) -> Any:
         return _all(data, in_hex=False)
     values = BASE64[data].astype(np.int64)
     first, second, third, fourth = values[:-3], values[1:-2], values[2:-1], values[3:]
-    good = (values != _NONE)[:-3] & (second != _NONE) & (third != _NONE) & (fourth != _NONE)
+    good = (values != NONE)[:-3] & (second != NONE) & (third != NONE) & (fourth != NONE)
     good &= PRINTABLE[(first << 2 | second >> 4) & 255]
     good &= PRINTABLE[(second << 4 | third >> 2) & 255] & PRINTABLE[(third << 6 | fourth) & 255]
     return _rows(good, 4, MIN_GROUPS, values)
@@ -178,7 +177,7 @@ def hex_stretches(data: Any, *, fast: bool = AVAILABLE) -> Any:
     if fast:
         return _all(data, in_hex=True)
     values = HEX[data].astype(np.int64)
-    good = (values[:-1] != _NONE) & (values[1:] != _NONE)
+    good = (values[:-1] != NONE) & (values[1:] != NONE)
     good &= PRINTABLE[(values[:-1] << 4 | values[1:]) & 255]
     return _rows(good, 2, MIN_PAIRS, values)
 
@@ -201,169 +200,6 @@ def _rows(good: Any, stride: int, least: int, values: Any) -> Any:
         found.append(edges[edges[:, 1] - edges[:, 0] >= least] * stride + phase)
     rows = np.concatenate(found)
     rows = rows[np.argsort(rows[:, 0], kind="stable")]
-    breaks = np.concatenate([[-1], np.flatnonzero(values == _NONE), [values.size]])
+    breaks = np.concatenate([[-1], np.flatnonzero(values == NONE), [values.size]])
     after = np.searchsorted(breaks, rows[:, 0])
     return np.column_stack([rows, breaks[after - 1] + 1, breaks[after]])
-
-
-@compiled
-def _hex_at(data: Any, at: int, digits: int, end: int) -> int:
-    """The number written as so many hex digits, or -1."""
-    if at + digits > end:
-        return -1
-    number = 0
-    for digit in range(at, at + digits):
-        value = int(HEX[data[digit]])
-        if value == _NONE:
-            return -1
-        number = number * 16 + value
-    return number
-
-
-@compiled
-def _put_code_point(out: Any, at: int, point: int) -> int:
-    if point < 0x80:
-        out[at] = point
-        return at + 1
-    if point < 0x800:
-        out[at] = 0xC0 | point >> 6
-        out[at + 1] = 0x80 | point & 63
-        return at + 2
-    out[at] = 0xE0 | point >> 12
-    out[at + 1] = 0x80 | point >> 6 & 63
-    out[at + 2] = 0x80 | point & 63
-    return at + 3
-
-
-@compiled
-def _unescaped(data: Any, at: int, end: int, out: Any, to: int) -> tuple[int, int]:
-    r"""Decode one `\n`, `\"`, `\/`, `\u0041`, `\x41`: (bytes read, place in `out` after it), 0 read if it is none."""
-    if data[at] != 0x5C or at + 1 >= end:
-        return 0, to
-    kind = data[at + 1]
-    if kind == 0x75:  # u
-        point = _hex_at(data, at + 2, 4, end)
-        return (0, to) if point < 0 else (6, _put_code_point(out, to, point))
-    if kind == 0x78:  # x
-        point = _hex_at(data, at + 2, 2, end)
-        if point < 0:
-            return 0, to
-        out[to] = point
-        return 4, to + 1
-    if kind == 0x6E:  # n
-        out[to] = 0x0A
-    elif kind == 0x74:  # t
-        out[to] = 0x09
-    elif kind == 0x72:  # r
-        out[to] = 0x0D
-    elif kind in (0x2F, 0x22, 0x27, 0x5C):  # / " ' \
-        out[to] = kind
-    else:
-        return 0, to
-    return 2, to + 1
-
-
-@compiled
-def _unpercented(data: Any, at: int, end: int, out: Any, to: int) -> tuple[int, int]:
-    """Decode one `%41`."""
-    if data[at] != 0x25:
-        return 0, to
-    byte = _hex_at(data, at + 1, 2, end)
-    if byte < 0:
-        return 0, to
-    out[to] = byte
-    return 3, to + 1
-
-
-@compiled
-def _uncoloured(data: Any, at: int, end: int, to: int) -> tuple[int, int]:
-    """Leave out one control sequence (ECMA-48, section 5.4: ESC [, parameters, a final byte of 0x40 to 0x7E)."""
-    if data[at] != ESCAPE or at + 1 >= end or data[at + 1] != 0x5B:
-        return 0, to
-    stop = at + 2
-    while stop < end and 0x20 <= data[stop] < 0x40:
-        stop += 1
-    if stop >= end or data[stop] > 0x7E or data[stop] < 0x40:
-        return 0, to
-    return stop + 1 - at, to
-
-
-@compiled
-def words(data: Any, marks: Any, out: Any) -> int:
-    """Into `out` the runs without blank, tab or line feed that hold one of the marks, a `%` before two hex digits."""
-    count = 0
-    high = 0
-    for mark in marks:
-        if mark < high or _hex_at(data, mark + 1, 2, data.size) < 0:
-            continue
-        low = mark
-        while low > high and not (data[low - 1] == 0x20 or data[low - 1] == 0x09 or data[low - 1] == 0x0A):
-            low -= 1
-        high = mark
-        while high < data.size and not (data[high] == 0x20 or data[high] == 0x09 or data[high] == 0x0A):
-            high += 1
-        out[count, 0] = low
-        out[count, 1] = high
-        count += 1
-    return count
-
-
-ESCAPED, PERCENT, ANSI = 0, 1, 2
-
-
-@compiled
-def _one(kind: int, data: Any, at: int, end: int, out: Any, to: int) -> tuple[int, int]:  # noqa: PLR0913, PLR0917 - numba takes no keywords
-    if kind == ESCAPED:
-        return _unescaped(data, at, end, out, to)
-    if kind == PERCENT:
-        return _unpercented(data, at, end, out, to)
-    return _uncoloured(data, at, end, to)
-
-
-@compiled
-def rewrite(kind: int, data: Any, spans: Any, out: Any, segments: Any) -> tuple[int, int]:
-    """Write the spans of `data` to `out` decoded, a newline after each: (bytes, segments).
-
-    Spans in which nothing was to be decoded are left out.
-
-    A segment is (place in `out`, start and end in `data`, 1 if it was copied as it is and 0 if decoded).
-    """
-    trigger = 0x5C if kind == ESCAPED else 0x25 if kind == PERCENT else ESCAPE
-    to = 0
-    count = 0
-    for index in range(spans.shape[0]):
-        at, end = spans[index, 0], spans[index, 1]
-        copied = changed = False
-        first, mark = to, count
-        while at < end:
-            read, after = _one(kind, data, at, end, out, to) if data[at] == trigger else (0, to)
-            if read:
-                if after > to:
-                    segments[count, 0] = to
-                    segments[count, 1] = at
-                    segments[count, 2] = at + read
-                    segments[count, 3] = 0
-                    count += 1
-                copied, changed = False, True
-                to = after
-                at += read
-                continue
-            if not copied:
-                segments[count, 0] = to
-                segments[count, 1] = at
-                segments[count, 3] = 1
-                count += 1
-                copied = True
-            while True:
-                out[to] = data[at]
-                to += 1
-                at += 1
-                if at >= end or data[at] == trigger:
-                    break
-            segments[count - 1, 2] = at
-        if changed:
-            out[to] = 0x0A
-            to += 1
-        else:
-            to, count = first, mark
-    return to, count

@@ -14,7 +14,7 @@ from typing import Final, Protocol
 import msgspec
 
 from detector.allowlist import Allowlist, Seen
-from detector.decode import views
+from detector.decode import SPACED, views
 from detector.events import Identifier, Leak
 from detector.excerpts import LEAST_LITERAL, MANY, Excerpts, Veil, literals, merged, veiled
 from detector.known import KeyRing, KnownIndex
@@ -26,6 +26,7 @@ UNKNOWN_TIME: Final = -(1 << 63)  # of a record without a time: the reader fills
 KNOWN_CREDENTIAL: Final = "known-credential"  # what a mask calls a secret that only its fingerprint tells
 _WARM_UP: Final = b"%41 \\n \x1b[0m"
 _CLEAN_TEXTS: Final = 1 << 16
+_LONG_PREFIX: Final = 4
 _PASSES: Final = 8  # a mask can part two secrets that stood without a boundary between them
 
 
@@ -90,10 +91,19 @@ def _sightings(data: bytes, scanner: Scanner, known: KnownIndex | None) -> list[
             *((start, end, Secret(view.data[start:end]), None) for start, end in spans),
         ):
             place = view.origin(start, end)
-            if place is not None:
+            if place is not None and (
+                pattern is None or SPACED not in place[1] or _unmistakable(pattern, secret)
+            ):
                 seen.append(_Sighting(*place[0], secret, pattern, place[1]))
     seen.sort(key=lambda one: (one.start, one.end, one.preference))
     return seen
+
+
+def _unmistakable(pattern: Pattern, secret: Secret) -> bool:
+    """Whether what looks like such a secret is one: a checksum tells, or a long prefix. Single characters spell much."""
+    text = secret.reveal().lower()
+    marked = any(len(word) >= _LONG_PREFIX and text.startswith(word.encode()) for word in pattern.keywords)
+    return not pattern.generic and (pattern.proven or marked)
 
 
 class _Veils:

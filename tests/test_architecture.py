@@ -13,10 +13,12 @@ VAGUE_NAMES = {"util", "utils", "helpers", "base", "manager", "common", "misc"}
 PURE = {
     "accepts",
     "account",
+    "blobs",
     "checks",
     "conclude",
     "decode",
     "decoders",
+    "escapes",
     "events",
     "evidence",
     "excerpts",
@@ -36,7 +38,9 @@ PURE = {
     "rejudge",
     "scan",
     "sealed",
+    "strides",
     "timeorder",
+    "triggers",
     "wording",
 }
 IMPURE = {

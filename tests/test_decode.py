@@ -5,6 +5,7 @@ import gzip
 import json
 import random
 import urllib.parse
+import zlib
 from collections.abc import Callable
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detector import jit
+from detector import jit, triggers
 from detector.decode import DEPTH, GROWTH, decode_layer, decoded, views
 from detector.decoders import base64_stretches, hex_stretches
 
@@ -104,7 +105,7 @@ def test_what_decodes_to_no_text_is_left_alone() -> None:
     noise = [rng.randbytes(48) for _ in range(200)]
     lines = [
         base64.b64encode(noise[0]),
-        base64.b64encode(gzip.compress(b"a" * 500)),
+        base64.b64encode(b"\x1f\x8b\x08" + noise[2]),
         b"sha256:" + noise[1].hex().encode(),
     ]
     lines += [one.hex().encode() for one in noise]
@@ -116,6 +117,55 @@ def test_what_decodes_to_no_text_is_left_alone() -> None:
     ]
     lines += [b"550e8400-e29b-41d4-a716-446655440000", b"C:\\Program Files"]
     assert list(views(b"\n".join(lines))) == []
+
+
+WRAPPED = b"some words before it " * 2 + SECRET + b" and after it"
+RARE: dict[str, tuple[bytes, tuple[str, ...]]] = {
+    "wrapped": (base64.encodebytes(WRAPPED), ("base64",)),
+    "html numbers": (b"".join(b"&#%d;&#x%02x;" % pair for pair in zip(SECRET[::2], SECRET[1::2], strict=False)) + b"&#57;", ("html",)),
+    "html names": (SECRET.replace(b"_", b"&lowbar;").replace(b"/", b"&sol;").replace(b"=", b"&#61;"), ("html",)),
+    "quoted-printable": (b"".join(b"=%02X" % byte for byte in SECRET), ("quoted-printable",)),
+    "soft break": (SECRET[:9] + b"=\n" + SECRET[9:], ("quoted-printable",)),
+    "utf-16-le": (SECRET.decode().encode("utf-16-le"), ("utf-16",)),
+    "utf-16-be": (SECRET.decode().encode("utf-16-be"), ("utf-16",)),
+    "powershell": (base64.b64encode(b"a ".decode().encode("utf-16-le") + SECRET.decode().encode("utf-16-le")), ("base64", "utf-16")),
+    "gzip": (base64.b64encode(gzip.compress(SECRET)), ("base64", "gzip")),
+    "zlib": (base64.urlsafe_b64encode(zlib.compress(SECRET)).rstrip(b"="), ("base64", "zlib")),
+    "blanks": (b" ".join(SECRET[at : at + 1] for at in range(len(SECRET))), ("spaced",)),
+    "lines": (b"\n".join(SECRET[at : at + 1] for at in range(len(SECRET))), ("spaced",)),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(RARE))
+@pytest.mark.parametrize("around", [b"k: %s;", b"(%s)\n", b"a line\nit is %s\nanother"])
+def test_rarer_encodings_are_named_and_led_back_to_their_place(name: str, around: bytes) -> None:
+    encoded, encodings = RARE[name]
+    data = around.replace(b"%s", encoded)
+    seen = [(text, told) for text, told in found(data) if told == encodings]
+    assert seen
+    for text, _ in seen:
+        assert text in data
+        assert len(text) <= len(encoded)
+
+
+def test_a_bomb_is_cut_off_and_many_share_one_budget() -> None:
+    bomb = base64.b64encode(gzip.compress(b"a" * 10_000_000))
+    data = b" ".join([bomb] * 50)
+    assert 0 < sum(len(view.data) for view in views(data)) <= GROWTH * len(data)
+    assert max(len(one.data) for one in decoded(data, 1 << 30)) <= 64 << 10
+    assert list(views(base64.b64encode(gzip.compress(SECRET * 9)[:12] + bytes(30)))) == []
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.binary(max_size=200) | st.lists(st.sampled_from(
+    [b"&#1", b"a;", b"=3D", b"=\n", b"=A0=", b" a b c d", b"a\0b\0c\0d\0", b"H4sI", b"eJw", b"A__A____A__A", b"ADAAxxxxADAA", b"\rx\r\n"]
+), max_size=30).map(b"".join))  # fmt: skip
+def test_the_compiled_triggers_are_those_of_the_regexes(data: bytes) -> None:
+    told = [
+        {kind: at.tolist() for kind, at in triggers.places(data, fast=fast).items()}
+        for fast in (jit.AVAILABLE, False)
+    ]
+    assert told[0] == told[1]
 
 
 def test_text_of_one_place_never_runs_into_that_of_another() -> None:

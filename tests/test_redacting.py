@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import gzip
 import itertools
 import os
 import random
@@ -44,6 +45,10 @@ ENCODINGS: dict[str, Callable[[bytes], bytes]] = {
     "percent": lambda secret: b"".join(b"%%%02X" % byte for byte in secret),
     "json": lambda secret: b"".join(b"\\u%04x" % byte for byte in secret),
     "colours": lambda secret: secret[:9] + b"\x1b[31m" + secret[9:] + b"\x1b[0m",
+    "html": lambda secret: b"".join(b"&#x%x;" % byte for byte in secret),
+    "quoted-printable": lambda secret: b"".join(b"=%02X" % byte for byte in secret),
+    "utf-16 in base64": lambda secret: base64.b64encode(secret.decode().encode("utf-16-le")),
+    "gzip": lambda secret: base64.b64encode(gzip.compress(b"t=" + secret)),
     "twice": lambda secret: base64.b64encode(urllib.parse.quote_plus(base64.b64encode(secret)).encode()),
 }
 

@@ -1,0 +1,253 @@
+"""The compiled loops that undo escapes: lines or words written anew, and where each piece of them comes from.
+
+Without numba the same functions run as plain Python over the lines concerned.
+"""
+# ruff: noqa: PLR2004 - bytes are written as their codes, the character stands beside them
+
+from typing import Any, Final
+
+import numpy as np
+
+from detector.decoders import HEX, NONE
+from detector.jit import compiled
+
+ESCAPE: Final = 0x1B
+_LONGEST_ENTITY: Final = 10  # bytes of `&lowbar;` and of `&#x10FFFF;`
+# Those of white space, and of what stands in secrets and around them.
+_ENTITIES: Final = {
+    b"amp": "&", b"lt": "<", b"gt": ">", b"quot": '"', b"apos": "'", b"nbsp": " ", b"Tab": "\t", b"NewLine": "\n",
+    b"sol": "/", b"plus": "+", b"equals": "=", b"lowbar": "_", b"colon": ":", b"semi": ";",
+    b"commat": "@", b"num": "#", b"dollar": "$", b"percnt": "%", b"period": ".", b"comma": ",", b"excl": "!",
+    b"quest": "?", b"ast": "*", b"midast": "*", b"bsol": "\\", b"lpar": "(", b"rpar": ")", b"lsqb": "[", b"lbrack": "[",
+    b"rsqb": "]", b"rbrack": "]", b"lcub": "{", b"lbrace": "{", b"rcub": "}", b"rbrace": "}", b"verbar": "|",
+    b"vert": "|", b"grave": "`", b"Hat": "^",
+}  # fmt: skip
+_NAMES: Final = np.array([int.from_bytes(name, "big") for name in _ENTITIES], np.uint64)
+_CHARACTERS: Final = np.array([ord(character) for character in _ENTITIES.values()], np.int64)
+
+
+@compiled
+def _hex_at(data: Any, at: int, digits: int, end: int) -> int:
+    """The number written as so many hex digits, or -1."""
+    if at + digits > end:
+        return -1
+    number = 0
+    for digit in range(at, at + digits):
+        value = int(HEX[data[digit]])
+        if value == NONE:
+            return -1
+        number = number * 16 + value
+    return number
+
+
+@compiled
+def _put_code_point(out: Any, at: int, point: int) -> int:
+    if point < 0x80:
+        out[at] = point
+        return at + 1
+    if point < 0x800:
+        out[at] = 0xC0 | point >> 6
+        out[at + 1] = 0x80 | point & 63
+        return at + 2
+    if point < 0x10000:
+        out[at] = 0xE0 | point >> 12
+        out[at + 1] = 0x80 | point >> 6 & 63
+        out[at + 2] = 0x80 | point & 63
+        return at + 3
+    out[at] = 0xF0 | point >> 18
+    out[at + 1] = 0x80 | point >> 12 & 63
+    out[at + 2] = 0x80 | point >> 6 & 63
+    out[at + 3] = 0x80 | point & 63
+    return at + 4
+
+
+@compiled
+def _unescaped(data: Any, at: int, end: int, out: Any, to: int) -> tuple[int, int]:
+    r"""Decode one `\n`, `\"`, `\/`, `\u0041`, `\x41`: (bytes read, place in `out` after it), 0 read if it is none."""
+    if data[at] != 0x5C or at + 1 >= end:
+        return 0, to
+    kind = data[at + 1]
+    if kind == 0x75:  # u
+        point = _hex_at(data, at + 2, 4, end)
+        return (0, to) if point < 0 else (6, _put_code_point(out, to, point))
+    if kind == 0x78:  # x
+        point = _hex_at(data, at + 2, 2, end)
+        if point < 0:
+            return 0, to
+        out[to] = point
+        return 4, to + 1
+    if kind == 0x6E:  # n
+        out[to] = 0x0A
+    elif kind == 0x74:  # t
+        out[to] = 0x09
+    elif kind == 0x72:  # r
+        out[to] = 0x0D
+    elif kind in (0x2F, 0x22, 0x27, 0x5C):  # / " ' \
+        out[to] = kind
+    else:
+        return 0, to
+    return 2, to + 1
+
+
+@compiled
+def _unpercented(data: Any, at: int, end: int, out: Any, to: int) -> tuple[int, int]:
+    """Decode one `%41`."""
+    if data[at] != 0x25:
+        return 0, to
+    byte = _hex_at(data, at + 1, 2, end)
+    if byte < 0:
+        return 0, to
+    out[to] = byte
+    return 3, to + 1
+
+
+@compiled
+def _uncoloured(data: Any, at: int, end: int, to: int) -> tuple[int, int]:
+    """Leave out one control sequence (ECMA-48, section 5.4: ESC [, parameters, a final byte of 0x40 to 0x7E)."""
+    if data[at] != ESCAPE or at + 1 >= end or data[at + 1] != 0x5B:
+        return 0, to
+    stop = at + 2
+    while stop < end and 0x20 <= data[stop] < 0x40:
+        stop += 1
+    if stop >= end or data[stop] > 0x7E or data[stop] < 0x40:
+        return 0, to
+    return stop + 1 - at, to
+
+
+@compiled
+def _named(data: Any, at: int, stop: int, out: Any, to: int) -> tuple[int, int]:
+    name = np.uint64(0)  # the number that its bytes are
+    for place in range(at + 1, stop):
+        if data[place] == 0x3B:  # ;
+            for index in range(_NAMES.size):
+                if _NAMES[index] == name:
+                    return place + 1 - at, _put_code_point(out, to, int(_CHARACTERS[index]))
+            return 0, to
+        name = name << np.uint64(8) | np.uint64(data[place])
+    return 0, to
+
+
+@compiled
+def _entity(data: Any, at: int, end: int, out: Any, to: int) -> tuple[int, int]:
+    """Decode one `&#65;`, `&#x41;`, `&amp;` (HTML, section 13.5); a number may lack its semicolon."""
+    if data[at] != 0x26 or at + 3 >= end:
+        return 0, to
+    stop = min(end, at + _LONGEST_ENTITY)
+    if data[at + 1] != 0x23:  # no #
+        return _named(data, at, stop, out, to)
+    in_hex = (data[at + 2] | 0x20) == 0x78  # x
+    place = first = at + 3 if in_hex else at + 2
+    point = 0
+    while place < stop:
+        value = HEX[data[place]]
+        if value == NONE or (value > 9 and not in_hex):
+            break
+        point = point * (16 if in_hex else 10) + int(value)
+        place += 1
+    if place == first or point == 0 or point > 0x10FFFF:
+        return 0, to
+    if place < end and data[place] == 0x3B:
+        place += 1
+    return place - at, _put_code_point(out, to, point)
+
+
+@compiled
+def _unquoted(data: Any, at: int, end: int, out: Any, to: int) -> tuple[int, int]:
+    """Decode one `=41`, or leave out a soft line break (RFC 2045, section 6.7)."""
+    if data[at] != 0x3D or at + 1 >= end:
+        return 0, to
+    if data[at + 1] == 0x0A:
+        return 2, to
+    if data[at + 1] == 0x0D and at + 2 < end and data[at + 2] == 0x0A:
+        return 3, to
+    byte = _hex_at(data, at + 1, 2, end)
+    if byte < 0:
+        return 0, to
+    out[to] = byte
+    return 3, to + 1
+
+
+@compiled
+def words(data: Any, marks: Any, out: Any) -> int:
+    """Into `out` the runs without blank, tab or line feed that hold one of the marks, a `%` before two hex digits."""
+    count = 0
+    high = 0
+    for mark in marks:
+        if mark < high or _hex_at(data, mark + 1, 2, data.size) < 0:
+            continue
+        low = mark
+        while low > high and not (data[low - 1] == 0x20 or data[low - 1] == 0x09 or data[low - 1] == 0x0A):
+            low -= 1
+        high = mark
+        while high < data.size and not (data[high] == 0x20 or data[high] == 0x09 or data[high] == 0x0A):
+            high += 1
+        out[count, 0] = low
+        out[count, 1] = high
+        count += 1
+    return count
+
+
+ESCAPED, PERCENT, ANSI, ENTITIES, QUOTED = range(5)
+_TRIGGERS: Final = np.frombuffer(b"\\%\x1b&=", np.uint8)
+
+
+@compiled
+def _one(kind: int, data: Any, at: int, end: int, out: Any, to: int) -> tuple[int, int]:  # noqa: PLR0913, PLR0917 - numba takes no keywords
+    if kind == ESCAPED:
+        return _unescaped(data, at, end, out, to)
+    if kind == PERCENT:
+        return _unpercented(data, at, end, out, to)
+    if kind == ANSI:
+        return _uncoloured(data, at, end, to)
+    if kind == ENTITIES:
+        return _entity(data, at, end, out, to)
+    return _unquoted(data, at, end, out, to)
+
+
+@compiled
+def rewrite(kind: int, data: Any, spans: Any, out: Any, segments: Any) -> tuple[int, int]:
+    """Write the spans of `data` to `out` decoded, a newline after each: (bytes, segments).
+
+    Spans in which nothing was to be decoded are left out.
+
+    A segment is (place in `out`, start and end in `data`, 1 if it was copied as it is and 0 if decoded).
+    """
+    trigger = _TRIGGERS[kind]
+    to = 0
+    count = 0
+    for index in range(spans.shape[0]):
+        at, end = spans[index, 0], spans[index, 1]
+        copied = changed = False
+        first, mark = to, count
+        while at < end:
+            read, after = _one(kind, data, at, end, out, to) if data[at] == trigger else (0, to)
+            if read:
+                if after > to:
+                    segments[count, 0] = to
+                    segments[count, 1] = at
+                    segments[count, 2] = at + read
+                    segments[count, 3] = 0
+                    count += 1
+                copied, changed = False, True
+                to = after
+                at += read
+                continue
+            if not copied:
+                segments[count, 0] = to
+                segments[count, 1] = at
+                segments[count, 3] = 1
+                count += 1
+                copied = True
+            while True:
+                out[to] = data[at]
+                to += 1
+                at += 1
+                if at >= end or data[at] == trigger:
+                    break
+            segments[count - 1, 2] = at
+        if changed:
+            out[to] = 0x0A
+            to += 1
+        else:
+            to, count = first, mark
+    return to, count
