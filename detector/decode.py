@@ -271,10 +271,11 @@ def _ansi(data: bytes) -> Iterator[_Part]:
 
 def _quoted(data: bytes, places: Any) -> Iterator[_Part]:
     """Quoted-printable, of whole lines and those that soft line breaks tie to them."""
+    breaking = [place for place in places.tolist() if not _padding(data, place)]
+    if not breaking:
+        return
     rows: list[tuple[int, int]] = []
-    for start, stop in _lines(
-        data, [place for place in places.tolist() if not _padding(data, place)]
-    ).tolist():
+    for start, stop in _lines(data, breaking).tolist():
         end = stop
         if rows and start < rows[-1][1]:
             continue
