@@ -14,7 +14,7 @@ from tests.streams import until
 
 pytestmark = pytest.mark.xdist_group("live-broker")
 WRONG = "not-the-password-at-all"
-SECONDS = 30  # to say no; a person waits
+SECONDS = 60  # to say no; a person waits
 
 
 @pytest.fixture(scope="module")
