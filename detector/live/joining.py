@@ -61,10 +61,32 @@ class Hold:
             return self._placed([], segment)
         if only_logs(run, self._shapes):
             return self._one_by_one(run, now, into, marked=False)
+        rest = self._without_events(run, now, into) if len(run) > _FEW else None
+        if rest is not None:
+            return self._read(rest, now, into) if rest else []
         if len(run) > _FEW and not (len(run) >= _MANY and _many_events(run, self._shapes)):
             half = len(run) // 2
             return [*self._read(run[:half], now, into), *self._read(run[half:], now, into)]
         return self._one_by_one(run, now, into, marked=True)
+
+    def _without_events(self, run: Sequence[Any], now: int, into: Contents) -> list[Any] | None:
+        """The run less its events, which are read; None if nothing or too much of it may be one, or one has text too.
+
+        What is no event is seldom held up by one: text has the same neighbours without them.
+        """
+        apart = [
+            record for record in run if record.headers or self._shapes.may_hold_event(record.value or b"")
+        ]
+        if not apart or len(apart) * 2 > len(run):
+            return None
+        found = Contents()
+        for record in apart:
+            read_record(record, now, found, self._shapes)
+        if found.pieces:
+            return None
+        into.add(found)
+        events = {record.offset for record in apart}
+        return [record for record in run if record.offset not in events]
 
     def _one_by_one(self, run: Sequence[Any], now: int, into: Contents, *, marked: bool) -> list[Segment]:
         if marked:

@@ -78,6 +78,16 @@ class Contents(msgspec.Struct):
         """Adds to what was read."""
         self.formats[name] = self.formats.get(name, 0) + records
 
+    def add(self, other: "Contents") -> None:
+        """Takes over what other records gave."""
+        self.events += other.events
+        self.pieces += other.pieces
+        self.letters += other.letters
+        for name, records in other.formats.items():
+            self.count(name, records)
+        self.unknown += other.unknown
+        self.saw(other.latest)
+
     def dead(self, record: Any, error: BadRecordError) -> None:
         """That (part of) a record could not be read: once for each reason and field, and not without end."""
         told = [letter for letter in self.letters[-_LETTERS:] if letter.offset == record.offset]
