@@ -19,7 +19,7 @@ from aiokafka.abc import ConsumerRebalanceListener
 from detector.batches import partition_of
 from detector.errors import StopError
 from detector.handlers import Output, Partition
-from detector.kafka_clients import KafkaSettings, reaction, stop_consumer, unreadable
+from detector.kafka_clients import KafkaSettings, reaction, stop_consumer, strays_are_errors, unreadable
 from detector.live.finders import Finders
 from detector.live.joining import Hold
 from detector.live.records import Contents, kafka_time
@@ -122,7 +122,8 @@ class Lookback:
         await self._feed.caught_up.wait()
         while True:
             try:
-                await self._work()
+                with strays_are_errors("looking back"):
+                    await self._work()
             except Exception as error:
                 told = reaction(error, "looking back")
                 if isinstance(told, StopError):
