@@ -28,6 +28,7 @@ _SOFT: Final = range(70, 77)  # bytes of a line that a soft break ends (RFC 2045
 _SPACES: Final = (b"\n", b" ", b"\t")  # the nearest first: each bounds the search for the next
 _SPACE: Final = re.compile(rb"[\n \t]")
 _FEED, _PERCENT_SIGN = 0x0A, 0x25
+_FEW_PLACES: Final = 256
 _FIRST: Final = np.zeros(1, np.int64)
 _PERCENT: Final = re.compile(rb"%[0-9A-Fa-f]{2}")
 
@@ -207,6 +208,15 @@ def _hex(data: bytes) -> Iterator[_Part]:
 
 def _lines(data: bytes, places: Any) -> Any:
     """The lines that hold the places."""
+    if len(places) <= _FEW_PLACES:  # to look for all line feeds costs as much as several hundred of these
+        rows: list[tuple[int, int]] = []
+        end = -1
+        for place in map(int, places):
+            if place > end:
+                end = data.find(b"\n", place)
+                end = len(data) if end < 0 else end
+                rows.append((data.rfind(b"\n", 0, place) + 1, end))
+        return np.array(rows, np.int64).reshape(-1, 2)
     feeds = np.flatnonzero(np.frombuffer(data, np.uint8) == _FEED)
     lines = np.unique(np.searchsorted(feeds, places))
     starts = np.concatenate([_FIRST, feeds + 1])[lines]
