@@ -12,7 +12,7 @@ TEXT = b"2026-05-31T23:59:01Z MARK two"
 BEGIN = b'{"message":"-----BEGIN PRIVATE KEY----- MARK three"}'
 END = b'{"message":"-----END PRIVATE KEY-----"}'
 # The mark of an event stands in it, and it is none.
-MENTION = json.dumps({"message": 'MARK four {"specversion":"1.0"}'}).encode()
+MENTION = b'{"message":"MARK four","data":{"specversion":"1.0"}}'
 BROKEN = b'{"specversion":"1.0","type":"task.started","source":"ci","id":"x","data":{}}'
 
 
