@@ -35,7 +35,7 @@ test: $(STAMP) $(KAFKA) ## everything CI runs: lint, types, tests
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/pytest -n 2 --dist loadgroup
+	@$(BIN)/pytest -n 4 --dist worksteal
 
 check: test ## the same
 
