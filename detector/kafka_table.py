@@ -2,7 +2,6 @@
 
 import re  # of topic names, by the one who configures
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, Final
 
 from detector.fields import FieldReader, dotted
@@ -20,12 +19,11 @@ from detector.kafka_settings import (
     Topics,
     loopback,
 )
-from detector.secrets import Secret
+from detector.secret_places import secret_of_file, secret_of_variable
 from detector.tomlfile import Key
 
 PASSWORD_VARIABLE: Final = "CURFEWD_KAFKA_PASSWORD"  # noqa: S105 - a variable's name
 CLIENT_SECRET_VARIABLE: Final = "CURFEWD_KAFKA_CLIENT_SECRET"  # noqa: S105 - a variable's name
-_MAX_SECRET_BYTES: Final = 1 << 16
 _PASSWORDS: Final = frozenset({"PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"})
 _OF_TLS: Final = ("ca_file", "cert_file", "key_file", "key_password_env", "key_password_file")
 _OF_PASSWORDS: Final = ("username", "password_env", "password_file")
@@ -141,9 +139,9 @@ def _security(reader: FieldReader, value: Any, environ: Mapping[str, str]) -> Se
     for name, variable in secrets.items():
         env, file = values.pop(f"{name}_env", None), values.pop(f"{name}_file", None)
         if file is not None:
-            values[name] = _secret_of_file(reader, file, *keys, f"{name}_file")
+            values[name] = secret_of_file(reader, file, *keys, f"{name}_file")
         elif env is not None or needed[name]:
-            values[name] = _secret_of_variable(
+            values[name] = secret_of_variable(
                 reader, env or variable, environ, *keys, f"{name}_env" if env else "mechanism"
             )
     return Security(**values)
@@ -184,43 +182,3 @@ def _there(reader: FieldReader, name: str, *keys: Key) -> str:
     if not path.is_file():
         reader.lack(f"{path}: no such file", *keys)
     return str(path)
-
-
-def _secret_of_file(reader: FieldReader, name: str, *keys: Key) -> Secret | None:
-    path = reader.folder / name
-    try:
-        return _secret(path)
-    except OSError as error:
-        reader.lack(f"{path}: {error.strerror}", *keys)
-    except ValueError as error:
-        reader.lack(f"{path}: {error}", *keys)
-    return None
-
-
-def _secret(path: Path) -> Secret:
-    with path.open("rb") as file:
-        raw = file.read(_MAX_SECRET_BYTES + 1)
-    if len(raw) > _MAX_SECRET_BYTES:
-        raise ValueError("too large to be a secret")
-    raw = raw.removesuffix(b"\n").removesuffix(b"\r")
-    try:
-        raw.decode()
-    except UnicodeDecodeError:
-        raise ValueError("not UTF-8") from None
-    if not raw:
-        raise ValueError("empty")
-    return Secret(raw)
-
-
-def _secret_of_variable(
-    reader: FieldReader, variable: str, environ: Mapping[str, str], *keys: Key
-) -> Secret | None:
-    value = environ.get(variable)
-    if not value:
-        reader.lack(f"the environment variable {variable} with the secret is not set", *keys)
-        return None
-    try:
-        return Secret(value.encode())
-    except UnicodeEncodeError:
-        reader.lack(f"the environment variable {variable} is not UTF-8", *keys)
-        return None

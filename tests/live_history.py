@@ -16,7 +16,8 @@ from detector.errors import RetryError
 from detector.events import AnyEvent, CredentialIssued
 from detector.handlers import Output, Partition
 from detector.live.changelog import Change
-from detector.live.judging import Judged, JudgeHandler, JudgeSettings, Topics
+from detector.live.judged import Judged
+from detector.live.judging import JudgeHandler, JudgeSettings, Topics
 from detector.live.press import Press
 from detector.live.restoring import Restored
 from detector.live.routing import Payload, Registry, encode, route

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from detector.events import CredentialUsed
 from detector.handlers import Output, Partition, Refusal, StatelessHandler
 from detector.live import series as names
-from detector.live.judging import Caused, Judged
+from detector.live.judged import Caused, Judged
 from detector.live.lookback import Hindered, LookedBack
 from detector.live.measuring import Measured, Through
 from detector.live.metrics import OTHER, TOLD_APART, Metrics, Written

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.live.judging import Caused, Judged
+from detector.live.judged import Caused, Judged
 from detector.live.origins import LONGEST, Polls, dated, longest
 from detector.live.routing import encode, route
 from detector.patterns import load_bundled

@@ -23,7 +23,7 @@ from detector.events import (
 from detector.handlers import Output, Refusal
 from detector.live.aggregates import SecretAggregate
 from detector.live.changelog import Change
-from detector.live.judging import Judged
+from detector.live.judged import Judged
 from detector.live.restoring import Restored
 from detector.live.routing import Claim, Mark, Registry, Withdrawn, registry_key, route, secret_key
 from detector.live.store import Store, digest_of, entry_key, meta_value

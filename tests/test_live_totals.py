@@ -6,8 +6,9 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from detector.live.exposure import Exposure
 from detector.live.holding import EVENT, Meta
-from detector.live.judging import Judged
+from detector.live.judged import Judged
 from detector.live.names import NameAggregate
 from detector.live.routing import CREDENTIAL, IDENTIFIER, decode
 from detector.live.store import META, Totals, digest_of
@@ -24,19 +25,21 @@ def walked(world: World, number: int) -> Totals:
     """The totals of a partition as its changelog has them, one thing after another."""
     last = {key: value for _, (key, value) in world.logs.topics[number]}
     state = {key: value for key, value in last.items() if value is not None}
-    keys = [
-        msgspec.json.decode(value[12:], type=Meta).key
+    metas = [
+        msgspec.json.decode(value[12:], type=Meta)
         for key, value in state.items()
         if key[17:18] == META and key[:1] == b"a"
     ]
-    parked = 0
-    for name in (key for key in keys if key.startswith((CREDENTIAL, IDENTIFIER))):
+    parked, exposure = 0, Exposure()
+    for meta in metas:
+        exposure = exposure.moved(Exposure(), meta.exposure or Exposure())
+    for name in (meta.key for meta in metas if meta.key.startswith((CREDENTIAL, IDENTIFIER))):
         aggregate, prefix = NameAggregate(name, POLICY), b"a" + digest_of(name) + EVENT
         for key, value in state.items():
             if key.startswith(prefix):
                 aggregate.take(decode(value), BEGINNING)
         parked += aggregate.parked
-    return Totals(len(keys), parked)
+    return Totals(len(metas), parked, exposure)
 
 
 def said(world: World) -> dict[int, Totals]:

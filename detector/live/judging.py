@@ -5,7 +5,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
 
@@ -15,6 +15,7 @@ from detector.events import Event
 from detector.handlers import Output, Partition, Refusal
 from detector.live.changelog import Change, Changelog
 from detector.live.holding import Holding, Outcome, key_of
+from detector.live.judged import Caused, Judged
 from detector.live.names import NameAggregate
 from detector.live.origins import LONGEST, dated
 from detector.live.press import Press
@@ -42,34 +43,6 @@ class Topics(msgspec.Struct, frozen=True):
     findings: str = "curfewd.findings"
     revocations: str = "curfewd.revocations"
     dead_letters: str = "curfewd.dead-letters"
-
-
-class Caused(msgspec.Struct, frozen=True):
-    """A finding or command, and when the input record appeared that brought it (ms); `uid` is the finding's."""
-
-    kind: Literal["finding", "command"]
-    uid: str
-    began_ms: int
-
-
-class Judged(msgspec.Struct, frozen=True):
-    """What one committed transaction held: for metrics. `findings` by (rule, severity, closed), `commands` by escalated.
-
-    `late` counts events more than the lateness behind, `expired` by source those that no credential claimed in time.
-    `caused` has what records brought, not what time alone did. `held` is what is in memory; `totals` and `disk` (bytes)
-    are of the partition, whatever is in memory.
-    """
-
-    partition: int
-    findings: Counter[tuple[str, int, bool]]
-    commands: Counter[bool]
-    late: int
-    expired: Counter[str]
-    watermark: int | None
-    held: int
-    totals: Totals = Totals()
-    disk: int = 0
-    caused: tuple[Caused, ...] = ()
 
 
 class JudgeSettings(msgspec.Struct, frozen=True):
@@ -142,6 +115,11 @@ class JudgeHandler:
         for work in self._work.values():
             work.held.clear()
             work.weight = 0
+
+    @property
+    def stores(self) -> dict[Partition, Store]:
+        """The state of each partition at work, as far as it is committed. To be read at once: it may be closed next."""
+        return {partition: work.store for partition, work in self._work.items()}
 
     async def assigned(self, partition: Partition) -> None:
         """Restores the partition's state."""

@@ -15,7 +15,7 @@ from detector.findings import Severity
 from detector.handlers import Output, Partition, RefusalReason
 from detector.live import series as names
 from detector.live.health import Answer
-from detector.live.judging import Judged
+from detector.live.judged import Judged
 from detector.live.lookback import Hindered, LookedBack
 from detector.live.measuring import StageName, Through
 from detector.live.restoring import Restored
