@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, Final, Self
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import errors as kafka
 from aiokafka.admin import AIOKafkaAdminClient
 
 from detector.handlers import Partition
@@ -109,11 +110,11 @@ class InputPositions:
     async def scanned(self, time: int) -> bool:
         """Whether the group has read every record that its inputs had at a time (ns), by Kafka's timestamps."""
         async with self._asking:
-            read = {
-                source: meta.offset
-                for source, meta in (await self._admin.list_consumer_group_offsets(self._group)).items()
-                if meta.offset >= 0
-            }
+            try:
+                committed = await self._admin.list_consumer_group_offsets(self._group)
+            except (kafka.GroupCoordinatorNotAvailableError, kafka.GroupLoadInProgressError):
+                return False  # a broker that starts does not know yet how far the group is
+            read = {source: meta.offset for source, meta in committed.items() if meta.offset >= 0}
             if not read:
                 return False
             # Of a partition that nobody has got to yet, nothing is read.
