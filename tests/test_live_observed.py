@@ -16,7 +16,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from detector.findings import Severity
 from detector.handlers import Output, Partition, StatelessHandler
 from detector.live.series import ALL
-from detector.live.store import TOTALS
+from detector.live.store import TOTALS, Totals
 from detector.stage import Stage
 from tests.broker import Cluster
 from tests.live_service import Deployment
@@ -210,12 +210,13 @@ def test_gauges_say_how_it_stands(observed: Observed) -> None:
     }
     assert page.sum("curfewd_registered_credentials") == 12
     last = {
-        record.partition: json.loads(record.value)
+        record.partition: msgspec.json.decode(record.value, type=Totals)
         for record in observed.topics["state"]
         if record.key == TOTALS
     }
-    assert page.sum("curfewd_ledger_aggregates") == sum(aggregates for aggregates, _ in last.values()) >= 12
-    assert page.sum("curfewd_parked_events") == sum(parked for _, parked in last.values())
+    assert page.sum("curfewd_ledger_aggregates") == sum(each.aggregates for each in last.values()) >= 12
+    assert page.sum("curfewd_parked_events") == sum(each.parked for each in last.values())
+    assert page.sum("curfewd_ready") == 1
     assert page.sum("curfewd_ledger_bytes") > 0
     assert page.sum("curfewd_lag_records") == 0
     assert page.sum("curfewd_standing_seconds") == 0

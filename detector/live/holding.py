@@ -9,6 +9,7 @@ import msgspec
 from detector.findings import Command, Finding, command_id
 from detector.live.aggregates import Aggregate, SecretAggregate, TaskAggregate
 from detector.live.changelog import Change
+from detector.live.exposure import Exposure
 from detector.live.groups import GroupAggregate
 from detector.live.names import NameAggregate
 from detector.live.press import Press
@@ -41,10 +42,11 @@ _sent: Final = msgspec.json.Decoder(Sent)
 
 
 class Meta(msgspec.Struct, frozen=True, array_like=True):
-    """What leads from a timer back to an aggregate."""
+    """What leads from a timer back to an aggregate, and what the totals have of it."""
 
     key: str
     due: int | None
+    exposure: Exposure | None = None
 
 
 _meta: Final = msgspec.json.Decoder(Meta)
@@ -95,6 +97,7 @@ class Holding:
         self.digest = digest_of(key)
         self.due: int | None = None
         self.counted = Totals()  # its part of the partition's totals
+        self._exposure = Exposure()
         self._stored = False
         self._kept: set[bytes] = set()  # the keys of its payloads in the store
         self._told: dict[str, Told] = {}
@@ -114,7 +117,7 @@ class Holding:
     def totals(self) -> Totals:
         """What it adds to the partition's totals as it stands."""
         waiting = self.aggregate.parked if isinstance(self.aggregate, NameAggregate) else 0
-        return Totals(int(self._stored), waiting)
+        return Totals(int(self._stored), waiting, self._exposure)
 
     def load(self, entries: Iterable[tuple[bytes, bytes, bytes]]) -> None:
         """Takes what the store has of it."""
@@ -134,7 +137,8 @@ class Holding:
                 self._sent[command_id(sent.credential_id, escalated=sent.escalated)] = sent
             elif kind == META:
                 self._stored = True
-                self.due = _meta.decode(value[12:]).due
+                meta = _meta.decode(value[12:])
+                self.due, self._exposure = meta.due, meta.exposure or Exposure()
         for value in folded:
             self.aggregate.unfold(value)
         self._fold_at = len(self._kept) + self._many
@@ -180,10 +184,10 @@ class Holding:
         self.aggregate.dropped.clear()
         if verdicts.over is not None and verdicts.over <= watermark:
             self._end(outcome)
-        elif not self._stored or verdicts.due != self.due:
+        elif not self._stored or (verdicts.due, verdicts.exposure) != (self.due, self._exposure):
             self._stored = True
-            self.due = verdicts.due
-            meta = msgspec.json.encode(Meta(self.key, self.due))
+            self.due, self._exposure = verdicts.due, verdicts.exposure
+            meta = msgspec.json.encode(Meta(self.key, self.due, self._exposure or None))
             outcome.changes.append((entry_key(self.digest, META), meta_value(self.due, meta)))
         return outcome
 
@@ -270,6 +274,7 @@ class Holding:
         else:
             outcome.changes.clear()
         self._stored = False
+        self._exposure = Exposure()
         self._kept.clear()
         self._folds.clear()
         self._told.clear()

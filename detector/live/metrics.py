@@ -2,6 +2,7 @@
 
 import platform
 from collections.abc import Callable, Iterable
+from itertools import product
 from typing import Any, Final, get_args
 
 import msgspec
@@ -11,9 +12,10 @@ from prometheus_client.openmetrics import exposition as openmetrics
 
 from detector import __version__
 from detector.deadletters import REASONS
-from detector.findings import Severity
+from detector.findings import RULES, Severity
 from detector.handlers import Output, Partition, RefusalReason
 from detector.live import series as names
+from detector.live.exposure import Exposure
 from detector.live.health import Answer
 from detector.live.judged import Judged
 from detector.live.lookback import Hindered, LookedBack
@@ -21,12 +23,13 @@ from detector.live.measuring import StageName, Through
 from detector.live.restoring import Restored
 from detector.live.scanning import Scanned
 from detector.live.series import Series
-from detector.stage_facts import Committed, Dropped, DropReason, Rebalanced, Refused, Stepped
+from detector.stage_facts import Committed, Dropped, DropReason, Rebalanced, Refused, Stepped, Taken
 
 TOLD_APART: Final = 100  # values of a label that comes from outside; the rest are `other`
 _LONGEST: Final = 100  # characters of such a value
 OTHER: Final = "other"
 _ACTIVITIES: Final = {1: "created", 2: "updated", 3: "closed"}
+_SUPPRESSED: Final = 3
 _MILLI: Final = 1000
 _NANO: Final = 1e-9
 
@@ -45,6 +48,7 @@ class _Finding(msgspec.Struct):
 
     activity_id: int
     severity_id: int
+    status_id: int
     finding_info: _Info
 
 
@@ -112,6 +116,12 @@ class Metrics:
         assert isinstance(gauge, Gauge)  # noqa: S101 - the table says so
         (gauge.labels(*labels) if labels else gauge).set(value)
 
+    def follow(self, series: Series, value: Callable[[], float]) -> None:
+        """A gauge that is asked for whenever somebody looks."""
+        gauge = self._made[series.name]
+        assert isinstance(gauge, Gauge)  # noqa: S101 - the table says so
+        gauge.set_function(value)
+
     def time(self, series: Series, seconds: float, *labels: str, uid: str | None = None) -> None:
         """Adds to a histogram; `uid` becomes the exemplar of its bucket."""
         histogram = self._made[series.name]
@@ -167,6 +177,15 @@ class Metrics:
         if stage == "judge":
             for kind in ("caught-up", "rebuilt"):
                 self.add(names.RESTORES, kind, amount=0)
+            for rule, severity, activity in product(RULES, Severity, ("created", "updated")):
+                self.add(names.FINDINGS, rule, severity.label, activity, "no", amount=0)
+            self._sum_up()
+
+    def _taken(self, stage: StageName, fact: Taken) -> None:
+        """A topic that nothing comes from has to be told apart from one that nobody reads."""
+        topic = self.few("topic", fact.partition.topic)
+        for series in (names.RECORDS, names.BYTES):
+            self.add(series, stage, topic, amount=0)
 
     def _through(self, stage: StageName, fact: Through) -> None:
         topic = self.few("topic", fact.partition.topic)
@@ -190,6 +209,7 @@ class Metrics:
                     told.finding_info.analytic.uid,
                     Severity(told.severity_id).label,
                     _ACTIVITIES[told.activity_id],
+                    "yes" if told.status_id == _SUPPRESSED else "no",
                     uid=told.finding_info.uid,
                 )
             elif output.topic == self._written.revocations:
@@ -257,8 +277,13 @@ class Metrics:
         self.set(names.PARKED, sum(fact.totals.parked for fact in facts))
         self.set(names.DISK, sum(fact.disk for fact in facts))
         watermarks = [fact.watermark for fact in facts if fact.watermark is not None]
-        if watermarks:
-            self.set(names.WATERMARK, min(watermarks) * _NANO)
+        self.set(names.WATERMARK, min(watermarks, default=0) * _NANO)
+        exposure = Exposure()
+        for fact in facts:
+            exposure = exposure.moved(Exposure(), fact.totals.exposure)
+        self.set(names.EXPOSED, exposure.credentials)
+        for rule in RULES:
+            self.set(names.EXPOSING, exposure.findings.get(rule, 0), rule)
 
     def _restored(self, _stage: StageName, fact: Restored) -> None:
         self.add(names.RESTORES, "caught-up" if fact.reason is None else "rebuilt")
@@ -280,6 +305,7 @@ _TAKES: Final[dict[type[Any], Callable[[Metrics, StageName, Any], None]]] = {
     Through: Metrics._through,  # noqa: SLF001 - this class' own table
     Stepped: Metrics._stepped,  # noqa: SLF001
     Committed: Metrics._committed,  # noqa: SLF001
+    Taken: Metrics._taken,  # noqa: SLF001
     Dropped: Metrics._dropped,  # noqa: SLF001
     Refused: Metrics._refused,  # noqa: SLF001
     Rebalanced: Metrics._rebalanced,  # noqa: SLF001

@@ -40,6 +40,7 @@ _RESTORE: Final = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0)
 
 BUILD: Final = Series("curfewd_build", "info", "The version that runs.", ("version", "python"))
 STARTED: Final = Series("curfewd_start_time_seconds", "gauge", "When the process began, Unix time.")
+READY: Final = Series("curfewd_ready", "gauge", "1 while /readyz says so, else 0.")
 RECORDS: Final = Series(
     "curfewd_records", "counter", "Records read, by source, as far as that is committed.", ("stage", "topic")
 )
@@ -124,7 +125,8 @@ PARTITIONS: Final = Series(
 WATERMARK: Final = Series(
     "curfewd_watermark_seconds",
     "gauge",
-    "The least watermark over this process' partitions of work, Unix time: before it, all is thought to have arrived.",
+    "The least watermark over this process' partitions of work, Unix time: before it, all is thought to have arrived. "
+    "0 while there is none.",
 )
 LEDGER: Final = Series(
     "curfewd_ledger_entries",
@@ -149,8 +151,19 @@ CREDENTIALS: Final = Series(
 FINDINGS: Final = Series(
     "curfewd_findings",
     "counter",
-    "Records of findings written. Exemplar: the finding's uid.",
-    ("rule", "severity", "activity"),
+    "Records of findings written; accepted: those that `[[accept]]` covers. Exemplar: the finding's uid.",
+    ("rule", "severity", "activity", "accepted"),
+)
+EXPOSED: Final = Series(
+    "curfewd_exposed_credentials",
+    "gauge",
+    "Credentials that live, neither revoked nor expired, though a command for their revocation was written.",
+)
+EXPOSING: Final = Series(
+    "curfewd_exposed_findings",
+    "gauge",
+    "Findings about these credentials that ask for the revocation and are not accepted.",
+    ("rule",),
 )
 COMMANDS: Final = Series("curfewd_commands", "counter", "Revocation commands written.", ("kind",))
 DEAD: Final = Series("curfewd_dead_letters", "counter", "Dead letters written.", ("stage", "reason"))
@@ -206,8 +219,8 @@ RELOADS: Final = Series(
 )
 
 ALL: Final = (
-    BUILD, STARTED, RECORDS, BYTES, FORMATS, EVENTS, LEAKS, ALLOWED, OUTPUTS, PROCESSING, TRANSACTION, COMMAND_LATENCY, FINDING_LATENCY, LAG,
-    LAG_SECONDS, STANDING, LOOKBACK_OVERDUE, LOOKBACK_ERRORS, LOOP_DELAY, PARTITIONS, WATERMARK, LEDGER, AGGREGATES, DISK, PARKED, CREDENTIALS, FINDINGS, COMMANDS, DEAD, LOST, LATE, UNRESOLVED, CONFLICTS,
+    BUILD, STARTED, READY, RECORDS, BYTES, FORMATS, EVENTS, LEAKS, ALLOWED, OUTPUTS, PROCESSING, TRANSACTION, COMMAND_LATENCY, FINDING_LATENCY, LAG,
+    LAG_SECONDS, STANDING, LOOKBACK_OVERDUE, LOOKBACK_ERRORS, LOOP_DELAY, PARTITIONS, WATERMARK, LEDGER, AGGREGATES, DISK, PARKED, CREDENTIALS, FINDINGS, EXPOSED, EXPOSING, COMMANDS, DEAD, LOST, LATE, UNRESOLVED, CONFLICTS,
     BEGUN, TRANSACTIONS, DROPPED, REBALANCES, REBALANCE_SECONDS, RESTORES, RESTORE_SECONDS, RESTORED, RELOADS,
 )  # fmt: skip
 

@@ -79,6 +79,7 @@ class Service:
         self._log = log
         self._metrics = Metrics(written(self._live), time.time)
         self._readiness = Readiness(settings.service.caught_up)
+        self._metrics.follow(names.READY, lambda: float(self._readiness.ready() is None))
         self._stages: dict[StageName, Stage] = {}
         self._logbook = Logbook(log)
         self._sampling = Sampling(self._metrics, self._readiness, self._logbook)

@@ -21,6 +21,7 @@ import msgspec
 from rocksdict import Options, Rdict, WriteBatch
 
 from detector.live.changelog import Change
+from detector.live.exposure import Exposure
 
 AGGREGATE: Final = b"a"
 TIMER: Final = b"t"
@@ -42,20 +43,22 @@ class Position(msgspec.Struct, frozen=True):
 
 
 class Totals(msgspec.Struct, frozen=True, array_like=True):
-    """How many aggregates a partition has, and how many payloads wait at names for an issue.
+    """How many aggregates a partition has, how many payloads wait at names for an issue, and what is exposed.
 
     Kept with the state and in its changelog: to count them again would take a walk through all of it.
     """
 
     aggregates: int = 0
     parked: int = 0
+    exposure: Exposure = Exposure()
 
     def moved(self, before: "Totals", after: "Totals") -> "Totals":
         """These, once one aggregate's part is no longer the one but the other."""
         if before == after:
             return self
         aggregates = self.aggregates + after.aggregates - before.aggregates
-        return Totals(aggregates, self.parked + after.parked - before.parked)
+        parked = self.parked + after.parked - before.parked
+        return Totals(aggregates, parked, self.exposure.moved(before.exposure, after.exposure))
 
 
 def digest_of(key: str) -> bytes:

@@ -18,18 +18,23 @@ from detector.findings import (
 )
 from detector.judge import NEVER, expiry_at
 from detector.ledger import Ledger
+from detector.live.exposure import Exposure
 from detector.live.routing import Sent
 from detector.policy import KindPolicy, Policy
 from detector.sealed import subject_of
 
 
 class Verdicts(msgspec.Struct):
-    """`findings` by uid; `commands` not sent before; `due` is when time alone may change this, None if never."""
+    """`findings` by uid; `commands` not sent before; `due` is when time alone may change this, None if never.
+
+    `exposure` is of credentials for which a command was sent, or is now.
+    """
 
     findings: dict[str, Finding] = {}
     commands: list[Command] = []
     due: int | None = None
     over: int | None = None
+    exposure: Exposure = Exposure()
 
 
 class Holds:
@@ -62,8 +67,9 @@ def judge_task(ledger: Ledger, task_id: str, watermark: int, sent: Iterable[Sent
     for each in sent:
         by_credential.setdefault(each.credential_id, []).append(each)
     own = own_accounts(ledger, task_id)
+    exposed: list[list[str]] = []
     for account in own:
-        found = ledger.about(account, watermark)
+        found = list(ledger.about(account, watermark))
         verdicts.findings.update((finding.uid, finding) for finding in found)
         before = by_credential.get(account.credential_id, [])
         done = {each.escalated for each in before}
@@ -74,11 +80,17 @@ def judge_task(ledger: Ledger, task_id: str, watermark: int, sent: Iterable[Sent
             dues += [each.time + ledger.policy.confirm for each in before]
             unconfirmed = unconfirmed_finding(account, before, ledger.policy, watermark)
             if unconfirmed is not None:
+                found.append(unconfirmed)
                 verdicts.findings[unconfirmed.uid] = unconfirmed
                 if not ({True} & (done | {each.escalated for each in commands})):
                     commands += _escalation(account, unconfirmed, holds)
         verdicts.commands += commands
         dues += [each.time + ledger.policy.confirm for each in commands]
+        dead = _dies(account, watermark)
+        if (before or commands) and watermark < dead:
+            exposed.append(_asking(account, found))
+            dues.append(dead)
+    verdicts.exposure = Exposure.of(exposed)
     task = ledger.task(task_id)
     if task is not None:
         overdue = ledger.overdue(task, watermark)
@@ -149,6 +161,19 @@ def _escalation(account: Account, finding: Finding, holds: Holds) -> Iterator[Co
             severity=finding.severity,
             escalated=True,
         )
+
+
+def _dies(account: Account, watermark: int) -> int:
+    """When it is over with a credential by what is known at a watermark; a known revocation counts at once."""
+    if account.revoked != NEVER:
+        return watermark
+    return expiry_at(account.outline(), max(watermark, account.issue.time)) + 1
+
+
+def _asking(account: Account, findings: Iterable[Finding]) -> list[str]:
+    """The rules of those findings that ask for a revocation."""
+    rules = account.policy.rules
+    return [finding.rule for finding in findings if finding.accepted is None and rules[finding.rule].revoke]
 
 
 def _over(ledger: Ledger, task: Task | None, own: list[Account], asked: int) -> int:
