@@ -57,12 +57,13 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 class Result(msgspec.Struct, frozen=True):
-    """What a replay found."""
+    """What a replay found. `until` is the time judged up to (ns), 0 if nothing that was read has one."""
 
     findings: list[Finding]
     commands: list[Command]
     letters: LetterBox
     summary: Summary
+    until: int
 
 
 def replay(plan: Plan, meter: Meter) -> Result:
@@ -93,7 +94,8 @@ def replay(plan: Plan, meter: Meter) -> Result:
         findings = with_stable_fingerprints(findings)
     clock.lap("judging")
     summary = second.summary(findings, commands)
-    return Result(findings, commands, second.letters, msgspec.structs.replace(summary, durations=clock.laps))
+    summary = msgspec.structs.replace(summary, durations=clock.laps)
+    return Result(findings, commands, second.letters, summary, until)
 
 
 class _Clock:

@@ -1,0 +1,134 @@
+"use strict";
+// One finding: its sentence, and once it is opened its evidence, what to do, and where it is filed.
+{
+  const { el, time, period, counted, number, capital, badge, facts, span } = curfewd;
+  const MASK = /(‹[^‹›]{1,100}›)/;
+
+  // The card of a finding. `rules` are the taxonomies by rule; `onTask(id)` is called when the task is asked for.
+  function findingCard(finding, { rules = {}, open = false, onTask } = {}) {
+    const card = el("details", { class: `finding ${finding.severity} ${finding.status}`, id: `finding-${finding.uid}`, open },
+      el("summary", null,
+        badge(finding.severity),
+        el("h4", null, finding.title),
+        el("p", { class: "meta" }, meta(finding))));
+    // What is inside is made when it is first looked at: ten thousand cards stay cheap.
+    const fill = () => {
+      if (card.open && card.childElementCount === 1) card.append(findingFacts(finding, { rules, onTask }));
+    };
+    card.addEventListener("toggle", fill);
+    fill();
+    return card;
+  }
+
+  function meta(finding) {
+    const parts = [finding.rule, period(finding.first, finding.last)];
+    if (finding.count > 1) parts.push(`${number(finding.count)} times`);
+    if (finding.task?.owner) parts.push(`owner ${finding.task.owner}`);
+    if (finding.status !== "new") parts.push(finding.status);
+    return parts.join(" · ");
+  }
+
+  // All that is known of a finding.
+  function findingFacts(finding, { rules = {}, onTask } = {}) {
+    return el("div", { class: "inside" },
+      el("p", null, finding.message),
+      el("h5", null, "What to do"),
+      el("p", null, finding.advice),
+      el("h5", null, finding.count > 1 ? `Evidence, ${counted(finding.count, "piece")}` : "Evidence"),
+      evidenceList(finding),
+      finding.task || finding.credential ? el("div", { class: "columns" },
+        finding.task && el("section", null, el("h5", null, "Task"), taskFacts(finding.task, onTask)),
+        finding.credential && el("section", null, el("h5", null, "Credential"), credentialFacts(finding.credential))) : null,
+      placesOf(rules[finding.rule]),
+      el("p", { class: "uid" }, `Finding ${finding.uid}`, finding.fingerprint ? `, fingerprint ${finding.fingerprint}` : null));
+  }
+
+  function evidenceList(finding) {
+    const hidden = finding.count - finding.evidence.length;
+    return [
+      el("ol", { class: "evidence" }, finding.evidence.map((piece) => evidenceItem(piece))),
+      hidden > 0 ? el("p", { class: "hint" }, `${number(hidden)} more not shown here.`) : null,
+    ];
+  }
+
+  function evidenceItem(piece) {
+    const said = sentenceOf(piece);
+    return el("li", { class: piece.severity },
+      el("time", { datetime: new Date(piece.time).toISOString() }, time(piece.time)),
+      el("div", null,
+        el("p", null, said, said && piece.detail ? ": " : null, piece.detail ? el("strong", null, piece.detail) : null),
+        piece.excerpt ? el("pre", null, el("code", null, masked(piece.excerpt))) : null,
+        el("p", { class: "meta" }, placeOf(piece))));
+  }
+
+  // `purge on queue/orders by runner-2 from 203.0.113.9, denied`: what of it is known.
+  function sentenceOf(piece) {
+    if (piece.type === "log") return "Shown in a log";
+    if (piece.type !== "credential.used") return capital(piece.type.replace(".", " "));
+    let text = piece.action ?? "Used";
+    if (piece.resource) text += ` on ${piece.resource}`;
+    if (piece.workload) text += ` by ${piece.workload}`;
+    if (piece.task) text += ` for task ${piece.task}`;
+    if (piece.address) text += ` from ${piece.address}`;
+    return piece.outcome && piece.outcome !== "success" ? `${text}, ${piece.outcome}` : text;
+  }
+
+  // Where a piece of evidence stands, so that it can be found again.
+  function placeOf(piece) {
+    const parts = [piece.source ?? ""];
+    if (piece.line !== undefined) parts.push(`line ${piece.line}`);
+    if (piece.partition !== undefined) parts.push(`partition ${piece.partition}`);
+    if (piece.offset !== undefined) parts.push(`offset ${piece.offset}`);
+    const place = [parts.join(" ").trim()];
+    if (piece.type === "log") {
+      if (piece.stream) place.push(piece.stream);
+      if (piece.encodings) place.push(`encoded: ${piece.encodings.join(", ")}`);
+    } else if (piece.id) place.push(piece.id);
+    if (piece.agent) place.push(piece.agent);
+    return place.filter(Boolean).join(" · ");
+  }
+
+  function masked(text) {
+    return text.split(MASK).map((part) => (MASK.test(part) ? el("mark", null, part) : part));
+  }
+
+  function taskFacts(task, onTask) {
+    const link = onTask ? el("button", { type: "button", class: "link", onclick: () => onTask(task.id) }, task.id) : task.id;
+    const lasted = task.started !== undefined && task.ended !== undefined ? ` (after ${span(task.ended - task.started)})` : "";
+    return facts([
+      ["Id", link],
+      ["Kind", task.kind],
+      ["Owner", task.owner],
+      ["Workload", task.workload],
+      ["Parent", task.parent],
+      ["Started", task.started !== undefined ? time(task.started) : null],
+      ["Ended", task.ended !== undefined ? time(task.ended) + lasted : task.started !== undefined ? "not known to have ended" : null],
+      ["Outcome", task.outcome],
+      ["Deadline", task.deadline !== undefined ? time(task.deadline) : null],
+    ]);
+  }
+
+  function credentialFacts(credential) {
+    const at = (value) => (value !== undefined ? time(value) : null);
+    return facts([
+      ["Id", credential.id],
+      ["Kind", credential.kind],
+      ["Known as", credential.identifiers?.join(", ")],
+      ["Issued", at(credential.issued)],
+      ["Valid from", at(credential.not_before)],
+      ["Expires", at(credential.expires) ?? "never"],
+      ["Revoked", at(credential.revoked) ?? "not known to be"],
+    ]);
+  }
+
+  function placesOf(places) {
+    if (!places?.length) return null;
+    return [
+      el("h5", null, "Filed under"),
+      el("ul", { class: "places" }, places.map(([taxonomy, id, name]) =>
+        el("li", null, el("span", null, taxonomy), " ", el("b", null, id), " ", name))),
+    ];
+  }
+
+  Object.assign(curfewd, { findingCard, findingFacts, taskFacts, credentialFacts, sentenceOf, placeOf });
+}

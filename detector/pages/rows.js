@@ -1,0 +1,75 @@
+"use strict";
+// The rows of a timeline, of findings and commands: a row a task, with its credentials, each with what happened to it.
+{
+  const { SEVERITIES, capital, counted } = curfewd;
+  const KINDS = { log: "leak", "credential.used": "use" };
+
+  const rank = (severity) => SEVERITIES.indexOf(severity);
+
+  // Rows with the worst first. What several findings rest on is one mark, of the worst severity.
+  function rowsOf(findings, commands) {
+    const rows = new Map();
+    const rowOf = (task) => {
+      const id = task?.id ?? "";
+      if (!rows.has(id)) {
+        rows.set(id, { task: task ?? { id: "" }, severity: "low", counts: SEVERITIES.map(() => 0), first: Infinity, lanes: new Map(), marks: [], seen: new Map() });
+      }
+      return rows.get(id);
+    };
+    for (const finding of findings) {
+      const row = rowOf(finding.task ?? (finding.credential ? { id: finding.credential.task } : null));
+      const lane = finding.credential ? laneOf(row, finding.credential) : row;
+      if (rank(finding.severity) < rank(row.severity)) row.severity = finding.severity;
+      row.counts[rank(finding.severity)] += 1;
+      row.first = Math.min(row.first, finding.first);
+      for (const piece of finding.evidence) note(lane, piece, finding);
+    }
+    for (const command of commands) {
+      const lane = rows.get(command.task)?.lanes.get(command.credential);
+      if (!lane) continue;
+      const how = command.escalated ? "Revocation asked for again, escalated" : "Revocation asked for";
+      lane.marks.push({ kind: "command", time: command.time, severity: command.severity, text: `${how}: ${command.reasons.join(", ")}` });
+    }
+    return [...rows.values()].sort(worse).map(({ task, severity, counts, marks, lanes }) => ({
+      task, severity, counts, marks, credentials: [...lanes.values()].map(({ seen, ...lane }) => lane),
+    }));
+  }
+
+  // By the number of critical findings, then of high ones, …, then the earliest first.
+  function worse(one, other) {
+    const differs = one.counts.findIndex((count, index) => count !== other.counts[index]);
+    return differs < 0 ? one.first - other.first : other.counts[differs] - one.counts[differs];
+  }
+
+  function laneOf(row, credential) {
+    if (!row.lanes.has(credential.id)) {
+      const marks = credential.revoked === undefined ? [] : [{ kind: "revoked", time: credential.revoked, text: "Revoked" }];
+      row.lanes.set(credential.id, { ...credential, marks, seen: new Map() });
+    }
+    return row.lanes.get(credential.id);
+  }
+
+  function note(lane, piece, finding) {
+    const key = JSON.stringify([piece.time, piece.type, piece.source, piece.id]);
+    const known = lane.seen.get(key);
+    if (known === undefined) {
+      const said = curfewd.sentenceOf(piece);
+      const text = piece.detail ? `${capital(said)}: ${piece.detail}` : capital(said);
+      const mark = { kind: KINDS[piece.type] ?? "other", time: piece.time, severity: piece.severity, text: `${text} (${finding.rule})`, finding };
+      lane.seen.set(key, mark);
+      lane.marks.push(mark);
+    } else if (rank(piece.severity) < rank(known.severity)) {
+      Object.assign(known, { severity: piece.severity, finding });
+    }
+  }
+
+  // What a cluster of marks is called: `3 uses, 1 leak`.
+  function marksSaid(marks) {
+    const counts = new Map();
+    for (const mark of marks) counts.set(mark.kind, (counts.get(mark.kind) ?? 0) + 1);
+    const nouns = { use: "use", leak: "leak", command: "revocation asked", other: "other" };
+    return [...counts].map(([kind, count]) => counted(count, nouns[kind], kind === "use" || kind === "leak" ? undefined : nouns[kind])).join(", ");
+  }
+
+  Object.assign(curfewd, { rowsOf, marksSaid, rank });
+}
