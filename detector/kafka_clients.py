@@ -49,6 +49,12 @@ HOPELESS: Final = (
     kafka.UnsupportedSaslMechanismError,
 )
 
+_REFUSALS: Final = {
+    kafka.TopicAuthorizationFailedError: "topic",
+    kafka.GroupAuthorizationFailedError: "group",
+    kafka.TransactionalIdAuthorizationFailed: "transactional id",
+}
+
 
 class KafkaSettings(msgspec.Struct, frozen=True):
     """How the brokers are reached. `security` is what aiokafka takes for TLS and SASL, handed on as it is."""
@@ -203,12 +209,21 @@ def reaction(error: BaseException, doing: str) -> CurfewdError:
     """What an error asks for. Only the text of Kafka's own is kept: any other may quote what was read."""
     if isinstance(error, CurfewdError):
         return error
-    text = f"{doing}: {error if isinstance(error, kafka.KafkaError) else type(error).__name__}"
+    text = f"{doing}: {_said(error) if isinstance(error, kafka.KafkaError) else type(error).__name__}"
     if isinstance(error, kafka.ProducerFenced | kafka.InvalidProducerEpoch):
         return FencedError(text)
     if isinstance(error, HOPELESS):
         return StopError(text)
     return RetryError(text)
+
+
+def _said(error: kafka.KafkaError) -> str:
+    """A right that was taken away meanwhile: what is there before is asked for at the start (`kafka_rights`)."""
+    for kind, what in _REFUSALS.items():
+        if isinstance(error, kind):
+            told = ", ".join(str(each) for each in error.args) or "one of ours"
+            return f"Kafka does not let this user at the {what} {told}: an ACL is missing (docs/deploy.md lists all)"
+    return str(error)
 
 
 def unreadable(error: Exception) -> bool:

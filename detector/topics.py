@@ -13,6 +13,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from detector.errors import RetryError, StopError
 from detector.kafka_reach import reach
+from detector.kafka_rights import Operation, Right, check_rights, lacking, rights_to_create
 from detector.kafka_security import client_options, explain, retriable
 from detector.kafka_settings import LiveSettings, Topic
 from detector.times import DAY
@@ -120,6 +121,10 @@ async def create_topics(settings: LiveSettings) -> Outcome:
         ConfigError: a certificate or key cannot be used.
     """
     await reach(settings)
+    # Who may not describe a topic is never shown it, and would wait for what was made. The rest is told by what fails.
+    await check_rights(
+        settings, [right for right in rights_to_create(settings) if right.operation == "Describe"]
+    )
     admin = AIOKafkaAdminClient(
         **client_options(settings),
         request_timeout_ms=settings.request // _MILLI,
@@ -210,7 +215,7 @@ async def _make(admin: Any, missing: list[Plan]) -> tuple[str, ...]:
             refused.append((name, kind(), message or ""))
     if refused:
         told = "; ".join(
-            f"{name}: {explain(error)}{f' ({message})' if message else ''}"
+            f"{name}: {_why(error, name, 'Create')}{f' ({message})' if message else ''}"
             for name, error, message in refused
         )
         made = f". Created: {', '.join(created)}" if created else ""
@@ -230,12 +235,21 @@ async def _settings_of(admin: Any, wanted: list[Plan]) -> dict[str, dict[str, st
                     found[name] = {entry[0]: entry[1] for entry in entries}
                 elif kind is not kafka.UnknownTopicOrPartitionError or not tries_left:
                     error = kind()
-                    raise _error(error, f"{name}: its settings cannot be read: {explain(error)}")
+                    raise _error(
+                        error, f"{name}: its settings cannot be read: {_why(error, name, 'DescribeConfigs')}"
+                    )
         resources = [resource for resource in resources if resource.name not in found]
         if not resources:
             break
         await asyncio.sleep(_PAUSE_SECONDS)
     return found
+
+
+def _why(error: Exception, topic: str, operation: Operation) -> str:
+    """What went wrong with a request about a topic, which needs that right on it."""
+    if isinstance(error, kafka.TopicAuthorizationFailedError):
+        return f"Kafka does not let this user: {lacking([Right('topic', topic, operation)])}"
+    return explain(error)
 
 
 def _error(error: BaseException, text: str) -> RetryError | StopError:

@@ -25,6 +25,7 @@ from detector.errors import CurfewdError, RetryError, StopError, UsageError
 from detector.handlers import Partition
 from detector.kafka_clients import reaction
 from detector.kafka_reach import reach
+from detector.kafka_rights import check_rights, rights
 from detector.live import series as names
 from detector.live.finders import Finders
 from detector.live.health import HealthServer, verdict
@@ -153,6 +154,8 @@ class Service:
     async def _work(self, scanner: PatternScanner) -> None:
         clients = clients_of(self._live)
         await self._patiently(lambda: reach(self._live), "cannot reach Kafka yet")
+        needed = rights(self._live, self._which)
+        await self._patiently(lambda: check_rights(self._live, needed), "cannot ask for permissions yet")
         found = await self._patiently(lambda: survey(self._live), "cannot list topics yet")
         check_topics(self._live, found)
         allowlist = Allowlist(self._settings.allows)

@@ -1,0 +1,95 @@
+"""One broker that asks who is there and what they may: SASL on loopback, and the authorizer of KRaft."""
+
+import base64
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.protocol.admin import CreateAclsRequest_v1
+from aiokafka.protocol.api import Request
+
+from detector.kafka_rights import Right
+from tests.broker.cluster import SETTINGS, BrokerError, Node, free_ports
+
+PASSWORD: Final = "a password for loopback alone"
+# Kafka's codes: org.apache.kafka.common.resource.ResourceType and PatternType, common.acl.AclOperation.
+_KINDS: Final = {"topic": 2, "group": 3, "cluster": 4, "transactional id": 5}
+_OPERATIONS: Final = {"Read": 3, "Write": 4, "Create": 5, "Describe": 8, "DescribeConfigs": 10}
+_LITERAL, _PREFIXED, _ALLOW = 3, 4, 3
+
+
+class _CreateAcls(Request[CreateAclsRequest_v1]):  # type: ignore[misc]  # aiokafka has no types
+    """Many in one request; aiokafka's own takes one."""
+
+    API_KEY = 30
+
+    def __init__(self, entries: Sequence[tuple[int, str, int, str, str, int, int]]) -> None:
+        self._entries = entries
+
+    def build(self, request_struct_class: type[CreateAclsRequest_v1]) -> CreateAclsRequest_v1:
+        return request_struct_class(list(self._entries))
+
+
+class GuardedBroker:
+    """Apache Kafka with the authorizer on. `open` is for whoever may do everything, `guarded` for `users`."""
+
+    def __init__(self, folder: Path, users: Iterable[str]) -> None:
+        ports = free_ports(3)
+        self.open, self.guarded = (f"127.0.0.1:{port}" for port in ports[:2])
+        listeners = f"OPEN://{self.open},GUARDED://{self.guarded}"
+        plain = "org.apache.kafka.common.security.plain.PlainLoginModule required"
+        known = " ".join(f'user_{user}="{PASSWORD}"' for user in users)
+        settings = {
+            **SETTINGS,
+            "node.id": "1",
+            "controller.quorum.voters": f"1@127.0.0.1:{ports[2]}",
+            "listeners": f"{listeners},CONTROLLER://127.0.0.1:{ports[2]}",
+            "advertised.listeners": listeners,
+            "listener.security.protocol.map": "OPEN:PLAINTEXT,GUARDED:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT",
+            "inter.broker.listener.name": "OPEN",
+            "log.dirs": str(folder / "node-1" / "data"),
+            "offsets.topic.replication.factor": "1",
+            "transaction.state.log.replication.factor": "1",
+            "transaction.state.log.min.isr": "1",
+            "authorizer.class.name": "org.apache.kafka.metadata.authorizer.StandardAuthorizer",
+            "super.users": "User:ANONYMOUS",
+            "listener.name.guarded.sasl.enabled.mechanisms": "PLAIN",
+            "listener.name.guarded.plain.sasl.jaas.config": f"{plain} {known};",
+        }
+        self.node = Node(1, folder / "node-1", ports[0], settings)
+
+    async def allow(self, grants: Iterable[tuple[str, Right]]) -> None:
+        """Gives users rights, in one request; a name that ends in `*` stands for all that begin like it."""
+        entries = [
+            (
+                _KINDS[right.kind],
+                right.name.removesuffix("*"),
+                _PREFIXED if right.name.endswith("*") else _LITERAL,
+                f"User:{user}",
+                "*",
+                _OPERATIONS[right.operation],
+                _ALLOW,
+            )
+            for user, right in grants
+        ]
+        admin = AIOKafkaAdminClient(bootstrap_servers=self.open)
+        await admin.start()
+        try:
+            answer = await admin._send_request(_CreateAcls(entries))
+        finally:
+            await admin.close()
+        if any(code for code, _ in answer.creation_responses):
+            raise BrokerError(f"the broker takes no such rights: {answer}")
+
+    def __enter__(self) -> Self:
+        self.node.format(base64.urlsafe_b64encode(os.urandom(16)).decode().rstrip("="))
+        self.node.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.node.kill()
