@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check broker format lock bench clean
+.PHONY: help demo test check broker format lock bench fuzz clean
 
 help: ## what the targets do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | column -t -s $$'\t'
@@ -52,6 +52,9 @@ lock: $(STAMP) ## renew the two lock files from pyproject.toml
 
 bench: $(STAMP) ## measure; see benchmarks/README.md
 	@$(BIN)/python -m benchmarks
+
+fuzz: $(STAMP) ## fuzz every target for SECONDS (60) each; see tests/fuzz/__main__.py
+	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60)
 
 clean: ## remove what the targets made
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build out
