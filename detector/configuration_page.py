@@ -88,6 +88,7 @@ a key that is not on this page is an error, not ignored.
 | `CURFEWD_KEY` | the deployment key, hex or base64, at least 16 bytes |
 | `CURFEWD_KAFKA_PASSWORD` | the password for Kafka, unless `password_env` or `password_file` say otherwise |
 | `CURFEWD_KAFKA_CLIENT_SECRET` | the client's secret for a token endpoint, unless `client_secret_env` or `client_secret_file` say otherwise |
+| `CURFEWD_VIEW_TOKEN` | what a reader of the live view has to show, unless `service.view_token_file` says otherwise |
 
 Without a deployment key, credentials registered by `hmac-sha256` are not recognised. A leaked secret is named by its
 fingerprint, which is made with the key; without one, a replay makes a key up for itself, and `curfewd run` keeps one in
@@ -119,6 +120,7 @@ takes the token that is in force then.
 
 SERVICE_NOTES: Final = """\
 The process of `curfewd run`. What is served at `listen` holds no secret, but names topics and tells how much is found.
+`view = true` adds the live view, which [live-view.md](live-view.md) describes: who sees it sees every finding in full.
 On SIGHUP patterns and rules are read anew; `[kafka]`, `[service]`, sources and keys need a new start.
 """
 

@@ -35,7 +35,7 @@ from detector.kafka_table import read_kafka
 from detector.mapped import SourceSettings
 from detector.policy import DEFAULT_RULES, Accept, Policy, RuleOverride, Tuning
 from detector.secrets import DeploymentKey, decode_key
-from detector.service_settings import SERVICE_FIELDS, ServiceSettings
+from detector.service_settings import SERVICE_FIELDS, ServiceSettings, read_service
 from detector.source_settings import LOG_FIELDS, OVERRIDE_FIELDS, SOURCE_FIELDS, read_sources
 from detector.times import SECOND, parse_duration
 from detector.tomlfile import Key, TomlFile
@@ -229,9 +229,7 @@ def read(path: str | None, environ: Mapping[str, str]) -> tuple[Settings, list[C
         accepts=tuple(accept for accept in accepts if accept is not None),
     )
     kafka = read_kafka(reader, data["kafka"], environ) if "kafka" in data else None
-    service = reader.fields(reader.table(data.get("service", {}), "service"), SERVICE_FIELDS, "service")
-    if "state" in service:
-        service["state"] = str(reader.folder / service["state"])
+    service = read_service(reader, data.get("service", {}), environ)
     allows = read_allows(reader, data)
     warnings = [] if keys or reader.errors else [NO_KEY_WARNING if kafka is None else NO_KEY_LIVE_WARNING]
     if warnings and any(allow.fingerprint is not None for allow in allows):
@@ -242,7 +240,7 @@ def read(path: str | None, environ: Mapping[str, str]) -> tuple[Settings, list[C
         patterns=_pattern_settings(reader, patterns),
         allows=allows,
         kafka=kafka,
-        service=ServiceSettings(**service),
+        service=service,
         sources=read_sources(reader, data),
         warnings=tuple(warnings),
         unmet=tuple(reader.unmet),

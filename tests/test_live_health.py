@@ -8,20 +8,20 @@ import pytest
 
 from detector.errors import UsageError
 from detector.live import health
-from detector.live.health import Answer, HealthServer, verdict
+from detector.live.health import Answer, HealthServer, Request, verdict
 from detector.service_settings import Address
 
 ANY_PORT = Address("127.0.0.1", 0)
 
 
-def broken(_accept: str) -> Answer:
+def broken(_request: Request) -> Answer:
     raise RuntimeError("made-up secret text")
 
 
 @pytest.fixture
 async def server() -> AsyncIterator[HealthServer]:
     pages = {
-        "/metrics": lambda accept: Answer(200, accept.encode()),
+        "/metrics": lambda request: Answer(200, request.headers["accept"].encode()),
         "/healthz": lambda _: verdict(None),
         "/readyz": lambda _: verdict("scan: 3 partitions are not restored"),
         "/broken": broken,

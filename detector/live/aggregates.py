@@ -79,6 +79,11 @@ class TaskAggregate:
         self._waiting: defaultdict[str, list[CredentialUsed]] = defaultdict(list)  # by the task asked
         self._forwarded: set[AnyEvent] = set()
 
+    @property
+    def ledger(self) -> Ledger:
+        """What is known, to be asked and not to be changed; `own_accounts` are the task's."""
+        return self._ledger
+
     def take(self, payload: Payload, watermark: int) -> bool:  # noqa: ARG002 - names need it
         """As `Aggregate`."""
         if isinstance(payload, CredentialUsed):

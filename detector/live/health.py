@@ -1,13 +1,14 @@
-"""The service's own port: `/metrics` for Prometheus, `/healthz` and `/readyz` for whoever runs the process.
+"""The service's own port: `/metrics` for Prometheus, `/healthz` and `/readyz` for whoever runs the process, the live view.
 
 HTTP/1.1 as far as that takes: GET, one request a connection, no body read. Whatever else comes is answered with an error
-and closed, within fixed limits of size, time and number.
+and closed, within fixed limits of size, time and number. An answer that streams ends when its reader leaves or does not read.
 """
 
 import asyncio
 import contextlib
-from collections.abc import Callable
-from typing import Final, Self
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any, Final, Self
 
 import msgspec
 
@@ -20,10 +21,13 @@ WRITE_SECONDS: Final = 10.0
 LINGER_SECONDS: Final = 1.0
 LINGER_READS: Final = 128
 CONNECTIONS: Final = 32
+STREAM_BUFFER: Final = 1 << 16  # bytes written to a stream and not sent yet, here and in the kernel each
 TEXT_PLAIN: Final = "text/plain; charset=utf-8"
 _REASONS: Final = {
     200: "OK",
     400: "Bad Request",
+    401: "Unauthorized",
+    403: "Forbidden",
     404: "Not Found",
     405: "Method Not Allowed",
     408: "Request Timeout",
@@ -35,30 +39,45 @@ _REASONS: Final = {
 _PARTS: Final = 3  # of a request line
 
 
+class Request(msgspec.Struct, frozen=True):
+    """What is asked for. `query` is what follows the `?`; of headers, by name in lower case, several are joined by commas."""
+
+    query: str
+    headers: Mapping[str, str]
+
+
 class Answer(msgspec.Struct, frozen=True):
-    """What is sent back."""
+    """What is sent back. `headers` are whole lines; `stream` is what goes on after the body, until its end or the reader's."""
 
     status: int
     body: bytes
     content_type: str = TEXT_PLAIN
+    headers: tuple[str, ...] = ()
+    stream: Callable[[], AsyncIterator[bytes]] | None = None
 
 
-Page = Callable[[str], Answer]  # of the Accept header
+Page = Callable[[Request], Answer | Awaitable[Answer]]
 
 
 def verdict(reason: str | None) -> Answer:
     """200 if all is well, else 503 with a reason of one line."""
-    return _line(200, "ok") if reason is None else _line(503, reason)
+    return line(200, "ok") if reason is None else line(503, reason)
+
+
+def line(status: int, text: str, *headers: str) -> Answer:
+    """An answer of one line."""
+    return Answer(status, f"{text}\n".encode(), headers=headers)
 
 
 class HealthServer:
     """Serves `pages` by path; `open` and `close` it within a running loop."""
 
-    def __init__(self, address: Address, pages: dict[str, Page]) -> None:
+    def __init__(self, address: Address, pages: Mapping[str, Page]) -> None:
         self._address = address
         self._pages = pages
         self._server: asyncio.Server | None = None
         self._open = 0
+        self._streams: set[asyncio.Task[None]] = set()
 
     @property
     def address(self) -> Address:
@@ -89,6 +108,8 @@ class HealthServer:
         server, self._server = self._server, None
         if server is not None:
             server.close()
+            for stream in self._streams:
+                stream.cancel()
             await asyncio.sleep(0)
 
     async def __aenter__(self) -> Self:
@@ -104,7 +125,11 @@ class HealthServer:
             return
         self._open += 1
         try:
-            writer.write(_encoded(await self._answer(reader)))
+            answer = await self._answer(reader)
+            writer.write(_encoded(answer))
+            if answer.stream is not None:
+                await self._pour(answer.stream, reader, writer)
+                return
             writer.write_eof()
             async with asyncio.timeout(WRITE_SECONDS):
                 await writer.drain()
@@ -114,38 +139,67 @@ class HealthServer:
         finally:
             self._open -= 1
             writer.close()
-            with contextlib.suppress(OSError, TimeoutError):
+            try:
                 async with asyncio.timeout(1):
                     await writer.wait_closed()
+            except (OSError, TimeoutError):
+                writer.transport.abort()
+
+    async def _pour(
+        self,
+        stream: Callable[[], AsyncIterator[bytes]],
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+    ) -> None:
+        """Writes what comes, until the other side is gone or does not take it."""
+        writer.transport.set_write_buffer_limits(STREAM_BUFFER)
+        connection: socket.socket = writer.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, STREAM_BUFFER)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(WRITE_SECONDS * 1000))
+        pouring = asyncio.create_task(_poured(stream, writer))
+        leaving = asyncio.create_task(_left(reader))
+        self._streams.add(pouring)
+        self._open -= 1  # whoever streams has a limit of his own, and is not to keep a probe out
+        try:
+            await asyncio.wait([pouring, leaving], return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            self._open += 1
+            self._streams.discard(pouring)
+            pouring.cancel()
+            leaving.cancel()
+            await asyncio.gather(pouring, leaving, return_exceptions=True)
+            writer.transport.abort()  # what is not sent by now, nobody reads
 
     async def _answer(self, reader: asyncio.StreamReader) -> Answer:
         try:
             async with asyncio.timeout(READ_SECONDS):
                 head = await reader.readuntil(b"\r\n\r\n")
         except TimeoutError:
-            return _line(408, "no request in time")
+            return line(408, "no request in time")
         except asyncio.LimitOverrunError:
-            return _line(431, "the request is too long")
+            return line(431, "the request is too long")
         except asyncio.IncompleteReadError as error:
             if not error.partial:
                 raise EOFError from None
-            return _line(400, "not a request")
-        return self._page(head)
+            return line(400, "not a request")
+        return await self._page(head)
 
-    def _page(self, head: bytes) -> Answer:
+    async def _page(self, head: bytes) -> Answer:
         first, *lines = head.decode("latin-1").split("\r\n")
         parts = first.split(" ")
         if len(parts) != _PARTS or not parts[0].isalpha() or not parts[2].startswith("HTTP/"):
-            return _line(400, "not a request")
+            return line(400, "not a request")
         method, target, version = parts
         if version not in {"HTTP/1.0", "HTTP/1.1"}:
-            return _line(505, "HTTP/1.1 is spoken here")
-        page = self._pages.get(target.split("?", 1)[0])
+            return line(505, "HTTP/1.1 is spoken here")
+        path, _, query = target.partition("?")
+        page = self._pages.get(path)
         if page is None:
-            return _line(404, f"known here: {', '.join(self._pages)}")
+            known = [each for each in self._pages if "/" not in each[1:]]
+            return line(404, f"known here: {', '.join(known)}")
         if method != "GET":
-            return _line(405, "GET only")
-        return _made(page, _header(lines, "accept"))
+            return line(405, "GET only", "Allow: GET")
+        return await _made(page, Request(query, _headers(lines)))
 
 
 async def _read_off(reader: asyncio.StreamReader) -> None:
@@ -157,29 +211,49 @@ async def _read_off(reader: asyncio.StreamReader) -> None:
                     return
 
 
-def _made(page: Page, accept: str) -> Answer:
+async def _poured(stream: Callable[[], AsyncIterator[bytes]], writer: asyncio.StreamWriter) -> None:
+    made: Any = stream()  # a generator, to be closed when it is not read to its end
+    async with contextlib.aclosing(made) as chunks:
+        async for chunk in chunks:
+            writer.write(chunk)
+            async with asyncio.timeout(WRITE_SECONDS):
+                await writer.drain()
+
+
+async def _left(reader: asyncio.StreamReader) -> None:
+    """Until the other side closes, or goes on sending what nobody asked for."""
+    for _ in range(LINGER_READS):
+        if not await reader.read(REQUEST_BYTES):
+            return
+
+
+async def _made(page: Page, request: Request) -> Answer:
     try:
-        return page(accept)
+        made = page(request)
+        return made if isinstance(made, Answer) else await made
     except Exception as error:  # noqa: BLE001 - one page's mistake is not the process's end
-        return _line(500, type(error).__name__)
+        return line(500, type(error).__name__)
 
 
-def _header(lines: list[str], name: str) -> str:
-    values = [
-        value.strip() for key, _, value in (line.partition(":") for line in lines) if key.lower() == name
-    ]
-    return ", ".join(values)
-
-
-def _line(status: int, text: str) -> Answer:
-    return Answer(status, f"{text}\n".encode())
+def _headers(lines: list[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for each in lines:
+        name, _, value = each.partition(":")
+        name = name.lower()
+        found[name] = f"{found[name]}, {value.strip()}" if name in found else value.strip()
+    return found
 
 
 def _encoded(answer: Answer) -> bytes:
-    allow = "Allow: GET\r\n" if answer.status == 405 else ""  # noqa: PLR2004 - as the table above has it
+    sized = () if answer.stream is not None else (f"Content-Length: {len(answer.body)}",)
     head = (
-        f"HTTP/1.1 {answer.status} {_REASONS[answer.status]}\r\n"
-        f"Content-Type: {answer.content_type}\r\nContent-Length: {len(answer.body)}\r\n{allow}"
-        "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n"
+        f"HTTP/1.1 {answer.status} {_REASONS[answer.status]}",
+        f"Content-Type: {answer.content_type}",
+        *sized,
+        *answer.headers,
+        "Cache-Control: no-store",
+        "X-Content-Type-Options: nosniff",
+        "Connection: close",
+        "\r\n",
     )
-    return head.encode("ascii") + answer.body
+    return "\r\n".join(head).encode("ascii") + answer.body

@@ -1,7 +1,7 @@
 """One aggregate in memory with what it told so far: takes payloads, gives what changed, as plain values."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Final
 
 import msgspec
@@ -190,6 +190,21 @@ class Holding:
             meta = msgspec.json.encode(Meta(self.key, self.due, self._exposure or None))
             outcome.changes.append((entry_key(self.digest, META), meta_value(self.due, meta)))
         return outcome
+
+    @property
+    def told(self) -> Collection[str]:
+        """The uids of the findings that were written and are not closed."""
+        return self._told.keys()
+
+    @property
+    def sent(self) -> Collection[Sent]:
+        """The commands that were sent."""
+        return self._sent.values()
+
+    @property
+    def folded(self) -> bool:
+        """Whether old events were added up and are not kept each by itself any more."""
+        return bool(self._folds)
 
     @property
     def gone(self) -> bool:

@@ -28,7 +28,7 @@ from detector.kafka_reach import reach
 from detector.kafka_rights import check_rights, rights
 from detector.live import series as names
 from detector.live.finders import Finders
-from detector.live.health import HealthServer, verdict
+from detector.live.health import HealthServer, Page, verdict
 from detector.live.kafka_changelog import KafkaChangelog
 from detector.live.logbook import Logbook
 from detector.live.lookback import Lookback
@@ -38,6 +38,7 @@ from detector.live.positions import InputPositions
 from detector.live.readiness import Readiness
 from detector.live.registry_feed import RegistryFeed
 from detector.live.sampling import Sampling
+from detector.live.view import View
 from detector.live.wiring import (
     Wiring,
     check_topics,
@@ -81,6 +82,8 @@ class Service:
         self._metrics = Metrics(written(self._live), time.time)
         self._readiness = Readiness(settings.service.caught_up)
         self._metrics.follow(names.READY, lambda: float(self._readiness.ready() is None))
+        looked_at = (settings.service, self._live, self._metrics, self._readiness)
+        self._view = View(*looked_at) if settings.service.view else None
         self._stages: dict[StageName, Stage] = {}
         self._logbook = Logbook(log)
         self._sampling = Sampling(self._metrics, self._readiness, self._logbook)
@@ -100,10 +103,11 @@ class Service:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._asked_to_stop, number.name)
         loop.add_signal_handler(signal.SIGHUP, self._asked_to_reload)
-        pages = {
-            "/metrics": self._metrics.page,
+        pages: dict[str, Page] = {
+            "/metrics": lambda request: self._metrics.page(request.headers.get("accept", "")),
             "/healthz": lambda _: verdict(self._readiness.alive()),
             "/readyz": lambda _: verdict(self._readiness.ready()),
+            **(self._view.pages() if self._view is not None else {}),
         }
         async with HealthServer(self._settings.service.listen, pages) as server:
             self._log.info(
@@ -115,7 +119,12 @@ class Service:
                 state=self._settings.service.state,
             )
             scanner, warnings = await asyncio.to_thread(load_scanner, self._settings.patterns)
-            for warning in (*self._settings.warnings, *self._live.warnings, *warnings):
+            for warning in (
+                *self._settings.warnings,
+                *self._live.warnings,
+                *self._settings.service.warnings,
+                *warnings,
+            ):
                 self._log.warning(warning)
             await self._until_stopped(self._work(scanner))
         if self._failure is not None:
@@ -170,7 +179,9 @@ class Service:
         )
         with ThreadPoolExecutor(threads_of(), "scan") as threads:
             shapes = shapes_in_topics(self._live, shapes_of(self._settings.sources))
-            wiring = Wiring(self._live, clients, finders, feed, threads, self._metrics, self._tell, shapes)
+            wiring = Wiring(
+                self._live, clients, finders, feed, threads, self._metrics, self._tell, shapes, self._view
+            )
             following = self._watched(feed.run())
             try:
                 await self._caught_up(feed)
@@ -334,6 +345,8 @@ class Service:
         self._metrics.observer(stage)(fact)
         self._logbook.tell(stage, fact)
         self._sampling.hear(stage, fact)
+        if self._view is not None:
+            self._view.hear(fact)
         if isinstance(fact, Committed):
             self._fenced.pop((stage, fact.partition), None)
         elif isinstance(fact, Rebalanced):

@@ -27,6 +27,8 @@ from detector.live.positions import InputPositions
 from detector.live.press import Press
 from detector.live.registry_feed import RegistryFeed
 from detector.live.scanning import LARGEST, ScanHandler, Scanned, ScanTopics, ShapesOf
+from detector.live.view import View
+from detector.live.view_task import Telling
 from detector.scan import PatternScanner
 from detector.secrets import DeploymentKey
 from detector.settings import Settings
@@ -54,6 +56,7 @@ class Wiring(msgspec.Struct, frozen=True):
     metrics: Metrics
     tell: Observe
     shapes: ShapesOf
+    view: View | None = None
 
 
 def shapes_in_topics(live: LiveSettings, shapes: Shapes) -> ShapesOf:
@@ -211,6 +214,9 @@ def judge_stage(
         time.time_ns,
         lambda fact: wiring.tell("judge", fact),
     )
+    if wiring.view is not None:
+        telling = Telling(settings.policy, patterns, Cleaning(scanner, wiring.finders).clean)
+        wiring.view.judging(lambda: handler.stores, telling)
     return Stage(
         wiring.clients,
         stage_of(live, "judge", (topics.work.name,)),
