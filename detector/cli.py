@@ -274,7 +274,7 @@ def _check(options: argparse.Namespace) -> int:
             if settings.kafka is not None:
                 from detector.kafka_security import tls_context  # noqa: PLC0415 - as above
 
-                warnings = (*settings.kafka.warnings, *warnings)
+                warnings = (*settings.kafka.warnings, *settings.service.warnings, *warnings)
                 tls_context(settings.kafka.security)
         except UsageError as error:
             wrong.append(error)
