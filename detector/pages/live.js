@@ -1,0 +1,360 @@
+"use strict";
+// The live view: reads the events of the service for as long as the page is open, and asks for a task when one is chosen.
+{
+  const { SEVERITIES, el, svg, time, span, number, counted, bytes, capital, badge, facts, findingCard, taskDetail, rowsOf, sentenceOf } = curfewd;
+  const SHOWN = 100; // findings, and commands, in the page at once
+  const KEPT = 500; // of each in its memory, as many as the service has
+  const SILENCE = 10000; // milliseconds after which a connection counts as lost: `now` comes every second
+  const [FIRST_PAUSE, LONGEST_PAUSE] = [1000, 15000];
+  const [RATE, HISTORY] = [10000, 120000]; // milliseconds that a rate is taken over, and that the lines show
+  const STAGES = { scan: "Scan: logs and events in", judge: "Judge: findings out", lookback: "Look-back: second look at the logs" };
+
+  const at = (id) => document.getElementById(id);
+  const parts = {};
+  const state = {
+    token: "", place: "", rules: {}, now: null, past: [], paused: false,
+    findings: new Map(), commands: new Map(), fresh: new Set(), text: "", severity: "", unseen: 0,
+  };
+
+  // The connection
+
+  // The token goes into a header of each request: nowhere else, so that neither an address nor another port gets it.
+  function ask(path, more) {
+    const headers = state.token ? { Authorization: `Bearer ${state.token}` } : {};
+    return fetch(path, { ...more, headers: { ...headers, ...more?.headers }, cache: "no-store", credentials: "omit", redirect: "error" });
+  }
+
+  async function follow() {
+    for (let pause = FIRST_PAUSE; ; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
+      const began = Date.now();
+      let why = "the connection was lost";
+      try {
+        const refusal = await read();
+        if (refusal?.status === 401) {
+          gate(state.token ? "That is not the token." : "");
+          return;
+        }
+        why = refusal?.text ?? why;
+      } catch {
+        // Gone, or not there: tried again.
+      }
+      if (Date.now() - began > LONGEST_PAUSE) pause = FIRST_PAUSE;
+      say("gone", `No connection: ${why}`, "What is shown is what was known. Trying again …");
+      await new Promise((resolve) => setTimeout(resolve, pause));
+    }
+  }
+
+  // Reads events until the connection ends; gives the refusal if there is one.
+  async function read() {
+    const stopping = new AbortController();
+    let silence = setTimeout(() => stopping.abort(), SILENCE);
+    try {
+      const answer = await ask("view/events", { signal: stopping.signal, headers: state.place ? { "Last-Event-ID": state.place } : {} });
+      if (!answer.ok) return { status: answer.status, text: (await answer.text()).trim().slice(0, 200) };
+      at("gate").hidden = true;
+      at("live").hidden = false;
+      const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+      let text = "";
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done) return null;
+        clearTimeout(silence);
+        silence = setTimeout(() => stopping.abort(), SILENCE);
+        const events = (text + value).split("\n\n");
+        text = events.pop();
+        events.forEach(take);
+        refresh();
+      }
+    } finally {
+      clearTimeout(silence);
+    }
+  }
+
+  function take(event) {
+    const fields = Object.fromEntries(event.split("\n").map((line) => line.split(/: (.*)/s, 2)));
+    const data = JSON.parse(fields.data);
+    ({
+      hello: () => { state.rules = data.rules; },
+      now: () => standing(data),
+      finding: () => keep("findings", data.uid, data),
+      command: () => keep("commands", data.id, data),
+      resync: () => missed(data),
+    })[fields.event]?.();
+    if (fields.id) state.place = fields.id;
+  }
+
+  // The latest of a name stands, at the end of the order.
+  function keep(kind, name, value) {
+    const all = state[kind];
+    all.delete(name);
+    all.set(name, value);
+    state.fresh.add(name);
+    if (all.size > KEPT) all.delete(all.keys().next().value);
+    if (kind === "findings") state.unseen += 1;
+    parts[kind] = true;
+  }
+
+  function missed(why) {
+    at("gap").hidden = false;
+    at("gap").textContent = why === "restarted"
+      ? "The service was started anew: what it wrote while this page was not connected is not shown. The topics have it."
+      : "More came than a page can show: some is left out here. The topics have all.";
+  }
+
+  function gate(why) {
+    state.token = "";
+    at("live").hidden = true;
+    at("gate").hidden = false;
+    at("gate-why").textContent = why;
+    say("unwell", "A token is needed", "");
+    at("token").focus();
+  }
+
+  // How it stands
+
+  function say(kind, text, hint) {
+    if (at("state").textContent !== text) at("state").textContent = text;
+    at("state").className = kind;
+    at("since").textContent = hint;
+  }
+
+  function standing(now) {
+    state.now = now;
+    state.past = [...state.past, now].filter((one) => one.started === now.started && one.at > now.at - HISTORY);
+    say(now.ready ? "unwell" : "well", now.ready ? `Not at work: ${now.ready}` : "At work", `Started ${time(now.started)}, ${span(now.at - now.started)} ago.`);
+    at("where").textContent = `· ${now.group} · ${now.host}`;
+    at("stages").replaceChildren(...now.stages.map(stagePanel));
+    at("numbers").replaceChildren(numbers(now));
+  }
+
+  // Of a counter of a stage what it went up by in a second, between two moments.
+  function rate(first, last, stage, name) {
+    const [before, after] = [first, last].map((one) => one.stages.find((each) => each.name === stage)?.[name]);
+    return before === undefined || last.at <= first.at ? 0 : Math.max(0, ((after - before) * 1000) / (last.at - first.at));
+  }
+
+  function perSecond(stage, name, last = state.past.length - 1) {
+    const from = state.past.findIndex((one) => one.at >= state.past[last].at - RATE);
+    return rate(state.past[from], state.past[last], stage, name);
+  }
+
+  function stagePanel(stage) {
+    const { name } = stage;
+    const amount = perSecond(name, "records");
+    const idle = stage.held === 0 && name !== "lookback";
+    const held = name === "lookback" ? null : stage.at_work === stage.held ? `${counted(stage.held, "partition")}, all at work` : `${number(stage.at_work)} of ${counted(stage.held, "partition")} at work`;
+    return el("div", { class: "stage panel" },
+      el("h3", null, STAGES[name] ?? name),
+      el("p", { class: "rate" }, number(Math.round(amount)), el("span", null, ` records/s · ${bytes(Math.round(perSecond(name, "bytes")))}/s`)),
+      spark(name),
+      el("ul", null,
+        el("li", { class: stage.behind > 60 ? "bad" : null }, name === "lookback"
+          ? (stage.behind > 0 ? `${span(stage.behind * 1000)} later than it should be` : "in time")
+          : `${counted(stage.lag, "record")} to read${stage.lag ? `, ${span(stage.behind * 1000)} behind` : ""}`),
+        held ? el("li", { class: idle || stage.at_work < stage.held ? "bad" : null }, held) : null,
+        stage.standing > 60 ? el("li", { class: "bad" }, `has not moved for ${span(stage.standing * 1000)}`) : null,
+        stage.aborted ? el("li", null, `${counted(stage.aborted, "transaction")} given up since the start`) : null,
+        el("li", null, `${counted(stage.records, "record")} since the start`)));
+  }
+
+  function spark(stage) {
+    const points = state.past.map((one, index) => [one.at, perSecond(stage, "records", index)]);
+    const most = Math.max(1, ...points.map(([, value]) => value));
+    const x = (ms) => 100 - ((state.now.at - ms) / HISTORY) * 100;
+    return svg("svg", { viewBox: "0 0 100 20", preserveAspectRatio: "none", "aria-hidden": "true" },
+      svg("line", { class: "ground", x1: 0, x2: 100, y1: 20, y2: 20 }),
+      svg("polyline", { class: "line", points: points.map(([ms, value]) => `${x(ms).toFixed(2)},${(20 - (value / most) * 19).toFixed(2)}`).join(" ") }));
+  }
+
+  function numbers(now) {
+    const cpu = state.past.length > 1 ? ((now.cpu - state.past[0].cpu) * 100000) / (now.at - state.past[0].at) : 0;
+    const severities = SEVERITIES.filter((name) => now.findings[name]).map((name) => `${number(now.findings[name])} ${name}`);
+    const here = now.judged.here;
+    return facts([
+      ["Watermark", now.watermark === null ? "not known yet" : `${time(now.watermark)}, ${span(now.at - now.watermark)} ago`],
+      ["New findings", severities.join(", ") || "none"],
+      ["Commands", `${number(now.commands.plain ?? 0)} plain, ${number(now.commands.escalated ?? 0)} escalated`],
+      ["Leaks seen", number(now.leaks)],
+      ["Could not be read", counted(now.dead_letters, "record")],
+      ["Registered", `${counted(now.credentials, "credential")}${now.conflicts ? `, ${counted(now.conflicts, "identifier")} claimed twice` : ""}`],
+      ["Of no known credential", `${counted(now.unresolved, "event")}, ${number(now.parked)} waiting`],
+      ["Later than lateness", counted(now.late, "event")],
+      ["Judged here", here.length ? `${number(here.length)} of ${counted(now.judged.of, "partition")}` : "no partition"],
+      ["Memory, CPU", `${bytes(now.memory)}, ${Math.round(cpu)} % of a core`],
+      ["Looking", counted(now.readers, "reader")],
+    ]);
+  }
+
+  // The lists
+
+  function refresh() {
+    if (state.paused) {
+      parts.pause.textContent = state.unseen ? `Go on (${number(state.unseen)} new)` : "Go on";
+      return;
+    }
+    if (parts.findings) showFindings();
+    if (parts.commands) showCommands();
+    state.fresh.clear();
+    parts.findings = parts.commands = false;
+  }
+
+  function kept(finding) {
+    return (!state.severity || finding.severity === state.severity)
+      && (!state.text || JSON.stringify(finding).toLowerCase().includes(state.text));
+  }
+
+  function showFindings() {
+    state.unseen = 0;
+    const list = at("findings");
+    const cards = new Map([...list.querySelectorAll("details")].map((card) => [card.id, card]));
+    const found = [...state.findings.values()].reverse().filter(kept);
+    const made = found.slice(0, SHOWN).map((finding) => {
+      const known = cards.get(`finding-${finding.uid}`);
+      if (known && !state.fresh.has(finding.uid)) return known;
+      const card = findingCard(finding, { rules: state.rules, open: known?.open ?? false, onTask: choose });
+      if (state.fresh.has(finding.uid)) card.classList.add("fresh");
+      return card;
+    });
+    const held = document.activeElement?.closest?.("#findings details")?.id;
+    list.replaceChildren(...(made.length ? made : [el("p", { class: "empty" }, state.findings.size ? "No finding is like that." : "None yet: a finding appears here as soon as it is committed.")]));
+    if (held) document.getElementById(held)?.firstElementChild.focus({ preventScroll: true });
+    const all = found.length === state.findings.size ? "" : ` of ${number(state.findings.size)}`;
+    parts.said.textContent = `${number(Math.min(found.length, SHOWN))}${all} shown`;
+  }
+
+  function showCommands() {
+    const made = [...state.commands.values()].reverse().slice(0, SHOWN).map((command) => el("li", { class: state.fresh.has(command.id) ? "command fresh" : "command" },
+      badge(command.severity), " ", el("b", null, command.credential), command.escalated ? " again, escalated" : "",
+      el("p", { class: "meta" }, time(command.time), ", task ",
+        el("button", { type: "button", class: "link", onclick: () => choose(command.task) }, command.task)),
+      el("p", { class: "meta" }, command.reasons.join(", ")),
+      command.handle ? el("p", { class: "meta" }, command.handle) : null));
+    at("commands").replaceChildren(made.length ? el("ol", { class: "commands" }, made) : el("p", { class: "empty" }, "None yet."));
+  }
+
+  function filter() {
+    const changed = () => { parts.findings = true; state.paused = false; pausing(); refresh(); };
+    const text = el("input", { type: "search", id: "search", autocomplete: "off", spellcheck: "false", oninput: () => { state.text = text.value.trim().toLowerCase(); changed(); } });
+    const severity = el("select", { id: "severity", onchange: () => { state.severity = severity.value; changed(); } },
+      el("option", { value: "" }, "every severity"), SEVERITIES.map((name) => el("option", { value: name }, capital(name))));
+    parts.pause = el("button", { type: "button", "aria-pressed": "false", onclick: () => { state.paused = !state.paused; pausing(); parts.findings = parts.commands = true; refresh(); } });
+    parts.said = el("span", { class: "said", role: "status" });
+    const wanted = el("input", { id: "wanted", autocomplete: "off", spellcheck: "false" });
+    const pausing = () => {
+      parts.pause.setAttribute("aria-pressed", String(state.paused));
+      parts.pause.textContent = state.paused ? "Go on" : "Pause";
+    };
+    pausing();
+    at("filter").append(
+      el("form", { class: "fields", role: "search", "aria-label": "Filter the findings", onsubmit: (event) => event.preventDefault() },
+        el("label", { for: "search" }, "Find"), text, el("label", { for: "severity" }, "Severity"), severity, parts.pause, parts.said),
+      el("form", { class: "fields", role: "search", "aria-label": "Look up a task", onsubmit: (event) => { event.preventDefault(); if (wanted.value.trim()) choose(wanted.value.trim()); } },
+        el("label", { for: "wanted" }, "Task"), wanted, el("button", null, "Look up")));
+  }
+
+  // One task. It stands in the address, so that Back leads back.
+
+  function choose(id) {
+    location.hash = `task=${encodeURIComponent(id)}`;
+  }
+
+  function chosen() {
+    try {
+      return location.hash.startsWith("#task=") ? decodeURIComponent(location.hash.slice(6)) : null;
+    } catch {
+      return null;
+    }
+  }
+
+  async function showTask() {
+    const id = chosen();
+    at("feeds").hidden = id !== null;
+    at("task").hidden = id === null;
+    if (id === null) {
+      at("task").replaceChildren();
+      return;
+    }
+    const heading = el("h2", { id: "task-title", tabindex: "-1" }, `Task ${id}`);
+    const inside = el("div", { "aria-live": "polite" }, el("p", { class: "empty" }, "Looking it up …"));
+    at("task").replaceChildren(
+      el("p", null, el("button", { type: "button", onclick: () => { location.hash = ""; } }, "Back to the latest"), " ",
+        el("button", { type: "button", onclick: showTask }, "Look again")),
+      heading, inside);
+    heading.focus();
+    const found = await lookUp(id);
+    if (chosen() === id) inside.replaceChildren(...told(id, found));
+  }
+
+  async function lookUp(id) {
+    for (let tries = 0; ; tries += 1) {
+      try {
+        const answer = await ask(`view/task?id=${encodeURIComponent(id)}`);
+        if (answer.ok) return await answer.json();
+        if (answer.status !== 503 || tries === 5) return { found: "refused", why: (await answer.text()).trim().slice(0, 200) };
+      } catch {
+        if (tries === 5) return { found: "refused", why: "no connection" };
+      }
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+    }
+  }
+
+  // What is known of it: by the judge's ledger if that is here, else by the findings and commands in this page.
+  function told(id, found) {
+    const latest = [...state.findings.values()].filter((finding) => finding.task?.id === id).reverse();
+    if (found.found === "task") {
+      const uids = new Set(found.findings.map((finding) => finding.uid));
+      const findings = [...found.findings, ...latest.filter((finding) => !uids.has(finding.uid))];
+      const hint = found.folded || found.credentials.some((one) => one.earlier)
+        ? "Older events are added up in the findings' counts, and not listed." : null;
+      return [taskDetail(rowOf(found, findings), findings, { rules: state.rules }), hint ? el("p", { class: "hint" }, hint) : ""];
+    }
+    const why = {
+      elsewhere: `This task is judged in partition ${found.partition} of ${found.of}, which is not here: `
+        + (found.here?.length ? `this process has ${list(found.here)}. ` : "this process has none. ") + "Another instance knows its history.",
+      nothing: "The judge stage knows nothing of it: it never heard of such a task, or it is over and forgotten.",
+      "too much": "More is kept of this task than is shown here while others wait.",
+      refused: `It cannot be looked up: ${found.why}.`,
+    }[found.found];
+    const [row] = rowsOf(latest, [...state.commands.values()]);
+    return [el("p", { class: "gap" }, why), row ? taskDetail(row, latest, { rules: state.rules }) : ""];
+  }
+
+  function list(numbers) {
+    return numbers.length > 30 ? `${numbers.slice(0, 30).join(", ")} and ${numbers.length - 30} more` : numbers.join(", ");
+  }
+
+  // The row of the timeline: what happened to each credential, coloured by the findings that rest on it.
+  function rowOf(found, findings) {
+    const [row] = rowsOf(findings, []);
+    const lanes = new Map((row?.credentials ?? []).map((lane) => [lane.id, lane]));
+    const key = (mark) => `${mark.time} ${mark.text.split(":")[0]}`;
+    const credentials = found.credentials.map(({ happened, earlier: _, ...credential }) => {
+      const marks = [...(lanes.get(credential.id)?.marks ?? [])];
+      const known = new Set(marks.map(key));
+      for (const piece of happened) {
+        const mark = { kind: KINDS[piece.type] ?? "other", time: piece.time, text: capital(sentenceOf(piece)) };
+        if (piece.type !== "credential.issued" && ![...known].some((one) => one.startsWith(key(mark)))) marks.push(mark);
+      }
+      for (const command of found.commands.filter((one) => one.credential === credential.id)) {
+        marks.push({ kind: "command", time: command.time, text: command.escalated ? "Revocation asked for again, escalated" : "Revocation asked for" });
+      }
+      if (credential.revoked !== undefined && !marks.some((mark) => mark.kind === "revoked")) marks.push({ kind: "revoked", time: credential.revoked, text: "Revoked" });
+      return { ...credential, marks };
+    });
+    return { ...row, task: found.task, severity: row?.severity ?? "low", marks: row?.marks ?? [], credentials };
+  }
+  const KINDS = { log: "leak", "credential.used": "use" };
+
+  at("gate").addEventListener("submit", (event) => {
+    event.preventDefault();
+    state.token = at("token").value.trim();
+    at("token").value = "";
+    follow();
+  });
+  window.addEventListener("hashchange", showTask);
+  filter();
+  showFindings();
+  showCommands();
+  showTask();
+  follow();
+}
