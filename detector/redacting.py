@@ -1,24 +1,29 @@
 """Passes a stream of log bytes on with every leak in it masked, and nothing else changed.
 
-Whole lines go as soon as they are there, but for what may go on in the next: a key block, base64 over many lines. Of a
-line too long to be held the front goes, cut where no secret stands; what stood before the cut is looked at once more
-with what follows.
+Whole lines go as soon as they are there, but for what may go on in the next: a key block, base64 over many lines, a
+line that a container runtime has cut. Of a line too long to be held the front goes, cut where no secret stands. What
+was passed on and may still go on is looked at once more with what follows: from where a secret is known it is masked.
 """
 
 import re  # over one line of bounded length at a time
 from typing import Final
 
 from detector.blocks import LONG_LINE, safe_cut
-from detector.excerpts import Veil, veiled
+from detector.excerpts import Veil
 from detector.leaks import KNOWN_CREDENTIAL, Redactor
+from detector.line_texts import carries, said_on, standing_open
+from detector.masks import masked
+from detector.redact_records import LEAST, redacted
 from detector.secrets import mask
 
 _OVERLAP: Final = 64 * 1024  # of a long line: longer than any secret with what its pattern looks at around it
 _CONTEXT: Final = 4 * 1024
 _WRAPPED: Final = 16 * 1024  # what goes on over many lines is looked for so far back
-_BASE64_LINE: Final = re.compile(rb"[A-Za-z0-9+/_-]{40,1024}={0,2}\r?\n")
-# A password that is a short word is masked where it is one, not wherever the word stands.
-_LEAST: Final = 8
+_PASSES: Final = 8  # a mask can part two secrets that stood without a boundary between them
+# Lines of nothing but base64, of one character, or with a soft line break of quoted-printable.
+_GOES_ON: Final = re.compile(rb"(?:[A-Za-z0-9+/_-]{40,1024}={0,2}|[^\n]{0,75}=|[^\r\n])\r?\n")
+_LONGEST_OF_THEM: Final = 1028
+_MAY_GO_ON: Final = re.compile(rb"[A-Za-z0-9+/_-]{40}\r?\n\Z")
 
 
 class Redacting:
@@ -40,43 +45,66 @@ class Redacting:
         done = b""
         end = self._held.rfind(b"\n", len(self._held) - len(chunk)) + 1
         if end > self._context:
-            done = self._lines(self._until(end))
-        if len(self._held) > self._longest:
+            opened, most = self._opened(end)
+            held_back = max(opened, self._context)
+            done = self._lines(held_back if len(self._held) - self._context <= most else end, opened)
+        if len(self._held) - self._context > self._longest:
             done += self._front()
         return done
 
     def idle(self) -> bytes:
         """All whole lines: nothing has come for a while that they could go on in."""
-        return self._lines(self._held.rfind(b"\n") + 1)
+        end = self._held.rfind(b"\n") + 1
+        return self._lines(end, self._opened(end)[0]) if end > self._context else b""
 
     def end(self) -> bytes:
         """What is left when nothing more comes."""
-        return self._lines(len(self._held))
+        return self._lines(len(self._held), len(self._held))
 
-    def _until(self, end: int) -> int:
-        """Where the lines end that cannot go on: `end`, or before what may."""
+    def _opened(self, end: int) -> tuple[int, int]:
+        """Where the first line begins that may go on behind `end`, and how many bytes may be held for it."""
+        opened = standing_open(self._held, end)
+        if opened < end:
+            return opened, self._longest
         cut = safe_cut(self._held, end)
-        lowest = max(end - _WRAPPED, self._context)
+        lowest = max(end - _WRAPPED, 0)
         while cut > lowest:
-            start = self._held.rfind(b"\n", lowest, cut - 1) + 1
-            if not start or _BASE64_LINE.fullmatch(self._held, start, cut) is None:
+            start = self._held.rfind(b"\n", max(lowest, cut - _LONGEST_OF_THEM), cut - 1) + 1
+            if (start <= lowest and lowest) or _GOES_ON.fullmatch(self._held, start, cut) is None:
                 break
             cut = start
-        return cut if cut > lowest or len(self._held) - self._context <= 2 * _WRAPPED else end
+        return cut, 2 * _WRAPPED
 
-    def _lines(self, end: int) -> bytes:
+    def _lines(self, end: int, opened: int) -> bytes:
+        """data[context:end] as it may be seen. From `opened` on it is kept, to be looked at once more."""
         if end <= self._context:
             return b""
         data = bytes(self._held[:end])
-        done = self._shown(data, self._redactor.veils(data, _LEAST), end)
-        del self._held[:end]
-        self._context = 0
+        keep = min(opened, end)
+        tail = _MAY_GO_ON.search(data, max(end - _LONGEST_OF_THEM, 0)) if keep == end else None
+        if tail is not None:  # it was not held for what may never come, but if it comes, it is known
+            keep = data.rfind(b"\n", max(end - _CONTEXT, 0), tail.start()) + 1
+        keep = max(keep, end - _OVERLAP)
+        by_line = (not self._context or data[self._context - 1 : self._context] == b"\n") and carries(data)
+        done = self._by_line(data) if by_line else self._shown(data, self._redactor.veils(data, LEAST), end)
+        del self._held[:keep]
+        self._context = end - keep
         return done
+
+    def _by_line(self, data: bytes) -> bytes:
+        """What container runtimes wrote: lines are joined as they were before they were cut."""
+        lines = data.split(b"\n")
+        shown = redacted(lines, said_on, self._redactor)
+        passed = data.count(b"\n", 0, self._context)
+        return b"\n".join(
+            mask(KNOWN_CREDENTIAL, len(line)).encode() if new is None else new
+            for line, new in zip(lines[passed:], shown[passed:], strict=True)
+        )
 
     def _front(self) -> bytes:
         """Of a long line what is far enough from its end, cut beside a secret and not in it."""
         data = bytes(self._held)
-        veils = self._redactor.veils(data, _LEAST)
+        veils = self._redactor.veils(data, LEAST)
         cut = len(data) - _OVERLAP
         for veil in veils:
             if veil.start < cut < veil.end:
@@ -99,13 +127,22 @@ class Redacting:
         ]
         if not within:
             return text
-        masked = self._redactor.masked(veiled(text, within))
-        return masked if masked is not None else b"".join(map(self._line, text.splitlines(keepends=True)))
+        done = self._clean(masked(text, within))
+        return done if done is not None else b"".join(map(self._line, text.splitlines(keepends=True)))
+
+    def _clean(self, text: bytes) -> bytes | None:
+        """A text with all that is still recognised masked; None if it resists."""
+        for _ in range(_PASSES):
+            veils = self._redactor.veils(text, LEAST)
+            if not veils:
+                return text
+            text = masked(text, veils)
+        return None
 
     def _line(self, line: bytes) -> bytes:
         """One line of a text that resists; if it does so by itself nothing of it is shown."""
-        masked = self._redactor.masked(line)
-        if masked is not None:
-            return masked
+        done = self._clean(line)
+        if done is not None:
+            return done
         body = line.rstrip(b"\r\n")
         return mask(KNOWN_CREDENTIAL, len(body)).encode() + line[len(body) :]

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
-_DEEPEST: Final = 100  # as protobuf's own readers
+DEEPEST: Final = 100  # as protobuf's own readers
 _MORE, _LOW = 0x80, 0x7F
 _VARINT_BITS: Final = 64
 _SIMPLE: Final = frozenset({"AnyValue", "KeyValue"})
@@ -32,7 +32,7 @@ class _Field(NamedTuple):
 
 
 _ATTRIBUTES: Final = _Field("attributes", "KeyValue", repeated=True)
-_SCHEMAS: Final[Mapping[str, Mapping[int, _Field]]] = {
+SCHEMAS: Final[Mapping[str, Mapping[int, _Field]]] = {
     "AnyValue": {
         1: _Field("stringValue", "text"),
         2: _Field("boolValue", "bool"),
@@ -98,10 +98,10 @@ def looks_like_request(data: bytes) -> bool:
     if data[:1] != b"\n":
         return False
     try:
-        for number, wire, start, end in _fields(data, 0, len(data)):
+        for number, wire, start, end in fields(data, 0, len(data)):
             if number != 1 or wire != _LENGTH:
                 return False
-            for inner, kind, _, _ in _fields(data, start, end):
+            for inner, kind, _, _ in fields(data, start, end):
                 if not inner or kind != _LENGTH:
                     return False
     except WireError:
@@ -144,7 +144,7 @@ def groups(data: bytes) -> Iterator[Group]:
     Raises:
         WireError: it is no request.
     """
-    for _, wire, start, end in _fields(data, 0, len(data)):
+    for _, wire, start, end in fields(data, 0, len(data)):
         if wire != _LENGTH:
             raise WireError("not a message")
         try:
@@ -179,7 +179,7 @@ def _parts(data: bytes, start: int, end: int) -> tuple[list[tuple[int, int, int]
     """The fields of a message, all messages or text, by number; and the places of those of number 2, its items."""
     others: list[tuple[int, int, int]] = []
     items: list[tuple[int, int]] = []
-    for number, wire, low, high in _fields(data, start, end):
+    for number, wire, low, high in fields(data, start, end):
         if wire != _LENGTH:
             raise WireError("not a message")
         if number == 2:  # noqa: PLR2004 - scope_logs and scope_spans, log_records and spans
@@ -196,7 +196,7 @@ def kind_of(data: bytes, items: Sequence[tuple[int, int]]) -> str:
     """
     for start, end in items:
         try:
-            seen = {number: wire for number, wire, _, _ in _fields(data, start, end)}
+            seen = {number: wire for number, wire, _, _ in fields(data, start, end)}
         except WireError:
             continue
         if _FIXED64 in (seen.get(7), seen.get(8)):
@@ -211,11 +211,11 @@ def message(data: bytes, start: int, end: int, name: str, depth: int = 0) -> dic
     Raises:
         WireError: it is none, or nested too deeply.
     """
-    if depth > _DEEPEST:
+    if depth > DEEPEST:
         raise WireError("nested too deeply")
-    schema = _SCHEMAS[name]
+    schema = SCHEMAS[name]
     found: dict[str, Any] = {}
-    for number, wire, low, high in _fields(data, start, end):
+    for number, wire, low, high in fields(data, start, end):
         field = schema.get(number)
         if field is None:
             if wire != _VARINT:
@@ -260,7 +260,7 @@ def _value(  # noqa: PLR0913, PLR0917 - a field as it stands
 ) -> Any:
     if kind == "text" and wire == _LENGTH:
         return data[low:high].decode("utf-8", "replace")
-    if kind in _SCHEMAS and wire == _LENGTH:
+    if kind in SCHEMAS and wire == _LENGTH:
         return message(data, low, high, kind, depth + 1)
     if kind == "hex" and wire == _LENGTH:
         return data[low:high].hex()
@@ -282,7 +282,7 @@ def _number(data: bytes, wire: int, low: int, high: int) -> int:
     return _varint(data, low, high)[0]
 
 
-def _fields(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int, int]]:
+def fields(data: bytes, at: int, end: int) -> Iterator[tuple[int, int, int, int]]:
     """Number, wire type and place of every field."""
     while at < end:
         tag = data[at]
