@@ -268,7 +268,7 @@
 
   async function showTask() {
     const id = chosen();
-    at("feeds").hidden = id !== null;
+    at("now").hidden = at("feeds").hidden = id !== null;
     at("task").hidden = id === null;
     if (id === null) {
       at("task").replaceChildren();
@@ -306,7 +306,7 @@
       const findings = [...found.findings, ...latest.filter((finding) => !uids.has(finding.uid))];
       const hint = found.folded || found.credentials.some((one) => one.earlier)
         ? "Older events are added up in the findings' counts, and not listed." : null;
-      return [taskDetail(rowOf(found, findings), findings, { rules: state.rules }), hint ? el("p", { class: "hint" }, hint) : ""];
+      return [taskDetail(rowOf(found, findings), findings, { rules: state.rules, level: null }), hint ? el("p", { class: "hint" }, hint) : ""];
     }
     const why = {
       elsewhere: `This task is judged in partition ${found.partition} of ${found.of}, which is not here: `
@@ -316,31 +316,30 @@
       refused: `It cannot be looked up: ${found.why}.`,
     }[found.found];
     const [row] = rowsOf(latest, [...state.commands.values()]);
-    return [el("p", { class: "gap" }, why), row ? taskDetail(row, latest, { rules: state.rules }) : ""];
+    return [el("p", { class: "gap" }, why), row ? taskDetail(row, latest, { rules: state.rules, level: null }) : ""];
   }
 
   function list(numbers) {
     return numbers.length > 30 ? `${numbers.slice(0, 30).join(", ")} and ${numbers.length - 30} more` : numbers.join(", ");
   }
 
-  // The row of the timeline: what happened to each credential, coloured by the findings that rest on it.
+  // The row of the timeline: what the findings rest on, and all else that happened to each credential.
   function rowOf(found, findings) {
     const [row] = rowsOf(findings, []);
-    const lanes = new Map((row?.credentials ?? []).map((lane) => [lane.id, lane]));
-    const key = (mark) => `${mark.time} ${mark.text.split(":")[0]}`;
-    const credentials = found.credentials.map(({ happened, earlier: _, ...credential }) => {
-      const marks = [...(lanes.get(credential.id)?.marks ?? [])];
-      const known = new Set(marks.map(key));
-      for (const piece of happened) {
-        const mark = { kind: KINDS[piece.type] ?? "other", time: piece.time, text: capital(sentenceOf(piece)) };
-        if (piece.type !== "credential.issued" && ![...known].some((one) => one.startsWith(key(mark)))) marks.push(mark);
-      }
-      for (const command of found.commands.filter((one) => one.credential === credential.id)) {
-        marks.push({ kind: "command", time: command.time, text: command.escalated ? "Revocation asked for again, escalated" : "Revocation asked for" });
-      }
-      if (credential.revoked !== undefined && !marks.some((mark) => mark.kind === "revoked")) marks.push({ kind: "revoked", time: credential.revoked, text: "Revoked" });
-      return { ...credential, marks };
-    });
+    const lanes = new Map((row?.credentials ?? []).map((lane) => [lane.id, lane.marks]));
+    const named = (piece) => JSON.stringify([piece.time, piece.type, piece.source, piece.id]);
+    const evidence = new Set(findings.flatMap((finding) => finding.evidence.map(named)));
+    const credentials = found.credentials.map(({ happened, earlier: _, ...credential }) => ({
+      ...credential,
+      marks: [
+        ...(lanes.get(credential.id) ?? []).filter((mark) => mark.kind !== "revoked"),
+        ...happened.filter((piece) => piece.type !== "credential.issued" && !evidence.has(named(piece)))
+          .map((piece) => ({ kind: KINDS[piece.type] ?? "other", time: piece.time, text: capital(sentenceOf(piece)) })),
+        ...found.commands.filter((command) => command.credential === credential.id)
+          .map((command) => ({ kind: "command", time: command.time, text: command.escalated ? "Revocation asked for again, escalated" : "Revocation asked for" })),
+        ...(credential.revoked === undefined ? [] : [{ kind: "revoked", time: credential.revoked, text: "Revoked" }]),
+      ],
+    }));
     return { ...row, task: found.task, severity: row?.severity ?? "low", marks: row?.marks ?? [], credentials };
   }
   const KINDS = { log: "leak", "credential.used": "use" };
@@ -350,6 +349,7 @@
     state.token = at("token").value.trim();
     at("token").value = "";
     follow();
+    showTask();
   });
   window.addEventListener("hashchange", showTask);
   filter();

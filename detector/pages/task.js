@@ -3,11 +3,11 @@
 {
   const { el, capital, counted, findingCard, taskFacts, credentialFacts, timeline } = curfewd;
 
-  // `row` is as `timeline` takes it; the node fills itself once it is in the page.
+  // `level` is that of its heading, null for none. `row` is as `timeline` takes it; the node fills itself once it is in the page.
   function taskDetail(row, findings, { rules = {}, level = "h3" } = {}) {
     const chart = timeline({ label: `Timeline of task ${row.task.id}` });
     const node = el("article", { class: "task-detail" },
-      el(level, null, `Task ${row.task.id}`),
+      level ? el(level, null, `Task ${row.task.id}`) : null,
       taskFacts(row.task),
       chart.node,
       row.credentials.map((credential) => el("section", null,
