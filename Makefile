@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check broker format lock bench fuzz clean
+.PHONY: help demo test check broker format lock vendor bench fuzz clean
 
 help: ## what the targets do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | column -t -s $$'\t'
@@ -46,9 +46,16 @@ format: $(STAMP) ## format the code
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-lock: $(STAMP) ## renew the two lock files from pyproject.toml
+lock: $(STAMP) ## renew the lock files from pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" pyproject.toml -o requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" pyproject.toml --group dev -c requirements.lock requirements-build.in -o requirements-dev.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --custom-compile-command "make lock" -c requirements-dev.lock requirements-build.in -o requirements-build.lock
+
+vendor: $(STAMP) ## renew detector/pages/d3.min.js from its packages (needs Node.js)
+	@command -v npm > /dev/null || { echo "install Node.js and npm (Debian: apt-get install nodejs npm)"; exit 2; }
+	@cd vendor && npm update --silent --no-audit --no-fund --ignore-scripts --omit-lockfile-registry-resolved
+	@cd vendor && node_modules/.bin/esbuild entry.js --log-level=warning --bundle --minify --format=iife --global-name=d3 --target=es2020 --legal-comments=none --outfile=../detector/pages/d3.min.js
+	@$(BIN)/python vendor/manifest.py
 
 bench: $(STAMP) ## measure; see benchmarks/README.md
 	@$(BIN)/python -m benchmarks

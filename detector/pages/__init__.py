@@ -7,7 +7,7 @@ they are given by `textContent` alone, so that no text of a log can become marku
 | --- | --- |
 | `palette.css`, `page.css` | colours for light and dark; headings, panels, tables, buttons, focus, print |
 | `findings.css`, `timeline.css` | the looks of the parts below |
-| `d3.min.js` | d3's scales, axes and zoom: `make vendor` renews it, `vendor.json` says what it is |
+| `d3.min.js` | d3's scales, axes and zoom: `make vendor` renews it, `d3.json` says what it is, `d3.LICENSE.txt` whose |
 | `dom.js` | `el`, `svg`: elements; `time`, `span`, `counted`: words |
 | `rows.js` | `rowsOf`: the rows of a timeline, of findings and commands |
 | `timeline.js` | `timeline`: tasks as bars, credentials under them, marks; zoom, pages, a table |
