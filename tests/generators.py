@@ -246,6 +246,13 @@ class Generator:
                 return made
         raise AssertionError(f"{self.pattern.id}: nothing that it matches came of {_TRIES} tries")
 
+    def as_written(self, made: Made) -> bytes:
+        """What has to stand somewhere for the secret to be seen: it alone, or with the name that tells it."""
+        if self._plain.spans(made.secret) == [(0, len(made.secret))]:
+            return made.secret
+        anywhere = self._plain.spans(b"(" + made.text) == [(made.start + 1, made.end + 1)]
+        return made.text if anywhere else b" " + made.text
+
 
 def _named(pattern: Pattern, text: bytes) -> bool:
     lowered = text.lower()

@@ -14,7 +14,7 @@ import re
 import string
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeGuard
 
 from detector.events import Identifier
 from detector.patterns import Pattern
@@ -168,8 +168,13 @@ def _gitlab(secret: bytes) -> bool:
 
 
 def _base64(
-    secret: bytes, *, strip: str = "", min_bytes: int = 0, bytes: int | None = None, json_key: str = ""
-) -> bool:  # noqa: A002 - as above
+    secret: bytes,
+    *,
+    strip: str = "",
+    min_bytes: int = 0,
+    bytes: int | None = None,  # noqa: A002 - as they call it
+    json_key: str = "",
+) -> bool:
     raw = _decoded(secret.removeprefix(strip.encode()))
     if raw is None or len(raw) < min_bytes or (bytes is not None and len(raw) != bytes):
         return False
@@ -188,13 +193,18 @@ def _jwt(
     if len(parts) != 3:
         return False
     header, said = (None if (raw := _decoded(part)) is None else _json(raw) for part in parts[:2])
-    if not isinstance(header, dict) or not isinstance(header.get("alg"), str) or not isinstance(said, dict):
+    if not isinstance(header, dict) or not _is_text(header.get("alg")) or not isinstance(said, dict):
         return False
     for name, glob in (("iss", iss), ("sub", sub)):
         held = said.get(name)
-        if glob is not None and not (isinstance(held, str) and fnmatch.fnmatchcase(held, glob)):
+        if glob is not None and not (_is_text(held) and fnmatch.fnmatchcase(held, glob)):
             return False
     return set(claims) <= set(said)
+
+
+def _is_text(value: object) -> TypeGuard[str]:
+    """Whether it is a string, and of UTF-8."""
+    return isinstance(value, str) and not any("\ud800" <= char <= "\udfff" for char in value)
 
 
 _OF_SECRET: dict[str, Callable[..., bool]] = {
@@ -231,8 +241,9 @@ def _decoded(text: bytes) -> bytes | None:
 
 
 def _json(raw: bytes) -> Any:
+    """Claims that nobody looks at may hold any bytes."""
     try:
-        return json.loads(raw.decode())
+        return json.loads(raw.decode("utf-8", "surrogateescape"))
     except (ValueError, RecursionError):
         return None
 
