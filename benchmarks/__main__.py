@@ -30,12 +30,10 @@ def _compare(options: argparse.Namespace) -> None:
         replay_bench.write_misses(corpus, row, corpus.folder / f"misses-{name}.txt")
     text = tables.comparison(made)
     print(text)
-    tables.save(
-        compare.RESULTS,
-        options.name or f"compare-{options.size:g}MB{'-clean' if spec.clean else ''}",
-        text,
-        tables.slim(made),
-    )
+    name = options.name or f"compare-{options.size:g}MB{'-clean' if spec.clean else ''}"
+    tables.save(compare.RESULTS, name, text, tables.slim(made))
+    if not spec.clean and not only:
+        peers.plot(compare.RESULTS / f"{name}.json", compare.RESULTS / f"{name}.svg")
 
 
 def _memory(options: argparse.Namespace) -> None:

@@ -1,5 +1,8 @@
 """How a secret comes to stand in a log: the text around it, and the encodings it may be in."""
 
+import gzip
+import html
+import quopri
 import random
 from collections.abc import Callable
 from typing import Final
@@ -12,9 +15,26 @@ from benchmarks.families import Family
 from benchmarks.formats import b64, pick
 
 PLAIN: Final = "plain"
-ENCODED: Final = ("base64", "base64-pair", "percent", "json-escaped", "hex")
 # Shares of all planted secrets; what is left is plain.
-SHARES: Final = {"base64": 0.07, "base64-pair": 0.04, "percent": 0.04, "json-escaped": 0.05, "hex": 0.02}
+SHARES: Final = {
+    "base64": 0.06,
+    "base64-pair": 0.03,
+    "base64-wrapped": 0.02,
+    "base64-utf16": 0.01,
+    "base64-gzip": 0.01,
+    "percent": 0.03,
+    "percent-twice": 0.01,
+    "json-escaped": 0.04,
+    "json-escaped-twice": 0.01,
+    "html": 0.02,
+    "quoted-printable": 0.01,
+    "ansi": 0.02,
+    "hex": 0.02,
+    "spaced": 0.01,
+    "nested": 0.02,
+}
+ENCODED: Final = tuple(SHARES)
+_SPELT: Final = 120  # characters that somebody would print one by one
 _URL_SAFE: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 _LETTERS: Final = "abcdefghijklmnopqrstuvwxyz"
 
@@ -167,6 +187,87 @@ def _base64(family: Family, text: str, rng: random.Random) -> Planted:
     return Planted((contexts[name],), name, "base64")
 
 
+def _assignment(family: Family, text: str) -> str:
+    return text if family.shape == "token" else f"{family.variable}={text}"
+
+
+def _wrapped(family: Family, text: str, rng: random.Random) -> Planted:
+    filler = [f"{_tag(rng).upper()}={pick(rng, _LETTERS, rng.randrange(5, 60))}" for _ in range(4)]
+    filler.insert(rng.randrange(5), f"{family.variable}={text}")
+    blob = b64("\n".join(filler).encode())
+    lines = (blob[at : at + 76] for at in range(0, len(blob), 76))
+    return Planted((f"+ base64 {_tag(rng)}.env", *lines), "base64-command", "base64-wrapped")
+
+
+def _utf16(family: Family, text: str, rng: random.Random) -> Planted:
+    script = f"$env:{family.variable} = '{text}'; ./{_tag(rng)}.ps1"
+    return Planted(
+        (f"powershell.exe -EncodedCommand {b64(script.encode('utf-16-le'))}",), "powershell", "base64-utf16"
+    )
+
+
+def _gzip(family: Family, text: str, rng: random.Random) -> Planted:
+    data = gzip.compress(orjson.dumps({"name": _tag(rng), "env": {family.variable: text}}), mtime=0)
+    return Planted((f"  release: {b64(data)}",), "helm-release", "base64-gzip")
+
+
+def _percent_twice(family: Family, text: str, rng: random.Random) -> Planted | None:
+    if family.shape == "url" or _percent(text) == text:
+        return None
+    inner = f"/callback?{family.variable.lower()}={_percent(text)}"
+    return Planted(
+        (f"GET /login?return_to={_percent(inner)}&id={_tag(rng)} 302",), "redirect", "percent-twice"
+    )
+
+
+def _json_twice(family: Family, text: str, rng: random.Random) -> Planted:
+    inner = orjson.dumps({"body": f'{{"{family.variable}":"{_json_escapes(text)}"}}'}).decode()
+    return Planted(
+        (orjson.dumps({"event": _tag(rng), "payload": inner}).decode(),), "json-in-json", "json-escaped-twice"
+    )
+
+
+def _html(family: Family, text: str, rng: random.Random) -> Planted:
+    line = f"<td>{family.variable}={text}</td>"
+    escaped = "".join(f"&#{ord(c)};" if c in "=/+_-" else html.escape(c) for c in line)
+    return Planted((f"<pre>{_tag(rng)} {escaped}</pre>",), "page", "html")
+
+
+def _quoted_printable(family: Family, text: str, rng: random.Random) -> Planted:
+    body = f"Subject: build {_tag(rng)} failed; environment was {family.variable}={text} and nothing else\n"
+    return Planted(
+        tuple(quopri.encodestring(body.encode()).decode().rstrip("\n").split("\n")),
+        "mail",
+        "quoted-printable",
+    )
+
+
+def _ansi(family: Family, text: str, rng: random.Random) -> Planted:
+    at = rng.randrange(1, min(8, len(text)))
+    coloured = f"\x1b[01;31m\x1b[K{text[:at]}\x1b[m\x1b[K{text[at:]}"
+    return Planted((f"\x1b[35m{_tag(rng)}.env\x1b[m:{family.variable}={coloured}",), "grep-colour", "ansi")
+
+
+def _spaced(family: Family, text: str, rng: random.Random) -> Planted | None:
+    if family.shape != "token" or " " in text or len(text) > _SPELT:
+        return None
+    return Planted((f"{_tag(rng)}: {' '.join(text)}",), "spelt", "spaced")
+
+
+def _nested(family: Family, text: str, rng: random.Random) -> Planted:
+    inner = orjson.dumps({family.variable: text}).decode()
+    kind = rng.randrange(3)
+    if kind == 0:
+        return Planted((f"GET /t?state={_percent(b64(inner.encode()))}&n={_tag(rng)}",), "state", "nested")
+    if kind == 1:
+        twice = b64(b64(inner.encode()).encode())
+        return Planted((f'  "{_tag(rng)}": "{twice}",',), "base64-in-base64", "nested")
+    line = orjson.dumps(
+        {"log": orjson.dumps({"data": b64(inner.encode())}).decode(), "n": _tag(rng)}
+    ).decode()
+    return Planted((line,), "base64-in-json-in-json", "nested")
+
+
 def _plant_pair(family: Family, text: str, encoding: str, rng: random.Random) -> Planted:
     named = dict(zip(family.variable.split(), text.split("\n"), strict=True))
     if encoding == "json-escaped":
@@ -212,4 +313,14 @@ _ENCODERS: Final[dict[str, Callable[[Family, str, random.Random], Planted | None
     "hex": _hex,
     "base64-pair": _pair_in_base64,
     "base64": _base64,
+    "base64-wrapped": _wrapped,
+    "base64-utf16": _utf16,
+    "base64-gzip": _gzip,
+    "percent-twice": _percent_twice,
+    "json-escaped-twice": _json_twice,
+    "html": _html,
+    "quoted-printable": _quoted_printable,
+    "ansi": _ansi,
+    "spaced": _spaced,
+    "nested": _nested,
 }

@@ -212,7 +212,7 @@ class _Page:
         encoding = planted.encoding
         if block.joins or (self.as_json and len(planted.lines) > 1 and self.rng.random() < 0.5):
             lines.append(block.wrap("\n".join(planted.lines)))
-            if len(planted.lines) > 1:
+            if len(planted.lines) > 1 and encoding == contexts.PLAIN:
                 encoding = "json-escaped"
         else:
             lines += [block.wrap(line) for line in planted.lines]

