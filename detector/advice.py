@@ -41,6 +41,7 @@ _ENCODINGS: Final = {
     "utf-16": "UTF-16",
     "spaced": "single characters",
 }
+HANDLE_IS: Final = "Revocation handle: "
 _HANDLE: Final = 200  # characters of a revocation handle
 
 
@@ -270,7 +271,7 @@ def _state(finding: Finding) -> str:
     return f"It {tense} at {moment(credential.expires_at)}, and no revocation of it is known"
 
 
-_STEPS: Final[Mapping[str, str]] = {
+STEPS: Final[Mapping[str, str]] = {
     LEAKED_CREDENTIAL: (
         "Revoke it and issue a new one to the task if that still runs. Remove the record from the log store and "
         "its copies, stop the step that prints it, and look through the audit log for uses since the leak."
@@ -316,17 +317,17 @@ _STEPS: Final[Mapping[str, str]] = {
         "right?), and have it report the revocation."
     ),
 }
-assert tuple(_STEPS) == RULES  # noqa: S101 - a rule without advice would be a bug of ours
+assert tuple(STEPS) == RULES  # noqa: S101 - a rule without advice would be a bug of ours
 
 
 def _remedy(finding: Finding, patterns: Patterns, say: Say) -> str:
-    words = [_STEPS[finding.rule]]
+    words = [STEPS[finding.rule]]
     if finding.rule == LEAKED_SECRET and finding.patterns and finding.patterns[0] in patterns:
         pattern = patterns[finding.patterns[0]]
         words += [text.rstrip(". ") + "." for text in (pattern.advice, pattern.revoke) if text]
     credential = finding.credential
     if credential is not None and credential.revocation and credential.revoked is None:
-        words.append(f"Revocation handle: {handle_of(credential.revocation, say)}.")
+        words.append(f"{HANDLE_IS}{handle_of(credential.revocation, say)}.")
     return " ".join(words)
 
 

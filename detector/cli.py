@@ -131,6 +131,10 @@ def _add_replay(parser: argparse.ArgumentParser) -> None:
         "--out", metavar="DIR", help="where findings.jsonl, revocations.jsonl and the rest go"
     )
     parser.add_argument(
+        "--report", metavar="F.html", help="write the findings as one page for a browser, with a timeline"
+    )
+    parser.add_argument("--sarif", metavar="F", help="write the findings as SARIF 2.1.0, for code scanning")
+    parser.add_argument(
         "--format", metavar="NAME", choices=CHOICES, help=f"of all inputs: {', '.join(CHOICES)}"
     )
     parser.add_argument(
@@ -174,6 +178,8 @@ def _replay(options: argparse.Namespace) -> int:
             config=options.config,
             paths=tuple(options.paths),
             out=options.out,
+            report=options.report,
+            sarif=options.sarif,
             format_name=options.format,
             until=options.until,
             fail_on=None if options.fail_on is None else Severity.of(options.fail_on),

@@ -18,7 +18,6 @@ from detector.findings import (
     USE_BY_OTHER_WORKLOAD,
     USE_OUTSIDE_SCOPE,
     USE_OUTSIDE_WINDOW,
-    Command,
     Finding,
 )
 from detector.wording import counted
@@ -59,7 +58,7 @@ _PHRASES: Final = {
 assert tuple(sorted(_PHRASES)) == tuple(sorted(RULES))  # noqa: S101 - a rule without a phrase would be a bug of ours
 
 
-def headline(findings: Sequence[Finding], commands: Sequence[Command]) -> str:
+def headline(findings: Sequence[Finding]) -> str:
     """The sentence, of findings that nobody accepted; it holds nothing that was read."""
     standing = [one for one in findings if one.accepted is None]
     if not standing:
@@ -67,20 +66,25 @@ def headline(findings: Sequence[Finding], commands: Sequence[Command]) -> str:
     counts = Counter(one.rule for one in standing)
     worst = {rule: max(one.severity for one in standing if one.rule == rule) for rule in counts}
     order = sorted(counts, key=lambda rule: (-worst[rule], RULES.index(rule)))
-    told = order[:_TOLD]
+    first = _noun(order[0])
+    told = sorted(
+        order[:_TOLD], key=lambda rule: _noun(rule) != first
+    )  # what has one noun together, said once
     phrases = [_phrase(rule, counts[rule], before) for before, rule in zip([None, *told], told, strict=False)]
     rest = sum(counts[rule] for rule in order[_TOLD:])
     if rest:
         phrases.append(counted(rest, "more finding"))
-    sentence = f"{', '.join(phrases[:-1])} and {phrases[-1]}" if len(phrases) > 1 else phrases[0]
-    to_revoke = len({one.credential.credential_id for one in commands})
-    return f"{sentence}. {counted(to_revoke, 'credential')} to revoke." if to_revoke else f"{sentence}."
+    return f"{', '.join(phrases[:-1])} and {phrases[-1]}." if len(phrases) > 1 else f"{phrases[0]}."
+
+
+def _noun(rule: str) -> str:
+    return _PHRASES[rule][0][0]
 
 
 def _phrase(rule: str, count: int, before: str | None) -> str:
     """`3 credentials leaked into logs`; the noun is left out after one of the same."""
     (noun, nouns), one, many = _PHRASES[rule]
     did = one if count == 1 else many
-    if before is not None and _PHRASES[before][0][0] == noun:
+    if before is not None and _noun(before) == noun:
         return f"{count:,} {did}"
     return f"{counted(count, noun, nouns)} {did}"

@@ -23,7 +23,9 @@ from detector.paths import shown
 from detector.printing import printing
 from detector.progress import meter
 from detector.replay import Plan, Result, replay
+from detector.report_page import write_report
 from detector.report_text import Report, console_for, print_report
+from detector.sarif import write_sarif
 from detector.settings import Settings
 from detector.writers import DEAD_LETTERS as DEAD_LETTERS_FILE
 from detector.writers import FINDINGS, REVOCATIONS, SUMMARY, write_all
@@ -39,6 +41,8 @@ class Request(msgspec.Struct, frozen=True):
     config: str | None
     paths: tuple[str, ...]
     out: str | None
+    report: str | None
+    sarif: str | None
     format_name: str | None
     until: int | None
     fail_on: Severity | None
@@ -55,7 +59,7 @@ def run_replay(request: Request) -> int:
     """
     settings = Settings.load(request.config)
     scanner, passed_over = load_scanner(settings.patterns)
-    written = () if request.out is None else tuple(Path(request.out) / name for name in _FILES)
+    written = _written(request)
     if request.out is not None:
         _prepare(Path(request.out))
     shapes = shapes_of(settings.sources)
@@ -98,6 +102,10 @@ def run_replay(request: Request) -> int:
             clean=clean,
         )
     report = Report(result.findings, result.commands, result.summary, patterns, clean, request.out)
+    if request.report is not None:
+        write_report(Path(request.report), report, result.letters, result.until)
+    if request.sarif is not None:
+        write_sarif(Path(request.sarif), report)
     with printing():
         print_report(report, console_for(sys.stdout))
     return _exit_code(request, result)
@@ -112,6 +120,12 @@ def _seldom_collected() -> Iterator[None]:
         yield
     finally:
         gc.set_threshold(*usual)
+
+
+def _written(request: Request) -> tuple[Path, ...]:
+    """The files that this replay writes: what an earlier one left there is not read."""
+    named = (Path(name) for name in (request.report, request.sarif) if name is not None)
+    return (*(() if request.out is None else (Path(request.out) / name for name in _FILES)), *named)
 
 
 def _prepare(out: Path) -> None:

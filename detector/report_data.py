@@ -1,14 +1,18 @@
 """What the report's page is given: one JSON object, as small as it can be, and every text in it cleaned and visible.
 
-Texts and objects that many findings share are kept once, in `texts`, `tasks` and `credentials`, and referred to by number.
+What is about one task stands together, so that what its findings share is compressed away; advice is kept once, in
+`texts`, and referred to by number. `unpacked` in pages/report.js puts it together again.
 """
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+import base64
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from detector import __version__
+from detector.advice import HANDLE_IS
 from detector.commands import command_record
 from detector.deadletters import DeadLetter
 from detector.findings import Command, Finding, Severity
@@ -57,52 +61,78 @@ def page_data(
     report: Report, views: Views, letters: Iterable[DeadLetter], until: int, budget: Budget
 ) -> dict[str, Any]:
     """The page's object. `letters` are those to show; `until` is the time judged up to (ns), 0 if there was none."""
-    texts, tasks, credentials = _Table(), _Table(), _Table()
-    findings = [
-        _packed(view, texts, tasks, credentials, budget.pieces) for view in views.findings[: budget.findings]
-    ]
+    texts: dict[str, int] = {}
+    groups = _groups(views, budget)
     return {
         "product": f"curfewd {__version__}",
         "total": len(report.findings),
         "counts": _counts(report.findings, report.commands),
         "until": to_millis(until),
         "rules": rule_views(sorted({one.rule for one in report.findings})),
-        "texts": texts.values,
-        "tasks": tasks.values,
-        "credentials": credentials.values,
-        "findings": findings,
-        "commands": [
-            {key: value for key, value in view.items() if key != "findings"}
-            for view in views.commands[: budget.findings]
-        ],
+        "groups": [_packed(group, texts, budget.pieces) for group in groups],
+        "texts": list(texts),
+        "handle": HANDLE_IS,
         "read": _read(report.summary, letters, report.clean),
     }
 
 
-class _Table:
-    """Values, each once, by number."""
+class _Group(msgspec.Struct):
+    """What is about one task: told together, what they have in common is compressed away."""
 
-    def __init__(self) -> None:
-        self.values: list[Any] = []
-        self._known: dict[Hashable, int] = {}
-
-    def number(self, value: Any) -> int:
-        key = value if isinstance(value, str) else msgspec.json.encode(value, order="sorted")
-        known = self._known.setdefault(key, len(self.values))
-        if known == len(self.values):
-            self.values.append(value)
-        return known
+    findings: list[View]
+    commands: list[View]
 
 
-def _packed(view: View, texts: _Table, tasks: _Table, credentials: _Table, pieces: int) -> View:
-    packed = dict(view)
-    packed["advice"] = texts.number(view["advice"])
-    packed["message"] = view["message"].removeprefix(f"{view['title']}. ")
-    packed["evidence"] = view["evidence"][:pieces]
-    for name, table in (("task", tasks), ("credential", credentials)):
-        if name in view:
-            packed[name] = table.number(view[name])
-    return packed
+def _groups(views: Views, budget: Budget) -> Iterable[_Group]:
+    """By task, those with the earliest findings first: what is close in time looks alike."""
+    groups: dict[str, _Group] = {}
+    for view in sorted(views.findings[: budget.findings], key=lambda view: view["first"]):
+        groups.setdefault(view.get("task", {}).get("id", ""), _Group([], [])).findings.append(view)
+    for view in views.commands[: budget.findings]:
+        groups.setdefault(view["task"], _Group([], [])).commands.append(view)
+    return groups.values()
+
+
+def _packed(group: _Group, texts: dict[str, int], pieces: int) -> View:
+    """A group as it is sent: tasks and credentials once, each finding with their numbers in it."""
+    known: dict[str, dict[bytes, int]] = {"task": {}, "credential": {}}
+    tables: dict[str, list[View]] = {"task": [], "credential": []}
+    findings = []
+    for view in group.findings:
+        packed = _slim(view, pieces)
+        advice, _, handle = view["advice"].partition(HANDLE_IS)
+        packed["advice"] = [texts.setdefault(advice, len(texts)), *([handle] if handle else [])]
+        for name, table in tables.items():
+            if name in view:
+                number = known[name].setdefault(msgspec.json.encode(view[name]), len(table))
+                if number == len(table):
+                    table.append(_less(view[name], task=view.get("task", {}).get("id")))
+                packed[name] = number
+        findings.append(packed)
+    return {
+        "tasks": tables["task"],
+        "credentials": tables["credential"],
+        "findings": findings,
+        "commands": [_less(view, findings=view["findings"], id=view["id"]) for view in group.commands],
+    }
+
+
+def _slim(view: View, pieces: int) -> View:
+    """A finding without what is usual or follows from the rest; times from its first on, the uid in base64."""
+    first, severity = view["first"], view["severity"]
+    uid = base64.b64encode(uuid.UUID(view["uid"]).bytes).decode().rstrip("=")
+    evidence = [
+        _less(piece | {"time": piece["time"] - first}, time=0, severity=severity, outcome="success")
+        for piece in view["evidence"][:pieces]
+    ]
+    message = view["message"].removeprefix(f"{view['title']}. ")
+    made = view | {"uid": uid, "message": message, "last": view["last"] - first, "evidence": evidence}
+    return _less(made, status="new", count=1, last=0)
+
+
+def _less(view: View, **usual: Any) -> View:
+    """The view without what is as usual."""
+    return {key: value for key, value in view.items() if key not in usual or usual[key] != value}
 
 
 def _counts(findings: Sequence[Finding], commands: Sequence[Command]) -> dict[str, int]:

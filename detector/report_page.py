@@ -41,7 +41,7 @@ def report_page(report: Report, letters: Iterable[DeadLetter], until: int) -> by
     page = b""
     for budget in _BUDGETS:
         packed = zlib.compress(dumps(page_data(report, views, kept, until, budget)), 9)
-        page = _page(headline(report.findings, report.commands), base64.b64encode(packed).decode())
+        page = _page(headline(report.findings), base64.b64encode(packed).decode())
         if len(page) <= MAX_BYTES:
             break
     return page

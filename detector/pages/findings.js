@@ -31,7 +31,7 @@
   // All that is known of a finding.
   function findingFacts(finding, { rules = {}, onTask } = {}) {
     return el("div", { class: "inside" },
-      el("p", null, finding.message),
+      el("p", null, restOf(finding)),
       el("h5", null, "What to do"),
       el("p", null, finding.advice),
       el("h5", null, finding.count > 1 ? `Evidence, ${counted(finding.count, "piece")}` : "Evidence"),
@@ -41,6 +41,11 @@
         finding.credential && el("section", null, el("h5", null, "Credential"), credentialFacts(finding.credential))) : null,
       placesOf(rules[finding.rule]),
       el("p", { class: "uid" }, `Finding ${finding.uid}`, finding.fingerprint ? `, fingerprint ${finding.fingerprint}` : null));
+  }
+
+  // The message begins with the title, which stands above it.
+  function restOf({ title, message }) {
+    return message.startsWith(`${title}. `) ? message.slice(title.length + 2) : message;
   }
 
   function evidenceList(finding) {

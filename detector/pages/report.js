@@ -18,13 +18,29 @@
     const packed = Uint8Array.from(atob(document.getElementById("report-data").textContent), (char) => char.charCodeAt(0));
     const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("deflate"));
     const made = await new Response(stream).json();
-    for (const finding of made.findings) {
-      finding.advice = made.texts[finding.advice];
-      finding.message = `${finding.title}. ${finding.message}`;
-      if (finding.task !== undefined) finding.task = made.tasks[finding.task];
-      if (finding.credential !== undefined) finding.credential = made.credentials[finding.credential];
+    const [findings, commands] = [[], []];
+    for (const { tasks, credentials, ...group } of made.groups) {
+      for (const packed of group.findings) {
+        const { first, severity, title, advice: [text, handle] } = packed;
+        const task = tasks[packed.task];
+        findings.push({
+          status: "new", count: 1, ...packed, task, uid: uuid(packed.uid), last: first + (packed.last ?? 0),
+          credential: packed.credential === undefined ? undefined : { task: task?.id, ...credentials[packed.credential] },
+          message: `${title}. ${packed.message}`, advice: made.texts[text] + (handle === undefined ? "" : made.handle + handle),
+          evidence: packed.evidence.map((piece) => ({ severity, ...piece, time: first + (piece.time ?? 0) })),
+        });
+      }
+      commands.push(...group.commands);
     }
-    return made;
+    findings.sort((one, other) => (one.status === "accepted") - (other.status === "accepted")
+      || curfewd.rank(one.severity) - curfewd.rank(other.severity) || one.first - other.first || (one.uid < other.uid ? -1 : 1));
+    commands.sort((one, other) => one.time - other.time || (one.credential < other.credential ? -1 : 1));
+    return { ...made, findings, commands };
+  }
+
+  function uuid(packed) {
+    const digits = [...atob(packed)].map((char) => char.charCodeAt(0).toString(16).padStart(2, "0")).join("");
+    return digits.replace(/^(.{8})(.{4})(.{4})(.{4})/, "$1-$2-$3-$4-");
   }
 
   // All texts of a finding, lower case, made when first searched.
@@ -157,9 +173,10 @@
 
   function lead() {
     const [worst] = rowsOf(data.findings.filter((finding) => finding.status === "new"), []);
-    if (!worst?.task.id) return null;
+    const asked = data.counts.revoke ? `${counted(data.counts.revoke, "credential")} to revoke. ` : "";
+    if (!worst?.task.id) return asked ? el("p", { class: "lead" }, asked) : null;
     const told = SEVERITIES.map((name, index) => (worst.counts[index] ? `${number(worst.counts[index])} ${name}` : null)).filter(Boolean);
-    return el("p", { class: "lead" }, "Begin with task ",
+    return el("p", { class: "lead" }, `${asked}Begin with task `,
       el("button", { type: "button", class: "link", onclick: () => chooseTask(worst.task.id) }, worst.task.id), `: ${told.join(", ")}.`);
   }
 

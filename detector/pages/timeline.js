@@ -107,6 +107,7 @@
     const shown = () => state.rows.slice(state.page * PAGE, (state.page + 1) * PAGE);
 
     function draw() {
+      tip.hidden = true;
       const x = scaled();
       const [left, right] = x.range();
       const lanes = lanesOf(shown(), state.width < NARROW);
@@ -309,7 +310,7 @@
   const SHAPES = {
     use: (x, y) => `M${x - 5.5} ${y}a5.5 5.5 0 1 0 11 0a5.5 5.5 0 1 0 -11 0z`,
     leak: (x, y) => `M${x} ${y - 7}l6.5 7l-6.5 7l-6.5 -7z`,
-    command: (x, y) => `M${x} ${y + 5}v-13l9 4l-9 4`,
+    command: (x, y) => `M${x - 4} ${y + 7}v-15l11 5l-8.5 4v6z`,
     other: (x, y) => `M${x - 4.5} ${y - 4.5}h9v9h-9z`,
     revoked: (x, y) => `M${x - 5} ${y - 5}l10 10m0 -10l-10 10`,
   };
@@ -326,16 +327,15 @@
 
   // A lane for each task and each of its credentials.
   function lanesOf(rows, narrow) {
-    const above = narrow ? 16 : 0;
     return rows.flatMap((row) => {
       const { task } = row;
       const lasting = task.started === undefined ? [] : [`${time(task.started)} – ${task.ended === undefined ? "not ended" : time(task.ended)}`];
       const about = [task.id || "No task known", ...lasting, task.owner ? `owner ${task.owner}` : ""];
       const lane = (marks) => [...marks].sort((one, other) => one.time - other.time);
       return [
-        { row, name: task.id || "No task known", about, marks: lane(row.marks), height: 28 + above, middle: 16 + above },
+        { row, name: task.id || "No task known", about, marks: lane(row.marks), ...(narrow ? { height: 42, middle: 25 } : { height: 28, middle: 16 }) },
         ...row.credentials.map((credential) => ({
-          credential, task, name: credential.id, marks: lane(credential.marks), height: 22 + above, middle: 10 + above,
+          credential, task, name: credential.id, marks: lane(credential.marks), ...(narrow ? { height: 36, middle: 23 } : { height: 22, middle: 10 }),
           about: [`${credential.kind ?? "credential"} ${credential.id}`,
             credential.issued === undefined ? "" : `issued ${time(credential.issued)}`,
             credential.expires === undefined ? "never expires" : `expires ${time(credential.expires)}`,
