@@ -3,6 +3,7 @@
 import argparse
 import importlib
 import sys
+from typing import Any
 
 from benchmarks import compare, first_finding, memory_bench, peers, replay_bench, tables
 from benchmarks.corpus import MB, Spec, generate
@@ -67,6 +68,10 @@ def _carriers(options: argparse.Namespace) -> None:
     importlib.import_module("benchmarks.carriers_bench").main()
 
 
+def _decode(options: argparse.Namespace) -> None:
+    importlib.import_module("benchmarks.decode_bench").main(options.only)
+
+
 def _live(options: argparse.Namespace) -> None:
     bench = importlib.import_module("benchmarks.live_bench")
     asked = bench.Options(options.records, options.known, options.runs, options.seed, options.settings)
@@ -83,7 +88,8 @@ def _latency(options: argparse.Namespace) -> None:
 
 def _restore(options: argparse.Namespace) -> None:
     bench = importlib.import_module("benchmarks.restore_bench")
-    bench.main(bench.Options(tuple(int(size) for size in options.sizes.split(",")), options.seed))
+    sizes = tuple(int(size) for size in options.sizes.split(","))
+    bench.main(bench.Options(sizes, options.seed, options.name))
 
 
 def _instances(options: argparse.Namespace) -> None:
@@ -91,9 +97,8 @@ def _instances(options: argparse.Namespace) -> None:
     bench.main(bench.Options(options.records, options.known, options.watched, options.seed))
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
+def _on_a_corpus(commands: Any) -> None:
+    """What runs the scanner on generated logs."""
 
     def corpus_options(command: argparse.ArgumentParser, size: float) -> None:
         command.add_argument("--size", type=float, default=size, help="MB of log text")
@@ -116,6 +121,10 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--known", type=int, default=100_000)
     one.add_argument("--seed", type=int, default=7)
     one.set_defaults(run=_memory)
+
+
+def _on_a_broker(commands: Any) -> None:
+    """What runs the service."""
     for name, about in (
         ("live", "the service and its peers on one topic"),
         ("live-mixed", "and on mixed topics"),
@@ -138,6 +147,7 @@ def _parser() -> argparse.ArgumentParser:
     one = commands.add_parser("restore", help="a start with many credentials")
     one.add_argument("--sizes", default="10000,1000000", help="credentials")
     one.add_argument("--seed", type=int, default=7)
+    one.add_argument("--name", default="restore", help="of the result files")
     one.set_defaults(run=_restore)
     one = commands.add_parser("instances", help="one instance and two, and after a kill")
     one.add_argument("--records", type=int, default=2_000_000)
@@ -145,10 +155,24 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("--watched", type=float, default=30.0, help="seconds after each kill")
     one.add_argument("--seed", type=int, default=7)
     one.set_defaults(run=_instances)
+
+
+def _of_a_part(commands: Any) -> None:
+    """What measures one part, or one step of a user."""
+    one = commands.add_parser("decode", help="input that is nothing but one encoding")
+    one.add_argument("--only", default="", help="kinds whose name holds this")
+    one.set_defaults(run=_decode)
     commands.add_parser("ledger", help="cost of an event").set_defaults(run=_ledger)
     commands.add_parser("sources", help="records of each source a second").set_defaults(run=_sources)
     commands.add_parser("carriers", help="log records of each carrier a second").set_defaults(run=_carriers)
     commands.add_parser("first-finding", help="from clone to first finding").set_defaults(run=_first_finding)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    for part in (_on_a_corpus, _on_a_broker, _of_a_part):
+        part(commands)
     return parser
 
 
