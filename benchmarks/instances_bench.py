@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 import itertools
 import signal
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -188,7 +187,7 @@ def report(
 
 def main(options: Options) -> None:
     """Measures, prints and keeps the tables."""
-    with tempfile.TemporaryDirectory(dir=peers.DATA) as folder, cluster(Path(folder)) as kafka:
+    with peers.scratch() as folder, cluster(Path(folder)) as kafka:
         rates, outages = asyncio.run(measure(kafka.bootstrap, Path(folder), options))
     machine = compare.machine()
     text = report(machine, options, rates, outages)

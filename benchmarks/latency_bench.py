@@ -8,7 +8,6 @@ consumer. Where the time went follows from when the records of both stages are s
 import asyncio
 import contextlib
 import re
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -260,7 +259,7 @@ def _about(options: Options, highest: float) -> str:
 
 def main(options: Options) -> None:
     """Measures, prints and keeps the table."""
-    with tempfile.TemporaryDirectory(dir=peers.DATA) as folder, cluster(Path(folder)) as kafka:
+    with peers.scratch() as folder, cluster(Path(folder)) as kafka:
         highest, made = asyncio.run(measure(kafka.bootstrap, Path(folder), options))
     machine = compare.machine()
     text = "\n".join(

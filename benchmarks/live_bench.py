@@ -8,7 +8,6 @@ again. What counts begins when a tenth is read, which leaves the start out, and 
 
 import asyncio
 import functools
-import tempfile
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from pathlib import Path
@@ -274,7 +273,7 @@ def _about(options: Options) -> str:
 def main(options: Options, what: Callable[[Bench, Options], Any], name: str, title: str) -> None:
     """Measures, prints and keeps a table."""
     failed = live_peers.install() if what is throughput else None
-    with tempfile.TemporaryDirectory(dir=peers.DATA) as folder, cluster(Path(folder)) as kafka:
+    with peers.scratch() as folder, cluster(Path(folder)) as kafka:
         bench = Bench(kafka.bootstrap, kafka.nodes[0].pid or 0, Path(folder), options)
         rows = asyncio.run(what(bench, options))
     machine = compare.machine()

@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -52,6 +53,12 @@ ABSENT: Final = {
     "Titus": "no release in a package registry; the packages of that name are something else",
     "TruffleHog 3": "no release to be had from a package registry; PyPI's `trufflehog` is version 2 and reads git only",
 }
+
+
+def scratch() -> tempfile.TemporaryDirectory[str]:
+    """A folder for one run, on the disk that holds the corpora; it goes with the run."""
+    DATA.mkdir(exist_ok=True)
+    return tempfile.TemporaryDirectory(dir=DATA)
 
 
 def _bin(name: str) -> str:

@@ -8,7 +8,6 @@ stage: so many credentials stand in the registry topic, and it starts reading it
 import asyncio
 import datetime as dt
 import signal
-import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -150,7 +149,7 @@ async def measure(bootstrap: str, folder: Path, options: Options) -> list[Start]
 
 def main(options: Options) -> None:
     """Measures, prints and keeps the table."""
-    with tempfile.TemporaryDirectory(dir=peers.DATA) as folder, cluster(Path(folder)) as kafka:
+    with peers.scratch() as folder, cluster(Path(folder)) as kafka:
         rows = asyncio.run(measure(kafka.bootstrap, Path(folder), options))
     machine = compare.machine()
     about = (
