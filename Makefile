@@ -28,10 +28,17 @@ $(KAFKA): tests/broker/pom.xml | $(STAMP)
 	  { echo "the tests start Apache Kafka: install Java 17 or newer and Maven (Debian: apt-get install default-jre-headless maven)"; exit 2; }
 	@$(BIN)/python -m tests.broker fetch
 
+# The pages are tested in a real Chromium.
+.PHONY: chromium
+chromium:
+	@command -v chromium chromium-browser google-chrome-stable google-chrome > /dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null && \
+	  apt-get update -qq && apt-get install -y -qq chromium > /dev/null; } || \
+	  { echo "the pages are tested in Chromium: install it (Debian: apt-get install chromium)"; exit 2; }
+
 demo: $(STAMP) ## replay the bundled incident and print what is found
 	@$(BIN)/python examples/demo.py
 
-test: $(STAMP) $(KAFKA) ## everything CI runs: lint, types, tests
+test: $(STAMP) $(KAFKA) chromium ## everything CI runs: lint, types, tests
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
