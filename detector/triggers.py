@@ -25,7 +25,7 @@ _FORMS: Final = {
     QUOTED: re.compile(rb"=(?=3D|[0-9A-F].=|\r?\n)", re.DOTALL),
     APART: re.compile(rb"([\0 \n])(?=[!-\xff]\1[!-\xff]\1[!-\xff]\1)"),
     LINES: re.compile(rb"\r(?=\n.\r\n.\r\n)", re.DOTALL),
-    PACKED: re.compile(rb"H(?=4sI)|e(?=Jw|No|AE|F4)"),
+    PACKED: re.compile(rb"H(?=4sI)|e(?=J[w-z]|N[o-r]|A[E-H]|F[4-7])"),
     WIDE: re.compile(rb"A(?=[C-H].A.{4}A[C-H].A)", re.DOTALL),
 }
 _KINDS: Final = np.zeros(256, np.uint8)  # by the first byte
@@ -84,9 +84,9 @@ def _begins(text: Any, at: int) -> bool:
         yes &= b1 > 0x20 and b3 > 0x20 and text[at + 5] > 0x20
     elif b0 == 0x48:  # H 4 s I
         yes = b1 == 0x34 and b2 == 0x73 and b3 == 0x49
-    elif b0 == 0x65:  # e J w, N o, A E, F 4
-        yes = (b1 == 0x4A and b2 == 0x77) or (b1 == 0x4E and b2 == 0x6F)
-        yes |= (b1 == 0x41 and b2 == 0x45) or (b1 == 0x46 and b2 == 0x34)
+    elif b0 == 0x65:  # e J w, N o, A E, F 4: two bits of the third digit are those of what follows the header
+        yes = (b1 == 0x4A and 0x77 <= b2 <= 0x7A) or (b1 == 0x4E and 0x6F <= b2 <= 0x72)
+        yes |= (b1 == 0x41 and 0x45 <= b2 <= 0x48) or (b1 == 0x46 and 0x34 <= b2 <= 0x37)
     else:  # A: the zero halves of the characters; C to H: of printable ones
         yes = b3 == 0x41 and text[at + 8] == 0x41 and text[at + 11] == 0x41
         yes &= 0x43 <= b1 <= 0x48 and 0x43 <= text[at + 9] <= 0x48

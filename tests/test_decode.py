@@ -148,6 +148,14 @@ def test_rarer_encodings_are_named_and_led_back_to_their_place(name: str, around
         assert len(text) <= len(encoded)
 
 
+@pytest.mark.parametrize("level", [1, 2, 6, 9])
+def test_zlib_is_known_by_its_header_at_every_level_whatever_follows(level: int) -> None:
+    for filler in range(40):
+        text = b"%d " % filler * filler + SECRET
+        packed = base64.b64encode(zlib.compress(text, level))
+        assert ("base64", "zlib") in [told for _, told in found(packed)], packed
+
+
 def test_a_bomb_is_cut_off_and_many_share_one_budget() -> None:
     bomb = base64.b64encode(gzip.compress(b"a" * 10_000_000))
     data = b" ".join([bomb] * 50)
@@ -158,7 +166,7 @@ def test_a_bomb_is_cut_off_and_many_share_one_budget() -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=200) | st.lists(st.sampled_from(
-    [b"&#1", b"a;", b"=3D", b"=\n", b"=A0=", b" a b c d", b"a\0b\0c\0d\0", b"H4sI", b"eJw", b"A__A____A__A", b"ADAAxxxxADAA", b"\rx\r\n"]
+    [b"&#1", b"a;", b"=3D", b"=\n", b"=A0=", b" a b c d", b"a\0b\0c\0d\0", b"H4sI", b"eJw", b"eJz", b"eNq", b"eAF9", b"A__A____A__A", b"ADAAxxxxADAA", b"\rx\r\n"]
 ), max_size=30).map(b"".join))  # fmt: skip
 def test_the_compiled_triggers_are_those_of_the_regexes(data: bytes) -> None:
     told = [
