@@ -1,13 +1,15 @@
 "use strict";
 // The live view: reads the events of the service for as long as the page is open, and asks for a task when one is chosen.
 {
-  const { SEVERITIES, el, svg, time, span, number, counted, bytes, capital, badge, facts, findingCard, taskDetail, rowsOf, sentenceOf } = curfewd;
+  const { SEVERITIES, el, svg, time, span, number, counted, bytes, capital, badge, facts, findingCard, taskDetail, rank, rowsOf, sentenceOf } = curfewd;
   const SHOWN = 100; // findings, and commands, in the page at once
   const KEPT = 500; // of each in its memory, as many as the service has
   const SILENCE = 10000; // milliseconds after which a connection counts as lost: `now` comes every second
   const [FIRST_PAUSE, LONGEST_PAUSE] = [1000, 15000];
   const [RATE, HISTORY] = [10000, 120000]; // milliseconds that a rate is taken over, and that the lines show
   const STAGES = { scan: "Scan: logs and events in", judge: "Judge: findings out", lookback: "Look-back: second look at the logs" };
+
+  const TITLE = document.title;
 
   const at = (id) => document.getElementById(id);
   const parts = {};
@@ -247,9 +249,13 @@
     pausing();
     at("filter").append(
       el("form", { class: "fields", role: "search", "aria-label": "Filter the findings", onsubmit: (event) => event.preventDefault() },
-        el("label", { for: "search" }, "Find"), text, el("label", { for: "severity" }, "Severity"), severity, parts.pause, parts.said),
+        field("Find", text), field("Severity", severity), parts.pause, parts.said),
       el("form", { class: "fields", role: "search", "aria-label": "Look up a task", onsubmit: (event) => { event.preventDefault(); if (wanted.value.trim()) choose(wanted.value.trim()); } },
-        el("label", { for: "wanted" }, "Task"), wanted, el("button", null, "Look up")));
+        field("Task", wanted), el("button", null, "Look up")));
+  }
+
+  function field(label, input) {
+    return el("span", { class: "field" }, el("label", { for: input.id }, label), " ", input);
   }
 
   // One task. It stands in the address, so that Back leads back.
@@ -270,6 +276,7 @@
     const id = chosen();
     at("now").hidden = at("feeds").hidden = id !== null;
     at("task").hidden = id === null;
+    document.title = id === null ? TITLE : `${id} - ${TITLE}`;
     if (id === null) {
       at("task").replaceChildren();
       return;
@@ -303,7 +310,8 @@
     const latest = [...state.findings.values()].filter((finding) => finding.task?.id === id).reverse();
     if (found.found === "task") {
       const uids = new Set(found.findings.map((finding) => finding.uid));
-      const findings = [...found.findings, ...latest.filter((finding) => !uids.has(finding.uid))];
+      const findings = [...found.findings, ...latest.filter((finding) => !uids.has(finding.uid))]
+        .sort((one, other) => rank(one.severity) - rank(other.severity) || one.first - other.first);
       const hint = found.folded || found.credentials.some((one) => one.earlier)
         ? "Older events are added up in the findings' counts, and not listed." : null;
       return [taskDetail(rowOf(found, findings), findings, { rules: state.rules, level: null }), hint ? el("p", { class: "hint" }, hint) : ""];
@@ -350,6 +358,11 @@
     at("token").value = "";
     follow();
     showTask();
+  });
+  // By itself the link would change the address, in which the task stands.
+  document.querySelector("a.skip").addEventListener("click", (event) => {
+    event.preventDefault();
+    at("main").focus();
   });
   window.addEventListener("hashchange", showTask);
   filter();
