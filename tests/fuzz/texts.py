@@ -215,11 +215,11 @@ class _Leaks:
         raise AssertionError(letter)
 
 
-def _read(text: bytes, size: int) -> list[Leak]:
+def _read(text: bytes, size: int, now: int = NOW) -> list[Leak]:
     """The leaks of a file of text that is read in chunks of so many bytes."""
     chunks = [text[at : at + size] for at in range(0, len(text), size)]
     sink = _Leaks()
-    read(Source("f", TEXT, len(text), lambda _start, _end: iter(chunks)), 0, len(text), NOW, sink)
+    read(Source("f", TEXT, len(text), lambda _start, _end: iter(chunks)), 0, len(text), now, sink)
     return sink.found
 
 
