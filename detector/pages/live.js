@@ -314,7 +314,7 @@
         .sort((one, other) => rank(one.severity) - rank(other.severity) || one.first - other.first);
       const hint = found.folded || found.credentials.some((one) => one.earlier)
         ? "Older events are added up in the findings' counts, and not listed." : null;
-      return [taskDetail(rowOf(found, findings), findings, { rules: state.rules, level: null }), hint ? el("p", { class: "hint" }, hint) : ""];
+      return [taskDetail(rowOf(found, findings), findings, { rules: state.rules }), hint ? el("p", { class: "hint" }, hint) : ""];
     }
     const why = {
       elsewhere: `This task is judged in partition ${found.partition} of ${found.of}, which is not here: `
@@ -324,7 +324,7 @@
       refused: `It cannot be looked up: ${found.why}.`,
     }[found.found];
     const [row] = rowsOf(latest, [...state.commands.values()]);
-    return [el("p", { class: "gap" }, why), row ? taskDetail(row, latest, { rules: state.rules, level: null }) : ""];
+    return [el("p", { class: "gap" }, why), row ? taskDetail(row, latest, { rules: state.rules }) : ""];
   }
 
   function list(numbers) {
