@@ -1,7 +1,5 @@
 """The page of the live view in a real browser: what it shows, what it does when things go wrong, what nobody can make it do."""
 
-import asyncio
-import json
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -18,7 +16,7 @@ from tests.view_port import COMMAND, TOKEN, Served, numbered, served_from
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session")]
 
-HOSTILE = "<img src=x onerror=window.hit=1><script>window.hit=1</script>\"'`‮${window.hit=1}"
+HOSTILE = "<img src=x onerror=window.hit=1><script>window.hit=1</script>\"'`\u202e${window.hit=1}"
 PATIENCE = 30_000  # milliseconds; how long it takes is not what is tested
 
 
