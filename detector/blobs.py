@@ -1,110 +1,193 @@
-"""Base64 whose bytes are not text yet: over many lines, of UTF-16, of what gzip or zlib packed."""
+"""Base64 whose bytes are not text yet: of what gzip or zlib packed, of UTF-16. Over many lines too."""
+# ruff: noqa: PLR2004, PLR0913, PLR0917 - bytes are written as their codes; a compiled loop takes its arrays apart
 
-import binascii
-import re  # over single classes: nothing in them can backtrack
 import zlib
-from collections.abc import Iterator, Sequence
-from typing import Final
+from collections.abc import Iterator
+from typing import Any, Final
+
+import numpy as np
+
+from detector.decoders import BASE64, NONE, PRINTABLE
+from detector.jit import bare
+from detector.runs import after_padding, below, undo
 
 MOST_INFLATED: Final = 64 << 10  # bytes of one packed blob
-_LEAST_WRAPPED, _MOST_WRAPPED = 40, 160  # digits of a line that may go on in the next
 _LEAST_PACKED: Final = 24  # digits
+_LEAST_WIDE: Final = 6  # characters
 _EITHER: Final = 15  # window bits, and
 _HEADER: Final = 32  # zlib's word for a header of gzip or of zlib
-_TO_STANDARD: Final = bytes.maketrans(b"-_", b"+/")
-_DIGIT: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_")
-_DIGITS: Final = re.compile(rb"[A-Za-z0-9+/_-]+")
-_BEFORE: Final = re.compile(rb"[A-Za-z0-9+/_-]{0,64}\Z")
-_NEXT: Final = re.compile(rb"\r?\n[ \t]{0,16}([A-Za-z0-9+/_-]{1,1024})(?![A-Za-z0-9+/_-])")
-_WIDE: Final = re.compile(rb"(?:[\t\n\r -~]\0){6,}|(?:\0[\t\n\r -~]){6,}")
 
 Span = tuple[int, int]
 
 
-def pieces(data: bytes, start: int, stop: int) -> list[Span]:
-    """The digits in data[start:stop] and those of the lines below that go on with them: none is longer than the others."""
-    found = [(start, stop)]
-    width = stop - start
-    while _LEAST_WRAPPED <= width <= _MOST_WRAPPED:
-        match = _NEXT.match(data, found[-1][1])
-        size = 0 if match is None else match.end(1) - match.start(1)
-        if match is None or size > width or size % 4 == 1:
+@bare
+def _run_end(data: Any, at: int) -> int:
+    while at < data.size and BASE64[data[at]] != NONE:
+        at += 1
+    return at
+
+
+@bare
+def _lines(data: Any, first: int, last: int, out: Any, to: int, pieces: Any, count: int) -> tuple[int, int]:
+    """Decode data[first:last], digits, and those that go on with them: the place in `out` after it, pieces in all.
+
+    A piece is (place in `out` where it ends, start and end of its digits).
+    """
+    held = bits = 0
+    lines, width = 1, last - first
+    goes_on = True
+    while True:
+        held, bits, to = undo(data, first, last, held, bits, out, to)
+        pieces[count, 0], pieces[count, 1], pieces[count, 2] = to, first, last
+        count += 1
+        if not goes_on or count == pieces.shape[0]:
+            return to, count
+        first, last = below(data, last, width)
+        if last == 0 or to + last - first > out.size:
+            return to, count
+        lines += 1
+        goes_on = last - first == width or lines == 2  # before the first digits others may stand
+        width = last - first
+
+
+@bare
+def _fills(out: Any, at: int) -> bool:
+    """Whether the lengths, of three bits each, of the code for the lengths of the codes fill it."""
+    room = 0
+    for index in range(int(out[at + 1] >> 5 | (out[at + 2] & 1) << 3) + 4):
+        bit = 17 + 3 * index
+        length = (int(out[at + (bit >> 3)]) | int(out[at + (bit >> 3) + 1]) << 8) >> (bit & 7) & 7
+        if length:
+            room += 128 >> length
+    return room == 128
+
+
+@bare
+def _is_packed(out: Any, at: int, end: int) -> bool:
+    """Whether the first block may be one (RFC 1951, section 3.2): of text that only begins as one it seldom is."""
+    gzip = at + 20 < end and out[at] == 0x1F
+    if gzip and out[at + 3]:  # what follows such a header is not read; three of its bits are never set
+        return bool(out[at + 3] < 0x20)
+    at += 10 if gzip else 2
+    if at + 10 >= end:
+        return True
+    kind = out[at] >> 1 & 3
+    if kind == 2:
+        return bool(out[at] >> 3 < 30 and out[at + 1] & 31 < 30) and _fills(out, at)
+    # 0 is stored: its length, and that inverted.
+    return bool(
+        kind == 1 or (kind == 0 and out[at + 1] ^ out[at + 3] == 255 and out[at + 2] ^ out[at + 4] == 255)
+    )
+
+
+@bare
+def _packed(data: Any, places: Any, out: Any, pieces: Any, blobs: Any) -> int:
+    """Fill `blobs` with rows (start and end in `out`, first and last of its `pieces`); how many."""
+    done = to = count = found = 0
+    for start in places:
+        if start < done or (data[start] != 0x48 and start > 0 and BASE64[data[start - 1]] != NONE):
+            continue
+        done = _run_end(data, start)
+        if done - start < _LEAST_PACKED:
+            continue
+        if to + done - start > out.size or count == pieces.shape[0]:
             break
-        found.append(match.span(1))
-        if size < width and len(found) > 2:  # noqa: PLR2004 - before the first digits others may stand
-            break
-        width = size
+        first = count
+        begin = to
+        to, count = _lines(data, start, done, out, to, pieces, count)
+        if _is_packed(out, begin, to):
+            blobs[found, 0], blobs[found, 1], blobs[found, 2], blobs[found, 3] = begin, to, first, count
+            found += 1
+            done = pieces[count - 1, 2]
+        else:
+            to, count = begin, first
     return found
 
 
-def joined(data: bytes, parts: Sequence[Span]) -> bytes:
-    """What the digits of all of them say."""
-    digits = b"".join(data[start:stop] for start, stop in parts).translate(_TO_STANDARD)
-    if len(digits) % 4 == 1:
-        digits = digits[:-1]
-    return binascii.a2b_base64(digits + b"=" * (-len(digits) % 4))
-
-
-def after_padding(data: bytes, stop: int) -> int:
-    """The end of the `=` behind digits."""
-    return stop + len(data[stop : stop + 2]) - len(data[stop : stop + 2].lstrip(b"="))
-
-
-def packed(data: bytes, places: Sequence[int], budget: int) -> Iterator[tuple[int, int, str, bytes]]:
+def packed(data: bytes, places: Any, budget: int) -> Iterator[tuple[int, int, str, bytes]]:
     """(start, end, encoding, text) of the blobs that begin at the places, of `budget` bytes in all."""
-    done = 0
-    for start in places:
-        gzip = data[start : start + 1] == b"H"
-        if start < done or (not gzip and start and data[start - 1] in _DIGIT):
-            continue
-        run = _DIGITS.match(data, start)
-        done = start if run is None else run.end()
-        if done - start < _LEAST_PACKED:
-            continue
-        parts = pieces(data, start, done)
-        done = parts[-1][1]
+    view = np.frombuffer(data, np.uint8)
+    out = np.empty(len(data) + 4, np.uint8)
+    pieces = np.empty((places.size + len(data) // 32 + 2, 3), np.int64)
+    blobs = np.empty((places.size, 4), np.int64)
+    found = _packed(view, places, out, pieces, blobs)
+    for begin, end, first, most in blobs[:found].tolist():
         inflater = zlib.decompressobj(_HEADER + _EITHER)
         try:
-            text = inflater.decompress(joined(data, parts), min(budget, MOST_INFLATED))
+            text = inflater.decompress(memoryview(out)[begin:end], min(budget, MOST_INFLATED))
         except zlib.error:
             continue
-        unused = len(inflater.unused_data)
-        while len(parts) > 1 and unused >= (size := (parts[-1][1] - parts[-1][0]) * 3 // 4):
-            unused -= size
-            parts.pop()
-        budget -= len(text)
+        used = end - len(inflater.unused_data)
+        last = most
+        while last - 1 > first and pieces[last - 2, 0] >= used:
+            last -= 1
+        budget -= len(text) + 1
         if text:
-            yield start, after_padding(data, parts[-1][1]), "gzip" if gzip else "zlib", text
+            start, stop = int(pieces[first, 1]), int(pieces[last - 1, 2])
+            yield start, after_padding(view, stop), "gzip" if data[start] == 0x48 else "zlib", text
         if budget <= 0:
             return
 
 
-def wide(data: bytes, places: Sequence[int]) -> Iterator[tuple[int, int, bytes]]:
-    """(start, end, text) of the base64 of UTF-16 around the places: each is that of the first of four digits."""
-    done = 0
+@bare
+def _pairs(out: Any, at: int, end: int, character: int) -> int:
+    """How many pairs of a printable byte and a NUL stand at `at`; `character` is the place of the byte in a pair."""
+    pairs = 0
+    while at + 1 < end and PRINTABLE[out[at + character]] and out[at + 1 - character] == 0:
+        pairs += 1
+        at += 2
+    return pairs
+
+
+@bare
+def _wide(data: Any, places: Any, scratch: Any, pieces: Any, out: Any, texts: Any) -> int:
+    """Fill `texts` with rows (start and end in `out`, start and end in `data`); how many."""
+    done = to = found = 0
     for place in places:
         if place < done:
             continue
         low = place
-        while low > done:
-            before = _BEFORE.search(data, max(low - 64, done), low)
-            if before is None or before.start() == low:
-                break
-            low = before.start()
-        run = _DIGITS.match(data, place)
-        parts = pieces(data, low, place if run is None else run.end())
-        parts[0] = (low + (place - low) % 4, parts[0][1])
-        done = parts[-1][1]
-        for match in _WIDE.finditer(joined(data, parts)):
-            text = match[0].replace(b"\0", b"")
-            yield low, after_padding(data, _last(parts, match.end())), text
+        while low > done and BASE64[data[low - 1]] != NONE:
+            low -= 1
+        first = low + ((place - low) & 3)
+        end, count = _lines(data, first, _run_end(data, place), scratch, 0, pieces, 0)
+        done = pieces[count - 1, 2]
+        at = piece = 0
+        while at + 2 * _LEAST_WIDE <= end:
+            character = 0
+            pairs = _pairs(scratch, at, end, character)
+            if pairs < _LEAST_WIDE:
+                character = 1
+                pairs = _pairs(scratch, at, end, character)
+            if pairs < _LEAST_WIDE:
+                at += 1
+                continue
+            if to + pairs + 1 > out.size or found == texts.shape[0]:
+                return found
+            texts[found, 0] = to
+            for pair in range(pairs):
+                out[to] = scratch[at + 2 * pair + character]
+                to += 1
+            at += 2 * pairs
+            while pieces[piece, 0] < at and piece + 1 < count:
+                piece += 1
+            texts[found, 1] = to
+            texts[found, 2] = low
+            texts[found, 3] = after_padding(data, pieces[piece, 2])
+            found += 1
+            out[to] = 0x0A
+            to += 1
+    return found
 
 
-def _last(parts: Sequence[Span], size: int) -> int:
-    """The end of the part in which the digits of the first `size` bytes end."""
-    digits = 0
-    for start, stop in parts:
-        digits += stop - start
-        if digits * 3 >= size * 4:
-            return stop
-    return parts[-1][1]
+def wide(data: bytes, places: Any, budget: int) -> tuple[Any, Any]:
+    """The texts of base64 of UTF-16 around the places, and rows (start and end of each, start and end in `data`).
+
+    Each place is that of the first of four digits.
+    """
+    view = np.frombuffer(data, np.uint8)
+    scratch = np.empty(len(data) + 4, np.uint8)
+    pieces = np.empty((len(data) // 32 + 2, 3), np.int64)
+    out = np.empty(min(budget, len(data)), np.uint8)
+    texts = np.empty((len(data) // (2 * _LEAST_WIDE) + 1, 4), np.int64)
+    return out, texts[: _wide(view, places, scratch, pieces, out, texts)]

@@ -6,31 +6,20 @@ A layer holds everything that one step of decoding gives of a batch, so that it 
 is decoded in all is bounded. Each encoding is one function: give it to `_ENCODINGS`.
 """
 
-import re  # for single classes and literals: nothing in them can backtrack
-from bisect import bisect_right
 from collections.abc import Callable, Iterator
-from itertools import chain
 from typing import Any, Final
 
 import msgspec
 import numpy as np
 
-from detector import blobs, decoders, escapes, jit, strides, triggers
+from detector import blobs, decoders, escapes, runs, strides, triggers
 
 DEPTH: Final = 3
 SPACED: Final = "spaced"  # single characters with a blank or a new line between each two
 GROWTH: Final = 4  # decoded bytes at most, in all, for each byte of the data
 _LEAST_BUDGET: Final = 16 << 10
-_BASE64_DIGITS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_"
-_LOOK_BACK: Final = 256  # bytes before the `=` at the end of a line
-_LEAST_PADDED, _UNPADDED = 15, 3  # digits before one `=`; of the last four
-_SOFT: Final = range(70, 77)  # bytes of a line that a soft break ends (RFC 2045: at most 76)
-_SPACES: Final = (b"\n", b" ", b"\t")  # the nearest first: each bounds the search for the next
-_SPACE: Final = re.compile(rb"[\n \t]")
-_FEED, _PERCENT_SIGN = 0x0A, 0x25
-_FEW_PLACES: Final = 256
-_FIRST: Final = np.zeros(1, np.int64)
-_PERCENT: Final = re.compile(rb"%[0-9A-Fa-f]{2}")
+_BACKSLASH, _PERCENT = 0x5C, 0x25
+_ONE: Final = np.zeros(1, np.int64)
 
 
 class Decoded(msgspec.Struct, frozen=True):
@@ -43,14 +32,18 @@ class Decoded(msgspec.Struct, frozen=True):
 
 
 class _Part(msgspec.Struct, frozen=True):
-    """Some decoded text and its segments: rows (place in it, start and end in the origin, step).
+    """Texts of one kind of encoding, a newline between each two, and their segments in order.
 
-    Of each byte of a segment the next one comes from `step` bytes further on: 1 for a plain copy; 0: it comes as a whole.
+    A segment is a row (place in `data`, start and end in the origin, step). Of each of its bytes the next comes from
+    `step` bytes further on: 1 for a plain copy. Where a byte comes from all of the -`step` bytes it is negative, where the
+    segment comes as a whole 0. `starts` are the places of the texts; of each, `kinds` tells which of `names` it is.
     """
 
-    encodings: tuple[str, ...]
+    names: tuple[tuple[str, ...], ...]
     data: bytes
     segments: Any
+    starts: Any = _ONE
+    kinds: Any = _ONE
 
 
 class Layer:
@@ -58,44 +51,47 @@ class Layer:
 
     def __init__(self, parts: list[_Part]) -> None:
         self.data = b"\n".join(part.data for part in parts)
-        self._starts: list[int] = []
-        self._encodings = [part.encodings for part in parts]
-        shifted = []
+        self._names: list[tuple[str, ...]] = []
+        segments, starts, kinds = [], [], []
         at = 0
         for part in parts:
-            self._starts.append(at)
             part.segments[:, 0] += at
-            shifted.append(part.segments)
+            segments.append(part.segments)
+            starts.append(part.starts + at)
+            kinds.append(part.kinds + len(self._names))
+            self._names += part.names
             at += len(part.data) + 1
-        self._segments = shifted[0] if len(shifted) == 1 else np.concatenate(shifted)
+        self._segments = segments[0] if len(segments) == 1 else np.concatenate(segments)
         self._places = np.ascontiguousarray(self._segments[:, 0])
+        self._starts, self._kinds = np.concatenate(starts), np.concatenate(kinds)
 
     def encodings(self, at: int) -> tuple[str, ...]:
         """The encodings of the text that holds this place, outermost first."""
-        return self._encodings[bisect_right(self._starts, at) - 1]
+        return self._names[int(self._kinds[self._starts.searchsorted(at, "right") - 1])]
 
     def origin(self, start: int, end: int) -> tuple[int, int] | None:
         """Where the text in data[start:end] comes from; None if it reaches over the end of one decoded text.
 
         A run of base64 or hex comes as a whole, of an escape the whole sequence.
         """
-        if bisect_right(self._starts, start) != bisect_right(self._starts, end - 1):
+        one, other = self._starts.searchsorted((start, end - 1), "right")
+        if one != other:
             return None
-        first, last = np.searchsorted(self._places, (start, end - 1), side="right") - 1
+        first, last = self._places.searchsorted((start, end - 1), "right") - 1
         place, begin, _, step = self._segments[first].tolist()
-        begin += step * (start - place)
+        begin += abs(step) * (start - place)
         place, low, stop, step = self._segments[last].tolist()
         if step:
-            stop = min(stop, low + step * (end - 1 - place) + 1)
+            stop = min(stop, low + abs(step) * (end - 1 - place) + max(1, -step))
         return begin, stop
 
     def decoded(self) -> Iterator[Decoded]:
         """The texts one by one."""
-        stops = [start - 1 for start in self._starts[1:]] + [len(self.data)]
-        for start, stop, encodings in zip(self._starts, stops, self._encodings, strict=True):
-            span = self.origin(start, stop)
+        starts = self._starts.tolist()
+        for start, after in zip(starts, [*starts[1:], len(self.data) + 1], strict=True):
+            span = self.origin(start, after - 1)
             if span is not None:
-                yield Decoded(*span, encodings, self.data[start:stop])
+                yield Decoded(*span, self.encodings(start), self.data[start : after - 1])
 
 
 class View:
@@ -140,203 +136,150 @@ def decoded(data: bytes, budget: int) -> list[Decoded]:
 def decode_layer(data: bytes, budget: int) -> Layer | None:
     """One step of decoding of all of `data`; None if there is nothing to decode."""
     parts: list[_Part] = []
-    for found in chain((encoding(data) for encoding in _ENCODINGS), _rare(data, budget)):
-        for part in found:
-            if len(part.data) >= budget:
-                break
-            budget -= len(part.data) + 1
-            parts.append(part)
+
+    def left() -> int:
+        return max(0, budget - sum(len(part.data) + 1 for part in parts))
+
+    for encoding in _ENCODINGS:
+        parts += encoding(data, left())
+    for kind, places in triggers.places(data).items():
+        parts += _RARE[kind](data, places, left())
     return Layer(parts) if parts else None
 
 
-def _whole(encodings: tuple[str, ...], text: bytes, start: int, end: int) -> _Part:
-    return _Part(encodings, text, np.array([[0, start, end, 0]], np.int32))
-
-
-def _trim(text: bytes, before: int, after: int) -> tuple[int, bytes]:
-    """Without what is not printable in the first `before` and the last `after` bytes, and all beyond it.
-
-    Also how many bytes are missing in front.
-    """
-    printable = decoders.PRINTABLE
-    start = max((at + 1 for at in range(before) if not printable[text[at]]), default=0)
-    tail = len(text) - after
-    return start, text[
-        start : next((at for at in range(tail, len(text)) if not printable[text[at]]), len(text))
-    ]
-
-
-def _base64(data: bytes) -> Iterator[_Part]:
+def _base64(data: bytes, budget: int) -> Iterator[_Part]:
     """Base64 of either alphabet, padded or not, at any alignment in a run of its characters, wrapped or not."""
-    done: set[tuple[int, int]] = set()
-    for start, end, run, stop in decoders.base64_stretches(np.frombuffer(data, np.uint8)).tolist():
-        if (run, (start - run) % 4) in done:
-            continue
-        # The groups around the printable ones may hold the text's first and last bytes.
-        low = start - 4 if start - 4 >= run else start
-        url = "base64url" if b"-" in data[start:end] or b"_" in data[start:end] else "base64"
-        pieces = blobs.pieces(data, run, stop) if end + 4 > stop else [(run, stop)]
-        if len(pieces) == 1:
-            pieces = [(low, min(end + 4, stop))]
-        else:
-            pieces[0] = (low, stop)
-        text = blobs.joined(data, pieces)
-        missing, text = _trim(text, 3 if low < start else 0, len(text) - (end - low) // 4 * 3)
-        if len(pieces) == 1:
-            yield _whole((url,), text, run, blobs.after_padding(data, stop))
-            continue
-        segments = [[0, run, stop, 0]]
-        digits = stop - low
-        for first, last in pieces[1:]:
-            place = digits * 3 // 4 - missing
-            if (digits + last - first) * 3 // 4 - missing > len(
-                text
-            ):  # not all of it is text: it is another's line
-                text = text[: max(place, 0)]
-                break
-            segments.append([place, first, blobs.after_padding(data, last), 0])
-            done.add((first, -digits % 4))
-            digits += last - first
-        yield _Part((url,), text, np.array(segments, np.int32))
-
-
-def _hex(data: bytes) -> Iterator[_Part]:
-    """Hex digits of printable text."""
-    for start, end, run, stop in decoders.hex_stretches(np.frombuffer(data, np.uint8)).tolist():
-        yield _whole(("hex",), bytes.fromhex(data[start:end].decode("ascii")), run, stop)
-
-
-def _lines(data: bytes, places: Any) -> Any:
-    """The lines that hold the places."""
-    if len(places) <= _FEW_PLACES:  # to look for all line feeds costs as much as several hundred of these
-        rows: list[tuple[int, int]] = []
-        end = -1
-        for place in map(int, places):
-            if place > end:
-                end = data.find(b"\n", place)
-                end = len(data) if end < 0 else end
-                rows.append((data.rfind(b"\n", 0, place) + 1, end))
-        return np.array(rows, np.int64).reshape(-1, 2)
-    feeds = np.flatnonzero(np.frombuffer(data, np.uint8) == _FEED)
-    lines = np.unique(np.searchsorted(feeds, places))
-    starts = np.concatenate([_FIRST, feeds + 1])[lines]
-    return np.column_stack([starts, np.append(feeds, len(data))[lines]])
-
-
-def _places(data: bytes, byte: bytes) -> Any:
-    return np.flatnonzero(np.frombuffer(data, np.uint8) == byte[0])
-
-
-def _words(data: bytes) -> Any:
-    """The runs without white space that hold a percent-encoded byte."""
-    if jit.AVAILABLE:
-        view = np.frombuffer(data, np.uint8)
-        marks = np.flatnonzero(view == _PERCENT_SIGN)
-        out = np.empty((marks.size, 2), np.int64)
-        return out[: escapes.words(view, marks, out)]
-    spans = []
-    high = 0
-    for match in _PERCENT.finditer(data):
-        at = match.start()
-        if at < high:
-            continue
-        low = high
-        for space in _SPACES:
-            low = max(low, data.rfind(space, low, at) + 1)
-        after = _SPACE.search(data, at)
-        high = len(data) if after is None else after.start()
-        spans.append((low, high))
-    return np.array(spans, np.int64).reshape(-1, 2)
-
-
-def _rewritten(kind: int, encoding: str, data: bytes, rows: Any) -> Iterator[_Part]:
-    """The spans (rows of start and end) decoded, as one part; those in which nothing was to decode are left out."""
+    view = np.frombuffer(data, np.uint8)
+    rows = decoders.base64_stretches(view)
     if not len(rows):
         return
-    size = int((rows[:, 1] - rows[:, 0]).sum()) + len(rows)
+    done = np.zeros(len(data), np.uint8)
+    out = np.empty(min(budget, 3 * len(data) + 4), np.uint8)
+    segments = np.empty((len(rows) + len(data) // 8 + 1, 4), np.int32)  # what is not used is no memory
+    starts, kinds = np.empty((2, len(rows)), np.int64)
+    size, count, texts = runs.unbase64(view, rows, done, out, segments, starts, kinds)
+    if size:
+        data = out[: size - 1].tobytes()
+        yield _Part(
+            (("base64",), ("base64url",)), data, segments[:count].copy(), starts[:texts], kinds[:texts]
+        )
+
+
+def _hex(data: bytes, budget: int) -> Iterator[_Part]:
+    """Hex digits of printable text."""
+    view = np.frombuffer(data, np.uint8)
+    rows = decoders.hex_stretches(view)
+    if not len(rows):
+        return
+    out = np.empty(min(budget, len(data) + 1), np.uint8)
+    segments = np.empty((len(rows), 4), np.int32)
+    size, count = runs.unhex(view, rows, out, segments)
+    if size:
+        yield _of_texts("hex", out[: size - 1].tobytes(), segments[:count])
+
+
+def _of_texts(encoding: str, data: bytes, segments: Any, *outer: str) -> _Part:
+    """A part whose segments are a text each."""
+    starts = segments[:, 0].astype(np.int64)
+    return _Part(((*outer, encoding),), data, segments, starts, np.zeros(len(starts), np.int64))
+
+
+def _rewritten(kind: int, encoding: str, data: bytes, rows: Any, budget: int) -> Iterator[_Part]:
+    """The spans (rows of start and end) decoded, as one part; those in which nothing was to decode are left out."""
+    size = min(budget, int((rows[:, 1] - rows[:, 0]).sum()) + len(rows))
     out = np.empty(size, np.uint8)
     segments = np.empty((size, 4), np.int32)  # what is decoded has two bytes or more; unused, it is no memory
     written, count = escapes.rewrite(kind, np.frombuffer(data, np.uint8), rows, out, segments)
     if written:
-        yield _Part((encoding,), out[: written - 1].tobytes(), segments[:count].copy())
+        yield _Part(((encoding,),), out[: written - 1].tobytes(), segments[:count].copy())
 
 
-def _escaped(data: bytes) -> Iterator[_Part]:
+def _lines(data: bytes, places: Any) -> Any:
+    """The lines that hold the places."""
+    out = np.empty((places.size, 2), np.int64)
+    return out[: escapes.lines(np.frombuffer(data, np.uint8), places, out)]
+
+
+def _places(data: bytes, byte: int) -> Any:
+    return np.flatnonzero(np.frombuffer(data, np.uint8) == byte)
+
+
+def _escaped(data: bytes, budget: int) -> Iterator[_Part]:
     """JSON and shell escapes, of whole lines."""
     if b"\\" in data:
-        yield from _rewritten(escapes.ESCAPED, "escaped", data, _lines(data, _places(data, b"\\")))
+        yield from _rewritten(
+            escapes.ESCAPED, "escaped", data, _lines(data, _places(data, _BACKSLASH)), budget
+        )
 
 
-def _percent(data: bytes) -> Iterator[_Part]:
+def _percent(data: bytes, budget: int) -> Iterator[_Part]:
     """Percent-encoding, of whole words."""
     if b"%" in data:
-        yield from _rewritten(escapes.PERCENT, "percent", data, _words(data))
+        marks = _places(data, _PERCENT)
+        out = np.empty((marks.size, 2), np.int64)
+        rows = out[: escapes.words(np.frombuffer(data, np.uint8), marks, out)]
+        yield from _rewritten(escapes.PERCENT, "percent", data, rows, budget)
 
 
-def _ansi(data: bytes) -> Iterator[_Part]:
+def _ansi(data: bytes, budget: int) -> Iterator[_Part]:
     """Control sequences (colours) taken out, of whole lines."""
     if b"\x1b" in data:
-        yield from _rewritten(escapes.ANSI, "ansi", data, _lines(data, _places(data, b"\x1b")))
+        yield from _rewritten(escapes.ANSI, "ansi", data, _lines(data, _places(data, escapes.ESCAPE)), budget)
 
 
-def _quoted(data: bytes, places: Any) -> Iterator[_Part]:
+def _entities(data: bytes, places: Any, budget: int) -> Iterator[_Part]:
+    yield from _rewritten(escapes.ENTITIES, "html", data, _lines(data, places), budget)
+
+
+def _quoted(data: bytes, places: Any, budget: int) -> Iterator[_Part]:
     """Quoted-printable, of whole lines and those that soft line breaks tie to them."""
-    breaking = [place for place in places.tolist() if not _padding(data, place)]
-    if not breaking:
-        return
-    rows: list[tuple[int, int]] = []
-    for start, stop in _lines(data, breaking).tolist():
-        end = stop
-        if rows and start < rows[-1][1]:
-            continue
-        while end < len(data) and (data[end - 1 : end] == b"=" or data[end - 2 : end] == b"=\r"):
-            after = data.find(b"\n", end + 1)
-            end = after if after >= 0 else len(data)
-        rows.append((start, end))
-    yield from _rewritten(escapes.QUOTED, "quoted-printable", data, np.array(rows, np.int64).reshape(-1, 2))
+    out = np.empty((places.size, 2), np.int64)
+    rows = out[: escapes.soft_lines(np.frombuffer(data, np.uint8), places, out)]
+    yield from _rewritten(escapes.QUOTED, "quoted-printable", data, rows, budget)
 
 
-def _padding(data: bytes, place: int) -> bool:
-    """Whether the `=` at the end of a line is that of base64: its lines are of any length, soft breaks stand at 76."""
-    if data[place + 1 : place + 2] not in {b"\r", b"\n"}:
-        return False
-    before = data[max(0, place - _LOOK_BACK) : place]
-    digits = len(before) - len(before.rstrip(_BASE64_DIGITS))
-    line = len(before) - before.rfind(b"\n")
-    soft = line in _SOFT and digits % 4 != _UNPADDED
-    return before.endswith(b"=") or (digits >= _LEAST_PADDED and not soft)
+def _packed(data: bytes, places: Any, budget: int) -> Iterator[_Part]:
+    for start, end, name, text in blobs.packed(data, places, budget):
+        yield _of_texts(name, text, np.array([[0, start, end, 0]], np.int32), "base64")
 
 
-def _apart(data: bytes, places: Any, step: int) -> Iterator[_Part]:
+def _wide(data: bytes, places: Any, budget: int) -> Iterator[_Part]:
+    out, texts = blobs.wide(data, places, budget)
+    if len(texts):
+        rows = np.column_stack([texts[:, 0], texts[:, 2:], np.zeros(len(texts), np.int64)]).astype(np.int32)
+        yield _of_texts("utf-16", out[: texts[-1, 1]].tobytes(), rows, "base64")
+
+
+def _apart(step: int) -> Callable[[bytes, Any, int], Iterator[_Part]]:
     """Characters with something between each two."""
-    view = np.frombuffer(data, np.uint8)
-    for parter, encoding, least in (
-        (0, "utf-16", 6),
-        (0x20, SPACED, 12),
-        (0x0A, SPACED, 12),
-        (0x0D, SPACED, 12),
-    ):
-        chosen = places[view[places] == parter]
-        out = np.empty((chosen.size, 2), np.int64)
-        for start, end in out[: strides.stretches(view, chosen, step, least, out)].tolist():
-            yield _Part((encoding,), data[start:end:step], np.array([[0, start, end, step]], np.int32))
+
+    def parts(data: bytes, places: Any, budget: int) -> Iterator[_Part]:
+        view = np.frombuffer(data, np.uint8)
+        for parter, encoding, least in _PARTERS:
+            chosen = places[view[places] == parter]
+            out = np.empty(min(budget, len(data)), np.uint8)
+            segments = np.empty((chosen.size, 4), np.int32)
+            size, count = strides.closed_up(view, chosen, step, least, out, segments)
+            if size:
+                yield _of_texts(encoding, out[: size - 1].tobytes(), segments[:count])
+                budget -= size
+
+    return parts
 
 
-def _rare(data: bytes, budget: int) -> Iterator[Iterator[_Part]]:
-    """What one pass tells the beginnings of."""
-    for kind, places in triggers.places(data).items():
-        if kind == triggers.ENTITY:
-            yield _rewritten(escapes.ENTITIES, "html", data, _lines(data, places))
-        elif kind == triggers.QUOTED:
-            yield _quoted(data, places)
-        elif kind == triggers.PACKED:
-            blobs_found = blobs.packed(data, places.tolist(), budget)
-            yield (_whole(("base64", name), text, start, end) for start, end, name, text in blobs_found)
-        elif kind == triggers.WIDE:
-            texts = blobs.wide(data, places.tolist())
-            yield (_whole(("base64", "utf-16"), text, start, end) for start, end, text in texts)
-        else:
-            yield _apart(data, places, 3 if kind == triggers.LINES else 2)
-
-
-_ENCODINGS: Final[tuple[Callable[[bytes], Iterator[_Part]], ...]] = (_base64, _hex, _escaped, _percent, _ansi)
+_PARTERS: Final = ((0, "utf-16", 6), (0x20, SPACED, 12), (0x0A, SPACED, 12), (0x0D, SPACED, 12))
+_ENCODINGS: Final[tuple[Callable[[bytes, int], Iterator[_Part]], ...]] = (
+    _base64,
+    _hex,
+    _escaped,
+    _percent,
+    _ansi,
+)
+_RARE: Final[dict[int, Callable[[bytes, Any, int], Iterator[_Part]]]] = {
+    triggers.ENTITY: _entities,
+    triggers.QUOTED: _quoted,
+    triggers.APART: _apart(2),
+    triggers.LINES: _apart(3),
+    triggers.PACKED: _packed,
+    triggers.WIDE: _wide,
+}

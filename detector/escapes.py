@@ -2,16 +2,19 @@
 
 Without numba the same functions run as plain Python over the lines concerned.
 """
-# ruff: noqa: PLR2004 - bytes are written as their codes, the character stands beside them
+# ruff: noqa: C901, PLR2004 - a compiled loop is one function; bytes are written as their codes, the character stands beside them
 
 from typing import Any, Final
 
 import numpy as np
 
-from detector.decoders import HEX, NONE
-from detector.jit import compiled
+from detector.decoders import BASE64, HEX, NONE
+from detector.jit import bare
 
 ESCAPE: Final = 0x1B
+_LOOK_BACK: Final = 256  # bytes before the `=` at the end of a line
+_LEAST_PADDED, _UNPADDED = 15, 3  # digits before one `=`; of the last four
+_SOFT_FROM, _SOFT_TO = 69, 76  # bytes before the `=` of a soft break (RFC 2045: lines of at most 76)
 _LONGEST_ENTITY: Final = 10  # bytes of `&lowbar;` and of `&#x10FFFF;`
 # Those of white space, and of what stands in secrets and around them.
 _ENTITIES: Final = {
@@ -26,7 +29,7 @@ _NAMES: Final = np.array([int.from_bytes(name, "big") for name in _ENTITIES], np
 _CHARACTERS: Final = np.array([ord(character) for character in _ENTITIES.values()], np.int64)
 
 
-@compiled
+@bare
 def _hex_at(data: Any, at: int, digits: int, end: int) -> int:
     """The number written as so many hex digits, or -1."""
     if at + digits > end:
@@ -40,7 +43,7 @@ def _hex_at(data: Any, at: int, digits: int, end: int) -> int:
     return number
 
 
-@compiled
+@bare
 def _put_code_point(out: Any, at: int, point: int) -> int:
     if point < 0x80:
         out[at] = point
@@ -61,7 +64,7 @@ def _put_code_point(out: Any, at: int, point: int) -> int:
     return at + 4
 
 
-@compiled
+@bare
 def _unescaped(data: Any, at: int, end: int, out: Any, to: int) -> tuple[int, int]:
     r"""Decode one `\n`, `\"`, `\/`, `\u0041`, `\x41`: (bytes read, place in `out` after it), 0 read if it is none."""
     if data[at] != 0x5C or at + 1 >= end:
@@ -89,7 +92,7 @@ def _unescaped(data: Any, at: int, end: int, out: Any, to: int) -> tuple[int, in
     return 2, to + 1
 
 
-@compiled
+@bare
 def _unpercented(data: Any, at: int, end: int, out: Any, to: int) -> tuple[int, int]:
     """Decode one `%41`."""
     if data[at] != 0x25:
@@ -101,7 +104,7 @@ def _unpercented(data: Any, at: int, end: int, out: Any, to: int) -> tuple[int, 
     return 3, to + 1
 
 
-@compiled
+@bare
 def _uncoloured(data: Any, at: int, end: int, to: int) -> tuple[int, int]:
     """Leave out one control sequence (ECMA-48, section 5.4: ESC [, parameters, a final byte of 0x40 to 0x7E)."""
     if data[at] != ESCAPE or at + 1 >= end or data[at + 1] != 0x5B:
@@ -114,7 +117,7 @@ def _uncoloured(data: Any, at: int, end: int, to: int) -> tuple[int, int]:
     return stop + 1 - at, to
 
 
-@compiled
+@bare
 def _named(data: Any, at: int, stop: int, out: Any, to: int) -> tuple[int, int]:
     name = np.uint64(0)  # the number that its bytes are
     for place in range(at + 1, stop):
@@ -127,7 +130,7 @@ def _named(data: Any, at: int, stop: int, out: Any, to: int) -> tuple[int, int]:
     return 0, to
 
 
-@compiled
+@bare
 def _entity(data: Any, at: int, end: int, out: Any, to: int) -> tuple[int, int]:
     """Decode one `&#65;`, `&#x41;`, `&amp;` (HTML, section 13.5); a number may lack its semicolon."""
     if data[at] != 0x26 or at + 3 >= end:
@@ -151,7 +154,7 @@ def _entity(data: Any, at: int, end: int, out: Any, to: int) -> tuple[int, int]:
     return place - at, _put_code_point(out, to, point)
 
 
-@compiled
+@bare
 def _unquoted(data: Any, at: int, end: int, out: Any, to: int) -> tuple[int, int]:
     """Decode one `=41`, or leave out a soft line break (RFC 2045, section 6.7)."""
     if data[at] != 0x3D or at + 1 >= end:
@@ -167,7 +170,7 @@ def _unquoted(data: Any, at: int, end: int, out: Any, to: int) -> tuple[int, int
     return 3, to + 1
 
 
-@compiled
+@bare
 def words(data: Any, marks: Any, out: Any) -> int:
     """Into `out` the runs without blank, tab or line feed that hold one of the marks, a `%` before two hex digits."""
     count = 0
@@ -187,11 +190,77 @@ def words(data: Any, marks: Any, out: Any) -> int:
     return count
 
 
+@bare
+def lines(data: Any, places: Any, out: Any) -> int:
+    """Into `out` the lines that hold the places, which are in order; how many."""
+    count = 0
+    high = -1
+    for place in places:
+        if place <= high:
+            continue
+        low = place
+        while low > high + 1 and data[low - 1] != 0x0A:
+            low -= 1
+        high = place
+        while high < data.size and data[high] != 0x0A:
+            high += 1
+        out[count, 0] = low
+        out[count, 1] = high
+        count += 1
+    return count
+
+
+@bare
+def _is_padding(data: Any, place: int) -> bool:
+    """Whether the `=` at the end of a line is that of base64: its lines are of any length, soft breaks stand at 76."""
+    if place + 1 >= data.size or (data[place + 1] != 0x0D and data[place + 1] != 0x0A):
+        return False
+    if place > 0 and data[place - 1] == 0x3D:
+        return True
+    low = place
+    while low > 0 and place - low < _LOOK_BACK and BASE64[data[low - 1]] != NONE:
+        low -= 1
+    digits = place - low
+    if digits < _LEAST_PADDED:
+        return False
+    while low > 0 and place - low < _LOOK_BACK and data[low - 1] != 0x0A:
+        low -= 1
+    return not (_SOFT_FROM <= place - low < _SOFT_TO and digits % 4 != _UNPADDED)
+
+
+@bare
+def _ends_softly(data: Any, end: int) -> bool:
+    """Whether the line that ends at `end` ends in a soft break."""
+    return end > 0 and (
+        data[end - 1] == 0x3D or (end > 1 and data[end - 1] == 0x0D and data[end - 2] == 0x3D)
+    )
+
+
+@bare
+def soft_lines(data: Any, places: Any, out: Any) -> int:
+    """Into `out` the lines of the places (of `=`, in order) with those that soft breaks tie to their end; how many."""
+    count = 0
+    high = -1
+    for place in places:
+        if place <= high or _is_padding(data, place):
+            continue
+        low = place
+        while low > high + 1 and data[low - 1] != 0x0A:
+            low -= 1
+        high = place
+        while high < data.size and (data[high] != 0x0A or _ends_softly(data, high)):
+            high += 1
+        out[count, 0] = low
+        out[count, 1] = high
+        count += 1
+    return count
+
+
 ESCAPED, PERCENT, ANSI, ENTITIES, QUOTED = range(5)
 _TRIGGERS: Final = np.frombuffer(b"\\%\x1b&=", np.uint8)
 
 
-@compiled
+@bare
 def _one(kind: int, data: Any, at: int, end: int, out: Any, to: int) -> tuple[int, int]:  # noqa: PLR0913, PLR0917 - numba takes no keywords
     if kind == ESCAPED:
         return _unescaped(data, at, end, out, to)
@@ -204,40 +273,49 @@ def _one(kind: int, data: Any, at: int, end: int, out: Any, to: int) -> tuple[in
     return _unquoted(data, at, end, out, to)
 
 
-@compiled
+@bare
 def rewrite(kind: int, data: Any, spans: Any, out: Any, segments: Any) -> tuple[int, int]:
     """Write the spans of `data` to `out` decoded, a newline after each: (bytes, segments).
 
-    Spans in which nothing was to be decoded are left out.
+    Spans in which nothing was to be decoded are left out, and all from the first on for which there is no room.
 
-    A segment is (place in `out`, start and end in `data`, 1 if it was copied as it is and 0 if decoded).
+    A segment is (place in `out`, start and end in `data`, step): step 1 if it was copied as it is, the bytes of each escape,
+    negative, if each made one byte, and 0 if one made more.
     """
     trigger = _TRIGGERS[kind]
     to = 0
     count = 0
     for index in range(spans.shape[0]):
         at, end = spans[index, 0], spans[index, 1]
-        copied = changed = False
+        step = 2  # of the last segment: of none yet
+        changed = False
         first, mark = to, count
+        if to + (end - at) + 1 > out.size:
+            break
         while at < end:
             read, after = _one(kind, data, at, end, out, to) if data[at] == trigger else (0, to)
             if read:
-                if after > to:
+                changed = True
+                if after == to:
+                    step = 2
+                elif step == -read and after == to + 1:
+                    segments[count - 1, 2] = at + read
+                else:
+                    step = -read if after == to + 1 else 0
                     segments[count, 0] = to
                     segments[count, 1] = at
                     segments[count, 2] = at + read
-                    segments[count, 3] = 0
+                    segments[count, 3] = step
                     count += 1
-                copied, changed = False, True
                 to = after
                 at += read
                 continue
-            if not copied:
+            if step != 1:
+                step = 1
                 segments[count, 0] = to
                 segments[count, 1] = at
                 segments[count, 3] = 1
                 count += 1
-                copied = True
             while True:
                 out[to] = data[at]
                 to += 1
