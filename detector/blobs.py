@@ -114,7 +114,7 @@ def packed(data: bytes, places: Any, budget: int) -> Iterator[tuple[int, int, st
     for begin, end, first, most in blobs[:found].tolist():
         inflater = zlib.decompressobj(_HEADER + _EITHER)
         try:
-            text = inflater.decompress(memoryview(out)[begin:end], min(budget, MOST_INFLATED))
+            text = inflater.decompress(out.data[begin:end], min(budget, MOST_INFLATED))
         except zlib.error:
             continue
         used = end - len(inflater.unused_data)
