@@ -23,6 +23,7 @@ _ARGUMENTS: Final = (
     "--disable-sync",
     "--no-first-run",
 )
+_PATIENCE: Final = 15_000  # milliseconds that something is waited for
 _SHOWN_VIOLATIONS: Final = 2_000  # characters of what axe says
 
 
@@ -63,6 +64,7 @@ async def opened(
         reduced_motion="reduce",
         viewport={"width": width, "height": height},
     ) as context:
+        context.set_default_timeout(_PATIENCE)
         page = await context.new_page()
         sight = Sight(page, [], [])
         page.on(

@@ -45,8 +45,13 @@
 
   // All texts of a finding, lower case, made when first searched.
   function haystack(finding) {
-    finding.haystack ??= JSON.stringify({ ...finding, advice: "" }).toLowerCase();
+    finding.haystack ??= textsOf({ ...finding, advice: "" }).join("\n").toLowerCase();
     return finding.haystack;
+  }
+
+  function textsOf(value) {
+    if (typeof value === "string") return [value];
+    return value && typeof value === "object" ? Object.values(value).flatMap(textsOf) : [];
   }
 
   function kept(finding) {
