@@ -1,6 +1,8 @@
-"""The fuzz targets hold on their seeds, on what once broke them, and on some mutations; atheris is not needed for that."""
+"""The fuzz targets hold on their seeds, on what once broke them, and on some mutations, for which atheris is not needed."""
 
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -59,3 +61,11 @@ def test_an_input_stands_for_a_composition_of_fragments() -> None:
     assert len(fragments()) == len(set(fragments())) == 128
     assert composed(b"\0a\x80\xff") == b"a" + fragments()[0] + fragments()[127]
     assert composed(b"\x01a\x80") == b"a\x80"
+
+
+def test_the_detector_runs_as_atheris_changes_it(tmp_path: Path) -> None:
+    text = tmp_path / "input"
+    text.write_bytes(b"\0GITHUB_TOKEN=\x85\n" + bytes(range(0x80, 0x100)))
+    command = [sys.executable, "-m", "tests.fuzz", "scanner", str(text)]
+    done = subprocess.run(command, cwd=FOUND.parents[2], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr[-400:] if done.returncode else "") == (0, "")
