@@ -57,6 +57,11 @@ def longest_literal(regex: str) -> str:
     return longest
 
 
+def token_texts(regex: str) -> list[str]:
+    """Each character, escape, class, group opening with its flags or name, and counted repeat, as it is written."""
+    return [regex[at : at + _token_size(regex, at)] for at, _ in _tokens(regex)]
+
+
 def _tokens(regex: str) -> Iterator[tuple[int, str]]:
     """Offset and text of each character, escape, class, group opening (`(`) and counted repeat."""
     at = 0

@@ -46,12 +46,13 @@ _WORDS: Final = (
 _MASKS: Final = (b"****", b"....", b"####", "…".encode(), "•••".encode(), "‹".encode())
 _TEMPLATES: Final = (b"${", b"{{", b"$(", b"<%", b"%(")
 _WRAPPED: Final = ((b"<", b">"), (b"[", b"]"), (b"{", b"}"), (b"%", b"%"), (b"__", b"__"))
+_OPENINGS: Final = frozenset({b"$", *(opening[:1] for opening, _ in _WRAPPED)})
 _NAME: Final = frozenset((string.ascii_letters + string.digits + "_").encode())
 _CROSSES: Final = (b"xxxx", b"XXXX")
-_LONG: Final = 256  # bytes; base64 of binary this long holds runs of `A` that mean nothing
+LONG: Final = 256  # bytes; base64 of binary this long holds runs of `A` that mean nothing
 _SLOT: Final = 64  # bytes; what is longer and in brackets is a document, not a slot to fill in
-_RUN: Final = 8  # bytes of one sequence (`abcdefgh`, `12345678`)
-_FEW: Final = 3  # distinct bytes
+RUN: Final = 8  # bytes of one sequence (`abcdefgh`, `12345678`)
+FEW: Final = 3  # distinct bytes
 
 
 def _any_of(*literals: bytes) -> Any:
@@ -65,14 +66,15 @@ def _any_of(*literals: bytes) -> Any:
 def _short_runs() -> Iterable[bytes]:
     """Every run of four characters that could begin a sequence."""
     for alphabet in (string.ascii_lowercase.encode(), string.digits.encode()):
-        for at in range(len(alphabet) - _FEW):
-            yield alphabet[at : at + _FEW + 1]
-            yield alphabet[at : at + _FEW + 1][::-1]
+        for at in range(len(alphabet) - FEW):
+            yield alphabet[at : at + FEW + 1]
+            yield alphabet[at : at + FEW + 1][::-1]
     for char in range(ord(" "), 0x7F):
-        yield bytes([char]) * (_FEW + 1)
+        yield bytes([char]) * (FEW + 1)
 
 
-_TELLING: Final = _any_of(*_WORDS, *_MASKS, *_TEMPLATES)
+TELLING: Final = (*_WORDS, *_MASKS, *_TEMPLATES)
+_TELLING: Final = _any_of(*TELLING)
 _SHORT_RUN: Final = _any_of(*_short_runs())
 
 
@@ -80,9 +82,9 @@ def is_placeholder(secret: bytes) -> bool:
     """Whether this is a mask, a template, a word of documentation or a sequence, and so no secret."""
     if _TELLING.search(secret) is not None or _is_reference(secret):
         return True
-    if len(secret) > _LONG:
+    if len(secret) > LONG:
         return False
-    if len(secret) > _FEW and len(set(secret)) <= _FEW:
+    if len(secret) > FEW and len(set(secret)) <= FEW:
         return True
     if _SHORT_RUN.search(secret) is None:
         return False
@@ -91,7 +93,7 @@ def is_placeholder(secret: bytes) -> bool:
 
 def _is_reference(secret: bytes) -> bool:
     """`$NAME`, `<name>`, `%NAME%`, `__NAME__`: a variable or a slot to fill in."""
-    if len(secret) > _SLOT:
+    if secret[:1] not in _OPENINGS or len(secret) > _SLOT:
         return False
     if secret[:1] == b"$" and len(secret) > 1 and _NAME.issuperset(secret[1:]) and not secret[1:2].isdigit():
         return True
@@ -110,8 +112,8 @@ def _is_sequence(lowered: bytes) -> bool:
         if difference == step and difference in (-1, 0, 1):
             run += 1
         else:
-            total += run + 1 if run + 1 >= _FEW + 1 else 0
+            total += run + 1 if run + 1 >= FEW + 1 else 0
             step, run = difference, 1 if difference in (-1, 0, 1) else 0
         longest = max(longest, run + 1)
-    total += run + 1 if run + 1 >= _FEW + 1 else 0
-    return longest >= _RUN or 2 * total >= len(lowered) > _RUN
+    total += run + 1 if run + 1 >= FEW + 1 else 0
+    return longest >= RUN or 2 * total >= len(lowered) > RUN

@@ -31,7 +31,11 @@ class Expression(msgspec.Struct, frozen=True):
     literals: tuple[bytes, ...] = ()
 
 
-def around(data: bytes, at: int) -> tuple[int, int, bool]:
+Place = tuple[int, int, bool]
+"""Where something may be: a line, from its start to its end, or (then True) a cell of a long line."""
+
+
+def around(data: bytes, at: int) -> Place:
     """The line of `data` that holds offset `at`, without its line feed; of a long line the `CELL`, and then True."""
     low = data.rfind(b"\n", max(0, at - LONG_LINE), at) + 1
     high = data.find(b"\n", at, at + LONG_LINE)
@@ -46,8 +50,8 @@ def around(data: bytes, at: int) -> tuple[int, int, bool]:
 class Hits:
     """What one scan of one batch said.
 
-    `found` holds (expression, offset just past something that may be the start of a match), at most one for each line,
-    or for each `CELL` of a long line. `flooded`: there were too many to be told, so any expression may be anywhere.
+    `found` holds (expression, place), at most one for each line, or for each `CELL` of a long line. `flooded`: there
+    were too many to be told, so any expression may be anywhere.
     """
 
     __slots__ = ("_base", "_budget", "_data", "_high", "_low", "flooded", "found")
@@ -58,7 +62,7 @@ class Hits:
         self._low = [1] * size
         self._high = [0] * size
         self._budget = FLOOD
-        self.found: list[tuple[int, int]] = []
+        self.found: list[tuple[int, Place]] = []
         self.flooded = False
 
     def __call__(self, expression: int, _start: int, end: int, _flags: int, _context: object) -> bool | None:
@@ -70,10 +74,9 @@ class Hits:
             return True
         if self._low[expression] <= at <= self._high[expression]:
             return None  # this line, or cell, is known already
-        low, high, _ = around(self._data, at)
-        self._low[expression] = low
-        self._high[expression] = high
-        self.found.append((expression, at))
+        place = around(self._data, at)
+        self._low[expression], self._high[expression], _ = place
+        self.found.append((expression, place))
         return None
 
 

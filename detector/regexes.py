@@ -50,8 +50,17 @@ class Regex:
             raise BadRegexError("needs exactly one named group `secret`: (?P<secret>...)")
         self._group: int = self._compiled.groupindex[SECRET.encode()]
 
+    def found(self, data: bytes, start: int, end: int) -> Iterator[tuple[Span, Span]]:
+        """The matches in data[start:end], left to right, none overlapping: (whole match, secret), offsets in data."""
+        # One byte of context on either side tells `\b`, `^` and `$` what is really there.
+        context = max(0, start - 1)
+        text = data[context : end + 1]
+        for match in self._compiled.finditer(text, start - context, end - context):
+            (low, high), (first, last) = match.span(), match.span(self._group)
+            yield (low + context, high + context), (first + context, last + context)
+
     def matches(self, data: bytes, start: int, end: int) -> Iterator[tuple[Span, Span]]:
-        """The matches in data[start:end], left to right, none overlapping: (whole match, secret), offsets in data.
+        """As `found`, of any size.
 
         `start` and `end` are line ends, or at least `MAX_MATCH` away from every match that matters.
         Matches longer than `MAX_MATCH`, and those whose secret is empty, are passed over.
@@ -61,21 +70,14 @@ class Regex:
             last = end - at <= WINDOW
             window_end = end if last else at + WINDOW
             frontier = end if last else window_end - MAX_MATCH
-            # One byte of context on either side tells `\b`, `^` and `$` what is really there.
-            context = max(0, at - 1)
-            window = data[context : window_end + 1]
-            found = self._compiled.finditer(window, at - context, window_end - context)
+            begin = at
             at = max(frontier, at + 1)
-            for match in found:
-                match_start, match_end = match.span()
-                match_start += context
-                match_end += context
-                if match_start >= frontier and not last:
+            for match, secret in self.found(data, begin, window_end):
+                if match[0] >= frontier and not last:
                     break
-                at = max(at, match_end)
-                secret_start, secret_end = match.span(self._group)
-                if secret_end > secret_start and match_end - match_start <= MAX_MATCH:
-                    yield (match_start, match_end), (secret_start + context, secret_end + context)
+                at = max(at, match[1])
+                if secret[1] > secret[0] and match[1] - match[0] <= MAX_MATCH:
+                    yield match, secret
 
 
 def _text_of(error: Exception) -> str:

@@ -1,4 +1,4 @@
-"""The scanner: Hyperscan says where something may be, google-re2 where it is, the checks whether it is one.
+"""The scanner: Hyperscan says where something may be, each regex where it is, the checks whether it is one.
 
     data ── pieces ──▶ prefilter ──▶ regions of each pattern ──▶ matches ──▶ keywords ──▶ checks ──▶ the best of those that overlap
 
@@ -9,120 +9,21 @@ import hashlib
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
+from typing import Any, Final
 
-import msgspec
+import numpy as np
 
-from detector.checks import CHECKS, Check, NotPlaceholder, Sighting
 from detector.databases import DatabaseCache
 from detector.detectsecrets import Plugin
-from detector.literals import leading_part
+from detector.pattern_source import REACH, Match, Rank, Region, Source, line_around
 from detector.patterns import Pattern, distinct
-from detector.prefilter import Expression, Prefilter, around
-from detector.regexes import MAX_MATCH, Regex
+from detector.prefilter import Expression, Place, Prefilter
+from detector.regexes import MAX_MATCH
 from detector.secrets import Secret
-from detector.traps import Traps
+
+__all__ = ["PIECE", "REACH", "Match", "PatternScanner", "PluginSource", "line_around"]
 
 PIECE: Final = 256 << 10  # bytes scanned at once
-REACH: Final = 4 << 10  # bytes of a long line, either side of a match, in which a keyword counts
-
-_OWN: Final = "secret"
-
-Region = tuple[int, int]
-Rank = tuple[bool, bool, bool, int, int]
-
-
-class Match(msgspec.Struct, frozen=True):
-    """A secret that stands in data[start:end]."""
-
-    start: int
-    end: int
-    pattern: Pattern
-    secret: Secret
-
-
-class _Watched(Check, frozen=True):
-    """A check that counts, under its name, what it refuses."""
-
-    check: Check
-    name: tuple[str, str]
-    counts: Counter[tuple[str, str]]
-
-    def __call__(self, seen: Sighting) -> bool:
-        """What the check says."""
-        passes = self.check(seen)
-        if not passes:
-            self.counts[self.name] += 1
-        return passes
-
-
-class Source:
-    """One pattern, ready to be searched for."""
-
-    __slots__ = ("_regex", "_traps", "keywords", "of_place", "of_secret", "order", "pattern")
-
-    def __init__(self, pattern: Pattern, order: int) -> None:
-        self.pattern = pattern
-        self.order = order
-        self._regex: Regex | None = None
-        self.keywords = tuple(word.encode() for word in pattern.keywords)
-        built: list[Check] = [spec.build() for spec in pattern.checks]
-        # The costlier one last: what a checksum refuses need not be read for words.
-        checks = built if pattern.placeholder_ok else [*built, NotPlaceholder()]
-        self.of_secret = tuple(check for check in checks if getattr(check, "target", _OWN) == _OWN)
-        self.of_place = tuple(check for check in checks if check not in self.of_secret)
-        self._traps = Traps()
-
-    @property
-    def regex(self) -> Regex:
-        """The regex, compiled when it is first needed: most patterns of most runs have not one hit."""
-        if self._regex is None:
-            self._regex = Regex(self.pattern.regex, multiline=self.pattern.multiline)
-        return self._regex
-
-    def expressions(self) -> list[Expression]:
-        """What the prefilter looks for: the regex, or its leading part; of one that spans lines, a keyword."""
-        regex = None if self.pattern.multiline else leading_part(self.pattern.regex).encode()
-        return [Expression(regex, self.keywords)]
-
-    def may_be_in(self, lowered: bytes) -> bool:
-        """Whether a keyword is in that text, which is in lower case."""
-        return not self.keywords or any(word in lowered for word in self.keywords)
-
-    def region(self, data: bytes, at: int) -> Region:
-        """Where to search because of a hit at `at`."""
-        low, high, long = around(data, at)
-        if long or self.pattern.multiline:
-            return max(0, low - MAX_MATCH), min(len(data), high + MAX_MATCH)
-        return low, high
-
-    def matches(self, data: bytes, region: Region) -> Iterator[Match]:
-        """What is in the region and passes keywords and checks."""
-        if region[1] - region[0] <= PIECE and not self.may_be_in(line_around(data, *region).lower()):
-            return
-        for (match_start, match_end), (start, end) in self.regex.matches(data, *region):
-            secret = data[start:end]
-            if secret in self._traps:
-                continue
-            line = line_around(data, match_start, match_end)
-            seen = Sighting(secret, data[match_start:match_end], line)
-            if not all(check(seen) for check in self.of_secret):
-                self._traps.add(secret)
-            elif self.may_be_in(line.lower()) and all(check(seen) for check in self.of_place):
-                yield Match(start, end, self.pattern, Secret(secret))
-
-    def count_refusals(self, counts: Counter[tuple[str, str]]) -> None:
-        """From now on (pattern, check) are counted when a check refuses; one refused text is seldom asked about again."""
-        names = {check: kind for kind, check in CHECKS.items()}
-
-        def watched(checks: Iterable[Check]) -> tuple[Check, ...]:
-            return tuple(_Watched(check, (self.pattern.id, names[type(check)]), counts) for check in checks)
-
-        self.of_secret, self.of_place = watched(self.of_secret), watched(self.of_place)
-
-    def rank(self, match: Match) -> Rank:
-        """Smaller is better: not generic, our own, proven, longer, earlier in the files."""
-        return self.pattern.generic, False, not self.pattern.proven, match.start - match.end, self.order
 
 
 class PluginSource:
@@ -143,15 +44,17 @@ class PluginSource:
         """Plugins have no keywords: only their regexes tell."""
         return bool(lowered)
 
-    def region(self, data: bytes, at: int) -> Region:
-        """Where to search because of a hit at `at`."""
-        low, high, long = around(data, at)
+    def region(self, data: bytes, place: Place) -> Region:
+        """Where to search because of a hit."""
+        low, high, long = place
         return (max(0, low - MAX_MATCH), min(len(data), high + MAX_MATCH)) if long else (low, high)
 
-    def matches(self, data: bytes, region: Region) -> Iterator[Match]:
-        """What the plugin and detect-secrets' filters see in the region."""
-        for start, end in sorted(set(self.plugin.spans(data, *region))):
-            yield Match(start, end, self.pattern, Secret(data[start:end]))
+    def matches(self, data: bytes, view: Any, regions: Sequence[Region]) -> Iterator[Match]:
+        """What the plugin and detect-secrets' filters see in the regions."""
+        del view
+        for region in regions:
+            for start, end in sorted(set(self.plugin.spans(data, *region))):
+                yield Match(start, end, self.pattern, Secret(data[start:end]))
 
     def rank(self, match: Match) -> Rank:
         """As of our own patterns, and after them."""
@@ -187,11 +90,14 @@ class PatternScanner:
     def scan(self, data: bytes) -> list[Match]:
         """The secrets in `data`, any number of lines, left to right, none overlapping."""
         regions = self._regions(data)
+        if not regions:
+            return []
+        view = np.frombuffer(data, np.uint8)
         candidates: list[tuple[Rank, Match]] = []
         for number, found in regions.items():
             source = self._sources[number]
-            for region in _merged(found):
-                candidates.extend((source.rank(match), match) for match in source.matches(data, region))
+            matches = source.matches(data, view, list(_merged(found)))
+            candidates.extend((source.rank(match), match) for match in matches)
         best = _best(candidates)
         return [match for match in best if not self._is_silenced(match.secret)] if self._silenced else best
 
@@ -224,9 +130,9 @@ class PatternScanner:
             if flood is not None:
                 _add(regions, *flood)
                 flood = None
-            for expression, at in hits.found:
+            for expression, place in hits.found:
                 number = self._source_of[expression]
-                _add(regions, self._sources[number].region(data, at), (number,))
+                _add(regions, self._sources[number].region(data, place), (number,))
         if flood is not None:
             _add(regions, *flood)
         return regions
@@ -274,13 +180,6 @@ def _merged(regions: Sequence[Region]) -> Iterator[Region]:
             yield low, high
             low, high = start, end
     yield low, high
-
-
-def line_around(data: bytes, start: int, end: int) -> bytes:
-    """The line around data[start:end], or so much of it as is within `REACH`."""
-    low = data.rfind(b"\n", max(0, start - REACH), start) + 1
-    high = data.find(b"\n", end, end + REACH)
-    return data[low or max(0, start - REACH) : high if high >= 0 else end + REACH]
 
 
 def _best(candidates: Iterable[tuple[Rank, Match]]) -> list[Match]:
