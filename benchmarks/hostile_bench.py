@@ -1,0 +1,163 @@
+"""The slowest that anybody can make curfewd: MB/s and memory on text that looks like secrets everywhere, and on horrors.
+
+Look-alikes of every pattern go through reading, decoding, patterns and fingerprints in this process, as a replay's
+worker does it, with `KNOWN` registered credentials; horrors through whole replays, from which the one of a single line
+is subtracted. CPU time; the memory is the peak of the process.
+"""
+
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from benchmarks import compare, tables
+from benchmarks.corpus import MB
+from benchmarks.hostile_text import horrors, look_alikes
+from benchmarks.peers import DATA
+from benchmarks.replay_bench import replay
+from benchmarks.scan_stages import KEY, LENGTHS, registry
+from detector.formats import TEXT
+from detector.known import KnownIndex
+from detector.leaks import LeakFinder
+from detector.patterns import load_bundled
+from detector.scan import PatternScanner
+from detector.sources import Source
+from detector.units import Unit
+from detector.workers import Work, second_pass
+
+KNOWN: Final = 10_000
+AIM: Final = 20  # MB/s
+_SHOWN: Final = 40  # rows of look-alikes
+_NOW: Final = 1_800_000_000 * 10**9
+
+
+class Options(msgspec.Struct, frozen=True):
+    """What is asked for: bytes of each text of look-alikes and of each horror, and which patterns and horrors."""
+
+    look_alikes: int = 512 << 10
+    horrors: int = 10_000_000
+    seed: int = 7
+    only: str = ""
+
+
+class Slow(msgspec.Struct, frozen=True):
+    """One text: MB/s of CPU time, leaks found in it, peak memory in bytes (of the whole process)."""
+
+    name: str
+    kind: str
+    rate: float
+    leaks: int
+    memory: int
+
+
+class Hostile(msgspec.Struct, frozen=True):
+    """All of it, the slowest first."""
+
+    machine: compare.Machine
+    options: Options
+    look_alikes: list[Slow]
+    horrors: list[Slow]
+
+
+def _source(data: bytes) -> Source:
+    def read(start: int, end: int) -> Iterator[bytes]:
+        for at in range(start, end, 256 << 10):
+            yield data[at : min(at + (256 << 10), end)]
+
+    return Source("hostile", TEXT, len(data), read)
+
+
+def of_look_alikes(options: Options) -> Iterator[Slow]:
+    """Every pattern's, in the order of the patterns."""
+    patterns = load_bundled()
+    known = KnownIndex(registry(KNOWN, LENGTHS), [KEY])
+    finder = LeakFinder(PatternScanner(patterns), known, [KEY])
+    for pattern in patterns:
+        if options.only and options.only not in pattern.id:
+            continue
+        for kind, text in look_alikes(pattern, options.look_alikes, options.seed):
+            work = Work([_source(text)], _NOW, finder)
+            few = Work([_source(text[: 4 << 10])], _NOW, finder)
+            second_pass(few, Unit(0, 0, 4 << 10))  # compiles what the pattern needs
+            _forget_peak()
+            start = time.thread_time()
+            found = second_pass(work, Unit(0, 0, len(text)))
+            spent = time.thread_time() - start
+            yield Slow(pattern.id, kind, len(text) / MB / spent, len(found.leaks), _peak())
+
+
+def _forget_peak() -> None:
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
+
+
+def _peak() -> int:
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return next(int(line.split()[1]) << 10 for line in status.splitlines() if line.startswith("VmHWM"))
+
+
+def of_horrors(options: Options) -> Iterator[Slow]:
+    """Each through a replay of its own."""
+    DATA.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=DATA) as scratch:
+        path, out = Path(scratch) / "horror.log", Path(scratch) / "out"
+        path.write_bytes(b"nothing at all\n")
+        replay([path], out, options.seed, [], 1)
+        nothing = min(replay([path], out, options.seed, [], 1).cpu for _ in range(3))
+        for name, make in horrors(options.horrors, options.seed).items():
+            if options.only and options.only not in name:
+                continue
+            size = path.write_bytes(make())
+            done = replay([path], out, options.seed, [], 1)
+            findings = (out / "findings.jsonl").read_bytes().count(b"\n")
+            yield Slow(name, "", size / MB / max(done.cpu - nothing, 1e-3), findings, done.memory)
+
+
+def report(made: Hostile) -> str:
+    """The Markdown of it."""
+    by_kind: dict[str, list[float]] = defaultdict(list)
+    for one in made.look_alikes:
+        by_kind[one.kind].append(one.rate)
+    kinds = [
+        [
+            kind,
+            f"{len(rates)}",
+            *(f"{rate:.1f}" for rate in _quantiles(rates)),
+            f"{sum(r < AIM for r in rates)}",
+        ]
+        for kind, rates in by_kind.items()
+    ]
+    head = ["MB/s", "leaks", "peak MB"]
+    shown = sorted(made.look_alikes, key=lambda one: one.rate)[:_SHOWN]
+    parts = [
+        "# The slowest texts\n",
+        tables.about(made.machine),
+        f"\n## Horrors, {made.options.horrors / MB:.0f} MB each, a replay each\n",
+        tables.table(["text", "MB per CPU-s", "findings", "peak MB"], [[one.name, *_cells(one)] for one in sorted(made.horrors, key=lambda one: one.rate)]),
+        f"\n## Look-alikes of {len({one.name for one in made.look_alikes})} patterns, wall to wall\n",
+        tables.table(["kind", "patterns", "slowest MB/s", "a tenth below", "median", f"below {AIM}"], kinds),
+        f"\nThe {_SHOWN} slowest:\n",
+        tables.table(["pattern", "kind", *head], [[one.name, one.kind, *_cells(one)] for one in shown]),
+    ]  # fmt: skip
+    return "\n".join(parts) + "\n"
+
+
+def _cells(one: Slow) -> list[str]:
+    return [f"{one.rate:.1f}", f"{one.leaks:,}", f"{one.memory / MB:.0f}"]
+
+
+def _quantiles(rates: list[float]) -> tuple[float, float, float]:
+    ordered = sorted(rates)
+    return ordered[0], ordered[len(ordered) // 10], ordered[len(ordered) // 2]
+
+
+def main(options: Options) -> None:
+    """Measures, prints and keeps the table."""
+    made = Hostile(compare.machine(), options, list(of_look_alikes(options)), list(of_horrors(options)))
+    text = report(made)
+    print(text)
+    if not options.only:
+        tables.save(compare.RESULTS, "hostile", text, made)

@@ -1,0 +1,146 @@
+"""Text made to be slow: what looks like each pattern's secrets, wall to wall, and horrors of a general kind."""
+
+import base64
+import gzip
+import itertools
+import random
+import string
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final
+
+from detector.patterns import Pattern
+from detector.regexes import Regex
+
+_HEX: Final = frozenset("0123456789abcdef")
+_A_LINE: Final = 8  # look-alikes
+_DEEP: Final = 12
+_WORD: Final = "EXAMPLE"
+
+
+def look_alikes(pattern: Pattern, size: int, seed: int) -> Iterator[tuple[str, bytes]]:
+    """Kinds of text of `size` bytes that are full of what is, or nearly is, a secret of this pattern."""
+    if not pattern.examples:
+        return
+    example = pattern.examples[0].encode()
+    regex = Regex(pattern.regex, multiline=pattern.multiline)
+    found = next(regex.matches(example, 0, len(example)), None)
+    if found is None:
+        return
+    start, end = found[1]
+    secret = example[start:end].decode("latin-1")
+    rng = random.Random(f"{seed} {pattern.id}")
+
+    def text(change: Callable[[str], str]) -> bytes:
+        def one() -> bytes:
+            return example[:start] + change(secret).encode("latin-1") + example[end:]
+
+        return _packed(one, size)
+
+    yield "the same", text(lambda it: it)
+    yield "all different", text(lambda it: _other(it, rng))
+    yield "one short", text(lambda it: _other(it, rng)[:-1])
+    yield "a wrong character", text(lambda it: _other(it, rng)[:-1] + "!")
+    yield "placeholders", text(lambda it: _placeholder(_other(it, rng)))
+    if pattern.near_misses:
+        misses = itertools.cycle(miss.encode() for miss in pattern.near_misses)
+        yield "its near-misses", _packed(lambda: next(misses), size)
+
+
+def _packed(one: Callable[[], bytes], size: int) -> bytes:
+    parts: list[bytes] = []
+    total = 0
+    while total < size:
+        part = one()
+        parts += (part, b"\n" if b"\n" in part or len(parts) // 2 % _A_LINE == _A_LINE - 1 else b" ")
+        total += len(part) + 1
+    return b"".join(parts) + b"\n"
+
+
+def _other(secret: str, rng: random.Random) -> str:
+    """The secret with another end: each character of its second half is one of its kind."""
+    lower = "abcdef" if _HEX.issuperset(secret[len(secret) // 2 :]) else string.ascii_lowercase
+    kinds = (string.digits, lower, string.ascii_uppercase)
+    half = len(secret) // 2
+    return secret[:half] + "".join(
+        next((rng.choice(kind) for kind in kinds if char in kind), char) for char in secret[half:]
+    )
+
+
+def _placeholder(secret: str) -> str:
+    if len(secret) < 2 * len(_WORD):
+        return "x" * len(secret)
+    word = _WORD if any(char.isupper() for char in secret) else _WORD.lower()
+    return secret[: -len(word)] + word
+
+
+def horrors(size: int, seed: int) -> Mapping[str, Callable[[], bytes]]:
+    """Texts of about `size` bytes by name, made when they are asked for."""
+    rng = random.Random(seed)
+
+    def line(text: bytes) -> bytes:
+        return (text * (size // len(text) + 1))[:size] + b"\n"
+
+    def lines(text: bytes, width: int = 200) -> bytes:
+        row = (text * (width // len(text) + 1))[:width] + b"\n"
+        return row * (size // len(row))
+
+    def token() -> bytes:
+        return f"hf_{''.join(rng.choices(string.ascii_letters, k=34))}\n".encode()
+
+    def tokens() -> bytes:
+        return b"".join(token() for _ in range(size // 38))
+
+    def base64_lines() -> bytes:
+        text = ("user=alice action=login result=ok path=/a/b/c " * (size // 46)).encode()
+        return b"\n".join(
+            base64.b64encode(text[at : at + 57]) for at in range(0, len(text) * 3 // 4 // 57 * 57, 57)
+        )
+
+    def bombs() -> bytes:
+        packed = gzip.compress(b"A" * (1 << 20))
+        one = base64.b64encode(gzip.compress(base64.b64encode(packed))) + b"\n"
+        return one * (size // len(one))
+
+    def json_bombs() -> bytes:
+        deep = b"[" * 2000 + b"]" * 2000
+        one = b'{"message": ' + deep + b"}\n"
+        return one * (size // len(one))
+
+    def escapes() -> bytes:
+        one = b"\\" * 2**_DEEP + b"u0041\n"
+        return one * (size // len(one))
+
+    return {
+        "one line of words": lambda: line(b"the quick brown fox jumps over "),
+        "one line, all `A`": lambda: line(b"A"),
+        "lines of `A`": lambda: lines(b"A"),
+        "one line of base64 of noise": lambda: base64.b64encode(rng.randbytes(size * 3 // 4)) + b"\n",
+        "base64 of log text, wrapped": base64_lines,
+        "one line of hex": lambda: rng.randbytes(size // 2).hex().encode() + b"\n",
+        "lines of `%25`": lambda: lines(b"%25"),
+        "lines of `%41`": lambda: lines(b"%41"),
+        "lines of `\\u0041`": lambda: lines(rb"\u0041"),
+        "lines of `&#65;`": lambda: lines(b"&#65;"),
+        "lines of `=41`": lambda: lines(b"=41"),
+        "ever deeper `\\`": escapes,
+        "gzip in base64 in gzip in base64": bombs,
+        "JSON 2,000 deep": json_bombs,
+        "NULs": lambda: line(b"\0"),
+        "UTF-16": lambda: "the quick brown fox ".encode("utf-16-le") * (size // 40),
+        "noise": lambda: rng.randbytes(size),
+        "invalid UTF-8": lambda: lines(b"\xff\xfe\xc0\x80"),
+        "empty lines": lambda: b"\n" * size,
+        "lines of 1 byte": lambda: b"a\n" * (size // 2),
+        "lines of 4 bytes that look like a time": lambda: b"2026\n" * (size // 5),
+        "colours": lambda: lines(b"\x1b[31ma\x1b[0m"),
+        "characters apart": lambda: lines(b"a b c d e f g "),
+        "one character a line": lambda: b"".join(
+            b"%c\n" % byte for byte in rng.choices(range(97, 123), k=size // 2)
+        ),
+        "delimiters": lambda: lines(b"!=;:,/"),
+        "`postgres:postgres`": lambda: lines(b"postgres://postgres:postgres@localhost/a "),
+        "`AKIA` all over": lambda: lines(b"AKIA"),
+        "`-----BEGIN PRIVATE KEY-----` never ended": lambda: lines(b"-----BEGIN PRIVATE KEY-----\n", 28),
+        "one token again and again": lambda: token() * (size // 38),
+        "valid tokens, all different": tokens,
+    }
