@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
+import re2
+
 from detector import __version__
 from detector.advice import STEPS
 from detector.findings import RULES, Finding, Severity
@@ -19,7 +21,7 @@ from detector.sarif_rules import ABOUT, WEAKNESSES, taxonomies
 from detector.summary import Summary
 from detector.times import MILLISECOND, format_rfc3339, to_millis
 from detector.views import View, finding_view, rule_views
-from detector.wording import visible
+from detector.wording import counted, visible
 from detector.writers import dumps, replacing
 
 SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -33,12 +35,15 @@ _SCORES: Final = {
     Severity.LOW: "2.0",
 }
 
+# A number in braces is a placeholder in a message, and so are doubled ones where it is none (3.11.5).
+_PLACEHOLDER: Final = re2.compile(r"\{(\d+)\}")
+
 Record = dict[str, Any]
 
 
-def sarif_record(report: Report) -> Record:
-    """The SARIF log of a run."""
-    worst = sorted(report.findings, key=_order)[:MAX_RESULTS]
+def sarif_record(report: Report, limit: int = MAX_RESULTS) -> Record:
+    """The SARIF log of a run, with at most `limit` results."""
+    worst = sorted(report.findings, key=_order)[:limit]
     rules = [rule for rule in RULES if any(one.rule == rule for one in report.findings)]
     places = rule_views(rules)
     for rule in rules:
@@ -64,9 +69,7 @@ def sarif_record(report: Report) -> Record:
                 "invocations": [
                     {
                         "executionSuccessful": True,
-                        "toolExecutionNotifications": list(
-                            _notices(report, len(report.findings) - len(worst))
-                        ),
+                        "toolExecutionNotifications": list(_notices(report, len(worst))),
                     }
                 ],
                 "results": [_result(one, report, rules, places) for one in worst],
@@ -117,17 +120,21 @@ def _target(place: list[str]) -> Record:
     return {"id": place[1], "toolComponent": {"name": place[0]}}
 
 
-def _notices(report: Report, left_out: int) -> Iterator[Record]:
+def _notices(report: Report, told: int) -> Iterator[Record]:
     """What a reader should know of the run: that something was not read, or is not in this file."""
     summary: Summary = report.summary
     texts = [f"{number:,} unreadable: {reason}" for reason, number in sorted(summary.dead_letters.items())]
     texts += [visible(report.clean(text)) for text in summary.warnings]
+    left_out = len(report.findings) - told
     if left_out:
-        texts.append(
-            f"{left_out:,} more findings are not in this file, which holds the {MAX_RESULTS:,} worst"
-        )
+        texts.append(f"{counted(left_out, 'more finding')} not in this file, which holds the {told:,} worst")
     for text in texts:
-        yield {"level": "warning", "message": {"text": text}}
+        yield {"level": "warning", "message": _message(text)}
+
+
+def _message(text: str) -> Record:
+    """A text that was read is no link (3.11.6) and no placeholder to whoever shows the message."""
+    return {"text": _PLACEHOLDER.sub(r"{{\1}}", text).replace("](", "] (")}
 
 
 def _result(
@@ -139,7 +146,7 @@ def _result(
         "ruleId": finding.rule,
         "ruleIndex": rules.index(finding.rule),
         "level": _LEVELS[view["severity"]],
-        "message": {"text": f"{view['message']} {view['advice']}"},
+        "message": _message(f"{view['message']} {view['advice']}"),
         "locations": _locations(view),
         "relatedLocations": list(_related(view)),
         "occurrenceCount": view["count"],
@@ -205,7 +212,7 @@ def _related(view: View) -> Iterator[Record]:
     for number, piece in enumerate(view["evidence"], start=1):
         yield {
             "id": number,
-            "message": {"text": " ".join(_words(piece))},
+            "message": _message(" ".join(_words(piece))),
             "physicalLocation": _place(_uri(piece), piece.get("line", 1)),
             "logicalLocations": [
                 {
