@@ -59,12 +59,16 @@ def run_replay(request: Request) -> int:
     """
     settings = Settings.load(request.config)
     scanner, passed_over = load_scanner(settings.patterns)
-    written = _written(request)
     if request.out is not None:
         _prepare(Path(request.out))
+    pages = [Path(name) for name in (request.report, request.sarif) if name is not None]
+    for page in pages:
+        _look_at(page, [path for path in request.paths if path != "-"])
+    if len(pages) > 1 and pages[0].resolve() == pages[1].resolve():
+        raise UsageError(f"--report and --sarif would both write {shown(pages[0])}")
     shapes = shapes_of(settings.sources)
     sources, letters = find_sources(
-        request.paths, format_name=request.format_name, skip=written, shapes=shapes
+        request.paths, format_name=request.format_name, skip=(*_files(request.out), *pages), shapes=shapes
     )
     warnings = (*settings.warnings, *passed_over)
 
@@ -122,10 +126,9 @@ def _seldom_collected() -> Iterator[None]:
         gc.set_threshold(*usual)
 
 
-def _written(request: Request) -> tuple[Path, ...]:
-    """The files that this replay writes: what an earlier one left there is not read."""
-    named = (Path(name) for name in (request.report, request.sarif) if name is not None)
-    return (*(() if request.out is None else (Path(request.out) / name for name in _FILES)), *named)
+def _files(out: str | None) -> tuple[Path, ...]:
+    """The files of the output folder: what an earlier replay left there is not read."""
+    return () if out is None else tuple(Path(out) / name for name in _FILES)
 
 
 def _prepare(out: Path) -> None:
@@ -136,6 +139,21 @@ def _prepare(out: Path) -> None:
         raise UsageError(f"cannot make the output folder {shown(out)}: {error.strerror}") from None
     if not os.access(out, os.W_OK | os.X_OK):
         raise UsageError(f"cannot write into the output folder {shown(out)}")
+
+
+def _look_at(page: Path, inputs: Sequence[str]) -> None:
+    """Says now that a report has nowhere to go, or would take the place of what is to be read."""
+    why = None
+    if any(page.resolve() == Path(one).resolve() for one in inputs):
+        why = "it is an input"
+    elif page.exists() and not page.is_file():
+        why = "something stands there that is no file"
+    elif not page.parent.is_dir():
+        why = f"there is no folder {shown(page.parent)}"
+    elif not os.access(page.parent, os.W_OK | os.X_OK):
+        why = f"the folder {shown(page.parent)} may not be written into"
+    if why is not None:
+        raise UsageError(f"cannot write {shown(page)}: {why}")
 
 
 def _exit_code(request: Request, result: Result) -> int:

@@ -183,6 +183,17 @@ def test_without_a_key_a_warning_says_so(
             "cannot make the output folder",
         ),
         (["replay", "--config", "nowhere.toml", "history"], "nowhere.toml"),
+        (
+            ["replay", *QUICK, "--report", "no/r.html", "history"],
+            "cannot write no/r.html: there is no folder no",
+        ),
+        (["replay", *QUICK, "--report", "history", "x"], "cannot write history: something stands there"),
+        (["replay", *QUICK, "--sarif", "/dev/null", "history"], "cannot write /dev/null: something"),
+        (
+            ["replay", *QUICK, "--sarif", "quick.toml", "history", "./quick.toml"],
+            "quick.toml: it is an input",
+        ),
+        (["replay", *QUICK, "--sarif", "a", "--report", "./a", "history"], "would both write a"),
         (["frobnicate"], "invalid choice"),
         ([], "COMMAND"),
     ],
