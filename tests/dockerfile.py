@@ -137,6 +137,7 @@ def _run(stage: Stage, command: str) -> None:
         "PATH": path,
     }
     environment.pop("PIP_NO_CACHE_DIR", None)  # this machine may have the wheels already
+    environment["PIP_NO_COMPILE"] = "1"  # half of an installation's time
     folder = stage.moved(stage.folder) if stage.folder != "/" else str(stage.root)
     done = subprocess.run(
         ["sh", "-ec", stage.moved(command)],
