@@ -11,6 +11,7 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from detector.handlers import Output
 
 SMALLEST_BATCH: Final = 1024
+_HEADER: Final = 10  # bytes of two lengths, at most
 REMEMBERED_KEYS: Final = 1 << 16
 
 
@@ -56,9 +57,10 @@ class Limits:
 
     def too_large(self, output: Output) -> bool:
         """Whether the output cannot be written. Most are far too small for their exact size to matter."""
-        if not output.headers and 2 * (len(output.key or b"") + len(output.value or b"")) < self.record(
-            output.topic
-        ):
+        size = len(output.key or b"") + len(output.value or b"")
+        if output.headers:
+            size += sum(_HEADER + 4 * len(name) + len(value or b"") for name, value in output.headers)
+        if 2 * size < self.record(output.topic):
             return False
         return size_of(output) > self.record(output.topic)
 
@@ -80,7 +82,9 @@ def batches_of(
     for output in outputs:
         count = counts[output.topic]
         number = output.partition
-        if number is None:
+        if number is not None:
+            number %= count
+        else:
             number = spread % count if output.key is None else partition_of(output.key, count)
         made = batches.setdefault((output.topic, number), [])
         if not made or not _append(made[-1], output, limits):

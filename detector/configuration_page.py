@@ -14,6 +14,7 @@ from detector.events import TYPES
 from detector.fields import Field
 from detector.kafka_settings import KAFKA_FIELDS, SECURITY_FIELDS, TOPIC_FIELDS
 from detector.policy import DEFAULT_RULES, RulePolicy
+from detector.redacted_topics import REDACTED_FIELDS
 from detector.service_settings import SERVICE_FIELDS
 from detector.settings import (
     ACCEPT_FIELDS,
@@ -112,6 +113,12 @@ with 2 where the difference would lose or double something (the partitions of wo
 for ever.
 """
 
+REDACTED_NOTES: Final = """\
+Log records passed on without their leaks, as [redact.md](redact.md) describes: only with `topics`. `curfewd topics create` gives
+each such topic as many partitions as its input has, so the inputs have to be there. Names that this table makes are never inputs,
+whatever `input_pattern` says.
+"""
+
 SECURITY_NOTES: Final = """\
 `SSL` and `SASL_SSL` are TLS 1.2 or newer; the brokers' certificates and host names are always checked. With
 `OAUTHBEARER` the token of `token_endpoint` is kept until four fifths of its life have passed; each new connection
@@ -178,6 +185,7 @@ def page() -> str:
         _section("`[kafka]`", KAFKA_NOTES, KAFKA_FIELDS),
         f"## `[kafka.topics.NAME]`\n\n{TOPICS_NOTES}",
         _topics(),
+        _section("`[kafka.redacted]`", REDACTED_NOTES, REDACTED_FIELDS),
         _section("`[kafka.security]`", SECURITY_NOTES, SECURITY_FIELDS),
         _section("`[service]`", SERVICE_NOTES, SERVICE_FIELDS),
         _section("`[[source]]`", SOURCE_NOTES, SOURCE_FIELDS),

@@ -18,6 +18,7 @@ MISSING_FIELD: Final = "missing-field"
 WRONG_FIELD: Final = "wrong-field"
 FUTURE_TIME: Final = "future-time"
 BAD_TIME: Final = "bad-time"
+NOT_MASKED: Final = "not-masked"
 UNREADABLE: Final = "unreadable"
 TRUNCATED_ARCHIVE: Final = "truncated-archive"
 CORRUPT_ARCHIVE: Final = "corrupt-archive"
@@ -34,6 +35,7 @@ _DETAILS: Final = {
     WRONG_FIELD: "a field has the wrong type or an impossible value",
     FUTURE_TIME: "the time is more than 10 minutes in the future",
     BAD_TIME: "the record's time cannot be read; it was scanned with the time of the record before it",
+    NOT_MASKED: "a leak stands in it where nothing can be put in its place; it was not passed on",
     UNREADABLE: "it cannot be opened or read; the rest went on without it",
     TRUNCATED_ARCHIVE: "the compressed file ends in the middle; what could be read was used",
     CORRUPT_ARCHIVE: "the compressed data is damaged; what stood before the damage was used",

@@ -22,7 +22,8 @@ class Output(msgspec.Struct, frozen=True, gc=False):
     """A record to write, in the transaction of the records it came from.
 
     Without a `partition` the key decides as in every Kafka client (murmur2); without a key too, any will do.
-    `timestamp_ms` is milliseconds since the epoch, None the time of writing.
+    A `partition` beyond those of the topic counts on from its first. `timestamp_ms` is milliseconds since the epoch, None
+    the time of writing. `origin` is the offset of the record that it came from, for who is told that it is too large.
     """
 
     topic: str
@@ -31,6 +32,7 @@ class Output(msgspec.Struct, frozen=True, gc=False):
     headers: tuple[tuple[str, bytes | None], ...] = ()
     timestamp_ms: int | None = None
     partition: int | None = None
+    origin: int | None = None
 
 
 RefusalReason = Literal["output-too-large", "record-failed", "record-unreadable"]
@@ -73,6 +75,9 @@ class Handler(Protocol):
     async def revoked(self, partition: Partition) -> None:
         """Forget all about the partition: it moved, or its last transaction did not happen."""
 
+    def note(self, partition: Partition) -> str:
+        """What is to stand beside the offset in the next transaction, for whoever takes the partition; brief."""
+
 
 class StatelessHandler:
     """A handler that keeps nothing: only `process` is left to write."""
@@ -93,3 +98,7 @@ class StatelessHandler:
 
     async def revoked(self, partition: Partition) -> None:
         """Nothing to forget."""
+
+    def note(self, partition: Partition) -> str:  # noqa: ARG002 - as above
+        """Nothing to tell."""
+        return ""

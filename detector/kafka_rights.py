@@ -131,6 +131,8 @@ def rights(live: LiveSettings, which: Which) -> tuple[Right, ...]:
     if which != "judge":
         for name in live.inputs:
             names.setdefault(name, set()).add("Read")
+        for name in live.passed_on(live.inputs).values():
+            names.setdefault(name, set()).add("Write")
         names[topics.work.name].add("Write")
         names[topics.registry.name] |= {"Read", "Write"}
         names[topics.dead_letters.name].add("Write")
@@ -160,8 +162,11 @@ def rights(live: LiveSettings, which: Which) -> tuple[Right, ...]:
 def rights_to_create(live: LiveSettings) -> tuple[Right, ...]:
     """What `curfewd topics create` needs; whoever runs the service needs none of it."""
     operations: tuple[Operation, ...] = ("Create", "Describe", "DescribeConfigs")
-    return tuple(
-        Right("topic", topic.name, operation) for topic in live.topics.all() for operation in operations
+    passed_on = live.passed_on(live.inputs)
+    ours = [*(topic.name for topic in live.topics.all()), *passed_on.values()]
+    return (
+        *(Right("topic", name, operation) for name in ours for operation in operations),
+        *(Right("topic", name, "Describe") for name in passed_on),  # theirs is the number of partitions
     )
 
 

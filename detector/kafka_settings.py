@@ -5,6 +5,7 @@ Secrets are never written in the configuration: it names an environment variable
 
 import ipaddress
 import re  # of topic names, by the one who configures
+from collections.abc import Iterable
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -21,6 +22,7 @@ from detector.fields import (
     text,
     whole,
 )
+from detector.redacted_topics import RedactedTopics
 from detector.secrets import Secret
 from detector.times import MINUTE, SECOND
 
@@ -89,6 +91,7 @@ class LiveSettings(msgspec.Struct, frozen=True):
     inputs: tuple[str, ...] = ()
     input_pattern: str | None = None
     log_topics: tuple[str, ...] = ()
+    redacted: RedactedTopics | None = None
     replication: int = 3
     min_insync: int = 2
     lookback: int = 5 * MINUTE
@@ -105,11 +108,24 @@ class LiveSettings(msgspec.Struct, frozen=True):
     drain: int = 20 * SECOND
     warnings: tuple[str, ...] = ()
 
+    def passed_on(self, inputs: Iterable[str]) -> dict[str, str]:
+        """The topics that those inputs go to without their leaks, by the name of the input."""
+        return {} if self.redacted is None else self.redacted.pairs(inputs)
+
+    def reads(self, topic: str) -> bool:
+        """Whether a topic is an input."""
+        names, pattern = self.subscription()
+        return topic in names if pattern is None else re.match(pattern, topic) is not None
+
     def subscription(self) -> tuple[tuple[str, ...], str | None]:
-        """Topic names, or one regex that `re.match` takes: Kafka's clients subscribe to either, not to both."""
+        """Topic names, or one regex that `re.match` takes: Kafka's clients subscribe to either, not to both.
+
+        What is written of an input is none, whatever the pattern says: it would be read for ever.
+        """
         if self.input_pattern is None:
             return self.inputs, None
-        return (), rf"(?:{'|'.join([*map(re.escape, self.inputs), f'(?:{self.input_pattern})'])})\Z"
+        others = rf"(?!(?:{self.redacted.written})\Z)" if self.redacted is not None else ""
+        return (), rf"{others}(?:{'|'.join([*map(re.escape, self.inputs), f'(?:{self.input_pattern})'])})\Z"
 
 
 def _hosts(value: Any) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from detector.kafka_settings import (
     Topics,
     loopback,
 )
+from detector.redacted_topics import read_redacted
 from detector.secret_places import secret_of_file, secret_of_variable
 from detector.tomlfile import Key
 
@@ -41,7 +42,7 @@ _FILES: Final = ("ca_file", "cert_file", "key_file", "token_file", "token_ca_fil
 def read_kafka(reader: FieldReader, value: Any, environ: Mapping[str, str]) -> LiveSettings | None:
     """The settings as far as they can be read; mistakes and what is missing are noted with the reader."""
     table = _without_secrets(reader, reader.table(value, "kafka"), "kafka")
-    values = reader.fields(table, KAFKA_FIELDS, "kafka", also=("topics", "security"))
+    values = reader.fields(table, KAFKA_FIELDS, "kafka", also=("topics", "security", "redacted"))
     topics = _topics(reader, table.get("topics", {}), values.pop("prefix", PREFIX))
     security = _security(reader, table.get("security", {}), environ)
     replication = values.get("replication", 3)
@@ -49,6 +50,8 @@ def read_kafka(reader: FieldReader, value: Any, environ: Mapping[str, str]) -> L
     if values["min_insync"] > replication:
         reader.fail(f"kafka.min_insync: more than the {replication} copies there are", "kafka", "min_insync")
     _inputs_are_not_ours(reader, values, topics)
+    ours = [topic.name for topic in topics.all()]
+    redacted = read_redacted(reader, table.get("redacted", {}), values.get("inputs", ()), ours)
     if "bootstrap" not in table:
         reader.fail('kafka: needs bootstrap = ["host:port"]', "kafka")
     if "bootstrap" not in values:
@@ -61,7 +64,9 @@ def read_kafka(reader: FieldReader, value: Any, environ: Mapping[str, str]) -> L
     ):
         what = "everything" if security.mechanism is None else "everything, the credentials too,"
         warnings.append(f"kafka.security.protocol: {what} travels in the clear; set SSL or SASL_SSL")
-    return LiveSettings(**values, topics=topics, security=security, warnings=tuple(warnings))
+    return LiveSettings(
+        **values, topics=topics, security=security, redacted=redacted, warnings=tuple(warnings)
+    )
 
 
 def _without_secrets(reader: FieldReader, table: dict[str, Any], *keys: Key) -> dict[str, Any]:

@@ -166,12 +166,17 @@ class LeakFinder:
         A secret over many lines is its first record's. What a registered credential's secret overlaps is not
         reported beside it, and a generic pattern not beside another.
         """
+        return self.look(batch)[0]
+
+    def look(self, batch: Batch) -> tuple[list[Leak], list[Veil]]:
+        """The same, and where in `batch.data` secrets stand, of which leaks tell the first record only."""
         seen = _sightings(batch.data, self._scanner, self._known)
         if not seen:
-            return []
+            return [], []
         facts = _Facts(self._ring, self._known)
         veils = _Veils(seen, facts.known)
-        excerpts = Excerpts(batch.data, merged(map(veils.of, seen)))
+        spans = merged(map(veils.of, seen))
+        excerpts = Excerpts(batch.data, spans)
         leaks: list[Leak] = []
         for record, sightings in _by_record(seen, batch.locate):
             shown = veils.shown(batch.data, sightings)
@@ -180,7 +185,7 @@ class LeakFinder:
                 leak = self._leak(batch.source, record, one, facts.identifiers(one), excerpt)
                 asked = self._allowlist and not facts.known(one)
                 leaks.append(self._marked(leak, one, batch.data) if asked else leak)
-        return leaks
+        return leaks, spans
 
     def _marked(self, leak: Leak, one: _Sighting, data: bytes) -> Leak:
         """The leak with the time until which it is let go."""

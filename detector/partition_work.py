@@ -72,6 +72,7 @@ class PartitionWork:
         self._task: asyncio.Task[None] | None = None
         self._known = False
         self._offset = 0
+        self._note = ""
         self._sought = False
         self._next_tick = 0.0
         self._fetched: int | None = None
@@ -186,6 +187,7 @@ class PartitionWork:
         self._offset = offset
         self._known = True
         await self._around.handler.assigned(self.partition)
+        self._note = self._around.handler.note(self.partition)
         self.ready = True
         self._around.observe(Taken(self.partition, offset, time.monotonic() - began))
         return transactor
@@ -280,7 +282,11 @@ class PartitionWork:
             return
         if any(self._around.limits.too_large(output) for output in outputs):
             outputs = await self._fit(outputs)
-        await transactor.commit(outputs, offset)
+        note = handler.note(partition)
+        if offset is None and note != self._note:  # it holds for these outputs: both or neither
+            offset = self._offset
+        await transactor.commit(outputs, offset, note)
+        self._note = note
         if offset is not None:
             self._offset = offset
             self._poison.passed(offset)

@@ -20,7 +20,7 @@ from detector.objects import LogText
 LEAST: Final = 8
 _PASSES: Final = 8  # a mask can part two secrets that stood without a boundary between them
 
-Read = Callable[[bytes], Sequence[LogText]]
+Read = Callable[[int, bytes], Sequence[LogText]]
 Count = Callable[[str], None]
 
 
@@ -32,13 +32,14 @@ class Masker(Protocol):
 
 
 class _Part(msgspec.Struct, frozen=True):
-    """A text of values[number]."""
+    """A text of values[number], and what stands between it and the next."""
 
     number: int
     text: bytes
+    end: bytes = b"\n"
 
 
-_Text = tuple[list[_Part], bytes]  # parts, and what stands between each two
+_Text = list[_Part]
 
 
 def redacted(
@@ -46,8 +47,8 @@ def redacted(
 ) -> list[bytes | None]:
     """The values with all leaks masked, each still what it was; None for one that cannot be had without its leak.
 
-    `read` gives what a value says, parts of lines with their channel. `count` is told the rule of every mask. All are of
-    one stream, in its order.
+    `read(number, value)` gives what the value of that number says, parts of lines with their channel. `count` is told the
+    rule of every mask. The values stand in the order in which they came.
     """
     done = list(values)
     for _ in range(_PASSES):
@@ -91,9 +92,9 @@ def _veils(values: Sequence[bytes], read: Read, masker: Masker) -> list[list[Vei
 
 def _said(values: Sequence[bytes], texts: Sequence[_Text], masker: Masker) -> list[list[Veil]] | None:
     found: list[list[Veil]] = [[] for _ in values]
-    for parts, between in texts:
-        data = between.join(part.text for part in parts)
-        bases = list(accumulate((len(part.text) + len(between) for part in parts), initial=0))
+    for parts in texts:
+        data = b"".join(part.text + part.end for part in parts)
+        bases = list(accumulate((len(part.text) + len(part.end) for part in parts), initial=0))
         for veil in masker.veils(data, LEAST):
             for index in range(bisect_right(bases, veil.start) - 1, len(parts)):
                 part, base = parts[index], bases[index]
@@ -127,24 +128,27 @@ def _as_they_stand(values: Sequence[bytes], masker: Masker) -> list[list[Veil]] 
 
 
 def _texts(values: Sequence[bytes], read: Read) -> tuple[list[_Text], list[_Text]]:
-    """What is scanned in one piece: each line of many parts, the texts of each stream; and all texts in their order."""
-    streams: dict[str | None, list[_Part]] = {}
-    opened: dict[str, list[_Part]] = {}
-    cut: list[_Text] = []
-    lines: list[_Part] = []
-    rests: list[_Part] = []
+    """What is scanned in one piece: the texts of each stream; and all texts in their order, lines of many parts joined."""
+    streams: dict[str | None, _Text] = {}
+    opened: dict[str, tuple[str | None, _Text]] = {}
+    lines: _Text = []
+    rests: _Text = []
+
+    def add(stream: str | None, parts: _Text) -> None:
+        lines.extend(parts)
+        streams.setdefault(stream, []).extend(parts)
+
     for number, value in enumerate(values):
-        for log in read(value):
-            part = _Part(number, log.text)
+        for log in read(number, value):
             if log.rest:
                 rests.append(_Part(number, log.rest))
             if log.channel is not None and (not log.ends or log.channel in opened):
-                opened.setdefault(log.channel, []).append(part)
+                _, parts = opened.setdefault(log.channel, (log.stream, []))
+                parts.append(_Part(number, log.text, b"\n" if log.ends else b""))
                 if log.ends:
-                    cut.append((opened.pop(log.channel), b""))
+                    add(*opened.pop(log.channel))
             elif log.text:
-                lines.append(part)
-                streams.setdefault(log.stream, []).append(part)
-    cut += [(parts, b"") for parts in opened.values()]
-    apart = [(parts, b"\n") for parts in (*streams.values(), rests) if parts]
-    return cut + apart, [(lines, b"\n")] if len(streams) > 1 else []
+                add(log.stream, [_Part(number, log.text)])
+    for stream, parts in opened.values():
+        add(stream, [*parts, _Part(parts[-1].number, b"")])
+    return [parts for parts in (*streams.values(), rests) if parts], [lines] if len(streams) > 1 else []

@@ -94,7 +94,7 @@ class Redacting:
     def _by_line(self, data: bytes) -> bytes:
         """What container runtimes wrote: lines are joined as they were before they were cut."""
         lines = data.split(b"\n")
-        shown = redacted(lines, said_on, self._redactor)
+        shown = redacted(lines, lambda _, line: said_on(line), self._redactor)
         passed = data.count(b"\n", 0, self._context)
         return b"\n".join(
             mask(KNOWN_CREDENTIAL, len(line)).encode() if new is None else new

@@ -4,6 +4,7 @@ Nothing that exists is ever changed: a topic may be shared, and a changed one ma
 """
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -62,12 +63,22 @@ class Outcome(msgspec.Struct, frozen=True):
     differences: tuple[Difference, ...]
 
 
-def plans(settings: LiveSettings) -> tuple[Plan, ...]:
-    """The topics as they should be."""
-    topics = settings.topics
+def plans(settings: LiveSettings, inputs: Mapping[str, int]) -> tuple[Plan, ...]:
+    """The topics as they should be. `inputs` are those that are there, and their numbers of partitions.
+
+    Raises:
+        StopError: an input is missing whose redacted topic is to have as many partitions.
+    """
+    topics, retention = settings.topics, settings.redacted.retention if settings.redacted is not None else 0
+    missing = [name for name in settings.passed_on(settings.inputs) if name not in inputs]
+    if missing:
+        raise StopError(
+            f"there is no topic {', '.join(missing)}: create it first, what it goes to gets as many partitions"
+        )
+    redacted = [Topic(name, inputs[topic], retention) for topic, name in settings.passed_on(inputs).items()]
     return tuple(
         Plan(topic, settings.replication, _configs(settings, topic), topic in {topics.work, topics.state})
-        for topic in topics.all()
+        for topic in (*topics.all(), *redacted)
     )
 
 
@@ -132,7 +143,7 @@ async def create_topics(settings: LiveSettings) -> Outcome:
     )
     try:
         await admin.start()
-        return await _create(admin, plans(settings))
+        return await _create(admin, plans(settings, await _inputs(admin, settings)))
     except (OSError, EOFError, kafka.KafkaError) as error:
         raise _error(error, f"the topics cannot be created: {explain(error)}") from None
     finally:
@@ -140,7 +151,7 @@ async def create_topics(settings: LiveSettings) -> Outcome:
 
 
 async def survey(settings: LiveSettings) -> dict[str, int]:
-    """How many partitions each of our topics has that is there.
+    """How many partitions each of our topics has that is there, each input, and what it is passed on to.
 
     Raises:
         RetryError, StopError, ConfigError: as for `create_topics`.
@@ -149,8 +160,9 @@ async def survey(settings: LiveSettings) -> dict[str, int]:
     admin = AIOKafkaAdminClient(**client_options(settings), request_timeout_ms=settings.request // _MILLI)
     try:
         await admin.start()
-        names = {topic.name for topic in settings.topics.all()}
-        return {name: shape[0] for name, shape in (await _shapes(admin, names)).items()}
+        inputs = await _inputs(admin, settings)
+        names = {topic.name for topic in settings.topics.all()} | set(settings.passed_on(inputs).values())
+        return {**inputs, **{name: shape[0] for name, shape in (await _shapes(admin, names)).items()}}
     except (kafka.KafkaError, OSError, ValueError) as error:
         raise _error(error, f"the topics cannot be listed: {explain(error)}") from None
     finally:
@@ -191,6 +203,15 @@ async def _shapes(admin: Any, names: set[str]) -> dict[str, tuple[int, int]]:
         topic["topic"]: (len(topic["partitions"]), max(len(each["replicas"]) for each in topic["partitions"]))
         for topic in await admin.describe_topics()
         if topic["topic"] in names and topic["partitions"]
+    }
+
+
+async def _inputs(admin: Any, settings: LiveSettings) -> dict[str, int]:
+    """The inputs that are there, and how many partitions each has."""
+    return {
+        topic["topic"]: len(topic["partitions"])
+        for topic in await admin.describe_topics()
+        if topic["partitions"] and settings.reads(topic["topic"])
     }
 
 

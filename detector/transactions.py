@@ -66,13 +66,14 @@ class Transactor:
             raise
         self._producer = producer
 
-    async def commit(self, outputs: Sequence[Output], offset: int | None) -> None:
+    async def commit(self, outputs: Sequence[Output], offset: int | None, note: str = "") -> None:
         """One transaction.
 
         1. Begin.
         2. Write the outputs, and
         3. the changelog, which is outputs too; wait for the broker to have each batch.
-        4. Send the offset of the next record to read, last, so that nothing can be missing before it.
+        4. Send the offset of the next record to read, with `note` beside it, last, so that nothing can be missing
+           before it.
         5. Commit.
 
         After any error this transactor is of no more use: whether the transaction happened is told by the committed
@@ -91,7 +92,7 @@ class Transactor:
                 self._step("written")
                 if offset is not None:
                     source = TopicPartition(self._partition.topic, self._partition.number)
-                    offsets = {source: OffsetAndMetadata(offset, "")}
+                    offsets = {source: OffsetAndMetadata(offset, note)}
                     await self._producer.send_offsets_to_transaction(offsets, self._stage.group)
                     self._step("offsets")
                 await self._producer.commit_transaction()

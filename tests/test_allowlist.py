@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -155,7 +155,12 @@ async def test_live_an_allowed_leak_travels_marked_and_is_counted_by_pattern() -
     scan, facts = Scan(scanner), list[Scanned]()
     scan.finders = Finders(scanner, (KEY,), None, Allowlist([allow(pattern="vendor-*", expiry=1 << 62)]))
     scan.handler = ScanHandler(
-        SCAN_TOPICS, scan.finders, scan.feed, scan.threads, clock=lambda: NOW, observe=facts.append
+        SCAN_TOPICS,
+        scan.finders,
+        scan.feed,
+        scan.threads,
+        clock=lambda: NOW,
+        observe=lambda fact: facts.append(cast("Scanned", fact)),
     )
     await scan.handler.assigned(PARTITION)
     await scan.poll(records([log(f"x {TOKEN.decode()}"), log("https://me:hunter2@host/")]))

@@ -69,7 +69,7 @@ class Scan:
         self.threads = ThreadPoolExecutor(1)
         self.asked: list[int] = []
 
-        async def earlier(_partition: Partition, offset: int) -> Sequence[Any]:
+        async def earlier(_partition: Partition, offset: int, _since: int) -> Sequence[Any]:
             self.asked.append(offset)
             return before
 

@@ -39,7 +39,7 @@ def redactor() -> Redactor:
 
 
 def shown(*values: bytes) -> list[bytes | None]:
-    return redacted(values, said_on, redactor())
+    return redacted(values, lambda _, line: said_on(line), redactor())
 
 
 def veil(value: bytes, part: bytes) -> Veil:
@@ -196,6 +196,15 @@ def test_a_key_among_the_lines_of_another_stream_is_masked() -> None:
         assert not any(text in (each or b"") for each in done)
 
 
+def test_a_key_that_begins_where_a_cut_line_ends_is_masked() -> None:
+    first, *others = PEM.splitlines()
+    lines = [cri(b"it is ", b"P"), cri(first), *map(cri, others)]
+    done = shown(*lines)
+    assert done[0] == lines[0]
+    for line in (first, *others):
+        assert not any(line in (each or b"") for each in done)
+
+
 def varint(value: int) -> bytes:
     done = b""
     while value > 0x7F:
@@ -216,7 +225,7 @@ def request(bodies: Sequence[bytes], attribute: bytes = b"v") -> bytes:
     return field(1, resource + field(2, field(1, field(1, b"scope")) + records))
 
 
-def pieces(value: bytes) -> list[Any]:
+def pieces(_number: int, value: bytes) -> list[Any]:
     contents = Contents()
     read_record(FakeRecord(value), NOW, contents)
     return list(contents.pieces)
@@ -230,12 +239,12 @@ def test_a_request_in_protobuf_stays_one() -> None:
         [b"token " + MASK.encode() + b" " + long, b"clean", b'{"a": "' + MASK.encode() + b'"}'],
         MASK.encode(),
     )
-    assert [piece.text for piece in pieces(done)][1] == b"clean"
+    assert [piece.text for piece in pieces(0, done)][1] == b"clean"
 
 
 def test_what_has_no_place_for_a_mask_is_not_passed_on() -> None:
     metric = field(1, field(2, field(2, field(1, b"name " + TOKEN) + field(2, b"unit"))))
-    assert pieces(metric)
+    assert pieces(0, metric)
     assert redacted([metric, b"clean"], pieces, redactor()) == [None, b"clean"]
 
 
@@ -247,12 +256,11 @@ class Everything:
 
 
 def test_what_resists_is_not_passed_on() -> None:
-    assert redacted([b"x", b""], said_on, Everything()) == [None, b""]
+    assert redacted([b"x", b""], lambda _, line: said_on(line), Everything()) == [None, b""]
 
 
 def test_every_mask_is_counted_by_its_rule() -> None:
     told: Counter[str] = Counter()
-    redacted(
-        [b"a " + TOKEN, b"b " + KNOWN + b" " + TOKEN], said_on, redactor(), lambda rule: told.update([rule])
-    )
+    values = [b"a " + TOKEN, b"b " + KNOWN + b" " + TOKEN]
+    redacted(values, lambda _, line: said_on(line), redactor(), lambda rule: told.update([rule]))
     assert told == {"github-pat-classic": 2, "known-credential": 1}

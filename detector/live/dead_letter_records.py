@@ -27,7 +27,7 @@ def refusal_letter(partition: Partition, refusal: Refusal) -> DeadLetter:
     if refusal.reason == "output-too-large":
         if refusal.output is not None:
             told = dict(refusal.output.headers).get(ORIGIN)
-            offset = int(told) if told else None
+            offset = int(told) if told else refusal.output.origin
         reason, detail = (
             TOO_LARGE,
             f"what it gave is larger than the {refusal.limit} bytes that its topic takes",

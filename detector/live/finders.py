@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from detector.allowlist import Allowlist
 from detector.events import Identifier
 from detector.known import KnownIndex
-from detector.leaks import LeakFinder, Scanner
+from detector.leaks import Allowing, LeakFinder, Redactor, Scanner
 from detector.scan import Match
 from detector.secrets import DeploymentKey
 
@@ -50,6 +50,12 @@ class Finders:
     def renew(self, identifiers: Iterable[Identifier]) -> None:
         """Registered are these from now on, and no others."""
         self._build(KnownIndex(identifiers, self.keys))
+
+    def redactor(self, source: str, now: int) -> Redactor:
+        """What masks in the records of a source. What is allowed at `now` (ns) passes."""
+        allowlist = None if self._allowlist is None else self._allowlist.in_force(now)
+        keys = self.keys or (() if self._fallback is None else (self._fallback,))
+        return Redactor(self._scanner, self.known, Allowing(allowlist, source, keys) if allowlist else None)
 
     def _build(self, known: KnownIndex) -> None:
         finder = LeakFinder(self._scanner, known, self.keys, self._fallback, self._allowlist)

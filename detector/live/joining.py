@@ -172,4 +172,5 @@ def _whole(parts: Sequence[Piece]) -> Piece:
     if len(parts) == 1:
         return parts[0]
     rest = b"\n".join(dict.fromkeys(part.rest for part in parts if part.rest))
-    return msgspec.structs.replace(parts[0], text=b"".join(part.text for part in parts), rest=rest)
+    text = b"".join(part.text for part in parts)
+    return msgspec.structs.replace(parts[0], text=text, rest=rest, last=parts[-1].offset)

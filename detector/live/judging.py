@@ -212,6 +212,10 @@ class JudgeHandler:
         if work is not None:
             work.store.close()
 
+    def note(self, partition: Partition) -> str:  # noqa: ARG002 - the protocol's
+        """Nothing: what is left over is in the state."""
+        return ""
+
     def _tell(self, partition: Partition, work: _Work) -> None:
         with self._guard(partition):
             disk = work.store.size()

@@ -119,5 +119,9 @@ class Measured:
         self._pending.pop(partition, None)
         await self._inner.revoked(partition)
 
+    def note(self, partition: Partition) -> str:
+        """As the inner one does."""
+        return self._inner.note(partition)
+
     def _of(self, partition: Partition) -> _Pending:
         return self._pending.setdefault(partition, _Pending())

@@ -20,6 +20,7 @@ from detector.live.health import Answer
 from detector.live.judged import Judged
 from detector.live.lookback import Hindered, LookedBack
 from detector.live.measuring import StageName, Through
+from detector.live.redaction import Redacted
 from detector.live.restoring import Restored
 from detector.live.scanning import Scanned
 from detector.live.series import Series
@@ -258,6 +259,11 @@ class Metrics:
         for pattern, count in fact.allowed.items():
             self.add(names.ALLOWED, self.few("pattern", pattern), amount=count)
 
+    def _redacted(self, _stage: StageName, fact: Redacted) -> None:
+        self.add(names.PASSED_ON, self.few("topic", fact.partition.topic), amount=fact.records)
+        for rule, count in fact.rules.items():
+            self.add(names.REDACTIONS, self.few("rule", rule), amount=count)
+
     def _judged(self, _stage: StageName, fact: Judged) -> None:
         self.add(names.LATE, amount=fact.late)
         for source, count in fact.expired.items():
@@ -310,6 +316,7 @@ _TAKES: Final[dict[type[Any], Callable[[Metrics, StageName, Any], None]]] = {
     Refused: Metrics._refused,  # noqa: SLF001
     Rebalanced: Metrics._rebalanced,  # noqa: SLF001
     Scanned: Metrics._scanned,  # noqa: SLF001
+    Redacted: Metrics._redacted,  # noqa: SLF001
     Judged: Metrics._judged,  # noqa: SLF001
     Restored: Metrics._restored,  # noqa: SLF001
     LookedBack: Metrics._looked_back,  # noqa: SLF001

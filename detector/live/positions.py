@@ -56,41 +56,58 @@ class InputPositions:
         await self._admin.close()
         await stop_consumer(self._consumer)
 
-    async def before(self, partition: Partition, offset: int) -> Sequence[Any]:
-        """The committed records of the last offsets before one, oldest first, 4 MiB of them at most.
+    async def note(self, partition: Partition) -> tuple[int, str]:
+        """The offset that the group has committed, and what stands beside it; 0 and nothing if there is none.
+
+        Raises:
+            CurfewdError: what to do about the broker.
+        """
+        source = TopicPartition(partition.topic, partition.number)
+        try:
+            found = await self._admin.list_consumer_group_offsets(self._group, partitions=[source])
+        except Exception as error:
+            raise reaction(error, "reading what was noted") from error
+        if source not in found or found[source].offset < 0:
+            return 0, ""
+        return int(found[source].offset), str(found[source].metadata)
+
+    async def before(self, partition: Partition, offset: int, since: int | None = None) -> Sequence[Any]:
+        """The committed records of the last offsets before one, oldest first, 4 MiB of them at most; all from `since` on.
 
         Raises:
             CurfewdError: what to do about the broker.
         """
         try:
-            return await self._before(TopicPartition(partition.topic, partition.number), offset)
+            source = TopicPartition(partition.topic, partition.number)
+            return await self._before(source, offset, offset if since is None else since)
         except Exception as error:
             raise reaction(error, "reading again what was held") from error
 
-    async def _before(self, source: TopicPartition, offset: int) -> Sequence[Any]:
+    async def _before(self, source: TopicPartition, offset: int, since: int) -> Sequence[Any]:
         async with self._asking:
             self._consumer.assign([source])
             first = (await self._consumer.beginning_offsets([source]))[source]
             if first >= offset:
                 return ()
-            position, step = max(first, offset - BEFORE), 1
+            position, step = max(first, min(offset - BEFORE, since)), 1
             self._consumer.seek(source, position)
             found: deque[Any] = deque()
-            size = 0
-            for _ in range(_TRIES):
+            size = tries = 0
+            while tries < _TRIES:
                 records = await self._readable(source, BEFORE)
+                tries += not records
                 if records is None:
-                    # Where it ends is not told, and nothing is joined across it: on with what comes later.
+                    # Where it ends is not told: on with what comes later, as the stage itself went on.
                     position, step = position + step, 2 * step
                     self._consumer.seek(source, position)
-                    found.clear()
+                    found = deque(record for record in found if record.offset >= since)
                     size = 0
                     continue
                 for record in records:
                     if record.offset < offset:
                         found.append(record)
                         size += len(record.value or b"")
-                while size > _BEFORE_BYTES:
+                while size > _BEFORE_BYTES and found and found[0].offset < since:
                     size -= len(found.popleft().value or b"")
                 position = await self._consumer.position(source)
                 if position >= offset:

@@ -36,7 +36,7 @@ class Piece(msgspec.Struct, frozen=True, gc=False):
     """Text of one record to scan, and its `rest` and `part` as `LogText` has them. `time` in ns.
 
     `channel` is None for a whole record; else this is a part of one, which goes on in the next piece of that channel
-    unless it `ends` here.
+    unless it `ends` here. Of joined parts `last` is the offset of the last.
     """
 
     text: bytes
@@ -48,13 +48,15 @@ class Piece(msgspec.Struct, frozen=True, gc=False):
     ends: bool = True
     rest: bytes = b""
     part: int = 0
+    last: int | None = None
 
 
 class Contents(msgspec.Struct):
     """What records gave.
 
     `events` come with the offset of their record, `formats` are records by format, `unknown` the events of a type that
-    is not ours, `latest` the latest time of an event or log record (ns).
+    is not ours, `latest` the latest time of an event or log record (ns), `apart` the offsets of records that hold an event, or
+    what is to be one, and no log record of their own.
     """
 
     events: list[tuple[int, CanonicalEvent]] = []
@@ -63,6 +65,7 @@ class Contents(msgspec.Struct):
     formats: dict[str, int] = {}
     unknown: int = 0
     latest: int | None = None
+    apart: set[int] = set()
 
     def saw(self, time: int | None) -> None:
         """Takes note of a time."""
@@ -86,6 +89,7 @@ class Contents(msgspec.Struct):
         for name, records in other.formats.items():
             self.count(name, records)
         self.unknown += other.unknown
+        self.apart |= other.apart
         self.saw(other.latest)
 
     def dead(self, record: Any, error: BadRecordError) -> None:
@@ -151,18 +155,9 @@ def read_record(
     if value is None:
         return  # a tombstone says nothing
     reading = _Reading(record, now, into, shapes, marked=marked)
-    if record.headers and binary_mode(record):
-        reading.cloudevent()
-        return
-    start = value.lstrip()[:1]
-    if value[:1] == _ENCODED and reading.encoded(value):
-        return
-    if start == _BRACE:
-        reading.objects(value)
-    elif start == _BRACKET:
-        reading.array(value)
-    elif start:
-        reading.text(value)
+    reading.whole(value)
+    if reading.apart and not reading.logs:
+        into.apart.add(record.offset)
 
 
 def read_logs(records: Sequence[Any], now: int, into: Contents, shapes: Shapes) -> None:
@@ -198,6 +193,23 @@ class _Reading:
         self._into = into
         self._time = kafka_time(record, now)
         self._key = key_of(record)
+        self.apart = False  # whether there was an event, or what is none for a mistake
+        self.logs = False  # whether there was a log record
+
+    def whole(self, value: bytes) -> None:
+        """All of the record."""
+        if self._record.headers and binary_mode(self._record):
+            self.cloudevent()
+            return
+        start = value.lstrip()[:1]
+        if value[:1] == _ENCODED and self.encoded(value):
+            return
+        if start == _BRACE:
+            self.objects(value)
+        elif start == _BRACKET:
+            self.array(value)
+        elif start:
+            self.text(value)
 
     def cloudevent(self) -> None:
         """A CloudEvent in binary mode."""
@@ -298,8 +310,10 @@ class _Reading:
         if error is not None:
             field = ".".join(part for part in (path, error.field) if part) or None
             into.dead(self._record, BadRecordError(error.reason, error.detail, field))
+        is_event = bool(read.events) or read.unknown
+        self.apart |= is_event or read.log is None
         if read.log is not None:
-            self._add(read.log)
+            self._add(read.log, is_event=is_event)
 
     def _docker_time(self, value: str | None) -> int | None:
         time = None if value is None else log_time(value)
@@ -317,7 +331,8 @@ class _Reading:
         self._into.count(name)
         self._add(LogText(text, time, stream=stream, channel=stream, ends=ends))
 
-    def _add(self, log: LogText) -> None:
+    def _add(self, log: LogText, *, is_event: bool = False) -> None:
+        self.logs |= not is_event
         self._into.saw(log.time)
         self._into.pieces.append(piece_of(log, self._record, self._time, self._key))
 

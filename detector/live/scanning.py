@@ -18,6 +18,7 @@ import msgspec
 
 from detector.deadletters import TOO_LARGE, DeadLetter
 from detector.events import AnyEvent, CanonicalEvent, CredentialIssued, Leak
+from detector.excerpts import Veil
 from detector.handlers import Output, Partition, Refusal
 from detector.leaks import LeakFinder
 from detector.live.dead_letter_records import dead_letter_output, origin, refusal_letter
@@ -26,9 +27,10 @@ from detector.live.joining import Hold
 from detector.live.measuring import size_of
 from detector.live.origins import LONGEST, Origins, Polls, dated
 from detector.live.records import Contents
+from detector.live.redaction import Redacted, Redaction
 from detector.live.registry_feed import RegistryFeed
 from detector.live.routing import Mark, encode, registry_key, route, without_terms
-from detector.live.segments import Segment, batch_of
+from detector.live.segments import Segment, batch_of, spans_of
 from detector.live.veil import veiled
 from detector.live.watermark import BEGINNING
 from detector.shapes import BUNDLED, Shapes
@@ -38,7 +40,7 @@ HELD: Final = 5 * SECOND  # without more records, text waits no longer
 LARGEST: Final = 256 << 10
 _LARGE: Final = 64 << 10  # outputs above it carry their origin
 
-Before = Callable[[Partition, int], Awaitable[Sequence[Any]]]
+Before = Callable[[Partition, int, int], Awaitable[Sequence[Any]]]
 ShapesOf = Callable[[str], Shapes]
 
 
@@ -77,8 +79,10 @@ class Scanned(msgspec.Struct, frozen=True):
 class _Held:
     """What is known of one partition between polls."""
 
-    def __init__(self, hold: Hold) -> None:
+    def __init__(self, hold: Hold, redaction: Redaction | None) -> None:
         self.hold = hold
+        self.redaction = redaction
+        self.committed, self.noted = 0, ""
         self.since = 0
         self.fresh = True
         self.latest: int | None = None
@@ -91,28 +95,42 @@ class _Held:
 class _Found(msgspec.Struct):
     contents: Contents
     leaks: list[Leak]
+    passed: list[Output]
 
 
-async def _nothing_before(_partition: Partition, _offset: int) -> Sequence[Any]:
+async def _nothing_before(_partition: Partition, _offset: int, _since: int) -> Sequence[Any]:
     return ()
+
+
+async def _nothing_noted(_partition: Partition) -> tuple[int, str]:
+    return 0, ""
+
+
+def _look(
+    finder: LeakFinder, topic: str, partition: int, segments: Sequence[Segment]
+) -> tuple[list[Leak], list[Veil]]:
+    """The leaks in the text of one partition, each once for each record, and where in it secrets stand."""
+    if not segments:
+        return [], []
+    found: dict[tuple[str, str, str | None], Leak] = {}
+    leaks, veils = finder.look(batch_of(topic, partition, segments))
+    for leak in leaks:
+        found.setdefault((leak.id, leak.fingerprint, leak.pattern), leak)
+    return list(found.values()), veils
 
 
 def find_leaks(finder: LeakFinder, topic: str, partition: int, segments: Sequence[Segment]) -> list[Leak]:
     """The leaks in the text of one partition, each once for each record."""
-    if not segments:
-        return []
-    found: dict[tuple[str, str, str | None], Leak] = {}
-    for leak in finder.find(batch_of(topic, partition, segments)):
-        found.setdefault((leak.id, leak.fingerprint, leak.pattern), leak)
-    return list(found.values())
+    return _look(finder, topic, partition, segments)[0]
 
 
 class ScanHandler:
     """Implements `detector.handlers.Handler`.
 
-    `before` gives the records shortly before an offset: what was held when the partition moved is read again from
-    them. `delay` is the policy's watermark delay (ns), `shapes` what is recognised
-    in a topic. `clock` gives ns.
+    `before` gives the records shortly before an offset, and all from another one on: what was held when the partition moved
+    is read again from them. `redacted` is the topic to which an input's records are passed on without their leaks; what of them waits is `noted`
+    beside the committed offset. `delay` is the policy's watermark delay (ns), `shapes` what is recognised in a topic. `clock`
+    gives ns.
     """
 
     def __init__(  # noqa: PLR0913 - what it works with, each by its name
@@ -124,9 +142,11 @@ class ScanHandler:
         *,
         delay: int = 10 * SECOND,
         before: Before = _nothing_before,
+        noted: Callable[[Partition], Awaitable[tuple[int, str]]] = _nothing_noted,
+        redacted: Callable[[str], str | None] = lambda _: None,
         shapes: ShapesOf = lambda _: BUNDLED,
         clock: Callable[[], int] = time.time_ns,
-        observe: Callable[[Scanned], None] = lambda _: None,
+        observe: Callable[[Scanned | Redacted], None] = lambda _: None,
     ) -> None:
         self._topics = topics
         self._finders = finders
@@ -134,6 +154,8 @@ class ScanHandler:
         self._threads = threads
         self._delay = delay
         self._before = before
+        self._noted = noted
+        self._redacted = redacted
         self._shapes = shapes
         self._clock = clock
         self._observe = observe
@@ -143,10 +165,13 @@ class ScanHandler:
     async def assigned(self, partition: Partition) -> None:
         """Waits for the registry as it stood at the start: no record is judged before."""
         await self._feed.caught_up.wait()
-        self._partitions[partition] = self._fresh(partition)
+        held = self._partitions[partition] = self._fresh(partition)
+        if held.redaction is not None:
+            held.committed, held.noted = await self._noted(partition)
 
     def _fresh(self, partition: Partition) -> _Held:
-        return _Held(Hold(self._shapes(partition.topic)))
+        shapes, name = self._shapes(partition.topic), self._redacted(partition.topic)
+        return _Held(Hold(shapes), None if name is None else Redaction(partition, name, shapes))
 
     async def process(self, partition: Partition, records: Sequence[Any]) -> list[Output]:
         """Reads, scans and routes one poll."""
@@ -156,14 +181,11 @@ class ScanHandler:
         loop, now = asyncio.get_running_loop(), self._clock()
         first = self._announced(partition, held)
         if held.fresh:
-            held.fresh = False
-            earlier = await self._before(partition, records[0].offset)
-            await loop.run_in_executor(self._threads, held.hold.read, earlier, now, Contents())
+            first += await self._restored(partition, held, records[0].offset, now)
         began = time.monotonic()
-        finder = self._finders.finder
         waited = bool(held.hold)
         found = await loop.run_in_executor(
-            self._threads, _read_and_find, finder, partition, records, held.hold, now
+            self._threads, _read_and_find, self._finders, partition, records, held, now
         )
         if not (waited and held.hold):
             held.since = now
@@ -176,7 +198,39 @@ class ScanHandler:
         if latest is not None and (held.latest is None or latest > held.latest):
             held.latest = latest
         self._observe(_scanned(partition, records, found, seconds))
-        return first + outputs
+        return first + outputs + self._passed(held, found.passed)
+
+    async def _restored(self, partition: Partition, held: _Held, offset: int, now: int) -> list[Output]:
+        """What waited when the partition moved, waits again."""
+        since = int(held.noted) if held.noted.isdecimal() else offset
+        earlier = await self._before(partition, offset, since)
+        found = await asyncio.get_running_loop().run_in_executor(
+            self._threads, _read_and_find, self._finders, partition, earlier, held, now, since
+        )
+        held.fresh, held.since = False, now
+        # What was passed on before was scanned before; of what was not, nobody can tell: a second time does no harm.
+        leaks = [leak for leak in found.leaks if leak.offset is not None and leak.offset >= since]
+        origins = held.polls.read(earlier) if earlier else held.polls.held()
+        return self._outputs(partition, held, (), leaks, (), origins) + self._passed(held, found.passed)
+
+    def _passed(self, held: _Held, outputs: list[Output]) -> list[Output]:
+        """What is passed on, with the dead letters of what cannot be; told of too."""
+        redaction = held.redaction
+        if redaction is None:
+            return outputs
+        letters, redaction.letters = redaction.letters, []
+        fact = redaction.told()
+        if fact.records:
+            self._observe(fact)
+        return outputs + [dead_letter_output(self._topics.dead_letters, letter) for letter in letters]
+
+    def note(self, partition: Partition) -> str:
+        """The first offset that waits to be passed on."""
+        held = self._partitions.get(partition)
+        if held is None or held.redaction is None:
+            return ""
+        unsent = held.redaction.unsent
+        return held.noted if held.fresh else "" if unsent is None else str(unsent)
 
     async def tick(self, partition: Partition, now: int) -> list[Output]:
         """Scans text that has waited long enough, and tells every partition of work how far this one has got."""
@@ -184,12 +238,14 @@ class ScanHandler:
             partition, self._fresh(partition)
         )
         outputs = self._announced(partition, held)
+        if held.fresh and held.noted:  # it may be long until a record comes
+            outputs += await self._restored(partition, held, held.committed, now)
         if held.hold and now - held.since >= HELD:
-            segments, finder = held.hold.flush(), self._finders.finder
-            leaks = await asyncio.get_running_loop().run_in_executor(
-                self._threads, find_leaks, finder, partition.topic, partition.number, segments
+            found = await asyncio.get_running_loop().run_in_executor(
+                self._threads, _flush_and_find, self._finders, partition, held, now
             )
-            outputs += self._outputs(partition, held, (), leaks, (), held.polls.held())
+            outputs += self._outputs(partition, held, (), found.leaks, (), held.polls.held())
+            outputs += self._passed(held, found.passed)
         if held.latest is not None and held.latest != held.marked:
             held.marked = held.latest
             outputs += self._marks(partition, held.latest - self._delay)
@@ -276,12 +332,33 @@ def work_outputs(
     return outputs
 
 
-def _read_and_find(
-    finder: LeakFinder, partition: Partition, records: Sequence[Any], hold: Hold, now: int
+def _read_and_find(  # noqa: PLR0913, PLR0917 - for a thread
+    finders: Finders,
+    partition: Partition,
+    records: Sequence[Any],
+    held: _Held,
+    now: int,
+    sent_until: int | None = None,
 ) -> _Found:
-    contents = Contents()
-    segments = hold.read(records, now, contents)
-    return _Found(contents, find_leaks(finder, partition.topic, partition.number, segments))
+    contents, redaction = Contents(), held.redaction
+    segments = held.hold.read(records, now, contents)
+    leaks, veils = _look(finders.finder, partition.topic, partition.number, segments)
+    passed: list[Output] = []
+    if redaction is not None:
+        redactor = finders.redactor(partition.topic, now)
+        redaction.take(records, contents.apart, redactor, sent_until)
+        passed = redaction.settle(spans_of(segments, veils), held.hold.oldest, redactor, now)
+    return _Found(contents, leaks, passed)
+
+
+def _flush_and_find(finders: Finders, partition: Partition, held: _Held, now: int) -> _Found:
+    segments, redaction = held.hold.flush(), held.redaction
+    leaks, veils = _look(finders.finder, partition.topic, partition.number, segments)
+    passed: list[Output] = []
+    if redaction is not None:
+        redactor = finders.redactor(partition.topic, now)
+        passed = redaction.settle(spans_of(segments, veils), None, redactor, now)
+    return _Found(Contents(), leaks, passed)
 
 
 def _scanned(partition: Partition, records: Sequence[Any], found: _Found, seconds: float) -> Scanned:

@@ -4,7 +4,7 @@ Each of the fast ways gives what `read_record` gives for every record of the run
 """
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from detector.blocks import LONG_JSON
 from detector.containers import DOCKER_LINE, Docker, cri_parts, is_docker
 from detector.deadletters import BAD_TIME, FUTURE_TIME, bad
 from detector.events import MAX_FUTURE
+from detector.excerpts import Veil
 from detector.formats import CRI, DOCKER, TEXT
 from detector.jsonblocks import (
     FLAT,
@@ -146,6 +147,28 @@ def batch_of(topic: str, partition: int, segments: Sequence[Segment]) -> Batch:
         )
 
     return Batch(topic, b"\n".join(segment.data for segment in segments), locate)
+
+
+def spans_of(segments: Sequence[Segment], veils: Iterable[Veil]) -> list[tuple[int, int]]:
+    """For each veil of the batch of all segments the first and the last offset of the records whose text it covers."""
+    bases = list(accumulate((len(segment.data) + 1 for segment in segments), initial=0))
+    spans: list[tuple[int, int]] = []
+    for veil in veils:
+        first = bisect_right(bases, veil.start, hi=len(segments)) - 1
+        last = bisect_right(bases, veil.end - 1, hi=len(segments)) - 1
+        covered: list[Piece] = []
+        for number in range(first, last + 1):
+            segment, base = segments[number], bases[number]
+            low = segment.index(max(veil.start - base, 0))
+            high = segment.index(min(veil.end - 1 - base, len(segment.data)))
+            covered += map(segment.place, range(low, high + 1))
+        spans.append(
+            (
+                min(piece.offset for piece in covered),
+                max(piece.offset if piece.last is None else piece.last for piece in covered),
+            )
+        )
+    return spans
 
 
 def fast_segment(

@@ -64,6 +64,15 @@ ALLOWED: Final = Series(
     ("pattern",),
 )
 OUTPUTS: Final = Series("curfewd_outputs", "counter", "Records written, likewise.", ("stage", "topic"))
+PASSED_ON: Final = Series(
+    "curfewd_redacted_records",
+    "counter",
+    "Log records passed on to a redacted topic, by input, those without a leak too.",
+    ("topic",),
+)
+REDACTIONS: Final = Series(
+    "curfewd_redactions", "counter", "Masks in what was passed on, by the rule that they name.", ("rule",)
+)
 PROCESSING: Final = Series(
     "curfewd_processing_seconds",
     "histogram",
@@ -219,7 +228,7 @@ RELOADS: Final = Series(
 )
 
 ALL: Final = (
-    BUILD, STARTED, READY, RECORDS, BYTES, FORMATS, EVENTS, LEAKS, ALLOWED, OUTPUTS, PROCESSING, TRANSACTION, COMMAND_LATENCY, FINDING_LATENCY, LAG,
+    BUILD, STARTED, READY, RECORDS, BYTES, FORMATS, EVENTS, LEAKS, ALLOWED, OUTPUTS, PASSED_ON, REDACTIONS, PROCESSING, TRANSACTION, COMMAND_LATENCY, FINDING_LATENCY, LAG,
     LAG_SECONDS, STANDING, LOOKBACK_OVERDUE, LOOKBACK_ERRORS, LOOP_DELAY, PARTITIONS, WATERMARK, LEDGER, AGGREGATES, DISK, PARKED, CREDENTIALS, FINDINGS, EXPOSED, EXPOSING, COMMANDS, DEAD, LOST, LATE, UNRESOLVED, CONFLICTS,
     BEGUN, TRANSACTIONS, DROPPED, REBALANCES, REBALANCE_SECONDS, RESTORES, RESTORE_SECONDS, RESTORED, RELOADS,
 )  # fmt: skip

@@ -166,7 +166,8 @@ class Service:
         needed = rights(self._live, self._which)
         await self._patiently(lambda: check_rights(self._live, needed), "cannot ask for permissions yet")
         found = await self._patiently(lambda: survey(self._live), "cannot list topics yet")
-        check_topics(self._live, found)
+        for topic in check_topics(self._live, found, scans=self._which != "judge"):
+            self._log.warning("an input topic is not there yet; it is read once it is", topic=topic)
         allowlist = Allowlist(self._settings.allows)
         finders = Finders(scanner, self._settings.keys, fallback_key(self._settings), allowlist)
         feed = RegistryFeed(

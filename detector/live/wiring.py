@@ -25,6 +25,7 @@ from detector.live.metrics import Metrics, Written
 from detector.live.origins import longest
 from detector.live.positions import InputPositions
 from detector.live.press import Press
+from detector.live.redaction import Redacted
 from detector.live.registry_feed import RegistryFeed
 from detector.live.scanning import LARGEST, ScanHandler, Scanned, ScanTopics, ShapesOf
 from detector.live.view import View
@@ -71,13 +72,17 @@ def written(live: LiveSettings) -> Written:
     return Written(topics.findings.name, topics.revocations.name, topics.dead_letters.name, topics.work.name)
 
 
-def check_topics(live: LiveSettings, found: dict[str, int]) -> None:
-    """Whether the topics are as the stages need them; `found` has the partitions of those that are there.
+def check_topics(live: LiveSettings, found: dict[str, int], *, scans: bool = True) -> list[str]:
+    """Whether the topics are as the stages need them; `found` has the partitions of those that are there, inputs too.
+
+    Gives the inputs that are not there, if this process `scans`.
 
     Raises:
         StopError: they are not.
     """
-    missing = [topic.name for topic in live.topics.all() if topic.name not in found]
+    inputs = [*live.inputs, *(topic for topic in found if live.reads(topic))] if scans else []
+    wanted = [*(topic.name for topic in live.topics.all()), *live.passed_on(inputs).values()]
+    missing = [name for name in wanted if name not in found]
     if missing:
         raise StopError(f"there is no topic {', '.join(missing)}: run curfewd topics create")
     work, state = live.topics.work.name, live.topics.state.name
@@ -90,6 +95,7 @@ def check_topics(live: LiveSettings, found: dict[str, int]) -> None:
             f"{work} has {found[work]} partitions and {live.topics.work.partitions} are configured: "
             "tasks would be judged in two places; set kafka.topics.work.partitions"
         )
+    return [topic for topic in live.inputs if scans and topic not in found]
 
 
 def fallback_key(settings: Settings) -> DeploymentKey | None:
@@ -129,7 +135,7 @@ def scan_stage(
     )
     measured: list[Measured] = []
 
-    def tell(fact: Scanned) -> None:
+    def tell(fact: Scanned | Redacted) -> None:
         measured[0].tell(fact)
 
     handler = ScanHandler(
@@ -139,6 +145,8 @@ def scan_stage(
         wiring.threads,
         delay=settings.policy.watermark_delay,
         before=positions.before,
+        noted=positions.note,
+        redacted=lambda topic: live.passed_on((topic,)).get(topic),
         shapes=wiring.shapes,
         observe=tell,
     )
