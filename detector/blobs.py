@@ -2,7 +2,6 @@
 # ruff: noqa: PLR2004, PLR0913, PLR0917 - bytes are written as their codes; a compiled loop takes its arrays apart
 
 import zlib
-from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -16,8 +15,6 @@ _LEAST_PACKED: Final = 24  # digits
 _LEAST_WIDE: Final = 6  # characters
 _EITHER: Final = 15  # window bits, and
 _HEADER: Final = 32  # zlib's word for a header of gzip or of zlib
-
-Span = tuple[int, int]
 
 
 @bare
@@ -99,34 +96,40 @@ def _packed(data: Any, places: Any, out: Any, pieces: Any, blobs: Any) -> int:
             blobs[found, 0], blobs[found, 1], blobs[found, 2], blobs[found, 3] = begin, to, first, count
             found += 1
             done = pieces[count - 1, 2]
+            pieces[count - 1, 2] = after_padding(data, done)
         else:
             to, count = begin, first
     return found
 
 
-def packed(data: bytes, places: Any, budget: int) -> Iterator[tuple[int, int, str, bytes]]:
-    """(start, end, encoding, text) of the blobs that begin at the places, of `budget` bytes in all."""
+def packed(data: bytes, places: Any, budget: int) -> tuple[list[bytes], list[list[int]]]:
+    """The texts of the blobs that begin at the places, of `budget` bytes in all; of each start, end, 1 if zlib, 0 if gzip."""
     view = np.frombuffer(data, np.uint8)
     out = np.empty(len(data) + 4, np.uint8)
     pieces = np.empty((places.size + len(data) // 32 + 2, 3), np.int64)
     blobs = np.empty((places.size, 4), np.int64)
-    found = _packed(view, places, out, pieces, blobs)
-    for begin, end, first, most in blobs[:found].tolist():
+    found = blobs[: _packed(view, places, out, pieces, blobs)].tolist()
+    packed_bytes = out.data
+    texts: list[bytes] = []
+    rows: list[list[int]] = []
+    for begin, end, first, most in found:
         inflater = zlib.decompressobj(_HEADER + _EITHER)
         try:
-            text = inflater.decompress(out.data[begin:end], min(budget, MOST_INFLATED))
+            text = inflater.decompress(packed_bytes[begin:end], min(budget, MOST_INFLATED))
         except zlib.error:
             continue
-        used = end - len(inflater.unused_data)
         last = most
+        used = end - len(inflater.unused_data)
         while last - 1 > first and pieces[last - 2, 0] >= used:
             last -= 1
         budget -= len(text) + 1
         if text:
-            start, stop = int(pieces[first, 1]), int(pieces[last - 1, 2])
-            yield start, after_padding(view, stop), "gzip" if data[start] == 0x48 else "zlib", text
+            start = int(pieces[first, 1])
+            texts.append(text)
+            rows.append([start, int(pieces[last - 1, 2]), int(data[start] != 0x48)])
         if budget <= 0:
-            return
+            break
+    return texts, rows
 
 
 @bare

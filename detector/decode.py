@@ -239,8 +239,14 @@ def _quoted(data: bytes, places: Any, budget: int) -> Iterator[_Part]:
 
 
 def _packed(data: bytes, places: Any, budget: int) -> Iterator[_Part]:
-    for start, end, name, text in blobs.packed(data, places, budget):
-        yield _of_texts(name, text, np.array([[0, start, end, 0]], np.int32), "base64")
+    texts, rows = blobs.packed(data, places, budget)
+    if texts:
+        starts = np.cumsum([0, *(len(text) + 1 for text in texts[:-1])])
+        spans = np.array(rows, np.int64)
+        segments = np.column_stack([starts, spans[:, :2], np.zeros(len(rows), np.int64)]).astype(np.int32)
+        yield _Part(
+            (("base64", "gzip"), ("base64", "zlib")), b"\n".join(texts), segments, starts, spans[:, 2]
+        )
 
 
 def _wide(data: bytes, places: Any, budget: int) -> Iterator[_Part]:
