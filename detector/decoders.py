@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from detector.jit import AVAILABLE, compiled, place
+from detector.jit import AVAILABLE, bare, compiled, place
 from detector.kernels import BLOCK, ahead, pack
 
 MIN_GROUPS: Final = 5  # of four base64 characters: 15 bytes of text in a row are no accident
@@ -33,7 +33,7 @@ HEX: Final = _values(b"0123456789abcdef", {byte: 10 + index for index, byte in e
 PRINTABLE: Final = np.array([32 <= byte < 127 or byte in b"\t\n\r" for byte in range(256)], np.bool_)
 
 
-@compiled
+@bare
 def _marks(text: Any, in_hex: bool, member: Any, first: Any) -> None:  # noqa: FBT001 - numba takes no keywords
     """Of each byte, 0 or 1: is it a digit of the encoding; can it be the first of those that make a printable byte.
 
@@ -75,7 +75,7 @@ def _narrow(words: Any, other: Any, count: int, least: int, stride: int) -> None
         now += by
 
 
-@compiled
+@bare
 def _group_is_text(data: Any, at: int, in_hex: bool) -> bool:  # noqa: FBT001 - numba takes no keywords
     """Whether the digits at `at` make printable bytes."""
     if at + (2 if in_hex else 4) > data.size:
@@ -98,7 +98,7 @@ def _group_is_text(data: Any, at: int, in_hex: bool) -> bool:  # noqa: FBT001 - 
     )
 
 
-@compiled
+@bare
 def _run(data: Any, at: int, table: Any) -> tuple[int, int]:
     """The run of digits around `at`."""
     start, end = at, at

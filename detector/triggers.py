@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from detector.jit import AVAILABLE, compiled
+from detector.jit import AVAILABLE, bare, compiled
 from detector.kernels import BLOCK
 
 ENTITY, QUOTED, APART, LINES, PACKED, WIDE = range(1, 7)
@@ -40,7 +40,7 @@ for _kind, _firsts in (
     _KINDS[list(_firsts)] = _kind
 
 
-@compiled
+@bare
 def _mark(text: Any, size: int, flags: Any) -> None:
     """Into `flags` whether something may begin at each of the first `size` bytes.
 
@@ -64,7 +64,7 @@ def _mark(text: Any, size: int, flags: Any) -> None:
         )
 
 
-@compiled
+@bare
 def _begins(text: Any, at: int) -> bool:
     """Whether one of `_FORMS` stands at `at`; told by the first byte which."""
     b0, b1, b2, b3 = text[at], text[at + 1], text[at + 2], text[at + 3]
