@@ -68,6 +68,11 @@ def _carriers(options: argparse.Namespace) -> None:
     importlib.import_module("benchmarks.carriers_bench").main()
 
 
+def _report(options: argparse.Namespace) -> None:
+    del options
+    importlib.import_module("benchmarks.report_bench").main()
+
+
 def _decode(options: argparse.Namespace) -> None:
     importlib.import_module("benchmarks.decode_bench").main(options.only)
 
@@ -165,6 +170,7 @@ def _of_a_part(commands: Any) -> None:
     commands.add_parser("ledger", help="cost of an event").set_defaults(run=_ledger)
     commands.add_parser("sources", help="records of each source a second").set_defaults(run=_sources)
     commands.add_parser("carriers", help="log records of each carrier a second").set_defaults(run=_carriers)
+    commands.add_parser("report", help="the report's page in a browser").set_defaults(run=_report)
     commands.add_parser("first-finding", help="from clone to first finding").set_defaults(run=_first_finding)
 
 

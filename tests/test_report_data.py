@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from benchmarks import report_history
 from detector import cli
 from detector.deadletters import DeadLetter
 from detector.findings import (
@@ -212,3 +213,12 @@ def test_the_command_writes_the_same_page_again_and_does_not_read_the_first(
     shown = json.dumps(data_of(page))
     assert "task-3" in shown
     assert not any(secret_of(task).decode() in shown for task in range(12))
+
+
+def test_the_history_that_is_measured_is_the_same_for_the_same_seed(tmp_path: Path) -> None:
+    def written(name: str, **more: int) -> list[bytes]:
+        report_history.write(tmp_path / name, 50, **more)
+        return [(tmp_path / name / one).read_bytes() for one in ("events.jsonl", "tasks.log")]
+
+    assert written("a") == written("b")
+    assert written("a") != written("c", seed=8)
