@@ -8,7 +8,7 @@ import numpy as np
 
 from detector.decoders import BASE64, NONE, PRINTABLE
 from detector.jit import bare
-from detector.runs import after_padding, below, undo
+from detector.runs import after_padding, below, line_start, undo
 
 MOST_INFLATED: Final = 64 << 10  # bytes of one packed blob
 _LEAST_PACKED: Final = 24  # digits
@@ -31,7 +31,7 @@ def _lines(data: Any, first: int, last: int, out: Any, to: int, pieces: Any, cou
     A piece is (place in `out` where it ends, start and end of its digits).
     """
     held = bits = 0
-    lines, width = 1, last - first
+    lines, width, head = 1, last - first, line_start(data, first)
     goes_on = True
     while True:
         held, bits, to = undo(data, first, last, held, bits, out, to)
@@ -39,7 +39,7 @@ def _lines(data: Any, first: int, last: int, out: Any, to: int, pieces: Any, cou
         count += 1
         if not goes_on or count == pieces.shape[0]:
             return to, count
-        first, last = below(data, last, width)
+        first, last = below(data, last, width, head)
         if last == 0 or to + last - first > out.size:
             return to, count
         lines += 1
@@ -104,6 +104,8 @@ def _packed(data: Any, places: Any, out: Any, pieces: Any, blobs: Any) -> int:
 
 def packed(data: bytes, places: Any, budget: int) -> tuple[list[bytes], list[list[int]]]:
     """The texts of the blobs that begin at the places, of `budget` bytes in all; of each start, end, 1 if zlib, 0 if gzip."""
+    if budget <= 0:  # zlib takes 0 for "without a limit"
+        return [], []
     view = np.frombuffer(data, np.uint8)
     out = np.empty(len(data) + 4, np.uint8)
     pieces = np.empty((places.size + len(data) // 32 + 2, 3), np.int64)

@@ -241,11 +241,12 @@ def _decoded(text: bytes) -> bytes | None:
 
 
 def _json(raw: bytes) -> Any:
-    """Claims that nobody looks at may hold any bytes."""
+    """Claims that nobody looks at may hold any bytes; their names may not."""
     try:
-        return json.loads(raw.decode("utf-8", "surrogateescape"))
+        read = json.loads(raw.decode("utf-8", "surrogateescape"))
     except (ValueError, RecursionError):
         return None
+    return read if not isinstance(read, dict) or all(map(_is_text, read)) else None
 
 
 def _is_index_macaroon(raw: bytes | None) -> bool:
