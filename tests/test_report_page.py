@@ -13,11 +13,18 @@ from playwright.async_api import Browser, Locator, Page, expect
 from detector import cli
 from detector.deadletters import DeadLetter
 from detector.events import Identifier
-from detector.findings import LEAKED_CREDENTIAL, LEAKED_SECRET, RULES, USE_AFTER_TERMINATION, Finding
+from detector.findings import (
+    LEAKED_CREDENTIAL,
+    LEAKED_SECRET,
+    OUTLIVES_TASK,
+    RULES,
+    USE_AFTER_TERMINATION,
+    Finding,
+)
 from detector.report_page import report_page
 from detector.report_text import Report
 from detector.summary import SourceRead, Summary
-from detector.times import MINUTE
+from detector.times import HOUR, MINUTE
 from tests import finding_samples as made
 from tests.browser import Sight, opened, violations
 
@@ -367,7 +374,9 @@ async def test_pages_of_findings_and_tasks_are_turned(browser: Browser, tmp_path
             USE_AFTER_TERMINATION,
             key=f"cred-{number}",
             first_seen=made.USED + number * MINUTE,
-            task=msgspec.structs.replace(made.TASK, task_id=f"task-{number:03}"),
+            task=msgspec.structs.replace(
+                made.TASK, task_id=f"task-{number:03}", started=made.ISSUED - number * HOUR
+            ),
             credential=msgspec.structs.replace(made.CREDENTIAL, credential_id=f"cred-{number}"),
         )
         for number in range(120)
@@ -381,8 +390,18 @@ async def test_pages_of_findings_and_tasks_are_turned(browser: Browser, tmp_path
         await expect(page.locator("#findings .pager")).to_contain_text("Findings 101 to 120 of 120")
         await expect(cards(page)).to_have_count(20)
         await expect(page.locator("#findings-title")).to_be_focused()
+        whole = await readout(page).inner_text()
         await page.get_by_role("button", name="Next tasks").click()
         await expect(page.locator(".timeline .labels .task").first).to_have_text("task-015")
+        await page.get_by_role("button", name="Zoom to the tasks shown").click()
+        await expect(readout(page)).not_to_have_text(whole)
+
+
+async def test_a_task_is_drawn_by_all_that_any_finding_knows_of_it(browser: Browser, tmp_path: Path) -> None:
+    findings = [made.finding(LEAKED_SECRET), made.finding(OUTLIVES_TASK)]
+    async with looked_at(browser, written(tmp_path, findings)) as sight:
+        await expect(sight.page.locator(".timeline .labels .task")).to_have_text(["release-4711"])
+        await expect(sight.page.locator(".timeline .chart .bar")).to_have_count(1)
 
 
 async def test_nothing_found_is_said(browser: Browser, tmp_path: Path) -> None:

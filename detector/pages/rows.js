@@ -14,7 +14,10 @@
       if (!rows.has(id)) {
         rows.set(id, { task: task ?? { id: "" }, severity: "low", counts: SEVERITIES.map(() => 0), first: Infinity, lanes: new Map(), marks: [], seen: new Map() });
       }
-      return rows.get(id);
+      // A secret that belongs to nobody knows only the id of the task that showed it; another finding knows more.
+      const row = rows.get(id);
+      row.task = { ...row.task, ...task };
+      return row;
     };
     for (const finding of findings) {
       const row = rowOf(finding.task ?? (finding.credential ? { id: finding.credential.task } : null));

@@ -32,7 +32,8 @@
     const node = el("figure", { class: "timeline" },
       el("div", { class: "controls" },
         button("+", "Zoom in", () => scale(STEP)), button("−", "Zoom out", () => scale(1 / STEP)),
-        button("All", "Show all of the time", () => reset()), asTable, status, legend()),
+        button("All", "Show all of the time", () => reset()),
+        button("Fit", "Zoom to the tasks shown", () => zoomTo(...pad(...extent(shown())))), asTable, status, legend()),
       box, table,
       el("p", { class: "hint", id: help },
         "Drag to move, Ctrl and wheel to zoom; with the keyboard +, −, arrow keys, 0 for all. Numbers stand for several marks: click to zoom."),
@@ -172,7 +173,7 @@
     }
 
     function labelOf(lane, y, width) {
-      const room = Math.max(12, Math.floor(((width || state.width) - (lane.row ? 8 : 22)) / (lane.row ? 7.2 : 6.4)));
+      const room = Math.max(12, Math.floor(((width || state.width) - (lane.row ? 8 : 22)) / (lane.row ? 7.2 : 6.8)));
       const text = lane.name.length > room ? `${lane.name.slice(0, room - 1)}…` : lane.name;
       const at = { x: lane.row ? 2 : 14, y: y + (width ? lane.middle + 4 : 13), class: lane.row ? "task" : "credential" };
       const node = svg("text", at, text);
@@ -320,7 +321,7 @@
     const mark = (kind) => svg("path", { class: `mark ${kind} plain`, d: SHAPES[kind](11, 8) });
     const bar = (kind, height) => svg("rect", { class: kind, x: 1, y: 8 - height / 2, width: 20, height, rx: 2 });
     return el("ul", { class: "legend" },
-      item("task", bar("bar", 10)), item("credential lives", bar("life", 4)), item("outlives its task", bar("overstay", 4)),
+      item("task", bar("bar", 10)), item("its deadline", svg("path", { class: "deadline", d: "M11 0v16" })), item("credential lives", bar("life", 4)), item("outlives its task", bar("overstay", 4)),
       item("use", mark("use")), item("leak", mark("leak")), item("revoked", mark("revoked")),
       item("revocation asked", mark("command")), item("other evidence", mark("other")));
   }
