@@ -77,6 +77,12 @@ def _decode(options: argparse.Namespace) -> None:
     importlib.import_module("benchmarks.decode_bench").main(options.only)
 
 
+def _precision(options: argparse.Namespace) -> None:
+    bench = importlib.import_module("benchmarks.precision_bench")
+    texts = dict(text.partition("=")[::2] for text in options.texts)
+    bench.main(bench.Options(options.size, [int(seed) for seed in options.seeds.split(",")], texts))
+
+
 def _live(options: argparse.Namespace) -> None:
     bench = importlib.import_module("benchmarks.live_bench")
     asked = bench.Options(options.records, options.known, options.runs, options.seed, options.settings)
@@ -120,6 +126,11 @@ def _on_a_corpus(commands: Any) -> None:
     one.add_argument("--only", default="", help="scanners, with commas: curfewd,gitleaks,...")
     one.add_argument("--name", default="", help="of the result files")
     one.set_defaults(run=_compare)
+    one = commands.add_parser("precision", help="matches of each pattern where there is no secret")
+    one.add_argument("--size", type=float, default=500, help="MB of log text for each seed")
+    one.add_argument("--seeds", default="101,102,103,104")
+    one.add_argument("texts", nargs="*", metavar="NAME=PATH", help="real text")
+    one.set_defaults(run=_precision)
     one = commands.add_parser("memory", help="peak memory of replay on little and on much log")
     one.add_argument("--base", type=int, default=100, help="MB")
     one.add_argument("--times", default="1,10,100", help="names for each file")
