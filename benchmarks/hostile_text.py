@@ -2,10 +2,9 @@
 
 import base64
 import gzip
-import itertools
 import random
 import string
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from detector.patterns import Pattern
@@ -28,42 +27,39 @@ def look_alikes(pattern: Pattern, size: int, seed: int) -> Iterator[tuple[str, b
         return
     start, end = found[1]
     secret = example[start:end].decode("latin-1")
-    rng = random.Random(f"{seed} {pattern.id}")
+    count = size // (len(example) + 1) + 1
+    others = _others(secret, count, random.Random(f"{seed} {pattern.id}"))
 
-    def text(change: Callable[[str], str]) -> bytes:
-        def one() -> bytes:
-            return example[:start] + change(secret).encode("latin-1") + example[end:]
+    def text(secrets: Iterable[str]) -> bytes:
+        return _packed([example[:start] + one.encode("latin-1") + example[end:] for one in secrets], size)
 
-        return _packed(one, size)
-
-    yield "the same", text(lambda it: it)
-    yield "all different", text(lambda it: _other(it, rng))
-    yield "one short", text(lambda it: _other(it, rng)[:-1])
-    yield "a wrong character", text(lambda it: _other(it, rng)[:-1] + "!")
-    yield "placeholders", text(lambda it: _placeholder(_other(it, rng)))
+    yield "the same", text([secret] * count)
+    yield "all different", text(others)
+    yield "one short", text(one[:-1] for one in others)
+    yield "a wrong character", text(one[:-1] + "!" for one in others)
+    yield "placeholders", text(map(_placeholder, others))
     if pattern.near_misses:
-        misses = itertools.cycle(miss.encode() for miss in pattern.near_misses)
-        yield "its near-misses", _packed(lambda: next(misses), size)
+        yield "its near-misses", _packed([miss.encode() for miss in pattern.near_misses], size)
 
 
-def _packed(one: Callable[[], bytes], size: int) -> bytes:
-    parts: list[bytes] = []
-    total = 0
-    while total < size:
-        part = one()
-        parts += (part, b"\n" if b"\n" in part or len(parts) // 2 % _A_LINE == _A_LINE - 1 else b" ")
-        total += len(part) + 1
-    return b"".join(parts) + b"\n"
-
-
-def _other(secret: str, rng: random.Random) -> str:
-    """The secret with another end: each character of its second half is one of its kind."""
-    lower = "abcdef" if _HEX.issuperset(secret[len(secret) // 2 :]) else string.ascii_lowercase
-    kinds = (string.digits, lower, string.ascii_uppercase)
-    half = len(secret) // 2
-    return secret[:half] + "".join(
-        next((rng.choice(kind) for kind in kinds if char in kind), char) for char in secret[half:]
+def _packed(ones: Sequence[bytes], size: int) -> bytes:
+    """They, over and over, a few to a line; each with lines of its own in lines of its own."""
+    row = b"".join(
+        one + (b"\n" if b"\n" in one or at % _A_LINE == 0 else b" ") for at, one in enumerate(ones, 1)
     )
+    text = row * (size // len(row) + 1)
+    return text[: text.find(b"\n", size - 1) + 1 or len(text)]
+
+
+def _others(secret: str, count: int, rng: random.Random) -> list[str]:
+    """The secret with so many other ends: each character of its second half is one of its kind."""
+    half = len(secret) // 2
+    lower = "abcdef" if _HEX.issuperset(secret[half:]) else string.ascii_lowercase
+    kinds = (string.digits, lower, string.ascii_uppercase)
+    columns = [
+        rng.choices(next((kind for kind in kinds if char in kind), char), k=count) for char in secret[half:]
+    ]
+    return [secret[:half] + "".join(end) for end in zip(*columns, strict=True)]
 
 
 def _placeholder(secret: str) -> str:

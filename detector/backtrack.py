@@ -13,8 +13,8 @@ from detector.jit import compiled
 from detector.programs import BEGIN, CLASS, END, GREEDY, JUMP, LAZY, NO_WORD, SAVE, SPLIT, WORD
 
 _OPEN: Final = 2048  # choices
-_STEPS: Final = 12  # a byte
-_AT_LEAST: Final = 4000  # steps a region
+_STEPS: Final = 4  # a byte
+_AT_LEAST: Final = 2000  # steps a region
 _FAILED: Final = -1
 _TOO_MANY: Final = -2
 _FEED: Final = 10

@@ -15,6 +15,9 @@ from detector.regexes import MAX_MATCH, WINDOW, Regex, Span
 _ROWS: Final = 1024  # matches told at once
 _FEW: Final = 4  # matches whose checks are asked one by one
 
+Searched = dict[tuple[str, bool], tuple[Sequence[Span], Any]]
+"""Of one text, by regex and whether it is multiline: the regions and what is in them."""
+
 
 class Finder:
     """All matches of one regex in many places of some text.
@@ -34,24 +37,34 @@ class Finder:
         none = not AVAILABLE or limits == refusals.Limits()
         self._limits: tuple[Any, ...] | None = None if none else msgspec.structs.astuple(limits)
 
-    def rows(self, data: bytes, view: Any, regions: Sequence[Span]) -> list[list[int]]:
+    def rows(
+        self, data: bytes, view: Any, regions: Sequence[Span], searched: Searched | None = None
+    ) -> list[list[int]]:
         """[start, end, start and end of the secret] of each match in the regions, of which none overlap.
 
-        `view` is `data` as an array. The regions are as for `Regex.matches`.
+        `view` is `data` as an array. The regions are as for `Regex.matches`. `searched` is what other patterns with the
+        same regex found in this text.
         """
-        short = [region for region in regions if region[1] - region[0] <= WINDOW]
-        found = [self._searched(data, view, np.array(short, np.int64))] if short else []
-        for start, end in regions:
-            if end - start > WINDOW:
-                found += self._windows(data, view, start, end)
-        rows = found[0] if len(found) == 1 else np.concatenate(found)
-        rows = rows[(rows[:, 3] > rows[:, 2]) & (rows[:, 1] - rows[:, 0] <= MAX_MATCH)]
+        name = self._text, self._multiline
+        before = None if searched is None else searched.get(name)
+        rows = self._all(data, view, regions) if before is None or before[0] != regions else before[1]
+        if searched is not None:
+            searched[name] = regions, rows
         if self._limits is not None and len(rows) > _FEW:
             keep = np.empty(len(rows), np.bool_)
             refusals.kept(view, rows, keep, *self._limits)
             rows = rows[keep]
         told: list[list[int]] = rows.tolist()
         return told
+
+    def _all(self, data: bytes, view: Any, regions: Sequence[Span]) -> Any:
+        short = [region for region in regions if region[1] - region[0] <= WINDOW]
+        found = [self._searched(data, view, np.array(short, np.int64))] if short else []
+        for start, end in regions:
+            if end - start > WINDOW:
+                found += self._windows(data, view, start, end)
+        rows = found[0] if len(found) == 1 else np.concatenate(found)
+        return rows[(rows[:, 3] > rows[:, 2]) & (rows[:, 1] - rows[:, 0] <= MAX_MATCH)]
 
     def _windows(self, data: bytes, view: Any, start: int, end: int) -> Iterator[Any]:
         at = start

@@ -18,7 +18,7 @@ from detector.secrets import Secret
 from detector.traps import Traps
 
 if TYPE_CHECKING:
-    from detector.finder import Finder
+    from detector.finder import Finder, Searched
 
 REACH: Final = 4 << 10  # bytes of a long line, either side of a match, in which a keyword counts
 _OWN: Final = "secret"
@@ -85,12 +85,14 @@ class Source:
             return max(0, low - MAX_MATCH), min(len(data), high + MAX_MATCH)
         return low, high
 
-    def matches(self, data: bytes, view: Any, regions: Sequence[Region]) -> Iterator[Match]:
+    def matches(
+        self, data: bytes, view: Any, regions: Sequence[Region], searched: "Searched"
+    ) -> Iterator[Match]:
         """What is in the regions, which do not overlap, and passes keywords and checks."""
         finder = self._finder or self._made_ready()
         passed: dict[bytes, Secret] = {}
         lines = _Lines(data, self)
-        for match_start, match_end, start, end in finder.rows(data, view, regions):
+        for match_start, match_end, start, end in finder.rows(data, view, regions, searched):
             text = data[start:end]
             if text in self._traps:
                 continue

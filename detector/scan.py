@@ -49,9 +49,9 @@ class PluginSource:
         low, high, long = place
         return (max(0, low - MAX_MATCH), min(len(data), high + MAX_MATCH)) if long else (low, high)
 
-    def matches(self, data: bytes, view: Any, regions: Sequence[Region]) -> Iterator[Match]:
+    def matches(self, data: bytes, view: Any, regions: Sequence[Region], searched: object) -> Iterator[Match]:
         """What the plugin and detect-secrets' filters see in the regions."""
-        del view
+        del view, searched
         for region in regions:
             for start, end in sorted(set(self.plugin.spans(data, *region))):
                 yield Match(start, end, self.pattern, Secret(data[start:end]))
@@ -83,9 +83,13 @@ class PatternScanner:
         self._silenced = silenced
         self._sources: list[Source | PluginSource] = [Source(pattern, n) for n, pattern in enumerate(own)]
         self._sources += [PluginSource(plugin, n) for n, plugin in enumerate(others, start=len(own))]
-        pairs = [(number, e) for number, source in enumerate(self._sources) for e in source.expressions()]
-        self._source_of = [number for number, _ in pairs]
-        self._prefilter = Prefilter([expression for _, expression in pairs], cache or DatabaseCache())
+        # Patterns that say the same of a text (ten are of a JSON Web Token) are looked for once.
+        wanted: dict[Expression, list[int]] = {}
+        for number, source in enumerate(self._sources):
+            for expression in source.expressions():
+                wanted.setdefault(expression, []).append(number)
+        self._sources_of = list(wanted.values())
+        self._prefilter = Prefilter(list(wanted), cache or DatabaseCache())
 
     def scan(self, data: bytes) -> list[Match]:
         """The secrets in `data`, any number of lines, left to right, none overlapping."""
@@ -94,9 +98,10 @@ class PatternScanner:
             return []
         view = np.frombuffer(data, np.uint8)
         candidates: list[tuple[Rank, Match]] = []
+        searched: dict[Any, Any] = {}
         for number, found in regions.items():
             source = self._sources[number]
-            matches = source.matches(data, view, list(_merged(found)))
+            matches = source.matches(data, view, list(_merged(found)), searched)
             candidates.extend((source.rank(match), match) for match in matches)
         best = _best(candidates)
         return [match for match in best if not self._is_silenced(match.secret)] if self._silenced else best
@@ -131,8 +136,8 @@ class PatternScanner:
                 _add(regions, *flood)
                 flood = None
             for expression, place in hits.found:
-                number = self._source_of[expression]
-                _add(regions, self._sources[number].region(data, place), (number,))
+                for number in self._sources_of[expression]:
+                    _add(regions, self._sources[number].region(data, place), (number,))
         if flood is not None:
             _add(regions, *flood)
         return regions

@@ -246,3 +246,20 @@ def test_nothing_that_is_printed_of_a_match_shows_the_secret() -> None:
     (match,) = SCANNER.scan(b"key-0123abcd")
     assert "0123abcd" not in repr(match)
     assert match.secret.reveal() == b"key-0123abcd"
+
+
+def test_patterns_with_one_regex_are_each_found_where_their_own_checks_and_keywords_say_so() -> None:
+    regex = r"\b(?P<secret>same_[a-z0-9]{4,8})"
+    made = [
+        pattern("with-word", regex, "word"),
+        pattern("digits", regex, "same_", checks=(CheckSpec("charset-mix", {"digits": 4}),)),
+    ]
+    lines = [b"word same_k3x9", b"same_k3x9", b"same_8361", b"", b"word same_8361 same_q5z8"]
+    scanner = PatternScanner(made)
+    found = [(match.secret.reveal(), match.pattern.id) for match in scanner.scan(b"\n".join(lines * 20))]
+    assert found == 20 * [
+        (b"same_k3x9", "with-word"),
+        (b"same_8361", "digits"),
+        (b"same_8361", "with-word"),
+        (b"same_q5z8", "with-word"),
+    ]
