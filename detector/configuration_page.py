@@ -160,7 +160,7 @@ allowed from then on. `curfewd patterns test --against FILE` shows what there wo
 
 LOG_NOTES: Final = """\
 Of records in JSON, of systemd's journal, and of OpenTelemetry, where templates see the attributes of the record over those of
-its resource: `'{"ci.job.id"}'`. What spans of agents tell stands in [sources.md](sources.md#log-carriers).
+its resource: `'{"ci.job.id"}'`. What spans of agents tell stands in [sources/carriers.md](sources/carriers.md).
 """
 
 
