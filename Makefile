@@ -35,10 +35,17 @@ chromium:
 	  apt-get update -qq && apt-get install -y -qq chromium > /dev/null; } || \
 	  { echo "the pages are tested in Chromium: install it (Debian: apt-get install chromium)"; exit 2; }
 
+# The alerts are tested with a real Prometheus and Alertmanager. Debian starts both on their ports; the tests use others.
+.PHONY: monitors
+monitors:
+	@{ command -v prometheus && command -v promtool && command -v amtool && command -v prometheus-alertmanager alertmanager; } > /dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null && \
+	  apt-get update -qq && apt-get install -y -qq --no-install-recommends prometheus prometheus-alertmanager > /dev/null; } || \
+	  { echo "the alerts are tested with Prometheus 2.42 or newer and Alertmanager: install them (Debian: apt-get install prometheus prometheus-alertmanager)"; exit 2; }
+
 demo: $(STAMP) ## replay the bundled incident and print what is found
 	@$(BIN)/python examples/demo.py
 
-test: $(STAMP) $(KAFKA) chromium ## everything CI runs: lint, types, tests
+test: $(STAMP) $(KAFKA) chromium monitors ## everything CI runs: lint, types, tests
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
