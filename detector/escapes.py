@@ -2,7 +2,7 @@
 
 Without numba the same functions run as plain Python over the lines concerned.
 """
-# ruff: noqa: C901, PLR2004 - a compiled loop is one function; bytes are written as their codes, the character stands beside them
+# ruff: noqa: C901, PLR0913, PLR0917, PLR2004 - a compiled loop is one function; bytes are written as their codes, the character stands beside them
 
 from typing import Any, Final
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from detector.decoders import BASE64, HEX, NONE
 from detector.jit import bare
+from detector.runs import head_like
 
 ESCAPE: Final = 0x1B
 _LOOK_BACK: Final = 256  # bytes before the `=` at the end of a line
@@ -155,14 +156,13 @@ def _entity(data: Any, at: int, end: int, out: Any, to: int) -> tuple[int, int]:
 
 
 @bare
-def _unquoted(data: Any, at: int, end: int, out: Any, to: int) -> tuple[int, int]:
-    """Decode one `=41`, or leave out a soft line break (RFC 2045, section 6.7)."""
+def _unquoted(data: Any, at: int, end: int, head: int, out: Any, to: int) -> tuple[int, int]:
+    """Decode one `=41`, or leave out a soft line break (RFC 2045, section 6.7) and what a log puts behind it."""
     if data[at] != 0x3D or at + 1 >= end:
         return 0, to
-    if data[at + 1] == 0x0A:
-        return 2, to
-    if data[at + 1] == 0x0D and at + 2 < end and data[at + 2] == 0x0A:
-        return 3, to
+    after = at + 2 if data[at + 1] == 0x0D else at + 1
+    if after < end and data[after] == 0x0A:
+        return min(end, head_like(data, head, at, after + 1)) - at, to
     byte = _hex_at(data, at + 1, 2, end)
     if byte < 0:
         return 0, to
@@ -225,7 +225,9 @@ def _is_padding(data: Any, place: int) -> bool:
         return False
     while low > 0 and place - low < _LOOK_BACK and data[low - 1] != 0x0A:
         low -= 1
-    return not (_SOFT_FROM <= place - low < _SOFT_TO and digits % 4 != _UNPADDED)
+    below = place + 3 if data[place + 1] == 0x0D else place + 2
+    width = place - low - (head_like(data, low, place, below) - below)
+    return not (_SOFT_FROM <= width < _SOFT_TO and digits % 4 != _UNPADDED)
 
 
 @bare
@@ -261,7 +263,7 @@ _TRIGGERS: Final = np.frombuffer(b"\\%\x1b&=", np.uint8)
 
 
 @bare
-def _one(kind: int, data: Any, at: int, end: int, out: Any, to: int) -> tuple[int, int]:  # noqa: PLR0913, PLR0917 - numba takes no keywords
+def _one(kind: int, data: Any, at: int, end: int, head: int, out: Any, to: int) -> tuple[int, int]:
     if kind == ESCAPED:
         return _unescaped(data, at, end, out, to)
     if kind == PERCENT:
@@ -270,7 +272,7 @@ def _one(kind: int, data: Any, at: int, end: int, out: Any, to: int) -> tuple[in
         return _uncoloured(data, at, end, to)
     if kind == ENTITIES:
         return _entity(data, at, end, out, to)
-    return _unquoted(data, at, end, out, to)
+    return _unquoted(data, at, end, head, out, to)
 
 
 @bare
@@ -293,7 +295,9 @@ def rewrite(kind: int, data: Any, spans: Any, out: Any, segments: Any) -> tuple[
         if to + (end - at) + 1 > out.size:
             break
         while at < end:
-            read, after = _one(kind, data, at, end, out, to) if data[at] == trigger else (0, to)
+            read, after = (
+                _one(kind, data, at, end, spans[index, 0], out, to) if data[at] == trigger else (0, to)
+            )
             if read:
                 changed = True
                 if after == to:

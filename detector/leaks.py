@@ -26,7 +26,7 @@ UNKNOWN_TIME: Final = -(1 << 63)  # of a record without a time: the reader fills
 KNOWN_CREDENTIAL: Final = "known-credential"  # what a mask calls a secret that only its fingerprint tells
 _WARM_UP: Final = b"%41 \\n \x1b[0m"
 _CLEAN_TEXTS: Final = 1 << 16
-_LONG_PREFIX: Final = 4
+_LONG_MARK: Final = 4
 _PASSES: Final = 8  # a mask can part two secrets that stood without a boundary between them
 
 
@@ -100,9 +100,9 @@ def _sightings(data: bytes, scanner: Scanner, known: KnownIndex | None) -> list[
 
 
 def _unmistakable(pattern: Pattern, secret: Secret) -> bool:
-    """Whether what looks like such a secret is one: a checksum tells, or a long prefix. Single characters spell much."""
+    """Whether what looks like such a secret is one: a checksum tells, or a long mark. Single characters spell much."""
     text = secret.reveal().lower()
-    marked = any(len(word) >= _LONG_PREFIX and text.startswith(word.encode()) for word in pattern.keywords)
+    marked = any(len(word) >= _LONG_MARK and word.encode() in text for word in pattern.keywords)
     return not pattern.generic and (pattern.proven or marked)
 
 

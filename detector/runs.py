@@ -10,12 +10,58 @@ from detector.decoders import BASE64, HEX, NONE, PRINTABLE
 from detector.jit import bare
 
 _LEAST_WRAPPED, _MOST_WRAPPED = 40, 160  # digits of a line that may go on in the next
-_INDENT: Final = 16  # bytes of white space before its digits
+_INDENT: Final = 16  # bytes of white space before its digits, or of what
+_LEAST_HEAD, _LONGEST_HEAD = 7, 160  # a log puts before each line: a time, a level
 
 
 @bare
-def below(data: Any, stop: int, width: int) -> tuple[int, int]:
-    """The digits of the next line that go on with `width` digits that end at `stop`: from, to; 0, 0 if none do."""
+def _number_end(data: Any, at: int) -> int:
+    while at < data.size and 0x30 <= data[at] < 0x3A:
+        at += 1
+    return at
+
+
+@bare
+def head_like(data: Any, head: int, end: int, at: int) -> int:
+    """The end of what a log puts before each line, if it stands at `at` as it does at `head`; else `at`.
+
+    That is all words before `end` that both have, but for their numbers; a blank is behind the last.
+    """
+    after = place = at
+    while head < end and place < data.size and place - at < _LONGEST_HEAD:
+        if 0x30 <= data[head] < 0x3A and 0x30 <= data[place] < 0x3A:
+            head, place = _number_end(data, head), _number_end(data, place)
+            continue
+        if data[head] != data[place] or data[head] == 0x0A:
+            break
+        head += 1
+        place += 1
+        if data[place - 1] == 0x20 or data[place - 1] == 0x09:
+            after = place
+    return after if after - at >= _LEAST_HEAD else at
+
+
+@bare
+def _digits_end(data: Any, at: int, most: int) -> int:
+    """The end of digits at `at`, of which one more than `most` is too many."""
+    end = at
+    while end < data.size and end - at <= most and BASE64[data[end]] != NONE:
+        end += 1
+    return end
+
+
+@bare
+def _ends_line(data: Any, at: int) -> bool:
+    end = after_padding(data, at)
+    return bool(end >= data.size or data[end] == 0x0A or data[end] == 0x0D)
+
+
+@bare
+def below(data: Any, stop: int, width: int, head: int) -> tuple[int, int]:
+    """The digits of the next line that go on with `width` digits that end at `stop`: from, to; 0, 0 if none do.
+
+    `head` is the place of what the log put before the first of these lines, or that of its digits.
+    """
     if width < _LEAST_WRAPPED or width > _MOST_WRAPPED:
         return 0, 0
     at = stop
@@ -24,16 +70,26 @@ def below(data: Any, stop: int, width: int) -> tuple[int, int]:
     if at >= data.size or data[at] != 0x0A:
         return 0, 0
     at += 1
-    first = at
-    while first < data.size and first - at < _INDENT and (data[first] == 0x20 or data[first] == 0x09):
-        first += 1
-    last = first
-    while last < data.size and last - first <= width and BASE64[data[last]] != NONE:
-        last += 1
+    first = head_like(data, head, stop, at)
+    last = _digits_end(data, first, width)
+    if first in (at, last) or not _ends_line(data, last):
+        first = at
+        while first < data.size and first - at < _INDENT and (data[first] == 0x20 or data[first] == 0x09):
+            first += 1
+        last = _digits_end(data, first, width)
     size = last - first
     if size == 0 or size > width or size % 4 == 1:
         return 0, 0
     return first, last
+
+
+@bare
+def line_start(data: Any, at: int) -> int:
+    """The start of the line that holds `at`, or so far back as what stands before a line may reach."""
+    low = at
+    while low > 0 and at - low < _LONGEST_HEAD and data[low - 1] != 0x0A:
+        low -= 1
+    return low
 
 
 @bare
@@ -106,8 +162,9 @@ def unbase64(
         segments[count, 2] = after_padding(data, stop)
         count += 1
         width, digits, pieces, last = stop - run, stop - low, 1, stop
+        head = line_start(data, run) if wraps else run
         while wraps and good == reached and count < segments.shape[0]:
-            first, last = below(data, last, width)
+            first, last = below(data, last, width, head)
             if last == 0 or to + last - first > out.size:
                 break
             held, bits, reached = undo(data, first, last, held, bits, out, to)

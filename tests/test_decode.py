@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import quopri
 import random
 import urllib.parse
 import zlib
@@ -236,3 +237,32 @@ def test_anything_may_come_and_every_origin_lies_within_the_data(parts: list[byt
             if place is not None:
                 assert 0 <= place[0][0] < place[0][1] <= len(data)
                 assert place[1]
+
+
+HEADS: dict[str, Callable[[int], bytes]] = {
+    "time": lambda n: b"2026-11-24T09:%02d:53.4%d Z " % (n, 9**n),
+    "build step": lambda n: b"#27 %d.997 " % (9 + n),
+    "level": lambda _: b"[INFO] ",
+    "server": lambda n: b"2026/11/24 12:00:00 [error] 31#31: *%d " % (98 + n),
+}
+
+
+@pytest.mark.parametrize("head", sorted(HEADS))
+def test_what_a_log_puts_before_each_line_parts_neither_wrapped_base64_nor_soft_breaks(head: str) -> None:
+    mail = quopri.encodestring(
+        b"Subject: the build failed; its environment was = " + b"words " * 3 + SECRET + b" and more"
+    )
+    for encoded, name in ((base64.encodebytes(WRAPPED), "base64"), (mail, "quoted-printable")):
+        lines = [b"before it", *encoded.strip().split(b"\n"), b"after it"]
+        data = b"\n".join(HEADS[head](number) + line for number, line in enumerate(lines))
+        assert len(lines) > 3
+        assert (name,) in [told for _, told in found(data)], data
+
+
+def test_a_word_below_is_no_part_of_what_was_wrapped() -> None:
+    text = b"some words before it, 57 bytes in all "[: 57 - len(SECRET)] + SECRET
+    blob = base64.b64encode(text)
+    assert len(blob) == 76
+    for below in (b"done", b"2026-11-24T09:00:54Z all done", b"x" * 80):
+        [view] = views(b"2026-11-24T09:00:53Z " + blob + b"\n" + below + b"\n")
+        assert view.data == text, below
