@@ -9,7 +9,7 @@ from detector.shapes import BUNDLED
 from detector.shipped import PART_MARKS, SPLIT
 from detector.stamps import leading_stamp
 
-_CUT_MARKS: Final = (b" stdout P", b" stderr P", *PART_MARKS)
+_CUT_MARKS: Final = (b" stdout P", b" stderr P")
 _KEY_BLOCK: Final = b"-----BEGIN "
 _BRACE: Final = b"{"
 _FAR: Final = 1 << 62  # no time is later
@@ -34,10 +34,8 @@ def said_on(line: bytes) -> list[LogText]:
     return [LogText(text, stream=stream, channel=stream, ends=ends)]
 
 
-def carries(data: bytes) -> bool:
-    """Whether whole lines have to be taken apart: some are parts of lines, or a key stands in what they say."""
-    if _may_be_cut(data):
-        return True
+def carries_key(data: bytes) -> bool:
+    """Whether a key stands in what lines say that have to be taken apart for it."""
     at = data.find(_KEY_BLOCK)
     while at >= 0:
         start = data.rfind(b"\n", 0, at) + 1
@@ -48,11 +46,12 @@ def carries(data: bytes) -> bool:
     return False
 
 
-def standing_open(data: bytes | bytearray, end: int) -> int:
-    """Where in data[:end], whole lines, the first line stands that is part of one which does not end; `end` if none is."""
-    whole = bytes(data[:end])
-    if not _may_be_cut(whole):
-        return end
+def standing_open(data: bytes, end: int) -> int:
+    """Where in data[:end], whole lines of which some `may_be_cut`, the first stands that is part of one without an end.
+
+    `end` if there is none.
+    """
+    whole = data[:end]
     opened: dict[str, int] = {}
     at = 0
     for line in whole.split(b"\n")[:-1]:
@@ -66,9 +65,13 @@ def standing_open(data: bytes | bytearray, end: int) -> int:
     return min(opened.values(), default=end)
 
 
-def _may_be_cut(data: bytes) -> bool:
+def may_be_cut(data: bytes) -> bool:
     """Whether a line may be part of a longer one: it says so, or is an object as long as runtimes cut lines."""
     if any(mark in data for mark in _CUT_MARKS):
+        return True
+    if _BRACE not in data:
+        return False
+    if any(mark in data for mark in PART_MARKS):
         return True
     for at in range(0, len(data) - SPLIT, SPLIT):
         if data.find(b"\n", at, at + SPLIT) < 0:

@@ -11,7 +11,7 @@ from typing import Final
 from detector.blocks import LONG_LINE, safe_cut
 from detector.excerpts import Veil
 from detector.leaks import KNOWN_CREDENTIAL, Redactor
-from detector.line_texts import carries, said_on, standing_open
+from detector.line_texts import carries_key, may_be_cut, said_on, standing_open
 from detector.masks import masked
 from detector.redact_records import LEAST, redacted
 from detector.secrets import mask
@@ -45,9 +45,9 @@ class Redacting:
         done = b""
         end = self._held.rfind(b"\n", len(self._held) - len(chunk)) + 1
         if end > self._context:
-            opened, most = self._opened(end)
+            opened, most, cut = self._opened(end)
             held_back = max(opened, self._context)
-            done = self._lines(held_back if len(self._held) - self._context <= most else end, opened)
+            done = self._lines(held_back if len(self._held) - self._context <= most else end, opened, cut=cut)
         if len(self._held) - self._context > self._longest:
             done += self._front()
         return done
@@ -55,17 +55,22 @@ class Redacting:
     def idle(self) -> bytes:
         """All whole lines: nothing has come for a while that they could go on in."""
         end = self._held.rfind(b"\n") + 1
-        return self._lines(end, self._opened(end)[0]) if end > self._context else b""
+        if end <= self._context:
+            return b""
+        opened, _, cut = self._opened(end)
+        return self._lines(end, opened, cut=cut)
 
     def end(self) -> bytes:
         """What is left when nothing more comes."""
-        return self._lines(len(self._held), len(self._held))
+        return self._lines(len(self._held), len(self._held), cut=may_be_cut(bytes(self._held)))
 
-    def _opened(self, end: int) -> tuple[int, int]:
-        """Where the first line begins that may go on behind `end`, and how many bytes may be held for it."""
-        opened = standing_open(self._held, end)
+    def _opened(self, end: int) -> tuple[int, int, bool]:
+        """Where the first line begins that may go on behind `end`, how many bytes may be held for it, and if any is cut."""
+        whole = bytes(self._held[:end])
+        cut_lines = may_be_cut(whole)
+        opened = standing_open(whole, end) if cut_lines else end
         if opened < end:
-            return opened, self._longest
+            return opened, self._longest, cut_lines
         cut = safe_cut(self._held, end)
         lowest = max(end - _WRAPPED, 0)
         while cut > lowest:
@@ -73,9 +78,9 @@ class Redacting:
             if (start <= lowest and lowest) or _GOES_ON.fullmatch(self._held, start, cut) is None:
                 break
             cut = start
-        return cut, 2 * _WRAPPED
+        return cut, 2 * _WRAPPED, cut_lines
 
-    def _lines(self, end: int, opened: int) -> bytes:
+    def _lines(self, end: int, opened: int, *, cut: bool) -> bytes:
         """data[context:end] as it may be seen. From `opened` on it is kept, to be looked at once more."""
         if end <= self._context:
             return b""
@@ -85,7 +90,8 @@ class Redacting:
         if tail is not None:  # it was not held for what may never come, but if it comes, it is known
             keep = data.rfind(b"\n", max(end - _CONTEXT, 0), tail.start()) + 1
         keep = max(keep, end - _OVERLAP)
-        by_line = (not self._context or data[self._context - 1 : self._context] == b"\n") and carries(data)
+        by_line = not self._context or data[self._context - 1 : self._context] == b"\n"
+        by_line = by_line and (cut or carries_key(data))
         done = self._by_line(data) if by_line else self._shown(data, self._redactor.veils(data, LEAST), end)
         del self._held[:keep]
         self._context = end - keep
