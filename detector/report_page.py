@@ -64,7 +64,12 @@ def _page(sentence: str, data: str) -> bytes:
         script=script,
         style=style,
         body=body,
-        policy=content_security_policy(script, style),
+        policy=content_security_policy(
+            script,
+            style,
+            require_trusted_types_for="'script'",  # no text can become markup, whoever forgets what
+            trusted_types="'none'",
+        ),
     )
 
 

@@ -326,30 +326,34 @@ async def test_the_policy_stops_what_would_be_slipped_in(browser: Browser, incid
                 if (seen.add(effectiveDirective).size === 7) tell();
             });
             const add = (tag, properties) => document.body.append(Object.assign(document.createElement(tag), properties));
-            add("script", { textContent: "window.owned = 1" });
-            add("script", { src: "https://evil.invalid/a.js" });
-            add("img", { src: "https://evil.invalid/a.png" });
-            add("style", { textContent: "body { display: none }" });
-            add("iframe", { src: "https://evil.invalid/" });
-            document.body.insertAdjacentHTML("beforeend", "<p onclick='window.owned = 1'>");
-            document.body.lastChild.click();
-            fetch("https://evil.invalid/").catch(() => {});
-            add("form", { action: "https://evil.invalid/" });
-            document.body.lastChild.submit();
+            for (const attempt of [
+                () => add("script", { textContent: "window.owned = 1" }),
+                () => add("script", { src: "https://evil.invalid/a.js" }),
+                () => document.body.insertAdjacentHTML("beforeend", "<p onclick='window.owned = 1'>"),
+                () => document.body.setAttribute("onclick", "window.owned = 1"),
+                () => setTimeout("window.owned = 1"),
+                () => add("a", { href: "javascript:window.owned = 1" }),
+                () => document.body.lastChild.click(),
+                () => add("img", { src: "https://evil.invalid/a.png" }),
+                () => add("style", { textContent: "body { display: none }" }),
+                () => add("iframe", { src: "https://evil.invalid/" }),
+                () => fetch("https://evil.invalid/").catch(() => {}),
+                () => add("form", { action: "https://evil.invalid/" }),
+                () => document.body.lastChild.submit(),
+            ]) try { attempt(); } catch { /* what is stopped throws */ }
         })""")
         assert stopped == [
             "connect-src",
             "form-action",
             "frame-src",
             "img-src",
-            "script-src-attr",
+            "require-trusted-types-for",
             "script-src-elem",
             "style-src-elem",
         ]
         assert await sight.page.evaluate("window.owned") is None
         assert {url: failures.get(url) for url in sight.asked if not url.startswith("file:")} == {
-            "https://evil.invalid/a.js": "csp",
-            "https://evil.invalid/a.png": "csp",
+            "https://evil.invalid/a.png": "csp"
         }
 
 
