@@ -92,6 +92,12 @@ def _live(options: argparse.Namespace) -> None:
         bench.main(asked, bench.mixed, "live-mixed", "The live service on logs with audit events among them")
 
 
+def _redact(options: argparse.Namespace) -> None:
+    bench = importlib.import_module("benchmarks.redact_bench")
+    asked = importlib.import_module("benchmarks.live_bench").Options
+    bench.main(asked(options.records, options.known, options.runs, options.seed), options.size)
+
+
 def _latency(options: argparse.Namespace) -> None:
     bench = importlib.import_module("benchmarks.latency_bench")
     bench.main(bench.Options(options.known, options.warm, options.seconds, options.seed))
@@ -152,6 +158,13 @@ def _on_a_broker(commands: Any) -> None:
         one.add_argument("--seed", type=int, default=7)
         one.add_argument("--settings", default="", help="lines of [kafka]")
         one.set_defaults(run=_live)
+    one = commands.add_parser("redact", help="what masking costs: the filter, and the service's topic")
+    one.add_argument("--size", type=float, default=50, help="MB of text for the filter")
+    one.add_argument("--records", type=int, default=500_000)
+    one.add_argument("--known", type=int, default=100_000)
+    one.add_argument("--runs", type=int, default=3)
+    one.add_argument("--seed", type=int, default=7)
+    one.set_defaults(run=_redact)
     one = commands.add_parser(
         "latency", help="from a leak's append to its command, at shares of the highest load"
     )

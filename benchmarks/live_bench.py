@@ -7,6 +7,7 @@ again. What counts begins when a tenth is read, which leaves the start out, and 
 """
 
 import asyncio
+import copy
 import functools
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -88,6 +89,12 @@ class Bench:
     def size(self, name: str) -> float:
         """The mean of a record's bytes in an input."""
         return self._sizes[name][1]
+
+    def changed(self, settings: str) -> "Bench":
+        """One on the same topics with other lines of configuration."""
+        other = copy.copy(self)
+        other._options = msgspec.structs.replace(self._options, settings=settings)  # noqa: SLF001
+        return other
 
     async def ours(self, source: str, lookback: str = "0s") -> Run:
         """One run of the service, over both stages."""
