@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check broker format lock vendor bench fuzz clean
+.PHONY: help demo test check broker format lock vendor chart bench fuzz clean
 
 help: ## what the targets do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | column -t -s $$'\t'
@@ -70,6 +70,16 @@ vendor: $(STAMP) ## renew detector/pages/d3.min.js from its packages (needs Node
 	@cd vendor && npm update --silent --no-audit --no-fund --ignore-scripts --omit-lockfile-registry-resolved
 	@cd vendor && node_modules/.bin/esbuild entry.js --log-level=warning --bundle --minify --format=iife --global-name=d3 --target=es2020 --legal-comments=none --outfile=../detector/pages/d3.min.js
 	@$(BIN)/python vendor/manifest.py
+
+# Helm is built from its source, which takes some minutes: `make test` does without it and looks at what was rendered.
+HELM := .cache/helm/helm
+$(HELM):
+	@command -v go > /dev/null || { echo "Helm is built by Go 1.24 or newer: install it, or put a helm of yours on the path"; exit 2; }
+	@GOBIN=$(abspath $(dir $@)) GOTOOLCHAIN=local go install helm.sh/helm/v3/cmd/helm@v3.19.0
+
+chart: $(STAMP) $(HELM) ## render deploy/helm for its tests, and lint it (needs Go)
+	@$(BIN)/python -m tests.charts
+	@$(BIN)/pytest tests/test_deploy_helm.py
 
 bench: $(STAMP) ## measure; see benchmarks/README.md
 	@$(BIN)/python -m benchmarks
