@@ -253,3 +253,48 @@ def test_a_stage_has_its_limits_from_the_table(tmp_path: Path) -> None:
     )
     assert stage_of(live, "judge", ("work",)).poll_records == 1000
     assert clients_of(live) == KafkaSettings(("127.0.0.1:9092",), security={"security_protocol": "PLAINTEXT"})
+
+
+PASSED_ON = '[kafka]\nbootstrap = "127.0.0.1:9092"\ninputs = ["ci.logs", "audit"]\ninput_pattern = "pods.*"\n'
+
+
+def test_what_is_passed_on_goes_to_a_topic_that_is_never_read(tmp_path: Path) -> None:
+    live = load(tmp_path, f'{PASSED_ON}[kafka.redacted]\ntopics = ["ci.*", "pods-?"]\n').live()
+    assert live.passed_on(["ci.logs", "audit", "pods-1", "pods-12"]) == {
+        "ci.logs": "ci.logs.redacted",
+        "pods-1": "pods-1.redacted",
+    }
+    read = ["ci.logs", "audit", "pods-1", "pods-1.redacted", "pods-12.redacted", "pods.redacted", "cixlogs"]
+    assert [name for name in read if live.reads(name)] == [
+        "ci.logs",
+        "audit",
+        "pods-1",
+        "pods-12.redacted",  # which is not written: its input is none of those passed on
+        "pods.redacted",
+    ]
+    assert load(tmp_path, PASSED_ON).live().passed_on(["ci.logs"]) == {}
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        ("name = '{topic}.clean'", "kafka.redacted: needs topics"),
+        ("topics = ['*']\nname = 'clean'", "kafka.redacted.name: write a topic's name with {topic} in it"),
+        ("topics = ['*']\nname = '{topic}'", "kafka.redacted.name: write a topic's name with {topic} in it"),
+        ("topics = ['*']\nname = '{topic} clean'", "kafka.redacted.name: write a topic's name with {topic}"),
+        (f"topics = ['*']\nname = '{'x' * 248}.{{topic}}'", "it makes more than 249 characters"),
+        ("topics = ['audit']\nname = 'ci.{topic}'", "audit goes to ci.audit, which is among the inputs"),
+        (
+            "topics = ['audit']\nname = 'curfewd.{topic}'",
+            "of audit it makes curfewd.audit, which is a topic of ours",
+        ),
+    ],
+)
+def test_what_is_wrong_with_a_redacted_topic_is_told(tmp_path: Path, lines: str, says: str) -> None:
+    table = (
+        '[kafka]\nbootstrap = "127.0.0.1:9092"\ninputs = ["audit", "ci.audit"]\n'
+        '[kafka.topics.work]\nname = "curfewd.audit"\n'
+    )
+    with pytest.raises(ConfigError) as raised:
+        load(tmp_path, f"{table}[kafka.redacted]\n{lines}\n").live()
+    assert says in str(raised.value)

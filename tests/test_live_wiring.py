@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
-from detector.live.wiring import shapes_in_topics
+import pytest
+
+from detector.errors import StopError
+from detector.live.wiring import check_topics, shapes_in_topics
 from detector.mapping import shapes_of
 from detector.settings import Settings
 from detector.times import parse_rfc3339
@@ -37,3 +40,15 @@ def test_what_stands_in_a_topic_of_logs_is_no_event(tmp_path: Path) -> None:
         for topic in ("audit", "ci-logs", "pods.web", "pods")
     }
     assert events == {"audit": 1, "ci-logs": 0, "pods.web": 0, "pods": 1}
+
+
+def test_what_is_missing_is_told_to_whom_it_concerns(tmp_path: Path) -> None:
+    path = tmp_path / "curfewd.toml"
+    path.write_text(f'{CONFIGURATION}[kafka.redacted]\ntopics = ["ci-*"]\n')
+    live = Settings.load(str(path), {}).live()
+    found = {topic.name: topic.partitions for topic in live.topics.all()}
+    with pytest.raises(StopError, match=r"there is no topic ci-logs\.redacted: run curfewd topics create"):
+        check_topics(live, found)
+    assert check_topics(live, found, scans=False) == []  # who only judges may see none of them
+    found |= {"ci-logs.redacted": 2, "ci-logs": 2, "audit": 2}
+    assert check_topics(live, found) == ["pods.web"]
