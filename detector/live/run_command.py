@@ -11,7 +11,11 @@ from detector.settings import Settings
 
 DONE: Final = 0
 FAILED: Final = 2
-_COLLECTED: Final = (50_000, 20, 1000)  # records are short-lived and hold no cycles
+_COLLECTED: Final = (
+    50_000,
+    20,
+    20,
+)  # records are short-lived and hold no cycles; what Kafka's client drops does
 
 
 def run_service(config: str, which: Which) -> int:
