@@ -62,7 +62,13 @@ def precision(options: Options, console: Console) -> Precision:
         matches = {pattern: one.matches for pattern, one in seen if one.matches}
         refused = {pattern: one.refused for pattern, one in seen if one.refused}
         texts.append(Text(name, tried.size, matches, refused))
-    return Precision(machine(), patterns, options.seeds, texts)
+    return Precision(_without_paths(machine(), options), patterns, options.seeds, texts)
+
+
+def _without_paths(where: Machine, options: Options) -> Machine:
+    seeds = ",".join(map(str, options.seeds))
+    command = f"python -m benchmarks precision --size {options.size:g} --seeds {seeds} NAME=PATH..."
+    return msgspec.structs.replace(where, command=command)
 
 
 def _bodies(options: Options) -> Iterator[tuple[str, str]]:

@@ -20,17 +20,27 @@ EXAMPLES: Final = 3
 
 
 class Example(msgspec.Struct, frozen=True):
-    """One leak: the file as the user named it, its line where it has one, and the text around it, masked."""
+    """One leak: the file as the user named it, its line where it has one, and the text around it, masked.
+
+    `repeated` is one of a secret that an earlier leak of the pattern showed.
+    """
 
     source: str
     line: int | None
     excerpt: str
+    fingerprint: str
+    allowed: bool
+    repeated: bool
 
 
 class Against(msgspec.Struct):
-    """What one pattern saw. `refused` counts, by check, candidates that were no secrets: each text about once."""
+    """What one pattern saw; `secrets` by their fingerprints.
+
+    `refused` counts, by check, candidates that were no secrets: each text about once.
+    """
 
     matches: int = 0
+    secrets: set[str] = set()
     allowed: int = 0
     examples: list[Example] = []
     refused: Mapping[str, int] = {}
@@ -75,6 +85,14 @@ def _add(seen: Against, leak: Leak, lines_before: int, now: int) -> None:
     seen.matches += 1
     timed = msgspec.structs.replace(leak, time=now) if leak.time == UNKNOWN_TIME else leak
     seen.allowed += timed.allowed
-    if len(seen.examples) < EXAMPLES and leak.excerpt not in [one.excerpt for one in seen.examples]:
-        line = None if leak.line is None else leak.line + lines_before
-        seen.examples.append(Example(leak.source, line, leak.excerpt))
+    repeated = leak.fingerprint in seen.secrets
+    seen.secrets.add(leak.fingerprint)
+    if leak.excerpt in [one.excerpt for one in seen.examples]:
+        return
+    if len(seen.examples) == EXAMPLES:
+        spare = [one for one in seen.examples if one.repeated]
+        if repeated or not spare:
+            return
+        seen.examples.remove(spare[-1])
+    line = None if leak.line is None else leak.line + lines_before
+    seen.examples.append(Example(leak.source, line, leak.excerpt, leak.fingerprint, timed.allowed, repeated))

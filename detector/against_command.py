@@ -22,6 +22,8 @@ from detector.wording import Clean, counted, size, visible
 from detector.workers import Work
 
 _GB: Final = 1e9
+_LEAST_FOR_RATE: Final = 1_000_000  # bytes: of less no rate per GB can be told
+_SHOWN_FINGERPRINT: Final = 16
 _EXCERPT: Final = 160
 _PLACE: Final = 120
 
@@ -43,21 +45,27 @@ def try_against(settings: Settings, paths: Sequence[str]) -> tuple[Tried, Clean,
     return tried, Redactor(scanner, known).clean, (*warnings, *missed)
 
 
-def print_against(tried: Tried, clean: Clean, glob: str | None, console: Console) -> None:
-    """Prints the patterns that saw or refused something, those that match the most first."""
+def print_against(
+    tried: Tried, clean: Clean, glob: str | None, console: Console, *, lasting: bool = False
+) -> None:
+    """Prints the patterns that saw or refused something, those that match the most first.
+
+    `lasting`: fingerprints are those of a deployment key, and so shown as an `[[allow]]` can name them.
+    """
     wanted = compile_glob("*" if glob is None else glob)
     seen = [(name, one) for name, one in tried.patterns.items() if wanted(name)]
     rows = [(name, one) for name, one in seen if one.matches or one.refused]
     rows.sort(key=lambda row: (-row[1].matches, -sum(row[1].refused.values()), row[0]))
     table = Table("pattern", box=None, pad_edge=False)
-    for title in ("matches", "per GB", "allowed"):
+    for title in ("matches", "secrets", "per GB", "allowed"):
         table.add_column(title, justify="right")
     table.add_column("refused by checks")
     for name, one in rows:
         table.add_row(
             Text(name, no_wrap=True),
             f"{one.matches:,}",
-            f"{one.matches * _GB / tried.size:,.1f}" if tried.size else "",
+            f"{len(one.secrets):,}",
+            f"{one.matches * _GB / tried.size:,.1f}" if tried.size >= _LEAST_FOR_RATE else "",
             f"{one.allowed:,}" if one.allowed else "",
             Text(", ".join(f"{count:,} {check}" for check, count in _most(one))),
         )
@@ -72,6 +80,8 @@ def print_against(tried: Tried, clean: Clean, glob: str | None, console: Console
             )
             text = Text(f"  {place}  ", "dim")
             text.append(visible(clean(example.excerpt).strip(), _EXCERPT), "not dim")
+            text.append("  allowed" if example.allowed else "")
+            text.append(f"  {example.fingerprint[:_SHOWN_FINGERPRINT]}*" if lasting else "")
             console.print(text, soft_wrap=True)
     console.print(Text(("\n" if rows else "") + _total(tried, seen)), soft_wrap=True)
 

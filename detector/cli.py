@@ -239,11 +239,12 @@ def _against(options: argparse.Namespace) -> int:
     from detector.report_text import console_for  # noqa: PLC0415 - as above
     from detector.settings import Settings  # noqa: PLC0415 - as above
 
-    tried, clean, warnings = try_against(Settings.load(options.config), options.against)
+    settings = Settings.load(options.config)
+    tried, clean, warnings = try_against(settings, options.against)
     for warning in warnings:
         _say(f"curfewd: warning: {clean(warning)}")
     with printing():
-        print_against(tried, clean, options.pattern, console_for())
+        print_against(tried, clean, options.pattern, console_for(), lasting=bool(settings.keys))
     return DONE
 
 
