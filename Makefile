@@ -74,7 +74,7 @@ vendor: $(STAMP) ## renew detector/pages/d3.min.js from its packages (needs Node
 # Helm is built from its source, which takes some minutes: `make test` does without it and looks at what was rendered.
 HELM := .cache/helm/helm
 $(HELM):
-	@command -v go > /dev/null || { echo "Helm is built by Go 1.24 or newer: install it, or put a helm of yours on the path"; exit 2; }
+	@command -v go > /dev/null || { echo "Helm is built by Go 1.24 or newer: install it"; exit 2; }
 	@GOBIN=$(abspath $(dir $@)) GOTOOLCHAIN=local go install helm.sh/helm/v3/cmd/helm@v3.19.0
 
 chart: $(STAMP) $(HELM) ## render deploy/helm for its tests, and lint it (needs Go)

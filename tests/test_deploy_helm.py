@@ -186,7 +186,9 @@ def test_values_that_are_wrong_are_refused(values: dict[str, Any]) -> None:
 @needs_helm
 @pytest.mark.parametrize("name", VALUES)
 def test_helm_makes_what_is_kept(name: str) -> None:
-    assert text(name) == (RENDERED / f"{name}.yaml").read_text(), "run `make chart`"
+    # Another version of Helm may write the same otherwise.
+    made = [each for each in yaml.safe_load_all(text(name)) if each]
+    assert sorted(made, key=str) == sorted(manifests(name), key=str), "run `make chart`"
 
 
 @needs_helm
