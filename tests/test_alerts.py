@@ -10,13 +10,13 @@ from typing import Any, Final
 
 import pytest
 
-from detector.times import SECOND, format_rfc3339
 from tests.broker import Cluster
 from tests.live_service import Deployment, ended, terminate
 from tests.monitoring import Monitoring
 from tests.monitoring.hook import listening
 from tests.monitoring.stack import DEPLOYED, hurried
-from tests.small_history import KEY_TEXT, event, identifier_of, secret_of
+from tests.monitoring.tasks import leak, life, now, revoked
+from tests.small_history import KEY_TEXT, secret_of
 from tests.streams import until
 
 pytestmark = [pytest.mark.xdist_group("broker"), pytest.mark.asyncio(loop_scope="session")]
@@ -25,35 +25,6 @@ DASHBOARD: Final = DEPLOYED.parent / "grafana" / "dashboards" / "curfewd.json"
 WITHIN: Final = {"$__rate_interval": "5s", "$__range": "60s", "$namespace": ".*"}
 
 BROKEN: Final = (1, 0, b'{"specversion": "1.0", "type": 7}')
-
-
-def now(seconds: float, number: int, kind: str, /, **data: Any) -> bytes:
-    """An event, so many seconds from now."""
-    made = event(number, kind, 0, **data)
-    return json.dumps(made | {"time": soon(seconds)}).encode()
-
-
-def soon(seconds: float) -> str:
-    return format_rfc3339(time.time_ns() + round(seconds * SECOND))
-
-
-def life(number: int) -> list[tuple[int, int, bytes]]:
-    """A task that runs, with a credential that lives for a day."""
-    task, credential = f"deploy-{number}", f"cred-{number}"
-    return [
-        (1, 0, now(-30, 10 * number, "task.started", task_id=task, kind="ci")),
-        (1, 0, now(-29, 10 * number + 1, "credential.issued", credential_id=credential, task_id=task,
-                   kind="token", identifiers=[identifier_of(number)], expires_at=soon(86_400))),
-    ]  # fmt: skip
-
-
-def leak(number: int) -> tuple[int, int, bytes]:
-    message = f"token={secret_of(number).decode()} done"
-    return 0, 0, json.dumps({"message": message, "time": soon(-1), "task_id": f"deploy-{number}"}).encode()
-
-
-def revoked(number: int) -> tuple[int, int, bytes]:
-    return 1, 0, now(0, 10 * number + 3, "credential.revoked", credential_id=f"cred-{number}")
 
 
 def panels() -> list[dict[str, Any]]:
@@ -161,7 +132,7 @@ async def filled(deployment: Deployment, monitoring: Monitoring) -> list[int]:
         number = len(numbers) + 2
         numbers.append(number)
         unknown = now(0, 10 * number + 2, "credential.used", credential_id=f"nobody-{number}")
-        await deployment.put([*life(number), leak(number), (1, 0, unknown), BROKEN])
+        await deployment.put([*life(number), leak(number), unknown, BROKEN])
         end = time.time()
         for each in list(empty):
             if has_values(await asyncio.to_thread(monitoring.query, each[1], end - 20, end, 1)):
