@@ -218,6 +218,24 @@ async def test_records_before_an_offset_and_how_far_a_group_is(broker: Cluster) 
         assert await positions.scanned(after)
 
 
+async def test_asking_how_far_the_scan_stage_is_fetches_no_records(broker: Cluster) -> None:
+    streams = await made(broker.bootstrap, 1)
+    await filled(streams, 0, [b"%d" % number for number in range(300)])
+    consumer = AIOKafkaConsumer(
+        bootstrap_servers=streams.bootstrap, group_id=streams.name, enable_auto_commit=False
+    )
+    async with InputPositions(streams.clients, streams.name) as positions, consumer:
+        source = TopicPartition(streams.source, 0)
+        consumer.assign([source])
+        await consumer.commit({source: 300})
+        assert await positions.scanned(time.time_ns() + SECOND)
+        asked = positions._consumer
+        assert asked.assignment() == {source}
+        assert asked.paused() == {source}  # else a client fetches ahead, from the beginning
+        await asyncio.sleep(0.5)
+        assert not asked._fetcher._records
+
+
 async def test_a_mark_of_a_transaction_is_nothing_to_be_scanned(broker: Cluster) -> None:
     streams = await made(broker.bootstrap, 1)
     producer = AIOKafkaProducer(bootstrap_servers=streams.bootstrap, transactional_id=streams.name)
