@@ -83,6 +83,11 @@ async def alarm(
     async def leaked() -> bool:
         return "CurfewdLiveCredentialLeaked" in await standing()
 
+    async def forgotten() -> bool:
+        at = time.time()
+        new = 'count_over_time(curfewd:findings_created:increase10m{rule="leaked-credential"}[6s])'
+        return not await asyncio.to_thread(monitoring.query, new, at, at, 1)
+
     async def over() -> bool:
         return "CurfewdLiveCredentialLeaked" not in await standing()
 
@@ -105,7 +110,8 @@ async def alarm(
     )
     assert [each["name"] for each in alert["receivers"]] == ["security-page"]
     numbers = await filled(deployment, monitoring)
-    # It stands for as long as the credential lives, far beyond what the rule's windows remember.
+    # It stands for as long as the credential lives, when no new finding has held it up for longer than a firing is kept.
+    await until(forgotten, "the end of what new findings bring")
     assert await leaked()
     await deployment.put(revoked(number) for number in (1, *numbers))
     await until(over, "the end of the alert")
