@@ -55,7 +55,7 @@ class Guarded(Deployment):
         super().__init__(broker.open, folder, partitions=2)
         self.broker = broker
         redacted = '[kafka.redacted]\ntopics = ["*.logs"]\n'
-        self.open_config = self.config.read_text().replace("[service]", f"{redacted}[service]")
+        self.open_config = self.config.read_text().replace("[service]", f"{redacted}[service]\nview = true")
         self.config.write_text(self.open_config)
 
     def as_user(self, user: str) -> Path:
@@ -129,6 +129,10 @@ async def test_what_is_listed_is_enough(
         deployment.start(*([] if user == "whole" else ["--stage", user]))
     await until(lambda: judged(deployment), "a finding, a command and a dead letter")
     await until(lambda: looked_back(deployment), "the look-back's offsets")
+    if users == ["whole"]:
+        status, page = await asyncio.to_thread(deployment.get, "/view/task?id=t")
+        assert status == 200
+        assert "use-by-other-workload" in page
     for process in deployment.processes:
         process.terminate()
         assert await asyncio.to_thread(process.wait, 60) == 0

@@ -1,5 +1,6 @@
 """One broker that asks who is there and what they may: SASL on loopback, and the authorizer of KRaft."""
 
+import asyncio
 import base64
 import os
 from collections.abc import Iterable, Sequence
@@ -8,7 +9,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.protocol.admin import CreateAclsRequest_v1
+from aiokafka.protocol.admin import CreateAclsRequest_v1, DescribeAclsRequest
 from aiokafka.protocol.api import Request
 
 from detector.kafka_rights import Right
@@ -18,7 +19,7 @@ PASSWORD: Final = "a password for loopback alone"
 # Kafka's codes: org.apache.kafka.common.resource.ResourceType and PatternType, common.acl.AclOperation.
 _KINDS: Final = {"topic": 2, "group": 3, "cluster": 4, "transactional id": 5}
 _OPERATIONS: Final = {"Read": 3, "Write": 4, "Create": 5, "Describe": 8, "DescribeConfigs": 10}
-_LITERAL, _PREFIXED, _ALLOW = 3, 4, 3
+_ANY, _LITERAL, _PREFIXED, _ALLOW = 1, 3, 4, 3
 
 
 class _CreateAcls(Request[CreateAclsRequest_v1]):  # type: ignore[misc]  # aiokafka has no types
@@ -31,6 +32,12 @@ class _CreateAcls(Request[CreateAclsRequest_v1]):  # type: ignore[misc]  # aioka
 
     def build(self, request_struct_class: type[CreateAclsRequest_v1]) -> CreateAclsRequest_v1:
         return request_struct_class(list(self._entries))
+
+
+async def _in_force(admin: AIOKafkaAdminClient) -> set[tuple[int, str, int, str, str, int, int]]:
+    """All that the broker's authorizer knows, as they are created."""
+    answer = await admin._send_request(DescribeAclsRequest(_ANY, None, _ANY, None, None, _ANY, _ANY))
+    return {(kind, name, pattern, *acl) for kind, name, pattern, acls in answer.resources for acl in acls}
 
 
 class GuardedBroker:
@@ -62,7 +69,10 @@ class GuardedBroker:
         self.node = Node(1, folder / "node-1", ports[0], settings)
 
     async def allow(self, grants: Iterable[tuple[str, Right]]) -> None:
-        """Gives users rights, in one request; a name that ends in `*` stands for all that begin like it."""
+        """Gives users rights, in one request; a name that ends in `*` stands for all that begin like it.
+
+        The controller answers before its broker acts by them, so this waits for that.
+        """
         entries = [
             (
                 _KINDS[right.kind],
@@ -79,10 +89,12 @@ class GuardedBroker:
         await admin.start()
         try:
             answer = await admin._send_request(_CreateAcls(entries))
+            if any(code for code, _ in answer.creation_responses):
+                raise BrokerError(f"the broker takes no such rights: {answer}")
+            while not await _in_force(admin) >= set(entries):  # noqa: ASYNC110 - the broker tells nobody
+                await asyncio.sleep(0.05)
         finally:
             await admin.close()
-        if any(code for code, _ in answer.creation_responses):
-            raise BrokerError(f"the broker takes no such rights: {answer}")
 
     def __enter__(self) -> Self:
         self.node.format(base64.urlsafe_b64encode(os.urandom(16)).decode().rstrip("="))
