@@ -1,5 +1,6 @@
 """Cuts a stream of bytes into blocks of whole lines, with bounded memory whatever the lines are like."""
 
+import re  # over single classes, each bounded: nothing in it can backtrack far
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -14,6 +15,9 @@ _OVERLAP: Final = 16 * 1024  # what stands across a cut inside a line is whole i
 _NEAR: Final = 4096  # how far back a cut inside a line looks for a delimiter
 _DELIMITERS: Final = (b" ", b"\t", b",", b";", b"&", b'"')
 _BEGIN, _END = b"-----BEGIN ", b"-----END "
+# Base64 wrapped, a soft line break, one character a line; or a line before any of them.
+_GOES_ON: Final = re.compile(rb"(?:(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{40,160}|(?<!=)=|\A.)\r?\Z", re.DOTALL)
+_LONGEST_GOING_ON: Final = 512  # bytes of such a line, with what a log puts before it
 _KEY_BLOCK: Final = 16 * 1024  # a secret over many lines is at most this long
 
 
@@ -32,11 +36,28 @@ class Block(msgspec.Struct, frozen=True):
 
 
 def safe_cut(data: bytes | bytearray, cut: int) -> int:
-    """`cut`, a line's start, or the start of a line before it if a `-----BEGIN` block stands open there."""
+    """`cut`, a line's start, or the start of a line before it if something over many lines stands open there.
+
+    That is a `-----BEGIN` block, or lines of which each goes on in the next as encodings do.
+    """
     window = max(0, cut - _KEY_BLOCK)
     closed = data.rfind(_END, window, cut)
     begin = data.find(_BEGIN, window if closed < 0 else closed, cut)
-    return cut if begin < 0 else data.rfind(b"\n", 0, begin) + 1
+    return _first_going_on(data, cut, window) if begin < 0 else data.rfind(b"\n", 0, begin) + 1
+
+
+def _first_going_on(data: bytes | bytearray, cut: int, window: int) -> int:
+    """The start of the first of the lines right before `cut` that go on; `cut` if they reach over the window."""
+    first = cut
+    while first > window:
+        end = first - 1
+        start = data.rfind(b"\n", max(0, end - _LONGEST_GOING_ON), end) + 1
+        if not start and end > _LONGEST_GOING_ON:
+            return first
+        if not _GOES_ON.search(data[start:end]):
+            return first
+        first = start
+    return first if first == 0 else cut
 
 
 def blocks(chunks: Iterable[bytes], longest: int = LONG_LINE) -> Iterator[Block]:
