@@ -155,7 +155,7 @@ log record, so a replay gives the same every time; `curfewd redact`, which knows
 What is allowed is counted (`allowed` in summary.json, `curfewd_allowed_total`), gives no finding, and passes `curfewd redact`
 as it is. **The leak of a registered credential is never allowed**: a credential that is registered is one that works, and
 whoever wants to live with its leak accepts the finding with `[[accept]]`. Live, a secret that is registered only later is not
-allowed from then on. `curfewd patterns test --against FILE` shows what there would be to allow.
+allowed from then on. `curfewd patterns test --against FILE` shows what there would be to allow, and with a key the fingerprints.
 """
 
 LOG_NOTES: Final = """\
