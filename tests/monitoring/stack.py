@@ -101,7 +101,7 @@ class Monitoring:
     def _write(self, target: str, hook: str, *, hurry: bool) -> None:
         config = yaml.safe_load((DEPLOYED / "prometheus.yml").read_text())
         if hurry:
-            config["global"] = {"scrape_interval": "500ms", "evaluation_interval": "500ms"}
+            config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
         config["scrape_configs"][0]["static_configs"] = [{"targets": [target]}]
         config["alerting"]["alertmanagers"][0]["static_configs"] = [
             {"targets": [f"127.0.0.1:{self._ports[1]}"]}
