@@ -12,7 +12,7 @@ from typing import Final, Literal
 import msgspec
 import pytest
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 _NAMES: Final = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 _ARGUMENTS: Final = (
@@ -25,6 +25,7 @@ _ARGUMENTS: Final = (
 )
 _PATIENCE: Final = 15_000  # milliseconds that something is waited for
 _SHOWN_VIOLATIONS: Final = 2_000  # characters of what axe says
+expect.set_options(timeout=_PATIENCE)
 
 
 class Sight(msgspec.Struct):
