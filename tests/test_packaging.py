@@ -19,6 +19,7 @@ def test_the_wheel_carries_the_patterns_and_runs_without_the_checkout(tmp_path: 
     assert len(expected) >= 60
     assert expected <= names
     assert "detector/py.typed" in names
+    assert {f"detector/pages/{path.name}" for path in (ROOT / "detector" / "pages").glob("*.*s")} <= names
     assert not any(name.startswith(("tests/", "benchmarks/", "examples/")) for name in names)
     script = "import detector.cli, sys; sys.exit(detector.cli.main(['patterns', 'list']))"
     run = subprocess.run(
