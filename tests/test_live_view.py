@@ -19,7 +19,7 @@ from detector.live.view_access import Access
 from detector.live.view_recent import Recent
 from detector.secrets import Secret
 from detector.settings import problems
-from tests.streams import until
+from tests.streams import PATIENCE_SECONDS, until
 from tests.view_port import (
     COMMAND,
     LOCAL,
@@ -312,7 +312,7 @@ async def test_more_readers_than_there_is_room_for_are_turned_away_and_probes_ar
 async def test_a_reader_that_stops_reading_is_cut_off_and_holds_nobody_up(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(health, "WRITE_SECONDS", 0.3)
+    monkeypatch.setattr(health, "WRITE_SECONDS", 1.0)
     stuck = socket.socket()
     stuck.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     stuck.setblocking(False)
@@ -333,7 +333,7 @@ async def test_a_reader_that_stops_reading_is_cut_off_and_holds_nobody_up(
             served.commit(large)
             await asyncio.sleep(0.02)
 
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_SECONDS):
         await until(both, "both readers")
         busy = asyncio.create_task(cut())
         while not busy.done():
