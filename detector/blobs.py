@@ -136,7 +136,7 @@ def packed(data: bytes, places: Any, budget: int) -> tuple[list[bytes], list[lis
 
 @bare
 def _pairs(out: Any, at: int, end: int, character: int) -> int:
-    """How many pairs of a printable byte and a NUL stand at `at`; `character` is the place of the byte in a pair."""
+    """How many pairs of a byte of text and a NUL stand at `at`; `character` is the place of the byte in a pair."""
     pairs = 0
     while at + 1 < end and PRINTABLE[out[at + character]] and out[at + 1 - character] == 0:
         pairs += 1

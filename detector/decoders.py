@@ -30,7 +30,8 @@ BASE64: Final = _values(
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", {ord("-"): 62, ord("_"): 63}
 )
 HEX: Final = _values(b"0123456789abcdef", {byte: 10 + index for index, byte in enumerate(b"ABCDEF")})
-PRINTABLE: Final = np.array([32 <= byte < 127 or byte in b"\t\n\r" for byte in range(256)], np.bool_)
+# Colours are part of text, and may stand within a secret.
+PRINTABLE: Final = np.array([32 <= byte < 127 or byte in b"\t\n\r\x1b" for byte in range(256)], np.bool_)
 
 
 @bare
@@ -45,7 +46,7 @@ def _marks(text: Any, in_hex: bool, member: Any, first: Any) -> None:  # noqa: F
         decimal = np.uint8(byte - np.uint8(48)) < np.uint8(10)
         if in_hex:
             member[at] = decimal | (np.uint8(upper - np.uint8(65)) < np.uint8(6))
-            first[at] = (np.uint8(byte - np.uint8(50)) < np.uint8(6)) | (byte == np.uint8(48))  # 2 to 7; 0
+            first[at] = np.uint8(byte - np.uint8(48)) < np.uint8(8)  # 0 to 7
         else:
             member[at] = (
                 decimal
@@ -55,11 +56,12 @@ def _marks(text: Any, in_hex: bool, member: Any, first: Any) -> None:  # noqa: F
                 | (byte == np.uint8(47))
                 | (byte == np.uint8(95))
             )
-            # I to Z and a to f begin 0x20 to 0x7E; C and D begin tab, newline and carriage return.
+            # I to Z and a to f begin 0x20 to 0x7E; C, D and G begin tab, newline, carriage return and escape.
             first[at] = (
                 (np.uint8(byte - np.uint8(73)) < np.uint8(18))
                 | (np.uint8(byte - np.uint8(97)) < np.uint8(6))
                 | (np.uint8(byte - np.uint8(67)) < np.uint8(2))
+                | (byte == np.uint8(71))
             )
 
 

@@ -116,7 +116,7 @@ def undo(data: Any, first: int, last: int, held: int, bits: int, out: Any, to: i
 
 @bare
 def _text_until(out: Any, at: int, end: int) -> int:
-    """The place of the first byte that is not printable, or `end`."""
+    """The place of the first byte that is not text, or `end`."""
     while at < end and PRINTABLE[out[at]]:
         at += 1
     return at
