@@ -23,7 +23,7 @@ _ARGUMENTS: Final = (
     "--disable-sync",
     "--no-first-run",
 )
-_PATIENCE: Final = 15_000  # milliseconds that something is waited for
+_PATIENCE: Final = 60_000  # milliseconds that something is waited for
 _SHOWN_VIOLATIONS: Final = 2_000  # characters of what axe says
 expect.set_options(timeout=_PATIENCE)
 

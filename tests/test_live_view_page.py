@@ -1,6 +1,6 @@
 """The page of the live view in a real browser: what it shows, what it does when things go wrong, what nobody can make it do."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -17,14 +17,6 @@ from tests.view_port import COMMAND, TOKEN, Served, numbered, served_from
 pytestmark = [pytest.mark.asyncio(loop_scope="session")]
 
 HOSTILE = "<img src=x onerror=window.hit=1><script>window.hit=1</script>\"'`\u202e${window.hit=1}"
-PATIENCE = 30_000  # milliseconds; how long it takes is not what is tested
-
-
-@pytest.fixture(autouse=True)
-def patience() -> Iterator[None]:
-    expect.set_options(timeout=PATIENCE)
-    yield
-    expect.set_options(timeout=5_000)
 
 
 def base(served: Served) -> str:

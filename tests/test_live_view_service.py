@@ -18,7 +18,6 @@ pytestmark = [pytest.mark.xdist_group("broker"), pytest.mark.asyncio(loop_scope=
 
 HOSTILE = "<img src=x onerror=window.hit=1>"
 TASK = f"deploy-1 {HOSTILE}"
-PATIENCE = 60_000
 
 
 def deployment_of(broker: Cluster, folder: Path) -> Deployment:
@@ -47,7 +46,6 @@ async def test_what_is_produced_is_seen_down_to_the_history_of_its_task(
     broker: Cluster, browser: Browser, tmp_path: Path
 ) -> None:
     deployment = deployment_of(broker, tmp_path)
-    expect.set_options(timeout=PATIENCE)
     await deployment.create()
     process = deployment.start()
     try:
@@ -87,6 +85,5 @@ async def test_what_is_produced_is_seen_down_to_the_history_of_its_task(
             await expect(page.locator("#state")).to_contain_text("No connection")
         assert await ended(process) == 0
     finally:
-        expect.set_options(timeout=5_000)
         deployment.end()
     assert TOKEN not in deployment.log.read_text()
