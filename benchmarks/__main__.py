@@ -68,6 +68,20 @@ def _carriers(options: argparse.Namespace) -> None:
     importlib.import_module("benchmarks.carriers_bench").main()
 
 
+def _stages(options: argparse.Namespace) -> None:
+    importlib.import_module("benchmarks.scan_stages").main(options.size, options.seed, options.known)
+
+
+def _cost(options: argparse.Namespace) -> None:
+    bench = importlib.import_module("benchmarks.cost_bench")
+    bench.main(bench.Options(options.size, options.seed, tuple(map(int, options.known.split(",")))))
+
+
+def _hostile(options: argparse.Namespace) -> None:
+    bench = importlib.import_module("benchmarks.hostile_bench")
+    bench.main(bench.Options(seed=options.seed, only=options.only), options.command)
+
+
 def _report(options: argparse.Namespace) -> None:
     del options
     importlib.import_module("benchmarks.report_bench").main()
@@ -191,6 +205,21 @@ def _of_a_part(commands: Any) -> None:
     one = commands.add_parser("decode", help="input that is nothing but one encoding")
     one.add_argument("--only", default="", help="kinds whose name holds this")
     one.set_defaults(run=_decode)
+    one = commands.add_parser("stages", help="the scanner stage by stage")
+    one.add_argument("--size", type=float, default=32, help="MB of log text")
+    one.add_argument("--seed", type=int, default=7)
+    one.add_argument("--known", type=int, default=1_000_000)
+    one.set_defaults(run=_stages)
+    one = commands.add_parser("cost", help="against numbers of patterns and credentials, and length of lines")
+    one.add_argument("--size", type=float, default=32, help="MB of log text")
+    one.add_argument("--seed", type=int, default=7)
+    one.add_argument("--known", default="1000,100000,1000000", help="registered credentials")
+    one.set_defaults(run=_cost)
+    for name in ("look-alikes", "horrors"):
+        one = commands.add_parser(name, help=f"the slowest texts: {name}")
+        one.add_argument("--seed", type=int, default=7)
+        one.add_argument("--only", default="", help="those whose name holds this")
+        one.set_defaults(run=_hostile)
     commands.add_parser("ledger", help="cost of an event").set_defaults(run=_ledger)
     commands.add_parser("sources", help="records of each source a second").set_defaults(run=_sources)
     commands.add_parser("carriers", help="log records of each carrier a second").set_defaults(run=_carriers)

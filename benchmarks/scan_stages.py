@@ -1,23 +1,28 @@
-"""MB/s per core of each stage of the scanner alone, on seeded log text: `python -m benchmarks.scan_stages`."""
+"""MB/s per core of each stage of the scanner alone, on seeded log text: `python -m benchmarks stages`."""
 
-import argparse
-import platform
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
 
-from benchmarks import peers
+import msgspec
+
+from benchmarks import compare, peers, tables
 from benchmarks.corpus import MB, Spec, generate
 from detector.decode import views
 from detector.events import Identifier
+from detector.formats import TEXT
 from detector.known import HMAC, KnownIndex
 from detector.leaks import Batch, LeakFinder, RecordAt
 from detector.patterns import load_bundled
 from detector.scan import PatternScanner
 from detector.secrets import DeploymentKey
+from detector.sources import Source
+from detector.units import Unit
+from detector.workers import Work, second_pass
 
 BATCH = 256 << 10
 KEY = DeploymentKey.of(bytes(range(32)), "bench")
+_NOW = 1_800_000_000 * 10**9
 LENGTHS = (20, 24, 32, 36, 40, 56, 64, 93)
 
 
@@ -54,41 +59,70 @@ def speed(work: Callable[[bytes], object], parts: Sequence[bytes], repeats: int 
     return sum(map(len, parts)) / MB / best
 
 
-def _row(name: str, found: float) -> None:
-    print(f"| {name:<46} | {found:>8.0f} | {1000 / found:>7.2f} |", flush=True)
+def source_of(data: bytes) -> Source:
+    """A text as a source that is read in blocks."""
+
+    def read(start: int, end: int) -> Iterator[bytes]:
+        for at in range(start, end, BATCH):
+            yield data[at : min(at + BATCH, end)]
+
+    return Source("bench", TEXT, len(data), read)
+
+
+def unit_speed(finder: LeakFinder | None, data: bytes) -> float:
+    """MB/s of reading a text as a replay's worker does, its records told apart and dated, and, with a finder, scanned."""
+    work = Work([source_of(data)], _NOW, finder)
+    return speed(lambda text: second_pass(work, Unit(0, 0, len(text))), [data], 2)
+
+
+class Stage(msgspec.Struct, frozen=True):
+    """One stage alone: MB/s of CPU time."""
+
+    name: str
+    rate: float
+
+
+class Stages(msgspec.Struct, frozen=True):
+    """All of them, and where they were measured."""
+
+    machine: compare.Machine
+    size: int
+    stages: list[Stage]
 
 
 def _nowhere(offset: int) -> RecordAt:
     return RecordAt(offset, offset + 1, "0")
 
 
-def main() -> None:
-    """Prints the table."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--size", type=float, default=32, help="MB of log text")
-    parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--known", type=int, default=1_000_000)
-    options = parser.parse_args()
-    corpus = generate(Spec.of(options.size, options.seed, clean=True), peers.DATA)
-    parts = batches(b"".join(path.read_bytes() for path in corpus.files()))
+def stages(data: bytes, known: int) -> Iterator[Stage]:
+    """Each as it is measured; the last two are a replay's work on one unit, without and with the scanner."""
+    parts = batches(data)
     few = parts[: max(1, len(parts) // 8)]
-    print(f"{sum(map(len, parts)) / MB:.0f} MB of log text, {platform.machine()}, one core\n")
-    print(f"| {'stage':<46} | {'MB/s':>8} | {'ns/byte':>7} |\n|{'-' * 48}|{'-' * 9}:|{'-' * 8}:|")
     patterns = load_bundled()
     scanner = PatternScanner(patterns)
-    _row(f"patterns ({len(patterns)})", speed(scanner.scan, parts))
-    _row("decoding, three deep", speed(lambda data: list(views(data)), parts))
+    yield Stage(f"patterns ({len(patterns)})", speed(scanner.scan, parts))
+    yield Stage("decoding, three deep", speed(lambda part: list(views(part)), parts))
     for count in (1, 100, 10_000):
         index = KnownIndex(registry(count, LENGTHS), [KEY])
-        _row(f"{count:,} known, up to 8 lengths", speed(index.find, parts))
+        yield Stage(f"{count:,} known, up to 8 lengths", speed(index.find, parts))
     for lengths in ((40,), LENGTHS, range(16, 66), range(16, 216)):
-        index = KnownIndex(registry(options.known, lengths), [KEY])
-        _row(f"{options.known:,} known, {len(lengths)} lengths", speed(index.find, parts, 2))
+        index = KnownIndex(registry(known, lengths), [KEY])
+        yield Stage(f"{known:,} known, {len(lengths)} lengths", speed(index.find, parts, 2))
     slow = KnownIndex(registry(1000, LENGTHS, checked=False), [KEY])
-    _row("1,000 known without length and check", speed(slow.find, few, 1))
-    finder = LeakFinder(scanner, KnownIndex(registry(options.known, LENGTHS), [KEY]), [KEY])
-    _row("all together", speed(lambda data: finder.find(Batch("bench", data, _nowhere)), parts))
+    yield Stage("1,000 known without length and check", speed(slow.find, few, 1))
+    finder = LeakFinder(scanner, KnownIndex(registry(known, LENGTHS), [KEY]), [KEY])
+    yield Stage("all together", speed(lambda part: finder.find(Batch("bench", part, _nowhere)), parts))
+    yield Stage("reading: blocks, records, times", unit_speed(None, data))
+    yield Stage("reading and all together", unit_speed(finder, data))
 
 
-if __name__ == "__main__":
-    main()
+def main(size: float, seed: int, known: int) -> None:
+    """Measures, prints and keeps the table."""
+    corpus = generate(Spec.of(size, seed, clean=True), peers.DATA)
+    data = b"".join(path.read_bytes() for path in corpus.files())
+    made = Stages(compare.machine(), len(data), list(stages(data, known)))
+    body = [[one.name, f"{one.rate:.0f}", f"{1000 / one.rate:.2f}"] for one in made.stages]
+    about = f"{tables.about(made.machine)}\n\n{made.size / MB:.0f} MB of clean log text, one core."
+    text = f"# The scanner's stages\n\n{about}\n\n{tables.table(['stage', 'MB/s', 'ns a byte'], body)}\n"
+    print(text)
+    tables.save(compare.RESULTS, "stages", text, made)

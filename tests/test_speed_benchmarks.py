@@ -1,0 +1,45 @@
+"""The benchmarks of speed measure what they say: many patterns are as many, hostile text looks as it should."""
+
+from benchmarks import compare
+from benchmarks.cost_bench import Cost, Costs, Options, many_patterns, report
+from benchmarks.hostile_bench import Hostile, Slow, of_look_alikes, report_horrors, report_look_alikes
+from benchmarks.hostile_bench import Options as Hostility
+from benchmarks.hostile_text import look_alikes
+from detector.patterns import load_bundled
+from detector.scan import PatternScanner
+
+SIZE = 4 << 10
+
+
+def test_more_patterns_than_there_are_look_for_something_else_each() -> None:
+    bundled = load_bundled()
+    made = many_patterns(bundled, 400)
+    assert made[: len(bundled)] == list(bundled)
+    assert len(made) == len({one.id for one in made}) == 400
+    assert not {one.regex for one in made[len(bundled) :]} & {one.regex for one in bundled}
+
+
+def test_look_alikes_are_found_or_not_as_their_kind_says() -> None:
+    pattern = next(one for one in load_bundled() if one.id == "npm-access-token")
+    scanner = PatternScanner([pattern])
+    found = {kind: len(scanner.scan(text)) for kind, text in look_alikes(pattern, SIZE, 7)}
+    assert found.pop("the same") > 50
+    assert set(found.values()) == {0}  # of others the checksum is wrong
+
+
+def test_the_reports_show_the_slowest_first() -> None:
+    made = list(of_look_alikes(Hostility(look_alikes=SIZE, only="npm-access-token")))
+    assert {one.kind for one in made} >= {"the same", "placeholders"}
+    assert report_look_alikes(Hostile(compare.machine(), Hostility(), made)).count("npm-access-token") >= len(
+        made
+    )
+    slow = [Slow("quick", "", 90, 0, 1), Slow("slow", "", 3, 7, 10_000_000)]
+    text = report_horrors(Hostile(compare.machine(), Hostility(), slow))
+    assert text.index("| slow | 3.0 | 7 | 10 |") < text.index("| quick | 90.0 | 0 | 0 |")
+
+
+def test_costs_are_told_in_tables() -> None:
+    costs = [Cost("patterns", 60, 500, 200, 1.5), Cost("bytes a line", 10_000, 700, 90, 0)]
+    text = report(Costs(compare.machine(), Options(), costs))
+    assert "| 60 | 500 | 200 | 1.5 |" in text
+    assert "| 10,000 | 700 | 90 |  |" in text
