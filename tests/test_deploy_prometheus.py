@@ -73,6 +73,16 @@ def test_the_alerts_fire_when_they_should_and_at_no_other_time(path: Path) -> No
     assert "SUCCESS" in run("promtool", "test", "rules", path)
 
 
+def test_groups_are_evaluated_in_an_order_that_is_said() -> None:
+    """Where one group asks for what another records: promtool's own order is another one each time."""
+    for path in TESTS:
+        test = loaded(path)
+        groups = [
+            group["name"] for each in test["rule_files"] for group in loaded(path.parent / each)["groups"]
+        ]
+        assert len(groups) == 1 or sorted(test["group_eval_order"]) == sorted(groups)
+
+
 def test_every_alert_is_seen_to_fire_and_not_to() -> None:
     fires: dict[str, set[str]] = defaultdict(set)
     quiet: dict[str, set[str]] = defaultdict(set)
