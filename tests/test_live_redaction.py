@@ -9,6 +9,7 @@ from typing import Any
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from detector.batches import Limits, batches_of
 from detector.deadletters import NOT_MASKED
 from detector.handlers import Output, Partition
 from detector.kafka_clients import KafkaSettings
@@ -247,6 +248,9 @@ async def test_a_record_waits_for_the_rest_of_its_line_and_those_behind_it_with_
     await topic.poll(3)
     assert [each.origin for each in topic.passed] == [0]
     assert topic.note == "1"
+    await topic.die()
+    await topic.handler.assigned(PARTITION)
+    assert topic.handler.note(PARTITION) == "1"  # as long as nothing of it is passed on
     await topic.poll(1)
     assert topic.note == ""
     assert [each.value for each in topic.passed] == [
@@ -298,3 +302,24 @@ async def test_what_is_passed_on_is_counted_with_its_masks(scanner: PatternScann
     await topic.poll(3)
     (fact,) = [each for each in topic.facts if isinstance(each, Redacted)]
     assert fact == Redacted(PARTITION, 3, {"github-pat-classic": 2, "known-credential": 1})
+
+
+class Batch(list[bytes]):
+    """What a producer's batch is asked for."""
+
+    def append(self, *, timestamp: Any, key: Any, value: bytes, headers: Any) -> Any:  # type: ignore[override]
+        del timestamp, key, headers
+        super().append(value)
+        return self
+
+    def record_count(self) -> int:
+        return len(self)
+
+    def size(self) -> int:
+        return 0
+
+
+def test_a_partition_beyond_those_of_the_topic_counts_on_from_its_first() -> None:
+    outputs = [Output("t", None, b"%d" % number, partition=number) for number in range(5)]
+    made = batches_of(outputs, {"t": 3}, Limits(1000, 1000), Batch)
+    assert made == {("t", 0): [[b"0", b"3"]], ("t", 1): [[b"1", b"4"]], ("t", 2): [[b"2"]]}
