@@ -49,6 +49,7 @@ test: $(STAMP) $(KAFKA) chromium monitors ## everything CI runs: lint, types, te
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/python examples/demo.py > /dev/null # numba compiles the loops once, not in each worker
 	@$(BIN)/pytest -n 4 --dist worksteal
 
 check: test ## the same
