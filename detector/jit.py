@@ -2,15 +2,24 @@
 
 numba keeps what it compiled beside the source or in the user's cache folder. A cache that cannot be read or written
 (a full disk, a read-only one) costs time and nothing else.
+
+numba looks only at the file that a function stands in, and freezes into it the tables and functions that it takes from
+others: after an upgrade in place it would go on with the old ones. So what it keeps holds for just these modules.
 """
 
 import contextlib
+import functools
+import hashlib
 import os
+import re  # of our own source, not of logs
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 _F = TypeVar("_F")
 _CACHE: Final = "_cache"  # of a numba dispatcher
+_STAMP: Final = "_source_stamp"  # of the file of such a cache
+_IMPORTS: Final = re.compile(rb"^from detector(?:\.(\w+))? import (.+)$", re.MULTILINE)
 
 
 class _Lenient:
@@ -35,6 +44,35 @@ class _Lenient:
             self._cache.save_overload(signature, compiled_function)
 
 
+def digest_of(folder: Path) -> str:
+    """A digest of a folder's modules that import this one, and of all that those take from, and so on; hexadecimal."""
+    texts = {path.stem: path.read_bytes() for path in folder.glob("*.py")}
+    takes = {
+        name: {
+            each.decode()
+            for module, names in _IMPORTS.findall(text)
+            for each in ([module] if module else re.split(rb"\W+", names))
+        }
+        for name, text in texts.items()
+    }
+    wanted = [name for name, taken in takes.items() if "jit" in taken]
+    seen: set[str] = set()
+    while wanted:
+        name = wanted.pop()
+        if name in texts and name not in seen:
+            seen.add(name)
+            wanted += takes[name]
+    digest = hashlib.blake2b(digest_size=16)
+    for name in sorted(seen):
+        digest.update(b"%d %s %d " % (len(name), name.encode(), len(texts[name])) + texts[name])
+    return digest.hexdigest()
+
+
+@functools.cache
+def _modules() -> str:
+    return digest_of(Path(__file__).parent)
+
+
 def _compiler(**options: Any) -> Any:
     if os.environ.get("CURFEWD_NO_NUMBA"):
         return None
@@ -48,8 +86,11 @@ def _compiler(**options: Any) -> Any:
             dispatcher = numba.njit(nogil=True, cache=True, **options)(function)
         except (RuntimeError, OSError):  # neither the package's folder nor the user's cache can be written
             return numba.njit(nogil=True, **options)(function)
-        # numba lets no other cache be given: its attribute is set as any other object's would be.
-        setattr(dispatcher, _CACHE, _Lenient(getattr(dispatcher, _CACHE)))
+        # numba lets no other cache be given: its attributes are set as any other object's would be.
+        cache = getattr(dispatcher, _CACHE)
+        file = getattr(cache, f"{_CACHE}_file")
+        setattr(file, _STAMP, (getattr(file, _STAMP), _modules()))
+        setattr(dispatcher, _CACHE, _Lenient(cache))
         return dispatcher
 
     return decorate

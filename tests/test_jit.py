@@ -29,6 +29,43 @@ def test_a_cache_that_cannot_be_written_or_read_is_no_error(monkeypatch: pytest.
     assert doubled(21) == 42
 
 
+def test_what_is_kept_does_not_outlive_a_change_of_what_was_frozen_into_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = tmp_path / "frozen_table.py"
+    module.write_text("TABLE = (1, 2)\n\ndef second():\n    return TABLE[1]\n")
+
+    def answer(table: tuple[int, int], modules: str) -> int:
+        monkeypatch.setattr(jit, "_modules", lambda: modules)
+        code = {"TABLE": table}
+        exec(compile(module.read_text().partition("\n\n")[2], str(module), "exec"), code)  # noqa: S102
+        found: int = jit.compiled(code["second"])()  # type: ignore[operator]
+        return found
+
+    assert answer((1, 2), "a") == 2
+    assert answer((1, 3), "a") == 2  # what numba does by itself
+    assert answer((1, 3), "b") == 3
+
+
+def test_the_digest_follows_what_compiled_modules_take_and_nothing_else(tmp_path: Path) -> None:
+    def digest(**texts: str) -> str:
+        for name, text in texts.items():
+            (tmp_path / f"{name}.py").write_text(text)
+        return jit.digest_of(tmp_path)
+
+    first = digest(
+        jit="",
+        loops="from detector import tables, jit\n",
+        tables="from detector.bits import ONE\n",
+        bits="ONE = 1\n",
+        beside="",
+    )
+    assert digest(beside="x = 1\n") == first
+    assert digest(bits="ONE = 2\n") != first
+    assert digest(bits="ONE = 1\n") == first
+    assert digest(loops="from detector.jit import compiled\n") != first
+
+
 @pytest.mark.parametrize("arguments", [("--version",), ("patterns", "list"), ("check", "--config", "c.toml")])
 def test_commands_that_read_no_logs_do_not_load_the_compiler(
     tmp_path: Path, arguments: tuple[str, ...]
