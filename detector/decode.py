@@ -13,11 +13,12 @@ import msgspec
 import numpy as np
 
 from detector import blobs, decoders, escapes, runs, strides, triggers
+from detector.blocks import BLOCK
 
 DEPTH: Final = 3
 SPACED: Final = "spaced"  # single characters with a blank or a new line between each two
 GROWTH: Final = 4  # decoded bytes at most, in all, for each byte of the data
-_LEAST_BUDGET: Final = 16 << 10
+LEAST_BUDGET: Final = GROWTH * BLOCK  # how much of a line is read does not depend on what it is read with
 _BACKSLASH, _PERCENT = 0x5C, 0x25
 _ONE: Final = np.zeros(1, np.int64)
 
@@ -114,8 +115,8 @@ class View:
 
 
 def views(data: bytes) -> Iterator[View]:
-    """All decoded text of `data`, nested up to `DEPTH`, of at most `GROWTH` times its size in all."""
-    budget = max(GROWTH * len(data), _LEAST_BUDGET)
+    """All decoded text of `data`, nested up to `DEPTH`, of at most `GROWTH` times its size in all, or that of a block."""
+    budget = max(GROWTH * len(data), LEAST_BUDGET)
     layers: tuple[Layer, ...] = ()
     for _ in range(DEPTH):
         layer = decode_layer(data, budget)

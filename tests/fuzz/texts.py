@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 
-from detector.decode import GROWTH, decode_layer, views
+from detector.decode import GROWTH, LEAST_BUDGET, decode_layer, views
 from detector.events import Leak
 from detector.formats import TEXT
 from detector.known import KeyRing, KnownIndex
@@ -30,7 +30,6 @@ from tests.plain_scan import PlainKnown, PlainScanner
 KEY = DeploymentKey.of(bytes(range(32)), "k1")
 KNOWN = (b"corp_Zr8Lq2WvN5tYx0Kd9Hs3Jf7", b"pa~55 w".replace(b" ", b"-") + b"/rd=", b"8bytes!?", b"Zq" * 30)
 LONGEST_TEXT = 16 << 10
-_LEAST_BUDGET = 16 << 10
 _MADE = 60  # fragments that patterns match
 _LONGEST_FRAGMENT = 600
 _AROUND = (
@@ -124,7 +123,7 @@ def seeds() -> Iterator[bytes]:
 def decoder(data: bytes) -> None:
     """What is decoded is bounded, and comes from where it is said to come from."""
     text = composed(data)
-    budget = max(GROWTH * len(text), _LEAST_BUDGET)
+    budget = max(GROWTH * len(text), LEAST_BUDGET)
     layer = decode_layer(text, budget)
     if layer is not None:
         assert len(layer.data) <= budget
@@ -175,7 +174,7 @@ def _over_lines(text: bytes, seen: Sequence[_Sighting]) -> bool:
     if any(b"\n" in text[one.start : one.end] for one in seen):
         return True
     all_views = [text, *(view.data for view in views(text))]
-    return sum(map(len, all_views)) > _LEAST_BUDGET // 2 or any(map(_GOES_ON.search, all_views))
+    return sum(map(len, all_views)) > LEAST_BUDGET // 2 or any(map(_GOES_ON.search, all_views))
 
 
 def _check_excerpt(leak: Leak, secrets: Iterable[bytes]) -> None:
