@@ -5,6 +5,7 @@ holds for JSON in a string of JSON too, and for JSON behind a prefix, as contain
 beside the masks is another than it was.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Final
@@ -43,6 +44,26 @@ def masked(value: bytes, veils: Sequence[Veil]) -> bytes:
         return _spliced(value[start:end], _edits(value[start:end], inside, 0)) if inside else None
 
     return otlp_masks.rewritten(value, change)
+
+
+def underneath(veils: Iterable[Veil], first: Sequence[Veil]) -> Iterator[Veil]:
+    """Veils of what `veiled` made of a text with the `first` veils, as veils of that text; a mask they touch as a whole."""
+    begins, grown = (
+        [0],
+        [0],
+    )  # where masks begin, and by how many bytes that and all before it are longer than what they hide
+    for veil in first:
+        begins.append(veil.start + grown[-1])
+        grown.append(grown[-1] + len(veil.text.encode()) - (veil.end - veil.start))
+
+    def back(at: int) -> tuple[int, int]:
+        number = bisect_right(begins, at, 1) - 1
+        at -= grown[number]
+        hidden = first[number - 1] if number and at < first[number - 1].end else None
+        return (at, at + 1) if hidden is None else (hidden.start, hidden.end)
+
+    for veil in veils:
+        yield _moved(veil, back(veil.start)[0], back(veil.end - 1)[1])
 
 
 def placed(value: bytes, text: bytes, veils: Iterable[Veil]) -> list[Veil]:

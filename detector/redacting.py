@@ -9,10 +9,10 @@ import re  # over one line of bounded length at a time
 from typing import Final
 
 from detector.blocks import LONG_LINE, safe_cut
-from detector.excerpts import Veil
+from detector.excerpts import Veil, merged, veiled
 from detector.leaks import KNOWN_CREDENTIAL, Redactor
 from detector.line_texts import carries_key, may_be_cut, said_on, standing_open
-from detector.masks import masked
+from detector.masks import masked, underneath
 from detector.redact_records import LEAST, redacted
 from detector.secrets import mask
 
@@ -92,7 +92,7 @@ class Redacting:
         keep = max(keep, end - _OVERLAP)
         by_line = not self._context or data[self._context - 1 : self._context] == b"\n"
         by_line = by_line and (cut or carries_key(data))
-        done = self._by_line(data) if by_line else self._shown(data, self._redactor.veils(data, LEAST), end)
+        done = self._by_line(data) if by_line else self._shown(data, *self._veils(data), end)
         del self._held[:keep]
         self._context = end - keep
         return done
@@ -110,19 +110,36 @@ class Redacting:
     def _front(self) -> bytes:
         """Of a long line what is far enough from its end, cut beside a secret and not in it."""
         data = bytes(self._held)
-        veils = self._redactor.veils(data, LEAST)
-        cut = len(data) - _OVERLAP
+        veils, settled = self._veils(data)
+        runs: list[
+            list[int]
+        ] = []  # of masks without anything between them: each may be what sets the next apart
         for veil in veils:
-            if veil.start < cut < veil.end:
-                cut = veil.start if veil.start > self._context else veil.end
-                break
-        done = self._shown(data, veils, cut)
+            if runs and runs[-1][1] == veil.start:
+                runs[-1][1] = veil.end
+            else:
+                runs.append([veil.start, veil.end])
+        cut = len(data) - _OVERLAP
+        cut = next(
+            (first if first > self._context else last for first, last in runs if first < cut <= last), cut
+        )
+        done = self._shown(data, veils, settled, cut)
         keep = max(cut - _CONTEXT, 0)
         del self._held[:keep]
         self._context = cut - keep
         return done
 
-    def _shown(self, data: bytes, veils: list[Veil], end: int) -> bytes:
+    def _veils(self, data: bytes) -> tuple[list[Veil], bool]:
+        """Where `data` shows secrets, those too that only masks over others let be seen; and whether that is all."""
+        veils = found = self._redactor.veils(data, LEAST)
+        for _ in range(_PASSES):
+            if not found:
+                return veils, True
+            found = self._redactor.veils(veiled(data, veils), LEAST)
+            veils = merged((*veils, *underneath(found, veils)))
+        return veils, False
+
+    def _shown(self, data: bytes, veils: list[Veil], settled: bool, end: int) -> bytes:  # noqa: FBT001 - from `_veils`
         """data[context:end] as it may be seen. No veil lies across its edges, but for what was masked before them."""
         start = self._context
         text = data[start:end]
@@ -131,9 +148,11 @@ class Redacting:
             for veil in veils
             if start < veil.end <= end
         ]
-        if not within:
-            return text
-        done = self._clean(masked(text, within))
+        shown = masked(text, within)
+        settled = settled and not any(veil.start < start < veil.end for veil in veils)
+        if settled and shown == veiled(text, within):
+            return shown
+        done = self._clean(shown)
         return done if done is not None else b"".join(map(self._line, text.splitlines(keepends=True)))
 
     def _clean(self, text: bytes) -> bytes | None:

@@ -18,8 +18,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from detector.excerpts import Veil, veiled
 from detector.known import KeyRing, KnownIndex
 from detector.leaks import Redactor
+from detector.masks import underneath
 from detector.patterns import Pattern, load_bundled
 from detector.redacting import Redacting
 from detector.scan import PatternScanner
@@ -146,6 +148,34 @@ def test_every_place_of_a_cut_in_a_long_line_is_safe() -> None:
         done = redacted([data[: 1 << 17], data[1 << 17 :]], 1)
         assert TOKEN not in done
         assert done.count(b"github") == 1
+
+
+def test_what_only_a_mask_sets_apart_is_masked_wherever_a_long_line_is_cut() -> None:
+    shown = TOKEN + KNOWN  # no word ends between the two
+    assert all(veil.end <= len(b"key ") + len(TOKEN) for veil in redactor().veils(b"key " + shown))
+    for shift in range(0, 100, 3):
+        before, after = b"x" * (1 << 16) + b" key ", b" " + b"y" * (1 << 16)
+        data = before + shown + after[: len(after) - len(shown) + shift] + b"\n"
+        done = redacted([data[:-1], data[-1:]], 1)
+        assert KNOWN not in done
+        assert redactor().veils(done) == []
+
+
+@given(st.lists(st.tuples(st.integers(0, 6), st.integers(1, 20)), max_size=5), st.integers(0, 6))
+def test_a_place_in_masked_text_is_led_back_to_where_it_stood(
+    parts: list[tuple[int, int]], rest: int
+) -> None:
+    at, veils = 0, []
+    for gap, size in parts:
+        veils.append(Veil(at + gap, at + gap + size, "r", size, (False, False, size)))
+        at += gap + size
+    data = bytes(range(at + rest))
+    wanted = [(place, place + 1) for place in range(len(data))]
+    for veil in reversed(veils):
+        wanted[veil.start : veil.end] = [(veil.start, veil.end)] * len(veil.text.encode())
+    text = veiled(data, veils)
+    every = [Veil(place, place + 1, "s", 1, (True, True, 1)) for place in range(len(text))]
+    assert [(veil.start, veil.end) for veil in underneath(every, veils)] == wanted
 
 
 def test_a_secret_longer_than_what_is_held_of_a_line_is_not_shown_from_its_middle_on() -> None:
