@@ -90,6 +90,9 @@ class Excerpts:
         longest = max((len(value) for value, _ in shown), default=0)
         reach = max(low - longest, 0), min(high + longest, len(self._data))
         veils = merged((*self._within(low, high), *literals(self._data, reach, shown)))
+        if len(veils) == 1:
+            alone = veils[0]
+            return self._text(low, alone.start)[-AROUND:] + alone.text + self._text(alone.end, high)[:AROUND]
         middle = next(number for number, veil in enumerate(veils) if veil.end > at)
         before = [(self._text(low, veils[0].start), "")] if veils[0].start > low else []
         for veil, after in pairwise(veils[: middle + 1]):

@@ -4,7 +4,7 @@ batch ─┬─ as it is ──┬─▶ patterns, fingerprints ──▶ sighti
        └─ decoded ───┘
 """
 
-import base64
+import binascii
 import os
 from bisect import bisect_left
 from collections import OrderedDict
@@ -27,6 +27,7 @@ KNOWN_CREDENTIAL: Final = "known-credential"  # what a mask calls a secret that 
 _WARM_UP: Final = b"%41 \\n \x1b[0m"
 _CLEAN_TEXTS: Final = 1 << 16
 _LONG_MARK: Final = 4
+_TO_URL: Final = bytes.maketrans(b"+/", b"-_")
 _PASSES: Final = 8  # a mask can part two secrets that stood without a boundary between them
 
 
@@ -75,7 +76,8 @@ class _Sighting(msgspec.Struct, frozen=True):
     @property
     def preference(self) -> tuple[int, bool, bool, int]:
         """Smaller is better: least encoded, named by a pattern, one that is not generic, earliest."""
-        return len(self.encodings), self.pattern is None, self.generic, self.start
+        pattern = self.pattern
+        return len(self.encodings), pattern is None, pattern is not None and pattern.generic, self.start
 
 
 def _sightings(data: bytes, scanner: Scanner, known: KnownIndex | None) -> list[_Sighting]:
@@ -122,20 +124,22 @@ class _Veils:
         weight = self._is_known(one), not one.generic, one.end - one.start
         return Veil(one.start, one.end, name, len(one.secret), weight)
 
-    def shown(self, data: bytes, seen: Iterable[_Sighting]) -> list[tuple[bytes, Veil]]:
-        """The bytes by which the sightings could be read, each once, with their veil.
 
-        Also the secret's base64 and hex: runs too short to be decoded are not shown either.
-        """
-        shown: dict[bytes, Veil] = {}
-        for one in seen:
-            veil, value = self.of(one), one.secret.reveal()
-            shown.setdefault(data[one.start : one.end], veil)
-            shown.setdefault(value, veil)
-            shown.setdefault(base64.b64encode(value).rstrip(b"="), veil)
-            shown.setdefault(base64.urlsafe_b64encode(value).rstrip(b"="), veil)
-            shown.setdefault(value.hex().encode(), veil)
-        return list(shown.items())
+def _shown(data: bytes, seen: Iterable[_Sighting], veils: Iterable[Veil]) -> list[tuple[bytes, Veil]]:
+    """The bytes by which the sightings could be read, each once, with their veil.
+
+    Also the secret's base64 and hex: runs too short to be decoded are not shown either.
+    """
+    shown: dict[bytes, Veil] = {}
+    for one, veil in zip(seen, veils, strict=True):
+        value = one.secret.reveal()
+        standard = binascii.b2a_base64(value, newline=False).rstrip(b"=")
+        shown.setdefault(data[one.start : one.end], veil)
+        shown.setdefault(value, veil)
+        shown.setdefault(standard, veil)
+        shown.setdefault(standard.translate(_TO_URL), veil)
+        shown.setdefault(binascii.hexlify(value), veil)
+    return list(shown.items())
 
 
 class LeakFinder:
@@ -174,12 +178,13 @@ class LeakFinder:
         if not seen:
             return [], []
         facts = _Facts(self._ring, self._known)
-        veils = _Veils(seen, facts.known)
-        spans = merged(map(veils.of, seen))
+        veils = list(map(_Veils(seen, facts.known).of, seen))
+        spans = merged(veils)
         excerpts = Excerpts(batch.data, spans)
         leaks: list[Leak] = []
-        for record, sightings in _by_record(seen, batch.locate):
-            shown = veils.shown(batch.data, sightings)
+        for record, first, last in _by_record(seen, batch.locate):
+            sightings = seen[first:last]
+            shown = _shown(batch.data, sightings, veils[first:last])
             for one in _told_apart(sightings, facts.known):
                 excerpt = excerpts.around(one.start, (record.start, record.end), shown)
                 leak = self._leak(batch.source, record, one, facts.identifiers(one), excerpt)
@@ -253,18 +258,16 @@ class _Facts:
 
 def _by_record(
     seen: Sequence[_Sighting], locate: Callable[[int], RecordAt]
-) -> Iterator[tuple[RecordAt, list[_Sighting]]]:
-    """The sightings by the record in which they start."""
-    record: RecordAt | None = None
-    group: list[_Sighting] = []
-    for one in seen:
-        if record is None or one.start >= record.end:
-            if record is not None:
-                yield record, group
-            record, group = locate(one.start), []
-        group.append(one)
-    if record is not None:
-        yield record, group
+) -> Iterator[tuple[RecordAt, int, int]]:
+    """The records in which sightings start, with the first of each and the one after its last, by number."""
+    first, last = 0, len(seen)
+    while first < last:
+        record = locate(seen[first].start)
+        after = first + 1
+        while after < last and seen[after].start < record.end:
+            after += 1
+        yield record, first, after
+        first = after
 
 
 class _Spans:
@@ -285,6 +288,8 @@ class _Spans:
 
 def _told_apart(sightings: Sequence[_Sighting], is_known: Callable[[_Sighting], bool]) -> list[_Sighting]:
     """One sighting for each secret that one record is to be reported for."""
+    if len(sightings) == 1:
+        return [*sightings]
     known = _Spans(one for one in sightings if is_known(one))
     specific = _Spans(one for one in sightings if not one.generic)
     clear: dict[str, list[_Sighting]] = {}
@@ -379,7 +384,7 @@ class Redactor:
             seen = _unallowed(seen, self._allowing, _Facts(KeyRing(self._allowing.keys), known), data)
         if not seen:
             return []
-        veils = _Veils(seen, lambda one: one.pattern is None)
-        shown = veils.shown(data, seen)
+        veils = list(map(_Veils(seen, lambda one: one.pattern is None).of, seen))
+        shown = _shown(data, seen, veils)
         elsewhere = literals(data, (0, len(data)), shown, least) if len(shown) <= MANY else ()
-        return merged((*map(veils.of, seen), *elsewhere))
+        return merged((*veils, *elsewhere))
