@@ -2,10 +2,12 @@
 
 import json
 import random
+from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -14,12 +16,12 @@ from detector.deadletters import NOT_MASKED
 from detector.handlers import Output, Partition
 from detector.kafka_clients import KafkaSettings
 from detector.known import KeyRing
-from detector.leaks import Redactor
+from detector.leaks import Redactor, Scanner
 from detector.live.finders import Finders
 from detector.live.redaction import WAITING, Redacted
 from detector.live.registry_feed import RegistryFeed
 from detector.live.scanning import ScanHandler
-from detector.scan import PatternScanner
+from detector.scan import Match, PatternScanner
 from detector.secrets import DeploymentKey, Secret
 from detector.times import MILLISECOND, SECOND
 from tests.live_records import NOW, PARTITION, FakeRecord, records
@@ -43,7 +45,7 @@ def message(text: bytes, **more: Any) -> bytes:
 class Topic:
     """An input partition, what is committed of it, and who reads it: one after another, as they die."""
 
-    def __init__(self, scanner: PatternScanner, some: Sequence[FakeRecord]) -> None:
+    def __init__(self, scanner: Scanner, some: Sequence[FakeRecord]) -> None:
         self.finders = Finders(scanner, (KEY,))
         self.finders.renew(KeyRing((KEY,)).identifiers(Secret(KNOWN)))
         self.records = some
@@ -289,6 +291,56 @@ async def test_what_has_no_place_for_a_mask_is_a_dead_letter_and_not_passed_on(
     assert [each.origin for each in topic.passed] == [1]
     letters = [each for each in topic.letters() if each["reason"] == NOT_MASKED]
     assert [each["offset"] for each in letters] in ([0], [])
+
+
+class Counting:
+    """A scanner that keeps what it is given."""
+
+    def __init__(self, scanner: PatternScanner) -> None:
+        self.scanner = scanner
+        self.given: list[bytes] = []
+
+    def scan(self, data: bytes) -> list[Match]:
+        self.given.append(data)
+        return self.scanner.scan(data)
+
+
+TEXTS = [b"line %d" % number for number in range(300)]
+LOGS = [message(text, a={"b": 1}) for text in TEXTS]
+
+
+@pytest.mark.parametrize(
+    ("values", "headers", "times"),
+    [
+        (TEXTS, [], 1),
+        (TEXTS, [("traceparent", b"")], 1),
+        (list(map(cri, TEXTS)), [], 1),
+        (LOGS, [], 1),
+        (LOGS, [("traceparent", b"")], 1),  # and the message, decoded
+        ([*TEXTS, event("task.started", 0, task_id="t"), LOGS[9]], [], 1),
+        ([*TEXTS[:5], b"-----BEGIN RSA PRIVATE KEY-----", *TEXTS[5:20]], [], 1),
+        ([*TEXTS[:5], event("task.started", 0, task_id="t"), *TEXTS[5:20]], [], 1),
+        ([*TEXTS, b"token " + TOKEN], [], 2),
+    ],
+)
+async def test_what_was_scanned_as_it_stands_is_not_scanned_once_more(
+    scanner: PatternScanner, values: list[bytes], headers: list[tuple[str, bytes]], times: int
+) -> None:
+    counting = Counting(scanner)
+    topic = Topic(counting, records(values, headers=headers))
+    counting.given.clear()
+    await topic.poll(len(values))
+    lines = Counter(line for data in counting.given for line in data.split(b"\n"))
+    assert lines[values[0]] == lines[values[4]] == times
+    assert [each.value for each in topic.passed][:5] == values[:5]
+
+
+async def test_what_a_secret_in_another_record_tells_is_masked(scanner: PatternScanner) -> None:
+    values = [b"xx" + KNOWN + b"xx", b"a " + KNOWN + b" b", b"clean"]
+    assert not known_redactor(scanner).veils(values[0])
+    outputs = await passed_on(scanner, values)
+    shown = "‹known-credential:28›".encode()
+    assert [each.value for each in outputs] == [b"xx" + shown + b"xx", b"a " + shown + b" b", b"clean"]
 
 
 async def test_a_time_to_come_is_that_of_writing(scanner: PatternScanner) -> None:

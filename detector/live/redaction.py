@@ -19,6 +19,7 @@ from detector.deadletters import NOT_MASKED, DeadLetter, bad
 from detector.handlers import Output, Partition
 from detector.leaks import KNOWN_CREDENTIAL, Redactor
 from detector.live.records import Contents, dead_letter, read_record
+from detector.live.segments import Segment
 from detector.objects import LogText
 from detector.redact_records import LEAST, redacted
 from detector.secrets import mask
@@ -76,9 +77,17 @@ class Redaction:
         return next((each.offset for each in self._waiting if not each.sent), None)
 
     def take(
-        self, records: Sequence[Any], apart: set[int], redactor: Redactor, sent_until: int | None = None
+        self,
+        records: Sequence[Any],
+        apart: set[int],
+        redactor: Redactor,
+        sent_until: int | None = None,
+        clean: Sequence[Segment] = (),
     ) -> None:
-        """The next records, but those `apart`. What is before `sent_until` was passed on already."""
+        """The next records, but those `apart`. What is before `sent_until` was passed on already.
+
+        In the text of the `clean` segments nothing was found; where that is the value as it stands it tells nothing new.
+        """
         taken = [
             _Waiting(
                 each.topic,
@@ -94,7 +103,7 @@ class Redaction:
             if each.offset not in apart
         ]
         self._mask_beside(taken, redactor)
-        self._suspects += _showing(taken, redactor)
+        self._suspects += _showing(_unread(taken, clean), redactor)
         self._waiting += taken
 
     def settle(self, spans: Iterable[Span], oldest: int | None, redactor: Redactor, now: int) -> list[Output]:
@@ -219,14 +228,30 @@ class Redaction:
         self._rules[rule] += 1
 
 
+def _unread(records: Sequence[_Waiting], clean: Iterable[Segment]) -> list[_Waiting]:
+    """The records with a value that is not the text of one of the segments as it stands."""
+    some = {each.offset: each for each in records if each.value}
+    for segment in clean:
+        if segment.as_read:
+            count = len(segment.starts()) - 1
+            first, last = segment.place(0).offset, segment.place(count - 1).offset
+            gapless = last - first == count - 1
+            within = range(first, last + 1) if gapless else (segment.place(at).offset for at in range(count))
+            for offset in within:
+                some.pop(offset, None)
+        for piece in segment.made_of or ():
+            if piece.offset in some and some[piece.offset].value == piece.text:
+                del some[piece.offset]
+    return list(some.values())
+
+
 def _showing(records: Sequence[_Waiting], redactor: Redactor) -> list[Span]:
     """The first and the last offset of each secret that the values show as they stand: in fields too that are no log text."""
-    some = [each for each in records if each.value]
-    starts = list(accumulate((each.size + 1 for each in some), initial=0))
+    starts = list(accumulate((each.size + 1 for each in records), initial=0))
     return [
         (
-            some[bisect_right(starts, veil.start, hi=len(some)) - 1].offset,
-            some[bisect_right(starts, veil.end - 1, hi=len(some)) - 1].offset,
+            records[bisect_right(starts, veil.start, hi=len(records)) - 1].offset,
+            records[bisect_right(starts, veil.end - 1, hi=len(records)) - 1].offset,
         )
-        for veil in redactor.veils(b"\n".join(each.value or b"" for each in some), LEAST)
+        for veil in redactor.veils(b"\n".join(each.value or b"" for each in records), LEAST)
     ]

@@ -346,7 +346,7 @@ def _read_and_find(  # noqa: PLR0913, PLR0917 - for a thread
     passed: list[Output] = []
     if redaction is not None:
         redactor = finders.redactor(partition.topic, now)
-        redaction.take(records, contents.apart, redactor, sent_until)
+        redaction.take(records, contents.apart, redactor, sent_until, () if veils else segments)
         passed = redaction.settle(spans_of(segments, veils), held.hold.oldest, redactor, now)
     return _Found(contents, leaks, passed)
 

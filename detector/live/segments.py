@@ -51,12 +51,14 @@ class Segment(msgspec.Struct, frozen=True):
     """Texts of records joined by newlines. `starts` gives where each begins, and last where one more would.
 
     `made_of` are the pieces, if it was made of such; the texts of all stand before the rests of those that have one.
+    With `as_read` the texts are the values of the records as they stand.
     """
 
     data: bytes
     starts: Callable[[], Ints]
     place: Callable[[int], Piece]  # of the text with that number; its own `text` is not looked at
     made_of: Sequence[Piece] | None = None
+    as_read: bool = False
 
     def index(self, offset: int) -> int:
         """The number of the text that holds a byte."""
@@ -87,7 +89,8 @@ class Segment(msgspec.Struct, frozen=True):
         if self.made_of is not None:
             return of_pieces(self.made_of[:end])
         starts = self.starts()[: end + 1]
-        return Segment(self.data[: max(int(starts[-1]) - 1, 0)], lambda: starts, self.place)
+        data = self.data[: max(int(starts[-1]) - 1, 0)]
+        return Segment(data, lambda: starts, self.place, as_read=self.as_read)
 
 
 def of_pieces(pieces: Sequence[Piece]) -> Segment:
@@ -292,7 +295,7 @@ class _Run:
             return self._piece(index, stamps, *whereabouts_of(self._records[index].value, shapes.named))
 
         if texts is None:
-            return Segment(data, self._edges, place)
+            return Segment(data, self._edges, place, as_read=True)
         return Segment("\n".join(texts).encode("utf-8", "replace"), _edges_of(texts), place)
 
     def text(self, *, joining: bool) -> Segment | None:
@@ -316,7 +319,7 @@ class _Run:
             parts = cri_parts(line) if stamps.exactly(index) is not None else None
             return self._piece(index, stamps, None, None if parts is None else parts[0])
 
-        return Segment(data, lambda: edges, place)
+        return Segment(data, lambda: edges, place, as_read=True)
 
     def _edges(self) -> Ints:
         return np.append(self.starts, len(self._data) + 1)
