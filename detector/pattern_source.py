@@ -54,11 +54,22 @@ class _Watched(Check, frozen=True):
 class Source:
     """One pattern, ready to be searched for."""
 
-    __slots__ = ("_counted", "_finder", "_traps", "keywords", "of_place", "of_secret", "order", "pattern")
+    __slots__ = (
+        "_counted",
+        "_finder",
+        "_traps",
+        "keywords",
+        "of_place",
+        "of_secret",
+        "order",
+        "pattern",
+        "wide",
+    )
 
     def __init__(self, pattern: Pattern, order: int) -> None:
         self.pattern = pattern
         self.order = order
+        self.wide = pattern.multiline
         self.keywords = tuple(word.encode() for word in pattern.keywords)
         built: list[Check] = [spec.build() for spec in pattern.checks]
         # The costlier one last: what a checksum refuses need not be read for words.
@@ -77,13 +88,6 @@ class Source:
     def may_be_in(self, lowered: bytes) -> bool:
         """Whether a keyword is in that text, which is in lower case."""
         return not self.keywords or any(word in lowered for word in self.keywords)
-
-    def region(self, data: bytes, place: Place) -> Region:
-        """Where to search because of a hit."""
-        low, high, long = place
-        if long or self.pattern.multiline:
-            return max(0, low - MAX_MATCH), min(len(data), high + MAX_MATCH)
-        return low, high
 
     def matches(
         self, data: bytes, view: Any, regions: Sequence[Region], searched: "Searched"
@@ -133,6 +137,28 @@ class Source:
     def rank(self, match: Match) -> Rank:
         """Smaller is better: not generic, our own, proven, longer, earlier in the files."""
         return self.pattern.generic, False, not self.pattern.proven, match.start - match.end, self.order
+
+
+def regions_around(data: bytes, places: Iterable[Place], *, wide: bool) -> list[Region]:
+    """Where to search because of hits: lines as they are, cells and what is `wide` with what a match may add.
+
+    Neighbours are made one as they come: a key's first line alone, over and over, is a hit a line.
+    """
+    regions: list[Region] = []
+    size, last = len(data), (-1, -1)
+    for low, high, long in places:
+        if not (wide or long):
+            regions.append((low, high))
+            last = -1, -1
+            continue
+        start, end = max(0, low - MAX_MATCH), min(size, high + MAX_MATCH)
+        if last[0] <= start <= last[1]:
+            last = last[0], max(end, last[1])
+            regions[-1] = last
+        else:
+            last = start, end
+            regions.append(last)
+    return regions
 
 
 class _Lines:

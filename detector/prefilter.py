@@ -50,8 +50,8 @@ def around(data: bytes, at: int) -> Place:
 class Hits:
     """What one scan of one batch said.
 
-    `found` holds (expression, place), at most one for each line, or for each `CELL` of a long line. `flooded`: there
-    were too many to be told, so any expression may be anywhere.
+    `found` holds by expression its places, at most one for each line, or for each `CELL` of a long line. `flooded`:
+    there were too many to be told, so any expression may be anywhere.
     """
 
     __slots__ = ("_base", "_budget", "_data", "_high", "_low", "flooded", "found")
@@ -62,7 +62,7 @@ class Hits:
         self._low = [1] * size
         self._high = [0] * size
         self._budget = FLOOD
-        self.found: list[tuple[int, Place]] = []
+        self.found: dict[int, list[Place]] = {}
         self.flooded = False
 
     def __call__(self, expression: int, _start: int, end: int, _flags: int, _context: object) -> bool | None:
@@ -76,7 +76,7 @@ class Hits:
             return None  # this line, or cell, is known already
         place = around(self._data, at)
         self._low[expression], self._high[expression], _ = place
-        self.found.append((expression, place))
+        self.found.setdefault(expression, []).append(place)
         return None
 
 

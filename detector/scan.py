@@ -15,9 +15,9 @@ import numpy as np
 
 from detector.databases import DatabaseCache
 from detector.detectsecrets import Plugin
-from detector.pattern_source import REACH, Match, Rank, Region, Source, line_around
+from detector.pattern_source import REACH, Match, Rank, Region, Source, line_around, regions_around
 from detector.patterns import Pattern, distinct
-from detector.prefilter import Expression, Place, Prefilter
+from detector.prefilter import Expression, Prefilter
 from detector.regexes import MAX_MATCH
 from detector.secrets import Secret
 
@@ -31,6 +31,8 @@ class PluginSource:
 
     __slots__ = ("order", "pattern", "plugin")
 
+    wide: Final = False
+
     def __init__(self, plugin: Plugin, order: int) -> None:
         self.plugin = plugin
         self.pattern = plugin.pattern
@@ -43,11 +45,6 @@ class PluginSource:
     def may_be_in(self, lowered: bytes) -> bool:
         """Plugins have no keywords: only their regexes tell."""
         return bool(lowered)
-
-    def region(self, data: bytes, place: Place) -> Region:
-        """Where to search because of a hit."""
-        low, high, long = place
-        return (max(0, low - MAX_MATCH), min(len(data), high + MAX_MATCH)) if long else (low, high)
 
     def matches(self, data: bytes, view: Any, regions: Sequence[Region], searched: object) -> Iterator[Match]:
         """What the plugin and detect-secrets' filters see in the regions."""
@@ -135,9 +132,13 @@ class PatternScanner:
             if flood is not None:
                 _add(regions, *flood)
                 flood = None
-            for expression, place in hits.found:
+            for expression, places in hits.found.items():
+                around = {
+                    wide: regions_around(data, places, wide=wide)
+                    for wide in {self._sources[number].wide for number in self._sources_of[expression]}
+                }
                 for number in self._sources_of[expression]:
-                    _add(regions, self._sources[number].region(data, place), (number,))
+                    regions.setdefault(number, []).extend(around[self._sources[number].wide])
         if flood is not None:
             _add(regions, *flood)
         return regions

@@ -16,7 +16,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "cache" / "curfewd"
 
 
-def found(expressions: list[Expression], folder: Path | None) -> list[tuple[int, Place]]:
+def found(expressions: list[Expression], folder: Path | None) -> dict[int, list[Place]]:
     """What a prefilter made through that cache says of the text."""
     return Prefilter(expressions, DatabaseCache(folder)).scan(TEXT, 0, len(TEXT)).found
 
@@ -36,7 +36,7 @@ def refuse_to_compile(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_kept_database_is_used_instead_of_compiling(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = found(DIGITS, folder)
     refuse_to_compile(monkeypatch)
-    assert found(DIGITS, folder) == first == [(0, (0, 7, False))]
+    assert found(DIGITS, folder) == first == {0: [(0, 7, False)]}
     with pytest.raises(AssertionError):
         found([Expression(b"[0-9]{3}")], folder)
 
@@ -62,7 +62,7 @@ def test_a_damaged_file_is_ignored_and_written_anew(folder: Path, damage: object
     path = file_in(folder)
     whole = path.read_bytes()
     path.write_bytes(damage(whole))  # type: ignore[operator]  # one of the functions above
-    assert found(DIGITS, folder) == [(0, (0, 7, False))]
+    assert found(DIGITS, folder) == {0: [(0, 7, False)]}
     assert path.read_bytes() == whole
 
 
@@ -74,15 +74,15 @@ def test_a_file_that_others_may_write_is_not_believed(folder: Path) -> None:
     DatabaseCache(folder).keep([(b"nothing", 0)], other)
     (forged,) = set(folder.iterdir()) - {path}
     forged.replace(path)
-    assert found(DIGITS, folder) == []
+    assert found(DIGITS, folder) == {}
     path.chmod(0o622)
-    assert found(DIGITS, folder) == [(0, (0, 7, False))]
+    assert found(DIGITS, folder) == {0: [(0, 7, False)]}
 
 
 def test_a_folder_open_to_others_is_not_used(folder: Path) -> None:
     folder.mkdir(parents=True)
     folder.chmod(0o777)
-    assert found(DIGITS, folder) == [(0, (0, 7, False))]
+    assert found(DIGITS, folder) == {0: [(0, 7, False)]}
     assert list(folder.iterdir()) == []
 
 
@@ -92,20 +92,20 @@ def test_a_link_in_place_of_the_file_is_not_followed(folder: Path, tmp_path: Pat
     target = tmp_path / "target"
     path.rename(target)
     path.symlink_to(target)
-    assert found(DIGITS, folder) == [(0, (0, 7, False))]
+    assert found(DIGITS, folder) == {0: [(0, 7, False)]}
     assert not path.is_symlink()
 
 
 def test_nothing_fails_where_nothing_can_be_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert found(DIGITS, None) == [(0, (0, 7, False))]
+    assert found(DIGITS, None) == {0: [(0, 7, False)]}
     (tmp_path / "file").write_bytes(b"")
-    assert found(DIGITS, tmp_path / "file" / "curfewd") == [(0, (0, 7, False))]
+    assert found(DIGITS, tmp_path / "file" / "curfewd") == {0: [(0, 7, False)]}
 
     def disk_full(*_: object) -> None:
         raise OSError(28, os.strerror(28))
 
     monkeypatch.setattr("detector.databases.os.replace", disk_full)
-    assert found(DIGITS, tmp_path / "full") == [(0, (0, 7, False))]
+    assert found(DIGITS, tmp_path / "full") == {0: [(0, 7, False)]}
     assert list((tmp_path / "full").iterdir()) == []
 
 
