@@ -83,7 +83,7 @@ async def test_a_term_signal_drains_and_ends_with_zero(small: tuple[Deployment, 
     await until(deployment.ready, "readiness")
     await settled(deployment, expected)
     page = deployment.get("/metrics")[1]
-    assert 'curfewd_findings_total{activity="created",rule="leaked-credential"' in page
+    assert 'curfewd_findings_total{accepted="no",activity="created",rule="leaked-credential"' in page
     assert "cred-" not in page
     terminate(process)
     assert await ended(process) == 0

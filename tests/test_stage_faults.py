@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+import re
 import signal
 from pathlib import Path
 
@@ -115,8 +116,10 @@ async def test_instances_join_and_leave(broker: Cluster, tmp_path: Path) -> None
         second.signal(signal.SIGKILL)
         fourth = await joined()
         await all_done(streams)
-        # Nobody's state was thrown away for a neighbour: of six partitions, two stay with each of three.
-        assert third.told.count("\nTaken ") <= 4
+        # Nobody's state was thrown away for a neighbour: what the third has taken stays with it. How much that is, depends
+        # on whether the fourth came before anybody noticed that the second was gone.
+        taken = re.findall(r"^Taken .*?number=(\d+)", third.told, re.MULTILINE)
+        assert sorted(set(taken)) == sorted(taken) != []
         assert fourth.told.count("reason='fenced'") == 0
 
 
