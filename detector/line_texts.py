@@ -5,11 +5,13 @@ from typing import Final
 from detector.blocks import LONG_JSON
 from detector.containers import cri_parts, docker_record
 from detector.objects import LogText
+from detector.occurring import Occurring
 from detector.shapes import BUNDLED
 from detector.shipped import PART_MARKS, SPLIT
 from detector.stamps import leading_stamp
 
 _CUT_MARKS: Final = (b" stdout P", b" stderr P")
+_MARKS: Final = Occurring((*_CUT_MARKS, *PART_MARKS))
 _KEY_BLOCK: Final = b"-----BEGIN "
 _BRACE: Final = b"{"
 _FAR: Final = 1 << 62  # no time is later
@@ -67,11 +69,7 @@ def standing_open(data: bytes, end: int) -> int:
 
 def may_be_cut(data: bytes) -> bool:
     """Whether a line may be part of a longer one: it says so, or is an object as long as runtimes cut lines."""
-    if any(mark in data for mark in _CUT_MARKS):
-        return True
-    if _BRACE not in data:
-        return False
-    if any(mark in data for mark in PART_MARKS):
+    if _MARKS.any_in(data) and (_BRACE in data or any(mark in data for mark in _CUT_MARKS)):
         return True
     for at in range(0, len(data) - SPLIT, SPLIT):
         if data.find(b"\n", at, at + SPLIT) < 0:
