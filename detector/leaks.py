@@ -185,8 +185,9 @@ class LeakFinder:
         for record, first, last in _by_record(seen, batch.locate):
             sightings = seen[first:last]
             shown = _shown(batch.data, sightings, veils[first:last])
-            for one in _told_apart(sightings, facts.known):
-                excerpt = excerpts.around(one.start, (record.start, record.end), shown)
+            told = _told_apart(sightings, facts.known)
+            texts = excerpts.around([one.start for one in told], (record.start, record.end), shown)
+            for one, excerpt in zip(told, texts, strict=True):
                 leak = self._leak(batch.source, record, one, facts.identifiers(one), excerpt)
                 asked = self._allowlist and not facts.known(one)
                 leaks.append(self._marked(leak, one, batch.data) if asked else leak)
