@@ -27,7 +27,7 @@ from detector.secrets import DeploymentKey, Secret
 LEAKS: Final = frozenset({"leaked-secret", "leaked-credential"})
 _MONTH: Final = "2026-11"
 _COPIES: Final = 6
-_SLOPE: Final = f"registry read in the same run; start-up from the slope to {_COPIES} times the log"
+_SLOPE: Final = f"start-up from the slope to {_COPIES} times the log"
 _CHUNK: Final = 50_000  # events made at a time
 
 
@@ -123,11 +123,15 @@ def rows(spec: Spec, known: int) -> list[Row]:
     with tempfile.TemporaryDirectory(dir=DATA) as scratch:
         bench = _Bench(corpus, Path(scratch), measure.offline())
         bench.replay([peers.sliced(corpus, 1).logs], None)  # fills the caches of compiled code
-        made = [bench.patterns_alone(compare.Subject("curfewd, patterns alone", __version__))]
-        for cores in (1, None):
-            where = f"{os.cpu_count()} cores" if cores is None else "1 core"
-            subject = compare.Subject(f"curfewd, {known:,} known credentials, {where}", __version__, _SLOPE)
-            made.append(bench.with_registry(subject, events, cores))
+        made = []
+        for what, before, note in (
+            ("patterns alone", (), _SLOPE),
+            (f"{known:,} known credentials", (events,), f"registry read in the same run; {_SLOPE}"),
+        ):
+            for cores in (1, None):
+                where = f"{os.cpu_count()} cores" if cores is None else "1 core"
+                subject = compare.Subject(f"curfewd, {what}, {where}", __version__, note)
+                made.append(bench.row(subject, before, cores))
     return made
 
 
@@ -145,18 +149,11 @@ class _Bench:
         """Measures one replay of `paths`."""
         return replay(paths, self.out, self.corpus.spec.seed, self.prefix, cores)
 
-    def patterns_alone(self, subject: compare.Subject) -> Row:
-        """A replay of the logs and nothing else, as the peers run."""
+    def row(self, subject: compare.Subject, before: tuple[Path, ...], cores: int | None) -> Row:
+        """A replay of the logs, after the events in `before`; what does not grow with the logs follows from one on more."""
         print(f"measuring {subject.scanner} ...", flush=True)
-        start = self.replay([peers.one_line(self.corpus).logs], None)
-        done = self.replay([self.corpus.logs], None)
-        return compare.row(subject, self.corpus, done, start.cpu, read_hits(self.corpus, self.out))
-
-    def with_registry(self, subject: compare.Subject, events: Path, cores: int | None) -> Row:
-        """A replay of registry and logs; what does not grow with the logs follows from a second one on more of them."""
-        print(f"measuring {subject.scanner} ...", flush=True)
-        more = self.replay([events, self.many], cores)
-        done = self.replay([events, self.corpus.logs], cores)
+        more = self.replay([*before, self.many], cores)
+        done = self.replay([*before, self.corpus.logs], cores)
         each = (more.cpu - done.cpu) / (_COPIES - 1)
         return compare.row(subject, self.corpus, done, done.cpu - each, read_hits(self.corpus, self.out))
 
