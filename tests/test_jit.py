@@ -1,5 +1,6 @@
 """numba's cache: what goes wrong with it costs time and nothing else."""
 
+import importlib
 import os
 import subprocess
 import sys
@@ -32,14 +33,20 @@ def test_a_cache_that_cannot_be_written_or_read_is_no_error(monkeypatch: pytest.
 def test_what_is_kept_does_not_outlive_a_change_of_what_was_frozen_into_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = tmp_path / "frozen_table.py"
-    module.write_text("TABLE = (1, 2)\n\ndef second():\n    return TABLE[1]\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    (tmp_path / "frozen_loop.py").write_text(
+        "from frozen_table import TABLE\n\nfrom detector import jit\n\n\n"
+        "@jit.compiled\ndef second():\n    return TABLE[1]\n"
+    )
 
     def answer(table: tuple[int, int], modules: str) -> int:
         monkeypatch.setattr(jit, "_modules", lambda: modules)
-        code = {"TABLE": table}
-        exec(compile(module.read_text().partition("\n\n")[2], str(module), "exec"), code)  # noqa: S102
-        found: int = jit.compiled(code["second"])()  # type: ignore[operator]
+        (tmp_path / "frozen_table.py").write_text(f"TABLE = {table}\n")
+        for name in ("frozen_table", "frozen_loop"):
+            sys.modules.pop(name, None)
+        importlib.invalidate_caches()
+        found: int = importlib.import_module("frozen_loop").second()
         return found
 
     assert answer((1, 2), "a") == 2
