@@ -27,7 +27,9 @@ def main(source: str, target: str) -> None:
     for row in made["rows"]:
         score = row["score"]
         total = score["total"]
-        if row["scanner"].startswith("curfewd") and "alone, 1 core" not in row["scanner"]:
+        if row["scanner"].startswith("curfewd") and any(
+            word in row["scanner"] for word in ("known", "2 cores")
+        ):
             continue  # a registry is what no peer has, and of a run on all cores only the wall time says more
         recall = 100 * total["found"] / total["planted"]
         speed = row["size"] / 1e6 / max(row["cpu"] - row["startup"], 1e-9)
@@ -35,7 +37,7 @@ def main(source: str, target: str) -> None:
         ours = row["scanner"].startswith("curfewd")
         axes.scatter(speed, recall, s=64, color=OURS if ours else THEIRS, zorder=3)
         axes.annotate(
-            f"{row['scanner'].split(',')[0]}\n{false:,.0f} false lines per GB",
+            f"{row['scanner'].split(',')[0]}\n{false:,.0f} false/GB",
             (speed, recall), xytext=(7, -4), textcoords="offset points", va="top", fontsize=8.5,
             color=OURS if ours else INK, fontweight="bold" if ours else "normal",
         )  # fmt: skip
@@ -45,6 +47,7 @@ def main(source: str, target: str) -> None:
     axes.set_xticks([0.1, 1, 10, 100], ["0.1", "1", "10", "100"])
     axes.set_xlabel("MB of log text per CPU-second, start-up aside (log scale)", color=INK)
     axes.set_ylabel("planted secrets found, %", color=INK)
+    axes.set_title("Beside each: lines reported for nothing, per GB", loc="left", fontsize=9, color=INK)
     axes.grid(color=FAINT, linewidth=0.6, alpha=0.6)
     axes.tick_params(colors=INK, which="both")
     for side, spine in axes.spines.items():
