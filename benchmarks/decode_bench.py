@@ -16,7 +16,6 @@ import random
 import resource
 import sys
 import textwrap
-import time
 import zlib
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -26,7 +25,7 @@ import msgspec
 
 from benchmarks import compare, tables
 from benchmarks.corpus import MB
-from benchmarks.scan_stages import BATCH, KEY, LENGTHS, registry
+from benchmarks.scan_stages import BATCH, KEY, LENGTHS, registry, speed
 from detector.decode import views
 from detector.events import Identifier
 from detector.known import KnownIndex
@@ -36,7 +35,6 @@ from detector.scan import PatternScanner
 
 SIZE: Final = 2 * MB
 KNOWN: Final = 100_000
-RUNS: Final = 3
 _WORDS: Final = [
     "request",
     "took",
@@ -188,24 +186,13 @@ def _nowhere(offset: int) -> RecordAt:
     return RecordAt(offset, offset + 1, "0")
 
 
-def _rate(work: Callable[[bytes], object], parts: Sequence[bytes]) -> float:
-    work(parts[0])
-    best = float("inf")
-    for _ in range(RUNS):
-        start = time.thread_time()
-        for part in parts:
-            work(part)
-        best = min(best, time.thread_time() - start)
-    return sum(map(len, parts)) / MB / best
-
-
 def measured(kind: str, finder: LeakFinder) -> Speed:
     """One row; to be called in a process of its own."""
     parts = made(kind)
     layers = sum(len(view.data) for part in parts for view in views(part)) / sum(map(len, parts))
-    decode = _rate(lambda data: sum(len(view.data) for view in views(data)), parts)
+    decode = speed(lambda data: sum(len(view.data) for view in views(data)), parts)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    scan = _rate(lambda data: finder.find(Batch("bench", data, _nowhere)), parts)
+    scan = speed(lambda data: finder.find(Batch("bench", data, _nowhere)), parts)
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
     return Speed(kind, decode, scan, grown / 1024, layers)
 

@@ -106,7 +106,6 @@ compiled: Callable[[_F], _F] = _compiler_found or _as_it_is
 # Of functions that make no array. Without counting references, atomically at every call, a loop that works byte by byte
 # is two to ten times as fast.
 bare: Callable[[_F], _F] = _compiler(_nrt=False) or _as_it_is
-inlined: Callable[[_F], _F] = _compiler(_nrt=False, inline="always") or _as_it_is  # into a bare one
 if AVAILABLE:  # one instruction; numba has no public name for it
     from numba.cpython.unsafe.numbers import trailing_zeros as _trailing_zeros
 

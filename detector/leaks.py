@@ -28,7 +28,7 @@ _WARM_UP: Final = b"%41 \\n \x1b[0m"
 _CLEAN_TEXTS: Final = 1 << 16
 _LONG_MARK: Final = 4
 _TO_URL: Final = bytes.maketrans(b"+/", b"-_")
-_PASSES: Final = 8  # a mask can part two secrets that stood without a boundary between them
+PASSES: Final = 8  # a mask can part two secrets that stood without a boundary between them
 
 
 class RecordAt(msgspec.Struct, frozen=True):
@@ -368,13 +368,21 @@ class Redactor:
                 self._clean.popitem(last=False)
         return done
 
-    def masked(self, data: bytes) -> bytes | None:
-        """`data` with every secret in it masked; None if it is made to resist: each mask lets another be seen."""
-        for _ in range(_PASSES):
-            veils = self.veils(data)
+    def masked(
+        self,
+        data: bytes,
+        least: int = LEAST_LITERAL,
+        put: Callable[[bytes, Sequence[Veil]], bytes] = veiled,
+    ) -> bytes | None:
+        """`data` with every secret in it masked; None if it is made to resist: each mask lets another be seen.
+
+        `put` puts veils into a text, `least` is as for `veils`.
+        """
+        for _ in range(PASSES):
+            veils = self.veils(data, least)
             if not veils:
                 return data
-            data = veiled(data, veils)
+            data = put(data, veils)
         return None
 
     def veils(self, data: bytes, least: int = LEAST_LITERAL) -> list[Veil]:

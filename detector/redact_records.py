@@ -12,13 +12,12 @@ from typing import Final, Protocol
 import msgspec
 
 from detector.excerpts import Veil, merged
-from detector.leaks import KNOWN_CREDENTIAL
+from detector.leaks import KNOWN_CREDENTIAL, PASSES
 from detector.masks import masked, placed
 from detector.objects import LogText
 
 # A password that is a short word is masked where it is one, not wherever the word stands.
 LEAST: Final = 8
-_PASSES: Final = 8  # a mask can part two secrets that stood without a boundary between them
 
 Read = Callable[[int, bytes], Sequence[LogText]]
 Count = Callable[[str], None]
@@ -51,7 +50,7 @@ def redacted(
     rule of every mask. The values stand in the order in which they came.
     """
     done = list(values)
-    for _ in range(_PASSES):
+    for _ in range(PASSES):
         found = _veils(done, read, masker)
         if found is None:
             return list(done)

@@ -10,7 +10,7 @@ from typing import Final
 
 from detector.blocks import LONG_LINE, safe_cut
 from detector.excerpts import Veil, merged, veiled
-from detector.leaks import KNOWN_CREDENTIAL, Redactor
+from detector.leaks import KNOWN_CREDENTIAL, PASSES, Redactor
 from detector.line_texts import carries_key, may_be_cut, said_on, standing_open
 from detector.masks import masked, underneath
 from detector.redact_records import LEAST, redacted
@@ -19,7 +19,6 @@ from detector.secrets import mask
 _OVERLAP: Final = 64 * 1024  # of a long line: longer than any secret with what its pattern looks at around it
 _CONTEXT: Final = 4 * 1024
 _WRAPPED: Final = 16 * 1024  # what goes on over many lines is looked for so far back
-_PASSES: Final = 8  # a mask can part two secrets that stood without a boundary between them
 # Lines of nothing but base64, of one character, or with a soft line break of quoted-printable.
 _GOES_ON: Final = re.compile(rb"(?:[A-Za-z0-9+/_-]{40,1024}={0,2}|[^\n]{0,75}=|[^\r\n])\r?\n")
 _LONGEST_OF_THEM: Final = 1028
@@ -132,7 +131,7 @@ class Redacting:
     def _veils(self, data: bytes) -> tuple[list[Veil], bool]:
         """Where `data` shows secrets, those too that only masks over others let be seen; and whether that is all."""
         veils = found = self._redactor.veils(data, LEAST)
-        for _ in range(_PASSES):
+        for _ in range(PASSES):
             if not found:
                 return veils, True
             found = self._redactor.veils(veiled(data, veils), LEAST)
@@ -157,12 +156,7 @@ class Redacting:
 
     def _clean(self, text: bytes) -> bytes | None:
         """A text with all that is still recognised masked; None if it resists."""
-        for _ in range(_PASSES):
-            veils = self._redactor.veils(text, LEAST)
-            if not veils:
-                return text
-            text = masked(text, veils)
-        return None
+        return self._redactor.masked(text, LEAST, masked)
 
     def _line(self, line: bytes) -> bytes:
         """One line of a text that resists; if it does so by itself nothing of it is shown."""

@@ -17,7 +17,7 @@ from detector.commands import command_record
 from detector.deadletters import DeadLetter
 from detector.findings import Command, Finding, Severity
 from detector.ocsf import finding_record
-from detector.report_text import Report
+from detector.report_text import Report, worst_first
 from detector.summary import SourceRead, Summary
 from detector.times import to_millis
 from detector.views import View, command_view, finding_view, rule_views
@@ -39,15 +39,11 @@ class Views(msgspec.Struct, frozen=True):
 
 def views_of(report: Report) -> Views:
     """The worst findings, accepted ones last, and as many commands."""
-    worst = sorted(report.findings, key=_order)[:MAX_FINDINGS]
+    worst = sorted(report.findings, key=worst_first)[:MAX_FINDINGS]
     return Views(
         [finding_view(finding_record(one, report.patterns, report.clean)) for one in worst],
         [command_view(command_record(one, report.clean)) for one in report.commands[:MAX_FINDINGS]],
     )
-
-
-def _order(finding: Finding) -> tuple[bool, int, int, str]:
-    return finding.accepted is not None, -finding.severity, to_millis(finding.first_seen), finding.uid
 
 
 class Budget(msgspec.Struct, frozen=True):

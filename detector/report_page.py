@@ -38,10 +38,10 @@ def report_page(report: Report, letters: Iterable[DeadLetter], until: int, most:
     """The page, of at most `most` bytes; `until` is the time judged up to (ns), 0 if there was none."""
     views = views_of(report)
     kept = list(islice(letters, MAX_LETTERS))
-    page = b""
+    sentence, page = headline(report.findings), b""
     for budget in _BUDGETS:
         packed = zlib.compress(dumps(page_data(report, views, kept, until, budget)), 9)
-        page = _page(headline(report.findings), base64.b64encode(packed).decode())
+        page = _page(sentence, base64.b64encode(packed).decode())
         if len(page) <= most:
             break
     return page

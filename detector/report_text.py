@@ -17,6 +17,7 @@ from detector.events import Leak
 from detector.findings import Command, Finding, Severity
 from detector.identity import sparing
 from detector.summary import Summary
+from detector.times import to_millis
 from detector.wording import Clean, cleaner_of, counted, period, size, visible
 
 _STYLES: Final = {
@@ -48,6 +49,11 @@ class Report(msgspec.Struct, frozen=True):
     patterns: Patterns
     clean: Clean
     out: str | None = None
+
+
+def worst_first(finding: Finding) -> tuple[bool, int, int, str]:
+    """The order of findings where not all may fit: accepted ones last."""
+    return finding.accepted is not None, -finding.severity, to_millis(finding.first_seen), finding.uid
 
 
 def console_for(stream: TextIO | None = None) -> Console:

@@ -16,10 +16,10 @@ from detector import __version__
 from detector.advice import STEPS
 from detector.findings import RULES, Finding, Severity
 from detector.ocsf import finding_record
-from detector.report_text import Report
+from detector.report_text import Report, worst_first
 from detector.sarif_rules import ABOUT, WEAKNESSES, taxonomies
 from detector.summary import Summary
-from detector.times import MILLISECOND, format_rfc3339, to_millis
+from detector.times import MILLISECOND, format_rfc3339
 from detector.views import View, finding_view, rule_views
 from detector.wording import counted, visible
 from detector.writers import dumps, replacing
@@ -43,7 +43,7 @@ Record = dict[str, Any]
 
 def sarif_record(report: Report, limit: int = MAX_RESULTS) -> Record:
     """The SARIF log of a run, with at most `limit` results."""
-    worst = sorted(report.findings, key=_order)[:limit]
+    worst = sorted(report.findings, key=worst_first)[:limit]
     rules = [rule for rule in RULES if any(one.rule == rule for one in report.findings)]
     places = rule_views(rules)
     for rule in rules:
@@ -86,10 +86,6 @@ def write_sarif(path: Path, report: Report) -> None:
     """
     with replacing(path) as file:
         file.write(dumps(sarif_record(report)) + b"\n")
-
-
-def _order(finding: Finding) -> tuple[bool, int, int, str]:
-    return finding.accepted is not None, -finding.severity, to_millis(finding.first_seen), finding.uid
 
 
 def _names(places: Mapping[str, list[list[str]]]) -> list[str]:

@@ -4,7 +4,6 @@ They are run without Docker: a broker with the settings that stand there, the sa
 """
 
 import asyncio
-import base64
 import json
 import os
 import re
@@ -21,7 +20,7 @@ import yaml
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import NewTopic
 
-from tests.broker.cluster import Node, free_ports
+from tests.broker.cluster import Node, free_ports, new_cluster_id
 from tests.streams import admin, until
 
 ROOT = Path(__file__).parent.parent
@@ -145,7 +144,7 @@ class Processes:
 def processes(tmp_path: Path) -> Iterator[Processes]:
     made = Processes(tmp_path)
     try:
-        made.broker.format(base64.urlsafe_b64encode(os.urandom(16)).decode().rstrip("="))
+        made.broker.format(new_cluster_id())
         made.broker.start()
         yield made
     finally:

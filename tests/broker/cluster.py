@@ -93,6 +93,11 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
+def new_cluster_id() -> str:
+    """A random one, for storage that is formatted."""
+    return base64.urlsafe_b64encode(os.urandom(16)).decode().rstrip("=")
+
+
 class Node:
     """One broker and controller, its data in `folder`."""
 
@@ -221,7 +226,7 @@ class Cluster:
             "default.replication.factor": str(nodes),
             "min.insync.replicas": str(max(1, nodes - 1)),
         }
-        self.cluster_id = base64.urlsafe_b64encode(os.urandom(16)).decode().rstrip("=")
+        self.cluster_id = new_cluster_id()
         self.nodes = [
             Node(
                 i + 1,

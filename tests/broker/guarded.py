@@ -1,8 +1,6 @@
 """One broker that asks who is there and what they may: SASL on loopback, and the authorizer of KRaft."""
 
 import asyncio
-import base64
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -13,7 +11,7 @@ from aiokafka.protocol.admin import CreateAclsRequest_v1, DescribeAclsRequest
 from aiokafka.protocol.api import Request
 
 from detector.kafka_rights import Right
-from tests.broker.cluster import SETTINGS, BrokerError, Node, free_ports
+from tests.broker.cluster import SETTINGS, BrokerError, Node, free_ports, new_cluster_id
 
 PASSWORD: Final = "a password for loopback alone"
 # Kafka's codes: org.apache.kafka.common.resource.ResourceType and PatternType, common.acl.AclOperation.
@@ -97,7 +95,7 @@ class GuardedBroker:
             await admin.close()
 
     def __enter__(self) -> Self:
-        self.node.format(base64.urlsafe_b64encode(os.urandom(16)).decode().rstrip("="))
+        self.node.format(new_cluster_id())
         self.node.start()
         return self
 

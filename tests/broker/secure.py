@@ -1,9 +1,7 @@
 """One broker with every kind of listener, and the certificates for it, made anew each time."""
 
-import base64
 import datetime as dt
 import ipaddress
-import os
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -14,7 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from tests.broker.cluster import SETTINGS, Node, free_ports
+from tests.broker.cluster import SETTINGS, Node, free_ports, new_cluster_id
 
 USER: Final = "scanner"
 PASSWORD: Final = "correct horse/battery+staple"
@@ -181,7 +179,7 @@ class SecureBroker:
             for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512")
             for option in ("--add-scram", f'{mechanism}=[name="{USER}",password="{PASSWORD}"]')
         ]
-        self.node.format(base64.urlsafe_b64encode(os.urandom(16)).decode().rstrip("="), *users)
+        self.node.format(new_cluster_id(), *users)
         self.node.start()
         return self
 
