@@ -10,12 +10,15 @@ import numpy as np
 from detector.blocks import LONG_JSON, blocks
 from detector.deadletters import NOT_JSON, TOO_DEEP, TOO_LARGE, TRUNCATED_JSON, bad
 from detector.errors import BadRecordError
+from detector.eventblocks import events_of
+from detector.events import CanonicalEvent
 from detector.formats import TEXT
 from detector.joiner import Joiner
 from detector.jsonblocks import read_decoded, read_flat, read_plain
 from detector.leaks import Batch
 from detector.objects import JSON_LOG, LogText, Read
 from detector.ranges import Give, Locate, Range
+from detector.shapes import CLOUDEVENTS
 from detector.stamps import Ints, line_starts
 from detector.textlines import TextReader, own_time, read_lines, read_text
 
@@ -54,7 +57,7 @@ def read_json_lines(chunks: Iterable[bytes], reading: Range, *, events: bool) ->
 
 
 def _whole(data: bytes, starts: Ints, reading: Range, *, events: bool, joining: bool) -> bool:
-    """Hands on a block that is nothing but log records, at once; False if it is not.
+    """Hands on a block that is nothing but canonical events, or log records, at once; False if it is not.
 
     Those of known fields only are never part of another; while one stands open, others may be.
     """
@@ -62,6 +65,9 @@ def _whole(data: bytes, starts: Ints, reading: Range, *, events: bool, joining: 
     def give(text: bytes, locate: Locate) -> None:
         reading.sink.batch(Batch(reading.name, text, locate))
 
+    if events and (found := events_of(data, starts, reading.shapes, reading.now)) is not None:
+        take_events(found, data, reading)
+        return True
     before = reading.lines
     flat = not (events and reading.shapes.may_be_flat(data))
     return (flat and read_flat(data, starts, reading, before, give)) or (
@@ -69,6 +75,15 @@ def _whole(data: bytes, starts: Ints, reading: Range, *, events: bool, joining: 
         and not (events and reading.shapes.may_hold_event(data))
         and _read_many(data, starts, reading, before, give)
     )
+
+
+def take_events(events: Iterable[CanonicalEvent], data: bytes, reading: Range) -> None:
+    """Hands on canonical events, one for each line of `data`."""
+    open_line = not data.endswith(b"\n")
+    for event in events:
+        reading.saw(event.time)
+        reading.sink.event(event)
+    reading.count(CLOUDEVENTS, data.count(b"\n") + open_line, len(data) + open_line)
 
 
 def _read_many(data: bytes, starts: Ints, reading: Range, before: int, give: Give) -> bool:

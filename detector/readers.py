@@ -4,11 +4,13 @@ A record without a time of its own has that of the record before it; what stands
 is left open (`RecordAt.time` None), and lines count from the start of the range, for whoever puts the ranges together.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
-from detector.blocks import LONG_JSON, blocks
+from detector.blocks import LONG_JSON, Block, blocks
 from detector.containers import read_cri, read_docker
 from detector.errors import BadRecordError
+from detector.eventblocks import events_of
 from detector.events import CanonicalEvent
 from detector.formats import (
     CRI,
@@ -26,6 +28,7 @@ from detector.otlpfiles import read_requests, request_events
 from detector.ranges import Range, Sink
 from detector.shapes import BUNDLED, Shapes
 from detector.sources import Source
+from detector.stamps import line_starts
 from detector.sysloglines import read_counted, read_syslog
 from detector.textlines import read_text
 
@@ -60,28 +63,49 @@ def read(  # noqa: PLR0913, PLR0917 - a range, and what it is read with
     return reading
 
 
+class EventBlock(NamedTuple):
+    """The events of some lines. With `data` they are canonical ones, one for each line of it."""
+
+    events: Iterable[CanonicalEvent]
+    data: bytes | None = None
+
+
 def read_events(
     source: Source, start: int, end: int, now: int, shapes: Shapes = BUNDLED
 ) -> Iterator[CanonicalEvent]:
     """The events alone, in any order; what has none is passed over by a search, errors are left to `read`."""
+    for block in event_blocks(source, start, end, now, shapes):
+        yield from block.events
+
+
+def event_blocks(
+    source: Source, start: int, end: int, now: int, shapes: Shapes = BUNDLED
+) -> Iterator[EventBlock]:
+    """The same block by block; where all have their data, there is nothing else in the range to `read`."""
     if source.format not in EVENT_FORMATS:
         return
     try:
         if source.format == OTLP_PROTO:
-            yield from request_events(source.chunks(), now, shapes)
-            return
-        document = source.format == DOCUMENT
-        lines = document_values(source.chunks()) if document else _marked(source, start, end, shapes)
-        for line in lines:
+            yield EventBlock(request_events(source.chunks(), now, shapes))
+        elif source.format == DOCUMENT:
+            yield EventBlock(_each(document_values(source.chunks()), now, shapes))
+        else:
+            for block in blocks(source.chunks(start, end), LONG_JSON):
+                yield _of_block(block, now, shapes)
+    except BadRecordError:
+        yield EventBlock(())
+
+
+def _of_block(block: Block, now: int, shapes: Shapes) -> EventBlock:
+    data = block.data
+    if block.part or not shapes.may_hold_event(data):
+        return EventBlock(())
+    events = events_of(data, line_starts(data), shapes, now)
+    return EventBlock(_each(data.split(b"\n"), now, shapes)) if events is None else EventBlock(events, data)
+
+
+def _each(lines: Iterable[bytes], now: int, shapes: Shapes) -> Iterator[CanonicalEvent]:
+    for line in lines:
+        if line.lstrip()[:1] == b"{" and shapes.may_hold_event(line):
             for found in shapes.read_object(line, now):
                 yield from found.events
-    except BadRecordError:
-        return
-
-
-def _marked(source: Source, start: int, end: int, shapes: Shapes) -> Iterator[bytes]:
-    for block in blocks(source.chunks(start, end), LONG_JSON):
-        if not block.part and shapes.may_hold_event(block.data):
-            for line in block.data.split(b"\n"):
-                if line.lstrip()[:1] == b"{" and shapes.may_hold_event(line):
-                    yield line

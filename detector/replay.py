@@ -1,6 +1,7 @@
 """From sources to findings: lifecycle first, then uses and logs, so that the order of files and lines is no matter.
 
-1. Every event is read; what happened to tasks and credentials goes to the ledger, which is then sealed.
+1. Every event is read; what happened to tasks and credentials goes to the ledger, which is then sealed. Units of
+   nothing else, such as a registry's, are done with.
 2. An index of all registered credentials is built; the processes of the second pass are forked after it and share it.
 3. Logs are scanned and uses judged, unit by unit, and applied in the order of the units: the result is the same
    for any number of processes.
@@ -67,7 +68,7 @@ class Result(msgspec.Struct, frozen=True):
 
 
 def replay(plan: Plan, meter: Meter) -> Result:
-    """Reads everything twice and judges it.
+    """Reads everything, what has more than lifecycle in it twice, and judges it.
 
     Raises:
         UsageError: a worker process was ended from outside.
@@ -75,7 +76,8 @@ def replay(plan: Plan, meter: Meter) -> Result:
     clock = _Clock()
     todo = list(units(plan.sources, plan.unit))
     ledger = Ledger(plan.policy)
-    latest_event = _lifecycle(plan, todo, ledger, meter)
+    done: dict[Unit, UnitRead] = {}
+    latest_event = _lifecycle(plan, todo, ledger, meter, done)
     ledger.seal_lifecycle()
     clock.lap("lifecycle")
     finder = plan.finder_of(list(ledger.identifiers()))
@@ -83,8 +85,10 @@ def replay(plan: Plan, meter: Meter) -> Result:
     second = _SecondPass(plan, ledger, latest_event)
     work = Work(plan.sources, plan.now, finder, plan.shapes)
     meter.stage("logs", sum(unit.end - unit.start for unit in todo))
-    for unit, result in run(SECOND, work, todo, _jobs(plan, todo)):
-        second.take(unit, result)
+    rest = [unit for unit in todo if unit not in done]
+    results = run(SECOND, work, rest, _jobs(plan, rest))
+    for unit in todo:
+        second.take(unit, done.pop(unit) if unit in done else next(results)[1])
         meter.advance(unit.end - unit.start)
     second.settle()
     clock.lap("logs")
@@ -115,8 +119,10 @@ def _jobs(plan: Plan, todo: Sequence[Unit]) -> int:
     return 1 if len(todo) < 2 or size <= SMALL else min(plan.jobs, len(todo))  # noqa: PLR2004 - one unit, one process
 
 
-def _lifecycle(plan: Plan, todo: Sequence[Unit], ledger: Ledger, meter: Meter) -> int | None:
-    """Applies all lifecycle events; the latest time of any event, uses too."""
+def _lifecycle(
+    plan: Plan, todo: Sequence[Unit], ledger: Ledger, meter: Meter, done: dict[Unit, UnitRead]
+) -> int | None:
+    """Applies all lifecycle events; the latest time of any event, uses too. Units of nothing else are `done`."""
     wanted = [unit for unit in todo if plan.sources[unit.source].format in EVENT_FORMATS]
     meter.stage("events", sum(unit.end - unit.start for unit in wanted))
     latest: int | None = None
@@ -125,6 +131,8 @@ def _lifecycle(plan: Plan, todo: Sequence[Unit], ledger: Ledger, meter: Meter) -
     ):
         for event in found.lifecycle:
             ledger.apply(event)
+        if found.rest is not None:
+            done[unit] = found.rest
         if found.latest is not None and (latest is None or found.latest > latest):
             latest = found.latest
         meter.advance(unit.end - unit.start)

@@ -1,7 +1,7 @@
 """Times of log records: RFC 3339 at the start of many lines at once, and one value in any of many styles."""
 
 import re  # over text of bounded length only
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -48,6 +48,13 @@ class Stamps:
     def at(self, position: int) -> int:
         """The `position`-th time found, in nanoseconds."""
         return int(self._seconds[position]) * SECOND + int(self._nanos[position])
+
+    def all(self) -> Iterator[int]:
+        """The times in nanoseconds, one after the other."""
+        return (
+            second * SECOND + nano
+            for second, nano in zip(self._seconds.tolist(), self._nanos.tolist(), strict=True)
+        )
 
     def before(self, line: int) -> int | None:
         """The time of `line`, or of the nearest one above it that has one."""

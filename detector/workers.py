@@ -17,9 +17,10 @@ import msgspec
 from detector.deadletters import DeadLetter
 from detector.errors import UsageError
 from detector.events import TYPE_NAMES, CanonicalEvent, CredentialUsed, Leak, Lifecycle
+from detector.jsonlines import take_events
 from detector.leaks import Batch, LeakFinder
 from detector.ranges import Range
-from detector.readers import read, read_events
+from detector.readers import event_blocks, read
 from detector.shapes import BUNDLED, Shapes
 from detector.sources import Source
 from detector.units import Unit
@@ -41,13 +42,6 @@ class Work(msgspec.Struct, frozen=True):
     shapes: Shapes = BUNDLED
 
 
-class EventsRead(msgspec.Struct):
-    """The first pass over a unit: what happened to tasks and credentials, and the latest time of any event."""
-
-    lifecycle: list[Lifecycle]
-    latest: int | None
-
-
 class UnitRead(msgspec.Struct):
     """The second pass over a unit. Lines count from its start; leaks with `UNKNOWN_TIME` stand before its first time.
 
@@ -66,16 +60,15 @@ class UnitRead(msgspec.Struct):
     latest: int | None
 
 
-def first_pass(work: Work, unit: Unit) -> EventsRead:
-    """The lifecycle in a unit."""
-    lifecycle: list[Lifecycle] = []
-    latest: int | None = None
-    for event in read_events(work.sources[unit.source], unit.start, unit.end, work.now, work.shapes):
-        if latest is None or event.time > latest:
-            latest = event.time
-        if not isinstance(event, CredentialUsed):
-            lifecycle.append(event)
-    return EventsRead(lifecycle, latest)
+class EventsRead(msgspec.Struct):
+    """The first pass over a unit: what happened to tasks and credentials, and the latest time of any event.
+
+    `rest` is what the second pass would give if there is nothing else in the unit: then it is not read again.
+    """
+
+    lifecycle: list[Lifecycle]
+    latest: int | None
+    rest: UnitRead | None = None
 
 
 class _Collector:
@@ -118,10 +111,51 @@ class _Collector:
         self.letters.append(letter)
 
 
+class _Lifecycle(_Collector):
+    """Keeps what happened to tasks and credentials; of uses only that there were some."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+        self.lifecycle: list[Lifecycle] = []
+        self.used = False
+
+    def event(self, event: CanonicalEvent) -> None:
+        if isinstance(event, CredentialUsed):
+            self.used = True
+        else:
+            self.lifecycle.append(event)
+            self.seen[TYPE_NAMES[type(event)]].append(hash((event.source, event.id)))
+
+
+def first_pass(work: Work, unit: Unit) -> EventsRead:
+    """The lifecycle in a unit."""
+    source = work.sources[unit.source]
+    sink = _Lifecycle()
+    reading = Range(source.name, source.task_id, work.now, sink, work.shapes)
+    alone = True
+    for events, data in event_blocks(source, unit.start, unit.end, work.now, work.shapes):
+        if data is None:
+            alone = False
+            for event in events:
+                reading.saw(event.time)
+                sink.event(event)
+        else:
+            take_events(events, data, reading)
+            reading.lines += data.count(b"\n")
+    return EventsRead(
+        sink.lifecycle, reading.latest, _unit_read(sink, reading) if alone and not sink.used else None
+    )
+
+
 def second_pass(work: Work, unit: Unit) -> UnitRead:
     """The leaks, uses and dead letters in a unit, and what was read."""
     sink = _Collector(work.finder)
-    reading: Range = read(work.sources[unit.source], unit.start, unit.end, work.now, sink, work.shapes)
+    return _unit_read(
+        sink, read(work.sources[unit.source], unit.start, unit.end, work.now, sink, work.shapes)
+    )
+
+
+def _unit_read(sink: _Collector, reading: Range) -> UnitRead:
     return UnitRead(
         leaks=sink.leaks,
         uses=sink.uses,

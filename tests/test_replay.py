@@ -263,6 +263,30 @@ def test_a_file_that_vanishes_between_the_passes_is_a_dead_letter(history: tuple
     assert result.summary.records == 60
 
 
+@pytest.mark.parametrize("end", [b"\n", b""])
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_what_holds_nothing_but_lifecycle_is_read_once(
+    history: tuple[Path, Path], tmp_path: Path, forks: dict[str, int], jobs: int, end: bytes
+) -> None:
+    registry = tmp_path / "registry.jsonl"
+    lines = jsonl(one for one in events() if one["type"] != "credential.used").removesuffix(b"\n") + end
+
+    def without(identifiers: Sequence[Identifier]) -> LeakFinder:
+        registry.unlink()
+        return finder_of(identifiers)
+
+    def all_of(result: Result) -> Any:
+        return verdict(result), msgspec.structs.replace(result.summary, durations={}), list(result.letters)
+
+    registry.write_bytes(lines)
+    options = forks if jobs > 1 else {}
+    once = run(registry, history[1], finder_of=without, **options)
+    registry.write_bytes(lines[:500] + b"\n" + lines[500:])  # a line that is cut: it is read in both passes
+    assert run(registry, history[1], finder_of=without).letters.counts["unreadable"] == 1
+    registry.write_bytes(b"\n" + lines)  # an empty line is no event: the same, read in both
+    assert all_of(once) == all_of(run(registry, history[1], **options))
+
+
 def test_nothing_at_all_is_read_without_complaint(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty.log").write_bytes(b"")
