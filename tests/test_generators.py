@@ -1,8 +1,11 @@
 """What is made from a pattern's regex alone is found by the scanner of all of them, wherever a log has it and however encoded."""
 
+import quopri
 import random
+from collections.abc import Sequence
 
 import pytest
+from msgspec.structs import replace
 
 from detector.leaks import _sightings
 from detector.patterns import Pattern, load_bundled
@@ -11,15 +14,9 @@ from tests.generators import Generator
 from tests.surroundings import ENCODINGS, LINES, Surrounded, surrounded
 
 STRINGS, SURROUNDINGS = 4, 5  # of each string
-# Not seen through in all cases yet: short texts, and soft breaks on a line that other text begins.
-PENDING = frozenset({"zlib", "quoted-printable"})
-SEEN_THROUGH: list[str | None] = [
-    *([None] * len(ENCODINGS)),
-    *(name for name in ENCODINGS if name not in PENDING),
-]
 # Runs on into whatever is decoded beside it.
 OPEN_ENDED = frozenset({"private-key-cut-off"})
-NOT_ENCODED: list[str | None] = [None]
+EVERY: list[str | None] = [None, *ENCODINGS]
 PATTERNS = load_bundled()
 BETWEEN = b"\n" + b"nothing here\n" * 30  # a key without an end is told from what follows it
 
@@ -38,12 +35,31 @@ def test_what_a_pattern_describes_is_found_in_twenty_surroundings(
     for _ in range(STRINGS):
         made = generator.make(rng)
         text = generator.as_written(made)
-        places = [
-            surrounded(text, rng, NOT_ENCODED if pattern.id in OPEN_ENDED else SEEN_THROUGH)
-            for _ in range(SURROUNDINGS)
-        ]
+        encodings = [None] if pattern.id in OPEN_ENDED else EVERY
+        places = [somewhere(text, rng, encodings) for _ in range(SURROUNDINGS)]
         # Of a key over many lines, of which one is encoded, only the others may be seen to be one.
         assert missed(b"" if pattern.multiline else made.secret, places, scanner) == []
+
+
+def somewhere(text: bytes, rng: random.Random, encodings: Sequence[str | None]) -> Surrounded:
+    """The text in a log, in a way that its decoding can be told to see through (docs/scanner.md has what it does not)."""
+    while True:
+        place = surrounded(text, rng, encodings)
+        if not beyond(place, text):
+            return place
+
+
+def beyond(place: Surrounded, text: bytes) -> bool:
+    """Whether it is one of the ways that are not seen through."""
+    if (
+        place.encoding == "quoted-printable"
+    ):  # is told by `=3D`; an `=` at the end of a line looks like base64's
+        encoded = quopri.encodestring(text, quotetabs=True)
+        return encoded != text and (b"=3D" not in encoded or b"=\n" in encoded)
+    if b"\n" in text:  # of whose lines only some have an escape
+        return "coloured" in place.line or place.encoding == "colours inside"
+    # Without padding it goes on in a line that begins with digits.
+    return place.encoding == "base64url" and place.line in {"between lines", "carriage returns"}
 
 
 def missed(secret: bytes, places: list[Surrounded], scanner: PatternScanner) -> list[Surrounded]:
@@ -74,3 +90,12 @@ def test_strings_of_a_pattern_differ_and_no_other_generator_makes_them() -> None
     rng = random.Random(1)
     made = [Generator(pattern).make(rng).secret for pattern in PATTERNS for _ in range(2)]
     assert len(set(made)) == len(made)
+
+
+def test_strings_are_made_without_a_look_at_the_examples() -> None:
+    for pattern in PATTERNS:
+        bare = replace(pattern, examples=(), near_misses=())
+        for seed in range(2):
+            made = Generator(pattern).make(random.Random(seed))
+            assert made == Generator(bare).make(random.Random(seed))
+            assert made.text.decode("latin-1") not in pattern.examples
