@@ -15,10 +15,11 @@ import msgspec
 
 from detector.allowlist import Allowlist, Seen
 from detector.decode import SPACED, views
-from detector.events import Identifier, Leak
+from detector.events import Leak
 from detector.excerpts import LEAST_LITERAL, MANY, Excerpts, Veil, literals, merged, veiled
-from detector.known import KeyRing, KnownIndex
-from detector.patterns import Pattern, public_identifiers
+from detector.known import KnownIndex
+from detector.particulars import Facts, Naming, Particulars
+from detector.patterns import Pattern
 from detector.scan import Match, line_around
 from detector.secrets import DeploymentKey, Secret
 
@@ -83,6 +84,7 @@ class _Sighting(msgspec.Struct, frozen=True):
 def _sightings(data: bytes, scanner: Scanner, known: KnownIndex | None) -> list[_Sighting]:
     """Everything recognised in the data, in the order it stands there."""
     seen = [_Sighting(m.start, m.end, m.secret, m.pattern) for m in scanner.scan(data)]
+    alone = len(seen)  # in order, and none overlaps another
     if known is not None:
         seen += [_Sighting(start, end, Secret(data[start:end]), None) for start, end in known.find(data)]
     for view in views(data):
@@ -97,7 +99,8 @@ def _sightings(data: bytes, scanner: Scanner, known: KnownIndex | None) -> list[
                 pattern is None or SPACED not in place[1] or _unmistakable(pattern, secret)
             ):
                 seen.append(_Sighting(*place[0], secret, pattern, place[1]))
-    seen.sort(key=lambda one: (one.start, one.end, one.preference))
+    if len(seen) > alone:
+        seen.sort(key=lambda one: (one.start, one.end, one.preference))
     return seen
 
 
@@ -113,16 +116,24 @@ class _Veils:
 
     def __init__(self, seen: Sequence[_Sighting], is_known: Callable[[_Sighting], bool]) -> None:
         self._is_known = is_known
-        self._names: dict[Secret, str] = {}
-        for one in sorted(seen, key=lambda one: one.preference):
-            if one.pattern is not None:
-                self._names.setdefault(one.secret, one.pattern.id)
+        self._best: dict[bytes, _Sighting] = {}
+        for one in seen:
+            if one.pattern is None:
+                continue
+            value = one.secret.reveal()
+            best = self._best.setdefault(value, one)
+            # Of one pattern the earlier is the better, if it is no more encoded.
+            again = best.pattern is one.pattern and len(best.encodings) <= len(one.encodings)
+            if not again and one.preference < best.preference:
+                self._best[value] = one
 
     def of(self, one: _Sighting) -> Veil:
         """The veil over one sighting; that of a registered credential speaks for what it overlaps."""
-        name = self._names.get(one.secret, KNOWN_CREDENTIAL)
+        value = one.secret.reveal()
+        best = self._best.get(value)
+        name = KNOWN_CREDENTIAL if best is None or best.pattern is None else best.pattern.id
         weight = self._is_known(one), not one.generic, one.end - one.start
-        return Veil(one.start, one.end, name, len(one.secret), weight)
+        return Veil(one.start, one.end, name, len(value), weight)
 
 
 def _shown(data: bytes, seen: Iterable[_Sighting], veils: Iterable[Veil]) -> list[tuple[bytes, Veil]]:
@@ -160,8 +171,7 @@ class LeakFinder:
         self._scanner = scanner
         self._known = known
         self._allowlist = allowlist or Allowlist()
-        self._ring = KeyRing(keys)
-        self._naming = next(iter(keys), None) or fallback or DeploymentKey.of(os.urandom(32))
+        self._naming = Naming(keys, fallback or DeploymentKey.of(os.urandom(32)))
         _sightings(_WARM_UP, scanner, known)  # compiles what is compiled, once for all processes forked later
 
     def find(self, batch: Batch) -> list[Leak]:
@@ -177,19 +187,24 @@ class LeakFinder:
         seen = _sightings(batch.data, self._scanner, self._known)
         if not seen:
             return [], []
-        facts = _Facts(self._ring, self._known)
-        veils = list(map(_Veils(seen, facts.known).of, seen))
+        facts = Facts(self._naming, self._known)
+
+        def is_known(one: _Sighting) -> bool:
+            return facts.of(one.secret, one.pattern).known
+
+        veils = list(map(_Veils(seen, is_known).of, seen))
         spans = merged(veils)
         excerpts = Excerpts(batch.data, spans)
         leaks: list[Leak] = []
         for record, first, last in _by_record(seen, batch.locate):
             sightings = seen[first:last]
             shown = _shown(batch.data, sightings, veils[first:last])
-            told = _told_apart(sightings, facts.known)
+            told = _told_apart(sightings, is_known)
             texts = excerpts.around([one.start for one in told], (record.start, record.end), shown)
             for one, excerpt in zip(told, texts, strict=True):
-                leak = self._leak(batch.source, record, one, facts.identifiers(one), excerpt)
-                asked = self._allowlist and not facts.known(one)
+                what = facts.of(one.secret, one.pattern)
+                leak = _leak(batch.source, record, one, what, excerpt)
+                asked = self._allowlist and not what.known
                 leaks.append(self._marked(leak, one, batch.data) if asked else leak)
         return leaks, spans
 
@@ -198,63 +213,30 @@ class LeakFinder:
         until = self._allowlist.until(_seen(leak.source, leak.fingerprint, one, data))
         return leak if until is None else msgspec.structs.replace(leak, allowed_until=until)
 
-    def _leak(
-        self,
-        source: str,
-        record: RecordAt,
-        one: _Sighting,
-        identifiers: tuple[Identifier, ...],
-        excerpt: str,
-    ) -> Leak:
-        return Leak(
-            time=UNKNOWN_TIME if record.time is None else record.time,
-            source=source,
-            id=record.id,
-            identifiers=identifiers,
-            fingerprint=self._naming.fingerprint(one.secret),
-            pattern=None if one.pattern is None else one.pattern.id,
-            severity=None if one.pattern is None else int(one.pattern.severity),
-            excerpt=excerpt,
-            encodings=one.encodings,
-            line=record.line,
-            offset=record.offset,
-            partition=record.partition,
-            task_id=record.task_id,
-            stream=record.stream,
-        )
+
+def _leak(source: str, record: RecordAt, one: _Sighting, what: Particulars, excerpt: str) -> Leak:
+    return Leak(
+        time=UNKNOWN_TIME if record.time is None else record.time,
+        source=source,
+        id=record.id,
+        identifiers=what.identifiers,
+        fingerprint=what.fingerprint,
+        pattern=None if one.pattern is None else one.pattern.id,
+        severity=None if one.pattern is None else int(one.pattern.severity),
+        excerpt=excerpt,
+        encodings=one.encodings,
+        line=record.line,
+        offset=record.offset,
+        partition=record.partition,
+        task_id=record.task_id,
+        stream=record.stream,
+    )
 
 
 def _seen(source: str, fingerprint: str, one: _Sighting, data: bytes) -> Seen:
     """A sighting by a pattern as an allowlist is asked about it."""
     pattern = KNOWN_CREDENTIAL if one.pattern is None else one.pattern.id
     return Seen(source, pattern, fingerprint, one.secret, lambda: line_around(data, one.start, one.end))
-
-
-class _Facts:
-    """What is known of the secrets of one batch, asked once for each."""
-
-    def __init__(self, ring: KeyRing, known: KnownIndex) -> None:
-        self._ring = ring
-        self._index = known
-        self._found: dict[tuple[Secret, str | None], tuple[bool, tuple[Identifier, ...]]] = {}
-
-    def known(self, one: _Sighting) -> bool:
-        """Whether the secret belongs to a registered credential."""
-        return self._facts(one)[0]
-
-    def identifiers(self, one: _Sighting) -> tuple[Identifier, ...]:
-        """All by which it may be registered."""
-        return self._facts(one)[1]
-
-    def _facts(self, one: _Sighting) -> tuple[bool, tuple[Identifier, ...]]:
-        scheme = None if one.pattern is None else one.pattern.identifier
-        facts = self._found.get((one.secret, scheme))
-        if facts is None:
-            public = () if one.pattern is None else public_identifiers(one.pattern, one.secret)
-            every = (*self._ring.all_identifiers(one.secret), *public)
-            facts = any(self._index.registered(identifier) for identifier in every), every
-            self._found[one.secret, scheme] = facts
-        return facts
 
 
 def _by_record(
@@ -291,6 +273,9 @@ def _told_apart(sightings: Sequence[_Sighting], is_known: Callable[[_Sighting], 
     """One sighting for each secret that one record is to be reported for."""
     if len(sightings) == 1:
         return [*sightings]
+    if not any(one.pattern is None or one.generic or one.encodings for one in sightings):
+        # Seen by patterns alone, as the text stands, none overlaps another.
+        return _firsts(sightings)
     known = _Spans(one for one in sightings if is_known(one))
     specific = _Spans(one for one in sightings if not one.generic)
     clear: dict[str, list[_Sighting]] = {}
@@ -313,6 +298,14 @@ def _told_apart(sightings: Sequence[_Sighting], is_known: Callable[[_Sighting], 
     return sorted(best.values(), key=lambda one: (one.start, one.end))
 
 
+def _firsts(sightings: Iterable[_Sighting]) -> list[_Sighting]:
+    """The first of each secret."""
+    first: dict[bytes, _Sighting] = {}
+    for one in sightings:
+        first.setdefault(one.secret.reveal(), one)
+    return list(first.values())
+
+
 class Allowing(msgspec.Struct, frozen=True):
     """What a redactor lets pass: the entries in force, for a text of this source; `keys` as a `LeakFinder` has them."""
 
@@ -320,16 +313,18 @@ class Allowing(msgspec.Struct, frozen=True):
     source: str
     keys: Sequence[DeploymentKey] = ()
 
-    def covers(self, one: _Sighting, data: bytes) -> bool:
-        """Whether a sighting by a pattern may stand."""
-        fingerprint = self.keys[0].fingerprint(one.secret) if self.keys else ""
+    def covers(self, one: _Sighting, fingerprint: str, data: bytes) -> bool:
+        """Whether a sighting by a pattern may stand; of a secret with that fingerprint, empty if there is no key."""
         return self.allowlist.until(_seen(self.source, fingerprint, one, data)) is not None
 
 
-def _unallowed(seen: list[_Sighting], allowing: Allowing, facts: _Facts, data: bytes) -> list[_Sighting]:
+def _unallowed(seen: list[_Sighting], allowing: Allowing, facts: Facts, data: bytes) -> list[_Sighting]:
     """What has to be masked. What is seen of an allowed secret besides (generically, or once more decoded) need not be."""
-    told = {id(one) for one in seen if one.pattern is None or facts.known(one)}
-    gone = [one for one in seen if id(one) not in told and allowing.covers(one, data)]
+    what = {id(one): facts.of(one.secret, one.pattern) for one in seen}
+    told = {id(one) for one in seen if one.pattern is None or what[id(one)].known}
+    gone = [
+        one for one in seen if id(one) not in told and allowing.covers(one, what[id(one)].fingerprint, data)
+    ]
     left, spans = {id(one) for one in gone}, _Spans(gone)
     patterns = {one.pattern.id for one in gone if one.pattern is not None}
 
@@ -390,7 +385,7 @@ class Redactor:
         seen = _sightings(data, self._scanner, self._known)
         if seen and self._allowing is not None:
             known = KnownIndex() if self._known is None else self._known
-            seen = _unallowed(seen, self._allowing, _Facts(KeyRing(self._allowing.keys), known), data)
+            seen = _unallowed(seen, self._allowing, Facts(Naming(self._allowing.keys), known), data)
         if not seen:
             return []
         veils = list(map(_Veils(seen, lambda one: one.pattern is None).of, seen))

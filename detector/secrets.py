@@ -11,6 +11,10 @@ import msgspec
 MIN_KEY_BYTES: Final = 16
 _CHECK_LABEL: Final = b"curfewd/check/v1"
 _MASK64: Final = (1 << 64) - 1
+# RFC 2104 with SHA-256: its block in bytes, and the key's bytes as the two pads change them.
+_BLOCK: Final = 64
+_INNER: Final = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER: Final = bytes(byte ^ 0x5C for byte in range(256))
 
 
 class Secret:
@@ -89,6 +93,25 @@ class DeploymentKey(msgspec.Struct, frozen=True):
         for byte in secret.reveal():
             rolling = (rolling * self.base + byte + 1) & _MASK64
         return f"{((rolling * self.multiplier) & _MASK64) >> 32:08x}"
+
+
+class Fingerprints:
+    """Fingerprints under one key: what HMAC makes of the key alone is made once, half of all there is to do."""
+
+    __slots__ = ("_inner", "_outer")
+
+    def __init__(self, key: DeploymentKey) -> None:
+        material = key.material if len(key.material) <= _BLOCK else hashlib.sha256(key.material).digest()
+        padded = material.ljust(_BLOCK, b"\0")
+        self._inner = hashlib.sha256(padded.translate(_INNER))
+        self._outer = hashlib.sha256(padded.translate(_OUTER))
+
+    def of(self, secret: Secret) -> str:
+        """As `DeploymentKey.fingerprint`."""
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(secret.reveal())
+        outer.update(inner.digest())
+        return outer.hexdigest()
 
 
 def decode_key(text: str) -> bytes:

@@ -6,13 +6,21 @@ import pickle
 
 import pytest
 
-from detector.secrets import DeploymentKey, Secret, decode_key, normal_sha256
+from detector.secrets import DeploymentKey, Fingerprints, Secret, decode_key, normal_sha256
 
 KEY = DeploymentKey.of(bytes(range(32)))
 
 
 def test_the_check_of_the_known_secret() -> None:
     assert KEY.check(Secret(b"hello-world-secret-0123456789")) == "b338e83f"
+
+
+def test_fingerprints_under_a_prepared_key_are_those_of_the_key() -> None:
+    for size in (16, 63, 64, 65, 200):
+        key = DeploymentKey.of(bytes(range(size)))
+        prints = Fingerprints(key)
+        for secret in (Secret(b""), Secret(b"s3cr3t-value"), Secret(b"\xff" * 300), Secret(b"s3cr3t-value")):
+            assert prints.of(secret) == key.fingerprint(secret)
 
 
 def test_a_secret_does_not_show_itself() -> None:
