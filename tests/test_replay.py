@@ -281,6 +281,8 @@ def test_what_holds_nothing_but_lifecycle_is_read_once(
     registry.write_bytes(lines)
     options = forks if jobs > 1 else {}
     once = run(registry, history[1], finder_of=without, **options)
+    # every line is counted with its newline, also one that lacks it
+    assert once.summary.bytes == len(lines) + (not end) + history[1].stat().st_size
     registry.write_bytes(lines[:500] + b"\n" + lines[500:])  # a line that is cut: it is read in both passes
     assert run(registry, history[1], finder_of=without).letters.counts["unreadable"] == 1
     registry.write_bytes(b"\n" + lines)  # an empty line is no event: the same, read in both
