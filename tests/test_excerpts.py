@@ -5,9 +5,10 @@ from hypothesis import strategies as st
 
 from detector.excerpts import Excerpts, Veil, merged
 
-SECRETS = (b"hunter2hunter2", b"abcdabcd", b"tokn", b"s3cr3t-9f8e7d6c5b4a", b"xyz")
+INSIDE = b"r2hu"  # of the first of the secrets
+SECRETS = (b"hunter2hunter2", b"abcdabcd", b"tokn", b"s3cr3t-9f8e7d6c5b4a", INSIDE)
 TEXTS = st.lists(
-    st.sampled_from((*SECRETS, b"hunter2", b" ", b"\n", b"the quick brown fox ", b"=", b"x" * 90, b"\xc3\xa9", b"\xff", b"\x1b[31m", b"-" * 330)),
+    st.sampled_from((*SECRETS, b"hunter2", b" ", b"\n", b"the quick brown fox ", b"x" * 66, b"x" * 74, b"\xc3\xa9", b"\xff", b"\x1b[31m", b"-" * 330)),
     min_size=1,
     max_size=25,
 ).map(b"".join)  # fmt: skip
@@ -31,7 +32,7 @@ def places_of(text: bytes, secret: bytes) -> list[int]:
 @given(TEXTS, st.data())
 def test_the_quick_ways_and_the_long_one_give_the_same_text(text: bytes, data: st.DataObject) -> None:
     every = [
-        Veil(at, at + len(secret), f"p{number}", len(secret), (number == 0, number != 1, len(secret)))
+        Veil(at, at + len(secret), f"p{number}", len(secret), (secret == INSIDE, number != 1, len(secret)))
         for number, secret in enumerate(SECRETS)
         for at in places_of(text, secret)
     ]
@@ -66,3 +67,17 @@ def test_a_mask_at_the_rim_is_whole_or_not_there() -> None:
     ]
     (excerpt,) = Excerpts(near, veils).around([77], (0, len(near)), [(b"hunter2hunter2", veils[1])])
     assert excerpt == "‹t:4›" + "-" * 75 + "‹p:14›" + "-" * 75 + "‹t:4›"
+
+
+def test_of_the_same_bytes_at_the_rim_no_part_is_shown() -> None:
+    text = b"tokn" + b"-" * 78 + b"tokn" + b"-" * 78 + b"tokn"
+    veil = Veil(82, 86, "t", 4, (False, True, 4))
+    (excerpt,) = Excerpts(text, [veil]).around([82], (0, len(text)), [(b"tokn", veil)])
+    assert excerpt == "-" * 78 + "‹t:4›" + "-" * 78
+
+
+def test_a_credential_inside_another_secret_speaks_for_it() -> None:
+    text = SECRETS[0] + b" " + INSIDE
+    veils = [Veil(0, 14, "p", 14, (False, True, 14)), Veil(15, 19, "known", 4, (True, True, 4))]
+    shown = [(SECRETS[0], veils[0]), (INSIDE, veils[1])]
+    assert next(Excerpts(text, veils).around([0, 15], (0, len(text)), shown)) == "‹known:4› ‹known:4›"
