@@ -70,10 +70,12 @@ def test_a_mask_at_the_rim_is_whole_or_not_there() -> None:
 
 
 def test_of_the_same_bytes_at_the_rim_no_part_is_shown() -> None:
-    text = b"tokn" + b"-" * 78 + b"tokn" + b"-" * 78 + b"tokn"
-    veil = Veil(82, 86, "t", 4, (False, True, 4))
-    (excerpt,) = Excerpts(text, [veil]).around([82], (0, len(text)), [(b"tokn", veil)])
-    assert excerpt == "-" * 78 + "‹t:4›" + "-" * 78
+    rest = b"-" * 78
+    for before, behind in ((b"tokn", b""), (b"", b"tokn")):
+        text, at = before + rest + b"tokn" + rest + behind, len(before) + 78
+        veil = Veil(at, at + 4, "t", 4, (False, True, 4))
+        (excerpt,) = Excerpts(text, [veil]).around([at], (0, len(text)), [(b"tokn", veil)])
+        assert excerpt == "-" * 78 + "‹t:4›" + "-" * 78
 
 
 def test_a_credential_inside_another_secret_speaks_for_it() -> None:
