@@ -12,6 +12,7 @@ from detector.events import (
     CredentialUsed,
     Identifier,
 )
+from detector.judge import NEVER
 
 Spoken: TypeAlias = CredentialUsed | CredentialRenewed | CredentialRevoked  # events that name a credential
 
@@ -89,11 +90,11 @@ class Registry:
 
         An issue that makes the credential older may also win it names that it claimed in vain before.
         """
-        claimed = dict.fromkeys(self.by_identifier(identifier) for identifier in event.identifiers)
+        claimed = [self.by_identifier(identifier) for identifier in event.identifiers]
         if event is account.issue:
-            claimed.update(dict.fromkeys(account.names))
+            claimed += account.names
         gained: list[tuple[Name, Account | None]] = []
-        for name in claimed:
+        for name in claimed:  # a second time in it, the first has settled it
             owner = name.owner
             if owner is account:
                 continue
@@ -121,12 +122,14 @@ class Registry:
 
     def revoked(self, account: Account) -> int:
         """The earliest revocation of a credential, by one of its names or with its group; NEVER if none."""
-        times = [name.revoked() for name in account.owned()]
+        times = [
+            name.revoked() for name in account.names if name.revocations is not None and name.owner is account
+        ]
         for name in account.issue.groups:
             group = self._group(name)
             group.members[account] = None
             times += [item[0] for item in group.revocations if item[3].strikes(account.issue)]
-        return min(times)
+        return min(times, default=NEVER)
 
     def park(self, event: Spoken) -> None:
         """Counts an event that names no known credential."""

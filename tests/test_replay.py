@@ -289,6 +289,20 @@ def test_what_holds_nothing_but_lifecycle_is_read_once(
     assert all_of(once) == all_of(run(registry, history[1], **options))
 
 
+def test_lines_and_times_go_on_behind_what_is_read_once(tmp_path: Path) -> None:
+    path = tmp_path / "all.jsonl"
+    lifecycle = [one for one in events() if one["type"] != "credential.used"]
+    leak = {"message": f"here {secret_of(5).decode()} is"}
+    path.write_bytes(jsonl([*lifecycle, leak]) + b'{"message": "broken\n')
+    for unit in (1000, 1 << 20):
+        result = run(path, unit=unit)
+        (finding,) = (one for one in result.findings if one.rule == "leaked-credential")
+        (evidence,) = finding.evidences
+        line = len(lifecycle) + 1
+        assert (format_rfc3339(evidence.time), evidence.event.id) == (lifecycle[-1]["time"], str(line))
+        assert [letter.line for letter in result.letters] == [line + 1]
+
+
 def test_nothing_at_all_is_read_without_complaint(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "empty.log").write_bytes(b"")
