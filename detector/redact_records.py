@@ -49,7 +49,7 @@ def redacted(
     `read(number, value)` gives what the value of that number says, parts of lines with their channel. `count` is told the
     rule of every mask. The values stand in the order in which they came.
     """
-    done = list(values)
+    done, read = list(values), _remembering(read)
     for _ in range(PASSES):
         found = _veils(done, read, masker)
         if found is None:
@@ -59,6 +59,19 @@ def redacted(
                 count(veil.rule)
         done = [masked(value, veils) for value, veils in zip(done, found, strict=True)]
     return _resisting(done, read, masker)
+
+
+def _remembering(read: Read) -> Read:
+    """`read`, asked once for each value as long as that stays what it is: after a pass most do."""
+    known: dict[int, tuple[bytes, Sequence[LogText]]] = {}
+
+    def said(number: int, value: bytes) -> Sequence[LogText]:
+        before = known.get(number)
+        if before is None or before[0] is not value:
+            before = known[number] = value, read(number, value)
+        return before[1]
+
+    return said
 
 
 def _resisting(values: list[bytes], read: Read, masker: Masker) -> list[bytes | None]:

@@ -8,6 +8,7 @@ was passed on and may still go on is looked at once more with what follows: from
 import re  # over one line of bounded length at a time
 from typing import Final
 
+from detector.beside_masks import beside
 from detector.blocks import LONG_LINE, safe_cut
 from detector.excerpts import Veil, merged, veiled
 from detector.leaks import KNOWN_CREDENTIAL, PASSES, Redactor
@@ -134,7 +135,10 @@ class Redacting:
         for _ in range(PASSES):
             if not found:
                 return veils, True
-            found = self._redactor.veils(veiled(data, veils), LEAST)
+            text = veiled(data, veils)
+            near = beside(text, veils)
+            seen = near is text or self._redactor.veils(near, LEAST)
+            found = self._redactor.veils(text, LEAST) if seen else []
             veils = merged((*veils, *underneath(found, veils)))
         return veils, False
 
