@@ -1,13 +1,23 @@
-"""The fuzz targets hold on their seeds, on what once broke them, and on some mutations, for which atheris is not needed."""
+"""The fuzz targets hold on their seeds, on what once broke them and on some mutations; and each of them can fail."""
 
 import random
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 
-from tests.fuzz.targets import FOUND, TARGETS, found
+from detector.deadletters import BAD_TIME
+from detector.errors import BadRecordError
+from detector.known import KnownIndex
+from detector.leaks import LeakFinder, Redactor
+from detector.objects import Read
+from detector.scan import PatternScanner
+from detector.shapes import Shapes
+from tests.fuzz import configurations, records, redaction, texts
+from tests.fuzz.targets import FOUND, TARGETS, Target, found
 from tests.fuzz.texts import composed, fragments
 
 SEEDS, MUTATIONS = 40, 60
@@ -63,9 +73,65 @@ def test_an_input_stands_for_a_composition_of_fragments() -> None:
     assert composed(b"\x01a\x80") == b"a\x80"
 
 
-def test_the_detector_runs_as_atheris_changes_it(tmp_path: Path) -> None:
-    text = tmp_path / "input"
-    text.write_bytes(b"\0GITHUB_TOKEN=\x85\n" + bytes(range(0x80, 0x100)))
-    command = [sys.executable, "-m", "tests.fuzz", "scanner", str(text)]
+RUNS = 24
+SMOKE = f"""
+import sys
+from tests.fuzz import __main__ as fuzz
+
+assert fuzz.main(["--runs", "{RUNS}"]) == 0
+fuzz.TARGETS["decoder"] = fuzz.TARGETS["decoder"]._replace(run=lambda data: 1 // (b"planted" not in data))
+fuzz.TARGETS["decoder"] = fuzz.TARGETS["decoder"]._replace(seeds=lambda: [b"", b"planted"])
+sys.exit(fuzz.main(["decoder", "--runs", "9"]))
+"""
+
+
+def test_every_target_holds_under_atheris_for_some_inputs_and_what_breaks_is_told() -> None:
+    command = [sys.executable, "-c", SMOKE]
     done = subprocess.run(command, cwd=FOUND.parents[2], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stderr[-400:] if done.returncode else "") == (0, "")
+    runs = [int(number) for number in re.findall(r"number_of_executed_units: (\d+)", done.stderr)]
+    assert len(runs) >= len(TARGETS), done.stderr[-2000:]
+    assert min(runs[: len(TARGETS)]) >= RUNS
+    assert "ZeroDivisionError" in done.stderr + done.stdout
+    assert done.stderr.splitlines()[-1].startswith("decoder: broken")
+    assert done.returncode == 1
+
+
+class _Past(NamedTuple):
+    """A view that says that what it decoded stands behind the end of the text."""
+
+    data: bytes = b"x"
+
+    def origin(self, _start: int, _end: int) -> tuple[tuple[int, int], tuple[str, ...]]:
+        return (0, 1 << 40), ("hex",)
+
+
+def _nothing(*_: Any, **__: Any) -> list[Any]:
+    return []
+
+
+def _canary(*_: Any, **__: Any) -> list[Read]:
+    return [Read("json", error=BadRecordError(BAD_TIME, records.CANARY))]
+
+
+PLANTED: dict[str, tuple[Any, str, Any]] = {
+    "decoder": (texts, "views", lambda _: [_Past()]),
+    "scanner": (texts, "finder", lambda: LeakFinder(PatternScanner(()), KnownIndex(), ())),
+    "differential": (texts, "known", KnownIndex),
+    "redact": (redaction, "Redactor", lambda *_: Redactor(PatternScanner(()))),
+    "adapters": (Shapes, "read_object", _canary),
+    "carriers": (records, "read_events", _nothing),
+    "configuration": (configurations, "problems", _nothing),
+    "patterns": (configurations, "load_file", lambda *_: [1 // 0]),
+}
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_every_target_fails_where_something_is_broken(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(*PLANTED[name])
+    with pytest.raises((AssertionError, ZeroDivisionError)):
+        over_seeds(TARGETS[name])
+
+
+def over_seeds(target: Target) -> None:
+    for seed in target.seeds():
+        target.run(seed)
