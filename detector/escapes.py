@@ -2,7 +2,7 @@
 
 Without numba the same functions run as plain Python over the lines concerned.
 """
-# ruff: noqa: C901, PLR0913, PLR0917, PLR2004 - a compiled loop is one function; bytes are written as their codes, the character stands beside them
+# ruff: noqa: PLR0913, PLR0917, PLR2004 - a compiled loop is one function; bytes are written as their codes, the character stands beside them
 
 from typing import Any, Final
 
@@ -13,6 +13,9 @@ from detector.jit import bare
 from detector.runs import head_like
 
 ESCAPE: Final = 0x1B
+# What is farther from all that is rewritten says decoded what it says as it stands: more bytes than a match has, with
+# its keywords (`regexes.MAX_MATCH` and `pattern_source.REACH`).
+AROUND: Final = 24 << 10
 _LOOK_BACK: Final = 256  # bytes before the `=` at the end of a line
 _LEAST_PADDED, _UNPADDED = 15, 3  # digits before one `=`; of the last four
 _SOFT_FROM, _SOFT_TO = 69, 76  # bytes before the `=` of a soft break (RFC 2045: lines of at most 76)
@@ -192,21 +195,28 @@ def words(data: Any, marks: Any, out: Any) -> int:
 
 @bare
 def lines(data: Any, places: Any, out: Any) -> int:
-    """Into `out` the lines that hold the places, which are in order; how many."""
+    """Into `out` the lines that hold the places, which are in order; of long ones what is around the places. How many.
+
+    Such a line is cut at a blank, for registered secrets hold none, and no nearer to a place than `AROUND`.
+    """
     count = 0
-    high = -1
+    low = high = 0
     for place in places:
-        if place <= high:
-            continue
-        low = place
-        while low > high + 1 and data[low - 1] != 0x0A:
-            low -= 1
-        high = place
+        if place >= high:
+            low = place
+            while low > high and data[low - 1] != 0x0A:
+                if place - low >= AROUND and (data[low] == 0x20 or data[low] == 0x09):
+                    break
+                low -= 1
+            if count == 0 or low > high:
+                out[count, 0] = low
+                count += 1
+            high = place
         while high < data.size and data[high] != 0x0A:
+            if high - place > AROUND and (data[high - 1] == 0x20 or data[high - 1] == 0x09):
+                break
             high += 1
-        out[count, 0] = low
-        out[count, 1] = high
-        count += 1
+        out[count - 1, 1] = high
     return count
 
 
@@ -259,6 +269,7 @@ def soft_lines(data: Any, places: Any, out: Any) -> int:
 
 
 ESCAPED, PERCENT, ANSI, ENTITIES, QUOTED = range(5)
+_STRIDE: Final = 32  # bytes copied at once
 _TRIGGERS: Final = np.frombuffer(b"\\%\x1b&=", np.uint8)
 
 
@@ -273,6 +284,28 @@ def _one(kind: int, data: Any, at: int, end: int, head: int, out: Any, to: int) 
     if kind == ENTITIES:
         return _entity(data, at, end, out, to)
     return _unquoted(data, at, end, head, out, to)
+
+
+@bare
+def _copied(data: Any, at: int, end: int, trigger: int, out: Any, to: int) -> int:
+    """Copy data[at:end] to `out` until the trigger; where that stands, or `end`."""
+    while at + _STRIDE <= end:
+        found = False
+        for step in range(
+            _STRIDE
+        ):  # two loops without branches: the compiler makes a few instructions of each
+            found |= data[at + step] == trigger
+        if found:
+            break
+        for step in range(_STRIDE):
+            out[to + step] = data[at + step]
+        at += _STRIDE
+        to += _STRIDE
+    while at < end and data[at] != trigger:
+        out[to] = data[at]
+        at += 1
+        to += 1
+    return at
 
 
 @bare
@@ -320,12 +353,10 @@ def rewrite(kind: int, data: Any, spans: Any, out: Any, segments: Any) -> tuple[
                 segments[count, 1] = at
                 segments[count, 3] = 1
                 count += 1
-            while True:
-                out[to] = data[at]
-                to += 1
-                at += 1
-                if at >= end or data[at] == trigger:
-                    break
+            out[to] = data[at]
+            stop = _copied(data, at + 1, end, trigger, out, to + 1)
+            to += stop - at
+            at = stop
             segments[count - 1, 2] = at
         if changed:
             out[to] = 0x0A
