@@ -19,12 +19,13 @@ from detector.jwt import base64url, read_jwt
 from detector.placeholders import is_placeholder
 
 _HEX: Final = frozenset(string.hexdigits.encode())
-_DIGITS: Final = frozenset(string.digits.encode())
-_UPPER: Final = frozenset(string.ascii_uppercase.encode())
-_LOWER: Final = frozenset(string.ascii_lowercase.encode())
+_DIGITS: Final = string.digits.encode()
+_UPPER: Final = string.ascii_uppercase.encode()
+_LOWER: Final = string.ascii_lowercase.encode()
 # Hex digits of MD5, SHA-1, SHA-224, SHA-256, SHA-384, SHA-512.
 _DIGEST_LENGTHS: Final = frozenset({32, 40, 56, 64, 96, 128})
 _UUID_PARTS: Final = [8, 4, 4, 4, 12]
+_SURE: Final = 1e-6  # bits; more than sums of so many terms differ by
 
 
 class Sighting(msgspec.Struct, frozen=True):
@@ -111,7 +112,12 @@ class MinEntropy(Check, frozen=True):
             raise ValueError("`bits` is Shannon entropy a byte: above 0, at most 8")
 
     def __call__(self, seen: Sighting) -> bool:
-        """Whether it is that varied."""
+        """Whether it is that varied. Of most secrets the number of their different bytes tells."""
+        size, different = len(seen.secret), len(set(seen.secret))
+        if _least_entropy(different, size) > self.bits + _SURE:
+            return True
+        if different and math.log2(different) < self.bits - _SURE:
+            return False
         return entropy(seen.secret) >= self.bits
 
 
@@ -124,9 +130,10 @@ class CharsetMix(Check, frozen=True):
 
     def __call__(self, seen: Sighting) -> bool:
         """Whether the mix is there."""
+        size = len(seen.secret)
         wanted = ((self.digits, _DIGITS), (self.upper, _UPPER), (self.lower, _LOWER))
         return all(
-            sum(byte in charset for byte in seen.secret) >= least for least, charset in wanted if least
+            size - len(seen.secret.translate(None, charset)) >= least for least, charset in wanted if least
         )
 
 
@@ -283,6 +290,15 @@ def entropy(data: bytes) -> float:
     return -sum(n / size * math.log2(n / size) for n in Counter(data).values()) if size else 0.0
 
 
+@lru_cache(maxsize=1 << 16)
+def _least_entropy(different: int, size: int) -> float:
+    """Of so many bytes, so many different ones: all but one stand there once."""
+    if not size:
+        return 0.0
+    most = (size - different + 1) / size
+    return (different - 1) / size * math.log2(size) - most * math.log2(most)
+
+
 def _target_of(target: str) -> None:
     if target not in {"secret", "match", "line"}:
         raise ValueError("`target` is `secret`, `match` or `line`")
@@ -315,6 +331,11 @@ def _has_key(raw: bytes, key: str) -> bool:
         return False
 
 
-def _matches_glob(glob: str, text: str) -> bool:
+@lru_cache(maxsize=4096)
+def _glob(glob: str) -> Any:
     escaped = "".join({"*": "(?s:.*)", "?": "(?s:.)"}.get(char) or re2.escape(char) for char in glob)
-    return re2.fullmatch(escaped, text) is not None
+    return re2.compile(escaped)
+
+
+def _matches_glob(glob: str, text: str) -> bool:
+    return _glob(glob).fullmatch(text) is not None

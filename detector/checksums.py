@@ -9,6 +9,7 @@ from detector.jwt import base64url
 # Digits, upper case, lower case: the order of GitHub's Base62, zero-padded to six
 # (GitHub blog, "Behind GitHub's new authentication token formats", 2021-04-05).
 _BASE62: Final = (string.digits + string.ascii_uppercase + string.ascii_lowercase).encode()
+_PAIRS: Final = [bytes((high, low)) for high in _BASE62 for low in _BASE62]
 _CHECK_DIGITS: Final = 6
 _BODY: Final = 36
 
@@ -25,12 +26,9 @@ _MORE: Final = 0x80  # the bit of a varint that says another byte follows
 
 def crc32_base62(body: bytes) -> bytes:
     """CRC-32 of `body` in six base-62 digits, as GitHub's and npm's tokens end in."""
-    rest = binascii.crc32(body)
-    digits = bytearray()
-    for _ in range(_CHECK_DIGITS):
-        rest, digit = divmod(rest, len(_BASE62))
-        digits.append(_BASE62[digit])
-    return bytes(reversed(digits))
+    rest, low = divmod(binascii.crc32(body), len(_PAIRS))
+    high, middle = divmod(rest, len(_PAIRS))
+    return _PAIRS[high] + _PAIRS[middle] + _PAIRS[low]
 
 
 def has_crc32(token: bytes) -> bool:

@@ -133,6 +133,21 @@ ANY_PARAMETERS: dict[str, dict[str, Any]] = {
 }
 
 
+@given(st.text("aabcdXYZ0123456789-é", max_size=60).map(str.encode), st.integers(-1, 1), st.floats(0.1, 6))
+def test_entropy_is_asked_for_to_the_last_bit(secret: bytes, beside: int, any_bits: float) -> None:
+    exact = entropy(secret)
+    for bits in (any_bits, exact + beside * 1e-9, max(exact, 1e-3)):
+        if 0 < bits <= 8:  # noqa: PLR2004 - of a byte
+            assert passes("min-entropy", secret, bits=bits) == (exact >= bits)
+
+
+@given(st.text("abXY019-é", max_size=12), st.integers(0, 3), st.integers(0, 3), st.integers(0, 3))
+def test_a_mix_counts_ascii_digits_and_letters(text: str, digits: int, upper: int, lower: int) -> None:
+    counts = (sum(c in "019" for c in text), sum(c in "XY" for c in text), sum(c in "ab" for c in text))
+    enough = all(have >= least for have, least in zip(counts, (digits, upper, lower), strict=True))
+    assert passes("charset-mix", text.encode(), digits=digits, upper=upper, lower=lower) == enough
+
+
 @given(st.binary(max_size=200), st.sampled_from(sorted(CHECKS)))
 def test_no_check_fails_on_any_bytes(secret: bytes, kind: str) -> None:
     assert build_check(kind, ANY_PARAMETERS.get(kind, {}))(Sighting(secret, secret, secret)) in {True, False}
