@@ -6,8 +6,11 @@ Absent values are left out.
 """
 
 import ipaddress
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final
+
+import msgspec
 
 from detector import __version__
 from detector.advice import Patterns, advise
@@ -28,6 +31,9 @@ _RULE_TYPE: Final = 1  # analytic.type_id: Rule
 _REGULAR_FILE: Final = 1  # file.type_id
 _TARGET, _ACTOR, _AFFECTED = (1, "Target"), (2, "Actor"), (3, "Affected")  # resource_details.role_id
 _MAX_NAME: Final = 256  # characters of an id or name
+_TOGETHER: Final = (
+    4 << 10
+)  # characters that are cleaned as one: no more than one finding with 20 excerpts has
 
 Record = dict[str, Any]
 
@@ -46,11 +52,67 @@ def finding_record(finding: Finding, patterns: Patterns, clean: Clean, activity:
     `patterns` by id give a leaked secret's name and advice; `clean` masks secrets in what came from events;
     `activity` is `CREATE`, `UPDATE` or `CLOSE`.
     """
+    return _record(finding, patterns, cleaner_of(_texts(finding) or finding, clean), activity)
+
+
+def finding_records(findings: Iterable[Finding], patterns: Patterns, clean: Clean) -> Iterator[Record]:
+    """The same of many that were created: the texts of a few secrets that nobody registered are cleaned as one."""
+    some: list[tuple[Finding, list[str]]] = []
+    size = 0
+    for finding in findings:
+        texts = _texts(finding)
+        if texts:
+            some.append((finding, texts))
+            size += sum(map(len, texts))
+        if size > _TOGETHER or not texts:
+            yield from _created(some, patterns, clean)
+            some, size = [], 0
+        if not texts:
+            yield finding_record(finding, patterns, clean)
+    yield from _created(some, patterns, clean)
+
+
+def _created(some: Sequence[tuple[Finding, list[str]]], patterns: Patterns, clean: Clean) -> Iterator[Record]:
+    known = {text for _, texts in some for text in texts}
+    joined = "\n".join(sorted(known))
+    if clean(joined) != joined:
+        yield from (_record(one, patterns, cleaner_of(texts, clean), CREATE) for one, texts in some)
+        return
+
+    def cleaned(text: str) -> str:
+        return text if text in known else clean(text)
+
+    yield from (_record(one, patterns, cleaned, CREATE) for one, _ in some)
+
+
+def _texts(finding: Finding) -> list[str]:
+    """What of a finding about a secret that nobody registered is put into words; of other findings nothing.
+
+    That is little: most of a leak are fingerprints.
+    """
+    told: list[Any] = [finding.accepted, *finding.patterns]
+    if finding.task is not None:
+        told += msgspec.structs.astuple(finding.task)
+    for piece in finding.evidences:
+        event = piece.event
+        if finding.rule != LEAKED_SECRET or not isinstance(event, Leak):
+            return []
+        told += (event.source, _name(event), event.id, event.excerpt, event.task_id, event.stream)
+        told.append(piece.detail)
+    return [one for one in told if one and isinstance(one, str)]
+
+
+@lru_cache(maxsize=64)
+def _placed(rule: str) -> tuple[list[Any], Record]:
+    """A rule's place in the taxonomies, the same objects in all records."""
+    return PLACES[rule].attacks(), PLACES[rule].taxonomies()
+
+
+def _record(finding: Finding, patterns: Patterns, clean: Clean, activity: int) -> Record:
     identifiers = finding.credential.identifiers if finding.credential else ()
-    clean = sparing(identifiers, cleaner_of(finding, clean))
+    clean = sparing(identifiers, clean)
     words = advise(finding, patterns, clean)
     resources = _resources(finding, clean)
-    place = PLACES[finding.rule]
     status = _RESOLVED if activity == CLOSE else _NEW if finding.accepted is None else _SUPPRESSED
     return {
         "activity_id": activity,
@@ -80,7 +142,7 @@ def finding_record(finding: Finding, patterns: Patterns, clean: Clean, activity:
             "analytic": {"uid": finding.rule, "name": finding.rule, "type_id": _RULE_TYPE, "type": "Rule"},
             "first_seen_time": to_millis(finding.first_seen),
             "last_seen_time": to_millis(finding.last_seen),
-            "attacks": place.attacks(),
+            "attacks": _placed(finding.rule)[0],
         },
         "remediation": {"desc": words.remediation},
         "evidences": [_evidence(piece, finding, clean) for piece in finding.evidences],
@@ -99,7 +161,7 @@ def _unmapped(finding: Finding, clean: Clean) -> Record:
             "fingerprint": finding.fingerprint if finding.rule == LEAKED_SECRET else None,
             "patterns": [visible(one) for one in finding.patterns],
             "accepted": visible(clean(finding.accepted)) if finding.accepted else None,
-            "taxonomies": PLACES[finding.rule].taxonomies(),
+            "taxonomies": _placed(finding.rule)[1],
         }
     )
 
@@ -146,12 +208,20 @@ def _evidence(piece: Evidence, finding: Finding, clean: Clean) -> Record:
         data |= _leak(event, clean)
         made["actor"] = _present({"session": _present(session)})
         if event.line is not None and event.source != "-":
-            name = _text(event.source.rpartition("/")[2] or event.source, clean)
-            made["file"] = {"name": name, "path": _text(event.source, clean), "type_id": _REGULAR_FILE}
+            made["file"] = {
+                "name": _text(_name(event), clean),
+                "path": _text(event.source, clean),
+                "type_id": _REGULAR_FILE,
+            }
     else:
         made["actor"] = _present({"session": _present(session)})
     made["data"] = _present(data)
     return _present(made)
+
+
+def _name(leak: Leak) -> str:
+    """The name of the file that it stands in."""
+    return leak.source.rpartition("/")[2] or leak.source
 
 
 def _type(event: AnyEvent) -> str:

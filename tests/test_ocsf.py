@@ -19,7 +19,7 @@ from detector.findings import (
     Finding,
     Severity,
 )
-from detector.ocsf import CLOSE, UPDATE, finding_record
+from detector.ocsf import CLOSE, UPDATE, finding_record, finding_records
 from detector.writers import dumps
 from tests import finding_samples as made
 
@@ -323,6 +323,33 @@ def test_cleaning_asks_once_for_a_finding_without_secrets() -> None:
     )
     record_of(made.finding(USE_AFTER_TERMINATION, evidences=pieces), clean=clean)
     assert len(calls) == 1
+
+
+def leaked(number: int, **fields: Any) -> Finding:
+    """A finding about one of many secrets that nobody registered."""
+    pieces = (Evidence(made.ISSUED, made.leak(made.ISSUED, id=str(number), **fields), Severity.HIGH),)
+    return made.finding(LEAKED_SECRET, key=f"f{number}", fingerprint=f"f{number}", evidences=pieces)
+
+
+def test_the_records_of_many_findings_are_those_of_each() -> None:
+    calls = []
+
+    def clean(text: str) -> str:
+        calls.append(text)
+        return masking(text)
+
+    clear = [leaked(number, excerpt=f"step {number} ‹x:40›" + "-" * 100) for number in range(300)]
+    dirty = [leaked(number, excerpt=f"{SECRET} {number}", task_id=f"t-{SECRET}") for number in range(20)]
+    findings = [*clear[:100], *made.all_rules(), *clear[100:], *dirty, *made.all_rules()]
+    records = list(finding_records(findings, made.PATTERNS, clean))
+    assert records == [finding_record(one, made.PATTERNS, masking) for one in findings]
+    assert SECRET not in dumps({"records": records}).decode()
+    calls.clear()
+    assert list(finding_records(clear, made.PATTERNS, clean))
+    assert len(calls) < len(clear) / 10
+    assert (
+        max(map(len, calls)) < 10_000
+    )  # what is decoded of one text is bounded, and the bound is for all of them
 
 
 def test_the_samples_hold_the_two_kinds_of_evidence() -> None:
