@@ -12,14 +12,13 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from detector import blobs, decoders, escapes, runs, strides, triggers
+from detector import blobs, escapes, runs, strides, triggers
 from detector.blocks import BLOCK
 
 DEPTH: Final = 3
 SPACED: Final = "spaced"  # single characters with a blank or a new line between each two
 GROWTH: Final = 4  # decoded bytes at most, in all, for each byte of the data
 LEAST_BUDGET: Final = GROWTH * BLOCK  # how much of a line is read does not depend on what it is read with
-_BACKSLASH, _PERCENT = 0x5C, 0x25
 _ONE: Final = np.zeros(1, np.int64)
 
 
@@ -141,19 +140,14 @@ def decode_layer(data: bytes, budget: int) -> Layer | None:
     def left() -> int:
         return max(0, budget - sum(len(part.data) + 1 for part in parts))
 
-    for encoding in _ENCODINGS:
-        parts += encoding(data, left())
-    for kind, places in triggers.places(data).items():
-        parts += _RARE[kind](data, places, left())
+    for kind, places in triggers.found(data).items():
+        parts += _ENCODINGS[kind](data, places, left())
     return Layer(parts) if parts else None
 
 
-def _base64(data: bytes, budget: int) -> Iterator[_Part]:
+def _base64(data: bytes, rows: Any, budget: int) -> Iterator[_Part]:
     """Base64 of either alphabet, padded or not, at any alignment in a run of its characters, wrapped or not."""
     view = np.frombuffer(data, np.uint8)
-    rows = decoders.base64_stretches(view)
-    if not len(rows):
-        return
     done = np.zeros(len(data), np.uint8)
     out = np.empty(min(budget, 3 * len(data) + 4), np.uint8)
     segments = np.empty((len(rows) + len(data) // 8 + 1, 4), np.int32)  # what is not used is no memory
@@ -166,15 +160,11 @@ def _base64(data: bytes, budget: int) -> Iterator[_Part]:
         )
 
 
-def _hex(data: bytes, budget: int) -> Iterator[_Part]:
+def _hex(data: bytes, rows: Any, budget: int) -> Iterator[_Part]:
     """Hex digits of printable text."""
-    view = np.frombuffer(data, np.uint8)
-    rows = decoders.hex_stretches(view)
-    if not len(rows):
-        return
     out = np.empty(min(budget, len(data) + 1), np.uint8)
     segments = np.empty((len(rows), 4), np.int32)
-    size, count = runs.unhex(view, rows, out, segments)
+    size, count = runs.unhex(np.frombuffer(data, np.uint8), rows, out, segments)
     if size:
         yield _of_texts("hex", out[: size - 1].tobytes(), segments[:count])
 
@@ -201,31 +191,21 @@ def _lines(data: bytes, places: Any) -> Any:
     return out[: escapes.lines(np.frombuffer(data, np.uint8), places, out)]
 
 
-def _places(data: bytes, byte: int) -> Any:
-    return np.flatnonzero(np.frombuffer(data, np.uint8) == byte)
-
-
-def _escaped(data: bytes, budget: int) -> Iterator[_Part]:
+def _escaped(data: bytes, places: Any, budget: int) -> Iterator[_Part]:
     """JSON and shell escapes, of whole lines."""
-    if b"\\" in data:
-        yield from _rewritten(
-            escapes.ESCAPED, "escaped", data, _lines(data, _places(data, _BACKSLASH)), budget
-        )
+    yield from _rewritten(escapes.ESCAPED, "escaped", data, _lines(data, places), budget)
 
 
-def _percent(data: bytes, budget: int) -> Iterator[_Part]:
+def _percent(data: bytes, places: Any, budget: int) -> Iterator[_Part]:
     """Percent-encoding, of whole words."""
-    if b"%" in data:
-        marks = _places(data, _PERCENT)
-        out = np.empty((marks.size, 2), np.int64)
-        rows = out[: escapes.words(np.frombuffer(data, np.uint8), marks, out)]
-        yield from _rewritten(escapes.PERCENT, "percent", data, rows, budget)
+    out = np.empty((places.size, 2), np.int64)
+    rows = out[: escapes.words(np.frombuffer(data, np.uint8), places, out)]
+    yield from _rewritten(escapes.PERCENT, "percent", data, rows, budget)
 
 
-def _ansi(data: bytes, budget: int) -> Iterator[_Part]:
+def _ansi(data: bytes, places: Any, budget: int) -> Iterator[_Part]:
     """Control sequences (colours) taken out, of whole lines."""
-    if b"\x1b" in data:
-        yield from _rewritten(escapes.ANSI, "ansi", data, _lines(data, _places(data, escapes.ESCAPE)), budget)
+    yield from _rewritten(escapes.ANSI, "ansi", data, _lines(data, places), budget)
 
 
 def _entities(data: bytes, places: Any, budget: int) -> Iterator[_Part]:
@@ -275,14 +255,12 @@ def _apart(step: int) -> Callable[[bytes, Any, int], Iterator[_Part]]:
 
 
 _PARTERS: Final = ((0, "utf-16", 6), (0x20, SPACED, 12), (0x0A, SPACED, 12), (0x0D, SPACED, 12))
-_ENCODINGS: Final[tuple[Callable[[bytes, int], Iterator[_Part]], ...]] = (
-    _base64,
-    _hex,
-    _escaped,
-    _percent,
-    _ansi,
-)
-_RARE: Final[dict[int, Callable[[bytes, Any, int], Iterator[_Part]]]] = {
+_ENCODINGS: Final[dict[int, Callable[[bytes, Any, int], Iterator[_Part]]]] = {
+    triggers.BASE64_TEXT: _base64,
+    triggers.HEX_TEXT: _hex,
+    triggers.ESCAPED: _escaped,
+    triggers.PERCENT: _percent,
+    triggers.ANSI: _ansi,
     triggers.ENTITY: _entities,
     triggers.QUOTED: _quoted,
     triggers.APART: _apart(2),

@@ -1,26 +1,31 @@
-r"""Where encodings may begin that are rare in logs: one pass over all bytes, a few instructions for 32 of them.
+r"""Where encodings may begin: one pass over all bytes, a few instructions for 32 of them.
 
-What it says is *maybe*: whoever asks looks at the place.
+Of base64 and hex digits what it says are stretches of text. Of all others it is *maybe*: whoever asks looks at the place.
 
+- ESCAPED: a backslash and what makes an escape of it; PERCENT: `%41`; ANSI: what begins a control sequence;
 - ENTITY: `&#`, `&lt;`;
 - QUOTED: `=3D`, `=41=`, `=` at the end of a line;
 - APART: the same blank, line feed or NUL four times, one byte between each two, and LINES the same with `\r\n`;
 - PACKED: base64 of the first bytes of gzip or zlib;
 - WIDE: base64 of UTF-16, at least seven characters.
 """
-# ruff: noqa: PLR2004 - bytes are written as their codes, the character stands beside them
+# ruff: noqa: C901, PLR2004 - a compiled loop is one function; bytes are written as their codes, the character stands beside them
 
 import re  # where numba is missing: of bounded length each, nothing in them can backtrack further
 from typing import Any, Final
 
 import numpy as np
 
-from detector.jit import AVAILABLE, bare, compiled
+from detector.decoders import COUNT, HEX, NONE, STATE, add_stretch, base64_stretches, hex_stretches
+from detector.jit import AVAILABLE, bare, compiled, place
 from detector.kernels import BLOCK
 
-ENTITY, QUOTED, APART, LINES, PACKED, WIDE = range(1, 7)
+BASE64_TEXT, HEX_TEXT, ESCAPED, PERCENT, ANSI, ENTITY, QUOTED, APART, LINES, PACKED, WIDE = range(11)
 _AHEAD: Final = 16  # bytes after a place that are looked at, at most
 _FORMS: Final = {
+    ESCAPED: re.compile(rb"\\(?=[nrtux/\"'\\])"),
+    PERCENT: re.compile(rb"%(?=[0-9A-Fa-f]{2})"),
+    ANSI: re.compile(rb"\x1b(?=\[)"),
     ENTITY: re.compile(rb"&(?=#|.{2,7};)", re.DOTALL),
     QUOTED: re.compile(rb"=(?=3D|[0-9A-F].=|\r?\n)", re.DOTALL),
     APART: re.compile(rb"([\0 \n])(?=[!-\xff]\1[!-\xff]\1[!-\xff]\1)"),
@@ -30,6 +35,9 @@ _FORMS: Final = {
 }
 _KINDS: Final = np.zeros(256, np.uint8)  # by the first byte
 for _kind, _firsts in (
+    (ESCAPED, b"\\"),
+    (PERCENT, b"%"),
+    (ANSI, b"\x1b"),
     (ENTITY, b"&"),
     (QUOTED, b"="),
     (APART, b"\0 \n"),
@@ -38,18 +46,43 @@ for _kind, _firsts in (
     (WIDE, b"A"),
 ):
     _KINDS[list(_firsts)] = _kind
+_IN_BASE64, _IN_HEX, _OTHER = 1, 2, 4  # bits of a flag
+
+
+@bare
+def _mark_digits(text: Any, size: int, firsts: Any, flags: Any) -> None:
+    """Into `flags` where digits may begin that make text, of the first `size` bytes; `firsts` is scratch.
+
+    Arithmetic on single bytes, without branches. A digit that may be the first of those of a printable byte has a bit in
+    `firsts`: C to Z and a to f of base64 (a few of them may not), 0 to 7 in hex. Five groups in a row begin with
+    such; of sixteen pairs nine are looked at.
+    """
+    for at in range(size + _AHEAD):
+        byte = text[at]
+        firsts[at] = (
+            np.uint8(np.uint8(byte - np.uint8(67)) < np.uint8(24))
+            | np.uint8(np.uint8(byte - np.uint8(97)) < np.uint8(6))
+            | np.uint8(np.uint8((byte & np.uint8(0xF8)) == np.uint8(48)) << np.uint8(1))
+        )
+    for at in range(size):
+        both = firsts[at] & firsts[at + 4] & firsts[at + 8] & firsts[at + 12] & firsts[at + 16]
+        between = firsts[at + 2] & firsts[at + 6] & firsts[at + 10] & firsts[at + 14]
+        flags[at] = both & (between | np.uint8(_IN_BASE64))
 
 
 @bare
 def _mark(text: Any, size: int, flags: Any) -> None:
-    """Into `flags` whether something may begin at each of the first `size` bytes.
+    """Add to `flags` whether something else may begin at each of the first `size` bytes.
 
     Arithmetic on single bytes, without branches, and little of it: `_begins` tells of what is left.
     """
     for at in range(size):
         b0, b1, b2, b3 = text[at], text[at + 1], text[at + 2], text[at + 3]
-        flags[at] = (
-            (b0 == np.uint8(38))  # &
+        flags[at] |= np.uint8(
+            (b0 == np.uint8(92))  # \
+            | (b0 == np.uint8(37))  # %
+            | ((b0 == np.uint8(27)) & (b1 == np.uint8(91)))  # ESC [
+            | (b0 == np.uint8(38))  # &
             | ((b0 == np.uint8(61)) & ((b1 < np.uint8(14)) | (b2 == np.uint8(68)) | (b3 == np.uint8(61))))
             | (
                 (b0 < np.uint8(33))
@@ -61,7 +94,7 @@ def _mark(text: Any, size: int, flags: Any) -> None:
             | ((b0 == np.uint8(72)) & (b1 == np.uint8(52)))  # H 4
             | ((b0 == np.uint8(101)) & (np.uint8(b1 - np.uint8(65)) < np.uint8(14)))  # e A to N
             | ((b0 == np.uint8(65)) & (b3 == np.uint8(65)) & (text[at + 8] == np.uint8(65)))  # A A A
-        )
+        ) << np.uint8(2)
 
 
 @bare
@@ -70,10 +103,16 @@ def _begins(text: Any, at: int) -> bool:
     b0, b1, b2, b3 = text[at], text[at + 1], text[at + 2], text[at + 3]
     b4, b6 = text[at + 4], text[at + 6]
     yes = False
-    if b0 == 0x26:  # & # or a semicolon
+    if b0 == 0x5C:  # \ n r t u x / " ' \
+        yes = b1 in (0x6E, 0x72, 0x74, 0x75, 0x78, 0x2F, 0x22, 0x27, 0x5C)
+    elif b0 == 0x25:  # % and two digits
+        yes = HEX[b1] != NONE and HEX[b2] != NONE
+    elif b0 == 0x1B:
+        yes = b1 == 0x5B
+    elif b0 == 0x26:  # & # or a semicolon
         yes = b1 == 0x23
-        for place in range(at + 3, at + 9):
-            yes |= text[place] == 0x3B
+        for ahead in range(at + 3, at + 9):
+            yes |= text[ahead] == 0x3B
     elif b0 == 0x3D:  # = 3 D, = digit ? =, = at the end of the line
         yes = (b1 == 0x33 and b2 == 0x44) or b1 == 0x0A or (b1 == 0x0D and b2 == 0x0A)
         yes |= b3 == 0x3D and (0x30 <= b1 <= 0x39 or 0x41 <= b1 <= 0x46)
@@ -94,49 +133,72 @@ def _begins(text: Any, at: int) -> bool:
 
 
 @compiled
-def _places(data: Any, out: Any) -> int:
-    """Fill `out` with the places; how many, or -1 if there is no room."""
+def _found(data: Any, out: Any, base64_rows: Any, hex_rows: Any) -> tuple[int, int, int]:
+    """Fill `out` with the places, the others with rows as `add_stretch` does: how many of each, the first -1 if there is no room."""
+    firsts = np.empty(BLOCK + _AHEAD, np.uint8)
     flags = np.zeros(BLOCK, np.uint8)
     eights = flags.view(np.uint64)
-    edge = np.full(BLOCK + _AHEAD, 255, np.uint8)
+    edge = np.empty(BLOCK + _AHEAD, np.uint8)
+    base64, in_hex = np.zeros(STATE, np.int64), np.zeros(STATE, np.int64)
     count = 0
     done = 0
     while done < data.size:
         size = min(BLOCK, data.size - done)
         if done + size + _AHEAD <= data.size:
             text = data[done : done + size + _AHEAD]
-            _mark(text, size, flags)
         else:
-            edge[:] = 255
             edge[: data.size - done] = data[done:]
+            edge[data.size - done :] = 255
             text = edge
-            _mark(text, size, flags)
-            flags[size:] = 0
-        for word in range(BLOCK >> 3):
-            if eights[word] == np.uint64(0):
-                continue
-            for at in range(8 * word, 8 * word + 8):
-                if flags[at] and _begins(text, at):
+        _mark_digits(text, size, firsts, flags)
+        _mark(text, size, flags)
+        flags[size:] = 0
+        for word in range((size + 7) >> 3):
+            bits = eights[word]
+            while bits != np.uint64(0):
+                at = int(place(bits)) >> 3
+                bits &= ~(np.uint64(255) << np.uint64(8 * at))
+                at += 8 * word
+                flag = flags[at]
+                if flag & _IN_BASE64 and not add_stretch(data, done + at, False, base64, base64_rows):
+                    return -1, 0, 0
+                if flag & _IN_HEX and not add_stretch(data, done + at, True, in_hex, hex_rows):
+                    return -1, 0, 0
+                if flag & _OTHER and _begins(text, at):
                     if count == out.size:
-                        return -1
+                        return -1, 0, 0
                     out[count] = done + at
                     count += 1
         done += size
-    return count
+    return count, base64[COUNT], in_hex[COUNT]
 
 
-def places(data: bytes, *, fast: bool = AVAILABLE) -> dict[int, Any]:
-    """The places in order at which each encoding may begin; one that may begin nowhere is not named."""
-    if not fast:
-        found = {kind: [match.start() for match in form.finditer(data)] for kind, form in _FORMS.items()}
-        return {kind: np.array(at, np.int64) for kind, at in found.items() if at}
+def found(data: bytes, *, fast: bool = AVAILABLE) -> dict[int, Any]:
+    """Of each encoding, in their order, the places in order at which it may begin; one that may begin nowhere is not named.
+
+    Of base64 and hex digits that say text rows as of `base64_stretches`.
+    """
     view = np.frombuffer(data, np.uint8)
-    room = 256
+    if not fast:
+        by_kind = {BASE64_TEXT: base64_stretches(view), HEX_TEXT: hex_stretches(view)}
+        for kind, form in _FORMS.items():
+            by_kind[kind] = np.array([match.start() for match in form.finditer(data)], np.int64)
+        return {kind: places for kind, places in by_kind.items() if len(places)}
+    room = 16 + len(data) // 256
     while True:
-        out = np.empty(room, np.int64)
-        count = _places(view, out)
+        out = np.empty(4 * room, np.int64)
+        rows = np.empty((2, room, 4), np.int64)
+        count, in_base64, in_hex = _found(view, out, rows[0], rows[1])
         if count >= 0:
             break
         room *= 16
-    kinds = _KINDS[view[out[:count]]]
-    return {int(kind): out[:count][kinds == kind] for kind in np.unique(kinds)}
+    made: dict[int, Any] = {}
+    if in_base64:
+        made[BASE64_TEXT] = rows[0, :in_base64]
+    if in_hex:
+        made[HEX_TEXT] = rows[1, :in_hex]
+    if count:
+        out = out[:count]
+        kinds = _KINDS[view[out]]
+        made |= {kind: out[kinds == kind] for kind in np.flatnonzero(np.bincount(kinds)).tolist()}
+    return made

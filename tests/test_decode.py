@@ -9,14 +9,12 @@ import urllib.parse
 import zlib
 from collections.abc import Callable
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detector import jit, triggers
 from detector.decode import DEPTH, GROWTH, decode_layer, decoded, views
-from detector.decoders import base64_stretches, hex_stretches
 
 SECRET = b"tok_Zb81+kQ/x=5Tq-Lw0~aM9"
 Encode = Callable[[bytes], bytes]
@@ -167,14 +165,38 @@ def test_a_bomb_is_cut_off_and_many_share_one_budget() -> None:
 
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=200) | st.lists(st.sampled_from(
-    [b"&#1", b"a;", b"=3D", b"=\n", b"=A0=", b" a b c d", b"a\0b\0c\0d\0", b"H4sI", b"eJw", b"eJz", b"eNq", b"eAF9", b"A__A____A__A", b"ADAAxxxxADAA", b"\rx\r\n"]
+    [b"&#1", b"a;", b"=3D", b"=\n", b"=A0=", b" a b c d", b"a\0b\0c\0d\0", b"H4sI", b"eJw", b"eJz", b"eNq", b"eAF9", b"A__A____A__A", b"ADAAxxxxADAA", b"\rx\r\n",
+     b"\\", b"\\u", b"%4", b"%aF", b"\x1b", b"\x1b[", b"Zm9v", b"4a4B"]
 ), max_size=30).map(b"".join))  # fmt: skip
 def test_the_compiled_triggers_are_those_of_the_regexes(data: bytes) -> None:
     told = [
-        {kind: at.tolist() for kind, at in triggers.places(data, fast=fast).items()}
+        [(kind, at.tolist()) for kind, at in triggers.found(data, fast=fast).items()]
         for fast in (jit.AVAILABLE, False)
     ]
     assert told[0] == told[1]
+
+
+@pytest.mark.parametrize(
+    "first", [b"\\", b"%", b"%4", b"\x1b", b"=", b"=3", b"&", b"H4s", b"eJ", b"eN", b"eA", b"eF", b"A"]
+)
+def test_the_compiled_triggers_know_each_byte_that_may_follow(first: bytes) -> None:
+    for rest in (b"1;", b"A____A__A_", b"=\n"):
+        data = b"".join(b"@@" + first + bytes([byte]) + rest for byte in range(256)) + b"@@"
+        told, plain = (triggers.found(data, fast=fast) for fast in (jit.AVAILABLE, False))
+        assert {kind: at.tolist() for kind, at in told.items()} == {
+            kind: at.tolist() for kind, at in plain.items()
+        }
+
+
+ONE_ESCAPE: dict[bytes, bytes] = {
+    b"\\n": b"a \n b", b"\\r": b"a \r b", b"\\t": b"a \t b", b"\\/": b"a / b", b'\\"': b'a " b', b"\\'": b"a ' b", b"\\\\": b"a \\ b",
+    b"\\x41": b"a A b", b"\\u0041": b"a A b", b"%41": b"A", b"%aF": b"\xaf", b"\x1b[0m": b"a  b",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("escape", sorted(ONE_ESCAPE))
+def test_one_escape_is_enough(escape: bytes) -> None:
+    assert [view.data for view in views(b"a " + escape + b" b")] == [ONE_ESCAPE[escape]]
 
 
 def test_text_of_one_place_never_runs_into_that_of_another() -> None:
@@ -203,13 +225,17 @@ chunks = st.one_of(
 )
 
 
+def rows_of(data: bytes, *, fast: bool) -> dict[int, list[list[int]]]:
+    found = triggers.found(data, fast=fast)
+    return {kind: found[kind].tolist() for kind in (triggers.BASE64_TEXT, triggers.HEX_TEXT) if kind in found}
+
+
 @pytest.mark.skipif(not jit.AVAILABLE, reason="needs numba")
 @settings(max_examples=200, deadline=None)
 @given(st.lists(chunks, max_size=12))
 def test_the_compiled_search_finds_what_numpy_finds(parts: list[bytes]) -> None:
-    data = np.frombuffer(b" ".join(parts) + b"".join(parts), np.uint8)
-    for stretches in (base64_stretches, hex_stretches):
-        assert stretches(data, fast=True).tolist() == stretches(data, fast=False).tolist()
+    data = b" ".join(parts) + b"".join(parts)
+    assert rows_of(data, fast=True) == rows_of(data, fast=False)
 
 
 @pytest.mark.skipif(not jit.AVAILABLE, reason="needs numba")
@@ -220,11 +246,11 @@ def test_the_compiled_search_crosses_its_blocks() -> None:
         for _ in range(30)
     ]
     parts += [(b"printable text in hex" * rng.randrange(1, 300)).hex().encode() for _ in range(10)]
-    data = np.frombuffer(b" ".join(parts), np.uint8)
-    for stretches in (base64_stretches, hex_stretches):
-        rows = stretches(data, fast=True).tolist()
-        assert rows == stretches(data, fast=False).tolist()
-        assert len(rows) >= 10
+    data = b" ".join(parts)
+    rows = rows_of(data, fast=True)
+    assert rows == rows_of(data, fast=False)
+    assert len(rows[triggers.BASE64_TEXT]) >= 30
+    assert len(rows[triggers.HEX_TEXT]) >= 10
 
 
 @settings(max_examples=200, deadline=None)
