@@ -1,5 +1,7 @@
 """What `curfewd redact` does: standard input to standard output, without its leaks."""
 
+import contextlib
+import fcntl
 import os
 import select
 import time
@@ -16,7 +18,8 @@ from detector.readers import read_events
 from detector.redacting import Redacting
 from detector.settings import Settings
 
-_CHUNK: Final = 256 * 1024
+_CHUNK: Final = 512 * 1024  # of what is there already: the more at once, the less it costs
+_PIPE: Final = 1024 * 1024  # Linux gives any user a pipe as large as that
 _IDLE_SECONDS: Final = 0.2  # what may go on in the next line waits no longer for it
 
 
@@ -37,6 +40,8 @@ def redactor_of(settings: Settings, known: Sequence[str]) -> tuple[Redactor, tup
 
 def pass_on(source: int, target: IO[bytes], redacting: Redacting) -> None:
     """Everything that can be read from a file descriptor, until its end; whole lines at once."""
+    for pipe in (source, target):
+        _widen(pipe)
     while True:
         waiting = bool(redacting)
         ready, _, _ = select.select([source], [], [], _IDLE_SECONDS if waiting else None)
@@ -51,6 +56,12 @@ def pass_on(source: int, target: IO[bytes], redacting: Redacting) -> None:
         target.flush()
         if not chunk:
             return
+
+
+def _widen(file: int | IO[bytes]) -> None:
+    """Lets a pipe hold more than its 64 KiB, so that whoever writes into it need not stop while we scan."""
+    with contextlib.suppress(OSError):  # no pipe, or this user's pipes hold too much already
+        fcntl.fcntl(file, fcntl.F_SETPIPE_SZ, _PIPE)
 
 
 def _registered(paths: Sequence[str]) -> list[Identifier]:

@@ -15,6 +15,7 @@ from detector.leaks import KNOWN_CREDENTIAL, PASSES, Redactor
 from detector.line_texts import carries_key, may_be_cut, said_on, standing_open
 from detector.masks import masked, underneath
 from detector.redact_records import LEAST, redacted
+from detector.regexes import MAX_MATCH
 from detector.secrets import mask
 
 _OVERLAP: Final = 64 * 1024  # of a long line: longer than any secret with what its pattern looks at around it
@@ -23,6 +24,7 @@ _WRAPPED: Final = 16 * 1024  # what goes on over many lines is looked for so far
 # Lines of nothing but base64, of one character, or with a soft line break of quoted-printable.
 _GOES_ON: Final = re.compile(rb"(?:[A-Za-z0-9+/_-]{40,1024}={0,2}|[^\n]{0,75}=|[^\r\n])\r?\n")
 _LONGEST_OF_THEM: Final = 1028
+_EDGES: Final = re.compile(rb"-----(?:(BEGIN) |END )")  # of key blocks
 _MAY_GO_ON: Final = re.compile(rb"[A-Za-z0-9+/_-]{40}\r?\n\Z")
 
 
@@ -91,17 +93,31 @@ class Redacting:
             keep = data.rfind(b"\n", max(end - _CONTEXT, 0), tail.start()) + 1
         keep = max(keep, end - _OVERLAP)
         by_line = not self._context or data[self._context - 1 : self._context] == b"\n"
-        by_line = by_line and (cut or carries_key(data))
-        done = self._by_line(data) if by_line else self._shown(data, *self._veils(data), end)
+        if by_line and cut:
+            done = self._by_line(data, self._context)
+        else:
+            if by_line and carries_key(data):
+                data = self._without_keys(data)
+            done = self._shown(data, *self._veils(data))
         del self._held[:keep]
         self._context = end - keep
         return done
 
-    def _by_line(self, data: bytes) -> bytes:
-        """What container runtimes wrote: lines are joined as they were before they were cut."""
+    def _without_keys(self, data: bytes) -> bytes:
+        """The data with those keys masked that stand in lines which have to be taken apart for it."""
+        pieces: list[bytes] = []
+        at = 0
+        for start, end in key_lines(data):
+            known = min(max(self._context, start), end)
+            pieces += (data[at:known], self._by_line(data[start:end], known - start))
+            at = end
+        return b"".join((*pieces, data[at:]))
+
+    def _by_line(self, data: bytes, context: int) -> bytes:
+        """data[context:], which container runtimes wrote: lines are joined as they were before they were cut."""
         lines = data.split(b"\n")
         shown = redacted(lines, lambda _, line: said_on(line), self._redactor)
-        passed = data.count(b"\n", 0, self._context)
+        passed = data.count(b"\n", 0, context)
         return b"\n".join(
             mask(KNOWN_CREDENTIAL, len(line)).encode() if new is None else new
             for line, new in zip(lines[passed:], shown[passed:], strict=True)
@@ -142,9 +158,9 @@ class Redacting:
             veils = merged((*veils, *underneath(found, veils)))
         return veils, False
 
-    def _shown(self, data: bytes, veils: list[Veil], settled: bool, end: int) -> bytes:  # noqa: FBT001 - from `_veils`
+    def _shown(self, data: bytes, veils: list[Veil], settled: bool, end: int | None = None) -> bytes:  # noqa: FBT001 - from `_veils`
         """data[context:end] as it may be seen. No veil lies across its edges, but for what was masked before them."""
-        start = self._context
+        start, end = self._context, len(data) if end is None else end
         text = data[start:end]
         within = [
             Veil(max(veil.start, start) - start, veil.end - start, veil.rule, veil.length, veil.weight)
@@ -169,3 +185,27 @@ class Redacting:
             return done
         body = line.rstrip(b"\r\n")
         return mask(KNOWN_CREDENTIAL, len(body)).encode() + line[len(body) :]
+
+
+def key_lines(data: bytes) -> list[tuple[int, int]]:
+    """Where the lines stand from the first of a key block to its last, and so many around them as belong to it."""
+    spans: list[tuple[int, int]] = []
+    opened = start = 0
+    for found in _EDGES.finditer(data):
+        if found[1]:
+            start, opened = (found.start() if not opened else start), opened + 1
+        elif opened:
+            opened -= 1
+            if not opened:
+                _add(spans, data, start, found.end())
+    if opened:
+        _add(spans, data, start, len(data))
+    return spans
+
+
+def _add(spans: list[tuple[int, int]], data: bytes, start: int, end: int) -> None:
+    low = data.rfind(b"\n", 0, max(start - MAX_MATCH, 0)) + 1
+    high = data.find(b"\n", min(end + MAX_MATCH, len(data)))
+    if spans and low <= spans[-1][1]:
+        low = spans.pop()[0]
+    spans.append((low, len(data) if high < 0 else high))

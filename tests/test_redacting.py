@@ -4,8 +4,10 @@ import base64
 import contextlib
 import gzip
 import itertools
+import json
 import os
 import random
+import re
 import subprocess
 import sys
 import urllib.parse
@@ -23,7 +25,7 @@ from detector.known import KeyRing, KnownIndex
 from detector.leaks import Redactor
 from detector.masks import underneath
 from detector.patterns import Pattern, load_bundled
-from detector.redacting import Redacting
+from detector.redacting import Redacting, key_lines
 from detector.scan import PatternScanner
 from detector.secrets import DeploymentKey, Secret
 
@@ -39,6 +41,7 @@ PEM = next(
     for example in pattern.examples
     if example.startswith("-----BEGIN") and "\n-----END" in example
 ).encode()
+TIME = "2026-05-01T10:00:00Z"
 ENCODINGS: dict[str, Callable[[bytes], bytes]] = {
     "clear": lambda secret: secret,
     "base64": base64.b64encode,
@@ -115,6 +118,75 @@ def test_nothing_that_the_scanner_knows_survives_however_the_stream_is_cut(
         assert b"\nline %d after" % number in done
 
 
+CARRIERS: dict[str, Callable[[bytes, str], bytes]] = {
+    "json": lambda line, stream: json.dumps({"message": line.decode(), "stream": stream, "a": 1}).encode(),
+    "docker": lambda line, stream: json.dumps(
+        {"log": line.decode() + "\n", "stream": stream, "time": TIME}
+    ).encode(),
+    "cri": lambda line, stream: f"{TIME} {stream} F ".encode() + line,
+}
+BESIDE = [b"line %d of no interest" % number for number in range(60)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.lists(st.sampled_from(("key", "mixed", "half", "TOKEN", "plain")), min_size=1, max_size=6),
+    st.sampled_from(sorted(CARRIERS)),
+    st.sampled_from((b"\n", b"\r\n")),
+    CUTS,
+)
+def test_a_key_over_many_records_is_masked_and_what_stands_around_it_is_not(
+    kinds: list[str], carrier: str, newline: bytes, cuts: list[int]
+) -> None:
+    carry = CARRIERS[carrier]
+    key, around = (
+        [carry(line, "stdout") for line in PEM.splitlines()],
+        [carry(line, "stdout") for line in BESIDE],
+    )
+    parts = {
+        "key": key,
+        "mixed": [each for line in key for each in (line, carry(b"another stream's of interest", "stderr"))],
+        "half": key[:2],
+        "TOKEN": [carry(b"token " + TOKEN, "stdout")],
+        "plain": [carry(b"nothing \\ to see", "stdout")],
+    }
+    lines = [*around, *(line for kind in kinds for line in parts[kind]), *around]
+    done = redacted(cut(newline.join(lines), cuts))
+    assert redactor().veils(done) == []
+    assert TOKEN not in done
+    if "half" not in kinds:  # of a key that was cut off nobody can tell where it would have ended
+        assert not any(line in done for line in PEM.splitlines()[1:-1])
+        assert [line for line in done.split(newline) if b"interest" in line] == [
+            line for line in lines if b"interest" in line
+        ]
+
+
+def test_the_lines_of_keys_are_told_and_none_far_from_them() -> None:
+    far = b"\n".join([b"x" * 99] * 400)
+    key, other = b"-----BEGIN A-----\nx\n-----END A-----", b"-----BEGIN B-----\ny"
+    data = b"\n".join((far, key, far, key, key, far, other))
+    spans = key_lines(data)
+    assert [data[start:end].count(b"-----BEGIN A") for start, end in spans] == [1, 2, 0]
+    assert all(16 << 10 <= end - start < 34 << 10 for start, end in spans)
+    assert all(data[start - 1 : start] == b"\n" for start, _ in spans)
+    assert [data[end : end + 1] for _, end in spans] == [b"\n", b"\n", b""]
+    assert key_lines(b"-----END A-----\n" + key) == [(0, 16 + len(key))]
+    assert key_lines(far) == []
+
+
+def test_a_line_of_ten_megabytes_passes_without_its_secrets() -> None:
+    rng = random.Random(4)
+    words = [b"%06x" % rng.randrange(1 << 24) for _ in range(1_500_000)]
+    for at in range(1000, len(words), 300_000):
+        words[at] = rng.choice((TOKEN, KNOWN, base64.b64encode(KNOWN)))
+    data = b" ".join(words) + b"\0\xff no newline"
+    done = redacted([data[start : start + (1 << 19)] for start in range(0, len(data), 1 << 19)])
+    wanted = (
+        b" ".join(word if len(word) == len(words[0]) else b"\xe2" for word in words) + b"\0\xff no newline"
+    )
+    assert re.sub("‹[a-z-]*:[0-9]*›".encode(), b"\xe2", done) == wanted
+
+
 @pytest.mark.parametrize("pattern", load_bundled(), ids=lambda pattern: pattern.id)
 def test_the_examples_of_every_pattern_are_masked(pattern: Pattern) -> None:
     scanner = PatternScanner((pattern,))
@@ -188,12 +260,12 @@ def test_a_secret_longer_than_what_is_held_of_a_line_is_not_shown_from_its_middl
     assert redactor().veils(done) == []
 
 
-def start(*options: str) -> "subprocess.Popen[bytes]":
+def start(*options: str, stdout: int | IO[bytes] = subprocess.PIPE) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
         [sys.executable, "-m", "detector.cli", "redact", *options],
         cwd=ROOT,
         stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
+        stdout=stdout,
         stderr=subprocess.PIPE,
         env={**os.environ, "CURFEWD_KEY": (b"k" * 32).hex()},
     )
@@ -248,6 +320,14 @@ def test_a_reader_that_goes_away_ends_it() -> None:
         assert process.wait(60) == 0
         assert process.stderr is not None
         assert process.stderr.read() == b""
+
+
+def test_a_full_disk_is_told() -> None:
+    with Path("/dev/full").open("wb") as full:
+        process = start(stdout=full)
+        _, err = process.communicate(b"x\n" * 10_000, 60)
+    assert process.returncode == 2
+    assert err == b"curfewd: No space left on device\n"
 
 
 def test_a_file_that_is_not_there_is_told() -> None:
