@@ -12,7 +12,9 @@ import numpy as np
 from detector.jit import compiled, place
 
 OTHER, ALNUM, CONTROL, SPACE = 0, 1, 2, 3
-_AT_ONCE: Final = 6
+_AT_ONCE: Final = 4
+_CHAINS: Final = 4
+_MASK64: Final = (1 << 64) - 1
 BLOCK: Final = 1 << 12  # bytes looked at together: the scratch stays in the first-level caches
 
 
@@ -66,26 +68,18 @@ def insert(slots: Any, keys: Any) -> Any:
 
 
 @compiled
-def _boundaries(text: Any, before: int, after: int, alnum: Any, starts: Any, ends: Any, spaces: Any) -> None:
-    """Of each byte of `text`, 0 or 1: may a sub-token start with it, or end with it, is it white space.
+def _classify(text: Any, alnum: Any, plain: Any, blank: Any) -> None:
+    """Of each byte, 0 or 1: is it a letter or digit, may a sub-token have it at either end, is it white space.
 
-    `before` and `after` are the classes of the bytes around `text`. Arithmetic on single bytes only, and no
-    branches, so that the compiler takes 32 or 64 bytes at a time.
+    Arithmetic on single bytes only, and no branches, so that the compiler takes 32 or 64 bytes at a time.
     """
-    size = text.size
-    alnum[0] = before == ALNUM
-    for at in range(size):
+    for at in range(text.size):
         byte = text[at]
-        alnum[at + 1] = (np.uint8(np.uint8(byte | np.uint8(32)) - np.uint8(97)) < np.uint8(26)) | (
+        alnum[at] = (np.uint8(np.uint8(byte | np.uint8(32)) - np.uint8(97)) < np.uint8(26)) | (
             np.uint8(byte - np.uint8(48)) < np.uint8(10)
         )
-    alnum[size + 1] = after == ALNUM
-    for at in range(size):
-        byte = text[at]
-        plain = np.uint8(byte > np.uint8(32)) & np.uint8(byte != np.uint8(127))
-        starts[at] = plain & ((alnum[at + 1] & alnum[at]) ^ np.uint8(1))
-        ends[at] = plain & ((alnum[at + 1] & alnum[at + 2]) ^ np.uint8(1))
-        spaces[at] = (byte == np.uint8(32)) | (np.uint8(byte - np.uint8(9)) < np.uint8(5))
+        plain[at] = np.uint8(byte > np.uint8(32)) & np.uint8(byte != np.uint8(127))
+        blank[at] = (byte == np.uint8(32)) | (np.uint8(byte - np.uint8(9)) < np.uint8(5))
 
 
 @compiled
@@ -102,12 +96,19 @@ def pack(flags: Any, words: Any, count: int) -> None:
 
 
 @compiled
-def ahead(words: Any, out: Any, count: int, distance: int) -> None:
-    """out[i] = the bit `distance` further on, for each bit i."""
-    skip, shift = distance >> 6, np.uint64(distance & 63)
-    back = np.uint64(63) - shift
+def _boundaries(inside: Any, starts: Any, ends: Any, count: int, before: int) -> None:
+    """Make of what may stand at an end, in `starts`, where a sub-token may start and where it may end.
+
+    `inside` marks letters and digits, `before` is 1 if one stands before the first byte.
+    """
+    one = np.uint64(1)
+    last = np.uint64(before)
     for word in range(count):
-        out[word] = (words[word + skip] >> shift) | ((words[word + skip + 1] << back) << np.uint64(1))
+        letters, plain = inside[word], starts[word]
+        following = (letters >> one) | (inside[word + 1] << np.uint64(63))
+        starts[word] = plain & ~(letters & ((letters << one) | last))
+        ends[word] = plain & ~(letters & following)
+        last = letters >> np.uint64(63)
 
 
 @compiled
@@ -128,36 +129,69 @@ def _sieve_place(check: Any, mask: Any) -> tuple[Any, Any]:
 
 
 @compiled
-def _sifted(begins: Any, values: Any, waiting: int, length: int, prefix: Any, powers: Any, sieve: Any) -> Any:
-    """Keep those of the waiting starts whose check passes the sieve; `values` becomes their checks.
+def _checks(begins: Any, checks: Any, waiting: int, length: int, sums: Any, power: Any) -> None:
+    """The checks of the waiting candidates; `power` is B to the `length`."""
+    reach = np.uint64(_CHAINS * length)  # unsigned places need no test for Python's negative ones
+    for index in range(waiting):
+        begin = np.uint64(begins[index])
+        checks[index] = (sums[begin + reach] - sums[begin] * power) >> np.uint64(32)
 
-    A loop of its own without branches: hundreds of loads are under way at once, and the sieve (a Bloom filter of
-    two bits in one word) stays in the second-level cache up to a million identifiers.
+
+@compiled
+def _sifted(begins: Any, checks: Any, waiting: int, sieve: Any) -> Any:
+    """Keep those of the waiting candidates whose check passes the sieve; how many.
+
+    A loop of its own without branches: tens of loads are under way at once, and the sieve (a Bloom filter of two bits
+    in one word) stays in the second- or third-level cache up to a million identifiers.
     """
     mask = np.uint64(sieve.size - 1)
-    kept = np.uint64(0)  # unsigned places need no test for Python's negative ones
-    size = np.uint64(length)
+    kept = np.uint64(0)
     for index in range(waiting):
-        begin = begins[index]
-        end = begin + size
-        value = (prefix[end] - prefix[begin]) * powers[end - np.uint64(1)]
-        word, bits = _sieve_place(value >> np.uint64(32), mask)
-        begins[kept] = begin
-        values[kept] = value >> np.uint64(32)
+        check = np.uint64(checks[index])
+        word, bits = _sieve_place(check, mask)
+        begins[kept] = begins[index]
+        checks[kept] = check
         kept += np.uint64((sieve[word] & bits) == bits)
     return np.int64(kept)
 
 
 @compiled
+def _perhaps(begins: Any, checks: Any, waiting: int, length: int, slots: Any) -> Any:
+    """Keep those whose first place in the table is taken; how many.
+
+    Most are no more after this, and `_survivors`, which branches at each, finds in the cache what it looks at.
+    """
+    mask = np.uint64(slots.size - 1)
+    kept = np.uint64(0)
+    high = np.uint64(length) << np.uint64(32)
+    for index in range(waiting):
+        check = np.uint64(checks[index])
+        at = (((high | check) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(20)) & mask
+        begins[kept] = begins[index]
+        checks[kept] = check
+        kept += np.uint64(slots[at] != np.uint64(0))
+    return np.int64(kept)
+
+
+@compiled
 def _survivors(
-    begins: Any, values: Any, waiting: int, length: int, done: int, slots: Any, out: Any, count: int
+    begins: Any,
+    checks: Any,
+    waiting: int,
+    length: int,
+    done: int,
+    part: int,
+    slots: Any,
+    out: Any,
+    count: int,
 ) -> int:
     """Put those of the waiting candidates that are registered into `out`; the new count, or -1 if it is full."""
     for index in range(waiting):
-        if _listed(slots, (np.uint64(length) << np.uint64(32)) | values[index]):
+        if _listed(slots, (np.uint64(length) << np.uint64(32)) | np.uint64(checks[index])):
             if count == out.shape[0]:
                 return -1
-            begin = done + np.int64(begins[index])
+            place_of = np.int64(begins[index])
+            begin = done + part * (place_of % _CHAINS) + place_of // _CHAINS
             out[count, 0] = begin
             out[count, 1] = begin + length
             count += 1
@@ -176,46 +210,74 @@ def _count(word: Any) -> Any:
 
 
 @compiled
-def _places(starts: Any, ends: Any, free: Any, words: int, begins: Any) -> int:
-    """The places of the bits set in all three, into `begins`; how many. Writes up to `_AT_ONCE` entries too many."""
+def _places(starts: Any, ends: Any, free: Any, words: int, length: int, begins: Any) -> Any:
+    """Where in the sums of `_summed` sub-tokens of `length` bytes begin, into `begins`; how many.
+
+    `words` is how many words of marks a chain has. Writes up to `_AT_ONCE` entries too many.
+    """
     one = np.uint64(1)
-    waiting = 0
-    for word in range(words):
-        bits = starts[word] & ends[word] & free[word]
-        base = np.uint64(word) << np.uint64(6)
-        count = _count(bits)
-        # All at once whether they are there or not: a mispredicted branch costs more.
-        for step in range(_AT_ONCE):
-            begins[waiting + step] = base + np.uint64(place(bits))
-            bits &= bits - one
-        if count > _AT_ONCE:
-            at = waiting + _AT_ONCE
-            while bits != np.uint64(0):
-                begins[at] = base + np.uint64(place(bits))
+    skip, shift = np.uint64((length - 1) >> 6), np.uint64((length - 1) & 63)
+    back = np.uint64(63) - shift
+    waiting = np.uint64(0)
+    word = np.uint64(0)
+    for chain in range(_CHAINS):
+        base = np.uint64(chain)
+        for _ in range(words):
+            reached = (ends[word + skip] >> shift) | ((ends[word + skip + one] << back) << one)
+            bits = starts[word] & free[word] & reached
+            count = _count(bits)
+            # All at once whether they are there or not: a mispredicted branch costs more.
+            for step in range(_AT_ONCE):
+                begins[waiting + np.uint64(step)] = base + np.uint64(_CHAINS) * np.uint64(place(bits))
                 bits &= bits - one
-                at += 1
-        waiting += count
-    return waiting
+            if count > _AT_ONCE:
+                at = waiting + np.uint64(_AT_ONCE)
+                while bits != np.uint64(0):
+                    begins[at] = base + np.uint64(_CHAINS) * np.uint64(place(bits))
+                    bits &= bits - one
+                    at += one
+            waiting += np.uint64(count)
+            base += np.uint64(64 * _CHAINS)
+            word += one
+    return np.int64(waiting)
 
 
 @compiled
-def _prefixes(text: Any, weights: Any, prefix: Any) -> None:
-    rolling = np.uint64(0)
-    prefix[0] = rolling
-    for at in range(text.size):
-        rolling += (np.uint64(text[at]) + np.uint64(1)) * weights[at]
-        prefix[at + 1] = rolling
+def _summed(text: Any, part: int, steps: int, terms: Any, base: Any, sums: Any) -> None:
+    """Horner's sums of four parts of `text`, each `part` bytes behind the one before, over `steps` bytes.
+
+    One waits for the multiplication before it; four beside each other keep the multiplier busy. The sum of the first k
+    bytes of part c stands at 4·k + c.
+    """
+    first, second, third, fourth = np.uint64(0), np.uint64(0), np.uint64(0), np.uint64(0)
+    one, two, three, by = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(part)
+    sums[:_CHAINS] = np.uint64(0)
+    to = np.uint64(_CHAINS)
+    for step in range(steps):
+        at = np.uint64(step)
+        first = first * base + terms[text[at]]
+        second = second * base + terms[text[at + by]]
+        third = third * base + terms[text[at + by + by]]
+        fourth = fourth * base + terms[text[at + by + by + by]]
+        sums[to] = first
+        sums[to + one] = second
+        sums[to + two] = third
+        sums[to + three] = fourth
+        to += np.uint64(_CHAINS)
 
 
 @compiled
-def _stretch(free: Any, other: Any, words: int, now: int, length: int) -> int:
+def _stretch(free: Any, words: int, now: int, length: int) -> int:
     """`free` marks where `now` bytes without white space start: make it `length`. Less: there are none."""
+    one = np.uint64(1)
     while now < length:
         by = min(now, length - now)
-        ahead(free, other, words, by)
+        skip, shift = by >> 6, np.uint64(by & 63)
+        back = np.uint64(63) - shift
+        near, far = free[skip : skip + words], free[skip + 1 : skip + 1 + words]
         reach = np.uint64(0)
         for word in range(words):
-            free[word] &= other[word]
+            free[word] &= (near[word] >> shift) | ((far[word] << back) << one)
             reach |= free[word]
         if reach == np.uint64(0):
             return now
@@ -223,124 +285,73 @@ def _stretch(free: Any, other: Any, words: int, now: int, length: int) -> int:
     return now
 
 
+def factors(multiplier: int, base: int, longest: int) -> tuple[Any, Any]:
+    """What `checked` multiplies with: M·(b + 1) of each byte b, and B to the power of 0 to `longest`."""
+    terms = [multiplier * (byte + 1) & _MASK64 for byte in range(256)]
+    powers = [1]
+    for _ in range(longest):
+        powers.append(powers[-1] * base & _MASK64)
+    return np.array(terms, np.uint64), np.array(powers, np.uint64)
+
+
 @compiled
 def checked(
-    data: Any, done: int, lengths: Any, weights: Any, powers: Any, sieve: Any, slots: Any, out: Any
+    data: Any, done: int, lengths: Any, terms: Any, powers: Any, sieve: Any, slots: Any, out: Any
 ) -> tuple[int, int]:
     """Sub-tokens whose length and rolling check are registered: (how many put into `out`, start of the rest).
 
     Sub-tokens that start before `done` are not looked at; call again with what was returned until it is
-    `data.size`. A count of -1: `out` is too small for one block. With k the place in a block, `weights[k]` is
-    M·B⁻ᵏ and `powers[k]` is Bᵏ, so that no prefix waits for the one before it: the check of bytes i to j-1
-    is the top of (prefix[j] - prefix[i])·B^(j-1). Boundaries are bits: one `and` pairs 64 starts with the
-    ends `length` further on.
+    `data.size`. A count of -1: `out` is too small for one block. `terms` and `powers` are as `factors` makes them: with
+    H the sums of `_summed`, the check of bytes i to j-1 is the top of H[j] - H[i]·B^(j-i). Boundaries are bits: one `and`
+    pairs 64 starts with the ends `length` further on.
     """
-    block = weights.size
-    total = block >> 6
-    margin = ((lengths[-1] + 63) >> 6) + 1
-    alnum = np.zeros(block + 2, np.uint8)
-    flags = np.zeros((3, block), np.uint8)
-    starts = np.zeros(total + margin + 1, np.uint64)
-    ends = np.zeros(total + margin + 1, np.uint64)
-    free = np.zeros(total + margin + 1, np.uint64)
-    other = np.zeros(total + margin + 1, np.uint64)
-    prefix = np.empty(block + 1, np.uint64)
-    begins = np.empty(block + _AT_ONCE, np.uint64)
-    values = np.empty(block + _AT_ONCE, np.uint64)
+    able = lengths.size
+    while able > 0 and lengths[able - 1] > data.size - done:
+        able -= 1
+    if able == 0:
+        return 0, data.size
+    longest = lengths[able - 1]
+    # A part is whole words of marks, and so long that what is summed twice, at its end, does not weigh.
+    part = 64 * min((max(BLOCK // _CHAINS, 4 * longest) + 63) // 64, (data.size - done + 255) // 256)
+    block = _CHAINS * part
+    words = (block >> 6) + (longest >> 6) + 2
+    text = np.empty(64 * words, np.uint8)
+    flags = np.empty((3, 64 * words), np.uint8)
+    inside = np.zeros(words + 1, np.uint64)
+    starts = np.empty(words, np.uint64)
+    ends = np.zeros(words, np.uint64)
+    free = np.zeros(words + (longest >> 6) + 2, np.uint64)
+    sums = np.empty(_CHAINS * (part + longest + 1), np.uint64)
+    begins = np.empty(block + _AT_ONCE, np.uint32)
+    checks = np.empty(block + _AT_ONCE, np.uint32)
     count = 0
     while done < data.size:
-        size = min(block, data.size - done)
-        if size < block:
-            flags[:] = 0
-        text = data[done : done + size]
-        before = CLASSES[data[done - 1]] if done > 0 else SPACE
-        after = CLASSES[data[done + size]] if done + size < data.size else SPACE
-        _boundaries(text, before, after, alnum, flags[0], flags[1], flags[2])
-        pack(flags[0], starts, total)
-        pack(flags[1], ends, total)
-        pack(flags[2], free, total)
-        for word in range(total):
+        size = min(64 * words, data.size - done)
+        for at in range(size):
+            text[at] = data[done + at]
+        text[size:] = 0
+        _classify(text, flags[0], flags[1], flags[2])
+        pack(flags[0], inside, words)
+        pack(flags[1], starts, words)
+        pack(flags[2], free, words)
+        for word in range(words):
             free[word] = ~free[word]
-        _prefixes(text, weights, prefix)
-        whole = done + size == data.size
-        usable = (size + 63) >> 6 if whole else total - margin
+        _boundaries(inside, starts, ends, words, done > 0 and CLASSES[data[done - 1]] == ALNUM)
+        _summed(text, part, part + longest, terms, powers[1], sums)
         now = 1
         found = count
-        for length in lengths:
-            now = _stretch(free, other, total, now, length)
+        for number in range(able):
+            length = lengths[number]
+            now = _stretch(free, words, now, length)
             if now < length:
                 break
-            ahead(ends, other, usable, length - 1)
-            waiting = _places(starts, other, free, usable, begins)
-            waiting = _sifted(begins, values, waiting, length, prefix, powers, sieve)
-            found = _survivors(begins, values, waiting, length, done, slots, out, found)
+            waiting = _places(starts, ends, free, part >> 6, length, begins)
+            _checks(begins, checks, waiting, length, sums, powers[length])
+            waiting = _sifted(begins, checks, waiting, sieve)
+            waiting = _perhaps(begins, checks, waiting, length, slots)
+            found = _survivors(begins, checks, waiting, length, done, part, slots, out, found)
             if found < 0:
                 return (count or -1), done
         count = found
-        done += size if whole else usable << 6
-    return count, data.size
-
-
-@compiled
-def _may_end(data: Any, at: int) -> bool:
-    """Whether a sub-token may end before `at`."""
-    kind = CLASSES[data[at - 1]]
-    if kind >= CONTROL:
-        return False
-    return bool(kind != ALNUM or at == data.size or CLASSES[data[at]] != ALNUM)
-
-
-@compiled
-def _may_start(data: Any, at: int) -> bool:
-    kind = CLASSES[data[at]]
-    if kind >= CONTROL:
-        return False
-    return bool(kind != ALNUM or at == 0 or CLASSES[data[at - 1]] != ALNUM)
-
-
-@compiled
-def sized(data: Any, done: int, lengths: Any, out: Any) -> tuple[int, int]:
-    """Sub-tokens that start at or after `done` and have one of the lengths: (how many in `out`, start of the rest)."""
-    count = 0
-    stop = done  # no white space in [begin, stop)
-    for begin in range(done, data.size):
-        if out.shape[0] - count < lengths.size:
-            return count, begin
-        if not _may_start(data, begin):
-            continue
-        stop = max(stop, begin)
-        while stop < data.size and stop - begin < lengths[-1] and CLASSES[data[stop]] != SPACE:
-            stop += 1
-        for length in lengths:
-            if begin + length > stop:
-                break
-            if _may_end(data, begin + length):
-                out[count, 0] = begin
-                out[count, 1] = begin + length
-                count += 1
-    return count, data.size
-
-
-@compiled
-def subtokens(data: Any, done: int, shortest: int, longest: int, most: int, out: Any) -> tuple[int, int]:
-    """Sub-tokens of `shortest` to `longest` bytes that start at or after `done`: (how many, start of the rest).
-
-    Of each start only the `most` shortest, so that a run of delimiters stays linear.
-    """
-    count = 0
-    for begin in range(done, data.size):
-        if out.shape[0] - count < most:
-            return count, begin
-        if not _may_start(data, begin):
-            continue
-        given = 0
-        end = begin + 1
-        limit = min(data.size, begin + longest)
-        while end <= limit and given < most and CLASSES[data[end - 1]] != SPACE:
-            if end - begin >= shortest and _may_end(data, end):
-                out[count, 0] = begin
-                out[count, 1] = end
-                count += 1
-                given += 1
-            end += 1
+        done += block
     return count, data.size

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from detector import hmacs, jit, kernels, vectors
+from detector import hmacs, jit, kernels, subtokens, vectors
 from detector.digests import DigestSet
 from detector.events import Identifier
 from detector.secrets import DeploymentKey, Secret, sha256_hex
@@ -25,7 +25,6 @@ _CHECK_DIGITS: Final = 8
 _HEX_DIGITS: Final = 64
 _SPANS: Final = 1 << 13  # sub-tokens looked at together
 _SEEN: Final = 1 << 16  # sub-tokens remembered as hashed in vain, twice at most
-_MASK64: Final = (1 << 64) - 1
 
 
 class KeyRing:
@@ -83,19 +82,14 @@ class _Checks:
         keys = np.unique(np.concatenate(self._parts))
         self._parts, self._count = [keys], keys.size
         lengths = np.unique(keys >> np.uint64(32)).astype(np.int64)
-        block = max(self._engine.BLOCK, 1 << int(4 * lengths[-1]).bit_length())
-        weights, powers = [self._key.multiplier], [1]
-        inverse = pow(self._key.base, -1, 1 << 64)
-        for _ in range(block - 1):
-            weights.append(weights[-1] * inverse & _MASK64)
-            powers.append(powers[-1] * self._key.base & _MASK64)
+        weights, powers = self._engine.factors(self._key.multiplier, self._key.base, int(lengths[-1]))
         room = max(1024, keys.size + (keys.size >> 1))
         # 16 bits and more a key, and where there are few of them as many as the caches hold anyway.
         bits = max(1 << (16 * keys.size).bit_length(), min(1 << 20, 1 << (64 * room).bit_length()))
         sieve = np.zeros(min(bits, 1 << 29) >> 6, np.uint64)
         self._engine.fill(sieve, keys)
         slots = self._engine.table(keys, room - keys.size)
-        return _Tables(lengths, np.array(weights, np.uint64), np.array(powers, np.uint64), sieve, slots, room)
+        return _Tables(lengths, weights, powers, sieve, slots, room)
 
 
 class _Hmac:
@@ -148,6 +142,7 @@ class KnownIndex:
         compiled: bool = jit.AVAILABLE,
     ) -> None:
         self._engine: Any = kernels if compiled else vectors
+        self._listing: Any = subtokens if compiled else vectors
         self._keyed = tuple(_Keyed(key, self._engine) for key in keys)
         self._hmacs, self._sha256s = DigestSet(), DigestSet()
         self._public: set[tuple[str, str]] = set()
@@ -247,10 +242,10 @@ class KnownIndex:
         steps: list[Callable[[int, Any], tuple[int, int]]] = []
         lengths = self._bare_lengths
         if lengths.size:
-            steps.append(lambda done, out: self._engine.sized(view, done, lengths, out))
+            steps.append(lambda done, out: self._listing.sized(view, done, lengths, out))
         if self._any_length:
             steps.append(
-                lambda done, out: self._engine.subtokens(view, done, SHORTEST, LONGEST, MOST_ENDS, out)
+                lambda done, out: self._listing.subtokens(view, done, SHORTEST, LONGEST, MOST_ENDS, out)
             )
         seen = self._seen
         for step in steps:

@@ -1,4 +1,4 @@
-"""What `detector.kernels` does, in numpy alone: for machines without numba, and to hold the kernels against."""
+"""What `detector.kernels` and `subtokens` do, in numpy alone: for machines without numba, and to hold them against."""
 # ruff: noqa: PLR0913, PLR0917 - the kernels' signatures
 
 from typing import Any, Final
@@ -8,6 +8,7 @@ import numpy as np
 from detector.kernels import ALNUM, CLASSES, CONTROL, SPACE
 
 BLOCK: Final = 1 << 16
+_MASK64: Final = (1 << 64) - 1
 
 
 def table(keys: Any, room: int = 0) -> Any:
@@ -48,10 +49,20 @@ def _around(data: Any, done: int, size: int) -> tuple[Any, Any, Any]:
     return starts[skip : skip + size], ends[skip : skip + size + 1], spaces[skip : skip + size + 1]
 
 
+def factors(multiplier: int, base: int, longest: int) -> tuple[Any, Any]:
+    """What `checked` multiplies with: of each place k in a block M·B⁻ᵏ and Bᵏ, so that the sums are one `cumsum`."""
+    weights, powers = [multiplier], [1]
+    inverse = pow(base, -1, 1 << 64)
+    for _ in range(max(BLOCK, 1 << int(4 * longest).bit_length()) - 1):
+        weights.append(weights[-1] * inverse & _MASK64)
+        powers.append(powers[-1] * base & _MASK64)
+    return np.array(weights, np.uint64), np.array(powers, np.uint64)
+
+
 def checked(
     data: Any, done: int, lengths: Any, weights: Any, powers: Any, sieve: Any, slots: Any, out: Any
 ) -> tuple[int, int]:
-    """See `detector.kernels.checked`."""
+    """See `detector.kernels.checked`; the check of bytes i to j-1 is the top of (sum[j] - sum[i])·B^(j-1)."""
     del sieve
     count = 0
     margin = int(lengths[-1])
@@ -89,7 +100,7 @@ def checked(
 
 
 def sized(data: Any, done: int, lengths: Any, out: Any) -> tuple[int, int]:
-    """See `detector.kernels.sized`."""
+    """See `detector.subtokens.sized`."""
     room = max(out.shape[0] // lengths.size, 1)
     size = min(room + int(lengths[-1]), data.size - done)
     usable = min(room, size)
@@ -107,7 +118,7 @@ def sized(data: Any, done: int, lengths: Any, out: Any) -> tuple[int, int]:
 
 
 def subtokens(data: Any, done: int, shortest: int, longest: int, most: int, out: Any) -> tuple[int, int]:
-    """See `detector.kernels.subtokens`."""
+    """See `detector.subtokens.subtokens`."""
     room = max(out.shape[0] // most, 1)
     size = min(room + longest, data.size - done)
     usable = min(room, size)

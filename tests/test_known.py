@@ -155,6 +155,20 @@ def test_secrets_of_many_lengths_are_found_across_the_blocks_the_text_is_cut_int
 
 
 @engines
+@pytest.mark.parametrize("length", [1, 8, 63, 64, 65, 500, 1100])
+def test_a_secret_is_found_wherever_it_stands_beside_the_edges_of_blocks(
+    length: int, *, compiled: bool
+) -> None:
+    secret = b"s" * length
+    index = KnownIndex([full(secret), full(b"!" * 40)], [KEY], compiled=compiled)
+    for edge in (0, 64, 256, 1024, 3072, 4096, 8192):
+        for start in range(max(edge - length - 2, 0), edge + 3, 1 if length < 70 else 61):
+            data = b" " * start + secret + b"." * 70
+            assert index.find(data) == [(start, start + length)], start
+            assert index.find(data[: start + length]) == [(start, start + length)], start
+
+
+@engines
 def test_a_run_of_one_secret_gives_no_more_spans_than_fit_beside_each_other(*, compiled: bool) -> None:
     secret = b"!" * 10
     assert len(KnownIndex([full(secret)], [KEY], compiled=compiled).find(b"!" * 100_000)) == 10_000
