@@ -2,7 +2,7 @@
 
 Without numba the same functions run as plain Python over the lines concerned.
 """
-# ruff: noqa: PLR0913, PLR0917, PLR2004 - a compiled loop is one function; bytes are written as their codes, the character stands beside them
+# ruff: noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917, PLR2004 - a compiled loop is one function; bytes are written as their codes, the character stands beside them
 
 from typing import Any, Final
 
@@ -13,6 +13,8 @@ from detector.jit import bare
 from detector.runs import head_like
 
 ESCAPE: Final = 0x1B
+_SHORT: Final = np.zeros(256, np.uint8)  # what a backslash and one byte stand for
+_SHORT[list(b"ntr/\"'\\")] = list(b"\n\t\r/\"'\\")
 # What is farther from all that is rewritten says decoded what it says as it stands: more bytes than a match has, with
 # its keywords (`regexes.MAX_MATCH` and `pattern_source.REACH`).
 AROUND: Final = 24 << 10
@@ -70,7 +72,7 @@ def _put_code_point(out: Any, at: int, point: int) -> int:
 
 @bare
 def _unescaped(data: Any, at: int, end: int, out: Any, to: int) -> tuple[int, int]:
-    r"""Decode one `\n`, `\"`, `\/`, `\u0041`, `\x41`: (bytes read, place in `out` after it), 0 read if it is none."""
+    r"""Decode one `\u0041` or `\x41`: (bytes read, place in `out` after it), 0 read if it is none."""
     if data[at] != 0x5C or at + 1 >= end:
         return 0, to
     kind = data[at + 1]
@@ -83,17 +85,7 @@ def _unescaped(data: Any, at: int, end: int, out: Any, to: int) -> tuple[int, in
             return 0, to
         out[to] = point
         return 4, to + 1
-    if kind == 0x6E:  # n
-        out[to] = 0x0A
-    elif kind == 0x74:  # t
-        out[to] = 0x09
-    elif kind == 0x72:  # r
-        out[to] = 0x0D
-    elif kind in (0x2F, 0x22, 0x27, 0x5C):  # / " ' \
-        out[to] = kind
-    else:
-        return 0, to
-    return 2, to + 1
+    return 0, to
 
 
 @bare
@@ -200,23 +192,33 @@ def lines(data: Any, places: Any, out: Any) -> int:
     Such a line is cut at a blank, for registered secrets hold none, and no nearer to a place than `AROUND`.
     """
     count = 0
-    low = high = 0
+    high = done = 0  # the end of the last stretch, and of the last that ends with its line
     for place in places:
+        if place < done:
+            continue
         if place >= high:
             low = place
-            while low > high and data[low - 1] != 0x0A:
-                if place - low >= AROUND and (data[low] == 0x20 or data[low] == 0x09):
-                    break
+            near = max(high, place - AROUND)
+            while low > near and data[low - 1] != 0x0A:
                 low -= 1
+            if low == near:
+                while low > high and data[low - 1] != 0x0A and data[low] != 0x20 and data[low] != 0x09:
+                    low -= 1
             if count == 0 or low > high:
                 out[count, 0] = low
                 count += 1
             high = place
-        while high < data.size and data[high] != 0x0A:
-            if high - place > AROUND and (data[high - 1] == 0x20 or data[high - 1] == 0x09):
-                break
+        near = min(data.size, place + AROUND + 1)
+        while high < near and data[high] != 0x0A:
             high += 1
+        if high == near:
+            while (
+                high < data.size and data[high] != 0x0A and data[high - 1] != 0x20 and data[high - 1] != 0x09
+            ):
+                high += 1
         out[count - 1, 1] = high
+        if high == data.size or data[high] == 0x0A:
+            done = high
     return count
 
 
@@ -274,19 +276,6 @@ _TRIGGERS: Final = np.frombuffer(b"\\%\x1b&=", np.uint8)
 
 
 @bare
-def _one(kind: int, data: Any, at: int, end: int, head: int, out: Any, to: int) -> tuple[int, int]:
-    if kind == ESCAPED:
-        return _unescaped(data, at, end, out, to)
-    if kind == PERCENT:
-        return _unpercented(data, at, end, out, to)
-    if kind == ANSI:
-        return _uncoloured(data, at, end, to)
-    if kind == ENTITIES:
-        return _entity(data, at, end, out, to)
-    return _unquoted(data, at, end, head, out, to)
-
-
-@bare
 def _copied(data: Any, at: int, end: int, trigger: int, out: Any, to: int) -> int:
     """Copy data[at:end] to `out` until the trigger; where that stands, or `end`."""
     while at + _STRIDE <= end:
@@ -328,9 +317,21 @@ def rewrite(kind: int, data: Any, spans: Any, out: Any, segments: Any) -> tuple[
         if to + (end - at) + 1 > out.size:
             break
         while at < end:
-            read, after = (
-                _one(kind, data, at, end, spans[index, 0], out, to) if data[at] == trigger else (0, to)
-            )
+            read, after = 0, to
+            if data[at] == trigger:  # each called from here: what calls them in turn costs as much as they do
+                if kind == ESCAPED and at + 1 < end and _SHORT[data[at + 1]] != 0:
+                    out[to] = _SHORT[data[at + 1]]
+                    read, after = 2, to + 1
+                elif kind == ESCAPED:
+                    read, after = _unescaped(data, at, end, out, to)
+                elif kind == PERCENT:
+                    read, after = _unpercented(data, at, end, out, to)
+                elif kind == ANSI:
+                    read, after = _uncoloured(data, at, end, to)
+                elif kind == ENTITIES:
+                    read, after = _entity(data, at, end, out, to)
+                else:
+                    read, after = _unquoted(data, at, end, spans[index, 0], out, to)
             if read:
                 changed = True
                 if after == to:
@@ -353,10 +354,17 @@ def rewrite(kind: int, data: Any, spans: Any, out: Any, segments: Any) -> tuple[
                 segments[count, 1] = at
                 segments[count, 3] = 1
                 count += 1
-            out[to] = data[at]
-            stop = _copied(data, at + 1, end, trigger, out, to + 1)
-            to += stop - at
-            at = stop
+            near = min(end, at + _STRIDE)
+            while True:
+                out[to] = data[at]
+                to += 1
+                at += 1
+                if at >= near or data[at] == trigger:
+                    break
+            if near < end and at == near:
+                stop = _copied(data, at, end, trigger, out, to)
+                to += stop - at
+                at = stop
             segments[count - 1, 2] = at
         if changed:
             out[to] = 0x0A
