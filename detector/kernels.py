@@ -68,18 +68,26 @@ def insert(slots: Any, keys: Any) -> Any:
 
 
 @compiled
-def _classify(text: Any, alnum: Any, plain: Any, blank: Any) -> None:
-    """Of each byte, 0 or 1: is it a letter or digit, may a sub-token have it at either end, is it white space.
+def _boundaries(text: Any, before: int, alnum: Any, starts: Any, ends: Any, spaces: Any) -> None:
+    """Of each byte of `text`, 0 or 1: may a sub-token start with it, or end with it, is it white space.
 
-    Arithmetic on single bytes only, and no branches, so that the compiler takes 32 or 64 bytes at a time.
+    `before` is whether a letter or digit stands before `text`; none stands behind it. Arithmetic on single bytes only,
+    and no branches, so that the compiler takes 32 or 64 bytes at a time.
     """
-    for at in range(text.size):
+    size = text.size
+    alnum[0] = before
+    for at in range(size):
         byte = text[at]
-        alnum[at] = (np.uint8(np.uint8(byte | np.uint8(32)) - np.uint8(97)) < np.uint8(26)) | (
+        alnum[at + 1] = (np.uint8(np.uint8(byte | np.uint8(32)) - np.uint8(97)) < np.uint8(26)) | (
             np.uint8(byte - np.uint8(48)) < np.uint8(10)
         )
-        plain[at] = np.uint8(byte > np.uint8(32)) & np.uint8(byte != np.uint8(127))
-        blank[at] = (byte == np.uint8(32)) | (np.uint8(byte - np.uint8(9)) < np.uint8(5))
+    alnum[size + 1] = 0
+    for at in range(size):
+        byte = text[at]
+        plain = np.uint8(byte > np.uint8(32)) & np.uint8(byte != np.uint8(127))
+        starts[at] = plain & ((alnum[at + 1] & alnum[at]) ^ np.uint8(1))
+        ends[at] = plain & ((alnum[at + 1] & alnum[at + 2]) ^ np.uint8(1))
+        spaces[at] = (byte == np.uint8(32)) | (np.uint8(byte - np.uint8(9)) < np.uint8(5))
 
 
 @compiled
@@ -93,22 +101,6 @@ def pack(flags: Any, words: Any, count: int) -> None:
                 8 * part
             )
         words[word] = bits
-
-
-@compiled
-def _boundaries(inside: Any, starts: Any, ends: Any, count: int, before: int) -> None:
-    """Make of what may stand at an end, in `starts`, where a sub-token may start and where it may end.
-
-    `inside` marks letters and digits, `before` is 1 if one stands before the first byte.
-    """
-    one = np.uint64(1)
-    last = np.uint64(before)
-    for word in range(count):
-        letters, plain = inside[word], starts[word]
-        following = (letters >> one) | (inside[word + 1] << np.uint64(63))
-        starts[word] = plain & ~(letters & ((letters << one) | last))
-        ends[word] = plain & ~(letters & following)
-        last = letters >> np.uint64(63)
 
 
 @compiled
@@ -317,7 +309,7 @@ def checked(
     words = (block >> 6) + (longest >> 6) + 2
     text = np.empty(64 * words, np.uint8)
     flags = np.empty((3, 64 * words), np.uint8)
-    inside = np.zeros(words + 1, np.uint64)
+    alnum = np.empty(64 * words + 2, np.uint8)
     starts = np.empty(words, np.uint64)
     ends = np.zeros(words, np.uint64)
     free = np.zeros(words + (longest >> 6) + 2, np.uint64)
@@ -327,16 +319,17 @@ def checked(
     count = 0
     while done < data.size:
         size = min(64 * words, data.size - done)
-        for at in range(size):
-            text[at] = data[done + at]
+        block_text = data[done : done + size]
+        for at in range(size):  # an assignment of slices would copy twice
+            text[at] = block_text[at]
         text[size:] = 0
-        _classify(text, flags[0], flags[1], flags[2])
-        pack(flags[0], inside, words)
-        pack(flags[1], starts, words)
+        before = 1 if done > 0 and CLASSES[data[done - 1]] == ALNUM else 0
+        _boundaries(text, before, alnum, flags[0], flags[1], flags[2])
+        pack(flags[0], starts, words)
+        pack(flags[1], ends, words)
         pack(flags[2], free, words)
         for word in range(words):
             free[word] = ~free[word]
-        _boundaries(inside, starts, ends, words, done > 0 and CLASSES[data[done - 1]] == ALNUM)
         _summed(text, part, part + longest, terms, powers[1], sums)
         now = 1
         found = count
