@@ -13,7 +13,7 @@ from detector.commands import command_record
 from detector.deadletters import DeadLetter
 from detector.errors import UsageError
 from detector.findings import Command, Finding
-from detector.ocsf import finding_record
+from detector.ocsf import finding_records
 from detector.summary import Summary
 from detector.wording import Clean
 
@@ -42,7 +42,7 @@ def write_all(  # noqa: PLR0913 - the four files of the contract, and what two o
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"cannot make the output folder {folder}: {error.strerror}") from error
-    write_lines(folder / FINDINGS, (finding_record(one, patterns, clean) for one in findings))
+    write_lines(folder / FINDINGS, finding_records(findings, patterns, clean))
     write_lines(folder / REVOCATIONS, (command_record(one, clean) for one in commands))
     write_lines(folder / DEAD_LETTERS, (_cleaned(one.record(), clean) for one in dead_letters))
     write_document(folder / SUMMARY, summary.record())
