@@ -8,6 +8,7 @@ import numpy as np
 DIGEST: Final = 32
 _WORD: Final = np.dtype(">u8")
 _LATE: Final = 1 << 16  # so many late digests wait in a plain set before the arrays are made anew
+_ROOM: Final = 16  # bits of the sieve for each digest, at the least
 
 
 class DigestSet:
@@ -20,6 +21,7 @@ class DigestSet:
         self._late: set[bytes] = set()
         self._late_heads: set[int] = set()
         self._sorted = _sort(np.frombuffer(digests, _WORD).reshape(-1, 4).astype(np.uint64))
+        self._sieve: Any = None
 
     def __len__(self) -> int:
         """At least as many as there are different ones: one that was added twice may count twice."""
@@ -39,8 +41,13 @@ class DigestSet:
     def add(self, digests: Iterable[bytes]) -> None:
         """Add digests of 32 bytes each; cheap for a few, and at most one sort for many."""
         late = {digest for digest in digests if len(digest) == DIGEST}
+        heads = {int.from_bytes(digest[:8], "big") for digest in late}
         self._late |= late
-        self._late_heads |= {int.from_bytes(digest[:8], "big") for digest in late}
+        self._late_heads |= heads
+        if self._sieve is not None and _ROOM * len(self) <= 64 * self._sieve.size:
+            _mark(self._sieve, _array(heads))
+        elif self._sieve is not None:
+            self._sieve = self._all_marked()
         if len(self._late) > max(_LATE, self._sorted[0].size >> 2):
             rows = np.frombuffer(b"".join(self._late), _WORD).reshape(-1, 4).astype(np.uint64)
             heads, tails = self._sorted
@@ -48,15 +55,34 @@ class DigestSet:
             self._sorted = _sort(both)
             self._late, self._late_heads = set(), set()
 
+    def sift(self) -> None:
+        """From now on `like` passes over nearly all that is not in the set with a look at one bit each."""
+        if self._sieve is None:
+            self._sieve = self._all_marked()
+
+    def _all_marked(self) -> Any:
+        """A bit for the first bits of each digest, half of them for those to come."""
+        sieve = np.zeros((1 << (2 * _ROOM * max(len(self), 1 << 10)).bit_length()) >> 6, np.uint64)
+        _mark(sieve, self._sorted[0])
+        _mark(sieve, _array(self._late_heads))
+        return sieve
+
     def like(self, heads: Any) -> list[int]:
         """Which of these first 8 bytes (numbers, big-endian) a digest in the set begins with, by number."""
-        known = self._sorted[0]
-        late = self._late_heads
-        at = np.minimum(np.searchsorted(known, heads), known.size - 1)
-        found = set(np.flatnonzero(known[at] == heads).tolist()) if known.size else set()
-        if late:
-            found |= {number for number, head in enumerate(heads.tolist()) if head in late}
-        return sorted(found)
+        late, (known, _), sieve = self._late_heads, self._sorted, self._sieve  # late ones first: they move
+        if sieve is None:
+            numbers = np.arange(heads.size)
+        else:
+            words, bits = _places(sieve, heads)
+            numbers = np.flatnonzero((sieve[words] >> bits) & np.uint64(1))
+        some = heads[numbers]
+        at = np.searchsorted(known, some)
+        there = at < known.size
+        there[there] = known[at[there]] == some[there]
+        for number in np.flatnonzero(~there).tolist() if late else ():
+            there[number] = int(some[number]) in late
+        listed: list[int] = numbers[there].tolist()
+        return listed
 
     def which(self, digests: bytes) -> list[int]:
         """Which of the digests, written one after the other, are in the set, by number."""
@@ -83,6 +109,21 @@ class DigestSet:
             at[open_] += 1
             open_ = open_[(at[open_] < heads.size) & ~found[open_]]
         return found
+
+
+def _array(heads: set[int]) -> Any:
+    return np.fromiter(heads, np.uint64, len(heads))
+
+
+def _places(sieve: Any, heads: Any) -> tuple[Any, Any]:
+    """The word of the sieve and the bit in it for each head: its first bits."""
+    first = heads >> np.uint64(65 - (64 * sieve.size).bit_length())
+    return first >> np.uint64(6), first & np.uint64(63)
+
+
+def _mark(sieve: Any, heads: Any) -> None:
+    words, bits = _places(sieve, heads)
+    np.bitwise_or.at(sieve, words, np.uint64(1) << bits)
 
 
 def _sort(rows: Any) -> tuple[Any, Any]:

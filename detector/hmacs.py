@@ -101,7 +101,7 @@ def _compress(state: Any, work: Any, words: Any) -> None:
 def heads(data: Any, spans: Any, inner: Any, outer: Any, out: Any) -> None:
     """The first 8 bytes of the HMAC of each span, as a big-endian number. `inner`, `outer`: the keyed states.
 
-    Spans of about one length should stand together: a group takes as many steps as its longest.
+    Spans of one number of `blocks` should stand together: a group takes as many steps as its longest.
     """
     state = np.empty((8, LANES), np.uint32)
     work = np.empty((8, LANES), np.uint32)
@@ -160,6 +160,11 @@ def _load(data: Any, start: int, end: int, block: int, words: Any, lane: int) ->
         words[row, lane] = word
     if block == (length + 72) // _BLOCK - 1:
         words[15, lane] = np.uint32((_BLOCK + length) * 8)
+
+
+def blocks(spans: Any) -> Any:
+    """How many blocks of SHA-256 each span fills, with its padding, after the block of key."""
+    return (spans[:, 1] - spans[:, 0] + 72) >> 6
 
 
 def keyed_states(material: bytes) -> tuple[Any, Any]:

@@ -195,10 +195,15 @@ class KnownIndex:
         if lengths:
             self._bare_lengths = np.union1d(self._bare_lengths, np.array(sorted(lengths), np.int64))
         self._seen = _Seen()
-        if self.version == 0 and self._engine is kernels and (self._any_length or self._bare_lengths.size):
+        if self._any_length or self._bare_lengths.size:
+            self._prepare_to_hash()
+        self.version += 1
+
+    def _prepare_to_hash(self) -> None:
+        self._hmacs.sift()
+        if self.version == 0 and self._engine is kernels:
             for keyed in self._keyed:  # compile now, before processes fork
                 keyed.hmac.heads(np.zeros(1, np.uint8), np.array([[0, 1]], np.int64))
-        self.version += 1
 
     def _add_checks(self, checks: dict[str | None, list[int]]) -> None:
         named = {keyed.key.id for keyed in self._keyed}
@@ -257,7 +262,8 @@ class KnownIndex:
                     yield from self._hash(data, spans.tolist(), keyed, seen)
 
     def _hash_together(self, data: bytes, view: Any, spans: Any, keyed: _Keyed) -> Iterator[tuple[int, int]]:
-        ordered = spans[np.argsort(spans[:, 1] - spans[:, 0], kind="stable")]
+        blocks = hmacs.blocks(spans).astype(np.uint16)  # numpy sorts 16 bits at once
+        ordered = spans[np.argsort(blocks, kind="stable")]
         for number in self._hmacs.like(keyed.hmac.heads(view, ordered)):
             start, end = ordered[number].tolist()
             if keyed.hmac.digest(data[start:end]) in self._hmacs:

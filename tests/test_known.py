@@ -271,3 +271,17 @@ def test_a_digest_is_told_by_its_first_bytes_late_or_not() -> None:
     heads = np.array([int.from_bytes(digest[:8], "big") for digest in digests], np.uint64)
     assert held.like(heads) == [0, 2]
     assert DigestSet().like(heads) == []
+
+
+def test_a_sieve_lets_pass_what_came_before_it_and_what_came_late() -> None:
+    digests = [hashlib.sha256(b"%d" % number).digest() for number in range(150_000)]
+    heads = np.array([int.from_bytes(digest[:8], "big") for digest in digests], np.uint64)
+    held = DigestSet(b"".join(digests[:1000]))
+    held.add(digests[1000:1100])
+    held.sift()
+    assert held.like(heads) == list(range(1100))
+    held.add(digests[1100:1200])  # within the room it was made with
+    assert held.like(heads) == list(range(1200))
+    for number in range(1200, 120_000, 9900):  # and beyond
+        held.add(digests[number : number + 9900])
+        assert held.like(heads) == list(range(number + 9900))
