@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from detector.live.judged import Caused, Judged
 from detector.live.origins import LONGEST, Polls, dated, longest
 from detector.live.routing import encode, route
-from detector.patterns import load_bundled
 from detector.scan import PatternScanner
 from detector.times import DAY, HOUR, MILLISECOND, MINUTE, SECOND
+from tests.bundled import bundled_scanner
 from tests.live_history import Record
 from tests.live_records import NOW, PARTITION, FakeRecord
 from tests.test_live_scanning import Scan, event, log
@@ -24,7 +24,7 @@ HEADER = "-----BEGIN RSA PRIVATE " + "KEY-----"
 
 @pytest.fixture(scope="module")
 def scanner() -> PatternScanner:
-    return PatternScanner(load_bundled())
+    return bundled_scanner()
 
 
 async def test_what_follows_from_a_record_bears_its_timestamp(scanner: PatternScanner) -> None:

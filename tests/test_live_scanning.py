@@ -27,6 +27,7 @@ from detector.scan import PatternScanner
 from detector.secrets import DeploymentKey, Secret
 from detector.shapes import BUNDLED
 from detector.times import SECOND, parse_rfc3339
+from tests.bundled import bundled_scanner
 from tests.collecting import collect
 from tests.live_records import NOW, PARTITION, FakeRecord, records
 
@@ -39,7 +40,7 @@ TIME = "2026-05-31T10:00:00Z"
 
 @pytest.fixture(scope="module")
 def scanner() -> PatternScanner:
-    return PatternScanner(load_bundled())
+    return bundled_scanner()
 
 
 def event(kind: str, number: int, **data: Any) -> bytes:

@@ -12,6 +12,7 @@ import pytest
 from detector.pattern_examples import check_examples
 from detector.patterns import Pattern, load_bundled, load_file
 from detector.scan import Match, PatternScanner
+from tests.bundled import bundled_scanner
 
 FOLDER = Path(__file__).parent.parent / "patterns"
 FILES = sorted(FOLDER.glob("*.toml"))
@@ -70,8 +71,8 @@ def patterns() -> tuple[Pattern, ...]:
 
 
 @pytest.fixture(scope="module")
-def scanner(patterns: tuple[Pattern, ...]) -> PatternScanner:
-    return PatternScanner(patterns)
+def scanner() -> PatternScanner:
+    return bundled_scanner()
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

@@ -5,7 +5,6 @@ commands; `told` says so and gives them in a form that reads well in an assertio
 """
 
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +19,14 @@ from detector.ledger import Ledger
 from detector.live.joining import Hold
 from detector.live.records import Contents
 from detector.live.segments import batch_of
-from detector.patterns import load_bundled
 from detector.policy import Policy
 from detector.progress import Silent
 from detector.readers import read_events
 from detector.replay import Plan, Result, replay
-from detector.scan import PatternScanner
 from detector.secrets import DeploymentKey
 from detector.shapes import BUNDLED, Shapes
 from detector.times import format_rfc3339, parse_rfc3339
+from tests.bundled import bundled_scanner
 from tests.live_records import FakeRecord
 
 STORIES = Path(__file__).parent / "stories"
@@ -68,13 +66,8 @@ class Told(msgspec.Struct, frozen=True):
         return found
 
 
-@cache
-def _scanner() -> PatternScanner:
-    return PatternScanner(load_bundled())
-
-
 def _finder_of(identifiers: Sequence[Identifier]) -> LeakFinder:
-    return LeakFinder(_scanner(), KnownIndex(identifiers, [KEY]), [KEY])
+    return LeakFinder(bundled_scanner(), KnownIndex(identifiers, [KEY]), [KEY])
 
 
 def story(name: str) -> dict[str, bytes]:

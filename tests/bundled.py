@@ -1,0 +1,12 @@
+"""The scanner of all bundled patterns, made once in a process: Hyperscan compiles them for two seconds of CPU."""
+
+from functools import cache
+
+from detector.patterns import load_bundled
+from detector.scan import PatternScanner
+
+
+@cache
+def bundled_scanner() -> PatternScanner:
+    """Shared: it keeps nothing of what it scans."""
+    return PatternScanner(load_bundled())
