@@ -100,6 +100,14 @@ class _Cutter:
             if self._size > self._longest:
                 yield from self._pieces(self._take(), last=False)
             return
+        end = chunk.rfind(b"\n") + 1
+        # Where the cut is, only the end of the text tells: nearly always the chunk alone, which is then copied once.
+        cut = safe_cut(chunk, end) if end > _KEY_BLOCK + _LONGEST_GOING_ON else 0
+        if cut:
+            self._held.append(chunk[:cut])
+            yield Block(self._take())
+            self._hold(chunk[cut:], lines=cut < end)
+            return
         data = self._take() + chunk
         end = data.rfind(b"\n") + 1
         cut = safe_cut(data, end) or (end if len(data) > 2 * _KEY_BLOCK else 0)

@@ -264,8 +264,11 @@ def joined_locator(  # noqa: PLR0913, PLR0917 - all that places a record, and no
 
     def locate(offset: int) -> RecordAt:
         if not edges:
-            sizes = (len(text.encode("utf-8", "replace")) + between for text in texts)
-            edges.append(np.fromiter(accumulate(sizes, initial=0), np.int64))
+            sizes = [
+                (len(text) if text.isascii() else len(text.encode("utf-8", "replace"))) + between
+                for text in texts
+            ]
+            edges.append(np.fromiter(accumulate(sizes, initial=0), np.int64, len(sizes) + 1))
         starts = edges[0]
         index = int(np.searchsorted(starts[:-1], offset, side="right")) - 1
         time = stamps.before(index)

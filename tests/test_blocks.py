@@ -27,6 +27,30 @@ def test_blocks_are_whole_lines_and_nothing_is_lost(lines: list[bytes], sizes: l
     assert all(block.part == 0 for block in found)
 
 
+_parts = st.sampled_from(
+    [b"text\n" * 700, b"QUJD" * 19 + b"\n", b"a=\n" * 9, b"-----BEGIN KEY-----\n", b"-----END KEY-----\n", b"\n" * 5]
+)  # fmt: skip
+
+
+@given(
+    st.lists(st.tuples(_parts, st.integers(1, 300)), min_size=1, max_size=12),
+    st.lists(st.integers(8_000, 60_000), min_size=1, max_size=4),
+)
+def test_where_large_chunks_are_cut_all_that_is_held_tells(
+    parts: list[tuple[bytes, int]], sizes: list[int]
+) -> None:
+    data = b"".join(part * (times if len(part) < 100 else 1 + times % 9) for part, times in parts)
+    expected, held = [], b""
+    for chunk in chunked(data, sizes):
+        held += chunk
+        end = held.rfind(b"\n") + 1
+        cut = safe_cut(held, end) or (end if len(held) > 32 * 1024 else 0)
+        if cut:
+            expected.append(held[:cut])
+            held = held[cut:]
+    assert [block.data for block in blocks(chunked(data, sizes))] == [*expected, *([held] if held else [])]
+
+
 def test_a_key_block_is_never_cut() -> None:
     key = b"-----BEGIN EC PRIVATE KEY-----\n" + b"MHcCAQEEIExample\n" * 30 + b"-----END EC PRIVATE KEY-----\n"
     data = b"a line before\n" * 40 + key + b"a line after\n" * 40
