@@ -1,7 +1,6 @@
 """Whole blocks of JSON log lines at once: records of known fields only, and records without an escape in them."""
 
 from collections.abc import Callable, Sequence
-from itertools import accumulate
 from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 import msgspec
@@ -264,11 +263,11 @@ def joined_locator(  # noqa: PLR0913, PLR0917 - all that places a record, and no
 
     def locate(offset: int) -> RecordAt:
         if not edges:
-            sizes = [
-                (len(text) if text.isascii() else len(text.encode("utf-8", "replace"))) + between
-                for text in texts
-            ]
-            edges.append(np.fromiter(accumulate(sizes, initial=0), np.int64, len(sizes) + 1))
+            sizes = map(len, texts)
+            if not all(map(str.isascii, texts)):
+                sizes = map(len, [text.encode("utf-8", "replace") for text in texts])
+            ends = np.cumsum(np.fromiter(sizes, np.int64, len(texts)) + between)
+            edges.append(np.concatenate((np.zeros(1, np.int64), ends)))
         starts = edges[0]
         index = int(np.searchsorted(starts[:-1], offset, side="right")) - 1
         time = stamps.before(index)
