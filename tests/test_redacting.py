@@ -317,6 +317,8 @@ def test_a_reader_that_goes_away_ends_it() -> None:
         with contextlib.suppress(BrokenPipeError):
             for _ in range(1000):
                 put(process.stdin, b"more\n" * 10_000)
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.close()
         assert process.wait(60) == 0
         assert process.stderr is not None
         assert process.stderr.read() == b""
