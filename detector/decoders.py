@@ -32,7 +32,7 @@ PRINTABLE: Final = np.array([32 <= byte < 127 or byte in b"\t\n\r\x1b" for byte 
 
 
 @bare
-def _group_is_text(data: Any, at: int, in_hex: bool) -> bool:  # noqa: FBT001 - numba takes no keywords
+def group_is_text(data: Any, at: int, in_hex: bool) -> bool:  # noqa: FBT001 - numba takes no keywords
     """Whether the digits at `at` make printable bytes."""
     if at + (2 if in_hex else 4) > data.size:
         return False
@@ -67,24 +67,21 @@ def _run(data: Any, at: int, table: Any) -> tuple[int, int]:
 
 @bare
 def add_stretch(data: Any, start: int, in_hex: bool, state: Any, rows: Any) -> bool:  # noqa: FBT001 - numba takes no keywords
-    """Put the stretch of text that begins at `start` into `rows`, unless none does, or one in them holds it already.
+    """Put the stretch of text whose first group is at `start` into `rows`, if it is one; False if there is no room.
 
-    Called with places in order; all but those that are the first of no stretch. False if there is no room. `state`, zeros at first:
-    where the last stretch of each of four alignments ended, the last run and its end, how many rows there are.
+    Called with places in order, none within a stretch of its alignment that is in `rows`, and with all that are the first of one.
+    `state`, zeros at first: where the last stretch of each of four alignments ended, the last run and its end, how many rows there are.
     """
     stride, least, table = (2, MIN_PAIRS, HEX) if in_hex else (4, MIN_GROUPS, BASE64)
-    phase = start & (stride - 1)
-    if start < state[phase]:
-        return True
-    end = start
-    while _group_is_text(data, end, in_hex):
+    end = start + stride
+    while group_is_text(data, end, in_hex):
         end += stride
     if end - start < stride * least:
         return True
     count = state[COUNT]
     if count == rows.shape[0]:
         return False
-    state[phase] = end
+    state[start & (stride - 1)] = end
     if start >= state[_STOP]:
         state[_RUN], state[_STOP] = _run(data, start, table)
     rows[count, 0], rows[count, 1], rows[count, 2], rows[count, 3] = start, end, state[_RUN], state[_STOP]

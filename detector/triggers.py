@@ -16,7 +16,16 @@ from typing import Any, Final
 
 import numpy as np
 
-from detector.decoders import COUNT, HEX, NONE, STATE, add_stretch, base64_stretches, hex_stretches
+from detector.decoders import (
+    COUNT,
+    HEX,
+    NONE,
+    STATE,
+    add_stretch,
+    base64_stretches,
+    group_is_text,
+    hex_stretches,
+)
 from detector.jit import AVAILABLE, bare, compiled, place
 from detector.kernels import BLOCK
 
@@ -46,6 +55,7 @@ for _kind, _firsts in (
     (WIDE, b"A"),
 ):
     _KINDS[list(_firsts)] = _kind
+_ESCAPING: Final = np.array([byte in b"nrtux/\"'\\" for byte in range(256)], np.bool_)  # after a backslash
 _IN_BASE64, _IN_HEX, _OTHER = 1, 2, 4  # bits of a flag
 
 
@@ -100,14 +110,14 @@ def _mark(text: Any, size: int, flags: Any) -> None:
 @bare
 def _begins(text: Any, at: int) -> bool:
     """Whether one of `_FORMS` stands at `at`; told by the first byte which."""
-    b0, b1, b2, b3 = text[at], text[at + 1], text[at + 2], text[at + 3]
-    b4, b6 = text[at + 4], text[at + 6]
+    b0, b1, b2 = text[at], text[at + 1], text[at + 2]
+    if b0 == 0x5C:
+        return bool(_ESCAPING[b1])
+    if b0 == 0x25:  # % and two digits
+        return bool((HEX[b1] | HEX[b2]) != NONE)
+    b3, b4, b6 = text[at + 3], text[at + 4], text[at + 6]
     yes = False
-    if b0 == 0x5C:  # \ n r t u x / " ' \
-        yes = b1 in (0x6E, 0x72, 0x74, 0x75, 0x78, 0x2F, 0x22, 0x27, 0x5C)
-    elif b0 == 0x25:  # % and two digits
-        yes = HEX[b1] != NONE and HEX[b2] != NONE
-    elif b0 == 0x1B:
+    if b0 == 0x1B:
         yes = b1 == 0x5B
     elif b0 == 0x26:  # & # or a semicolon
         yes = b1 == 0x23
@@ -133,8 +143,11 @@ def _begins(text: Any, at: int) -> bool:
 
 
 @compiled
-def _found(data: Any, out: Any, base64_rows: Any, hex_rows: Any) -> tuple[int, int, int]:
-    """Fill `out` with the places, the others with rows as `add_stretch` does: how many of each, the first -1 if there is no room."""
+def _found(data: Any, out: Any, counts: Any, base64_rows: Any, hex_rows: Any) -> bool:
+    """Fill `out` with the places, the rows as `add_stretch` does, and `counts` with how many there are of each kind.
+
+    False if there is no room.
+    """
     firsts = np.empty(BLOCK + _AHEAD, np.uint8)
     flags = np.zeros(BLOCK, np.uint8)
     eights = flags.view(np.uint64)
@@ -160,17 +173,31 @@ def _found(data: Any, out: Any, base64_rows: Any, hex_rows: Any) -> tuple[int, i
                 bits &= ~(np.uint64(255) << np.uint64(8 * at))
                 at += 8 * word
                 flag = flags[at]
-                if flag & _IN_BASE64 and not add_stretch(data, done + at, False, base64, base64_rows):
-                    return -1, 0, 0
-                if flag & _IN_HEX and not add_stretch(data, done + at, True, in_hex, hex_rows):
-                    return -1, 0, 0
+                start = done + at
+                # Asked before the call: where digits stand wall to wall, it would cost more than the answer.
+                if (
+                    flag & _IN_BASE64
+                    and start >= base64[start & 3]
+                    and group_is_text(data, start, False)
+                    and not add_stretch(data, start, False, base64, base64_rows)
+                ):
+                    return False
+                if (
+                    flag & _IN_HEX
+                    and start >= in_hex[start & 1]
+                    and group_is_text(data, start, True)
+                    and not add_stretch(data, start, True, in_hex, hex_rows)
+                ):
+                    return False
                 if flag & _OTHER and _begins(text, at):
                     if count == out.size:
-                        return -1, 0, 0
-                    out[count] = done + at
+                        return False
+                    out[count] = start
+                    counts[_KINDS[text[at]]] += 1
                     count += 1
         done += size
-    return count, base64[COUNT], in_hex[COUNT]
+    counts[BASE64_TEXT], counts[HEX_TEXT] = base64[COUNT], in_hex[COUNT]
+    return True
 
 
 def found(data: bytes, *, fast: bool = AVAILABLE) -> dict[int, Any]:
@@ -184,21 +211,23 @@ def found(data: bytes, *, fast: bool = AVAILABLE) -> dict[int, Any]:
         for kind, form in _FORMS.items():
             by_kind[kind] = np.array([match.start() for match in form.finditer(data)], np.int64)
         return {kind: places for kind, places in by_kind.items() if len(places)}
-    room = 16 + len(data) // 256
-    while True:
-        out = np.empty(4 * room, np.int64)
-        rows = np.empty((2, room, 4), np.int64)
-        count, in_base64, in_hex = _found(view, out, rows[0], rows[1])
-        if count >= 0:
+    size = len(data)
+    for room in (
+        size // 64 + 64,
+        size,
+    ):  # what is seldom used up; at most one place a byte, one row of five bytes
+        out = np.empty(room, np.int64)
+        rows = np.empty((2, room // 4 + 1, 4), np.int64)
+        counts = np.zeros(WIDE + 1, np.int64)
+        if _found(view, out, counts, rows[0], rows[1]):
             break
-        room *= 16
-    made: dict[int, Any] = {}
-    if in_base64:
-        made[BASE64_TEXT] = rows[0, :in_base64]
-    if in_hex:
-        made[HEX_TEXT] = rows[1, :in_hex]
-    if count:
-        out = out[:count]
-        kinds = _KINDS[view[out]]
-        made |= {kind: out[kinds == kind] for kind in np.flatnonzero(np.bincount(kinds)).tolist()}
+    made: dict[int, Any] = {
+        kind: rows[kind, : counts[kind]] for kind in (BASE64_TEXT, HEX_TEXT) if counts[kind]
+    }
+    others = np.flatnonzero(counts[ESCAPED:]) + ESCAPED
+    if others.size == 1:
+        made[int(others[0])] = out[: counts[others[0]]]
+    elif others.size:
+        kinds = _KINDS[view[out[: counts[ESCAPED:].sum()]]]
+        made |= {kind: out[: kinds.size][kinds == kind] for kind in others.tolist()}
     return made
