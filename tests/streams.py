@@ -20,7 +20,7 @@ from detector.handlers import Partition
 from detector.kafka_clients import KafkaSettings, StageSettings, read_to_end
 
 _names = itertools.count()
-PATIENCE_SECONDS = 90.0
+PATIENCE_SECONDS = 300.0
 
 
 class Streams(msgspec.Struct, frozen=True):

@@ -21,7 +21,7 @@ from tests.live_disturbed import Disturbed, Records, deployed, history, parts
 from tests.live_service import Expected
 from tests.small_history import KEY
 from tests.stage_handlers import Copy, Telling, running
-from tests.streams import admin, drained, filled, made, read, until
+from tests.streams import PATIENCE_SECONDS, admin, drained, filled, made, read, until
 
 pytestmark = pytest.mark.xdist_group("live-broker")
 NODES = 3
@@ -189,7 +189,7 @@ async def test_the_registry_is_followed_on_when_the_broker_comes_back(broker: Cl
         return feed.problem is None
 
     try:
-        await asyncio.wait_for(feed.caught_up.wait(), 30)
+        await asyncio.wait_for(feed.caught_up.wait(), PATIENCE_SECONDS)
         await asyncio.to_thread(broker.nodes[0].kill)
         await until(waits, "a problem")
         await asyncio.to_thread(broker.nodes[0].start)

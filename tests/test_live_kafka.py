@@ -25,7 +25,7 @@ from detector.scan import PatternScanner
 from detector.secrets import DeploymentKey, Secret
 from detector.times import MILLISECOND, SECOND
 from tests.broker import Cluster
-from tests.streams import Streams, filled, grown, made, read, until
+from tests.streams import PATIENCE_SECONDS, Streams, filled, grown, made, read, until
 
 pytestmark = pytest.mark.xdist_group("broker")
 KEY = DeploymentKey.of(b"k" * 32)
@@ -80,7 +80,7 @@ async def test_the_registry_is_followed_from_its_start(broker: Cluster) -> None:
     await registered(streams, *(issue(number, f"{SECRET}{number}") for number in range(20)))
     feed, finders = feed_of(streams)
     async with working(feed.run()):
-        await asyncio.wait_for(feed.caught_up.wait(), 30)
+        await asyncio.wait_for(feed.caught_up.wait(), PATIENCE_SECONDS)
         assert len(feed.registry) == 20
         assert finders.known.find(f"x {SECRET}7 y".encode()) == [(2, 3 + len(SECRET))]
         await registered(streams, issue(20))
@@ -101,7 +101,7 @@ async def test_the_registry_is_followed_from_its_start(broker: Cluster) -> None:
 async def test_an_empty_registry_is_caught_up_with(broker: Cluster) -> None:
     feed, _ = feed_of(await made(broker.bootstrap, 1))
     async with working(feed.run()):
-        await asyncio.wait_for(feed.caught_up.wait(), 30)
+        await asyncio.wait_for(feed.caught_up.wait(), PATIENCE_SECONDS)
 
 
 async def test_a_registry_that_is_not_there_is_waited_for(broker: Cluster) -> None:
@@ -144,7 +144,7 @@ async def test_a_leak_is_found_though_its_credential_was_registered_later(broker
     await filled(streams, 1, [f"token {SECRET}{number % 2}".encode() for number in range(4)])
     feed, finders = feed_of(streams)
     async with working(feed.run(), lookback_of(streams, feed, finders, 3 * SECOND).run()):
-        await asyncio.wait_for(feed.caught_up.wait(), 30)
+        await asyncio.wait_for(feed.caught_up.wait(), PATIENCE_SECONDS)
         await registered(streams, issue(1), issue(2, f"{SECRET}1"))
 
         async def found() -> bool:
@@ -173,7 +173,7 @@ async def test_what_turns_out_to_be_part_of_a_registered_secret_is_withdrawn(bro
     finders = Finders(scanner, (KEY,))
     feed = RegistryFeed(streams.changelog, finders, streams.clients)
     async with working(feed.run(), lookback_of(streams, feed, finders, 2 * SECOND).run()):
-        await asyncio.wait_for(feed.caught_up.wait(), 30)
+        await asyncio.wait_for(feed.caught_up.wait(), PATIENCE_SECONDS)
         await registered(streams, issue(1))
 
         async def withdrawn() -> bool:
@@ -255,7 +255,7 @@ async def test_partitions_added_to_the_registry_are_followed(broker: Cluster) ->
     streams = await made(broker.bootstrap, 1)
     feed, _ = feed_of(streams, discovery_seconds=0.5)
     async with working(feed.run()):
-        await asyncio.wait_for(feed.caught_up.wait(), 30)
+        await asyncio.wait_for(feed.caught_up.wait(), PATIENCE_SECONDS)
         await grown(streams, streams.changelog, 4)
         await registered(streams, *(issue(number, f"{SECRET}{number}") for number in range(20)))
 

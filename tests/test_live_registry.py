@@ -16,7 +16,7 @@ from detector.live.routing import encode, registry_key
 from detector.secrets import DeploymentKey
 from detector.times import SECOND
 from tests.broker import Cluster
-from tests.streams import filled, made, until
+from tests.streams import PATIENCE_SECONDS, filled, made, until
 
 pytestmark = pytest.mark.xdist_group("live-faults")
 ISSUE = CredentialIssued(
@@ -40,7 +40,7 @@ async def test_up_to_date_is_with_all_that_was_committed_behind_what_is_not(brok
     async with stalled, other:
         await stalled.begin_transaction()
         await stalled.send_and_wait(streams.changelog, encode(ISSUE), key=b'["cred","c9","ci","9"]')
-        await asyncio.wait_for(feed.caught_up.wait(), 30)
+        await asyncio.wait_for(feed.caught_up.wait(), PATIENCE_SECONDS)
         async with other.transaction():
             await other.send_and_wait(streams.changelog, encode(ISSUE), key=registry_key(ISSUE))
         waiting = asyncio.create_task(feed.up_to_date())
@@ -53,7 +53,7 @@ async def test_up_to_date_is_with_all_that_was_committed_behind_what_is_not(brok
         assert not waiting.done()
         assert feed.registry.by_id("c1") is None
         await stalled.abort_transaction()
-        await asyncio.wait_for(waiting, 30)
+        await asyncio.wait_for(waiting, PATIENCE_SECONDS)
         assert feed.registry.by_id("c1") == ISSUE
     following.cancel()
     with contextlib.suppress(asyncio.CancelledError):

@@ -18,7 +18,7 @@ from detector.settings import Settings
 from tests.broker import Cluster
 from tests.live_service import ROOT, Deployment, ended, terminate
 from tests.small_history import KEY_TEXT
-from tests.streams import until
+from tests.streams import PATIENCE_SECONDS, until
 
 NOBODY = "127.0.0.1:1"
 
@@ -33,7 +33,9 @@ def alone(tmp_path: Path) -> Iterator[Deployment]:
 
 def run(config: Path) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, "-m", "detector.cli", "run", "--config", str(config)]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
+    )
 
 
 def test_a_configuration_without_kafka_is_told_at_once(tmp_path: Path) -> None:
@@ -145,7 +147,9 @@ def test_without_a_deployment_key_fingerprints_are_the_same_after_a_restart(alon
 
 def test_without_a_deployment_key_check_and_start_say_what_differs(alone: Deployment) -> None:
     command = [sys.executable, "-m", "detector.cli", "check", "--config", str(alone.config)]
-    checked = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    checked = subprocess.run(
+        command, cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_SECONDS, check=False
+    )
     assert checked.returncode == 0
     assert "no deployment key" in checked.stderr + checked.stdout
     assert "two instances name the same secret differently" in checked.stderr + checked.stdout

@@ -17,7 +17,7 @@ from typing import Final, Self
 
 HERE: Final = Path(__file__).parent
 JARS: Final = HERE.parent.parent / ".cache" / "kafka"
-START_SECONDS: Final = 60.0
+START_SECONDS: Final = 300.0
 PORTS: Final = range(15000, 32000)
 CLASSES: Final = JARS / "classes.jsa"
 JAVA: Final = ("java", "-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
