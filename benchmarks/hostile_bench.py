@@ -29,6 +29,7 @@ from detector.workers import Work, second_pass
 
 KNOWN: Final = 10_000
 AIM: Final = 20  # MB/s
+_LEAST: Final = 0.05  # CPU-s that a replay must take beyond its start-up, which varies by as much
 _SHOWN: Final = 20  # rows of look-alikes
 _HEAD: Final = ["MB per CPU-s", "leaks", "peak MB"]
 _NOW: Final = 1_800_000_000 * 10**9
@@ -37,7 +38,7 @@ _NOW: Final = 1_800_000_000 * 10**9
 class Options(msgspec.Struct, frozen=True):
     """What is asked for: bytes of each text of look-alikes and of each horror, and which patterns and horrors."""
 
-    look_alikes: int = 32 << 10
+    look_alikes: int = 64 << 10
     horrors: int = 10_000_000
     seed: int = 7
     only: str = ""
@@ -74,9 +75,13 @@ def of_look_alikes(options: Options) -> Iterator[Slow]:
             few = text[: 4 << 10]
             second_pass(Work([source_of(few)], _NOW, finder), Unit(0, 0, len(few)))  # compiles what it needs
             _forget_peak()
-            start = time.thread_time()
-            found = second_pass(work, Unit(0, 0, len(text)))
-            spent = time.thread_time() - start
+            spent = float("inf")
+            for _ in range(2):  # something may still be compiled in the first
+                start = time.thread_time()
+                found = second_pass(work, Unit(0, 0, len(text)))
+                spent = min(spent, time.thread_time() - start)
+                if spent < _LEAST:
+                    break
             yield Slow(pattern.id, kind, len(text) / MB / spent, len(found.leaks), _peak())
 
 
@@ -103,7 +108,7 @@ def of_horrors(options: Options) -> Iterator[Slow]:
             size = path.write_bytes(make())
             done = replay([path], out, options.seed, [], 1)
             findings = (out / "findings.jsonl").read_bytes().count(b"\n")
-            yield Slow(name, "", size / MB / max(done.cpu - nothing, 1e-3), findings, done.memory)
+            yield Slow(name, "", size / MB / max(done.cpu - nothing, _LEAST), findings, done.memory)
 
 
 def report_horrors(made: Hostile) -> str:
@@ -113,6 +118,7 @@ def report_horrors(made: Hostile) -> str:
         "# Horrors\n",
         tables.about(made.machine),
         f"\n{made.options.horrors / MB:.0f} MB each, a replay each; that of one line, which is start-up, is subtracted.\n",
+        f"Start-up varies: {made.options.horrors / MB / _LEAST:.0f} MB/s is that and more.\n",
         tables.table(["text", *_HEAD], [[one.name, *_cells(one)] for one in ordered]),
     ]
     return "\n".join(parts) + "\n"
