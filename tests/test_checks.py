@@ -137,7 +137,7 @@ ANY_PARAMETERS: dict[str, dict[str, Any]] = {
 def test_entropy_is_asked_for_to_the_last_bit(secret: bytes, beside: int, any_bits: float) -> None:
     exact = entropy(secret)
     for bits in (any_bits, exact + beside * 1e-9, max(exact, 1e-3)):
-        if 0 < bits <= 8:  # noqa: PLR2004 - of a byte
+        if 0 < bits <= 8:
             assert passes("min-entropy", secret, bits=bits) == (exact >= bits)
 
 
