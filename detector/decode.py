@@ -7,6 +7,8 @@ is decoded in all is bounded. Each encoding is one function: give it to `_ENCODI
 """
 
 from collections.abc import Callable, Iterator
+from functools import cached_property
+from itertools import accumulate
 from typing import Any, Final
 
 import msgspec
@@ -46,48 +48,65 @@ class _Part(msgspec.Struct, frozen=True):
     kinds: Any = _ONE
 
 
+class _Back(msgspec.Struct, frozen=True):
+    """The parts of a layer together: their names, segments and the places of these, the places of texts and their names' numbers."""
+
+    names: list[tuple[str, ...]]
+    segments: Any
+    places: Any
+    starts: Any
+    kinds: Any
+
+
 class Layer:
     """What one step of decoding gave: `data`, texts joined by newlines, and the way back."""
 
     def __init__(self, parts: list[_Part]) -> None:
         self.data = b"\n".join(part.data for part in parts)
-        self._names: list[tuple[str, ...]] = []
-        segments, starts, kinds = [], [], []
-        at = 0
-        for part in parts:
+        self._ends = list(accumulate(len(part.data) + 1 for part in parts))
+        self._parts = [
+            msgspec.structs.replace(part, data=b"") for part in parts
+        ]  # they are in `data` once more
+
+    @cached_property
+    def _back(self) -> _Back:
+        """The way back: made where something was found, which is in few layers."""
+        names: list[tuple[str, ...]] = []
+        starts, kinds = [], []
+        for at, part in zip((0, *self._ends), self._parts, strict=False):
             part.segments[:, 0] += at
-            segments.append(part.segments)
             starts.append(part.starts + at)
-            kinds.append(part.kinds + len(self._names))
-            self._names += part.names
-            at += len(part.data) + 1
-        self._segments = segments[0] if len(segments) == 1 else np.concatenate(segments)
-        self._places = np.ascontiguousarray(self._segments[:, 0])
-        self._starts, self._kinds = np.concatenate(starts), np.concatenate(kinds)
+            kinds.append(part.kinds + len(names))
+            names += part.names
+        segments = np.concatenate([part.segments for part in self._parts])
+        places = np.ascontiguousarray(segments[:, 0])
+        return _Back(names, segments, places, np.concatenate(starts), np.concatenate(kinds))
 
     def encodings(self, at: int) -> tuple[str, ...]:
         """The encodings of the text that holds this place, outermost first."""
-        return self._names[int(self._kinds[self._starts.searchsorted(at, "right") - 1])]
+        back = self._back
+        return back.names[int(back.kinds[back.starts.searchsorted(at, "right") - 1])]
 
     def origin(self, start: int, end: int) -> tuple[int, int] | None:
         """Where the text in data[start:end] comes from; None if it reaches over the end of one decoded text.
 
         A run of base64 or hex comes as a whole, of an escape the whole sequence.
         """
-        one, other = self._starts.searchsorted((start, end - 1), "right")
+        back = self._back
+        one, other = back.starts.searchsorted((start, end - 1), "right")
         if one != other:
             return None
-        first, last = self._places.searchsorted((start, end - 1), "right") - 1
-        place, begin, _, step = self._segments[first].tolist()
+        first, last = back.places.searchsorted((start, end - 1), "right") - 1
+        place, begin, _, step = back.segments[first].tolist()
         begin += abs(step) * (start - place)
-        place, low, stop, step = self._segments[last].tolist()
+        place, low, stop, step = back.segments[last].tolist()
         if step:
             stop = min(stop, low + abs(step) * (end - 1 - place) + max(1, -step))
         return begin, stop
 
     def decoded(self) -> Iterator[Decoded]:
         """The texts one by one."""
-        starts = self._starts.tolist()
+        starts = self._back.starts.tolist()
         for start, after in zip(starts, [*starts[1:], len(self.data) + 1], strict=True):
             span = self.origin(start, after - 1)
             if span is not None:
