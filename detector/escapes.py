@@ -13,6 +13,8 @@ from detector.jit import bare
 from detector.runs import head_like
 
 ESCAPE: Final = 0x1B
+_STRIDE: Final = 64  # bytes looked at at once
+_FEW: Final = 16  # are copied one by one
 _SHORT: Final = np.zeros(256, np.uint8)  # what a backslash and one byte stand for
 _SHORT[list(b"ntr/\"'\\")] = list(b"\n\t\r/\"'\\")
 # What is farther from all that is rewritten says decoded what it says as it stands: more bytes than a match has, with
@@ -186,6 +188,35 @@ def words(data: Any, marks: Any, out: Any) -> int:
 
 
 @bare
+def _holds(data: Any, at: int, byte: int) -> bool:
+    """Whether the byte is among the `_STRIDE` at `at`; without a branch, so that the compiler looks at all at once."""
+    text, wanted, found = data[at : at + _STRIDE], np.uint8(byte), np.uint8(0)
+    for step in range(_STRIDE):
+        found |= np.uint8(text[step] == wanted)
+    return bool(found != 0)
+
+
+@bare
+def _found(data: Any, at: int, stop: int, byte: int) -> int:
+    """Where the byte stands first in data[at:stop], or `stop`."""
+    while at + _STRIDE <= stop and not _holds(data, at, byte):
+        at += _STRIDE
+    while at < stop and data[at] != byte:
+        at += 1
+    return at
+
+
+@bare
+def _line_start(data: Any, at: int, floor: int) -> int:
+    """The start of the line that holds `at`, or `floor` if that is behind it."""
+    while at - _STRIDE >= floor and not _holds(data, at - _STRIDE, 0x0A):
+        at -= _STRIDE
+    while at > floor and data[at - 1] != 0x0A:
+        at -= 1
+    return at
+
+
+@bare
 def lines(data: Any, places: Any, out: Any) -> int:
     """Into `out` the lines that hold the places, which are in order; of long ones what is around the places. How many.
 
@@ -197,10 +228,8 @@ def lines(data: Any, places: Any, out: Any) -> int:
         if place < done:
             continue
         if place >= high:
-            low = place
             near = max(high, place - AROUND)
-            while low > near and data[low - 1] != 0x0A:
-                low -= 1
+            low = _line_start(data, place, near)
             if low == near:
                 while low > high and data[low - 1] != 0x0A and data[low] != 0x20 and data[low] != 0x09:
                     low -= 1
@@ -209,8 +238,7 @@ def lines(data: Any, places: Any, out: Any) -> int:
                 count += 1
             high = place
         near = min(data.size, place + AROUND + 1)
-        while high < near and data[high] != 0x0A:
-            high += 1
+        high = _found(data, high, near, 0x0A)
         if high == near:
             while (
                 high < data.size and data[high] != 0x0A and data[high - 1] != 0x20 and data[high - 1] != 0x09
@@ -258,12 +286,10 @@ def soft_lines(data: Any, places: Any, out: Any) -> int:
     for place in places:
         if place <= high or _is_padding(data, place):
             continue
-        low = place
-        while low > high + 1 and data[low - 1] != 0x0A:
-            low -= 1
-        high = place
-        while high < data.size and (data[high] != 0x0A or _ends_softly(data, high)):
-            high += 1
+        low = _line_start(data, place, high + 1)
+        high = _found(data, place, data.size, 0x0A)
+        while high < data.size and _ends_softly(data, high):
+            high = _found(data, high + 1, data.size, 0x0A)
         out[count, 0] = low
         out[count, 1] = high
         count += 1
@@ -271,30 +297,17 @@ def soft_lines(data: Any, places: Any, out: Any) -> int:
 
 
 ESCAPED, PERCENT, ANSI, ENTITIES, QUOTED = range(5)
-_STRIDE: Final = 32  # bytes copied at once
 _TRIGGERS: Final = np.frombuffer(b"\\%\x1b&=", np.uint8)
 
 
 @bare
 def _copied(data: Any, at: int, end: int, trigger: int, out: Any, to: int) -> int:
     """Copy data[at:end] to `out` until the trigger; where that stands, or `end`."""
-    while at + _STRIDE <= end:
-        found = False
-        for step in range(
-            _STRIDE
-        ):  # two loops without branches: the compiler makes a few instructions of each
-            found |= data[at + step] == trigger
-        if found:
-            break
-        for step in range(_STRIDE):
-            out[to + step] = data[at + step]
-        at += _STRIDE
-        to += _STRIDE
-    while at < end and data[at] != trigger:
-        out[to] = data[at]
-        at += 1
-        to += 1
-    return at
+    stop = _found(data, at, end, trigger)
+    source, target = data[at:stop], out[to : to + stop - at]
+    for step in range(source.size):
+        target[step] = source[step]
+    return stop
 
 
 @bare
@@ -354,7 +367,7 @@ def rewrite(kind: int, data: Any, spans: Any, out: Any, segments: Any) -> tuple[
                 segments[count, 1] = at
                 segments[count, 3] = 1
                 count += 1
-            near = min(end, at + _STRIDE)
+            near = min(end, at + _FEW)
             while True:
                 out[to] = data[at]
                 to += 1
