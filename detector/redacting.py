@@ -108,9 +108,10 @@ class Redacting:
         pieces: list[bytes] = []
         at = 0
         for start, end in key_lines(data):
-            known = min(max(self._context, start), end)
-            pieces += (data[at:known], self._by_line(data[start:end], known - start))
-            at = end
+            known = max(self._context, start)
+            if known < end:  # else all of it was passed on
+                pieces += (data[at:known], self._by_line(data[start:end], known - start))
+                at = end
         return b"".join((*pieces, data[at:]))
 
     def _by_line(self, data: bytes, context: int) -> bytes:
