@@ -313,7 +313,7 @@ def checked(
     starts = np.empty(words, np.uint64)
     ends = np.zeros(words, np.uint64)
     free = np.zeros(words + (longest >> 6) + 2, np.uint64)
-    sums = np.empty(_CHAINS * (part + longest + 1), np.uint64)
+    sums = np.empty(_CHAINS * (part + longest), np.uint64)
     begins = np.empty(block + _AT_ONCE, np.uint32)
     checks = np.empty(block + _AT_ONCE, np.uint32)
     count = 0
@@ -330,7 +330,7 @@ def checked(
         pack(flags[2], free, words)
         for word in range(words):
             free[word] = ~free[word]
-        _summed(text, part, part + longest, terms, powers[1], sums)
+        _summed(text, part, part + longest - 1, terms, powers[1], sums)
         now = 1
         found = count
         for number in range(able):
