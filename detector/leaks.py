@@ -142,10 +142,14 @@ def _shown(data: bytes, seen: Iterable[_Sighting], veils: Iterable[Veil]) -> lis
     Also the secret's base64 and hex: runs too short to be decoded are not shown either.
     """
     shown: dict[bytes, Veil] = {}
+    before: set[bytes] = set()
     for one, veil in zip(seen, veils, strict=True):
         value = one.secret.reveal()
-        standard = binascii.b2a_base64(value, newline=False).rstrip(b"=")
         shown.setdefault(data[one.start : one.end], veil)
+        if value in before:
+            continue
+        before.add(value)
+        standard = binascii.b2a_base64(value, newline=False).rstrip(b"=")
         shown.setdefault(value, veil)
         shown.setdefault(standard, veil)
         shown.setdefault(standard.translate(_TO_URL), veil)
