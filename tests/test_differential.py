@@ -136,6 +136,8 @@ def realistic(rng: random.Random, blocks: int) -> bytes:
         )
         inserts = [block.wrap(line) for line in planted.lines]
         inserts += [block.wrap(decoy(rng)[1]), block.wrap(f"token={rng.choice(KNOWN).decode()} ")]
+        hidden = ENCODINGS[rng.choice(sorted(ENCODINGS))](b"token=" + rng.choice(KNOWN), rng)
+        inserts += [block.wrap(line) for line in hidden.decode().split("\n") if line]
         at = rng.randrange(len(block.lines))
         lines += [*block.lines[:at], *inserts, *block.lines[at:]]
     return "\n".join([*lines, ""]).encode()
@@ -148,6 +150,7 @@ def test_real_looking_logs_show_the_same_leaks_to_both_and_in_chunks(seed: int) 
     fast = finder().find(batch)
     assert fast == slow_finder().find(batch)
     assert len(_fingerprints(fast)) >= 20
+    assert any(leak.encodings and leak.pattern is None for leak in fast)  # registered, and hidden
     for size in (len(data), 256 << 10, 4099):
         assert _fingerprints(_read(data, size, AFTERWARDS)) == _fingerprints(fast)
 
