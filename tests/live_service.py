@@ -20,7 +20,7 @@ from aiokafka.admin import NewTopic
 
 from detector.handlers import Partition
 from detector.kafka_clients import KafkaSettings, read_to_end
-from tests.streams import admin
+from tests.streams import PATIENCE_SECONDS, admin
 
 ROOT = Path(__file__).parent.parent
 PREFIX = "c."
@@ -204,7 +204,7 @@ def asked(commands: Iterable[dict[str, Any]]) -> list[tuple[Any, ...]]:
     )
 
 
-async def settled(deployment: Deployment, expected: Expected, seconds: float = 120) -> None:
+async def settled(deployment: Deployment, expected: Expected, seconds: float = PATIENCE_SECONDS) -> None:
     """Until live says what replay says; how long that takes is not what is tested."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -218,7 +218,7 @@ async def settled(deployment: Deployment, expected: Expected, seconds: float = 1
 
 
 async def ended(process: "subprocess.Popen[bytes]") -> int:
-    return await asyncio.to_thread(process.wait, 60)
+    return await asyncio.to_thread(process.wait, PATIENCE_SECONDS)
 
 
 def terminate(process: "subprocess.Popen[bytes]") -> None:
