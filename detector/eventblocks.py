@@ -166,6 +166,11 @@ def events_of(data: bytes, starts: Ints, shapes: Shapes, now: int) -> list[Canon
         return None
 
 
+def prepare() -> None:
+    """Loads what is compiled, for processes that are forked to share it."""
+    text_stamps(("1970-01-01T00:00:00Z",))
+
+
 def _alone(line: bytes, shapes: Shapes, now: int) -> CanonicalEvent:
     """The event that a line is by itself.
 
