@@ -16,7 +16,6 @@ import msgspec
 import numpy as np
 
 from detector.deadletters import DeadLetter
-from detector.eventblocks import prepare
 from detector.events import Identifier, Leak
 from detector.findings import Command, Finding
 from detector.formats import EVENT_FORMATS
@@ -127,8 +126,6 @@ def _lifecycle(
     wanted = [unit for unit in todo if plan.sources[unit.source].format in EVENT_FORMATS]
     meter.stage("events", sum(unit.end - unit.start for unit in wanted))
     jobs = _jobs(plan, wanted)
-    if jobs > 1:
-        prepare()
     latest: int | None = None
     for unit, found in run(FIRST, Work(plan.sources, plan.now, shapes=plan.shapes), wanted, jobs):
         for event in found.lifecycle:
