@@ -51,13 +51,11 @@ def somewhere(text: bytes, rng: random.Random, encodings: Sequence[str | None]) 
 
 def beyond(place: Surrounded, text: bytes) -> bool:
     """Whether it is one of the ways that are not seen through."""
-    if (
-        place.encoding == "quoted-printable"
-    ):  # is told by `=3D`; an `=` at the end of a line looks like base64's
-        encoded = quopri.encodestring(text, quotetabs=True)
-        return encoded != text and (b"=3D" not in encoded or b"=\n" in encoded)
     if b"\n" in text:  # of whose lines only some have an escape
-        return "coloured" in place.line or place.encoding == "colours inside"
+        return "coloured" in place.line or place.encoding in {"colours inside", "quoted-printable"}
+    if place.encoding == "quoted-printable":  # is told by `=3D`
+        encoded = quopri.encodestring(text, quotetabs=True)
+        return encoded != text and b"=3D" not in encoded
     # Without padding it goes on in a line that begins with digits.
     return place.encoding == "base64url" and place.line in {"between lines", "carriage returns"}
 
