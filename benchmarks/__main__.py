@@ -213,7 +213,7 @@ def _of_a_part(commands: Any) -> None:
     one = commands.add_parser("cost", help="against numbers of patterns and credentials, and length of lines")
     one.add_argument("--size", type=float, default=32, help="MB of log text")
     one.add_argument("--seed", type=int, default=7)
-    one.add_argument("--known", default="1000,100000,1000000", help="registered credentials")
+    one.add_argument("--known", default="1000,10000,100000,1000000,10000000", help="registered credentials")
     one.set_defaults(run=_cost)
     for name in ("look-alikes", "horrors"):
         one = commands.add_parser(name, help=f"the slowest texts: {name}")

@@ -31,9 +31,8 @@ _RULE_TYPE: Final = 1  # analytic.type_id: Rule
 _REGULAR_FILE: Final = 1  # file.type_id
 _TARGET, _ACTOR, _AFFECTED = (1, "Target"), (2, "Actor"), (3, "Affected")  # resource_details.role_id
 _MAX_NAME: Final = 256  # characters of an id or name
-_TOGETHER: Final = (
-    4 << 10
-)  # characters that are cleaned as one: no more than one finding with 20 excerpts has
+_TOGETHER: Final = 4 << 10  # characters cleaned as one: no more than one finding with 20 excerpts has
+_APART: Final = "\n\n--\n\n"  # over which nothing that is encoded goes on
 
 Record = dict[str, Any]
 
@@ -74,7 +73,7 @@ def finding_records(findings: Iterable[Finding], patterns: Patterns, clean: Clea
 
 def _created(some: Sequence[tuple[Finding, list[str]]], patterns: Patterns, clean: Clean) -> Iterator[Record]:
     known = {text for _, texts in some for text in texts}
-    joined = "\n".join(sorted(known))
+    joined = _APART.join(sorted(known))
     if clean(joined) != joined:
         yield from (_record(one, patterns, cleaner_of(texts, clean), CREATE) for one, texts in some)
         return

@@ -58,12 +58,12 @@ class Stamps:
 
     def before(self, line: int) -> int | None:
         """The time of `line`, or of the nearest one above it that has one."""
-        position = int(np.searchsorted(self.index, line, side="right")) - 1
+        position = int(self.index.searchsorted(line, "right")) - 1
         return self.at(position) if position >= 0 else None
 
     def exactly(self, line: int) -> int | None:
         """The time of `line` itself."""
-        position = int(np.searchsorted(self.index, line))
+        position = int(self.index.searchsorted(line))
         return self.at(position) if position < len(self.index) and self.index[position] == line else None
 
     def latest(self) -> int | None:

@@ -2,8 +2,6 @@
 
 from collections.abc import Iterable
 
-import numpy as np
-
 from detector.blocks import Block, blocks
 from detector.deadletters import FUTURE_TIME, bad
 from detector.formats import TEXT
@@ -76,7 +74,7 @@ def _locator(data: bytes, starts: Ints, stamps: Stamps, reading: Range, before: 
     inherited = reading.inherited
 
     def locate(offset: int) -> RecordAt:
-        index = int(np.searchsorted(starts, offset, side="right")) - 1
+        index = int(starts.searchsorted(offset, "right")) - 1
         time = stamps.before(index)
         span = line_span(data, starts, index)
         return reading.at(span, before + index + 1, inherited if time is None else time, None, None)
