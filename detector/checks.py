@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 import re2
 
-from detector.checksums import has_crc32, is_gitlab_routable, is_index_macaroon
+from detector.checksums import has_crc32, has_grafana_crc32, is_gitlab_routable, is_index_macaroon
 from detector.jwt import base64url, read_jwt
 from detector.placeholders import is_placeholder
 
@@ -61,6 +61,14 @@ class NpmCrc32(Check, frozen=True):
     def __call__(self, seen: Sighting) -> bool:
         """Whether the checksum holds."""
         return has_crc32(seen.secret)
+
+
+class GrafanaCrc32(Check, frozen=True):
+    """`glsa_`, 32 characters, `_`, and a CRC-32 of all before that."""
+
+    def __call__(self, seen: Sighting) -> bool:
+        """Whether the checksum holds."""
+        return has_grafana_crc32(seen.secret)
 
 
 class GitlabCrc32(Check, frozen=True):
@@ -252,6 +260,7 @@ CHECKS: Final[Mapping[str, type[Check]]] = {
     "github-crc32": GithubCrc32,
     "npm-crc32": NpmCrc32,
     "gitlab-crc32": GitlabCrc32,
+    "grafana-crc32": GrafanaCrc32,
     "pypi-macaroon": PypiMacaroon,
     "jwt": JwtShape,
     "min-entropy": MinEntropy,
@@ -266,7 +275,9 @@ CHECKS: Final[Mapping[str, type[Check]]] = {
     "allowlist": Allowlist,
 }
 # The checks that an accidental match cannot pass: where two patterns see one span, theirs is the better.
-PROOFS: Final = frozenset({"github-crc32", "npm-crc32", "gitlab-crc32", "pypi-macaroon", "jwt"})
+PROOFS: Final = frozenset(
+    {"github-crc32", "npm-crc32", "gitlab-crc32", "grafana-crc32", "pypi-macaroon", "jwt"}
+)
 
 
 def build_check(kind: object, parameters: Mapping[str, object]) -> Check:

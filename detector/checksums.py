@@ -37,6 +37,15 @@ def has_crc32(token: bytes) -> bool:
     return len(body) == _BODY and crc32_base62(body[:-_CHECK_DIGITS]) == body[-_CHECK_DIGITS:]
 
 
+def has_grafana_crc32(token: bytes) -> bool:
+    """Whether what follows the last `_` is the CRC-32 of all before it, its bytes low first, in hex.
+
+    Grafana source, `pkg/components/satokengen/tokengen.go`; the token in its test checks.
+    """
+    body, _, check = token.rpartition(b"_")
+    return binascii.crc32(body).to_bytes(4, "little").hex().encode() == check
+
+
 def is_gitlab_routable(token: bytes) -> bool:
     """Whether a routable GitLab token ends in the length of its payload and the CRC-32 of all before, in base 36.
 

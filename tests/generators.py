@@ -9,6 +9,7 @@ import binascii
 import json
 import random
 import string
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from typing import Any, NamedTuple
@@ -162,6 +163,11 @@ def _crc_base62(rng: random.Random, secret: bytes, _check: Any) -> bytes:
     return prefix + (body + _number(binascii.crc32(body.encode()), _BASE62, 6)).encode()
 
 
+def _grafana(_rng: random.Random, secret: bytes, _check: Any) -> bytes:
+    body = secret.rpartition(b"_")[0]
+    return body + b"_" + struct.pack("<I", binascii.crc32(body)).hex().encode()
+
+
 def _gitlab(rng: random.Random, secret: bytes, _check: Any) -> bytes:
     payload = _digits(rng, string.ascii_letters + string.digits + "_-", rng.randrange(27, 60))
     version = rng.choice(("", ".01"))
@@ -212,6 +218,7 @@ _MAKERS: dict[str, Callable[[random.Random, bytes, Any], bytes]] = {
     "github-crc32": _crc_base62,
     "npm-crc32": _crc_base62,
     "gitlab-crc32": _gitlab,
+    "grafana-crc32": _grafana,
     "pypi-macaroon": _macaroon,
     "jwt": _jwt,
     "base64": _base64,

@@ -23,7 +23,7 @@ from detector.secrets import Secret
 
 LONGEST_MATCH = 16 << 10
 REACH = 4 << 10
-_PROOFS = {"github-crc32", "npm-crc32", "gitlab-crc32", "pypi-macaroon", "jwt"}
+_PROOFS = {"github-crc32", "npm-crc32", "gitlab-crc32", "grafana-crc32", "pypi-macaroon", "jwt"}
 _BASE62 = (string.digits + string.ascii_uppercase + string.ascii_lowercase).encode()
 _ALNUM = frozenset((string.ascii_letters + string.digits).encode())
 
@@ -167,6 +167,10 @@ def _gitlab(secret: bytes) -> bool:
     return int(secret[-9:-7], 36) == len(payload) and int(secret[-7:], 36) == binascii.crc32(secret[:-7])
 
 
+def _grafana(secret: bytes) -> bool:
+    return bytes.fromhex(secret[-8:].decode())[::-1] == binascii.crc32(secret[:-9]).to_bytes(4, "big")
+
+
 def _base64(
     secret: bytes,
     *,
@@ -216,6 +220,7 @@ _OF_SECRET: dict[str, Callable[..., bool]] = {
     "github-crc32": _crc32,
     "npm-crc32": _crc32,
     "gitlab-crc32": _gitlab,
+    "grafana-crc32": _grafana,
     "base64": _base64,
     "pypi-macaroon": _macaroon,
     "jwt": _jwt,

@@ -45,6 +45,20 @@ def test_npm_checks_as_github_does(body: str) -> None:
     assert not passes("npm-crc32", token[:-1] + (b"0" if token[-1:] != b"0" else b"1"))
 
 
+@pytest.mark.parametrize(
+    ("token", "holds"),
+    [
+        (b"glsa_yscW25imSKJIuav8zF37RZmnbiDvB05G_fcaaf58a", True),  # of Grafana's own test
+        (b"glsa_HOruNAb7SOiCdshU9algkrq7FDsNSLAa_55e2f8be", False),  # made up by its documentation
+        (b"glsa_yscW25imSKJIuav8zF37RZmnbiDvB05G_8af5aafc", False),
+        (b"glsb_yscW25imSKJIuav8zF37RZmnbiDvB05G_fcaaf58a", False),
+        (b"glsa", False),
+    ],
+)
+def test_grafanas_checksum_is_that_of_all_before_it_low_byte_first(token: bytes, holds: bool) -> None:  # noqa: FBT001 - a table's column
+    assert passes("grafana-crc32", token) is holds
+
+
 def macaroon(location: bytes, identifier: bytes = b"id" * 100) -> bytes:
     size = bytes([len(identifier) & 0x7F | 0x80, len(identifier) >> 7])
     raw = (
