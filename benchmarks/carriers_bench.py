@@ -13,13 +13,13 @@ from typing import Final
 import msgspec
 
 from benchmarks import compare, tables
-from detector.known import KnownIndex
-from detector.leaks import LeakFinder
 from detector.live.joining import Hold
 from detector.live.records import Contents
 from detector.live.segments import batch_of
-from detector.patterns import load_bundled
-from detector.scan import PatternScanner
+from detector.patterns.pattern import load_bundled
+from detector.scan.known import KnownIndex
+from detector.scan.leaks import LeakFinder
+from detector.scan.scanner import PatternScanner
 from detector.secrets import DeploymentKey
 from tests.live_records import NOW, FakeRecord
 from tests.test_otlp import NANOS, TRACE, attributes, logs, proto

@@ -14,12 +14,12 @@ import msgspec
 from benchmarks import compare, peers, tables
 from benchmarks.corpus import Spec, generate
 from benchmarks.scan_stages import KEY, LENGTHS, batches, registry, speed, unit_speed
-from detector.known import KnownIndex
-from detector.leaks import Batch, LeakFinder, RecordAt
-from detector.literals import longest_literal
-from detector.patterns import Pattern, load_bundled
-from detector.regexes import SECRET
-from detector.scan import PatternScanner
+from detector.patterns.literals import longest_literal
+from detector.patterns.pattern import Pattern, load_bundled
+from detector.patterns.regexes import SECRET
+from detector.scan.known import KnownIndex
+from detector.scan.leaks import Batch, LeakFinder, RecordAt
+from detector.scan.scanner import PatternScanner
 
 _PATTERNS: Final = (60, 250, 1000)
 _LINES: Final = (50, 200, 1_000, 10_000, 100_000, 1_000_000, 10_000_000)

@@ -1,7 +1,7 @@
 """MB/s of decoding alone and of the whole scanner on input that is nothing but one encoding, packed wall to wall.
 
 Every kind says the same made-up log text, without a secret, but for those that are hostile and say nothing. Decoding
-is `detector.decode.views`, the scanner `detector.leaks.LeakFinder` with all patterns and 100,000 registered credentials.
+is `detector.scan.decode.views`, the scanner `detector.scan.leaks.LeakFinder` with all patterns and 100,000 registered credentials.
 CPU time of one thread, the best of some runs, batches as the readers make them (whole lines of 256 KiB). Memory is how
 far the process grew over the run, each kind in a process of its own.
 """
@@ -26,12 +26,12 @@ import msgspec
 from benchmarks import compare, tables
 from benchmarks.corpus import MB
 from benchmarks.scan_stages import BATCH, KEY, LENGTHS, registry, speed
-from detector.decode import views
 from detector.events import Identifier
-from detector.known import KnownIndex
-from detector.leaks import Batch, LeakFinder, RecordAt
-from detector.patterns import load_bundled
-from detector.scan import PatternScanner
+from detector.patterns.pattern import load_bundled
+from detector.scan.decode import views
+from detector.scan.known import KnownIndex
+from detector.scan.leaks import Batch, LeakFinder, RecordAt
+from detector.scan.scanner import PatternScanner
 
 SIZE: Final = 2 * MB
 KNOWN: Final = 100_000

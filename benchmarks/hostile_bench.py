@@ -20,12 +20,12 @@ from benchmarks.hostile_text import horrors, look_alikes
 from benchmarks.peers import DATA
 from benchmarks.replay_bench import replay
 from benchmarks.scan_stages import KEY, LENGTHS, registry, source_of
-from detector.known import KnownIndex
-from detector.leaks import LeakFinder
-from detector.patterns import load_bundled
-from detector.scan import PatternScanner
-from detector.units import Unit
-from detector.workers import Work, second_pass
+from detector.patterns.pattern import load_bundled
+from detector.reading.units import Unit
+from detector.replay.workers import Work, second_pass
+from detector.scan.known import KnownIndex
+from detector.scan.leaks import LeakFinder
+from detector.scan.scanner import PatternScanner
 
 KNOWN: Final = 10_000
 AIM: Final = 20  # MB/s

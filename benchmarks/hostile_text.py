@@ -7,8 +7,8 @@ import string
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
-from detector.patterns import Pattern
-from detector.regexes import Regex
+from detector.patterns.pattern import Pattern
+from detector.patterns.regexes import Regex
 
 _HEX: Final = frozenset("0123456789abcdef")
 _A_LINE: Final = 8  # look-alikes

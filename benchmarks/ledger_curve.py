@@ -16,6 +16,7 @@ from typing import Final
 import msgspec
 
 from benchmarks import compare, tables
+from detector.configuration.policy import Policy
 from detector.events import (
     AnyEvent,
     Binding,
@@ -27,8 +28,7 @@ from detector.events import (
     TaskEnded,
     TaskStarted,
 )
-from detector.ledger import Ledger
-from detector.policy import Policy
+from detector.judge.ledger import Ledger
 from detector.times import DAY, HOUR, SECOND
 
 _SIZES: Final = (1_000, 10_000, 100_000, 1_000_000)

@@ -24,8 +24,8 @@ from benchmarks.live_load import SPAN, Load, Pair, Texts, known, records
 from benchmarks.live_peers import Peer
 from benchmarks.live_process import Deployment, cpu_of
 from benchmarks.live_rows import HEAD, Row, Run, watched
-from detector.handlers import Partition
-from detector.kafka_clients import KafkaSettings, read_to_end
+from detector.kafka.clients import KafkaSettings, read_to_end
+from detector.kafka.handlers import Partition
 from detector.live.routing import encode, registry_key, without_terms
 
 PARTITIONS = 4

@@ -15,7 +15,7 @@ import orjson
 from benchmarks import families, logtext
 from benchmarks.replay_bench import deployment_key
 from detector.events import CredentialIssued, Identifier
-from detector.known import HMAC
+from detector.scan.known import HMAC
 from detector.secrets import DeploymentKey, Secret
 from detector.times import DAY, HOUR, MINUTE, format_rfc3339
 

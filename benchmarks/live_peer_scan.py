@@ -10,13 +10,13 @@ import orjson
 
 from benchmarks.live_job import Job
 from benchmarks.live_load import key_of, known
-from detector.known import KnownIndex
-from detector.leaks import LeakFinder
 from detector.live.joining import Hold
 from detector.live.records import Contents
 from detector.live.scanning import find_leaks
-from detector.patterns import load_bundled
-from detector.scan import PatternScanner
+from detector.patterns.pattern import load_bundled
+from detector.scan.known import KnownIndex
+from detector.scan.leaks import LeakFinder
+from detector.scan.scanner import PatternScanner
 
 
 class Record(NamedTuple):

@@ -8,13 +8,13 @@ import hashlib
 from collections.abc import Iterator
 from typing import Final
 
+from detector.configuration.policy import Policy
 from detector.events import CredentialIssued, Identifier, TaskStarted
-from detector.known import HMAC
 from detector.live.holding import EVENT, Holding
 from detector.live.press import Press
 from detector.live.routing import Registry, encode, route
 from detector.live.store import digest_of
-from detector.policy import Policy
+from detector.scan.known import HMAC
 from detector.times import DAY, SECOND
 
 _TEMPLATE: Final = 77_359_418

@@ -22,7 +22,7 @@ from benchmarks.live_bench import Bench, Input, Options, Subject, alternating, r
 from benchmarks.live_kafka import cluster
 from benchmarks.live_rows import HEAD, Row
 from benchmarks.replay_bench import curfewd
-from detector.patterns import load_bundled
+from detector.patterns.pattern import load_bundled
 
 _SHORT: Final = 50  # of a text a fiftieth tells what a start costs
 _SLOW: Final = 10  # of the text a tenth is enough for what is slow

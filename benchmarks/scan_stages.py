@@ -8,17 +8,17 @@ import msgspec
 
 from benchmarks import compare, peers, tables
 from benchmarks.corpus import MB, Spec, generate
-from detector.decode import views
 from detector.events import Identifier
-from detector.formats import TEXT
-from detector.known import HMAC, KnownIndex
-from detector.leaks import Batch, LeakFinder, RecordAt
-from detector.patterns import load_bundled
-from detector.scan import PatternScanner
+from detector.patterns.pattern import load_bundled
+from detector.reading.formats import TEXT
+from detector.reading.sources import Source
+from detector.reading.units import Unit
+from detector.replay.workers import Work, second_pass
+from detector.scan.decode import views
+from detector.scan.known import HMAC, KnownIndex
+from detector.scan.leaks import Batch, LeakFinder, RecordAt
+from detector.scan.scanner import PatternScanner
 from detector.secrets import DeploymentKey
-from detector.sources import Source
-from detector.units import Unit
-from detector.workers import Work, second_pass
 
 BATCH = 256 << 10
 KEY = DeploymentKey.of(bytes(range(32)), "bench")

@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from benchmarks import compare, tables
-from detector.shapes import BUNDLED
+from detector.reading.shapes import BUNDLED
 from detector.times import parse_rfc3339
 from tests.scenarios import test_carriers, test_oauth, test_schedulers
 

@@ -17,10 +17,10 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from detector.handlers import Output, Partition, StatelessHandler
-from detector.kafka_clients import KafkaSettings, StageSettings
-from detector.stage import Stage
-from detector.stage_facts import Committed, Fact
+from detector.kafka.clients import KafkaSettings, StageSettings
+from detector.kafka.handlers import Output, Partition, StatelessHandler
+from detector.kafka.stage import Stage
+from detector.kafka.stage_facts import Committed, Fact
 from tests.broker import Cluster
 
 SOURCE: Final = "bench.in"

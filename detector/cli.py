@@ -12,9 +12,9 @@ from typing import Final, NoReturn
 from detector import __version__
 from detector.errors import CurfewdError, UsageError
 from detector.findings import Severity
-from detector.formats import CHOICES
 from detector.paths import shown
 from detector.printing import printing
+from detector.reading.formats import CHOICES
 from detector.times import parse_rfc3339
 
 DONE: Final = 0
@@ -171,7 +171,7 @@ def _jobs(text: str) -> int:
 
 def _replay(options: argparse.Namespace) -> int:
     # Only what a command needs is imported: `--version` and `check` answer at once.
-    from detector.replay_command import Request, run_replay  # noqa: PLC0415
+    from detector.replay.replay_command import Request, run_replay  # noqa: PLC0415
 
     return run_replay(
         Request(
@@ -191,7 +191,7 @@ def _replay(options: argparse.Namespace) -> int:
 
 
 def _fingerprint(options: argparse.Namespace) -> int:
-    from detector.fingerprint_command import fingerprint  # noqa: PLC0415 - as above
+    from detector.replay.fingerprint_command import fingerprint  # noqa: PLC0415 - as above
 
     with printing():
         sys.stdout.write(f"{fingerprint(sys.stdin.buffer, options.config)}\n")
@@ -199,9 +199,9 @@ def _fingerprint(options: argparse.Namespace) -> int:
 
 
 def _redact(options: argparse.Namespace) -> int:
-    from detector.redact_command import pass_on, redactor_of  # noqa: PLC0415 - as above
-    from detector.redacting import Redacting  # noqa: PLC0415 - as above
-    from detector.settings import Settings  # noqa: PLC0415 - as above
+    from detector.configuration.settings import Settings  # noqa: PLC0415 - as above
+    from detector.redact.redact_command import pass_on, redactor_of  # noqa: PLC0415 - as above
+    from detector.redact.redacting import Redacting  # noqa: PLC0415 - as above
 
     redactor, warnings = redactor_of(Settings.load(options.config), options.known)
     for warning in warnings:
@@ -212,10 +212,10 @@ def _redact(options: argparse.Namespace) -> int:
 
 
 def _patterns(options: argparse.Namespace) -> int:
-    from detector.loading import load_patterns  # noqa: PLC0415 - as above
-    from detector.pattern_commands import list_patterns, test_patterns  # noqa: PLC0415 - as above
-    from detector.report_text import console_for  # noqa: PLC0415 - as above
-    from detector.settings import Settings  # noqa: PLC0415 - as above
+    from detector.configuration.settings import Settings  # noqa: PLC0415 - as above
+    from detector.outputs.report_text import console_for  # noqa: PLC0415 - as above
+    from detector.replay.pattern_commands import list_patterns, test_patterns  # noqa: PLC0415 - as above
+    from detector.scan.loading import load_patterns  # noqa: PLC0415 - as above
 
     if options.action == "list" and options.against:
         raise UsageError("--against goes with `patterns test`")
@@ -235,9 +235,9 @@ def _patterns(options: argparse.Namespace) -> int:
 
 
 def _against(options: argparse.Namespace) -> int:
-    from detector.against_command import print_against, try_against  # noqa: PLC0415 - as above
-    from detector.report_text import console_for  # noqa: PLC0415 - as above
-    from detector.settings import Settings  # noqa: PLC0415 - as above
+    from detector.configuration.settings import Settings  # noqa: PLC0415 - as above
+    from detector.outputs.report_text import console_for  # noqa: PLC0415 - as above
+    from detector.replay.against_command import print_against, try_against  # noqa: PLC0415 - as above
 
     settings = Settings.load(options.config)
     tried, clean, warnings = try_against(settings, options.against)
@@ -255,8 +255,8 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _topics(options: argparse.Namespace) -> int:
-    from detector.settings import Settings  # noqa: PLC0415 - as above
-    from detector.topics_command import report, topics_create  # noqa: PLC0415 - as above
+    from detector.configuration.settings import Settings  # noqa: PLC0415 - as above
+    from detector.kafka.topics_command import report, topics_create  # noqa: PLC0415 - as above
 
     live = Settings.load(options.config).live()
     for warning in live.warnings:
@@ -270,8 +270,8 @@ def _topics(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from detector.loading import load_scanner  # noqa: PLC0415 - as above
-    from detector.settings import Settings, problems  # noqa: PLC0415 - as above
+    from detector.configuration.settings import Settings, problems  # noqa: PLC0415 - as above
+    from detector.scan.loading import load_scanner  # noqa: PLC0415 - as above
 
     wrong: list[UsageError] = list(problems(options.config))
     if not wrong:
@@ -279,7 +279,7 @@ def _check(options: argparse.Namespace) -> int:
             settings = Settings.load(options.config)
             _, warnings = load_scanner(settings.patterns)
             if settings.kafka is not None:
-                from detector.kafka_security import tls_context  # noqa: PLC0415 - as above
+                from detector.kafka.security import tls_context  # noqa: PLC0415 - as above
 
                 warnings = (*settings.kafka.warnings, *settings.service.warnings, *warnings)
                 tls_context(settings.kafka.security)

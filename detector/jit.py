@@ -19,7 +19,7 @@ from typing import Any, Final, TypeVar
 _F = TypeVar("_F")
 _CACHE: Final = "_cache"  # of a numba dispatcher
 _STAMP: Final = "_source_stamp"  # of the file of such a cache
-_IMPORTS: Final = re.compile(rb"^from detector(?:\.(\w+))? import (.+)$", re.MULTILINE)
+_IMPORTS: Final = re.compile(rb"^from (detector[\w.]*) import (\([^)]*\)|.+)$", re.MULTILINE)
 
 
 class _Lenient:
@@ -46,16 +46,19 @@ class _Lenient:
 
 def digest_of(folder: Path) -> str:
     """A digest of a folder's modules that import this one, and of all that those take from, and so on; hexadecimal."""
-    texts = {path.stem: path.read_bytes() for path in folder.glob("*.py")}
+    texts = {
+        ".".join(("detector", *path.relative_to(folder).with_suffix("").parts)): path.read_bytes()
+        for path in folder.rglob("*.py")
+    }
     takes = {
         name: {
             each.decode()
             for module, names in _IMPORTS.findall(text)
-            for each in ([module] if module else re.split(rb"\W+", names))
+            for each in (module, *(b"%s.%s" % (module, found) for found in re.findall(rb"\w+", names)))
         }
         for name, text in texts.items()
     }
-    wanted = [name for name, taken in takes.items() if "jit" in taken]
+    wanted = [name for name, taken in takes.items() if "detector.jit" in taken]
     seen: set[str] = set()
     while wanted:
         name = wanted.pop()

@@ -8,7 +8,7 @@ import msgspec
 from detector.times import DAY, HOUR, MILLISECOND, MINUTE, SECOND, format_rfc3339
 
 Clean = Callable[[str], str]
-"""Masks every secret it knows in a text that is about to be written (`detector.leaks.Redactor.clean`)."""
+"""Masks every secret it knows in a text that is about to be written (`detector.scan.leaks.Redactor.clean`)."""
 
 MAX_TEXT: Final = 1024  # characters of one field of an event that an output repeats
 _UNITS: Final = ((DAY, "d"), (HOUR, "h"), (MINUTE, "min"), (SECOND, "s"), (MILLISECOND, "ms"))

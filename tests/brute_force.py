@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from detector.configuration.policy import Accept, KindPolicy, Policy, RulePolicy
 from detector.events import (
     AnyEvent,
     CredentialIssued,
@@ -21,7 +22,6 @@ from detector.events import (
     TaskStarted,
 )
 from detector.findings import Severity
-from detector.policy import Accept, KindPolicy, Policy, RulePolicy
 from tests.brute_history import NEVER, History
 
 FIVE_MINUTES = 5 * 60 * 10**9

@@ -2,8 +2,8 @@
 
 from functools import cache
 
-from detector.patterns import load_bundled
-from detector.scan import PatternScanner
+from detector.patterns.pattern import load_bundled
+from detector.scan.scanner import PatternScanner
 
 
 @cache

@@ -3,6 +3,7 @@
 from itertools import count
 from typing import Any
 
+from detector.configuration.policy import Policy
 from detector.events import (
     CredentialIssued,
     CredentialRenewed,
@@ -14,8 +15,7 @@ from detector.events import (
     TaskStarted,
 )
 from detector.findings import Finding, Severity
-from detector.ledger import Ledger
-from detector.policy import Policy
+from detector.judge.ledger import Ledger
 from detector.times import SECOND
 
 MORNING = 1_793_491_200 * SECOND

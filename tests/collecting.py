@@ -4,12 +4,12 @@ from pathlib import Path
 
 import msgspec
 
-from detector.deadletters import DeadLetter
 from detector.events import CanonicalEvent
-from detector.inputs import find_sources
-from detector.leaks import Batch, RecordAt
-from detector.ranges import Range
-from detector.readers import read
+from detector.reading.inputs import find_sources
+from detector.reading.ranges import Range
+from detector.reading.readers import read
+from detector.records.deadletters import DeadLetter
+from detector.scan.leaks import Batch, RecordAt
 from detector.times import format_rfc3339, parse_rfc3339
 
 NOW = parse_rfc3339("2026-06-01T00:00:00Z")

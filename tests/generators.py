@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from typing import Any, NamedTuple
 
-from detector.patterns import Pattern
+from detector.patterns.pattern import Pattern
 from tests.plain_scan import PlainPattern
 
 # Python's parser of expressions has no public name any more; what it gives is described beside its constants.

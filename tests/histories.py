@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from hypothesis import strategies as st
 
+from detector.configuration.policy import Accept, Policy, RuleOverride, Tuning
 from detector.events import (
     DENIED,
     SUCCESS,
@@ -29,7 +30,6 @@ from detector.events import (
     TaskStarted,
 )
 from detector.findings import RULES, Severity
-from detector.policy import Accept, Policy, RuleOverride, Tuning
 from detector.times import MINUTE, SECOND
 
 START: Final = 1_793_491_200 * SECOND

@@ -16,8 +16,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import NewTopic
 from aiokafka.errors import KafkaError
 
+from detector.configuration.policy import DEFAULT_RULES
 from detector.findings import REVOCATION_UNCONFIRMED
-from detector.policy import DEFAULT_RULES
 from tests.live_service import ROOT, Deployment, Expected, replayed, settled
 from tests.small_history import KEY_TEXT, write
 from tests.streams import admin, until

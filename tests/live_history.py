@@ -12,16 +12,16 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from detector.configuration.policy import Policy
 from detector.errors import RetryError
 from detector.events import AnyEvent, CredentialIssued
-from detector.handlers import Output, Partition
+from detector.kafka.handlers import Output, Partition
 from detector.live.changelog import Change
 from detector.live.judged import Judged
 from detector.live.judging import JudgeHandler, JudgeSettings, Topics
 from detector.live.press import Press
 from detector.live.restoring import Restored
 from detector.live.routing import Payload, Registry, encode, route
-from detector.policy import Policy
 from detector.times import SECOND
 
 TOPICS = Topics()

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from detector.handlers import Partition
+from detector.kafka.handlers import Partition
 from detector.times import parse_rfc3339
 from tests.live_service import ROOT, Deployment, Expected, replayed, summary
 from tests.small_history import KEY_TEXT, at, event, events, jsonl, logs

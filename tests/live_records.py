@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from detector.handlers import Partition
+from detector.kafka.handlers import Partition
 from detector.live.joining import Hold
 from detector.live.records import Contents
 from detector.live.segments import batch_of

@@ -18,8 +18,8 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import NewTopic
 
-from detector.handlers import Partition
-from detector.kafka_clients import KafkaSettings, read_to_end
+from detector.kafka.clients import KafkaSettings, read_to_end
+from detector.kafka.handlers import Partition
 from tests.streams import PATIENCE_SECONDS, admin
 
 ROOT = Path(__file__).parent.parent

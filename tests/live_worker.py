@@ -14,13 +14,13 @@ from typing import Any
 
 import msgspec
 
+from detector.configuration.settings import Settings
 from detector.errors import CurfewdError
+from detector.kafka.stage_facts import Stepped
 from detector.live.logs import make_log, route_libraries
 from detector.live.measuring import StageName
 from detector.live.run_command import DONE, FAILED
 from detector.live.service import Service, Which
-from detector.settings import Settings
-from detector.stage_facts import Stepped
 from detector.times import SECOND
 
 

@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeGuard
 
 from detector.events import Identifier
-from detector.patterns import Pattern
-from detector.scan import Match
+from detector.patterns.pattern import Pattern
+from detector.scan.scanner import Match
 from detector.secrets import Secret
 
 LONGEST_MATCH = 16 << 10
@@ -64,7 +64,7 @@ class PlainPattern:
 
 
 class PlainScanner:
-    """All patterns; answers as `detector.scan.PatternScanner`."""
+    """All patterns; answers as `detector.scan.scanner.PatternScanner`."""
 
     def __init__(self, patterns: Sequence[Pattern]) -> None:
         self._patterns = [PlainPattern(pattern) for pattern in patterns]
@@ -86,7 +86,7 @@ class PlainScanner:
 
 
 class PlainKnown:
-    """Registered secrets, looked for as they are; answers as `detector.known.KnownIndex`.
+    """Registered secrets, looked for as they are; answers as `detector.scan.known.KnownIndex`.
 
     `identifiers` are all that are registered of them, with length and check.
     """

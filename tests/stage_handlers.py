@@ -5,9 +5,9 @@ import contextlib
 from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 
-from detector.handlers import Output, Partition, Refusal, StatelessHandler
-from detector.stage import Stage
-from detector.stage_facts import Fact
+from detector.kafka.handlers import Output, Partition, Refusal, StatelessHandler
+from detector.kafka.stage import Stage
+from detector.kafka.stage_facts import Fact
 
 
 class Telling:

@@ -15,10 +15,10 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from detector.handlers import Output, Partition, StatelessHandler
-from detector.kafka_clients import read_to_end
-from detector.stage import Stage
-from detector.stage_facts import Fact, Stepped
+from detector.kafka.clients import read_to_end
+from detector.kafka.handlers import Output, Partition, StatelessHandler
+from detector.kafka.stage import Stage
+from detector.kafka.stage_facts import Fact, Stepped
 from tests.streams import Streams
 
 

@@ -16,8 +16,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.errors import KafkaError
 
-from detector.handlers import Partition
-from detector.kafka_clients import KafkaSettings, StageSettings, read_to_end
+from detector.kafka.clients import KafkaSettings, StageSettings, read_to_end
+from detector.kafka.handlers import Partition
 
 _names = itertools.count()
 PATIENCE_SECONDS = 300.0

@@ -15,12 +15,12 @@ import pytest
 from aiokafka import errors as kafka
 from aiokafka.admin import NewTopic
 
+from detector.configuration.kafka_settings import LiveSettings
+from detector.configuration.settings import Settings
 from detector.errors import RetryError, StopError
-from detector.kafka_clients import reaction
-from detector.kafka_rights import Right, Which, check_rights, rights, rights_to_create
-from detector.kafka_settings import LiveSettings
-from detector.settings import Settings
-from detector.topics import create_topics
+from detector.kafka.clients import reaction
+from detector.kafka.rights import Right, Which, check_rights, rights, rights_to_create
+from detector.kafka.topics import create_topics
 from tests.broker.guarded import PASSWORD, GuardedBroker
 from tests.live_service import ROOT, Deployment
 from tests.streams import admin, until

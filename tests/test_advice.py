@@ -3,7 +3,6 @@
 import msgspec
 import pytest
 
-from detector.advice import advise
 from detector.events import DENIED
 from detector.findings import (
     LEAKED_CREDENTIAL,
@@ -18,6 +17,7 @@ from detector.findings import (
     Finding,
     Severity,
 )
+from detector.outputs.advice import advise
 from detector.times import HOUR, MINUTE
 from tests import finding_samples as made
 

@@ -8,18 +8,18 @@ from typing import Any, cast
 import pytest
 
 from detector import cli
-from detector.allowlist import Allow, Allowlist
+from detector.configuration.allowlist import Allow, Allowlist
+from detector.configuration.policy import Policy
+from detector.configuration.settings import Settings, problems
 from detector.events import CredentialIssued, Identifier, Leak
-from detector.judge import judge_secret
-from detector.known import KeyRing, KnownIndex
-from detector.leaks import UNKNOWN_TIME, Allowing, Batch, LeakFinder, RecordAt, Redactor
-from detector.ledger import Ledger
+from detector.judge.ledger import Ledger
+from detector.judge.rules import judge_secret
 from detector.live.finders import Finders
 from detector.live.scanning import ScanHandler, Scanned
-from detector.policy import Policy
-from detector.scan import PatternScanner
+from detector.scan.known import KeyRing, KnownIndex
+from detector.scan.leaks import UNKNOWN_TIME, Allowing, Batch, LeakFinder, RecordAt, Redactor
+from detector.scan.scanner import PatternScanner
 from detector.secrets import Secret
-from detector.settings import Settings, problems
 from tests.live_records import NOW, PARTITION, records
 from tests.small_history import KEY_TEXT
 from tests.test_leaks import BLOCK, GENERIC, KEY, KEY_ID, SCANNER, TOKEN, URL, VENDOR, hmac, lines

@@ -14,11 +14,13 @@ PURE = {
     "accepts",
     "account",
     "backtrack",
+    "beside_masks",
     "blobs",
     "checks",
     "conclude",
     "decode",
     "decoders",
+    "digests",
     "escapes",
     "events",
     "evidence",
@@ -28,8 +30,8 @@ PURE = {
     "findings",
     "folding",
     "globs",
+    "hmacs",
     "jsontexts",
-    "judge",
     "kernels",
     "known",
     "leaks",
@@ -41,6 +43,7 @@ PURE = {
     "pattern_source",
     "placeholders",
     "policy",
+    "particulars",
     "programs",
     "redact_records",
     "redacting",
@@ -48,12 +51,15 @@ PURE = {
     "regexes",
     "registry",
     "rejudge",
-    "scan",
+    "rules",
+    "scanner",
     "sealed",
     "strides",
+    "subtokens",
     "timeorder",
     "traps",
     "triggers",
+    "vectors",
     "wording",
 }
 IMPURE = {
@@ -86,6 +92,31 @@ def imports_of(path: Path) -> set[str]:
 
 
 NAMES = {name_of(path) for path in MODULES}
+# From the ground up. Beneath them are the modules beside them: errors, events, times, secrets and the like.
+PACKAGES = (
+    "records",
+    "patterns",
+    "adapters",
+    "configuration",
+    "scan",
+    "judge",
+    "reading",
+    "pages",
+    "outputs",
+    "redact",
+    "replay",
+    "kafka",
+    "live",
+)
+
+
+def package_of(name: str) -> str:
+    parts = name.split(".")[1:]
+    return parts[0] if parts and parts[0] in {*PACKAGES, "cli"} else ""
+
+
+def place_of(name: str) -> int:
+    return ("", *PACKAGES, "cli").index(package_of(name))
 
 
 def test_imports_run_one_way() -> None:
@@ -95,6 +126,17 @@ def test_imports_run_one_way() -> None:
     }
     order = list(graphlib.TopologicalSorter(graph).static_order())  # raises CycleError
     assert len(order) == len(NAMES)
+
+
+def test_packages_take_from_those_before_them_only() -> None:
+    upwards = {
+        f"{name_of(path)} takes {taken}"
+        for path in MODULES
+        for taken in imports_of(path) & NAMES - {"detector"}
+        if place_of(taken) > place_of(name_of(path))
+    }
+    assert upwards == set()
+    assert {package_of(name) for name in NAMES} == {"", "cli", *PACKAGES}
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name_of)

@@ -5,9 +5,9 @@ from collections.abc import Callable
 import pytest
 import zstandard
 
-from detector.archives import packing, unpacked
-from detector.blocks import BLOCK
 from detector.errors import BadRecordError
+from detector.reading.archives import packing, unpacked
+from detector.records.blocks import BLOCK
 
 Pack = Callable[[bytes], bytes]
 TEXT = b"".join(b"line %d of a log\n" % random.Random(number).randrange(10**9) for number in range(30_000))

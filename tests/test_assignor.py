@@ -5,8 +5,8 @@ from aiokafka.cluster import ClusterMetadata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.assignor import Member, StickyAssignor, share
-from detector.handlers import Partition
+from detector.kafka.assignor import Member, StickyAssignor, share
+from detector.kafka.handlers import Partition
 
 COUNTS = st.dictionaries(st.sampled_from("abc"), st.integers(0, 12))
 NAMES = st.lists(st.sampled_from(["m1", "m2", "m3", "m4", "m5"]), unique=True, min_size=1)

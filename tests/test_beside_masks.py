@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detector.beside_masks import NEAR, beside
-from detector.excerpts import Veil, veiled
-from detector.leaks import Redactor
+from detector.redact.beside_masks import NEAR, beside
+from detector.scan.excerpts import Veil, veiled
+from detector.scan.leaks import Redactor
 from tests.test_redacting import ENCODINGS, KNOWN, PEM, TOKEN, redactor
 
 WORDS = (

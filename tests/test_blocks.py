@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.blocks import LONG_LINE, Block, blocks, safe_cut
-from detector.deadletters import TRUNCATED_ARCHIVE, bad
 from detector.errors import BadRecordError
+from detector.records.blocks import LONG_LINE, Block, blocks, safe_cut
+from detector.records.deadletters import TRUNCATED_ARCHIVE, bad
 
 
 def chunked(data: bytes, sizes: list[int]) -> Iterator[bytes]:

@@ -83,7 +83,7 @@ def test_replay_prints_for_a_person_and_writes_four_files(
 def test_the_same_input_gives_the_same_bytes_on_any_number_of_processes(
     history: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("detector.replay.SMALL", 0)
+    monkeypatch.setattr("detector.replay.replay.SMALL", 0)
     printed = []
     for jobs in (1, 2, 3):
         code, out, _ = main(capsys, "replay", *QUICK, "--jobs", jobs, "--out", f"out{jobs}", *history)
@@ -231,7 +231,7 @@ def test_an_error_of_ours_shows_where_and_never_what_was_read(
     def broken(*_: Any) -> Any:
         raise ValueError(secret_of(0).decode())
 
-    monkeypatch.setattr("detector.replay.units", broken)
+    monkeypatch.setattr("detector.replay.replay.units", broken)
     code, out, err = main(capsys, "replay", *QUICK, *history)
     assert (code, out) == (70, "")
     assert "ValueError, a mistake of ours" in err
@@ -356,7 +356,7 @@ def test_patterns_are_tested(
     capsys: pytest.CaptureFixture[str], history: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert history[0].exists()
-    monkeypatch.setattr("detector.loading.load_bundled", tuple)  # they have a test of their own
+    monkeypatch.setattr("detector.scan.loading.load_bundled", tuple)  # they have a test of their own
     Path("mine.toml").write_text(
         'family = "mine"\n[[pattern]]\nid = "mine"\nname = "Mine"\nregex = "(?P<secret>mine-[0-9]{8})"\n'
         'keywords = ["mine-"]\nseverity = "low"\nexamples = ["no match"]\nnear_misses = []\n'

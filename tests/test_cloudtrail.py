@@ -16,8 +16,8 @@ from detector.events import (
     Identifier,
     TaskStarted,
 )
+from detector.reading.shapes import BUNDLED
 from detector.secrets import Secret, sha256_hex
-from detector.shapes import BUNDLED
 from detector.times import HOUR, MINUTE, parse_rfc3339
 
 NOW = parse_rfc3339("2026-05-02T00:00:00Z")

@@ -5,10 +5,10 @@ from typing import Any
 import msgspec
 import orjson
 
-from detector.commands import command_record
 from detector.events import Identifier
 from detector.findings import USE_AFTER_TERMINATION, Command, finding_uid
-from detector.writers import dumps
+from detector.outputs.commands import command_record
+from detector.outputs.writers import dumps
 from tests import finding_samples as made
 
 

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from detector.configuration_page import EXAMPLE, page
-from detector.fields import Field
-from detector.kafka_settings import KAFKA_FIELDS, SECURITY_FIELDS, TOPIC_FIELDS
-from detector.kafka_table import CLIENT_SECRET_VARIABLE, PASSWORD_VARIABLE
-from detector.service_settings import SERVICE_FIELDS
-from detector.settings import KEY_VARIABLE, PATTERN_FIELDS, TOP_FIELDS, Settings, problems
+from detector.configuration.fields import Field
+from detector.configuration.kafka_settings import KAFKA_FIELDS, SECURITY_FIELDS, TOPIC_FIELDS
+from detector.configuration.kafka_table import CLIENT_SECRET_VARIABLE, PASSWORD_VARIABLE
+from detector.configuration.page import EXAMPLE, page
+from detector.configuration.service_settings import SERVICE_FIELDS
+from detector.configuration.settings import KEY_VARIABLE, PATTERN_FIELDS, TOP_FIELDS, Settings, problems
 from detector.times import MINUTE
 
 PAGE = Path(__file__).parent.parent / "docs" / "configuration.md"
@@ -20,7 +20,7 @@ NOT_KEPT = {"prefix", "password_env", "client_secret_env"}
 
 
 def test_the_page_is_as_the_tables_of_fields_make_it() -> None:
-    assert PAGE.read_text() == page(), "run: python -m detector.configuration_page > docs/configuration.md"
+    assert PAGE.read_text() == page(), "run: python -m detector.configuration.page > docs/configuration.md"
 
 
 def test_every_environment_variable_stands_on_the_page() -> None:

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from detector.events import CredentialRevoked
-from detector.objects import Read
-from detector.shapes import BUNDLED
+from detector.reading.shapes import BUNDLED
+from detector.records.objects import Read
 from detector.times import parse_rfc3339
 
 NOW = parse_rfc3339("2026-05-02T00:00:00Z")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from detector import joiner
+from detector.reading import joiner
 from tests.collecting import Seen, collect
 
 T0, T1, T2 = "2026-05-01T00:00:00Z", "2026-05-01T00:00:01Z", "2026-05-01T00:00:02Z"

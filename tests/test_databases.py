@@ -4,8 +4,8 @@ from pathlib import Path
 import hyperscan
 import pytest
 
-from detector.databases import DatabaseCache, cache_folder
-from detector.prefilter import Expression, Place, Prefilter
+from detector.patterns.databases import DatabaseCache, cache_folder
+from detector.patterns.prefilter import Expression, Place, Prefilter
 
 DIGITS = [Expression(b"[0-9]{4}")]
 TEXT = b"in 2026"
@@ -30,7 +30,7 @@ def refuse_to_compile(monkeypatch: pytest.MonkeyPatch) -> None:
     def compile_nothing(*_: object) -> None:
         raise AssertionError("compiled, though a database is kept")
 
-    monkeypatch.setattr("detector.prefilter._compile", compile_nothing)
+    monkeypatch.setattr("detector.patterns.prefilter._compile", compile_nothing)
 
 
 def test_a_kept_database_is_used_instead_of_compiling(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,7 +104,7 @@ def test_nothing_fails_where_nothing_can_be_kept(tmp_path: Path, monkeypatch: py
     def disk_full(*_: object) -> None:
         raise OSError(28, os.strerror(28))
 
-    monkeypatch.setattr("detector.databases.os.replace", disk_full)
+    monkeypatch.setattr("detector.patterns.databases.os.replace", disk_full)
     assert found(DIGITS, tmp_path / "full") == {0: [(0, 7, False)]}
     assert list((tmp_path / "full").iterdir()) == []
 

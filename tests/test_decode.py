@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detector import jit, triggers
-from detector.decode import DEPTH, GROWTH, decode_layer, decoded, views
+from detector import jit
+from detector.scan import triggers
+from detector.scan.decode import DEPTH, GROWTH, decode_layer, decoded, views
 
 SECRET = b"tok_Zb81+kQ/x=5Tq-Lw0~aM9"
 Encode = Callable[[bytes], bytes]

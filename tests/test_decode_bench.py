@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks.decode_bench import KINDS, made
-from detector.decode import views
+from detector.scan.decode import views
 
 SIZE = 20_000
 # What looks like an encoding and says nothing, and what is none.

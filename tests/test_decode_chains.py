@@ -11,17 +11,17 @@ from collections.abc import Sequence
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from detector.deadletters import DeadLetter
-from detector.decode import DEPTH
 from detector.events import CanonicalEvent, Leak
-from detector.formats import TEXT
-from detector.known import KeyRing, KnownIndex
-from detector.leaks import Batch, LeakFinder
-from detector.patterns import Pattern, load_bundled
-from detector.readers import read
-from detector.scan import PatternScanner
+from detector.patterns.pattern import Pattern, load_bundled
+from detector.reading.formats import TEXT
+from detector.reading.readers import read
+from detector.reading.sources import Source
+from detector.records.deadletters import DeadLetter
+from detector.scan.decode import DEPTH
+from detector.scan.known import KeyRing, KnownIndex
+from detector.scan.leaks import Batch, LeakFinder
+from detector.scan.scanner import PatternScanner
 from detector.secrets import DeploymentKey, Secret
-from detector.sources import Source
 from tests.collecting import NOW
 from tests.encoders import ENCODERS
 from tests.generators import Generator

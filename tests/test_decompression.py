@@ -14,8 +14,8 @@ from aiokafka.record.default_records import DefaultRecordBatch, DefaultRecordBat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector import decompression
-from detector.decompression import TooMuchError
+from detector.kafka import decompression
+from detector.kafka.decompression import TooMuchError
 
 LIMIT = 1 << 20
 ENCODERS = {

@@ -12,8 +12,8 @@ import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 import yaml
 
-from detector.kafka_settings import LiveSettings
-from detector.settings import Settings
+from detector.configuration.kafka_settings import LiveSettings
+from detector.configuration.settings import Settings
 from detector.times import SECOND
 from tests.charts import CHART, KUBERNETES, RENDERED, ROOT, VALUES, command, digest, helm, rendered, text
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from detector.kafka_settings import LiveSettings
+from detector.configuration.kafka_settings import LiveSettings
+from detector.configuration.settings import Settings
+from detector.kafka.stage import LEAVE_SECONDS
 from detector.live.run_command import FAILED
-from detector.settings import Settings
-from detector.stage import LEAVE_SECONDS
 from detector.times import SECOND
 
 UNITS = Path(__file__).parent.parent / "deploy" / "systemd"

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 from detect_secrets.core.plugins.util import get_mapping_from_secret_type_to_class
 
-from detector.detectsecrets import OFF, load_plugins, read_baseline
 from detector.errors import ConfigError
 from detector.findings import Severity
-from detector.patterns import Pattern
-from detector.scan import PatternScanner
+from detector.patterns.detectsecrets import OFF, load_plugins, read_baseline
+from detector.patterns.pattern import Pattern
+from detector.scan.scanner import PatternScanner
 
 SENDGRID = b"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"
 STRIPE = b"rk_live_5TcWfjKmJgpql9hjpRnwRXbT"

@@ -12,11 +12,11 @@ from benchmarks import contexts, logtext
 from benchmarks.decoys import decoy
 from benchmarks.families import FAMILIES
 from detector.events import Leak
-from detector.leaks import Batch, LeakFinder
-from detector.patterns import Pattern, load_bundled
-from detector.prefilter import LONG_LINE
-from detector.regexes import MAX_MATCH, WINDOW
-from detector.scan import PIECE
+from detector.patterns.pattern import Pattern, load_bundled
+from detector.patterns.prefilter import LONG_LINE
+from detector.patterns.regexes import MAX_MATCH, WINDOW
+from detector.scan.leaks import Batch, LeakFinder
+from detector.scan.scanner import PIECE
 from detector.secrets import Secret
 from detector.times import parse_rfc3339
 from tests.fuzz.texts import KEY, KNOWN, _by_line, _read, _spans, _told, finder, known, plain, scanner_of_all

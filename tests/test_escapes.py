@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detector import escapes
-from detector.decode import decode_layer, views
 from detector.events import Leak
 from detector.findings import Severity
-from detector.known import KeyRing, KnownIndex
-from detector.leaks import Batch, LeakFinder, RecordAt
-from detector.patterns import Pattern
-from detector.regexes import MAX_MATCH
-from detector.scan import REACH, PatternScanner
+from detector.patterns.pattern import Pattern
+from detector.patterns.regexes import MAX_MATCH
+from detector.scan import escapes
+from detector.scan.decode import decode_layer, views
+from detector.scan.known import KeyRing, KnownIndex
+from detector.scan.leaks import Batch, LeakFinder, RecordAt
+from detector.scan.scanner import REACH, PatternScanner
 from detector.secrets import DeploymentKey, Secret
 
 KEY = DeploymentKey.of(bytes(range(32)), "k")

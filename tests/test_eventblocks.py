@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.eventblocks import events_of
 from detector.events import CanonicalEvent
-from detector.shapes import BUNDLED, CLOUDEVENTS
-from detector.stamps import line_starts
+from detector.reading.eventblocks import events_of
+from detector.reading.shapes import BUNDLED, CLOUDEVENTS
+from detector.records.stamps import line_starts
 from tests.collecting import NOW
 from tests.small_history import event, events, identifier_of, jsonl
 

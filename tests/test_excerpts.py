@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detector.excerpts import Excerpts, Veil, merged
+from detector.scan.excerpts import Excerpts, Veil, merged
 
 INSIDE = b"r2hu"  # of the first of the secrets
 SECRETS = (b"hunter2hunter2", b"abcdabcd", b"tokn", b"s3cr3t-9f8e7d6c5b4a", INSIDE)

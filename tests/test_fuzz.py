@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from detector.deadletters import BAD_TIME
 from detector.errors import BadRecordError
-from detector.known import KnownIndex
-from detector.leaks import LeakFinder, Redactor
-from detector.objects import Read
-from detector.scan import PatternScanner
-from detector.shapes import Shapes
+from detector.reading.shapes import Shapes
+from detector.records.deadletters import BAD_TIME
+from detector.records.objects import Read
+from detector.scan.known import KnownIndex
+from detector.scan.leaks import LeakFinder, Redactor
+from detector.scan.scanner import PatternScanner
 from tests.fuzz import configurations, records, redaction, texts
 from tests.fuzz.targets import FOUND, TARGETS, Target, found
 from tests.fuzz.texts import composed, fragments

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import pytest
 from msgspec.structs import replace
 
-from detector.leaks import _sightings
-from detector.patterns import Pattern, load_bundled
-from detector.scan import PatternScanner
+from detector.patterns.pattern import Pattern, load_bundled
+from detector.scan.leaks import _sightings
+from detector.scan.scanner import PatternScanner
 from tests.generators import Generator
 from tests.surroundings import ENCODINGS, LINES, Surrounded, surrounded
 

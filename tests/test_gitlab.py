@@ -14,7 +14,7 @@ from detector.events import (
     TaskEnded,
     TaskStarted,
 )
-from detector.objects import LogText
+from detector.records.objects import LogText
 from detector.times import DAY, MINUTE, parse_rfc3339
 
 NOW = parse_rfc3339("2026-05-02T00:00:00Z")

@@ -5,15 +5,15 @@ from pathlib import Path
 import pytest
 
 from detector.errors import ConfigError
-from detector.literals import (
+from detector.patterns.literals import (
     capture_groups,
     leading_part,
     longest_literal,
     without_layout,
     without_lookarounds,
 )
-from detector.patterns import load_file
-from detector.scan import PatternScanner
+from detector.patterns.pattern import load_file
+from detector.scan.scanner import PatternScanner
 
 FILE = """title = "ours"
 

@@ -9,7 +9,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.shapes import BUNDLED
+from detector.reading.shapes import BUNDLED
 from detector.times import parse_rfc3339
 from tests.test_cloudtrail import ASSUME_ROLE, OLDER, USE, attached
 from tests.test_github import AUDIT, about, job

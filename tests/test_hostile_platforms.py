@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detector.shapes import BUNDLED
+from detector.reading.shapes import BUNDLED
 from tests import test_kubernetes, test_oauth, test_schedulers
 from tests.test_hostile_events import JSON, places
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from detector.errors import InputError
-from detector.inputs import find_sources
-from detector.sources import Source
+from detector.reading.inputs import find_sources
+from detector.reading.sources import Source
 
 EVENT = b'{"specversion": "1.0"}\n'
 

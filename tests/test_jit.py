@@ -57,13 +57,14 @@ def test_what_is_kept_does_not_outlive_a_change_of_what_was_frozen_into_it(
 def test_the_digest_follows_what_compiled_modules_take_and_nothing_else(tmp_path: Path) -> None:
     def digest(**texts: str) -> str:
         for name, text in texts.items():
-            (tmp_path / f"{name}.py").write_text(text)
+            (tmp_path / "scan" / f"{name}.py").write_text(text)
         return jit.digest_of(tmp_path)
 
+    (tmp_path / "scan").mkdir()
+    (tmp_path / "jit.py").write_text("")
     first = digest(
-        jit="",
-        loops="from detector import tables, jit\n",
-        tables="from detector.bits import ONE\n",
+        loops="from detector import jit\nfrom detector.scan import (\n    tables,\n)\n",
+        tables="from detector.scan.bits import ONE\n",
         bits="ONE = 1\n",
         beside="",
     )

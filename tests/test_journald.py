@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detector.objects import Read
-from detector.shapes import BUNDLED
+from detector.reading.shapes import BUNDLED
+from detector.records.objects import Read
 from tests.collecting import NOW, collect
 from tests.live_records import read_all, records
 

@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 
-from detector.account import Account, Name, Policies, Task
+from detector.configuration.policy import DEFAULT_RULES, Policy, RuleOverride, RulePolicy, Tuning
 from detector.events import Approval, Binding, CredentialUsed, Grant
-from detector.evidence import Ask
 from detector.findings import RULES, Severity
-from detector.judge import (
+from detector.judge.account import Account, Name, Policies, Task
+from detector.judge.evidence import Ask
+from detector.judge.rules import (
     NEVER,
     Terms,
     Verdict,
@@ -22,7 +23,6 @@ from detector.judge import (
     judge_use,
     live_at,
 )
-from detector.policy import DEFAULT_RULES, Policy, RuleOverride, RulePolicy, Tuning
 from detector.times import MINUTE, SECOND
 from tests.cases import at, end, issue, leak, renew, start, use
 

@@ -9,13 +9,13 @@ import pytest
 from aiokafka import errors as kafka
 from cryptography.hazmat.primitives import serialization
 
+from detector.configuration.kafka_settings import LiveSettings, Security
+from detector.configuration.settings import Settings
 from detector.errors import ConfigError, RetryError
-from detector.kafka_reach import reach
-from detector.kafka_security import explain, retriable, security_options, tls_context
-from detector.kafka_settings import LiveSettings, Security
-from detector.kafka_tokens import FileTokens, TokenError
+from detector.kafka.reach import reach
+from detector.kafka.security import explain, retriable, security_options, tls_context
+from detector.kafka.tokens import FileTokens, TokenError
 from detector.secrets import Secret
-from detector.settings import Settings
 from tests.broker.secure import Authority
 
 PASSPHRASE = b"open sesame, please"

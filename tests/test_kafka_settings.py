@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 
 from detector.cli import main
+from detector.configuration.kafka_settings import LiveSettings
+from detector.configuration.settings import Settings, problems
 from detector.errors import ConfigError
-from detector.kafka_clients import KafkaSettings, StageSettings
-from detector.kafka_settings import LiveSettings
-from detector.settings import Settings, problems
-from detector.stage_settings import clients_of, stage_of
+from detector.kafka.clients import KafkaSettings, StageSettings
+from detector.kafka.stage_settings import clients_of, stage_of
 from detector.times import DAY, MINUTE, SECOND
 
 SECRET = "hunter2-hunter2"

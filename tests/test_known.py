@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detector import hmacs, jit
-from detector.digests import DigestSet
+from detector import jit
 from detector.events import Identifier
-from detector.known import HMAC, LONGEST, MOST_ENDS, SHORTEST, KeyRing, KnownIndex
+from detector.scan import hmacs
+from detector.scan.digests import DigestSet
+from detector.scan.known import HMAC, LONGEST, MOST_ENDS, SHORTEST, KeyRing, KnownIndex
 from detector.secrets import DeploymentKey, Secret, sha256_hex
 
 KEY = DeploymentKey.of(bytes(range(32)), "k1")

@@ -19,8 +19,8 @@ from detector.events import (
     TaskEnded,
     TaskStarted,
 )
-from detector.objects import Read
-from detector.shapes import BUNDLED
+from detector.reading.shapes import BUNDLED
+from detector.records.objects import Read
 from detector.times import DAY, HOUR, SECOND, parse_rfc3339
 
 NOW = parse_rfc3339("2026-05-02T00:00:00Z")

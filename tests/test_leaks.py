@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from detector.events import Identifier, Leak
 from detector.findings import Severity
-from detector.known import KeyRing, KnownIndex
-from detector.leaks import UNKNOWN_TIME, Batch, LeakFinder, RecordAt, Redactor
-from detector.patterns import Pattern
-from detector.scan import PatternScanner
+from detector.patterns.pattern import Pattern
+from detector.scan.known import KeyRing, KnownIndex
+from detector.scan.leaks import UNKNOWN_TIME, Batch, LeakFinder, RecordAt, Redactor
+from detector.scan.scanner import PatternScanner
 from detector.secrets import DeploymentKey, Secret, sha256_hex
 
 KEY = DeploymentKey.of(bytes(range(32)), "k1")

@@ -5,10 +5,10 @@ import random
 
 import pytest
 
+from detector.configuration.policy import DEFAULT_RULES, Accept, Policy, RulePolicy, Tuning
 from detector.events import AnyEvent, Binding, CredentialUsed, Grant, Leak
 from detector.findings import Severity
-from detector.ledger import Ledger
-from detector.policy import DEFAULT_RULES, Accept, Policy, RulePolicy, Tuning
+from detector.judge.ledger import Ledger
 from detector.times import SECOND
 from tests.cases import (
     EVER,

@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from detector.configuration.policy import Policy
 from detector.events import AnyEvent, CredentialUsed, Leak
-from detector.ledger import Ledger
-from detector.policy import Policy
+from detector.judge.ledger import Ledger
 from detector.times import to_millis
 from tests.brute_force import NAMED_EVIDENCE, Request, Verdict, judge
 from tests.histories import History, arrivals, histories

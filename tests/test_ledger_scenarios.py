@@ -2,7 +2,7 @@
 
 import itertools
 
-from detector.policy import Accept, Policy
+from detector.configuration.policy import Accept, Policy
 from tests.cases import EVER, at, issue, leak, ledger_of, start
 
 

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.lineage import Lineage
+from detector.judge.lineage import Lineage
 
 TASKS = st.sampled_from("abcdefgh")
 

@@ -22,7 +22,7 @@ from benchmarks.live_load import (
 from benchmarks.live_rows import Run, watched
 from benchmarks.live_state import States
 from detector.adapters.canonical import decode
-from detector.known import KnownIndex
+from detector.scan.known import KnownIndex
 from detector.secrets import Secret
 from detector.times import SECOND
 

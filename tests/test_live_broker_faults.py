@@ -11,11 +11,11 @@ import pytest
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.admin import AlterPartitionReassignmentsRequest
 
-from detector.kafka_clients import KafkaSettings, StageSettings
+from detector.kafka.clients import KafkaSettings, StageSettings
+from detector.kafka.stage import Stage
+from detector.kafka.stage_facts import Rebalanced, Unreachable
 from detector.live.finders import Finders, NoPatterns
 from detector.live.registry_feed import RegistryFeed
-from detector.stage import Stage
-from detector.stage_facts import Rebalanced, Unreachable
 from tests.broker import Cluster
 from tests.live_disturbed import Disturbed, Records, deployed, history, parts
 from tests.live_service import Expected

@@ -2,8 +2,8 @@
 
 import pytest
 
+from detector.configuration.policy import Accept, Policy
 from detector.live.exposure import Exposure
-from detector.policy import Accept, Policy
 from detector.times import DAY, HOUR, MINUTE, SECOND
 from tests.test_live_stories import POLICY, T0, Story, end, issue, leak, revoke, start, told, use
 from tests.test_live_totals import said

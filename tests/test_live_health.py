@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from detector.configuration.service_settings import Address
 from detector.errors import UsageError
 from detector.live import health
 from detector.live.health import Answer, HealthServer, Request, verdict
-from detector.service_settings import Address
 
 ANY_PORT = Address("127.0.0.1", 0)
 

@@ -8,10 +8,10 @@ import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from detector.configuration.policy import Policy
 from detector.events import AnyEvent, CredentialIssued, TaskStarted
-from detector.ledger import Ledger
+from detector.judge.ledger import Ledger
 from detector.live.routing import Registry, route
-from detector.policy import Policy
 from detector.times import HOUR, SECOND
 from tests.histories import START, History, arrivals, histories
 from tests.live_history import IDLE, PRESS, World, feed, longer, run, through_crashes, told

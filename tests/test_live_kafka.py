@@ -13,15 +13,15 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from detector.events import CredentialIssued, Leak
-from detector.handlers import Partition
-from detector.known import KeyRing
+from detector.kafka.handlers import Partition
 from detector.live.finders import Finders, NoPatterns
 from detector.live.lookback import Lookback, LookbackSettings
 from detector.live.positions import InputPositions
 from detector.live.registry_feed import RegistryFeed
 from detector.live.routing import Withdrawn, decode, encode, registry_key
-from detector.patterns import load_bundled
-from detector.scan import PatternScanner
+from detector.patterns.pattern import load_bundled
+from detector.scan.known import KeyRing
+from detector.scan.scanner import PatternScanner
 from detector.secrets import DeploymentKey, Secret
 from detector.times import MILLISECOND, SECOND
 from tests.broker import Cluster

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detector.events import CredentialUsed
-from detector.handlers import Output, Partition, Refusal, StatelessHandler
+from detector.kafka.handlers import Output, Partition, Refusal, StatelessHandler
+from detector.kafka.stage_facts import Committed, Dropped, Rebalanced, Refused, Stepped, Taken
 from detector.live import series as names
 from detector.live.exposure import Exposure
 from detector.live.judged import Caused, Judged
@@ -19,7 +20,6 @@ from detector.live.metrics_page import page
 from detector.live.restoring import Restored
 from detector.live.scanning import Scanned
 from detector.live.store import Totals
-from detector.stage_facts import Committed, Dropped, Rebalanced, Refused, Stepped, Taken
 from tests.live_records import FakeRecord
 
 ROOT = Path(__file__).parent.parent

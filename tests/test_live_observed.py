@@ -14,10 +14,10 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from detector.findings import Severity
-from detector.handlers import Output, Partition, StatelessHandler
+from detector.kafka.handlers import Output, Partition, StatelessHandler
+from detector.kafka.stage import Stage
 from detector.live.series import ALL
 from detector.live.store import TOTALS, Totals
-from detector.stage import Stage
 from tests.broker import Cluster
 from tests.live_service import Deployment
 from tests.small_history import KEY_TEXT, events, logs

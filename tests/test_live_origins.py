@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from detector.live.judged import Caused, Judged
 from detector.live.origins import LONGEST, Polls, dated, longest
 from detector.live.routing import encode, route
-from detector.scan import PatternScanner
+from detector.scan.scanner import PatternScanner
 from detector.times import DAY, HOUR, MILLISECOND, MINUTE, SECOND
 from tests.bundled import bundled_scanner
 from tests.live_history import Record

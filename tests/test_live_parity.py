@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from detector.configuration.policy import DEFAULT_RULES
 from detector.findings import REVOCATION_UNCONFIRMED
-from detector.policy import DEFAULT_RULES
 from tests.broker import Cluster
 from tests.live_service import (
     ROOT,

@@ -9,8 +9,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import NewTopic
 from aiokafka.errors import MessageSizeTooLargeError
 
-from detector.handlers import Partition
-from detector.kafka_clients import KafkaSettings, read_to_end
+from detector.kafka.clients import KafkaSettings, read_to_end
+from detector.kafka.handlers import Partition
 from tests.broker import Cluster
 from tests.live_disturbed import Disturbed, deployed
 from tests.live_service import ended

@@ -11,17 +11,17 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from detector.batches import Limits, batches_of
-from detector.deadletters import NOT_MASKED
-from detector.handlers import Output, Partition
-from detector.kafka_clients import KafkaSettings
-from detector.known import KeyRing
-from detector.leaks import Redactor, Scanner
+from detector.kafka.batches import Limits, batches_of
+from detector.kafka.clients import KafkaSettings
+from detector.kafka.handlers import Output, Partition
 from detector.live.finders import Finders
 from detector.live.redaction import WAITING, Redacted
 from detector.live.registry_feed import RegistryFeed
 from detector.live.scanning import ScanHandler
-from detector.scan import Match, PatternScanner
+from detector.records.deadletters import NOT_MASKED
+from detector.scan.known import KeyRing
+from detector.scan.leaks import Redactor, Scanner
+from detector.scan.scanner import Match, PatternScanner
 from detector.secrets import DeploymentKey, Secret
 from detector.times import MILLISECOND, SECOND
 from tests.live_records import NOW, PARTITION, FakeRecord, records

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from detector.configuration.settings import Settings
 from detector.errors import StopError
-from detector.handlers import Partition
+from detector.kafka.handlers import Partition
 from detector.live.readiness import Readiness
 from detector.live.wiring import FALLBACK_FILE, check_topics, fallback_key
-from detector.settings import Settings
 from tests.broker import Cluster
 from tests.live_service import ROOT, Deployment, ended, terminate
 from tests.small_history import KEY_TEXT

@@ -11,10 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detector.events import CredentialIssued, CredentialUsed, Leak, TaskStarted
-from detector.handlers import Output, Partition, Refusal
-from detector.kafka_clients import KafkaSettings
-from detector.known import KeyRing, KnownIndex
-from detector.leaks import LeakFinder
+from detector.kafka.clients import KafkaSettings
+from detector.kafka.handlers import Output, Partition, Refusal
 from detector.live.finders import Finders
 from detector.live.joining import Hold
 from detector.live.records import Contents
@@ -22,10 +20,12 @@ from detector.live.registry_feed import RegistryFeed
 from detector.live.routing import Claim, Mark, decode
 from detector.live.scanning import ScanHandler, ScanTopics, find_leaks
 from detector.live.watermark import BEGINNING
-from detector.patterns import load_bundled
-from detector.scan import PatternScanner
+from detector.patterns.pattern import load_bundled
+from detector.reading.shapes import BUNDLED
+from detector.scan.known import KeyRing, KnownIndex
+from detector.scan.leaks import LeakFinder
+from detector.scan.scanner import PatternScanner
 from detector.secrets import DeploymentKey, Secret
-from detector.shapes import BUNDLED
 from detector.times import SECOND, parse_rfc3339
 from tests.bundled import bundled_scanner
 from tests.collecting import collect

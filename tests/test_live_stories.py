@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from detector.configuration.policy import Policy
 from detector.errors import RetryError, StopError
 from detector.events import (
     AnyEvent,
@@ -20,7 +21,7 @@ from detector.events import (
     TaskEnded,
     TaskStarted,
 )
-from detector.handlers import Output, Refusal
+from detector.kafka.handlers import Output, Refusal
 from detector.live.aggregates import SecretAggregate
 from detector.live.changelog import Change
 from detector.live.judged import Judged
@@ -28,7 +29,6 @@ from detector.live.restoring import Restored
 from detector.live.routing import Claim, Mark, Registry, Withdrawn, registry_key, route, secret_key
 from detector.live.store import Store, digest_of, entry_key, meta_value
 from detector.live.watermark import BEGINNING, Watermark
-from detector.policy import Policy
 from detector.times import DAY, HOUR, MINUTE, SECOND
 from tests.live_history import PRESS, TOPICS, World, run
 

@@ -6,6 +6,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
+from detector.configuration.policy import Policy
 from detector.live.exposure import Exposure
 from detector.live.holding import EVENT, Meta
 from detector.live.judged import Judged
@@ -13,7 +14,6 @@ from detector.live.names import NameAggregate
 from detector.live.routing import CREDENTIAL, IDENTIFIER, decode
 from detector.live.store import META, Totals, digest_of
 from detector.live.watermark import BEGINNING
-from detector.policy import Policy
 from detector.times import HOUR, SECOND
 from tests.histories import History, arrivals, histories
 from tests.live_history import World, feed, longer, run, through_crashes

@@ -11,14 +11,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from detector.handlers import Output, Partition
+from detector.configuration.settings import problems
+from detector.kafka.handlers import Output, Partition
 from detector.live import health
 from detector.live.measuring import Through
 from detector.live.view import BATCH, READERS
 from detector.live.view_access import Access
 from detector.live.view_recent import Recent
 from detector.secrets import Secret
-from detector.settings import problems
 from tests.streams import PATIENCE_SECONDS, until
 from tests.view_port import (
     COMMAND,

@@ -8,9 +8,9 @@ from typing import Any, Literal
 import pytest
 from playwright.async_api import Browser, Page, expect
 
+from detector.configuration.service_settings import Address
 from detector.live.health import Answer, HealthServer
 from detector.live.view import BATCH
-from detector.service_settings import Address
 from tests.browser import Sight, opened, violations
 from tests.view_port import COMMAND, TOKEN, Served, numbered, served_from
 

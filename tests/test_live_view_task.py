@@ -7,11 +7,11 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from detector.configuration.policy import Policy
 from detector.events import CredentialUsed, TaskStarted
 from detector.live.routing import task_key
 from detector.live.store import digest_of
 from detector.live.view_task import MOST_EVENTS, Telling, bounded, task_view
-from detector.policy import Policy
 from detector.times import HOUR, SECOND, to_millis
 from tests.finding_samples import ENDED, issued, leak, use
 from tests.histories import START, History, arrivals, histories

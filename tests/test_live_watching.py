@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 from aiokafka.errors import KafkaConnectionError
 
-from detector.handlers import Output, Partition, Refusal
-from detector.kafka_clients import KafkaSettings
+from detector.kafka.clients import KafkaSettings
+from detector.kafka.handlers import Output, Partition, Refusal
+from detector.kafka.stage_facts import Dropped, Rebalanced, Refused, Taken, Unreachable
 from detector.live import series as names
 from detector.live.finders import Finders, NoPatterns
 from detector.live.logbook import QUIET_SECONDS, Logbook
@@ -23,7 +24,6 @@ from detector.live.registry_feed import RegistryFeed
 from detector.live.restoring import Restored
 from detector.live.sampling import Sampling
 from detector.live.scanning import Scanned
-from detector.stage_facts import Dropped, Rebalanced, Refused, Taken, Unreachable
 from detector.times import SECOND
 from tests.test_live_logs import Clock
 from tests.test_live_stories import T0

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from detector.configuration.settings import Settings
 from detector.errors import StopError
 from detector.live.wiring import check_topics, shapes_in_topics
-from detector.mapping import shapes_of
-from detector.settings import Settings
+from detector.reading.mapping import shapes_of
 from detector.times import parse_rfc3339
 
 NOW = parse_rfc3339("2026-05-02T00:00:00Z")

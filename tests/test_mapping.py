@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from detector.configuration.settings import Settings, problems
 from detector.events import (
     DENIED,
     SUCCESS,
@@ -20,10 +21,9 @@ from detector.events import (
     TaskEnded,
     TaskStarted,
 )
-from detector.mapping import shapes_of
-from detector.objects import Read
+from detector.reading.mapping import shapes_of
+from detector.records.objects import Read
 from detector.secrets import Secret, sha256_hex
-from detector.settings import Settings, problems
 from detector.times import HOUR, SECOND, parse_rfc3339
 from tests.scenarios.telling import told
 

@@ -17,8 +17,8 @@ from detector.events import (
     Identifier,
     TaskStarted,
 )
-from detector.objects import Read
-from detector.shapes import BUNDLED
+from detector.reading.shapes import BUNDLED
+from detector.records.objects import Read
 from detector.times import HOUR, parse_rfc3339
 
 NOW = parse_rfc3339("2026-05-02T00:00:00Z")

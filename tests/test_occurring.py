@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.occurring import Occurring
+from detector.records.occurring import Occurring
 
 LITERALS = (b'"_p":"P', b" stdout P", b"\xff\x00\n", b".*", b"partial_")
 OCCURRING = Occurring(LITERALS)

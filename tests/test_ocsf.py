@@ -19,8 +19,8 @@ from detector.findings import (
     Finding,
     Severity,
 )
-from detector.ocsf import CLOSE, UPDATE, finding_record, finding_records
-from detector.writers import dumps
+from detector.outputs.ocsf import CLOSE, UPDATE, finding_record, finding_records
+from detector.outputs.writers import dumps
 from tests import finding_samples as made
 
 # Attributes of the schema at 1.8.0 (dictionary.json, events/findings/detection_finding.json and objects/*.json)

@@ -14,18 +14,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detector.adapters.otlp import MAX_HELD, Otlp
+from detector.configuration.policy import Policy
 from detector.findings import Severity
-from detector.inputs import find_sources
-from detector.known import KnownIndex
-from detector.leaks import LeakFinder
-from detector.objects import Read
-from detector.patterns import Pattern
-from detector.policy import Policy
+from detector.patterns.pattern import Pattern
 from detector.progress import Silent
-from detector.readers import read_events
-from detector.replay import Plan, replay
-from detector.scan import PatternScanner
-from detector.shapes import BUNDLED, Shapes
+from detector.reading.inputs import find_sources
+from detector.reading.readers import read_events
+from detector.reading.shapes import BUNDLED, Shapes
+from detector.records.objects import Read
+from detector.replay.replay import Plan, replay
+from detector.scan.known import KnownIndex
+from detector.scan.leaks import LeakFinder
+from detector.scan.scanner import PatternScanner
 from detector.times import format_rfc3339
 from tests.collecting import NOW, collect
 from tests.live_records import FakeRecord, read_all, read_in_polls, records

@@ -8,11 +8,11 @@ import pytest
 
 from detector.adapters.otlp import Otlp
 from detector.adapters.otlp_agents import CONVERSATIONS, OFF, RUNS
+from detector.configuration.settings import Settings
 from detector.events import TaskEnded, TaskStarted
-from detector.mapping import shapes_of
-from detector.objects import Read
-from detector.settings import Settings
-from detector.shapes import BUNDLED
+from detector.reading.mapping import shapes_of
+from detector.reading.shapes import BUNDLED
+from detector.records.objects import Read
 from tests.collecting import NOW
 from tests.test_otlp import NANOS, SPAN, TRACE, attributes, proto
 

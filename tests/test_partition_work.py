@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from detector.batches import Limits
-from detector.handlers import Output, Partition, Refusal, StatelessHandler
-from detector.kafka_clients import KafkaSettings, StageSettings
-from detector.partition_work import PartitionWork, Surroundings
-from detector.stage_facts import Refused
+from detector.kafka.batches import Limits
+from detector.kafka.clients import KafkaSettings, StageSettings
+from detector.kafka.handlers import Output, Partition, Refusal, StatelessHandler
+from detector.kafka.partition_work import PartitionWork, Surroundings
+from detector.kafka.stage_facts import Refused
 
 LARGE, SMALL = Output("out", None, b"x" * 2000), Output("out", None, b"fits")
 INSTEAD = Output("dead", None, b"told")

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from detector.pattern_examples import check_examples
-from detector.patterns import Pattern, load_bundled, load_file
-from detector.scan import Match, PatternScanner
+from detector.patterns.pattern import Pattern, load_bundled, load_file
+from detector.scan.pattern_examples import check_examples
+from detector.scan.scanner import Match, PatternScanner
 from tests.bundled import bundled_scanner
 
 FOLDER = Path(__file__).parent.parent / "patterns"

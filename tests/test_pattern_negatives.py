@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from detector.patterns import Pattern, load_bundled
-from detector.placeholders import LONG
-from detector.scan import PatternScanner
+from detector.patterns.pattern import Pattern, load_bundled
+from detector.patterns.placeholders import LONG
+from detector.scan.scanner import PatternScanner
 from tests.bundled import bundled_scanner
 
 RNG = random.Random(5)

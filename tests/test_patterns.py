@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from detector import pattern_commands
 from detector.errors import ConfigError
 from detector.events import Identifier
 from detector.findings import Severity
-from detector.pattern_examples import check_examples
-from detector.patterns import Pattern, distinct, load_file, public_identifiers
+from detector.patterns.pattern import Pattern, distinct, load_file, public_identifiers
+from detector.replay import pattern_commands
+from detector.scan.pattern_examples import check_examples
 from detector.secrets import Secret
 
 GOOD = """family = "acme"

@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector import backtrack
-from detector.finder import Finder
 from detector.jit import AVAILABLE
-from detector.patterns import load_bundled
-from detector.programs import Program, program_of
-from detector.regexes import MAX_MATCH, WINDOW, Regex, Span
+from detector.patterns.pattern import load_bundled
+from detector.patterns.regexes import MAX_MATCH, WINDOW, Regex, Span
+from detector.scan import backtrack
+from detector.scan.finder import Finder
+from detector.scan.programs import Program, program_of
 
 pytestmark = pytest.mark.skipif(not AVAILABLE, reason="numba is not installed")
 

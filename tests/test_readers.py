@@ -8,12 +8,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from detector import jsonlines
 from detector.events import CredentialUsed, TaskEnded
-from detector.inputs import find_sources
-from detector.joiner import Joiner
-from detector.ranges import Range
-from detector.readers import read_events
+from detector.reading import jsonlines
+from detector.reading.inputs import find_sources
+from detector.reading.joiner import Joiner
+from detector.reading.ranges import Range
+from detector.reading.readers import read_events
 from tests.collecting import NOW, Collector, Seen, collect
 
 EVENT = {
@@ -302,7 +302,7 @@ def test_a_file_that_vanishes_is_a_dead_letter(write: Any) -> None:
     path = write(["text"])
     (source,), _ = find_sources([str(path)])
     path.unlink()
-    from detector.readers import read  # noqa: PLC0415 - only here
+    from detector.reading.readers import read  # noqa: PLC0415 - only here
 
     sink = Collector()
     read(source, 0, source.size, NOW, sink)

@@ -13,15 +13,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detector.excerpts import Veil
-from detector.known import KeyRing, KnownIndex
-from detector.leaks import Redactor
-from detector.line_texts import said_on
 from detector.live.records import Contents, read_record
-from detector.masks import masked, placed
-from detector.patterns import load_bundled
-from detector.redact_records import redacted
-from detector.scan import PatternScanner
+from detector.patterns.pattern import load_bundled
+from detector.reading.line_texts import said_on
+from detector.redact.masks import masked, placed
+from detector.redact.redact_records import redacted
+from detector.scan.excerpts import Veil
+from detector.scan.known import KeyRing, KnownIndex
+from detector.scan.leaks import Redactor
+from detector.scan.scanner import PatternScanner
 from detector.secrets import DeploymentKey, Secret
 from tests.live_records import NOW, FakeRecord
 from tests.redactions import outside_masks_nothing_changed

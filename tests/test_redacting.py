@@ -20,13 +20,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detector.excerpts import Veil, veiled
-from detector.known import KeyRing, KnownIndex
-from detector.leaks import Redactor
-from detector.masks import underneath
-from detector.patterns import Pattern, load_bundled
-from detector.redacting import Redacting, key_lines
-from detector.scan import PatternScanner
+from detector.patterns.pattern import Pattern, load_bundled
+from detector.redact.masks import underneath
+from detector.redact.redacting import Redacting, key_lines
+from detector.scan.excerpts import Veil, veiled
+from detector.scan.known import KeyRing, KnownIndex
+from detector.scan.leaks import Redactor
+from detector.scan.scanner import PatternScanner
 from detector.secrets import DeploymentKey, Secret
 
 ROOT = Path(__file__).parent.parent

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detector import refusals
-from detector.checks import (
+from detector.jit import AVAILABLE
+from detector.patterns.checks import (
     CharsetMix,
     Check,
     GithubCrc32,
@@ -21,9 +21,9 @@ from detector.checks import (
     Sighting,
     entropy,
 )
-from detector.checksums import crc32_base62
-from detector.jit import AVAILABLE
-from detector.placeholders import LONG, TELLING
+from detector.patterns.checksums import crc32_base62
+from detector.patterns.placeholders import LONG, TELLING
+from detector.scan import refusals
 
 pytestmark = pytest.mark.skipif(not AVAILABLE, reason="numba is not installed")
 

@@ -10,19 +10,19 @@ import msgspec
 import pytest
 import zstandard
 
-from detector import replay as replay_module
-from detector import workers
+from detector.configuration.policy import Policy
 from detector.errors import UsageError
 from detector.events import Identifier
 from detector.findings import Command, Finding, Severity
-from detector.inputs import find_sources
-from detector.known import KnownIndex
-from detector.leaks import LeakFinder
-from detector.patterns import Pattern
-from detector.policy import Policy
+from detector.patterns.pattern import Pattern
 from detector.progress import Silent
-from detector.replay import Plan, Result, replay
-from detector.scan import PatternScanner
+from detector.reading.inputs import find_sources
+from detector.replay import replay as replay_module
+from detector.replay import workers
+from detector.replay.replay import Plan, Result, replay
+from detector.scan.known import KnownIndex
+from detector.scan.leaks import LeakFinder
+from detector.scan.scanner import PatternScanner
 from detector.times import SECOND, format_rfc3339
 from tests.small_history import (
     KEY,

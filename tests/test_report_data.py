@@ -13,7 +13,6 @@ import pytest
 
 from benchmarks import report_history
 from detector import cli
-from detector.deadletters import DeadLetter
 from detector.findings import (
     LEAKED_CREDENTIAL,
     LEAKED_SECRET,
@@ -28,11 +27,12 @@ from detector.findings import (
     Finding,
     Severity,
 )
-from detector.headline import headline
-from detector.report_data import MAX_LETTERS
-from detector.report_page import MAX_BYTES, report_page
-from detector.report_text import Report
-from detector.summary import SourceRead, Summary
+from detector.outputs.headline import headline
+from detector.outputs.report_data import MAX_LETTERS
+from detector.outputs.report_page import MAX_BYTES, report_page
+from detector.outputs.report_text import Report
+from detector.outputs.summary import SourceRead, Summary
+from detector.records.deadletters import DeadLetter
 from detector.times import MINUTE
 from tests import finding_samples as made
 from tests.small_history import KEY_TEXT, secret_of, write

@@ -11,7 +11,6 @@ import pytest
 from playwright.async_api import Browser, Locator, Page, expect
 
 from detector import cli
-from detector.deadletters import DeadLetter
 from detector.events import Identifier
 from detector.findings import (
     LEAKED_CREDENTIAL,
@@ -21,9 +20,10 @@ from detector.findings import (
     USE_AFTER_TERMINATION,
     Finding,
 )
-from detector.report_page import report_page
-from detector.report_text import Report
-from detector.summary import SourceRead, Summary
+from detector.outputs.report_page import report_page
+from detector.outputs.report_text import Report
+from detector.outputs.summary import SourceRead, Summary
+from detector.records.deadletters import DeadLetter
 from detector.times import HOUR, MINUTE
 from tests import finding_samples as made
 from tests.browser import Sight, opened, violations

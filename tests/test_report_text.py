@@ -6,7 +6,6 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from detector.advice import advise
 from detector.events import Leak
 from detector.findings import (
     LEAKED_CREDENTIAL,
@@ -17,8 +16,9 @@ from detector.findings import (
     Finding,
     Severity,
 )
-from detector.report_text import Report, console_for, print_report
-from detector.summary import SourceRead, Summary
+from detector.outputs.advice import advise
+from detector.outputs.report_text import Report, console_for, print_report
+from detector.outputs.summary import SourceRead, Summary
 from tests import finding_samples as made
 
 SUMMARY = Summary(

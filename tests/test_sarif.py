@@ -20,10 +20,10 @@ from detector.findings import (
     Finding,
     Severity,
 )
-from detector.report_text import Report
-from detector.sarif import SCHEMA, sarif_record, write_sarif
-from detector.sarif_rules import ABOUT
-from detector.summary import Summary
+from detector.outputs.report_text import Report
+from detector.outputs.sarif import SCHEMA, sarif_record, write_sarif
+from detector.outputs.sarif_rules import ABOUT
+from detector.outputs.summary import Summary
 from detector.times import MINUTE
 from tests import finding_samples as made
 from tests.small_history import KEY_TEXT, secret_of, write

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 
 from detector.errors import ConfigError
 from detector.findings import Severity
-from detector.patterns import CheckSpec, Pattern
-from detector.prefilter import FLOOD
-from detector.regexes import MAX_MATCH, WINDOW
-from detector.scan import PIECE, REACH, Match, PatternScanner
+from detector.patterns.pattern import CheckSpec, Pattern
+from detector.patterns.prefilter import FLOOD
+from detector.patterns.regexes import MAX_MATCH, WINDOW
+from detector.scan.scanner import PIECE, REACH, Match, PatternScanner
 
 NPM = b"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"
 

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from detector.configuration.policy import Policy
+from detector.configuration.settings import NO_KEY_WARNING, Settings, problems
 from detector.errors import ConfigError
 from detector.findings import LEAKED_SECRET, OUTLIVES_TASK, USE_AFTER_TERMINATION, Severity
-from detector.policy import Policy
-from detector.settings import NO_KEY_WARNING, Settings, problems
 from detector.times import HOUR, MINUTE, SECOND, parse_rfc3339
 
 KEY = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"

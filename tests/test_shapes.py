@@ -10,11 +10,11 @@ import pytest
 
 from detector.adapters import bundled, names
 from detector.adapters.adapter import Adapter, Carrier, Record
-from detector.deadletters import MISSING_FIELD, TOO_LARGE, bad
 from detector.events import CanonicalEvent, TaskEnded
-from detector.marks import Marks
-from detector.objects import LogText, Read
-from detector.shapes import MAX_DEPTH, Shapes
+from detector.reading.shapes import MAX_DEPTH, Shapes
+from detector.records.deadletters import MISSING_FIELD, TOO_LARGE, bad
+from detector.records.marks import Marks
+from detector.records.objects import LogText, Read
 from detector.times import parse_rfc3339
 
 NOW = parse_rfc3339("2026-05-02T00:00:00Z")
@@ -107,7 +107,7 @@ def test_carriers_in_carriers_are_opened_so_deep_and_no_deeper() -> None:
 
 
 def test_a_carrier_holds_so_many_records_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("detector.shapes.MAX_HELD", 3)
+    monkeypatch.setattr("detector.reading.shapes.MAX_HELD", 3)
     found = read({"held": [EVENT] * 5})
     assert sum(len(each.events) for each in found) == 3
     assert found[-1].error is not None

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detector.inputs import find_sources
 from detector.live.joining import Hold
 from detector.live.records import Contents
 from detector.live.segments import batch_of
-from detector.objects import LogText
-from detector.readers import read as read_source
-from detector.shapes import BUNDLED
-from detector.shipped import SPLIT
-from detector.units import units
+from detector.reading.inputs import find_sources
+from detector.reading.readers import read as read_source
+from detector.reading.shapes import BUNDLED
+from detector.reading.units import units
+from detector.records.objects import LogText
+from detector.records.shipped import SPLIT
 from tests.collecting import NOW, Collector, collect
 from tests.live_records import FakeRecord, Place, read_all, read_in_polls, records
 

@@ -2,7 +2,7 @@ import json
 
 import pytest
 
-from detector.sniff import sniff
+from detector.reading.sniff import sniff
 
 EVENT = '{"specversion": "1.0", "id": "1", "source": "s", "type": "task.ended", "time": "2026-01-01T00:00:00Z", "data": {"task_id": "t"}}'
 TRAIL = {"eventSource": "s3.amazonaws.com", "eventName": "GetObject", "eventID": "1"}

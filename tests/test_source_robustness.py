@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detector.adapters import names
-from detector.deadletters import REASONS
-from detector.objects import Read
-from detector.shapes import BUNDLED
+from detector.reading.shapes import BUNDLED
+from detector.records.deadletters import REASONS
+from detector.records.objects import Read
 from detector.times import parse_rfc3339
 from tests.scenarios import test_carriers, test_oauth, test_schedulers
 from tests.scenarios.telling import STORIES

@@ -9,8 +9,8 @@ import pytest
 
 from detector.adapters import names
 from detector.cli import main
-from detector.mapping import shapes_of
-from detector.settings import TABLES, Settings, problems
+from detector.configuration.settings import TABLES, Settings, problems
+from detector.reading.mapping import shapes_of
 from tests.scenarios.telling import told
 
 DOCS = Path(__file__).parent.parent / "docs"
@@ -57,7 +57,7 @@ def test_the_source_that_the_page_describes_finds_what_it_says(tmp_path: Path) -
 
 
 def test_the_commands_that_the_page_names_do_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("detector.loading.load_bundled", tuple)  # they have a test of their own
+    monkeypatch.setattr("detector.scan.loading.load_bundled", tuple)  # they have a test of their own
     text = section("A source of your own")
     (tmp_path / "curfewd.toml").write_text(blocks(text, "toml")[0])
     (tmp_path / "deployer.jsonl").write_text(blocks(text, "json")[0])

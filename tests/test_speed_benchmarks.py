@@ -5,8 +5,8 @@ from benchmarks.cost_bench import Cost, Costs, Options, many_patterns, report
 from benchmarks.hostile_bench import Hostile, Slow, of_look_alikes, report_horrors, report_look_alikes
 from benchmarks.hostile_bench import Options as Hostility
 from benchmarks.hostile_text import look_alikes
-from detector.patterns import load_bundled
-from detector.scan import PatternScanner
+from detector.patterns.pattern import load_bundled
+from detector.scan.scanner import PatternScanner
 
 SIZE = 4 << 10
 

@@ -1,7 +1,7 @@
 import os
 import random
 
-from detector.spool import Spool
+from detector.reading.spool import Spool
 
 
 def filled(data: bytes) -> Spool:

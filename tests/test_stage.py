@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 from aiokafka.partitioner import DefaultPartitioner
 
-from detector import partition_work
-from detector.batches import Limits
 from detector.errors import RetryError, StopError
-from detector.handlers import Output, Partition
-from detector.stage import Stage
-from detector.stage_facts import Committed, Dropped, Rebalanced, Refused, Stepped, Taken
-from detector.transactions import Transactor
+from detector.kafka import partition_work
+from detector.kafka.batches import Limits
+from detector.kafka.handlers import Output, Partition
+from detector.kafka.stage import Stage
+from detector.kafka.stage_facts import Committed, Dropped, Rebalanced, Refused, Stepped, Taken
+from detector.kafka.transactions import Transactor
 from tests.broker import Cluster
 from tests.stage_handlers import Copy, Telling, running
 from tests.stage_processes import workers

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from detector.errors import StopError
-from detector.stage import Stage
-from detector.stage_facts import Committed
+from detector.kafka.stage import Stage
+from detector.kafka.stage_facts import Committed
 from tests.broker import Cluster
 from tests.stage_handlers import Copy, Telling
 from tests.streams import committed_offsets, ends, filled_by_keys, grown, made, read, until

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from detector import stampkernel
-from detector.stamps import float_stamps, leading_stamps, line_starts, log_time, text_stamps
+from detector.records import stampkernel
+from detector.records.stamps import float_stamps, leading_stamps, line_starts, log_time, text_stamps
 from detector.times import parse_rfc3339
 
 _two = st.integers(0, 99).map("{:02d}".format)

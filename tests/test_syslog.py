@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detector.sniff import sniff
-from detector.syslog import looks_like, parse
+from detector.reading.sniff import sniff
+from detector.reading.syslog import looks_like, parse
 from detector.times import format_rfc3339
 from tests.collecting import NOW, collect
 from tests.live_records import Place, read_all, read_in_polls, records

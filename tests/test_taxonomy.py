@@ -5,7 +5,7 @@ import re
 import pytest
 
 from detector.findings import RULES
-from detector.taxonomy import PLACES
+from detector.outputs.taxonomy import PLACES
 
 FORMS = {
     "owasp_nhi_2025": r"NHI(10|[1-9]):2025",

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from detector.templates import (
+from detector.configuration.templates import (
     View,
     parse_capture,
     parse_choice,

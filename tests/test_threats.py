@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from detector.inputs import find_sources
-from detector.known import KnownIndex
-from detector.leaks import LeakFinder
-from detector.loading import load_scanner
-from detector.policy import Policy
+from detector.configuration.policy import Policy
+from detector.configuration.settings import PatternSettings
 from detector.progress import Silent
-from detector.replay import Plan, Result, replay
-from detector.scan import PatternScanner
-from detector.settings import PatternSettings
+from detector.reading.inputs import find_sources
+from detector.replay.replay import Plan, Result, replay
+from detector.scan.known import KnownIndex
+from detector.scan.leaks import LeakFinder
+from detector.scan.loading import load_scanner
+from detector.scan.scanner import PatternScanner
 from tests.small_history import KEY, NOW, at, event, identifier_of, secret_of
 
 VICTIM = "victim"

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector import timeorder
-from detector.timeorder import TimeOrder
+from detector.judge import timeorder
+from detector.judge.timeorder import TimeOrder
 
 KEYS = st.tuples(st.integers(0, 12), st.sampled_from("abc"))
 

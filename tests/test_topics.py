@@ -18,14 +18,14 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from detector.cli import main
-from detector.handlers import Partition
-from detector.kafka_clients import partition_producer, stage_consumer
-from detector.kafka_security import explain, retriable
-from detector.kafka_settings import Security
-from detector.kafka_tokens import EndpointTokens, TokenError
+from detector.configuration.kafka_settings import Security
+from detector.configuration.settings import Settings
+from detector.kafka.clients import partition_producer, stage_consumer
+from detector.kafka.handlers import Partition
+from detector.kafka.security import explain, retriable
+from detector.kafka.stage_settings import clients_of, stage_of
+from detector.kafka.tokens import EndpointTokens, TokenError
 from detector.secrets import Secret
-from detector.settings import Settings
-from detector.stage_settings import clients_of, stage_of
 from tests.broker.cluster import free_ports
 from tests.broker.secure import DAY, PASSWORD, USER, Authority, SecureBroker
 

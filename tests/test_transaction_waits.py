@@ -7,7 +7,7 @@ import pytest
 from aiokafka import errors as kafka
 from aiokafka.producer import sender
 
-from detector.transaction_waits import WAIT_SECONDS, install
+from detector.kafka.transaction_waits import WAIT_SECONDS, install
 
 
 @pytest.fixture(autouse=True)

@@ -1,4 +1,4 @@
-from detector.traps import Traps
+from detector.patterns.traps import Traps
 
 
 def test_what_was_refused_is_known_again() -> None:

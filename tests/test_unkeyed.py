@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detector.findings import LEAKED_SECRET, USE_AFTER_TERMINATION, Evidence, Finding, Severity
+from detector.judge.unkeyed import stable_fingerprints, with_stable_fingerprints
 from detector.times import MINUTE
-from detector.unkeyed import stable_fingerprints, with_stable_fingerprints
 from tests import finding_samples as made
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from detector.deadletters import NOT_JSON, DeadLetter
 from detector.errors import UsageError
-from detector.summary import SourceRead, Summary, verdicts
-from detector.writers import dumps, replacing, write_all, write_lines
+from detector.outputs.summary import SourceRead, Summary, verdicts
+from detector.outputs.writers import dumps, replacing, write_all, write_lines
+from detector.records.deadletters import NOT_JSON, DeadLetter
 from tests import finding_samples as made
 
 

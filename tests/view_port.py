@@ -11,17 +11,17 @@ from typing import Any
 
 import msgspec
 
-from detector.commands import command_record
+from detector.configuration.service_settings import Address
+from detector.configuration.settings import Settings
 from detector.findings import USE_AFTER_TERMINATION
-from detector.handlers import Output, Partition
+from detector.kafka.handlers import Output, Partition
 from detector.live.health import HealthServer, Page, verdict
 from detector.live.measuring import Through
 from detector.live.metrics import Metrics, Written
 from detector.live.readiness import Readiness
 from detector.live.view import View
-from detector.ocsf import finding_record
-from detector.service_settings import Address
-from detector.settings import Settings
+from detector.outputs.commands import command_record
+from detector.outputs.ocsf import finding_record
 from tests.finding_samples import PATTERNS, command, finding, untouched
 
 TOKEN = "0123456789abcdef0123456789abcdef"

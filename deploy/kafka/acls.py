@@ -11,10 +11,10 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from detector.configuration.kafka_settings import LiveSettings
+from detector.configuration.settings import Settings
 from detector.errors import CurfewdError
-from detector.kafka_rights import Right, rights, rights_to_create
-from detector.kafka_settings import LiveSettings
-from detector.settings import Settings
+from detector.kafka.rights import Right, rights, rights_to_create
 
 _OPTIONS: Final = {"topic": "--topic", "group": "--group", "transactional id": "--transactional-id"}
 

@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from detector.events import CanonicalEvent
-from detector.objects import LogText, Read
+from detector.records.objects import LogText, Read
 
 Record = Mapping[str, Any]
 """One decoded JSON object."""

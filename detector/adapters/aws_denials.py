@@ -13,7 +13,7 @@ import msgspec
 from detector.adapters.adapter import Record
 from detector.adapters.aws_times import answer_time
 from detector.adapters.fields import maybe_text, text
-from detector.deadletters import WRONG_FIELD, bad
+from detector.records.deadletters import WRONG_FIELD, bad
 
 _NAME: Final = "AWSRevokeOlderSessions"
 _DOCUMENT: Final = "requestParameters.policyDocument"

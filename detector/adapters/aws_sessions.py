@@ -13,7 +13,7 @@ import re2
 from detector.adapters.adapter import Record
 from detector.adapters.ci_names import task_named, task_of_subject
 from detector.adapters.fields import find, maybe_text
-from detector.adapters.pod_names import pod_task
+from detector.records.pod_names import pod_task
 
 _EVERYBODY: Final = "githubactions"  # what aws-actions/configure-aws-credentials calls them all
 # What boto3, the CLI and the SDKs for Go, Java, JavaScript, .NET and PHP call a session that was given no name.

@@ -3,7 +3,7 @@
 import re  # over text of bounded length only
 from typing import Final
 
-from detector.stamps import log_time
+from detector.records.stamps import log_time
 from detector.times import parse_rfc3339
 
 # `Jul 10, 2023, 12:09:47 PM` (STS) and `Jul 10, 2023 12:24:29 PM` (IAM), in UTC. Newer Java writes a narrow no-break

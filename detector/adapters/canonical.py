@@ -14,16 +14,6 @@ from typing import Annotated, Any, Final, Literal, TypeVar
 
 import msgspec
 
-from detector.deadletters import (
-    FUTURE_TIME,
-    MISSING_FIELD,
-    NOT_JSON,
-    NOT_UTF8,
-    TOO_DEEP,
-    TRUNCATED_JSON,
-    WRONG_FIELD,
-    bad,
-)
 from detector.errors import BadRecordError
 from detector.events import (
     MAX_FUTURE,
@@ -39,6 +29,16 @@ from detector.events import (
     Identifier,
     TaskEnded,
     TaskStarted,
+)
+from detector.records.deadletters import (
+    FUTURE_TIME,
+    MISSING_FIELD,
+    NOT_JSON,
+    NOT_UTF8,
+    TOO_DEEP,
+    TRUNCATED_JSON,
+    WRONG_FIELD,
+    bad,
 )
 from detector.secrets import normal_sha256
 from detector.times import parse_rfc3339

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from detector.adapters import ci_names
-from detector.adapters.pod_names import pod_task
+from detector.records.pod_names import pod_task
 
 _CIRCLE: Final = "oidc.circleci.com/job-id"
 

@@ -10,8 +10,8 @@ from detector.adapters.aws_policy import grants_of
 from detector.adapters.aws_sessions import work_of
 from detector.adapters.aws_times import answer_time
 from detector.adapters.fields import find, maybe_text, text, time
-from detector.deadletters import BAD_TIME, MISSING_FIELD, bad
 from detector.events import CanonicalEvent, CredentialIssued, CredentialRevoked, Identifier, TaskStarted
+from detector.records.deadletters import BAD_TIME, MISSING_FIELD, bad
 from detector.secrets import Secret, sha256_hex
 from detector.times import SECOND
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from detector.adapters.adapter import Carrier, Record
-from detector.deadletters import MISSING_FIELD, bad
-from detector.objects import Read
+from detector.records.deadletters import MISSING_FIELD, bad
+from detector.records.objects import Read
 
 _NAMES: Final = {"schema", "payload"}
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from detector.deadletters import BAD_TIME, FUTURE_TIME, MISSING_FIELD, WRONG_FIELD, bad
 from detector.events import MAX_FUTURE
-from detector.stamps import log_time
+from detector.records.deadletters import BAD_TIME, FUTURE_TIME, MISSING_FIELD, WRONG_FIELD, bad
+from detector.records.stamps import log_time
 
 
 def find(record: Mapping[str, Any], path: str) -> Any:

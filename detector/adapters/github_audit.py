@@ -11,7 +11,6 @@ from typing import Any, Final
 from detector.adapters.adapter import Record
 from detector.adapters.ci_names import github_run
 from detector.adapters.fields import find, maybe_text, text, time
-from detector.deadletters import WRONG_FIELD, bad
 from detector.events import (
     DENIED,
     SUCCESS,
@@ -23,8 +22,9 @@ from detector.events import (
     TaskEnded,
     TaskStarted,
 )
+from detector.records.deadletters import WRONG_FIELD, bad
+from detector.records.stamps import log_time
 from detector.secrets import normal_sha256
-from detector.stamps import log_time
 
 KIND: Final = "ci"
 TOKEN_ID: Final = "github-token-id"  # noqa: S105 - the scheme of an identifier

@@ -14,7 +14,6 @@ from detector.adapters.adapter import Adapter, Record
 from detector.adapters.ci_names import gitlab_job, gitlab_pipeline
 from detector.adapters.fields import find, maybe_text, text, time
 from detector.adapters.gitlab_audit import JOB_TOKEN, job_token
-from detector.deadletters import MISSING_FIELD, bad
 from detector.events import (
     MAX_FUTURE,
     CanonicalEvent,
@@ -24,8 +23,9 @@ from detector.events import (
     TaskEnded,
     TaskStarted,
 )
-from detector.objects import LogText
-from detector.stamps import log_time
+from detector.records.deadletters import MISSING_FIELD, bad
+from detector.records.objects import LogText
+from detector.records.stamps import log_time
 from detector.times import DAY
 
 KIND: Final = "ci"

@@ -13,8 +13,8 @@ import re2
 from detector.adapters.adapter import Record
 from detector.adapters.ci_names import gitlab_job
 from detector.adapters.fields import maybe_text, text, time
-from detector.deadletters import MISSING_FIELD, WRONG_FIELD, bad
 from detector.events import CanonicalEvent, CredentialIssued, CredentialRevoked, CredentialUsed, Identifier
+from detector.records.deadletters import MISSING_FIELD, WRONG_FIELD, bad
 
 JOB_TOKEN: Final = "gitlab-job-token"  # noqa: S105 - the scheme of an identifier: the value is the job's id
 ACCESS_TOKEN: Final = "gitlab-token-id"  # noqa: S105 - likewise

@@ -10,11 +10,11 @@ from urllib.parse import urlsplit
 
 from detector.adapters.adapter import Adapter, Record
 from detector.adapters.fields import find, maybe_text, text, time
-from detector.deadletters import WRONG_FIELD, bad
 from detector.errors import BadRecordError
 from detector.events import CanonicalEvent, TaskEnded, TaskStarted
-from detector.objects import LogText
-from detector.stamps import log_time
+from detector.records.deadletters import WRONG_FIELD, bad
+from detector.records.objects import LogText
+from detector.records.stamps import log_time
 
 _PHASES: Final = frozenset({"QUEUED", "STARTED", "COMPLETED", "FINALIZED", "NONE"})
 _OUTCOMES: Final = {

@@ -9,11 +9,11 @@ from functools import partial
 from typing import Any, Final
 
 from detector.adapters.adapter import Carrier, Record
-from detector.deadletters import BAD_TIME, FUTURE_TIME, MISSING_FIELD, WRONG_FIELD, bad
 from detector.errors import BadRecordError
 from detector.events import MAX_FUTURE
-from detector.objects import LogText, Read, texts
-from detector.shipped import Named, part_of, task_of
+from detector.records.deadletters import BAD_TIME, FUTURE_TIME, MISSING_FIELD, WRONG_FIELD, bad
+from detector.records.objects import LogText, Read, texts
+from detector.records.shipped import Named, part_of, task_of
 from detector.times import MICROSECOND
 
 JOURNALD: Final = "journald"

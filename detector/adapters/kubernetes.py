@@ -25,9 +25,9 @@ from detector.adapters.kubernetes_tokens import (
     tokens_voided,
 )
 from detector.events import DENIED, SUCCESS, CanonicalEvent, CredentialUsed, Identifier
-from detector.objects import LogText
-from detector.patterns import JWT_ID
-from detector.stamps import log_time
+from detector.patterns.pattern import JWT_ID
+from detector.records.objects import LogText
+from detector.records.stamps import log_time
 
 X509: Final = "x509-sha256"
 _SCHEMES: Final = {"JTI": JWT_ID, "X509SHA256": X509}

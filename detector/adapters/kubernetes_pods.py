@@ -11,9 +11,9 @@ from typing import Any, Final
 import msgspec
 
 from detector.adapters.fields import find, maybe_text, text, time
-from detector.adapters.pod_names import pod_task
-from detector.deadletters import MISSING_FIELD, bad
 from detector.events import CanonicalEvent, CredentialRevoked, TaskEnded, TaskStarted
+from detector.records.deadletters import MISSING_FIELD, bad
+from detector.records.pod_names import pod_task
 from detector.times import SECOND
 
 KIND: Final = "kubernetes-pod"

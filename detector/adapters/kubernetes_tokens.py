@@ -12,11 +12,11 @@ from typing import Any, Final, NamedTuple
 
 from detector.adapters.fields import find, maybe_text, text
 from detector.adapters.kubernetes_pods import At, is_trial, pod_credential
-from detector.adapters.pod_names import pod_task, service_account_task
 from detector.adapters.tokens import Token, read_token
-from detector.deadletters import MISSING_FIELD, WRONG_FIELD, bad
 from detector.events import CredentialIssued, CredentialRevoked, Identifier
-from detector.patterns import JWT_ID
+from detector.patterns.pattern import JWT_ID
+from detector.records.deadletters import MISSING_FIELD, WRONG_FIELD, bad
+from detector.records.pod_names import pod_task, service_account_task
 from detector.times import DAY, SECOND
 
 BY_POD: Final = "known_by_pod"  # what a carrier of a managed cluster's events adds to each

@@ -19,7 +19,6 @@ from detector.adapters.claims import task_of_claims
 from detector.adapters.fields import find, maybe_text
 from detector.adapters.oauth_messages import INTROSPECTION, REVOCATION, Message, endpoint_of, fields_of
 from detector.adapters.tokens import moment, session_group, subject_group
-from detector.deadletters import MISSING_FIELD, WRONG_FIELD, bad
 from detector.events import (
     DENIED,
     SUCCESS,
@@ -30,7 +29,8 @@ from detector.events import (
     Identifier,
     TaskStarted,
 )
-from detector.patterns import JWT_ID
+from detector.patterns.pattern import JWT_ID
+from detector.records.deadletters import MISSING_FIELD, WRONG_FIELD, bad
 from detector.times import SECOND
 
 KIND: Final = "oauth-token"

@@ -9,10 +9,10 @@ import msgspec
 from detector.adapters.adapter import Record
 from detector.adapters.fields import maybe_text, text, time
 from detector.adapters.tokens import Token, read_token
-from detector.deadletters import WRONG_FIELD, bad
 from detector.events import Identifier
-from detector.objects import TIME_NAMES
-from detector.patterns import JWT_ID
+from detector.patterns.pattern import JWT_ID
+from detector.records.deadletters import WRONG_FIELD, bad
+from detector.records.objects import TIME_NAMES
 from detector.secrets import normal_sha256
 
 INTROSPECTION: Final = frozenset({"introspect", "introspection"})

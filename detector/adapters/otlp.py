@@ -18,13 +18,13 @@ from detector.adapters import otlp_wire
 from detector.adapters.adapter import Carrier, Record
 from detector.adapters.otlp_agents import CONVERSATION, OFF, agent_task, span_events
 from detector.adapters.otlp_values import Texts, as_object, named, nanoseconds
-from detector.adapters.pod_names import pod_task
-from detector.blocks import LONG_JSON
-from detector.deadletters import BAD_TIME, FUTURE_TIME, NOT_PROTOBUF, TOO_LARGE, WRONG_FIELD, bad
 from detector.errors import BadRecordError
 from detector.events import MAX_FUTURE, CanonicalEvent
-from detector.objects import LogText, Read, log_record
-from detector.shipped import Named
+from detector.records.blocks import LONG_JSON
+from detector.records.deadletters import BAD_TIME, FUTURE_TIME, NOT_PROTOBUF, TOO_LARGE, WRONG_FIELD, bad
+from detector.records.objects import LogText, Read, log_record
+from detector.records.pod_names import pod_task
+from detector.records.shipped import Named
 
 OTLP: Final = "otlp"
 _POD: Final = "k8s.pod.uid"

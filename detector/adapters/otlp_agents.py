@@ -16,8 +16,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from detector.adapters.otlp_values import nanoseconds
-from detector.deadletters import BAD_TIME, FUTURE_TIME, MISSING_FIELD, WRONG_FIELD, bad
 from detector.events import MAX_FUTURE, CanonicalEvent, TaskEnded, TaskStarted
+from detector.records.deadletters import BAD_TIME, FUTURE_TIME, MISSING_FIELD, WRONG_FIELD, bad
 
 OFF: Final = "off"
 RUNS: Final = "runs"

@@ -15,10 +15,10 @@ import msgspec
 from detector.adapters.adapter import Adapter, Carrier, Record
 from detector.adapters.fields import find, maybe_text, text, time
 from detector.adapters.tokens import read_token, session_group, subject_group
-from detector.deadletters import MISSING_FIELD, WRONG_FIELD, bad
 from detector.events import CanonicalEvent, CredentialRevoked, Identifier
-from detector.objects import Read
-from detector.patterns import JWT_ID
+from detector.patterns.pattern import JWT_ID
+from detector.records.deadletters import MISSING_FIELD, WRONG_FIELD, bad
+from detector.records.objects import Read
 
 SESSION: Final = "session-id"
 SUBJECT: Final = "oidc-subject"  # `<iss> <sub>`

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from detector.adapters.adapter import Carrier, Record
-from detector.objects import Read
-from detector.shipped import PART_MARKS, is_shipped
+from detector.records.objects import Read
+from detector.records.shipped import PART_MARKS, is_shipped
 
 
 def _held(record: Record, _now: int) -> Iterator[Record | str | Read]:

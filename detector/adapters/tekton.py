@@ -10,8 +10,8 @@ from typing import Any, Final
 
 from detector.adapters.adapter import Adapter, Record
 from detector.adapters.fields import find, maybe_text, text, time
-from detector.deadletters import MISSING_FIELD, bad
 from detector.events import CanonicalEvent, TaskEnded, TaskStarted
+from detector.records.deadletters import MISSING_FIELD, bad
 from detector.times import HOUR, MINUTE, SECOND
 
 _PREFIX: Final = "dev.tekton.event."

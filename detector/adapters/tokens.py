@@ -10,10 +10,10 @@ from typing import Any, Final
 import msgspec
 
 from detector.events import Identifier
-from detector.jwt import read_jwt
-from detector.patterns import JWT_ID
+from detector.patterns.jwt import read_jwt
+from detector.patterns.pattern import JWT_ID
+from detector.records.stamps import log_time
 from detector.secrets import Secret, sha256_hex
-from detector.stamps import log_time
 
 # Shorter ones are placeholders ("REDACTED", "***"), and what has so little in it may not be hashed unsalted.
 _MIN_TOKEN: Final = 20

@@ -24,7 +24,7 @@ from detector.adapters.vault_issues import (
     wrapping_token,
 )
 from detector.events import DENIED, SUCCESS, CanonicalEvent, CredentialUsed, Identifier
-from detector.objects import LogText, record_time, texts
+from detector.records.objects import LogText, record_time, texts
 
 _TYPES: Final = ("request", "response")
 _PUBLIC: Final = ("access_key=", "accessor=", "lease_id=")  # names that secrets go by, and none themselves

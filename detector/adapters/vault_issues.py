@@ -7,10 +7,10 @@ from detector.adapters import vault_paths as paths
 from detector.adapters.ci_names import task_of_subject
 from detector.adapters.claims import task_of_claims
 from detector.adapters.fields import find, text, time
-from detector.adapters.pod_names import service_account_task
 from detector.adapters.vault_entry import ACCESSOR, HMAC, LEASE, Entry, token_identifier
-from detector.deadletters import MISSING_FIELD, bad
 from detector.events import CredentialIssued, CredentialRenewed, Identifier
+from detector.records.deadletters import MISSING_FIELD, bad
+from detector.records.pod_names import service_account_task
 
 _AWS_KEY_IDS: Final = ("AKIA", "ASIA")
 _AWS_KEY_ID_LENGTH: Final = 20

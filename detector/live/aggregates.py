@@ -10,7 +10,7 @@ from typing import Final, Protocol, TypeAlias
 
 import msgspec
 
-from detector.account import Account
+from detector.configuration.policy import Policy
 from detector.events import (
     AnyEvent,
     CredentialIssued,
@@ -21,13 +21,13 @@ from detector.events import (
     TaskEnded,
     TaskStarted,
 )
-from detector.evidence import Sums
-from detector.folding import AccountSums, fold, fold_leaks, sums_of, unfold, unfold_leaks
-from detector.ledger import Ledger
+from detector.judge.account import Account
+from detector.judge.evidence import Sums
+from detector.judge.folding import AccountSums, fold, fold_leaks, sums_of, unfold, unfold_leaks
+from detector.judge.ledger import Ledger
 from detector.live.routing import LEAKED, Claim, Follow, Payload, Routed, Sent, TaskTold, Withdrawn, task_key
 from detector.live.verdicts import Verdicts, judge_secret, judge_task, own_accounts, own_issues
 from detector.live.watermark import BEGINNING
-from detector.policy import Policy
 
 _Movable: TypeAlias = CredentialUsed | CredentialRenewed | CredentialRevoked | Leak
 _encoder: Final = msgspec.json.Encoder()

@@ -4,8 +4,8 @@ from typing import Final
 
 import msgspec
 
-from detector.deadletters import TOO_LARGE, UNREADABLE, DeadLetter
-from detector.handlers import Output, Partition, Refusal
+from detector.kafka.handlers import Output, Partition, Refusal
+from detector.records.deadletters import TOO_LARGE, UNREADABLE, DeadLetter
 
 ORIGIN: Final = "origin"  # the header that tells of a large output which record it came from
 _encoder: Final = msgspec.json.Encoder()

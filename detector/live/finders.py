@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 
-from detector.allowlist import Allowlist
+from detector.configuration.allowlist import Allowlist
 from detector.events import Identifier
-from detector.known import KnownIndex
-from detector.leaks import Allowing, LeakFinder, Redactor, Scanner
-from detector.scan import Match
+from detector.scan.known import KnownIndex
+from detector.scan.leaks import Allowing, LeakFinder, Redactor, Scanner
+from detector.scan.scanner import Match
 from detector.secrets import DeploymentKey
 
 

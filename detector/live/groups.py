@@ -8,10 +8,10 @@ import itertools
 from collections.abc import Iterable
 from typing import Final
 
+from detector.configuration.policy import Policy
 from detector.events import CredentialIssued, CredentialRevoked
 from detector.live.routing import Claim, Payload, Routed, Sent, task_key
 from detector.live.verdicts import Verdicts
-from detector.policy import Policy
 from detector.times import DAY
 
 MEMBERSHIP: Final = 400 * DAY  # of a credential without an expiry

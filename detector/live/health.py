@@ -12,8 +12,8 @@ from typing import Any, Final, Self
 
 import msgspec
 
+from detector.configuration.service_settings import Address
 from detector.errors import UsageError
-from detector.service_settings import Address
 
 REQUEST_BYTES: Final = 8192
 READ_SECONDS: Final = 5.0

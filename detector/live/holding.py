@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from detector.configuration.policy import Policy
 from detector.findings import Command, Finding, command_id
 from detector.live.aggregates import Aggregate, SecretAggregate, TaskAggregate
 from detector.live.changelog import Change
@@ -31,7 +32,6 @@ from detector.live.routing import (
 )
 from detector.live.store import META, Totals, digest_of, entry_key, meta_value
 from detector.live.watermark import BEGINNING
-from detector.policy import Policy
 
 EVENT: Final = b"e"
 TOLD: Final = b"p"

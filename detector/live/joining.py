@@ -11,10 +11,10 @@ from typing import Any, Final
 
 import msgspec
 
-from detector.jsonblocks import KEY_BLOCK
 from detector.live.records import Contents, Piece, read_logs, read_record
 from detector.live.segments import RUN, Segment, fast_segment, of_pieces, only_logs
-from detector.shapes import BUNDLED, Shapes
+from detector.reading.jsonblocks import KEY_BLOCK
+from detector.reading.shapes import BUNDLED, Shapes
 
 CHANNELS: Final = 256  # of split lines that stand open at one time
 LONGEST: Final = 1 << 20  # bytes of a split line, then what there is of it is scanned

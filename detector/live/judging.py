@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import msgspec
 
-from detector.deadletters import UNREADABLE, DeadLetter
+from detector.configuration.policy import Policy
 from detector.errors import RetryError, StopError
 from detector.events import Event
-from detector.handlers import Output, Partition, Refusal
+from detector.kafka.handlers import Output, Partition, Refusal
 from detector.live.changelog import Change, Changelog
 from detector.live.holding import Holding, Outcome, key_of
 from detector.live.judged import Caused, Judged
@@ -23,9 +23,9 @@ from detector.live.restoring import Restored, restore
 from detector.live.routing import Mark, Payload, decode, encode
 from detector.live.store import META, SOURCES, TOTALS, WATERMARK, Position, Store, Totals, entry_key
 from detector.live.watermark import BEGINNING, Watermark
-from detector.policy import Policy
+from detector.outputs.writers import dumps
+from detector.records.deadletters import UNREADABLE, DeadLetter
 from detector.times import SECOND
-from detector.writers import dumps
 
 TIMERS: Final = 1000  # looked at in one transaction: the next follows soon
 POSITION_EVERY: Final = 5 * SECOND

@@ -7,7 +7,7 @@ from typing import Any, Final
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from detector.errors import CurfewdError
-from detector.kafka_clients import KafkaSettings, reaction, stop_consumer
+from detector.kafka.clients import KafkaSettings, reaction, stop_consumer
 from detector.live.changelog import Change
 
 _POLL: Final = 10_000

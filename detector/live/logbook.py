@@ -9,12 +9,12 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Mapping
 from typing import Any, Final
 
-from detector.handlers import Partition
+from detector.kafka.handlers import Partition
+from detector.kafka.stage_facts import Dropped, Rebalanced, Refused, Taken, Unreachable
 from detector.live.lookback import Hindered
 from detector.live.measuring import StageName
 from detector.live.restoring import Restored
 from detector.live.scanning import Scanned
-from detector.stage_facts import Dropped, Rebalanced, Refused, Taken, Unreachable
 
 QUIET_SECONDS: Final = 60.0
 _KINDS: Final = 256  # remembered at once; there are fewer, but a reason may quote the world outside

@@ -16,10 +16,10 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 
-from detector.batches import partition_of
 from detector.errors import StopError
-from detector.handlers import Output, Partition
-from detector.kafka_clients import KafkaSettings, reaction, stop_consumer, strays_are_errors, unreadable
+from detector.kafka.batches import partition_of
+from detector.kafka.clients import KafkaSettings, reaction, stop_consumer, strays_are_errors, unreadable
+from detector.kafka.handlers import Output, Partition
 from detector.live.finders import Finders
 from detector.live.joining import Hold
 from detector.live.records import Contents, kafka_time
@@ -28,7 +28,7 @@ from detector.live.routing import Withdrawn, encode, secret_key
 from detector.live.scanning import HELD, ShapesOf, find_leaks, work_outputs
 from detector.live.segments import Segment, of_pieces
 from detector.live.veil import veiled
-from detector.shapes import BUNDLED
+from detector.reading.shapes import BUNDLED
 from detector.times import MINUTE, SECOND
 
 _NOTHING: Final = TopicPartition("", 0)  # asked for so that the membership does not count as idle

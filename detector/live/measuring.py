@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from detector.handlers import Handler, Output, Partition, Refusal
+from detector.kafka.handlers import Handler, Output, Partition, Refusal
 
 StageName = Literal["scan", "lookback", "judge"]
 

@@ -11,9 +11,9 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.openmetrics import exposition as openmetrics
 
 from detector import __version__
-from detector.deadletters import REASONS
 from detector.findings import RULES, Severity
-from detector.handlers import Output, Partition, RefusalReason
+from detector.kafka.handlers import Output, Partition, RefusalReason
+from detector.kafka.stage_facts import Committed, Dropped, DropReason, Rebalanced, Refused, Stepped, Taken
 from detector.live import series as names
 from detector.live.exposure import Exposure
 from detector.live.health import Answer
@@ -24,7 +24,7 @@ from detector.live.redaction import Redacted
 from detector.live.restoring import Restored
 from detector.live.scanning import Scanned
 from detector.live.series import Series
-from detector.stage_facts import Committed, Dropped, DropReason, Rebalanced, Refused, Stepped, Taken
+from detector.records.deadletters import REASONS
 
 TOLD_APART: Final = 100  # values of a label that comes from outside; the rest are `other`
 _LONGEST: Final = 100  # characters of such a value

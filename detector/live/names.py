@@ -4,6 +4,7 @@ from bisect import insort
 from collections import Counter
 from collections.abc import Iterable
 
+from detector.configuration.policy import Policy
 from detector.events import (
     CredentialIssued,
     CredentialRenewed,
@@ -23,7 +24,6 @@ from detector.live.routing import (
     task_key,
 )
 from detector.live.verdicts import Verdicts
-from detector.policy import Policy
 
 _EVENTS = CredentialUsed | CredentialRenewed | CredentialRevoked | Leak
 _SLACK = 15  # what waits may wait this fraction of the lateness longer, so that many go at once

@@ -10,8 +10,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka import errors as kafka
 from aiokafka.admin import AIOKafkaAdminClient
 
-from detector.handlers import Partition
-from detector.kafka_clients import KafkaSettings, reaction, stop_consumer, unreadable
+from detector.kafka.clients import KafkaSettings, reaction, stop_consumer, unreadable
+from detector.kafka.handlers import Partition
 from detector.times import MILLISECOND
 
 BEFORE: Final = 256  # records read again for what was held when a partition moved

@@ -6,13 +6,13 @@ from typing import Any
 
 import msgspec
 
-from detector.advice import Patterns, lead
-from detector.commands import command_record
 from detector.findings import Command, Finding
 from detector.live.routing import Told
-from detector.ocsf import CLOSE, CREATE, UPDATE, finding_record
+from detector.outputs.advice import Patterns, lead
+from detector.outputs.commands import command_record
+from detector.outputs.ocsf import CLOSE, CREATE, UPDATE, finding_record
+from detector.outputs.writers import dumps
 from detector.wording import Clean
-from detector.writers import dumps
 
 _ACTIVITY = ("activity_id", "activity_name", "type_uid", "type_name")
 

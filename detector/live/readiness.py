@@ -7,7 +7,7 @@ and time without a coordinator does not count at all. An event loop that stands 
 from collections.abc import Mapping
 from typing import Final
 
-from detector.handlers import Partition
+from detector.kafka.handlers import Partition
 from detector.live.measuring import StageName
 from detector.times import SECOND
 

@@ -9,17 +9,17 @@ from typing import Any, Final
 
 import msgspec
 
-from detector.blocks import LONG_JSON
-from detector.containers import cri_parts, docker_record, is_docker
-from detector.deadletters import BAD_TIME, FUTURE_TIME, NOT_SYSLOG, TOO_LARGE, DeadLetter, bad
 from detector.errors import BadRecordError
 from detector.events import MAX_FUTURE, CanonicalEvent
-from detector.formats import CRI, DOCKER, SYSLOG, TEXT
-from detector.objects import JSON_LOG, LogText, Read, log_record
-from detector.shapes import BUNDLED, Shapes
-from detector.stamps import leading_stamp, log_time
-from detector.syslog import frames, looks_counted, parse
-from detector.syslog import looks_like as is_syslog
+from detector.reading.containers import cri_parts, docker_record, is_docker
+from detector.reading.formats import CRI, DOCKER, SYSLOG, TEXT
+from detector.reading.shapes import BUNDLED, Shapes
+from detector.reading.syslog import frames, looks_counted, parse
+from detector.reading.syslog import looks_like as is_syslog
+from detector.records.blocks import LONG_JSON
+from detector.records.deadletters import BAD_TIME, FUTURE_TIME, NOT_SYSLOG, TOO_LARGE, DeadLetter, bad
+from detector.records.objects import JSON_LOG, LogText, Read, log_record
+from detector.records.stamps import leading_stamp, log_time
 from detector.times import MILLISECOND
 
 BINARY_MODE: Final = "ce_specversion"  # the header by which the CloudEvents binding for Kafka tells it

@@ -15,15 +15,15 @@ from typing import Any, Final
 
 import msgspec
 
-from detector.deadletters import NOT_MASKED, DeadLetter, bad
-from detector.handlers import Output, Partition
-from detector.leaks import KNOWN_CREDENTIAL, Redactor
+from detector.kafka.handlers import Output, Partition
 from detector.live.records import Contents, dead_letter, read_record
 from detector.live.segments import Segment
-from detector.objects import LogText
-from detector.redact_records import LEAST, redacted
+from detector.reading.shapes import BUNDLED, Shapes
+from detector.records.deadletters import NOT_MASKED, DeadLetter, bad
+from detector.records.objects import LogText
+from detector.redact.redact_records import LEAST, redacted
+from detector.scan.leaks import KNOWN_CREDENTIAL, Redactor
 from detector.secrets import mask
-from detector.shapes import BUNDLED, Shapes
 from detector.times import MILLISECOND
 
 WAITING: Final = 2048  # records that wait for one before them, at most

@@ -16,7 +16,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from detector.errors import RetryError, StopError
 from detector.events import CredentialIssued, Identifier
-from detector.kafka_clients import KafkaSettings, reaction, stop_consumer, strays_are_errors
+from detector.kafka.clients import KafkaSettings, reaction, stop_consumer, strays_are_errors
 from detector.live.finders import Finders
 from detector.live.routing import Registry, decode
 

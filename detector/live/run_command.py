@@ -4,10 +4,10 @@ import asyncio
 import gc
 from typing import Final
 
+from detector.configuration.settings import Settings
 from detector.errors import CurfewdError
 from detector.live.logs import make_log, route_libraries
 from detector.live.service import Service, Which
-from detector.settings import Settings
 
 DONE: Final = 0
 FAILED: Final = 2

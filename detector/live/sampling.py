@@ -5,19 +5,19 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
-from detector.handlers import Partition
+from detector.kafka.handlers import Partition
+from detector.kafka.stage_facts import Dropped
 from detector.live import series as names
 from detector.live.logbook import Logbook
 from detector.live.measuring import StageName, Through
 from detector.live.metrics import Metrics
 from detector.live.readiness import Readiness
-from detector.stage_facts import Dropped
 
 _MILLI: Final = 1000
 
 
 class Watched(Protocol):
-    """The part of a `detector.stage.Stage` that is looked at."""
+    """The part of a `detector.kafka.stage.Stage` that is looked at."""
 
     @property
     def partitions(self) -> dict[Partition, bool]:

@@ -16,11 +16,8 @@ from typing import Any, Final
 
 import msgspec
 
-from detector.deadletters import TOO_LARGE, DeadLetter
 from detector.events import AnyEvent, CanonicalEvent, CredentialIssued, Leak
-from detector.excerpts import Veil
-from detector.handlers import Output, Partition, Refusal
-from detector.leaks import LeakFinder
+from detector.kafka.handlers import Output, Partition, Refusal
 from detector.live.dead_letter_records import dead_letter_output, origin, refusal_letter
 from detector.live.finders import Finders
 from detector.live.joining import Hold
@@ -33,7 +30,10 @@ from detector.live.routing import Mark, encode, registry_key, route, without_ter
 from detector.live.segments import Segment, batch_of, spans_of
 from detector.live.veil import veiled
 from detector.live.watermark import BEGINNING
-from detector.shapes import BUNDLED, Shapes
+from detector.reading.shapes import BUNDLED, Shapes
+from detector.records.deadletters import TOO_LARGE, DeadLetter
+from detector.scan.excerpts import Veil
+from detector.scan.leaks import LeakFinder
 from detector.times import SECOND
 
 HELD: Final = 5 * SECOND  # without more records, text waits no longer
@@ -125,7 +125,7 @@ def find_leaks(finder: LeakFinder, topic: str, partition: int, segments: Sequenc
 
 
 class ScanHandler:
-    """Implements `detector.handlers.Handler`.
+    """Implements `detector.kafka.handlers.Handler`.
 
     `before` gives the records shortly before an offset, and all from another one on: what was held when the partition moved
     is read again from them. `redacted` is the topic to which an input's records are passed on without their leaks; what of them waits is `noted`

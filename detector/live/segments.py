@@ -11,13 +11,11 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from detector.blocks import LONG_JSON
-from detector.containers import DOCKER_LINE, Docker, cri_parts, is_docker
-from detector.deadletters import BAD_TIME, FUTURE_TIME, bad
 from detector.events import MAX_FUTURE
-from detector.excerpts import Veil
-from detector.formats import CRI, DOCKER, TEXT
-from detector.jsonblocks import (
+from detector.live.records import Contents, Piece, kafka_time, record_id
+from detector.reading.containers import DOCKER_LINE, Docker, cri_parts, is_docker
+from detector.reading.formats import CRI, DOCKER, TEXT
+from detector.reading.jsonblocks import (
     FLAT,
     KEY_BLOCK,
     PLAIN,
@@ -32,13 +30,15 @@ from detector.jsonblocks import (
     records_of,
     time_field,
 )
-from detector.leaks import Batch, RecordAt
-from detector.live.records import Contents, Piece, kafka_time, record_id
-from detector.objects import JSON_LOG, whereabouts_of
-from detector.shapes import BUNDLED, Shapes
-from detector.stamps import Bytes, Ints, Stamps, leading_stamps, line_starts
-from detector.syslog import looks_counted
-from detector.syslog import looks_like as is_syslog
+from detector.reading.shapes import BUNDLED, Shapes
+from detector.reading.syslog import looks_counted
+from detector.reading.syslog import looks_like as is_syslog
+from detector.records.blocks import LONG_JSON
+from detector.records.deadletters import BAD_TIME, FUTURE_TIME, bad
+from detector.records.objects import JSON_LOG, whereabouts_of
+from detector.records.stamps import Bytes, Ints, Stamps, leading_stamps, line_starts
+from detector.scan.excerpts import Veil
+from detector.scan.leaks import Batch, RecordAt
 
 RUN: Final = 256  # records decoded together: one of another shape slows only so many
 _LOG: Final = b'"log"'

@@ -20,12 +20,17 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from detector import __version__
-from detector.allowlist import Allowlist
+from detector.configuration.allowlist import Allowlist
+from detector.configuration.settings import Settings
 from detector.errors import CurfewdError, RetryError, StopError, UsageError
-from detector.handlers import Partition
-from detector.kafka_clients import reaction
-from detector.kafka_reach import reach
-from detector.kafka_rights import check_rights, rights
+from detector.kafka.clients import reaction
+from detector.kafka.handlers import Partition
+from detector.kafka.reach import reach
+from detector.kafka.rights import check_rights, rights
+from detector.kafka.stage import Stage
+from detector.kafka.stage_facts import Committed, Dropped, Rebalanced
+from detector.kafka.stage_settings import clients_of
+from detector.kafka.topics import survey
 from detector.live import series as names
 from detector.live.finders import Finders
 from detector.live.health import HealthServer, Page, verdict
@@ -50,14 +55,9 @@ from detector.live.wiring import (
     threads_of,
     written,
 )
-from detector.loading import load_scanner
-from detector.mapping import shapes_of
-from detector.scan import PatternScanner
-from detector.settings import Settings
-from detector.stage import Stage
-from detector.stage_facts import Committed, Dropped, Rebalanced
-from detector.stage_settings import clients_of
-from detector.topics import survey
+from detector.reading.mapping import shapes_of
+from detector.scan.loading import load_scanner
+from detector.scan.scanner import PatternScanner
 
 Which = Literal["all", "scan", "judge"]
 

@@ -4,9 +4,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from detector.accepts import covering, reason_for
-from detector.account import Account, Task
-from detector.conclude import credential_facts, task_facts
+from detector.configuration.policy import KindPolicy, Policy
 from detector.events import CredentialIssued
 from detector.findings import (
     LEAKED_SECRET,
@@ -16,12 +14,14 @@ from detector.findings import (
     Finding,
     Severity,
 )
-from detector.judge import NEVER, expiry_at
-from detector.ledger import Ledger
+from detector.judge.accepts import covering, reason_for
+from detector.judge.account import Account, Task
+from detector.judge.conclude import credential_facts, task_facts
+from detector.judge.ledger import Ledger
+from detector.judge.rules import NEVER, expiry_at
+from detector.judge.sealed import subject_of
 from detector.live.exposure import Exposure
 from detector.live.routing import Sent
-from detector.policy import KindPolicy, Policy
-from detector.sealed import subject_of
 
 
 class Verdicts(msgspec.Struct):

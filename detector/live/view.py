@@ -18,9 +18,10 @@ from urllib.parse import parse_qs
 import msgspec
 
 from detector import __version__
-from detector.batches import partition_of
-from detector.handlers import Partition
-from detector.kafka_settings import LiveSettings
+from detector.configuration.kafka_settings import LiveSettings
+from detector.configuration.service_settings import ServiceSettings
+from detector.kafka.batches import partition_of
+from detector.kafka.handlers import Partition
 from detector.live.health import Answer, Page, Request, line
 from detector.live.measuring import Through
 from detector.live.metrics import Metrics
@@ -32,8 +33,7 @@ from detector.live.view_now import standing_of
 from detector.live.view_page import DATA_HEADERS, live_page
 from detector.live.view_recent import Entry, Recent
 from detector.live.view_task import Telling, bounded, task_view
-from detector.service_settings import ServiceSettings
-from detector.views import command_view, finding_view, rule_views
+from detector.outputs.views import command_view, finding_view, rule_views
 
 READERS: Final = 16
 NOW_SECONDS: Final = 1.0

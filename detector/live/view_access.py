@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
-from detector.kafka_settings import loopback
+from detector.configuration.kafka_settings import loopback
 from detector.live.health import Answer, line
 from detector.secrets import Secret
 

@@ -9,20 +9,20 @@ from typing import Any, Final
 
 import msgspec
 
-from detector.account import Account, Task
-from detector.advice import Patterns
-from detector.conclude import credential_facts, task_facts
+from detector.configuration.policy import Policy
 from detector.events import AnyEvent
 from detector.findings import OUTLIVES_TASK, CredentialFacts, Evidence, Finding, Severity, TaskFacts
+from detector.judge.account import Account, Task
+from detector.judge.conclude import credential_facts, task_facts
 from detector.live.aggregates import TaskAggregate
 from detector.live.holding import Holding
 from detector.live.routing import task_key
 from detector.live.verdicts import own_accounts
 from detector.live.watermark import BEGINNING
-from detector.ocsf import finding_record
-from detector.policy import Policy
+from detector.outputs.advice import Patterns
+from detector.outputs.ocsf import finding_record
+from detector.outputs.views import finding_view
 from detector.times import to_millis
-from detector.views import finding_view
 from detector.wording import Clean
 
 Rows = list[tuple[bytes, bytes, bytes]]

@@ -10,12 +10,15 @@ from typing import Any, Final
 
 import msgspec
 
+from detector.configuration.kafka_settings import LiveSettings
+from detector.configuration.settings import Settings
 from detector.errors import ConfigError, StopError
 from detector.globs import compile_glob
-from detector.handlers import Handler
-from detector.kafka_clients import KafkaSettings
-from detector.kafka_settings import LiveSettings
-from detector.leaks import Redactor
+from detector.kafka.clients import KafkaSettings
+from detector.kafka.handlers import Handler
+from detector.kafka.stage import Stage
+from detector.kafka.stage_facts import Fact
+from detector.kafka.stage_settings import stage_of
 from detector.live.finders import Finders
 from detector.live.judging import JudgeHandler, JudgeSettings, Topics
 from detector.live.kafka_changelog import KafkaChangelog
@@ -30,13 +33,10 @@ from detector.live.registry_feed import RegistryFeed
 from detector.live.scanning import LARGEST, ScanHandler, Scanned, ScanTopics, ShapesOf
 from detector.live.view import View
 from detector.live.view_task import Telling
-from detector.scan import PatternScanner
+from detector.reading.shapes import Shapes
+from detector.scan.leaks import Redactor
+from detector.scan.scanner import PatternScanner
 from detector.secrets import DeploymentKey
-from detector.settings import Settings
-from detector.shapes import Shapes
-from detector.stage import Stage
-from detector.stage_facts import Fact
-from detector.stage_settings import stage_of
 from detector.times import SECOND
 
 FALLBACK_FILE: Final = "fingerprints.key"

@@ -22,12 +22,16 @@ ROOT = Path(__file__).parents[2]
 CACHE = ROOT / ".cache" / "fuzz"
 # numba compiles no calls of atheris: modules with loops for it are left as they are written.
 _COMPILES = re.compile(r"^from detector\.jit import .*\b(bare|compiled)\b", re.MULTILINE)
-_COMPILED = [path.stem for path in (ROOT / "detector").glob("*.py") if _COMPILES.search(path.read_text())]
+_COMPILED = [
+    ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    for path in (ROOT / "detector").rglob("*.py")
+    if _COMPILES.search(path.read_text())
+]
 _SLOWEST = 60  # seconds for one input, on a machine that does other work
 _COMPILING = 600  # where not all was compiled before
 _SEEDS = 3  # of the inputs, one in so many is a seed where there are only some
 
-with atheris.instrument_imports(include=["detector"], exclude=[f"detector.{name}" for name in _COMPILED]):
+with atheris.instrument_imports(include=["detector"], exclude=_COMPILED):
     from tests.fuzz.targets import TARGETS, found
 
 

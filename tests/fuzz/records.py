@@ -11,17 +11,17 @@ from typing import Any
 
 import msgspec
 
-from detector.deadletters import REASONS
 from detector.errors import BadRecordError
 from detector.events import MAX_FUTURE
-from detector.formats import CHOICES
-from detector.leaks import Batch
 from detector.live.records import Contents, read_record
-from detector.objects import Read
-from detector.readers import read, read_events
-from detector.shapes import BUNDLED
-from detector.sniff import sniff
-from detector.sources import Source
+from detector.reading.formats import CHOICES
+from detector.reading.readers import read, read_events
+from detector.reading.shapes import BUNDLED
+from detector.reading.sniff import sniff
+from detector.reading.sources import Source
+from detector.records.deadletters import REASONS
+from detector.records.objects import Read
+from detector.scan.leaks import Batch
 from tests.collecting import NOW, Collector
 from tests.live_records import FakeRecord
 from tests.test_otlp import attributes, logs, proto

@@ -1,7 +1,7 @@
 """The target of `curfewd redact`."""
 
-from detector.leaks import Redactor, _Sighting, _sightings
-from detector.redacting import Redacting
+from detector.redact.redacting import Redacting
+from detector.scan.leaks import Redactor, _Sighting, _sightings
 from tests.fuzz.texts import composed, known, scanner_of_all
 
 

@@ -13,16 +13,16 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 
-from detector.decode import GROWTH, LEAST_BUDGET, decode_layer, views
 from detector.events import Leak
-from detector.formats import TEXT
-from detector.known import KeyRing, KnownIndex
-from detector.leaks import Batch, LeakFinder, RecordAt, _Sighting, _sightings
-from detector.patterns import Pattern, load_bundled
-from detector.readers import read
-from detector.scan import PatternScanner
+from detector.patterns.pattern import Pattern, load_bundled
+from detector.reading.formats import TEXT
+from detector.reading.readers import read
+from detector.reading.sources import Source
+from detector.scan.decode import GROWTH, LEAST_BUDGET, decode_layer, views
+from detector.scan.known import KeyRing, KnownIndex
+from detector.scan.leaks import Batch, LeakFinder, RecordAt, _Sighting, _sightings
+from detector.scan.scanner import PatternScanner
 from detector.secrets import DeploymentKey, Secret
-from detector.sources import Source
 from tests.collecting import NOW
 from tests.generators import Generator
 from tests.plain_scan import PlainKnown, PlainScanner

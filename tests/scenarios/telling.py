@@ -10,21 +10,21 @@ from typing import Any
 
 import msgspec
 
+from detector.configuration.policy import Policy
 from detector.events import CanonicalEvent, CredentialIssued, Identifier
 from detector.findings import LEAKED_SECRET, Command, Finding
-from detector.inputs import find_sources
-from detector.known import KnownIndex
-from detector.leaks import LeakFinder
-from detector.ledger import Ledger
+from detector.judge.ledger import Ledger
 from detector.live.joining import Hold
 from detector.live.records import Contents
 from detector.live.segments import batch_of
-from detector.policy import Policy
 from detector.progress import Silent
-from detector.readers import read_events
-from detector.replay import Plan, Result, replay
+from detector.reading.inputs import find_sources
+from detector.reading.readers import read_events
+from detector.reading.shapes import BUNDLED, Shapes
+from detector.replay.replay import Plan, Result, replay
+from detector.scan.known import KnownIndex
+from detector.scan.leaks import LeakFinder
 from detector.secrets import DeploymentKey
-from detector.shapes import BUNDLED, Shapes
 from detector.times import format_rfc3339, parse_rfc3339
 from tests.bundled import bundled_scanner
 from tests.live_records import FakeRecord

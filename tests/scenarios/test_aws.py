@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from detector.configuration.policy import Policy
 from detector.events import CanonicalEvent, CredentialIssued, CredentialUsed, TaskStarted
 from detector.live.routing import Registry, route
-from detector.policy import Policy
 from detector.times import MINUTE, parse_rfc3339
 from tests.live_history import World, longer, run
 from tests.scenarios.telling import Told, story, told

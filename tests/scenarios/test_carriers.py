@@ -10,8 +10,8 @@ from typing import Any
 from detector.adapters.otlp import Otlp
 from detector.adapters.otlp_agents import CONVERSATIONS, OFF
 from detector.events import Leak, TaskEnded, TaskStarted
+from detector.reading.shapes import Shapes
 from detector.secrets import Secret
-from detector.shapes import Shapes
 from tests.scenarios.telling import KEY, Told, story, told
 
 # A pod's token, in what its program prints

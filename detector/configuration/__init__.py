@@ -1,0 +1,1 @@
+"""The configuration: its tables, read into frozen settings."""

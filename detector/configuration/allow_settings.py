@@ -1,0 +1,54 @@
+"""`[[allow]]` of the configuration: its fields, and how the entries are read."""
+
+from typing import Any, Final
+
+from detector.configuration.allowlist import LINE, SECRET, Allow, compiled
+from detector.configuration.fields import MOMENT, TEXT, Field, FieldReader, Kind, one_of, text
+
+UNKEYED_WARNING: Final = "[[allow]] by fingerprint needs a deployment key: without one fingerprints hold for one run, or one service.state"
+_NEEDED: Final = ("reason", "expiry")
+_ASKED: Final = ("fingerprint", "source", "pattern", "regex")
+
+
+def _regex(value: Any) -> str:
+    regex = text(value)
+    compiled(regex)
+    return regex
+
+
+ALLOW_FIELDS: Final = {
+    "fingerprint": Field(TEXT, "glob of the leaked secret's fingerprint; needs a deployment key"),
+    "source": Field(
+        TEXT, "glob of the path of the file as it was named, or of the topic; standard input is `-`"
+    ),
+    "pattern": Field(TEXT, "glob of pattern ids"),
+    "regex": Field(
+        Kind("RE2", _regex), "is found in the secret; `^` and `$` are its ends. Write no secret here"
+    ),
+    "over": Field(
+        one_of(SECRET, LINE),
+        "where `regex` is looked for; of a long line, within 4 KiB of the secret",
+        '"secret"',
+    ),
+    "reason": Field(TEXT, "why; required"),
+    "expiry": Field(MOMENT, "until when a record may show it; required"),
+}
+
+
+def read_allows(reader: FieldReader, data: dict[str, Any]) -> tuple[Allow, ...]:
+    """The entries of a file, as far as they can be read; the reader notes what is wrong."""
+    tables = reader.tables(data.get("allow", []), "allow")
+    read = [_allow(reader, table, index) for index, table in enumerate(tables)]
+    return tuple(allow for allow in read if allow is not None)
+
+
+def _allow(reader: FieldReader, table: dict[str, Any], index: int) -> Allow | None:
+    values = reader.fields(table, ALLOW_FIELDS, "allow", index)
+    missing = [name for name in _NEEDED if name not in table]
+    if missing:
+        reader.fail(f"allow: needs {' and '.join(missing)}", "allow", index)
+    elif not set(_ASKED) & set(table):
+        reader.fail(f"allow: needs at least one of {', '.join(_ASKED)}", "allow", index)
+    if "over" in table and "regex" not in table:
+        reader.fail("allow: over says where a regex is looked for, and there is none", "allow", index, "over")
+    return Allow(**values) if set(_NEEDED) <= set(values) else None

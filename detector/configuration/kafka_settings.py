@@ -1,0 +1,303 @@
+"""The `[kafka]` table: how the brokers are reached, which topics there are, and the limits of what is in flight.
+
+Secrets are never written in the configuration: it names an environment variable or a file that holds them.
+"""
+
+import ipaddress
+import re  # of topic names, by the one who configures
+from collections.abc import Iterable
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from detector.configuration.fields import (
+    FILE,
+    TEXT,
+    TEXTS,
+    Field,
+    Kind,
+    between,
+    one_of,
+    text,
+    whole,
+)
+from detector.configuration.redacted_topics import RedactedTopics
+from detector.secrets import Secret
+from detector.times import MINUTE, SECOND
+
+PREFIX: Final = "curfewd."
+TLS: Final = frozenset({"SSL", "SASL_SSL"})
+SASL: Final = frozenset({"SASL_PLAINTEXT", "SASL_SSL"})
+_PORTS: Final = range(1, 65536)
+_TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")  # as Kafka's own org.apache.kafka.common.internals.Topic
+
+
+class Topic(msgspec.Struct, frozen=True):
+    """One of our own topics. `retention` is in ns, None where the topic is compacted and kept for ever."""
+
+    name: str
+    partitions: int
+    retention: int | None = None
+
+
+class Topics(msgspec.Struct, frozen=True):
+    """Our own topics. `state` has as many partitions as `work`, whose ledgers it keeps."""
+
+    work: Topic
+    registry: Topic
+    state: Topic
+    findings: Topic
+    revocations: Topic
+    dead_letters: Topic
+
+    def all(self) -> tuple[Topic, ...]:
+        """In the order in which they are shown."""
+        return msgspec.structs.astuple(self)
+
+
+class Security(msgspec.Struct, frozen=True):
+    """TLS and SASL, every file and secret that is named being there. Paths are absolute or relative to the process."""
+
+    protocol: str = "PLAINTEXT"
+    ca_file: str | None = None
+    cert_file: str | None = None
+    key_file: str | None = None
+    key_password: Secret | None = None
+    mechanism: str | None = None
+    username: str | None = None
+    password: Secret | None = None
+    token_file: str | None = None
+    token_endpoint: str | None = None
+    oauth_client_id: str | None = None
+    client_secret: Secret | None = None
+    scope: str | None = None
+    token_ca_file: str | None = None
+
+    @property
+    def tls(self) -> bool:
+        """Whether the connection is encrypted."""
+        return self.protocol in TLS
+
+
+class LiveSettings(msgspec.Struct, frozen=True):
+    """Everything under `[kafka]`. Durations are in ns, sizes in bytes."""
+
+    bootstrap: tuple[str, ...]
+    topics: Topics
+    security: Security = Security()
+    client_id: str = "curfewd"
+    group: str = "curfewd"
+    inputs: tuple[str, ...] = ()
+    input_pattern: str | None = None
+    log_topics: tuple[str, ...] = ()
+    redacted: RedactedTopics | None = None
+    replication: int = 3
+    min_insync: int = 2
+    lookback: int = 5 * MINUTE
+    poll_records: int = 8000
+    partition_fetch_bytes: int = 2 << 20
+    fetch_bytes: int = 16 << 20
+    batch_bytes: int = 256 << 10
+    record_bytes: int = 1_048_588
+    compression: str = "none"
+    request: int = 15 * SECOND
+    session: int = 15 * SECOND
+    transaction: int = 30 * SECOND
+    rebalance: int = 20 * SECOND
+    drain: int = 20 * SECOND
+    warnings: tuple[str, ...] = ()
+
+    def passed_on(self, inputs: Iterable[str]) -> dict[str, str]:
+        """The topics that those inputs go to without their leaks, by the name of the input."""
+        return {} if self.redacted is None else self.redacted.pairs(inputs)
+
+    def reads(self, topic: str) -> bool:
+        """Whether a topic is an input."""
+        names, pattern = self.subscription()
+        return topic in names if pattern is None else re.match(pattern, topic) is not None
+
+    def subscription(self) -> tuple[tuple[str, ...], str | None]:
+        """Topic names, or one regex that `re.match` takes: Kafka's clients subscribe to either, not to both.
+
+        What is written of an input is none, whatever the pattern says: it would be read for ever.
+        """
+        if self.input_pattern is None:
+            return self.inputs, None
+        others = rf"(?!(?:{self.redacted.written})\Z)" if self.redacted is not None else ""
+        return (), rf"{others}(?:{'|'.join([*map(re.escape, self.inputs), f'(?:{self.input_pattern})'])})\Z"
+
+
+def _hosts(value: Any) -> tuple[str, ...]:
+    """`host:port`, several in a list or between commas."""
+    items = value.split(",") if isinstance(value, str) else value
+    if not isinstance(items, list) or not items:
+        raise ValueError('write "host:port", several in a list')
+    hosts = tuple(item.strip() if isinstance(item, str) else "" for item in items)
+    for item in hosts:
+        host, _, port = item.rpartition(":")
+        bare = host.removeprefix("[").removesuffix("]")
+        if not host or not port.isdecimal() or int(port) not in _PORTS or (":" in host and bare == host):
+            raise ValueError('write "host:port", an IPv6 address in brackets, several in a list')
+        if any(c in host for c in "/@ "):
+            raise ValueError('write "host:port" only: no scheme, no user, no path')
+        try:
+            bare.encode("idna")
+        except UnicodeError:
+            raise ValueError("not a host name: its parts are of 1 to 63 characters") from None
+    return hosts
+
+
+def _topic(value: Any) -> str:
+    name = text(value)
+    if not _TOPIC.fullmatch(name) or name in {".", ".."}:
+        raise ValueError("a topic's name is made of letters, digits, . _ and -, at most 249 of them")
+    return name
+
+
+def _topic_names(value: Any) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise ValueError("write a list of topic names; a regex goes to input_pattern")  # noqa: TRY004 - readers raise ValueError alone
+    return tuple(_topic(item) for item in value)
+
+
+def _prefix(value: Any) -> str:
+    if value == "":
+        return ""
+    return _topic(value)
+
+
+def _regex(value: Any) -> str:
+    try:
+        return re.compile(text(value)).pattern
+    except re.error as error:
+        raise ValueError(f"not a regex: {error.msg}") from None
+
+
+def _endpoint(value: Any) -> str:
+    """https, or http to this machine: the client's secret travels in it."""
+    url = text(value)
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        _ = parts.port
+    except ValueError:
+        raise ValueError("not a URL") from None
+    if not host or parts.scheme not in {"http", "https"} or parts.username is not None:
+        raise ValueError("write an https URL without a user in it")
+    if parts.scheme == "http" and not loopback(host):
+        raise ValueError("the client's secret would travel in the clear: write https")
+    return url
+
+
+def loopback(host: str) -> bool:
+    """Whether a host's name or address is this machine's own."""
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+NAME: Final = Kind("topic name", _topic)
+PARTITIONS: Final = whole(1, 10_000)
+KEPT: Final = between("1min", "3650d")
+TOPIC_NAMES: Final = ("work", "registry", "state", "findings", "revocations", "dead_letters")
+
+
+def _topic_fields(name: str, partitions: int | None, retention: str | None) -> dict[str, Field]:
+    fields = {"name": Field(NAME, "its name; prefix and the table's name if absent")}
+    if partitions is not None:
+        fields["partitions"] = Field(PARTITIONS, f"of {name}", str(partitions))
+    if retention is not None:
+        fields["retention"] = Field(KEPT, "how long a record is kept", f'"{retention}"')
+    return fields
+
+
+# A compacted topic keeps the last record of every key for ever. `state` has the partitions of `work`.
+TOPIC_FIELDS: Final = {
+    "work": {
+        **_topic_fields("work", 16, "7d"),
+        "partitions": Field(
+            PARTITIONS, "of work and of state: how many judges can share the tasks. Never changed later", "16"
+        ),
+    },
+    "registry": _topic_fields("registry", 4, None),
+    "state": _topic_fields("state", None, None),
+    "findings": _topic_fields("findings", 4, None),
+    "revocations": _topic_fields("revocations", 4, "30d"),
+    "dead_letters": _topic_fields("dead_letters", 4, "14d"),
+}
+SECURITY_FIELDS: Final = {
+    "protocol": Field(
+        one_of("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"), "as Kafka names them", '"PLAINTEXT"'
+    ),
+    "ca_file": Field(
+        FILE, "PEM file of the authorities that may sign the brokers' certificates; the system's if absent"
+    ),
+    "cert_file": Field(FILE, "mutual TLS: PEM file with our certificate and those up to its authority"),
+    "key_file": Field(FILE, "its private key, PEM, where it is not in cert_file"),
+    "key_password_env": Field(TEXT, "environment variable with the private key's passphrase"),
+    "key_password_file": Field(FILE, "or a file with it"),
+    "mechanism": Field(one_of("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"), "of SASL"),
+    "username": Field(TEXT, "for PLAIN and SCRAM"),
+    "password_env": Field(TEXT, "environment variable with its password", '"CURFEWD_KAFKA_PASSWORD"'),
+    "password_file": Field(FILE, "or a file with it (a newline at its end is not part of it)"),
+    "token_file": Field(
+        FILE, "OAUTHBEARER: file with a token, read anew for each connection; who renews it is not our matter"
+    ),
+    "token_endpoint": Field(
+        Kind("https URL", _endpoint),
+        "OAUTHBEARER: where a token is had for client credentials (RFC 6749, 4.4)",
+    ),
+    "oauth_client_id": Field(TEXT, "the client's id there"),
+    "client_secret_env": Field(
+        TEXT, "environment variable with the client's secret", '"CURFEWD_KAFKA_CLIENT_SECRET"'
+    ),
+    "client_secret_file": Field(FILE, "or a file with it"),
+    "scope": Field(TEXT, "the scope to ask for"),
+    "token_ca_file": Field(FILE, "PEM file of the endpoint's authorities; the system's if absent"),
+}
+KAFKA_FIELDS: Final = {
+    "bootstrap": Field(Kind("host:port, or a list of them", _hosts), "brokers to begin with; required"),
+    "client_id": Field(TEXT, "our name in the brokers' logs and quotas", '"curfewd"'),
+    "group": Field(TEXT, "what consumer groups and transactional ids begin with", '"curfewd"'),
+    "prefix": Field(Kind("text", _prefix), "what the names of our own topics begin with", f'"{PREFIX}"'),
+    "inputs": Field(Kind("list of topic names", _topic_names), "topics with logs and events to read", "[]"),
+    "input_pattern": Field(
+        Kind("regex", _regex),
+        "topics to read too: a regex of the whole name, new ones are found within a minute",
+    ),
+    "log_topics": Field(
+        TEXTS,
+        "globs of inputs that anybody can write to, container logs for one: nothing in them is an event, whatever it looks like",
+        "[]",
+    ),
+    "replication": Field(whole(1, 32), "copies of each of our topics; 1 where there is one broker", "3"),
+    "min_insync": Field(
+        whole(1, 32), "copies that must have a record before it counts; replication less one if absent"
+    ),
+    "lookback": Field(
+        between("0s", "24h"),
+        "how long logs are read a second time for credentials registered late; 0 never",
+        '"5min"',
+    ),
+    "poll_records": Field(
+        whole(1, 100_000),
+        "records of one partition in one transaction, at most; of work never above 1000",
+        "8000",
+    ),
+    "partition_fetch_bytes": Field(whole(1024, 1 << 30), "fetched ahead for each partition", "2097152"),
+    "fetch_bytes": Field(whole(1024, 1 << 30), "fetched ahead from each broker", "16777216"),
+    "batch_bytes": Field(whole(1024, 1 << 30), "written in one batch", "262144"),
+    "record_bytes": Field(
+        whole(1024, 1 << 30), "the largest record written; our topics are created to take it", "1048588"
+    ),
+    "compression": Field(one_of("none", "gzip", "snappy", "lz4", "zstd"), "of what is written", '"none"'),
+    "request": Field(between("1s", "10min"), "within which a broker has to answer", '"15s"'),
+    "session": Field(between("6s", "30min"), "without a heartbeat until a member counts as dead", '"15s"'),
+    "transaction": Field(between("1s", "15min"), "from its begin to its commit", '"30s"'),
+    "rebalance": Field(between("1s", "15min"), "in which partitions are handed over", '"20s"'),
+    "drain": Field(between("1s", "15min"), "in which a stop commits what is in flight", '"20s"'),
+}
+# Written there they would lie in a repository sooner or later: told apart from other unknown keys.
+INLINE: Final = frozenset({"password", "key_password", "client_secret", "token", "sasl_password", "secret"})

@@ -1,0 +1,146 @@
+"""The `[service]` table: what the process itself needs beside Kafka - its port, its logs, its disk."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from detector.configuration.fields import FILE, FLAG, Field, FieldReader, Kind, between, one_of, text, whole
+from detector.configuration.kafka_settings import loopback
+from detector.configuration.secret_places import secret_of_file, secret_of_variable
+from detector.secrets import Secret
+from detector.times import MINUTE
+
+VIEW_TOKEN_VARIABLE: Final = "CURFEWD_VIEW_TOKEN"  # noqa: S105 - a variable's name
+_PORTS: Final = range(65536)
+_SHORTEST_TOKEN: Final = 16
+_TOKEN: Final = frozenset(
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~+/="
+)  # RFC 6750
+
+
+class Address(msgspec.Struct, frozen=True):
+    """Where a socket listens. Port 0: any that is free."""
+
+    host: str
+    port: int
+
+    @property
+    def loopback(self) -> bool:
+        """Whether nobody but this machine can reach it."""
+        return loopback(self.host)
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+class ServiceSettings(msgspec.Struct, frozen=True):
+    """Everything under `[service]`. `caught_up` is in ns; `state` is resolved against the configuration's folder.
+
+    `view_token` is what a reader of the live view has to show, None: it is open, to this machine alone.
+    """
+
+    listen: Address = Address("127.0.0.1", 9464)
+    log_format: str = "auto"
+    log_level: str = "info"
+    state: str = "curfewd-state"
+    cached: int = 100_000
+    caught_up: int = MINUTE
+    view: bool = False
+    view_token: Secret | None = None
+    warnings: tuple[str, ...] = ()
+
+
+def _address(value: Any) -> Address:
+    host, _, port = text(value).rpartition(":")
+    bare = host.removeprefix("[").removesuffix("]")
+    wrong = not bare or not port.isascii() or not port.isdecimal() or int(port) not in _PORTS
+    if wrong or (":" in host and bare == host) or any(c in host for c in "/@ "):
+        raise ValueError('write "host:port", an IPv6 address in brackets')
+    return Address(bare, int(port))
+
+
+SERVICE_FIELDS: Final = {
+    "listen": Field(
+        Kind("host:port", _address),
+        "where /metrics, /healthz and /readyz are served, to anyone who can reach it: there is no login. Of the live "
+        "view see `view`",
+        '"127.0.0.1:9464"',
+    ),
+    "log_format": Field(
+        one_of("auto", "json", "console"),
+        "of the log on standard error; auto is console on a terminal, else json",
+        '"auto"',
+    ),
+    "log_level": Field(
+        one_of("debug", "info", "warning", "error"), "the least severe that is logged", '"info"'
+    ),
+    "state": Field(
+        FILE,
+        "folder for the judge stage's state, a copy of the state topic; made if missing",
+        '"curfewd-state"',
+    ),
+    "cached": Field(
+        whole(1000, 100_000_000),
+        "things kept in memory for each partition of work, about 2 KB each; the rest is on disk",
+        "100000",
+    ),
+    "caught_up": Field(
+        between("1s", "24h"), "how far behind a stage may be and still count as ready", '"1min"'
+    ),
+    "view": Field(
+        FLAG,
+        "whether the live view is served at /view: findings and commands as they come. Without a token `listen` has to "
+        "be a loopback address",
+        "false",
+    ),
+    "view_token_file": Field(
+        FILE,
+        f"file with the token that a reader of the view has to show; {VIEW_TOKEN_VARIABLE} does the same",
+    ),
+}
+
+
+def read_service(reader: FieldReader, value: Any, environ: Mapping[str, str]) -> ServiceSettings:
+    """The settings as far as they can be read. A view that anybody could see is noted as missing its token."""
+    values = reader.fields(reader.table(value, "service"), SERVICE_FIELDS, "service")
+    if "state" in values:
+        values["state"] = str(reader.folder / values["state"])
+    token_file = values.pop("view_token_file", None)
+    settings = ServiceSettings(**values)
+    if not settings.view:
+        return settings
+    unmet = len(reader.unmet)
+    token = _view_token(reader, token_file, environ)
+    warnings: tuple[str, ...] = ()
+    if not settings.listen.loopback:
+        if token is None and len(reader.unmet) == unmet:
+            reader.lack(
+                f"{settings.listen} can be reached from elsewhere: set view_token_file or {VIEW_TOKEN_VARIABLE}, or "
+                "listen on 127.0.0.1",
+                "service",
+                "view",
+            )
+        warnings = (
+            f"service.view: on {settings.listen} the token and all that is shown travel in the clear; put TLS before it",
+        )
+    return msgspec.structs.replace(settings, view_token=token, warnings=warnings)
+
+
+def _view_token(reader: FieldReader, token_file: str | None, environ: Mapping[str, str]) -> Secret | None:
+    if token_file is not None:
+        keys: tuple[str, str] = ("service", "view_token_file")
+        token = secret_of_file(reader, token_file, *keys)
+    elif VIEW_TOKEN_VARIABLE in environ:
+        keys = ("service", "view")
+        token = secret_of_variable(reader, VIEW_TOKEN_VARIABLE, environ, *keys)
+    else:
+        return None
+    # What a header can carry, and nobody guesses.
+    if token is not None and (len(token) < _SHORTEST_TOKEN or not _TOKEN.issuperset(token.reveal())):
+        reader.lack(
+            f"the view's token needs at least {_SHORTEST_TOKEN} characters, letters, digits and -._~+/= alone; "
+            "`openssl rand -hex 32` makes one",
+            *keys,
+        )
+    return token

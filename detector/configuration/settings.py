@@ -1,0 +1,346 @@
+"""One frozen settings object, built at start from a TOML file and the environment, handed on in pieces.
+
+Every key is declared once, in the tables of fields below: its reader, its default, what it means. Unknown keys,
+wrong values and their lines all follow from those tables; `problems` finds every one of them, not just the first.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from detector.configuration.allow_settings import ALLOW_FIELDS, UNKEYED_WARNING, read_allows
+from detector.configuration.allowlist import Allow
+from detector.configuration.fields import (
+    DURATION,
+    FILE,
+    FLAG,
+    MOMENT,
+    SEVERITY,
+    TEXT,
+    TEXTS,
+    Field,
+    FieldReader,
+    Kind,
+    dotted,
+    nearest,
+    text,
+)
+from detector.configuration.kafka_settings import KAFKA_FIELDS, LiveSettings
+from detector.configuration.kafka_table import read_kafka
+from detector.configuration.mapped import SourceSettings
+from detector.configuration.policy import DEFAULT_RULES, Accept, Policy, RuleOverride, Tuning
+from detector.configuration.service_settings import SERVICE_FIELDS, ServiceSettings, read_service
+from detector.configuration.source_settings import LOG_FIELDS, OVERRIDE_FIELDS, SOURCE_FIELDS, read_sources
+from detector.errors import ConfigError
+from detector.findings import RULES
+from detector.secrets import DeploymentKey, decode_key
+from detector.times import SECOND, parse_duration
+from detector.tomlfile import Key, TomlFile
+
+KEY_VARIABLE: Final = "CURFEWD_KEY"
+NO_KEY_WARNING: Final = (
+    f"no deployment key: set {KEY_VARIABLE} or key_file. Credentials registered by hmac-sha256 are not recognised, "
+    "and the fingerprints of leaked secrets hold for this run only"
+)
+# Nothing that instances could tell each other over Kafka would do: whoever reads it could try secrets against fingerprints.
+NO_KEY_LIVE_WARNING: Final = (
+    f"no deployment key: set {KEY_VARIABLE} or key_file, the same for every instance. Credentials registered by "
+    "hmac-sha256 are not recognised. Fingerprints of leaked secrets are made with a key of each folder of state, or of a "
+    "replay: two instances name the same secret differently and tell it as two findings, and so does one that lost its folder"
+)
+
+
+class PatternSettings(msgspec.Struct, frozen=True):
+    """Where patterns come from beside the bundled ones. Paths are resolved against the configuration file.
+
+    `paths` are pattern files or folders (our own format or gitleaks-style), `disable` globs of pattern ids,
+    `plugins` detect-secrets plugins: ids of bundled ones to switch on, or custom plugin files;
+    `baseline` a `.secrets.baseline` whose secrets are silenced.
+    """
+
+    paths: tuple[str, ...] = ()
+    disable: tuple[str, ...] = ()
+    detect_secrets: bool = True
+    plugins: tuple[str, ...] = ()
+    baseline: str | None = None
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """Everything that is configured. `keys` in force, the first of them makes the fingerprints we write.
+
+    `kafka` is None without a table of that name. `unmet` is what a connection to Kafka needs and this machine lacks
+    (a password's variable, a certificate's file): a replay goes on without it.
+    """
+
+    keys: tuple[DeploymentKey, ...] = ()
+    policy: Policy = Policy()
+    patterns: PatternSettings = PatternSettings()
+    allows: tuple[Allow, ...] = ()
+    kafka: LiveSettings | None = None
+    service: ServiceSettings = ServiceSettings()
+    sources: SourceSettings = SourceSettings()
+    warnings: tuple[str, ...] = ()
+    unmet: tuple[ConfigError, ...] = ()
+
+    @classmethod
+    def load(cls, path: str | None, environ: Mapping[str, str] = os.environ) -> "Settings":
+        """The settings of a file (None: the defaults) and the environment.
+
+        Raises:
+            ConfigError: the first thing that is wrong, with its file and line.
+        """
+        settings, errors = read(path, environ)
+        if errors:
+            raise errors[0]
+        return settings
+
+    def live(self) -> LiveSettings:
+        """What it takes to work on Kafka.
+
+        Raises:
+            ConfigError: there is no `[kafka]` table, or something that it names is missing here.
+        """
+        if self.unmet:
+            raise self.unmet[0]
+        if self.kafka is None:
+            raise ConfigError("there is no [kafka] table in the configuration: it needs at least bootstrap")
+        return self.kafka
+
+
+def problems(path: str | None, environ: Mapping[str, str] = os.environ) -> list[ConfigError]:
+    """Everything that is wrong with a configuration, in the order of its lines."""
+    try:
+        settings, errors = read(path, environ)
+    except ConfigError as error:
+        return [error]
+    return sorted([*errors, *settings.unmet], key=lambda error: error.line or 0)
+
+
+def _rule(value: Any) -> str:
+    rule = text(value)
+    if not any(c in rule for c in "*?") and rule not in RULES:
+        raise ValueError(f"no such rule{nearest(rule, RULES)}; the rules are {', '.join(RULES)}")
+    return rule
+
+
+def _watermark_delay(value: Any) -> int:
+    delay = parse_duration(value)
+    if delay > 24 * 3600 * SECOND:
+        raise ValueError("more than a day: findings would come that much later")
+    return delay
+
+
+RULE_FIELDS: Final = {
+    "enabled": Field(FLAG, "whether the rule is judged at all"),
+    "severity": Field(SEVERITY, "of its findings; a denied use never weighs more"),
+    "revoke": Field(FLAG, "whether its evidence asks for the credential's revocation"),
+    "hold": Field(DURATION, "live: how long a command waits for events that would undo its evidence"),
+}
+KIND_FIELDS: Final = {
+    "skew": Field(DURATION, "by how much clocks may differ before a use counts as outside", '"5s"'),
+    "linger": Field(DURATION, "how long after its task a credential may stay valid", '"60s"'),
+    "max_task_age": Field(DURATION, "the deadline of tasks that state none, counted from their start"),
+}
+TOP_FIELDS: Final = {
+    "key_file": Field(
+        FILE, f"file with the deployment key, hex or base64; {KEY_VARIABLE} in the environment does the same"
+    ),
+    **KIND_FIELDS,
+    "confirm": Field(
+        DURATION, "live: how long a revocation may take before it counts as unconfirmed", '"5min"'
+    ),
+    "lateness": Field(
+        DURATION, "live: how far behind the watermark an event may be and still re-judge", '"15min"'
+    ),
+    "retention": Field(DURATION, "live: how long a dead credential's state is kept", '"24h"'),
+    "watermark_delay": Field(
+        Kind("duration, at most a day", _watermark_delay),
+        "live: how far the watermark stays behind the latest event",
+        '"10s"',
+    ),
+}
+KEY_FIELDS: Final = {
+    "id": Field(TEXT, "the key's id, as identifiers carry it in key_id; required"),
+    "file": Field(FILE, "file with the key, hex or base64; this or env"),
+    "env": Field(TEXT, "environment variable with the key"),
+}
+ACCEPT_FIELDS: Final = {
+    "rule": Field(Kind("glob", _rule), "glob of rules"),
+    "credential": Field(TEXT, "glob of credential ids"),
+    "task": Field(TEXT, "glob of task ids"),
+    "workload": Field(TEXT, "glob of the task's workload"),
+    "fingerprint": Field(TEXT, "glob of a leaked secret's fingerprint"),
+    "reason": Field(TEXT, "why; required"),
+    "expiry": Field(MOMENT, "until when evidence is accepted; required"),
+}
+PATTERN_FIELDS: Final = {
+    "paths": Field(TEXTS, "pattern files or folders of your own, or gitleaks-style TOML", "[]"),
+    "disable": Field(TEXTS, "globs of pattern ids that are switched off", "[]"),
+    "detect_secrets": Field(FLAG, "whether detect-secrets' plugins take part", "true"),
+    "plugins": Field(TEXTS, "detect-secrets plugins to switch on by name, or custom plugin files", "[]"),
+    "baseline": Field(FILE, "a .secrets.baseline: what was audited there is silent here"),
+}
+TABLES: Final = {
+    "keys": KEY_FIELDS,
+    "rules": RULE_FIELDS,
+    "kinds": KIND_FIELDS,
+    "accept": ACCEPT_FIELDS,
+    "allow": ALLOW_FIELDS,
+    "patterns": PATTERN_FIELDS,
+    "kafka": KAFKA_FIELDS,
+    "service": SERVICE_FIELDS,
+    "source": SOURCE_FIELDS,
+    "sources": OVERRIDE_FIELDS,
+    "logs": LOG_FIELDS,
+}
+
+
+def read(path: str | None, environ: Mapping[str, str]) -> tuple[Settings, list[ConfigError]]:
+    """The settings as far as they can be read, and everything that is wrong with them.
+
+    Raises:
+        ConfigError: the file cannot be read or is no TOML.
+    """
+    file = TomlFile.read(path) if path is not None else TomlFile("", "")
+    reader = FieldReader(file)
+    data = file.data
+    top = reader.fields(data, TOP_FIELDS, also=tuple(TABLES))
+    keys = _keys(reader, top.pop("key_file", None), environ)
+    overrides = _rules(reader, data.get("rules", {}), "rules")
+    kinds = {}
+    for kind, value in reader.table(data.get("kinds", {}), "kinds").items():
+        table = reader.table(value, "kinds", kind)
+        values = reader.fields(table, KIND_FIELDS, "kinds", kind, also=("rules",))
+        kinds[kind] = Tuning(**values, rules=_rules(reader, table.get("rules", {}), "kinds", kind, "rules"))
+    accepts = [
+        _accept(reader, table, i) for i, table in enumerate(reader.tables(data.get("accept", []), "accept"))
+    ]
+    patterns = reader.fields(reader.table(data.get("patterns", {}), "patterns"), PATTERN_FIELDS, "patterns")
+    policy = Policy(
+        **top,
+        rules={
+            name: overrides[name].over(base) if name in overrides else base
+            for name, base in DEFAULT_RULES.items()
+        },
+        kinds=kinds,
+        accepts=tuple(accept for accept in accepts if accept is not None),
+    )
+    kafka = read_kafka(reader, data["kafka"], environ) if "kafka" in data else None
+    service = read_service(reader, data.get("service", {}), environ)
+    allows = read_allows(reader, data)
+    warnings = [] if keys or reader.errors else [NO_KEY_WARNING if kafka is None else NO_KEY_LIVE_WARNING]
+    if warnings and any(allow.fingerprint is not None for allow in allows):
+        warnings.append(UNKEYED_WARNING)
+    settings = Settings(
+        keys=keys,
+        policy=policy,
+        patterns=_pattern_settings(reader, patterns),
+        allows=allows,
+        kafka=kafka,
+        service=service,
+        sources=read_sources(reader, data),
+        warnings=tuple(warnings),
+        unmet=tuple(reader.unmet),
+    )
+    return settings, sorted(reader.errors, key=lambda error: error.line or 0)
+
+
+def _rules(reader: FieldReader, value: Any, *keys: Key) -> dict[str, RuleOverride]:
+    overrides = {}
+    for name, table in reader.table(value, *keys).items():
+        if name not in RULES:
+            reader.fail(
+                f"{dotted((*keys, name))}: no such rule{nearest(name, RULES)}; the rules are {', '.join(RULES)}",
+                *keys,
+                name,
+            )
+            continue
+        overrides[name] = RuleOverride(
+            **reader.fields(reader.table(table, *keys, name), RULE_FIELDS, *keys, name)
+        )
+    return overrides
+
+
+def _accept(reader: FieldReader, table: dict[str, Any], index: int) -> Accept | None:
+    values = reader.fields(table, ACCEPT_FIELDS, "accept", index)
+    missing = [name for name in ("reason", "expiry") if name not in table]
+    if missing:
+        reader.fail(f"accept: needs {' and '.join(missing)}", "accept", index)
+    elif not set(table) - {"reason", "expiry"}:
+        reader.fail(
+            "accept: needs at least one of rule, credential, task, workload, fingerprint", "accept", index
+        )
+    return Accept(**values) if {"reason", "expiry"} <= set(values) else None
+
+
+def _pattern_settings(reader: FieldReader, values: dict[str, Any]) -> PatternSettings:
+    """Paths resolved against the configuration's folder; those that do not exist are errors."""
+    if "paths" in values:
+        values["paths"] = tuple(_beside(reader, text, "patterns", "paths") for text in values["paths"])
+    if "plugins" in values:
+        values["plugins"] = tuple(
+            _beside(reader, text, "patterns", "plugins") if text.endswith(".py") else text
+            for text in values["plugins"]
+        )
+    if "baseline" in values:
+        values["baseline"] = _beside(reader, values["baseline"], "patterns", "baseline")
+    return PatternSettings(**values)
+
+
+def _beside(reader: FieldReader, text: str, *keys: Key) -> str:
+    path = Path(reader.file.path).parent / text
+    if not path.exists():
+        reader.fail(f"{dotted(keys)}: {path}: no such file or folder", *keys)
+    return str(path)
+
+
+def _keys(reader: FieldReader, key_file: str | None, environ: Mapping[str, str]) -> tuple[DeploymentKey, ...]:
+    """All keys in force: the environment's, `key_file`'s, then those of `[[keys]]` in their order."""
+    found: list[DeploymentKey] = []
+    folder = Path(reader.file.path).parent
+    if environ.get(KEY_VARIABLE):
+        try:
+            found.append(DeploymentKey.of(decode_key(environ[KEY_VARIABLE])))
+        except ValueError as error:
+            reader.errors.append(ConfigError(str(error), KEY_VARIABLE))
+    if key_file is not None:
+        try:
+            found.append(_key_of_file(folder / key_file, ""))
+        except ValueError as error:
+            reader.fail(f"key_file: {error}", "key_file")
+    for i, table in enumerate(reader.tables(reader.file.data.get("keys", []), "keys")):
+        try:
+            found.append(_key_of_table(table, reader.fields(table, KEY_FIELDS, "keys", i), folder, environ))
+        except ValueError as error:
+            reader.fail(f"keys: {error}", "keys", i)
+    unique = {key.material: key for key in reversed(found)}
+    return tuple(key for key in found if unique[key.material] is key)
+
+
+def _key_of_table(
+    table: Mapping[str, Any], values: Mapping[str, Any], folder: Path, environ: Mapping[str, str]
+) -> DeploymentKey:
+    if "id" not in table or ("file" in table) == ("env" in table):
+        raise ValueError("each needs an id, and either file or env")
+    if "file" in values:
+        return _key_of_file(folder / values["file"], values["id"])
+    text = environ.get(values["env"])
+    if not text:
+        raise ValueError(f"the environment variable {values['env']} is not set")
+    return DeploymentKey.of(decode_key(text), values["id"])
+
+
+def _key_of_file(path: Path, key_id: str) -> DeploymentKey:
+    try:
+        text = path.read_text("ascii")
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{path}: a deployment key is written as hex or base64") from None
+    try:
+        return DeploymentKey.of(decode_key(text), key_id)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None

@@ -1,0 +1,284 @@
+"""Sources as a configuration describes them: `[[source]]` for those of a user's own, `[sources.NAME]`, `[logs]`.
+
+Every key is declared in the tables below; what an event needs, and what it may have, is the event table of the README.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from detector.adapters.names import SOURCES
+from detector.adapters.otlp_agents import MODES, OFF
+from detector.configuration.fields import FLAG, Field, FieldReader, Kind, nearest, one_of, text
+from detector.configuration.mapped import (
+    LogSettings,
+    MappedEvent,
+    MappedGrant,
+    MappedIdentifier,
+    MappedSource,
+    Override,
+    SourceSettings,
+)
+from detector.configuration.templates import (
+    Choice,
+    Template,
+    parse_capture,
+    parse_choice,
+    parse_condition,
+    parse_path,
+    parse_template,
+)
+from detector.events import TYPES
+from detector.tomlfile import Key
+
+
+def _many(name: str, parse: Any) -> Kind:
+    def read(value: Any) -> tuple[Any, ...]:
+        if not isinstance(value, list) or not value:
+            raise ValueError(f"write a list of {name}")
+        return tuple(parse(item) for item in value)
+
+    return Kind(f"list of {name}", read)
+
+
+def _templates(value: Any) -> tuple[Template, ...]:
+    if not isinstance(value, list):
+        raise ValueError("write a list of templates")  # noqa: TRY004 - readers raise ValueError alone
+    return tuple(parse_template(item) for item in value)
+
+
+def _table(value: Any, known: tuple[str, ...] | None = None) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError("write a table: { key = ... }")  # noqa: TRY004 - as above
+    for name in value:
+        if known is not None and name not in known:
+            raise ValueError(f"no such key: {name}{nearest(name, known)}; known here: {', '.join(known)}")
+    return value
+
+
+def _identifier(value: Any) -> MappedIdentifier:
+    table = _table(value, ("scheme", "value", "secret", "length"))
+    if ("value" in table) == ("secret" in table):
+        raise ValueError("an identifier has a value, or the secret whose SHA-256 is taken")
+    if "secret" in table:
+        table = {"scheme": "sha256", **table}
+    if "scheme" not in table or ("secret" in table and table["scheme"] != "sha256"):
+        raise ValueError("an identifier has a scheme; that of a secret is sha256")
+    return MappedIdentifier(
+        parse_template(table["scheme"]),
+        **{name: parse_choice(item) for name, item in table.items() if name != "scheme"},
+    )
+
+
+def _grant(value: Any) -> MappedGrant:
+    table = _table(value, ("actions", "resources", "when"))
+    if not {"actions", "resources"} & set(table):
+        raise ValueError("a grant has actions, resources or both")
+    when = table.get("when", [])
+    if not isinstance(when, list):
+        raise ValueError("when: write a list of conditions")  # noqa: TRY004 - as above
+    lists = {name: _templates(table[name]) for name in ("actions", "resources") if name in table}
+    return MappedGrant(**lists, when=tuple(parse_condition(item) for item in when))
+
+
+def _identifiers(value: Any) -> tuple[MappedIdentifier, ...]:
+    if isinstance(value, dict):
+        return (_identifier(value),)
+    if not isinstance(value, list) or not value:
+        raise ValueError('write a list of identifiers: [{ scheme = "jwt-id", value = "{token.jti}" }]')
+    return tuple(_identifier(item) for item in value)
+
+
+def _grants(value: Any) -> tuple[MappedGrant, ...]:
+    if not isinstance(value, list):
+        raise ValueError("write a list of grants")  # noqa: TRY004 - as above
+    return tuple(_grant(item) for item in value)
+
+
+def _bound_to(value: Any) -> dict[str, tuple[Template, ...]]:
+    return {name: _templates(item) for name, item in _table(value, ("workloads", "source_ips")).items()}
+
+
+def _revocation(value: Any) -> dict[str, Choice]:
+    return {name: parse_choice(item) for name, item in _table(value).items()}
+
+
+def _outcomes(value: Any) -> dict[str, str]:
+    known = ("succeeded", "failed", "cancelled", "timed_out", "success", "denied")
+    for name, outcome in _table(value).items():
+        if outcome not in known:
+            raise ValueError(f"{name}: write {', '.join(known)}")
+    return dict(value)
+
+
+TEMPLATE: Final = Kind("template, or a list of which the first that can be filled is taken", parse_choice)
+CONDITIONS: Final = _many("conditions", parse_condition)
+CAPTURES: Final = _many("captures", parse_capture)
+PATH: Final = Kind("path into the record", parse_path)
+GRANTS: Final = Kind("list of grants", _grants)
+
+SOURCE_FIELDS: Final = {
+    "name": Field(Kind("text", text), "what it is called where records are counted; required"),
+    "match": Field(CONDITIONS, "which records are of it: all of these hold; required"),
+    "captures": Field(CAPTURES, "expressions whose named groups are names for templates"),
+    "scan": Field(FLAG, "whether its records are scanned for secrets too, as logs are", "false"),
+    "unwrap": Field(PATH, "where the record of another source stands in it, as an object or as text"),
+}
+OVERRIDE_FIELDS: Final = {
+    "enabled": Field(FLAG, "whether its records are told from logs at all", "true"),
+    "task_id": Field(
+        TEMPLATE, "the task of what its records start, end and issue; where none can be filled, as ever"
+    ),
+    "captures": Field(CAPTURES, "expressions whose named groups are names for templates"),
+    "grants": Field(
+        GRANTS, "grants of what it issues, each `when` its conditions hold; if none does, scope is not judged"
+    ),
+}
+LOG_FIELDS: Final = {
+    "task_id": Field(
+        TEMPLATE,
+        "the task of a record that states no `task_id`; where none can be filled, its pod, container or unit",
+    ),
+    "agents": Field(
+        one_of(*MODES),
+        "whether spans of agents are tasks: each run, or each conversation; a span is written by the workload itself",
+        f'"{OFF}"',
+    ),
+}
+_TEXT_KINDS: Final = dict.fromkeys(
+    (
+        "id", "source", "task_id", "kind", "owner", "workload", "parent_task_id", "outcome", "credential_id", "action",
+        "resource", "source_ip", "user_agent", "expires_in",
+    ),
+    TEMPLATE,
+)  # fmt: skip
+_TIME_NAMES: Final = ("time", "deadline", "not_before", "expires_at")
+_OTHER_KINDS: Final = {
+    "when": CONDITIONS,
+    "identifiers": Kind("list of identifiers", _identifiers),
+    "identifier": Kind("identifier", _identifiers),
+    "grants": GRANTS,
+    "bound_to": Kind("table of lists of templates", _bound_to),
+    "revocation": Kind("table of templates", _revocation),
+    "outcomes": Kind("table of globs and outcomes", _outcomes),
+}
+_KINDS: Final = {
+    "type": one_of(*TYPES),
+    **_TEXT_KINDS,
+    **dict.fromkeys(_TIME_NAMES, TEMPLATE),
+    **_OTHER_KINDS,
+}
+_REQUIRED: Final = {
+    "task.started": ("task_id",),
+    "task.ended": ("task_id",),
+    "credential.issued": ("credential_id", "task_id", "identifiers"),
+    "credential.renewed": (),
+    "credential.used": (),
+    "credential.revoked": (),
+}
+_OPTIONAL: Final = {
+    "task.started": ("kind", "owner", "workload", "parent_task_id", "deadline"),
+    "task.ended": ("outcome", "outcomes"),
+    "credential.issued": ("kind", "not_before", "expires_at", "expires_in", "grants", "bound_to", "revocation"),
+    "credential.renewed": ("credential_id", "identifier", "expires_at", "expires_in"),
+    "credential.used": (
+        "credential_id", "identifier", "action", "resource", "outcome", "outcomes", "task_id", "workload", "source_ip",
+        "user_agent",
+    ),
+    "credential.revoked": ("credential_id", "identifier"),
+}  # fmt: skip
+
+
+def event_keys(kind: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The keys that an event of this type must have, and those that it may."""
+    return ("type", "time", "id", *_REQUIRED[kind]), ("source", "when", *_OPTIONAL[kind])
+
+
+def _event_fields(kind: str) -> dict[str, Field]:
+    required, optional = event_keys(kind)
+    return {name: Field(_KINDS[name], "") for name in (*required, *optional)}
+
+
+def read_sources(reader: FieldReader, data: Mapping[str, Any]) -> SourceSettings:
+    """`[[source]]`, `[sources.NAME]` and `[logs]`; mistakes go to the reader."""
+    own = [
+        _source(reader, table, number)
+        for number, table in enumerate(reader.tables(data.get("source", []), "source"))
+    ]
+    seen: set[str] = set(SOURCES)
+    for number, source in enumerate(own):
+        if source is not None and source.name in seen:
+            reader.fail(f"source.name: {source.name} is the name of another source", "source", number, "name")
+        elif source is not None:
+            seen.add(source.name)
+    logs = reader.fields(reader.table(data.get("logs", {}), "logs"), LOG_FIELDS, "logs")
+    return SourceSettings(
+        tuple(one for one in own if one is not None), dict(_overrides(reader, data)), LogSettings(**logs)
+    )
+
+
+def _overrides(reader: FieldReader, data: Mapping[str, Any]) -> Iterator[tuple[str, Override]]:
+    for name, value in reader.table(data.get("sources", {}), "sources").items():
+        table = reader.table(value, "sources", name)
+        if name not in SOURCES:
+            known = ", ".join(SOURCES)
+            reader.fail(
+                f"sources.{name}: no such source{nearest(name, SOURCES)}; known are {known}", "sources", name
+            )
+            continue
+        yield name, Override(**reader.fields(table, OVERRIDE_FIELDS, "sources", name))
+
+
+def _source(reader: FieldReader, table: dict[str, Any], number: int) -> MappedSource | None:
+    keys: tuple[Key, ...] = ("source", number)
+    before = len(reader.errors)
+    values = reader.fields(table, SOURCE_FIELDS, *keys, also=("event",))
+    events = [
+        _event(reader, each, (*keys, "event", index))
+        for index, each in enumerate(reader.tables(table.get("event", []), *keys, "event"))
+    ]
+    missing = [name for name in ("name", "match") if name not in table]
+    if missing:
+        reader.fail(f"source: needs {' and '.join(missing)}", *keys)
+    elif ("unwrap" in table) == bool(table.get("event")):
+        reader.fail("source: needs either [[source.event]] tables or unwrap", *keys)
+    elif "match" in values and not any(condition.mark for condition in values["match"]):
+        reader.fail("source.match: at least one condition says that something is there", *keys, "match")
+    if len(reader.errors) > before:
+        return None
+    return MappedSource(**values, events=tuple(one for one in events if one is not None))
+
+
+def _event(reader: FieldReader, table: dict[str, Any], keys: tuple[Key, ...]) -> MappedEvent | None:
+    kind = table.get("type")
+    if kind not in TYPES:
+        place = (*keys, "type") if "type" in table else keys
+        reader.fail(f"source.event: needs a type: {', '.join(TYPES)}", *place)
+        return None
+    before = len(reader.errors)
+    values = reader.fields(table, _event_fields(kind), *keys)
+    missing = [name for name in event_keys(kind)[0] if name not in table]
+    if missing:
+        reader.fail(f"source.event: {kind} needs {' and '.join(missing)}", *keys)
+    for names in _one_of(kind):
+        if not any(name in table for name in names):
+            reader.fail(f"source.event: {kind} needs {' or '.join(names)}", *keys)
+    if len(reader.errors) > before:
+        return None
+    identifiers = values.pop("identifiers", ()) or values.pop("identifier", ())
+    values.pop("type")
+    others = {name: values.pop(name) for name in tuple(values) if name in _OTHER_KINDS}
+    return MappedEvent(
+        kind,
+        fields={name: item for name, item in values.items() if name in _TEXT_KINDS},
+        times={name: item for name, item in values.items() if name in _TIME_NAMES},
+        identifiers=identifiers,
+        **others,
+    )
+
+
+def _one_of(kind: str) -> Iterator[tuple[str, ...]]:
+    """Of which keys one is needed."""
+    if kind in ("credential.renewed", "credential.used", "credential.revoked"):
+        yield "credential_id", "identifier"
+    if kind == "credential.renewed":
+        yield "expires_at", "expires_in"

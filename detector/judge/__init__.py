@@ -1,0 +1,1 @@
+"""The judge: what events say of tasks and credentials, and what follows from it. Plain functions of values."""

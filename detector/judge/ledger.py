@@ -1,0 +1,400 @@
+"""Tasks and credentials as they stand, and what follows: events in, one at a time and in any order, findings out.
+
+At any moment the findings and commands are those of the set of events applied so far. An event costs the same however
+old a credential is and however much it was used: a use is judged alone, a lifecycle event judges anew what it can change.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from detector.configuration.policy import Policy
+from detector.events import (
+    AnyEvent,
+    CredentialIssued,
+    CredentialRenewed,
+    CredentialRevoked,
+    CredentialUsed,
+    Identifier,
+    Leak,
+    TaskEnded,
+    TaskStarted,
+)
+from detector.findings import OVERDUE_TASK, UNUSED_GRANT, Command, Finding
+from detector.judge import conclude
+from detector.judge.account import Account, LeakGroup, Name, Task, expiry_item, leak_tie, precedence
+from detector.judge.evidence import SealedTally, Tally
+from detector.judge.registry import Registry
+from detector.judge.rejudge import Bench
+from detector.judge.rules import NEVER, deadline_of
+from detector.judge.sealed import SealedBench
+from detector.judge.timeorder import TimeOrder
+from detector.times import to_millis
+
+
+class Ledger:
+    """Takes canonical events and leaks, gives findings and commands.
+
+    `latest` is the latest time of an event or leak, None before any. With `track`, `drain_changes` tells which
+    findings were touched.
+    """
+
+    def __init__(self, policy: Policy, *, track: bool = False) -> None:
+        self.policy = policy
+        self.latest: int | None = None
+        self._bench = Bench(policy, track=track)
+        self._sealed: SealedBench | None = None
+        self._registry = Registry()
+        self._tasks: dict[str, Task] = {}
+        self._leaks: dict[str, LeakGroup] = {}
+        self._strangers: set[int] = set()  # when sealed, the unresolved uses that were counted
+        self._routes: dict[type[Any], Callable[[Any], None]] = {
+            TaskStarted: self._started,
+            TaskEnded: self._ended,
+            CredentialIssued: self._issued,
+            CredentialRenewed: self._renewed,
+            CredentialRevoked: self._revoked,
+            CredentialUsed: self._used,
+            Leak: self._leaked,
+        }
+
+    @property
+    def unresolved(self) -> Counter[str]:
+        """By source, how many distinct events name a credential not known (so far)."""
+        return self._registry.unresolved
+
+    @property
+    def conflicts(self) -> set[tuple[str, str]]:
+        """(scheme, value) of the identifiers that two credentials claim."""
+        return self._registry.conflicts
+
+    def apply(self, event: AnyEvent) -> None:
+        """Takes one event or leak; a second copy changes nothing.
+
+        Raises:
+            ValueError: a lifecycle event after `seal_lifecycle`.
+        """
+        if self.latest is None or event.time > self.latest:
+            self.latest = event.time
+        self._routes[type(event)](event)
+
+    def seal_lifecycle(self) -> None:
+        """Promises that only uses and leaks follow: from now on they are judged, added up and not kept."""
+        if self._sealed is not None:
+            return
+        sealed = self._sealed = SealedBench(self._bench)
+        for account in self._registry.accounts():
+            sealed.seal(account)
+        sealed.seal_secrets()
+        self._leaks = {}
+        for name in self._registry.names():
+            self._strangers.update(hash(item[1:3]) for item in name.parked or ())
+            name.parked = name.leaks = None
+        self._routes = dict.fromkeys(self._routes, _refuse)
+        self._routes.update({CredentialUsed: self._used_sealed, Leak: self._leaked_sealed})
+
+    def findings(self, until: int) -> list[Finding]:
+        """All findings, ordered by first evidence (in milliseconds) and uid.
+
+        Rules judged at a later time fire when that is at or before `until`.
+        """
+        accepts, lineage = self.policy.accepts, self._bench.lineage
+        found = [
+            finding
+            for account in self._registry.accounts()
+            for finding in conclude.credential_findings(account, accepts, lineage, until)
+        ]
+        found += [
+            conclude.secret_finding(fingerprint, tally, accepts, lineage, self._tasks)
+            for fingerprint, tally in self._bench.secrets.items()
+        ]
+        overdue = (
+            conclude.task_finding(task, self._bench.policies, accepts, until) for task in self._tasks.values()
+        )
+        found += [finding for finding in overdue if finding is not None]
+        return sorted(found, key=lambda finding: (to_millis(finding.first_seen), finding.uid))
+
+    def commands(self, until: int) -> list[Command]:
+        """All commands, at most two per credential, ordered by time, credential id and plain first."""
+        commands = [
+            command
+            for account in self._registry.accounts()
+            for command in conclude.credential_commands(account, self.policy.accepts, until)
+        ]
+        return sorted(
+            commands, key=lambda command: (command.time, command.credential.credential_id, command.escalated)
+        )
+
+    def accounts(self) -> Iterator[Account]:
+        """All credentials, to ask about one with `about` and `asked`; not to be changed."""
+        return self._registry.accounts()
+
+    def task(self, task_id: str) -> Task | None:
+        """A task as far as it is known; not to be changed."""
+        return self._tasks.get(task_id)
+
+    def about(self, account: Account, until: int) -> Iterator[Finding]:
+        """The findings about one credential, as in `findings`."""
+        return conclude.credential_findings(account, self.policy.accepts, self._bench.lineage, until)
+
+    def asked(self, account: Account, until: int, ready: conclude.Ready) -> Iterator[Command]:
+        """The commands for one credential by evidence that is `ready`, else as in `commands`."""
+        return conclude.credential_commands(account, self.policy.accepts, until, ready)
+
+    def overdue(self, task: Task, until: int) -> Finding | None:
+        """The finding about a task itself, as in `findings`."""
+        return conclude.task_finding(task, self._bench.policies, self.policy.accepts, until)
+
+    def overdue_at(self, task: Task) -> int:
+        """When a task would be overdue: its deadline and the linger, NEVER if it has none."""
+        if task.start is None:
+            return NEVER
+        policy = self._bench.policies.of(None, task.start.kind)
+        return deadline_of(task.start, policy) + policy.linger
+
+    def secrets(self) -> tuple[Iterable[LeakGroup], dict[str, Tally | SealedTally]]:
+        """The leaks that are kept, and the tallies of secrets that nobody registered: to be folded."""
+        return self._leaks.values(), self._bench.secrets
+
+    def identifiers(self) -> Iterator[Identifier]:
+        """All identifiers of all issues."""
+        for account in self._registry.accounts():
+            for issue in account.issues():
+                yield from issue.identifiers
+
+    def drain_changes(self) -> set[tuple[str, str]]:
+        """(rule, key) of the findings that may have changed since the last call, where `track` was asked for."""
+        changed = self._bench.changed
+        if changed is None:
+            return set()
+        self._bench.changed = set()
+        return changed
+
+    # Tasks
+
+    def _task(self, task_id: str) -> Task:
+        task = self._tasks.get(task_id)
+        if task is None:
+            task = self._tasks[task_id] = Task(task_id)
+        return task
+
+    def _started(self, event: TaskStarted) -> None:
+        task = self._task(event.task_id)
+        before = task.start
+        if before is not None and precedence(before) <= precedence(event):
+            return
+        task.start = event
+        self._bench.touch(OVERDUE_TASK, task.task_id)
+        self._bench.link(event.task_id, event.parent_task_id)
+        for account in task.accounts:
+            if account.task is not task:
+                continue
+            self._bench.touch_all(account)
+            policy = self._bench.policies.of(account.issue.kind, event.kind)
+            if policy is not account.policy:
+                account.policy = policy
+                self._bench.judge_all(account)
+            elif deadline_of(before, policy) != deadline_of(event, policy):
+                self._bench.judge_lifetimes(account)
+
+    def _ended(self, event: TaskEnded) -> None:
+        task = self._task(event.task_id)
+        if task.end is not None and precedence(task.end) <= precedence(event):
+            return
+        before = task.ended
+        task.end = event
+        self._bench.touch(OVERDUE_TASK, task.task_id)
+        for account in task.accounts:
+            if account.task is task:
+                skew = account.policy.skew
+                self._bench.judge_between(account, event.time + skew + 1, before + skew)
+                self._bench.touch_all(account)
+
+    # Credentials
+
+    def _issued(self, event: CredentialIssued) -> None:
+        name = self._registry.by_id(event.credential_id)
+        account = name.owner
+        gained: list[Name] = []
+        governs = account is None
+        if account is None:
+            account = self._open(event, name)
+            gained.append(name)
+        else:
+            if account.expiries is None and expiry_item(event)[:4] == expiry_item(account.issue)[:4]:
+                return
+            governs = precedence(event) < precedence(account.issue)
+            if governs:
+                account.timeline().put(expiry_item(event))
+                self._govern(account, event)
+            elif not self._extend(account, event):
+                return
+        for claimed, loser in self._registry.claim(account, event):
+            gained.append(claimed)
+            if loser is not None:
+                self._bereave(loser, claimed)
+        for claimed in gained:
+            self._settle_name(account, claimed)
+        if governs:
+            self._bench.judge_all(account)
+        self._take_over(account, gained)
+        self._bench.touch_all(account)
+
+    def _open(self, event: CredentialIssued, name: Name) -> Account:
+        """A credential that was not known before."""
+        task = self._task(event.task_id)
+        account = Account(event, task, self._bench.policies.of(event.kind, task.kind), name)
+        task.accounts.append(account)
+        self._registry.open(account, name)
+        account.revoked = self._registry.revoked(account)
+        return account
+
+    def _govern(self, account: Account, event: CredentialIssued) -> None:
+        """An earlier issue: it governs from now on."""
+        account.issue = event
+        account.terms = None
+        task = self._task(event.task_id)
+        if task is not account.task:
+            account.task = task
+            task.accounts.append(account)
+        account.policy = self._bench.policies.of(event.kind, task.kind)
+        account.revoked = self._registry.revoked(account)
+
+    def _bereave(self, account: Account, lost: Name) -> None:
+        """Takes from a credential what was said by a name that is another's now; the uses are parked again."""
+        lost.parked = TimeOrder(3)
+        for item in account.uses.order if account.uses is not None else ():
+            if self._registry.spoken_of(item[3]) is lost:
+                lost.parked.put(item)
+        self._bench.withdraw(account, lost.parked, lost.renewals or ())
+        issues = account.issues()
+        account.expiries = None
+        for issue in issues:
+            account.timeline().put(expiry_item(issue))
+        owned = account.owned()
+        for name in owned:
+            for item in name.renewals or ():
+                account.timeline().put(expiry_item(item[3]))
+        account.revoked = self._registry.revoked(account)
+        self._bench.judge_all(account)
+        self._bench.touch_all(account)
+
+    def _settle_name(self, account: Account, name: Name) -> None:
+        """Makes hold for a credential the renewals and revocations by a name that it gained."""
+        for item in name.renewals or ():
+            self._extend(account, item[3])
+        self._settle_revocation(account, name.revoked())
+
+    def _take_over(self, account: Account, names: Iterable[Name]) -> None:
+        """Judges the uses and leaks that wait for a credential by names that it gained."""
+        for name in names:
+            for item in name.parked or ():
+                self._bench.judge_new(account, item)
+            name.parked = None
+            for group in name.leaks or ():
+                self._bench.reassign(group)
+
+    def _renewed(self, event: CredentialRenewed) -> None:
+        name = self._registry.spoken_of(event)
+        if name.renewals is None:
+            name.renewals = TimeOrder(3)
+        if not name.renewals.put((event.time, event.source, event.id, event)):
+            return
+        if name.owner is None:
+            self._registry.park(event)
+        else:
+            self._extend(name.owner, event)
+
+    def _extend(self, account: Account, event: CredentialIssued | CredentialRenewed) -> bool:
+        """Adds an issue or renewal to a credential's timeline, False if it was there.
+
+        It sets the expiry until the next one. In that time it changes what happened after the earlier and until
+        the later of the expiry that was and the one that is.
+        """
+        timeline = account.timeline()
+        known = timeline.at_most(event.time)
+        if not timeline.put(expiry_item(event)):
+            return False
+        account.terms = None
+        before = NEVER if known is None else known[1]
+        after = NEVER if (last := timeline.at_most(event.time)) is None else last[1]
+        if before != after:
+            following = timeline.after(event.time)
+            until = NEVER if following is None else following[0] - 1
+            low, high = sorted((before, after))
+            until = min(until, high + account.policy.skew)
+            self._bench.judge_between(account, max(event.time, low + 1), until)
+        self._bench.judge_lifetime(account, event)
+        self._bench.touch_all(account)
+        return True
+
+    def _revoked(self, event: CredentialRevoked) -> None:
+        if event.group is not None:
+            for account in self._registry.struck(event.group, event):
+                self._settle_revocation(account, event.time)
+            return
+        name = self._registry.spoken_of(event)
+        if name.revocations is None:
+            name.revocations = TimeOrder(3)
+        if not name.revocations.put((event.time, event.source, event.id, event)):
+            return
+        if name.owner is None:
+            self._registry.park(event)
+        else:
+            self._settle_revocation(name.owner, event.time)
+
+    def _settle_revocation(self, account: Account, time: int) -> None:
+        before = account.revoked
+        if time < before:
+            account.revoked = time
+            self._bench.judge_between(account, time, before + account.policy.skew)
+            self._bench.touch_all(account)
+
+    # Uses and leaks
+
+    def _used(self, event: CredentialUsed) -> None:
+        name = self._registry.spoken_of(event)
+        item = (event.time, event.source, event.id, event)
+        if name.owner is None:
+            if name.parked is None:
+                name.parked = TimeOrder(3)
+            if name.parked.put(item):
+                self._registry.park(event)
+            return
+        self._bench.judge_new(name.owner, item)
+        if name.owner.issue.grants:
+            self._bench.touch(UNUSED_GRANT, name.owner.credential_id)
+
+    def _leaked(self, leak: Leak) -> None:
+        tie = leak_tie(leak)
+        group = self._leaks.get(tie)
+        if group is None:
+            names = tuple(dict.fromkeys(map(self._registry.by_identifier, leak.identifiers)))
+            group = self._leaks[tie] = LeakGroup(tie, names)
+            for name in names:
+                if name.leaks is None:
+                    name.leaks = []
+                name.leaks.append(group)
+            self._bench.reassign(group)
+        item = (leak.time, leak.source, leak.id, leak)
+        if group.order.put(item):
+            self._bench.judge_new_leak(group, item)
+
+    def _used_sealed(self, event: CredentialUsed) -> None:
+        account = self._registry.owner(event)
+        if account is None:
+            key = hash((event.source, event.id))
+            if key not in self._strangers:
+                self._strangers.add(key)
+                self._registry.park(event)
+        elif self._sealed is not None:
+            self._sealed.judge_use(account, event)
+
+    def _leaked_sealed(self, leak: Leak) -> None:
+        if self._sealed is not None:
+            found = map(self._registry.find, leak.identifiers)
+            self._sealed.judge_leak(tuple(name for name in found if name is not None), leak)
+
+
+def _refuse(event: AnyEvent) -> None:
+    raise ValueError(f"a {type(event).__name__} after the lifecycle was sealed")

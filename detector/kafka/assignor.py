@@ -1,0 +1,119 @@
+"""Shares partitions out over a group: evenly, and moving as few as can be.
+
+aiokafka brings a sticky assignor, but its state belongs to the class (aiokafka issue 1175): the stages of one process
+would overwrite each other's. This one is an instance a consumer. A group's rebalance revokes everything from everyone
+first, so a partition that stays where it was costs its holder a short rest and no restore.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment, ConsumerProtocolMemberMetadata
+
+from detector.kafka.handlers import Partition
+
+VERSION: Final = 0
+Owned = list[tuple[str, int]]
+
+
+class Member(msgspec.Struct, frozen=True):
+    """A member of the group: the topics it reads, the partitions it held before."""
+
+    topics: frozenset[str]
+    owned: frozenset[Partition] = frozenset()
+
+
+def share(counts: Mapping[str, int], members: Mapping[str, Member]) -> dict[str, list[Partition]]:
+    """Partitions by member id, from the partition counts of the topics.
+
+    Two members that both say they held a partition (one of them is late) are both disbelieved.
+    """
+    shares: dict[str, set[Partition]] = {member: set() for member in sorted(members)}
+    claims = Counter(partition for member in members.values() for partition in member.owned)
+    owner = {p: name for name, member in members.items() for p in member.owned if claims[p] == 1}
+    left = []
+    for topic in sorted(counts):
+        for number in range(counts[topic]):
+            partition = Partition(topic, number)
+            holder = owner.get(partition)
+            if holder is not None and topic in members[holder].topics:
+                shares[holder].add(partition)
+            else:
+                left.append(partition)
+    for partition in left:
+        readers = [name for name in shares if partition.topic in members[name].topics]
+        if readers:
+            least = min(
+                readers, key=lambda name: (len(shares[name]), _held(shares[name], partition.topic), name)
+            )
+            shares[least].add(partition)
+    while _move_one(shares, members):
+        pass
+    return {name: sorted(held) for name, held in shares.items()}
+
+
+def _held(held: Iterable[Partition], topic: str) -> int:
+    return sum(partition.topic == topic for partition in held)
+
+
+def _move_one(shares: Mapping[str, set[Partition]], members: Mapping[str, Member]) -> bool:
+    """Moves a partition from a fuller member to an emptier one, of the topic the fuller holds most of."""
+    by_load = sorted(shares, key=lambda name: (len(shares[name]), name))
+    for full in reversed(by_load):
+        for empty in by_load:
+            if len(shares[full]) - len(shares[empty]) <= 1:
+                break
+            movable = [partition for partition in shares[full] if partition.topic in members[empty].topics]
+            if movable:
+                most = Counter(partition.topic for partition in shares[full])
+                moved = max(movable, key=lambda partition: (most[partition.topic], partition))
+                shares[full].remove(moved)
+                shares[empty].add(moved)
+                return True
+    return False
+
+
+class StickyAssignor:
+    """`share` as aiokafka calls it. One instance a consumer."""
+
+    name = "curfewd-sticky"
+
+    def __init__(self) -> None:
+        self._owned: Owned = []
+
+    def metadata(self, topics: Iterable[str]) -> Any:
+        """What this member says of itself when it joins."""
+        return ConsumerProtocolMemberMetadata(VERSION, list(topics), msgspec.msgpack.encode(self._owned))
+
+    def on_assignment(self, assignment: Any) -> None:
+        """Remembers what this member was given."""
+        self._owned = [(each.topic, each.partition) for each in assignment.partitions()]
+
+    def assign(self, cluster: Any, members: Mapping[str, Any]) -> dict[str, Any]:
+        """The leader's part: everyone's partitions."""
+        known = {
+            name: Member(frozenset(said.subscription), _owned(said.user_data))
+            for name, said in members.items()
+        }
+        topics = {topic for member in known.values() for topic in member.topics}
+        counts = {topic: len(cluster.partitions_for_topic(topic) or ()) for topic in topics}
+        return {name: _wire(held) for name, held in share(counts, known).items()}
+
+
+def _owned(user_data: bytes | None) -> frozenset[Partition]:
+    """What a member says it held; nothing, if that cannot be read."""
+    try:
+        return frozenset(
+            Partition(*each) for each in msgspec.msgpack.decode(user_data or b"\x90", type=Owned)
+        )
+    except msgspec.MsgspecError:
+        return frozenset()
+
+
+def _wire(held: Sequence[Partition]) -> Any:
+    by_topic = defaultdict(list)
+    for partition in held:
+        by_topic[partition.topic].append(partition.number)
+    return ConsumerProtocolMemberAssignment(VERSION, sorted(by_topic.items()), b"")

@@ -1,0 +1,75 @@
+"""Finds the records that cannot be processed, among those that can."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from detector.errors import StopError
+from detector.kafka.handlers import Refusal
+
+
+class Poison:
+    """Finds the record that `process` cannot bear: halves the polls that hold it, then has it refused."""
+
+    def __init__(self, poll_records: int, refusals: int) -> None:
+        self.limit = poll_records
+        self._poll_records = poll_records
+        self._refusals_left = self._refusals = refusals
+        self._until = 0
+        self._alone: int | None = None
+        self._refused: int | None = None
+        self._error = ""
+        self._unreadable: int | None = None
+
+    def unreadable(self, offset: int, error: Exception) -> None:
+        """A poll from `offset` met something that the client cannot decode: halve polls until it stands alone."""
+        self._until = max(self._until, offset + self.limit)
+        if self.limit == 1:
+            self._unreadable = offset
+            self._error = type(error).__name__
+        self.limit = max(self.limit // 2, 1)
+
+    def unreadable_at(self, offset: int) -> Refusal | None:
+        """The refusal of what cannot be decoded, if it begins at this offset."""
+        if offset != self._unreadable:
+            return None
+        return Refusal("record-unreadable", offset, error=self._error)
+
+    def failed(self, records: Sequence[Any], error: Exception) -> None:
+        """`process` raised `error` over these records. The error's text may quote them: only its class is kept."""
+        self._error = type(error).__name__
+        first, last = records[0].offset, records[-1].offset
+        self._until = max(self._until, last + 1)
+        if len(records) > 1:
+            self.limit = len(records) // 2
+        elif self._alone == first:
+            self._refused = first
+        else:
+            self.limit = 1
+            self._alone = first
+
+    def refusal(self, records: Sequence[Any]) -> Refusal | None:
+        """What is to be refused, if these records are the one.
+
+        Raises:
+            StopError: one after another is refused; it is not the records.
+        """
+        if len(records) != 1 or records[0].offset != self._refused:
+            return None
+        if not self._refusals_left:
+            raise StopError(
+                f"{self._refusals} records one after another could not be processed: {self._error}"
+            )
+        return Refusal("record-failed", records[0].offset, records[0], error=self._error)
+
+    def passed(self, offset: int) -> None:
+        """Records before `offset` are done."""
+        if self._refused is not None and offset > self._refused:
+            self._refused = self._alone = None
+            self._refusals_left -= 1
+        else:
+            self._refusals_left = self._refusals
+        if self._unreadable is not None and offset > self._unreadable:
+            # The rest of its batch is no better; the next good record sets the limit back.
+            self._unreadable, self._until = None, offset + 1
+        elif offset >= self._until:
+            self.limit = self._poll_records

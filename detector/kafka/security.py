@@ -1,0 +1,227 @@
+"""How Kafka's clients connect: TLS, mutual TLS and SASL, and what a person can do about a connection that fails."""
+
+import datetime as dt
+import logging
+import socket
+import ssl
+from pathlib import Path
+from typing import Any, Final
+
+from aiokafka import errors as kafka
+from cryptography import x509
+
+from detector.configuration.kafka_settings import LiveSettings, Security
+from detector.errors import ConfigError
+from detector.kafka.tokens import TokenError, tokens
+
+_SEE: Final = "see kafka.security in the configuration"
+# OpenSSL's X509_V_ERR_*, from its x509_vfy.h.
+_CERTIFICATE: Final = {
+    9: "is not valid yet (or this machine's clock is wrong)",
+    10: "has expired",
+    18: "is signed by itself, which ca_file does not name",
+    19: "is signed by an authority that ca_file does not name",
+    20: "is signed by an authority that ca_file does not name",
+    21: "is signed by an authority that ca_file does not name",
+    23: "has been revoked",
+    62: "is for another host name",
+    64: "is for another address",
+}
+_REFUSED_US: Final = {
+    "CERTIFICATE_REQUIRED": "it wants a certificate of ours: set cert_file and key_file",
+    "CERTIFICATE_EXPIRED": "our certificate in cert_file has expired",
+    "CERTIFICATE_REVOKED": "our certificate in cert_file has been revoked",
+    "CERTIFICATE_UNKNOWN": "it does not trust our certificate in cert_file",
+    "BAD_CERTIFICATE": "it does not accept our certificate in cert_file, or wants one",
+    "UNKNOWN_CA": "it does not know the authority of our certificate in cert_file",
+    "ACCESS_DENIED": "it denies access to our certificate in cert_file",
+}
+_NO_TLS: Final = (
+    "WRONG_VERSION_NUMBER",
+    "RECORD_LAYER_FAILURE",
+    "UNEXPECTED_EOF",
+    "HTTP_REQUEST",
+    "PACKET_LENGTH",
+)
+_FOR_A_PERSON: Final[dict[type[BaseException], str]] = {
+    kafka.SaslAuthenticationFailed: f"the broker does not accept the user, the password or the token: {_SEE}",
+    kafka.UnsupportedSaslMechanismError: f"the broker does not offer this SASL mechanism: {_SEE}",
+    kafka.IllegalSaslStateError: f"the broker asks for no SASL on this port: set protocol PLAINTEXT or SSL; {_SEE}",
+    kafka.TopicAuthorizationFailedError: "the broker does not let this user at the topic: it lacks a permission (ACL)",
+    kafka.GroupAuthorizationFailedError: "the broker does not let this user into the group: it lacks a permission (ACL)",
+    kafka.ClusterAuthorizationFailedError: "the broker does not let this user do that: it lacks a permission (ACL)",
+    kafka.TransactionalIdAuthorizationFailed: "the broker does not let this user write in transactions: it lacks a "
+    "permission (ACL) on the transactional id",
+    kafka.PolicyViolationError: "the cluster's policy forbids it",
+    kafka.InvalidReplicationFactorError: "there are fewer brokers than copies asked for: set kafka.replication",
+    kafka.UnsupportedVersionError: "the broker is too old, or speaks another version of the protocol",
+    kafka.IncompatibleBrokerVersion: "the broker is too old, or speaks another version of the protocol",
+    ValueError: "the broker does not prove that it knows the password, as SCRAM asks",
+}
+_FOR_LATER: Final[dict[type[BaseException], str]] = {
+    socket.gaierror: "the name is not known (DNS): see kafka.bootstrap",
+    ConnectionRefusedError: "nobody listens there: the broker is down, or the port is wrong",
+    TimeoutError: "no answer in time",
+    kafka.KafkaTimeoutError: "no answer in time",
+    kafka.RequestTimedOutError: "no answer in time",
+    kafka.KafkaConnectionError: "the broker closed the connection",
+    EOFError: "the broker closed the connection",
+}
+
+
+class _Unprinted(str):
+    """Text for aiokafka that does not show in the `repr` of what holds it."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "‹password›"
+
+
+def client_options(settings: LiveSettings) -> dict[str, Any]:
+    """What aiokafka's consumers, producers and admin clients take for the connection.
+
+    Raises:
+        ConfigError: a certificate or key cannot be used.
+    """
+    security = settings.security
+    options: dict[str, Any] = {
+        "bootstrap_servers": list(settings.bootstrap),
+        "client_id": settings.client_id,
+        **security_options(security),
+    }
+    return options
+
+
+def security_options(security: Security) -> dict[str, Any]:
+    """The part of `client_options` that is about TLS and SASL.
+
+    Raises:
+        ConfigError: a certificate or key cannot be used.
+    """
+    never_log_requests()
+    options: dict[str, Any] = {"security_protocol": security.protocol}
+    if security.tls:
+        options["ssl_context"] = tls_context(security)
+    if security.mechanism == "OAUTHBEARER":
+        options |= {
+            "sasl_mechanism": security.mechanism,
+            "sasl_oauth_token_provider": tokens(security),
+        }
+    elif security.mechanism is not None:
+        password = b"" if security.password is None else security.password.reveal()
+        options |= {
+            "sasl_mechanism": security.mechanism,
+            "sasl_plain_username": security.username,
+            "sasl_plain_password": _Unprinted(password.decode()),
+        }
+    return options
+
+
+def never_log_requests() -> None:
+    """At DEBUG aiokafka logs each request with its bytes, and among them the password: never let it."""
+    log = logging.getLogger("aiokafka.conn")
+    if log.level < logging.INFO:
+        log.setLevel(logging.INFO)
+
+
+def tls_context(security: Security) -> ssl.SSLContext:
+    """TLS 1.2 or newer, the broker's certificate and host name checked, ours sent where there is one.
+
+    Raises:
+        ConfigError: a certificate or key cannot be used.
+    """
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if security.ca_file is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        try:
+            context.load_verify_locations(security.ca_file)
+        except OSError:
+            raise ConfigError("holds no certificate in PEM form", security.ca_file) from None
+        if not context.get_ca_certs():
+            raise ConfigError("holds no authority's certificate", security.ca_file)
+    if security.cert_file is not None:
+        passphrase = security.key_password
+        try:
+            # Without a passphrase OpenSSL would ask for it on the terminal.
+            context.load_cert_chain(
+                security.cert_file,
+                security.key_file,
+                password=lambda: b"" if passphrase is None else passphrase.reveal(),
+            )
+        except (OSError, ValueError) as error:
+            mismatch = getattr(error, "reason", None) == "KEY_VALUES_MISMATCH"
+            reason = (
+                "is not the certificate of the key in key_file"
+                if mismatch
+                else "certificate and private key cannot be read: they are PEM, and a key with a passphrase needs key_password_env or _file"
+            )
+            raise ConfigError(reason, security.cert_file) from None
+    return context
+
+
+def own_certificate(security: Security) -> str | None:
+    """What is wrong with the times of our certificate, None if nothing is, or it cannot be told."""
+    if security.cert_file is None:
+        return None
+    try:
+        certificate = x509.load_pem_x509_certificates(Path(security.cert_file).read_bytes())[0]
+    except (OSError, ValueError):
+        return None
+    now = dt.datetime.now(dt.UTC)
+    if now > certificate.not_valid_after_utc:
+        return _CERTIFICATE[10]
+    return _CERTIFICATE[9] if now < certificate.not_valid_before_utc else None
+
+
+def explain(error: BaseException) -> str:
+    """What went wrong with a connection or a request, for a person, and with nothing secret in it."""
+    root = _root(error)
+    if isinstance(root, TokenError):
+        return root.text
+    if isinstance(root, ssl.SSLError):
+        return _of_tls(root)
+    for kind, text in (*_FOR_A_PERSON.items(), *_FOR_LATER.items()):
+        if isinstance(root, kind):
+            return text
+    if isinstance(root, kafka.BrokerResponseError):
+        return f"the broker answers {root.message}"
+    if isinstance(root, OSError) and root.strerror:
+        return root.strerror.lower()
+    return f"it failed with {type(root).__name__}"
+
+
+def retriable(error: BaseException) -> bool:
+    """Whether the same may succeed later without anyone doing anything about it."""
+    root = _root(error)
+    if isinstance(root, (ssl.SSLError, AssertionError, *_FOR_A_PERSON)):
+        return False
+    if isinstance(root, socket.gaierror):
+        return root.errno == socket.EAI_AGAIN
+    if isinstance(root, kafka.KafkaError):
+        return bool(root.retriable)
+    return isinstance(root, OSError | EOFError)
+
+
+def _root(error: BaseException) -> BaseException:
+    """What aiokafka wraps: what happened to a socket, what a token's source raised."""
+    while isinstance(error, kafka.KafkaError) and isinstance(error.__cause__, OSError | kafka.KafkaError):
+        error = error.__cause__
+    return error
+
+
+def _of_tls(error: ssl.SSLError) -> str:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        what = _CERTIFICATE.get(error.verify_code, f"cannot be verified ({error.verify_message})")
+        return f"the broker's certificate {what}; {_SEE}"
+    reason = getattr(error, "reason", None) or ""  # one that Python made itself has none
+    for alert, text in _REFUSED_US.items():
+        if reason.endswith(f"ALERT_{alert}"):
+            return f"the broker refuses the connection: {text}; {_SEE}"
+    if any(word in reason for word in _NO_TLS) or isinstance(error, ssl.SSLEOFError):
+        return (
+            f"the port does not speak TLS: set protocol PLAINTEXT or SASL_PLAINTEXT, or another port; {_SEE}"
+        )
+    return f"TLS failed ({reason.lower().replace('_', ' ') or 'no reason given'}); {_SEE}"

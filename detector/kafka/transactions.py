@@ -1,0 +1,136 @@
+"""One partition's transactions: begin, write, offsets, commit, each within a deadline."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from aiokafka import TopicPartition
+from aiokafka import errors as kafka
+from aiokafka.structs import OffsetAndMetadata
+
+from detector.errors import RetryError, StopError
+from detector.kafka import transaction_waits
+from detector.kafka.batches import Limits, batches_of
+from detector.kafka.clients import KafkaSettings, StageSettings, discard, partition_producer, reaction
+from detector.kafka.handlers import Output, Partition
+from detector.kafka.stage_facts import StepName
+
+
+def miscounted(stage: StageSettings, topic: str, count: int) -> StopError:
+    """Someone changed the number of partitions of a topic that has to keep it (`StageSettings.counts`)."""
+    return StopError(
+        f"{topic} has {count} partitions now and {stage.counts[topic]} are configured: "
+        "what belongs together would be judged in two places"
+    )
+
+
+class Transactor:
+    """The transactional producer of one partition, from its fencing start until it fails once or is closed.
+
+    Its transactional id is the group, topic and partition, so there is at most one whose transactions go through. That
+    is what keeps a stalled instance from committing after its partitions moved: aiokafka cannot send the group's
+    generation with the offsets, the broker has only the producer's epoch to go by.
+    """
+
+    def __init__(
+        self,
+        clients: KafkaSettings,
+        stage: StageSettings,
+        partition: Partition,
+        limits: Limits,
+        step: Callable[[StepName], None],
+    ) -> None:
+        self._clients = clients
+        self._stage = stage
+        self._partition = partition
+        self._limits = limits
+        self._step = step
+        self._producer: Any = None
+
+    async def start(self) -> None:
+        """Fences whoever wrote for this partition, and waits until their last transaction is committed or aborted.
+
+        Only what is committed after this may be read as the state to go on from.
+
+        Raises:
+            RetryError, StopError: Kafka cannot be reached, or does not let us.
+        """
+        transaction_waits.install()
+        producer = partition_producer(self._clients, self._stage, self._partition)
+        try:
+            await producer.start()
+        except BaseException as error:
+            await discard(producer)
+            if isinstance(error, Exception):
+                raise reaction(error, "start of a transactional producer") from error
+            raise
+        self._producer = producer
+
+    async def commit(self, outputs: Sequence[Output], offset: int | None, note: str = "") -> None:
+        """One transaction.
+
+        1. Begin.
+        2. Write the outputs, and
+        3. the changelog, which is outputs too; wait for the broker to have each batch.
+        4. Send the offset of the next record to read, with `note` beside it, last, so that nothing can be missing
+           before it.
+        5. Commit.
+
+        After any error this transactor is of no more use: whether the transaction happened is told by the committed
+        offset once another has started.
+
+        Raises:
+            FencedError: another instance has the partition.
+            RetryError: the transaction did not get through in time, or a batch was refused.
+            StopError: Kafka does not let us.
+        """
+        try:
+            async with asyncio.timeout(self._stage.transaction_seconds):
+                await self._producer.begin_transaction()
+                self._step("begun")
+                await self._write(outputs)
+                self._step("written")
+                if offset is not None:
+                    source = TopicPartition(self._partition.topic, self._partition.number)
+                    offsets = {source: OffsetAndMetadata(offset, note)}
+                    await self._producer.send_offsets_to_transaction(offsets, self._stage.group)
+                    self._step("offsets")
+                await self._producer.commit_transaction()
+                self._step("committed")
+        except Exception as error:
+            raise reaction(error, "transaction") from error
+
+    async def close(self) -> None:
+        """Lets the producer go, in whatever state it is."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            # Shielded: whoever is cancelled while waiting here must not leave connections behind.
+            await asyncio.shield(discard(producer))
+
+    async def _write(self, outputs: Sequence[Output]) -> None:
+        counts = {
+            topic: len(await self._producer.partitions_for(topic)) for topic in {o.topic for o in outputs}
+        }
+        for topic, count in counts.items():
+            if count != self._stage.counts.get(topic, count):
+                raise miscounted(self._stage, topic, count)
+        batches = batches_of(outputs, counts, self._limits, self._producer.create_batch)
+        done = await asyncio.gather(
+            *(self._write_partition(topic, number, made) for (topic, number), made in batches.items()),
+            return_exceptions=True,
+        )
+        for error in done:
+            if error is not None:
+                raise error
+
+    async def _write_partition(self, topic: str, number: int, batches: Sequence[Any]) -> None:
+        """Writes batches of one partition in their order. Each waits for the one before it to be on its way."""
+        sent = [await self._producer.send_batch(batch, topic, partition=number) for batch in batches]
+        results = await asyncio.gather(*sent, return_exceptions=True)
+        for batch, error in zip(batches, results, strict=True):
+            if isinstance(error, kafka.MessageSizeTooLargeError | kafka.RecordListTooLargeError):
+                self._limits.refuse(topic, batch.size(), batch.record_count())
+                raise RetryError(f"{topic} takes no batch of {batch.size()} bytes") from error
+        for error in results:
+            if isinstance(error, BaseException):
+                raise error

@@ -1,0 +1,1 @@
+"""What findings and commands become: OCSF, CloudEvents, SARIF, text and pages for a person."""

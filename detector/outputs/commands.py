@@ -1,0 +1,59 @@
+"""A command as a CloudEvent 1.0 in structured mode: the request to revoke one credential.
+
+What executes it may see it twice and must act once: `id` tells. Ids, handle and identifiers are as they were
+issued; a secret that an issuer put among them is masked like anywhere else, so a handle must refer to a secret,
+not hold it.
+"""
+
+from typing import Any, Final
+
+from detector.findings import Command
+from detector.outputs.identity import command_records, sparing
+from detector.times import format_rfc3339
+from detector.wording import Clean, cleaner_of
+
+TYPE: Final = "credential.revocation.requested"
+SOURCE: Final = "curfewd"
+_DEEPEST: Final = 100  # levels of an issuer's revocation object; JSON writers stop at about 250
+_INT64: Final = 1 << 63
+
+
+def command_record(command: Command, clean: Clean) -> dict[str, Any]:
+    """The CloudEvent of a command. Its key in Kafka is `subject`, the credential's id."""
+    credential = command.credential
+    clean = sparing(credential.identifiers, cleaner_of(credential, clean))
+    subject = clean(credential.credential_id)
+    data = {
+        "credential_id": subject,
+        "task_id": clean(credential.task_id),
+        "identifiers": command_records(credential.identifiers, clean),
+        "reasons": list(command.reasons),
+        "finding_uids": list(command.finding_uids),
+        "escalated": command.escalated,
+        "severity": command.severity.label,
+    }
+    if credential.revocation is not None:
+        data["revocation"] = _cleaned(credential.revocation, clean)
+    return {
+        "specversion": "1.0",
+        "id": command.id,
+        "source": SOURCE,
+        "type": TYPE,
+        "subject": subject,
+        "time": format_rfc3339(command.time),
+        "datacontenttype": "application/json",
+        "data": data,
+    }
+
+
+def _cleaned(value: Any, clean: Clean, depth: int = 0) -> Any:
+    """`value` with its texts cleaned; null for what JSON writers refuse: great depth, integers over 64 bits."""
+    if isinstance(value, str):
+        return clean(value)
+    if depth == _DEEPEST or (isinstance(value, int) and not -_INT64 <= value < 2 * _INT64):
+        return None
+    if isinstance(value, dict):
+        return {clean(key): _cleaned(item, clean, depth + 1) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_cleaned(item, clean, depth + 1) for item in value]
+    return value

@@ -1,0 +1,326 @@
+"""A finding as an OCSF 1.8 Detection Finding (class 2004).
+
+Attribute names, types and requirements are those of the OCSF schema at 1.8.0; what it has no place for stands
+under `unmapped` and under `data` of evidences and resources. Times are epoch milliseconds, rounded down.
+Absent values are left out.
+"""
+
+import ipaddress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from typing import Any, Final
+
+import msgspec
+
+from detector import __version__
+from detector.events import TYPE_NAMES, AnyEvent, CredentialUsed, Leak
+from detector.findings import LEAKED_SECRET, Evidence, Finding, Severity, TaskFacts
+from detector.outputs.advice import Patterns, advise
+from detector.outputs.identity import public_records, sparing
+from detector.outputs.taxonomy import PLACES
+from detector.times import to_millis
+from detector.wording import Clean, cleaner_of, visible
+
+VERSION: Final = "1.8.0"
+CLASS_UID: Final = 2004
+CREATE, UPDATE, CLOSE = 1, 2, 3
+_ACTIVITIES: Final = {CREATE: "Create", UPDATE: "Update", CLOSE: "Close"}
+_NEW, _SUPPRESSED, _RESOLVED = 1, 3, 4
+_STATUSES: Final = {_NEW: "New", _SUPPRESSED: "Suppressed", _RESOLVED: "Resolved"}
+_RULE_TYPE: Final = 1  # analytic.type_id: Rule
+_REGULAR_FILE: Final = 1  # file.type_id
+_TARGET, _ACTOR, _AFFECTED = (1, "Target"), (2, "Actor"), (3, "Affected")  # resource_details.role_id
+_MAX_NAME: Final = 256  # characters of an id or name
+_TOGETHER: Final = 4 << 10  # characters cleaned as one: no more than one finding with 20 excerpts has
+_APART: Final = "\n\n--\n\n"  # over which nothing that is encoded goes on
+
+Record = dict[str, Any]
+
+
+def _present(record: Mapping[str, Any]) -> Record:
+    return {key: value for key, value in record.items() if value is not None and value not in ("", {}, [])}
+
+
+def _time(time: int | None) -> int | None:
+    return None if time is None else to_millis(time)
+
+
+def finding_record(finding: Finding, patterns: Patterns, clean: Clean, activity: int = CREATE) -> Record:
+    """The OCSF record of a finding.
+
+    `patterns` by id give a leaked secret's name and advice; `clean` masks secrets in what came from events;
+    `activity` is `CREATE`, `UPDATE` or `CLOSE`.
+    """
+    return _record(finding, patterns, cleaner_of(_texts(finding) or finding, clean), activity)
+
+
+def finding_records(findings: Iterable[Finding], patterns: Patterns, clean: Clean) -> Iterator[Record]:
+    """The same of many that were created: the texts of a few secrets that nobody registered are cleaned as one."""
+    some: list[tuple[Finding, list[str]]] = []
+    size = 0
+    for finding in findings:
+        texts = _texts(finding)
+        if texts:
+            some.append((finding, texts))
+            size += sum(map(len, texts))
+        if size > _TOGETHER or not texts:
+            yield from _created(some, patterns, clean)
+            some, size = [], 0
+        if not texts:
+            yield finding_record(finding, patterns, clean)
+    yield from _created(some, patterns, clean)
+
+
+def _created(some: Sequence[tuple[Finding, list[str]]], patterns: Patterns, clean: Clean) -> Iterator[Record]:
+    known = {text for _, texts in some for text in texts}
+    joined = _APART.join(sorted(known))
+    if clean(joined) != joined:
+        yield from (_record(one, patterns, cleaner_of(texts, clean), CREATE) for one, texts in some)
+        return
+
+    def cleaned(text: str) -> str:
+        return text if text in known else clean(text)
+
+    yield from (_record(one, patterns, cleaned, CREATE) for one, _ in some)
+
+
+def _texts(finding: Finding) -> list[str]:
+    """What of a finding about a secret that nobody registered is put into words; of other findings nothing.
+
+    That is little: most of a leak are fingerprints.
+    """
+    told: list[Any] = [finding.accepted, *finding.patterns]
+    if finding.task is not None:
+        told += msgspec.structs.astuple(finding.task)
+    for piece in finding.evidences:
+        event = piece.event
+        if finding.rule != LEAKED_SECRET or not isinstance(event, Leak):
+            return []
+        told += (event.source, _name(event), event.id, event.excerpt, event.task_id, event.stream)
+        told.append(piece.detail)
+    return [one for one in told if one and isinstance(one, str)]
+
+
+@lru_cache(maxsize=64)
+def _placed(rule: str) -> tuple[list[Any], Record]:
+    """A rule's place in the taxonomies, the same objects in all records."""
+    return PLACES[rule].attacks(), PLACES[rule].taxonomies()
+
+
+def _record(finding: Finding, patterns: Patterns, clean: Clean, activity: int) -> Record:
+    identifiers = finding.credential.identifiers if finding.credential else ()
+    clean = sparing(identifiers, clean)
+    words = advise(finding, patterns, clean)
+    resources = _resources(finding, clean)
+    status = _RESOLVED if activity == CLOSE else _NEW if finding.accepted is None else _SUPPRESSED
+    return {
+        "activity_id": activity,
+        "activity_name": _ACTIVITIES[activity],
+        "category_uid": 2,
+        "category_name": "Findings",
+        "class_uid": CLASS_UID,
+        "class_name": "Detection Finding",
+        "type_uid": CLASS_UID * 100 + activity,
+        "type_name": f"Detection Finding: {_ACTIVITIES[activity]}",
+        "time": to_millis(finding.last_seen),
+        "severity_id": int(finding.severity),
+        "severity": finding.severity.label.capitalize(),
+        "status_id": status,
+        "status": _STATUSES[status],
+        # What is accepted, closed or low is for the record, not for somebody's pager.
+        "is_alert": status == _NEW and finding.severity > Severity.LOW,
+        "count": finding.count,
+        "message": words.message,
+        "metadata": {
+            "version": VERSION,
+            "product": {"name": "curfewd", "vendor_name": "curfewd", "version": __version__},
+        },
+        "finding_info": {
+            "uid": finding.uid,
+            "title": words.title,
+            "analytic": {"uid": finding.rule, "name": finding.rule, "type_id": _RULE_TYPE, "type": "Rule"},
+            "first_seen_time": to_millis(finding.first_seen),
+            "last_seen_time": to_millis(finding.last_seen),
+            "attacks": _placed(finding.rule)[0],
+        },
+        "remediation": {"desc": words.remediation},
+        "evidences": [_evidence(piece, finding, clean) for piece in finding.evidences],
+        **({"resources": resources} if resources else {}),
+        "unmapped": _unmapped(finding, clean),
+    }
+
+
+def _unmapped(finding: Finding, clean: Clean) -> Record:
+    credential = finding.credential
+    task_id = _task_id(finding)
+    return _present(
+        {
+            "task_id": clean(task_id) if task_id else None,
+            "credential_id": clean(credential.credential_id) if credential else None,
+            "fingerprint": finding.fingerprint if finding.rule == LEAKED_SECRET else None,
+            "patterns": [visible(one) for one in finding.patterns],
+            "accepted": visible(clean(finding.accepted)) if finding.accepted else None,
+            "taxonomies": _placed(finding.rule)[1],
+        }
+    )
+
+
+def _task_id(finding: Finding) -> str | None:
+    """The task a finding is about; of a secret that belongs to none, the task whose log shows it first."""
+    if finding.task is not None:
+        return finding.task.task_id
+    if finding.credential is not None:
+        return finding.credential.task_id
+    leaks = (piece.event for piece in finding.evidences if isinstance(piece.event, Leak))
+    return next((leak.task_id for leak in leaks if leak.task_id), None)
+
+
+def _text(text: str | None, clean: Clean, limit: int = _MAX_NAME) -> str | None:
+    return visible(clean(text), limit) if text else None
+
+
+def _evidence(piece: Evidence, finding: Finding, clean: Clean) -> Record:
+    event = piece.event
+    made: Record = {"uid": _text(event.id, clean)}
+    data: Record = {
+        "source": _text(event.source, clean),
+        "id": _text(event.id, clean),
+        "type": _type(event),
+        "time": to_millis(piece.time),
+        "severity": piece.severity.label,
+        "detail": _text(piece.detail, clean),
+    }
+    session: Record = {}
+    if finding.credential is not None:
+        session["credential_uid"] = _text(finding.credential.credential_id, clean)
+    if isinstance(event, CredentialUsed):
+        made |= _use(event, clean)
+        session["uid"] = _text(event.task_id, clean)
+        data |= {
+            "outcome": event.outcome,
+            "task_id": session["uid"],
+            "workload": _text(event.workload, clean),
+        }
+        made["actor"] = _present({"app_name": data["workload"], "session": _present(session)})
+    elif isinstance(event, Leak):
+        session["uid"] = _text(event.task_id, clean)
+        data |= _leak(event, clean)
+        made["actor"] = _present({"session": _present(session)})
+        if event.line is not None and event.source != "-":
+            made["file"] = {
+                "name": _text(_name(event), clean),
+                "path": _text(event.source, clean),
+                "type_id": _REGULAR_FILE,
+            }
+    else:
+        made["actor"] = _present({"session": _present(session)})
+    made["data"] = _present(data)
+    return _present(made)
+
+
+def _name(leak: Leak) -> str:
+    """The name of the file that it stands in."""
+    return leak.source.rpartition("/")[2] or leak.source
+
+
+def _type(event: AnyEvent) -> str:
+    return "log" if isinstance(event, Leak) else TYPE_NAMES[type(event)]
+
+
+def _use(event: CredentialUsed, clean: Clean) -> Record:
+    resource, agent = _text(event.resource, clean), _text(event.user_agent, clean)
+    return {
+        "api": {"operation": _text(event.action, clean)} if event.action else None,
+        "src_endpoint": _endpoint(event.source_ip, clean),
+        "http_request": {"user_agent": agent} if agent else None,
+        "resources": [{"name": resource, "role_id": _TARGET[0], "role": _TARGET[1]}] if resource else None,
+    }
+
+
+def _endpoint(address: str | None, clean: Clean) -> Record | None:
+    """An address as `ip`; a service's name, which audit logs put in its place, as `svc_name`."""
+    if not address:
+        return None
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return {"svc_name": _text(address, clean)}
+    # An IPv6 zone (`%eth0`) may be any text, and is no part of OCSF's ip_t.
+    return {"ip": str(ip).partition("%")[0]}
+
+
+def _leak(event: Leak, clean: Clean) -> Record:
+    return {
+        "line": event.line,
+        "offset": event.offset,
+        "partition": event.partition,
+        "stream": _text(event.stream, clean),
+        "task_id": _text(event.task_id, clean),
+        "pattern": event.pattern,
+        "encodings": list(event.encodings),
+        "excerpt": _text(event.excerpt, clean, 1024),
+    }
+
+
+def _resources(finding: Finding, clean: Clean) -> list[Record]:
+    made = []
+    task = finding.task
+    if task is None and finding.credential is not None:
+        task = TaskFacts(finding.credential.task_id)
+    if task is not None:
+        made.append(_task(task, clean))
+    if finding.credential is not None:
+        made.append(_credential(finding, clean))
+    return made
+
+
+def _task(task: TaskFacts, clean: Clean) -> Record:
+    owner = _text(task.owner, clean)
+    return _present(
+        {
+            "uid": _text(task.task_id, clean),
+            "name": _text(task.task_id, clean),
+            "type": "task",
+            "role_id": _ACTOR[0],
+            "role": _ACTOR[1],
+            "owner": {"name": owner} if owner else None,
+            "created_time": _time(task.started),
+            "data": _present(
+                {
+                    "kind": _text(task.kind, clean),
+                    "workload": _text(task.workload, clean),
+                    "parent_task_id": _text(task.parent_task_id, clean),
+                    "started_time": _time(task.started),
+                    "ended_time": _time(task.ended),
+                    "deadline_time": _time(task.deadline),
+                    "outcome": _text(task.outcome, clean),
+                }
+            ),
+        }
+    )
+
+
+def _credential(finding: Finding, clean: Clean) -> Record:
+    credential = finding.credential
+    if credential is None:
+        return {}
+    return _present(
+        {
+            "uid": _text(credential.credential_id, clean),
+            "name": _text(credential.credential_id, clean),
+            "type": "credential",
+            "role_id": _AFFECTED[0],
+            "role": _AFFECTED[1],
+            "created_time": _time(credential.issued),
+            "data": _present(
+                {
+                    "kind": _text(credential.kind, clean),
+                    "identifiers": public_records(credential.identifiers, clean),
+                    "issued_time": _time(credential.issued),
+                    "not_before_time": _time(credential.not_before),
+                    "expires_time": _time(credential.expires_at),
+                    "revoked_time": _time(credential.revoked),
+                }
+            ),
+        }
+    )

@@ -1,0 +1,83 @@
+"""The report of a replay as one HTML page that needs nothing else, and can run nothing else.
+
+The page's own script and style are allowed by their hashes alone. What was read is in it as compressed JSON in base64,
+which no text in it can end; the script shows it as text. The same findings give the same bytes.
+"""
+
+import base64
+import zlib
+from collections.abc import Iterable
+from html import escape
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from detector import __version__
+from detector.outputs.headline import headline
+from detector.outputs.report_data import MAX_FINDINGS, MAX_LETTERS, Budget, page_data, views_of
+from detector.outputs.report_text import Report
+from detector.outputs.writers import dumps, replacing
+from detector.pages import (
+    COMPONENT_SCRIPTS,
+    COMPONENT_STYLES,
+    content_security_policy,
+    document,
+    joined,
+)
+from detector.records.deadletters import DeadLetter
+
+MAX_BYTES: Final = 2_000_000  # of a page that a browser opens at once and a mail takes
+# A page too large is made again with less in it: evidence first, then findings that are less severe.
+_BUDGETS: Final = (
+    *(Budget(MAX_FINDINGS, pieces) for pieces in (20, 5, 2, 1)),
+    *(Budget(findings, 1) for findings in (5_000, 2_000, 1_000, 300, 100, 20)),
+)
+
+
+def report_page(report: Report, letters: Iterable[DeadLetter], until: int, most: int = MAX_BYTES) -> bytes:
+    """The page, of at most `most` bytes; `until` is the time judged up to (ns), 0 if there was none."""
+    views = views_of(report)
+    kept = list(islice(letters, MAX_LETTERS))
+    sentence, page = headline(report.findings), b""
+    for budget in _BUDGETS:
+        packed = zlib.compress(dumps(page_data(report, views, kept, until, budget)), 9)
+        page = _page(sentence, base64.b64encode(packed).decode())
+        if len(page) <= most:
+            break
+    return page
+
+
+def _page(sentence: str, data: str) -> bytes:
+    script = joined((*COMPONENT_SCRIPTS, "report.js"))
+    style = joined((*COMPONENT_STYLES, "report.css"))
+    body = (
+        '<a class="skip" href="#findings">Skip to the findings</a>\n'
+        f'<header>\n<p class="product">curfewd report</p>\n<h1>{escape(sentence)}</h1>\n</header>\n'
+        '<main id="report" aria-busy="true">\n'
+        "<noscript><p>The rest of the report is shown by the script in this page, which reads nothing but the page. "
+        "Without scripts, findings.jsonl has everything.</p></noscript>\n</main>\n"
+        f"<footer><p>Made by curfewd {__version__}. Secrets are masked as ‹rule:length›; all times are UTC.</p></footer>\n"
+        f'<script type="text/plain" id="report-data">{data}</script>'
+    )
+    return document(
+        title=f"curfewd: {sentence}",
+        script=script,
+        style=style,
+        body=body,
+        policy=content_security_policy(
+            script,
+            style,
+            require_trusted_types_for="'script'",  # no text can become markup, whoever forgets what
+            trusted_types="'none'",
+        ),
+    )
+
+
+def write_report(path: Path, report: Report, letters: Iterable[DeadLetter], until: int) -> None:
+    """Writes the page; it appears whole or not at all.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    with replacing(path) as file:
+        file.write(report_page(report, letters, until))

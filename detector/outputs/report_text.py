@@ -1,0 +1,232 @@
+"""The summary that `curfewd replay` prints for a person: what was found, what to revoke, what was read.
+
+A screen or two, whatever the size of the history. Nothing in it is read as markup or as a terminal escape, and
+without a terminal the same input gives the same text (no rate, no colour).
+"""
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, TextIO
+
+import msgspec
+from rich.console import Console
+from rich.text import Text
+
+from detector.events import Leak
+from detector.findings import Command, Finding, Severity
+from detector.outputs.advice import Patterns, advise, lead
+from detector.outputs.identity import sparing
+from detector.outputs.summary import Summary
+from detector.times import to_millis
+from detector.wording import Clean, cleaner_of, counted, period, size, visible
+
+_STYLES: Final = {
+    Severity.CRITICAL: "bold red",
+    Severity.HIGH: "red",
+    Severity.MEDIUM: "yellow",
+    Severity.LOW: "cyan",
+}
+# How many findings of a severity are told; the rest are counted.
+_SHOWN: Final = {Severity.CRITICAL: 6, Severity.HIGH: 5, Severity.MEDIUM: 4, Severity.LOW: 4}
+_SHOWN_COMMANDS: Final = 8
+_SHOWN_ACCEPTED: Final = 3
+_SHOWN_COUNTS: Final = 6
+_SHOWN_WARNINGS: Final = 5
+_MEASURABLE: Final = 10_000_000  # bytes from which a rate says more of the reading than of the start
+_EXCERPT: Final = 160  # characters of a leak's excerpt
+_NARROW, _WIDE = 60, 110  # columns between which the text is set
+
+
+class Report(msgspec.Struct, frozen=True):
+    """What is reported: all findings and commands of a run, its numbers, and where the files went (None: nowhere).
+
+    `patterns` by id and `clean` are what the findings are put into words with.
+    """
+
+    findings: Sequence[Finding]
+    commands: Sequence[Command]
+    summary: Summary
+    patterns: Patterns
+    clean: Clean
+    out: str | None = None
+
+
+def worst_first(finding: Finding) -> tuple[bool, int, int, str]:
+    """The order of findings where not all may fit: accepted ones last."""
+    return finding.accepted is not None, -finding.severity, to_millis(finding.first_seen), finding.uid
+
+
+def console_for(stream: TextIO | None = None) -> Console:
+    """A console on `stream` (standard output): colours only on a terminal, `?` for what its encoding lacks."""
+    stream = sys.stdout if stream is None else stream
+    reconfigure = getattr(stream, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="replace")
+    console = Console(file=stream, highlight=False, markup=False, emoji=False)
+    console.width = min(console.width, _WIDE)
+    return console
+
+
+class _Block(msgspec.Struct, frozen=True):
+    """A paragraph with a hanging indent: `first` stands before its first line, blanks before the others."""
+
+    first: str
+    text: Text
+    first_style: str = ""
+
+
+def print_report(report: Report, console: Console) -> None:
+    """Prints the report."""
+    for block in _blocks(report, timed=console.is_terminal):
+        lines = block.text.wrap(console, max(console.width - len(block.first), 20)) or [Text()]
+        for index, line in enumerate(lines):
+            line.rstrip()
+            # Appended, since the style that a Text begins with covers all that is appended to it.
+            whole = Text().append(block.first if index == 0 else " " * len(block.first), block.first_style)
+            whole.append_text(line)
+            whole.rstrip()
+            console.print(whole, soft_wrap=True)
+
+
+def _blocks(report: Report, *, timed: bool) -> Iterator[_Block]:
+    yield _Block("", _headline(report))
+    standing = [one for one in report.findings if one.accepted is None]
+    for severity in sorted(Severity, reverse=True):
+        group = [one for one in standing if one.severity == severity]
+        if group:
+            yield from _section(f"{severity.label.upper()} ({len(group):,})", _STYLES[severity])
+            for one in group[: _SHOWN[severity]]:
+                yield from _finding(one, report)
+            yield from _more(len(group) - _SHOWN[severity], "findings.jsonl", report)
+    accepted = [one for one in report.findings if one.accepted is not None]
+    if accepted:
+        yield from _section(f"ACCEPTED ({len(accepted):,})", "dim")
+        for one in accepted[:_SHOWN_ACCEPTED]:
+            yield _Block("    ", Text(_words(one, report)[0]))
+        yield from _more(len(accepted) - _SHOWN_ACCEPTED, "findings.jsonl", report)
+    yield from _commands(report)
+    yield from _read(report, timed=timed)
+
+
+def _headline(report: Report) -> Text:
+    standing = [one for one in report.findings if one.accepted is None]
+    line = Text()
+    if not standing:
+        line.append("Nothing found", "bold green")
+    for index, severity in enumerate(
+        one for one in sorted(Severity, reverse=True) if any(f.severity == one for f in standing)
+    ):
+        number = sum(one.severity == severity for one in standing)
+        line.append(", " if index else "").append(f"{number:,} {severity.label}", _STYLES[severity])
+    to_revoke = len({one.credential.credential_id for one in report.commands})
+    if to_revoke:
+        line.append("; ").append(f"{counted(to_revoke, 'credential')} to revoke", "bold")
+    return line
+
+
+def _section(title: str, style: str) -> Iterator[_Block]:
+    yield _Block("", Text())
+    yield _Block("", Text(title, style))
+
+
+def _words(finding: Finding, report: Report) -> tuple[str, Clean]:
+    identifiers = finding.credential.identifiers if finding.credential else ()
+    clean = sparing(identifiers, cleaner_of(finding, report.clean))
+    return advise(finding, report.patterns, clean).title, clean
+
+
+def _finding(finding: Finding, report: Report) -> Iterator[_Block]:
+    title, clean = _words(finding, report)
+    yield _Block("  ● ", Text(title), _STYLES[finding.severity])
+    facts = [finding.rule + (f" ×{finding.count:,}" if finding.count > 1 else "")]
+    facts.append(period(finding.first_seen, finding.last_seen))
+    if finding.task is not None and finding.task.owner:
+        facts.append(f"owner {visible(clean(finding.task.owner), 40)}")
+    yield _Block("    ", Text(" · ".join(facts), "dim"))
+    event = lead(finding).event
+    if isinstance(event, Leak) and finding.severity >= Severity.MEDIUM:
+        yield _Block("    │ ", Text(_excerpt(clean(event.excerpt)), "italic"), "dim")
+
+
+def _excerpt(text: str) -> str:
+    """The excerpt on one line; cut around its first masked secret if it is long."""
+    shown = visible(text.strip())
+    if len(shown) <= _EXCERPT:
+        return shown
+    start = max(0, min(shown.find("‹") - _EXCERPT // 2, len(shown) - _EXCERPT))
+    end = start + _EXCERPT
+    return ("…" if start else "") + shown[start:end] + ("…" if end < len(shown) else "")
+
+
+def _more(hidden: int, file: str, report: Report) -> Iterator[_Block]:
+    if hidden > 0:
+        where = f"in {report.out}/{file}" if report.out is not None else "(--out DIR writes all of them)"
+        yield _Block("  ", Text(f"… and {hidden:,} more {where}", "dim"))
+
+
+def _commands(report: Report) -> Iterator[_Block]:
+    if not report.commands:
+        return
+    yield from _section(f"TO REVOKE ({len(report.commands):,})", "bold")
+    for command in report.commands[:_SHOWN_COMMANDS]:
+        credential = command.credential
+        clean = sparing(credential.identifiers, cleaner_of(credential, report.clean))
+        line = Text(visible(clean(credential.credential_id), 64), "bold")
+        line.append(f" of task {visible(clean(credential.task_id), 64)}: ", "not bold")
+        line.append(", ".join(command.reasons), "not bold " + _STYLES[command.severity].replace("bold ", ""))
+        if command.escalated:
+            line.append(", escalated: it is revoked and still works", "bold")
+        yield _Block("  → ", line)
+    yield from _more(len(report.commands) - _SHOWN_COMMANDS, "revocations.jsonl", report)
+
+
+def _read(report: Report, *, timed: bool) -> Iterator[_Block]:
+    """What was read, and everything about it that should make a person look twice."""
+    summary = report.summary
+    formats: dict[str, int] = {}
+    for one in summary.read:
+        formats[one.format] = formats.get(one.format, 0) + one.records
+    rows = [("read", _amount(summary, timed=timed), ""), ("formats", _counts(formats, report), "")]
+    if summary.events:
+        rows.append(("events", _counts(summary.events, report), ""))
+    if summary.allowed:
+        rows.append(("allowed", f"leaks let go by [[allow]]: {_counts(summary.allowed, report)}", ""))
+    if summary.dead_letters:
+        rows.append(("unreadable", _counts(summary.dead_letters, report), "yellow"))
+    if summary.unresolved:
+        rows.append(
+            ("unresolved", f"of no known credential: {_counts(summary.unresolved, report)}", "yellow")
+        )
+    if summary.conflicts:
+        claimed = f"{counted(summary.conflicts, 'identifier')} claimed by two credentials; the earliest issue has it"
+        rows.append(("conflicts", claimed, "yellow"))
+    rows += [
+        ("warning", visible(report.clean(text), 240), "yellow") for text in summary.warnings[:_SHOWN_WARNINGS]
+    ]
+    if len(summary.warnings) > _SHOWN_WARNINGS:
+        rows.append(("", f"… and {len(summary.warnings) - _SHOWN_WARNINGS:,} more in summary.json", "dim"))
+    if report.out is not None:
+        rows.append(("written", f"{report.out}/ findings, revocations, dead-letters, summary", ""))
+    yield _Block("", Text())
+    for name, text, style in rows:
+        yield _Block(f"{name:<12}", Text(text, style), "dim")
+
+
+def _amount(summary: Summary, *, timed: bool) -> str:
+    sources = len({one.source for one in summary.read})
+    what = f"{counted(sources, 'source')}, {counted(summary.records, 'record')}, {size(summary.bytes)}"
+    seconds = sum(summary.durations.values())
+    if timed and seconds > 0:
+        what += f" in {seconds:.1f} s"
+        if summary.bytes >= _MEASURABLE:
+            what += f" ({size(summary.bytes / seconds)}/s)"
+    return what
+
+
+def _counts(counts: Mapping[str, int], report: Report) -> str:
+    """`1,200 text, 90 cloudevents, …`, the most frequent first."""
+    ordered = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    shown = [f"{number:,} {visible(report.clean(name), 60)}" for name, number in ordered[:_SHOWN_COUNTS]]
+    if len(ordered) > _SHOWN_COUNTS:
+        shown.append(f"… {len(ordered) - _SHOWN_COUNTS:,} more")
+    return ", ".join(shown)

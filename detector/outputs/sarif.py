@@ -1,0 +1,232 @@
+"""Findings as SARIF 2.1.0 (OASIS, with errata 01), for code scanning and for CI.
+
+One run, one result a finding, the worst first. A result stands where a log file shows the secret; what only an audit log
+says has no file, so it stands at line 1 of a place named like the event's source, because code scanning takes no result
+without one. GitHub's limits are kept by `MAX_RESULTS`; docs/report.md says what else it makes of the file.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+import re2
+
+from detector import __version__
+from detector.findings import RULES, Finding, Severity
+from detector.outputs.advice import STEPS
+from detector.outputs.ocsf import finding_record
+from detector.outputs.report_text import Report, worst_first
+from detector.outputs.sarif_rules import ABOUT, WEAKNESSES, taxonomies
+from detector.outputs.summary import Summary
+from detector.outputs.views import View, finding_view, rule_views
+from detector.outputs.writers import dumps, replacing
+from detector.times import MILLISECOND, format_rfc3339
+from detector.wording import counted, visible
+
+SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+MAX_RESULTS: Final = 25_000  # more in one run, and GitHub refuses the file
+_LEVELS: Final = {"critical": "error", "high": "error", "medium": "warning", "low": "note"}
+# What GitHub makes a severity of: from 9.0 critical, from 7.0 high, from 4.0 medium, else low.
+_SCORES: Final = {
+    Severity.CRITICAL: "9.5",
+    Severity.HIGH: "8.0",
+    Severity.MEDIUM: "5.5",
+    Severity.LOW: "2.0",
+}
+
+# A number in braces is a placeholder in a message, and so are doubled ones where it is none (3.11.5).
+_PLACEHOLDER: Final = re2.compile(r"\{(\d+)\}")
+
+Record = dict[str, Any]
+
+
+def sarif_record(report: Report, limit: int = MAX_RESULTS) -> Record:
+    """The SARIF log of a run, with at most `limit` results."""
+    worst = sorted(report.findings, key=worst_first)[:limit]
+    rules = [rule for rule in RULES if any(one.rule == rule for one in report.findings)]
+    places = rule_views(rules)
+    for rule in rules:
+        places[rule] = [*WEAKNESSES[rule], *places[rule]]
+    return {
+        "$schema": SCHEMA,
+        "version": "2.1.0",
+        "runs": [
+            {
+                "tool": {
+                    "driver": {
+                        "name": "curfewd",
+                        "semanticVersion": __version__,
+                        "shortDescription": {
+                            "text": "Sees task credentials that leak or outlive their task."
+                        },
+                        "rules": [_rule(rule, report.findings, places[rule]) for rule in rules],
+                        "supportedTaxonomies": [{"name": name} for name in _names(places)],
+                    }
+                },
+                "taxonomies": taxonomies(places),
+                "automationDetails": {"id": "curfewd/"},
+                "invocations": [
+                    {
+                        "executionSuccessful": True,
+                        "toolExecutionNotifications": list(_notices(report, len(worst))),
+                    }
+                ],
+                "results": [_result(one, report, rules, places) for one in worst],
+            }
+        ],
+    }
+
+
+def write_sarif(path: Path, report: Report) -> None:
+    """Writes the log; it appears whole or not at all.
+
+    Raises:
+        UsageError: it cannot be written.
+    """
+    with replacing(path) as file:
+        file.write(dumps(sarif_record(report)) + b"\n")
+
+
+def _names(places: Mapping[str, list[list[str]]]) -> list[str]:
+    return sorted({taxonomy for listed in places.values() for taxonomy, _, _ in listed})
+
+
+def _rule(rule: str, findings: Sequence[Finding], places: list[list[str]]) -> Record:
+    severity = max(one.severity for one in findings if one.rule == rule)
+    short, full = ABOUT[rule]
+    return {
+        "id": rule,
+        "name": rule.title().replace("-", ""),
+        "shortDescription": {"text": short},
+        "fullDescription": {"text": full},
+        "help": {"text": f"{full} {STEPS[rule]}", "markdown": f"{full}\n\n**What to do.** {STEPS[rule]}"},
+        "defaultConfiguration": {"level": _LEVELS[severity.label]},
+        "relationships": [{"target": _target(place), "kinds": ["relevant"]} for place in places],
+        "properties": {
+            # GitHub shows ten tags.
+            "tags": ["security", *(f"external/cwe/{one[1].lower()}" for one in WEAKNESSES[rule])],
+            "precision": "high",
+            "security-severity": _SCORES[severity],
+        },
+    }
+
+
+def _target(place: list[str]) -> Record:
+    return {"id": place[1], "toolComponent": {"name": place[0]}}
+
+
+def _notices(report: Report, told: int) -> Iterator[Record]:
+    """What a reader should know of the run: that something was not read, or is not in this file."""
+    summary: Summary = report.summary
+    texts = [f"{number:,} unreadable: {reason}" for reason, number in sorted(summary.dead_letters.items())]
+    texts += [visible(report.clean(text)) for text in summary.warnings]
+    left_out = len(report.findings) - told
+    if left_out:
+        texts.append(f"{counted(left_out, 'more finding')} not in this file, which holds the {told:,} worst")
+    for text in texts:
+        yield {"level": "warning", "message": _message(text)}
+
+
+def _message(text: str) -> Record:
+    """A text that was read is no link (3.11.6) and no placeholder to whoever shows the message."""
+    return {"text": _PLACEHOLDER.sub(r"{{\1}}", text).replace("](", "] (")}
+
+
+def _result(
+    finding: Finding, report: Report, rules: list[str], places: Mapping[str, list[list[str]]]
+) -> Record:
+    view = finding_view(finding_record(finding, report.patterns, report.clean))
+    suppressed = {"kind": "external", "status": "accepted", "justification": view.get("accepted")}
+    return {
+        "ruleId": finding.rule,
+        "ruleIndex": rules.index(finding.rule),
+        "level": _LEVELS[view["severity"]],
+        "message": _message(f"{view['message']} {view['advice']}"),
+        "locations": _locations(view),
+        "relatedLocations": list(_related(view)),
+        "occurrenceCount": view["count"],
+        "correlationGuid": view["uid"],
+        # By the first GitHub tells whether it knows the alert: the finding stays itself when its line moves.
+        "partialFingerprints": {
+            "primaryLocationLineHash": f"{view['uid'].replace('-', '')[:16]}:1",
+            "curfewdFinding/v1": view["uid"],
+        },
+        "taxa": [_target(place) for place in places[finding.rule]],
+        "suppressions": [] if view["status"] == "new" else [suppressed],
+        "properties": _properties(view),
+    }
+
+
+def _properties(view: View) -> Record:
+    made = {
+        "severity": view["severity"],
+        "firstSeen": format_rfc3339(view["first"] * MILLISECOND),
+        "lastSeen": format_rfc3339(view["last"] * MILLISECOND),
+        "task": view.get("task", {}).get("id"),
+        "owner": view.get("task", {}).get("owner"),
+        "credential": view.get("credential", {}).get("id"),
+        "fingerprint": view.get("fingerprint"),
+        "patterns": view.get("patterns"),
+    }
+    return {name: value for name, value in made.items() if value}
+
+
+def _locations(view: View) -> list[Record]:
+    """Each line that shows the secret; or one made up after the source of the first event."""
+    shown = dict.fromkeys(
+        (_uri(piece), piece["line"])
+        for piece in view["evidence"]
+        if piece["type"] == "log" and "line" in piece
+    )
+    about = [
+        {"name": view[kind]["id"], "fullyQualifiedName": f"{kind}/{view[kind]['id']}", "kind": "resource"}
+        for kind in ("task", "credential")
+        if kind in view
+    ]
+    places = list(shown) or [(_uri(view["evidence"][0]), 1)]
+    return [{"physicalLocation": _place(uri, line), "logicalLocations": about} for uri, line in places]
+
+
+def _place(uri: str, line: int) -> Record:
+    return {"artifactLocation": {"uri": uri}, "region": {"startLine": max(line, 1)}}
+
+
+def _uri(piece: View) -> str:
+    """A path, or an event's source, as a relative URI reference, or as one of `file:` if it is an absolute path."""
+    source = piece.get("source", "")
+    if source == "-":
+        return "stdin"
+    quoted = quote(source, safe="/")
+    if quoted.startswith("/") and piece["type"] == "log":
+        return f"file:///{quoted.lstrip('/')}"
+    return quoted.lstrip("/") or "unknown"
+
+
+def _related(view: View) -> Iterator[Record]:
+    """The pieces of evidence, each with its words."""
+    for number, piece in enumerate(view["evidence"], start=1):
+        yield {
+            "id": number,
+            "message": _message(" ".join(_words(piece))),
+            "physicalLocation": _place(_uri(piece), piece.get("line", 1)),
+            "logicalLocations": [
+                {
+                    "fullyQualifiedName": f"{piece.get('source', '')}#{piece.get('id', '')}",
+                    "kind": "resource",
+                }
+            ],
+        }
+
+
+def _words(piece: View) -> Iterable[str]:
+    yield f"{format_rfc3339(piece['time'] * MILLISECOND)} {piece['type']}"
+    for before, name in (("", "action"), ("on", "resource"), ("by", "workload"), ("from", "address")):
+        if name in piece:
+            yield f"{before} {piece[name]}".strip()
+    if piece.get("outcome", "success") != "success":
+        yield f"({piece['outcome']})"
+    if "detail" in piece:
+        yield f"– {piece['detail']}"
+    if "excerpt" in piece:
+        yield f"– {piece['excerpt']}"

@@ -1,0 +1,1 @@
+"""From bytes to records: the formats of files and lines."""

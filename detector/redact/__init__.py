@@ -1,0 +1,1 @@
+"""Logs passed on with every leak masked, and nothing else changed."""

@@ -1,0 +1,1 @@
+"""History read from files: what `curfewd replay` and the commands around it do."""

@@ -1,0 +1,264 @@
+"""From sources to findings: lifecycle first, then uses and logs, so that the order of files and lines is no matter.
+
+1. Every event is read; what happened to tasks and credentials goes to the ledger, which is then sealed. Units of
+   nothing else, such as a registry's, are done with.
+2. An index of all registered credentials is built; the processes of the second pass are forked after it and share it.
+3. Logs are scanned and uses judged, unit by unit, and applied in the order of the units: the result is the same
+   for any number of processes.
+"""
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import msgspec
+import numpy as np
+
+from detector.configuration.policy import Policy
+from detector.events import Identifier, Leak
+from detector.findings import Command, Finding
+from detector.judge.ledger import Ledger
+from detector.judge.unkeyed import with_stable_fingerprints
+from detector.outputs.letterbox import LetterBox
+from detector.outputs.summary import SourceRead, Summary, verdicts
+from detector.progress import Meter
+from detector.reading.formats import EVENT_FORMATS
+from detector.reading.shapes import BUNDLED, Shapes
+from detector.reading.sources import Source
+from detector.reading.units import UNIT, Unit, units
+from detector.records.deadletters import DeadLetter
+from detector.replay.workers import FIRST, SECOND, UnitRead, Work, run
+from detector.scan.leaks import UNKNOWN_TIME, LeakFinder
+
+SMALL: Final = 4 * 1024 * 1024  # bytes that are read faster than processes are forked
+UNKNOWN_TYPE: Final = "other"
+
+FinderOf = Callable[[Sequence[Identifier]], LeakFinder]
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """What to replay and how. `now` is the wall clock and `until` the time judged up to (None: the latest read), ns.
+
+    `finder_of` makes the leak finder for the registered identifiers; `keyed` says whether fingerprints are made
+    under a deployment key, and so last. `letters` are the inputs that could not be opened.
+    """
+
+    sources: Sequence[Source]
+    policy: Policy
+    finder_of: FinderOf
+    keyed: bool
+    now: int
+    until: int | None = None
+    jobs: int = 1
+    unit: int = UNIT
+    letters: Sequence[DeadLetter] = ()
+    warnings: tuple[str, ...] = ()
+    shapes: Shapes = BUNDLED
+
+
+class Result(msgspec.Struct, frozen=True):
+    """What a replay found. `until` is the time judged up to (ns), 0 if nothing that was read has one."""
+
+    findings: list[Finding]
+    commands: list[Command]
+    letters: LetterBox
+    summary: Summary
+    until: int
+
+
+def replay(plan: Plan, meter: Meter) -> Result:
+    """Reads everything, what has more than lifecycle in it twice, and judges it.
+
+    Raises:
+        UsageError: a worker process was ended from outside.
+    """
+    clock = _Clock()
+    todo = list(units(plan.sources, plan.unit))
+    ledger = Ledger(plan.policy)
+    done: dict[Unit, UnitRead] = {}
+    latest_event = _lifecycle(plan, todo, ledger, meter, done)
+    ledger.seal_lifecycle()
+    clock.lap("lifecycle")
+    finder = plan.finder_of(list(ledger.identifiers()))
+    clock.lap("index")
+    second = _SecondPass(plan, ledger, latest_event)
+    work = Work(plan.sources, plan.now, finder, plan.shapes)
+    meter.stage("logs", sum(unit.end - unit.start for unit in todo))
+    rest = [unit for unit in todo if unit not in done]
+    results = run(SECOND, work, rest, _jobs(plan, rest))
+    for unit in todo:
+        second.take(unit, done.pop(unit) if unit in done else next(results)[1])
+        meter.advance(unit.end - unit.start)
+    second.settle()
+    clock.lap("logs")
+    until = second.latest if plan.until is None else plan.until
+    findings, commands = ledger.findings(until), ledger.commands(until)
+    if not plan.keyed:
+        findings = with_stable_fingerprints(findings)
+    clock.lap("judging")
+    summary = second.summary(findings, commands)
+    summary = msgspec.structs.replace(summary, durations=clock.laps)
+    return Result(findings, commands, second.letters, summary, until)
+
+
+class _Clock:
+    """Seconds by stage."""
+
+    def __init__(self) -> None:
+        self._last = time.monotonic()
+        self.laps: dict[str, float] = {}
+
+    def lap(self, name: str) -> None:
+        now = time.monotonic()
+        self.laps[name], self._last = now - self._last, now
+
+
+def _jobs(plan: Plan, todo: Sequence[Unit]) -> int:
+    size = sum(unit.end - unit.start for unit in todo)
+    return 1 if len(todo) < 2 or size <= SMALL else min(plan.jobs, len(todo))  # noqa: PLR2004 - one unit, one process
+
+
+def _lifecycle(
+    plan: Plan, todo: Sequence[Unit], ledger: Ledger, meter: Meter, done: dict[Unit, UnitRead]
+) -> int | None:
+    """Applies all lifecycle events; the latest time of any event, uses too. Units of nothing else are `done`."""
+    wanted = [unit for unit in todo if plan.sources[unit.source].format in EVENT_FORMATS]
+    meter.stage("events", sum(unit.end - unit.start for unit in wanted))
+    jobs = _jobs(plan, wanted)
+    latest: int | None = None
+    for unit, found in run(FIRST, Work(plan.sources, plan.now, shapes=plan.shapes), wanted, jobs):
+        for event in found.lifecycle:
+            ledger.apply(event)
+        if found.rest is not None:
+            done[unit] = found.rest
+        if found.latest is not None and (latest is None or found.latest > latest):
+            latest = found.latest
+        meter.advance(unit.end - unit.start)
+    return latest
+
+
+class _SecondPass:
+    """Puts the units' results together: lines count on from unit to unit, and so does the time inherited."""
+
+    def __init__(self, plan: Plan, ledger: Ledger, latest_event: int | None) -> None:
+        self._plan = plan
+        self._ledger = ledger
+        self._latest_event = latest_event
+        self._latest = latest_event
+        self._lines: Counter[int] = Counter()
+        self._inherited: dict[int, int | None] = {}
+        self._timeless: list[Leak] = []
+        self._records: Counter[tuple[str, str]] = Counter()
+        self._bytes: Counter[tuple[str, str]] = Counter()
+        self._seen: dict[str, _Distinct] = defaultdict(_Distinct)
+        self._unknown = 0
+        self._allowed: Counter[str] = Counter()
+        self.letters = LetterBox()
+        for letter in plan.letters:
+            self.letters.add(letter)
+
+    @property
+    def latest(self) -> int:
+        """The latest event or log time read; 0 if there was none at all."""
+        return self._latest or 0
+
+    def take(self, unit: Unit, result: UnitRead) -> None:
+        """The result of the next unit."""
+        before = self._lines[unit.source]
+        inherited = self._inherited.get(unit.source)
+        for leak in result.leaks:
+            self._leak(leak, before, inherited)
+        for use in result.uses:
+            self._ledger.apply(use)
+        for letter in result.letters:
+            line = None if letter.line is None else letter.line + before
+            self.letters.add(msgspec.structs.replace(letter, line=line))
+        name = self._plan.sources[unit.source].name
+        for format_name, (records, size) in result.counts.items():
+            self._records[name, format_name] += records
+            self._bytes[name, format_name] += size
+        for kind, hashes in result.seen.items():
+            self._seen[kind].add(hashes)
+        self._unknown += result.unknown
+        self._lines[unit.source] = before + result.lines
+        if result.inherited is not None:
+            self._inherited[unit.source] = result.inherited
+        if result.latest is not None and (self._latest is None or result.latest > self._latest):
+            self._latest = result.latest
+
+    def _leak(self, leak: Leak, lines_before: int, inherited: int | None) -> None:
+        if lines_before and leak.line is not None:
+            line = leak.line + lines_before
+            _, mark, part = leak.id.partition("#")
+            leak = msgspec.structs.replace(leak, line=line, id=f"{line}{mark}{part}")
+        if leak.time == UNKNOWN_TIME:
+            known = self._latest_event if inherited is None else inherited
+            if known is None:
+                self._timeless.append(leak)
+                return
+            leak = msgspec.structs.replace(leak, time=known)
+        self._timed(leak)
+
+    def _timed(self, leak: Leak) -> None:
+        """A leak with its time goes to the ledger, unless it is allowed: what is registered was known when it was found."""
+        if leak.allowed and leak.pattern is not None:
+            self._allowed[leak.pattern] += 1
+        else:
+            self._ledger.apply(leak)
+
+    def settle(self) -> None:
+        """Where no event was read at all, a record without a time has the latest of any log, or none: 1970."""
+        for leak in self._timeless:
+            self._timed(msgspec.structs.replace(leak, time=self.latest))
+        self._timeless.clear()
+
+    def summary(self, findings: Sequence[Finding], commands: Sequence[Command]) -> Summary:
+        """The numbers, without durations."""
+        counts = verdicts(findings, commands)
+        events = {kind: distinct.count() for kind, distinct in self._seen.items()}
+        if self._unknown:
+            events[UNKNOWN_TYPE] = self._unknown
+        return Summary(
+            read=tuple(
+                SourceRead(source, format_name, records, self._bytes[source, format_name])
+                for (source, format_name), records in sorted(self._records.items())
+            ),
+            events=events,
+            findings_by_rule=counts.by_rule,
+            findings_by_severity=counts.by_severity,
+            accepted=counts.accepted,
+            allowed=self._allowed,
+            plain=counts.plain,
+            escalated=counts.escalated,
+            dead_letters=self.letters.counts,
+            unresolved=self._ledger.unresolved,
+            conflicts=len(self._ledger.conflicts),
+            warnings=self._plan.warnings,
+        )
+
+
+class _Distinct:
+    """Counts distinct 64-bit hashes, 8 bytes each."""
+
+    _BATCH: Final = 1 << 20
+
+    def __init__(self) -> None:
+        self._known = np.zeros(0, np.int64)
+        self._fresh: list[bytes] = []
+        self._size = 0
+
+    def add(self, hashes: bytes) -> None:
+        self._fresh.append(hashes)
+        self._size += len(hashes)
+        if self._size >= max(self._BATCH * 8, self._known.nbytes):  # as seldom as the known ones have doubled
+            self._merge()
+
+    def count(self) -> int:
+        self._merge()
+        return len(self._known)
+
+    def _merge(self) -> None:
+        fresh = np.frombuffer(b"".join(self._fresh), np.int64)
+        self._known = np.union1d(self._known, fresh)
+        self._fresh, self._size = [], 0

@@ -1,0 +1,165 @@
+"""What `curfewd replay` does: the parts put together as the settings say, the files written, the report printed."""
+
+import contextlib
+import gc
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from detector.configuration.allowlist import Allowlist
+from detector.configuration.settings import Settings
+from detector.errors import UsageError
+from detector.events import Identifier
+from detector.findings import Severity
+from detector.outputs.report_page import write_report
+from detector.outputs.report_text import Report, console_for, print_report
+from detector.outputs.sarif import write_sarif
+from detector.outputs.writers import DEAD_LETTERS as DEAD_LETTERS_FILE
+from detector.outputs.writers import FINDINGS, REVOCATIONS, SUMMARY, write_all
+from detector.paths import shown
+from detector.printing import printing
+from detector.progress import meter
+from detector.reading.inputs import find_sources
+from detector.reading.mapping import shapes_of
+from detector.replay.replay import Plan, Result, replay
+from detector.scan.known import KnownIndex
+from detector.scan.leaks import LeakFinder, Redactor
+from detector.scan.loading import load_scanner
+
+DONE, FOUND, DEAD_LETTERS = 0, 1, 3  # exit codes
+_COLLECTED: Final = (200_000, 20, 1000)  # a quarter off the CPU time of 100,000 registered credentials
+_FILES: Final = (FINDINGS, REVOCATIONS, DEAD_LETTERS_FILE, SUMMARY)
+
+
+class Request(msgspec.Struct, frozen=True):
+    """The arguments of one replay. Times in nanoseconds; `now` is the wall clock."""
+
+    config: str | None
+    paths: tuple[str, ...]
+    out: str | None
+    report: str | None
+    sarif: str | None
+    format_name: str | None
+    until: int | None
+    fail_on: Severity | None
+    strict: bool
+    jobs: int
+    now: int
+
+
+def run_replay(request: Request) -> int:
+    """Replays, writes and prints; the exit code.
+
+    Raises:
+        UsageError: the configuration or an input is wrong, or an output cannot be written.
+    """
+    settings = Settings.load(request.config)
+    scanner, passed_over = load_scanner(settings.patterns)
+    if request.out is not None:
+        _prepare(Path(request.out))
+    pages = [Path(name) for name in (request.report, request.sarif) if name is not None]
+    for page in pages:
+        _look_at(page, [path for path in request.paths if path != "-"])
+    if len(pages) > 1 and pages[0].resolve() == pages[1].resolve():
+        raise UsageError(f"--report and --sarif would both write {shown(pages[0])}")
+    shapes = shapes_of(settings.sources)
+    sources, letters = find_sources(
+        request.paths, format_name=request.format_name, skip=(*_files(request.out), *pages), shapes=shapes
+    )
+    warnings = (*settings.warnings, *passed_over)
+
+    known = KnownIndex((), settings.keys)
+    allowlist = Allowlist(settings.allows)
+
+    def finder_of(identifiers: Sequence[Identifier]) -> LeakFinder:
+        known.add(identifiers)
+        return LeakFinder(scanner, known, settings.keys, allowlist=allowlist)
+
+    plan = Plan(
+        sources=sources,
+        policy=settings.policy,
+        finder_of=finder_of,
+        keyed=bool(settings.keys),
+        now=request.now,
+        until=request.until,
+        jobs=request.jobs,
+        letters=letters,
+        warnings=warnings,
+        shapes=shapes,
+    )
+    with meter() as bars, _seldom_collected():
+        result = replay(plan, bars)
+    patterns = {pattern.id: pattern for pattern in scanner.patterns}
+    clean = Redactor(scanner, known).clean
+    if request.out is not None:
+        write_all(
+            Path(request.out),
+            findings=result.findings,
+            commands=result.commands,
+            dead_letters=result.letters,
+            summary=result.summary,
+            patterns=patterns,
+            clean=clean,
+        )
+    report = Report(result.findings, result.commands, result.summary, patterns, clean, request.out)
+    if request.report is not None:
+        write_report(Path(request.report), report, result.letters, result.until)
+    if request.sarif is not None:
+        write_sarif(Path(request.sarif), report)
+    with printing():
+        print_report(report, console_for(sys.stdout))
+    return _exit_code(request, result)
+
+
+@contextlib.contextmanager
+def _seldom_collected() -> Iterator[None]:
+    """Lets Python look for reference cycles more seldom: millions of events hold none, and each look reads them all."""
+    usual = gc.get_threshold()
+    gc.set_threshold(*_COLLECTED)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
+
+
+def _files(out: str | None) -> tuple[Path, ...]:
+    """The files of the output folder: what an earlier replay left there is not read."""
+    return () if out is None else tuple(Path(out) / name for name in _FILES)
+
+
+def _prepare(out: Path) -> None:
+    """Says now, not after an hour of reading, that the output has nowhere to go."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot make the output folder {shown(out)}: {error.strerror}") from None
+    if not os.access(out, os.W_OK | os.X_OK):
+        raise UsageError(f"cannot write into the output folder {shown(out)}")
+
+
+def _look_at(page: Path, inputs: Sequence[str]) -> None:
+    """Says now that a report has nowhere to go, or would take the place of what is to be read."""
+    why = None
+    if any(page.resolve() == Path(one).resolve() for one in inputs):
+        why = "it is an input"
+    elif page.exists() and not page.is_file():
+        why = "something stands there that is no file"
+    elif not page.parent.is_dir():
+        why = f"there is no folder {shown(page.parent)}"
+    elif not os.access(page.parent, os.W_OK | os.X_OK):
+        why = f"the folder {shown(page.parent)} may not be written into"
+    if why is not None:
+        raise UsageError(f"cannot write {shown(page)}: {why}")
+
+
+def _exit_code(request: Request, result: Result) -> int:
+    """A finding weighs more than a record that could not be read."""
+    if request.fail_on is not None and any(
+        finding.accepted is None and finding.severity >= request.fail_on for finding in result.findings
+    ):
+        return FOUND
+    return DEAD_LETTERS if request.strict and result.letters.counts else DONE

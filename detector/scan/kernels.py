@@ -1,0 +1,350 @@
+"""Compiled loops over log bytes: what neither Hyperscan nor numpy does fast enough.
+
+Each function here is plain Python that numba compiles; without numba (or with `CURFEWD_NO_NUMBA=1`) the callers
+use `detector.scan.vectors` instead, which answers alike. They release the GIL and keep no state.
+"""
+# ruff: noqa: PLR0913, PLR0917 - a compiled loop takes its arrays apart: numba cannot see into a struct
+
+from typing import Any, Final
+
+import numpy as np
+
+from detector.jit import compiled, place
+
+OTHER, ALNUM, CONTROL, SPACE = 0, 1, 2, 3
+_AT_ONCE: Final = 4
+_CHAINS: Final = 4
+_MASK64: Final = (1 << 64) - 1
+BLOCK: Final = 1 << 12  # bytes looked at together: the scratch stays in the first-level caches
+
+
+def _classes() -> np.ndarray[Any, np.dtype[np.uint8]]:
+    table = np.zeros(256, np.uint8)
+    table[:32] = CONTROL
+    table[127] = CONTROL
+    for byte in b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz":
+        table[byte] = ALNUM
+    table[list(b" \t\n\v\f\r")] = SPACE
+    table.flags.writeable = False
+    return table
+
+
+CLASSES: Final = _classes()  # of a byte: may a sub-token start or end beside it
+
+
+@compiled
+def _listed(slots: Any, key: Any) -> bool:
+    """Whether `key` (length << 32 | check) is in the open-addressed table `slots` (0 is free)."""
+    mask = np.uint64(slots.size - 1)
+    at = ((key * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(20)) & mask
+    while slots[at] != np.uint64(0):
+        if slots[at] == key:
+            return True
+        at = (at + np.uint64(1)) & mask
+    return False
+
+
+@compiled
+def _put(slots: Any, keys: Any) -> None:
+    mask = np.uint64(slots.size - 1)
+    for key in keys:
+        at = ((key * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(20)) & mask
+        while slots[at] != np.uint64(0) and slots[at] != key:
+            at = (at + np.uint64(1)) & mask
+        slots[at] = key
+
+
+def table(keys: Any, room: int = 0) -> Any:
+    """An open-addressed table of `keys` (length << 32 | check, never 0), at most half full with `room` more."""
+    slots = np.zeros(1 << max(2 * (keys.size + room), 16).bit_length(), np.uint64)
+    _put(slots, keys)
+    return slots
+
+
+def insert(slots: Any, keys: Any) -> Any:
+    """The table with `keys` added, in place: the caller sees to it that it stays at most half full."""
+    _put(slots, keys)
+    return slots
+
+
+@compiled
+def _boundaries(text: Any, before: int, alnum: Any, starts: Any, ends: Any, spaces: Any) -> None:
+    """Of each byte of `text`, 0 or 1: may a sub-token start with it, or end with it, is it white space.
+
+    `before` is whether a letter or digit stands before `text`; none stands behind it. Arithmetic on single bytes only,
+    and no branches, so that the compiler takes 32 or 64 bytes at a time.
+    """
+    size = text.size
+    alnum[0] = before
+    for at in range(size):
+        byte = text[at]
+        alnum[at + 1] = (np.uint8(np.uint8(byte | np.uint8(32)) - np.uint8(97)) < np.uint8(26)) | (
+            np.uint8(byte - np.uint8(48)) < np.uint8(10)
+        )
+    alnum[size + 1] = 0
+    for at in range(size):
+        byte = text[at]
+        plain = np.uint8(byte > np.uint8(32)) & np.uint8(byte != np.uint8(127))
+        starts[at] = plain & ((alnum[at + 1] & alnum[at]) ^ np.uint8(1))
+        ends[at] = plain & ((alnum[at + 1] & alnum[at + 2]) ^ np.uint8(1))
+        spaces[at] = (byte == np.uint8(32)) | (np.uint8(byte - np.uint8(9)) < np.uint8(5))
+
+
+@compiled
+def pack(flags: Any, words: Any, count: int) -> None:
+    """Bit k of word w is flags[64·w + k]; `flags` are bytes of 0 or 1."""
+    eights = flags.view(np.uint64)
+    for word in range(count):
+        bits = np.uint64(0)
+        for part in range(8):
+            bits |= ((eights[8 * word + part] * np.uint64(0x0102040810204080)) >> np.uint64(56)) << np.uint64(
+                8 * part
+            )
+        words[word] = bits
+
+
+@compiled
+def fill(sieve: Any, keys: Any) -> None:
+    """Set the bits of `keys` (the check is the lower half): two in one word, see `_sifted`."""
+    mask = np.uint64(sieve.size - 1)
+    for key in keys:
+        word, bits = _sieve_place(key & np.uint64(0xFFFFFFFF), mask)
+        sieve[word] |= bits
+
+
+@compiled
+def _sieve_place(check: Any, mask: Any) -> tuple[Any, Any]:
+    bits = (np.uint64(1) << (check & np.uint64(63))) | (
+        np.uint64(1) << ((check >> np.uint64(6)) & np.uint64(63))
+    )
+    return (check >> np.uint64(12) ^ check << np.uint64(8)) & mask, bits
+
+
+@compiled
+def _checks(begins: Any, checks: Any, waiting: int, length: int, sums: Any, power: Any) -> None:
+    """The checks of the waiting candidates; `power` is B to the `length`."""
+    reach = np.uint64(_CHAINS * length)  # unsigned places need no test for Python's negative ones
+    for index in range(waiting):
+        begin = np.uint64(begins[index])
+        checks[index] = (sums[begin + reach] - sums[begin] * power) >> np.uint64(32)
+
+
+@compiled
+def _sifted(begins: Any, checks: Any, waiting: int, sieve: Any) -> Any:
+    """Keep those of the waiting candidates whose check passes the sieve; how many.
+
+    A loop of its own without branches: tens of loads are under way at once, and the sieve (a Bloom filter of two bits
+    in one word) stays in the second- or third-level cache up to a million identifiers.
+    """
+    mask = np.uint64(sieve.size - 1)
+    kept = np.uint64(0)
+    for index in range(waiting):
+        check = np.uint64(checks[index])
+        word, bits = _sieve_place(check, mask)
+        begins[kept] = begins[index]
+        checks[kept] = check
+        kept += np.uint64((sieve[word] & bits) == bits)
+    return np.int64(kept)
+
+
+@compiled
+def _perhaps(begins: Any, checks: Any, waiting: int, length: int, slots: Any) -> Any:
+    """Keep those whose first place in the table is taken; how many.
+
+    Most are no more after this, and `_survivors`, which branches at each, finds in the cache what it looks at.
+    """
+    mask = np.uint64(slots.size - 1)
+    kept = np.uint64(0)
+    high = np.uint64(length) << np.uint64(32)
+    for index in range(waiting):
+        check = np.uint64(checks[index])
+        at = (((high | check) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(20)) & mask
+        begins[kept] = begins[index]
+        checks[kept] = check
+        kept += np.uint64(slots[at] != np.uint64(0))
+    return np.int64(kept)
+
+
+@compiled
+def _survivors(
+    begins: Any,
+    checks: Any,
+    waiting: int,
+    length: int,
+    done: int,
+    part: int,
+    slots: Any,
+    out: Any,
+    count: int,
+) -> int:
+    """Put those of the waiting candidates that are registered into `out`; the new count, or -1 if it is full."""
+    for index in range(waiting):
+        if _listed(slots, (np.uint64(length) << np.uint64(32)) | np.uint64(checks[index])):
+            if count == out.shape[0]:
+                return -1
+            place_of = np.int64(begins[index])
+            begin = done + part * (place_of % _CHAINS) + place_of // _CHAINS
+            out[count, 0] = begin
+            out[count, 1] = begin + length
+            count += 1
+    return count
+
+
+@compiled
+def _count(word: Any) -> Any:
+    """How many bits are set."""
+    pairs = word - ((word >> np.uint64(1)) & np.uint64(0x5555555555555555))
+    fours = (pairs & np.uint64(0x3333333333333333)) + (
+        (pairs >> np.uint64(2)) & np.uint64(0x3333333333333333)
+    )
+    eights = (fours + (fours >> np.uint64(4))) & np.uint64(0x0F0F0F0F0F0F0F0F)
+    return np.int64((eights * np.uint64(0x0101010101010101)) >> np.uint64(56))
+
+
+@compiled
+def _places(starts: Any, ends: Any, free: Any, words: int, length: int, begins: Any) -> Any:
+    """Where in the sums of `_summed` sub-tokens of `length` bytes begin, into `begins`; how many.
+
+    `words` is how many words of marks a chain has. Writes up to `_AT_ONCE` entries too many.
+    """
+    one = np.uint64(1)
+    skip, shift = np.uint64((length - 1) >> 6), np.uint64((length - 1) & 63)
+    back = np.uint64(63) - shift
+    waiting = np.uint64(0)
+    word = np.uint64(0)
+    for chain in range(_CHAINS):
+        base = np.uint64(chain)
+        for _ in range(words):
+            reached = (ends[word + skip] >> shift) | ((ends[word + skip + one] << back) << one)
+            bits = starts[word] & free[word] & reached
+            count = _count(bits)
+            # All at once whether they are there or not: a mispredicted branch costs more.
+            for step in range(_AT_ONCE):
+                begins[waiting + np.uint64(step)] = base + np.uint64(_CHAINS) * np.uint64(place(bits))
+                bits &= bits - one
+            if count > _AT_ONCE:
+                at = waiting + np.uint64(_AT_ONCE)
+                while bits != np.uint64(0):
+                    begins[at] = base + np.uint64(_CHAINS) * np.uint64(place(bits))
+                    bits &= bits - one
+                    at += one
+            waiting += np.uint64(count)
+            base += np.uint64(64 * _CHAINS)
+            word += one
+    return np.int64(waiting)
+
+
+@compiled
+def _summed(text: Any, part: int, steps: int, terms: Any, base: Any, sums: Any) -> None:
+    """Horner's sums of four parts of `text`, each `part` bytes behind the one before, over `steps` bytes.
+
+    One waits for the multiplication before it; four beside each other keep the multiplier busy. The sum of the first k
+    bytes of part c stands at 4·k + c.
+    """
+    first, second, third, fourth = np.uint64(0), np.uint64(0), np.uint64(0), np.uint64(0)
+    one, two, three, by = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(part)
+    sums[:_CHAINS] = np.uint64(0)
+    to = np.uint64(_CHAINS)
+    for step in range(steps):
+        at = np.uint64(step)
+        first = first * base + terms[text[at]]
+        second = second * base + terms[text[at + by]]
+        third = third * base + terms[text[at + by + by]]
+        fourth = fourth * base + terms[text[at + by + by + by]]
+        sums[to] = first
+        sums[to + one] = second
+        sums[to + two] = third
+        sums[to + three] = fourth
+        to += np.uint64(_CHAINS)
+
+
+@compiled
+def _stretch(free: Any, words: int, now: int, length: int) -> int:
+    """`free` marks where `now` bytes without white space start: make it `length`. Less: there are none."""
+    one = np.uint64(1)
+    while now < length:
+        by = min(now, length - now)
+        skip, shift = by >> 6, np.uint64(by & 63)
+        back = np.uint64(63) - shift
+        near, far = free[skip : skip + words], free[skip + 1 : skip + 1 + words]
+        reach = np.uint64(0)
+        for word in range(words):
+            free[word] &= (near[word] >> shift) | ((far[word] << back) << one)
+            reach |= free[word]
+        if reach == np.uint64(0):
+            return now
+        now += by
+    return now
+
+
+def factors(multiplier: int, base: int, longest: int) -> tuple[Any, Any]:
+    """What `checked` multiplies with: M·(b + 1) of each byte b, and B to the power of 0 to `longest`."""
+    terms = [multiplier * (byte + 1) & _MASK64 for byte in range(256)]
+    powers = [1]
+    for _ in range(longest):
+        powers.append(powers[-1] * base & _MASK64)
+    return np.array(terms, np.uint64), np.array(powers, np.uint64)
+
+
+@compiled
+def checked(
+    data: Any, done: int, lengths: Any, terms: Any, powers: Any, sieve: Any, slots: Any, out: Any
+) -> tuple[int, int]:
+    """Sub-tokens whose length and rolling check are registered: (how many put into `out`, start of the rest).
+
+    Sub-tokens that start before `done` are not looked at; call again with what was returned until it is
+    `data.size`. A count of -1: `out` is too small for one block. `terms` and `powers` are as `factors` makes them: with
+    H the sums of `_summed`, the check of bytes i to j-1 is the top of H[j] - H[i]·B^(j-i). Boundaries are bits: one `and`
+    pairs 64 starts with the ends `length` further on.
+    """
+    able = lengths.size
+    while able > 0 and lengths[able - 1] > data.size - done:
+        able -= 1
+    if able == 0:
+        return 0, data.size
+    longest = lengths[able - 1]
+    # A part is whole words of marks, and so long that what is summed twice, at its end, does not weigh.
+    part = 64 * min((max(BLOCK // _CHAINS, 4 * longest) + 63) // 64, (data.size - done + 255) // 256)
+    block = _CHAINS * part
+    words = (block >> 6) + (longest >> 6) + 2
+    text = np.empty(64 * words, np.uint8)
+    flags = np.empty((3, 64 * words), np.uint8)
+    alnum = np.empty(64 * words + 2, np.uint8)
+    starts = np.empty(words, np.uint64)
+    ends = np.zeros(words, np.uint64)
+    free = np.zeros(words + (longest >> 6) + 2, np.uint64)
+    sums = np.empty(_CHAINS * (part + longest), np.uint64)
+    begins = np.empty(block + _AT_ONCE, np.uint32)
+    checks = np.empty(block + _AT_ONCE, np.uint32)
+    count = 0
+    while done < data.size:
+        size = min(64 * words, data.size - done)
+        block_text = data[done : done + size]
+        for at in range(size):  # an assignment of slices would copy twice
+            text[at] = block_text[at]
+        text[size:] = 0
+        before = 1 if done > 0 and CLASSES[data[done - 1]] == ALNUM else 0
+        _boundaries(text, before, alnum, flags[0], flags[1], flags[2])
+        pack(flags[0], starts, words)
+        pack(flags[1], ends, words)
+        pack(flags[2], free, words)
+        for word in range(words):
+            free[word] = ~free[word]
+        _summed(text, part, part + longest - 1, terms, powers[1], sums)
+        now = 1
+        found = count
+        for number in range(able):
+            length = lengths[number]
+            now = _stretch(free, words, now, length)
+            if now < length:
+                break
+            waiting = _places(starts, ends, free, part >> 6, length, begins)
+            _checks(begins, checks, waiting, length, sums, powers[length])
+            waiting = _sifted(begins, checks, waiting, sieve)
+            waiting = _perhaps(begins, checks, waiting, length, slots)
+            found = _survivors(begins, checks, waiting, length, done, part, slots, out, found)
+            if found < 0:
+                return (count or -1), done
+        count = found
+        done += block
+    return count, data.size

@@ -1,0 +1,398 @@
+"""Leaks: what patterns and registered fingerprints show in log records, in clear or encoded.
+
+batch ─┬─ as it is ──┬─▶ patterns, fingerprints ──▶ sightings ──▶ by record and secret ──▶ leaks
+       └─ decoded ───┘
+"""
+
+import binascii
+import os
+from bisect import bisect_left
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final, Protocol
+
+import msgspec
+
+from detector.configuration.allowlist import Allowlist, Seen
+from detector.events import Leak
+from detector.patterns.pattern import Pattern
+from detector.scan.decode import SPACED, views
+from detector.scan.excerpts import LEAST_LITERAL, MANY, Excerpts, Veil, literals, merged, veiled
+from detector.scan.known import KnownIndex
+from detector.scan.particulars import Facts, Naming, Particulars
+from detector.scan.scanner import Match, line_around
+from detector.secrets import DeploymentKey, Secret
+
+UNKNOWN_TIME: Final = -(1 << 63)  # of a record without a time: the reader fills it in
+KNOWN_CREDENTIAL: Final = "known-credential"  # what a mask calls a secret that only its fingerprint tells
+_WARM_UP: Final = b"%41 \\n \x1b[0m"
+_CLEAN_TEXTS: Final = 1 << 16
+_LONG_MARK: Final = 4
+_TO_URL: Final = bytes.maketrans(b"+/", b"-_")
+PASSES: Final = 8  # a mask can part two secrets that stood without a boundary between them
+
+
+class RecordAt(msgspec.Struct, frozen=True):
+    """A record of a batch: data[start:end], and what names it. `time` in nanoseconds, None where unknown."""
+
+    start: int
+    end: int
+    id: str
+    time: int | None = None
+    line: int | None = None
+    offset: int | None = None
+    partition: int | None = None
+    task_id: str | None = None
+    stream: str | None = None
+
+
+class Batch(msgspec.Struct, frozen=True):
+    """Records of one source, joined by newlines; `locate` gives the one that holds a byte of `data`."""
+
+    source: str
+    data: bytes
+    locate: Callable[[int], RecordAt]
+
+
+class Scanner(Protocol):
+    """What finds secrets by pattern: `detector.scan.scanner.PatternScanner`."""
+
+    def scan(self, data: bytes) -> list[Match]:
+        """The secrets in `data`."""
+
+
+class _Sighting(msgspec.Struct, frozen=True):
+    """A secret seen in data[start:end] of a batch: by a pattern, or (None) by its fingerprint alone."""
+
+    start: int
+    end: int
+    secret: Secret
+    pattern: Pattern | None
+    encodings: tuple[str, ...] = ()
+
+    @property
+    def generic(self) -> bool:
+        return self.pattern is not None and self.pattern.generic
+
+    @property
+    def preference(self) -> tuple[int, bool, bool, int]:
+        """Smaller is better: least encoded, named by a pattern, one that is not generic, earliest."""
+        pattern = self.pattern
+        return len(self.encodings), pattern is None, pattern is not None and pattern.generic, self.start
+
+
+def _sightings(data: bytes, scanner: Scanner, known: KnownIndex | None) -> list[_Sighting]:
+    """Everything recognised in the data, in the order it stands there."""
+    seen = [_Sighting(m.start, m.end, m.secret, m.pattern) for m in scanner.scan(data)]
+    alone = len(seen)  # in order, and none overlaps another
+    if known is not None:
+        seen += [_Sighting(start, end, Secret(data[start:end]), None) for start, end in known.find(data)]
+    for view in views(data):
+        found = [(m.start, m.end, m.secret, m.pattern) for m in scanner.scan(view.data)]
+        spans = known.find(view.data) if known is not None else []
+        for start, end, secret, pattern in (
+            *found,
+            *((start, end, Secret(view.data[start:end]), None) for start, end in spans),
+        ):
+            place = view.origin(start, end)
+            if place is not None and (
+                pattern is None or SPACED not in place[1] or _unmistakable(pattern, secret)
+            ):
+                seen.append(_Sighting(*place[0], secret, pattern, place[1]))
+    if len(seen) > alone:
+        seen.sort(key=lambda one: (one.start, one.end, one.preference))
+    return seen
+
+
+def _unmistakable(pattern: Pattern, secret: Secret) -> bool:
+    """Whether what looks like such a secret is one: a checksum tells, or a long mark. Single characters spell much."""
+    text = secret.reveal().lower()
+    marked = any(len(word) >= _LONG_MARK and word.encode() in text for word in pattern.keywords)
+    return not pattern.generic and (pattern.proven or marked)
+
+
+class _Veils:
+    """How sightings are masked: under the name of a pattern, if any saw that secret."""
+
+    def __init__(self, seen: Sequence[_Sighting], is_known: Callable[[_Sighting], bool]) -> None:
+        self._is_known = is_known
+        self._best: dict[bytes, _Sighting] = {}
+        for one in seen:
+            if one.pattern is None:
+                continue
+            value = one.secret.reveal()
+            best = self._best.setdefault(value, one)
+            # Of one pattern the earlier is the better, if it is no more encoded.
+            again = best.pattern is one.pattern and len(best.encodings) <= len(one.encodings)
+            if not again and one.preference < best.preference:
+                self._best[value] = one
+
+    def of(self, one: _Sighting) -> Veil:
+        """The veil over one sighting; that of a registered credential speaks for what it overlaps."""
+        value = one.secret.reveal()
+        best = self._best.get(value)
+        name = KNOWN_CREDENTIAL if best is None or best.pattern is None else best.pattern.id
+        weight = self._is_known(one), not one.generic, one.end - one.start
+        return Veil(one.start, one.end, name, len(value), weight)
+
+
+def _shown(data: bytes, seen: Iterable[_Sighting], veils: Iterable[Veil]) -> list[tuple[bytes, Veil]]:
+    """The bytes by which the sightings could be read, each once, with their veil.
+
+    Also the secret's base64 and hex: runs too short to be decoded are not shown either.
+    """
+    shown: dict[bytes, Veil] = {}
+    before: set[bytes] = set()
+    for one, veil in zip(seen, veils, strict=True):
+        value = one.secret.reveal()
+        shown.setdefault(data[one.start : one.end], veil)
+        if value in before:
+            continue
+        before.add(value)
+        standard = binascii.b2a_base64(value, newline=False).rstrip(b"=")
+        shown.setdefault(value, veil)
+        shown.setdefault(standard, veil)
+        shown.setdefault(standard.translate(_TO_URL), veil)
+        shown.setdefault(binascii.hexlify(value), veil)
+    return list(shown.items())
+
+
+class LeakFinder:
+    """Finds the leaks of batches. Built before processes fork or threads start, then only read.
+
+    Without a deployment key leaks are told apart under `fallback`, a random one of this process if not given.
+    What `allowlist` covers is marked, not left out: a credential may claim it later.
+    """
+
+    def __init__(
+        self,
+        scanner: Scanner,
+        known: KnownIndex,
+        keys: Sequence[DeploymentKey],
+        fallback: DeploymentKey | None = None,
+        allowlist: Allowlist | None = None,
+    ) -> None:
+        self._scanner = scanner
+        self._known = known
+        self._allowlist = allowlist or Allowlist()
+        self._naming = Naming(keys, fallback or DeploymentKey.of(os.urandom(32)))
+        _sightings(_WARM_UP, scanner, known)  # compiles what is compiled, once for all processes forked later
+
+    def find(self, batch: Batch) -> list[Leak]:
+        """One leak for each secret that a record shows, in the order of the records.
+
+        A secret over many lines is its first record's. What a registered credential's secret overlaps is not
+        reported beside it, and a generic pattern not beside another.
+        """
+        return self.look(batch)[0]
+
+    def look(self, batch: Batch) -> tuple[list[Leak], list[Veil]]:
+        """The same, and where in `batch.data` secrets stand, of which leaks tell the first record only."""
+        seen = _sightings(batch.data, self._scanner, self._known)
+        if not seen:
+            return [], []
+        facts = Facts(self._naming, self._known)
+
+        def is_known(one: _Sighting) -> bool:
+            return facts.of(one.secret, one.pattern).known
+
+        veils = list(map(_Veils(seen, is_known).of, seen))
+        spans = merged(veils)
+        excerpts = Excerpts(batch.data, spans)
+        leaks: list[Leak] = []
+        for record, first, last in _by_record(seen, batch.locate):
+            sightings = seen[first:last]
+            shown = _shown(batch.data, sightings, veils[first:last])
+            told = _told_apart(sightings, is_known)
+            texts = excerpts.around([one.start for one in told], (record.start, record.end), shown)
+            for one, excerpt in zip(told, texts, strict=True):
+                what = facts.of(one.secret, one.pattern)
+                leak = _leak(batch.source, record, one, what, excerpt)
+                asked = self._allowlist and not what.known
+                leaks.append(self._marked(leak, one, batch.data) if asked else leak)
+        return leaks, spans
+
+    def _marked(self, leak: Leak, one: _Sighting, data: bytes) -> Leak:
+        """The leak with the time until which it is let go."""
+        until = self._allowlist.until(_seen(leak.source, leak.fingerprint, one, data))
+        return leak if until is None else msgspec.structs.replace(leak, allowed_until=until)
+
+
+def _leak(source: str, record: RecordAt, one: _Sighting, what: Particulars, excerpt: str) -> Leak:
+    return Leak(
+        time=UNKNOWN_TIME if record.time is None else record.time,
+        source=source,
+        id=record.id,
+        identifiers=what.identifiers,
+        fingerprint=what.fingerprint,
+        pattern=None if one.pattern is None else one.pattern.id,
+        severity=None if one.pattern is None else int(one.pattern.severity),
+        excerpt=excerpt,
+        encodings=one.encodings,
+        line=record.line,
+        offset=record.offset,
+        partition=record.partition,
+        task_id=record.task_id,
+        stream=record.stream,
+    )
+
+
+def _seen(source: str, fingerprint: str, one: _Sighting, data: bytes) -> Seen:
+    """A sighting by a pattern as an allowlist is asked about it."""
+    pattern = KNOWN_CREDENTIAL if one.pattern is None else one.pattern.id
+    return Seen(source, pattern, fingerprint, one.secret, lambda: line_around(data, one.start, one.end))
+
+
+def _by_record(
+    seen: Sequence[_Sighting], locate: Callable[[int], RecordAt]
+) -> Iterator[tuple[RecordAt, int, int]]:
+    """The records in which sightings start, with the first of each and the one after its last, by number."""
+    first, last = 0, len(seen)
+    while first < last:
+        record = locate(seen[first].start)
+        after = first + 1
+        while after < last and seen[after].start < record.end:
+            after += 1
+        yield record, first, after
+        first = after
+
+
+class _Spans:
+    """Where some sightings stand: whether another overlaps one of them."""
+
+    def __init__(self, sightings: Iterable[_Sighting]) -> None:
+        self._starts: list[int] = []
+        self._ends: list[int] = []  # the greatest so far
+        for one in sorted(sightings, key=lambda one: one.start):
+            self._starts.append(one.start)
+            self._ends.append(max(one.end, self._ends[-1] if self._ends else 0))
+
+    def overlap(self, one: _Sighting) -> bool:
+        """Whether one of them has a byte in common with `one`."""
+        before = bisect_left(self._starts, one.end)
+        return before > 0 and self._ends[before - 1] > one.start
+
+
+def _told_apart(sightings: Sequence[_Sighting], is_known: Callable[[_Sighting], bool]) -> list[_Sighting]:
+    """One sighting for each secret that one record is to be reported for."""
+    if len(sightings) == 1:
+        return [*sightings]
+    if not any(one.pattern is None or one.generic or one.encodings for one in sightings):
+        # Seen by patterns alone, as the text stands, none overlaps another.
+        return _firsts(sightings)
+    known = _Spans(one for one in sightings if is_known(one))
+    specific = _Spans(one for one in sightings if not one.generic)
+    clear: dict[str, list[_Sighting]] = {}
+    for one in sightings:
+        if one.pattern is not None and not one.encodings:
+            clear.setdefault(one.pattern.id, []).append(one)
+    in_clear = {pattern: _Spans(found) for pattern, found in clear.items()}
+    best: dict[Secret, _Sighting] = {}
+    for one in sorted(sightings, key=lambda one: one.preference):
+        if one.secret in best:
+            continue
+        if one.pattern is not None and not is_known(one):
+            if known.overlap(one) or (one.generic and specific.overlap(one)):
+                continue
+            # `hunter2\"` in clear is `hunter2"` unescaped: the same sighting of the same pattern, once.
+            same = in_clear.get(one.pattern.id)
+            if one.encodings and same is not None and same.overlap(one):
+                continue
+        best[one.secret] = one
+    return sorted(best.values(), key=lambda one: (one.start, one.end))
+
+
+def _firsts(sightings: Iterable[_Sighting]) -> list[_Sighting]:
+    """The first of each secret."""
+    first: dict[bytes, _Sighting] = {}
+    for one in sightings:
+        first.setdefault(one.secret.reveal(), one)
+    return list(first.values())
+
+
+class Allowing(msgspec.Struct, frozen=True):
+    """What a redactor lets pass: the entries in force, for a text of this source; `keys` as a `LeakFinder` has them."""
+
+    allowlist: Allowlist
+    source: str
+    keys: Sequence[DeploymentKey] = ()
+
+    def covers(self, one: _Sighting, fingerprint: str, data: bytes) -> bool:
+        """Whether a sighting by a pattern may stand; of a secret with that fingerprint, empty if there is no key."""
+        return self.allowlist.until(_seen(self.source, fingerprint, one, data)) is not None
+
+
+def _unallowed(seen: list[_Sighting], allowing: Allowing, facts: Facts, data: bytes) -> list[_Sighting]:
+    """What has to be masked. What is seen of an allowed secret besides (generically, or once more decoded) need not be."""
+    what = {id(one): facts.of(one.secret, one.pattern) for one in seen}
+    told = {id(one) for one in seen if one.pattern is None or what[id(one)].known}
+    gone = [
+        one for one in seen if id(one) not in told and allowing.covers(one, what[id(one)].fingerprint, data)
+    ]
+    left, spans = {id(one) for one in gone}, _Spans(gone)
+    patterns = {one.pattern.id for one in gone if one.pattern is not None}
+
+    def beside(one: _Sighting) -> bool:
+        return (one.generic or (one.pattern is not None and one.pattern.id in patterns)) and spans.overlap(
+            one
+        )
+
+    return [one for one in seen if id(one) in told or not (id(one) in left or beside(one))]
+
+
+class Redactor:
+    """Masks what patterns and, if given, registered fingerprints recognise in texts about to be written."""
+
+    def __init__(
+        self, scanner: Scanner, known: KnownIndex | None = None, allowing: Allowing | None = None
+    ) -> None:
+        self._scanner = scanner
+        self._known = known
+        self._allowing = allowing
+        self._clean: OrderedDict[tuple[int, int], None] = OrderedDict()
+
+    def clean(self, text: str) -> str:
+        """`text` with every secret in it, encoded ones too, replaced by its mask."""
+        version = 0 if self._known is None else self._known.version
+        key = hash(text), version  # 64 bits under a random key: no other text passes for this one
+        if key in self._clean:
+            return text
+        masked = self.masked(text.encode("utf-8", "replace"))
+        if masked is None:
+            return KNOWN_CREDENTIAL  # nothing of it is shown
+        done = masked.decode("utf-8", "replace")
+        if done == text:
+            self._clean[key] = None
+            if len(self._clean) > _CLEAN_TEXTS:
+                self._clean.popitem(last=False)
+        return done
+
+    def masked(
+        self,
+        data: bytes,
+        least: int = LEAST_LITERAL,
+        put: Callable[[bytes, Sequence[Veil]], bytes] = veiled,
+    ) -> bytes | None:
+        """`data` with every secret in it masked; None if it is made to resist: each mask lets another be seen.
+
+        `put` puts veils into a text, `least` is as for `veils`.
+        """
+        for _ in range(PASSES):
+            veils = self.veils(data, least)
+            if not veils:
+                return data
+            data = put(data, veils)
+        return None
+
+    def veils(self, data: bytes, least: int = LEAST_LITERAL) -> list[Veil]:
+        """Where `data` shows secrets, and where the bytes of one of at least `least` stand once more; in order."""
+        seen = _sightings(data, self._scanner, self._known)
+        if seen and self._allowing is not None:
+            known = KnownIndex() if self._known is None else self._known
+            seen = _unallowed(seen, self._allowing, Facts(Naming(self._allowing.keys), known), data)
+        if not seen:
+            return []
+        veils = list(map(_Veils(seen, lambda one: one.pattern is None).of, seen))
+        shown = _shown(data, seen, veils)
+        elsewhere = literals(data, (0, len(data)), shown, least) if len(shown) <= MANY else ()
+        return merged((*veils, *elsewhere))
