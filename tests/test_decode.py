@@ -274,6 +274,19 @@ HEADS: dict[str, Callable[[int], bytes]] = {
 }
 
 
+@pytest.mark.parametrize(
+    ("before", "digits", "soft"), [(b"", 75, True), (b"", 71, False), (b"API_KEY=", 63, False)]
+)
+def test_a_soft_break_behind_digits_is_told_from_their_padding(
+    before: bytes,
+    digits: int,
+    soft: bool,  # noqa: FBT001 - a table's column
+) -> None:
+    line = before + (b"Zr8Lq2WvN5tY" * 7)[:digits]
+    texts = [one.data for one in decoded(line + b"=\nafter\n", 1000) if "quoted-printable" in one.encodings]
+    assert texts == ([line + b"after"] if soft else [])
+
+
 @pytest.mark.parametrize("head", sorted(HEADS))
 def test_what_a_log_puts_before_each_line_parts_neither_wrapped_base64_nor_soft_breaks(head: str) -> None:
     mail = quopri.encodestring(

@@ -53,9 +53,10 @@ def beyond(place: Surrounded, text: bytes) -> bool:
     """Whether it is one of the ways that are not seen through."""
     if b"\n" in text:  # of whose lines only some have an escape
         return "coloured" in place.line or place.encoding in {"colours inside", "quoted-printable"}
-    if place.encoding == "quoted-printable":  # is told by `=3D`
+    if place.encoding == "quoted-printable":
+        # It is told by `=3D`. An `=` at the end of a line that is not of its width looks like padding.
         encoded = quopri.encodestring(text, quotetabs=True)
-        return encoded != text and b"=3D" not in encoded
+        return encoded != text and (b"=3D" not in encoded or b"=\n" in encoded)
     # Without padding it goes on in a line that begins with digits.
     return place.encoding == "base64url" and place.line in {"between lines", "carriage returns"}
 

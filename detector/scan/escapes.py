@@ -267,7 +267,7 @@ def _is_padding(data: Any, place: int) -> bool:
         low -= 1
     below = place + 3 if data[place + 1] == 0x0D else place + 2
     width = place - low - (head_like(data, low, place, below) - below)
-    return digits % 4 == _UNPADDED and digits != _SOFT_TO - 1 and not _SOFT_FROM <= width < _SOFT_TO
+    return not (_SOFT_FROM <= width < _SOFT_TO and (digits % 4 != _UNPADDED or digits == _SOFT_TO - 1))
 
 
 @bare
