@@ -54,6 +54,7 @@ PURE = {
     "rules",
     "scanner",
     "sealed",
+    "strands",
     "strides",
     "subtokens",
     "timeorder",

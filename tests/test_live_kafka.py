@@ -16,7 +16,7 @@ from detector.events import CredentialIssued, Leak
 from detector.kafka.handlers import Partition
 from detector.live.finders import Finders, NoPatterns
 from detector.live.lookback import Lookback, LookbackSettings
-from detector.live.positions import InputPositions
+from detector.live.positions import BEFORE, InputPositions
 from detector.live.registry_feed import RegistryFeed
 from detector.live.routing import Withdrawn, decode, encode, registry_key
 from detector.patterns.pattern import load_bundled
@@ -197,14 +197,14 @@ async def withdrawals(streams: Streams) -> list[tuple[str, Withdrawn]]:
 async def test_records_before_an_offset_and_how_far_a_group_is(broker: Cluster) -> None:
     streams = await made(broker.bootstrap, 1)
     began = time.time_ns()
-    await filled(streams, 0, [b"%d" % number for number in range(300)])
+    await filled(streams, 0, [b"%d" % number for number in range(BEFORE + 44)])
     partition = Partition(streams.source, 0)
     consumer = AIOKafkaConsumer(
         bootstrap_servers=streams.bootstrap, group_id=streams.name, enable_auto_commit=False
     )
     async with InputPositions(streams.clients, streams.name) as positions, consumer:
         assert [record.value for record in await positions.before(partition, 2)] == [b"0", b"1"]
-        assert len(await positions.before(partition, 300)) == 256
+        assert len(await positions.before(partition, BEFORE + 44)) == BEFORE
         assert await positions.before(partition, 0) == ()
 
         after = time.time_ns() + SECOND
@@ -214,7 +214,7 @@ async def test_records_before_an_offset_and_how_far_a_group_is(broker: Cluster) 
         await consumer.commit({source: 10})
         assert await positions.scanned(began - 10 * MILLISECOND)
         assert not await positions.scanned(after)
-        await consumer.commit({source: 300})
+        await consumer.commit({source: BEFORE + 44})
         assert await positions.scanned(after)
 
 
@@ -227,7 +227,7 @@ async def test_asking_how_far_the_scan_stage_is_fetches_no_records(broker: Clust
     async with InputPositions(streams.clients, streams.name) as positions, consumer:
         source = TopicPartition(streams.source, 0)
         consumer.assign([source])
-        await consumer.commit({source: 300})
+        await consumer.commit({source: BEFORE + 44})
         assert await positions.scanned(time.time_ns() + SECOND)
         asked = positions._consumer
         assert asked.assignment() == {source}

@@ -15,6 +15,7 @@ from detector.kafka.batches import Limits, batches_of
 from detector.kafka.clients import KafkaSettings
 from detector.kafka.handlers import Output, Partition
 from detector.live.finders import Finders
+from detector.live.positions import BEFORE
 from detector.live.redaction import WAITING, Redacted
 from detector.live.registry_feed import RegistryFeed
 from detector.live.scanning import ScanHandler
@@ -61,7 +62,7 @@ class Topic:
         feed.caught_up.set()
 
         async def before(_partition: Partition, offset: int, since: int) -> Sequence[Any]:
-            return [each for each in self.records if min(offset - 256, since) <= each.offset < offset]
+            return [each for each in self.records if min(offset - BEFORE, since) <= each.offset < offset]
 
         async def noted(_partition: Partition) -> tuple[int, str]:
             return self.offset, self.note

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from detector.events import CredentialUsed, TaskEnded
@@ -203,6 +203,7 @@ _records = st.fixed_dictionaries(
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])  # the file is written anew each time
 @given(st.lists(_records, min_size=1, max_size=8))
+@example([{"message": "MARK\n"}])
 def test_blocks_at_once_and_lines_one_by_one_read_alike(
     tmp_path: Path, records: list[dict[str, Any]]
 ) -> None:

@@ -62,7 +62,7 @@ def test_a_record_is_its_message_and_all_else_in_it_is_scanned_apart() -> None:
     log = read(
         {"@timestamp": 1777630000.5, "log": "hello\n", "stream": "stdout", "_p": "F", "kubernetes": POD}
     )
-    assert log.text == b"hello\n"
+    assert log.text == b"hello"
     assert b"pod_name=web-5d9c7bf6f-x7k2p" in log.rest
     assert log.stream == "stdout"
     assert log.time == 1_777_630_000_500_000_000
@@ -274,7 +274,10 @@ KEY = ["-----BEGIN RSA PRIVATE KEY-----", "MIIEowIBAAKCAQEA", "7bq98k", "-----EN
 @settings(max_examples=60, deadline=None)
 @given(
     before=st.lists(st.sampled_from(["plain", "said", "more"]), max_size=300),
-    styles=st.lists(st.sampled_from(["pod", "flat", "escaped", "entry"]), min_size=4, max_size=4),
+    styles=st.one_of(
+        st.just(["pod"] * 4),
+        st.lists(st.sampled_from(["flat", "escaped", "entry"]), min_size=4, max_size=4),
+    ),
     seed=st.integers(0, 999),
 )
 def test_a_key_over_many_records_stands_line_under_line_however_they_are_polled(

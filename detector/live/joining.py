@@ -1,20 +1,20 @@
-"""What a partition's text must wait for: the rest of a split line, the end of a key block.
+"""What a partition's text must wait for: the rest of a split line, the end of a key block, the next lines of its stream.
 
-A record is scanned with what belongs to it however the polls fall: parts of a container runtime's line are joined, and
-text in which a `-----BEGIN` block stands open waits for the records after it. Both are bounded, in bytes and, by whoever
-calls `flush`, in time. What is held is not in any state: it is read again from the records before the committed offset.
+A record is scanned with what belongs to it however the polls fall: parts of a container runtime's line are joined, a key
+waits for its `-----END`, and lines that go on in each other are looked at together besides (`detector.reading.strands`). All are bounded, in
+bytes and records and, by whoever calls `flush`, in time. What is held is not in any state: it is read again from the records
+before the committed offset.
 """
 
 from collections.abc import Sequence
-from itertools import accumulate
 from typing import Any, Final
 
 import msgspec
 
 from detector.live.records import Contents, Piece, read_logs, read_record
 from detector.live.segments import RUN, Segment, fast_segment, of_pieces, only_logs
-from detector.reading.jsonblocks import KEY_BLOCK
 from detector.reading.shapes import BUNDLED, Shapes
+from detector.reading.strands import Strands, Stream
 
 CHANNELS: Final = 256  # of split lines that stand open at one time
 LONGEST: Final = 1 << 20  # bytes of a split line, then what there is of it is scanned
@@ -22,8 +22,6 @@ _FEW: Final = 8  # records read one by one, where they are not of one shape
 _MANY: Final = RUN // 2  # records enough to judge by a sample of them
 _PARTS: Final = 512
 _OVERLAP: Final = 16 << 10  # of its two pieces, so that what stands across the cut is seen
-_KEY_BLOCK_SIZE: Final = 16 << 10  # a secret over many lines is at most this long
-_END: Final = b"-----END "
 
 
 class Hold:
@@ -33,16 +31,18 @@ class Hold:
         """`shapes` is what is recognised."""
         self._shapes = shapes
         self._open: dict[str, list[Piece]] = {}
-        self._tail: list[Piece] = []
+        self._strands: Strands[Piece] = Strands()
 
     def __bool__(self) -> bool:
         """Whether anything is held."""
-        return bool(self._open or self._tail)
+        return bool(self._open or self._strands)
 
     @property
     def oldest(self) -> int | None:
         """The least offset of a record that is held."""
-        return min((parts[0].offset for parts in (self._tail, *self._open.values()) if parts), default=None)
+        firsts = [parts[0].offset for parts in self._open.values()]
+        first = self._strands.first
+        return min(firsts if first is None else [*firsts, first], default=None)
 
     def read(self, records: Sequence[Any], now: int, into: Contents) -> list[Segment]:
         """The text of the records that waits for nothing, with what was held before; events go `into`.
@@ -52,13 +52,17 @@ class Hold:
         segments: list[Segment] = []
         for first in range(0, len(records), RUN):
             segments += self._read(records[first : first + RUN], now, into)
-        return segments
+        late = self._strands.late(records[-1].offset) if records else []
+        return [*segments, *self._besides(late)]
 
     def _read(self, run: Sequence[Any], now: int, into: Contents) -> list[Segment]:
         """All at once if they are of one shape, else in halves: what stands among many is soon alone."""
-        segment = fast_segment(run, now, into, self._shapes, joining=bool(self))
+        if self._strands.holding:
+            return self._one_by_one(run, now, into, marked=True)
+        segment = fast_segment(run, now, into, self._shapes, joining=bool(self._open))
         if segment is not None:
-            return self._placed([], segment)
+            self._watch(segment, [record.offset for record in run])
+            return [segment]
         if only_logs(run, self._shapes):
             return self._one_by_one(run, now, into, marked=False)
         rest = self._without_events(run, now, into) if len(run) > _FEW else None
@@ -68,6 +72,20 @@ class Hold:
             half = len(run) // 2
             return [*self._read(run[:half], now, into), *self._read(run[half:], now, into)]
         return self._one_by_one(run, now, into, marked=True)
+
+    def _watch(self, segment: Segment, offsets: Sequence[int]) -> None:
+        """Takes note of records that were read at once."""
+        says, whose, timed = segment.says, segment.whose, segment.timed
+        if says is None or whose is None or timed is None:
+            return
+
+        def text(index: int) -> bytes:
+            return says(index).encode("utf-8", "replace")
+
+        def piece(index: int, own: Stream, text: bytes) -> Piece:
+            return Piece(text, offsets[index], timed(index), *own)
+
+        self._strands.watch(segment.marked, offsets, whose, text, piece)
 
     def _without_events(self, run: Sequence[Any], now: int, into: Contents) -> list[Any] | None:
         """The run less its events, which are read; None if nothing or too much of it may be one, or one has text too.
@@ -95,24 +113,28 @@ class Hold:
         else:
             read_logs(run, now, into, self._shapes)
         pieces, into.pieces = self._joined(into.pieces), []
-        return self._placed(pieces, None)
-
-    def _placed(self, pieces: list[Piece], segment: Segment | None) -> list[Segment]:
-        """What was held and what was read, less what has to wait."""
-        tail, self._tail = self._tail, []
-        if any(piece.rest for piece in tail):
-            # Or what is said beside the lines of a key would stand between them.
-            pieces = [*tail, *pieces, *(segment.pieces(0) if segment is not None else ())]
-            return self._settled([of_pieces(pieces)])
-        found = [of_pieces(tail)] if tail else []
-        found += [of_pieces(pieces)] if pieces else []
-        return self._settled([*found, segment] if segment is not None else found)
+        given: list[Piece] = []
+        for piece in pieces:
+            given += self._strands.take(_stream(piece), piece.text, piece, piece.offset)
+        return [of_pieces(given)] if given else []
 
     def flush(self) -> list[Segment]:
         """Everything held, as it stands."""
-        pieces = [*self._tail, *(_whole(parts) for parts in self._open.values())]
-        self._tail, self._open = [], {}
-        return [of_pieces(pieces)] if pieces else []
+        pieces = [*self._strands.end(), *(_whole(parts) for parts in self._open.values())]
+        self._open = {}
+        return self._besides(pieces)
+
+    def _besides(self, pieces: Sequence[Piece]) -> list[Segment]:
+        """These, and what is to be looked at together besides, a blank line between what is not of one piece."""
+        besides = [
+            piece
+            for lines in self._strands.again()
+            for piece in (
+                msgspec.structs.replace(lines[0], text=b"", rest=b""),
+                *(_text_of(line) for line in lines),
+            )
+        ]
+        return [of_pieces(some) for some in (pieces, besides) if some]
 
     def _joined(self, pieces: Sequence[Piece]) -> list[Piece]:
         """The pieces, split lines joined where their last part stands."""
@@ -136,35 +158,22 @@ class Hold:
                 whole.append(_whole(self._open.pop(next(iter(self._open)))))
         return whole
 
-    def _settled(self, segments: list[Segment]) -> list[Segment]:
-        """The segments less the records from an open key block on, which are held."""
-        first, size = len(segments), 0
-        tails: list[tuple[int, bytes]] = []
-        while first and size < _KEY_BLOCK_SIZE:
-            first -= 1
-            tails.insert(0, segments[first].tail(_KEY_BLOCK_SIZE))
-            size += len(tails[0][1]) + 1
-        data = b"\n".join(tail for _, tail in tails)
-        window = max(0, len(data) - _KEY_BLOCK_SIZE)
-        begin = data.find(KEY_BLOCK, max(window, data.rfind(_END, window)))
-        if begin < 0:
-            return segments
-        bases = list(accumulate((len(tail) + 1 for _, tail in tails), initial=0))
-        last = next(number for number, base in enumerate(bases[1:]) if begin < base)
-        opened = segments[first + last]
-        index = opened.index(begin - bases[last] + tails[last][0])
-        self._tail = opened.pieces(index)
-        for segment in segments[first + last + 1 :]:
-            self._tail += segment.pieces(0)
-        before = segments[: first + last]
-        return [*before, opened.until(index)] if index else before
-
 
 def _many_events(run: Sequence[Any], shapes: Shapes) -> bool:
     """Whether halving would hardly ever come to a stretch without an event, by every eighth record."""
     some = run[::8]
     events = sum(bool(record.headers) or shapes.may_hold_event(record.value or b"") for record in some)
     return events * _FEW > len(some)
+
+
+def _stream(piece: Piece) -> Stream:
+    """What tells the lines of one stream from those of others."""
+    return piece.task_id, piece.stream
+
+
+def _text_of(piece: Piece) -> Piece:
+    """Without what is said beside it: that was looked at."""
+    return msgspec.structs.replace(piece, rest=b"") if piece.rest else piece
 
 
 def _whole(parts: Sequence[Piece]) -> Piece:

@@ -308,7 +308,7 @@ class Lookback:
         what leaked, as a scan that knew it would have said.
         """
         pieces = of_pieces(
-            [piece for segment in segments for piece in segment.pieces(0) if piece.offset in offsets]
+            [piece for segment in segments for piece in segment.pieces() if piece.offset in offsets]
         )
         finders, place = self._finders, (source.topic, source.partition, [pieces])
         kept = {(leak.id, leak.fingerprint) for leak in find_leaks(finders.finder, *place)}

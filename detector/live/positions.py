@@ -12,9 +12,10 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from detector.kafka.clients import KafkaSettings, reaction, stop_consumer, unreadable
 from detector.kafka.handlers import Partition
+from detector.reading.strands import PATIENCE
 from detector.times import MILLISECOND
 
-BEFORE: Final = 256  # records read again for what was held when a partition moved
+BEFORE: Final = PATIENCE  # records read again for what was held when a partition moved
 _BEFORE_BYTES: Final = 4 << 20  # of them
 _FETCH_BYTES: Final = 1 << 16  # or a batch: few records are looked at, and what else comes is for nothing
 _POLL_MS: Final = 500

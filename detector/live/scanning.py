@@ -183,11 +183,11 @@ class ScanHandler:
         if held.fresh:
             first += await self._restored(partition, held, records[0].offset, now)
         began = time.monotonic()
-        waited = bool(held.hold)
+        waited = held.hold.oldest
         found = await loop.run_in_executor(
             self._threads, _read_and_find, self._finders, partition, records, held, now
         )
-        if not (waited and held.hold):
+        if waited is None or held.hold.oldest != waited:
             held.since = now
         seconds = time.monotonic() - began
         origins = held.polls.read(records)

@@ -14,6 +14,7 @@ import numpy as np
 from detector.events import MAX_FUTURE
 from detector.live.records import Contents, Piece, kafka_time, record_id
 from detector.reading.containers import DOCKER_LINE, Docker, cri_parts, is_docker
+from detector.reading.digit_ends import lines_ending_in_digits
 from detector.reading.formats import CRI, DOCKER, TEXT
 from detector.reading.jsonblocks import (
     FLAT,
@@ -23,6 +24,7 @@ from detector.reading.jsonblocks import (
     Plain,
     Times,
     decoded_texts,
+    flat_texts,
     flat_times,
     flat_whereabouts,
     may_be_cut,
@@ -43,7 +45,8 @@ from detector.scan.leaks import Batch, RecordAt
 RUN: Final = 256  # records decoded together: one of another shape slows only so many
 _LOG: Final = b'"log"'
 _SYSLOG_HEAD: Final = 24  # bytes by which its lines are told
-_APART: Final = (b" stdout P", b" stderr P", KEY_BLOCK)  # lines that must be taken apart one by one
+_CRI_HEAD: Final = 128  # bytes of a line that tell its stream
+_APART: Final = (b" stdout P", b" stderr P")  # lines that must be taken apart one by one
 _OPENERS: Final = (ord("{"), ord("["))
 
 
@@ -51,7 +54,8 @@ class Segment(msgspec.Struct, frozen=True):
     """Texts of records joined by newlines. `starts` gives where each begins, and last where one more would.
 
     `made_of` are the pieces, if it was made of such; the texts of all stand before the rests of those that have one.
-    With `as_read` the texts are the values of the records as they stand.
+    With `as_read` the texts are the values of the records as they stand. `says` gives the message of one of the records,
+    `whose` its task and stream, and `timed` its time; of them the `marked` may go on, if nobody has looked at that yet.
     """
 
     data: bytes
@@ -59,38 +63,26 @@ class Segment(msgspec.Struct, frozen=True):
     place: Callable[[int], Piece]  # of the text with that number; its own `text` is not looked at
     made_of: Sequence[Piece] | None = None
     as_read: bool = False
+    says: Callable[[int], str] | None = None
+    whose: Callable[[int], tuple[str | None, str | None]] | None = None
+    timed: Callable[[int], int] | None = None
+    marked: Sequence[int] = ()
 
     def index(self, offset: int) -> int:
         """The number of the text that holds a byte."""
         return int(np.searchsorted(self.starts()[:-1], offset, side="right")) - 1
 
-    def tail(self, size: int) -> tuple[int, bytes]:
-        """The last bytes, at most so many, of the texts without the rests, and where they begin."""
-        end = len(self.data)
-        if self.made_of is not None and len(self.starts()) > len(self.made_of) + 1:
-            end = max(int(self.starts()[len(self.made_of)]) - 1, 0)
-        begin = max(end - size, 0)
-        return begin, self.data[begin:end]
-
-    def pieces(self, first: int) -> list[Piece]:
-        """The records from the one with that number on, each by itself."""
+    def pieces(self) -> list[Piece]:
+        """The records, each by itself."""
         if self.made_of is not None:
-            return list(self.made_of[first:])
+            return list(self.made_of)
         starts = self.starts().tolist()
         return [
             msgspec.structs.replace(
                 self.place(number), text=self.data[starts[number] : starts[number + 1] - 1]
             )
-            for number in range(first, len(starts) - 1)
+            for number in range(len(starts) - 1)
         ]
-
-    def until(self, end: int) -> "Segment":
-        """The records before the one with that number."""
-        if self.made_of is not None:
-            return of_pieces(self.made_of[:end])
-        starts = self.starts()[: end + 1]
-        data = self.data[: max(int(starts[-1]) - 1, 0)]
-        return Segment(data, lambda: starts, self.place, as_read=self.as_read)
 
 
 def of_pieces(pieces: Sequence[Piece]) -> Segment:
@@ -177,9 +169,9 @@ def spans_of(segments: Sequence[Segment], veils: Iterable[Veil]) -> list[tuple[i
 def fast_segment(
     records: Sequence[Any], now: int, into: Contents, shapes: Shapes = BUNDLED, *, joining: bool = False
 ) -> Segment | None:
-    """The text of records of one shape, none of them an event or part of a longer one; None if they are not such.
+    """The text of records of one shape, none an event, part of a longer one or of a key; None if they are not such.
 
-    With `joining` they may go on with what stands open: a split line, a key block.
+    With `joining` they may go on with what stands open: a split line.
     """
     if any(record.headers for record in records):
         return None
@@ -188,7 +180,7 @@ def fast_segment(
         data = b"\n".join(values)
     except TypeError:
         return None  # a tombstone among them
-    if data.count(b"\n") != len(values) - 1 or len(data) > LONG_JSON:
+    if data.count(b"\n") != len(values) - 1 or len(data) > LONG_JSON or KEY_BLOCK in data:
         return None
     run = _Run(records, data, line_starts(data), now, into)
     if len(run.starts) != len(records):
@@ -244,12 +236,12 @@ class _Run:
             return None
         stamps = self._stamps(flat_times(found), lambda _: "time")
         self._into.count(JSON_LOG, len(found))
-        texts = [record.message for record in found]
+        texts = flat_texts(found, self._data)
 
-        def place(index: int) -> Piece:
-            return self._piece(index, stamps, *flat_whereabouts(found[index], shapes.named))
+        def whose(index: int) -> tuple[str | None, str | None]:
+            return flat_whereabouts(found[index], shapes.named)
 
-        return Segment("\n".join(texts).encode("utf-8", "replace"), _edges_of(texts), place)
+        return self._segment(texts, stamps, texts.__getitem__, whose)
 
     def docker(self, *, joining: bool) -> Segment | None:
         """Whole lines of Docker's json-file log."""
@@ -262,21 +254,15 @@ class _Run:
         self._into.count(DOCKER, len(found))
         texts = [record.log.removesuffix("\n") for record in found]
 
-        def place(index: int) -> Piece:
-            return self._piece(index, stamps, None, found[index].stream)
+        def whose(index: int) -> tuple[str | None, str | None]:
+            return None, found[index].stream
 
-        return Segment("\n".join(texts).encode("utf-8", "replace"), _edges_of(texts), place)
+        return self._segment(texts, stamps, texts.__getitem__, whose)
 
     def logs(self, shapes: Shapes, *, joining: bool) -> Segment | None:
         """Log records of any fields: as they stand, if there is no escape in them, else decoded."""
         data = self._data
-        if (
-            joining
-            or data[:1] != b"{"
-            or KEY_BLOCK in data
-            or may_be_cut(data, self.starts)
-            or shapes.may_hold_event(data)
-        ):
+        if joining or data[:1] != b"{" or may_be_cut(data, self.starts) or shapes.may_hold_event(data):
             return None
         found: list[Plain] | None = records_of(data, self.starts, PLAIN)
         if found is None or any(
@@ -291,15 +277,16 @@ class _Run:
         stamps = self._stamps(plain_times(found), lambda index: time_field(found[index]))
         self._into.count(JSON_LOG, len(found))
 
-        def place(index: int) -> Piece:
-            return self._piece(index, stamps, *whereabouts_of(self._records[index].value, shapes.named))
+        def whose(index: int) -> tuple[str | None, str | None]:
+            return whereabouts_of(self._records[index].value, shapes.named)
 
-        if texts is None:
-            return Segment(data, self._edges, place, as_read=True)
-        return Segment("\n".join(texts).encode("utf-8", "replace"), _edges_of(texts), place)
+        def says(index: int) -> str:
+            return found[index].says()
+
+        return self._segment(texts, stamps, says, whose)
 
     def text(self, *, joining: bool) -> Segment | None:
-        """Lines that are no JSON, those of CRI too if each is a whole record and no key block is among them."""
+        """Lines that are no JSON, those of CRI too if each is a whole record."""
         data, view = self._data, np.frombuffer(self._data + b"\n" * _SYSLOG_HEAD, np.uint8)
         first = view[self.starts]
         if np.isin(first, _OPENERS).any() or (first <= ord(" ")).any():
@@ -312,23 +299,43 @@ class _Run:
             return None
         stamps = self._stamps(Times(stamps, []), lambda _: None)
         self._into.count(CRI if carried else TEXT, len(self._records))
-        edges = self._edges()
+        every = len(stamps) == len(self._records)
+
+        def whose(index: int) -> tuple[str | None, str | None]:
+            line = self._records[index].value[:_CRI_HEAD]
+            parts = cri_parts(line) if carried and (every or stamps.exactly(index) is not None) else None
+            return None, None if parts is None else parts[0]
+
+        def says(index: int) -> str:
+            line: bytes = self._records[index].value
+            return (line.split(b" ", 3)[-1] if carried else line).decode("utf-8", "replace")
+
+        return self._segment(None, stamps, says, whose)
+
+    def _segment(
+        self,
+        texts: Sequence[str] | None,
+        stamps: Stamps,
+        says: Callable[[int], str],
+        whose: Callable[[int], tuple[str | None, str | None]],
+    ) -> Segment:
+        """Of what the records say, or of them as they stand."""
+
+        def timed(index: int) -> int:
+            time = stamps.exactly(index)
+            return kafka_time(self._records[index], self._now) if time is None else time
 
         def place(index: int) -> Piece:
-            line = data[edges[index] : min(edges[index + 1] - 1, edges[index] + 128)]
-            parts = cri_parts(line) if stamps.exactly(index) is not None else None
-            return self._piece(index, stamps, None, None if parts is None else parts[0])
+            return Piece(b"", self._records[index].offset, timed(index), *whose(index))
 
-        return Segment(data, lambda: edges, place, as_read=True)
+        marked = lines_ending_in_digits(self._data, self.starts)
+        if texts is None:
+            return Segment(self._data, self._edges, place, None, True, says, whose, timed, marked)
+        data = "\n".join(texts).encode("utf-8", "replace")
+        return Segment(data, _edges_of(texts), place, None, False, says, whose, timed, marked)
 
     def _edges(self) -> Ints:
         return np.append(self.starts, len(self._data) + 1)
-
-    def _piece(self, index: int, stamps: Stamps, task_id: str | None, stream: str | None) -> Piece:
-        record, time = self._records[index], stamps.exactly(index)
-        return Piece(
-            b"", record.offset, kafka_time(record, self._now) if time is None else time, task_id, stream
-        )
 
     def _stamps(self, times: Times, field: Callable[[int], str | None]) -> Stamps:
         for index, name in times.unread:

@@ -11,9 +11,10 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
+from detector.reading.digit_ends import lines_ending_in_digits
 from detector.reading.formats import CRI, DOCKER, TEXT
 from detector.reading.joiner import Joiner
-from detector.reading.jsonblocks import joined_locator, records_of
+from detector.reading.jsonblocks import KEY_BLOCK, joined_locator, records_of, timer
 from detector.reading.ranges import Range, line_span
 from detector.reading.textlines import TextReader, own_time
 from detector.records.blocks import LONG_JSON, blocks
@@ -22,8 +23,9 @@ from detector.records.objects import LogText
 from detector.records.stamps import Stamps, leading_stamps, line_starts, text_stamps
 from detector.scan.leaks import Batch, RecordAt
 
+_HEAD: Final = 64  # bytes of a line of CRI before its text
 _STREAMS: Final = (b"stdout", b"stderr")
-_MARKS: Final = (b" stdout P", b" stderr P", b"-----BEGIN")  # lines that must be taken apart one by one
+_MARKS: Final = (b" stdout P", b" stderr P", KEY_BLOCK)  # lines that must be taken apart one by one
 
 
 class Docker(msgspec.Struct, forbid_unknown_fields=True, gc=False):
@@ -55,7 +57,7 @@ def read_cri(chunks: Iterable[bytes], reading: Range) -> None:
                 _cri_lines(data, stamps, reading, joiner)
             else:
                 joiner.pieces.flush()
-                _cri_block(data, starts, stamps, reading)
+                _cri_block(data, starts, stamps, reading, joiner)
             reading.count(CRI, len(starts), len(data))
             reading.lines += len(starts) - (not data.endswith(b"\n"))
     finally:
@@ -84,7 +86,7 @@ def cri_parts(line: bytes) -> tuple[str, bool, bytes] | None:
     return None
 
 
-def _cri_block(data: bytes, starts: Any, stamps: Stamps, reading: Range) -> None:
+def _cri_block(data: bytes, starts: Any, stamps: Stamps, reading: Range, joiner: Joiner) -> None:
     """A block of whole records only: scanned as it is, a record's text begins after its third space."""
     before, inherited = reading.lines, reading.inherited
 
@@ -100,7 +102,21 @@ def _cri_block(data: bytes, starts: Any, stamps: Stamps, reading: Range) -> None
         return reading.at((start, end), before + index + 1, inherited if time is None else time, None, stream)
 
     reading.sink.batch(Batch(reading.name, data, locate))
+    joiner.watch(
+        lines_ending_in_digits(data, starts),
+        range(before + 1, before + 1 + len(starts)),
+        lambda index: (
+            data[slice(*line_span(data, starts, index))].split(b" ", 3)[-1].decode("utf-8", "replace")
+        ),
+        lambda index: (None, _stream_of(data[starts[index] : starts[index] + _HEAD])),
+        timer(stamps, reading),
+    )
     reading.passed(stamps)
+
+
+def _stream_of(head: bytes) -> str | None:
+    words = head.split(b" ", 2)
+    return words[1].decode() if len(words) > 1 and words[1] in _STREAMS else None
 
 
 def read_docker(chunks: Iterable[bytes], reading: Range) -> None:
@@ -120,7 +136,7 @@ def read_docker(chunks: Iterable[bytes], reading: Range) -> None:
 
 
 def _docker_lines(data: bytes, reading: Range, joiner: Joiner) -> None:
-    if not joiner and _docker_block(data, reading, joiner):
+    if not joiner and KEY_BLOCK not in data and _docker_block(data, reading, joiner):
         return
     lines = data.split(b"\n")
     if not lines[-1]:
@@ -146,16 +162,26 @@ def _docker_times(times: Sequence[str | None], reading: Range) -> Stamps:
 
 def _docker_block(data: bytes, reading: Range, joiner: Joiner) -> bool:
     """Hands on a block of whole records at once; False if it is not one."""
-    records = records_of(data, line_starts(data), DOCKER_LINE)
+    starts, before = line_starts(data), reading.lines
+    records = records_of(data, starts, DOCKER_LINE)
     if records is None or not all(record.log.endswith("\n") for record in records):
         return False
     joiner.pieces.flush()
     texts = [record.log for record in records]
     stamps = _docker_times([record.time for record in records], reading)
-    locate = joined_locator(
-        texts, 0, stamps, lambda index: (None, records[index].stream), reading, reading.lines
-    )
+
+    def placed(index: int) -> tuple[None, str | None]:
+        return None, records[index].stream
+
+    locate = joined_locator(texts, 0, stamps, placed, reading, before)
     reading.sink.batch(Batch(reading.name, "".join(texts).encode("utf-8", "replace"), locate))
+    joiner.watch(
+        lines_ending_in_digits(data, starts),
+        range(before + 1, before + 1 + len(texts)),
+        lambda index: texts[index][:-1],
+        placed,
+        timer(stamps, reading),
+    )
     reading.passed(stamps)
     reading.count(DOCKER, len(records), len(data))
     return True

@@ -6,7 +6,8 @@ from typing import Any, Final, NamedTuple, Protocol, TypeVar
 import msgspec
 import numpy as np
 
-from detector.reading.ranges import Give, Locate, Range, line_span
+from detector.reading.digit_ends import lines_ending_in_digits
+from detector.reading.ranges import Give, Locate, Range, Watch, line_span
 from detector.records.deadletters import BAD_TIME, bad
 from detector.records.objects import JSON_LOG, TIME_NAMES, said, whereabouts, whereabouts_of
 from detector.records.shipped import SPLIT, Named
@@ -46,6 +47,13 @@ class Plain(msgspec.Struct, gc=False):
     datetime: _Time = None
     date: _Time = None
     log: Any = None  # what Docker's lines have, which may be parts
+    msg: Any = None
+    journal: Any = msgspec.field(default=None, name="MESSAGE")
+
+    def says(self) -> str:
+        """Its message, by any of its names."""
+        some = (self.message, self.msg, self.log, self.journal)
+        return next((text.removesuffix("\n") for text in some if isinstance(text, str)), "")
 
 
 FLAT: Final = msgspec.json.Decoder(Flat)
@@ -80,16 +88,21 @@ def records_of(data: bytes, starts: Ints, decoder: "msgspec.json.Decoder[_T]") -
     return records if len(records) == len(starts) else None
 
 
-def read_flat(data: bytes, starts: Ints, reading: Range, before: int, give: Give) -> bool:
+def read_flat(  # noqa: PLR0913, PLR0917 - where the block stands, and who takes it
+    data: bytes, starts: Ints, reading: Range, before: int, give: Give, watch: Watch
+) -> bool:
     """Gives a block of records of known fields only, decoded; False if it is not one.
 
     `before` lines of the range stand before it.
     """
+    if KEY_BLOCK in data:  # it may have lines of other streams in it
+        return False
     records = records_of(data, starts, FLAT)
     if records is None:
         return False
+    marked = lines_ending_in_digits(data, starts)
     stamps = _read(flat_times(records), reading, before)
-    texts = [record.message for record in records]
+    texts = flat_texts(records, data)
     text = "\n".join(texts).encode("utf-8", "replace")
     named = reading.shapes.named
 
@@ -97,9 +110,23 @@ def read_flat(data: bytes, starts: Ints, reading: Range, before: int, give: Give
         return flat_whereabouts(records[index], named)
 
     give(text, joined_locator(texts, 1, stamps, placed, reading, before))
+    watch(
+        marked,
+        range(before + 1, before + 1 + len(records)),
+        texts.__getitem__,
+        placed,
+        timer(stamps, reading),
+    )
     reading.passed(stamps)
     reading.count(JSON_LOG, len(records), len(data))
     return True
+
+
+def flat_texts(records: Sequence[Flat], data: bytes) -> list[str]:
+    """What records of known fields only say, without the newline that shippers leave at the end; `data` are their lines."""
+    if b"\\" in data:
+        return [record.message.removesuffix("\n") for record in records]
+    return [record.message for record in records]
 
 
 def flat_whereabouts(record: Flat, named: Named | None) -> tuple[str | None, str | None]:
@@ -109,7 +136,9 @@ def flat_whereabouts(record: Flat, named: Named | None) -> tuple[str | None, str
     return whereabouts({"message": record.message, "stream": record.stream}, named)
 
 
-def read_plain(data: bytes, starts: Ints, reading: Range, before: int, give: Give) -> bool:
+def read_plain(  # noqa: PLR0913, PLR0917 - where the block stands, and who takes it
+    data: bytes, starts: Ints, reading: Range, before: int, give: Give, watch: Watch
+) -> bool:
     """Gives a block of log records as it stands if no line has an escape in it; False if it is not one.
 
     `before` lines of the range stand before it.
@@ -121,6 +150,7 @@ def read_plain(data: bytes, starts: Ints, reading: Range, before: int, give: Giv
     records = records_of(data, starts, PLAIN)
     if records is None:
         return False
+    marked = lines_ending_in_digits(data, starts)
     stamps = _read(plain_times(records), reading, before)
     inherited, named = reading.inherited, reading.shapes.named
 
@@ -130,13 +160,26 @@ def read_plain(data: bytes, starts: Ints, reading: Range, before: int, give: Giv
         time = inherited if time is None else time
         return reading.at(span, before + index + 1, time, *whereabouts_of(data[span[0] : span[1]], named))
 
+    def placed(index: int) -> tuple[str | None, str | None]:
+        start, end = line_span(data, starts, index)
+        return whereabouts_of(data[start:end], named)
+
     give(data, locate)
+    watch(
+        marked,
+        range(before + 1, before + 1 + len(records)),
+        lambda index: records[index].says(),
+        placed,
+        timer(stamps, reading),
+    )
     reading.passed(stamps)
     reading.count(JSON_LOG, len(records), len(data))
     return True
 
 
-def read_decoded(data: bytes, starts: Ints, reading: Range, before: int, give: Give) -> bool:
+def read_decoded(  # noqa: PLR0913, PLR0917 - where the block stands, and who takes it
+    data: bytes, starts: Ints, reading: Range, before: int, give: Give, watch: Watch
+) -> bool:
     """Gives a block of log records decoded, each all that it says; False if it is not one.
 
     `before` lines of the range stand before it.
@@ -147,6 +190,7 @@ def read_decoded(data: bytes, starts: Ints, reading: Range, before: int, give: G
     texts = None if records is None else decoded_texts(data, starts)
     if records is None or texts is None:
         return False
+    marked = lines_ending_in_digits(data, starts)
     stamps, named = _read(plain_times(records), reading, before), reading.shapes.named
 
     def placed(index: int) -> tuple[str | None, str | None]:
@@ -157,9 +201,27 @@ def read_decoded(data: bytes, starts: Ints, reading: Range, before: int, give: G
         "\n".join(texts).encode("utf-8", "replace"),
         joined_locator(texts, 1, stamps, placed, reading, before),
     )
+    watch(
+        marked,
+        range(before + 1, before + 1 + len(records)),
+        lambda index: records[index].says(),
+        placed,
+        timer(stamps, reading),
+    )
     reading.passed(stamps)
     reading.count(JSON_LOG, len(records), len(data))
     return True
+
+
+def timer(stamps: Stamps, reading: Range) -> Callable[[int], int | None]:
+    """What gives the time of a record of a block by its number."""
+    inherited = reading.inherited
+
+    def timed(index: int) -> int | None:
+        time = stamps.before(index)
+        return inherited if time is None else time
+
+    return timed
 
 
 def decoded_texts(data: bytes, starts: Ints) -> list[str] | None:

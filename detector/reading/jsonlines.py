@@ -13,7 +13,7 @@ from detector.reading.eventblocks import events_of
 from detector.reading.formats import TEXT
 from detector.reading.joiner import Joiner
 from detector.reading.jsonblocks import read_decoded, read_flat, read_plain
-from detector.reading.ranges import Give, Locate, Range
+from detector.reading.ranges import Give, Locate, Range, Watch
 from detector.reading.shapes import CLOUDEVENTS
 from detector.reading.textlines import TextReader, own_time, read_lines, read_text
 from detector.records.blocks import LONG_JSON, blocks
@@ -49,17 +49,17 @@ def read_json_lines(chunks: Iterable[bytes], reading: Range, *, events: bool) ->
                 continue
             data, starts = block.data, line_starts(block.data)
             joiner.tire(reading.lines)
-            if not _whole(data, starts, reading, events=events, joining=bool(joiner)):
+            if not _whole(data, starts, reading, joiner, events=events):
                 _mixed(data, starts, reading, joiner, events=events)
             reading.lines += len(starts) - (not data.endswith(b"\n"))
     finally:
         joiner.end()
 
 
-def _whole(data: bytes, starts: Ints, reading: Range, *, events: bool, joining: bool) -> bool:
+def _whole(data: bytes, starts: Ints, reading: Range, joiner: Joiner, *, events: bool) -> bool:
     """Hands on a block that is nothing but canonical events, or log records, at once; False if it is not.
 
-    Those of known fields only are never part of another; while one stands open, others may be.
+    Those of known fields only are never part of another line, though of a key; while one stands open, others may be.
     """
 
     def give(text: bytes, locate: Locate) -> None:
@@ -69,11 +69,11 @@ def _whole(data: bytes, starts: Ints, reading: Range, *, events: bool, joining: 
         take_events(found, data, reading)
         return True
     before = reading.lines
-    flat = not (events and reading.shapes.may_be_flat(data))
-    return (flat and read_flat(data, starts, reading, before, give)) or (
-        not joining
+    flat = not joiner.holding and not (events and reading.shapes.may_be_flat(data))
+    return (flat and read_flat(data, starts, reading, before, give, joiner.watch)) or (
+        not joiner
         and not (events and reading.shapes.may_hold_event(data))
-        and _read_many(data, starts, reading, before, give)
+        and _read_many(data, starts, reading, before, give, joiner.watch)
     )
 
 
@@ -86,10 +86,12 @@ def take_events(events: Iterable[CanonicalEvent], data: bytes, reading: Range) -
     reading.count(CLOUDEVENTS, data.count(b"\n") + open_line, len(data) + open_line)
 
 
-def _read_many(data: bytes, starts: Ints, reading: Range, before: int, give: Give) -> bool:
+def _read_many(  # noqa: PLR0913, PLR0917 - where the block stands, and who takes it
+    data: bytes, starts: Ints, reading: Range, before: int, give: Give, watch: Watch
+) -> bool:
     """Gives a block that is nothing but log records; False if it is not, or has to be read one by one."""
-    return read_plain(data, starts, reading, before, give) or read_decoded(
-        data, starts, reading, before, give
+    return read_plain(data, starts, reading, before, give, watch) or read_decoded(
+        data, starts, reading, before, give, watch
     )
 
 
@@ -108,7 +110,9 @@ def _mixed(data: bytes, starts: Ints, reading: Range, joiner: Joiner, *, events:
             kind == _OTHER
             or joiner
             or marked
-            or not _read_many(run, starts[first:end] - starts[first], reading, before, pieces.many)
+            or not _read_many(
+                run, starts[first:end] - starts[first], reading, before, pieces.many, joiner.watch
+            )
         ):
             _each_line(run, before, reading, joiner, events=marked)
     pieces.flush()

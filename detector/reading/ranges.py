@@ -1,7 +1,7 @@
 """One range of one source as it is read: where the reading stands, what it gave, and how its records are placed."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import accumulate
 from typing import Final, NamedTuple, Protocol
 
@@ -22,6 +22,22 @@ Locate = Callable[[int], RecordAt]
 Give = Callable[[bytes, Locate], None]
 """Takes text and what gives the records of it."""
 
+Watch = Callable[
+    [
+        Sequence[int],
+        range,
+        Callable[[int], str],
+        Callable[[int], tuple[str | None, str | None]],
+        Callable[[int], int | None],
+    ],
+    None,
+]
+"""Takes which of some records that were handed on at once may go on in the next of their stream, the lines of all, and what gives
+the message, the task and stream, and the time of one of them."""
+
+AGAIN: Final = -1
+"""The part of a batch of records that were handed on before, each by itself, and now stand together."""
+
 _BATCH: Final = 256 * 1024  # bytes of text after which collected pieces are handed on
 
 
@@ -29,7 +45,7 @@ class Sink(Protocol):
     """Where what was read goes."""
 
     def batch(self, batch: Batch, part: int = 0) -> None:
-        """Text to scan; `part` numbers the pieces of one long record, which may show the same secret twice."""
+        """Text to scan; `part` numbers the pieces of one long record, which may show the same secret twice; or is `AGAIN`."""
 
     def event(self, event: CanonicalEvent) -> None:
         """An event."""

@@ -60,7 +60,7 @@ def log_record(value: Mapping[str, Any], now: int, named: Named | None = None) -
     rest = "\n".join(_beside(value, message_name))
     time, error = record_time(value, now, strict=message_name == "message")
     task_id, stream = whereabouts(value, named)
-    text, rest = (rest, "") if message is None else (message, rest)
+    text, rest = (rest, "") if message is None else (_line(message), rest)
     channel, ends = part_of(value, message) or (None, True)
     log = LogText(
         text.encode("utf-8", "replace"),
@@ -78,7 +78,7 @@ def said(value: Mapping[str, Any]) -> str:
     """All that a log record says: its message, and what stands beside it."""
     message_name, message = _message(value)
     beside = _beside(value, message_name)
-    return "\n".join(beside if message is None else (message, *beside))
+    return "\n".join(beside if message is None else (_line(message), *beside))
 
 
 def _beside(value: Mapping[str, Any], message_name: str | None) -> list[str]:
@@ -93,6 +93,11 @@ def _beside(value: Mapping[str, Any], message_name: str | None) -> list[str]:
         elif name not in _WITHOUT_SECRETS or isinstance(item, dict | list):
             parts.extend(texts(name, item))
     return parts
+
+
+def _line(message: str) -> str:
+    """Without the newline that Docker leaves at its end: it would stand between the lines of a key."""
+    return message.removesuffix("\n")
 
 
 def _message(value: Mapping[str, Any]) -> tuple[str | None, str | None]:

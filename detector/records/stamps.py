@@ -58,13 +58,19 @@ class Stamps:
 
     def before(self, line: int) -> int | None:
         """The time of `line`, or of the nearest one above it that has one."""
-        position = int(self.index.searchsorted(line, "right")) - 1
+        if self._is(line, line):
+            return self.at(line)
+        position = int(self.index.searchsorted(line, side="right")) - 1
         return self.at(position) if position >= 0 else None
 
     def exactly(self, line: int) -> int | None:
         """The time of `line` itself."""
-        position = int(self.index.searchsorted(line))
-        return self.at(position) if position < len(self.index) and self.index[position] == line else None
+        position = line if self._is(line, line) else int(self.index.searchsorted(line))
+        return self.at(position) if self._is(position, line) else None
+
+    def _is(self, position: int, line: int) -> bool:
+        """Whether the `position`-th time is that of `line`: mostly each line has one."""
+        return position < len(self.index) and bool(self.index[position] == line)
 
     def latest(self) -> int | None:
         """The latest time found."""

@@ -17,7 +17,7 @@ import msgspec
 from detector.errors import UsageError
 from detector.events import TYPE_NAMES, CanonicalEvent, CredentialUsed, Leak, Lifecycle
 from detector.reading.jsonlines import take_events
-from detector.reading.ranges import Range
+from detector.reading.ranges import AGAIN, Range
 from detector.reading.readers import event_blocks, read
 from detector.reading.shapes import BUNDLED, Shapes
 from detector.reading.sources import Source
@@ -86,7 +86,10 @@ class _Collector:
         if self._finder is None:
             return
         found = self._finder.find(batch)
-        if part:
+        if part == AGAIN:
+            known = {(leak.id, leak.fingerprint, leak.pattern) for leak in self.leaks}
+            found = [leak for leak in found if (leak.id, leak.fingerprint, leak.pattern) not in known]
+        elif part:
             found = self._once(found, part)
         self.leaks.extend(found)
 
