@@ -24,7 +24,8 @@ def main(source: str, target: str) -> None:
     figure, axes = plt.subplots(figsize=(8.2, 4.6), layout="constrained")
     figure.patch.set_alpha(0)
     axes.patch.set_alpha(0)
-    for row in made["rows"]:
+    above = True
+    for row in sorted(made["rows"], key=lambda one: one["size"] / max(one["cpu"] - one["startup"], 1e-9)):
         score = row["score"]
         total = score["total"]
         if row["scanner"].startswith("curfewd") and any(
@@ -36,9 +37,10 @@ def main(source: str, target: str) -> None:
         false = score["false_lines"] / row["size"] * 1e9
         ours = row["scanner"].startswith("curfewd")
         axes.scatter(speed, recall, s=64, color=OURS if ours else THEIRS, zorder=3)
+        above = not above and not ours  # labels of neighbours would lie on each other
         axes.annotate(
             f"{row['scanner'].split(',')[0]}\n{false:,.0f} false/GB",
-            (speed, recall), xytext=(7, -4), textcoords="offset points", va="top", fontsize=8.5,
+            (speed, recall), xytext=(7, 4 if above else -4), textcoords="offset points", va="bottom" if above else "top", fontsize=8.5,
             color=OURS if ours else INK, fontweight="bold" if ours else "normal",
         )  # fmt: skip
     axes.set_xscale("log")
