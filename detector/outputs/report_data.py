@@ -15,7 +15,7 @@ from detector import __version__
 from detector.findings import Command, Finding, Severity
 from detector.outputs.advice import HANDLE_IS
 from detector.outputs.commands import command_record
-from detector.outputs.ocsf import finding_record
+from detector.outputs.ocsf import finding_records
 from detector.outputs.report_text import Report, worst_first
 from detector.outputs.summary import SourceRead, Summary
 from detector.outputs.views import View, command_view, finding_view, rule_views
@@ -41,7 +41,7 @@ def views_of(report: Report) -> Views:
     """The worst findings, accepted ones last, and as many commands."""
     worst = sorted(report.findings, key=worst_first)[:MAX_FINDINGS]
     return Views(
-        [finding_view(finding_record(one, report.patterns, report.clean)) for one in worst],
+        [finding_view(record) for record in finding_records(worst, report.patterns, report.clean)],
         [command_view(command_record(one, report.clean)) for one in report.commands[:MAX_FINDINGS]],
     )
 

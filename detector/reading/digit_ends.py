@@ -9,6 +9,7 @@ from detector.records.stamps import Bytes, Ints
 
 LEAST: Final = 40
 MOST: Final = 160
+HASHES: Final = (40, 56, 64, 96, 128)  # hex digits of them
 DIGITS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_"
 _NONE, _SIGN, _NUMBER, _LOWER_HEX, _LOWER, _UPPER_HEX, _UPPER = range(7)
 _KINDS: Final = np.array(
@@ -40,7 +41,7 @@ def _varied(data: Any, kinds: Any, low: int, high: int) -> bool:
         upper |= kind in (_UPPER_HEX, _UPPER)
         other |= kind in (_SIGN, _LOWER, _UPPER)
     if not other:
-        return high - low not in (40, 56, 64, 96, 128)
+        return high - low not in HASHES
     return number and lower and upper
 
 

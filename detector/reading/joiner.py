@@ -21,8 +21,6 @@ from detector.scan.leaks import Batch, RecordAt
 CHANNELS: Final = 256  # of lines that stand open at one time
 _OVERLAP: Final = 16 * 1024  # of two pieces, so that what stands across the cut is seen
 _PATIENCE: Final = 20_000  # lines after which the rest of a line is waited for no longer
-
-
 _TOGETHER: Final = 64 * 1024  # bytes of text that are looked at together besides, at one time
 
 

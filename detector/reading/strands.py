@@ -11,7 +11,7 @@ digits nearly everywhere only a share is collected: nobody can make the second l
 from collections.abc import Callable, Hashable, Sequence
 from typing import Final, Generic, TypeVar
 
-from detector.reading.digit_ends import DIGITS, LEAST
+from detector.reading.digit_ends import DIGITS, HASHES, LEAST
 from detector.reading.digit_ends import MOST as MOST_DIGITS
 
 Item = TypeVar("Item")
@@ -29,7 +29,6 @@ Stream = tuple[str | None, str | None]
 
 _BEGIN, _END = b"-----BEGIN ", b"-----END "
 _NUMBERS, _HEX = b"0123456789", b"0123456789abcdefABCDEF"
-_HASHES: Final = frozenset({40, 56, 64, 96, 128})  # digits of them
 
 
 def goes_on(text: bytes) -> bool:
@@ -39,8 +38,8 @@ def goes_on(text: bytes) -> bool:
     if not LEAST <= len(digits) <= MOST_DIGITS:
         return False
     last = digits.rpartition(b"-")[2]
-    if last and not last.translate(None, _HEX) and (len(last) in _HASHES or last is digits):
-        return len(last) not in _HASHES
+    if last and not last.translate(None, _HEX) and (len(last) in HASHES or last is digits):
+        return len(last) not in HASHES
     return digits.lower() != digits != digits.upper() and digits.translate(None, _NUMBERS) != digits
 
 
