@@ -79,8 +79,8 @@ $(HELM):
 	@GOBIN=$(abspath $(dir $@)) GOTOOLCHAIN=local go install helm.sh/helm/v3/cmd/helm@v3.19.0
 
 chart: $(STAMP) $(HELM) ## render deploy/helm for its tests, and lint it (needs Go)
-	@$(BIN)/python -m tests.charts
-	@$(BIN)/pytest tests/test_deploy_helm.py
+	@$(BIN)/python -m tests.deploy.charts
+	@$(BIN)/pytest tests/deploy/test_deploy_helm.py
 
 bench: $(STAMP) ## measure; see benchmarks/README.md
 	@$(BIN)/python -m benchmarks

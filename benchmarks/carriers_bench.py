@@ -13,17 +13,17 @@ from typing import Final
 import msgspec
 
 from benchmarks import compare, tables
-from detector.live.joining import Hold
-from detector.live.records import Contents
-from detector.live.segments import batch_of
+from detector.ingest.kafka_assembler import RecordAssembler
+from detector.ingest.kafka_records import Contents
+from detector.ingest.kafka_segments import batch_of
 from detector.patterns.pattern import load_bundled
-from detector.scan.known import KnownIndex
+from detector.scan.known_credentials import KnownIndex
 from detector.scan.leaks import LeakFinder
 from detector.scan.scanner import PatternScanner
-from detector.secrets import DeploymentKey
-from tests.live_records import NOW, FakeRecord
-from tests.test_otlp import NANOS, TRACE, attributes, logs, proto
-from tests.test_otlp import record as otlp_record
+from detector.values.secrets import DeploymentKey
+from tests.adapters.test_otlp import NANOS, TRACE, attributes, logs, proto
+from tests.adapters.test_otlp import record as otlp_record
+from tests.service.live_records import NOW, FakeRecord
 
 RECORDS: Final = 20_000
 POLL: Final = 1000
@@ -180,7 +180,7 @@ def _measure(carrier: str, values: Sequence[bytes], finder: LeakFinder) -> Rate:
 
     def read(scanner: LeakFinder | None) -> None:
         for at in range(0, len(records), poll):
-            hold = Hold()
+            hold = RecordAssembler()
             segments = [*hold.read(records[at : at + poll], NOW, Contents()), *hold.flush()]
             if scanner is not None:
                 scanner.find(batch_of("logs", 0, segments))

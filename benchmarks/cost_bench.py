@@ -17,7 +17,7 @@ from benchmarks.scan_stages import KEY, LENGTHS, batches, registry, speed, unit_
 from detector.patterns.literals import longest_literal
 from detector.patterns.pattern import Pattern, load_bundled
 from detector.patterns.regexes import SECRET
-from detector.scan.known import KnownIndex
+from detector.scan.known_credentials import KnownIndex
 from detector.scan.leaks import Batch, LeakFinder, RecordAt
 from detector.scan.scanner import PatternScanner
 

@@ -26,12 +26,12 @@ import msgspec
 from benchmarks import compare, tables
 from benchmarks.corpus import MB
 from benchmarks.scan_stages import BATCH, KEY, LENGTHS, registry, speed
-from detector.events import Identifier
 from detector.patterns.pattern import load_bundled
 from detector.scan.decode import views
-from detector.scan.known import KnownIndex
+from detector.scan.known_credentials import KnownIndex
 from detector.scan.leaks import Batch, LeakFinder, RecordAt
 from detector.scan.scanner import PatternScanner
+from detector.values.events import Identifier
 
 SIZE: Final = 2 * MB
 KNOWN: Final = 100_000

@@ -20,10 +20,10 @@ from benchmarks.hostile_text import horrors, look_alikes
 from benchmarks.peers import DATA
 from benchmarks.replay_bench import replay
 from benchmarks.scan_stages import KEY, LENGTHS, registry, source_of
+from detector.ingest.units import Unit
 from detector.patterns.pattern import load_bundled
-from detector.reading.units import Unit
 from detector.replay.workers import Work, second_pass
-from detector.scan.known import KnownIndex
+from detector.scan.known_credentials import KnownIndex
 from detector.scan.leaks import LeakFinder
 from detector.scan.scanner import PatternScanner
 

@@ -21,7 +21,7 @@ from benchmarks.live_kafka import Groups, cluster, fill, make, reading
 from benchmarks.live_load import Pair, issue, issued
 from benchmarks.live_process import Deployment, Process, cpu_of
 from benchmarks.live_source import PROBES, Source
-from detector.times import MINUTE
+from detector.values.times import MINUTE
 
 SHARES: Final = (0.1, 0.5, 0.8)
 _PROBE: Final = re.compile(r"probe-(\d+)")
@@ -124,7 +124,7 @@ def quantile(values: Sequence[float], share: float) -> float:
     return ordered[min(int(len(ordered) * share), len(ordered) - 1)]
 
 
-class Bench:
+class IncrementalEvaluator:
     """One service under load."""
 
     def __init__(self, groups: Groups, deployment: Deployment, process: Process, source: Source) -> None:
@@ -234,7 +234,7 @@ async def measure(bootstrap: str, folder: Path, options: Options) -> tuple[float
         seen = Seen()
         pairs = ((work, seen.scanned), (early, seen.judged), (commands, seen.commands))
         following = [asyncio.create_task(seen.follow(*pair)) for pair in pairs]
-        bench = Bench(groups, deployment, process, source)
+        bench = IncrementalEvaluator(groups, deployment, process, source)
         await bench.caught_up()
         highest = await bench.highest()
         made = []

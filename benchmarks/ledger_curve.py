@@ -17,7 +17,8 @@ import msgspec
 
 from benchmarks import compare, tables
 from detector.configuration.policy import Policy
-from detector.events import (
+from detector.judge.ledger import Ledger
+from detector.values.events import (
     AnyEvent,
     Binding,
     CredentialIssued,
@@ -28,8 +29,7 @@ from detector.events import (
     TaskEnded,
     TaskStarted,
 )
-from detector.judge.ledger import Ledger
-from detector.times import DAY, HOUR, SECOND
+from detector.values.times import DAY, HOUR, SECOND
 
 _SIZES: Final = (1_000, 10_000, 100_000, 1_000_000)
 _PORTION: Final = 20_000

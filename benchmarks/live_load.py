@@ -14,10 +14,10 @@ import orjson
 
 from benchmarks import families, logtext
 from benchmarks.replay_bench import deployment_key
-from detector.events import CredentialIssued, Identifier
-from detector.scan.known import HMAC
-from detector.secrets import DeploymentKey, Secret
-from detector.times import DAY, HOUR, MINUTE, format_rfc3339
+from detector.scan.known_credentials import HMAC
+from detector.values.events import CredentialIssued, Identifier
+from detector.values.secrets import DeploymentKey, Secret
+from detector.values.times import DAY, HOUR, MINUTE, format_rfc3339
 
 RECORD_BYTES: Final = 300
 LEAKING: Final = 1000  # registered credentials that leak now and then
@@ -189,14 +189,14 @@ def records(load: Load, texts: Texts, partition: int, partitions: int) -> Iterat
             yield texts.record(index * partitions + partition, time)
 
 
-Told = tuple[str, str, str, dict[str, Any]]
+ReportedFinding = tuple[str, str, str, dict[str, Any]]
 
 
 def _timed(data: dict[str, Any], time: int) -> dict[str, Any]:
     return data | {"expires_at": format_rfc3339(time + HOUR)} if "identifiers" in data else data
 
 
-def _tasks(partition: int, seed: int) -> Iterator[Told]:
+def _tasks(partition: int, seed: int) -> Iterator[ReportedFinding]:
     """Events of tasks without fault, of many tasks by turns."""
     rng = random.Random(f"{seed} tasks {partition}")
     numbers = itertools.count()
@@ -210,7 +210,7 @@ def _tasks(partition: int, seed: int) -> Iterator[Told]:
             yield event
 
 
-def _task(number: str, rng: random.Random) -> Iterator[Told]:
+def _task(number: str, rng: random.Random) -> Iterator[ReportedFinding]:
     """A task: started, issued, used six times, revoked, ended."""
     task, credential = f"task-{number}", f"cred-{number}"
     digits = f"{rng.getrandbits(288):072x}"

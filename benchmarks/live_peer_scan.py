@@ -10,13 +10,13 @@ import orjson
 
 from benchmarks.live_job import Job
 from benchmarks.live_load import key_of, known
-from detector.live.joining import Hold
-from detector.live.records import Contents
-from detector.live.scanning import find_leaks
+from detector.ingest.kafka_assembler import RecordAssembler
+from detector.ingest.kafka_records import Contents
 from detector.patterns.pattern import load_bundled
-from detector.scan.known import KnownIndex
+from detector.scan.known_credentials import KnownIndex
 from detector.scan.leaks import LeakFinder
 from detector.scan.scanner import PatternScanner
+from detector.service.scan.handler import find_leaks
 
 
 class Record(NamedTuple):
@@ -45,11 +45,11 @@ class Scan:
         self._finder = LeakFinder(
             PatternScanner(load_bundled()), KnownIndex(identifiers, (key,)), (key,), None
         )
-        self._holds: dict[int, Hold] = {}
+        self._holds: dict[int, RecordAssembler] = {}
 
     def __call__(self, topic: str, partition: int, records: Sequence[Any]) -> list[tuple[bytes, bytes]]:
         """The findings in records of one partition."""
-        hold = self._holds.setdefault(partition, Hold())
+        hold = self._holds.setdefault(partition, RecordAssembler())
         segments = hold.read(records, time.time_ns(), Contents())
         return [
             (

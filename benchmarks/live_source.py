@@ -16,7 +16,7 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 
 from benchmarks.live_load import Texts, secret_of
-from detector.times import SECOND
+from detector.values.times import SECOND
 
 TICK: Final = 0.01  # seconds between two sends
 PROBES: Final = 25.0  # a second

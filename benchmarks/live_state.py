@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from typing import Final
 
 from detector.configuration.policy import Policy
-from detector.events import CredentialIssued, Identifier, TaskStarted
-from detector.live.holding import EVENT, Holding
-from detector.live.press import Press
-from detector.live.routing import Registry, encode, route
-from detector.live.store import digest_of
-from detector.scan.known import HMAC
-from detector.times import DAY, SECOND
+from detector.judge.routing import Registry, encode, route
+from detector.scan.known_credentials import HMAC
+from detector.service.judge.aggregate_state import EVENT, AggregateState
+from detector.service.judge.output_encoder import OutputEncoder
+from detector.service.judge.store import digest_of
+from detector.values.events import CredentialIssued, Identifier, TaskStarted
+from detector.values.times import DAY, SECOND
 
 _TEMPLATE: Final = 77_359_418
 _DIGITS: Final = 8
@@ -41,12 +41,12 @@ def judged(number: int, time: int) -> Iterator[tuple[str, list[Change]]]:
         revocation={"method": "http", "handle": f"handle-{name}"},
     )
     policy, registry = Policy(), Registry()
-    holdings: dict[str, Holding] = {}
+    holdings: dict[str, AggregateState] = {}
     for event in (start, issue):
         for key, payload in route(event, registry):
-            holding = holdings.setdefault(key, Holding(key, policy, _MANY))
+            holding = holdings.setdefault(key, AggregateState(key, policy, _MANY))
             holding.take(payload, encode(payload), time)
-    press = Press({}, lambda text: text)
+    press = OutputEncoder({}, lambda text: text)
     for key, holding in holdings.items():
         outcome = holding.conclude(time + 2 * SECOND, press)
         yield key, [(each, value) for each, value in outcome.changes if value is not None]

@@ -16,7 +16,7 @@ from benchmarks.compare import RESULTS, Machine, machine
 from benchmarks.corpus import MB, Spec, generate
 from benchmarks.tables import about, save, table
 from detector.configuration.settings import Settings
-from detector.replay.against_command import print_against, try_against
+from detector.replay.pattern_trial_command import print_against, try_against
 
 _GB: Final = 1_000 * MB
 GENERATED: Final = "generated"

@@ -22,7 +22,7 @@ from benchmarks.corpus import REGISTERED, Corpus, Spec, generate
 from benchmarks.matching import Hit
 from benchmarks.peers import DATA
 from detector import __version__
-from detector.secrets import DeploymentKey, Secret
+from detector.values.secrets import DeploymentKey, Secret
 
 LEAKS: Final = frozenset({"leaked-secret", "leaked-credential"})
 _MONTH: Final = "2026-11"

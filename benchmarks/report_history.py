@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from detector.secrets import DeploymentKey, Secret
-from detector.times import DAY, HOUR, MINUTE, SECOND, format_rfc3339
+from detector.values.secrets import DeploymentKey, Secret
+from detector.values.times import DAY, HOUR, MINUTE, SECOND, format_rfc3339
 
 KEY: Final = DeploymentKey.of(bytes(range(32)))
 PER_TASK: Final = 12 / 5  # findings that a task gives: 12 of each five

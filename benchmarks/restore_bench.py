@@ -20,7 +20,7 @@ from benchmarks.live_bench import PARTITIONS, register
 from benchmarks.live_kafka import cluster, fill, make
 from benchmarks.live_process import Deployment, Process, cpu_of, memory_of
 from benchmarks.live_state import States
-from detector.times import MINUTE, SECOND
+from detector.values.times import MINUTE, SECOND
 
 _CHECKED: Final = (0, 1, 4711, 99_999_999)
 _PATIENCE: Final = 3600.0  # seconds; ten million take a quarter of an hour

@@ -8,17 +8,17 @@ import msgspec
 
 from benchmarks import compare, peers, tables
 from benchmarks.corpus import MB, Spec, generate
-from detector.events import Identifier
+from detector.ingest.format_names import TEXT
+from detector.ingest.sources import Source
+from detector.ingest.units import Unit
 from detector.patterns.pattern import load_bundled
-from detector.reading.formats import TEXT
-from detector.reading.sources import Source
-from detector.reading.units import Unit
 from detector.replay.workers import Work, second_pass
 from detector.scan.decode import views
-from detector.scan.known import HMAC, KnownIndex
+from detector.scan.known_credentials import HMAC, KnownIndex
 from detector.scan.leaks import Batch, LeakFinder, RecordAt
 from detector.scan.scanner import PatternScanner
-from detector.secrets import DeploymentKey
+from detector.values.events import Identifier
+from detector.values.secrets import DeploymentKey
 
 BATCH = 256 << 10
 KEY = DeploymentKey.of(bytes(range(32)), "bench")

@@ -14,8 +14,8 @@ from typing import Final
 import msgspec
 
 from benchmarks import compare, tables
-from detector.reading.shapes import BUNDLED
-from detector.times import parse_rfc3339
+from detector.ingest.classify import BUNDLED
+from detector.values.times import parse_rfc3339
 from tests.scenarios import test_carriers, test_oauth, test_schedulers
 
 _STORIES: Final = Path(__file__).parent.parent / "tests" / "scenarios" / "stories"

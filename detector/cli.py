@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Final, NoReturn
 
 from detector import __version__
-from detector.errors import CurfewdError, UsageError
-from detector.findings import Severity
-from detector.paths import shown
-from detector.printing import printing
-from detector.reading.formats import CHOICES
-from detector.times import parse_rfc3339
+from detector.ingest.format_names import CHOICES
+from detector.terminal.output import printing, shown
+from detector.values.errors import CurfewdError, UsageError
+from detector.values.findings import Severity
+from detector.values.times import parse_rfc3339
 
 DONE: Final = 0
 FOUND: Final = 1  # an unaccepted finding at or above --fail-on, or a failing pattern
@@ -200,14 +199,14 @@ def _fingerprint(options: argparse.Namespace) -> int:
 
 def _redact(options: argparse.Namespace) -> int:
     from detector.configuration.settings import Settings  # noqa: PLC0415 - as above
-    from detector.redact.redact_command import pass_on, redactor_of  # noqa: PLC0415 - as above
-    from detector.redact.redacting import Redacting  # noqa: PLC0415 - as above
+    from detector.redact.command import pass_on, redactor_of  # noqa: PLC0415 - as above
+    from detector.redact.stream_redactor import StreamRedactor  # noqa: PLC0415 - as above
 
     redactor, warnings = redactor_of(Settings.load(options.config), options.known)
     for warning in warnings:
         _say(f"curfewd: warning: {warning}")
     with printing():
-        pass_on(sys.stdin.fileno(), sys.stdout.buffer, Redacting(redactor))
+        pass_on(sys.stdin.fileno(), sys.stdout.buffer, StreamRedactor(redactor))
     return DONE
 
 
@@ -215,7 +214,7 @@ def _patterns(options: argparse.Namespace) -> int:
     from detector.configuration.settings import Settings  # noqa: PLC0415 - as above
     from detector.outputs.report_text import console_for  # noqa: PLC0415 - as above
     from detector.replay.pattern_commands import list_patterns, test_patterns  # noqa: PLC0415 - as above
-    from detector.scan.loading import load_patterns  # noqa: PLC0415 - as above
+    from detector.scan.scanner_loader import load_patterns  # noqa: PLC0415 - as above
 
     if options.action == "list" and options.against:
         raise UsageError("--against goes with `patterns test`")
@@ -237,7 +236,7 @@ def _patterns(options: argparse.Namespace) -> int:
 def _against(options: argparse.Namespace) -> int:
     from detector.configuration.settings import Settings  # noqa: PLC0415 - as above
     from detector.outputs.report_text import console_for  # noqa: PLC0415 - as above
-    from detector.replay.against_command import print_against, try_against  # noqa: PLC0415 - as above
+    from detector.replay.pattern_trial_command import print_against, try_against  # noqa: PLC0415 - as above
 
     settings = Settings.load(options.config)
     tried, clean, warnings = try_against(settings, options.against)
@@ -249,7 +248,7 @@ def _against(options: argparse.Namespace) -> int:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from detector.live.run_command import run_service  # noqa: PLC0415 - as above
+    from detector.service.command import run_service  # noqa: PLC0415 - as above
 
     return run_service(options.config, options.stage or "all")
 
@@ -271,7 +270,7 @@ def _topics(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> int:
     from detector.configuration.settings import Settings, problems  # noqa: PLC0415 - as above
-    from detector.scan.loading import load_scanner  # noqa: PLC0415 - as above
+    from detector.scan.scanner_loader import load_scanner  # noqa: PLC0415 - as above
 
     wrong: list[UsageError] = list(problems(options.config))
     if not wrong:

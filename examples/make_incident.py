@@ -14,8 +14,8 @@ import uuid
 from pathlib import Path
 from typing import Any
 
-from detector.secrets import DeploymentKey, Secret
-from detector.times import MILLISECOND, MINUTE, SECOND, format_rfc3339, parse_rfc3339
+from detector.values.secrets import DeploymentKey, Secret
+from detector.values.times import MILLISECOND, MINUTE, SECOND, format_rfc3339, parse_rfc3339
 
 DAY = "2026-03-12"
 KEY = b"curfewd demo key, not a secret!!"

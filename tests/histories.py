@@ -12,7 +12,7 @@ import msgspec
 from hypothesis import strategies as st
 
 from detector.configuration.policy import Accept, Policy, RuleOverride, Tuning
-from detector.events import (
+from detector.values.events import (
     DENIED,
     SUCCESS,
     AnyEvent,
@@ -29,8 +29,8 @@ from detector.events import (
     TaskEnded,
     TaskStarted,
 )
-from detector.findings import RULES, Severity
-from detector.times import MINUTE, SECOND
+from detector.values.findings import RULES, Severity
+from detector.values.times import MINUTE, SECOND
 
 START: Final = 1_793_491_200 * SECOND
 TASKS: Final = ("t1", "t1", "t2", "t3")

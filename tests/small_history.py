@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from detector.secrets import DeploymentKey, Secret
-from detector.times import SECOND, format_rfc3339, parse_rfc3339
+from detector.values.secrets import DeploymentKey, Secret
+from detector.values.times import SECOND, format_rfc3339, parse_rfc3339
 
 KEY_TEXT = "00112233445566778899aabbccddeeff"
 KEY = DeploymentKey.of(bytes.fromhex(KEY_TEXT))

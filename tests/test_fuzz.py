@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from detector.errors import BadRecordError
-from detector.reading.shapes import Shapes
-from detector.records.deadletters import BAD_TIME
-from detector.records.objects import Read
-from detector.scan.known import KnownIndex
+from detector.ingest.classify import RecordClassifier
+from detector.records.dead_letters import BAD_TIME
+from detector.records.log_records import Read
+from detector.scan.known_credentials import KnownIndex
 from detector.scan.leaks import LeakFinder, Redactor
 from detector.scan.scanner import PatternScanner
+from detector.values.errors import BadRecordError
 from tests.fuzz import configurations, records, redaction, texts
 from tests.fuzz.targets import FOUND, TARGETS, Target, found
 from tests.fuzz.texts import composed, fragments
@@ -118,7 +118,7 @@ PLANTED: dict[str, tuple[Any, str, Any]] = {
     "scanner": (texts, "finder", lambda: LeakFinder(PatternScanner(()), KnownIndex(), ())),
     "differential": (texts, "known", KnownIndex),
     "redact": (redaction, "Redactor", lambda *_: Redactor(PatternScanner(()))),
-    "adapters": (Shapes, "read_object", _canary),
+    "adapters": (RecordClassifier, "read_object", _canary),
     "carriers": (records, "read_events", _nothing),
     "configuration": (configurations, "problems", _nothing),
     "patterns": (configurations, "load_file", lambda *_: [1 // 0]),

@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from detector.patterns.pattern import Pattern, load_bundled
 from detector.scan.leaks import _sightings
 from detector.scan.scanner import PatternScanner
-from tests.generators import Generator
-from tests.surroundings import ENCODINGS, LINES, Surrounded, surrounded
+from tests.patterns.generators import Generator
+from tests.service.surroundings import ENCODINGS, LINES, Surrounded, surrounded
 
 STRINGS, SURROUNDINGS = 4, 5  # of each string
 # Runs on into whatever is decoded beside it.

@@ -17,8 +17,8 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
-from detector.secrets import DeploymentKey, Secret, decode_key
-from detector.times import SECOND, format_rfc3339
+from detector.values.secrets import DeploymentKey, Secret, decode_key
+from detector.values.times import SECOND, format_rfc3339
 
 EVENTS: Final = "audit-events"
 LOGS: Final = "ci-logs"

@@ -13,8 +13,8 @@ from typing import Final
 
 from detector.configuration.kafka_settings import LiveSettings
 from detector.configuration.settings import Settings
-from detector.errors import CurfewdError
-from detector.kafka.rights import Right, rights, rights_to_create
+from detector.kafka.acls import Right, rights, rights_to_create
+from detector.values.errors import CurfewdError
 
 _OPTIONS: Final = {"topic": "--topic", "group": "--group", "transactional id": "--transactional-id"}
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import msgspec
 
-from detector.events import CanonicalEvent
-from detector.records.objects import LogText, Read
+from detector.records.log_records import LogText, Read
+from detector.values.events import CanonicalEvent
 
 Record = Mapping[str, Any]
 """One decoded JSON object."""

@@ -1,17 +1,14 @@
-"""The sources and carriers that come with the program, as `names` lists them."""
+"""The sources and carriers that come with the program, in the order of `names`."""
 
 from importlib import import_module
 from typing import Final
 
-from detector.adapters import names
 from detector.adapters.adapter import Adapter, Carrier
+from detector.adapters.names import CARRIER_MODULES, SOURCE_MODULES
 
-
-def _module(name: str) -> str:
-    return f"detector.adapters.{name.replace('-', '_')}"
-
-
-ADAPTERS: Final[tuple[Adapter, ...]] = tuple(import_module(_module(name)).ADAPTER for name in names.SOURCES)
+ADAPTERS: Final[tuple[Adapter, ...]] = tuple(
+    import_module(f"detector.adapters.{module}").ADAPTER for module in SOURCE_MODULES.values()
+)
 CARRIERS: Final[tuple[Carrier, ...]] = tuple(
-    carrier for name in names.CARRIERS for carrier in import_module(_module(name)).CARRIERS
+    carrier for module in CARRIER_MODULES for carrier in import_module(f"detector.adapters.{module}").CARRIERS
 )

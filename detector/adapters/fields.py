@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from detector.events import MAX_FUTURE
-from detector.records.deadletters import BAD_TIME, FUTURE_TIME, MISSING_FIELD, WRONG_FIELD, bad
-from detector.records.stamps import log_time
+from detector.records.dead_letters import BAD_TIME, FUTURE_TIME, MISSING_FIELD, WRONG_FIELD, bad
+from detector.records.timestamps import log_time
+from detector.values.events import MAX_FUTURE
 
 
 def find(record: Mapping[str, Any], path: str) -> Any:

@@ -10,8 +10,8 @@ from typing import Any, Final
 import msgspec
 import re2
 
-from detector.globs import Matcher, compile_glob
-from detector.secrets import Secret
+from detector.values.globs import Matcher, compile_glob
+from detector.values.secrets import Secret
 
 SECRET: Final = "secret"  # noqa: S105 - what a regex is looked for in
 LINE: Final = "line"

@@ -11,10 +11,10 @@ from typing import Any, Final
 
 import msgspec
 
-from detector.errors import ConfigError
-from detector.findings import Severity
-from detector.times import parse_duration, parse_rfc3339
-from detector.tomlfile import Key, TomlFile
+from detector.values.errors import ConfigError
+from detector.values.findings import Severity
+from detector.values.times import parse_duration, parse_rfc3339
+from detector.values.toml_file import Key, TomlFile
 
 
 class Kind(msgspec.Struct, frozen=True):

@@ -23,8 +23,8 @@ from detector.configuration.fields import (
     whole,
 )
 from detector.configuration.redacted_topics import RedactedTopics
-from detector.secrets import Secret
-from detector.times import MINUTE, SECOND
+from detector.values.secrets import Secret
+from detector.values.times import MINUTE, SECOND
 
 PREFIX: Final = "curfewd."
 TLS: Final = frozenset({"SSL", "SASL_SSL"})

@@ -20,8 +20,8 @@ from detector.configuration.kafka_settings import (
     loopback,
 )
 from detector.configuration.redacted_topics import read_redacted
-from detector.configuration.secret_places import secret_of_file, secret_of_variable
-from detector.tomlfile import Key
+from detector.configuration.secret_references import secret_of_file, secret_of_variable
+from detector.values.toml_file import Key
 
 PASSWORD_VARIABLE: Final = "CURFEWD_KAFKA_PASSWORD"  # noqa: S105 - a variable's name
 CLIENT_SECRET_VARIABLE: Final = "CURFEWD_KAFKA_CLIENT_SECRET"  # noqa: S105 - a variable's name

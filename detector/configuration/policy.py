@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from detector.findings import (
+from detector.values.findings import (
     LEAKED_CREDENTIAL,
     LEAKED_SECRET,
     OUTLIVES_TASK,
@@ -21,7 +21,7 @@ from detector.findings import (
     USE_OUTSIDE_WINDOW,
     Severity,
 )
-from detector.times import HOUR, MINUTE, SECOND
+from detector.values.times import HOUR, MINUTE, SECOND
 
 _C, _H, _M, _L = Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM, Severity.LOW
 

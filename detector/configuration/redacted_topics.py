@@ -7,8 +7,8 @@ from typing import Any, Final
 import msgspec
 
 from detector.configuration.fields import TEXTS, Field, FieldReader, Kind, between, text
-from detector.globs import compile_glob
-from detector.times import DAY
+from detector.values.globs import compile_glob
+from detector.values.times import DAY
 
 TOPIC: Final = "{topic}"
 _NAME: Final = re.compile(r"[A-Za-z0-9._-]*")

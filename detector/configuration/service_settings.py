@@ -7,9 +7,9 @@ import msgspec
 
 from detector.configuration.fields import FILE, FLAG, Field, FieldReader, Kind, between, one_of, text, whole
 from detector.configuration.kafka_settings import loopback
-from detector.configuration.secret_places import secret_of_file, secret_of_variable
-from detector.secrets import Secret
-from detector.times import MINUTE
+from detector.configuration.secret_references import secret_of_file, secret_of_variable
+from detector.values.secrets import Secret
+from detector.values.times import MINUTE
 
 VIEW_TOKEN_VARIABLE: Final = "CURFEWD_VIEW_TOKEN"  # noqa: S105 - a variable's name
 _PORTS: Final = range(65536)

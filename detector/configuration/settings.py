@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from detector.configuration.allow_settings import ALLOW_FIELDS, UNKEYED_WARNING, read_allows
+from detector.configuration.allow_table import ALLOW_FIELDS, UNKEYED_WARNING, read_allows
 from detector.configuration.allowlist import Allow
 from detector.configuration.fields import (
     DURATION,
@@ -30,15 +30,15 @@ from detector.configuration.fields import (
 )
 from detector.configuration.kafka_settings import KAFKA_FIELDS, LiveSettings
 from detector.configuration.kafka_table import read_kafka
-from detector.configuration.mapped import SourceSettings
+from detector.configuration.mapped_sources import SourceSettings
 from detector.configuration.policy import DEFAULT_RULES, Accept, Policy, RuleOverride, Tuning
 from detector.configuration.service_settings import SERVICE_FIELDS, ServiceSettings, read_service
 from detector.configuration.source_settings import LOG_FIELDS, OVERRIDE_FIELDS, SOURCE_FIELDS, read_sources
-from detector.errors import ConfigError
-from detector.findings import RULES
-from detector.secrets import DeploymentKey, decode_key
-from detector.times import SECOND, parse_duration
-from detector.tomlfile import Key, TomlFile
+from detector.values.errors import ConfigError
+from detector.values.findings import RULES
+from detector.values.secrets import DeploymentKey, decode_key
+from detector.values.times import SECOND, parse_duration
+from detector.values.toml_file import Key, TomlFile
 
 KEY_VARIABLE: Final = "CURFEWD_KEY"
 NO_KEY_WARNING: Final = (

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from detector.adapters.names import SOURCES
-from detector.adapters.otlp_agents import MODES, OFF
+from detector.adapters.otlp.agent_spans import MODES, OFF
 from detector.configuration.fields import FLAG, Field, FieldReader, Kind, nearest, one_of, text
-from detector.configuration.mapped import (
+from detector.configuration.mapped_sources import (
     LogSettings,
     MappedEvent,
     MappedGrant,
@@ -27,8 +27,8 @@ from detector.configuration.templates import (
     parse_path,
     parse_template,
 )
-from detector.events import TYPES
-from detector.tomlfile import Key
+from detector.values.events import TYPES
+from detector.values.toml_file import Key
 
 
 def _many(name: str, parse: Any) -> Kind:

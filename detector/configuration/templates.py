@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 import re2
 
-from detector.globs import compile_glob
+from detector.values.globs import compile_glob
 
 Names = tuple[str, ...]
 

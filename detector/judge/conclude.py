@@ -4,8 +4,15 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from detector.configuration.policy import Accept, KindPolicy
-from detector.events import Leak
-from detector.findings import (
+from detector.judge.acceptance import Subject, accepted_until, covering, reason_for
+from detector.judge.accounts import Account, Policies, Task
+from detector.judge.evidence import Entry, FinalTally, Request, RevocationRequest, Tally
+from detector.judge.explain import explain
+from detector.judge.final_evaluator import subject_of, workload_of
+from detector.judge.lineage import Lineage
+from detector.judge.rules import NEVER, Moment, judge_deadline, judge_end
+from detector.values.events import Leak
+from detector.values.findings import (
     LEAKED_SECRET,
     MAX_EVIDENCES,
     OVERDUE_TASK,
@@ -16,17 +23,10 @@ from detector.findings import (
     Finding,
     TaskFacts,
 )
-from detector.judge.accepts import Subject, accepted_until, covering, reason_for
-from detector.judge.account import Account, Policies, Task
-from detector.judge.evidence import Ask, Entry, Request, SealedTally, Tally
-from detector.judge.explain import explain
-from detector.judge.lineage import Lineage
-from detector.judge.rules import NEVER, Moment, judge_deadline, judge_end
-from detector.judge.sealed import subject_of, workload_of
 
 Ready: TypeAlias = Callable[[KindPolicy, str, int], bool]
 
-_ASKS: Final = (Ask.PLAIN, Ask.ESCALATED)
+_ASKS: Final = (RevocationRequest.PLAIN, RevocationRequest.ESCALATED)
 
 
 def task_facts(task: Task) -> TaskFacts:
@@ -136,7 +136,7 @@ def _momentary(moment: Moment, account: Account) -> tuple[Evidence, ...]:
 
 def secret_finding(
     fingerprint: str,
-    tally: Tally | SealedTally,
+    tally: Tally | FinalTally,
     accepts: Sequence[Accept],
     lineage: Lineage,
     tasks: Mapping[str, Task],
@@ -221,7 +221,7 @@ def credential_commands(
                 time=time,
                 reasons=tuple(sorted(rule for rule, request in requests if request[0] == time)),
                 severity=max(severity for _, (when, severity) in requests if when == time),
-                escalated=ask == Ask.ESCALATED,
+                escalated=ask == RevocationRequest.ESCALATED,
             )
 
 

@@ -15,9 +15,9 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 import msgspec
 
-from detector.events import AnyEvent, Leak
-from detector.findings import MAX_EVIDENCES, Severity
-from detector.judge.timeorder import TimeOrder
+from detector.judge.time_order import TimeOrder
+from detector.values.events import AnyEvent, Leak
+from detector.values.findings import MAX_EVIDENCES, Severity
 
 _KEY: Final = 4
 _EVER: Final = 1 << 126  # later than any time
@@ -25,7 +25,7 @@ SEEN: Final = 1024  # pieces of folded evidence of which a second copy is known 
 _SEVERITIES: Final = tuple(reversed(Severity))
 
 
-class Ask(IntEnum):
+class RevocationRequest(IntEnum):
     """What a piece of evidence asks for."""
 
     NOTHING = 0
@@ -41,7 +41,7 @@ class Entry(NamedTuple):
     id: str
     tie: str
     severity: Severity
-    ask: Ask
+    ask: RevocationRequest
     event: AnyEvent
 
 
@@ -61,7 +61,7 @@ class Sums(msgspec.Struct):
     last: int = -_EVER
     severity: Severity = Severity.LOW
     patterns: tuple[str, ...] = ()
-    requests: dict[Ask, Request] = {}
+    requests: dict[RevocationRequest, Request] = {}
     seen: set[bytes] = set()
 
     def add(self, entries: Sequence[Entry], after: int) -> None:
@@ -104,7 +104,7 @@ class Tally:
         self.folded: Sums | None = None
         self._count = 0
         self._entries = TimeOrder(_KEY)
-        self._asks: dict[Ask, TimeOrder] | None = None
+        self._asks: dict[RevocationRequest, TimeOrder] | None = None
         self._weights: dict[Severity, int] = {}
         self._patterns: dict[str, int] | None = None
 
@@ -180,7 +180,7 @@ class Tally:
             found.append(entry)  # type: ignore[arg-type] # only entries are put in
         return found
 
-    def request(self, ask: Ask, after: int) -> Request | None:
+    def request(self, ask: RevocationRequest, after: int) -> Request | None:
         """The earliest that asks for this, of those later than `after`."""
         order = self._asks.get(ask) if self._asks is not None else None
         item = order.after(after) if order is not None else None
@@ -214,9 +214,9 @@ class Tally:
         if isinstance(entry.event, Leak) and entry.event.pattern is not None and self._patterns is not None:
             _decrement(self._patterns, entry.event.pattern)
 
-    def seal(self, after: int) -> "SealedTally":
+    def seal(self, after: int) -> "FinalTally":
         """The same as sums."""
-        sealed = SealedTally(after)
+        sealed = FinalTally(after)
         for entry in self._entries:
             sealed.add(entry)  # type: ignore[arg-type] # only entries are put in
         return sealed
@@ -233,7 +233,7 @@ def _decrement(counts: dict[Any, int], key: object) -> None:
         del counts[key]
 
 
-class SealedTally:
+class FinalTally:
     """Evidence that stands: sums, the first 20 pieces, and what tells a second copy from a new piece.
 
     Of evidence that asks, the earliest later than `after` is kept: what is accepted until then asks nothing.
@@ -245,7 +245,7 @@ class SealedTally:
         self._after = after
         self._seen: set[int] = set()
         self._top: list[Entry] = []
-        self._requests: dict[Ask, Request] = {}
+        self._requests: dict[RevocationRequest, Request] = {}
         self._patterns: set[str] = set()
         self.first = _EVER
         self.last = -_EVER
@@ -294,7 +294,7 @@ class SealedTally:
         """The first 20, in order."""
         return self._top
 
-    def request(self, ask: Ask, after: int) -> Request | None:
+    def request(self, ask: RevocationRequest, after: int) -> Request | None:
         """The earliest that asks for this, of those later than `after`, which is as it was at the sealing."""
         del after
         return self._requests.get(ask)

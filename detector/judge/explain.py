@@ -2,18 +2,18 @@
 
 from typing import Final
 
-from detector.events import AnyEvent, CredentialIssued, CredentialRenewed, CredentialUsed
-from detector.findings import (
+from detector.judge.accounts import Account
+from detector.judge.lineage import Lineage
+from detector.judge.rules import Terms, deadline_of, expiry_at, live_at
+from detector.values.events import AnyEvent, CredentialIssued, CredentialRenewed, CredentialUsed
+from detector.values.findings import (
     USE_AFTER_REVOCATION,
     USE_AFTER_TERMINATION,
     USE_OUTSIDE_SCOPE,
     USE_OUTSIDE_WINDOW,
 )
-from detector.globs import bounds_of
-from detector.judge.account import Account
-from detector.judge.lineage import Lineage
-from detector.judge.rules import Terms, deadline_of, expiry_at, live_at
-from detector.wording import span
+from detector.values.globs import bounds_of
+from detector.values.wording import span
 
 _SHOWN: Final = 80  # characters of a task's id
 

@@ -9,7 +9,15 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from detector.configuration.policy import Policy
-from detector.events import (
+from detector.judge import conclude
+from detector.judge.accounts import Account, LeakGroup, Name, Task, expiry_item, leak_tie, precedence
+from detector.judge.credential_names import Registry
+from detector.judge.evidence import FinalTally, Tally
+from detector.judge.final_evaluator import FinalEvaluator
+from detector.judge.incremental_evaluator import IncrementalEvaluator
+from detector.judge.rules import NEVER, deadline_of
+from detector.judge.time_order import TimeOrder
+from detector.values.events import (
     AnyEvent,
     CredentialIssued,
     CredentialRenewed,
@@ -20,16 +28,8 @@ from detector.events import (
     TaskEnded,
     TaskStarted,
 )
-from detector.findings import OVERDUE_TASK, UNUSED_GRANT, Command, Finding
-from detector.judge import conclude
-from detector.judge.account import Account, LeakGroup, Name, Task, expiry_item, leak_tie, precedence
-from detector.judge.evidence import SealedTally, Tally
-from detector.judge.registry import Registry
-from detector.judge.rejudge import Bench
-from detector.judge.rules import NEVER, deadline_of
-from detector.judge.sealed import SealedBench
-from detector.judge.timeorder import TimeOrder
-from detector.times import to_millis
+from detector.values.findings import OVERDUE_TASK, UNUSED_GRANT, Command, Finding
+from detector.values.times import to_millis
 
 
 class Ledger:
@@ -42,8 +42,8 @@ class Ledger:
     def __init__(self, policy: Policy, *, track: bool = False) -> None:
         self.policy = policy
         self.latest: int | None = None
-        self._bench = Bench(policy, track=track)
-        self._sealed: SealedBench | None = None
+        self._bench = IncrementalEvaluator(policy, track=track)
+        self._sealed: FinalEvaluator | None = None
         self._registry = Registry()
         self._tasks: dict[str, Task] = {}
         self._leaks: dict[str, LeakGroup] = {}
@@ -82,7 +82,7 @@ class Ledger:
         """Promises that only uses and leaks follow: from now on they are judged, added up and not kept."""
         if self._sealed is not None:
             return
-        sealed = self._sealed = SealedBench(self._bench)
+        sealed = self._sealed = FinalEvaluator(self._bench)
         for account in self._registry.accounts():
             sealed.seal(account)
         sealed.seal_secrets()
@@ -152,7 +152,7 @@ class Ledger:
         policy = self._bench.policies.of(None, task.start.kind)
         return deadline_of(task.start, policy) + policy.linger
 
-    def secrets(self) -> tuple[Iterable[LeakGroup], dict[str, Tally | SealedTally]]:
+    def secrets(self) -> tuple[Iterable[LeakGroup], dict[str, Tally | FinalTally]]:
         """The leaks that are kept, and the tallies of secrets that nobody registered: to be folded."""
         return self._leaks.values(), self._bench.secrets
 
@@ -232,7 +232,7 @@ class Ledger:
         for claimed, loser in self._registry.claim(account, event):
             gained.append(claimed)
             if loser is not None:
-                self._bereave(loser, claimed)
+                self._lose_parent(loser, claimed)
         for claimed in gained:
             self._settle_name(account, claimed)
         if governs:
@@ -260,7 +260,7 @@ class Ledger:
         account.policy = self._bench.policies.of(event.kind, task.kind)
         account.revoked = self._registry.revoked(account)
 
-    def _bereave(self, account: Account, lost: Name) -> None:
+    def _lose_parent(self, account: Account, lost: Name) -> None:
         """Takes from a credential what was said by a name that is another's now; the uses are parked again."""
         lost.parked = TimeOrder(3)
         for item in account.uses.order if account.uses is not None else ():

@@ -10,8 +10,17 @@ from typing import Final, NamedTuple
 import msgspec
 
 from detector.configuration.policy import KindPolicy, Policy, RulePolicy
-from detector.events import DENIED, CredentialIssued, CredentialRenewed, CredentialUsed, Leak, TaskStarted
-from detector.findings import (
+from detector.judge.evidence import RevocationRequest
+from detector.judge.time_order import TimeOrder
+from detector.values.events import (
+    DENIED,
+    CredentialIssued,
+    CredentialRenewed,
+    CredentialUsed,
+    Leak,
+    TaskStarted,
+)
+from detector.values.findings import (
     LEAKED_CREDENTIAL,
     LEAKED_SECRET,
     OUTLIVES_TASK,
@@ -25,10 +34,8 @@ from detector.findings import (
     USE_OUTSIDE_WINDOW,
     Severity,
 )
-from detector.globs import Bounds, Scope, covering, outside
-from detector.judge.evidence import Ask
-from detector.judge.timeorder import TimeOrder
-from detector.times import MINUTE
+from detector.values.globs import Bounds, Scope, covering, outside
+from detector.values.times import MINUTE
 
 NEVER: Final = 1 << 120  # later than any time that can be written; -NEVER is earlier
 OVERLONG_GRACE: Final = 5 * MINUTE
@@ -69,7 +76,7 @@ class Verdict(NamedTuple):
 
     rule: str
     severity: Severity
-    ask: Ask
+    ask: RevocationRequest
 
 
 class Moment(NamedTuple):
@@ -93,11 +100,17 @@ def live_at(terms: Terms, time: int) -> bool:
     return terms.issued - terms.policy.skew <= time < terms.revoked and time <= expiry_at(terms, time)
 
 
-def ask_at(terms: Terms, time: int, *, used: bool) -> Ask:
+def ask_at(terms: Terms, time: int, *, used: bool) -> RevocationRequest:
     """What evidence that asks, asks for; `used` says that it is a successful use."""
     if time < terms.revoked:
-        return Ask.PLAIN if used or time <= expiry_at(terms, time) else Ask.NOTHING
-    return Ask.ESCALATED if used and time > terms.revoked + terms.policy.skew else Ask.NOTHING
+        return (
+            RevocationRequest.PLAIN if used or time <= expiry_at(terms, time) else RevocationRequest.NOTHING
+        )
+    return (
+        RevocationRequest.ESCALATED
+        if used and time > terms.revoked + terms.policy.skew
+        else RevocationRequest.NOTHING
+    )
 
 
 def judge_use(terms: Terms, use: CredentialUsed, *, foreign: bool) -> Sequence[Verdict]:
@@ -121,7 +134,9 @@ def judge_use(terms: Terms, use: CredentialUsed, *, foreign: bool) -> Sequence[V
     for name in held:
         if name is not None and (policy := terms.policy.rules[name]).enabled:
             asks = policy.revoke and not (denied and name == USE_OUTSIDE_WINDOW)
-            verdicts.append(Verdict(name, weigh(policy, lighter=denied), ask if asks else Ask.NOTHING))
+            verdicts.append(
+                Verdict(name, weigh(policy, lighter=denied), ask if asks else RevocationRequest.NOTHING)
+            )
     return verdicts
 
 
@@ -147,7 +162,7 @@ def judge_leak(terms: Terms, leak: Leak) -> Sequence[Verdict]:
     if not policy.enabled:
         return ()
     live = live_at(terms, leak.time)
-    ask = Ask.PLAIN if live and policy.revoke else Ask.NOTHING
+    ask = RevocationRequest.PLAIN if live and policy.revoke else RevocationRequest.NOTHING
     return (Verdict(LEAKED_CREDENTIAL, weigh(policy, lighter=not live), ask),)
 
 
@@ -157,7 +172,9 @@ def judge_secret(policy: Policy, leak: Leak) -> Sequence[Verdict]:
     if not rule.enabled or leak.pattern is None or leak.allowed:
         return ()
     own = Severity.MEDIUM if leak.severity is None else Severity(leak.severity)
-    return (Verdict(LEAKED_SECRET, own if rule.severity is None else rule.severity, Ask.NOTHING),)
+    return (
+        Verdict(LEAKED_SECRET, own if rule.severity is None else rule.severity, RevocationRequest.NOTHING),
+    )
 
 
 def deadline_of(start: TaskStarted | None, policy: KindPolicy) -> int:
@@ -181,7 +198,7 @@ def judge_lifetime(
     policy = terms.policy.rules[OVERLONG_CREDENTIAL]
     if not policy.enabled or not overlong(event, deadline):
         return ()
-    ask = ask_at(terms, event.time, used=False) if policy.revoke else Ask.NOTHING
+    ask = ask_at(terms, event.time, used=False) if policy.revoke else RevocationRequest.NOTHING
     return (Verdict(OVERLONG_CREDENTIAL, weigh(policy, lighter=False), ask),)
 
 
@@ -198,12 +215,12 @@ def judge_end(terms: Terms, covered: Sequence[int], until: int) -> list[Moment]:
     moments = []
     rule = terms.policy.rules[OUTLIVES_TASK]
     if rule.enabled and time < terms.revoked and time <= expiry_at(terms, time):
-        ask = Ask.PLAIN if rule.revoke else Ask.NOTHING
+        ask = RevocationRequest.PLAIN if rule.revoke else RevocationRequest.NOTHING
         moments.append(Moment(Verdict(OUTLIVES_TASK, weigh(rule, lighter=False), ask), time))
     rule = terms.policy.rules[UNUSED_GRANT]
     unused = tuple(i for i, first in enumerate(covered) if first > terms.end + terms.policy.skew)
     if rule.enabled and unused:
-        ask = ask_at(terms, time, used=False) if rule.revoke else Ask.NOTHING
+        ask = ask_at(terms, time, used=False) if rule.revoke else RevocationRequest.NOTHING
         moments.append(Moment(Verdict(UNUSED_GRANT, weigh(rule, lighter=False), ask), time, unused))
     return moments
 
@@ -214,4 +231,4 @@ def judge_deadline(start: TaskStarted | None, end: int, policy: KindPolicy, unti
     time = deadline_of(start, policy) + policy.linger
     if not rule.enabled or time > until or end <= time:
         return None
-    return Moment(Verdict(OVERDUE_TASK, weigh(rule, lighter=False), Ask.NOTHING), time)
+    return Moment(Verdict(OVERDUE_TASK, weigh(rule, lighter=False), RevocationRequest.NOTHING), time)

@@ -26,10 +26,10 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka import errors as kafka
 
-from detector.errors import CurfewdError, FencedError, RetryError, StopError
 from detector.kafka import decompression
 from detector.kafka.assignor import StickyAssignor
 from detector.kafka.handlers import Partition
+from detector.values.errors import CurfewdError, FencedError, RetryError, StopError
 
 MILLI: Final = 1000
 DISCARD_SECONDS: Final = 1.0

@@ -9,13 +9,13 @@ from typing import Any, Final
 import msgspec
 from aiokafka import TopicPartition
 
-from detector.errors import CurfewdError, FencedError, RetryError, StopError
 from detector.kafka.batches import Limits
 from detector.kafka.clients import KafkaSettings, StageSettings, reaction, strays_are_errors, unreadable
 from detector.kafka.handlers import Handler, Output, Partition, Refusal
 from detector.kafka.poison import Poison
-from detector.kafka.stage_facts import Committed, Dropped, Observer, Refused, Stepped, Taken
-from detector.kafka.transactions import Transactor
+from detector.kafka.stage_facts import Committed, Dropped, Observer, Refused, StepDone, Taken
+from detector.kafka.transactions import TransactionWriter
+from detector.values.errors import CurfewdError, FencedError, RetryError, StopError
 
 FIRST_PAUSE_SECONDS: Final = 0.1
 LONGEST_PAUSE_SECONDS: Final = 5.0
@@ -29,7 +29,7 @@ class _PoisonError(Exception):
     """Something in a poll cannot be borne; with every such error the search for it comes closer: no long pause."""
 
 
-class Surroundings(msgspec.Struct, frozen=True):
+class PartitionContext(msgspec.Struct, frozen=True):
     """What the partitions of a stage share."""
 
     clients: KafkaSettings
@@ -57,13 +57,13 @@ class PartitionWork:
     `moved` is when it last came round, to a poll or to another try: whoever watches tells by it that it hangs.
     """
 
-    def __init__(self, around: Surroundings, partition: Partition) -> None:
+    def __init__(self, around: PartitionContext, partition: Partition) -> None:
         self.partition = partition
         self.ready = False
         self._around = around
         self._settings = around.settings
         self._source = TopicPartition(partition.topic, partition.number)
-        self._transactor: Transactor | None = None
+        self._transactor: TransactionWriter | None = None
         self._gate = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
@@ -163,16 +163,16 @@ class PartitionWork:
             ):  # it was told to forget; what it cannot let go of is its own affair
                 await self._around.handler.revoked(self.partition)
 
-    async def _take(self) -> Transactor:
+    async def _take(self) -> TransactionWriter:
         """Fences, then reads where to go on, in this order: an offset read before could still be moved."""
         await self._gate.wait()
         began = time.monotonic()
-        transactor = Transactor(
+        transactor = TransactionWriter(
             self._around.clients,
             self._settings,
             self.partition,
             self._around.limits,
-            lambda step: self._around.observe(Stepped(self.partition, step)),
+            lambda step: self._around.observe(StepDone(self.partition, step)),
         )
         self._transactor = transactor
         try:
@@ -192,7 +192,7 @@ class PartitionWork:
         self._around.observe(Taken(self.partition, offset, time.monotonic() - began))
         return transactor
 
-    async def _loop(self, transactor: Transactor) -> None:
+    async def _loop(self, transactor: TransactionWriter) -> None:
         self._next_tick = time.monotonic() + self._settings.tick_seconds
         while True:
             self.moved = time.monotonic()
@@ -264,7 +264,7 @@ class PartitionWork:
         if self._silence > SILENT_SECONDS:
             raise RetryError(f"no broker has answered a fetch for {SILENT_SECONDS:.0f} s")
 
-    async def _once(self, transactor: Transactor, records: list[Any], refusal: Refusal | None) -> None:
+    async def _once(self, transactor: TransactionWriter, records: list[Any], refusal: Refusal | None) -> None:
         began = time.monotonic()
         handler, partition = self._around.handler, self.partition
         outputs: list[Output] = []

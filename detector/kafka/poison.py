@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
-from detector.errors import StopError
 from detector.kafka.handlers import Refusal
+from detector.values.errors import StopError
 
 
 class Poison:

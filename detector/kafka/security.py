@@ -11,8 +11,8 @@ from aiokafka import errors as kafka
 from cryptography import x509
 
 from detector.configuration.kafka_settings import LiveSettings, Security
-from detector.errors import ConfigError
 from detector.kafka.tokens import TokenError, tokens
+from detector.values.errors import ConfigError
 
 _SEE: Final = "see kafka.security in the configuration"
 # OpenSSL's X509_V_ERR_*, from its x509_vfy.h.

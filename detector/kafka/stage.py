@@ -1,6 +1,6 @@
 """A stage of the service: a consumer group whose every poll is one transaction, exactly once.
 
-Every partition that is assigned has a transactional producer of its own (`Transactor`) and a loop of its own
+Every partition that is assigned has a transactional producer of its own (`TransactionWriter`) and a loop of its own
 (`PartitionWork`); partitions run side by side. What crosses them is here: joining and leaving the group, and the one
 deadline of a rebalance.
 
@@ -22,7 +22,6 @@ from typing import Any, Final
 from aiokafka import TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 
-from detector.errors import StopError
 from detector.kafka.batches import Limits
 from detector.kafka.clients import (
     KafkaSettings,
@@ -33,9 +32,10 @@ from detector.kafka.clients import (
     strays_are_errors,
 )
 from detector.kafka.handlers import Handler, Partition
-from detector.kafka.partition_work import PartitionWork, Surroundings
+from detector.kafka.partition_work import PartitionContext, PartitionWork
 from detector.kafka.stage_facts import Observer, Rebalanced, Unreachable, nobody
 from detector.kafka.transactions import miscounted
+from detector.values.errors import StopError
 
 # Asked for by a member without partitions, which else counts as gone after max_poll_interval_ms.
 NOTHING: Final = TopicPartition("", 0)
@@ -202,7 +202,7 @@ class Stage:
                 return
         for partition in before - now:
             self._close(partition, "moved")
-        around = Surroundings(
+        around = PartitionContext(
             self._clients, self._settings, self._handler, self._consumer, self._limits, self._observe
         )
         for partition in sorted(now - before):

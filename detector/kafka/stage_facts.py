@@ -11,7 +11,7 @@ StepName = Literal["begun", "written", "offsets", "committed"]
 DropReason = Literal["moved", "fenced", "failed", "stopped"]
 
 
-class Stepped(msgspec.Struct, frozen=True):
+class StepDone(msgspec.Struct, frozen=True):
     """A transaction of the partition came this far; told before anything else is done."""
 
     partition: Partition
@@ -67,7 +67,7 @@ class Unreachable(msgspec.Struct, frozen=True):
     detail: str
 
 
-Fact = Stepped | Committed | Taken | Dropped | Refused | Rebalanced | Unreachable
+Fact = StepDone | Committed | Taken | Dropped | Refused | Rebalanced | Unreachable
 Observer = Callable[[Fact], None]
 
 

@@ -5,7 +5,7 @@ from typing import Final, Literal, cast
 from detector.configuration.kafka_settings import LiveSettings
 from detector.kafka.clients import KafkaSettings, StageSettings
 from detector.kafka.security import security_options
-from detector.times import SECOND
+from detector.values.times import SECOND
 
 Codec = Literal["gzip", "snappy", "lz4", "zstd"]
 _NONE: Final = "none"

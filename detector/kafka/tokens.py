@@ -15,7 +15,7 @@ from aiokafka import errors as kafka
 from aiokafka.abc import AbstractTokenProvider
 
 from detector.configuration.kafka_settings import Security, loopback
-from detector.secrets import Secret
+from detector.values.secrets import Secret
 
 ANSWER_SECONDS: Final = 5.0
 _MAX_BYTES: Final = 1 << 16

@@ -13,11 +13,11 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from detector.configuration.kafka_settings import LiveSettings, Topic
-from detector.errors import RetryError, StopError
-from detector.kafka.reach import reach
-from detector.kafka.rights import Operation, Right, check_rights, lacking, rights_to_create
+from detector.kafka.acls import Operation, Right, check_rights, lacking, rights_to_create
+from detector.kafka.connection_check import reach
 from detector.kafka.security import client_options, explain, retriable
-from detector.times import DAY
+from detector.values.errors import RetryError, StopError
+from detector.values.times import DAY
 
 _MILLI: Final = 1_000_000  # ns
 _TRIES: Final = 20

@@ -8,12 +8,12 @@ from aiokafka import TopicPartition
 from aiokafka import errors as kafka
 from aiokafka.structs import OffsetAndMetadata
 
-from detector.errors import RetryError, StopError
-from detector.kafka import transaction_waits
+from detector.kafka import transaction_retry as transaction_waits
 from detector.kafka.batches import Limits, batches_of
 from detector.kafka.clients import KafkaSettings, StageSettings, discard, partition_producer, reaction
 from detector.kafka.handlers import Output, Partition
 from detector.kafka.stage_facts import StepName
+from detector.values.errors import RetryError, StopError
 
 
 def miscounted(stage: StageSettings, topic: str, count: int) -> StopError:
@@ -24,7 +24,7 @@ def miscounted(stage: StageSettings, topic: str, count: int) -> StopError:
     )
 
 
-class Transactor:
+class TransactionWriter:
     """The transactional producer of one partition, from its fencing start until it fails once or is closed.
 
     Its transactional id is the group, topic and partition, so there is at most one whose transactions go through. That

@@ -9,8 +9,8 @@ from typing import Final, Protocol
 
 import msgspec
 
-from detector.events import DENIED, CredentialIssued, CredentialRenewed, CredentialUsed, Leak
-from detector.findings import (
+from detector.values.events import DENIED, CredentialIssued, CredentialRenewed, CredentialUsed, Leak
+from detector.values.findings import (
     LEAKED_CREDENTIAL,
     LEAKED_SECRET,
     OUTLIVES_TASK,
@@ -27,7 +27,7 @@ from detector.findings import (
     Evidence,
     Finding,
 )
-from detector.wording import Clean, counted, moment, span, visible
+from detector.values.wording import Clean, counted, moment, span, visible
 
 _SHORT: Final = 64  # characters of a name in a title
 _ACRONYMS: Final = frozenset(

@@ -7,10 +7,10 @@ not hold it.
 
 from typing import Any, Final
 
-from detector.findings import Command
 from detector.outputs.identity import command_records, sparing
-from detector.times import format_rfc3339
-from detector.wording import Clean, cleaner_of
+from detector.values.findings import Command
+from detector.values.times import format_rfc3339
+from detector.values.wording import Clean, cleaner_of
 
 TYPE: Final = "credential.revocation.requested"
 SOURCE: Final = "curfewd"

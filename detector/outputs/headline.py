@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from detector.findings import (
+from detector.values.findings import (
     LEAKED_CREDENTIAL,
     LEAKED_SECRET,
     OUTLIVES_TASK,
@@ -20,7 +20,7 @@ from detector.findings import (
     USE_OUTSIDE_WINDOW,
     Finding,
 )
-from detector.wording import counted
+from detector.values.wording import counted
 
 _TOLD: Final = 3  # rules that the sentence tells
 _CREDENTIAL: Final = ("credential", "credentials")

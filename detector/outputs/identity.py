@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
-from detector.events import Identifier
-from detector.wording import Clean, visible
+from detector.values.events import Identifier
+from detector.values.wording import Clean, visible
 
 FINGERPRINTS: Final = frozenset({"hmac-sha256", "sha256"})
 MAX_IDENTIFIERS: Final = 20  # of one credential that an output lists

@@ -13,13 +13,13 @@ from typing import Any, Final
 import msgspec
 
 from detector import __version__
-from detector.events import TYPE_NAMES, AnyEvent, CredentialUsed, Leak
-from detector.findings import LEAKED_SECRET, Evidence, Finding, Severity, TaskFacts
 from detector.outputs.advice import Patterns, advise
 from detector.outputs.identity import public_records, sparing
 from detector.outputs.taxonomy import PLACES
-from detector.times import to_millis
-from detector.wording import Clean, cleaner_of, visible
+from detector.values.events import TYPE_NAMES, AnyEvent, CredentialUsed, Leak
+from detector.values.findings import LEAKED_SECRET, Evidence, Finding, Severity, TaskFacts
+from detector.values.times import to_millis
+from detector.values.wording import Clean, cleaner_of, visible
 
 VERSION: Final = "1.8.0"
 CLASS_UID: Final = 2004

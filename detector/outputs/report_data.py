@@ -12,16 +12,16 @@ from typing import Any, Final
 import msgspec
 
 from detector import __version__
-from detector.findings import Command, Finding, Severity
 from detector.outputs.advice import HANDLE_IS
 from detector.outputs.commands import command_record
 from detector.outputs.ocsf import finding_records
+from detector.outputs.page_records import View, command_view, finding_view, rule_views
 from detector.outputs.report_text import Report, worst_first
 from detector.outputs.summary import SourceRead, Summary
-from detector.outputs.views import View, command_view, finding_view, rule_views
-from detector.records.deadletters import DeadLetter
-from detector.times import to_millis
-from detector.wording import Clean, visible
+from detector.records.dead_letters import DeadLetter
+from detector.values.findings import Command, Finding, Severity
+from detector.values.times import to_millis
+from detector.values.wording import Clean, visible
 
 MAX_FINDINGS: Final = 10_000
 _MAX_SOURCES: Final = 500
@@ -31,7 +31,7 @@ _NAME: Final = 200  # characters of a source's name
 
 
 class Views(msgspec.Struct, frozen=True):
-    """The findings and commands of a page, the worst first, as `detector.outputs.views` makes them."""
+    """The findings and commands of a page, the worst first, as `detector.outputs.page_records` makes them."""
 
     findings: list[View]
     commands: list[View]

@@ -24,7 +24,7 @@ from detector.pages import (
     document,
     joined,
 )
-from detector.records.deadletters import DeadLetter
+from detector.records.dead_letters import DeadLetter
 
 MAX_BYTES: Final = 2_000_000  # of a page that a browser opens at once and a mail takes
 # A page too large is made again with less in it: evidence first, then findings that are less severe.

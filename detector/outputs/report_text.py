@@ -12,13 +12,13 @@ import msgspec
 from rich.console import Console
 from rich.text import Text
 
-from detector.events import Leak
-from detector.findings import Command, Finding, Severity
 from detector.outputs.advice import Patterns, advise, lead
 from detector.outputs.identity import sparing
 from detector.outputs.summary import Summary
-from detector.times import to_millis
-from detector.wording import Clean, cleaner_of, counted, period, size, visible
+from detector.values.events import Leak
+from detector.values.findings import Command, Finding, Severity
+from detector.values.times import to_millis
+from detector.values.wording import Clean, cleaner_of, counted, period, size, visible
 
 _STYLES: Final = {
     Severity.CRITICAL: "bold red",

@@ -13,16 +13,16 @@ from urllib.parse import quote
 import re2
 
 from detector import __version__
-from detector.findings import RULES, Finding, Severity
 from detector.outputs.advice import STEPS
 from detector.outputs.ocsf import finding_record
+from detector.outputs.page_records import View, finding_view, rule_views
 from detector.outputs.report_text import Report, worst_first
 from detector.outputs.sarif_rules import ABOUT, WEAKNESSES, taxonomies
 from detector.outputs.summary import Summary
-from detector.outputs.views import View, finding_view, rule_views
 from detector.outputs.writers import dumps, replacing
-from detector.times import MILLISECOND, format_rfc3339
-from detector.wording import counted, visible
+from detector.values.findings import RULES, Finding, Severity
+from detector.values.times import MILLISECOND, format_rfc3339
+from detector.values.wording import counted, visible
 
 SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 MAX_RESULTS: Final = 25_000  # more in one run, and GitHub refuses the file

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from detector.findings import (
+from detector.outputs.taxonomy import ATLAS_VERSION, ATTACK_VERSION
+from detector.values.findings import (
     LEAKED_CREDENTIAL,
     LEAKED_SECRET,
     OUTLIVES_TASK,
@@ -18,7 +19,6 @@ from detector.findings import (
     USE_OUTSIDE_SCOPE,
     USE_OUTSIDE_WINDOW,
 )
-from detector.outputs.taxonomy import ATLAS_VERSION, ATTACK_VERSION
 
 # A title, and what happened, in a sentence.
 ABOUT: Final[Mapping[str, tuple[str, str]]] = {
@@ -74,7 +74,7 @@ _WRONGLY: Final = ["CWE", "CWE-863", "Incorrect Authorization"]
 _UNGUARDED: Final = ["CWE", "CWE-522", "Insufficiently Protected Credentials"]
 _TOO_MUCH: Final = ["CWE", "CWE-250", "Execution with Unnecessary Privileges"]
 
-# [taxonomy, id, name], as `detector.outputs.views.rule_views` gives the others. The mapping is this project's.
+# [taxonomy, id, name], as `detector.outputs.page_records.rule_views` gives the others. The mapping is this project's.
 WEAKNESSES: Final[Mapping[str, list[list[str]]]] = {
     LEAKED_CREDENTIAL: [_LOGGED, _UNGUARDED],
     LEAKED_SECRET: [_LOGGED, _UNGUARDED],

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from detector.findings import Command, Finding, Severity
+from detector.values.findings import Command, Finding, Severity
 
 
 class SourceRead(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from detector.findings import (
+from detector.values.findings import (
     LEAKED_CREDENTIAL,
     LEAKED_SECRET,
     OUTLIVES_TASK,

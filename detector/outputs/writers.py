@@ -8,14 +8,14 @@ from typing import IO, Any, Final
 
 import orjson
 
-from detector.errors import UsageError
-from detector.findings import Command, Finding
 from detector.outputs.advice import Patterns
 from detector.outputs.commands import command_record
 from detector.outputs.ocsf import finding_records
 from detector.outputs.summary import Summary
-from detector.records.deadletters import DeadLetter
-from detector.wording import Clean
+from detector.records.dead_letters import DeadLetter
+from detector.values.errors import UsageError
+from detector.values.findings import Command, Finding
+from detector.values.wording import Clean
 
 FINDINGS: Final = "findings.jsonl"
 REVOCATIONS: Final = "revocations.jsonl"

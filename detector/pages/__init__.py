@@ -14,7 +14,7 @@ they are given by `textContent` alone, so that no text of a log can become marku
 | `findings.js` | `findingCard`, `findingFacts`: one finding, with its evidence, advice and taxonomies |
 | `task.js` | `taskDetail`: one task with all that is known of it |
 
-What the objects look like that they are given is said in `detector.outputs.views`.
+What the objects look like that they are given is said in `detector.outputs.page_records`.
 """
 
 import base64

@@ -8,9 +8,9 @@ gitleaks' `config` reference (version 8): `id`, `description`, `regex`, `secretG
 from collections.abc import Callable
 from typing import Any, Final
 
-from detector.errors import ConfigError
 from detector.patterns.literals import capture_groups, name_group
-from detector.tomlfile import Key, TomlFile
+from detector.values.errors import ConfigError
+from detector.values.toml_file import Key, TomlFile
 
 Warn = Callable[[ConfigError], None]
 

@@ -10,16 +10,16 @@ from typing import Any, Final
 
 import msgspec
 
-from detector.errors import ConfigError
-from detector.events import Identifier
-from detector.findings import Severity
 from detector.patterns.checks import PROOFS, Check, build_check
 from detector.patterns.gitleaks import translate
 from detector.patterns.jwt import read_jwt
 from detector.patterns.literals import longest_literal
 from detector.patterns.regexes import BadRegexError, Regex
-from detector.secrets import Secret
-from detector.tomlfile import TomlFile
+from detector.values.errors import ConfigError
+from detector.values.events import Identifier
+from detector.values.findings import Severity
+from detector.values.secrets import Secret
+from detector.values.toml_file import TomlFile
 
 JWT_ID: Final = "jwt-id"
 _MIN_LITERAL: Final = 3  # characters; a regex with such a literal can be found by it

@@ -13,7 +13,7 @@ from typing import Any, Final
 import hyperscan
 import msgspec
 
-from detector.patterns.databases import Compiled, DatabaseCache
+from detector.patterns.database_cache import Compiled, DatabaseCache
 
 CELL: Final = 4 << 10  # in a long line, hits of one expression closer than this are one
 FLOOD: Final = 1 << 14  # callbacks a batch, after which it is cheaper to search than to be told

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from detector.errors import BadRecordError
+from detector.values.errors import BadRecordError
 
 BLOCK: Final = 256 * 1024  # scanning is fastest on batches of this size
 LONG_LINE: Final = 1024 * 1024  # a longer line of text is scanned in pieces

@@ -4,12 +4,12 @@ import json
 from typing import IO, Final
 
 from detector.configuration.settings import KEY_VARIABLE, Settings
-from detector.errors import InputError, UsageError
-from detector.events import Identifier
 from detector.patterns.pattern import public_identifiers
-from detector.scan.known import KeyRing
-from detector.scan.loading import load_scanner
-from detector.secrets import Secret
+from detector.scan.known_credentials import KeyRing
+from detector.scan.scanner_loader import load_scanner
+from detector.values.errors import InputError, UsageError
+from detector.values.events import Identifier
+from detector.values.secrets import Secret
 
 MAX_SECRET: Final = 1024 * 1024
 

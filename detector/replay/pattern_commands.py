@@ -6,9 +6,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from detector.findings import Severity
 from detector.patterns.pattern import Pattern
 from detector.scan.pattern_examples import check_examples
+from detector.values.findings import Severity
 
 _STYLES = {
     Severity.CRITICAL: "bold red",

@@ -16,20 +16,20 @@ import msgspec
 import numpy as np
 
 from detector.configuration.policy import Policy
-from detector.events import Identifier, Leak
-from detector.findings import Command, Finding
+from detector.ingest.classify import BUNDLED, RecordClassifier
+from detector.ingest.format_names import EVENT_FORMATS
+from detector.ingest.sources import Source
+from detector.ingest.units import UNIT, Unit, units
 from detector.judge.ledger import Ledger
-from detector.judge.unkeyed import with_stable_fingerprints
-from detector.outputs.letterbox import LetterBox
+from detector.judge.stable_fingerprints import with_stable_fingerprints
+from detector.outputs.dead_letter_spool import DeadLetterSpool
 from detector.outputs.summary import SourceRead, Summary, verdicts
-from detector.progress import Meter
-from detector.reading.formats import EVENT_FORMATS
-from detector.reading.shapes import BUNDLED, Shapes
-from detector.reading.sources import Source
-from detector.reading.units import UNIT, Unit, units
-from detector.records.deadletters import DeadLetter
+from detector.records.dead_letters import DeadLetter
 from detector.replay.workers import FIRST, SECOND, UnitRead, Work, run
 from detector.scan.leaks import UNKNOWN_TIME, LeakFinder
+from detector.terminal.progress import Meter
+from detector.values.events import Identifier, Leak
+from detector.values.findings import Command, Finding
 
 SMALL: Final = 4 * 1024 * 1024  # bytes that are read faster than processes are forked
 UNKNOWN_TYPE: Final = "other"
@@ -54,7 +54,7 @@ class Plan(msgspec.Struct, frozen=True):
     unit: int = UNIT
     letters: Sequence[DeadLetter] = ()
     warnings: tuple[str, ...] = ()
-    shapes: Shapes = BUNDLED
+    shapes: RecordClassifier = BUNDLED
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -62,7 +62,7 @@ class Result(msgspec.Struct, frozen=True):
 
     findings: list[Finding]
     commands: list[Command]
-    letters: LetterBox
+    letters: DeadLetterSpool
     summary: Summary
     until: int
 
@@ -154,7 +154,7 @@ class _SecondPass:
         self._seen: dict[str, _Distinct] = defaultdict(_Distinct)
         self._unknown = 0
         self._allowed: Counter[str] = Counter()
-        self.letters = LetterBox()
+        self.letters = DeadLetterSpool()
         for letter in plan.letters:
             self.letters.add(letter)
 

@@ -12,23 +12,22 @@ import msgspec
 
 from detector.configuration.allowlist import Allowlist
 from detector.configuration.settings import Settings
-from detector.errors import UsageError
-from detector.events import Identifier
-from detector.findings import Severity
+from detector.ingest.inputs import find_sources
+from detector.ingest.mapped_adapter import shapes_of
 from detector.outputs.report_page import write_report
 from detector.outputs.report_text import Report, console_for, print_report
 from detector.outputs.sarif import write_sarif
 from detector.outputs.writers import DEAD_LETTERS as DEAD_LETTERS_FILE
 from detector.outputs.writers import FINDINGS, REVOCATIONS, SUMMARY, write_all
-from detector.paths import shown
-from detector.printing import printing
-from detector.progress import meter
-from detector.reading.inputs import find_sources
-from detector.reading.mapping import shapes_of
 from detector.replay.replay import Plan, Result, replay
-from detector.scan.known import KnownIndex
+from detector.scan.known_credentials import KnownIndex
 from detector.scan.leaks import LeakFinder, Redactor
-from detector.scan.loading import load_scanner
+from detector.scan.scanner_loader import load_scanner
+from detector.terminal.output import printing, shown
+from detector.terminal.progress import meter
+from detector.values.errors import UsageError
+from detector.values.events import Identifier
+from detector.values.findings import Severity
 
 DONE, FOUND, DEAD_LETTERS = 0, 1, 3  # exit codes
 _COLLECTED: Final = (200_000, 20, 1000)  # a quarter off the CPU time of 100,000 registered credentials

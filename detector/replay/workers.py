@@ -14,16 +14,16 @@ from typing import Final, Generic, TypeVar
 
 import msgspec
 
-from detector.errors import UsageError
-from detector.events import TYPE_NAMES, CanonicalEvent, CredentialUsed, Leak, Lifecycle
-from detector.reading.jsonlines import take_events
-from detector.reading.ranges import AGAIN, Range
-from detector.reading.readers import event_blocks, read
-from detector.reading.shapes import BUNDLED, Shapes
-from detector.reading.sources import Source
-from detector.reading.units import Unit
-from detector.records.deadletters import DeadLetter
+from detector.ingest.classify import BUNDLED, RecordClassifier
+from detector.ingest.file_ranges import AGAIN, Range
+from detector.ingest.files import event_blocks, read
+from detector.ingest.formats.json_lines import take_events
+from detector.ingest.sources import Source
+from detector.ingest.units import Unit
+from detector.records.dead_letters import DeadLetter
 from detector.scan.leaks import Batch, LeakFinder
+from detector.values.errors import UsageError
+from detector.values.events import TYPE_NAMES, CanonicalEvent, CredentialUsed, Leak, Lifecycle
 
 IN_FLIGHT: Final = 2  # units a worker has waiting: results are bounded, reading never runs far ahead
 
@@ -39,7 +39,7 @@ class Work(msgspec.Struct, frozen=True):
     sources: Sequence[Source]
     now: int
     finder: LeakFinder | None = None
-    shapes: Shapes = BUNDLED
+    shapes: RecordClassifier = BUNDLED
 
 
 class UnitRead(msgspec.Struct):

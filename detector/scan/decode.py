@@ -15,7 +15,8 @@ import msgspec
 import numpy as np
 
 from detector.records.blocks import BLOCK
-from detector.scan import blobs, escapes, runs, strides, triggers
+from detector.scan import binary_payloads as blobs
+from detector.scan import escapes, runs, strides, triggers
 
 DEPTH: Final = 3
 SPACED: Final = "spaced"  # single characters with a blank or a new line between each two

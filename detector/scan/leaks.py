@@ -14,14 +14,14 @@ from typing import Final, Protocol
 import msgspec
 
 from detector.configuration.allowlist import Allowlist, Seen
-from detector.events import Leak
 from detector.patterns.pattern import Pattern
 from detector.scan.decode import SPACED, views
-from detector.scan.excerpts import LEAST_LITERAL, MANY, Excerpts, Veil, literals, merged, veiled
-from detector.scan.known import KnownIndex
-from detector.scan.particulars import Facts, Naming, Particulars
+from detector.scan.known_credentials import KnownIndex
+from detector.scan.leak_details import Facts, LeakDetails, Naming
+from detector.scan.mask_spans import LEAST_LITERAL, MANY, Excerpts, MaskSpan, literals, merged, veiled
 from detector.scan.scanner import Match, line_around
-from detector.secrets import DeploymentKey, Secret
+from detector.values.events import Leak
+from detector.values.secrets import DeploymentKey, Secret
 
 UNKNOWN_TIME: Final = -(1 << 63)  # of a record without a time: the reader fills it in
 KNOWN_CREDENTIAL: Final = "known-credential"  # what a mask calls a secret that only its fingerprint tells
@@ -111,7 +111,7 @@ def _unmistakable(pattern: Pattern, secret: Secret) -> bool:
     return not pattern.generic and (pattern.proven or marked)
 
 
-class _Veils:
+class _MaskSpans:
     """How sightings are masked: under the name of a pattern, if any saw that secret."""
 
     def __init__(self, seen: Sequence[_Sighting], is_known: Callable[[_Sighting], bool]) -> None:
@@ -127,21 +127,21 @@ class _Veils:
             if not again and one.preference < best.preference:
                 self._best[value] = one
 
-    def of(self, one: _Sighting) -> Veil:
+    def of(self, one: _Sighting) -> MaskSpan:
         """The veil over one sighting; that of a registered credential speaks for what it overlaps."""
         value = one.secret.reveal()
         best = self._best.get(value)
         name = KNOWN_CREDENTIAL if best is None or best.pattern is None else best.pattern.id
         weight = self._is_known(one), not one.generic, one.end - one.start
-        return Veil(one.start, one.end, name, len(value), weight)
+        return MaskSpan(one.start, one.end, name, len(value), weight)
 
 
-def _shown(data: bytes, seen: Iterable[_Sighting], veils: Iterable[Veil]) -> list[tuple[bytes, Veil]]:
+def _shown(data: bytes, seen: Iterable[_Sighting], veils: Iterable[MaskSpan]) -> list[tuple[bytes, MaskSpan]]:
     """The bytes by which the sightings could be read, each once, with their veil.
 
     Also the secret's base64 and hex: runs too short to be decoded are not shown either.
     """
-    shown: dict[bytes, Veil] = {}
+    shown: dict[bytes, MaskSpan] = {}
     before: set[bytes] = set()
     for one, veil in zip(seen, veils, strict=True):
         value = one.secret.reveal()
@@ -186,7 +186,7 @@ class LeakFinder:
         """
         return self.look(batch)[0]
 
-    def look(self, batch: Batch) -> tuple[list[Leak], list[Veil]]:
+    def look(self, batch: Batch) -> tuple[list[Leak], list[MaskSpan]]:
         """The same, and where in `batch.data` secrets stand, of which leaks tell the first record only."""
         seen = _sightings(batch.data, self._scanner, self._known)
         if not seen:
@@ -196,7 +196,7 @@ class LeakFinder:
         def is_known(one: _Sighting) -> bool:
             return facts.of(one.secret, one.pattern).known
 
-        veils = list(map(_Veils(seen, is_known).of, seen))
+        veils = list(map(_MaskSpans(seen, is_known).of, seen))
         spans = merged(veils)
         excerpts = Excerpts(batch.data, spans)
         leaks: list[Leak] = []
@@ -218,7 +218,7 @@ class LeakFinder:
         return leak if until is None else msgspec.structs.replace(leak, allowed_until=until)
 
 
-def _leak(source: str, record: RecordAt, one: _Sighting, what: Particulars, excerpt: str) -> Leak:
+def _leak(source: str, record: RecordAt, one: _Sighting, what: LeakDetails, excerpt: str) -> Leak:
     return Leak(
         time=UNKNOWN_TIME if record.time is None else record.time,
         source=source,
@@ -371,7 +371,7 @@ class Redactor:
         self,
         data: bytes,
         least: int = LEAST_LITERAL,
-        put: Callable[[bytes, Sequence[Veil]], bytes] = veiled,
+        put: Callable[[bytes, Sequence[MaskSpan]], bytes] = veiled,
     ) -> bytes | None:
         """`data` with every secret in it masked; None if it is made to resist: each mask lets another be seen.
 
@@ -384,7 +384,7 @@ class Redactor:
             data = put(data, veils)
         return None
 
-    def veils(self, data: bytes, least: int = LEAST_LITERAL) -> list[Veil]:
+    def veils(self, data: bytes, least: int = LEAST_LITERAL) -> list[MaskSpan]:
         """Where `data` shows secrets, and where the bytes of one of at least `least` stand once more; in order."""
         seen = _sightings(data, self._scanner, self._known)
         if seen and self._allowing is not None:
@@ -392,7 +392,7 @@ class Redactor:
             seen = _unallowed(seen, self._allowing, Facts(Naming(self._allowing.keys), known), data)
         if not seen:
             return []
-        veils = list(map(_Veils(seen, lambda one: one.pattern is None).of, seen))
+        veils = list(map(_MaskSpans(seen, lambda one: one.pattern is None).of, seen))
         shown = _shown(data, seen, veils)
         elsewhere = literals(data, (0, len(data)), shown, least) if len(shown) <= MANY else ()
         return merged((*veils, *elsewhere))

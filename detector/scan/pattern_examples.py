@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import msgspec
 
-from detector.errors import ConfigError
 from detector.patterns.pattern import Pattern
 from detector.patterns.regexes import Regex
 from detector.scan.scanner import PatternScanner
+from detector.values.errors import ConfigError
 
 
 class Failure(msgspec.Struct, frozen=True):

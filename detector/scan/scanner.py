@@ -13,13 +13,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from detector.patterns.databases import DatabaseCache
-from detector.patterns.detectsecrets import Plugin
+from detector.patterns.database_cache import DatabaseCache
+from detector.patterns.detect_secrets_plugins import Plugin
 from detector.patterns.pattern import Pattern, distinct
 from detector.patterns.prefilter import Expression, Prefilter
 from detector.patterns.regexes import MAX_MATCH
-from detector.scan.pattern_source import REACH, Match, Rank, Region, Source, line_around, regions_around
-from detector.secrets import Secret
+from detector.scan.pattern_matcher import REACH, Match, Rank, Region, Source, line_around, regions_around
+from detector.values.secrets import Secret
 
 __all__ = ["PIECE", "REACH", "Match", "PatternScanner", "PluginSource", "line_around"]
 

@@ -10,7 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.protocol.admin import CreateAclsRequest_v1, DescribeAclsRequest
 from aiokafka.protocol.api import Request
 
-from detector.kafka.rights import Right
+from detector.kafka.acls import Right
 from tests.broker.cluster import SETTINGS, BrokerError, Node, free_ports, new_cluster_id
 
 PASSWORD: Final = "a password for loopback alone"

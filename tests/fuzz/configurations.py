@@ -7,10 +7,10 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 
-from detector.configuration.page import EXAMPLE
+from detector.configuration.reference_page import EXAMPLE
 from detector.configuration.settings import Settings, problems
-from detector.errors import ConfigError
 from detector.patterns.pattern import load_file
+from detector.values.errors import ConfigError
 
 _PATTERNS = Path(__file__).parents[2] / "patterns"
 _ENVIRON = {"CURFEWD_KEY": "00" * 16}

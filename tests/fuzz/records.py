@@ -11,22 +11,22 @@ from typing import Any
 
 import msgspec
 
-from detector.errors import BadRecordError
-from detector.events import MAX_FUTURE
-from detector.live.records import Contents, read_record
-from detector.reading.formats import CHOICES
-from detector.reading.readers import read, read_events
-from detector.reading.shapes import BUNDLED
-from detector.reading.sniff import sniff
-from detector.reading.sources import Source
-from detector.records.deadletters import REASONS
-from detector.records.objects import Read
+from detector.ingest.classify import BUNDLED
+from detector.ingest.files import read, read_events
+from detector.ingest.format_names import CHOICES
+from detector.ingest.kafka_records import Contents, read_record
+from detector.ingest.sniff import sniff
+from detector.ingest.sources import Source
+from detector.records.dead_letters import REASONS
+from detector.records.log_records import Read
 from detector.scan.leaks import Batch
-from tests.collecting import NOW, Collector
-from tests.live_records import FakeRecord
-from tests.test_otlp import attributes, logs, proto
-from tests.test_otlp import record as otlp_record
-from tests.test_source_robustness import STRANGE, places, records, with_changed
+from detector.values.errors import BadRecordError
+from detector.values.events import MAX_FUTURE
+from tests.adapters.test_otlp import attributes, logs, proto
+from tests.adapters.test_otlp import record as otlp_record
+from tests.adapters.test_source_robustness import STRANGE, places, records, with_changed
+from tests.ingest.collecting import NOW, Collector
+from tests.service.live_records import FakeRecord
 
 CANARY = "Zq7canaryKd9"
 _EDITS = 3

@@ -1,6 +1,6 @@
 """The target of `curfewd redact`."""
 
-from detector.redact.redacting import Redacting
+from detector.redact.stream_redactor import StreamRedactor
 from detector.scan.leaks import Redactor, _Sighting, _sightings
 from tests.fuzz.texts import composed, known, scanner_of_all
 
@@ -11,7 +11,7 @@ def redact(data: bytes) -> None:
     redactor = Redactor(scanner_of_all(), known())
     veils = redactor.veils(text)
     for size in (len(text) or 1, 1 + len(text) % 97):
-        stream = Redacting(redactor)
+        stream = StreamRedactor(redactor)
         done = b"".join(stream.feed(text[at : at + size]) for at in range(0, len(text), size)) + stream.end()
         left = _sightings(done, scanner_of_all(), known())
         assert not [one for one in left if not _over_lines(one, done)]

@@ -13,19 +13,19 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache
 
-from detector.events import Leak
+from detector.ingest.files import read
+from detector.ingest.format_names import TEXT
+from detector.ingest.sources import Source
 from detector.patterns.pattern import Pattern, load_bundled
-from detector.reading.formats import TEXT
-from detector.reading.readers import read
-from detector.reading.sources import Source
 from detector.scan.decode import GROWTH, LEAST_BUDGET, decode_layer, views
-from detector.scan.known import KeyRing, KnownIndex
+from detector.scan.known_credentials import KeyRing, KnownIndex
 from detector.scan.leaks import Batch, LeakFinder, RecordAt, _Sighting, _sightings
 from detector.scan.scanner import PatternScanner
-from detector.secrets import DeploymentKey, Secret
-from tests.collecting import NOW
-from tests.generators import Generator
-from tests.plain_scan import PlainKnown, PlainScanner
+from detector.values.events import Leak
+from detector.values.secrets import DeploymentKey, Secret
+from tests.ingest.collecting import NOW
+from tests.patterns.generators import Generator
+from tests.scan.plain_scan import PlainKnown, PlainScanner
 
 KEY = DeploymentKey.of(bytes(range(32)), "k1")
 KNOWN = (b"corp_Zr8Lq2WvN5tYx0Kd9Hs3Jf7", b"pa~55 w".replace(b" ", b"-") + b"/rd=", b"8bytes!?", b"Zq" * 30)

@@ -11,30 +11,30 @@ from typing import Any
 import msgspec
 
 from detector.configuration.policy import Policy
-from detector.events import CanonicalEvent, CredentialIssued, Identifier
-from detector.findings import LEAKED_SECRET, Command, Finding
+from detector.ingest.classify import BUNDLED, RecordClassifier
+from detector.ingest.files import read_events
+from detector.ingest.inputs import find_sources
+from detector.ingest.kafka_assembler import RecordAssembler
+from detector.ingest.kafka_records import Contents
+from detector.ingest.kafka_segments import batch_of
 from detector.judge.ledger import Ledger
-from detector.live.joining import Hold
-from detector.live.records import Contents
-from detector.live.segments import batch_of
-from detector.progress import Silent
-from detector.reading.inputs import find_sources
-from detector.reading.readers import read_events
-from detector.reading.shapes import BUNDLED, Shapes
 from detector.replay.replay import Plan, Result, replay
-from detector.scan.known import KnownIndex
+from detector.scan.known_credentials import KnownIndex
 from detector.scan.leaks import LeakFinder
-from detector.secrets import DeploymentKey
-from detector.times import format_rfc3339, parse_rfc3339
+from detector.terminal.progress import Silent
+from detector.values.events import CanonicalEvent, CredentialIssued, Identifier
+from detector.values.findings import LEAKED_SECRET, Command, Finding
+from detector.values.secrets import DeploymentKey
+from detector.values.times import format_rfc3339, parse_rfc3339
 from tests.bundled import bundled_scanner
-from tests.live_records import FakeRecord
+from tests.service.live_records import FakeRecord
 
 STORIES = Path(__file__).parent / "stories"
 KEY = DeploymentKey.of(bytes.fromhex("00112233445566778899aabbccddeeff"))
 NOW = parse_rfc3339("2026-06-01T00:00:00Z")
 
 
-class Told(msgspec.Struct, frozen=True):
+class ReportedFinding(msgspec.Struct, frozen=True):
     """What came of a story.
 
     `findings` are (rule, credential or task or pattern, pieces of evidence, severity) in their order, `commands`
@@ -86,8 +86,8 @@ def told(
     *,
     until: str | None = None,
     policy: Policy = Policy(),  # noqa: B008 - frozen
-    shapes: Shapes = BUNDLED,
-) -> Told:
+    shapes: RecordClassifier = BUNDLED,
+) -> ReportedFinding:
     """What comes of the files, put below `folder`; `until` (RFC 3339) is the time judged up to.
 
     Fails if the same files, each line (or file, where it is one document) a Kafka record, come to anything else.
@@ -104,7 +104,7 @@ def told(
     live = _lived([(source.format, b"".join(source.chunks())) for source in sources], at, policy, shapes)
     found = _findings(result.findings), _commands(result.commands)
     assert found == live, "told from files and from records, the story came out differently"
-    return Told(
+    return ReportedFinding(
         *found,
         tuple((letter.reason, letter.field) for letter in result.letters),
         dict(result.summary.unresolved),
@@ -114,14 +114,14 @@ def told(
 
 
 def _lived(
-    sources: Sequence[tuple[str, bytes]], until: int | None, policy: Policy, shapes: Shapes
+    sources: Sequence[tuple[str, bytes]], until: int | None, policy: Policy, shapes: RecordClassifier
 ) -> tuple[Any, Any]:
     """The story as the service would read it: each source a topic, all of it in one poll."""
     ledger, contents = Ledger(policy), []
     for number, (format_name, data) in enumerate(sources):
         values = [data] if format_name == "document" else data.splitlines()
         records = [FakeRecord(value, offset, topic=f"topic-{number}") for offset, value in enumerate(values)]
-        hold, into = Hold(shapes), Contents()
+        hold, into = RecordAssembler(shapes), Contents()
         segments = [*hold.read(records, NOW, into), *hold.flush()]
         contents.append((f"topic-{number}", into, segments))
     events = [event for _, into, _ in contents for _, event in into.events]

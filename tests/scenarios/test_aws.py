@@ -13,16 +13,16 @@ from pathlib import Path
 import pytest
 
 from detector.configuration.policy import Policy
-from detector.events import CanonicalEvent, CredentialIssued, CredentialUsed, TaskStarted
-from detector.live.routing import Registry, route
-from detector.times import MINUTE, parse_rfc3339
-from tests.live_history import World, longer, run
-from tests.scenarios.telling import Told, story, told
+from detector.judge.routing import Registry, route
+from detector.values.events import CanonicalEvent, CredentialIssued, CredentialUsed, TaskStarted
+from detector.values.times import MINUTE, parse_rfc3339
+from tests.scenarios.telling import ReportedFinding, story, told
+from tests.service.live_history import World, longer, run
 
 JOB, DEPLOY = "ASIAEXAMPLEJOB710000", "ASIAEXAMPLEPROD71000"
 
 
-def check_the_deploy_job(found: Told) -> None:
+def check_the_deploy_job(found: ReportedFinding) -> None:
     # Both sessions live on when the job is done, the one it had by OIDC and the one that it chained from it under a
     # name that boto made up. At 08:40 somebody elsewhere reads a secret with the second, and tries to make a user with the
     # first, which its session policy never allowed. The role's sessions are revoked; five minutes later that is not

@@ -7,12 +7,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from detector.adapters.otlp import Otlp
-from detector.adapters.otlp_agents import CONVERSATIONS, OFF
-from detector.events import Leak, TaskEnded, TaskStarted
-from detector.reading.shapes import Shapes
-from detector.secrets import Secret
-from tests.scenarios.telling import KEY, Told, story, told
+from detector.adapters.otlp.agent_spans import CONVERSATIONS, OFF
+from detector.adapters.otlp.requests import Otlp
+from detector.ingest.classify import RecordClassifier
+from detector.values.events import Leak, TaskEnded, TaskStarted
+from detector.values.secrets import Secret
+from tests.scenarios.telling import KEY, ReportedFinding, story, told
 
 # A pod's token, in what its program prints
 
@@ -49,7 +49,7 @@ def jwt(claims: dict[str, Any]) -> str:
     return ".".join(urlsafe_b64encode(part).rstrip(b"=").decode() for part in (*parts, b"signature" * 20))
 
 
-def shown(found: Told) -> Leak:
+def shown(found: ReportedFinding) -> Leak:
     (evidence,) = found.finding("leaked-credential").evidences
     assert isinstance(evidence.event, Leak)
     return evidence.event
@@ -151,10 +151,10 @@ RUN = span(
 )  # fmt: skip
 
 
-def tell(folder: Path, agents: str) -> Told:
+def tell(folder: Path, agents: str) -> ReportedFinding:
     broker = "".join(json.dumps(event) + "\n" for event in (ISSUED, USED))
     files = {"broker.jsonl": broker, "spans.jsonl": exported(CALL, RUN)}
-    return told(folder, files, shapes=Shapes(carriers=(Otlp(agents).carrier(),)))
+    return told(folder, files, shapes=RecordClassifier(carriers=(Otlp(agents).carrier(),)))
 
 
 def test_an_agents_token_leaks_in_a_tools_arguments_outlives_its_run_and_is_used_after_it(

@@ -5,7 +5,7 @@ Told by webhooks, the audit log as it is streamed, the job's log, and whoever is
 
 from pathlib import Path
 
-from detector.events import TaskEnded, TaskStarted
+from detector.values.events import TaskEnded, TaskStarted
 from tests.scenarios.telling import story, told
 
 TOKEN = "octo/app/71/GITHUB_TOKEN"

@@ -5,7 +5,7 @@ Told by webhooks, by the stream of audit events, and by the job's trace with tim
 
 from pathlib import Path
 
-from detector.events import TaskStarted
+from detector.values.events import TaskStarted
 from tests.scenarios.telling import story, told
 
 JOB, PROJECT = "gitlab/job/9/token", "gitlab/token/55"

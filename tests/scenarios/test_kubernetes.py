@@ -5,13 +5,13 @@ from base64 import urlsafe_b64encode
 from pathlib import Path
 from typing import Any
 
-from detector.events import CredentialUsed, TaskEnded
-from tests.scenarios.telling import Told, story, told
+from detector.values.events import CredentialUsed, TaskEnded
+from tests.scenarios.telling import ReportedFinding, story, told
 
 TOKEN = "k8s/ci/nightly-29627520-x7k2p/token"
 
 
-def check_the_nightly_job(found: Told) -> None:
+def check_the_nightly_job(found: ReportedFinding) -> None:
     # The job is done at 02:55 and its pod stays for an hour: its tokens, which claim an hour and live a year, outlive it.
     # Somebody lists secrets with the first of them, long since renewed; and again within the minute that the API server
     # honours a token whose pod is gone.

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from detector.events import CredentialUsed, TaskStarted
+from detector.values.events import CredentialUsed, TaskStarted
 from tests.scenarios.telling import told
 
 EXCHANGE = "urn:ietf:params:oauth:grant-type:token-exchange"

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from detector.events import CredentialIssued, CredentialUsed
+from detector.values.events import CredentialIssued, CredentialUsed
 from tests.scenarios.telling import story, told
 
 FORGOTTEN = "vault/hmac-sha256:" + "cd" * 32

@@ -1,0 +1,128 @@
+"""AWS CloudTrail events: who was given temporary or lasting keys, what they did with them, which were taken away.
+
+The fields are those of the CloudTrail record reference and of real events. CloudTrail names keys by their public
+ids (`ASIA…`, `AKIA…`), so a use joins its issue without any secret. A session's task is what its names say (see
+`aws_sessions`), a lasting key's is `aws/user/<name>`. What a service does with a session, on its behalf, is a use
+whose address is that service's name.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from detector.adapters.adapter import Adapter, Carrier, Record
+from detector.adapters.aws.keys import CALLS, SCHEME, Where
+from detector.adapters.fields import find, maybe_text, text
+from detector.values.events import DENIED, SUCCESS, CanonicalEvent, CredentialUsed, Identifier
+
+_TYPES: Final = frozenset(
+    {"AwsApiCall", "AwsConsoleAction", "AwsConsoleSignIn", "AwsServiceEvent", "AwsVpceEvent"}
+)
+_PREFIXED: Final = frozenset({"DeleteObjects"})  # of many objects: the bucket alone would say too little
+
+
+def looks_like(record: Record) -> bool:
+    """Whether an object has the shape of a CloudTrail event."""
+    return (
+        "eventSource" in record and "eventName" in record and ("eventID" in record or "eventTime" in record)
+    )
+
+
+def known(record: Record) -> bool:
+    """Whether an event tells of a call; insights and what AWS may yet add do not."""
+    kind = record.get("eventType")
+    return kind is None or (isinstance(kind, str) and kind in _TYPES)
+
+
+def translate(record: Record, now: int) -> list[CanonicalEvent]:
+    """The events in one CloudTrail record: a use of the caller's key, and keys issued or taken away.
+
+    Raises:
+        BadRecordError: a field that such an event has is missing or wrong.
+    """
+    call = text(record, "eventName")
+    caller = maybe_text(record, "userIdentity.accessKeyId")
+    service = text(record, "eventSource").split(".amazonaws.com", 1)[0]
+    done = maybe_text(record, "errorCode") is None
+    tells = CALLS.get((service, call)) if done else None
+    if caller is None and tells is None:
+        return []
+    at = Where(record, now)
+    told = [] if tells is None else tells(record, at)
+    if caller is None:
+        return told
+    return [_use(record, at, caller, f"{service}:{call}", SUCCESS if done else DENIED), *told]
+
+
+def _use(record: Record, at: Where, key_id: str, action: str, outcome: str) -> CredentialUsed:
+    # A service that acts with the session, on its behalf, is no other workload: its name stands as the address, and
+    # an address that is none is not judged.
+    invoked_by = maybe_text(record, "userIdentity.invokedBy")
+    return CredentialUsed(
+        time=at.time,
+        source=at.source,
+        id=at.id,
+        identifier=Identifier(SCHEME, key_id),
+        action=action,
+        resource=_resource(record),
+        outcome=outcome,
+        source_ip=invoked_by or maybe_text(record, "sourceIPAddress"),
+        user_agent=maybe_text(record, "userAgent"),
+    )
+
+
+def _resource(record: Record) -> str | None:
+    """The first resource that a call names; of one on many objects the prefix that they share."""
+    names = ("ARNPrefix", "ARN") if find(record, "eventName") in _PREFIXED else ("ARN",)
+    resources = record.get("resources")
+    for name in names:
+        for resource in resources if isinstance(resources, list) else ():
+            arn = resource.get(name) if isinstance(resource, dict) else None
+            if isinstance(arn, str) and arn:
+                return arn
+    return None
+
+
+def _is_file(record: Record) -> bool:
+    records = record.get("Records")
+    return isinstance(records, list) and any(isinstance(one, dict) and looks_like(one) for one in records)
+
+
+def _records(record: Record, _now: int) -> Iterator[Record]:
+    yield from (one for one in record["Records"] if isinstance(one, dict))
+
+
+def _is_subscription(record: Record) -> bool:
+    """Whether CloudWatch hands on what a trail wrote to its log group, in a stream `<account>_CloudTrail_<region>`."""
+    stream = record.get("logStream")
+    return isinstance(stream, str) and "_CloudTrail_" in stream and isinstance(record.get("logEvents"), list)
+
+
+def _messages(record: Record, _now: int) -> Iterator[str]:
+    for one in record["logEvents"]:
+        message = one.get("message") if isinstance(one, dict) else None
+        if isinstance(message, str):
+            yield message
+
+
+def _is_lookup(record: Record) -> bool:
+    """Whether it is what `aws cloudtrail lookup-events` prints."""
+    events = record.get("Events")
+    return isinstance(events, list) and any(
+        isinstance(one, dict) and isinstance(one.get("CloudTrailEvent"), str) for one in events
+    )
+
+
+def _found(record: Record, _now: int) -> Iterator[str]:
+    for one in record["Events"]:
+        event = one.get("CloudTrailEvent") if isinstance(one, dict) else None
+        if isinstance(event, str):
+            yield event
+
+
+_MARKS: Final = (b'"eventSource"',)
+ADAPTER: Final = Adapter("cloudtrail", _MARKS, looks_like, translate, known)
+CARRIERS: Final = (
+    Carrier("cloudtrail", _MARKS, _is_file, _records, audit=True),  # a file as it is delivered to S3
+    Carrier("cloudtrail", (b"_CloudTrail_",), _is_subscription, _messages, audit=True),
+    Carrier("cloudtrail", (b'"CloudTrailEvent"',), _is_lookup, _found, audit=True),
+)

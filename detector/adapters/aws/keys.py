@@ -1,0 +1,217 @@
+"""What calls to STS and IAM do to keys: sessions given out, lasting keys made, and both taken away."""
+
+import re  # over text of bounded length only
+from collections.abc import Callable
+from typing import Any, Final
+
+from detector.adapters.adapter import Record
+from detector.adapters.aws.denials import denials, principal, role_group, session_group, user_group
+from detector.adapters.aws.session_policy import grants_of
+from detector.adapters.aws.sessions import work_of
+from detector.adapters.aws.times import answer_time
+from detector.adapters.fields import find, maybe_text, text, time
+from detector.records.dead_letters import BAD_TIME, MISSING_FIELD, bad
+from detector.values.events import (
+    CanonicalEvent,
+    CredentialIssued,
+    CredentialRevoked,
+    Identifier,
+    TaskStarted,
+)
+from detector.values.secrets import Secret, sha256_hex
+from detector.values.times import SECOND
+
+SCHEME: Final = "aws-access-key-id"
+_LONGEST_SESSION: Final = 129_600  # seconds, 36 hours
+# A session token as CloudTrail shows it whole; a shortened or masked one identifies nothing.
+_SESSION_TOKEN = re.compile(r"[A-Za-z0-9+/=]{100,8192}")
+
+
+class Where:
+    """Time (ns), source and id of the events of one record, and the account of the call.
+
+    A call between two accounts is told to both, as two events that share one id: it is one call.
+    """
+
+    def __init__(self, record: Record, now: int) -> None:
+        self.time = time(record, "eventTime", now)
+        self.id = text(record, "eventID")
+        self.account = maybe_text(record, "recipientAccountId") or maybe_text(
+            record, "userIdentity.accountId"
+        )
+        shared = maybe_text(record, "sharedEventID")
+        alone = shared is None and self.account is not None
+        self.id = self.id if shared is None else shared
+        self.source = f"aws.cloudtrail/{self.account}" if alone else "aws.cloudtrail"
+
+    def revoked(self, number: int, **whom: Any) -> CredentialRevoked:
+        """What the call takes away; `number` tells several apart."""
+        suffix = f"/{number}" if number else ""
+        return CredentialRevoked(time=self.time, source=self.source, id=f"{self.id}/revoked{suffix}", **whom)
+
+
+def _session(record: Record, at: Where) -> list[CanonicalEvent]:
+    """A session and, where another asked for it, the task above its own."""
+    if record.get("responseElements") is None and record.get("sharedEventID") is not None:
+        return []  # the copy for the other account is not told what was issued
+    key_id = text(record, "responseElements.credentials.accessKeyId")
+    work = work_of(record, key_id)
+    identifiers = [Identifier(SCHEME, key_id)]
+    token = find(record, "responseElements.credentials.sessionToken")
+    if isinstance(token, str) and _SESSION_TOKEN.fullmatch(token):
+        identifiers.append(Identifier("sha256", sha256_hex(Secret(token.encode())), length=len(token)))
+    issued = CredentialIssued(
+        time=at.time,
+        source=at.source,
+        id=f"{at.id}/issued",
+        credential_id=key_id,
+        task_id=work.task_id,
+        identifiers=tuple(identifiers),
+        kind="aws-session",
+        expires_at=_expiry(record, at.time),
+        grants=grants_of(
+            find(record, "requestParameters.policy"), find(record, "requestParameters.policyArns")
+        ),
+        revocation=_session_revocation(record, key_id),
+        groups=_groups(record),
+    )
+    if work.parent is None:
+        return [issued]
+    start = TaskStarted(
+        time=at.time,
+        source=at.source,
+        id=f"{at.id}/started",
+        task_id=work.task_id,
+        parent_task_id=work.parent,
+    )
+    return [start, issued]
+
+
+def _groups(record: Record) -> tuple[str, ...]:
+    """What a session ends with: its role or its user, and all of its name."""
+    role = principal(maybe_text(record, "requestParameters.roleArn"), "role")
+    if role is None:
+        user = principal(maybe_text(record, "userIdentity.arn"), "user")
+        return () if user is None else (user_group(*user),)
+    named = maybe_text(record, "responseElements.assumedRoleUser.assumedRoleId")
+    return (role_group(*role),) if named is None else (role_group(*role), session_group(named))
+
+
+def _session_revocation(record: Record, key_id: str) -> dict[str, Any]:
+    """What a revoker needs to deny one session. All of it is in both copies of a call between two accounts."""
+    role = maybe_text(record, "requestParameters.roleArn")
+    federated = maybe_text(record, "responseElements.federatedUser.arn")
+    user = None if role is not None else maybe_text(record, "userIdentity.arn")
+    return _present(
+        provider="aws",
+        method="deny-session" if role is not None else "deny-user-sessions",
+        account=_account(role or federated or user),
+        access_key_id=key_id,
+        role_arn=role,
+        assumed_role_id=maybe_text(record, "responseElements.assumedRoleUser.assumedRoleId"),
+        federated_user_arn=federated,
+        user_arn=user,
+    )
+
+
+def _account(arn: str | None) -> str | None:
+    """The account in `arn:aws:iam::111122223333:role/…`."""
+    parts = arn.split(":", 5) if arn is not None else []
+    return parts[4] or None if len(parts) == 6 else None  # noqa: PLR2004 - an ARN's parts
+
+
+def _expiry(record: Record, issued: int) -> int:
+    """When a session ends: as the response says, else as long after its start as was asked for."""
+    path = "responseElements.credentials.expiration"
+    value = find(record, path)
+    if value in (None, ""):
+        seconds = find(record, "requestParameters.durationSeconds")
+        if isinstance(seconds, int) and 0 < seconds <= _LONGEST_SESSION:
+            return issued + seconds * SECOND
+        raise bad(MISSING_FIELD, path)
+    read = answer_time(value)
+    if read is None:
+        raise bad(BAD_TIME, path, "not a time in a style that is known")
+    return read
+
+
+def _key(record: Record, at: Where) -> list[CanonicalEvent]:
+    key_id = text(record, "responseElements.accessKey.accessKeyId")
+    user = text(record, "responseElements.accessKey.userName")
+    return [
+        CredentialIssued(
+            time=at.time,
+            source=at.source,
+            id=f"{at.id}/issued",
+            credential_id=key_id,
+            task_id=f"aws/user/{user}",
+            identifiers=(Identifier(SCHEME, key_id),),
+            kind="aws-access-key",
+            revocation=_present(
+                provider="aws",
+                method="delete-access-key",
+                account=at.account,
+                access_key_id=key_id,
+                user_name=user,
+            ),
+        )
+    ]
+
+
+def _key_gone(record: Record, at: Where) -> list[CanonicalEvent]:
+    return [at.revoked(0, identifier=Identifier(SCHEME, text(record, "requestParameters.accessKeyId")))]
+
+
+def _key_set(record: Record, at: Where) -> list[CanonicalEvent]:
+    """A key made inactive; one made active again is a new credential that its id cannot tell from the old."""
+    return _key_gone(record, at) if find(record, "requestParameters.status") == "Inactive" else []
+
+
+def _denied(record: Record, at: Where) -> list[CanonicalEvent]:
+    """Sessions that a policy on their role, or on the user who asked for them, ends."""
+    user = find(record, "eventName") == "PutUserPolicy"
+    found = denials(record)
+    if not found:
+        return []
+    name = text(record, "requestParameters.userName" if user else "requestParameters.roleName")
+    group = (user_group if user else role_group)(_own_account(record, at), name)
+    revoked: list[CanonicalEvent] = []
+    for denial in found:
+        named = None if denial.user_ids is None else [session_group(each) for each in denial.user_ids]
+        for each in [group] if named is None else named:
+            revoked.append(at.revoked(len(revoked), group=each, issued_before=denial.before))
+    return revoked
+
+
+def _role_gone(record: Record, at: Where) -> list[CanonicalEvent]:
+    name = text(record, "requestParameters.roleName")
+    return [at.revoked(0, group=role_group(_own_account(record, at), name))]
+
+
+def _own_account(record: Record, at: Where) -> str:
+    """The account whose role or user it is: IAM changes none of another account's."""
+    account = at.account or _account(maybe_text(record, "userIdentity.arn"))
+    if account is None:
+        raise bad(MISSING_FIELD, "recipientAccountId")
+    return account
+
+
+def _present(**fields: str | None) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+CALLS: Final[dict[tuple[str, str], Callable[[Record, Where], list[CanonicalEvent]]]] = {
+    ("sts", "AssumeRole"): _session,
+    ("sts", "AssumeRoleWithSAML"): _session,
+    ("sts", "AssumeRoleWithWebIdentity"): _session,
+    ("sts", "AssumeRoot"): _session,
+    ("sts", "GetFederationToken"): _session,
+    ("sts", "GetSessionToken"): _session,
+    ("iam", "CreateAccessKey"): _key,
+    ("iam", "DeleteAccessKey"): _key_gone,
+    ("iam", "UpdateAccessKey"): _key_set,
+    ("iam", "PutRolePolicy"): _denied,
+    ("iam", "PutUserPolicy"): _denied,
+    ("iam", "DeleteRole"): _role_gone,
+}
+"""By service and call, what a call that succeeded did to keys."""

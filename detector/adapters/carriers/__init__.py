@@ -1,0 +1,1 @@
+"""Envelopes that carry records of other sources."""

@@ -1,0 +1,101 @@
+"""GitHub: workflow jobs and runs as tasks, by webhooks; uses of tokens and what becomes of them, by the audit log.
+
+Webhook fields are those of the `workflow_job` and `workflow_run` payloads (docs.github.com, "Webhook events and payloads").
+A re-run is a job of its own id, and a run with another `run_attempt`: a task of its own. For the audit log see
+`github_audit`.
+"""
+
+from typing import Final
+
+from detector.adapters.adapter import Adapter, Record
+from detector.adapters.ci_names import github_job, github_run
+from detector.adapters.fields import maybe_text, text, time
+from detector.adapters.github import audit_log as github_audit
+from detector.values.events import CanonicalEvent, TaskEnded, TaskStarted
+
+_SENT: Final = ("workflow_job", "workflow_run")
+
+
+def looks_like(record: Record) -> bool:
+    """Whether an object has the shape of a webhook about a job or run, or of a record of the audit log."""
+    if "action" not in record:
+        return False
+    return any(isinstance(record.get(name), dict) for name in _SENT) or github_audit.looks_like(record)
+
+
+def known(record: Record) -> bool:
+    """Whether it is about a job, a run, or a token."""
+    return any(isinstance(record.get(name), dict) for name in _SENT) or github_audit.known(record)
+
+
+def translate(record: Record, now: int) -> list[CanonicalEvent]:
+    """The events in one webhook delivery or audit record; none for actions that start, end or use nothing.
+
+    Raises:
+        BadRecordError: a field that such a record has is missing or wrong.
+    """
+    if isinstance(record.get("workflow_job"), dict):
+        return _job(record, now)
+    if isinstance(record.get("workflow_run"), dict):
+        return _run(record, now)
+    return github_audit.translate(record, now)
+
+
+def _job(record: Record, now: int) -> list[CanonicalEvent]:
+    action = text(record, "action")
+    if action not in ("in_progress", "completed"):
+        return []
+    source = f"github/{text(record, 'repository.full_name')}"
+    job = text(record, "workflow_job.id")
+    task_id, event_id = github_job(job), f"workflow_job/{job}/{action}"
+    if action == "completed":
+        at = time(record, "workflow_job.completed_at", now)
+        outcome = github_audit.outcome_of(record, "workflow_job.conclusion")
+        return [TaskEnded(time=at, source=source, id=event_id, task_id=task_id, outcome=outcome)]
+    run = maybe_text(record, "workflow_job.run_id")
+    attempt = maybe_text(record, "workflow_job.run_attempt") or "1"
+    return [
+        TaskStarted(
+            time=time(record, "workflow_job.started_at", now),
+            source=source,
+            id=event_id,
+            task_id=task_id,
+            kind=github_audit.KIND,
+            owner=maybe_text(record, "sender.login"),
+            workload=maybe_text(record, "workflow_job.runner_name"),
+            parent_task_id=github_run(run, attempt) if run else None,
+        )
+    ]
+
+
+def _run(record: Record, now: int) -> list[CanonicalEvent]:
+    action = text(record, "action")
+    if action not in ("in_progress", "completed"):
+        return []
+    source = f"github/{text(record, 'repository.full_name')}"
+    run = text(record, "workflow_run.id")
+    attempt = maybe_text(record, "workflow_run.run_attempt") or "1"
+    task_id, event_id = github_run(run, attempt), f"workflow_run/{run}/{attempt}/{action}"
+    if action == "completed":
+        at = time(record, "workflow_run.updated_at", now)
+        outcome = github_audit.outcome_of(record, "workflow_run.conclusion")
+        return [TaskEnded(time=at, source=source, id=event_id, task_id=task_id, outcome=outcome)]
+    return [
+        TaskStarted(
+            time=time(record, "workflow_run.run_started_at", now),
+            source=source,
+            id=event_id,
+            task_id=task_id,
+            kind=github_audit.KIND,
+            owner=maybe_text(record, "sender.login"),
+        )
+    ]
+
+
+ADAPTER: Final = Adapter(
+    "github",
+    (b'"workflow_job"', b'"workflow_run"', *github_audit.MARKS),
+    looks_like,
+    translate,
+    known,
+)

@@ -1,0 +1,146 @@
+"""GitLab's audit events as they are streamed: uses of job tokens, access and deploy tokens made and revoked.
+
+The schema is that of docs.gitlab.com, "Audit event streaming". Where an event has a token's id was read in GitLab's source
+(`ee/app/services/ee/{personal_access_tokens,resource_access_tokens}/`, `ee/lib/ee/gitlab/auth/auth_finders.rb`): the target
+of an event about a project's, a group's or a deploy token is the token; about a personal one it is the user, and the
+token stands in the message.
+"""
+
+from typing import Any, Final
+
+import re2
+
+from detector.adapters.adapter import Record
+from detector.adapters.ci_names import gitlab_job
+from detector.adapters.fields import maybe_text, text, time
+from detector.records.dead_letters import MISSING_FIELD, WRONG_FIELD, bad
+from detector.values.events import (
+    CanonicalEvent,
+    CredentialIssued,
+    CredentialRevoked,
+    CredentialUsed,
+    Identifier,
+)
+
+JOB_TOKEN: Final = "gitlab-job-token"  # noqa: S105 - the scheme of an identifier: the value is the job's id
+ACCESS_TOKEN: Final = "gitlab-token-id"  # noqa: S105 - likewise
+DEPLOY_TOKEN: Final = "gitlab-deploy-token-id"  # noqa: S105 - likewise
+_SOURCE: Final = "gitlab.audit"
+_USED: Final = "user_authenticated_using_job_token"
+_ISSUED: Final = frozenset(
+    {
+        "deploy_token_created",
+        "group_access_token_created",
+        "personal_access_token_created",
+        "personal_access_token_issued",
+        "project_access_token_created",
+    }
+)
+_REVOKED: Final = frozenset(
+    {
+        "deploy_token_destroyed",
+        "deploy_token_revoked",
+        "group_access_token_deleted",
+        "personal_access_token_revoked",
+        "project_access_token_deleted",
+    }
+)
+_MESSAGE: Final = re2.compile(r"(?:Created|Revoked) personal access token with id (\d{1,20})")
+_FAILED: Final = "Attempted "
+
+
+def looks_like(record: Record) -> bool:
+    """Whether an object has the shape of a streamed audit event."""
+    return "event_type" in record and "entity_type" in record and "author_id" in record
+
+
+def known(record: Record) -> bool:
+    """Whether it is about a token; the hundreds of other types are not."""
+    kind = record.get("event_type")
+    return isinstance(kind, str) and (kind == _USED or kind in _ISSUED or kind in _REVOKED)
+
+
+def job_token(job: str) -> str:
+    """The credential id of a job's token."""
+    return f"{gitlab_job(job)}/token"
+
+
+def translate(record: Record, now: int) -> list[CanonicalEvent]:
+    """The event in one audit event; none where what was asked for failed.
+
+    Raises:
+        BadRecordError: a field that such an event has is missing or wrong.
+    """
+    kind = text(record, "event_type")
+    if kind == _USED:
+        return [_use(record, kind, now)]
+    if (maybe_text(record, "details.custom_message") or "").startswith(_FAILED):
+        return []
+    return [_lifecycle(record, kind, now)]
+
+
+def _use(record: Record, kind: str, now: int) -> CredentialUsed:
+    """A use of a job's token, which it names by the job: what was done with it, no event tells."""
+    job = maybe_text(record, "target_id") or text(record, "target_details")
+    return CredentialUsed(
+        time=time(record, "created_at", now),
+        source=_SOURCE,
+        id=text(record, "id"),
+        identifier=Identifier(JOB_TOKEN, job),
+        action=kind,
+        resource=maybe_text(record, "entity_path"),
+        source_ip=maybe_text(record, "ip_address"),
+    )
+
+
+def _lifecycle(record: Record, kind: str, now: int) -> CanonicalEvent:
+    at, event_id = time(record, "created_at", now), text(record, "id")
+    identifier = _token(record, kind)
+    if kind in _REVOKED:
+        return CredentialRevoked(time=at, source=_SOURCE, id=f"{event_id}/revoked", identifier=identifier)
+    name = "deploy-token" if identifier.scheme == DEPLOY_TOKEN else "token"
+    return CredentialIssued(
+        time=at,
+        source=_SOURCE,
+        id=f"{event_id}/issued",
+        credential_id=f"gitlab/{name}/{identifier.value}",
+        task_id=_owner(record, kind),
+        identifiers=(identifier,),
+        kind=f"gitlab-{'access-' if name == 'token' else ''}{name}",
+        revocation=_revocation(record, kind, identifier.value),
+    )
+
+
+def _token(record: Record, kind: str) -> Identifier:
+    """The token that an event is about."""
+    if not kind.startswith("personal_"):
+        scheme = DEPLOY_TOKEN if kind.startswith("deploy_") else ACCESS_TOKEN
+        return Identifier(scheme, text(record, "target_id"))
+    message = text(record, "details.custom_message")
+    match = _MESSAGE.match(message)
+    if match is None:
+        raise bad(WRONG_FIELD, "details.custom_message", "it does not say which token")
+    return Identifier(ACCESS_TOKEN, match[1])
+
+
+def _owner(record: Record, kind: str) -> str:
+    """Whose a token is: it lasts, and no job's end is its own."""
+    if kind.startswith("personal_"):
+        return f"gitlab/user/{text(record, 'target_id')}"
+    path = maybe_text(record, "entity_path") or maybe_text(record, "entity_id")
+    if path is None:
+        raise bad(MISSING_FIELD, "entity_path")
+    return f"gitlab/{text(record, 'entity_type').lower()}/{path}"
+
+
+def _revocation(record: Record, kind: str, token: str) -> dict[str, Any]:
+    told = {
+        "provider": "gitlab",
+        "method": "revoke-token",
+        "token_kind": kind.rsplit("_", 1)[0],
+        "token_id": token,
+    }
+    if kind.startswith("personal_"):
+        return told
+    place = {name: maybe_text(record, name) for name in ("entity_type", "entity_id")}
+    return told | {name: value for name, value in place.items() if value is not None}

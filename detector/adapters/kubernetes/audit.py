@@ -1,0 +1,164 @@
+"""Kubernetes audit events (`audit.k8s.io/v1`): tokens given to pods, what was done with them, and pods that ended.
+
+Fields are those of the audit `Event` reference and of KEP-4193 (credential ids, Kubernetes 1.29 on).
+
+The credential is the pod's, not the single token's: a pod gets a new token every 48 minutes or so, all of them die with
+the pod and none can be revoked alone. So the tokens of a pod for the API server are one credential, issued again and
+again, with the id of each token as an identifier, and the pod's deletion revokes it. A token for another audience
+(Vault, AWS) is a credential of its own, which its verifier may honour until it expires.
+
+Only the stage `ResponseComplete` counts, with the time at which the request came: a watch is one use, told when it ends.
+"""
+
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+from detector.adapters.adapter import Adapter, Record
+from detector.adapters.fields import find, maybe_text, text
+from detector.adapters.kubernetes.pods import At, at, pod_events
+from detector.adapters.kubernetes.tokens import (
+    BY_POD,
+    POD_UID,
+    is_token_request,
+    issued_with_pod,
+    token_issued,
+    tokens_voided,
+)
+from detector.patterns.pattern import JWT_ID
+from detector.records.log_records import LogText
+from detector.records.timestamps import log_time
+from detector.values.events import DENIED, SUCCESS, CanonicalEvent, CredentialUsed, Identifier
+
+X509: Final = "x509-sha256"
+_SCHEMES: Final = {"JTI": JWT_ID, "X509SHA256": X509}
+_PREFIXES: Final = ("authentication.kubernetes.io/", "authentication.k8s.io/")
+_COMPLETE: Final = "ResponseComplete"
+_MAX_WORDS: Final = 1000  # of a command
+_REFUSED: Final = 400  # the least HTTP status that is a refusal
+_SERVICE_ACCOUNT: Final = "system:serviceaccount:"
+
+
+def looks_like(record: Record) -> bool:
+    """Whether an object is an audit event."""
+    version = record.get("apiVersion")
+    return record.get("kind") == "Event" and isinstance(version, str) and version.startswith("audit.k8s.io/")
+
+
+def translate(record: Record, now: int) -> list[CanonicalEvent]:
+    """The events in one audit event: a use of the caller's credential, a token issued, a pod's start or end.
+
+    Raises:
+        BadRecordError: a field that such an event has is missing or wrong.
+    """
+    if text(record, "stage") != _COMPLETE:
+        return []
+    here = at(record, now)
+    refused = _is_refused(record)
+    events: list[CanonicalEvent] = []
+    identifier = _caller(record)
+    if identifier is not None:
+        events.append(_use(record, here, identifier, DENIED if refused else SUCCESS))
+    if not refused:
+        token = token_issued(record, here) if is_token_request(record) else issued_with_pod(record, here)
+        more = (token, *pod_events(record, here), tokens_voided(record, here))
+        events.extend(event for event in more if event is not None)
+    return events
+
+
+def _is_refused(record: Record) -> bool:
+    if _annotation(record, "authorization.k8s.io/decision") == "forbid":
+        return True
+    code = maybe_text(record, "responseStatus.code")
+    return code is not None and code.isdecimal() and int(code) >= _REFUSED
+
+
+def _annotation(record: Record, key: str) -> Any:
+    annotations = record.get("annotations")
+    return annotations.get(key) if isinstance(annotations, dict) else None
+
+
+def _caller(record: Record) -> Identifier | None:
+    """What the caller's credential is known by: its id, else (before 1.29) the pod that it is bound to.
+
+    Managed clusters do not log which token went to which pod: there the pod comes first.
+    """
+    uid = _extra(record, "pod-uid")
+    if uid is not None and record.get(BY_POD) is True:
+        return Identifier(POD_UID, uid)
+    told = _extra(record, "credential-id")
+    if told is not None:
+        kind, _, value = told.partition("=")
+        scheme = _SCHEMES.get(kind, "kubernetes-credential-id") if value else JWT_ID
+        if scheme == X509:
+            return Identifier(X509, value.lower())
+        return Identifier(scheme, told if value else f"JTI={told}")
+    return Identifier(POD_UID, uid) if uid is not None else None
+
+
+def _extra(record: Record, name: str) -> str | None:
+    extra = find(record, "user.extra")
+    if not isinstance(extra, dict):
+        return None
+    for prefix in _PREFIXES:
+        values = extra.get(prefix + name)
+        if isinstance(values, list) and values and isinstance(values[0], str) and values[0]:
+            return values[0]
+    return None
+
+
+def _use(record: Record, here: At, identifier: Identifier, outcome: str) -> CredentialUsed:
+    addresses = record.get("sourceIPs")
+    address = addresses[0] if isinstance(addresses, list) and addresses else None
+    return CredentialUsed(
+        time=here.time,
+        source=here.source,
+        id=here.id,
+        identifier=identifier,
+        action=text(record, "verb"),
+        resource=_resource(record),
+        outcome=outcome,
+        workload=_workload(record),
+        source_ip=address if isinstance(address, str) and address else None,
+        user_agent=maybe_text(record, "userAgent"),
+    )
+
+
+def _resource(record: Record) -> str | None:
+    """The object as its path without versions (`apps/namespaces/ci/deployments/web/scale`), or the bare path of the URL."""
+    resource = maybe_text(record, "objectRef.resource")
+    if resource is None:
+        path = maybe_text(record, "requestURI")
+        return path.partition("?")[0] or None if path else None
+    namespace = maybe_text(record, "objectRef.namespace")
+    parts = (
+        maybe_text(record, "objectRef.apiGroup"),
+        f"namespaces/{namespace}" if namespace else None,
+        resource,
+        maybe_text(record, "objectRef.name"),
+        maybe_text(record, "objectRef.subresource"),
+    )
+    return "/".join(part for part in parts if part)
+
+
+def _workload(record: Record) -> str | None:
+    username = maybe_text(record, "user.username")
+    pod = _extra(record, "pod-name")
+    if pod is not None and username is not None and username.startswith(_SERVICE_ACCOUNT):
+        return f"{username.removeprefix(_SERVICE_ACCOUNT).partition(':')[0]}/{pod}"
+    return username
+
+
+def commands_run(record: Record, _now: int) -> LogText | None:
+    """The command lines that `kubectl exec` ran: they stand in the URL, and a secret in one is in the log for good."""
+    uri = record.get("requestURI")
+    if record.get("stage") != _COMPLETE or not isinstance(uri, str) or "command=" not in uri:
+        return None
+    try:
+        fields = parse_qsl(uri.partition("?")[2], max_num_fields=_MAX_WORDS)
+    except ValueError:
+        return LogText(uri.encode("utf-8", "replace"), log_time(record.get("requestReceivedTimestamp")))
+    words = " ".join(value for name, value in fields if name == "command")
+    return LogText(words.encode("utf-8", "replace"), log_time(record.get("requestReceivedTimestamp")))
+
+
+ADAPTER: Final = Adapter("kubernetes", (b"audit.k8s.io/",), looks_like, translate, text=commands_run)

@@ -1,0 +1,243 @@
+"""Token requests in Kubernetes audit events: which token was given to which pod, and how long it lives in truth.
+
+From `pkg/registry/core/serviceaccount/storage/token.go`: a pod's token of 3607 seconds for the API server itself (what
+the admission plugin asks for) lives a year (`--service-account-extend-token-expiration`, true by default), while
+`status.expirationTimestamp` still says an hour. The token's own `exp` counts where the log has the token; else a year
+is taken for those, and where the log does not have what was asked for (level `Metadata`, as on EKS, AKS and GKE). There a
+token request does not tell the pod; but a pod's creation, logged with its answer, tells that it has a token.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from detector.adapters.fields import find, maybe_text, text
+from detector.adapters.kubernetes.pods import At, is_trial, pod_credential
+from detector.adapters.token_values import Token, read_token
+from detector.patterns.pattern import JWT_ID
+from detector.records.dead_letters import MISSING_FIELD, WRONG_FIELD, bad
+from detector.records.pod_names import pod_task, service_account_task
+from detector.values.events import CredentialIssued, CredentialRevoked, Identifier
+from detector.values.times import DAY, SECOND
+
+BY_POD: Final = "known_by_pod"  # what a carrier of a managed cluster's events adds to each
+EXTENDED_DAYS: Final = "extended_days"  # and how long its tokens live that are extended, if not a year
+TOKEN: Final = "kubernetes-token"  # noqa: S105 - the kind of credential, not one
+OTHER_AUDIENCE: Final = "kubernetes-oidc-token"
+POD_UID: Final = "kubernetes-pod-uid"
+_CREDENTIAL_ID: Final = (
+    "authentication.kubernetes.io/issued-credential-id",
+    "authentication.k8s.io/issued-credential-id",  # Kubernetes 1.29
+)
+_BOUND: Final = "requestObject.spec.boundObjectRef"
+_ASKED_BY_ADMISSION: Final = 3607  # seconds
+_DEFAULT_SECONDS: Final = 3600
+_YEAR: Final = 365  # days
+_MAX_SECONDS: Final = 1 << 32  # of a token request, by its validation
+# What the audience of an API server is or has in it: kubeadm and EKS, GKE, AKS, k3s, RKE2.
+_API_AUDIENCES: Final = (
+    "kubernetes.default",
+    "container.googleapis.com/v1/projects",
+    ".azmk8s.io",
+    "k3s",
+    "rke2",
+)
+
+
+class _Bound(NamedTuple):
+    """The object that a token is bound to and dies with, as asked for."""
+
+    kind: str | None
+    name: str | None
+    uid: str | None
+
+
+def is_token_request(record: Mapping[str, Any]) -> bool:
+    """Whether a request is for a service account's token."""
+    return (
+        record.get("verb") == "create"
+        and find(record, "objectRef.resource") == "serviceaccounts"
+        and find(record, "objectRef.subresource") == "token"
+    )
+
+
+def token_issued(record: Mapping[str, Any], here: At) -> CredentialIssued | None:
+    """The token that a successful request gave; None for a pod's where the log never tells which pod's it is.
+
+    There the pod's creation tells of it: a service account's tokens of a year, without an end, would be without number.
+
+    Raises:
+        BadRecordError: it is not told which token that is, or for which pod.
+    """
+    namespace, account = text(record, "objectRef.namespace"), text(record, "objectRef.name")
+    if record.get(BY_POD) is True and _by_node(record) and find(record, _BOUND) is None:
+        return None
+    token = read_token(find(record, "responseObject.status.token"))
+    bound = _Bound(*(maybe_text(record, f"{_BOUND}.{key}") for key in _Bound._fields))
+    pod = bound.name if bound.kind == "Pod" else None
+    task_id = pod_task(namespace, pod, bound.uid) if pod is not None else None
+    if pod is not None and task_id is None:
+        raise bad(MISSING_FIELD, f"{_BOUND}.uid")
+    ours = not _is_for_others(record, token)
+    identifiers = _identifiers(record, token)
+    if pod is not None and ours and bound.uid:
+        identifiers.append(Identifier(POD_UID, bound.uid))
+    if not identifiers:
+        raise bad(MISSING_FIELD, f"annotations.{_CREDENTIAL_ID[0]}")
+    own_id = identifiers[0].value
+    return CredentialIssued(
+        time=here.time,
+        source=here.source,
+        id=f"{here.id}/issued",
+        credential_id=pod_credential(task_id) if task_id is not None and ours else own_id,
+        # Such a task never ends: one that gathered all tokens of an account would grow for ever.
+        task_id=task_id or f"{service_account_task(namespace, account)}/{own_id}",
+        identifiers=tuple(identifiers),
+        kind=TOKEN if ours else OTHER_AUDIENCE,
+        groups=_groups(namespace, account, _presumed(record, bound)) if ours else (),
+        expires_at=_expiry(record, here.time, token, bound_to_pod=pod is not None, ours=ours),
+        revocation=_revocation(here, namespace, account, _presumed(record, bound)),
+    )
+
+
+def _presumed(record: Mapping[str, Any], bound: _Bound) -> _Bound:
+    """A node asks for pods' tokens only, whether or not the log shows for which."""
+    return bound._replace(kind="Pod") if _by_node(record) and bound.kind is None else bound
+
+
+def _by_node(record: Mapping[str, Any]) -> bool:
+    return (maybe_text(record, "user.username") or "").startswith("system:node:")
+
+
+def issued_with_pod(record: Mapping[str, Any], here: At) -> CredentialIssued | None:
+    """The token that a pod will have whose creation is logged with the answer: it stands among its volumes."""
+    if (
+        record.get("verb") != "create"
+        or find(record, "objectRef.resource") != "pods"
+        or find(record, "objectRef.subresource")
+        or is_trial(record)
+    ):
+        return None
+    seconds = _mounted(find(record, "responseObject.spec.volumes"))
+    namespace, name, uid = (
+        maybe_text(record, f"responseObject.metadata.{key}") for key in ("namespace", "name", "uid")
+    )
+    if seconds is None or not namespace or not name or not uid:
+        return None
+    account = maybe_text(record, "responseObject.spec.serviceAccountName") or "default"
+    task_id = pod_task(namespace, name, uid) or ""
+    bound = _Bound("Pod", name, uid)
+    lives = _extended(record) if seconds == _ASKED_BY_ADMISSION else seconds * SECOND
+    return CredentialIssued(
+        time=here.time,
+        source=here.source,
+        id=f"{here.id}/issued",
+        credential_id=pod_credential(task_id),
+        task_id=task_id,
+        identifiers=(Identifier(POD_UID, uid),),
+        kind=TOKEN,
+        expires_at=here.time + lives,
+        revocation=_revocation(here, namespace, account, bound),
+    )
+
+
+def _mounted(volumes: object) -> int | None:
+    """For how many seconds a pod's token for the API server is asked; None if it mounts none."""
+    for volume in volumes if isinstance(volumes, list) else ():
+        sources = find(volume, "projected.sources") if isinstance(volume, dict) else None
+        for source in sources if isinstance(sources, list) else ():
+            token = source.get("serviceAccountToken") if isinstance(source, dict) else None
+            if isinstance(token, dict) and not token.get("audience"):
+                seconds = token.get("expirationSeconds")
+                return seconds if type(seconds) is int and 0 < seconds <= _MAX_SECONDS else _DEFAULT_SECONDS
+    return None
+
+
+def tokens_voided(record: Mapping[str, Any], here: At) -> CredentialRevoked | None:
+    """What a deletion revokes besides a pod's tokens: those of a service account, or those bound to a secret."""
+    resource = maybe_text(record, "objectRef.resource")
+    if record.get("verb") != "delete" or resource not in _DELETED or find(record, "objectRef.subresource"):
+        return None
+    namespace, name = text(record, "objectRef.namespace"), maybe_text(record, "objectRef.name")
+    if name is None or is_trial(record):
+        return None
+    group = f"k8s/{_DELETED[resource]}/{namespace}/{name}"
+    return CredentialRevoked(time=here.time, source=here.source, id=f"{here.id}/revoked", group=group)
+
+
+_DELETED: Final = {"serviceaccounts": "serviceaccount", "secrets": "secret"}
+
+
+def _groups(namespace: str, account: str, bound: _Bound) -> tuple[str, ...]:
+    """What a token that is no pod's falls together with. Pods' have their pod, and there are too many of them."""
+    if bound.kind == "Pod":
+        return ()
+    accounts = f"k8s/serviceaccount/{namespace}/{account}"
+    return (accounts, f"k8s/secret/{namespace}/{bound.name}") if bound.kind == "Secret" else (accounts,)
+
+
+def _identifiers(record: Mapping[str, Any], token: Token | None) -> list[Identifier]:
+    """The token's id as audit logs print it, bare as the token itself has it, and the token's hash if it was there."""
+    jti = _credential_id(record) or (token.text("jti") if token is not None else None)
+    found = [Identifier(JWT_ID, f"JTI={jti}"), Identifier(JWT_ID, jti)] if jti else []
+    return [*found, *(one for one in (token.identifiers if token else ()) if one.scheme != JWT_ID)]
+
+
+def _credential_id(record: Mapping[str, Any]) -> str | None:
+    annotations = record.get("annotations")
+    for key in _CREDENTIAL_ID:
+        value = annotations.get(key) if isinstance(annotations, dict) else None
+        if isinstance(value, str) and value:
+            return value.removeprefix("JTI=")
+    return None
+
+
+def _is_for_others(record: Mapping[str, Any], token: Token | None) -> bool:
+    """Whether a token is for somebody else than the API server: who checks it there may not ask if the pod lives."""
+    if find(record, "requestObject.spec.expirationSeconds") == _ASKED_BY_ADMISSION:
+        return False
+    audiences = token.claims.get("aud") if token is not None else None
+    if audiences is None:
+        audiences = find(record, "requestObject.spec.audiences")
+    texts = [one for one in audiences if isinstance(one, str) and one] if isinstance(audiences, list) else []
+    if token is not None and token.text("iss") in texts:
+        return False
+    return bool(texts) and not any(mark in one for one in texts for mark in _API_AUDIENCES)
+
+
+def _expiry(
+    record: Mapping[str, Any], issued: int, token: Token | None, *, bound_to_pod: bool, ours: bool
+) -> int:
+    said = token.expires_at if token is not None else None
+    if said is not None:
+        return said
+    # What the server answers counts: it may have shortened what was asked for.
+    for path in ("responseObject.spec.expirationSeconds", "requestObject.spec.expirationSeconds"):
+        seconds = find(record, path)
+        if seconds is None:
+            continue
+        if isinstance(seconds, bool) or not isinstance(seconds, int) or not 0 < seconds <= _MAX_SECONDS:
+            raise bad(WRONG_FIELD, path)
+        if seconds == _ASKED_BY_ADMISSION and bound_to_pod and ours:
+            break
+        return issued + seconds * SECOND
+    return issued + _extended(record)
+
+
+def _extended(record: Mapping[str, Any]) -> int:
+    days = record.get(EXTENDED_DAYS)
+    return days * DAY if type(days) is int and 0 < days < _YEAR else _YEAR * DAY
+
+
+def _revocation(here: At, namespace: str, account: str, bound: _Bound) -> dict[str, Any]:
+    """No token can be revoked alone: the object that it is bound to is deleted, or the account made anew."""
+    methods = {"Pod": "delete-pod", "Secret": "delete-secret"}
+    told = {
+        "provider": "kubernetes",
+        "method": methods.get(bound.kind or "", "recreate-service-account"),
+        "cluster": here.cluster,
+        "namespace": namespace,
+        "service_account": account,
+        "name": bound.name,
+        "uid": bound.uid,
+    }
+    return {key: value for key, value in told.items() if value is not None}

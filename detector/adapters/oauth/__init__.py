@@ -1,0 +1,1 @@
+"""OAuth 2 servers, OpenID claims and security events."""

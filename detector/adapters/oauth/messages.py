@@ -1,0 +1,127 @@
+"""A message to an OAuth endpoint as it was logged: the request's fields, the response's, and what names the tokens in them."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from detector.adapters.adapter import Record
+from detector.adapters.fields import maybe_text, text, time
+from detector.adapters.token_values import Token, read_token
+from detector.patterns.pattern import JWT_ID
+from detector.records.dead_letters import WRONG_FIELD, bad
+from detector.records.log_records import TIME_NAMES
+from detector.values.events import Identifier
+from detector.values.secrets import normal_sha256
+
+INTROSPECTION: Final = frozenset({"introspect", "introspection"})
+REVOCATION: Final = frozenset({"revoke", "revocation"})
+# Where tokens stand. Each is read once.
+_TOKENS: Final = (
+    ("request", "subject_token"),
+    ("request", "assertion"),
+    ("request", "client_assertion"),
+    ("request", "refresh_token"),
+    ("request", "token"),
+    ("response", "access_token"),
+    ("response", "refresh_token"),
+)
+_MAX_FIELDS: Final = 100  # of a form
+_SUCCESSES: Final = range(200, 300)
+
+
+def fields_of(record: Record, name: str) -> dict[str, Any]:
+    """The fields of a message: an object, the text of a form, or the text of JSON; none where it is anything else."""
+    value = record.get(name)
+    if isinstance(value, dict):
+        return value
+    if not isinstance(value, str):
+        return {}
+    try:
+        if value.lstrip().startswith("{"):
+            decoded = msgspec.json.decode(value)
+            return decoded if isinstance(decoded, dict) else {}
+        return dict(parse_qsl(value, max_num_fields=_MAX_FIELDS))
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return {}
+
+
+def endpoint_of(record: Record) -> str:
+    """The last part of what names the endpoint: `token`, `introspect`, `revocation`."""
+    named = record.get("endpoint") or record.get("path")
+    return named.partition("?")[0].rstrip("/").rpartition("/")[2] if isinstance(named, str) else ""
+
+
+class Message(msgspec.Struct, frozen=True):
+    """A request and its response: when (ns), from which source, by which id, and the record with the fields of both."""
+
+    time: int
+    source: str
+    id: str
+    issuer: str | None
+    record: Mapping[str, Any]
+    tokens: Mapping[tuple[str, str], Token]
+
+    @classmethod
+    def of(cls, record: Record, now: int) -> "Message":
+        """The message in a record.
+
+        Raises:
+            BadRecordError: it has no time or id, or one that cannot be read.
+        """
+        when = next((name for name in TIME_NAMES if record.get(name) is not None), TIME_NAMES[0])
+        issuer = maybe_text(record, "issuer")
+        parts = {name: fields_of(record, name) for name in ("request", "response")}
+        return cls(
+            time(record, when, now),
+            f"oauth/{issuer}" if issuer else "oauth",
+            text(record, "id"),
+            issuer,
+            {**record, **parts},
+            {
+                (part, name): token
+                for part, name in _TOKENS
+                if (token := read_token(parts[part].get(name))) is not None
+            },
+        )
+
+    @property
+    def failed(self) -> bool:
+        """Whether the server refused."""
+        status = maybe_text(self.record, "response.status") or maybe_text(self.record, "status")
+        return "error" in self.record["response"] or (
+            status is not None and status.isdecimal() and int(status[:6]) not in _SUCCESSES
+        )
+
+    @property
+    def client(self) -> str | None:
+        """Who asked."""
+        return maybe_text(self.record, "request.client_id") or maybe_text(self.record, "client_id")
+
+    def token(self, part: str, name: str) -> Token | None:
+        """The token that stands in a field of the `request` or `response`."""
+        return self.tokens.get((part, name))
+
+    def identifiers(self, part: str, name: str) -> tuple[Identifier, ...]:
+        """All that names the token of a field: itself, and `jti` and `<name>_sha256` beside it. Its id comes first.
+
+        Raises:
+            BadRecordError: one of these is not what it should be.
+        """
+        token = self.token(part, name)
+        found = list(token.identifiers) if token is not None else []
+        jti = maybe_text(self.record, f"{part}.jti")
+        if jti is not None and all(one.scheme != JWT_ID for one in found):
+            found.insert(0, Identifier(JWT_ID, jti))
+        digest = maybe_text(self.record, f"{part}.{name}_sha256")
+        if digest is not None and token is None:
+            normal = normal_sha256(digest)
+            if normal is None:
+                raise bad(WRONG_FIELD, f"{part}.{name}_sha256", "not the hex or base64 of a SHA-256")
+            found.append(Identifier("sha256", normal))
+        return tuple(found)
+
+    def identifier(self, part: str, name: str) -> Identifier | None:
+        """What best names the token of a field."""
+        return next(iter(self.identifiers(part, name)), None)

@@ -1,0 +1,1 @@
+"""OpenTelemetry's protocol, in JSON and protobuf."""

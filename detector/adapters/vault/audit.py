@@ -1,0 +1,186 @@
+"""HashiCorp Vault and OpenBao: the audit device's requests and responses.
+
+Tokens and leases are issued, renewed and revoked by responses without an error. Every request with a token is a use of
+it, and the two halves of a pair are one: what was allowed is told by the request, what was refused by the response, which
+alone says so in all versions. Tokens and accessors are HMACs under the device's own salt: equal within a device, and only
+there, so one device should be read. Fields are those of the audit devices' documentation and of OpenBao's formatter
+(`internal/audit/format.go`).
+
+A token's task is what its metadata says (see `claims`), else its creator's, else its entity.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from detector.adapters.adapter import Adapter, Record
+from detector.adapters.fields import find, text
+from detector.adapters.vault import paths
+from detector.adapters.vault.entry import ACCESSOR, HMAC, LEASE, TOKEN, Entry, token_identifier
+from detector.adapters.vault.issues import (
+    issued_lease,
+    issued_token,
+    renewed_lease,
+    renewed_token,
+    wrapping_token,
+)
+from detector.records.log_records import LogText, record_time, texts
+from detector.values.events import DENIED, SUCCESS, CanonicalEvent, CredentialUsed, Identifier
+
+_TYPES: Final = ("request", "response")
+_PUBLIC: Final = ("access_key=", "accessor=", "lease_id=")  # names that secrets go by, and none themselves
+_TOKENS: Final = ("auth.client_token", "request.client_token", "response.auth.client_token")
+
+
+def looks_like(record: Record) -> bool:
+    """Whether an object has the shape of an entry of an audit device."""
+    request, auth = record.get("request"), record.get("auth")
+    return (
+        isinstance(record.get("type"), str)
+        and isinstance(request, dict)
+        and "path" in request
+        and isinstance(auth, dict)
+        and (
+            "token_type" in auth or "client_token" in auth or "client_token" in request
+        )  # 1.0 has no types yet
+    )
+
+
+def known(record: Record) -> bool:
+    """Whether it is of a type that is translated; Enterprise has others."""
+    return record["type"] in _TYPES
+
+
+def translate(record: Record, now: int) -> list[CanonicalEvent]:
+    """The use of the caller's token, and what a response issued, renewed or revoked.
+
+    Raises:
+        BadRecordError: a field that such an entry has is missing or wrong.
+    """
+    entry = Entry(record, now)
+    events: list[CanonicalEvent] = []
+    caller = entry.caller()
+    response = record["type"] == "response"
+    outcome = _outcome(entry, response=response)
+    user = entry.wrapping() or caller
+    if outcome is not None and user is not None and not paths.is_login(entry.path):
+        events.append(_use(entry, user, outcome))
+    if response and not entry.failed:
+        events.extend(_done(entry, caller))
+    if response and caller is not None:
+        events.extend(_spent(entry, caller))
+    return events
+
+
+def _use(entry: Entry, caller: Identifier, outcome: str) -> CredentialUsed:
+    return CredentialUsed(
+        time=entry.time,
+        source=entry.source,
+        id=entry.id,
+        identifier=caller,
+        action=entry.get("request.operation"),
+        resource=f"{entry.namespace}/{entry.path}" if entry.namespace else entry.path,
+        outcome=outcome,
+        source_ip=entry.get("request.remote_address"),
+        user_agent=_user_agent(entry.record),
+    )
+
+
+def _outcome(entry: Entry, *, response: bool) -> str | None:
+    """What this half tells of the use; None if that is for the other.
+
+    Whether a wrapping token is still good is found out after the request was written.
+    """
+    if paths.is_wrapping(entry.path):
+        return (DENIED if entry.failed else SUCCESS) if response else None
+    denied = _denied(entry)
+    if response:
+        return DENIED if denied else None
+    return None if denied or entry.error else SUCCESS
+
+
+def _denied(entry: Entry) -> bool:
+    """Whether the token was refused; a request that failed for another reason was allowed."""
+    allowed = find(entry.record, "auth.policy_results.allowed")
+    return not allowed if isinstance(allowed, bool) else "permission denied" in entry.error
+
+
+def _user_agent(record: Record) -> str | None:
+    """The header, where the device is configured to write it."""
+    values = find(record, "request.headers")
+    found = values.get("user-agent") if isinstance(values, dict) else None
+    return found[0] if isinstance(found, list) and found and isinstance(found[0], str) else None
+
+
+def _done(entry: Entry, caller: Identifier | None) -> Iterator[CanonicalEvent]:
+    """What a response without an error did."""
+    path = entry.path
+    if isinstance(find(entry.record, "response.auth"), dict):
+        yield from renewed_token(entry) if paths.renews_token(path) else (issued_token(entry),)
+    elif lease := entry.get("response.secret.lease_id"):
+        yield from (
+            renewed_lease(entry, lease) if paths.renews_lease(path) else (issued_lease(entry, lease),)
+        )
+    if entry.get("response.wrap_info.token"):
+        yield wrapping_token(entry)
+    identifier = _taken_away(entry, caller)
+    if identifier is not None:
+        yield entry.revoked(identifier)
+        if paths.revokes_token(path):
+            # A token takes its leases with it and, unless they are to be orphans, its children.
+            yield from _with_it(
+                entry, identifier, paths.LEASES if path == paths.REVOKE_ORPHAN else paths.UNDER
+            )
+    elif prefix := paths.revoked_prefix(path):
+        yield entry.group_revoked(f"{paths.PREFIX}/{prefix}")
+
+
+def _with_it(entry: Entry, token: Identifier, kind: str) -> Iterator[CanonicalEvent]:
+    """What ends with a token."""
+    if token.scheme in (ACCESSOR, TOKEN):
+        yield entry.group_revoked(f"{kind}/{token.value}")
+
+
+def _spent(entry: Entry, caller: Identifier) -> Iterator[CanonicalEvent]:
+    """The end of a token that could be used so many times: it had one use left, and this was it, allowed or not."""
+    if find(entry.record, "auth.remaining_uses") == 1:
+        yield entry.revoked(caller, "spent")
+        yield from _with_it(entry, caller, paths.UNDER)
+
+
+def _taken_away(entry: Entry, caller: Identifier | None) -> Identifier | None:
+    """The token or lease that is no more."""
+    path = entry.path
+    if path == paths.REVOKE_SELF:
+        return caller
+    if path in paths.SPENDS_WRAPPING:
+        return entry.wrapping() or caller
+    if path in paths.REVOKE_TOKEN:
+        return token_identifier(text(entry.record, "request.data.token"))
+    accessor = paths.revoked_accessor(path)
+    if accessor is not None:
+        return Identifier(ACCESSOR, accessor or text(entry.record, "request.data.accessor"))
+    lease = paths.revoked_lease(path)
+    if lease is None:
+        return None
+    lease = lease or text(entry.record, "request.data.lease_id")
+    return Identifier(TOKEN if lease.startswith(HMAC) else LEASE, lease)
+
+
+def shown(record: Record, now: int) -> LogText | None:
+    """What the device shows unhashed (`log_raw`, or keys tuned so), which is a place where secrets leak."""
+    tokens = (find(record, path) for path in _TOKENS)
+    lines = [
+        f"client_token={token}" for token in tokens if isinstance(token, str) and not token.startswith(HMAC)
+    ]
+    for path in ("request.data", "response.data"):
+        lines += [
+            line
+            for line in texts(path, find(record, path))
+            if f"={HMAC}" not in line and not line.startswith(_PUBLIC)
+        ]
+    if not lines:
+        return None
+    return LogText("\n".join(lines).encode("utf-8", "replace"), record_time(record, now, strict=False)[0])
+
+
+ADAPTER: Final = Adapter("vault", (b'"token_type"', b'"client_token"'), looks_like, translate, known, shown)

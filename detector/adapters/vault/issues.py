@@ -1,0 +1,167 @@
+"""What a response of Vault or OpenBao issued or renewed: tokens, wrapping tokens, leases; and whose they are."""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from detector.adapters.ci_names import task_of_subject
+from detector.adapters.fields import find, text, time
+from detector.adapters.oauth.claims import task_of_claims
+from detector.adapters.vault import paths
+from detector.adapters.vault.entry import ACCESSOR, HMAC, LEASE, Entry, token_identifier
+from detector.records.dead_letters import MISSING_FIELD, bad
+from detector.records.pod_names import service_account_task
+from detector.values.events import CredentialIssued, CredentialRenewed, Identifier
+
+_AWS_KEY_IDS: Final = ("AKIA", "ASIA")
+_AWS_KEY_ID_LENGTH: Final = 20
+
+
+def issued_token(entry: Entry) -> CredentialIssued:
+    """The token in the response to a login, a creation, or the unwrapping of one.
+
+    Raises:
+        BadRecordError: it has no name.
+    """
+    accessor, token = entry.get("response.auth.accessor"), entry.get("response.auth.client_token")
+    if token is None and accessor is None:
+        raise bad(MISSING_FIELD, "response.auth.client_token")
+    identifiers = [Identifier(ACCESSOR, accessor)] if accessor else []
+    if token is not None:
+        identifiers.append(token_identifier(token))
+    batch = entry.get("response.auth.token_type") == "batch"
+    ttl = entry.seconds("response.auth.token_ttl")
+    since = (
+        time(entry.record, "response.auth.token_issue_time")
+        if entry.get("response.auth.token_issue_time")
+        else entry.time
+    )
+    return entry.issued(
+        credential_id=_credential_id(accessor, token) or f"vault/request/{entry.id}",
+        task_id=_task(entry, "response.auth"),
+        identifiers=tuple(identifiers),
+        kind="vault-batch-token" if batch else "vault-token",
+        expires_at=None if ttl is None else since + ttl,
+        revocation=entry.revocation("none", reason="a batch token cannot be revoked")
+        if batch or not accessor
+        else entry.revocation("revoke-accessor", **_accessor(accessor)),
+        groups=_under(entry, paths.UNDER) if paths.makes_child(entry.path, entry.record) else (),
+    )
+
+
+def _credential_id(accessor: str | None, token: str | None) -> str | None:
+    """The name of a token; one that is shown raw and has no accessor gets none from it: its hash must not be written."""
+    value = accessor or (token if token is not None and token.startswith(HMAC) else None)
+    return None if value is None else f"vault/{value}"
+
+
+def _accessor(accessor: str) -> dict[str, Any]:
+    """As a revoker needs it: an HMAC must be looked up, among the accessors that `sys/audit-hash` gives it for."""
+    return {"accessor": accessor, "accessor_is_hmac": accessor.startswith(HMAC)}
+
+
+def wrapping_token(entry: Entry) -> CredentialIssued:
+    """The token that holds a wrapped response: to be used once."""
+    token, accessor = text(entry.record, "response.wrap_info.token"), entry.get("response.wrap_info.accessor")
+    ttl = entry.seconds("response.wrap_info.ttl")
+    identifiers = ([Identifier(ACCESSOR, accessor)] if accessor else []) + [token_identifier(token)]
+    return entry.issued(
+        part="wrapping",
+        credential_id=_credential_id(accessor, token) or f"vault/wrapping/{entry.id}",
+        task_id=_task(entry, "auth"),
+        identifiers=tuple(identifiers),
+        kind="vault-wrapping-token",
+        expires_at=None if ttl is None else entry.time + ttl,
+        revocation=entry.revocation("revoke-accessor", **_accessor(accessor)) if accessor else None,
+    )
+
+
+def issued_lease(entry: Entry, lease: str) -> CredentialIssued:
+    """A dynamic secret. An audit device tells no lease's duration: it ends with the caller's token at the latest."""
+    identifiers = [Identifier(LEASE, lease)]
+    key_id = find(entry.record, "response.data.access_key")
+    if isinstance(key_id, str) and key_id.startswith(_AWS_KEY_IDS) and len(key_id) == _AWS_KEY_ID_LENGTH:
+        identifiers.append(
+            Identifier("aws-access-key-id", key_id)
+        )  # if the mount's keys are tuned not to be hashed
+    ttl = entry.seconds("response.data.ttl") or entry.seconds("auth.token_ttl")
+    return entry.issued(
+        credential_id=f"vault/lease/{lease}",
+        task_id=_task(entry, "auth"),
+        identifiers=tuple(identifiers),
+        kind="vault-lease",
+        expires_at=None if ttl is None else entry.time + ttl,
+        revocation=entry.revocation("revoke-lease", lease_id=lease),
+        groups=(
+            *_under(entry, paths.UNDER, paths.LEASES),
+            *(entry.group(place) for place in paths.prefixes(lease)),
+        ),
+    )
+
+
+def _under(entry: Entry, *kinds: str) -> tuple[str, ...]:
+    """The groups of what the caller's token takes with it: by both of its names, as it may be revoked by either."""
+    accessor, token = entry.get("request.client_token_accessor"), entry.get("auth.client_token") or ""
+    names = (accessor or entry.get("auth.accessor"), token if token.startswith(HMAC) else None)
+    return tuple(entry.group(f"{kind}/{name}") for kind in kinds for name in names if name is not None)
+
+
+def renewed_token(entry: Entry) -> Iterator[CredentialRenewed]:
+    """A token that lasts so long from now; none where it does for ever.
+
+    Raises:
+        BadRecordError: it has no name.
+    """
+    accessor, token = entry.get("response.auth.accessor"), entry.get("response.auth.client_token")
+    ttl = entry.seconds("response.auth.token_ttl")
+    if accessor is None and token is None:
+        raise bad(MISSING_FIELD, "response.auth.accessor")
+    if ttl is not None:
+        named = Identifier(ACCESSOR, accessor) if accessor else token_identifier(token or "")
+        yield _renewal(entry, named, ttl)
+
+
+def renewed_lease(entry: Entry, lease: str) -> Iterator[CredentialRenewed]:
+    """A lease that lasts as long as the caller's token at the most."""
+    ttl = entry.seconds("auth.token_ttl")
+    if ttl is not None:
+        yield _renewal(entry, Identifier(LEASE, lease), ttl)
+
+
+def _renewal(entry: Entry, named: Identifier, ttl: int) -> CredentialRenewed:
+    return CredentialRenewed(
+        time=entry.time,
+        source=entry.source,
+        id=f"{entry.id}/renewed",
+        identifier=named,
+        expires_at=entry.time + ttl,
+    )
+
+
+def _task(entry: Entry, auth: str) -> str:
+    """Whose a token or lease is: by the metadata of `auth`, else of whoever made it, else the token of an identity.
+
+    Such a token is a task of its own: it never ends, and one that gathered all of an identity's would grow for ever.
+    """
+    for place in dict.fromkeys((auth, "auth")):
+        metadata = find(entry.record, f"{place}.metadata")
+        task = task_of_claims(metadata) if isinstance(metadata, dict) else None
+        # A JWT mount shows the token's subject behind its own name, and GitHub's may tell the job.
+        task = task or task_of_subject(entry.get(f"{place}.display_name") or "")
+        if task is not None:
+            return task
+    token = entry.get(f"{auth}.client_token") or ""
+    name = entry.get(f"{auth}.accessor") or (token if token.startswith(HMAC) else entry.id)
+    return f"{_identity(entry, auth)}/{name}"
+
+
+def _identity(entry: Entry, auth: str) -> str:
+    """Who a token was given to, as far as the entry says."""
+    for place in dict.fromkeys((auth, "auth")):
+        namespace, name = (
+            entry.get(f"{place}.metadata.service_account_{part}") for part in ("namespace", "name")
+        )
+        if namespace is not None and name is not None:
+            return service_account_task(namespace, name)
+        if entity := entry.get(f"{place}.entity_id"):
+            return f"vault/entity/{entity}"
+    return f"vault/name/{entry.get(f'{auth}.display_name') or entry.get('auth.display_name') or 'unknown'}"

@@ -1,0 +1,53 @@
+"""Secrets that a configuration names and does not hold: read from a file or from the environment."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from detector.configuration.fields import FieldReader
+from detector.values.secrets import Secret
+from detector.values.toml_file import Key
+
+_MAX_SECRET_BYTES: Final = 1 << 16
+
+
+def secret_of_file(reader: FieldReader, name: str, *keys: Key) -> Secret | None:
+    """What the file holds; what is wrong with it is noted as missing on this machine."""
+    path = reader.folder / name
+    try:
+        return _secret(path)
+    except OSError as error:
+        reader.lack(f"{path}: {error.strerror}", *keys)
+    except ValueError as error:
+        reader.lack(f"{path}: {error}", *keys)
+    return None
+
+
+def _secret(path: Path) -> Secret:
+    with path.open("rb") as file:
+        raw = file.read(_MAX_SECRET_BYTES + 1)
+    if len(raw) > _MAX_SECRET_BYTES:
+        raise ValueError("too large to be a secret")
+    raw = raw.removesuffix(b"\n").removesuffix(b"\r")
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        raise ValueError("not UTF-8") from None
+    if not raw:
+        raise ValueError("empty")
+    return Secret(raw)
+
+
+def secret_of_variable(
+    reader: FieldReader, variable: str, environ: Mapping[str, str], *keys: Key
+) -> Secret | None:
+    """Likewise of an environment variable."""
+    value = environ.get(variable)
+    if not value:
+        reader.lack(f"the environment variable {variable} with the secret is not set", *keys)
+        return None
+    try:
+        return Secret(value.encode())
+    except UnicodeEncodeError:
+        reader.lack(f"the environment variable {variable} is not UTF-8", *keys)
+        return None

@@ -1,0 +1,225 @@
+"""What one JSON object is, told by its shape: a canonical event, a source's, a carrier of others, or a log record.
+
+Only whole records are looked at, and what carriers of audit events hold: text inside a log message is never an event,
+however much it looks like one.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
+from typing import Any, Final
+
+import msgspec
+
+from detector.adapters import cloudevents as canonical
+from detector.adapters.adapter import Adapter, Carrier
+from detector.adapters.bundled import ADAPTERS, CARRIERS
+from detector.records.dead_letters import NOT_JSON, NOT_UTF8, TOO_DEEP, TOO_LARGE, TRUNCATED_JSON, bad
+from detector.records.log_records import JSON_LOG, LogText, Read, log_record
+from detector.records.markers import Markers
+from detector.records.shipper_fields import SHIPPED_MARKS, Named, is_shipped
+from detector.values.errors import BadRecordError
+
+CLOUDEVENTS: Final = "cloudevents"
+MAX_DEPTH: Final = 3  # of carriers in carriers
+MAX_HELD: Final = 100_000  # records that one object may carry
+
+_CLOUDEVENT: Final = b'"specversion"'
+_ANY: Final = msgspec.json.Decoder()
+
+
+class RecordClassifier:
+    """The sources and carriers that are known, in the order they are asked; without `events` nothing is an event."""
+
+    def __init__(
+        self,
+        adapters: Sequence[Adapter] = ADAPTERS,
+        carriers: Sequence[Carrier] = CARRIERS,
+        *,
+        named: Named | None = None,
+        flat: bool = False,
+        events: bool = True,
+    ) -> None:
+        """`named` is what a configuration says of the task of a log record.
+
+        `flat`: a record of `message`, `time`, `task_id` and `stream` alone may be of one of the sources.
+        """
+        self.named = named
+        self._flat = flat
+        self.adapters = tuple(adapters)
+        self.carriers = tuple(carriers)
+        self._events = events
+        marks = [each.marks for each in self.carriers] + [each.marks for each in self.adapters]
+        self._marks = Markers(((_CLOUDEVENT,) if events else ()) + tuple(chain.from_iterable(marks)))
+
+    def logs_only(self) -> "RecordClassifier":
+        """The same for where anybody may write a record: carriers of logs are opened, and nothing is an event."""
+        return RecordClassifier(
+            (), [carrier for carrier in self.carriers if not carrier.audit], named=self.named, events=False
+        )
+
+    def may_hold_event(self, data: bytes) -> bool:
+        """Whether there may be an event, or a carrier of records, in `data`; one search."""
+        return self._marks.stand_in(data)
+
+    def may_be_flat(self, data: bytes) -> bool:
+        """The same of records that have no fields but those of a plain log record: none of our sources has such."""
+        return self._flat and self.may_hold_event(data)
+
+    def read_object(self, line: bytes, now: int, *, events: bool = True) -> Iterator[Read]:
+        """What a line that begins as a JSON object is; with `events` false it is a log record whatever its shape.
+
+        Gives one `Read`, or one for each record that a carrier holds.
+        """
+        marked = events and self._marks.stand_in(line)
+        problem = None
+        if marked and self._events and _CLOUDEVENT in line and not _shipped(line):
+            try:
+                event = canonical.decode(line, now)
+            except BadRecordError as error:
+                problem = error
+            else:
+                yield self._foreign(_object(line), now) if event is None else Read(CLOUDEVENTS, (event,))
+                return
+        try:
+            value = _ANY.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            yield Read(JSON_LOG, log=LogText(line), error=_broken(error))
+            return
+        if not isinstance(value, dict):
+            yield Read(JSON_LOG, log=LogText(line))
+        elif problem is not None and "specversion" in value:
+            yield Read(CLOUDEVENTS, error=problem)
+        elif marked:
+            yield from self._marked(value, now)
+        else:
+            yield log_record(value, now, self.named)
+
+    def read_encoded(self, value: bytes, now: int) -> Iterator[Read] | None:
+        """What a value is that some carrier encodes in another way than JSON; None if it is none."""
+        for carrier in self.carriers:
+            found = carrier.encoded(value, now) if carrier.encoded is not None else None
+            if found is not None:
+                return map(self._allowed, found)
+        return None
+
+    def read_binary(self, headers: Mapping[str, bytes], value: bytes, now: int) -> Read:
+        """What a CloudEvent in binary mode is: attributes in `ce_*` headers, `value` is the data."""
+        if not self._events:
+            return Read(CLOUDEVENTS, log=LogText(value))
+        try:
+            event = canonical.decode_binary(headers, value, now)
+        except BadRecordError as error:
+            return Read(CLOUDEVENTS, error=error)
+        if event is not None:
+            return Read(CLOUDEVENTS, (event,))
+        envelope: dict[str, Any] = {
+            name.removeprefix("ce_"): text.decode("utf-8", "replace")
+            for name, text in headers.items()
+            if name.startswith("ce_")
+        }
+        return self._foreign({**envelope, "data": _object(value)}, now)
+
+    def _canonical(self, value: Mapping[str, Any], now: int) -> Read:
+        """What a CloudEvent is that some carrier held."""
+        try:
+            event = canonical.decode(msgspec.json.encode(value), now)
+        except BadRecordError as error:
+            return Read(CLOUDEVENTS, error=error)
+        except RecursionError:
+            return Read(CLOUDEVENTS, error=bad(TOO_DEEP))
+        return self._foreign(value, now) if event is None else Read(CLOUDEVENTS, (event,))
+
+    def _foreign(self, envelope: Mapping[str, Any] | None, now: int) -> Read:
+        """What a CloudEvent is whose type is not ours: a source's, or unknown."""
+        if envelope is not None:
+            for adapter in self.adapters:
+                if adapter.looks_like(envelope):
+                    return translated(adapter, envelope, now)
+        return Read(CLOUDEVENTS, unknown=True)
+
+    def _marked(self, value: Mapping[str, Any], now: int, depth: int = 0) -> Iterator[Read]:
+        """What an object is that may be an event or carry some, at `depth` inside others."""
+        if depth and self._events and "specversion" in value:
+            yield self._canonical(value, now)
+            return
+        if depth < MAX_DEPTH:
+            for carrier in self.carriers:
+                if carrier.looks_like(value):
+                    yield from self._carried(carrier, value, now, depth + 1)
+                    return
+        for adapter in self.adapters:
+            if adapter.looks_like(value):
+                yield translated(adapter, value, now)
+                return
+        yield log_record(value, now, self.named)
+
+    def _carried(self, carrier: Carrier, value: Mapping[str, Any], now: int, depth: int) -> Iterator[Read]:
+        try:
+            for number, held in enumerate(carrier.unwrap(value, now)):
+                if number == MAX_HELD:
+                    yield Read(carrier.name, error=bad(TOO_LARGE))
+                    return
+                yield from self._held(carrier, held, now, depth)
+        except BadRecordError as error:
+            yield Read(carrier.name, error=error)
+
+    def _held(
+        self, carrier: Carrier, held: Mapping[str, Any] | str | Read, now: int, depth: int
+    ) -> Iterator[Read]:
+        if isinstance(held, Read):
+            yield self._allowed(held)
+            return
+        if isinstance(held, str):
+            text = held.encode("utf-8", "replace")
+            value = _object(text) if carrier.audit else None
+            if value is None:
+                yield Read(carrier.name, log=LogText(text))
+                return
+            held = value
+        if carrier.audit:
+            yield from self._marked(held, now, depth)
+        else:
+            yield log_record(held, now, self.named)
+
+    def _allowed(self, read: Read) -> Read:
+        """Without the events that a carrier of logs tells of, where there may be none."""
+        return read if self._events or not read.events else msgspec.structs.replace(read, events=())
+
+
+def translated(adapter: Adapter, value: Mapping[str, Any], now: int) -> Read:
+    """What an adapter makes of an object of its source."""
+    log = adapter.text(value, now) if adapter.text is not None else None
+    try:
+        if not adapter.known(value):
+            return Read(adapter.name, log=log, unknown=True)
+        return Read(adapter.name, tuple(adapter.translate(value, now)), log)
+    except BadRecordError as error:
+        return Read(adapter.name, log=log, error=error)
+
+
+def _object(text: bytes) -> dict[str, Any] | None:
+    try:
+        value = _ANY.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def _shipped(line: bytes) -> bool:
+    """Whether a shipper merged what a container printed into its record: then it is no event."""
+    if not any(mark in line for mark in SHIPPED_MARKS):
+        return False
+    value = _object(line)
+    return value is not None and is_shipped(value)
+
+
+def _broken(error: Exception) -> BadRecordError:
+    if isinstance(error, RecursionError):
+        return bad(TOO_DEEP)
+    if isinstance(error, UnicodeDecodeError):
+        return bad(NOT_UTF8)
+    return bad(TRUNCATED_JSON if "truncated" in str(error) else NOT_JSON)
+
+
+BUNDLED: Final = RecordClassifier()
+"""The sources that come with the program, and no others."""

@@ -1,0 +1,271 @@
+"""Sources as the configuration describes them, at work: a record is matched, its templates filled, the events checked.
+
+What comes out is decoded as a canonical event would be, so a mapped source is held to the same rules.
+"""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any, Final
+
+import msgspec
+
+from detector.adapters import cloudevents as canonical
+from detector.adapters.adapter import Adapter, Carrier, Record
+from detector.adapters.aws.times import answer_time
+from detector.adapters.bundled import ADAPTERS, CARRIERS
+from detector.adapters.carriers.journald import JOURNALD
+from detector.adapters.carriers.journald import carrier as journald
+from detector.adapters.otlp.requests import OTLP, Otlp
+from detector.configuration.mapped_sources import (
+    MappedEvent,
+    MappedGrant,
+    MappedIdentifier,
+    MappedSource,
+    Override,
+    SourceSettings,
+)
+from detector.configuration.templates import Choice, Condition, View, stands_at
+from detector.ingest.classify import RecordClassifier
+from detector.records.dead_letters import BAD_TIME, MISSING_FIELD, WRONG_FIELD, bad
+from detector.records.log_records import Read, log_record
+from detector.records.timestamps import log_time
+from detector.values.events import CanonicalEvent, CredentialIssued, Grant, TaskEnded, TaskStarted
+from detector.values.globs import compile_glob
+from detector.values.secrets import Secret, sha256_hex
+from detector.values.times import SECOND, format_rfc3339
+
+_REQUIRED: Final = {
+    "task.started": ("task_id",),
+    "task.ended": ("task_id",),
+    "credential.issued": ("task_id", "credential_id"),
+    "credential.renewed": ("expires_at",),
+}
+_APART: Final = frozenset({"id", "source", "expires_in", "outcome"})  # are not copied as they are
+_LATEST: Final = 253_402_300_799 * SECOND  # the end of 9999
+
+
+def shapes_of(settings: SourceSettings) -> RecordClassifier:
+    """What is recognised: a user's own sources first, then the bundled ones that are not switched off."""
+    own = [_adapter(source) for source in settings.sources if source.unwrap is None]
+    opened = [_carrier(source) for source in settings.sources if source.unwrap is not None]
+    bundled = [
+        adapter if override is None else _overridden(adapter, override)
+        for adapter in ADAPTERS
+        if (override := settings.overrides.get(adapter.name)) is None or override.enabled
+    ]
+    named = None if settings.logs.task_id is None else partial(_task, settings.logs.task_id)
+    configured = {OTLP: Otlp(settings.logs.agents, named).carrier(), JOURNALD: journald(named)}
+    carriers = [configured.get(carrier.name, carrier) for carrier in CARRIERS]
+    return RecordClassifier((*own, *bundled), (*opened, *carriers), named=named, flat=bool(settings.sources))
+
+
+def _task(choice: Choice, record: Record) -> str | None:
+    return choice.fill(View(record))
+
+
+def _matches(conditions: Sequence[Condition], record: Record) -> bool:
+    return all(condition.holds(stands_at(record, condition.path)) for condition in conditions)
+
+
+def _marks(source: MappedSource) -> tuple[bytes, ...]:
+    """The one that is likely the rarest: the longest."""
+    return (max((condition.mark for condition in source.match if condition.mark), key=len),)
+
+
+def _adapter(source: MappedSource) -> Adapter:
+    def translate(record: Record, now: int) -> list[CanonicalEvent]:
+        view = View(record, source.captures)
+        wanted = [event for event in source.events if _matches(event.when, record)]
+        return [_event(source.name, event, view, now, number) for number, event in enumerate(wanted)]
+
+    def known(record: Record) -> bool:
+        return any(_matches(event.when, record) for event in source.events)
+
+    return Adapter(
+        source.name,
+        _marks(source),
+        lambda record: _matches(source.match, record),
+        translate,
+        known,
+        (lambda record, now: log_record(record, now).log) if source.scan else None,
+    )
+
+
+def _carrier(source: MappedSource) -> Carrier:
+    def unwrap(record: Record, _now: int) -> Iterator[Record | str | Read]:
+        held = stands_at(record, source.unwrap or ())
+        if isinstance(held, dict | str):
+            yield held
+        else:
+            raise bad(MISSING_FIELD, ".".join(source.unwrap or ()))
+
+    return Carrier(
+        source.name, _marks(source), lambda record: _matches(source.match, record), unwrap, audit=True
+    )
+
+
+def _event(name: str, event: MappedEvent, view: View, now: int, number: int) -> CanonicalEvent:
+    """The event; further ones of the same record have their type behind the id."""
+    time = _time(event.times["time"], view, required=True)
+    event_id = _text(event.fields["id"], view)
+    envelope: dict[str, Any] = {
+        "specversion": "1.0",
+        "type": event.type,
+        "source": event.fields["source"].fill(view) or name if "source" in event.fields else name,
+        "id": f"{event_id}/{event.type}" if number else event_id,
+        "time": time,
+        "data": dict(_data(event, view, time or "")),
+    }
+    found = canonical.decode(msgspec.json.encode(envelope), now)
+    if found is None:  # of a type that is checked when the configuration is read
+        raise bad(WRONG_FIELD, "type")
+    return found
+
+
+def _data(event: MappedEvent, view: View, time: str) -> Iterator[tuple[str, Any]]:
+    """The fields of the event's data; None is none."""
+    required = _REQUIRED.get(event.type, ())
+    for name, choice in event.fields.items():
+        if name not in _APART:
+            yield name, _text(choice, view) if name in required else choice.fill(view)
+    for name, choice in event.times.items():
+        if name != "time":
+            yield name, _time(choice, view, required=name in required)
+    if "expires_in" in event.fields:
+        seconds = event.fields["expires_in"]
+        yield (
+            "expires_at",
+            _later(_text(seconds, view) if "expires_at" in required else seconds.fill(view), seconds, time),
+        )
+    if "outcome" in event.fields:
+        yield "outcome", _outcome(event, view)
+    yield from _names(event, view)
+    yield from _terms(event, view)
+
+
+def _names(event: MappedEvent, view: View) -> Iterator[tuple[str, Any]]:
+    """What the credential is recognised by; where it is only spoken of, its id will do."""
+    if event.type == "credential.issued":
+        yield "identifiers", [_identifier(identifier, view) for identifier in event.identifiers]
+    elif event.identifiers:
+        named = event.fields.get("credential_id")
+        if named is None or named.fill(view) is None:
+            yield "identifier", _identifier(event.identifiers[0], view)
+
+
+def _terms(event: MappedEvent, view: View) -> Iterator[tuple[str, Any]]:
+    """What a credential is issued for."""
+    if event.grants is not None:
+        yield "grants", [_wire(grant) for grant in _granted(event.grants, view)]
+    if event.bound_to:
+        bounds = event.bound_to.items()
+        yield (
+            "bound_to",
+            {name: [text for each in some for text in each.spread(view)] for name, some in bounds},
+        )
+    if event.revocation:
+        filled = {name: choice.fill(view) for name, choice in event.revocation.items()}
+        yield "revocation", {name: text for name, text in filled.items() if text is not None}
+
+
+def _text(choice: Choice, view: View) -> str:
+    text = choice.fill(view)
+    if text is None:
+        raise bad(MISSING_FIELD, choice.missing(view))
+    return text
+
+
+def _time(choice: Choice, view: View, *, required: bool) -> str | None:
+    text = _text(choice, view) if required else choice.fill(view)
+    if text is None:
+        return None
+    time = answer_time(text)
+    if time is None:
+        raise bad(BAD_TIME, _path(choice), "not a time in a style that is known")
+    return format_rfc3339(time)
+
+
+def _later(text: str | None, choice: Choice, since: str) -> str | None:
+    """So many seconds after a time; for ever where there are none, or none left."""
+    if text is None:
+        return None
+    try:
+        seconds = float(text)
+    except ValueError:
+        raise bad(WRONG_FIELD, _path(choice), "not a number of seconds") from None
+    start = log_time(since) or 0
+    if not 0 < seconds * SECOND < _LATEST - start:
+        return None
+    return format_rfc3339(start + round(seconds * SECOND))
+
+
+def _path(choice: Choice) -> str:
+    """The first path of a choice."""
+    return next((".".join(part) for part in choice.templates[0].parts if isinstance(part, tuple)), "")
+
+
+def _outcome(event: MappedEvent, view: View) -> str | None:
+    """As it is written, or what it stands for; None, where the table of outcomes does not have it."""
+    text = event.fields["outcome"].fill(view)
+    if text is None or not event.outcomes:
+        return text
+    return next((outcome for glob, outcome in event.outcomes.items() if compile_glob(glob)(text)), None)
+
+
+def _identifier(identifier: MappedIdentifier, view: View) -> dict[str, Any]:
+    scheme = identifier.scheme.fill(view)
+    if scheme is None:
+        raise bad(MISSING_FIELD, identifier.scheme.missing(view))
+    if identifier.secret is not None:
+        secret = _text(identifier.secret, view).encode()
+        return {"scheme": scheme, "value": sha256_hex(Secret(secret)), "length": len(secret)}
+    found: dict[str, Any] = {"scheme": scheme, "value": _text(identifier.value or Choice(()), view)}
+    length = identifier.length.fill(view) if identifier.length is not None else None
+    if length is not None and identifier.length is not None:
+        if not (length.isascii() and length.isdecimal()):
+            raise bad(WRONG_FIELD, _path(identifier.length))
+        found["length"] = int(length)
+    return found
+
+
+def _granted(grants: Sequence[MappedGrant], view: View) -> Iterator[Grant]:
+    for grant in grants:
+        if all(condition.holds(view.at(condition.path)) for condition in grant.when):
+            lists = [
+                None if templates is None else tuple(text for each in templates for text in each.spread(view))
+                for templates in (grant.actions, grant.resources)
+            ]
+            yield Grant(*lists)
+
+
+def _wire(grant: Grant) -> dict[str, Any]:
+    lists = {"actions": grant.actions, "resources": grant.resources}
+    return {name: globs for name, globs in lists.items() if globs is not None}
+
+
+def _overridden(adapter: Adapter, override: Override) -> Adapter:
+    """A bundled source whose events have another task, or grants."""
+    translate = adapter.translate
+
+    def otherwise(record: Record, now: int) -> list[CanonicalEvent]:
+        events = translate(record, now)
+        if not events:
+            return events
+        view = View(record, override.captures)
+        task = override.task_id.fill(view) if override.task_id is not None else None
+        return [_changed(event, task, override.grants, view) for event in events]
+
+    return msgspec.structs.replace(adapter, translate=otherwise)
+
+
+def _changed(
+    event: CanonicalEvent, task: str | None, grants: Sequence[MappedGrant], view: View
+) -> CanonicalEvent:
+    changes: dict[str, Any] = {}
+    if task is not None and isinstance(event, CredentialIssued | TaskStarted | TaskEnded):
+        changes["task_id"] = task
+    if grants and isinstance(event, CredentialIssued):
+        granted = tuple(_granted(grants, view))
+        if granted:
+            changes["grants"] = granted
+    return msgspec.structs.replace(event, **changes) if changes else event

@@ -1,0 +1,228 @@
+"""Lines of one stream that go on in each other, put under each other again where streams are mixed or records come singly.
+
+- A key between `-----BEGIN` and `-----END` is held back until its end is there, and then stands without the lines of other
+  streams between its own.
+- Base64 and hex that are wrapped over many lines are scanned where they stand, at once; the lines are collected besides, and looked at once more together when the last of them has come.
+
+Both are bounded, in bytes and lines of one stream and in streams, and in the records for which anything waits. Of text that is
+digits nearly everywhere only a share is collected: nobody can make the second look cost more than a part of the first.
+"""
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import Final, Generic, TypeVar
+
+from detector.ingest.line_continuation import DIGITS, HASHES, LEAST
+from detector.ingest.line_continuation import MOST as MOST_DIGITS
+
+Item = TypeVar("Item")
+
+LONGEST: Final = 16 << 10  # bytes of what is printed over many lines
+MOST: Final = 1024  # lines of it
+STRANDS: Final = 256  # that stand open at one time
+PATIENCE: Final = 1024  # records after the first line of it
+SHARE: Final = 8  # records of which one may be collected
+BURST: Final = 2048  # lines that are collected before that is asked
+_STEP: Final = 64  # records after which what waits is looked over again
+_OVERLAP: Final = LONGEST // 4  # of what is longer
+Stream = tuple[str | None, str | None]
+"""A task and one of its streams."""
+
+_BEGIN, _END = b"-----BEGIN ", b"-----END "
+_NUMBERS, _HEX = b"0123456789", b"0123456789abcdefABCDEF"
+
+
+def goes_on(text: bytes) -> bool:
+    """Whether a line ends in digits of base64 or hex as one does that is not the last; a hash is no such, nor is a path."""
+    body = text[-MOST_DIGITS - 2 :].removesuffix(b"\r")
+    digits = body[len(body.rstrip(DIGITS)) :]
+    if not LEAST <= len(digits) <= MOST_DIGITS:
+        return False
+    last = digits.rpartition(b"-")[2]
+    if last and not last.translate(None, _HEX) and (len(last) in HASHES or last is digits):
+        return len(last) not in HASHES
+    return digits.lower() != digits != digits.upper() and digits.translate(None, _NUMBERS) != digits
+
+
+class _OpenStream(Generic[Item]):
+    """What stands open of one stream."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[Item, int, int]] = []  # each with its size, and where it stands
+        self.size = 0
+
+    def add(self, item: Item, size: int, at: int) -> None:
+        self.lines.append((item, size, at))
+        self.size += size + 1
+
+    @property
+    def items(self) -> list[Item]:
+        return [item for item, _, _ in self.lines]
+
+    @property
+    def first(self) -> int:
+        return self.lines[0][2]
+
+    @property
+    def full(self) -> bool:
+        return self.size > LONGEST or len(self.lines) >= MOST
+
+    def rest(self, at: int) -> "_OpenStream[Item]":
+        """The last lines, so that what stands across the cut is whole in one of both."""
+        rest: _OpenStream[Item] = _OpenStream()
+        first, size = len(self.lines), 0
+        while first > 1 and at - self.lines[first - 1][2] < PATIENCE // 2:
+            size += self.lines[first - 1][1] + 1
+            if size > _OVERLAP:
+                break
+            first -= 1
+        for line in self.lines[first:]:
+            rest.add(*line)
+        return rest
+
+
+class StreamReassembler(Generic[Item]):
+    """Takes records in their order, each with its stream. `at` counts them: a line, or an offset."""
+
+    def __init__(self) -> None:
+        self._keys: dict[Hashable, _OpenStream[Item]] = {}
+        self._lines: dict[Hashable, _OpenStream[Item]] = {}
+        self._again: list[list[Item]] = []
+        self._credit = BURST * SHARE  # in records that passed
+        self._due = 0  # where the first of those may be late that stand open; not before
+
+    def __bool__(self) -> bool:
+        """Whether anything waits."""
+        return bool(self._keys or self._lines)
+
+    @property
+    def holding(self) -> bool:
+        """Whether a key stands open."""
+        return bool(self._keys)
+
+    @property
+    def first(self) -> int | None:
+        """Where the first record of all stands that waits."""
+        firsts = [*(one.first for one in self._keys.values()), *(one.first for one in self._lines.values())]
+        return min(firsts, default=None)
+
+    def take(self, stream: Hashable, text: bytes, item: Item, at: int) -> list[Item]:
+        """The records that are to stand one after another now: this one, if it is not held; with it what was."""
+        given = self.late(at)
+        held = self._keys.get(stream)
+        begun = text.rfind(_BEGIN)
+        if held is None and (begun < 0 or text.find(_END, begun) >= 0):
+            self._passed(1)
+            self.collect(stream, text, item, at)
+            return [*given, item]
+        self._close(stream)
+        if held is None:
+            held = self._keys[stream] = self._opened(at)
+        held.add(item, len(text), at)
+        if text.rfind(_END) > begun or held.full:
+            return [*given, *self._keys.pop(stream).items]
+        return [*given, *(self._keys.pop(next(iter(self._keys))).items if len(self._keys) > STRANDS else ())]
+
+    def collect(self, stream: Hashable, text: bytes, item: Item, at: int) -> None:
+        """Takes note of a record that is scanned where it stands."""
+        held, goes = self._lines.get(stream), goes_on(text)
+        if held is None and not goes:
+            return
+        if self._credit < SHARE:
+            self._close(stream)
+            return
+        self._credit -= SHARE
+        if held is None:
+            held = self._lines[stream] = self._opened(at)
+            if len(self._lines) > STRANDS:
+                self._close(next(iter(self._lines)))
+        held.add(item, len(text), at)
+        if not goes:
+            self._close(stream)
+        elif held.full:
+            self._part(stream, at)
+
+    def watch(
+        self,
+        marked: Sequence[int],
+        places: Sequence[int],
+        stream: Callable[[int], Stream],
+        text: Callable[[int], bytes],
+        item: Callable[[int, Stream, bytes], Item],
+    ) -> None:
+        """Takes note of records that are scanned where they stand, at `places`; only those with the `marked` numbers may go on.
+
+        `stream` and `text` give those of the record with a number, and `item` itself of all three.
+        """
+        count = len(places)
+        self._passed(count)
+        if len(marked) * SHARE > self._credit:
+            self._close_all()
+            return
+        number = index = 0
+        while True:
+            while index < len(marked) and marked[index] < number:
+                index += 1
+            if not self._lines:
+                if index == len(marked):
+                    return
+                number = marked[index]
+            if number >= count:
+                return
+            own = stream(number)
+            if own in self._lines or (index < len(marked) and marked[index] == number):
+                at = places[number]
+                self.late(at)
+                said = text(number)
+                self.collect(own, said, item(number, own, said), at)
+            number += 1
+
+    def late(self, at: int) -> list[Item]:
+        """Gives up what has waited too long, and gives what was held of it."""
+        given: list[Item] = []
+        if at < self._due or not self:
+            return given
+        for stream in [each for each, held in self._keys.items() if at - held.first >= PATIENCE - _STEP]:
+            given += self._keys.pop(stream).items
+        for stream in [each for each, held in self._lines.items() if at - held.first >= PATIENCE - _STEP]:
+            self._part(stream, at)
+        first = self.first
+        self._due = max(at + _STEP, PATIENCE - _STEP + (at if first is None else first))
+        return given
+
+    def again(self) -> list[list[Item]]:
+        """What is to be looked at together besides, since this was asked last."""
+        done, self._again = self._again, []
+        return done
+
+    def end(self) -> list[Item]:
+        """Gives up everything that waits, and gives what was held."""
+        given = [item for strand in self._keys.values() for item in strand.items]
+        self._keys.clear()
+        self._close_all()
+        return given
+
+    def _passed(self, records: int) -> None:
+        self._credit = min(self._credit + records, BURST * SHARE)
+
+    def _opened(self, at: int) -> _OpenStream[Item]:
+        """A new one, at the end of those that stand open."""
+        if not self:
+            self._due = at + PATIENCE - _STEP
+        return _OpenStream()
+
+    def _part(self, stream: Hashable, at: int) -> None:
+        """What goes on still is looked at as far as it goes."""
+        rest = self._lines[stream].rest(at)
+        self._close(stream)
+        if rest.lines:
+            self._lines[stream] = rest
+
+    def _close(self, stream: Hashable) -> None:
+        """One line alone was looked at where it stands."""
+        held = self._lines.pop(stream, None)
+        if held is not None and len(held.lines) > 1:
+            self._again.append(held.items)
+
+    def _close_all(self) -> None:
+        for stream in list(self._lines):
+            self._close(stream)

@@ -1,0 +1,190 @@
+"""One input that can be read from any place, or from its beginning: a file, an archive, a pipe that was kept."""
+
+import codecs
+import os
+import re  # over paths of bounded length only
+import stat
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from detector.adapters.ci_names import task_named
+from detector.ingest.archives import packing, unpacked
+from detector.ingest.classify import BUNDLED, RecordClassifier
+from detector.ingest.format_names import DOCUMENT, EVENT_SOURCES, JSON_LINES
+from detector.ingest.sniff import HEAD, sniff
+from detector.ingest.spool import Spool
+from detector.records.blocks import BLOCK
+from detector.records.dead_letters import UNREADABLE, bad
+from detector.records.pod_names import pod_task
+from detector.terminal.output import shown
+from detector.values.errors import BadRecordError
+
+_UTF16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_ASCII_SHARE: Final = 16
+# Kubernetes: /var/log/pods/<namespace>_<pod>_<uid>/<container>/<n>.log; Docker: .../containers/<id>/<id>-json.log
+_POD = re.compile(r"/pods/([^/_]+)_([^/_]+)_([0-9a-f-]{32,36})/[^/]+/[^/]+$")
+_CONTAINER = re.compile(r"/containers/([0-9a-f]{64})/[^/]+$")
+_MAX_PATH: Final = 4096
+
+Bytes = Callable[[int, int], Iterator[bytes]]
+
+
+class Source(msgspec.Struct, frozen=True):
+    """One input: how it is named to a person, its format, and how its bytes from one place to another are read.
+
+    `size` is that of the file, compressed or not; `whole` says that it can only be read from its beginning.
+    `task_id` is the task or container that its path names: a pod's, or a job's by the name of its log.
+    """
+
+    name: str
+    format: str
+    size: int
+    raw: Bytes
+    packing: str | None = None
+    utf16: bool = False
+    task_id: str | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether it can be read only from the beginning."""
+        return self.packing is not None or self.utf16
+
+    def chunks(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """The bytes as UTF-8 (or as they are), decompressed, from one place in the file to another.
+
+        Raises:
+            BadRecordError: it cannot be read (any more), after all that could be read was given.
+        """
+        end = self.size if end is None else end
+        chunks = self.raw(start, end)
+        if self.packing is not None:
+            chunks = unpacked(chunks, self.packing)
+        if self.utf16:
+            return _transcoded(chunks)
+        return _without_mark(chunks) if start == 0 else chunks
+
+
+def _without_mark(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """Without a UTF-8 byte order mark."""
+    first = next(chunks, b"").removeprefix(codecs.BOM_UTF8)
+    if first:
+        yield first
+    yield from chunks
+
+
+def _transcoded(chunks: Iterator[bytes]) -> Iterator[bytes]:
+    """UTF-16 with a byte order mark as UTF-8."""
+    decoder = codecs.getincrementaldecoder("utf-16")("replace")
+    for chunk in chunks:
+        yield decoder.decode(chunk).encode("utf-8", "replace")
+    yield decoder.decode(b"", final=True).encode("utf-8", "replace")
+
+
+def _is_utf16(head: bytes) -> bool:
+    """Whether it begins with a mark of UTF-16 and has, as any log in it would, many ASCII characters."""
+    return head.startswith(_UTF16) and head.count(b"\0") * _ASCII_SHARE >= len(head)
+
+
+class _Asked(msgspec.Struct, frozen=True):
+    """What a person said of an input's format, and what is recognised in it."""
+
+    format_name: str | None
+    shapes: RecordClassifier
+
+
+def from_file(path: str | Path, format_name: str | None, shapes: RecordClassifier = BUNDLED) -> Source:
+    """A regular file.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    with Path(path).open("rb", buffering=0) as file:
+        size = os.fstat(file.fileno()).st_size
+
+    def read(start: int, end: int) -> Iterator[bytes]:
+        try:
+            with Path(path).open("rb", buffering=0) as file:
+                file.seek(start)
+                while start < end and (data := file.read(min(BLOCK, end - start))):
+                    start += len(data)
+                    yield data
+        except OSError:
+            raise bad(UNREADABLE) from None
+
+    return _looked_at(shown(path), size, read, _Asked(format_name, shapes), _task_of(path))
+
+
+def from_pipe(name: str, fd: int, format_name: str | None, shapes: RecordClassifier = BUNDLED) -> Source:
+    """Standard input or a pipe: a file behind it is read where it stands, all else is kept encrypted.
+
+    Raises:
+        OSError: it cannot be read or kept.
+    """
+    info, asked = os.fstat(fd), _Asked(format_name, shapes)
+    if stat.S_ISREG(info.st_mode):
+        kept, base = os.dup(fd), os.lseek(fd, 0, os.SEEK_CUR)
+        return _looked_at(name, max(0, info.st_size - base), _reader_of(kept, base), asked)
+    spool = Spool()
+    spool.fill(fd)
+    return _looked_at(name, spool.size, spool.read, asked)
+
+
+def _reader_of(fd: int, base: int) -> Bytes:
+    def read(start: int, end: int) -> Iterator[bytes]:
+        try:
+            while start < end and (data := os.pread(fd, min(BLOCK, end - start), base + start)):
+                start += len(data)
+                yield data
+        except OSError:
+            raise bad(UNREADABLE) from None
+
+    return read
+
+
+def _looked_at(name: str, size: int, raw: Bytes, asked: _Asked, task_id: str | None = None) -> Source:
+    """The source with its format told from its first bytes.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    pack = packing(next(raw(0, 4), b""))
+    head, complete = _head(raw(0, size) if pack is None else unpacked(raw(0, size), pack))
+    utf16 = _is_utf16(head)
+    text = b"".join((_transcoded if utf16 else _without_mark)(iter((head,))))
+    found = sniff(text, complete=complete, shapes=asked.shapes)
+    if asked.format_name in EVENT_SOURCES:
+        found = DOCUMENT if found == DOCUMENT else JSON_LINES
+    elif asked.format_name is not None:
+        found = asked.format_name
+    return Source(name, found, size, raw, pack, utf16, task_id)
+
+
+def _head(chunks: Iterable[bytes]) -> tuple[bytes, bool]:
+    parts: list[bytes] = []
+    size = 0
+    try:
+        for chunk in chunks:
+            parts.append(chunk)
+            size += len(chunk)
+            if size > HEAD:
+                return b"".join(parts)[:HEAD], False
+    except BadRecordError as error:
+        if error.reason == UNREADABLE:
+            raise OSError(0, "cannot be read") from None
+    return b"".join(parts), True
+
+
+def _task_of(path: str | Path) -> str | None:
+    text = str(Path(path).absolute())
+    if len(text) > _MAX_PATH:
+        return None
+    pod = _POD.search(text)
+    if pod is not None:
+        return pod_task(pod[1], pod[2], pod[3])
+    container = _CONTAINER.search(text)
+    if container is not None:
+        return container[1]
+    return task_named(Path(path).name.split(".", 1)[0])  # a job's log, as `github-job-71.log`

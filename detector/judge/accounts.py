@@ -1,0 +1,267 @@
+"""What the ledger keeps of tasks, credentials, and the names by which events speak of credentials.
+
+Small on purpose: a million idle credentials must fit, so what only some need is None until one does.
+"""
+
+from detector.configuration.policy import KindPolicy, Policy
+from detector.judge.evidence import FinalTally, Tally
+from detector.judge.rules import NEVER, Terms
+from detector.judge.time_order import Item, TimeOrder
+from detector.values.events import (
+    CredentialIssued,
+    CredentialRenewed,
+    CredentialRevoked,
+    CredentialUsed,
+    Leak,
+    TaskEnded,
+    TaskStarted,
+)
+from detector.values.globs import Bounds, Scope, bounds_of, scope_of
+
+
+class Task:
+    """A task: what governs it of its starts and ends, and the credentials issued to it.
+
+    `accounts` may still hold some that an earlier issue has since given to another task.
+    """
+
+    __slots__ = ("accounts", "end", "start", "task_id")
+
+    def __init__(self, task_id: str) -> None:
+        self.task_id = task_id
+        self.start: TaskStarted | None = None
+        self.end: TaskEnded | None = None
+        self.accounts: list[Account] = []
+
+    @property
+    def kind(self) -> str | None:
+        """Its kind, as far as known."""
+        return self.start.kind if self.start is not None else None
+
+    @property
+    def ended(self) -> int:
+        """When it ended, NEVER if it did not."""
+        return self.end.time if self.end is not None else NEVER
+
+
+class Claim:
+    """The uses of one credential that name one task other than its own."""
+
+    __slots__ = ("foreign", "items")
+
+    def __init__(self, *, foreign: bool) -> None:
+        self.foreign = foreign
+        self.items: list[Item] = []
+
+
+class Uses:
+    """The uses of a credential: (time, source, id, use) in order, and by the other task that they name."""
+
+    __slots__ = ("claims", "order")
+
+    def __init__(self) -> None:
+        self.order = TimeOrder(3)
+        self.claims: dict[str, Claim] = {}
+
+
+class Name:
+    """One way to speak of a credential: its id (then `scheme` is None) or an identifier.
+
+    `renewals`, `revocations` and `parked` hold (time, source, id, event) in order; parked are uses that wait
+    for the credential to be known. `leaks` are the groups of leaks that show the identifier.
+    """
+
+    __slots__ = ("leaks", "owner", "parked", "renewals", "revocations", "scheme", "value")
+
+    def __init__(self, scheme: str | None, value: str) -> None:
+        self.scheme = scheme
+        self.value = value
+        self.owner: Account | None = None
+        self.parked: TimeOrder | None = None
+        self.renewals: TimeOrder | None = None
+        self.revocations: TimeOrder | None = None
+        self.leaks: list[LeakGroup] | None = None
+
+    def revoked(self) -> int:
+        """The earliest revocation by this name, NEVER if none."""
+        return NEVER if self.revocations is None else int(self.revocations.first[0])
+
+
+class Group:
+    """Credentials that can be revoked at once, all that ever were its members, and its revocations in order."""
+
+    __slots__ = ("members", "revocations")
+
+    def __init__(self) -> None:
+        self.members: dict[Account, None] = {}
+        self.revocations = TimeOrder(3)
+
+
+class LeakGroup:
+    """Leaks that show the same secret in the same way: (time, source, id, leak) in order, and whose it is."""
+
+    __slots__ = ("names", "order", "owners", "tie")
+
+    def __init__(self, tie: str, names: tuple[Name, ...]) -> None:
+        self.tie = tie
+        self.names = names
+        self.order = TimeOrder(3)
+        self.owners: tuple[Account, ...] = ()
+
+    def claimed_by(self) -> "tuple[Account, ...]":
+        """The credentials that own one of its names now."""
+        return owners_of(self.names)
+
+
+def owners_of(names: tuple[Name, ...]) -> "tuple[Account, ...]":
+    """The credentials that own these names, each once."""
+    return tuple({id(name.owner): name.owner for name in names if name.owner is not None}.values())
+
+
+def leak_tie(leak: Leak) -> str:
+    """What leaks of one group have in common."""
+    names = "\0".join(f"{identifier.scheme}\0{identifier.value}" for identifier in leak.identifiers)
+    return f"{leak.fingerprint}\0{leak.pattern}\0{leak.severity}\0{names}"
+
+
+class Account:
+    """One credential. `names` are all that its issues claim, whoever owns them; the first is its id.
+
+    `expiries` holds (time, expires, source, id, event) of its issues and renewals in order, None while its one
+    issue says it all. `coverage` has for each grant the time of the first successful use that it covered, and
+    `stood` the same of the uses that were folded.
+    """
+
+    __slots__ = (
+        "coverage",
+        "expiries",
+        "issue",
+        "names",
+        "policy",
+        "revoked",
+        "shown",
+        "stood",
+        "tallies",
+        "task",
+        "terms",
+        "uses",
+    )
+
+    def __init__(self, issue: CredentialIssued, task: Task, policy: KindPolicy, name: Name) -> None:
+        self.issue = issue
+        self.task = task
+        self.policy = policy
+        self.names = [name]
+        self.revoked = NEVER
+        self.expiries: TimeOrder | None = None
+        self.terms: Terms | None = None
+        self.tallies: dict[str, Tally | FinalTally] | None = None
+        self.uses: Uses | None = None
+        self.shown: TimeOrder | None = None
+        self.coverage: list[int] | None = None
+        self.stood: list[int] | None = None
+
+    @property
+    def credential_id(self) -> str:
+        """Its id."""
+        return self.issue.credential_id
+
+    @property
+    def seniority(self) -> tuple[int, str]:
+        """Of two that claim an identifier, the one with the lesser has it."""
+        return self.issue.time, self.issue.credential_id
+
+    def owned(self) -> list[Name]:
+        """The names by which it is known."""
+        return [name for name in self.names if name.owner is self]
+
+    def issues(self) -> list[CredentialIssued]:
+        """All its issues in order of time, the governing one first."""
+        if self.expiries is None:
+            return [self.issue]
+        found = [item[4] for item in self.expiries if isinstance(item[4], CredentialIssued)]
+        return sorted(found, key=precedence)
+
+    def timeline(self) -> TimeOrder:
+        """Its issues and renewals, as an order that may be added to."""
+        if self.expiries is None:
+            self.expiries = TimeOrder(4)
+            self.expiries.put(expiry_item(self.issue))
+        return self.expiries
+
+    def standing(self) -> Terms:
+        """What decides its uses and leaks, as it is now."""
+        if self.terms is None:
+            grants, binding = self.issue.grants, self.issue.bound_to
+            self.terms = self._terms(
+                scope_of(grants) if grants is not None else None,
+                bounds_of(binding) if binding is not None else None,
+            )
+        return self.terms
+
+    def outline(self) -> Terms:
+        """The same without scope and bounds, for what is judged without a use; not kept."""
+        return self.terms if self.terms is not None else self._terms(None, None)
+
+    def covered(self) -> list[int]:
+        """`coverage` in full."""
+        return self.coverage or [NEVER] * len(self.issue.grants or ())
+
+    def _terms(self, scope: Scope | None, bounds: Bounds | None) -> Terms:
+        issue, skew = self.issue, self.policy.skew
+        starts = issue.time if issue.not_before is None else issue.not_before
+        approval = issue.approval
+        low = approval.not_before if approval is not None else None
+        high = approval.not_after if approval is not None else None
+        approved_from = -NEVER if low is None else low
+        approved_to = NEVER if high is None else high
+        return Terms(
+            task_id=issue.task_id,
+            issued=issue.time,
+            starts=starts,
+            end=self.task.ended,
+            revoked=self.revoked,
+            approved_from=approved_from,
+            approved_to=approved_to,
+            expires=NEVER if issue.expires_at is None else issue.expires_at,
+            expiries=self.expiries,
+            scope=scope,
+            bounds=bounds,
+            policy=self.policy,
+            opens=max(starts, approved_from) - skew,
+            closes=min(self.task.ended, self.revoked, approved_to) + skew,
+        )
+
+
+def precedence(
+    event: CredentialIssued | CredentialUsed | CredentialRevoked | TaskStarted | TaskEnded,
+) -> Item:
+    """The earliest governs; of several at one time, the first by source and id."""
+    return event.time, event.source, event.id
+
+
+def expiry_item(event: CredentialIssued | CredentialRenewed) -> Item:
+    """An issue or renewal as a timeline holds it: of several at one time the latest expiry comes last."""
+    return event.time, NEVER if event.expires_at is None else event.expires_at, event.source, event.id, event
+
+
+class Policies:
+    """The policy of each kind that the configuration names; all other kinds share one."""
+
+    __slots__ = ("_known", "_policy")
+
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
+        self._known: dict[tuple[str | None, str | None], KindPolicy] = {}
+
+    def of(self, credential_kind: str | None, task_kind: str | None) -> KindPolicy:
+        """The same object for the same policy."""
+        kinds = self._policy.kinds
+        key = (
+            credential_kind if credential_kind in kinds else None,
+            task_kind if task_kind in kinds else None,
+        )
+        found = self._known.get(key)
+        if found is None:
+            found = self._known[key] = self._policy.resolve(*key)
+        return found

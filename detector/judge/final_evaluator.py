@@ -1,0 +1,102 @@
+"""Judging once no lifecycle event can come any more: a use or leak is judged, added up and forgotten."""
+
+from collections.abc import Sequence
+
+from detector.configuration.policy import Accept, Policy
+from detector.judge.acceptance import Subject, accepted_until, covering
+from detector.judge.accounts import Account, Name, Task, leak_tie, owners_of
+from detector.judge.evidence import Entry, FinalTally, Tally
+from detector.judge.incremental_evaluator import IncrementalEvaluator, cover
+from detector.judge.lineage import Lineage
+from detector.judge.rules import USE_RULES, Verdict, judge_leak, judge_secret, judge_use
+from detector.values.events import CredentialUsed, Leak
+from detector.values.findings import LEAKED_CREDENTIAL, LEAKED_SECRET
+
+_SEALED_RULES = (*USE_RULES, LEAKED_CREDENTIAL)
+
+
+def subject_of(rule: str, account: Account) -> Subject:
+    """What an accept entry sees of a finding about a credential."""
+    return Subject(
+        rule,
+        credential=account.credential_id,
+        task=account.task.task_id,
+        workload=workload_of(account.task),
+    )
+
+
+def workload_of(task: Task) -> str | None:
+    """The workload of a task, as far as known."""
+    return task.start.workload if task.start is not None else None
+
+
+class FinalEvaluator:
+    """Judges uses and leaks against what stands."""
+
+    def __init__(self, bench: IncrementalEvaluator) -> None:
+        self._policy: Policy = bench.policy
+        self._accepts: Sequence[Accept] = bench.policy.accepts
+        self._lineage: Lineage = bench.lineage
+        self._secrets = bench.secrets
+        self._bench = bench
+
+    def seal(self, account: Account) -> None:
+        """Turns what was judged so far of a credential into sums."""
+        account.uses = account.shown = None
+        for rule in _SEALED_RULES:
+            tally = account.tallies.get(rule) if account.tallies is not None else None
+            if isinstance(tally, Tally) and account.tallies is not None:
+                account.tallies[rule] = tally.seal(self._accepted_until(subject_of(rule, account)))
+
+    def seal_secrets(self) -> None:
+        """The same of the secrets that nobody registered."""
+        for fingerprint, tally in self._secrets.items():
+            if isinstance(tally, Tally):
+                until = self._accepted_until(Subject(LEAKED_SECRET, fingerprint=fingerprint))
+                self._secrets[fingerprint] = tally.seal(until)
+
+    def judge_use(self, account: Account, use: CredentialUsed) -> None:
+        """Judges a use of a credential that is known."""
+        terms = account.terms
+        if terms is None:
+            terms = account.standing()
+        claimed = use.task_id
+        foreign = (
+            claimed is not None
+            and claimed != terms.task_id
+            and not self._lineage.descends(claimed, terms.task_id)
+        )
+        if terms.scope is not None:
+            cover(account, terms, use)
+        for verdict in judge_use(terms, use, foreign=foreign):
+            self._add(account, verdict, "", use)
+
+    def judge_leak(self, names: tuple[Name, ...], leak: Leak) -> None:
+        """Judges a leak whose identifiers have these names."""
+        owners = owners_of(names)
+        tie = leak_tie(leak)
+        for account in owners:
+            for verdict in judge_leak(account.standing(), leak):
+                self._add(account, verdict, tie, leak)
+        if owners:
+            return
+        for verdict in judge_secret(self._policy, leak):
+            tally = self._secrets.get(leak.fingerprint)
+            if not isinstance(tally, FinalTally):
+                until = self._accepted_until(Subject(LEAKED_SECRET, fingerprint=leak.fingerprint))
+                tally = self._secrets[leak.fingerprint] = FinalTally(until)
+            tally.add(Entry(leak.time, leak.source, leak.id, tie, verdict.severity, verdict.ask, leak))
+            self._bench.touch(LEAKED_SECRET, leak.fingerprint)
+
+    def _add(self, account: Account, verdict: Verdict, tie: str, event: CredentialUsed | Leak) -> None:
+        if account.tallies is None:
+            account.tallies = {}
+        tally = account.tallies.get(verdict.rule)
+        if not isinstance(tally, FinalTally):
+            until = self._accepted_until(subject_of(verdict.rule, account))
+            tally = account.tallies[verdict.rule] = FinalTally(until)
+        tally.add(Entry(event.time, event.source, event.id, tie, verdict.severity, verdict.ask, event))
+        self._bench.touch(verdict.rule, account.credential_id)
+
+    def _accepted_until(self, subject: Subject) -> int:
+        return accepted_until(covering(self._accepts, subject))

@@ -1,0 +1,238 @@
+"""What a user has to be allowed on the brokers, no more than that, and which of it is missing.
+
+Asked before anything else: the brokers tell of each topic and group what one may do there (KIP-430, Kafka 2.3), so all
+that is missing is named at once, also where its lack would only show later or never (an input that is never read). Of
+transactional ids they tell nothing: what is missing there comes up when the first one is used.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Final, Literal
+
+import msgspec
+from aiokafka import errors as kafka
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.protocol.admin import DescribeGroupsRequest_v3, DescribeGroupsResponse_v3
+from aiokafka.protocol.api import Request, RequestStruct, Response
+from aiokafka.protocol.types import Array, Boolean, Int16, Int32, Schema, String
+
+from detector.configuration.kafka_settings import LiveSettings
+from detector.kafka.security import client_options, explain, retriable
+from detector.values.errors import RetryError, StopError
+
+Which = Literal["all", "scan", "judge"]
+Kind = Literal["topic", "group", "transactional id"]
+Operation = Literal["Read", "Write", "Describe", "Create", "DescribeConfigs"]
+
+_MILLI: Final = 1_000_000  # ns
+_NOT_TOLD: Final = -(1 << 31)
+# The bits of an answer, by org.apache.kafka.common.acl.AclOperation. Whoever may do something may describe too.
+_BITS: Final[dict[Operation, int]] = {
+    "Read": 1 << 3,
+    "Write": 1 << 4,
+    "Create": 1 << 5,
+    "Describe": 1 << 8,
+    "DescribeConfigs": 1 << 10,
+}
+_TEXT: Final = String("utf-8")
+
+
+class Right(msgspec.Struct, frozen=True, order=True):
+    """One ACL that allows something. A `name` that ends in `*` stands for all that begin like it (Kafka's PREFIXED)."""
+
+    kind: Kind
+    name: str
+    operation: Operation
+
+    def __str__(self) -> str:
+        return f"{self.operation} on {self.kind} {self.name}"
+
+
+class _MetadataResponse(Response):  # type: ignore[misc]  # aiokafka has no types
+    """Version 8 of Kafka's MetadataResponse.json; aiokafka stops at 5."""
+
+    API_KEY = 3
+    API_VERSION = 8
+    SCHEMA = Schema(
+        ("throttle_time_ms", Int32),
+        ("brokers", Array(("node_id", Int32), ("host", _TEXT), ("port", Int32), ("rack", _TEXT))),
+        ("cluster_id", _TEXT),
+        ("controller_id", Int32),
+        (
+            "topics",
+            Array(
+                ("error_code", Int16),
+                ("topic", _TEXT),
+                ("is_internal", Boolean),
+                (
+                    "partitions",
+                    Array(
+                        ("error_code", Int16),
+                        ("partition", Int32),
+                        ("leader", Int32),
+                        ("leader_epoch", Int32),
+                        ("replicas", Array(Int32)),
+                        ("isr", Array(Int32)),
+                        ("offline_replicas", Array(Int32)),
+                    ),
+                ),
+                ("authorized_operations", Int32),
+            ),
+        ),
+        ("cluster_authorized_operations", Int32),
+    )
+
+
+class _MetadataStruct(RequestStruct):  # type: ignore[misc]  # aiokafka has no types
+    API_KEY = 3
+    API_VERSION = 8
+    RESPONSE_TYPE = _MetadataResponse
+    SCHEMA = Schema(
+        ("topics", Array(_TEXT)),
+        ("allow_auto_topic_creation", Boolean),
+        ("include_cluster_authorized_operations", Boolean),
+        ("include_topic_authorized_operations", Boolean),
+    )
+
+
+class _TopicRights(Request[_MetadataStruct]):  # type: ignore[misc]  # aiokafka has no types
+    API_KEY = 3
+
+    def __init__(self, topics: list[str]) -> None:
+        self._topics = topics
+
+    def build(self, request_struct_class: type[_MetadataStruct]) -> _MetadataStruct:
+        return request_struct_class(self._topics, False, False, True)
+
+
+class _GroupStruct(DescribeGroupsRequest_v3):  # type: ignore[misc]  # aiokafka has no types
+    RESPONSE_TYPE = (
+        DescribeGroupsResponse_v3  # aiokafka 0.14 reads the answer as version 2, without what is asked
+    )
+
+
+class _GroupRights(Request[_GroupStruct]):  # type: ignore[misc]  # aiokafka has no types
+    API_KEY = 15
+
+    def __init__(self, group: str) -> None:
+        self._group = group
+
+    def build(self, request_struct_class: type[_GroupStruct]) -> _GroupStruct:
+        return request_struct_class([self._group], True)
+
+
+def rights(live: LiveSettings, which: Which) -> tuple[Right, ...]:
+    """What `curfewd run` needs. Describe goes with Read and Write, so it is named only where it is all.
+
+    Topics that only `input_pattern` names are not among them: Read on each that matches is needed too.
+    """
+    topics = live.topics
+    names: dict[str, set[Operation]] = {topic.name: set() for topic in topics.all()}
+    groups = []
+    if which != "judge":
+        for name in live.inputs:
+            names.setdefault(name, set()).add("Read")
+        for name in live.passed_on(live.inputs).values():
+            names.setdefault(name, set()).add("Write")
+        names[topics.work.name].add("Write")
+        names[topics.registry.name] |= {"Read", "Write"}
+        names[topics.dead_letters.name].add("Write")
+        groups += ["scan", "lookback"] if live.lookback else ["scan"]
+    if which != "scan":
+        for topic in (topics.work, topics.registry, topics.state):
+            names[topic.name] |= {"Read", "Write"}
+        for topic in (topics.findings, topics.revocations, topics.dead_letters):
+            names[topic.name].add("Write")
+        groups.append("judge")
+    describe: set[Operation] = {"Describe"}
+    return (
+        *(
+            Right("topic", name, operation)
+            for name, operations in names.items()
+            for operation in sorted(operations or describe)
+        ),
+        *(Right("group", f"{live.group}-{name}", "Read") for name in groups),
+        *(
+            Right("transactional id", f"{live.group}-{name}-*", "Write")
+            for name in groups
+            if name != "lookback"
+        ),
+    )
+
+
+def rights_to_create(live: LiveSettings) -> tuple[Right, ...]:
+    """What `curfewd topics create` needs; whoever runs the service needs none of it."""
+    operations: tuple[Operation, ...] = ("Create", "Describe", "DescribeConfigs")
+    passed_on = live.passed_on(live.inputs)
+    ours = [*(topic.name for topic in live.topics.all()), *passed_on.values()]
+    return (
+        *(Right("topic", name, operation) for name in ours for operation in operations),
+        *(Right("topic", name, "Describe") for name in passed_on),  # theirs is the number of partitions
+    )
+
+
+async def check_rights(live: LiveSettings, needed: Iterable[Right]) -> None:
+    """Returns if nothing is missing, as far as the brokers tell.
+
+    Raises:
+        StopError: something is, and what.
+        RetryError: the brokers do not answer now.
+    """
+    admin = AIOKafkaAdminClient(**client_options(live), request_timeout_ms=live.request // _MILLI)
+    of_topics, of_groups = ([right for right in needed if right.kind == kind] for kind in ("topic", "group"))
+    try:
+        await admin.start()
+        missing = [
+            *await _missing_topics(admin, of_topics),
+            *[right for right in of_groups if not await _may_join(admin, right)],
+        ]
+    except (kafka.KafkaError, OSError, ValueError) as error:
+        text = f"what this user may do cannot be asked: {explain(error)}"
+        raise (RetryError(text) if retriable(error) else StopError(text)) from None
+    except NotImplementedError:  # brokers before Kafka 2.3 do not tell
+        return
+    finally:
+        await admin.close()
+    if missing:
+        raise StopError(f"Kafka does not let this user do all that is needed: {lacking(missing)}")
+
+
+def lacking(missing: Iterable[Right]) -> str:
+    """What a person has to do about rights that are missing."""
+    return f"allow it {', '.join(map(str, missing))} (ACLs; docs/deploy.md lists all)"
+
+
+async def _missing_topics(admin: Any, needed: list[Right]) -> list[Right]:
+    """Those that are missing. Of a topic that is not there only those who may describe it are told so."""
+    names = sorted({right.name for right in needed})
+    answer = await admin._send_request(_TopicRights(names))  # noqa: SLF001 - the client has no method that asks this
+    allowed: dict[str, int] = {}
+    for topic in answer.to_object()["topics"]:
+        error = kafka.for_code(topic["error_code"])
+        if error is kafka.TopicAuthorizationFailedError:
+            allowed[topic["topic"]] = 0
+        elif error is kafka.NoError:
+            allowed[topic["topic"]] = topic["authorized_operations"]
+    return [
+        right
+        for right in needed
+        if right.name in allowed and not _allows(allowed[right.name], right.operation)
+    ]
+
+
+async def _may_join(admin: Any, right: Right) -> bool:
+    try:
+        node = await admin.find_coordinator(right.name)
+        answer = await admin._send_request_to_node(node, _GroupRights(right.name))  # noqa: SLF001 - as above
+    except kafka.GroupAuthorizationFailedError:
+        return False
+    (group,) = answer.to_object()["groups"]
+    error = kafka.for_code(group["error_code"])
+    if error is kafka.GroupAuthorizationFailedError:
+        return False
+    if error is not kafka.NoError:
+        raise error
+    return _allows(group["authorized_operations"], right.operation)
+
+
+def _allows(operations: int, operation: Operation) -> bool:
+    return operations == _NOT_TOLD or bool(operations & _BITS[operation])

@@ -1,0 +1,168 @@
+"""Tries the brokers before anything else does: aiokafka tells why it cannot connect to its log only."""
+
+import asyncio
+import contextlib
+import ssl
+from typing import Any, Final
+
+import msgspec
+from aiokafka import errors as kafka
+from aiokafka.conn import AIOKafkaConnection
+from aiokafka.protocol.metadata import MetadataRequest
+
+from detector.configuration.kafka_settings import SASL, TLS, LiveSettings, Security
+from detector.kafka.security import client_options, explain, own_certificate, retriable
+from detector.values.errors import RetryError, StopError
+
+CONNECT_SECONDS: Final = 5.0
+_CLOSE_SECONDS: Final = 0.2
+_AT_ONCE: Final = 3  # brokers whose failure is told; the others fail alike
+
+
+class Failure(msgspec.Struct, frozen=True):
+    """Why an address (`host:port`) does not work, and whether that may pass."""
+
+    address: str
+    reason: str
+    retriable: bool
+
+
+async def reach(settings: LiveSettings, seconds: float = CONNECT_SECONDS) -> None:
+    """Returns once a broker lets us in and one of the addresses that it advertises does too.
+
+    `seconds` are for one address; the addresses are tried side by side.
+
+    Raises:
+        RetryError: none does, but one may later.
+        StopError: none does, and nothing will change that but a person.
+        ConfigError: a certificate or key cannot be used.
+    """
+    options = client_options(settings)
+    del options["bootstrap_servers"]
+    tried = await asyncio.gather(*(_try(address, options, seconds) for address in settings.bootstrap))
+    advertised: set[str] = set()
+    failures = []
+    for outcome in tried:
+        if isinstance(outcome, Failure):
+            failures.append(outcome)
+        else:
+            advertised |= outcome
+    if len(failures) == len(tried):
+        raise _error("cannot connect to Kafka", failures, settings.security)
+    working = {
+        a for a, outcome in zip(settings.bootstrap, tried, strict=True) if not isinstance(outcome, Failure)
+    }
+    if advertised and not advertised & working:
+        again = await asyncio.gather(*(_try(address, options, seconds) for address in sorted(advertised)))
+        lost = [outcome for outcome in again if isinstance(outcome, Failure)]
+        if len(lost) == len(again):
+            raise _error(
+                f"{', '.join(sorted(working)[:_AT_ONCE])} answers, but not the addresses that it advertises "
+                "(advertised.listeners of the brokers)",
+                lost,
+                settings.security,
+            )
+
+
+def _error(what: str, failures: list[Failure], security: Security) -> RetryError | StopError:
+    told = "; ".join(f"{failure.address}: {failure.reason}" for failure in failures[:_AT_ONCE])
+    if any(failure.retriable for failure in failures):
+        return RetryError(f"{what}: {told}. It may work later")
+    # A broker that refuses a certificate seldom says what is wrong with it.
+    ours = own_certificate(security)
+    return StopError(f"{what}: {told}" + ("" if ours is None else f". Our certificate in cert_file {ours}"))
+
+
+async def _try(address: str, options: dict[str, Any], seconds: float) -> set[str] | Failure:
+    """The addresses that a broker advertises."""
+    host, port = _host_port(address)
+    let_in = False
+    connection = AIOKafkaConnection(host, port, request_timeout_ms=int(seconds * 1000), **options)
+    try:
+        async with asyncio.timeout(seconds):
+            await connection.connect()
+            let_in = True
+            answer = await connection.send(MetadataRequest([]))
+    except (OSError, EOFError, ValueError, AssertionError, kafka.KafkaError) as error:
+        return await _diagnosis(address, error, options["security_protocol"], let_in=let_in)
+    finally:
+        await _close(connection)
+    if not answer.brokers:
+        return _nobody(address, options.get("sasl_mechanism"))
+    return {f"[{b[1]}]:{b[2]}" if ":" in b[1] else f"{b[1]}:{b[2]}" for b in answer.brokers}
+
+
+def _nobody(address: str, mechanism: str | None) -> Failure:
+    """A refused token is told in a second step of SASL (RFC 7628, 3.2.3) that aiokafka 0.14 does not take.
+
+    It sends its first request instead, and the broker's answer, an error, reads as a cluster without brokers.
+    """
+    if mechanism == "OAUTHBEARER":
+        return Failure(address, explain(kafka.SaslAuthenticationFailed()), retriable=False)
+    return Failure(address, "it knows of no brokers yet", retriable=True)
+
+
+async def _diagnosis(address: str, error: Exception, protocol: str, *, let_in: bool) -> Failure:
+    """A broker that is spoken to in the wrong protocol just closes the connection, or waits: which one was it?"""
+    host, port = _host_port(address)
+    cut = isinstance(
+        error, kafka.KafkaConnectionError | TimeoutError | EOFError | ConnectionResetError | ssl.SSLError
+    )
+    cut = cut and not isinstance(error, ssl.SSLCertVerificationError)
+    if cut and protocol not in TLS and not let_in and await _speaks_tls(host, port):
+        with_tls = "SASL_SSL" if protocol in SASL else "SSL (or SASL_SSL)"
+        return Failure(
+            address, f"the port speaks TLS: set kafka.security.protocol to {with_tls}", retriable=False
+        )
+    if cut and protocol in TLS and not let_in and await _speaks_plainly(host, port):
+        plain = "SASL_PLAINTEXT" if protocol in SASL else "PLAINTEXT (or SASL_PLAINTEXT)"
+        reason = f"the port does not speak TLS: set kafka.security.protocol to {plain}, or use another port"
+        return Failure(address, reason, retriable=False)
+    if isinstance(error, kafka.KafkaConnectionError) and let_in and protocol not in SASL:
+        cause = error.__cause__
+        if not isinstance(cause, ssl.SSLError):
+            with_sasl = "SASL_SSL" if protocol in TLS else "SASL_PLAINTEXT"
+            reason = f"the broker cuts the connection after the first request: it wants SASL, perhaps; set kafka.security.protocol to {with_sasl}"
+            return Failure(address, reason, retriable=False)
+    return Failure(address, explain(error), retriable=retriable(error))
+
+
+async def _speaks_tls(host: str, port: int) -> bool:
+    """Whether a TLS handshake gets an answer. Nothing is sent in it, so nothing needs to be verified."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS / 2):
+            _, writer = await asyncio.open_connection(host, port, ssl=context)
+    except (OSError, EOFError):
+        return False
+    writer.close()
+    with contextlib.suppress(OSError):
+        await writer.wait_closed()
+    return True
+
+
+async def _speaks_plainly(host: str, port: int) -> bool:
+    """Whether a broker says without TLS which requests it knows: the one question that it answers to anybody."""
+    connection = AIOKafkaConnection(host, port, security_protocol="PLAINTEXT")
+    try:
+        async with asyncio.timeout(CONNECT_SECONDS / 2):
+            await connection.connect()
+    except (OSError, EOFError, ValueError, AssertionError, kafka.KafkaError):
+        return False
+    finally:
+        await _close(connection)
+    return True
+
+
+async def _close(connection: Any) -> None:
+    """Waits for the socket's end, but not for ever: that of one which was never there does not come."""
+    closed = connection.close()
+    if closed is not None:
+        await asyncio.wait([closed], timeout=_CLOSE_SECONDS)
+
+
+def _host_port(address: str) -> tuple[str, int]:
+    host, _, port = address.rpartition(":")
+    return host.removeprefix("[").removesuffix("]"), int(port)

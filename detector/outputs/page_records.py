@@ -1,0 +1,166 @@
+"""Findings and commands as the pages in `detector.pages` show them: small JSON objects, of the records that are written.
+
+They are made of the OCSF record and the CloudEvent, whose texts are cleaned and visible already, so a page can show
+nothing that an output may not. Times are epoch milliseconds. What is not known is left out.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from detector.outputs.advice import handle_of
+from detector.outputs.taxonomy import PLACES, Technique
+from detector.values.findings import RULES
+from detector.values.times import parse_rfc3339, to_millis
+from detector.values.wording import visible
+
+View = dict[str, Any]
+
+_STATUSES: Final = {1: "new", 3: "accepted", 4: "closed"}
+_EXCERPT: Final = 400  # characters of a log record that a page shows around its secret
+_TAXONOMIES: Final = (
+    ("OWASP NHI 2025", "owasp_nhi_2025"),
+    ("OWASP Agentic 2026", "owasp_agentic_2026"),
+    ("CSA MAESTRO", "maestro"),
+    ("NIST AI RMF", "nist_ai_rmf"),
+)
+
+
+def _present(view: View) -> View:
+    return {key: value for key, value in view.items() if value is not None and value not in ("", [], {})}
+
+
+def finding_view(record: Mapping[str, Any]) -> View:
+    """The view of a finding, of its OCSF record (`detector.outputs.ocsf.finding_record`)."""
+    info, unmapped = record["finding_info"], record["unmapped"]
+    resources = {one["type"]: one for one in record.get("resources", ())}
+    return _present(
+        {
+            "uid": info["uid"],
+            "rule": info["analytic"]["uid"],
+            "severity": record["severity"].lower(),
+            "status": _STATUSES[record["status_id"]],
+            "accepted": unmapped.get("accepted"),
+            "title": info["title"],
+            "message": record["message"],
+            "advice": record["remediation"]["desc"],
+            "count": record["count"],
+            "first": info["first_seen_time"],
+            "last": info["last_seen_time"],
+            "task": _task(resources.get("task"), unmapped),
+            "credential": _credential(resources.get("credential"), unmapped),
+            "fingerprint": unmapped.get("fingerprint"),
+            "patterns": unmapped.get("patterns"),
+            "evidence": [_evidence(one) for one in record["evidences"]],
+        }
+    )
+
+
+def _task(resource: Mapping[str, Any] | None, unmapped: Mapping[str, Any]) -> View | None:
+    """The task; of a secret that belongs to none the one whose log shows it, by its id alone."""
+    if resource is None:
+        return {"id": unmapped["task_id"]} if "task_id" in unmapped else None
+    data = resource.get("data", {})
+    return _present(
+        {
+            "id": resource.get("uid", ""),
+            "kind": data.get("kind"),
+            "owner": resource.get("owner", {}).get("name"),
+            "workload": data.get("workload"),
+            "parent": data.get("parent_task_id"),
+            "started": data.get("started_time"),
+            "ended": data.get("ended_time"),
+            "deadline": data.get("deadline_time"),
+            "outcome": data.get("outcome"),
+        }
+    )
+
+
+def _credential(resource: Mapping[str, Any] | None, unmapped: Mapping[str, Any]) -> View | None:
+    if resource is None:
+        return None
+    data = resource.get("data", {})
+    return _present(
+        {
+            "id": resource.get("uid", ""),
+            "task": unmapped.get("task_id"),
+            "kind": data.get("kind"),
+            "identifiers": [f"{one['scheme']} {one['value']}" for one in data.get("identifiers", ())],
+            "issued": data.get("issued_time"),
+            "not_before": data.get("not_before_time"),
+            "expires": data.get("expires_time"),
+            "revoked": data.get("revoked_time"),
+        }
+    )
+
+
+def _evidence(evidence: Mapping[str, Any]) -> View:
+    data = evidence["data"]
+    endpoint = evidence.get("src_endpoint", {})
+    excerpt = data.get("excerpt")
+    return _present(
+        {
+            **{
+                name: data.get(name)
+                for name in ("time", "type", "severity", "source", "id", "detail", "outcome", "workload")
+            },
+            "task": data.get("task_id"),
+            "action": evidence.get("api", {}).get("operation"),
+            "resource": next((one["name"] for one in evidence.get("resources", ())), None),
+            "address": endpoint.get("ip") or endpoint.get("svc_name"),
+            "agent": evidence.get("http_request", {}).get("user_agent"),
+            **{name: data.get(name) for name in ("line", "offset", "partition", "stream")},
+            "encodings": data.get("encodings"),
+            "excerpt": _around_mask(excerpt) if excerpt else None,
+        }
+    )
+
+
+def _around_mask(text: str) -> str:
+    """The text around its first masked secret, if it is long."""
+    text = text.strip()
+    if len(text) <= _EXCERPT:
+        return text
+    start = max(0, min(text.find("‹") - _EXCERPT // 2, len(text) - _EXCERPT))
+    end = start + _EXCERPT
+    return ("…" if start else "") + text[start:end] + ("…" if end < len(text) else "")
+
+
+def command_view(record: Mapping[str, Any]) -> View:
+    """The view of a command, of its CloudEvent (`detector.outputs.commands.command_record`)."""
+    data = record["data"]
+    revocation = data.get("revocation")
+    return _present(
+        {
+            "id": record["id"],
+            "credential": visible(data["credential_id"]),
+            "task": visible(data["task_id"]),
+            "time": to_millis(parse_rfc3339(record["time"])),
+            "escalated": data["escalated"],
+            "severity": data["severity"],
+            "reasons": data["reasons"],
+            "findings": data["finding_uids"],
+            "handle": handle_of(revocation, visible)
+            if isinstance(revocation, Mapping) and revocation
+            else None,
+        }
+    )
+
+
+def rule_views(rules: Iterable[str] = RULES) -> dict[str, list[list[str]]]:
+    """Of each rule its places in the taxonomies: [taxonomy, id, name]."""
+    return {rule: _places(rule) for rule in rules}
+
+
+def _places(rule: str) -> list[list[str]]:
+    place = PLACES[rule]
+    named = place.taxonomies()
+    return [
+        *(_technique("MITRE ATT&CK", one) for one in place.attack),
+        *(_technique("MITRE ATLAS", one) for one in place.atlas),
+        *([label, one["id"], one["name"]] for label, key in _TAXONOMIES for one in named[key]),
+    ]
+
+
+def _technique(label: str, technique: Technique) -> list[str]:
+    name = f"{technique.name}: {technique.sub_name}" if technique.sub_name else technique.name
+    return [label, technique.finest, name]

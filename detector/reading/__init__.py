@@ -1,1 +1,0 @@
-"""From bytes to records: the formats of files and lines."""

@@ -1,0 +1,76 @@
+"""What `curfewd redact` does: standard input to standard output, without its leaks."""
+
+import contextlib
+import fcntl
+import os
+import select
+import time
+from collections.abc import Sequence
+from typing import IO, Final
+
+from detector.configuration.allowlist import Allowlist
+from detector.configuration.settings import Settings
+from detector.ingest.files import read_events
+from detector.ingest.inputs import STDIN, find_sources
+from detector.redact.stream_redactor import StreamRedactor
+from detector.scan.known_credentials import KnownIndex
+from detector.scan.leaks import Allowing, Redactor
+from detector.scan.scanner_loader import load_scanner
+from detector.values.events import CredentialIssued, Identifier
+
+_CHUNK: Final = 512 * 1024  # of what is there already: the more at once, the less it costs
+_PIPE: Final = 1024 * 1024  # Linux gives any user a pipe as large as that
+_IDLE_SECONDS: Final = 0.2  # what may go on in the next line waits no longer for it
+
+
+def redactor_of(settings: Settings, known: Sequence[str]) -> tuple[Redactor, tuple[str, ...]]:
+    """What masks, and warnings. `known` are files with events: the credentials issued in them are masked too.
+
+    What the configuration allows now, at the start, passes.
+
+    Raises:
+        UsageError: a pattern or a file is wrong.
+    """
+    scanner, warnings = load_scanner(settings.patterns)
+    index = KnownIndex(_registered(known), settings.keys) if known else None
+    allowlist = Allowlist(settings.allows).in_force(time.time_ns())
+    allowing = Allowing(allowlist, STDIN, settings.keys) if allowlist else None
+    return Redactor(scanner, index, allowing), (*settings.warnings, *warnings)
+
+
+def pass_on(source: int, target: IO[bytes], redacting: StreamRedactor) -> None:
+    """Everything that can be read from a file descriptor, until its end; whole lines at once."""
+    for pipe in (source, target):
+        _widen(pipe)
+    while True:
+        waiting = bool(redacting)
+        ready, _, _ = select.select([source], [], [], _IDLE_SECONDS if waiting else None)
+        if not ready:
+            target.write(redacting.idle())
+            target.flush()
+            if redacting:  # an unfinished line: only more of it, or the end, can tell what it is
+                select.select([source], [], [])
+            continue
+        chunk = os.read(source, _CHUNK)
+        target.write(redacting.feed(chunk) if chunk else redacting.end())
+        target.flush()
+        if not chunk:
+            return
+
+
+def _widen(file: int | IO[bytes]) -> None:
+    """Lets a pipe hold more than its 64 KiB, so that whoever writes into it need not stop while we scan."""
+    with contextlib.suppress(OSError):  # no pipe, or this user's pipes hold too much already
+        fcntl.fcntl(file, fcntl.F_SETPIPE_SZ, _PIPE)
+
+
+def _registered(paths: Sequence[str]) -> list[Identifier]:
+    sources, _ = find_sources(paths)
+    now = time.time_ns()
+    return [
+        identifier
+        for source in sources
+        for event in read_events(source, 0, source.size, now)
+        if isinstance(event, CredentialIssued)
+        for identifier in event.identifiers
+    ]

@@ -1,0 +1,99 @@
+"""What `curfewd patterns test --against` does and prints."""
+
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from detector.configuration.allowlist import Allowlist
+from detector.configuration.settings import Settings
+from detector.ingest.inputs import find_sources
+from detector.ingest.mapped_adapter import shapes_of
+from detector.replay.pattern_trial import PatternTrial, Tried, against
+from detector.replay.workers import Work
+from detector.scan.known_credentials import KnownIndex
+from detector.scan.leaks import LeakFinder, Redactor
+from detector.scan.scanner_loader import load_scanner
+from detector.terminal.progress import meter
+from detector.values.globs import compile_glob
+from detector.values.wording import Clean, counted, size, visible
+
+_GB: Final = 1e9
+_LEAST_FOR_RATE: Final = 1_000_000  # bytes: of less no rate per GB can be told
+_SHOWN_FINGERPRINT: Final = 16
+_EXCERPT: Final = 160
+_PLACE: Final = 120
+
+
+def try_against(settings: Settings, paths: Sequence[str]) -> tuple[Tried, Clean, tuple[str, ...]]:
+    """Scans what the paths name; what was seen, what masks texts of it, and warnings.
+
+    Raises:
+        UsageError: a pattern or a path is wrong.
+    """
+    scanner, warnings = load_scanner(settings.patterns)
+    shapes = shapes_of(settings.sources)
+    sources, letters = find_sources(paths, shapes=shapes)
+    known = KnownIndex((), settings.keys)
+    finder = LeakFinder(scanner, known, settings.keys, allowlist=Allowlist(settings.allows))
+    with meter() as bars:
+        tried = against(Work(sources, time.time_ns(), finder, shapes), scanner, bars)
+    missed = tuple(f"{letter.source}: cannot be opened" for letter in letters)
+    return tried, Redactor(scanner, known).clean, (*warnings, *missed)
+
+
+def print_against(
+    tried: Tried, clean: Clean, glob: str | None, console: Console, *, lasting: bool = False
+) -> None:
+    """Prints the patterns that saw or refused something, those that match the most first.
+
+    `lasting`: fingerprints are those of a deployment key, and so shown as an `[[allow]]` can name them.
+    """
+    wanted = compile_glob("*" if glob is None else glob)
+    seen = [(name, one) for name, one in tried.patterns.items() if wanted(name)]
+    rows = [(name, one) for name, one in seen if one.matches or one.refused]
+    rows.sort(key=lambda row: (-row[1].matches, -sum(row[1].refused.values()), row[0]))
+    table = Table("pattern", box=None, pad_edge=False)
+    for title in ("matches", "secrets", "per GB", "allowed"):
+        table.add_column(title, justify="right")
+    table.add_column("refused by checks")
+    for name, one in rows:
+        table.add_row(
+            Text(name, no_wrap=True),
+            f"{one.matches:,}",
+            f"{len(one.secrets):,}",
+            f"{one.matches * _GB / tried.size:,.1f}" if tried.size >= _LEAST_FOR_RATE else "",
+            f"{one.allowed:,}" if one.allowed else "",
+            Text(", ".join(f"{count:,} {check}" for check, count in _most(one))),
+        )
+    if rows:
+        console.print(table)
+    for name, one in rows:
+        for index, example in enumerate(one.examples):
+            if index == 0:
+                console.print(Text(f"\n{name}"), soft_wrap=True)
+            place = visible(clean(example.source), _PLACE) + (
+                "" if example.line is None else f":{example.line}"
+            )
+            text = Text(f"  {place}  ", "dim")
+            text.append(visible(clean(example.excerpt).strip(), _EXCERPT), "not dim")
+            text.append("  allowed" if example.allowed else "")
+            text.append(f"  {example.fingerprint[:_SHOWN_FINGERPRINT]}*" if lasting else "")
+            console.print(text, soft_wrap=True)
+    console.print(Text(("\n" if rows else "") + _total(tried, seen)), soft_wrap=True)
+
+
+def _most(one: PatternTrial) -> list[tuple[str, int]]:
+    return sorted(one.refused.items(), key=lambda item: (-item[1], item[0]))
+
+
+def _total(tried: Tried, seen: Sequence[tuple[str, PatternTrial]]) -> str:
+    matches = sum(one.matches for _, one in seen)
+    unreadable = f", {tried.dead:,} unreadable" if tried.dead else ""
+    return (
+        f"{matches:,} matches of {len(seen):,} patterns in {counted(tried.records, 'record')}, "
+        f"{size(tried.size)}{unreadable}"
+    )

@@ -1,0 +1,290 @@
+"""Which bytes of a text must not be shown, and the text around a leak without them."""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+from operator import attrgetter
+from typing import Final
+
+import msgspec
+
+from detector.values.secrets import mask
+from detector.values.wording import visible
+
+MANY: Final = 1024  # ways to read the secrets of one record
+AROUND: Final = 80  # characters of text on either side of a leak
+_BYTES_AROUND: Final = 4 * AROUND  # in UTF-8 a character has at most four
+# A shorter secret is masked where it was recognised, not wherever its letters occur.
+LEAST_LITERAL: Final = 4
+_TOGETHER: Final = 4 << 10  # bytes of a record that are searched at once
+_ORDER: Final = attrgetter("start", "end")
+_VISIBLE: Final = 10 * _BYTES_AROUND  # the longest escape, `\U0010ffff`, of every character
+
+
+class MaskSpan(msgspec.Struct, frozen=True):
+    """data[start:end] is shown as `rule` and the secret's `length`; of two that overlap the higher `weight` speaks."""
+
+    start: int
+    end: int
+    rule: str
+    length: int
+    weight: tuple[bool, bool, int]
+
+    @property
+    def text(self) -> str:
+        """What is shown."""
+        return mask(self.rule, self.length)
+
+
+def merged(veils: Iterable[MaskSpan]) -> list[MaskSpan]:
+    """The veils in order, those that overlap made one."""
+    done: list[MaskSpan] = []
+    for veil in sorted(veils, key=_ORDER):
+        if done and veil.start < done[-1].end:
+            last = done[-1]
+            if veil.weight > last.weight or veil.end > last.end:
+                best = max(last, veil, key=lambda one: one.weight)
+                end = max(last.end, veil.end)
+                done[-1] = MaskSpan(last.start, end, best.rule, best.length, best.weight)
+        else:
+            done.append(veil)
+    return done
+
+
+def literals(
+    data: bytes, span: tuple[int, int], shown: Iterable[tuple[bytes, MaskSpan]], least: int = LEAST_LITERAL
+) -> Iterator[MaskSpan]:
+    """Wherever in data[span] the same bytes stand once more, recognised or not, of those with at least `least`."""
+    for value, veil in shown:
+        if len(value) < least:
+            continue
+        at = data.find(value, *span)
+        while at >= 0:
+            yield MaskSpan(at, at + len(value), veil.rule, veil.length, veil.weight)
+            at = data.find(value, at + 1, span[1])
+
+
+def veiled(data: bytes, veils: Iterable[MaskSpan]) -> bytes:
+    """All of the text with the veils, which do not overlap, in their places."""
+    pieces: list[bytes] = []
+    at = 0
+    for veil in veils:
+        pieces += (data[at : veil.start], veil.text.encode())
+        at = veil.end
+    return b"".join((*pieces, data[at:]))
+
+
+def _window(centre: MaskSpan, record: tuple[int, int]) -> tuple[int, int]:
+    """The bytes of the record of which the text around a veil is made."""
+    low = max(record[0], centre.start - _BYTES_AROUND)
+    return low, min(max(record[1], centre.end), centre.end + _BYTES_AROUND)
+
+
+def _plain(text: bytes) -> str | None:
+    """The text, if it is shown as it stands, a character a byte."""
+    if not text.isascii():
+        return None
+    shown = text.decode("ascii")
+    return shown if shown.isprintable() else None
+
+
+class _Line(msgspec.Struct, frozen=True):
+    """Text with masks in it, and the places of those. `base` is its first byte, `first` the number of its first veil."""
+
+    base: int
+    first: int
+    text: str
+    begins: list[int]
+    ends: list[int]
+
+
+class Excerpts:
+    """Makes the excerpts of one batch. `veils` are all of its recognised secrets, merged."""
+
+    def __init__(self, data: bytes, veils: list[MaskSpan]) -> None:
+        self._data = data
+        self._veils = veils
+        self._starts = [veil.start for veil in veils]
+
+    def around(
+        self, places: Sequence[int], record: tuple[int, int], shown: list[tuple[bytes, MaskSpan]]
+    ) -> Iterator[str]:
+        """For each of the places, in order, the text around the veil that holds it, within the record.
+
+        `shown` are the record's secrets as they stand in it: no other occurrence of them is shown either.
+        """
+        numbers = [bisect_right(self._starts, at) - 1 for at in places]
+        if len(shown) > MANY:  # searching for all of them around each would be quadratic
+            yield from (self._veils[number].text for number in numbers)
+            return
+        if len(numbers) == 1:
+            alone = self._alone(numbers[0], record, shown)
+            if alone is not None:
+                yield alone
+                return
+        windows = [_window(self._veils[number], record) for number in numbers]
+        longest = max((len(value) for value, _ in shown), default=0)
+        done = 0
+        while done < len(places):
+            # Neighbours are searched for together, as far as what is found in bounded memory.
+            number, low = done, windows[done][0]
+            done += 1
+            while done < len(places) and windows[done][1] <= low + _TOGETHER:
+                done += 1
+            stop = max(high for _, high in windows[number:done])
+            reach = max(low - longest, 0), min(stop + longest, len(self._data))
+            line = self._line(low, stop) if self._nowhere_else(reach, shown) else None
+            if line is not None:
+                for one in range(number, done):
+                    yield self._cut(line, numbers[one], *windows[one])
+                continue
+            found = sorted(literals(self._data, reach, shown), key=_ORDER)
+            starts = [veil.start for veil in found]
+            for one in range(number, done):
+                low, high = windows[one]
+                first, after = max(low - longest, 0), min(high + longest, len(self._data))
+                near = found[bisect_left(starts, first) : bisect_right(starts, after)]
+                veils = merged((*self._within(low, high), *(veil for veil in near if veil.end <= after)))
+                yield self._shown(veils, places[one], low, high)
+
+    def _alone(self, number: int, record: tuple[int, int], shown: list[tuple[bytes, MaskSpan]]) -> str | None:
+        """The text around a veil, None if that takes more than a look: another is near, or not all of it is plain."""
+        veil, veils = self._veils[number], self._veils
+        low = max(record[0], veil.start - AROUND)
+        high = min(max(record[1], veil.end), veil.end + AROUND)
+        if (number and veils[number - 1].end > low) or (
+            number + 1 < len(veils) and veils[number + 1].start < high
+        ):
+            return None
+        before, behind = _plain(self._data[low : veil.start]), _plain(self._data[veil.end : high])
+        if before is None or behind is None:
+            return None
+        for value, one in shown:
+            size = len(value)
+            if size < LEAST_LITERAL:
+                continue
+            at = self._data.find(value, max(low - size + 1, 0), high + size - 1)
+            while at >= 0:
+                if (at, at + size) != (veil.start, veil.end) or one.weight > veil.weight:
+                    return None
+                at = self._data.find(value, at + 1, high + size - 1)
+        return before + veil.text + behind
+
+    def _nowhere_else(self, span: tuple[int, int], shown: Iterable[tuple[bytes, MaskSpan]]) -> bool:
+        """Whether all that `shown` has in data[span] is veiled already, by what speaks louder or is just that."""
+        for value, one in shown:
+            size = len(value)
+            if size < LEAST_LITERAL:
+                continue
+            at = self._data.find(value, *span)
+            while at >= 0:
+                veil = self._veils[
+                    bisect_right(self._starts, at) - 1
+                ]  # before the first it is the last: no match
+                same = (at, at + size) == (veil.start, veil.end)
+                inside = veil.start <= at and at + size <= veil.end
+                if not inside or one.weight > veil.weight or (one.weight == veil.weight and not same):
+                    return False
+                at = self._data.find(value, at + 1, span[1])
+        return True
+
+    def _line(self, low: int, high: int) -> _Line | None:
+        """data[low:high] with its masks, if what stands between them is plain."""
+        first = bisect_right(self._starts, low) - 1
+        if first < 0 or self._veils[first].end <= low:
+            first += 1
+        veils = self._veils[first : bisect_left(self._starts, high)]
+        pieces: list[str] = []
+        begins: list[int] = []
+        ends: list[int] = []
+        at, size = low, 0
+        for veil in veils:
+            between = _plain(self._data[at : veil.start])
+            if between is None:
+                return None
+            masked = veil.text
+            pieces += (between, masked)
+            size += len(between)
+            begins.append(size)
+            size += len(masked)
+            ends.append(size)
+            at = veil.end
+        rest = _plain(self._data[at:high])
+        return None if rest is None else _Line(low, first, "".join((*pieces, rest)), begins, ends)
+
+    def _cut(self, line: _Line, number: int, low: int, high: int) -> str:
+        """Of a line the text around the veil of that number, within data[low:high]; a mask is whole or not there."""
+        own = number - line.first
+        begin = max(line.begins[own] - AROUND, self._place(line, low, after=False))
+        at = bisect_right(line.begins, begin) - 1
+        if at >= 0 and line.begins[at] < begin < line.ends[at]:
+            begin = line.ends[at]
+        end = min(line.ends[own] + AROUND, self._place(line, high, after=True))
+        at = bisect_left(line.begins, end) - 1
+        if at >= 0 and line.begins[at] < end < line.ends[at]:
+            end = line.begins[at]
+        return line.text[begin:end]
+
+    def _place(self, line: _Line, at: int, *, after: bool) -> int:
+        """The place in a line of a byte; of one under a mask the start of that, or the end if `after`."""
+        number = (bisect_left if after else bisect_right)(self._starts, at) - 1
+        if number < line.first:
+            return at - line.base
+        veil, held = self._veils[number], number - line.first
+        if veil.end > at:
+            return line.ends[held] if after else line.begins[held]
+        return line.ends[held] + at - veil.end
+
+    def _shown(self, veils: list[MaskSpan], at: int, low: int, high: int) -> str:
+        """The text of data[low:high] around the one of the veils that holds the byte `at`."""
+        if len(veils) == 1:
+            before, behind = self._text(low, veils[0].start), self._text(veils[0].end, high)
+            return before[-AROUND:] + veils[0].text + behind[:AROUND]
+        middle = next(number for number, veil in enumerate(veils) if veil.end > at)
+
+        def backwards() -> Iterator[tuple[str, str]]:
+            for number in range(middle, 0, -1):
+                veil = veils[number - 1]
+                end = max(veil.end, low)
+                yield self._text(end, veils[number].start), veil.text if veil.end > low else ""
+            yield self._text(low, veils[0].start), ""
+
+        def forwards() -> Iterator[tuple[str, str]]:
+            for veil, after in pairwise(veils[middle:]):
+                yield self._text(veil.end, min(after.start, high)), after.text if after.start < high else ""
+            yield self._text(veils[-1].end, high), ""
+
+        return _last(backwards()) + veils[middle].text + _first(forwards())
+
+    def _within(self, low: int, high: int) -> list[MaskSpan]:
+        first = max(bisect_right(self._starts, low) - 1, 0)
+        return self._veils[first : bisect_right(self._starts, high)]
+
+    def _text(self, start: int, end: int) -> str:
+        return visible(self._data[start:end].decode("utf-8", "replace"), _VISIBLE) if end > start else ""
+
+
+def _last(pieces: Iterable[tuple[str, str]]) -> str:
+    """The last characters of (text, mask before it) in a row, given from its end; a mask is whole or not there."""
+    shown, left = "", AROUND
+    for text, before in pieces:
+        shown = text[-left:] + shown if left else shown
+        left -= min(len(text), left)
+        if left < len(before) or not left:
+            break
+        shown = before + shown
+        left -= len(before)
+    return shown
+
+
+def _first(pieces: Iterable[tuple[str, str]]) -> str:
+    """The first characters of (text, mask after it) in a row."""
+    shown, left = "", AROUND
+    for text, after in pieces:
+        shown += text[:left]
+        left -= min(len(text), left)
+        if left < len(after) or not left:
+            break
+        shown += after
+        left -= len(after)
+    return shown

@@ -1,0 +1,106 @@
+"""One regex, searched for in many places at once, as `detector.patterns.regexes` says, without an object for each match."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+
+from detector.jit import AVAILABLE
+from detector.patterns.checks import Check
+from detector.patterns.regexes import MAX_MATCH, WINDOW, Regex, Span
+from detector.scan import check_prefilter as refusals
+from detector.scan import regex_backtracker as backtrack
+from detector.scan.regex_programs import Program, program_of
+
+_ROWS: Final = 1024  # matches told at once
+_FEW: Final = 4  # matches whose checks are asked one by one
+
+Searched = dict[tuple[str, bool], tuple[Sequence[Span], Any]]
+"""Of one text, by regex and whether it is multiline: the regions and what is in them."""
+
+
+class Finder:
+    """All matches of one regex in many places of some text.
+
+    They are those of `Regex`, told by its program; RE2 is only asked, and only compiled, where that does not get on.
+    Matches that `checks` are sure to refuse are left out, mostly.
+    """
+
+    __slots__ = ("_limits", "_multiline", "_program", "_regex", "_text")
+
+    def __init__(self, regex: str, checks: Iterable[Check] = (), *, multiline: bool = False) -> None:
+        self._text = regex
+        self._multiline = multiline
+        self._program: Program | None = program_of(regex, multiline=multiline) if AVAILABLE else None
+        self._regex: Regex | None = None
+        limits = refusals.limits_of(checks)
+        none = not AVAILABLE or limits == refusals.Limits()
+        self._limits: tuple[Any, ...] | None = None if none else msgspec.structs.astuple(limits)
+
+    def rows(
+        self, data: bytes, view: Any, regions: Sequence[Span], searched: Searched | None = None
+    ) -> list[list[int]]:
+        """[start, end, start and end of the secret] of each match in the regions, of which none overlap.
+
+        `view` is `data` as an array. The regions are as for `Regex.matches`. `searched` is what other patterns with the
+        same regex found in this text.
+        """
+        name = self._text, self._multiline
+        before = None if searched is None else searched.get(name)
+        rows = self._all(data, view, regions) if before is None or before[0] != regions else before[1]
+        if searched is not None:
+            searched[name] = regions, rows
+        if self._limits is not None and len(rows) > _FEW:
+            keep = np.empty(len(rows), np.bool_)
+            refusals.kept(view, rows, keep, *self._limits)
+            rows = rows[keep]
+        told: list[list[int]] = rows.tolist()
+        return told
+
+    def _all(self, data: bytes, view: Any, regions: Sequence[Span]) -> Any:
+        short = [region for region in regions if region[1] - region[0] <= WINDOW]
+        found = [self._searched(data, view, np.array(short, np.int64))] if short else []
+        for start, end in regions:
+            if end - start > WINDOW:
+                found += self._windows(data, view, start, end)
+        rows = found[0] if len(found) == 1 else np.concatenate(found)
+        return rows[(rows[:, 3] > rows[:, 2]) & (rows[:, 1] - rows[:, 0] <= MAX_MATCH)]
+
+    def _windows(self, data: bytes, view: Any, start: int, end: int) -> Iterator[Any]:
+        at = start
+        while at < end:
+            last = end - at <= WINDOW
+            stop = end if last else at + WINDOW
+            frontier = end if last else stop - MAX_MATCH
+            rows = self._searched(data, view, np.array([[at, stop]], np.int64))
+            if not last:
+                rows = rows[rows[:, 0] < frontier]
+            yield rows
+            at = max(frontier, at + 1, int(rows[-1, 1]) if len(rows) else 0)
+
+    def _searched(self, data: bytes, view: Any, regions: Any) -> Any:
+        """The rows of regions that are searched as a whole."""
+        program, found = self._program, []
+        region, at = 0, 0
+        while region < len(regions):
+            if program is not None:
+                out = np.empty((_ROWS, 4), np.int64)
+                count, region, at = backtrack.search(
+                    view, regions, region, at, program.code, program.classes, program.firsts, out
+                )
+                found.append(out[:count])
+                if region >= 0:
+                    continue
+                region = -1 - region
+            low, high = regions[region].tolist()
+            found.append(self._asked(data, max(low, at), high))
+            region, at = region + 1, 0
+        return found[0] if len(found) == 1 else np.concatenate(found)
+
+    def _asked(self, data: bytes, low: int, high: int) -> Any:
+        """The rows that RE2 gives for one region."""
+        if self._regex is None:
+            self._regex = Regex(self._text, multiline=self._multiline)
+        rows = [(*match, *secret) for match, secret in self._regex.found(data, low, high)]
+        return np.array(rows, np.int64).reshape(-1, 4)

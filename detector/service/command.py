@@ -1,0 +1,37 @@
+"""`curfewd run`: settings, log and loop around the service."""
+
+import asyncio
+import gc
+from typing import Final
+
+from detector.configuration.settings import Settings
+from detector.service.observability.logs import make_log, route_libraries
+from detector.service.service import Service, Which
+from detector.values.errors import CurfewdError
+
+DONE: Final = 0
+FAILED: Final = 2
+_COLLECTED: Final = (
+    50_000,
+    20,
+    20,
+)  # records are short-lived and hold no cycles; what Kafka's client drops does
+
+
+def run_service(config: str, which: Which) -> int:
+    """Runs until a signal; the exit code.
+
+    Raises:
+        UsageError: the configuration is wrong.
+    """
+    settings = Settings.load(config)
+    settings.live()
+    log = make_log(settings.service.log_format, settings.service.log_level)
+    route_libraries(log)
+    gc.set_threshold(*_COLLECTED)
+    try:
+        asyncio.run(Service(settings, which, lambda: Settings.load(config), log).run())
+    except CurfewdError as error:
+        log.error("cannot go on", why=str(error))  # noqa: TRY400 - a person needs the reason, not the way there
+        return FAILED
+    return DONE

@@ -1,0 +1,1 @@
+"""The judge stage: work becomes findings and revocation commands."""

@@ -1,0 +1,89 @@
+"""Brings the store of a partition to where its changelog is, from whatever is on the disk."""
+
+import time
+from pathlib import Path
+from typing import Final
+
+import msgspec
+
+from detector.kafka.changelog import Changelog
+from detector.service.judge.store import Position, Store
+from detector.values.errors import CurfewdError, RetryError
+from detector.values.times import HOUR
+
+# A broker forgets deletions after a day (`delete.retention.ms`): a copy that has not heard of them for long keeps ghosts.
+OLDEST: Final = 12 * HOUR
+
+
+class Restored(msgspec.Struct, frozen=True):
+    """How a partition came by its state.
+
+    `reason` is why the store was built anew, None if it only caught up; `changes` of the changelog were read.
+    """
+
+    partition: int
+    changes: int
+    seconds: float
+    reason: str | None = None
+
+
+async def restore(path: Path, partition: int, changelog: Changelog, now: int) -> tuple[Store, Restored]:
+    """The store at `path`, as the changelog stands. What is there but no use is removed.
+
+    Raises:
+        RetryError, StopError: the disk or the changelog does not let us.
+    """
+    began = time.monotonic()
+    first, end = await changelog.span(partition)
+    store, reason = _open(path, first, end, now)
+    position = None if store is None else store.position()
+    if store is None or position is None:
+        Store.destroy(path)
+        store, start = _fresh(path), first
+    else:
+        start = position.offset
+    count = 0
+    try:
+        async for changes in changelog.read(partition, start):
+            store.write(changes)
+            count += len(changes)
+        store.write((), Position(end, now))
+    except BaseException as error:  # cancelled too: left open, it could not be opened again
+        store.close()
+        if isinstance(error, CurfewdError) or not isinstance(error, Exception):
+            raise
+        raise RetryError(f"the store cannot be restored: {type(error).__name__}") from error
+    return store, Restored(partition, count, time.monotonic() - began, reason)
+
+
+def _open(path: Path, first: int, end: int, now: int) -> tuple[Store | None, str | None]:
+    """What is on the disk, None if it cannot be used, and then why."""
+    if not path.exists():
+        return None, "none there"
+    try:
+        store = Store(path)
+    except Exception as error:  # noqa: BLE001 - RocksDB's errors have no class; the changelog has it all
+        return None, f"unreadable: {type(error).__name__}"
+    try:
+        position = store.position()
+    except Exception as error:  # noqa: BLE001 - as above
+        store.close()
+        return None, f"unreadable: {type(error).__name__}"
+    reason = None
+    if position is None:
+        reason = "never complete"
+    elif not first <= position.offset <= end:
+        reason = "not of this changelog"
+    elif now - position.saved > OLDEST:
+        reason = "too old"
+    if reason is not None:
+        store.close()
+        return None, reason
+    return store, None
+
+
+def _fresh(path: Path) -> Store:
+    try:
+        return Store(path)
+    except Exception as error:
+        raise RetryError(f"the store cannot be made: {type(error).__name__}") from error

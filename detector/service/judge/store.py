@@ -1,0 +1,175 @@
+"""The state of one partition on disk, in RocksDB: a copy of its changelog that answers by aggregate.
+
+    a <digest of the aggregate's key, 16> <kind, 1> <id>   what an aggregate keeps
+    t <due, 12> <digest, 16>                               when to look at it again; follows from its `m`, not logged
+    w                                                      the watermark
+    s                                                      how far each partition of the inputs was, now and then
+    n                                                      the totals over all aggregates
+    o                                                      up to where this copy has the changelog; not logged
+
+Keys and values are those of the changelog, which is the truth: what is lost here is read there again.
+"""
+
+import contextlib
+import hashlib
+import shutil
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from rocksdict import Options, Rdict, WriteBatch
+
+from detector.judge.exposure import Exposure
+from detector.kafka.changelog import Change
+
+AGGREGATE: Final = b"a"
+TIMER: Final = b"t"
+WATERMARK: Final = b"w"
+SOURCES: Final = b"s"
+TOTALS: Final = b"n"
+_POSITION: Final = b"o"
+META: Final = b"m"
+_KIND: Final = 17  # where in an aggregate's key the kind stands
+_DUE: Final = 12  # bytes: nanoseconds of the year 9999 do not fit into eight
+_WRITE_BUFFER: Final = 16 << 20
+
+
+class Position(msgspec.Struct, frozen=True):
+    """The offset before which a store has all of its changelog, and when that was so (ns, wall clock)."""
+
+    offset: int
+    saved: int
+
+
+class Totals(msgspec.Struct, frozen=True, array_like=True):
+    """How many aggregates a partition has, how many payloads wait at names for an issue, and what is exposed.
+
+    Kept with the state and in its changelog: to count them again would take a walk through all of it.
+    """
+
+    aggregates: int = 0
+    parked: int = 0
+    exposure: Exposure = Exposure()
+
+    def moved(self, before: "Totals", after: "Totals") -> "Totals":
+        """These, once one aggregate's part is no longer the one but the other."""
+        if before == after:
+            return self
+        aggregates = self.aggregates + after.aggregates - before.aggregates
+        parked = self.parked + after.parked - before.parked
+        return Totals(aggregates, parked, self.exposure.moved(before.exposure, after.exposure))
+
+
+def digest_of(key: str) -> bytes:
+    """What stands for an aggregate's key: 16 bytes, whatever somebody calls a task."""
+    return hashlib.blake2b(key.encode(), digest_size=16).digest()
+
+
+def entry_key(digest: bytes, kind: bytes, name: bytes = b"") -> bytes:
+    """The key of one thing that an aggregate keeps."""
+    return AGGREGATE + digest + kind + name
+
+
+def meta_value(due: int | None, rest: bytes) -> bytes:
+    """The value of an aggregate's `m`: when to look at it again goes first, where the store finds it."""
+    return (b"\xff" * _DUE if due is None else max(due, 0).to_bytes(_DUE, "big")) + rest
+
+
+class Store:
+    """One partition's state. All methods may raise what RocksDB raises; then the store is to be destroyed."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        options = Options(raw_mode=True)
+        options.create_if_missing(True)
+        options.set_write_buffer_size(_WRITE_BUFFER)
+        options.set_max_background_jobs(2)
+        options.set_keep_log_file_num(2)
+        options.set_paranoid_checks(True)
+        self._db: Any = Rdict(str(path), options)
+
+    @staticmethod
+    def destroy(path: Path) -> None:
+        """Removes what is there, in whatever state."""
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(path)
+
+    def close(self) -> None:
+        """Lets go of the files."""
+        self._db.close()
+
+    def position(self) -> Position | None:
+        """Up to where it has the changelog, None if nothing was ever said of it."""
+        value = self._db.get(_POSITION)
+        return None if value is None else msgspec.msgpack.decode(value, type=Position)
+
+    def watermark(self) -> int | None:
+        """The watermark as last written, in ns."""
+        value = self._db.get(WATERMARK)
+        return None if value is None else int(value)
+
+    def sources(self) -> dict[str, int]:
+        """How far each partition of the inputs was when that was last written, in ns."""
+        value = self._db.get(SOURCES)
+        return {} if value is None else msgspec.json.decode(value, type=dict[str, int])
+
+    def totals(self) -> Totals:
+        """The totals as last written."""
+        value = self._db.get(TOTALS)
+        return Totals() if value is None else msgspec.json.decode(value, type=Totals)
+
+    def size(self) -> int:
+        """Bytes, in its files and not yet in them. Asks RocksDB's own counts and reads nothing."""
+        counts = ("rocksdb.live-sst-files-size", "rocksdb.cur-size-all-mem-tables")
+        return sum(self._db.property_int_value(name) or 0 for name in counts)
+
+    def get(self, key: bytes) -> bytes | None:
+        """One value."""
+        value: bytes | None = self._db.get(key)
+        return value
+
+    def entries(self, digest: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
+        """All that an aggregate keeps: (key, kind, value)."""
+        prefix = AGGREGATE + digest
+        rows = self._db.iter()
+        rows.seek(prefix)
+        while rows.valid():
+            key = rows.key()
+            if not key.startswith(prefix):
+                return
+            yield key, key[_KIND : _KIND + 1], rows.value()
+            rows.next()
+        rows.status()  # a damaged block ends an iteration as the last key does; this raises
+
+    def due(self, start: int, until: int, limit: int) -> list[tuple[bytes, bytes]]:
+        """Timers from one time to another, the earliest first: (key, digest of the aggregate).
+
+        Who knows that there are none before `start` spares RocksDB stepping over all that were deleted.
+        """
+        found: list[tuple[bytes, bytes]] = []
+        rows = self._db.iter()
+        rows.seek(TIMER + max(start, 0).to_bytes(_DUE, "big"))
+        while rows.valid() and len(found) < limit:
+            key = rows.key()
+            if key[:1] != TIMER or int.from_bytes(key[1 : 1 + _DUE], "big") > until:
+                break
+            found.append((key, key[1 + _DUE :]))
+            rows.next()
+        if not rows.valid():
+            rows.status()  # as above
+        return found
+
+    def write(self, changes: Iterable[Change], position: Position | None = None) -> None:
+        """All of it or nothing."""
+        batch = WriteBatch(raw_mode=True)
+        for key, value in changes:
+            if value is None:
+                batch.delete(key)
+                continue
+            batch.put(key, value)
+            if key[_KIND : _KIND + 1] == META and key[:1] == AGGREGATE and value[0] != 0xFF:  # noqa: PLR2004 - no timer
+                batch.put(TIMER + value[:_DUE] + key[1:_KIND], b"")
+        if position is not None:
+            batch.put(_POSITION, msgspec.msgpack.encode(position))
+        self._db.write(batch)

@@ -1,0 +1,1 @@
+"""A second look at recent logs, for credentials that were registered after they leaked."""

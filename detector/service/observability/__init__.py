@@ -1,0 +1,1 @@
+"""Metrics, logs and readiness, made of the facts that the stages report."""

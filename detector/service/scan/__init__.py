@@ -1,0 +1,1 @@
+"""The scan stage: input records become work for the judge stage."""

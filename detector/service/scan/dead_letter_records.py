@@ -1,0 +1,39 @@
+"""Dead letters as records of their topic: where a record stood and why it could not be read, nothing of it."""
+
+from typing import Final
+
+import msgspec
+
+from detector.kafka.handlers import Output, Partition, Refusal
+from detector.records.dead_letters import TOO_LARGE, UNREADABLE, DeadLetter
+
+ORIGIN: Final = "origin"  # the header that tells of a large output which record it came from
+_encoder: Final = msgspec.json.Encoder()
+
+
+def dead_letter_output(topic: str, letter: DeadLetter) -> Output:
+    """A dead letter to write; those of one input partition keep their order."""
+    return Output(topic, f"{letter.source}-{letter.partition}".encode(), _encoder.encode(letter.record()))
+
+
+def origin(offset: int) -> tuple[tuple[str, bytes], ...]:
+    """The header for an output that may turn out too large: the offset of the record that it came from."""
+    return ((ORIGIN, b"%d" % offset),)
+
+
+def refusal_letter(partition: Partition, refusal: Refusal) -> DeadLetter:
+    """The dead letter of what the runner refused."""
+    offset = refusal.offset
+    if refusal.reason == "output-too-large":
+        if refusal.output is not None:
+            told = dict(refusal.output.headers).get(ORIGIN)
+            offset = int(told) if told else refusal.output.origin
+        reason, detail = (
+            TOO_LARGE,
+            f"what it gave is larger than the {refusal.limit} bytes that its topic takes",
+        )
+    elif refusal.reason == "record-failed":
+        reason, detail = UNREADABLE, f"it could not be processed ({refusal.error})"
+    else:
+        reason, detail = UNREADABLE, f"its batch could not be decoded ({refusal.error})"
+    return DeadLetter(partition.topic, reason, detail, offset=offset, partition=partition.number)

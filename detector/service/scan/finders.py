@@ -1,0 +1,65 @@
+"""What finds leaks at this moment: patterns may be loaded anew, and what is registered grows and shrinks."""
+
+from collections.abc import Iterable, Sequence
+
+from detector.configuration.allowlist import Allowlist
+from detector.scan.known_credentials import KnownIndex
+from detector.scan.leaks import Allowing, LeakFinder, Redactor, Scanner
+from detector.scan.scanner import Match
+from detector.values.events import Identifier
+from detector.values.secrets import DeploymentKey
+
+
+class NoPatterns:
+    """A scanner without patterns: only registered credentials are found."""
+
+    def scan(self, data: bytes) -> list[Match]:  # noqa: ARG002 - the protocol's signature
+        """Nothing."""
+        return []
+
+
+class Finders:
+    """The finders in force. Each poll takes one and keeps it; what is swapped meanwhile is for the next.
+
+    `fallback` names leaks where there is no deployment key; two instances with different ones name a secret differently.
+    """
+
+    def __init__(
+        self,
+        scanner: Scanner,
+        keys: Sequence[DeploymentKey],
+        fallback: DeploymentKey | None = None,
+        allowlist: Allowlist | None = None,
+    ) -> None:
+        self.keys = tuple(keys)
+        self._fallback = fallback
+        self._scanner = scanner
+        self._allowlist = allowlist
+        self.known = KnownIndex((), self.keys)
+        self.finder: LeakFinder
+        self.known_finder: LeakFinder
+        self.pattern_finder: LeakFinder  # what is seen by who knows no credential
+        self._build(self.known)
+
+    def reload(self, scanner: Scanner, allowlist: Allowlist | None = None) -> None:
+        """Other patterns from now on, and what of them is let go."""
+        self._scanner = scanner
+        self._allowlist = allowlist
+        self._build(self.known)
+
+    def renew(self, identifiers: Iterable[Identifier]) -> None:
+        """Registered are these from now on, and no others."""
+        self._build(KnownIndex(identifiers, self.keys))
+
+    def redactor(self, source: str, now: int) -> Redactor:
+        """What masks in the records of a source. What is allowed at `now` (ns) passes."""
+        allowlist = None if self._allowlist is None else self._allowlist.in_force(now)
+        keys = self.keys or (() if self._fallback is None else (self._fallback,))
+        return Redactor(self._scanner, self.known, Allowing(allowlist, source, keys) if allowlist else None)
+
+    def _build(self, known: KnownIndex) -> None:
+        finder = LeakFinder(self._scanner, known, self.keys, self._fallback, self._allowlist)
+        known_finder = LeakFinder(NoPatterns(), known, self.keys, self._fallback)
+        nothing = KnownIndex((), self.keys)
+        self.pattern_finder = LeakFinder(self._scanner, nothing, self.keys, self._fallback)
+        self.known, self.finder, self.known_finder = known, finder, known_finder

@@ -1,0 +1,1 @@
+"""The live view: what the service is doing, for a person."""

@@ -1,0 +1,76 @@
+"""How the service stands at the moment, for the live view: a few sums over its own metrics, so that nothing is counted twice."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Any, Final
+
+from detector.service.observability import series as names
+from detector.service.observability.series import Series
+
+_MILLI: Final = 1000
+_BY_STAGE: Final[dict[str, tuple[Series, dict[str, str]]]] = {
+    "records": (names.RECORDS, {}),
+    "bytes": (names.BYTES, {}),
+    "lag": (names.LAG, {}),
+    "standing": (names.STANDING, {}),
+    "held": (names.PARTITIONS, {"state": "held"}),
+    "at_work": (names.PARTITIONS, {"state": "ready"}),
+    "aborted": (names.TRANSACTIONS, {"outcome": "aborted"}),
+}
+_SUMS: Final[dict[str, Series]] = {
+    "leaks": names.LEAKS,
+    "dead_letters": names.DEAD,
+    "late": names.LATE,
+    "unresolved": names.UNRESOLVED,
+    "credentials": names.CREDENTIALS,
+    "conflicts": names.CONFLICTS,
+    "parked": names.PARKED,
+}
+
+Sample = tuple[dict[str, str], float]
+
+
+def standing_of(families: Iterable[Any]) -> dict[str, Any]:
+    """What `prometheus_client` collects, as a page shows it. Counters are since the start; times in ms, `behind` in seconds."""
+    samples: defaultdict[str, list[Sample]] = defaultdict(list)
+    for family in families:
+        for sample in family.samples:
+            samples[sample.name].append((sample.labels, sample.value))
+    stages = {
+        labels["stage"]
+        for series in (names.TRANSACTIONS, names.RECORDS)
+        for labels, _ in samples[series.shown]
+    }
+    watermark = _sum(samples[names.WATERMARK.shown])
+    return {
+        "started": int(_sum(samples[names.STARTED.shown]) * _MILLI),
+        "watermark": int(watermark * _MILLI) if watermark else None,
+        "stages": [_stage(samples, stage) for stage in ("scan", "judge", "lookback") if stage in stages],
+        "findings": _by(samples[names.FINDINGS.shown], "severity", activity="created"),
+        "commands": _by(samples[names.COMMANDS.shown], "kind"),
+        "memory": int(_sum(samples["process_resident_memory_bytes"])),
+        "cpu": _sum(samples["process_cpu_seconds_total"]),
+        **{name: int(_sum(samples[series.shown])) for name, series in _SUMS.items()},
+    }
+
+
+def _stage(samples: dict[str, list[Sample]], stage: str) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        name: round(_sum(samples[series.shown], stage=stage, **labels))
+        for name, (series, labels) in _BY_STAGE.items()
+    }
+    overdue = samples[names.LOOKBACK_OVERDUE.shown if stage == "lookback" else names.LAG_SECONDS.shown]
+    behind = [value for labels, value in overdue if labels.get("stage", stage) == stage]
+    return {"name": stage, **found, "behind": round(max(behind, default=0.0), 1)}
+
+
+def _sum(samples: Iterable[Sample], **labels: str) -> float:
+    return sum(value for has, value in samples if labels.items() <= has.items())
+
+
+def _by(samples: Iterable[Sample], label: str, **labels: str) -> dict[str, int]:
+    found: defaultdict[str, int] = defaultdict(int)
+    for has, value in samples:
+        if labels.items() <= has.items():
+            found[has[label]] += int(value)
+    return dict(found)

@@ -1,0 +1,201 @@
+"""The live view at `/view`: what this process is doing, the findings and commands that it commits, and a task's history.
+
+Read-only, and beside the work: what is committed goes into a list of fixed size, and all else is made when somebody looks.
+
+    /view          the page: no data, so no token
+    /view/events   server-sent events: hello, now (once a second), finding, command, resync (something was left out)
+    /view/task     ?id=…: one task as the judge stage knows it, if its partition is here
+"""
+
+import asyncio
+import secrets
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any, Final
+from urllib.parse import parse_qs
+
+import msgspec
+
+from detector import __version__
+from detector.configuration.kafka_settings import LiveSettings
+from detector.configuration.service_settings import ServiceSettings
+from detector.judge.routing import task_key
+from detector.kafka.batches import partition_of
+from detector.kafka.handlers import Partition
+from detector.outputs.page_records import command_view, finding_view, rule_views
+from detector.service.http.server import Answer, Page, Request, line
+from detector.service.judge.store import Store, digest_of
+from detector.service.observability.measuring import HandlerThroughput
+from detector.service.observability.metrics import Metrics
+from detector.service.observability.readiness import Readiness
+from detector.service.view.access import Access
+from detector.service.view.page import DATA_HEADERS, live_page
+from detector.service.view.recent import Entry, Recent
+from detector.service.view.status import standing_of
+from detector.service.view.task import Telling, bounded, task_view
+
+READERS: Final = 16
+NOW_SECONDS: Final = 1.0
+PAUSE_SECONDS: Final = 0.25  # between two batches: however much is found, a page gets so many at most
+BATCH: Final = 100
+WRITTEN_TOGETHER: Final = 25
+LONGEST_ID: Final = 1024
+JSON: Final = "application/json"
+EVENT_STREAM: Final = "text/event-stream"
+
+_MILLI: Final = 1000
+
+
+class View:
+    """`look` and the rest of what is served; `hear` is told of all that the stages commit."""
+
+    def __init__(
+        self, settings: ServiceSettings, live: LiveSettings, metrics: Metrics, readiness: Readiness
+    ) -> None:
+        self._access = Access(settings.view_token, local=settings.listen.loopback)
+        self._live = live
+        self._metrics = metrics
+        self._readiness = readiness
+        self._recent = Recent({"finding": finding_view, "command": command_view})
+        self._boot = secrets.token_hex(4)  # numbers begin anew with each start
+        self._readers = 0
+        self._bell = asyncio.Event()
+        self._now: tuple[float, bytes] = (0.0, b"")
+        self._stores: Callable[[], Mapping[Partition, Store]] = dict
+        self._telling: Telling | None = None
+        self._one_task = asyncio.Lock()
+
+    def pages(self) -> dict[str, Page]:
+        """What is served, by path."""
+        return {"/view": self._page, "/view/events": self._events, "/view/task": self._task}
+
+    def judging(self, stores: Callable[[], Mapping[Partition, Store]], telling: Telling) -> None:
+        """A judge stage is at work: `stores` are those of its partitions at the moment."""
+        self._stores, self._telling = stores, telling
+
+    def hear(self, fact: Any) -> None:
+        """Takes note of what was committed."""
+        if not isinstance(fact, HandlerThroughput):
+            return
+        topics, before = self._live.topics, self._recent.last
+        for output in fact.outputs:
+            if output.topic == topics.findings.name and output.value is not None:
+                self._recent.add("finding", output.key, output.value)
+            elif output.topic == topics.revocations.name and output.value is not None:
+                self._recent.add("command", self._recent.last, output.value)
+        if self._readers and self._recent.last != before:
+            self._bell.set()
+            self._bell = asyncio.Event()
+
+    def _page(self, request: Request) -> Answer:
+        return self._access.stranger(request.headers) or live_page()
+
+    def _events(self, request: Request) -> Answer:
+        refusal = self._access.refusal(request.headers)
+        if refusal is not None:
+            return refusal
+        if self._readers >= READERS:
+            return line(503, f"{READERS} are looking already", "Retry-After: 10")
+        place = request.headers.get("last-event-id", "")
+        return Answer(200, b"", EVENT_STREAM, DATA_HEADERS, lambda: self._told(place))
+
+    async def _told(self, place: str) -> AsyncIterator[bytes]:
+        """Events from a place on, until nobody reads them."""
+        if self._readers >= READERS:
+            return
+        self._readers += 1
+        try:
+            yield _event("hello", msgspec.json.encode({"version": __version__, "rules": rule_views()}))
+            boot, _, number = place.partition(".")
+            known = boot == self._boot and number.isdecimal()
+            read = int(number) if known else 0
+            entries, missed = self._recent.after(read, BATCH if known else self._recent.most)
+            if place and (missed or not known):
+                yield _event("resync", b'"behind"' if known else b'"restarted"')
+            told = b""
+            while True:
+                for start in range(0, len(entries), WRITTEN_TOGETHER):
+                    yield b"".join(map(self._of, entries[start : start + WRITTEN_TOGETHER]))
+                    await asyncio.sleep(0)
+                read = entries[-1].number if entries else read
+                if (now := self._standing()) is not told:
+                    yield _event("now", now)
+                    told = now
+                await asyncio.sleep(PAUSE_SECONDS)
+                if self._recent.last == read:
+                    await self._rung(NOW_SECONDS - PAUSE_SECONDS)
+                entries, missed = self._recent.after(read, BATCH)
+                if missed:
+                    yield _event("resync", b'"behind"')
+        finally:
+            self._readers -= 1
+
+    async def _rung(self, seconds: float) -> None:
+        """Until something is committed, or for so long."""
+        bell = self._bell
+        try:
+            async with asyncio.timeout(seconds):
+                await bell.wait()
+        except TimeoutError:
+            return
+
+    def _of(self, entry: Entry) -> bytes:
+        return b"id: %s.%d\n" % (self._boot.encode(), entry.number) + _event(
+            entry.kind, self._recent.json(entry)
+        )
+
+    def _standing(self) -> bytes:
+        """How the service stands, as JSON; made once a second, for all readers."""
+        made, now = self._now[0], time.monotonic()
+        if not self._now[1] or now - made >= NOW_SECONDS * 0.9:
+            standing = {
+                "at": int(time.time() * _MILLI),
+                "group": self._live.group,
+                "host": socket.gethostname(),
+                "ready": self._readiness.ready(),
+                "judged": {
+                    "here": sorted(each.number for each in self._stores()),
+                    "of": self._live.topics.work.partitions,
+                },
+                "readers": self._readers,
+                **standing_of(self._metrics.registry.collect()),
+            }
+            self._now = (now, msgspec.json.encode(standing))
+        return self._now[1]
+
+    async def _task(self, request: Request) -> Answer:
+        refusal = self._access.refusal(request.headers)
+        if refusal is not None:
+            return refusal
+        ids = parse_qs(request.query, errors="replace").get("id", [])
+        if len(ids) != 1 or len(ids[0]) > LONGEST_ID:
+            return line(400, f"ask for one task: ?id=…, of at most {LONGEST_ID} characters", *DATA_HEADERS)
+        if self._one_task.locked():  # it is beside the work, and those who wait would keep probes out
+            return line(503, "another task is looked up, ask again", "Retry-After: 1", *DATA_HEADERS)
+        async with self._one_task:
+            found = await self._looked_up(ids[0])
+        return Answer(200, msgspec.json.encode(found), JSON, DATA_HEADERS)
+
+    async def _looked_up(self, task_id: str) -> dict[str, Any]:
+        work, stores, key = self._live.topics.work, self._stores(), task_key(task_id)
+        number = partition_of(key.encode(), work.partitions)
+        place = {
+            "partition": number,
+            "of": work.partitions,
+            "here": sorted(partition.number for partition in stores),
+        }
+        store = stores.get(Partition(work.name, number))
+        if store is None or self._telling is None:
+            return {**place, "found": "elsewhere"}
+        # All of it at once, before anything can be committed or the store be closed.
+        watermark = store.watermark()
+        rows = bounded(store.entries(digest_of(key)))
+        if rows is None:
+            return {**place, "found": "too much"}
+        view = await asyncio.to_thread(task_view, task_id, rows, watermark, self._telling)
+        return {**place, "found": "nothing"} if view is None else {**place, "found": "task", **view}
+
+
+def _event(kind: str, data: bytes) -> bytes:
+    return b"event: %s\ndata: %s\n\n" % (kind.encode(), data)

@@ -1,0 +1,164 @@
+"""Findings, commands and the evidence in them: what judging gives, before it is written as OCSF or CloudEvents."""
+
+import uuid
+from enum import IntEnum
+from functools import lru_cache
+from typing import Any, Final
+
+import msgspec
+
+from detector.values.events import AnyEvent, Identifier
+
+NAMESPACE: Final = uuid.uuid5(uuid.NAMESPACE_DNS, "curfewd")
+MAX_EVIDENCES: Final = 20
+
+
+class Severity(IntEnum):
+    """OCSF's `severity_id`."""
+
+    LOW = 2
+    MEDIUM = 3
+    HIGH = 4
+    CRITICAL = 5
+
+    @classmethod
+    def of(cls, name: str) -> "Severity":
+        """The severity called `low`, `medium`, `high` or `critical`.
+
+        Raises:
+            KeyError: no such severity.
+        """
+        return cls[name.upper()] if name.islower() else cls[name]
+
+    @property
+    def label(self) -> str:
+        """The name as configuration and commands write it."""
+        return self.name.lower()
+
+
+LEAKED_CREDENTIAL: Final = "leaked-credential"
+LEAKED_SECRET: Final = "leaked-secret"  # noqa: S105 - a rule's name
+USE_AFTER_TERMINATION: Final = "use-after-termination"
+USE_AFTER_REVOCATION: Final = "use-after-revocation"
+USE_OUTSIDE_WINDOW: Final = "use-outside-window"
+USE_OUTSIDE_SCOPE: Final = "use-outside-scope"
+USE_BY_OTHER_WORKLOAD: Final = "use-by-other-workload"
+OUTLIVES_TASK: Final = "outlives-task"
+UNUSED_GRANT: Final = "unused-grant"
+OVERLONG_CREDENTIAL: Final = "overlong-credential"
+OVERDUE_TASK: Final = "overdue-task"
+REVOCATION_UNCONFIRMED: Final = "revocation-unconfirmed"
+
+RULES: Final = (
+    LEAKED_CREDENTIAL,
+    LEAKED_SECRET,
+    USE_AFTER_TERMINATION,
+    USE_AFTER_REVOCATION,
+    USE_OUTSIDE_WINDOW,
+    USE_OUTSIDE_SCOPE,
+    USE_BY_OTHER_WORKLOAD,
+    OUTLIVES_TASK,
+    UNUSED_GRANT,
+    OVERLONG_CREDENTIAL,
+    OVERDUE_TASK,
+    REVOCATION_UNCONFIRMED,
+)
+
+
+@lru_cache(maxsize=65536)
+def finding_uid(rule: str, key: str) -> str:
+    """UUIDv5 of `<rule>/<key>`; the key is a credential id, a fingerprint or a task id."""
+    return str(uuid.uuid5(NAMESPACE, f"{rule}/{key}"))
+
+
+def command_id(credential_id: str, *, escalated: bool) -> str:
+    """UUIDv5 of `<credential id>/plain` or `/escalated`: whoever sees a command twice can tell."""
+    return str(uuid.uuid5(NAMESPACE, f"{credential_id}/{'escalated' if escalated else 'plain'}"))
+
+
+class Evidence(msgspec.Struct, frozen=True):
+    """One piece of evidence: the event (or leak) that is it, and the time it counts at.
+
+    `time` differs from the event's own for rules judged later (e, deadline + linger). `detail` says in a few
+    words what about it is wrong (`"action not granted"`, `"grant 2 of 3 never used"`), for a person.
+    """
+
+    time: int
+    event: AnyEvent
+    severity: Severity
+    detail: str = ""
+
+
+class TaskFacts(msgspec.Struct, frozen=True):
+    """A task as it stands: what `resources[]` says of it. Times in nanoseconds, None where unknown."""
+
+    task_id: str
+    kind: str | None = None
+    owner: str | None = None
+    workload: str | None = None
+    parent_task_id: str | None = None
+    started: int | None = None
+    ended: int | None = None
+    deadline: int | None = None
+    outcome: str | None = None
+
+
+class CredentialFacts(msgspec.Struct, frozen=True):
+    """A credential as it stands. `expires_at` is by the last issue or renewal known, None = never."""
+
+    credential_id: str
+    task_id: str
+    kind: str | None
+    identifiers: tuple[Identifier, ...]
+    issued: int
+    not_before: int | None
+    expires_at: int | None
+    revoked: int | None
+    revocation: dict[str, Any] | None
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One finding: all evidence of one rule about one credential, leaked secret or task.
+
+    `key` is what the uid is made of. `evidences` are the first 20 in event-time order, `count` all of them.
+    `accepted` is the reason of the `[[accept]]` entry that covers it, else None. `patterns` are the ids of
+    the patterns that saw the leaks (empty for other rules).
+    """
+
+    rule: str
+    key: str
+    count: int
+    first_seen: int
+    last_seen: int
+    severity: Severity
+    evidences: tuple[Evidence, ...]
+    task: TaskFacts | None = None
+    credential: CredentialFacts | None = None
+    fingerprint: str | None = None
+    patterns: tuple[str, ...] = ()
+    accepted: str | None = None
+
+    @property
+    def uid(self) -> str:
+        """`finding_info.uid`."""
+        return finding_uid(self.rule, self.key)
+
+
+class Command(msgspec.Struct, frozen=True):
+    """A request to revoke one credential. `reasons` are the rules that asked at `time`, sorted."""
+
+    credential: CredentialFacts
+    time: int
+    reasons: tuple[str, ...]
+    severity: Severity
+    escalated: bool
+
+    @property
+    def id(self) -> str:
+        """The CloudEvent's id."""
+        return command_id(self.credential.credential_id, escalated=self.escalated)
+
+    @property
+    def finding_uids(self) -> tuple[str, ...]:
+        """The uids of the findings behind `reasons`, in the same order."""
+        return tuple(finding_uid(rule, self.credential.credential_id) for rule in self.reasons)

@@ -1,0 +1,248 @@
+"""Globs and networks as grants and bindings write them: whole strings, case-sensitive, nothing that backtracks.
+
+`*` is any characters, `/`, `:` and newlines too; `?` is exactly one; all else is literal, `[` as well.
+"""
+
+import ipaddress
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Final, TypeAlias
+
+from detector.values.events import Binding, Grant
+
+_CACHED: Final = 65_536
+_BRIEF: Final = 512  # characters: what is longer is not remembered, so that no input fills the memory
+_LONGEST_ADDRESS: Final = 64  # IPv6 with a zone or a prefix length
+_IPV4_MAPPED_BITS: Final = 96  # ::ffff:0:0/96 holds the IPv4-mapped addresses
+_V4, _V6 = 4, 6
+
+Matcher: TypeAlias = Callable[[str], bool]
+
+
+def compile_glob(glob: str) -> Matcher:
+    """A predicate that says whether a whole string matches `glob`.
+
+    Takes time linear in the string where the glob has no `?` after a `*`, else in string × glob / 60.
+    """
+    return _remembered(glob) if len(glob) <= _BRIEF else _compile(glob)
+
+
+@lru_cache(maxsize=_CACHED)
+def _remembered(glob: str) -> Matcher:
+    return _compile(glob)
+
+
+def _compile(glob: str) -> Matcher:
+    if "*" not in glob:
+        return (
+            glob.__eq__ if "?" not in glob else lambda text: len(text) == len(glob) and _fits(glob, text, 0)
+        )
+    head, *middle, tail = glob.split("*")
+    parts = [part for part in middle if part]
+    shortest = len(glob) - glob.count("*")
+    if not parts and "?" not in glob:
+        if not tail:
+            return lambda text: text.startswith(head)
+        return lambda text: len(text) >= shortest and text.startswith(head) and text.endswith(tail)
+    finders = [_finder(part) for part in parts]
+
+    def matches(text: str) -> bool:
+        stop = len(text) - len(tail)
+        if len(text) < shortest or not _fits(head, text, 0) or not _fits(tail, text, stop):
+            return False
+        at = len(head)
+        for finder in finders:
+            at = finder(text, at, stop)
+            if at < 0:
+                return False
+        return True
+
+    return matches
+
+
+def _fits(part: str, text: str, at: int) -> bool:
+    """Whether `part`, which has no `*`, stands in `text` at `at`; there is room for it."""
+    if "?" not in part:
+        return text.startswith(part, at)
+    return all(want in ("?", have) for want, have in zip(part, text[at : at + len(part)], strict=True))
+
+
+def _finder(part: str) -> Callable[[str, int, int], int]:
+    """A function that gives the end of the first occurrence of `part` in text[at:stop], or -1."""
+    size = len(part)
+    if "?" not in part:
+
+        def find(text: str, at: int, stop: int) -> int:
+            found = text.find(part, at, stop)
+            return found + size if found >= 0 else -1
+
+        return find
+    # Shift-and: bit i of `state` says that part[:i + 1] ends here. One pass, whatever the text.
+    wild = sum(1 << i for i, char in enumerate(part) if char == "?")
+    masks: dict[str, int] = {}
+    for i, char in enumerate(part):
+        if char != "?":
+            masks[char] = masks.get(char, wild) | 1 << i
+    done = 1 << (size - 1)
+
+    def scan(text: str, at: int, stop: int) -> int:
+        state = 0
+        for place in range(at, stop):
+            state = (state << 1 | 1) & masks.get(text[place], wild)
+            if state & done:
+                return place + 1
+        return -1
+
+    return scan
+
+
+class GlobSet:
+    """Any of several globs. The literal ones are looked up, the others tried in turn."""
+
+    __slots__ = ("_literal", "_others")
+
+    def __init__(self, globs: tuple[str, ...]) -> None:
+        self._literal = frozenset(glob for glob in globs if "*" not in glob and "?" not in glob)
+        self._others = tuple(compile_glob(glob) for glob in globs if glob not in self._literal)
+
+    def matches(self, text: str) -> bool:
+        """Whether one of the globs matches the whole of `text`."""
+        return text in self._literal or any(matcher(text) for matcher in self._others)
+
+
+class Scope:
+    """What a credential's grants cover. Compared by identity: `scope_of` gives equal grants one scope."""
+
+    __slots__ = ("_grants", "size")
+
+    def __init__(self, grants: tuple[Grant, ...]) -> None:
+        self.size = len(grants)
+        self._grants = [
+            (
+                None if grant.actions is None else GlobSet(grant.actions),
+                None if grant.resources is None else GlobSet(grant.resources),
+            )
+            for grant in grants
+        ]
+
+    def cover(self, action: str | None, resource: str | None) -> tuple[int, ...]:
+        """The indices of the grants that cover a use; of a field that the use lacks nothing is asked."""
+        return tuple(
+            index
+            for index, (actions, resources) in enumerate(self._grants)
+            if (actions is None or action is None or actions.matches(action))
+            and (resources is None or resource is None or resources.matches(resource))
+        )
+
+
+def scope_of(grants: tuple[Grant, ...]) -> Scope:
+    """The scope of these grants."""
+    brief = _brief(*(globs for grant in grants for globs in (grant.actions, grant.resources)))
+    return _known_scope(grants) if brief else Scope(grants)
+
+
+@lru_cache(maxsize=8192)
+def _known_scope(grants: tuple[Grant, ...]) -> Scope:
+    return Scope(grants)
+
+
+def _brief(*lists: tuple[str, ...] | None) -> bool:
+    return sum(len(text) + 1 for texts in lists for text in texts or ()) <= _BRIEF
+
+
+def covering(scope: Scope, action: str | None, resource: str | None) -> tuple[int, ...]:
+    """`scope.cover`, remembered: a credential does the same few things over and over."""
+    if (action is None or len(action) <= _BRIEF) and (resource is None or len(resource) <= _BRIEF):
+        return _covering(scope, action, resource)
+    return scope.cover(action, resource)
+
+
+@lru_cache(maxsize=_CACHED)
+def _covering(scope: Scope, action: str | None, resource: str | None) -> tuple[int, ...]:
+    return scope.cover(action, resource)
+
+
+_Network: TypeAlias = tuple[int, int, int]  # version, network, shift
+
+
+def address_of(text: str) -> tuple[int, int] | None:
+    """(version, number) of an IP address, an IPv4-mapped one as IPv4; None if the text is none."""
+    if len(text) > _LONGEST_ADDRESS:
+        return None
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return address.version, int(address)
+
+
+def network_of(cidr: str) -> _Network | None:
+    """A CIDR network or a single address, an IPv4-mapped one as IPv4; None if the text is neither."""
+    if len(cidr) > _LONGEST_ADDRESS:
+        return None
+    try:
+        network = ipaddress.ip_network(cidr, strict=False)
+    except ValueError:
+        return None
+    first, prefix = network.network_address, network.prefixlen
+    if isinstance(first, ipaddress.IPv6Address):
+        if first.ipv4_mapped is not None and prefix >= _IPV4_MAPPED_BITS:
+            shift = 128 - prefix
+            return _V4, int(first.ipv4_mapped) >> shift, shift
+        return _V6, int(first) >> (128 - prefix), 128 - prefix
+    return _V4, int(first) >> (32 - prefix), 32 - prefix
+
+
+class Bounds:
+    """Where a credential may be used from. `bounds_of` gives equal bindings one object."""
+
+    __slots__ = ("_networks", "_workloads")
+
+    def __init__(self, binding: Binding) -> None:
+        self._workloads = None if binding.workloads is None else GlobSet(binding.workloads)
+        self._networks = None
+        if binding.source_ips is not None:
+            known = (network_of(cidr) for cidr in binding.source_ips)
+            self._networks = tuple(network for network in known if network is not None)
+
+    def outside(self, workload: str | None, source_ip: str | None) -> bool:
+        """Whether a use is from elsewhere."""
+        return self.workload_outside(workload) or self.address_outside(source_ip)
+
+    def workload_outside(self, workload: str | None) -> bool:
+        """Whether both are there and the workload is none of those bound to."""
+        return self._workloads is not None and workload is not None and not self._workloads.matches(workload)
+
+    def address_outside(self, source_ip: str | None) -> bool:
+        """Whether both are there, `source_ip` is an address, and it is in none of the networks."""
+        if self._networks is None or source_ip is None:
+            return False
+        address = address_of(source_ip)
+        if address is None:
+            return False
+        version, number = address
+        return not any(version == kind and number >> shift == first for kind, first, shift in self._networks)
+
+
+def bounds_of(binding: Binding) -> Bounds:
+    """The bounds of this binding."""
+    return _known_bounds(binding) if _brief(binding.workloads, binding.source_ips) else Bounds(binding)
+
+
+@lru_cache(maxsize=8192)
+def _known_bounds(binding: Binding) -> Bounds:
+    return Bounds(binding)
+
+
+def outside(bounds: Bounds, workload: str | None, source_ip: str | None) -> bool:
+    """Whether a use is from elsewhere, remembered."""
+    if (workload is None or len(workload) <= _BRIEF) and (source_ip is None or len(source_ip) <= _BRIEF):
+        return _outside(bounds, workload, source_ip)
+    return bounds.outside(workload, source_ip)
+
+
+@lru_cache(maxsize=_CACHED)
+def _outside(bounds: Bounds, workload: str | None, source_ip: str | None) -> bool:
+    return bounds.outside(workload, source_ip)

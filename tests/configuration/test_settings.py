@@ -1,0 +1,156 @@
+"""The configuration: what it may say, and how it says what is wrong and where."""
+
+from pathlib import Path
+
+import pytest
+
+from detector.configuration.policy import Policy
+from detector.configuration.settings import NO_KEY_WARNING, Settings, problems
+from detector.values.errors import ConfigError
+from detector.values.findings import LEAKED_SECRET, OUTLIVES_TASK, USE_AFTER_TERMINATION, Severity
+from detector.values.times import HOUR, MINUTE, SECOND, parse_rfc3339
+
+KEY = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+
+
+def write(folder: Path, text: str) -> str:
+    path = folder / "curfewd.toml"
+    path.write_text(text)
+    return str(path)
+
+
+def messages(folder: Path, text: str, environ: dict[str, str] | None = None) -> list[str]:
+    path = write(folder, text)
+    return [
+        str(error).removeprefix(f"{folder}/") for error in problems(path, {} if environ is None else environ)
+    ]
+
+
+def test_without_a_file_and_a_key_the_defaults_stand_and_a_warning_says_what_is_lost() -> None:
+    settings = Settings.load(None, {})
+    assert settings.policy == Policy()
+    assert settings.keys == ()
+    assert settings.warnings == (NO_KEY_WARNING,)
+
+
+def test_everything_that_can_be_set(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(KEY + "\n")
+    (tmp_path / "old.key").write_text("QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVo=\n")
+    (tmp_path / "mine.toml").write_text("")
+    path = write(
+        tmp_path,
+        """
+        key_file = "key"
+        skew = "2s"
+        linger = 90
+        max_task_age = "6h"
+
+        [[keys]]
+        id = "2026-01"
+        file = "old.key"
+
+        [rules.use-after-termination]
+        severity = "low"
+        hold = "30s"
+
+        [kinds.cloud-session]
+        linger = "1h"
+        [kinds.cloud-session.rules.outlives-task]
+        revoke = false
+
+        [[accept]]
+        rule = "outlives-*"
+        credential = "legacy-*"
+        reason = "SEC-12"
+        expiry = 2027-01-31T00:00:00Z
+
+        [patterns]
+        paths = ["mine.toml"]
+        disable = ["generic-*"]
+        """,
+    )
+    settings = Settings.load(path, {})
+    policy = settings.policy
+    assert [key.id for key in settings.keys] == ["", "2026-01"]
+    assert settings.warnings == ()
+    assert (policy.skew, policy.linger, policy.max_task_age) == (2 * SECOND, 90 * SECOND, 6 * HOUR)
+    assert policy.confirm == 5 * MINUTE
+    late = policy.rules[USE_AFTER_TERMINATION]
+    assert (late.severity, late.denied, late.hold) == (Severity.LOW, Severity.LOW, 30 * SECOND)
+    assert policy.rules[LEAKED_SECRET].severity is None
+    session = policy.resolve("cloud-session", "ci")
+    assert session.linger == HOUR
+    assert not session.rules[OUTLIVES_TASK].revoke
+    assert policy.resolve("other", "ci").rules[OUTLIVES_TASK].revoke
+    assert policy.accepts[0].expiry == parse_rfc3339("2027-01-31T00:00:00Z")
+    assert settings.patterns.paths == (str(tmp_path / "mine.toml"),)
+
+
+def test_the_credentials_kind_wins_over_the_tasks(tmp_path: Path) -> None:
+    policy = Settings.load(
+        write(tmp_path, "[kinds.job]\nskew = 1\nlinger = 7\n[kinds.token]\nskew = 2\n"), {}
+    ).policy
+    resolved = policy.resolve("token", "job")
+    assert (resolved.skew, resolved.linger) == (2 * SECOND, 7 * SECOND)
+
+
+def test_the_key_of_the_environment_and_that_of_the_file_are_both_in_force(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text(KEY)
+    path = write(tmp_path, 'key_file = "key"\n')
+    assert len(Settings.load(path, {"CURFEWD_KEY": "ff" * 16}).keys) == 2
+    assert len(Settings.load(path, {"CURFEWD_KEY": KEY}).keys) == 1
+
+
+def test_all_problems_are_named_with_their_lines(tmp_path: Path) -> None:
+    text = """skwe = "5s"
+linger = -1
+[rules.leaked-credentials]
+enabled = true
+[rules.outlives-task]
+severity = "severe"
+[[accept]]
+rule = "outlives-task"
+reason = "why"
+[[accept]]
+reason = "why"
+expiry = "2027-01-01"
+[patterns]
+paths = ["nowhere.toml"]
+"""
+    found = messages(tmp_path, text)
+    assert [message.split(": ")[0] for message in found] == [
+        f"curfewd.toml:{n}" for n in (1, 2, 3, 6, 7, 10, 12, 14)
+    ]
+    assert "did you mean skew?" in found[0]
+    assert "did you mean leaked-credential?" in found[2]
+    assert "low, medium, high or critical" in found[3]
+    assert "needs expiry" in found[4]
+    assert "at least one of rule" in found[5]
+    assert "with a zone" in found[6]
+
+
+@pytest.mark.parametrize(
+    ("key", "says"),
+    [("00ff", "at least 16 bytes"), ("not a key!", "hex or base64")],
+)
+def test_a_bad_key_is_refused_without_being_shown(tmp_path: Path, key: str, says: str) -> None:
+    (tmp_path / "key").write_text(key)
+    for found in (
+        messages(tmp_path, 'key_file = "key"\n'),
+        messages(tmp_path, "", {"CURFEWD_KEY": key}),
+        messages(tmp_path, '[[keys]]\nid = "a"\nenv = "OTHER"\n', {"OTHER": key}),
+    ):
+        assert len(found) == 1
+        assert says in found[0]
+        assert key not in found[0]
+
+
+def test_a_file_that_is_no_toml_says_where(tmp_path: Path) -> None:
+    assert messages(tmp_path, "skew = 5\nlinger = \n") == ["curfewd.toml:2: not TOML: Invalid value"]
+    with pytest.raises(ConfigError, match="cannot be read"):
+        Settings.load(str(tmp_path / "none.toml"), {})
+
+
+def test_lines_are_right_behind_multiline_text_and_arrays(tmp_path: Path) -> None:
+    text = '[patterns]\ndisable = [\n  "a",\n]\n[[accept]]\nreason = """\nexpiry = 1\n"""\nexpiry = "soon"\nrule = "x*"\n'
+    assert [message.split(": ")[0] for message in messages(tmp_path, text)] == ["curfewd.toml:9"]

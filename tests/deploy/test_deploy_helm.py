@@ -1,0 +1,228 @@
+"""The chart: what Helm makes of it is valid and closed; with Helm on the machine, that it does make that."""
+
+import json
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema  # type: ignore[import-untyped]
+import kubernetes_validate  # type: ignore[import-untyped]
+import pytest
+import yaml
+
+from detector.configuration.kafka_settings import LiveSettings
+from detector.configuration.settings import Settings
+from detector.values.times import SECOND
+from tests.deploy.charts import (
+    CHART,
+    KUBERNETES,
+    RENDERED,
+    ROOT,
+    VALUES,
+    command,
+    digest,
+    helm,
+    rendered,
+    text,
+)
+
+needs_helm = pytest.mark.skipif(helm() is None, reason="there is no Helm: `make chart` builds it")
+SCHEMA = json.loads((CHART / "values.schema.json").read_text())
+OWN: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())
+# Not Kubernetes' own: what they say is tested below by name.
+CUSTOM = {"ScaledObject", "ServiceMonitor", "PrometheusRule"}
+
+
+def manifests(name: str) -> list[dict[str, Any]]:
+    return [each for each in yaml.safe_load_all((RENDERED / f"{name}.yaml").read_text()) if each]
+
+
+def of_kind(name: str, kind: str) -> list[dict[str, Any]]:
+    return [each for each in manifests(name) if each["kind"] == kind]
+
+
+def named(manifest: dict[str, Any]) -> str:
+    return str(manifest["metadata"]["name"])
+
+
+def pods(name: str) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+    """Each workload and its pod."""
+    for each in manifests(name):
+        if "template" in each.get("spec", {}):
+            yield each, each["spec"]["template"]["spec"]
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_what_is_kept_was_made_of_the_chart_as_it_is(name: str) -> None:
+    assert digest(name) in (RENDERED / f"{name}.yaml").read_text().splitlines()[0], "run `make chart`"
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_kubernetes_takes_every_manifest(name: str) -> None:
+    for each in manifests(name):
+        if each["kind"] not in CUSTOM:
+            kubernetes_validate.validate(each, KUBERNETES, strict=True)
+
+
+def test_a_slip_in_a_manifest_would_be_seen() -> None:
+    (each,) = of_kind("defaults", "StatefulSet")
+    each["spec"]["template"]["spec"]["containers"][0]["readynessProbe"] = {}
+    with pytest.raises(kubernetes_validate.ValidationError):
+        kubernetes_validate.validate(each, KUBERNETES, strict=True)
+
+
+def test_there_is_what_the_values_ask_for() -> None:
+    kinds = {name: sorted(each["kind"] for each in manifests(name)) for name in VALUES}
+    assert kinds["defaults"] == [
+        *("ConfigMap", "NetworkPolicy", "PodDisruptionBudget", "Service", "StatefulSet"),
+    ]
+    assert kinds["everything"] == [
+        *("ConfigMap", "ConfigMap", "HorizontalPodAutoscaler", "Job", "NetworkPolicy"),
+        *("PodDisruptionBudget", "PodDisruptionBudget", "ScaledObject", "Service", "ServiceMonitor"),
+        *("StatefulSet", "StatefulSet"),
+    ]
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_every_pod_is_nobody_and_writes_nowhere_but_in_its_folders(name: str) -> None:
+    """The restricted profile of Kubernetes' pod security standards."""
+    seen = list(pods(name))
+    assert seen
+    for workload, pod in seen:
+        assert pod["automountServiceAccountToken"] is False
+        assert pod["securityContext"]["runAsNonRoot"] is True
+        assert pod["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        (container,) = pod["containers"]
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+        assert "env" not in container  # secrets are files
+        assert "memory" in container["resources"]["limits"]
+        claims = workload["spec"].get("volumeClaimTemplates", [])
+        volumes = {each["name"] for each in pod["volumes"]} | {each["metadata"]["name"] for each in claims}
+        assert {each["name"] for each in container["volumeMounts"]} == volumes
+        assert all("hostPath" not in each for each in pod["volumes"])
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_stages_are_probed_found_and_given_time(name: str) -> None:
+    drain = LiveSettings.__struct_defaults__[LiveSettings.__struct_fields__.index("drain") - 2] / SECOND
+    (service,) = of_kind(name, "Service")
+    (policy,) = of_kind(name, "NetworkPolicy")
+    budgets = of_kind(name, "PodDisruptionBudget")
+    stages = of_kind(name, "StatefulSet")
+    assert len(budgets) == len(stages) == (1 if name == "defaults" else 2)
+    for stage, budget in zip(*(sorted(each, key=named) for each in (stages, budgets)), strict=True):
+        labels = stage["spec"]["template"]["metadata"]["labels"]
+        for selector in (
+            stage["spec"]["selector"]["matchLabels"],
+            budget["spec"]["selector"]["matchLabels"],
+            policy["spec"]["podSelector"]["matchLabels"],
+            service["spec"]["selector"],
+        ):
+            assert selector.items() <= labels.items()
+        pod = stage["spec"]["template"]["spec"]
+        assert pod["terminationGracePeriodSeconds"] >= drain + 20
+        (container,) = pod["containers"]
+        probes = {
+            key: container[f"{key}Probe"]["httpGet"]["path"] for key in ("startup", "liveness", "readiness")
+        }
+        assert probes == {"startup": "/healthz", "liveness": "/healthz", "readiness": "/readyz"}
+        if name == "everything":
+            assert container["args"][-2:] == ["--stage", labels["app.kubernetes.io/component"]]
+            assert "replicas" not in stage["spec"]  # whatever scales it says that
+    assert set(policy["spec"]["policyTypes"]) == {"Ingress", "Egress"}
+    assert policy["spec"]["ingress"][0]["from"]
+
+
+def test_what_scales_looks_at_the_lag_of_its_stage() -> None:
+    (scan,) = of_kind("everything", "ScaledObject")
+    (judge,) = of_kind("everything", "HorizontalPodAutoscaler")
+    names = {each["metadata"]["name"] for each in of_kind("everything", "StatefulSet")}
+    assert {each["spec"]["scaleTargetRef"]["name"] for each in (scan, judge)} == names
+    (trigger,) = scan["spec"]["triggers"]
+    assert trigger["metadata"]["query"] == 'max(curfewd_lag_seconds{namespace="security",stage="scan"})'
+    assert judge["spec"]["metrics"][0]["pods"]["metric"]["name"] == "curfewd_lag_seconds"
+    assert "`curfewd_lag_seconds`" in (ROOT / "docs" / "metrics.md").read_text()
+
+
+def test_the_operator_scrapes_it_as_the_job_that_the_rules_name() -> None:
+    (monitor,) = of_kind("everything", "ServiceMonitor")
+    (service,) = of_kind("everything", "Service")
+    labels = service["metadata"]["labels"]
+    assert monitor["spec"]["selector"]["matchLabels"].items() <= labels.items()
+    assert labels[monitor["spec"]["jobLabel"]] == "curfewd"
+    (endpoint,) = monitor["spec"]["endpoints"]
+    assert endpoint["port"] in {port["name"] for port in service["spec"]["ports"]}
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_the_configuration_is_right_and_no_secret_is_in_a_manifest(name: str, tmp_path: Path) -> None:
+    assert not of_kind(name, "Secret")
+    for number, each in enumerate(of_kind(name, "ConfigMap")):
+        config = each["data"]["curfewd.toml"]
+        assert tomllib.loads(config)["service"]["listen"].endswith(":9464")
+        (tmp_path / "key").write_text("00" * 32)
+        path = tmp_path / f"{number}.toml"
+        path.write_text(config.replace("/run/secrets/curfewd", str(tmp_path)))
+        assert Settings.load(str(path), {}).live().inputs == ("ci-logs", "audit-events")
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_the_values_are_by_their_schema(name: str) -> None:
+    own = [yaml.safe_load(path.read_text()) for path in VALUES[name]]
+    for values in (OWN, *({**OWN, **each, "scan": OWN["scan"], "judge": OWN["judge"]} for each in own)):
+        jsonschema.Draft7Validator(SCHEMA).validate(values)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"repicas": 3},
+        {"secretName": ""},
+        {"image": {"repository": "curfewd", "digest": "sha256:abc"}},
+        {"all": {**OWN["all"], "autoscaling": {"kind": "keda"}}},
+        {"persistence": {"size": "lots"}},
+    ],
+    ids=lambda values: next(iter(values)),
+)
+def test_values_that_are_wrong_are_refused(values: dict[str, Any]) -> None:
+    assert not jsonschema.Draft7Validator(SCHEMA).is_valid({**OWN, **values})
+
+
+@needs_helm
+@pytest.mark.parametrize("name", VALUES)
+def test_helm_makes_what_is_kept(name: str) -> None:
+    # Another version of Helm may write the same otherwise.
+    made = [each for each in yaml.safe_load_all(text(name)) if each]
+    assert sorted(made, key=str) == sorted(manifests(name), key=str), "run `make chart`"
+
+
+@needs_helm
+def test_helm_lints_it_and_holds_values_to_the_schema() -> None:
+    linted = command("lint", "--strict", CHART)
+    assert linted.returncode == 0, linted.stdout
+    refused = rendered("--set", "all.autoscaling.kind=keda")
+    assert refused.returncode != 0
+    assert "/all/autoscaling/prometheus" in refused.stderr or "all.autoscaling.prometheus" in refused.stderr
+
+
+@needs_helm
+def test_the_operator_is_given_the_rules_as_they_are() -> None:
+    made = rendered(
+        "--set", "prometheusRule.enabled=true", "--set", "prometheusRule.runbooks=https://docs.example/r"
+    )
+    (rule,) = (each for each in yaml.safe_load_all(made.stdout) if each and each["kind"] == "PrometheusRule")
+    files = sorted((ROOT / "deploy" / "prometheus" / "rules").glob("*.yml"))
+    groups = [group for path in files for group in yaml.safe_load(path.read_text())["groups"]]
+    assert groups
+    for group in groups:
+        for each in group["rules"]:
+            if "annotations" in each:
+                page = re.sub(".*/", "", each["annotations"]["runbook_url"])
+                each["annotations"]["runbook_url"] = f"https://docs.example/r/{page}"
+    assert rule["spec"]["groups"] == groups

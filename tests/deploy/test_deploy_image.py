@@ -1,0 +1,119 @@
+"""The image: its Dockerfile is linted, and its own steps are run without Docker, then used by somebody who may do nothing."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.deploy.dockerfile import Stage, build, sent, steps
+
+ROOT = Path(__file__).parents[2]
+DOCKERFILE = ROOT / "deploy" / "docker" / "Dockerfile"
+USER = 10001
+READ_ONLY = 0o555
+
+
+def test_hadolint_has_nothing_to_say() -> None:
+    hadolint = Path(sys.executable).with_name("hadolint")
+    done = subprocess.run([hadolint, "--no-color", DOCKERFILE], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_nothing_but_what_the_image_is_made_of_is_sent_to_the_build() -> None:
+    names = sent(ROOT, DOCKERFILE.with_name("Dockerfile.dockerignore"))
+    assert {"requirements.lock", "detector/cli.py", "patterns/github.toml"} & names
+    tops = {name.split("/")[0] for name in names}
+    assert tops == {
+        *("requirements.lock", "requirements-build.lock", "pyproject.toml", "README.md", "LICENSE"),
+        *("patterns", "detector"),
+    }
+    assert not any(name.endswith((".pyc", ".key")) for name in names)
+
+
+def test_it_is_nobody_in_particular_and_stops_in_good_order() -> None:
+    last = list(steps(DOCKERFILE))
+    said = {step.instruction: step.rest for step in last}
+    assert said["USER"] == f"{USER}:{USER}"
+    assert said["STOPSIGNAL"] == "SIGTERM"
+    assert json.loads(said["ENTRYPOINT"]) == ["/opt/curfewd/bin/curfewd"]
+    assert "/healthz" in said["HEALTHCHECK"]
+    # Each base image is an argument, so that a digest can be given.
+    assert {step.rest.split()[0] for step in last if step.instruction == "FROM"} == {"${PYTHON_IMAGE}"}
+
+
+def others_can_use(python: Path) -> bool:
+    """Whether another user may run it: nothing on the way is closed to others."""
+    resolved = python.resolve()
+    return all(folder.stat().st_mode & 0o001 for folder in resolved.parents)
+
+
+@pytest.fixture(scope="module")
+def image() -> Iterator[Stage]:
+    """The last stage, built. Not below pytest's own folder, which is closed to other users."""
+    candidates = [
+        Path(sys.executable),
+        Path(sys.base_prefix, "bin", "python3.11"),
+        Path("/usr/bin/python3.11"),
+    ]
+    usable = [path for path in candidates if path.exists() and (os.geteuid() != 0 or others_can_use(path))]
+    python = usable[0] if usable else Path(sys.executable)
+    with tempfile.TemporaryDirectory(prefix="curfewd-image-") as name:
+        root = Path(name)
+        root.chmod(0o755)
+        yield build(DOCKERFILE, ROOT, root, python, {"VERSION": "1"})
+
+
+def as_user(
+    image: Stage, *arguments: str, folder: Path, given: str = ""
+) -> "subprocess.CompletedProcess[str]":
+    """Runs the entry point with the image's environment, as its user where we may become that."""
+    environment = {key: image.moved(value) for key, value in image.environment.items()}
+    command = [image.moved(json.loads(image.said["ENTRYPOINT"])[0]), *arguments]
+    if os.geteuid() == 0 and others_can_use(image.root / "bin" / "python"):
+        command = [
+            "setpriv",
+            f"--reuid={USER}",
+            f"--regid={USER}",
+            "--clear-groups",
+            "--no-new-privs",
+            *command,
+        ]
+    return subprocess.run(
+        command, cwd=folder, env=environment, input=given, capture_output=True, text=True, check=False
+    )
+
+
+def test_its_steps_make_an_installation_that_works_for_nobody_on_a_read_only_root(image: Stage) -> None:
+    volumes = [Path(image.moved(name)) for name in json.loads(image.said["VOLUME"])]
+    for volume in volumes:
+        assert volume.stat().st_mode & 0o777 == 0o700
+        if os.geteuid() == 0:
+            os.chown(volume, USER, USER)  # what COPY --chown does
+    installed = Path(image.moved("/opt/curfewd"))
+    for path in (installed, *installed.rglob("*")):
+        if not path.is_symlink():
+            path.chmod(path.stat().st_mode & READ_ONLY)
+    before = set(installed.rglob("*"))
+    work = volumes[0]
+    shutil.copytree(ROOT / "examples" / "incident", image.root / "incident")
+    assert not (installed / "bin" / "pip").exists()
+
+    version = as_user(image, "--version", folder=work)
+    assert (version.returncode, version.stdout[:8], version.stderr) == (0, "curfewd ", "")
+    config = str(image.root / "incident" / "curfewd.toml")
+    assert as_user(image, "check", "--config", config, folder=work).returncode == 0
+    logs = "".join(path.read_text() for path in sorted((image.root / "incident" / "logs").rglob("*.log")))
+    # Without registered credentials half as much is compiled.
+    told = as_user(image, "redact", folder=work, given=logs)
+    assert told.returncode == 0, told.stderr
+    assert told.stdout.count("‹http-basic-authorization:") == 1
+    # What was compiled is kept, and only where it may be.
+    assert any((volumes[1] / "numba").rglob("*.nbc"))
+    assert any((volumes[1] / "curfewd").glob("*.hs"))
+    assert set(installed.rglob("*")) == before

@@ -1,0 +1,90 @@
+"""docs/sources.md and its pages: what they show is what happens."""
+
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from detector.adapters import names
+from detector.cli import main
+from detector.configuration.settings import TABLES, Settings, problems
+from detector.ingest.mapped_adapter import shapes_of
+from tests.scenarios.telling import told
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = DOCS / "sources.md"
+PAGES = (PAGE, *sorted((DOCS / "sources").glob("*.md")))
+_BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.DOTALL | re.MULTILINE)
+
+
+def blocks(text: str, language: str) -> list[str]:
+    """The code blocks of a language, without their indent."""
+    return [
+        "".join(line.removeprefix(match[1]) for line in match[3].splitlines(keepends=True))
+        for match in _BLOCK.finditer(text)
+        if match[2] == language
+    ]
+
+
+def section(title: str) -> str:
+    text = PAGE.read_text()
+    start = text.index(f"## {title}\n")
+    end = text.find("\n## ", start)
+    return text[start:] if end < 0 else text[start:end]
+
+
+def ours(block: str) -> bool:
+    """Whether a block of TOML is a configuration of curfewd, and not of a shipper."""
+    tables = set(tomllib.loads(block))
+    return tables <= {*TABLES, "lateness"} and "type = " not in block.split("[[source.event]]", maxsplit=1)[0]
+
+
+def test_the_source_that_the_page_describes_finds_what_it_says(tmp_path: Path) -> None:
+    text = section("A source of your own")
+    (records,), (configuration,) = blocks(text, "json"), blocks(text, "toml")
+    path = tmp_path / "curfewd.toml"
+    path.write_text(configuration)
+    assert problems(str(path), {}) == []
+    shapes = shapes_of(Settings.load(str(path), {}).sources)
+    found = told(tmp_path / "in", {"deployer.jsonl": records}, shapes=shapes)
+    rows = re.findall(r"^\| `(.+)` \| `(.+)` \| (\w+) \|$", text, re.MULTILINE)
+    assert [(rule, key, severity) for rule, key, _, severity in found.findings] == rows
+    assert found.dead == ()
+    (command,) = found.result.commands
+    assert command.credential.revocation == {"provider": "deployer", "call": "DELETE /tokens/tk-9"}
+
+
+def test_the_commands_that_the_page_names_do_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("detector.scan.scanner_loader.load_bundled", tuple)  # they have a test of their own
+    text = section("A source of your own")
+    (tmp_path / "curfewd.toml").write_text(blocks(text, "toml")[0])
+    (tmp_path / "deployer.jsonl").write_text(blocks(text, "json")[0])
+    monkeypatch.chdir(tmp_path)
+    assert main(["check", "--config", "curfewd.toml"]) == 0
+    assert main(["replay", "--config", "curfewd.toml", "--out", "out", "deployer.jsonl"]) == 0
+    found = [json.loads(line) for line in Path("out/findings.jsonl").read_text().splitlines()]
+    assert len(found) == 3
+    assert {each["unmapped"]["credential_id"] for each in found} == {"deployer/tk-9"}
+    (read,) = json.loads(Path("out/summary.json").read_text())["records"].values()
+    assert read == {"deployer": 5}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_configuration_on_a_page_is_right(page: Path, tmp_path: Path) -> None:
+    for block in filter(ours, blocks(page.read_text(), "toml")):
+        path = tmp_path / "curfewd.toml"
+        path.write_text(block)
+        assert [str(problem) for problem in problems(str(path), {})] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_what_a_page_refers_to_is_there(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+def test_every_source_stands_on_a_page_by_the_name_that_format_and_configuration_take() -> None:
+    text = "".join(page.read_text() for page in PAGES)
+    assert [name for name in names.SOURCES if f"`{name}`" not in text] == []

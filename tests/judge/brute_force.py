@@ -1,0 +1,436 @@
+"""A judge that is slow and plain: it reads the whole set of events, loops over everything, keeps nothing.
+
+It is written from the rules as the README states them and shares no code with the judge and the ledger under
+test: of `detector` it knows only the shapes of events and policy and the names of rules. Tests hold the
+ledger to it on every finding and command.
+"""
+
+import ipaddress
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from detector.configuration.policy import Accept, KindPolicy, Policy, RulePolicy
+from detector.values.events import (
+    AnyEvent,
+    CredentialIssued,
+    CredentialRenewed,
+    CredentialRevoked,
+    CredentialUsed,
+    Grant,
+    TaskStarted,
+)
+from detector.values.findings import Severity
+from tests.judge.brute_history import NEVER, History
+
+FIVE_MINUTES = 5 * 60 * 10**9
+SHOWN = 20
+# Each piece of evidence of these is an event or log record of its own, so it can be named. The others are
+# judged at a later time, and which event stands for that is the ledger's choice.
+NAMED_EVIDENCE = frozenset(
+    {
+        "leaked-credential",
+        "leaked-secret",
+        "use-after-termination",
+        "use-after-revocation",
+        "use-outside-window",
+        "use-outside-scope",
+        "use-by-other-workload",
+        "overlong-credential",
+    }
+)
+
+
+class Verdict(NamedTuple):
+    """A finding; `evidence` is the first 20 pieces as (time, source, id), empty unless `NAMED_EVIDENCE`."""
+
+    pieces: int
+    first: int
+    last: int
+    severity: int
+    accepted: bool
+    evidence: tuple[tuple[int | str, ...], ...]
+    patterns: tuple[str, ...]
+
+
+class Request(NamedTuple):
+    """A command."""
+
+    time: int
+    reasons: tuple[str, ...]
+    severity: int
+
+
+class Judgement(NamedTuple):
+    """All that a set of events gives: findings by (rule, key), commands by (credential id, escalated)."""
+
+    findings: dict[tuple[str, str], Verdict]
+    commands: dict[tuple[str, bool], Request]
+    unresolved: Counter[str]
+    conflicts: frozenset[tuple[str, str]]
+
+
+@dataclass
+class Piece:
+    """One piece of evidence."""
+
+    rule: str
+    key: str
+    time: int
+    severity: int
+    name: tuple[str, ...]  # pieces of one finding with the same name are one piece
+    asks: bool = False
+    successful_use: bool = False
+    accepted: bool = False
+    pattern: str | None = None  # of a leak
+
+
+def glob_matches(pattern: str, text: str) -> bool:
+    """Whether the glob matches the whole text: `*` any characters, `?` one, all else itself."""
+    if not pattern:
+        return not text
+    if pattern[0] == "*":
+        return any(glob_matches(pattern[1:], text[skip:]) for skip in range(len(text) + 1))
+    return bool(text) and pattern[0] in ("?", text[0]) and glob_matches(pattern[1:], text[1:])
+
+
+def covers(grant: Grant, use: CredentialUsed) -> bool:
+    """Whether each of action and resource that the use has matches a glob of the grant for it."""
+    for globs, value in ((grant.actions, use.action), (grant.resources, use.resource)):
+        if (
+            globs is not None
+            and value is not None
+            and not any(glob_matches(pattern, value) for pattern in globs)
+        ):
+            return False
+    return True
+
+
+def outside_networks(networks: tuple[str, ...], text: str) -> bool:
+    """Whether `text` is an address in none of the networks; what is no address is not judged."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        address = address.ipv4_mapped
+    return not any(address in ipaddress.ip_network(network, strict=False) for network in networks)
+
+
+def resolve(policy: Policy, credential_kind: str | None, task_kind: str | None) -> KindPolicy:
+    """The policy of a kind; the credential's kind has the last word."""
+    skew, linger, age, rules = policy.skew, policy.linger, policy.max_task_age, dict(policy.rules)
+    for kind in (task_kind, credential_kind):
+        if kind is None or kind not in policy.kinds:
+            continue
+        tuning = policy.kinds[kind]
+        skew = skew if tuning.skew is None else tuning.skew
+        linger = linger if tuning.linger is None else tuning.linger
+        age = age if tuning.max_task_age is None else tuning.max_task_age
+        for name, override in tuning.rules.items():
+            old = rules[name]
+            severity = old.severity if override.severity is None else override.severity
+            denied = old.denied
+            if denied is not None and override.severity is not None and override.severity < denied:
+                denied = override.severity
+            rules[name] = RulePolicy(
+                enabled=old.enabled if override.enabled is None else override.enabled,
+                severity=severity,
+                denied=denied,
+                revoke=old.revoke if override.revoke is None else override.revoke,
+                hold=old.hold,
+            )
+    return KindPolicy(skew, linger, age, rules)
+
+
+@dataclass
+class Case:
+    """One credential with all that the rules say of it."""
+
+    history: History
+    policy: KindPolicy
+    issue: CredentialIssued
+    start: TaskStarted | None
+    end: int | None
+    revoked: float
+
+    @classmethod
+    def of(cls, history: History, policy: Policy, issue: CredentialIssued) -> "Case":
+        """The case of the credential that `issue` governs."""
+        start = history.start_of(issue.task_id)
+        kinds = resolve(policy, issue.kind, start.kind if start is not None else None)
+        end = history.end_of(issue.task_id)
+        return cls(history, kinds, issue, start, end, history.revoked_at(issue.credential_id))
+
+    def expired(self, time: int) -> bool:
+        return time > self.history.expiry(self.issue.credential_id, time)
+
+    def live(self, time: int) -> bool:
+        return time >= self.issue.time - self.policy.skew and time < self.revoked and not self.expired(time)
+
+    def pieces(self, until: int) -> Iterator[Piece]:
+        """All evidence about the credential, of enabled rules or not."""
+        for use in self.history.used:
+            if self.history.named_by(use) == self.issue.credential_id:
+                for rule in self.broken_by(use):
+                    asks = not (rule == "use-outside-window" and use.outcome == "denied")
+                    yield self.piece(rule, use.time, (use.source, use.id), use=use, asks=asks)
+        for leak in self.history.leaks:
+            owners = {self.history.owner_of(identifier) for identifier in leak.identifiers}
+            if self.issue.credential_id in owners:
+                live = self.live(leak.time)
+                name = (leak.source, leak.id)
+                piece = self.piece("leaked-credential", leak.time, name, asks=live, weak=not live)
+                piece.pattern = leak.pattern
+                yield piece
+        yield from self.overlong()
+        yield from self.after_the_end(until)
+
+    def piece(  # noqa: PLR0913 - each is a fact of the piece
+        self,
+        rule: str,
+        time: int,
+        name: tuple[str, ...],
+        *,
+        use: CredentialUsed | None = None,
+        asks: bool = True,
+        weak: bool = False,
+    ) -> Piece:
+        """One piece; `weak` has the severity of a denied use."""
+        rules = self.policy.rules[rule]
+        weak = weak or (use is not None and use.outcome == "denied")
+        severity = rules.denied if weak and rules.denied is not None else rules.severity
+        assert severity is not None
+        successful = use is not None and use.outcome == "success"
+        return Piece(rule, self.issue.credential_id, time, severity, name, asks and rules.revoke, successful)
+
+    def broken_by(self, use: CredentialUsed) -> list[str]:
+        """The rules that a use is evidence of."""
+        time, skew, broken = use.time, self.policy.skew, []
+        if self.end is not None and time > self.end + skew:
+            broken.append("use-after-termination")
+        elif time > self.revoked + skew:
+            broken.append("use-after-revocation")
+        elif self.outside_window(time):
+            broken.append("use-outside-window")
+        if self.issue.grants is not None and not any(covers(grant, use) for grant in self.issue.grants):
+            broken.append("use-outside-scope")
+        if self.by_other(use):
+            broken.append("use-by-other-workload")
+        return broken
+
+    def outside_window(self, time: int) -> bool:
+        skew, issue = self.policy.skew, self.issue
+        valid_from = issue.time if issue.not_before is None else issue.not_before
+        if time < valid_from - skew or time > self.history.expiry(issue.credential_id, time) + skew:
+            return True
+        if issue.approval is None:
+            return False
+        opens, closes = issue.approval.not_before, issue.approval.not_after
+        return (opens is not None and time < opens - skew) or (closes is not None and time > closes + skew)
+
+    def by_other(self, use: CredentialUsed) -> bool:
+        if use.task_id is not None and not self.history.is_of(use.task_id, self.issue.task_id):
+            return True
+        bound = self.issue.bound_to
+        if bound is None:
+            return False
+        if (
+            bound.workloads is not None
+            and use.workload is not None
+            and not any(glob_matches(pattern, use.workload) for pattern in bound.workloads)
+        ):
+            return True
+        return (
+            bound.source_ips is not None
+            and use.source_ip is not None
+            and outside_networks(bound.source_ips, use.source_ip)
+        )
+
+    def overlong(self) -> Iterator[Piece]:
+        deadline = deadline_of(self.start, self.policy)
+        limit = NEVER if deadline is None else deadline + FIVE_MINUTES
+        credential_id = self.issue.credential_id
+        for issue in self.history.issued:
+            if issue.credential_id == credential_id and (
+                issue.expires_at is None or issue.expires_at > limit
+            ):
+                yield self.piece("overlong-credential", issue.time, (issue.source, issue.id))
+        for renewal in self.history.renewed:
+            if self.history.named_by(renewal) == credential_id and renewal.expires_at > limit:
+                yield self.piece("overlong-credential", renewal.time, (renewal.source, renewal.id))
+
+    def after_the_end(self, until: int) -> Iterator[Piece]:
+        if self.end is None:
+            return
+        judged_at = max(self.end, self.issue.time) + self.policy.linger
+        if judged_at > until:
+            return
+        if judged_at < self.revoked and not self.expired(judged_at):
+            yield self.piece("outlives-task", judged_at, ("end",))
+        in_time = [
+            use
+            for use in self.history.used
+            if self.history.named_by(use) == self.issue.credential_id
+            and use.outcome == "success"
+            and use.time <= self.end + self.policy.skew
+        ]
+        for number, grant in enumerate(self.issue.grants or ()):
+            if not any(covers(grant, use) for use in in_time):
+                yield self.piece("unused-grant", judged_at, ("grant", str(number)))
+
+    def command_for(self, piece: Piece) -> bool | None:
+        """Whether asking evidence leads to the plain command (False), the escalated one (True) or none."""
+        if piece.time < self.revoked:
+            return None if self.expired(piece.time) and not piece.successful_use else False
+        return True if piece.successful_use and piece.time > self.revoked + self.policy.skew else None
+
+
+def deadline_of(start: TaskStarted | None, policy: KindPolicy) -> int | None:
+    """A task's deadline: its own, else by its age if the policy limits that."""
+    if start is None:
+        return None
+    if start.deadline is not None:
+        return start.deadline
+    return None if policy.max_task_age is None else start.time + policy.max_task_age
+
+
+def is_accepted(  # noqa: PLR0913 - what an [[accept]] entry can name
+    accepts: tuple[Accept, ...],
+    piece: Piece,
+    *,
+    credential: str | None = None,
+    task: str | None = None,
+    workload: str | None = None,
+    fingerprint: str | None = None,
+) -> bool:
+    """Whether an entry in force at the piece's time matches all that it names."""
+    for accept in accepts:
+        named = (
+            (accept.rule, piece.rule),
+            (accept.credential, credential),
+            (accept.task, task),
+            (accept.workload, workload),
+            (accept.fingerprint, fingerprint),
+        )
+        if piece.time <= accept.expiry and all(
+            pattern is None or (value is not None and glob_matches(pattern, value))
+            for pattern, value in named
+        ):
+            return True
+    return False
+
+
+def judge(events: Iterable[AnyEvent], policy: Policy, until: int) -> Judgement:
+    """The findings and commands of a set of events; rules judged at a later time fire up to `until` (ns)."""
+    history = History.of(events)
+    pieces: list[Piece] = []
+    commands: dict[tuple[str, bool], Request] = {}
+    for credential_id in sorted({event.credential_id for event in history.issued}):
+        issue = history.issue_of(credential_id)
+        assert issue is not None
+        case = Case.of(history, policy, issue)
+        mine = [piece for piece in case.pieces(until) if case.policy.rules[piece.rule].enabled]
+        for piece in mine:
+            workload = case.start.workload if case.start is not None else None
+            piece.accepted = is_accepted(
+                policy.accepts, piece, credential=credential_id, task=issue.task_id, workload=workload
+            )
+        for escalated in (False, True):
+            asking = [
+                piece
+                for piece in mine
+                if piece.asks and not piece.accepted and case.command_for(piece) is escalated
+            ]
+            if asking:
+                earliest = min(piece.time for piece in asking)
+                behind = [piece for piece in asking if piece.time == earliest]
+                reasons = tuple(sorted({piece.rule for piece in behind}))
+                severity = max(piece.severity for piece in behind)
+                commands[credential_id, escalated] = Request(earliest, reasons, severity)
+        pieces += mine
+    pieces += leaked_secrets(history, policy)
+    pieces += overdue_tasks(history, policy, until)
+    return Judgement(summed(pieces), commands, unresolved(history), conflicts(history))
+
+
+def leaked_secrets(history: History, policy: Policy) -> Iterator[Piece]:
+    """Leaks of a known pattern that belong to no registered credential; the task is that of the first."""
+    rules = policy.rules["leaked-secret"]
+    found = [
+        leak
+        for leak in history.leaks
+        if leak.pattern is not None and all(history.owner_of(each) is None for each in leak.identifiers)
+    ]
+    for leak in found if rules.enabled else ():
+        severity = leak.severity if rules.severity is None else rules.severity
+        assert severity is not None
+        piece = Piece("leaked-secret", leak.fingerprint, leak.time, severity, (leak.source, leak.id))
+        piece.pattern = leak.pattern
+        same = [other for other in found if other.fingerprint == leak.fingerprint]
+        task = min(same, key=lambda other: (other.time, other.source, other.id)).task_id
+        start = history.start_of(task) if task is not None else None
+        workload = start.workload if start is not None else None
+        piece.accepted = is_accepted(
+            policy.accepts, piece, task=task, workload=workload, fingerprint=leak.fingerprint
+        )
+        yield piece
+
+
+def overdue_tasks(history: History, policy: Policy, until: int) -> Iterator[Piece]:
+    """Tasks that have not ended by their deadline and the linger."""
+    for task_id in sorted({event.task_id for event in history.started}):
+        start = history.start_of(task_id)
+        assert start is not None
+        kinds = resolve(policy, None, start.kind)
+        deadline, end = deadline_of(start, kinds), history.end_of(task_id)
+        rules = kinds.rules["overdue-task"]
+        if deadline is None or not rules.enabled:
+            continue
+        judged_at = deadline + kinds.linger
+        if judged_at > until or (end is not None and end <= judged_at):
+            continue
+        assert rules.severity is not None
+        piece = Piece("overdue-task", task_id, judged_at, rules.severity, ("deadline",))
+        piece.accepted = is_accepted(policy.accepts, piece, task=task_id, workload=start.workload)
+        yield piece
+
+
+def unresolved(history: History) -> Counter[str]:
+    """How many events name no known credential, by source."""
+    about: list[CredentialRenewed | CredentialUsed | CredentialRevoked] = [
+        *history.renewed,
+        *history.used,
+        *(event for event in history.revoked if event.group is None),
+    ]
+    return Counter(event.source for event in about if history.named_by(event) is None)
+
+
+def conflicts(history: History) -> frozenset[tuple[str, str]]:
+    """The identifiers (scheme, value) that more than one credential claims."""
+    return frozenset(
+        (identifier.scheme, identifier.value)
+        for issue in history.issued
+        for identifier in issue.identifiers
+        if len(history.claimants(identifier)) > 1
+    )
+
+
+def summed(pieces: list[Piece]) -> dict[tuple[str, str], Verdict]:
+    """The findings that pieces of evidence make up."""
+    findings = {}
+    for rule, key in {(piece.rule, piece.key) for piece in pieces}:
+        mine = [piece for piece in pieces if (piece.rule, piece.key) == (rule, key)]
+        names = {piece.name for piece in mine}
+        shown = sorted({(piece.time, piece.name) for piece in mine})[:SHOWN]
+        findings[rule, key] = Verdict(
+            pieces=len(names),
+            first=min(piece.time for piece in mine),
+            last=max(piece.time for piece in mine),
+            severity=Severity(max(piece.severity for piece in mine)),
+            accepted=all(piece.accepted for piece in mine),
+            evidence=tuple((time, *name) for time, name in shown) if rule in NAMED_EVIDENCE else (),
+            patterns=tuple(sorted({piece.pattern for piece in mine if piece.pattern is not None})),
+        )
+    return findings

@@ -1,0 +1,140 @@
+"""A set of events as the brute-force judge sees it: sorted by type, searched from end to end at every question."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from detector.values.events import (
+    AnyEvent,
+    CredentialIssued,
+    CredentialRenewed,
+    CredentialRevoked,
+    CredentialUsed,
+    Identifier,
+    Leak,
+    TaskEnded,
+    TaskStarted,
+)
+
+NEVER = float("inf")
+
+
+@dataclass
+class History:
+    """The set of events, sorted by type; a second copy of one is dropped."""
+
+    started: list[TaskStarted] = field(default_factory=list)
+    ended: list[TaskEnded] = field(default_factory=list)
+    issued: list[CredentialIssued] = field(default_factory=list)
+    renewed: list[CredentialRenewed] = field(default_factory=list)
+    used: list[CredentialUsed] = field(default_factory=list)
+    revoked: list[CredentialRevoked] = field(default_factory=list)
+    leaks: list[Leak] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, events: Iterable[AnyEvent]) -> "History":
+        """The history that `events`, in any order and with copies, tell."""
+        history = cls()
+        seen = set()
+        for event in events:
+            name = (event.source, event.id, event.fingerprint if isinstance(event, Leak) else "")
+            if name in seen:
+                continue
+            seen.add(name)
+            match event:
+                case TaskStarted():
+                    history.started.append(event)
+                case TaskEnded():
+                    history.ended.append(event)
+                case CredentialIssued():
+                    history.issued.append(event)
+                case CredentialRenewed():
+                    history.renewed.append(event)
+                case CredentialUsed():
+                    history.used.append(event)
+                case CredentialRevoked():
+                    history.revoked.append(event)
+                case Leak():
+                    history.leaks.append(event)
+        return history
+
+    def start_of(self, task_id: str) -> TaskStarted | None:
+        """The earliest start of a task."""
+        mine = [event for event in self.started if event.task_id == task_id]
+        return min(mine, key=lambda event: (event.time, event.source, event.id), default=None)
+
+    def end_of(self, task_id: str) -> int | None:
+        """The earliest end of a task."""
+        return min((event.time for event in self.ended if event.task_id == task_id), default=None)
+
+    def issue_of(self, credential_id: str) -> CredentialIssued | None:
+        """The issue that governs: the earliest."""
+        mine = [event for event in self.issued if event.credential_id == credential_id]
+        return min(mine, key=lambda event: (event.time, event.source, event.id), default=None)
+
+    def claimants(self, identifier: Identifier) -> set[str]:
+        """The credentials any issue of which carries the identifier."""
+        return {
+            issue.credential_id
+            for issue in self.issued
+            for other in issue.identifiers
+            if (other.scheme, other.value) == (identifier.scheme, identifier.value)
+        }
+
+    def owner_of(self, identifier: Identifier) -> str | None:
+        """Of the credentials that claim an identifier, the one issued earliest."""
+        ages = []
+        for credential_id in self.claimants(identifier):
+            issue = self.issue_of(credential_id)
+            assert issue is not None
+            ages.append((issue.time, credential_id))
+        return min(ages)[1] if ages else None
+
+    def named_by(self, event: CredentialRenewed | CredentialUsed | CredentialRevoked) -> str | None:
+        """The known credential that an event is about, if any."""
+        if event.credential_id is not None:
+            return event.credential_id if self.issue_of(event.credential_id) is not None else None
+        return self.owner_of(event.identifier) if event.identifier is not None else None
+
+    def revoked_at(self, credential_id: str) -> float:
+        """The earliest revocation of a credential, `NEVER` without one."""
+        issue = self.issue_of(credential_id)
+        return min(
+            (
+                e.time
+                for e in self.revoked
+                if (
+                    self.named_by(e) == credential_id
+                    if e.group is None
+                    else issue is not None
+                    and e.group in issue.groups
+                    and issue.time < (e.time if e.issued_before is None else e.issued_before)
+                )
+            ),
+            default=NEVER,
+        )
+
+    def expiry(self, credential_id: str, time: int) -> float:
+        """The expiry in force at a time: of the last issue or renewal at or before it."""
+        so_far: list[tuple[int, float]] = [
+            (e.time, NEVER if e.expires_at is None else e.expires_at)
+            for e in self.issued
+            if e.credential_id == credential_id and e.time <= time
+        ]
+        so_far += [
+            (e.time, e.expires_at)
+            for e in self.renewed
+            if self.named_by(e) == credential_id and e.time <= time
+        ]
+        return max(so_far)[1] if so_far else NEVER
+
+    def is_of(self, task_id: str, ancestor: str) -> bool:
+        """Whether a task is `ancestor` or comes from it by parent_task_id."""
+        seen: list[str] = []
+        current: str | None = task_id
+        while current is not None and current not in seen:
+            if current == ancestor:
+                return True
+            seen.append(current)
+            start = self.start_of(current)
+            current = start.parent_task_id if start is not None else None
+        return False

@@ -1,0 +1,51 @@
+"""What the work on one partition does with outputs that no broker would take; without a broker."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from detector.kafka.batches import Limits
+from detector.kafka.clients import KafkaSettings, StageSettings
+from detector.kafka.handlers import Output, Partition, Refusal, StatelessHandler
+from detector.kafka.partition_work import PartitionContext, PartitionWork
+from detector.kafka.stage_facts import Refused
+
+LARGE, SMALL = Output("out", None, b"x" * 2000), Output("out", None, b"fits")
+INSTEAD = Output("dead", None, b"told")
+
+
+class Giving(StatelessHandler):
+    """Gives those for whatever is refused."""
+
+    def __init__(self, *instead: Output) -> None:
+        self.instead = list(instead)
+
+    async def process(self, partition: Partition, records: Sequence[Any]) -> list[Output]:
+        raise NotImplementedError
+
+    async def refused(self, _partition: Partition, _refusal: Refusal) -> list[Output]:
+        return self.instead
+
+
+@pytest.mark.parametrize(
+    ("instead", "written", "lost"),
+    [
+        ([INSTEAD], [INSTEAD], False),
+        ([INSTEAD, LARGE], [INSTEAD], True),
+        ([LARGE], [], True),
+        ([], [], True),  # nobody will hear of it
+    ],
+)
+async def test_what_is_not_told_anywhere_is_lost(
+    instead: list[Output], written: list[Output], *, lost: bool
+) -> None:
+    told: list[Any] = []
+    around = PartitionContext(
+        KafkaSettings(""), StageSettings("g"), Giving(*instead), None, Limits(1000, 1000), told.append
+    )
+    work = PartitionWork(around, Partition("in", 0))
+    assert await work._fit([SMALL, LARGE, SMALL]) == [SMALL, *written, SMALL]
+    (fact,) = told
+    assert isinstance(fact, Refused)
+    assert (fact.refusal.output, fact.lost) == (LARGE, lost)

@@ -1,5 +1,0 @@
-"""A real Prometheus and Alertmanager on loopback, with the configurations of deploy/prometheus."""
-
-from tests.monitoring.stack import Monitoring
-
-__all__ = ["Monitoring"]

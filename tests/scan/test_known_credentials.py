@@ -1,0 +1,288 @@
+"""Registered secrets are found between any delimiters, by fingerprint alone, and alike by all three engines."""
+
+import hashlib
+import hmac
+import subprocess
+import sys
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detector import jit
+from detector.scan import hmac_kernel as hmacs
+from detector.scan.digest_set import DigestSet
+from detector.scan.known_credentials import HMAC, LONGEST, MOST_ENDS, SHORTEST, KeyRing, KnownIndex
+from detector.values.events import Identifier
+from detector.values.secrets import DeploymentKey, Secret, sha256_hex
+
+KEY = DeploymentKey.of(bytes(range(32)), "k1")
+OTHER = DeploymentKey.of(bytes(range(32, 64)), "k2")
+ENGINES = [pytest.param(False, id="numpy")]
+if jit.AVAILABLE:
+    ENGINES.append(pytest.param(True, id="numba"))
+engines = pytest.mark.parametrize("compiled", ENGINES)
+
+TOKENS = b"abAB09"
+DELIMITERS = b"+/=-_.~!\"':@,;()[]{}<>|&%$#*?\\^`\x80\xff\x1b\x00"
+SPACES = b" \t\n\r\v\f"
+
+
+def full(secret: bytes, key: DeploymentKey = KEY) -> Identifier:
+    return KeyRing([key]).identifiers(Secret(secret))[0]
+
+
+def bare(secret: bytes, key: DeploymentKey = KEY) -> Identifier:
+    return Identifier(HMAC, key.fingerprint(Secret(secret)))
+
+
+def sized(secret: bytes) -> Identifier:
+    return Identifier(HMAC, KEY.fingerprint(Secret(secret)), len(secret))
+
+
+def boundary_spans(data: bytes) -> list[tuple[int, int]]:
+    """Every sub-token, by the rule as it is written down."""
+
+    def alnum(at: int) -> bool:
+        return 0 <= at < len(data) and data[at : at + 1].isalnum()
+
+    def edge(at: int) -> bool:
+        return data[at] <= 32 or data[at] == 127
+
+    return [
+        (start, end)
+        for start in range(len(data))
+        if not edge(start) and not (alnum(start - 1) and alnum(start))
+        for end in range(start + 1, len(data) + 1)
+        if not edge(end - 1) and not (alnum(end - 1) and alnum(end))
+        if not any(byte in SPACES for byte in data[start:end])
+    ]
+
+
+def first_of_each(data: bytes, spans: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    ends: dict[bytes, int] = {}
+    kept = []
+    for start, end in sorted(spans):
+        value = data[start:end]
+        if start >= ends.get(value, 0):
+            ends[value] = end
+            kept.append((start, end))
+    return kept
+
+
+@engines
+def test_the_contracts_known_answer_is_found_in_every_surrounding(*, compiled: bool) -> None:
+    secret = b"hello-world-secret-0123456789"
+    index = KnownIndex([full(secret)], [KEY], compiled=compiled)
+    assert full(secret).check == "b338e83f"
+    for text in (
+        b"%s",
+        b"token=%s",
+        b"https://u:%s@h/",
+        b"pre-%s",
+        b'"%s"',
+        b"x %s\n",
+        b"\xe2\x80\xb9%s\xe2",
+    ):
+        data = text % secret
+        start = data.index(secret)
+        assert index.find(data) == [(start, start + len(secret))], text
+    for text in (b"a%s", b"%sa", b"9%s9"):
+        assert index.find(text % secret) == []
+
+
+@engines
+@pytest.mark.parametrize(
+    "secret", [b"+abcdefg/hij=", b"-_.~!abcdef", b"!!!!!!!!", b"==", b"a", b"abc\x1bdef-z"]
+)
+def test_secrets_may_begin_and_end_with_anything_but_space_or_control(
+    secret: bytes, *, compiled: bool
+) -> None:
+    index = KnownIndex([full(secret)], [KEY], compiled=compiled)
+    assert index.find(b"key: " + secret + b" rest") == [(5, 5 + len(secret))]
+
+
+@st.composite
+def texts(draw: st.DrawFn) -> tuple[bytes, list[bytes]]:
+    alphabet = TOKENS + DELIMITERS + b" \n"
+    data = bytes(draw(st.lists(st.sampled_from(alphabet), max_size=120)))
+    spans = boundary_spans(data)
+    chosen = draw(st.lists(st.sampled_from(spans), max_size=5)) if spans else []
+    absent = draw(st.lists(st.binary(min_size=1, max_size=20), max_size=2))
+    return data, [data[start:end] for start, end in chosen] + absent
+
+
+@engines
+@settings(max_examples=150, deadline=None)
+@given(drawn=texts())
+def test_the_fast_path_finds_what_hashing_every_subtoken_finds(
+    *, compiled: bool, drawn: tuple[bytes, list[bytes]]
+) -> None:
+    data, secrets = drawn
+    index = KnownIndex([full(secret) for secret in secrets], [KEY], compiled=compiled)
+    naive = [(start, end) for start, end in boundary_spans(data) if data[start:end] in secrets]
+    assert index.find(data) == first_of_each(data, naive)
+
+
+@engines
+@settings(max_examples=100, deadline=None)
+@given(drawn=texts())
+def test_the_slow_path_finds_the_same_within_its_bounds(
+    *, compiled: bool, drawn: tuple[bytes, list[bytes]]
+) -> None:
+    data, secrets = drawn
+    spans = boundary_spans(data)
+    index = KnownIndex([sized(secret) for secret in secrets], [KEY], compiled=compiled)
+    assert index.find(data) == first_of_each(data, [(s, e) for s, e in spans if data[s:e] in secrets])
+    index = KnownIndex([bare(secret) for secret in secrets], [KEY], compiled=compiled)
+    near = []
+    for start in {start for start, _ in spans}:
+        ends = sorted(end for begin, end in spans if begin == start and SHORTEST <= end - start <= LONGEST)
+        near += [(start, end) for end in ends[:MOST_ENDS] if data[start:end] in secrets]
+    assert index.find(data) == first_of_each(data, near)
+
+
+@engines
+def test_secrets_of_many_lengths_are_found_across_the_blocks_the_text_is_cut_into(*, compiled: bool) -> None:
+    secrets = [b"%d-" % length + b"x" * (length - 6) + b".y" for length in range(100, 3000, 97)]
+    secrets += [b"!" * 9]
+    data = (b"=".join(secrets) + b"|" * 5000) * 40
+    index = KnownIndex(map(full, secrets), [KEY], compiled=compiled)
+    found = {data[start:end] for start, end in index.find(data)}
+    assert found == set(secrets)
+    assert len(index.find(data)) >= 40 * len(secrets)
+
+
+@engines
+@pytest.mark.parametrize("length", [1, 8, 63, 64, 65, 500, 1100])
+def test_a_secret_is_found_wherever_it_stands_beside_the_edges_of_blocks(
+    length: int, *, compiled: bool
+) -> None:
+    secret = b"s" * length
+    index = KnownIndex([full(secret), full(b"!" * 40)], [KEY], compiled=compiled)
+    for edge in (0, 64, 256, 1024, 3072, 4096, 8192):
+        for start in range(max(edge - length - 2, 0), edge + 3, 1 if length < 70 else 61):
+            data = b" " * start + secret + b"." * 70
+            assert index.find(data) == [(start, start + length)], start
+            assert index.find(data[: start + length]) == [(start, start + length)], start
+
+
+@engines
+def test_a_run_of_one_secret_gives_no_more_spans_than_fit_beside_each_other(*, compiled: bool) -> None:
+    secret = b"!" * 10
+    assert len(KnownIndex([full(secret)], [KEY], compiled=compiled).find(b"!" * 100_000)) == 10_000
+    assert len(KnownIndex([bare(secret)], [KEY], compiled=compiled).find(b"!" * 5_000)) == 500
+
+
+@engines
+def test_every_key_in_force_recognises_its_own_and_an_id_narrows_it(*, compiled: bool) -> None:
+    one, two = b"secret-of-key-one", b"secret-of-key-two"
+    index = KnownIndex([full(one), full(two, OTHER)], [KEY, OTHER], compiled=compiled)
+    assert index.find(one + b" " + two) == [(0, 17), (18, 35)]
+    anonymous = Identifier(HMAC, OTHER.fingerprint(Secret(two)), 17, OTHER.check(Secret(two)))
+    assert KnownIndex([anonymous], [KEY, OTHER], compiled=compiled).find(two) == [(0, 17)]
+    stray = Identifier(HMAC, anonymous.value, 17, anonymous.check, "no such key")
+    assert KnownIndex([stray], [KEY, OTHER], compiled=compiled).find(two) == [(0, 17)]
+    assert KnownIndex([full(one)], [], compiled=compiled).find(one) == []
+
+
+@engines
+def test_a_sha256_identifier_with_a_check_is_found_without_a_pattern(*, compiled: bool) -> None:
+    secret = Secret(b"ghx_0123456789abcdef")
+    identifier = Identifier("sha256", sha256_hex(secret), len(secret), KEY.check(secret))
+    assert KnownIndex([identifier], [KEY], compiled=compiled).find(b"t=ghx_0123456789abcdef") == [(2, 22)]
+    plain = Identifier("sha256", sha256_hex(secret))
+    index = KnownIndex([plain], [KEY], compiled=compiled)
+    assert index.find(b"t=ghx_0123456789abcdef") == []
+    assert index.registered(plain)
+
+
+@engines
+def test_late_registrations_are_found_at_once(*, compiled: bool) -> None:
+    index = KnownIndex([full(b"first-secret-0")], [KEY], compiled=compiled)
+    data = b" ".join(b"late-secret-%d" % number for number in range(3000)) + b" bare-secret-1 sized-secret-1"
+    assert index.find(data) == []
+    for number in range(3000):
+        index.add([full(b"late-secret-%d" % number)])
+    index.add([bare(b"bare-secret-1"), sized(b"sized-secret-1")])
+    assert len(index.find(data)) == 3002
+
+
+def test_registered_answers_for_every_scheme() -> None:
+    index = KnownIndex([full(b"a-secret"), Identifier("jwt-id", "j-1"), Identifier(HMAC, "not hex")], [KEY])
+    assert index.registered(bare(b"a-secret"))
+    assert index.registered(Identifier("jwt-id", "j-1"))
+    assert not index.registered(Identifier("jwt-id", "j-2"))
+    assert not index.registered(Identifier("sha256", bare(b"a-secret").value))
+    assert not index.registered(Identifier(HMAC, "not hex"))
+    assert not index.registered(Identifier(HMAC, "0" * 64))
+
+
+def test_a_malformed_check_falls_back_to_hashing() -> None:
+    secret = b"secret-with-a-bad-check"
+    for length, check in ((23, "xyz"), (None, "00000000"), (0, "00000000"), (1 << 20, "00000000")):
+        identifier = Identifier(HMAC, KEY.fingerprint(Secret(secret)), length, check)
+        assert KnownIndex([identifier], [KEY]).find(b"x=" + secret) == [(2, 25)]
+
+
+def test_a_long_hostile_run_is_bounded() -> None:
+    index = KnownIndex([bare(b"never-there-1"), full(b"never-there-2")], [KEY])
+    assert index.find(b"-" * 5_000 + b"a" * 1_000_000 + b"never-there-2") == []
+
+
+def test_without_numba_the_answers_are_the_same() -> None:
+    code = (
+        "from tests.scan.test_known_credentials import *\n"
+        "assert not jit.AVAILABLE\n"
+        "assert KnownIndex([full(b'hello-world')], [KEY]).find(b'=hello-world!') == [(1, 12)]"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, env={"CURFEWD_NO_NUMBA": "1", "PYTHONPATH": "."})
+
+
+def test_digests_are_told_apart_when_they_share_their_first_bytes() -> None:
+    digests = [bytes(8) + bytes([number]) * 24 for number in range(5)] + [hashlib.sha256(b"x").digest()]
+    held = DigestSet(b"".join(digests[:4]))
+    assert [digest in held for digest in digests] == [True] * 4 + [False] * 2
+    assert held.which(b"".join(digests)) == [0, 1, 2, 3]
+    held.add(digests[4:])
+    assert held.which(b"".join(reversed(digests))) == [0, 1, 2, 3, 4, 5]
+
+
+@pytest.mark.skipif(not jit.AVAILABLE, reason="needs numba")
+@settings(max_examples=30, deadline=None)
+@given(st.binary(min_size=16, max_size=64), st.lists(st.integers(0, 300), min_size=1, max_size=20))
+def test_many_hmacs_side_by_side_are_those_of_the_standard_library(
+    material: bytes, lengths: list[int]
+) -> None:
+    data = bytes(range(256)) * 2
+    spans = np.array([[start, start + length] for start, length in enumerate(sorted(lengths))], np.int64)
+    heads = np.empty(len(spans), np.uint64)
+    inner, outer = hmacs.keyed_states(material)
+    hmacs.heads(np.frombuffer(data, np.uint8), spans, inner, outer, heads)
+    digests = [hmac.digest(material, data[start:end], "sha256") for start, end in spans.tolist()]
+    assert heads.tolist() == [int.from_bytes(digest[:8], "big") for digest in digests]
+
+
+def test_a_digest_is_told_by_its_first_bytes_late_or_not() -> None:
+    digests = [hashlib.sha256(bytes([number])).digest() for number in range(4)]
+    held = DigestSet(digests[0])
+    held.add([digests[2]])
+    heads = np.array([int.from_bytes(digest[:8], "big") for digest in digests], np.uint64)
+    assert held.like(heads) == [0, 2]
+    assert DigestSet().like(heads) == []
+
+
+def test_a_sieve_lets_pass_what_came_before_it_and_what_came_late() -> None:
+    digests = [hashlib.sha256(b"%d" % number).digest() for number in range(150_000)]
+    heads = np.array([int.from_bytes(digest[:8], "big") for digest in digests], np.uint64)
+    held = DigestSet(b"".join(digests[:1000]))
+    held.add(digests[1000:1100])
+    held.sift()
+    assert held.like(heads) == list(range(1100))
+    held.add(digests[1100:1200])  # within the room it was made with
+    assert held.like(heads) == list(range(1200))
+    for number in range(1200, 120_000, 9900):  # and beyond
+        held.add(digests[number : number + 9900])
+        assert held.like(heads) == list(range(number + 9900))

@@ -1,0 +1,238 @@
+"""A history through the judge stage without Kafka: topics are lists, transactions are appends, crashes are chosen."""
+
+import asyncio
+import json
+import random
+import shutil
+import tempfile
+import zlib
+from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from detector.configuration.policy import Policy
+from detector.judge.routing import Payload, Registry, encode, route
+from detector.kafka.changelog import Change
+from detector.kafka.handlers import Output, Partition
+from detector.service.judge.facts import Judged
+from detector.service.judge.handler import JudgeHandler, JudgeSettings, Topics
+from detector.service.judge.output_encoder import OutputEncoder
+from detector.service.judge.restore import Restored
+from detector.values.errors import RetryError
+from detector.values.events import AnyEvent, CredentialIssued
+from detector.values.times import SECOND
+
+TOPICS = Topics()
+PRESS = OutputEncoder({}, lambda text: text)
+IDLE = 31 * SECOND
+
+
+class Record(NamedTuple):
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    timestamp: int = -1
+
+
+class Logs:
+    """The changelog: a list for each partition. Compaction leaves the last of each key, at its offset."""
+
+    def __init__(self, partitions: int) -> None:
+        self.topics: list[list[tuple[int, Change]]] = [[] for _ in range(partitions)]
+        self.ends = [0] * partitions
+        self.cut = False  # whether reading fails after the first few
+
+    async def span(self, partition: int) -> tuple[int, int]:
+        return 0, self.ends[partition]
+
+    async def read(self, partition: int, start: int) -> AsyncIterator[list[Change]]:
+        rows = [change for offset, change in self.topics[partition] if offset >= start]
+        for at in range(0, len(rows), 7):
+            yield rows[at : at + 7]
+            if self.cut:
+                raise RetryError("the broker is gone")
+
+    def append(self, partition: int, change: Change) -> None:
+        self.topics[partition].append((self.ends[partition], change))
+        self.ends[partition] += 1
+
+    def compact(self) -> None:
+        for number, rows in enumerate(self.topics):
+            last = {change[0]: offset for offset, change in rows}
+            self.topics[number] = [row for row in rows if last[row[1][0]] == row[0]]
+
+
+class World:
+    """Work partitions, the judge stage over them, and what it wrote."""
+
+    def __init__(
+        self, policy: Policy, clock: int, *, partitions: int = 2, cached: int = 1000, many: int = 256
+    ) -> None:
+        self.directory = Path(tempfile.mkdtemp(prefix="curfewd-"))
+        self.clock = clock
+        self.work: list[list[Record]] = [[] for _ in range(partitions)]
+        self.offsets = [0] * partitions
+        self.logs = Logs(partitions)
+        self.findings: list[tuple[str, dict[str, Any]]] = []
+        self.commands: list[dict[str, Any]] = []
+        self.letters: list[dict[str, Any]] = []
+        self.forgotten: list[bytes | None] = []
+        self.facts: list[Judged | Restored] = []
+        self._settings = JudgeSettings(policy, self.directory / "stores", TOPICS, cached, many)
+        self.handler = self._start()
+        self.partitions = [Partition(TOPICS.work, number) for number in range(partitions)]
+
+    def _start(self) -> JudgeHandler:
+        return JudgeHandler(self._settings, PRESS, self.logs, lambda: self.clock, self.facts.append)
+
+    async def open(self) -> None:
+        for partition in self.partitions:
+            await self.handler.assigned(partition)
+
+    async def close(self) -> None:
+        for partition in self.partitions:
+            await self.handler.revoked(partition)
+
+    def remove(self) -> None:
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    def send(self, key: str, payload: Payload) -> None:
+        self.write(Output(TOPICS.work, key.encode(), encode(payload)))
+
+    def write(self, output: Output) -> None:
+        """One record of a transaction that is through."""
+        if output.topic == TOPICS.work:
+            where = self.work[zlib.crc32(output.key or b"") % len(self.work)]
+            stamp = -1 if output.timestamp_ms is None else output.timestamp_ms
+            where.append(Record(len(where), output.key, output.value, stamp))
+        elif output.topic == TOPICS.state:
+            assert output.partition is not None
+            assert output.key is not None
+            self.logs.append(output.partition, (output.key, output.value))
+        elif output.topic == TOPICS.findings:
+            self.findings.append(((output.key or b"").decode(), json.loads(output.value or b"")))
+        elif output.topic == TOPICS.revocations:
+            self.commands.append(json.loads(output.value or b""))
+        elif output.topic == TOPICS.dead_letters:
+            self.letters.append(json.loads(output.value or b""))
+        else:
+            self.forgotten.append(output.key)
+
+    async def poll(self, number: int, most: int, *, crash: str = "") -> None:
+        """One transaction of a partition. A crash comes `before` the commit, or `after` it and before the store's."""
+        partition, at = self.partitions[number], self.offsets[number]
+        records = self.work[number][at : at + most]
+        outputs = await self.handler.process(partition, records) if records else []
+        if crash == "before":
+            return
+        for output in outputs:
+            self.write(output)
+        self.offsets[number] = at + len(records)
+        if crash != "after":
+            await self.handler.committed(partition, self.offsets[number] if records else None)
+
+    async def tick(self) -> None:
+        for partition in self.partitions:
+            outputs = await self.handler.tick(partition, self.clock)
+            if outputs:
+                for output in outputs:
+                    self.write(output)
+                await self.handler.committed(partition, None)
+
+    async def restart(self, *, store: str = "kept", spare: Path | None = None) -> None:
+        """Another process takes over: with the store as it is, `lost`, `torn`, or an old one from `spare`."""
+        await self.close()
+        self._damage(store, spare)
+        self.handler = self._start()
+        await self.open()
+
+    def _damage(self, store: str, spare: Path | None) -> None:
+        path = self.directory / "stores"
+        if store in ("lost", "behind"):
+            shutil.rmtree(path, ignore_errors=True)
+        if store == "behind" and spare is not None and spare.exists():
+            shutil.copytree(spare, path)
+        if store == "torn":
+            for manifest in path.glob("*/MANIFEST*"):
+                manifest.write_bytes(b"torn")
+
+    async def save(self, spare: Path) -> None:
+        """Keeps a copy of the stores as they are."""
+        await self.close()
+        shutil.rmtree(spare, ignore_errors=True)
+        shutil.copytree(self.directory / "stores", spare)
+        self.handler = self._start()
+        await self.open()
+
+    async def drain(self) -> None:
+        """Everything that waits, and what follows from it."""
+        while any(offset < len(work) for offset, work in zip(self.offsets, self.work, strict=True)):
+            for number in range(len(self.work)):
+                await self.poll(number, 100)
+
+    async def settle(self, until: int, policy: Policy) -> None:
+        """All inputs fall silent, and the watermark comes to `until`."""
+        await self.drain()
+        self.clock = until + policy.watermark_delay
+        for _ in range(4):
+            await self.tick()
+            await self.drain()
+
+    def standing(self) -> dict[str, dict[str, Any]]:
+        """The last record of each finding that is not closed, without what tells first from later ones."""
+        last = dict(self.findings)
+        return {uid: told(record) for uid, record in last.items() if record["activity_id"] != 3}
+
+
+def told(record: dict[str, Any]) -> dict[str, Any]:
+    """All that a record says but whether it is the first."""
+    return {name: value for name, value in record.items() if not name.startswith(("activity", "type_"))}
+
+
+def feed(world: World, events: Iterable[AnyEvent], rng: random.Random) -> None:
+    """Routes events as scan instances do, whose registries are behind by as much as chance will have it."""
+    registries, lag = (Registry(), Registry()), rng.choice((0.0, 0.5, 0.9))
+    behind: tuple[list[CredentialIssued], ...] = ([], [])
+    for event in events:
+        place = rng.randrange(2)
+        for key, payload in route(event, registries[place]):
+            world.send(key, payload)
+        if isinstance(event, CredentialIssued):
+            for issues in behind:
+                issues.append(event)
+        for registry, issues in zip(registries, behind, strict=True):
+            if rng.random() >= lag:
+                for issue in issues:
+                    registry.add(issue)
+                issues.clear()
+
+
+async def through_crashes(world: World, rng: random.Random, *, crashes: float) -> None:
+    """Polls of any size; now and then the process ends, and what takes over finds the store in some state."""
+    spare = world.directory / "spare"
+    while any(offset < len(work) for offset, work in zip(world.offsets, world.work, strict=True)):
+        number = rng.randrange(len(world.work))
+        dies = rng.random() < crashes
+        await world.poll(
+            number, rng.choice((1, 2, 5, 50)), crash=rng.choice(("before", "after", "idle")) if dies else ""
+        )
+        if rng.random() < 0.1:
+            await world.tick() if not dies else None
+        if dies:
+            if rng.random() < 0.5:
+                world.logs.compact()
+            await world.restart(store=rng.choice(("kept", "kept", "lost", "behind", "torn")), spare=spare)
+        elif crashes and rng.random() < crashes:
+            await world.save(spare)
+
+
+def longer(policy: Policy, *, hold: int = 0) -> Policy:
+    """The policy, with commands that wait and are never found unconfirmed."""
+    rules = {name: msgspec.structs.replace(rule, hold=hold) for name, rule in policy.rules.items()}
+    return msgspec.structs.replace(policy, confirm=10**6 * SECOND, rules=rules)
+
+
+def run(work: Any) -> Any:
+    return asyncio.run(work)

@@ -1,0 +1,54 @@
+"""How settings reach the stages."""
+
+from pathlib import Path
+
+import pytest
+
+from detector.configuration.settings import Settings
+from detector.ingest.mapped_adapter import shapes_of
+from detector.service.wiring import check_topics, shapes_in_topics
+from detector.values.errors import StopError
+from detector.values.times import parse_rfc3339
+
+NOW = parse_rfc3339("2026-05-02T00:00:00Z")
+CONFIGURATION = """
+[kafka]
+bootstrap = "127.0.0.1:9092"
+inputs = ["audit", "ci-logs", "pods.web"]
+log_topics = ["ci-logs", "pods.*"]
+
+[[source]]
+name = "robots"
+match = [{ path = "robot", exists = true }]
+
+[[source.event]]
+type = "task.ended"
+time = "{at}"
+id = "{id}"
+task_id = "{robot}"
+"""
+LINE = b'{"robot": "r2", "at": "2026-05-01T00:00:00Z", "id": 1}'
+
+
+def test_what_stands_in_a_topic_of_logs_is_no_event(tmp_path: Path) -> None:
+    path = tmp_path / "curfewd.toml"
+    path.write_text(CONFIGURATION)
+    settings = Settings.load(str(path), {})
+    shapes = shapes_in_topics(settings.live(), shapes_of(settings.sources))
+    events = {
+        topic: sum(len(read.events) for read in shapes(topic).read_object(LINE, NOW))
+        for topic in ("audit", "ci-logs", "pods.web", "pods")
+    }
+    assert events == {"audit": 1, "ci-logs": 0, "pods.web": 0, "pods": 1}
+
+
+def test_what_is_missing_is_told_to_whom_it_concerns(tmp_path: Path) -> None:
+    path = tmp_path / "curfewd.toml"
+    path.write_text(f'{CONFIGURATION}[kafka.redacted]\ntopics = ["ci-*"]\n')
+    live = Settings.load(str(path), {}).live()
+    found = {topic.name: topic.partitions for topic in live.topics.all()}
+    with pytest.raises(StopError, match=r"there is no topic ci-logs\.redacted: run curfewd topics create"):
+        check_topics(live, found)
+    assert check_topics(live, found, scans=False) == []  # who only judges may see none of them
+    found |= {"ci-logs.redacted": 2, "ci-logs": 2, "audit": 2}
+    assert check_topics(live, found) == ["pods.web"]

@@ -1,0 +1,130 @@
+"""A live view on a port of its own without a service behind it, and one who reads its events."""
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from detector.configuration.service_settings import Address
+from detector.configuration.settings import Settings
+from detector.kafka.handlers import Output, Partition
+from detector.outputs.commands import command_record
+from detector.outputs.ocsf import finding_record
+from detector.service.http.server import HealthServer, Page, verdict
+from detector.service.observability.measuring import HandlerThroughput
+from detector.service.observability.metrics import Metrics, Written
+from detector.service.observability.readiness import Readiness
+from detector.service.view.view import View
+from detector.values.findings import USE_AFTER_TERMINATION
+from tests.outputs.finding_samples import PATTERNS, command, finding, untouched
+
+TOKEN = "0123456789abcdef0123456789abcdef"
+LOCAL = {"host": "127.0.0.1:9464"}
+SHOWN = {"authorization": f"Bearer {TOKEN}"}
+
+
+def settings_of(folder: Path, service: str = "view = true", environ: Mapping[str, str] = {}) -> Settings:
+    config = folder / "curfewd.toml"
+    config.write_text(f'[kafka]\nbootstrap = "127.0.0.1:1"\n[service]\n{service}\n')
+    return Settings.load(str(config), environ)
+
+
+class Served:
+    """A view on a port of its own, and what a stage would tell it."""
+
+    def __init__(self, view: View, server: HealthServer, findings: str, revocations: str) -> None:
+        self.view = view
+        self.server = server
+        self._topics = findings, revocations
+
+    def commit(self, *records: dict[str, Any]) -> None:
+        """One transaction with these findings and commands."""
+        findings, revocations = self._topics
+        outputs = [
+            Output(revocations, b"cred", msgspec.json.encode(record))
+            if "specversion" in record
+            else Output(findings, record["finding_info"]["uid"].encode(), msgspec.json.encode(record))
+            for record in records
+        ]
+        self.view.hear(
+            HandlerThroughput(Partition("work", 0), 1, 1, None, (Output("state", b"k", None), *outputs), 0.0)
+        )
+
+    async def connect(self, **headers: str) -> "Client":
+        return await Client.to(self.server.address, "/view/events", {**LOCAL, **headers})
+
+
+class Client:
+    """Reads events as they come."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+        self.head = ""
+        self.last = ""
+
+    @classmethod
+    async def to(cls, address: Address, target: str, headers: Mapping[str, str]) -> "Client":
+        client = cls(*await asyncio.open_connection(address.host, address.port))
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        client.writer.write(f"GET {target} HTTP/1.1\r\n{lines}\r\n".encode())
+        client.head = (await client.reader.readuntil(b"\r\n\r\n")).decode()
+        return client
+
+    async def event(self) -> tuple[str, Any]:
+        """The next one but `now`."""
+        while True:
+            fields = dict(
+                line.split(": ", 1)
+                for line in (await self.reader.readuntil(b"\n\n")).decode().strip().split("\n")
+            )
+            self.last = fields.get("id", self.last)
+            if fields["event"] != "now":
+                return fields["event"], json.loads(fields["data"])
+
+    async def now(self) -> dict[str, Any]:
+        while True:
+            text = (await self.reader.readuntil(b"\n\n")).decode()
+            if text.startswith("event: now"):
+                return dict(json.loads(text.split("data: ", 1)[1]))
+
+    async def close(self) -> None:
+        self.writer.close()
+        with contextlib.suppress(OSError):
+            await self.writer.wait_closed()
+
+
+def serving(settings: Settings, port: int = 0) -> tuple[View, HealthServer]:
+    """The view, and the port that serves it and `/healthz`."""
+    live = settings.live()
+    metrics = Metrics(Written(live.topics.findings.name, live.topics.revocations.name, ""), time.time)
+    view = View(settings.service, live, metrics, Readiness(settings.service.caught_up))
+    pages: dict[str, Page] = {"/healthz": lambda _: verdict(None), **view.pages()}
+    return view, HealthServer(Address("127.0.0.1", port), pages)
+
+
+def numbered(number: int, **fields: Any) -> dict[str, Any]:
+    """The record of a finding like others, with a name of its own."""
+    record = finding_record(finding(USE_AFTER_TERMINATION), PATTERNS, untouched) | fields
+    return record | {"finding_info": record["finding_info"] | {"uid": f"0-{number:04}"}}
+
+
+COMMAND = command_record(command(), untouched)
+
+
+@asynccontextmanager
+async def served_from(
+    folder: Path, environ: Mapping[str, str] = {}, *, port: int = 0
+) -> AsyncIterator[Served]:
+    """A view that is looked at, until the end of the context."""
+    settings = settings_of(folder, environ=environ)
+    topics = settings.live().topics
+    view, server = serving(settings, port)
+    async with server:
+        yield Served(view, server, topics.findings.name, topics.revocations.name)

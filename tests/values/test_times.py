@@ -1,0 +1,62 @@
+"""Times: exact to the nanosecond, whatever the year."""
+
+import datetime as dt
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detector.values.times import MINUTE, SECOND, format_rfc3339, parse_duration, parse_rfc3339, to_millis
+
+
+@given(st.integers(min_value=-62_135_596_800 * SECOND, max_value=253_402_300_799 * SECOND))
+def test_a_time_survives_being_written(time: int) -> None:
+    assert parse_rfc3339(format_rfc3339(time)) == time
+
+
+@given(st.datetimes(timezones=st.just(dt.UTC)))
+def test_agrees_with_the_standard_library(moment: dt.datetime) -> None:
+    delta = moment - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+    assert parse_rfc3339(moment.isoformat()) == (delta // dt.timedelta(microseconds=1)) * 1000
+
+
+def test_zones_fractions_and_leap_seconds() -> None:
+    base = parse_rfc3339("2026-11-01T12:00:00Z")
+    assert parse_rfc3339("2026-11-01T14:30:00.5+02:30") == base + SECOND // 2
+    assert parse_rfc3339("2026-11-01t07:00:00.123456789123-05:00") == base + 123_456_789
+    assert parse_rfc3339("2026-11-01T11:59:60Z") == base
+    assert to_millis(-1) == -1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2026-11-01T12:00:00",
+        "2026-11-01",
+        "2026-02-30T00:00:00Z",
+        "2026-11-01T24:00:00Z",
+        "",
+        "2026-11-01T12:00:00+24:00",
+        "0000-01-01T00:00:00Z",
+        "\uff12026-11-01T12:00:00Z",
+        "2026-11-01T12:00:00Z\n",
+    ],
+)
+def test_what_is_no_time_is_refused_without_being_repeated(text: str) -> None:
+    with pytest.raises(ValueError, match="RFC 3339") as error:
+        parse_rfc3339(text)
+    assert not text or text not in str(error.value)
+
+
+def test_times_beyond_the_calendar_are_clamped_when_written() -> None:
+    assert format_rfc3339(10**30) == "9999-12-31T23:59:59Z"
+    assert format_rfc3339(-(10**30)) == "0001-01-01T00:00:00Z"
+
+
+def test_durations() -> None:
+    assert parse_duration(5) == parse_duration("5s") == parse_duration("5 sec") == 5 * SECOND
+    assert parse_duration("1.5 min") == 90 * SECOND
+    assert parse_duration("15m") == 15 * MINUTE
+    for wrong in (-1, True, "5 weeks", "", None, 1e12, "-5s"):
+        with pytest.raises(ValueError, match="not a duration"):
+            parse_duration(wrong)
