@@ -16,8 +16,8 @@ from typing import Final
 import msgspec
 
 from benchmarks import compare, tables
-from detector.configuration.policy import Policy
 from detector.judge.ledger import Ledger
+from detector.judge.policy import Policy
 from detector.values.events import (
     AnyEvent,
     Binding,

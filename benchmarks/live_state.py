@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Iterator
 from typing import Final
 
-from detector.configuration.policy import Policy
+from detector.judge.policy import Policy
 from detector.judge.routing import Registry, encode, route
 from detector.scan.known_credentials import HMAC
 from detector.service.judge.aggregate_state import EVENT, AggregateState

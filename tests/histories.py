@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from hypothesis import strategies as st
 
-from detector.configuration.policy import Accept, Policy, RuleOverride, Tuning
+from detector.judge.policy import Accept, Policy, RuleOverride, Tuning
 from detector.values.events import (
     DENIED,
     SUCCESS,

@@ -12,7 +12,6 @@ import msgspec
 from detector.configuration.allow_table import ALLOW_FIELDS
 from detector.configuration.fields import Field
 from detector.configuration.kafka_settings import KAFKA_FIELDS, SECURITY_FIELDS, TOPIC_FIELDS
-from detector.configuration.policy import DEFAULT_RULES, RulePolicy
 from detector.configuration.redacted_topics import REDACTED_FIELDS
 from detector.configuration.service_settings import SERVICE_FIELDS
 from detector.configuration.settings import (
@@ -24,6 +23,7 @@ from detector.configuration.settings import (
     TOP_FIELDS,
 )
 from detector.configuration.source_settings import LOG_FIELDS, OVERRIDE_FIELDS, SOURCE_FIELDS, event_keys
+from detector.judge.policy import DEFAULT_RULES, RulePolicy
 from detector.values.events import TYPES
 
 EXAMPLE: Final = """\

@@ -31,9 +31,9 @@ from detector.configuration.fields import (
 from detector.configuration.kafka_settings import KAFKA_FIELDS, LiveSettings
 from detector.configuration.kafka_table import read_kafka
 from detector.configuration.mapped_sources import SourceSettings
-from detector.configuration.policy import DEFAULT_RULES, Accept, Policy, RuleOverride, Tuning
 from detector.configuration.service_settings import SERVICE_FIELDS, ServiceSettings, read_service
 from detector.configuration.source_settings import LOG_FIELDS, OVERRIDE_FIELDS, SOURCE_FIELDS, read_sources
+from detector.judge.policy import DEFAULT_RULES, Accept, Policy, RuleOverride, Tuning
 from detector.values.errors import ConfigError
 from detector.values.findings import RULES
 from detector.values.secrets import DeploymentKey, decode_key

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from detector.configuration.policy import Accept
+from detector.judge.policy import Accept
 from detector.judge.rules import NEVER
 from detector.values.globs import compile_glob
 

@@ -10,11 +10,11 @@ from typing import Final, Protocol, TypeAlias
 
 import msgspec
 
-from detector.configuration.policy import Policy
 from detector.judge.accounts import Account
 from detector.judge.compaction import AccountSums, fold, fold_leaks, sums_of, unfold, unfold_leaks
 from detector.judge.evidence import Sums
 from detector.judge.ledger import Ledger
+from detector.judge.policy import Policy
 from detector.judge.routing import (
     LEAKED,
     Claim,

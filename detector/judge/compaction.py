@@ -10,11 +10,11 @@ from typing import Final
 
 import msgspec
 
-from detector.configuration.policy import Accept
 from detector.judge.acceptance import accepted_until, covering
 from detector.judge.accounts import Account, LeakGroup
 from detector.judge.evidence import FinalTally, Sums, Tally
 from detector.judge.final_evaluator import subject_of
+from detector.judge.policy import Accept
 from detector.judge.rules import NEVER, USE_RULES
 from detector.judge.time_order import Item, TimeOrder
 from detector.values.events import CredentialUsed, Leak

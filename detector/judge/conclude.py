@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
 
-from detector.configuration.policy import Accept, KindPolicy
 from detector.judge.acceptance import Subject, accepted_until, covering, reason_for
 from detector.judge.accounts import Account, Policies, Task
 from detector.judge.evidence import Entry, FinalTally, Request, RevocationRequest, Tally
 from detector.judge.explain import explain
 from detector.judge.final_evaluator import subject_of, workload_of
 from detector.judge.lineage import Lineage
+from detector.judge.policy import Accept, KindPolicy
 from detector.judge.rules import NEVER, Moment, judge_deadline, judge_end
 from detector.values.events import Leak
 from detector.values.findings import (

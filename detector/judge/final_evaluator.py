@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from detector.configuration.policy import Accept, Policy
 from detector.judge.acceptance import Subject, accepted_until, covering
 from detector.judge.accounts import Account, Name, Task, leak_tie, owners_of
 from detector.judge.evidence import Entry, FinalTally, Tally
 from detector.judge.incremental_evaluator import IncrementalEvaluator, cover
 from detector.judge.lineage import Lineage
+from detector.judge.policy import Accept, Policy
 from detector.judge.rules import USE_RULES, Verdict, judge_leak, judge_secret, judge_use
 from detector.values.events import CredentialUsed, Leak
 from detector.values.findings import LEAKED_CREDENTIAL, LEAKED_SECRET

@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Iterable
 from typing import Final
 
-from detector.configuration.policy import Policy
+from detector.judge.policy import Policy
 from detector.judge.routing import Claim, Payload, Routed, SentCommand, task_key
 from detector.judge.verdicts import Verdicts
 from detector.values.events import CredentialIssued, CredentialRevoked

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
-from detector.configuration.policy import Policy
 from detector.judge.accounts import Account, Claim, LeakGroup, Policies, Uses, expiry_item, owners_of
 from detector.judge.evidence import Entry, FinalTally, Tally
 from detector.judge.lineage import Lineage
+from detector.judge.policy import Policy
 from detector.judge.rules import (
     NEVER,
     USE_RULES,

@@ -8,13 +8,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from detector.configuration.policy import Policy
 from detector.judge import conclude
 from detector.judge.accounts import Account, LeakGroup, Name, Task, expiry_item, leak_tie, precedence
 from detector.judge.credential_names import Registry
 from detector.judge.evidence import FinalTally, Tally
 from detector.judge.final_evaluator import FinalEvaluator
 from detector.judge.incremental_evaluator import IncrementalEvaluator
+from detector.judge.policy import Policy
 from detector.judge.rules import NEVER, deadline_of
 from detector.judge.time_order import TimeOrder
 from detector.values.events import (

@@ -4,7 +4,7 @@ from bisect import insort
 from collections import Counter
 from collections.abc import Iterable
 
-from detector.configuration.policy import Policy
+from detector.judge.policy import Policy
 from detector.judge.routing import (
     CREDENTIAL,
     HMAC,

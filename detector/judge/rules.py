@@ -9,8 +9,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from detector.configuration.policy import KindPolicy, Policy, RulePolicy
 from detector.judge.evidence import RevocationRequest
+from detector.judge.policy import KindPolicy, Policy, RulePolicy
 from detector.judge.time_order import TimeOrder
 from detector.values.events import (
     DENIED,

@@ -4,13 +4,13 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from detector.configuration.policy import KindPolicy, Policy
 from detector.judge.acceptance import covering, reason_for
 from detector.judge.accounts import Account, Task
 from detector.judge.conclude import credential_facts, task_facts
 from detector.judge.exposure import Exposure
 from detector.judge.final_evaluator import subject_of
 from detector.judge.ledger import Ledger
+from detector.judge.policy import KindPolicy, Policy
 from detector.judge.routing import SentCommand
 from detector.judge.rules import NEVER, expiry_at
 from detector.values.events import CredentialIssued

@@ -15,12 +15,12 @@ from typing import Final
 import msgspec
 import numpy as np
 
-from detector.configuration.policy import Policy
 from detector.ingest.classify import BUNDLED, RecordClassifier
 from detector.ingest.format_names import EVENT_FORMATS
 from detector.ingest.sources import Source
 from detector.ingest.units import UNIT, Unit, units
 from detector.judge.ledger import Ledger
+from detector.judge.policy import Policy
 from detector.judge.stable_fingerprints import with_stable_fingerprints
 from detector.outputs.dead_letter_spool import DeadLetterSpool
 from detector.outputs.summary import SourceRead, Summary, verdicts

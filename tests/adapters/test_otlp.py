@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detector.adapters.otlp.requests import MAX_HELD, Otlp
-from detector.configuration.policy import Policy
 from detector.ingest.classify import BUNDLED, RecordClassifier
 from detector.ingest.files import read_events
 from detector.ingest.inputs import find_sources
+from detector.judge.policy import Policy
 from detector.patterns.pattern import Pattern
 from detector.records.log_records import Read
 from detector.replay.replay import Plan, replay

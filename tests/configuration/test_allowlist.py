@@ -9,9 +9,9 @@ import pytest
 
 from detector import cli
 from detector.configuration.allowlist import Allow, Allowlist
-from detector.configuration.policy import Policy
 from detector.configuration.settings import Settings, problems
 from detector.judge.ledger import Ledger
+from detector.judge.policy import Policy
 from detector.judge.rules import judge_secret
 from detector.scan.known_credentials import KeyRing, KnownIndex
 from detector.scan.leaks import UNKNOWN_TIME, Allowing, Batch, LeakFinder, RecordAt, Redactor

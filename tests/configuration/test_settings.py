@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from detector.configuration.policy import Policy
 from detector.configuration.settings import NO_KEY_WARNING, Settings, problems
+from detector.judge.policy import Policy
 from detector.values.errors import ConfigError
 from detector.values.findings import LEAKED_SECRET, OUTLIVES_TASK, USE_AFTER_TERMINATION, Severity
 from detector.values.times import HOUR, MINUTE, SECOND, parse_rfc3339

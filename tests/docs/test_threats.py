@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from detector.configuration.policy import Policy
 from detector.configuration.settings import PatternSettings
 from detector.ingest.inputs import find_sources
+from detector.judge.policy import Policy
 from detector.replay.replay import Plan, Result, replay
 from detector.scan.known_credentials import KnownIndex
 from detector.scan.leaks import LeakFinder

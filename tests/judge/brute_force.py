@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from detector.configuration.policy import Accept, KindPolicy, Policy, RulePolicy
+from detector.judge.policy import Accept, KindPolicy, Policy, RulePolicy
 from detector.values.events import (
     AnyEvent,
     CredentialIssued,

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from detector.configuration.policy import DEFAULT_RULES, Policy, RuleOverride, RulePolicy, Tuning
 from detector.judge.accounts import Account, Name, Policies, Task
 from detector.judge.evidence import RevocationRequest
+from detector.judge.policy import DEFAULT_RULES, Policy, RuleOverride, RulePolicy, Tuning
 from detector.judge.rules import (
     NEVER,
     Terms,

@@ -5,8 +5,8 @@ import random
 
 import pytest
 
-from detector.configuration.policy import DEFAULT_RULES, Accept, Policy, RulePolicy, Tuning
 from detector.judge.ledger import Ledger
+from detector.judge.policy import DEFAULT_RULES, Accept, Policy, RulePolicy, Tuning
 from detector.values.events import AnyEvent, Binding, CredentialUsed, Grant, Leak
 from detector.values.findings import Severity
 from detector.values.times import SECOND

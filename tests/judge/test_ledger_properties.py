@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from detector.configuration.policy import Policy
 from detector.judge.ledger import Ledger
+from detector.judge.policy import Policy
 from detector.values.events import AnyEvent, CredentialUsed, Leak
 from detector.values.times import to_millis
 from tests.histories import History, arrivals, histories

@@ -2,7 +2,7 @@
 
 import itertools
 
-from detector.configuration.policy import Accept, Policy
+from detector.judge.policy import Accept, Policy
 from tests.scan.cases import EVER, at, issue, leak, ledger_of, start
 
 

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 import zstandard
 
-from detector.configuration.policy import Policy
 from detector.ingest.inputs import find_sources
+from detector.judge.policy import Policy
 from detector.patterns.pattern import Pattern
 from detector.replay import replay as replay_module
 from detector.replay import workers

@@ -3,8 +3,8 @@
 from itertools import count
 from typing import Any
 
-from detector.configuration.policy import Policy
 from detector.judge.ledger import Ledger
+from detector.judge.policy import Policy
 from detector.values.events import (
     CredentialIssued,
     CredentialRenewed,

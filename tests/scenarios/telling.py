@@ -10,7 +10,6 @@ from typing import Any
 
 import msgspec
 
-from detector.configuration.policy import Policy
 from detector.ingest.classify import BUNDLED, RecordClassifier
 from detector.ingest.files import read_events
 from detector.ingest.inputs import find_sources
@@ -18,6 +17,7 @@ from detector.ingest.kafka_assembler import RecordAssembler
 from detector.ingest.kafka_records import Contents
 from detector.ingest.kafka_segments import batch_of
 from detector.judge.ledger import Ledger
+from detector.judge.policy import Policy
 from detector.replay.replay import Plan, Result, replay
 from detector.scan.known_credentials import KnownIndex
 from detector.scan.leaks import LeakFinder

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from detector.configuration.policy import Policy
+from detector.judge.policy import Policy
 from detector.judge.routing import Registry, route
 from detector.values.events import CanonicalEvent, CredentialIssued, CredentialUsed, TaskStarted
 from detector.values.times import MINUTE, parse_rfc3339

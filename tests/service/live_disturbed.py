@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import NewTopic
 from aiokafka.errors import KafkaError
 
-from detector.configuration.policy import DEFAULT_RULES
+from detector.judge.policy import DEFAULT_RULES
 from detector.values.findings import REVOCATION_UNCONFIRMED
 from tests.ingest.streams import admin, until
 from tests.service.live_service import ROOT, Deployment, Expected, replayed, settled

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from detector.configuration.policy import Policy
+from detector.judge.policy import Policy
 from detector.judge.routing import Payload, Registry, encode, route
 from detector.kafka.changelog import Change
 from detector.kafka.handlers import Output, Partition

@@ -2,8 +2,8 @@
 
 import pytest
 
-from detector.configuration.policy import Accept, Policy
 from detector.judge.exposure import Exposure
+from detector.judge.policy import Accept, Policy
 from detector.values.times import DAY, HOUR, MINUTE, SECOND
 from tests.service.test_live_stories import POLICY, T0, Story, end, issue, leak, revoke, start, told, use
 from tests.service.test_live_totals import said

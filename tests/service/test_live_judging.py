@@ -8,8 +8,8 @@ import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from detector.configuration.policy import Policy
 from detector.judge.ledger import Ledger
+from detector.judge.policy import Policy
 from detector.judge.routing import Registry, route
 from detector.values.events import AnyEvent, CredentialIssued, TaskStarted
 from detector.values.times import HOUR, SECOND

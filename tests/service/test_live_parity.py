@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from detector.configuration.policy import DEFAULT_RULES
+from detector.judge.policy import DEFAULT_RULES
 from detector.values.findings import REVOCATION_UNCONFIRMED
 from tests.broker import Cluster
 from tests.ingest.streams import until

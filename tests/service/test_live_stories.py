@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from detector.configuration.policy import Policy
 from detector.judge.aggregates import SecretAggregate
+from detector.judge.policy import Policy
 from detector.judge.routing import (
     Claim,
     InputProgress,

@@ -6,9 +6,9 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.configuration.policy import Policy
 from detector.judge.exposure import Exposure
 from detector.judge.name_aggregate import NameAggregate
+from detector.judge.policy import Policy
 from detector.judge.routing import CREDENTIAL, IDENTIFIER, decode
 from detector.judge.watermark import BEGINNING
 from detector.service.judge.aggregate_state import EVENT, Meta

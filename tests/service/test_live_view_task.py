@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from detector.configuration.policy import Policy
+from detector.judge.policy import Policy
 from detector.judge.routing import task_key
 from detector.service.judge.store import digest_of
 from detector.service.view.task import MOST_EVENTS, Telling, bounded, task_view

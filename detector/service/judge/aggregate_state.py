@@ -6,11 +6,11 @@ from typing import Final
 
 import msgspec
 
-from detector.configuration.policy import Policy
 from detector.judge.aggregates import Aggregate, SecretAggregate, TaskAggregate
 from detector.judge.exposure import Exposure
 from detector.judge.group_aggregate import GroupAggregate
 from detector.judge.name_aggregate import NameAggregate
+from detector.judge.policy import Policy
 from detector.judge.routing import (
     CREDENTIAL,
     GROUP,

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import msgspec
 
-from detector.configuration.policy import Policy
 from detector.judge.name_aggregate import NameAggregate
+from detector.judge.policy import Policy
 from detector.judge.routing import InputProgress, Payload, decode, encode
 from detector.judge.watermark import BEGINNING, Watermark
 from detector.kafka.changelog import Change, Changelog

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import msgspec
 
-from detector.configuration.policy import Policy
 from detector.judge.accounts import Account, Task
 from detector.judge.aggregates import TaskAggregate
 from detector.judge.conclude import credential_facts, task_facts
+from detector.judge.policy import Policy
 from detector.judge.routing import task_key
 from detector.judge.verdicts import own_accounts
 from detector.judge.watermark import BEGINNING
