@@ -23,7 +23,7 @@ from detector.scan.scanner import PatternScanner
 from detector.values.secrets import DeploymentKey
 from tests.adapters.test_otlp import NANOS, TRACE, attributes, logs, proto
 from tests.adapters.test_otlp import record as otlp_record
-from tests.service.live_records import NOW, FakeRecord
+from tests.fake_records import NOW, FakeRecord
 
 RECORDS: Final = 20_000
 POLL: Final = 1000

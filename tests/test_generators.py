@@ -11,7 +11,7 @@ from detector.patterns.pattern import Pattern, load_bundled
 from detector.scan.leaks import _sightings
 from detector.scan.scanner import PatternScanner
 from tests.patterns.generators import Generator
-from tests.service.surroundings import ENCODINGS, LINES, Surrounded, surrounded
+from tests.scan.surroundings import ENCODINGS, LINES, Surrounded, surrounded
 
 STRINGS, SURROUNDINGS = 4, 5  # of each string
 # Runs on into whatever is decoded beside it.

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from detector.ingest.classify import BUNDLED
 from detector.records.log_records import Read
+from tests.fake_records import read_all, records
 from tests.ingest.collecting import NOW, collect
-from tests.service.live_records import read_all, records
 
 MICROS = "1777629600000001"  # 2026-05-01T10:00:00.000001Z
 ENTRY = {

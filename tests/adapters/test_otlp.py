@@ -27,8 +27,8 @@ from detector.scan.scanner import PatternScanner
 from detector.terminal.progress import Silent
 from detector.values.findings import Severity
 from detector.values.times import format_rfc3339
+from tests.fake_records import FakeRecord, read_all, read_in_polls, records
 from tests.ingest.collecting import NOW, collect
-from tests.service.live_records import FakeRecord, read_all, read_in_polls, records
 from tests.small_history import KEY
 
 NANOS = 1_777_629_600_000_000_000  # 2026-05-01T10:00:00Z

@@ -18,8 +18,8 @@ from detector.ingest.kafka_segments import batch_of
 from detector.ingest.units import units
 from detector.records.log_records import LogText
 from detector.records.shipper_fields import SPLIT
+from tests.fake_records import FakeRecord, Place, read_all, read_in_polls, records
 from tests.ingest.collecting import NOW, Collector, collect
-from tests.service.live_records import FakeRecord, Place, read_all, read_in_polls, records
 
 TIME = "2026-05-01T10:00:00Z"
 UID = "c759a5f5-1111-2222-9117-8a1dc0b1f907"

@@ -5,7 +5,7 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks.precision_bench import Options, precision, report
-from tests.service.test_live_scanning import OTHER
+from tests.service.scan.test_scan_handler import OTHER
 
 
 def test_matches_and_refusals_are_counted_by_text_and_pattern(tmp_path: Path) -> None:

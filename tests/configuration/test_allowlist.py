@@ -20,10 +20,10 @@ from detector.service.scan.finders import Finders
 from detector.service.scan.handler import ScanHandler, Scanned
 from detector.values.events import CredentialIssued, Identifier, Leak
 from detector.values.secrets import Secret
+from tests.fake_records import NOW, PARTITION, records
 from tests.scan.test_leaks import BLOCK, GENERIC, KEY, KEY_ID, SCANNER, TOKEN, URL, VENDOR, hmac, lines
-from tests.service.live_records import NOW, PARTITION, records
-from tests.service.test_live_scanning import OTHER, Scan, log
-from tests.service.test_live_scanning import TOPICS as SCAN_TOPICS
+from tests.service.scan.test_scan_handler import OTHER, Scan, log
+from tests.service.scan.test_scan_handler import TOPICS as SCAN_TOPICS
 from tests.small_history import KEY_TEXT
 
 LATER = 1000

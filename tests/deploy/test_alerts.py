@@ -16,7 +16,7 @@ from tests.deploy.monitoring.hook import listening
 from tests.deploy.monitoring.stack import DEPLOYED, hurried
 from tests.deploy.monitoring.tasks import leak, life, now, revoked
 from tests.ingest.streams import until
-from tests.service.live_service import Deployment, ended, terminate
+from tests.service.whole.deployment import Deployment, ended, terminate
 from tests.small_history import KEY_TEXT, secret_of
 
 pytestmark = [pytest.mark.xdist_group("broker"), pytest.mark.asyncio(loop_scope="session")]

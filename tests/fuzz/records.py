@@ -25,8 +25,8 @@ from detector.values.events import MAX_FUTURE
 from tests.adapters.test_otlp import attributes, logs, proto
 from tests.adapters.test_otlp import record as otlp_record
 from tests.adapters.test_source_robustness import STRANGE, places, records, with_changed
+from tests.fake_records import FakeRecord
 from tests.ingest.collecting import NOW, Collector
-from tests.service.live_records import FakeRecord
 
 CANARY = "Zq7canaryKd9"
 _EDITS = 3

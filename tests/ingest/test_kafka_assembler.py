@@ -5,7 +5,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.service.live_records import FakeRecord, Reading, read_all, records
+from tests.fake_records import FakeRecord, Reading, read_all, records
 
 LOG = b'{"time":"2026-05-31T23:59:00Z","task_id":"t","stream":"stdout","message":"MARK one"}'
 TEXT = b"2026-05-31T23:59:01Z MARK two"

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from detector.ingest.kafka_records import Contents, read_record
 from detector.values.events import CredentialUsed, TaskStarted
+from tests.fake_records import NOW, FakeRecord, read_all, read_in_polls, records
 from tests.ingest.collecting import collect
-from tests.service.live_records import NOW, FakeRecord, read_all, read_in_polls, records
 
 TIME = "2026-05-01T10:00:00Z"
 KAFKA_TIME = "2026-05-31T23:59:00Z"

@@ -25,11 +25,11 @@ from detector.scan.scanner import PatternScanner
 from detector.service.scan.handler import find_leaks
 from detector.values.events import Leak
 from detector.values.secrets import DeploymentKey
+from tests.fake_records import NOW, FakeRecord
 from tests.ingest.collecting import collect
 from tests.patterns.generators import Generator
-from tests.service.live_records import NOW, FakeRecord
-from tests.service.test_live_redaction import Topic
-from tests.service.test_live_scanning import TOPICS
+from tests.service.scan.test_redaction import Topic
+from tests.service.scan.test_scan_handler import TOPICS
 
 KEY = DeploymentKey.of(bytes(range(32)))
 TOKENS = Generator(next(each for each in load_bundled() if each.id == "github-pat-classic"))

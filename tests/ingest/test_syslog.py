@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from detector.ingest.formats.syslog import looks_like, parse
 from detector.ingest.sniff import sniff
 from detector.values.times import format_rfc3339
+from tests.fake_records import Place, read_all, read_in_polls, records
 from tests.ingest.collecting import NOW, collect
-from tests.service.live_records import Place, read_all, read_in_polls, records
 
 TIME = "2026-05-01T10:00:00Z"
 

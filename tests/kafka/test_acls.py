@@ -23,7 +23,7 @@ from detector.kafka.topics import create_topics
 from detector.values.errors import RetryError, StopError
 from tests.broker.guarded import PASSWORD, GuardedBroker
 from tests.ingest.streams import admin, until
-from tests.service.live_service import ROOT, Deployment
+from tests.service.whole.deployment import ROOT, Deployment
 
 pytestmark = pytest.mark.xdist_group("guarded-broker")
 ACLS = ROOT / "deploy" / "kafka"

@@ -23,9 +23,9 @@ from detector.scan.leaks import Redactor
 from detector.scan.mask_spans import MaskSpan
 from detector.scan.scanner import PatternScanner
 from detector.values.secrets import DeploymentKey, Secret
+from tests.fake_records import NOW, FakeRecord
 from tests.redact.redactions import outside_masks_nothing_changed
 from tests.redact.test_stream_redactor import PEM, TOKEN
-from tests.service.live_records import NOW, FakeRecord
 
 KEY = DeploymentKey.of(b"k" * 32)
 KNOWN = b"corp_Zr8Lq2WvN5tYx0Kd9Hs3Jf7"  # made up, of no known pattern

@@ -7,7 +7,7 @@ import pytest
 
 from detector import cli
 from tests.replay.test_cli import run
-from tests.service.test_live_scanning import OTHER
+from tests.service.scan.test_scan_handler import OTHER
 
 AWS = "AKIAQ3EGRZ7T5LMNB2XV"
 REFUSED = OTHER[:-1] + ("a" if OTHER[-1] != "a" else "b")  # its checksum does not hold

@@ -21,7 +21,7 @@ from detector.values.secrets import Secret
 from detector.values.times import parse_rfc3339
 from tests.fuzz.texts import KEY, KNOWN, _by_line, _read, _spans, _told, finder, known, plain, scanner_of_all
 from tests.patterns.generators import Generator
-from tests.service.surroundings import ENCODINGS, surrounded
+from tests.scan.surroundings import ENCODINGS, surrounded
 
 GLUE = (b" ", b"\n", b"", b"=", b'"', b"'", b":", b",", b"/", b"\t", b"_", b"-", b"\xff", b".", b"\\n", b"\r\n", b"a", b"0", b"A")  # fmt: skip
 AFTERWARDS = parse_rfc3339("2027-01-01T00:00:00Z")

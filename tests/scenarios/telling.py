@@ -27,7 +27,7 @@ from detector.values.findings import LEAKED_SECRET, Command, Finding
 from detector.values.secrets import DeploymentKey
 from detector.values.times import format_rfc3339, parse_rfc3339
 from tests.bundled import bundled_scanner
-from tests.service.live_records import FakeRecord
+from tests.fake_records import FakeRecord
 
 STORIES = Path(__file__).parent / "stories"
 KEY = DeploymentKey.of(bytes.fromhex("00112233445566778899aabbccddeeff"))

@@ -17,7 +17,7 @@ from detector.judge.routing import Registry, route
 from detector.values.events import CanonicalEvent, CredentialIssued, CredentialUsed, TaskStarted
 from detector.values.times import MINUTE, parse_rfc3339
 from tests.scenarios.telling import ReportedFinding, story, told
-from tests.service.live_history import World, longer, run
+from tests.service.judge.judge_without_kafka import World, longer, run
 
 JOB, DEPLOY = "ASIAEXAMPLEJOB710000", "ASIAEXAMPLEPROD71000"
 

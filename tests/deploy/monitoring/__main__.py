@@ -16,7 +16,7 @@ from tests.deploy.monitoring import Monitoring
 from tests.deploy.monitoring.hook import listening
 from tests.deploy.monitoring.tasks import leak, life
 from tests.ingest.streams import until
-from tests.service.live_service import Deployment
+from tests.service.whole.deployment import Deployment
 from tests.small_history import KEY_TEXT
 
 ALERT: Final = "CurfewdLiveCredentialLeaked"

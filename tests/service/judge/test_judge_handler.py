@@ -1,0 +1,166 @@
+import itertools
+import json
+import os
+import random
+from typing import Any
+
+import msgspec
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from detector.judge.ledger import Ledger
+from detector.judge.policy import Policy
+from detector.judge.routing import Registry, route
+from detector.values.events import AnyEvent, CredentialIssued, TaskStarted
+from detector.values.times import HOUR, SECOND
+from tests.histories import START, History, arrivals, histories
+from tests.service.judge.judge_without_kafka import (
+    IDLE,
+    PRESS,
+    World,
+    feed,
+    longer,
+    run,
+    through_crashes,
+    told,
+)
+
+EXAMPLES = os.environ.get("CURFEWD_EXAMPLES")
+thorough = settings(
+    max_examples=int(EXAMPLES or 60),
+    derandomize=EXAMPLES is None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+
+def replayed(history: History, policy: Policy, until: int) -> tuple[dict[str, Any], list[Any]]:
+    ledger = Ledger(policy)
+    for event in history.events:
+        ledger.apply(event)
+    found = {}
+    for finding in ledger.findings(until):
+        made = PRESS.finding(finding, None)
+        assert made is not None
+        found[finding.uid] = told(json.loads(made[0]))
+    return found, [json.loads(PRESS.command(command)) for command in ledger.commands(until)]
+
+
+async def lived(policy: Policy, until: int, order: list[AnyEvent], seed: int, crashes: float) -> World:
+    rng = random.Random(seed)
+    world = World(
+        policy,
+        until + policy.watermark_delay - IDLE,
+        partitions=rng.choice((1, 2, 3)),
+        cached=rng.choice((0, 20, 1000)),
+    )
+    try:
+        await world.open()
+        feed(world, order, rng)
+        await through_crashes(world, rng, crashes=crashes)
+        await world.settle(until, policy)
+        await world.close()
+    finally:
+        world.remove()
+    return world
+
+
+@thorough
+@given(histories(), st.data(), st.integers(0, 10**6), st.sampled_from((0.0, 0.1)))
+def test_a_history_in_any_order_gives_what_replay_gives(
+    history: History, data: st.DataObject, seed: int, crashes: float
+) -> None:
+    policy = longer(history.policy, hold=HOUR)
+    latest = max((event.time for event in history.events), default=START)
+    until = max(latest, history.until) + 2 * HOUR
+    world = run(lived(policy, until, data.draw(arrivals(history.events)), seed, crashes))
+    findings, commands = replayed(history, policy, until)
+    assert world.letters == []
+    standing = world.standing()
+    assert {uid: (r["finding_info"]["analytic"]["uid"], r["count"]) for uid, r in standing.items()} == {
+        uid: (r["finding_info"]["analytic"]["uid"], r["count"]) for uid, r in findings.items()
+    }
+    assert standing == findings
+    assert sorted(world.commands, key=lambda c: c["id"]) == sorted(commands, key=lambda c: c["id"])
+    if not moved(history):
+        assert_told_once(world)
+
+
+@thorough
+@given(histories(), st.data(), st.integers(0, 10**6), st.sampled_from((0.0, 0.1)))
+def test_without_holds_a_command_goes_out_at_once_and_once(
+    history: History, data: st.DataObject, seed: int, crashes: float
+) -> None:
+    policy = longer(history.policy)
+    until = max([history.until, *(event.time for event in history.events)])
+    world = run(lived(policy, until, data.draw(arrivals(history.events)), seed, crashes))
+    findings, commands = replayed(history, policy, until)
+    assert world.standing() == findings
+    if not moved(history):
+        assert_told_once(world)
+    assert {command["id"] for command in commands} <= {command["id"] for command in world.commands}
+
+
+def moved(history: History) -> bool:
+    """Whether a credential was issued to two tasks: both may tell of it before they know of each other."""
+    issues = [event for event in history.events if isinstance(event, CredentialIssued)]
+    return len({(each.credential_id, each.task_id) for each in issues}) > len(
+        {each.credential_id for each in issues}
+    )
+
+
+def assert_told_once(world: World) -> None:
+    for uid in dict(world.findings):
+        records = [record for key, record in world.findings if key == uid]
+        assert records[0]["activity_id"] == 1
+        for before, after in itertools.pairwise(records):
+            assert told(before) != told(after)
+            assert (after["activity_id"] == 1) == (before["activity_id"] == 3)
+    assert len({command["id"] for command in world.commands}) == len(world.commands)
+
+
+def foretold(history: History) -> list[AnyEvent]:
+    """The events in order of time, with all starts and issues moved to before the rest: what is told on time."""
+    times = [event.time for event in history.events]
+    ahead = max(times, default=0) - min(times, default=0) + HOUR
+    moved_ahead = [
+        msgspec.structs.replace(event, time=event.time - ahead)
+        if isinstance(event, TaskStarted | CredentialIssued)
+        else event
+        for event in history.events
+    ]
+    return sorted(moved_ahead, key=lambda event: event.time)
+
+
+async def lived_on_time(policy: Policy, until: int, events: list[AnyEvent], seed: int, many: int) -> World:
+    rng = random.Random(seed)
+    world = World(policy, until + policy.watermark_delay - IDLE, cached=rng.choice((0, 20, 1000)), many=many)
+    registry = Registry()
+    try:
+        await world.open()
+        for event in events:
+            for key, payload in route(event, registry):
+                world.send(key, payload)
+            if isinstance(event, CredentialIssued):
+                registry.add(event)
+            await world.drain()
+            if rng.random() < 0.05:
+                await world.restart(store=rng.choice(("kept", "lost")))
+        await world.settle(until, policy)
+        await world.close()
+    finally:
+        world.remove()
+    return world
+
+
+@thorough
+@given(histories(), st.integers(0, 10**6), st.sampled_from((1, 2, 7)))
+def test_what_is_added_up_is_judged_as_if_each_were_kept(history: History, seed: int, many: int) -> None:
+    policy = longer(history.policy, hold=HOUR)
+    events = foretold(history)
+    until = max([history.until, *(event.time for event in events)]) + 2 * HOUR
+    brief = msgspec.structs.replace(policy, lateness=0, retention=10**6 * SECOND)
+    world = run(lived_on_time(brief, until, events, seed, many))
+    findings, commands = replayed(History(brief, tuple(events), until), brief, until)
+    assert world.standing() == findings
+    assert sorted(world.commands, key=lambda c: c["id"]) == sorted(commands, key=lambda c: c["id"])

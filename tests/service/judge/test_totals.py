@@ -1,0 +1,98 @@
+"""How many aggregates there are and how much is parked: counted as it happens, right whatever happens."""
+
+import random
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detector.judge.exposure import Exposure
+from detector.judge.name_aggregate import NameAggregate
+from detector.judge.policy import Policy
+from detector.judge.routing import CREDENTIAL, IDENTIFIER, decode
+from detector.judge.watermark import BEGINNING
+from detector.service.judge.aggregate_state import EVENT, Meta
+from detector.service.judge.facts import Judged
+from detector.service.judge.store import META, Totals, digest_of
+from detector.values.times import HOUR, SECOND
+from tests.histories import History, arrivals, histories
+from tests.service.judge.judge_without_kafka import World, feed, longer, run, through_crashes
+from tests.service.judge.test_judge_handler import thorough
+from tests.service.judge.test_judge_over_time import HMAC, POLICY, T0, Story, issue, leak, told, use
+
+
+def walked(world: World, number: int) -> Totals:
+    """The totals of a partition as its changelog has them, one thing after another."""
+    last = {key: value for _, (key, value) in world.logs.topics[number]}
+    state = {key: value for key, value in last.items() if value is not None}
+    metas = [
+        msgspec.json.decode(value[12:], type=Meta)
+        for key, value in state.items()
+        if key[17:18] == META and key[:1] == b"a"
+    ]
+    parked, exposure = 0, Exposure()
+    for meta in metas:
+        exposure = exposure.moved(Exposure(), meta.exposure or Exposure())
+    for name in (meta.key for meta in metas if meta.key.startswith((CREDENTIAL, IDENTIFIER))):
+        aggregate, prefix = NameAggregate(name, POLICY), b"a" + digest_of(name) + EVENT
+        for key, value in state.items():
+            if key.startswith(prefix):
+                aggregate.take(decode(value), BEGINNING)
+        parked += aggregate.parked
+    return Totals(len(metas), parked, exposure)
+
+
+def said(world: World) -> dict[int, Totals]:
+    """The totals of each partition as told last."""
+    return {fact.partition: fact.totals for fact in world.facts if isinstance(fact, Judged)}
+
+
+async def lived(policy: Policy, world: World, history: History, data: st.DataObject, seed: int) -> None:
+    rng = random.Random(seed)
+    await world.open()
+    events = data.draw(arrivals(history.events))
+    half = len(events) // 2
+    feed(world, events[:half], rng)
+    await through_crashes(world, rng, crashes=0.1)
+    await world.drain()
+    await world.tick()
+    assert said(world) == {number: walked(world, number) for number in range(len(world.work))}
+    await world.restart(store=rng.choice(("kept", "lost", "torn")))
+    feed(world, events[half:], rng)
+    await through_crashes(world, rng, crashes=0.1)
+    await world.settle(history.until + 2 * HOUR, policy)
+    await world.tick()
+    assert said(world) == {number: walked(world, number) for number in range(len(world.work))}
+    await world.close()
+
+
+@thorough
+@given(histories(), st.data(), st.integers(0, 10**6))
+def test_totals_are_those_of_the_changelog(history: History, data: st.DataObject, seed: int) -> None:
+    policy = longer(history.policy, hold=HOUR)
+    world = World(policy, history.until, partitions=1 + seed % 3, cached=(0, 20, 1000)[seed % 3])
+    try:
+        run(lived(policy, world, history, data, seed))
+    finally:
+        world.remove()
+
+
+def test_what_waits_for_an_issue_is_parked_until_it_comes() -> None:
+    async def story(one: Story) -> None:
+        def parked() -> int:
+            return sum(totals.parked for totals in said(one.world).values())
+
+        await one.tell(use(T0), use(T0 + SECOND, number=1), leak(T0))
+        assert parked() == 3  # the leak at the one name that its secret has besides the secret's own
+        await one.world.restart(store="lost")
+        await one.world.tick()
+        assert parked() == 3
+        await one.tell(issue())
+        assert parked() == 0
+        await one.tell(use(T0 + SECOND, credential="c9"))
+        assert parked() == 1
+        await one.until(T0 + 2 * POLICY.lateness)
+        assert parked() == 0
+        assert HMAC in issue().identifiers
+
+    told(story)

@@ -1,0 +1,252 @@
+"""Facts become series: names, bounded labels, exemplars, and the page that documents them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detector.judge.exposure import Exposure
+from detector.kafka.handlers import Output, Partition, Refusal, StatelessHandler
+from detector.kafka.stage_facts import Committed, Dropped, Rebalanced, Refused, StepDone, Taken
+from detector.service.judge.facts import Caused, Judged
+from detector.service.judge.restore import Restored
+from detector.service.judge.store import Totals
+from detector.service.lookback.lookback import LookbackProblem, LookbackProgress
+from detector.service.observability import series as names
+from detector.service.observability.measuring import HandlerThroughput, Measured
+from detector.service.observability.metrics import OTHER, TOLD_APART, Metrics, Written
+from detector.service.observability.metrics_page import page
+from detector.service.scan.handler import Scanned
+from detector.values.events import CredentialUsed
+from tests.fake_records import FakeRecord
+
+ROOT = Path(__file__).parents[3]
+WRITTEN = Written("findings", "revocations", "dead-letters", "work")
+PARTITION = Partition("logs", 3)
+UID = "6f1f1f5e-6f0e-5a3c-8d43-111122223333"
+NOW = 1_800_000_000.0
+
+
+def metrics() -> Metrics:
+    return Metrics(WRITTEN, lambda: NOW)
+
+
+def value(made: Metrics, name: str, **labels: str) -> float | None:
+    return made.registry.get_sample_value(name, labels)
+
+
+def finding(activity: int = 1, status: int = 1) -> Output:
+    record = {
+        "activity_id": activity,
+        "status_id": status,
+        "severity_id": 5,
+        "finding_info": {"uid": UID, "analytic": {"uid": "leaked-credential", "type_id": 1}},
+        "unmapped": {"task_id": "secret-task", "credential_id": "secret-credential"},
+    }
+    return Output("findings", UID.encode(), json.dumps(record).encode())
+
+
+def command(*, escalated: bool) -> Output:
+    record = {"subject": "secret-credential", "data": {"escalated": escalated}}
+    return Output("revocations", b"secret-credential", json.dumps(record).encode())
+
+
+def through(*outputs: Output, **changes: Any) -> HandlerThroughput:
+    known = {"records": 10, "size": 3000, "newest_ms": 2, "seconds": 0.02, **changes}
+    return HandlerThroughput(PARTITION, outputs=outputs, **known)
+
+
+def test_what_is_written_is_what_is_counted() -> None:
+    made = metrics()
+    letter = Output("dead-letters", None, b'{"reason": "not-json", "source": "logs"}')
+    made.observer("judge")(through(finding(), finding(2), finding(2, 3), command(escalated=True), letter))
+    labels = {"rule": "leaked-credential", "severity": "critical"}
+    assert value(made, "curfewd_findings_total", **labels, activity="created", accepted="no") == 1
+    assert value(made, "curfewd_findings_total", **labels, activity="updated", accepted="no") == 1
+    assert value(made, "curfewd_findings_total", **labels, activity="updated", accepted="yes") == 1
+    assert value(made, "curfewd_commands_total", kind="escalated") == 1
+    assert value(made, "curfewd_commands_total", kind="plain") == 0
+    assert value(made, "curfewd_dead_letters_total", stage="judge", reason="not-json") == 1
+    assert value(made, "curfewd_records_total", stage="judge", topic="logs") == 10
+    assert value(made, "curfewd_bytes_total", stage="judge", topic="logs") == 3000
+
+
+def judged(number: int = 0, **changes: Any) -> Judged:
+    known = {"findings": {}, "commands": {}, "late": 0, "expired": {}, "watermark": 0, "held": 0, **changes}
+    return Judged(partition=number, **known)
+
+
+def test_latency_counts_from_the_input_record_that_brought_it() -> None:
+    made = metrics()
+    caused = [Caused("command", UID, int((NOW - 0.2) * 1000)), Caused("finding", UID, int((NOW - 3) * 1000))]
+    made.observer("judge")(judged(caused=caused))
+    assert value(made, "curfewd_command_latency_seconds_count") == 1
+    assert value(made, "curfewd_command_latency_seconds_bucket", le="0.15") == 0
+    assert value(made, "curfewd_command_latency_seconds_bucket", le="0.25") == 1
+    assert value(made, "curfewd_finding_latency_seconds_sum") == 3
+    shown = made.page("application/openmetrics-text").body
+    assert (
+        f'curfewd_command_latency_seconds_bucket{{le="0.25"}} 1.0 # {{finding_uid="{UID}"}}'.encode() in shown
+    )
+
+
+def test_a_findings_uid_is_an_exemplar_and_nothing_else() -> None:
+    made = metrics()
+    made.observer("judge")(through(finding(), command(escalated=False)))
+    open_metrics = made.page("application/openmetrics-text; version=1.0.0")
+    assert open_metrics.content_type.startswith("application/openmetrics-text")
+    assert open_metrics.body.endswith(b"# EOF\n")
+    assert f'1.0 # {{finding_uid="{UID}"}} 1.0'.encode() in open_metrics.body
+    plain = made.page("*/*")
+    assert plain.content_type.startswith("text/plain")
+    assert UID.encode() not in plain.body
+    assert b"secret-" not in open_metrics.body + plain.body
+
+
+def test_the_life_of_a_stage() -> None:
+    made = metrics()
+    told = made.observer("scan")
+    told(StepDone(PARTITION, "begun"))
+    told(StepDone(PARTITION, "committed"))
+    told(Committed(PARTITION, 1, 1, 5, 0.01))
+    told(StepDone(PARTITION, "begun"))
+    told(Dropped(PARTITION, "fenced"))
+    told(Dropped(PARTITION, "failed"))  # before another had begun
+    told(Dropped(PARTITION, "moved"))
+    told(Rebalanced((), (PARTITION,), (), 1.5))
+    told(Refused(PARTITION, Refusal("output-too-large"), lost=True))
+    assert value(made, "curfewd_transactions_begun_total", stage="scan") == 2
+    assert value(made, "curfewd_transactions_total", stage="scan", outcome="committed") == 1
+    assert value(made, "curfewd_transactions_total", stage="scan", outcome="aborted") == 1
+    assert value(made, "curfewd_partition_drops_total", stage="scan", reason="moved") == 1
+    assert value(made, "curfewd_rebalances_total", stage="scan") == 1
+    assert value(made, "curfewd_rebalance_pause_seconds_total", stage="scan") == 1.5
+    assert (
+        value(made, "curfewd_refused_outputs_total", stage="scan", reason="output-too-large", lost="yes") == 1
+    )
+
+
+def test_what_the_handlers_tell() -> None:
+    made = metrics()
+    made.observer("scan")(
+        Scanned(PARTITION, 3, 900, {"json-log": 2, "text": 1}, (CredentialUsed,), 1, 4, (), 0.1)
+    )
+    for number, watermark in ((0, 20), (1, 10)):
+        known = {"late": 2, "expired": {"audit": 3}, "watermark": watermark * 10**9, "held": 7, "disk": 1000}
+        totals = Totals(aggregates=20, parked=number + 1)
+        made.observer("judge")(judged(number, totals=totals, **known))
+    made.observer("judge")(Restored(0, 100, 0.2, "too old"))
+    made.observer("judge")(Restored(1, 0, 0.001))
+    assert value(made, "curfewd_formats_total", format="json-log") == 2
+    assert value(made, "curfewd_events_total", type="credential.used") == 1
+    assert value(made, "curfewd_leaks_total", stage="scan") == 4
+    assert value(made, "curfewd_watermark_seconds") == 10
+    assert value(made, "curfewd_ledger_entries") == 14
+    assert value(made, "curfewd_ledger_aggregates") == 40
+    assert value(made, "curfewd_ledger_bytes") == 2000
+    assert value(made, "curfewd_parked_events") == 3
+    assert value(made, "curfewd_late_events_total") == 4
+    assert value(made, "curfewd_unresolved_events_total", source="audit") == 6
+    assert value(made, "curfewd_restores_total", kind="rebuilt") == 1
+    assert value(made, "curfewd_restores_total", kind="caught-up") == 1
+    assert value(made, "curfewd_restored_records_total") == 100
+    made.observer("judge")(Dropped(Partition("work", 1), "moved"))
+    assert value(made, "curfewd_parked_events") == 1
+    assert value(made, "curfewd_watermark_seconds") == 20
+    made.observer("judge")(Dropped(Partition("work", 0), "moved"))
+    assert value(made, "curfewd_watermark_seconds") == 0  # and not where it once stood
+
+
+def test_what_is_exposed_is_summed_over_partitions() -> None:
+    made = metrics()
+    made.expect("judge")
+    assert value(made, "curfewd_exposed_findings", rule="leaked-credential") == 0
+    for number in (0, 1):
+        exposure = Exposure(1 + number, {"leaked-credential": 1, "outlives-task": number})
+        made.observer("judge")(judged(number, totals=Totals(exposure=exposure)))
+    assert value(made, "curfewd_exposed_credentials") == 3
+    assert value(made, "curfewd_exposed_findings", rule="leaked-credential") == 2
+    assert value(made, "curfewd_exposed_findings", rule="outlives-task") == 1
+    made.observer("judge")(judged(1))
+    assert value(made, "curfewd_exposed_credentials") == 1
+    assert value(made, "curfewd_exposed_findings", rule="outlives-task") == 0
+
+
+def test_ready_is_asked_for_when_somebody_looks() -> None:
+    made = metrics()
+    ready = [0.0]
+    made.follow(names.READY, lambda: ready[0])
+    assert value(made, "curfewd_ready") == 0
+    ready[0] = 1.0
+    assert value(made, "curfewd_ready") == 1
+
+
+def test_what_the_look_back_tells() -> None:
+    made = metrics()
+    told = made.observer("lookback")
+    told(LookbackProgress(PARTITION, 5, 1500, 2, 3))
+    told(LookbackProblem("the broker is gone"))
+    assert value(made, "curfewd_records_total", stage="lookback", topic="logs") == 5
+    assert value(made, "curfewd_bytes_total", stage="lookback", topic="logs") == 1500
+    assert value(made, "curfewd_leaks_total", stage="lookback") == 2
+    assert value(made, "curfewd_outputs_total", stage="lookback", topic="work") == 3
+    assert value(made, "curfewd_lookback_errors_total") == 1
+
+
+def test_what_alerts_are_made_of_is_there_before_the_first_time() -> None:
+    made = metrics()
+    made.expect("judge")
+    assert value(made, "curfewd_transactions_total", stage="judge", outcome="aborted") == 0
+    assert value(made, "curfewd_partition_drops_total", stage="judge", reason="fenced") == 0
+    assert value(made, "curfewd_restores_total", kind="rebuilt") == 0
+    assert value(made, "curfewd_rebalances_total", stage="scan") is None
+    new = {"rule": "leaked-credential", "severity": "critical", "activity": "created", "accepted": "no"}
+    assert value(made, "curfewd_findings_total", **new) == 0
+    made.observer("scan")(Taken(PARTITION, 7, 0.1))
+    assert value(made, "curfewd_records_total", stage="scan", topic="logs") == 0
+
+
+@given(st.lists(st.text(), max_size=3 * TOLD_APART))
+def test_a_label_from_outside_has_few_values(sources: list[str]) -> None:
+    made = metrics()
+    told = {made.few("source", source) for source in [*sources, *map(str, range(TOLD_APART + 5))]}
+    assert len(told) <= TOLD_APART + 1
+    assert OTHER in told
+
+
+async def test_what_did_not_happen_is_not_counted() -> None:
+    class Copy(StatelessHandler):
+        async def process(self, partition: Partition, records: Any) -> list[Output]:
+            measured.tell(Scanned(partition, len(records), 0, {}, (), 0, 0, (), 0.0))
+            return [Output("out", None, record.value) for record in records]
+
+    told: list[Any] = []
+    measured = Measured(Copy(), told.append)
+    await measured.assigned(PARTITION)
+    await measured.process(PARTITION, [FakeRecord(b"lost")])
+    await measured.revoked(PARTITION)
+    await measured.assigned(PARTITION)
+    await measured.process(PARTITION, [FakeRecord(b"ab", timestamp=5), FakeRecord(None, timestamp=4)])
+    assert told == []
+    await measured.committed(PARTITION, 2)
+    scanned, done = told
+    assert scanned.records == 2
+    assert (done.records, done.size, done.newest_ms) == (2, 2, 5)
+    assert len(done.outputs) == 2
+
+
+def test_names_follow_prometheus_conventions() -> None:
+    labels = {label for series in names.ALL for label in series.labels}
+    assert not labels & {"task", "task_id", "credential", "credential_id", "uid", "partition", "key"}
+    for series in names.ALL:
+        assert series.name.startswith("curfewd_")
+        assert series.about.endswith(".")
+        assert not series.name.endswith(("_total", "_ms", "_ns"))
+        assert series.kind != "histogram" or list(series.buckets) == sorted(set(series.buckets))
+
+
+def test_the_page_is_as_the_table_makes_it() -> None:
+    written = (ROOT / "docs" / "metrics.md").read_text()
+    assert written == page(), "run: python -m detector.service.observability.metrics_page > docs/metrics.md"

@@ -1,0 +1,234 @@
+"""What is seen of a stage from outside: gauges, readiness, whether it hangs, and the lines of its log."""
+
+import asyncio
+import io
+import json
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import msgspec
+from aiokafka.errors import KafkaConnectionError
+
+from detector.kafka.clients import KafkaSettings
+from detector.kafka.handlers import Output, Partition, Refusal
+from detector.kafka.stage_facts import Dropped, Rebalanced, Refused, Taken, Unreachable
+from detector.service.judge.restore import Restored
+from detector.service.lookback.lookback import Lookback, LookbackProblem, LookbackSettings
+from detector.service.observability import series as names
+from detector.service.observability.logs import make_log
+from detector.service.observability.measuring import HandlerThroughput
+from detector.service.observability.metrics import Metrics, Written
+from detector.service.observability.operator_log import QUIET_SECONDS, OperatorLog
+from detector.service.observability.readiness import STANDING_SECONDS, Readiness
+from detector.service.observability.sampling import Sampling
+from detector.service.scan.finders import Finders, NoPatterns
+from detector.service.scan.handler import Scanned
+from detector.service.scan.registry_feed import RegistryFeed
+from detector.values.times import SECOND
+from tests.service.judge.test_judge_over_time import T0
+from tests.service.observability.test_logs import Clock
+
+LOGS, AUDIT = Partition("logs", 0), Partition("audit", 1)
+NOW = 1_800_000_000.0
+GONE = "poll: NodeNotReadyError"
+
+
+class FakeStage:
+    """The part of a stage that is looked at."""
+
+    def __init__(self) -> None:
+        self.partitions = {LOGS: True, AUDIT: True}
+        self.problem: str | None = None
+        self.lag = {LOGS: 5, AUDIT: 0}
+        self.stands: dict[Partition, float] = {}
+
+    def lags(self) -> dict[Partition, int]:
+        return self.lag
+
+    def standing(self) -> dict[Partition, float]:
+        return self.stands
+
+
+class Looked:
+    """A stage, and all that watches it."""
+
+    def __init__(self) -> None:
+        self.metrics = Metrics(Written("f", "r", "d"), lambda: NOW)
+        self.readiness = Readiness(caught_up=60 * 10**9)
+        self.readiness.waiting = None
+        self.readiness.assigned("scan")
+        self.out = io.StringIO()
+        self.clock = Clock()
+        self.book = OperatorLog(make_log("json", "info", self.out), self.clock)
+        self.sampling = Sampling(self.metrics, self.readiness, self.book, lambda: NOW)
+        self.stage = FakeStage()
+
+    def look(self) -> None:
+        self.sampling.look({"scan": self.stage})
+
+    def value(self, series: names.Series, **labels: str) -> float | None:
+        return self.metrics.registry.get_sample_value(series.shown, {"stage": "scan", **labels})
+
+    def tell(self, *facts: Any) -> None:
+        for fact in facts:
+            self.book.tell("scan", fact)
+
+    def lines(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.out.getvalue().splitlines()]
+
+
+def through(partition: Partition, age: float) -> HandlerThroughput:
+    return HandlerThroughput(partition, 1, 1, int((NOW - age) * 1000), (), 0.0)
+
+
+def test_lag_is_in_records_and_in_seconds_of_the_partition_furthest_behind() -> None:
+    watched = Looked()
+    watched.sampling.hear("scan", through(LOGS, 90))
+    watched.sampling.hear("scan", through(AUDIT, 9000))
+    watched.look()
+    assert watched.value(names.LAG, topic="logs") == 5
+    assert watched.value(names.LAG_SECONDS, topic="logs") == 90
+    assert watched.value(names.LAG_SECONDS, topic="audit") == 0  # nothing waits there
+    assert watched.readiness.ready() == "scan: 90 s behind"
+    assert watched.readiness.alive() is None
+
+
+def test_a_topic_that_moved_away_has_no_lag_here() -> None:
+    watched = Looked()
+    watched.look()
+    watched.stage.lag = {AUDIT: 3}
+    watched.look()
+    assert watched.value(names.LAG, topic="logs") is None
+    assert watched.value(names.LAG, topic="audit") == 3
+
+
+def test_a_partition_that_hangs_makes_the_process_unhealthy_and_one_that_goes_on_does_not() -> None:
+    watched = Looked()
+    watched.stage.stands = {LOGS: STANDING_SECONDS, AUDIT: 1}
+    watched.look()
+    assert watched.readiness.alive() is None
+    watched.stage.stands = {LOGS: STANDING_SECONDS + 1, AUDIT: 1}
+    watched.look()
+    assert (
+        watched.readiness.alive()
+        == "scan: 1 partitions have records and have not moved for 300 s, logs 0 among them"
+    )
+    assert watched.value(names.STANDING) == STANDING_SECONDS + 1
+    watched.stage.stands = {LOGS: 2}
+    watched.look()
+    assert watched.readiness.alive() is None
+
+
+def test_two_minutes_without_a_broker_are_less_than_what_counts_as_hanging() -> None:
+    assert STANDING_SECONDS > 2 * 120
+
+
+def test_a_broker_that_is_away_is_told_once_in_a_while_and_so_is_its_return() -> None:
+    watched = Looked()
+    watched.stage.partitions = {Partition("logs", number): False for number in range(200)}
+    for second in range(120):
+        watched.clock.now = float(second)
+        watched.tell(*(Dropped(partition, "failed", GONE) for partition in watched.stage.partitions))
+        watched.look()
+    lines = watched.lines()
+    assert [line["event"] for line in lines] == [
+        "work on a partition failed: it is taken again from what is committed"
+    ] * 2
+    assert lines[0]["why"] == GONE
+    assert lines[1]["more"] == 60 * 200 - 1
+    watched.stage.partitions = dict.fromkeys(watched.stage.partitions, True)
+    watched.look()
+    watched.look()
+    (*_, last) = watched.lines()
+    assert len(watched.lines()) == 3
+    assert (last["event"], last["partitions"], last["seconds"]) == (
+        "all partitions are at work again",
+        200,
+        119.0,
+    )
+
+
+def test_dead_letters_are_told_of_by_source_and_reason_and_not_one_by_one() -> None:
+    watched = Looked()
+    for partition in (LOGS, AUDIT):
+        for _ in range(50):
+            watched.tell(Scanned(partition, 9, 90, {}, (), 0, 0, ("bad-time", "bad-time", "not-json"), 0.1))
+    told = sorted((line["topic"], line["reason"]) for line in watched.lines())
+    assert told == [(topic, reason) for topic in ("audit", "logs") for reason in ("bad-time", "not-json")]
+
+
+class Hampered(Lookback):
+    """A look-back whose brokers are away."""
+
+    async def _work(self) -> None:
+        raise KafkaConnectionError
+
+
+async def test_a_look_back_that_does_not_get_on_says_for_how_long() -> None:
+    now = [T0]
+    told: list[Any] = []
+    finders, clients = Finders(NoPatterns(), ()), KafkaSettings("")
+    feed = RegistryFeed("registry", finders, clients)
+    feed.caught_up.set()
+    wanted = {"group": "g", "work": "work", "work_partitions": 3, "topics": ["logs"]}
+    settings = msgspec.convert(wanted, LookbackSettings)
+    clock, threads = (lambda: now[0]), ThreadPoolExecutor(1)
+    looking = Hampered(settings, clients, finders, feed, threads, clock=clock, observe=told.append)
+    assert looking.overdue_seconds == 0
+    task = asyncio.create_task(looking.run())
+    await asyncio.sleep(0)
+    now[0] += 90 * SECOND
+    assert looking.overdue_seconds == 90
+    (fact,) = told
+    assert isinstance(fact, LookbackProblem)
+    task.cancel()
+    await asyncio.wait([task])
+
+
+def test_another_reason_is_another_line() -> None:
+    watched = Looked()
+    watched.tell(Dropped(LOGS, "failed", GONE), Dropped(LOGS, "failed", "transaction: TimeoutError"))
+    watched.tell(Dropped(LOGS, "fenced", "transaction: ProducerFenced"))
+    assert [line["reason"] for line in watched.lines()] == ["failed", "failed", "fenced"]
+
+
+def test_what_happens_to_a_partition_is_told() -> None:
+    watched = Looked()
+    watched.tell(
+        Rebalanced((), (LOGS,), (), 1.5),
+        Taken(LOGS, 17, 0.25),
+        Restored(0, 100, 2.0, "unreadable: Exception"),
+        Restored(1, 3, 0.1, "none there"),
+        Restored(2, 3, 0.1),
+        Unreachable("no broker answers"),
+        LookbackProblem("no broker answers"),
+        Dropped(LOGS, "moved"),
+    )
+    told = [(line["level"], line["event"]) for line in watched.lines()]
+    assert told == [
+        ("info", "rebalanced"),
+        ("info", "partition taken"),
+        ("warning", "state on disk was of no use: rebuilt from its changelog"),
+        ("info", "state built from its changelog"),
+        ("info", "state caught up with its changelog"),
+        ("warning", "cannot join the group yet, trying again"),
+        ("warning", "the look-back does not get on, trying again"),
+        ("info", "partition left"),
+    ]
+    assert watched.lines()[2]["why"] == "unreadable: Exception"
+
+
+def test_what_is_lost_is_an_error_and_a_flood_of_poison_is_not_a_flood_of_lines() -> None:
+    watched = Looked()
+    poison = Refused(LOGS, Refusal("record-failed", 5, error="ValueError"))
+    lost = Refused(
+        LOGS, Refusal("output-too-large", output=Output("state", b"k", b"secret"), limit=9), lost=True
+    )
+    watched.tell(*[poison] * 1000, *[lost] * 1000)
+    watched.clock.now = QUIET_SECONDS
+    watched.tell(poison)
+    first, second, third = watched.lines()
+    assert (first["level"], first["offset"], first["error"]) == ("warning", 5, "ValueError")
+    assert (second["level"], second["output"], second["limit"]) == ("error", "state", 9)
+    assert third["more"] == 999
+    assert "secret" not in watched.out.getvalue()

@@ -1,0 +1,320 @@
+"""The scan stage's handler: routes, dead letters and what it keeps between polls, without Kafka."""
+
+import json
+import random
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detector.ingest.classify import BUNDLED
+from detector.ingest.kafka_assembler import RecordAssembler
+from detector.ingest.kafka_records import Contents
+from detector.judge.routing import Claim, InputProgress, decode
+from detector.judge.watermark import BEGINNING
+from detector.kafka.clients import KafkaSettings
+from detector.kafka.handlers import Output, Partition, Refusal
+from detector.patterns.pattern import load_bundled
+from detector.scan.known_credentials import KeyRing, KnownIndex
+from detector.scan.leaks import LeakFinder
+from detector.scan.scanner import PatternScanner
+from detector.service.scan.finders import Finders
+from detector.service.scan.handler import ScanHandler, ScanTopics, find_leaks
+from detector.service.scan.registry_feed import RegistryFeed
+from detector.values.events import CredentialIssued, CredentialUsed, Leak, TaskStarted
+from detector.values.secrets import DeploymentKey, Secret
+from detector.values.times import SECOND, parse_rfc3339
+from tests.bundled import bundled_scanner
+from tests.fake_records import NOW, PARTITION, FakeRecord, records
+from tests.ingest.collecting import collect
+
+KEY = DeploymentKey.of(b"k" * 32)
+SECRET = "corp_Zr8Lq2WvN5tYx0Kd9Hs3Jf7"  # made up, of no known pattern
+OTHER = "ghp_" + "RAHhEBVMmxUAmOgKdSlPUK4dtx13hK0RTZy7"
+TOPICS = ScanTopics("work", 3, "registry", "dead")
+TIME = "2026-05-31T10:00:00Z"
+
+
+@pytest.fixture(scope="module")
+def scanner() -> PatternScanner:
+    return bundled_scanner()
+
+
+def event(kind: str, number: int, **data: Any) -> bytes:
+    return json.dumps(
+        {"specversion": "1.0", "type": kind, "source": "s", "id": str(number), "time": TIME, "data": data}
+    ).encode()
+
+
+def issued(secret: str = SECRET, **data: Any) -> bytes:
+    (identifier,) = KeyRing((KEY,)).identifiers(Secret(secret.encode()))
+    names = ("scheme", "value", "length", "check")
+    wire = {name: getattr(identifier, name) for name in names}
+    return event("credential.issued", 1, credential_id="c", task_id="t", identifiers=[wire], **data)
+
+
+def log(message: str) -> bytes:
+    return json.dumps({"message": message, "time": TIME}).encode()
+
+
+class Scan:
+    """A handler and what it works with."""
+
+    def __init__(self, scanner: PatternScanner, before: Sequence[Any] = ()) -> None:
+        self.finders = Finders(scanner, (KEY,))
+        self.feed = RegistryFeed("registry", self.finders, KafkaSettings(""))
+        self.feed.caught_up.set()
+        self.threads = ThreadPoolExecutor(1)
+        self.asked: list[int] = []
+
+        async def earlier(_partition: Partition, offset: int, _since: int) -> Sequence[Any]:
+            self.asked.append(offset)
+            return before
+
+        self.handler = ScanHandler(
+            TOPICS, self.finders, self.feed, self.threads, before=earlier, clock=lambda: NOW
+        )
+
+    async def poll(self, some: Sequence[Any]) -> list[Output]:
+        """What a poll gives, but for the marks that say that the partition is taken."""
+        outputs = await self.handler.process(PARTITION, some)
+        await self.handler.committed(PARTITION, some[-1].offset + 1)
+        return [output for output in outputs if not (output.key or b"").startswith(b"m:")]
+
+
+def routed(outputs: Sequence[Output]) -> list[tuple[str, type[Any]]]:
+    return [
+        ((output.key or b"").decode(), type(decode(output.value or b"")))
+        for output in outputs
+        if output.topic == "work"
+    ]
+
+
+async def test_events_go_to_the_aggregates_they_concern(scanner: PatternScanner) -> None:
+    scan = Scan(scanner)
+    await scan.handler.assigned(PARTITION)
+    some = records(
+        [event("task.started", 0, task_id="t"), issued(), event("credential.used", 2, credential_id="c")]
+    )
+    outputs = await scan.handler.process(PARTITION, some)
+    found = routed(outputs)
+    assert ("t:t", TaskStarted) in found
+    assert ("t:t", CredentialIssued) in found
+    assert ("c:c", Claim) in found
+    assert ("c:c", CredentialUsed) in found  # the issue counts when it is committed
+    assert [output.key for output in outputs if output.topic == "registry"] == [b'["cred","c","s","1"]']
+    await scan.handler.committed(PARTITION, 3)
+    assert routed(await scan.poll([FakeRecord(event("credential.used", 3, credential_id="c"), 3)])) == [
+        ("t:t", CredentialUsed)
+    ]
+
+
+async def test_in_a_topic_of_logs_nothing_is_an_event(scanner: PatternScanner) -> None:
+    scan = Scan(scanner)
+    scan.handler = ScanHandler(
+        TOPICS,
+        scan.finders,
+        scan.feed,
+        scan.threads,
+        clock=lambda: NOW,
+        shapes=lambda topic: BUNDLED.logs_only() if topic == PARTITION.topic else BUNDLED,
+    )
+    await scan.handler.assigned(PARTITION)
+    forged = records([event("credential.revoked", 0, credential_id="c"), log(f"token {OTHER}")])
+    assert {kind for _, kind in routed(await scan.poll(forged))} == {Leak}
+
+
+async def test_what_was_not_committed_is_not_registered(scanner: PatternScanner) -> None:
+    scan = Scan(scanner)
+    await scan.handler.assigned(PARTITION)
+    await scan.handler.process(PARTITION, records([issued()]))
+    await scan.handler.revoked(PARTITION)
+    await scan.handler.assigned(PARTITION)
+    await scan.handler.committed(PARTITION, None)
+    assert len(scan.feed.registry) == 0
+
+
+async def test_leaks_of_registered_credentials_and_of_unknown_secrets(scanner: PatternScanner) -> None:
+    scan = Scan(scanner)
+    await scan.handler.assigned(PARTITION)
+    await scan.poll(records([issued()]))
+    outputs = await scan.poll(
+        [
+            FakeRecord(log(f"token {SECRET} token {SECRET}"), 7),
+            FakeRecord(log(f"x {SECRET}\n{OTHER} {OTHER}"), 8),
+        ]
+    )
+    found = [((output.key or b"").decode(), decode(output.value or b"")) for output in outputs]
+    leaks = [(key, leak.id, leak.offset, leak.pattern) for key, leak in found if isinstance(leak, Leak)]
+    assert [leak for leak in leaks if leak[0][:2] == "t:"] == [
+        ("t:t", "p0@7", 7, None),
+        ("t:t", "p0@8", 8, None),
+    ]
+    assert {key[:2] for key, id_, _, pattern in leaks if id_ == "p0@8" and pattern} == {"i:", "s:"}
+    assert {key[:2] for key, id_, _, _ in leaks if id_ == "p0@7"} == {"t:", "i:"}
+    written = b"".join(output.value or b"" for output in outputs)
+    assert SECRET.encode() not in written
+    assert OTHER.encode() not in written
+
+
+async def test_dead_letters_say_where_and_why_and_nothing_else(scanner: PatternScanner) -> None:
+    scan = Scan(scanner)
+    await scan.handler.assigned(PARTITION)
+    (letter,) = await scan.poll([FakeRecord(b'{"message": "hunter2"', 5)])
+    assert letter.topic == "dead"
+    told = json.loads(letter.value or b"")
+    assert {name: told[name] for name in ("source", "partition", "offset", "reason")} == {
+        "source": "logs",
+        "partition": 0,
+        "offset": 5,
+        "reason": "truncated-json",
+    }
+    assert b"hunter2" not in (letter.value or b"")
+
+
+async def test_what_the_runner_refuses_is_a_dead_letter(scanner: PatternScanner) -> None:
+    scan = Scan(scanner)
+    await scan.handler.assigned(PARTITION)
+    (large,) = await scan.poll([FakeRecord(event("task.started", 0, task_id="t" * 100_000), 9)])
+    for refusal, reason, offset in (
+        (Refusal("output-too-large", output=large, limit=1000), "too-large", 9),
+        (Refusal("record-failed", 4, FakeRecord(b"secret", 4), error="KeyError"), "unreadable", 4),
+        (Refusal("record-unreadable", 6, error="CorruptRecordException"), "unreadable", 6),
+    ):
+        (letter,) = await scan.handler.refused(PARTITION, refusal)
+        told = json.loads(letter.value or b"")
+        assert (told["reason"], told["offset"]) == (reason, offset)
+        assert "secret" not in told["detail"]
+
+
+async def test_an_event_that_fits_alone_but_not_with_what_is_said_of_it_is_a_dead_letter(
+    scanner: PatternScanner,
+) -> None:
+    scan = Scan(scanner)
+    await scan.handler.assigned(PARTITION)
+    large = issued(revocation={"handle": "x" * 300_000})
+    outputs = await scan.poll([FakeRecord(large, 7), FakeRecord(event("task.started", 2, task_id="t"), 8)])
+    assert [output.topic for output in outputs] == ["dead", "work"]
+    letter = json.loads(outputs[0].value or b"")
+    assert (letter["reason"], letter["offset"]) == ("too-large", 7)
+    assert len(scan.feed.registry) == 0
+
+
+async def test_held_text_is_scanned_after_some_seconds(scanner: PatternScanner) -> None:
+    scan = Scan(scanner)
+    await scan.handler.assigned(PARTITION)
+    part = json.dumps({"log": f"token {OTHER} ", "stream": "stdout", "time": TIME}).encode()
+    assert await scan.poll([FakeRecord(part, 3)]) == []
+    first = await scan.handler.tick(PARTITION, NOW + SECOND)
+    assert {type(decode(output.value or b"")) for output in first} == {InputProgress}
+    later = await scan.handler.tick(PARTITION, NOW + 6 * SECOND)
+    assert {type(decode(output.value or b"")) for output in later} == {Leak}
+    assert await scan.handler.tick(PARTITION, NOW + 20 * SECOND) == []
+
+
+async def test_what_was_held_when_the_partition_moved_is_read_again(scanner: PatternScanner) -> None:
+    parts = [
+        json.dumps({"log": text, "stream": "stdout", "time": TIME}).encode()
+        for text in (f"token {OTHER[:9]}", f"{OTHER[9:]} end\n")
+    ]
+    some = records(parts)
+    scan = Scan(scanner, before=some[:1])
+    await scan.handler.assigned(PARTITION)
+    leaks = [decode(output.value or b"") for output in await scan.poll(some[1:])]
+    assert {leak.id for leak in leaks if isinstance(leak, Leak)} == {"p0@0"}
+    assert scan.asked == [1]
+
+
+async def test_every_partition_of_work_is_told_how_far_an_input_has_got(scanner: PatternScanner) -> None:
+    scan = Scan(scanner)
+    await scan.handler.assigned(PARTITION)
+    await scan.poll(records([log("nothing")]))
+    marks = await scan.handler.tick(PARTITION, NOW)
+    assert [mark.partition for mark in marks] == [0, 1, 2]
+    assert {decode(mark.value or b"") for mark in marks} == {
+        InputProgress("logs-0", parse_rfc3339(TIME) - 10 * SECOND)
+    }
+    assert await scan.handler.tick(PARTITION, NOW) == []
+
+
+async def test_that_a_partition_is_taken_is_told_before_anything_of_it(scanner: PatternScanner) -> None:
+    scan, idle = Scan(scanner), Partition(PARTITION.topic, PARTITION.number + 1)
+    busy = await scan.handler.process(PARTITION, records([event("task.started", 0, task_id="t")]))
+    for partition, outputs in ((PARTITION, busy), (idle, await scan.handler.tick(idle, NOW))):
+        source = f"{partition.topic}-{partition.number}"
+        assert [decode(output.value or b"") for output in outputs[:3]] == [
+            InputProgress(source, BEGINNING)
+        ] * 3
+    assert await scan.handler.tick(idle, NOW) == []
+
+
+async def test_patterns_are_swapped_between_polls(scanner: PatternScanner) -> None:
+    scan = Scan(scanner)
+    await scan.handler.assigned(PARTITION)
+    some = [FakeRecord(log(OTHER), 1)]
+    assert await scan.poll(some)
+    scan.finders.reload(PatternScanner(()))
+    assert await scan.poll(some) == []
+    scan.finders.reload(scanner)
+    assert await scan.poll(some)
+
+
+async def test_what_is_removed_from_the_registry_is_not_found_any_more(scanner: PatternScanner) -> None:
+    scan = Scan(scanner)
+    await scan.handler.assigned(PARTITION)
+    await scan.poll(records([issued()]))
+    key = b'["cred","c","s","1"]'
+    gone = [
+        FakeRecord(value, offset, key=json.dumps(["cred", f"n{offset}", "s", "1"]).encode())
+        for offset, value in enumerate([None] * 1001)
+    ]
+    await scan.feed.apply([FakeRecord(None, 5000, key=key), *gone, FakeRecord(b"?", 1, key=b"?")])
+    assert scan.feed.unreadable == 1
+    assert not scan.finders.known.registered(KeyRing((KEY,)).identifiers(Secret(SECRET.encode()))[0])
+    assert await scan.poll([FakeRecord(log(SECRET), 9)]) == []
+
+
+PRIVATE_KEY = next(
+    example for pattern in load_bundled() if pattern.id == "private-key-pem" for example in pattern.examples
+)
+
+
+@given(
+    kinds=st.lists(st.sampled_from(["plain"] * 6 + ["known", "token", "key", "rich"]), max_size=60),
+    seed=st.integers(0, 1000),
+)
+@settings(max_examples=25, deadline=None)
+def test_polls_cut_anywhere_give_the_leaks_that_replay_finds(
+    scanner: PatternScanner, tmp_path_factory: pytest.TempPathFactory, kinds: list[str], seed: int
+) -> None:
+    messages: list[str] = []
+    for kind in kinds:
+        texts = {"known": [f"a {SECRET}"], "token": [f"b {OTHER}"], "key": PRIVATE_KEY.split("\n")}
+        messages += texts.get(kind, [kind])
+    lines = [
+        json.dumps({"message": text, "time": TIME, **({"level": "x"} if text == "rich" else {})}).encode()
+        for text in messages
+    ]
+    path = tmp_path_factory.mktemp("lines") / "a.jsonl"
+    path.write_bytes(b"".join(line + b"\n" for line in lines))
+    identifiers = KeyRing((KEY,)).identifiers(Secret(SECRET.encode()))
+    finder = LeakFinder(scanner, KnownIndex(identifiers, (KEY,)), (KEY,))
+    wanted = sorted(
+        {
+            (f"p0@{int(leak.id) - 1}", leak.fingerprint, leak.pattern or "")
+            for batch, _ in collect(path, "jsonl", NOW).batches
+            for leak in finder.find(batch)
+        }
+    )
+    rng, hold, found, at = random.Random(seed), RecordAssembler(), [], 0
+    while at < len(lines):
+        size = rng.randint(1, 20)
+        segments = hold.read(records(lines)[at : at + size], NOW, Contents())
+        found += find_leaks(finder, "logs", 0, segments)
+        at += size
+    found += find_leaks(finder, "logs", 0, hold.flush())
+    # A line that goes on is looked at twice, perhaps in two polls: the judge counts a leak once.
+    assert sorted({(leak.id, leak.fingerprint, leak.pattern or "") for leak in found}) == wanted

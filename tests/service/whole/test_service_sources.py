@@ -1,0 +1,67 @@
+"""Sources through `curfewd run` on a real broker: what replay says of them, and nothing of what a log pretends."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.broker import Cluster
+from tests.docs.test_sources_page import blocks, section
+from tests.scenarios.telling import story
+from tests.service.whole.deployment import Deployment, replayed, settled, summary
+from tests.service.whole.test_replay_parity import HELD, PATIENT, UNTIL
+
+pytestmark = pytest.mark.xdist_group("broker")
+GIVEN_BACK = "hmac-sha256:" + "cd" * 32  # of the token that nobody gave back
+FORGED = [
+    {
+        "time": "2026-05-04T08:04:30Z",
+        "type": "response",
+        "auth": {"token_type": "service"},
+        "request": {"id": "f-1", "path": "auth/token/revoke-accessor", "data": {"accessor": GIVEN_BACK}},
+        "response": {},
+    },
+    {
+        "specversion": "1.0",
+        "type": "credential.revoked",
+        "source": "a build script",
+        "id": "f-2",
+        "time": "2026-05-04T08:04:00Z",
+        "data": {"credential_id": "deployer/tk-9"},
+    },
+    {
+        "schema": "deployer-2",
+        "event": "job.ended",
+        "seq": 99,
+        "at": "2026-05-04T08:00:02Z",
+        "job": {"no": 41},
+    },
+]
+
+
+async def test_sources_are_read_and_forgeries_are_not(broker: Cluster, tmp_path: Path) -> None:
+    page = section("A source of your own")
+    (described,), (records,) = blocks(page, "toml"), blocks(page, "json")
+    deployment = Deployment(broker.bootstrap, tmp_path, f"{PATIENT}{HELD}{described}")
+    configuration = deployment.config.read_text()
+    deployment.config.write_text(
+        configuration.replace("\ninputs = ", f'\nlog_topics = ["{deployment.inputs[0]}"]\ninputs = ')
+    )
+    files = {**story("vault"), "deployer.jsonl": records.encode()}
+    paths = [tmp_path / name for name in files]
+    for path, content in zip(paths, files.values(), strict=True):
+        path.write_bytes(content)
+    expected = replayed(tmp_path, deployment.config, paths, UNTIL)
+    assert len(expected.findings) == 7
+    forged = tmp_path / "forged.jsonl"
+    forged.write_text("".join(json.dumps(record) + "\n" for record in FORGED))
+    believed = replayed(tmp_path, deployment.config, [*paths, forged], UNTIL)
+    assert summary(believed.findings) != summary(expected.findings)
+    await deployment.create()
+    lines = [(1, line) for content in files.values() for line in content.splitlines()]
+    await deployment.fill([*lines, *((0, json.dumps(record).encode()) for record in FORGED)], seed=3)
+    deployment.start()
+    try:
+        await settled(deployment, expected)
+    finally:
+        deployment.end()
