@@ -98,7 +98,7 @@ async def outage(bootstrap: str, folder: Path, options: Options, session: str, i
     """Kills one of so many instances; the only one is started again at once."""
     source_topic = f"killed-{session}-{instances}"
     await make(bootstrap, [source_topic], PARTITIONS)
-    deployment = await _deployment(bootstrap, folder, source_topic, options, f'session = "{session}"')
+    deployment = await _deployment(bootstrap, folder, source_topic, options, f'session_timeout = "{session}"')
     await fill(bootstrap, source_topic, PARTITIONS, opened(2000, options.seed))
     async with contextlib.AsyncExitStack() as stack:
         commands = await stack.enter_async_context(reading(bootstrap, f"{deployment.name}.revocations"))
@@ -163,7 +163,7 @@ def report(
     """The Markdown of it."""
     head = ["instances", "records per s", "records per CPU-s", "cores used by them"]
     body = [[f"{r.instances}", f"{r.per_second:,.0f}", f"{r.per_cpu:,.0f}", f"{r.cores:.2f}"] for r in rates]
-    killed = ["kill -9 of", "kafka.session", "s without any command", "s that a command was awaited at the most", "commands missing", "twice"]  # fmt: skip
+    killed = ["kill -9 of", "kafka.session_timeout", "s without any command", "s that a command was awaited at the most", "commands missing", "twice"]  # fmt: skip
     told = [
         [o.what, o.session, f"{o.silence:.1f}", f"{o.longest:.1f}", f"{o.missing}", f"{o.twice}"]
         for o in outages

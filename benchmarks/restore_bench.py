@@ -155,7 +155,7 @@ def main(options: Options) -> None:
     about = (
         f"\nApache Kafka {live_peers.kafka_version()}, one broker on the same cores, {PARTITIONS} partitions, one process. "
         "Each credential of the judge's state is a task that started and was issued one: nine changes of 1.7 KB together. "
-        "After kill -9 the group first waits for the dead member, `kafka.session` (15 s) from its last heartbeat.\n"
+        "After kill -9 the group first waits for the dead member, `kafka.session_timeout` (15 s) from its last heartbeat.\n"
     )
     text = "\n".join(
         [

@@ -25,7 +25,7 @@ CONFIG = """\
 key_file = "demo-only.key"         # a real one stays out of the repository; CURFEWD_KEY does the same
 
 [kinds.aws-session]                # nobody can revoke these early: they may live out their hours
-linger = "2h"
+grace_period = "2h"
 
 # To accept a finding for a while, with a reason. It is still written, as suppressed, and asks for nothing.
 # [[accept]]

@@ -106,7 +106,7 @@ class Moment(NamedTuple):
     nudge: int
 
 
-# Most often a minute itself or one duration away from it, so that two events are often a skew or a linger apart.
+# Most often a minute itself or one duration away from it, so that two events are often a skew or a grace period apart.
 STEPS: Final = (
     [(0, 0)] * 8
     + [(first, 0) for first in range(6)] * 2
@@ -126,8 +126,8 @@ MOMENTS: Final = st.sampled_from(
 def resolved(moment: Moment, policy: Policy) -> int:
     """The time in nanoseconds."""
     tunings = policy.kinds.values()
-    durations = [0, policy.skew, policy.linger, 5 * MINUTE, MINUTE, policy.max_task_age or 0]
-    durations += [tuning.skew or 0 for tuning in tunings] + [tuning.linger or 0 for tuning in tunings]
+    durations = [0, policy.skew, policy.grace_period, 5 * MINUTE, MINUTE, policy.max_task_age or 0]
+    durations += [tuning.skew or 0 for tuning in tunings] + [tuning.grace_period or 0 for tuning in tunings]
     first, second = (durations[step % len(durations)] for step in (moment.first, -moment.second))
     return START + moment.minutes * MINUTE + moment.sign * first + second + moment.nudge
 
@@ -150,7 +150,7 @@ def tunings() -> st.SearchStrategy[Tuning]:
     return st.builds(
         Tuning,
         skew=st.sampled_from((None, 0, 2 * SECOND, 60 * SECOND)),
-        linger=st.sampled_from((None, 0, 3 * SECOND)),
+        grace_period=st.sampled_from((None, 0, 3 * SECOND)),
         max_task_age=st.sampled_from((None, 0, 2 * MINUTE)),
         rules=overrides(),
     )
@@ -174,7 +174,7 @@ def accepts() -> st.SearchStrategy[Accept]:
 KIND_TUNINGS: Final = st.dictionaries(st.sampled_from(KINDS), tunings(), max_size=2)
 ACCEPTS: Final = st.lists(accepts(), max_size=2)
 SKEWS: Final = st.sampled_from((5 * SECOND, 0, 1))
-LINGERS: Final = st.sampled_from((60 * SECOND, 0, 5 * SECOND))
+GRACE_PERIODS: Final = st.sampled_from((60 * SECOND, 0, 5 * SECOND))
 AGES: Final = st.sampled_from((None, MINUTE, 0))
 
 
@@ -188,7 +188,7 @@ def policies(draw: st.DrawFn) -> Policy:
         rules[name] = override.over(rules[name])
     return Policy(
         skew=draw(SKEWS),
-        linger=draw(LINGERS),
+        grace_period=draw(GRACE_PERIODS),
         max_task_age=draw(AGES),
         rules=rules,
         kinds=draw(KIND_TUNINGS),

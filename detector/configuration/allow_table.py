@@ -25,7 +25,7 @@ ALLOW_FIELDS: Final = {
     "regex": Field(
         Kind("RE2", _regex), "is found in the secret; `^` and `$` are its ends. Write no secret here"
     ),
-    "over": Field(
+    "target": Field(
         one_of(SECRET, LINE),
         "where `regex` is looked for; of a long line, within 4 KiB of the secret",
         '"secret"',
@@ -49,6 +49,8 @@ def _allow(reader: FieldReader, table: dict[str, Any], index: int) -> Allow | No
         reader.fail(f"allow: needs {' and '.join(missing)}", "allow", index)
     elif not set(_ASKED) & set(table):
         reader.fail(f"allow: needs at least one of {', '.join(_ASKED)}", "allow", index)
-    if "over" in table and "regex" not in table:
-        reader.fail("allow: over says where a regex is looked for, and there is none", "allow", index, "over")
+    if "target" in table and "regex" not in table:
+        reader.fail(
+            "allow: target says where a regex is looked for, and there is none", "allow", index, "target"
+        )
     return Allow(**values) if set(_NEEDED) <= set(values) else None

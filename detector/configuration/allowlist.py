@@ -20,7 +20,7 @@ LINE: Final = "line"
 class Allow(msgspec.Struct, frozen=True):
     """An `[[allow]]` entry: what is None matches everything; records after `expiry` (ns) are not covered.
 
-    The others are globs. `regex` is RE2 and found anywhere in what `over` names: the secret, or the line that shows it.
+    The others are globs. `regex` is RE2 and found anywhere in what `target` names: the secret, or the line that shows it.
     """
 
     reason: str
@@ -29,7 +29,7 @@ class Allow(msgspec.Struct, frozen=True):
     source: str | None = None
     pattern: str | None = None
     regex: str | None = None
-    over: str = SECRET
+    target: str = SECRET
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -102,5 +102,5 @@ class _Entry:
             return False
         if self._regex is None:
             return True
-        text = seen.line() if self.allow.over == LINE else seen.secret.reveal()
+        text = seen.line() if self.allow.target == LINE else seen.secret.reveal()
         return self._regex.search(text) is not None

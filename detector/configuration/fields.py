@@ -16,6 +16,21 @@ from detector.values.findings import Severity
 from detector.values.times import parse_duration, parse_rfc3339
 from detector.values.toml_file import Key, TomlFile
 
+# Keys that have another name since 0.1.0. The old name is an error that says the new one.
+RENAMED_KEYS: Final[Mapping[str, str]] = {
+    "linger": "grace_period",
+    "confirm": "confirm_timeout",
+    "hold": "command_delay",
+    "over": "target",
+    "request": "request_timeout",
+    "session": "session_timeout",
+    "transaction": "transaction_timeout",
+    "rebalance": "rebalance_timeout",
+    "drain": "drain_timeout",
+    "cached": "cache_size",
+    "caught_up": "ready_lag",
+}
+
 
 class Kind(msgspec.Struct, frozen=True):
     """What a value may be: `name` for a person, `read` from TOML's value (ValueError: what it should be)."""
@@ -161,9 +176,15 @@ class FieldReader:
                 except ValueError as error:
                     self.fail(f"{dotted((*keys, name))}: {error}", *keys, name)
             elif name not in known:
-                reason = f"no such key{nearest(name, known)}; known here: {', '.join(known)}"
-                self.fail(f"{dotted((*keys, name))}: {reason}", *keys, name)
+                self.fail(f"{dotted((*keys, name))}: {_unknown(name, known)}", *keys, name)
         return values
+
+
+def _unknown(name: str, known: tuple[str, ...]) -> str:
+    renamed = RENAMED_KEYS.get(name)
+    if renamed in known:
+        return f"this key is now called {renamed}"
+    return f"no such key{nearest(name, known)}; known here: {', '.join(known)}"
 
 
 def dotted(keys: tuple[Key, ...]) -> str:

@@ -101,11 +101,11 @@ class LiveSettings(msgspec.Struct, frozen=True):
     batch_bytes: int = 256 << 10
     record_bytes: int = 1_048_588
     compression: str = "none"
-    request: int = 15 * SECOND
-    session: int = 15 * SECOND
-    transaction: int = 30 * SECOND
-    rebalance: int = 20 * SECOND
-    drain: int = 20 * SECOND
+    request_timeout: int = 15 * SECOND
+    session_timeout: int = 15 * SECOND
+    transaction_timeout: int = 30 * SECOND
+    rebalance_timeout: int = 20 * SECOND
+    drain_timeout: int = 20 * SECOND
     warnings: tuple[str, ...] = ()
 
     def passed_on(self, inputs: Iterable[str]) -> dict[str, str]:
@@ -293,11 +293,13 @@ KAFKA_FIELDS: Final = {
         whole(1024, 1 << 30), "the largest record written; our topics are created to take it", "1048588"
     ),
     "compression": Field(one_of("none", "gzip", "snappy", "lz4", "zstd"), "of what is written", '"none"'),
-    "request": Field(between("1s", "10min"), "within which a broker has to answer", '"15s"'),
-    "session": Field(between("6s", "30min"), "without a heartbeat until a member counts as dead", '"15s"'),
-    "transaction": Field(between("1s", "15min"), "from its begin to its commit", '"30s"'),
-    "rebalance": Field(between("1s", "15min"), "in which partitions are handed over", '"20s"'),
-    "drain": Field(between("1s", "15min"), "in which a stop commits what is in flight", '"20s"'),
+    "request_timeout": Field(between("1s", "10min"), "within which a broker has to answer", '"15s"'),
+    "session_timeout": Field(
+        between("6s", "30min"), "without a heartbeat until a member counts as dead", '"15s"'
+    ),
+    "transaction_timeout": Field(between("1s", "15min"), "from its begin to its commit", '"30s"'),
+    "rebalance_timeout": Field(between("1s", "15min"), "in which partitions are handed over", '"20s"'),
+    "drain_timeout": Field(between("1s", "15min"), "in which a stop commits what is in flight", '"20s"'),
 }
 # Written there they would lie in a repository sooner or later: told apart from other unknown keys.
 INLINE: Final = frozenset({"password", "key_password", "client_secret", "token", "sasl_password", "secret"})

@@ -28,13 +28,13 @@ from detector.values.events import TYPES
 
 EXAMPLE: Final = """\
 key_file = "deployment.key"
-linger = "2min"
+grace_period = "2min"
 
 [rules.use-outside-scope]
 revoke = true
 
 [kinds.cloud-session]          # nobody can revoke these early: let them have their hour
-linger = "1h"
+grace_period = "1h"
 
 [[accept]]
 rule = "outlives-task"

@@ -35,7 +35,7 @@ class Address(msgspec.Struct, frozen=True):
 
 
 class ServiceSettings(msgspec.Struct, frozen=True):
-    """Everything under `[service]`. `caught_up` is in ns; `state` is resolved against the configuration's folder.
+    """Everything under `[service]`. `ready_lag` is in ns; `state` is resolved against the configuration's folder.
 
     `view_token` is what a reader of the live view has to show, None: it is open, to this machine alone.
     """
@@ -44,8 +44,8 @@ class ServiceSettings(msgspec.Struct, frozen=True):
     log_format: str = "auto"
     log_level: str = "info"
     state: str = "curfewd-state"
-    cached: int = 100_000
-    caught_up: int = MINUTE
+    cache_size: int = 100_000
+    ready_lag: int = MINUTE
     view: bool = False
     view_token: Secret | None = None
     warnings: tuple[str, ...] = ()
@@ -80,12 +80,12 @@ SERVICE_FIELDS: Final = {
         "folder for the judge stage's state, a copy of the state topic; made if missing",
         '"curfewd-state"',
     ),
-    "cached": Field(
+    "cache_size": Field(
         whole(1000, 100_000_000),
         "things kept in memory for each partition of work, about 2 KB each; the rest is on disk",
         "100000",
     ),
-    "caught_up": Field(
+    "ready_lag": Field(
         between("1s", "24h"), "how far behind a stage may be and still count as ready", '"1min"'
     ),
     "view": Field(

@@ -137,11 +137,13 @@ RULE_FIELDS: Final = {
     "enabled": Field(FLAG, "whether the rule is judged at all"),
     "severity": Field(SEVERITY, "of its findings; a denied use never weighs more"),
     "revoke": Field(FLAG, "whether its evidence asks for the credential's revocation"),
-    "hold": Field(DURATION, "live: how long a command waits for events that would undo its evidence"),
+    "command_delay": Field(
+        DURATION, "live: how long a command waits for events that would undo its evidence"
+    ),
 }
 KIND_FIELDS: Final = {
     "skew": Field(DURATION, "by how much clocks may differ before a use counts as outside", '"5s"'),
-    "linger": Field(DURATION, "how long after its task a credential may stay valid", '"60s"'),
+    "grace_period": Field(DURATION, "how long after its task a credential may stay valid", '"60s"'),
     "max_task_age": Field(DURATION, "the deadline of tasks that state none, counted from their start"),
 }
 TOP_FIELDS: Final = {
@@ -149,7 +151,7 @@ TOP_FIELDS: Final = {
         FILE, f"file with the deployment key, hex or base64; {KEY_VARIABLE} in the environment does the same"
     ),
     **KIND_FIELDS,
-    "confirm": Field(
+    "confirm_timeout": Field(
         DURATION, "live: how long a revocation may take before it counts as unconfirmed", '"5min"'
     ),
     "lateness": Field(

@@ -131,7 +131,11 @@ def _momentary(moment: Moment, account: Account) -> tuple[Evidence, ...]:
         )
     if end is None:
         return ()
-    return (Evidence(moment.time, end, severity, "still live when the linger after the task's end was over"),)
+    return (
+        Evidence(
+            moment.time, end, severity, "still live when the grace period after the task's end was over"
+        ),
+    )
 
 
 def secret_finding(
@@ -184,7 +188,9 @@ def task_finding(task: Task, policies: Policies, accepts: Sequence[Accept], unti
         first_seen=moment.time,
         last_seen=moment.time,
         severity=severity,
-        evidences=(Evidence(moment.time, start, severity, "no end by its deadline and the linger after it"),),
+        evidences=(
+            Evidence(moment.time, start, severity, "no end by its deadline and the grace period after it"),
+        ),
         task=task_facts(task),
         accepted=reason_for(covers, moment.time),
     )

@@ -146,11 +146,11 @@ class Ledger:
         return conclude.task_finding(task, self._bench.policies, self.policy.accepts, until)
 
     def overdue_at(self, task: Task) -> int:
-        """When a task would be overdue: its deadline and the linger, NEVER if it has none."""
+        """When a task would be overdue: its deadline and the grace period, NEVER if it has none."""
         if task.start is None:
             return NEVER
         policy = self._bench.policies.of(None, task.start.kind)
-        return deadline_of(task.start, policy) + policy.linger
+        return deadline_of(task.start, policy) + policy.grace_period
 
     def secrets(self) -> tuple[Iterable[LeakGroup], dict[str, Tally | FinalTally]]:
         """The leaks that are kept, and the tallies of secrets that nobody registered: to be folded."""

@@ -30,14 +30,14 @@ class RulePolicy(msgspec.Struct, frozen=True):
     """How one rule behaves.
 
     `severity` of its evidence (None: the pattern's own), `denied` of a denied use or of a leak of a credential
-    no longer live, whether it asks for revocation, and how long a command waits when live (`hold`, ns).
+    no longer live, whether it asks for revocation, and how long a command waits when live (`command_delay`, ns).
     """
 
     enabled: bool = True
     severity: Severity | None = None
     denied: Severity | None = None
     revoke: bool = False
-    hold: int = 0
+    command_delay: int = 0
 
 
 DEFAULT_RULES: Final[Mapping[str, RulePolicy]] = {
@@ -63,7 +63,7 @@ class RuleOverride(msgspec.Struct, frozen=True):
     enabled: bool | None = None
     severity: Severity | None = None
     revoke: bool | None = None
-    hold: int | None = None
+    command_delay: int | None = None
 
     def over(self, base: RulePolicy) -> RulePolicy:
         """`base` with this on top; a denied use never weighs more than a successful one."""
@@ -75,7 +75,7 @@ class RuleOverride(msgspec.Struct, frozen=True):
             severity=base.severity if self.severity is None else self.severity,
             denied=denied,
             revoke=base.revoke if self.revoke is None else self.revoke,
-            hold=base.hold if self.hold is None else self.hold,
+            command_delay=base.command_delay if self.command_delay is None else self.command_delay,
         )
 
 
@@ -83,7 +83,7 @@ class Tuning(msgspec.Struct, frozen=True):
     """Overrides for the whole or for one kind of credential or task. Durations in nanoseconds."""
 
     skew: int | None = None
-    linger: int | None = None
+    grace_period: int | None = None
     max_task_age: int | None = None
     rules: Mapping[str, RuleOverride] = {}
 
@@ -104,7 +104,7 @@ class KindPolicy(msgspec.Struct, frozen=True):
     """The policy for one kind of credential of one kind of task, resolved."""
 
     skew: int
-    linger: int
+    grace_period: int
     max_task_age: int | None
     rules: Mapping[str, RulePolicy]
 
@@ -113,9 +113,9 @@ class Policy(msgspec.Struct, frozen=True):
     """Everything that decides a verdict beside the events. Durations in nanoseconds."""
 
     skew: int = 5 * SECOND
-    linger: int = 60 * SECOND
+    grace_period: int = 60 * SECOND
     max_task_age: int | None = None
-    confirm: int = 5 * MINUTE
+    confirm_timeout: int = 5 * MINUTE
     lateness: int = 15 * MINUTE
     retention: int = 24 * HOUR
     watermark_delay: int = 10 * SECOND
@@ -125,15 +125,15 @@ class Policy(msgspec.Struct, frozen=True):
 
     def resolve(self, credential_kind: str | None, task_kind: str | None) -> KindPolicy:
         """The policy of a kind: what is set for the credential's kind wins over what is for the task's."""
-        skew, linger, age = self.skew, self.linger, self.max_task_age
+        skew, grace_period, age = self.skew, self.grace_period, self.max_task_age
         rules = dict(self.rules)
         for kind in (task_kind, credential_kind):
             tuning = self.kinds.get(kind) if kind is not None else None
             if tuning is None:
                 continue
             skew = skew if tuning.skew is None else tuning.skew
-            linger = linger if tuning.linger is None else tuning.linger
+            grace_period = grace_period if tuning.grace_period is None else tuning.grace_period
             age = age if tuning.max_task_age is None else tuning.max_task_age
             for name, override in tuning.rules.items():
                 rules[name] = override.over(rules[name])
-        return KindPolicy(skew, linger, age, rules)
+        return KindPolicy(skew, grace_period, age, rules)

@@ -209,7 +209,7 @@ def judge_end(terms: Terms, covered: Sequence[int], until: int) -> list[Moment]:
     """
     if terms.end == NEVER:
         return []
-    time = max(terms.end, terms.issued) + terms.policy.linger
+    time = max(terms.end, terms.issued) + terms.policy.grace_period
     if time > until:
         return []
     moments = []
@@ -226,9 +226,9 @@ def judge_end(terms: Terms, covered: Sequence[int], until: int) -> list[Moment]:
 
 
 def judge_deadline(start: TaskStarted | None, end: int, policy: KindPolicy, until: int) -> Moment | None:
-    """Whether a task had no end at its deadline + linger, if that is at or before `until`."""
+    """Whether a task had no end at its deadline and the grace period, if that is at or before `until`."""
     rule = policy.rules[OVERDUE_TASK]
-    time = deadline_of(start, policy) + policy.linger
+    time = deadline_of(start, policy) + policy.grace_period
     if not rule.enabled or time > until or end <= time:
         return None
     return Moment(Verdict(OVERDUE_TASK, weigh(rule, lighter=False), RevocationRequest.NOTHING), time)

@@ -46,10 +46,10 @@ class CommandDelay:
 
     def __call__(self, policy: KindPolicy, rule: str, time: int) -> bool:
         """Whether evidence of this time may ask."""
-        hold = policy.rules[rule].hold
-        if not hold or time + hold <= self._watermark:
+        delay = policy.rules[rule].command_delay
+        if not delay or time + delay <= self._watermark:
             return True
-        self.next = min(self.next, time + hold)
+        self.next = min(self.next, time + delay)
         return False
 
 
@@ -77,9 +77,9 @@ def judge_task(
         done = {each.escalated for each in before}
         commands = [each for each in ledger.asked(account, watermark, holds) if each.escalated not in done]
         if account.task.end is not None:
-            dues.append(max(account.task.ended, account.issue.time) + account.policy.linger)
+            dues.append(max(account.task.ended, account.issue.time) + account.policy.grace_period)
         if before:
-            dues += [each.time + ledger.policy.confirm for each in before]
+            dues += [each.time + ledger.policy.confirm_timeout for each in before]
             unconfirmed = unconfirmed_finding(account, before, ledger.policy, watermark)
             if unconfirmed is not None:
                 found.append(unconfirmed)
@@ -87,7 +87,7 @@ def judge_task(
                 if not ({True} & (done | {each.escalated for each in commands})):
                     commands += _escalation(account, unconfirmed, holds)
         verdicts.commands += commands
-        dues += [each.time + ledger.policy.confirm for each in commands]
+        dues += [each.time + ledger.policy.confirm_timeout for each in commands]
         dead = _dies(account, watermark)
         if (before or commands) and watermark < dead:
             exposed.append(_asking(account, found))
@@ -117,7 +117,7 @@ def judge_secret(ledger: Ledger, watermark: int) -> Verdicts:
 def unconfirmed_finding(
     account: Account, sent: Iterable[SentCommand], policy: Policy, watermark: int
 ) -> Finding | None:
-    """Commands of which, `confirm` later, nothing was seen: neither a revocation nor the expiry.
+    """Commands of which, `confirm_timeout` later, nothing was seen: neither a revocation nor the expiry.
 
     As with all that is judged later, that later time is the evidence's.
     """
@@ -128,7 +128,7 @@ def unconfirmed_finding(
     times = sorted(
         at
         for each in sent
-        if (at := each.time + policy.confirm) <= watermark
+        if (at := each.time + policy.confirm_timeout) <= watermark
         and at < account.revoked
         and at <= expiry_at(terms, at)
     )

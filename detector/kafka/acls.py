@@ -177,7 +177,7 @@ async def check_rights(live: LiveSettings, needed: Iterable[Right]) -> None:
         StopError: something is, and what.
         RetryError: the brokers do not answer now.
     """
-    admin = AIOKafkaAdminClient(**client_options(live), request_timeout_ms=live.request // _MILLI)
+    admin = AIOKafkaAdminClient(**client_options(live), request_timeout_ms=live.request_timeout // _MILLI)
     of_topics, of_groups = ([right for right in needed if right.kind == kind] for kind in ("topic", "group"))
     try:
         await admin.start()

@@ -23,7 +23,7 @@ def clients_of(live: LiveSettings) -> KafkaSettings:
         bootstrap=live.bootstrap,
         client_id=live.client_id,
         security=security_options(live.security),
-        request_seconds=live.request / SECOND,
+        request_seconds=live.request_timeout / SECOND,
     )
 
 
@@ -45,9 +45,9 @@ def stage_of(
         batch_bytes=live.batch_bytes,
         record_bytes=live.record_bytes,
         compression=None if live.compression == _NONE else cast("Codec", live.compression),
-        transaction_seconds=live.transaction / SECOND,
-        rebalance_seconds=live.rebalance / SECOND,
-        drain_seconds=live.drain / SECOND,
-        session_seconds=live.session / SECOND,
+        transaction_seconds=live.transaction_timeout / SECOND,
+        rebalance_seconds=live.rebalance_timeout / SECOND,
+        drain_seconds=live.drain_timeout / SECOND,
+        session_seconds=live.session_timeout / SECOND,
         counts={topic.name: topic.partitions for topic in (live.topics.work, live.topics.state)},
     )

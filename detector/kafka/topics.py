@@ -138,7 +138,7 @@ async def create_topics(settings: LiveSettings) -> Outcome:
     )
     admin = AIOKafkaAdminClient(
         **client_options(settings),
-        request_timeout_ms=settings.request // _MILLI,
+        request_timeout_ms=settings.request_timeout // _MILLI,
         connections_max_idle_ms=60_000,
     )
     try:
@@ -157,7 +157,9 @@ async def survey(settings: LiveSettings) -> dict[str, int]:
         RetryError, StopError, ConfigError: as for `create_topics`.
     """
     await reach(settings)
-    admin = AIOKafkaAdminClient(**client_options(settings), request_timeout_ms=settings.request // _MILLI)
+    admin = AIOKafkaAdminClient(
+        **client_options(settings), request_timeout_ms=settings.request_timeout // _MILLI
+    )
     try:
         await admin.start()
         inputs = await _inputs(admin, settings)

@@ -52,7 +52,7 @@ ABOUT: Final[Mapping[str, tuple[str, str]]] = {
     ),
     OUTLIVES_TASK: (
         "A credential outlives its task",
-        "After the end of its task and the time it may linger, a credential is neither revoked nor expired.",
+        "After the end of its task and the grace period, a credential is neither revoked nor expired.",
     ),
     UNUSED_GRANT: ("A grant was never used", "A grant was not used once by the time its task ended."),
     OVERLONG_CREDENTIAL: (

@@ -3,7 +3,7 @@
 1. The port opens: alive, not ready. What is wrong with configuration, disk or port ends the process here.
 2. Kafka is waited for as long as it takes; what only a person can mend ends the process (StopError).
 3. The registry is read to where it stood. Then the stages join their groups.
-4. SIGTERM and SIGINT: every stage commits what is open, and leaves, within `kafka.drain`.
+4. SIGTERM and SIGINT: every stage commits what is open, and leaves, within `kafka.drain_timeout`.
    SIGHUP: patterns are swapped between polls; for a new policy the judge stage leaves and comes back, nothing open.
 """
 
@@ -80,7 +80,7 @@ class Service:
         self._reread = reread
         self._log = log
         self._metrics = Metrics(written(self._live), time.time)
-        self._readiness = Readiness(settings.service.caught_up)
+        self._readiness = Readiness(settings.service.ready_lag)
         self._metrics.follow(names.READY, lambda: float(self._readiness.ready() is None))
         looked_at = (settings.service, self._live, self._metrics, self._readiness)
         self._view = View(*looked_at) if settings.service.view else None

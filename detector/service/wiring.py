@@ -170,7 +170,7 @@ def lookback(
         delay=live.lookback,
         poll_records=live.poll_records,
         partition_fetch_bytes=live.partition_fetch_bytes,
-        session_seconds=live.session / SECOND,
+        session_seconds=live.session_timeout / SECOND,
     )
 
     async def known(time: int) -> bool:
@@ -214,7 +214,7 @@ def judge_stage(
                 revocations=topics.revocations.name,
                 dead_letters=topics.dead_letters.name,
             ),
-            settings.service.cached,
+            settings.service.cache_size,
             work_dated=longest(topics.work.retention),
         ),
         OutputEncoder(patterns, Cleaning(scanner, wiring.finders).clean),

@@ -79,7 +79,7 @@ def command_id(credential_id: str, *, escalated: bool) -> str:
 class Evidence(msgspec.Struct, frozen=True):
     """One piece of evidence: the event (or leak) that is it, and the time it counts at.
 
-    `time` differs from the event's own for rules judged later (e, deadline + linger). `detail` says in a few
+    `time` differs from the event's own for rules judged later (e, deadline + grace period). `detail` says in a few
     words what about it is wrong (`"action not granted"`, `"grant 2 of 3 never used"`), for a person.
     """
 

@@ -54,7 +54,7 @@ def found(
         ({"regex": "8Zk2"}, True),
         ({"regex": "^8Zk2"}, False),
         ({"regex": "fixture"}, False),  # stands in the line, not in the secret
-        ({"regex": "fixture .* here$", "over": "line"}, True),
+        ({"regex": "fixture .* here$", "target": "line"}, True),
         ({"pattern": "vendor-*", "source": "ci/*", "regex": "9Lm4Tx$"}, True),
         ({"pattern": "vendor-*", "source": "ci/*", "regex": "nothing"}, False),  # all have to hold
     ],
@@ -95,7 +95,7 @@ def test_a_registered_credentials_leak_is_never_allowed() -> None:
 def test_an_encoded_secret_is_held_against_its_value_and_the_line_as_written() -> None:
     encoded = b"fixture " + b"".join(b"%%%02X" % byte for byte in TOKEN)
     assert found(encoded, allow(regex="^vnd_")) == [("vendor-token", True)]
-    assert found(encoded, allow(regex="^fixture %76", over="line")) == [("vendor-token", True)]
+    assert found(encoded, allow(regex="^fixture %76", target="line")) == [("vendor-token", True)]
 
 
 def test_the_judge_says_nothing_of_an_allowed_leak_until_a_credential_claims_it() -> None:
@@ -245,14 +245,14 @@ reason = "why"
 [[allow]]
 reason = "why"
 expiry = 2027-01-01T00:00:00Z
-over = "line"
+target = "line"
 [[allow]]
 regex = "(hunter2hunter2"
 reason = "why"
 expiry = "tomorrow"
 [[allow]]
 patern = "x"
-over = "file"
+target = "file"
 regex = "é"
 reason = "why"
 expiry = 2027-01-01T00:00:00Z
@@ -262,7 +262,7 @@ expiry = 2027-01-01T00:00:00Z
     assert [line.split(": ")[0] for line in told] == ["1", "4", "7", "9", "11", "13", "14", "15"]
     assert "needs expiry" in told[0]
     assert "at least one of fingerprint, source, pattern, regex" in told[1]
-    assert "over says where a regex is looked for, and there is none" in told[2]
+    assert "target says where a regex is looked for, and there is none" in told[2]
     assert "allow.regex: RE2 refuses it: missing )" in told[3]
     assert "did you mean pattern?" in told[5]
     assert "hunter2" not in "".join(told)

@@ -37,7 +37,7 @@ def test_the_example_is_right(tmp_path: Path) -> None:
     (tmp_path / "kafka-password").write_text("made-up")
     assert problems(str(tmp_path / "curfewd.toml"), {}) == []
     settings = Settings.load(str(tmp_path / "curfewd.toml"), {})
-    assert settings.policy.linger == 2 * MINUTE
+    assert settings.policy.grace_period == 2 * MINUTE
     assert settings.live().warnings == ()
 
 

@@ -59,7 +59,7 @@ def test_everything_that_can_be_set(tmp_path: Path) -> None:
         replication = 1
         poll_records = 2000
         compression = "ZSTD"
-        transaction = "1min"
+        transaction_timeout = "1min"
         [kafka.topics.work]
         partitions = 3
         retention = "1d"
@@ -80,7 +80,7 @@ def test_everything_that_can_be_set(tmp_path: Path) -> None:
     assert (live.topics.work.partitions, live.topics.state.partitions) == (3, 3)
     assert live.topics.work.retention == DAY
     assert (live.topics.findings.name, live.topics.dead_letters.name) == ("sec.findings", "graveyard")
-    assert (live.poll_records, live.compression, live.transaction) == (2000, "zstd", 60 * SECOND)
+    assert (live.poll_records, live.compression, live.transaction_timeout) == (2000, "zstd", 60 * SECOND)
     security = live.security
     assert (security.protocol, security.mechanism) == ("SASL_SSL", "SCRAM-SHA-512")
     assert security.ca_file == str(tmp_path / "ca.pem")
@@ -119,7 +119,7 @@ def test_names_and_a_regex_are_one_subscription(tmp_path: Path) -> None:
         ("inputs = ['curfewd.work']", "3: kafka.inputs: it takes in what we write: curfewd.work"),
         ("input_pattern = '.*'", "3: kafka.input_pattern: it takes in what we write: curfewd.work, "),
         ("input_pattern = '('", "3: kafka.input_pattern: not a regex"),
-        ("session = '1s'", "3: kafka.session: write a duration from 6s to 30min"),
+        ("session_timeout = '1s'", "3: kafka.session_timeout: write a duration from 6s to 30min"),
         ("replication = 0", "3: kafka.replication: write a whole number from 1 to 32"),
         ("replication = true", "3: kafka.replication: write a whole number from 1 to 32"),
         ("replication = 2\nmin_insync = 3", "4: kafka.min_insync: more than the 2 copies there are"),

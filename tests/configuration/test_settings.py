@@ -42,7 +42,7 @@ def test_everything_that_can_be_set(tmp_path: Path) -> None:
         """
         key_file = "key"
         skew = "2s"
-        linger = 90
+        grace_period = 90
         max_task_age = "6h"
 
         [[keys]]
@@ -51,10 +51,10 @@ def test_everything_that_can_be_set(tmp_path: Path) -> None:
 
         [rules.use-after-termination]
         severity = "low"
-        hold = "30s"
+        command_delay = "30s"
 
         [kinds.cloud-session]
-        linger = "1h"
+        grace_period = "1h"
         [kinds.cloud-session.rules.outlives-task]
         revoke = false
 
@@ -73,13 +73,13 @@ def test_everything_that_can_be_set(tmp_path: Path) -> None:
     policy = settings.policy
     assert [key.id for key in settings.keys] == ["", "2026-01"]
     assert settings.warnings == ()
-    assert (policy.skew, policy.linger, policy.max_task_age) == (2 * SECOND, 90 * SECOND, 6 * HOUR)
-    assert policy.confirm == 5 * MINUTE
+    assert (policy.skew, policy.grace_period, policy.max_task_age) == (2 * SECOND, 90 * SECOND, 6 * HOUR)
+    assert policy.confirm_timeout == 5 * MINUTE
     late = policy.rules[USE_AFTER_TERMINATION]
-    assert (late.severity, late.denied, late.hold) == (Severity.LOW, Severity.LOW, 30 * SECOND)
+    assert (late.severity, late.denied, late.command_delay) == (Severity.LOW, Severity.LOW, 30 * SECOND)
     assert policy.rules[LEAKED_SECRET].severity is None
     session = policy.resolve("cloud-session", "ci")
-    assert session.linger == HOUR
+    assert session.grace_period == HOUR
     assert not session.rules[OUTLIVES_TASK].revoke
     assert policy.resolve("other", "ci").rules[OUTLIVES_TASK].revoke
     assert policy.accepts[0].expiry == parse_rfc3339("2027-01-31T00:00:00Z")
@@ -88,10 +88,10 @@ def test_everything_that_can_be_set(tmp_path: Path) -> None:
 
 def test_the_credentials_kind_wins_over_the_tasks(tmp_path: Path) -> None:
     policy = Settings.load(
-        write(tmp_path, "[kinds.job]\nskew = 1\nlinger = 7\n[kinds.token]\nskew = 2\n"), {}
+        write(tmp_path, "[kinds.job]\nskew = 1\ngrace_period = 7\n[kinds.token]\nskew = 2\n"), {}
     ).policy
     resolved = policy.resolve("token", "job")
-    assert (resolved.skew, resolved.linger) == (2 * SECOND, 7 * SECOND)
+    assert (resolved.skew, resolved.grace_period) == (2 * SECOND, 7 * SECOND)
 
 
 def test_the_key_of_the_environment_and_that_of_the_file_are_both_in_force(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_the_key_of_the_environment_and_that_of_the_file_are_both_in_force(tmp_p
 
 def test_all_problems_are_named_with_their_lines(tmp_path: Path) -> None:
     text = """skwe = "5s"
-linger = -1
+grace_period = -1
 [rules.leaked-credentials]
 enabled = true
 [rules.outlives-task]
@@ -129,6 +129,57 @@ paths = ["nowhere.toml"]
     assert "with a zone" in found[6]
 
 
+def test_an_old_key_is_an_error_that_names_the_new_one_with_its_line(tmp_path: Path) -> None:
+    text = """linger = "2min"
+confirm = "5min"
+[rules.outlives-task]
+hold = "30s"
+[kinds.cloud-session]
+linger = "1h"
+[kinds.cloud-session.rules.outlives-task]
+hold = "1min"
+[[allow]]
+regex = "^x"
+over = "line"
+reason = "why"
+expiry = 2027-01-01T00:00:00Z
+[kafka]
+bootstrap = "127.0.0.1:9092"
+inputs = ["logs"]
+request = "15s"
+session = "15s"
+transaction = "30s"
+rebalance = "20s"
+drain = "20s"
+[service]
+cached = 100000
+caught_up = "1min"
+"""
+    assert messages(tmp_path, text) == [
+        f"curfewd.toml:{line}: {old}: this key is now called {new}"
+        for line, old, new in (
+            (1, "linger", "grace_period"),
+            (2, "confirm", "confirm_timeout"),
+            (4, "rules.outlives-task.hold", "command_delay"),
+            (6, "kinds.cloud-session.linger", "grace_period"),
+            (8, "kinds.cloud-session.rules.outlives-task.hold", "command_delay"),
+            (11, "allow.over", "target"),
+            (17, "kafka.request", "request_timeout"),
+            (18, "kafka.session", "session_timeout"),
+            (19, "kafka.transaction", "transaction_timeout"),
+            (20, "kafka.rebalance", "rebalance_timeout"),
+            (21, "kafka.drain", "drain_timeout"),
+            (23, "service.cached", "cache_size"),
+            (24, "service.caught_up", "ready_lag"),
+        )
+    ]
+
+
+def test_the_name_of_a_renamed_key_is_unknown_in_another_table(tmp_path: Path) -> None:
+    (found,) = messages(tmp_path, "[patterns]\nlinger = 1\n")
+    assert "no such key; known here: paths" in found
+
+
 @pytest.mark.parametrize(
     ("key", "says"),
     [("00ff", "at least 16 bytes"), ("not a key!", "hex or base64")],
@@ -146,7 +197,7 @@ def test_a_bad_key_is_refused_without_being_shown(tmp_path: Path, key: str, says
 
 
 def test_a_file_that_is_no_toml_says_where(tmp_path: Path) -> None:
-    assert messages(tmp_path, "skew = 5\nlinger = \n") == ["curfewd.toml:2: not TOML: Invalid value"]
+    assert messages(tmp_path, "skew = 5\ngrace_period = \n") == ["curfewd.toml:2: not TOML: Invalid value"]
     with pytest.raises(ConfigError, match="cannot be read"):
         Settings.load(str(tmp_path / "none.toml"), {})
 

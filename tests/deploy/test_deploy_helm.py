@@ -110,7 +110,9 @@ def test_every_pod_is_nobody_and_writes_nowhere_but_in_its_folders(name: str) ->
 
 @pytest.mark.parametrize("name", VALUES)
 def test_stages_are_probed_found_and_given_time(name: str) -> None:
-    drain = LiveSettings.__struct_defaults__[LiveSettings.__struct_fields__.index("drain") - 2] / SECOND
+    drain = (
+        LiveSettings.__struct_defaults__[LiveSettings.__struct_fields__.index("drain_timeout") - 2] / SECOND
+    )
     (service,) = of_kind(name, "Service")
     (policy,) = of_kind(name, "NetworkPolicy")
     budgets = of_kind(name, "PodDisruptionBudget")

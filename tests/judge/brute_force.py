@@ -120,13 +120,13 @@ def outside_networks(networks: tuple[str, ...], text: str) -> bool:
 
 def resolve(policy: Policy, credential_kind: str | None, task_kind: str | None) -> KindPolicy:
     """The policy of a kind; the credential's kind has the last word."""
-    skew, linger, age, rules = policy.skew, policy.linger, policy.max_task_age, dict(policy.rules)
+    skew, grace_period, age, rules = policy.skew, policy.grace_period, policy.max_task_age, dict(policy.rules)
     for kind in (task_kind, credential_kind):
         if kind is None or kind not in policy.kinds:
             continue
         tuning = policy.kinds[kind]
         skew = skew if tuning.skew is None else tuning.skew
-        linger = linger if tuning.linger is None else tuning.linger
+        grace_period = grace_period if tuning.grace_period is None else tuning.grace_period
         age = age if tuning.max_task_age is None else tuning.max_task_age
         for name, override in tuning.rules.items():
             old = rules[name]
@@ -139,9 +139,9 @@ def resolve(policy: Policy, credential_kind: str | None, task_kind: str | None) 
                 severity=severity,
                 denied=denied,
                 revoke=old.revoke if override.revoke is None else override.revoke,
-                hold=old.hold,
+                command_delay=old.command_delay,
             )
-    return KindPolicy(skew, linger, age, rules)
+    return KindPolicy(skew, grace_period, age, rules)
 
 
 @dataclass
@@ -264,7 +264,7 @@ class Case:
     def after_the_end(self, until: int) -> Iterator[Piece]:
         if self.end is None:
             return
-        judged_at = max(self.end, self.issue.time) + self.policy.linger
+        judged_at = max(self.end, self.issue.time) + self.policy.grace_period
         if judged_at > until:
             return
         if judged_at < self.revoked and not self.expired(judged_at):
@@ -379,7 +379,7 @@ def leaked_secrets(history: History, policy: Policy) -> Iterator[Piece]:
 
 
 def overdue_tasks(history: History, policy: Policy, until: int) -> Iterator[Piece]:
-    """Tasks that have not ended by their deadline and the linger."""
+    """Tasks that have not ended by their deadline and the grace period."""
     for task_id in sorted({event.task_id for event in history.started}):
         start = history.start_of(task_id)
         assert start is not None
@@ -388,7 +388,7 @@ def overdue_tasks(history: History, policy: Policy, until: int) -> Iterator[Piec
         rules = kinds.rules["overdue-task"]
         if deadline is None or not rules.enabled:
             continue
-        judged_at = deadline + kinds.linger
+        judged_at = deadline + kinds.grace_period
         if judged_at > until or (end is not None and end <= judged_at):
             continue
         assert rules.severity is not None

@@ -240,7 +240,7 @@ def test_a_credential_issued_after_the_end_is_judged_from_its_issue() -> None:
     assert judge_end(terms(), [NEVER], NEVER - 1) == []
 
 
-def test_a_task_is_overdue_without_an_end_by_its_deadline_and_the_linger() -> None:
+def test_a_task_is_overdue_without_an_end_by_its_deadline_and_the_grace_period() -> None:
     policy = Policy().resolve(None, None)
     begun = start(0, deadline=100)
     assert judge_deadline(begun, at(160), policy, NEVER) is None

@@ -311,7 +311,7 @@ def test_an_overlong_issue_and_renewal_are_a_piece_each() -> None:
 
 def test_the_kind_of_a_task_that_starts_late_changes_its_policy() -> None:
     policy = Policy(
-        kinds={"batch": Tuning(linger=1000 * SECOND, skew=50 * SECOND, max_task_age=100 * SECOND)}
+        kinds={"batch": Tuning(grace_period=1000 * SECOND, skew=50 * SECOND, max_task_age=100 * SECOND)}
     )
     ledger = ledger_of(issue(0, expires=3600), end(100), use(130), policy=policy)
     assert rules(ledger, at(500)) == {UAT, "outlives-task"}

@@ -38,7 +38,7 @@ def incident(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("report")
     key = INCIDENT / "demo-only.key"
     config = folder / "quick.toml"
-    quick = '[patterns]\ndisable = ["*"]\ndetect_secrets = false\n[kinds.aws-session]\nlinger = "2h"\n'
+    quick = '[patterns]\ndisable = ["*"]\ndetect_secrets = false\n[kinds.aws-session]\ngrace_period = "2h"\n'
     config.write_text(f'key_file = "{key}"\n{quick}')
     page = folder / "report.html"
     named = [str(INCIDENT / "events.jsonl"), str(INCIDENT / "logs")]

@@ -376,13 +376,40 @@ def test_check_says_what_is_wrong_and_where(
     capsys: pytest.CaptureFixture[str], history: tuple[Path, Path]
 ) -> None:
     assert history[0].exists()
-    Path("good.toml").write_text('linger = "2 min"\n' + Path("quick.toml").read_text())
+    Path("good.toml").write_text('grace_period = "2 min"\n' + Path("quick.toml").read_text())
     assert main(capsys, "check", "--config", "good.toml") == (0, "good.toml: nothing wrong\n", "")
-    Path("bad.toml").write_text('linger = "soon"\n\nskeww = 3\n')
+    Path("bad.toml").write_text('grace_period = "soon"\n\nskeww = 3\n')
     code, out, err = main(capsys, "check", "--config", "bad.toml")
     assert (code, out) == (2, "")
     assert "bad.toml:1: " in err
     assert "bad.toml:3: " in err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("check", "--config", "old.toml"),
+        ("replay", "--config", "old.toml", "."),
+        ("run", "--config", "old.toml"),
+        ("topics", "create", "--config", "old.toml"),
+        ("patterns", "list", "--config", "old.toml"),
+        ("patterns", "test", "--config", "old.toml", "--against", "."),
+        ("fingerprint", "--config", "old.toml"),
+        ("redact", "--config", "old.toml"),
+    ],
+    ids=lambda command: command[0],
+)
+def test_every_command_names_the_new_key_for_an_old_one(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    command: tuple[str, ...],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("old.toml").write_text('skew = "5s"\nlinger = "2min"\n')
+    code, out, err = main(capsys, *command)
+    assert (code, out) == (2, "")
+    assert "old.toml:2: linger: this key is now called grace_period\n" in err
 
 
 def test_the_version(capsys: pytest.CaptureFixture[str]) -> None:

@@ -46,7 +46,7 @@ class Topics(msgspec.Struct, frozen=True):
 
 
 class JudgeSettings(msgspec.Struct, frozen=True):
-    """`directory` holds the stores; `cached` bounds what is in memory per partition, in things kept (about 2 KB each).
+    """`directory` holds the stores; `cache_size` bounds what is in memory per partition, in things kept (about 2 KB each).
 
     Of a task's events at least `many` are kept each by itself; those that nothing can change any more are added up.
     """
@@ -54,7 +54,7 @@ class JudgeSettings(msgspec.Struct, frozen=True):
     policy: Policy
     directory: Path
     topics: Topics = Topics()
-    cached: int = 100_000
+    cache_size: int = 100_000
     many: int = 256
     work_dated: int = LONGEST  # as `origins.dated` has it, in ns
 
@@ -358,7 +358,7 @@ class JudgeHandler:
 
         Not of what the last transaction spoke of: the next one is likely to, and to load a busy credential costs.
         """
-        while work.weight > self._settings.cached and len(work.held) > work.recent:
+        while work.weight > self._settings.cache_size and len(work.held) > work.recent:
             _, holding = work.held.popitem(last=False)
             work.weight -= holding.weight
 

@@ -17,12 +17,12 @@ STANDING_SECONDS: Final = 300.0
 
 
 class Readiness:
-    """What is known of each stage. `caught_up` is how far behind counts as ready, in ns."""
+    """What is known of each stage. `ready_lag` is how far behind counts as ready, in ns."""
 
-    def __init__(self, caught_up: int) -> None:
+    def __init__(self, ready_lag: int) -> None:
         self.waiting: str | None = "starting"
         self.dead: str | None = None
-        self._caught_up = caught_up
+        self._ready_lag = ready_lag
         self._stages: dict[StageName, str | None] = {}
         self._assigned: set[StageName] = set()
         self._standing: dict[StageName, str | None] = {}
@@ -52,7 +52,7 @@ class Readiness:
             reason = f"{stage}: not in its group yet"
         elif unready:
             reason = f"{stage}: {unready} of {len(partitions)} partitions are not restored"
-        elif behind_seconds * SECOND > self._caught_up:
+        elif behind_seconds * SECOND > self._ready_lag:
             reason = f"{stage}: {behind_seconds:.0f} s behind"
         self._stages[stage] = reason
 

@@ -68,7 +68,7 @@ class World:
     """Work partitions, the judge stage over them, and what it wrote."""
 
     def __init__(
-        self, policy: Policy, clock: int, *, partitions: int = 2, cached: int = 1000, many: int = 256
+        self, policy: Policy, clock: int, *, partitions: int = 2, cache_size: int = 1000, many: int = 256
     ) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="curfewd-"))
         self.clock = clock
@@ -80,7 +80,7 @@ class World:
         self.letters: list[dict[str, Any]] = []
         self.forgotten: list[bytes | None] = []
         self.facts: list[Judged | Restored] = []
-        self._settings = JudgeSettings(policy, self.directory / "stores", TOPICS, cached, many)
+        self._settings = JudgeSettings(policy, self.directory / "stores", TOPICS, cache_size, many)
         self.handler = self._start()
         self.partitions = [Partition(TOPICS.work, number) for number in range(partitions)]
 
@@ -228,10 +228,13 @@ async def through_crashes(world: World, rng: random.Random, *, crashes: float) -
             await world.save(spare)
 
 
-def longer(policy: Policy, *, hold: int = 0) -> Policy:
+def longer(policy: Policy, *, command_delay: int = 0) -> Policy:
     """The policy, with commands that wait and are never found unconfirmed."""
-    rules = {name: msgspec.structs.replace(rule, hold=hold) for name, rule in policy.rules.items()}
-    return msgspec.structs.replace(policy, confirm=10**6 * SECOND, rules=rules)
+    rules = {
+        name: msgspec.structs.replace(rule, command_delay=command_delay)
+        for name, rule in policy.rules.items()
+    }
+    return msgspec.structs.replace(policy, confirm_timeout=10**6 * SECOND, rules=rules)
 
 
 def run(work: Any) -> Any:

@@ -50,7 +50,7 @@ def test_time_alone_ends_it_with_the_expiry_and_adds_what_it_brings() -> None:
         await one.tell(start(), issue(), leak(T0 + SECOND), end())
         await one.until(T0 + 2 * MINUTE)
         assert exposure(one) == Exposure(1, {"leaked-credential": 1, "outlives-task": 1})
-        await one.until(T0 + SECOND + POLICY.confirm)
+        await one.until(T0 + SECOND + POLICY.confirm_timeout)
         rules = {"leaked-credential": 1, "outlives-task": 1, "revocation-unconfirmed": 1}
         assert exposure(one) == Exposure(1, rules)
         await one.until(T0 + HOUR)

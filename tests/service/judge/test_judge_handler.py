@@ -52,7 +52,7 @@ async def lived(policy: Policy, until: int, order: list[AnyEvent], seed: int, cr
         policy,
         until + policy.watermark_delay - IDLE,
         partitions=rng.choice((1, 2, 3)),
-        cached=rng.choice((0, 20, 1000)),
+        cache_size=rng.choice((0, 20, 1000)),
     )
     try:
         await world.open()
@@ -70,7 +70,7 @@ async def lived(policy: Policy, until: int, order: list[AnyEvent], seed: int, cr
 def test_a_history_in_any_order_gives_what_replay_gives(
     history: History, data: st.DataObject, seed: int, crashes: float
 ) -> None:
-    policy = longer(history.policy, hold=HOUR)
+    policy = longer(history.policy, command_delay=HOUR)
     latest = max((event.time for event in history.events), default=START)
     until = max(latest, history.until) + 2 * HOUR
     world = run(lived(policy, until, data.draw(arrivals(history.events)), seed, crashes))
@@ -134,7 +134,9 @@ def foretold(history: History) -> list[AnyEvent]:
 
 async def lived_on_time(policy: Policy, until: int, events: list[AnyEvent], seed: int, many: int) -> World:
     rng = random.Random(seed)
-    world = World(policy, until + policy.watermark_delay - IDLE, cached=rng.choice((0, 20, 1000)), many=many)
+    world = World(
+        policy, until + policy.watermark_delay - IDLE, cache_size=rng.choice((0, 20, 1000)), many=many
+    )
     registry = Registry()
     try:
         await world.open()
@@ -156,7 +158,7 @@ async def lived_on_time(policy: Policy, until: int, events: list[AnyEvent], seed
 @thorough
 @given(histories(), st.integers(0, 10**6), st.sampled_from((1, 2, 7)))
 def test_what_is_added_up_is_judged_as_if_each_were_kept(history: History, seed: int, many: int) -> None:
-    policy = longer(history.policy, hold=HOUR)
+    policy = longer(history.policy, command_delay=HOUR)
     events = foretold(history)
     until = max([history.until, *(event.time for event in events)]) + 2 * HOUR
     brief = msgspec.structs.replace(policy, lateness=0, retention=10**6 * SECOND)

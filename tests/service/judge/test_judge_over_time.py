@@ -145,9 +145,9 @@ def test_a_command_that_nothing_confirms_is_escalated_once() -> None:
     async def story(one: Story) -> None:
         await one.tell(start(), issue(expires=T0 + DAY), leak(T0 + SECOND))
         assert one.commands == [(False, ("leaked-credential",))]
-        await one.until(T0 + SECOND + POLICY.confirm - 1)
+        await one.until(T0 + SECOND + POLICY.confirm_timeout - 1)
         assert one.rules == ["leaked-credential"]
-        await one.until(T0 + SECOND + POLICY.confirm)
+        await one.until(T0 + SECOND + POLICY.confirm_timeout)
         assert one.rules == ["leaked-credential", "revocation-unconfirmed"]
         assert one.commands[1:] == [(True, ("revocation-unconfirmed",))]
         await one.until(T0 + HOUR)
@@ -187,7 +187,7 @@ def test_a_late_revocation_undoes_what_was_unconfirmed() -> None:
 
 
 def test_a_command_waits_for_what_would_undo_it() -> None:
-    rules = {name: msgspec.structs.replace(rule, hold=MINUTE) for name, rule in POLICY.rules.items()}
+    rules = {name: msgspec.structs.replace(rule, command_delay=MINUTE) for name, rule in POLICY.rules.items()}
     policy = msgspec.structs.replace(POLICY, rules=rules)
 
     async def story(one: Story) -> None:
@@ -421,7 +421,7 @@ def test_memory_holds_no_more_than_it_is_allowed() -> None:
         await one.tell(*[use(T0 + 2 * HOUR, credential=f"c{number}") for number in range(100)])
         assert one.rules.count("use-outside-window") == 100
 
-    told(story, cached=30)
+    told(story, cache_size=30)
 
 
 def test_an_identifier_that_everybody_claims_costs_each_claim_a_few_messages() -> None:

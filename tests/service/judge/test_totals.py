@@ -69,8 +69,8 @@ async def lived(policy: Policy, world: World, history: History, data: st.DataObj
 @thorough
 @given(histories(), st.data(), st.integers(0, 10**6))
 def test_totals_are_those_of_the_changelog(history: History, data: st.DataObject, seed: int) -> None:
-    policy = longer(history.policy, hold=HOUR)
-    world = World(policy, history.until, partitions=1 + seed % 3, cached=(0, 20, 1000)[seed % 3])
+    policy = longer(history.policy, command_delay=HOUR)
+    world = World(policy, history.until, partitions=1 + seed % 3, cache_size=(0, 20, 1000)[seed % 3])
     try:
         run(lived(policy, world, history, data, seed))
     finally:

@@ -54,7 +54,7 @@ class Looked:
 
     def __init__(self) -> None:
         self.metrics = Metrics(Written("f", "r", "d"), lambda: NOW)
-        self.readiness = Readiness(caught_up=60 * 10**9)
+        self.readiness = Readiness(ready_lag=60 * 10**9)
         self.readiness.waiting = None
         self.readiness.assigned("scan")
         self.out = io.StringIO()

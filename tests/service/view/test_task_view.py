@@ -33,7 +33,9 @@ def looked(
 
 async def lived(policy: Policy, until: int, order: list[Any], seed: int) -> tuple[World, dict[str, Any]]:
     rng = random.Random(seed)
-    world = World(policy, until + policy.watermark_delay - IDLE, partitions=2, cached=rng.choice((0, 1000)))
+    world = World(
+        policy, until + policy.watermark_delay - IDLE, partitions=2, cache_size=rng.choice((0, 1000))
+    )
     tasks = {name for event in order for name in (getattr(event, "task_id", None),) if name}
     try:
         await world.open()
@@ -52,7 +54,7 @@ async def lived(policy: Policy, until: int, order: list[Any], seed: int) -> tupl
 def test_a_task_shows_its_findings_and_commands_and_no_others(
     history: History, data: st.DataObject, seed: int
 ) -> None:
-    policy = longer(history.policy, hold=HOUR)
+    policy = longer(history.policy, command_delay=HOUR)
     latest = max((event.time for event in history.events), default=START)
     until = max(latest, history.until) + 2 * HOUR
     world, views = run(lived(policy, until, data.draw(arrivals(history.events)), seed))

@@ -104,7 +104,7 @@ def serving(settings: Settings, port: int = 0) -> tuple[View, HealthServer]:
     """The view, and the port that serves it and `/healthz`."""
     live = settings.live()
     metrics = Metrics(Written(live.topics.findings.name, live.topics.revocations.name, ""), time.time)
-    view = View(settings.service, live, metrics, Readiness(settings.service.caught_up))
+    view = View(settings.service, live, metrics, Readiness(settings.service.ready_lag))
     pages: dict[str, Page] = {"/healthz": lambda _: verdict(None), **view.pages()}
     return view, HealthServer(Address("127.0.0.1", port), pages)
 

@@ -40,7 +40,7 @@ class Deployment:
             f"{policy}\n[kafka]\n"
             f'bootstrap = "{bootstrap}"\ngroup = "{self.name}"\nprefix = "{self.name}."\n'
             f"inputs = {json.dumps(self.inputs)}\nreplication = 1\nmin_insync = 1\n"
-            'session = "6s"\nrebalance = "5s"\ntransaction = "10s"\ndrain = "10s"\nrequest = "5s"\n'
+            'session_timeout = "6s"\nrebalance_timeout = "5s"\ntransaction_timeout = "10s"\ndrain_timeout = "10s"\nrequest_timeout = "5s"\n'
             'lookback = "2s"\npoll_records = 50\n'
             f"[kafka.topics.work]\npartitions = {partitions}\n"
             '[service]\nlisten = "127.0.0.1:0"\nlog_format = "json"\nstate = "state"\n'

@@ -49,7 +49,7 @@ class Doomed(Service):
     def __init__(self, config: str, which: Which, log: Any, args: argparse.Namespace) -> None:
         super().__init__(Settings.load(config), which, lambda: Settings.load(config), log)
         if args.session is not None:
-            self._live = msgspec.structs.replace(self._live, session=round(args.session * SECOND))
+            self._live = msgspec.structs.replace(self._live, session_timeout=round(args.session * SECOND))
         self._moments: list[tuple[Moment | None, signal.Signals]] = [
             (args.kill_at, signal.SIGKILL),
             (args.stall_at, signal.SIGSTOP),

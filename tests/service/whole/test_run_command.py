@@ -111,11 +111,11 @@ async def test_it_reloads_on_hup_and_keeps_what_it_has_if_that_is_wrong(
 
     try:
         await until(deployment.ready, "readiness")
-        deployment.config.write_text("linger = 'soon'\n" + good)
+        deployment.config.write_text("grace_period = 'soon'\n" + good)
         process.send_signal(signal.SIGHUP)
         await until(refused, "a refusal")
         assert await deployment.ready()
-        deployment.config.write_text("linger = '5min'\n" + good)
+        deployment.config.write_text("grace_period = '5min'\n" + good)
         process.send_signal(signal.SIGHUP)
         await until(done, "a reload")
         await until(deployment.ready, "readiness after the reload")
@@ -124,7 +124,7 @@ async def test_it_reloads_on_hup_and_keeps_what_it_has_if_that_is_wrong(
     finally:
         deployment.end()
     refusal = next(line for line in deployment.said() if "not reloaded" in line["event"])
-    assert ":1: linger" in refusal["why"]
+    assert ":1: grace_period" in refusal["why"]
 
 
 def test_topics_have_to_be_as_configured(alone: Deployment) -> None:
@@ -159,7 +159,7 @@ def test_without_a_deployment_key_check_and_start_say_what_differs(alone: Deploy
 
 
 def test_ready_is_assigned_restored_and_caught_up() -> None:
-    readiness = Readiness(caught_up=60 * 10**9)
+    readiness = Readiness(ready_lag=60 * 10**9)
     partition = Partition("logs", 0)
     assert readiness.ready() == "starting"
     readiness.waiting = None
