@@ -40,7 +40,7 @@ class TimeOrder:
             if len(items) > _FEW:
                 self._items = SortedList(items)
             return True
-        if items[-1] < key or self.find(key) is None:
+        if not items or items[-1] < key or self.find(key) is None:
             items.add(item)
             return True
         return False

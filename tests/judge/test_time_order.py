@@ -69,3 +69,13 @@ def test_between_before_and_after(keys: list[tuple[int, str]], low: int, high: i
     if ordered:
         assert order.first[:2] == ordered[0]
         assert order.last[:2] == ordered[-1]
+
+
+@given(st.lists(KEYS, max_size=30), st.integers(-1, 13))
+def test_what_was_cut_off_can_be_put_back(keys: list[tuple[int, str]], before: int) -> None:
+    order = filled(keys)
+    cut = order.cut(before)
+    assert [item[:2] for item in cut] == sorted(key for key in set(keys) if key[0] < before)
+    for item in cut:
+        assert order.put(item)
+    assert [item[:2] for item in order] == sorted(set(keys))
