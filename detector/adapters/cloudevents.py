@@ -9,8 +9,8 @@ import base64
 import binascii
 import ipaddress
 import re  # over msgspec's own messages and text of bounded length
-from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Final, Literal, TypeVar
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar
 
 import msgspec
 
@@ -45,86 +45,93 @@ from detector.values.times import parse_rfc3339
 
 MAX_DEPTH: Final = 64  # of the opaque `revocation` object, which is written out again
 _MAX_LENGTH: Final = 2**31 - 1
-_HMAC = re.compile(r"[0-9a-f]{64}")
-_CHECK = re.compile(r"[0-9a-f]{8}")
+_HMAC, _SHA256 = "hmac-sha256", "sha256"
+_HMAC_DIGITS, _CHECK_DIGITS = 64, 8
+_HEX = re.compile(r"[0-9a-f]*")
+_SCALARS: Final = frozenset({str, int, float, bool, type(None)})
 _MISSING = re.compile(r"Object missing required field `(\w+)`(?: - at `\$([^`]*)`)?")
 _AT = re.compile(r" - at `\$([^`]*)`")
 
-_Text = Annotated[str, msgspec.Meta(min_length=1)]
+Text = Annotated[str, msgspec.Meta(min_length=1)]
 _Globs = tuple[str, ...]
 _T = TypeVar("_T")
 
 
 class _Envelope(msgspec.Struct):
     specversion: str
-    id: _Text
-    source: _Text
-    type: _Text
+    id: Text
+    source: Text
+    type: Text
     time: str | None = None
     data: msgspec.Raw = msgspec.Raw(b"")
     data_base64: str | None = None
 
 
-class _Identifier(msgspec.Struct):
-    scheme: _Text
-    value: _Text
+class _Identifier(msgspec.Struct, gc=False):
+    scheme: Text
+    value: Text
     length: Annotated[int, msgspec.Meta(ge=1, le=_MAX_LENGTH)] | None = None
     check: str | None = None
     key_id: str | None = None
 
 
-class _TaskStarted(msgspec.Struct):
-    task_id: _Text
+# `due` is the second time of an event, where its type has one.
+
+
+class _TaskStarted(msgspec.Struct, gc=False):
+    task_id: Text
     kind: str | None = None
     owner: str | None = None
     workload: str | None = None
     parent_task_id: str | None = None
-    deadline: str | None = None
+    due: str | None = msgspec.field(default=None, name="deadline")
 
 
-class _TaskEnded(msgspec.Struct):
-    task_id: _Text
+class _TaskEnded(msgspec.Struct, gc=False):
+    due: ClassVar[None] = None
+    task_id: Text
     outcome: Literal["succeeded", "failed", "cancelled", "timed_out"] | None = None
 
 
-class _Grant(msgspec.Struct):
+class _Grant(msgspec.Struct, gc=False):
     actions: _Globs | None = None
     resources: _Globs | None = None
 
 
-class _Approval(msgspec.Struct):
+class _Approval(msgspec.Struct, gc=False):
     not_before: str | None = None
     not_after: str | None = None
 
 
-class _Binding(msgspec.Struct):
+class _Binding(msgspec.Struct, gc=False):
     workloads: _Globs | None = None
     source_ips: _Globs | None = None
 
 
-class _CredentialIssued(msgspec.Struct):
-    credential_id: _Text
-    task_id: _Text
+class _CredentialIssued(msgspec.Struct, gc=False):
+    credential_id: Text
+    task_id: Text
     identifiers: Annotated[tuple[_Identifier, ...], msgspec.Meta(min_length=1)]
     kind: str | None = None
     not_before: str | None = None
-    expires_at: str | None = None
+    due: str | None = msgspec.field(default=None, name="expires_at")
     grants: tuple[_Grant, ...] | None = None
     approval: _Approval | None = None
     bound_to: _Binding | None = None
     revocation: dict[str, Any] | None = None
 
 
-class _Named(msgspec.Struct):
+class _Named(msgspec.Struct, gc=False, kw_only=True):
     credential_id: str | None = None
     identifier: _Identifier | None = None
 
 
-class _CredentialRenewed(_Named, kw_only=True):
-    expires_at: _Text
+class _CredentialRenewed(_Named, gc=False, kw_only=True):
+    due: Text = msgspec.field(name="expires_at")
 
 
-class _CredentialUsed(_Named):
+class _CredentialUsed(_Named, gc=False, kw_only=True):
+    due: ClassVar[None] = None
     action: str | None = None
     resource: str | None = None
     outcome: Literal["success", "denied"] | None = None
@@ -134,12 +141,19 @@ class _CredentialUsed(_Named):
     user_agent: str | None = None
 
 
-class _Stamp(msgspec.Struct):
-    """What the envelope says of every event."""
+class _CredentialRevoked(_Named, gc=False):
+    due: ClassVar[None] = None
 
-    time: int
-    source: str
-    id: str
+
+DATA_TYPES: Final[dict[str, type[msgspec.Struct]]] = {
+    "task.started": _TaskStarted,
+    "task.ended": _TaskEnded,
+    "credential.issued": _CredentialIssued,
+    "credential.renewed": _CredentialRenewed,
+    "credential.used": _CredentialUsed,
+    "credential.revoked": _CredentialRevoked,
+}
+"""What the `data` of each event type holds."""
 
 
 def decode_json(raw: bytes | msgspec.Raw, decoder: "msgspec.json.Decoder[_T]", at: str = "") -> _T:
@@ -179,57 +193,6 @@ def _maybe_time(text: str | None, field: str) -> int | None:
     return _time(text, field) if text else None
 
 
-def _identifier(wire: _Identifier, field: str) -> Identifier:
-    value = wire.value
-    if wire.scheme == "hmac-sha256" and _HMAC.fullmatch(value) is None:
-        raise bad(WRONG_FIELD, f"{field}.value", "an hmac-sha256 is 64 lower-case hex digits")
-    if wire.scheme == "sha256":
-        value = normal_sha256(value) or ""
-        if not value:
-            raise bad(WRONG_FIELD, f"{field}.value", "a sha256 is 64 hex digits or the base64 of 32 bytes")
-    if wire.check and _CHECK.fullmatch(wire.check) is None:
-        raise bad(WRONG_FIELD, f"{field}.check", "a check is 8 lower-case hex digits")
-    return Identifier(wire.scheme, value, wire.length, wire.check or None, wire.key_id or None)
-
-
-def _who(wire: _Named) -> tuple[str | None, Identifier | None]:
-    if not wire.credential_id and wire.identifier is None:
-        raise bad(MISSING_FIELD, "data.credential_id", "neither `credential_id` nor `identifier` is there")
-    identifier = None if wire.identifier is None else _identifier(wire.identifier, "data.identifier")
-    return wire.credential_id or None, identifier
-
-
-def _started(wire: _TaskStarted, at: _Stamp) -> TaskStarted:
-    return TaskStarted(
-        time=at.time,
-        source=at.source,
-        id=at.id,
-        task_id=wire.task_id,
-        kind=wire.kind or None,
-        owner=wire.owner or None,
-        workload=wire.workload or None,
-        parent_task_id=wire.parent_task_id or None,
-        deadline=_maybe_time(wire.deadline, "data.deadline"),
-    )
-
-
-def _ended(wire: _TaskEnded, at: _Stamp) -> TaskEnded:
-    return TaskEnded(time=at.time, source=at.source, id=at.id, task_id=wire.task_id, outcome=wire.outcome)
-
-
-def _binding(wire: _Binding | None) -> Binding | None:
-    if wire is None:
-        return None
-    for index, network in enumerate(wire.source_ips or ()):
-        try:
-            ipaddress.ip_network(network, strict=False)
-        except ValueError:
-            raise bad(
-                WRONG_FIELD, f"data.bound_to.source_ips[{index}]", "not an IP network in CIDR notation"
-            ) from None
-    return Binding(wire.workloads, wire.source_ips)
-
-
 def _deeper_than(value: object, limit: int) -> bool:
     """Whether lists and objects nest deeper than `limit`; without recursion."""
     level: list[Any] = [value]
@@ -245,89 +208,183 @@ def _deeper_than(value: object, limit: int) -> bool:
     return True
 
 
-def _issued(wire: _CredentialIssued, at: _Stamp) -> CredentialIssued:
-    if wire.revocation is not None and _deeper_than(wire.revocation, MAX_DEPTH):
-        raise bad(TOO_DEEP, "data.revocation")
-    approval = wire.approval
-    return CredentialIssued(
-        time=at.time,
-        source=at.source,
-        id=at.id,
-        credential_id=wire.credential_id,
-        task_id=wire.task_id,
-        identifiers=tuple(
-            _identifier(one, f"data.identifiers[{index}]") for index, one in enumerate(wire.identifiers)
-        ),
-        kind=wire.kind or None,
-        not_before=_maybe_time(wire.not_before, "data.not_before"),
-        expires_at=_maybe_time(wire.expires_at, "data.expires_at"),
-        grants=None
-        if wire.grants is None
-        else tuple(Grant(grant.actions, grant.resources) for grant in wire.grants),
-        approval=None
-        if approval is None
-        else Approval(
-            _maybe_time(approval.not_before, "data.approval.not_before"),
-            _maybe_time(approval.not_after, "data.approval.not_after"),
-        ),
-        bound_to=_binding(wire.bound_to),
-        revocation=wire.revocation,
+class EventBuilder:
+    """Makes events of decoded `data`, and checks what their types cannot say.
+
+    `of[type(data)](data, time, source, id, due)` makes one; `due` is the second time of the event if that is parsed already.
+    It raises `BadRecordError` with the path of what is wrong.
+
+    `share(text, text)` may return an equal text that other events hold already. `not_hex` tells of text with other
+    characters than lower-case hex digits; whoever checks many at once may return None and check them later.
+    """
+
+    def __init__(
+        self,
+        share: Callable[[str, str], str] = lambda text, _: text,
+        not_hex: Callable[[str], bool | None] = lambda text: _HEX.fullmatch(text) is None,
+    ) -> None:
+        self._share = share
+        self._not_hex = not_hex
+        self.of: Final[dict[type[msgspec.Struct], Callable[..., CanonicalEvent]]] = {
+            _TaskStarted: self._started,
+            _TaskEnded: self._ended,
+            _CredentialIssued: self._issued,
+            _CredentialRenewed: self._renewed,
+            _CredentialUsed: self._used,
+            _CredentialRevoked: self._revoked,
+        }
+
+    def _optional(self, text: str | None) -> str | None:
+        return self._share(text, text) if text else None
+
+    def _identifier(self, wire: _Identifier, field: str, among: Sequence[_Identifier] = ()) -> Identifier:
+        scheme, value, check, key_id, share = wire.scheme, wire.value, wire.check, wire.key_id, self._share
+        if scheme == _HMAC:
+            if len(value) != _HMAC_DIGITS or self._not_hex(value):
+                raise _wrong_identifier(
+                    wire, field, among, "value", "an hmac-sha256 is 64 lower-case hex digits"
+                )
+        elif scheme == _SHA256:
+            value = normal_sha256(value) or ""
+            if not value:
+                detail = "a sha256 is 64 hex digits or the base64 of 32 bytes"
+                raise _wrong_identifier(wire, field, among, "value", detail)
+        if check and (len(check) != _CHECK_DIGITS or self._not_hex(check)):
+            raise _wrong_identifier(wire, field, among, "check", "a check is 8 lower-case hex digits")
+        return Identifier(
+            share(scheme, scheme),
+            value,
+            wire.length,
+            check or None,
+            share(key_id, key_id) if key_id else None,
+        )
+
+    def _named(self, wire: _Named) -> tuple[str | None, Identifier | None]:
+        if wire.identifier is not None:
+            return wire.credential_id or None, self._identifier(wire.identifier, "data.identifier")
+        if not wire.credential_id:
+            raise bad(
+                MISSING_FIELD, "data.credential_id", "neither `credential_id` nor `identifier` is there"
+            )
+        return wire.credential_id, None
+
+    def _started(
+        self, wire: _TaskStarted, time: int, source: str, event_id: str, due: int | None
+    ) -> TaskStarted:
+        return TaskStarted(
+            time=time,
+            source=source,
+            id=event_id,
+            task_id=wire.task_id,
+            kind=self._optional(wire.kind),
+            owner=self._optional(wire.owner),
+            workload=self._optional(wire.workload),
+            parent_task_id=wire.parent_task_id or None,
+            deadline=_maybe_time(wire.due, "data.deadline") if due is None else due,
+        )
+
+    def _ended(self, wire: _TaskEnded, time: int, source: str, event_id: str, _due: None) -> TaskEnded:
+        outcome = self._optional(wire.outcome)
+        return TaskEnded(time=time, source=source, id=event_id, task_id=wire.task_id, outcome=outcome)
+
+    def _issued(
+        self, wire: _CredentialIssued, time: int, source: str, event_id: str, due: int | None
+    ) -> CredentialIssued:
+        revocation, kind, grants, identifiers = wire.revocation, wire.kind, wire.grants, wire.identifiers
+        identifier = self._identifier
+        if (
+            revocation is not None
+            and not _SCALARS.issuperset(map(type, revocation.values()))
+            and _deeper_than(revocation, MAX_DEPTH)
+        ):
+            raise bad(TOO_DEEP, "data.revocation")
+        return CredentialIssued(
+            time=time,
+            source=source,
+            id=event_id,
+            credential_id=wire.credential_id,
+            task_id=wire.task_id,
+            identifiers=tuple([identifier(one, "data.identifiers", identifiers) for one in identifiers]),
+            kind=self._share(kind, kind) if kind else None,
+            not_before=_time(wire.not_before, "data.not_before") if wire.not_before else None,
+            expires_at=_maybe_time(wire.due, "data.expires_at") if due is None else due,
+            grants=None if grants is None else tuple([Grant(one.actions, one.resources) for one in grants]),
+            approval=None if wire.approval is None else _approval(wire.approval),
+            bound_to=None if wire.bound_to is None else _binding(wire.bound_to),
+            revocation=revocation,
+        )
+
+    def _renewed(
+        self, wire: _CredentialRenewed, time: int, source: str, event_id: str, due: int | None
+    ) -> CredentialRenewed:
+        credential_id, identifier = self._named(wire)
+        return CredentialRenewed(
+            time=time,
+            source=source,
+            id=event_id,
+            expires_at=_time(wire.due, "data.expires_at") if due is None else due,
+            credential_id=credential_id,
+            identifier=identifier,
+        )
+
+    def _used(
+        self, wire: _CredentialUsed, time: int, source: str, event_id: str, _due: None
+    ) -> CredentialUsed:
+        credential_id, identifier = self._named(wire)
+        outcome = wire.outcome or SUCCESS
+        return CredentialUsed(
+            time=time,
+            source=source,
+            id=event_id,
+            credential_id=credential_id,
+            identifier=identifier,
+            action=self._optional(wire.action),
+            resource=wire.resource or None,
+            outcome=self._share(outcome, outcome),
+            task_id=wire.task_id or None,
+            workload=self._optional(wire.workload),
+            source_ip=wire.source_ip or None,
+            user_agent=self._optional(wire.user_agent),
+        )
+
+    def _revoked(
+        self, wire: _CredentialRevoked, time: int, source: str, event_id: str, _due: None
+    ) -> CredentialRevoked:
+        credential_id, identifier = self._named(wire)
+        return CredentialRevoked(
+            time=time, source=source, id=event_id, credential_id=credential_id, identifier=identifier
+        )
+
+
+def _wrong_identifier(
+    wire: _Identifier, field: str, among: Sequence[_Identifier], name: str, detail: str
+) -> BadRecordError:
+    index = next((number for number, one in enumerate(among) if one is wire), None)
+    path = field if index is None else f"{field}[{index}]"
+    return bad(WRONG_FIELD, f"{path}.{name}", detail)
+
+
+def _approval(wire: _Approval) -> Approval:
+    return Approval(
+        _maybe_time(wire.not_before, "data.approval.not_before"),
+        _maybe_time(wire.not_after, "data.approval.not_after"),
     )
 
 
-def _renewed(wire: _CredentialRenewed, at: _Stamp) -> CredentialRenewed:
-    credential_id, identifier = _who(wire)
-    return CredentialRenewed(
-        time=at.time,
-        source=at.source,
-        id=at.id,
-        expires_at=_time(wire.expires_at, "data.expires_at"),
-        credential_id=credential_id,
-        identifier=identifier,
-    )
-
-
-def _used(wire: _CredentialUsed, at: _Stamp) -> CredentialUsed:
-    credential_id, identifier = _who(wire)
-    return CredentialUsed(
-        time=at.time,
-        source=at.source,
-        id=at.id,
-        credential_id=credential_id,
-        identifier=identifier,
-        action=wire.action or None,
-        resource=wire.resource or None,
-        outcome=wire.outcome or SUCCESS,
-        task_id=wire.task_id or None,
-        workload=wire.workload or None,
-        source_ip=wire.source_ip or None,
-        user_agent=wire.user_agent or None,
-    )
-
-
-def _revoked(wire: _Named, at: _Stamp) -> CredentialRevoked:
-    credential_id, identifier = _who(wire)
-    return CredentialRevoked(
-        time=at.time, source=at.source, id=at.id, credential_id=credential_id, identifier=identifier
-    )
-
-
-def _reader(
-    wire: type[_T], build: Callable[[_T, _Stamp], CanonicalEvent]
-) -> Callable[[bytes | msgspec.Raw, _Stamp], CanonicalEvent]:
-    decoder = msgspec.json.Decoder(wire)
-    return lambda raw, at: build(decode_json(raw, decoder, "data"), at)
+def _binding(wire: _Binding) -> Binding:
+    for index, network in enumerate(wire.source_ips or ()):
+        try:
+            ipaddress.ip_network(network, strict=False)
+        except ValueError:
+            raise bad(
+                WRONG_FIELD, f"data.bound_to.source_ips[{index}]", "not an IP network in CIDR notation"
+            ) from None
+    return Binding(wire.workloads, wire.source_ips)
 
 
 _ENVELOPE: Final = msgspec.json.Decoder(_Envelope)
-_READERS: Final[dict[str, Callable[[bytes | msgspec.Raw, _Stamp], CanonicalEvent]]] = {
-    "task.started": _reader(_TaskStarted, _started),
-    "task.ended": _reader(_TaskEnded, _ended),
-    "credential.issued": _reader(_CredentialIssued, _issued),
-    "credential.renewed": _reader(_CredentialRenewed, _renewed),
-    "credential.used": _reader(_CredentialUsed, _used),
-    "credential.revoked": _reader(_Named, _revoked),
-}
+_DATA: Final = {name: msgspec.json.Decoder(wire) for name, wire in DATA_TYPES.items()}
+_BUILDERS: Final = EventBuilder().of
 
 
 def decode(raw: bytes | msgspec.Raw, now: int) -> CanonicalEvent | None:
@@ -364,8 +421,8 @@ def decode_binary(headers: Mapping[str, bytes], value: bytes, now: int) -> Canon
 def _open(envelope: _Envelope, now: int) -> CanonicalEvent | None:
     if envelope.specversion != "1.0":
         raise bad(WRONG_FIELD, "specversion", 'only CloudEvents "1.0" is read')
-    reader = _READERS.get(envelope.type)
-    if reader is None:
+    decoder = _DATA.get(envelope.type)
+    if decoder is None:
         return None
     if not envelope.time:
         raise bad(MISSING_FIELD, "time")
@@ -380,4 +437,5 @@ def _open(envelope: _Envelope, now: int) -> CanonicalEvent | None:
             raise bad(WRONG_FIELD, "data_base64", "not base64") from None
     if not data:
         raise bad(MISSING_FIELD, "data")
-    return reader(data, _Stamp(time, envelope.source, envelope.id))
+    wire = decode_json(data, decoder, "data")
+    return _BUILDERS[type(wire)](wire, time, envelope.source, envelope.id, None)
