@@ -10,10 +10,10 @@ from typing import Final
 
 from detector.judge.policy import Policy
 from detector.judge.routing import Registry, encode, route
+from detector.judge.stage import FACT, AggregateState
 from detector.scan.known_credentials import HMAC
-from detector.service.judge.aggregate_state import EVENT, AggregateState
 from detector.service.judge.output_encoder import OutputEncoder
-from detector.service.judge.store import digest_of
+from detector.service.judge.store import changelog_changes, digest_of
 from detector.values.events import CredentialIssued, Identifier, TaskStarted
 from detector.values.times import DAY, SECOND
 
@@ -41,15 +41,16 @@ def judged(number: int, time: int) -> Iterator[tuple[str, list[Change]]]:
         revocation={"method": "http", "handle": f"handle-{name}"},
     )
     policy, registry = Policy(), Registry()
-    holdings: dict[str, AggregateState] = {}
+    states: dict[str, AggregateState] = {}
     for event in (start, issue):
         for key, payload in route(event, registry):
-            holding = holdings.setdefault(key, AggregateState(key, policy, _MANY))
-            holding.take(payload, encode(payload), time)
-    press = OutputEncoder({}, lambda text: text)
-    for key, holding in holdings.items():
-        outcome = holding.conclude(time + 2 * SECOND, press)
-        yield key, [(each, value) for each, value in outcome.changes if value is not None]
+            state = states.setdefault(key, AggregateState(key, policy, _MANY))
+            state.take(payload, encode(payload), time)
+    encoder = OutputEncoder({}, lambda text: text)
+    for key, state in states.items():
+        judgement = state.judge(time + 2 * SECOND, encoder.findings().digest)
+        changes = changelog_changes(digest_of(key), judgement)
+        yield key, [(each, value) for each, value in changes if value is not None]
 
 
 class States:
@@ -68,9 +69,7 @@ class States:
             for place, template in changes:
                 value = template.replace(old, new)
                 kind = place[_KIND : _KIND + 1]
-                name = (
-                    hashlib.blake2b(value, digest_size=12).digest() if kind == EVENT else place[_KIND + 1 :]
-                )
+                name = hashlib.blake2b(value, digest_size=12).digest() if kind == FACT else place[_KIND + 1 :]
                 yield place[:1] + digest + kind + name, value
 
     def agrees(self, number: int) -> bool:

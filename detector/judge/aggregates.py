@@ -18,8 +18,8 @@ from detector.judge.policy import Policy
 from detector.judge.routing import (
     LEAKED,
     Claim,
+    Fact,
     LeakWithdrawal,
-    Payload,
     Routed,
     SentCommand,
     TaskStatus,
@@ -49,21 +49,21 @@ class Aggregate(Protocol):
     """What the handler asks of one."""
 
     sends: list[Routed]
-    dropped: list[Payload]
+    dropped: list[Fact]
 
-    def take(self, payload: Payload, watermark: int) -> bool:
+    def take(self, payload: Fact, watermark: int) -> bool:
         """Takes a payload that it has not yet; False if there is no need to keep it."""
 
     def judge(self, watermark: int, sent: list[SentCommand]) -> Verdicts:
         """What holds at a watermark. What need not be kept any more is in `dropped`."""
 
-    def fold(self, before: int) -> list[tuple[str, bytes]]:
+    def compact(self, before: int) -> list[tuple[str, bytes]]:
         """Adds up what is older than `before`, in ns: by name what is to be kept instead of what is now `dropped`."""
 
-    def unfold(self, value: bytes) -> None:
+    def restore_sums(self, value: bytes) -> None:
         """Takes what `fold` gave, after all other payloads that it kept."""
 
-    def disowned(self) -> dict[str, str]:
+    def owned_elsewhere(self) -> dict[str, str]:
         """Credentials that this one knows as another task's: the task by credential id."""
 
     def issues(self) -> list[CredentialIssued]:
@@ -79,7 +79,7 @@ class TaskAggregate:
 
     def __init__(self, task_id: str, policy: Policy) -> None:
         self.sends: list[Routed] = []
-        self.dropped: list[Payload] = []
+        self.dropped: list[Fact] = []
         self._task_id = task_id
         self._key = task_key(task_id)
         self._ledger = Ledger(policy)
@@ -94,7 +94,7 @@ class TaskAggregate:
         """What is known, to be asked and not to be changed; `own_accounts` are the task's."""
         return self._ledger
 
-    def take(self, payload: Payload, watermark: int) -> bool:  # noqa: ARG002 - names need it
+    def take(self, payload: Fact, watermark: int) -> bool:  # noqa: ARG002 - names need it
         """As `Aggregate`."""
         if isinstance(payload, CredentialUsed):
             self._use(payload, payload.task_id)
@@ -125,21 +125,21 @@ class TaskAggregate:
                     self.sends.append((task_key(account.task.task_id), event))
         return judge_task(self._ledger, self._task_id, watermark, sent, asked=self._asked)
 
-    def fold(self, before: int) -> list[tuple[str, bytes]]:
+    def compact(self, before: int) -> list[tuple[str, bytes]]:
         """As `Aggregate`: what happened to each credential."""
         own = own_accounts(self._ledger, self._task_id)
         accounts, gone = fold(own, self._ledger.policy.accepts, before)
         self.dropped += gone
         return [(account.credential_id, _encoder.encode(sums_of(account))) for account in accounts]
 
-    def unfold(self, value: bytes) -> None:
+    def restore_sums(self, value: bytes) -> None:
         """As `Aggregate`."""
         sums = _sums.decode(value)
         for account in self._ledger.accounts():
             if account.credential_id == sums.credential_id:
                 unfold(account, sums)
 
-    def disowned(self) -> dict[str, str]:
+    def owned_elsewhere(self) -> dict[str, str]:
         """As `Aggregate`."""
         return {account.credential_id: account.task.task_id for account in self._others()}
 
@@ -198,7 +198,7 @@ class SecretAggregate:
 
     def __init__(self, key: str, policy: Policy, most: int = 4096) -> None:
         self.sends: list[Routed] = []
-        self.dropped: list[Payload] = []
+        self.dropped: list[Fact] = []
         self._most = most
         self._key = key
         self._policy = policy
@@ -211,7 +211,7 @@ class SecretAggregate:
         self._forwarded: set[tuple[str, Leak]] = set()
         self._asked: set[str] = set()
 
-    def take(self, payload: Payload, watermark: int) -> bool:  # noqa: ARG002 - names need it
+    def take(self, payload: Fact, watermark: int) -> bool:  # noqa: ARG002 - names need it
         """As `Aggregate`."""
         if isinstance(payload, Claim):
             self._claims.append(payload.issue)
@@ -273,7 +273,7 @@ class SecretAggregate:
             _, tallies = self._open().secrets()
             unfold_leaks(tallies, self._key.removeprefix(LEAKED), self._stood)
 
-    def fold(self, before: int) -> list[tuple[str, bytes]]:
+    def compact(self, before: int) -> list[tuple[str, bytes]]:
         """As `Aggregate`. The latest leaks are kept in any case, for a credential that may yet claim them."""
         if len(self._shown) <= self._most or self._ledger is None:
             return []
@@ -288,12 +288,12 @@ class SecretAggregate:
         self._stood = sums
         return [] if sums is None else [("", _encoder.encode(sums))]
 
-    def unfold(self, value: bytes) -> None:
+    def restore_sums(self, value: bytes) -> None:
         """As `Aggregate`."""
         self._stood = _secret_sums.decode(value)
         self._reopen()
 
-    def disowned(self) -> dict[str, str]:
+    def owned_elsewhere(self) -> dict[str, str]:
         """As `Aggregate`: none is its own."""
         return {}
 

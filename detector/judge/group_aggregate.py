@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from detector.judge.policy import Policy
-from detector.judge.routing import Claim, Payload, Routed, SentCommand, task_key
+from detector.judge.routing import Claim, Fact, Routed, SentCommand, task_key
 from detector.judge.verdicts import Verdicts
 from detector.values.events import CredentialIssued, CredentialRevoked
 from detector.values.times import DAY
@@ -25,14 +25,14 @@ class GroupAggregate:
 
     def __init__(self, policy: Policy) -> None:
         self.sends: list[Routed] = []
-        self.dropped: list[Payload] = []
+        self.dropped: list[Fact] = []
         self._retention = policy.retention
         self._members: set[Claim] = set()
         self._revocations: set[CredentialRevoked] = set()
         self._number = itertools.count()  # breaks ties
         self._ends: list[tuple[int, int, Claim | CredentialRevoked]] = []  # a heap: until when each is kept
 
-    def take(self, payload: Payload, watermark: int) -> bool:  # noqa: ARG002 - names need it
+    def take(self, payload: Fact, watermark: int) -> bool:  # noqa: ARG002 - names need it
         """As `Aggregate`."""
         if isinstance(payload, Claim):
             self._members.add(payload)
@@ -58,14 +58,14 @@ class GroupAggregate:
         due = self._ends[0][0] if self._ends else None
         return Verdicts({}, [], due, watermark if due is None else None)
 
-    def fold(self, before: int) -> list[tuple[str, bytes]]:  # noqa: ARG002 - nothing here is judged
+    def compact(self, before: int) -> list[tuple[str, bytes]]:  # noqa: ARG002 - nothing here is judged
         """As `Aggregate`."""
         return []
 
-    def unfold(self, value: bytes) -> None:
+    def restore_sums(self, value: bytes) -> None:
         """As `Aggregate`."""
 
-    def disowned(self) -> dict[str, str]:
+    def owned_elsewhere(self) -> dict[str, str]:
         """As `Aggregate`: none is its own."""
         return {}
 

@@ -9,7 +9,7 @@ from detector.judge.routing import (
     CREDENTIAL,
     HMAC,
     Claim,
-    Payload,
+    Fact,
     Routed,
     SentCommand,
     identifier_key,
@@ -39,7 +39,7 @@ class NameAggregate:
 
     def __init__(self, key: str, policy: Policy) -> None:
         self.sends: list[Routed] = []
-        self.dropped: list[Payload] = []
+        self.dropped: list[Fact] = []
         self.expired: Counter[str] = Counter()
         self._key = key
         self._lateness = policy.lateness
@@ -54,7 +54,7 @@ class NameAggregate:
         """How many events wait here."""
         return len(self._parked)
 
-    def take(self, payload: Payload, watermark: int) -> bool:
+    def take(self, payload: Fact, watermark: int) -> bool:
         """As `Aggregate`."""
         if isinstance(payload, Claim):
             self._claim(payload.issue)
@@ -91,14 +91,14 @@ class NameAggregate:
             dues.append(min(issue.time for issue in self._claims.values()) + self._retention)
         return Verdicts({}, [], min(dues, default=None), None if dues else watermark)
 
-    def fold(self, before: int) -> list[tuple[str, bytes]]:  # noqa: ARG002 - nothing here is old
+    def compact(self, before: int) -> list[tuple[str, bytes]]:  # noqa: ARG002 - nothing here is old
         """As `Aggregate`: what waits does not wait for long."""
         return []
 
-    def unfold(self, value: bytes) -> None:
+    def restore_sums(self, value: bytes) -> None:
         """As `Aggregate`."""
 
-    def disowned(self) -> dict[str, str]:
+    def owned_elsewhere(self) -> dict[str, str]:
         """As `Aggregate`: none is its own."""
         return {}
 

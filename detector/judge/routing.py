@@ -74,7 +74,7 @@ class SentCommand(msgspec.Struct, frozen=True):
 class Handover(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="handover"):
     """What one task's aggregate wrote about a credential that is another task's now."""
 
-    told: tuple[ReportedFinding, ...] = ()
+    reported: tuple[ReportedFinding, ...] = ()
     sent: tuple[SentCommand, ...] = ()
 
 
@@ -97,7 +97,7 @@ class InputProgress(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=
 
 
 Spoken: TypeAlias = CredentialUsed | CredentialRenewed | CredentialRevoked
-Payload: TypeAlias = (
+Fact: TypeAlias = (
     TaskStarted
     | TaskEnded
     | CredentialIssued
@@ -112,24 +112,24 @@ Payload: TypeAlias = (
     | LeakWithdrawal
     | InputProgress
 )
-Routed: TypeAlias = tuple[str, Payload]
+Routed: TypeAlias = tuple[str, Fact]
 
 _encoder: Final = msgspec.json.Encoder()  # unlike MessagePack it holds the nanoseconds of the year 9999
-_decoder: Final = msgspec.json.Decoder(Payload)
+_decoder: Final = msgspec.json.Decoder(Fact)
 
 
-def encode(payload: Payload) -> bytes:
+def encode(payload: Fact) -> bytes:
     """A payload as the value of a record."""
     return _encoder.encode(payload)
 
 
-def decode(value: bytes) -> Payload:
+def decode(value: bytes) -> Fact:
     """The payload of a record's value.
 
     Raises:
         msgspec.MsgspecError: it is none.
     """
-    found: Payload = _decoder.decode(value)
+    found: Fact = _decoder.decode(value)
     return found
 
 
@@ -292,8 +292,8 @@ def spoken_key(event: Spoken) -> str:
 
 def route_leak(leak: Leak, registry: Registry) -> list[Routed]:
     """The tasks whose credentials a leak shows. What nobody claims yet is a leaked secret, and waits at its names."""
-    owned: dict[str, Payload] = {}
-    waiting: dict[str, Payload] = {}
+    owned: dict[str, Fact] = {}
+    waiting: dict[str, Fact] = {}
     for identifier in leak.identifiers:
         owner = registry.by_identifier(identifier)
         if owner is not None:

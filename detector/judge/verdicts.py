@@ -7,12 +7,12 @@ import msgspec
 from detector.judge.acceptance import covering, reason_for
 from detector.judge.accounts import Account, Task
 from detector.judge.conclude import credential_facts, task_facts
-from detector.judge.exposure import Exposure
 from detector.judge.final_evaluator import subject_of
 from detector.judge.ledger import Ledger
 from detector.judge.policy import KindPolicy, Policy
 from detector.judge.routing import SentCommand
 from detector.judge.rules import NEVER, expiry_at
+from detector.judge.totals import Exposure
 from detector.values.events import CredentialIssued
 from detector.values.findings import (
     LEAKED_SECRET,

@@ -24,6 +24,7 @@ class Output(msgspec.Struct, frozen=True, gc=False):
     Without a `partition` the key decides as in every Kafka client (murmur2); without a key too, any will do.
     A `partition` beyond those of the topic counts on from its first. `timestamp_ms` is milliseconds since the epoch, None
     the time of writing. `origin` is the offset of the record that it came from, for who is told that it is too large.
+    `fact` says in a typed form what `value` encodes, so that observers of the commit need not decode it.
     """
 
     topic: str
@@ -33,6 +34,7 @@ class Output(msgspec.Struct, frozen=True, gc=False):
     timestamp_ms: int | None = None
     partition: int | None = None
     origin: int | None = None
+    fact: Any = None
 
 
 RefusalReason = Literal["output-too-large", "record-failed", "record-unreadable"]

@@ -73,17 +73,12 @@ def advise(finding: Finding, patterns: Patterns, clean: Clean) -> Advice:
     def say(text: str | None, limit: int = _SHORT) -> str:
         return visible(clean(text), limit) if text else ""
 
-    title = _TITLES[finding.rule](finding, lead(finding), patterns, say)
+    title = _TITLES[finding.rule](finding, finding.lead, patterns, say)
     facts = [_extent(finding), _state(finding)]
     if finding.accepted is not None:
         facts.append(f"Accepted: {say(finding.accepted, _HANDLE)}.")
     message = ". ".join([title, *(fact.rstrip(".") for fact in facts if fact)]) + "."
     return Advice(title, message, _remedy(finding, patterns, say))
-
-
-def lead(finding: Finding) -> Evidence:
-    """The piece of evidence that a finding is told by: the first of its highest severity."""
-    return next((one for one in finding.evidences if one.severity == finding.severity), finding.evidences[0])
 
 
 Say = Callable[..., str]

@@ -54,6 +54,17 @@ def finding_record(finding: Finding, patterns: Patterns, clean: Clean, activity:
     return _record(finding, patterns, cleaner_of(_texts(finding) or finding, clean), activity)
 
 
+def activity_fields(activity: int) -> Record:
+    """The fields that tell a new finding from an updated one: the rest of both records is the same."""
+    name = _ACTIVITIES[activity]
+    return {
+        "activity_id": activity,
+        "activity_name": name,
+        "type_uid": CLASS_UID * 100 + activity,
+        "type_name": f"Detection Finding: {name}",
+    }
+
+
 def finding_records(findings: Iterable[Finding], patterns: Patterns, clean: Clean) -> Iterator[Record]:
     """The same of many that were created: the texts of a few secrets that nobody registered are cleaned as one."""
     some: list[tuple[Finding, list[str]]] = []

@@ -12,7 +12,7 @@ import msgspec
 from rich.console import Console
 from rich.text import Text
 
-from detector.outputs.advice import Patterns, advise, lead
+from detector.outputs.advice import Patterns, advise
 from detector.outputs.identity import sparing
 from detector.outputs.summary import Summary
 from detector.values.events import Leak
@@ -143,7 +143,7 @@ def _finding(finding: Finding, report: Report) -> Iterator[_Block]:
     if finding.task is not None and finding.task.owner:
         facts.append(f"owner {visible(clean(finding.task.owner), 40)}")
     yield _Block("    ", Text(" · ".join(facts), "dim"))
-    event = lead(finding).event
+    event = finding.lead.event
     if isinstance(event, Leak) and finding.severity >= Severity.MEDIUM:
         yield _Block("    │ ", Text(_excerpt(clean(event.excerpt)), "italic"), "dim")
 

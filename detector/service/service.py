@@ -55,7 +55,6 @@ from detector.service.wiring import (
     scan_stage,
     shapes_in_topics,
     threads_of,
-    written,
 )
 from detector.values.errors import CurfewdError, RetryError, StopError, UsageError
 
@@ -79,7 +78,7 @@ class Service:
         self._which = which
         self._reread = reread
         self._log = log
-        self._metrics = Metrics(written(self._live), time.time)
+        self._metrics = Metrics(self._live.topics.work.name, time.time)
         self._readiness = Readiness(settings.service.ready_lag)
         self._metrics.follow(names.READY, lambda: float(self._readiness.ready() is None))
         looked_at = (settings.service, self._live, self._metrics, self._readiness)

@@ -26,7 +26,7 @@ from detector.service.judge.handler import JudgeHandler, JudgeSettings, Topics
 from detector.service.judge.output_encoder import OutputEncoder
 from detector.service.lookback.lookback import Lookback, LookbackProblem, LookbackProgress, LookbackSettings
 from detector.service.observability.measuring import Measured, StageName
-from detector.service.observability.metrics import Metrics, Written
+from detector.service.observability.metrics import Metrics
 from detector.service.scan.finders import Finders
 from detector.service.scan.handler import LARGEST, ClassifierOf, ScanHandler, Scanned, ScanTopics
 from detector.service.scan.origins import longest
@@ -64,12 +64,6 @@ def shapes_in_topics(live: LiveSettings, shapes: RecordClassifier) -> Classifier
     """What is recognised in each topic: in one that is said to be of logs, no event."""
     globs, logs = [compile_glob(glob) for glob in live.log_topics], shapes.logs_only()
     return lambda topic: logs if any(matches(topic) for matches in globs) else shapes
-
-
-def written(live: LiveSettings) -> Written:
-    """The topics whose records are counted by what they say."""
-    topics = live.topics
-    return Written(topics.findings.name, topics.revocations.name, topics.dead_letters.name, topics.work.name)
 
 
 def check_topics(live: LiveSettings, found: dict[str, int], *, scans: bool = True) -> list[str]:

@@ -3,7 +3,7 @@
 import uuid
 from enum import IntEnum
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -142,6 +142,22 @@ class Finding(msgspec.Struct, frozen=True):
     def uid(self) -> str:
         """`finding_info.uid`."""
         return finding_uid(self.rule, self.key)
+
+    @property
+    def lead(self) -> Evidence:
+        """The piece of evidence that the title is about: the first of the highest severity."""
+        severest = (piece for piece in self.evidences if piece.severity == self.severity)
+        return next(severest, self.evidences[0])
+
+
+Activity = Literal["created", "updated", "closed"]
+
+
+class FindingChange(msgspec.Struct, frozen=True):
+    """What became of a finding since it was reported last. A closed one has its `lead` as only evidence."""
+
+    activity: Activity
+    finding: Finding
 
 
 class Command(msgspec.Struct, frozen=True):

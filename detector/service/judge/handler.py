@@ -1,41 +1,53 @@
-"""The judge stage: what the scan stage sends becomes findings and commands, each once, whatever happens to us."""
+"""The judge stage in the service: facts from the work topic become findings and commands, each exactly once.
+
+The judging itself is `detector.judge.stage`. This module surrounds it: it finds each aggregate's state in memory or in
+the store, encodes what a judgement gives, and keeps timers and the watermark.
+"""
 
 import contextlib
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from detector.judge.name_aggregate import NameAggregate
 from detector.judge.policy import Policy
-from detector.judge.routing import InputProgress, Payload, decode, encode
+from detector.judge.routing import Fact, InputProgress, decode, encode, registry_key
+from detector.judge.stage import META, AggregateState, Change, Judgement, key_of
+from detector.judge.totals import Totals
 from detector.judge.watermark import BEGINNING, Watermark
-from detector.kafka.changelog import Change, Changelog
+from detector.kafka.changelog import Changelog
 from detector.kafka.handlers import Output, Partition, Refusal
 from detector.outputs.writers import dumps
 from detector.records.dead_letters import UNREADABLE, DeadLetter
-from detector.service.judge.aggregate_state import AggregateState, Outcome, key_of
-from detector.service.judge.facts import Caused, Judged
-from detector.service.judge.output_encoder import OutputEncoder
+from detector.service.judge.output_encoder import FindingRecords, OutputEncoder
+from detector.service.judge.reports import JudgedTransaction, OutputCause
 from detector.service.judge.restore import Restored, restore
-from detector.service.judge.store import META, SOURCES, TOTALS, WATERMARK, Position, Store, Totals, entry_key
+from detector.service.judge.store import (
+    SOURCES,
+    TOTALS,
+    WATERMARK,
+    Position,
+    Store,
+    changelog_changes,
+    digest_of,
+    entry_key,
+)
 from detector.service.scan.origins import LONGEST, dated
 from detector.values.errors import RetryError, StopError
 from detector.values.events import Event
 from detector.values.times import SECOND
 
-TIMERS: Final = 1000  # looked at in one transaction: the next follows soon
+TIMERS: Final = 1000  # timers in one transaction; the next transaction follows at once
 POSITION_EVERY: Final = 5 * SECOND
-SOURCES_EVERY: Final = (
-    5 * SECOND
-)  # there may be thousands, and to take them for slower than they are costs little
+# There may be thousands of sources. If one was further than the store says, the watermark only waits a little longer.
+SOURCES_EVERY: Final = 5 * SECOND
 
 
 class Topics(msgspec.Struct, frozen=True):
-    """Where the stage writes; `work` is what it reads too."""
+    """Where the stage writes; it reads `work` too."""
 
     work: str = "curfewd.work"
     state: str = "curfewd.state"
@@ -46,9 +58,10 @@ class Topics(msgspec.Struct, frozen=True):
 
 
 class JudgeSettings(msgspec.Struct, frozen=True):
-    """`directory` holds the stores; `cache_size` bounds what is in memory per partition, in things kept (about 2 KB each).
+    """`directory` holds the stores. `cache_size` bounds the state in memory of a partition, in things of about 2 KB each.
 
-    Of a task's events at least `many` are kept each by itself; those that nothing can change any more are added up.
+    An aggregate keeps at least `many` facts one by one before it compacts those that nothing can change any more.
+    `work_dated` is as in `origins.dated`, in ns.
     """
 
     policy: Policy
@@ -56,11 +69,18 @@ class JudgeSettings(msgspec.Struct, frozen=True):
     topics: Topics = Topics()
     cache_size: int = 100_000
     many: int = 256
-    work_dated: int = LONGEST  # as `origins.dated` has it, in ns
+    work_dated: int = LONGEST
+
+
+class _Cached(NamedTuple):
+    """An aggregate in memory, and the digest of its key."""
+
+    state: AggregateState
+    digest: bytes
 
 
 class _Work:
-    """One partition at work. What is staged is not in the store before it is committed."""
+    """One partition of work. What is staged reaches the store only after the commit."""
 
     def __init__(self, store: Store, watermark: Watermark) -> None:
         self.store = store
@@ -68,57 +88,44 @@ class _Work:
         self.logged = self.logging = watermark.value
         self.sources: AbstractSet[str] = watermark.sources.keys()
         self.sourced = 0
-        self.held: OrderedDict[str, AggregateState] = OrderedDict()
+        self.cached: OrderedDict[str, _Cached] = OrderedDict()
         self.weight = 0
-        self.recent = 0  # how many of the held ones the last transaction spoke of
+        self.recent = 0  # how many of the cached aggregates the last transaction touched
         self.staged: list[Change] = []
         self.totals = self.logged_totals = store.totals()
         self.saved = 0
-        self.looked = 0  # before this time there is no timer any more
-        self.dirty = False  # whether more was written than what `Position` in the store says
+        self.looked = 0  # no timer is earlier than this
+        self.dirty = False  # whether the store has more than its `Position` says
         self.position: Position | None = None  # to be written after the next commit
-        self.caused: list[Caused] = []
         self.polled = False  # whether the open transaction has records
-        self.facts = _facts()
-
-
-def _facts() -> Judged:
-    return Judged(0, Counter(), Counter(), 0, Counter(), None, 0)
+        self.late = 0
+        self.expired: Counter[str] = Counter()
+        self.causes: list[OutputCause] = []
 
 
 class JudgeHandler:
-    """Handler of the work topic.
-
-    `clock` gives ns, `observe` is told of each `Restored` and `Judged`.
-    """
+    """Handles the work topic. `clock` gives ns; `observe` gets each `Restored` and `JudgedTransaction`."""
 
     def __init__(
         self,
         settings: JudgeSettings,
-        press: OutputEncoder,
+        encoder: OutputEncoder,
         changelog: Changelog,
         clock: Callable[[], int],
-        observe: Callable[[Restored | Judged], None] = lambda _: None,
+        observe: Callable[[Restored | JudgedTransaction], None] = lambda _: None,
     ) -> None:
         self._settings = settings
         self._policy = settings.policy
-        self._press = press
+        self._encoder = encoder
         self._changelog = changelog
         self._clock = clock
         self._observe = observe
         self._work: dict[Partition, _Work] = {}
         self._broken: set[Partition] = set()
 
-    def reconfigure(self, policy: Policy, press: OutputEncoder) -> None:
-        """Judges by another policy from now on: an aggregate when it is next spoken of, or its time comes."""
-        self._policy, self._press = policy, press
-        for work in self._work.values():
-            work.held.clear()
-            work.weight = 0
-
     @property
     def stores(self) -> dict[Partition, Store]:
-        """The state of each partition at work, as far as it is committed. To be read at once: it may be closed next."""
+        """The committed state of each partition. Read it before you await anything: a store may be closed then."""
         return {partition: work.store for partition, work in self._work.items()}
 
     async def assigned(self, partition: Partition) -> None:
@@ -134,47 +141,45 @@ class JudgeHandler:
         self._observe(restored)
 
     async def process(self, partition: Partition, records: Sequence[Any]) -> list[Output]:
-        """Takes payloads to their aggregates, judges those, and what is due."""
+        """Gives facts to their aggregates, and judges those and the ones whose timer has come."""
         work, now = self._work[partition], self._clock()
-        before = _before(work)
+        before = _value_of(work.watermark)
         outputs: list[Output] = []
-        touched: dict[str, AggregateState] = {}
+        touched: dict[str, _Cached] = {}
         began: dict[str, int] = {}
         late = 0
         for record in records:
             try:
-                payload, key = decode(record.value or b""), (record.key or b"").decode()
-                if isinstance(payload, InputProgress):
-                    work.watermark.mark(payload.source, payload.time, now)
+                fact, key = decode(record.value or b""), (record.key or b"").decode()
+                if isinstance(fact, InputProgress):
+                    work.watermark.mark(fact.source, fact.time, now)
                     continue
                 if key not in touched:
-                    touched[key] = self._hold(partition, work, key)
+                    touched[key] = self._cached(partition, work, key)
                     began[key] = record.timestamp
             except (msgspec.MsgspecError, UnicodeDecodeError, ValueError):
-                outputs.append(self._dead(partition, record.offset))
+                outputs.append(self._dead_letter(partition, record.offset))
                 continue
-            time = _time_of(payload)
+            time = _time_of(fact)
             if time is not None:
                 late += time + self._policy.lateness < before
                 work.watermark.event(time, now)
-            touched[key].take(payload, record.value, before)
+            touched[key].state.take(fact, record.value, before)
         work.watermark.advance(now)
-        work.facts, work.polled = msgspec.structs.replace(work.facts, late=late), True
-        return outputs + self._conclude(partition, work, touched, began)
+        work.late, work.polled = late, True
+        return outputs + self._judge(partition, work, touched, began)
 
     async def tick(self, partition: Partition, now: int) -> list[Output]:
-        """What time alone brings."""
+        """Judges the aggregates whose timer has come."""
         work = self._work[partition]
         work.watermark.advance(now)
         if work.dirty and work.position is None and now - work.saved >= POSITION_EVERY:
-            # Asked before the transaction: once that is through, nobody else can have written by now, and what stands
-            # before the end is ours. Asked after it, others may have had the partition while we stood still.
+            # Asked before the transaction: if it commits, no other instance can have written meanwhile, and all that
+            # stands before this end is ours. Asked after it, another instance might have had the partition.
             work.position = Position((await self._changelog.span(partition.number))[1], now)
-        outputs = self._conclude(partition, work, {}, {})
-        if not (
-            outputs or work.staged or work.polled
-        ):  # no commit follows, and the watermark goes on all the same
-            self._tell(partition, work)
+        outputs = self._judge(partition, work, {}, {})
+        if not (outputs or work.staged or work.polled):  # no commit follows, but the watermark has moved on
+            self._report(partition, work)
         return outputs
 
     async def committed(self, partition: Partition, offset: int | None) -> None:  # noqa: ARG002 - the protocol's signature
@@ -190,13 +195,14 @@ class JudgeHandler:
         work.logged = work.logging
         self._trim(work)
         work.polled = False
-        self._tell(partition, work)
+        self._report(partition, work)
 
     async def refused(self, partition: Partition, refusal: Refusal) -> list[Output]:
-        """A dead letter, for what came in.
+        """Writes a dead letter for a refused record.
 
         Raises:
-            StopError: what we write ourselves is too large, though what comes in is bounded: state would have a hole.
+            StopError: a record that this stage writes is too large, although its input is bounded. The state would
+                have a gap.
         """
         if refusal.output is not None:
             raise StopError(
@@ -204,100 +210,114 @@ class JudgeHandler:
                 "is the topic's max.message.bytes below kafka.record_bytes?"
             )
         offset = refusal.record.offset if refusal.record is not None else refusal.offset
-        return [] if offset is None else [self._dead(partition, offset)]
+        return [] if offset is None else [self._dead_letter(partition, offset)]
 
     async def revoked(self, partition: Partition) -> None:
-        """Forgets the partition; its store stays for when it comes back."""
+        """Forgets the partition; its store stays on the disk for when it comes back."""
         work = self._work.pop(partition, None)
         if work is not None:
             work.store.close()
 
     def note(self, partition: Partition) -> str:  # noqa: ARG002 - the protocol's
-        """Nothing: what is left over is in the state."""
+        """Nothing: all that is left over is in the state."""
         return ""
 
-    def _tell(self, partition: Partition, work: _Work) -> None:
+    def _report(self, partition: Partition, work: _Work) -> None:
         with self._guard(partition):
             disk = work.store.size()
         self._observe(
-            msgspec.structs.replace(
-                work.facts,
-                partition=partition.number,
+            JudgedTransaction(
+                partition.number,
+                late=work.late,
+                expired=work.expired,
                 watermark=work.watermark.value,
-                held=work.weight,
+                cached=work.weight,
                 totals=work.totals,
                 disk=disk,
-                caused=tuple(work.caused),
+                causes=tuple(work.causes),
             )
         )
-        work.facts, work.caused = _facts(), []
+        work.late, work.expired, work.causes = 0, Counter(), []
 
     def _path(self, partition: Partition) -> Path:
         return self._settings.directory / f"{partition.topic}-{partition.number}"
 
     @contextlib.contextmanager
     def _guard(self, partition: Partition) -> Any:
-        """Whatever fails in RocksDB: the partition is taken again, with a store made anew."""
+        """Turns any failure of RocksDB into another try, with the store built anew."""
         try:
             yield
         except Exception as error:
             self._broken.add(partition)
             raise RetryError(f"the store failed: {type(error).__name__}") from error
 
-    def _hold(self, partition: Partition, work: _Work, key: str) -> AggregateState:
+    def _cached(self, partition: Partition, work: _Work, key: str) -> _Cached:
         """An aggregate, from memory or from the store."""
-        holding = work.held.get(key)
-        if holding is not None:
-            work.held.move_to_end(key)
-            work.weight -= holding.weight  # added again when it was judged
-            return holding
-        holding = AggregateState(key, self._policy, self._settings.many)
+        cached = work.cached.get(key)
+        if cached is not None:
+            work.cached.move_to_end(key)
+            work.weight -= cached.state.weight  # added again once it is judged
+            return cached
+        state = AggregateState(key, self._policy, self._settings.many)
+        cached = _Cached(state, digest_of(key))
         with self._guard(partition):
-            if work.store.get(entry_key(holding.digest, META)) is not None:
-                holding.load(list(work.store.entries(holding.digest)))
-        work.held[key] = holding
-        return holding
+            if work.store.get(entry_key(cached.digest, META)) is not None:
+                state.load(list(work.store.entries(cached.digest)))
+        work.cached[key] = cached
+        return cached
 
-    def _conclude(
-        self, partition: Partition, work: _Work, touched: dict[str, AggregateState], began: Mapping[str, int]
+    def _judge(
+        self, partition: Partition, work: _Work, touched: dict[str, _Cached], began: Mapping[str, int]
     ) -> list[Output]:
-        """Judges what was touched, and what is due. `began` has when the record behind it appeared (ms), if one is."""
-        watermark = _before(work)
+        """Judges the touched aggregates, and those whose timer has come.
+
+        `began` has the time (ms) at which the record appeared that touched an aggregate first.
+        """
+        watermark = _value_of(work.watermark)
         outputs: list[Output] = []
         for key in self._due(partition, work, watermark):
             if key not in touched:
-                touched[key] = self._hold(partition, work, key)
+                touched[key] = self._cached(partition, work, key)
         work.recent = 0
-        for key, holding in touched.items():
-            outcome = holding.conclude(watermark, self._press)
-            if outcome.changes:
-                outputs += [self._change(partition, change) for change in outcome.changes]
-                work.staged += outcome.changes
-            if outcome.told or outcome.commands or outcome.sends or outcome.forgotten:
-                outputs += self._outputs(outcome, began.get(key))
-                work.caused += _caused(outcome, began.get(key))
-            self._count(work, holding, outcome)
-            if holding.gone:
-                del work.held[key]
+        for key, (state, digest) in touched.items():
+            records = self._encoder.findings()
+            judgement = state.judge(watermark, records.digest)
+            if judgement.changes:
+                changes = changelog_changes(digest, judgement)
+                outputs += [self._change(partition, change) for change in changes]
+                work.staged += changes
+            if judgement.findings or judgement.commands or judgement.sends or judgement.forgotten:
+                outputs += self._outputs(judgement, records, began.get(key))
+                work.causes += _causes(judgement, began.get(key))
+            if judgement.expired:
+                work.expired.update(judgement.expired)
+            totals = state.totals
+            work.totals, state.counted = work.totals.moved(state.counted, totals), totals
+            if state.gone:
+                del work.cached[key]
             else:
-                work.weight += holding.weight
+                work.weight += state.weight
                 work.recent += 1
-        summed: list[Change] = []
-        if outputs and work.watermark.value != work.logged:
-            summed.append((WATERMARK, str(work.watermark.value).encode()))
+        return outputs + self._sums(partition, work, written=bool(outputs))
+
+    def _sums(self, partition: Partition, work: _Work, *, written: bool) -> list[Output]:
+        """The watermark, if anything else is `written`, and the totals."""
+        sums: list[Change] = []
+        if written and work.watermark.value != work.logged:
+            sums.append((WATERMARK, str(work.watermark.value).encode()))
             work.logging = work.watermark.value
             sources, now = work.watermark.sources, self._clock()
             if sources.keys() != work.sources or (sources and now - work.sourced >= SOURCES_EVERY):
-                summed.append((SOURCES, msgspec.json.encode(sources)))
+                sums.append((SOURCES, msgspec.json.encode(sources)))
                 work.sources, work.sourced = sources.keys(), now
         if work.totals != work.logged_totals:
-            summed.append((TOTALS, msgspec.json.encode(work.totals) if work.totals != Totals() else None))
+            sums.append((TOTALS, msgspec.json.encode(work.totals) if work.totals != Totals() else None))
             work.logged_totals = work.totals
-        work.staged += summed
-        return outputs + [self._change(partition, change) for change in summed]
+        work.staged += sums
+        return [self._change(partition, change) for change in sums]
 
     def _due(self, partition: Partition, work: _Work, watermark: int) -> list[str]:
-        """The keys of aggregates whose time has come; timers are not in the changelog."""
+        """The keys of the aggregates whose timer has come. Timers are not in the changelog."""
         keys = []
         with self._guard(partition):
             timers = work.store.due(work.looked, watermark, TIMERS)
@@ -307,29 +327,33 @@ class JudgeHandler:
                 meta = work.store.get(entry_key(digest, META))
                 if meta is not None and meta[:12] == timer[1:13]:
                     work.staged.append((timer, None))
-                    keys.append(key_of(meta))
-                else:  # it has another by now
+                    keys.append(key_of(meta[12:]))
+                else:  # the aggregate has another timer by now
                     work.store.write([(timer, None)])
         return keys
 
-    def _outputs(self, outcome: Outcome, began: int | None) -> list[Output]:
-        """What others are to know."""
+    def _outputs(self, judgement: Judgement, records: FindingRecords, began: int | None) -> list[Output]:
+        """All records of a judgement but its state."""
         topics = self._settings.topics
         stamp = dated(began, self._clock(), self._settings.work_dated)
         outputs = [
-            Output(topics.work, key.encode(), encode(payload), timestamp_ms=stamp)
-            for key, payload in outcome.sends
+            Output(topics.work, key.encode(), encode(fact), timestamp_ms=stamp)
+            for key, fact in judgement.sends
         ]
-        outputs += [Output(topics.findings, uid.encode(), record) for uid, record in outcome.findings]
-        for command, record in outcome.commands:
-            outputs.append(Output(topics.revocations, command.credential.credential_id.encode(), record))
-        outputs += [Output(topics.registry, key, None) for key in outcome.forgotten]
+        for change in judgement.findings:
+            value, finding = records.encoded(change)
+            outputs.append(Output(topics.findings, change.finding.uid.encode(), value, fact=finding))
+        for one in judgement.commands:
+            value, command = self._encoder.command(one)
+            key = one.credential.credential_id.encode()
+            outputs.append(Output(topics.revocations, key, value, fact=command))
+        outputs += [Output(topics.registry, registry_key(issue), None) for issue in judgement.forgotten]
         return outputs
 
     def _change(self, partition: Partition, change: Change) -> Output:
         return Output(self._settings.topics.state, *change, partition=partition.number)
 
-    def _dead(self, partition: Partition, offset: int) -> Output:
+    def _dead_letter(self, partition: Partition, offset: int) -> Output:
         letter = DeadLetter(
             partition.topic,
             UNREADABLE,
@@ -339,44 +363,32 @@ class JudgeHandler:
             offset,
             partition.number,
         )
-        return Output(self._settings.topics.dead_letters, None, dumps(letter.record()))
-
-    def _count(self, work: _Work, holding: AggregateState, outcome: Outcome) -> None:
-        facts = work.facts
-        if outcome.told:
-            facts.findings.update((each.rule, int(each.severity), closed) for each, closed in outcome.told)
-        if outcome.commands:
-            facts.commands.update(command.escalated for command, _ in outcome.commands)
-        if isinstance(holding.aggregate, NameAggregate) and holding.aggregate.expired:
-            facts.expired.update(holding.aggregate.expired)
-            holding.aggregate.expired.clear()
-        work.totals = work.totals.moved(holding.counted, holding.totals)
-        holding.counted = holding.totals
+        return Output(self._settings.topics.dead_letters, None, dumps(letter.record()), fact=letter)
 
     def _trim(self, work: _Work) -> None:
-        """Lets go of what was not used for longest; all of it is in the store.
+        """Drops the aggregates that were unused for longest; the store has them.
 
-        Not of what the last transaction spoke of: the next one is likely to, and to load a busy credential costs.
+        Those of the last transaction stay: the next one is likely to touch them, and loading a busy one is slow.
         """
-        while work.weight > self._settings.cache_size and len(work.held) > work.recent:
-            _, holding = work.held.popitem(last=False)
-            work.weight -= holding.weight
+        while work.weight > self._settings.cache_size and len(work.cached) > work.recent:
+            _, cached = work.cached.popitem(last=False)
+            work.weight -= cached.state.weight
 
 
-def _caused(outcome: Outcome, began: int | None) -> Iterator[Caused]:
+def _causes(judgement: Judgement, began: int | None) -> Iterator[OutputCause]:
     if began is None or began < 0:
         return
-    for finding, closed in outcome.told:
-        if not closed:
-            yield Caused("finding", finding.uid, began)
-    for command, _ in outcome.commands:
-        yield Caused("command", command.finding_uids[0], began)
+    for change in judgement.findings:
+        if change.activity != "closed":
+            yield OutputCause("finding", change.finding.uid, began)
+    for command in judgement.commands:
+        yield OutputCause("command", command.finding_uids[0], began)
 
 
-def _before(work: _Work) -> int:
-    return BEGINNING if work.watermark.value is None else work.watermark.value
+def _value_of(watermark: Watermark) -> int:
+    return BEGINNING if watermark.value is None else watermark.value
 
 
-def _time_of(payload: Payload) -> int | None:
-    """The time of an event, None of what the stages only tell each other."""
-    return payload.time if isinstance(payload, Event) else None
+def _time_of(fact: Fact) -> int | None:
+    """The time of an event; None of a message between aggregates, which is never late."""
+    return fact.time if isinstance(fact, Event) else None

@@ -20,8 +20,8 @@ from typing import Any, Final
 import msgspec
 from rocksdict import Options, Rdict, WriteBatch
 
-from detector.judge.exposure import Exposure
-from detector.kafka.changelog import Change
+from detector.judge.stage import META, Change, Judgement
+from detector.judge.totals import Totals
 
 AGGREGATE: Final = b"a"
 TIMER: Final = b"t"
@@ -29,7 +29,6 @@ WATERMARK: Final = b"w"
 SOURCES: Final = b"s"
 TOTALS: Final = b"n"
 _POSITION: Final = b"o"
-META: Final = b"m"
 _KIND: Final = 17  # where in an aggregate's key the kind stands
 _DUE: Final = 12  # bytes: nanoseconds of the year 9999 do not fit into eight
 _WRITE_BUFFER: Final = 16 << 20
@@ -40,25 +39,6 @@ class Position(msgspec.Struct, frozen=True):
 
     offset: int
     saved: int
-
-
-class Totals(msgspec.Struct, frozen=True, array_like=True):
-    """How many aggregates a partition has, how many payloads wait at names for an issue, and what is exposed.
-
-    Kept with the state and in its changelog: to count them again would take a walk through all of it.
-    """
-
-    aggregates: int = 0
-    parked: int = 0
-    exposure: Exposure = Exposure()
-
-    def moved(self, before: "Totals", after: "Totals") -> "Totals":
-        """These, once one aggregate's part is no longer the one but the other."""
-        if before == after:
-            return self
-        aggregates = self.aggregates + after.aggregates - before.aggregates
-        parked = self.parked + after.parked - before.parked
-        return Totals(aggregates, parked, self.exposure.moved(before.exposure, after.exposure))
 
 
 def digest_of(key: str) -> bytes:
@@ -74,6 +54,15 @@ def entry_key(digest: bytes, kind: bytes, name: bytes = b"") -> bytes:
 def meta_value(due: int | None, rest: bytes) -> bytes:
     """The value of an aggregate's `m`: when to look at it again goes first, where the store finds it."""
     return (b"\xff" * _DUE if due is None else max(due, 0).to_bytes(_DUE, "big")) + rest
+
+
+def changelog_changes(digest: bytes, judgement: Judgement) -> list[Change]:
+    """An aggregate's changes as the changelog and the store have them."""
+    prefix = AGGREGATE + digest
+    return [
+        (prefix + key, meta_value(judgement.timer, value) if key == META and value is not None else value)
+        for key, value in judgement.changes
+    ]
 
 
 class Store:
@@ -129,8 +118,8 @@ class Store:
         value: bytes | None = self._db.get(key)
         return value
 
-    def entries(self, digest: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
-        """All that an aggregate keeps: (key, kind, value)."""
+    def entries(self, digest: bytes) -> Iterator[tuple[bytes, bytes]]:
+        """An aggregate's state, as `detector.judge.stage.State` has it."""
         prefix = AGGREGATE + digest
         rows = self._db.iter()
         rows.seek(prefix)
@@ -138,7 +127,8 @@ class Store:
             key = rows.key()
             if not key.startswith(prefix):
                 return
-            yield key, key[_KIND : _KIND + 1], rows.value()
+            name, value = key[_KIND:], rows.value()
+            yield name, value[_DUE:] if name == META else value
             rows.next()
         rows.status()  # a damaged block ends an iteration as the last key does; this raises
 

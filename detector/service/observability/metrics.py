@@ -11,12 +11,12 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.openmetrics import exposition as openmetrics
 
 from detector import __version__
-from detector.judge.exposure import Exposure
+from detector.judge.totals import Exposure
 from detector.kafka.handlers import Output, Partition, RefusalReason
 from detector.kafka.stage_facts import Committed, Dropped, DropReason, Rebalanced, Refused, StepDone, Taken
-from detector.records.dead_letters import REASONS
+from detector.records.dead_letters import REASONS, DeadLetter
 from detector.service.http.server import Answer
-from detector.service.judge.facts import Judged
+from detector.service.judge.reports import CommandReport, FindingReport, JudgedTransaction
 from detector.service.judge.restore import Restored
 from detector.service.lookback.lookback import LookbackProblem, LookbackProgress
 from detector.service.observability import series as names
@@ -29,66 +29,20 @@ from detector.values.findings import RULES, Severity
 TOLD_APART: Final = 100  # values of a label that comes from outside; the rest are `other`
 _LONGEST: Final = 100  # characters of such a value
 OTHER: Final = "other"
-_ACTIVITIES: Final = {1: "created", 2: "updated", 3: "closed"}
-_SUPPRESSED: Final = 3
 _MILLI: Final = 1000
 _NANO: Final = 1e-9
 
 
-class _Analytic(msgspec.Struct):
-    uid: str
-
-
-class _Info(msgspec.Struct):
-    analytic: _Analytic
-    uid: str
-
-
-class _Finding(msgspec.Struct):
-    """The part of a finding's record that is counted."""
-
-    activity_id: int
-    severity_id: int
-    status_id: int
-    finding_info: _Info
-
-
-class _Asked(msgspec.Struct):
-    escalated: bool
-
-
-class _Command(msgspec.Struct):
-    data: _Asked
-
-
-class _Letter(msgspec.Struct):
-    reason: str
-
-
-_finding: Final = msgspec.json.Decoder(_Finding)
-_command: Final = msgspec.json.Decoder(_Command)
-_letter: Final = msgspec.json.Decoder(_Letter)
-
-
-class Written(msgspec.Struct, frozen=True):
-    """The topics whose records are counted by what they say."""
-
-    findings: str
-    revocations: str
-    dead_letters: str
-    work: str = ""
-
-
 class Metrics:
-    """All series of one process. `now` is the Unix time in seconds."""
+    """All series of one process. `work` is the work topic, `now` the Unix time in seconds."""
 
-    def __init__(self, written: Written, now: Callable[[], float]) -> None:
+    def __init__(self, work: str, now: Callable[[], float]) -> None:
         self.registry = CollectorRegistry()
-        self._written = written
+        self._work = work
         self._now = now
         self._made = names.make(self.registry)
         self._seen: dict[tuple[str, str], set[str]] = {}
-        self._judging: dict[int, Judged] = {}  # the last of each partition
+        self._judging: dict[int, JudgedTransaction] = {}  # the last of each partition
         info = self._made[names.BUILD.name]
         assert isinstance(info, Info)  # noqa: S101 - the table says so
         info.info({"version": __version__, "python": platform.python_version()})
@@ -201,23 +155,20 @@ class Metrics:
         by_topic: dict[str, int] = {}
         for output in outputs:
             by_topic[output.topic] = by_topic.get(output.topic, 0) + 1
-            if output.value is None:
-                continue
-            if output.topic == self._written.findings:
-                told = _finding.decode(output.value)
+            fact = output.fact
+            if isinstance(fact, FindingReport):
                 self.add(
                     names.FINDINGS,
-                    told.finding_info.analytic.uid,
-                    Severity(told.severity_id).label,
-                    _ACTIVITIES[told.activity_id],
-                    "yes" if told.status_id == _SUPPRESSED else "no",
-                    uid=told.finding_info.uid,
+                    fact.finding.rule,
+                    fact.finding.severity.label,
+                    fact.activity,
+                    "yes" if fact.accepted else "no",
+                    uid=fact.finding.uid,
                 )
-            elif output.topic == self._written.revocations:
-                escalated = _command.decode(output.value).data.escalated
-                self.add(names.COMMANDS, "escalated" if escalated else "plain")
-            elif output.topic == self._written.dead_letters:
-                self.add(names.DEAD, stage, self.few("reason", _letter.decode(output.value).reason))
+            elif isinstance(fact, CommandReport):
+                self.add(names.COMMANDS, "escalated" if fact.escalated else "plain")
+            elif isinstance(fact, DeadLetter):
+                self.add(names.DEAD, stage, self.few("reason", fact.reason))
         for topic, count in by_topic.items():
             self.add(names.OUTPUTS, stage, self.few("topic", topic), amount=count)
 
@@ -264,21 +215,21 @@ class Metrics:
         for rule, count in fact.rules.items():
             self.add(names.REDACTIONS, self.few("rule", rule), amount=count)
 
-    def _judged(self, _stage: StageName, fact: Judged) -> None:
+    def _judged(self, _stage: StageName, fact: JudgedTransaction) -> None:
         self.add(names.LATE, amount=fact.late)
         for source, count in fact.expired.items():
             self.add(names.UNRESOLVED, self.few("source", source), amount=count)
-        for caused in fact.caused:
-            latency = max(self._now() - caused.began_ms / _MILLI, 0.0)
-            series = names.COMMAND_LATENCY if caused.kind == "command" else names.FINDING_LATENCY
-            self.time(series, latency, uid=caused.uid)
-        self._judging[fact.partition] = msgspec.structs.replace(fact, caused=())
+        for cause in fact.causes:
+            latency = max(self._now() - cause.began_ms / _MILLI, 0.0)
+            series = names.COMMAND_LATENCY if cause.kind == "command" else names.FINDING_LATENCY
+            self.time(series, latency, uid=cause.uid)
+        self._judging[fact.partition] = msgspec.structs.replace(fact, causes=())
         self._sum_up()
 
     def _sum_up(self) -> None:
         """The gauges over all partitions of work."""
         facts = self._judging.values()
-        self.set(names.LEDGER, sum(fact.held for fact in facts))
+        self.set(names.LEDGER, sum(fact.cached for fact in facts))
         self.set(names.AGGREGATES, sum(fact.totals.aggregates for fact in facts))
         self.set(names.PARKED, sum(fact.totals.parked for fact in facts))
         self.set(names.DISK, sum(fact.disk for fact in facts))
@@ -301,7 +252,7 @@ class Metrics:
         self.add(names.RECORDS, stage, topic, amount=fact.records)
         self.add(names.BYTES, stage, topic, amount=fact.size)
         self.add(names.LEAKS, stage, amount=fact.leaks)
-        self.add(names.OUTPUTS, stage, self.few("topic", self._written.work), amount=fact.outputs)
+        self.add(names.OUTPUTS, stage, self.few("topic", self._work), amount=fact.outputs)
 
     def _hindered(self, _stage: StageName, _fact: LookbackProblem) -> None:
         self.add(names.LOOKBACK_ERRORS)
@@ -317,7 +268,7 @@ _TAKES: Final[dict[type[Any], Callable[[Metrics, StageName, Any], None]]] = {
     Rebalanced: Metrics._rebalanced,  # noqa: SLF001
     Scanned: Metrics._scanned,  # noqa: SLF001
     Redacted: Metrics._redacted,  # noqa: SLF001
-    Judged: Metrics._judged,  # noqa: SLF001
+    JudgedTransaction: Metrics._judged,  # noqa: SLF001
     Restored: Metrics._restored,  # noqa: SLF001
     LookbackProgress: Metrics._looked_back,  # noqa: SLF001
     LookbackProblem: Metrics._hindered,  # noqa: SLF001

@@ -13,7 +13,8 @@ _encoder: Final = msgspec.json.Encoder()
 
 def dead_letter_output(topic: str, letter: DeadLetter) -> Output:
     """A dead letter to write; those of one input partition keep their order."""
-    return Output(topic, f"{letter.source}-{letter.partition}".encode(), _encoder.encode(letter.record()))
+    key = f"{letter.source}-{letter.partition}".encode()
+    return Output(topic, key, _encoder.encode(letter.record()), fact=letter)
 
 
 def origin(offset: int) -> tuple[tuple[str, bytes], ...]:

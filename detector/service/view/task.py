@@ -14,18 +14,18 @@ from detector.judge.aggregates import TaskAggregate
 from detector.judge.conclude import credential_facts, task_facts
 from detector.judge.policy import Policy
 from detector.judge.routing import task_key
+from detector.judge.stage import AggregateState
 from detector.judge.verdicts import own_accounts
 from detector.judge.watermark import BEGINNING
 from detector.outputs.advice import Patterns
 from detector.outputs.ocsf import finding_record
 from detector.outputs.page_records import finding_view
-from detector.service.judge.aggregate_state import AggregateState
 from detector.values.events import AnyEvent
 from detector.values.findings import OUTLIVES_TASK, CredentialFacts, Evidence, Finding, Severity, TaskFacts
 from detector.values.times import to_millis
 from detector.values.wording import Clean
 
-Rows = list[tuple[bytes, bytes, bytes]]
+Rows = list[tuple[bytes, bytes]]
 
 MOST_ROWS: Final = 4000
 MOST_BYTES: Final = 8 << 20
@@ -41,12 +41,12 @@ class Telling(msgspec.Struct, frozen=True):
     many: int = 256
 
 
-def bounded(rows: Iterable[tuple[bytes, bytes, bytes]]) -> Rows | None:
+def bounded(rows: Iterable[tuple[bytes, bytes]]) -> Rows | None:
     """What a store keeps of one aggregate, None if that is too much to be shown while others wait."""
     found: Rows = []
     size = 0
     for row in rows:
-        size += len(row[2])
+        size += len(row[1])
         if len(found) == MOST_ROWS or size > MOST_BYTES:
             return None
         found.append(row)
@@ -76,7 +76,7 @@ def task_view(task_id: str, rows: Rows, watermark: int | None, telling: Telling)
         "findings": [
             finding_view(finding_record(finding, telling.patterns, telling.clean))
             for uid, finding in verdicts.findings.items()
-            if uid in holding.told
+            if uid in holding.reported
         ],
         "commands": [
             {
@@ -87,7 +87,7 @@ def task_view(task_id: str, rows: Rows, watermark: int | None, telling: Telling)
             for each in holding.sent
             if each.credential_id in shown
         ],
-        "folded": holding.folded,
+        "folded": holding.compacted,
     }
 
 

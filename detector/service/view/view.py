@@ -25,13 +25,14 @@ from detector.kafka.batches import partition_of
 from detector.kafka.handlers import Partition
 from detector.outputs.page_records import command_view, finding_view, rule_views
 from detector.service.http.server import Answer, Page, Request, line
+from detector.service.judge.reports import CommandReport, FindingReport
 from detector.service.judge.store import Store, digest_of
 from detector.service.observability.measuring import HandlerThroughput
 from detector.service.observability.metrics import Metrics
 from detector.service.observability.readiness import Readiness
 from detector.service.view.access import Access
 from detector.service.view.page import DATA_HEADERS, live_page
-from detector.service.view.recent import Entry, Recent
+from detector.service.view.recent import Recent, RecentEntry
 from detector.service.view.status import standing_of
 from detector.service.view.task import Telling, bounded, task_view
 
@@ -78,12 +79,12 @@ class View:
         """Takes note of what was committed."""
         if not isinstance(fact, HandlerThroughput):
             return
-        topics, before = self._live.topics, self._recent.last
+        before = self._recent.last
         for output in fact.outputs:
-            if output.topic == topics.findings.name and output.value is not None:
-                self._recent.add("finding", output.key, output.value)
-            elif output.topic == topics.revocations.name and output.value is not None:
-                self._recent.add("command", self._recent.last, output.value)
+            if isinstance(output.fact, FindingReport):
+                self._recent.add("finding", output.key, output.fact.record, len(output.value or b""))
+            elif isinstance(output.fact, CommandReport):
+                self._recent.add("command", self._recent.last, output.fact.record, len(output.value or b""))
         if self._readers and self._recent.last != before:
             self._bell.set()
             self._bell = asyncio.Event()
@@ -140,7 +141,7 @@ class View:
         except TimeoutError:
             return
 
-    def _of(self, entry: Entry) -> bytes:
+    def _of(self, entry: RecentEntry) -> bytes:
         return b"id: %s.%d\n" % (self._boot.encode(), entry.number) + _event(
             entry.kind, self._recent.json(entry)
         )

@@ -13,19 +13,19 @@ from typing import Any, NamedTuple
 import msgspec
 
 from detector.judge.policy import Policy
-from detector.judge.routing import Payload, Registry, encode, route
+from detector.judge.routing import Fact, Registry, encode, route
 from detector.kafka.changelog import Change
 from detector.kafka.handlers import Output, Partition
-from detector.service.judge.facts import Judged
 from detector.service.judge.handler import JudgeHandler, JudgeSettings, Topics
 from detector.service.judge.output_encoder import OutputEncoder
+from detector.service.judge.reports import JudgedTransaction
 from detector.service.judge.restore import Restored
 from detector.values.errors import RetryError
 from detector.values.events import AnyEvent, CredentialIssued
 from detector.values.times import SECOND
 
 TOPICS = Topics()
-PRESS = OutputEncoder({}, lambda text: text)
+ENCODER = OutputEncoder({}, lambda text: text)
 IDLE = 31 * SECOND
 
 
@@ -79,13 +79,13 @@ class World:
         self.commands: list[dict[str, Any]] = []
         self.letters: list[dict[str, Any]] = []
         self.forgotten: list[bytes | None] = []
-        self.facts: list[Judged | Restored] = []
+        self.facts: list[JudgedTransaction | Restored] = []
         self._settings = JudgeSettings(policy, self.directory / "stores", TOPICS, cache_size, many)
         self.handler = self._start()
         self.partitions = [Partition(TOPICS.work, number) for number in range(partitions)]
 
     def _start(self) -> JudgeHandler:
-        return JudgeHandler(self._settings, PRESS, self.logs, lambda: self.clock, self.facts.append)
+        return JudgeHandler(self._settings, ENCODER, self.logs, lambda: self.clock, self.facts.append)
 
     async def open(self) -> None:
         for partition in self.partitions:
@@ -98,7 +98,7 @@ class World:
     def remove(self) -> None:
         shutil.rmtree(self.directory, ignore_errors=True)
 
-    def send(self, key: str, payload: Payload) -> None:
+    def send(self, key: str, payload: Fact) -> None:
         self.write(Output(TOPICS.work, key.encode(), encode(payload)))
 
     def write(self, output: Output) -> None:
@@ -141,9 +141,13 @@ class World:
                     self.write(output)
                 await self.handler.committed(partition, None)
 
-    async def restart(self, *, store: str = "kept", spare: Path | None = None) -> None:
+    async def restart(
+        self, *, store: str = "kept", spare: Path | None = None, policy: Policy | None = None
+    ) -> None:
         """Another process takes over: with the store as it is, `lost`, `torn`, or an old one from `spare`."""
         await self.close()
+        if policy is not None:
+            self._settings = msgspec.structs.replace(self._settings, policy=policy)
         self._damage(store, spare)
         self.handler = self._start()
         await self.open()

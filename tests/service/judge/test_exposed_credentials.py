@@ -2,8 +2,8 @@
 
 import pytest
 
-from detector.judge.exposure import Exposure
 from detector.judge.policy import Accept, Policy
+from detector.judge.totals import Exposure
 from detector.values.times import DAY, HOUR, MINUTE, SECOND
 from tests.service.judge.test_judge_over_time import (
     POLICY,

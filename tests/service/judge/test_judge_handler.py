@@ -12,11 +12,12 @@ from detector.judge.ledger import Ledger
 from detector.judge.policy import Policy
 from detector.judge.routing import Registry, route
 from detector.values.events import AnyEvent, CredentialIssued, TaskStarted
+from detector.values.findings import FindingChange
 from detector.values.times import HOUR, SECOND
 from tests.histories import START, History, arrivals, histories
 from tests.service.judge.judge_without_kafka import (
+    ENCODER,
     IDLE,
-    PRESS,
     World,
     feed,
     longer,
@@ -40,10 +41,9 @@ def replayed(history: History, policy: Policy, until: int) -> tuple[dict[str, An
         ledger.apply(event)
     found = {}
     for finding in ledger.findings(until):
-        made = PRESS.finding(finding, None)
-        assert made is not None
-        found[finding.uid] = told(json.loads(made[0]))
-    return found, [json.loads(PRESS.command(command)) for command in ledger.commands(until)]
+        made, _ = ENCODER.findings().encoded(FindingChange("created", finding))
+        found[finding.uid] = told(json.loads(made))
+    return found, [json.loads(ENCODER.command(command)[0]) for command in ledger.commands(until)]
 
 
 async def lived(policy: Policy, until: int, order: list[AnyEvent], seed: int, crashes: float) -> World:

@@ -22,7 +22,7 @@ from detector.judge.routing import (
 from detector.judge.watermark import BEGINNING, Watermark
 from detector.kafka.changelog import Change
 from detector.kafka.handlers import Output, Refusal
-from detector.service.judge.facts import Judged
+from detector.service.judge.reports import JudgedTransaction
 from detector.service.judge.restore import Restored
 from detector.service.judge.store import Store, digest_of, entry_key, meta_value
 from detector.values.errors import RetryError, StopError
@@ -38,7 +38,7 @@ from detector.values.events import (
     TaskStarted,
 )
 from detector.values.times import DAY, HOUR, MINUTE, SECOND
-from tests.service.judge.judge_without_kafka import PRESS, TOPICS, World, run
+from tests.service.judge.judge_without_kafka import TOPICS, World, run
 
 T0 = 1_793_491_200 * SECOND
 HMAC = Identifier("hmac-sha256", "ab" * 32)
@@ -218,7 +218,9 @@ def test_what_nobody_claims_waits_for_the_lateness_and_is_counted() -> None:
     async def story(one: Story) -> None:
         await one.tell(use(T0), use(T0, number=1), leak(T0), end("t9", at=T0 + MINUTE))
         await one.until(T0 + POLICY.lateness + POLICY.lateness)
-        counted = [fact.expired for fact in one.world.facts if isinstance(fact, Judged) and fact.expired]
+        counted = [
+            fact.expired for fact in one.world.facts if isinstance(fact, JudgedTransaction) and fact.expired
+        ]
         assert counted == [{"audit": 2}]  # the leak waited too, and is told as a leaked secret
         await one.tell(use(T0 + 2 * SECOND, number=2))  # later than that: not even parked
         await one.tell(issue(), end(at=T0 - HOUR))
@@ -233,7 +235,7 @@ def test_what_comes_too_late_is_counted_and_judged_against_what_is_known() -> No
         await one.until(T0 + 6 * HOUR)
         await one.tell(use(T0 + 2 * MINUTE))
         assert "use-after-termination" in one.rules
-        assert sum(fact.late for fact in one.world.facts if isinstance(fact, Judged)) == 1
+        assert sum(fact.late for fact in one.world.facts if isinstance(fact, JudgedTransaction)) == 1
 
     told(story)
 
@@ -415,7 +417,7 @@ def test_memory_holds_no_more_than_it_is_allowed() -> None:
     async def story(one: Story) -> None:
         for number in range(100):
             await one.tell(start(f"t{number}"))
-        held = [fact.held for fact in one.world.facts if isinstance(fact, Judged)]
+        held = [fact.cached for fact in one.world.facts if isinstance(fact, JudgedTransaction)]
         assert max(held) <= 30
         await one.tell(*[issue(f"c{number}", f"t{number}") for number in range(100)])
         await one.tell(*[use(T0 + 2 * HOUR, credential=f"c{number}") for number in range(100)])
@@ -465,7 +467,7 @@ def test_another_policy_holds_from_the_next_word_on() -> None:
     async def story(one: Story) -> None:
         await one.tell(start(), issue(), use(T0 + 2 * HOUR))
         assert one.rules == ["use-outside-window"]
-        one.world.handler.reconfigure(msgspec.structs.replace(POLICY, rules=rules), PRESS)
+        await one.world.restart(policy=msgspec.structs.replace(POLICY, rules=rules))
         await one.tell(use(T0 + 3 * HOUR))
         assert one.rules == []
         assert len(one.commands) == 1
@@ -587,7 +589,7 @@ def test_of_a_secret_that_leaks_without_end_sums_are_kept_and_the_latest_leaks()
     for number in (*range(30, 60), *range(30)):
         aggregate.take(leaks[number], T0)
     (before,) = aggregate.judge(T0 + DAY, []).findings.values()
-    ((_, kept),) = aggregate.fold(T0 + 55 * SECOND)
+    ((_, kept),) = aggregate.compact(T0 + 55 * SECOND)
     assert aggregate.dropped == leaks[20:50]  # the finding's own stay, and the last ten, however old
     (after,) = aggregate.judge(T0 + DAY, []).findings.values()
     assert after == before
@@ -595,7 +597,7 @@ def test_of_a_secret_that_leaks_without_end_sums_are_kept_and_the_latest_leaks()
     again = SecretAggregate(key, POLICY, 10)
     for each in (*leaks[:20], *leaks[50:]):
         again.take(each, T0)
-    again.unfold(kept)
+    again.restore_sums(kept)
     (restored,) = again.judge(T0 + DAY, []).findings.values()
     assert restored == before
     again.take(leaks[33], T0 + DAY)  # a second copy of one that was added up

@@ -6,14 +6,14 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.judge.exposure import Exposure
 from detector.judge.name_aggregate import NameAggregate
 from detector.judge.policy import Policy
 from detector.judge.routing import CREDENTIAL, IDENTIFIER, decode
+from detector.judge.stage import FACT, META, Meta
+from detector.judge.totals import Exposure, Totals
 from detector.judge.watermark import BEGINNING
-from detector.service.judge.aggregate_state import EVENT, Meta
-from detector.service.judge.facts import Judged
-from detector.service.judge.store import META, Totals, digest_of
+from detector.service.judge.reports import JudgedTransaction
+from detector.service.judge.store import digest_of
 from detector.values.times import HOUR, SECOND
 from tests.histories import History, arrivals, histories
 from tests.service.judge.judge_without_kafka import World, feed, longer, run, through_crashes
@@ -34,7 +34,7 @@ def walked(world: World, number: int) -> Totals:
     for meta in metas:
         exposure = exposure.moved(Exposure(), meta.exposure or Exposure())
     for name in (meta.key for meta in metas if meta.key.startswith((CREDENTIAL, IDENTIFIER))):
-        aggregate, prefix = NameAggregate(name, POLICY), b"a" + digest_of(name) + EVENT
+        aggregate, prefix = NameAggregate(name, POLICY), b"a" + digest_of(name) + FACT
         for key, value in state.items():
             if key.startswith(prefix):
                 aggregate.take(decode(value), BEGINNING)
@@ -44,7 +44,7 @@ def walked(world: World, number: int) -> Totals:
 
 def said(world: World) -> dict[int, Totals]:
     """The totals of each partition as told last."""
-    return {fact.partition: fact.totals for fact in world.facts if isinstance(fact, Judged)}
+    return {fact.partition: fact.totals for fact in world.facts if isinstance(fact, JudgedTransaction)}
 
 
 async def lived(policy: Policy, world: World, history: History, data: st.DataObject, seed: int) -> None:

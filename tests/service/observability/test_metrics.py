@@ -1,56 +1,59 @@
 """Facts become series: names, bounded labels, exemplars, and the page that documents them."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.judge.exposure import Exposure
+from detector.judge.totals import Exposure, Totals
 from detector.kafka.handlers import Output, Partition, Refusal, StatelessHandler
 from detector.kafka.stage_facts import Committed, Dropped, Rebalanced, Refused, StepDone, Taken
-from detector.service.judge.facts import Caused, Judged
+from detector.records.dead_letters import DeadLetter
+from detector.service.judge.reports import CommandReport, FindingReport, JudgedTransaction, OutputCause
 from detector.service.judge.restore import Restored
-from detector.service.judge.store import Totals
 from detector.service.lookback.lookback import LookbackProblem, LookbackProgress
 from detector.service.observability import series as names
 from detector.service.observability.measuring import HandlerThroughput, Measured
-from detector.service.observability.metrics import OTHER, TOLD_APART, Metrics, Written
+from detector.service.observability.metrics import OTHER, TOLD_APART, Metrics
 from detector.service.observability.metrics_page import page
 from detector.service.scan.handler import Scanned
 from detector.values.events import CredentialUsed
+from detector.values.findings import Activity, Finding, Severity, TaskFacts, finding_uid
 from tests.fake_records import FakeRecord
 
 ROOT = Path(__file__).parents[3]
-WRITTEN = Written("findings", "revocations", "dead-letters", "work")
 PARTITION = Partition("logs", 3)
-UID = "6f1f1f5e-6f0e-5a3c-8d43-111122223333"
+UID = finding_uid("leaked-credential", "secret-credential")
 NOW = 1_800_000_000.0
 
 
 def metrics() -> Metrics:
-    return Metrics(WRITTEN, lambda: NOW)
+    return Metrics("work", lambda: NOW)
 
 
 def value(made: Metrics, name: str, **labels: str) -> float | None:
     return made.registry.get_sample_value(name, labels)
 
 
-def finding(activity: int = 1, status: int = 1) -> Output:
-    record = {
-        "activity_id": activity,
-        "status_id": status,
-        "severity_id": 5,
-        "finding_info": {"uid": UID, "analytic": {"uid": "leaked-credential", "type_id": 1}},
-        "unmapped": {"task_id": "secret-task", "credential_id": "secret-credential"},
-    }
-    return Output("findings", UID.encode(), json.dumps(record).encode())
+def finding(activity: Activity = "created", accepted: str | None = None) -> Output:
+    found = Finding(
+        rule="leaked-credential",
+        key="secret-credential",
+        count=1,
+        first_seen=0,
+        last_seen=0,
+        severity=Severity.CRITICAL,
+        evidences=(),
+        task=TaskFacts("secret-task"),
+        accepted=accepted,
+    )
+    return Output("findings", UID.encode(), b"{}", fact=FindingReport(found, activity, {}))
 
 
 def command(*, escalated: bool) -> Output:
-    record = {"subject": "secret-credential", "data": {"escalated": escalated}}
-    return Output("revocations", b"secret-credential", json.dumps(record).encode())
+    record = {"subject": "secret-credential"}
+    return Output("revocations", b"secret-credential", b"{}", fact=CommandReport(escalated, record))
 
 
 def through(*outputs: Output, **changes: Any) -> HandlerThroughput:
@@ -60,8 +63,10 @@ def through(*outputs: Output, **changes: Any) -> HandlerThroughput:
 
 def test_what_is_written_is_what_is_counted() -> None:
     made = metrics()
-    letter = Output("dead-letters", None, b'{"reason": "not-json", "source": "logs"}')
-    made.observer("judge")(through(finding(), finding(2), finding(2, 3), command(escalated=True), letter))
+    letter = Output("dead-letters", None, b"{}", fact=DeadLetter("logs", "not-json", ""))
+    made.observer("judge")(
+        through(finding(), finding("updated"), finding("updated", "known"), command(escalated=True), letter)
+    )
     labels = {"rule": "leaked-credential", "severity": "critical"}
     assert value(made, "curfewd_findings_total", **labels, activity="created", accepted="no") == 1
     assert value(made, "curfewd_findings_total", **labels, activity="updated", accepted="no") == 1
@@ -73,15 +78,18 @@ def test_what_is_written_is_what_is_counted() -> None:
     assert value(made, "curfewd_bytes_total", stage="judge", topic="logs") == 3000
 
 
-def judged(number: int = 0, **changes: Any) -> Judged:
-    known = {"findings": {}, "commands": {}, "late": 0, "expired": {}, "watermark": 0, "held": 0, **changes}
-    return Judged(partition=number, **known)
+def judged(number: int = 0, **changes: Any) -> JudgedTransaction:
+    known = {"late": 0, "expired": {}, "watermark": 0, **changes}
+    return JudgedTransaction(partition=number, **known)
 
 
 def test_latency_counts_from_the_input_record_that_brought_it() -> None:
     made = metrics()
-    caused = [Caused("command", UID, int((NOW - 0.2) * 1000)), Caused("finding", UID, int((NOW - 3) * 1000))]
-    made.observer("judge")(judged(caused=caused))
+    causes = [
+        OutputCause("command", UID, int((NOW - 0.2) * 1000)),
+        OutputCause("finding", UID, int((NOW - 3) * 1000)),
+    ]
+    made.observer("judge")(judged(causes=causes))
     assert value(made, "curfewd_command_latency_seconds_count") == 1
     assert value(made, "curfewd_command_latency_seconds_bucket", le="0.15") == 0
     assert value(made, "curfewd_command_latency_seconds_bucket", le="0.25") == 1
@@ -134,7 +142,13 @@ def test_what_the_handlers_tell() -> None:
         Scanned(PARTITION, 3, 900, {"json-log": 2, "text": 1}, (CredentialUsed,), 1, 4, (), 0.1)
     )
     for number, watermark in ((0, 20), (1, 10)):
-        known = {"late": 2, "expired": {"audit": 3}, "watermark": watermark * 10**9, "held": 7, "disk": 1000}
+        known = {
+            "late": 2,
+            "expired": {"audit": 3},
+            "watermark": watermark * 10**9,
+            "cached": 7,
+            "disk": 1000,
+        }
         totals = Totals(aggregates=20, parked=number + 1)
         made.observer("judge")(judged(number, totals=totals, **known))
     made.observer("judge")(Restored(0, 100, 0.2, "too old"))

@@ -17,7 +17,7 @@ from detector.service.lookback.lookback import Lookback, LookbackProblem, Lookba
 from detector.service.observability import series as names
 from detector.service.observability.logs import make_log
 from detector.service.observability.measuring import HandlerThroughput
-from detector.service.observability.metrics import Metrics, Written
+from detector.service.observability.metrics import Metrics
 from detector.service.observability.operator_log import QUIET_SECONDS, OperatorLog
 from detector.service.observability.readiness import STANDING_SECONDS, Readiness
 from detector.service.observability.sampling import Sampling
@@ -53,7 +53,7 @@ class Looked:
     """A stage, and all that watches it."""
 
     def __init__(self) -> None:
-        self.metrics = Metrics(Written("f", "r", "d"), lambda: NOW)
+        self.metrics = Metrics("work", lambda: NOW)
         self.readiness = Readiness(ready_lag=60 * 10**9)
         self.readiness.waiting = None
         self.readiness.assigned("scan")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from detector.judge.routing import encode, route
 from detector.scan.scanner import PatternScanner
-from detector.service.judge.facts import Caused, Judged
+from detector.service.judge.reports import JudgedTransaction, OutputCause
 from detector.service.scan.origins import LONGEST, Polls, dated, longest
 from detector.values.times import DAY, HOUR, MILLISECOND, MINUTE, SECOND
 from tests.bundled import bundled_scanner
@@ -84,8 +84,8 @@ def appended(one: Story, at_ms: int, *events: Any) -> None:
             where.append(Record(len(where), key.encode(), encode(payload), at_ms))
 
 
-def caused(one: Story) -> list[Caused]:
-    return [each for fact in one.world.facts if isinstance(fact, Judged) for each in fact.caused]
+def caused(one: Story) -> list[OutputCause]:
+    return [each for fact in one.world.facts if isinstance(fact, JudgedTransaction) for each in fact.causes]
 
 
 def test_a_command_counts_from_the_record_that_brought_it_about() -> None:

@@ -8,18 +8,20 @@ import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from detector.configuration.settings import problems
 from detector.kafka.handlers import Output, Partition
 from detector.service.http import server as health
+from detector.service.judge.reports import FindingReport
 from detector.service.observability.measuring import HandlerThroughput
 from detector.service.view.access import Access
 from detector.service.view.recent import Recent
 from detector.service.view.view import BATCH, READERS
+from detector.values.findings import USE_AFTER_TERMINATION
 from detector.values.secrets import Secret
 from tests.ingest.streams import PATIENCE_SECONDS, until
+from tests.outputs.finding_samples import finding
 from tests.service.view.view_port import (
     COMMAND,
     LOCAL,
@@ -152,10 +154,10 @@ def kept(recent: Recent, after: int = 0, most: int = 1000) -> tuple[list[bytes],
 def test_of_a_finding_the_last_record_stands_and_the_oldest_go_first() -> None:
     recent = Recent({}, most=3)
     for number in (1, 2, 1, 3):
-        recent.add("finding", number, b"%d" % recent.last)
+        recent.add("finding", number, b"%d" % recent.last, 1)
     assert kept(recent) == ([b"1", b"2", b"3"], False)
     assert kept(recent, after=3) == ([b"3"], False)
-    recent.add("finding", 9, b"new")
+    recent.add("finding", 9, b"new", 3)
     assert kept(recent) == ([b"2", b"3", b"new"], True)
     assert kept(recent, after=1) == ([b"2", b"3", b"new"], True)
     assert kept(recent, after=2) == ([b"2", b"3", b"new"], False)
@@ -165,9 +167,9 @@ def test_of_a_finding_the_last_record_stands_and_the_oldest_go_first() -> None:
 def test_it_is_bounded_in_bytes_too() -> None:
     recent = Recent({}, most_bytes=100)
     for number in range(50):
-        recent.add("finding", number, b"x" * 30)
+        recent.add("finding", number, b"x" * 30, 30)
     assert len(kept(recent)[0]) == 3
-    recent.add("finding", "huge", b"x" * 101)
+    recent.add("finding", "huge", b"x" * 101, 101)
     assert kept(recent)[0] == []
 
 
@@ -406,15 +408,12 @@ async def test_the_end_of_the_service_ends_its_streams(tmp_path: Path) -> None:
     await client.close()
 
 
-def test_what_nobody_looks_at_is_not_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(_: object) -> None:
-        raise AssertionError
-
-    monkeypatch.setattr(msgspec.json, "decode", refuse)
+def test_what_nobody_looks_at_is_not_made(tmp_path: Path) -> None:
     settings = settings_of(tmp_path)
     view, _ = serving(settings)
-    name = settings.live().topics.findings.name
-    view.hear(
-        HandlerThroughput(Partition("work", 0), 1, 1, None, (Output(name, b"uid", b"no JSON at all"),), 0.0)
-    )
+    unshowable = FindingReport(finding(USE_AFTER_TERMINATION), "created", {})
+    output = Output(settings.live().topics.findings.name, b"uid", b"{}", fact=unshowable)
+    view.hear(HandlerThroughput(Partition("work", 0), 1, 1, None, (output,), 0.0))
     assert view._recent.last == 1
+    with pytest.raises(KeyError):
+        view._recent.json(view._recent.after(0, 1)[0][0])

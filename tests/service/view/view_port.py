@@ -17,8 +17,9 @@ from detector.kafka.handlers import Output, Partition
 from detector.outputs.commands import command_record
 from detector.outputs.ocsf import finding_record
 from detector.service.http.server import HealthServer, Page, verdict
+from detector.service.judge.reports import CommandReport, FindingReport
 from detector.service.observability.measuring import HandlerThroughput
-from detector.service.observability.metrics import Metrics, Written
+from detector.service.observability.metrics import Metrics
 from detector.service.observability.readiness import Readiness
 from detector.service.view.view import View
 from detector.values.findings import USE_AFTER_TERMINATION
@@ -47,9 +48,14 @@ class Served:
         """One transaction with these findings and commands."""
         findings, revocations = self._topics
         outputs = [
-            Output(revocations, b"cred", msgspec.json.encode(record))
+            Output(revocations, b"cred", msgspec.json.encode(record), fact=CommandReport(False, record))
             if "specversion" in record
-            else Output(findings, record["finding_info"]["uid"].encode(), msgspec.json.encode(record))
+            else Output(
+                findings,
+                record["finding_info"]["uid"].encode(),
+                msgspec.json.encode(record),
+                fact=FindingReport(finding(USE_AFTER_TERMINATION), "created", record),
+            )
             for record in records
         ]
         self.view.hear(
@@ -103,7 +109,7 @@ class Client:
 def serving(settings: Settings, port: int = 0) -> tuple[View, HealthServer]:
     """The view, and the port that serves it and `/healthz`."""
     live = settings.live()
-    metrics = Metrics(Written(live.topics.findings.name, live.topics.revocations.name, ""), time.time)
+    metrics = Metrics("", time.time)
     view = View(settings.service, live, metrics, Readiness(settings.service.ready_lag))
     pages: dict[str, Page] = {"/healthz": lambda _: verdict(None), **view.pages()}
     return view, HealthServer(Address("127.0.0.1", port), pages)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from detector.service.judge.store import META, Store, digest_of, entry_key, meta_value
+from detector.judge.stage import META
+from detector.service.judge.store import Store, digest_of, entry_key, meta_value
 from tests.broker import Cluster
 from tests.ingest.streams import until
 from tests.service.whole.deployment import Expected, ended

@@ -13,9 +13,10 @@ import msgspec
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+from detector.judge.totals import Totals
 from detector.kafka.handlers import Output, Partition, StatelessHandler
 from detector.kafka.stage import Stage
-from detector.service.judge.store import TOTALS, Totals
+from detector.service.judge.store import TOTALS
 from detector.service.observability.series import ALL
 from detector.values.findings import Severity
 from tests.broker import Cluster

@@ -1,0 +1,378 @@
+"""The judge stage: one aggregate's state and new facts go in; its new state, findings, commands and timer come out.
+
+Example: a task's aggregate learns of a leak, and of the passing of time an hour later.
+
+    judgement = judge("t:build-17", state, [leak], watermark, policy)
+    state = applied(state, judgement)             # store it wherever you like: keys and values are bytes
+    ...                                           # write judgement.findings and judgement.commands
+    judgement = judge("t:build-17", state, [], watermark + HOUR, policy)
+
+`judge` works with plain values and can run anywhere: in the service, in a job on a cluster, in a test. It reads no
+clock and writes nothing. A long-running caller saves work if it keeps the `AggregateState` between two calls: the
+result is the same. `judgement.sends` are facts for other aggregates, and it is up to the caller to deliver them.
+
+`curfewd replay` judges a whole history at once with one `Ledger` for all tasks, by the same rules; see `judge_history`.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Collection as AbstractCollection
+from typing import Final, TypeAlias
+
+import msgspec
+
+from detector.judge.aggregates import Aggregate, SecretAggregate, TaskAggregate
+from detector.judge.group_aggregate import GroupAggregate
+from detector.judge.ledger import Ledger
+from detector.judge.name_aggregate import NameAggregate
+from detector.judge.policy import Policy
+from detector.judge.routing import (
+    CREDENTIAL,
+    GROUP,
+    IDENTIFIER,
+    LEAKED,
+    TASK,
+    Fact,
+    Handover,
+    ReportedFinding,
+    Routed,
+    SentCommand,
+    decode,
+    encode,
+    task_key,
+)
+from detector.judge.totals import Exposure, Totals
+from detector.judge.watermark import BEGINNING
+from detector.values.events import CredentialIssued
+from detector.values.findings import Command, Finding, FindingChange, command_id
+
+State: TypeAlias = Mapping[bytes, bytes]  # the key of an entry is its kind, one byte, and a name
+Change: TypeAlias = tuple[bytes, bytes | None]  # an entry of a state, or its key and None to delete it
+FindingDigest: TypeAlias = Callable[[Finding], str]
+
+MANY: Final = 256
+FACT: Final = b"e"
+REPORTED: Final = b"p"
+SENT: Final = b"c"
+SUMS: Final = b"f"
+META: Final = b"m"
+_reported: Final = msgspec.json.Decoder(ReportedFinding)
+_sent: Final = msgspec.json.Decoder(SentCommand)
+
+
+class Meta(msgspec.Struct, frozen=True, array_like=True):
+    """An aggregate's key, when to judge it again without new facts, and its share of the exposure."""
+
+    key: str
+    timer: int | None
+    exposure: Exposure | None = None
+
+
+_meta: Final = msgspec.json.Decoder(Meta)
+
+
+class Judgement(msgspec.Struct):
+    """What judging one aggregate changes.
+
+    `changes` lead from the old state to the new one. `findings` and `commands` have not been given before. `sends`
+    are facts for other aggregates, by their key. `forgotten` are issues that the registry no longer needs. `timer` is
+    the event time at which the aggregate must be judged again, None if time alone changes nothing. `expired` counts
+    by source the events that no credential claimed in time.
+    """
+
+    changes: list[Change]
+    findings: list[FindingChange] = []
+    commands: list[Command] = []
+    sends: list[Routed] = []
+    forgotten: list[CredentialIssued] = []
+    timer: int | None = None
+    expired: dict[str, int] = {}
+
+
+def judge(  # noqa: PLR0913 - the state has a key, and may keep more or fewer facts one by one
+    key: str, state: State, facts: Iterable[Fact], watermark: int, policy: Policy, *, many: int = MANY
+) -> Judgement:
+    """Judges the aggregate `key`, given its state and facts that it does not know yet.
+
+    Raises:
+        ValueError: no aggregate has such a key.
+    """
+    aggregate = AggregateState(key, policy, many)
+    aggregate.load(state.items())
+    for fact in facts:
+        aggregate.take(fact, encode(fact), watermark)
+    return aggregate.judge(watermark)
+
+
+def applied(state: State, judgement: Judgement) -> dict[bytes, bytes]:
+    """The state after a judgement."""
+    changed = dict(state)
+    for key, value in judgement.changes:
+        if value is None:
+            changed.pop(key, None)
+        else:
+            changed[key] = value
+    return changed
+
+
+def judge_history(ledger: Ledger, until: int) -> tuple[list[Finding], list[Command]]:
+    """The findings and commands of a whole history, up to an event time.
+
+    This is what the aggregates of that history would have given once all had been judged at `until`, apart from
+    `revocation-unconfirmed`: nobody has sent a command.
+    """
+    return ledger.findings(until), ledger.commands(until)
+
+
+def aggregate_of(key: str, policy: Policy) -> Aggregate:
+    """A new aggregate for a key.
+
+    Raises:
+        ValueError: no aggregate has such a key.
+    """
+    if key.startswith(TASK):
+        return TaskAggregate(key.removeprefix(TASK), policy)
+    if key.startswith(LEAKED):
+        return SecretAggregate(key, policy)
+    if key.startswith((CREDENTIAL, IDENTIFIER)):
+        return NameAggregate(key, policy)
+    if key.startswith(GROUP):
+        return GroupAggregate(policy)
+    raise ValueError("no aggregate has such a key")
+
+
+def key_of(meta: bytes) -> str:
+    """The aggregate's key, from the value of its entry `META`."""
+    return _meta.decode(meta).key
+
+
+def finding_digest(finding: Finding) -> str:
+    """Tells whether a finding has changed: by default, if any of its values has."""
+    return hashlib.blake2b(msgspec.json.encode(finding), digest_size=16).hexdigest()
+
+
+class AggregateState:
+    """One aggregate in memory: what it knows, what it has reported, and the keys of its entries in the state.
+
+    Once it keeps `many` facts, the old ones are compacted to sums, and again after as many more.
+    """
+
+    def __init__(self, key: str, policy: Policy, many: int = MANY) -> None:
+        self.aggregate = aggregate_of(key, policy)
+        self.key = key
+        self.counted = Totals()  # its share of the partition's totals, as far as the caller has added it
+        self._timer: int | None = None
+        self._exposure = Exposure()
+        self._stored = False
+        self._facts: set[bytes] = set()  # the keys of the facts in the state
+        self._sums: set[bytes] = set()  # the keys of the sums in the state
+        self._reported: dict[str, ReportedFinding] = {}
+        self._sent: dict[str, SentCommand] = {}
+        self._latest: dict[str, Finding] = {}  # the findings in full as judged last: most do not change
+        self._staged: list[Change] = []
+        self._many = self._compact_at = many
+        self._lateness = policy.lateness
+
+    @property
+    def weight(self) -> int:
+        """How many things it keeps: a measure of the memory that it takes."""
+        return 1 + len(self._facts) + 4 * len(self._reported) + 8 * len(self._sums)
+
+    @property
+    def totals(self) -> Totals:
+        """What it adds to the totals of its partition."""
+        waiting = self.aggregate.parked if isinstance(self.aggregate, NameAggregate) else 0
+        return Totals(int(self._stored), waiting, self._exposure)
+
+    @property
+    def reported(self) -> AbstractCollection[str]:
+        """The uids of the findings that were reported and not closed."""
+        return self._reported.keys()
+
+    @property
+    def sent(self) -> AbstractCollection[SentCommand]:
+        """The commands that were sent."""
+        return self._sent.values()
+
+    @property
+    def compacted(self) -> bool:
+        """Whether some facts are no longer kept one by one."""
+        return bool(self._sums)
+
+    @property
+    def gone(self) -> bool:
+        """Whether nothing is left of it in the state."""
+        return not self._stored
+
+    def load(self, entries: Iterable[tuple[bytes, bytes]]) -> None:
+        """Takes the entries of a state, in any order."""
+        sums: list[bytes] = []
+        for key, value in entries:
+            kind = key[:1]
+            if kind == FACT:
+                self._facts.add(key)
+                self.aggregate.take(decode(value), BEGINNING)
+            elif kind == SUMS:
+                self._sums.add(key)
+                sums.append(value)
+            elif kind == REPORTED:
+                reported = _reported.decode(value)
+                self._reported[reported.finding.uid] = reported
+            elif kind == SENT:
+                sent = _sent.decode(value)
+                self._sent[command_id(sent.credential_id, escalated=sent.escalated)] = sent
+            elif kind == META:
+                self._stored = True
+                meta = _meta.decode(value)
+                self._timer, self._exposure = meta.timer, meta.exposure or Exposure()
+        for value in sums:
+            self.aggregate.restore_sums(value)
+        self._compact_at = len(self._facts) + self._many
+        self.counted = self.totals
+        if self._stored:  # it sent all of this before it was stored
+            self.aggregate.judge(BEGINNING, [])
+            self.aggregate.sends.clear()
+            self.aggregate.dropped.clear()
+
+    def take(self, fact: Fact, value: bytes, watermark: int) -> None:
+        """Takes a fact, given with its encoding. A second copy changes nothing."""
+        if isinstance(fact, Handover):
+            self._inherit(fact)
+            return
+        key = _fact_key(value)
+        if key in self._facts:
+            return
+        if self.aggregate.take(fact, watermark):
+            self._facts.add(key)
+            self._staged.append((key, value))
+
+    def judge(self, watermark: int, digest: FindingDigest = finding_digest) -> Judgement:
+        """Judges it, with the facts taken so far.
+
+        A finding counts as changed if its `digest` has changed, so a caller decides what its outputs tell apart.
+        """
+        judgement = Judgement(self._staged)
+        self._staged = []
+        verdicts = self.aggregate.judge(watermark, list(self._sent.values()))
+        self._hand_over(judgement)
+        self._report(verdicts.findings, judgement, digest)
+        for command in verdicts.commands:
+            judgement.commands.append(command)
+            sent = SentCommand(command.credential.credential_id, command.escalated, command.time)
+            self._sent[command.id] = sent
+            judgement.changes.append((_uid_key(SENT, command.id), msgspec.json.encode(sent)))
+        if self.aggregate.sends:
+            judgement.sends += self.aggregate.sends
+            self.aggregate.sends.clear()
+        if len(self._facts) >= self._compact_at:
+            self._compact(watermark - self._lateness, judgement)
+        for fact in self.aggregate.dropped:
+            key = _fact_key(encode(fact))
+            if key in self._facts:
+                self._facts.discard(key)
+                judgement.changes.append((key, None))
+        self.aggregate.dropped.clear()
+        if isinstance(self.aggregate, NameAggregate) and self.aggregate.expired:
+            judgement.expired, self.aggregate.expired = self.aggregate.expired, Counter()
+        if verdicts.over is not None and verdicts.over <= watermark:
+            self._end(judgement)
+        elif not self._stored or (verdicts.due, verdicts.exposure) != (self._timer, self._exposure):
+            self._stored = True
+            self._timer, self._exposure = verdicts.due, verdicts.exposure
+            meta = Meta(self.key, self._timer, self._exposure or None)
+            judgement.changes.append((META, msgspec.json.encode(meta)))
+        judgement.timer = self._timer
+        return judgement
+
+    def _report(self, findings: dict[str, Finding], judgement: Judgement, digest: FindingDigest) -> None:
+        for uid, finding in findings.items():
+            before = self._reported.get(uid)
+            if before is not None and self._latest.get(uid) == finding:
+                continue
+            self._latest[uid] = finding
+            found = digest(finding)
+            if before is not None and before.digest == found:
+                continue
+            judgement.findings.append(FindingChange("created" if before is None else "updated", finding))
+            self._keep_reported(
+                ReportedFinding(found, msgspec.structs.replace(finding, evidences=(finding.lead,))),
+                judgement.changes,
+            )
+        for uid in [uid for uid in self._reported if uid not in findings]:
+            before = self._forget_reported(uid, judgement)
+            judgement.findings.append(FindingChange("closed", before.finding))
+
+    def _keep_reported(self, reported: ReportedFinding, changes: list[Change]) -> None:
+        uid = reported.finding.uid
+        self._reported[uid] = reported
+        changes.append((_uid_key(REPORTED, uid), msgspec.json.encode(reported)))
+
+    def _forget_reported(self, uid: str, judgement: Judgement) -> ReportedFinding:
+        self._latest.pop(uid, None)
+        judgement.changes.append((_uid_key(REPORTED, uid), None))
+        return self._reported.pop(uid)
+
+    def _inherit(self, handover: Handover) -> None:
+        """Takes over what another task reported about a credential of this one: it stands until this one reports."""
+        for reported in handover.reported:
+            self._latest.pop(reported.finding.uid, None)
+            self._keep_reported(reported, self._staged)
+        for sent in handover.sent:
+            uid = command_id(sent.credential_id, escalated=sent.escalated)
+            if uid not in self._sent:
+                self._sent[uid] = sent
+                self._staged.append((_uid_key(SENT, uid), msgspec.json.encode(sent)))
+
+    def _hand_over(self, judgement: Judgement) -> None:
+        """Passes on what it reported about credentials that turn out to be another task's, which is to correct it."""
+        others = self.aggregate.owned_elsewhere() if self._reported or self._sent else {}
+        for credential_id, task_id in others.items():
+            reported = [
+                each
+                for each in self._reported.values()
+                if each.finding.credential is not None and each.finding.key == credential_id
+            ]
+            sent = {uid: each for uid, each in self._sent.items() if each.credential_id == credential_id}
+            if not reported and not sent:
+                continue
+            handovers = [*(Handover((each,)) for each in reported), Handover((), tuple(sent.values()))]
+            judgement.sends += [(task_key(task_id), handover) for handover in handovers]
+            for each in reported:
+                self._forget_reported(each.finding.uid, judgement)
+            for uid in sent:
+                del self._sent[uid]
+                judgement.changes.append((_uid_key(SENT, uid), None))
+
+    def _compact(self, before: int, judgement: Judgement) -> None:
+        """Keeps sums in place of facts from before a time, which nothing can change any more."""
+        for name, value in self.aggregate.compact(before):
+            key = SUMS + hashlib.blake2b(name.encode(), digest_size=12).digest()
+            self._sums.add(key)
+            judgement.changes.append((key, value))
+        self._compact_at = len(self._facts) - len(self.aggregate.dropped) + self._many
+
+    def _end(self, judgement: Judgement) -> None:
+        """Deletes all state, because nothing can follow any more. What was reported stands."""
+        judgement.forgotten += self.aggregate.issues()
+        if self._stored:
+            gone = [*self._facts, *self._sums, *(_uid_key(REPORTED, uid) for uid in self._reported)]
+            gone += [_uid_key(SENT, uid) for uid in self._sent]
+            judgement.changes += [(key, None) for key in (*gone, META)]
+        else:
+            judgement.changes.clear()
+        self._stored = False
+        self._timer = None
+        self._exposure = Exposure()
+        self._facts.clear()
+        self._sums.clear()
+        self._reported.clear()
+        self._sent.clear()
+
+
+def _fact_key(value: bytes) -> bytes:
+    return FACT + hashlib.blake2b(value, digest_size=12).digest()
+
+
+def _uid_key(kind: bytes, uid: str) -> bytes:
+    return kind + bytes.fromhex(uid.replace("-", ""))

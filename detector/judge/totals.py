@@ -1,0 +1,56 @@
+"""What all aggregates of a partition add up to: kept as running sums, because counting again would read all state."""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Self
+
+import msgspec
+
+
+class Exposure(msgspec.Struct, frozen=True, array_like=True):
+    """Credentials that should be dead and still live.
+
+    `credentials` counts those whose revocation was requested. `findings` counts by rule the findings that request it;
+    it holds no zeros and its rules are sorted, so that equal values are encoded alike.
+    """
+
+    credentials: int = 0
+    findings: dict[str, int] = {}
+
+    def __bool__(self) -> bool:
+        return self.credentials > 0 or bool(self.findings)
+
+    @classmethod
+    def of(cls, rules: Iterable[Iterable[str]]) -> Self:
+        """The exposure of several credentials, given the rules of each one's findings."""
+        each = [tuple(some) for some in rules]
+        return cls(len(each), _sorted(Counter(rule for some in each for rule in some)))
+
+    def moved(self, before: "Exposure", after: "Exposure") -> "Exposure":
+        """This sum once one of its parts changes from `before` to `after`."""
+        if before == after:
+            return self
+        findings = Counter(self.findings)
+        findings.update(after.findings)
+        findings.subtract(before.findings)
+        return Exposure(self.credentials + after.credentials - before.credentials, _sorted(findings))
+
+
+class Totals(msgspec.Struct, frozen=True, array_like=True):
+    """How many aggregates there are, how many events wait for the issue of their credential, and the exposure."""
+
+    aggregates: int = 0
+    parked: int = 0
+    exposure: Exposure = Exposure()
+
+    def moved(self, before: "Totals", after: "Totals") -> "Totals":
+        """These totals once one aggregate's share changes from `before` to `after`."""
+        if before == after:
+            return self
+        aggregates = self.aggregates + after.aggregates - before.aggregates
+        parked = self.parked + after.parked - before.parked
+        return Totals(aggregates, parked, self.exposure.moved(before.exposure, after.exposure))
+
+
+def _sorted(counts: "Counter[str]") -> dict[str, int]:
+    return {rule: counts[rule] for rule in sorted(counts) if counts[rule]}
