@@ -25,7 +25,8 @@ from benchmarks.live_peers import Peer
 from benchmarks.live_process import Deployment, cpu_of
 from benchmarks.live_rows import HEAD, Row, Run, watched
 from detector.judge.routing import encode, registry_key, without_terms
-from detector.kafka.clients import KafkaSettings, read_to_end
+from detector.kafka.clients import read_to_end
+from detector.kafka.connection import ConnectionSettings
 from detector.kafka.handlers import Partition
 
 PARTITIONS = 4
@@ -164,7 +165,7 @@ class IncrementalEvaluator:
         """How many things were found: keys of the topic, as committed."""
         keys: set[bytes] = set()
         for number in range(PARTITIONS):
-            async for some in read_to_end(KafkaSettings(self._bootstrap), Partition(topic, number)):
+            async for some in read_to_end(ConnectionSettings(self._bootstrap), Partition(topic, number)):
                 keys.update(record.key for record in some)
         return len(keys)
 

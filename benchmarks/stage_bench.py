@@ -17,7 +17,8 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from detector.kafka.clients import KafkaSettings, StageSettings
+from detector.kafka.clients import StageSettings
+from detector.kafka.connection import ConnectionSettings
 from detector.kafka.handlers import Output, Partition, StatelessHandler
 from detector.kafka.stage import Stage
 from detector.kafka.stage_facts import Committed, Fact
@@ -124,7 +125,7 @@ async def staged(bootstrap: str, records: int, poll: int, share: float) -> Row:
     settings = StageSettings(
         group=f"stage-{poll}-{share}", topics=(SOURCE,), poll_records=poll, partition_fetch_bytes=FETCH_BYTES
     )
-    stage = Stage(KafkaSettings(bootstrap), settings, Sink(share), observe)
+    stage = Stage(ConnectionSettings(bootstrap), settings, Sink(share), observe)
     began, cpu = time.perf_counter(), time.process_time()
     running = asyncio.create_task(stage.run())
     await done.wait()

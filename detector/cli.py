@@ -255,12 +255,12 @@ def _run(options: argparse.Namespace) -> int:
 
 def _topics(options: argparse.Namespace) -> int:
     from detector.configuration.settings import Settings  # noqa: PLC0415 - as above
-    from detector.kafka.topics_command import report, topics_create  # noqa: PLC0415 - as above
+    from detector.service.topics import report, run_create_topics  # noqa: PLC0415 - as above
 
     live = Settings.load(options.config).live()
     for warning in live.warnings:
         _say(f"curfewd: warning: {warning}")
-    outcome = topics_create(live)
+    outcome = run_create_topics(live)
     with printing():
         sys.stdout.write(f"{report(outcome)}\n")
     for difference in outcome.differences:

@@ -58,6 +58,7 @@ PACKAGES = (
     "ingest",
     "pages",
     "outputs",
+    "registry",
     "redact",
     "replay",
     "kafka",
@@ -113,6 +114,36 @@ def test_a_module_fits_on_a_few_screens_and_has_a_name_that_says_something(path:
 )
 def test_what_decides_has_no_clock_socket_or_logger(path: Path) -> None:
     assert not {name.split(".")[0] for name in imports_of(path)} & IMPURE
+
+
+# What the Kafka package takes from others: how brokers are reached, errors, times. It would serve any other service.
+KAFKA_TAKES = {
+    "detector.configuration.kafka_settings",
+    "detector.configuration.kafka_settings.SASL",
+    "detector.configuration.kafka_settings.Security",
+    "detector.configuration.kafka_settings.TLS",
+    "detector.configuration.kafka_settings.loopback",
+}
+
+
+def test_only_the_kafka_package_uses_a_client_of_kafka() -> None:
+    users = {
+        package_of(name_of(path))
+        for path in MODULES
+        if any(taken.split(".")[0] == "aiokafka" for taken in imports_of(path))
+    }
+    assert users == {"kafka"}
+
+
+def test_the_kafka_package_knows_nothing_of_credentials() -> None:
+    taken = {
+        taken
+        for path in MODULES
+        if package_of(name_of(path)) == "kafka"
+        for taken in imports_of(path)
+        if taken.startswith("detector.") and package_of(taken) not in {"kafka", "values"}
+    }
+    assert taken - KAFKA_TAKES == set()
 
 
 def test_nothing_reaches_for_pythons_re_over_hostile_text_without_saying_why() -> None:

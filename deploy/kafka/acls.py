@@ -13,7 +13,8 @@ from typing import Final
 
 from detector.configuration.kafka_settings import LiveSettings
 from detector.configuration.settings import Settings
-from detector.kafka.acls import Right, rights, rights_to_create
+from detector.kafka.acls import Right
+from detector.service.rights import rights, rights_to_create
 from detector.values.errors import CurfewdError
 
 _OPTIONS: Final = {"topic": "--topic", "group": "--group", "transactional id": "--transactional-id"}

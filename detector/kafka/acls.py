@@ -1,8 +1,8 @@
-"""What a user has to be allowed on the brokers, no more than that, and which of it is missing.
+"""Which rights a user lacks on the brokers.
 
-Asked before anything else: the brokers tell of each topic and group what one may do there (KIP-430, Kafka 2.3), so all
-that is missing is named at once, also where its lack would only show later or never (an input that is never read). Of
-transactional ids they tell nothing: what is missing there comes up when the first one is used.
+A process checks its rights before it does anything else. The brokers say what the user may do with each topic and group
+(KIP-430, Kafka 2.3), so one message names every missing right, even one that would show late or never, such as Read on
+an input. They say nothing about transactional ids: a missing right there shows when the id is first used.
 """
 
 from collections.abc import Iterable
@@ -10,22 +10,20 @@ from typing import Any, Final, Literal
 
 import msgspec
 from aiokafka import errors as kafka
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.protocol.admin import DescribeGroupsRequest_v3, DescribeGroupsResponse_v3
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Array, Boolean, Int16, Int32, Schema, String
 
-from detector.configuration.kafka_settings import LiveSettings
-from detector.kafka.security import client_options, explain, retriable
+from detector.kafka.clients import admin_client
+from detector.kafka.connection import ConnectionSettings
+from detector.kafka.security import explain, retriable
 from detector.values.errors import RetryError, StopError
 
-Which = Literal["all", "scan", "judge"]
 Kind = Literal["topic", "group", "transactional id"]
 Operation = Literal["Read", "Write", "Describe", "Create", "DescribeConfigs"]
 
-_MILLI: Final = 1_000_000  # ns
-_NOT_TOLD: Final = -(1 << 31)
-# The bits of an answer, by org.apache.kafka.common.acl.AclOperation. Whoever may do something may describe too.
+_UNKNOWN: Final = -(1 << 31)  # what a broker answers that does not say
+# The bits of an answer, by org.apache.kafka.common.acl.AclOperation. Any of the others implies Describe.
 _BITS: Final[dict[Operation, int]] = {
     "Read": 1 << 3,
     "Write": 1 << 4,
@@ -37,7 +35,7 @@ _TEXT: Final = String("utf-8")
 
 
 class Right(msgspec.Struct, frozen=True, order=True):
-    """One ACL that allows something. A `name` that ends in `*` stands for all that begin like it (Kafka's PREFIXED)."""
+    """One ACL. A `name` that ends in `*` allows every resource whose name begins like it (Kafka's PREFIXED)."""
 
     kind: Kind
     name: str
@@ -120,64 +118,14 @@ class _GroupRights(Request[_GroupStruct]):  # type: ignore[misc]  # aiokafka has
         return request_struct_class([self._group], True)
 
 
-def rights(live: LiveSettings, which: Which) -> tuple[Right, ...]:
-    """What `curfewd run` needs. Describe goes with Read and Write, so it is named only where it is all.
-
-    Topics that only `input_pattern` names are not among them: Read on each that matches is needed too.
-    """
-    topics = live.topics
-    names: dict[str, set[Operation]] = {topic.name: set() for topic in topics.all()}
-    groups = []
-    if which != "judge":
-        for name in live.inputs:
-            names.setdefault(name, set()).add("Read")
-        for name in live.passed_on(live.inputs).values():
-            names.setdefault(name, set()).add("Write")
-        names[topics.work.name].add("Write")
-        names[topics.registry.name] |= {"Read", "Write"}
-        names[topics.dead_letters.name].add("Write")
-        groups += ["scan", "lookback"] if live.lookback else ["scan"]
-    if which != "scan":
-        for topic in (topics.work, topics.registry, topics.state):
-            names[topic.name] |= {"Read", "Write"}
-        for topic in (topics.findings, topics.revocations, topics.dead_letters):
-            names[topic.name].add("Write")
-        groups.append("judge")
-    describe: set[Operation] = {"Describe"}
-    return (
-        *(
-            Right("topic", name, operation)
-            for name, operations in names.items()
-            for operation in sorted(operations or describe)
-        ),
-        *(Right("group", f"{live.group}-{name}", "Read") for name in groups),
-        *(
-            Right("transactional id", f"{live.group}-{name}-*", "Write")
-            for name in groups
-            if name != "lookback"
-        ),
-    )
-
-
-def rights_to_create(live: LiveSettings) -> tuple[Right, ...]:
-    """What `curfewd topics create` needs; whoever runs the service needs none of it."""
-    operations: tuple[Operation, ...] = ("Create", "Describe", "DescribeConfigs")
-    passed_on = live.passed_on(live.inputs)
-    ours = [*(topic.name for topic in live.topics.all()), *passed_on.values()]
-    return (
-        *(Right("topic", name, operation) for name in ours for operation in operations),
-        *(Right("topic", name, "Describe") for name in passed_on),  # theirs is the number of partitions
-    )
-
-
-async def check_rights(live: LiveSettings, needed: Iterable[Right]) -> None:
-    """Returns if nothing is missing, as far as the brokers tell.
+async def check_rights(connection: ConnectionSettings, needed: Iterable[Right]) -> None:
+    """Returns if no right is missing, as far as the brokers say.
 
     Raises:
-        StopError: something is, and what.
+        StopError: a right is missing; the text names it.
         RetryError: the brokers do not answer now.
     """
-    admin = AIOKafkaAdminClient(**client_options(live), request_timeout_ms=live.request_timeout // _MILLI)
+    admin = admin_client(connection)
     of_topics, of_groups = ([right for right in needed if right.kind == kind] for kind in ("topic", "group"))
     try:
         await admin.start()
@@ -188,7 +136,7 @@ async def check_rights(live: LiveSettings, needed: Iterable[Right]) -> None:
     except (kafka.KafkaError, OSError, ValueError) as error:
         text = f"what this user may do cannot be asked: {explain(error)}"
         raise (RetryError(text) if retriable(error) else StopError(text)) from None
-    except NotImplementedError:  # brokers before Kafka 2.3 do not tell
+    except NotImplementedError:  # brokers before Kafka 2.3 do not say
         return
     finally:
         await admin.close()
@@ -197,12 +145,12 @@ async def check_rights(live: LiveSettings, needed: Iterable[Right]) -> None:
 
 
 def lacking(missing: Iterable[Right]) -> str:
-    """What a person has to do about rights that are missing."""
+    """What to do about missing rights."""
     return f"allow it {', '.join(map(str, missing))} (ACLs; docs/deploy.md lists all)"
 
 
 async def _missing_topics(admin: Any, needed: list[Right]) -> list[Right]:
-    """Those that are missing. Of a topic that is not there only those who may describe it are told so."""
+    """The missing rights. Only a user who may describe a topic learns that it does not exist."""
     names = sorted({right.name for right in needed})
     answer = await admin._send_request(_TopicRights(names))  # noqa: SLF001 - the client has no method that asks this
     allowed: dict[str, int] = {}
@@ -235,4 +183,4 @@ async def _may_join(admin: Any, right: Right) -> bool:
 
 
 def _allows(operations: int, operation: Operation) -> bool:
-    return operations == _NOT_TOLD or bool(operations & _BITS[operation])
+    return operations == _UNKNOWN or bool(operations & _BITS[operation])

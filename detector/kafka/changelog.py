@@ -1,16 +1,92 @@
-"""What the judge stage's state is restored from: a compacted topic, as little of it as the stage needs."""
+"""A stage's changelog: the compacted topic from which it restores its state."""
 
+import asyncio
 from collections.abc import AsyncIterator
-from typing import Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
-Change: TypeAlias = tuple[bytes, bytes | None]  # key and value, None to delete
+from aiokafka import TopicPartition
+
+from detector.kafka.clients import committed_reader, reaction, stop_consumer
+from detector.kafka.connection import ConnectionSettings
+from detector.values.errors import CurfewdError
+
+_POLL_RECORDS: Final = 10_000
+_POLL_MS: Final = 250
+
+Change: TypeAlias = tuple[bytes, bytes | None]  # key and value; None deletes the key
 
 
 class Changelog(Protocol):
-    """One partition for each of the work topic's, written in the transactions of the stage itself."""
+    """One partition for each partition that the stage reads, written in the stage's own transactions."""
 
     async def span(self, partition: int) -> tuple[int, int]:
-        """The offset of the first record that is there and of the next to come (all that is committed is before it)."""
+        """The offset of the first record, and the offset after the last: all that is committed is before it."""
 
     def read(self, partition: int, start: int) -> AsyncIterator[list[Change]]:
-        """Committed records in order, from an offset on until the end as it stands at the call."""
+        """Committed records in order, from offset `start` to the end as it is at the call."""
+
+
+class KafkaChangelog:
+    """`Changelog` over a topic. `close` it at the end.
+
+    All methods raise RetryError or StopError where Kafka does not answer.
+    """
+
+    def __init__(self, topic: str, connection: ConnectionSettings) -> None:
+        self._topic = topic
+        self._connection = connection
+        self._offset_reader: Any = None
+        self._opening = asyncio.Lock()
+
+    async def span(self, partition: int) -> tuple[int, int]:
+        """See `Changelog`. One consumer, which reads no record, asks for all partitions."""
+        source = TopicPartition(self._topic, partition)
+        try:
+            consumer = await self._offsets()
+            first = await consumer.beginning_offsets([source])
+            end = await consumer.end_offsets([source])
+        except Exception as error:
+            raise _reaction(error) from error
+        return first[source], end[source]
+
+    async def read(self, partition: int, start: int) -> AsyncIterator[list[Change]]:
+        """See `Changelog`."""
+        source = TopicPartition(self._topic, partition)
+        consumer = committed_reader(self._connection)
+        try:
+            await consumer.start()
+            consumer.assign([source])
+            end = (await consumer.end_offsets([source]))[source]
+            consumer.seek(source, start)
+            # Transaction markers take offsets too: only the position passes them.
+            while await consumer.position(source) < end:
+                got = await consumer.getmany(source, timeout_ms=_POLL_MS, max_records=_POLL_RECORDS)
+                changes = [(record.key, record.value) for record in got.get(source, ()) if record.key]
+                if changes:
+                    yield changes
+        except Exception as error:
+            raise _reaction(error) from error
+        finally:
+            await stop_consumer(consumer)
+
+    async def close(self) -> None:
+        """Closes the connection."""
+        consumer, self._offset_reader = self._offset_reader, None
+        if consumer is not None:
+            await stop_consumer(consumer)
+
+    async def _offsets(self) -> Any:
+        async with self._opening:
+            if self._offset_reader is None:
+                consumer = committed_reader(self._connection)
+                try:
+                    await consumer.start()
+                except BaseException:
+                    await stop_consumer(consumer)
+                    raise
+                self._offset_reader = consumer
+            return self._offset_reader
+
+
+def _reaction(error: Exception) -> CurfewdError:
+    return reaction(error, "reading the state topic")

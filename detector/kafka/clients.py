@@ -1,20 +1,20 @@
-"""Kafka's clients as a stage needs them, and what each of their errors asks for.
+"""Kafka's clients, set up as this package needs them, and what each of their errors asks for.
 
-aiokafka's traps that this module and its users step around (0.14):
+aiokafka 0.14 has these pitfalls. This module and its users work around them:
 
-- a batch that the broker refuses fails its own future only: the transaction would commit without it. Every future is
-  looked at before the offsets are sent. The producer's sequence numbers are then out of step too, so a producer that
-  failed once is never used again: a new one with the same transactional id aborts what was open.
-- transactional requests are retried for ever, also to a coordinator that is gone (aiokafka issue 1145): every
-  transaction has a deadline of its own, after which its producer is discarded.
-- `AIOKafkaProducer.stop` waits for what can no longer be sent; `discard` does not.
-- JoinGroup is answered when the slowest member has joined: the request timeout has to be longer than the rebalance's.
-- a consumer without partitions that nobody asks for records leaves the group after `max_poll_interval_ms` and never
-  comes back; `Stage` asks every consumer for nothing, every second.
-- stopping a consumer that waits to repeat a fetch raises the cancellation of that fetch, and one that has to join again
-  just when it has joined may end its coordination by that of its first heartbeat. Whoever stops or asks such a consumer
-  would be ended by it, silently: `stop_consumer` does not raise it, `strays_are_errors` is for the rest.
-- pausing a partition throws away what was fetched for it; not asking for its records does not.
+- If the broker refuses a batch, only the batch's own future fails. The transaction would commit without it, so every
+  future is checked before the offsets are sent. The producer's sequence numbers are wrong from then on: a producer that
+  failed once is never used again. A new one with the same transactional id aborts the open transaction.
+- Transactional requests are retried for ever, even to a coordinator that is gone (aiokafka issue 1145). Every
+  transaction has its own deadline; after it, the producer is discarded.
+- `AIOKafkaProducer.stop` waits for batches that can no longer be sent; `discard` does not.
+- JoinGroup is answered when the slowest member has joined. The request timeout must be longer than the rebalance's.
+- A consumer without partitions that never polls leaves the group after `max_poll_interval_ms` and never comes back.
+  Members without partitions poll `NO_PARTITION`.
+- Stopping a consumer that waits to repeat a fetch raises that fetch's cancellation. A consumer that must rejoin just
+  after it joined may end its coordination with the cancellation of its first heartbeat. Either would silently end the
+  task that waits: `stop_consumer` does not raise it, and `stray_cancellations_are_errors` covers the rest.
+- Pausing a partition discards what was fetched for it. Not asking for its records does not.
 """
 
 import asyncio
@@ -25,15 +25,17 @@ from typing import Any, Final, Literal
 import msgspec
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka import errors as kafka
+from aiokafka.admin import AIOKafkaAdminClient
 
 from detector.kafka import decompression
 from detector.kafka.assignor import StickyAssignor
+from detector.kafka.connection import MILLI, ConnectionSettings
 from detector.kafka.handlers import Partition
 from detector.values.errors import CurfewdError, FencedError, RetryError, StopError
 
-MILLI: Final = 1000
+NO_PARTITION: Final = TopicPartition("", 0)  # polled by a member without partitions, to stay in its group
 DISCARD_SECONDS: Final = 1.0
-# Nothing that waits, and nothing that another try, another producer or another day would cure.
+# Waiting, another try or another producer helps with none of these.
 HOPELESS: Final = (
     kafka.TopicAuthorizationFailedError,
     kafka.GroupAuthorizationFailedError,
@@ -56,25 +58,17 @@ _REFUSALS: Final = {
 }
 
 
-class KafkaSettings(msgspec.Struct, frozen=True):
-    """How the brokers are reached. `security` is what aiokafka takes for TLS and SASL, handed on as it is."""
-
-    bootstrap: str | tuple[str, ...]
-    client_id: str = "curfewd"
-    security: Mapping[str, Any] = {}
-    request_seconds: float = 15.0
-    metadata_seconds: float = 30.0
-
-
 class StageSettings(msgspec.Struct, frozen=True):
-    """One stage: what it reads, and its limits.
+    """What one stage reads, and its limits.
 
-    Memory, for each partition held: what is fetched and what is being processed, each at most `partition_fetch_bytes`
-    or one batch, a batch being decompressed to at most `decompressed_bytes`, and the outputs of one poll.
-    `rebalance_seconds` is the one deadline of a rebalance, in which open transactions commit or are given up; `drain_seconds` that of a stop. `transaction_seconds` is from begin to commit:
-    records are processed before it begins. `record_bytes` is the broker's `message.max.bytes`; smaller limits of single
-    topics are found out. After `refusals` records refused one after another the stage stops: it is not the records.
-    `counts` has the topics that must keep their number of partitions, as it says where a key is and where its state is.
+    - Memory for each partition: the records fetched and the records in process, each at most `partition_fetch_bytes` or
+      one batch, plus the outputs of one poll. A batch is decompressed to at most `decompressed_bytes`.
+    - `rebalance_seconds` is the deadline of a rebalance: open transactions commit within it or are given up.
+      `drain_seconds` is the deadline of a stop.
+    - `transaction_seconds` is from begin to commit. Records are processed before the transaction begins.
+    - `record_bytes` is the broker's `message.max.bytes`. The stage learns the smaller limits of single topics.
+    - After `refusals` refused records in a row the stage stops: then the records are not the cause.
+    - `counts` names the topics that must keep their number of partitions: it decides where a key and its state are.
     """
 
     group: str
@@ -101,31 +95,55 @@ class StageSettings(msgspec.Struct, frozen=True):
         return self.session_seconds / 3
 
 
-def stage_consumer(clients: KafkaSettings, stage: StageSettings) -> Any:
-    """The group's member: reads what is committed, commits nothing itself, is told where to read from."""
+def stage_consumer(connection: ConnectionSettings, stage: StageSettings) -> Any:
+    """A member of the stage's group. It reads committed records and commits nothing itself."""
     decompression.install(stage.decompressed_bytes)
     rebalance = stage.rebalance_seconds + stage.session_seconds
     return AIOKafkaConsumer(
-        **_connection(clients),
+        **_committed_only(connection, extra_seconds=rebalance),
         group_id=stage.group,
-        isolation_level="read_committed",
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
         partition_assignment_strategy=(StickyAssignor(),),
         session_timeout_ms=_ms(stage.session_seconds),
         heartbeat_interval_ms=_ms(stage.heartbeat_seconds),
         rebalance_timeout_ms=_ms(rebalance),
-        request_timeout_ms=_ms(rebalance + clients.request_seconds),
         max_partition_fetch_bytes=stage.partition_fetch_bytes,
         fetch_max_bytes=stage.fetch_bytes,
     )
 
 
-def partition_producer(clients: KafkaSettings, stage: StageSettings, partition: Partition) -> Any:
-    """The only producer that writes for this partition: its start fences the one before it."""
+def group_consumer(
+    connection: ConnectionSettings,
+    group: str,
+    *,
+    session_seconds: float,
+    partition_fetch_bytes: int,
+    max_poll_seconds: float,
+) -> Any:
+    """A member of a group outside the stages. It reads committed records; whoever uses it commits the offsets."""
+    return AIOKafkaConsumer(
+        **_committed_only(connection, extra_seconds=session_seconds),
+        group_id=group,
+        session_timeout_ms=_ms(session_seconds),
+        heartbeat_interval_ms=_ms(session_seconds / 3),
+        max_poll_interval_ms=_ms(max_poll_seconds),
+        max_partition_fetch_bytes=partition_fetch_bytes,
+    )
+
+
+def committed_reader(connection: ConnectionSettings, **options: Any) -> Any:
+    """A consumer of committed records in no group; `options` are more of aiokafka's."""
+    return AIOKafkaConsumer(**_committed_only(connection), **options)
+
+
+def offset_reader(connection: ConnectionSettings) -> Any:
+    """A consumer that is asked where topics end, uncommitted records included."""
+    return AIOKafkaConsumer(**connection.client_options(), enable_auto_commit=False)
+
+
+def partition_producer(connection: ConnectionSettings, stage: StageSettings, partition: Partition) -> Any:
+    """The transactional producer of this partition. Its start fences the one before it."""
     return AIOKafkaProducer(
-        **_connection(clients),
-        request_timeout_ms=_ms(clients.request_seconds),
+        **connection.client_options(),
         transactional_id=f"{stage.group}-{partition.topic}-{partition.number}",
         transaction_timeout_ms=_ms(stage.transaction_seconds),
         max_batch_size=stage.batch_bytes,
@@ -133,8 +151,18 @@ def partition_producer(clients: KafkaSettings, stage: StageSettings, partition: 
     )
 
 
+def idempotent_producer(connection: ConnectionSettings) -> Any:
+    """A producer without transactions that writes each record once as long as it lives."""
+    return AIOKafkaProducer(**connection.client_options(), enable_idempotence=True)
+
+
+def admin_client(connection: ConnectionSettings, **options: Any) -> Any:
+    """An admin client; `options` are more of aiokafka's."""
+    return AIOKafkaAdminClient(**connection.client_options(), **options)
+
+
 async def discard(producer: Any) -> None:
-    """Ends a producer at once, whatever it was about. An open transaction is left to its successor to abort."""
+    """Ends a producer at once, in any state. Its successor aborts the open transaction."""
     producer._closed = True  # noqa: SLF001 - what `stop` does first; it then waits for what cannot be sent
     sender = producer._sender.sender_task  # noqa: SLF001 - there is no other way to end it
     if sender is not None:
@@ -143,7 +171,7 @@ async def discard(producer: Any) -> None:
         await producer.client.close()
     if sender is not None:
         _, pending = await asyncio.wait([sender], timeout=DISCARD_SECONDS)
-        for task in pending:  # it waits for a request of its own: the second time ends that wait
+        for task in pending:  # it waits for a request of its own: a second cancellation ends that wait
             task.cancel()
         if not pending and not sender.cancelled():
             sender.exception()
@@ -153,11 +181,11 @@ async def discard(producer: Any) -> None:
 
 
 @contextlib.contextmanager
-def strays_are_errors(doing: str) -> Iterator[None]:
-    """Turns a cancellation that nobody asked of this task into an error like any other.
+def stray_cancellations_are_errors(doing: str) -> Iterator[None]:
+    """Turns a cancellation that nobody asked of this task into an ordinary error.
 
     Raises:
-        RetryError: something of aiokafka's own was cancelled, and it let that out.
+        RetryError: aiokafka cancelled something of its own and let the cancellation out.
     """
     try:
         yield
@@ -173,30 +201,24 @@ async def stop_consumer(consumer: Any) -> None:
     stopping = asyncio.ensure_future(consumer.stop())
     try:
         await asyncio.wait([stopping])
-        if stopping.cancelled():  # by a fetch of its own: the connections are left
-            await consumer._client.close()  # noqa: SLF001 - `stop` does nothing the second time
+        if stopping.cancelled():  # by a fetch of its own: the connections are still open
+            await consumer._client.close()  # noqa: SLF001 - a second `stop` does nothing
         else:
             stopping.result()
     finally:
         stopping.cancel()
 
 
-async def read_to_end(clients: KafkaSettings, partition: Partition) -> AsyncIterator[list[Any]]:
-    """The committed records of a partition as it stood when asked, oldest first, for a state to be restored."""
-    consumer = AIOKafkaConsumer(
-        **_connection(clients),
-        request_timeout_ms=_ms(clients.request_seconds),
-        isolation_level="read_committed",
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-    )
+async def read_to_end(connection: ConnectionSettings, partition: Partition) -> AsyncIterator[list[Any]]:
+    """The committed records of a partition as it stands at the call, oldest first."""
+    consumer = committed_reader(connection)
     await consumer.start()
     try:
         source = TopicPartition(partition.topic, partition.number)
         consumer.assign([source])
         end = (await consumer.end_offsets([source]))[source]
         await consumer.seek_to_beginning(source)
-        # Transaction markers take offsets too: the position passes them, no record does.
+        # Transaction markers take offsets too: only the position passes them.
         while await consumer.position(source) < end:
             got = await consumer.getmany(source, timeout_ms=MILLI // 4)
             if source in got:
@@ -206,10 +228,10 @@ async def read_to_end(clients: KafkaSettings, partition: Partition) -> AsyncIter
 
 
 def reaction(error: BaseException, doing: str) -> CurfewdError:
-    """What an error asks for. Only the text of Kafka's own is kept: any other may quote what was read."""
+    """What an error asks for. It keeps the text of Kafka's own errors only: any other may quote a record."""
     if isinstance(error, CurfewdError):
         return error
-    text = f"{doing}: {_said(error) if isinstance(error, kafka.KafkaError) else type(error).__name__}"
+    text = f"{doing}: {_text_of(error) if isinstance(error, kafka.KafkaError) else type(error).__name__}"
     if isinstance(error, kafka.ProducerFenced | kafka.InvalidProducerEpoch):
         return FencedError(text)
     if isinstance(error, HOPELESS):
@@ -217,29 +239,28 @@ def reaction(error: BaseException, doing: str) -> CurfewdError:
     return RetryError(text)
 
 
-def _said(error: kafka.KafkaError) -> str:
-    """A right that was taken away meanwhile: what is there before is asked for at the start (`kafka_rights`)."""
-    for kind, what in _REFUSALS.items():
+def _text_of(error: kafka.KafkaError) -> str:
+    """The error's text; for a missing right, what to allow. Rights are checked at the start, but may go later."""
+    for kind, resource in _REFUSALS.items():
         if isinstance(error, kind):
-            told = ", ".join(str(each) for each in error.args) or "one of ours"
-            return f"Kafka does not let this user at the {what} {told}: an ACL is missing (docs/deploy.md lists all)"
+            name = ", ".join(str(each) for each in error.args) or "one of ours"
+            return f"Kafka does not let this user at the {resource} {name}: an ACL is missing (docs/deploy.md lists all)"
     return str(error)
 
 
 def unreadable(error: Exception) -> bool:
-    """Whether a poll failed over the bytes of a record batch: a bad checksum, a codec, what a decompressor raises."""
+    """Whether a poll failed on the bytes of a record batch: a bad checksum, a codec, a decompressor's error."""
     if isinstance(error, kafka.KafkaError):
         return isinstance(error, kafka.CorruptRecordException | kafka.UnsupportedCodecError)
     return not isinstance(error, CurfewdError | AssertionError | ConnectionError | TimeoutError)
 
 
-def _connection(clients: KafkaSettings) -> dict[str, Any]:
-    hosts = clients.bootstrap
+def _committed_only(connection: ConnectionSettings, *, extra_seconds: float = 0.0) -> dict[str, Any]:
     return {
-        "bootstrap_servers": hosts if isinstance(hosts, str) else list(hosts),
-        "client_id": clients.client_id,
-        "metadata_max_age_ms": _ms(clients.metadata_seconds),
-        **clients.security,
+        **connection.client_options(extra_seconds=extra_seconds),
+        "isolation_level": "read_committed",
+        "enable_auto_commit": False,
+        "auto_offset_reset": "earliest",
     }
 
 

@@ -10,8 +10,9 @@ from aiokafka import errors as kafka
 from aiokafka.conn import AIOKafkaConnection
 from aiokafka.protocol.metadata import MetadataRequest
 
-from detector.configuration.kafka_settings import SASL, TLS, LiveSettings, Security
-from detector.kafka.security import client_options, explain, own_certificate, retriable
+from detector.configuration.kafka_settings import SASL, TLS
+from detector.kafka.connection import ConnectionSettings
+from detector.kafka.security import explain, own_certificate, retriable
 from detector.values.errors import RetryError, StopError
 
 CONNECT_SECONDS: Final = 5.0
@@ -27,7 +28,7 @@ class Failure(msgspec.Struct, frozen=True):
     retriable: bool
 
 
-async def reach(settings: LiveSettings, seconds: float = CONNECT_SECONDS) -> None:
+async def reach(connection: ConnectionSettings, seconds: float = CONNECT_SECONDS) -> None:
     """Returns once a broker lets us in and one of the addresses that it advertises does too.
 
     `seconds` are for one address; the addresses are tried side by side.
@@ -35,11 +36,10 @@ async def reach(settings: LiveSettings, seconds: float = CONNECT_SECONDS) -> Non
     Raises:
         RetryError: none does, but one may later.
         StopError: none does, and nothing will change that but a person.
-        ConfigError: a certificate or key cannot be used.
     """
-    options = client_options(settings)
-    del options["bootstrap_servers"]
-    tried = await asyncio.gather(*(_try(address, options, seconds) for address in settings.bootstrap))
+    options = {"client_id": connection.client_id, "security_protocol": "PLAINTEXT", **connection.security}
+    addresses = connection.addresses
+    tried = await asyncio.gather(*(_try(address, options, seconds) for address in addresses))
     advertised: set[str] = set()
     failures = []
     for outcome in tried:
@@ -48,9 +48,9 @@ async def reach(settings: LiveSettings, seconds: float = CONNECT_SECONDS) -> Non
         else:
             advertised |= outcome
     if len(failures) == len(tried):
-        raise _error("cannot connect to Kafka", failures, settings.security)
+        raise _error("cannot connect to Kafka", failures, connection.cert_file)
     working = {
-        a for a, outcome in zip(settings.bootstrap, tried, strict=True) if not isinstance(outcome, Failure)
+        address for address, outcome in zip(addresses, tried, strict=True) if not isinstance(outcome, Failure)
     }
     if advertised and not advertised & working:
         again = await asyncio.gather(*(_try(address, options, seconds) for address in sorted(advertised)))
@@ -60,16 +60,16 @@ async def reach(settings: LiveSettings, seconds: float = CONNECT_SECONDS) -> Non
                 f"{', '.join(sorted(working)[:_AT_ONCE])} answers, but not the addresses that it advertises "
                 "(advertised.listeners of the brokers)",
                 lost,
-                settings.security,
+                connection.cert_file,
             )
 
 
-def _error(what: str, failures: list[Failure], security: Security) -> RetryError | StopError:
+def _error(what: str, failures: list[Failure], cert_file: str | None) -> RetryError | StopError:
     told = "; ".join(f"{failure.address}: {failure.reason}" for failure in failures[:_AT_ONCE])
     if any(failure.retriable for failure in failures):
         return RetryError(f"{what}: {told}. It may work later")
     # A broker that refuses a certificate seldom says what is wrong with it.
-    ours = own_certificate(security)
+    ours = own_certificate(cert_file)
     return StopError(f"{what}: {told}" + ("" if ours is None else f". Our certificate in cert_file {ours}"))
 
 

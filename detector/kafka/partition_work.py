@@ -10,7 +10,8 @@ import msgspec
 from aiokafka import TopicPartition
 
 from detector.kafka.batches import Limits
-from detector.kafka.clients import KafkaSettings, StageSettings, reaction, strays_are_errors, unreadable
+from detector.kafka.clients import StageSettings, reaction, stray_cancellations_are_errors, unreadable
+from detector.kafka.connection import ConnectionSettings
 from detector.kafka.handlers import Handler, Output, Partition, Refusal
 from detector.kafka.poison import Poison
 from detector.kafka.stage_facts import Committed, Dropped, Observer, Refused, StepDone, Taken
@@ -32,7 +33,7 @@ class _PoisonError(Exception):
 class PartitionContext(msgspec.Struct, frozen=True):
     """What the partitions of a stage share."""
 
-    clients: KafkaSettings
+    connection: ConnectionSettings
     settings: StageSettings
     handler: Handler
     consumer: Any
@@ -127,7 +128,7 @@ class PartitionWork:
             pause = self._settings.heartbeat_seconds
             self.moved = time.monotonic()
             try:
-                with strays_are_errors("work on a partition"):
+                with stray_cancellations_are_errors("work on a partition"):
                     await self._loop(await self._take())
             except StopError:
                 raise
@@ -168,7 +169,7 @@ class PartitionWork:
         await self._gate.wait()
         began = time.monotonic()
         transactor = TransactionWriter(
-            self._around.clients,
+            self._around.connection,
             self._settings,
             self.partition,
             self._around.limits,

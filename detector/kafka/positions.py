@@ -1,53 +1,48 @@
-"""What stands in the inputs beside what a group is given to read: records just before an offset, how far a group is."""
+"""How far a group has read its inputs, and the records before a position."""
 
 import asyncio
-import re  # the pattern is the configuration's, and what it is for are names of topics
+import re  # the pattern is from the configuration, and it is matched against topic names
 from collections import deque
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, Self
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka import errors as kafka
-from aiokafka.admin import AIOKafkaAdminClient
 
-from detector.ingest.reassemble import PATIENCE
-from detector.kafka.clients import KafkaSettings, reaction, stop_consumer, unreadable
+from detector.kafka.clients import admin_client, committed_reader, reaction, stop_consumer, unreadable
+from detector.kafka.connection import ConnectionSettings
 from detector.kafka.handlers import Partition
 from detector.values.times import MILLISECOND
 
-BEFORE: Final = PATIENCE  # records read again for what was held when a partition moved
-_BEFORE_BYTES: Final = 4 << 20  # of them
-_FETCH_BYTES: Final = 1 << 16  # or a batch: few records are looked at, and what else comes is for nothing
+REREAD: Final = 1024  # records
+_REREAD_BYTES: Final = 4 << 20
+_FETCH_BYTES: Final = 1 << 16  # or one batch: it reads few records, and discards what else was fetched
 _POLL_MS: Final = 500
 _TRIES: Final = 20
 
 
-class InputPositions:
-    """Answers from the broker, one question at a time. Use it as a context manager.
+class GroupPositions:
+    """Asks the brokers, one question at a time. Use it as a context manager.
 
-    `group` is the scan stage's, `topics` or `pattern` its inputs.
+    `group` reads `topics`, or the topics whose names match `pattern`. `reread` is how many records before a position
+    are read again.
     """
 
     def __init__(
-        self, clients: KafkaSettings, group: str, topics: tuple[str, ...] = (), pattern: str | None = None
+        self,
+        connection: ConnectionSettings,
+        group: str,
+        topics: tuple[str, ...] = (),
+        pattern: str | None = None,
+        *,
+        reread: int = REREAD,
     ) -> None:
         self._group = group
         self._topics = topics
         self._pattern = None if pattern is None else re.compile(pattern)
-        connection: dict[str, Any] = {
-            "bootstrap_servers": clients.bootstrap,
-            "client_id": clients.client_id,
-            "request_timeout_ms": int(clients.request_seconds * 1000),
-            **clients.security,
-        }
-        self._consumer = AIOKafkaConsumer(
-            **connection,
-            isolation_level="read_committed",
-            enable_auto_commit=False,
-            auto_offset_reset="earliest",
-            max_partition_fetch_bytes=_FETCH_BYTES,
-        )
-        self._admin = AIOKafkaAdminClient(**connection)
+        self._reread = reread
+        self._consumer = committed_reader(connection, max_partition_fetch_bytes=_FETCH_BYTES)
+        self._admin = admin_client(connection)
         self._asking = asyncio.Lock()
 
     async def __aenter__(self) -> Self:
@@ -59,48 +54,52 @@ class InputPositions:
         await self._admin.close()
         await stop_consumer(self._consumer)
 
-    async def note(self, partition: Partition) -> tuple[int, str]:
-        """The offset that the group has committed, and what stands beside it; 0 and nothing if there is none.
+    async def committed(self, partition: Partition) -> tuple[int, str]:
+        """The offset that the group has committed and the note beside it; 0 and "" if there is none.
 
         Raises:
-            CurfewdError: what to do about the broker.
+            CurfewdError: the brokers do not answer; its class says what to do.
         """
         source = TopicPartition(partition.topic, partition.number)
         try:
             found = await self._admin.list_consumer_group_offsets(self._group, partitions=[source])
         except Exception as error:
-            raise reaction(error, "reading what was noted") from error
+            raise reaction(error, "reading the committed offset") from error
         if source not in found or found[source].offset < 0:
             return 0, ""
         return int(found[source].offset), str(found[source].metadata)
 
-    async def before(self, partition: Partition, offset: int, since: int | None = None) -> Sequence[Any]:
-        """The committed records of the last offsets before one, oldest first, 4 MiB of them at most; all from `since` on.
+    async def records_before(
+        self, partition: Partition, offset: int, since: int | None = None
+    ) -> Sequence[Any]:
+        """The last committed records before `offset`, oldest first: `reread` of them, and all from `since` on.
+
+        They are 4 MiB at most, but all from `since` on are among them.
 
         Raises:
-            CurfewdError: what to do about the broker.
+            CurfewdError: the brokers do not answer; its class says what to do.
         """
         try:
             source = TopicPartition(partition.topic, partition.number)
-            return await self._before(source, offset, offset if since is None else since)
+            return await self._records_before(source, offset, offset if since is None else since)
         except Exception as error:
-            raise reaction(error, "reading again what was held") from error
+            raise reaction(error, "reading earlier records again") from error
 
-    async def _before(self, source: TopicPartition, offset: int, since: int) -> Sequence[Any]:
+    async def _records_before(self, source: TopicPartition, offset: int, since: int) -> Sequence[Any]:
         async with self._asking:
             self._consumer.assign([source])
             first = (await self._consumer.beginning_offsets([source]))[source]
             if first >= offset:
                 return ()
-            position, step = max(first, min(offset - BEFORE, since)), 1
+            position, step = max(first, min(offset - self._reread, since)), 1
             self._consumer.seek(source, position)
             found: deque[Any] = deque()
             size = tries = 0
             while tries < _TRIES:
-                records = await self._readable(source, BEFORE)
+                records = await self._readable(source, self._reread)
                 tries += not records
                 if records is None:
-                    # Where it ends is not told: on with what comes later, as the stage itself went on.
+                    # Nobody says where the unreadable batch ends: skip ahead, as the stage itself did.
                     position, step = position + step, 2 * step
                     self._consumer.seek(source, position)
                     found = deque(record for record in found if record.offset >= since)
@@ -110,7 +109,7 @@ class InputPositions:
                     if record.offset < offset:
                         found.append(record)
                         size += len(record.value or b"")
-                while size > _BEFORE_BYTES and found and found[0].offset < since:
+                while size > _REREAD_BYTES and found and found[0].offset < since:
                     size -= len(found.popleft().value or b"")
                 position = await self._consumer.position(source)
                 if position >= offset:
@@ -118,7 +117,7 @@ class InputPositions:
             return tuple(found)
 
     async def _readable(self, source: TopicPartition, most: int) -> Sequence[Any] | None:
-        """The next records, None if they cannot be decoded."""
+        """The next records; None if they cannot be decoded."""
         try:
             got = await self._consumer.getmany(source, timeout_ms=_POLL_MS, max_records=most)
         except Exception as error:
@@ -127,8 +126,8 @@ class InputPositions:
             return None
         return tuple(got.get(source, ()))
 
-    async def scanned(self, time: int) -> bool:
-        """Whether the group has read every record that its inputs had at a time (ns), by Kafka's timestamps."""
+    async def has_read(self, time: int) -> bool:
+        """Whether the group has read every record that its inputs had at `time` (ns), by Kafka's timestamps."""
         async with self._asking:
             try:
                 committed = await self._admin.list_consumer_group_offsets(self._group)
@@ -137,11 +136,10 @@ class InputPositions:
             read = {source: meta.offset for source, meta in committed.items() if meta.offset >= 0}
             if not read:
                 return False
-            # Of a partition that nobody has got to yet, nothing is read.
-            unread = await self._inputs() - read.keys()
+            unread = await self._inputs() - read.keys()  # no member has committed there yet
             self._consumer.assign([*read, *unread])
-            # Only where they end is asked. What is fetched and never read is a reference cycle of the client's, up to a
-            # megabyte for each partition, and rarely collected where few objects are made.
+            # Only end offsets are asked for. Records that are fetched and never read stay in a reference cycle of
+            # aiokafka's, up to a megabyte for each partition, and are rarely collected where few objects are made.
             self._consumer.pause(*read, *unread)
             read.update(await self._consumer.beginning_offsets(list(unread)) if unread else {})
             ends = await self._consumer.end_offsets(list(read))
@@ -157,7 +155,7 @@ class InputPositions:
             return True
 
     async def _inputs(self) -> set[TopicPartition]:
-        """The partitions of the inputs as they stand."""
+        """All partitions that the inputs have now."""
         asked = list(self._topics) if self._pattern is None else None
         return {
             TopicPartition(topic["topic"], partition["partition"])
@@ -167,7 +165,7 @@ class InputPositions:
         }
 
     async def _nothing_until(self, source: TopicPartition, offset: int, time: int) -> bool:
-        """Whether no record stands from an offset on that is as old: marks of transactions take offsets too."""
+        """Whether no record from `offset` on is as old as `time`: transaction markers take offsets too."""
         self._consumer.assign([source])
         self._consumer.seek(source, offset)
         end = (await self._consumer.end_offsets([source]))[source]

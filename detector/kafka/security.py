@@ -10,7 +10,7 @@ from typing import Any, Final
 from aiokafka import errors as kafka
 from cryptography import x509
 
-from detector.configuration.kafka_settings import LiveSettings, Security
+from detector.configuration.kafka_settings import Security
 from detector.kafka.tokens import TokenError, tokens
 from detector.values.errors import ConfigError
 
@@ -78,23 +78,8 @@ class _Unprinted(str):
         return "‹password›"
 
 
-def client_options(settings: LiveSettings) -> dict[str, Any]:
-    """What aiokafka's consumers, producers and admin clients take for the connection.
-
-    Raises:
-        ConfigError: a certificate or key cannot be used.
-    """
-    security = settings.security
-    options: dict[str, Any] = {
-        "bootstrap_servers": list(settings.bootstrap),
-        "client_id": settings.client_id,
-        **security_options(security),
-    }
-    return options
-
-
 def security_options(security: Security) -> dict[str, Any]:
-    """The part of `client_options` that is about TLS and SASL.
+    """What aiokafka's clients take for TLS and SASL.
 
     Raises:
         ConfigError: a certificate or key cannot be used.
@@ -162,12 +147,12 @@ def tls_context(security: Security) -> ssl.SSLContext:
     return context
 
 
-def own_certificate(security: Security) -> str | None:
-    """What is wrong with the times of our certificate, None if nothing is, or it cannot be told."""
-    if security.cert_file is None:
+def own_certificate(cert_file: str | None) -> str | None:
+    """Why our certificate is out of date; None if it is not, or cannot be read."""
+    if cert_file is None:
         return None
     try:
-        certificate = x509.load_pem_x509_certificates(Path(security.cert_file).read_bytes())[0]
+        certificate = x509.load_pem_x509_certificates(Path(cert_file).read_bytes())[0]
     except (OSError, ValueError):
         return None
     now = dt.datetime.now(dt.UTC)

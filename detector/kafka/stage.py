@@ -24,21 +24,20 @@ from aiokafka.abc import ConsumerRebalanceListener
 
 from detector.kafka.batches import Limits
 from detector.kafka.clients import (
-    KafkaSettings,
+    NO_PARTITION,
     StageSettings,
     reaction,
     stage_consumer,
     stop_consumer,
-    strays_are_errors,
+    stray_cancellations_are_errors,
 )
+from detector.kafka.connection import ConnectionSettings
 from detector.kafka.handlers import Handler, Partition
 from detector.kafka.partition_work import PartitionContext, PartitionWork
 from detector.kafka.stage_facts import Observer, Rebalanced, Unreachable, nobody
 from detector.kafka.transactions import miscounted
 from detector.values.errors import StopError
 
-# Asked for by a member without partitions, which else counts as gone after max_poll_interval_ms.
-NOTHING: Final = TopicPartition("", 0)
 WATCH_SECONDS: Final = 1.0
 LEAVE_SECONDS: Final = 5.0
 FIRST_PAUSE_SECONDS: Final = 0.5
@@ -49,9 +48,13 @@ class Stage:
     """Runs a handler over the partitions this member of the group is given, until `stop` or a StopError."""
 
     def __init__(
-        self, clients: KafkaSettings, settings: StageSettings, handler: Handler, observe: Observer = nobody
+        self,
+        connection: ConnectionSettings,
+        settings: StageSettings,
+        handler: Handler,
+        observe: Observer = nobody,
     ) -> None:
-        self._clients = clients
+        self._connection = connection
         self._settings = settings
         self._handler = handler
         self._observe = observe
@@ -146,7 +149,7 @@ class Stage:
         """A consumer with a connection, however long the brokers are away."""
         pause = FIRST_PAUSE_SECONDS
         while True:
-            consumer = stage_consumer(self._clients, self._settings)
+            consumer = stage_consumer(self._connection, self._settings)
             try:
                 await consumer.start()
             except BaseException as error:
@@ -171,8 +174,8 @@ class Stage:
             if self.problem is not None:
                 self._answered = time.monotonic()
             try:
-                with contextlib.suppress(TimeoutError), strays_are_errors("group coordination"):
-                    await asyncio.wait_for(self._consumer.getmany(NOTHING, timeout_ms=0), WATCH_SECONDS)
+                with contextlib.suppress(TimeoutError), stray_cancellations_are_errors("group coordination"):
+                    await asyncio.wait_for(self._consumer.getmany(NO_PARTITION, timeout_ms=0), WATCH_SECONDS)
             except Exception as error:  # noqa: BLE001 - whatever it is, the coordinator does not go on
                 told = reaction(error, "group coordination")
                 if isinstance(told, StopError):
@@ -203,7 +206,7 @@ class Stage:
         for partition in before - now:
             self._close(partition, "moved")
         around = PartitionContext(
-            self._clients, self._settings, self._handler, self._consumer, self._limits, self._observe
+            self._connection, self._settings, self._handler, self._consumer, self._limits, self._observe
         )
         for partition in sorted(now - before):
             work = self._works[partition] = PartitionWork(around, partition)

@@ -1,47 +1,53 @@
-"""Creates the topics that the service needs, and says where those that are there differ from what it needs.
+"""Creates topics by plan, and says where the existing ones differ from it.
 
-Nothing that exists is ever changed: a topic may be shared, and a changed one may lose records.
+An existing topic is never changed: it may be shared, and a change may lose records.
 """
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any, Final
+import contextlib
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Final, Self
 
 import msgspec
 from aiokafka import errors as kafka
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin import NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from detector.configuration.kafka_settings import LiveSettings, Topic
-from detector.kafka.acls import Operation, Right, check_rights, lacking, rights_to_create
-from detector.kafka.connection_check import reach
-from detector.kafka.security import client_options, explain, retriable
+from detector.kafka.acls import Operation, Right, lacking
+from detector.kafka.clients import admin_client
+from detector.kafka.connection import ConnectionSettings
+from detector.kafka.security import explain, retriable
 from detector.values.errors import RetryError, StopError
 from detector.values.times import DAY
 
 _MILLI: Final = 1_000_000  # ns
 _TRIES: Final = 20
 _PAUSE_SECONDS: Final = 0.2
-_SEGMENT_BYTES: Final = (
-    64 << 20
-)  # only closed segments are compacted: small ones bound what a restore has to read
-# Longer than anyone takes to read a compacted topic from its beginning, else a deleted key would come back.
+_IDLE_MS: Final = 60_000
+# Only closed segments are compacted. Small ones keep a compacted topic short to read.
+_SEGMENT_BYTES: Final = 64 << 20
+# Longer than anyone takes to read a compacted topic from its start: else a deleted key would come back.
 _TOMBSTONES: Final = DAY
-# What a wrong value of would lose or double findings, state or commands; the rest is said and lived with.
+# A wrong value of these loses or doubles records; of any other setting it is only reported.
 _GRAVE: Final = frozenset({"cleanup.policy", "unclean.leader.election.enable"})
 
 
-class Plan(msgspec.Struct, frozen=True):
-    """A topic as it should be. `configs` as Kafka names and writes them; `tied`: its partitions are those of another."""
+class TopicPlan(msgspec.Struct, frozen=True):
+    """A topic as it should be. `configs` has Kafka's names and values.
 
-    topic: Topic
+    With `fixed_partitions` another number of partitions is a grave difference.
+    """
+
+    name: str
+    partitions: int
     replication: int
     configs: dict[str, str]
-    tied: bool = False
+    fixed_partitions: bool = False
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """A setting of a topic that is not as it should be; `grave`: the service would not work correctly."""
+    """A setting of an existing topic that differs from the plan. If it is `grave`, the service would not work correctly."""
 
     topic: str
     setting: str
@@ -56,45 +62,29 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What was made and what was there, by name."""
+    """The topics that were created and those that existed, by name."""
 
     created: tuple[str, ...]
     existing: tuple[str, ...]
     differences: tuple[Difference, ...]
 
 
-def plans(settings: LiveSettings, inputs: Mapping[str, int]) -> tuple[Plan, ...]:
-    """The topics as they should be. `inputs` are those that are there, and their numbers of partitions.
+def topic_configs(retention: int | None, *, min_insync: int, record_bytes: int) -> dict[str, str]:
+    """The settings of a topic that keeps records for `retention` (ns), or of a compacted one if that is None.
 
-    Raises:
-        StopError: an input is missing whose redacted topic is to have as many partitions.
+    Every setting that matters is given, whatever the cluster's defaults are.
     """
-    topics, retention = settings.topics, settings.redacted.retention if settings.redacted is not None else 0
-    missing = [name for name in settings.passed_on(settings.inputs) if name not in inputs]
-    if missing:
-        raise StopError(
-            f"there is no topic {', '.join(missing)}: create it first, what it goes to gets as many partitions"
-        )
-    redacted = [Topic(name, inputs[topic], retention) for topic, name in settings.passed_on(inputs).items()]
-    return tuple(
-        Plan(topic, settings.replication, _configs(settings, topic), topic in {topics.work, topics.state})
-        for topic in (*topics.all(), *redacted)
-    )
-
-
-def _configs(settings: LiveSettings, topic: Topic) -> dict[str, str]:
-    """Everything that matters is set, whatever the cluster's defaults are."""
     configs = {
-        "min.insync.replicas": str(settings.min_insync),
-        "unclean.leader.election.enable": "false",  # it would lose what was committed
-        "max.message.bytes": str(settings.record_bytes),
+        "min.insync.replicas": str(min_insync),
+        "unclean.leader.election.enable": "false",  # it would lose committed records
+        "max.message.bytes": str(record_bytes),
         "message.timestamp.type": "CreateTime",
     }
-    if topic.retention is not None:
+    if retention is not None:
         return {
             **configs,
             "cleanup.policy": "delete",
-            "retention.ms": str(topic.retention // _MILLI),
+            "retention.ms": str(retention // _MILLI),
             "retention.bytes": "-1",
         }
     return {
@@ -106,170 +96,155 @@ def _configs(settings: LiveSettings, topic: Topic) -> dict[str, str]:
     }
 
 
-def differences(plan: Plan, partitions: int, replication: int, found: dict[str, str]) -> list[Difference]:
-    """Where a topic that is there differs from its plan. `found` has at least the plan's settings."""
-    name = plan.topic.name
+def differences(
+    plan: TopicPlan, partitions: int, replication: int, found: dict[str, str]
+) -> list[Difference]:
+    """Where an existing topic differs from its plan. `found` has at least the plan's settings."""
     pairs = {
-        "partitions": (str(partitions), str(plan.topic.partitions)),
+        "partitions": (str(partitions), str(plan.partitions)),
         "replication": (str(replication), str(plan.replication)),
         **{key: (found.get(key, "not told"), wanted) for key, wanted in plan.configs.items()},
     }
     return [
         Difference(
-            name, setting, is_now, wanted, setting in _GRAVE or (plan.tied and setting == "partitions")
+            plan.name,
+            setting,
+            is_now,
+            wanted,
+            setting in _GRAVE or (plan.fixed_partitions and setting == "partitions"),
         )
         for setting, (is_now, wanted) in pairs.items()
         if is_now != wanted
     ]
 
 
-async def create_topics(settings: LiveSettings) -> Outcome:
-    """Creates the topics that are missing and compares the others.
+class TopicAdmin:
+    """Lists and creates topics. Use it as a context manager; `doing` names the work in errors.
 
-    Raises:
+    All that happens within it raises:
         RetryError: the brokers cannot be reached, or not now.
         StopError: they refuse.
-        ConfigError: a certificate or key cannot be used.
     """
-    await reach(settings)
-    # Who may not describe a topic is never shown it, and would wait for what was made. The rest is told by what fails.
-    await check_rights(
-        settings, [right for right in rights_to_create(settings) if right.operation == "Describe"]
-    )
-    admin = AIOKafkaAdminClient(
-        **client_options(settings),
-        request_timeout_ms=settings.request_timeout // _MILLI,
-        connections_max_idle_ms=60_000,
-    )
-    try:
-        await admin.start()
-        return await _create(admin, plans(settings, await _inputs(admin, settings)))
-    except (OSError, EOFError, kafka.KafkaError) as error:
-        raise _error(error, f"the topics cannot be created: {explain(error)}") from None
-    finally:
-        await admin.close()
 
+    def __init__(self, connection: ConnectionSettings, doing: str) -> None:
+        self._admin = admin_client(connection, connections_max_idle_ms=_IDLE_MS)
+        self._doing = doing
 
-async def survey(settings: LiveSettings) -> dict[str, int]:
-    """How many partitions each of our topics has that is there, each input, and what it is passed on to.
+    async def __aenter__(self) -> Self:
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_exit(self.__aexit__)
+            await self._admin.start()
+            stack.pop_all()
+        return self
 
-    Raises:
-        RetryError, StopError, ConfigError: as for `create_topics`.
-    """
-    await reach(settings)
-    admin = AIOKafkaAdminClient(
-        **client_options(settings), request_timeout_ms=settings.request_timeout // _MILLI
-    )
-    try:
-        await admin.start()
-        inputs = await _inputs(admin, settings)
-        names = {topic.name for topic in settings.topics.all()} | set(settings.passed_on(inputs).values())
-        return {**inputs, **{name: shape[0] for name, shape in (await _shapes(admin, names)).items()}}
-    except (kafka.KafkaError, OSError, ValueError) as error:
-        raise _error(error, f"the topics cannot be listed: {explain(error)}") from None
-    finally:
-        await admin.close()
+    async def __aexit__(
+        self, _type: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        await self._admin.close()
+        if error is not None and (known := self._reaction(error)) is not error:
+            raise known from None
 
+    def _reaction(self, error: BaseException) -> BaseException:
+        if isinstance(error, OSError | EOFError | ValueError | kafka.KafkaError):
+            return _error(error, f"{self._doing}: {explain(error)}")
+        return error
 
-async def _create(admin: Any, wanted: tuple[Plan, ...]) -> Outcome:
-    names = {plan.topic.name for plan in wanted}
-    there = await _shapes(admin, names)
-    created = await _make(admin, [plan for plan in wanted if plan.topic.name not in there])
-    # A broker may learn of a new topic a little later than the controller, and what starts next would miss it.
-    for _ in range(_TRIES):
-        if names <= there.keys():
-            break
-        await asyncio.sleep(_PAUSE_SECONDS)
-        there = await _shapes(admin, names)
-    else:
-        raise RetryError("the topics are created, but the brokers do not show them yet. It may work later")
-    rest = [plan for plan in wanted if plan.topic.name not in created]
-    found = await _settings_of(admin, rest)
-    return Outcome(
-        created,
-        tuple(plan.topic.name for plan in rest),
-        tuple(
-            difference
-            for plan in rest
-            for difference in differences(plan, *there[plan.topic.name], found[plan.topic.name])
-        ),
-    )
+    async def partitions(self) -> dict[str, int]:
+        """How many partitions each topic has."""
+        return {name: partitions for name, (partitions, _) in (await self._shapes()).items()}
 
-
-async def _shapes(admin: Any, names: set[str]) -> dict[str, tuple[int, int]]:
-    """Partitions and copies of those topics that are there.
-
-    All topics are asked for: asked by name, brokers of old habit would create a missing one with their defaults.
-    """
-    return {
-        topic["topic"]: (len(topic["partitions"]), max(len(each["replicas"]) for each in topic["partitions"]))
-        for topic in await admin.describe_topics()
-        if topic["topic"] in names and topic["partitions"]
-    }
-
-
-async def _inputs(admin: Any, settings: LiveSettings) -> dict[str, int]:
-    """The inputs that are there, and how many partitions each has."""
-    return {
-        topic["topic"]: len(topic["partitions"])
-        for topic in await admin.describe_topics()
-        if topic["partitions"] and settings.reads(topic["topic"])
-    }
-
-
-async def _make(admin: Any, missing: list[Plan]) -> tuple[str, ...]:
-    if not missing:
-        return ()
-    new = [
-        NewTopic(plan.topic.name, plan.topic.partitions, plan.replication, topic_configs=plan.configs)
-        for plan in missing
-    ]
-    try:
-        answer = await admin.create_topics(new)
-    except AttributeError:  # aiokafka 0.14 takes it for granted that there is a controller
-        raise RetryError("the cluster has no controller now. It may work later") from None
-    created = []
-    refused: list[tuple[str, Exception, str]] = []
-    for name, code, message in answer.topic_errors:
-        kind = kafka.for_code(code)
-        if kind is kafka.NoError:
-            created.append(name)
-        elif kind is not kafka.TopicAlreadyExistsError:
-            refused.append((name, kind(), message or ""))
-    if refused:
-        told = "; ".join(
-            f"{name}: {_why(error, name, 'Create')}{f' ({message})' if message else ''}"
-            for name, error, message in refused
+    async def create(self, plans: Sequence[TopicPlan]) -> Outcome:
+        """Creates the missing topics and compares the others with their plans."""
+        names = {plan.name for plan in plans}
+        existing = await self._shapes()
+        created = await self._create([plan for plan in plans if plan.name not in existing])
+        # A broker may learn of a new topic later than the controller, and whoever starts next would miss it.
+        for _ in range(_TRIES):
+            if names <= existing.keys():
+                break
+            await asyncio.sleep(_PAUSE_SECONDS)
+            existing = await self._shapes()
+        else:
+            raise RetryError(
+                "the topics are created, but the brokers do not show them yet. It may work later"
+            )
+        rest = [plan for plan in plans if plan.name not in created]
+        found = await self._settings_of(rest)
+        return Outcome(
+            created,
+            tuple(plan.name for plan in rest),
+            tuple(
+                difference
+                for plan in rest
+                for difference in differences(plan, *existing[plan.name], found[plan.name])
+            ),
         )
-        made = f". Created: {', '.join(created)}" if created else ""
-        raise _error(refused[0][1], f"topics cannot be created: {told}{made}")
-    return tuple(created)
 
+    async def _shapes(self) -> Mapping[str, tuple[int, int]]:
+        """Partitions and copies of every topic.
 
-async def _settings_of(admin: Any, wanted: list[Plan]) -> dict[str, dict[str, str]]:
-    """The settings of topics that are there, by topic. A broker may learn of a new one a little later than others."""
-    resources = [ConfigResource(ConfigResourceType.TOPIC, plan.topic.name, plan.configs) for plan in wanted]
-    found: dict[str, dict[str, str]] = {}
-    for tries_left in reversed(range(_TRIES if resources else 0)):
-        for answer in await admin.describe_configs(resources):
-            for code, _, _, name, entries in answer.resources:
-                kind = kafka.for_code(code)
-                if kind is kafka.NoError:
-                    found[name] = {entry[0]: entry[1] for entry in entries}
-                elif kind is not kafka.UnknownTopicOrPartitionError or not tries_left:
-                    error = kind()
-                    raise _error(
-                        error, f"{name}: its settings cannot be read: {_why(error, name, 'DescribeConfigs')}"
-                    )
-        resources = [resource for resource in resources if resource.name not in found]
-        if not resources:
-            break
-        await asyncio.sleep(_PAUSE_SECONDS)
-    return found
+        It asks for all topics: brokers with old defaults would create a missing one that is asked for by name.
+        """
+        return {
+            topic["topic"]: (
+                len(topic["partitions"]),
+                max(len(partition["replicas"]) for partition in topic["partitions"]),
+            )
+            for topic in await self._admin.describe_topics()
+            if topic["partitions"]
+        }
+
+    async def _create(self, missing: Sequence[TopicPlan]) -> tuple[str, ...]:
+        if not missing:
+            return ()
+        new = [
+            NewTopic(plan.name, plan.partitions, plan.replication, topic_configs=plan.configs)
+            for plan in missing
+        ]
+        try:
+            answer = await self._admin.create_topics(new)
+        except AttributeError:  # aiokafka 0.14 expects that there is a controller
+            raise RetryError("the cluster has no controller now. It may work later") from None
+        created = []
+        refused: list[tuple[str, Exception, str]] = []
+        for name, code, message in answer.topic_errors:
+            kind = kafka.for_code(code)
+            if kind is kafka.NoError:
+                created.append(name)
+            elif kind is not kafka.TopicAlreadyExistsError:
+                refused.append((name, kind(), message or ""))
+        if refused:
+            reasons = "; ".join(
+                f"{name}: {_why(error, name, 'Create')}{f' ({message})' if message else ''}"
+                for name, error, message in refused
+            )
+            made = f". Created: {', '.join(created)}" if created else ""
+            raise _error(refused[0][1], f"topics cannot be created: {reasons}{made}")
+        return tuple(created)
+
+    async def _settings_of(self, plans: Sequence[TopicPlan]) -> dict[str, dict[str, str]]:
+        """The settings of existing topics, by topic. A broker may learn of a new topic later than others."""
+        resources = [ConfigResource(ConfigResourceType.TOPIC, plan.name, plan.configs) for plan in plans]
+        found: dict[str, dict[str, str]] = {}
+        for tries_left in reversed(range(_TRIES if resources else 0)):
+            for answer in await self._admin.describe_configs(resources):
+                for code, _, _, name, entries in answer.resources:
+                    kind = kafka.for_code(code)
+                    if kind is kafka.NoError:
+                        found[name] = {entry[0]: entry[1] for entry in entries}
+                    elif kind is not kafka.UnknownTopicOrPartitionError or not tries_left:
+                        error = kind()
+                        reason = _why(error, name, "DescribeConfigs")
+                        raise _error(error, f"{name}: its settings cannot be read: {reason}")
+            resources = [resource for resource in resources if resource.name not in found]
+            if not resources:
+                break
+            await asyncio.sleep(_PAUSE_SECONDS)
+        return found
 
 
 def _why(error: Exception, topic: str, operation: Operation) -> str:
-    """What went wrong with a request about a topic, which needs that right on it."""
+    """Why a request about a topic failed that needs the right to this operation."""
     if isinstance(error, kafka.TopicAuthorizationFailedError):
         return f"Kafka does not let this user: {lacking([Right('topic', topic, operation)])}"
     return explain(error)

@@ -8,9 +8,10 @@ from aiokafka import TopicPartition
 from aiokafka import errors as kafka
 from aiokafka.structs import OffsetAndMetadata
 
-from detector.kafka import transaction_retry as transaction_waits
+from detector.kafka import transaction_retry
 from detector.kafka.batches import Limits, batches_of
-from detector.kafka.clients import KafkaSettings, StageSettings, discard, partition_producer, reaction
+from detector.kafka.clients import StageSettings, discard, partition_producer, reaction
+from detector.kafka.connection import ConnectionSettings
 from detector.kafka.handlers import Output, Partition
 from detector.kafka.stage_facts import StepName
 from detector.values.errors import RetryError, StopError
@@ -34,13 +35,13 @@ class TransactionWriter:
 
     def __init__(
         self,
-        clients: KafkaSettings,
+        connection: ConnectionSettings,
         stage: StageSettings,
         partition: Partition,
         limits: Limits,
         step: Callable[[StepName], None],
     ) -> None:
-        self._clients = clients
+        self._connection = connection
         self._stage = stage
         self._partition = partition
         self._limits = limits
@@ -55,8 +56,8 @@ class TransactionWriter:
         Raises:
             RetryError, StopError: Kafka cannot be reached, or does not let us.
         """
-        transaction_waits.install()
-        producer = partition_producer(self._clients, self._stage, self._partition)
+        transaction_retry.install()
+        producer = partition_producer(self._connection, self._stage, self._partition)
         try:
             await producer.start()
         except BaseException as error:

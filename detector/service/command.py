@@ -6,7 +6,8 @@ from typing import Final
 
 from detector.configuration.settings import Settings
 from detector.service.observability.logs import make_log, route_libraries
-from detector.service.service import Service, Which
+from detector.service.rights import Which
+from detector.service.service import Service
 from detector.values.errors import CurfewdError
 
 DONE: Final = 0

@@ -17,48 +17,48 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from detector import __version__
 from detector.configuration.allowlist import Allowlist
 from detector.configuration.settings import Settings
 from detector.ingest.mapped_adapter import shapes_of
-from detector.kafka.acls import check_rights, rights
-from detector.kafka.changelog_topic import KafkaChangelog
+from detector.ingest.reassemble import PATIENCE
+from detector.kafka.acls import check_rights
+from detector.kafka.changelog import KafkaChangelog
 from detector.kafka.clients import reaction
 from detector.kafka.connection_check import reach
+from detector.kafka.delayed_reader import DelayedReader
 from detector.kafka.handlers import Partition
-from detector.kafka.positions import InputPositions
+from detector.kafka.positions import GroupPositions
 from detector.kafka.stage import Stage
 from detector.kafka.stage_facts import Committed, Dropped, Rebalanced
-from detector.kafka.stage_settings import clients_of
-from detector.kafka.topics import survey
+from detector.kafka.topic_follower import TopicFollower
+from detector.registry.finders import Finders
+from detector.registry.registered import RegisteredCredentials
 from detector.scan.scanner import PatternScanner
 from detector.scan.scanner_loader import load_scanner
+from detector.service.composition import (
+    ProcessContext,
+    fallback_key,
+    judge_stage,
+    lookback_reader,
+    scan_stage,
+    shapes_in_topics,
+    threads_of,
+)
 from detector.service.http.server import HealthServer, Page, verdict
-from detector.service.lookback.lookback import Lookback
 from detector.service.observability import series as names
 from detector.service.observability.measuring import StageName
 from detector.service.observability.metrics import Metrics
 from detector.service.observability.operator_log import OperatorLog
 from detector.service.observability.readiness import Readiness
 from detector.service.observability.sampling import Sampling
-from detector.service.scan.finders import Finders
-from detector.service.scan.registry_feed import RegistryFeed
+from detector.service.rights import Which, rights
+from detector.service.stage_settings import connection_of
+from detector.service.topics import check_topics, survey
 from detector.service.view.view import View
-from detector.service.wiring import (
-    Wiring,
-    check_topics,
-    fallback_key,
-    judge_stage,
-    lookback,
-    scan_stage,
-    shapes_in_topics,
-    threads_of,
-)
 from detector.values.errors import CurfewdError, RetryError, StopError, UsageError
-
-Which = Literal["all", "scan", "judge"]
 
 FIRST_PAUSE_SECONDS: Final = 0.5
 LONGEST_PAUSE_SECONDS: Final = 30.0
@@ -160,64 +160,67 @@ class Service:
             stopping.cancel()
 
     async def _work(self, scanner: PatternScanner) -> None:
-        clients = clients_of(self._live)
-        await self._patiently(lambda: reach(self._live), "cannot reach Kafka yet")
+        connection = connection_of(self._live)
+        await self._retry(lambda: reach(connection), "cannot reach Kafka yet")
         needed = rights(self._live, self._which)
-        await self._patiently(lambda: check_rights(self._live, needed), "cannot ask for permissions yet")
-        found = await self._patiently(lambda: survey(self._live), "cannot list topics yet")
+        await self._retry(lambda: check_rights(connection, needed), "cannot ask for permissions yet")
+        found = await self._retry(lambda: survey(self._live, connection), "cannot list topics yet")
         for topic in check_topics(self._live, found, scans=self._which != "judge"):
             self._log.warning("an input topic is not there yet; it is read once it is", topic=topic)
         allowlist = Allowlist(self._settings.allows)
         finders = Finders(scanner, self._settings.keys, fallback_key(self._settings), allowlist)
-        feed = RegistryFeed(
+        registered = RegisteredCredentials(finders)
+        registry_topic = TopicFollower(
             self._live.topics.registry.name,
-            finders,
-            clients,
-            lambda problem: self._logbook.seldom(
+            connection,
+            registered,
+            observe=lambda problem: self._logbook.seldom(
                 "the registry cannot be read now, trying again", why=problem
             ),
         )
         with ThreadPoolExecutor(threads_of(), "scan") as threads:
             shapes = shapes_in_topics(self._live, shapes_of(self._settings.sources))
-            wiring = Wiring(
-                self._live, clients, finders, feed, threads, self._metrics, self._tell, shapes, self._view
+            context = ProcessContext(
+                self._live, connection, registered, threads, self._metrics, self._tell, shapes, self._view
             )
-            following = self._watched(feed.run())
+            following = self._watched(registry_topic.run())
             try:
-                await self._caught_up(feed)
-                await self._run_stages(wiring, scanner)
+                await self._caught_up(registered)
+                await self._run_stages(context, scanner, registry_topic)
             finally:
                 await _ended(following)
 
-    async def _caught_up(self, feed: RegistryFeed) -> None:
+    async def _caught_up(self, registered: RegisteredCredentials) -> None:
         self._readiness.waiting = "reading the registry"
-        caught_up = asyncio.create_task(feed.caught_up.wait())
+        caught_up = asyncio.create_task(registered.complete.wait())
         stopping = asyncio.create_task(self._stopping.wait())
         await asyncio.wait([caught_up, stopping], return_when=asyncio.FIRST_COMPLETED)
         await _ended(caught_up, stopping)
         gc.freeze()  # a look through a million credentials takes a second, and finds nothing to collect
 
-    async def _run_stages(self, wiring: Wiring, scanner: PatternScanner) -> None:
+    async def _run_stages(
+        self, context: ProcessContext, scanner: PatternScanner, registry_topic: TopicFollower
+    ) -> None:
         """Both stages, the look-back and what watches them, until the end is asked for."""
-        changelog = KafkaChangelog(self._live.topics.state.name, wiring.clients)
+        changelog = KafkaChangelog(self._live.topics.state.name, context.connection)
         running: list[asyncio.Task[None]] = []
         beside: list[asyncio.Task[None]] = []
-        looking: Lookback | None = None
+        looking: DelayedReader | None = None
         async with contextlib.AsyncExitStack() as stack:
             if self._which != "judge":
-                positions = await self._patiently(
-                    lambda: self._positions(stack, wiring), "cannot reach Kafka now"
+                positions = await self._retry(
+                    lambda: self._positions(stack, context), "cannot reach Kafka now"
                 )
-                stage = scan_stage(wiring, self._settings, positions, self._observer("scan"))
+                stage = scan_stage(context, self._settings, positions, self._observer("scan"))
                 running.append(self._watched(self._stage("scan", stage)))
                 if self._live.lookback:
-                    looking = lookback(wiring, positions, self._observer("lookback"))
+                    looking = lookback_reader(context, positions, registry_topic, self._observer("lookback"))
                     beside.append(self._watched(looking.run()))
             if self._which != "scan":
-                running.append(self._watched(self._judging(wiring, scanner, changelog)))
+                running.append(self._watched(self._judging(context, scanner, changelog)))
             else:
-                beside.append(self._watched(self._reloads(wiring)))
-            beside.append(self._watched(self._sample(wiring, looking)))
+                beside.append(self._watched(self._reloads(context)))
+            beside.append(self._watched(self._sample(context, looking)))
             self._readiness.waiting = "stopping" if self._stopping.is_set() else None
             await self._stopping.wait()
             for stage in self._stages.values():
@@ -226,40 +229,47 @@ class Service:
             await _ended(*beside)
             await changelog.close()
 
-    async def _positions(self, stack: contextlib.AsyncExitStack, wiring: Wiring) -> InputPositions:
+    async def _positions(self, stack: contextlib.AsyncExitStack, context: ProcessContext) -> GroupPositions:
         try:
-            positions = InputPositions(wiring.clients, f"{self._live.group}-scan", *self._live.subscription())
+            positions = GroupPositions(
+                context.connection,
+                f"{self._live.group}-scan",
+                *self._live.subscription(),
+                reread=PATIENCE,
+            )
             return await stack.enter_async_context(positions)
         except Exception as error:
             raise reaction(error, "connecting to Kafka") from error
 
-    async def _judging(self, wiring: Wiring, scanner: PatternScanner, changelog: KafkaChangelog) -> None:
+    async def _judging(
+        self, context: ProcessContext, scanner: PatternScanner, changelog: KafkaChangelog
+    ) -> None:
         """The judge stage, under one policy after another."""
         settings = self._settings
         while not self._stopping.is_set():
-            stage = judge_stage(wiring, settings, scanner, changelog, self._observer("judge"))
+            stage = judge_stage(context, settings, scanner, changelog, self._observer("judge"))
             running = asyncio.create_task(self._stage("judge", stage))
             try:
                 fresh = None
                 while fresh is None and not running.done():
-                    fresh = await self._reload(wiring, running)
+                    fresh = await self._reload(context, running)
                 if fresh is not None:
                     settings, scanner = fresh
                     stage.stop()
             finally:
                 await running
 
-    async def _reloads(self, wiring: Wiring) -> None:
+    async def _reloads(self, context: ProcessContext) -> None:
         """Reloads where there is no judge stage."""
         forever = asyncio.create_task(asyncio.Event().wait())
         try:
             while True:
-                await self._reload(wiring, forever)
+                await self._reload(context, forever)
         finally:
             forever.cancel()
 
     async def _reload(
-        self, wiring: Wiring, until: "asyncio.Task[Any]"
+        self, context: ProcessContext, until: "asyncio.Task[Any]"
     ) -> tuple[Settings, PatternScanner] | None:
         """Waits for SIGHUP, or for that task's end. Patterns are swapped; what the judge stage needs is given back."""
         asked = asyncio.create_task(self._reloading.wait())
@@ -285,7 +295,7 @@ class Service:
             self._settings.keys,
         ):
             self._log.warning("changes to [kafka], [service] and keys wait for a new start")
-        wiring.finders.reload(scanner, Allowlist(settings.allows))
+        context.registered.finders.reload(scanner, Allowlist(settings.allows))
         self._metrics.add(names.RELOADS, "done")
         self._log.info("patterns and policy reloaded", patterns=len(scanner.patterns))
         kept = {name: getattr(self._settings, name) for name in ("kafka", "service", "keys")}
@@ -325,7 +335,7 @@ class Service:
             self._readiness.dead = str(self._failure)
         self.stop()
 
-    async def _patiently(self, attempt: Callable[[], Awaitable[Any]], what: str) -> Any:
+    async def _retry(self, attempt: Callable[[], Awaitable[Any]], what: str) -> Any:
         """Tries until it succeeds."""
         pause = FIRST_PAUSE_SECONDS
         while True:
@@ -371,7 +381,7 @@ class Service:
         ):
             self._fail(StopError(f"the disk of service.state is full: {left} bytes left"))
 
-    async def _sample(self, wiring: Wiring, looking: Lookback | None) -> None:
+    async def _sample(self, context: ProcessContext, looking: DelayedReader | None) -> None:
         """Gauges, once a second."""
         asked = time.monotonic()
         while True:
@@ -379,8 +389,8 @@ class Service:
             self._sampling.look(self._stages)
             if looking is not None:
                 self._metrics.set(names.LOOKBACK_OVERDUE, looking.overdue_seconds)
-            self._metrics.set(names.CREDENTIALS, len(wiring.feed.registry))
-            self._metrics.set(names.CONFLICTS, wiring.feed.registry.conflicts)
+            self._metrics.set(names.CREDENTIALS, len(context.registered.registry))
+            self._metrics.set(names.CONFLICTS, context.registered.registry.conflicts)
             asked = time.monotonic() + SAMPLE_SECONDS
             await asyncio.sleep(SAMPLE_SECONDS)
 

@@ -13,10 +13,10 @@ from detector.configuration.settings import Settings, problems
 from detector.judge.ledger import Ledger
 from detector.judge.policy import Policy
 from detector.judge.rules import judge_secret
+from detector.registry.finders import Finders
 from detector.scan.known_credentials import KeyRing, KnownIndex
 from detector.scan.leaks import UNKNOWN_TIME, Allowing, Batch, LeakFinder, RecordAt, Redactor
 from detector.scan.scanner import PatternScanner
-from detector.service.scan.finders import Finders
 from detector.service.scan.handler import ScanHandler, Scanned
 from detector.values.events import CredentialIssued, Identifier, Leak
 from detector.values.secrets import Secret
@@ -153,11 +153,12 @@ def test_a_redactor_knows_no_times_and_takes_that_of_its_start() -> None:
 async def test_live_an_allowed_leak_travels_marked_and_is_counted_by_pattern() -> None:
     scanner = PatternScanner([VENDOR, URL, GENERIC, KEY_ID, BLOCK])
     scan, facts = Scan(scanner), list[Scanned]()
-    scan.finders = Finders(scanner, (KEY,), None, Allowlist([allow(pattern="vendor-*", expiry=1 << 62)]))
+    scan.registered.finders = Finders(
+        scanner, (KEY,), None, Allowlist([allow(pattern="vendor-*", expiry=1 << 62)])
+    )
     scan.handler = ScanHandler(
         SCAN_TOPICS,
-        scan.finders,
-        scan.feed,
+        scan.registered,
         scan.threads,
         clock=lambda: NOW,
         observe=lambda fact: facts.append(cast("Scanned", fact)),
@@ -165,7 +166,7 @@ async def test_live_an_allowed_leak_travels_marked_and_is_counted_by_pattern() -
     await scan.handler.assigned(PARTITION)
     await scan.poll(records([log(f"x {TOKEN.decode()}"), log("https://me:hunter2@host/")]))
     assert (facts[-1].allowed, facts[-1].leaks) == ({"vendor-token": 1}, 1)
-    scan.finders.reload(scanner, Allowlist())
+    scan.registered.finders.reload(scanner, Allowlist())
     await scan.poll(records([log(f"x {TOKEN.decode()}")]))
     assert (facts[-1].allowed, facts[-1].leaks) == ({}, 1)
 

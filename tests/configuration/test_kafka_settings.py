@@ -8,8 +8,9 @@ import pytest
 from detector.cli import main
 from detector.configuration.kafka_settings import LiveSettings
 from detector.configuration.settings import Settings, problems
-from detector.kafka.clients import KafkaSettings, StageSettings
-from detector.kafka.stage_settings import clients_of, stage_of
+from detector.kafka.clients import StageSettings
+from detector.kafka.connection import ConnectionSettings
+from detector.service.stage_settings import connection_of, stage_of
 from detector.values.errors import ConfigError
 from detector.values.times import DAY, MINUTE, SECOND
 
@@ -252,7 +253,9 @@ def test_a_stage_has_its_limits_from_the_table(tmp_path: Path) -> None:
         counts={"curfewd.work": 16, "curfewd.state": 16},
     )
     assert stage_of(live, "judge", ("work",)).poll_records == 1000
-    assert clients_of(live) == KafkaSettings(("127.0.0.1:9092",), security={"security_protocol": "PLAINTEXT"})
+    assert connection_of(live) == ConnectionSettings(
+        ("127.0.0.1:9092",), security={"security_protocol": "PLAINTEXT"}
+    )
 
 
 PASSED_ON = '[kafka]\nbootstrap = "127.0.0.1:9092"\ninputs = ["ci.logs", "audit"]\ninput_pattern = "pods.*"\n'

@@ -16,7 +16,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.errors import KafkaError
 
-from detector.kafka.clients import KafkaSettings, StageSettings, read_to_end
+from detector.kafka.clients import StageSettings, read_to_end
+from detector.kafka.connection import ConnectionSettings
 from detector.kafka.handlers import Partition
 
 _names = itertools.count()
@@ -42,8 +43,8 @@ class Streams(msgspec.Struct, frozen=True):
         return f"{self.name}.state"
 
     @property
-    def clients(self) -> KafkaSettings:
-        return KafkaSettings(self.bootstrap, request_seconds=5, metadata_seconds=1)
+    def clients(self) -> ConnectionSettings:
+        return ConnectionSettings(self.bootstrap, request_seconds=5, metadata_seconds=1)
 
     def stage(self, **changes: Any) -> StageSettings:
         settings = StageSettings(

@@ -17,9 +17,11 @@ from aiokafka.admin import NewTopic
 
 from detector.configuration.kafka_settings import LiveSettings
 from detector.configuration.settings import Settings
-from detector.kafka.acls import Right, Which, check_rights, rights, rights_to_create
+from detector.kafka.acls import Right, check_rights
 from detector.kafka.clients import reaction
-from detector.kafka.topics import create_topics
+from detector.service.rights import Which, rights, rights_to_create
+from detector.service.stage_settings import connection_of
+from detector.service.topics import create_topics
 from detector.values.errors import RetryError, StopError
 from tests.broker.guarded import PASSWORD, GuardedBroker
 from tests.ingest.streams import admin, until
@@ -147,7 +149,7 @@ async def told(live: LiveSettings, needed: Iterable[Right]) -> None:
     """`check_rights`, asked again as the service does where a busy broker gives no answer in time."""
     for _ in range(5):
         with contextlib.suppress(RetryError):
-            return await check_rights(live, needed)
+            return await check_rights(connection_of(live), needed)
     raise AssertionError("the broker never answers")
 
 

@@ -14,6 +14,7 @@ from detector.configuration.settings import Settings
 from detector.kafka.connection_check import reach
 from detector.kafka.security import explain, retriable, security_options, tls_context
 from detector.kafka.tokens import FileTokens, TokenError
+from detector.service.stage_settings import connection_of
 from detector.values.errors import ConfigError, RetryError
 from detector.values.secrets import Secret
 from tests.broker.secure import Authority
@@ -138,4 +139,4 @@ async def test_what_accepts_and_says_nothing_is_given_up(tmp_path: Path) -> None
         path.write_text(f"[kafka]\nbootstrap = '127.0.0.1:{port}'\n")
         live: LiveSettings = Settings.load(str(path), {}).live()
         with pytest.raises(RetryError, match="no answer in time"):
-            await reach(live, seconds=0.2)
+            await reach(connection_of(live), seconds=0.2)

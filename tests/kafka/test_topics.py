@@ -23,8 +23,8 @@ from detector.configuration.settings import Settings
 from detector.kafka.clients import partition_producer, stage_consumer
 from detector.kafka.handlers import Partition
 from detector.kafka.security import explain, retriable
-from detector.kafka.stage_settings import clients_of, stage_of
 from detector.kafka.tokens import EndpointTokens, TokenError
+from detector.service.stage_settings import connection_of, stage_of
 from detector.values.secrets import Secret
 from tests.broker.cluster import free_ports
 from tests.broker.secure import DAY, PASSWORD, USER, Authority, SecureBroker
@@ -236,7 +236,7 @@ def test_a_stages_clients_take_the_same_settings(secure: SecureBroker, console: 
     ).live()
 
     async def through() -> bytes:
-        clients, stage = clients_of(settings), stage_of(settings, "judge", ("through.work",))
+        clients, stage = connection_of(settings), stage_of(settings, "judge", ("through.work",))
         producer = partition_producer(clients, stage, Partition("through.work", 0))
         consumer = stage_consumer(clients, stage)
         await producer.start()

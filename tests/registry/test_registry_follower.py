@@ -1,22 +1,19 @@
-"""When all is known that was registered by some time, on a real broker, beside writers that have not committed."""
+"""The registry topic is followed on a real broker, also beside writers that have not committed."""
 
 import asyncio
 import contextlib
-import re
-import time
 
 import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaProducer
 
 from detector.judge.routing import encode, registry_key
-from detector.kafka.positions import InputPositions
-from detector.service.scan.finders import Finders, NoPatterns
-from detector.service.scan.registry_feed import RegistryFeed
+from detector.kafka.topic_follower import TopicFollower
+from detector.registry.finders import Finders, NoPatterns
+from detector.registry.registered import RegisteredCredentials
 from detector.values.events import CredentialIssued, Identifier
-from detector.values.secrets import DeploymentKey
-from detector.values.times import SECOND
 from tests.broker import Cluster
-from tests.ingest.streams import PATIENCE_SECONDS, filled, made, until
+from tests.ingest.streams import PATIENCE_SECONDS, grown, made, until
+from tests.registry.registry_topic import KEY, SECRET, followed, issue, working, write_issues
 
 pytestmark = pytest.mark.xdist_group("live-faults")
 ISSUE = CredentialIssued(
@@ -31,52 +28,84 @@ ISSUE = CredentialIssued(
 
 async def test_up_to_date_is_with_all_that_was_committed_behind_what_is_not(broker: Cluster) -> None:
     streams = await made(broker.bootstrap, 1)
-    feed = RegistryFeed(
-        streams.changelog, Finders(NoPatterns(), (DeploymentKey.of(bytes(16)),)), streams.clients
-    )
-    following = asyncio.create_task(feed.run())
+    registered, follower = followed(streams)
+    following = asyncio.create_task(follower.run())
     stalled = AIOKafkaProducer(bootstrap_servers=streams.bootstrap, transactional_id=f"{streams.name}-a")
     other = AIOKafkaProducer(bootstrap_servers=streams.bootstrap, transactional_id=f"{streams.name}-b")
     async with stalled, other:
         await stalled.begin_transaction()
         await stalled.send_and_wait(streams.changelog, encode(ISSUE), key=b'["cred","c9","ci","9"]')
-        await asyncio.wait_for(feed.caught_up.wait(), PATIENCE_SECONDS)
+        await asyncio.wait_for(registered.complete.wait(), PATIENCE_SECONDS)
         async with other.transaction():
             await other.send_and_wait(streams.changelog, encode(ISSUE), key=registry_key(ISSUE))
-        waiting = asyncio.create_task(feed.up_to_date())
+        waiting = asyncio.create_task(follower.up_to_date())
 
         async def read_again() -> bool:
-            return feed._connected.is_set()
+            return follower._connected.is_set()
 
         await until(read_again, "a poll")
         await asyncio.sleep(0.5)
         assert not waiting.done()
-        assert feed.registry.by_id("c1") is None
+        assert registered.registry.by_id("c1") is None
         await stalled.abort_transaction()
         await asyncio.wait_for(waiting, PATIENCE_SECONDS)
-        assert feed.registry.by_id("c1") == ISSUE
+        assert registered.registry.by_id("c1") == ISSUE
     following.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await following
 
 
-@pytest.mark.parametrize("named", ["by name", "by pattern"])
-async def test_what_stands_in_a_partition_that_nobody_has_got_to_yet_is_not_read(
-    broker: Cluster, named: str
-) -> None:
-    streams = await made(broker.bootstrap, 2)
-    await filled(streams, 1, [b"x"])
-    inputs: tuple[tuple[str, ...], str | None] = ((streams.source,), None)
-    if named == "by pattern":
-        inputs = (), rf"(?:{re.escape(streams.name)}\.i)"
-    consumer = AIOKafkaConsumer(
-        bootstrap_servers=streams.bootstrap, group_id=streams.name, enable_auto_commit=False
-    )
-    async with InputPositions(streams.clients, streams.name, *inputs) as positions, consumer:
-        first, second = (TopicPartition(streams.source, number) for number in range(2))
-        consumer.assign([first, second])
-        await consumer.commit({first: 0})
-        later = time.time_ns() + SECOND
-        assert not await positions.scanned(later)
-        await consumer.commit({second: 1})
-        assert await positions.scanned(later)
+async def test_the_registry_is_followed_from_its_start(broker: Cluster) -> None:
+    streams = await made(broker.bootstrap, 3)
+    await write_issues(streams, *(issue(number, f"{SECRET}{number}") for number in range(20)))
+    registered, follower = followed(streams)
+    async with working(follower.run()):
+        await asyncio.wait_for(registered.complete.wait(), PATIENCE_SECONDS)
+        assert len(registered.registry) == 20
+        assert registered.finders.known.find(f"x {SECRET}7 y".encode()) == [(2, 3 + len(SECRET))]
+        await write_issues(streams, issue(20))
+
+        async def arrived() -> bool:
+            return registered.registry.by_id("c20") is not None
+
+        await until(arrived, "the new issue")
+        await write_issues(streams, issue(20), gone=True)
+
+        async def left() -> bool:
+            return registered.registry.by_id("c20") is None
+
+        await until(left, "the removal")
+        assert follower.problem is None
+
+
+async def test_an_empty_registry_is_caught_up_with(broker: Cluster) -> None:
+    registered, follower = followed(await made(broker.bootstrap, 1))
+    async with working(follower.run()):
+        await asyncio.wait_for(registered.complete.wait(), PATIENCE_SECONDS)
+
+
+async def test_a_registry_that_is_not_there_is_waited_for(broker: Cluster) -> None:
+    streams = await made(broker.bootstrap, 1)
+    registered = RegisteredCredentials(Finders(NoPatterns(), (KEY,)))
+    follower = TopicFollower(f"{streams.name}.none", streams.clients, registered)
+    async with working(follower.run()):
+
+        async def told() -> bool:
+            return follower.problem is not None
+
+        await until(told, "a problem")
+        assert not registered.complete.is_set()
+
+
+async def test_partitions_added_to_the_registry_are_followed(broker: Cluster) -> None:
+    streams = await made(broker.bootstrap, 1)
+    registered, follower = followed(streams, discovery_seconds=0.5)
+    async with working(follower.run()):
+        await asyncio.wait_for(registered.complete.wait(), PATIENCE_SECONDS)
+        await grown(streams, streams.changelog, 4)
+        await write_issues(streams, *(issue(number, f"{SECRET}{number}") for number in range(20)))
+
+        async def all_there() -> bool:
+            return len(registered.registry) == 20
+
+        await until(all_there, "the issues in new partitions")

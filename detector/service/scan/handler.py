@@ -20,19 +20,19 @@ from detector.ingest.classify import BUNDLED, RecordClassifier
 from detector.ingest.kafka_assembler import RecordAssembler
 from detector.ingest.kafka_records import Contents
 from detector.ingest.kafka_segments import Segment, batch_of, spans_of
-from detector.judge.routing import InputProgress, encode, registry_key, route, without_terms
+from detector.judge.routing import InputProgress, Registry, encode, registry_key, route, without_terms
 from detector.judge.watermark import BEGINNING
 from detector.kafka.handlers import Output, Partition, Refusal
 from detector.records.dead_letters import TOO_LARGE, DeadLetter
+from detector.registry.finders import Finders
+from detector.registry.registered import RegisteredCredentials
 from detector.scan.leaks import LeakFinder
 from detector.scan.mask_spans import MaskSpan
 from detector.service.observability.measuring import size_of
 from detector.service.scan.blinding import veiled
 from detector.service.scan.dead_letter_records import dead_letter_output, origin, refusal_letter
-from detector.service.scan.finders import Finders
 from detector.service.scan.origins import LONGEST, Origins, Polls, dated
 from detector.service.scan.redaction import Redacted, Redaction
-from detector.service.scan.registry_feed import RegistryFeed
 from detector.values.events import AnyEvent, CanonicalEvent, CredentialIssued, Leak
 from detector.values.times import SECOND
 
@@ -40,7 +40,7 @@ HELD: Final = 5 * SECOND  # without more records, text waits no longer
 LARGEST: Final = 256 << 10
 _LARGE: Final = 64 << 10  # outputs above it carry their origin
 
-Before = Callable[[Partition, int, int], Awaitable[Sequence[Any]]]
+RecordsBefore = Callable[[Partition, int, int], Awaitable[Sequence[Any]]]
 ClassifierOf = Callable[[str], RecordClassifier]
 
 
@@ -136,38 +136,36 @@ class ScanHandler:
     def __init__(  # noqa: PLR0913 - what it works with, each by its name
         self,
         topics: ScanTopics,
-        finders: Finders,
-        feed: RegistryFeed,
+        registered: RegisteredCredentials,
         threads: Executor,
         *,
         delay: int = 10 * SECOND,
-        before: Before = _nothing_before,
-        noted: Callable[[Partition], Awaitable[tuple[int, str]]] = _nothing_noted,
+        records_before: RecordsBefore = _nothing_before,
+        committed_note: Callable[[Partition], Awaitable[tuple[int, str]]] = _nothing_noted,
         redacted: Callable[[str], str | None] = lambda _: None,
         shapes: ClassifierOf = lambda _: BUNDLED,
         clock: Callable[[], int] = time.time_ns,
         observe: Callable[[Scanned | Redacted], None] = lambda _: None,
     ) -> None:
         self._topics = topics
-        self._finders = finders
-        self._feed = feed
+        self._registered = registered
         self._threads = threads
         self._delay = delay
-        self._before = before
-        self._noted = noted
+        self._records_before = records_before
+        self._committed_note = committed_note
         self._redacted = redacted
         self._shapes = shapes
         self._clock = clock
         self._observe = observe
-        self._keys = tuple(key.material for key in finders.keys)
+        self._keys = tuple(key.material for key in registered.finders.keys)
         self._partitions: dict[Partition, _Held] = {}
 
     async def assigned(self, partition: Partition) -> None:
         """Waits for the registry as it stood at the start: no record is judged before."""
-        await self._feed.caught_up.wait()
+        await self._registered.complete.wait()
         held = self._partitions[partition] = self._fresh(partition)
         if held.redaction is not None:
-            held.committed, held.noted = await self._noted(partition)
+            held.committed, held.noted = await self._committed_note(partition)
 
     def _fresh(self, partition: Partition) -> _Held:
         shapes, name = self._shapes(partition.topic), self._redacted(partition.topic)
@@ -185,7 +183,7 @@ class ScanHandler:
         began = time.monotonic()
         waited = held.hold.oldest
         found = await loop.run_in_executor(
-            self._threads, _read_and_find, self._finders, partition, records, held, now
+            self._threads, _read_and_find, self._registered.finders, partition, records, held, now
         )
         if waited is None or held.hold.oldest != waited:
             held.since = now
@@ -203,9 +201,9 @@ class ScanHandler:
     async def _restored(self, partition: Partition, held: _Held, offset: int, now: int) -> list[Output]:
         """What waited when the partition moved, waits again."""
         since = int(held.noted) if held.noted.isdecimal() else offset
-        earlier = await self._before(partition, offset, since)
+        earlier = await self._records_before(partition, offset, since)
         found = await asyncio.get_running_loop().run_in_executor(
-            self._threads, _read_and_find, self._finders, partition, earlier, held, now, since
+            self._threads, _read_and_find, self._registered.finders, partition, earlier, held, now, since
         )
         held.fresh, held.since = False, now
         # What was passed on before was scanned before; of what was not, nobody can tell: a second time does no harm.
@@ -242,7 +240,7 @@ class ScanHandler:
             outputs += await self._restored(partition, held, held.committed, now)
         if held.hold and now - held.since >= HELD:
             found = await asyncio.get_running_loop().run_in_executor(
-                self._threads, _flush_and_find, self._finders, partition, held, now
+                self._threads, _flush_and_find, self._registered.finders, partition, held, now
             )
             outputs += self._outputs(partition, held, (), found.leaks, (), held.polls.held())
             outputs += self._passed(held, found.passed)
@@ -271,7 +269,7 @@ class ScanHandler:
         held = self._partitions.get(partition)
         if held is not None and held.issues:
             issues, held.issues = held.issues, []
-            await self._feed.register(issues)
+            await self._registered.register(issues)
 
     async def refused(self, partition: Partition, refusal: Refusal) -> list[Output]:
         """A dead letter."""
@@ -314,18 +312,20 @@ class ScanHandler:
 
     def _routed(self, event: AnyEvent, offset: int | None, origins: Origins) -> list[Output]:
         began = dated(origins.of(offset), self._clock(), self._topics.work_dated)
-        return work_outputs(self._topics.work, veiled(event, self._keys), offset, self._feed, began)
+        return work_outputs(
+            self._topics.work, veiled(event, self._keys), offset, self._registered.registry, began
+        )
 
 
 def work_outputs(
-    topic: str, event: AnyEvent, offset: int | None, feed: RegistryFeed, began: int | None = None
+    topic: str, event: AnyEvent, offset: int | None, registry: Registry, began: int | None = None
 ) -> list[Output]:
     """An event, or a leak, for each aggregate that it concerns. What it holds may travel (see `veil`).
 
     `began` is their timestamp, in ms.
     """
     outputs: list[Output] = []
-    for key, payload in route(event, feed.registry):
+    for key, payload in route(event, registry):
         value = encode(payload)
         headers = origin(offset) if offset is not None and len(value) > _LARGE else ()
         outputs.append(Output(topic, key.encode(), value, headers, began))

@@ -6,12 +6,14 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import msgspec
 from aiokafka.errors import KafkaConnectionError
 
-from detector.kafka.clients import KafkaSettings
+from detector.kafka.connection import ConnectionSettings
+from detector.kafka.delayed_reader import DelayedReader, DelayedReaderSettings
 from detector.kafka.handlers import Output, Partition, Refusal
 from detector.kafka.stage_facts import Dropped, Rebalanced, Refused, Taken, Unreachable
+from detector.registry.finders import Finders, NoPatterns
+from detector.registry.registered import RegisteredCredentials
 from detector.service.judge.restore import Restored
 from detector.service.lookback.lookback import Lookback, LookbackProblem, LookbackSettings
 from detector.service.observability import series as names
@@ -21,9 +23,7 @@ from detector.service.observability.metrics import Metrics
 from detector.service.observability.operator_log import QUIET_SECONDS, OperatorLog
 from detector.service.observability.readiness import STANDING_SECONDS, Readiness
 from detector.service.observability.sampling import Sampling
-from detector.service.scan.finders import Finders, NoPatterns
 from detector.service.scan.handler import Scanned
-from detector.service.scan.registry_feed import RegistryFeed
 from detector.values.times import SECOND
 from tests.service.judge.test_judge_over_time import T0
 from tests.service.observability.test_logs import Clock
@@ -157,7 +157,7 @@ def test_dead_letters_are_told_of_by_source_and_reason_and_not_one_by_one() -> N
     assert told == [(topic, reason) for topic in ("audit", "logs") for reason in ("bad-time", "not-json")]
 
 
-class Hampered(Lookback):
+class Hampered(DelayedReader):
     """A look-back whose brokers are away."""
 
     async def _work(self) -> None:
@@ -167,20 +167,16 @@ class Hampered(Lookback):
 async def test_a_look_back_that_does_not_get_on_says_for_how_long() -> None:
     now = [T0]
     told: list[Any] = []
-    finders, clients = Finders(NoPatterns(), ()), KafkaSettings("")
-    feed = RegistryFeed("registry", finders, clients)
-    feed.caught_up.set()
-    wanted = {"group": "g", "work": "work", "work_partitions": 3, "topics": ["logs"]}
-    settings = msgspec.convert(wanted, LookbackSettings)
-    clock, threads = (lambda: now[0]), ThreadPoolExecutor(1)
-    looking = Hampered(settings, clients, finders, feed, threads, clock=clock, observe=told.append)
+    registered = RegisteredCredentials(Finders(NoPatterns(), ()))
+    handler = Lookback(LookbackSettings("work", SECOND), registered, ThreadPoolExecutor(1))
+    settings = DelayedReaderSettings("g", {"work": 3}, ("logs",))
+    looking = Hampered(ConnectionSettings(""), settings, handler, clock=lambda: now[0], observe=told.append)
     assert looking.overdue_seconds == 0
     task = asyncio.create_task(looking.run())
     await asyncio.sleep(0)
     now[0] += 90 * SECOND
     assert looking.overdue_seconds == 90
-    (fact,) = told
-    assert isinstance(fact, LookbackProblem)
+    assert told == ["reading as g: KafkaConnectionError"]
     task.cancel()
     await asyncio.wait([task])
 

@@ -12,17 +12,16 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from detector.kafka.batches import Limits, batches_of
-from detector.kafka.clients import KafkaSettings
 from detector.kafka.handlers import Output, Partition
-from detector.kafka.positions import BEFORE
+from detector.kafka.positions import REREAD
 from detector.records.dead_letters import NOT_MASKED
+from detector.registry.finders import Finders
+from detector.registry.registered import RegisteredCredentials
 from detector.scan.known_credentials import KeyRing
 from detector.scan.leaks import Redactor, Scanner
 from detector.scan.scanner import Match, PatternScanner
-from detector.service.scan.finders import Finders
 from detector.service.scan.handler import ScanHandler
 from detector.service.scan.redaction import WAITING, Redacted
-from detector.service.scan.registry_feed import RegistryFeed
 from detector.values.secrets import DeploymentKey, Secret
 from detector.values.times import MILLISECOND, SECOND
 from tests.fake_records import NOW, PARTITION, FakeRecord, records
@@ -58,22 +57,21 @@ class Topic:
         self.taken = False
 
     def _handler(self) -> ScanHandler:
-        feed = RegistryFeed("registry", self.finders, KafkaSettings(""))
-        feed.caught_up.set()
+        registered = RegisteredCredentials(self.finders)
+        registered.complete.set()
 
         async def before(_partition: Partition, offset: int, since: int) -> Sequence[Any]:
-            return [each for each in self.records if min(offset - BEFORE, since) <= each.offset < offset]
+            return [each for each in self.records if min(offset - REREAD, since) <= each.offset < offset]
 
         async def noted(_partition: Partition) -> tuple[int, str]:
             return self.offset, self.note
 
         return ScanHandler(
             TOPICS,
-            self.finders,
-            feed,
+            registered,
             THREADS,
-            before=before,
-            noted=noted,
+            records_before=before,
+            committed_note=noted,
             redacted=lambda topic: f"{topic}.redacted",
             clock=lambda: self.now,
             observe=self.facts.append,

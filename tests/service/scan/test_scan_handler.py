@@ -15,15 +15,14 @@ from detector.ingest.kafka_assembler import RecordAssembler
 from detector.ingest.kafka_records import Contents
 from detector.judge.routing import Claim, InputProgress, decode
 from detector.judge.watermark import BEGINNING
-from detector.kafka.clients import KafkaSettings
 from detector.kafka.handlers import Output, Partition, Refusal
 from detector.patterns.pattern import load_bundled
+from detector.registry.finders import Finders
+from detector.registry.registered import RegisteredCredentials
 from detector.scan.known_credentials import KeyRing, KnownIndex
 from detector.scan.leaks import LeakFinder
 from detector.scan.scanner import PatternScanner
-from detector.service.scan.finders import Finders
 from detector.service.scan.handler import ScanHandler, ScanTopics, find_leaks
-from detector.service.scan.registry_feed import RegistryFeed
 from detector.values.events import CredentialIssued, CredentialUsed, Leak, TaskStarted
 from detector.values.secrets import DeploymentKey, Secret
 from detector.values.times import SECOND, parse_rfc3339
@@ -65,8 +64,8 @@ class Scan:
 
     def __init__(self, scanner: PatternScanner, before: Sequence[Any] = ()) -> None:
         self.finders = Finders(scanner, (KEY,))
-        self.feed = RegistryFeed("registry", self.finders, KafkaSettings(""))
-        self.feed.caught_up.set()
+        self.registered = RegisteredCredentials(self.finders)
+        self.registered.complete.set()
         self.threads = ThreadPoolExecutor(1)
         self.asked: list[int] = []
 
@@ -75,7 +74,7 @@ class Scan:
             return before
 
         self.handler = ScanHandler(
-            TOPICS, self.finders, self.feed, self.threads, before=earlier, clock=lambda: NOW
+            TOPICS, self.registered, self.threads, records_before=earlier, clock=lambda: NOW
         )
 
     async def poll(self, some: Sequence[Any]) -> list[Output]:
@@ -116,8 +115,7 @@ async def test_in_a_topic_of_logs_nothing_is_an_event(scanner: PatternScanner) -
     scan = Scan(scanner)
     scan.handler = ScanHandler(
         TOPICS,
-        scan.finders,
-        scan.feed,
+        scan.registered,
         scan.threads,
         clock=lambda: NOW,
         shapes=lambda topic: BUNDLED.logs_only() if topic == PARTITION.topic else BUNDLED,
@@ -134,7 +132,7 @@ async def test_what_was_not_committed_is_not_registered(scanner: PatternScanner)
     await scan.handler.revoked(PARTITION)
     await scan.handler.assigned(PARTITION)
     await scan.handler.committed(PARTITION, None)
-    assert len(scan.feed.registry) == 0
+    assert len(scan.registered.registry) == 0
 
 
 async def test_leaks_of_registered_credentials_and_of_unknown_secrets(scanner: PatternScanner) -> None:
@@ -200,7 +198,7 @@ async def test_an_event_that_fits_alone_but_not_with_what_is_said_of_it_is_a_dea
     assert [output.topic for output in outputs] == ["dead", "work"]
     letter = json.loads(outputs[0].value or b"")
     assert (letter["reason"], letter["offset"]) == ("too-large", 7)
-    assert len(scan.feed.registry) == 0
+    assert len(scan.registered.registry) == 0
 
 
 async def test_held_text_is_scanned_after_some_seconds(scanner: PatternScanner) -> None:
@@ -271,8 +269,8 @@ async def test_what_is_removed_from_the_registry_is_not_found_any_more(scanner: 
         FakeRecord(value, offset, key=json.dumps(["cred", f"n{offset}", "s", "1"]).encode())
         for offset, value in enumerate([None] * 1001)
     ]
-    await scan.feed.apply([FakeRecord(None, 5000, key=key), *gone, FakeRecord(b"?", 1, key=b"?")])
-    assert scan.feed.unreadable == 1
+    await scan.registered.apply([FakeRecord(None, 5000, key=key), *gone, FakeRecord(b"?", 1, key=b"?")])
+    assert scan.registered.unreadable == 1
     assert not scan.finders.known.registered(KeyRing((KEY,)).identifiers(Secret(SECRET.encode()))[0])
     assert await scan.poll([FakeRecord(log(SECRET), 9)]) == []
 

@@ -18,7 +18,8 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import NewTopic
 
-from detector.kafka.clients import KafkaSettings, read_to_end
+from detector.kafka.clients import read_to_end
+from detector.kafka.connection import ConnectionSettings
 from detector.kafka.handlers import Partition
 from tests.ingest.streams import PATIENCE_SECONDS, admin
 
@@ -119,7 +120,7 @@ class Deployment:
 
     async def topic(self, name: str) -> list[Any]:
         """What a read_committed consumer sees."""
-        clients = KafkaSettings(self.bootstrap, request_seconds=5)
+        clients = ConnectionSettings(self.bootstrap, request_seconds=5)
         full = f"{self.name}.{name}"
         async with admin(self.bootstrap) as client:
             count = len((await client.describe_topics([full]))[0]["partitions"])

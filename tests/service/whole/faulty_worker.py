@@ -19,7 +19,8 @@ from detector.kafka.stage_facts import StepDone
 from detector.service.command import DONE, FAILED
 from detector.service.observability.logs import make_log, route_libraries
 from detector.service.observability.measuring import StageName
-from detector.service.service import Service, Which
+from detector.service.rights import Which
+from detector.service.service import Service
 from detector.values.errors import CurfewdError
 from detector.values.times import SECOND
 

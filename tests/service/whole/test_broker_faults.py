@@ -11,17 +11,16 @@ import pytest
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.admin import AlterPartitionReassignmentsRequest
 
-from detector.kafka.clients import KafkaSettings, StageSettings
+from detector.kafka.clients import StageSettings
+from detector.kafka.connection import ConnectionSettings
 from detector.kafka.stage import Stage
 from detector.kafka.stage_facts import Rebalanced, Unreachable
-from detector.service.scan.finders import Finders, NoPatterns
-from detector.service.scan.registry_feed import RegistryFeed
 from tests.broker import Cluster
 from tests.ingest.streams import PATIENCE_SECONDS, admin, drained, filled, made, read, until
 from tests.kafka.stage_handlers import Copy, Telling, running
+from tests.registry.registry_topic import followed
 from tests.service.whole.deployment import Expected
 from tests.service.whole.disturbed import Disturbed, Records, deployed, history, parts
-from tests.small_history import KEY
 
 pytestmark = pytest.mark.xdist_group("live-broker")
 NODES = 3
@@ -154,7 +153,7 @@ async def test_a_stage_that_finds_no_broker_waits_for_one(broker: Cluster) -> No
 async def test_a_stage_that_finds_no_broker_can_be_stopped() -> None:
     telling = Telling()
     stage = Stage(
-        KafkaSettings("127.0.0.1:1"), StageSettings("nobody", ("nothing",)), Copy("nowhere"), telling
+        ConnectionSettings("127.0.0.1:1"), StageSettings("nobody", ("nothing",)), Copy("nowhere"), telling
     )
     async with running(stage):
         await until(lambda: tried(telling, 1), "a first try")
@@ -178,18 +177,17 @@ async def test_a_stage_whose_coordination_ended_joins_anew(broker: Cluster) -> N
 
 async def test_the_registry_is_followed_on_when_the_broker_comes_back(broker: Cluster) -> None:
     streams = await made(broker.bootstrap, 1)
-    finders = Finders(NoPatterns(), (KEY,))
-    feed = RegistryFeed(streams.changelog, finders, streams.clients, discovery_seconds=1)
-    following = asyncio.create_task(feed.run())
+    registered, follower = followed(streams, discovery_seconds=1)
+    following = asyncio.create_task(follower.run())
 
     async def waits() -> bool:
-        return feed.problem is not None
+        return follower.problem is not None
 
     async def follows() -> bool:
-        return feed.problem is None
+        return follower.problem is None
 
     try:
-        await asyncio.wait_for(feed.caught_up.wait(), PATIENCE_SECONDS)
+        await asyncio.wait_for(registered.complete.wait(), PATIENCE_SECONDS)
         await asyncio.to_thread(broker.nodes[0].kill)
         await until(waits, "a problem")
         await asyncio.to_thread(broker.nodes[0].start)

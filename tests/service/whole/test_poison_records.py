@@ -9,7 +9,8 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import NewTopic
 from aiokafka.errors import MessageSizeTooLargeError
 
-from detector.kafka.clients import KafkaSettings, read_to_end
+from detector.kafka.clients import read_to_end
+from detector.kafka.connection import ConnectionSettings
 from detector.kafka.handlers import Partition
 from tests.broker import Cluster
 from tests.ingest.streams import admin, until
@@ -129,7 +130,7 @@ async def everything(deployment: Disturbed) -> bytes:
     for topic in topics:
         for each in topic["partitions"]:
             partition = Partition(topic["topic"], each["partition"])
-            async for some in read_to_end(KafkaSettings(deployment.bootstrap), partition):
+            async for some in read_to_end(ConnectionSettings(deployment.bootstrap), partition):
                 found += b"".join((record.key or b"") + (record.value or b"") for record in some)
     return bytes(found)
 

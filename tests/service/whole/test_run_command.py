@@ -12,8 +12,9 @@ import pytest
 
 from detector.configuration.settings import Settings
 from detector.kafka.handlers import Partition
+from detector.service.composition import FALLBACK_FILE, fallback_key
 from detector.service.observability.readiness import Readiness
-from detector.service.wiring import FALLBACK_FILE, check_topics, fallback_key
+from detector.service.topics import check_topics
 from detector.values.errors import StopError
 from tests.broker import Cluster
 from tests.ingest.streams import PATIENCE_SECONDS, until

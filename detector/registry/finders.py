@@ -1,4 +1,4 @@
-"""What finds leaks at this moment: patterns may be loaded anew, and what is registered grows and shrinks."""
+"""What finds leaks at this moment: patterns may be reloaded, and registered credentials come and go."""
 
 from collections.abc import Iterable, Sequence
 
@@ -14,14 +14,15 @@ class NoPatterns:
     """A scanner without patterns: only registered credentials are found."""
 
     def scan(self, data: bytes) -> list[Match]:  # noqa: ARG002 - the protocol's signature
-        """Nothing."""
+        """Finds nothing."""
         return []
 
 
 class Finders:
-    """The finders in force. Each poll takes one and keeps it; what is swapped meanwhile is for the next.
+    """The finders in force. A poll takes one and keeps it; a change is for the next poll.
 
-    `fallback` names leaks where there is no deployment key; two instances with different ones name a secret differently.
+    Without deployment keys `fallback` makes the fingerprints of leaks. Two instances with different fallbacks give one
+    secret different fingerprints.
     """
 
     def __init__(
@@ -38,21 +39,21 @@ class Finders:
         self.known = KnownIndex((), self.keys)
         self.finder: LeakFinder
         self.known_finder: LeakFinder
-        self.pattern_finder: LeakFinder  # what is seen by who knows no credential
+        self.pattern_finder: LeakFinder  # finds what a scan finds that knows no credential
         self._build(self.known)
 
     def reload(self, scanner: Scanner, allowlist: Allowlist | None = None) -> None:
-        """Other patterns from now on, and what of them is let go."""
+        """Uses other patterns and another allowlist from now on."""
         self._scanner = scanner
         self._allowlist = allowlist
         self._build(self.known)
 
     def renew(self, identifiers: Iterable[Identifier]) -> None:
-        """Registered are these from now on, and no others."""
+        """Looks for these identifiers from now on, and for no others."""
         self._build(KnownIndex(identifiers, self.keys))
 
     def redactor(self, source: str, now: int) -> Redactor:
-        """What masks in the records of a source. What is allowed at `now` (ns) passes."""
+        """What masks the records of a source. Matches that are allowed at `now` (ns) stay."""
         allowlist = None if self._allowlist is None else self._allowlist.in_force(now)
         keys = self.keys or (() if self._fallback is None else (self._fallback,))
         return Redactor(self._scanner, self.known, Allowing(allowlist, source, keys) if allowlist else None)

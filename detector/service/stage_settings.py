@@ -1,28 +1,28 @@
-"""A stage's clients and limits as the `[kafka]` table has them."""
+"""What the `[kafka]` table means for the connection and for each stage."""
 
 from typing import Final, Literal, cast
 
 from detector.configuration.kafka_settings import LiveSettings
-from detector.kafka.clients import KafkaSettings, StageSettings
-from detector.kafka.security import security_options
+from detector.kafka.clients import StageSettings
+from detector.kafka.connection import ConnectionSettings, secured
 from detector.values.times import SECOND
 
 Codec = Literal["gzip", "snappy", "lz4", "zstd"]
 _NONE: Final = "none"
 # Judging holds the event loop: a thousand events take up to a tenth of a second, and the scan stage waits as long.
-_JUDGED: Final = 1000
+_MOST_JUDGED: Final = 1000
 
 
-def clients_of(live: LiveSettings) -> KafkaSettings:
+def connection_of(live: LiveSettings) -> ConnectionSettings:
     """How the brokers are reached.
 
     Raises:
         ConfigError: a certificate or key cannot be used.
     """
-    return KafkaSettings(
-        bootstrap=live.bootstrap,
+    return secured(
+        live.bootstrap,
+        live.security,
         client_id=live.client_id,
-        security=security_options(live.security),
         request_seconds=live.request_timeout / SECOND,
     )
 
@@ -30,16 +30,16 @@ def clients_of(live: LiveSettings) -> KafkaSettings:
 def stage_of(
     live: LiveSettings, name: str, topics: tuple[str, ...] = (), pattern: str | None = None
 ) -> StageSettings:
-    """The stage `name` of the group, reading those topics, or those that match.
+    """The stage `name` of the group, which reads those topics, or those whose names match.
 
-    What a transaction costs apart from its records, about 3 ms of CPU, is shared by as many as are there: only a stage
-    that is behind polls that many.
+    A transaction costs about 3 ms of CPU beside its records. A poll takes as many records as there are, so only a stage
+    that is behind polls `poll_records`.
     """
     return StageSettings(
         group=f"{live.group}-{name}",
         topics=topics,
         pattern=pattern,
-        poll_records=min(live.poll_records, _JUDGED) if name == "judge" else live.poll_records,
+        poll_records=min(live.poll_records, _MOST_JUDGED) if name == "judge" else live.poll_records,
         partition_fetch_bytes=live.partition_fetch_bytes,
         fetch_bytes=live.fetch_bytes,
         batch_bytes=live.batch_bytes,

@@ -6,7 +6,8 @@ import pytest
 
 from detector.configuration.settings import Settings
 from detector.ingest.mapped_adapter import shapes_of
-from detector.service.wiring import check_topics, shapes_in_topics
+from detector.service.composition import shapes_in_topics
+from detector.service.topics import check_topics
 from detector.values.errors import StopError
 from detector.values.times import parse_rfc3339
 

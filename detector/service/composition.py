@@ -1,4 +1,4 @@
-"""Puts the service together: from settings to stages that are ready to run."""
+"""Builds the parts of the service from its settings: stages and readers that are ready to run."""
 
 import os
 import secrets
@@ -13,13 +13,16 @@ import msgspec
 from detector.configuration.kafka_settings import LiveSettings
 from detector.configuration.settings import Settings
 from detector.ingest.classify import RecordClassifier
-from detector.kafka.changelog_topic import KafkaChangelog
-from detector.kafka.clients import KafkaSettings
+from detector.kafka.changelog import KafkaChangelog
+from detector.kafka.connection import ConnectionSettings
+from detector.kafka.delayed_reader import DelayedReader, DelayedReaderSettings
 from detector.kafka.handlers import Handler
-from detector.kafka.positions import InputPositions
+from detector.kafka.positions import GroupPositions
 from detector.kafka.stage import Stage
 from detector.kafka.stage_facts import Fact
-from detector.kafka.stage_settings import stage_of
+from detector.kafka.topic_follower import TopicFollower
+from detector.registry.finders import Finders
+from detector.registry.registered import RegisteredCredentials
 from detector.scan.leaks import Redactor
 from detector.scan.scanner import PatternScanner
 from detector.service.judge.handler import JudgeHandler, JudgeSettings, Topics
@@ -27,14 +30,13 @@ from detector.service.judge.output_encoder import OutputEncoder
 from detector.service.lookback.lookback import Lookback, LookbackProblem, LookbackProgress, LookbackSettings
 from detector.service.observability.measuring import Measured, StageName
 from detector.service.observability.metrics import Metrics
-from detector.service.scan.finders import Finders
 from detector.service.scan.handler import LARGEST, ClassifierOf, ScanHandler, Scanned, ScanTopics
 from detector.service.scan.origins import longest
 from detector.service.scan.redaction import Redacted
-from detector.service.scan.registry_feed import RegistryFeed
+from detector.service.stage_settings import stage_of
 from detector.service.view.task import Telling
 from detector.service.view.view import View
-from detector.values.errors import ConfigError, StopError
+from detector.values.errors import ConfigError
 from detector.values.globs import compile_glob
 from detector.values.secrets import DeploymentKey
 from detector.values.times import SECOND
@@ -46,13 +48,12 @@ _OURS: Final = 0o600
 Observe = Callable[[StageName, Any], None]
 
 
-class Wiring(msgspec.Struct, frozen=True):
+class ProcessContext(msgspec.Struct, frozen=True):
     """What all stages of a process share."""
 
     live: LiveSettings
-    clients: KafkaSettings
-    finders: Finders
-    feed: RegistryFeed
+    connection: ConnectionSettings
+    registered: RegisteredCredentials
     threads: Executor
     metrics: Metrics
     tell: Observe
@@ -64,32 +65,6 @@ def shapes_in_topics(live: LiveSettings, shapes: RecordClassifier) -> Classifier
     """What is recognised in each topic: in one that is said to be of logs, no event."""
     globs, logs = [compile_glob(glob) for glob in live.log_topics], shapes.logs_only()
     return lambda topic: logs if any(matches(topic) for matches in globs) else shapes
-
-
-def check_topics(live: LiveSettings, found: dict[str, int], *, scans: bool = True) -> list[str]:
-    """Whether the topics are as the stages need them; `found` has the partitions of those that are there, inputs too.
-
-    Gives the inputs that are not there, if this process `scans`.
-
-    Raises:
-        StopError: they are not.
-    """
-    inputs = [*live.inputs, *(topic for topic in found if live.reads(topic))] if scans else []
-    wanted = [*(topic.name for topic in live.topics.all()), *live.passed_on(inputs).values()]
-    missing = [name for name in wanted if name not in found]
-    if missing:
-        raise StopError(f"there is no topic {', '.join(missing)}: run curfewd topics create")
-    work, state = live.topics.work.name, live.topics.state.name
-    if found[work] != found[state]:
-        raise StopError(
-            f"{work} has {found[work]} partitions and {state} {found[state]}: state would be kept apart from its work"
-        )
-    if found[work] != live.topics.work.partitions:
-        raise StopError(
-            f"{work} has {found[work]} partitions and {live.topics.work.partitions} are configured: "
-            "tasks would be judged in two places; set kafka.topics.work.partitions"
-        )
-    return [topic for topic in live.inputs if scans and topic not in found]
 
 
 def fallback_key(settings: Settings) -> DeploymentKey | None:
@@ -115,10 +90,10 @@ def fallback_key(settings: Settings) -> DeploymentKey | None:
 
 
 def scan_stage(
-    wiring: Wiring, settings: Settings, positions: InputPositions, observe: Callable[[Fact], None]
+    context: ProcessContext, settings: Settings, positions: GroupPositions, observe: Callable[[Fact], None]
 ) -> Stage:
     """The scan stage."""
-    live = wiring.live
+    live = context.live
     topics = ScanTopics(
         live.topics.work.name,
         live.topics.work.partitions,
@@ -134,31 +109,32 @@ def scan_stage(
 
     handler = ScanHandler(
         topics,
-        wiring.finders,
-        wiring.feed,
-        wiring.threads,
+        context.registered,
+        context.threads,
         delay=settings.policy.watermark_delay,
-        before=positions.before,
-        noted=positions.note,
+        records_before=positions.records_before,
+        committed_note=positions.committed,
         redacted=lambda topic: live.passed_on((topic,)).get(topic),
-        shapes=wiring.shapes,
+        shapes=context.shapes,
         observe=tell,
     )
-    measured.append(_measured(wiring, "scan", handler))
+    measured.append(_measured(context, "scan", handler))
     names, pattern = live.subscription()
-    return Stage(wiring.clients, stage_of(live, "scan", names, pattern), measured[0], observe)
+    return Stage(context.connection, stage_of(live, "scan", names, pattern), measured[0], observe)
 
 
-def lookback(
-    wiring: Wiring, positions: InputPositions, observe: Callable[[LookbackProgress | LookbackProblem], None]
-) -> Lookback:
-    """The second look at the logs."""
-    live = wiring.live
+def lookback_reader(
+    context: ProcessContext,
+    positions: GroupPositions,
+    registry_topic: TopicFollower,
+    observe: Callable[[LookbackProgress | LookbackProblem], None],
+) -> DelayedReader:
+    """The look-back, some minutes behind the scan stage."""
+    live = context.live
     names, pattern = live.subscription()
-    settings = LookbackSettings(
+    settings = DelayedReaderSettings(
         group=f"{live.group}-lookback",
-        work=live.topics.work.name,
-        work_partitions=live.topics.work.partitions,
+        counts={live.topics.work.name: live.topics.work.partitions},
         topics=names,
         pattern=pattern,
         delay=live.lookback,
@@ -167,34 +143,37 @@ def lookback(
         session_seconds=live.session_timeout / SECOND,
     )
 
-    async def known(time: int) -> bool:
+    async def all_registered_known(time: int) -> bool:
         """Whether what was registered by then is known here, whichever instance read it."""
-        if not await positions.scanned(time):
+        if not await positions.has_read(time):
             return False
-        await wiring.feed.up_to_date()
+        await registry_topic.up_to_date()
         return True
 
-    return Lookback(
-        settings,
-        wiring.clients,
-        wiring.finders,
-        wiring.feed,
-        wiring.threads,
-        scanned=known,
-        shapes=wiring.shapes,
+    handler = Lookback(
+        LookbackSettings(live.topics.work.name, live.lookback, context.shapes),
+        context.registered,
+        context.threads,
         observe=observe,
+    )
+    return DelayedReader(
+        context.connection,
+        settings,
+        handler,
+        may_read=all_registered_known,
+        observe=lambda why: observe(LookbackProblem(why)),
     )
 
 
 def judge_stage(
-    wiring: Wiring,
+    context: ProcessContext,
     settings: Settings,
     scanner: PatternScanner,
     changelog: KafkaChangelog,
     observe: Callable[[Fact], None],
 ) -> Stage:
     """The judge stage, under the policy of `settings`."""
-    live, topics = wiring.live, wiring.live.topics
+    live, topics = context.live, context.live.topics
     patterns = {pattern.id: pattern for pattern in scanner.patterns}
     handler = JudgeHandler(
         JudgeSettings(
@@ -211,18 +190,18 @@ def judge_stage(
             settings.service.cache_size,
             work_dated=longest(topics.work.retention),
         ),
-        OutputEncoder(patterns, Cleaning(scanner, wiring.finders).clean),
+        OutputEncoder(patterns, Cleaning(scanner, context.registered.finders).clean),
         changelog,
         time.time_ns,
-        lambda fact: wiring.tell("judge", fact),
+        lambda fact: context.tell("judge", fact),
     )
-    if wiring.view is not None:
-        telling = Telling(settings.policy, patterns, Cleaning(scanner, wiring.finders).clean)
-        wiring.view.judging(lambda: handler.stores, telling)
+    if context.view is not None:
+        telling = Telling(settings.policy, patterns, Cleaning(scanner, context.registered.finders).clean)
+        context.view.judging(lambda: handler.stores, telling)
     return Stage(
-        wiring.clients,
+        context.connection,
         stage_of(live, "judge", (topics.work.name,)),
-        _measured(wiring, "judge", handler),
+        _measured(context, "judge", handler),
         observe,
     )
 
@@ -244,8 +223,8 @@ class Cleaning:
         return self._redactor.clean(text)
 
 
-def _measured(wiring: Wiring, stage: StageName, handler: Handler) -> Measured:
-    return Measured(handler, lambda fact: wiring.tell(stage, fact))
+def _measured(context: ProcessContext, stage: StageName, handler: Handler) -> Measured:
+    return Measured(handler, lambda fact: context.tell(stage, fact))
 
 
 def threads_of() -> int:

@@ -1,0 +1,151 @@
+"""Follows a topic: reads every partition from its start on, in no group, for as long as the process runs."""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final, Protocol
+
+from aiokafka import TopicPartition
+
+from detector.kafka.clients import (
+    admin_client,
+    committed_reader,
+    offset_reader,
+    reaction,
+    stop_consumer,
+    stray_cancellations_are_errors,
+)
+from detector.kafka.connection import ConnectionSettings
+from detector.values.errors import RetryError, StopError
+
+POLL_RECORDS: Final = 5000
+_POLL_MS: Final = 500
+_PAUSE_SECONDS: Final = 1.0
+
+
+class TopicReader(Protocol):
+    """What a `TopicFollower` reads a topic for."""
+
+    @property
+    def complete(self) -> asyncio.Event:
+        """Set once everything is applied that was in the topic at the start."""
+
+    async def apply(self, records: Sequence[Any]) -> None:
+        """Takes committed records, in the order of each partition. They are aiokafka's ConsumerRecord."""
+
+
+class TopicFollower:
+    """Gives all committed records of a topic to a reader.
+
+    `problem` is why it cannot read now, None while it can; `observe` gets each. It finds partitions that are added to
+    the topic within `discovery_seconds`.
+    """
+
+    def __init__(
+        self,
+        topic: str,
+        connection: ConnectionSettings,
+        reader: TopicReader,
+        *,
+        observe: Callable[[str], None] = lambda _: None,
+        discovery_seconds: float = 30.0,
+    ) -> None:
+        self.problem: str | None = None
+        self._topic = topic
+        self._connection = connection
+        self._reader = reader
+        self._doing = f"reading {topic}"
+        self._observe = observe
+        self._discovery_seconds = discovery_seconds
+        self._positions: dict[int, int] = {}
+        self._ends: dict[int, int] | None = None
+        self._offsets: Any = None
+        self._connected = asyncio.Event()
+        self._polled = asyncio.Event()
+
+    async def run(self) -> None:
+        """Follows until it is cancelled. It waits while the brokers are away.
+
+        Raises:
+            StopError: Kafka does not let us read the topic.
+        """
+        while True:
+            try:
+                with stray_cancellations_are_errors(self._doing):
+                    await self._follow()
+            except Exception as error:
+                known = reaction(error, self._doing)
+                if isinstance(known, StopError):
+                    raise known from error
+                self.problem = str(known)
+                self._observe(self.problem)
+            await asyncio.sleep(_PAUSE_SECONDS)
+
+    async def up_to_date(self) -> None:
+        """Waits until it has read everything that anybody has written by now.
+
+        That includes records in open transactions: what was committed after them can be read only once they end.
+
+        Raises:
+            RetryError: the brokers do not answer now.
+        """
+        await self._connected.wait()
+        sources = [TopicPartition(self._topic, number) for number in self._positions]
+        try:
+            ends = await self._offsets.end_offsets(sources)
+        except Exception as error:
+            raise reaction(error, f"{self._doing}: its end") from error
+        while any(self._positions[source.partition] < end for source, end in ends.items()):
+            self._polled.clear()
+            await self._polled.wait()
+
+    async def _follow(self) -> None:
+        consumer = committed_reader(self._connection)
+        admin = admin_client(self._connection)
+        offsets = offset_reader(self._connection)
+        try:
+            await admin.start()
+            await consumer.start()
+            await offsets.start()
+            while True:
+                await self._assign(consumer, admin)
+                end = time.monotonic() + self._discovery_seconds
+                while time.monotonic() < end:
+                    await self._poll(consumer)
+                    self._offsets = offsets
+                    self._connected.set()
+                    self._polled.set()
+        finally:
+            self._connected.clear()
+            await offsets.stop()
+            await stop_consumer(consumer)
+            await admin.close()
+
+    async def _assign(self, consumer: Any, admin: Any) -> None:
+        """Takes all partitions that there are now, each from where it was read to."""
+        # A consumer learns of a topic's partitions only once it is subscribed.
+        (topic,) = await admin.describe_topics([self._topic])
+        numbers = {partition["partition"] for partition in topic["partitions"]}
+        if topic["error_code"] or not numbers:
+            raise RetryError(f"there is no topic {self._topic} yet")
+        if {source.partition for source in consumer.assignment()} == numbers:
+            return
+        sources = [TopicPartition(self._topic, number) for number in sorted(numbers)]
+        consumer.assign(sources)
+        first = await consumer.beginning_offsets(sources)
+        for source in sources:
+            consumer.seek(source, max(self._positions.get(source.partition, 0), first[source]))
+        if self._ends is None:
+            ends = await consumer.end_offsets(sources)
+            self._ends = {source.partition: end for source, end in ends.items()}
+        self.problem = None
+
+    async def _poll(self, consumer: Any) -> None:
+        got = await consumer.getmany(timeout_ms=_POLL_MS, max_records=POLL_RECORDS)
+        await self._reader.apply([record for records in got.values() for record in records])
+        for source in consumer.assignment():
+            self._positions[source.partition] = await consumer.position(source)
+        if not self._reader.complete.is_set() and self._ends is not None:
+            reached = (self._positions.get(number, 0) >= end for number, end in self._ends.items())
+            if all(reached):
+                self._reader.complete.set()

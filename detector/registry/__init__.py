@@ -1,0 +1,1 @@
+"""The registered credentials: whose an identifier is, and what finds their secrets."""

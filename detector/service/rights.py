@@ -1,0 +1,58 @@
+"""The rights on the brokers that the service needs, and no more."""
+
+from typing import Literal
+
+from detector.configuration.kafka_settings import LiveSettings
+from detector.kafka.acls import Operation, Right
+
+Which = Literal["all", "scan", "judge"]
+
+
+def rights(live: LiveSettings, which: Which) -> tuple[Right, ...]:
+    """What `curfewd run` needs. Read and Write imply Describe, so Describe is named only where it is alone.
+
+    Topics that only `input_pattern` names are not among them: Read on each that matches is needed too.
+    """
+    topics = live.topics
+    names: dict[str, set[Operation]] = {topic.name: set() for topic in topics.all()}
+    groups = []
+    if which != "judge":
+        for name in live.inputs:
+            names.setdefault(name, set()).add("Read")
+        for name in live.passed_on(live.inputs).values():
+            names.setdefault(name, set()).add("Write")
+        names[topics.work.name].add("Write")
+        names[topics.registry.name] |= {"Read", "Write"}
+        names[topics.dead_letters.name].add("Write")
+        groups += ["scan", "lookback"] if live.lookback else ["scan"]
+    if which != "scan":
+        for topic in (topics.work, topics.registry, topics.state):
+            names[topic.name] |= {"Read", "Write"}
+        for topic in (topics.findings, topics.revocations, topics.dead_letters):
+            names[topic.name].add("Write")
+        groups.append("judge")
+    describe: set[Operation] = {"Describe"}
+    return (
+        *(
+            Right("topic", name, operation)
+            for name, operations in names.items()
+            for operation in sorted(operations or describe)
+        ),
+        *(Right("group", f"{live.group}-{name}", "Read") for name in groups),
+        *(
+            Right("transactional id", f"{live.group}-{name}-*", "Write")
+            for name in groups
+            if name != "lookback"
+        ),
+    )
+
+
+def rights_to_create(live: LiveSettings) -> tuple[Right, ...]:
+    """What `curfewd topics create` needs. `curfewd run` needs none of it."""
+    operations: tuple[Operation, ...] = ("Create", "Describe", "DescribeConfigs")
+    passed_on = live.passed_on(live.inputs)
+    ours = [*(topic.name for topic in live.topics.all()), *passed_on.values()]
+    return (
+        *(Right("topic", name, operation) for name in ours for operation in operations),
+        *(Right("topic", name, "Describe") for name in passed_on),  # for their number of partitions
+    )

@@ -1,0 +1,119 @@
+"""The service's topics: how each should be, whether they are so, and `curfewd topics create`."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+
+from detector.configuration.kafka_settings import LiveSettings, Topic
+from detector.kafka.acls import check_rights
+from detector.kafka.connection import ConnectionSettings
+from detector.kafka.connection_check import reach
+from detector.kafka.topics import Outcome, TopicAdmin, TopicPlan, topic_configs
+from detector.service.rights import rights_to_create
+from detector.service.stage_settings import connection_of
+from detector.values.errors import StopError
+
+
+def plans(live: LiveSettings, existing: Mapping[str, int]) -> tuple[TopicPlan, ...]:
+    """The topics as they should be. `existing` has the number of partitions of each topic that is there.
+
+    Raises:
+        StopError: an input is missing whose redacted topic is to have as many partitions.
+    """
+    topics, retention = live.topics, live.redacted.retention if live.redacted is not None else 0
+    inputs = [topic for topic in existing if live.reads(topic)]
+    missing = [name for name in live.passed_on(live.inputs) if name not in inputs]
+    if missing:
+        raise StopError(
+            f"there is no topic {', '.join(missing)}: create it first, what it goes to gets as many partitions"
+        )
+    redacted = [Topic(name, existing[topic], retention) for topic, name in live.passed_on(inputs).items()]
+    return tuple(
+        TopicPlan(
+            topic.name,
+            topic.partitions,
+            live.replication,
+            topic_configs(topic.retention, min_insync=live.min_insync, record_bytes=live.record_bytes),
+            fixed_partitions=topic in {topics.work, topics.state},
+        )
+        for topic in (*topics.all(), *redacted)
+    )
+
+
+async def create_topics(live: LiveSettings) -> Outcome:
+    """Creates the missing topics and compares the others with the configuration.
+
+    Raises:
+        RetryError: the brokers cannot be reached, or not now.
+        StopError: they refuse.
+        ConfigError: a certificate or key cannot be used.
+    """
+    connection = connection_of(live)
+    await reach(connection)
+    # A user who may not describe a topic never sees it, and would wait for it for ever. The requests show other lacks.
+    describe = [right for right in rights_to_create(live) if right.operation == "Describe"]
+    await check_rights(connection, describe)
+    async with TopicAdmin(connection, "the topics cannot be created") as admin:
+        return await admin.create(plans(live, await admin.partitions()))
+
+
+async def survey(live: LiveSettings, connection: ConnectionSettings) -> dict[str, int]:
+    """How many partitions each existing topic of ours has, each input, and each redacted topic.
+
+    Raises:
+        RetryError, StopError: as for `create_topics`.
+    """
+    await reach(connection)
+    async with TopicAdmin(connection, "the topics cannot be listed") as admin:
+        existing = await admin.partitions()
+    inputs = [topic for topic in existing if live.reads(topic)]
+    names = {topic.name for topic in live.topics.all()} | set(live.passed_on(inputs).values())
+    return {topic: count for topic, count in existing.items() if topic in names or topic in inputs}
+
+
+def check_topics(live: LiveSettings, found: Mapping[str, int], *, scans: bool = True) -> list[str]:
+    """Checks that the topics are as the stages need them. `found` is what `survey` gives.
+
+    Returns the missing inputs, if this process `scans`.
+
+    Raises:
+        StopError: a topic is missing, or has another number of partitions.
+    """
+    inputs = [*live.inputs, *(topic for topic in found if live.reads(topic))] if scans else []
+    wanted = [*(topic.name for topic in live.topics.all()), *live.passed_on(inputs).values()]
+    missing = [name for name in wanted if name not in found]
+    if missing:
+        raise StopError(f"there is no topic {', '.join(missing)}: run curfewd topics create")
+    work, state = live.topics.work.name, live.topics.state.name
+    if found[work] != found[state]:
+        raise StopError(
+            f"{work} has {found[work]} partitions and {state} {found[state]}: state would be kept apart from its work"
+        )
+    if found[work] != live.topics.work.partitions:
+        raise StopError(
+            f"{work} has {found[work]} partitions and {live.topics.work.partitions} are configured: "
+            "tasks would be judged in two places; set kafka.topics.work.partitions"
+        )
+    return [topic for topic in live.inputs if scans and topic not in found]
+
+
+def run_create_topics(live: LiveSettings) -> Outcome:
+    """`create_topics` for the command line.
+
+    The error that it raises says more than what aiokafka logs meanwhile, so that log is silent.
+    """
+    log = logging.getLogger("aiokafka")
+    log.addHandler(logging.NullHandler())
+    log.propagate = False
+    return asyncio.run(create_topics(live))
+
+
+def report(outcome: Outcome) -> str:
+    """A line for each topic."""
+    created = [f"{name}: created" for name in outcome.created]
+    wrong = {difference.topic for difference in outcome.differences}
+    existing = [
+        f"{name}: there already{', with other settings' if name in wrong else ''}"
+        for name in outcome.existing
+    ]
+    return "\n".join([*created, *existing])
