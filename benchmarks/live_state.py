@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from detector.judge.policy import Policy
-from detector.judge.routing import Registry, encode, route
+from detector.judge.routing import encode, route
 from detector.judge.stage import FACT, AggregateState
+from detector.registry.credential_registry import CredentialRegistry
 from detector.scan.known_credentials import HMAC
 from detector.service.judge.output_encoder import OutputEncoder
 from detector.service.judge.store import changelog_changes, digest_of
@@ -40,7 +41,7 @@ def judged(number: int, time: int) -> Iterator[tuple[str, list[Change]]]:
         expires_at=time + DAY,
         revocation={"method": "http", "handle": f"handle-{name}"},
     )
-    policy, registry = Policy(), Registry()
+    policy, registry = Policy(), CredentialRegistry()
     states: dict[str, AggregateState] = {}
     for event in (start, issue):
         for key, payload in route(event, registry):

@@ -1,27 +1,24 @@
-"""The names of credentials: their ids and identifiers, which credential has each, and what nobody has yet."""
+"""The names of credentials, which are their ids and identifiers: who owns each, and what waits for an owner."""
 
 from collections import Counter
 from collections.abc import Iterator
-from typing import TypeAlias
 
 from detector.judge.accounts import Account, Group, Name
 from detector.judge.rules import NEVER
 from detector.values.events import (
+    CredentialEvent,
     CredentialIssued,
-    CredentialRenewed,
     CredentialRevoked,
     CredentialUsed,
     Identifier,
 )
 
-Spoken: TypeAlias = CredentialUsed | CredentialRenewed | CredentialRevoked  # events that name a credential
 
+class CredentialNames:
+    """Finds names by id and by identifier.
 
-class Registry:
-    """Names by id and by identifier.
-
-    `unresolved` counts by source the distinct events that name a credential not known so far; `conflicts` are
-    (scheme, value) of the identifiers that two credentials claim.
+    `unresolved` counts by source the events whose credential is not known so far, each once. `conflicts` has
+    (scheme, value) of each identifier that two credentials claim.
     """
 
     def __init__(self) -> None:
@@ -29,8 +26,8 @@ class Registry:
         self.conflicts: set[tuple[str, str]] = set()
         self._ids: dict[str, Name] = {}
         self._identifiers: dict[str, dict[str, Name]] = {}  # by scheme, then value
-        self._nameless = Name(None, "")  # what names no credential at all
-        self._contested: set[tuple[Account, Name]] = set()  # names that were claimed in vain, or lost
+        self._nameless = Name(None, "")  # for events that name no credential at all
+        self._contested: set[tuple[Account, Name]] = set()  # claims that failed or were lost
         self._groups: dict[str, Group] = {}
 
     def accounts(self) -> Iterator[Account]:
@@ -38,7 +35,7 @@ class Registry:
         return (name.owner for name in self._ids.values() if name.owner is not None)
 
     def names(self) -> Iterator[Name]:
-        """All names, those that nobody has too."""
+        """All names, with those that nobody owns."""
         yield self._nameless
         yield from self._ids.values()
         for names in self._identifiers.values():
@@ -52,7 +49,7 @@ class Registry:
         return name
 
     def by_identifier(self, identifier: Identifier) -> Name:
-        """The name that is this identifier: scheme and value count, nothing else."""
+        """The name that is this identifier. Only its scheme and value count."""
         names = self._identifiers.get(identifier.scheme)
         if names is None:
             names = self._identifiers[identifier.scheme] = {}
@@ -61,19 +58,19 @@ class Registry:
             name = names[identifier.value] = Name(identifier.scheme, identifier.value)
         return name
 
-    def spoken_of(self, event: Spoken) -> Name:
-        """The name by which an event speaks of a credential: its id wins over an identifier."""
+    def name_in(self, event: CredentialEvent) -> Name:
+        """The name by which an event refers to its credential. An id wins over an identifier."""
         if event.credential_id is not None:
             return self.by_id(event.credential_id)
         return self._nameless if event.identifier is None else self.by_identifier(event.identifier)
 
     def find(self, identifier: Identifier) -> Name | None:
-        """The name that is this identifier, if it was ever spoken of."""
+        """The name that is this identifier, if any event has mentioned it."""
         names = self._identifiers.get(identifier.scheme)
         return names.get(identifier.value) if names is not None else None
 
     def owner(self, use: CredentialUsed) -> Account | None:
-        """The credential that a use speaks of, if it is known."""
+        """The credential that was used, if it is known."""
         if use.credential_id is not None:
             name = self._ids.get(use.credential_id)
         else:
@@ -81,20 +78,20 @@ class Registry:
         return name.owner if name is not None else None
 
     def open(self, account: Account, name: Name) -> None:
-        """Makes known a credential by its id."""
+        """Makes a new credential the owner of its id."""
         name.owner = account
         self._resolve(name)
 
     def claim(self, account: Account, event: CredentialIssued) -> list[tuple[Name, Account | None]]:
-        """Registers the identifiers of an issue; the names that the credential has by it, and who had them.
+        """Claims the identifiers of an issue for its credential. Gives the names that it won, and their owners so far.
 
-        An issue that makes the credential older may also win it names that it claimed in vain before.
+        An issue that is older than the others may also win names that its credential claimed in vain before.
         """
         claimed = [self.by_identifier(identifier) for identifier in event.identifiers]
         if event is account.issue:
             claimed += account.names
         gained: list[tuple[Name, Account | None]] = []
-        for name in claimed:  # a second time in it, the first has settled it
+        for name in claimed:  # a name may stand there twice; the first time settles it
             owner = name.owner
             if owner is account:
                 continue
@@ -113,26 +110,26 @@ class Registry:
             gained.append((name, owner))
         return gained
 
-    def struck(self, name: str, event: CredentialRevoked) -> list[Account]:
-        """The credentials that a revocation of their group is for; none if it was known."""
-        group = self._group(name)
+    def revoked_with(self, group_name: str, event: CredentialRevoked) -> list[Account]:
+        """The credentials that the revocation of a group revokes; none if the revocation was known."""
+        group = self._group(group_name)
         if not group.revocations.put((event.time, event.source, event.id, event)):
             return []
         return [account for account in group.members if event.strikes(account.issue)]
 
     def revoked(self, account: Account) -> int:
-        """The earliest revocation of a credential, by one of its names or with its group; NEVER if none."""
+        """The earliest revocation of a credential, by a name or with a group; NEVER if there is none."""
         times = [
             name.revoked() for name in account.names if name.revocations is not None and name.owner is account
         ]
-        for name in account.issue.groups:
-            group = self._group(name)
+        for group_name in account.issue.groups:
+            group = self._group(group_name)
             group.members[account] = None
             times += [item[0] for item in group.revocations if item[3].strikes(account.issue)]
         return min(times, default=NEVER)
 
-    def park(self, event: Spoken) -> None:
-        """Counts an event that names no known credential."""
+    def park(self, event: CredentialEvent) -> None:
+        """Counts an event whose credential is not known."""
         self.unresolved[event.source] += 1
 
     def _group(self, name: str) -> Group:
@@ -142,7 +139,7 @@ class Registry:
         return group
 
     def _resolve(self, name: Name) -> None:
-        """What was said by this name is of a known credential now."""
+        """Takes the events of a name from the count: its credential is known now."""
         for order in (name.parked, name.renewals, name.revocations):
             for item in order or ():
                 self.unresolved[item[1]] -= 1

@@ -10,7 +10,7 @@ from typing import Any
 
 from detector.judge import conclude
 from detector.judge.accounts import Account, LeakGroup, Name, Task, expiry_item, leak_tie, precedence
-from detector.judge.credential_names import Registry
+from detector.judge.credential_names import CredentialNames
 from detector.judge.evidence import FinalTally, Tally
 from detector.judge.final_evaluator import FinalEvaluator
 from detector.judge.incremental_evaluator import IncrementalEvaluator
@@ -44,7 +44,7 @@ class Ledger:
         self.latest: int | None = None
         self._bench = IncrementalEvaluator(policy, track=track)
         self._sealed: FinalEvaluator | None = None
-        self._registry = Registry()
+        self._names = CredentialNames()
         self._tasks: dict[str, Task] = {}
         self._leaks: dict[str, LeakGroup] = {}
         self._strangers: set[int] = set()  # when sealed, the unresolved uses that were counted
@@ -61,12 +61,12 @@ class Ledger:
     @property
     def unresolved(self) -> Counter[str]:
         """By source, how many distinct events name a credential not known (so far)."""
-        return self._registry.unresolved
+        return self._names.unresolved
 
     @property
     def conflicts(self) -> set[tuple[str, str]]:
         """(scheme, value) of the identifiers that two credentials claim."""
-        return self._registry.conflicts
+        return self._names.conflicts
 
     def apply(self, event: AnyEvent) -> None:
         """Takes one event or leak; a second copy changes nothing.
@@ -83,11 +83,11 @@ class Ledger:
         if self._sealed is not None:
             return
         sealed = self._sealed = FinalEvaluator(self._bench)
-        for account in self._registry.accounts():
+        for account in self._names.accounts():
             sealed.seal(account)
         sealed.seal_secrets()
         self._leaks = {}
-        for name in self._registry.names():
+        for name in self._names.names():
             self._strangers.update(hash(item[1:3]) for item in name.parked or ())
             name.parked = name.leaks = None
         self._routes = dict.fromkeys(self._routes, _refuse)
@@ -101,7 +101,7 @@ class Ledger:
         accepts, lineage = self.policy.accepts, self._bench.lineage
         found = [
             finding
-            for account in self._registry.accounts()
+            for account in self._names.accounts()
             for finding in conclude.credential_findings(account, accepts, lineage, until)
         ]
         found += [
@@ -118,7 +118,7 @@ class Ledger:
         """All commands, at most two per credential, ordered by time, credential id and plain first."""
         commands = [
             command
-            for account in self._registry.accounts()
+            for account in self._names.accounts()
             for command in conclude.credential_commands(account, self.policy.accepts, until)
         ]
         return sorted(
@@ -127,7 +127,7 @@ class Ledger:
 
     def accounts(self) -> Iterator[Account]:
         """All credentials, to ask about one with `about` and `asked`; not to be changed."""
-        return self._registry.accounts()
+        return self._names.accounts()
 
     def task(self, task_id: str) -> Task | None:
         """A task as far as it is known; not to be changed."""
@@ -158,7 +158,7 @@ class Ledger:
 
     def identifiers(self) -> Iterator[Identifier]:
         """All identifiers of all issues."""
-        for account in self._registry.accounts():
+        for account in self._names.accounts():
             for issue in account.issues():
                 yield from issue.identifiers
 
@@ -213,7 +213,7 @@ class Ledger:
     # Credentials
 
     def _issued(self, event: CredentialIssued) -> None:
-        name = self._registry.by_id(event.credential_id)
+        name = self._names.by_id(event.credential_id)
         account = name.owner
         gained: list[Name] = []
         governs = account is None
@@ -229,7 +229,7 @@ class Ledger:
                 self._govern(account, event)
             elif not self._extend(account, event):
                 return
-        for claimed, loser in self._registry.claim(account, event):
+        for claimed, loser in self._names.claim(account, event):
             gained.append(claimed)
             if loser is not None:
                 self._lose_parent(loser, claimed)
@@ -245,8 +245,8 @@ class Ledger:
         task = self._task(event.task_id)
         account = Account(event, task, self._bench.policies.of(event.kind, task.kind), name)
         task.accounts.append(account)
-        self._registry.open(account, name)
-        account.revoked = self._registry.revoked(account)
+        self._names.open(account, name)
+        account.revoked = self._names.revoked(account)
         return account
 
     def _govern(self, account: Account, event: CredentialIssued) -> None:
@@ -258,13 +258,13 @@ class Ledger:
             account.task = task
             task.accounts.append(account)
         account.policy = self._bench.policies.of(event.kind, task.kind)
-        account.revoked = self._registry.revoked(account)
+        account.revoked = self._names.revoked(account)
 
     def _lose_parent(self, account: Account, lost: Name) -> None:
         """Takes from a credential what was said by a name that is another's now; the uses are parked again."""
         lost.parked = TimeOrder(3)
         for item in account.uses.order if account.uses is not None else ():
-            if self._registry.spoken_of(item[3]) is lost:
+            if self._names.name_in(item[3]) is lost:
                 lost.parked.put(item)
         self._bench.withdraw(account, lost.parked, lost.renewals or ())
         issues = account.issues()
@@ -275,7 +275,7 @@ class Ledger:
         for name in owned:
             for item in name.renewals or ():
                 account.timeline().put(expiry_item(item[3]))
-        account.revoked = self._registry.revoked(account)
+        account.revoked = self._names.revoked(account)
         self._bench.judge_all(account)
         self._bench.touch_all(account)
 
@@ -295,13 +295,13 @@ class Ledger:
                 self._bench.reassign(group)
 
     def _renewed(self, event: CredentialRenewed) -> None:
-        name = self._registry.spoken_of(event)
+        name = self._names.name_in(event)
         if name.renewals is None:
             name.renewals = TimeOrder(3)
         if not name.renewals.put((event.time, event.source, event.id, event)):
             return
         if name.owner is None:
-            self._registry.park(event)
+            self._names.park(event)
         else:
             self._extend(name.owner, event)
 
@@ -330,16 +330,16 @@ class Ledger:
 
     def _revoked(self, event: CredentialRevoked) -> None:
         if event.group is not None:
-            for account in self._registry.struck(event.group, event):
+            for account in self._names.revoked_with(event.group, event):
                 self._settle_revocation(account, event.time)
             return
-        name = self._registry.spoken_of(event)
+        name = self._names.name_in(event)
         if name.revocations is None:
             name.revocations = TimeOrder(3)
         if not name.revocations.put((event.time, event.source, event.id, event)):
             return
         if name.owner is None:
-            self._registry.park(event)
+            self._names.park(event)
         else:
             self._settle_revocation(name.owner, event.time)
 
@@ -353,13 +353,13 @@ class Ledger:
     # Uses and leaks
 
     def _used(self, event: CredentialUsed) -> None:
-        name = self._registry.spoken_of(event)
+        name = self._names.name_in(event)
         item = (event.time, event.source, event.id, event)
         if name.owner is None:
             if name.parked is None:
                 name.parked = TimeOrder(3)
             if name.parked.put(item):
-                self._registry.park(event)
+                self._names.park(event)
             return
         self._bench.judge_new(name.owner, item)
         if name.owner.issue.grants:
@@ -369,7 +369,7 @@ class Ledger:
         tie = leak_tie(leak)
         group = self._leaks.get(tie)
         if group is None:
-            names = tuple(dict.fromkeys(map(self._registry.by_identifier, leak.identifiers)))
+            names = tuple(dict.fromkeys(map(self._names.by_identifier, leak.identifiers)))
             group = self._leaks[tie] = LeakGroup(tie, names)
             for name in names:
                 if name.leaks is None:
@@ -381,18 +381,18 @@ class Ledger:
             self._bench.judge_new_leak(group, item)
 
     def _used_sealed(self, event: CredentialUsed) -> None:
-        account = self._registry.owner(event)
+        account = self._names.owner(event)
         if account is None:
             key = hash((event.source, event.id))
             if key not in self._strangers:
                 self._strangers.add(key)
-                self._registry.park(event)
+                self._names.park(event)
         elif self._sealed is not None:
             self._sealed.judge_use(account, event)
 
     def _leaked_sealed(self, leak: Leak) -> None:
         if self._sealed is not None:
-            found = map(self._registry.find, leak.identifiers)
+            found = map(self._names.find, leak.identifiers)
             self._sealed.judge_leak(tuple(name for name in found if name is not None), leak)
 
 

@@ -1,18 +1,21 @@
-"""Which aggregates an event is for: what the scan stage sends to the judge stage, and under which key.
+"""What the judge stage is told, and which aggregate each fact is for.
 
-An aggregate is what is judged together, in one partition: a task with its credentials, a name by which events speak
-of a credential, or a leaked secret. Events travel as they were told. Whose they are is settled where they arrive, so a
-registry that is behind, or an earlier issue still to come, costs a detour and no mistake.
+An aggregate is judged as one, in one partition: a task with its credentials, a name of a credential, a group of
+credentials, or a leaked secret. A fact is an event or leak as it was read, or a message from one aggregate to another.
+
+The sender of an event may not know its task: its registry may be behind, or an earlier issue may still come. The
+receiving aggregate knows better and passes the event on, so a wrong guess costs a detour and no finding.
 """
 
 from collections.abc import Iterator
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 import msgspec
 
 from detector.values.events import (
     AnyEvent,
     CanonicalEvent,
+    CredentialEvent,
     CredentialIssued,
     CredentialRenewed,
     CredentialRevoked,
@@ -33,15 +36,15 @@ HMAC: Final = "hmac-sha256"
 
 
 class Claim(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="claim"):
-    """Tells a name whose it is: an issue without grants, approval, bounds and the revoker's handle."""
+    """Says that a credential owns a name. The issue has no grants, approval, binding or revocation handle."""
 
     issue: CredentialIssued
 
 
 class TaskSubscription(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="follow"):
-    """Asks a task to tell the aggregate `key` what is known of its start and end, now and later.
+    """Asks a task to report its start and end to the aggregate `key`, now and whenever they change.
 
-    `time` is that of the event which asks: a task that nobody else speaks of is remembered for so long after.
+    `time` is that of the event that caused it: a task known by subscriptions alone is kept for the retention after it.
     """
 
     key: str
@@ -49,7 +52,7 @@ class TaskSubscription(msgspec.Struct, frozen=True, array_like=True, gc=False, t
 
 
 class TaskStatus(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="told"):
-    """The answer to a `TaskSubscription`: the earliest start and end known, None if none."""
+    """Answers a `TaskSubscription`: the earliest start and end known, None if there is none."""
 
     task_id: str
     start: TaskStarted | None = None
@@ -57,14 +60,17 @@ class TaskStatus(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="to
 
 
 class ReportedFinding(msgspec.Struct, frozen=True):
-    """A finding as its last record tells it, with the one piece of evidence that it is told by; `digest` is the record's."""
+    """A finding as it was reported last, with its `lead` as only evidence.
+
+    `digest` tells whether the finding has changed since.
+    """
 
     digest: str
     finding: Finding
 
 
 class SentCommand(msgspec.Struct, frozen=True):
-    """A command that was sent, and its time: it is never withdrawn nor sent again."""
+    """A command that was sent, and its time. It is never withdrawn and never sent again."""
 
     credential_id: str
     escalated: bool
@@ -72,16 +78,16 @@ class SentCommand(msgspec.Struct, frozen=True):
 
 
 class Handover(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="handover"):
-    """What one task's aggregate wrote about a credential that is another task's now."""
+    """What one task's aggregate reported about a credential that turned out to be another task's."""
 
     reported: tuple[ReportedFinding, ...] = ()
     sent: tuple[SentCommand, ...] = ()
 
 
 class LeakWithdrawal(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="withdrawn"):
-    """Tells a leaked secret that one record shows it only as part of a registered credential's, which has the leak.
+    """Tells a leaked secret that one record shows it only as part of a registered credential's secret.
 
-    `source` and `id` name the record, `time` is the record's (ns).
+    The leak is then that credential's. `source` and `id` name the record; `time` is the record's, in ns.
     """
 
     source: str
@@ -90,13 +96,12 @@ class LeakWithdrawal(msgspec.Struct, frozen=True, array_like=True, gc=False, tag
 
 
 class InputProgress(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="mark"):
-    """How far one partition of an input has got: its latest event time less the delay (ns). `source` names it."""
+    """How far one partition of an input, `source`, has been read: its latest event time less the delay, in ns."""
 
     source: str
     time: int
 
 
-Spoken: TypeAlias = CredentialUsed | CredentialRenewed | CredentialRevoked
 Fact: TypeAlias = (
     TaskStarted
     | TaskEnded
@@ -112,59 +117,66 @@ Fact: TypeAlias = (
     | LeakWithdrawal
     | InputProgress
 )
-Routed: TypeAlias = tuple[str, Fact]
+Routed: TypeAlias = tuple[str, Fact]  # the key of an aggregate, and a fact for it
 
-_encoder: Final = msgspec.json.Encoder()  # unlike MessagePack it holds the nanoseconds of the year 9999
+_encoder: Final = msgspec.json.Encoder()  # JSON: MessagePack cannot hold the nanoseconds of the year 9999
 _decoder: Final = msgspec.json.Decoder(Fact)
 
 
-def encode(payload: Fact) -> bytes:
-    """A payload as the value of a record."""
-    return _encoder.encode(payload)
+def encode(fact: Fact) -> bytes:
+    """A fact as bytes; equal facts give equal bytes."""
+    return _encoder.encode(fact)
 
 
 def decode(value: bytes) -> Fact:
-    """The payload of a record's value.
+    """The fact that was encoded.
 
     Raises:
-        msgspec.MsgspecError: it is none.
+        msgspec.MsgspecError: no fact was.
     """
     found: Fact = _decoder.decode(value)
     return found
 
 
 def task_key(task_id: str) -> str:
-    """The aggregate of a task."""
+    """The key of a task's aggregate."""
     return TASK + task_id
 
 
 def credential_key(credential_id: str) -> str:
-    """The aggregate of a credential's id, for what arrives before its issue."""
+    """The key of the name that is a credential's id."""
     return CREDENTIAL + credential_id
 
 
 def identifier_key(identifier: Identifier) -> str:
-    """The aggregate of an identifier, likewise: scheme and value count, nothing else."""
+    """The key of the name that is an identifier. Only its scheme and value count."""
     return f"{IDENTIFIER}{identifier.scheme}:{identifier.value}"
 
 
 def secret_key(fingerprint: str) -> str:
-    """The aggregate of a leaked secret."""
+    """The key of a leaked secret."""
     return LEAKED + fingerprint
 
 
 def group_key(group: str) -> str:
-    """The aggregate of credentials that are revoked at once."""
+    """The key of a group of credentials that can be revoked at once."""
     return GROUP + group
 
 
+def name_key(event: CredentialEvent) -> str:
+    """The key of the name by which an event refers to its credential."""
+    if event.credential_id is not None:
+        return credential_key(event.credential_id)
+    return identifier_key(event.identifier) if event.identifier is not None else credential_key("")
+
+
 def registry_key(issue: CredentialIssued) -> bytes:
-    """The key of an issue in the registry topic: JSON, so that no two issues share one."""
+    """The key of an issue in the registry topic. It is JSON, so that no two issues share a key."""
     return _encoder.encode(("cred", issue.credential_id, issue.source, issue.id))
 
 
 def without_terms(issue: CredentialIssued) -> CredentialIssued:
-    """An issue as registry and names know it: when, whose and under which names, until when."""
+    """An issue without what only its task's aggregate needs: grants, approval, binding and revocation handle."""
     terms = (issue.grants, issue.approval, issue.bound_to, issue.revocation)
     if terms == (None, None, None, None):
         return issue
@@ -172,7 +184,7 @@ def without_terms(issue: CredentialIssued) -> CredentialIssued:
 
 
 def claims(issue: CredentialIssued) -> Iterator[Routed]:
-    """What tells all names of an issue whose they are, and its groups who is in them."""
+    """The claims that tell each name of an issue its owner, and each group its new member."""
     claim = Claim(without_terms(issue))
     member = Claim(msgspec.structs.replace(claim.issue, identifiers=()))
     for group in issue.groups:
@@ -180,122 +192,43 @@ def claims(issue: CredentialIssued) -> Iterator[Routed]:
     yield credential_key(issue.credential_id), claim
     for identifier in dict.fromkeys((each.scheme, each.value) for each in issue.identifiers):
         yield f"{IDENTIFIER}{identifier[0]}:{identifier[1]}", claim
-        if identifier[0] == HMAC:  # which is the fingerprint of the secret, if it leaks
+        if identifier[0] == HMAC:  # the value is the fingerprint under which the secret would leak
             yield secret_key(identifier[1]), claim
 
 
-class Registry:
-    """The issues that are known, by credential id and by identifier. Of those that claim a name the earliest has it.
-
-    `conflicts` is how many identifiers more than one credential claims.
-    """
-
-    def __init__(self) -> None:
-        self.conflicts = 0
-        self._issues: dict[str, list[CredentialIssued]] = {}  # by credential id, the earliest first
-        self._names: dict[str, dict[str, list[str]]] = {}  # by scheme and value the credentials that claim it
-
-    def __len__(self) -> int:
-        """How many credentials."""
-        return len(self._issues)
-
-    def add(self, issue: CredentialIssued) -> None:
-        """Makes an issue known; again changes nothing."""
-        bare = without_terms(issue)
-        issues = self._issues.setdefault(issue.credential_id, [bare])
-        if issues[0] is not bare:
-            if any(_same(known, issue.source, issue.id) for known in issues):
-                return
-            issues.append(bare)
-            issues.sort(key=lambda known: (known.time, known.source, known.id))
-        for identifier in issue.identifiers:
-            owners = self._names.setdefault(identifier.scheme, {}).setdefault(identifier.value, [])
-            if issue.credential_id not in owners:
-                owners.append(issue.credential_id)
-                self.conflicts += len(owners) == 2  # noqa: PLR2004 - the second makes it one
-
-    def remove(self, credential_id: str, source: str, event_id: str) -> None:
-        """Forgets one issue; the credential with the last."""
-        issues = self._issues.get(credential_id, [])
-        gone = [issue for issue in issues if _same(issue, source, event_id)]
-        left = [issue for issue in issues if not _same(issue, source, event_id)]
-        if left:
-            self._issues[credential_id] = left
-        else:
-            self._issues.pop(credential_id, None)
-        kept = {(each.scheme, each.value) for issue in left for each in issue.identifiers}
-        lost = {(each.scheme, each.value) for issue in gone for each in issue.identifiers} - kept
-        for scheme, value in lost:
-            owners = self._names[scheme][value]
-            owners.remove(credential_id)
-            self.conflicts -= len(owners) == 1
-            if not owners:
-                del self._names[scheme][value]
-
-    def issues(self) -> Iterator[CredentialIssued]:
-        """All issues."""
-        for issues in self._issues.values():
-            yield from issues
-
-    def by_id(self, credential_id: str) -> CredentialIssued | None:
-        """The earliest issue of a credential."""
-        issues = self._issues.get(credential_id)
-        return issues[0] if issues else None
+class Owners(Protocol):
+    """The part of a registry that routing asks: which issue owns a name, None if no known issue does."""
 
     def by_identifier(self, identifier: Identifier) -> CredentialIssued | None:
-        """The earliest issue of the credential that has an identifier."""
-        names = self._names.get(identifier.scheme)
-        owners = names.get(identifier.value) if names is not None else None
-        if not owners:
-            return None
-        if len(owners) == 1:
-            return self._issues[owners[0]][0]
-        return min(
-            (self._issues[owner][0] for owner in owners), key=lambda issue: (issue.time, issue.credential_id)
-        )
+        """The owner of an identifier."""
 
-    def claimed(self, identifier: Identifier) -> bool:
-        """Whether any credential has that identifier."""
-        return identifier.value in self._names.get(identifier.scheme, ())
-
-    def owner(self, event: Spoken) -> CredentialIssued | None:
-        """The issue that tells whose an event is: a credential id wins over an identifier."""
-        if event.credential_id is not None:
-            return self.by_id(event.credential_id)
-        return self.by_identifier(event.identifier) if event.identifier is not None else None
+    def owner(self, event: CredentialEvent) -> CredentialIssued | None:
+        """The owner of the name by which an event refers to its credential."""
 
 
-def _same(issue: CredentialIssued, source: str, event_id: str) -> bool:
-    return issue.id == event_id and issue.source == source
-
-
-def route_event(event: CanonicalEvent, registry: Registry) -> list[Routed]:
-    """The aggregates that have to know an event. An issue is to be added to the registry by whoever calls."""
+def route_event(event: CanonicalEvent, owners: Owners) -> list[Routed]:
+    """The aggregates that an event is for. The caller adds issues to the registry."""
     if isinstance(event, TaskStarted | TaskEnded):
         return [(task_key(event.task_id), event)]
     if isinstance(event, CredentialIssued):
         return [(task_key(event.task_id), event), *claims(event)]
     if isinstance(event, CredentialRevoked) and event.group is not None:
         return [(group_key(event.group), event)]
-    owner = registry.owner(event)
+    owner = owners.owner(event)
     if owner is not None:
         return [(task_key(owner.task_id), event)]
-    return [(spoken_key(event), event)]
+    return [(name_key(event), event)]
 
 
-def spoken_key(event: Spoken) -> str:
-    """The aggregate of the name by which an event speaks of its credential."""
-    if event.credential_id is not None:
-        return credential_key(event.credential_id)
-    return identifier_key(event.identifier) if event.identifier is not None else credential_key("")
+def route_leak(leak: Leak, owners: Owners) -> list[Routed]:
+    """The tasks whose credentials a leak shows.
 
-
-def route_leak(leak: Leak, registry: Registry) -> list[Routed]:
-    """The tasks whose credentials a leak shows. What nobody claims yet is a leaked secret, and waits at its names."""
+    If none of its identifiers has an owner yet, the leak goes to the leaked secret and also waits at those names.
+    """
     owned: dict[str, Fact] = {}
     waiting: dict[str, Fact] = {}
     for identifier in leak.identifiers:
-        owner = registry.by_identifier(identifier)
+        owner = owners.by_identifier(identifier)
         if owner is not None:
             owned[task_key(owner.task_id)] = leak
         else:
@@ -305,6 +238,6 @@ def route_leak(leak: Leak, registry: Registry) -> list[Routed]:
     return [*owned.items(), *waiting.items()]
 
 
-def route(event: AnyEvent, registry: Registry) -> list[Routed]:
-    """`route_leak` or `route_event`, as it may be."""
-    return route_leak(event, registry) if isinstance(event, Leak) else route_event(event, registry)
+def route(event: AnyEvent, owners: Owners) -> list[Routed]:
+    """The aggregates that an event or leak is for."""
+    return route_leak(event, owners) if isinstance(event, Leak) else route_event(event, owners)

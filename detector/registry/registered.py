@@ -10,7 +10,8 @@ from typing import Any, Final
 
 import msgspec
 
-from detector.judge.routing import Registry, decode
+from detector.judge.routing import decode
+from detector.registry.credential_registry import CredentialRegistry
 from detector.registry.finders import Finders
 from detector.values.events import CredentialIssued, Identifier
 
@@ -27,7 +28,7 @@ class RegisteredCredentials:
     """
 
     def __init__(self, finders: Finders) -> None:
-        self.registry = Registry()
+        self.registry = CredentialRegistry()
         self.finders = finders
         self.complete = asyncio.Event()
         self.unreadable = 0

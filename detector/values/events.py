@@ -173,6 +173,9 @@ class Leak(Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="lea
 Lifecycle = TaskStarted | TaskEnded | CredentialIssued | CredentialRenewed | CredentialRevoked
 CanonicalEvent = Lifecycle | CredentialUsed
 AnyEvent = CanonicalEvent | Leak
+CredentialEvent = (
+    CredentialUsed | CredentialRenewed | CredentialRevoked
+)  # these refer to a credential by name
 
 TYPES: Final[dict[str, type[CanonicalEvent]]] = {
     "task.started": TaskStarted,

@@ -7,13 +7,13 @@ from hypothesis import strategies as st
 
 from detector.judge.routing import (
     Claim,
-    Registry,
     decode,
     encode,
     registry_key,
     route,
     without_terms,
 )
+from detector.registry.credential_registry import CredentialRegistry
 from detector.service.scan.blinding import veiled
 from detector.values.events import (
     AnyEvent,
@@ -64,7 +64,7 @@ def leak(*identifiers: Identifier, pattern: str | None = "a-token", fingerprint:
 
 
 def keys(event: AnyEvent, *known: CredentialIssued) -> list[str]:
-    registry = Registry()
+    registry = CredentialRegistry()
     for each in known:
         registry.add(each)
     return [key for key, _ in route(event, registry)]
@@ -77,7 +77,7 @@ def test_a_task_has_what_happens_to_it() -> None:
 
 def test_an_issue_is_its_tasks_and_all_its_names_hear_of_it_without_its_terms() -> None:
     event = issue(1, "c1", "t1", HMAC, ACCESS_KEY)
-    routed = route(event, Registry())
+    routed = route(event, CredentialRegistry())
     assert [key for key, _ in routed] == [
         "t:t1",
         "c:c1",
@@ -125,7 +125,7 @@ def test_a_leak_goes_to_every_owner_and_waits_at_names_without_one() -> None:
 
 
 def test_what_is_taken_back_is_unknown_again() -> None:
-    registry = Registry()
+    registry = CredentialRegistry()
     first, again = issue(1, "c1", "t1", HMAC), issue(2, "c1", "t1", HMAC, ACCESS_KEY)
     for each in (first, again, again):
         registry.add(each)
@@ -147,7 +147,7 @@ def test_no_two_issues_share_a_key_in_the_registry() -> None:
 @settings(max_examples=50, deadline=None)
 @given(histories())
 def test_what_travels_arrives_as_it_was(history: History) -> None:
-    registry = Registry()
+    registry = CredentialRegistry()
     for event in history.events:
         for _, payload in route(event, registry):
             assert decode(encode(payload)) == payload
@@ -176,7 +176,7 @@ def test_without_a_key_a_leak_loses_its_plain_hash() -> None:
 
 
 def test_conflicts_are_identifiers_that_two_credentials_claim() -> None:
-    registry = Registry()
+    registry = CredentialRegistry()
     issues = [issue(number, f"c{number}", "t1", HMAC, ACCESS_KEY) for number in range(3)]
     for each in [*issues, issues[0]]:
         registry.add(each)

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from detector.judge.policy import Policy
-from detector.judge.routing import Registry, route
+from detector.judge.routing import route
+from detector.registry.credential_registry import CredentialRegistry
 from detector.values.events import CanonicalEvent, CredentialIssued, CredentialUsed, TaskStarted
 from detector.values.times import MINUTE, parse_rfc3339
 from tests.scenarios.telling import ReportedFinding, story, told
@@ -121,7 +122,7 @@ def test_fifteen_minutes_late_and_out_of_order_is_the_same_live(tmp_path: Path, 
 
     async def heard() -> None:
         await world.open()
-        registry = Registry()
+        registry = CredentialRegistry()
         for at, event in sorted(((arrival(event), event) for event in found.events), key=itemgetter(0)):
             world.clock = at
             for key, payload in route(event, registry):

@@ -20,7 +20,7 @@ from detector.ingest.classify import BUNDLED, RecordClassifier
 from detector.ingest.kafka_assembler import RecordAssembler
 from detector.ingest.kafka_records import Contents
 from detector.ingest.kafka_segments import Segment, batch_of, spans_of
-from detector.judge.routing import InputProgress, Registry, encode, registry_key, route, without_terms
+from detector.judge.routing import InputProgress, Owners, encode, registry_key, route, without_terms
 from detector.judge.watermark import BEGINNING
 from detector.kafka.handlers import Output, Partition, Refusal
 from detector.records.dead_letters import TOO_LARGE, DeadLetter
@@ -318,7 +318,7 @@ class ScanHandler:
 
 
 def work_outputs(
-    topic: str, event: AnyEvent, offset: int | None, registry: Registry, began: int | None = None
+    topic: str, event: AnyEvent, offset: int | None, registry: Owners, began: int | None = None
 ) -> list[Output]:
     """An event, or a leak, for each aggregate that it concerns. What it holds may travel (see `veil`).
 

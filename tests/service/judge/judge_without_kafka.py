@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 import msgspec
 
 from detector.judge.policy import Policy
-from detector.judge.routing import Fact, Registry, encode, route
+from detector.judge.routing import Fact, encode, route
 from detector.kafka.changelog import Change
 from detector.kafka.handlers import Output, Partition
+from detector.registry.credential_registry import CredentialRegistry
 from detector.service.judge.handler import JudgeHandler, JudgeSettings, Topics
 from detector.service.judge.output_encoder import OutputEncoder
 from detector.service.judge.reports import JudgedTransaction
@@ -197,7 +198,7 @@ def told(record: dict[str, Any]) -> dict[str, Any]:
 
 def feed(world: World, events: Iterable[AnyEvent], rng: random.Random) -> None:
     """Routes events as scan instances do, whose registries are behind by as much as chance will have it."""
-    registries, lag = (Registry(), Registry()), rng.choice((0.0, 0.5, 0.9))
+    registries, lag = (CredentialRegistry(), CredentialRegistry()), rng.choice((0.0, 0.5, 0.9))
     behind: tuple[list[CredentialIssued], ...] = ([], [])
     for event in events:
         place = rng.randrange(2)

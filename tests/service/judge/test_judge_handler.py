@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from detector.judge.ledger import Ledger
 from detector.judge.policy import Policy
-from detector.judge.routing import Registry, route
+from detector.judge.routing import route
+from detector.registry.credential_registry import CredentialRegistry
 from detector.values.events import AnyEvent, CredentialIssued, TaskStarted
 from detector.values.findings import FindingChange
 from detector.values.times import HOUR, SECOND
@@ -137,7 +138,7 @@ async def lived_on_time(policy: Policy, until: int, events: list[AnyEvent], seed
     world = World(
         policy, until + policy.watermark_delay - IDLE, cache_size=rng.choice((0, 20, 1000)), many=many
     )
-    registry = Registry()
+    registry = CredentialRegistry()
     try:
         await world.open()
         for event in events:

@@ -14,7 +14,6 @@ from detector.judge.routing import (
     Claim,
     InputProgress,
     LeakWithdrawal,
-    Registry,
     registry_key,
     route,
     secret_key,
@@ -22,6 +21,7 @@ from detector.judge.routing import (
 from detector.judge.watermark import BEGINNING, Watermark
 from detector.kafka.changelog import Change
 from detector.kafka.handlers import Output, Refusal
+from detector.registry.credential_registry import CredentialRegistry
 from detector.service.judge.reports import JudgedTransaction
 from detector.service.judge.restore import Restored
 from detector.service.judge.store import Store, digest_of, entry_key, meta_value
@@ -50,7 +50,7 @@ class Story:
 
     def __init__(self, policy: Policy = POLICY, **settings: int) -> None:
         self.world = World(policy, T0, **settings)
-        self.registry = Registry()
+        self.registry = CredentialRegistry()
         self.policy = policy
 
     async def tell(self, *events: AnyEvent) -> None:
@@ -485,7 +485,7 @@ def test_a_full_disk_loses_nothing() -> None:
         good = work.store
         work.store = object.__new__(Full)
         work.store.__dict__.update(good.__dict__)
-        for key, payload in route(start(), Registry()):
+        for key, payload in route(start(), CredentialRegistry()):
             one.world.send(key, payload)
         with pytest.raises(Exception, match=r"the store failed: OSError$"):
             await one.world.poll(0, 10)
