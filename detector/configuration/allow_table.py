@@ -18,20 +18,19 @@ def _regex(value: Any) -> str:
 
 ALLOW_FIELDS: Final = {
     "fingerprint": Field(TEXT, "glob of the leaked secret's fingerprint; needs a deployment key"),
-    "source": Field(
-        TEXT, "glob of the path of the file as it was named, or of the topic; standard input is `-`"
-    ),
+    "source": Field(TEXT, "glob of the file's path as you gave it, or of the topic; standard input is `-`"),
     "pattern": Field(TEXT, "glob of pattern ids"),
     "regex": Field(
-        Kind("RE2", _regex), "is found in the secret; `^` and `$` are its ends. Write no secret here"
+        Kind("RE2", _regex),
+        "must match somewhere in the secret; `^` and `$` are its ends. Write no secret here",
     ),
     "target": Field(
         one_of(SECRET, LINE),
-        "where `regex` is looked for; of a long line, within 4 KiB of the secret",
+        "what `regex` searches; in a long line, only within 4 KiB of the secret",
         '"secret"',
     ),
     "reason": Field(TEXT, "why; required"),
-    "expiry": Field(MOMENT, "until when a record may show it; required"),
+    "expiry": Field(MOMENT, "a record after this time may not show it; required"),
 }
 
 

@@ -205,9 +205,9 @@ TOPIC_NAMES: Final = ("work", "registry", "state", "findings", "revocations", "d
 
 
 def _topic_fields(name: str, partitions: int | None, retention: str | None) -> dict[str, Field]:
-    fields = {"name": Field(NAME, "its name; prefix and the table's name if absent")}
+    fields = {"name": Field(NAME, "the topic's name; by default the prefix and the table's name")}
     if partitions is not None:
-        fields["partitions"] = Field(PARTITIONS, f"of {name}", str(partitions))
+        fields["partitions"] = Field(PARTITIONS, f"partitions of `{name}`", str(partitions))
     if retention is not None:
         fields["retention"] = Field(KEPT, "how long a record is kept", f'"{retention}"')
     return fields
@@ -218,7 +218,9 @@ TOPIC_FIELDS: Final = {
     "work": {
         **_topic_fields("work", 16, "7d"),
         "partitions": Field(
-            PARTITIONS, "of work and of state: how many judges can share the tasks. Never changed later", "16"
+            PARTITIONS,
+            "partitions of `work` and `state`: how many judges can share the tasks. Never changes later",
+            "16",
         ),
     },
     "registry": _topic_fields("registry", 4, None),
@@ -229,77 +231,89 @@ TOPIC_FIELDS: Final = {
 }
 SECURITY_FIELDS: Final = {
     "protocol": Field(
-        one_of("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"), "as Kafka names them", '"PLAINTEXT"'
+        one_of("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"), "Kafka's security protocol", '"PLAINTEXT"'
     ),
     "ca_file": Field(
-        FILE, "PEM file of the authorities that may sign the brokers' certificates; the system's if absent"
+        FILE, "PEM file of the authorities that sign the brokers' certificates; the system's by default"
     ),
-    "cert_file": Field(FILE, "mutual TLS: PEM file with our certificate and those up to its authority"),
-    "key_file": Field(FILE, "its private key, PEM, where it is not in cert_file"),
-    "key_password_env": Field(TEXT, "environment variable with the private key's passphrase"),
-    "key_password_file": Field(FILE, "or a file with it"),
-    "mechanism": Field(one_of("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"), "of SASL"),
-    "username": Field(TEXT, "for PLAIN and SCRAM"),
-    "password_env": Field(TEXT, "environment variable with its password", '"CURFEWD_KAFKA_PASSWORD"'),
-    "password_file": Field(FILE, "or a file with it (a newline at its end is not part of it)"),
+    "cert_file": Field(FILE, "mutual TLS: PEM file with the client's certificate chain"),
+    "key_file": Field(FILE, "its private key, PEM, if it is not in `cert_file`"),
+    "key_password_env": Field(TEXT, "environment variable with the passphrase of the private key"),
+    "key_password_file": Field(FILE, "or a file with the passphrase"),
+    "mechanism": Field(
+        one_of("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"), "the SASL mechanism"
+    ),
+    "username": Field(TEXT, "user for PLAIN and SCRAM"),
+    "password_env": Field(TEXT, "environment variable with the password", '"CURFEWD_KAFKA_PASSWORD"'),
+    "password_file": Field(FILE, "or a file with the password; a newline at its end does not count"),
     "token_file": Field(
-        FILE, "OAUTHBEARER: file with a token, read anew for each connection; who renews it is not our matter"
+        FILE, "OAUTHBEARER: file with a token, read for each connection. Something else has to renew it"
     ),
     "token_endpoint": Field(
         Kind("https URL", _endpoint),
-        "OAUTHBEARER: where a token is had for client credentials (RFC 6749, 4.4)",
+        "OAUTHBEARER: endpoint that gives a token for client credentials (RFC 6749, 4.4)",
     ),
-    "oauth_client_id": Field(TEXT, "the client's id there"),
+    "oauth_client_id": Field(TEXT, "the client's id at that endpoint"),
     "client_secret_env": Field(
         TEXT, "environment variable with the client's secret", '"CURFEWD_KAFKA_CLIENT_SECRET"'
     ),
-    "client_secret_file": Field(FILE, "or a file with it"),
+    "client_secret_file": Field(FILE, "or a file with the secret"),
     "scope": Field(TEXT, "the scope to ask for"),
-    "token_ca_file": Field(FILE, "PEM file of the endpoint's authorities; the system's if absent"),
+    "token_ca_file": Field(
+        FILE, "PEM file of the authorities that sign the endpoint's certificate; the system's by default"
+    ),
 }
 KAFKA_FIELDS: Final = {
-    "bootstrap": Field(Kind("host:port, or a list of them", _hosts), "brokers to begin with; required"),
-    "client_id": Field(TEXT, "our name in the brokers' logs and quotas", '"curfewd"'),
-    "group": Field(TEXT, "what consumer groups and transactional ids begin with", '"curfewd"'),
-    "prefix": Field(Kind("text", _prefix), "what the names of our own topics begin with", f'"{PREFIX}"'),
+    "bootstrap": Field(Kind("host:port, or a list of them", _hosts), "brokers to connect to first; required"),
+    "client_id": Field(TEXT, "curfewd's name in the brokers' logs and quotas", '"curfewd"'),
+    "group": Field(TEXT, "prefix of consumer groups and transactional ids", '"curfewd"'),
+    "prefix": Field(Kind("text", _prefix), "prefix of the names of curfewd's own topics", f'"{PREFIX}"'),
     "inputs": Field(Kind("list of topic names", _topic_names), "topics with logs and events to read", "[]"),
     "input_pattern": Field(
         Kind("regex", _regex),
-        "topics to read too: a regex of the whole name, new ones are found within a minute",
+        "more topics to read: a regex of the whole name. New topics are found within a minute",
     ),
     "log_topics": Field(
         TEXTS,
-        "globs of inputs that anybody can write to, container logs for one: nothing in them is an event, whatever it looks like",
+        "globs of inputs that anybody can write to, such as container logs: nothing in them is an event, whatever it looks like",
         "[]",
     ),
-    "replication": Field(whole(1, 32), "copies of each of our topics; 1 where there is one broker", "3"),
+    "replication": Field(
+        whole(1, 32), "copies of each of curfewd's topics; use 1 if there is one broker", "3"
+    ),
     "min_insync": Field(
-        whole(1, 32), "copies that must have a record before it counts; replication less one if absent"
+        whole(1, 32), "copies that must have a record before it counts; `replication` - 1 by default"
     ),
     "lookback": Field(
         between("0s", "24h"),
-        "how long logs are read a second time for credentials registered late; 0 never",
+        "how much later logs are scanned again, for credentials that were registered late; 0 never",
         '"5min"',
     ),
     "poll_records": Field(
         whole(1, 100_000),
-        "records of one partition in one transaction, at most; of work never above 1000",
+        "at most so many records of a partition in a transaction; of `work` never more than 1000",
         "8000",
     ),
-    "partition_fetch_bytes": Field(whole(1024, 1 << 30), "fetched ahead for each partition", "2097152"),
-    "fetch_bytes": Field(whole(1024, 1 << 30), "fetched ahead from each broker", "16777216"),
-    "batch_bytes": Field(whole(1024, 1 << 30), "written in one batch", "262144"),
+    "partition_fetch_bytes": Field(whole(1024, 1 << 30), "bytes fetched ahead for each partition", "2097152"),
+    "fetch_bytes": Field(whole(1024, 1 << 30), "bytes fetched ahead from each broker", "16777216"),
+    "batch_bytes": Field(whole(1024, 1 << 30), "bytes in one produced batch", "262144"),
     "record_bytes": Field(
-        whole(1024, 1 << 30), "the largest record written; our topics are created to take it", "1048588"
+        whole(1024, 1 << 30),
+        "size of the largest record written; curfewd's topics are created for it",
+        "1048588",
     ),
-    "compression": Field(one_of("none", "gzip", "snappy", "lz4", "zstd"), "of what is written", '"none"'),
-    "request_timeout": Field(between("1s", "10min"), "within which a broker has to answer", '"15s"'),
+    "compression": Field(
+        one_of("none", "gzip", "snappy", "lz4", "zstd"), "compression of produced batches", '"none"'
+    ),
+    "request_timeout": Field(between("1s", "10min"), "how long to wait for a broker's answer", '"15s"'),
     "session_timeout": Field(
-        between("6s", "30min"), "without a heartbeat until a member counts as dead", '"15s"'
+        between("6s", "30min"), "after this time without a heartbeat a group member counts as dead", '"15s"'
     ),
-    "transaction_timeout": Field(between("1s", "15min"), "from its begin to its commit", '"30s"'),
-    "rebalance_timeout": Field(between("1s", "15min"), "in which partitions are handed over", '"20s"'),
-    "drain_timeout": Field(between("1s", "15min"), "in which a stop commits what is in flight", '"20s"'),
+    "transaction_timeout": Field(
+        between("1s", "15min"), "longest time from the begin of a transaction to its commit", '"30s"'
+    ),
+    "rebalance_timeout": Field(between("1s", "15min"), "longest time to hand partitions over", '"20s"'),
+    "drain_timeout": Field(between("1s", "15min"), "longest time for a stop to commit open work", '"20s"'),
 }
 # Written there they would lie in a repository sooner or later: told apart from other unknown keys.
 INLINE: Final = frozenset({"password", "key_password", "client_secret", "token", "sasl_password", "secret"})

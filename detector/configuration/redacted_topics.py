@@ -56,13 +56,11 @@ def _template(value: Any) -> str:
 
 
 REDACTED_FIELDS: Final = {
-    "topics": Field(
-        TEXTS, "globs of the inputs whose log records are passed on with every leak masked", "[]"
-    ),
+    "topics": Field(TEXTS, "globs of the inputs to pass on with every leak masked", "[]"),
     "name": Field(
-        Kind(f"topic name with {TOPIC} in it", _template), "the topic that they go to", f'"{TOPIC}.redacted"'
+        Kind(f"topic name with {TOPIC} in it", _template), "name of the redacted topic", f'"{TOPIC}.redacted"'
     ),
-    "retention": Field(between("1min", "3650d"), "how long a record is kept in it", '"7d"'),
+    "retention": Field(between("1min", "3650d"), "how long it keeps a record", '"7d"'),
 }
 
 

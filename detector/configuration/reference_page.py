@@ -46,7 +46,7 @@ expiry = 2027-03-31T00:00:00Z
 pattern = "http-basic-authorization"
 source = "logs/integration-*"
 regex = "^dGVzdDp"              # base64 of `test:`
-reason = "SEC-15: the password of the test server stands in its documentation"
+reason = "SEC-15: the password of the test server is in its documentation"
 expiry = 2027-03-31T00:00:00Z
 
 [patterns]
@@ -73,94 +73,112 @@ INTRODUCTION: Final = f"""\
 
 <!-- Written by `python -m detector.configuration.reference_page`: change the tables of fields, not this page. -->
 
-One TOML file, given with `--config`, and secrets from the environment or from files. Everything has a default:
-without a file the defaults below stand. `curfewd check --config F` says what is wrong, each with its line;
-a key that is not on this page is an error, not ignored.
+curfewd reads one TOML file, given with `--config`, and takes secrets from the environment or from files. Every key
+has a default, so you need no file to start. `curfewd check --config F` lists every mistake with its line. A key that
+is not on this page is an error.
 
 - A **duration** is text such as `"90s"`, `"5 min"`, `"24h"`, `"7d"`, or a number of seconds.
 - A **time** has a zone: `2027-01-31T00:00:00Z`.
 - A **path** is relative to the folder of the configuration file.
-- A **glob** matches the whole text; `*` is any characters, `?` one.
-- No secret is written in the file: `password = "…"` and its like are refused. A newline at the end of a file with a
-  secret is not part of it.
+- A **glob** matches the whole text; `*` is any characters, `?` is one.
+- **Secrets** are never in the file: curfewd refuses `password = "…"` and the like. A newline at the end of a secret's
+  file does not count.
 
 | environment variable | what it is |
 | --- | --- |
 | `CURFEWD_KEY` | the deployment key, hex or base64, at least 16 bytes |
-| `CURFEWD_KAFKA_PASSWORD` | the password for Kafka, unless `password_env` or `password_file` say otherwise |
-| `CURFEWD_KAFKA_CLIENT_SECRET` | the client's secret for a token endpoint, unless `client_secret_env` or `client_secret_file` say otherwise |
-| `CURFEWD_VIEW_TOKEN` | what a reader of the live view has to show, unless `service.view_token_file` says otherwise |
+| `CURFEWD_KAFKA_PASSWORD` | the password for Kafka, unless `password_env` or `password_file` is set |
+| `CURFEWD_KAFKA_CLIENT_SECRET` | the client's secret for a token endpoint, unless `client_secret_env` or `client_secret_file` is set |
+| `CURFEWD_VIEW_TOKEN` | the token for the live view, unless `service.view_token_file` is set |
 
-Without a deployment key, credentials registered by `hmac-sha256` are not recognised. A leaked secret is named by its
-fingerprint, which is made with the key; without one, a replay makes a key up for itself, and `curfewd run` keeps one in
-`service.state`. Two instances then name the same secret differently: it is two findings, with two uids, that are never
-closed for each other, and so it is when the folder is lost. They do not agree on a key through Kafka, since whoever can read
-the topics could then try guesses at a secret against its fingerprint. So give every instance the same key.
+## The deployment key
+
+Give every instance the same key. Without a key,
+
+- credentials registered by `hmac-sha256` are not recognised;
+- a replay makes a key for itself, and `curfewd run` keeps one in `service.state`. This key makes the fingerprints of
+  leaked secrets, so two instances give the same secret two fingerprints: two findings with two uids, neither of which
+  closes the other. The same happens when the folder is lost.
+
+Instances do not agree on a key through Kafka, because anyone who reads the topics could then test guesses at a secret
+against its fingerprint.
+
+## An example
 
 ```toml
 {EXAMPLE}```
 """
 
 KAFKA_NOTES: Final = """\
-What `[kafka]` names and this machine lacks (a variable, a file) is told by `curfewd check` and stops `curfewd run` and
-`curfewd topics create`; `curfewd replay` takes no notice of it.
+If this machine lacks something that `[kafka]` names (an environment variable, a file), `curfewd check` reports it,
+and `curfewd run` and `curfewd topics create` stop. `curfewd replay` ignores it.
 """
 
 TOPICS_NOTES: Final = """\
-`curfewd topics create` makes those that are missing and changes none that is there: what differs is told. It exits
-with 2 where the difference would lose or double something (the partitions of work and state, `cleanup.policy`,
-`unclean.leader.election.enable`), and with 0 where it would not. Compacted topics keep the last record of every key
-for ever.
+`curfewd topics create` creates missing topics. It never changes an existing topic, but reports differences. It exits
+with 2 if a difference would lose or double something (the partitions of `work` and `state`, `cleanup.policy`,
+`unclean.leader.election.enable`), else with 0. Compacted topics keep the last record of every key for ever.
 """
 
 REDACTED_NOTES: Final = """\
-Log records passed on without their leaks, as [redact.md](redact.md) describes: only with `topics`. `curfewd topics create` gives
-each such topic as many partitions as its input has, so the inputs have to be there. Names that this table makes are never inputs,
-whatever `input_pattern` says.
+Log records passed on without their leaks: [redact.md](redact.md). Only the inputs under `topics` are.
+`curfewd topics create` gives each redacted topic as many partitions as its input has, so create the inputs first. A
+redacted topic is never an input, even if `input_pattern` matches it.
 """
 
 SECURITY_NOTES: Final = """\
-`SSL` and `SASL_SSL` are TLS 1.2 or newer; the brokers' certificates and host names are always checked. With
-`OAUTHBEARER` the token of `token_endpoint` is kept until four fifths of its life have passed; each new connection
-takes the token that is in force then.
+`SSL` and `SASL_SSL` use TLS 1.2 or newer, and always check the brokers' certificates and host names. With
+`OAUTHBEARER`, a token from `token_endpoint` is used for four fifths of its lifetime; each new connection uses the
+current token.
 """
 
 SERVICE_NOTES: Final = """\
-The process of `curfewd run`. What is served at `listen` holds no secret, but names topics and tells how much is found.
-`view = true` adds the live view, which [live-view.md](live-view.md) describes: who sees it sees every finding in full.
-On SIGHUP patterns and rules are read anew; `[kafka]`, `[service]`, sources and keys need a new start.
+The process of `curfewd run`. The port at `listen` serves no secret, but it names topics and shows how much is found.
+`view = true` adds the [live view](live-view.md): whoever sees it sees every finding in full. On SIGHUP curfewd reads
+patterns and rules again; for `[kafka]`, `[service]`, sources and keys, restart it.
 """
 
 SOURCE_NOTES: Final = """\
-Sources of your own, asked before the bundled ones; [sources.md](sources.md#a-source-of-your-own) shows one at work. A
-**path** into a record is names with dots between them, `labels."app.kubernetes.io/name"`, `steps.0.id`; a **template** is
-text with paths in braces, `deploy/{job.id}`, and is filled if something stands at each of them; a **condition** is
-`{ path = "…", equals = … }`, or in place of `equals` `glob`, `contains` (a list has an item that matches the glob) or
-`exists`; a **capture** is `{ path = "…", regex = "…" }`, RE2's syntax on the whole text, and its named groups are names for
-templates. A source has events or `unwrap`, not both.
+Sources of your own, tried before the bundled ones. [sources.md](sources.md#a-source-of-your-own) has an example. A
+source has events or `unwrap`, not both.
+
+| term | form | meaning |
+| --- | --- | --- |
+| path | `job.id`, `labels."app.kubernetes.io/name"`, `steps.0.id` | names into the record, with dots between them |
+| template | `deploy/{job.id}` | text with paths in braces; can be filled if the record has a value at each path |
+| condition | `{ path = "…", equals = … }` | instead of `equals` also `glob`, `contains` (an item of a list matches the glob) or `exists` |
+| capture | `{ path = "…", regex = "…" }` | RE2 on the whole text; its named groups become names for templates |
 """
 
 EVENT_NOTES: Final = """\
-The events that a record gives: those whose `when` holds. A required field whose template cannot be filled makes the record a
-dead letter with the path; another one is left out. A list of templates in `grants` and `bound_to` takes every text of
-a list in the record. `expires_in` is in seconds from `time`. `outcomes` gives for globs of what `outcome` is filled with what
-it means. An identifier is `{ scheme = "…", value = "…", length = "…" }`, or `{ secret = "…" }`, of which the SHA-256 is kept
-and nothing else.
+The events that a record becomes: every one whose `when` holds.
+
+- If the template of a required field cannot be filled, the record is a dead letter that names the path. An optional
+  field is left out.
+- A template in a list in `grants` or `bound_to` gives every text of a list in the record.
+- `expires_in` is in seconds from `time`.
+- `outcomes` translates `outcome`: it maps globs of its value to outcomes.
+- An identifier is `{ scheme = "…", value = "…", length = "…" }`, or `{ secret = "…" }`, of which curfewd keeps only
+  the SHA-256.
 """
 
 ALLOW_NOTES: Final = """\
-Leaks that are let go: a secret of a known form that is none, or that everybody may see. All that an entry names has to
-hold, and at least one of `fingerprint`, `source`, `pattern`, `regex` is needed. `expiry` is held against the time of the
-log record, so a replay gives the same every time; `curfewd redact`, which knows no record's time, takes that of its start.
-What is allowed is counted (`allowed` in summary.json, `curfewd_allowed_total`), gives no finding, and passes `curfewd redact`
-as it is. **The leak of a registered credential is never allowed**: a credential that is registered is one that works, and
-whoever wants to live with its leak accepts the finding with `[[accept]]`. Live, a secret that is registered only later is not
-allowed from then on. `curfewd patterns test --against FILE` shows what there would be to allow, and with a key the fingerprints.
+Leaks to ignore: a match that is no secret, or a secret that everybody may see. `curfewd patterns test --against FILE`
+shows what there is to allow, and with a key the fingerprints.
+
+- An entry needs at least one of `fingerprint`, `source`, `pattern`, `regex`. All that it names must hold.
+- `expiry` is compared with the time of the log record, so a replay always gives the same. `curfewd redact` does not
+  know that time and uses the time of its start.
+- An allowed leak is counted (`allowed` in summary.json, `curfewd_allowed_total`), gives no finding, and passes
+  `curfewd redact` unmasked.
+- **The leak of a registered credential is never allowed**, because that credential works. To live with it, accept the
+  finding with `[[accept]]`. In the service, a secret that is registered later is no longer allowed from then on.
 """
 
 LOG_NOTES: Final = """\
-Of records in JSON, of systemd's journal, and of OpenTelemetry, where templates see the attributes of the record over those of
-its resource: `'{"ci.job.id"}'`. What spans of agents tell stands in [sources/carriers.md](sources/carriers.md).
+For records in JSON, from systemd's journal, and from OpenTelemetry. There templates see the attributes of the
+resource and the record; the record's win: `'{"ci.job.id"}'`. [sources/carriers.md](sources/carriers.md#agents)
+describes agents' spans.
 """
 
 
@@ -168,18 +186,23 @@ def page() -> str:
     """The whole page."""
     parts = [
         INTRODUCTION,
-        _section("At the top of the file", "", TOP_FIELDS),
-        _section("`[[keys]]`", "Further deployment keys in force, for a rotation.\n", KEY_FIELDS),
+        _section("Top of the file", "", TOP_FIELDS),
+        _section("`[[keys]]`", "More deployment keys, for a rotation.\n", KEY_FIELDS),
         _section(
-            "`[rules.NAME]`", "How one rule behaves; what it is without one stands below.\n", RULE_FIELDS
+            "`[rules.NAME]`", "How one rule behaves. The second table shows the defaults.\n", RULE_FIELDS
         ),
         _rules(),
         _section(
             "`[kinds.NAME]`",
-            "For one kind of credential or task; the credential's wins, and what it leaves out is as above. Its rules: `[kinds.NAME.rules.RULE]`.\n",
+            "Settings for one kind of credential or task. The credential's kind wins over the task's. A missing key is as\n"
+            "above. `[kinds.NAME.rules.RULE]` sets the rules of a kind.\n",
             {name: msgspec.structs.replace(field, default="") for name, field in KIND_FIELDS.items()},
         ),
-        _section("`[[accept]]`", "Findings that are accepted; at least one glob is needed.\n", ACCEPT_FIELDS),
+        _section(
+            "`[[accept]]`",
+            "Findings that somebody has accepted. An entry needs at least one glob.\n",
+            ACCEPT_FIELDS,
+        ),
         _section("`[[allow]]`", ALLOW_NOTES, ALLOW_FIELDS),
         _section("`[patterns]`", "", PATTERN_FIELDS),
         _section("`[kafka]`", KAFKA_NOTES, KAFKA_FIELDS),
@@ -193,7 +216,7 @@ def page() -> str:
         _events(),
         _section(
             "`[sources.NAME]`",
-            "What is otherwise with a bundled source; their names stand in [sources.md](sources.md).\n",
+            "Changes to a bundled source. [sources.md](sources.md#what-you-get) lists their names.\n",
             OVERRIDE_FIELDS,
         ),
         _section("`[logs]`", LOG_NOTES, LOG_FIELDS),
@@ -220,7 +243,9 @@ def _rules() -> str:
         )
         for name, rule in DEFAULT_RULES.items()
     ]
-    return _table(("rule", "severity (denied, or a leak of what was dead)", "asks for revocation"), rows)
+    return _table(
+        ("rule", "severity (of a denied use, or a leak of a dead credential)", "asks for revocation"), rows
+    )
 
 
 def _severity(rule: RulePolicy) -> str:

@@ -63,26 +63,24 @@ def _address(value: Any) -> Address:
 SERVICE_FIELDS: Final = {
     "listen": Field(
         Kind("host:port", _address),
-        "where /metrics, /healthz and /readyz are served, to anyone who can reach it: there is no login. Of the live "
-        "view see `view`",
+        "address of /metrics, /healthz, /readyz and the live view. The first three have no login: whoever reaches "
+        "the port can read them",
         '"127.0.0.1:9464"',
     ),
     "log_format": Field(
         one_of("auto", "json", "console"),
-        "of the log on standard error; auto is console on a terminal, else json",
+        "format of the log on standard error; `auto` is `console` on a terminal, else `json`",
         '"auto"',
     ),
-    "log_level": Field(
-        one_of("debug", "info", "warning", "error"), "the least severe that is logged", '"info"'
-    ),
+    "log_level": Field(one_of("debug", "info", "warning", "error"), "lowest level to log", '"info"'),
     "state": Field(
         FILE,
-        "folder for the judge stage's state, a copy of the state topic; made if missing",
+        "folder for the judge stage's store, a copy of the `state` topic; created if missing",
         '"curfewd-state"',
     ),
     "cache_size": Field(
         whole(1000, 100_000_000),
-        "things kept in memory for each partition of work, about 2 KB each; the rest is on disk",
+        "entries of state kept in memory for each partition of `work`, about 2 KB each; the rest is on disk",
         "100000",
     ),
     "ready_lag": Field(
@@ -90,13 +88,13 @@ SERVICE_FIELDS: Final = {
     ),
     "view": Field(
         FLAG,
-        "whether the live view is served at /view: findings and commands as they come. Without a token `listen` has to "
+        "whether to serve the live view at /view: findings and commands as they come. Without a token, `listen` has to "
         "be a loopback address",
         "false",
     ),
     "view_token_file": Field(
         FILE,
-        f"file with the token that a reader of the view has to show; {VIEW_TOKEN_VARIABLE} does the same",
+        f"file with the token for the live view; {VIEW_TOKEN_VARIABLE} does the same",
     ),
 }
 

@@ -134,17 +134,17 @@ def _watermark_delay(value: Any) -> int:
 
 
 RULE_FIELDS: Final = {
-    "enabled": Field(FLAG, "whether the rule is judged at all"),
-    "severity": Field(SEVERITY, "of its findings; a denied use never weighs more"),
-    "revoke": Field(FLAG, "whether its evidence asks for the credential's revocation"),
+    "enabled": Field(FLAG, "whether the rule is judged"),
+    "severity": Field(SEVERITY, "the severity of its findings; a denied use never has a higher one"),
+    "revoke": Field(FLAG, "whether its evidence asks for the revocation of the credential"),
     "command_delay": Field(
         DURATION, "live: how long a command waits for events that would undo its evidence"
     ),
 }
 KIND_FIELDS: Final = {
-    "skew": Field(DURATION, "by how much clocks may differ before a use counts as outside", '"5s"'),
-    "grace_period": Field(DURATION, "how long after its task a credential may stay valid", '"60s"'),
-    "max_task_age": Field(DURATION, "the deadline of tasks that state none, counted from their start"),
+    "skew": Field(DURATION, "how far the clocks of two machines may differ", '"5s"'),
+    "grace_period": Field(DURATION, "how long a credential may live after its task ended", '"60s"'),
+    "max_task_age": Field(DURATION, "the deadline of a task that states none, counted from its start"),
 }
 TOP_FIELDS: Final = {
     "key_file": Field(
@@ -152,22 +152,26 @@ TOP_FIELDS: Final = {
     ),
     **KIND_FIELDS,
     "confirm_timeout": Field(
-        DURATION, "live: how long a revocation may take before it counts as unconfirmed", '"5min"'
+        DURATION, "live: how long after a command the credential must be dead", '"5min"'
     ),
     "lateness": Field(
-        DURATION, "live: how far behind the watermark an event may be and still re-judge", '"15min"'
+        DURATION,
+        "live: how far behind the watermark an event may arrive and still be judged exactly",
+        '"15min"',
     ),
-    "retention": Field(DURATION, "live: how long a dead credential's state is kept", '"24h"'),
+    "retention": Field(
+        DURATION, "live: how long state is kept after a credential is dead and its task has ended", '"24h"'
+    ),
     "watermark_delay": Field(
         Kind("duration, at most a day", _watermark_delay),
-        "live: how far the watermark stays behind the latest event",
+        "live: how far the watermark stays behind the latest event time",
         '"10s"',
     ),
 }
 KEY_FIELDS: Final = {
-    "id": Field(TEXT, "the key's id, as identifiers carry it in key_id; required"),
-    "file": Field(FILE, "file with the key, hex or base64; this or env"),
-    "env": Field(TEXT, "environment variable with the key"),
+    "id": Field(TEXT, "the id that identifiers have in `key_id`; required"),
+    "file": Field(FILE, "file with the key, hex or base64; either this or `env`"),
+    "env": Field(TEXT, "environment variable with the key; either this or `file`"),
 }
 ACCEPT_FIELDS: Final = {
     "rule": Field(Kind("glob", _rule), "glob of rules"),
@@ -176,14 +180,14 @@ ACCEPT_FIELDS: Final = {
     "workload": Field(TEXT, "glob of the task's workload"),
     "fingerprint": Field(TEXT, "glob of a leaked secret's fingerprint"),
     "reason": Field(TEXT, "why; required"),
-    "expiry": Field(MOMENT, "until when evidence is accepted; required"),
+    "expiry": Field(MOMENT, "evidence after this time is not accepted; required"),
 }
 PATTERN_FIELDS: Final = {
-    "paths": Field(TEXTS, "pattern files or folders of your own, or gitleaks-style TOML", "[]"),
-    "disable": Field(TEXTS, "globs of pattern ids that are switched off", "[]"),
-    "detect_secrets": Field(FLAG, "whether detect-secrets' plugins take part", "true"),
+    "paths": Field(TEXTS, "pattern files or folders of your own; gitleaks-style TOML works too", "[]"),
+    "disable": Field(TEXTS, "globs of the patterns to switch off", "[]"),
+    "detect_secrets": Field(FLAG, "whether to use the plugins of detect-secrets", "true"),
     "plugins": Field(TEXTS, "detect-secrets plugins to switch on by name, or custom plugin files", "[]"),
-    "baseline": Field(FILE, "a .secrets.baseline: what was audited there is silent here"),
+    "baseline": Field(FILE, "a `.secrets.baseline`: secrets that were audited there are not reported"),
 }
 TABLES: Final = {
     "keys": KEY_FIELDS,

@@ -117,30 +117,32 @@ PATH: Final = Kind("path into the record", parse_path)
 GRANTS: Final = Kind("list of grants", _grants)
 
 SOURCE_FIELDS: Final = {
-    "name": Field(Kind("text", text), "what it is called where records are counted; required"),
-    "match": Field(CONDITIONS, "which records are of it: all of these hold; required"),
-    "captures": Field(CAPTURES, "expressions whose named groups are names for templates"),
-    "scan": Field(FLAG, "whether its records are scanned for secrets too, as logs are", "false"),
-    "unwrap": Field(PATH, "where the record of another source stands in it, as an object or as text"),
+    "name": Field(Kind("text", text), "the source's name in counts; required"),
+    "match": Field(CONDITIONS, "conditions that all hold for its records; required"),
+    "captures": Field(CAPTURES, "regexes whose named groups become names for templates"),
+    "scan": Field(FLAG, "whether to scan its records for secrets too, like logs", "false"),
+    "unwrap": Field(PATH, "path of another source's record inside this one, as an object or as text"),
 }
 OVERRIDE_FIELDS: Final = {
-    "enabled": Field(FLAG, "whether its records are told from logs at all", "true"),
+    "enabled": Field(FLAG, "whether to recognise its records; if not, they are log text", "true"),
     "task_id": Field(
-        TEMPLATE, "the task of what its records start, end and issue; where none can be filled, as ever"
+        TEMPLATE,
+        "the task that its records start, end and issue for; the source's own rule applies if no template can be filled",
     ),
-    "captures": Field(CAPTURES, "expressions whose named groups are names for templates"),
+    "captures": Field(CAPTURES, "regexes whose named groups become names for templates"),
     "grants": Field(
-        GRANTS, "grants of what it issues, each `when` its conditions hold; if none does, scope is not judged"
+        GRANTS,
+        "grants of the credentials that it issues, each with conditions under `when`; without a match, scope is not judged",
     ),
 }
 LOG_FIELDS: Final = {
     "task_id": Field(
         TEMPLATE,
-        "the task of a record that states no `task_id`; where none can be filled, its pod, container or unit",
+        "the task of a record without `task_id`; its pod, container or unit if no template can be filled",
     ),
     "agents": Field(
         one_of(*MODES),
-        "whether spans of agents are tasks: each run, or each conversation; a span is written by the workload itself",
+        "whether an agent's spans are tasks: each run, or each conversation. The workload itself writes its spans",
         f'"{OFF}"',
     ),
 }

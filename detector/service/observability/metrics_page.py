@@ -10,11 +10,14 @@ INTRODUCTION: Final = """\
 
 <!-- Written by `python -m detector.service.observability.metrics_page`: change the table of series, not this page. -->
 
-`curfewd run` serves them at `/metrics` of `service.listen`, in OpenMetrics' format to those who accept it. Everything is
-of this one process: sum over instances. A transaction that did not go through is not counted, but as `aborted`.
-Labels never name a task or a credential; `topic`, `source`, `format`, `pattern` and `reason` have at most 100 values each, the rest
-is `other`. `stage` is `scan`, `judge` or `lookback`. Exemplars carry the uid of a finding, `finding_uid`. Beside these there
-are Prometheus' own `process_…` series: memory, CPU time, open files.
+`curfewd run` serves its metrics at `/metrics` of `service.listen`, in OpenMetrics format to clients that accept it.
+
+- **One process**: each metric is about one process. Sum over the instances.
+- **Committed**: records and outputs of an aborted transaction do not count; the transaction counts as `aborted`.
+- **Labels** never name a task or a credential. `stage` is `scan`, `judge` or `lookback`. `topic`, `source`, `format`,
+  `pattern` and `reason` have at most 100 values each; the rest is `other`.
+- **Exemplars** carry the uid of a finding, `finding_uid`.
+- **The process itself** has Prometheus' own `process_…` metrics: memory, CPU time, open files.
 
 | metric | type | labels | meaning |
 | --- | --- | --- | --- |
@@ -24,9 +27,11 @@ are Prometheus' own `process_…` series: memory, CPU time, open files.
 CLOSING: Final = """
 ## Alerts
 
-[deploy/prometheus](../deploy/prometheus/README.md) has rules for Prometheus with a [runbook](runbooks/) for each alert, and
-[slo.md](slo.md) what they promise. `/healthz` fails where a new start helps: a stage that hangs
-(`curfewd_standing_seconds` above 300), or an end that is under way. It does not while brokers are away.
+[deploy/prometheus](../deploy/prometheus/README.md) has alert rules for Prometheus, with a [runbook](runbooks/) for each alert, and
+[slo.md](slo.md) the objectives.
+
+`/healthz` fails when a restart helps: when a stage hangs (`curfewd_standing_seconds` above 300), or when the process is
+ending. It does not fail while brokers are away.
 """
 
 

@@ -1,7 +1,7 @@
-"""The service's metrics: every series by name, with its labels and what it means. docs/metrics.md is this table.
+"""The service's metrics: every series with its name, labels and meaning. docs/metrics.md is made from this table.
 
-Names by Prometheus' conventions: base units, `_total` on counters. Labels have few values: a stage, a topic, a reason,
-a rule, a severity; never a task or a credential. The uid of a finding is an exemplar, not a label.
+Names follow Prometheus' conventions: base units, `_total` on counters. Labels have few values: a stage, a topic, a
+reason, a rule, a severity; never a task or a credential. The uid of a finding is an exemplar, not a label.
 """
 
 from typing import Final, Literal
@@ -27,11 +27,11 @@ class Series(msgspec.Struct, frozen=True):
         return self.name + {"counter": "_total", "info": "_info"}.get(self.kind, "")
 
 
-# Of one poll: a thousand records take about 3 ms to scan and as long to judge, one hostile record of the largest size
-# a second or two, and after 30 s the transaction is given up.
+# For one poll: a thousand records take about 3 ms to scan and as long to judge. One hostile record of the largest size
+# takes a second or two. After 30 s the transaction is aborted.
 _WORK: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0, 30.0)
-# The aim is a p99 of 250 ms at half load: buckets are narrow around it, so that a quantile is off by a fifth at most. A
-# rebalance or a dead broker takes seconds, a backlog after an outage an hour and more, which is all the last one says.
+# The aim is a p99 of 250 ms at half load: buckets are narrow around it, so that a quantile is off by a fifth at most.
+# A rebalance or a dead broker takes seconds. A backlog after an outage takes an hour or more: the last bucket.
 _LATENCY: Final = (
     0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0,
 )  # fmt: skip
@@ -39,103 +39,103 @@ _LATENCY: Final = (
 _RESTORE: Final = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0)
 
 BUILD: Final = Series("curfewd_build", "info", "The version that runs.", ("version", "python"))
-STARTED: Final = Series("curfewd_start_time_seconds", "gauge", "When the process began, Unix time.")
-READY: Final = Series("curfewd_ready", "gauge", "1 while /readyz says so, else 0.")
-RECORDS: Final = Series(
-    "curfewd_records", "counter", "Records read, by source, as far as that is committed.", ("stage", "topic")
-)
-BYTES: Final = Series("curfewd_bytes", "counter", "Bytes of their values, likewise.", ("stage", "topic"))
-FORMATS: Final = Series(
-    "curfewd_formats", "counter", "What the records of the inputs held, by format.", ("format",)
-)
+STARTED: Final = Series("curfewd_start_time_seconds", "gauge", "Start of the process, in Unix time.")
+READY: Final = Series("curfewd_ready", "gauge", "1 if /readyz says ready, else 0.")
+RECORDS: Final = Series("curfewd_records", "counter", "Records read and committed.", ("stage", "topic"))
+BYTES: Final = Series("curfewd_bytes", "counter", "Bytes of the values of these records.", ("stage", "topic"))
+FORMATS: Final = Series("curfewd_formats", "counter", "Records of the inputs, by format.", ("format",))
 EVENTS: Final = Series(
-    "curfewd_events", "counter", "Events in the records of the inputs, by their CloudEvents type.", ("type",)
+    "curfewd_events", "counter", "Events in the records of the inputs, by CloudEvents type.", ("type",)
 )
 LEAKS: Final = Series(
     "curfewd_leaks",
     "counter",
-    "Leaks seen: a log record that shows a secret. The look-back sees those of registered credentials once more.",
+    "Log records that show a secret. The look-back counts those of registered credentials once more.",
     ("stage",),
 )
 ALLOWED: Final = Series(
     "curfewd_allowed",
     "counter",
-    "Leaks that `[[allow]]` lets go, by pattern; not in `curfewd_leaks_total`.",
+    "Leaks that `[[allow]]` passes, by pattern; not counted in `curfewd_leaks_total`.",
     ("pattern",),
 )
-OUTPUTS: Final = Series("curfewd_outputs", "counter", "Records written, likewise.", ("stage", "topic"))
+OUTPUTS: Final = Series("curfewd_outputs", "counter", "Records written and committed.", ("stage", "topic"))
 PASSED_ON: Final = Series(
     "curfewd_redacted_records",
     "counter",
-    "Log records passed on to a redacted topic, by input, those without a leak too.",
+    "Log records passed on to a redacted topic, by input, with or without a leak.",
     ("topic",),
 )
 REDACTIONS: Final = Series(
-    "curfewd_redactions", "counter", "Masks in what was passed on, by the rule that they name.", ("rule",)
+    "curfewd_redactions", "counter", "Masks in the records passed on, by the rule in the mask.", ("rule",)
 )
 PROCESSING: Final = Series(
     "curfewd_processing_seconds",
     "histogram",
-    "What one poll's records took to be scanned or judged, without their transaction.",
+    "Time to scan or judge one poll's records, without the transaction.",
     ("stage",),
     _WORK,
 )
 TRANSACTION: Final = Series(
     "curfewd_transaction_seconds",
     "histogram",
-    "From a poll to the commit of all that it gave.",
+    "Time from a poll to the commit of everything that it gave.",
     ("stage",),
     _WORK,
 )
 COMMAND_LATENCY: Final = Series(
     "curfewd_command_latency_seconds",
     "histogram",
-    "From the Kafka timestamp of an input's record to the commit of the command that it brought, through both stages; "
-    "more than an hour counts as an hour. Not of commands that time alone brings. Exemplar: the uid of the finding.",
+    "Time from the Kafka timestamp of an input's record to the commit of the command that it caused, "
+    "through both stages; at most an hour. Commands that a timer causes do not count. Exemplar: the uid "
+    "of the finding.",
     (),
     _LATENCY,
 )
 FINDING_LATENCY: Final = Series(
-    "curfewd_finding_latency_seconds", "histogram", "Likewise, of findings created or updated.", (), _LATENCY
+    "curfewd_finding_latency_seconds", "histogram", "The same for findings created or updated.", (), _LATENCY
 )
 LAG: Final = Series(
-    "curfewd_lag_records", "gauge", "Records that are there and not yet done.", ("stage", "topic")
+    "curfewd_lag_records", "gauge", "Records in the topic that are not yet committed.", ("stage", "topic")
 )
 LAG_SECONDS: Final = Series(
     "curfewd_lag_seconds",
     "gauge",
-    "Age of the last record done, by its Kafka timestamp, in the partition that is furthest behind; 0 without lag. Of the "
-    "judge stage too it is the age of the record that was appended to an input.",
+    "Age of the last committed record, by its Kafka timestamp, in the partition that is furthest "
+    "behind; 0 without lag. In the judge stage too, the age of the record in the input.",
     ("stage", "topic"),
 )
 STANDING: Final = Series(
     "curfewd_standing_seconds",
     "gauge",
-    "For how long a partition with records to read has neither polled, committed nor failed; /healthz fails at 300.",
+    "Time since a partition with records to read last polled, committed or failed; /healthz fails at 300.",
     ("stage",),
 )
 LOOKBACK_OVERDUE: Final = Series(
-    "curfewd_lookback_overdue_seconds", "gauge", "How much more than kafka.lookback the look-back is behind."
+    "curfewd_lookback_overdue_seconds",
+    "gauge",
+    "How far the look-back is behind its schedule of `kafka.lookback`.",
 )
 LOOKBACK_ERRORS: Final = Series(
-    "curfewd_lookback_errors", "counter", "Times that the look-back failed and began anew from its offsets."
+    "curfewd_lookback_errors",
+    "counter",
+    "Failures of the look-back. After each it starts again from its offsets.",
 )
 LOOP_DELAY: Final = Series(
     "curfewd_event_loop_delay_seconds",
     "gauge",
-    "How much too late the event loop came back to the last sample: what all else had to wait for as well.",
+    "How late the event loop ran the last sample. Everything else waited as long.",
 )
 PARTITIONS: Final = Series(
     "curfewd_partitions",
     "gauge",
-    "Partitions held, and of these the ones restored and at work.",
+    "Partitions held, and those of them that are restored and at work.",
     ("stage", "state"),
 )
 WATERMARK: Final = Series(
     "curfewd_watermark_seconds",
     "gauge",
-    "The least watermark over this process' partitions of work, Unix time: before it, all is thought to have arrived. "
-    "0 while there is none.",
+    "The lowest watermark of this process's partitions of `work`, in Unix time; 0 while there is none.",
 )
 LEDGER: Final = Series(
     "curfewd_ledger_entries",
@@ -145,28 +145,28 @@ LEDGER: Final = Series(
 AGGREGATES: Final = Series(
     "curfewd_ledger_aggregates",
     "gauge",
-    "Tasks, names of credentials and leaked secrets with state, in memory or only on disk.",
+    "Aggregates (tasks, names, leaked secrets) with state, in memory or on disk.",
 )
 DISK: Final = Series("curfewd_ledger_bytes", "gauge", "Size of the state on disk and in its write buffers.")
 PARKED: Final = Series(
     "curfewd_parked_events",
     "gauge",
-    "Uses, renewals, revocations and leaks that wait at a name for an issue of it, for the lateness; a leak at each of its "
-    "names that nobody claims, be it that another is claimed.",
+    "Uses, renewals, revocations and leaks that wait for the issue of their credential, at most for "
+    "`lateness`. A leak counts once for each name that nobody has claimed.",
 )
 CREDENTIALS: Final = Series(
-    "curfewd_registered_credentials", "gauge", "Issues in this process' copy of the registry."
+    "curfewd_registered_credentials", "gauge", "Issues in this process's copy of the registry."
 )
 FINDINGS: Final = Series(
     "curfewd_findings",
     "counter",
-    "Records of findings written; accepted: those that `[[accept]]` covers. Exemplar: the finding's uid.",
+    "Records of findings written. `accepted`: `[[accept]]` covers them. Exemplar: the uid of the finding.",
     ("rule", "severity", "activity", "accepted"),
 )
 EXPOSED: Final = Series(
     "curfewd_exposed_credentials",
     "gauge",
-    "Credentials that live, neither revoked nor expired, though a command for their revocation was written.",
+    "Credentials that are neither revoked nor expired, although a command for them was written.",
 )
 EXPOSING: Final = Series(
     "curfewd_exposed_findings",
@@ -179,28 +179,29 @@ DEAD: Final = Series("curfewd_dead_letters", "counter", "Dead letters written.",
 LOST: Final = Series(
     "curfewd_refused_outputs",
     "counter",
-    "What the broker's limits or a failing record kept from being written or done; lost: without a dead letter too.",
+    "Outputs that the broker's limits refused, and records that failed. `lost`: there is no dead letter "
+    "either.",
     ("stage", "reason", "lost"),
 )
 LATE: Final = Series(
-    "curfewd_late_events", "counter", "Events further behind the watermark than the lateness."
+    "curfewd_late_events", "counter", "Events that arrived further behind the watermark than `lateness`."
 )
 UNRESOLVED: Final = Series(
     "curfewd_unresolved_events",
     "counter",
-    "Events that spoke of a credential nobody registered within the lateness, by source.",
+    "Events about a credential that nobody registered within `lateness`, by source.",
     ("source",),
 )
 CONFLICTS: Final = Series(
     "curfewd_conflicts",
     "gauge",
-    "Identifiers that more than one credential claims, in this process' registry.",
+    "Identifiers that more than one credential claims, in this process's registry.",
 )
 BEGUN: Final = Series("curfewd_transactions_begun", "counter", "Transactions begun.", ("stage",))
 TRANSACTIONS: Final = Series(
     "curfewd_transactions",
     "counter",
-    "Transactions that ended, committed or aborted; one whose commit got no answer counts as aborted.",
+    "Transactions ended, committed or aborted. One whose commit got no answer counts as aborted.",
     ("stage", "outcome"),
 )
 DROPPED: Final = Series(
@@ -216,16 +217,12 @@ REBALANCE_SECONDS: Final = Series(
 RESTORES: Final = Series(
     "curfewd_restores",
     "counter",
-    "Partitions of state brought up to their changelog: caught-up from the disk, or rebuilt.",
+    "Partitions of state brought to the end of their changelog: caught up from the disk, or rebuilt.",
     ("kind",),
 )
-RESTORE_SECONDS: Final = Series("curfewd_restore_seconds", "histogram", "What a restore took.", (), _RESTORE)
-RESTORED: Final = Series(
-    "curfewd_restored_records", "counter", "Records of the changelog that restores have read."
-)
-RELOADS: Final = Series(
-    "curfewd_reloads", "counter", "Reloads of patterns and policy that were asked for.", ("outcome",)
-)
+RESTORE_SECONDS: Final = Series("curfewd_restore_seconds", "histogram", "Time for a restore.", (), _RESTORE)
+RESTORED: Final = Series("curfewd_restored_records", "counter", "Changelog records that restores have read.")
+RELOADS: Final = Series("curfewd_reloads", "counter", "Reloads of patterns and policy.", ("outcome",))
 
 ALL: Final = (
     BUILD, STARTED, READY, RECORDS, BYTES, FORMATS, EVENTS, LEAKS, ALLOWED, OUTPUTS, PASSED_ON, REDACTIONS, PROCESSING, TRANSACTION, COMMAND_LATENCY, FINDING_LATENCY, LAG,
