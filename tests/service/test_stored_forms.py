@@ -1,0 +1,151 @@
+"""Every form that a released version stored is read by this one, and written again as the same bytes.
+
+A test here fails when a stored field is renamed, moved or dropped, or a tag changes. Do not mend the fixture: the
+deployments that wrote such records are out there. Give the new form its own format version instead.
+"""
+
+import json
+import typing
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from detector.judge.compaction import AccountSums
+from detector.judge.routing import Fact, ReportedFinding, SentCommand, decode, encode, registry_key
+from detector.judge.stage import FACT, META, REPORTED, SENT, SUMS, Meta, key_of
+from detector.judge.totals import Totals
+from detector.registry.finders import Finders
+from detector.registry.registered import RegisteredCredentials
+from detector.scan.scanner import PatternScanner
+from detector.service.judge.store import AGGREGATE, SOURCES, TIMER, TOTALS, WATERMARK, Store, digest_of
+from detector.values.events import CredentialIssued
+from tests.fixtures.storage.archive import Archive
+from tests.small_history import KEY
+
+KIND = slice(17, 18)
+_FORMS: dict[bytes, Any] = {REPORTED: ReportedFinding, SENT: SentCommand}
+
+
+@pytest.fixture(scope="module")
+def archive() -> Archive:
+    return Archive("0.1.0")
+
+
+def standing(archive: Archive) -> dict[int, dict[bytes, bytes]]:
+    """The state topic by partition, as it is left when compacted."""
+    found: dict[int, dict[bytes, bytes]] = defaultdict(dict)
+    for record in archive.records("state"):
+        assert record.key is not None
+        if record.value is None:
+            found[record.partition].pop(record.key, None)
+        else:
+            found[record.partition][record.key] = record.value
+    return dict(found)
+
+
+def again(value: bytes, form: Any) -> bytes:
+    return msgspec.json.encode(msgspec.json.decode(value, type=form))
+
+
+def ordered(sums: bytes) -> Any:
+    found = json.loads(sums)
+    for tally in found["tallies"].values():
+        tally["seen"].sort()
+    assert any(tally["requests"] for tally in found["tallies"].values())
+    return found
+
+
+def test_all_facts_in_the_work_topic_are_read_and_written_as_they_were(archive: Archive) -> None:
+    seen = set()
+    for record in archive.records("work"):
+        fact = decode(record.value or b"")
+        seen.add(type(fact))
+        assert encode(fact) == record.value
+        assert record.key is not None
+        assert record.key[1:2] == b":"
+    assert seen == set(typing.get_args(Fact))
+
+
+def test_the_state_is_read_and_written_as_it_was(archive: Archive) -> None:
+    seen = set()
+    for record in archive.records("state"):
+        key, value = record.key or b"", record.value
+        kind = key[KIND] if key[:1] == AGGREGATE else key
+        seen.add(kind)
+        if value is None:
+            continue
+        if kind == FACT:
+            assert encode(decode(value)) == value
+        elif kind == META:
+            assert again(value[12:], Meta) == value[12:]
+            assert digest_of(key_of(value[12:])) == key[1:17]
+        elif kind in _FORMS:
+            assert again(value, _FORMS[kind]) == value
+        elif kind == SUMS:  # in which a set stands in any order
+            assert ordered(again(value, AccountSums)) == ordered(value)
+        elif kind == WATERMARK:
+            assert str(int(value)).encode() == value
+        else:
+            assert again(value, {SOURCES: dict[str, int], TOTALS: Totals}[kind]) == value
+    assert seen == {FACT, META, REPORTED, SENT, SUMS, WATERMARK, SOURCES, TOTALS}
+
+
+async def test_the_registry_is_read_and_written_as_it_was(archive: Archive) -> None:
+    records = archive.records("registry")
+    registered = RegisteredCredentials(Finders(PatternScanner(()), (KEY,)))
+    await registered.apply(records)
+    assert registered.unreadable == 0
+    gone = {record.key for record in records if record.value is None}
+    issued = [(record.key, decode(record.value)) for record in records if record.value is not None]
+    for (key, issue), record in zip(
+        issued, (each for each in records if each.value is not None), strict=True
+    ):
+        assert isinstance(issue, CredentialIssued)
+        assert registry_key(issue) == key
+        assert encode(issue) == record.value
+    known = {
+        issue.credential_id
+        for key, issue in issued
+        if key not in gone and isinstance(issue, CredentialIssued)
+    }
+    assert gone
+    assert known == {issue.credential_id for issue in registered.registry.issues()}
+    schemes = {each.scheme for issue in registered.registry.issues() for each in issue.identifiers}
+    assert {"hmac-sha256", "sha256", "aws-access-key-id", "vault-accessor"} <= schemes
+    assert any(each.check for issue in registered.registry.issues() for each in issue.identifiers)
+    assert any(issue.groups for issue in registered.registry.issues())
+
+
+def test_the_stores_say_what_the_state_topic_says(archive: Archive, tmp_path: Path) -> None:
+    expected = standing(archive)
+    for path in archive.unpack_stores(tmp_path):
+        number = int(path.name.rpartition("-")[2])
+        store = Store(path)
+        try:
+            position = store.position()
+            assert position is not None
+            assert position.offset == archive.ends("state")[number]
+            assert store.watermark() == int(expected[number][WATERMARK])
+            assert store.sources() == msgspec.json.decode(expected[number][SOURCES])
+            assert store.totals() == msgspec.json.decode(expected[number][TOTALS], type=Totals)
+            held = {key: value for key, value in expected[number].items() if key[:1] == AGGREGATE}
+            assert all(store.get(key) == value for key, value in held.items())
+            entries = [entry for digest in {key[1:17] for key in held} for entry in store.entries(digest)]
+            assert len(entries) == len(held)
+            metas = [(key, value) for key, value in held.items() if key[KIND] == META]
+            timers = {TIMER + value[:12] + key[1:17] for key, value in metas if value[0] != 0xFF}
+            due = {key for key, _ in store.due(0, 1 << 80, 1000)}
+            assert timers <= due  # what is no longer meant is passed over when its time comes
+            assert timers
+        finally:
+            store.close()
+
+
+def test_a_note_beside_an_offset_is_the_first_one_that_waits(archive: Archive) -> None:
+    noted = [row for row in archive.lines("offsets.jsonl") if row["metadata"]]
+    (row,) = noted
+    assert (row["group"], row["topic"], row["metadata"]) == ("upgrade-scan", "logs", "6")
+    assert row["offset"] == 7
