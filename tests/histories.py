@@ -12,6 +12,7 @@ import msgspec
 from hypothesis import strategies as st
 
 from detector.judge.policy import Accept, Policy, RuleOverride, Tuning
+from detector.judge.rules.catalog import RULES
 from detector.values.events import (
     DENIED,
     SUCCESS,
@@ -29,7 +30,7 @@ from detector.values.events import (
     TaskEnded,
     TaskStarted,
 )
-from detector.values.findings import RULES, Severity
+from detector.values.findings import Severity
 from detector.values.times import MINUTE, SECOND
 
 START: Final = 1_793_491_200 * SECOND
@@ -141,7 +142,7 @@ def overrides() -> st.SearchStrategy[dict[str, RuleOverride]]:
         severity=_maybe(st.sampled_from(Severity)),
         revoke=_maybe(st.booleans()),
     )
-    return st.dictionaries(st.sampled_from(RULES), override, max_size=3)
+    return st.dictionaries(st.sampled_from(tuple(RULES)), override, max_size=3)
 
 
 @cache

@@ -23,7 +23,8 @@ from detector.configuration.settings import (
     TOP_FIELDS,
 )
 from detector.configuration.source_settings import LOG_FIELDS, OVERRIDE_FIELDS, SOURCE_FIELDS, event_keys
-from detector.judge.policy import DEFAULT_RULES, RulePolicy
+from detector.judge.policy import default_rules
+from detector.judge.terms import RulePolicy
 from detector.values.events import TYPES
 
 EXAMPLE: Final = """\
@@ -241,7 +242,7 @@ def _rules() -> str:
             _severity(rule),
             "yes" if rule.revoke else "no",
         )
-        for name, rule in DEFAULT_RULES.items()
+        for name, rule in default_rules().items()
     ]
     return _table(
         ("rule", "severity (of a denied use, or a leak of a dead credential)", "asks for revocation"), rows

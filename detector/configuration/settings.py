@@ -33,9 +33,9 @@ from detector.configuration.kafka_table import read_kafka
 from detector.configuration.mapped_sources import SourceSettings
 from detector.configuration.service_settings import SERVICE_FIELDS, ServiceSettings, read_service
 from detector.configuration.source_settings import LOG_FIELDS, OVERRIDE_FIELDS, SOURCE_FIELDS, read_sources
-from detector.judge.policy import DEFAULT_RULES, Accept, Policy, RuleOverride, Tuning
+from detector.judge.policy import Accept, Policy, RuleOverride, Tuning, default_rules
+from detector.judge.rules.catalog import RULES
 from detector.values.errors import ConfigError
-from detector.values.findings import RULES
 from detector.values.secrets import DeploymentKey, decode_key
 from detector.values.times import SECOND, parse_duration
 from detector.values.toml_file import Key, TomlFile
@@ -122,7 +122,7 @@ def problems(path: str | None, environ: Mapping[str, str] = os.environ) -> list[
 def _rule(value: Any) -> str:
     rule = text(value)
     if not any(c in rule for c in "*?") and rule not in RULES:
-        raise ValueError(f"no such rule{nearest(rule, RULES)}; the rules are {', '.join(RULES)}")
+        raise ValueError(f"no such rule{nearest(rule, tuple(RULES))}; the rules are {', '.join(RULES)}")
     return rule
 
 
@@ -229,7 +229,7 @@ def read(path: str | None, environ: Mapping[str, str]) -> tuple[Settings, list[C
         **top,
         rules={
             name: overrides[name].over(base) if name in overrides else base
-            for name, base in DEFAULT_RULES.items()
+            for name, base in default_rules().items()
         },
         kinds=kinds,
         accepts=tuple(accept for accept in accepts if accept is not None),
@@ -259,7 +259,7 @@ def _rules(reader: FieldReader, value: Any, *keys: Key) -> dict[str, RuleOverrid
     for name, table in reader.table(value, *keys).items():
         if name not in RULES:
             reader.fail(
-                f"{dotted((*keys, name))}: no such rule{nearest(name, RULES)}; the rules are {', '.join(RULES)}",
+                f"{dotted((*keys, name))}: no such rule{nearest(name, tuple(RULES))}; the rules are {', '.join(RULES)}",
                 *keys,
                 name,
             )

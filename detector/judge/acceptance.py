@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import msgspec
 
 from detector.judge.policy import Accept
-from detector.judge.rules import NEVER
+from detector.judge.terms import NEVER
 from detector.values.globs import compile_glob
 
 

@@ -4,8 +4,8 @@ Small on purpose: a million idle credentials must fit, so what only some need is
 """
 
 from detector.judge.evidence import FinalTally, Tally
-from detector.judge.policy import KindPolicy, Policy
-from detector.judge.rules import NEVER, Terms
+from detector.judge.policy import Policy
+from detector.judge.terms import NEVER, KindPolicy, Terms
 from detector.judge.time_order import Item, TimeOrder
 from detector.values.events import (
     CredentialIssued,

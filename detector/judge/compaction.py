@@ -6,7 +6,6 @@ verdict stands: it is counted, and not kept. What is kept of it instead is an `A
 
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
-from typing import Final
 
 import msgspec
 
@@ -15,12 +14,10 @@ from detector.judge.accounts import Account, LeakGroup
 from detector.judge.evidence import FinalTally, Sums, Tally
 from detector.judge.final_evaluator import subject_of
 from detector.judge.policy import Accept
-from detector.judge.rules import NEVER, USE_RULES
+from detector.judge.rules.catalog import RULES
+from detector.judge.terms import NEVER
 from detector.judge.time_order import Item, TimeOrder
 from detector.values.events import CredentialUsed, Leak
-from detector.values.findings import LEAKED_CREDENTIAL
-
-_RULES: Final = (*USE_RULES, LEAKED_CREDENTIAL)
 
 
 class AccountSums(msgspec.Struct):
@@ -73,7 +70,7 @@ def _add_up(
 
 def _tallies(account: Account) -> dict[str, Tally]:
     tallies = account.tallies or {}
-    return {rule: tally for rule in _RULES if isinstance(tally := tallies.get(rule), Tally)}
+    return {rule: tally for rule in RULES.of_uses_and_leaks if isinstance(tally := tallies.get(rule), Tally)}
 
 
 def sums_of(account: Account) -> AccountSums:

@@ -9,14 +9,15 @@ from detector.judge.evidence import Entry, FinalTally, Request, RevocationReques
 from detector.judge.explain import explain
 from detector.judge.final_evaluator import subject_of, workload_of
 from detector.judge.lineage import Lineage
-from detector.judge.policy import Accept, KindPolicy
-from detector.judge.rules import NEVER, Moment, judge_deadline, judge_end
+from detector.judge.policy import Accept
+from detector.judge.rules.apply import Moment, judge_deadline, judge_end
+from detector.judge.rules.catalog import RULES
+from detector.judge.terms import NEVER, KindPolicy
 from detector.values.events import Leak
 from detector.values.findings import (
     LEAKED_SECRET,
     MAX_EVIDENCES,
     OVERDUE_TASK,
-    UNUSED_GRANT,
     Command,
     CredentialFacts,
     Evidence,
@@ -121,21 +122,15 @@ def _evidences(
 
 
 def _momentary(moment: Moment, account: Account) -> tuple[Evidence, ...]:
-    """The evidence of a rule judged at e: the end of the task, or of each unused grant the issue that gave it."""
-    end, severity = account.task.end, moment.verdict.severity
-    if moment.verdict.rule == UNUSED_GRANT:
-        size = len(account.issue.grants or ())
-        return tuple(
-            Evidence(moment.time, account.issue, severity, f"grant {part + 1} of {size} never used")
-            for part in moment.parts[:MAX_EVIDENCES]
-        )
-    if end is None:
+    """The evidence of a rule judged once the task has ended."""
+    end, evidence = account.task.end, RULES[moment.verdict.rule].end_evidence
+    if end is None or evidence is None:
         return ()
-    return (
-        Evidence(
-            moment.time, end, severity, "still live when the grace period after the task's end was over"
-        ),
-    )
+    made = []
+    for part in moment.parts[:MAX_EVIDENCES]:
+        event, detail = evidence(account.issue, end, part)
+        made.append(Evidence(moment.time, event, moment.verdict.severity, detail))
+    return tuple(made)
 
 
 def secret_finding(

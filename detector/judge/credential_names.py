@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from detector.judge.accounts import Account, Group, Name
-from detector.judge.rules import NEVER
+from detector.judge.terms import NEVER
 from detector.values.events import (
     CredentialEvent,
     CredentialIssued,

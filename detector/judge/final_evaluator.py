@@ -8,11 +8,10 @@ from detector.judge.evidence import Entry, FinalTally, Tally
 from detector.judge.incremental_evaluator import IncrementalEvaluator, cover
 from detector.judge.lineage import Lineage
 from detector.judge.policy import Accept, Policy
-from detector.judge.rules import USE_RULES, Verdict, judge_leak, judge_secret, judge_use
+from detector.judge.rules.apply import Verdict, judge_leak, judge_secret, judge_use
+from detector.judge.rules.catalog import RULES
 from detector.values.events import CredentialUsed, Leak
-from detector.values.findings import LEAKED_CREDENTIAL, LEAKED_SECRET
-
-_SEALED_RULES = (*USE_RULES, LEAKED_CREDENTIAL)
+from detector.values.findings import LEAKED_SECRET
 
 
 def subject_of(rule: str, account: Account) -> Subject:
@@ -43,7 +42,7 @@ class FinalEvaluator:
     def seal(self, account: Account) -> None:
         """Turns what was judged so far of a credential into sums."""
         account.uses = account.shown = None
-        for rule in _SEALED_RULES:
+        for rule in RULES.of_uses_and_leaks:
             tally = account.tallies.get(rule) if account.tallies is not None else None
             if isinstance(tally, Tally) and account.tallies is not None:
                 account.tallies[rule] = tally.seal(self._accepted_until(subject_of(rule, account)))

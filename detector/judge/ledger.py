@@ -15,7 +15,9 @@ from detector.judge.evidence import FinalTally, Tally
 from detector.judge.final_evaluator import FinalEvaluator
 from detector.judge.incremental_evaluator import IncrementalEvaluator
 from detector.judge.policy import Policy
-from detector.judge.rules import NEVER, deadline_of
+from detector.judge.rules.catalog import RULES
+from detector.judge.rules.lifetimes import deadline_of
+from detector.judge.terms import NEVER
 from detector.judge.time_order import TimeOrder
 from detector.values.events import (
     AnyEvent,
@@ -28,7 +30,7 @@ from detector.values.events import (
     TaskEnded,
     TaskStarted,
 )
-from detector.values.findings import OVERDUE_TASK, UNUSED_GRANT, Command, Finding
+from detector.values.findings import OVERDUE_TASK, Command, Finding
 from detector.values.times import to_millis
 
 
@@ -363,7 +365,8 @@ class Ledger:
             return
         self._bench.judge_new(name.owner, item)
         if name.owner.issue.grants:
-            self._bench.touch(UNUSED_GRANT, name.owner.credential_id)
+            for rule, _ in RULES.ends:  # what is judged at the end may depend on what was used
+                self._bench.touch(rule.id, name.owner.credential_id)
 
     def _leaked(self, leak: Leak) -> None:
         tie = leak_tie(leak)

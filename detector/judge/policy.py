@@ -1,60 +1,18 @@
 """What the configuration says of the rules: one frozen object that the judge asks, resolved per kind."""
 
 from collections.abc import Mapping
-from typing import Final
 
 import msgspec
 
-from detector.values.findings import (
-    LEAKED_CREDENTIAL,
-    LEAKED_SECRET,
-    OUTLIVES_TASK,
-    OVERDUE_TASK,
-    OVERLONG_CREDENTIAL,
-    REVOCATION_UNCONFIRMED,
-    RULES,
-    UNUSED_GRANT,
-    USE_AFTER_REVOCATION,
-    USE_AFTER_TERMINATION,
-    USE_BY_OTHER_WORKLOAD,
-    USE_OUTSIDE_SCOPE,
-    USE_OUTSIDE_WINDOW,
-    Severity,
-)
+from detector.judge.rules.catalog import RULES
+from detector.judge.terms import KindPolicy, RulePolicy
+from detector.values.findings import Severity
 from detector.values.times import HOUR, MINUTE, SECOND
 
-_C, _H, _M, _L = Severity.CRITICAL, Severity.HIGH, Severity.MEDIUM, Severity.LOW
 
-
-class RulePolicy(msgspec.Struct, frozen=True):
-    """How one rule behaves.
-
-    `severity` of its evidence (None: the pattern's own), `denied` of a denied use or of a leak of a credential
-    no longer live, whether it asks for revocation, and how long a command waits when live (`command_delay`, ns).
-    """
-
-    enabled: bool = True
-    severity: Severity | None = None
-    denied: Severity | None = None
-    revoke: bool = False
-    command_delay: int = 0
-
-
-DEFAULT_RULES: Final[Mapping[str, RulePolicy]] = {
-    LEAKED_CREDENTIAL: RulePolicy(severity=_C, denied=_L, revoke=True),
-    LEAKED_SECRET: RulePolicy(severity=None),
-    USE_AFTER_TERMINATION: RulePolicy(severity=_C, denied=_M, revoke=True),
-    USE_AFTER_REVOCATION: RulePolicy(severity=_C, denied=_L, revoke=True),
-    USE_OUTSIDE_WINDOW: RulePolicy(severity=_H, denied=_L, revoke=True),
-    USE_OUTSIDE_SCOPE: RulePolicy(severity=_H, denied=_M),
-    USE_BY_OTHER_WORKLOAD: RulePolicy(severity=_C, denied=_M, revoke=True),
-    OUTLIVES_TASK: RulePolicy(severity=_H, revoke=True),
-    UNUSED_GRANT: RulePolicy(severity=_L),
-    OVERLONG_CREDENTIAL: RulePolicy(severity=_M),
-    OVERDUE_TASK: RulePolicy(severity=_M),
-    REVOCATION_UNCONFIRMED: RulePolicy(severity=_C, revoke=True),
-}
-assert tuple(DEFAULT_RULES) == RULES  # noqa: S101 - a rule without a policy would be a bug of ours
+def default_rules() -> dict[str, RulePolicy]:
+    """How each rule behaves if no configuration says otherwise."""
+    return {rule.id: rule.policy for rule in RULES.values()}
 
 
 class RuleOverride(msgspec.Struct, frozen=True):
@@ -100,15 +58,6 @@ class Accept(msgspec.Struct, frozen=True):
     fingerprint: str | None = None
 
 
-class KindPolicy(msgspec.Struct, frozen=True):
-    """The policy for one kind of credential of one kind of task, resolved."""
-
-    skew: int
-    grace_period: int
-    max_task_age: int | None
-    rules: Mapping[str, RulePolicy]
-
-
 class Policy(msgspec.Struct, frozen=True):
     """Everything that decides a verdict beside the events. Durations in nanoseconds."""
 
@@ -119,7 +68,7 @@ class Policy(msgspec.Struct, frozen=True):
     lateness: int = 15 * MINUTE
     retention: int = 24 * HOUR
     watermark_delay: int = 10 * SECOND
-    rules: Mapping[str, RulePolicy] = msgspec.field(default_factory=lambda: dict(DEFAULT_RULES))
+    rules: Mapping[str, RulePolicy] = msgspec.field(default_factory=default_rules)
     kinds: Mapping[str, Tuning] = {}
     accepts: tuple[Accept, ...] = ()
 

@@ -9,9 +9,10 @@ from detector.judge.accounts import Account, Task
 from detector.judge.conclude import credential_facts, task_facts
 from detector.judge.final_evaluator import subject_of
 from detector.judge.ledger import Ledger
-from detector.judge.policy import KindPolicy, Policy
+from detector.judge.policy import Policy
 from detector.judge.routing import SentCommand
-from detector.judge.rules import NEVER, expiry_at
+from detector.judge.rules.apply import judge_commands
+from detector.judge.terms import NEVER, KindPolicy, expiry_at
 from detector.judge.totals import Exposure
 from detector.values.events import CredentialIssued
 from detector.values.findings import (
@@ -121,20 +122,11 @@ def unconfirmed_finding(
 
     As with all that is judged later, that later time is the evidence's.
     """
-    rule = account.policy.rules[REVOCATION_UNCONFIRMED]
-    if not rule.enabled:
-        return None
-    terms = account.outline()
-    times = sorted(
-        at
-        for each in sent
-        if (at := each.time + policy.confirm_timeout) <= watermark
-        and at < account.revoked
-        and at <= expiry_at(terms, at)
-    )
+    due = sorted(at for each in sent if (at := each.time + policy.confirm_timeout) <= watermark)
+    times = judge_commands(account.outline(), due)
     if not times:
         return None
-    severity = rule.severity or Severity.CRITICAL
+    severity = account.policy.rules[REVOCATION_UNCONFIRMED].severity or Severity.CRITICAL
     covers = covering(policy.accepts, subject_of(REVOCATION_UNCONFIRMED, account)) if policy.accepts else ()
     detail = "still live when the time to confirm the command was over"
     return Finding(

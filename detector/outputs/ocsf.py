@@ -13,9 +13,10 @@ from typing import Any, Final
 import msgspec
 
 from detector import __version__
-from detector.outputs.advice import Patterns, advise
+from detector.judge.rules.catalog import RULES
+from detector.judge.rules.titles import Patterns
+from detector.outputs.advice import advise
 from detector.outputs.identity import public_records, sparing
-from detector.outputs.taxonomy import PLACES
 from detector.values.events import TYPE_NAMES, AnyEvent, CredentialUsed, Leak
 from detector.values.findings import LEAKED_SECRET, Evidence, Finding, Severity, TaskFacts
 from detector.values.times import to_millis
@@ -113,9 +114,10 @@ def _texts(finding: Finding) -> list[str]:
 
 
 @lru_cache(maxsize=64)
-def _placed(rule: str) -> tuple[list[Any], Record]:
-    """A rule's place in the taxonomies, the same objects in all records."""
-    return PLACES[rule].attacks(), PLACES[rule].taxonomies()
+def _classified(rule: str) -> tuple[list[Any], Record]:
+    """A rule's entries in the taxonomies. All records share these objects."""
+    classification = RULES[rule].classification
+    return classification.attacks(), classification.taxonomies()
 
 
 def _record(finding: Finding, patterns: Patterns, clean: Clean, activity: int) -> Record:
@@ -152,7 +154,7 @@ def _record(finding: Finding, patterns: Patterns, clean: Clean, activity: int) -
             "analytic": {"uid": finding.rule, "name": finding.rule, "type_id": _RULE_TYPE, "type": "Rule"},
             "first_seen_time": to_millis(finding.first_seen),
             "last_seen_time": to_millis(finding.last_seen),
-            "attacks": _placed(finding.rule)[0],
+            "attacks": _classified(finding.rule)[0],
         },
         "remediation": {"desc": words.remediation},
         "evidences": [_evidence(piece, finding, clean) for piece in finding.evidences],
@@ -171,7 +173,7 @@ def _unmapped(finding: Finding, clean: Clean) -> Record:
             "fingerprint": finding.fingerprint if finding.rule == LEAKED_SECRET else None,
             "patterns": [visible(one) for one in finding.patterns],
             "accepted": visible(clean(finding.accepted)) if finding.accepted else None,
-            "taxonomies": _placed(finding.rule)[1],
+            "taxonomies": _classified(finding.rule)[1],
         }
     )
 

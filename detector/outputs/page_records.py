@@ -7,13 +7,13 @@ nothing that an output may not. Times are epoch milliseconds. What is not known 
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from detector.judge.rules.catalog import RULES
+from detector.judge.rules.classification import Classification, Technique
 from detector.outputs.advice import handle_of
-from detector.outputs.taxonomy import PLACES, Technique
-from detector.values.findings import RULES
 from detector.values.times import parse_rfc3339, to_millis
 from detector.values.wording import visible
 
-View = dict[str, Any]
+PageRecord = dict[str, Any]
 
 _STATUSES: Final = {1: "new", 3: "accepted", 4: "closed"}
 _EXCERPT: Final = 400  # characters of a log record that a page shows around its secret
@@ -25,12 +25,12 @@ _TAXONOMIES: Final = (
 )
 
 
-def _present(view: View) -> View:
-    return {key: value for key, value in view.items() if value is not None and value not in ("", [], {})}
+def _present(record: PageRecord) -> PageRecord:
+    return {key: value for key, value in record.items() if value is not None and value not in ("", [], {})}
 
 
-def finding_view(record: Mapping[str, Any]) -> View:
-    """The view of a finding, of its OCSF record (`detector.outputs.ocsf.finding_record`)."""
+def page_finding(record: Mapping[str, Any]) -> PageRecord:
+    """A finding for a page, made from its OCSF record (`detector.outputs.ocsf.finding_record`)."""
     info, unmapped = record["finding_info"], record["unmapped"]
     resources = {one["type"]: one for one in record.get("resources", ())}
     return _present(
@@ -55,7 +55,7 @@ def finding_view(record: Mapping[str, Any]) -> View:
     )
 
 
-def _task(resource: Mapping[str, Any] | None, unmapped: Mapping[str, Any]) -> View | None:
+def _task(resource: Mapping[str, Any] | None, unmapped: Mapping[str, Any]) -> PageRecord | None:
     """The task; of a secret that belongs to none the one whose log shows it, by its id alone."""
     if resource is None:
         return {"id": unmapped["task_id"]} if "task_id" in unmapped else None
@@ -75,7 +75,7 @@ def _task(resource: Mapping[str, Any] | None, unmapped: Mapping[str, Any]) -> Vi
     )
 
 
-def _credential(resource: Mapping[str, Any] | None, unmapped: Mapping[str, Any]) -> View | None:
+def _credential(resource: Mapping[str, Any] | None, unmapped: Mapping[str, Any]) -> PageRecord | None:
     if resource is None:
         return None
     data = resource.get("data", {})
@@ -93,7 +93,7 @@ def _credential(resource: Mapping[str, Any] | None, unmapped: Mapping[str, Any])
     )
 
 
-def _evidence(evidence: Mapping[str, Any]) -> View:
+def _evidence(evidence: Mapping[str, Any]) -> PageRecord:
     data = evidence["data"]
     endpoint = evidence.get("src_endpoint", {})
     excerpt = data.get("excerpt")
@@ -125,8 +125,8 @@ def _around_mask(text: str) -> str:
     return ("…" if start else "") + text[start:end] + ("…" if end < len(text) else "")
 
 
-def command_view(record: Mapping[str, Any]) -> View:
-    """The view of a command, of its CloudEvent (`detector.outputs.commands.command_record`)."""
+def page_command(record: Mapping[str, Any]) -> PageRecord:
+    """A command for a page, made from its CloudEvent (`detector.outputs.commands.command_record`)."""
     data = record["data"]
     revocation = data.get("revocation")
     return _present(
@@ -146,17 +146,16 @@ def command_view(record: Mapping[str, Any]) -> View:
     )
 
 
-def rule_views(rules: Iterable[str] = RULES) -> dict[str, list[list[str]]]:
-    """Of each rule its places in the taxonomies: [taxonomy, id, name]."""
-    return {rule: _places(rule) for rule in rules}
+def rule_references(rules: Iterable[str]) -> dict[str, list[list[str]]]:
+    """For each rule its entries in the taxonomies: [taxonomy, id, name]."""
+    return {rule: _references(RULES[rule].classification) for rule in rules}
 
 
-def _places(rule: str) -> list[list[str]]:
-    place = PLACES[rule]
-    named = place.taxonomies()
+def _references(classification: Classification) -> list[list[str]]:
+    named = classification.taxonomies()
     return [
-        *(_technique("MITRE ATT&CK", one) for one in place.attack),
-        *(_technique("MITRE ATLAS", one) for one in place.atlas),
+        *(_technique("MITRE ATT&CK", one) for one in classification.attack),
+        *(_technique("MITRE ATLAS", one) for one in classification.atlas),
         *([label, one["id"], one["name"]] for label, key in _TAXONOMIES for one in named[key]),
     ]
 

@@ -15,7 +15,7 @@ from detector import __version__
 from detector.outputs.advice import HANDLE_IS
 from detector.outputs.commands import command_record
 from detector.outputs.ocsf import finding_records
-from detector.outputs.page_records import View, command_view, finding_view, rule_views
+from detector.outputs.page_records import PageRecord, page_command, page_finding, rule_references
 from detector.outputs.report_text import Report, worst_first
 from detector.outputs.summary import SourceRead, Summary
 from detector.records.dead_letters import DeadLetter
@@ -30,19 +30,19 @@ _MAX_COUNTS: Final = 50
 _NAME: Final = 200  # characters of a source's name
 
 
-class Views(msgspec.Struct, frozen=True):
+class PageRecords(msgspec.Struct, frozen=True):
     """The findings and commands of a page, the worst first, as `detector.outputs.page_records` makes them."""
 
-    findings: list[View]
-    commands: list[View]
+    findings: list[PageRecord]
+    commands: list[PageRecord]
 
 
-def views_of(report: Report) -> Views:
+def page_records_of(report: Report) -> PageRecords:
     """The worst findings, accepted ones last, and as many commands."""
     worst = sorted(report.findings, key=worst_first)[:MAX_FINDINGS]
-    return Views(
-        [finding_view(record) for record in finding_records(worst, report.patterns, report.clean)],
-        [command_view(command_record(one, report.clean)) for one in report.commands[:MAX_FINDINGS]],
+    return PageRecords(
+        [page_finding(record) for record in finding_records(worst, report.patterns, report.clean)],
+        [page_command(command_record(one, report.clean)) for one in report.commands[:MAX_FINDINGS]],
     )
 
 
@@ -54,7 +54,7 @@ class Budget(msgspec.Struct, frozen=True):
 
 
 def page_data(
-    report: Report, views: Views, letters: Iterable[DeadLetter], until: int, budget: Budget
+    report: Report, views: PageRecords, letters: Iterable[DeadLetter], until: int, budget: Budget
 ) -> dict[str, Any]:
     """The page's object. `letters` are those to show; `until` is the time judged up to (ns), 0 if there was none."""
     texts: dict[str, int] = {}
@@ -64,7 +64,7 @@ def page_data(
         "total": len(report.findings),
         "counts": _counts(report.findings, report.commands),
         "until": to_millis(until),
-        "rules": rule_views(sorted({one.rule for one in report.findings})),
+        "rules": rule_references(sorted({one.rule for one in report.findings})),
         "groups": [_packed(group, texts, budget.pieces) for group in groups],
         "texts": list(texts),
         "handle": HANDLE_IS,
@@ -75,11 +75,11 @@ def page_data(
 class _Group(msgspec.Struct):
     """What is about one task: told together, what they have in common is compressed away."""
 
-    findings: list[View]
-    commands: list[View]
+    findings: list[PageRecord]
+    commands: list[PageRecord]
 
 
-def _groups(views: Views, budget: Budget) -> Iterable[_Group]:
+def _groups(views: PageRecords, budget: Budget) -> Iterable[_Group]:
     """By task, those with the earliest findings first: what is close in time looks alike."""
     groups: dict[str, _Group] = {}
     for view in sorted(views.findings[: budget.findings], key=lambda view: view["first"]):
@@ -89,10 +89,10 @@ def _groups(views: Views, budget: Budget) -> Iterable[_Group]:
     return groups.values()
 
 
-def _packed(group: _Group, texts: dict[str, int], pieces: int) -> View:
+def _packed(group: _Group, texts: dict[str, int], pieces: int) -> PageRecord:
     """A group as it is sent: tasks and credentials once, each finding with their numbers in it."""
     known: dict[str, dict[bytes, int]] = {"task": {}, "credential": {}}
-    tables: dict[str, list[View]] = {"task": [], "credential": []}
+    tables: dict[str, list[PageRecord]] = {"task": [], "credential": []}
     findings = []
     for view in group.findings:
         packed = _slim(view, pieces)
@@ -113,7 +113,7 @@ def _packed(group: _Group, texts: dict[str, int], pieces: int) -> View:
     }
 
 
-def _slim(view: View, pieces: int) -> View:
+def _slim(view: PageRecord, pieces: int) -> PageRecord:
     """A finding without what is usual or follows from the rest; times from its first on, the uid in base64."""
     first, severity = view["first"], view["severity"]
     uid = base64.b64encode(uuid.UUID(view["uid"]).bytes).decode().rstrip("=")
@@ -126,7 +126,7 @@ def _slim(view: View, pieces: int) -> View:
     return _less(made, status="new", count=1, last=0)
 
 
-def _less(view: View, **usual: Any) -> View:
+def _less(view: PageRecord, **usual: Any) -> PageRecord:
     """The view without what is as usual."""
     return {key: value for key, value in view.items() if key not in usual or usual[key] != value}
 

@@ -14,7 +14,7 @@ from typing import Final
 
 from detector import __version__
 from detector.outputs.headline import headline
-from detector.outputs.report_data import MAX_FINDINGS, MAX_LETTERS, Budget, page_data, views_of
+from detector.outputs.report_data import MAX_FINDINGS, MAX_LETTERS, Budget, page_data, page_records_of
 from detector.outputs.report_text import Report
 from detector.outputs.writers import dumps, replacing
 from detector.pages import (
@@ -36,7 +36,7 @@ _BUDGETS: Final = (
 
 def report_page(report: Report, letters: Iterable[DeadLetter], until: int, most: int = MAX_BYTES) -> bytes:
     """The page, of at most `most` bytes; `until` is the time judged up to (ns), 0 if there was none."""
-    views = views_of(report)
+    views = page_records_of(report)
     kept = list(islice(letters, MAX_LETTERS))
     sentence, page = headline(report.findings), b""
     for budget in _BUDGETS:

@@ -12,7 +12,8 @@ import msgspec
 from rich.console import Console
 from rich.text import Text
 
-from detector.outputs.advice import Patterns, advise
+from detector.judge.rules.titles import Patterns
+from detector.outputs.advice import advise
 from detector.outputs.identity import sparing
 from detector.outputs.summary import Summary
 from detector.values.events import Leak

@@ -13,14 +13,15 @@ from urllib.parse import quote
 import re2
 
 from detector import __version__
-from detector.outputs.advice import STEPS
+from detector.judge.rules.catalog import RULES
+from detector.judge.rules.rule import Rule
 from detector.outputs.ocsf import finding_record
-from detector.outputs.page_records import View, finding_view, rule_views
+from detector.outputs.page_records import PageRecord, page_finding, rule_references
 from detector.outputs.report_text import Report, worst_first
-from detector.outputs.sarif_rules import ABOUT, WEAKNESSES, taxonomies
+from detector.outputs.sarif_taxonomies import taxonomies
 from detector.outputs.summary import Summary
 from detector.outputs.writers import dumps, replacing
-from detector.values.findings import RULES, Finding, Severity
+from detector.values.findings import Finding, Severity
 from detector.values.times import MILLISECOND, format_rfc3339
 from detector.values.wording import counted, visible
 
@@ -45,9 +46,9 @@ def sarif_record(report: Report, limit: int = MAX_RESULTS) -> Record:
     """The SARIF log of a run, with at most `limit` results."""
     worst = sorted(report.findings, key=worst_first)[:limit]
     rules = [rule for rule in RULES if any(one.rule == rule for one in report.findings)]
-    places = rule_views(rules)
+    references = rule_references(rules)
     for rule in rules:
-        places[rule] = [*WEAKNESSES[rule], *places[rule]]
+        references[rule] = [*map(list, RULES[rule].weaknesses), *references[rule]]
     return {
         "$schema": SCHEMA,
         "version": "2.1.0",
@@ -60,11 +61,11 @@ def sarif_record(report: Report, limit: int = MAX_RESULTS) -> Record:
                         "shortDescription": {
                             "text": "Sees task credentials that leak or outlive their task."
                         },
-                        "rules": [_rule(rule, report.findings, places[rule]) for rule in rules],
-                        "supportedTaxonomies": [{"name": name} for name in _names(places)],
+                        "rules": [_rule(RULES[rule], report.findings, references[rule]) for rule in rules],
+                        "supportedTaxonomies": [{"name": name} for name in _names(references)],
                     }
                 },
-                "taxonomies": taxonomies(places),
+                "taxonomies": taxonomies(references),
                 "automationDetails": {"id": "curfewd/"},
                 "invocations": [
                     {
@@ -72,7 +73,7 @@ def sarif_record(report: Report, limit: int = MAX_RESULTS) -> Record:
                         "toolExecutionNotifications": list(_notices(report, len(worst))),
                     }
                 ],
-                "results": [_result(one, report, rules, places) for one in worst],
+                "results": [_result(one, report, rules, references) for one in worst],
             }
         ],
     }
@@ -88,32 +89,33 @@ def write_sarif(path: Path, report: Report) -> None:
         file.write(dumps(sarif_record(report)) + b"\n")
 
 
-def _names(places: Mapping[str, list[list[str]]]) -> list[str]:
-    return sorted({taxonomy for listed in places.values() for taxonomy, _, _ in listed})
+def _names(references: Mapping[str, list[list[str]]]) -> list[str]:
+    return sorted({taxonomy for listed in references.values() for taxonomy, _, _ in listed})
 
 
-def _rule(rule: str, findings: Sequence[Finding], places: list[list[str]]) -> Record:
-    severity = max(one.severity for one in findings if one.rule == rule)
-    short, full = ABOUT[rule]
+def _rule(rule: Rule, findings: Sequence[Finding], references: list[list[str]]) -> Record:
+    severity = max(one.severity for one in findings if one.rule == rule.id)
+    what, advice = rule.description, rule.advice
     return {
-        "id": rule,
-        "name": rule.title().replace("-", ""),
-        "shortDescription": {"text": short},
-        "fullDescription": {"text": full},
-        "help": {"text": f"{full} {STEPS[rule]}", "markdown": f"{full}\n\n**What to do.** {STEPS[rule]}"},
+        "id": rule.id,
+        "name": rule.id.title().replace("-", ""),
+        "shortDescription": {"text": rule.summary},
+        "fullDescription": {"text": what},
+        "help": {"text": f"{what} {advice}", "markdown": f"{what}\n\n**What to do.** {advice}"},
         "defaultConfiguration": {"level": _LEVELS[severity.label]},
-        "relationships": [{"target": _target(place), "kinds": ["relevant"]} for place in places],
+        "relationships": [{"target": _target(one), "kinds": ["relevant"]} for one in references],
         "properties": {
             # GitHub shows ten tags.
-            "tags": ["security", *(f"external/cwe/{one[1].lower()}" for one in WEAKNESSES[rule])],
+            "tags": ["security", *(f"external/cwe/{one.id.lower()}" for one in rule.weaknesses)],
             "precision": "high",
             "security-severity": _SCORES[severity],
         },
     }
 
 
-def _target(place: list[str]) -> Record:
-    return {"id": place[1], "toolComponent": {"name": place[0]}}
+def _target(reference: list[str]) -> Record:
+    taxonomy, entry, _ = reference
+    return {"id": entry, "toolComponent": {"name": taxonomy}}
 
 
 def _notices(report: Report, told: int) -> Iterator[Record]:
@@ -134,9 +136,9 @@ def _message(text: str) -> Record:
 
 
 def _result(
-    finding: Finding, report: Report, rules: list[str], places: Mapping[str, list[list[str]]]
+    finding: Finding, report: Report, rules: list[str], references: Mapping[str, list[list[str]]]
 ) -> Record:
-    view = finding_view(finding_record(finding, report.patterns, report.clean))
+    view = page_finding(finding_record(finding, report.patterns, report.clean))
     suppressed = {"kind": "external", "status": "accepted", "justification": view.get("accepted")}
     return {
         "ruleId": finding.rule,
@@ -152,13 +154,13 @@ def _result(
             "primaryLocationLineHash": f"{view['uid'].replace('-', '')[:16]}:1",
             "curfewdFinding/v1": view["uid"],
         },
-        "taxa": [_target(place) for place in places[finding.rule]],
+        "taxa": [_target(one) for one in references[finding.rule]],
         "suppressions": [] if view["status"] == "new" else [suppressed],
         "properties": _properties(view),
     }
 
 
-def _properties(view: View) -> Record:
+def _properties(view: PageRecord) -> Record:
     made = {
         "severity": view["severity"],
         "firstSeen": format_rfc3339(view["first"] * MILLISECOND),
@@ -172,7 +174,7 @@ def _properties(view: View) -> Record:
     return {name: value for name, value in made.items() if value}
 
 
-def _locations(view: View) -> list[Record]:
+def _locations(view: PageRecord) -> list[Record]:
     """Each line that shows the secret; or one made up after the source of the first event."""
     shown = dict.fromkeys(
         (_uri(piece), piece["line"])
@@ -192,7 +194,7 @@ def _place(uri: str, line: int) -> Record:
     return {"artifactLocation": {"uri": uri}, "region": {"startLine": max(line, 1)}}
 
 
-def _uri(piece: View) -> str:
+def _uri(piece: PageRecord) -> str:
     """A path, or an event's source, as a relative URI reference, or as one of `file:` if it is an absolute path."""
     source = piece.get("source", "")
     if source == "-":
@@ -203,7 +205,7 @@ def _uri(piece: View) -> str:
     return quoted.lstrip("/") or "unknown"
 
 
-def _related(view: View) -> Iterator[Record]:
+def _related(view: PageRecord) -> Iterator[Record]:
     """The pieces of evidence, each with its words."""
     for number, piece in enumerate(view["evidence"], start=1):
         yield {
@@ -219,7 +221,7 @@ def _related(view: View) -> Iterator[Record]:
         }
 
 
-def _words(piece: View) -> Iterable[str]:
+def _words(piece: PageRecord) -> Iterable[str]:
     yield f"{format_rfc3339(piece['time'] * MILLISECOND)} {piece['type']}"
     for before, name in (("", "action"), ("on", "resource"), ("by", "workload"), ("from", "address")):
         if name in piece:

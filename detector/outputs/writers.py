@@ -8,7 +8,7 @@ from typing import IO, Any, Final
 
 import orjson
 
-from detector.outputs.advice import Patterns
+from detector.judge.rules.titles import Patterns
 from detector.outputs.commands import command_record
 from detector.outputs.ocsf import finding_records
 from detector.outputs.summary import Summary

@@ -49,21 +49,6 @@ OVERLONG_CREDENTIAL: Final = "overlong-credential"
 OVERDUE_TASK: Final = "overdue-task"
 REVOCATION_UNCONFIRMED: Final = "revocation-unconfirmed"
 
-RULES: Final = (
-    LEAKED_CREDENTIAL,
-    LEAKED_SECRET,
-    USE_AFTER_TERMINATION,
-    USE_AFTER_REVOCATION,
-    USE_OUTSIDE_WINDOW,
-    USE_OUTSIDE_SCOPE,
-    USE_BY_OTHER_WORKLOAD,
-    OUTLIVES_TASK,
-    UNUSED_GRANT,
-    OVERLONG_CREDENTIAL,
-    OVERDUE_TASK,
-    REVOCATION_UNCONFIRMED,
-)
-
 
 @lru_cache(maxsize=65536)
 def finding_uid(rule: str, key: str) -> str:

@@ -12,7 +12,7 @@ from detector.configuration.allowlist import Allow, Allowlist
 from detector.configuration.settings import Settings, problems
 from detector.judge.ledger import Ledger
 from detector.judge.policy import Policy
-from detector.judge.rules import judge_secret
+from detector.judge.rules.apply import judge_secret
 from detector.registry.finders import Finders
 from detector.scan.known_credentials import KeyRing, KnownIndex
 from detector.scan.leaks import UNKNOWN_TIME, Allowing, Batch, LeakFinder, RecordAt, Redactor

@@ -9,8 +9,8 @@ from typing import Any, Final
 import pytest
 import yaml
 
+from detector.judge.rules.catalog import RULES
 from detector.service.observability import series as names
-from detector.values.findings import RULES
 
 ROOT: Final = Path(__file__).parents[2]
 HERE: Final = ROOT / "deploy" / "prometheus"

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from detector.judge.policy import Accept, KindPolicy, Policy, RulePolicy
+from detector.judge.policy import Accept, Policy
+from detector.judge.terms import KindPolicy, RulePolicy
 from detector.values.events import (
     AnyEvent,
     CredentialIssued,

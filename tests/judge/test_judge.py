@@ -6,23 +6,21 @@ import pytest
 
 from detector.judge.accounts import Account, Name, Policies, Task
 from detector.judge.evidence import RevocationRequest
-from detector.judge.policy import DEFAULT_RULES, Policy, RuleOverride, RulePolicy, Tuning
-from detector.judge.rules import (
-    NEVER,
-    Terms,
+from detector.judge.policy import Policy, RuleOverride, Tuning, default_rules
+from detector.judge.rules.apply import (
     Verdict,
-    deadline_of,
-    expiry_at,
     judge_deadline,
     judge_end,
     judge_leak,
     judge_lifetime,
     judge_secret,
     judge_use,
-    live_at,
 )
+from detector.judge.rules.catalog import RULES
+from detector.judge.rules.lifetimes import deadline_of
+from detector.judge.terms import NEVER, RulePolicy, Terms, expiry_at, live_at
 from detector.values.events import Approval, Binding, CredentialUsed, Grant
-from detector.values.findings import RULES, Severity
+from detector.values.findings import Severity
 from detector.values.times import MINUTE, SECOND
 from tests.scan.cases import at, end, issue, leak, renew, start, use
 
@@ -96,7 +94,7 @@ def test_of_termination_revocation_and_window_only_the_first_counts() -> None:
 
 
 def test_a_disabled_rule_hands_its_evidence_to_no_other() -> None:
-    policy = Policy(rules={**DEFAULT_RULES, "use-after-termination": RulePolicy(enabled=False, severity=C)})
+    policy = Policy(rules={**default_rules(), "use-after-termination": RulePolicy(enabled=False, severity=C)})
     assert told(terms(ended=100, revoked=100, policy=policy), 400) == []
 
 
@@ -174,7 +172,7 @@ def test_a_leak_weighs_by_whether_the_credential_was_live() -> None:
 def test_a_secret_nobody_registered_weighs_as_its_pattern_says() -> None:
     assert [verdict.severity for verdict in judge_secret(Policy(), leak(0))] == [H]
     assert judge_secret(Policy(), leak(0, pattern=None, severity=None)) == ()
-    policy = Policy(rules={**DEFAULT_RULES, "leaked-secret": RulePolicy(severity=L)})
+    policy = Policy(rules={**default_rules(), "leaked-secret": RulePolicy(severity=L)})
     assert [verdict.severity for verdict in judge_secret(policy, leak(0))] == [L]
 
 
@@ -265,7 +263,7 @@ def test_severity_revocation_and_durations_are_the_configurations_by_kind() -> N
 
 @pytest.mark.parametrize("rule", [rule for rule in RULES if rule.startswith("use-")])
 def test_a_disabled_rule_says_nothing(rule: str) -> None:
-    policy = Policy(rules={**DEFAULT_RULES, rule: RulePolicy(enabled=False, severity=C)})
+    policy = Policy(rules={**default_rules(), rule: RulePolicy(enabled=False, severity=C)})
     found = terms(ended=10, grants=(), policy=policy)
     assert rule not in {verdict[0] for verdict in told(found, 100, foreign=True)}
     assert told(found, 100, foreign=True)

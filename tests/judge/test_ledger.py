@@ -6,7 +6,8 @@ import random
 import pytest
 
 from detector.judge.ledger import Ledger
-from detector.judge.policy import DEFAULT_RULES, Accept, Policy, RulePolicy, Tuning
+from detector.judge.policy import Accept, Policy, Tuning, default_rules
+from detector.judge.terms import RulePolicy
 from detector.values.events import AnyEvent, Binding, CredentialUsed, Grant, Leak
 from detector.values.findings import Severity
 from detector.values.times import SECOND
@@ -351,7 +352,7 @@ def test_a_rule_set_to_ask_asks_and_one_set_not_to_does_not() -> None:
         "use-outside-scope": RulePolicy(severity=Severity.HIGH, revoke=True),
         UAT: RulePolicy(severity=Severity.HIGH),
     }
-    policy = Policy(rules={**DEFAULT_RULES, **told})
+    policy = Policy(rules={**default_rules(), **told})
     ledger = ledger_of(issue(0, grants=()), use(5), end(50), use(100), policy=policy)
     assert asked(ledger, at(60)) == [("c", False, 5, ("use-outside-scope",))]
 

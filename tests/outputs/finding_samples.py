@@ -4,13 +4,13 @@ from typing import Any
 
 import msgspec
 
+from detector.judge.rules.catalog import RULES
 from detector.values.events import CredentialIssued, CredentialUsed, Identifier, Leak, TaskEnded, TaskStarted
 from detector.values.findings import (
     LEAKED_CREDENTIAL,
     LEAKED_SECRET,
     OVERDUE_TASK,
     OVERLONG_CREDENTIAL,
-    RULES,
     UNUSED_GRANT,
     Command,
     CredentialFacts,

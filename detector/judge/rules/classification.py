@@ -1,36 +1,20 @@
-"""Where each rule stands in the taxonomies that a security team files its findings under.
+"""Where rules stand in the taxonomies that a security team files its findings under.
 
-Sources: MITRE ATT&CK 18.1; MITRE ATLAS 5.6.0; OWASP Non-Human Identities Top 10 2025; OWASP Top 10 for
-Agentic Applications 2026; CSA MAESTRO's seven layers; NIST AI RMF 1.0. The mapping is this project's.
+Sources: MITRE ATT&CK 18.1; MITRE ATLAS 5.6.0; OWASP Non-Human Identities Top 10 2025; OWASP Top 10 for Agentic
+Applications 2026; CSA MAESTRO's seven layers; NIST AI RMF 1.0; MITRE CWE. The mapping is this project's.
 """
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
-
-from detector.values.findings import (
-    LEAKED_CREDENTIAL,
-    LEAKED_SECRET,
-    OUTLIVES_TASK,
-    OVERDUE_TASK,
-    OVERLONG_CREDENTIAL,
-    REVOCATION_UNCONFIRMED,
-    RULES,
-    UNUSED_GRANT,
-    USE_AFTER_REVOCATION,
-    USE_AFTER_TERMINATION,
-    USE_BY_OTHER_WORKLOAD,
-    USE_OUTSIDE_SCOPE,
-    USE_OUTSIDE_WINDOW,
-)
 
 ATTACK_VERSION: Final = "18.1"
 ATLAS_VERSION: Final = "5.6.0"
 
 
 class Technique(msgspec.Struct, frozen=True):
-    """A technique under the tactic that it serves here; `sub` and `sub_name` where it has a sub-technique."""
+    """A technique with the tactic that it serves here. `sub` and `sub_name` are its sub-technique, if it has one."""
 
     tactic: str
     tactic_name: str
@@ -46,7 +30,7 @@ class Technique(msgspec.Struct, frozen=True):
         return self.sub or self.uid
 
     def record(self) -> dict[str, Any]:
-        """OCSF's `attack` object, which takes ATT&CK and ATLAS alike."""
+        """OCSF's `attack` object. ATT&CK and ATLAS have the same one."""
         made: dict[str, Any] = {
             "tactic": {"uid": self.tactic, "name": self.tactic_name},
             "technique": {"uid": self.uid, "name": self.name},
@@ -57,9 +41,11 @@ class Technique(msgspec.Struct, frozen=True):
         return made
 
 
-_UNSECURED = Technique("TA0006", "Credential Access", "T1552", "Unsecured Credentials", ATTACK_VERSION)
-_STOLEN = Technique("TA0006", "Credential Access", "T1528", "Steal Application Access Token", ATTACK_VERSION)
-_TOKEN = Technique(
+UNSECURED: Final = Technique("TA0006", "Credential Access", "T1552", "Unsecured Credentials", ATTACK_VERSION)
+STOLEN: Final = Technique(
+    "TA0006", "Credential Access", "T1528", "Steal Application Access Token", ATTACK_VERSION
+)
+TOKEN: Final = Technique(
     "TA0008",
     "Lateral Movement",
     "T1550",
@@ -68,19 +54,19 @@ _TOKEN = Technique(
     "T1550.001",
     "Application Access Token",
 )
-_KEPT = Technique(
+KEPT: Final = Technique(
     "TA0003", "Persistence", "T1078", "Valid Accounts", ATTACK_VERSION, "T1078.004", "Cloud Accounts"
 )
-_RAISED = Technique(
+RAISED: Final = Technique(
     "TA0004", "Privilege Escalation", "T1078", "Valid Accounts", ATTACK_VERSION, "T1078.004", "Cloud Accounts"
 )
-_AI_UNSECURED = Technique(
+AI_UNSECURED: Final = Technique(
     "AML.TA0013", "Credential Access", "AML.T0055", "Unsecured Credentials", ATLAS_VERSION
 )
-_AI_TOOL_HARVEST = Technique(
+AI_TOOL_HARVEST: Final = Technique(
     "AML.TA0013", "Credential Access", "AML.T0098", "AI Agent Tool Credential Harvesting", ATLAS_VERSION
 )
-_AI_TOKEN = Technique(
+AI_TOKEN: Final = Technique(
     "AML.TA0015",
     "Lateral Movement",
     "AML.T0091",
@@ -89,11 +75,29 @@ _AI_TOKEN = Technique(
     "AML.T0091.000",
     "Application Access Token",
 )
-_AI_KEPT = Technique("AML.TA0004", "Initial Access", "AML.T0012", "Valid Accounts", ATLAS_VERSION)
-_AI_RAISED = Technique("AML.TA0012", "Privilege Escalation", "AML.T0012", "Valid Accounts", ATLAS_VERSION)
-_AI_TOOL = Technique(
+AI_KEPT: Final = Technique("AML.TA0004", "Initial Access", "AML.T0012", "Valid Accounts", ATLAS_VERSION)
+AI_RAISED: Final = Technique(
+    "AML.TA0012", "Privilege Escalation", "AML.T0012", "Valid Accounts", ATLAS_VERSION
+)
+AI_TOOL: Final = Technique(
     "AML.TA0012", "Privilege Escalation", "AML.T0053", "AI Agent Tool Invocation", ATLAS_VERSION
 )
+
+
+class Weakness(NamedTuple):
+    """An entry of the Common Weakness Enumeration, as SARIF lists it."""
+
+    taxonomy: str
+    id: str
+    name: str
+
+
+LOGGED: Final = Weakness("CWE", "CWE-532", "Insertion of Sensitive Information into Log File")
+UNENDED: Final = Weakness("CWE", "CWE-613", "Insufficient Session Expiration")
+AFTER: Final = Weakness("CWE", "CWE-672", "Operation on a Resource after Expiration or Release")
+WRONGLY: Final = Weakness("CWE", "CWE-863", "Incorrect Authorization")
+UNGUARDED: Final = Weakness("CWE", "CWE-522", "Insufficiently Protected Credentials")
+TOO_MUCH: Final = Weakness("CWE", "CWE-250", "Execution with Unnecessary Privileges")
 
 _NAMES: Final[Mapping[str, str]] = {
     "NHI1:2025": "Improper Offboarding",
@@ -115,8 +119,8 @@ _NAMES: Final[Mapping[str, str]] = {
 }
 
 
-class Place(msgspec.Struct, frozen=True):
-    """One rule's place: ATT&CK and ATLAS techniques, and the ids in the other four."""
+class Classification(msgspec.Struct, frozen=True):
+    """ATT&CK and ATLAS techniques, and the ids in OWASP NHI, OWASP Agentic, MAESTRO and NIST AI RMF."""
 
     attack: tuple[Technique, ...]
     atlas: tuple[Technique, ...]
@@ -130,7 +134,7 @@ class Place(msgspec.Struct, frozen=True):
         return [technique.record() for technique in (*self.attack, *self.atlas)]
 
     def taxonomies(self) -> dict[str, list[dict[str, str]]]:
-        """`unmapped.taxonomies`: of each taxonomy the ids with their names."""
+        """`unmapped.taxonomies`: for each taxonomy the ids with their names."""
         return {
             "owasp_nhi_2025": _named(*self.nhi),
             "owasp_agentic_2026": _named(*self.agentic),
@@ -145,35 +149,3 @@ class Place(msgspec.Struct, frozen=True):
 
 def _named(*ids: str) -> list[dict[str, str]]:
     return [{"id": key, "name": _NAMES[key]} for key in ids]
-
-
-_USED_AFTER = Place(
-    (_TOKEN, _KEPT), (_AI_TOKEN, _AI_KEPT), ("NHI1:2025",), ("ASI03", "ASI10"), "L6", "MANAGE 2.4"
-)
-
-PLACES: Final[Mapping[str, Place]] = {
-    LEAKED_CREDENTIAL: Place(
-        (_UNSECURED,), (_AI_UNSECURED, _AI_TOOL_HARVEST), ("NHI2:2025",), ("ASI03",), "L5", "MANAGE 2.3"
-    ),
-    LEAKED_SECRET: Place(
-        (_UNSECURED,),
-        (_AI_UNSECURED, _AI_TOOL_HARVEST),
-        ("NHI2:2025", "NHI7:2025"),
-        ("ASI03",),
-        "L5",
-        "MANAGE 2.3",
-    ),
-    USE_AFTER_TERMINATION: _USED_AFTER,
-    USE_AFTER_REVOCATION: _USED_AFTER,
-    USE_OUTSIDE_WINDOW: _USED_AFTER,
-    USE_OUTSIDE_SCOPE: Place((_RAISED,), (_AI_TOOL,), ("NHI5:2025",), ("ASI02", "ASI03"), "L3", "MANAGE 2.3"),
-    USE_BY_OTHER_WORKLOAD: Place(
-        (_STOLEN, _TOKEN), (_AI_TOKEN,), ("NHI9:2025",), ("ASI03", "ASI07"), "L7", "MANAGE 2.3"
-    ),
-    OUTLIVES_TASK: Place((_KEPT,), (_AI_KEPT,), ("NHI1:2025", "NHI7:2025"), ("ASI03",), "L4", "MANAGE 2.4"),
-    UNUSED_GRANT: Place((_RAISED,), (_AI_RAISED,), ("NHI5:2025",), ("ASI03",), "L6", "MANAGE 2.4"),
-    OVERLONG_CREDENTIAL: Place((_KEPT,), (_AI_KEPT,), ("NHI7:2025",), ("ASI03",), "L4", "MANAGE 2.4"),
-    OVERDUE_TASK: Place((_KEPT,), (_AI_KEPT,), ("NHI1:2025",), ("ASI10",), "L5", "MANAGE 2.4"),
-    REVOCATION_UNCONFIRMED: Place((_KEPT,), (_AI_KEPT,), ("NHI1:2025",), ("ASI03",), "L6", "MANAGE 2.4"),
-}
-assert tuple(PLACES) == RULES  # noqa: S101 - a rule without a place would be a bug of ours

@@ -4,8 +4,7 @@ import re
 
 import pytest
 
-from detector.outputs.taxonomy import PLACES
-from detector.values.findings import RULES
+from detector.judge.rules.catalog import RULES
 
 FORMS = {
     "owasp_nhi_2025": r"NHI(10|[1-9]):2025",
@@ -18,7 +17,7 @@ FORMS = {
 
 @pytest.mark.parametrize("rule", RULES)
 def test_a_rule_is_in_every_taxonomy(rule: str) -> None:
-    taxonomies = PLACES[rule].taxonomies()
+    taxonomies = RULES[rule].classification.taxonomies()
     assert taxonomies.keys() == FORMS.keys()
     for name, places in taxonomies.items():
         assert places
@@ -27,7 +26,7 @@ def test_a_rule_is_in_every_taxonomy(rule: str) -> None:
 
 @pytest.mark.parametrize("rule", RULES)
 def test_attacks_are_of_attack_and_atlas_each_with_its_version(rule: str) -> None:
-    attacks = PLACES[rule].attacks()
+    attacks = RULES[rule].classification.attacks()
     for attack in attacks:
         atlas = attack["technique"]["uid"].startswith("AML.")
         assert attack["tactic"]["uid"].startswith("AML.TA" if atlas else "TA")
