@@ -18,13 +18,22 @@ from detector.judge.rules.titles import Patterns
 from detector.outputs.advice import advise
 from detector.outputs.identity import public_records, sparing
 from detector.values.events import TYPE_NAMES, AnyEvent, CredentialUsed, Leak
-from detector.values.findings import LEAKED_SECRET, Evidence, Finding, Severity, TaskFacts
+from detector.values.findings import (
+    LEAKED_SECRET,
+    Activity,
+    Evidence,
+    Finding,
+    FindingChange,
+    Severity,
+    TaskFacts,
+)
 from detector.values.times import to_millis
 from detector.values.wording import Clean, cleaner_of, visible
 
 VERSION: Final = "1.8.0"
 CLASS_UID: Final = 2004
 CREATE, UPDATE, CLOSE = 1, 2, 3
+_ACTIVITY_IDS: Final[dict[Activity, int]] = {"created": CREATE, "updated": UPDATE, "closed": CLOSE}
 _ACTIVITIES: Final = {CREATE: "Create", UPDATE: "Update", CLOSE: "Close"}
 _NEW, _SUPPRESSED, _RESOLVED = 1, 3, 4
 _STATUSES: Final = {_NEW: "New", _SUPPRESSED: "Suppressed", _RESOLVED: "Resolved"}
@@ -53,6 +62,11 @@ def finding_record(finding: Finding, patterns: Patterns, clean: Clean, activity:
     `activity` is `CREATE`, `UPDATE` or `CLOSE`.
     """
     return _record(finding, patterns, cleaner_of(_texts(finding) or finding, clean), activity)
+
+
+def change_record(change: FindingChange, patterns: Patterns, clean: Clean) -> Record:
+    """The OCSF record of what became of a finding."""
+    return finding_record(change.finding, patterns, clean, _ACTIVITY_IDS[change.activity])
 
 
 def activity_fields(activity: int) -> Record:

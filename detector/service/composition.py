@@ -34,7 +34,7 @@ from detector.service.scan.handler import LARGEST, ClassifierOf, ScanHandler, Sc
 from detector.service.scan.origins import longest
 from detector.service.scan.redaction import Redacted
 from detector.service.stage_settings import stage_of
-from detector.service.view.task import Telling
+from detector.service.view.task import ViewContext
 from detector.service.view.view import View
 from detector.values.errors import ConfigError
 from detector.values.globs import compile_glob
@@ -196,8 +196,10 @@ def judge_stage(
         lambda fact: context.tell("judge", fact),
     )
     if context.view is not None:
-        telling = Telling(settings.policy, patterns, Cleaning(scanner, context.registered.finders).clean)
-        context.view.judging(lambda: handler.stores, telling)
+        view_context = ViewContext(
+            settings.policy, patterns, Cleaning(scanner, context.registered.finders).clean
+        )
+        context.view.judging(lambda: handler.stores, view_context)
     return Stage(
         context.connection,
         stage_of(live, "judge", (topics.work.name,)),

@@ -144,6 +144,11 @@ class FindingChange(msgspec.Struct, frozen=True):
     activity: Activity
     finding: Finding
 
+    @property
+    def accepted(self) -> bool:
+        """Whether the finding is open and somebody has accepted it."""
+        return self.activity != "closed" and self.finding.accepted is not None
+
 
 class Command(msgspec.Struct, frozen=True):
     """A request to revoke one credential. `reasons` are the rules that asked at `time`, sorted."""

@@ -341,12 +341,11 @@ class JudgeHandler:
             for key, fact in judgement.sends
         ]
         for change in judgement.findings:
-            value, finding = records.encoded(change)
-            outputs.append(Output(topics.findings, change.finding.uid.encode(), value, fact=finding))
-        for one in judgement.commands:
-            value, command = self._encoder.command(one)
-            key = one.credential.credential_id.encode()
-            outputs.append(Output(topics.revocations, key, value, fact=command))
+            uid = change.finding.uid.encode()
+            outputs.append(Output(topics.findings, uid, records.encoded(change), fact=change))
+        for command in judgement.commands:
+            key = command.credential.credential_id.encode()
+            outputs.append(Output(topics.revocations, key, self._encoder.command(command), fact=command))
         outputs += [Output(topics.registry, registry_key(issue), None) for issue in judgement.forgotten]
         return outputs
 

@@ -5,9 +5,8 @@ from typing import Any, Final
 
 from detector.judge.rules.titles import Patterns
 from detector.outputs.commands import command_record
-from detector.outputs.ocsf import CLOSE, CREATE, UPDATE, activity_fields, finding_record
+from detector.outputs.ocsf import CREATE, UPDATE, activity_fields, change_record, finding_record
 from detector.outputs.writers import dumps
-from detector.service.judge.reports import CommandReport, FindingReport
 from detector.values.findings import Command, Finding, FindingChange
 from detector.values.wording import Clean
 
@@ -26,10 +25,9 @@ class OutputEncoder:
         """Makes the records of the findings of one judgement."""
         return FindingRecords(self._patterns, self._clean)
 
-    def command(self, command: Command) -> tuple[bytes, CommandReport]:
-        """The record of a command, encoded and as a report."""
-        record = command_record(command, self._clean)
-        return dumps(record), CommandReport(command.escalated, record)
+    def command(self, command: Command) -> bytes:
+        """The record of a command."""
+        return dumps(command_record(command, self._clean))
 
 
 class FindingRecords:
@@ -48,13 +46,9 @@ class FindingRecords:
         lasting = {name: value for name, value in record.items() if name not in _ACTIVITY_FIELDS}
         return hashlib.blake2b(dumps(lasting), digest_size=16).hexdigest()
 
-    def encoded(self, change: FindingChange) -> tuple[bytes, FindingReport]:
-        """The record of a change, encoded and as a report."""
-        finding, activity = change.finding, change.activity
-        if activity == "closed":
-            record = finding_record(finding, self._patterns, self._clean, CLOSE)
-        else:
-            record = self._made.get(finding.uid) or finding_record(finding, self._patterns, self._clean)
-            if activity == "updated":
-                record |= _UPDATE
-        return dumps(record), FindingReport(finding, activity, record)
+    def encoded(self, change: FindingChange) -> bytes:
+        """The record of a change. If `digest` was asked about the finding, what it made is used."""
+        record = None if change.activity == "closed" else self._made.get(change.finding.uid)
+        if record is None:
+            return dumps(change_record(change, self._patterns, self._clean))
+        return dumps(record if change.activity == "created" else record | _UPDATE)

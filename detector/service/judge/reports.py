@@ -1,32 +1,11 @@
-"""What the judge stage reports of its outputs and of each committed transaction: for metrics and the live view."""
+"""What the judge stage reports of each committed transaction, for metrics."""
 
 from collections import Counter
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
 from detector.judge.totals import Totals
-from detector.values.findings import Activity, Finding
-
-
-class FindingReport(msgspec.Struct, frozen=True):
-    """The finding that one output writes. `record` is its OCSF record; nobody may change it."""
-
-    finding: Finding
-    activity: Activity
-    record: dict[str, Any]
-
-    @property
-    def accepted(self) -> bool:
-        """Whether the record has the status `Suppressed`: the finding is open, and somebody has accepted it."""
-        return self.activity != "closed" and self.finding.accepted is not None
-
-
-class CommandReport(msgspec.Struct, frozen=True):
-    """The command that one output writes. `record` is its CloudEvent; nobody may change it."""
-
-    escalated: bool
-    record: dict[str, Any]
 
 
 class OutputCause(msgspec.Struct, frozen=True):

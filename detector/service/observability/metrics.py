@@ -17,7 +17,7 @@ from detector.kafka.handlers import Output, Partition, RefusalReason
 from detector.kafka.stage_facts import Committed, Dropped, DropReason, Rebalanced, Refused, StepDone, Taken
 from detector.records.dead_letters import REASONS, DeadLetter
 from detector.service.http.server import Answer
-from detector.service.judge.reports import CommandReport, FindingReport, JudgedTransaction
+from detector.service.judge.reports import JudgedTransaction
 from detector.service.judge.restore import Restored
 from detector.service.lookback.lookback import LookbackProblem, LookbackProgress
 from detector.service.observability import series as names
@@ -25,7 +25,7 @@ from detector.service.observability.measuring import HandlerThroughput, StageNam
 from detector.service.observability.series import Series
 from detector.service.scan.handler import Scanned
 from detector.service.scan.redaction import Redacted
-from detector.values.findings import Severity
+from detector.values.findings import Command, FindingChange, Severity
 
 TOLD_APART: Final = 100  # values of a label that comes from outside; the rest are `other`
 _LONGEST: Final = 100  # characters of such a value
@@ -157,7 +157,7 @@ class Metrics:
         for output in outputs:
             by_topic[output.topic] = by_topic.get(output.topic, 0) + 1
             fact = output.fact
-            if isinstance(fact, FindingReport):
+            if isinstance(fact, FindingChange):
                 self.add(
                     names.FINDINGS,
                     fact.finding.rule,
@@ -166,7 +166,7 @@ class Metrics:
                     "yes" if fact.accepted else "no",
                     uid=fact.finding.uid,
                 )
-            elif isinstance(fact, CommandReport):
+            elif isinstance(fact, Command):
                 self.add(names.COMMANDS, "escalated" if fact.escalated else "plain")
             elif isinstance(fact, DeadLetter):
                 self.add(names.DEAD, stage, self.few("reason", fact.reason))

@@ -18,10 +18,20 @@ from detector.judge.rules.titles import Patterns
 from detector.judge.stage import AggregateState
 from detector.judge.verdicts import own_accounts
 from detector.judge.watermark import BEGINNING
-from detector.outputs.ocsf import finding_record
-from detector.outputs.page_records import page_finding
+from detector.outputs.commands import command_record
+from detector.outputs.ocsf import change_record, finding_record
+from detector.outputs.page_records import page_command, page_finding
 from detector.values.events import AnyEvent
-from detector.values.findings import OUTLIVES_TASK, CredentialFacts, Evidence, Finding, Severity, TaskFacts
+from detector.values.findings import (
+    OUTLIVES_TASK,
+    Command,
+    CredentialFacts,
+    Evidence,
+    Finding,
+    FindingChange,
+    Severity,
+    TaskFacts,
+)
 from detector.values.times import to_millis
 from detector.values.wording import Clean
 
@@ -32,13 +42,19 @@ MOST_BYTES: Final = 8 << 20
 MOST_EVENTS: Final = 400  # of one credential, the latest: what a timeline can still show
 
 
-class Telling(msgspec.Struct, frozen=True):
-    """What the judge stage judges and tells by, as in `finding_record`; `many` as in `JudgeSettings`."""
+class ViewContext(msgspec.Struct, frozen=True):
+    """What the judge stage judges and writes with: `many` as in `JudgeSettings`, the rest as in `finding_record`."""
 
     policy: Policy
     patterns: Patterns
     clean: Clean
     many: int = 256
+
+    def shown(self, fact: FindingChange | Command) -> dict[str, Any]:
+        """What a page gets of a finding or command."""
+        if isinstance(fact, Command):
+            return page_command(command_record(fact, self.clean))
+        return page_finding(change_record(fact, self.patterns, self.clean))
 
 
 def bounded(rows: Iterable[tuple[bytes, bytes]]) -> Rows | None:
@@ -53,20 +69,20 @@ def bounded(rows: Iterable[tuple[bytes, bytes]]) -> Rows | None:
     return found
 
 
-def task_view(task_id: str, rows: Rows, watermark: int | None, telling: Telling) -> dict[str, Any] | None:
+def task_view(task_id: str, rows: Rows, watermark: int | None, context: ViewContext) -> dict[str, Any] | None:
     """The task with its credentials, what happened to each, and the findings and commands that were written.
 
     `watermark` (ns) is the one that was committed with the rows. None if they know nothing of it.
     """
-    holding = AggregateState(task_key(task_id), telling.policy, telling.many)
+    holding = AggregateState(task_key(task_id), context.policy, context.many)
     holding.load(rows)
     assert isinstance(holding.aggregate, TaskAggregate)  # noqa: S101 - by its key
     ledger = holding.aggregate.ledger
     at = BEGINNING if watermark is None else watermark
     verdicts = holding.aggregate.judge(at, list(holding.sent))
     own = own_accounts(ledger, task_id)
-    tasks = [_task(task, telling) for task in (ledger.task(task_id),) if task is not None]
-    shown = {account.credential_id: _credential(account, telling) for account in own}
+    tasks = [_task(task, context) for task in (ledger.task(task_id),) if task is not None]
+    shown = {account.credential_id: _credential(account, context) for account in own}
     known = [*filter(None, tasks), *(task for task, _ in shown.values())]
     if not known:
         return None
@@ -74,7 +90,7 @@ def task_view(task_id: str, rows: Rows, watermark: int | None, telling: Telling)
         "task": known[0],
         "credentials": [credential for _, credential in shown.values()],
         "findings": [
-            page_finding(finding_record(finding, telling.patterns, telling.clean))
+            page_finding(finding_record(finding, context.patterns, context.clean))
             for uid, finding in verdicts.findings.items()
             if uid in holding.reported
         ],
@@ -91,20 +107,20 @@ def task_view(task_id: str, rows: Rows, watermark: int | None, telling: Telling)
     }
 
 
-def _task(task: Task, telling: Telling) -> dict[str, Any] | None:
+def _task(task: Task, context: ViewContext) -> dict[str, Any] | None:
     """None of a task that is known by its credentials alone."""
     events = [event for event in (task.start, task.end) if event is not None]
     if not events:
         return None
     pieces = [Evidence(event.time, event, Severity.LOW) for event in events]
-    found: dict[str, Any] = _as_told(task_facts(task), None, pieces, telling)["task"]
+    found: dict[str, Any] = _as_told(task_facts(task), None, pieces, context)["task"]
     return found
 
 
-def _credential(account: Account, telling: Telling) -> tuple[dict[str, Any], dict[str, Any]]:
+def _credential(account: Account, context: ViewContext) -> tuple[dict[str, Any], dict[str, Any]]:
     """Its task, and the credential with what happened to it."""
     happened = sorted(_happened(account), key=lambda piece: piece.time)
-    told = _as_told(task_facts(account.task), credential_facts(account), happened[-MOST_EVENTS:], telling)
+    told = _as_told(task_facts(account.task), credential_facts(account), happened[-MOST_EVENTS:], context)
     earlier = max(0, len(happened) - MOST_EVENTS)
     return told["task"], {**told["credential"], "happened": told["evidence"], "earlier": earlier}
 
@@ -119,7 +135,7 @@ def _happened(account: Account) -> Iterator[Evidence]:
 
 
 def _as_told(
-    task: TaskFacts, credential: CredentialFacts | None, pieces: Iterable[Evidence], telling: Telling
+    task: TaskFacts, credential: CredentialFacts | None, pieces: Iterable[Evidence], context: ViewContext
 ) -> dict[str, Any]:
     """As a finding would tell it."""
     told = Finding(
@@ -133,4 +149,4 @@ def _as_told(
         task=task,
         credential=credential,
     )
-    return page_finding(finding_record(told, telling.patterns, telling.clean))
+    return page_finding(finding_record(told, context.patterns, context.clean))

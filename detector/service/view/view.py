@@ -24,9 +24,8 @@ from detector.judge.routing import task_key
 from detector.judge.rules.catalog import RULES
 from detector.kafka.batches import partition_of
 from detector.kafka.handlers import Partition
-from detector.outputs.page_records import page_command, page_finding, rule_references
+from detector.outputs.page_records import rule_references
 from detector.service.http.server import Answer, Page, Request, line
-from detector.service.judge.reports import CommandReport, FindingReport
 from detector.service.judge.store import Store, digest_of
 from detector.service.observability.measuring import HandlerThroughput
 from detector.service.observability.metrics import Metrics
@@ -35,7 +34,8 @@ from detector.service.view.access import Access
 from detector.service.view.page import DATA_HEADERS, live_page
 from detector.service.view.recent import Recent, RecentEntry
 from detector.service.view.status import standing_of
-from detector.service.view.task import Telling, bounded, task_view
+from detector.service.view.task import ViewContext, bounded, task_view
+from detector.values.findings import Command, FindingChange
 
 READERS: Final = 16
 NOW_SECONDS: Final = 1.0
@@ -59,22 +59,22 @@ class View:
         self._live = live
         self._metrics = metrics
         self._readiness = readiness
-        self._recent = Recent({"finding": page_finding, "command": page_command})
+        self._recent = Recent(self._shown)
         self._boot = secrets.token_hex(4)  # numbers begin anew with each start
         self._readers = 0
         self._bell = asyncio.Event()
         self._now: tuple[float, bytes] = (0.0, b"")
         self._stores: Callable[[], Mapping[Partition, Store]] = dict
-        self._telling: Telling | None = None
+        self._context: ViewContext | None = None
         self._one_task = asyncio.Lock()
 
     def pages(self) -> dict[str, Page]:
         """What is served, by path."""
         return {"/view": self._page, "/view/events": self._events, "/view/task": self._task}
 
-    def judging(self, stores: Callable[[], Mapping[Partition, Store]], telling: Telling) -> None:
+    def judging(self, stores: Callable[[], Mapping[Partition, Store]], context: ViewContext) -> None:
         """A judge stage is at work: `stores` are those of its partitions at the moment."""
-        self._stores, self._telling = stores, telling
+        self._stores, self._context = stores, context
 
     def hear(self, fact: Any) -> None:
         """Takes note of what was committed."""
@@ -82,13 +82,18 @@ class View:
             return
         before = self._recent.last
         for output in fact.outputs:
-            if isinstance(output.fact, FindingReport):
-                self._recent.add("finding", output.key, output.fact.record, len(output.value or b""))
-            elif isinstance(output.fact, CommandReport):
-                self._recent.add("command", self._recent.last, output.fact.record, len(output.value or b""))
+            if isinstance(output.fact, FindingChange):
+                self._recent.add("finding", output.key, output.fact, len(output.value or b""))
+            elif isinstance(output.fact, Command):
+                self._recent.add("command", self._recent.last, output.fact, len(output.value or b""))
         if self._readers and self._recent.last != before:
             self._bell.set()
             self._bell = asyncio.Event()
+
+    def _shown(self, fact: FindingChange | Command) -> dict[str, Any]:
+        """What a page gets of a finding or command."""
+        assert self._context is not None  # noqa: S101 - only a judge stage commits findings, and it came with one
+        return self._context.shown(fact)
 
     def _page(self, request: Request) -> Answer:
         return self._access.stranger(request.headers) or live_page()
@@ -190,14 +195,14 @@ class View:
             "here": sorted(partition.number for partition in stores),
         }
         store = stores.get(Partition(work.name, number))
-        if store is None or self._telling is None:
+        if store is None or self._context is None:
             return {**place, "found": "elsewhere"}
         # All of it at once, before anything can be committed or the store be closed.
         watermark = store.watermark()
         rows = bounded(store.entries(digest_of(key)))
         if rows is None:
             return {**place, "found": "too much"}
-        view = await asyncio.to_thread(task_view, task_id, rows, watermark, self._telling)
+        view = await asyncio.to_thread(task_view, task_id, rows, watermark, self._context)
         return {**place, "found": "nothing"} if view is None else {**place, "found": "task", **view}
 
 

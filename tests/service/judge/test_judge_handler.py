@@ -42,9 +42,9 @@ def replayed(history: History, policy: Policy, until: int) -> tuple[dict[str, An
         ledger.apply(event)
     found = {}
     for finding in ledger.findings(until):
-        made, _ = ENCODER.findings().encoded(FindingChange("created", finding))
+        made = ENCODER.findings().encoded(FindingChange("created", finding))
         found[finding.uid] = told(json.loads(made))
-    return found, [json.loads(ENCODER.command(command)[0]) for command in ledger.commands(until)]
+    return found, [json.loads(ENCODER.command(command)) for command in ledger.commands(until)]
 
 
 async def lived(policy: Policy, until: int, order: list[AnyEvent], seed: int, crashes: float) -> World:

@@ -10,7 +10,7 @@ from detector.judge.totals import Exposure, Totals
 from detector.kafka.handlers import Output, Partition, Refusal, StatelessHandler
 from detector.kafka.stage_facts import Committed, Dropped, Rebalanced, Refused, StepDone, Taken
 from detector.records.dead_letters import DeadLetter
-from detector.service.judge.reports import CommandReport, FindingReport, JudgedTransaction, OutputCause
+from detector.service.judge.reports import JudgedTransaction, OutputCause
 from detector.service.judge.restore import Restored
 from detector.service.lookback.lookback import LookbackProblem, LookbackProgress
 from detector.service.observability import series as names
@@ -19,7 +19,16 @@ from detector.service.observability.metrics import OTHER, TOLD_APART, Metrics
 from detector.service.observability.metrics_page import page
 from detector.service.scan.handler import Scanned
 from detector.values.events import CredentialUsed
-from detector.values.findings import Activity, Finding, Severity, TaskFacts, finding_uid
+from detector.values.findings import (
+    Activity,
+    Command,
+    CredentialFacts,
+    Finding,
+    FindingChange,
+    Severity,
+    TaskFacts,
+    finding_uid,
+)
 from tests.fake_records import FakeRecord
 
 ROOT = Path(__file__).parents[3]
@@ -48,12 +57,13 @@ def finding(activity: Activity = "created", accepted: str | None = None) -> Outp
         task=TaskFacts("secret-task"),
         accepted=accepted,
     )
-    return Output("findings", UID.encode(), b"{}", fact=FindingReport(found, activity, {}))
+    return Output("findings", UID.encode(), b"{}", fact=FindingChange(activity, found))
 
 
 def command(*, escalated: bool) -> Output:
-    record = {"subject": "secret-credential"}
-    return Output("revocations", b"secret-credential", b"{}", fact=CommandReport(escalated, record))
+    credential = CredentialFacts("secret-credential", "secret-task", None, (), 0, None, None, None, None)
+    found = Command(credential, 0, ("leaked-credential",), Severity.CRITICAL, escalated=escalated)
+    return Output("revocations", b"secret-credential", b"{}", fact=found)
 
 
 def through(*outputs: Output, **changes: Any) -> HandlerThroughput:

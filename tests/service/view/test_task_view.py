@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from detector.judge.policy import Policy
 from detector.judge.routing import task_key
 from detector.service.judge.store import digest_of
-from detector.service.view.task import MOST_EVENTS, Telling, bounded, task_view
+from detector.service.view.task import MOST_EVENTS, ViewContext, bounded, task_view
 from detector.values.events import CredentialUsed, TaskStarted
 from detector.values.times import HOUR, SECOND, to_millis
 from tests.histories import START, History, arrivals, histories
@@ -27,7 +27,7 @@ def looked(
     for store in world.handler.stores.values():
         rows = bounded(store.entries(digest_of(task_key(task_id))))
         if rows:
-            return task_view(task_id, rows, store.watermark(), Telling(policy, {}, clean))
+            return task_view(task_id, rows, store.watermark(), ViewContext(policy, {}, clean))
     return None
 
 

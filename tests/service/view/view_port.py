@@ -13,17 +13,19 @@ import msgspec
 
 from detector.configuration.service_settings import Address
 from detector.configuration.settings import Settings
+from detector.judge.policy import Policy
 from detector.kafka.handlers import Output, Partition
 from detector.outputs.commands import command_record
 from detector.outputs.ocsf import finding_record
+from detector.outputs.page_records import page_command, page_finding
 from detector.service.http.server import HealthServer, Page, verdict
-from detector.service.judge.reports import CommandReport, FindingReport
 from detector.service.observability.measuring import HandlerThroughput
 from detector.service.observability.metrics import Metrics
 from detector.service.observability.readiness import Readiness
+from detector.service.view.task import ViewContext
 from detector.service.view.view import View
-from detector.values.findings import USE_AFTER_TERMINATION
-from tests.outputs.finding_samples import PATTERNS, command, finding, untouched
+from detector.values.findings import USE_AFTER_TERMINATION, Command, FindingChange
+from tests.outputs.finding_samples import CREDENTIAL, PATTERNS, command, finding, untouched
 
 TOKEN = "0123456789abcdef0123456789abcdef"
 LOCAL = {"host": "127.0.0.1:9464"}
@@ -36,31 +38,41 @@ def settings_of(folder: Path, service: str = "view = true", environ: Mapping[str
     return Settings.load(str(config), environ)
 
 
+class Scripted(ViewContext, frozen=True):
+    """Shows the records that a test made, by the key of the finding or the id of the credential."""
+
+    records: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
+
+    def shown(self, fact: FindingChange | Command) -> dict[str, Any]:
+        if isinstance(fact, Command):
+            return page_command(self.records[fact.credential.credential_id])
+        return page_finding(self.records[fact.finding.key])
+
+
 class Served:
     """A view on a port of its own, and what a stage would tell it."""
 
-    def __init__(self, view: View, server: HealthServer, findings: str, revocations: str) -> None:
+    def __init__(self, view: View, server: HealthServer) -> None:
         self.view = view
         self.server = server
-        self._topics = findings, revocations
+        self._context = Scripted(Policy(), {}, untouched)
+        view.judging(dict, self._context)
 
     def commit(self, *records: dict[str, Any]) -> None:
         """One transaction with these findings and commands."""
-        findings, revocations = self._topics
-        outputs = [
-            Output(revocations, b"cred", msgspec.json.encode(record), fact=CommandReport(False, record))
-            if "specversion" in record
-            else Output(
-                findings,
-                record["finding_info"]["uid"].encode(),
-                msgspec.json.encode(record),
-                fact=FindingReport(finding(USE_AFTER_TERMINATION), "created", record),
-            )
-            for record in records
-        ]
+        outputs = [self._output(record) for record in records]
         self.view.hear(
             HandlerThroughput(Partition("work", 0), 1, 1, None, (Output("state", b"k", None), *outputs), 0.0)
         )
+
+    def _output(self, record: dict[str, Any]) -> Output:
+        key, value = f"record {len(self._context.records)}", msgspec.json.encode(record)
+        self._context.records[key] = record
+        if "specversion" in record:
+            credential = msgspec.structs.replace(CREDENTIAL, credential_id=key)
+            return Output("revocations", b"cred", value, fact=command(credential=credential))
+        change = FindingChange("created", finding(USE_AFTER_TERMINATION, key=key))
+        return Output("findings", record["finding_info"]["uid"].encode(), value, fact=change)
 
     async def connect(self, **headers: str) -> "Client":
         return await Client.to(self.server.address, "/view/events", {**LOCAL, **headers})
@@ -130,7 +142,6 @@ async def served_from(
 ) -> AsyncIterator[Served]:
     """A view that is looked at, until the end of the context."""
     settings = settings_of(folder, environ=environ)
-    topics = settings.live().topics
     view, server = serving(settings, port)
     async with server:
-        yield Served(view, server, topics.findings.name, topics.revocations.name)
+        yield Served(view, server)
