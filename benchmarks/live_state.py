@@ -11,10 +11,11 @@ from typing import Final
 from detector.judge.policy import Policy
 from detector.judge.routing import encode, route
 from detector.judge.stage import FACT, AggregateState
+from detector.outputs.output import Run
 from detector.registry.credential_registry import CredentialRegistry
 from detector.scan.known_credentials import HMAC
-from detector.service.judge.output_encoder import OutputEncoder
 from detector.service.judge.store import changelog_changes, digest_of
+from detector.service.judge.topic_output import OutputTopics, TopicOutput
 from detector.values.events import CredentialIssued, Identifier, TaskStarted
 from detector.values.times import DAY, SECOND
 
@@ -47,9 +48,9 @@ def judged(number: int, time: int) -> Iterator[tuple[str, list[Change]]]:
         for key, payload in route(event, registry):
             state = states.setdefault(key, AggregateState(key, policy, _MANY))
             state.take(payload, encode(payload), time)
-    encoder = OutputEncoder({}, lambda text: text)
+    run = Run({}, lambda text: text)
     for key, state in states.items():
-        judgement = state.judge(time + 2 * SECOND, encoder.findings().digest)
+        judgement = state.judge(time + 2 * SECOND, TopicOutput(OutputTopics(), run).digest)
         changes = changelog_changes(digest_of(key), judgement)
         yield key, [(each, value) for each, value in changes if value is not None]
 

@@ -16,7 +16,8 @@ from detector.outputs.advice import HANDLE_IS
 from detector.outputs.commands import command_record
 from detector.outputs.ocsf import finding_records
 from detector.outputs.page_records import PageRecord, page_command, page_finding, rule_references
-from detector.outputs.report_text import Report, worst_first
+from detector.outputs.report import MAX_LETTERS, Report
+from detector.outputs.report_text import worst_first
 from detector.outputs.summary import SourceRead, Summary
 from detector.records.dead_letters import DeadLetter
 from detector.values.findings import Command, Finding, Severity
@@ -25,7 +26,6 @@ from detector.values.wording import Clean, visible
 
 MAX_FINDINGS: Final = 10_000
 _MAX_SOURCES: Final = 500
-MAX_LETTERS: Final = 200
 _MAX_COUNTS: Final = 50
 _NAME: Final = 200  # characters of a source's name
 
@@ -53,22 +53,20 @@ class Budget(msgspec.Struct, frozen=True):
     pieces: int
 
 
-def page_data(
-    report: Report, views: PageRecords, letters: Iterable[DeadLetter], until: int, budget: Budget
-) -> dict[str, Any]:
-    """The page's object. `letters` are those to show; `until` is the time judged up to (ns), 0 if there was none."""
+def page_data(report: Report, records: PageRecords, budget: Budget) -> dict[str, Any]:
+    """The page's object."""
     texts: dict[str, int] = {}
-    groups = _groups(views, budget)
+    groups = _groups(records, budget)
     return {
         "product": f"curfewd {__version__}",
         "total": len(report.findings),
         "counts": _counts(report.findings, report.commands),
-        "until": to_millis(until),
+        "until": to_millis(report.until),
         "rules": rule_references(sorted({one.rule for one in report.findings})),
         "groups": [_packed(group, texts, budget.pieces) for group in groups],
         "texts": list(texts),
         "handle": HANDLE_IS,
-        "read": _read(report.summary, letters, report.clean),
+        "read": _read(report.summary, report.letters[:MAX_LETTERS], report.clean),
     }
 
 
@@ -79,12 +77,12 @@ class _Group(msgspec.Struct):
     commands: list[PageRecord]
 
 
-def _groups(views: PageRecords, budget: Budget) -> Iterable[_Group]:
+def _groups(records: PageRecords, budget: Budget) -> Iterable[_Group]:
     """By task, those with the earliest findings first: what is close in time looks alike."""
     groups: dict[str, _Group] = {}
-    for view in sorted(views.findings[: budget.findings], key=lambda view: view["first"]):
+    for view in sorted(records.findings[: budget.findings], key=lambda view: view["first"]):
         groups.setdefault(view.get("task", {}).get("id", ""), _Group([], [])).findings.append(view)
-    for view in views.commands[: budget.findings]:
+    for view in records.commands[: budget.findings]:
         groups.setdefault(view["task"], _Group([], [])).commands.append(view)
     return groups.values()
 

@@ -6,17 +6,15 @@ which no text in it can end; the script shows it as text. The same findings give
 
 import base64
 import zlib
-from collections.abc import Iterable
 from html import escape
-from itertools import islice
 from pathlib import Path
 from typing import Final
 
 from detector import __version__
 from detector.outputs.headline import headline
-from detector.outputs.report_data import MAX_FINDINGS, MAX_LETTERS, Budget, page_data, page_records_of
-from detector.outputs.report_text import Report
-from detector.outputs.writers import dumps, replacing
+from detector.outputs.report import Report
+from detector.outputs.report_data import MAX_FINDINGS, Budget, page_data, page_records_of
+from detector.outputs.writers import dumps, write_file
 from detector.pages import (
     COMPONENT_SCRIPTS,
     COMPONENT_STYLES,
@@ -24,7 +22,6 @@ from detector.pages import (
     document,
     joined,
 )
-from detector.records.dead_letters import DeadLetter
 
 MAX_BYTES: Final = 2_000_000  # of a page that a browser opens at once and a mail takes
 # A page too large is made again with less in it: evidence first, then findings that are less severe.
@@ -34,13 +31,12 @@ _BUDGETS: Final = (
 )
 
 
-def report_page(report: Report, letters: Iterable[DeadLetter], until: int, most: int = MAX_BYTES) -> bytes:
-    """The page, of at most `most` bytes; `until` is the time judged up to (ns), 0 if there was none."""
-    views = page_records_of(report)
-    kept = list(islice(letters, MAX_LETTERS))
+def report_page(report: Report, most: int = MAX_BYTES) -> bytes:
+    """The page, of at most `most` bytes."""
+    records = page_records_of(report)
     sentence, page = headline(report.findings), b""
     for budget in _BUDGETS:
-        packed = zlib.compress(dumps(page_data(report, views, kept, until, budget)), 9)
+        packed = zlib.compress(dumps(page_data(report, records, budget)), 9)
         page = _page(sentence, base64.b64encode(packed).decode())
         if len(page) <= most:
             break
@@ -73,11 +69,10 @@ def _page(sentence: str, data: str) -> bytes:
     )
 
 
-def write_report(path: Path, report: Report, letters: Iterable[DeadLetter], until: int) -> None:
+def write_report(path: Path, report: Report) -> None:
     """Writes the page; it appears whole or not at all.
 
     Raises:
         UsageError: it cannot be written.
     """
-    with replacing(path) as file:
-        file.write(report_page(report, letters, until))
+    write_file(path, report_page(report))

@@ -5,19 +5,19 @@ without a terminal the same input gives the same text (no rate, no colour).
 """
 
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Final, TextIO
 
 import msgspec
 from rich.console import Console
 from rich.text import Text
 
-from detector.judge.rules.titles import Patterns
 from detector.outputs.advice import advise
 from detector.outputs.identity import sparing
+from detector.outputs.report import Report
 from detector.outputs.summary import Summary
 from detector.values.events import Leak
-from detector.values.findings import Command, Finding, Severity
+from detector.values.findings import Finding, Severity
 from detector.values.times import to_millis
 from detector.values.wording import Clean, cleaner_of, counted, period, size, visible
 
@@ -36,20 +36,6 @@ _SHOWN_WARNINGS: Final = 5
 _MEASURABLE: Final = 10_000_000  # bytes from which a rate says more of the reading than of the start
 _EXCERPT: Final = 160  # characters of a leak's excerpt
 _NARROW, _WIDE = 60, 110  # columns between which the text is set
-
-
-class Report(msgspec.Struct, frozen=True):
-    """What is reported: all findings and commands of a run, its numbers, and where the files went (None: nowhere).
-
-    `patterns` by id and `clean` are what the findings are put into words with.
-    """
-
-    findings: Sequence[Finding]
-    commands: Sequence[Command]
-    summary: Summary
-    patterns: Patterns
-    clean: Clean
-    out: str | None = None
 
 
 def worst_first(finding: Finding) -> tuple[bool, int, int, str]:

@@ -17,10 +17,11 @@ from detector.judge.rules.catalog import RULES
 from detector.judge.rules.rule import Rule
 from detector.outputs.ocsf import finding_record
 from detector.outputs.page_records import PageRecord, page_finding, rule_references
-from detector.outputs.report_text import Report, worst_first
+from detector.outputs.report import Report
+from detector.outputs.report_text import worst_first
 from detector.outputs.sarif_taxonomies import taxonomies
 from detector.outputs.summary import Summary
-from detector.outputs.writers import dumps, replacing
+from detector.outputs.writers import dumps, write_file
 from detector.values.findings import Finding, Severity
 from detector.values.times import MILLISECOND, format_rfc3339
 from detector.values.wording import counted, visible
@@ -85,8 +86,7 @@ def write_sarif(path: Path, report: Report) -> None:
     Raises:
         UsageError: it cannot be written.
     """
-    with replacing(path) as file:
-        file.write(dumps(sarif_record(report)) + b"\n")
+    write_file(path, dumps(sarif_record(report)) + b"\n")
 
 
 def _names(references: Mapping[str, list[list[str]]]) -> list[str]:

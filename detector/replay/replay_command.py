@@ -5,6 +5,7 @@ import gc
 import os
 import sys
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -14,11 +15,12 @@ from detector.configuration.allowlist import Allowlist
 from detector.configuration.settings import Settings
 from detector.ingest.inputs import find_sources
 from detector.ingest.mapped_adapter import shapes_of
+from detector.outputs.files import FILES, folder_outputs
+from detector.outputs.output import Output, Run, write_run
+from detector.outputs.report import Report, ReportOutput
 from detector.outputs.report_page import write_report
-from detector.outputs.report_text import Report, console_for, print_report
+from detector.outputs.report_text import console_for, print_report
 from detector.outputs.sarif import write_sarif
-from detector.outputs.writers import DEAD_LETTERS as DEAD_LETTERS_FILE
-from detector.outputs.writers import FINDINGS, REVOCATIONS, SUMMARY, write_all
 from detector.replay.replay import Plan, Result, replay
 from detector.scan.known_credentials import KnownIndex
 from detector.scan.leaks import LeakFinder, Redactor
@@ -31,7 +33,6 @@ from detector.values.findings import Severity
 
 DONE, FOUND, DEAD_LETTERS = 0, 1, 3  # exit codes
 _COLLECTED: Final = (200_000, 20, 1000)  # a quarter off the CPU time of 100,000 registered credentials
-_FILES: Final = (FINDINGS, REVOCATIONS, DEAD_LETTERS_FILE, SUMMARY)
 
 
 class Request(msgspec.Struct, frozen=True):
@@ -50,8 +51,8 @@ class Request(msgspec.Struct, frozen=True):
     now: int
 
 
-def run_replay(request: Request) -> int:
-    """Replays, writes and prints; the exit code.
+def run_replay(request: Request, outputs: Sequence[Output] = ()) -> int:
+    """Replays, writes and prints; the exit code. `outputs` are written beside those that the arguments name.
 
     Raises:
         UsageError: the configuration or an input is wrong, or an output cannot be written.
@@ -93,25 +94,25 @@ def run_replay(request: Request) -> int:
     with meter() as bars, _seldom_collected():
         result = replay(plan, bars)
     patterns = {pattern.id: pattern for pattern in scanner.patterns}
-    clean = Redactor(scanner, known).clean
+    run = Run(patterns, Redactor(scanner, known).clean, result.summary, result.until)
+    write_run((*outputs_of(request), *outputs), run, result.findings, result.commands, result.letters)
+    return _exit_code(request, result)
+
+
+def outputs_of(request: Request) -> Iterator[Output]:
+    """The outputs that the arguments name, and the summary on the terminal, which comes last."""
     if request.out is not None:
-        write_all(
-            Path(request.out),
-            findings=result.findings,
-            commands=result.commands,
-            dead_letters=result.letters,
-            summary=result.summary,
-            patterns=patterns,
-            clean=clean,
-        )
-    report = Report(result.findings, result.commands, result.summary, patterns, clean, request.out)
+        yield from folder_outputs(Path(request.out))
     if request.report is not None:
-        write_report(Path(request.report), report, result.letters, result.until)
+        yield ReportOutput(partial(write_report, Path(request.report)))
     if request.sarif is not None:
-        write_sarif(Path(request.sarif), report)
+        yield ReportOutput(partial(write_sarif, Path(request.sarif)))
+    yield ReportOutput(_print, request.out)
+
+
+def _print(report: Report) -> None:
     with printing():
         print_report(report, console_for(sys.stdout))
-    return _exit_code(request, result)
 
 
 @contextlib.contextmanager
@@ -127,7 +128,7 @@ def _seldom_collected() -> Iterator[None]:
 
 def _files(out: str | None) -> tuple[Path, ...]:
     """The files of the output folder: what an earlier replay left there is not read."""
-    return () if out is None else tuple(Path(out) / name for name in _FILES)
+    return () if out is None else tuple(Path(out) / name for name in FILES)
 
 
 def _prepare(out: Path) -> None:

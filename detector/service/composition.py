@@ -21,12 +21,12 @@ from detector.kafka.positions import GroupPositions
 from detector.kafka.stage import Stage
 from detector.kafka.stage_facts import Fact
 from detector.kafka.topic_follower import TopicFollower
+from detector.outputs.output import Run
 from detector.registry.finders import Finders
 from detector.registry.registered import RegisteredCredentials
 from detector.scan.leaks import Redactor
 from detector.scan.scanner import PatternScanner
 from detector.service.judge.handler import JudgeHandler, JudgeSettings, Topics
-from detector.service.judge.output_encoder import OutputEncoder
 from detector.service.lookback.lookback import Lookback, LookbackProblem, LookbackProgress, LookbackSettings
 from detector.service.observability.measuring import Measured, StageName
 from detector.service.observability.metrics import Metrics
@@ -190,7 +190,7 @@ def judge_stage(
             settings.service.cache_size,
             work_dated=longest(topics.work.retention),
         ),
-        OutputEncoder(patterns, Cleaning(scanner, context.registered.finders).clean),
+        Run(patterns, Cleaning(scanner, context.registered.finders).clean),
         changelog,
         time.time_ns,
         lambda fact: context.tell("judge", fact),

@@ -15,9 +15,8 @@ from benchmarks import report_history
 from detector import cli
 from detector.judge.rules.catalog import RULES
 from detector.outputs.headline import headline
-from detector.outputs.report_data import MAX_LETTERS
+from detector.outputs.report import MAX_LETTERS, Report
 from detector.outputs.report_page import MAX_BYTES, report_page
-from detector.outputs.report_text import Report
 from detector.outputs.summary import SourceRead, Summary
 from detector.records.dead_letters import DeadLetter
 from detector.values.findings import (
@@ -40,7 +39,8 @@ from tests.small_history import KEY_TEXT, secret_of, write
 
 def report(findings: list[Finding], commands: list[Command] | None = None, **more: Any) -> Report:
     summary = more.pop("summary", Summary())
-    return Report(findings, commands or [], summary, made.PATTERNS, more.pop("clean", made.untouched))
+    clean = more.pop("clean", made.untouched)
+    return Report(findings, commands or [], summary, made.PATTERNS, clean, until=made.USED, **more)
 
 
 def data_of(page: bytes) -> dict[str, Any]:
@@ -49,8 +49,8 @@ def data_of(page: bytes) -> dict[str, Any]:
     return dict(json.loads(zlib.decompress(base64.b64decode(packed))))
 
 
-def data(one: Report, letters: list[DeadLetter] | None = None, **more: Any) -> dict[str, Any]:
-    return data_of(report_page(one, letters or [], made.USED, **more))
+def data(one: Report) -> dict[str, Any]:
+    return data_of(report_page(one))
 
 
 def findings_in(page: dict[str, Any]) -> Iterator[dict[str, Any]]:
@@ -121,18 +121,18 @@ def test_every_finding_is_there_once_with_its_severity_and_counts() -> None:
 
 
 def test_the_same_findings_give_the_same_page() -> None:
-    assert report_page(report(made.all_rules()), [], 1) == report_page(report(made.all_rules()), [], 1)
+    assert report_page(report(made.all_rules())) == report_page(report(made.all_rules()))
 
 
 def test_a_page_too_large_has_less_evidence_and_then_fewer_findings() -> None:
     low = [msgspec.structs.replace(used(100 + number, 10), severity=Severity.LOW) for number in range(60)]
     one = report([*low, *(used(number, 10) for number in range(60))])
-    whole = report_page(one, [], 1)
+    whole = report_page(one)
     assert {len(finding["evidence"]) for finding in findings_in(data_of(whole))} == {10}
-    smaller = report_page(one, [], 1, len(whole) - 1)
+    smaller = report_page(one, len(whole) - 1)
     assert len(smaller) < len(whole)
     assert {len(finding["evidence"]) for finding in findings_in(data_of(smaller))} == {5}
-    smallest = list(findings_in(data_of(report_page(one, [], 1, 1))))
+    smallest = list(findings_in(data_of(report_page(one, 1))))
     assert len(smallest) == 20
     assert {finding["severity"] for finding in smallest} == {"critical"}
 
@@ -154,14 +154,14 @@ def test_texts_that_no_compression_makes_smaller_do_not_make_a_page_too_large() 
         )
         return used(number, 2, evidences=pieces)
 
-    assert len(report_page(report([noisy(number) for number in range(150)]), [], 1)) <= MAX_BYTES
+    assert len(report_page(report([noisy(number) for number in range(150)]))) <= MAX_BYTES
 
 
 def test_what_was_read_is_told_in_bounds() -> None:
     sources = tuple(SourceRead(f"{number}.log", "text", 1, number) for number in range(2_000))
     summary = Summary(read=sources, dead_letters={"not-json": 5_000})
     letters = [DeadLetter("a.log", "not-json", "it is not", line=line) for line in range(5_000)]
-    read = data(report([], summary=summary), letters)["read"]
+    read = data(report([], summary=summary, letters=letters))["read"]
     assert (read["total_sources"], read["records"], read["total_letters"]) == (2_000, 2_000, 5_000)
     assert len(read["letters"]) == MAX_LETTERS
     assert read["letters"][7] == {"place": "a.log line 7", "reason": "not-json", "detail": "it is not"}
@@ -189,8 +189,9 @@ def test_a_secret_in_any_text_is_masked() -> None:
         [made.command(credential=credential)],
         summary=summary,
         clean=lambda text: text.replace(secret, "‹known-credential:15›"),
+        letters=[DeadLetter(secret, "not-json", "it is not", secret)],
     )
-    page = report_page(one, [DeadLetter(secret, "not-json", "it is not", secret)], 1)
+    page = report_page(one)
     assert secret not in page.decode()
     assert secret not in json.dumps(data_of(page))
     assert json.dumps(data_of(page), ensure_ascii=False).count("‹known-credential:15›") > 15

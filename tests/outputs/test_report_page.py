@@ -12,8 +12,8 @@ from playwright.async_api import Browser, Locator, Page, expect
 
 from detector import cli
 from detector.judge.rules.catalog import RULES
+from detector.outputs.report import Report
 from detector.outputs.report_page import report_page
-from detector.outputs.report_text import Report
 from detector.outputs.summary import SourceRead, Summary
 from detector.records.dead_letters import DeadLetter
 from detector.values.events import Identifier
@@ -50,9 +50,12 @@ def written(folder: Path, findings: list[Finding], **more: Any) -> Path:
     """The report of these findings, with a command, in a file."""
     summary = more.pop("summary", Summary(read=(SourceRead("ci.log", "text", 12, 3456),)))
     letters = more.pop("letters", ())
-    report = Report(findings, (made.command(),) if findings else (), summary, made.PATTERNS, made.untouched)
+    commands = (made.command(),) if findings else ()
+    report = Report(
+        findings, commands, summary, made.PATTERNS, made.untouched, letters=letters, until=made.USED
+    )
     path = folder / "report.html"
-    path.write_bytes(report_page(report, letters, made.USED))
+    path.write_bytes(report_page(report))
     return path
 
 

@@ -7,7 +7,8 @@ from rich.console import Console
 from rich.text import Text
 
 from detector.outputs.advice import advise
-from detector.outputs.report_text import Report, console_for, print_report
+from detector.outputs.report import Report
+from detector.outputs.report_text import console_for, print_report
 from detector.outputs.summary import SourceRead, Summary
 from detector.values.events import Leak
 from detector.values.findings import (

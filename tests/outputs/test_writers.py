@@ -1,15 +1,19 @@
 """The output files: whole or not there, the same bytes for the same findings, JSON whatever was read."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from detector.outputs.files import folder_outputs
+from detector.outputs.output import Run, write_run
 from detector.outputs.summary import SourceRead, Summary, verdicts
-from detector.outputs.writers import dumps, replacing, write_all, write_lines
+from detector.outputs.writers import Draft, dumps, write_file
 from detector.records.dead_letters import NOT_JSON, DeadLetter
 from detector.values.errors import UsageError
+from detector.values.findings import LEAKED_SECRET
 from tests.outputs import finding_samples as made
 
 
@@ -32,15 +36,8 @@ def write(folder: Path, **options: Any) -> None:
         durations={"total": 1.23456},
     )
     letters = [DeadLetter("a.log", NOT_JSON, "it is not JSON", line=7)]
-    write_all(
-        folder,
-        findings=findings,
-        commands=commands,
-        dead_letters=letters,
-        summary=summary,
-        patterns=made.PATTERNS,
-        clean=options.get("clean", made.untouched),
-    )
+    run = Run(made.PATTERNS, options.get("clean", made.untouched), summary)
+    write_run(folder_outputs(folder), run, findings, commands, options.get("letters", letters))
 
 
 def test_the_four_files(tmp_path: Path) -> None:
@@ -91,32 +88,41 @@ def test_a_dead_letters_source_may_hold_a_secret(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "dead-letters.jsonl").read_text())["source"] == "‹x›"
 
 
+class InterruptedRunError(Exception):
+    pass
+
+
+def half(letters: list[DeadLetter]) -> Iterator[DeadLetter]:
+    yield from letters
+    raise InterruptedRunError
+
+
 def test_a_failure_half_way_leaves_what_was_there(tmp_path: Path) -> None:
     path = tmp_path / "findings.jsonl"
-    write_lines(path, [{"n": 1}])
-
-    class InterruptedRunError(Exception):
-        pass
-
-    def half() -> Any:
-        yield {"n": 2}
-        raise InterruptedRunError
-
+    write_file(path, b"before")
     with pytest.raises(InterruptedRunError):
-        write_lines(path, half())
-    assert path.read_bytes() == b'{"n":1}\n'
+        write(tmp_path, letters=half([DeadLetter("a.log", NOT_JSON, "")]))
+    assert path.read_bytes() == b"before"
     assert [one.name for one in tmp_path.iterdir()] == ["findings.jsonl"]
 
 
 def test_what_cannot_be_written_is_said_with_its_path(tmp_path: Path) -> None:
     (tmp_path / "findings.jsonl").mkdir()
     with pytest.raises(UsageError, match=r"cannot write .*findings\.jsonl"):
-        write_lines(tmp_path / "findings.jsonl", [{}])
+        write(tmp_path)
+    assert [one.name for one in tmp_path.iterdir()] == ["findings.jsonl"]
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="cannot make the output folder"):
         write(tmp_path / "file" / "out")
-    with pytest.raises(UsageError), replacing(tmp_path / "no" / "such" / "folder"):
-        pass
+    with pytest.raises(UsageError):
+        Draft(tmp_path / "no" / "such" / "folder").open()
+
+
+def test_many_findings_are_written_in_their_order(tmp_path: Path) -> None:
+    findings = [made.finding(LEAKED_SECRET, key=f"k{number}") for number in range(2500)]
+    write_run(folder_outputs(tmp_path), Run(made.PATTERNS, made.untouched), findings, [], [])
+    lines = (tmp_path / "findings.jsonl").read_text().splitlines()
+    assert [json.loads(line)["finding_info"]["uid"] for line in lines] == [one.uid for one in findings]
 
 
 def test_half_a_surrogate_pair_is_written_as_a_question_mark() -> None:

@@ -20,9 +20,8 @@ from detector.judge.totals import Totals
 from detector.judge.watermark import BEGINNING, Watermark
 from detector.kafka.changelog import Changelog
 from detector.kafka.handlers import Output, Partition, Refusal
-from detector.outputs.writers import dumps
+from detector.outputs.output import Run
 from detector.records.dead_letters import UNREADABLE, DeadLetter
-from detector.service.judge.output_encoder import FindingRecords, OutputEncoder
 from detector.service.judge.reports import JudgedTransaction, OutputCause
 from detector.service.judge.restore import Restored, restore
 from detector.service.judge.store import (
@@ -35,6 +34,7 @@ from detector.service.judge.store import (
     digest_of,
     entry_key,
 )
+from detector.service.judge.topic_output import OutputTopics, TopicOutput
 from detector.service.scan.origins import LONGEST, dated
 from detector.values.errors import RetryError, StopError
 from detector.values.events import Event
@@ -104,19 +104,19 @@ class _Work:
 
 
 class JudgeHandler:
-    """Handles the work topic. `clock` gives ns; `observe` gets each `Restored` and `JudgedTransaction`."""
+    """Handles the work topic. `run` puts findings into words; `clock` gives ns; `observe` gets each `Restored` and `JudgedTransaction`."""
 
     def __init__(
         self,
         settings: JudgeSettings,
-        encoder: OutputEncoder,
+        run: Run,
         changelog: Changelog,
         clock: Callable[[], int],
         observe: Callable[[Restored | JudgedTransaction], None] = lambda _: None,
     ) -> None:
         self._settings = settings
         self._policy = settings.policy
-        self._encoder = encoder
+        self._run = run
         self._changelog = changelog
         self._clock = clock
         self._observe = observe
@@ -280,14 +280,14 @@ class JudgeHandler:
                 touched[key] = self._cached(partition, work, key)
         work.recent = 0
         for key, (state, digest) in touched.items():
-            records = self._encoder.findings()
-            judgement = state.judge(watermark, records.digest)
+            output = self._output()
+            judgement = state.judge(watermark, output.digest)
             if judgement.changes:
                 changes = changelog_changes(digest, judgement)
                 outputs += [self._change(partition, change) for change in changes]
                 work.staged += changes
             if judgement.findings or judgement.commands or judgement.sends or judgement.forgotten:
-                outputs += self._outputs(judgement, records, began.get(key))
+                outputs += self._outputs(judgement, output, began.get(key))
                 work.causes += _causes(judgement, began.get(key))
             if judgement.expired:
                 work.expired.update(judgement.expired)
@@ -332,7 +332,7 @@ class JudgeHandler:
                     work.store.write([(timer, None)])
         return keys
 
-    def _outputs(self, judgement: Judgement, records: FindingRecords, began: int | None) -> list[Output]:
+    def _outputs(self, judgement: Judgement, output: TopicOutput, began: int | None) -> list[Output]:
         """All records of a judgement but its state."""
         topics = self._settings.topics
         stamp = dated(began, self._clock(), self._settings.work_dated)
@@ -341,13 +341,17 @@ class JudgeHandler:
             for key, fact in judgement.sends
         ]
         for change in judgement.findings:
-            uid = change.finding.uid.encode()
-            outputs.append(Output(topics.findings, uid, records.encoded(change), fact=change))
+            output.finding(change)
         for command in judgement.commands:
-            key = command.credential.credential_id.encode()
-            outputs.append(Output(topics.revocations, key, self._encoder.command(command), fact=command))
+            output.command(command)
+        output.close()
+        outputs += output.records
         outputs += [Output(topics.registry, registry_key(issue), None) for issue in judgement.forgotten]
         return outputs
+
+    def _output(self) -> TopicOutput:
+        topics = self._settings.topics
+        return TopicOutput(OutputTopics(topics.findings, topics.revocations, topics.dead_letters), self._run)
 
     def _change(self, partition: Partition, change: Change) -> Output:
         return Output(self._settings.topics.state, *change, partition=partition.number)
@@ -362,7 +366,10 @@ class JudgeHandler:
             offset,
             partition.number,
         )
-        return Output(self._settings.topics.dead_letters, None, dumps(letter.record()), fact=letter)
+        output = self._output()
+        output.dead_letter(letter)
+        output.close()
+        return output.records[0]
 
     def _trim(self, work: _Work) -> None:
         """Drops the aggregates that were unused for longest; the store has them.

@@ -16,9 +16,9 @@ from detector.judge.policy import Policy
 from detector.judge.routing import Fact, encode, route
 from detector.kafka.changelog import Change
 from detector.kafka.handlers import Output, Partition
+from detector.outputs.output import Run
 from detector.registry.credential_registry import CredentialRegistry
 from detector.service.judge.handler import JudgeHandler, JudgeSettings, Topics
-from detector.service.judge.output_encoder import OutputEncoder
 from detector.service.judge.reports import JudgedTransaction
 from detector.service.judge.restore import Restored
 from detector.values.errors import RetryError
@@ -26,7 +26,7 @@ from detector.values.events import AnyEvent, CredentialIssued
 from detector.values.times import SECOND
 
 TOPICS = Topics()
-ENCODER = OutputEncoder({}, lambda text: text)
+RUN = Run({}, lambda text: text)
 IDLE = 31 * SECOND
 
 
@@ -86,7 +86,7 @@ class World:
         self.partitions = [Partition(TOPICS.work, number) for number in range(partitions)]
 
     def _start(self) -> JudgeHandler:
-        return JudgeHandler(self._settings, ENCODER, self.logs, lambda: self.clock, self.facts.append)
+        return JudgeHandler(self._settings, RUN, self.logs, lambda: self.clock, self.facts.append)
 
     async def open(self) -> None:
         for partition in self.partitions:

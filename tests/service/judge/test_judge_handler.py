@@ -12,13 +12,14 @@ from detector.judge.ledger import Ledger
 from detector.judge.policy import Policy
 from detector.judge.routing import route
 from detector.registry.credential_registry import CredentialRegistry
+from detector.service.judge.topic_output import OutputTopics, TopicOutput
 from detector.values.events import AnyEvent, CredentialIssued, TaskStarted
 from detector.values.findings import FindingChange
 from detector.values.times import HOUR, SECOND
 from tests.histories import START, History, arrivals, histories
 from tests.service.judge.judge_without_kafka import (
-    ENCODER,
     IDLE,
+    RUN,
     World,
     feed,
     longer,
@@ -40,11 +41,13 @@ def replayed(history: History, policy: Policy, until: int) -> tuple[dict[str, An
     ledger = Ledger(policy)
     for event in history.events:
         ledger.apply(event)
-    found = {}
+    findings, commands = (TopicOutput(OutputTopics(), RUN) for _ in range(2))
     for finding in ledger.findings(until):
-        made = ENCODER.findings().encoded(FindingChange("created", finding))
-        found[finding.uid] = told(json.loads(made))
-    return found, [json.loads(ENCODER.command(command)) for command in ledger.commands(until)]
+        findings.finding(FindingChange("created", finding))
+    for command in ledger.commands(until):
+        commands.command(command)
+    found = {(one.key or b"").decode(): told(json.loads(one.value or b"")) for one in findings.records}
+    return found, [json.loads(one.value or b"") for one in commands.records]
 
 
 async def lived(policy: Policy, until: int, order: list[AnyEvent], seed: int, crashes: float) -> World:
