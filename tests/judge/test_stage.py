@@ -1,0 +1,194 @@
+"""The judge stage is pure: its results follow from a state and facts alone, and both survive being bytes in between."""
+
+import heapq
+import os
+from collections.abc import Callable, Iterable
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from detector.judge.ledger import Ledger
+from detector.judge.policy import Policy
+from detector.judge.routing import Fact, decode, encode, route, task_key
+from detector.judge.stage import AggregateState, Judgement, applied, judge, judge_history
+from detector.registry.credential_registry import CredentialRegistry
+from detector.values.events import AnyEvent, CredentialIssued, CredentialUsed, TaskEnded, TaskStarted
+from detector.values.times import DAY, HOUR, SECOND
+from tests.histories import History, arrivals, histories
+
+EXAMPLES = os.environ.get("CURFEWD_EXAMPLES")
+thorough = settings(
+    max_examples=int(EXAMPLES or 60),
+    derandomize=EXAMPLES is None,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+START = 1_800_000_000 * SECOND
+Judge = Callable[[str, list[Fact], int], Judgement]
+
+
+def kept_in_memory(policy: Policy, many: int) -> Judge:
+    """Judges as the service does: each aggregate stays in memory."""
+    states: dict[str, AggregateState] = {}
+
+    def judged(key: str, facts: list[Fact], watermark: int) -> Judgement:
+        state = states.setdefault(key, AggregateState(key, policy, many))
+        for fact in facts:
+            state.take(fact, encode(fact), watermark)
+        judgement = state.judge(watermark)
+        if state.gone:
+            del states[key]
+        return judgement
+
+    return judged
+
+
+def through_bytes(policy: Policy, many: int) -> Judge:
+    """Judges as a job on a cluster might: nothing but bytes is left between two calls."""
+    states: dict[str, bytes] = {}
+
+    def judged(key: str, facts: list[Fact], watermark: int) -> Judgement:
+        state = msgspec.msgpack.decode(states.get(key, b"\x80"), type=dict[bytes, bytes])
+        copies = [decode(encode(fact)) for fact in facts]
+        judgement = judge(key, state, copies, watermark, policy, many=many)
+        copy = msgspec.json.decode(msgspec.json.encode(judgement), type=Judgement)
+        states[key] = msgspec.msgpack.encode(applied(state, copy))
+        return copy
+
+    return judged
+
+
+class World:
+    """Delivers facts, messages and timers to aggregates in a fixed order, and notes what each judgement gives."""
+
+    def __init__(self, judged: Judge) -> None:
+        self._judge = judged
+        self._registry = CredentialRegistry()
+        self._timers: dict[str, int] = {}
+        self.notes: list[tuple[str, Judgement]] = []
+        self.standing: dict[str, tuple[str, int]] = {}
+        self.commands: set[str] = set()
+
+    def tell(self, events: Iterable[AnyEvent], watermark: int) -> None:
+        for event in events:
+            facts = route(event, self._registry)
+            if isinstance(event, CredentialIssued):
+                self._registry.add(event)
+            self._deliver(facts, watermark)
+
+    def settle(self, until: int) -> None:
+        """Lets the watermark come to a time, from timer to timer."""
+        while due := [(time, key) for key, time in self._timers.items() if time <= until]:
+            time, key = heapq.heappop(due)
+            self._deliver(self._judged(key, [], time), time)
+
+    def _deliver(self, facts: list[tuple[str, Fact]], watermark: int) -> None:
+        while facts:
+            key, fact = facts.pop(0)
+            facts += self._judged(key, [fact], watermark)
+
+    def _judged(self, key: str, facts: list[Fact], watermark: int) -> list[tuple[str, Fact]]:
+        judgement = self._judge(key, facts, watermark)
+        self._timers.pop(key, None)
+        if judgement.timer is not None:
+            self._timers[key] = judgement.timer
+        self.notes.append((key, judgement))
+        for change in judgement.findings:
+            if change.activity == "closed":
+                del self.standing[change.finding.uid]
+            else:
+                self.standing[change.finding.uid] = (change.finding.rule, change.finding.count)
+        self.commands.update(command.id for command in judgement.commands)
+        return list(judgement.sends)
+
+
+def patient(policy: Policy) -> Policy:
+    """The policy, but no command is ever found unconfirmed and no state expires: as a replay sees it."""
+    return msgspec.structs.replace(policy, confirm_timeout=10**6 * SECOND, retention=10**6 * SECOND)
+
+
+@thorough
+@given(histories(), st.data(), st.sampled_from((1, 3, 256)))
+def test_state_and_facts_as_bytes_give_the_same_findings_commands_and_timers(
+    history: History, data: st.DataObject, many: int
+) -> None:
+    events = data.draw(arrivals(history.events))
+    half = len(events) // 2
+    watermark = min((event.time for event in events[half:]), default=START)  # so that none is late
+    worlds = [World(make(history.policy, many)) for make in (kept_in_memory, through_bytes)]
+    for world in worlds:
+        world.tell(events[:half], min((event.time for event in events), default=START))
+        world.settle(watermark)
+        world.tell(events[half:], watermark)
+        world.settle(max([history.until, *(event.time for event in events)]) + DAY)
+    first, second = worlds
+    assert len(first.notes) == len(second.notes)
+    for (key, one), (other_key, other) in zip(first.notes, second.notes, strict=True):
+        assert key == other_key
+        assert one.findings == other.findings
+        assert one.commands == other.commands
+        assert one.sends == other.sends
+        assert one.timer == other.timer
+        assert [issue.id for issue in one.forgotten] == [issue.id for issue in other.forgotten]
+
+
+@thorough
+@given(histories(), st.data())
+def test_judging_aggregate_by_aggregate_gives_what_judging_the_whole_history_gives(
+    history: History, data: st.DataObject
+) -> None:
+    policy = patient(history.policy)
+    until = max([history.until, *(event.time for event in history.events)])
+    world = World(through_bytes(policy, 256))
+    world.tell(data.draw(arrivals(history.events)), min((e.time for e in history.events), default=0) - DAY)
+    world.settle(until)
+    ledger = Ledger(policy)
+    for event in history.events:
+        ledger.apply(event)
+    findings, commands = judge_history(ledger, until)
+    assert world.standing == {each.uid: (each.rule, each.count) for each in findings}
+    assert {command.id for command in commands} <= world.commands
+
+
+def test_a_state_holds_all_that_the_next_call_needs() -> None:
+    key, policy = task_key("t"), Policy()
+    issue = CredentialIssued(
+        time=START,
+        source="vault",
+        id="1",
+        credential_id="c",
+        task_id="t",
+        identifiers=(),
+        expires_at=START + DAY,
+    )
+    end = TaskEnded(time=START + HOUR, source="ci", id="2", task_id="t")
+    use = CredentialUsed(time=START + 2 * HOUR, source="audit", id="3", credential_id="c")
+    first = judge(key, {}, [issue, end], START + HOUR, policy)
+    assert first.timer is not None
+    assert first.timer > START + HOUR
+    state = applied({}, first)
+    second = judge(key, state, [use], START + HOUR, policy)
+    assert [(change.activity, change.finding.rule) for change in second.findings] == [
+        ("created", "use-after-termination")
+    ]
+    again = judge(key, applied(state, second), [use], START + HOUR, policy)
+    assert (again.findings, again.commands, again.changes) == ([], [], [])
+
+
+def test_a_call_changes_none_of_its_arguments() -> None:
+    key, policy = task_key("t"), Policy()
+    start = TaskStarted(time=START, source="ci", id="1", task_id="t", deadline=START + HOUR)
+    state = applied({}, judge(key, {}, [start], START, policy))
+    before = dict(state)
+    facts: list[Fact] = []
+    found = [judge(key, state, facts, START + DAY, policy) for _ in range(2)]
+    assert found[0] == found[1]
+    assert [change.finding.rule for change in found[0].findings] == ["overdue-task"]
+    assert (state, facts) == (before, [])
+
+
+def test_a_key_of_no_aggregate_is_refused() -> None:
+    with pytest.raises(ValueError, match="no aggregate"):
+        judge("x:1", {}, [], START, Policy())
