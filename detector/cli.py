@@ -1,4 +1,4 @@
-"""The command line: arguments in, exit code out. What it prints never holds a secret, not even when it crashes."""
+"""The command line: arguments in, exit code out. Its output never contains a secret, even when it crashes."""
 
 import argparse
 import os
@@ -25,7 +25,7 @@ INTERRUPTED: Final = 130  # 128 + SIGINT
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command; its exit code."""
+    """Runs one command and returns its exit code."""
     options = _parser().parse_args(arguments)
     try:
         code = _COMMANDS[options.command](options)
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (CurfewdError, OSError, MemoryError) as error:
         _say(f"curfewd: {_reason(error)}")
         return USAGE
-    except Exception as error:  # noqa: BLE001 - its text may hold what was read: only where it happened is told
+    except Exception as error:  # noqa: BLE001 - its text may contain what was read: only the places are printed
         return _crashed(error)
     return code
 
@@ -59,14 +59,14 @@ def _crashed(error: BaseException) -> int:
         for frame in traceback.extract_tb(error.__traceback__)
     ]
     _say(
-        f"curfewd {__version__}: {type(error).__name__}, a mistake of ours. What was read is not shown, as it may hold "
-        f"secrets. Please report it with these places:\n  " + "\n  ".join(places)
+        f"curfewd {__version__}: internal error, {type(error).__name__}. The input is not shown, because it may "
+        f"contain secrets. Please report the error with these places:\n  " + "\n  ".join(places)
     )
     return CRASHED
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line before the usage."""
+    """Prints the mistake in one line before the usage."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(USAGE, f"curfewd: {message}\n{self.format_usage()}")
@@ -75,19 +75,19 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="curfewd",
-        description="Sees task credentials that leak, are used after their task, or outlive it.",
+        description="Finds task credentials that leak, are used after their task, or outlive it.",
     )
     parser.add_argument("--version", action="version", version=f"curfewd {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     _add_replay(
-        commands.add_parser("replay", help="read a history of logs and events and say what is wrong in it")
+        commands.add_parser("replay", help="read files of logs and events, and report what is wrong in them")
     )
     fingerprint = commands.add_parser(
-        "fingerprint", help="the identifiers of a secret read on standard input"
+        "fingerprint", help="read a secret on standard input, and print its identifiers"
     )
     _add_config(fingerprint)
     redact = commands.add_parser(
-        "redact", help="pass standard input on with every leak in it masked, and nothing else changed"
+        "redact", help="pass standard input on with every leak masked, and nothing else changed"
     )
     _add_config(redact)
     redact.add_argument(
@@ -95,27 +95,25 @@ def _parser() -> argparse.ArgumentParser:
         metavar="PATH",
         action="append",
         default=[],
-        help="a file or folder of events: the credentials issued in them are masked too (may be repeated)",
+        help="also mask the credentials that the events in this file or folder register (may be repeated)",
     )
-    patterns = commands.add_parser("patterns", help="show the patterns, or run their examples")
+    patterns = commands.add_parser("patterns", help="list the patterns, or run their examples")
     patterns.add_argument("action", choices=("list", "test"))
     _add_config(patterns)
     patterns.add_argument(
         "--against",
         metavar="PATH",
         nargs="+",
-        help="test: instead of the examples show what the patterns see in logs of yours (files, archives, -)",
+        help="with test: show what the patterns find in your logs instead (files, archives, -)",
     )
-    patterns.add_argument("--pattern", metavar="GLOB", help="with --against: only these patterns")
-    run = commands.add_parser("run", help="the service on Apache Kafka")
+    patterns.add_argument("--pattern", metavar="GLOB", help="with --against: only patterns whose id matches")
+    run = commands.add_parser("run", help="run the service on Apache Kafka")
     run.add_argument("--config", metavar="F", required=True, help="the configuration file")
-    run.add_argument(
-        "--stage", choices=("scan", "judge"), help="only this one of the two stages; both if not given"
-    )
+    run.add_argument("--stage", choices=("scan", "judge"), help="run only this stage (both by default)")
     topics = commands.add_parser("topics", help="create the topics that the service needs")
     topics.add_argument("action", choices=("create",))
     topics.add_argument("--config", metavar="F", required=True, help="the configuration file")
-    check = commands.add_parser("check", help="say what is wrong with a configuration, and where")
+    check = commands.add_parser("check", help="check a configuration, and report every mistake with its line")
     check.add_argument("--config", metavar="F", required=True, help="the configuration file")
     return parser
 
@@ -127,31 +125,41 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
 def _add_replay(parser: argparse.ArgumentParser) -> None:
     _add_config(parser)
     parser.add_argument(
-        "--out", metavar="DIR", help="where findings.jsonl, revocations.jsonl and the rest go"
+        "--out",
+        metavar="DIR",
+        help="write findings.jsonl, revocations.jsonl, dead-letters.jsonl and summary.json into this folder",
     )
     parser.add_argument(
-        "--report", metavar="F.html", help="write the findings as one page for a browser, with a timeline"
+        "--report", metavar="F.html", help="write the findings as one web page with a timeline"
     )
     parser.add_argument("--sarif", metavar="F", help="write the findings as SARIF 2.1.0, for code scanning")
     parser.add_argument(
-        "--format", metavar="NAME", choices=CHOICES, help=f"of all inputs: {', '.join(CHOICES)}"
+        "--format",
+        metavar="NAME",
+        choices=CHOICES,
+        help=f"read all inputs in this format: {', '.join(CHOICES)}",
     )
     parser.add_argument(
         "--until",
         metavar="TIME",
         type=_time,
-        help="judge up to this time (RFC 3339), not the latest one read",
+        help="judge up to this time (RFC 3339; by default the latest time in the input)",
     )
     parser.add_argument(
         "--fail-on",
         metavar="SEVERITY",
         choices=[severity.label for severity in Severity],
-        help="exit 1 if a finding that nobody accepted is at or above: low, medium, high, critical",
+        help="exit 1 if an unaccepted finding is at or above this severity: low, medium, high, critical",
     )
-    parser.add_argument("--strict", action="store_true", help="exit 3 if a record could not be read")
-    parser.add_argument("--jobs", metavar="N", type=_jobs, help="processes (as many as there are cores)")
+    parser.add_argument("--strict", action="store_true", help="exit 3 if there is a dead letter")
     parser.add_argument(
-        "paths", metavar="PATH", nargs="+", help="a file, folder or archive (.gz, .zst), or -"
+        "--jobs", metavar="N", type=_jobs, help="number of processes (by default the number of cores)"
+    )
+    parser.add_argument(
+        "paths",
+        metavar="PATH",
+        nargs="+",
+        help="a file, folder or archive (.gz, .zst), or - for standard input",
     )
 
 

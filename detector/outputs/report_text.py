@@ -177,15 +177,19 @@ def _read(report: Report, *, timed: bool) -> Iterator[_Block]:
     if summary.events:
         rows.append(("events", _counts(summary.events, report), ""))
     if summary.allowed:
-        rows.append(("allowed", f"leaks let go by [[allow]]: {_counts(summary.allowed, report)}", ""))
+        rows.append(("allowed", f"leaks that [[allow]] passes: {_counts(summary.allowed, report)}", ""))
     if summary.dead_letters:
         rows.append(("unreadable", _counts(summary.dead_letters, report), "yellow"))
     if summary.unresolved:
         rows.append(
-            ("unresolved", f"of no known credential: {_counts(summary.unresolved, report)}", "yellow")
+            (
+                "unresolved",
+                f"events about unknown credentials: {_counts(summary.unresolved, report)}",
+                "yellow",
+            )
         )
     if summary.conflicts:
-        claimed = f"{counted(summary.conflicts, 'identifier')} claimed by two credentials; the earliest issue has it"
+        claimed = f"{counted(summary.conflicts, 'identifier')} claimed by two credentials; the earliest issue gets it"
         rows.append(("conflicts", claimed, "yellow"))
     rows += [
         ("warning", visible(report.clean(text), 240), "yellow") for text in summary.warnings[:_SHOWN_WARNINGS]

@@ -1,5 +1,5 @@
 "use strict";
-// Elements and words. Whatever is shown goes through here, and text becomes text nodes, never markup.
+// Elements and words. Everything shown goes through here: text becomes text nodes, never markup.
 const curfewd = {};
 {
   const SVG = "http://www.w3.org/2000/svg";
@@ -32,14 +32,14 @@ const curfewd = {};
     return date.toISOString().replace(/\.\d+Z$/, "Z").replace("T", " ");
   }
 
-  // Two times, the second as short as it can be.
+  // A period: two times, the second as short as possible.
   function period(first, last) {
     const [start, end] = [time(first), time(last)];
     if (start === end) return start;
     return start.slice(0, 10) === end.slice(0, 10) ? `${start.slice(0, -1)}–${end.slice(11)}` : `${start} – ${end}`;
   }
 
-  // A duration in milliseconds as its two greatest units: `2 h 3 min`.
+  // A duration in milliseconds in its two largest units: `2 h 3 min`.
   function span(ms) {
     let rest = Math.abs(Math.round(ms));
     for (const [index, [unit, name]] of UNITS.entries()) {
@@ -76,7 +76,7 @@ const curfewd = {};
     return el("span", { class: `badge ${severity}` }, capital(severity));
   }
 
-  // Pairs as a list of facts; those whose value is missing are left out.
+  // Pairs as a list of facts; pairs without a value are left out.
   function facts(pairs) {
     const known = pairs.filter(([, value]) => value !== null && value !== undefined && value !== "");
     return el("dl", { class: "facts" }, known.map(([name, value]) => el("div", null, el("dt", null, name), el("dd", null, value))));

@@ -1,5 +1,5 @@
 "use strict";
-// One finding: its sentence, and once it is opened its evidence, what to do, and where it is filed.
+// One finding: its title, and once opened its evidence, what to do, and its taxonomies.
 {
   const { el, time, period, counted, number, capital, badge, facts, span } = curfewd;
   const MASK = /(‹[^‹›]{1,100}›)/;
@@ -11,7 +11,7 @@
         badge(finding.severity),
         el("h4", null, finding.title),
         el("p", { class: "meta" }, meta(finding))));
-    // What is inside is made when it is first looked at: ten thousand cards stay cheap.
+    // The inside is made when the card is first opened, so that ten thousand cards stay cheap.
     const fill = () => {
       if (card.open && card.childElementCount === 1) card.append(findingFacts(finding, { rules, onTask }));
     };
@@ -28,7 +28,7 @@
     return parts.join(" · ");
   }
 
-  // All that is known of a finding.
+  // Everything known about a finding.
   function findingFacts(finding, { rules = {}, onTask } = {}) {
     return el("div", { class: "inside" },
       el("p", null, restOf(finding)),
@@ -43,7 +43,7 @@
       el("p", { class: "uid" }, `Finding ${finding.uid}`, finding.fingerprint ? `, fingerprint ${finding.fingerprint}` : null));
   }
 
-  // The message begins with the title, which stands above it.
+  // The message begins with the title, which is already shown above it.
   function restOf({ title, message }) {
     return message.startsWith(`${title}. `) ? message.slice(title.length + 2) : message;
   }
@@ -52,7 +52,7 @@
     const hidden = finding.count - finding.evidence.length;
     return [
       el("ol", { class: "evidence" }, finding.evidence.map((piece) => evidenceItem(piece))),
-      hidden > 0 ? el("p", { class: "hint" }, `${number(hidden)} more not shown here.`) : null,
+      hidden > 0 ? el("p", { class: "hint" }, `${number(hidden)} more are not shown.`) : null,
     ];
   }
 
@@ -66,7 +66,7 @@
         el("p", { class: "meta" }, placeOf(piece))));
   }
 
-  // `purge on queue/orders by runner-2 from 203.0.113.9, denied`: what of it is known.
+  // Such as `purge on queue/orders by runner-2 from 203.0.113.9, denied`.
   function sentenceOf(piece) {
     if (piece.type === "log") return "Shown in a log";
     if (piece.type !== "credential.used") return capital(piece.type.replace(".", " "));
@@ -78,7 +78,7 @@
     return piece.outcome && piece.outcome !== "success" ? `${text}, ${piece.outcome}` : text;
   }
 
-  // Where a piece of evidence stands, so that it can be found again.
+  // The position of a piece of evidence.
   function placeOf(piece) {
     const parts = [piece.source ?? ""];
     if (piece.line !== undefined) parts.push(`line ${piece.line}`);
@@ -107,7 +107,7 @@
       ["Workload", task.workload],
       ["Parent", task.parent],
       ["Started", task.started !== undefined ? time(task.started) : null],
-      ["Ended", task.ended !== undefined ? time(task.ended) + lasted : task.started !== undefined ? "not known to have ended" : null],
+      ["Ended", task.ended !== undefined ? time(task.ended) + lasted : task.started !== undefined ? "no end known" : null],
       ["Outcome", task.outcome],
       ["Deadline", task.deadline !== undefined ? time(task.deadline) : null],
     ]);
@@ -122,14 +122,14 @@
       ["Issued", at(credential.issued)],
       ["Valid from", at(credential.not_before)],
       ["Expires", at(credential.expires) ?? "never"],
-      ["Revoked", at(credential.revoked) ?? "not known to be"],
+      ["Revoked", at(credential.revoked) ?? "not known"],
     ]);
   }
 
   function placesOf(places) {
     if (!places?.length) return null;
     return [
-      el("h5", null, "Filed under"),
+      el("h5", null, "Taxonomies"),
       el("ul", { class: "places" }, places.map(([taxonomy, id, name]) =>
         el("li", null, el("span", null, taxonomy), " ", el("b", null, id), " ", name))),
     ];

@@ -1,13 +1,13 @@
 "use strict";
-// The live view: reads the events of the service for as long as the page is open, and asks for a task when one is chosen.
+// The live view: reads the events of the service while the page is open, and asks for a task when one is chosen.
 {
   const { SEVERITIES, el, svg, time, span, number, counted, bytes, capital, badge, facts, findingCard, taskDetail, rank, rowsOf, sentenceOf } = curfewd;
   const SHOWN = 100; // findings, and commands, in the page at once
-  const KEPT = 500; // of each in its memory, as many as the service has
+  const KEPT = 500; // findings, and commands, in memory: as many as the service keeps
   const SILENCE = 10000; // milliseconds after which a connection counts as lost: `now` comes every second
   const [FIRST_PAUSE, LONGEST_PAUSE] = [1000, 15000];
-  const [RATE, HISTORY] = [10000, 120000]; // milliseconds that a rate is taken over, and that the lines show
-  const STAGES = { scan: "Scan: logs and events in", judge: "Judge: findings out", lookback: "Look-back: second look at the logs" };
+  const [RATE, HISTORY] = [10000, 120000]; // milliseconds for a rate, and for the lines
+  const STAGES = { scan: "Scan: logs and events in", judge: "Judge: findings out", lookback: "Look-back: logs scanned again" };
 
   const TITLE = document.title;
 
@@ -20,7 +20,7 @@
 
   // The connection
 
-  // The token goes into a header of each request: nowhere else, so that neither an address nor another port gets it.
+  // The token goes into a header of each request and nowhere else, so that no address and no other port gets it.
   function ask(path, more) {
     const headers = state.token ? { Authorization: `Bearer ${state.token}` } : {};
     return fetch(path, { ...more, headers: { ...headers, ...more?.headers }, cache: "no-store", credentials: "omit", redirect: "error" });
@@ -33,20 +33,20 @@
       try {
         const refusal = await read();
         if (refusal?.status === 401) {
-          gate(state.token ? "That is not the token." : "");
+          gate(state.token ? "This token is wrong." : "");
           return;
         }
         why = refusal?.text ?? why;
       } catch {
-        // Gone, or not there: tried again.
+        // The connection broke or was refused: try again.
       }
       if (Date.now() - began > LONGEST_PAUSE) pause = FIRST_PAUSE;
-      say("gone", `No connection: ${why}`, "What is shown is what was known. Trying again …");
+      say("gone", `No connection: ${why}`, "The page shows the last known state. Trying again …");
       await new Promise((resolve) => setTimeout(resolve, pause));
     }
   }
 
-  // Reads events until the connection ends; gives the refusal if there is one.
+  // Reads events until the connection ends. Returns the refusal, if there is one.
   async function read() {
     const stopping = new AbortController();
     let silence = setTimeout(() => stopping.abort(), SILENCE);
@@ -85,7 +85,7 @@
     if (fields.id) state.place = fields.id;
   }
 
-  // The latest of a name stands, at the end of the order.
+  // The latest value of a name counts, and moves to the end.
   function keep(kind, name, value) {
     const all = state[kind];
     all.delete(name);
@@ -99,8 +99,8 @@
   function missed(why) {
     at("gap").hidden = false;
     at("gap").textContent = why === "restarted"
-      ? "The service was started anew: what it wrote while this page was not connected is not shown. The topics have it."
-      : "More came than a page can show: some is left out here. The topics have all.";
+      ? "The service restarted. Findings that it wrote while this page was not connected are missing here. The topics have them."
+      : "There were more findings than this page can show. Some are missing here. The topics have all of them.";
   }
 
   function gate(why) {
@@ -108,11 +108,11 @@
     at("live").hidden = true;
     at("gate").hidden = false;
     at("gate-why").textContent = why;
-    say("unwell", "A token is needed", "");
+    say("unwell", "Token required", "");
     at("token").focus();
   }
 
-  // How it stands
+  // The state of the service
 
   function say(kind, text, hint) {
     if (at("state").textContent !== text) at("state").textContent = text;
@@ -123,13 +123,13 @@
   function standing(now) {
     state.now = now;
     state.past = [...state.past, now].filter((one) => one.started === now.started && one.at > now.at - HISTORY);
-    say(now.ready ? "unwell" : "well", now.ready ? `Not at work: ${now.ready}` : "At work", `Started ${time(now.started)}, ${span(now.at - now.started)} ago.`);
+    say(now.ready ? "unwell" : "well", now.ready ? `Not ready: ${now.ready}` : "Ready", `Started ${time(now.started)}, ${span(now.at - now.started)} ago.`);
     at("where").textContent = `· ${now.group} · ${now.host}`;
     at("stages").replaceChildren(...now.stages.map(stagePanel));
     at("numbers").replaceChildren(numbers(now));
   }
 
-  // Of a counter of a stage what it went up by in a second, between two moments.
+  // How much a counter of a stage grew each second, between two moments.
   function rate(first, last, stage, name) {
     const [before, after] = [first, last].map((one) => one.stages.find((each) => each.name === stage)?.[name]);
     return before === undefined || last.at <= first.at ? 0 : Math.max(0, ((after - before) * 1000) / (last.at - first.at));
@@ -151,11 +151,11 @@
       spark(name),
       el("ul", null,
         el("li", { class: stage.behind > 60 ? "bad" : null }, name === "lookback"
-          ? (stage.behind > 0 ? `${span(stage.behind * 1000)} later than it should be` : "in time")
+          ? (stage.behind > 0 ? `${span(stage.behind * 1000)} behind schedule` : "on schedule")
           : `${counted(stage.lag, "record")} to read${stage.lag ? `, ${span(stage.behind * 1000)} behind` : ""}`),
         held ? el("li", { class: idle || stage.at_work < stage.held ? "bad" : null }, held) : null,
-        stage.standing > 60 ? el("li", { class: "bad" }, `has not moved for ${span(stage.standing * 1000)}`) : null,
-        stage.aborted ? el("li", null, `${counted(stage.aborted, "transaction")} given up since the start`) : null,
+        stage.standing > 60 ? el("li", { class: "bad" }, `no progress for ${span(stage.standing * 1000)}`) : null,
+        stage.aborted ? el("li", null, `${counted(stage.aborted, "transaction")} aborted since the start`) : null,
         el("li", null, `${counted(stage.records, "record")} since the start`)));
   }
 
@@ -176,14 +176,14 @@
       ["Watermark", now.watermark === null ? "not known yet" : `${time(now.watermark)}, ${span(now.at - now.watermark)} ago`],
       ["New findings", severities.join(", ") || "none"],
       ["Commands", `${number(now.commands.plain ?? 0)} plain, ${number(now.commands.escalated ?? 0)} escalated`],
-      ["Leaks seen", number(now.leaks)],
-      ["Could not be read", counted(now.dead_letters, "record")],
+      ["Leaks", number(now.leaks)],
+      ["Dead letters", number(now.dead_letters)],
       ["Registered", `${counted(now.credentials, "credential")}${now.conflicts ? `, ${counted(now.conflicts, "identifier")} claimed twice` : ""}`],
-      ["Of no known credential", `${counted(now.unresolved, "event")}, ${number(now.parked)} waiting`],
-      ["Later than lateness", counted(now.late, "event")],
+      ["Unknown credential", `${counted(now.unresolved, "event")}, ${number(now.parked)} waiting`],
+      ["Later than lateness allows", counted(now.late, "event")],
       ["Judged here", here.length ? `${number(here.length)} of ${counted(now.judged.of, "partition")}` : "no partition"],
       ["Memory, CPU", `${bytes(now.memory)}, ${Math.round(cpu)} % of a core`],
-      ["Looking", counted(now.readers, "reader")],
+      ["This view", counted(now.readers, "reader")],
     ]);
   }
 
@@ -191,7 +191,7 @@
 
   function refresh() {
     if (state.paused) {
-      parts.pause.textContent = state.unseen ? `Go on (${number(state.unseen)} new)` : "Go on";
+      parts.pause.textContent = state.unseen ? `Resume (${number(state.unseen)} new)` : "Resume";
       return;
     }
     if (parts.findings) showFindings();
@@ -218,7 +218,7 @@
       return card;
     });
     const held = document.activeElement?.closest?.("#findings details")?.id;
-    list.replaceChildren(...(made.length ? made : [el("p", { class: "empty" }, state.findings.size ? "No finding is like that." : "None yet: a finding appears here as soon as it is committed.")]));
+    list.replaceChildren(...(made.length ? made : [el("p", { class: "empty" }, state.findings.size ? "No finding matches." : "None yet. A finding appears here as soon as it is committed.")]));
     if (held) document.getElementById(held)?.firstElementChild.focus({ preventScroll: true });
     const all = found.length === state.findings.size ? "" : ` of ${number(state.findings.size)}`;
     parts.said.textContent = `${number(Math.min(found.length, SHOWN))}${all} shown`;
@@ -238,13 +238,13 @@
     const changed = () => { parts.findings = true; state.paused = false; pausing(); refresh(); };
     const text = el("input", { type: "search", id: "search", autocomplete: "off", spellcheck: "false", oninput: () => { state.text = text.value.trim().toLowerCase(); changed(); } });
     const severity = el("select", { id: "severity", onchange: () => { state.severity = severity.value; changed(); } },
-      el("option", { value: "" }, "every severity"), SEVERITIES.map((name) => el("option", { value: name }, capital(name))));
+      el("option", { value: "" }, "all severities"), SEVERITIES.map((name) => el("option", { value: name }, capital(name))));
     parts.pause = el("button", { type: "button", "aria-pressed": "false", onclick: () => { state.paused = !state.paused; pausing(); parts.findings = parts.commands = true; refresh(); } });
     parts.said = el("span", { class: "said", role: "status" });
     const wanted = el("input", { id: "wanted", autocomplete: "off", spellcheck: "false" });
     const pausing = () => {
       parts.pause.setAttribute("aria-pressed", String(state.paused));
-      parts.pause.textContent = state.paused ? "Go on" : "Pause";
+      parts.pause.textContent = state.paused ? "Resume" : "Pause";
     };
     pausing();
     at("filter").append(
@@ -258,7 +258,7 @@
     return el("span", { class: "field" }, el("label", { for: input.id }, label), " ", input);
   }
 
-  // One task. It stands in the address, so that Back leads back.
+  // One task. Its id is in the address, so that the Back button works.
 
   function choose(id) {
     location.hash = `task=${encodeURIComponent(id)}`;
@@ -282,10 +282,10 @@
       return;
     }
     const heading = el("h2", { id: "task-title", tabindex: "-1" }, `Task ${id}`);
-    const inside = el("div", { "aria-live": "polite" }, el("p", { class: "empty" }, "Looking it up …"));
+    const inside = el("div", { "aria-live": "polite" }, el("p", { class: "empty" }, "Loading …"));
     at("task").replaceChildren(
       el("p", null, el("button", { type: "button", onclick: () => { location.hash = ""; } }, "Back to the latest"), " ",
-        el("button", { type: "button", onclick: showTask }, "Look again")),
+        el("button", { type: "button", onclick: showTask }, "Reload")),
       heading, inside);
     heading.focus();
     const found = await lookUp(id);
@@ -305,7 +305,7 @@
     }
   }
 
-  // What is known of it: by the judge's ledger if that is here, else by the findings and commands in this page.
+  // What is known of the task: from the judge's ledger if it is here, else from the findings and commands in this page.
   function told(id, found) {
     const latest = [...state.findings.values()].filter((finding) => finding.task?.id === id).reverse();
     if (found.found === "task") {
@@ -313,15 +313,15 @@
       const findings = [...found.findings, ...latest.filter((finding) => !uids.has(finding.uid))]
         .sort((one, other) => rank(one.severity) - rank(other.severity) || one.first - other.first);
       const hint = found.folded || found.credentials.some((one) => one.earlier)
-        ? "Older events are added up in the findings' counts, and not listed." : null;
+        ? "Older events count in the findings, but are not listed." : null;
       return [taskDetail(rowOf(found, findings), findings, { rules: state.rules }), hint ? el("p", { class: "hint" }, hint) : ""];
     }
     const why = {
-      elsewhere: `This task is judged in partition ${found.partition} of ${found.of}, which is not here: `
-        + (found.here?.length ? `this process has ${list(found.here)}. ` : "this process has none. ") + "Another instance knows its history.",
-      nothing: "The judge stage knows nothing of it: it never heard of such a task, or it is over and forgotten.",
-      "too much": "More is kept of this task than is shown here while others wait.",
-      refused: `It cannot be looked up: ${found.why}.`,
+      elsewhere: `This task is judged in partition ${found.partition} of ${found.of}, which another instance has: `
+        + (found.here?.length ? `this process has ${list(found.here)}. ` : "this process has none. ") + "That instance knows its history.",
+      nothing: "The judge stage does not know this task: it was never reported, or it is over and its state was removed.",
+      "too much": "This task has too many events to show here while other readers wait.",
+      refused: `The task could not be loaded: ${found.why}.`,
     }[found.found];
     const [row] = rowsOf(latest, [...state.commands.values()]);
     return [el("p", { class: "gap" }, why), row ? taskDetail(row, latest, { rules: state.rules }) : ""];
@@ -331,7 +331,7 @@
     return numbers.length > 30 ? `${numbers.slice(0, 30).join(", ")} and ${numbers.length - 30} more` : numbers.join(", ");
   }
 
-  // The row of the timeline: what the findings rest on, and all else that happened to each credential.
+  // The row of the timeline: the evidence of the findings, and everything else that happened to each credential.
   function rowOf(found, findings) {
     const [row] = rowsOf(findings, []);
     const lanes = new Map((row?.credentials ?? []).map((lane) => [lane.id, lane.marks]));
@@ -359,7 +359,7 @@
     follow();
     showTask();
   });
-  // By itself the link would change the address, in which the task stands.
+  // Without this the link would change the address, which holds the task.
   document.querySelector("a.skip").addEventListener("click", (event) => {
     event.preventDefault();
     at("main").focus();

@@ -1,12 +1,12 @@
 "use strict";
-// The report of a replay: its data is unpacked, shown, filtered, and laid out whole for the printer.
+// The report of a replay: unpacks its data, shows and filters it, and lays all of it out for the printer.
 {
   const { SEVERITIES, el, time, number, counted, bytes, capital, badge, findingCard, timeline, rowsOf } = curfewd;
   const PAGE = 50; // findings in the list at once
   const COMMANDS = 100;
   const SOURCES = 20;
   const PRINTED = 1000; // findings on paper
-  const PAUSE = 120; // milliseconds of typing that are waited for
+  const PAUSE = 120; // milliseconds to wait while somebody types
 
   const main = document.getElementById("report");
   const state = { text: "", severities: new Set(), rule: "", task: null, page: 0, commands: 0 };
@@ -62,7 +62,7 @@
       && (!state.text || haystack(finding).includes(state.text));
   }
 
-  // Shows what is to be shown now, and says how much that is.
+  // Shows what the filter leaves, and how much that is.
   function refresh() {
     found = data.findings.filter(kept);
     state.page = 0;
@@ -90,7 +90,7 @@
       }
       made.push(findingCard(finding, { rules: data.rules, open: all, onTask: chooseTask }));
     }
-    if (!made.length) made.push(el("p", { class: "empty" }, data.findings.length ? "No finding is like that. Clear the filter to see all." : "There is nothing to show."));
+    if (!made.length) made.push(el("p", { class: "empty" }, data.findings.length ? "No finding matches. Clear the filter to see all." : "No findings."));
     if (all && found.length > PRINTED) made.push(el("p", null, `${number(found.length - PRINTED)} more findings are not printed. Filter first to print them.`));
     parts.list.replaceChildren(...made);
     pager(parts.pager, found.length, PAGE, state.page, "Findings", (page) => {
@@ -127,7 +127,7 @@
     card.firstElementChild.focus();
   }
 
-  // What stands at the top: numbers that are filters.
+  // The counts at the top, which are filters.
   function tiles() {
     return el("ul", { class: "tiles" }, [...SEVERITIES, "accepted"].map((name) => el("li", null,
       el("button", {
@@ -153,7 +153,7 @@
       },
     });
     const rule = el("select", { id: "rule", onchange: () => { state.rule = rule.value; refresh(); } },
-      el("option", { value: "" }, "every rule"), rules.map((name) => el("option", { value: name }, name)));
+      el("option", { value: "" }, "all rules"), rules.map((name) => el("option", { value: name }, name)));
     parts.chip = el("button", { type: "button", class: "chip", hidden: true, title: "Show all tasks again", onclick: () => { state.task = null; refresh(); text.focus(); } });
     parts.clear = el("button", {
       type: "button", disabled: true,
@@ -203,7 +203,7 @@
     return section("revoke", "To revoke", data.commands.length
       ? [el("div", scrolling("Credentials to revoke"), el("table", null,
         el("thead", null, el("tr", null, ["Credential", "Task", "Asked at", "Why", "Handle"].map((name) => el("th", { scope: "col" }, name)))), table)), pages]
-      : el("p", { class: "empty" }, "No credential is to be revoked."));
+      : el("p", { class: "empty" }, "No credential has to be revoked."));
   }
 
   function scrolling(label) {
@@ -227,20 +227,20 @@
         ["Formats", counts(all.formats)],
         ["Events", counts(all.events)],
         ["Unreadable", counts(all.dead_letters)],
-        ["Unresolved", all.unresolved.length ? `of no known credential: ${counts(all.unresolved)}` : null],
-        ["Conflicts", all.conflicts ? `${counted(all.conflicts, "identifier")} claimed by two credentials; the earliest issue has it` : null],
-        ["Let go", all.allowed.length ? `by [[allow]]: ${counts(all.allowed)}` : null],
+        ["Unresolved", all.unresolved.length ? `events about unknown credentials: ${counts(all.unresolved)}` : null],
+        ["Conflicts", all.conflicts ? `${counted(all.conflicts, "identifier")} claimed by two credentials; the earliest issue gets it` : null],
+        ["Allowed", all.allowed.length ? `by [[allow]]: ${counts(all.allowed)}` : null],
         ...all.warnings.map((text) => ["Warning", text]),
       ]),
       all.sources.length ? el("details", { class: "more", open: all.sources.length <= SOURCES },
         el("summary", null, counted(all.total_sources, "source")),
         el("div", scrolling("Sources"), table(all.sources)),
-        all.total_sources > all.sources.length ? el("p", { class: "hint" }, "The largest are shown; summary.json has all.") : null) : null,
+        all.total_sources > all.sources.length ? el("p", { class: "hint" }, "These are the largest; summary.json has all.") : null) : null,
       letters.length ? el("details", { class: "more" },
         el("summary", null, `${counted(all.total_letters, "record")} that could not be read`),
         el("div", scrolling("Records that could not be read"), el("table", null,
           el("thead", null, el("tr", null, ["Where", "Reason", "What"].map((name) => el("th", { scope: "col" }, name)))), el("tbody", null, letters))),
-        all.total_letters > letters.length ? el("p", { class: "hint" }, "The first are shown; dead-letters.jsonl has all.") : null) : null);
+        all.total_letters > letters.length ? el("p", { class: "hint" }, "These are the first; dead-letters.jsonl has all.") : null) : null);
   }
 
   function section(id, title, ...children) {
@@ -260,7 +260,7 @@
     main.replaceChildren(...[lead(), filter(), parts.timeline, findings, commands(), read()].filter(Boolean));
     refresh();
     main.setAttribute("aria-busy", "false");
-    // Paper has no buttons: everything that the filter shows is laid out and opened.
+    // Paper has no buttons: open everything that the filter leaves.
     window.addEventListener("beforeprint", () => {
       showFindings({ all: true });
       parts.commands(true);
@@ -270,7 +270,7 @@
   }
 
   unpacked().then((made) => { data = made; show(); }).catch(() => {
-    main.replaceChildren(el("p", null, "The report cannot be shown: this browser is too old to unpack it, or the file is damaged. findings.jsonl has everything."));
+    main.replaceChildren(el("p", null, "The report cannot be shown: this browser is too old, or the file is damaged. findings.jsonl has everything."));
     main.setAttribute("aria-busy", "false");
   });
 }

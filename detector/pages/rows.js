@@ -1,12 +1,12 @@
 "use strict";
-// The rows of a timeline, of findings and commands: a row a task, with its credentials, each with what happened to it.
+// The rows of a timeline, from findings and commands: one row for each task, with its credentials and their marks.
 {
   const { SEVERITIES, capital, counted } = curfewd;
   const KINDS = { log: "leak", "credential.used": "use" };
 
   const rank = (severity) => SEVERITIES.indexOf(severity);
 
-  // Rows with the worst first. What several findings rest on is one mark, of the worst severity.
+  // Rows with the worst first. Evidence of several findings is one mark, with the worst severity.
   function rowsOf(findings, commands) {
     const rows = new Map();
     const rowOf = (task) => {
@@ -14,7 +14,7 @@
       if (!rows.has(id)) {
         rows.set(id, { task: task ?? { id: "" }, severity: "low", counts: SEVERITIES.map(() => 0), first: Infinity, lanes: new Map(), marks: [], seen: new Map() });
       }
-      // A secret that belongs to nobody knows only the id of the task that showed it; another finding knows more.
+      // An unregistered secret has only the id of the task that showed it; another finding may know more.
       const row = rows.get(id);
       row.task = { ...row.task, ...task };
       return row;
@@ -66,11 +66,11 @@
     }
   }
 
-  // What a cluster of marks is called: `3 uses, 1 leak`.
+  // The label of a cluster of marks: `3 uses, 1 leak`.
   function marksSaid(marks) {
     const counts = new Map();
     for (const mark of marks) counts.set(mark.kind, (counts.get(mark.kind) ?? 0) + 1);
-    const nouns = { use: "use", leak: "leak", command: "revocation asked", other: "other" };
+    const nouns = { use: "use", leak: "leak", command: "revocation asked for", other: "other" };
     return [...counts].map(([kind, count]) => counted(count, nouns[kind], kind === "use" || kind === "leak" ? undefined : nouns[kind])).join(", ");
   }
 

@@ -1,9 +1,9 @@
 "use strict";
-// One task with all that is known of it: facts, its timeline, its credentials, its findings.
+// One task: facts, timeline, credentials, findings.
 {
   const { el, capital, counted, findingCard, taskFacts, credentialFacts, timeline } = curfewd;
 
-  // Its heading is the page's, of level 2. `row` is as `timeline` takes it; the node fills itself once it is in the page.
+  // The page has its heading, of level 2. `row` is as `timeline` takes it. The node fills itself once it is in the page.
   function taskDetail(row, findings, { rules = {} } = {}) {
     const chart = timeline({ label: `Timeline of task ${row.task.id}` });
     const node = el("article", { class: "task-detail" },

@@ -3,10 +3,10 @@
 {
   const { SEVERITIES, el, svg, time, number, counted, rank } = curfewd;
   const PAGE = 15; // tasks drawn at once
-  const APART = 13; // pixels between marks that are drawn each
+  const APART = 13; // pixels between marks that are drawn apart
   const [TOP, OVERVIEW, AXIS] = [4, 34, 24];
   const NARROW = 640;
-  const STEP = 1.7; // of one zoom by button or key
+  const STEP = 1.7; // factor of one zoom by button or key
   const FORMATS = [["%H:%M:%S.%L", 1000], ["%H:%M:%S", 60000], ["%H:%M", 86400000]].map(([format, unit]) => [d3.utcFormat(format), unit]);
   const [DAY, MONTH] = ["%b %-d", "%b %Y"].map(d3.utcFormat);
   let charts = 0;
@@ -16,7 +16,7 @@
     return date.getUTCDate() === 1 ? MONTH(date) : DAY(date);
   }
 
-  // `onMark(mark)` and `onTask(id)` are called for what is clicked. `show(rows, {from, to})` draws; rows are of `rowsOf`.
+  // Clicks call `onMark(mark)` and `onTask(id)`. `show(rows, {from, to})` draws rows of `rowsOf`.
   function timeline({ label, onMark, onTask } = {}) {
     charts += 1;
     const [help, clip] = [`timeline-help-${charts}`, `timeline-clip-${charts}`];
@@ -32,11 +32,11 @@
     const node = el("figure", { class: "timeline" },
       el("div", { class: "controls" },
         button("+", "Zoom in", () => scale(STEP)), button("−", "Zoom out", () => scale(1 / STEP)),
-        button("All", "Show all of the time", () => reset()),
+        button("All", "Show the whole time", () => reset()),
         button("Fit", "Zoom to the tasks shown", () => zoomTo(...pad(...extent(shown())))), asTable, status, legend()),
       box, table,
       el("p", { class: "hint", id: help },
-        "Drag to move, Ctrl and wheel to zoom; with the keyboard +, −, arrow keys, 0 for all. Numbers stand for several marks: click to zoom."),
+        "Drag to move, turn the wheel with Ctrl to zoom. Keys: +, −, arrows, 0 for all. A number is several marks: click it to zoom."),
       pager);
 
     const zoomer = d3.zoom()
@@ -65,7 +65,7 @@
       layout();
     }
 
-    // The width is known, or has changed: the same stretch of time is shown on it.
+    // The width is known or has changed: show the same stretch of time on it.
     function layout() {
       state.width = box.clientWidth;
       if (state.width === 0) return;
@@ -140,7 +140,7 @@
       timer = setTimeout(() => { status.textContent = state.rows.length ? `${time(state.seen[0])} – ${time(state.seen[1])}` : ""; }, 150);
     }
 
-    // How much happened when, over all tasks and all of the time; the part that is seen is marked, and moved by a click.
+    // An overview of all tasks over the whole time. It marks the visible part, and a click moves it.
     function overview(left, right) {
       const x = base();
       const size = Math.max(1, Math.floor((right - left) / 6));
@@ -222,7 +222,7 @@
       return made;
     }
 
-    // Marks as they stand, those that would overlap as one with their number.
+    // The marks; those that would overlap are one mark with their number.
     function marksOf(lane, y, x) {
       const middle = y + lane.middle;
       const clusters = [];
@@ -364,7 +364,7 @@
     return lines.sort((one, other) => one.at - other.at);
   }
 
-  // From the first to the last that happened; what is still to come (an expiry, a deadline) does not stretch it.
+  // From the first to the last event. An expiry or a deadline in the future does not stretch it.
   function extent(rows) {
     let [first, last] = [Infinity, -Infinity];
     for (const row of rows) {

@@ -214,7 +214,7 @@ def test_a_replay_lets_go_what_is_allowed_at_the_time_of_its_record(
     findings, summary, written = replayed(folder, capsys, TIMED)
     assert findings == ["leaked-secret x1"]  # the second record's: after the expiry
     assert summary["allowed"] == {"github-pat-classic": 1}
-    assert "leaks let go by [[allow]]: 1 github-pat-classic" in written
+    assert "leaks that [[allow]] passes: 1 github-pat-classic" in written
     assert OTHER not in written
 
 

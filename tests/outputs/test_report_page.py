@@ -154,7 +154,7 @@ async def test_filters_leave_what_they_say(browser: Browser, incident: Path) -> 
         await expect(cards(page)).to_have_count(1)
         assert await page.locator(".timeline .labels .task").all_text_contents() == ["export-sales-us"]
         await page.get_by_role("searchbox").fill("no such thing")
-        await expect(page.locator("#findings")).to_contain_text("No finding is like that.")
+        await expect(page.locator("#findings")).to_contain_text("No finding matches.")
 
 
 async def test_a_task_is_chosen_and_let_go_again(browser: Browser, incident: Path) -> None:
@@ -187,7 +187,7 @@ async def test_the_timeline_zooms_and_moves_by_button_key_and_wheel(browser: Bro
         await page.mouse.wheel(0, -300)
         await page.keyboard.up("Control")
         await expect(readout(page)).not_to_have_text(whole)
-        await page.get_by_role("button", name="Show all of the time").click()
+        await page.get_by_role("button", name="Show the whole time").click()
         await expect(readout(page)).to_have_text(whole)
 
 
@@ -415,8 +415,8 @@ async def test_nothing_found_is_said(browser: Browser, tmp_path: Path) -> None:
     async with looked_at(browser, written(tmp_path, [])) as sight:
         await expect(sight.page.get_by_role("heading", level=1)).to_have_text("Nothing found.")
         await expect(sight.page.locator("#timeline")).to_be_hidden()
-        await expect(sight.page.locator("#findings")).to_contain_text("There is nothing to show.")
-        await expect(sight.page.locator("#revoke")).to_contain_text("No credential is to be revoked.")
+        await expect(sight.page.locator("#findings")).to_contain_text("No findings.")
+        await expect(sight.page.locator("#revoke")).to_contain_text("No credential has to be revoked.")
         assert await violations(sight.page) == ""
 
 

@@ -76,7 +76,7 @@ def test_what_should_make_a_person_look_twice_is_said() -> None:
     )
     text = shown(report([], summary=summary))
     assert "unreadable  3 not-json" in text
-    assert "unresolved  of no known credential: 2 aws" in text
+    assert "unresolved  events about unknown credentials: 2 aws" in text
     assert "conflicts   1 identifier claimed by two credentials" in text
     assert "warning     no deployment key" in text
 

@@ -234,7 +234,7 @@ def test_an_error_of_ours_shows_where_and_never_what_was_read(
     monkeypatch.setattr("detector.replay.replay.units", broken)
     code, out, err = main(capsys, "replay", *QUICK, *history)
     assert (code, out) == (70, "")
-    assert "ValueError, a mistake of ours" in err
+    assert "internal error, ValueError" in err
     assert "replay.py:" in err
     assert secret_of(0).decode() not in err
 

@@ -63,7 +63,7 @@ def test_a_glob_chooses_the_rows_and_every_secret_is_masked_all_the_same(
 
 def test_what_the_configuration_allows_is_shown_as_such(capsys: pytest.CaptureFixture[str]) -> None:
     Path("curfewd.toml").write_text(
-        '[[allow]]\nregex = "again"\nover = "line"\nreason = "why"\nexpiry = 2999-01-01T00:00:00Z\n'
+        '[[allow]]\nregex = "again"\ntarget = "line"\nreason = "why"\nexpiry = 2999-01-01T00:00:00Z\n'
     )
     rows = [line.split() for line in tried(capsys, "app.log", "--config", "curfewd.toml").splitlines()]
     (github,) = [row for row in rows if row[:2] == ["github-pat-classic", "2"]]

@@ -55,7 +55,7 @@ async def test_findings_and_commands_come_in_by_themselves(browser: Browser, tmp
         await expect(page.locator("#findings details").first).to_contain_text("77 times")
         await expect(page.locator("#findings details")).to_have_count(2)
         await expect(card(page, "77 times").locator("ol.evidence")).to_be_visible()
-        await expect(page.locator("#state")).to_have_text("Not at work: starting")
+        await expect(page.locator("#state")).to_have_text("Not ready: starting")
         assert sight.complaints == []
         assert {url.split("#")[0] for url in sight.asked} == {base(served), f"{base(served)}/events"}
 
@@ -84,7 +84,7 @@ async def test_axe_has_nothing_against_it(
 async def shown_to(page: Page) -> None:
     """The token, and the page behind it."""
     await page.get_by_label("Token").fill(TOKEN)
-    await page.get_by_role("button", name="Look", exact=True).click()
+    await page.get_by_role("button", name="Open", exact=True).click()
     await expect(page.locator("#live")).to_be_visible()
 
 
@@ -93,8 +93,8 @@ async def test_only_the_right_token_opens_it_and_it_stays_in_memory(browser: Bro
         page = sight.page
         served.commit(told(1))
         await page.get_by_label("Token").fill(TOKEN[::-1])
-        await page.get_by_role("button", name="Look", exact=True).click()
-        await expect(page.locator("#gate-why")).to_have_text("That is not the token.")
+        await page.get_by_role("button", name="Open", exact=True).click()
+        await expect(page.locator("#gate-why")).to_have_text("This token is wrong.")
         await expect(page.locator("#live")).to_be_hidden()
         assert "Finding number" not in await page.content()
         await shown_to(page)
@@ -185,7 +185,7 @@ async def test_a_flood_leaves_a_page_of_fixed_size_that_says_so(browser: Browser
             for number in range(10 * BATCH, 20 * BATCH):
                 served.commit(told(number))
             await expect(card(page, f"Finding number {20 * BATCH - 1}")).to_have_count(1)
-            await expect(page.locator("#gap:visible")).to_contain_text("some is left out here")
+            await expect(page.locator("#gap:visible")).to_contain_text("Some are missing here")
             assert await page.locator("#findings details").count() == 100
             assert sight.complaints == []
 
@@ -197,9 +197,9 @@ async def test_a_pause_holds_the_list_still_and_a_filter_picks(browser: Browser,
         await expect(page.locator("#findings details")).to_have_count(2)
         await page.get_by_role("button", name="Pause").click()
         served.commit(told(3, severity="High"))
-        await expect(page.get_by_role("button", name="Go on (1 new)")).to_be_visible()
+        await expect(page.get_by_role("button", name="Resume (1 new)")).to_be_visible()
         assert await page.locator("#findings details").count() == 2
-        await page.get_by_role("button", name="Go on").click()
+        await page.get_by_role("button", name="Resume").click()
         await expect(page.locator("#findings details")).to_have_count(3)
         await page.get_by_label("Severity").select_option("high")
         await expect(page.locator("#findings details")).to_have_count(2)
@@ -223,7 +223,7 @@ async def test_it_comes_back_after_the_service_did_and_says_what_it_missed(
                 anew.commit(told(2))
                 await expect(card(page, "Finding number 2")).to_have_count(1)
                 await expect(card(page, "Finding number 1")).to_have_count(1)
-                await expect(page.locator("#gap:visible")).to_contain_text("The service was started anew")
+                await expect(page.locator("#gap:visible")).to_contain_text("The service restarted")
 
 
 async def test_a_task_that_is_judged_elsewhere_is_told_by_what_is_known_here(

@@ -56,8 +56,8 @@ async def test_what_is_produced_is_seen_down_to_the_history_of_its_task(
         async with opened(browser, f"http://{listen}/view") as sight:
             page = sight.page
             await page.get_by_label("Token").fill(TOKEN)
-            await page.get_by_role("button", name="Look", exact=True).click()
-            await expect(page.locator("#state")).to_have_text("At work")
+            await page.get_by_role("button", name="Open", exact=True).click()
+            await expect(page.locator("#state")).to_have_text("Ready")
             await expect(page.locator("#findings")).to_contain_text("None yet")
             # While it is open: the finding comes in by itself.
             await deployment.put((1, 0, json.dumps(each).encode()) for each in LIFE)
