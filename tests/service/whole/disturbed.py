@@ -28,7 +28,7 @@ UNTIL = "2026-10-01T00:00:00Z"  # long after the history
 POLICY = (
     'key_file = "deployment.key"\nlateness = "3000d"\nretention = "3000d"\n'
     + "".join(
-        f'[rules.{rule}]\nhold = "10d"\n'
+        f'[rules.{rule}]\ncommand_delay = "10d"\n'
         for rule, each in default_rules().items()
         if each.revoke and rule != REVOCATION_UNCONFIRMED
     )

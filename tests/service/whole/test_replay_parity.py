@@ -33,7 +33,7 @@ UNTIL = "2026-11-01T00:00:00Z"  # long after the histories
 PATIENT = 'lateness = "3000d"\nretention = "3000d"\n'
 HELD = (
     "".join(
-        f'[rules.{rule}]\nhold = "10d"\n'
+        f'[rules.{rule}]\ncommand_delay = "10d"\n'
         for rule, each in default_rules().items()
         if each.revoke and rule != REVOCATION_UNCONFIRMED
     )
