@@ -76,7 +76,7 @@ class Stamps:
         """The latest time found."""
         if not len(self.index):
             return None
-        top = self._seconds.max()
+        top = np.max(self._seconds)
         return int(top) * SECOND + int(self._nanos[self._seconds == top].max())
 
     def last(self) -> int | None:
@@ -217,7 +217,8 @@ def text_stamps(texts: Sequence[str]) -> Stamps:
     """The times among `texts` that are RFC 3339 as a whole; the others are for `log_time`."""
     joined = "\n".join(texts).encode()
     starts = line_starts(joined)
-    if len(starts) != len(texts):  # one has a newline in it, or the last is empty: no shortcut
+    broken = joined.count(b"\n") >= len(texts)  # one has a newline in it: all after it would be shifted
+    if broken or len(starts) != len(texts):  # or the last is empty: no shortcut
         padded = ["" if "\n" in text else text for text in texts]
         joined = ("\n".join(padded) + "\n").encode()
         starts = line_starts(joined)

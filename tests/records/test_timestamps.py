@@ -40,6 +40,7 @@ def _one_by_one(text: str) -> int | None:
 @given(st.lists(st.one_of(_stamps, st.text("09-:TZ.+ a\n", max_size=40)), min_size=1, max_size=20))
 @example(["2024-02-29T23:59:60Z", "2023-02-29T00:00:00Z", "9999-12-31T23:59:59.999999999999999999-23:59"])
 @example(["0001-01-01T00:00:00+23:59", "", ""])
+@example(["no time", "\n", "2024-02-29T23:59:00Z", ""])  # one line more, and one less
 def test_many_at_once_are_read_as_one_by_one(texts: list[str]) -> None:
     stamps = text_stamps(texts)
     found = {int(line): stamps.at(position) for position, line in enumerate(stamps.index)}
