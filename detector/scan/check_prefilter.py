@@ -101,7 +101,7 @@ def _tells(secret: Any) -> bool:
     """Whether a telling word stands in it."""
     for at in range(secret.size - 1):
         byte = np.int64(_FOLDS[secret[at]])
-        if not _BEGINS[byte << 8 | _FOLDS[secret[at + 1]]]:
+        if not _BEGINS[byte << np.int64(8) | _FOLDS[secret[at + 1]]]:
             continue
         for word in range(_FIRST[byte], _FIRST[byte + 1]):
             size = _STARTS[word + 1] - _STARTS[word]
@@ -160,8 +160,8 @@ def _checksum_fails(secret: Any) -> bool:
         crc = _CRC[(crc ^ secret[at]) & np.uint32(0xFF)] ^ (crc >> np.uint32(8))
     rest = np.int64(crc ^ np.uint32(0xFFFFFFFF))
     for at in range(secret.size - 1, secret.size - 1 - _DIGITS, -1):
-        digit = rest % 62
-        rest //= 62
+        digit = rest % np.int64(62)
+        rest //= np.int64(62)
         shown = digit + 48 if digit < 10 else digit + 55 if digit < 36 else digit + 61  # noqa: PLR2004
         if secret[at] != shown:
             return True
