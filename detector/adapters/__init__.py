@@ -1,1 +1,1 @@
-"""One file a source format: each turns what a provider writes into canonical events."""
+"""The sources and carriers, one module for each format: each translates what a provider writes into canonical events."""

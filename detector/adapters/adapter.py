@@ -1,4 +1,4 @@
-"""What a source's module offers: how its objects are told from others, and what is in them."""
+"""What the module of a source or carrier offers: how it recognises its objects, and what it reads from them."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -19,13 +19,13 @@ def _always(_record: Record) -> bool:
 class Adapter(msgspec.Struct, frozen=True):
     """A source of events.
 
-    - `marks`: every object that `looks_like` takes has one of these in its bytes. Choose few and rare ones: a log line
-      with one in it is decoded by itself, which costs ten times as much.
-    - `looks_like`: whether an object is of this source. Cheap, and it never raises, whatever is in the object.
-    - `translate(record, now)`: the events in it, none if it is of a kind that says nothing about credentials and tasks.
-      Stateless. Raises `BadRecordError` with the field's name where a record that should give an event lacks something.
-    - `known`: whether the record's type is one that `translate` knows; the others are counted as unknown.
-    - `text(record, now)`: what of it is to be scanned for leaks, if anything.
+    - `marks`: byte strings; every object that `looks_like` accepts contains at least one of them. Choose few and rare
+      ones: a log line that contains one is decoded by itself, which costs ten times as much.
+    - `looks_like`: whether an object belongs to this source. It is cheap, and never raises, whatever the object holds.
+    - `translate(record, now)`: the events in the record; none if its type says nothing about credentials and tasks.
+      Stateless. If a record should give an event but lacks a field, it raises `BadRecordError` with the field's name.
+    - `known`: whether `translate` knows the record's type; other records are counted as unknown.
+    - `text(record, now)`: the part of the record to scan for leaks, if any.
     """
 
     name: str
@@ -37,14 +37,16 @@ class Adapter(msgspec.Struct, frozen=True):
 
 
 class Carrier(msgspec.Struct, frozen=True):
-    """What holds other records. `unwrap(record, now)` gives, in order and lazily, what is inside.
+    """An envelope around other records.
 
-    - a `Read` (most often with a `LogText`) stands as it is;
-    - an object, or text that is JSON of one, is looked at again if this is a carrier of `audit`, written by a provider
-      around its own events: it may be an event, or another carrier. From any other carrier it is a log record, whatever
-      it looks like: who can write a log line must not be able to write an event.
+    `unwrap(record, now)` yields its contents in order and lazily:
 
-    `encoded(value, now)` is for a value of a topic that is no JSON: what is inside, or None if it is none of these.
+    - a `Read` (mostly with a `LogText`) is final;
+    - an object, or text that is JSON of one, is classified again if the carrier is an `audit` carrier, which a
+      provider puts around its own events. It may then be an event or another carrier. From any other carrier it is a
+      log record, whatever it looks like: whoever can write a log line must not be able to write an event.
+
+    `encoded(value, now)` is for a Kafka value that is not JSON: its contents, or None if it is not this carrier's.
     """
 
     name: str

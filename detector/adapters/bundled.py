@@ -1,4 +1,4 @@
-"""The sources and carriers that come with the program, in the order of `names`."""
+"""The bundled sources and carriers, in the order of `names`."""
 
 from importlib import import_module
 from typing import Final

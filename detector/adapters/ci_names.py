@@ -1,12 +1,12 @@
-"""The ids of CI jobs as tasks, and how jobs are named elsewhere: by a name that a job chose, or by its OpenID Connect token.
+"""Task ids of CI jobs, read from names that jobs choose and from claims of their OpenID Connect tokens.
 
-An id is unique in its GitHub or GitLab by itself and has no repository in it. So a name that a job gives, to an AWS session
-for one, where no `/` may be, can say it whole: `github-job-71`, `github-run-5-2` (run and attempt), `gitlab-job-9`,
-`gitlab-pipeline-8`.
+A job's id is unique within GitHub or GitLab, so it needs no repository. A name without `/`, as for an AWS session, can
+therefore hold all of it: `github-job-71`, `github-run-5-2` (run and attempt), `gitlab-job-9`, `gitlab-pipeline-8`.
 
-GitHub's subject is `repo:ORG/REPO:ref:…`, of newer repositories `repo:ORG@ID/REPO@ID:ref:…`. An organisation can add the
-claims `run_id`, `run_attempt` and `check_run_id` (a job's id is that of its check run) to it (docs.github.com, "OpenID
-Connect reference"). GitLab's tokens have `job_id` and `pipeline_id`, its subject neither (docs.gitlab.com, "ID tokens").
+GitHub's subject is `repo:ORG/REPO:ref:…`, and `repo:ORG@ID/REPO@ID:ref:…` for newer repositories. An organisation can
+add the claims `run_id`, `run_attempt` and `check_run_id` to it; a job's id is the id of its check run
+(docs.github.com, "OpenID Connect reference"). GitLab's tokens have the claims `job_id` and `pipeline_id`, but not in
+the subject (docs.gitlab.com, "ID tokens").
 """
 
 from collections.abc import Mapping
@@ -22,38 +22,38 @@ _MAX_ID: Final = 20  # digits
 
 
 def github_job(job: str) -> str:
-    """The task id of a workflow job, by its id."""
+    """The task id of a workflow job."""
     return f"github/job/{job}"
 
 
 def github_run(run: str, attempt: str) -> str:
-    """The task id of one attempt of a workflow run, by its id and number."""
+    """The task id of one attempt of a workflow run."""
     return f"github/run/{run}/{attempt}"
 
 
 def gitlab_job(job: str) -> str:
-    """The task id of a job (build), by its id."""
+    """The task id of a job (build)."""
     return f"gitlab/job/{job}"
 
 
 def gitlab_pipeline(pipeline: str) -> str:
-    """The task id of a pipeline, by its id."""
+    """The task id of a pipeline."""
     return f"gitlab/pipeline/{pipeline}"
 
 
 def task_named(name: str) -> str | None:
-    """The task that a name chosen by a job means, None if it is not of that form."""
+    """The task that a job's chosen name stands for; None if the name has another form."""
     match = _CHOSEN.fullmatch(name)
     return None if match is None else "/".join(part for part in match.groups() if part)
 
 
 def task_of_subject(subject: str) -> str | None:
-    """The job or run that the subject of a GitHub token tells, None where the organisation has added neither."""
+    """The job or run in the subject of a GitHub token; None if the organisation did not add these claims."""
     return task_of_claims(dict(_IN_SUBJECT.findall(subject)))
 
 
 def task_of_claims(claims: Mapping[str, Any]) -> str | None:
-    """The CI job that claims of a token, or metadata made of them, tell: the job before the run that it is of."""
+    """The CI job in a token's claims, or in metadata made from them: the job if there is one, else its run."""
     known = {name: digits for name, value in claims.items() if (digits := _digits(value))}
     for name, task in (("check_run_id", github_job), ("job_id", gitlab_job)):
         if name in known:
@@ -64,7 +64,7 @@ def task_of_claims(claims: Mapping[str, Any]) -> str | None:
 
 
 def _digits(value: object) -> str | None:
-    """An id as text: the same number comes as one or the other."""
+    """An id as text: providers write it as a number or as text."""
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value)
     return (

@@ -1,8 +1,8 @@
 """CloudEvents 1.0 in JSON, structured and binary mode, decoded into canonical events and strictly validated.
 
-The event table is the README's. Fields that it does not name are ignored; a null, or empty text, in an optional
-field is the same as no field. What is wrong is named by its path (`data.identifiers[0].value`), never by its value:
-msgspec's own messages can hold values, so only the path in them is passed on.
+docs/events.md has the table of events. Unknown fields are ignored. A null or an empty text in an optional field is the
+same as no field. An error names the path of a field (`data.identifiers[0].value`), never its value: msgspec's own
+messages may contain values, so only their paths are passed on.
 """
 
 import base64
@@ -43,7 +43,7 @@ from detector.values.events import (
 from detector.values.secrets import normal_sha256
 from detector.values.times import parse_rfc3339
 
-MAX_DEPTH: Final = 64  # of the opaque `revocation` object, which is written out again
+MAX_DEPTH: Final = 64  # of the opaque `revocation` object, which is copied to the command
 _MAX_LENGTH: Final = 2**31 - 1
 _HMAC, _SHA256 = "hmac-sha256", "sha256"
 _HMAC_DIGITS, _CHECK_DIGITS = 64, 8
@@ -157,7 +157,7 @@ DATA_TYPES: Final[dict[str, type[msgspec.Struct]]] = {
 
 
 def decode_json(raw: bytes | msgspec.Raw, decoder: "msgspec.json.Decoder[_T]", at: str = "") -> _T:
-    """`raw` by `decoder`; `at` is the path of `raw` in the record.
+    """Decodes `raw`, which is at path `at` of the record.
 
     Raises:
         BadRecordError: what is wrong and the path of it.
@@ -209,13 +209,14 @@ def _deeper_than(value: object, limit: int) -> bool:
 
 
 class EventBuilder:
-    """Makes events of decoded `data`, and checks what their types cannot say.
+    """Makes events from decoded `data`, and checks what their types cannot express.
 
-    `of[type(data)](data, time, source, id, due)` makes one; `due` is the second time of the event if that is parsed already.
-    It raises `BadRecordError` with the path of what is wrong.
+    `of[type(data)](data, time, source, id, due)` makes one event; `due` is its second time, if that is parsed already.
+    It raises `BadRecordError` with the path of the mistake.
 
-    `share(text, text)` may return an equal text that other events hold already. `not_hex` tells of text with other
-    characters than lower-case hex digits; whoever checks many at once may return None and check them later.
+    `share(text, text)` may return an equal text that other events already hold. `not_hex` says whether a text has
+    other characters than lower-case hex digits; a caller that checks many at once may return None and check them
+    later.
     """
 
     def __init__(
@@ -388,7 +389,7 @@ _BUILDERS: Final = EventBuilder().of
 
 
 def decode(raw: bytes | msgspec.Raw, now: int) -> CanonicalEvent | None:
-    """The event in one structured-mode CloudEvent; None for a `type` that is not ours. `now` in ns.
+    """The event in one structured-mode CloudEvent; None for a `type` that is not curfewd's. `now` is in ns.
 
     Raises:
         BadRecordError: it is not a valid event, or more than 10 minutes ahead of `now`.

@@ -1,4 +1,4 @@
-"""Fields of a provider's JSON, read strictly: what is wrong is named by its path, never by its value."""
+"""Reads fields of a provider's JSON strictly. An error names the path of a field, never its value."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -10,10 +10,12 @@ from detector.values.events import MAX_FUTURE
 
 
 def find(record: Mapping[str, Any], path: str) -> Any:
-    """What stands at a dotted path; None if nothing does or something on the way is no object."""
+    """The value at a dotted path; None if it is missing, or something on the way is not an object."""
     value: Any = record
     for name in _names(path):
-        if not isinstance(value, dict):  # what JSON gives; asking for any Mapping costs ten times as much
+        if not isinstance(
+            value, dict
+        ):  # JSON gives only dict; a test for any Mapping costs ten times as much
             return None
         value = value.get(name)
     return value
@@ -25,7 +27,7 @@ def _names(path: str) -> tuple[str, ...]:
 
 
 def text(record: Mapping[str, Any], path: str) -> str:
-    """Non-empty text; a number is taken as its digits, as ids come either way.
+    """Non-empty text. A number becomes its digits, because providers write ids either way.
 
     Raises:
         BadRecordError: it is missing, empty, or neither.
@@ -37,7 +39,7 @@ def text(record: Mapping[str, Any], path: str) -> str:
 
 
 def maybe_text(record: Mapping[str, Any], path: str) -> str | None:
-    """Text, or None where it is missing, null or empty.
+    """Text, or None if the field is missing, null or empty.
 
     Raises:
         BadRecordError: it is neither text nor a whole number.
@@ -51,7 +53,7 @@ def maybe_text(record: Mapping[str, Any], path: str) -> str | None:
 
 
 def time(record: Mapping[str, Any], path: str, now: int | None = None) -> int:
-    """A time in any style that `log_time` reads; with `now`, at most 10 minutes ahead of it.
+    """A time in any form that `log_time` reads; with `now`, at most 10 minutes ahead of it.
 
     Raises:
         BadRecordError: it is missing, no time, or too far in the future.

@@ -1,8 +1,8 @@
-"""The sources and carriers that come with the program. Importing this loads none of them."""
+"""The names and modules of the bundled sources and carriers. Importing this loads none of them."""
 
 from typing import Final
 
-# The module of each source, which has it as `ADAPTER`. The first source that an object looks like takes it.
+# The module of each source; it defines `ADAPTER`. The first source whose `looks_like` accepts an object gets it.
 SOURCE_MODULES: Final = {
     "cloudtrail": "aws.cloudtrail",
     "github": "github.webhooks",
@@ -19,7 +19,7 @@ SOURCE_MODULES: Final = {
     "oauth": "oauth.endpoints",
 }
 SOURCES: Final = tuple(SOURCE_MODULES)
-# Modules with `CARRIERS`, asked in this order and before the sources.
+# Modules that define `CARRIERS`. They are tried in this order, before the sources.
 CARRIER_MODULES: Final = (
     "carriers.shippers",
     "carriers.journald",

@@ -1,7 +1,7 @@
-"""Tokens that stand in an event: hashed on the way in, read if they are JWTs, and never kept.
+"""Tokens inside an event: hashed when they are read, decoded if they are JWTs, and never kept.
 
-Nothing is verified: an event that shows a token is written by who issued it. RFC 7519 for the claims, RFC 8693,
-section 4.1, for `act`.
+Nothing is verified, because the issuer of the token wrote the event. RFC 7519 defines the claims, RFC 8693, section
+4.1, defines `act`.
 """
 
 from collections.abc import Mapping
@@ -15,13 +15,13 @@ from detector.records.timestamps import log_time
 from detector.values.events import Identifier
 from detector.values.secrets import Secret, sha256_hex
 
-# Shorter ones are placeholders ("REDACTED", "***"), and what has so little in it may not be hashed unsalted.
+# Shorter ones are placeholders ("REDACTED", "***"), and so little entropy must not be hashed without a key.
 _MIN_TOKEN: Final = 20
 _MAX_CLAIMS: Final = 64
 
 
 class Token(msgspec.Struct, frozen=True):
-    """What identifies a token, and what it says of itself (claims are empty where it is no JWT)."""
+    """The identifiers of a token and its claims, which are empty if it is not a JWT."""
 
     identifiers: tuple[Identifier, ...]
     claims: Mapping[str, Any]
@@ -32,13 +32,13 @@ class Token(msgspec.Struct, frozen=True):
         return moment(self.claims.get("exp"))
 
     def text(self, claim: str) -> str | None:
-        """A claim that is text and not empty."""
+        """A claim, if it is text and not empty."""
         value = self.claims.get(claim)
         return value if isinstance(value, str) and value else None
 
 
 def read_token(value: object) -> Token | None:
-    """The token in a field; None if there is none, or it is masked."""
+    """The token in a field; None if the field has none, or a masked one."""
     if not isinstance(value, str) or len(value) < _MIN_TOKEN or not value.isascii() or " " in value:
         return None
     secret = Secret(value.encode())
@@ -61,12 +61,12 @@ def _claims(secret: Secret) -> dict[str, Any]:
 
 
 def moment(value: object) -> int | None:
-    """A NumericDate (RFC 7519, section 2): seconds, perhaps with a fraction. In ns; None if it is no time."""
+    """A NumericDate (RFC 7519, section 2), seconds with or without a fraction, as nanoseconds; None if it is not a time."""
     return log_time(value) if isinstance(value, int | float) else None
 
 
 def session_group(session: str) -> str:
-    """The group of the tokens of one session (`sid`)."""
+    """The group of all tokens of one session (`sid`)."""
     return f"oauth/session/{session}"
 
 

@@ -1,23 +1,23 @@
-"""AWS CloudTrail events: who was given temporary or lasting keys, what they did with them, which were taken away.
+"""AWS CloudTrail events: keys issued, used and revoked.
 
-The fields are those of the CloudTrail record reference and of real events. CloudTrail names keys by their public
-ids (`ASIA…`, `AKIA…`), so a use joins its issue without any secret. A session's task is what its names say (see
-`aws_sessions`), a lasting key's is `aws/user/<name>`. What a service does with a session, on its behalf, is a use
-whose address is that service's name.
+The fields are those of the CloudTrail record reference and of real events. CloudTrail names keys by their public ids
+(`ASIA…`, `AKIA…`), so a use joins its issue without any secret. `sessions` finds the task of a session; the task of a
+permanent key is `aws/user/<name>`. If a service uses a session on its behalf, the address of the use is the service's
+name.
 """
 
 from collections.abc import Iterator
 from typing import Final
 
 from detector.adapters.adapter import Adapter, Carrier, Record
-from detector.adapters.aws.keys import CALLS, SCHEME, Where
+from detector.adapters.aws.keys import CALLS, SCHEME, CallContext
 from detector.adapters.fields import find, maybe_text, text
 from detector.values.events import DENIED, SUCCESS, CanonicalEvent, CredentialUsed, Identifier
 
 _TYPES: Final = frozenset(
     {"AwsApiCall", "AwsConsoleAction", "AwsConsoleSignIn", "AwsServiceEvent", "AwsVpceEvent"}
 )
-_PREFIXED: Final = frozenset({"DeleteObjects"})  # of many objects: the bucket alone would say too little
+_PREFIXED: Final = frozenset({"DeleteObjects"})  # for many objects: the bucket alone would say too little
 
 
 def looks_like(record: Record) -> bool:
@@ -28,13 +28,13 @@ def looks_like(record: Record) -> bool:
 
 
 def known(record: Record) -> bool:
-    """Whether an event tells of a call; insights and what AWS may yet add do not."""
+    """Whether an event reports a call. Insights do not, nor do types that AWS may add."""
     kind = record.get("eventType")
     return kind is None or (isinstance(kind, str) and kind in _TYPES)
 
 
 def translate(record: Record, now: int) -> list[CanonicalEvent]:
-    """The events in one CloudTrail record: a use of the caller's key, and keys issued or taken away.
+    """The events in one CloudTrail record: a use of the caller's key, and keys issued or revoked.
 
     Raises:
         BadRecordError: a field that such an event has is missing or wrong.
@@ -46,16 +46,16 @@ def translate(record: Record, now: int) -> list[CanonicalEvent]:
     tells = CALLS.get((service, call)) if done else None
     if caller is None and tells is None:
         return []
-    at = Where(record, now)
+    at = CallContext(record, now)
     told = [] if tells is None else tells(record, at)
     if caller is None:
         return told
     return [_use(record, at, caller, f"{service}:{call}", SUCCESS if done else DENIED), *told]
 
 
-def _use(record: Record, at: Where, key_id: str, action: str, outcome: str) -> CredentialUsed:
-    # A service that acts with the session, on its behalf, is no other workload: its name stands as the address, and
-    # an address that is none is not judged.
+def _use(record: Record, at: CallContext, key_id: str, action: str, outcome: str) -> CredentialUsed:
+    # A service that acts on behalf of the session is not another workload. Its name is the address, and an address that
+    # is not an IP address is not judged.
     invoked_by = maybe_text(record, "userIdentity.invokedBy")
     return CredentialUsed(
         time=at.time,
@@ -71,7 +71,7 @@ def _use(record: Record, at: Where, key_id: str, action: str, outcome: str) -> C
 
 
 def _resource(record: Record) -> str | None:
-    """The first resource that a call names; of one on many objects the prefix that they share."""
+    """The first resource that a call names; for a call on many objects, their common prefix."""
     names = ("ARNPrefix", "ARN") if find(record, "eventName") in _PREFIXED else ("ARN",)
     resources = record.get("resources")
     for name in names:
@@ -92,7 +92,7 @@ def _records(record: Record, _now: int) -> Iterator[Record]:
 
 
 def _is_subscription(record: Record) -> bool:
-    """Whether CloudWatch hands on what a trail wrote to its log group, in a stream `<account>_CloudTrail_<region>`."""
+    """Whether CloudWatch passes on a trail's log group, in a stream `<account>_CloudTrail_<region>`."""
     stream = record.get("logStream")
     return isinstance(stream, str) and "_CloudTrail_" in stream and isinstance(record.get("logEvents"), list)
 
@@ -105,7 +105,7 @@ def _messages(record: Record, _now: int) -> Iterator[str]:
 
 
 def _is_lookup(record: Record) -> bool:
-    """Whether it is what `aws cloudtrail lookup-events` prints."""
+    """Whether it is the output of `aws cloudtrail lookup-events`."""
     events = record.get("Events")
     return isinstance(events, list) and any(
         isinstance(one, dict) and isinstance(one.get("CloudTrailEvent"), str) for one in events
@@ -122,7 +122,7 @@ def _found(record: Record, _now: int) -> Iterator[str]:
 _MARKS: Final = (b'"eventSource"',)
 ADAPTER: Final = Adapter("cloudtrail", _MARKS, looks_like, translate, known)
 CARRIERS: Final = (
-    Carrier("cloudtrail", _MARKS, _is_file, _records, audit=True),  # a file as it is delivered to S3
+    Carrier("cloudtrail", _MARKS, _is_file, _records, audit=True),  # a file as CloudTrail delivers it to S3
     Carrier("cloudtrail", (b"_CloudTrail_",), _is_subscription, _messages, audit=True),
     Carrier("cloudtrail", (b'"CloudTrailEvent"',), _is_lookup, _found, audit=True),
 )

@@ -1,9 +1,9 @@
-"""Policies that end sessions: AWS takes no session back, it denies what was issued before a time, or to one name.
+"""Policies that end sessions. AWS cannot revoke a session, but a policy can deny it everything.
 
-`AWSRevokeOlderSessions` is what "Revoke active sessions" in the console attaches to a role: `Deny` of everything where
-`aws:TokenIssueTime` is before a time (docs.aws.amazon.com, "Revoke IAM role temporary security credentials"). A revoker
-that spares the role's other sessions denies one by its `aws:userid`, the role's id and the session's name. The name of a
-policy does not matter, what it denies does: less than everything ends nothing.
+"Revoke active sessions" in the console attaches `AWSRevokeOlderSessions` to a role: a `Deny` of everything where
+`aws:TokenIssueTime` is before a time (docs.aws.amazon.com, "Revoke IAM role temporary security credentials"). To spare
+the role's other sessions, a revoker denies one by its `aws:userid`: the role's id and the session's name. The name of
+a policy does not matter. A policy that denies less than everything ends nothing.
 """
 
 from typing import Any, Final
@@ -27,9 +27,9 @@ _decoder: Final = msgspec.json.Decoder()
 
 
 class Denial(msgspec.Struct, frozen=True):
-    """One kind of sessions that a policy denies everything: issued before a time (ns, None: until now), of these names.
+    """The sessions that a policy denies everything: those issued before a time (ns; None: until now) with these names.
 
-    `user_ids` are `AROA…:<session name>`; None means whatever their names are.
+    `user_ids` are `AROA…:<session name>`; None means any name.
     """
 
     before: int | None
@@ -47,12 +47,12 @@ def user_group(account: str, name: str) -> str:
 
 
 def session_group(user_id: str) -> str:
-    """All sessions of a role that have one name."""
+    """All sessions of a role with one name."""
     return f"aws/session/{user_id}"
 
 
 def principal(arn: str | None, kind: str) -> tuple[str, str] | None:
-    """Account and name in `arn:aws:iam::111122223333:role/path/name`, None if it is no `kind`'s."""
+    """Account and name in `arn:aws:iam::111122223333:role/path/name`; None if it is not an ARN of this `kind`."""
     parts = (arn or "").split(":", 5)
     if len(parts) != 6 or not parts[4] or not parts[5].startswith(f"{kind}/"):  # noqa: PLR2004 - an ARN's parts
         return None
@@ -61,7 +61,7 @@ def principal(arn: str | None, kind: str) -> tuple[str, str] | None:
 
 
 def denials(record: Record) -> list[Denial]:
-    """What the policy in a `PutRolePolicy` or `PutUserPolicy` denies everything; none if it is another policy.
+    """What the policy in a `PutRolePolicy` or `PutUserPolicy` denies everything; empty for any other policy.
 
     Raises:
         BadRecordError: it has the name of one that does, and does not.
@@ -89,7 +89,7 @@ def _denials(document: str | None) -> list[Denial]:
 
 
 def _denial(statement: dict[str, Any]) -> Denial | None:
-    """What a statement ends, None if it denies less than everything or asks for more than time and name."""
+    """The sessions that a statement ends; None if it denies less than everything, or has other conditions."""
     condition = statement.get("Condition")
     everything = all(statement.get(part) in _EVERYTHING for part in ("Action", "Resource"))
     if statement.get("Effect") != "Deny" or not everything or not isinstance(condition, dict):
@@ -112,7 +112,7 @@ def _denial(statement: dict[str, Any]) -> Denial | None:
 
 
 def _exact(value: object) -> tuple[str, ...] | None:
-    """Ids that are named whole: a pattern may be of any."""
+    """Ids without wildcards; a pattern could match anybody's."""
     items = [value] if isinstance(value, str) else value
     if not isinstance(items, list) or not items or len(items) > _MAX_STATEMENTS:
         return None

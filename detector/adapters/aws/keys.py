@@ -1,4 +1,4 @@
-"""What calls to STS and IAM do to keys: sessions given out, lasting keys made, and both taken away."""
+"""What calls to STS and IAM do to keys: sessions issued, permanent keys created, and both revoked."""
 
 import re  # over text of bounded length only
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from typing import Any, Final
 from detector.adapters.adapter import Record
 from detector.adapters.aws.denials import denials, principal, role_group, session_group, user_group
 from detector.adapters.aws.session_policy import grants_of
-from detector.adapters.aws.sessions import work_of
+from detector.adapters.aws.sessions import session_task
 from detector.adapters.aws.times import answer_time
 from detector.adapters.fields import find, maybe_text, text, time
 from detector.records.dead_letters import BAD_TIME, MISSING_FIELD, bad
@@ -23,14 +23,14 @@ from detector.values.times import SECOND
 
 SCHEME: Final = "aws-access-key-id"
 _LONGEST_SESSION: Final = 129_600  # seconds, 36 hours
-# A session token as CloudTrail shows it whole; a shortened or masked one identifies nothing.
+# A whole session token, as CloudTrail may show it. A shortened or masked one identifies nothing.
 _SESSION_TOKEN = re.compile(r"[A-Za-z0-9+/=]{100,8192}")
 
 
-class Where:
-    """Time (ns), source and id of the events of one record, and the account of the call.
+class CallContext:
+    """What the events of one record share: time (ns), source, id, and the account of the call.
 
-    A call between two accounts is told to both, as two events that share one id: it is one call.
+    AWS reports a call between two accounts to both, as two events with one shared id. It is one call.
     """
 
     def __init__(self, record: Record, now: int) -> None:
@@ -45,17 +45,17 @@ class Where:
         self.source = f"aws.cloudtrail/{self.account}" if alone else "aws.cloudtrail"
 
     def revoked(self, number: int, **whom: Any) -> CredentialRevoked:
-        """What the call takes away; `number` tells several apart."""
+        """A revocation by this call; `number` tells several of them apart."""
         suffix = f"/{number}" if number else ""
         return CredentialRevoked(time=self.time, source=self.source, id=f"{self.id}/revoked{suffix}", **whom)
 
 
-def _session(record: Record, at: Where) -> list[CanonicalEvent]:
-    """A session and, where another asked for it, the task above its own."""
+def _session(record: Record, at: CallContext) -> list[CanonicalEvent]:
+    """A session, and the start of its task if another session asked for it."""
     if record.get("responseElements") is None and record.get("sharedEventID") is not None:
-        return []  # the copy for the other account is not told what was issued
+        return []  # the copy for the other account does not say what was issued
     key_id = text(record, "responseElements.credentials.accessKeyId")
-    work = work_of(record, key_id)
+    task = session_task(record, key_id)
     identifiers = [Identifier(SCHEME, key_id)]
     token = find(record, "responseElements.credentials.sessionToken")
     if isinstance(token, str) and _SESSION_TOKEN.fullmatch(token):
@@ -65,7 +65,7 @@ def _session(record: Record, at: Where) -> list[CanonicalEvent]:
         source=at.source,
         id=f"{at.id}/issued",
         credential_id=key_id,
-        task_id=work.task_id,
+        task_id=task.task_id,
         identifiers=tuple(identifiers),
         kind="aws-session",
         expires_at=_expiry(record, at.time),
@@ -75,20 +75,20 @@ def _session(record: Record, at: Where) -> list[CanonicalEvent]:
         revocation=_session_revocation(record, key_id),
         groups=_groups(record),
     )
-    if work.parent is None:
+    if task.parent is None:
         return [issued]
     start = TaskStarted(
         time=at.time,
         source=at.source,
         id=f"{at.id}/started",
-        task_id=work.task_id,
-        parent_task_id=work.parent,
+        task_id=task.task_id,
+        parent_task_id=task.parent,
     )
     return [start, issued]
 
 
 def _groups(record: Record) -> tuple[str, ...]:
-    """What a session ends with: its role or its user, and all of its name."""
+    """The groups that the session ends with: its role or its user, and all sessions of its name."""
     role = principal(maybe_text(record, "requestParameters.roleArn"), "role")
     if role is None:
         user = principal(maybe_text(record, "userIdentity.arn"), "user")
@@ -98,7 +98,7 @@ def _groups(record: Record) -> tuple[str, ...]:
 
 
 def _session_revocation(record: Record, key_id: str) -> dict[str, Any]:
-    """What a revoker needs to deny one session. All of it is in both copies of a call between two accounts."""
+    """What a revoker needs to deny one session. Both copies of a call between two accounts have it."""
     role = maybe_text(record, "requestParameters.roleArn")
     federated = maybe_text(record, "responseElements.federatedUser.arn")
     user = None if role is not None else maybe_text(record, "userIdentity.arn")
@@ -121,7 +121,7 @@ def _account(arn: str | None) -> str | None:
 
 
 def _expiry(record: Record, issued: int) -> int:
-    """When a session ends: as the response says, else as long after its start as was asked for."""
+    """When a session ends: as the response says, else the requested duration after its start."""
     path = "responseElements.credentials.expiration"
     value = find(record, path)
     if value in (None, ""):
@@ -135,7 +135,7 @@ def _expiry(record: Record, issued: int) -> int:
     return read
 
 
-def _key(record: Record, at: Where) -> list[CanonicalEvent]:
+def _key(record: Record, at: CallContext) -> list[CanonicalEvent]:
     key_id = text(record, "responseElements.accessKey.accessKeyId")
     user = text(record, "responseElements.accessKey.userName")
     return [
@@ -158,17 +158,17 @@ def _key(record: Record, at: Where) -> list[CanonicalEvent]:
     ]
 
 
-def _key_gone(record: Record, at: Where) -> list[CanonicalEvent]:
+def _key_gone(record: Record, at: CallContext) -> list[CanonicalEvent]:
     return [at.revoked(0, identifier=Identifier(SCHEME, text(record, "requestParameters.accessKeyId")))]
 
 
-def _key_set(record: Record, at: Where) -> list[CanonicalEvent]:
-    """A key made inactive; one made active again is a new credential that its id cannot tell from the old."""
+def _key_set(record: Record, at: CallContext) -> list[CanonicalEvent]:
+    """A key made inactive. A key made active again is a new credential, but its id cannot tell it from the old one."""
     return _key_gone(record, at) if find(record, "requestParameters.status") == "Inactive" else []
 
 
-def _denied(record: Record, at: Where) -> list[CanonicalEvent]:
-    """Sessions that a policy on their role, or on the user who asked for them, ends."""
+def _denied(record: Record, at: CallContext) -> list[CanonicalEvent]:
+    """Sessions that a policy ends: those of its role, or those that its user asked for."""
     user = find(record, "eventName") == "PutUserPolicy"
     found = denials(record)
     if not found:
@@ -183,13 +183,13 @@ def _denied(record: Record, at: Where) -> list[CanonicalEvent]:
     return revoked
 
 
-def _role_gone(record: Record, at: Where) -> list[CanonicalEvent]:
+def _role_gone(record: Record, at: CallContext) -> list[CanonicalEvent]:
     name = text(record, "requestParameters.roleName")
     return [at.revoked(0, group=role_group(_own_account(record, at), name))]
 
 
-def _own_account(record: Record, at: Where) -> str:
-    """The account whose role or user it is: IAM changes none of another account's."""
+def _own_account(record: Record, at: CallContext) -> str:
+    """The account of the role or user: IAM changes only those of the caller's account."""
     account = at.account or _account(maybe_text(record, "userIdentity.arn"))
     if account is None:
         raise bad(MISSING_FIELD, "recipientAccountId")
@@ -200,7 +200,7 @@ def _present(**fields: str | None) -> dict[str, Any]:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-CALLS: Final[dict[tuple[str, str], Callable[[Record, Where], list[CanonicalEvent]]]] = {
+CALLS: Final[dict[tuple[str, str], Callable[[Record, CallContext], list[CanonicalEvent]]]] = {
     ("sts", "AssumeRole"): _session,
     ("sts", "AssumeRoleWithSAML"): _session,
     ("sts", "AssumeRoleWithWebIdentity"): _session,

@@ -1,9 +1,9 @@
-"""Session policies of AWS as grants: what a session was allowed, in the words that CloudTrail uses for what it did.
+"""Session policies of AWS as grants, in the names that CloudTrail uses for calls.
 
-A policy's `Action` is IAM's name for a permission, an event's is the API's name for a call. Most are the same; those of
-the widely used services that are not are in `_CALLS` and `_PREFIXES` (S3's are those of its list of CloudTrail events),
-and a permission grants each call that needs it. What cannot be said as grants gives none: a scope that is wrong is worse
-than one that is not judged.
+A policy's `Action` is IAM's name for a permission; an event has the API's name for a call. Most are equal. `_CALLS`
+and `_PREFIXES` hold the differences for the widely used services (for S3 from its list of CloudTrail events). A
+permission grants every call that needs it. A policy that grants cannot express gives None: a wrong scope is worse than
+none.
 """
 
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from detector.values.globs import compile_glob
 
 _MAX_POLICY: Final = 16 * 1024  # AWS takes 2,048 characters
 _MAX_ITEMS: Final = 256
-# An action is compared without regard to case, a glob with it: only what is written as the API writes it is taken.
+# IAM ignores the case of an action, a glob does not: only actions in the case of the API are accepted.
 _ACTION = re2.compile(r"[A-Za-z0-9-]+:[A-Z*?][A-Za-z0-9*?]*")
 _PREFIXES: Final = {"cloudwatch": "monitoring", "tag": "tagging"}  # IAM's, and the event source's
 _VERSIONED: Final = frozenset(
@@ -54,18 +54,18 @@ _CALLS: Final = {
     ),
     "s3:PutReplicationConfiguration": ("s3:PutBucketReplication", "s3:DeleteBucketReplication"),
 }
-# What every session may ask, even one that is denied everything; SDKs and Terraform do at once. It goes with the first
-# grant, as one of its own would be reported as unused.
+# Every session may call this, even one that is denied everything, and SDKs and Terraform do so at once. It is part of
+# the first grant, because a grant of its own would be reported as unused.
 _ALWAYS: Final = "sts:GetCallerIdentity"
 _SAID: Final = frozenset({"Sid", "Effect", "Action", "Resource"})
 _decoder: Final = msgspec.json.Decoder()
 
 
 def grants_of(policy: object, managed: object = None) -> tuple[Grant, ...] | None:
-    """What a session policy grants, None where that cannot be said.
+    """The grants of a session policy; None if grants cannot express it.
 
-    `policy` is the document as text, as a request has it. `managed` are the policies named beside it by ARN: what those
-    allow is not known. A statement that denies, turns a list round, has a condition or a variable says what no glob can.
+    `policy` is the document as text, as a request has it. `managed` are policies named by ARN, whose contents are not
+    in the log. Globs cannot express a statement that denies, inverts a list, or has a condition or a variable.
     """
     if not isinstance(policy, str) or not policy or len(policy) > _MAX_POLICY or managed:
         return None
@@ -107,7 +107,7 @@ def _grant(statement: Any) -> Grant | None:
 
 
 def _listed(value: object) -> list[str] | None:
-    """One text or a list of them, as policies have either."""
+    """A text or a list of texts: policies have either."""
     items = [value] if isinstance(value, str) else value
     if not isinstance(items, list) or not items or len(items) > _MAX_ITEMS:
         return None

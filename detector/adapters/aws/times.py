@@ -1,4 +1,4 @@
-"""Times as AWS's services write them in answers that CloudTrail copies."""
+"""Times as AWS services write them in responses that CloudTrail copies."""
 
 import re  # over text of bounded length only
 from typing import Final
@@ -17,7 +17,7 @@ _NOON: Final = 12
 
 
 def answer_time(value: object) -> int | None:
-    """Nanoseconds of such a time or of any that `log_time` reads, None if it cannot be read."""
+    """Such a time, or any that `log_time` reads, in nanoseconds; None if it cannot be read."""
     read = _us_time(value) if isinstance(value, str) else None
     return log_time(value) if read is None else read
 

@@ -1,1 +1,1 @@
-"""Envelopes that carry records of other sources."""
+"""Envelopes around records of other sources."""

@@ -1,7 +1,7 @@
-"""Amazon EventBridge: what a service or a webhook put on a bus, in the envelope that the bus has for all.
+"""Amazon EventBridge: events of a service or a webhook, in the envelope that the bus gives to all.
 
 `{"version": "0", "detail-type": "AWS API Call via CloudTrail", "source": "aws.sts", "detail": {…}, …}`
-(docs.aws.amazon.com, "EventBridge events"). A rule that hands on the whole event, to a Kafka topic for one, gives this.
+(docs.aws.amazon.com, "EventBridge events"). A rule that passes on the whole event, for example to Kafka, gives this.
 """
 
 from collections.abc import Iterator

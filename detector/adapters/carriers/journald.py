@@ -1,7 +1,7 @@
-"""The journal of systemd, as `journalctl -o json` and its exporters write it: one object an entry.
+"""The journal of systemd, as `journalctl -o json` and its exporters write it: one object for each entry.
 
-A field is text, an array of bytes where it is not printable UTF-8, null where it is too long, or an array of these
-where an entry has it more than once (systemd's JOURNAL_EXPORT_FORMATS). `__REALTIME_TIMESTAMP` is in microseconds.
+A field is text, or an array of bytes if it is not printable UTF-8, or null if it is too long, or an array of these if
+the entry has it several times (systemd's JOURNAL_EXPORT_FORMATS). `__REALTIME_TIMESTAMP` is in microseconds.
 """
 
 from collections.abc import Iterator
@@ -25,19 +25,19 @@ _BYTE: Final = 256
 
 
 def looks_like(record: Record) -> bool:
-    """Whether an object is an entry of a journal; one that a shipper gave its own `message` is a record of that."""
+    """Whether an object is a journal entry. An entry to which a shipper added its own `message` is the shipper's."""
     return _TIME in record and "message" not in record
 
 
 def unwrap(record: Record, now: int, named: Named | None = None) -> Iterator[Record | str | Read]:
-    """The entry as a log record; `named` is what the configuration says of its task."""
+    """The entry as a log record; `named` finds the task that the configuration gives it."""
     message = _printable(record.get(_MESSAGE))
     text = message if isinstance(message, str) else ""
     parts = list(texts(_MESSAGE, message)) if text == "" and message is not None else []
     for name, held in record.items():
         if name in (_MESSAGE, _TIME):
             continue
-        if type(held) is str:  # as most are
+        if type(held) is str:  # most are
             parts.append(f"{name}={held}")
         else:
             parts += texts(name, _printable(held))
@@ -61,7 +61,7 @@ def _left_out(record: Record) -> BadRecordError | None:
 
 
 def _printable(held: Any) -> Any:
-    """An array of bytes as text; of many values each as what it is."""
+    """An array of bytes as text; of several values each by itself."""
     if not isinstance(held, list):
         return held
     if held and all(type(byte) is int and 0 <= byte < _BYTE for byte in held):
@@ -79,7 +79,7 @@ def _time(held: Any, now: int) -> tuple[int | None, BadRecordError | None]:
 
 
 def carrier(named: Named | None = None) -> Carrier:
-    """The carrier; `named` is what the configuration says of tasks."""
+    """The carrier; `named` finds the task that the configuration gives a record."""
     return Carrier(JOURNALD, (f'"{_TIME}"'.encode(),), looks_like, partial(unwrap, named=named))
 
 

@@ -1,7 +1,7 @@
 """Kafka Connect's JSON converter with schemas: `{"schema": …, "payload": …}` around every value.
 
-It is the record itself in another dress: whoever could write the payload could have written it without. As Connect writes it,
-without spaces; anything else of that form is what it is by itself.
+The envelope gives nobody new rights: whoever can write the payload could also write it without the envelope. It is
+recognised only as Connect writes it, without spaces. Any other object of this form is not unwrapped.
 """
 
 from collections.abc import Iterator

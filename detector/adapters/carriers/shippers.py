@@ -1,8 +1,8 @@
-"""Records that a shipper made of a container's output: log records, whatever the container wrote.
+"""Records that a shipper made from a container's output: log records, whatever the container wrote.
 
-Fluent Bit and others can merge the JSON that a container prints into their record (`Merge_Log`). What names its pod in
-a record of that kind is the shipper's, the rest is the workload's: it is never an event, so that no workload can end
-its own task, or another's, by printing.
+Fluent Bit and others can merge the JSON that a container prints into their own record (`Merge_Log`). The fields that
+name the pod are the shipper's, the rest is the workload's. Such a record is never an event, so that no workload can
+end its own task, or another's, by printing.
 """
 
 from collections.abc import Iterator
