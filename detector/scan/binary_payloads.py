@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from detector.jit import bare
-from detector.scan.decoders import BASE64, NONE, PRINTABLE
+from detector.scan.digits import BASE64, NONE, PRINTABLE
 from detector.scan.runs import after_padding, below, line_start, undo
 
 MOST_INFLATED: Final = 64 << 10  # bytes of one packed blob

@@ -1,123 +1,294 @@
-"""Base64 and hex digits, and where they say printable text: by a compiled function from a place on, by numpy in all of a text."""
-# ruff: noqa: PLR2004 - bytes are written as their codes, the character stands beside them
+"""The encodings that are decoded: one class each, listed in `BUNDLED`.
 
-from typing import Any, Final
+The loops are compiled and stand beside: base64 and hex digits in `runs`, escapes in `escapes`, characters set apart in
+`strides`, what is packed or wide in `binary_payloads`. Where an encoding may begin is found by `triggers`, in one pass
+for all bundled decoders.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, ClassVar, Final
 
 import numpy as np
 
-from detector.jit import bare
+from detector.scan import binary_payloads, escapes, runs, strides, triggers
+from detector.scan.decoder import Decoder, Part, part_of_texts
 
-MIN_GROUPS: Final = 5  # of four base64 characters: 15 bytes of text in a row are no accident
-MIN_PAIRS: Final = 16  # of hex digits
-NONE: Final = 255
-_RUN, _STOP, COUNT = 4, 5, 6  # in the state of a search
-STATE: Final = 7
+SPACED: Final = "spaced"
 
 
-def _values(alphabet: bytes, extra: dict[int, int]) -> Any:
-    table = np.full(256, NONE, np.uint8)
-    table[list(alphabet)] = np.arange(len(alphabet), dtype=np.uint8)
-    for byte, value in extra.items():
-        table[byte] = value
-    return table
+def _lines(data: bytes, places: Any) -> Any:
+    """The lines that hold the places."""
+    out = np.empty((places.size, 2), np.int64)
+    return out[: escapes.lines(np.frombuffer(data, np.uint8), places, out)]
 
 
-# One table for both alphabets: what separates tokens in one is a digit in the other, and all alignments are tried.
-BASE64: Final = _values(
-    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", {ord("-"): 62, ord("_"): 63}
+class Base64(Decoder):
+    """Base64 of either alphabet, padded or not, at any alignment in a run of its characters, wrapped or not."""
+
+    names = (("base64",), ("base64url",))
+    trigger = triggers.BASE64_TEXT
+    examples = (
+        (b"dG9rZW4gPSB0b2tfWmI4MStrUS94PTVUcQ==", b"token = tok_Zb81+kQ/x=5Tq"),
+        (b"dG9rZW5zIGFyZSA_Pj8gdG9rX1piODE=", b"tokens are ?>? tok_Zb81"),
+    )
+    near_misses = (b"dG9rZW4gPQ==", b"//////////////////////////8=", b"a-kebab-case-name-that-is-long")
+
+    def decode(self, data: bytes, places: Any, budget: int) -> Iterator[Part]:
+        """Decodes stretches of text, as `digits.base64_stretches` has them."""
+        done = np.zeros(len(data), np.uint8)
+        out = np.empty(min(budget, 3 * len(data) + 4), np.uint8)
+        segments = np.empty((len(places) + len(data) // 8 + 1, 4), np.int32)  # what is not used is no memory
+        starts, kinds = np.empty((2, len(places)), np.int64)
+        view = np.frombuffer(data, np.uint8)
+        size, count, texts = runs.unbase64(view, places, done, out, segments, starts, kinds)
+        if size:
+            text = out[: size - 1].tobytes()
+            yield Part(self.names, text, segments[:count].copy(), starts[:texts], kinds[:texts])
+
+
+class Hex(Decoder):
+    """Hex digits of printable text."""
+
+    names = (("hex",),)
+    trigger = triggers.HEX_TEXT
+    examples = (
+        (b"746f6b656e203d20746f6b5f5a6238312b6b512f783d355471", b"token = tok_Zb81+kQ/x=5Tq"),
+        (b"0x746F6B656E203D20746F6B5F5A6238312B6B512F783D355471", b"token = tok_Zb81+kQ/x=5Tq"),
+    )
+    near_misses = (b"746f6b656e203d20", b"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")
+
+    def decode(self, data: bytes, places: Any, budget: int) -> Iterator[Part]:
+        """Decodes stretches of text, as `digits.hex_stretches` has them."""
+        out = np.empty(min(budget, len(data) + 1), np.uint8)
+        segments = np.empty((len(places), 4), np.int32)
+        size, count = runs.unhex(np.frombuffer(data, np.uint8), places, out, segments)
+        if size:
+            yield part_of_texts(self.names[0], out[: size - 1].tobytes(), segments[:count])
+
+
+class _Rewritten(Decoder):
+    """Text in which some bytes are escaped and the others stand as they are: rewritten by one compiled loop."""
+
+    loop: ClassVar[int]
+
+    def rows(self, data: bytes, places: Any) -> Any:
+        """The spans to rewrite: whole lines, unless a decoder says otherwise."""
+        return _lines(data, places)
+
+    def decode(self, data: bytes, places: Any, budget: int) -> Iterator[Part]:
+        """Rewrites the spans as one part. Those in which nothing is escaped are left out."""
+        rows = self.rows(data, places)
+        size = min(budget, int((rows[:, 1] - rows[:, 0]).sum()) + len(rows))
+        out = np.empty(size, np.uint8)
+        segments = np.empty(
+            (size, 4), np.int32
+        )  # what is decoded has two bytes or more; unused, it is no memory
+        written, count = escapes.rewrite(self.loop, np.frombuffer(data, np.uint8), rows, out, segments)
+        if written:
+            yield Part(self.names, out[: written - 1].tobytes(), segments[:count].copy())
+
+
+class Escaped(_Rewritten):
+    """JSON and shell escapes, in whole lines."""
+
+    names = (("escaped",),)
+    trigger = triggers.ESCAPED
+    loop = escapes.ESCAPED
+    examples = (
+        (b'{"m": "key\\u003dtok_\\u005ab81"}', b'{"m": "key=tok_Zb81"}'),
+        (rb"a\tb\x3dc", b"a\tb=c"),
+    )
+    near_misses = (rb"C:\Windows\System32", b"a trailing backslash \\")
+
+
+class Percent(_Rewritten):
+    """Percent-encoding, in whole words."""
+
+    names = (("percent",),)
+    trigger = triggers.PERCENT
+    loop = escapes.PERCENT
+    examples = ((b"GET /?key%3Dtok_%5Ab81 HTTP/1.1", b"/?key=tok_Zb81"),)
+    near_misses = (b"100% of it", b"50%, 7%z")
+
+    def rows(self, data: bytes, places: Any) -> Any:
+        """The words that hold the places."""
+        out = np.empty((places.size, 2), np.int64)
+        return out[: escapes.words(np.frombuffer(data, np.uint8), places, out)]
+
+
+class Ansi(_Rewritten):
+    """Control sequences, such as colours, taken out of whole lines."""
+
+    names = (("ansi",),)
+    trigger = triggers.ANSI
+    loop = escapes.ANSI
+    examples = ((b"key=\x1b[1;32mtok_\x1b[0mZb81", b"key=tok_Zb81"),)
+    near_misses = (b"\x1b(B", b"[1;32mtok_")
+
+
+class Html(_Rewritten):
+    """HTML entities, in whole lines."""
+
+    names = (("html",),)
+    trigger = triggers.ENTITY
+    loop = escapes.ENTITIES
+    examples = ((b"key&#61;tok&lowbar;Zb81 &amp; more", b"key=tok_Zb81 & more"),)
+    near_misses = (b"a & b; c", b"&unknown;", b"?a=1&b=2")
+
+
+class QuotedPrintable(_Rewritten):
+    """Quoted-printable, in whole lines and the lines that soft line breaks tie to them."""
+
+    names = (("quoted-printable",),)
+    trigger = triggers.QUOTED
+    loop = escapes.QUOTED
+    examples = ((b"key=3Dtok_=5A=62=38=31", b"key=tok_Zb81"),)
+    near_misses = (b"key=tok_Zb81", b"a == b")
+
+    def rows(self, data: bytes, places: Any) -> Any:
+        """The lines that hold the places, with those that go on in each other."""
+        out = np.empty((places.size, 2), np.int64)
+        return out[: escapes.soft_lines(np.frombuffer(data, np.uint8), places, out)]
+
+
+class _Apart(Decoder):
+    """Characters with the same byte or bytes between each two of them."""
+
+    step: ClassVar[int]
+
+    def decode(self, data: bytes, places: Any, budget: int) -> Iterator[Part]:
+        """Closes them up, for each separator by itself."""
+        view = np.frombuffer(data, np.uint8)
+        for separator, names, least in _SEPARATORS:
+            chosen = places[view[places] == separator]
+            out = np.empty(min(budget, len(data)), np.uint8)
+            segments = np.empty((chosen.size, 4), np.int32)
+            size, count = strides.closed_up(view, chosen, self.step, least, out, segments)
+            if size:
+                yield part_of_texts(names, out[: size - 1].tobytes(), segments[:count])
+                budget -= size
+
+
+class Apart(_Apart):
+    """One byte between each two characters: UTF-16, blanks, one character a line."""
+
+    names = (("utf-16",), (SPACED,))
+    trigger = triggers.APART
+    step = 2
+    examples = (
+        (b"t\0o\0k\0_\0Z\0b\0008\0001\0", b"tok_Zb81"),
+        (b"t o k _ Z b 8 1 + k Q / x", b"tok_Zb81+kQ/x"),
+        (b"t\no\nk\n_\nZ\nb\n8\n1\n+\nk\nQ\n/\nx\n", b"tok_Zb81+kQ/x"),
+    )
+    near_misses = (b"a b c d e", b"in a row")
+
+
+class ApartLines(_Apart):
+    """One character a line, with CR LF at the ends of lines."""
+
+    names = ((SPACED,),)
+    trigger = triggers.LINES
+    step = 3
+    examples = ((b"\r\n".join(bytes([byte]) for byte in b"tok_Zb81+kQ/x"), b"tok_Zb81+kQ/x"),)
+    near_misses = (b"a\r\nb\r\nc\r\nlonger\r\n", b"ab\r\ncd\r\n")
+
+
+class Packed(Decoder):
+    """Base64 of what gzip or zlib packed."""
+
+    names = (("base64", "gzip"), ("base64", "zlib"))
+    trigger = triggers.PACKED
+    bound = binary_payloads.MOST_INFLATED  # and of what it says as much again at most
+    examples = (
+        (b"H4sIAAAAAAACAyvJz07NU7BVKMnPjo9KsjDUzg7Ur7A1DSkEAKU+brYZAAAA", b"token = tok_Zb81+kQ/x=5Tq"),
+        (b"eJwryc9OzVOwVSjJz46PSrIw1M4O1K+wNQ0pBABvNAg2", b"token = tok_Zb81+kQ/x=5Tq"),
+    )
+    near_misses = (b"H4sI", b"eJwhat-is-that-not-a-blob-of-zlib-at-all")
+
+    def decode(self, data: bytes, places: Any, budget: int) -> Iterator[Part]:
+        """Inflates the blobs that begin at the places."""
+        texts, rows = binary_payloads.packed(data, places, budget)
+        if texts:
+            starts = np.cumsum([0, *(len(text) + 1 for text in texts[:-1])])
+            spans = np.array(rows, np.int64)
+            segments = np.column_stack([starts, spans[:, :2], np.zeros(len(rows), np.int64)])
+            yield Part(self.names, b"\n".join(texts), segments.astype(np.int32), starts, spans[:, 2])
+
+
+class Wide(Decoder):
+    """Base64 of UTF-16."""
+
+    names = (("base64", "utf-16"),)
+    trigger = triggers.WIDE
+    examples = (
+        (
+            b"dABvAGsAZQBuACAAPQAgAHQAbwBrAF8AWgBiADgAMQArAGsAUQAvAHgAPQA1AFQAcQA=",
+            b"token = tok_Zb81+kQ/x=5Tq",
+        ),
+    )
+    near_misses = (b"AGEAb", b"AAAAAAAAAAAAAAAAAAAAAAAA")
+
+    def decode(self, data: bytes, places: Any, budget: int) -> Iterator[Part]:
+        """Decodes the runs of base64 around the places."""
+        out, texts = binary_payloads.wide(data, places, budget)
+        if len(texts):
+            rows = np.column_stack([texts[:, 0], texts[:, 2:], np.zeros(len(texts), np.int64)])
+            yield part_of_texts(self.names[0], out[: texts[-1, 1]].tobytes(), rows.astype(np.int32))
+
+
+# The byte between each two characters, what that encoding is called, and how many characters there must be.
+_SEPARATORS: Final = (
+    (0, ("utf-16",), 6),
+    (0x20, (SPACED,), 12),
+    (0x0A, (SPACED,), 12),
+    (0x0D, (SPACED,), 12),
 )
-HEX: Final = _values(b"0123456789abcdef", {byte: 10 + index for index, byte in enumerate(b"ABCDEF")})
-# Colours are part of text, and may stand within a secret.
-PRINTABLE: Final = np.array([32 <= byte < 127 or byte in b"\t\n\r\x1b" for byte in range(256)], np.bool_)
+
+BUNDLED: Final[tuple[Decoder, ...]] = (
+    Base64(),
+    Hex(),
+    Escaped(),
+    Percent(),
+    Ansi(),
+    Html(),
+    QuotedPrintable(),
+    Apart(),
+    ApartLines(),
+    Packed(),
+    Wide(),
+)
 
 
-@bare
-def group_is_text(data: Any, at: int, in_hex: bool) -> bool:  # noqa: FBT001 - numba takes no keywords
-    """Whether the digits at `at` make printable bytes."""
-    if at + (2 if in_hex else 4) > data.size:
-        return False
-    if in_hex:
-        high, low = HEX[data[at]], HEX[data[at + 1]]
-        return NONE not in (high, low) and bool(PRINTABLE[(high << 4 | low) & 255])
-    first, second, third, fourth = (
-        BASE64[data[at]],
-        BASE64[data[at + 1]],
-        BASE64[data[at + 2]],
-        BASE64[data[at + 3]],
-    )
-    if NONE in (first, second, third, fourth):
-        return False
-    return bool(
-        PRINTABLE[(first << 2 | second >> 4) & 255]
-        and PRINTABLE[(second << 4 | third >> 2) & 255]
-        and PRINTABLE[(third << 6 | fourth) & 255]
-    )
+class Decoders:
+    """Decoders by what finds the places for them: `compiled` by the number of their kind, `by_literal` in order."""
+
+    def __init__(self, decoders: Iterable[Decoder]) -> None:
+        self.compiled: dict[int, Decoder] = {}
+        self.by_literal: tuple[tuple[Decoder, tuple[bytes, ...]], ...] = ()
+        for decoder in decoders:
+            self.add(decoder)
+
+    def __iter__(self) -> Iterator[Decoder]:
+        yield from self.compiled.values()
+        yield from (decoder for decoder, _ in self.by_literal)
+
+    def add(self, decoder: Decoder) -> None:
+        """Adds a decoder; a program that runs curfewd as a library does so before it scans anything.
+
+        Raises:
+            ValueError: there is one for this kind, or a trigger is so short that it stands everywhere.
+        """
+        trigger = decoder.trigger
+        if isinstance(trigger, int):
+            if trigger in self.compiled:
+                raise ValueError(f"there is a decoder for {decoder.names} already")
+            self.compiled[trigger] = decoder
+        elif not trigger or min(map(len, trigger)) < triggers.LEAST_LITERAL:
+            raise ValueError(
+                f"the triggers of {decoder.names} need {triggers.LEAST_LITERAL} bytes or more, each"
+            )
+        else:
+            self.by_literal += ((decoder, trigger),)
 
 
-@bare
-def _run(data: Any, at: int, table: Any) -> tuple[int, int]:
-    """The run of digits around `at`."""
-    start, end = at, at
-    while start > 0 and table[data[start - 1]] != NONE:
-        start -= 1
-    while end < data.size and table[data[end]] != NONE:
-        end += 1
-    return start, end
-
-
-@bare
-def add_stretch(data: Any, start: int, in_hex: bool, state: Any, rows: Any) -> bool:  # noqa: FBT001 - numba takes no keywords
-    """Put the stretch of text whose first group is at `start` into `rows`, if it is one; False if there is no room.
-
-    Called with places in order, none within a stretch of its alignment that is in `rows`, and with all that are the first of one.
-    `state`, zeros at first: where the last stretch of each of four alignments ended, the last run and its end, how many rows there are.
-    """
-    stride, least, table = (2, MIN_PAIRS, HEX) if in_hex else (4, MIN_GROUPS, BASE64)
-    end = start + stride
-    while group_is_text(data, end, in_hex):
-        end += stride
-    if end - start < stride * least:
-        return True
-    count = state[COUNT]
-    if count == rows.shape[0]:
-        return False
-    state[start & (stride - 1)] = end
-    if start >= state[_STOP]:
-        state[_RUN], state[_STOP] = _run(data, start, table)
-    rows[count, 0], rows[count, 1], rows[count, 2], rows[count, 3] = start, end, state[_RUN], state[_STOP]
-    state[COUNT] = count + 1
-    return True
-
-
-def base64_stretches(data: Any) -> Any:
-    """Rows (start, end, start of the run, its end): groups of four characters that decode to printable ASCII.
-
-    At least `MIN_GROUPS` groups in a row, at any alignment, within a run of characters of either alphabet.
-    """
-    values = BASE64[data].astype(np.int64)
-    first, second, third, fourth = values[:-3], values[1:-2], values[2:-1], values[3:]
-    good = (values != NONE)[:-3] & (second != NONE) & (third != NONE) & (fourth != NONE)
-    good &= PRINTABLE[(first << 2 | second >> 4) & 255]
-    good &= PRINTABLE[(second << 4 | third >> 2) & 255] & PRINTABLE[(third << 6 | fourth) & 255]
-    return _rows(good, 4, MIN_GROUPS, values)
-
-
-def hex_stretches(data: Any) -> Any:
-    """The same for at least `MIN_PAIRS` pairs of hex digits in a row."""
-    values = HEX[data].astype(np.int64)
-    good = (values[:-1] != NONE) & (values[1:] != NONE)
-    good &= PRINTABLE[(values[:-1] << 4 | values[1:]) & 255]
-    return _rows(good, 2, MIN_PAIRS, values)
-
-
-def _rows(good: Any, stride: int, least: int, values: Any) -> Any:
-    found = [np.empty((0, 2), np.int64)]
-    for phase in range(stride):
-        flags = np.concatenate([[False], good[phase::stride], [False]])
-        edges = np.flatnonzero(flags[1:] != flags[:-1]).reshape(-1, 2)
-        found.append(edges[edges[:, 1] - edges[:, 0] >= least] * stride + phase)
-    rows = np.concatenate(found)
-    rows = rows[np.argsort(rows[:, 0], kind="stable")]
-    breaks = np.concatenate([[-1], np.flatnonzero(values == NONE), [values.size]])
-    after = np.searchsorted(breaks, rows[:, 0])
-    return np.column_stack([rows, breaks[after - 1] + 1, breaks[after]])
+DECODERS: Final = Decoders(BUNDLED)

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from detector.jit import bare
-from detector.scan.decoders import BASE64, HEX, NONE
+from detector.scan.digits import BASE64, HEX, NONE
 from detector.scan.runs import head_like
 
 ESCAPE: Final = 0x1B

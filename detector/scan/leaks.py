@@ -15,7 +15,8 @@ import msgspec
 
 from detector.configuration.allowlist import Allowlist, Seen
 from detector.patterns.pattern import Pattern
-from detector.scan.decode import SPACED, views
+from detector.scan.decode import decoded_texts
+from detector.scan.decoders import SPACED
 from detector.scan.known_credentials import KnownIndex
 from detector.scan.leak_details import Facts, LeakDetails, Naming
 from detector.scan.mask_spans import LEAST_LITERAL, MANY, Excerpts, MaskSpan, literals, merged, veiled
@@ -87,7 +88,7 @@ def _sightings(data: bytes, scanner: Scanner, known: KnownIndex | None) -> list[
     alone = len(seen)  # in order, and none overlaps another
     if known is not None:
         seen += [_Sighting(start, end, Secret(data[start:end]), None) for start, end in known.find(data)]
-    for view in views(data):
+    for view in decoded_texts(data):
         found = [(m.start, m.end, m.secret, m.pattern) for m in scanner.scan(view.data)]
         spans = known.find(view.data) if known is not None else []
         for start, end, secret, pattern in (

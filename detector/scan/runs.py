@@ -7,7 +7,7 @@ Without numba the same functions run as plain Python over the runs concerned.
 from typing import Any, Final
 
 from detector.jit import bare
-from detector.scan.decoders import BASE64, HEX, NONE, PRINTABLE
+from detector.scan.digits import BASE64, HEX, NONE, PRINTABLE
 
 _LEAST_WRAPPED, _MOST_WRAPPED = 40, 160  # digits of a line that may go on in the next
 _INDENT: Final = 16  # bytes of white space before its digits, or of what
@@ -126,7 +126,7 @@ def _text_until(out: Any, at: int, end: int) -> int:
 def unbase64(
     data: Any, rows: Any, done: Any, out: Any, segments: Any, starts: Any, kinds: Any
 ) -> tuple[int, int, int]:
-    """Write the texts of `decoders.base64_stretches` to `out`, a newline after each: bytes, segments, texts.
+    """Write the texts of `digits.base64_stretches` to `out`, a newline after each: bytes, segments, texts.
 
     Where the printable groups reach to the end of a line, those below that go on with them are decoded too. `starts` gets
     the place of each text, `kinds` 1 where it is of the URL alphabet. `done`, zeros, is as long as the data. It
@@ -190,7 +190,7 @@ def unbase64(
 
 @bare
 def unhex(data: Any, rows: Any, out: Any, segments: Any) -> tuple[int, int]:
-    """Write the texts of `decoders.hex_stretches` to `out`, a newline after each: bytes, texts; until there is no room."""
+    """Write the texts of `digits.hex_stretches` to `out`, a newline after each: bytes, texts; until there is no room."""
     to = count = 0
     for row in range(rows.shape[0]):
         start, end = rows[row, 0], rows[row, 1]

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from detector.jit import bare
-from detector.scan.decoders import PRINTABLE
+from detector.scan.digits import PRINTABLE
 from detector.scan.kernels import ALNUM, CLASSES
 
 _GRAPHIC: Final = np.array([32 < byte < 127 for byte in range(256)], np.bool_)  # noqa: PLR2004 - ASCII

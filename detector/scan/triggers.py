@@ -17,7 +17,7 @@ from typing import Any, Final
 import numpy as np
 
 from detector.jit import AVAILABLE, bare, compiled, place
-from detector.scan.decoders import (
+from detector.scan.digits import (
     COUNT,
     HEX,
     NONE,
@@ -30,6 +30,7 @@ from detector.scan.decoders import (
 from detector.scan.kernels import BLOCK
 
 BASE64_TEXT, HEX_TEXT, ESCAPED, PERCENT, ANSI, ENTITY, QUOTED, APART, LINES, PACKED, WIDE = range(11)
+LEAST_LITERAL: Final = 2  # bytes of the trigger of a decoder of one's own
 _AHEAD: Final = 16  # bytes after a place that are looked at, at most
 _FORMS: Final = {
     ESCAPED: re.compile(rb"\\(?=[nrtux/\"'\\])"),
@@ -231,3 +232,14 @@ def found(data: bytes, *, fast: bool = AVAILABLE) -> dict[int, Any]:
         kinds = _KINDS[view[out[: counts[ESCAPED:].sum()]]]
         made |= {kind: out[: kinds.size][kinds == kind] for kind in others.tolist()}
     return made
+
+
+def places_of(data: bytes, literals: tuple[bytes, ...]) -> Any:
+    """The places in order at which one of the literals stands."""
+    places: set[int] = set()
+    for literal in literals:
+        at = data.find(literal)
+        while at >= 0:
+            places.add(at)
+            at = data.find(literal, at + len(literal))
+    return np.array(sorted(places), np.int64)

@@ -17,7 +17,7 @@ from detector.ingest.files import read
 from detector.ingest.format_names import TEXT
 from detector.ingest.sources import Source
 from detector.patterns.pattern import Pattern, load_bundled
-from detector.scan.decode import GROWTH, LEAST_BUDGET, decode_layer, views
+from detector.scan.decode import GROWTH, LEAST_BUDGET, decode_layer, decoded_texts
 from detector.scan.known_credentials import KeyRing, KnownIndex
 from detector.scan.leaks import Batch, LeakFinder, RecordAt, _Sighting, _sightings
 from detector.scan.scanner import PatternScanner
@@ -132,7 +132,7 @@ def decoder(data: bytes) -> None:
             assert one.encodings
             assert one.data
     size = 0
-    for view in views(text):
+    for view in decoded_texts(text):
         size += len(view.data)
         for at in range(0, len(view.data), 1 + len(view.data) // 50):
             if view.data[at] == 0x0A:  # may be what stands between two decoded texts, and comes from nowhere
@@ -173,7 +173,7 @@ def _over_lines(text: bytes, seen: Sequence[_Sighting]) -> bool:
     """
     if any(b"\n" in text[one.start : one.end] for one in seen):
         return True
-    all_views = [text, *(view.data for view in views(text))]
+    all_views = [text, *(view.data for view in decoded_texts(text))]
     return sum(map(len, all_views)) > LEAST_BUDGET // 2 or any(map(_GOES_ON.search, all_views))
 
 

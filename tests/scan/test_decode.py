@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from detector import jit
 from detector.scan import triggers
-from detector.scan.decode import DEPTH, GROWTH, decode_layer, decoded, views
+from detector.scan.decode import DEPTH, GROWTH, decode_layer, decoded, decoded_texts
 
 SECRET = b"tok_Zb81+kQ/x=5Tq-Lw0~aM9"
 Encode = Callable[[bytes], bytes]
@@ -24,7 +24,7 @@ Encode = Callable[[bytes], bytes]
 def found(data: bytes, secret: bytes = SECRET) -> list[tuple[bytes, tuple[str, ...]]]:
     """The places (as text) and encodings in which the secret is seen."""
     seen = []
-    for view in views(data):
+    for view in decoded_texts(data):
         at = view.data.find(secret)
         while at >= 0:
             origin = view.origin(at, at + len(secret))
@@ -73,7 +73,7 @@ def test_the_url_alphabet_is_named() -> None:
 def test_escapes_end_where_the_secret_does() -> None:
     line = b'{"msg":"first\\n' + SECRET + b'\\nlast \\"quoted\\" \\/ \\x41"}'
     assert found(line) == [(SECRET, ("escaped",))]
-    [layer] = [view.data for view in views(line)]
+    [layer] = [view.data for view in decoded_texts(line)]
     assert layer == b'{"msg":"first\n' + SECRET + b'\nlast "quoted" / A"}'
 
 
@@ -116,7 +116,7 @@ def test_what_decodes_to_no_text_is_left_alone() -> None:
         b"50% done",
     ]
     lines += [b"550e8400-e29b-41d4-a716-446655440000", b"C:\\Program Files"]
-    assert list(views(b"\n".join(lines))) == []
+    assert list(decoded_texts(b"\n".join(lines))) == []
 
 
 WRAPPED = b"some words before it " * 2 + SECRET + b" and after it"
@@ -159,9 +159,9 @@ def test_zlib_is_known_by_its_header_at_every_level_whatever_follows(level: int)
 def test_a_bomb_is_cut_off_and_many_share_one_budget() -> None:
     bomb = base64.b64encode(gzip.compress(b"a" * 10_000_000))
     data = b" ".join([bomb] * 50)
-    assert 0 < sum(len(view.data) for view in views(data)) <= GROWTH * len(data)
+    assert 0 < sum(len(view.data) for view in decoded_texts(data)) <= GROWTH * len(data)
     assert max(len(one.data) for one in decoded(data, 1 << 30)) <= 64 << 10
-    assert list(views(base64.b64encode(gzip.compress(SECRET * 9)[:12] + bytes(30)))) == []
+    assert list(decoded_texts(base64.b64encode(gzip.compress(SECRET * 9)[:12] + bytes(30)))) == []
 
 
 @settings(max_examples=200, deadline=None)
@@ -197,7 +197,7 @@ ONE_ESCAPE: dict[bytes, bytes] = {
 
 @pytest.mark.parametrize("escape", sorted(ONE_ESCAPE))
 def test_one_escape_is_enough(escape: bytes) -> None:
-    assert [view.data for view in views(b"a " + escape + b" b")] == [ONE_ESCAPE[escape]]
+    assert [view.data for view in decoded_texts(b"a " + escape + b" b")] == [ONE_ESCAPE[escape]]
 
 
 def test_text_of_one_place_never_runs_into_that_of_another() -> None:
@@ -210,7 +210,7 @@ def test_text_of_one_place_never_runs_into_that_of_another() -> None:
 
 def test_what_is_decoded_is_bounded() -> None:
     hostile = b"\\n" * 60_000 + base64.b64encode(base64.b64encode(b"%41\\u0041" * 9000)) + b"\x1b[m" * 1000
-    assert sum(len(view.data) for view in views(hostile)) <= GROWTH * len(hostile)
+    assert sum(len(view.data) for view in decoded_texts(hostile)) <= GROWTH * len(hostile)
     assert decoded(base64.b64encode(b"a" * 1000), 100) == []
 
 
@@ -258,7 +258,7 @@ def test_the_compiled_search_crosses_its_blocks() -> None:
 @given(st.lists(chunks, max_size=8))
 def test_anything_may_come_and_every_origin_lies_within_the_data(parts: list[bytes]) -> None:
     data = b"\n".join(parts)
-    for view in views(data):
+    for view in decoded_texts(data):
         for start in range(0, len(view.data), 7):
             place = view.origin(start, min(start + 5, len(view.data)))
             if place is not None:
@@ -304,5 +304,5 @@ def test_a_word_below_is_no_part_of_what_was_wrapped() -> None:
     blob = base64.b64encode(text)
     assert len(blob) == 76
     for below in (b"done", b"2026-11-24T09:00:54Z all done", b"x" * 80):
-        [view] = views(b"2026-11-24T09:00:53Z " + blob + b"\n" + below + b"\n")
+        [view] = decoded_texts(b"2026-11-24T09:00:53Z " + blob + b"\n" + below + b"\n")
         assert view.data == text, below

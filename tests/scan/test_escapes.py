@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from detector.patterns.pattern import Pattern
 from detector.patterns.regexes import MAX_MATCH
 from detector.scan import escapes
-from detector.scan.decode import decode_layer, views
+from detector.scan.decode import decode_layer, decoded_texts
 from detector.scan.known_credentials import KeyRing, KnownIndex
 from detector.scan.leaks import Batch, LeakFinder, RecordAt
 from detector.scan.scanner import REACH, PatternScanner
@@ -71,7 +71,7 @@ def test_what_is_around_holds_a_match_and_its_keywords() -> None:
 def test_of_a_long_line_only_what_is_around_an_escape_is_decoded() -> None:
     line = b"word " * 200_000
     text = line + b"a\\/b " + line
-    (view,) = views(text)
+    (view,) = decoded_texts(text)
     assert 2 * escapes.AROUND < len(view.data) < 2 * escapes.AROUND + 20
     assert b"word a/b word" in view.data
     at = view.data.index(b"a/b")

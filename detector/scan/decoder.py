@@ -1,0 +1,90 @@
+"""What a decoder is, and what it gives: decoded text, and for each byte of it where it comes from.
+
+A decoder of one's own is a `SpanDecoder`: it says for the text behind a literal what that decodes to, and nothing else.
+The bundled decoders are compiled and work on all places of a text at once.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Any, ClassVar, Final
+
+import msgspec
+import numpy as np
+
+ONE: Final = np.zeros(1, np.int64)
+
+
+class Part(msgspec.Struct, frozen=True):
+    """Texts of one kind of encoding, a newline between each two, and their segments in order.
+
+    A segment is a row (place in `data`, start and end in the origin, step). Each of its bytes comes from `step` bytes
+    after the one before it: 1 for a plain copy. If a byte comes from all of -`step` bytes, the step is negative. If the
+    segment comes as a whole from its origin, the step is 0. `starts` are the places of the texts; `kinds` says of each
+    which of `names` it has.
+    """
+
+    names: tuple[tuple[str, ...], ...]
+    data: bytes
+    segments: Any
+    starts: Any = ONE
+    kinds: Any = ONE
+
+
+def part_of_texts(names: tuple[str, ...], data: bytes, segments: Any) -> Part:
+    """A part in which each segment is one text."""
+    starts = segments[:, 0].astype(np.int64)
+    return Part((names,), data, segments, starts, np.zeros(len(starts), np.int64))
+
+
+class Decoder(ABC):
+    """One encoding.
+
+    - `names`: what a finding calls it, outermost first. A decoder that tells several encodings apart has several.
+    - `trigger`: where it may begin. For a decoder of one's own these are literals, for a bundled one the number of its
+      kind in `triggers`, which looks for all of them in one compiled pass.
+    - `bound`: how many bytes from a trigger on are decoded at most; None if that is linear in the text anyway.
+    - `examples`: (encoded text, what it says). `near_misses`: texts that look like it and are not. A test decodes both
+      as the scan does.
+    """
+
+    names: ClassVar[tuple[tuple[str, ...], ...]]
+    trigger: ClassVar[int | tuple[bytes, ...]]
+    bound: ClassVar[int | None] = None
+    examples: ClassVar[tuple[tuple[bytes, bytes], ...]]
+    near_misses: ClassVar[tuple[bytes, ...]]
+
+    @abstractmethod
+    def decode(self, data: bytes, places: Any, budget: int) -> Iterator[Part]:
+        """Decodes what begins at the `places` (sorted), to at most `budget` bytes, line feeds between texts included."""
+
+
+class SpanDecoder(Decoder):
+    """A decoder that decodes one text at a time, each beginning with its trigger."""
+
+    bound: ClassVar[int] = 4096
+
+    @abstractmethod
+    def span(self, text: bytes) -> tuple[int, bytes] | None:
+        """How many bytes of `text` are encoded and what they say; None if it is not this encoding after all.
+
+        `text` begins with a trigger and has at most `bound` bytes.
+        """
+
+    def decode(self, data: bytes, places: Any, budget: int) -> Iterator[Part]:
+        """Decodes the texts one by one. A trigger within a text that was decoded counts as part of it."""
+        texts: list[bytes] = []
+        rows: list[tuple[int, int, int, int]] = []
+        size = done = 0
+        for start in places.tolist():
+            found = self.span(data[start : start + self.bound]) if start >= done else None
+            if found is None or not found[1]:
+                continue
+            length, text = found
+            if size + len(text) + 1 > budget:
+                break
+            done = start + length
+            rows.append((size, start, done, 0))
+            texts.append(text)
+            size += len(text) + 1
+        if texts:
+            yield part_of_texts(self.names[0], b"\n".join(texts), np.array(rows, np.int32))

@@ -1,0 +1,93 @@
+"""Each decoder's examples and near-misses, decoded as the scan decodes them."""
+
+import base64
+from typing import ClassVar
+
+import pytest
+
+from detector.scan import triggers
+from detector.scan.decode import decode_layer
+from detector.scan.decoder import Decoder, SpanDecoder
+from detector.scan.decoders import BUNDLED, DECODERS, Decoders, Hex
+
+BUDGET = 1 << 16
+EXAMPLES = [(decoder, *example) for decoder in DECODERS for example in decoder.examples]
+NEAR_MISSES = [(decoder, text) for decoder in DECODERS for text in decoder.near_misses]
+
+
+def texts(decoder: Decoder, data: bytes) -> list[tuple[bytes, bytes]]:
+    """(where it stands, what it says) for everything that one step of decoding finds in this decoder's encodings."""
+    layer = decode_layer(data, BUDGET)
+    found = [] if layer is None else list(layer.decoded())
+    return [(data[one.start : one.end], one.data) for one in found if one.encodings in decoder.names]
+
+
+@pytest.mark.parametrize(("decoder", "encoded", "says"), EXAMPLES)
+@pytest.mark.parametrize("around", [b"%s", b"2026-05-01 a line: %s\nanother"])
+def test_a_decoder_decodes_its_examples(decoder: Decoder, encoded: bytes, says: bytes, around: bytes) -> None:
+    found = texts(decoder, around.replace(b"%s", encoded))
+    assert any(says in text for _, text in found)
+    assert all(says not in origin for origin, text in found if says in text)
+
+
+@pytest.mark.parametrize(("decoder", "text"), NEAR_MISSES)
+def test_a_decoder_leaves_its_near_misses_alone(decoder: Decoder, text: bytes) -> None:
+    assert texts(decoder, b"2026-05-01 a line: " + text + b"\nanother") == []
+
+
+@pytest.mark.parametrize("decoder", list(DECODERS), ids=lambda decoder: type(decoder).__name__)
+def test_a_decoder_has_examples_for_each_of_its_encodings(decoder: Decoder) -> None:
+    assert decoder.examples
+    assert decoder.near_misses
+    seen = set()
+    for encoded, _ in decoder.examples:
+        layer = decode_layer(b"a line: " + encoded + b"\n", BUDGET)
+        assert layer is not None
+        seen |= {one.encodings for one in layer.decoded()}
+    assert {*decoder.names} <= seen
+
+
+class Ascii85(SpanDecoder):
+    names = (("ascii85",),)
+    trigger = (b"<~",)
+    bound: ClassVar[int] = 200
+    examples = ()
+    near_misses = ()
+
+    def span(self, text: bytes) -> tuple[int, bytes] | None:
+        assert text.startswith(b"<~")
+        assert len(text) <= self.bound
+        end = text.find(b"~>") + 2
+        try:
+            return (end, base64.a85decode(text[:end], adobe=True)) if end > 1 else None
+        except ValueError:
+            return None
+
+
+def spans(data: bytes, budget: int = BUDGET) -> list[tuple[bytes, bytes]]:
+    decoder = Ascii85()
+    places = triggers.places_of(data, decoder.trigger)
+    made = []
+    for part in decoder.decode(data, places, budget):
+        for (_, start, end, _), text in zip(part.segments, part.data.split(b"\n"), strict=True):
+            made.append((data[start:end], text))
+    return made
+
+
+def test_a_span_decoder_decodes_each_text_and_knows_where_it_stands() -> None:
+    one, other = base64.a85encode(b"first", adobe=True), base64.a85encode(b"second one", adobe=True)
+    assert spans(b"x" + one + b" <~ and " + other + b"<~ not it") == [(one, b"first"), (other, b"second one")]
+
+
+def test_a_span_decoder_reads_no_more_than_its_bound_and_keeps_to_the_budget() -> None:
+    long, short = base64.a85encode(b"x" * 400, adobe=True), base64.a85encode(b"short", adobe=True)
+    assert spans(long + short) == [(short, b"short")]
+    assert spans(short * 9, budget=13) == [(short, b"short")] * 2
+    assert spans(short, budget=5) == []
+
+
+def test_a_decoder_that_does_not_fit_is_refused() -> None:
+    with pytest.raises(ValueError, match="already"):
+        Decoders([*BUNDLED, Hex()])
+    with pytest.raises(ValueError, match="2 bytes"):
+        Decoders([type("Short", (Ascii85,), {"trigger": (b"<",)})()])
