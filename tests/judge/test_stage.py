@@ -177,6 +177,22 @@ def test_a_state_holds_all_that_the_next_call_needs() -> None:
     assert (again.findings, again.commands, again.changes) == ([], [], [])
 
 
+def test_sums_stand_for_facts_that_are_no_longer_in_the_state() -> None:
+    key, policy = task_key("t"), Policy()
+    issue = CredentialIssued(
+        time=START, source="vault", id="1", credential_id="c", task_id="t", identifiers=(), grants=()
+    )
+    uses = [
+        CredentialUsed(time=START + n * SECOND, source="audit", id=f"u{n}", credential_id="c", action="read")
+        for n in range(60)
+    ]
+    state = applied({}, judge(key, {}, [issue, *uses[:50]], START + DAY, policy, many=10))
+    assert sum(entry.startswith(b"e") for entry in state) < 50
+    judgement = judge(key, state, uses[50:], START + DAY, policy, many=10)
+    (change,) = (each for each in judgement.findings if each.finding.rule == "use-outside-scope")
+    assert change.finding.count == 60
+
+
 def test_a_call_changes_none_of_its_arguments() -> None:
     key, policy = task_key("t"), Policy()
     start = TaskStarted(time=START, source="ci", id="1", task_id="t", deadline=START + HOUR)
