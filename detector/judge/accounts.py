@@ -1,6 +1,6 @@
-"""What the ledger keeps of tasks, credentials, and the names by which events speak of credentials.
+"""What the ledger keeps of tasks, of credentials, and of the names by which events refer to credentials.
 
-Small on purpose: a million idle credentials must fit, so what only some need is None until one does.
+A million idle credentials must fit into memory. So whatever only some credentials need is None until one needs it.
 """
 
 from detector.judge.evidence import FinalTally, Tally
@@ -20,9 +20,9 @@ from detector.values.globs import Bounds, Scope, bounds_of, scope_of
 
 
 class Task:
-    """A task: what governs it of its starts and ends, and the credentials issued to it.
+    """A task with the start and end that count, and the credentials issued to it.
 
-    `accounts` may still hold some that an earlier issue has since given to another task.
+    `accounts` may hold credentials that an earlier issue has since given to another task.
     """
 
     __slots__ = ("accounts", "end", "start", "task_id")
@@ -35,17 +35,20 @@ class Task:
 
     @property
     def kind(self) -> str | None:
-        """Its kind, as far as known."""
+        """Its kind, None if unknown."""
         return self.start.kind if self.start is not None else None
 
     @property
     def ended(self) -> int:
-        """When it ended, NEVER if it did not."""
+        """When it ended, NEVER if it has not."""
         return self.end.time if self.end is not None else NEVER
 
 
-class Claim:
-    """The uses of one credential that name one task other than its own."""
+class UsesNamingTask:
+    """The uses of one credential that name one task other than its own.
+
+    `foreign`: that task does not descend from the credential's.
+    """
 
     __slots__ = ("foreign", "items")
 
@@ -55,20 +58,20 @@ class Claim:
 
 
 class Uses:
-    """The uses of a credential: (time, source, id, use) in order, and by the other task that they name."""
+    """The uses of a credential: (time, source, id, use) in order, and by other task that they name."""
 
-    __slots__ = ("claims", "order")
+    __slots__ = ("by_task", "order")
 
     def __init__(self) -> None:
         self.order = TimeOrder(3)
-        self.claims: dict[str, Claim] = {}
+        self.by_task: dict[str, UsesNamingTask] = {}
 
 
 class Name:
-    """One way to speak of a credential: its id (then `scheme` is None) or an identifier.
+    """One way to refer to a credential: its id, for which `scheme` is None, or an identifier.
 
-    `renewals`, `revocations` and `parked` hold (time, source, id, event) in order; parked are uses that wait
-    for the credential to be known. `leaks` are the groups of leaks that show the identifier.
+    `renewals`, `revocations` and `parked` hold (time, source, id, event) in order. `parked` are uses that wait until
+    the credential is known. `leaks` are the groups of leaks that show the identifier.
     """
 
     __slots__ = ("leaks", "owner", "parked", "renewals", "revocations", "scheme", "value")
@@ -83,12 +86,12 @@ class Name:
         self.leaks: list[LeakGroup] | None = None
 
     def revoked(self) -> int:
-        """The earliest revocation by this name, NEVER if none."""
+        """The earliest revocation by this name, NEVER if there is none."""
         return NEVER if self.revocations is None else int(self.revocations.first[0])
 
 
 class Group:
-    """Credentials that can be revoked at once, all that ever were its members, and its revocations in order."""
+    """Credentials that can be revoked at once: all that were ever members, and the revocations in order."""
 
     __slots__ = ("members", "revocations")
 
@@ -98,7 +101,7 @@ class Group:
 
 
 class LeakGroup:
-    """Leaks that show the same secret in the same way: (time, source, id, leak) in order, and whose it is."""
+    """Leaks that show the same secret in the same way, as (time, source, id, leak) in order, and its owners."""
 
     __slots__ = ("names", "order", "owners", "tie")
 
@@ -108,10 +111,6 @@ class LeakGroup:
         self.order = TimeOrder(3)
         self.owners: tuple[Account, ...] = ()
 
-    def claimed_by(self) -> "tuple[Account, ...]":
-        """The credentials that own one of its names now."""
-        return owners_of(self.names)
-
 
 def owners_of(names: tuple[Name, ...]) -> "tuple[Account, ...]":
     """The credentials that own these names, each once."""
@@ -119,28 +118,28 @@ def owners_of(names: tuple[Name, ...]) -> "tuple[Account, ...]":
 
 
 def leak_tie(leak: Leak) -> str:
-    """What leaks of one group have in common."""
+    """What all leaks of one group have in common."""
     names = "\0".join(f"{identifier.scheme}\0{identifier.value}" for identifier in leak.identifiers)
     return f"{leak.fingerprint}\0{leak.pattern}\0{leak.severity}\0{names}"
 
 
 class Account:
-    """One credential. `names` are all that its issues claim, whoever owns them; the first is its id.
+    """One credential. `names` has all names that its issues claim, owned or not; the first is its id.
 
-    `expiries` holds (time, expires, source, id, event) of its issues and renewals in order, None while its one
-    issue says it all. `coverage` has for each grant the time of the first successful use that it covered, and
-    `stood` the same of the uses that were folded.
+    `expiries` holds (time, expires, source, id, event) of its issues and renewals in order, None while one issue says
+    it all. `leaks` holds (time, source, id, tie, leak) in order. `coverage` has for each grant the time of the first
+    successful use that it covered; `compacted_coverage` has the same of the uses that were compacted.
     """
 
     __slots__ = (
+        "compacted_coverage",
         "coverage",
         "expiries",
         "issue",
+        "leaks",
         "names",
         "policy",
         "revoked",
-        "shown",
-        "stood",
         "tallies",
         "task",
         "terms",
@@ -157,9 +156,9 @@ class Account:
         self.terms: Terms | None = None
         self.tallies: dict[str, Tally | FinalTally] | None = None
         self.uses: Uses | None = None
-        self.shown: TimeOrder | None = None
+        self.leaks: TimeOrder | None = None
         self.coverage: list[int] | None = None
-        self.stood: list[int] | None = None
+        self.compacted_coverage: list[int] | None = None
 
     @property
     def credential_id(self) -> str:
@@ -168,29 +167,29 @@ class Account:
 
     @property
     def seniority(self) -> tuple[int, str]:
-        """Of two that claim an identifier, the one with the lesser has it."""
+        """Orders credentials: of two that claim an identifier, the lesser owns it."""
         return self.issue.time, self.issue.credential_id
 
     def owned(self) -> list[Name]:
-        """The names by which it is known."""
+        """The names that it owns."""
         return [name for name in self.names if name.owner is self]
 
     def issues(self) -> list[CredentialIssued]:
-        """All its issues in order of time, the governing one first."""
+        """All its issues in order of time. The first one counts."""
         if self.expiries is None:
             return [self.issue]
         found = [item[4] for item in self.expiries if isinstance(item[4], CredentialIssued)]
         return sorted(found, key=precedence)
 
     def timeline(self) -> TimeOrder:
-        """Its issues and renewals, as an order that may be added to."""
+        """Its issues and renewals, as an order that the caller may add to."""
         if self.expiries is None:
             self.expiries = TimeOrder(4)
             self.expiries.put(expiry_item(self.issue))
         return self.expiries
 
     def standing(self) -> Terms:
-        """What decides its uses and leaks, as it is now."""
+        """The terms that decide its uses and leaks now."""
         if self.terms is None:
             grants, binding = self.issue.grants, self.issue.bound_to
             self.terms = self._terms(
@@ -200,11 +199,11 @@ class Account:
         return self.terms
 
     def outline(self) -> Terms:
-        """The same without scope and bounds, for what is judged without a use; not kept."""
+        """The same terms without scope and bounds, for what is judged without a use. They are not kept."""
         return self.terms if self.terms is not None else self._terms(None, None)
 
     def covered(self) -> list[int]:
-        """`coverage` in full."""
+        """`coverage` with an entry for each grant."""
         return self.coverage or [NEVER] * len(self.issue.grants or ())
 
     def _terms(self, scope: Scope | None, bounds: Bounds | None) -> Terms:
@@ -236,17 +235,17 @@ class Account:
 def precedence(
     event: CredentialIssued | CredentialUsed | CredentialRevoked | TaskStarted | TaskEnded,
 ) -> Item:
-    """The earliest governs; of several at one time, the first by source and id."""
+    """Orders events of which one counts: the earliest, and of several at one time the first by source and id."""
     return event.time, event.source, event.id
 
 
 def expiry_item(event: CredentialIssued | CredentialRenewed) -> Item:
-    """An issue or renewal as a timeline holds it: of several at one time the latest expiry comes last."""
+    """An issue or renewal as a timeline holds it. Of several at one time, the latest expiry comes last."""
     return event.time, NEVER if event.expires_at is None else event.expires_at, event.source, event.id, event
 
 
 class Policies:
-    """The policy of each kind that the configuration names; all other kinds share one."""
+    """Finds the policy for a kind of credential and task. All kinds that no configuration names share one."""
 
     __slots__ = ("_known", "_policy")
 
@@ -255,7 +254,7 @@ class Policies:
         self._known: dict[tuple[str | None, str | None], KindPolicy] = {}
 
     def of(self, credential_kind: str | None, task_kind: str | None) -> KindPolicy:
-        """The same object for the same policy."""
+        """The policy; the same object each time."""
         kinds = self._policy.kinds
         key = (
             credential_kind if credential_kind in kinds else None,

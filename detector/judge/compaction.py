@@ -1,7 +1,7 @@
-"""Adding up for good what can no longer be judged otherwise: a credential that is used for months is to fit.
+"""Compacts old uses and leaks to sums, so that the state of a credential that is used for months stays small.
 
-A use or leak is judged by what happened before and at its time. Once nothing of that time is waited for any more, its
-verdict stands: it is counted, and not kept. What is kept of it instead is an `AccountSums` for each credential.
+Whether a use or leak is evidence depends on events of its time and before. Once no such event can come any more, it is
+counted and dropped. `AccountSums` has the counts of one credential.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,10 +9,9 @@ from collections.abc import Set as AbstractSet
 
 import msgspec
 
-from detector.judge.acceptance import accepted_until, covering
+from detector.judge.acceptance import accepted_until, covering, subject_of
 from detector.judge.accounts import Account, LeakGroup
 from detector.judge.evidence import FinalTally, Sums, Tally
-from detector.judge.final_evaluator import subject_of
 from detector.judge.policy import Accept
 from detector.judge.rules.catalog import RULES
 from detector.judge.terms import NEVER
@@ -21,51 +20,54 @@ from detector.values.events import CredentialUsed, Leak
 
 
 class AccountSums(msgspec.Struct):
-    """What stands of one credential: the earliest successful use that each grant covered (ns), and tallies by rule."""
+    """The compacted facts of one credential, as they are stored.
+
+    `coverage` has for each grant the time (ns) of the earliest successful use that it covered.
+    """
 
     credential_id: str
     coverage: list[int | None] | None
     tallies: dict[str, Sums]
 
 
-def fold(
+def compact_accounts(
     accounts: Iterable[Account], accepts: Sequence[Accept], before: int
 ) -> tuple[list[Account], set[CredentialUsed | Leak]]:
-    """Adds up what happened to credentials before a time, but for what the findings about one of them show.
+    """Compacts the uses and leaks of credentials before a time, except for those that findings show.
 
-    Gives the credentials of which there was something, and the events that are not kept any more.
+    Returns the credentials that had any, and the events that were dropped.
     """
     every = list(accounts)
     shown = {
         entry[:3] for account in every for tally in _tallies(account).values() for entry in tally.earliest()
     }
-    folded: list[Account] = []
-    gone: set[CredentialUsed | Leak] = set()
+    compacted: list[Account] = []
+    dropped: set[CredentialUsed | Leak] = set()
     for account in every:
         items = [item for order in _orders(account) for item in _cut(order, before, shown)]
         if items:
-            folded.append(account)
-            gone.update(item[-1] for item in items)
-            _add_up(account, {item[:3] for item in items}, accepts, before)
-    for account in folded:
+            compacted.append(account)
+            dropped.update(item[-1] for item in items)
+            _compact(account, {item[:3] for item in items}, accepts, before)
+    for account in compacted:
         for name in account.owned():
             for group in name.leaks or ():
                 _cut(group.order, before, shown)
-    return folded, gone
+    return compacted, dropped
 
 
-def _add_up(
+def _compact(
     account: Account, gone: set[tuple[int, str, str]], accepts: Sequence[Accept], before: int
 ) -> None:
     if account.uses is not None:
-        for claimed, claim in list(account.uses.claims.items()):
-            claim.items = [item for item in claim.items if item[:3] not in gone]
-            if not claim.items:
-                del account.uses.claims[claimed]
-    account.stood = list(account.coverage) if account.coverage else None
+        for task_id, uses in list(account.uses.by_task.items()):
+            uses.items = [item for item in uses.items if item[:3] not in gone]
+            if not uses.items:
+                del account.uses.by_task[task_id]
+    account.compacted_coverage = list(account.coverage) if account.coverage else None
     for rule, tally in _tallies(account).items():
         covers = covering(accepts, subject_of(rule, account)) if accepts else ()
-        tally.fold(gone, before, accepted_until(covers) if covers else -NEVER)
+        tally.compact(gone, before, accepted_until(covers) if covers else -NEVER)
 
 
 def _tallies(account: Account) -> dict[str, Tally]:
@@ -73,61 +75,63 @@ def _tallies(account: Account) -> dict[str, Tally]:
     return {rule: tally for rule in RULES.of_uses_and_leaks if isinstance(tally := tallies.get(rule), Tally)}
 
 
-def sums_of(account: Account) -> AccountSums:
-    """What is to be stored of what was folded."""
-    folded = {
-        rule: tally.folded
+def account_sums(account: Account) -> AccountSums:
+    """The sums of one credential, to be stored."""
+    tallies = {
+        rule: tally.sums
         for rule, tally in (account.tallies or {}).items()
-        if isinstance(tally, Tally) and tally.folded is not None
+        if isinstance(tally, Tally) and tally.sums is not None
     }
-    coverage = None if account.stood is None else [None if at == NEVER else at for at in account.stood]
-    return AccountSums(account.credential_id, coverage, folded)
+    compacted = account.compacted_coverage
+    coverage = None if compacted is None else [None if at == NEVER else at for at in compacted]
+    return AccountSums(account.credential_id, coverage, tallies)
 
 
-def unfold(account: Account, sums: AccountSums) -> None:
-    """Gives a credential what stands of it: once, and after the events that were kept."""
+def restore_account(account: Account, sums: AccountSums) -> None:
+    """Gives a credential its stored sums: once, and after the events that are still kept."""
     if sums.coverage is not None:
-        account.stood = [NEVER if at is None else at for at in sums.coverage]
-        covered = account.coverage or account.stood
-        if len(covered) == len(account.stood):
-            account.coverage = list(map(min, covered, account.stood))
-    for rule, folded in sums.tallies.items():
+        compacted = [NEVER if at is None else at for at in sums.coverage]
+        account.compacted_coverage = compacted
+        covered = account.coverage or compacted
+        if len(covered) == len(compacted):
+            account.coverage = list(map(min, covered, compacted))
+    for rule, stored in sums.tallies.items():
         if account.tallies is None:
             account.tallies = {}
         tally = account.tallies.setdefault(rule, Tally())
         if isinstance(tally, Tally):
-            tally.folded = folded
+            tally.sums = stored
 
 
-def fold_leaks(
+def compact_leaks(
     groups: Iterable[LeakGroup], tallies: dict[str, Tally | FinalTally], fingerprint: str, before: int
 ) -> tuple[list[Leak], Sums | None]:
-    """The same of a secret that nobody registered. Gives also what is to be kept instead."""
+    """Compacts the leaks of a secret that nobody registered. Returns those that were dropped, and their sums."""
     tally = tallies.get(fingerprint)
     shown = {entry[:3] for entry in tally.earliest()} if tally is not None else set()
     gone = [item for group in groups for item in _cut(group.order, before, shown)]
     if isinstance(tally, Tally):
-        tally.fold({item[:3] for item in gone}, before, -NEVER)
-        return [item[-1] for item in gone], tally.folded
+        tally.compact({item[:3] for item in gone}, before, -NEVER)
+        return [item[-1] for item in gone], tally.sums
     return [item[-1] for item in gone], None
 
 
-def unfold_leaks(tallies: dict[str, Tally | FinalTally], fingerprint: str, sums: Sums) -> None:
-    """Takes what `fold_leaks` gave."""
+def restore_leaks(tallies: dict[str, Tally | FinalTally], fingerprint: str, sums: Sums) -> None:
+    """Gives a secret that nobody registered its stored sums."""
     tally = tallies.setdefault(fingerprint, Tally())
     if isinstance(tally, Tally):
-        tally.folded = sums
+        tally.sums = sums
 
 
 def _orders(account: Account) -> Iterator[TimeOrder]:
     if account.uses is not None:
         yield account.uses.order
-    if account.shown is not None:
-        yield account.shown
+    if account.leaks is not None:
+        yield account.leaks
 
 
 def _cut(order: TimeOrder, before: int, kept: AbstractSet[tuple[int, str, str]]) -> list[Item]:
-    """Takes what is earlier than `before` out of an order, but for what is to be kept."""
+    """Removes the items earlier than `before`, except for those in `kept`, and returns them."""
     gone: list[Item] = []
     for item in order.cut(before):
         if item[:3] in kept:

@@ -1,19 +1,18 @@
-"""From the tallies to findings and commands."""
+"""Makes findings and commands of what the ledger knows."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
 
-from detector.judge.acceptance import Subject, accepted_until, covering, reason_for
+from detector.judge.acceptance import Subject, accepted_until, covering, reason_for, subject_of, workload_of
 from detector.judge.accounts import Account, Policies, Task
-from detector.judge.evidence import Entry, FinalTally, Request, RevocationRequest, Tally
-from detector.judge.explain import explain
-from detector.judge.final_evaluator import subject_of, workload_of
+from detector.judge.evidence import EarliestRequest, EvidenceEntry, FinalTally, RevocationRequest, Tally
 from detector.judge.lineage import Lineage
 from detector.judge.policy import Accept
 from detector.judge.rules.apply import Moment, judge_deadline, judge_end
 from detector.judge.rules.catalog import RULES
-from detector.judge.terms import NEVER, KindPolicy
-from detector.values.events import Leak
+from detector.judge.rules.lifetimes import deadline_of
+from detector.judge.terms import NEVER, KindPolicy, Terms, expiry_at, live_at
+from detector.values.events import AnyEvent, CredentialIssued, CredentialRenewed, CredentialUsed, Leak
 from detector.values.findings import (
     LEAKED_SECRET,
     MAX_EVIDENCES,
@@ -24,14 +23,16 @@ from detector.values.findings import (
     Finding,
     TaskFacts,
 )
+from detector.values.wording import span
 
 Ready: TypeAlias = Callable[[KindPolicy, str, int], bool]
+"""(policy, rule, time of evidence) -> whether a command may go out."""
 
-_ASKS: Final = (RevocationRequest.PLAIN, RevocationRequest.ESCALATED)
+_REQUESTS: Final = (RevocationRequest.PLAIN, RevocationRequest.ESCALATED)
 
 
 def task_facts(task: Task) -> TaskFacts:
-    """A task as it stands."""
+    """A task as findings show it."""
     start, end = task.start, task.end
     return TaskFacts(
         task_id=task.task_id,
@@ -47,7 +48,7 @@ def task_facts(task: Task) -> TaskFacts:
 
 
 def credential_facts(account: Account) -> CredentialFacts:
-    """A credential as it stands, with the identifiers that are its own and not an earlier credential's."""
+    """A credential as findings show it, with the identifiers that it owns."""
     issue = account.issue
     own = {(name.scheme, name.value) for name in account.owned()}
     identifiers = dict.fromkeys(
@@ -105,7 +106,7 @@ def credential_findings(
             first_seen=moment.time,
             last_seen=moment.time,
             severity=moment.verdict.severity,
-            evidences=_momentary(moment, account),
+            evidences=_end_evidences(moment, account),
             task=task,
             credential=credential,
             accepted=reason_for(covers, moment.time),
@@ -113,16 +114,16 @@ def credential_findings(
 
 
 def _evidences(
-    rule: str, entries: Iterable[Entry], account: Account | None, lineage: Lineage
+    rule: str, entries: Iterable[EvidenceEntry], account: Account, lineage: Lineage
 ) -> tuple[Evidence, ...]:
     return tuple(
-        Evidence(entry.time, entry.event, entry.severity, explain(rule, entry.event, account, lineage))
+        Evidence(entry.time, entry.event, entry.severity, _detail(rule, entry.event, account, lineage))
         for entry in entries
     )
 
 
-def _momentary(moment: Moment, account: Account) -> tuple[Evidence, ...]:
-    """The evidence of a rule judged once the task has ended."""
+def _end_evidences(moment: Moment, account: Account) -> tuple[Evidence, ...]:
+    """The evidence of a rule that is judged once the task has ended."""
     end, evidence = account.task.end, RULES[moment.verdict.rule].end_evidence
     if end is None or evidence is None:
         return ()
@@ -133,17 +134,45 @@ def _momentary(moment: Moment, account: Account) -> tuple[Evidence, ...]:
     return tuple(made)
 
 
+def _detail(rule: str, event: AnyEvent, account: Account, lineage: Lineage) -> str:
+    """What is wrong about one event, in a few words."""
+    terms = account.standing()
+    if isinstance(event, CredentialUsed):
+        detail = RULES[rule].detail
+        claimed = event.task_id
+        foreign = (
+            claimed is not None and claimed != terms.task_id and not lineage.descends(claimed, terms.task_id)
+        )
+        return detail(terms, event, foreign) if detail is not None else ""
+    if isinstance(event, CredentialIssued | CredentialRenewed):
+        if event.expires_at is None:
+            return "never expires"
+        late = event.expires_at - deadline_of(account.task.start, account.policy)
+        return f"expires {span(late)} after the task's deadline"
+    return _leak_detail(event.time, terms)
+
+
+def _leak_detail(time: int, terms: Terms) -> str:
+    if live_at(terms, time):
+        return "live when it was shown"
+    if time >= terms.revoked:
+        return f"revoked {span(time - terms.revoked)} before it was shown"
+    expiry = expiry_at(terms, time)
+    if time > expiry:
+        return f"expired {span(time - expiry)} before it was shown"
+    return f"shown {span(terms.issued - time)} before it was issued"
+
+
 def secret_finding(
     fingerprint: str,
     tally: Tally | FinalTally,
     accepts: Sequence[Accept],
-    lineage: Lineage,
     tasks: Mapping[str, Task],
 ) -> Finding:
-    """The finding about a leaked secret that nobody registered; its task is the one that showed it first."""
-    shown = tally.earliest()
-    where = shown[0].event.task_id if isinstance(shown[0].event, Leak) else None
-    task = (tasks.get(where) or Task(where)) if where is not None else None  # logs may know of more tasks
+    """The finding about a leaked secret that nobody registered. Its task is the one whose log shows it first."""
+    earliest = tally.earliest()
+    where = earliest[0].event.task_id if isinstance(earliest[0].event, Leak) else None
+    task = (tasks.get(where) or Task(where)) if where is not None else None  # a log may name an unknown task
     subject = Subject(
         LEAKED_SECRET,
         task=where,
@@ -158,7 +187,7 @@ def secret_finding(
         first_seen=tally.first,
         last_seen=tally.last,
         severity=tally.severity,
-        evidences=_evidences(LEAKED_SECRET, shown, None, lineage),
+        evidences=tuple(Evidence(entry.time, entry.event, entry.severity) for entry in earliest),
         task=task_facts(task) if task is not None else None,
         fingerprint=fingerprint,
         patterns=tally.patterns,
@@ -167,7 +196,7 @@ def secret_finding(
 
 
 def task_finding(task: Task, policies: Policies, accepts: Sequence[Accept], until: int) -> Finding | None:
-    """The finding about a task itself, if there is one."""
+    """The finding about a task itself, None if there is none."""
     start = task.start
     if start is None:
         return None
@@ -194,35 +223,34 @@ def task_finding(task: Task, policies: Policies, accepts: Sequence[Accept], unti
 def credential_commands(
     account: Account, accepts: Sequence[Accept], until: int, ready: Ready | None = None
 ) -> Iterator[Command]:
-    """The plain and the escalated command for one credential, as far as evidence asks for them.
+    """The plain and the escalated command for one credential, if evidence requests them.
 
-    A command has the time of the earliest evidence that asks for it and is not accepted, and that is `ready`, where
-    somebody asks: by policy, rule and time. One after
-    `revocation-unconfirmed` is not among them: the service that sends commands knows which were confirmed.
+    A command has the time of the earliest evidence that requests it, is not accepted, and is `ready`, if that is
+    given. The escalation of a command that was not confirmed is not among these: only who sends commands knows.
     """
     moments = judge_end(account.outline(), account.covered(), until) if account.task.end is not None else []
     if not account.tallies and not moments:
         return
-    for ask in _ASKS:
-        requests: list[tuple[str, Request]] = []
+    for request in _REQUESTS:
+        found: list[tuple[str, EarliestRequest]] = []
         for rule, tally in (account.tallies or {}).items():
-            request = tally.request(ask, _accepted_until(accepts, rule, account))
-            if request is not None and (ready is None or ready(account.policy, rule, request[0])):
-                requests.append((rule, request))
+            earliest = tally.earliest_request(request, _accepted_until(accepts, rule, account))
+            if earliest is not None and (ready is None or ready(account.policy, rule, earliest[0])):
+                found.append((rule, earliest))
         for moment in moments:
             verdict = moment.verdict
-            if verdict.ask != ask or moment.time <= _accepted_until(accepts, verdict.rule, account):
+            if verdict.request != request or moment.time <= _accepted_until(accepts, verdict.rule, account):
                 continue
             if ready is None or ready(account.policy, verdict.rule, moment.time):
-                requests.append((verdict.rule, (moment.time, verdict.severity)))
-        if requests:
-            time = min(time for _, (time, _) in requests)
+                found.append((verdict.rule, (moment.time, verdict.severity)))
+        if found:
+            time = min(time for _, (time, _) in found)
             yield Command(
                 credential=credential_facts(account),
                 time=time,
-                reasons=tuple(sorted(rule for rule, request in requests if request[0] == time)),
-                severity=max(severity for _, (when, severity) in requests if when == time),
-                escalated=ask == RevocationRequest.ESCALATED,
+                reasons=tuple(sorted(rule for rule, earliest in found if earliest[0] == time)),
+                severity=max(severity for _, (when, severity) in found if when == time),
+                escalated=request == RevocationRequest.ESCALATED,
             )
 
 

@@ -1,10 +1,10 @@
-"""Judging once no lifecycle event can come any more: a use or leak is judged, added up and forgotten."""
+"""Judges uses and leaks once no more lifecycle events can come: each is judged, added up and forgotten."""
 
 from collections.abc import Sequence
 
-from detector.judge.acceptance import Subject, accepted_until, covering
-from detector.judge.accounts import Account, Name, Task, leak_tie, owners_of
-from detector.judge.evidence import Entry, FinalTally, Tally
+from detector.judge.acceptance import Subject, accepted_until, covering, subject_of
+from detector.judge.accounts import Account, Name, leak_tie, owners_of
+from detector.judge.evidence import EvidenceEntry, FinalTally, Tally
 from detector.judge.incremental_evaluator import IncrementalEvaluator, cover
 from detector.judge.lineage import Lineage
 from detector.judge.policy import Accept, Policy
@@ -14,48 +14,33 @@ from detector.values.events import CredentialUsed, Leak
 from detector.values.findings import LEAKED_SECRET
 
 
-def subject_of(rule: str, account: Account) -> Subject:
-    """What an accept entry sees of a finding about a credential."""
-    return Subject(
-        rule,
-        credential=account.credential_id,
-        task=account.task.task_id,
-        workload=workload_of(account.task),
-    )
-
-
-def workload_of(task: Task) -> str | None:
-    """The workload of a task, as far as known."""
-    return task.start.workload if task.start is not None else None
-
-
 class FinalEvaluator:
-    """Judges uses and leaks against what stands."""
+    """Goes on where an incremental evaluator stopped."""
 
-    def __init__(self, bench: IncrementalEvaluator) -> None:
-        self._policy: Policy = bench.policy
-        self._accepts: Sequence[Accept] = bench.policy.accepts
-        self._lineage: Lineage = bench.lineage
-        self._secrets = bench.secrets
-        self._bench = bench
+    def __init__(self, evaluator: IncrementalEvaluator) -> None:
+        self._policy: Policy = evaluator.policy
+        self._accepts: Sequence[Accept] = evaluator.policy.accepts
+        self._lineage: Lineage = evaluator.lineage
+        self._secrets = evaluator.secrets
+        self._evaluator = evaluator
 
-    def seal(self, account: Account) -> None:
-        """Turns what was judged so far of a credential into sums."""
-        account.uses = account.shown = None
+    def finalize(self, account: Account) -> None:
+        """Adds up what was judged of a credential so far."""
+        account.uses = account.leaks = None
         for rule in RULES.of_uses_and_leaks:
             tally = account.tallies.get(rule) if account.tallies is not None else None
             if isinstance(tally, Tally) and account.tallies is not None:
-                account.tallies[rule] = tally.seal(self._accepted_until(subject_of(rule, account)))
+                account.tallies[rule] = tally.final(self._accepted_until(subject_of(rule, account)))
 
-    def seal_secrets(self) -> None:
-        """The same of the secrets that nobody registered."""
+    def finalize_secrets(self) -> None:
+        """Adds up what was judged so far of the leaked secrets that nobody registered."""
         for fingerprint, tally in self._secrets.items():
             if isinstance(tally, Tally):
                 until = self._accepted_until(Subject(LEAKED_SECRET, fingerprint=fingerprint))
-                self._secrets[fingerprint] = tally.seal(until)
+                self._secrets[fingerprint] = tally.final(until)
 
     def judge_use(self, account: Account, use: CredentialUsed) -> None:
-        """Judges a use of a credential that is known."""
+        """Judges a use of a known credential."""
         terms = account.terms
         if terms is None:
             terms = account.standing()
@@ -71,7 +56,7 @@ class FinalEvaluator:
             self._add(account, verdict, "", use)
 
     def judge_leak(self, names: tuple[Name, ...], leak: Leak) -> None:
-        """Judges a leak whose identifiers have these names."""
+        """Judges a leak, given the names that its identifiers are."""
         owners = owners_of(names)
         tie = leak_tie(leak)
         for account in owners:
@@ -84,8 +69,10 @@ class FinalEvaluator:
             if not isinstance(tally, FinalTally):
                 until = self._accepted_until(Subject(LEAKED_SECRET, fingerprint=leak.fingerprint))
                 tally = self._secrets[leak.fingerprint] = FinalTally(until)
-            tally.add(Entry(leak.time, leak.source, leak.id, tie, verdict.severity, verdict.ask, leak))
-            self._bench.touch(LEAKED_SECRET, leak.fingerprint)
+            tally.add(
+                EvidenceEntry(leak.time, leak.source, leak.id, tie, verdict.severity, verdict.request, leak)
+            )
+            self._evaluator.touch(LEAKED_SECRET, leak.fingerprint)
 
     def _add(self, account: Account, verdict: Verdict, tie: str, event: CredentialUsed | Leak) -> None:
         if account.tallies is None:
@@ -94,8 +81,10 @@ class FinalEvaluator:
         if not isinstance(tally, FinalTally):
             until = self._accepted_until(subject_of(verdict.rule, account))
             tally = account.tallies[verdict.rule] = FinalTally(until)
-        tally.add(Entry(event.time, event.source, event.id, tie, verdict.severity, verdict.ask, event))
-        self._bench.touch(verdict.rule, account.credential_id)
+        tally.add(
+            EvidenceEntry(event.time, event.source, event.id, tie, verdict.severity, verdict.request, event)
+        )
+        self._evaluator.touch(verdict.rule, account.credential_id)
 
     def _accepted_until(self, subject: Subject) -> int:
         return accepted_until(covering(self._accepts, subject))

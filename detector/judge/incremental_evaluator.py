@@ -1,9 +1,12 @@
-"""Keeps the tallies of credentials in step with what is known of them, judging no more than a change can change."""
+"""Keeps the tallies of credentials right while events come in any order.
+
+Each new event judges again only what it can change: a use is judged alone, a late revocation judges the uses after it.
+"""
 
 from collections.abc import Iterable
 
-from detector.judge.accounts import Account, Claim, LeakGroup, Policies, Uses, expiry_item, owners_of
-from detector.judge.evidence import Entry, FinalTally, Tally
+from detector.judge.accounts import Account, LeakGroup, Policies, Uses, UsesNamingTask, expiry_item, owners_of
+from detector.judge.evidence import EvidenceEntry, FinalTally, Tally
 from detector.judge.lineage import Lineage
 from detector.judge.policy import Policy
 from detector.judge.rules.apply import (
@@ -24,10 +27,10 @@ from detector.values.globs import covering
 
 
 class IncrementalEvaluator:
-    """Judges uses, leaks and lifetimes of credentials and keeps what it finds in their tallies.
+    """Judges uses, leaks and lifetimes of credentials, and keeps the evidence in their tallies.
 
-    `secrets` are the tallies of leaked secrets that nobody registered, by fingerprint. `changed`, if it is to be
-    kept, collects (rule, key) of the findings that were touched.
+    `secrets` has the tallies of leaked secrets that nobody registered, by fingerprint. `changed` collects (rule, key)
+    of each finding that may have changed, if `track` is set.
     """
 
     def __init__(self, policy: Policy, *, track: bool) -> None:
@@ -36,11 +39,11 @@ class IncrementalEvaluator:
         self.lineage = Lineage()
         self.secrets: dict[str, Tally | FinalTally] = {}
         self.changed: set[tuple[str, str]] | None = set() if track else None
-        self._claimants: dict[str, dict[Account, None]] = {}  # by the task that uses name
-        self._claimed: dict[str, set[str]] = {}  # those tasks, by the root of their lineage
+        self._users: dict[str, dict[Account, None]] = {}  # credentials, by other task that their uses name
+        self._named_tasks: dict[str, set[str]] = {}  # those tasks, by the root of their lineage
 
     def judge_new(self, account: Account, item: Item) -> None:
-        """Judges a use, (time, source, id, use), unless it was judged before."""
+        """Judges a use, given as (time, source, id, use), unless it was judged before."""
         uses = account.uses
         if uses is None:
             uses = account.uses = Uses()
@@ -48,37 +51,38 @@ class IncrementalEvaluator:
             return
         terms = account.standing()
         use: CredentialUsed = item[3]
-        foreign = self._claim(account, uses, item)
+        foreign = self._file(account, uses, item)
         cover(account, terms, use)
         for verdict in judge_use(terms, use, foreign=foreign):
             self._settle(account, verdict.rule, (*item[:3], ""), verdict, use)
 
     def judge_all(self, account: Account) -> None:
-        """Judges afresh all that is known of a credential."""
+        """Judges again all uses, leaks and lifetimes of a credential."""
         account.terms = account.coverage = None
-        if account.stood is not None and len(account.stood) == len(account.issue.grants or ()):
-            account.coverage = list(account.stood)
+        compacted = account.compacted_coverage
+        if compacted is not None and len(compacted) == len(account.issue.grants or ()):
+            account.coverage = list(compacted)
         if account.uses is not None:
-            account.uses.claims = {}
+            account.uses.by_task = {}
             for item in account.uses.order:
-                self._claim(account, account.uses, item)
+                self._file(account, account.uses, item)
                 cover(account, account.standing(), item[3])
-                self._resettle(account, account.uses, item)
-        for item in account.shown or ():
+                self._judge_use_again(account, account.uses, item)
+        for item in account.leaks or ():
             self._settle_leak(account, item)
         self.judge_lifetimes(account)
 
     def judge_between(self, account: Account, low: int, high: int) -> None:
-        """Judges anew what happened at low <= time <= high."""
+        """Judges again the uses, leaks and lifetimes at low <= time <= high."""
         account.terms = None
         if account.uses is not None:
             for item in account.uses.order.between(low, high):
-                self._resettle(account, account.uses, item)
-        if account.shown is not None:
-            for item in account.shown.between(low, high):
+                self._judge_use_again(account, account.uses, item)
+        if account.leaks is not None:
+            for item in account.leaks.between(low, high):
                 self._settle_leak(account, item)
-        # If no rule about lifetimes asks for a revocation, only its own times matter to a lifetime.
-        if _lifetimes_ask(account):
+        # Only the request for a revocation depends on other times than a lifetime's own.
+        if _lifetimes_revoke(account):
             if account.expiries is None:
                 self.judge_lifetime(account, account.issue)
             else:
@@ -105,7 +109,7 @@ class IncrementalEvaluator:
         self._settle_lifetime(account, event, found)
 
     def withdraw(self, account: Account, items: Iterable[Item], renewals: Iterable[Item]) -> None:
-        """Takes back uses and renewals that are another credential's now. What remains is to be judged afresh."""
+        """Takes back uses and renewals that belong to another credential now. The caller judges the rest again."""
         for item in items:
             if account.uses is not None:
                 account.uses.order.take(item[:3])
@@ -115,25 +119,25 @@ class IncrementalEvaluator:
             self._settle_lifetime(account, item[3], ())
 
     def link(self, task_id: str, parent: str | None) -> None:
-        """Sets a task's parent and judges anew the uses by tasks whose descent that may change."""
+        """Sets a task's parent, and judges again the uses that name tasks whose descent that may change."""
         before = self.lineage.link(task_id, parent)
-        affected = self._claimed.pop(before, None) if before is not None else None
-        for claimed in affected or ():
-            self._claimed.setdefault(self.lineage.root(claimed), set()).add(claimed)
-            for account in self._claimants[claimed]:
-                claim = account.uses.claims.get(claimed) if account.uses is not None else None
-                if account.uses is None or claim is None:
+        affected = self._named_tasks.pop(before, None) if before is not None else None
+        for named in affected or ():
+            self._named_tasks.setdefault(self.lineage.root(named), set()).add(named)
+            for account in self._users[named]:
+                uses = account.uses.by_task.get(named) if account.uses is not None else None
+                if account.uses is None or uses is None:
                     continue
-                foreign = not self.lineage.descends(claimed, account.task.task_id)
-                if foreign != claim.foreign:
-                    claim.foreign = foreign
-                    for item in claim.items:
-                        self._resettle(account, account.uses, item)
+                foreign = not self.lineage.descends(named, account.task.task_id)
+                if foreign != uses.foreign:
+                    uses.foreign = foreign
+                    for item in uses.items:
+                        self._judge_use_again(account, account.uses, item)
 
     def judge_new_leak(self, group: LeakGroup, item: Item) -> None:
-        """Judges a leak, (time, source, id, leak), that was not there before."""
+        """Judges a new leak, given as (time, source, id, leak)."""
         for account in group.owners:
-            self._show(account, group, item)
+            self._add_leak(account, group, item)
         if not group.owners:
             self._settle_secret(group, item, registered=False)
 
@@ -144,11 +148,11 @@ class IncrementalEvaluator:
         for account in before:
             if account not in after:
                 for item in group.order:
-                    self._hide(account, group, item)
+                    self._remove_leak(account, group, item)
         for account in after:
             if account not in before:
                 for item in group.order:
-                    self._show(account, group, item)
+                    self._add_leak(account, group, item)
         if bool(before) != bool(after):
             for item in group.order:
                 self._settle_secret(group, item, registered=bool(after))
@@ -159,45 +163,45 @@ class IncrementalEvaluator:
             self.changed.add((rule, key))
 
     def touch_all(self, account: Account) -> None:
-        """Notes that what findings say of a credential or its task may have changed, and what is judged at e."""
+        """Notes that all findings about a credential may have changed, with those judged at the end of its task."""
         if self.changed is not None:
             rules = (*(account.tallies or ()), *(rule.id for rule, _ in RULES.ends))
             self.changed.update((rule, account.credential_id) for rule in rules)
 
-    def _claim(self, account: Account, uses: Uses, item: Item) -> bool:
-        """Files a use by the task it names, if that is not its credential's; says whether it is foreign."""
-        claimed, own = item[3].task_id, account.task.task_id
-        if claimed is None or claimed == own:
+    def _file(self, account: Account, uses: Uses, item: Item) -> bool:
+        """Files a use by the task that it names, if that is not the credential's. Returns whether it is foreign."""
+        named, own = item[3].task_id, account.task.task_id
+        if named is None or named == own:
             return False
-        claim = uses.claims.get(claimed)
-        if claim is None:
-            claim = uses.claims[claimed] = Claim(foreign=not self.lineage.descends(claimed, own))
-            self._claimants.setdefault(claimed, {})[account] = None
-            self._claimed.setdefault(self.lineage.root(claimed), set()).add(claimed)
-        claim.items.append(item)
-        return claim.foreign
+        filed = uses.by_task.get(named)
+        if filed is None:
+            filed = uses.by_task[named] = UsesNamingTask(foreign=not self.lineage.descends(named, own))
+            self._users.setdefault(named, {})[account] = None
+            self._named_tasks.setdefault(self.lineage.root(named), set()).add(named)
+        filed.items.append(item)
+        return filed.foreign
 
-    def _resettle(self, account: Account, uses: Uses, item: Item) -> None:
+    def _judge_use_again(self, account: Account, uses: Uses, item: Item) -> None:
         use: CredentialUsed = item[3]
-        claim = uses.claims.get(use.task_id) if use.task_id is not None else None
-        verdicts = judge_use(account.standing(), use, foreign=claim is not None and claim.foreign)
+        filed = uses.by_task.get(use.task_id) if use.task_id is not None else None
+        verdicts = judge_use(account.standing(), use, foreign=filed is not None and filed.foreign)
         if not verdicts and not account.tallies:
             return
         found = {verdict.rule: verdict for verdict in verdicts}
         for rule in RULES.of_uses:
             self._settle(account, rule, (*item[:3], ""), found.get(rule), use)
 
-    def _show(self, account: Account, group: LeakGroup, item: Item) -> None:
-        if account.shown is None:
-            account.shown = TimeOrder(4)
-        shown = (*item[:3], group.tie, item[3])
-        account.shown.put(shown)
-        self._settle_leak(account, shown)
+    def _add_leak(self, account: Account, group: LeakGroup, item: Item) -> None:
+        if account.leaks is None:
+            account.leaks = TimeOrder(4)
+        leak = (*item[:3], group.tie, item[3])
+        account.leaks.put(leak)
+        self._settle_leak(account, leak)
 
-    def _hide(self, account: Account, group: LeakGroup, item: Item) -> None:
+    def _remove_leak(self, account: Account, group: LeakGroup, item: Item) -> None:
         key = (*item[:3], group.tie)
-        if account.shown is not None:
-            account.shown.take(key)
+        if account.leaks is not None:
+            account.leaks.take(key)
         for rule in RULES.of_leaks:
             self._settle(account, rule, key, None, item[3])
 
@@ -229,7 +233,7 @@ class IncrementalEvaluator:
         verdict: Verdict | None,
         event: AnyEvent,
     ) -> None:
-        """Makes a rule's tally hold for this event what the verdict says, and nothing if there is none."""
+        """Puts what the verdict says of this event into the rule's tally; takes the event out if there is no verdict."""
         if account.tallies is None:
             if verdict is None:
                 return
@@ -240,37 +244,37 @@ class IncrementalEvaluator:
 
 def _settle(
     tallies: dict[str, Tally | FinalTally],
-    which: str,
+    name: str,
     key: tuple[int, str, str, str],
     verdict: Verdict | None,
     event: AnyEvent,
 ) -> bool:
-    """Whether this changed anything."""
-    tally = tallies.get(which)
+    """As `IncrementalEvaluator._settle`; returns whether the tally has changed."""
+    tally = tallies.get(name)
     if tally is None:
         if verdict is None:
             return False
-        tally = tallies[which] = Tally()
+        tally = tallies[name] = Tally()
     if isinstance(tally, FinalTally):
-        raise TypeError("evidence that was sealed cannot be judged anew")
+        raise TypeError("evidence that is final cannot be judged again")
     known = tally.find(key)
     if known is not None:
-        if verdict is not None and (known.severity, known.ask) == (verdict.severity, verdict.ask):
+        if verdict is not None and (known.severity, known.request) == (verdict.severity, verdict.request):
             return False
         tally.remove(known)
     elif verdict is None:
         return False
     if verdict is not None:
-        tally.add(Entry(*key, verdict.severity, verdict.ask, event))
+        tally.add(EvidenceEntry(*key, verdict.severity, verdict.request, event))
     elif not tally.count:
-        del tallies[which]
+        del tallies[name]
     return True
 
 
-def _lifetimes_ask(account: Account) -> bool:
-    """Whether some rule about lifetimes asks for a revocation."""
+def _lifetimes_revoke(account: Account) -> bool:
+    """Whether some rule about lifetimes requests a revocation."""
     rules = account.policy.rules
-    for rule, _ in RULES.lifetimes:  # noqa: SIM110 - twice as fast as `any`, and asked of every renewal
+    for rule, _ in RULES.lifetimes:  # noqa: SIM110 - twice as fast as `any`, and needed for every renewal
         if rules[rule.id].revoke:
             return True
     return False
@@ -281,7 +285,7 @@ def _lifetime_key(event: CredentialIssued | CredentialRenewed) -> tuple[int, str
 
 
 def cover(account: Account, terms: Terms, use: CredentialUsed) -> None:
-    """Notes which grants a successful use shows to be needed."""
+    """Notes which grants a successful use needed."""
     if terms.scope is None or use.outcome == DENIED:
         return
     coverage = account.coverage

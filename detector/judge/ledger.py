@@ -1,7 +1,7 @@
-"""Tasks and credentials as they stand, and what follows: events in, one at a time and in any order, findings out.
+"""The ledger: takes events in any order, and knows at any time which findings and commands follow from them.
 
-At any moment the findings and commands are those of the set of events applied so far. An event costs the same however
-old a credential is and however much it was used: a use is judged alone, a lifecycle event judges anew what it can change.
+The result depends on the set of events alone, not on their order. An event costs the same however old a credential is
+and however often it was used: a use is judged alone, and a lifecycle event judges again only what it can change.
 """
 
 from collections import Counter
@@ -35,21 +35,21 @@ from detector.values.times import to_millis
 
 
 class Ledger:
-    """Takes canonical events and leaks, gives findings and commands.
+    """Takes canonical events and leaks; gives findings and commands.
 
-    `latest` is the latest time of an event or leak, None before any. With `track`, `drain_changes` tells which
-    findings were touched.
+    `latest` is the latest time of an event or leak, None before the first. With `track`, `drain_changes` returns which
+    findings may have changed.
     """
 
     def __init__(self, policy: Policy, *, track: bool = False) -> None:
         self.policy = policy
         self.latest: int | None = None
-        self._bench = IncrementalEvaluator(policy, track=track)
-        self._sealed: FinalEvaluator | None = None
+        self._evaluator = IncrementalEvaluator(policy, track=track)
+        self._final: FinalEvaluator | None = None
         self._names = CredentialNames()
         self._tasks: dict[str, Task] = {}
         self._leaks: dict[str, LeakGroup] = {}
-        self._strangers: set[int] = set()  # when sealed, the unresolved uses that were counted
+        self._counted: set[int] = set()  # once sealed: hashes of the unresolved uses that were counted
         self._routes: dict[type[Any], Callable[[Any], None]] = {
             TaskStarted: self._started,
             TaskEnded: self._ended,
@@ -62,62 +62,63 @@ class Ledger:
 
     @property
     def unresolved(self) -> Counter[str]:
-        """By source, how many distinct events name a credential not known (so far)."""
+        """By source, how many distinct events name a credential that is not known so far."""
         return self._names.unresolved
 
     @property
     def conflicts(self) -> set[tuple[str, str]]:
-        """(scheme, value) of the identifiers that two credentials claim."""
+        """(scheme, value) of each identifier that two credentials claim."""
         return self._names.conflicts
 
     def apply(self, event: AnyEvent) -> None:
-        """Takes one event or leak; a second copy changes nothing.
+        """Takes one event or leak. A second copy changes nothing.
 
         Raises:
-            ValueError: a lifecycle event after `seal_lifecycle`.
+            ValueError: it is a lifecycle event, and `seal_lifecycle` was called.
         """
         if self.latest is None or event.time > self.latest:
             self.latest = event.time
         self._routes[type(event)](event)
 
     def seal_lifecycle(self) -> None:
-        """Promises that only uses and leaks follow: from now on they are judged, added up and not kept."""
-        if self._sealed is not None:
+        """Promises that only uses and leaks follow. From now on each is judged, added up and forgotten."""
+        if self._final is not None:
             return
-        sealed = self._sealed = FinalEvaluator(self._bench)
+        final = self._final = FinalEvaluator(self._evaluator)
         for account in self._names.accounts():
-            sealed.seal(account)
-        sealed.seal_secrets()
+            final.finalize(account)
+        final.finalize_secrets()
         self._leaks = {}
         for name in self._names.names():
-            self._strangers.update(hash(item[1:3]) for item in name.parked or ())
+            self._counted.update(hash(item[1:3]) for item in name.parked or ())
             name.parked = name.leaks = None
         self._routes = dict.fromkeys(self._routes, _refuse)
-        self._routes.update({CredentialUsed: self._used_sealed, Leak: self._leaked_sealed})
+        self._routes.update({CredentialUsed: self._used_finally, Leak: self._leaked_finally})
 
     def findings(self, until: int) -> list[Finding]:
         """All findings, ordered by first evidence (in milliseconds) and uid.
 
-        Rules judged at a later time fire when that is at or before `until`.
+        Rules that are judged at a later time hold if that time is at or before `until`.
         """
-        accepts, lineage = self.policy.accepts, self._bench.lineage
+        accepts, lineage = self.policy.accepts, self._evaluator.lineage
         found = [
             finding
             for account in self._names.accounts()
             for finding in conclude.credential_findings(account, accepts, lineage, until)
         ]
         found += [
-            conclude.secret_finding(fingerprint, tally, accepts, lineage, self._tasks)
-            for fingerprint, tally in self._bench.secrets.items()
+            conclude.secret_finding(fingerprint, tally, accepts, self._tasks)
+            for fingerprint, tally in self._evaluator.secrets.items()
         ]
         overdue = (
-            conclude.task_finding(task, self._bench.policies, accepts, until) for task in self._tasks.values()
+            conclude.task_finding(task, self._evaluator.policies, accepts, until)
+            for task in self._tasks.values()
         )
         found += [finding for finding in overdue if finding is not None]
         return sorted(found, key=lambda finding: (to_millis(finding.first_seen), finding.uid))
 
     def commands(self, until: int) -> list[Command]:
-        """All commands, at most two per credential, ordered by time, credential id and plain first."""
+        """All commands, at most two for each credential, ordered by time and credential id, plain before escalated."""
         commands = [
             command
             for account in self._names.accounts()
@@ -128,35 +129,35 @@ class Ledger:
         )
 
     def accounts(self) -> Iterator[Account]:
-        """All credentials, to ask about one with `about` and `asked`; not to be changed."""
+        """All credentials. Do not change them."""
         return self._names.accounts()
 
     def task(self, task_id: str) -> Task | None:
-        """A task as far as it is known; not to be changed."""
+        """A task, None if nothing is known of it. Do not change it."""
         return self._tasks.get(task_id)
 
-    def about(self, account: Account, until: int) -> Iterator[Finding]:
+    def findings_about(self, account: Account, until: int) -> Iterator[Finding]:
         """The findings about one credential, as in `findings`."""
-        return conclude.credential_findings(account, self.policy.accepts, self._bench.lineage, until)
+        return conclude.credential_findings(account, self.policy.accepts, self._evaluator.lineage, until)
 
-    def asked(self, account: Account, until: int, ready: conclude.Ready) -> Iterator[Command]:
-        """The commands for one credential by evidence that is `ready`, else as in `commands`."""
+    def commands_for(self, account: Account, until: int, ready: conclude.Ready) -> Iterator[Command]:
+        """The commands for one credential, as in `commands`, but only by evidence that is `ready`."""
         return conclude.credential_commands(account, self.policy.accepts, until, ready)
 
     def overdue(self, task: Task, until: int) -> Finding | None:
         """The finding about a task itself, as in `findings`."""
-        return conclude.task_finding(task, self._bench.policies, self.policy.accepts, until)
+        return conclude.task_finding(task, self._evaluator.policies, self.policy.accepts, until)
 
     def overdue_at(self, task: Task) -> int:
-        """When a task would be overdue: its deadline and the grace period, NEVER if it has none."""
+        """When a task will be overdue: after its deadline and the grace period, NEVER if it has no deadline."""
         if task.start is None:
             return NEVER
-        policy = self._bench.policies.of(None, task.start.kind)
+        policy = self._evaluator.policies.of(None, task.start.kind)
         return deadline_of(task.start, policy) + policy.grace_period
 
     def secrets(self) -> tuple[Iterable[LeakGroup], dict[str, Tally | FinalTally]]:
-        """The leaks that are kept, and the tallies of secrets that nobody registered: to be folded."""
-        return self._leaks.values(), self._bench.secrets
+        """The leaks, and the tallies of secrets that nobody registered, for compaction."""
+        return self._leaks.values(), self._evaluator.secrets
 
     def identifiers(self) -> Iterator[Identifier]:
         """All identifiers of all issues."""
@@ -165,11 +166,11 @@ class Ledger:
                 yield from issue.identifiers
 
     def drain_changes(self) -> set[tuple[str, str]]:
-        """(rule, key) of the findings that may have changed since the last call, where `track` was asked for."""
-        changed = self._bench.changed
+        """(rule, key) of the findings that may have changed since the last call; needs `track`."""
+        changed = self._evaluator.changed
         if changed is None:
             return set()
-        self._bench.changed = set()
+        self._evaluator.changed = set()
         return changed
 
     # Tasks
@@ -186,18 +187,18 @@ class Ledger:
         if before is not None and precedence(before) <= precedence(event):
             return
         task.start = event
-        self._bench.touch(OVERDUE_TASK, task.task_id)
-        self._bench.link(event.task_id, event.parent_task_id)
+        self._evaluator.touch(OVERDUE_TASK, task.task_id)
+        self._evaluator.link(event.task_id, event.parent_task_id)
         for account in task.accounts:
             if account.task is not task:
                 continue
-            self._bench.touch_all(account)
-            policy = self._bench.policies.of(account.issue.kind, event.kind)
+            self._evaluator.touch_all(account)
+            policy = self._evaluator.policies.of(account.issue.kind, event.kind)
             if policy is not account.policy:
                 account.policy = policy
-                self._bench.judge_all(account)
+                self._evaluator.judge_all(account)
             elif deadline_of(before, policy) != deadline_of(event, policy):
-                self._bench.judge_lifetimes(account)
+                self._evaluator.judge_lifetimes(account)
 
     def _ended(self, event: TaskEnded) -> None:
         task = self._task(event.task_id)
@@ -205,12 +206,12 @@ class Ledger:
             return
         before = task.ended
         task.end = event
-        self._bench.touch(OVERDUE_TASK, task.task_id)
+        self._evaluator.touch(OVERDUE_TASK, task.task_id)
         for account in task.accounts:
             if account.task is task:
                 skew = account.policy.skew
-                self._bench.judge_between(account, event.time + skew + 1, before + skew)
-                self._bench.touch_all(account)
+                self._evaluator.judge_between(account, event.time + skew + 1, before + skew)
+                self._evaluator.touch_all(account)
 
     # Credentials
 
@@ -234,41 +235,41 @@ class Ledger:
         for claimed, loser in self._names.claim(account, event):
             gained.append(claimed)
             if loser is not None:
-                self._lose_parent(loser, claimed)
+                self._lose_name(loser, claimed)
         for claimed in gained:
             self._settle_name(account, claimed)
         if governs:
-            self._bench.judge_all(account)
+            self._evaluator.judge_all(account)
         self._take_over(account, gained)
-        self._bench.touch_all(account)
+        self._evaluator.touch_all(account)
 
     def _open(self, event: CredentialIssued, name: Name) -> Account:
-        """A credential that was not known before."""
+        """Adds a credential that was not known before."""
         task = self._task(event.task_id)
-        account = Account(event, task, self._bench.policies.of(event.kind, task.kind), name)
+        account = Account(event, task, self._evaluator.policies.of(event.kind, task.kind), name)
         task.accounts.append(account)
         self._names.open(account, name)
         account.revoked = self._names.revoked(account)
         return account
 
     def _govern(self, account: Account, event: CredentialIssued) -> None:
-        """An earlier issue: it governs from now on."""
+        """Lets an earlier issue count from now on."""
         account.issue = event
         account.terms = None
         task = self._task(event.task_id)
         if task is not account.task:
             account.task = task
             task.accounts.append(account)
-        account.policy = self._bench.policies.of(event.kind, task.kind)
+        account.policy = self._evaluator.policies.of(event.kind, task.kind)
         account.revoked = self._names.revoked(account)
 
-    def _lose_parent(self, account: Account, lost: Name) -> None:
-        """Takes from a credential what was said by a name that is another's now; the uses are parked again."""
+    def _lose_name(self, account: Account, lost: Name) -> None:
+        """Takes from a credential the events by a name that another credential owns now. The uses are parked again."""
         lost.parked = TimeOrder(3)
         for item in account.uses.order if account.uses is not None else ():
             if self._names.name_in(item[3]) is lost:
                 lost.parked.put(item)
-        self._bench.withdraw(account, lost.parked, lost.renewals or ())
+        self._evaluator.withdraw(account, lost.parked, lost.renewals or ())
         issues = account.issues()
         account.expiries = None
         for issue in issues:
@@ -278,23 +279,23 @@ class Ledger:
             for item in name.renewals or ():
                 account.timeline().put(expiry_item(item[3]))
         account.revoked = self._names.revoked(account)
-        self._bench.judge_all(account)
-        self._bench.touch_all(account)
+        self._evaluator.judge_all(account)
+        self._evaluator.touch_all(account)
 
     def _settle_name(self, account: Account, name: Name) -> None:
-        """Makes hold for a credential the renewals and revocations by a name that it gained."""
+        """Applies the renewals and revocations by a name that a credential gained."""
         for item in name.renewals or ():
             self._extend(account, item[3])
         self._settle_revocation(account, name.revoked())
 
     def _take_over(self, account: Account, names: Iterable[Name]) -> None:
-        """Judges the uses and leaks that wait for a credential by names that it gained."""
+        """Judges the uses and leaks that waited at names that a credential gained."""
         for name in names:
             for item in name.parked or ():
-                self._bench.judge_new(account, item)
+                self._evaluator.judge_new(account, item)
             name.parked = None
             for group in name.leaks or ():
-                self._bench.reassign(group)
+                self._evaluator.reassign(group)
 
     def _renewed(self, event: CredentialRenewed) -> None:
         name = self._names.name_in(event)
@@ -308,10 +309,10 @@ class Ledger:
             self._extend(name.owner, event)
 
     def _extend(self, account: Account, event: CredentialIssued | CredentialRenewed) -> bool:
-        """Adds an issue or renewal to a credential's timeline, False if it was there.
+        """Adds an issue or renewal to a credential's timeline. Returns False if it was there.
 
-        It sets the expiry until the next one. In that time it changes what happened after the earlier and until
-        the later of the expiry that was and the one that is.
+        It sets the expiry until the next issue or renewal. In that time, it changes the verdicts on what happened
+        between the old and the new expiry.
         """
         timeline = account.timeline()
         known = timeline.at_most(event.time)
@@ -325,9 +326,9 @@ class Ledger:
             until = NEVER if following is None else following[0] - 1
             low, high = sorted((before, after))
             until = min(until, high + account.policy.skew)
-            self._bench.judge_between(account, max(event.time, low + 1), until)
-        self._bench.judge_lifetime(account, event)
-        self._bench.touch_all(account)
+            self._evaluator.judge_between(account, max(event.time, low + 1), until)
+        self._evaluator.judge_lifetime(account, event)
+        self._evaluator.touch_all(account)
         return True
 
     def _revoked(self, event: CredentialRevoked) -> None:
@@ -349,8 +350,8 @@ class Ledger:
         before = account.revoked
         if time < before:
             account.revoked = time
-            self._bench.judge_between(account, time, before + account.policy.skew)
-            self._bench.touch_all(account)
+            self._evaluator.judge_between(account, time, before + account.policy.skew)
+            self._evaluator.touch_all(account)
 
     # Uses and leaks
 
@@ -363,10 +364,10 @@ class Ledger:
             if name.parked.put(item):
                 self._names.park(event)
             return
-        self._bench.judge_new(name.owner, item)
+        self._evaluator.judge_new(name.owner, item)
         if name.owner.issue.grants:
-            for rule, _ in RULES.ends:  # what is judged at the end may depend on what was used
-                self._bench.touch(rule.id, name.owner.credential_id)
+            for rule, _ in RULES.ends:  # the rules judged at the end of a task may depend on uses
+                self._evaluator.touch(rule.id, name.owner.credential_id)
 
     def _leaked(self, leak: Leak) -> None:
         tie = leak_tie(leak)
@@ -378,25 +379,25 @@ class Ledger:
                 if name.leaks is None:
                     name.leaks = []
                 name.leaks.append(group)
-            self._bench.reassign(group)
+            self._evaluator.reassign(group)
         item = (leak.time, leak.source, leak.id, leak)
         if group.order.put(item):
-            self._bench.judge_new_leak(group, item)
+            self._evaluator.judge_new_leak(group, item)
 
-    def _used_sealed(self, event: CredentialUsed) -> None:
+    def _used_finally(self, event: CredentialUsed) -> None:
         account = self._names.owner(event)
         if account is None:
             key = hash((event.source, event.id))
-            if key not in self._strangers:
-                self._strangers.add(key)
+            if key not in self._counted:
+                self._counted.add(key)
                 self._names.park(event)
-        elif self._sealed is not None:
-            self._sealed.judge_use(account, event)
+        elif self._final is not None:
+            self._final.judge_use(account, event)
 
-    def _leaked_sealed(self, leak: Leak) -> None:
-        if self._sealed is not None:
+    def _leaked_finally(self, leak: Leak) -> None:
+        if self._final is not None:
             found = map(self._names.find, leak.identifiers)
-            self._sealed.judge_leak(tuple(name for name in found if name is not None), leak)
+            self._final.judge_leak(tuple(name for name in found if name is not None), leak)
 
 
 def _refuse(event: AnyEvent) -> None:

@@ -23,9 +23,8 @@ from typing import Final, TypeAlias
 import msgspec
 
 from detector.judge.aggregates import Aggregate, SecretAggregate, TaskAggregate
-from detector.judge.group_aggregate import GroupAggregate
 from detector.judge.ledger import Ledger
-from detector.judge.name_aggregate import NameAggregate
+from detector.judge.name_aggregates import GroupAggregate, NameAggregate
 from detector.judge.policy import Policy
 from detector.judge.routing import (
     CREDENTIAL,
@@ -275,11 +274,11 @@ class AggregateState:
         self.aggregate.dropped.clear()
         if isinstance(self.aggregate, NameAggregate) and self.aggregate.expired:
             judgement.expired, self.aggregate.expired = self.aggregate.expired, Counter()
-        if verdicts.over is not None and verdicts.over <= watermark:
+        if verdicts.disposable_at is not None and verdicts.disposable_at <= watermark:
             self._end(judgement)
-        elif not self._stored or (verdicts.due, verdicts.exposure) != (self._timer, self._exposure):
+        elif not self._stored or (verdicts.timer, verdicts.exposure) != (self._timer, self._exposure):
             self._stored = True
-            self._timer, self._exposure = verdicts.due, verdicts.exposure
+            self._timer, self._exposure = verdicts.timer, verdicts.exposure
             meta = Meta(self.key, self._timer, self._exposure or None)
             judgement.changes.append((META, msgspec.json.encode(meta)))
         judgement.timer = self._timer

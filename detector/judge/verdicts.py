@@ -1,13 +1,12 @@
-"""What one aggregate's ledger says at a watermark: findings, commands, and when to ask again. Nothing but values."""
+"""What an aggregate's ledger says at a watermark: findings, commands, and when to judge again."""
 
 from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from detector.judge.acceptance import covering, reason_for
+from detector.judge.acceptance import covering, reason_for, subject_of
 from detector.judge.accounts import Account, Task
 from detector.judge.conclude import credential_facts, task_facts
-from detector.judge.final_evaluator import subject_of
 from detector.judge.ledger import Ledger
 from detector.judge.policy import Policy
 from detector.judge.routing import SentCommand
@@ -26,27 +25,29 @@ from detector.values.findings import (
 
 
 class Verdicts(msgspec.Struct):
-    """`findings` by uid; `commands` not sent before; `due` is when time alone may change this, None if never.
+    """What holds at a watermark: all findings, by uid, and the commands that were not sent before.
 
-    `exposure` is of credentials for which a command was sent, or is now.
+    `timer` is the event time at which time alone may change this, None if never. The aggregate's state may be dropped
+    once the watermark is at `disposable_at`, None if it must be kept for now. `exposure` is that of the credentials
+    for which a command was sent, or is sent now.
     """
 
     findings: dict[str, Finding] = {}
     commands: list[Command] = []
-    due: int | None = None
-    over: int | None = None
+    timer: int | None = None
+    disposable_at: int | None = None
     exposure: Exposure = Exposure()
 
 
 class CommandDelay:
-    """Lets through evidence whose rule does not wait, or has waited; remembers when the next will have."""
+    """Holds back commands until the `command_delay` of their rule is over. `next` is when the next one may go out."""
 
     def __init__(self, watermark: int) -> None:
         self.next = NEVER
         self._watermark = watermark
 
     def __call__(self, policy: KindPolicy, rule: str, time: int) -> bool:
-        """Whether evidence of this time may ask."""
+        """Whether evidence of this time may send a command by now."""
         delay = policy.rules[rule].command_delay
         if not delay or time + delay <= self._watermark:
             return True
@@ -55,72 +56,75 @@ class CommandDelay:
 
 
 def own_accounts(ledger: Ledger, task_id: str) -> list[Account]:
-    """The credentials that are a task's as far as the ledger knows; others it only knows of."""
+    """The credentials of a task. Its ledger may also know credentials that turned out to be another task's."""
     return [account for account in ledger.accounts() if account.task.task_id == task_id]
 
 
 def judge_task(
-    ledger: Ledger, task_id: str, watermark: int, sent: Iterable[SentCommand], *, asked: int
+    ledger: Ledger, task_id: str, watermark: int, sent: Iterable[SentCommand], *, subscribed: int
 ) -> Verdicts:
-    """All about a task and its credentials; `asked` is the latest time of an event that asked others about it."""
+    """Judges a task and its credentials. `subscribed` is the latest time of an event that caused a subscription."""
     verdicts = Verdicts({}, [], None, None)
-    holds = CommandDelay(watermark)
-    dues = [NEVER]
-    by_credential: dict[str, list[SentCommand]] = {}
+    delay = CommandDelay(watermark)
+    timers = [NEVER]
+    sent_before: dict[str, list[SentCommand]] = {}
     for each in sent:
-        by_credential.setdefault(each.credential_id, []).append(each)
+        sent_before.setdefault(each.credential_id, []).append(each)
     own = own_accounts(ledger, task_id)
     exposed: list[list[str]] = []
     for account in own:
-        found = list(ledger.about(account, watermark))
+        found = list(ledger.findings_about(account, watermark))
         verdicts.findings.update((finding.uid, finding) for finding in found)
-        before = by_credential.get(account.credential_id, [])
+        before = sent_before.get(account.credential_id, [])
         done = {each.escalated for each in before}
-        commands = [each for each in ledger.asked(account, watermark, holds) if each.escalated not in done]
+        commands = [
+            each for each in ledger.commands_for(account, watermark, delay) if each.escalated not in done
+        ]
         if account.task.end is not None:
-            dues.append(max(account.task.ended, account.issue.time) + account.policy.grace_period)
+            timers.append(max(account.task.ended, account.issue.time) + account.policy.grace_period)
         if before:
-            dues += [each.time + ledger.policy.confirm_timeout for each in before]
+            timers += [each.time + ledger.policy.confirm_timeout for each in before]
             unconfirmed = unconfirmed_finding(account, before, ledger.policy, watermark)
             if unconfirmed is not None:
                 found.append(unconfirmed)
                 verdicts.findings[unconfirmed.uid] = unconfirmed
                 if not ({True} & (done | {each.escalated for each in commands})):
-                    commands += _escalation(account, unconfirmed, holds)
+                    commands += _escalation(account, unconfirmed, delay)
         verdicts.commands += commands
-        dues += [each.time + ledger.policy.confirm_timeout for each in commands]
-        dead = _dies(account, watermark)
-        if (before or commands) and watermark < dead:
-            exposed.append(_asking(account, found))
-            dues.append(dead)
+        timers += [each.time + ledger.policy.confirm_timeout for each in commands]
+        dead_at = _dead_at(account, watermark)
+        if (before or commands) and watermark < dead_at:
+            exposed.append(_revoking_rules(account, found))
+            timers.append(dead_at)
     verdicts.exposure = Exposure.of(exposed)
     task = ledger.task(task_id)
     if task is not None:
         overdue = ledger.overdue(task, watermark)
         if overdue is not None:
             verdicts.findings[overdue.uid] = overdue
-        dues.append(ledger.overdue_at(task))
-    over = _over(ledger, task, own, asked)
+        timers.append(ledger.overdue_at(task))
+    finished = _finished_at(ledger, task, own, subscribed)
     retention = ledger.policy.retention
-    verdicts.over = None if over == NEVER else over + retention
-    dues.append(over + retention)
-    verdicts.due = _next([*dues, holds.next], watermark)
+    verdicts.disposable_at = None if finished == NEVER else finished + retention
+    timers.append(finished + retention)
+    verdicts.timer = _next([*timers, delay.next], watermark)
     return verdicts
 
 
 def judge_secret(ledger: Ledger, watermark: int) -> Verdicts:
-    """What is said of a leaked secret: one finding, as long as no credential claims it."""
+    """Judges a leaked secret: it has one finding, as long as no credential claims it."""
     found = [each for each in ledger.findings(watermark) if each.rule == LEAKED_SECRET]
-    over = (watermark if ledger.latest is None else ledger.latest) + ledger.policy.retention
-    return Verdicts({each.uid: each for each in found}, [], _next([over], watermark), over)
+    disposable_at = (watermark if ledger.latest is None else ledger.latest) + ledger.policy.retention
+    timer = _next([disposable_at], watermark)
+    return Verdicts({each.uid: each for each in found}, [], timer, disposable_at)
 
 
 def unconfirmed_finding(
     account: Account, sent: Iterable[SentCommand], policy: Policy, watermark: int
 ) -> Finding | None:
-    """Commands of which, `confirm_timeout` later, nothing was seen: neither a revocation nor the expiry.
+    """The finding about commands that neither a revocation nor the expiry has confirmed within `confirm_timeout`.
 
-    As with all that is judged later, that later time is the evidence's.
+    As for every rule that is judged later, the time of the evidence is that later time.
     """
     due = sorted(at for each in sent if (at := each.time + policy.confirm_timeout) <= watermark)
     times = judge_commands(account.outline(), due)
@@ -143,11 +147,11 @@ def unconfirmed_finding(
     )
 
 
-def _escalation(account: Account, finding: Finding, holds: CommandDelay) -> Iterator[Command]:
+def _escalation(account: Account, finding: Finding, delay: CommandDelay) -> Iterator[Command]:
     rule = account.policy.rules[REVOCATION_UNCONFIRMED]
     if not rule.revoke or finding.accepted is not None:
         return
-    if holds(account.policy, REVOCATION_UNCONFIRMED, finding.first_seen):
+    if delay(account.policy, REVOCATION_UNCONFIRMED, finding.first_seen):
         yield Command(
             credential=credential_facts(account),
             time=finding.first_seen,
@@ -157,44 +161,44 @@ def _escalation(account: Account, finding: Finding, holds: CommandDelay) -> Iter
         )
 
 
-def _dies(account: Account, watermark: int) -> int:
-    """When it is over with a credential by what is known at a watermark; a known revocation counts at once."""
+def _dead_at(account: Account, watermark: int) -> int:
+    """When a credential stops working, as known at a watermark. A known revocation counts at once."""
     if account.revoked != NEVER:
         return watermark
     return expiry_at(account.outline(), max(watermark, account.issue.time)) + 1
 
 
-def _asking(account: Account, findings: Iterable[Finding]) -> list[str]:
-    """The rules of those findings that ask for a revocation."""
+def _revoking_rules(account: Account, findings: Iterable[Finding]) -> list[str]:
+    """The rules of those findings that request a revocation."""
     rules = account.policy.rules
     return [finding.rule for finding in findings if finding.accepted is None and rules[finding.rule].revoke]
 
 
-def _over(ledger: Ledger, task: Task | None, own: list[Account], asked: int) -> int:
-    """When the last of it was over: T ended and each C revoked or expired; NEVER while one may go on.
+def _finished_at(ledger: Ledger, task: Task | None, own: list[Account], subscribed: int) -> int:
+    """When the task had ended and all its credentials were revoked or expired; NEVER while one of them may go on.
 
-    A task that nobody tells the start of, nobody tells the end of either: its credentials are all there is to it.
+    If nobody reports the start of a task, nobody reports its end either: then only its credentials count.
     """
-    latest = asked if ledger.latest is None else max(ledger.latest, asked)
+    latest = subscribed if ledger.latest is None else max(ledger.latest, subscribed)
     seen = task is not None and (task.start is not None or task.end is not None)
     if not seen and not own:
         return latest
     ended = task.ended if task is not None and seen else latest
-    return max([latest, ended, *(_dead(account) for account in own)])
+    return max([latest, ended, *(_lifetime_end(account) for account in own)])
 
 
-def _dead(account: Account) -> int:
+def _lifetime_end(account: Account) -> int:
     expiries = [NEVER if account.issue.expires_at is None else account.issue.expires_at]
     if account.expiries is not None:
         expiries = [item[1] for item in account.expiries]
     return min(account.revoked, max(expiries))
 
 
-def _next(dues: Iterable[int], watermark: int) -> int | None:
-    later = [due for due in dues if watermark < due < NEVER]
+def _next(timers: Iterable[int], watermark: int) -> int | None:
+    later = [timer for timer in timers if watermark < timer < NEVER]
     return min(later) if later else None
 
 
 def own_issues(ledger: Ledger, task_id: str) -> list[CredentialIssued]:
-    """The issues to a task, those of credentials that an earlier issue gave to another task too."""
+    """All issues to a task, including those of credentials that an earlier issue gave to another task."""
     return [issue for account in ledger.accounts() for issue in account.issues() if issue.task_id == task_id]

@@ -22,11 +22,11 @@ from detector.values.findings import Severity
 
 
 class Verdict(NamedTuple):
-    """A rule that holds, the severity of this piece of evidence, and the revocation that it asks for."""
+    """A rule that holds, the severity of this piece of evidence, and the revocation that it requests."""
 
     rule: str
     severity: Severity
-    ask: RevocationRequest
+    request: RevocationRequest
 
 
 class Moment(NamedTuple):
@@ -62,9 +62,9 @@ def judge_use(terms: Terms, use: CredentialUsed, *, foreign: bool) -> tuple[Verd
     for rule in held:
         policy = terms.policy.rules[rule.id]
         if policy.enabled:
-            asks = policy.revoke and (rule.revokes_denied or not denied)
-            ask = request if asks else RevocationRequest.NOTHING
-            verdicts.append(Verdict(rule.id, policy.weigh(lighter=denied), ask))
+            revokes = policy.revoke and (rule.revokes_denied or not denied)
+            wanted = request if revokes else RevocationRequest.NOTHING
+            verdicts.append(Verdict(rule.id, policy.weigh(lighter=denied), wanted))
     return tuple(verdicts)
 
 
@@ -81,8 +81,8 @@ def judge_leak(terms: Terms, leak: Leak) -> tuple[Verdict, ...]:
         policy = terms.policy.rules[rule.id]
         if policy.enabled and holds(terms, leak):
             live = live_at(terms, leak.time)
-            ask = RevocationRequest.PLAIN if live and policy.revoke else RevocationRequest.NOTHING
-            verdicts.append(Verdict(rule.id, policy.weigh(lighter=not live), ask))
+            request = RevocationRequest.PLAIN if live and policy.revoke else RevocationRequest.NOTHING
+            verdicts.append(Verdict(rule.id, policy.weigh(lighter=not live), request))
     return tuple(verdicts)
 
 
@@ -111,8 +111,10 @@ def judge_lifetime(
     for rule, holds in RULES.lifetimes:
         policy = terms.policy.rules[rule.id]
         if policy.enabled and holds(event, deadline):
-            ask = request_at(terms, event.time, used=False) if policy.revoke else RevocationRequest.NOTHING
-            verdicts.append(Verdict(rule.id, policy.weigh(lighter=False), ask))
+            request = (
+                request_at(terms, event.time, used=False) if policy.revoke else RevocationRequest.NOTHING
+            )
+            verdicts.append(Verdict(rule.id, policy.weigh(lighter=False), request))
     return tuple(verdicts)
 
 
@@ -131,8 +133,8 @@ def judge_end(terms: Terms, covered: Sequence[int], until: int) -> list[Moment]:
         policy = terms.policy.rules[rule.id]
         parts = holds(terms, covered, time) if policy.enabled else ()
         if parts:
-            ask = request_at(terms, time, used=False) if policy.revoke else RevocationRequest.NOTHING
-            moments.append(Moment(Verdict(rule.id, policy.weigh(lighter=False), ask), time, parts))
+            request = request_at(terms, time, used=False) if policy.revoke else RevocationRequest.NOTHING
+            moments.append(Moment(Verdict(rule.id, policy.weigh(lighter=False), request), time, parts))
     return moments
 
 

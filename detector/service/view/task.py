@@ -129,7 +129,7 @@ def _happened(account: Account) -> Iterator[Evidence]:
     """Its issues, of which there is at least one; renewals, uses, leaks."""
     events: list[AnyEvent] = [*account.issues()]
     events += [item[3] for item in account.uses.order] if account.uses is not None else []
-    events += [item[4] for item in account.shown or ()]
+    events += [item[4] for item in account.leaks or ()]
     events += [item[3] for name in account.owned() for item in name.renewals or ()]
     return (Evidence(event.time, event, Severity.LOW) for event in events)
 

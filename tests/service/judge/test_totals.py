@@ -6,7 +6,7 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.judge.name_aggregate import NameAggregate
+from detector.judge.name_aggregates import NameAggregate
 from detector.judge.policy import Policy
 from detector.judge.routing import CREDENTIAL, IDENTIFIER, decode
 from detector.judge.stage import FACT, META, Meta

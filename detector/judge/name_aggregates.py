@@ -1,0 +1,227 @@
+"""Aggregates that pass facts on to tasks: a name of a credential, and a group of credentials."""
+
+import heapq
+import itertools
+from bisect import insort
+from collections import Counter
+from collections.abc import Iterable
+from typing import Final, TypeAlias
+
+from detector.judge.aggregates import Aggregate
+from detector.judge.policy import Policy
+from detector.judge.routing import (
+    CREDENTIAL,
+    HMAC,
+    Claim,
+    Fact,
+    SentCommand,
+    identifier_key,
+    secret_key,
+    task_key,
+)
+from detector.judge.verdicts import Verdicts
+from detector.values.events import (
+    CredentialEvent,
+    CredentialIssued,
+    CredentialRenewed,
+    CredentialRevoked,
+    CredentialUsed,
+    Leak,
+)
+from detector.values.times import DAY
+
+_Parked: TypeAlias = CredentialEvent | Leak
+_PARKED = CredentialUsed | CredentialRenewed | CredentialRevoked | Leak
+_SLACK = 15  # parked events may wait longer by this fraction of the lateness, so that many expire at once
+MEMBERSHIP: Final = 400 * DAY  # of a credential that never expires
+
+
+class NameAggregate(Aggregate):
+    """A credential's id or one of its identifiers. It parks events until an issue claims the name.
+
+    Claims are kept for the `retention` after their time, events for the `lateness`. If claims contradict each other, a
+    task that loses the name learns which credential owns it and passes on what is not its own. Each claim costs one or
+    two messages, however many there are. `expired` counts by source the events, except leaks, that nobody claimed.
+    """
+
+    def __init__(self, key: str, policy: Policy) -> None:
+        super().__init__()
+        self.expired: Counter[str] = Counter()
+        self._key = key
+        self._lateness = policy.lateness
+        self._retention = policy.retention
+        self._claims: dict[tuple[str, str, str], CredentialIssued] = {}
+        self._issues: dict[str, list[CredentialIssued]] = {}  # by credential id, the earliest first
+        self._owner: str | None = None  # its credential id
+        self._parked: list[_Parked] = []
+
+    @property
+    def parked(self) -> int:
+        """How many events wait here."""
+        return len(self._parked)
+
+    def take(self, fact: Fact, watermark: int) -> bool:
+        """Takes a claim, or an event that refers to its credential by this name."""
+        if isinstance(fact, Claim):
+            self._claim(fact.issue)
+            return True
+        if not isinstance(fact, _PARKED):
+            return False
+        if self._owner is not None:
+            self._forward(fact, self._issues[self._owner][0])
+            return False
+        if fact.time + self._lateness <= watermark:
+            self._expire([fact])
+            return False
+        self._parked.append(fact)
+        return True
+
+    def judge(self, watermark: int, sent: list[SentCommand]) -> Verdicts:  # noqa: ARG002 - a name is never revoked
+        """Drops parked events and claims whose time is over."""
+        late = [event for event in self._parked if event.time + self._lateness <= watermark]
+        if late:
+            self._parked = [event for event in self._parked if event.time + self._lateness > watermark]
+            self._expire(late)
+            self.dropped += late
+        old = [issue for issue in self._claims.values() if issue.time + self._retention <= watermark]
+        if old:
+            self.dropped += map(Claim, old)
+            kept = [issue for issue in self._claims.values() if issue.time + self._retention > watermark]
+            self._keep(kept)
+        timers = [
+            event.time + self._lateness + self._lateness // _SLACK
+            for event in (min(self._parked, key=lambda event: event.time, default=None),)
+            if event is not None
+        ]
+        if self._claims:
+            timers.append(min(issue.time for issue in self._claims.values()) + self._retention)
+        return Verdicts({}, [], min(timers, default=None), None if timers else watermark)
+
+    def _expire(self, events: Iterable[_Parked]) -> None:
+        """Counts events. Leaks are left out: each waits at all of its names, and is reported as a leaked secret."""
+        self.expired.update(event.source for event in events if not isinstance(event, Leak))
+
+    def _claim(self, issue: CredentialIssued) -> None:
+        """Files an issue, forwards the parked events, and tells the aggregates that need to know."""
+        before = self._issues[self._owner] if self._owner is not None else None
+        previous = before[0] if before is not None else None
+        if not self._file(issue) or self._owner is None:
+            return
+        owner = self._issues[self._owner][0]
+        for event in self._parked:
+            self._forward(event, owner)
+        self.dropped += self._parked
+        self._parked = []
+        if self._key.startswith(CREDENTIAL):
+            self._reissued(issue, previous)
+        elif issue.credential_id != self._owner:
+            self._send_claims(self._issues[self._owner], {task_key(issue.task_id)})
+        elif previous is not None and previous.credential_id != self._owner:
+            self._send_claims(self._issues[self._owner], {task_key(previous.task_id)})
+
+    def _file(self, issue: CredentialIssued) -> bool:
+        """Adds an issue; returns whether it is new.
+
+        An issue only ever makes a credential older, so one comparison tells which credential owns the name.
+        """
+        name = (issue.source, issue.id, issue.credential_id)
+        if name in self._claims:
+            return False
+        self._claims[name] = issue
+        issues = self._issues.setdefault(issue.credential_id, [])
+        insort(issues, issue, key=lambda each: (each.time, each.source, each.id))
+        if self._key.startswith(CREDENTIAL) or any(self._key in _names(each) for each in issues):
+            mine, owner = issues[0], self._issues[self._owner][0] if self._owner is not None else None
+            if owner is None or (mine.time, mine.credential_id) < (owner.time, owner.credential_id):
+                self._owner = issue.credential_id
+        return True
+
+    def _keep(self, issues: list[CredentialIssued]) -> None:
+        self._claims, self._issues, self._owner = {}, {}, None
+        for issue in issues:
+            self._file(issue)
+
+    def _forward(self, event: _Parked, owner: CredentialIssued) -> None:
+        self.sends.append((task_key(owner.task_id), event))
+        if isinstance(event, Leak):  # the secret has an owner now
+            self.sends.append((secret_key(event.fingerprint), Claim(owner)))
+
+    def _reissued(self, issue: CredentialIssued, previous: CredentialIssued | None) -> None:
+        """Tells the task of the issue that counts about all others, and everybody else about that one."""
+        issues = self._issues[issue.credential_id]
+        governing = issues[0]
+        if previous is None:
+            return
+        if governing is not issue:
+            self._send_claims([issue], {task_key(governing.task_id)})
+            self._send_claims([governing], {task_key(issue.task_id), *_names(issue)})
+            return
+        self._send_claims(issues[1:], {task_key(issue.task_id)})
+        names = {name for each in issues[1:] for name in _names(each)}
+        self._send_claims([issue], {task_key(previous.task_id), *names})
+
+    def _send_claims(self, issues: list[CredentialIssued], targets: set[str]) -> None:
+        for issue in issues:
+            known = {task_key(issue.task_id), *_names(issue)}
+            self.sends += [(target, Claim(issue)) for target in sorted(targets - known)]
+
+
+def _names(issue: CredentialIssued) -> set[str]:
+    """The keys of the aggregates that know an issue by its identifiers."""
+    names = set(map(identifier_key, issue.identifiers))
+    return names | {secret_key(each.value) for each in issue.identifiers if each.scheme == HMAC}
+
+
+class GroupAggregate(Aggregate):
+    """A group of credentials that can be revoked at once, such as a role's sessions or a token's children.
+
+    The revocation names the group, and no source lists its members. So members and revocations meet here, whichever
+    comes first, and each revocation goes on to the tasks of the members that it revokes. A member is kept for the
+    `retention` after its expiry as issued, a revocation for the `retention` after its time.
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        super().__init__()
+        self._retention = policy.retention
+        self._members: set[Claim] = set()
+        self._revocations: set[CredentialRevoked] = set()
+        self._number = itertools.count()  # breaks ties
+        self._ends: list[tuple[int, int, Claim | CredentialRevoked]] = []  # a heap: until when each is kept
+
+    def take(self, fact: Fact, watermark: int) -> bool:  # noqa: ARG002 - needed by names
+        """Takes a new member or a revocation."""
+        if isinstance(fact, Claim):
+            self._members.add(fact)
+            self._keep(fact, self._end_of(fact.issue))
+            self._pass_on([fact], self._revocations)
+        elif isinstance(fact, CredentialRevoked):
+            self._revocations.add(fact)
+            self._keep(fact, fact.time + self._retention)
+            self._pass_on(self._members, [fact])
+        else:
+            return False
+        return True
+
+    def judge(self, watermark: int, sent: list[SentCommand]) -> Verdicts:  # noqa: ARG002 - a group is no credential
+        """Drops members and revocations whose time is over."""
+        while self._ends and self._ends[0][0] <= watermark:
+            fact = heapq.heappop(self._ends)[2]
+            if isinstance(fact, Claim):
+                self._members.discard(fact)
+            else:
+                self._revocations.discard(fact)
+            self.dropped.append(fact)
+        timer = self._ends[0][0] if self._ends else None
+        return Verdicts({}, [], timer, watermark if timer is None else None)
+
+    def _end_of(self, issue: CredentialIssued) -> int:
+        expires = issue.time + MEMBERSHIP if issue.expires_at is None else max(issue.time, issue.expires_at)
+        return expires + self._retention
+
+    def _keep(self, fact: Claim | CredentialRevoked, until: int) -> None:
+        heapq.heappush(self._ends, (until, next(self._number), fact))
+
+    def _pass_on(self, members: Iterable[Claim], revocations: Iterable[CredentialRevoked]) -> None:
+        for event in revocations:
+            tasks = {member.issue.task_id for member in members if event.strikes(member.issue)}
+            self.sends += [(task_key(task_id), event) for task_id in sorted(tasks)]
