@@ -16,7 +16,7 @@ from detector.patterns.pattern import load_bundled
 from detector.scan.known_credentials import KnownIndex
 from detector.scan.leaks import LeakFinder
 from detector.scan.scanner import PatternScanner
-from detector.service.scan.handler import find_leaks
+from detector.stages.scan import find_leaks
 
 
 class Record(NamedTuple):

@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parent.parent / "detector"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 VAGUE_NAMES = {"util", "utils", "helpers", "base", "manager", "common", "misc"}
 # Scanning and judging decide: plain functions of values. A clock or a socket in them would make live and replay differ.
-PURE = ("values", "patterns", "scan", "judge")
+PURE = ("values", "patterns", "scan", "judge", "stages")
 KEEPS_FILES = {
     "detector.patterns.database_cache",
     "detector.scan.scanner_loader",
@@ -59,6 +59,7 @@ PACKAGES = (
     "pages",
     "outputs",
     "registry",
+    "stages",
     "redact",
     "replay",
     "kafka",

@@ -30,8 +30,8 @@ from detector.service.judge.handler import JudgeHandler, JudgeSettings, Topics
 from detector.service.lookback.lookback import Lookback, LookbackProblem, LookbackProgress, LookbackSettings
 from detector.service.observability.measuring import Measured, StageName
 from detector.service.observability.metrics import Metrics
-from detector.service.scan.handler import LARGEST, ClassifierOf, ScanHandler, Scanned, ScanTopics
-from detector.service.scan.origins import longest
+from detector.service.record_times import longest_backdating
+from detector.service.scan.handler import LARGEST, ClassifierOf, ScanHandler, ScannedPoll, ScanTopics
 from detector.service.scan.redaction import Redacted
 from detector.service.stage_settings import stage_of
 from detector.service.view.task import ViewContext
@@ -99,12 +99,12 @@ def scan_stage(
         live.topics.work.partitions,
         live.topics.registry.name,
         live.topics.dead_letters.name,
-        longest(live.topics.work.retention),
+        longest_backdating(live.topics.work.retention),
         min(LARGEST, live.record_bytes // 4),  # of two events and what is said of them one record is made
     )
     measured: list[Measured] = []
 
-    def tell(fact: Scanned | Redacted) -> None:
+    def tell(fact: ScannedPoll | Redacted) -> None:
         measured[0].tell(fact)
 
     handler = ScanHandler(
@@ -188,7 +188,7 @@ def judge_stage(
                 dead_letters=topics.dead_letters.name,
             ),
             settings.service.cache_size,
-            work_dated=longest(topics.work.retention),
+            work_dated=longest_backdating(topics.work.retention),
         ),
         Run(patterns, Cleaning(scanner, context.registered.finders).clean),
         changelog,

@@ -17,7 +17,7 @@ from detector.registry.finders import Finders
 from detector.scan.known_credentials import KeyRing, KnownIndex
 from detector.scan.leaks import UNKNOWN_TIME, Allowing, Batch, LeakFinder, RecordAt, Redactor
 from detector.scan.scanner import PatternScanner
-from detector.service.scan.handler import ScanHandler, Scanned
+from detector.service.scan.handler import ScanHandler, ScannedPoll
 from detector.values.events import CredentialIssued, Identifier, Leak
 from detector.values.secrets import Secret
 from tests.fake_records import NOW, PARTITION, records
@@ -152,7 +152,7 @@ def test_a_redactor_knows_no_times_and_takes_that_of_its_start() -> None:
 
 async def test_live_an_allowed_leak_travels_marked_and_is_counted_by_pattern() -> None:
     scanner = PatternScanner([VENDOR, URL, GENERIC, KEY_ID, BLOCK])
-    scan, facts = Scan(scanner), list[Scanned]()
+    scan, facts = Scan(scanner), list[ScannedPoll]()
     scan.registered.finders = Finders(
         scanner, (KEY,), None, Allowlist([allow(pattern="vendor-*", expiry=1 << 62)])
     )
@@ -161,7 +161,7 @@ async def test_live_an_allowed_leak_travels_marked_and_is_counted_by_pattern() -
         scan.registered,
         scan.threads,
         clock=lambda: NOW,
-        observe=lambda fact: facts.append(cast("Scanned", fact)),
+        observe=lambda fact: facts.append(cast("ScannedPoll", fact)),
     )
     await scan.handler.assigned(PARTITION)
     await scan.poll(records([log(f"x {TOKEN.decode()}"), log("https://me:hunter2@host/")]))

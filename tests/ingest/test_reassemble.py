@@ -22,7 +22,7 @@ from detector.records.timestamps import line_starts
 from detector.scan.known_credentials import KnownIndex
 from detector.scan.leaks import LeakFinder
 from detector.scan.scanner import PatternScanner
-from detector.service.scan.handler import find_leaks
+from detector.stages.scan import find_leaks
 from detector.values.events import Leak
 from detector.values.secrets import DeploymentKey
 from tests.fake_records import NOW, FakeRecord

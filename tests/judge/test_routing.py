@@ -14,7 +14,7 @@ from detector.judge.routing import (
     without_terms,
 )
 from detector.registry.credential_registry import CredentialRegistry
-from detector.service.scan.blinding import veiled
+from detector.stages.blinding import blinded
 from detector.values.events import (
     AnyEvent,
     CredentialIssued,
@@ -162,17 +162,17 @@ def test_what_is_no_payload_is_refused(value: bytes) -> None:
 @given(st.sampled_from((PLAIN, HMAC, ACCESS_KEY)))
 def test_no_plain_hash_of_a_leaked_secret_travels_yet_it_meets_the_issue(identifier: Identifier) -> None:
     force = (b"k" * 16, b"l" * 16)
-    travels = veiled(leak(identifier), force)
+    travels = blinded(leak(identifier), force)
     assert PLAIN.value not in encode(travels).decode()
-    registered = veiled(issue(1, "c1", "t1", identifier), force)
+    registered = blinded(issue(1, "c1", "t1", identifier), force)
     assert identifier in registered.identifiers
     assert keys(travels, registered)[0] == "t:t1"
-    assert keys(veiled(leak(identifier), force[1:]), registered)[0] == "t:t1"
+    assert keys(blinded(leak(identifier), force[1:]), registered)[0] == "t:t1"
 
 
 def test_without_a_key_a_leak_loses_its_plain_hash() -> None:
-    assert veiled(leak(PLAIN, ACCESS_KEY), ()).identifiers == (ACCESS_KEY,)
-    assert veiled(use("c1"), ()) == use("c1")
+    assert blinded(leak(PLAIN, ACCESS_KEY), ()).identifiers == (ACCESS_KEY,)
+    assert blinded(use("c1"), ()) == use("c1")
 
 
 def test_conflicts_are_identifiers_that_two_credentials_claim() -> None:

@@ -35,7 +35,7 @@ from detector.service.judge.store import (
     entry_key,
 )
 from detector.service.judge.topic_output import OutputTopics, TopicOutput
-from detector.service.scan.origins import LONGEST, dated
+from detector.service.record_times import LONGEST, output_timestamp
 from detector.values.errors import RetryError, StopError
 from detector.values.events import Event
 from detector.values.times import SECOND
@@ -61,7 +61,7 @@ class JudgeSettings(msgspec.Struct, frozen=True):
     """`directory` holds the stores. `cache_size` bounds the state in memory of a partition, in things of about 2 KB each.
 
     An aggregate keeps at least `many` facts one by one before it compacts those that nothing can change any more.
-    `work_dated` is as in `origins.dated`, in ns.
+    `work_dated` is how far back a record of work may be dated, in ns.
     """
 
     policy: Policy
@@ -335,7 +335,7 @@ class JudgeHandler:
     def _outputs(self, judgement: Judgement, output: TopicOutput, began: int | None) -> list[Output]:
         """All records of a judgement but its state."""
         topics = self._settings.topics
-        stamp = dated(began, self._clock(), self._settings.work_dated)
+        stamp = output_timestamp(began, self._clock(), self._settings.work_dated)
         outputs = [
             Output(topics.work, key.encode(), encode(fact), timestamp_ms=stamp)
             for key, fact in judgement.sends

@@ -8,22 +8,20 @@ is at least once.
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Executor
 from typing import Any
 
 import msgspec
 
 from detector.ingest.classify import BUNDLED
-from detector.ingest.kafka_assembler import RecordAssembler
-from detector.ingest.kafka_records import Contents, kafka_time
-from detector.ingest.kafka_segments import Segment, of_pieces
-from detector.judge.routing import LeakWithdrawal, encode, secret_key
+from detector.ingest.kafka_records import kafka_time
 from detector.kafka.delayed_reader import Processed
 from detector.kafka.handlers import Output, Partition
 from detector.registry.registered import RegisteredCredentials
-from detector.service.scan.blinding import veiled
-from detector.service.scan.handler import HELD, ClassifierOf, find_leaks, work_outputs
+from detector.service.scan.handler import PATIENCE, ClassifierOf
+from detector.service.scan.work_records import WorkRecords
+from detector.stages.scan import PartitionScanner
 
 
 class LookbackProgress(msgspec.Struct, frozen=True):
@@ -53,7 +51,7 @@ class LookbackSettings(msgspec.Struct, frozen=True):
 class _PartitionScan(msgspec.Struct):
     """One partition: its text that waits for later records, and since when (ns)."""
 
-    assembler: RecordAssembler
+    scanner: PartitionScanner
     since: int
     progress: LookbackProgress | None = None
 
@@ -73,10 +71,11 @@ class Lookback:
         self._settings = settings
         self._registered = registered
         self._threads = threads
-        self._patience = HELD + settings.delay
+        self._patience = PATIENCE + settings.delay
         self._clock = clock
         self._observe = observe
-        self._keys = tuple(key.material for key in registered.finders.keys)
+        keys = tuple(key.material for key in registered.finders.keys)
+        self._work = WorkRecords(settings.work, registered, keys)
         self._partitions: dict[Partition, _PartitionScan] = {}
 
     def time_of(self, record: Any, now: int) -> int:
@@ -88,23 +87,24 @@ class Lookback:
         now = self._clock()
         scan = self._partitions.get(partition)
         if scan is None:
-            scan = _PartitionScan(RecordAssembler(self._settings.shapes(partition.topic)), now)
+            classifier = self._settings.shapes(partition.topic)
+            scan = _PartitionScan(PartitionScanner(partition.topic, partition.number, classifier), now)
             self._partitions[partition] = scan
         outputs, leaks = await asyncio.get_running_loop().run_in_executor(
-            self._threads, self._outputs, partition, records, scan.assembler, now
+            self._threads, self._outputs, records, scan.scanner, now
         )
-        if not scan.assembler:
+        if scan.scanner.oldest is None:
             scan.since = now
         size = sum(len(record.value) for record in records if record.value is not None)
         scan.progress = LookbackProgress(partition, len(records), size, leaks, len(outputs))
-        return Processed(outputs, scan.assembler.oldest)
+        return Processed(outputs, scan.scanner.oldest)
 
     def overdue(self, now: int) -> Iterable[Partition]:
         """The partitions whose text has waited long enough for later records."""
         return [
             partition
             for partition, scan in self._partitions.items()
-            if scan.assembler and now - scan.since >= self._patience
+            if scan.scanner.oldest is not None and now - scan.since >= self._patience
         ]
 
     def committed(self, partition: Partition) -> None:
@@ -119,35 +119,9 @@ class Lookback:
         self._partitions.clear()
 
     def _outputs(
-        self, partition: Partition, records: Sequence[Any], assembler: RecordAssembler, now: int
+        self, records: Sequence[Any], scanner: PartitionScanner, now: int
     ) -> tuple[list[Output], int]:
-        """What the registered credentials in the records give, and how many leaks these are."""
-        finder = self._registered.finders.known_finder
-        segments = assembler.read(records, now, Contents()) if records else assembler.flush()
-        outputs: list[Output] = []
-        leaks = find_leaks(finder, partition.topic, partition.number, segments)
-        for leak in leaks:
-            outputs += work_outputs(
-                self._settings.work, veiled(leak, self._keys), leak.offset, self._registered.registry
-            )
-        if leaks:
-            outputs += self._withdrawals(partition, segments, {leak.offset for leak in leaks})
-        return outputs, len(leaks)
-
-    def _withdrawals(
-        self, partition: Partition, segments: Iterable[Segment], offsets: set[int | None]
-    ) -> Iterator[Output]:
-        """Withdraws the leaks that were parts of the credential's secret.
-
-        `Authorization: Basic` with a token in it is a secret to a pattern. Once the token is registered, the token is
-        what leaked: a scan that knew it would have said so.
-        """
-        pieces = of_pieces(
-            [piece for segment in segments for piece in segment.pieces() if piece.offset in offsets]
-        )
-        finders, place = self._registered.finders, (partition.topic, partition.number, [pieces])
-        kept = {(leak.id, leak.fingerprint) for leak in find_leaks(finders.finder, *place)}
-        for leak in find_leaks(finders.pattern_finder, *place):
-            if (leak.id, leak.fingerprint) not in kept:
-                withdrawal = encode(LeakWithdrawal(leak.source, leak.id, leak.time))
-                yield Output(self._settings.work, secret_key(leak.fingerprint).encode(), withdrawal)
+        """The outputs, and how many leaks there are."""
+        facts = scanner.look_back(records, self._registered.finders, now)
+        outputs = [output for leak in facts.leaks for output in self._work.of(leak, leak.offset)]
+        return outputs + [self._work.withdrawal(leak) for leak in facts.withdrawn], len(facts.leaks)

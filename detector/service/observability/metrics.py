@@ -23,7 +23,7 @@ from detector.service.lookback.lookback import LookbackProblem, LookbackProgress
 from detector.service.observability import series as names
 from detector.service.observability.measuring import HandlerThroughput, StageName
 from detector.service.observability.series import Series
-from detector.service.scan.handler import Scanned
+from detector.service.scan.handler import ScannedPoll
 from detector.service.scan.redaction import Redacted
 from detector.values.findings import Command, FindingChange, Severity
 
@@ -200,7 +200,7 @@ class Metrics:
         self.add(names.REBALANCES, stage)
         self.add(names.REBALANCE_SECONDS, stage, amount=max(fact.seconds, 0.0))
 
-    def _scanned(self, stage: StageName, fact: Scanned) -> None:
+    def _scanned(self, stage: StageName, fact: ScannedPoll) -> None:
         for name, count in fact.formats.items():
             self.add(names.FORMATS, self.few("format", name), amount=count)
         for event in fact.events:
@@ -267,7 +267,7 @@ _TAKES: Final[dict[type[Any], Callable[[Metrics, StageName, Any], None]]] = {
     Dropped: Metrics._dropped,  # noqa: SLF001
     Refused: Metrics._refused,  # noqa: SLF001
     Rebalanced: Metrics._rebalanced,  # noqa: SLF001
-    Scanned: Metrics._scanned,  # noqa: SLF001
+    ScannedPoll: Metrics._scanned,  # noqa: SLF001
     Redacted: Metrics._redacted,  # noqa: SLF001
     JudgedTransaction: Metrics._judged,  # noqa: SLF001
     Restored: Metrics._restored,  # noqa: SLF001

@@ -14,7 +14,7 @@ from detector.kafka.stage_facts import Dropped, Rebalanced, Refused, Taken, Unre
 from detector.service.judge.restore import Restored
 from detector.service.lookback.lookback import LookbackProblem
 from detector.service.observability.measuring import StageName
-from detector.service.scan.handler import Scanned
+from detector.service.scan.handler import ScannedPoll
 
 QUIET_SECONDS: Final = 60.0
 _KINDS: Final = 256  # remembered at once; there are fewer, but a reason may quote the world outside
@@ -135,7 +135,7 @@ class OperatorLog:
         else:
             self._log.warning("something cannot be processed: it goes on without", **told, **more)
 
-    def _scanned(self, stage: StageName, fact: Scanned) -> None:
+    def _scanned(self, stage: StageName, fact: ScannedPoll) -> None:
         for reason in set(fact.dead):
             more = self._seldom("dead", stage, fact.partition.topic, reason)
             if more is not None:
@@ -158,7 +158,7 @@ _SAYS: Final[dict[type[Any], Callable[[OperatorLog, StageName, Any], None]]] = {
     Unreachable: OperatorLog._unreachable,  # noqa: SLF001
     Dropped: OperatorLog._dropped,  # noqa: SLF001
     Refused: OperatorLog._refused,  # noqa: SLF001
-    Scanned: OperatorLog._scanned,  # noqa: SLF001
+    ScannedPoll: OperatorLog._scanned,  # noqa: SLF001
     LookbackProblem: OperatorLog._hindered,  # noqa: SLF001
 }
 

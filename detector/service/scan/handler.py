@@ -1,67 +1,66 @@
-"""The scan stage's handler: what input records say goes to the aggregates it concerns.
+"""The handler of the scan stage: sends what input records say to the aggregates it concerns.
 
-records ─▶ events ──────────────────────────────▶ routes ─▶ work, registry
-       └─▶ log text ─▶ one batch a poll ─▶ leaks ─┘      └▶ dead letters
+records ─▶ `detector.stages.scan` ─┬─▶ events ─┬─▶ routes ─▶ work, registry
+                                   ├─▶ leaks ──┘
+                                   ├─▶ dead letters
+                                   └─▶ spans of secrets ─▶ redacted topic
 
-Decoding and scanning run in a thread: Hyperscan and the compiled kernels let go of the interpreter. Routing needs the
-registry and runs on the event loop.
+Scanning runs in a thread: Hyperscan and the compiled kernels release the interpreter. Routing needs the registry and
+runs on the event loop.
 """
 
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import Executor
 from typing import Any, Final
 
 import msgspec
 
 from detector.ingest.classify import BUNDLED, RecordClassifier
-from detector.ingest.kafka_assembler import RecordAssembler
-from detector.ingest.kafka_records import Contents
-from detector.ingest.kafka_segments import Segment, batch_of, spans_of
-from detector.judge.routing import InputProgress, Owners, encode, registry_key, route, without_terms
+from detector.judge.routing import InputProgress, encode, registry_key, without_terms
 from detector.judge.watermark import BEGINNING
 from detector.kafka.handlers import Output, Partition, Refusal
 from detector.records.dead_letters import TOO_LARGE, DeadLetter
 from detector.registry.finders import Finders
 from detector.registry.registered import RegisteredCredentials
-from detector.scan.leaks import LeakFinder
-from detector.scan.mask_spans import MaskSpan
 from detector.service.observability.measuring import size_of
-from detector.service.scan.blinding import veiled
-from detector.service.scan.dead_letter_records import dead_letter_output, origin, refusal_letter
-from detector.service.scan.origins import LONGEST, Origins, Polls, dated
+from detector.service.record_times import LONGEST, PollTimes, RecordTimes, output_timestamp
+from detector.service.scan.dead_letter_records import dead_letter_output, refusal_letter
 from detector.service.scan.redaction import Redacted, Redaction
-from detector.values.events import AnyEvent, CanonicalEvent, CredentialIssued, Leak
+from detector.service.scan.work_records import WorkRecords
+from detector.stages.blinding import blinded
+from detector.stages.scan import PartitionScanner, ScanFacts
+from detector.values.events import AnyEvent, CanonicalEvent, CredentialIssued
 from detector.values.times import SECOND
 
-HELD: Final = 5 * SECOND  # without more records, text waits no longer
+PATIENCE: Final = 5 * SECOND  # text waits no longer for later records
 LARGEST: Final = 256 << 10
-_LARGE: Final = 64 << 10  # outputs above it carry their origin
 
 RecordsBefore = Callable[[Partition, int, int], Awaitable[Sequence[Any]]]
 ClassifierOf = Callable[[str], RecordClassifier]
 
 
 class ScanTopics(msgspec.Struct, frozen=True):
-    """Where the scan stage writes. `work_partitions` are told how far each input partition has got.
+    """The topics that the scan stage writes.
 
-    `largest` is what an event may take, in bytes.
+    Each of the `work_partitions` is told how far each input partition has got. `longest_backdating` is in ns,
+    `largest` in bytes: an event may take so much.
     """
 
     work: str
     work_partitions: int
     registry: str
     dead_letters: str
-    work_dated: int = LONGEST  # as `origins.dated` has it, in ns
+    longest_backdating: int = LONGEST
     largest: int = LARGEST
 
 
-class Scanned(msgspec.Struct, frozen=True):
-    """One poll, for metrics. `seconds` are of decoding and scanning together.
+class ScannedPoll(msgspec.Struct, frozen=True):
+    """One poll, for metrics. `seconds` is the time that reading and scanning took together.
 
-    `allowed` counts by pattern the leaks that the configuration lets go, which `leaks` leaves out.
+    `allowed` counts, by pattern, the leaks that the configuration allows. `leaks` leaves them out.
     """
 
     partition: Partition
@@ -76,61 +75,75 @@ class Scanned(msgspec.Struct, frozen=True):
     allowed: dict[str, int] = {}
 
 
-class _Held:
-    """What is known of one partition between polls."""
+class _Scan(msgspec.Struct):
+    """The facts of one poll, and the records that are passed on to the redacted topic."""
 
-    def __init__(self, hold: RecordAssembler, redaction: Redaction | None) -> None:
-        self.hold = hold
+    facts: ScanFacts
+    passed_on: list[Output]
+
+
+class _PartitionState:
+    """What is known of one partition between polls.
+
+    - `committed` and `note` are what stood in the group when the partition was assigned.
+    - `waiting_since` is since when (ns) text waits for later records.
+    - `fresh` until the records before the first poll have been read again.
+    - `latest` is the latest time of an event or log record, `reported` what the work topic was told last.
+    - `announced` once the work topic knows of the partition.
+    - `issues` wait for the commit.
+    """
+
+    def __init__(self, partition: Partition, scanner: PartitionScanner, redaction: Redaction | None) -> None:
+        self.partition = partition
+        self.scanner = scanner
         self.redaction = redaction
-        self.committed, self.noted = 0, ""
-        self.since = 0
+        self.committed, self.note = 0, ""
+        self.waiting_since = 0
         self.fresh = True
         self.latest: int | None = None
-        self.marked: int | None = None
+        self.reported: int | None = None
         self.announced = False
         self.issues: list[CredentialIssued] = []
-        self.polls = Polls()
+        self.times = PollTimes()
+
+    def scan(
+        self, finders: Finders, records: Sequence[Any], now: int, sent_until: int | None = None
+    ) -> _Scan:
+        """Scans records. Those before the offset `sent_until` were passed on before. For a thread."""
+        redaction = self.redaction
+        facts = self.scanner.scan(records, finders.finder, now, with_clean=redaction is not None)
+        if redaction is None:
+            return _Scan(facts, [])
+        redactor = finders.redactor(self.partition.topic, now)
+        redaction.take(records, facts.textless, redactor, sent_until, facts.clean)
+        return _Scan(facts, redaction.settle(facts.secret_spans, self.scanner.oldest, redactor, now))
+
+    def flush(self, finders: Finders, now: int) -> _Scan:
+        """Scans the text that waits. For a thread."""
+        facts = self.scanner.flush(finders.finder)
+        if self.redaction is None:
+            return _Scan(facts, [])
+        redactor = finders.redactor(self.partition.topic, now)
+        return _Scan(facts, self.redaction.settle(facts.secret_spans, None, redactor, now))
 
 
-class _Found(msgspec.Struct):
-    contents: Contents
-    leaks: list[Leak]
-    passed: list[Output]
-
-
-async def _nothing_before(_partition: Partition, _offset: int, _since: int) -> Sequence[Any]:
+async def _no_records_before(_partition: Partition, _offset: int, _since: int) -> Sequence[Any]:
     return ()
 
 
-async def _nothing_noted(_partition: Partition) -> tuple[int, str]:
+async def _no_committed_note(_partition: Partition) -> tuple[int, str]:
     return 0, ""
-
-
-def _look(
-    finder: LeakFinder, topic: str, partition: int, segments: Sequence[Segment]
-) -> tuple[list[Leak], list[MaskSpan]]:
-    """The leaks in the text of one partition, each once for each record, and where in it secrets stand."""
-    if not segments:
-        return [], []
-    found: dict[tuple[str, str, str | None], Leak] = {}
-    leaks, veils = finder.look(batch_of(topic, partition, segments))
-    for leak in leaks:
-        found.setdefault((leak.id, leak.fingerprint, leak.pattern), leak)
-    return list(found.values()), veils
-
-
-def find_leaks(finder: LeakFinder, topic: str, partition: int, segments: Sequence[Segment]) -> list[Leak]:
-    """The leaks in the text of one partition, each once for each record."""
-    return _look(finder, topic, partition, segments)[0]
 
 
 class ScanHandler:
     """Implements `detector.kafka.handlers.Handler`.
 
-    `before` gives the records shortly before an offset, and all from another one on: what was held when the partition moved
-    is read again from them. `redacted` is the topic to which an input's records are passed on without their leaks; what of them waits is `noted`
-    beside the committed offset. `delay` is the policy's watermark delay (ns), `shapes` what is recognised in a topic. `clock`
-    gives ns.
+    - `delay` is the policy's watermark delay (ns), `clock` gives ns.
+    - `records_before` gives the records shortly before an offset, and all from another offset on. The text that waited
+      when the partition moved is read again from them.
+    - `redacted` is the topic to which an input's records are passed on without their leaks. The first offset that waits
+      to be passed on is the note beside the committed offset; `committed_note` gives both.
+    - `shapes` is what is recognised in a topic.
     """
 
     def __init__(  # noqa: PLR0913 - what it works with, each by its name
@@ -140,12 +153,12 @@ class ScanHandler:
         threads: Executor,
         *,
         delay: int = 10 * SECOND,
-        records_before: RecordsBefore = _nothing_before,
-        committed_note: Callable[[Partition], Awaitable[tuple[int, str]]] = _nothing_noted,
+        records_before: RecordsBefore = _no_records_before,
+        committed_note: Callable[[Partition], Awaitable[tuple[int, str]]] = _no_committed_note,
         redacted: Callable[[str], str | None] = lambda _: None,
         shapes: ClassifierOf = lambda _: BUNDLED,
         clock: Callable[[], int] = time.time_ns,
-        observe: Callable[[Scanned | Redacted], None] = lambda _: None,
+        observe: Callable[[ScannedPoll | Redacted], None] = lambda _: None,
     ) -> None:
         self._topics = topics
         self._registered = registered
@@ -158,62 +171,68 @@ class ScanHandler:
         self._clock = clock
         self._observe = observe
         self._keys = tuple(key.material for key in registered.finders.keys)
-        self._partitions: dict[Partition, _Held] = {}
+        self._work = WorkRecords(topics.work, registered, self._keys)
+        self._partitions: dict[Partition, _PartitionState] = {}
 
     async def assigned(self, partition: Partition) -> None:
-        """Waits for the registry as it stood at the start: no record is judged before."""
+        """Waits until the registry is known as it stood at the start: no record is scanned before."""
         await self._registered.complete.wait()
-        held = self._partitions[partition] = self._fresh(partition)
-        if held.redaction is not None:
-            held.committed, held.noted = await self._committed_note(partition)
+        state = self._partitions[partition] = self._fresh(partition)
+        if state.redaction is not None:
+            state.committed, state.note = await self._committed_note(partition)
 
-    def _fresh(self, partition: Partition) -> _Held:
-        shapes, name = self._shapes(partition.topic), self._redacted(partition.topic)
-        return _Held(RecordAssembler(shapes), None if name is None else Redaction(partition, name, shapes))
+    def _fresh(self, partition: Partition) -> _PartitionState:
+        classifier, name = self._shapes(partition.topic), self._redacted(partition.topic)
+        scanner = PartitionScanner(partition.topic, partition.number, classifier)
+        return _PartitionState(
+            partition, scanner, None if name is None else Redaction(partition, name, classifier)
+        )
+
+    def _state(self, partition: Partition) -> _PartitionState:
+        return self._partitions.get(partition) or self._partitions.setdefault(
+            partition, self._fresh(partition)
+        )
 
     async def process(self, partition: Partition, records: Sequence[Any]) -> list[Output]:
         """Reads, scans and routes one poll."""
-        held = self._partitions.get(partition) or self._partitions.setdefault(
-            partition, self._fresh(partition)
-        )
-        loop, now = asyncio.get_running_loop(), self._clock()
-        first = self._announced(partition, held)
-        if held.fresh:
-            first += await self._restored(partition, held, records[0].offset, now)
+        state, now = self._state(partition), self._clock()
+        first = self._announce(partition, state)
+        if state.fresh:
+            first += await self._reread(partition, state, records[0].offset, now)
         began = time.monotonic()
-        waited = held.hold.oldest
-        found = await loop.run_in_executor(
-            self._threads, _read_and_find, self._registered.finders, partition, records, held, now
-        )
-        if waited is None or held.hold.oldest != waited:
-            held.since = now
+        waited = state.scanner.oldest
+        scan = await self._in_thread(state.scan, records, now)
+        if waited is None or state.scanner.oldest != waited:
+            state.waiting_since = now
         seconds = time.monotonic() - began
-        origins = held.polls.read(records)
-        outputs = self._outputs(
-            partition, held, found.contents.events, found.leaks, found.contents.letters, origins
-        )
-        latest = found.contents.latest
-        if latest is not None and (held.latest is None or latest > held.latest):
-            held.latest = latest
-        self._observe(_scanned(partition, records, found, seconds))
-        return first + outputs + self._passed(held, found.passed)
+        outputs = self._outputs(partition, state, scan.facts, state.times.read(records))
+        latest = scan.facts.latest
+        if latest is not None and (state.latest is None or latest > state.latest):
+            state.latest = latest
+        self._observe(_scanned_poll(partition, records, scan.facts, seconds))
+        return first + outputs + self._passed_on(state, scan.passed_on)
 
-    async def _restored(self, partition: Partition, held: _Held, offset: int, now: int) -> list[Output]:
-        """What waited when the partition moved, waits again."""
-        since = int(held.noted) if held.noted.isdecimal() else offset
+    async def _in_thread(self, do: Callable[..., _Scan], *args: Any) -> _Scan:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, do, self._registered.finders, *args)
+
+    async def _reread(
+        self, partition: Partition, state: _PartitionState, offset: int, now: int
+    ) -> list[Output]:
+        """Reads the records before an offset again: text that waited when the partition moved waits again."""
+        since = int(state.note) if state.note.isdecimal() else offset
         earlier = await self._records_before(partition, offset, since)
-        found = await asyncio.get_running_loop().run_in_executor(
-            self._threads, _read_and_find, self._registered.finders, partition, earlier, held, now, since
-        )
-        held.fresh, held.since = False, now
-        # What was passed on before was scanned before; of what was not, nobody can tell: a second time does no harm.
-        leaks = [leak for leak in found.leaks if leak.offset is not None and leak.offset >= since]
-        origins = held.polls.read(earlier) if earlier else held.polls.held()
-        return self._outputs(partition, held, (), leaks, (), origins) + self._passed(held, found.passed)
+        scan = await self._in_thread(state.scan, earlier, now, since)
+        state.fresh, state.waiting_since = False, now
+        # What was passed on before was scanned before. Of the rest nobody can tell: scanning it twice does no harm.
+        leaks = [leak for leak in scan.facts.leaks if leak.offset is not None and leak.offset >= since]
+        times = state.times.read(earlier) if earlier else state.times.earlier()
+        outputs = self._outputs(partition, state, ScanFacts(leaks=leaks), times)
+        return outputs + self._passed_on(state, scan.passed_on)
 
-    def _passed(self, held: _Held, outputs: list[Output]) -> list[Output]:
-        """What is passed on, with the dead letters of what cannot be; told of too."""
-        redaction = held.redaction
+    def _passed_on(self, state: _PartitionState, outputs: list[Output]) -> list[Output]:
+        """The records to pass on, and dead letters for those that cannot be. It reports both."""
+        redaction = state.redaction
         if redaction is None:
             return outputs
         letters, redaction.letters = redaction.letters, []
@@ -224,39 +243,35 @@ class ScanHandler:
 
     def note(self, partition: Partition) -> str:
         """The first offset that waits to be passed on."""
-        held = self._partitions.get(partition)
-        if held is None or held.redaction is None:
+        state = self._partitions.get(partition)
+        if state is None or state.redaction is None:
             return ""
-        unsent = held.redaction.unsent
-        return held.noted if held.fresh else "" if unsent is None else str(unsent)
+        unsent = state.redaction.unsent
+        return state.note if state.fresh else "" if unsent is None else str(unsent)
 
     async def tick(self, partition: Partition, now: int) -> list[Output]:
-        """Scans text that has waited long enough, and tells every partition of work how far this one has got."""
-        held = self._partitions.get(partition) or self._partitions.setdefault(
-            partition, self._fresh(partition)
-        )
-        outputs = self._announced(partition, held)
-        if held.fresh and held.noted:  # it may be long until a record comes
-            outputs += await self._restored(partition, held, held.committed, now)
-        if held.hold and now - held.since >= HELD:
-            found = await asyncio.get_running_loop().run_in_executor(
-                self._threads, _flush_and_find, self._registered.finders, partition, held, now
-            )
-            outputs += self._outputs(partition, held, (), found.leaks, (), held.polls.held())
-            outputs += self._passed(held, found.passed)
-        if held.latest is not None and held.latest != held.marked:
-            held.marked = held.latest
-            outputs += self._marks(partition, held.latest - self._delay)
+        """Scans text that has waited long enough, and tells the work topic how far this partition has got."""
+        state = self._state(partition)
+        outputs = self._announce(partition, state)
+        if state.fresh and state.note:  # it may be long until a record comes
+            outputs += await self._reread(partition, state, state.committed, now)
+        if state.scanner.oldest is not None and now - state.waiting_since >= PATIENCE:
+            scan = await self._in_thread(state.flush, now)
+            outputs += self._outputs(partition, state, scan.facts, state.times.earlier())
+            outputs += self._passed_on(state, scan.passed_on)
+        if state.latest is not None and state.latest != state.reported:
+            state.reported = state.latest
+            outputs += self._progress(partition, state.latest - self._delay)
         return outputs
 
-    def _announced(self, partition: Partition, held: _Held) -> list[Output]:
-        """Before anything of a partition is written: that it is there, so that what others are ahead of it waits."""
-        if held.announced:
+    def _announce(self, partition: Partition, state: _PartitionState) -> list[Output]:
+        """Before anything else of a partition: that it is there. Else the watermark would not wait for it."""
+        if state.announced:
             return []
-        held.announced = True
-        return self._marks(partition, BEGINNING)
+        state.announced = True
+        return self._progress(partition, BEGINNING)
 
-    def _marks(self, partition: Partition, time: int) -> list[Output]:
+    def _progress(self, partition: Partition, time: int) -> list[Output]:
         source = f"{partition.topic}-{partition.number}"
         key, value = f"m:{source}".encode(), encode(InputProgress(source, time))
         return [
@@ -265,10 +280,10 @@ class ScanHandler:
         ]
 
     async def committed(self, partition: Partition, offset: int | None) -> None:  # noqa: ARG002 - the protocol's
-        """What was issued is known here at once, elsewhere by the registry topic."""
-        held = self._partitions.get(partition)
-        if held is not None and held.issues:
-            issues, held.issues = held.issues, []
+        """Registers what was issued here at once; elsewhere the registry topic tells of it."""
+        state = self._partitions.get(partition)
+        if state is not None and state.issues:
+            issues, state.issues = state.issues, []
             await self._registered.register(issues)
 
     async def refused(self, partition: Partition, refusal: Refusal) -> list[Output]:
@@ -276,103 +291,52 @@ class ScanHandler:
         return [dead_letter_output(self._topics.dead_letters, refusal_letter(partition, refusal))]
 
     async def revoked(self, partition: Partition) -> None:
-        """Forgets what was held and not committed."""
+        """Forgets what waited and was not committed."""
         self._partitions.pop(partition, None)
 
     def _too_large(self, partition: Partition, offset: int) -> Output:
-        """What is kept of an event is written again, some of it together: all of that has to fit into one record."""
+        """A dead letter. Events are written again as evidence, several together, and that has to fit into one record."""
         detail = f"an event takes at most {self._topics.largest} bytes"
         letter = DeadLetter(partition.topic, TOO_LARGE, detail, offset=offset, partition=partition.number)
         return dead_letter_output(self._topics.dead_letters, letter)
 
-    def _outputs(  # noqa: PLR0913, PLR0917 - what one poll gave
-        self,
-        partition: Partition,
-        held: _Held,
-        events: Iterable[tuple[int, CanonicalEvent]],
-        leaks: Iterable[Leak],
-        letters: Iterable[DeadLetter],
-        origins: Origins,
+    def _outputs(
+        self, partition: Partition, state: _PartitionState, facts: ScanFacts, times: RecordTimes
     ) -> list[Output]:
         outputs: list[Output] = []
-        for offset, event in events:
-            routed = self._routed(event, offset, origins)
+        for offset, event in facts.events:
+            routed = self._routed(event, offset, times)
             if any(len(output.value or b"") > self._topics.largest for output in routed):
                 outputs.append(self._too_large(partition, offset))
                 continue
             if isinstance(event, CredentialIssued):
-                issue = veiled(without_terms(event), self._keys)
-                held.issues.append(issue)
+                issue = blinded(without_terms(event), self._keys)
+                state.issues.append(issue)
                 outputs.append(Output(self._topics.registry, registry_key(issue), encode(issue)))
             outputs += routed
-        for leak in leaks:
-            outputs += self._routed(leak, leak.offset, origins)
-        outputs += [dead_letter_output(self._topics.dead_letters, letter) for letter in letters]
+        for leak in facts.leaks:
+            outputs += self._routed(leak, leak.offset, times)
+        outputs += [dead_letter_output(self._topics.dead_letters, letter) for letter in facts.dead_letters]
         return outputs
 
-    def _routed(self, event: AnyEvent, offset: int | None, origins: Origins) -> list[Output]:
-        began = dated(origins.of(offset), self._clock(), self._topics.work_dated)
-        return work_outputs(
-            self._topics.work, veiled(event, self._keys), offset, self._registered.registry, began
-        )
+    def _routed(self, event: AnyEvent, offset: int | None, times: RecordTimes) -> list[Output]:
+        began = output_timestamp(times.of(offset), self._clock(), self._topics.longest_backdating)
+        return self._work.of(event, offset, began)
 
 
-def work_outputs(
-    topic: str, event: AnyEvent, offset: int | None, registry: Owners, began: int | None = None
-) -> list[Output]:
-    """An event, or a leak, for each aggregate that it concerns. What it holds may travel (see `veil`).
-
-    `began` is their timestamp, in ms.
-    """
-    outputs: list[Output] = []
-    for key, payload in route(event, registry):
-        value = encode(payload)
-        headers = origin(offset) if offset is not None and len(value) > _LARGE else ()
-        outputs.append(Output(topic, key.encode(), value, headers, began))
-    return outputs
-
-
-def _read_and_find(  # noqa: PLR0913, PLR0917 - for a thread
-    finders: Finders,
-    partition: Partition,
-    records: Sequence[Any],
-    held: _Held,
-    now: int,
-    sent_until: int | None = None,
-) -> _Found:
-    contents, redaction = Contents(), held.redaction
-    segments = held.hold.read(records, now, contents)
-    leaks, veils = _look(finders.finder, partition.topic, partition.number, segments)
-    passed: list[Output] = []
-    if redaction is not None:
-        redactor = finders.redactor(partition.topic, now)
-        redaction.take(records, contents.apart, redactor, sent_until, () if veils else segments)
-        passed = redaction.settle(spans_of(segments, veils), held.hold.oldest, redactor, now)
-    return _Found(contents, leaks, passed)
-
-
-def _flush_and_find(finders: Finders, partition: Partition, held: _Held, now: int) -> _Found:
-    segments, redaction = held.hold.flush(), held.redaction
-    leaks, veils = _look(finders.finder, partition.topic, partition.number, segments)
-    passed: list[Output] = []
-    if redaction is not None:
-        redactor = finders.redactor(partition.topic, now)
-        passed = redaction.settle(spans_of(segments, veils), None, redactor, now)
-    return _Found(Contents(), leaks, passed)
-
-
-def _scanned(partition: Partition, records: Sequence[Any], found: _Found, seconds: float) -> Scanned:
-    contents = found.contents
-    allowed = Counter(leak.pattern for leak in found.leaks if leak.allowed and leak.pattern is not None)
-    return Scanned(
+def _scanned_poll(
+    partition: Partition, records: Sequence[Any], facts: ScanFacts, seconds: float
+) -> ScannedPoll:
+    allowed = Counter(leak.pattern for leak in facts.leaks if leak.allowed and leak.pattern is not None)
+    return ScannedPoll(
         partition,
         len(records),
         size_of(records),
-        contents.formats,
-        tuple(type(event) for _, event in contents.events),
-        contents.unknown,
-        len(found.leaks) - allowed.total(),
-        tuple(letter.reason for letter in contents.letters),
+        facts.formats,
+        tuple(type(event) for _, event in facts.events),
+        facts.unknown,
+        len(facts.leaks) - allowed.total(),
+        tuple(letter.reason for letter in facts.dead_letters),
         seconds,
         allowed,
     )

@@ -9,7 +9,7 @@ it is known, passed on, and kept a while for what may still belong to it.
 
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import accumulate
 from typing import Any, Final
 
@@ -17,7 +17,6 @@ import msgspec
 
 from detector.ingest.classify import BUNDLED, RecordClassifier
 from detector.ingest.kafka_records import Contents, dead_letter, read_record
-from detector.ingest.kafka_segments import Segment
 from detector.kafka.handlers import Output, Partition
 from detector.records.dead_letters import NOT_MASKED, DeadLetter, bad
 from detector.records.log_records import LogText
@@ -82,11 +81,11 @@ class Redaction:
         apart: set[int],
         redactor: Redactor,
         sent_until: int | None = None,
-        clean: Sequence[Segment] = (),
+        clean: Collection[int] = (),
     ) -> None:
         """The next records, but those `apart`. What is before `sent_until` was passed on already.
 
-        In the text of the `clean` segments nothing was found; where that is the value as it stands it tells nothing new.
+        The values of the `clean` records were scanned as they stand and show nothing.
         """
         taken = [
             _Waiting(
@@ -103,7 +102,8 @@ class Redaction:
             if each.offset not in apart
         ]
         self._mask_beside(taken, redactor)
-        self._suspects += _showing(_unread(taken, clean), redactor)
+        unscanned = [each for each in taken if each.value and each.offset not in clean]
+        self._suspects += _showing(unscanned, redactor)
         self._waiting += taken
 
     def settle(self, spans: Iterable[Span], oldest: int | None, redactor: Redactor, now: int) -> list[Output]:
@@ -226,23 +226,6 @@ class Redaction:
 
     def _count(self, rule: str) -> None:
         self._rules[rule] += 1
-
-
-def _unread(records: Sequence[_Waiting], clean: Iterable[Segment]) -> list[_Waiting]:
-    """The records with a value that is not the text of one of the segments as it stands."""
-    some = {each.offset: each for each in records if each.value}
-    for segment in clean:
-        if segment.as_read:
-            count = len(segment.starts()) - 1
-            first, last = segment.place(0).offset, segment.place(count - 1).offset
-            gapless = last - first == count - 1
-            within = range(first, last + 1) if gapless else (segment.place(at).offset for at in range(count))
-            for offset in within:
-                some.pop(offset, None)
-        for piece in segment.made_of or ():
-            if piece.offset in some and some[piece.offset].value == piece.text:
-                del some[piece.offset]
-    return list(some.values())
 
 
 def _showing(records: Sequence[_Waiting], redactor: Redactor) -> list[Span]:

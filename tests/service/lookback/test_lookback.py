@@ -24,7 +24,10 @@ from tests.registry.registry_topic import KEY, SECRET, followed, issue, working,
 pytestmark = pytest.mark.xdist_group("broker")
 
 
-def lookback_of(streams: Streams, registered: RegisteredCredentials, delay: int) -> DelayedReader:
+def lookback_of(
+    streams: Streams, registered: RegisteredCredentials, delay: int, issues: int
+) -> DelayedReader:
+    """Goes on once so many issues are known."""
     settings = DelayedReaderSettings(
         f"{streams.name}-lookback",
         {streams.target: 1},
@@ -35,7 +38,7 @@ def lookback_of(streams: Streams, registered: RegisteredCredentials, delay: int)
     handler = Lookback(LookbackSettings(streams.target, delay), registered, ThreadPoolExecutor(1))
 
     async def known(_time: int) -> bool:
-        return registered.complete.is_set()
+        return len(registered.registry) >= issues
 
     return DelayedReader(streams.clients, settings, handler, may_read=known)
 
@@ -55,7 +58,7 @@ async def test_a_leak_is_found_though_its_credential_was_registered_later(broker
     await filled(streams, 0, [json.dumps({"message": f"token {SECRET}"}).encode(), b"nothing"])
     await filled(streams, 1, [f"token {SECRET}{number % 2}".encode() for number in range(4)])
     registered, follower = followed(streams)
-    async with working(follower.run(), lookback_of(streams, registered, 3 * SECOND).run()):
+    async with working(follower.run(), lookback_of(streams, registered, 3 * SECOND, 2).run()):
         await asyncio.wait_for(registered.complete.wait(), PATIENCE_SECONDS)
         await write_issues(streams, issue(1), issue(2, f"{SECRET}1"))
 
@@ -67,7 +70,7 @@ async def test_a_leak_is_found_though_its_credential_was_registered_later(broker
 
     # Another takes over where this one was.
     await filled(streams, 0, [f"again {SECRET}".encode()])
-    async with working(lookback_of(streams, registered, 0).run()):
+    async with working(lookback_of(streams, registered, 0, 2).run()):
 
         async def found_too() -> bool:
             return len(await leaks_of(streams)) >= 4
@@ -83,7 +86,7 @@ async def test_what_turns_out_to_be_part_of_a_registered_secret_is_withdrawn(bro
     await filled(streams, 0, [b"nothing", f"Authorization: Basic {basic}".encode(), b"nothing"])
     scanner = PatternScanner(tuple(each for each in load_bundled() if each.id == "http-basic-authorization"))
     registered, follower = followed(streams, Finders(scanner, (KEY,)))
-    async with working(follower.run(), lookback_of(streams, registered, 2 * SECOND).run()):
+    async with working(follower.run(), lookback_of(streams, registered, 2 * SECOND, 1).run()):
         await asyncio.wait_for(registered.complete.wait(), PATIENCE_SECONDS)
         await write_issues(streams, issue(1))
 

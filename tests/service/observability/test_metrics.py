@@ -17,7 +17,7 @@ from detector.service.observability import series as names
 from detector.service.observability.measuring import HandlerThroughput, Measured
 from detector.service.observability.metrics import OTHER, TOLD_APART, Metrics
 from detector.service.observability.metrics_page import page
-from detector.service.scan.handler import Scanned
+from detector.service.scan.handler import ScannedPoll
 from detector.values.events import CredentialUsed
 from detector.values.findings import (
     Activity,
@@ -149,7 +149,7 @@ def test_the_life_of_a_stage() -> None:
 def test_what_the_handlers_tell() -> None:
     made = metrics()
     made.observer("scan")(
-        Scanned(PARTITION, 3, 900, {"json-log": 2, "text": 1}, (CredentialUsed,), 1, 4, (), 0.1)
+        ScannedPoll(PARTITION, 3, 900, {"json-log": 2, "text": 1}, (CredentialUsed,), 1, 4, (), 0.1)
     )
     for number, watermark in ((0, 20), (1, 10)):
         known = {
@@ -243,7 +243,7 @@ def test_a_label_from_outside_has_few_values(sources: list[str]) -> None:
 async def test_what_did_not_happen_is_not_counted() -> None:
     class Copy(StatelessHandler):
         async def process(self, partition: Partition, records: Any) -> list[Output]:
-            measured.tell(Scanned(partition, len(records), 0, {}, (), 0, 0, (), 0.0))
+            measured.tell(ScannedPoll(partition, len(records), 0, {}, (), 0, 0, (), 0.0))
             return [Output("out", None, record.value) for record in records]
 
     told: list[Any] = []

@@ -23,7 +23,7 @@ from detector.service.observability.metrics import Metrics
 from detector.service.observability.operator_log import QUIET_SECONDS, OperatorLog
 from detector.service.observability.readiness import STANDING_SECONDS, Readiness
 from detector.service.observability.sampling import Sampling
-from detector.service.scan.handler import Scanned
+from detector.service.scan.handler import ScannedPoll
 from detector.values.times import SECOND
 from tests.service.judge.test_judge_over_time import T0
 from tests.service.observability.test_logs import Clock
@@ -152,7 +152,9 @@ def test_dead_letters_are_told_of_by_source_and_reason_and_not_one_by_one() -> N
     watched = Looked()
     for partition in (LOGS, AUDIT):
         for _ in range(50):
-            watched.tell(Scanned(partition, 9, 90, {}, (), 0, 0, ("bad-time", "bad-time", "not-json"), 0.1))
+            watched.tell(
+                ScannedPoll(partition, 9, 90, {}, (), 0, 0, ("bad-time", "bad-time", "not-json"), 0.1)
+            )
     told = sorted((line["topic"], line["reason"]) for line in watched.lines())
     assert told == [(topic, reason) for topic in ("audit", "logs") for reason in ("bad-time", "not-json")]
 

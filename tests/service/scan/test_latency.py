@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from detector.judge.routing import encode, route
 from detector.scan.scanner import PatternScanner
 from detector.service.judge.reports import JudgedTransaction, OutputCause
-from detector.service.scan.origins import LONGEST, Polls, dated, longest
+from detector.service.record_times import LONGEST, PollTimes, longest_backdating, output_timestamp
 from detector.values.times import DAY, HOUR, MILLISECOND, MINUTE, SECOND
 from tests.bundled import bundled_scanner
 from tests.fake_records import NOW, PARTITION, FakeRecord
@@ -53,7 +53,7 @@ async def test_text_that_was_held_over_counts_from_its_own_poll(scanner: Pattern
 
 @given(st.one_of(st.none(), st.integers(-(1 << 63), 1 << 63)), st.integers(0, 1 << 62), st.integers(0, DAY))
 def test_no_broker_takes_offence_at_a_timestamp(began: int | None, now: int, most: int) -> None:
-    stamp = dated(began, now, most)
+    stamp = output_timestamp(began, now, most)
     if stamp is not None:
         assert now // MILLISECOND - most // MILLISECOND - 1 <= stamp <= now // MILLISECOND
         assert began is not None
@@ -61,19 +61,19 @@ def test_no_broker_takes_offence_at_a_timestamp(began: int | None, now: int, mos
 
 
 def test_a_topic_that_keeps_for_minutes_is_not_dated_back_by_an_hour() -> None:
-    assert longest(2 * MINUTE) == MINUTE
-    assert longest(7 * DAY) == longest(None) == LONGEST == HOUR
+    assert longest_backdating(2 * MINUTE) == MINUTE
+    assert longest_backdating(7 * DAY) == longest_backdating(None) == LONGEST == HOUR
 
 
 def test_polls_long_past_are_remembered_roughly_and_not_without_end() -> None:
-    polls = Polls()
-    assert polls.held().of(5) is None
+    polls = PollTimes()
+    assert polls.earlier().of(5) is None
     for number in range(1000):
         polls.read([FakeRecord(b"", 10 * number, timestamp=number)])
-    assert polls.held().of(9999) == 999
-    assert polls.held().of(9985) == 998
-    assert polls.held().of(0) == 1000 - 64
-    assert polls.held().of(None) is None
+    assert polls.earlier().of(9999) == 999
+    assert polls.earlier().of(9985) == 998
+    assert polls.earlier().of(0) == 1000 - 64
+    assert polls.earlier().of(None) is None
 
 
 def appended(one: Story, at_ms: int, *events: Any) -> None:

@@ -22,7 +22,8 @@ from detector.registry.registered import RegisteredCredentials
 from detector.scan.known_credentials import KeyRing, KnownIndex
 from detector.scan.leaks import LeakFinder
 from detector.scan.scanner import PatternScanner
-from detector.service.scan.handler import ScanHandler, ScanTopics, find_leaks
+from detector.service.scan.handler import ScanHandler, ScanTopics
+from detector.stages.scan import find_leaks
 from detector.values.events import CredentialIssued, CredentialUsed, Leak, TaskStarted
 from detector.values.secrets import DeploymentKey, Secret
 from detector.values.times import SECOND, parse_rfc3339

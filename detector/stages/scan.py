@@ -1,0 +1,175 @@
+"""The scan stage: a batch of records and the registered credentials go in, typed facts come out.
+
+Example: two polls of a partition, in a service, in a job on a cluster or in a test.
+
+    scanner = PartitionScanner("ci-logs", 0)
+    facts = scanner.scan(records, finders.finder, now)
+    for leak in facts.leaks:
+        for key, fact in routes(leak, registry, keys):  # the key of an aggregate, and what to tell it
+            ...
+    facts = scanner.scan(more, finders.finder, now)
+    facts = scanner.flush(finders.finder)  # no record has come for some seconds
+
+The facts are plain values: encode them as you like. Nothing here reads a clock, writes, or knows Kafka's clients: a
+record is anything with `topic`, `partition`, `offset`, `timestamp` (ms), `key`, `value` and `headers`. A scanner keeps
+only the text that waits for later records, such as the first part of a split line. That need not be stored: scan the
+records from `oldest` on again.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from detector.ingest.classify import BUNDLED, RecordClassifier
+from detector.ingest.kafka_assembler import RecordAssembler
+from detector.ingest.kafka_records import Contents
+from detector.ingest.kafka_segments import Segment, batch_of, of_pieces, spans_of
+from detector.judge.routing import Owners, Routed, route
+from detector.records.dead_letters import DeadLetter
+from detector.registry.finders import Finders
+from detector.scan.leaks import LeakFinder
+from detector.scan.mask_spans import MaskSpan
+from detector.stages.blinding import blinded
+from detector.values.events import AnyEvent, CanonicalEvent, Leak
+
+NO_RECORDS: frozenset[int] = frozenset()
+
+
+class ScanFacts(msgspec.Struct):
+    """What a batch of records says. Positions are offsets.
+
+    - `events` come with the position of their record. `unknown` counts events of a type that is not ours.
+    - `leaks` has one leak for each record and secret. `secret_spans` has, for each place that shows a secret, the
+      positions of the first and the last record that it covers.
+    - `formats` counts records by format, `latest` is the latest time of an event or log record (ns).
+    - `textless` are the positions of records that hold an event and no log record, `clean` of those whose whole value
+      was scanned and shows no secret. `clean` may be too small.
+    """
+
+    events: list[tuple[int, CanonicalEvent]] = []
+    leaks: list[Leak] = []
+    dead_letters: list[DeadLetter] = []
+    secret_spans: list[tuple[int, int]] = []
+    formats: dict[str, int] = {}
+    unknown: int = 0
+    latest: int | None = None
+    textless: set[int] = set()
+    clean: set[int] = set()
+
+
+class LookbackFacts(msgspec.Struct):
+    """What a second scan finds: `leaks` of registered credentials, and leaks that are to be `withdrawn`.
+
+    Before a credential was known, a pattern may have found a part of its secret, or more than it. Once it is known, the
+    credential's leak is the only one.
+    """
+
+    leaks: list[Leak] = []
+    withdrawn: list[Leak] = []
+
+
+class PartitionScanner:
+    """Scans the records of one partition in the order of their offsets.
+
+    `classifier` tells what is recognised in a record.
+    """
+
+    def __init__(self, topic: str, partition: int, classifier: RecordClassifier = BUNDLED) -> None:
+        self._topic = topic
+        self._partition = partition
+        self._assembler = RecordAssembler(classifier)
+
+    @property
+    def oldest(self) -> int | None:
+        """The position of the first record whose text waits for later records, None if none does."""
+        return self._assembler.oldest
+
+    def scan(
+        self, records: Sequence[Any], finder: LeakFinder, now: int, *, with_clean: bool = False
+    ) -> ScanFacts:
+        """The facts in these records, and in the text that waited for them. `now` (ns) is the wall clock.
+
+        Only if `with_clean` is set, `clean` is filled.
+        """
+        contents = Contents()
+        segments = self._assembler.read(records, now, contents)
+        leaks, spans = self._find(finder, segments)
+        return ScanFacts(
+            events=contents.events,
+            leaks=leaks,
+            dead_letters=contents.letters,
+            secret_spans=spans_of(segments, spans),
+            formats=contents.formats,
+            unknown=contents.unknown,
+            latest=contents.latest,
+            textless=contents.apart,
+            clean=_scanned_whole(records, segments) if with_clean and not spans else set(),
+        )
+
+    def flush(self, finder: LeakFinder) -> ScanFacts:
+        """The facts in the text that waits, as far as it is there."""
+        segments = self._assembler.flush()
+        leaks, spans = self._find(finder, segments)
+        return ScanFacts(leaks=leaks, secret_spans=spans_of(segments, spans))
+
+    def look_back(self, records: Sequence[Any], finders: Finders, now: int) -> LookbackFacts:
+        """Scans again, for the registered credentials alone. Without records it takes the text that waits."""
+        segments = self._assembler.read(records, now, Contents()) if records else self._assembler.flush()
+        leaks, _ = self._find(finders.known_finder, segments)
+        if not leaks:
+            return LookbackFacts()
+        positions = {leak.offset for leak in leaks}
+        texts = of_pieces(
+            [piece for segment in segments for piece in segment.pieces() if piece.offset in positions]
+        )
+        kept = {(leak.id, leak.fingerprint) for leak in self._find(finders.finder, [texts])[0]}
+        before, _ = self._find(finders.pattern_finder, [texts])
+        return LookbackFacts(leaks, [leak for leak in before if (leak.id, leak.fingerprint) not in kept])
+
+    def _find(self, finder: LeakFinder, segments: Sequence[Segment]) -> tuple[list[Leak], list[MaskSpan]]:
+        return _find(finder, self._topic, self._partition, segments)
+
+
+def find_leaks(finder: LeakFinder, topic: str, partition: int, segments: Sequence[Segment]) -> list[Leak]:
+    """The leaks in texts of one partition, one for each record and secret."""
+    return _find(finder, topic, partition, segments)[0]
+
+
+def routes(event: AnyEvent, registry: Owners, keys: Sequence[bytes]) -> list[Routed]:
+    """The aggregates that an event or leak concerns, by key, and the fact for each.
+
+    The facts may travel: under the deployment `keys`, no plain hash of a secret is in them.
+    """
+    return route(blinded(event, keys), registry)
+
+
+def _find(
+    finder: LeakFinder, topic: str, partition: int, segments: Sequence[Segment]
+) -> tuple[list[Leak], list[MaskSpan]]:
+    """The leaks, one for each record and secret, and where in the texts secrets are."""
+    if not segments:
+        return [], []
+    found: dict[tuple[str, str, str | None], Leak] = {}
+    leaks, spans = finder.look(batch_of(topic, partition, segments))
+    for leak in leaks:
+        found.setdefault((leak.id, leak.fingerprint, leak.pattern), leak)
+    return list(found.values()), spans
+
+
+def _scanned_whole(records: Iterable[Any], segments: Iterable[Segment]) -> set[int]:
+    """The positions of the records whose value is the text of a segment."""
+    values = {record.offset: record.value for record in records if record.value}
+    whole: set[int] = set()
+    for segment in segments:
+        if segment.as_read:
+            count = len(segment.starts()) - 1
+            first, last = segment.place(0).offset, segment.place(count - 1).offset
+            if last - first == count - 1:
+                whole.update(range(first, last + 1))
+            else:
+                whole.update(segment.place(index).offset for index in range(count))
+        whole.update(
+            piece.offset for piece in segment.made_of or () if values.get(piece.offset) == piece.text
+        )
+    return whole
