@@ -44,8 +44,8 @@ _APART: Final = frozenset({"id", "source", "expires_in", "outcome"})  # are not 
 _LATEST: Final = 253_402_300_799 * SECOND  # the end of 9999
 
 
-def shapes_of(settings: SourceSettings) -> RecordClassifier:
-    """What is recognised: a user's own sources first, then the bundled ones that are not switched off."""
+def shapes_of(settings: SourceSettings, adapters: Sequence[Adapter] = ()) -> RecordClassifier:
+    """What is recognised: a user's own sources first, then `adapters`, then the bundled ones that are not switched off."""
     own = [_adapter(source) for source in settings.sources if source.unwrap is None]
     opened = [_carrier(source) for source in settings.sources if source.unwrap is not None]
     bundled = [
@@ -56,7 +56,9 @@ def shapes_of(settings: SourceSettings) -> RecordClassifier:
     named = None if settings.logs.task_id is None else partial(_task, settings.logs.task_id)
     configured = {OTLP: Otlp(settings.logs.agents, named).carrier(), JOURNALD: journald(named)}
     carriers = [configured.get(carrier.name, carrier) for carrier in CARRIERS]
-    return RecordClassifier((*own, *bundled), (*opened, *carriers), named=named, flat=bool(settings.sources))
+    return RecordClassifier(
+        (*own, *adapters, *bundled), (*opened, *carriers), named=named, flat=bool(settings.sources)
+    )
 
 
 def _task(choice: Choice, record: Record) -> str | None:

@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from detector.adapters.adapter import Adapter
 from detector.configuration.allowlist import Allowlist
 from detector.configuration.settings import Settings
 from detector.ingest.inputs import find_sources
@@ -51,8 +52,10 @@ class Request(msgspec.Struct, frozen=True):
     now: int
 
 
-def run_replay(request: Request, outputs: Sequence[Output] = ()) -> int:
-    """Replays, writes and prints; the exit code. `outputs` are written beside those that the arguments name.
+def run_replay(request: Request, *, adapters: Sequence[Adapter] = (), outputs: Sequence[Output] = ()) -> int:
+    """Replays, writes and prints; the exit code.
+
+    `adapters` read sources beside the bundled ones, `outputs` are written beside those that the arguments name.
 
     Raises:
         UsageError: the configuration or an input is wrong, or an output cannot be written.
@@ -66,7 +69,7 @@ def run_replay(request: Request, outputs: Sequence[Output] = ()) -> int:
         _look_at(page, [path for path in request.paths if path != "-"])
     if len(pages) > 1 and pages[0].resolve() == pages[1].resolve():
         raise UsageError(f"--report and --sarif would both write {shown(pages[0])}")
-    shapes = shapes_of(settings.sources)
+    shapes = shapes_of(settings.sources, adapters)
     sources, letters = find_sources(
         request.paths, format_name=request.format_name, skip=(*_files(request.out), *pages), shapes=shapes
     )
