@@ -47,7 +47,7 @@ from detector.service.composition import (
     shapes_in_topics,
     threads_of,
 )
-from detector.service.http.server import HealthServer, Page, verdict
+from detector.service.http.server import HttpServer, Page, probe_answer
 from detector.service.observability import series as names
 from detector.service.observability.measuring import StageName
 from detector.service.observability.metrics import Metrics
@@ -104,11 +104,11 @@ class Service:
         loop.add_signal_handler(signal.SIGHUP, self._asked_to_reload)
         pages: dict[str, Page] = {
             "/metrics": lambda request: self._metrics.page(request.headers.get("accept", "")),
-            "/healthz": lambda _: verdict(self._readiness.alive()),
-            "/readyz": lambda _: verdict(self._readiness.ready()),
+            "/healthz": lambda _: probe_answer(self._readiness.alive()),
+            "/readyz": lambda _: probe_answer(self._readiness.ready()),
             **(self._view.pages() if self._view is not None else {}),
         }
-        async with HealthServer(self._settings.service.listen, pages) as server:
+        async with HttpServer(self._settings.service.listen, pages) as server:
             self._log.info(
                 "started",
                 version=__version__,

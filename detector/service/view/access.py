@@ -42,7 +42,7 @@ class Access:
             return line(403, "a page from elsewhere may not read this")
         if self._token is None or self._shown(headers.get("authorization", "")):
             return None
-        return line(401, "show the token: Authorization: Bearer …", "WWW-Authenticate: Bearer")
+        return line(401, "show the token: Authorization: Bearer …", {"WWW-Authenticate": "Bearer"})
 
     def _shown(self, authorization: str) -> bool:
         """Compares in a time that does not tell how much of it is right."""

@@ -13,13 +13,14 @@ from detector.pages import (
 )
 from detector.service.http.server import Answer
 
-_GUARDED: Final = (
-    "Referrer-Policy: no-referrer",
-    "X-Frame-Options: DENY",
-    "Cross-Origin-Opener-Policy: same-origin",
-    "Cross-Origin-Resource-Policy: same-origin",
-)
-DATA_HEADERS: Final = (*_GUARDED, "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'")
+_POLICY: Final = "Content-Security-Policy"
+_GUARDED: Final = {
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+DATA_HEADERS: Final = {**_GUARDED, _POLICY: "default-src 'none'; frame-ancestors 'none'"}
 
 
 @cache
@@ -35,5 +36,5 @@ def live_page() -> Answer:
         trusted_types="'none'",
     )
     page = document(title="curfewd live", script=script, style=style, body=source("live.html"), policy=policy)
-    headers = (*_GUARDED, f"Content-Security-Policy: {policy}; frame-ancestors 'none'")
+    headers = {**_GUARDED, _POLICY: f"{policy}; frame-ancestors 'none'"}
     return Answer(200, page, "text/html; charset=utf-8", headers)

@@ -103,7 +103,7 @@ class View:
         if refusal is not None:
             return refusal
         if self._readers >= READERS:
-            return line(503, f"{READERS} are looking already", "Retry-After: 10")
+            return line(503, f"{READERS} are looking already", {"Retry-After": "10"})
         place = request.headers.get("last-event-id", "")
         return Answer(200, b"", EVENT_STREAM, DATA_HEADERS, lambda: self._told(place))
 
@@ -179,9 +179,9 @@ class View:
             return refusal
         ids = parse_qs(request.query, errors="replace").get("id", [])
         if len(ids) != 1 or len(ids[0]) > LONGEST_ID:
-            return line(400, f"ask for one task: ?id=…, of at most {LONGEST_ID} characters", *DATA_HEADERS)
+            return line(400, f"ask for one task: ?id=…, of at most {LONGEST_ID} characters", DATA_HEADERS)
         if self._one_task.locked():  # it is beside the work, and those who wait would keep probes out
-            return line(503, "another task is looked up, ask again", "Retry-After: 1", *DATA_HEADERS)
+            return line(503, "another task is looked up, ask again", {**DATA_HEADERS, "Retry-After": "1"})
         async with self._one_task:
             found = await self._looked_up(ids[0])
         return Answer(200, msgspec.json.encode(found), JSON, DATA_HEADERS)

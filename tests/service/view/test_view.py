@@ -98,7 +98,7 @@ def test_without_the_whole_token_nothing_is_shown(shown: str) -> None:
     )
     assert refused is not None
     assert refused.status == 401
-    assert "WWW-Authenticate: Bearer" in refused.headers
+    assert refused.headers["WWW-Authenticate"] == "Bearer"
     assert Access(Secret(TOKEN.encode()), local=False).refusal({"authorization": f"bearer {TOKEN}"}) is None
 
 
@@ -286,7 +286,7 @@ async def test_the_page_needs_no_token_and_holds_nothing_and_everything_else_doe
 
 
 async def healthy(served: Served) -> bool:
-    client = await Client.to(served.server.address, "/healthz", {})
+    client = await Client.to(served.server.address, "/healthz", LOCAL)
     await client.close()
     return client.head.startswith("HTTP/1.1 200 ")
 
@@ -370,7 +370,7 @@ async def test_a_thousand_connections_and_half_requests_leave_it_as_it_was(
     await reading.close()
 
     async def left() -> bool:
-        return served.view._readers == 0 and served.server._open == 0 and await healthy(served)
+        return served.view._readers == 0 and served.server.connections == 0 and await healthy(served)
 
     await until(left, "the end of all connections")
 
@@ -381,15 +381,16 @@ async def test_a_thousand_connections_and_half_requests_leave_it_as_it_was(
         (b"GET /view/events HTTP/1.1\r\nHost: localhost\r\nX: " + b"a" * 9000 + b"\r\n\r\n", 431),
         (b"POST /view/task?id=1 HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nhello", 405),
         (b"GET /view/../view HTTP/1.1\r\nHost: localhost\r\n\r\n", 404),
-        (b"GET /view/events HTTP/1.1\r\n\r\n", 403),
-        (b"GET /view/events HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n", 403),
+        (b"GET /view/events HTTP/1.1\r\n\r\n", 400),
+        (b"GET /view/events HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n\r\n", 400),
+        (b"GET /view/events HTTP/1.1\r\nHost: evil.example\r\n\r\n", 403),
         (b"GET /view/task?id=%ff%00%0d%0a HTTP/1.1\r\nHost: localhost\r\n\r\n", 200),
     ],
 )
 async def test_odd_requests_are_answered(served: Served, request_: bytes, status: int) -> None:
     reader, writer = await asyncio.open_connection(served.server.address.host, served.server.address.port)
     writer.write(request_)
-    assert (await reader.read()).startswith(b"HTTP/1.1 %d " % status)
+    assert (await reader.readline()).split(b" ")[1] == b"%d" % status
     writer.close()
     await writer.wait_closed()
 

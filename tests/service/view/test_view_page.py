@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from detector.configuration.service_settings import Address
-from detector.service.http.server import Answer, HealthServer
+from detector.service.http.server import Answer, HttpServer
 from detector.service.view.view import BATCH
 from tests.browser import Sight, opened, violations
 from tests.service.view.view_port import COMMAND, TOKEN, Served, numbered, served_from
@@ -162,7 +162,7 @@ async def test_a_page_from_elsewhere_can_neither_read_it_nor_frame_it(
 
     async with served_from(tmp_path) as served:
         served.commit(told(1))
-        other = HealthServer(Address("127.0.0.1", 0), {"/": elsewhere})
+        other = HttpServer(Address("127.0.0.1", 0), {"/": elsewhere})
         async with other, opened(browser, f"http://{other.address}/") as sight:
             read = "(url) => fetch(url).then((answer) => answer.text(), () => 'not read')"
             assert await sight.page.evaluate(read, f"{base(served)}/events") == "not read"

@@ -18,7 +18,7 @@ from detector.kafka.handlers import Output, Partition
 from detector.outputs.commands import command_record
 from detector.outputs.ocsf import finding_record
 from detector.outputs.page_records import page_command, page_finding
-from detector.service.http.server import HealthServer, Page, verdict
+from detector.service.http.server import HttpServer, Page, probe_answer
 from detector.service.observability.measuring import HandlerThroughput
 from detector.service.observability.metrics import Metrics
 from detector.service.observability.readiness import Readiness
@@ -52,7 +52,7 @@ class Scripted(ViewContext, frozen=True):
 class Served:
     """A view on a port of its own, and what a stage would tell it."""
 
-    def __init__(self, view: View, server: HealthServer) -> None:
+    def __init__(self, view: View, server: HttpServer) -> None:
         self.view = view
         self.server = server
         self._context = Scripted(Policy(), {}, untouched)
@@ -85,32 +85,38 @@ class Client:
         self.reader = reader
         self.writer = writer
         self.head = ""
+        self._text = b""  # of the stream
         self.last = ""
 
     @classmethod
     async def to(cls, address: Address, target: str, headers: Mapping[str, str]) -> "Client":
         client = cls(*await asyncio.open_connection(address.host, address.port))
         lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        client.writer.write(f"GET {target} HTTP/1.1\r\n{lines}\r\n".encode())
+        client.writer.write(f"GET {target} HTTP/1.1\r\n{lines}Connection: close\r\n\r\n".encode())
         client.head = (await client.reader.readuntil(b"\r\n\r\n")).decode()
         return client
 
     async def event(self) -> tuple[str, Any]:
         """The next one but `now`."""
         while True:
-            fields = dict(
-                line.split(": ", 1)
-                for line in (await self.reader.readuntil(b"\n\n")).decode().strip().split("\n")
-            )
+            fields = dict(line.split(": ", 1) for line in (await self._block()).split("\n"))
             self.last = fields.get("id", self.last)
             if fields["event"] != "now":
                 return fields["event"], json.loads(fields["data"])
 
     async def now(self) -> dict[str, Any]:
         while True:
-            text = (await self.reader.readuntil(b"\n\n")).decode()
+            text = await self._block()
             if text.startswith("event: now"):
                 return dict(json.loads(text.split("data: ", 1)[1]))
+
+    async def _block(self) -> str:
+        """The stream's text up to an empty line."""
+        while b"\n\n" not in self._text:
+            size = int(await self.reader.readline(), 16)
+            self._text += (await self.reader.readexactly(size + 2))[:size]
+        block, _, self._text = self._text.partition(b"\n\n")
+        return block.decode()
 
     async def close(self) -> None:
         self.writer.close()
@@ -118,13 +124,13 @@ class Client:
             await self.writer.wait_closed()
 
 
-def serving(settings: Settings, port: int = 0) -> tuple[View, HealthServer]:
+def serving(settings: Settings, port: int = 0) -> tuple[View, HttpServer]:
     """The view, and the port that serves it and `/healthz`."""
     live = settings.live()
     metrics = Metrics("", time.time)
     view = View(settings.service, live, metrics, Readiness(settings.service.ready_lag))
-    pages: dict[str, Page] = {"/healthz": lambda _: verdict(None), **view.pages()}
-    return view, HealthServer(Address("127.0.0.1", port), pages)
+    pages: dict[str, Page] = {"/healthz": lambda _: probe_answer(None), **view.pages()}
+    return view, HttpServer(Address("127.0.0.1", port), pages)
 
 
 def numbered(number: int, **fields: Any) -> dict[str, Any]:
