@@ -43,14 +43,14 @@ def translate(record: Record, now: int) -> list[CanonicalEvent]:
     caller = maybe_text(record, "userIdentity.accessKeyId")
     service = text(record, "eventSource").split(".amazonaws.com", 1)[0]
     done = maybe_text(record, "errorCode") is None
-    tells = CALLS.get((service, call)) if done else None
-    if caller is None and tells is None:
+    translate_call = CALLS.get((service, call)) if done else None
+    if caller is None and translate_call is None:
         return []
     at = CallContext(record, now)
-    told = [] if tells is None else tells(record, at)
+    events = [] if translate_call is None else translate_call(record, at)
     if caller is None:
-        return told
-    return [_use(record, at, caller, f"{service}:{call}", SUCCESS if done else DENIED), *told]
+        return events
+    return [_use(record, at, caller, f"{service}:{call}", SUCCESS if done else DENIED), *events]
 
 
 def _use(record: Record, at: CallContext, key_id: str, action: str, outcome: str) -> CredentialUsed:

@@ -19,7 +19,7 @@ from detector.values.times import MICROSECOND
 JOURNALD: Final = "journald"
 _TIME: Final = "__REALTIME_TIMESTAMP"
 _MESSAGE: Final = "MESSAGE"
-_LEFT_OUT: Final = "journalctl leaves out what is longer than 4096 bytes, unless it is told --all"
+_LEFT_OUT: Final = "journalctl leaves out values longer than 4096 bytes without --all"
 _DIGITS: Final = 17  # microseconds until the year 5138
 _BYTE: Final = 256
 

@@ -1,9 +1,11 @@
-"""GitHub's audit log, streamed or by the API: uses of tokens, tokens made and revoked, workflow runs.
+"""GitHub's audit log, streamed or from the API: uses of tokens, tokens issued and revoked, workflow runs.
 
-A record's `hashed_token` is the base64 of the token's SHA-256 (docs.github.com, "Identifying audit log events performed
-by an access token"), so a use joins its credential, and a leak of it, without the token. `programmatic_access_type` says
-that a token made the request: then `hashed_token` and `token_id` are that token's. A record about a token that a person
-made or revoked in the browser has no such type: there they are the token's that the record is about.
+A record's `hashed_token` is the base64 of the token's SHA-256 (docs.github.com, "Identifying audit log events
+performed by an access token"). So a use, or a leak, joins its credential without the token itself.
+
+If a token made the request, the record has `programmatic_access_type`, and `hashed_token` and `token_id` are that
+token's. If a person created or revoked a token in the browser, it has none, and they are those of the token that the
+record is about.
 """
 
 from typing import Any, Final
@@ -61,18 +63,18 @@ _REVOKED: Final = frozenset(
 )
 _ABOUT_TOKENS: Final = _ISSUED | _REVOKED
 _TIMES: Final = ("@timestamp", "created_at", "at_sign_timestamp")
-_REFUSED: Final = 400  # HTTP's first status of a request that was not granted
+_REFUSED: Final = 400  # the lowest HTTP status of a refused request
 
 
 def looks_like(record: Record) -> bool:
-    """Whether an object has the shape of a record of the audit log."""
+    """Whether an object has the shape of an audit log record."""
     return "action" in record and any(
         name in record for name in ("hashed_token", "programmatic_access_type", "_document_id")
     )
 
 
 def known(record: Record) -> bool:
-    """Whether it is about a token or a run; the many others of the log are not."""
+    """Whether it is about a token or a run. The log has many other records."""
     if record.get("hashed_token") or record.get("token_id"):
         return True
     action = record.get("action")
@@ -80,7 +82,7 @@ def known(record: Record) -> bool:
 
 
 def outcome_of(record: Record, path: str) -> str | None:
-    """The task's outcome; None for a conclusion that GitHub may yet invent: the task has ended all the same."""
+    """The task's outcome; None for an unknown conclusion, as GitHub may add some. The task has ended all the same."""
     return _OUTCOMES.get(maybe_text(record, path) or "")
 
 
@@ -135,7 +137,7 @@ def _own_time(record: Record, name: str, now: int) -> int:
 
 
 def _used(record: Record) -> Identifier | None:
-    """The token that made the request: its hash, or where there is none that can be one, its id."""
+    """The token that made the request: its hash; its id if there is no valid hash."""
     token = maybe_text(record, "token_id")
     if maybe_text(record, "hashed_token"):
         digest = normal_sha256(text(record, "hashed_token"))
@@ -174,7 +176,7 @@ def _token(record: Record) -> list[Identifier]:
 
 
 def _lifecycle(record: Record, action: str, identifiers: list[Identifier], now: int) -> list[CanonicalEvent]:
-    """A token made, or revoked; nothing where the record does not identify it."""
+    """A token issued or revoked; nothing if the record does not identify it."""
     if not identifiers:
         return []
     at, source, document = _time(record, now), _source(record), text(record, "_document_id")
@@ -190,7 +192,7 @@ def _lifecycle(record: Record, action: str, identifiers: list[Identifier], now: 
             time=at,
             source=source,
             id=f"{document}/issued",
-            # A hash may stand in no output, as an id does.
+            # A hash must not be in an output, as an id is.
             credential_id=f"github/token/{first.value if first.scheme == TOKEN_ID else document}",
             task_id=f"github/user/{user}",
             identifiers=tuple(identifiers),
@@ -202,7 +204,7 @@ def _lifecycle(record: Record, action: str, identifiers: list[Identifier], now: 
 
 
 def _expiry(record: Record, issued: int) -> int | None:
-    """When a token expires, where the record says so as a time."""
+    """When a token expires, if the record has it as a time."""
     found = log_time(record.get("token_expiration"))
     return found if found is not None and found > issued else None
 

@@ -1,8 +1,7 @@
-"""GitHub: workflow jobs and runs as tasks, by webhooks; uses of tokens and what becomes of them, by the audit log.
+"""GitHub: workflow jobs and runs as tasks, from webhooks; uses of tokens and their lifecycle, from the audit log.
 
-Webhook fields are those of the `workflow_job` and `workflow_run` payloads (docs.github.com, "Webhook events and payloads").
-A re-run is a job of its own id, and a run with another `run_attempt`: a task of its own. For the audit log see
-`github_audit`.
+Webhook fields are those of the `workflow_job` and `workflow_run` payloads (docs.github.com, "Webhook events and
+payloads"). A re-run has a new job id and another `run_attempt`, so it is a new task. `audit_log` reads the audit log.
 """
 
 from typing import Final
@@ -17,7 +16,7 @@ _SENT: Final = ("workflow_job", "workflow_run")
 
 
 def looks_like(record: Record) -> bool:
-    """Whether an object has the shape of a webhook about a job or run, or of a record of the audit log."""
+    """Whether an object has the shape of a webhook about a job or run, or of an audit log record."""
     if "action" not in record:
         return False
     return any(isinstance(record.get(name), dict) for name in _SENT) or github_audit.looks_like(record)

@@ -1,9 +1,9 @@
-"""GitLab's audit events as they are streamed: uses of job tokens, access and deploy tokens made and revoked.
+"""GitLab's audit events as they are streamed: uses of job tokens, access and deploy tokens issued and revoked.
 
-The schema is that of docs.gitlab.com, "Audit event streaming". Where an event has a token's id was read in GitLab's source
-(`ee/app/services/ee/{personal_access_tokens,resource_access_tokens}/`, `ee/lib/ee/gitlab/auth/auth_finders.rb`): the target
-of an event about a project's, a group's or a deploy token is the token; about a personal one it is the user, and the
-token stands in the message.
+The schema is that of docs.gitlab.com, "Audit event streaming". GitLab's source shows where an event has a token's id
+(`ee/app/services/ee/{personal_access_tokens,resource_access_tokens}/`, `ee/lib/ee/gitlab/auth/auth_finders.rb`). The
+target of an event about a project's, a group's or a deploy token is the token. The target of an event about a personal
+token is the user, and the token is in the message.
 """
 
 from typing import Any, Final
@@ -55,7 +55,7 @@ def looks_like(record: Record) -> bool:
 
 
 def known(record: Record) -> bool:
-    """Whether it is about a token; the hundreds of other types are not."""
+    """Whether it is about a token. There are hundreds of other types."""
     kind = record.get("event_type")
     return isinstance(kind, str) and (kind == _USED or kind in _ISSUED or kind in _REVOKED)
 
@@ -66,7 +66,7 @@ def job_token(job: str) -> str:
 
 
 def translate(record: Record, now: int) -> list[CanonicalEvent]:
-    """The event in one audit event; none where what was asked for failed.
+    """The event in one audit event; none if the request failed.
 
     Raises:
         BadRecordError: a field that such an event has is missing or wrong.
@@ -80,7 +80,7 @@ def translate(record: Record, now: int) -> list[CanonicalEvent]:
 
 
 def _use(record: Record, kind: str, now: int) -> CredentialUsed:
-    """A use of a job's token, which it names by the job: what was done with it, no event tells."""
+    """A use of a job's token, which the event names by the job. It does not say what the token was used for."""
     job = maybe_text(record, "target_id") or text(record, "target_details")
     return CredentialUsed(
         time=time(record, "created_at", now),
@@ -124,7 +124,7 @@ def _token(record: Record, kind: str) -> Identifier:
 
 
 def _owner(record: Record, kind: str) -> str:
-    """Whose a token is: it lasts, and no job's end is its own."""
+    """The task of a token: its owner, which no job's end ends."""
     if kind.startswith("personal_"):
         return f"gitlab/user/{text(record, 'target_id')}"
     path = maybe_text(record, "entity_path") or maybe_text(record, "entity_id")
@@ -134,13 +134,13 @@ def _owner(record: Record, kind: str) -> str:
 
 
 def _revocation(record: Record, kind: str, token: str) -> dict[str, Any]:
-    told = {
+    fields = {
         "provider": "gitlab",
         "method": "revoke-token",
         "token_kind": kind.rsplit("_", 1)[0],
         "token_id": token,
     }
     if kind.startswith("personal_"):
-        return told
+        return fields
     place = {name: maybe_text(record, name) for name in ("entity_type", "entity_id")}
-    return told | {name: value for name, value in place.items() if value is not None}
+    return fields | {name: value for name, value in place.items() if value is not None}

@@ -1,9 +1,9 @@
-"""GitLab: jobs and pipelines as tasks, by webhooks, each job with its `CI_JOB_TOKEN`.
+"""GitLab: jobs and pipelines as tasks, from webhooks, each job with its `CI_JOB_TOKEN`.
 
-Fields are those of the job and pipeline events (docs.gitlab.com, "Webhook events"). A retried job is a job of its own id; a
-pipeline keeps its id when its jobs are retried, so its first end stands. GitLab makes a token for a job when it starts and
-takes it back when it ends (docs.gitlab.com, "CI/CD job token"): the token is known by its job's id, as the audit log names
-it. For the audit log see `gitlab_audit`.
+Fields are those of the job and pipeline events (docs.gitlab.com, "Webhook events"). A retried job has a new id. A
+pipeline keeps its id when its jobs are retried, so its first end counts. GitLab makes a token for a job when it starts
+and revokes it when it ends (docs.gitlab.com, "CI/CD job token"). The token is known by its job's id, as the audit log
+names it. `audit_events` reads the audit events.
 """
 
 from collections.abc import Iterator
@@ -40,12 +40,12 @@ _OUTCOMES: Final = {
 _RAN: Final = frozenset({"success", "failed"})
 _TIMEOUTS: Final = frozenset({"job_execution_timeout", "stuck_or_timeout_failure"})
 _MAX_LISTED: Final = 10_000
-# A job's token ends with the job. No event tells the job's timeout; a month is the longest that can be set.
+# A job's token ends with the job. No event has the job's timeout; a month is the longest that GitLab allows.
 _LONGEST_JOB: Final = 31 * DAY
 
 
 class _Names(NamedTuple):
-    """Where a kind of event has what is told of a job."""
+    """The names of the fields about a job in one kind of event."""
 
     job: str
     status: str
@@ -78,7 +78,7 @@ def known(record: Record) -> bool:
 
 
 def translate(record: Record, now: int) -> list[CanonicalEvent]:
-    """The events in one webhook delivery or audit event; none where nothing starts, ends or is used.
+    """The events in one webhook delivery or audit event; none if nothing starts, ends or is used.
 
     Raises:
         BadRecordError: a field that such a record has is missing or wrong.
@@ -95,7 +95,7 @@ def translate(record: Record, now: int) -> list[CanonicalEvent]:
 def _job(
     record: Record, names: _Names, pipeline: str | None, project: str | None, now: int
 ) -> Iterator[CanonicalEvent]:
-    """A job's start and end with those of its token. However often they are told, their ids are the same."""
+    """A job's start and end, and those of its token. Their ids are the same however often GitLab reports them."""
     job, status = text(record, names.job), text(record, names.status)
     task_id, base = gitlab_job(job), f"job/{job}"
     started = _maybe_time(record, names.started, now)
@@ -140,9 +140,9 @@ def _job(
 
 
 def _maybe_time(record: Record, names: tuple[str, ...], now: int) -> int | None:
-    """A job's time, in the first of its fields that has one."""
-    told = next((name for name in names if find(record, name) not in (None, "")), None)
-    return None if told is None else time(record, told, now)
+    """The first of a job's time fields that has a time."""
+    present = next((name for name in names if find(record, name) not in (None, "")), None)
+    return None if present is None else time(record, present, now)
 
 
 def _revocation(job: str, project: str | None) -> dict[str, Any]:
@@ -178,11 +178,13 @@ def _pipeline(record: Record, now: int) -> Iterator[CanonicalEvent]:
 
 
 def scanned(record: Record, now: int) -> LogText | None:
-    """The variables that a pipeline was started with: its events show them to all who hear them, as they are."""
-    told = find(record, "object_attributes.variables")
-    if record.get("object_kind") != "pipeline" or not isinstance(told, list):
+    """The variables that a pipeline was started with: its events show them in clear to every receiver."""
+    variables = find(record, "object_attributes.variables")
+    if record.get("object_kind") != "pipeline" or not isinstance(variables, list):
         return None
-    pairs = [(each.get("key"), each.get("value")) for each in told[:_MAX_LISTED] if isinstance(each, dict)]
+    pairs = [
+        (each.get("key"), each.get("value")) for each in variables[:_MAX_LISTED] if isinstance(each, dict)
+    ]
     lines = [f"{key}={value}" for key, value in pairs if isinstance(key, str) and isinstance(value, str)]
     if not lines:
         return None

@@ -1,13 +1,14 @@
-"""Kubernetes audit events (`audit.k8s.io/v1`): tokens given to pods, what was done with them, and pods that ended.
+"""Kubernetes audit events (`audit.k8s.io/v1`): tokens issued to pods, uses of them, and pods that ended.
 
 Fields are those of the audit `Event` reference and of KEP-4193 (credential ids, Kubernetes 1.29 on).
 
-The credential is the pod's, not the single token's: a pod gets a new token every 48 minutes or so, all of them die with
-the pod and none can be revoked alone. So the tokens of a pod for the API server are one credential, issued again and
-again, with the id of each token as an identifier, and the pod's deletion revokes it. A token for another audience
-(Vault, AWS) is a credential of its own, which its verifier may honour until it expires.
+The credential is the pod's, not a single token. A pod gets a new token about every 48 minutes; all of them die with
+the pod, and none can be revoked alone. So the tokens of a pod for the API server are one credential. It is issued
+again and again, with the id of each token as an identifier, and the pod's deletion revokes it. A token for another
+audience (Vault, AWS) is a credential of its own, because its verifier may accept it until it expires.
 
-Only the stage `ResponseComplete` counts, with the time at which the request came: a watch is one use, told when it ends.
+Only the stage `ResponseComplete` counts, at the time when the request arrived. A watch is one use, reported when it
+ends.
 """
 
 from typing import Any, Final
@@ -15,7 +16,7 @@ from urllib.parse import parse_qsl
 
 from detector.adapters.adapter import Adapter, Record
 from detector.adapters.fields import find, maybe_text, text
-from detector.adapters.kubernetes.pods import At, at, pod_events
+from detector.adapters.kubernetes.pods import EventContext, context_of, pod_events
 from detector.adapters.kubernetes.tokens import (
     BY_POD,
     POD_UID,
@@ -33,8 +34,8 @@ X509: Final = "x509-sha256"
 _SCHEMES: Final = {"JTI": JWT_ID, "X509SHA256": X509}
 _PREFIXES: Final = ("authentication.kubernetes.io/", "authentication.k8s.io/")
 _COMPLETE: Final = "ResponseComplete"
-_MAX_WORDS: Final = 1000  # of a command
-_REFUSED: Final = 400  # the least HTTP status that is a refusal
+_MAX_WORDS: Final = 1000  # of a command line
+_REFUSED: Final = 400  # the lowest HTTP status of a refusal
 _SERVICE_ACCOUNT: Final = "system:serviceaccount:"
 
 
@@ -52,15 +53,17 @@ def translate(record: Record, now: int) -> list[CanonicalEvent]:
     """
     if text(record, "stage") != _COMPLETE:
         return []
-    here = at(record, now)
+    context = context_of(record, now)
     refused = _is_refused(record)
     events: list[CanonicalEvent] = []
     identifier = _caller(record)
     if identifier is not None:
-        events.append(_use(record, here, identifier, DENIED if refused else SUCCESS))
+        events.append(_use(record, context, identifier, DENIED if refused else SUCCESS))
     if not refused:
-        token = token_issued(record, here) if is_token_request(record) else issued_with_pod(record, here)
-        more = (token, *pod_events(record, here), tokens_voided(record, here))
+        token = (
+            token_issued(record, context) if is_token_request(record) else issued_with_pod(record, context)
+        )
+        more = (token, *pod_events(record, context), tokens_voided(record, context))
         events.extend(event for event in more if event is not None)
     return events
 
@@ -78,9 +81,9 @@ def _annotation(record: Record, key: str) -> Any:
 
 
 def _caller(record: Record) -> Identifier | None:
-    """What the caller's credential is known by: its id, else (before 1.29) the pod that it is bound to.
+    """An identifier of the caller's credential: its id, else (before 1.29) the pod that it is bound to.
 
-    Managed clusters do not log which token went to which pod: there the pod comes first.
+    Managed clusters do not log which token went to which pod, so there the pod comes first.
     """
     uid = _extra(record, "pod-uid")
     if uid is not None and record.get(BY_POD) is True:
@@ -106,13 +109,13 @@ def _extra(record: Record, name: str) -> str | None:
     return None
 
 
-def _use(record: Record, here: At, identifier: Identifier, outcome: str) -> CredentialUsed:
+def _use(record: Record, context: EventContext, identifier: Identifier, outcome: str) -> CredentialUsed:
     addresses = record.get("sourceIPs")
     address = addresses[0] if isinstance(addresses, list) and addresses else None
     return CredentialUsed(
-        time=here.time,
-        source=here.source,
-        id=here.id,
+        time=context.time,
+        source=context.source,
+        id=context.id,
         identifier=identifier,
         action=text(record, "verb"),
         resource=_resource(record),
@@ -124,7 +127,7 @@ def _use(record: Record, here: At, identifier: Identifier, outcome: str) -> Cred
 
 
 def _resource(record: Record) -> str | None:
-    """The object as its path without versions (`apps/namespaces/ci/deployments/web/scale`), or the bare path of the URL."""
+    """The object's path without versions (`apps/namespaces/ci/deployments/web/scale`), else the path of the URL."""
     resource = maybe_text(record, "objectRef.resource")
     if resource is None:
         path = maybe_text(record, "requestURI")
@@ -149,7 +152,7 @@ def _workload(record: Record) -> str | None:
 
 
 def commands_run(record: Record, _now: int) -> LogText | None:
-    """The command lines that `kubectl exec` ran: they stand in the URL, and a secret in one is in the log for good."""
+    """The command lines of `kubectl exec`. They are in the URL, so a secret in one stays in the log."""
     uri = record.get("requestURI")
     if record.get("stage") != _COMPLETE or not isinstance(uri, str) or "command=" not in uri:
         return None

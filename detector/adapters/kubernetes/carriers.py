@@ -1,11 +1,11 @@
-"""What managed clusters wrap Kubernetes audit events in: each is opened to the event itself, with the cluster's name.
+"""Envelopes that managed clusters put around Kubernetes audit events. Each gives the event, with the cluster's name.
 
-- `EventList`: what the API server's own webhook backend posts (`audit.k8s.io/v1`).
-- AKS: Azure's diagnostic records, one or a batch from Event Hubs; the event is text in `properties.log` (Azure, "AKS
+- `EventList`: posted by the API server's own webhook backend (`audit.k8s.io/v1`).
+- AKS: Azure's diagnostic records, one or a batch from Event Hubs. The event is text in `properties.log` (Azure, "AKS
   monitoring data reference").
-- EKS: CloudWatch Logs subscriptions; the event is text in `logEvents[].message` of the stream `kube-apiserver-audit…`.
-- GKE: Cloud Logging entries, whose `protoPayload` is Google's own form of the event (`google.cloud.audit.AuditLog`); it has
-  no `user.extra`, so no use in it can be told from another.
+- EKS: CloudWatch Logs subscriptions. The event is text in `logEvents[].message` of a stream `kube-apiserver-audit…`.
+- GKE: Cloud Logging entries. `protoPayload` is Google's own form of the event (`google.cloud.audit.AuditLog`). It has
+  no `user.extra`, so it does not show which token made a request.
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ _EKS_DAYS: Final = (
     90  # "the extended expiry period is 90 days" (EKS user guide, "Kubernetes service accounts")
 )
 _EKS_STREAM: Final = "kube-apiserver-audit"
-# google.rpc.Code as the HTTP status that the API server answered with.
+# google.rpc.Code as the HTTP status of the API server's answer.
 _STATUS: Final = {0: 200, 5: 404, 6: 409, 7: 403, 16: 401}
 _OTHER_STATUS: Final = 500
 _NAMED: Final = 2  # parts of a path that name a resource and one object of it
@@ -82,7 +82,7 @@ def _eks(record: Record, _now: int) -> Iterator[Record | str]:
 
 
 def _named(text: str, cluster: str | None, **more: Any) -> Record | str:
-    """The event in a text of a managed cluster, with the cluster's name; the text itself if it is no object."""
+    """The event in a managed cluster's text, with the cluster's name; the text itself if it is not an object."""
     try:
         event = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -102,7 +102,7 @@ def _is_gke(record: Record) -> bool:
 
 
 def _gke(record: Record, _now: int) -> Iterator[Record]:
-    """The entry as the audit event that it was made of, as far as it still tells."""
+    """The entry as the audit event that it was made from, as far as it has the fields."""
     payload = record["protoPayload"]
     operation = find(record, "operation")
     begun = isinstance(operation, dict) and bool(operation.get("first")) and not operation.get("last")
@@ -131,7 +131,7 @@ def _status(code: object) -> int:
 
 
 def _object_ref(path: object) -> dict[str, Any]:
-    """`core/v1/namespaces/ci/serviceaccounts/runner/token` in parts."""
+    """The parts of a path such as `core/v1/namespaces/ci/serviceaccounts/runner/token`."""
     parts = path.split("/")[2:] if isinstance(path, str) else []
     found: dict[str, Any] = {}
     if parts[:1] == ["namespaces"] and len(parts) > _NAMED:

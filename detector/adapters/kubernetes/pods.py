@@ -1,8 +1,8 @@
 """Pods as tasks: their names, and their starts and ends in Kubernetes audit events.
 
-The end of a pod is what the kubelet says (`pkg/kubelet/status/status_manager.go`): a status of `Succeeded` or `Failed`,
-or the deletion of the object, without grace and for one uid. The deletion that a controller or a person asks for only
-begins a graceful end; where the log shows neither its body nor its answer, the pod is given the default of 30 seconds.
+The kubelet says when a pod ends (`pkg/kubelet/status/status_manager.go`): by a status of `Succeeded` or `Failed`, or
+by deleting the object without grace and for one uid. The deletion that a controller or a person asks for only begins a
+graceful end. If the log shows neither its body nor its answer, the pod gets the default of 30 seconds.
 """
 
 from collections.abc import Mapping
@@ -24,8 +24,8 @@ _TASK_RUN: Final = "tekton.dev/taskRun"
 _WORKFLOW: Final = "workflows.argoproj.io/workflow"
 
 
-class At(msgspec.Struct, frozen=True):
-    """Where an event stands: its time (ns; when the request came), its source, its audit id, and the cluster if known."""
+class EventContext(msgspec.Struct, frozen=True):
+    """What the events of one record share: time (ns; when the request arrived), source, audit id, and cluster if known."""
 
     time: int
     source: str
@@ -33,23 +33,25 @@ class At(msgspec.Struct, frozen=True):
     cluster: str | None
 
 
-def at(record: Mapping[str, Any], now: int) -> At:
-    """Where an event stands.
+def context_of(record: Mapping[str, Any], now: int) -> EventContext:
+    """The shared facts of a record's events.
 
     Raises:
         BadRecordError: time or id are missing or wrong.
     """
     cluster = maybe_text(record, "cluster") or maybe_text(record, "cluster_name")
     source = f"kubernetes.audit/{cluster}" if cluster else "kubernetes.audit"
-    return At(time(record, "requestReceivedTimestamp", now), source, text(record, "auditID"), cluster)
+    return EventContext(
+        time(record, "requestReceivedTimestamp", now), source, text(record, "auditID"), cluster
+    )
 
 
 def pod_credential(task_id: str) -> str:
-    """The id of what a pod's tokens for the API server are together."""
+    """The id of the credential that a pod's tokens for the API server make up together."""
     return f"{task_id}/token"
 
 
-def pod_events(record: Mapping[str, Any], here: At) -> list[CanonicalEvent]:
+def pod_events(record: Mapping[str, Any], context: EventContext) -> list[CanonicalEvent]:
     """The start or end of the pod that a successful request is about.
 
     Raises:
@@ -59,15 +61,15 @@ def pod_events(record: Mapping[str, Any], here: At) -> list[CanonicalEvent]:
         return []
     verb, part = find(record, "verb"), find(record, "objectRef.subresource")
     if verb == "create" and not part:
-        return _started(record, here)
+        return _started(record, context)
     if verb == "delete" and not part:
-        return _deleted(record, here)
+        return _deleted(record, context)
     if verb in ("patch", "update") and part == "status":
-        return _finished(record, here)
+        return _finished(record, context)
     return []
 
 
-def _started(record: Mapping[str, Any], here: At) -> list[CanonicalEvent]:
+def _started(record: Mapping[str, Any], context: EventContext) -> list[CanonicalEvent]:
     namespace = maybe_text(record, "objectRef.namespace")
     name = maybe_text(record, "responseObject.metadata.name") or maybe_text(record, "objectRef.name")
     task_id = (
@@ -80,9 +82,9 @@ def _started(record: Mapping[str, Any], here: At) -> list[CanonicalEvent]:
     creator = maybe_text(record, "user.username") or ""
     return [
         TaskStarted(
-            time=here.time,
-            source=here.source,
-            id=f"{here.id}/started",
+            time=context.time,
+            source=context.source,
+            id=f"{context.id}/started",
             task_id=task_id,
             kind=KIND,
             owner=None if creator.startswith("system:") else creator or None,
@@ -103,7 +105,7 @@ def _parent(namespace: str | None, labels: object) -> str | None:
     return None
 
 
-def _finished(record: Mapping[str, Any], here: At) -> list[CanonicalEvent]:
+def _finished(record: Mapping[str, Any], context: EventContext) -> list[CanonicalEvent]:
     outcome = _OUTCOMES.get(maybe_text(record, "requestObject.status.phase") or "")
     if outcome is None or not _by_kubelet(record):
         return []
@@ -113,11 +115,11 @@ def _finished(record: Mapping[str, Any], here: At) -> list[CanonicalEvent]:
     task_id = pod_task(text(record, "objectRef.namespace"), text(record, "objectRef.name"), uid)
     if task_id is None:
         raise bad(MISSING_FIELD, "requestObject.metadata.uid")
-    return [_ended(here, here.time, task_id, outcome)]
+    return [_ended(context, context.time, task_id, outcome)]
 
 
-def _deleted(record: Mapping[str, Any], here: At) -> list[CanonicalEvent]:
-    gone = None if is_trial(record) else _gone(record, here.time)
+def _deleted(record: Mapping[str, Any], context: EventContext) -> list[CanonicalEvent]:
+    gone = None if is_trial(record) else _gone(record, context.time)
     if gone is None:
         return []
     uid = next(
@@ -138,15 +140,20 @@ def _deleted(record: Mapping[str, Any], here: At) -> list[CanonicalEvent]:
         raise bad(MISSING_FIELD, "requestObject.preconditions.uid")
     outcome = _OUTCOMES.get(maybe_text(record, "responseObject.status.phase") or "")
     return [
-        _ended(here, gone, task_id, outcome),
+        _ended(context, gone, task_id, outcome),
         CredentialRevoked(
-            time=gone, source=here.source, id=f"{here.id}/revoked", credential_id=pod_credential(task_id)
+            time=gone,
+            source=context.source,
+            id=f"{context.id}/revoked",
+            credential_id=pod_credential(task_id),
         ),
     ]
 
 
-def _ended(here: At, when: int, task_id: str, outcome: str | None) -> TaskEnded:
-    return TaskEnded(time=when, source=here.source, id=f"{here.id}/ended", task_id=task_id, outcome=outcome)
+def _ended(context: EventContext, when: int, task_id: str, outcome: str | None) -> TaskEnded:
+    return TaskEnded(
+        time=when, source=context.source, id=f"{context.id}/ended", task_id=task_id, outcome=outcome
+    )
 
 
 def _gone(record: Mapping[str, Any], when: int) -> int | None:
@@ -171,7 +178,7 @@ def _by_kubelet(record: Mapping[str, Any]) -> bool:
 
 
 def is_trial(record: Mapping[str, Any]) -> bool:
-    """Whether a request only asked what would happen."""
+    """Whether a request is a dry run."""
     return "dryRun=All" in (maybe_text(record, "requestURI") or "") or bool(
         find(record, "requestObject.dryRun")
     )

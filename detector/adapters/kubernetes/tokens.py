@@ -1,17 +1,17 @@
-"""Token requests in Kubernetes audit events: which token was given to which pod, and how long it lives in truth.
+"""Token requests in Kubernetes audit events: which pod got which token, and how long it really lives.
 
-From `pkg/registry/core/serviceaccount/storage/token.go`: a pod's token of 3607 seconds for the API server itself (what
-the admission plugin asks for) lives a year (`--service-account-extend-token-expiration`, true by default), while
-`status.expirationTimestamp` still says an hour. The token's own `exp` counts where the log has the token; else a year
-is taken for those, and where the log does not have what was asked for (level `Metadata`, as on EKS, AKS and GKE). There a
-token request does not tell the pod; but a pod's creation, logged with its answer, tells that it has a token.
+From `pkg/registry/core/serviceaccount/storage/token.go`: the admission plugin asks for tokens of 3607 seconds for the
+API server. Such a token lives a year (`--service-account-extend-token-expiration`, true by default), although
+`status.expirationTimestamp` says an hour. If the log has the token, its own `exp` counts. Otherwise this module counts
+a year for those, and also where the log does not show the request's body (level `Metadata`, as on EKS, AKS and GKE).
+There a token request does not name the pod; but a pod's creation, logged with its answer, shows that it has a token.
 """
 
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from detector.adapters.fields import find, maybe_text, text
-from detector.adapters.kubernetes.pods import At, is_trial, pod_credential
+from detector.adapters.kubernetes.pods import EventContext, is_trial, pod_credential
 from detector.adapters.token_values import Token, read_token
 from detector.patterns.pattern import JWT_ID
 from detector.records.dead_letters import MISSING_FIELD, WRONG_FIELD, bad
@@ -19,8 +19,8 @@ from detector.records.pod_names import pod_task, service_account_task
 from detector.values.events import CredentialIssued, CredentialRevoked, Identifier
 from detector.values.times import DAY, SECOND
 
-BY_POD: Final = "known_by_pod"  # what a carrier of a managed cluster's events adds to each
-EXTENDED_DAYS: Final = "extended_days"  # and how long its tokens live that are extended, if not a year
+BY_POD: Final = "known_by_pod"  # a carrier of a managed cluster adds this to each event
+EXTENDED_DAYS: Final = "extended_days"  # and this: the lifetime of its extended tokens, if not a year
 TOKEN: Final = "kubernetes-token"  # noqa: S105 - the kind of credential, not one
 OTHER_AUDIENCE: Final = "kubernetes-oidc-token"
 POD_UID: Final = "kubernetes-pod-uid"
@@ -33,7 +33,7 @@ _ASKED_BY_ADMISSION: Final = 3607  # seconds
 _DEFAULT_SECONDS: Final = 3600
 _YEAR: Final = 365  # days
 _MAX_SECONDS: Final = 1 << 32  # of a token request, by its validation
-# What the audience of an API server is or has in it: kubeadm and EKS, GKE, AKS, k3s, RKE2.
+# Audiences of API servers, or parts of them: kubeadm and EKS, GKE, AKS, k3s, RKE2.
 _API_AUDIENCES: Final = (
     "kubernetes.default",
     "container.googleapis.com/v1/projects",
@@ -44,7 +44,7 @@ _API_AUDIENCES: Final = (
 
 
 class _Bound(NamedTuple):
-    """The object that a token is bound to and dies with, as asked for."""
+    """The object that a token is bound to, and dies with, as the request names it."""
 
     kind: str | None
     name: str | None
@@ -60,13 +60,14 @@ def is_token_request(record: Mapping[str, Any]) -> bool:
     )
 
 
-def token_issued(record: Mapping[str, Any], here: At) -> CredentialIssued | None:
-    """The token that a successful request gave; None for a pod's where the log never tells which pod's it is.
+def token_issued(record: Mapping[str, Any], context: EventContext) -> CredentialIssued | None:
+    """The token that a successful request gave; None if it is a pod's and the log never says which pod's.
 
-    There the pod's creation tells of it: a service account's tokens of a year, without an end, would be without number.
+    The pod's creation reports those. As tokens of the service account they would pile up without an end: each lives a
+    year.
 
     Raises:
-        BadRecordError: it is not told which token that is, or for which pod.
+        BadRecordError: the record does not say which token that is, or for which pod.
     """
     namespace, account = text(record, "objectRef.namespace"), text(record, "objectRef.name")
     if record.get(BY_POD) is True and _by_node(record) and find(record, _BOUND) is None:
@@ -85,22 +86,22 @@ def token_issued(record: Mapping[str, Any], here: At) -> CredentialIssued | None
         raise bad(MISSING_FIELD, f"annotations.{_CREDENTIAL_ID[0]}")
     own_id = identifiers[0].value
     return CredentialIssued(
-        time=here.time,
-        source=here.source,
-        id=f"{here.id}/issued",
+        time=context.time,
+        source=context.source,
+        id=f"{context.id}/issued",
         credential_id=pod_credential(task_id) if task_id is not None and ours else own_id,
-        # Such a task never ends: one that gathered all tokens of an account would grow for ever.
+        # Such a task never ends: one task for all tokens of an account would grow for ever.
         task_id=task_id or f"{service_account_task(namespace, account)}/{own_id}",
         identifiers=tuple(identifiers),
         kind=TOKEN if ours else OTHER_AUDIENCE,
         groups=_groups(namespace, account, _presumed(record, bound)) if ours else (),
-        expires_at=_expiry(record, here.time, token, bound_to_pod=pod is not None, ours=ours),
-        revocation=_revocation(here, namespace, account, _presumed(record, bound)),
+        expires_at=_expiry(record, context.time, token, bound_to_pod=pod is not None, ours=ours),
+        revocation=_revocation(context, namespace, account, _presumed(record, bound)),
     )
 
 
 def _presumed(record: Mapping[str, Any], bound: _Bound) -> _Bound:
-    """A node asks for pods' tokens only, whether or not the log shows for which."""
+    """A node asks for pods' tokens only, whether or not the log shows for which pod."""
     return bound._replace(kind="Pod") if _by_node(record) and bound.kind is None else bound
 
 
@@ -108,8 +109,8 @@ def _by_node(record: Mapping[str, Any]) -> bool:
     return (maybe_text(record, "user.username") or "").startswith("system:node:")
 
 
-def issued_with_pod(record: Mapping[str, Any], here: At) -> CredentialIssued | None:
-    """The token that a pod will have whose creation is logged with the answer: it stands among its volumes."""
+def issued_with_pod(record: Mapping[str, Any], context: EventContext) -> CredentialIssued | None:
+    """The token of a pod whose creation is logged with the answer: the token is among the pod's volumes."""
     if (
         record.get("verb") != "create"
         or find(record, "objectRef.resource") != "pods"
@@ -128,20 +129,20 @@ def issued_with_pod(record: Mapping[str, Any], here: At) -> CredentialIssued | N
     bound = _Bound("Pod", name, uid)
     lives = _extended(record) if seconds == _ASKED_BY_ADMISSION else seconds * SECOND
     return CredentialIssued(
-        time=here.time,
-        source=here.source,
-        id=f"{here.id}/issued",
+        time=context.time,
+        source=context.source,
+        id=f"{context.id}/issued",
         credential_id=pod_credential(task_id),
         task_id=task_id,
         identifiers=(Identifier(POD_UID, uid),),
         kind=TOKEN,
-        expires_at=here.time + lives,
-        revocation=_revocation(here, namespace, account, bound),
+        expires_at=context.time + lives,
+        revocation=_revocation(context, namespace, account, bound),
     )
 
 
 def _mounted(volumes: object) -> int | None:
-    """For how many seconds a pod's token for the API server is asked; None if it mounts none."""
+    """The requested lifetime, in seconds, of a pod's token for the API server; None if the pod mounts none."""
     for volume in volumes if isinstance(volumes, list) else ():
         sources = find(volume, "projected.sources") if isinstance(volume, dict) else None
         for source in sources if isinstance(sources, list) else ():
@@ -152,8 +153,8 @@ def _mounted(volumes: object) -> int | None:
     return None
 
 
-def tokens_voided(record: Mapping[str, Any], here: At) -> CredentialRevoked | None:
-    """What a deletion revokes besides a pod's tokens: those of a service account, or those bound to a secret."""
+def tokens_voided(record: Mapping[str, Any], context: EventContext) -> CredentialRevoked | None:
+    """What a deletion revokes besides a pod's tokens: a service account's tokens, or those bound to a secret."""
     resource = maybe_text(record, "objectRef.resource")
     if record.get("verb") != "delete" or resource not in _DELETED or find(record, "objectRef.subresource"):
         return None
@@ -161,14 +162,16 @@ def tokens_voided(record: Mapping[str, Any], here: At) -> CredentialRevoked | No
     if name is None or is_trial(record):
         return None
     group = f"k8s/{_DELETED[resource]}/{namespace}/{name}"
-    return CredentialRevoked(time=here.time, source=here.source, id=f"{here.id}/revoked", group=group)
+    return CredentialRevoked(
+        time=context.time, source=context.source, id=f"{context.id}/revoked", group=group
+    )
 
 
 _DELETED: Final = {"serviceaccounts": "serviceaccount", "secrets": "secret"}
 
 
 def _groups(namespace: str, account: str, bound: _Bound) -> tuple[str, ...]:
-    """What a token that is no pod's falls together with. Pods' have their pod, and there are too many of them."""
+    """The groups of a token that is not a pod's. Pods' tokens have their pod; a group of those would grow too large."""
     if bound.kind == "Pod":
         return ()
     accounts = f"k8s/serviceaccount/{namespace}/{account}"
@@ -176,7 +179,7 @@ def _groups(namespace: str, account: str, bound: _Bound) -> tuple[str, ...]:
 
 
 def _identifiers(record: Mapping[str, Any], token: Token | None) -> list[Identifier]:
-    """The token's id as audit logs print it, bare as the token itself has it, and the token's hash if it was there."""
+    """The token's id as audit logs print it, and as the token itself has it, and the token's hash if it was there."""
     jti = _credential_id(record) or (token.text("jti") if token is not None else None)
     found = [Identifier(JWT_ID, f"JTI={jti}"), Identifier(JWT_ID, jti)] if jti else []
     return [*found, *(one for one in (token.identifiers if token else ()) if one.scheme != JWT_ID)]
@@ -192,7 +195,7 @@ def _credential_id(record: Mapping[str, Any]) -> str | None:
 
 
 def _is_for_others(record: Mapping[str, Any], token: Token | None) -> bool:
-    """Whether a token is for somebody else than the API server: who checks it there may not ask if the pod lives."""
+    """Whether a token is for a verifier other than the API server, which may not ask whether the pod lives."""
     if find(record, "requestObject.spec.expirationSeconds") == _ASKED_BY_ADMISSION:
         return False
     audiences = token.claims.get("aud") if token is not None else None
@@ -210,7 +213,7 @@ def _expiry(
     said = token.expires_at if token is not None else None
     if said is not None:
         return said
-    # What the server answers counts: it may have shortened what was asked for.
+    # The server's answer counts: it may have shortened the requested lifetime.
     for path in ("responseObject.spec.expirationSeconds", "requestObject.spec.expirationSeconds"):
         seconds = find(record, path)
         if seconds is None:
@@ -228,13 +231,13 @@ def _extended(record: Mapping[str, Any]) -> int:
     return days * DAY if type(days) is int and 0 < days < _YEAR else _YEAR * DAY
 
 
-def _revocation(here: At, namespace: str, account: str, bound: _Bound) -> dict[str, Any]:
-    """No token can be revoked alone: the object that it is bound to is deleted, or the account made anew."""
+def _revocation(context: EventContext, namespace: str, account: str, bound: _Bound) -> dict[str, Any]:
+    """No token can be revoked alone: a revoker deletes the object that it is bound to, or recreates the account."""
     methods = {"Pod": "delete-pod", "Secret": "delete-secret"}
     told = {
         "provider": "kubernetes",
         "method": methods.get(bound.kind or "", "recreate-service-account"),
-        "cluster": here.cluster,
+        "cluster": context.cluster,
         "namespace": namespace,
         "service_account": account,
         "name": bound.name,

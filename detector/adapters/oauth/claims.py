@@ -1,7 +1,7 @@
-"""The task that a workload's identity names: the claims of its OIDC token, as they are or as somebody mapped them.
+"""The task that a workload's OIDC token names, from its claims or from metadata made of them.
 
-Claim names are those of the issuers' documents: CI jobs (`ci_names`), Buildkite, CircleCI, HCP Terraform, Nomad (workload
-identity, and the metadata of its older tokens) and Kubernetes (bound service account tokens).
+Claim names are those of the issuers' documents: CI jobs (`ci_names`), Buildkite, CircleCI, HCP Terraform, Nomad
+(workload identity, and the metadata of its older tokens) and Kubernetes (bound service account tokens).
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ _CIRCLE: Final = "oidc.circleci.com/job-id"
 
 
 def task_of_claims(claims: Mapping[str, Any]) -> str | None:
-    """The task id, or None where the claims name no task. What is neither text nor a whole number names none."""
+    """The task id; None if the claims name no task. Values that are neither text nor whole numbers are ignored."""
     return _buildkite(claims) or ci_names.task_of_claims(claims) or _nomad(claims) or _other(claims)
 
 
@@ -23,7 +23,7 @@ def _text(claims: Mapping[str, Any], *names: str) -> str | None:
 
 
 def _buildkite(claims: Mapping[str, Any]) -> str | None:
-    """Its `job_id` is no number, as GitLab's is."""
+    """Its `job_id` is not a number, unlike GitLab's."""
     job = _text(claims, "job_id")
     return f"buildkite/job/{job}" if job and ("pipeline_slug" in claims or "build_number" in claims) else None
 

@@ -1,14 +1,14 @@
-"""OAuth 2 authorization servers: what their token, introspection and revocation endpoints were asked and answered.
+"""OAuth 2 authorization servers: requests to their token, introspection and revocation endpoints, with the answers.
 
-No log format is standard, so this reads the protocol's own messages as a server, a gateway or a sidecar logs them: the
-request's form fields and the response's JSON, in an object around both.
+Servers have no common log format, so this reads the protocol's own messages, as a server, a gateway or a sidecar logs
+them: one object with the request's form fields and the response's JSON.
 
     {"time": …, "id": …, "issuer": …, "endpoint": "token" | "introspection" | "revocation" (or a path that ends so),
      "request": {"grant_type": …, "client_id": …, "subject_token": …}, "response": {"access_token": …, "expires_in": …}}
 
-RFC 6749 (token), RFC 8693 (token exchange, `act`), RFC 7662 (introspection), RFC 7009 (revocation). Tokens are hashed here
-and read if they are JWTs (JWT-SVIDs too), never kept. Where a log has none, `…_sha256` and `jti` beside it name it, and
-`response.claims` may have its claims.
+RFC 6749 (token), RFC 8693 (token exchange, `act`), RFC 7662 (introspection), RFC 7009 (revocation). Tokens are hashed
+here, decoded if they are JWTs (JWT-SVIDs too), and never kept. If a log has no token, `…_sha256` and `jti` beside it
+identify it, and `response.claims` may have its claims.
 """
 
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ from detector.values.times import SECOND
 
 KIND: Final = "oauth-token"
 ACTOR: Final = "oauth-actor"
-# What a request may be made with, and what that is as an action: RFC 8693, 7523 (twice), 6749.
+# Tokens that a request may show, and the action of each: RFC 8693, 7523 (twice), 6749.
 _SHOWN: Final = {
     "subject_token": "token-exchange",
     "assertion": "jwt-bearer",
@@ -47,7 +47,7 @@ _MAX_DIGITS: Final = 12  # of a number of seconds: thirty thousand years
 
 
 def looks_like(record: Record) -> bool:
-    """Whether an object is a request to one of the three endpoints with its response."""
+    """Whether an object is a request to one of the three endpoints, with its response."""
     if "request" not in record or "response" not in record:
         return False
     endpoint = endpoint_of(record)
@@ -55,7 +55,7 @@ def looks_like(record: Record) -> bool:
 
 
 def translate(record: Record, now: int) -> list[CanonicalEvent]:
-    """The events in one message: a token issued, used or revoked, and the actors it was issued through.
+    """The events in one message: a token issued, used or revoked, and the starts of its actors.
 
     Raises:
         BadRecordError: a field that such a message has is missing or wrong.
@@ -67,7 +67,7 @@ def translate(record: Record, now: int) -> list[CanonicalEvent]:
 
 
 def _asked(message: Message) -> list[CanonicalEvent]:
-    """A request to the token endpoint: what it was asked with was used, and a token may have been issued."""
+    """A request to the token endpoint: it uses the token that it shows, and may issue one."""
     shown = _shown(message)
     events: list[CanonicalEvent] = []
     identifier = message.identifier("request", shown)
@@ -103,7 +103,7 @@ def _asked(message: Message) -> list[CanonicalEvent]:
 
 
 def _shown(message: Message) -> str:
-    """The field of the request that holds the token it was made with."""
+    """The field of the request that holds the token that it shows."""
     return next((name for name in _SHOWN if message.record["request"].get(name)), "subject_token")
 
 
@@ -112,14 +112,14 @@ def _wanted(message: Message) -> str | None:
 
 
 def _refresh(message: Message) -> tuple[Identifier, ...]:
-    """The refresh token that came along is the same credential; one that was only handed back has been told before."""
+    """A new refresh token is the same credential. One that was only returned has been reported before."""
     fields = (message.token(part, "refresh_token") for part in ("response", "request"))
     given, shown = (token.identifiers if token is not None else () for token in fields)
     return () if given == shown else given
 
 
 def _groups(message: Message, claims: Mapping[str, Any]) -> tuple[str, ...]:
-    """What the token of a session falls together with: those of that session, and of all sessions of its subject."""
+    """The groups of a session's token: the tokens of that session, and those of all sessions of its subject."""
     session = claims.get("sid") or maybe_text(message.record, "response.session_state")
     if not isinstance(session, str) or not session:
         return ()
@@ -144,14 +144,14 @@ def _expiry(message: Message, claims: Mapping[str, Any]) -> int | None:
 def _task(
     message: Message, claims: Mapping[str, Any], credential_id: str
 ) -> tuple[str, list[CanonicalEvent]]:
-    """The task that a token is for, and the starts of the actors that it was handed through.
+    """The task of a token, and the starts of its actors.
 
-    It is what the record says, else what the token's claims name (a CI job, a pod), else its current actor (`act.sub`, whose
-    parent is the actor before it), else what the claims of the token it was exchanged for name, else who has it: the
-    subject or the client. Those never end, so each token of theirs is a task of its own: one that gathers all of a client's
-    would grow for ever.
+    It is the `task_id` of the record; else what the token's claims name (a CI job, a pod); else its current actor
+    (`act.sub`, whose parent is the actor before it); else what the claims of the exchanged token name; else the
+    subject or the client. The last two never end. So each of their tokens is a task of its own: one task for all of a
+    client's tokens would grow for ever.
     """
-    told = maybe_text(message.record, "task_id") or task_of_claims(claims)
+    named = maybe_text(message.record, "task_id") or task_of_claims(claims)
     subject = message.token("request", _shown(message))
     before = task_of_claims(subject.claims) if subject is not None else None
     actors = _actors(claims)
@@ -167,8 +167,8 @@ def _task(
         for number, (actor, parent) in enumerate(zip(actors, [*actors[1:], before], strict=False))
         if parent != actor
     ]
-    if told is not None:
-        return told, starts
+    if named is not None:
+        return named, starts
     if actors:
         return actors[0], starts
     if before is not None:
@@ -194,7 +194,7 @@ def _actors(claims: Mapping[str, Any]) -> list[str]:
 
 
 def _introspected(message: Message) -> list[CanonicalEvent]:
-    """A resource server was shown a token: if it is active that is a use of it, if not, and not just expired, it is revoked."""
+    """A resource server asked about a token. Active: a use. Not active, and not just expired: a revocation."""
     if message.failed:
         return []
     identifier = message.identifier("request", "token") or message.identifier("response", "token")
@@ -211,7 +211,7 @@ def _introspected(message: Message) -> list[CanonicalEvent]:
 
 
 def _revoked(message: Message) -> list[CanonicalEvent]:
-    """A token was handed in to be revoked. The server says 200 for one that it does not know, too."""
+    """A token was handed in for revocation. The server answers 200 for an unknown token too."""
     if message.failed:
         return []
     identifier = message.identifier("request", "token")
@@ -242,7 +242,7 @@ def _use(message: Message, identifier: Identifier, action: str, resource: str | 
 
 
 def _claims(message: Message) -> Mapping[str, Any]:
-    """The claims of the token that was issued: its own, or as the log has them."""
+    """The claims of the issued token: its own, else those in the log."""
     token = message.token("response", "access_token")
     if token is not None and token.claims:
         return token.claims

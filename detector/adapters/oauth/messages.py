@@ -1,4 +1,4 @@
-"""A message to an OAuth endpoint as it was logged: the request's fields, the response's, and what names the tokens in them."""
+"""A logged message to an OAuth endpoint: the request's and the response's fields, and the tokens in them."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -17,7 +17,7 @@ from detector.values.secrets import normal_sha256
 
 INTROSPECTION: Final = frozenset({"introspect", "introspection"})
 REVOCATION: Final = frozenset({"revoke", "revocation"})
-# Where tokens stand. Each is read once.
+# Fields that hold tokens. Each is read once.
 _TOKENS: Final = (
     ("request", "subject_token"),
     ("request", "assertion"),
@@ -32,7 +32,7 @@ _SUCCESSES: Final = range(200, 300)
 
 
 def fields_of(record: Record, name: str) -> dict[str, Any]:
-    """The fields of a message: an object, the text of a form, or the text of JSON; none where it is anything else."""
+    """The fields of a message, which is an object, or the text of a form or of JSON; empty for anything else."""
     value = record.get(name)
     if isinstance(value, dict):
         return value
@@ -48,13 +48,13 @@ def fields_of(record: Record, name: str) -> dict[str, Any]:
 
 
 def endpoint_of(record: Record) -> str:
-    """The last part of what names the endpoint: `token`, `introspect`, `revocation`."""
+    """The last part of the endpoint's name or path: `token`, `introspect`, `revocation`."""
     named = record.get("endpoint") or record.get("path")
     return named.partition("?")[0].rstrip("/").rpartition("/")[2] if isinstance(named, str) else ""
 
 
 class Message(msgspec.Struct, frozen=True):
-    """A request and its response: when (ns), from which source, by which id, and the record with the fields of both."""
+    """A request and its response: time (ns), source, id, and the record with the fields of both."""
 
     time: int
     source: str
@@ -88,7 +88,7 @@ class Message(msgspec.Struct, frozen=True):
 
     @property
     def failed(self) -> bool:
-        """Whether the server refused."""
+        """Whether the server refused the request."""
         status = maybe_text(self.record, "response.status") or maybe_text(self.record, "status")
         return "error" in self.record["response"] or (
             status is not None and status.isdecimal() and int(status[:6]) not in _SUCCESSES
@@ -96,18 +96,18 @@ class Message(msgspec.Struct, frozen=True):
 
     @property
     def client(self) -> str | None:
-        """Who asked."""
+        """The client that asked."""
         return maybe_text(self.record, "request.client_id") or maybe_text(self.record, "client_id")
 
     def token(self, part: str, name: str) -> Token | None:
-        """The token that stands in a field of the `request` or `response`."""
+        """The token in a field of the `request` or `response`."""
         return self.tokens.get((part, name))
 
     def identifiers(self, part: str, name: str) -> tuple[Identifier, ...]:
-        """All that names the token of a field: itself, and `jti` and `<name>_sha256` beside it. Its id comes first.
+        """All identifiers of the token in a field: its own, and `jti` and `<name>_sha256` beside it. The id comes first.
 
         Raises:
-            BadRecordError: one of these is not what it should be.
+            BadRecordError: one of these fields has a wrong value.
         """
         token = self.token(part, name)
         found = list(token.identifiers) if token is not None else []
@@ -123,5 +123,5 @@ class Message(msgspec.Struct, frozen=True):
         return tuple(found)
 
     def identifier(self, part: str, name: str) -> Identifier | None:
-        """What best names the token of a field."""
+        """The best identifier of the token in a field."""
         return next(iter(self.identifiers(part, name)), None)

@@ -1,10 +1,11 @@
-"""Security Event Tokens (RFC 8417): OpenID CAEP and RISC events that say that a credential or session is void.
+"""Security Event Tokens (RFC 8417): OpenID CAEP and RISC events that revoke a credential or a session.
 
-Events are those of OpenID CAEP 1.0 and RISC 1.0, subjects those of RFC 9493. The claims stand in a record decoded, or as
-the poll response of RFC 8936, whose tokens are read without verifying: check them before they come here. What is void
-is told by an identifier: a token's `jti` (subject format `jwt_id`) is what the rest of the program knows; a session, a
-subject or a URI joins where a credential was registered with that identifier. The end of a session, or of all sessions of a
-subject, is the end of each token that `oauth` saw issued in it (`sid`), or to it, before.
+Events are those of OpenID CAEP 1.0 and RISC 1.0, subjects those of RFC 9493. A record holds the decoded claims, or the
+poll response of RFC 8936, whose tokens are read without verifying them: verify them before they get here.
+
+An identifier says what is revoked. A token's `jti` (subject format `jwt_id`) joins the token. A session, a subject or
+a URI joins credentials registered with that identifier. The end of a session also ends each token that `oauth` saw
+issued in it (`sid`), and the end of all sessions of a subject each token issued to it.
 """
 
 from collections.abc import Iterator, Mapping
@@ -66,12 +67,12 @@ _SAYS_NOTHING: Final = frozenset(
     | {"ssf/event-type/stream-updated", "ssf/event-type/verification"}
 )
 _VOID_CHANGES: Final = frozenset({"revoke", "delete"})
-# Of a subject that names several things, what is the credential, the most exact first.
+# The parts of a complex subject that can be a credential, the most exact first.
 _PARTS: Final = ("token", "session", "application", "device", "user")
 
 
 def _named(record: Record) -> list[tuple[str, Mapping[str, Any]]]:
-    """The events in a token: what follows the prefix of each name, and its payload."""
+    """The events in a token: each name without its prefix, and its payload."""
     events = record.get("events")
     return [
         (name.removeprefix(_PREFIX), payload if isinstance(payload, dict) else {})
@@ -81,17 +82,17 @@ def _named(record: Record) -> list[tuple[str, Mapping[str, Any]]]:
 
 
 def looks_like(record: Record) -> bool:
-    """Whether an object is the claims of a security event token of OpenID's."""
+    """Whether an object is the claims of an OpenID security event token."""
     return bool(_named(record))
 
 
 def known(record: Record) -> bool:
-    """Whether one of its events is one that is known."""
+    """Whether at least one of its events is known."""
     return any(name in _VOIDING or name in _SAYS_NOTHING for name, _ in _named(record))
 
 
 def translate(record: Record, now: int) -> list[CanonicalEvent]:
-    """What a token says is void; nothing where its subject is no credential that could have been registered.
+    """The revocations in a token; empty if its subject cannot be a registered credential.
 
     Raises:
         BadRecordError: a field that such a token has is missing or wrong.
@@ -140,7 +141,7 @@ def _time(record: Record, payload: Mapping[str, Any], now: int) -> int:
 
 
 def _identifier(subject: Mapping[str, Any]) -> Identifier | None:
-    """What a subject (RFC 9493) is as an identifier; None for a person's address, and what is not known."""
+    """The identifier of a subject (RFC 9493); None for a person's address and for unknown formats."""
     kind = maybe_text(subject, "format") or maybe_text(subject, "subject_type")
     if kind == "complex" or (kind is None and any(part in subject for part in _PARTS)):
         held = next((subject[part] for part in _PARTS if isinstance(subject.get(part), dict)), None)

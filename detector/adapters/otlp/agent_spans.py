@@ -1,15 +1,15 @@
-"""Agents' spans as tasks, by OpenTelemetry's conventions for generative AI: off unless it is configured.
+"""Agents' spans as tasks, by OpenTelemetry's conventions for generative AI. Off unless configured.
 
-`invoke_agent` and `invoke_workflow` spans are runs of an agent, `execute_tool` spans (and MCP's `tools/call`) calls of
-its tools (open-telemetry/semantic-conventions-genai, all of it in development). A span is written by the workload
-itself, at its end: whoever can write one can end the task that it names. So the tasks have names of their own, which no
-other source gives, and nothing is a task before `agents` in the configuration says so:
+`invoke_agent` and `invoke_workflow` spans are runs of an agent; `execute_tool` spans (and MCP's `tools/call`) are
+calls of its tools (open-telemetry/semantic-conventions-genai, all of it in development). The workload itself writes a
+span, at its end: whoever can write one can end the task that it names. So these tasks have names that no other source
+uses, and a span is a task only if `agents` in the configuration says so:
 
-- `runs`: each run is a task, `agent/<trace>/<span>`, of its conversation `agent/<conversation>`, which begins with its
-  first run and is ended by none, as the next turn may follow;
+- `runs`: each run is a task `agent/<trace>/<span>` below its conversation `agent/<conversation>`. The conversation
+  starts with its first run. No run ends it, because the next turn may follow.
 - `conversations`: each conversation is one run, and ends with it.
 
-Tool calls are `agent/<conversation or parent span>/<call>`. Without a conversation, an MCP session stands for it.
+Tool calls are `agent/<conversation or parent span>/<call>`. Without a conversation id the MCP session is used.
 """
 
 from collections.abc import Mapping
@@ -38,9 +38,9 @@ def agent_task(conversation: str) -> str:
 def span_events(
     span: Mapping[str, Any], attributes: Mapping[str, str], mode: str, now: int
 ) -> list[CanonicalEvent]:
-    """Starts and ends of the tasks that a span tells of; none if it is not an agent's.
+    """Starts and ends of the tasks that a span reports; empty if it is not an agent's.
 
-    `attributes` are those of the span over those of its resource; `now` is the wall clock (ns).
+    `attributes` are the span's over its resource's; `now` is the wall clock (ns).
 
     Raises:
         BadRecordError: a field that such a span has is missing or wrong.
@@ -66,7 +66,7 @@ class _Span:
         self._group = agent_task(group) if group else None
 
     def run(self, mode: str) -> list[CanonicalEvent]:
-        """Of an agent or a workflow."""
+        """The events of a run of an agent or a workflow."""
         own = f"agent/{self._trace}/{self._id}"
         if self._group is None:
             return [self._start(own, AGENT, None), self._end(own)]
@@ -79,7 +79,7 @@ class _Span:
         ]
 
     def tool_call(self) -> list[CanonicalEvent]:
-        """Of a tool, by an agent."""
+        """The events of a tool call by an agent."""
         parent = self._group
         if parent is None and self._span.get("parentSpanId"):
             parent = f"agent/{self._trace}/{_identity(self._span, 'parentSpanId', 16)}"

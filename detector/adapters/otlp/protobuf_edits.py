@@ -1,4 +1,4 @@
-"""Texts in an OTLP request in protobuf, and the request with some of them replaced: lengths around them are made anew."""
+"""Finds the texts in an OTLP request in protobuf, and replaces some of them, with new lengths around them."""
 
 from collections.abc import Callable, Iterator
 from typing import Final
@@ -15,7 +15,7 @@ _LOW, _MORE = 0x7F, 0x80
 
 
 def texts(data: bytes) -> list[tuple[int, int]]:
-    """Where texts stand in a request, in order; nothing of what cannot be read, nor in metrics."""
+    """The places of the texts in a request, in order. Unreadable parts and metrics have none."""
     found: list[tuple[int, int]] = []
 
     def take(start: int, end: int) -> None:
@@ -26,7 +26,7 @@ def texts(data: bytes) -> list[tuple[int, int]]:
 
 
 def rewritten(data: bytes, change: Change) -> bytes:
-    """The request with every text that `change(start, end)` gives something for replaced by that."""
+    """The request with each text replaced for which `change(start, end)` returns something."""
     done = _fields(data, 0, len(data), lambda _, low, high: _group(data, low, high, change))
     return data if done is None else done
 
@@ -57,7 +57,7 @@ def _scope(data: bytes, start: int, end: int, change: Change) -> bytes | None:
     return _fields(data, start, end, inner)
 
 
-def _message(  # noqa: PLR0913, PLR0917 - a message as it stands
+def _message(  # noqa: PLR0913, PLR0917 - a message and its place
     data: bytes, start: int, end: int, name: str, change: Change, depth: int = 0
 ) -> bytes | None:
     schema = otlp_wire.SCHEMAS[name]
@@ -76,7 +76,7 @@ def _message(  # noqa: PLR0913, PLR0917 - a message as it stands
 def _fields(
     data: bytes, start: int, end: int, inner: Callable[[int, int, int], bytes | None]
 ) -> bytes | None:
-    """A message with those fields replaced that `inner` gives something for; None if it gives nothing."""
+    """A message with the fields replaced for which `inner` returns something; None if there are none."""
     pieces: list[bytes] = []
     kept = at = start
     for number, wire, low, high in _readable(data, start, end):
@@ -89,7 +89,7 @@ def _fields(
 
 
 def _readable(data: bytes, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:
-    """The fields up to one that is broken."""
+    """The fields up to a broken one."""
     try:
         yield from otlp_wire.fields(data, start, end)
     except WireError:

@@ -1,11 +1,12 @@
 """OpenTelemetry's protocol: requests with many log records or spans, in JSON or protobuf.
 
 `ExportLogsServiceRequest` and `ExportTraceServiceRequest` of opentelemetry-proto, as the Collector's Kafka exporter
-(`otlp_json`, `otlp_proto`) and its file exporter write them. Each log record is one; so is each span, whose attributes
-carry the arguments and results of an agent's tools. A span is scanned as of its end, when it was written.
+(`otlp_json`, `otlp_proto`) and its file exporter write them. Each log record becomes one log record, and so does each
+span, because its attributes hold the arguments and results of an agent's tools. A span has the time of its end, when
+it was written.
 
-Which task a record is of, the first of `TASK_NAMES` says that stands in its attributes or those of its resource; else
-its trace does. What is said of a resource and a scope is scanned with their first record.
+The task of a record is the first of `TASK_NAMES` in its attributes or in those of its resource, else its trace. The
+texts of a resource and a scope are scanned with their first record.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -35,13 +36,13 @@ TASK_NAMES: Final = (
     "cicd.pipeline.run.id",
     "service.instance.id",
 )
-MAX_HELD: Final = 50_000  # records of one request that are told apart
-_MAX_ERRORS: Final = 16  # of one request: the rest is of the same kind
+MAX_HELD: Final = 50_000  # records of one request that are read one by one
+_MAX_ERRORS: Final = 16  # reported for one request: the rest is alike
 _HEX: Final = frozenset("0123456789abcdefABCDEF")
 
 
 class _Kind(msgspec.Struct, frozen=True):
-    """How one kind of request is made, and what of its items is no text."""
+    """How one kind of request is built, and which fields of its items are not text."""
 
     top: str
     scopes: tuple[str, ...]
@@ -68,7 +69,7 @@ _SPANS: Final = _Kind(
     ),
 )
 _KINDS: Final = (_LOGS, _SPANS)
-_SILENT: Final = frozenset({"timeUnixNano", "traceId", "spanId", "flags"})  # of what happened in a span
+_SILENT: Final = frozenset({"timeUnixNano", "traceId", "spanId", "flags"})  # of a span's events
 _MESSAGES: Final = {"LogRecord": _LOGS, "Span": _SPANS}
 
 
@@ -80,8 +81,8 @@ def looks_like(record: Record) -> bool:
 class Otlp:
     """Reads requests.
 
-    `agents` is one of `otlp_agents.MODES`: whether spans of agents are tasks. `named` is what the configuration says of
-    the task of a record, of which it sees the attributes, those of its resource, `traceId` and `spanId`.
+    `agents` is one of `agent_spans.MODES`: whether an agent's spans are tasks. `named` finds the task that the
+    configuration gives a record; it sees the record's attributes, those of its resource, `traceId` and `spanId`.
     """
 
     def __init__(self, agents: str = OFF, named: Named | None = None) -> None:
@@ -90,16 +91,16 @@ class Otlp:
         self.wanted = frozenset(TASK_NAMES) if agents == OFF and named is None else None
 
     def carrier(self) -> Carrier:
-        """For requests in JSON."""
+        """The carrier for requests in JSON."""
         marks = tuple(f'"{kind.top}"'.encode() for kind in _KINDS)
         return Carrier(OTLP, marks, looks_like, self.read_json, encoded=self.read_protobuf)
 
     def read_json(self, value: Record, now: int) -> Iterator[Read]:
-        """What a request in JSON holds."""
+        """The records of a request in JSON."""
         return _bounded(_Request(self, now).decoded(value))
 
     def read_protobuf(self, data: bytes, now: int) -> Iterator[Read] | None:
-        """What a request in protobuf holds; None if it is none. One that was cut or damaged is text."""
+        """The records of a request in protobuf; None if it is not a request. A cut or damaged one is read as text."""
         if len(data) <= LONG_JSON and otlp_wire.looks_like_request(data):
             return _bounded(_Request(self, now).encoded(data))
         if not otlp_wire.begins_like_request(data):
@@ -108,10 +109,10 @@ class Otlp:
         return iter((Read(OTLP, log=LogText(data), error=error),))
 
     def events(self, span: Record, resource: Mapping[str, str], now: int) -> tuple[CanonicalEvent, ...]:
-        """The tasks that a span tells of.
+        """The tasks that a span reports.
 
         Raises:
-            BadRecordError: it is one of an agent, and lacks something.
+            BadRecordError: it is an agent's span, and lacks a field.
         """
         return () if self._agents == OFF else tuple(span_events(span, resource, self._agents, now))
 
@@ -130,7 +131,7 @@ class Otlp:
 
 
 class _Request:
-    """The reading of one request: numbers its records from 1, and tells errors not without end."""
+    """Reads one request, numbers its records from 1, and limits how many errors it reports."""
 
     def __init__(self, reader: Otlp, now: int) -> None:
         self._reader = reader
@@ -139,7 +140,7 @@ class _Request:
         self._errors = 0
 
     def decoded(self, value: Record) -> Iterator[Read]:
-        """All of a request in JSON."""
+        """All records of a request in JSON."""
         for kind in _KINDS:
             if kind.top in value:
                 yield from self._groups(kind, value[kind.top], kind.top)
@@ -183,7 +184,7 @@ class _Request:
                 yield item if isinstance(item, Read) else self._item(kind, item, place, names, around)
 
     def _objects(self, values: Any, path: str) -> Iterator[tuple[str, Any]]:
-        """The objects of a list with their paths; what is none is read as text, and told."""
+        """The objects of a list with their paths. Anything else in the list is read as text, with an error."""
         if not isinstance(values, list):
             yield path, self._wrong(values, path)
             return
@@ -194,14 +195,14 @@ class _Request:
     def _wrong(self, value: Any, path: str) -> Read:
         texts = Texts()
         texts.anything(path.rpartition(".")[2], value)
-        return self._read(LogText(b""), texts, error=self._told(bad(WRONG_FIELD, path)))
+        return self._read(LogText(b""), texts, error=self._limited(bad(WRONG_FIELD, path)))
 
     def encoded(self, data: bytes) -> Iterator[Read]:
-        """All of a request in protobuf."""
+        """All records of a request in protobuf."""
         for group in otlp_wire.groups(data):
             around = Texts()
             if group.broken:
-                error = self._told(bad(NOT_PROTOBUF))
+                error = self._limited(bad(NOT_PROTOBUF))
                 yield self._read(LogText(data[group.start : group.end]), around, error=error)
                 continue
             names = _resource(group.resource, around)
@@ -218,12 +219,12 @@ class _Request:
     ) -> Read:
         start, end = place
         kind = _MESSAGES.get(name)
-        if kind is None:  # a metric: what is text in it stands in clear
+        if kind is None:  # a metric: its texts are in clear
             return self._read(LogText(data[start:end]), around)
         try:
             item = otlp_wire.message(data, start, end, name)
         except otlp_wire.WireError:
-            error = self._told(bad(NOT_PROTOBUF, name))
+            error = self._limited(bad(NOT_PROTOBUF, name))
             return self._read(LogText(data[start:end]), around, error=error)
         return self._item(kind, item, name, resource, around)
 
@@ -257,12 +258,12 @@ class _Request:
         time = record.time if time is None else time
         task = self._reader.task(item, own, resource) or record.task_id or _trace(item)
         log = msgspec.structs.replace(record, text=text, time=time, task_id=task)
-        return self._read(log, beside, error=self._told(error), events=events)
+        return self._read(log, beside, error=self._limited(error), events=events)
 
     def _time(
         self, item: Record, names: Sequence[str], path: str
     ) -> tuple[int | None, BadRecordError | None]:
-        """Nanoseconds, in JSON as text; 0 is none."""
+        """Nanoseconds, which JSON has as text; 0 means no time."""
         for name in names:
             held = item.get(name)
             if held in (None, 0, "0", ""):
@@ -275,7 +276,7 @@ class _Request:
             return time, None
         return None, None
 
-    def _told(self, error: BadRecordError | None) -> BadRecordError | None:
+    def _limited(self, error: BadRecordError | None) -> BadRecordError | None:
         self._errors += error is not None
         return error if self._errors <= _MAX_ERRORS else None
 
@@ -287,7 +288,7 @@ class _Request:
         error: BadRecordError | None = None,
         events: tuple[CanonicalEvent, ...] = (),
     ) -> Read:
-        """The next record; the texts beside it are taken."""
+        """The next record, with the texts collected so far."""
         self._part += 1
         rest, beside.parts = "\n".join(beside.parts).encode("utf-8", "replace"), []
         rest = b"\n".join(part for part in (log.rest, rest) if part)
@@ -295,7 +296,7 @@ class _Request:
 
 
 def _bounded(reads: Iterator[Read]) -> Iterator[Read]:
-    """The reads; what goes beyond `MAX_HELD` is one of them, and told."""
+    """The reads; everything beyond `MAX_HELD` is one of them, with an error."""
     yield from islice(reads, MAX_HELD - 1)
     left = list(reads)
     if left:
@@ -313,7 +314,7 @@ def _trace(item: Record) -> str | None:
 
 
 def _task(name: str, value: str, resource: Mapping[str, str]) -> str:
-    """As the sources name it that know more of conversations and pods."""
+    """The task id as the sources for conversations and pods write it."""
     if name == CONVERSATION:
         return agent_task(value)
     namespace, pod = resource.get("k8s.namespace.name"), resource.get("k8s.pod.name")
@@ -339,7 +340,7 @@ def _scope(scope: Mapping[str, Any], texts: Texts) -> None:
 
 
 def _span(span: Record, said: Texts, beside: Texts) -> None:
-    """Its name is what it says; what happened in it stands beside."""
+    """The span's name is its text; its events are scanned apart."""
     name = span.get("name")
     if isinstance(name, str):
         said.parts.append(name)

@@ -1,7 +1,7 @@
-"""OpenTelemetry's AnyValue and attributes, as OTLP's JSON has them: every text inside, and attributes by their names.
+"""OpenTelemetry's AnyValue and attributes, as OTLP's JSON has them: every text inside, and attributes by name.
 
-`opentelemetry/proto/common/v1/common.proto`; in JSON a 64-bit integer is text and bytes are base64. Bytes that come
-from protobuf are `bytes` here. What has another shape is told, and its texts are given all the same.
+`opentelemetry/proto/common/v1/common.proto`. In JSON a 64-bit integer is text and bytes are base64; bytes from
+protobuf are `bytes` here. A value of another shape is reported as malformed, and its texts are collected all the same.
 """
 
 import binascii
@@ -20,7 +20,7 @@ _LONG_NAME: Final = 16  # shorter keys hold no secret
 
 
 class Texts:
-    """Collects texts as `name=value`; `malformed` if something was no AnyValue or attribute."""
+    """Collects texts as `name=value`; `malformed` if something was not an AnyValue or an attribute."""
 
     __slots__ = ("malformed", "parts")
 
@@ -85,7 +85,7 @@ class Texts:
         self.anything("attributes", pair)
 
     def _deep(self, name: str, value: Any) -> None:
-        """Without recursion, in the order of the document."""
+        """Every text, without recursion, in the order of the document."""
         stack: list[tuple[str, Any]] = [(name, value)]
         while stack:
             key, item = stack.pop()
@@ -136,9 +136,9 @@ class Texts:
 
 
 def as_object(value: Any) -> dict[str, Any] | None:
-    """A list of key-value pairs as the JSON object that it was made of; None if it is none, or not well formed.
+    """A list of key-value pairs as the JSON object that it was made from; None if it is not well formed.
 
-    So shippers write their records (`otlp_json` of Fluent Bit: `log`, `kubernetes`, …).
+    Shippers write their records so (`otlp_json` of Fluent Bit: `log`, `kubernetes`, …).
     """
     if type(value) is not dict or "kvlistValue" not in value:
         return None
@@ -150,7 +150,7 @@ def as_object(value: Any) -> dict[str, Any] | None:
 
 
 def _plain(value: Any, depth: int) -> Any:  # noqa: PLR0911 - one for each kind
-    """What an AnyValue says. Raises ValueError, TypeError or KeyError where it is none."""
+    """The value of an AnyValue. Raises ValueError, TypeError or KeyError if it is not one."""
     if not value:
         return None
     if depth > _DEEPEST:
@@ -176,7 +176,7 @@ def _plain(value: Any, depth: int) -> Any:  # noqa: PLR0911 - one for each kind
 
 
 def _key(pair: dict[str, Any]) -> str:
-    """The key of a pair that has nothing else in it but a value."""
+    """The key of a pair that has only a key and a value."""
     key = pair["key"]
     if type(key) is not str or not pair.keys() <= _PAIR:
         raise ValueError("no pair")
@@ -184,7 +184,7 @@ def _key(pair: dict[str, Any]) -> str:
 
 
 def named(pairs: Any, wanted: frozenset[str] | None = None) -> dict[str, str]:
-    """The attributes that are text or a number, by name; the first of two with one name has it. None wants all."""
+    """The attributes that are text or a number, by name; of two with one name the first counts. None selects all."""
     found: dict[str, str] = {}
     for pair in pairs if type(pairs) is list else ():
         if type(pair) is not dict:
@@ -200,7 +200,7 @@ def named(pairs: Any, wanted: frozenset[str] | None = None) -> dict[str, str]:
 
 
 def nanoseconds(held: Any) -> int | None:
-    """A time of OTLP, in JSON as text; None if it is none, or beyond 64 bits."""
+    """A time of OTLP, which JSON has as text; None if it is not one, or has more than 64 bits."""
     if isinstance(held, str) and len(held) <= _DIGITS and held.isascii() and held.isdigit():
         held = int(held)
     return held if type(held) is int and 0 <= held < _MAX_TIME else None

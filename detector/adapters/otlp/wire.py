@@ -1,8 +1,8 @@
-"""OTLP in protobuf's wire format, told by its structure and read message by message, bounded in depth.
+"""OTLP in protobuf's wire format, recognised by its structure and read message by message, to a limited depth.
 
-Field numbers are those of opentelemetry-proto 1.x (`logs/v1`, `trace/v1`, `common/v1`, `resource/v1`). A message becomes
-what OTLP's JSON has in its place, but for bytes and 64-bit integers, so that one reader serves both. Fields that are
-not known here are kept as text where they are text.
+Field numbers are those of opentelemetry-proto 1.x (`logs/v1`, `trace/v1`, `common/v1`, `resource/v1`). A message
+becomes what OTLP's JSON would have (except bytes and 64-bit integers), so that one reader serves both. Unknown fields
+are kept as text, if they are text.
 """
 
 import struct
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
-DEEPEST: Final = 100  # as protobuf's own readers
+DEEPEST: Final = 100  # the limit of protobuf's own readers
 _MORE, _LOW = 0x80, 0x7F
 _VARINT_BITS: Final = 64
 _SIMPLE: Final = frozenset({"AnyValue", "KeyValue"})
@@ -22,7 +22,7 @@ _F32: Final = struct.Struct("<I")
 
 
 class WireError(ValueError):
-    """It is not what its structure said. Holds no bytes of it."""
+    """Bytes do not have the structure that they announce. Contains none of them."""
 
 
 class _Field(NamedTuple):
@@ -87,13 +87,13 @@ SCHEMAS: Final[Mapping[str, Mapping[int, _Field]]] = {
     },
     "Status": {2: _Field("message", "text"), 3: _Field("code", "int")},
 }
-_SCHEMA_URL: Final = "schemaUrl"  # beside resource and items there is nothing else
+_SCHEMA_URL: Final = "schemaUrl"  # besides the resource and the items there is nothing else
 
 
 def looks_like_request(data: bytes) -> bool:
-    """Whether bytes are, from end to end, messages that are made as a resource with its scopes is.
+    """Whether all of the bytes are messages built like a resource with its scopes.
 
-    No text is: its second byte would have to be its own length.
+    Text cannot be: its second byte would have to be its own length.
     """
     if data[:1] != b"\n":
         return False
@@ -110,7 +110,7 @@ def looks_like_request(data: bytes) -> bool:
 
 
 def begins_like_request(data: bytes) -> bool:
-    """Whether bytes begin as a request does and are not text: one that was cut, or damaged."""
+    """Whether bytes begin like a request and are not text, such as a cut or damaged request."""
     if data[:1] != b"\n" or not any(byte < 9 for byte in data[:64]):  # noqa: PLR2004 - no text has a byte below tab
         return False
     try:
@@ -129,7 +129,7 @@ class Scope(NamedTuple):
 
 
 class Group(NamedTuple):
-    """What one resource sent, which stands at data[start:end]; `broken` if it cannot be read."""
+    """What one resource sent, at data[start:end]; `broken` if it cannot be read."""
 
     start: int
     end: int
@@ -142,7 +142,7 @@ def groups(data: bytes) -> Iterator[Group]:
     """The resources of a request, one after another.
 
     Raises:
-        WireError: it is no request.
+        WireError: it is not a request.
     """
     for _, wire, start, end in fields(data, 0, len(data)):
         if wire != _LENGTH:
@@ -176,7 +176,7 @@ def _scope(data: bytes, start: int, end: int) -> Scope:
 
 
 def _parts(data: bytes, start: int, end: int) -> tuple[list[tuple[int, int, int]], list[tuple[int, int]]]:
-    """The fields of a message, all messages or text, by number; and the places of those of number 2, its items."""
+    """The fields of a message, all of them messages or text, by number; and the places of field 2, its items."""
     others: list[tuple[int, int, int]] = []
     items: list[tuple[int, int]] = []
     for number, wire, low, high in fields(data, start, end):
@@ -190,7 +190,7 @@ def _parts(data: bytes, start: int, end: int) -> tuple[list[tuple[int, int, int]
 
 
 def kind_of(data: bytes, items: Sequence[tuple[int, int]]) -> str:
-    """What the items of a scope are, by the first that can be read: LogRecords, Spans, or nothing ("") that is read here.
+    """What the items of a scope are, by the first readable one: `LogRecord`, `Span`, or "" for anything else.
 
     A span has fixed times in its fields 7 and 8. A log record's first field is a time, a metric's its name.
     """
@@ -209,7 +209,7 @@ def message(data: bytes, start: int, end: int, name: str, depth: int = 0) -> dic
     """One message as OTLP's JSON has it.
 
     Raises:
-        WireError: it is none, or nested too deeply.
+        WireError: it is not a message, or nested too deeply.
     """
     if depth > DEEPEST:
         raise WireError("nested too deeply")
@@ -233,7 +233,7 @@ def message(data: bytes, start: int, end: int, name: str, depth: int = 0) -> dic
 
 
 def _simple(data: bytes, low: int, high: int, kind: str) -> dict[str, Any] | None:
-    """An AnyValue or KeyValue with a short text, which most are; None if it is another."""
+    """An AnyValue or KeyValue with a short text, as most are; None for any other."""
     if kind == "AnyValue":
         if high - low < 2 or data[low] != _FIRST or data[low + 1] != high - low - 2 or high - low > _SHORT:  # noqa: PLR2004 - tag and length
             return None
@@ -250,12 +250,12 @@ def _simple(data: bytes, low: int, high: int, kind: str) -> dict[str, Any] | Non
 
 
 def _unknown(data: bytes, number: int, low: int, high: int, found: dict[str, Any]) -> None:
-    """Keeps what a later version says, or what a damaged byte made of a text."""
+    """Keeps a field of a later version, or a text of which one byte is damaged."""
     if high > low:
         found.setdefault(f"field {number}", []).append(data[low:high])
 
 
-def _value(  # noqa: PLR0913, PLR0917 - a field as it stands
+def _value(  # noqa: PLR0913, PLR0917 - a field and its place
     data: bytes, wire: int, low: int, high: int, kind: str, depth: int
 ) -> Any:
     if kind == "text" and wire == _LENGTH:

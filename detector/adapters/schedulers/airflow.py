@@ -1,8 +1,8 @@
-"""Airflow task instances, as its REST API gives them and as a listener of a few lines writes them.
+"""Airflow task instances, as its REST API shows them and as a short listener writes them.
 
 Fields are those of `TaskInstanceResponse` (Airflow REST API, versions 1 and 2): `dag_id`, `dag_run_id`, `task_id`,
-`try_number`, `map_index`, `state`, `start_date`, `end_date`. Each try is a task of its own. A task that is deferred or
-waits to be scheduled again goes on, in the same try.
+`try_number`, `map_index`, `state`, `start_date`, `end_date`. Each try is a task of its own. A task that is deferred,
+or waits to be scheduled again, goes on in the same try.
 """
 
 from typing import Final
@@ -30,7 +30,7 @@ def looks_like(record: Record) -> bool:
 
 
 def known(record: Record) -> bool:
-    """Whether its state is one that is known; a task instance that nobody scheduled yet has none."""
+    """Whether its state is known. A task instance that nobody has scheduled yet has none."""
     state = record["state"]
     return state is None or (
         isinstance(state, str) and (state == "running" or state in _OUTCOMES or state in _WAITING)

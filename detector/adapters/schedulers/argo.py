@@ -1,8 +1,8 @@
-"""Argo Workflows: a `Workflow` object as it stands, and with it each of its pods' nodes.
+"""Argo Workflows: a `Workflow` object, and with it each of its pods' nodes.
 
 Fields are those of `argoproj.io/v1alpha1`. Objects come from a watch of the API server or from Argo Events' `resource`
-source; both wrap them, and both tell the same object again and again: the same start and end each time. Nodes that
-Argo keeps compressed or in its database (`compressedNodes`, `offloadNodeStatusVersion`) are not seen.
+source. Both wrap them, and both send the same object again and again, with the same start and end each time. Nodes
+that Argo keeps compressed or in its database (`compressedNodes`, `offloadNodeStatusVersion`) are not seen.
 """
 
 from collections.abc import Iterator, Mapping
@@ -33,7 +33,7 @@ def looks_like(record: Record) -> bool:
 
 
 def translate(record: Record, now: int) -> list[CanonicalEvent]:
-    """The starts and ends that a workflow tells of: its own and its pods'.
+    """The starts and ends that a workflow reports: its own and its pods'.
 
     Raises:
         BadRecordError: a field that such an object has is missing or wrong.

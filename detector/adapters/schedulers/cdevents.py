@@ -24,7 +24,7 @@ _OUTCOMES: Final = {
 
 
 def _body(record: Record) -> Record:
-    """The event itself, out of the CloudEvent that carries it."""
+    """The event itself, from the CloudEvent that carries it."""
     data = record.get("data")
     return data if isinstance(data, dict) else record
 
@@ -42,7 +42,7 @@ def _kind(record: Record) -> tuple[str, str]:
 
 
 def known(record: Record) -> bool:
-    """Whether it tells of something that runs."""
+    """Whether it reports something that runs."""
     subject, predicate = _kind(record)
     return subject in _SUBJECTS and predicate in _PREDICATES
 

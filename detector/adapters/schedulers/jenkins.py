@@ -1,8 +1,8 @@
 """Jenkins builds, as its Notification plugin posts them.
 
-Fields are those of the plugin's `JobState` and `BuildState`. A build ends when it is `FINALIZED`: between `COMPLETED` and
-that its post-build steps still work with its credentials. The lines of the build's log that the plugin can send along are
-scanned like any log.
+Fields are those of the plugin's `JobState` and `BuildState`. A build ends when it is `FINALIZED`: after `COMPLETED`
+its post-build steps still use its credentials. The plugin can send lines of the build's log too; they are scanned like
+any log.
 """
 
 from typing import Final
@@ -62,7 +62,7 @@ def translate(record: Record, now: int) -> list[CanonicalEvent]:
 
 
 def _job(record: Record) -> str:
-    """The full name of the job, as `JOB_NAME` has it: `team/app` of `job/team/job/app/`."""
+    """The full name of the job, as in `JOB_NAME`: `team/app` for `job/team/job/app/`."""
     parts = text(record, "url").strip("/").split("/")
     names = parts[1::2]
     if not names or any(part != "job" for part in parts[::2]):
@@ -80,7 +80,7 @@ def _source(record: Record) -> str:
 
 
 def scanned(record: Record, _now: int) -> LogText | None:
-    """The lines of the build's log that came along."""
+    """The lines of the build's log in the notification."""
     log = find(record, "build.log")
     if not isinstance(log, str) or not log:
         return None

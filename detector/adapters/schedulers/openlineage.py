@@ -1,10 +1,9 @@
-"""OpenLineage run events: the starts and ends of tasks of Airflow, Spark, dbt and whatever else writes them.
+"""OpenLineage run events: the starts and ends of tasks of Airflow, Spark, dbt and other writers.
 
-Fields are those of OpenLineage's `RunEvent` (spec 2-0-2) with the facets `parent`, `ownership`, `jobType`, and Airflow's
-`airflow` and `airflowDagRun` (apache-airflow-providers-openlineage). A run is a task by its run id, which Airflow's
-macro `lineage_run_id` gives to whatever issues a credential. Where the facet tells which try of which Airflow task it
-is, the event tells of that task too: an issuer may know the one name or the other, and not every version of the
-provider repeats the facet at the end.
+Fields are those of OpenLineage's `RunEvent` (spec 2-0-2) with the facets `parent`, `ownership`, `jobType`, and
+Airflow's `airflow` and `airflowDagRun` (apache-airflow-providers-openlineage). The task is the run id, which Airflow's
+macro `lineage_run_id` gives to a credential issuer. If a facet names the try of an Airflow task, the event is also one
+of that task: an issuer may know either name, and some versions of the provider leave the facet out at the end.
 """
 
 from typing import Any, Final
@@ -29,7 +28,7 @@ def looks_like(record: Record) -> bool:
 
 
 def known(record: Record) -> bool:
-    """Whether its type is one of the specification's."""
+    """Whether the specification has its type."""
     return str(record["eventType"]).upper() in _TYPES
 
 
@@ -97,7 +96,7 @@ _TRY: Final = ("task.task_id", "taskInstance.try_number", "taskInstance.map_inde
 def airflow_name(
     dag: str, run: str, task: str | None, number: str | None, index: str | None = None
 ) -> RunName:
-    """An Airflow task instance's try as a task; without a task or try, the run of its DAG."""
+    """A try of an Airflow task instance as a task; without a task or try, the run of its DAG."""
     run_id = f"airflow/{dag}/{run}"
     if task is None or number is None:
         return RunName(run_id, "airflow-dag-run", None)

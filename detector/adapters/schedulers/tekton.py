@@ -1,7 +1,8 @@
 """Tekton's CloudEvents (`dev.tekton.event.taskrun.started.v1` and so on): task runs and pipeline runs.
 
-Types are those of Tekton's "Events in Tekton"; the data is the run itself under `taskRun`, `pipelineRun` or `customRun`,
-with `status` as its API has it. The status' own times count where they are there: the event comes a little later.
+Types are those of Tekton's "Events in Tekton". The data is the run itself under `taskRun`, `pipelineRun` or
+`customRun`, with `status` as in its API. The times in the status count if they are there, because the event comes a
+little later.
 """
 
 import re  # over durations, whose length is bounded
@@ -18,7 +19,7 @@ _PREFIX: Final = "dev.tekton.event."
 _RUNS: Final = {"taskrun": "taskRun", "pipelinerun": "pipelineRun", "customrun": "customRun"}
 _STARTS: Final = frozenset({"started", "running"})
 _ENDS: Final = {"successful": "succeeded", "failed": "failed"}
-_NOTHING: Final = frozenset({"queued", "unknown", "runnning"})  # as Tekton's own page once spelled it
+_NOTHING: Final = frozenset({"queued", "unknown", "runnning"})  # Tekton's own page spelled it so
 _DURATION = re.compile(r"(?:([0-9]{1,9})h)?(?:([0-9]{1,9})m)?(?:([0-9]{1,9})(?:\.[0-9]{1,9})?s)?")
 _MAX_DURATION: Final = 40  # characters
 
@@ -37,7 +38,7 @@ def looks_like(record: Record) -> bool:
 
 
 def known(record: Record) -> bool:
-    """Whether its type is one that is known."""
+    """Whether its type is known."""
     kind = _kind(record)
     if kind is None or kind[0] not in _RUNS:
         return False
@@ -95,7 +96,7 @@ def _parent(run: Mapping[str, Any], namespace: str) -> str | None:
 
 
 def _outcome(run: Mapping[str, Any], state: str) -> str:
-    """From the reason of the condition `Succeeded`: a run that was cancelled or took too long is `failed` to Tekton."""
+    """The outcome from the reason of the condition `Succeeded`: Tekton says `failed` for cancelled and timed out too."""
     conditions = find(run, "status.conditions")
     for condition in conditions if isinstance(conditions, list) else ():
         reason = condition.get("reason") if isinstance(condition, dict) else None
@@ -108,7 +109,7 @@ def _outcome(run: Mapping[str, Any], state: str) -> str:
 
 
 def _deadline(run: Mapping[str, Any], began: int) -> int | None:
-    """The start and what the run may take: a Go duration such as `1h0m0s`; `0s` is no limit."""
+    """The start plus the timeout: a Go duration such as `1h0m0s`; `0s` means none."""
     written = maybe_text(run, "spec.timeout") or maybe_text(run, "spec.timeouts.pipeline") or ""
     match = _DURATION.fullmatch(written) if len(written) <= _MAX_DURATION else None
     if match is None:

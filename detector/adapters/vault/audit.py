@@ -1,12 +1,11 @@
-"""HashiCorp Vault and OpenBao: the audit device's requests and responses.
+"""HashiCorp Vault and OpenBao: the requests and responses that an audit device logs.
 
-Tokens and leases are issued, renewed and revoked by responses without an error. Every request with a token is a use of
-it, and the two halves of a pair are one: what was allowed is told by the request, what was refused by the response, which
-alone says so in all versions. Tokens and accessors are HMACs under the device's own salt: equal within a device, and only
-there, so one device should be read. Fields are those of the audit devices' documentation and of OpenBao's formatter
-(`internal/audit/format.go`).
+Responses without an error issue, renew and revoke tokens and leases. Every request with a token is a use of it, and
+the two halves of a pair are one use: the request reports an allowed one; the response reports a refused one, because
+only it says so in all versions. Tokens and accessors are HMACs under the device's own salt, so read only one device.
+Fields are those of the audit devices' documentation and of OpenBao's formatter (`internal/audit/format.go`).
 
-A token's task is what its metadata says (see `claims`), else its creator's, else its entity.
+The task of a token is in its metadata (see `oauth.claims`), else it is its creator's, else its entity.
 """
 
 from collections.abc import Iterator
@@ -27,12 +26,12 @@ from detector.records.log_records import LogText, record_time, texts
 from detector.values.events import DENIED, SUCCESS, CanonicalEvent, CredentialUsed, Identifier
 
 _TYPES: Final = ("request", "response")
-_PUBLIC: Final = ("access_key=", "accessor=", "lease_id=")  # names that secrets go by, and none themselves
+_PUBLIC: Final = ("access_key=", "accessor=", "lease_id=")  # names of secrets, not secrets
 _TOKENS: Final = ("auth.client_token", "request.client_token", "response.auth.client_token")
 
 
 def looks_like(record: Record) -> bool:
-    """Whether an object has the shape of an entry of an audit device."""
+    """Whether an object has the shape of an audit device's entry."""
     request, auth = record.get("request"), record.get("auth")
     return (
         isinstance(record.get("type"), str)
@@ -46,7 +45,7 @@ def looks_like(record: Record) -> bool:
 
 
 def known(record: Record) -> bool:
-    """Whether it is of a type that is translated; Enterprise has others."""
+    """Whether its type is translated. Enterprise has others."""
     return record["type"] in _TYPES
 
 
@@ -86,9 +85,9 @@ def _use(entry: Entry, caller: Identifier, outcome: str) -> CredentialUsed:
 
 
 def _outcome(entry: Entry, *, response: bool) -> str | None:
-    """What this half tells of the use; None if that is for the other.
+    """The outcome that this half of the pair reports; None if the other half reports it.
 
-    Whether a wrapping token is still good is found out after the request was written.
+    Vault finds out whether a wrapping token is still valid only after it has logged the request.
     """
     if paths.is_wrapping(entry.path):
         return (DENIED if entry.failed else SUCCESS) if response else None
@@ -99,20 +98,20 @@ def _outcome(entry: Entry, *, response: bool) -> str | None:
 
 
 def _denied(entry: Entry) -> bool:
-    """Whether the token was refused; a request that failed for another reason was allowed."""
+    """Whether the token was refused. A request that failed for another reason was allowed."""
     allowed = find(entry.record, "auth.policy_results.allowed")
     return not allowed if isinstance(allowed, bool) else "permission denied" in entry.error
 
 
 def _user_agent(record: Record) -> str | None:
-    """The header, where the device is configured to write it."""
+    """The header, if the device is configured to log it."""
     values = find(record, "request.headers")
     found = values.get("user-agent") if isinstance(values, dict) else None
     return found[0] if isinstance(found, list) and found and isinstance(found[0], str) else None
 
 
 def _done(entry: Entry, caller: Identifier | None) -> Iterator[CanonicalEvent]:
-    """What a response without an error did."""
+    """What a response without an error issued, renewed or revoked."""
     path = entry.path
     if isinstance(find(entry.record, "response.auth"), dict):
         yield from renewed_token(entry) if paths.renews_token(path) else (issued_token(entry),)
@@ -126,7 +125,7 @@ def _done(entry: Entry, caller: Identifier | None) -> Iterator[CanonicalEvent]:
     if identifier is not None:
         yield entry.revoked(identifier)
         if paths.revokes_token(path):
-            # A token takes its leases with it and, unless they are to be orphans, its children.
+            # A token's leases end with it, and its children too, unless they become orphans.
             yield from _with_it(
                 entry, identifier, paths.LEASES if path == paths.REVOKE_ORPHAN else paths.UNDER
             )
@@ -135,20 +134,20 @@ def _done(entry: Entry, caller: Identifier | None) -> Iterator[CanonicalEvent]:
 
 
 def _with_it(entry: Entry, token: Identifier, kind: str) -> Iterator[CanonicalEvent]:
-    """What ends with a token."""
+    """The groups that end with a token."""
     if token.scheme in (ACCESSOR, TOKEN):
         yield entry.group_revoked(f"{kind}/{token.value}")
 
 
 def _spent(entry: Entry, caller: Identifier) -> Iterator[CanonicalEvent]:
-    """The end of a token that could be used so many times: it had one use left, and this was it, allowed or not."""
+    """The end of a token with limited uses: it had one use left, and this was it, allowed or not."""
     if find(entry.record, "auth.remaining_uses") == 1:
         yield entry.revoked(caller, "spent")
         yield from _with_it(entry, caller, paths.UNDER)
 
 
 def _taken_away(entry: Entry, caller: Identifier | None) -> Identifier | None:
-    """The token or lease that is no more."""
+    """The token or lease that was revoked."""
     path = entry.path
     if path == paths.REVOKE_SELF:
         return caller
@@ -167,7 +166,7 @@ def _taken_away(entry: Entry, caller: Identifier | None) -> Identifier | None:
 
 
 def shown(record: Record, now: int) -> LogText | None:
-    """What the device shows unhashed (`log_raw`, or keys tuned so), which is a place where secrets leak."""
+    """Values that the device logs unhashed (`log_raw`, or tuned keys): secrets can leak there."""
     tokens = (find(record, path) for path in _TOKENS)
     lines = [
         f"client_token={token}" for token in tokens if isinstance(token, str) and not token.startswith(HMAC)

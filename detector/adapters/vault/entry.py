@@ -34,16 +34,16 @@ class Entry:
         return maybe_text(self.record, path)
 
     def seconds(self, path: str) -> int | None:
-        """A number of seconds, as nanoseconds; None if there is none, or zero, which is for ever."""
+        """A number of seconds, as nanoseconds; None if it is missing or zero, which means for ever."""
         value = find(self.record, path)
         return (
             value * SECOND if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
         )
 
     def caller(self) -> Identifier | None:
-        """The token that the request came with, by its accessor where it has one; None if it came with none.
+        """The token of the request, by its accessor if it has one; None if there is none.
 
-        What stands in `auth` is the caller's, but after a login it is the new token's.
+        `auth` is the caller's, but after a login it is the new token's.
         """
         accessor, token = self.get("request.client_token_accessor"), self.get("request.client_token")
         held = self.get("auth.client_token")
@@ -55,17 +55,17 @@ class Entry:
         return None if token is None else token_identifier(token)
 
     def wrapping(self) -> Identifier | None:
-        """The wrapping token that the request is about, if it names one and did not come with it."""
+        """The wrapping token that the request is about, if it names one that is not its own token."""
         token = self.get("request.data.token") if paths.is_wrapping(self.path) else None
         return None if token is None else token_identifier(token)
 
     def issued(self, **fields: Any) -> CredentialIssued:
-        """An issue; further ones of the same entry are told apart by `part` of the id."""
+        """An issue; `part` of the id tells several of one entry apart."""
         part = fields.pop("part", "issued")
         return CredentialIssued(time=self.time, source=self.source, id=f"{self.id}/{part}", **fields)
 
     def revoked(self, identifier: Identifier, part: str = "revoked") -> CredentialRevoked:
-        """A revocation; further ones of the same entry are told apart by `part` of the id."""
+        """A revocation; `part` of the id tells several of one entry apart."""
         return CredentialRevoked(
             time=self.time, source=self.source, id=f"{self.id}/{part}", identifier=identifier
         )
@@ -75,19 +75,19 @@ class Entry:
         return f"{self.source}/{name}"
 
     def group_revoked(self, name: str) -> CredentialRevoked:
-        """A revocation of all in a group."""
+        """A revocation of all credentials in a group."""
         return CredentialRevoked(
             time=self.time, source=self.source, id=f"{self.id}/revoked/{name}", group=self.group(name)
         )
 
     def revocation(self, method: str, **fields: Any) -> dict[str, Any]:
-        """What a revoker is handed."""
+        """The `revocation` object for the revoker."""
         given = {"provider": "vault", "method": method, "namespace": self.namespace or None, **fields}
         return {name: value for name, value in given.items() if value is not None}
 
 
 def token_identifier(value: str) -> Identifier:
-    """A token as the device shows it: its HMAC, or, with `log_raw`, itself, of which the hash is kept."""
+    """A token as the device logs it: its HMAC; with `log_raw` the token itself, of which only the hash is kept."""
     if value.startswith(HMAC):
         return Identifier(TOKEN, value)
     secret = value.encode()

@@ -1,4 +1,4 @@
-"""What a response of Vault or OpenBao issued or renewed: tokens, wrapping tokens, leases; and whose they are."""
+"""Tokens, wrapping tokens and leases that a response of Vault or OpenBao issued or renewed, and their tasks."""
 
 from collections.abc import Iterator
 from typing import Any, Final
@@ -17,10 +17,10 @@ _AWS_KEY_ID_LENGTH: Final = 20
 
 
 def issued_token(entry: Entry) -> CredentialIssued:
-    """The token in the response to a login, a creation, or the unwrapping of one.
+    """The token in the response to a login, a creation, or an unwrapping.
 
     Raises:
-        BadRecordError: it has no name.
+        BadRecordError: nothing identifies it.
     """
     accessor, token = entry.get("response.auth.accessor"), entry.get("response.auth.client_token")
     if token is None and accessor is None:
@@ -49,18 +49,18 @@ def issued_token(entry: Entry) -> CredentialIssued:
 
 
 def _credential_id(accessor: str | None, token: str | None) -> str | None:
-    """The name of a token; one that is shown raw and has no accessor gets none from it: its hash must not be written."""
+    """The id of a token. A raw token without an accessor gives none: its hash must not be written."""
     value = accessor or (token if token is not None and token.startswith(HMAC) else None)
     return None if value is None else f"vault/{value}"
 
 
 def _accessor(accessor: str) -> dict[str, Any]:
-    """As a revoker needs it: an HMAC must be looked up, among the accessors that `sys/audit-hash` gives it for."""
+    """The accessor for the revoker, who has to look up an HMAC with `sys/audit-hash`."""
     return {"accessor": accessor, "accessor_is_hmac": accessor.startswith(HMAC)}
 
 
 def wrapping_token(entry: Entry) -> CredentialIssued:
-    """The token that holds a wrapped response: to be used once."""
+    """The token that holds a wrapped response. It can be used once."""
     token, accessor = text(entry.record, "response.wrap_info.token"), entry.get("response.wrap_info.accessor")
     ttl = entry.seconds("response.wrap_info.ttl")
     identifiers = ([Identifier(ACCESSOR, accessor)] if accessor else []) + [token_identifier(token)]
@@ -76,13 +76,13 @@ def wrapping_token(entry: Entry) -> CredentialIssued:
 
 
 def issued_lease(entry: Entry, lease: str) -> CredentialIssued:
-    """A dynamic secret. An audit device tells no lease's duration: it ends with the caller's token at the latest."""
+    """A dynamic secret. The device does not log a lease's duration: at the latest it ends with the caller's token."""
     identifiers = [Identifier(LEASE, lease)]
     key_id = find(entry.record, "response.data.access_key")
     if isinstance(key_id, str) and key_id.startswith(_AWS_KEY_IDS) and len(key_id) == _AWS_KEY_ID_LENGTH:
         identifiers.append(
             Identifier("aws-access-key-id", key_id)
-        )  # if the mount's keys are tuned not to be hashed
+        )  # if the mount's keys are tuned to be unhashed
     ttl = entry.seconds("response.data.ttl") or entry.seconds("auth.token_ttl")
     return entry.issued(
         credential_id=f"vault/lease/{lease}",
@@ -99,17 +99,17 @@ def issued_lease(entry: Entry, lease: str) -> CredentialIssued:
 
 
 def _under(entry: Entry, *kinds: str) -> tuple[str, ...]:
-    """The groups of what the caller's token takes with it: by both of its names, as it may be revoked by either."""
+    """The groups that end with the caller's token, by both of its names, because either can revoke it."""
     accessor, token = entry.get("request.client_token_accessor"), entry.get("auth.client_token") or ""
     names = (accessor or entry.get("auth.accessor"), token if token.startswith(HMAC) else None)
     return tuple(entry.group(f"{kind}/{name}") for kind in kinds for name in names if name is not None)
 
 
 def renewed_token(entry: Entry) -> Iterator[CredentialRenewed]:
-    """A token that lasts so long from now; none where it does for ever.
+    """A token's new expiry, counted from now; None if it never expires.
 
     Raises:
-        BadRecordError: it has no name.
+        BadRecordError: nothing identifies it.
     """
     accessor, token = entry.get("response.auth.accessor"), entry.get("response.auth.client_token")
     ttl = entry.seconds("response.auth.token_ttl")
@@ -121,7 +121,7 @@ def renewed_token(entry: Entry) -> Iterator[CredentialRenewed]:
 
 
 def renewed_lease(entry: Entry, lease: str) -> Iterator[CredentialRenewed]:
-    """A lease that lasts as long as the caller's token at the most."""
+    """A lease's new expiry: at the latest that of the caller's token."""
     ttl = entry.seconds("auth.token_ttl")
     if ttl is not None:
         yield _renewal(entry, Identifier(LEASE, lease), ttl)
@@ -138,14 +138,14 @@ def _renewal(entry: Entry, named: Identifier, ttl: int) -> CredentialRenewed:
 
 
 def _task(entry: Entry, auth: str) -> str:
-    """Whose a token or lease is: by the metadata of `auth`, else of whoever made it, else the token of an identity.
+    """The task of a token or lease: from the metadata of `auth`, else its creator's, else a task of its own.
 
-    Such a token is a task of its own: it never ends, and one that gathered all of an identity's would grow for ever.
+    Such a task never ends. One task for all tokens of an identity would grow for ever.
     """
     for place in dict.fromkeys((auth, "auth")):
         metadata = find(entry.record, f"{place}.metadata")
         task = task_of_claims(metadata) if isinstance(metadata, dict) else None
-        # A JWT mount shows the token's subject behind its own name, and GitHub's may tell the job.
+        # A JWT mount logs the token's subject after its own name, and GitHub's subject may name the job.
         task = task or task_of_subject(entry.get(f"{place}.display_name") or "")
         if task is not None:
             return task
@@ -155,7 +155,7 @@ def _task(entry: Entry, auth: str) -> str:
 
 
 def _identity(entry: Entry, auth: str) -> str:
-    """Who a token was given to, as far as the entry says."""
+    """The identity that a token was given to, as far as the entry says it."""
     for place in dict.fromkeys((auth, "auth")):
         namespace, name = (
             entry.get(f"{place}.metadata.service_account_{part}") for part in ("namespace", "name")
