@@ -16,7 +16,7 @@ import msgspec
 import pytest
 
 from detector.adapters import bundled, names
-from detector.ingest.classify import BUNDLED
+from detector.ingest.classify import BUNDLED, RecordClassifier
 from detector.records.log_records import Read
 from detector.values.times import format_rfc3339, parse_rfc3339
 
@@ -40,14 +40,14 @@ def shown(value: Any) -> Any:
     return made
 
 
-def read(record: dict[str, Any]) -> list[Read]:
-    return list(BUNDLED.read_object(json.dumps(record).encode(), NOW))
+def read(record: dict[str, Any], classifier: RecordClassifier = BUNDLED) -> list[Read]:
+    return list(classifier.read_object(json.dumps(record).encode(), NOW))
 
 
-def gives(record: dict[str, Any]) -> dict[str, Any]:
+def gives(record: dict[str, Any], classifier: RecordClassifier = BUNDLED) -> dict[str, Any]:
     """What a record gives, as a sample says it."""
     made: dict[str, Any] = {}
-    for one in read(record):
+    for one in read(record, classifier):
         if one.error is not None:
             made["error"] = one.error.field
         made.setdefault("events", []).extend(shown(event) for event in one.events)

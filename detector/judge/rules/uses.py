@@ -35,11 +35,11 @@ _AFTER_THE_END: Final = Classification(
 # use-after-termination
 
 
-def _after_termination(terms: Terms, use: CredentialUsed, _foreign: bool) -> bool:  # noqa: FBT001 - a test of uses
+def _after_termination(terms: Terms, use: CredentialUsed, _foreign: bool) -> bool:
     return use.time > terms.end + terms.policy.skew
 
 
-def _after_termination_detail(terms: Terms, use: CredentialUsed, _foreign: bool) -> str:  # noqa: FBT001 - the same
+def _after_termination_detail(terms: Terms, use: CredentialUsed, _foreign: bool) -> str:
     return f"{span(use.time - terms.end)} after the task ended"
 
 
@@ -72,11 +72,11 @@ AFTER_TERMINATION: Final = Rule(
 # use-after-revocation
 
 
-def _after_revocation(terms: Terms, use: CredentialUsed, _foreign: bool) -> bool:  # noqa: FBT001 - the same
+def _after_revocation(terms: Terms, use: CredentialUsed, _foreign: bool) -> bool:
     return use.time > terms.revoked + terms.policy.skew
 
 
-def _after_revocation_detail(terms: Terms, use: CredentialUsed, _foreign: bool) -> str:  # noqa: FBT001 - the same
+def _after_revocation_detail(terms: Terms, use: CredentialUsed, _foreign: bool) -> str:
     return f"{span(use.time - terms.revoked)} after the revocation"
 
 
@@ -109,12 +109,12 @@ AFTER_REVOCATION: Final = Rule(
 # use-outside-window
 
 
-def _outside_window(_terms: Terms, _use: CredentialUsed, _foreign: bool) -> bool:  # noqa: FBT001 - the same
+def _outside_window(_terms: Terms, _use: CredentialUsed, _foreign: bool) -> bool:
     """Every use out of time that came neither after the task's end nor after the revocation."""
     return True
 
 
-def _outside_window_detail(terms: Terms, use: CredentialUsed, _foreign: bool) -> str:  # noqa: FBT001 - the same
+def _outside_window_detail(terms: Terms, use: CredentialUsed, _foreign: bool) -> str:
     time, skew = use.time, terms.policy.skew
     if time < terms.starts - skew:
         return f"{span(terms.starts - time)} before it is valid"
@@ -157,11 +157,11 @@ OUTSIDE_WINDOW: Final = Rule(
 # use-outside-scope
 
 
-def _outside_scope(terms: Terms, use: CredentialUsed, _foreign: bool) -> bool:  # noqa: FBT001 - the same
+def _outside_scope(terms: Terms, use: CredentialUsed, _foreign: bool) -> bool:
     return terms.scope is not None and not covering(terms.scope, use.action, use.resource)
 
 
-def _outside_scope_detail(_terms: Terms, use: CredentialUsed, _foreign: bool) -> str:  # noqa: FBT001 - the same
+def _outside_scope_detail(_terms: Terms, use: CredentialUsed, _foreign: bool) -> str:
     named = [
         name for name, value in (("action", use.action), ("resource", use.resource)) if value is not None
     ]
@@ -201,11 +201,11 @@ OUTSIDE_SCOPE: Final = Rule(
 # use-by-other-workload
 
 
-def _by_other_workload(terms: Terms, use: CredentialUsed, foreign: bool) -> bool:  # noqa: FBT001 - the same
+def _by_other_workload(terms: Terms, use: CredentialUsed, foreign: bool) -> bool:
     return foreign or (terms.bounds is not None and outside(terms.bounds, use.workload, use.source_ip))
 
 
-def _by_other_workload_detail(terms: Terms, use: CredentialUsed, foreign: bool) -> str:  # noqa: FBT001 - the same
+def _by_other_workload_detail(terms: Terms, use: CredentialUsed, foreign: bool) -> str:
     parts = []
     claimed = use.task_id
     if foreign and claimed is not None:
