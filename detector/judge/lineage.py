@@ -1,17 +1,17 @@
-"""Which task descends from which, by `parent_task_id`: answers in O(log depth), links in any order, cycles too.
+"""Answers whether one task descends from another by `parent_task_id`, in O(log depth).
 
-Each task that was asked about gets a node with its depth and a jump towards its root, twice as far as it need
-be now and then (Myers, "An applicative random-access stack", 1983), so that climbing to a depth is logarithmic.
-The tasks of a cycle descend from each other: together they are one root, at depth 0.
+Links may come in any order and may form cycles. The tasks of a cycle descend from each other: together they are one
+root, at depth 0. Each task that a question touched has a node with its depth and a jump towards the root. Jumps grow
+such that climbing to a depth takes logarithmic time (Myers, "An applicative random-access stack", 1983).
 """
 
 from typing import TypeAlias
 
-_Node: TypeAlias = tuple[int, str, str]  # depth, the task a jump leads to, the root
+_Node: TypeAlias = tuple[int, str, str]  # depth, the task that the jump leads to, the root
 
 
 class Lineage:
-    """The parents of tasks as they are known."""
+    """The parents of tasks, as far as known."""
 
     __slots__ = ("_nodes", "_parents")
 
@@ -20,10 +20,10 @@ class Lineage:
         self._nodes: dict[str, _Node] = {}
 
     def link(self, task_id: str, parent: str | None) -> str | None:
-        """Sets or clears a task's parent. Gives the root that it had if that changed anything, else None."""
+        """Sets or clears a task's parent. Returns the task's former root if that changed anything, else None."""
         if self._parents.get(task_id) == parent:
             return None
-        # A task without a node is above none that has one, so a leaf may come and go without undoing the rest.
+        # A task without a node has no descendant with one, so a leaf may come and go and all other nodes stay right.
         leaf = task_id not in self._nodes
         depth, _, root = self._node(task_id)
         if leaf and (depth or task_id not in self._parents):
@@ -37,11 +37,11 @@ class Lineage:
         return root
 
     def root(self, task_id: str) -> str:
-        """The task at the end of the chain of parents: of a cycle the one whose id sorts first."""
+        """The task at the end of the chain of parents; of a cycle, the one whose id sorts first."""
         return self._node(task_id)[2]
 
     def descends(self, task_id: str, ancestor: str) -> bool:
-        """Whether `ancestor` is `task_id` or in its chain of parents."""
+        """Whether `ancestor` is `task_id` itself or in its chain of parents."""
         depth, _, root = self._node(task_id)
         goal, _, other = self._node(ancestor)
         if root != other or depth < goal:
@@ -60,7 +60,7 @@ class Lineage:
         return node if node is not None else self._grow(task_id)
 
     def _grow(self, task_id: str) -> _Node:
-        """Walks up to what is known, a root or a cycle, then makes the nodes on the way down."""
+        """Walks up to a node, a root or a cycle, then makes the nodes on the way down."""
         nodes, parents = self._nodes, self._parents
         path: list[str] = []
         place: dict[str, int] = {}

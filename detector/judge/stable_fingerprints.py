@@ -1,4 +1,7 @@
-"""Without a deployment key, leaked secrets are told apart under a random one: here they get stable names."""
+"""Gives leaked secrets stable names where there is no deployment key.
+
+Without one, fingerprints are made under a random key, so each run would give the same secret another fingerprint.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -29,16 +32,16 @@ def _order(finding: Finding) -> tuple[Any, ...]:
 
 
 def stable_fingerprints(findings: Sequence[Finding]) -> dict[str, str]:
-    """`unkeyed-1`, `unkeyed-2`, ... for the fingerprints of `leaked-secret` findings, by first evidence and place.
+    """Numbers the fingerprints of `leaked-secret` findings, `unkeyed-1` and so on, by first evidence and place.
 
-    Two findings that nothing but their random fingerprint tells apart give equal records under either name.
+    If two findings differ only in their random fingerprint, it does not matter which one gets which number.
     """
     leaked = sorted((one for one in findings if one.rule == LEAKED_SECRET), key=_order)
     return {one.fingerprint or one.key: f"unkeyed-{number}" for number, one in enumerate(leaked, 1)}
 
 
 def with_stable_fingerprints(findings: Sequence[Finding]) -> list[Finding]:
-    """The findings under stable fingerprints, in the order of the output (first evidence in ms, uid)."""
+    """The findings with stable fingerprints, in the order of the output: by first evidence (ms) and uid."""
     names = stable_fingerprints(findings)
     renamed = [
         msgspec.structs.replace(

@@ -1,7 +1,7 @@
-"""Items in the order of their time: a plain list while there are few, O(log n) when there are many.
+"""Keeps items in the order of their time: in a plain list while there are few, in O(log n) when there are many.
 
-An item is a tuple that begins with its key (a time in nanoseconds, then what breaks ties); what follows the
-key is payload and is never compared, because `put` takes no second item with the same key.
+An item is a tuple that begins with its key: a time in nanoseconds, then fields that break ties. The fields after the
+key are never compared, because `put` takes no second item with the same key.
 """
 
 from bisect import bisect_left
@@ -17,7 +17,7 @@ Item: TypeAlias = tuple[Any, ...]
 
 
 class TimeOrder:
-    """Tuples in order. `width` fields of each are its key."""
+    """Tuples in order; the first `width` fields of each are its key."""
 
     __slots__ = ("_items", "width")
 
@@ -26,11 +26,11 @@ class TimeOrder:
         self._items: Any = []
 
     def put(self, item: Item) -> bool:
-        """Adds an item unless one with its key is there; says whether it was added."""
+        """Adds an item unless there is one with its key. Returns whether it was added."""
         items = self._items
         key = item[: self.width]
         if type(items) is list:
-            if not items or items[-1] < key:  # nearly always: events come nearly in order
+            if not items or items[-1] < key:  # nearly always, because events come nearly in order
                 items.append(item)
             else:
                 at = bisect_left(items, key)
@@ -56,7 +56,7 @@ class TimeOrder:
         return item if item is not None and item[: len(key)] == key else None
 
     def take(self, key: Item) -> Item | None:
-        """Removes the item with this whole key and gives it, None if there is none."""
+        """Removes and returns the item with this whole key, None if there is none."""
         item = self.find(key)
         if item is not None:
             if type(self._items) is list:
@@ -66,7 +66,7 @@ class TimeOrder:
         return item
 
     def cut(self, time: int) -> list[Item]:
-        """Removes the items before `time` and gives them, in order."""
+        """Removes and returns the items before `time`, in order."""
         items = self._items
         at = items.bisect_left((time,)) if type(items) is not list else bisect_left(items, (time,))
         cut: list[Item] = list(items[:at])
@@ -74,7 +74,7 @@ class TimeOrder:
         return cut
 
     def between(self, low: int, high: int) -> Iterator[Item]:
-        """The items with low <= time <= high, in order; lazily, so do not change it meanwhile."""
+        """Iterates over the items with low <= time <= high, in order. Change nothing meanwhile."""
         items = self._items
         if type(items) is list:
             return islice(items, bisect_left(items, (low,)), bisect_left(items, (high + 1,)))

@@ -1,22 +1,23 @@
-"""The watermark of one partition of work: before it, all is thought to have arrived."""
+"""The watermark of one partition of work: the event time up to which all events should have arrived."""
 
 from collections.abc import Mapping
 from typing import Final
 
 from detector.values.times import SECOND
 
-BEGINNING: Final = -(1 << 63)  # a watermark before anything
+BEGINNING: Final = -(1 << 63)  # earlier than any event
 IDLE: Final = 30 * SECOND
-FIRST: Final = 10 * SECOND  # from the first that is heard of, so long for all others to be heard of too
+FIRST: Final = 10 * SECOND  # how long to wait for all other sources, once the first one has reported
 
 
 class Watermark:
-    """Never goes back. `value` is in ns, None before anything was heard; `delay` is the policy's.
+    """Never goes back. `value` is in ns, None before the first report; `delay` is the policy's.
 
-    The scan stage tells how far each partition of its inputs has got, and of one that it takes that it has; the least of
-    those counts, but for idle ones. Where it does not tell, the latest event time less the delay counts. When all are
-    idle, the wall clock less the delay. `value` and `sources` may be those of whoever had the partition before: what it
-    had heard of is waited for as long as an idle one.
+    The scan stage reports how far it has read each partition of its inputs, and it reports each one that it takes over.
+    The watermark is the least of these, without the idle ones. If the scan stage reports none, the watermark is the
+    latest event time less the delay; if all is idle, it is the wall clock less the delay.
+
+    `value` and `sources` may come from the instance that had the partition before. Its sources count until they are idle.
     """
 
     def __init__(
@@ -26,24 +27,23 @@ class Watermark:
         self._delay = delay
         self._heard = now
         self._latest: int | None = None
-        self._sources = {
-            name: (time, now) for name, time in (sources or {}).items()
-        }  # how far, and when heard
-        self._first: int | None = now if sources else None  # when one was first heard of
+        # By source: how far it has been read, and when it was last heard of.
+        self._sources = {name: (time, now) for name, time in (sources or {}).items()}
+        self._first: int | None = now if sources else None  # when the first source was heard of
 
     @property
     def sources(self) -> dict[str, int]:
-        """How far each partition of the inputs has got, of those that are heard of."""
+        """How far each partition of the inputs has been read, without the idle ones."""
         return {name: time for name, (time, _) in self._sources.items()}
 
     def event(self, time: int, now: int) -> None:
-        """An event of this time was read."""
+        """Notes that an event of this time was read."""
         self._heard = now
         if self._latest is None or time > self._latest:
             self._latest = time
 
     def mark(self, source: str, time: int, now: int) -> None:
-        """One input partition has got so far, or is taken by somebody who knows less."""
+        """Notes that one input partition was read up to a time, or was taken over by an instance that knows less."""
         self._heard = now
         if self._first is None:
             self._first = now
@@ -51,7 +51,7 @@ class Watermark:
         self._sources[source] = (time if before is None else max(time, before[0]), now)
 
     def advance(self, now: int) -> int | None:
-        """The watermark at a time of the wall clock."""
+        """Returns the watermark at a time of the wall clock."""
         for source in [name for name, (_, heard) in self._sources.items() if now - heard > IDLE]:
             del self._sources[source]
         found: int | None = None

@@ -117,6 +117,8 @@ class JudgeHandler:
         self._settings = settings
         self._policy = settings.policy
         self._run = run
+        topics = settings.topics
+        self._output_topics = OutputTopics(topics.findings, topics.revocations, topics.dead_letters)
         self._changelog = changelog
         self._clock = clock
         self._observe = observe
@@ -350,8 +352,7 @@ class JudgeHandler:
         return outputs
 
     def _output(self) -> TopicOutput:
-        topics = self._settings.topics
-        return TopicOutput(OutputTopics(topics.findings, topics.revocations, topics.dead_letters), self._run)
+        return TopicOutput(self._output_topics, self._run)
 
     def _change(self, partition: Partition, change: Change) -> Output:
         return Output(self._settings.topics.state, *change, partition=partition.number)
