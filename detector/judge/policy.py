@@ -1,4 +1,4 @@
-"""What the configuration says of the rules: one frozen object that the judge asks, resolved per kind."""
+"""The policy: what the configuration says about the rules, as one frozen object, resolved for each kind."""
 
 from collections.abc import Mapping
 

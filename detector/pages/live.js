@@ -312,7 +312,7 @@
       const uids = new Set(found.findings.map((finding) => finding.uid));
       const findings = [...found.findings, ...latest.filter((finding) => !uids.has(finding.uid))]
         .sort((one, other) => rank(one.severity) - rank(other.severity) || one.first - other.first);
-      const hint = found.folded || found.credentials.some((one) => one.earlier)
+      const hint = found.compacted || found.credentials.some((one) => one.earlier)
         ? "Older events count in the findings, but are not listed." : null;
       return [taskDetail(rowOf(found, findings), findings, { rules: state.rules }), hint ? el("p", { class: "hint" }, hint) : ""];
     }

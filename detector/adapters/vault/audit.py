@@ -14,7 +14,7 @@ from typing import Final
 from detector.adapters.adapter import Adapter, Record
 from detector.adapters.fields import find, text
 from detector.adapters.vault import paths
-from detector.adapters.vault.entry import ACCESSOR, HMAC, LEASE, TOKEN, Entry, token_identifier
+from detector.adapters.vault.entry import ACCESSOR, HMAC, LEASE, TOKEN, AuditEntry, token_identifier
 from detector.adapters.vault.issues import (
     issued_lease,
     issued_token,
@@ -55,7 +55,7 @@ def translate(record: Record, now: int) -> list[CanonicalEvent]:
     Raises:
         BadRecordError: a field that such an entry has is missing or wrong.
     """
-    entry = Entry(record, now)
+    entry = AuditEntry(record, now)
     events: list[CanonicalEvent] = []
     caller = entry.caller()
     response = record["type"] == "response"
@@ -70,7 +70,7 @@ def translate(record: Record, now: int) -> list[CanonicalEvent]:
     return events
 
 
-def _use(entry: Entry, caller: Identifier, outcome: str) -> CredentialUsed:
+def _use(entry: AuditEntry, caller: Identifier, outcome: str) -> CredentialUsed:
     return CredentialUsed(
         time=entry.time,
         source=entry.source,
@@ -84,7 +84,7 @@ def _use(entry: Entry, caller: Identifier, outcome: str) -> CredentialUsed:
     )
 
 
-def _outcome(entry: Entry, *, response: bool) -> str | None:
+def _outcome(entry: AuditEntry, *, response: bool) -> str | None:
     """The outcome that this half of the pair reports; None if the other half reports it.
 
     Vault finds out whether a wrapping token is still valid only after it has logged the request.
@@ -97,7 +97,7 @@ def _outcome(entry: Entry, *, response: bool) -> str | None:
     return None if denied or entry.error else SUCCESS
 
 
-def _denied(entry: Entry) -> bool:
+def _denied(entry: AuditEntry) -> bool:
     """Whether the token was refused. A request that failed for another reason was allowed."""
     allowed = find(entry.record, "auth.policy_results.allowed")
     return not allowed if isinstance(allowed, bool) else "permission denied" in entry.error
@@ -110,7 +110,7 @@ def _user_agent(record: Record) -> str | None:
     return found[0] if isinstance(found, list) and found and isinstance(found[0], str) else None
 
 
-def _done(entry: Entry, caller: Identifier | None) -> Iterator[CanonicalEvent]:
+def _done(entry: AuditEntry, caller: Identifier | None) -> Iterator[CanonicalEvent]:
     """What a response without an error issued, renewed or revoked."""
     path = entry.path
     if isinstance(find(entry.record, "response.auth"), dict):
@@ -133,20 +133,20 @@ def _done(entry: Entry, caller: Identifier | None) -> Iterator[CanonicalEvent]:
         yield entry.group_revoked(f"{paths.PREFIX}/{prefix}")
 
 
-def _with_it(entry: Entry, token: Identifier, kind: str) -> Iterator[CanonicalEvent]:
+def _with_it(entry: AuditEntry, token: Identifier, kind: str) -> Iterator[CanonicalEvent]:
     """The groups that end with a token."""
     if token.scheme in (ACCESSOR, TOKEN):
         yield entry.group_revoked(f"{kind}/{token.value}")
 
 
-def _spent(entry: Entry, caller: Identifier) -> Iterator[CanonicalEvent]:
+def _spent(entry: AuditEntry, caller: Identifier) -> Iterator[CanonicalEvent]:
     """The end of a token with limited uses: it had one use left, and this was it, allowed or not."""
     if find(entry.record, "auth.remaining_uses") == 1:
         yield entry.revoked(caller, "spent")
         yield from _with_it(entry, caller, paths.UNDER)
 
 
-def _taken_away(entry: Entry, caller: Identifier | None) -> Identifier | None:
+def _taken_away(entry: AuditEntry, caller: Identifier | None) -> Identifier | None:
     """The token or lease that was revoked."""
     path = entry.path
     if path == paths.REVOKE_SELF:

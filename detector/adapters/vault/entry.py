@@ -15,7 +15,7 @@ LEASE: Final = "vault-lease-id"
 HMAC: Final = "hmac-sha256:"
 
 
-class Entry:
+class AuditEntry:
     """One entry, and what all of its events share."""
 
     def __init__(self, record: Record, now: int) -> None:

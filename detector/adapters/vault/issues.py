@@ -7,7 +7,7 @@ from detector.adapters.ci_names import task_of_subject
 from detector.adapters.fields import find, text, time
 from detector.adapters.oauth.claims import task_of_claims
 from detector.adapters.vault import paths
-from detector.adapters.vault.entry import ACCESSOR, HMAC, LEASE, Entry, token_identifier
+from detector.adapters.vault.entry import ACCESSOR, HMAC, LEASE, AuditEntry, token_identifier
 from detector.records.dead_letters import MISSING_FIELD, bad
 from detector.records.pod_names import service_account_task
 from detector.values.events import CredentialIssued, CredentialRenewed, Identifier
@@ -16,7 +16,7 @@ _AWS_KEY_IDS: Final = ("AKIA", "ASIA")
 _AWS_KEY_ID_LENGTH: Final = 20
 
 
-def issued_token(entry: Entry) -> CredentialIssued:
+def issued_token(entry: AuditEntry) -> CredentialIssued:
     """The token in the response to a login, a creation, or an unwrapping.
 
     Raises:
@@ -59,7 +59,7 @@ def _accessor(accessor: str) -> dict[str, Any]:
     return {"accessor": accessor, "accessor_is_hmac": accessor.startswith(HMAC)}
 
 
-def wrapping_token(entry: Entry) -> CredentialIssued:
+def wrapping_token(entry: AuditEntry) -> CredentialIssued:
     """The token that holds a wrapped response. It can be used once."""
     token, accessor = text(entry.record, "response.wrap_info.token"), entry.get("response.wrap_info.accessor")
     ttl = entry.seconds("response.wrap_info.ttl")
@@ -75,7 +75,7 @@ def wrapping_token(entry: Entry) -> CredentialIssued:
     )
 
 
-def issued_lease(entry: Entry, lease: str) -> CredentialIssued:
+def issued_lease(entry: AuditEntry, lease: str) -> CredentialIssued:
     """A dynamic secret. The device does not log a lease's duration: at the latest it ends with the caller's token."""
     identifiers = [Identifier(LEASE, lease)]
     key_id = find(entry.record, "response.data.access_key")
@@ -98,14 +98,14 @@ def issued_lease(entry: Entry, lease: str) -> CredentialIssued:
     )
 
 
-def _under(entry: Entry, *kinds: str) -> tuple[str, ...]:
+def _under(entry: AuditEntry, *kinds: str) -> tuple[str, ...]:
     """The groups that end with the caller's token, by both of its names, because either can revoke it."""
     accessor, token = entry.get("request.client_token_accessor"), entry.get("auth.client_token") or ""
     names = (accessor or entry.get("auth.accessor"), token if token.startswith(HMAC) else None)
     return tuple(entry.group(f"{kind}/{name}") for kind in kinds for name in names if name is not None)
 
 
-def renewed_token(entry: Entry) -> Iterator[CredentialRenewed]:
+def renewed_token(entry: AuditEntry) -> Iterator[CredentialRenewed]:
     """A token's new expiry, counted from now; None if it never expires.
 
     Raises:
@@ -120,14 +120,14 @@ def renewed_token(entry: Entry) -> Iterator[CredentialRenewed]:
         yield _renewal(entry, named, ttl)
 
 
-def renewed_lease(entry: Entry, lease: str) -> Iterator[CredentialRenewed]:
+def renewed_lease(entry: AuditEntry, lease: str) -> Iterator[CredentialRenewed]:
     """A lease's new expiry: at the latest that of the caller's token."""
     ttl = entry.seconds("auth.token_ttl")
     if ttl is not None:
         yield _renewal(entry, Identifier(LEASE, lease), ttl)
 
 
-def _renewal(entry: Entry, named: Identifier, ttl: int) -> CredentialRenewed:
+def _renewal(entry: AuditEntry, named: Identifier, ttl: int) -> CredentialRenewed:
     return CredentialRenewed(
         time=entry.time,
         source=entry.source,
@@ -137,7 +137,7 @@ def _renewal(entry: Entry, named: Identifier, ttl: int) -> CredentialRenewed:
     )
 
 
-def _task(entry: Entry, auth: str) -> str:
+def _task(entry: AuditEntry, auth: str) -> str:
     """The task of a token or lease: from the metadata of `auth`, else its creator's, else a task of its own.
 
     Such a task never ends. One task for all tokens of an identity would grow for ever.
@@ -154,7 +154,7 @@ def _task(entry: Entry, auth: str) -> str:
     return f"{_identity(entry, auth)}/{name}"
 
 
-def _identity(entry: Entry, auth: str) -> str:
+def _identity(entry: AuditEntry, auth: str) -> str:
     """The identity that a token was given to, as far as the entry says it."""
     for place in dict.fromkeys((auth, "auth")):
         namespace, name = (

@@ -1,4 +1,4 @@
-"""Brings the store of a partition to where its changelog is, from whatever is on the disk."""
+"""Restores the store of a partition: brings whatever is on the disk to the end of its changelog."""
 
 import time
 from pathlib import Path
@@ -11,14 +11,14 @@ from detector.service.judge.store import Position, Store
 from detector.values.errors import CurfewdError, RetryError
 from detector.values.times import HOUR
 
-# A broker forgets deletions after a day (`delete.retention.ms`): a copy that has not heard of them for long keeps ghosts.
+# A broker drops tombstones after a day (`delete.retention.ms`). An older store may hold entries that were deleted since.
 OLDEST: Final = 12 * HOUR
 
 
 class Restored(msgspec.Struct, frozen=True):
-    """How a partition came by its state.
+    """How a partition's state was restored: `changes` is how many records of the changelog were read.
 
-    `reason` is why the store was built anew, None if it only caught up; `changes` of the changelog were read.
+    `reason` says why the store was built from scratch; None if it only caught up.
     """
 
     partition: int
@@ -28,10 +28,10 @@ class Restored(msgspec.Struct, frozen=True):
 
 
 async def restore(path: Path, partition: int, changelog: Changelog, now: int) -> tuple[Store, Restored]:
-    """The store at `path`, as the changelog stands. What is there but no use is removed.
+    """Opens the store at `path` and brings it to the end of its changelog. A store that cannot be used is replaced.
 
     Raises:
-        RetryError, StopError: the disk or the changelog does not let us.
+        RetryError, StopError: the disk or the changelog cannot be read or written.
     """
     began = time.monotonic()
     first, end = await changelog.span(partition)
@@ -48,7 +48,7 @@ async def restore(path: Path, partition: int, changelog: Changelog, now: int) ->
             store.write(changes)
             count += len(changes)
         store.write((), Position(end, now))
-    except BaseException as error:  # cancelled too: left open, it could not be opened again
+    except BaseException as error:  # even if cancelled: a store that stays open cannot be opened again
         store.close()
         if isinstance(error, CurfewdError) or not isinstance(error, Exception):
             raise
@@ -57,7 +57,7 @@ async def restore(path: Path, partition: int, changelog: Changelog, now: int) ->
 
 
 def _open(path: Path, first: int, end: int, now: int) -> tuple[Store | None, str | None]:
-    """What is on the disk, None if it cannot be used, and then why."""
+    """The store on the disk, or None and the reason why it cannot be used."""
     if not path.exists():
         return None, "none there"
     try:

@@ -1,13 +1,13 @@
-"""The state of one partition on disk, in RocksDB: a copy of its changelog that answers by aggregate.
+"""The state of one partition on disk, in RocksDB: a copy of its changelog that finds state by aggregate.
 
-    a <digest of the aggregate's key, 16> <kind, 1> <id>   what an aggregate keeps
-    t <due, 12> <digest, 16>                               when to look at it again; follows from its `m`, not logged
-    w                                                      the watermark
-    s                                                      how far each partition of the inputs was, now and then
-    n                                                      the totals over all aggregates
-    o                                                      up to where this copy has the changelog; not logged
+    a <digest of the aggregate's key, 16> <kind, 1> <name>   an entry of an aggregate's state
+    t <time, 12> <digest, 16>                                a timer; follows from the entry `m`, not in the changelog
+    w                                                        the watermark
+    s                                                        how far each partition of the inputs was read, now and then
+    n                                                        the totals of all aggregates
+    o                                                        how far this copy has the changelog; not in the changelog
 
-Keys and values are those of the changelog, which is the truth: what is lost here is read there again.
+Keys and values are those of the changelog. If the store is lost, it is built again from there.
 """
 
 import contextlib
@@ -29,35 +29,35 @@ WATERMARK: Final = b"w"
 SOURCES: Final = b"s"
 TOTALS: Final = b"n"
 _POSITION: Final = b"o"
-_KIND: Final = 17  # where in an aggregate's key the kind stands
-_DUE: Final = 12  # bytes: nanoseconds of the year 9999 do not fit into eight
+_KIND: Final = 17  # where the kind stands in the key of an entry
+_TIME: Final = 12  # bytes, because the nanoseconds of the year 9999 do not fit into eight
 _WRITE_BUFFER: Final = 16 << 20
 
 
 class Position(msgspec.Struct, frozen=True):
-    """The offset before which a store has all of its changelog, and when that was so (ns, wall clock)."""
+    """The offset before which a store has all of its changelog, and when that was checked (ns, wall clock)."""
 
     offset: int
     saved: int
 
 
 def digest_of(key: str) -> bytes:
-    """What stands for an aggregate's key: 16 bytes, whatever somebody calls a task."""
+    """A digest of an aggregate's key: 16 bytes, however long the name of a task is."""
     return hashlib.blake2b(key.encode(), digest_size=16).digest()
 
 
 def entry_key(digest: bytes, kind: bytes, name: bytes = b"") -> bytes:
-    """The key of one thing that an aggregate keeps."""
+    """The key of one entry of an aggregate's state."""
     return AGGREGATE + digest + kind + name
 
 
-def meta_value(due: int | None, rest: bytes) -> bytes:
-    """The value of an aggregate's `m`: when to look at it again goes first, where the store finds it."""
-    return (b"\xff" * _DUE if due is None else max(due, 0).to_bytes(_DUE, "big")) + rest
+def meta_value(timer: int | None, rest: bytes) -> bytes:
+    """The value of the entry `m`. The timer stands first, so that the store finds it without decoding."""
+    return (b"\xff" * _TIME if timer is None else max(timer, 0).to_bytes(_TIME, "big")) + rest
 
 
 def changelog_changes(digest: bytes, judgement: Judgement) -> list[Change]:
-    """An aggregate's changes as the changelog and the store have them."""
+    """The changes of an aggregate's state, as the changelog and the store have them."""
     prefix = AGGREGATE + digest
     return [
         (prefix + key, meta_value(judgement.timer, value) if key == META and value is not None else value)
@@ -66,7 +66,7 @@ def changelog_changes(digest: bytes, judgement: Judgement) -> list[Change]:
 
 
 class Store:
-    """One partition's state. All methods may raise what RocksDB raises; then the store is to be destroyed."""
+    """One partition's state. Any method may raise an error of RocksDB: destroy the store then."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -80,36 +80,36 @@ class Store:
 
     @staticmethod
     def destroy(path: Path) -> None:
-        """Removes what is there, in whatever state."""
+        """Removes a store, whatever its condition."""
         with contextlib.suppress(FileNotFoundError):
             shutil.rmtree(path)
 
     def close(self) -> None:
-        """Lets go of the files."""
+        """Closes the files."""
         self._db.close()
 
     def position(self) -> Position | None:
-        """Up to where it has the changelog, None if nothing was ever said of it."""
+        """How far it has the changelog, None if it was never complete."""
         value = self._db.get(_POSITION)
         return None if value is None else msgspec.msgpack.decode(value, type=Position)
 
     def watermark(self) -> int | None:
-        """The watermark as last written, in ns."""
+        """The watermark as written last, in ns."""
         value = self._db.get(WATERMARK)
         return None if value is None else int(value)
 
     def sources(self) -> dict[str, int]:
-        """How far each partition of the inputs was when that was last written, in ns."""
+        """How far each partition of the inputs had been read when that was written last, in ns."""
         value = self._db.get(SOURCES)
         return {} if value is None else msgspec.json.decode(value, type=dict[str, int])
 
     def totals(self) -> Totals:
-        """The totals as last written."""
+        """The totals as written last."""
         value = self._db.get(TOTALS)
         return Totals() if value is None else msgspec.json.decode(value, type=Totals)
 
     def size(self) -> int:
-        """Bytes, in its files and not yet in them. Asks RocksDB's own counts and reads nothing."""
+        """Its size in bytes, with what is not in files yet. Uses RocksDB's counters and reads no data."""
         counts = ("rocksdb.live-sst-files-size", "rocksdb.cur-size-all-mem-tables")
         return sum(self._db.property_int_value(name) or 0 for name in counts)
 
@@ -128,30 +128,30 @@ class Store:
             if not key.startswith(prefix):
                 return
             name, value = key[_KIND:], rows.value()
-            yield name, value[_DUE:] if name == META else value
+            yield name, value[_TIME:] if name == META else value
             rows.next()
-        rows.status()  # a damaged block ends an iteration as the last key does; this raises
+        rows.status()  # raises if a damaged block ended the iteration, which else looks like its end
 
     def due(self, start: int, until: int, limit: int) -> list[tuple[bytes, bytes]]:
-        """Timers from one time to another, the earliest first: (key, digest of the aggregate).
+        """The timers from one time to another, the earliest first: (key, digest of the aggregate).
 
-        Who knows that there are none before `start` spares RocksDB stepping over all that were deleted.
+        A late `start` saves RocksDB from stepping over the timers that were deleted.
         """
         found: list[tuple[bytes, bytes]] = []
         rows = self._db.iter()
-        rows.seek(TIMER + max(start, 0).to_bytes(_DUE, "big"))
+        rows.seek(TIMER + max(start, 0).to_bytes(_TIME, "big"))
         while rows.valid() and len(found) < limit:
             key = rows.key()
-            if key[:1] != TIMER or int.from_bytes(key[1 : 1 + _DUE], "big") > until:
+            if key[:1] != TIMER or int.from_bytes(key[1 : 1 + _TIME], "big") > until:
                 break
-            found.append((key, key[1 + _DUE :]))
+            found.append((key, key[1 + _TIME :]))
             rows.next()
         if not rows.valid():
             rows.status()  # as above
         return found
 
     def write(self, changes: Iterable[Change], position: Position | None = None) -> None:
-        """All of it or nothing."""
+        """Writes all changes or none."""
         batch = WriteBatch(raw_mode=True)
         for key, value in changes:
             if value is None:
@@ -159,7 +159,7 @@ class Store:
                 continue
             batch.put(key, value)
             if key[_KIND : _KIND + 1] == META and key[:1] == AGGREGATE and value[0] != 0xFF:  # noqa: PLR2004 - no timer
-                batch.put(TIMER + value[:_DUE] + key[1:_KIND], b"")
+                batch.put(TIMER + value[:_TIME] + key[1:_KIND], b"")
         if position is not None:
             batch.put(_POSITION, msgspec.msgpack.encode(position))
         self._db.write(batch)

@@ -1,7 +1,7 @@
-"""One task as the judge stage knows it, for the live view: what is committed, and nothing else.
+"""One task as the judge stage knows it, for the live view: only what is committed.
 
-It is put together anew from what the store keeps, so it touches nothing that the stage works with. Task, credentials and
-events go through the same records as findings do: nothing is shown here that an output may not.
+It is built from a copy of the stored state, so it touches nothing that the stage works with. Task, credentials and
+events go through the same records as findings, so a page shows nothing that an output may not.
 """
 
 from collections.abc import Iterable, Iterator
@@ -58,7 +58,7 @@ class ViewContext(msgspec.Struct, frozen=True):
 
 
 def bounded(rows: Iterable[tuple[bytes, bytes]]) -> Rows | None:
-    """What a store keeps of one aggregate, None if that is too much to be shown while others wait."""
+    """The entries of one aggregate's state, None if there are too many to show while others wait."""
     found: Rows = []
     size = 0
     for row in rows:
@@ -72,14 +72,15 @@ def bounded(rows: Iterable[tuple[bytes, bytes]]) -> Rows | None:
 def task_view(task_id: str, rows: Rows, watermark: int | None, context: ViewContext) -> dict[str, Any] | None:
     """The task with its credentials, what happened to each, and the findings and commands that were written.
 
-    `watermark` (ns) is the one that was committed with the rows. None if they know nothing of it.
+    `rows` is the state of the task's aggregate, `watermark` (ns) the one that was committed with it. Returns None if
+    the state says nothing of the task.
     """
-    holding = AggregateState(task_key(task_id), context.policy, context.many)
-    holding.load(rows)
-    assert isinstance(holding.aggregate, TaskAggregate)  # noqa: S101 - by its key
-    ledger = holding.aggregate.ledger
+    state = AggregateState(task_key(task_id), context.policy, context.many)
+    state.load(rows)
+    assert isinstance(state.aggregate, TaskAggregate)  # noqa: S101 - by its key
+    ledger = state.aggregate.ledger
     at = BEGINNING if watermark is None else watermark
-    verdicts = holding.aggregate.judge(at, list(holding.sent))
+    verdicts = state.aggregate.judge(at, list(state.sent))
     own = own_accounts(ledger, task_id)
     tasks = [_task(task, context) for task in (ledger.task(task_id),) if task is not None]
     shown = {account.credential_id: _credential(account, context) for account in own}
@@ -92,7 +93,7 @@ def task_view(task_id: str, rows: Rows, watermark: int | None, context: ViewCont
         "findings": [
             page_finding(finding_record(finding, context.patterns, context.clean))
             for uid, finding in verdicts.findings.items()
-            if uid in holding.reported
+            if uid in state.reported
         ],
         "commands": [
             {
@@ -100,33 +101,33 @@ def task_view(task_id: str, rows: Rows, watermark: int | None, context: ViewCont
                 "escalated": each.escalated,
                 "time": to_millis(each.time),
             }
-            for each in holding.sent
+            for each in state.sent
             if each.credential_id in shown
         ],
-        "folded": holding.compacted,
+        "compacted": state.compacted,
     }
 
 
 def _task(task: Task, context: ViewContext) -> dict[str, Any] | None:
-    """None of a task that is known by its credentials alone."""
+    """The task, None if only its credentials are known."""
     events = [event for event in (task.start, task.end) if event is not None]
     if not events:
         return None
     pieces = [Evidence(event.time, event, Severity.LOW) for event in events]
-    found: dict[str, Any] = _as_told(task_facts(task), None, pieces, context)["task"]
+    found: dict[str, Any] = _page_of(task_facts(task), None, pieces, context)["task"]
     return found
 
 
 def _credential(account: Account, context: ViewContext) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Its task, and the credential with what happened to it."""
+    """The task of a credential, and the credential with what happened to it."""
     happened = sorted(_happened(account), key=lambda piece: piece.time)
-    told = _as_told(task_facts(account.task), credential_facts(account), happened[-MOST_EVENTS:], context)
+    page = _page_of(task_facts(account.task), credential_facts(account), happened[-MOST_EVENTS:], context)
     earlier = max(0, len(happened) - MOST_EVENTS)
-    return told["task"], {**told["credential"], "happened": told["evidence"], "earlier": earlier}
+    return page["task"], {**page["credential"], "happened": page["evidence"], "earlier": earlier}
 
 
 def _happened(account: Account) -> Iterator[Evidence]:
-    """Its issues, of which there is at least one; renewals, uses, leaks."""
+    """All that happened to a credential: issues, renewals, uses and leaks."""
     events: list[AnyEvent] = [*account.issues()]
     events += [item[3] for item in account.uses.order] if account.uses is not None else []
     events += [item[4] for item in account.leaks or ()]
@@ -134,11 +135,11 @@ def _happened(account: Account) -> Iterator[Evidence]:
     return (Evidence(event.time, event, Severity.LOW) for event in events)
 
 
-def _as_told(
+def _page_of(
     task: TaskFacts, credential: CredentialFacts | None, pieces: Iterable[Evidence], context: ViewContext
 ) -> dict[str, Any]:
-    """As a finding would tell it."""
-    told = Finding(
+    """What a page would get of a finding with this task, credential and evidence."""
+    finding = Finding(
         rule=OUTLIVES_TASK,
         key=task.task_id if credential is None else credential.credential_id,
         count=0,
@@ -149,4 +150,4 @@ def _as_told(
         task=task,
         credential=credential,
     )
-    return page_finding(finding_record(told, context.patterns, context.clean))
+    return page_finding(finding_record(finding, context.patterns, context.clean))
