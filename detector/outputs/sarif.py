@@ -131,7 +131,7 @@ def _notices(report: Report, told: int) -> Iterator[Record]:
 
 
 def _message(text: str) -> Record:
-    """A text that was read is no link (3.11.6) and no placeholder to whoever shows the message."""
+    """Text that was read, changed so that no viewer shows a link (3.11.6) or fills a placeholder in it."""
     return {"text": _PLACEHOLDER.sub(r"{{\1}}", text).replace("](", "] (")}
 
 

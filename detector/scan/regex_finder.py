@@ -41,7 +41,7 @@ class Finder:
     def rows(
         self, data: bytes, view: Any, regions: Sequence[Span], searched: Searched | None = None
     ) -> list[list[int]]:
-        """[start, end, start and end of the secret] of each match in the regions, of which none overlap.
+        """[start, end, start and end of the secret] of each match in the regions, which do not overlap.
 
         `view` is `data` as an array. The regions are as for `Regex.matches`. `searched` is what other patterns with the
         same regex found in this text.

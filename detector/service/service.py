@@ -329,9 +329,9 @@ class Service:
         if self._failure is None:
             if isinstance(error, CurfewdError):
                 self._failure = error
-            else:  # its text may quote what was read
-                self._log.error("a mistake of ours", error=error)
-                self._failure = StopError(f"a mistake of ours: {type(error).__name__}; please report it")
+            else:  # its text may contain what was read
+                self._log.error("internal error", error=error)
+                self._failure = StopError(f"internal error: {type(error).__name__}; please report it")
             self._readiness.dead = str(self._failure)
         self.stop()
 

@@ -212,7 +212,7 @@ class Bounds:
         return self.workload_outside(workload) or self.address_outside(source_ip)
 
     def workload_outside(self, workload: str | None) -> bool:
-        """Whether both are there and the workload is none of those bound to."""
+        """Whether there is a binding and a workload, and the binding does not allow the workload."""
         return self._workloads is not None and workload is not None and not self._workloads.matches(workload)
 
     def address_outside(self, source_ip: str | None) -> bool:

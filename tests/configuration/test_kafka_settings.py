@@ -272,7 +272,7 @@ def test_what_is_passed_on_goes_to_a_topic_that_is_never_read(tmp_path: Path) ->
         "ci.logs",
         "audit",
         "pods-1",
-        "pods-12.redacted",  # which is not written: its input is none of those passed on
+        "pods-12.redacted",  # an input all the same: no input of that name is passed on
         "pods.redacted",
     ]
     assert load(tmp_path, PASSED_ON).live().passed_on(["ci.logs"]) == {}

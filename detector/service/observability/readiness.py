@@ -1,7 +1,7 @@
-"""Whether the service is alive and ready, in a reason of one line each; None where all is well.
+"""Whether the service is alive and ready: for each a reason in one line, or None if all is well.
 
-Alive is what a new start would mend. A broker that is away is none of it: partitions go on trying, which counts as moving,
-and time without a coordinator does not count at all. An event loop that stands still is told by no answer.
+The service is not alive if a restart would help. It stays alive while a broker is away: its partitions go on trying,
+which counts as progress, and time without a coordinator does not count. If the event loop hangs, there is no answer.
 """
 
 from collections.abc import Mapping

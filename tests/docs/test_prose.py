@@ -1,0 +1,109 @@
+"""Habits of prose: lines that fit, tables that fit on a screen, and no sentence that a reader has to solve."""
+
+import ast
+import io
+import re
+import tokenize
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGES = sorted(
+    path
+    for pattern in (
+        "README.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "docs/**/*.md",
+        "deploy/**/*.md",
+        "examples/*.md",
+        "benchmarks/*.md",
+    )
+    for path in ROOT.glob(pattern)
+)
+MODULES = sorted((ROOT / "detector").rglob("*.py"))
+LONGEST_LINE = 120
+LONGEST_TABLE = 25  # rows of the README: what a screen shows
+RIDDLES = re.compile(
+    r"\bwhat is of\b|\bthat which\b|\bof which none\b|\bis none of\b|\bwho had it\b|\bis no link\b|\bnot our matter\b"
+    r"|\bhangs? on time\b|\ba mistake of ours\b|\btook for\b",
+    re.IGNORECASE,
+)
+
+
+def named(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def prose_lines(text: str) -> Iterator[tuple[int, str]]:
+    """The lines of a page with their numbers, without code, tables and pictures."""
+    code = False
+    for number, line in enumerate(text.splitlines(), start=1):
+        if line.strip().startswith("```"):
+            code = not code
+        elif not code and not line.strip().startswith(("|", "![")):
+            yield number, line
+
+
+def tables(text: str) -> Iterator[list[str]]:
+    """The tables of a page, each as its lines."""
+    found: list[str] = []
+    for line in (*text.splitlines(), ""):
+        if line.startswith("|"):
+            found.append(line)
+        elif found:
+            yield found
+            found = []
+
+
+def words_of(source: str) -> Iterator[tuple[int, str]]:
+    """The docstrings and comments of a module, with the lines that they begin on."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            docstring = ast.get_docstring(node)
+            if docstring:
+                yield node.body[0].lineno, docstring
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.start[0], token.string
+
+
+def riddles(lines: Iterator[tuple[int, str]]) -> list[tuple[int, str]]:
+    return [
+        (number, found[0])
+        for number, text in lines
+        if (found := RIDDLES.search(re.sub(r"[\s#]+", " ", text)))
+    ]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_lines_of_prose_fit(page: Path) -> None:
+    long = [number for number, line in prose_lines(page.read_text()) if len(line) > LONGEST_LINE]
+    assert long == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=named)
+def test_a_page_has_no_riddles(page: Path) -> None:
+    text = page.read_text()
+    assert riddles(iter([*enumerate(text.splitlines(), start=1), (1, text)])) == []
+
+
+@pytest.mark.parametrize("module", MODULES, ids=named)
+def test_docstrings_and_comments_have_no_riddles(module: Path) -> None:
+    assert riddles(words_of(module.read_text())) == []
+
+
+def test_the_readme_has_no_table_longer_than_a_screen() -> None:
+    assert [
+        table[0] for table in tables((ROOT / "README.md").read_text()) if len(table) > LONGEST_TABLE
+    ] == []
+
+
+def test_a_long_line_a_riddle_and_a_long_table_are_seen() -> None:
+    page = "Fine.\n```\n" + "x" * 200 + "\n```\n" + "y" * 121 + "\n"
+    assert [number for number, line in prose_lines(page) if len(line) > LONGEST_LINE] == [5]
+    module = 'def f():\n    """Keeps that\n    which it reads."""\n    # who had\n    return 1  # what is of no use\n'
+    assert [text.lower() for _, text in riddles(words_of(module))] == ["that which", "what is of"]
+    assert [len(table) for table in tables("| a |\n" * 26 + "\ntext\n| b |\n")] == [26, 1]
