@@ -1,12 +1,14 @@
-# `make demo` and `make test` are all a fresh machine needs; each installs what it uses into .venv.
+# `make demo` and `make test` are all a fresh machine needs: each target installs what it uses into .venv.
+# `make help` lists the targets. Variables: PYTHON (3.11 or newer), VENV, JOBS (processes of the tests).
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
+JOBS ?= 4
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check broker format lock vendor chart bench fuzz clean
+.PHONY: help demo lint test-fast test test-pythons check broker format lock vendor chart bench fuzz clean
 
 help: ## what the targets do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | column -t -s $$'\t'
@@ -45,14 +47,23 @@ monitors:
 demo: $(STAMP) ## replay the bundled incident and print what is found
 	@$(BIN)/python examples/demo.py
 
-test: $(STAMP) $(KAFKA) chromium monitors ## everything CI runs: lint, types, tests
+lint: $(STAMP) ## ruff and mypy
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
-	@$(BIN)/python examples/demo.py > /dev/null # numba compiles the loops once, not in each worker
-	@$(BIN)/pytest -n 4 --dist worksteal
 
-check: test ## the same
+# Two processes: the inner loop of a small machine. tests/conftest.py says which tests are left out.
+test-fast: $(STAMP) ## the tests without a broker, browser or Prometheus, for the inner loop
+	@$(BIN)/pytest -n 2 --dist worksteal -m "not broker and not browser and not monitoring and not slow"
+
+test: lint $(KAFKA) chromium monitors ## everything CI runs: lint, types, all tests
+	@$(BIN)/python examples/demo.py > /dev/null # numba compiles the loops once, not in each worker
+	@$(BIN)/pytest -n $(JOBS) --dist worksteal
+
+test-pythons: ## lint and fast tests on each of Python 3.11 to 3.14 that this machine has
+	@.ci/test-pythons
+
+check: test ## the same as test
 
 broker: $(KAFKA) ## an Apache Kafka on loopback until Ctrl-C; NODES=3 for three
 	@$(BIN)/python -m tests.broker run $(or $(NODES),1)

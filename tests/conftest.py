@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator, Iterator
+from typing import Final
 
 import pytest
 import pytest_asyncio
@@ -19,14 +20,26 @@ settings.load_profile("curfewd")
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Puts what waits for brokers where two of four workers begin, beside two that compute all the while.
+# What a test needs that takes long to start follows from its fixtures: no test has to say it again.
+MARKS: Final = {
+    "broker": {"broker", "secure", "guarded", "three"},
+    "browser": {"browser"},
+}
 
-    Each worker gets a run of the tests and takes of another's end when it is done. In alphabetical order all the waiting
-    is left for last, and the processors are idle.
+
+@pytest.hookimpl(tryfirst=True)  # `-m` selects by these marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks tests by their fixtures, and spreads those with a broker over two of four workers.
+
+    Each worker starts with a slice of the tests, and takes some of another's when it is done. In alphabetical order all
+    tests that wait for brokers would come last, and the processors would be idle.
     """
-    waiting = [item for item in items if item.get_closest_marker("xdist_group")]
-    busy = [item for item in items if not item.get_closest_marker("xdist_group")]
+    for item in items:
+        for mark, fixtures in MARKS.items():
+            if fixtures.intersection(getattr(item, "fixturenames", ())):
+                item.add_marker(mark)
+    waiting = [item for item in items if item.get_closest_marker("broker")]
+    busy = [item for item in items if not item.get_closest_marker("broker")]
     part = len(waiting) // 2
     rest = max(0, len(items) // 2 - part)
     items[:] = [*waiting[:part], *busy[:rest], *waiting[part:], *busy[rest:]]

@@ -85,6 +85,7 @@ sys.exit(fuzz.main(["decoder", "--runs", "9"]))
 """
 
 
+@pytest.mark.slow
 def test_every_target_holds_under_atheris_for_some_inputs_and_what_breaks_is_told() -> None:
     command = [sys.executable, "-c", SMOKE]
     done = subprocess.run(command, cwd=FOUND.parents[2], capture_output=True, text=True, check=False)

@@ -80,6 +80,7 @@ def test_the_stories_have_records_of_many_sources() -> None:
     assert len(records()) > 60
 
 
+@pytest.mark.slow
 def test_any_value_in_a_field_is_read_or_told() -> None:
     for _, record in records():
         for way in places(record):

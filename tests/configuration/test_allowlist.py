@@ -227,6 +227,7 @@ def test_a_record_without_a_time_is_held_against_the_time_that_it_inherits(
     assert (findings, summary["allowed"]) == (["leaked-secret x1"], {})
 
 
+@pytest.mark.slow
 def test_the_command_redact_passes_what_is_allowed(folder: Path) -> None:
     from tests.replay.test_cli import run  # noqa: PLC0415 - a process of its own: it reads file descriptor 0
 

@@ -19,7 +19,7 @@ from tests.ingest.streams import until
 from tests.service.whole.deployment import Deployment, ended, terminate
 from tests.small_history import KEY_TEXT, secret_of
 
-pytestmark = [pytest.mark.xdist_group("broker"), pytest.mark.asyncio(loop_scope="session")]
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 DASHBOARD: Final = DEPLOYED.parent / "grafana" / "dashboards" / "curfewd.json"
 WITHIN: Final = {"$__rate_interval": "5s", "$__range": "60s", "$namespace": ".*"}
@@ -48,6 +48,7 @@ def has_values(series: list[dict[str, Any]]) -> bool:
     return any(not math.isnan(float(value)) for each in series for _at, value in each["values"])
 
 
+@pytest.mark.monitoring
 async def test_a_leak_becomes_an_alert_that_ends_with_the_credential_and_no_panel_is_empty(
     broker: Cluster, tmp_path: Path
 ) -> None:

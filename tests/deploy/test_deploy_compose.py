@@ -166,6 +166,7 @@ async def values(bootstrap: str, topic: str) -> list[dict[str, Any]]:
         return found
 
 
+@pytest.mark.slow
 async def test_its_jobs_misuse_their_tokens_and_it_tells(processes: Processes) -> None:
     (script,) = SERVICES["inputs"]["command"]
     inputs = re.findall(r"for topic in ([\w -]+);", script)[0].split()

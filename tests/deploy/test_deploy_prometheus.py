@@ -62,12 +62,14 @@ def cases() -> list[tuple[str, int, list[dict[str, str]]]]:
     ]
 
 
+@pytest.mark.monitoring
 def test_prometheus_takes_the_configuration_and_its_rules() -> None:
     said = run("promtool", "check", "config", HERE / "prometheus.yml")
     assert f"{len(RULES_FILES)} rule files found" in said
     assert {job["job_name"] for job in loaded(HERE / "prometheus.yml")["scrape_configs"]} == {"curfewd"}
 
 
+@pytest.mark.monitoring
 @pytest.mark.parametrize("path", TESTS, ids=lambda path: path.stem)
 def test_the_alerts_fire_when_they_should_and_at_no_other_time(path: Path) -> None:
     assert "SUCCESS" in run("promtool", "test", "rules", path)
@@ -146,6 +148,7 @@ def test_labels_have_the_values_that_the_service_gives() -> None:
             assert float(bound) in names.COMMAND_LATENCY.buckets
 
 
+@pytest.mark.monitoring
 @pytest.mark.parametrize(
     ("labels", "receiver"),
     [

@@ -48,6 +48,7 @@ def test_tests_that_a_page_names_exist(name: str) -> None:
     assert named - {path.stem for path in (ROOT / "tests").rglob("test_*.py")} == set()
 
 
+@pytest.mark.slow
 def test_the_first_leak_of_the_readme_is_found(tmp_path: Path) -> None:
     (block,) = re.findall(
         r"^## A leak of your own.*?^```sh\n(.*?)^```",

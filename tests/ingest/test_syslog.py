@@ -209,6 +209,7 @@ def test_any_bytes_are_read_as_something(data: bytes) -> None:
         read_all(records([value]))
 
 
+@pytest.mark.slow
 def test_a_hostile_message_takes_no_longer_than_its_length() -> None:
     start = f"<165>1 {TIME} h a p m ".encode()
     for rest in (

@@ -6,6 +6,7 @@
 import os
 from collections.abc import Iterable
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -73,6 +74,7 @@ def test_in_any_order_with_duplicates(history: History, data: st.DataObject) -> 
     assert ledger.latest == max((event.time for event in history.events), default=None)
 
 
+@pytest.mark.slow
 @thorough
 @given(histories(), st.data())
 def test_after_every_event(history: History, data: st.DataObject) -> None:
@@ -84,6 +86,7 @@ def test_after_every_event(history: History, data: st.DataObject) -> None:
         assert told_by_ledger(ledger, history.until) == expected
 
 
+@pytest.mark.slow
 @thorough
 @given(histories(), st.data())
 def test_asking_changes_nothing(history: History, data: st.DataObject) -> None:
@@ -97,6 +100,7 @@ def test_asking_changes_nothing(history: History, data: st.DataObject) -> None:
         assert told_by_ledger(asked, until) == expected
 
 
+@pytest.mark.slow
 @thorough
 @given(histories(), st.data())
 def test_sealed_after_the_lifecycle(history: History, data: st.DataObject) -> None:
@@ -115,6 +119,7 @@ def test_sealed_after_the_lifecycle(history: History, data: st.DataObject) -> No
     assert ledger.commands(history.until) == open_ledger.commands(history.until)
 
 
+@pytest.mark.slow
 @thorough
 @given(histories(), st.data())
 def test_either_part_first(history: History, data: st.DataObject) -> None:

@@ -27,7 +27,6 @@ from tests.broker.guarded import PASSWORD, GuardedBroker
 from tests.ingest.streams import admin, until
 from tests.service.whole.deployment import ROOT, Deployment
 
-pytestmark = pytest.mark.xdist_group("guarded-broker")
 ACLS = ROOT / "deploy" / "kafka"
 EXAMPLE = Settings.load(str(ACLS / "example.toml")).live()
 STAGES: dict[str, Which] = {"whole": "all", "scan": "scan", "judge": "judge"}

@@ -13,8 +13,6 @@ from detector.values.times import MILLISECOND, SECOND
 from tests.broker import Cluster
 from tests.ingest.streams import filled, made
 
-pytestmark = pytest.mark.xdist_group("broker")
-
 
 async def test_records_before_an_offset_and_how_far_a_group_is(broker: Cluster) -> None:
     streams = await made(broker.bootstrap, 1)

@@ -36,7 +36,6 @@ from tests.ingest.streams import (
 from tests.kafka.stage_handlers import Copy, Telling, running
 from tests.kafka.stage_processes import workers
 
-pytestmark = pytest.mark.xdist_group("broker")
 NO_LIMITS = Limits(1 << 20, 1 << 20)
 
 

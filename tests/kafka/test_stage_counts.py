@@ -11,8 +11,6 @@ from tests.broker import Cluster
 from tests.ingest.streams import committed_offsets, ends, filled_by_keys, grown, made, read, until
 from tests.kafka.stage_handlers import Copy, Telling
 
-pytestmark = pytest.mark.xdist_group("live-faults")
-
 
 @pytest.mark.parametrize("changed", ["target", "source"])
 async def test_the_stage_ends_before_a_key_is_in_two_places(broker: Cluster, changed: str) -> None:

@@ -22,7 +22,6 @@ from tests.ingest.streams import (
 )
 from tests.kafka.stage_processes import Worker, workers
 
-pytestmark = pytest.mark.xdist_group("broker")
 KILLS = 24
 
 

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 
-import pytest
 from aiokafka import AIOKafkaProducer
 
 from detector.judge.routing import encode, registry_key
@@ -15,7 +14,6 @@ from tests.broker import Cluster
 from tests.ingest.streams import PATIENCE_SECONDS, grown, made, until
 from tests.registry.registry_topic import KEY, SECRET, followed, issue, working, write_issues
 
-pytestmark = pytest.mark.xdist_group("live-faults")
 ISSUE = CredentialIssued(
     id="1",
     source="ci",

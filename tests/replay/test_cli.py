@@ -97,6 +97,7 @@ def test_the_same_input_gives_the_same_bytes_on_any_number_of_processes(
     assert output(Path("out1")) == output(Path("out2"))
 
 
+@pytest.mark.slow
 def test_standard_input_may_be_a_pipe_or_a_file(history: tuple[Path, Path]) -> None:
     both = history[0].read_bytes() + history[1].read_bytes()
     Path("both.jsonl").write_bytes(both)
@@ -239,6 +240,7 @@ def test_an_error_of_ours_shows_where_and_never_what_was_read(
     assert secret_of(0).decode() not in err
 
 
+@pytest.mark.slow
 def test_a_closed_pipe_ends_the_printing_and_no_more(history: tuple[Path, Path]) -> None:
     for fail_on, code in (([], 0), (["--fail-on", "low"], 1)):
         with start("replay", *QUICK, *fail_on, *history) as process:

@@ -8,6 +8,7 @@ import random
 import string
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -114,6 +115,7 @@ def check(secret: bytes, chain: Sequence[str], seed: int, chunk: int, finder: Le
 chains = st.lists(st.sampled_from(sorted(ENCODERS)), min_size=1, max_size=DEPTH)
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None, derandomize=True)
 @given(st.text(CHARACTERS, min_size=16, max_size=48), chains, st.integers(0, 1 << 32), st.integers(1, 3000))
 def test_a_registered_secret_is_found_in_any_chain(

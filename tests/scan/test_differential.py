@@ -62,6 +62,7 @@ def log_of(rng: random.Random, pieces: int) -> bytes:
     return b"".join(part for _ in range(pieces) for part in (next(some), rng.choice(GLUE)))
 
 
+@pytest.mark.slow
 @settings(max_examples=250, deadline=None)
 @given(CHANCE, st.integers(1, 12))
 def test_patterns_find_what_a_plain_search_of_each_line_finds(rng: random.Random, pieces: int) -> None:
@@ -78,6 +79,7 @@ def test_each_patterns_own_evidence_is_judged_alike(pattern: Pattern) -> None:
         assert _spans(scanner_of_all(), text) == _spans(plain()[0], text)
 
 
+@pytest.mark.slow
 @settings(max_examples=10, deadline=None)
 @given(
     CHANCE,

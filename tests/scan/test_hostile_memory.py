@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 MB: Final = 1_000_000
 SLACK: Final = 24 * MB  # by which two runs on the same text differ, and some
 MORE: Final = 96 * MB  # than clean text needs
@@ -72,6 +74,7 @@ def peak(folder: Path, texts: dict[str, bytes]) -> int:
     return int(held) * 1024
 
 
+@pytest.mark.slow
 def test_what_a_replay_holds_at_once_does_not_grow_with_hostile_text(tmp_path: Path) -> None:
     kinds: dict[str, tuple[Callable[[int], bytes], int]] = {
         "endless.log": (endless, 4 * MB),

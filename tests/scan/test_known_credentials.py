@@ -114,6 +114,7 @@ def texts(draw: st.DrawFn) -> tuple[bytes, list[bytes]]:
     return data, [data[start:end] for start, end in chosen] + absent
 
 
+@pytest.mark.slow
 @engines
 @settings(max_examples=150, deadline=None)
 @given(drawn=texts())

@@ -113,6 +113,7 @@ EDGES = [
 FILLERS = st.sampled_from([b"-", b" ", b"a", b"9", b".-= ", b"some words\n", b"z" * 199 + b"\n", b"tok"])
 
 
+@pytest.mark.slow
 @given(
     st.tuples(st.sampled_from(EDGES), st.integers(-60, 60)).map(sum),
     FILLERS,
@@ -166,6 +167,7 @@ KEY = pattern(
 )
 
 
+@pytest.mark.slow
 @given(st.sampled_from(EDGES), st.integers(-300, 300), st.sampled_from([b"-", b"text\n", b"\n"]))
 @settings(max_examples=60, deadline=None)
 def test_a_secret_of_many_lines_is_found_across_the_edges_of_batches(

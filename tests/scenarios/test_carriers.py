@@ -7,6 +7,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import pytest
+
 from detector.adapters.otlp.agent_spans import CONVERSATIONS, OFF
 from detector.adapters.otlp.requests import Otlp
 from detector.ingest.classify import RecordClassifier
@@ -157,6 +159,7 @@ def tell(folder: Path, agents: str) -> ReportedFinding:
     return told(folder, files, shapes=RecordClassifier(carriers=(Otlp(agents).carrier(),)))
 
 
+@pytest.mark.slow
 def test_an_agents_token_leaks_in_a_tools_arguments_outlives_its_run_and_is_used_after_it(
     tmp_path: Path,
 ) -> None:

@@ -5,6 +5,7 @@ import random
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -69,6 +70,7 @@ async def lived(policy: Policy, until: int, order: list[AnyEvent], seed: int, cr
     return world
 
 
+@pytest.mark.slow
 @thorough
 @given(histories(), st.data(), st.integers(0, 10**6), st.sampled_from((0.0, 0.1)))
 def test_a_history_in_any_order_gives_what_replay_gives(
@@ -90,9 +92,10 @@ def test_a_history_in_any_order_gives_what_replay_gives(
         assert_told_once(world)
 
 
+@pytest.mark.slow
 @thorough
 @given(histories(), st.data(), st.integers(0, 10**6), st.sampled_from((0.0, 0.1)))
-def test_without_holds_a_command_goes_out_at_once_and_once(
+def test_without_a_delay_a_command_goes_out_at_once_and_once(
     history: History, data: st.DataObject, seed: int, crashes: float
 ) -> None:
     policy = longer(history.policy)
@@ -159,6 +162,7 @@ async def lived_on_time(policy: Policy, until: int, events: list[AnyEvent], seed
     return world
 
 
+@pytest.mark.slow
 @thorough
 @given(histories(), st.integers(0, 10**6), st.sampled_from((1, 2, 7)))
 def test_what_is_added_up_is_judged_as_if_each_were_kept(history: History, seed: int, many: int) -> None:

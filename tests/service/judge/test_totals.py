@@ -3,6 +3,7 @@
 import random
 
 import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -66,6 +67,7 @@ async def lived(policy: Policy, world: World, history: History, data: st.DataObj
     await world.close()
 
 
+@pytest.mark.slow
 @thorough
 @given(histories(), st.data(), st.integers(0, 10**6))
 def test_totals_are_those_of_the_changelog(history: History, data: st.DataObject, seed: int) -> None:

@@ -5,8 +5,6 @@ import base64
 import json
 from concurrent.futures import ThreadPoolExecutor
 
-import pytest
-
 from detector.judge.routing import LeakWithdrawal, decode
 from detector.kafka.delayed_reader import DelayedReader, DelayedReaderSettings
 from detector.patterns.pattern import load_bundled
@@ -20,8 +18,6 @@ from detector.values.times import SECOND
 from tests.broker import Cluster
 from tests.ingest.streams import PATIENCE_SECONDS, Streams, filled, made, read, until
 from tests.registry.registry_topic import KEY, SECRET, followed, issue, working, write_issues
-
-pytestmark = pytest.mark.xdist_group("broker")
 
 
 def lookback_of(

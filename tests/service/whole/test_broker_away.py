@@ -13,7 +13,6 @@ from tests.ingest.streams import until
 from tests.service.whole.deployment import Expected, ended, terminate
 from tests.service.whole.disturbed import Disturbed, Records, deployed, history, parts
 
-pytestmark = pytest.mark.xdist_group("live-broker")
 AWAY_SECONDS = 120
 
 

@@ -22,7 +22,6 @@ from tests.registry.registry_topic import followed
 from tests.service.whole.deployment import Expected
 from tests.service.whole.disturbed import Disturbed, Records, deployed, history, parts
 
-pytestmark = pytest.mark.xdist_group("live-broker")
 NODES = 3
 # A dead node is noticed within seconds, not the usual nine.
 SETTINGS = {"broker.session.timeout.ms": "3000", "broker.heartbeat.interval.ms": "500"}

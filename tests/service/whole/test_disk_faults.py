@@ -14,8 +14,6 @@ from tests.service.whole.deployment import Expected, ended
 from tests.service.whole.disturbed import Disturbed, Records, deployed, history, parts
 from tests.service.whole.small_disk import SmallDisk
 
-pytestmark = pytest.mark.xdist_group("live-broker")
-
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Records, Expected]:

@@ -25,7 +25,6 @@ from tests.kafka.stage_handlers import running
 from tests.service.whole.deployment import Deployment
 from tests.small_history import KEY_TEXT, events, logs
 
-pytestmark = pytest.mark.xdist_group("broker")
 KIND = "application/openmetrics-text; version=1.0.0"
 POISON = (
     (1, 0, b'{"specversion": "1.0", "id": "x", "source": "s", "type": "task.started", "time": "soon", "data": {}}'),
@@ -235,6 +234,7 @@ def test_no_label_names_a_task_or_a_credential(observed: Observed) -> None:
     assert not [value for value in values if value.startswith(("task-", "cred-"))]
 
 
+@pytest.mark.monitoring
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not installed (Debian: prometheus)")
 def test_promtool_finds_nothing_to_complain_of(observed: Observed) -> None:
     page = observed.fetch("text/plain")

@@ -18,7 +18,6 @@ from tests.service.whole.deployment import ended
 from tests.service.whole.disturbed import Disturbed, deployed
 from tests.small_history import event, identifier_of, secret_of
 
-pytestmark = pytest.mark.xdist_group("live-broker")
 LEAKED = 0  # the task whose secret stands in all poison
 SECRET = secret_of(LEAKED)
 LARGE = 4 << 20

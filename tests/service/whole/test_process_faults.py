@@ -17,7 +17,6 @@ from tests.ingest.streams import Streams, grown, until
 from tests.service.whole.deployment import Deployment
 from tests.service.whole.instances import Instance, Slice, agreed, check_once, close, dealt, drained, produced
 
-pytestmark = pytest.mark.xdist_group("live-faults")
 SHORT = ("--session", "1.5")
 STEPS = ("begun", "written", "offsets")
 KILLS = {"step": 12, "restore": 10, "moment": 10}

@@ -17,7 +17,6 @@ from tests.redact.test_stream_redactor import TOKEN
 from tests.service.whole.deployment import ROOT, Deployment
 from tests.service.whole.instances import Instance, drained
 
-pytestmark = pytest.mark.xdist_group("live-broker")
 SHORT = ("--session", "1.5")
 STEPS = ("begun", "written", "offsets", "committed")
 KILLS = 4

@@ -25,7 +25,6 @@ from tests.service.whole.deployment import (
 )
 from tests.small_history import KEY_TEXT, write
 
-pytestmark = pytest.mark.xdist_group("broker")
 INCIDENT = ROOT / "examples" / "incident"
 UNTIL = "2026-11-01T00:00:00Z"  # long after the histories
 # In random order over all partitions everything is late, and first known is not earliest: a lateness that covers the

@@ -81,7 +81,6 @@ async def test_brokers_that_are_not_there_are_waited_for(alone: Deployment) -> N
     assert await ended(process) == 0
 
 
-@pytest.mark.xdist_group("broker")
 async def test_without_its_topics_it_says_what_to_do(broker: Cluster, tmp_path: Path) -> None:
     deployment = Deployment(broker.bootstrap, tmp_path)
     process = deployment.start()
@@ -92,7 +91,6 @@ async def test_without_its_topics_it_says_what_to_do(broker: Cluster, tmp_path: 
     assert "run curfewd topics create" in deployment.said()[-1]["why"]
 
 
-@pytest.mark.xdist_group("broker")
 async def test_it_reloads_on_hup_and_keeps_what_it_has_if_that_is_wrong(
     broker: Cluster, tmp_path: Path
 ) -> None:

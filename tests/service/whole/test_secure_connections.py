@@ -12,7 +12,6 @@ from tests.ingest.streams import until
 from tests.service.whole.deployment import ROOT, ended
 from tests.service.whole.disturbed import Disturbed, deployed, history
 
-pytestmark = pytest.mark.xdist_group("live-broker")
 WRONG = "not-the-password-at-all"
 SECONDS = 300  # to say no, on a machine that is busy
 

@@ -3,15 +3,12 @@
 import json
 from pathlib import Path
 
-import pytest
-
 from tests.broker import Cluster
 from tests.docs.test_sources_page import blocks, section
 from tests.scenarios.telling import story
 from tests.service.whole.deployment import Deployment, replayed, settled, summary
 from tests.service.whole.test_replay_parity import HELD, PATIENT, UNTIL
 
-pytestmark = pytest.mark.xdist_group("broker")
 GIVEN_BACK = "hmac-sha256:" + "cd" * 32  # of the token that nobody gave back
 FORGED = [
     {

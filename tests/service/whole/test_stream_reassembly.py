@@ -5,8 +5,6 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-import pytest
-
 from detector.kafka.handlers import Partition
 from tests.broker import Cluster
 from tests.ingest.streams import Streams, committed_offsets, until
@@ -15,7 +13,6 @@ from tests.service.whole.deployment import Deployment, replayed
 from tests.service.whole.instances import Instance, agreed, drained
 from tests.small_history import KEY_TEXT
 
-pytestmark = pytest.mark.xdist_group("live-broker")
 POLICY = 'key_file = "deployment.key"\nlateness = "3000d"\nretention = "3000d"\n'
 SHORT = ("--session", "1.5")
 UNTIL = "2026-11-01T00:00:00Z"  # long after it

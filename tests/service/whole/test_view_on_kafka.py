@@ -14,7 +14,7 @@ from tests.service.view.view_port import TOKEN
 from tests.service.whole.deployment import Deployment, ended, terminate
 from tests.small_history import KEY_TEXT, at, event, identifier_of, secret_of
 
-pytestmark = [pytest.mark.xdist_group("broker"), pytest.mark.asyncio(loop_scope="session")]
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 HOSTILE = "<img src=x onerror=window.hit=1>"
 TASK = f"deploy-1 {HOSTILE}"
