@@ -113,7 +113,7 @@ class TaskAggregate(Aggregate):
 
     @property
     def ledger(self) -> Ledger:
-        """All that it knows. `own_accounts` tells which credentials are the task's. Do not change it."""
+        """All that it knows. `own_accounts` returns the credentials that are the task's. Do not change it."""
         return self._ledger
 
     def take(self, fact: Fact, watermark: int) -> bool:  # noqa: ARG002 - needed by names

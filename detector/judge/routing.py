@@ -1,4 +1,4 @@
-"""What the judge stage is told, and which aggregate each fact is for.
+"""The facts that the judge stage takes, and the aggregate that each is for.
 
 An aggregate is judged as one, in one partition: a task with its credentials, a name of a credential, a group of
 credentials, or a leaked secret. A fact is an event or leak as it was read, or a message from one aggregate to another.
@@ -184,7 +184,7 @@ def without_terms(issue: CredentialIssued) -> CredentialIssued:
 
 
 def claims(issue: CredentialIssued) -> Iterator[Routed]:
-    """The claims that tell each name of an issue its owner, and each group its new member."""
+    """The claims for each name of an issue, and the membership for each of its groups."""
     claim = Claim(without_terms(issue))
     member = Claim(msgspec.structs.replace(claim.issue, identifiers=()))
     for group in issue.groups:

@@ -1,10 +1,13 @@
-"""From sources to findings: lifecycle first, then uses and logs, so that the order of files and lines is no matter.
+"""Replays sources: reads lifecycle events first, then uses and logs, so the order of files and lines does not matter.
 
-1. Every event is read; what happened to tasks and credentials goes to the ledger, which is then sealed. Units of
-   nothing else, such as a registry's, are done with.
-2. An index of all registered credentials is built; the processes of the second pass are forked after it and share it.
-3. Logs are scanned and uses judged, unit by unit, and applied in the order of the units: the result is the same
-   for any number of processes.
+1. All sources of events are read. Lifecycle events go to the ledger, which is then sealed. A unit that has nothing
+   else, such as one of a registry, is done.
+2. The index of all registered credentials is built. The processes of the second pass are forked after that, and share it.
+3. Logs are scanned and uses are judged, unit by unit. Results are applied in the order of the units, so they are the
+   same for any number of processes.
+
+The judging is `detector.judge.stage.judge_history`: the rules and the ledger of the service, with all tasks in one
+ledger. The service has a ledger for each task and keeps its state between events.
 """
 
 import time
@@ -22,6 +25,7 @@ from detector.ingest.units import UNIT, Unit, units
 from detector.judge.ledger import Ledger
 from detector.judge.policy import Policy
 from detector.judge.stable_fingerprints import with_stable_fingerprints
+from detector.judge.stage import judge_history
 from detector.outputs.dead_letter_spool import DeadLetterSpool
 from detector.outputs.summary import SourceRead, Summary, verdicts
 from detector.records.dead_letters import DeadLetter
@@ -93,7 +97,7 @@ def replay(plan: Plan, meter: Meter) -> Result:
     second.settle()
     clock.lap("logs")
     until = second.latest if plan.until is None else plan.until
-    findings, commands = ledger.findings(until), ledger.commands(until)
+    findings, commands = judge_history(ledger, until)
     if not plan.keyed:
         findings = with_stable_fingerprints(findings)
     clock.lap("judging")
