@@ -323,7 +323,7 @@
     return el("ul", { class: "legend" },
       item("task", bar("bar", 10)), item("its deadline", svg("path", { class: "deadline", d: "M11 0v16" })), item("credential lives", bar("life", 4)), item("outlives its task", bar("overstay", 4)),
       item("use", mark("use")), item("leak", mark("leak")), item("revoked", mark("revoked")),
-      item("revocation asked", mark("command")), item("other evidence", mark("other")));
+      item("revocation asked for", mark("command")), item("other evidence", mark("other")));
   }
 
   // A lane for each task and each of its credentials.
