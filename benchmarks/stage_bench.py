@@ -21,7 +21,7 @@ from detector.kafka.clients import StageSettings
 from detector.kafka.connection import ConnectionSettings
 from detector.kafka.handlers import Output, Partition, StatelessHandler
 from detector.kafka.stage import Stage
-from detector.kafka.stage_facts import Committed, Fact
+from detector.kafka.stage_facts import Fact, TransactionCommitted
 from tests.broker import Cluster
 
 SOURCE: Final = "bench.in"
@@ -113,11 +113,11 @@ async def bare(bootstrap: str, records: int, poll: int) -> Row:
 
 async def staged(bootstrap: str, records: int, poll: int, share: float) -> Row:
     """The runner; `share` of the records is copied to the target."""
-    commits: list[Committed] = []
+    commits: list[TransactionCommitted] = []
     done = asyncio.Event()
 
     def observe(fact: Fact) -> None:
-        if isinstance(fact, Committed):
+        if isinstance(fact, TransactionCommitted):
             commits.append(fact)
             if sum(commit.records for commit in commits) >= records:
                 done.set()

@@ -7,7 +7,7 @@ from detector.kafka.handlers import Refusal
 from detector.values.errors import StopError
 
 
-class Poison:
+class PoisonSearch:
     """Finds the record that `process` cannot bear: halves the polls that hold it, then has it refused."""
 
     def __init__(self, poll_records: int, refusals: int) -> None:

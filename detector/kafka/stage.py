@@ -1,16 +1,16 @@
-"""A stage of the service: a consumer group whose every poll is one transaction, exactly once.
+"""A stage: a consumer group whose every poll is one transaction, exactly once.
 
-Every partition that is assigned has a transactional producer of its own (`TransactionWriter`) and a loop of its own
-(`PartitionWork`); partitions run side by side. What crosses them is here: joining and leaving the group, and the one
-deadline of a rebalance.
+Each assigned partition has its own transactional producer (`TransactionWriter`) and its own loop (`PartitionWork`), and
+partitions run side by side. This module has what they share: joining and leaving the group, and the one deadline of a
+rebalance.
 
-A rebalance, as the group protocol of aiokafka has it (eager: everything is revoked, then assigned):
+aiokafka's group protocol is the eager one: everything is revoked, then assigned. A rebalance has these steps:
 
-1. All gates shut. Open transactions commit; those that have not when `rebalance_seconds` are over are given up.
-2. The group shares out the partitions; ours mostly stay (`StickyAssignor`).
-3. Partitions that stayed go on from their own offset, with the state they have: had anyone held them meanwhile, our
-   producer would be fenced and the next transaction fail. Those lost are forgotten, those gained are taken, in the
-   background: heartbeats rest until the listener returns, and a restore may take minutes.
+1. All partitions pause. Open transactions commit. Those that are still open after `rebalance_seconds` are given up.
+2. The group assigns the partitions. Most stay where they are (`StickyAssignor`).
+3. A partition that stayed goes on from its own offset, with the state that it has. If another member had held it
+   meanwhile, our producer would be fenced and the next transaction would fail. A lost partition is forgotten, a gained
+   one started, in the background: heartbeats pause until the listener returns, and a restore may take minutes.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ from detector.kafka.clients import (
 from detector.kafka.connection import ConnectionSettings
 from detector.kafka.handlers import Handler, Partition
 from detector.kafka.partition_work import PartitionContext, PartitionWork
-from detector.kafka.stage_facts import Observer, Rebalanced, Unreachable, nobody
+from detector.kafka.stage_facts import BrokersUnreachable, Observer, Rebalanced, ignore
 from detector.kafka.transactions import miscounted
 from detector.values.errors import StopError
 
@@ -45,14 +45,14 @@ LONGEST_PAUSE_SECONDS: Final = 10.0
 
 
 class Stage:
-    """Runs a handler over the partitions this member of the group is given, until `stop` or a StopError."""
+    """Runs a handler over the partitions that this member of the group is assigned, until `stop` or a StopError."""
 
     def __init__(
         self,
         connection: ConnectionSettings,
         settings: StageSettings,
         handler: Handler,
-        observe: Observer = nobody,
+        observe: Observer = ignore,
     ) -> None:
         self._connection = connection
         self._settings = settings
@@ -63,27 +63,27 @@ class Stage:
         self._closing: dict[Partition, asyncio.Task[None]] = {}
         self._stopping = asyncio.Event()
         self._failure: Exception | None = None
-        self._held_since = 0.0
+        self._paused_since = 0.0
         self._consumer: Any = None
         self._unreachable: str | None = None
-        self._answered = 0.0  # since when its coordinator has answered, as far as is known
+        self._answered = 0.0  # since when its coordinator has answered, as far as it knows
 
     @property
     def problem(self) -> str | None:
-        """Why it has no connection to its group, None while it has."""
+        """Why it has no connection to its group, None while it has one."""
         if self._consumer is None:
             return self._unreachable
-        # Known from a heartbeat that failed until another one goes through; aiokafka tells it nowhere else.
+        # Set from a failed heartbeat until the next one succeeds. aiokafka says so nowhere else.
         lost = self._consumer._coordinator.coordinator_id is None  # noqa: SLF001
         return "the coordinator of its group does not answer" if lost else None
 
     @property
     def partitions(self) -> dict[Partition, bool]:
-        """The partitions held, and whether each is taken and restored."""
+        """The assigned partitions, and whether each is started and restored."""
         return {partition: work.ready for partition, work in self._works.items()}
 
     def lags(self) -> dict[Partition, int]:
-        """How many offsets each partition that is taken and fetched is behind its last record."""
+        """How many offsets each started and fetched partition is behind its last record."""
         ends = {partition: self._end(partition) for partition, work in self._works.items() if work.ready}
         return {p: max(end - self._works[p].offset, 0) for p, end in ends.items() if end is not None}
 
@@ -94,24 +94,26 @@ class Stage:
         end = self._consumer.highwater(source)
         return None if end is None else int(end)
 
-    def standing(self) -> dict[Partition, float]:
+    def stalled(self) -> dict[Partition, float]:
         """For how many seconds each partition with records to read has neither polled, committed nor failed.
 
-        Not counting time without a coordinator: nobody gets on then, and who starts anew does not either.
+        Time without a coordinator does not count: nobody gets on then, and a restart does not help.
         """
         now = time.monotonic()
         behind = (partition for partition, lag in self.lags().items() if lag)
-        return {partition: now - max(self._works[partition].moved, self._answered) for partition in behind}
+        return {
+            partition: now - max(self._works[partition].last_progress, self._answered) for partition in behind
+        }
 
     def stop(self) -> None:
-        """Asks for the end: drain, commit, leave the group. For a signal handler of the loop."""
+        """Asks for the end: commit, leave the group. A signal handler of the loop may call it."""
         self._stopping.set()
 
     async def run(self) -> None:
-        """Works until `stop`.
+        """Works until `stop` is called.
 
         Raises:
-            StopError: Kafka does not let us, or a handler wants to stop.
+            StopError: Kafka refuses us, or a handler wants to stop.
         """
         try:
             while not self._stopping.is_set():
@@ -134,7 +136,7 @@ class Stage:
             self._consumer.subscribe(topics=list(self._settings.topics), listener=listener)
 
     async def _start(self) -> None:
-        """Connects, or returns without if the end is asked for before that succeeds."""
+        """Connects. It returns without a connection if the end is asked for first."""
         connecting = asyncio.create_task(self._connected())
         stopping = asyncio.create_task(self._stopping.wait())
         try:
@@ -146,7 +148,7 @@ class Stage:
             self._consumer = await connecting
 
     async def _connected(self) -> Any:
-        """A consumer with a connection, however long the brokers are away."""
+        """A connected consumer, however long the brokers are away."""
         pause = FIRST_PAUSE_SECONDS
         while True:
             consumer = stage_consumer(self._connection, self._settings)
@@ -156,18 +158,18 @@ class Stage:
                 await stop_consumer(consumer)
                 if not isinstance(error, Exception):
                     raise
-                told = reaction(error, "start of the consumer")
-                if isinstance(told, StopError):
-                    raise told from error
-                self._unreachable = str(told)
-                self._observe(Unreachable(self._unreachable))
+                known = reaction(error, "start of the consumer")
+                if isinstance(known, StopError):
+                    raise known from error
+                self._unreachable = str(known)
+                self._observe(BrokersUnreachable(self._unreachable))
             else:
                 return consumer
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
 
     async def _watch(self) -> None:
-        """Until the end is asked for, or the coordination of the group does not go on: keeps the membership alive."""
+        """Keeps the membership alive until the end is asked for, or until the group's coordination fails."""
         while not self._stopping.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), WATCH_SECONDS)
@@ -176,13 +178,13 @@ class Stage:
             try:
                 with contextlib.suppress(TimeoutError), stray_cancellations_are_errors("group coordination"):
                     await asyncio.wait_for(self._consumer.getmany(NO_PARTITION, timeout_ms=0), WATCH_SECONDS)
-            except Exception as error:  # noqa: BLE001 - whatever it is, the coordinator does not go on
-                told = reaction(error, "group coordination")
-                if isinstance(told, StopError):
-                    self._fail(told)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the coordination has failed
+                known = reaction(error, "group coordination")
+                if isinstance(known, StopError):
+                    self._fail(known)
                 else:
-                    self._unreachable = str(told)
-                    self._observe(Unreachable(self._unreachable))
+                    self._unreachable = str(known)
+                    self._observe(BrokersUnreachable(self._unreachable))
                 return
 
     def _fail(self, error: Exception) -> None:
@@ -191,8 +193,8 @@ class Stage:
 
     async def revoke(self) -> None:
         """Step 1 of a rebalance."""
-        self._held_since = time.monotonic()
-        await self._quiet(self._settings.rebalance_seconds)
+        self._paused_since = time.monotonic()
+        await self._pause(self._settings.rebalance_seconds)
 
     async def assign(self, assigned: Iterable[Partition]) -> None:
         """Step 3 of a rebalance. Returns at once."""
@@ -205,16 +207,16 @@ class Stage:
                 return
         for partition in before - now:
             self._close(partition, "moved")
-        around = PartitionContext(
+        context = PartitionContext(
             self._connection, self._settings, self._handler, self._consumer, self._limits, self._observe
         )
         for partition in sorted(now - before):
-            work = self._works[partition] = PartitionWork(around, partition)
+            work = self._works[partition] = PartitionWork(context, partition)
             work.start(after=self._closing.get(partition)).add_done_callback(self._ended)
         for work in self._works.values():
-            work.release()
+            work.resume()
         kept, gained, lost = (tuple(sorted(each)) for each in (now & before, now - before, before - now))
-        self._observe(Rebalanced(kept, gained, lost, time.monotonic() - self._held_since))
+        self._observe(Rebalanced(kept, gained, lost, time.monotonic() - self._paused_since))
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
@@ -230,25 +232,25 @@ class Stage:
         if self._closing.get(partition) is task:
             del self._closing[partition]
 
-    async def _quiet(self, seconds: float) -> None:
-        """Lets open transactions end within so many seconds, and gives up the others."""
+    async def _pause(self, seconds: float) -> None:
+        """Lets open transactions end within so many seconds, and gives up the rest."""
         works = tuple(self._works.values())
         for work in works:
-            work.hold()
-        waits = [asyncio.create_task(work.quiet()) for work in works]
+            work.pause()
+        waits = [asyncio.create_task(work.idle()) for work in works]
         if waits:
             _, late = await asyncio.wait(waits, timeout=seconds)
             if late:
                 for work in works:
-                    work.interrupt()
-                # Not for ever: a handler may not let itself be cancelled.
+                    work.give_up()
+                # Not for ever: a handler may refuse to be cancelled.
                 await asyncio.wait(waits, timeout=LEAVE_SECONDS)
 
     async def _leave(self, reason: str) -> None:
-        """Open transactions commit, handlers let go, the group is left: within the deadline, or without."""
+        """Commits open transactions, ends the partitions and leaves the group, all within the deadline."""
         consumer, self._consumer = self._consumer, None
         end = time.monotonic() + self._settings.drain_seconds
-        await self._quiet(self._settings.drain_seconds)
+        await self._pause(self._settings.drain_seconds)
         for partition in tuple(self._works):
             self._close(partition, reason)
         if self._closing:
@@ -271,5 +273,5 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
         await self._stage.revoke()
 
     async def on_partitions_assigned(self, assigned: Iterable[Any]) -> None:
-        """What is ours from now on."""
+        """All partitions that are ours from now on."""
         await self._stage.assign([Partition(each.topic, each.partition) for each in assigned])

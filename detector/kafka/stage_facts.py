@@ -1,4 +1,4 @@
-"""What a stage tells about itself: facts, for metrics, logs and tests to make of them what they like."""
+"""The facts that a stage reports, for metrics, logs and tests."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -8,18 +8,18 @@ import msgspec
 from detector.kafka.handlers import Partition, Refusal
 
 StepName = Literal["begun", "written", "offsets", "committed"]
-DropReason = Literal["moved", "fenced", "failed", "stopped"]
+StopReason = Literal["moved", "fenced", "failed", "stopped"]
 
 
-class StepDone(msgspec.Struct, frozen=True):
-    """A transaction of the partition came this far; told before anything else is done."""
+class TransactionStep(msgspec.Struct, frozen=True):
+    """A transaction of the partition has just come this far."""
 
     partition: Partition
     step: StepName
 
 
-class Committed(msgspec.Struct, frozen=True):
-    """A transaction is through: `records` read up to `offset`, `outputs` written, in `seconds` from its begin."""
+class TransactionCommitted(msgspec.Struct, frozen=True):
+    """`records` were read up to `offset` and `outputs` written, in `seconds` from the poll."""
 
     partition: Partition
     records: int
@@ -28,24 +28,24 @@ class Committed(msgspec.Struct, frozen=True):
     seconds: float
 
 
-class Taken(msgspec.Struct, frozen=True):
-    """The partition is ours, fenced and restored, and is read from `offset`."""
+class PartitionStarted(msgspec.Struct, frozen=True):
+    """The partition is ours, its last holder is fenced and its state restored. Reading starts at `offset`."""
 
     partition: Partition
     offset: int
     seconds: float
 
 
-class Dropped(msgspec.Struct, frozen=True):
-    """Work on the partition ended: `moved`, `fenced`, `failed` (and tried again) or `stopped`. `detail` for a person."""
+class PartitionStopped(msgspec.Struct, frozen=True):
+    """Work on the partition ended. If it `failed` or was `fenced`, it starts again. `detail` is for a person."""
 
     partition: Partition
-    reason: DropReason
+    reason: StopReason
     detail: str = ""
 
 
-class Refused(msgspec.Struct, frozen=True):
-    """The handler was asked for something else to write; `lost` when it had nothing, or even that was too large."""
+class RefusalHandled(msgspec.Struct, frozen=True):
+    """The handler was asked what to write instead. It is `lost` if there was nothing, or that was too large too."""
 
     partition: Partition
     refusal: Refusal
@@ -53,7 +53,7 @@ class Refused(msgspec.Struct, frozen=True):
 
 
 class Rebalanced(msgspec.Struct, frozen=True):
-    """The group shared its partitions out anew; work stood still for `seconds`."""
+    """The group assigned its partitions again. Work paused for `seconds`."""
 
     kept: tuple[Partition, ...]
     gained: tuple[Partition, ...]
@@ -61,15 +61,23 @@ class Rebalanced(msgspec.Struct, frozen=True):
     seconds: float
 
 
-class Unreachable(msgspec.Struct, frozen=True):
-    """The stage could not connect at its start, and tries again; `detail` for a person."""
+class BrokersUnreachable(msgspec.Struct, frozen=True):
+    """The stage could not connect and tries again. `detail` is for a person."""
 
     detail: str
 
 
-Fact = StepDone | Committed | Taken | Dropped | Refused | Rebalanced | Unreachable
+Fact = (
+    TransactionStep
+    | TransactionCommitted
+    | PartitionStarted
+    | PartitionStopped
+    | RefusalHandled
+    | Rebalanced
+    | BrokersUnreachable
+)
 Observer = Callable[[Fact], None]
 
 
-def nobody(_fact: Fact) -> None:
-    """Tells nobody."""
+def ignore(_fact: Fact) -> None:
+    """Does nothing."""

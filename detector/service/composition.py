@@ -13,13 +13,13 @@ import msgspec
 from detector.configuration.kafka_settings import LiveSettings
 from detector.configuration.settings import Settings
 from detector.ingest.classify import RecordClassifier
+from detector.ingest.reassemble import PATIENCE
 from detector.kafka.changelog import KafkaChangelog
 from detector.kafka.connection import ConnectionSettings
 from detector.kafka.delayed_reader import DelayedReader, DelayedReaderSettings
 from detector.kafka.handlers import Handler
 from detector.kafka.positions import GroupPositions
 from detector.kafka.stage import Stage
-from detector.kafka.stage_facts import Fact
 from detector.kafka.topic_follower import TopicFollower
 from detector.outputs.output import Run
 from detector.registry.finders import Finders
@@ -27,9 +27,8 @@ from detector.registry.registered import RegisteredCredentials
 from detector.scan.leaks import Redactor
 from detector.scan.scanner import PatternScanner
 from detector.service.judge.handler import JudgeHandler, JudgeSettings, Topics
-from detector.service.lookback.lookback import Lookback, LookbackProblem, LookbackProgress, LookbackSettings
-from detector.service.observability.measuring import Measured, StageName
-from detector.service.observability.metrics import Metrics
+from detector.service.lookback.lookback import Lookback, LookbackProblem, LookbackSettings
+from detector.service.observability.measuring import MeasuredHandler, StageName
 from detector.service.record_times import longest_backdating
 from detector.service.scan.handler import LARGEST, ClassifierOf, ScanHandler, ScannedPoll, ScanTopics
 from detector.service.scan.redaction import Redacted
@@ -45,33 +44,37 @@ FALLBACK_FILE: Final = "fingerprints.key"
 _KEY_BYTES: Final = 32
 _OURS: Final = 0o600
 
-Observe = Callable[[StageName, Any], None]
-
 
 class ProcessContext(msgspec.Struct, frozen=True):
-    """What all stages of a process share."""
+    """What all stages of a process share. `observe` takes the facts of each stage, `registry_topic` is followed."""
 
     live: LiveSettings
     connection: ConnectionSettings
     registered: RegisteredCredentials
+    registry_topic: TopicFollower
     threads: Executor
-    metrics: Metrics
-    tell: Observe
+    observe: Callable[[StageName, Any], None]
     shapes: ClassifierOf
     view: View | None = None
 
+    def observer(self, stage: StageName) -> Callable[[Any], None]:
+        """Takes the facts of one stage."""
+        return lambda fact: self.observe(stage, fact)
+
 
 def shapes_in_topics(live: LiveSettings, shapes: RecordClassifier) -> ClassifierOf:
-    """What is recognised in each topic: in one that is said to be of logs, no event."""
+    """What is recognised in each topic. In the topics of logs nothing is an event."""
     globs, logs = [compile_glob(glob) for glob in live.log_topics], shapes.logs_only()
     return lambda topic: logs if any(matches(topic) for matches in globs) else shapes
 
 
 def fallback_key(settings: Settings) -> DeploymentKey | None:
-    """Without a deployment key: one of this folder of state, so that a leaked secret has one name over restarts.
+    """The key that makes fingerprints if there is no deployment key, None if there is one.
+
+    It is kept in the folder of state, so that a leaked secret keeps its fingerprint over restarts.
 
     Raises:
-        ConfigError: it cannot be read or made.
+        ConfigError: the key cannot be read or made.
     """
     if settings.keys:
         return None
@@ -89,9 +92,13 @@ def fallback_key(settings: Settings) -> DeploymentKey | None:
         raise ConfigError(f"service.state: {reason}", str(path)) from None
 
 
-def scan_stage(
-    context: ProcessContext, settings: Settings, positions: GroupPositions, observe: Callable[[Fact], None]
-) -> Stage:
+def input_positions(context: ProcessContext) -> GroupPositions:
+    """How far the scan stage has read its inputs, and the records before a position."""
+    group = f"{context.live.group}-scan"
+    return GroupPositions(context.connection, group, *context.live.subscription(), reread=PATIENCE)
+
+
+def scan_stage(context: ProcessContext, settings: Settings, positions: GroupPositions) -> Stage:
     """The scan stage."""
     live = context.live
     topics = ScanTopics(
@@ -100,12 +107,12 @@ def scan_stage(
         live.topics.registry.name,
         live.topics.dead_letters.name,
         longest_backdating(live.topics.work.retention),
-        min(LARGEST, live.record_bytes // 4),  # of two events and what is said of them one record is made
+        min(LARGEST, live.record_bytes // 4),  # one record may hold two events and more beside them
     )
-    measured: list[Measured] = []
+    measured: list[MeasuredHandler] = []
 
-    def tell(fact: ScannedPoll | Redacted) -> None:
-        measured[0].tell(fact)
+    def report(fact: ScannedPoll | Redacted) -> None:
+        measured[0].report(fact)
 
     handler = ScanHandler(
         topics,
@@ -116,20 +123,17 @@ def scan_stage(
         committed_note=positions.committed,
         redacted=lambda topic: live.passed_on((topic,)).get(topic),
         shapes=context.shapes,
-        observe=tell,
+        observe=report,
     )
     measured.append(_measured(context, "scan", handler))
     names, pattern = live.subscription()
-    return Stage(context.connection, stage_of(live, "scan", names, pattern), measured[0], observe)
+    stage = stage_of(live, "scan", names, pattern)
+    return Stage(context.connection, stage, measured[0], context.observer("scan"))
 
 
-def lookback_reader(
-    context: ProcessContext,
-    positions: GroupPositions,
-    registry_topic: TopicFollower,
-    observe: Callable[[LookbackProgress | LookbackProblem], None],
-) -> DelayedReader:
+def lookback_reader(context: ProcessContext, positions: GroupPositions) -> DelayedReader:
     """The look-back, some minutes behind the scan stage."""
+    observe = context.observer("lookback")
     live = context.live
     names, pattern = live.subscription()
     settings = DelayedReaderSettings(
@@ -147,7 +151,7 @@ def lookback_reader(
         """Whether what was registered by then is known here, whichever instance read it."""
         if not await positions.has_read(time):
             return False
-        await registry_topic.up_to_date()
+        await context.registry_topic.up_to_date()
         return True
 
     handler = Lookback(
@@ -166,11 +170,7 @@ def lookback_reader(
 
 
 def judge_stage(
-    context: ProcessContext,
-    settings: Settings,
-    scanner: PatternScanner,
-    changelog: KafkaChangelog,
-    observe: Callable[[Fact], None],
+    context: ProcessContext, settings: Settings, scanner: PatternScanner, changelog: KafkaChangelog
 ) -> Stage:
     """The judge stage, under the policy of `settings`."""
     live, topics = context.live, context.live.topics
@@ -190,26 +190,26 @@ def judge_stage(
             settings.service.cache_size,
             work_dated=longest_backdating(topics.work.retention),
         ),
-        Run(patterns, Cleaning(scanner, context.registered.finders).clean),
+        Run(patterns, CurrentRedactor(scanner, context.registered.finders).clean),
         changelog,
         time.time_ns,
-        lambda fact: context.tell("judge", fact),
+        context.observer("judge"),
     )
     if context.view is not None:
         view_context = ViewContext(
-            settings.policy, patterns, Cleaning(scanner, context.registered.finders).clean
+            settings.policy, patterns, CurrentRedactor(scanner, context.registered.finders).clean
         )
         context.view.judging(lambda: handler.stores, view_context)
     return Stage(
         context.connection,
         stage_of(live, "judge", (topics.work.name,)),
         _measured(context, "judge", handler),
-        observe,
+        context.observer("judge"),
     )
 
 
-class Cleaning:
-    """Masks what patterns and the registry, as it is at the moment, recognise."""
+class CurrentRedactor:
+    """Masks what the patterns and the credentials registered now recognise."""
 
     def __init__(self, scanner: PatternScanner, finders: Finders) -> None:
         self._scanner = scanner
@@ -225,8 +225,8 @@ class Cleaning:
         return self._redactor.clean(text)
 
 
-def _measured(context: ProcessContext, stage: StageName, handler: Handler) -> Measured:
-    return Measured(handler, lambda fact: context.tell(stage, fact))
+def _measured(context: ProcessContext, stage: StageName, handler: Handler) -> MeasuredHandler:
+    return MeasuredHandler(handler, context.observer(stage))
 
 
 def threads_of() -> int:

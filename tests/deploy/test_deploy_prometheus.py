@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from detector.judge.rules.catalog import RULES
-from detector.service.observability import series as names
+from detector.service.observability import series
 
 ROOT: Final = Path(__file__).parents[2]
 HERE: Final = ROOT / "deploy" / "prometheus"
@@ -41,10 +41,10 @@ def run(*command: str | Path) -> str:
 
 def shown() -> set[str]:
     """The names of our series as a query has them."""
-    found = {series.shown for series in names.ALL}
-    for series in names.ALL:
-        if series.kind == "histogram":
-            found |= {f"{series.name}_{part}" for part in ("bucket", "sum", "count")}
+    found = {each.shown for each in series.ALL}
+    for each in series.ALL:
+        if each.kind == "histogram":
+            found |= {f"{each.name}_{part}" for part in ("bucket", "sum", "count")}
     return found
 
 
@@ -131,7 +131,7 @@ def test_what_is_asked_for_is_there() -> None:
         asked = asked_for(entry["expr"])
         assert asked <= known, asked - known
     described = (ROOT / "docs" / "metrics.md").read_text()
-    assert all(f"`{series.shown}`" in described for series in names.ALL)
+    assert all(f"`{series.shown}`" in described for series in series.ALL)
 
 
 def test_what_is_recorded_is_asked_for_by_somebody() -> None:
@@ -145,7 +145,7 @@ def test_labels_have_the_values_that_the_service_gives() -> None:
         for rule in re.findall(r'\brule="([^"]*)"', entry["expr"]):
             assert rule in RULES
         for bound in re.findall(r'\ble="([^"]*)"', entry["expr"]):
-            assert float(bound) in names.COMMAND_LATENCY.buckets
+            assert float(bound) in series.COMMAND_LATENCY.buckets
 
 
 @pytest.mark.monitoring

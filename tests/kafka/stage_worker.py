@@ -18,7 +18,7 @@ from typing import Any
 from detector.kafka.clients import read_to_end
 from detector.kafka.handlers import Output, Partition, StatelessHandler
 from detector.kafka.stage import Stage
-from detector.kafka.stage_facts import Fact, StepDone
+from detector.kafka.stage_facts import Fact, TransactionStep
 from tests.ingest.streams import Streams
 
 
@@ -63,7 +63,7 @@ async def main(args: argparse.Namespace) -> None:
         nonlocal steps
         sys.stdout.write(f"{type(fact).__name__} {fact}\n")
         sys.stdout.flush()
-        if isinstance(fact, StepDone):
+        if isinstance(fact, TransactionStep):
             steps += 1
             if steps == args.kill_at:
                 os.kill(os.getpid(), signal.SIGKILL)

@@ -10,7 +10,7 @@ from detector.kafka.clients import StageSettings
 from detector.kafka.connection import ConnectionSettings
 from detector.kafka.handlers import Output, Partition, Refusal, StatelessHandler
 from detector.kafka.partition_work import PartitionContext, PartitionWork
-from detector.kafka.stage_facts import Refused
+from detector.kafka.stage_facts import RefusalHandled
 
 LARGE, SMALL = Output("out", None, b"x" * 2000), Output("out", None, b"fits")
 INSTEAD = Output("dead", None, b"told")
@@ -48,5 +48,5 @@ async def test_what_is_not_told_anywhere_is_lost(
     work = PartitionWork(around, Partition("in", 0))
     assert await work._fit([SMALL, LARGE, SMALL]) == [SMALL, *written, SMALL]
     (fact,) = told
-    assert isinstance(fact, Refused)
+    assert isinstance(fact, RefusalHandled)
     assert (fact.refusal.output, fact.lost) == (LARGE, lost)

@@ -14,7 +14,14 @@ from detector.kafka import partition_work
 from detector.kafka.batches import Limits
 from detector.kafka.handlers import Output, Partition
 from detector.kafka.stage import Stage
-from detector.kafka.stage_facts import Committed, Dropped, Rebalanced, Refused, StepDone, Taken
+from detector.kafka.stage_facts import (
+    PartitionStarted,
+    PartitionStopped,
+    Rebalanced,
+    RefusalHandled,
+    TransactionCommitted,
+    TransactionStep,
+)
 from detector.kafka.transactions import TransactionWriter
 from detector.values.errors import RetryError, StopError
 from tests.broker import Cluster
@@ -58,10 +65,10 @@ async def test_every_poll_is_one_transaction_with_the_offsets_last(broker: Clust
     await filled(streams, 0, [b"%d" % n for n in range(95)])
     async with running(Stage(streams.clients, streams.stage(poll_records=10), copy, telling)):
         assert await all_copied(streams) == [b"%d" % n for n in range(95)]
-    commits = telling.of(Committed)
+    commits = telling.of(TransactionCommitted)
     assert [commit.records for commit in commits] == [10] * 9 + [5]
     assert [commit.offset for commit in commits] == [*range(10, 95, 10), 95]
-    steps = [fact.step for fact in telling.of(StepDone)]
+    steps = [fact.step for fact in telling.of(TransactionStep)]
     assert steps == ["begun", "written", "offsets", "committed"] * 10
     assert copy.calls[0] == "assigned 0"
     assert copy.calls[1:5] == ["process 0", "committed 0 10", "process 0", "committed 0 20"]
@@ -128,8 +135,8 @@ async def test_an_output_too_large_is_refused_and_the_rest_written(broker: Clust
     dead = [value for value in got if value.startswith(b"dead: output-too-large")]
     assert len(dead) == 5
     assert [value for value in got if value not in dead] == [value for value in values if len(value) == 500]
-    assert {fact.refusal.reason for fact in telling.of(Refused)} == {"output-too-large"}
-    assert not any(fact.lost for fact in telling.of(Refused))
+    assert {fact.refusal.reason for fact in telling.of(RefusalHandled)} == {"output-too-large"}
+    assert not any(fact.lost for fact in telling.of(RefusalHandled))
 
 
 async def test_a_record_at_the_brokers_limit_goes_through_and_one_byte_more_is_refused(
@@ -141,8 +148,8 @@ async def test_a_record_at_the_brokers_limit_goes_through_and_one_byte_more_is_r
     await filled(streams, 0, [b"before", largest, largest + b"x", b"after"])
     async with running(Stage(streams.clients, streams.stage(), Copy(streams.target), telling)):
         assert await all_copied(streams) == [b"before", largest, b"dead: output-too-large 0", b"after"]
-    assert [fact.lost for fact in telling.of(Refused)] == [False]
-    assert telling.of(Dropped)[0].reason == "stopped", "found out before it was sent"
+    assert [fact.lost for fact in telling.of(RefusalHandled)] == [False]
+    assert telling.of(PartitionStopped)[0].reason == "stopped", "found out before it was sent"
 
 
 async def test_a_record_that_cannot_be_processed_is_found_and_refused_alone(broker: Cluster) -> None:
@@ -161,11 +168,11 @@ async def test_a_record_that_cannot_be_processed_is_found_and_refused_alone(brok
         got = await all_copied(streams)
     expected = [b"dead: record-failed 0" if n in poisonous else b"%d" % n for n in range(100)]
     assert got == expected
-    refused = [fact.refusal for fact in telling.of(Refused)]
+    refused = [fact.refusal for fact in telling.of(RefusalHandled)]
     assert {(refusal.offset, refusal.error) for refusal in refused} == {
         (n, "ZeroDivisionError") for n in poisonous
     }
-    assert not any("over" in fact.detail for fact in telling.of(Dropped)), (
+    assert not any("over" in fact.detail for fact in telling.of(PartitionStopped)), (
         "an exception's text may quote a secret"
     )
 
@@ -179,7 +186,7 @@ async def test_a_batch_that_would_grow_too_large_is_refused(broker: Cluster, cod
     settings = streams.stage(decompressed_bytes=1 << 20)
     async with running(Stage(streams.clients, settings, Copy(streams.target), telling)):
         assert await all_copied(streams) == [b"before" * 100, b"dead: record-unreadable 0", b"after" * 100]
-    (refused,) = telling.of(Refused)
+    (refused,) = telling.of(RefusalHandled)
     assert (refused.refusal.offset, refused.refusal.error) == (1, "TooMuchError")
 
 
@@ -194,7 +201,7 @@ async def test_a_batch_that_rotted_on_the_brokers_disk_is_refused_record_by_reco
     async with running(Stage(streams.clients, streams.stage(), Copy(streams.target), telling)):
         got = await all_copied(streams)
     assert got == [b"a", b"b", b"c", b"dead: record-unreadable 0", b"dead: record-unreadable 0", b"d", b"e"]
-    assert [fact.refusal.offset for fact in telling.of(Refused)] == [3, 4]
+    assert [fact.refusal.offset for fact in telling.of(RefusalHandled)] == [3, 4]
 
 
 async def test_a_handler_that_fails_over_everything_stops_the_stage(broker: Cluster) -> None:
@@ -228,9 +235,9 @@ async def test_the_reactions_of_a_handlers_own_errors(broker: Cluster) -> None:
     with pytest.raises(StopError, match="no more"):
         await asyncio.wait_for(stage.run(), PATIENCE_SECONDS)
     assert await copied(streams) == [b"1", b"2"]
-    assert [fact.detail for fact in telling.of(Dropped)][:2] == ["the disk is full"] * 2
-    assert telling.of(Refused) == []
-    assert len(telling.of(Taken)) == 3
+    assert [fact.detail for fact in telling.of(PartitionStopped)][:2] == ["the disk is full"] * 2
+    assert telling.of(RefusalHandled) == []
+    assert len(telling.of(PartitionStarted)) == 3
 
 
 async def test_a_commit_just_before_the_fence_counts(
@@ -262,7 +269,7 @@ async def test_the_end_is_in_good_order(broker: Cluster, tmp_path: Path) -> None
     await filled_by_keys(streams, 3000, 4)
     with workers(streams, tmp_path) as group:
         worker = group.start("--poll", "10")
-        await until(worker.telling("Committed", 5), "work", every=0.01)
+        await until(worker.telling("TransactionCommitted", 5), "work", every=0.01)
         worker.signal(signal.SIGTERM)
         await until(worker.ended, "the end", every=0.01)
         assert worker.process.returncode == 0

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from detector.kafka.stage import Stage
-from detector.kafka.stage_facts import Committed
+from detector.kafka.stage_facts import TransactionCommitted
 from detector.values.errors import StopError
 from tests.broker import Cluster
 from tests.ingest.streams import committed_offsets, ends, filled_by_keys, grown, made, read, until
@@ -21,7 +21,7 @@ async def test_the_stage_ends_before_a_key_is_in_two_places(broker: Cluster, cha
     running = asyncio.create_task(stage.run())
 
     async def works() -> bool:
-        return bool(telling.of(Committed))
+        return bool(telling.of(TransactionCommitted))
 
     async def ended() -> bool:
         await filled_by_keys(streams, 5, 2)

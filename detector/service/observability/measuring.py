@@ -1,4 +1,4 @@
-"""Measures a handler: what went through it, how long it took, what it wrote. Told once the transaction is committed."""
+"""Measures a handler: what it processed, how long that took, and what it wrote. Reported once that is committed."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -12,7 +12,7 @@ StageName = Literal["scan", "lookback", "judge"]
 
 
 class HandlerThroughput(msgspec.Struct, frozen=True):
-    """What one committed transaction did. `seconds` is the handler's part; `newest_ms` is the latest of Kafka's timestamps."""
+    """What one committed transaction did. `seconds` is the handler's part, `newest_ms` the latest Kafka timestamp."""
 
     partition: Partition
     records: int
@@ -45,11 +45,11 @@ class _Pending:
         self.newest = max(record.timestamp for record in records)
 
 
-class Measured:
-    """A handler around another one: the same, and `observe` is told of each transaction that went through.
+class MeasuredHandler:
+    """A handler around another one. `observe` gets a `HandlerThroughput` for each committed transaction.
 
-    Facts that the inner handler tells of a partition through `tell` wait for the commit too: what happened in a
-    transaction that did not, did not happen.
+    The inner handler reports its facts through `report`. They wait for the commit too: a transaction that failed did
+    not happen.
     """
 
     def __init__(
@@ -63,17 +63,17 @@ class Measured:
         self._clock = clock
         self._pending: dict[Partition, _Pending] = {}
 
-    def tell(self, fact: Any) -> None:
-        """A fact of the inner handler about its `partition`."""
+    def report(self, fact: Any) -> None:
+        """Takes a fact of the inner handler about its `partition`."""
         self._of(fact.partition).facts.append(fact)
 
     async def assigned(self, partition: Partition) -> None:
-        """Starts anew."""
+        """Starts with nothing pending."""
         self._pending.pop(partition, None)
         await self._inner.assigned(partition)
 
     async def process(self, partition: Partition, records: Sequence[Any]) -> list[Output]:
-        """As the inner one does."""
+        """See `Handler`."""
         pending = self._of(partition)
         pending.read(records)
         began = self._clock()
@@ -83,13 +83,13 @@ class Measured:
         return outputs
 
     async def tick(self, partition: Partition, now: int) -> list[Output]:
-        """As the inner one does."""
+        """See `Handler`."""
         outputs = await self._inner.tick(partition, now)
         self._of(partition).outputs += outputs
         return outputs
 
     async def committed(self, partition: Partition, offset: int | None) -> None:
-        """Tells what there is to tell."""
+        """Reports the facts of the transaction."""
         pending = self._pending.pop(partition, None) or _Pending()
         await self._inner.committed(partition, offset)
         for fact in pending.facts:
@@ -106,7 +106,7 @@ class Measured:
         )
 
     async def refused(self, partition: Partition, refusal: Refusal) -> list[Output]:
-        """As the inner one does; what was refused will not be written."""
+        """See `Handler`. The refused output will not be written."""
         pending = self._of(partition)
         if refusal.output is not None:
             pending.outputs = [each for each in pending.outputs if each is not refusal.output]
@@ -115,12 +115,12 @@ class Measured:
         return outputs
 
     async def revoked(self, partition: Partition) -> None:
-        """Forgets what did not happen."""
+        """Drops the facts of what was not committed."""
         self._pending.pop(partition, None)
         await self._inner.revoked(partition)
 
     def note(self, partition: Partition) -> str:
-        """As the inner one does."""
+        """See `Handler`."""
         return self._inner.note(partition)
 
     def _of(self, partition: Partition) -> _Pending:

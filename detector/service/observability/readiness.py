@@ -1,7 +1,8 @@
-"""Whether the service is alive and ready: for each a reason in one line, or None if all is well.
+"""Whether the service is alive and ready. The answer is a reason of one line, None where all is well.
 
-The service is not alive if a restart would help. It stays alive while a broker is away: its partitions go on trying,
-which counts as progress, and time without a coordinator does not count. If the event loop hangs, there is no answer.
+The service is not alive if a restart would help. A broker that is away does not count: partitions keep trying, which
+counts as progress, and time without a coordinator does not count at all. If the event loop itself hangs, the probe gets
+no answer.
 """
 
 from collections.abc import Mapping
@@ -11,13 +12,13 @@ from detector.kafka.handlers import Partition
 from detector.service.observability.measuring import StageName
 from detector.values.times import SECOND
 
-# More than one poll can take: a transaction has half a minute, a rebalance less than one, a record that has to be found
-# out a second or two for each try. And less than what a stage's failing quietly may cost.
-STANDING_SECONDS: Final = 300.0
+# More than one poll can take: a transaction has half a minute, a rebalance less than one, the search for a poison record
+# a second or two for each try. And short enough that a stage does not fail unnoticed for long.
+STALLED_SECONDS: Final = 300.0
 
 
 class Readiness:
-    """What is known of each stage. `ready_lag` is how far behind counts as ready, in ns."""
+    """What is known of each stage. `ready_lag` is how far behind still counts as ready, in ns."""
 
     def __init__(self, ready_lag: int) -> None:
         self.waiting: str | None = "starting"
@@ -25,25 +26,25 @@ class Readiness:
         self._ready_lag = ready_lag
         self._stages: dict[StageName, str | None] = {}
         self._assigned: set[StageName] = set()
-        self._standing: dict[StageName, str | None] = {}
+        self._stalled: dict[StageName, str | None] = {}
 
     def assigned(self, stage: StageName) -> None:
-        """The group gave this stage its partitions, be it none."""
+        """The group gave this stage its partitions, maybe none."""
         self._assigned.add(stage)
 
-    def left(self, stage: StageName) -> None:
-        """The stage is about to be started, or started anew."""
+    def starting(self, stage: StageName) -> None:
+        """The stage is about to start, or to start again."""
         self._assigned.discard(stage)
         self._stages[stage] = f"{stage}: not in its group yet"
 
-    def seen(
+    def update(
         self,
         stage: StageName,
         partitions: Mapping[Partition, bool],
         behind_seconds: float,
         problem: str | None = None,
     ) -> None:
-        """How a stage stands; `problem` is why it has no connection."""
+        """How a stage is: its partitions, and whether each is restored. `problem` is why it has no connection."""
         unready = sum(not ready for ready in partitions.values())
         reason = None
         if problem is not None:
@@ -56,20 +57,20 @@ class Readiness:
             reason = f"{stage}: {behind_seconds:.0f} s behind"
         self._stages[stage] = reason
 
-    def stands(self, stage: StageName, standing: Mapping[Partition, float]) -> None:
-        """For how many seconds partitions with records to read have not moved."""
-        hung = [partition for partition, seconds in standing.items() if seconds > STANDING_SECONDS]
-        self._standing[stage] = None
+    def update_stalled(self, stage: StageName, stalled: Mapping[Partition, float]) -> None:
+        """For how many seconds partitions with records to read have made no progress."""
+        hung = [partition for partition, seconds in stalled.items() if seconds > STALLED_SECONDS]
+        self._stalled[stage] = None
         if hung:
             first = min(hung)
-            self._standing[stage] = (
-                f"{stage}: {len(hung)} partitions have records and have not moved for {STANDING_SECONDS:.0f} s, "
+            self._stalled[stage] = (
+                f"{stage}: {len(hung)} partitions have records and have not moved for {STALLED_SECONDS:.0f} s, "
                 f"{first.topic} {first.number} among them"
             )
 
     def alive(self) -> str | None:
-        """Why the process should be started anew."""
-        return next((reason for reason in (self.dead, *self._standing.values()) if reason is not None), None)
+        """Why the process should be restarted."""
+        return next((reason for reason in (self.dead, *self._stalled.values()) if reason is not None), None)
 
     def ready(self) -> str | None:
         """Why it is not at work yet."""

@@ -1,4 +1,4 @@
-"""Looks at the stages once a second: gauges, readiness, and whether one of them stands still."""
+"""Looks at the stages once a second: gauges, readiness, and whether one of them is stalled."""
 
 import time
 from collections import Counter
@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
 from detector.kafka.handlers import Partition
-from detector.kafka.stage_facts import Dropped
-from detector.service.observability import series as names
+from detector.kafka.stage_facts import PartitionStopped
+from detector.service.observability import series
 from detector.service.observability.measuring import HandlerThroughput, StageName
 from detector.service.observability.metrics import Metrics
 from detector.service.observability.operator_log import OperatorLog
@@ -16,76 +16,73 @@ from detector.service.observability.readiness import Readiness
 _MILLI: Final = 1000
 
 
-class Watched(Protocol):
-    """The part of a `detector.kafka.stage.Stage` that is looked at."""
+class SampledStage(Protocol):
+    """The part of `detector.kafka.stage.Stage` that is sampled."""
 
     @property
     def partitions(self) -> dict[Partition, bool]:
-        """As the stage has it."""
+        """See `Stage`."""
 
     @property
     def problem(self) -> str | None:
-        """As the stage has it."""
+        """See `Stage`."""
 
     def lags(self) -> dict[Partition, int]:
-        """As the stage has it."""
+        """See `Stage`."""
 
-    def standing(self) -> dict[Partition, float]:
-        """As the stage has it."""
+    def stalled(self) -> dict[Partition, float]:
+        """See `Stage`."""
 
 
 class Sampling:
-    """What was heard of partitions, and what is seen of stages. `now` is the Unix time in seconds."""
+    """Keeps what the facts say about each partition, and samples the stages. `now` is the Unix time in seconds."""
 
     def __init__(
         self,
         metrics: Metrics,
         readiness: Readiness,
-        logbook: OperatorLog,
+        operator_log: OperatorLog,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._metrics = metrics
         self._readiness = readiness
-        self._logbook = logbook
+        self._operator_log = operator_log
         self._now = now
-        self._newest: dict[tuple[StageName, Partition], int] = {}
+        self._newest_ms: dict[tuple[StageName, Partition], int] = {}
 
-    def hear(self, stage: StageName, fact: Any) -> None:
-        """Takes note of how far a partition has come."""
+    def observe(self, stage: StageName, fact: Any) -> None:
+        """Notes how far a partition has got."""
         if isinstance(fact, HandlerThroughput) and fact.newest_ms is not None:
-            self._newest[stage, fact.partition] = fact.newest_ms
-        elif isinstance(fact, Dropped):
-            self._newest.pop((stage, fact.partition), None)
+            self._newest_ms[stage, fact.partition] = fact.newest_ms
+        elif isinstance(fact, PartitionStopped):
+            self._newest_ms.pop((stage, fact.partition), None)
 
-    def look(self, stages: Mapping[StageName, Watched]) -> None:
-        """Sets everything as it stands."""
-        for series in (
-            names.LAG,
-            names.LAG_SECONDS,
-        ):  # a topic whose partitions are all elsewhere has no lag here
-            self._metrics.clear(series)
+    def sample(self, stages: Mapping[StageName, SampledStage]) -> None:
+        """Sets gauges and readiness to how the stages are now."""
+        for gauge in (series.LAG, series.LAG_SECONDS):  # a topic that others read has no lag here
+            self._metrics.clear(gauge)
         for name, stage in stages.items():
             behind = self._lags(name, stage.lags())
             partitions = stage.partitions
-            self._metrics.set(names.PARTITIONS, len(partitions), name, "held")
-            self._metrics.set(names.PARTITIONS, sum(partitions.values()), name, "ready")
-            standing = stage.standing()
-            self._metrics.set(names.STANDING, max(standing.values(), default=0.0), name)
-            self._readiness.seen(name, partitions, behind, stage.problem)
-            self._readiness.stands(name, standing)
-            self._logbook.seen(name, partitions)
+            self._metrics.set(series.PARTITIONS, len(partitions), name, "held")
+            self._metrics.set(series.PARTITIONS, sum(partitions.values()), name, "ready")
+            stalled = stage.stalled()
+            self._metrics.set(series.STANDING, max(stalled.values(), default=0.0), name)
+            self._readiness.update(name, partitions, behind, stage.problem)
+            self._readiness.update_stalled(name, stalled)
+            self._operator_log.update(name, partitions)
 
     def _lags(self, stage: StageName, lags: Mapping[Partition, int]) -> float:
-        """The lags by topic; the largest in seconds."""
+        """Sets the lags by topic; the largest in seconds."""
         records: Counter[str] = Counter()
         seconds: dict[str, float] = {}
         for partition, lag in lags.items():
-            newest = self._newest.get((stage, partition))
+            newest = self._newest_ms.get((stage, partition))
             behind = max(self._now() - newest / _MILLI, 0.0) if lag and newest is not None else 0.0
-            topic = self._metrics.few("topic", partition.topic)
+            topic = self._metrics.bounded("topic", partition.topic)
             records[topic] += lag
             seconds[topic] = max(seconds.get(topic, 0.0), behind)
         for topic, lag in records.items():
-            self._metrics.set(names.LAG, lag, stage, topic)
-            self._metrics.set(names.LAG_SECONDS, seconds[topic], stage, topic)
+            self._metrics.set(series.LAG, lag, stage, topic)
+            self._metrics.set(series.LAG_SECONDS, seconds[topic], stage, topic)
         return max(seconds.values(), default=0.0)

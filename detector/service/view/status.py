@@ -4,27 +4,27 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any, Final
 
-from detector.service.observability import series as names
+from detector.service.observability import series
 from detector.service.observability.series import Series
 
 _MILLI: Final = 1000
 _BY_STAGE: Final[dict[str, tuple[Series, dict[str, str]]]] = {
-    "records": (names.RECORDS, {}),
-    "bytes": (names.BYTES, {}),
-    "lag": (names.LAG, {}),
-    "standing": (names.STANDING, {}),
-    "held": (names.PARTITIONS, {"state": "held"}),
-    "at_work": (names.PARTITIONS, {"state": "ready"}),
-    "aborted": (names.TRANSACTIONS, {"outcome": "aborted"}),
+    "records": (series.RECORDS, {}),
+    "bytes": (series.BYTES, {}),
+    "lag": (series.LAG, {}),
+    "standing": (series.STANDING, {}),
+    "held": (series.PARTITIONS, {"state": "held"}),
+    "at_work": (series.PARTITIONS, {"state": "ready"}),
+    "aborted": (series.TRANSACTIONS, {"outcome": "aborted"}),
 }
 _SUMS: Final[dict[str, Series]] = {
-    "leaks": names.LEAKS,
-    "dead_letters": names.DEAD,
-    "late": names.LATE,
-    "unresolved": names.UNRESOLVED,
-    "credentials": names.CREDENTIALS,
-    "conflicts": names.CONFLICTS,
-    "parked": names.PARKED,
+    "leaks": series.LEAKS,
+    "dead_letters": series.DEAD,
+    "late": series.LATE,
+    "unresolved": series.UNRESOLVED,
+    "credentials": series.CREDENTIALS,
+    "conflicts": series.CONFLICTS,
+    "parked": series.PARKED,
 }
 
 Sample = tuple[dict[str, str], float]
@@ -38,16 +38,16 @@ def standing_of(families: Iterable[Any]) -> dict[str, Any]:
             samples[sample.name].append((sample.labels, sample.value))
     stages = {
         labels["stage"]
-        for series in (names.TRANSACTIONS, names.RECORDS)
+        for series in (series.TRANSACTIONS, series.RECORDS)
         for labels, _ in samples[series.shown]
     }
-    watermark = _sum(samples[names.WATERMARK.shown])
+    watermark = _sum(samples[series.WATERMARK.shown])
     return {
-        "started": int(_sum(samples[names.STARTED.shown]) * _MILLI),
+        "started": int(_sum(samples[series.STARTED.shown]) * _MILLI),
         "watermark": int(watermark * _MILLI) if watermark else None,
         "stages": [_stage(samples, stage) for stage in ("scan", "judge", "lookback") if stage in stages],
-        "findings": _by(samples[names.FINDINGS.shown], "severity", activity="created"),
-        "commands": _by(samples[names.COMMANDS.shown], "kind"),
+        "findings": _by(samples[series.FINDINGS.shown], "severity", activity="created"),
+        "commands": _by(samples[series.COMMANDS.shown], "kind"),
         "memory": int(_sum(samples["process_resident_memory_bytes"])),
         "cpu": _sum(samples["process_cpu_seconds_total"]),
         **{name: int(_sum(samples[series.shown])) for name, series in _SUMS.items()},
@@ -59,7 +59,7 @@ def _stage(samples: dict[str, list[Sample]], stage: str) -> dict[str, Any]:
         name: round(_sum(samples[series.shown], stage=stage, **labels))
         for name, (series, labels) in _BY_STAGE.items()
     }
-    overdue = samples[names.LOOKBACK_OVERDUE.shown if stage == "lookback" else names.LAG_SECONDS.shown]
+    overdue = samples[series.LOOKBACK_OVERDUE.shown if stage == "lookback" else series.LAG_SECONDS.shown]
     behind = [value for labels, value in overdue if labels.get("stage", stage) == stage]
     return {"name": stage, **found, "behind": round(max(behind, default=0.0), 1)}
 

@@ -76,7 +76,7 @@ class View:
         """A judge stage is at work: `stores` are those of its partitions at the moment."""
         self._stores, self._context = stores, context
 
-    def hear(self, fact: Any) -> None:
+    def observe(self, fact: Any) -> None:
         """Takes note of what was committed."""
         if not isinstance(fact, HandlerThroughput):
             return

@@ -1,5 +1,7 @@
 """Facts become series: names, bounded labels, exemplars, and the page that documents them."""
 
+import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -8,14 +10,22 @@ from hypothesis import strategies as st
 
 from detector.judge.totals import Exposure, Totals
 from detector.kafka.handlers import Output, Partition, Refusal, StatelessHandler
-from detector.kafka.stage_facts import Committed, Dropped, Rebalanced, Refused, StepDone, Taken
+from detector.kafka.stage_facts import (
+    PartitionStarted,
+    PartitionStopped,
+    Rebalanced,
+    RefusalHandled,
+    TransactionCommitted,
+    TransactionStep,
+)
 from detector.records.dead_letters import DeadLetter
 from detector.service.judge.reports import JudgedTransaction, OutputCause
 from detector.service.judge.restore import Restored
 from detector.service.lookback.lookback import LookbackProblem, LookbackProgress
-from detector.service.observability import series as names
-from detector.service.observability.measuring import HandlerThroughput, Measured
-from detector.service.observability.metrics import OTHER, TOLD_APART, Metrics
+from detector.service.observability import series
+from detector.service.observability.measuring import HandlerThroughput, MeasuredHandler, StageName
+from detector.service.observability.metrics import MOST_VALUES, OTHER, Metrics
+from detector.service.observability.metrics_observer import MetricsObserver
 from detector.service.observability.metrics_page import page
 from detector.service.scan.handler import ScannedPoll
 from detector.values.events import CredentialUsed
@@ -37,8 +47,19 @@ UID = finding_uid("leaked-credential", "secret-credential")
 NOW = 1_800_000_000.0
 
 
-def metrics() -> Metrics:
-    return Metrics("work", lambda: NOW)
+class Observed(Metrics):
+    """Metrics, and what fills them."""
+
+    def __init__(self) -> None:
+        super().__init__(lambda: NOW)
+        self.observer = MetricsObserver(self, "work", lambda: NOW)
+
+    def of(self, stage: StageName) -> Callable[[Any], None]:
+        return functools.partial(self.observer.observe, stage)
+
+
+def metrics() -> Observed:
+    return Observed()
 
 
 def value(made: Metrics, name: str, **labels: str) -> float | None:
@@ -74,8 +95,9 @@ def through(*outputs: Output, **changes: Any) -> HandlerThroughput:
 def test_what_is_written_is_what_is_counted() -> None:
     made = metrics()
     letter = Output("dead-letters", None, b"{}", fact=DeadLetter("logs", "not-json", ""))
-    made.observer("judge")(
-        through(finding(), finding("updated"), finding("updated", "known"), command(escalated=True), letter)
+    made.observer.observe(
+        "judge",
+        through(finding(), finding("updated"), finding("updated", "known"), command(escalated=True), letter),
     )
     labels = {"rule": "leaked-credential", "severity": "critical"}
     assert value(made, "curfewd_findings_total", **labels, activity="created", accepted="no") == 1
@@ -99,7 +121,7 @@ def test_latency_counts_from_the_input_record_that_brought_it() -> None:
         OutputCause("command", UID, int((NOW - 0.2) * 1000)),
         OutputCause("finding", UID, int((NOW - 3) * 1000)),
     ]
-    made.observer("judge")(judged(causes=causes))
+    made.observer.observe("judge", judged(causes=causes))
     assert value(made, "curfewd_command_latency_seconds_count") == 1
     assert value(made, "curfewd_command_latency_seconds_bucket", le="0.15") == 0
     assert value(made, "curfewd_command_latency_seconds_bucket", le="0.25") == 1
@@ -112,7 +134,7 @@ def test_latency_counts_from_the_input_record_that_brought_it() -> None:
 
 def test_a_findings_uid_is_an_exemplar_and_nothing_else() -> None:
     made = metrics()
-    made.observer("judge")(through(finding(), command(escalated=False)))
+    made.observer.observe("judge", through(finding(), command(escalated=False)))
     open_metrics = made.page("application/openmetrics-text; version=1.0.0")
     assert open_metrics.content_type.startswith("application/openmetrics-text")
     assert open_metrics.body.endswith(b"# EOF\n")
@@ -125,16 +147,16 @@ def test_a_findings_uid_is_an_exemplar_and_nothing_else() -> None:
 
 def test_the_life_of_a_stage() -> None:
     made = metrics()
-    told = made.observer("scan")
-    told(StepDone(PARTITION, "begun"))
-    told(StepDone(PARTITION, "committed"))
-    told(Committed(PARTITION, 1, 1, 5, 0.01))
-    told(StepDone(PARTITION, "begun"))
-    told(Dropped(PARTITION, "fenced"))
-    told(Dropped(PARTITION, "failed"))  # before another had begun
-    told(Dropped(PARTITION, "moved"))
+    told = made.of("scan")
+    told(TransactionStep(PARTITION, "begun"))
+    told(TransactionStep(PARTITION, "committed"))
+    told(TransactionCommitted(PARTITION, 1, 1, 5, 0.01))
+    told(TransactionStep(PARTITION, "begun"))
+    told(PartitionStopped(PARTITION, "fenced"))
+    told(PartitionStopped(PARTITION, "failed"))  # before another had begun
+    told(PartitionStopped(PARTITION, "moved"))
     told(Rebalanced((), (PARTITION,), (), 1.5))
-    told(Refused(PARTITION, Refusal("output-too-large"), lost=True))
+    told(RefusalHandled(PARTITION, Refusal("output-too-large"), lost=True))
     assert value(made, "curfewd_transactions_begun_total", stage="scan") == 2
     assert value(made, "curfewd_transactions_total", stage="scan", outcome="committed") == 1
     assert value(made, "curfewd_transactions_total", stage="scan", outcome="aborted") == 1
@@ -148,8 +170,8 @@ def test_the_life_of_a_stage() -> None:
 
 def test_what_the_handlers_tell() -> None:
     made = metrics()
-    made.observer("scan")(
-        ScannedPoll(PARTITION, 3, 900, {"json-log": 2, "text": 1}, (CredentialUsed,), 1, 4, (), 0.1)
+    made.observer.observe(
+        "scan", ScannedPoll(PARTITION, 3, 900, {"json-log": 2, "text": 1}, (CredentialUsed,), 1, 4, (), 0.1)
     )
     for number, watermark in ((0, 20), (1, 10)):
         known = {
@@ -160,9 +182,9 @@ def test_what_the_handlers_tell() -> None:
             "disk": 1000,
         }
         totals = Totals(aggregates=20, parked=number + 1)
-        made.observer("judge")(judged(number, totals=totals, **known))
-    made.observer("judge")(Restored(0, 100, 0.2, "too old"))
-    made.observer("judge")(Restored(1, 0, 0.001))
+        made.observer.observe("judge", judged(number, totals=totals, **known))
+    made.observer.observe("judge", Restored(0, 100, 0.2, "too old"))
+    made.observer.observe("judge", Restored(1, 0, 0.001))
     assert value(made, "curfewd_formats_total", format="json-log") == 2
     assert value(made, "curfewd_events_total", type="credential.used") == 1
     assert value(made, "curfewd_leaks_total", stage="scan") == 4
@@ -176,24 +198,24 @@ def test_what_the_handlers_tell() -> None:
     assert value(made, "curfewd_restores_total", kind="rebuilt") == 1
     assert value(made, "curfewd_restores_total", kind="caught-up") == 1
     assert value(made, "curfewd_restored_records_total") == 100
-    made.observer("judge")(Dropped(Partition("work", 1), "moved"))
+    made.observer.observe("judge", PartitionStopped(Partition("work", 1), "moved"))
     assert value(made, "curfewd_parked_events") == 1
     assert value(made, "curfewd_watermark_seconds") == 20
-    made.observer("judge")(Dropped(Partition("work", 0), "moved"))
+    made.observer.observe("judge", PartitionStopped(Partition("work", 0), "moved"))
     assert value(made, "curfewd_watermark_seconds") == 0  # and not where it once stood
 
 
 def test_what_is_exposed_is_summed_over_partitions() -> None:
     made = metrics()
-    made.expect("judge")
+    made.observer.expect("judge")
     assert value(made, "curfewd_exposed_findings", rule="leaked-credential") == 0
     for number in (0, 1):
         exposure = Exposure(1 + number, {"leaked-credential": 1, "outlives-task": number})
-        made.observer("judge")(judged(number, totals=Totals(exposure=exposure)))
+        made.observer.observe("judge", judged(number, totals=Totals(exposure=exposure)))
     assert value(made, "curfewd_exposed_credentials") == 3
     assert value(made, "curfewd_exposed_findings", rule="leaked-credential") == 2
     assert value(made, "curfewd_exposed_findings", rule="outlives-task") == 1
-    made.observer("judge")(judged(1))
+    made.observer.observe("judge", judged(1))
     assert value(made, "curfewd_exposed_credentials") == 1
     assert value(made, "curfewd_exposed_findings", rule="outlives-task") == 0
 
@@ -201,7 +223,7 @@ def test_what_is_exposed_is_summed_over_partitions() -> None:
 def test_ready_is_asked_for_when_somebody_looks() -> None:
     made = metrics()
     ready = [0.0]
-    made.follow(names.READY, lambda: ready[0])
+    made.set_function(series.READY, lambda: ready[0])
     assert value(made, "curfewd_ready") == 0
     ready[0] = 1.0
     assert value(made, "curfewd_ready") == 1
@@ -209,7 +231,7 @@ def test_ready_is_asked_for_when_somebody_looks() -> None:
 
 def test_what_the_look_back_tells() -> None:
     made = metrics()
-    told = made.observer("lookback")
+    told = made.of("lookback")
     told(LookbackProgress(PARTITION, 5, 1500, 2, 3))
     told(LookbackProblem("the broker is gone"))
     assert value(made, "curfewd_records_total", stage="lookback", topic="logs") == 5
@@ -221,33 +243,33 @@ def test_what_the_look_back_tells() -> None:
 
 def test_what_alerts_are_made_of_is_there_before_the_first_time() -> None:
     made = metrics()
-    made.expect("judge")
+    made.observer.expect("judge")
     assert value(made, "curfewd_transactions_total", stage="judge", outcome="aborted") == 0
     assert value(made, "curfewd_partition_drops_total", stage="judge", reason="fenced") == 0
     assert value(made, "curfewd_restores_total", kind="rebuilt") == 0
     assert value(made, "curfewd_rebalances_total", stage="scan") is None
     new = {"rule": "leaked-credential", "severity": "critical", "activity": "created", "accepted": "no"}
     assert value(made, "curfewd_findings_total", **new) == 0
-    made.observer("scan")(Taken(PARTITION, 7, 0.1))
+    made.observer.observe("scan", PartitionStarted(PARTITION, 7, 0.1))
     assert value(made, "curfewd_records_total", stage="scan", topic="logs") == 0
 
 
-@given(st.lists(st.text(), max_size=3 * TOLD_APART))
+@given(st.lists(st.text(), max_size=3 * MOST_VALUES))
 def test_a_label_from_outside_has_few_values(sources: list[str]) -> None:
     made = metrics()
-    told = {made.few("source", source) for source in [*sources, *map(str, range(TOLD_APART + 5))]}
-    assert len(told) <= TOLD_APART + 1
+    told = {made.bounded("source", source) for source in [*sources, *map(str, range(MOST_VALUES + 5))]}
+    assert len(told) <= MOST_VALUES + 1
     assert OTHER in told
 
 
 async def test_what_did_not_happen_is_not_counted() -> None:
     class Copy(StatelessHandler):
         async def process(self, partition: Partition, records: Any) -> list[Output]:
-            measured.tell(ScannedPoll(partition, len(records), 0, {}, (), 0, 0, (), 0.0))
+            measured.report(ScannedPoll(partition, len(records), 0, {}, (), 0, 0, (), 0.0))
             return [Output("out", None, record.value) for record in records]
 
     told: list[Any] = []
-    measured = Measured(Copy(), told.append)
+    measured = MeasuredHandler(Copy(), told.append)
     await measured.assigned(PARTITION)
     await measured.process(PARTITION, [FakeRecord(b"lost")])
     await measured.revoked(PARTITION)
@@ -262,13 +284,13 @@ async def test_what_did_not_happen_is_not_counted() -> None:
 
 
 def test_names_follow_prometheus_conventions() -> None:
-    labels = {label for series in names.ALL for label in series.labels}
+    labels = {label for each in series.ALL for label in each.labels}
     assert not labels & {"task", "task_id", "credential", "credential_id", "uid", "partition", "key"}
-    for series in names.ALL:
-        assert series.name.startswith("curfewd_")
-        assert series.about.endswith(".")
-        assert not series.name.endswith(("_total", "_ms", "_ns"))
-        assert series.kind != "histogram" or list(series.buckets) == sorted(set(series.buckets))
+    for each in series.ALL:
+        assert each.name.startswith("curfewd_")
+        assert each.about.endswith(".")
+        assert not each.name.endswith(("_total", "_ms", "_ns"))
+        assert each.kind != "histogram" or list(each.buckets) == sorted(set(each.buckets))
 
 
 def test_the_page_is_as_the_table_makes_it() -> None:

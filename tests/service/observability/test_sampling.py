@@ -11,17 +11,23 @@ from aiokafka.errors import KafkaConnectionError
 from detector.kafka.connection import ConnectionSettings
 from detector.kafka.delayed_reader import DelayedReader, DelayedReaderSettings
 from detector.kafka.handlers import Output, Partition, Refusal
-from detector.kafka.stage_facts import Dropped, Rebalanced, Refused, Taken, Unreachable
+from detector.kafka.stage_facts import (
+    BrokersUnreachable,
+    PartitionStarted,
+    PartitionStopped,
+    Rebalanced,
+    RefusalHandled,
+)
 from detector.registry.finders import Finders, NoPatterns
 from detector.registry.registered import RegisteredCredentials
 from detector.service.judge.restore import Restored
 from detector.service.lookback.lookback import Lookback, LookbackProblem, LookbackSettings
-from detector.service.observability import series as names
+from detector.service.observability import series
 from detector.service.observability.logs import make_log
 from detector.service.observability.measuring import HandlerThroughput
 from detector.service.observability.metrics import Metrics
 from detector.service.observability.operator_log import QUIET_SECONDS, OperatorLog
-from detector.service.observability.readiness import STANDING_SECONDS, Readiness
+from detector.service.observability.readiness import STALLED_SECONDS, Readiness
 from detector.service.observability.sampling import Sampling
 from detector.service.scan.handler import ScannedPoll
 from detector.values.times import SECOND
@@ -45,7 +51,7 @@ class FakeStage:
     def lags(self) -> dict[Partition, int]:
         return self.lag
 
-    def standing(self) -> dict[Partition, float]:
+    def stalled(self) -> dict[Partition, float]:
         return self.stands
 
 
@@ -53,7 +59,7 @@ class Looked:
     """A stage, and all that watches it."""
 
     def __init__(self) -> None:
-        self.metrics = Metrics("work", lambda: NOW)
+        self.metrics = Metrics(lambda: NOW)
         self.readiness = Readiness(ready_lag=60 * 10**9)
         self.readiness.waiting = None
         self.readiness.assigned("scan")
@@ -64,14 +70,14 @@ class Looked:
         self.stage = FakeStage()
 
     def look(self) -> None:
-        self.sampling.look({"scan": self.stage})
+        self.sampling.sample({"scan": self.stage})
 
-    def value(self, series: names.Series, **labels: str) -> float | None:
-        return self.metrics.registry.get_sample_value(series.shown, {"stage": "scan", **labels})
+    def value(self, of: series.Series, **labels: str) -> float | None:
+        return self.metrics.registry.get_sample_value(of.shown, {"stage": "scan", **labels})
 
     def tell(self, *facts: Any) -> None:
         for fact in facts:
-            self.book.tell("scan", fact)
+            self.book.observe("scan", fact)
 
     def lines(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in self.out.getvalue().splitlines()]
@@ -83,12 +89,12 @@ def through(partition: Partition, age: float) -> HandlerThroughput:
 
 def test_lag_is_in_records_and_in_seconds_of_the_partition_furthest_behind() -> None:
     watched = Looked()
-    watched.sampling.hear("scan", through(LOGS, 90))
-    watched.sampling.hear("scan", through(AUDIT, 9000))
+    watched.sampling.observe("scan", through(LOGS, 90))
+    watched.sampling.observe("scan", through(AUDIT, 9000))
     watched.look()
-    assert watched.value(names.LAG, topic="logs") == 5
-    assert watched.value(names.LAG_SECONDS, topic="logs") == 90
-    assert watched.value(names.LAG_SECONDS, topic="audit") == 0  # nothing waits there
+    assert watched.value(series.LAG, topic="logs") == 5
+    assert watched.value(series.LAG_SECONDS, topic="logs") == 90
+    assert watched.value(series.LAG_SECONDS, topic="audit") == 0  # nothing waits there
     assert watched.readiness.ready() == "scan: 90 s behind"
     assert watched.readiness.alive() is None
 
@@ -98,29 +104,29 @@ def test_a_topic_that_moved_away_has_no_lag_here() -> None:
     watched.look()
     watched.stage.lag = {AUDIT: 3}
     watched.look()
-    assert watched.value(names.LAG, topic="logs") is None
-    assert watched.value(names.LAG, topic="audit") == 3
+    assert watched.value(series.LAG, topic="logs") is None
+    assert watched.value(series.LAG, topic="audit") == 3
 
 
 def test_a_partition_that_hangs_makes_the_process_unhealthy_and_one_that_goes_on_does_not() -> None:
     watched = Looked()
-    watched.stage.stands = {LOGS: STANDING_SECONDS, AUDIT: 1}
+    watched.stage.stands = {LOGS: STALLED_SECONDS, AUDIT: 1}
     watched.look()
     assert watched.readiness.alive() is None
-    watched.stage.stands = {LOGS: STANDING_SECONDS + 1, AUDIT: 1}
+    watched.stage.stands = {LOGS: STALLED_SECONDS + 1, AUDIT: 1}
     watched.look()
     assert (
         watched.readiness.alive()
         == "scan: 1 partitions have records and have not moved for 300 s, logs 0 among them"
     )
-    assert watched.value(names.STANDING) == STANDING_SECONDS + 1
+    assert watched.value(series.STANDING) == STALLED_SECONDS + 1
     watched.stage.stands = {LOGS: 2}
     watched.look()
     assert watched.readiness.alive() is None
 
 
 def test_two_minutes_without_a_broker_are_less_than_what_counts_as_hanging() -> None:
-    assert STANDING_SECONDS > 2 * 120
+    assert STALLED_SECONDS > 2 * 120
 
 
 def test_a_broker_that_is_away_is_told_once_in_a_while_and_so_is_its_return() -> None:
@@ -128,11 +134,11 @@ def test_a_broker_that_is_away_is_told_once_in_a_while_and_so_is_its_return() ->
     watched.stage.partitions = {Partition("logs", number): False for number in range(200)}
     for second in range(120):
         watched.clock.now = float(second)
-        watched.tell(*(Dropped(partition, "failed", GONE) for partition in watched.stage.partitions))
+        watched.tell(*(PartitionStopped(partition, "failed", GONE) for partition in watched.stage.partitions))
         watched.look()
     lines = watched.lines()
     assert [line["event"] for line in lines] == [
-        "work on a partition failed: it is taken again from what is committed"
+        "work on a partition failed: it starts again from the committed offset"
     ] * 2
     assert lines[0]["why"] == GONE
     assert lines[1]["more"] == 60 * 200 - 1
@@ -185,8 +191,10 @@ async def test_a_look_back_that_does_not_get_on_says_for_how_long() -> None:
 
 def test_another_reason_is_another_line() -> None:
     watched = Looked()
-    watched.tell(Dropped(LOGS, "failed", GONE), Dropped(LOGS, "failed", "transaction: TimeoutError"))
-    watched.tell(Dropped(LOGS, "fenced", "transaction: ProducerFenced"))
+    watched.tell(
+        PartitionStopped(LOGS, "failed", GONE), PartitionStopped(LOGS, "failed", "transaction: TimeoutError")
+    )
+    watched.tell(PartitionStopped(LOGS, "fenced", "transaction: ProducerFenced"))
     assert [line["reason"] for line in watched.lines()] == ["failed", "failed", "fenced"]
 
 
@@ -194,23 +202,23 @@ def test_what_happens_to_a_partition_is_told() -> None:
     watched = Looked()
     watched.tell(
         Rebalanced((), (LOGS,), (), 1.5),
-        Taken(LOGS, 17, 0.25),
+        PartitionStarted(LOGS, 17, 0.25),
         Restored(0, 100, 2.0, "unreadable: Exception"),
         Restored(1, 3, 0.1, "none there"),
         Restored(2, 3, 0.1),
-        Unreachable("no broker answers"),
+        BrokersUnreachable("no broker answers"),
         LookbackProblem("no broker answers"),
-        Dropped(LOGS, "moved"),
+        PartitionStopped(LOGS, "moved"),
     )
     told = [(line["level"], line["event"]) for line in watched.lines()]
     assert told == [
         ("info", "rebalanced"),
         ("info", "partition taken"),
-        ("warning", "state on disk was of no use: rebuilt from its changelog"),
+        ("warning", "state on disk cannot be used: rebuilt from its changelog"),
         ("info", "state built from its changelog"),
         ("info", "state caught up with its changelog"),
         ("warning", "cannot join the group yet, trying again"),
-        ("warning", "the look-back does not get on, trying again"),
+        ("warning", "the look-back failed, trying again"),
         ("info", "partition left"),
     ]
     assert watched.lines()[2]["why"] == "unreadable: Exception"
@@ -218,8 +226,8 @@ def test_what_happens_to_a_partition_is_told() -> None:
 
 def test_what_is_lost_is_an_error_and_a_flood_of_poison_is_not_a_flood_of_lines() -> None:
     watched = Looked()
-    poison = Refused(LOGS, Refusal("record-failed", 5, error="ValueError"))
-    lost = Refused(
+    poison = RefusalHandled(LOGS, Refusal("record-failed", 5, error="ValueError"))
+    lost = RefusalHandled(
         LOGS, Refusal("output-too-large", output=Output("state", b"k", b"secret"), limit=9), lost=True
     )
     watched.tell(*[poison] * 1000, *[lost] * 1000)

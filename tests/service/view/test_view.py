@@ -257,7 +257,7 @@ async def test_a_question_for_no_task_is_answered(served: Served, target: str) -
 
 async def test_the_page_needs_no_token_and_holds_nothing_and_everything_else_does(tmp_path: Path) -> None:
     view, server = serving(settings_of(tmp_path, environ={"CURFEWD_VIEW_TOKEN": TOKEN}))
-    view.hear(HandlerThroughput(Partition("work", 0), 0, 0, None, (), 0.0))
+    view.observe(HandlerThroughput(Partition("work", 0), 0, 0, None, (), 0.0))
     async with server:
         page = await Client.to(server.address, "/view", LOCAL)
         assert page.head.startswith("HTTP/1.1 200 ")
@@ -413,7 +413,7 @@ def test_what_nobody_looks_at_is_not_made(tmp_path: Path) -> None:
     view, _ = serving(settings)
     unshowable = FindingChange("created", finding(USE_AFTER_TERMINATION))
     output = Output(settings.live().topics.findings.name, b"uid", b"{}", fact=unshowable)
-    view.hear(HandlerThroughput(Partition("work", 0), 1, 1, None, (output,), 0.0))
+    view.observe(HandlerThroughput(Partition("work", 0), 1, 1, None, (output,), 0.0))
     assert view._recent.last == 1
     with pytest.raises(AssertionError):  # no judge stage has said how
         view._recent.json(view._recent.after(0, 1)[0][0])

@@ -61,7 +61,7 @@ class Served:
     def commit(self, *records: dict[str, Any]) -> None:
         """One transaction with these findings and commands."""
         outputs = [self._output(record) for record in records]
-        self.view.hear(
+        self.view.observe(
             HandlerThroughput(Partition("work", 0), 1, 1, None, (Output("state", b"k", None), *outputs), 0.0)
         )
 
@@ -127,7 +127,7 @@ class Client:
 def serving(settings: Settings, port: int = 0) -> tuple[View, HttpServer]:
     """The view, and the port that serves it and `/healthz`."""
     live = settings.live()
-    metrics = Metrics("", time.time)
+    metrics = Metrics(time.time)
     view = View(settings.service, live, metrics, Readiness(settings.service.ready_lag))
     pages: dict[str, Page] = {"/healthz": lambda _: probe_answer(None), **view.pages()}
     return view, HttpServer(Address("127.0.0.1", port), pages)

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from detector.configuration.settings import Settings
-from detector.kafka.stage_facts import StepDone
+from detector.kafka.stage_facts import TransactionStep
 from detector.service.command import DONE, FAILED
 from detector.service.observability.logs import make_log, route_libraries
 from detector.service.observability.measuring import StageName
@@ -38,7 +38,7 @@ class Moment(msgspec.Struct):
         return cls(stage, step, int(number))
 
     def come(self, stage: str, fact: Any) -> bool:
-        if isinstance(fact, StepDone) and (stage, fact.step) == (self.stage, self.step):
+        if isinstance(fact, TransactionStep) and (stage, fact.step) == (self.stage, self.step):
             self.left -= 1
             return self.left == 0
         return False
@@ -56,12 +56,12 @@ class Doomed(Service):
             (args.stall_at, signal.SIGSTOP),
         ]
 
-    def _tell(self, stage: StageName, fact: Any) -> None:
+    def _observe(self, stage: StageName, fact: Any) -> None:
         for moment, number in self._moments:
             if moment is not None and moment.come(stage, fact):
                 self._log.info("doomed", stage=stage, step=fact.step, partition=fact.partition.number)
                 os.kill(os.getpid(), number)
-        super()._tell(stage, fact)
+        super()._observe(stage, fact)
 
 
 def main() -> int:

@@ -14,7 +14,7 @@ from aiokafka.protocol.admin import AlterPartitionReassignmentsRequest
 from detector.kafka.clients import StageSettings
 from detector.kafka.connection import ConnectionSettings
 from detector.kafka.stage import Stage
-from detector.kafka.stage_facts import Rebalanced, Unreachable
+from detector.kafka.stage_facts import BrokersUnreachable, Rebalanced
 from tests.broker import Cluster
 from tests.ingest.streams import PATIENCE_SECONDS, admin, drained, filled, made, read, until
 from tests.kafka.stage_handlers import Copy, Telling, running
@@ -128,7 +128,7 @@ async def test_three_nodes_go_and_come_back_and_leaders_move(
 
 
 async def tried(telling: Telling, times: int) -> bool:
-    return len(telling.of(Unreachable)) >= times
+    return len(telling.of(BrokersUnreachable)) >= times
 
 
 async def test_a_stage_that_finds_no_broker_waits_for_one(broker: Cluster) -> None:

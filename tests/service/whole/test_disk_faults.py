@@ -78,7 +78,7 @@ async def test_a_damaged_store_is_rebuilt_from_the_changelog(
         await deployment.produce(next(some))
         await deployment.agrees(expected)
         assert process.poll() is None
-        rebuilt = deployment.told("state on disk was of no use: rebuilt from its changelog")
+        rebuilt = deployment.told("state on disk cannot be used: rebuilt from its changelog")
         assert {line["partition"] for line in rebuilt} == {0, 1}
         assert [line["partition"] for line in deployment.told("state caught up with its changelog")] == [2]
 

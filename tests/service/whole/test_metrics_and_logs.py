@@ -259,7 +259,7 @@ async def test_a_handler_that_hangs_is_seen_and_one_that_works_is_not(broker: Cl
     async with running(stage):
 
         async def hangs() -> bool:
-            return any(seconds > 2 for seconds in stage.standing().values())
+            return any(seconds > 2 for seconds in stage.stalled().values())
 
         await until(hangs, "a partition that stands")
-        assert set(stage.standing()) == {Partition(streams.source, 1)}
+        assert set(stage.stalled()) == {Partition(streams.source, 1)}

@@ -162,14 +162,14 @@ def test_ready_is_assigned_restored_and_caught_up() -> None:
     partition = Partition("logs", 0)
     assert readiness.ready() == "starting"
     readiness.waiting = None
-    readiness.left("scan")
-    readiness.seen("scan", {}, 0)
+    readiness.starting("scan")
+    readiness.update("scan", {}, 0)
     assert readiness.ready() == "scan: not in its group yet"
     readiness.assigned("scan")
-    readiness.seen("scan", {partition: False}, 0)
+    readiness.update("scan", {partition: False}, 0)
     assert readiness.ready() == "scan: 1 of 1 partitions are not restored"
-    readiness.seen("scan", {partition: True}, 61)
+    readiness.update("scan", {partition: True}, 61)
     assert readiness.ready() == "scan: 61 s behind"
-    readiness.seen("scan", {partition: True}, 1)
+    readiness.update("scan", {partition: True}, 1)
     assert readiness.ready() is None
     assert readiness.alive() is None

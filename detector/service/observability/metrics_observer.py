@@ -1,0 +1,217 @@
+"""Turns facts into series. The stages report what happened; this is one of those that listen."""
+
+from collections.abc import Callable, Iterable
+from functools import singledispatchmethod
+from itertools import product
+from typing import Any, Final, get_args
+
+import msgspec
+
+from detector.judge.rules.catalog import RULES
+from detector.judge.totals import Exposure
+from detector.kafka.handlers import Output, Partition, RefusalReason
+from detector.kafka.stage_facts import (
+    PartitionStarted,
+    PartitionStopped,
+    Rebalanced,
+    RefusalHandled,
+    StopReason,
+    TransactionCommitted,
+    TransactionStep,
+)
+from detector.records.dead_letters import REASONS, DeadLetter
+from detector.service.judge.reports import JudgedTransaction
+from detector.service.judge.restore import Restored
+from detector.service.lookback.lookback import LookbackProblem, LookbackProgress
+from detector.service.observability import series
+from detector.service.observability.measuring import HandlerThroughput, StageName
+from detector.service.observability.metrics import Metrics
+from detector.service.scan.handler import ScannedPoll
+from detector.service.scan.redaction import Redacted
+from detector.values.findings import Command, FindingChange, Severity
+
+_MILLI: Final = 1000
+_NANO: Final = 1e-9
+
+
+class MetricsObserver:
+    """Takes the facts of all stages of a process. `work` is the work topic, `now` the Unix time in seconds."""
+
+    def __init__(self, metrics: Metrics, work: str, now: Callable[[], float]) -> None:
+        self._metrics = metrics
+        self._work = work
+        self._now = now
+        self._judged_last: dict[int, JudgedTransaction] = {}  # by partition
+        self._open: set[tuple[StageName, Partition]] = set()  # transactions
+        # A rate needs a zero to start from: counters that alerts use exist before the first count.
+        for kind in ("plain", "escalated"):
+            metrics.add(series.COMMANDS, kind, amount=0)
+        for outcome in ("done", "refused"):
+            metrics.add(series.RELOADS, outcome, amount=0)
+
+    def expect(self, stage: StageName) -> None:
+        """Sets the counters of a stage to zero: this process runs it."""
+        metrics = self._metrics
+        for counter in (series.BEGUN, series.REBALANCES, series.REBALANCE_SECONDS):
+            metrics.add(counter, stage, amount=0)
+        for outcome in ("committed", "aborted"):
+            metrics.add(series.TRANSACTIONS, stage, outcome, amount=0)
+        for reason in get_args(StopReason):
+            metrics.add(series.DROPPED, stage, reason, amount=0)
+        for reason in get_args(RefusalReason):
+            metrics.add(series.LOST, stage, reason, "yes", amount=0)
+        if stage == "scan":
+            for reason in REASONS:
+                metrics.add(series.DEAD, stage, metrics.bounded("reason", reason), amount=0)
+        if stage == "judge":
+            for kind in ("caught-up", "rebuilt"):
+                metrics.add(series.RESTORES, kind, amount=0)
+            for rule, severity, activity in product(RULES, Severity, ("created", "updated")):
+                metrics.add(series.FINDINGS, rule, severity.label, activity, "no", amount=0)
+            self._sum_up()
+
+    def observe(self, stage: StageName, fact: Any) -> None:
+        """Takes a fact of a stage: of its runner or of its handler."""
+        self._take(fact, stage)
+
+    @singledispatchmethod
+    def _take(self, _fact: Any, _stage: StageName) -> None:
+        """No series comes from other facts."""
+
+    @_take.register
+    def _started(self, fact: PartitionStarted, stage: StageName) -> None:
+        """A zero tells a topic that brings nothing from one that nobody reads."""
+        topic = self._metrics.bounded("topic", fact.partition.topic)
+        for counter in (series.RECORDS, series.BYTES):
+            self._metrics.add(counter, stage, topic, amount=0)
+
+    @_take.register
+    def _processed(self, fact: HandlerThroughput, stage: StageName) -> None:
+        topic = self._metrics.bounded("topic", fact.partition.topic)
+        if fact.records:
+            self._metrics.add(series.RECORDS, stage, topic, amount=fact.records)
+            self._metrics.add(series.BYTES, stage, topic, amount=fact.size)
+            self._metrics.time(series.PROCESSING, fact.seconds, stage)
+        self._written(stage, fact.outputs)
+
+    def _written(self, stage: StageName, outputs: Iterable[Output]) -> None:
+        metrics = self._metrics
+        by_topic: dict[str, int] = {}
+        for output in outputs:
+            by_topic[output.topic] = by_topic.get(output.topic, 0) + 1
+            fact = output.fact
+            if isinstance(fact, FindingChange):
+                metrics.add(
+                    series.FINDINGS,
+                    fact.finding.rule,
+                    fact.finding.severity.label,
+                    fact.activity,
+                    "yes" if fact.accepted else "no",
+                    uid=fact.finding.uid,
+                )
+            elif isinstance(fact, Command):
+                metrics.add(series.COMMANDS, "escalated" if fact.escalated else "plain")
+            elif isinstance(fact, DeadLetter):
+                metrics.add(series.DEAD, stage, metrics.bounded("reason", fact.reason))
+        for topic, count in by_topic.items():
+            metrics.add(series.OUTPUTS, stage, metrics.bounded("topic", topic), amount=count)
+
+    @_take.register
+    def _stepped(self, fact: TransactionStep, stage: StageName) -> None:
+        if fact.step == "begun":
+            self._metrics.add(series.BEGUN, stage)
+            self._open.add((stage, fact.partition))
+        elif fact.step == "committed":
+            self._metrics.add(series.TRANSACTIONS, stage, "committed")
+            self._open.discard((stage, fact.partition))
+
+    @_take.register
+    def _committed(self, fact: TransactionCommitted, stage: StageName) -> None:
+        self._metrics.time(series.TRANSACTION, fact.seconds, stage)
+
+    @_take.register
+    def _stopped(self, fact: PartitionStopped, stage: StageName) -> None:
+        self._metrics.add(series.DROPPED, stage, fact.reason)
+        if (stage, fact.partition) in self._open:
+            self._metrics.add(series.TRANSACTIONS, stage, "aborted")
+            self._open.discard((stage, fact.partition))
+        if stage == "judge":
+            self._judged_last.pop(fact.partition.number, None)
+            self._sum_up()
+
+    @_take.register
+    def _refused(self, fact: RefusalHandled, stage: StageName) -> None:
+        self._metrics.add(series.LOST, stage, fact.refusal.reason, "yes" if fact.lost else "no")
+
+    @_take.register
+    def _rebalanced(self, fact: Rebalanced, stage: StageName) -> None:
+        self._metrics.add(series.REBALANCES, stage)
+        self._metrics.add(series.REBALANCE_SECONDS, stage, amount=max(fact.seconds, 0.0))
+
+    @_take.register
+    def _scanned(self, fact: ScannedPoll, stage: StageName) -> None:
+        metrics = self._metrics
+        for name, count in fact.formats.items():
+            metrics.add(series.FORMATS, metrics.bounded("format", name), amount=count)
+        for event in fact.events:
+            metrics.add(series.EVENTS, str(event.__struct_config__.tag))
+        if fact.unknown:
+            metrics.add(series.EVENTS, "unknown", amount=fact.unknown)
+        metrics.add(series.LEAKS, stage, amount=fact.leaks)
+        for pattern, count in fact.allowed.items():
+            metrics.add(series.ALLOWED, metrics.bounded("pattern", pattern), amount=count)
+
+    @_take.register
+    def _redacted(self, fact: Redacted, _stage: StageName) -> None:
+        topic = self._metrics.bounded("topic", fact.partition.topic)
+        self._metrics.add(series.PASSED_ON, topic, amount=fact.records)
+        for rule, count in fact.rules.items():
+            self._metrics.add(series.REDACTIONS, self._metrics.bounded("rule", rule), amount=count)
+
+    @_take.register
+    def _judged(self, fact: JudgedTransaction, _stage: StageName) -> None:
+        metrics = self._metrics
+        metrics.add(series.LATE, amount=fact.late)
+        for source, count in fact.expired.items():
+            metrics.add(series.UNRESOLVED, metrics.bounded("source", source), amount=count)
+        for cause in fact.causes:
+            latency = max(self._now() - cause.began_ms / _MILLI, 0.0)
+            histogram = series.COMMAND_LATENCY if cause.kind == "command" else series.FINDING_LATENCY
+            metrics.time(histogram, latency, uid=cause.uid)
+        self._judged_last[fact.partition] = msgspec.structs.replace(fact, causes=())
+        self._sum_up()
+
+    def _sum_up(self) -> None:
+        """Sets the gauges that sum over all partitions of work."""
+        metrics, facts = self._metrics, self._judged_last.values()
+        metrics.set(series.LEDGER, sum(fact.cached for fact in facts))
+        metrics.set(series.AGGREGATES, sum(fact.totals.aggregates for fact in facts))
+        metrics.set(series.PARKED, sum(fact.totals.parked for fact in facts))
+        metrics.set(series.DISK, sum(fact.disk for fact in facts))
+        watermarks = [fact.watermark for fact in facts if fact.watermark is not None]
+        metrics.set(series.WATERMARK, min(watermarks, default=0) * _NANO)
+        exposure = Exposure()
+        for fact in facts:
+            exposure = exposure.moved(Exposure(), fact.totals.exposure)
+        metrics.set(series.EXPOSED, exposure.credentials)
+        for rule in RULES:
+            metrics.set(series.EXPOSING, exposure.findings.get(rule, 0), rule)
+
+    @_take.register
+    def _restored(self, fact: Restored, _stage: StageName) -> None:
+        self._metrics.add(series.RESTORES, "caught-up" if fact.reason is None else "rebuilt")
+        self._metrics.time(series.RESTORE_SECONDS, fact.seconds)
+        self._metrics.add(series.RESTORED, amount=fact.changes)
+
+    @_take.register
+    def _looked_back(self, fact: LookbackProgress, stage: StageName) -> None:
+        metrics = self._metrics
+        topic = metrics.bounded("topic", fact.partition.topic)
+        metrics.add(series.RECORDS, stage, topic, amount=fact.records)
+        metrics.add(series.BYTES, stage, topic, amount=fact.size)
+        metrics.add(series.LEAKS, stage, amount=fact.leaks)
+        metrics.add(series.OUTPUTS, stage, metrics.bounded("topic", self._work), amount=fact.outputs)
+
+    @_take.register
+    def _lookback_failed(self, _fact: LookbackProblem, _stage: StageName) -> None:
+        self._metrics.add(series.LOOKBACK_ERRORS)
