@@ -26,13 +26,13 @@ sys.path.insert(0, ".")
 from pathlib import Path
 from ascii85 import Ascii85
 from csv_file import CsvFile
-from night import AT_NIGHT
+from browser import BY_BROWSER
 from shipit import ADAPTER
 from detector.judge.rules.catalog import RULES
 from detector.replay.replay_command import Request, run_replay
 from detector.scan.decoders import DECODERS
 
-RULES.add(AT_NIGHT)
+RULES.add(BY_BROWSER)
 DECODERS.add(Ascii85())
 request = Request(
     config="curfewd.toml", paths=("history",), out="out", report="report.html", sarif="findings.sarif",
@@ -46,7 +46,7 @@ paths = ["shipit.toml"]
 disable = ["a*", "b*", "c*", "generic-*"]
 detect_secrets = false
 
-[rules.use-at-night]
+[rules.use-by-browser]
 revoke = true
 """
 
@@ -97,7 +97,14 @@ def replayed(tmp_path_factory: pytest.TempPathFactory) -> Path:
             identifiers=[identifier],
             expires_at="2026-05-04T02:00:00Z",
         ),
-        event(2, "credential.used", "2026-05-04T01:30:00Z", identifier=identifier, action="deploy"),
+        event(
+            2,
+            "credential.used",
+            "2026-05-04T01:30:00Z",
+            identifier=identifier,
+            action="deploy",
+            user_agent="Mozilla/5.0",
+        ),
     ]
     (history / "events.jsonl").write_text("".join(json.dumps(one) + "\n" for one in events))
     encoded = base64.a85encode(f"token = {TOKEN}".encode(), adobe=True).decode()
@@ -122,18 +129,19 @@ def test_the_adapter_reads_its_source(replayed: Path) -> None:
 
 
 def test_the_rule_finds_with_its_words_and_asks_as_it_is_configured(replayed: Path) -> None:
-    finding = findings(replayed)["use-at-night"]
+    finding = findings(replayed)["use-by-browser"]
     assert (
-        finding["finding_info"]["title"] == "Credential token-1 of task shipit/71 was used at night: deploy"
+        finding["finding_info"]["title"]
+        == "Credential token-1 of task shipit/71 was used in a browser: deploy"
     )
     assert finding["severity"] == "High"
     assert finding["remediation"]["desc"].startswith("Ask the task's owner")
     assert [one["id"] for one in finding["unmapped"]["taxonomies"]["owasp_nhi_2025"]] == ["NHI9:2025"]
     (command,) = map(json.loads, (replayed / "out" / "revocations.jsonl").read_text().splitlines())
-    assert command["data"]["reasons"] == ["use-at-night"]
+    assert command["data"]["reasons"] == ["use-by-browser"]
     (sarif,) = json.loads((replayed / "findings.sarif").read_text())["runs"]
-    assert "use-at-night" in [rule["id"] for rule in sarif["tool"]["driver"]["rules"]]
-    assert "was used at night" in (replayed / "report.html").read_text()
+    assert "use-by-browser" in [rule["id"] for rule in sarif["tool"]["driver"]["rules"]]
+    assert "was used in a browser" in (replayed / "report.html").read_text()
 
 
 def test_the_decoder_and_the_pattern_find_a_token_and_nobody_writes_it(replayed: Path) -> None:
@@ -151,7 +159,7 @@ def test_the_decoder_and_the_pattern_find_a_token_and_nobody_writes_it(replayed:
 def test_the_output_has_a_line_for_each_finding(replayed: Path) -> None:
     rows = (replayed / "findings.csv").read_text().splitlines()
     assert len(rows) == len((replayed / "out" / "findings.jsonl").read_text().splitlines())
-    assert "high,use-at-night,Credential token-1 of task shipit/71 was used at night: deploy" in rows
+    assert "high,use-by-browser,Credential token-1 of task shipit/71 was used in a browser: deploy" in rows
 
 
 def test_what_the_page_adds_a_line_to_has_the_line_before() -> None:

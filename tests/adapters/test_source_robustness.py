@@ -4,6 +4,7 @@ import copy
 import json
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from detector.values.times import parse_rfc3339
 from tests.scenarios import test_carriers, test_oauth, test_schedulers
 from tests.scenarios.telling import STORIES
 
+SAMPLES = Path(__file__).parent / "samples"
 NOW = parse_rfc3339("2026-06-01T00:00:00Z")
 STRANGE: tuple[Any, ...] = (
     None, "", "x", 0, -1, 1 << 70, 1.5, True, [], {}, [None], ["x"], {"x": "y"}, [{}], [[]], "2026-05-01T00:00:00Z", "\ud800", "\0",
@@ -26,12 +28,16 @@ STRANGE: tuple[Any, ...] = (
 
 @cache
 def records() -> tuple[tuple[str, dict[str, Any]], ...]:
-    """(source, record) of every object in the stories."""
+    """(source, record) of every object in the stories, and in the samples of sources without a story."""
     found = []
     for text in _texts():
         if text.startswith("{"):
             (first, *_) = BUNDLED.read_object(text.strip().encode(), NOW)
             found.append((first.format, json.loads(text)))
+    told = {source for source, _ in found}
+    for path in sorted(SAMPLES.glob("*.json")):
+        if path.stem not in told:
+            found += [(path.stem, sample["record"]) for sample in json.loads(path.read_text())]
     return tuple(found)
 
 
