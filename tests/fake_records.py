@@ -6,9 +6,7 @@ from typing import Any
 
 import msgspec
 
-from detector.ingest.kafka_assembler import RecordAssembler
-from detector.ingest.kafka_records import Contents
-from detector.ingest.kafka_segments import batch_of
+from detector.ingest.kafka import Contents, RecordAssembler, batch_of
 from detector.kafka.handlers import Partition
 from detector.values.times import MILLISECOND, format_rfc3339, parse_rfc3339
 

@@ -1,66 +1,47 @@
-"""Reads one range of one source in its format: log text to scan, events and dead letters go to a sink.
+"""Reads one range of one source in its format: log text to scan, events and dead letters go to a sink."""
 
-A record without a time of its own has that of the record before it; what stands before the first time of its range
-is left open (`RecordAt.time` None), and lines count from the start of the range, for whoever puts the ranges together.
-"""
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, pairwise
+from typing import Final, NamedTuple
 
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+import numpy as np
 
+from detector.ingest import format_names as names
 from detector.ingest.classify import BUNDLED, RecordClassifier
-from detector.ingest.file_ranges import Range, Sink
-from detector.ingest.format_names import (
-    CRI,
-    DOCKER,
-    DOCUMENT,
-    EVENT_FORMATS,
-    JSON_LINES,
-    JSON_LOG,
-    OTLP_PROTO,
-    SYSLOG,
-    SYSLOG_COUNTED,
-)
-from detector.ingest.formats.cloudevent_blocks import events_of
-from detector.ingest.formats.containers import read_cri, read_docker
-from detector.ingest.formats.json_lines import document_values, read_document, read_json_lines
-from detector.ingest.formats.otlp import read_requests, request_events
-from detector.ingest.formats.syslog_lines import read_counted, read_syslog
-from detector.ingest.formats.text import read_text
+from detector.ingest.formats import cri, docker, documents, otlp, syslog, text
+from detector.ingest.formats import json as json_logs
+from detector.ingest.formats.cloudevents import events_of
+from detector.ingest.formats.log_texts import KEY_BEGIN
+from detector.ingest.range_reader import RangeReader, Sink, lines_of
 from detector.ingest.sources import Source
 from detector.records.blocks import LONG_JSON, Block, blocks
-from detector.records.timestamps import line_starts
+from detector.records.dead_letters import NOT_PROTOBUF, NOT_SYSLOG, TOO_LARGE, bad
+from detector.records.timestamps import Ints, line_starts
 from detector.values.errors import BadRecordError
 from detector.values.events import CanonicalEvent
 
+_OTHER, _TEXT_RUN, _RECORD_RUN = 0, 1, 2
+_LONG_RUN: Final = 8  # lines from which taking them at once is cheaper
+_INDENT: Final = 4096  # bytes of white space before what a line begins with
+
 
 def read(  # noqa: PLR0913, PLR0917 - a range, and what it is read with
-    source: Source, start: int, end: int, now: int, sink: Sink, shapes: RecordClassifier = BUNDLED
-) -> Range:
-    """Reads the bytes of `source` from `start` to `end`; `now` (ns) is the wall clock, `shapes` what is recognised.
+    source: Source, start: int, end: int, now: int, sink: Sink, classifier: RecordClassifier = BUNDLED
+) -> RangeReader:
+    """Reads the bytes of `source` from `start` to `end`; `now` (ns) is the wall clock.
 
     What cannot be read, the rest of a damaged archive or a file that is gone, is a dead letter without a line.
     """
-    reading = Range(source.name, source.task_id, now, sink, shapes)
+    reader = RangeReader(source.name, source.task_id, now, sink, classifier)
     try:
-        if source.format in (JSON_LINES, JSON_LOG):
-            read_json_lines(source.chunks(start, end), reading, events=source.format == JSON_LINES)
-        elif source.format == DOCUMENT:
-            read_document(source.chunks, reading)
-        elif source.format == CRI:
-            read_cri(source.chunks(), reading)
-        elif source.format == DOCKER:
-            read_docker(source.chunks(), reading)
-        elif source.format == SYSLOG:
-            read_syslog(source.chunks(start, end), reading)
-        elif source.format == SYSLOG_COUNTED:
-            read_counted(source.chunks(), reading)
-        elif source.format == OTLP_PROTO:
-            read_requests(source.chunks(), reading)
+        if source.format == names.DOCUMENT:
+            read_document(source.chunks, reader)
         else:
-            read_text(source.chunks(start, end), reading)
+            _READ.get(source.format, read_text)(source.chunks(start, end), reader)
     except BadRecordError as error:
-        reading.dead(error, None)
-    return reading
+        reader.dead(error, None)
+    reader.end()
+    return reader
 
 
 class EventBlock(NamedTuple):
@@ -71,41 +52,288 @@ class EventBlock(NamedTuple):
 
 
 def read_events(
-    source: Source, start: int, end: int, now: int, shapes: RecordClassifier = BUNDLED
+    source: Source, start: int, end: int, now: int, classifier: RecordClassifier = BUNDLED
 ) -> Iterator[CanonicalEvent]:
-    """The events alone, in any order; what has none is passed over by a search, errors are left to `read`."""
-    for block in event_blocks(source, start, end, now, shapes):
+    """The events alone, in any order. Blocks without a marker are not parsed, and `read` tells of errors."""
+    for block in event_blocks(source, start, end, now, classifier):
         yield from block.events
 
 
 def event_blocks(
-    source: Source, start: int, end: int, now: int, shapes: RecordClassifier = BUNDLED
+    source: Source, start: int, end: int, now: int, classifier: RecordClassifier = BUNDLED
 ) -> Iterator[EventBlock]:
     """The same block by block; where all have their data, there is nothing else in the range to `read`."""
-    if source.format not in EVENT_FORMATS:
+    if source.format not in names.EVENT_FORMATS:
         return
     try:
-        if source.format == OTLP_PROTO:
-            yield EventBlock(request_events(source.chunks(), now, shapes))
-        elif source.format == DOCUMENT:
-            yield EventBlock(_each(document_values(source.chunks()), now, shapes))
+        if source.format == names.OTLP_PROTO:
+            requests = (data for data, whole in otlp.requests(source.chunks()) if whole)
+            reads = chain.from_iterable(classifier.read_encoded(data, now) or () for data in requests)
+            yield EventBlock(event for found in reads for event in found.events)
+        elif source.format == names.DOCUMENT:
+            values = [element for _, element, _ in documents.elements(source.chunks())]
+            yield EventBlock(_events(values, now, classifier))
         else:
             for block in blocks(source.chunks(start, end), LONG_JSON):
-                yield _of_block(block, now, shapes)
+                yield _events_of(block, now, classifier)
     except BadRecordError:
         yield EventBlock(())
 
 
-def _of_block(block: Block, now: int, shapes: RecordClassifier) -> EventBlock:
+def _events_of(block: Block, now: int, classifier: RecordClassifier) -> EventBlock:
     data = block.data
-    if block.part or not shapes.may_hold_event(data):
+    if block.part or not classifier.may_hold_event(data):
         return EventBlock(())
-    events = events_of(data, line_starts(data), shapes, now)
-    return EventBlock(_each(data.split(b"\n"), now, shapes)) if events is None else EventBlock(events, data)
+    events = events_of(data, line_starts(data), classifier, now)
+    return (
+        EventBlock(_events(data.split(b"\n"), now, classifier))
+        if events is None
+        else EventBlock(events, data)
+    )
 
 
-def _each(lines: Iterable[bytes], now: int, shapes: RecordClassifier) -> Iterator[CanonicalEvent]:
+def _events(lines: Iterable[bytes], now: int, classifier: RecordClassifier) -> Iterator[CanonicalEvent]:
     for line in lines:
-        if line.lstrip()[:1] == b"{" and shapes.may_hold_event(line):
-            for found in shapes.read_object(line, now):
+        if line.lstrip()[:1] == b"{" and classifier.may_hold_event(line):
+            for found in classifier.read_object(line, now):
                 yield from found.events
+
+
+def read_text(chunks: Iterable[bytes], reader: RangeReader) -> None:
+    """Lines of text."""
+    for block in blocks(chunks):
+        if block.part:
+            reader.long_line(block)
+            continue
+        count = _text_lines(block.data, reader, reader.lines, len(block.data))
+        reader.flush()
+        reader.lines += count - (not block.data.endswith(b"\n"))
+
+
+def _text_lines(data: bytes, reader: RangeReader, before: int, size: int) -> int:
+    starts = line_starts(data)
+    reader.block(text.block(data, starts), starts, before)
+    reader.count(names.TEXT, len(starts), size)
+    return len(starts)
+
+
+def read_json_lines(chunks: Iterable[bytes], reader: RangeReader, *, events: bool) -> None:
+    """JSON, one object a line, and whatever stands between; without `events` every object is a log record."""
+    for block in _json_blocks(chunks, reader):
+        data, starts = block.data, line_starts(block.data)
+        reader.pass_time()
+        if events and (found := events_of(data, starts, reader.classifier, reader.now)) is not None:
+            reader.events(found, data)
+        elif not _json_block(data, starts, reader, reader.lines, events=events):
+            _mixed_lines(data, starts, reader, events=events)
+        reader.flush()
+        reader.lines += len(starts) - (not data.endswith(b"\n"))
+
+
+def _json_blocks(chunks: Iterable[bytes], reader: RangeReader) -> Iterator[Block]:
+    """Blocks of whole lines; a line that is too long is read as text."""
+    for block in blocks(chunks, LONG_JSON):
+        if not block.part:
+            yield block
+            continue
+        if block.part == 1:
+            reader.dead(bad(TOO_LARGE), reader.lines + 1)
+        reader.long_line(block)
+
+
+def _json_block(data: bytes, starts: Ints, reader: RangeReader, before: int, *, events: bool) -> bool:
+    """Takes a block that is nothing but log records at once; False if it is not one.
+
+    A record of known fields only is never part of another line. The others may be, while one stands open.
+    """
+    classifier = reader.classifier
+    if KEY_BEGIN in data or reader.assembler.streams.holding:
+        return False
+    found = None
+    if not (events and classifier.may_be_flat(data)):
+        found = json_logs.flat_block(data, starts, classifier.named)
+    if found is None and not reader.waits and not (events and classifier.may_hold_event(data)):
+        found = json_logs.log_block(data, starts, classifier.named)
+    if found is None:
+        return False
+    reader.block(found, starts, before, data=data)
+    return True
+
+
+def _mixed_lines(data: bytes, starts: Ints, reader: RangeReader, *, events: bool) -> None:
+    """Takes lines of all kinds; long runs of text and of log records at once, the others one by one."""
+    edges = np.append(starts, len(data))
+    for kind, first, end in _runs(data, starts):
+        run, before = data[edges[first] : edges[end]], reader.lines + first
+        if kind == _TEXT_RUN:
+            _text_lines(run.removesuffix(b"\n"), reader, before, len(run))
+            continue
+        marked = events and reader.classifier.may_hold_event(run)
+        if kind == _OTHER or marked or not _log_run(run, starts[first:end] - starts[first], reader, before):
+            _json_lines(run, before, reader, events=marked)
+
+
+def _log_run(run: bytes, starts: Ints, reader: RangeReader, before: int) -> bool:
+    """Takes a run of log records at once; False if they have to be read one by one."""
+    if reader.waits or KEY_BEGIN in run:
+        return False
+    found = json_logs.log_block(run, starts, reader.classifier.named)
+    if found is not None:
+        reader.block(found, starts, before, data=run)
+    return found is not None
+
+
+def _runs(data: bytes, starts: Ints) -> Iterator[tuple[int, int, int]]:
+    """(kind, first line, line behind the last) of the runs of a block, in order."""
+    first = np.frombuffer(data, np.uint8)[starts]
+    kinds = np.where(first == ord("{"), _RECORD_RUN, np.where(first > ord(" "), _TEXT_RUN, _OTHER))
+    for index in np.flatnonzero(kinds == _OTHER).tolist():  # blank, or begins with a space
+        begins = data[starts[index] : starts[index] + _INDENT].lstrip(b" \t\r\v\f")[:1]
+        if begins not in (b"", b"\n", b"{"):
+            kinds[index] = _TEXT_RUN
+    bounds = [0, *(np.flatnonzero(np.diff(kinds)) + 1).tolist(), len(starts)]
+    low = 0  # of the short runs that are taken together, line by line
+    for begin, end in pairwise(bounds):
+        kind = int(kinds[begin])
+        if kind == _OTHER or end - begin < _LONG_RUN:
+            continue
+        if low < begin:
+            yield _OTHER, low, begin
+        yield kind, begin, end
+        low = end
+    if low < len(starts):
+        yield _OTHER, low, len(starts)
+
+
+def _json_lines(data: bytes, before: int, reader: RangeReader, *, events: bool) -> None:
+    classifier, now = reader.classifier, reader.now
+    for number, line in enumerate(lines_of(data), start=before + 1):
+        size = len(line) + 1
+        if line.lstrip()[:1] == b"{":
+            for found in classifier.read_object(line, now, events=events):
+                reader.take(found, number, size)
+                size = 0
+        elif line.strip():
+            reader.take(text.read(line, now), number, size)
+
+
+def read_document(chunks: Callable[[], Iterable[bytes]], reader: RangeReader) -> None:
+    """One JSON value, or several. What is no JSON, or too long, is read as text; `chunks` gives the bytes again."""
+    try:
+        elements = documents.elements(chunks())
+    except BadRecordError as error:
+        reader.dead(error, 1)
+        read_text(chunks(), reader)
+        return
+    for line, element, path in elements:
+        for found in reader.classifier.read_object(element, reader.now):
+            reader.take(found.below(path), line, len(element))
+
+
+def read_cri(chunks: Iterable[bytes], reader: RangeReader) -> None:
+    """A CRI log; a line of another form is a line of text."""
+    for block in blocks(chunks):
+        if block.part:
+            reader.long_line(block)
+            continue
+        data, starts = block.data, line_starts(block.data)
+        texts = cri.block(data, starts)
+        if reader.waits or any(mark in data for mark in (*cri.PART_MARKS, KEY_BEGIN)):
+            stamps = reader.usable(texts.times, reader.lines)
+            for index, line in enumerate(lines_of(data)):
+                reader.log(cri.log_text(line, stamps.exactly(index)), reader.lines + index + 1)
+            reader.count(names.CRI, len(starts), len(data))
+        else:
+            reader.flush()
+            reader.block(texts, starts, reader.lines, data=data)
+            reader.flush()
+        reader.lines += len(starts) - (not data.endswith(b"\n"))
+
+
+def read_docker(chunks: Iterable[bytes], reader: RangeReader) -> None:
+    """A json-file log; a line of another form is what it looks like, but no event."""
+    for block in _json_blocks(chunks, reader):
+        data, starts = block.data, line_starts(block.data)
+        whole = not reader.waits and KEY_BEGIN not in data
+        texts = docker.block(data, starts, known=True) if whole else None
+        if texts is None:
+            _docker_lines(data, reader)
+        else:
+            reader.flush()
+            reader.block(texts, starts, reader.lines, data=data)
+            reader.flush()
+        reader.lines += len(starts) - (not data.endswith(b"\n"))
+
+
+def _docker_lines(data: bytes, reader: RangeReader) -> None:
+    lines = lines_of(data)
+    records = [docker.record_of(line) for line in lines]
+    stamps = reader.usable(docker.rfc3339_times(records), reader.lines)
+    for index, record in enumerate(records):
+        number, line = reader.lines + index + 1, lines[index]
+        if record is not None:
+            reader.count(names.DOCKER, 1, len(line) + 1)
+            reader.log(record.text(stamps.exactly(index)), number)
+        elif line.strip():
+            _json_lines(line, number - 1, reader, events=False)
+
+
+def read_syslog(chunks: Iterable[bytes], reader: RangeReader) -> None:
+    """Messages of syslog, one a line. What is no message is a line of text."""
+    for block in blocks(chunks):
+        if block.part:
+            reader.long_line(block)
+            continue
+        for number, line in enumerate(lines_of(block.data), start=reader.lines + 1):
+            _syslog_message(line, number, reader)
+        reader.flush()
+        reader.lines += block.data.count(b"\n")
+
+
+def _syslog_message(line: bytes, number: int, reader: RangeReader) -> None:
+    found = syslog.read(line, reader.now) or text.read(line, reader.now)
+    reader.count(found.format, 1, len(line) + 1)
+    if found.error is not None:
+        reader.dead(found.error, number)
+    if found.log is not None and (found.format == names.SYSLOG or line.strip()):
+        reader.whole_log(found.log, number)
+
+
+def read_counted(chunks: Iterable[bytes], reader: RangeReader) -> None:
+    """Messages of syslog, each behind its length; they count as lines. From where a length is wrong, the rest is text."""
+    messages = syslog.counted(chunks)
+    for data, whole in messages:
+        if not whole:
+            reader.end()
+            reader.dead(bad(NOT_SYSLOG, "MSG-LEN"), reader.lines + 1)
+            read_text(chain((data,), (part for part, _ in messages)), reader)
+            return
+        reader.lines += 1
+        _syslog_message(data, reader.lines, reader)
+
+
+def read_requests(chunks: Iterable[bytes], reader: RangeReader) -> None:
+    """Requests of OTLP in protobuf; they count as lines. From where a length is wrong, the rest is text."""
+    requests = otlp.requests(chunks)
+    for data, whole in requests:
+        if not whole:
+            reader.end()
+            reader.dead(bad(NOT_PROTOBUF), reader.lines + 1)
+            read_text(chain((data,), (part for part, _ in requests)), reader)
+            return
+        reader.lines += 1
+        size = len(data) + otlp.LENGTH
+        for found in otlp.read(data, reader.now, reader.classifier):
+            reader.take(found, reader.lines, size)
+            size = 0
+
+
+_READ: Final[dict[str, Callable[[Iterable[bytes], RangeReader], None]]] = {
+    names.JSON_LINES: lambda chunks, reader: read_json_lines(chunks, reader, events=True),
+    names.JSON_LOG: lambda chunks, reader: read_json_lines(chunks, reader, events=False),
+    names.CRI: read_cri,
+    names.DOCKER: read_docker,
+    names.SYSLOG: read_syslog,
+    names.SYSLOG_COUNTED: read_counted,
+    names.OTLP_PROTO: read_requests,
+}

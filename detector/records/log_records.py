@@ -50,6 +50,14 @@ class Read(msgspec.Struct, frozen=True):
     error: BadRecordError | None = None
     unknown: bool = False
 
+    def below(self, path: str) -> "Read":
+        """The same, the field at fault named from the top of the document in which the object stands at `path`."""
+        if self.error is None or not path:
+            return self
+        field = f"{path}.{self.error.field}" if self.error.field else path
+        error = BadRecordError(self.error.reason, self.error.detail, field)
+        return msgspec.structs.replace(self, error=error)
+
 
 def log_record(value: Mapping[str, Any], now: int, named: Named | None = None) -> Read:
     """A log record: its message decoded, and as its rest every other text in it as `name=value`, one a line.

@@ -104,6 +104,13 @@ def line_starts(data: bytes) -> Ints:
     return starts[:-1] if len(starts) and starts[-1] == len(data) else starts
 
 
+def line_span(data: bytes, starts: Ints, index: int) -> tuple[int, int]:
+    """Where the line at `index` stands, without its newline."""
+    start = int(starts[index])
+    end = int(starts[index + 1]) if index + 1 < len(starts) else len(data)
+    return start, end - data.endswith(b"\n", start, end)
+
+
 def leading_stamps(data: bytes, starts: Ints, *, whole: bool = False) -> Stamps:
     """The RFC 3339 times with a zone that stand at `starts`, just as `parse_rfc3339` reads them.
 

@@ -8,7 +8,8 @@ was passed on and may still go on is looked at once more with what follows: from
 import re  # over one line of bounded length at a time
 from typing import Final
 
-from detector.ingest.line_texts import carries_key, may_be_cut, said_on, standing_open
+from detector.ingest.stdin import carries_key, may_be_cut, standing_open
+from detector.ingest.values import log_texts
 from detector.patterns.regexes import MAX_MATCH
 from detector.records.blocks import LONG_LINE, safe_cut
 from detector.redact.mask_edits import masked, underneath
@@ -117,7 +118,7 @@ class StreamRedactor:
     def _by_line(self, data: bytes, context: int) -> bytes:
         """data[context:], which container runtimes wrote: lines are joined as they were before they were cut."""
         lines = data.split(b"\n")
-        shown = redacted(lines, lambda _, line: said_on(line), self._redactor)
+        shown = redacted(lines, lambda _, line: log_texts(line), self._redactor)
         passed = data.count(b"\n", 0, context)
         return b"\n".join(
             mask(KNOWN_CREDENTIAL, len(line)).encode() if new is None else new

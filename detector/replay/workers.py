@@ -15,9 +15,8 @@ from typing import Final, Generic, TypeVar
 import msgspec
 
 from detector.ingest.classify import BUNDLED, RecordClassifier
-from detector.ingest.file_ranges import AGAIN, Range
 from detector.ingest.files import event_blocks, read
-from detector.ingest.formats.json_lines import take_events
+from detector.ingest.range_reader import AGAIN, RangeReader
 from detector.ingest.sources import Source
 from detector.ingest.units import Unit
 from detector.records.dead_letters import DeadLetter
@@ -134,19 +133,18 @@ def first_pass(work: Work, unit: Unit) -> EventsRead:
     """The lifecycle in a unit."""
     source = work.sources[unit.source]
     sink = _Lifecycle()
-    reading = Range(source.name, source.task_id, work.now, sink, work.shapes)
+    reader = RangeReader(source.name, source.task_id, work.now, sink, work.shapes)
     alone = True
     for events, data in event_blocks(source, unit.start, unit.end, work.now, work.shapes):
         if data is None:
             alone = False
             for event in events:
-                reading.saw(event.time)
-                sink.event(event)
+                reader.event(event)
         else:
-            take_events(events, data, reading)
-            reading.lines += data.count(b"\n")
+            reader.events(events, data)
+            reader.lines += data.count(b"\n")
     return EventsRead(
-        sink.lifecycle, reading.latest, _unit_read(sink, reading) if alone and not sink.used else None
+        sink.lifecycle, reader.latest, _unit_read(sink, reader) if alone and not sink.used else None
     )
 
 
@@ -158,17 +156,17 @@ def second_pass(work: Work, unit: Unit) -> UnitRead:
     )
 
 
-def _unit_read(sink: _Collector, reading: Range) -> UnitRead:
+def _unit_read(sink: _Collector, reader: RangeReader) -> UnitRead:
     return UnitRead(
         leaks=sink.leaks,
         uses=sink.uses,
         letters=sink.letters,
-        counts={name: (records, reading.bytes[name]) for name, records in sorted(reading.records.items())},
+        counts={name: (records, reader.bytes[name]) for name, records in sorted(reader.records.items())},
         seen={name: hashes.tobytes() for name, hashes in sink.seen.items() if hashes},
-        unknown=reading.unknown,
-        lines=reading.lines,
-        inherited=reading.inherited,
-        latest=reading.latest,
+        unknown=reader.unknown,
+        lines=reader.lines,
+        inherited=reader.inherited,
+        latest=reader.latest,
     )
 
 

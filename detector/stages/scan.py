@@ -22,9 +22,8 @@ from typing import Any
 import msgspec
 
 from detector.ingest.classify import BUNDLED, RecordClassifier
-from detector.ingest.kafka_assembler import RecordAssembler
-from detector.ingest.kafka_records import Contents
-from detector.ingest.kafka_segments import Segment, batch_of, of_pieces, spans_of
+from detector.ingest.kafka import Contents, RecordAssembler, batch_of
+from detector.ingest.positions import Segment, joined, spans_of
 from detector.judge.routing import Owners, Routed, route
 from detector.records.dead_letters import DeadLetter
 from detector.registry.finders import Finders
@@ -103,7 +102,7 @@ class PartitionScanner:
             formats=contents.formats,
             unknown=contents.unknown,
             latest=contents.latest,
-            textless=contents.apart,
+            textless=contents.textless,
             clean=_scanned_whole(records, segments) if with_clean and not spans else set(),
         )
 
@@ -120,8 +119,8 @@ class PartitionScanner:
         if not leaks:
             return LookbackFacts()
         positions = {leak.offset for leak in leaks}
-        texts = of_pieces(
-            [piece for segment in segments for piece in segment.pieces() if piece.offset in positions]
+        texts = joined(
+            [record for segment in segments for record in segment.records() if record.at in positions]
         )
         kept = {(leak.id, leak.fingerprint) for leak in self._find(finders.finder, [texts])[0]}
         before, _ = self._find(finders.pattern_finder, [texts])
@@ -163,13 +162,11 @@ def _scanned_whole(records: Iterable[Any], segments: Iterable[Segment]) -> set[i
     whole: set[int] = set()
     for segment in segments:
         if segment.as_read:
-            count = len(segment.starts()) - 1
-            first, last = segment.place(0).offset, segment.place(count - 1).offset
+            count = len(segment.edges()) - 1
+            first, last = segment.record(0).at, segment.record(count - 1).at
             if last - first == count - 1:
                 whole.update(range(first, last + 1))
             else:
-                whole.update(segment.place(index).offset for index in range(count))
-        whole.update(
-            piece.offset for piece in segment.made_of or () if values.get(piece.offset) == piece.text
-        )
+                whole.update(segment.record(index).at for index in range(count))
+        whole.update(record.at for record in segment.made_of or () if values.get(record.at) == record.text)
     return whole

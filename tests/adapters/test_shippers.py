@@ -12,9 +12,7 @@ from hypothesis import strategies as st
 from detector.ingest.classify import BUNDLED
 from detector.ingest.files import read as read_source
 from detector.ingest.inputs import find_sources
-from detector.ingest.kafka_assembler import RecordAssembler
-from detector.ingest.kafka_records import Contents
-from detector.ingest.kafka_segments import batch_of
+from detector.ingest.kafka import Contents, RecordAssembler, batch_of
 from detector.ingest.units import units
 from detector.records.log_records import LogText
 from detector.records.shipper_fields import SPLIT

@@ -14,7 +14,7 @@ import msgspec
 from detector.ingest.classify import BUNDLED
 from detector.ingest.files import read, read_events
 from detector.ingest.format_names import CHOICES
-from detector.ingest.kafka_records import Contents, read_record
+from detector.ingest.kafka import Contents, read_record
 from detector.ingest.sniff import sniff
 from detector.ingest.sources import Source
 from detector.records.dead_letters import REASONS
@@ -192,12 +192,13 @@ def _as_record(value: bytes, mode: int) -> None:
     for shapes in (BUNDLED, BUNDLED.logs_only()):
         into = Contents()
         record = FakeRecord(value, headers=headers if mode & 0x40 else ())
-        read_record(record, NOW, into, shapes)
+        found = read_record(record, NOW, into, shapes)
         for letter in into.letters:
             check_error(BadRecordError(letter.reason, letter.detail, letter.field))
         assert shapes is BUNDLED or not into.events
-        for piece in into.pieces:
-            assert piece.time <= NOW + MAX_FUTURE
+        for log in found:
+            assert log.time is not None
+            assert log.time <= NOW + MAX_FUTURE
 
 
 def _as_file(value: bytes, mode: int) -> None:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import msgspec
 
-from detector.ingest.file_ranges import Range
 from detector.ingest.files import read
 from detector.ingest.inputs import find_sources
+from detector.ingest.range_reader import RangeReader
 from detector.records.dead_letters import DeadLetter
 from detector.scan.leaks import Batch, RecordAt
 from detector.values.events import CanonicalEvent
@@ -33,7 +33,7 @@ class Collector:
         self.places: list[tuple[bytes, dict[int, RecordAt]]] = []
         self.events: list[CanonicalEvent] = []
         self.letters: list[DeadLetter] = []
-        self.range: Range | None = None
+        self.range: RangeReader | None = None
 
     def batch(self, batch: Batch, part: int = 0) -> None:
         self.batches.append((batch, part))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detector.ingest.classify import BUNDLED, CLOUDEVENTS
-from detector.ingest.formats.cloudevent_blocks import events_of
+from detector.ingest.formats.cloudevents import events_of
 from detector.records.timestamps import line_starts
 from detector.values.events import CanonicalEvent
 from tests.ingest.collecting import NOW

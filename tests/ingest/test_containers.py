@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from detector.ingest import file_assembler as joiner
+from detector.ingest import assembler
 from tests.ingest.collecting import Seen, collect
 
 T0, T1, T2 = "2026-05-01T00:00:00Z", "2026-05-01T00:00:01Z", "2026-05-01T00:00:02Z"
@@ -117,8 +117,8 @@ def test_a_line_in_a_docker_log_that_is_none_is_scanned_and_is_no_event(read: An
 def test_a_record_of_endless_parts_is_handed_on_in_pieces(
     read: Any, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(joiner, "LONG_LINE", 4000)
-    monkeypatch.setattr(joiner, "_OVERLAP", 100)
+    monkeypatch.setattr(assembler, "LONGEST", 4000)
+    monkeypatch.setattr(assembler, "_OVERLAP", 100)
     parts = [f"part-{number:05d} " * 40 for number in range(60)]
     if kind == "cri":
         sink = read(cri(*(f"{T0} stdout P {part}" for part in parts), f"{T1} stdout F MARK end"))

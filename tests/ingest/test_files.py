@@ -8,11 +8,11 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from detector.ingest.file_assembler import Joiner
-from detector.ingest.file_ranges import Range
+from detector.ingest import files
 from detector.ingest.files import read_events
-from detector.ingest.formats import json_lines as jsonlines
+from detector.ingest.formats import documents
 from detector.ingest.inputs import find_sources
+from detector.ingest.range_reader import RangeReader
 from detector.values.events import CredentialUsed, TaskEnded
 from tests.ingest.collecting import NOW, Collector, Seen, collect
 
@@ -280,7 +280,7 @@ def test_a_document_that_is_no_json_is_a_dead_letter_and_scanned_as_text(write: 
 
 
 def test_a_document_too_long_is_read_as_text(write: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jsonlines, "MAX_DOCUMENT", 100)
+    monkeypatch.setattr(documents, "MAX_DOCUMENT", 100)
     sink = collect(write(json.dumps([TRAIL, {"x": "MARK"}], indent=1)))
     assert sink.dead_ones() == [(1, "too-large", None)]
     assert len(sink.marked()) == 1
@@ -331,19 +331,18 @@ def test_a_file_that_vanishes_is_a_dead_letter(write: Any) -> None:
 def test_runs_of_text_and_records_are_placed_and_timed_as_line_by_line(runs: list[list[str]]) -> None:
     data = "".join(f"{line}\n" for run in runs for line in run).encode()
 
-    def told(read_all: Callable[[Range], None]) -> tuple[object, ...]:
+    def told(read_all: Callable[[RangeReader], None]) -> tuple[object, ...]:
         sink = Collector()
-        reading = Range("f", None, NOW, sink)
-        read_all(reading)
+        reader = RangeReader("f", None, NOW, sink)
+        read_all(reader)
+        reader.end()
         seen = sorted((one.line, one.time, one.task_id, one.stream) for one in sink.marked())
-        return seen, sorted(map(str, sink.dead_ones())), reading.records, reading.bytes, reading.latest
+        return seen, sorted(map(str, sink.dead_ones())), reader.records, reader.bytes, reader.latest
 
-    def one_by_one(reading: Range) -> None:
-        joiner = Joiner(reading)
-        jsonlines._each_line(data, 0, reading, joiner, events=True)
-        joiner.end()
+    def one_by_one(reader: RangeReader) -> None:
+        files._json_lines(data, 0, reader, events=True)
 
-    def in_runs(reading: Range) -> None:
-        jsonlines.read_json_lines([data] if data else [], reading, events=True)
+    def in_runs(reader: RangeReader) -> None:
+        files.read_json_lines([data] if data else [], reader, events=True)
 
     assert told(in_runs) == told(one_by_one)

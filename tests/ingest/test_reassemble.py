@@ -12,8 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detector.ingest.kafka_assembler import RecordAssembler
-from detector.ingest.kafka_records import Contents
+from detector.ingest.kafka import Contents, RecordAssembler
 from detector.ingest.line_continuation import lines_ending_in_digits
 from detector.ingest.reassemble import BURST, LONGEST, PATIENCE, SHARE, STRANDS, StreamReassembler, goes_on
 from detector.judge.routing import decode

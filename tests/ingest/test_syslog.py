@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detector.ingest.formats.syslog import looks_like, parse
+from detector.ingest.formats.syslog import looks_like
+from detector.ingest.formats.syslog import read as parse
 from detector.ingest.sniff import sniff
 from detector.values.times import format_rfc3339
 from tests.fake_records import Place, read_all, read_in_polls, records
@@ -21,7 +22,9 @@ def message(line: str) -> tuple[str, str | None, str | None]:
     found = parse(line.encode(), NOW)
     assert found is not None
     assert found.error is None
-    return found.text.decode(), None if found.time is None else format_rfc3339(found.time), found.task_id
+    log = found.log
+    assert log is not None
+    return log.text.decode(), None if log.time is None else format_rfc3339(log.time), log.task_id
 
 
 @pytest.mark.parametrize(
@@ -61,7 +64,8 @@ def test_what_is_no_message_is_none(line: str) -> None:
 def test_values_of_structured_data_are_scanned_without_their_escapes() -> None:
     found = parse(f'<165>1 {TIME} h app - m [x@1 token="MA\\"R\\\\K\\]" other="é \\n"] text'.encode(), NOW)
     assert found is not None
-    assert found.rest.decode().split("\n") == ['token=MA"R\\K]', "other=é \\n", "h", "app", "m"]
+    assert found.log is not None
+    assert found.log.rest.decode().split("\n") == ['token=MA"R\\K]', "other=é \\n", "h", "app", "m"]
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detector.ingest.kafka_records import Contents, read_record
-from detector.ingest.line_texts import said_on
+from detector.ingest.classify import BUNDLED
+from detector.ingest.kafka import texts_in
+from detector.ingest.values import log_texts
 from detector.patterns.pattern import load_bundled
 from detector.redact.mask_edits import masked, placed
 from detector.redact.record_redactor import redacted
@@ -39,7 +40,7 @@ def redactor() -> Redactor:
 
 
 def shown(*values: bytes) -> list[bytes | None]:
-    return redacted(values, lambda _, line: said_on(line), redactor())
+    return redacted(values, lambda _, line: log_texts(line), redactor())
 
 
 def veil(value: bytes, part: bytes) -> MaskSpan:
@@ -226,9 +227,7 @@ def request(bodies: Sequence[bytes], attribute: bytes = b"v") -> bytes:
 
 
 def pieces(_number: int, value: bytes) -> list[Any]:
-    contents = Contents()
-    read_record(FakeRecord(value), NOW, contents)
-    return list(contents.pieces)
+    return texts_in(FakeRecord(value), value, NOW, BUNDLED)
 
 
 def test_a_request_in_protobuf_stays_one() -> None:
@@ -256,11 +255,11 @@ class Everything:
 
 
 def test_what_resists_is_not_passed_on() -> None:
-    assert redacted([b"x", b""], lambda _, line: said_on(line), Everything()) == [None, b""]
+    assert redacted([b"x", b""], lambda _, line: log_texts(line), Everything()) == [None, b""]
 
 
 def test_every_mask_is_counted_by_its_rule() -> None:
     told: Counter[str] = Counter()
     values = [b"a " + TOKEN, b"b " + KNOWN + b" " + TOKEN]
-    redacted(values, lambda _, line: said_on(line), redactor(), lambda rule: told.update([rule]))
+    redacted(values, lambda _, line: log_texts(line), redactor(), lambda rule: told.update([rule]))
     assert told == {"github-pat-classic": 2, "known-credential": 1}

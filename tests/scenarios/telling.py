@@ -13,9 +13,7 @@ import msgspec
 from detector.ingest.classify import BUNDLED, RecordClassifier
 from detector.ingest.files import read_events
 from detector.ingest.inputs import find_sources
-from detector.ingest.kafka_assembler import RecordAssembler
-from detector.ingest.kafka_records import Contents
-from detector.ingest.kafka_segments import batch_of
+from detector.ingest.kafka import Contents, RecordAssembler, batch_of
 from detector.judge.ledger import Ledger
 from detector.judge.policy import Policy
 from detector.replay.replay import Plan, Result, replay

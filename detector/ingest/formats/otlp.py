@@ -10,16 +10,11 @@ from typing import Final
 from detector.adapters.otlp.requests import OTLP
 from detector.adapters.otlp.wire import begins_like_request, looks_like_request
 from detector.ingest.classify import RecordClassifier
-from detector.ingest.file_assembler import Joiner
-from detector.ingest.file_ranges import Range
-from detector.ingest.formats.json_lines import give
-from detector.ingest.formats.text import read_text
 from detector.records.blocks import LONG_JSON
 from detector.records.dead_letters import NOT_PROTOBUF, bad
 from detector.records.log_records import LogText, Read
-from detector.values.events import CanonicalEvent
 
-_LENGTH: Final = 4
+LENGTH: Final = 4  # bytes before each request
 _REQUEST: Final = b"\n"  # what one begins with
 
 
@@ -27,12 +22,12 @@ def looks_like(head: bytes) -> bool:
     """Whether a file that begins so is one of requests."""
     if begins_like_request(head) or looks_like_request(head):
         return True
-    size = int.from_bytes(head[:_LENGTH], "big")
-    held = head[_LENGTH : _LENGTH + size]
+    size = int.from_bytes(head[:LENGTH], "big")
+    held = head[LENGTH : LENGTH + size]
     return 0 < size <= LONG_JSON and (looks_like_request(held) or begins_like_request(held))
 
 
-def _requests(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
+def requests(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
     """The requests; or, not whole, the rest of the file from where a length is wrong, as it comes."""
     stream = iter(chunks)
     held = next(stream, b"")
@@ -42,12 +37,12 @@ def _requests(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
     for chunk in chain((b"",), stream):
         held += chunk
         at, wrong = 0, False
-        while len(held) - at >= _LENGTH:
-            end = at + _LENGTH + int.from_bytes(held[at : at + _LENGTH], "big")
-            wrong = not at + _LENGTH < end <= at + _LENGTH + LONG_JSON
+        while len(held) - at >= LENGTH:
+            end = at + LENGTH + int.from_bytes(held[at : at + LENGTH], "big")
+            wrong = not at + LENGTH < end <= at + LENGTH + LONG_JSON
             if wrong or end > len(held):
                 break
-            yield held[at + _LENGTH : end], True
+            yield held[at + LENGTH : end], True
             at = end
         held = held[at:]
         if wrong:  # there is no telling where the next one begins
@@ -69,29 +64,10 @@ def _alone(first: bytes, stream: Iterator[bytes]) -> Iterator[tuple[bytes, bool]
     yield b"".join(parts), True
 
 
-def read_requests(chunks: Iterable[bytes], reading: Range) -> None:
-    """Hands on every record of every request."""
-    joiner, requests = Joiner(reading), _requests(chunks)
-    for data, whole in requests:
-        if not whole:
-            joiner.end()
-            reading.dead(bad(NOT_PROTOBUF), reading.lines + 1)
-            read_text(chain((data,), (part for part, _ in requests)), reading)
-            return
-        reading.lines += 1
-        size = len(data) + _LENGTH
-        for read in reading.shapes.read_encoded(data, reading.now) or _text(data):
-            give(read, reading.lines, reading, joiner, size)
-            size = 0
-    joiner.end()
-
-
-def _text(data: bytes) -> Iterator[Read]:
-    yield Read(OTLP, log=LogText(data), error=bad(NOT_PROTOBUF))
-
-
-def request_events(chunks: Iterable[bytes], now: int, shapes: RecordClassifier) -> Iterator[CanonicalEvent]:
-    """The events alone."""
-    for data, whole in _requests(chunks):
-        for read in (shapes.read_encoded(data, now) or ()) if whole else ():
-            yield from read.events
+def read(data: bytes, now: int, classifier: RecordClassifier) -> Iterator[Read]:
+    """What a request holds; one that is none is text."""
+    found = classifier.read_encoded(data, now)
+    if found is None:
+        yield Read(OTLP, log=LogText(data), error=bad(NOT_PROTOBUF))
+    else:
+        yield from found

@@ -6,16 +6,17 @@ a year is of the latest year that it can be.
 """
 
 import re  # over the head of a line, of bounded length; of what may be longer only one character at a time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any, Final
 
-import msgspec
 import re2
 
+from detector.ingest.format_names import SYSLOG
+from detector.records.blocks import LONG_LINE
 from detector.records.dead_letters import BAD_TIME, FUTURE_TIME, NOT_SYSLOG, bad
-from detector.records.log_records import LogText
-from detector.records.timestamps import leading_stamp
+from detector.records.log_records import LogText, Read
+from detector.records.timestamps import Bytes, Ints, leading_stamp
 from detector.values.errors import BadRecordError
 from detector.values.events import MAX_FUTURE
 from detector.values.times import SECOND
@@ -54,20 +55,6 @@ _ESCAPE = re.compile(rb'\\(["\\\]])')
 _TASK_NAMES: Final = (b"task_id", b"task", b"job_id", b"run_id")
 
 
-class Syslog(msgspec.Struct, frozen=True):
-    """A message taken apart: its text, what stands beside it, its time (ns), and the process or task that wrote it."""
-
-    text: bytes
-    rest: bytes
-    time: int | None
-    task_id: str | None
-    error: BadRecordError | None = None
-
-    def log(self) -> LogText:
-        """As a log record."""
-        return LogText(self.text, self.time, self.task_id, rest=self.rest)
-
-
 def looks_like(line: bytes) -> bool:
     """Whether a line begins as a syslog message does, with a priority or with the time of RFC 3164."""
     start = _PRI.match(line)
@@ -76,7 +63,25 @@ def looks_like(line: bytes) -> bool:
     return _BSD.match(line[:_HEAD]) is not None
 
 
-def parse(line: bytes, now: int) -> Syslog | None:
+def stand_in(padded: Bytes, starts: Ints) -> bool:
+    """Whether a line is a message: `<34>`, as RFC 3164 `Oct 11 22:14:15`, or counted, `12 <34>`.
+
+    `padded` are the lines and at least `PAD` newlines.
+    """
+    first = padded[starts]
+    likely = first == ord("<")
+    letters = (first >= ord("A")) & (first <= ord("S"))
+    if letters.any():
+        spaced = (padded[starts + 3] == ord(" ")) & (padded[starts + 6] == ord(" "))
+        likely |= letters & spaced & (padded[starts + 9] == ord(":"))
+    dated = padded[starts + 4] == ord("-")  # as most lines are that begin with a digit
+    if not dated.all():
+        likely |= ~dated & (first >= ord("1")) & (first <= ord("9"))
+    heads = (padded[start : start + PAD].tobytes() for start in starts[likely].tolist())
+    return any(looks_like(head) or looks_counted(head) for head in heads)
+
+
+def read(line: bytes, now: int) -> Read | None:
     """A message, without the newline at its end; None if it is none. `now` is the wall clock in ns."""
     head = line[:_HEAD]
     start = _PRI.match(head)
@@ -85,14 +90,14 @@ def parse(line: bytes, now: int) -> Syslog | None:
         header = _HEADER.match(head, at)
         if header is not None:
             return _structured(line, header, now)
-        told = bad(NOT_SYSLOG) if _NUMBERED.match(head, at) else None
-        return _traditional(line, at, now, told)
+        error = bad(NOT_SYSLOG) if _NUMBERED.match(head, at) else None
+        return _traditional(line, at, now, error)
     if _BSD.match(head) is not None:
         return _traditional(line, 0, now, None)
     return None
 
 
-def _structured(line: bytes, header: Any, now: int) -> Syslog:
+def _structured(line: bytes, header: Any, now: int) -> Read:
     """As RFC 5424."""
     stamp, process = header[2], header[5]
     time, error = (None, None) if stamp == b"-" else _usable(leading_stamp(stamp), now)
@@ -108,7 +113,13 @@ def _structured(line: bytes, header: Any, now: int) -> Syslog:
         end, values, task = found
     text = line[end + 1 :].removeprefix(_BOM)
     rest = b"\n".join((*filter(None, values), *header.group(3, 4, 6)))
-    return Syslog(text, rest, time, _text(task or (None if process == b"-" else process)), error)
+    return _read(text, rest, time, _text(task or (None if process == b"-" else process)), error)
+
+
+def _read(
+    text: bytes, rest: bytes, time: int | None, task_id: str | None, error: BadRecordError | None
+) -> Read:
+    return Read(SYSLOG, log=LogText(text, time, task_id, rest=rest), error=error)
 
 
 def _task(elements: bytes) -> bytes | None:
@@ -143,13 +154,13 @@ def _elements(line: bytes, at: int) -> tuple[int, list[bytes], bytes | None] | N
     return (at, values, task) if line[at : at + 1] in (b"", b" ") else None
 
 
-def _unread(line: bytes, at: int, header: Any, time: int | None) -> Syslog:
+def _unread(line: bytes, at: int, header: Any, time: int | None) -> Read:
     """Structured data that is none is text."""
     process = None if header[5] == b"-" else header[5]
-    return Syslog(line[at:], b"\n".join(header.group(3, 4, 6)), time, _text(process), bad(NOT_SYSLOG, "SD"))
+    return _read(line[at:], b"\n".join(header.group(3, 4, 6)), time, _text(process), bad(NOT_SYSLOG, "SD"))
 
 
-def _traditional(line: bytes, at: int, now: int, error: BadRecordError | None) -> Syslog:
+def _traditional(line: bytes, at: int, now: int, error: BadRecordError | None) -> Read:
     """As RFC 3164, or with a time as RFC 3339 has it."""
     head = line[:_HEAD]
     time: int | None = None
@@ -162,8 +173,8 @@ def _traditional(line: bytes, at: int, now: int, error: BadRecordError | None) -
         error, at = error or problem, stamp.end()
     tag = _TAG.match(head, at) if bsd is not None or stamp is not None else None
     if tag is None:
-        return Syslog(line[at:], b"", time, None, error)
-    return Syslog(line[tag.end() :], tag[0], time, _text(tag[2]), error)
+        return _read(line[at:], b"", time, None, error)
+    return _read(line[tag.end() :], tag[0], time, _text(tag[2]), error)
 
 
 def _usable(time: int | None, now: int) -> tuple[int | None, BadRecordError | None]:
@@ -194,6 +205,7 @@ def _text(value: bytes | None) -> str | None:
     return value.decode("utf-8", "replace") if value else None
 
 
+PAD: Final = 24  # bytes by which a message is recognised
 MAX_FRAME: Final = 1 << 20  # bytes of one counted message
 _COUNT = re.compile(rb"([1-9][0-9]{0,6}) (?=<[0-9]{1,3}>)")
 _LONGEST_COUNT: Final = 16
@@ -219,3 +231,22 @@ def frames(data: bytes) -> Iterator[tuple[int, int]]:
         at = start + int(count[1])
         while data[at : at + 1] in (b"\n", b"\r"):  # some senders do both
             at += 1
+
+
+def counted(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, bool]]:
+    """The counted messages of a file; or, not whole, the rest of it from where a length is wrong, as it comes."""
+    rest, stream = b"", iter(chunks)
+    for chunk in stream:
+        rest += chunk
+        at = 0
+        for start, end in frames(rest):
+            if end > len(rest):
+                break
+            yield rest[start:end].rstrip(b"\r\n"), True
+            at = end
+        rest = rest[at:].lstrip(b"\r\n")
+        if len(rest) > 2 * MAX_FRAME + LONG_LINE:
+            break
+    if rest:
+        yield rest, False
+        yield from ((part, False) for part in stream)

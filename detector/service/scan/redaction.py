@@ -16,7 +16,7 @@ from typing import Any, Final
 import msgspec
 
 from detector.ingest.classify import BUNDLED, RecordClassifier
-from detector.ingest.kafka_records import Contents, dead_letter, read_record
+from detector.ingest.kafka import dead_letter, texts_in
 from detector.kafka.handlers import Output, Partition
 from detector.records.dead_letters import NOT_MASKED, DeadLetter, bad
 from detector.records.log_records import LogText
@@ -41,7 +41,7 @@ class Redacted(msgspec.Struct, frozen=True):
 
 
 class _Waiting(msgspec.Struct):
-    """A record, with what `read_record` looks at. Once it is `sent` it is only kept for what may belong to it."""
+    """A record, with what `texts_in` looks at. Once it is `sent` it is only kept for what may belong to it."""
 
     topic: str
     partition: int
@@ -173,14 +173,7 @@ class Redaction:
             return
 
         def read(number: int, value: bytes) -> list[LogText]:
-            contents = Contents()
-            read_record(msgspec.structs.replace(chosen[number], value=value), now, contents, self._shapes)
-            return [
-                LogText(
-                    piece.text, stream=piece.stream, rest=piece.rest, channel=piece.channel, ends=piece.ends
-                )
-                for piece in contents.pieces
-            ]
+            return texts_in(chosen[number], value, now, self._shapes)
 
         done = redacted([each.value or b"" for each in chosen], read, redactor, self._count)
         gone: set[int] = set()

@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detector.ingest.classify import BUNDLED
-from detector.ingest.kafka_assembler import RecordAssembler
-from detector.ingest.kafka_records import Contents
+from detector.ingest.kafka import Contents, RecordAssembler
 from detector.judge.routing import Claim, InputProgress, decode
 from detector.judge.watermark import BEGINNING
 from detector.kafka.handlers import Output, Partition, Refusal

@@ -15,11 +15,10 @@ import numpy as np
 
 from detector.adapters.cloudevents import DATA_TYPES, EventBuilder, Text
 from detector.ingest.classify import CLOUDEVENTS, RecordClassifier
-from detector.ingest.file_ranges import line_span
-from detector.ingest.formats.json_blocks import records_of
+from detector.ingest.formats.log_texts import records_of
 from detector.records.markers import Markers
 from detector.records.shipper_fields import SHIPPED_MARKS
-from detector.records.timestamps import Ints, leading_by_numpy, line_starts
+from detector.records.timestamps import Ints, leading_by_numpy, line_span, line_starts
 from detector.values.errors import BadRecordError
 from detector.values.events import MAX_FUTURE, CanonicalEvent
 

@@ -1,0 +1,135 @@
+"""Puts together what was cut into several records: parts of a line, lines of a key, text that is wrapped over lines.
+
+Parts of a line that a container runtime or a shipper cut are joined, channel by channel; a joined record has the position
+and time of its first part. A key waits for its `-----END`. Lines that go on in each other are looked at once more together
+(`detector.ingest.reassemble`). All of that is bounded in bytes, records and channels.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import msgspec
+
+from detector.ingest.formats.log_texts import LogTexts
+from detector.ingest.positions import LogRecord, Positions
+from detector.ingest.reassemble import Stream, StreamReassembler
+
+CHANNELS: Final = 256  # of lines that stand open at one time
+LONGEST: Final = 1024 * 1024  # bytes of a line's parts that are held
+_OVERLAP: Final = 16 * 1024  # of two pieces of a longer line, so that what stands across the cut is seen
+
+LongPiece = Callable[[LogRecord, int], None]
+"""Takes a piece of a line that is too long to be held, and its number from 1."""
+
+
+class _OpenLine:
+    """The parts of a line whose end has not come. `pieces` of it were given already."""
+
+    def __init__(self) -> None:
+        self.parts: list[LogRecord] = []
+        self.size = 0
+        self.last = 0  # the position of the last part
+        self.pieces = 0
+
+    def add(self, part: LogRecord) -> None:
+        self.parts.append(part)
+        self.last = part.at if part.last is None else part.last
+        self.size += len(part.text) + len(part.rest)
+
+    def joined(self) -> LogRecord:
+        """The parts as one record, at the position of the first."""
+        if len(self.parts) == 1:
+            return self.parts[0]
+        rest = b"\n".join(dict.fromkeys(part.rest for part in self.parts if part.rest))
+        text = b"".join([part.text for part in self.parts])
+        return msgspec.structs.replace(self.parts[0], text=text, rest=rest, last=self.parts[-1].at)
+
+    def piece(self) -> LogRecord:
+        """What there is of the line; its end is kept, for what stands across the cut."""
+        joined = self.joined()
+        self.parts, self.size = [], 0
+        self.add(msgspec.structs.replace(joined, text=joined.text[-_OVERLAP:], rest=b""))
+        self.pieces += 1
+        return joined
+
+
+class Assembler:
+    """Takes the records of one input in their order.
+
+    `most_parts` of a line are held. A line that is too long comes as several records, or to `long_piece` if that is given.
+    """
+
+    def __init__(self, most_parts: int | None = None, long_piece: LongPiece | None = None) -> None:
+        self._most_parts = most_parts
+        self._long_piece = long_piece
+        self._open: dict[str, _OpenLine] = {}
+        self.streams: StreamReassembler[LogRecord] = StreamReassembler()
+
+    @property
+    def in_parts(self) -> bool:
+        """Whether the rest of a line is waited for."""
+        return bool(self._open)
+
+    @property
+    def oldest(self) -> int | None:
+        """The position of the first record that is held."""
+        firsts = [line.parts[0].at for line in self._open.values()]
+        first = self.streams.first
+        return min(firsts if first is None else [*firsts, first], default=None)
+
+    def take(self, record: LogRecord) -> list[LogRecord]:
+        """The records that are to stand one after another now: nothing, this one, or what was held with it."""
+        channel = record.channel
+        if channel is None or (record.ends and channel not in self._open):
+            return self.take_whole(record)
+        line = self._open.get(channel)
+        if line is None:
+            line = self._open[channel] = _OpenLine()
+        line.add(record)
+        if record.ends:
+            return self._closed(channel)
+        if line.size > LONGEST or (self._most_parts is not None and len(line.parts) > self._most_parts):
+            piece = line.piece()
+            if self._long_piece is None:
+                return self.take_whole(piece)
+            self._long_piece(piece, line.pieces)
+        elif len(self._open) > CHANNELS:
+            return self._closed(next(iter(self._open)))
+        return []
+
+    def follow(self, texts: LogTexts, marked: Sequence[int], positions: Positions) -> None:
+        """Takes note of the lines of a block, which are scanned where they stand; of them the `marked` may go on."""
+
+        def stream(index: int) -> Stream:
+            task_id, stream = texts.whereabouts(index)
+            return task_id or positions.task_id, stream
+
+        def text(index: int) -> bytes:
+            return texts.message(index).encode("utf-8", "replace")
+
+        def record(index: int, stream: Stream, text: bytes) -> LogRecord:
+            return LogRecord(text, positions.at[index], positions.time(index), *stream)
+
+        self.streams.watch(marked, positions.at, stream, text, record)
+
+    def close_lines(self, last_before: int | None = None) -> list[LogRecord]:
+        """What there is of the lines that stand open, or of those whose last part stands before a position."""
+        closing = [
+            channel for channel, line in self._open.items() if last_before is None or line.last < last_before
+        ]
+        return [whole for channel in closing for whole in self._close(channel)]
+
+    def _close(self, channel: str) -> list[LogRecord]:
+        line = self._open.pop(channel)
+        whole = line.joined()
+        if not line.pieces or self._long_piece is None:
+            return [whole]
+        self._long_piece(whole, line.pieces + 1)
+        return []
+
+    def _closed(self, channel: str) -> list[LogRecord]:
+        return [given for whole in self._close(channel) for given in self.take_whole(whole)]
+
+    def take_whole(self, record: LogRecord) -> list[LogRecord]:
+        """As `take`, of a record that is no part of a line."""
+        return self.streams.take((record.task_id, record.stream), record.text, record, record.at)

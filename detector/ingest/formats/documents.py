@@ -1,0 +1,74 @@
+"""JSON documents: one value over many lines, or several after each other."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final
+
+import msgspec
+
+from detector.records.dead_letters import NOT_JSON, TOO_DEEP, TOO_LARGE, TRUNCATED_JSON, bad
+from detector.values.errors import BadRecordError
+
+MAX_DOCUMENT: Final = 128 * 1024 * 1024  # a longer JSON document is read as text
+
+
+class _CloudTrailFile(msgspec.Struct):
+    Records: list[msgspec.Raw]
+
+
+_RECORDS: Final = msgspec.json.Decoder(_CloudTrailFile)
+_VALUES: Final = msgspec.json.Decoder(msgspec.Raw)
+_ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
+
+
+def elements(chunks: Iterable[bytes]) -> Iterator[tuple[int, bytes, str]]:
+    """The values in an object, an array, CloudTrail's `{"Records": [...]}`, or one after another.
+
+    Each comes with the line at which it begins and its path.
+
+    Raises:
+        BadRecordError: it is no JSON or too long.
+    """
+    data = _gathered(chunks)
+    return _placed(data, *_elements(data))
+
+
+def _placed(data: bytes, found: Sequence[msgspec.Raw], prefix: str) -> Iterator[tuple[int, bytes, str]]:
+    line, at = 1, 0
+    alone = len(found) == 1 and not prefix
+    for index, element in enumerate(found):
+        raw = bytes(element)
+        start = data.find(raw, at)
+        line += data.count(b"\n", at, start)
+        at = start
+        yield line, raw, "" if alone else f"{prefix}[{index}]"
+
+
+def _gathered(chunks: Iterable[bytes]) -> bytes:
+    parts, size = [], 0
+    try:
+        for chunk in chunks:
+            parts.append(chunk)
+            size += len(chunk)
+            if size > MAX_DOCUMENT:
+                break
+    except BadRecordError:  # it comes again when what could be read of the archive is read as text
+        raise bad(TRUNCATED_JSON) from None
+    if size > MAX_DOCUMENT:
+        raise bad(TOO_LARGE)
+    return b"".join(parts)
+
+
+def _elements(data: bytes) -> tuple[list[msgspec.Raw], str]:
+    """The values to look at one by one, and what their paths begin with."""
+    try:
+        if data.lstrip().startswith(b"["):
+            return _ARRAY.decode(data), ""
+        try:
+            return _RECORDS.decode(data).Records, "Records"
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            # Values one after another, each over as many lines as it likes.
+            return _VALUES.decode_lines(data), ""
+    except RecursionError:
+        raise bad(TOO_DEEP) from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise bad(TRUNCATED_JSON if "truncated" in str(error) else NOT_JSON) from None

@@ -1,0 +1,154 @@
+"""JSON log records, one object a line. Whole blocks are decoded at once, which costs a tenth of line by line."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+
+from detector.ingest.classify import RecordClassifier
+from detector.ingest.formats import docker
+from detector.ingest.formats.log_texts import LogTexts, Times, field_times, joined, line_edges, records_of
+from detector.records.log_records import (
+    JSON_LOG,
+    TIME_NAMES,
+    Read,
+    said,
+    whereabouts,
+    whereabouts_of,
+)
+from detector.records.shipper_fields import SPLIT, Named
+from detector.records.timestamps import NO_STAMPS, Ints, line_span, log_time, stamps_of
+
+_Time = str | int | float | None
+_Whereabouts = Callable[[int], tuple[str | None, str | None]]
+
+
+class _Flat(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """A log record of known fields only: nearly every line of a big log."""
+
+    message: str
+    time: _Time = None
+    task_id: str | None = None
+    stream: str | None = None
+
+
+class _Plain(msgspec.Struct, gc=False):
+    """What is needed of any log record whose text is scanned as it stands; the times as `TIME_NAMES`."""
+
+    message: Any = None
+    time: _Time = None
+    timestamp: _Time = None
+    at_timestamp: _Time = msgspec.field(default=None, name="@timestamp")
+    ts: _Time = None
+    event_time: _Time = msgspec.field(default=None, name="eventTime")
+    datetime: _Time = None
+    date: _Time = None
+    log: Any = None
+    msg: Any = None
+    journal: Any = msgspec.field(default=None, name="MESSAGE")
+
+
+_FLAT: Final = msgspec.json.Decoder(_Flat)
+_PLAIN: Final = msgspec.json.Decoder(_Plain)
+_OBJECTS: Final = msgspec.json.Decoder(dict[str, Any])
+_TIMES: Final = {
+    name: next(field.name for field in msgspec.structs.fields(_Plain) if field.encode_name == name)
+    for name in TIME_NAMES
+}
+
+
+def flat_block(data: bytes, starts: Ints, named: Named | None) -> LogTexts | None:
+    """A block of records that have no fields but `message`, `time`, `task_id` and `stream`; None if it is not one.
+
+    `named` is what a configuration says of the task of a log record.
+    """
+    records = records_of(data, starts, _FLAT)
+    if records is None:
+        return None
+    messages = [record.message for record in records]
+    if b"\\" in data:  # as a newline is written that shippers leave at the end of a message
+        messages = [message.removesuffix("\n") for message in messages]
+
+    def placed(index: int) -> tuple[str | None, str | None]:
+        record = records[index]
+        if named is None or record.task_id:
+            return record.task_id or None, record.stream or None
+        return whereabouts({"message": record.message, "stream": record.stream}, named)
+
+    times = field_times([record.time for record in records], "time")
+    text, edges = joined(messages)
+    return LogTexts(JSON_LOG, text, edges, times, messages.__getitem__, placed)
+
+
+def log_block(data: bytes, starts: Ints, named: Named | None, *, with_docker: bool = True) -> LogTexts | None:
+    """A block of log records of any fields; None if it is not one, or a record may be part of a longer line.
+
+    The lines are scanned as they stand if there is no escape in them, else decoded. A record of Docker's may count as one
+    of them (`with_docker`) or not.
+    """
+    # A line as long as container runtimes cut lines may go on in another record.
+    if len(data) > SPLIT and np.diff(starts, append=len(data)).max(initial=0) > SPLIT:
+        return None
+    records = records_of(data, starts, _PLAIN)
+    if records is None:
+        return None
+    if not with_docker and any(
+        record.log is not None and docker.says_stream(data[slice(*line_span(data, starts, index))])
+        for index, record in enumerate(records)
+    ):
+        return None
+    text, edges, as_read = data, line_edges(data, starts), b"\\" not in data
+    if not as_read:
+        objects = records_of(data, starts, _OBJECTS)
+        if objects is None:
+            return None
+        text, edges = joined(list(map(said, objects)))
+
+    def placed(index: int) -> tuple[str | None, str | None]:
+        start, end = line_span(data, starts, index)
+        return whereabouts_of(data[start:end], named)
+
+    def message(index: int) -> str:
+        record = records[index]
+        some = (record.message, record.msg, record.log, record.journal)
+        return next((held.removesuffix("\n") for held in some if isinstance(held, str)), "")
+
+    return LogTexts(JSON_LOG, text, edges, _times(records), message, placed, as_read)
+
+
+def read_line(line: bytes, now: int, classifier: RecordClassifier, *, events: bool) -> Iterable[Read]:
+    """What a line that begins as an object is: Docker's, or what the classifier says of it."""
+    record = docker.record_of(line)
+    if record is not None and record.stream is not None:
+        return (docker.read(record, now),)
+    return classifier.read_object(line, now, events=events)
+
+
+def _times(records: Sequence[_Plain]) -> Times:
+    """The times of the records, each by the first of its time fields that is there."""
+    for name, attribute in _TIMES.items():
+        values = [getattr(record, attribute) for record in records]
+        if None not in values:
+            if name == "time":
+                return field_times(values, name, lambda index: isinstance(records[index].message, str))
+            return field_times(values, name)
+        if any(value is not None for value in values):
+            break
+    else:
+        return Times(NO_STAMPS)
+    found: list[tuple[int, int]] = []
+    unread: list[tuple[int, str]] = []
+    for index, record in enumerate(records):
+        field = _time_field(record)
+        time = None if field is None else log_time(getattr(record, _TIMES[field]))
+        if time is not None:
+            found.append((index, time))
+        elif field is not None and isinstance(record.message, str):
+            unread.append((index, field))
+    return Times(stamps_of(found), unread, lambda index: _time_field(records[index]))
+
+
+def _time_field(record: _Plain) -> str | None:
+    """The name of the field that a record has its time from."""
+    return next((name for name, attribute in _TIMES.items() if getattr(record, attribute) is not None), None)

@@ -1,0 +1,132 @@
+"""What a format makes of a whole block of lines: one log text for each line, known by its index.
+
+Where a line stands is not known here. Files, Kafka and other inputs give the positions (`detector.ingest.positions`).
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeVar
+
+import msgspec
+import numpy as np
+
+from detector.records.dead_letters import BAD_TIME, FUTURE_TIME
+from detector.records.timestamps import (
+    NO_STAMPS,
+    Ints,
+    Stamps,
+    float_stamps,
+    log_time,
+    stamps_of,
+    text_stamps,
+)
+
+_T = TypeVar("_T")
+KEY_BEGIN: Final = b"-----BEGIN "
+"""A key may stand over many lines: its block is read line by line."""
+
+
+class Times(msgspec.Struct, frozen=True):
+    """The times of the lines that have one; `unread` gives the index and field of a time that cannot be read.
+
+    `field` names the field that a line has its time from.
+    """
+
+    stamps: Stamps
+    unread: Sequence[tuple[int, str]] = ()
+    field: Callable[[int], str | None] = lambda _: None
+
+    def usable(self, limit: int) -> tuple[Stamps, list[tuple[int, str, str | None]]]:
+        """The times up to `limit` (ns); and of each bad one the index, the reason and the field."""
+        kept, late = self.stamps.split(limit)
+        unread = [(index, BAD_TIME, name) for index, name in self.unread]
+        return kept, [*unread, *((index, FUTURE_TIME, self.field(index)) for index in late.tolist())]
+
+
+class LogTexts(msgspec.Struct, frozen=True):
+    """The log texts of a block, joined by newlines.
+
+    `edges` gives where each begins, and last where one more would. With `as_read` the texts are the lines as they stand.
+    `whereabouts` gives the task and the stream of a line, and `message` the text that may go on in the next line of its
+    stream. `head` is how many bytes stand before the message in the text of a line.
+    """
+
+    format: str
+    data: bytes
+    edges: Callable[[], Ints]
+    times: Times
+    message: Callable[[int], str]
+    whereabouts: Callable[[int], tuple[str | None, str | None]] = lambda _: (None, None)
+    as_read: bool = False
+    head: Callable[[int], int] | None = None
+
+
+def line_edges(data: bytes, starts: Ints) -> Callable[[], Ints]:
+    """The edges of lines as they stand."""
+    return lambda: np.append(starts, len(data) + (not data.endswith(b"\n")))
+
+
+def joined(texts: Sequence[str], *, ended: bool = False) -> tuple[bytes, Callable[[], Ints]]:
+    """Texts joined by newlines, and their edges, which are found when first asked for: few blocks have a leak in them.
+
+    The texts are `ended` if each has a newline of its own at its end.
+    """
+    kept: list[Ints] = []
+
+    def edges() -> Ints:
+        if not kept:
+            in_ascii = all(map(str.isascii, texts))
+            sizes = map(len, texts if in_ascii else [text.encode("utf-8", "replace") for text in texts])
+            ends = np.cumsum(np.fromiter(sizes, np.int64, len(texts)) + (not ended))
+            kept.append(np.concatenate((np.zeros(1, np.int64), ends)))
+        return kept[0]
+
+    text = "".join(texts)[:-1] if ended else "\n".join(texts)
+    return text.encode("utf-8", "replace"), edges
+
+
+def records_of(data: bytes, starts: Ints, decoder: "msgspec.json.Decoder[_T]") -> list[_T] | None:
+    """The JSON records of a block, one for each line; None if it is not made of such lines.
+
+    Every line begins with `{` and ends with `}`. In JSON no `}` is followed by a `{`, and no string has a newline in it,
+    so each line begins a value; with as many values as lines, each line is one.
+    """
+    view = np.frombuffer(data, np.uint8)
+    ends = np.append(starts[1:], len(data) + (not data.endswith(b"\n"))) - 2
+    if (
+        not len(starts)
+        or ends[-1] < 0
+        or not (view[starts] == ord("{")).all()
+        or not (view[ends] == ord("}")).all()
+    ):
+        return None
+    try:
+        records = decoder.decode_lines(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return records if len(records) == len(starts) else None
+
+
+def field_times(values: Sequence[Any], name: str, strict: Callable[[int], bool] = lambda _: True) -> Times:
+    """The times in the field `name` of the records of a block, many at once if all are of one style.
+
+    `strict` tells whether a time of that record which cannot be read is an error.
+    """
+    stamps: Stamps | None = NO_STAMPS
+    unread: list[tuple[int, str]] = []
+    if isinstance(values[0], str):
+        try:
+            stamps = text_stamps(values)
+        except TypeError:  # not all of them are texts
+            stamps = text_stamps([value if isinstance(value, str) else "" for value in values])
+    elif isinstance(values[0], float) and all(isinstance(value, float) for value in values):
+        stamps = float_stamps(np.array(values, np.float64))
+    if stamps is None or len(stamps) < len(values):
+        found: list[tuple[int, int]] = []
+        for index, value in enumerate(values):
+            time = None if value is None else log_time(value)
+            if time is not None:
+                found.append((index, time))
+            elif value is not None and strict(index):
+                unread.append((index, name))
+        stamps = stamps_of(found)
+    return Times(stamps, unread, lambda _: name)

@@ -1,0 +1,350 @@
+"""Log texts, events and dead letters of the records of one partition, at their offsets.
+
+A record is read by its shape (`detector.ingest.values`), or is a CloudEvent in binary mode. Runs of records of one shape are
+read together as a block of lines, which costs a tenth of one by one and gives the same.
+
+A record is scanned with what belongs to it however the polls fall (`detector.ingest.assembler`). What is held is bounded in
+bytes, in records and, by whoever calls `flush`, in time. It is in no state: it is read again from the records before the
+committed offset.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+
+from detector.ingest.assembler import Assembler
+from detector.ingest.classify import BUNDLED, RecordClassifier
+from detector.ingest.formats import cri, docker, syslog, text
+from detector.ingest.formats import json as json_logs
+from detector.ingest.formats.log_texts import KEY_BEGIN, LogTexts
+from detector.ingest.line_continuation import lines_ending_in_digits
+from detector.ingest.positions import LogRecord, Positions, Segment, joined, looked_at_again, segment_of
+from detector.ingest.positions import batch_of as batch_at
+from detector.ingest.values import read_value
+from detector.records.blocks import LONG_JSON
+from detector.records.dead_letters import BAD_TIME, DeadLetter, bad
+from detector.records.log_records import LogText, Read
+from detector.records.timestamps import Ints, line_starts
+from detector.scan.leaks import Batch, RecordAt
+from detector.values.errors import BadRecordError
+from detector.values.events import MAX_FUTURE, CanonicalEvent
+from detector.values.times import MILLISECOND
+
+RUN: Final = 256  # records read together: one of another shape slows only so many
+_FEW: Final = 8  # records read one by one, where they are not of one shape
+_MANY: Final = RUN // 2  # records enough to judge by a sample of them
+_PARTS: Final = 512  # of a line that are held
+_LETTERS: Final = 16  # of one record
+_OPENERS: Final = (ord("{"), ord("["))
+_BINARY_MODE: Final = "ce_specversion"  # the header by which the CloudEvents binding for Kafka tells it
+_TIME_DETAIL: Final = "the record's time cannot be read; it was scanned with Kafka's timestamp"
+
+
+class Contents(msgspec.Struct):
+    """What records gave beside their log texts.
+
+    `events` come with the offset of their record, `formats` are records by format, `unknown` the events of an unknown
+    type, `latest` the latest time of an event or log record (ns). `textless` are the offsets of records that hold an
+    event, or what should be one, and no log record.
+    """
+
+    events: list[tuple[int, CanonicalEvent]] = []
+    letters: list[DeadLetter] = []
+    formats: dict[str, int] = {}
+    unknown: int = 0
+    latest: int | None = None
+    textless: set[int] = set()
+
+    def note_time(self, time: int | None) -> None:
+        """Takes note of a time."""
+        if time is not None and (self.latest is None or time > self.latest):
+            self.latest = time
+
+    def count(self, name: str, records: int = 1) -> None:
+        """Adds to what was read."""
+        self.formats[name] = self.formats.get(name, 0) + records
+
+    def add(self, other: "Contents") -> None:
+        """Takes over what other records gave."""
+        self.events += other.events
+        self.letters += other.letters
+        for name, records in other.formats.items():
+            self.count(name, records)
+        self.unknown += other.unknown
+        self.textless |= other.textless
+        self.note_time(other.latest)
+
+    def dead(self, record: Any, error: BadRecordError) -> None:
+        """(Part of) a record could not be read: once for each reason and field, and not without end."""
+        known = [letter for letter in self.letters[-_LETTERS:] if letter.offset == record.offset]
+        same = any((letter.reason, letter.field) == (error.reason, error.field) for letter in known)
+        if not same and len(known) < _LETTERS:
+            self.letters.append(dead_letter(record, error))
+
+
+def dead_letter(record: Any, error: BadRecordError) -> DeadLetter:
+    """The dead letter of a record: where it stood and why, nothing of what was in it."""
+    detail = _TIME_DETAIL if error.reason == BAD_TIME else error.detail
+    return DeadLetter(
+        record.topic, error.reason, detail, error.field, offset=record.offset, partition=record.partition
+    )
+
+
+def kafka_time(record: Any, now: int) -> int:
+    """The time (ns) of a record that states none: Kafka's, if it has one that can be true."""
+    time = int(record.timestamp) * MILLISECOND
+    return time if 0 <= time <= now + MAX_FUTURE else now
+
+
+def read_record(
+    record: Any, now: int, into: Contents, classifier: RecordClassifier = BUNDLED, *, events: bool = True
+) -> list[LogRecord]:
+    """The log records of one Kafka record; the rest goes `into`. `now` (ns) is the wall clock.
+
+    Without `events` it is known that the record is no event and carries none. Never raises, whatever is in the record.
+    """
+    found: list[LogRecord] = []
+    textless = with_text = False
+    for read in _reads(record, record.value, now, classifier, events=events):
+        if isinstance(read, BadRecordError):
+            into.dead(record, read)
+            continue
+        into.count(read.format)
+        into.unknown += read.unknown
+        for event in read.events:
+            into.events.append((record.offset, event))
+            into.note_time(event.time)
+        if read.error is not None:
+            into.dead(record, read.error)
+        is_event = bool(read.events) or read.unknown
+        textless |= is_event or read.log is None
+        if read.log is not None:
+            with_text |= not is_event
+            into.note_time(read.log.time)
+            found.append(_at_offset(read.log, record, now))
+    if textless and not with_text:
+        into.textless.add(record.offset)
+    return found
+
+
+def texts_in(record: Any, value: bytes, now: int, classifier: RecordClassifier) -> list[LogText]:
+    """The log texts of a record, if it had that value."""
+    reads = _reads(record, value, now, classifier, events=True)
+    return [
+        msgspec.structs.replace(read.log, channel=_channel(record, read.log))
+        for read in reads
+        if isinstance(read, Read) and read.log is not None
+    ]
+
+
+def _reads(
+    record: Any, value: bytes | None, now: int, classifier: RecordClassifier, *, events: bool
+) -> Iterable[Read | BadRecordError]:
+    if value is None:
+        return ()  # a tombstone says nothing
+    if record.headers and any(name == _BINARY_MODE for name, _ in record.headers):
+        headers = {name: header for name, header in record.headers if header is not None}
+        return (classifier.read_binary(headers, value, now),)
+    return read_value(value, now, classifier, events=events)
+
+
+def _channel(record: Any, log: LogText) -> str | None:
+    """The channel of a part of a line: records of different keys are of different writers."""
+    if log.channel is None:
+        return None
+    key = (record.key or b"").hex() if isinstance(record.key, bytes | None) else str(record.key)
+    return f"{key}/{log.channel}"
+
+
+def _at_offset(log: LogText, record: Any, now: int) -> LogRecord:
+    return LogRecord(
+        log.text,
+        record.offset,
+        kafka_time(record, now) if log.time is None else log.time,
+        log.task_id,
+        log.stream,
+        _channel(record, log),
+        log.ends,
+        log.rest,
+        log.part,
+    )
+
+
+def batch_of(topic: str, partition: int, segments: Sequence[Segment]) -> Batch:
+    """One batch of all segments of a partition; leaks in it are placed by partition and offset."""
+
+    def record_at(record: LogRecord, start: int, end: int) -> RecordAt:
+        name = f"p{partition}@{record.at}"
+        return RecordAt(
+            start=start,
+            end=end,
+            id=f"{name}#{record.part}" if record.part else name,
+            time=record.time,
+            offset=record.at,
+            partition=partition,
+            task_id=record.task_id,
+            stream=record.stream,
+        )
+
+    return batch_at(topic, segments, record_at)
+
+
+class RecordAssembler:
+    """One partition's records on their way to the scanner."""
+
+    def __init__(self, classifier: RecordClassifier = BUNDLED) -> None:
+        self._classifier = classifier
+        self._assembler = Assembler(_PARTS)
+
+    def __bool__(self) -> bool:
+        """Whether anything is held."""
+        return self._assembler.in_parts or bool(self._assembler.streams)
+
+    @property
+    def oldest(self) -> int | None:
+        """The least offset of a record that is held."""
+        return self._assembler.oldest
+
+    def read(self, records: Sequence[Any], now: int, into: Contents) -> list[Segment]:
+        """The text of the records that waits for nothing, with what was held before; events go `into`.
+
+        `now` (ns) is the wall clock.
+        """
+        segments: list[Segment] = []
+        for first in range(0, len(records), RUN):
+            segments += self._read(records[first : first + RUN], now, into)
+        late = self._assembler.streams.late(records[-1].offset) if records else []
+        return [*segments, *self._with_again(late)]
+
+    def flush(self) -> list[Segment]:
+        """Everything held, as it stands."""
+        return self._with_again([*self._assembler.streams.end(), *self._assembler.close_lines()])
+
+    def _read(self, run: Sequence[Any], now: int, into: Contents) -> list[Segment]:
+        """All at once if they are of one shape, else in halves: what stands among many is soon alone."""
+        if self._assembler.streams.holding:
+            return self._one_by_one(run, now, into, events=True)
+        segment = self._at_once(run, now, into)
+        if segment is not None:
+            return [segment]
+        if _only_logs(run, self._classifier):
+            return self._one_by_one(run, now, into, events=False)
+        rest = self._without_events(run, now, into) if len(run) > _FEW else None
+        if rest is not None:
+            return self._read(rest, now, into) if rest else []
+        if len(run) > _FEW and not (len(run) >= _MANY and _many_events(run, self._classifier)):
+            half = len(run) // 2
+            return [*self._read(run[:half], now, into), *self._read(run[half:], now, into)]
+        return self._one_by_one(run, now, into, events=True)
+
+    def _at_once(self, run: Sequence[Any], now: int, into: Contents) -> Segment | None:
+        """The text of records of one shape, none an event, part of a longer line or of a key; None if they are not such."""
+        if any(record.headers for record in run):
+            return None
+        try:
+            values: list[bytes] = [record.value for record in run]
+            data = b"\n".join(values)
+        except TypeError:
+            return None  # a tombstone among them
+        if data.count(b"\n") != len(values) - 1 or len(data) > LONG_JSON or KEY_BEGIN in data:
+            return None
+        starts = line_starts(data)
+        if len(starts) != len(values):
+            return None
+        texts = _block(data, starts, self._classifier, in_parts=self._assembler.in_parts)
+        if texts is None:
+            return None
+        stamps, problems = texts.times.usable(now + MAX_FUTURE)
+        for index, reason, field in problems:
+            into.dead(run[index], bad(reason, field))
+        into.note_time(stamps.latest())
+        into.count(texts.format, len(run))
+
+        def time(index: int) -> int:
+            own = stamps.exactly(index)
+            return kafka_time(run[index], now) if own is None else own
+
+        positions = Positions([record.offset for record in run], time)
+        self._assembler.follow(texts, lines_ending_in_digits(data, starts), positions)
+        return segment_of(texts, positions)
+
+    def _without_events(self, run: Sequence[Any], now: int, into: Contents) -> list[Any] | None:
+        """The run less its events, which are read; None if nothing or too much of it may be one, or one has text too.
+
+        What is no event is seldom held up by one: text has the same neighbours without them.
+        """
+        marked = [
+            record for record in run if record.headers or self._classifier.may_hold_event(record.value or b"")
+        ]
+        if not marked or len(marked) * 2 > len(run):
+            return None
+        found = Contents()
+        if any(read_record(record, now, found, self._classifier) for record in marked):
+            return None
+        into.add(found)
+        events = {record.offset for record in marked}
+        return [record for record in run if record.offset not in events]
+
+    def _one_by_one(self, run: Sequence[Any], now: int, into: Contents, *, events: bool) -> list[Segment]:
+        given: list[LogRecord] = []
+        for record in run:
+            for log in read_record(record, now, into, self._classifier, events=events):
+                given += self._assembler.take(log)
+        return [joined(given)] if given else []
+
+    def _with_again(self, records: Sequence[LogRecord]) -> list[Segment]:
+        """These, and what is to be looked at again, together."""
+        again = looked_at_again(self._assembler.streams.again())
+        return [joined(some) for some in (records, again) if some]
+
+
+def _block(data: bytes, starts: Ints, classifier: RecordClassifier, *, in_parts: bool) -> LogTexts | None:
+    """The log texts of values of one line each, if all are of one shape.
+
+    While the rest of a line is waited for (`in_parts`) only such values may be taken at once as are never a part of one.
+    """
+    if data[:1] != b"{":
+        return _text_block(data, starts, in_parts=in_parts)
+    if not classifier.may_be_flat(data):
+        flat = json_logs.flat_block(data, starts, classifier.named)
+        if flat is not None:
+            return flat
+    if in_parts:
+        return None
+    found = docker.block(data, starts, known=False)
+    if found is not None or classifier.may_hold_event(data):
+        return found
+    return json_logs.log_block(data, starts, classifier.named, with_docker=False)
+
+
+def _text_block(data: bytes, starts: Ints, *, in_parts: bool) -> LogTexts | None:
+    """Lines that are no JSON and no syslog; those of CRI only if each is a whole record."""
+    padded = np.frombuffer(data + b"\n" * syslog.PAD, np.uint8)
+    first = padded[starts]
+    if np.isin(first, _OPENERS).any() or (first <= ord(" ")).any() or syslog.stand_in(padded, starts):
+        return None
+    texts = text.block(data, starts)
+    if not len(texts.times.stamps) or not any(mark in data for mark in cri.STREAM_MARKS):
+        return texts
+    if in_parts or any(mark in data for mark in cri.PART_MARKS):
+        return None
+    return msgspec.structs.replace(cri.block(data, starts, texts.times), head=None)
+
+
+def _only_logs(run: Sequence[Any], classifier: RecordClassifier) -> bool:
+    """Whether all are objects and none of them an event or a carrier, or all syslog's: halves are no better to read."""
+    if any(record.headers or record.value is None for record in run):
+        return False
+    first = {record.value[:1] for record in run}
+    if first == {b"<"}:
+        return True
+    return first == {b"{"} and not classifier.may_hold_event(b"\n".join(record.value for record in run))
+
+
+def _many_events(run: Sequence[Any], classifier: RecordClassifier) -> bool:
+    """Whether halving would hardly ever come to a stretch without an event, by every eighth record."""
+    some = run[::8]
+    events = sum(bool(record.headers) or classifier.may_hold_event(record.value or b"") for record in some)
+    return events * _FEW > len(some)

@@ -1,0 +1,159 @@
+"""Log texts at their positions, on the way to the scanner.
+
+A position is opaque: a number that grows along the input (a line, an offset). Only the input that gave it knows what it
+means, and turns it into a `RecordAt` when something is found there.
+"""
+
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate
+
+import msgspec
+import numpy as np
+
+from detector.ingest.formats.log_texts import LogTexts
+from detector.records.timestamps import Ints
+from detector.scan.leaks import Batch, RecordAt
+from detector.scan.mask_spans import MaskSpan
+
+
+class LogRecord(msgspec.Struct, frozen=True, gc=False):
+    """A log text at its position, with the time (ns) that it has there. The other fields are as `LogText` has them.
+
+    `last` is the position of the last of several parts that were joined.
+    """
+
+    text: bytes
+    at: int
+    time: int | None
+    task_id: str | None = None
+    stream: str | None = None
+    channel: str | None = None
+    ends: bool = True
+    rest: bytes = b""
+    part: int = 0
+    last: int | None = None
+
+
+class Positions(msgspec.Struct, frozen=True):
+    """The positions of the lines of a block and their times, by index; `task_id` is the task of a line that names none."""
+
+    at: Sequence[int]
+    time: Callable[[int], int | None]
+    task_id: str | None = None
+
+
+class Segment(msgspec.Struct, frozen=True):
+    """Log texts joined by newlines. `edges` gives where each begins, and last where one more would.
+
+    `record` gives the record of a text by its index, for its position: the text in it is not looked at. `made_of` are the
+    records if there are any. With `as_read` the texts are the lines as they stand. `head` is as `LogTexts` has it.
+    """
+
+    data: bytes
+    edges: Callable[[], Ints]
+    record: Callable[[int], LogRecord]
+    made_of: Sequence[LogRecord] | None = None
+    as_read: bool = False
+    head: Callable[[int], int] | None = None
+
+    def index(self, offset: int) -> int:
+        """The index of the text that holds a byte."""
+        return int(self.edges()[:-1].searchsorted(offset, side="right")) - 1
+
+    def records(self) -> list[LogRecord]:
+        """The records, each with its text."""
+        if self.made_of is not None:
+            return list(self.made_of)
+        edges = self.edges().tolist()
+        return [
+            msgspec.structs.replace(self.record(index), text=self.data[edges[index] : edges[index + 1] - 1])
+            for index in range(len(edges) - 1)
+        ]
+
+
+def segment_of(texts: LogTexts, positions: Positions) -> Segment:
+    """The texts of a block at their positions."""
+
+    def record(index: int) -> LogRecord:
+        task_id, stream = texts.whereabouts(index)
+        return LogRecord(
+            b"", positions.at[index], positions.time(index), task_id or positions.task_id, stream
+        )
+
+    return Segment(texts.data, texts.edges, record, None, texts.as_read, texts.head)
+
+
+def joined(records: Sequence[LogRecord]) -> Segment:
+    """The records, and behind all of them their rests."""
+    with_rest = [record for record in records if record.rest]
+    texts = [record.text for record in records]
+    if not with_rest:
+        return texts_of(texts, records, records)
+    return texts_of([*texts, *(record.rest for record in with_rest)], [*records, *with_rest], records)
+
+
+def texts_of(
+    texts: Sequence[bytes], owners: Sequence[LogRecord], made_of: Sequence[LogRecord] | None = None
+) -> Segment:
+    """Texts, each of the record of its index."""
+    kept: list[Ints] = []
+
+    def edges() -> Ints:
+        if not kept:
+            kept.append(np.fromiter(accumulate((len(text) + 1 for text in texts), initial=0), np.int64))
+        return kept[0]
+
+    return Segment(b"\n".join(texts), edges, owners.__getitem__, made_of)
+
+
+def looked_at_again(groups: Iterable[Sequence[LogRecord]]) -> list[LogRecord]:
+    """Records that go on in each other, group by group, with an empty one before each group.
+
+    What stands beside the texts is left out: it was scanned where it stood.
+    """
+    return [
+        msgspec.structs.replace(record, text=text, rest=b"")
+        for group in groups
+        for record, text in ((group[0], b""), *((record, record.text) for record in group))
+    ]
+
+
+def batch_of(
+    source: str, segments: Sequence[Segment], record_at: Callable[[LogRecord, int, int], RecordAt]
+) -> Batch:
+    """One batch of all segments; `record_at` names a record whose text is data[start:end]."""
+    bases = list(accumulate((len(segment.data) + 1 for segment in segments), initial=0))
+
+    def locate(offset: int) -> RecordAt:
+        number = bisect_right(bases, offset, hi=len(segments)) - 1
+        segment, base = segments[number], bases[number]
+        index, edges = segment.index(offset - base), segment.edges()
+        start, end = base + int(edges[index]), base + int(edges[index + 1]) - 1
+        if segment.head is not None:
+            start = min(start + segment.head(index), offset)
+        return record_at(segment.record(index), start, end)
+
+    return Batch(source, b"\n".join([segment.data for segment in segments]), locate)
+
+
+def spans_of(segments: Sequence[Segment], mask_spans: Iterable[MaskSpan]) -> list[tuple[int, int]]:
+    """For each mask span in the batch of all segments the first and the last position of the records under it."""
+    bases = list(accumulate((len(segment.data) + 1 for segment in segments), initial=0))
+    spans: list[tuple[int, int]] = []
+    for span in mask_spans:
+        first = bisect_right(bases, span.start, hi=len(segments)) - 1
+        last = bisect_right(bases, span.end - 1, hi=len(segments)) - 1
+        covered: list[LogRecord] = []
+        for number in range(first, last + 1):
+            segment, base = segments[number], bases[number]
+            low = segment.index(max(span.start - base, 0))
+            high = segment.index(min(span.end - 1 - base, len(segment.data)))
+            covered += map(segment.record, range(low, high + 1))
+        spans.append(
+            (
+                min(record.at for record in covered),
+                max(record.at if record.last is None else record.last for record in covered),
+            )
+        )
+    return spans

@@ -1,0 +1,300 @@
+"""Log texts, events and dead letters of one range of a file, at their lines.
+
+A record without a time of its own has the time of the record before it. Before the first time of the range it has none, and
+lines count from the start of the range: whoever puts the ranges together fills both in.
+"""
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import Final, Protocol
+
+from detector.ingest.assembler import Assembler
+from detector.ingest.classify import BUNDLED, CLOUDEVENTS, RecordClassifier
+from detector.ingest.format_names import TEXT
+from detector.ingest.formats import text
+from detector.ingest.formats.log_texts import LogTexts, Times
+from detector.ingest.line_continuation import lines_ending_in_digits
+from detector.ingest.positions import (
+    LogRecord,
+    Positions,
+    Segment,
+    batch_of,
+    joined,
+    looked_at_again,
+    segment_of,
+    texts_of,
+)
+from detector.records.blocks import Block
+from detector.records.dead_letters import BAD_TIME, DeadLetter, bad
+from detector.records.log_records import LogText, Read
+from detector.records.timestamps import Ints, Stamps
+from detector.scan.leaks import Batch, RecordAt
+from detector.values.errors import BadRecordError
+from detector.values.events import MAX_FUTURE, CanonicalEvent
+
+AGAIN: Final = -1
+"""The part of a batch of records that were scanned before, each where it stands, and now stand together."""
+
+_BATCH: Final = 256 * 1024  # bytes of text after which collected records are handed on
+_TOGETHER: Final = 64 * 1024  # bytes of text that are looked at again at one time
+_PATIENCE: Final = 20_000  # lines after which the rest of a line is waited for no longer
+
+
+class Sink(Protocol):
+    """Where what was read goes."""
+
+    def batch(self, batch: Batch, part: int = 0) -> None:
+        """Text to scan. `part` numbers the pieces of one long record, which may show the same secret twice, or is `AGAIN`."""
+
+    def event(self, event: CanonicalEvent) -> None:
+        """An event."""
+
+    def dead(self, letter: DeadLetter) -> None:
+        """A record that could not be read."""
+
+
+class RangeReader:
+    """Takes what the formats make of a range, and hands it to a sink.
+
+    `lines` counts the newlines before the block at hand, from the start of the range. `inherited` is the time of the last
+    record that had one, `latest` the latest time of all; None as long as none had. `records` and `bytes` are by format,
+    `unknown` the events of an unknown type. `task_id` is the task that the file's path names.
+    """
+
+    def __init__(
+        self, name: str, task_id: str | None, now: int, sink: Sink, classifier: RecordClassifier = BUNDLED
+    ) -> None:
+        self.name = name
+        self.classifier = classifier
+        self.now = now
+        self.sink = sink
+        self.lines = 0
+        self.inherited: int | None = None
+        self.latest: int | None = None
+        self.records: Counter[str] = Counter()
+        self.bytes: Counter[str] = Counter()
+        self.unknown = 0
+        self.assembler = Assembler(long_piece=self._long_piece)
+        self._task_id = task_id
+        self._segments: list[Segment] = []
+        self._collected: list[LogRecord] = []  # after the segments
+        self._rests: list[LogRecord] = []
+        self._size = 0
+        self._again: list[LogRecord] = []
+        self._again_size = 0
+        self._long: tuple[LogRecord, int] | None = None  # of the line at hand, if it is too long to be held
+
+    @property
+    def waits(self) -> bool:
+        """Whether the rest of a line or of a key is waited for."""
+        return self.assembler.in_parts or self.assembler.streams.holding
+
+    def count(self, format_name: str, records: int, size: int) -> None:
+        """Adds to what was read."""
+        self.records[format_name] += records
+        self.bytes[format_name] += size
+
+    def dead(self, error: BadRecordError, line: int | None) -> None:
+        """The record at `line` (from 1, of the range) could not be read."""
+        self.sink.dead(DeadLetter.of(error, self.name, line))
+
+    def note_time(self, time: int | None) -> int | None:
+        """Takes note of a record's own time, and gives the time that it has: its own or the inherited one."""
+        if time is not None:
+            self.inherited = time
+            if self.latest is None or time > self.latest:
+                self.latest = time
+        return self.inherited
+
+    def events(self, events: Iterable[CanonicalEvent], data: bytes) -> None:
+        """Canonical events, one for each line of `data`."""
+        open_line = not data.endswith(b"\n")
+        for event in events:
+            self.event(event)
+        self.count(CLOUDEVENTS, data.count(b"\n") + open_line, len(data) + open_line)
+
+    def event(self, event: CanonicalEvent) -> None:
+        """An event."""
+        self.note_time(event.time)
+        self.sink.event(event)
+
+    def take(self, read: Read, line: int, size: int) -> None:
+        """What an object or a line of `size` bytes gave."""
+        self.count(read.format, 1, size)
+        self.unknown += read.unknown
+        if read.error is not None:
+            self.dead(read.error, line)
+        for event in read.events:
+            self.event(event)
+        if read.log is not None:
+            self.log(read.log, line)
+
+    def log(self, log: LogText, line: int) -> None:
+        """A log record, or a part of one."""
+        for record in self.assembler.take(self._record(log, line)):
+            self._collect(record)
+        self._gather()
+
+    def whole_log(self, log: LogText, line: int) -> None:
+        """A log record of which no part stands in another."""
+        self._collect(self._record(log, line))
+
+    def usable(self, times: Times, before: int) -> Stamps:
+        """The times of a block behind so many lines that can be used; the others are dead letters."""
+        stamps, problems = times.usable(self.now + MAX_FUTURE)
+        for index, reason, field in problems:
+            self.dead(bad(reason, field if reason == BAD_TIME else None), before + index + 1)
+        return stamps
+
+    def block(self, texts: LogTexts, starts: Ints, before: int, *, data: bytes | None = None) -> None:
+        """The log texts of the lines that begin at `starts`, behind so many lines; `data` are the lines.
+
+        Without `data` nothing is looked for that goes on in other lines, and nobody counts.
+        """
+        stamps, inherited = self.usable(texts.times, before), self.inherited
+
+        def time(index: int) -> int | None:
+            own = stamps.before(index)
+            return inherited if own is None else own
+
+        positions = Positions(range(before + 1, before + 1 + len(starts)), time, self._task_id)
+        self._close_collected()
+        self._segments.append(segment_of(texts, positions))
+        self._grow(len(texts.data) + 1)
+        if data is not None:
+            self.assembler.follow(texts, lines_ending_in_digits(data, starts), positions)
+            self._gather()
+            self.count(texts.format, len(starts), len(data))
+        latest, last = stamps.latest(), stamps.last()
+        if latest is not None and (self.latest is None or latest > self.latest):
+            self.latest = latest
+        self.inherited = inherited if last is None else last
+
+    def long_line(self, block: Block) -> None:
+        """A piece of a line that is too long to be held."""
+        if self._long is None:
+            line = self.lines + 1
+            read = text.read(block.data, self.now)
+            if read.error is not None:
+                self.dead(read.error, line)
+            log = read.log or LogText(b"")
+            self._long = LogRecord(b"", line, self.note_time(log.time), self._task_id), 0
+            self.count(TEXT, 1, 0)
+        record, pieces = self._long
+        self._piece(record, block.data, pieces + 1)
+        self._long = None if block.last else (record, pieces + 1)
+        self.count(TEXT, 0, block.fresh)
+        if block.last:
+            self.lines += block.data.endswith(b"\n")
+
+    def pass_time(self) -> None:
+        """Gives up what has waited too long for its end."""
+        closed = self.assembler.close_lines(self.lines - _PATIENCE)
+        given = [record for whole in closed for record in self.assembler.take_whole(whole)]
+        given += self.assembler.streams.late(self.lines)
+        for record in given:
+            self._collect(record)
+        self._gather()
+        if given:
+            self.flush()
+
+    def flush(self) -> None:
+        """Hands on what was collected."""
+        self._close_collected()
+        segments, rests = self._segments, self._rests
+        self._segments, self._rests, self._size = [], [], 0
+        if rests:
+            segments.append(texts_of([record.rest for record in rests], rests))
+        if segments:
+            self.sink.batch(batch_of(self.name, segments, self._record_at))
+
+    def end(self) -> None:
+        """Hands on everything that waits."""
+        for whole in self.assembler.close_lines():
+            for record in self.assembler.take_whole(whole):
+                self._collect(record)
+            self._gather()
+        for record in self.assembler.streams.end():
+            self._collect(record)
+        self.flush()
+        self._gather()
+        self._look_again()
+
+    def _record(self, log: LogText, line: int) -> LogRecord:
+        return LogRecord(
+            log.text,
+            line,
+            self.note_time(log.time),
+            log.task_id or self._task_id,
+            log.stream,
+            log.channel,
+            log.ends,
+            log.rest,
+            log.part,
+        )
+
+    def _record_at(self, record: LogRecord, start: int, end: int) -> RecordAt:
+        line = record.at
+        return RecordAt(
+            start=start,
+            end=end,
+            id=f"{line}#{record.part}" if record.part else str(line),
+            time=record.time,
+            line=line,
+            task_id=record.task_id,
+            stream=record.stream,
+        )
+
+    def _collect(self, record: LogRecord) -> None:
+        if record.rest:
+            self._rests.append(record)
+        self._collected.append(record)
+        self._grow(len(record.text) + 1 + (len(record.rest) + 1 if record.rest else 0))
+
+    def _grow(self, size: int) -> None:
+        self._size += size
+        if self._size >= _BATCH:
+            self.flush()
+
+    def _close_collected(self) -> None:
+        if self._collected:
+            records, self._collected = self._collected, []
+            self._segments.append(texts_of([record.text for record in records], records))
+
+    def _gather(self) -> None:
+        """Collects what is to be looked at again, together."""
+        for group in self.assembler.streams.again():
+            self._again += looked_at_again([group])
+            self._again_size += sum(len(record.text) + 1 for record in group) + 1
+        if self._again_size > _TOGETHER:
+            self.flush()
+            self._look_again()
+
+    def _look_again(self) -> None:
+        records, self._again, self._again_size = self._again, [], 0
+        if records:
+            self.sink.batch(batch_of(self.name, [joined(records)], self._record_at), AGAIN)
+
+    def _long_piece(self, record: LogRecord, number: int) -> None:
+        data = b"\n".join((record.text, record.rest)) if record.rest else record.text
+        self._piece(record, data, number)
+
+    def _piece(self, record: LogRecord, data: bytes, number: int) -> None:
+        at = RecordAt(
+            start=0,
+            end=len(data),
+            id=str(record.at),
+            time=record.time,
+            line=record.at,
+            task_id=record.task_id,
+            stream=record.stream,
+        )
+        self.sink.batch(Batch(self.name, data, lambda _: at), number)
+
+
+def lines_of(data: bytes) -> list[bytes]:
+    """The lines of a block."""
+    lines = data.split(b"\n")
+    if not lines[-1]:
+        lines.pop()
+    return lines
