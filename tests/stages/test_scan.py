@@ -1,0 +1,121 @@
+"""The scan stage as a pure function: records and finders in, plain typed facts out."""
+
+import base64
+import json
+
+import msgspec
+import pytest
+
+from detector.patterns.pattern import load_bundled
+from detector.registry.credential_registry import CredentialRegistry
+from detector.registry.finders import Finders, NoPatterns
+from detector.scan.known_credentials import KeyRing
+from detector.scan.scanner import PatternScanner
+from detector.stages.scan import PartitionScanner, ScanFacts, routes
+from detector.values.events import CredentialIssued, TaskStarted
+from detector.values.secrets import DeploymentKey, Secret
+from tests.bundled import bundled_scanner
+from tests.fake_records import NOW, FakeRecord, records
+
+KEY = DeploymentKey.of(b"k" * 32)
+SECRET = "corp_Zr8Lq2WvN5tYx0Kd9Hs3Jf7"  # made up, of no known pattern
+OTHER = "ghp_" + "RAHhEBVMmxUAmOgKdSlPUK4dtx13hK0RTZy7"
+ISSUE = CredentialIssued(
+    time=1,
+    source="ci",
+    id="1",
+    credential_id="c1",
+    task_id="t1",
+    identifiers=KeyRing((KEY,)).identifiers(Secret(SECRET.encode())),
+)
+STARTED = {
+    "specversion": "1.0",
+    "id": "1",
+    "source": "ci",
+    "type": "task.started",
+    "time": "2026-05-31T00:00:00Z",
+    "data": {"task_id": "t1", "kind": "job"},
+}
+
+
+@pytest.fixture
+def finders() -> Finders:
+    made = Finders(NoPatterns(), (KEY,))
+    made.renew(ISSUE.identifiers)
+    return made
+
+
+def test_facts_are_plain_values(finders: Finders) -> None:
+    some = records([json.dumps(STARTED).encode(), f"token {SECRET}".encode(), b'{"specversion": "1.0"'])
+    facts = PartitionScanner("logs", 0).scan(some, finders.finder, NOW, with_clean=True)
+    assert [(offset, type(event)) for offset, event in facts.events] == [(0, TaskStarted)]
+    assert [leak.id for leak in facts.leaks] == ["p0@1"]
+    assert [letter.offset for letter in facts.dead_letters] == [2]
+    assert (facts.secret_spans, facts.textless, facts.clean) == ([(1, 1)], {0}, set())
+    for form in (msgspec.json, msgspec.msgpack):
+        assert form.decode(form.encode(facts), type=ScanFacts) == facts
+    assert SECRET.encode() not in msgspec.json.encode(facts)
+
+
+def test_a_leak_is_routed_to_the_task_whose_credential_it_shows(finders: Finders) -> None:
+    facts = PartitionScanner("logs", 0).scan(records([SECRET.encode()]), finders.finder, NOW)
+    registry = CredentialRegistry()
+    registry.add(ISSUE)
+    (leak,) = facts.leaks
+    assert next(key for key, _ in routes(leak, registry, (KEY.material,))) == "t:t1"
+
+
+@pytest.mark.parametrize("polls", [1, 2, 3])
+def test_a_split_line_is_one_text_however_it_is_polled(finders: Finders, polls: int) -> None:
+    parts = [f"2026-05-31T00:00:00Z stdout P {SECRET[:9]}", f"2026-05-31T00:00:00Z stdout P {SECRET[9:20]}"]
+    parts.append(f"2026-05-31T00:00:00Z stdout F {SECRET[20:]}")
+    some = [FakeRecord(part.encode(), offset) for offset, part in enumerate(parts)]
+    scanner, leaks = PartitionScanner("logs", 0), []
+    for number in range(polls):
+        assert scanner.oldest == (0 if number else None)
+        step = some[number * len(some) // polls : (number + 1) * len(some) // polls]
+        facts = scanner.scan(step, finders.finder, NOW)
+        leaks += facts.leaks
+    assert [leak.id for leak in leaks] == ["p0@0"]
+    assert facts.secret_spans == [(0, 2)]
+    assert scanner.oldest is None
+
+
+def test_text_that_waits_is_scanned_when_nothing_follows(finders: Finders) -> None:
+    scanner = PartitionScanner("logs", 0)
+    some = records([f"2026-05-31T00:00:00Z stdout P {SECRET}".encode()])
+    assert scanner.scan(some, finders.finder, NOW).leaks == []
+    assert [leak.id for leak in scanner.flush(finders.finder).leaks] == ["p0@0"]
+    assert scanner.flush(finders.finder) == ScanFacts()
+
+
+def test_records_whose_whole_value_was_scanned_are_clean(finders: Finders) -> None:
+    some = records([b"one", json.dumps({"message": "two"}).encode(), b"three"])
+    facts = PartitionScanner("logs", 0).scan(some, finders.finder, NOW, with_clean=True)
+    assert facts.clean == {0, 2}  # of the second only the message was scanned
+    assert PartitionScanner("logs", 0).scan(some, finders.finder, NOW).clean == set()
+
+
+def test_a_second_scan_withdraws_what_a_pattern_saw_of_the_secret() -> None:
+    finders = Finders(
+        PatternScanner(tuple(each for each in load_bundled() if each.id == "http-basic-authorization")),
+        (KEY,),
+    )
+    basic = base64.b64encode(f"deploy-bot:{SECRET}".encode()).decode()
+    some = records([b"nothing", f"Authorization: Basic {basic}".encode()])
+    (before,) = PartitionScanner("logs", 0).scan(some, finders.finder, NOW).leaks
+    assert PartitionScanner("logs", 0).look_back(some, finders, NOW).leaks == []
+    finders.renew(ISSUE.identifiers)
+    facts = PartitionScanner("logs", 0).look_back(some, finders, NOW)
+    assert [leak.id for leak in facts.leaks] == ["p0@1"]
+    assert facts.withdrawn == [before]
+    assert before.fingerprint != facts.leaks[0].fingerprint
+
+
+def test_a_second_scan_finds_registered_credentials_alone() -> None:
+    finders = Finders(bundled_scanner(), (KEY,))
+    finders.renew(ISSUE.identifiers)
+    some = records([OTHER.encode(), f"{SECRET} too".encode()])
+    facts = PartitionScanner("logs", 0).look_back(some, finders, NOW)
+    assert [leak.id for leak in facts.leaks] == ["p0@1"]
+    assert facts.withdrawn == []
