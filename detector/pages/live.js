@@ -180,7 +180,7 @@
       ["Dead letters", number(now.dead_letters)],
       ["Registered", `${counted(now.credentials, "credential")}${now.conflicts ? `, ${counted(now.conflicts, "identifier")} claimed twice` : ""}`],
       ["Unknown credential", `${counted(now.unresolved, "event")}, ${number(now.parked)} waiting`],
-      ["Later than lateness allows", counted(now.late, "event")],
+      ["Late events", number(now.late)],
       ["Judged here", here.length ? `${number(here.length)} of ${counted(now.judged.of, "partition")}` : "no partition"],
       ["Memory, CPU", `${bytes(now.memory)}, ${Math.round(cpu)} % of a core`],
       ["This view", counted(now.readers, "reader")],
