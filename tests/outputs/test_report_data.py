@@ -94,7 +94,7 @@ def used(number: int, pieces: int = 1, **fields: Any) -> Finding:
             [made.finding(rule) for rule in RULES],
             (
                 "1 credential leaked into a log, 1 was used after its task had ended, "
-                "1 unregistered secret leaked into a log and 9 more findings."
+                f"1 unregistered secret leaked into a log and {len(RULES) - 3} more findings."
             ),
         ),
     ],

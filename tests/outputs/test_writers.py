@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from detector.outputs.files import folder_outputs
+from detector.outputs.files import FILES, folder_outputs
 from detector.outputs.output import Run, write_run
 from detector.outputs.summary import SourceRead, Summary, verdicts
 from detector.outputs.writers import Draft, dumps, write_file
@@ -43,12 +43,8 @@ def write(folder: Path, **options: Any) -> None:
 def test_the_four_files(tmp_path: Path) -> None:
     write(tmp_path / "deep" / "out")
     out = tmp_path / "deep" / "out"
-    assert sorted(path.name for path in out.iterdir()) == [
-        "dead-letters.jsonl",
-        "findings.jsonl",
-        "revocations.jsonl",
-        "summary.json",
-    ]
+    assert sorted(path.name for path in out.iterdir()) == sorted(FILES)
+    assert {*FILES} >= {"dead-letters.jsonl", "findings.jsonl", "revocations.jsonl", "summary.json"}
     findings = [json.loads(line) for line in (out / "findings.jsonl").read_text().splitlines()]
     assert [one["finding_info"]["analytic"]["uid"] for one in findings] == [
         one.rule for one in made.all_rules()
