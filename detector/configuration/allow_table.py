@@ -1,9 +1,9 @@
-"""`[[allow]]` of the configuration: its fields, and how the entries are read."""
+"""The `[[allow]]` table: its fields, and how entries are read."""
 
 from typing import Any, Final
 
 from detector.configuration.allowlist import LINE, SECRET, Allow, compiled
-from detector.configuration.fields import MOMENT, TEXT, Field, FieldReader, Kind, one_of, text
+from detector.configuration.fields import MOMENT, TEXT, Field, FieldReader, ValueType, one_of, text
 
 UNKEYED_WARNING: Final = "[[allow]] by fingerprint needs a deployment key: without one fingerprints hold for one run, or one service.state"
 _NEEDED: Final = ("reason", "expiry")
@@ -21,7 +21,7 @@ ALLOW_FIELDS: Final = {
     "source": Field(TEXT, "glob of the file's path as you gave it, or of the topic; standard input is `-`"),
     "pattern": Field(TEXT, "glob of pattern ids"),
     "regex": Field(
-        Kind("RE2", _regex),
+        ValueType("RE2", _regex),
         "must match somewhere in the secret; `^` and `$` are its ends. Write no secret here",
     ),
     "target": Field(
@@ -35,7 +35,7 @@ ALLOW_FIELDS: Final = {
 
 
 def read_allows(reader: FieldReader, data: dict[str, Any]) -> tuple[Allow, ...]:
-    """The entries of a file, as far as they can be read; the reader notes what is wrong."""
+    """The entries that can be read. The reader collects what is wrong with the others."""
     tables = reader.tables(data.get("allow", []), "allow")
     read = [_allow(reader, table, index) for index, table in enumerate(tables)]
     return tuple(allow for allow in read if allow is not None)
@@ -50,6 +50,6 @@ def _allow(reader: FieldReader, table: dict[str, Any], index: int) -> Allow | No
         reader.fail(f"allow: needs at least one of {', '.join(_ASKED)}", "allow", index)
     if "target" in table and "regex" not in table:
         reader.fail(
-            "allow: target says where a regex is looked for, and there is none", "allow", index, "target"
+            "allow: target says where regex is searched for, and there is no regex", "allow", index, "target"
         )
     return Allow(**values) if set(_NEEDED) <= set(values) else None

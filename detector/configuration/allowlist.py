@@ -1,7 +1,7 @@
-"""Which leaks by patterns the configuration lets go, and until when.
+"""The allowlist: which matches of patterns the configuration allows, and until when.
 
-It is asked where a secret is seen, since only there its value and its line are known, and answers with a time: a record's
-own time may be found later. What a registered credential shows is never asked about; for that there is `[[accept]]`.
+The scanner asks it while it has the secret and its line. The answer is a time, because the time of the log record may
+be known only later. The secret of a registered credential is never allowed: `[[accept]]` is for its findings.
 """
 
 from collections.abc import Callable, Iterable
@@ -13,14 +13,15 @@ import re2
 from detector.values.globs import Matcher, compile_glob
 from detector.values.secrets import Secret
 
-SECRET: Final = "secret"  # noqa: S105 - what a regex is looked for in
+SECRET: Final = "secret"  # noqa: S105 - a place to search
 LINE: Final = "line"
 
 
 class Allow(msgspec.Struct, frozen=True):
-    """An `[[allow]]` entry: what is None matches everything; records after `expiry` (ns) are not covered.
+    """An `[[allow]]` entry. A field that is None matches everything; records after `expiry` (ns) are not allowed.
 
-    The others are globs. `regex` is RE2 and found anywhere in what `target` names: the secret, or the line that shows it.
+    `fingerprint`, `source` and `pattern` are globs. `regex` has RE2's syntax and is searched for in the `target`: the
+    secret, or the line that shows it.
     """
 
     reason: str
@@ -32,8 +33,8 @@ class Allow(msgspec.Struct, frozen=True):
     target: str = SECRET
 
 
-class Seen(msgspec.Struct, frozen=True):
-    """What an entry is held against. `line` gives the line in the record, of a long one 4 KiB either side."""
+class MatchedSecret(msgspec.Struct, frozen=True):
+    """A match, as entries are tested against it. `line` gives the line around it, at most 4 KiB on either side."""
 
     source: str
     pattern: str
@@ -43,15 +44,15 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 def compiled(regex: str) -> Any:
-    """The regex over bytes.
+    """The regex, compiled for bytes.
 
     Raises:
-        ValueError: RE2 refuses it, or it is not ASCII. The text does not repeat it: it may be a secret.
+        ValueError: RE2 refuses it, or it is not ASCII. The message does not repeat it, because it may be a secret.
     """
     if not regex.isascii():
         raise ValueError(r"not ASCII: bytes are matched, write others as \xNN")
     options = re2.Options()
-    options.encoding = re2.Options.Encoding.LATIN1  # a bad UTF-8 byte is a byte
+    options.encoding = re2.Options.Encoding.LATIN1  # match bytes, also those that are not UTF-8
     options.log_errors = False
     try:
         return re2.compile(regex.encode(), options)
@@ -62,26 +63,26 @@ def compiled(regex: str) -> Any:
 
 
 class Allowlist:
-    """The entries, ready to be asked. Threads and forked processes may share one.
+    """The compiled entries. Threads and forked processes may share one.
 
     Raises:
-        ValueError: as `compiled`.
+        ValueError: a regex cannot be compiled, as `compiled` says.
     """
 
     def __init__(self, allows: Iterable[Allow] = ()) -> None:
         self._entries = [_Entry(allow) for allow in allows]
 
     def __bool__(self) -> bool:
-        """Whether there is any entry."""
+        """Whether there is an entry."""
         return bool(self._entries)
 
     def in_force(self, now: int) -> "Allowlist":
-        """Those that cover what happens at `now`."""
+        """The entries that have not expired at `now`."""
         return Allowlist(entry.allow for entry in self._entries if now <= entry.allow.expiry)
 
-    def until(self, seen: Seen) -> int | None:
-        """The time until which records that show this are covered, itself included; None: not at all."""
-        return max((entry.allow.expiry for entry in self._entries if entry.covers(seen)), default=None)
+    def until(self, matched: MatchedSecret) -> int | None:
+        """The last time at which a record may show this secret, or None if it may not."""
+        return max((entry.allow.expiry for entry in self._entries if entry.covers(matched)), default=None)
 
 
 class _Entry:
@@ -95,12 +96,12 @@ class _Entry:
         )
         self._regex = None if allow.regex is None else compiled(allow.regex)
 
-    def covers(self, seen: Seen) -> bool:
-        """Whether all that it names is so."""
-        named = zip(self._globs, (seen.pattern, seen.source, seen.fingerprint), strict=True)
+    def covers(self, matched: MatchedSecret) -> bool:
+        """Whether everything that the entry names matches."""
+        named = zip(self._globs, (matched.pattern, matched.source, matched.fingerprint), strict=True)
         if not all(matches is None or matches(text) for matches, text in named):
             return False
         if self._regex is None:
             return True
-        text = seen.line() if self.allow.target == LINE else seen.secret.reveal()
+        text = matched.line() if self.allow.target == LINE else matched.secret.reveal()
         return self._regex.search(text) is not None

@@ -1,6 +1,7 @@
-"""Tables of a configuration read by declared fields: each key's kind, default and meaning stand in one place.
+"""Reads tables of a configuration by their declared fields.
 
-Unknown keys, wrong values and their lines follow from the declarations, and so does the page that documents them.
+Each key's type, default and meaning are declared once. Unknown keys, wrong values and the page that documents the keys
+all follow from the declarations.
 """
 
 import datetime as dt
@@ -16,7 +17,7 @@ from detector.values.findings import Severity
 from detector.values.times import parse_duration, parse_rfc3339
 from detector.values.toml_file import Key, TomlFile
 
-# Keys that have another name since 0.1.0. The old name is an error that says the new one.
+# Keys that were renamed after 0.1.0. The old name is an error that names the new one.
 RENAMED_KEYS: Final[Mapping[str, str]] = {
     "linger": "grace_period",
     "confirm": "confirm_timeout",
@@ -32,18 +33,21 @@ RENAMED_KEYS: Final[Mapping[str, str]] = {
 }
 
 
-class Kind(msgspec.Struct, frozen=True):
-    """What a value may be: `name` for a person, `read` from TOML's value (ValueError: what it should be)."""
+class ValueType(msgspec.Struct, frozen=True):
+    """The type of a value: its `name` for a person, and how to `read` it from TOML.
+
+    `read` raises ValueError with a text that says what to write instead.
+    """
 
     name: str
     read: Callable[[Any], Any]
 
 
 class Field(msgspec.Struct, frozen=True):
-    """One key: its kind, what it means, and its default as it would be written in TOML (empty: there is none)."""
+    """One key: its type, its meaning, and its default as TOML writes it (empty: there is none)."""
 
-    kind: Kind
-    about: str
+    type: ValueType
+    meaning: str
     default: str = ""
 
 
@@ -82,16 +86,16 @@ def _moment(value: Any) -> int:
     return parse_rfc3339(value)
 
 
-TEXT: Final = Kind("text", text)
-TEXTS: Final = Kind("list of texts", _texts)
-FILE: Final = Kind("path", text)
-FLAG: Final = Kind("true or false", _flag)
-SEVERITY: Final = Kind("low, medium, high or critical", _severity)
-MOMENT: Final = Kind("time", _moment)
-DURATION: Final = Kind("duration", parse_duration)
+TEXT: Final = ValueType("text", text)
+TEXTS: Final = ValueType("list of texts", _texts)
+FILE: Final = ValueType("path", text)
+FLAG: Final = ValueType("true or false", _flag)
+SEVERITY: Final = ValueType("low, medium, high or critical", _severity)
+MOMENT: Final = ValueType("time", _moment)
+DURATION: Final = ValueType("duration", parse_duration)
 
 
-def whole(low: int, high: int) -> Kind:
+def whole_number(low: int, high: int) -> ValueType:
     """A whole number from `low` to `high`."""
 
     def read(value: Any) -> int:
@@ -99,10 +103,10 @@ def whole(low: int, high: int) -> Kind:
             raise ValueError(f"write a whole number from {low} to {high}")
         return value
 
-    return Kind(f"{low} to {high}", read)
+    return ValueType(f"{low} to {high}", read)
 
 
-def between(low: str, high: str) -> Kind:
+def duration_between(low: str, high: str) -> ValueType:
     """A duration from `low` to `high`, which are durations as text."""
     bounds = (parse_duration(low), parse_duration(high))
 
@@ -112,10 +116,10 @@ def between(low: str, high: str) -> Kind:
             raise ValueError(f"write a duration from {low} to {high}")
         return duration
 
-    return Kind(f"duration, {low} to {high}", read)
+    return ValueType(f"duration, {low} to {high}", read)
 
 
-def one_of(*choices: str) -> Kind:
+def one_of(*choices: str) -> ValueType:
     """One of these texts, in lower or upper case."""
     written = {choice.lower(): choice for choice in choices}
 
@@ -124,14 +128,14 @@ def one_of(*choices: str) -> Kind:
             raise ValueError(f"write {', '.join(choices[:-1])} or {choices[-1]}")
         return written[value.lower()]
 
-    return Kind(f"{', '.join(choices[:-1])} or {choices[-1]}", read)
+    return ValueType(f"{', '.join(choices[:-1])} or {choices[-1]}", read)
 
 
 class FieldReader:
-    """Reads tables by their fields and collects what is wrong instead of stopping at it.
+    """Reads tables by their fields. It collects everything that is wrong instead of stopping at the first mistake.
 
-    `errors` are mistakes; `unmet` is what a part of the program needs and this machine lacks (a file, a variable):
-    the others go on without it.
+    `errors` are mistakes in the configuration. `unmet` are files and environment variables that this machine lacks: only
+    the part of the program that needs them stops.
     """
 
     def __init__(self, file: TomlFile) -> None:
@@ -141,22 +145,22 @@ class FieldReader:
         self.unmet: list[ConfigError] = []
 
     def fail(self, reason: str, *keys: Key) -> None:
-        """Notes a mistake at a key."""
+        """Adds a mistake at a key."""
         self.errors.append(self.file.error(reason, *keys))
 
-    def lack(self, reason: str, *keys: Key) -> None:
-        """Notes something that is missing on this machine."""
+    def missing(self, reason: str, *keys: Key) -> None:
+        """Adds a file or variable that this machine lacks."""
         self.unmet.append(self.file.error(f"{dotted(keys)}: {reason}", *keys))
 
     def table(self, value: Any, *keys: Key) -> dict[str, Any]:
-        """The table at a key; anything else is a mistake."""
+        """The table at a key. Anything else is a mistake."""
         if isinstance(value, dict):
             return value
         self.fail(f"{dotted(keys)}: write a table, [{dotted(keys)}]", *keys)
         return {}
 
     def tables(self, value: Any, *keys: Key) -> list[dict[str, Any]]:
-        """The array of tables at a key; anything else is a mistake."""
+        """The array of tables at a key. Anything else is a mistake."""
         if isinstance(value, list) and all(isinstance(item, dict) for item in value):
             return value
         self.fail(f"{dotted(keys)}: write tables, [[{dotted(keys)}]]", *keys)
@@ -165,14 +169,14 @@ class FieldReader:
     def fields(
         self, table: Mapping[str, Any], fields: Mapping[str, Field], *keys: Key, also: Iterable[str] = ()
     ) -> dict[str, Any]:
-        """The values of a table's known keys; the others are mistakes, but for `also`, which others read."""
+        """The values of the known keys. Other keys are mistakes, except those in `also`, which somebody else reads."""
         values: dict[str, Any] = {}
         known = (*fields, *also)
         for name, value in table.items():
             field = fields.get(name)
             if field is not None:
                 try:
-                    values[name] = field.kind.read(value)
+                    values[name] = field.type.read(value)
                 except ValueError as error:
                     self.fail(f"{dotted((*keys, name))}: {error}", *keys, name)
             elif name not in known:
@@ -184,7 +188,7 @@ def _unknown(name: str, known: tuple[str, ...]) -> str:
     renamed = RENAMED_KEYS.get(name)
     if renamed in known:
         return f"this key is now called {renamed}"
-    return f"no such key{nearest(name, known)}; known here: {', '.join(known)}"
+    return f"no such key{suggestion(name, known)}; known here: {', '.join(known)}"
 
 
 def dotted(keys: tuple[Key, ...]) -> str:
@@ -192,7 +196,7 @@ def dotted(keys: tuple[Key, ...]) -> str:
     return ".".join(str(key) for key in keys if isinstance(key, str))
 
 
-def nearest(name: str, known: tuple[str, ...]) -> str:
-    """A question after the known name that was perhaps meant, or nothing."""
+def suggestion(name: str, known: tuple[str, ...]) -> str:
+    """` (did you mean …?)` if a known name is close to this one, else nothing."""
     close = difflib.get_close_matches(name, known, n=1)
     return f" (did you mean {close[0]}?)" if close else ""

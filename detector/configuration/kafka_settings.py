@@ -1,10 +1,10 @@
-"""The `[kafka]` table: how the brokers are reached, which topics there are, and the limits of what is in flight.
+"""The `[kafka]` table: how to connect, which topics to use, and limits for records in flight.
 
-Secrets are never written in the configuration: it names an environment variable or a file that holds them.
+A secret is never written in the configuration, which names the environment variable or file that holds it.
 """
 
 import ipaddress
-import re  # of topic names, by the one who configures
+import re  # the regexes come from the configuration
 from collections.abc import Iterable
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -16,11 +16,11 @@ from detector.configuration.fields import (
     TEXT,
     TEXTS,
     Field,
-    Kind,
-    between,
+    ValueType,
+    duration_between,
     one_of,
     text,
-    whole,
+    whole_number,
 )
 from detector.configuration.redacted_topics import RedactedTopics
 from detector.values.secrets import Secret
@@ -34,7 +34,7 @@ _TOPIC: Final = re.compile(r"[A-Za-z0-9._-]{1,249}")  # as Kafka's own org.apach
 
 
 class Topic(msgspec.Struct, frozen=True):
-    """One of our own topics. `retention` is in ns, None where the topic is compacted and kept for ever."""
+    """One of curfewd's own topics. `retention` is in ns; None for a compacted topic, which is kept for ever."""
 
     name: str
     partitions: int
@@ -42,7 +42,7 @@ class Topic(msgspec.Struct, frozen=True):
 
 
 class Topics(msgspec.Struct, frozen=True):
-    """Our own topics. `state` has as many partitions as `work`, whose ledgers it keeps."""
+    """curfewd's own topics. `state` has as many partitions as `work`, because it stores the ledgers of each."""
 
     work: Topic
     registry: Topic
@@ -52,12 +52,12 @@ class Topics(msgspec.Struct, frozen=True):
     dead_letters: Topic
 
     def all(self) -> tuple[Topic, ...]:
-        """In the order in which they are shown."""
+        """All topics, in the order in which they are shown."""
         return msgspec.structs.astuple(self)
 
 
 class Security(msgspec.Struct, frozen=True):
-    """TLS and SASL, every file and secret that is named being there. Paths are absolute or relative to the process."""
+    """TLS and SASL. All files and secrets exist. Paths are absolute, or relative to the working directory."""
 
     protocol: str = "PLAINTEXT"
     ca_file: str | None = None
@@ -109,7 +109,7 @@ class LiveSettings(msgspec.Struct, frozen=True):
     warnings: tuple[str, ...] = ()
 
     def passed_on(self, inputs: Iterable[str]) -> dict[str, str]:
-        """The topics that those inputs go to without their leaks, by the name of the input."""
+        """The redacted topic of each input that has one."""
         return {} if self.redacted is None else self.redacted.pairs(inputs)
 
     def reads(self, topic: str) -> bool:
@@ -118,9 +118,9 @@ class LiveSettings(msgspec.Struct, frozen=True):
         return topic in names if pattern is None else re.match(pattern, topic) is not None
 
     def subscription(self) -> tuple[tuple[str, ...], str | None]:
-        """Topic names, or one regex that `re.match` takes: Kafka's clients subscribe to either, not to both.
+        """Topic names, or one regex for `re.match`: Kafka's clients subscribe to one or the other, not to both.
 
-        What is written of an input is none, whatever the pattern says: it would be read for ever.
+        The regex never matches a redacted topic, which would otherwise be redacted again and again.
         """
         if self.input_pattern is None:
             return self.inputs, None
@@ -129,7 +129,7 @@ class LiveSettings(msgspec.Struct, frozen=True):
 
 
 def _hosts(value: Any) -> tuple[str, ...]:
-    """`host:port`, several in a list or between commas."""
+    """`host:port`, or several in a list or separated by commas."""
     items = value.split(",") if isinstance(value, str) else value
     if not isinstance(items, list) or not items:
         raise ValueError('write "host:port", several in a list')
@@ -175,7 +175,7 @@ def _regex(value: Any) -> str:
 
 
 def _endpoint(value: Any) -> str:
-    """https, or http to this machine: the client's secret travels in it."""
+    """An https URL, or http to this machine: the client's secret is sent to it."""
     url = text(value)
     try:
         parts = urlsplit(url)
@@ -186,21 +186,21 @@ def _endpoint(value: Any) -> str:
     if not host or parts.scheme not in {"http", "https"} or parts.username is not None:
         raise ValueError("write an https URL without a user in it")
     if parts.scheme == "http" and not loopback(host):
-        raise ValueError("the client's secret would travel in the clear: write https")
+        raise ValueError("the client's secret would be sent in the clear: write https")
     return url
 
 
 def loopback(host: str) -> bool:
-    """Whether a host's name or address is this machine's own."""
+    """Whether a host name or address is that of this machine."""
     try:
         return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
 
 
-NAME: Final = Kind("topic name", _topic)
-PARTITIONS: Final = whole(1, 10_000)
-KEPT: Final = between("1min", "3650d")
+NAME: Final = ValueType("topic name", _topic)
+PARTITIONS: Final = whole_number(1, 10_000)
+KEPT: Final = duration_between("1min", "3650d")
 TOPIC_NAMES: Final = ("work", "registry", "state", "findings", "revocations", "dead_letters")
 
 
@@ -213,7 +213,7 @@ def _topic_fields(name: str, partitions: int | None, retention: str | None) -> d
     return fields
 
 
-# A compacted topic keeps the last record of every key for ever. `state` has the partitions of `work`.
+# A compacted topic keeps the last record of every key. `state` has as many partitions as `work`.
 TOPIC_FIELDS: Final = {
     "work": {
         **_topic_fields("work", 16, "7d"),
@@ -250,7 +250,7 @@ SECURITY_FIELDS: Final = {
         FILE, "OAUTHBEARER: file with a token, read for each connection. Something else has to renew it"
     ),
     "token_endpoint": Field(
-        Kind("https URL", _endpoint),
+        ValueType("https URL", _endpoint),
         "OAUTHBEARER: endpoint that gives a token for client credentials (RFC 6749, 4.4)",
     ),
     "oauth_client_id": Field(TEXT, "the client's id at that endpoint"),
@@ -264,13 +264,17 @@ SECURITY_FIELDS: Final = {
     ),
 }
 KAFKA_FIELDS: Final = {
-    "bootstrap": Field(Kind("host:port, or a list of them", _hosts), "brokers to connect to first; required"),
+    "bootstrap": Field(
+        ValueType("host:port, or a list of them", _hosts), "brokers to connect to first; required"
+    ),
     "client_id": Field(TEXT, "curfewd's name in the brokers' logs and quotas", '"curfewd"'),
     "group": Field(TEXT, "prefix of consumer groups and transactional ids", '"curfewd"'),
-    "prefix": Field(Kind("text", _prefix), "prefix of the names of curfewd's own topics", f'"{PREFIX}"'),
-    "inputs": Field(Kind("list of topic names", _topic_names), "topics with logs and events to read", "[]"),
+    "prefix": Field(ValueType("text", _prefix), "prefix of the names of curfewd's own topics", f'"{PREFIX}"'),
+    "inputs": Field(
+        ValueType("list of topic names", _topic_names), "topics with logs and events to read", "[]"
+    ),
     "input_pattern": Field(
-        Kind("regex", _regex),
+        ValueType("regex", _regex),
         "more topics to read: a regex of the whole name. New topics are found within a minute",
     ),
     "log_topics": Field(
@@ -279,41 +283,51 @@ KAFKA_FIELDS: Final = {
         "[]",
     ),
     "replication": Field(
-        whole(1, 32), "copies of each of curfewd's topics; use 1 if there is one broker", "3"
+        whole_number(1, 32), "copies of each of curfewd's topics; use 1 if there is one broker", "3"
     ),
     "min_insync": Field(
-        whole(1, 32), "copies that must have a record before it counts; `replication` - 1 by default"
+        whole_number(1, 32), "copies that must have a record before it counts; `replication` - 1 by default"
     ),
     "lookback": Field(
-        between("0s", "24h"),
+        duration_between("0s", "24h"),
         "how much later logs are scanned again, for credentials that were registered late; 0 never",
         '"5min"',
     ),
     "poll_records": Field(
-        whole(1, 100_000),
+        whole_number(1, 100_000),
         "at most so many records of a partition in a transaction; of `work` never more than 1000",
         "8000",
     ),
-    "partition_fetch_bytes": Field(whole(1024, 1 << 30), "bytes fetched ahead for each partition", "2097152"),
-    "fetch_bytes": Field(whole(1024, 1 << 30), "bytes fetched ahead from each broker", "16777216"),
-    "batch_bytes": Field(whole(1024, 1 << 30), "bytes in one produced batch", "262144"),
+    "partition_fetch_bytes": Field(
+        whole_number(1024, 1 << 30), "bytes fetched ahead for each partition", "2097152"
+    ),
+    "fetch_bytes": Field(whole_number(1024, 1 << 30), "bytes fetched ahead from each broker", "16777216"),
+    "batch_bytes": Field(whole_number(1024, 1 << 30), "bytes in one produced batch", "262144"),
     "record_bytes": Field(
-        whole(1024, 1 << 30),
+        whole_number(1024, 1 << 30),
         "size of the largest record written; curfewd's topics are created for it",
         "1048588",
     ),
     "compression": Field(
         one_of("none", "gzip", "snappy", "lz4", "zstd"), "compression of produced batches", '"none"'
     ),
-    "request_timeout": Field(between("1s", "10min"), "how long to wait for a broker's answer", '"15s"'),
+    "request_timeout": Field(
+        duration_between("1s", "10min"), "how long to wait for a broker's answer", '"15s"'
+    ),
     "session_timeout": Field(
-        between("6s", "30min"), "after this time without a heartbeat a group member counts as dead", '"15s"'
+        duration_between("6s", "30min"),
+        "after this time without a heartbeat a group member counts as dead",
+        '"15s"',
     ),
     "transaction_timeout": Field(
-        between("1s", "15min"), "longest time from the begin of a transaction to its commit", '"30s"'
+        duration_between("1s", "15min"), "longest time from the begin of a transaction to its commit", '"30s"'
     ),
-    "rebalance_timeout": Field(between("1s", "15min"), "longest time to hand partitions over", '"20s"'),
-    "drain_timeout": Field(between("1s", "15min"), "longest time for a stop to commit open work", '"20s"'),
+    "rebalance_timeout": Field(
+        duration_between("1s", "15min"), "longest time to hand partitions over", '"20s"'
+    ),
+    "drain_timeout": Field(
+        duration_between("1s", "15min"), "longest time for a stop to commit open work", '"20s"'
+    ),
 }
-# Written there they would lie in a repository sooner or later: told apart from other unknown keys.
+# A secret in the file would get into a repository sooner or later: these keys have an error of their own.
 INLINE: Final = frozenset({"password", "key_password", "client_secret", "token", "sasl_password", "secret"})

@@ -1,6 +1,6 @@
-"""Reads the `[kafka]` table: what fits together, and the secrets from where the table says they are."""
+"""Reads the `[kafka]` table, checks that its keys go together, and reads the secrets to which it refers."""
 
-import re  # of topic names, by the one who configures
+import re  # the regexes come from the configuration
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -40,7 +40,7 @@ _FILES: Final = ("ca_file", "cert_file", "key_file", "token_file", "token_ca_fil
 
 
 def read_kafka(reader: FieldReader, value: Any, environ: Mapping[str, str]) -> LiveSettings | None:
-    """The settings as far as they can be read; mistakes and what is missing are noted with the reader."""
+    """The settings that can be read. The reader collects mistakes and what this machine lacks."""
     table = _without_secrets(reader, reader.table(value, "kafka"), "kafka")
     values = reader.fields(table, KAFKA_FIELDS, "kafka", also=("topics", "security", "redacted"))
     topics = _topics(reader, table.get("topics", {}), values.pop("prefix", PREFIX))
@@ -62,8 +62,8 @@ def read_kafka(reader: FieldReader, value: Any, environ: Mapping[str, str]) -> L
     if security.protocol in {"PLAINTEXT", "SASL_PLAINTEXT"} and not all(
         loopback(host.rpartition(":")[0].strip("[]")) for host in values["bootstrap"]
     ):
-        what = "everything" if security.mechanism is None else "everything, the credentials too,"
-        warnings.append(f"kafka.security.protocol: {what} travels in the clear; set SSL or SASL_SSL")
+        what = "everything is" if security.mechanism is None else "everything, also the credentials, is"
+        warnings.append(f"kafka.security.protocol: {what} sent in the clear; set SSL or SASL_SSL")
     return LiveSettings(
         **values, topics=topics, security=security, redacted=redacted, warnings=tuple(warnings)
     )
@@ -73,7 +73,7 @@ def _without_secrets(reader: FieldReader, table: dict[str, Any], *keys: Key) -> 
     for name in sorted(INLINE & set(table)):
         where = f"{name}_env or {name}_file" if f"{name}_env" in SECURITY_FIELDS else "an _env or _file key"
         reader.fail(
-            f"{dotted((*keys, name))}: a secret is never written in the configuration: say where it is, with "
+            f"{dotted((*keys, name))}: never write a secret in the configuration: say where it is, with "
             f"{where} of kafka.security",
             *keys,
             name,
@@ -90,7 +90,7 @@ def _topics(reader: FieldReader, value: Any, prefix: str) -> Topics:
             reader.table(table.get(key, {}), "kafka", "topics", key), fields, "kafka", "topics", key
         )
         made = {
-            name: field.kind.read(_literal(field.default)) for name, field in fields.items() if field.default
+            name: field.type.read(_literal(field.default)) for name, field in fields.items() if field.default
         }
         topics[key] = Topic(
             own.get("name", prefix + key.replace("_", "-")),
@@ -110,7 +110,7 @@ def _literal(default: str) -> Any:
 
 
 def _inputs_are_not_ours(reader: FieldReader, values: Mapping[str, Any], topics: Topics) -> None:
-    """Reading what we write would never end."""
+    """A topic that curfewd writes cannot be an input: reading it would never end."""
     ours = [topic.name for topic in topics.all()]
     pattern = values.get("input_pattern")
     for key, taken in (
@@ -118,7 +118,9 @@ def _inputs_are_not_ours(reader: FieldReader, values: Mapping[str, Any], topics:
         ("input_pattern", [name for name in ours if pattern is not None and re.fullmatch(pattern, name)]),
     ):
         if taken:
-            reader.fail(f"kafka.{key}: it takes in what we write: {', '.join(taken)}", "kafka", key)
+            reader.fail(
+                f"kafka.{key}: curfewd writes to {', '.join(taken)}: leave it out of the inputs", "kafka", key
+            )
 
 
 def _security(reader: FieldReader, value: Any, environ: Mapping[str, str]) -> Security:
@@ -185,5 +187,5 @@ def _fail(reader: FieldReader, name: str, reason: str) -> None:
 def _there(reader: FieldReader, name: str, *keys: Key) -> str:
     path = reader.folder / name
     if not path.is_file():
-        reader.lack(f"{path}: no such file", *keys)
+        reader.missing(f"{path}: no such file", *keys)
     return str(path)

@@ -1,15 +1,15 @@
-"""Sources as a configuration describes them: what a record must be like, and what is made of it. No code of a user's."""
+"""Sources that a configuration describes: which records belong to them, and which events are made of a record."""
 
 from collections.abc import Mapping
 
 import msgspec
 
 from detector.adapters.otlp.agent_spans import OFF
-from detector.configuration.templates import Capture, Choice, Condition, Names, Template
+from detector.configuration.templates import Capture, Choice, Condition, FieldPath, Template
 
 
 class MappedIdentifier(msgspec.Struct, frozen=True):
-    """An identifier: its `value`, or the `secret` of which the SHA-256 is taken at once."""
+    """An identifier: its `value`, or the `secret`, of which only the SHA-256 is kept."""
 
     scheme: Template
     value: Choice | None = None
@@ -18,7 +18,7 @@ class MappedIdentifier(msgspec.Struct, frozen=True):
 
 
 class MappedGrant(msgspec.Struct, frozen=True):
-    """A grant; `when` says for which records."""
+    """A grant, given if all conditions in `when` hold."""
 
     actions: tuple[Template, ...] | None = None
     resources: tuple[Template, ...] | None = None
@@ -26,7 +26,7 @@ class MappedGrant(msgspec.Struct, frozen=True):
 
 
 class MappedEvent(msgspec.Struct, frozen=True):
-    """One canonical event made of a record. `fields` are texts, `times` times; `outcomes` are (glob, outcome)."""
+    """How to make one canonical event of a record. `outcomes` maps globs of the source's outcomes to curfewd's."""
 
     type: str
     fields: Mapping[str, Choice]
@@ -40,22 +40,22 @@ class MappedEvent(msgspec.Struct, frozen=True):
 
 
 class MappedSource(msgspec.Struct, frozen=True):
-    """A source of a user's own: its records are those of which all of `match` holds.
+    """A source of the user's own. Its records are those for which every condition in `match` holds.
 
-    `unwrap` is where another source's record stands in it, as an object or as text; `scan` says whether its own text is
-    scanned for secrets.
+    `unwrap` is the path of another source's record inside its own, as an object or as text. `scan` says whether its
+    records are scanned for secrets too.
     """
 
     name: str
     match: tuple[Condition, ...]
     captures: tuple[Capture, ...] = ()
     events: tuple[MappedEvent, ...] = ()
-    unwrap: Names | None = None
+    unwrap: FieldPath | None = None
     scan: bool = False
 
 
 class Override(msgspec.Struct, frozen=True):
-    """What is otherwise with a bundled source."""
+    """Changes to a bundled source."""
 
     enabled: bool = True
     task_id: Choice | None = None
@@ -64,14 +64,14 @@ class Override(msgspec.Struct, frozen=True):
 
 
 class LogSettings(msgspec.Struct, frozen=True):
-    """What is otherwise with log records. `agents` says whether OpenTelemetry's spans of agents are tasks."""
+    """Settings for log records. `agents` says whether the spans of agents (OpenTelemetry) are tasks."""
 
     task_id: Choice | None = None
     agents: str = OFF
 
 
 class SourceSettings(msgspec.Struct, frozen=True):
-    """All of it; `overrides` by the name of the source."""
+    """Everything about sources. `overrides` has the name of the bundled source as its key."""
 
     sources: tuple[MappedSource, ...] = ()
     overrides: Mapping[str, Override] = {}

@@ -1,4 +1,4 @@
-"""The `[kafka.redacted]` table: which inputs are passed on without their leaks, and to which topics."""
+"""The `[kafka.redacted]` table: which inputs get a redacted copy, and in which topics."""
 
 import re  # over names of topics, by patterns made of the configuration
 from collections.abc import Iterable
@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from detector.configuration.fields import TEXTS, Field, FieldReader, Kind, between, text
+from detector.configuration.fields import TEXTS, Field, FieldReader, ValueType, duration_between, text
 from detector.values.globs import compile_glob
 from detector.values.times import DAY
 
@@ -16,9 +16,9 @@ _LONGEST: Final = 249  # characters of a topic's name
 
 
 class RedactedTopics(msgspec.Struct, frozen=True):
-    """Inputs that match one of the globs `topics` go to the topic `name`, in which `{topic}` is the input's.
+    """Inputs that match a glob in `topics` are copied to the topic `name`, where `{topic}` is the input's name.
 
-    `retention` of the topics that are created is in ns.
+    `retention` (ns) is that of the redacted topics.
     """
 
     topics: tuple[str, ...]
@@ -26,18 +26,18 @@ class RedactedTopics(msgspec.Struct, frozen=True):
     retention: int = 7 * DAY
 
     def of(self, topic: str) -> str | None:
-        """Where an input goes, None if it is not passed on."""
+        """The redacted topic of an input, or None."""
         if not any(compile_glob(glob)(topic) for glob in self.topics):
             return None
         return self.name.replace(TOPIC, topic)
 
     def pairs(self, topics: Iterable[str]) -> dict[str, str]:
-        """Of those inputs the ones that are passed on, and where to."""
+        """The inputs that have a redacted topic, each with its topic."""
         return {topic: name for topic in topics if (name := self.of(topic)) is not None}
 
     @property
     def written(self) -> str:
-        """A regex of the names that are written, whatever the inputs are: none of them is one."""
+        """A regex of all names that a redacted topic can have. No input may match it."""
         before, after = map(re.escape, self.name.split(TOPIC))
         globs = "|".join("".join(_part(char) for char in glob) for glob in self.topics)
         return f"{before}(?:{globs}){after}"
@@ -58,35 +58,39 @@ def _template(value: Any) -> str:
 REDACTED_FIELDS: Final = {
     "topics": Field(TEXTS, "globs of the inputs to pass on with every leak masked", "[]"),
     "name": Field(
-        Kind(f"topic name with {TOPIC} in it", _template), "name of the redacted topic", f'"{TOPIC}.redacted"'
+        ValueType(f"topic name with {TOPIC} in it", _template),
+        "name of the redacted topic",
+        f'"{TOPIC}.redacted"',
     ),
-    "retention": Field(between("1min", "3650d"), "how long it keeps a record", '"7d"'),
+    "retention": Field(duration_between("1min", "3650d"), "how long it keeps a record", '"7d"'),
 }
 
 
 def read_redacted(
     reader: FieldReader, value: Any, inputs: Iterable[str], ours: Iterable[str]
 ) -> RedactedTopics | None:
-    """The settings, None if nothing is passed on; mistakes are noted. `ours` are the topics that we write besides."""
+    """The settings, or None without `topics`. `ours` are the other topics that curfewd writes."""
     keys = ("kafka", "redacted")
     values = reader.fields(reader.table(value, *keys), REDACTED_FIELDS, *keys)
     if not values.get("topics"):
         if "topics" in values or value:
-            reader.fail("kafka.redacted: needs topics, globs of the inputs that are passed on", *keys)
+            reader.fail("kafka.redacted: needs topics: globs of the inputs to copy", *keys)
         return None
     redacted, inputs = RedactedTopics(**values), tuple(inputs)
     for topic, name in redacted.pairs(inputs).items():
         if name in ours:
             reader.fail(
-                f"kafka.redacted.name: of {topic} it makes {name}, which is a topic of ours", *keys, "name"
+                f"kafka.redacted.name: {topic} would go to {name}, which is one of curfewd's own topics",
+                *keys,
+                "name",
             )
         elif name in inputs:
             reader.fail(
-                f"kafka.redacted: {topic} goes to {name}, which is among the inputs: it would be read again",
+                f"kafka.redacted: {topic} would go to {name}, which is an input: it would be read again",
                 *keys,
             )
         elif len(name) > _LONGEST:
             reader.fail(
-                f"kafka.redacted.name: of {topic} it makes more than {_LONGEST} characters", *keys, "name"
+                f"kafka.redacted.name: for {topic} it has more than {_LONGEST} characters", *keys, "name"
             )
     return redacted

@@ -232,7 +232,7 @@ def _section(title: str, notes: str, fields: Mapping[str, Field]) -> str:
 
 
 def _row(name: str, field: Field) -> tuple[str, ...]:
-    return f"`{name}`", field.kind.name, f"`{field.default}`" if field.default else "", field.about
+    return f"`{name}`", field.type.name, f"`{field.default}`" if field.default else "", field.meaning
 
 
 def _rules() -> str:

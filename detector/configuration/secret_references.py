@@ -1,4 +1,4 @@
-"""Secrets that a configuration names and does not hold: read from a file or from the environment."""
+"""Reads the secrets to which a configuration refers: from a file or from an environment variable."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,14 +12,14 @@ _MAX_SECRET_BYTES: Final = 1 << 16
 
 
 def secret_of_file(reader: FieldReader, name: str, *keys: Key) -> Secret | None:
-    """What the file holds; what is wrong with it is noted as missing on this machine."""
+    """The secret in a file. If it cannot be read, the reader lists it as missing on this machine."""
     path = reader.folder / name
     try:
         return _secret(path)
     except OSError as error:
-        reader.lack(f"{path}: {error.strerror}", *keys)
+        reader.missing(f"{path}: {error.strerror}", *keys)
     except ValueError as error:
-        reader.lack(f"{path}: {error}", *keys)
+        reader.missing(f"{path}: {error}", *keys)
     return None
 
 
@@ -41,13 +41,13 @@ def _secret(path: Path) -> Secret:
 def secret_of_variable(
     reader: FieldReader, variable: str, environ: Mapping[str, str], *keys: Key
 ) -> Secret | None:
-    """Likewise of an environment variable."""
+    """The secret in an environment variable. If there is none, the reader lists it as missing."""
     value = environ.get(variable)
     if not value:
-        reader.lack(f"the environment variable {variable} with the secret is not set", *keys)
+        reader.missing(f"the environment variable {variable} with the secret is not set", *keys)
         return None
     try:
         return Secret(value.encode())
     except UnicodeEncodeError:
-        reader.lack(f"the environment variable {variable} is not UTF-8", *keys)
+        reader.missing(f"the environment variable {variable} is not UTF-8", *keys)
         return None

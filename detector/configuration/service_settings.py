@@ -1,11 +1,21 @@
-"""The `[service]` table: what the process itself needs beside Kafka - its port, its logs, its disk."""
+"""The `[service]` table: the port, the log and the disk of the service."""
 
 from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
 
-from detector.configuration.fields import FILE, FLAG, Field, FieldReader, Kind, between, one_of, text, whole
+from detector.configuration.fields import (
+    FILE,
+    FLAG,
+    Field,
+    FieldReader,
+    ValueType,
+    duration_between,
+    one_of,
+    text,
+    whole_number,
+)
 from detector.configuration.kafka_settings import loopback
 from detector.configuration.secret_references import secret_of_file, secret_of_variable
 from detector.values.secrets import Secret
@@ -20,14 +30,14 @@ _TOKEN: Final = frozenset(
 
 
 class Address(msgspec.Struct, frozen=True):
-    """Where a socket listens. Port 0: any that is free."""
+    """The address of a socket that listens. Port 0 is any free port."""
 
     host: str
     port: int
 
     @property
     def loopback(self) -> bool:
-        """Whether nobody but this machine can reach it."""
+        """Whether only this machine can reach it."""
         return loopback(self.host)
 
     def __str__(self) -> str:
@@ -35,9 +45,9 @@ class Address(msgspec.Struct, frozen=True):
 
 
 class ServiceSettings(msgspec.Struct, frozen=True):
-    """Everything under `[service]`. `ready_lag` is in ns; `state` is resolved against the configuration's folder.
+    """Everything under `[service]`. `ready_lag` is in ns; `state` is relative to the configuration's folder.
 
-    `view_token` is what a reader of the live view has to show, None: it is open, to this machine alone.
+    Without a `view_token` the live view is open, but only to this machine.
     """
 
     listen: Address = Address("127.0.0.1", 9464)
@@ -62,7 +72,7 @@ def _address(value: Any) -> Address:
 
 SERVICE_FIELDS: Final = {
     "listen": Field(
-        Kind("host:port", _address),
+        ValueType("host:port", _address),
         "address of /metrics, /healthz, /readyz and the live view. The first three have no login: whoever reaches "
         "the port can read them",
         '"127.0.0.1:9464"',
@@ -79,12 +89,12 @@ SERVICE_FIELDS: Final = {
         '"curfewd-state"',
     ),
     "cache_size": Field(
-        whole(1000, 100_000_000),
+        whole_number(1000, 100_000_000),
         "entries of state kept in memory for each partition of `work`, about 2 KB each; the rest is on disk",
         "100000",
     ),
     "ready_lag": Field(
-        between("1s", "24h"), "how far behind a stage may be and still count as ready", '"1min"'
+        duration_between("1s", "24h"), "how far behind a stage may be and still count as ready", '"1min"'
     ),
     "view": Field(
         FLAG,
@@ -100,7 +110,7 @@ SERVICE_FIELDS: Final = {
 
 
 def read_service(reader: FieldReader, value: Any, environ: Mapping[str, str]) -> ServiceSettings:
-    """The settings as far as they can be read. A view that anybody could see is noted as missing its token."""
+    """The settings that can be read. A view that others could open without a token is an error."""
     values = reader.fields(reader.table(value, "service"), SERVICE_FIELDS, "service")
     if "state" in values:
         values["state"] = str(reader.folder / values["state"])
@@ -113,14 +123,14 @@ def read_service(reader: FieldReader, value: Any, environ: Mapping[str, str]) ->
     warnings: tuple[str, ...] = ()
     if not settings.listen.loopback:
         if token is None and len(reader.unmet) == unmet:
-            reader.lack(
+            reader.missing(
                 f"{settings.listen} can be reached from elsewhere: set view_token_file or {VIEW_TOKEN_VARIABLE}, or "
                 "listen on 127.0.0.1",
                 "service",
                 "view",
             )
         warnings = (
-            f"service.view: on {settings.listen} the token and all that is shown travel in the clear; put TLS before it",
+            f"service.view: on {settings.listen} the token and the view are sent in the clear; put TLS in front of it",
         )
     return msgspec.structs.replace(settings, view_token=token, warnings=warnings)
 
@@ -134,9 +144,9 @@ def _view_token(reader: FieldReader, token_file: str | None, environ: Mapping[st
         token = secret_of_variable(reader, VIEW_TOKEN_VARIABLE, environ, *keys)
     else:
         return None
-    # What a header can carry, and nobody guesses.
+    # A header must be able to carry it, and nobody may guess it.
     if token is not None and (len(token) < _SHORTEST_TOKEN or not _TOKEN.issuperset(token.reveal())):
-        reader.lack(
+        reader.missing(
             f"the view's token needs at least {_SHORTEST_TOKEN} characters, letters, digits and -._~+/= alone; "
             "`openssl rand -hex 32` makes one",
             *keys,

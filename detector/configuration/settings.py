@@ -1,7 +1,7 @@
-"""One frozen settings object, built at start from a TOML file and the environment, handed on in pieces.
+"""The settings: one frozen object, built at the start from a TOML file and the environment.
 
-Every key is declared once, in the tables of fields below: its reader, its default, what it means. Unknown keys,
-wrong values and their lines all follow from those tables; `problems` finds every one of them, not just the first.
+The tables of fields below declare every key once, with its type, default and meaning. Unknown keys, wrong values and
+their lines follow from those tables. `problems` finds all mistakes, not just the first.
 """
 
 import os
@@ -23,9 +23,9 @@ from detector.configuration.fields import (
     TEXTS,
     Field,
     FieldReader,
-    Kind,
+    ValueType,
     dotted,
-    nearest,
+    suggestion,
     text,
 )
 from detector.configuration.kafka_settings import KAFKA_FIELDS, LiveSettings
@@ -45,7 +45,7 @@ NO_KEY_WARNING: Final = (
     f"no deployment key: set {KEY_VARIABLE} or key_file. Credentials registered by hmac-sha256 are not recognised, "
     "and the fingerprints of leaked secrets hold for this run only"
 )
-# Nothing that instances could tell each other over Kafka would do: whoever reads it could try secrets against fingerprints.
+# Instances cannot agree on a key over Kafka: whoever reads it could try secrets against fingerprints.
 NO_KEY_LIVE_WARNING: Final = (
     f"no deployment key: set {KEY_VARIABLE} or key_file, the same for every instance. Credentials registered by "
     "hmac-sha256 are not recognised. Fingerprints of leaked secrets are made with a key of each folder of state, or of a "
@@ -54,11 +54,11 @@ NO_KEY_LIVE_WARNING: Final = (
 
 
 class PatternSettings(msgspec.Struct, frozen=True):
-    """Where patterns come from beside the bundled ones. Paths are resolved against the configuration file.
+    """Patterns beside the bundled ones. Paths are relative to the configuration file.
 
-    `paths` are pattern files or folders (our own format or gitleaks-style), `disable` globs of pattern ids,
-    `plugins` detect-secrets plugins: ids of bundled ones to switch on, or custom plugin files;
-    `baseline` a `.secrets.baseline` whose secrets are silenced.
+    `paths` are pattern files or folders, in curfewd's format or that of gitleaks. `disable` are globs of pattern ids.
+    `plugins` are detect-secrets plugins: ids of bundled ones to switch on, or files. The secrets in `baseline`, a
+    `.secrets.baseline`, are not reported.
     """
 
     paths: tuple[str, ...] = ()
@@ -69,10 +69,10 @@ class PatternSettings(msgspec.Struct, frozen=True):
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """Everything that is configured. `keys` in force, the first of them makes the fingerprints we write.
+    """The whole configuration. The first of `keys` makes the fingerprints that are written.
 
-    `kafka` is None without a table of that name. `unmet` is what a connection to Kafka needs and this machine lacks
-    (a password's variable, a certificate's file): a replay goes on without it.
+    `kafka` is None without a `[kafka]` table. `unmet` is what `[kafka]` and `[service]` need and this machine lacks, such
+    as a certificate's file. A replay does without it.
     """
 
     keys: tuple[DeploymentKey, ...] = ()
@@ -87,10 +87,10 @@ class Settings(msgspec.Struct, frozen=True):
 
     @classmethod
     def load(cls, path: str | None, environ: Mapping[str, str] = os.environ) -> "Settings":
-        """The settings of a file (None: the defaults) and the environment.
+        """The settings from a file (None: the defaults) and the environment.
 
         Raises:
-            ConfigError: the first thing that is wrong, with its file and line.
+            ConfigError: the first mistake, with its file and line.
         """
         settings, errors = read(path, environ)
         if errors:
@@ -98,10 +98,10 @@ class Settings(msgspec.Struct, frozen=True):
         return settings
 
     def live(self) -> LiveSettings:
-        """What it takes to work on Kafka.
+        """The settings for Kafka.
 
         Raises:
-            ConfigError: there is no `[kafka]` table, or something that it names is missing here.
+            ConfigError: there is no `[kafka]` table, or this machine lacks something that it names.
         """
         if self.unmet:
             raise self.unmet[0]
@@ -111,7 +111,7 @@ class Settings(msgspec.Struct, frozen=True):
 
 
 def problems(path: str | None, environ: Mapping[str, str] = os.environ) -> list[ConfigError]:
-    """Everything that is wrong with a configuration, in the order of its lines."""
+    """All mistakes in a configuration, in the order of their lines."""
     try:
         settings, errors = read(path, environ)
     except ConfigError as error:
@@ -122,7 +122,7 @@ def problems(path: str | None, environ: Mapping[str, str] = os.environ) -> list[
 def _rule(value: Any) -> str:
     rule = text(value)
     if not any(c in rule for c in "*?") and rule not in RULES:
-        raise ValueError(f"no such rule{nearest(rule, tuple(RULES))}; the rules are {', '.join(RULES)}")
+        raise ValueError(f"no such rule{suggestion(rule, tuple(RULES))}; the rules are {', '.join(RULES)}")
     return rule
 
 
@@ -163,7 +163,7 @@ TOP_FIELDS: Final = {
         DURATION, "live: how long state is kept after a credential is dead and its task has ended", '"24h"'
     ),
     "watermark_delay": Field(
-        Kind("duration, at most a day", _watermark_delay),
+        ValueType("duration, at most a day", _watermark_delay),
         "live: how far the watermark stays behind the latest event time",
         '"10s"',
     ),
@@ -174,7 +174,7 @@ KEY_FIELDS: Final = {
     "env": Field(TEXT, "environment variable with the key; either this or `file`"),
 }
 ACCEPT_FIELDS: Final = {
-    "rule": Field(Kind("glob", _rule), "glob of rules"),
+    "rule": Field(ValueType("glob", _rule), "glob of rules"),
     "credential": Field(TEXT, "glob of credential ids"),
     "task": Field(TEXT, "glob of task ids"),
     "workload": Field(TEXT, "glob of the task's workload"),
@@ -205,10 +205,10 @@ TABLES: Final = {
 
 
 def read(path: str | None, environ: Mapping[str, str]) -> tuple[Settings, list[ConfigError]]:
-    """The settings as far as they can be read, and everything that is wrong with them.
+    """The settings that can be read, and all mistakes.
 
     Raises:
-        ConfigError: the file cannot be read or is no TOML.
+        ConfigError: the file cannot be read, or is not TOML.
     """
     file = TomlFile.read(path) if path is not None else TomlFile("", "")
     reader = FieldReader(file)
@@ -259,7 +259,7 @@ def _rules(reader: FieldReader, value: Any, *keys: Key) -> dict[str, RuleOverrid
     for name, table in reader.table(value, *keys).items():
         if name not in RULES:
             reader.fail(
-                f"{dotted((*keys, name))}: no such rule{nearest(name, tuple(RULES))}; the rules are {', '.join(RULES)}",
+                f"{dotted((*keys, name))}: no such rule{suggestion(name, tuple(RULES))}; the rules are {', '.join(RULES)}",
                 *keys,
                 name,
             )
@@ -283,7 +283,7 @@ def _accept(reader: FieldReader, table: dict[str, Any], index: int) -> Accept | 
 
 
 def _pattern_settings(reader: FieldReader, values: dict[str, Any]) -> PatternSettings:
-    """Paths resolved against the configuration's folder; those that do not exist are errors."""
+    """The settings, with paths relative to the configuration's folder. A path that does not exist is an error."""
     if "paths" in values:
         values["paths"] = tuple(_beside(reader, text, "patterns", "paths") for text in values["paths"])
     if "plugins" in values:
@@ -304,7 +304,7 @@ def _beside(reader: FieldReader, text: str, *keys: Key) -> str:
 
 
 def _keys(reader: FieldReader, key_file: str | None, environ: Mapping[str, str]) -> tuple[DeploymentKey, ...]:
-    """All keys in force: the environment's, `key_file`'s, then those of `[[keys]]` in their order."""
+    """All keys in force: first the environment's, then `key_file`'s, then those of `[[keys]]` in order."""
     found: list[DeploymentKey] = []
     folder = Path(reader.file.path).parent
     if environ.get(KEY_VARIABLE):

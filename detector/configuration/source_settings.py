@@ -1,6 +1,6 @@
-"""Sources as a configuration describes them: `[[source]]` for those of a user's own, `[sources.NAME]`, `[logs]`.
+"""The tables about sources: `[[source]]` for the user's own, `[sources.NAME]` for bundled ones, and `[logs]`.
 
-Every key is declared in the tables below; what an event needs, and what it may have, is the event table of the README.
+The tables below declare every key. docs/events.md says which fields an event needs or may have.
 """
 
 from collections.abc import Iterator, Mapping
@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from detector.adapters.names import SOURCES
 from detector.adapters.otlp.agent_spans import MODES, OFF
-from detector.configuration.fields import FLAG, Field, FieldReader, Kind, nearest, one_of, text
+from detector.configuration.fields import FLAG, Field, FieldReader, ValueType, one_of, suggestion, text
 from detector.configuration.mapped_sources import (
     LogSettings,
     MappedEvent,
@@ -31,13 +31,13 @@ from detector.values.events import TYPES
 from detector.values.toml_file import Key
 
 
-def _many(name: str, parse: Any) -> Kind:
+def _many(name: str, parse: Any) -> ValueType:
     def read(value: Any) -> tuple[Any, ...]:
         if not isinstance(value, list) or not value:
             raise ValueError(f"write a list of {name}")
         return tuple(parse(item) for item in value)
 
-    return Kind(f"list of {name}", read)
+    return ValueType(f"list of {name}", read)
 
 
 def _templates(value: Any) -> tuple[Template, ...]:
@@ -51,7 +51,7 @@ def _table(value: Any, known: tuple[str, ...] | None = None) -> dict[str, Any]:
         raise ValueError("write a table: { key = ... }")  # noqa: TRY004 - as above
     for name in value:
         if known is not None and name not in known:
-            raise ValueError(f"no such key: {name}{nearest(name, known)}; known here: {', '.join(known)}")
+            raise ValueError(f"no such key: {name}{suggestion(name, known)}; known here: {', '.join(known)}")
     return value
 
 
@@ -110,14 +110,16 @@ def _outcomes(value: Any) -> dict[str, str]:
     return dict(value)
 
 
-TEMPLATE: Final = Kind("template, or a list of which the first that can be filled is taken", parse_choice)
+TEMPLATE: Final = ValueType(
+    "template, or a list of which the first that can be filled is taken", parse_choice
+)
 CONDITIONS: Final = _many("conditions", parse_condition)
 CAPTURES: Final = _many("captures", parse_capture)
-PATH: Final = Kind("path into the record", parse_path)
-GRANTS: Final = Kind("list of grants", _grants)
+PATH: Final = ValueType("path into the record", parse_path)
+GRANTS: Final = ValueType("list of grants", _grants)
 
 SOURCE_FIELDS: Final = {
-    "name": Field(Kind("text", text), "the source's name in counts; required"),
+    "name": Field(ValueType("text", text), "the source's name in counts; required"),
     "match": Field(CONDITIONS, "conditions that all hold for its records; required"),
     "captures": Field(CAPTURES, "regexes whose named groups become names for templates"),
     "scan": Field(FLAG, "whether to scan its records for secrets too, like logs", "false"),
@@ -156,12 +158,12 @@ _TEXT_KINDS: Final = dict.fromkeys(
 _TIME_NAMES: Final = ("time", "deadline", "not_before", "expires_at")
 _OTHER_KINDS: Final = {
     "when": CONDITIONS,
-    "identifiers": Kind("list of identifiers", _identifiers),
-    "identifier": Kind("identifier", _identifiers),
+    "identifiers": ValueType("list of identifiers", _identifiers),
+    "identifier": ValueType("identifier", _identifiers),
     "grants": GRANTS,
-    "bound_to": Kind("table of lists of templates", _bound_to),
-    "revocation": Kind("table of templates", _revocation),
-    "outcomes": Kind("table of globs and outcomes", _outcomes),
+    "bound_to": ValueType("table of lists of templates", _bound_to),
+    "revocation": ValueType("table of templates", _revocation),
+    "outcomes": ValueType("table of globs and outcomes", _outcomes),
 }
 _KINDS: Final = {
     "type": one_of(*TYPES),
@@ -224,7 +226,9 @@ def _overrides(reader: FieldReader, data: Mapping[str, Any]) -> Iterator[tuple[s
         if name not in SOURCES:
             known = ", ".join(SOURCES)
             reader.fail(
-                f"sources.{name}: no such source{nearest(name, SOURCES)}; known are {known}", "sources", name
+                f"sources.{name}: no such source{suggestion(name, SOURCES)}; known are {known}",
+                "sources",
+                name,
             )
             continue
         yield name, Override(**reader.fields(table, OVERRIDE_FIELDS, "sources", name))
@@ -243,7 +247,7 @@ def _source(reader: FieldReader, table: dict[str, Any], number: int) -> MappedSo
         reader.fail(f"source: needs {' and '.join(missing)}", *keys)
     elif ("unwrap" in table) == bool(table.get("event")):
         reader.fail("source: needs either [[source.event]] tables or unwrap", *keys)
-    elif "match" in values and not any(condition.mark for condition in values["match"]):
+    elif "match" in values and not any(condition.marker for condition in values["match"]):
         reader.fail("source.match: at least one condition says that something is there", *keys, "match")
     if len(reader.errors) > before:
         return None

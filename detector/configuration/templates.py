@@ -1,8 +1,9 @@
-"""Paths into JSON, templates over them and conditions on them, as a configuration writes them.
+"""Paths into JSON, and the templates and conditions that a configuration makes of them.
 
-A path is names with dots between them: `user.extra."authentication.kubernetes.io/pod-uid".0`. A name with dots in it stands
-in quotes, a number is a place in a list. A template is text with paths in braces, `deploy/{job.cluster}/{job.id}`; it is
-filled if something stands at each of them. `{{` and `}}` are braces themselves.
+- A path is names with dots between them: `user.extra."authentication.kubernetes.io/pod-uid".0`. A name that has a dot
+  in it is quoted. A number is an index into a list.
+- A template is text with paths in braces: `deploy/{job.cluster}/{job.id}`. It can be filled if the record has a value
+  at each path. `{{` and `}}` stand for braces.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -13,29 +14,29 @@ import re2
 
 from detector.values.globs import compile_glob
 
-Names = tuple[str, ...]
+FieldPath = tuple[str, ...]
 
 _PATH: Final = re2.compile(r'(?:[^."{}]+|"[^"]+")(?:\.(?:[^."{}]+|"[^"]+"))*')
 _NAME: Final = re2.compile(r'[^."{}]+|"[^"]+"')
 _PART: Final = re2.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
-_CAPTURED: Final = 4096  # characters that an expression is tried on
+_MAX_CAPTURED: Final = 4096  # characters: a longer text is not matched
 _MAX_INDEX_DIGITS: Final = 6
 
 
-def parse_path(value: Any) -> Names:
-    """The names on the way.
+def parse_path(value: Any) -> FieldPath:
+    """The names in a path.
 
     Raises:
-        ValueError: it is no path.
+        ValueError: this is not a path.
     """
     if not isinstance(value, str) or _PATH.fullmatch(value) is None:
         raise ValueError('write a path, such as job.id or labels."app.kubernetes.io/name"')
     return tuple(name.strip('"') for name in _NAME.findall(value))
 
 
-def stands_at(record: Any, names: Names) -> Any:
-    """What stands at a path; None if nothing does."""
-    for name in names:
+def value_at(record: Any, path: FieldPath) -> Any:
+    """The value at a path, or None."""
+    for name in path:
         if isinstance(record, dict):
             record = record.get(name)
         elif isinstance(record, list) and name.isdecimal() and len(name) <= _MAX_INDEX_DIGITS:
@@ -46,7 +47,7 @@ def stands_at(record: Any, names: Names) -> Any:
 
 
 def as_text(value: Any) -> str | None:
-    """A value as text: numbers as JSON writes them; None for null, empty text, lists and objects."""
+    """A value as text, numbers as JSON writes them. None for null, empty text, lists and objects."""
     if isinstance(value, str):
         return value or None
     if isinstance(value, bool):
@@ -54,8 +55,8 @@ def as_text(value: Any) -> str | None:
     return str(value) if isinstance(value, int | float) else None
 
 
-class View:
-    """A record as templates see it: its own values, and what expressions captured from them."""
+class TemplateContext:
+    """What templates are filled from: the values of a record, and the named groups captured from them."""
 
     def __init__(self, record: Mapping[str, Any], captures: "Sequence[Capture]" = ()) -> None:
         self._record = record
@@ -63,90 +64,90 @@ class View:
         for capture in captures:
             self._captured.update(capture.found(record))
 
-    def at(self, names: Names) -> Any:
-        """What stands at a path; a captured name wins."""
-        if len(names) == 1 and names[0] in self._captured:
-            return self._captured[names[0]]
-        return stands_at(self._record, names)
+    def value_at(self, path: FieldPath) -> Any:
+        """The value at a path. A captured name wins over a field of the record."""
+        if len(path) == 1 and path[0] in self._captured:
+            return self._captured[path[0]]
+        return value_at(self._record, path)
 
 
 class Template(msgspec.Struct, frozen=True):
-    """Text and paths in turn."""
+    """Parts that are text or a path."""
 
-    parts: tuple[str | Names, ...]
+    parts: tuple[str | FieldPath, ...]
 
-    def fill(self, view: View) -> str | None:
-        """The text; None if nothing stands at one of its paths."""
-        texts = [part if isinstance(part, str) else as_text(view.at(part)) for part in self.parts]
+    def fill(self, context: TemplateContext) -> str | None:
+        """The filled text, or None if the record has no value at one of the paths."""
+        texts = [part if isinstance(part, str) else as_text(context.value_at(part)) for part in self.parts]
         return None if None in texts else "".join(texts)  # type: ignore[arg-type] # there is no None
 
-    def spread(self, view: View) -> Iterator[str]:
-        """The text, or if it is but the path of a list, every text in that."""
+    def spread(self, context: TemplateContext) -> Iterator[str]:
+        """The filled text. If the template is only a path and a list stands there, every text of the list."""
         if len(self.parts) == 1 and isinstance(self.parts[0], tuple):
-            found = view.at(self.parts[0])
+            found = context.value_at(self.parts[0])
             if isinstance(found, list):
                 yield from (text for item in found if (text := as_text(item)) is not None)
                 return
-        text = self.fill(view)
+        text = self.fill(context)
         if text is not None:
             yield text
 
-    def missing(self, view: View) -> str:
-        """The first path where nothing stands."""
+    def missing(self, context: TemplateContext) -> str:
+        """The first path at which the record has no value."""
         return next(
             (
                 ".".join(part)
                 for part in self.parts
-                if isinstance(part, tuple) and as_text(view.at(part)) is None
+                if isinstance(part, tuple) and as_text(context.value_at(part)) is None
             ),
             "",
         )
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """Templates of which the first that can be filled is taken."""
+    """Several templates. The first one that can be filled counts."""
 
     templates: tuple[Template, ...]
 
-    def fill(self, view: View) -> str | None:
-        """The text; None if none of them can be filled."""
-        return next((text for one in self.templates if (text := one.fill(view)) is not None), None)
+    def fill(self, context: TemplateContext) -> str | None:
+        """The text of the first that can be filled, or None."""
+        return next((text for one in self.templates if (text := one.fill(context)) is not None), None)
 
-    def missing(self, view: View) -> str:
-        """What the first of them lacks."""
-        return self.templates[0].missing(view)
+    def missing(self, context: TemplateContext) -> str:
+        """The path that the first template lacks."""
+        return self.templates[0].missing(context)
 
 
 class Capture(msgspec.Struct, frozen=True):
-    """An expression on the text at a path; what its named groups match are names for templates."""
+    """A regex on the text at a path. Templates can use its named groups."""
 
-    path: Names
+    path: FieldPath
     regex: Any
 
     def found(self, record: Mapping[str, Any]) -> dict[str, str]:
-        """Names and texts; none if the whole text does not match."""
-        text = as_text(stands_at(record, self.path))
-        match = self.regex.fullmatch(text) if text is not None and len(text) <= _CAPTURED else None
+        """The named groups and their texts. Empty if the regex does not match the whole text."""
+        text = as_text(value_at(record, self.path))
+        match = self.regex.fullmatch(text) if text is not None and len(text) <= _MAX_CAPTURED else None
         return {name: value for name, value in match.groupdict().items() if value} if match else {}
 
 
 class Condition(msgspec.Struct, frozen=True):
-    """Something that must hold of what stands at a path."""
+    """A test of the value at a path."""
 
-    path: Names
+    path: FieldPath
     holds: Callable[[Any], bool]
-    mark: bytes | None = None  # bytes that are in every record of which it holds
+    marker: bytes | None = None  # a literal that stands in every record for which the condition holds
 
 
 def parse_template(value: Any) -> Template:
     """A template.
 
     Raises:
-        ValueError: it is no text, or its braces hold no path.
+        ValueError: this is not text, or a brace does not hold a path.
     """
     if not isinstance(value, str) or not value:
         raise ValueError("write text in quotes, with paths in braces: {job.id}")
-    parts: list[str | Names] = []
+    parts: list[str | FieldPath] = []
     at = 0
     for match in _PART.finditer(value):
         parts.append(value[at : match.start()])
@@ -161,8 +162,8 @@ def parse_template(value: Any) -> Template:
     return Template(tuple(_joined(parts)))
 
 
-def _joined(parts: Sequence[str | Names]) -> Iterator[str | Names]:
-    """Texts next to each other as one, and none that is empty."""
+def _joined(parts: Sequence[str | FieldPath]) -> Iterator[str | FieldPath]:
+    """The parts, with adjacent texts joined and empty ones left out."""
     text = ""
     for part in parts:
         if isinstance(part, str):
@@ -180,7 +181,7 @@ def parse_choice(value: Any) -> Choice:
     """A template, or a list of them.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: this is neither.
     """
     if isinstance(value, list) and value:
         return Choice(tuple(parse_template(item) for item in value))
@@ -188,10 +189,10 @@ def parse_choice(value: Any) -> Choice:
 
 
 def parse_capture(value: Any) -> Capture:
-    """`{ path = ..., regex = ... }`, the expression in RE2's syntax and for the whole text.
+    """`{ path = ..., regex = ... }`. The regex has RE2's syntax and must match the whole text.
 
     Raises:
-        ValueError: it is no such table, or the expression is none or names nothing.
+        ValueError: this is not such a table, or RE2 refuses the regex, or it has no named group.
     """
     if not isinstance(value, dict) or set(value) != {"path", "regex"} or not isinstance(value["regex"], str):
         raise ValueError('write { path = "...", regex = "..." }')
@@ -200,7 +201,7 @@ def parse_capture(value: Any) -> Capture:
     try:
         regex = re2.compile(value["regex"], options)
     except re2.error:
-        raise ValueError("the regex is none (it is RE2's syntax)") from None
+        raise ValueError("RE2 refuses the regex") from None
     if not regex.groupindex:
         raise ValueError("the regex has no named group: (?P<run>[0-9]+)")
     return Capture(parse_path(value["path"]), regex)
@@ -210,7 +211,7 @@ def parse_condition(value: Any) -> Condition:
     """`{ path = ..., equals | glob | contains | exists = ... }`.
 
     Raises:
-        ValueError: it is no such table.
+        ValueError: this is not such a table.
     """
     kinds = ("equals", "glob", "contains", "exists")
     if not isinstance(value, dict) or "path" not in value or len(value) != 2 or not set(value) & set(kinds):  # noqa: PLR2004 - path and one more
@@ -221,19 +222,19 @@ def parse_condition(value: Any) -> Condition:
     if kind == "exists":
         if not isinstance(wanted, bool):
             raise ValueError("exists: write true or false")
-        return Condition(path, lambda found: (found is not None) == wanted, _mark(path) if wanted else None)
+        return Condition(path, lambda found: (found is not None) == wanted, _marker(path) if wanted else None)
     if kind == "equals":
         if not isinstance(wanted, str | int | bool):
             raise ValueError("equals: write text, a whole number, true or false")
         return Condition(
-            path, lambda found: found == wanted and type(found) is type(wanted), _mark(path, wanted)
+            path, lambda found: found == wanted and type(found) is type(wanted), _marker(path, wanted)
         )
     if not isinstance(wanted, str) or not wanted:
         raise ValueError(f"{kind}: write a glob in quotes")
     matches = compile_glob(wanted)
     if kind == "glob":
         return Condition(
-            path, lambda found: (text := as_text(found)) is not None and matches(text), _mark(path)
+            path, lambda found: (text := as_text(found)) is not None and matches(text), _marker(path)
         )
     return Condition(
         path,
@@ -241,12 +242,15 @@ def parse_condition(value: Any) -> Condition:
             isinstance(found, list)
             and any((text := as_text(item)) is not None and matches(text) for item in found)
         ),
-        _mark(path),
+        _marker(path),
     )
 
 
-def _mark(path: Names, value: Any = None) -> bytes | None:
-    """The longer of the last name and the value, in quotes, of those that JSON has but one way to write."""
+def _marker(path: FieldPath, value: Any = None) -> bytes | None:
+    """The last name of the path or the value, whichever is longer, as JSON quotes it.
+
+    Only texts count that JSON can write in one way alone; a text with an escape may be written otherwise.
+    """
     texts = [
         text for text in (path[-1], value) if isinstance(text, str) and _plain(text) and not text.isdecimal()
     ]

@@ -24,7 +24,7 @@ from detector.configuration.mapped_sources import (
     Override,
     SourceSettings,
 )
-from detector.configuration.templates import Choice, Condition, View, stands_at
+from detector.configuration.templates import Choice, Condition, TemplateContext, value_at
 from detector.ingest.classify import RecordClassifier
 from detector.records.dead_letters import BAD_TIME, MISSING_FIELD, WRONG_FIELD, bad
 from detector.records.log_records import Read, log_record
@@ -62,23 +62,23 @@ def shapes_of(settings: SourceSettings, adapters: Sequence[Adapter] = ()) -> Rec
 
 
 def _task(choice: Choice, record: Record) -> str | None:
-    return choice.fill(View(record))
+    return choice.fill(TemplateContext(record))
 
 
 def _matches(conditions: Sequence[Condition], record: Record) -> bool:
-    return all(condition.holds(stands_at(record, condition.path)) for condition in conditions)
+    return all(condition.holds(value_at(record, condition.path)) for condition in conditions)
 
 
 def _marks(source: MappedSource) -> tuple[bytes, ...]:
     """The one that is likely the rarest: the longest."""
-    return (max((condition.mark for condition in source.match if condition.mark), key=len),)
+    return (max((condition.marker for condition in source.match if condition.marker), key=len),)
 
 
 def _adapter(source: MappedSource) -> Adapter:
     def translate(record: Record, now: int) -> list[CanonicalEvent]:
-        view = View(record, source.captures)
+        context = TemplateContext(record, source.captures)
         wanted = [event for event in source.events if _matches(event.when, record)]
-        return [_event(source.name, event, view, now, number) for number, event in enumerate(wanted)]
+        return [_event(source.name, event, context, now, number) for number, event in enumerate(wanted)]
 
     def known(record: Record) -> bool:
         return any(_matches(event.when, record) for event in source.events)
@@ -95,7 +95,7 @@ def _adapter(source: MappedSource) -> Adapter:
 
 def _carrier(source: MappedSource) -> Carrier:
     def unwrap(record: Record, _now: int) -> Iterator[Record | str | Read]:
-        held = stands_at(record, source.unwrap or ())
+        held = value_at(record, source.unwrap or ())
         if isinstance(held, dict | str):
             yield held
         else:
@@ -106,17 +106,17 @@ def _carrier(source: MappedSource) -> Carrier:
     )
 
 
-def _event(name: str, event: MappedEvent, view: View, now: int, number: int) -> CanonicalEvent:
+def _event(name: str, event: MappedEvent, context: TemplateContext, now: int, number: int) -> CanonicalEvent:
     """The event; further ones of the same record have their type behind the id."""
-    time = _time(event.times["time"], view, required=True)
-    event_id = _text(event.fields["id"], view)
+    time = _time(event.times["time"], context, required=True)
+    event_id = _text(event.fields["id"], context)
     envelope: dict[str, Any] = {
         "specversion": "1.0",
         "type": event.type,
-        "source": event.fields["source"].fill(view) or name if "source" in event.fields else name,
+        "source": event.fields["source"].fill(context) or name if "source" in event.fields else name,
         "id": f"{event_id}/{event.type}" if number else event_id,
         "time": time,
-        "data": dict(_data(event, view, time or "")),
+        "data": dict(_data(event, context, time or "")),
     }
     found = canonical.decode(msgspec.json.encode(envelope), now)
     if found is None:  # of a type that is checked when the configuration is read
@@ -124,61 +124,63 @@ def _event(name: str, event: MappedEvent, view: View, now: int, number: int) -> 
     return found
 
 
-def _data(event: MappedEvent, view: View, time: str) -> Iterator[tuple[str, Any]]:
+def _data(event: MappedEvent, context: TemplateContext, time: str) -> Iterator[tuple[str, Any]]:
     """The fields of the event's data; None is none."""
     required = _REQUIRED.get(event.type, ())
     for name, choice in event.fields.items():
         if name not in _APART:
-            yield name, _text(choice, view) if name in required else choice.fill(view)
+            yield name, _text(choice, context) if name in required else choice.fill(context)
     for name, choice in event.times.items():
         if name != "time":
-            yield name, _time(choice, view, required=name in required)
+            yield name, _time(choice, context, required=name in required)
     if "expires_in" in event.fields:
         seconds = event.fields["expires_in"]
         yield (
             "expires_at",
-            _later(_text(seconds, view) if "expires_at" in required else seconds.fill(view), seconds, time),
+            _later(
+                _text(seconds, context) if "expires_at" in required else seconds.fill(context), seconds, time
+            ),
         )
     if "outcome" in event.fields:
-        yield "outcome", _outcome(event, view)
-    yield from _names(event, view)
-    yield from _terms(event, view)
+        yield "outcome", _outcome(event, context)
+    yield from _names(event, context)
+    yield from _terms(event, context)
 
 
-def _names(event: MappedEvent, view: View) -> Iterator[tuple[str, Any]]:
+def _names(event: MappedEvent, context: TemplateContext) -> Iterator[tuple[str, Any]]:
     """What the credential is recognised by; where it is only spoken of, its id will do."""
     if event.type == "credential.issued":
-        yield "identifiers", [_identifier(identifier, view) for identifier in event.identifiers]
+        yield "identifiers", [_identifier(identifier, context) for identifier in event.identifiers]
     elif event.identifiers:
         named = event.fields.get("credential_id")
-        if named is None or named.fill(view) is None:
-            yield "identifier", _identifier(event.identifiers[0], view)
+        if named is None or named.fill(context) is None:
+            yield "identifier", _identifier(event.identifiers[0], context)
 
 
-def _terms(event: MappedEvent, view: View) -> Iterator[tuple[str, Any]]:
+def _terms(event: MappedEvent, context: TemplateContext) -> Iterator[tuple[str, Any]]:
     """What a credential is issued for."""
     if event.grants is not None:
-        yield "grants", [_wire(grant) for grant in _granted(event.grants, view)]
+        yield "grants", [_wire(grant) for grant in _granted(event.grants, context)]
     if event.bound_to:
         bounds = event.bound_to.items()
         yield (
             "bound_to",
-            {name: [text for each in some for text in each.spread(view)] for name, some in bounds},
+            {name: [text for each in some for text in each.spread(context)] for name, some in bounds},
         )
     if event.revocation:
-        filled = {name: choice.fill(view) for name, choice in event.revocation.items()}
+        filled = {name: choice.fill(context) for name, choice in event.revocation.items()}
         yield "revocation", {name: text for name, text in filled.items() if text is not None}
 
 
-def _text(choice: Choice, view: View) -> str:
-    text = choice.fill(view)
+def _text(choice: Choice, context: TemplateContext) -> str:
+    text = choice.fill(context)
     if text is None:
-        raise bad(MISSING_FIELD, choice.missing(view))
+        raise bad(MISSING_FIELD, choice.missing(context))
     return text
 
 
-def _time(choice: Choice, view: View, *, required: bool) -> str | None:
-    text = _text(choice, view) if required else choice.fill(view)
+def _time(choice: Choice, context: TemplateContext, *, required: bool) -> str | None:
+    text = _text(choice, context) if required else choice.fill(context)
     if text is None:
         return None
     time = answer_time(text)
@@ -206,23 +208,23 @@ def _path(choice: Choice) -> str:
     return next((".".join(part) for part in choice.templates[0].parts if isinstance(part, tuple)), "")
 
 
-def _outcome(event: MappedEvent, view: View) -> str | None:
+def _outcome(event: MappedEvent, context: TemplateContext) -> str | None:
     """As it is written, or what it stands for; None, where the table of outcomes does not have it."""
-    text = event.fields["outcome"].fill(view)
+    text = event.fields["outcome"].fill(context)
     if text is None or not event.outcomes:
         return text
     return next((outcome for glob, outcome in event.outcomes.items() if compile_glob(glob)(text)), None)
 
 
-def _identifier(identifier: MappedIdentifier, view: View) -> dict[str, Any]:
-    scheme = identifier.scheme.fill(view)
+def _identifier(identifier: MappedIdentifier, context: TemplateContext) -> dict[str, Any]:
+    scheme = identifier.scheme.fill(context)
     if scheme is None:
-        raise bad(MISSING_FIELD, identifier.scheme.missing(view))
+        raise bad(MISSING_FIELD, identifier.scheme.missing(context))
     if identifier.secret is not None:
-        secret = _text(identifier.secret, view).encode()
+        secret = _text(identifier.secret, context).encode()
         return {"scheme": scheme, "value": sha256_hex(Secret(secret)), "length": len(secret)}
-    found: dict[str, Any] = {"scheme": scheme, "value": _text(identifier.value or Choice(()), view)}
-    length = identifier.length.fill(view) if identifier.length is not None else None
+    found: dict[str, Any] = {"scheme": scheme, "value": _text(identifier.value or Choice(()), context)}
+    length = identifier.length.fill(context) if identifier.length is not None else None
     if length is not None and identifier.length is not None:
         if not (length.isascii() and length.isdecimal()):
             raise bad(WRONG_FIELD, _path(identifier.length))
@@ -230,11 +232,13 @@ def _identifier(identifier: MappedIdentifier, view: View) -> dict[str, Any]:
     return found
 
 
-def _granted(grants: Sequence[MappedGrant], view: View) -> Iterator[Grant]:
+def _granted(grants: Sequence[MappedGrant], context: TemplateContext) -> Iterator[Grant]:
     for grant in grants:
-        if all(condition.holds(view.at(condition.path)) for condition in grant.when):
+        if all(condition.holds(context.value_at(condition.path)) for condition in grant.when):
             lists = [
-                None if templates is None else tuple(text for each in templates for text in each.spread(view))
+                None
+                if templates is None
+                else tuple(text for each in templates for text in each.spread(context))
                 for templates in (grant.actions, grant.resources)
             ]
             yield Grant(*lists)
@@ -253,21 +257,21 @@ def _overridden(adapter: Adapter, override: Override) -> Adapter:
         events = translate(record, now)
         if not events:
             return events
-        view = View(record, override.captures)
-        task = override.task_id.fill(view) if override.task_id is not None else None
-        return [_changed(event, task, override.grants, view) for event in events]
+        context = TemplateContext(record, override.captures)
+        task = override.task_id.fill(context) if override.task_id is not None else None
+        return [_changed(event, task, override.grants, context) for event in events]
 
     return msgspec.structs.replace(adapter, translate=otherwise)
 
 
 def _changed(
-    event: CanonicalEvent, task: str | None, grants: Sequence[MappedGrant], view: View
+    event: CanonicalEvent, task: str | None, grants: Sequence[MappedGrant], context: TemplateContext
 ) -> CanonicalEvent:
     changes: dict[str, Any] = {}
     if task is not None and isinstance(event, CredentialIssued | TaskStarted | TaskEnded):
         changes["task_id"] = task
     if grants and isinstance(event, CredentialIssued):
-        granted = tuple(_granted(grants, view))
+        granted = tuple(_granted(grants, context))
         if granted:
             changes["grants"] = granted
     return msgspec.structs.replace(event, **changes) if changes else event

@@ -115,7 +115,7 @@ class CredentialNames:
         group = self._group(group_name)
         if not group.revocations.put((event.time, event.source, event.id, event)):
             return []
-        return [account for account in group.members if event.strikes(account.issue)]
+        return [account for account in group.members if event.revokes(account.issue)]
 
     def revoked(self, account: Account) -> int:
         """The earliest revocation of a credential, by a name or with a group; NEVER if there is none."""
@@ -125,7 +125,7 @@ class CredentialNames:
         for group_name in account.issue.groups:
             group = self._group(group_name)
             group.members[account] = None
-            times += [item[0] for item in group.revocations if item[3].strikes(account.issue)]
+            times += [item[0] for item in group.revocations if item[3].revokes(account.issue)]
         return min(times, default=NEVER)
 
     def park(self, event: CredentialEvent) -> None:

@@ -223,5 +223,5 @@ class GroupAggregate(Aggregate):
 
     def _pass_on(self, members: Iterable[Claim], revocations: Iterable[CredentialRevoked]) -> None:
         for event in revocations:
-            tasks = {member.issue.task_id for member in members if event.strikes(member.issue)}
+            tasks = {member.issue.task_id for member in members if event.revokes(member.issue)}
             self.sends += [(task_key(task_id), event) for task_id in sorted(tasks)]

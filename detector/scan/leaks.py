@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 import msgspec
 
-from detector.configuration.allowlist import Allowlist, Seen
+from detector.configuration.allowlist import Allowlist, MatchedSecret
 from detector.patterns.pattern import Pattern
 from detector.scan.decode import decoded_texts
 from detector.scan.decoders import SPACED
@@ -238,10 +238,12 @@ def _leak(source: str, record: RecordAt, one: _Sighting, what: LeakDetails, exce
     )
 
 
-def _seen(source: str, fingerprint: str, one: _Sighting, data: bytes) -> Seen:
+def _seen(source: str, fingerprint: str, one: _Sighting, data: bytes) -> MatchedSecret:
     """A sighting by a pattern as an allowlist is asked about it."""
     pattern = KNOWN_CREDENTIAL if one.pattern is None else one.pattern.id
-    return Seen(source, pattern, fingerprint, one.secret, lambda: line_around(data, one.start, one.end))
+    return MatchedSecret(
+        source, pattern, fingerprint, one.secret, lambda: line_around(data, one.start, one.end)
+    )
 
 
 def _by_record(

@@ -1,1 +1,1 @@
-"""What a person sees on the terminal: progress, and output that somebody may stop reading."""
+"""The terminal: progress bars, and output whose reader may close the pipe."""

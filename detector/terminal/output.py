@@ -1,4 +1,4 @@
-"""Standard output that somebody may stop reading, and paths as text."""
+"""Standard output whose reader may close the pipe, and paths as text."""
 
 import os
 import sys
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def shown(path: str | Path) -> str:
-    """A path as text; bytes that are not UTF-8 are replaced."""
+    """A path as text. Bytes that are not UTF-8 are replaced."""
     return os.fsencode(path).decode("utf-8", "replace")
 
 
@@ -22,5 +22,5 @@ def printing() -> Iterator[None]:
         BrokenPipeError,
         SystemExit,
     ):  # rich raises SystemExit on a closed pipe
-        # At exit Python flushes again: into the closed pipe it must not.
+        # Python flushes again at exit, which must not go into the closed pipe.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

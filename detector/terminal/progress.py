@@ -1,4 +1,4 @@
-"""Progress for a person: a bar with rate and time left on standard error, if that is a terminal."""
+"""Progress on standard error, if that is a terminal: a bar with the rate and the time left."""
 
 import sys
 from collections.abc import Iterator
@@ -18,17 +18,17 @@ from rich.progress import (
 
 
 class Meter(Protocol):
-    """Told how far the work has come."""
+    """Shows how far the work has come."""
 
     def stage(self, name: str, total: int) -> None:
-        """A stage of `total` bytes begins."""
+        """Starts a stage of `total` bytes."""
 
     def advance(self, size: int) -> None:
-        """`size` bytes more are done."""
+        """Adds `size` bytes that are done."""
 
 
-class Silent:
-    """Tells nobody."""
+class NoMeter:
+    """Shows nothing."""
 
     def stage(self, name: str, total: int) -> None:
         """Nothing."""
@@ -56,12 +56,12 @@ class _Bar:
 
 @contextmanager
 def meter() -> Iterator[Meter]:
-    """A bar while the block runs; nothing where nobody watches.
+    """Shows a bar while the block runs, if standard error is a terminal.
 
-    It has no thread of its own: the work forks, and a lock that another thread holds would be held for ever.
+    The bar has no thread: the work forks, and a lock that another thread holds at that moment is never released.
     """
     if not sys.stderr.isatty():
-        yield Silent()
+        yield NoMeter()
         return
     columns = (
         TextColumn("{task.description}"),

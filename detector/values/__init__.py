@@ -1,1 +1,1 @@
-"""The values that everything else is made of: events, findings, secrets, times, errors."""
+"""The values that all other packages use: events, findings, secrets, times, errors."""

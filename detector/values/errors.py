@@ -1,21 +1,21 @@
-"""Errors that carry the reaction: a caller branches on the class, never on the text.
+"""Errors whose class says what to do. A caller branches on the class, never on the text.
 
-No message may hold a secret: they name files, lines, fields and limits, not values.
+No message may hold a secret. Messages name files, lines, fields and limits, never values that were read.
 """
 
 
 class CurfewdError(Exception):
-    """Anything this program raises on purpose."""
+    """Base of all errors that curfewd raises on purpose."""
 
 
 class UsageError(CurfewdError):
-    """The command line, the configuration or an input that cannot be opened is wrong: stop, exit 2."""
+    """The command line or the configuration is wrong, or an input cannot be opened: stop and exit with 2."""
 
 
 class ConfigError(UsageError):
     """A configuration or pattern file is wrong.
 
-    `path` is the file as the user named it, `line` counts from 1 (None where it is the whole file).
+    `path` is the file as the user named it. `line` counts from 1; None means the whole file.
     """
 
     def __init__(self, reason: str, path: str = "", line: int | None = None) -> None:
@@ -27,14 +27,14 @@ class ConfigError(UsageError):
 
 
 class InputError(UsageError):
-    """An input cannot be opened or read: stop, exit 2."""
+    """An input cannot be opened or read: stop and exit with 2."""
 
 
 class BadRecordError(CurfewdError):
-    """One record cannot be read: it becomes a dead letter and the stream goes on.
+    """A record cannot be read: it becomes a dead letter, and processing continues with the next one.
 
-    `reason` is one of a small fixed set (a metric label), `field` the path of the field at fault
-    (`data.task_id`), `detail` a sentence for a person. None of the three ever holds a value that was read.
+    `reason` is one of a small fixed set, because it labels a metric. `field` is the path of the wrong field, such as
+    `data.task_id`. `detail` is a sentence for a person. None of them holds a value that was read.
     """
 
     def __init__(self, reason: str, detail: str, field: str | None = None) -> None:
@@ -45,12 +45,12 @@ class BadRecordError(CurfewdError):
 
 
 class RetryError(CurfewdError):
-    """What failed may succeed later: rewind to what is committed, wait a little, try again."""
+    """It may succeed later: go back to the committed position, wait a little and try again."""
 
 
 class FencedError(CurfewdError):
-    """Someone else holds the partition: drop its work, and read on from what is committed if it is ours again."""
+    """Another instance owns the partition: drop its work. If it is assigned again, start at the committed position."""
 
 
 class StopError(CurfewdError):
-    """This process cannot go on: drain, stop, and leave it to a person or a supervisor."""
+    """This process cannot go on: drain and stop. A person or a supervisor has to act."""

@@ -1,7 +1,7 @@
-"""The canonical events: what every source is translated into before anything looks at it.
+"""The canonical events, into which every source is translated before anything else sees it.
 
-All times are nanoseconds since the epoch (`detector.values.times`). Every struct is frozen; the ones with a `tag`
-travel between processes as MessagePack. Field names and meanings are those of the README's event table.
+All times are nanoseconds since the epoch (`detector.values.times`). Structs with a `tag` are sent between processes as
+MessagePack. docs/events.md describes the fields.
 """
 
 from typing import Any, Final
@@ -15,10 +15,10 @@ MAX_FUTURE: Final = 600_000_000_000  # an event more than 10 minutes ahead of th
 
 
 class Identifier(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Something by which a credential is recognised without its secret.
+    """Recognises a credential without its secret.
 
-    `value` is normalised: a `sha256` is always 64 lower-case hex digits, however it was written.
-    `length` is the secret's in bytes and `check` the rolling check (see `detector.values.secrets`), if registered;
+    `value` is normalised: a `sha256` is always 64 lower-case hex digits, however the source wrote it. `length` is the
+    length of the secret in bytes and `check` its rolling check (see `detector.values.secrets`), if they were registered.
     `key_id` names the deployment key of an `hmac-sha256`.
     """
 
@@ -30,28 +30,28 @@ class Identifier(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Grant(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Actions on resources, as globs; a list that is None matches everything, an empty one nothing."""
+    """Allowed actions and resources, as globs. None matches everything, an empty list nothing."""
 
     actions: tuple[str, ...] | None = None
     resources: tuple[str, ...] | None = None
 
 
 class Approval(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The approved window; a side that is None is open."""
+    """The window in which a credential may be used. A side that is None is open."""
 
     not_before: int | None = None
     not_after: int | None = None
 
 
 class Binding(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """Where a credential may be used from: workload globs and CIDR networks; None is not judged."""
+    """The workloads (globs) and networks (CIDR) that may use a credential. None: this part is not judged."""
 
     workloads: tuple[str, ...] | None = None
     source_ips: tuple[str, ...] | None = None
 
 
 class Event(msgspec.Struct, frozen=True, array_like=True, gc=False, kw_only=True):
-    """What every event has: its time, and `source` + `id`, which together identify it."""
+    """The fields that all events have. `source` and `id` together identify an event."""
 
     time: int
     source: str
@@ -59,7 +59,7 @@ class Event(msgspec.Struct, frozen=True, array_like=True, gc=False, kw_only=True
 
 
 class TaskStarted(Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="task.started"):
-    """A task began."""
+    """A task started."""
 
     task_id: str
     kind: str | None = None
@@ -70,16 +70,17 @@ class TaskStarted(Event, frozen=True, array_like=True, gc=False, kw_only=True, t
 
 
 class TaskEnded(Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="task.ended"):
-    """A task ended, with one of `TASK_OUTCOMES` where known."""
+    """A task ended. `outcome` is one of `TASK_OUTCOMES`, or None if it is not known."""
 
     task_id: str
     outcome: str | None = None
 
 
 class CredentialIssued(Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="credential.issued"):
-    """A credential was issued to a task. `grants` None: scope is not judged; empty: nothing is granted.
+    """A credential was issued to a task.
 
-    `groups` name what many credentials can be revoked by at once: a role, a pod, a parent token.
+    If `grants` is None, its scope is not judged; if it is empty, nothing is granted. `groups` are names under which many
+    credentials can be revoked at once: a role, a pod, a parent token.
     """
 
     credential_id: str
@@ -98,7 +99,7 @@ class CredentialIssued(Event, frozen=True, array_like=True, gc=False, kw_only=Tr
 class CredentialRenewed(
     Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="credential.renewed"
 ):
-    """A credential's expiry moved. `credential_id` wins over `identifier`; one of them is set."""
+    """A credential got another expiry. `credential_id` or `identifier` is set; the first wins."""
 
     expires_at: int
     credential_id: str | None = None
@@ -106,7 +107,7 @@ class CredentialRenewed(
 
 
 class CredentialUsed(Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="credential.used"):
-    """A credential did something. `outcome` is `SUCCESS` or `DENIED`; `task_id` is who claims to use it."""
+    """A credential was used. `outcome` is `SUCCESS` or `DENIED`; `task_id` is the task that claims to use it."""
 
     credential_id: str | None = None
     identifier: Identifier | None = None
@@ -122,9 +123,9 @@ class CredentialUsed(Event, frozen=True, array_like=True, gc=False, kw_only=True
 class CredentialRevoked(
     Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="credential.revoked"
 ):
-    """A credential was revoked; that is final.
+    """A credential was revoked, which is final.
 
-    With `group` it is each credential of that group issued before `issued_before` (ns; None: before the event).
+    With a `group` all its credentials are revoked that were issued before `issued_before` (ns; None: before the event).
     """
 
     credential_id: str | None = None
@@ -132,23 +133,23 @@ class CredentialRevoked(
     group: str | None = None
     issued_before: int | None = None
 
-    def strikes(self, issue: CredentialIssued) -> bool:
-        """Whether it is for the credential of a governing issue, as one of its group."""
+    def revokes(self, issue: CredentialIssued) -> bool:
+        """Whether it revokes, with a group, the credential of this governing issue."""
         before = self.time if self.issued_before is None else self.issued_before
         return self.group in issue.groups and issue.time < before
 
 
 class Leak(Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="leak"):
-    """A log record that shows one secret, found by the scanner; the secret itself is not in here.
+    """A log record that shows one secret. The secret itself is not stored here.
 
-    `source` is the file or topic and `id` the place of the record in it (`"17"` a line, `"p3@1042"` a
-    partition and offset; behind it `#3` for the third of the log records that one of OTLP holds): they identify the
-    record. One record with two secrets gives two leaks, one with
-    the same secret twice gives one. `identifiers` are all by which the secret may be registered (an
-    `hmac-sha256` under each key in force, `sha256`, public ones); they never leave the process but for the
-    fingerprint. `fingerprint` groups leaks of one unregistered secret. `pattern` is the id of the pattern
-    that recognised it, None where only a registered fingerprint did, and then `severity` is None too.
-    `allowed_until` (ns) says until when the configuration lets such a leak go, None: it does not.
+    `source` is the file or topic, and `id` the position of the record in it: `"17"` is a line, `"p3@1042"` a partition
+    and offset, and `#3` after either the third log record of an OTLP request. Together they identify the record. A
+    record with two secrets makes two leaks; a record with the same secret twice makes one.
+
+    `identifiers` are all those under which the secret may be registered: an `hmac-sha256` for each key in force, a
+    `sha256`, public ones. Only the fingerprint leaves the process. `fingerprint` groups the leaks of an unregistered
+    secret. `pattern` is the id of the pattern that matched; `pattern` and `severity` are None if only a registered
+    fingerprint matched. `allowed_until` (ns) is the expiry of the `[[allow]]` entry that covers the leak, or None.
     """
 
     identifiers: tuple[Identifier, ...]
@@ -166,7 +167,7 @@ class Leak(Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="lea
 
     @property
     def allowed(self) -> bool:
-        """Whether it is let go, unless the secret turns out to be a registered credential's."""
+        """Whether the configuration allows it, as long as no registered credential has this secret."""
         return self.allowed_until is not None and self.time <= self.allowed_until
 
 

@@ -1,4 +1,4 @@
-"""Findings, commands and the evidence in them: what judging gives, before it is written as OCSF or CloudEvents."""
+"""Findings, their evidence, and commands, as the judge makes them. Outputs write them as OCSF or CloudEvents."""
 
 import uuid
 from enum import IntEnum
@@ -23,16 +23,16 @@ class Severity(IntEnum):
 
     @classmethod
     def of(cls, name: str) -> "Severity":
-        """The severity called `low`, `medium`, `high` or `critical`.
+        """The severity with the name `low`, `medium`, `high` or `critical`.
 
         Raises:
-            KeyError: no such severity.
+            KeyError: there is no such severity.
         """
         return cls[name.upper()] if name.islower() else cls[name]
 
     @property
     def label(self) -> str:
-        """The name as configuration and commands write it."""
+        """The name, as the configuration and commands write it."""
         return self.name.lower()
 
 
@@ -52,20 +52,20 @@ REVOCATION_UNCONFIRMED: Final = "revocation-unconfirmed"
 
 @lru_cache(maxsize=65536)
 def finding_uid(rule: str, key: str) -> str:
-    """UUIDv5 of `<rule>/<key>`; the key is a credential id, a fingerprint or a task id."""
+    """UUIDv5 of `<rule>/<key>`. The key is a credential id, a fingerprint or a task id."""
     return str(uuid.uuid5(NAMESPACE, f"{rule}/{key}"))
 
 
 def command_id(credential_id: str, *, escalated: bool) -> str:
-    """UUIDv5 of `<credential id>/plain` or `/escalated`: whoever sees a command twice can tell."""
+    """UUIDv5 of `<credential id>/plain` or `/escalated`. A revoker recognises a second copy by it."""
     return str(uuid.uuid5(NAMESPACE, f"{credential_id}/{'escalated' if escalated else 'plain'}"))
 
 
 class Evidence(msgspec.Struct, frozen=True):
-    """One piece of evidence: the event (or leak) that is it, and the time it counts at.
+    """One piece of evidence: an event or a leak, and the time at which it counts.
 
-    `time` differs from the event's own for rules judged later (e, deadline + grace period). `detail` says in a few
-    words what about it is wrong (`"action not granted"`, `"grant 2 of 3 never used"`), for a person.
+    Rules that are judged at a later time (deadline + grace period) set that `time`, not the event's own. `detail` says
+    in a few words what is wrong: `"action not granted"`, `"grant 2 of 3 never used"`.
     """
 
     time: int
@@ -75,7 +75,7 @@ class Evidence(msgspec.Struct, frozen=True):
 
 
 class TaskFacts(msgspec.Struct, frozen=True):
-    """A task as it stands: what `resources[]` says of it. Times in nanoseconds, None where unknown."""
+    """What is known about a task, for `resources[]`. Times are in nanoseconds; None is unknown."""
 
     task_id: str
     kind: str | None = None
@@ -89,7 +89,7 @@ class TaskFacts(msgspec.Struct, frozen=True):
 
 
 class CredentialFacts(msgspec.Struct, frozen=True):
-    """A credential as it stands. `expires_at` is by the last issue or renewal known, None = never."""
+    """What is known about a credential. `expires_at` follows from its last issue or renewal; None is never."""
 
     credential_id: str
     task_id: str
@@ -103,11 +103,11 @@ class CredentialFacts(msgspec.Struct, frozen=True):
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One finding: all evidence of one rule about one credential, leaked secret or task.
+    """A finding: all evidence for one rule about one credential, leaked secret or task.
 
-    `key` is what the uid is made of. `evidences` are the first 20 in event-time order, `count` all of them.
-    `accepted` is the reason of the `[[accept]]` entry that covers it, else None. `patterns` are the ids of
-    the patterns that saw the leaks (empty for other rules).
+    The uid is made from `rule` and `key`. `evidences` are the first 20 pieces in the order of event time; `count` counts
+    all pieces. `accepted` is the reason in the `[[accept]]` entry that covers the finding, or None. `patterns` are the
+    ids of the patterns that matched the leaks; other rules have none.
     """
 
     rule: str
@@ -139,7 +139,7 @@ Activity = Literal["created", "updated", "closed"]
 
 
 class FindingChange(msgspec.Struct, frozen=True):
-    """What became of a finding since it was reported last. A closed one has its `lead` as only evidence."""
+    """A finding that changed since it was last reported. A closed one has only its `lead` as evidence."""
 
     activity: Activity
     finding: Finding
@@ -151,7 +151,7 @@ class FindingChange(msgspec.Struct, frozen=True):
 
 
 class Command(msgspec.Struct, frozen=True):
-    """A request to revoke one credential. `reasons` are the rules that asked at `time`, sorted."""
+    """A request to revoke one credential. `reasons` are the rules that asked for it at `time`, sorted."""
 
     credential: CredentialFacts
     time: int

@@ -1,6 +1,7 @@
-"""Globs and networks as grants and bindings write them: whole strings, case-sensitive, nothing that backtracks.
+"""Globs and networks, as grants and bindings use them.
 
-`*` is any characters, `/`, `:` and newlines too; `?` is exactly one; all else is literal, `[` as well.
+A glob matches the whole string, case-sensitive. `*` is any characters, also `/`, `:` and newlines; `?` is exactly one;
+all others are literal, `[` too. Matching never backtracks.
 """
 
 import ipaddress
@@ -10,8 +11,8 @@ from typing import Final, TypeAlias
 
 from detector.values.events import Binding, Grant
 
-_CACHED: Final = 65_536
-_BRIEF: Final = 512  # characters: what is longer is not remembered, so that no input fills the memory
+_CACHE_SIZE: Final = 65_536
+_MAX_CACHED: Final = 512  # characters: longer keys are not cached, so that no input fills the memory
 _LONGEST_ADDRESS: Final = 64  # IPv6 with a zone or a prefix length
 _IPV4_MAPPED_BITS: Final = 96  # ::ffff:0:0/96 holds the IPv4-mapped addresses
 _V4, _V6 = 4, 6
@@ -20,15 +21,15 @@ Matcher: TypeAlias = Callable[[str], bool]
 
 
 def compile_glob(glob: str) -> Matcher:
-    """A predicate that says whether a whole string matches `glob`.
+    """A function that says whether a whole string matches `glob`.
 
-    Takes time linear in the string where the glob has no `?` after a `*`, else in string × glob / 60.
+    Its time is linear in the string. If the glob has a `?` after a `*`, it is string × glob / 60.
     """
-    return _remembered(glob) if len(glob) <= _BRIEF else _compile(glob)
+    return _cached_glob(glob) if len(glob) <= _MAX_CACHED else _compile(glob)
 
 
-@lru_cache(maxsize=_CACHED)
-def _remembered(glob: str) -> Matcher:
+@lru_cache(maxsize=_CACHE_SIZE)
+def _cached_glob(glob: str) -> Matcher:
     return _compile(glob)
 
 
@@ -61,14 +62,14 @@ def _compile(glob: str) -> Matcher:
 
 
 def _fits(part: str, text: str, at: int) -> bool:
-    """Whether `part`, which has no `*`, stands in `text` at `at`; there is room for it."""
+    """Whether `text` has `part`, which has no `*`, at position `at`. `text` is long enough."""
     if "?" not in part:
         return text.startswith(part, at)
     return all(want in ("?", have) for want, have in zip(part, text[at : at + len(part)], strict=True))
 
 
 def _finder(part: str) -> Callable[[str, int, int], int]:
-    """A function that gives the end of the first occurrence of `part` in text[at:stop], or -1."""
+    """A function that returns the end of the first occurrence of `part` in text[at:stop], or -1."""
     size = len(part)
     if "?" not in part:
 
@@ -97,7 +98,7 @@ def _finder(part: str) -> Callable[[str, int, int], int]:
 
 
 class GlobSet:
-    """Any of several globs. The literal ones are looked up, the others tried in turn."""
+    """Several globs, of which any may match. Literal ones are looked up, the others are tried in turn."""
 
     __slots__ = ("_literal", "_others")
 
@@ -111,7 +112,7 @@ class GlobSet:
 
 
 class Scope:
-    """What a credential's grants cover. Compared by identity: `scope_of` gives equal grants one scope."""
+    """The grants of a credential, compiled. `scope_of` returns the same object for equal grants."""
 
     __slots__ = ("_grants", "size")
 
@@ -126,7 +127,7 @@ class Scope:
         ]
 
     def cover(self, action: str | None, resource: str | None) -> tuple[int, ...]:
-        """The indices of the grants that cover a use; of a field that the use lacks nothing is asked."""
+        """The indices of the grants that cover a use. A field that the use lacks is not compared."""
         return tuple(
             index
             for index, (actions, resources) in enumerate(self._grants)
@@ -137,8 +138,8 @@ class Scope:
 
 def scope_of(grants: tuple[Grant, ...]) -> Scope:
     """The scope of these grants."""
-    brief = _brief(*(globs for grant in grants for globs in (grant.actions, grant.resources)))
-    return _known_scope(grants) if brief else Scope(grants)
+    cacheable = _cacheable(*(globs for grant in grants for globs in (grant.actions, grant.resources)))
+    return _known_scope(grants) if cacheable else Scope(grants)
 
 
 @lru_cache(maxsize=8192)
@@ -146,18 +147,18 @@ def _known_scope(grants: tuple[Grant, ...]) -> Scope:
     return Scope(grants)
 
 
-def _brief(*lists: tuple[str, ...] | None) -> bool:
-    return sum(len(text) + 1 for texts in lists for text in texts or ()) <= _BRIEF
+def _cacheable(*lists: tuple[str, ...] | None) -> bool:
+    return sum(len(text) + 1 for texts in lists for text in texts or ()) <= _MAX_CACHED
 
 
 def covering(scope: Scope, action: str | None, resource: str | None) -> tuple[int, ...]:
-    """`scope.cover`, remembered: a credential does the same few things over and over."""
-    if (action is None or len(action) <= _BRIEF) and (resource is None or len(resource) <= _BRIEF):
+    """`scope.cover`, cached: a credential repeats the same few actions."""
+    if (action is None or len(action) <= _MAX_CACHED) and (resource is None or len(resource) <= _MAX_CACHED):
         return _covering(scope, action, resource)
     return scope.cover(action, resource)
 
 
-@lru_cache(maxsize=_CACHED)
+@lru_cache(maxsize=_CACHE_SIZE)
 def _covering(scope: Scope, action: str | None, resource: str | None) -> tuple[int, ...]:
     return scope.cover(action, resource)
 
@@ -166,7 +167,7 @@ _Network: TypeAlias = tuple[int, int, int]  # version, network, shift
 
 
 def address_of(text: str) -> tuple[int, int] | None:
-    """(version, number) of an IP address, an IPv4-mapped one as IPv4; None if the text is none."""
+    """(version, number) of an IP address, an IPv4-mapped one as IPv4. None if the text is not an address."""
     if len(text) > _LONGEST_ADDRESS:
         return None
     try:
@@ -179,7 +180,7 @@ def address_of(text: str) -> tuple[int, int] | None:
 
 
 def network_of(cidr: str) -> _Network | None:
-    """A CIDR network or a single address, an IPv4-mapped one as IPv4; None if the text is neither."""
+    """A CIDR network or a single address, an IPv4-mapped one as IPv4. None if the text is neither."""
     if len(cidr) > _LONGEST_ADDRESS:
         return None
     try:
@@ -196,7 +197,7 @@ def network_of(cidr: str) -> _Network | None:
 
 
 class Bounds:
-    """Where a credential may be used from. `bounds_of` gives equal bindings one object."""
+    """A binding, compiled. `bounds_of` returns the same object for equal bindings."""
 
     __slots__ = ("_networks", "_workloads")
 
@@ -208,15 +209,15 @@ class Bounds:
             self._networks = tuple(network for network in known if network is not None)
 
     def outside(self, workload: str | None, source_ip: str | None) -> bool:
-        """Whether a use is from elsewhere."""
+        """Whether the binding does not allow this workload or this address."""
         return self.workload_outside(workload) or self.address_outside(source_ip)
 
     def workload_outside(self, workload: str | None) -> bool:
-        """Whether there is a binding and a workload, and the binding does not allow the workload."""
+        """Whether the binding does not allow the workload. False if either is missing."""
         return self._workloads is not None and workload is not None and not self._workloads.matches(workload)
 
     def address_outside(self, source_ip: str | None) -> bool:
-        """Whether both are there, `source_ip` is an address, and it is in none of the networks."""
+        """Whether `source_ip` is an address outside all networks. False if it is no address or nothing is bound."""
         if self._networks is None or source_ip is None:
             return False
         address = address_of(source_ip)
@@ -228,7 +229,7 @@ class Bounds:
 
 def bounds_of(binding: Binding) -> Bounds:
     """The bounds of this binding."""
-    return _known_bounds(binding) if _brief(binding.workloads, binding.source_ips) else Bounds(binding)
+    return _known_bounds(binding) if _cacheable(binding.workloads, binding.source_ips) else Bounds(binding)
 
 
 @lru_cache(maxsize=8192)
@@ -237,12 +238,14 @@ def _known_bounds(binding: Binding) -> Bounds:
 
 
 def outside(bounds: Bounds, workload: str | None, source_ip: str | None) -> bool:
-    """Whether a use is from elsewhere, remembered."""
-    if (workload is None or len(workload) <= _BRIEF) and (source_ip is None or len(source_ip) <= _BRIEF):
+    """`bounds.outside`, cached."""
+    if (workload is None or len(workload) <= _MAX_CACHED) and (
+        source_ip is None or len(source_ip) <= _MAX_CACHED
+    ):
         return _outside(bounds, workload, source_ip)
     return bounds.outside(workload, source_ip)
 
 
-@lru_cache(maxsize=_CACHED)
+@lru_cache(maxsize=_CACHE_SIZE)
 def _outside(bounds: Bounds, workload: str | None, source_ip: str | None) -> bool:
     return bounds.outside(workload, source_ip)

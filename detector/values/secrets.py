@@ -1,4 +1,4 @@
-"""The secret as a type, and its fingerprints. Nothing here, or made here, ever prints a secret."""
+"""A type for secrets, and their fingerprints. Nothing here ever prints a secret."""
 
 import base64
 import binascii
@@ -11,16 +11,16 @@ import msgspec
 MIN_KEY_BYTES: Final = 16
 _CHECK_LABEL: Final = b"curfewd/check/v1"
 _MASK64: Final = (1 << 64) - 1
-# RFC 2104 with SHA-256: its block in bytes, and the key's bytes as the two pads change them.
+# RFC 2104 with SHA-256: the size of a block, and each byte of the key XORed with the two pads.
 _BLOCK: Final = 64
 _INNER: Final = bytes(byte ^ 0x36 for byte in range(256))
 _OUTER: Final = bytes(byte ^ 0x5C for byte in range(256))
 
 
 class Secret:
-    """A captured secret: masked wherever it would be printed, unpicklable, comparable only by value.
+    """A captured secret. It is masked when printed, and cannot be pickled.
 
-    Holds the secret's bytes; `reveal()` is the one way to them, so that a search for it finds every reader.
+    `reveal()` is the only way to its bytes, so a search for `reveal` finds every place that reads one.
     """
 
     __slots__ = ("_value",)
@@ -29,7 +29,7 @@ class Secret:
         self._value = value
 
     def reveal(self) -> bytes:
-        """The secret itself, for hashing and checking only."""
+        """The secret's bytes, for hashing and checking only."""
         return self._value
 
     def __len__(self) -> int:
@@ -49,15 +49,15 @@ class Secret:
 
 
 def mask(rule: str, length: int) -> str:
-    """What stands in an excerpt for a secret of `length` bytes that `rule` (a pattern's id) recognised."""
+    """The mask of a secret of `length` bytes that the pattern or rule `rule` recognised."""
     return f"‹{rule}:{length}›"
 
 
 class DeploymentKey(msgspec.Struct, frozen=True):
-    """A deployment key: `material` of at least 16 bytes, `id` where several are in force.
+    """A deployment key: its `material` of at least 16 bytes, and an `id` if several are in force.
 
-    `base` and `multiplier` are B and M of the rolling check: the first and second 8 bytes, big-endian,
-    lowest bit set, of HMAC-SHA-256(key, "curfewd/check/v1").
+    `base` and `multiplier` are B and M of the rolling check: the first and second 8 bytes, big-endian, with the lowest
+    bit set, of HMAC-SHA-256(key, "curfewd/check/v1").
     """
 
     id: str
@@ -67,10 +67,10 @@ class DeploymentKey(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, material: bytes, key_id: str = "") -> "DeploymentKey":
-        """The key with its derived check parameters.
+        """The key, with the parameters of its rolling check.
 
         Raises:
-            ValueError: shorter than 16 bytes.
+            ValueError: the key is shorter than 16 bytes.
         """
         if len(material) < MIN_KEY_BYTES:
             raise ValueError(
@@ -115,12 +115,12 @@ class Fingerprints:
 
 
 def decode_key(text: str) -> bytes:
-    """The bytes of a key written as hex or base64 (standard or URL alphabet, padding optional).
+    """The bytes of a key in hex or base64 (standard or URL alphabet, padding optional).
 
-    Text of an even number of hex digits is hex.
+    An even number of hex digits is read as hex.
 
     Raises:
-        ValueError: neither; the message does not hold the text.
+        ValueError: the text is neither. The message does not hold the text.
     """
     compact = "".join(text.split())
     try:
@@ -135,12 +135,12 @@ def decode_key(text: str) -> bytes:
 
 
 def sha256_hex(secret: Secret) -> str:
-    """Lower-case hex of SHA-256(secret). Never written to any output."""
+    """Lower-case hex of SHA-256(secret). It is never written to an output."""
     return hashlib.sha256(secret.reveal()).hexdigest()
 
 
 def normal_sha256(value: str) -> str | None:
-    """Lower-case hex of a SHA-256 written as hex or base64 (GitHub's `hashed_token`), else None."""
+    """Lower-case hex of a SHA-256 in hex or base64 (as GitHub's `hashed_token`), or None."""
     hex_digits, digest_bytes = 64, 32
     if len(value) == hex_digits:
         try:

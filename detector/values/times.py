@@ -1,7 +1,7 @@
-"""Times as whole nanoseconds since 1970-01-01T00:00:00Z; durations as whole nanoseconds.
+"""Times as whole nanoseconds since 1970-01-01T00:00:00Z, and durations as whole nanoseconds.
 
-Nanoseconds because Vault and OpenTelemetry write them and a rule compares exactly; Python integers,
-so the year 9999 neither overflows nor loses a digit.
+Vault and OpenTelemetry write nanoseconds, and rules compare times exactly. Python's integers hold the year 9999 without
+overflow or rounding.
 """
 
 import datetime as dt
@@ -45,10 +45,10 @@ def _days(date: str) -> int:
 
 
 def parse_rfc3339(text: str) -> int:
-    """Nanoseconds since the epoch of an RFC 3339 date-time; digits past the ninth are dropped.
+    """Nanoseconds since the epoch, from an RFC 3339 date-time. Digits after the ninth are dropped.
 
     Raises:
-        ValueError: not an RFC 3339 date-time, or one without a zone. The message holds no part of the text.
+        ValueError: this is not an RFC 3339 date-time, or it has no zone. The message holds no part of the text.
     """
     match = _RFC3339.fullmatch(text)
     if match is None:
@@ -72,9 +72,9 @@ def parse_rfc3339(text: str) -> int:
 
 
 def format_rfc3339(time: int) -> str:
-    """RFC 3339 in UTC with as many fraction digits (0, 3, 6 or 9) as the time needs.
+    """RFC 3339 in UTC, with as many fraction digits (0, 3, 6 or 9) as the time needs.
 
-    Times outside the years 1 to 9999 are clamped to them.
+    A time before the year 1 or after 9999 becomes the first or last second of those years.
     """
     seconds, nanos = divmod(time, SECOND)
     days, second_of_day = divmod(seconds, 86_400)
@@ -101,15 +101,15 @@ def to_millis(time: int) -> int:
 
 
 def parse_duration(value: object) -> int:
-    """Nanoseconds of a duration: seconds as a number, or text such as `"90s"`, `"5 min"`, `"24h"`.
+    """Nanoseconds, from a number of seconds or from text such as `"90s"`, `"5 min"`, `"24h"`.
 
     Raises:
-        ValueError: negative, or not a duration.
+        ValueError: this is not a duration, or it is negative.
     """
     if isinstance(value, bool):
         raise ValueError('not a duration: write seconds as a number, or text such as "90s", "5 min", "24h"')  # noqa: TRY004 - callers branch on ValueError alone
     if isinstance(value, int | float):
-        if not 0 <= value <= 1e10:  # noqa: PLR2004 - three centuries: more is a mistake of unit
+        if not 0 <= value <= 1e10:  # noqa: PLR2004 - three centuries: a longer one has a wrong unit
             raise ValueError("not a duration: out of range")
         return round(value * SECOND)
     if isinstance(value, str):

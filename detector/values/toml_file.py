@@ -1,6 +1,6 @@
-"""TOML files with the lines of their keys, so that what is wrong can be said with where."""
+"""TOML files with the lines of their keys, so that an error can name its line."""
 
-import re  # over the lines of a file its user wrote
+import re  # on lines of a file that its user wrote
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ Key = str | int
 
 
 class TomlFile:
-    """A parsed TOML file: `data` as tomllib gives it, `path` as the user named it."""
+    """A parsed TOML file: its `data`, as tomllib returns it, and its `path`, as the user named it."""
 
     def __init__(self, path: str, text: str) -> None:
         self.path = path
@@ -36,10 +36,10 @@ class TomlFile:
 
     @classmethod
     def read(cls, path: str) -> "TomlFile":
-        """Read and parse a file.
+        """Reads and parses a file.
 
         Raises:
-            ConfigError: it cannot be opened, is no UTF-8, is too large, or is no TOML (with the line).
+            ConfigError: the file cannot be opened, is too large, is not UTF-8, or is not TOML (with the line).
         """
         try:
             raw = Path(path).read_bytes()
@@ -53,7 +53,7 @@ class TomlFile:
             raise ConfigError("not UTF-8", path, raw.count(b"\n", 0, error.start) + 1) from None
 
     def line(self, *keys: Key) -> int | None:
-        """The line, from 1, where that key or table stands; else that of the nearest table around it."""
+        """The line of a key or table, from 1. Without one, the line of the table around it."""
         path = keys
         while path:
             if path in self._lines:
@@ -62,7 +62,7 @@ class TomlFile:
         return None
 
     def error(self, reason: str, *keys: Key) -> ConfigError:
-        """A ConfigError at that key."""
+        """A ConfigError with the line of a key."""
         return ConfigError(reason, self.path, self.line(*keys))
 
     def _index(self, text: str) -> None:
@@ -89,7 +89,7 @@ class TomlFile:
             quote = _left_open(line)
 
     def _resolve(self, parts: tuple[Key, ...], counts: dict[tuple[Key, ...], int]) -> tuple[Key, ...]:
-        """A header's name with the index of the array element that each array of tables on its way is at."""
+        """The path of a header, with the current index after each array of tables in it."""
         path: tuple[Key, ...] = ()
         for i, part in enumerate(parts):
             path = (*path, part)
@@ -98,7 +98,7 @@ class TomlFile:
         return path
 
     def _remember(self, path: tuple[Key, ...], number: int) -> None:
-        """Keep the first line of a key that really is in the data (a line in an array may look like one)."""
+        """Keeps the first line of a key, if the data has it: a line in a list may only look like a key."""
         node: Any = self.data
         for key in path:
             try:
@@ -113,7 +113,7 @@ def _parts(dotted: str) -> tuple[Key, ...]:
 
 
 def _left_open(line: str) -> str | None:
-    """The triple quote that this line opens and does not close."""
+    """The triple quote that this line opens but does not close."""
     for quote in ("'''", '"""'):
         if line.count(quote) % 2:
             return quote

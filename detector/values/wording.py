@@ -1,4 +1,4 @@
-"""How values are put into words: cleaned of secrets, made visible, times and sizes for a person."""
+"""Values as text for a person: without secrets, on one line, with readable times and sizes."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, Final
@@ -8,18 +8,18 @@ import msgspec
 from detector.values.times import DAY, HOUR, MILLISECOND, MINUTE, SECOND, format_rfc3339
 
 Clean = Callable[[str], str]
-"""Masks every secret it knows in a text that is about to be written (`detector.scan.leaks.Redactor.clean`)."""
+"""Masks all secrets that it recognises in a text before it is written (`detector.scan.leaks.Redactor.clean`)."""
 
-MAX_TEXT: Final = 1024  # characters of one field of an event that an output repeats
+MAX_TEXT: Final = 1024  # characters: an output cuts longer fields of events
 _UNITS: Final = ((DAY, "d"), (HOUR, "h"), (MINUTE, "min"), (SECOND, "s"), (MILLISECOND, "ms"))
 _SIZES: Final = ("B", "KB", "MB", "GB", "TB")
 _KILO: Final = 1000
 
 
 def visible(text: str, limit: int = MAX_TEXT) -> str:
-    r"""`text` on one line, safe to show in a terminal, cut at `limit` characters with `…`.
+    r"""`text` on one line, safe for a terminal, cut at `limit` characters with `…`.
 
-    Controls, escapes, bidirectional overrides and all else that does not print is written `\x1b`, `\u202e`.
+    Characters that do not print, such as controls and bidirectional overrides, are written as `\x1b` or `\u202e`.
     """
     if not text.isprintable():
         text = "".join(
@@ -45,10 +45,10 @@ def _strings(value: Any) -> Iterator[str]:
 
 
 def cleaner_of(value: Any, clean: Clean) -> Clean:
-    """`clean` for the strings inside `value` (structs, dicts, lists), asked once for all of them.
+    """A `clean` that has already seen all strings inside `value` (structs, dicts, lists).
 
-    Nearly every event is free of secrets, so all its strings are cleaned as one text of many lines; only
-    where that text changed is each looked at alone. A string that is not in `value` goes to `clean` itself.
+    Hardly any event has a secret in it. So all its strings are cleaned at once, as the lines of one text, and one by one
+    only if that text changes. A string that is not in `value` is cleaned when it comes.
     """
     texts = sorted({text for text in _strings(value) if text})
     joined = "\n".join(texts)
@@ -64,7 +64,7 @@ def cleaner_of(value: Any, clean: Clean) -> Clean:
 
 
 def span(duration: int) -> str:
-    """A duration in nanoseconds as its two greatest units: `2 h 3 min`, `45 s`, `120 ms`."""
+    """A duration (ns) in its two largest units: `2 h 3 min`, `45 s`, `120 ms`."""
     rest = abs(duration)
     for index, (unit, name) in enumerate(_UNITS):
         whole, left = divmod(rest, unit)
@@ -78,12 +78,12 @@ def span(duration: int) -> str:
 
 
 def moment(time: int) -> str:
-    """A time to the second in UTC, as a person reads it: `2026-03-14 09:26:53Z`."""
+    """A time in UTC, to the second: `2026-03-14 09:26:53Z`."""
     return format_rfc3339(time - time % SECOND).replace("T", " ")
 
 
 def period(first: int, last: int) -> str:
-    """Two times, the second as short as it can be: `2026-03-14 09:26:53Z`, `2026-03-14 09:26:53–11:20:00Z`."""
+    """From one time to another, as short as possible: `2026-03-14 09:26:53Z`, `2026-03-14 09:26:53–11:20:00Z`."""
     start, end = moment(first), moment(last)
     if start == end:
         return start

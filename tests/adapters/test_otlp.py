@@ -24,7 +24,7 @@ from detector.replay.replay import Plan, replay
 from detector.scan.known_credentials import KnownIndex
 from detector.scan.leaks import LeakFinder
 from detector.scan.scanner import PatternScanner
-from detector.terminal.progress import Silent
+from detector.terminal.progress import NoMeter
 from detector.values.findings import Severity
 from detector.values.times import format_rfc3339
 from tests.fake_records import FakeRecord, read_all, read_in_polls, records
@@ -543,7 +543,7 @@ def test_records_of_requests_are_counted_apart_however_a_file_is_cut(tmp_path: P
 
     for unit in (100, 1 << 20):
         plan = Plan(sources, Policy(), finder_of, keyed=True, now=NOW, unit=unit)
-        (finding,) = replay(plan, Silent()).findings
+        (finding,) = replay(plan, NoMeter()).findings
         assert finding.count == 12
         assert {one.event.id for one in finding.evidences} == {
             f"{line}#{part}" for line in range(1, 7) for part in (1, 3)

@@ -355,12 +355,12 @@ def test_what_is_revoked_is_named_by_the_path_or_the_data(
     ]
 
 
-def strikes(revocation: dict[str, Any], issue: dict[str, Any]) -> bool:
+def revokes(revocation: dict[str, Any], issue: dict[str, Any]) -> bool:
     """Whether a revocation is for what was issued a minute before, as one of a group."""
     issued = of(CredentialIssued, {**issue, "time": "2026-05-01T07:59:00Z"})
     revoked = [event for event in translate(revocation) if isinstance(event, CredentialRevoked)]
     assert len({event.id for event in revoked}) == len(revoked)
-    return any(event.group is not None and event.strikes(issued) for event in revoked)
+    return any(event.group is not None and event.revokes(issued) for event in revoked)
 
 
 LEASED = response("database/creds/ro", response={"secret": {"lease_id": "database/creds/ro/abc"}})
@@ -385,7 +385,7 @@ def test_a_token_takes_its_leases_and_children_with_it(
     path: str, data: Any, *, lease: bool, child: bool
 ) -> None:
     revocation = response(path, request={"data": data})
-    assert (strikes(revocation, LEASED), strikes(revocation, CHILD)) == (lease, child)
+    assert (revokes(revocation, LEASED), revokes(revocation, CHILD)) == (lease, child)
 
 
 def test_a_token_with_one_use_left_ends_with_it_allowed_or_not() -> None:

@@ -264,7 +264,7 @@ expiry = 2027-01-01T00:00:00Z
     assert [line.split(": ")[0] for line in told] == ["1", "4", "7", "9", "11", "13", "14", "15"]
     assert "needs expiry" in told[0]
     assert "at least one of fingerprint, source, pattern, regex" in told[1]
-    assert "target says where a regex is looked for, and there is none" in told[2]
+    assert "target says where regex is searched for, and there is no regex" in told[2]
     assert "allow.regex: RE2 refuses it: missing )" in told[3]
     assert "did you mean pattern?" in told[5]
     assert "hunter2" not in "".join(told)

@@ -69,7 +69,7 @@ def _bare() -> Any:
 @pytest.mark.parametrize(("name", "field", "owner"), defaults())
 def test_a_default_on_the_page_is_the_real_one(name: str, field: Field, owner: Any) -> None:
     written = tomllib.loads(f"value = {field.default}")["value"]
-    assert field.kind.read(written) == getattr(owner, name)
+    assert field.type.read(written) == getattr(owner, name)
 
 
 def test_the_variables_that_stand_as_defaults_are_those_that_are_read() -> None:

@@ -117,8 +117,8 @@ def test_names_and_a_regex_are_one_subscription(tmp_path: Path) -> None:
         ("bootstrap = []", "2: kafka.bootstrap: write"),
         ("inputs = 'logs'", "3: kafka.inputs: write a list of topic names"),
         ("inputs = ['a b']", "3: kafka.inputs: a topic's name"),
-        ("inputs = ['curfewd.work']", "3: kafka.inputs: it takes in what we write: curfewd.work"),
-        ("input_pattern = '.*'", "3: kafka.input_pattern: it takes in what we write: curfewd.work, "),
+        ("inputs = ['curfewd.work']", "3: kafka.inputs: curfewd writes to curfewd.work: leave it out"),
+        ("input_pattern = '.*'", "3: kafka.input_pattern: curfewd writes to curfewd.work, "),
         ("input_pattern = '('", "3: kafka.input_pattern: not a regex"),
         ("session_timeout = '1s'", "3: kafka.session_timeout: write a duration from 6s to 30min"),
         ("replication = 0", "3: kafka.replication: write a whole number from 1 to 32"),
@@ -147,7 +147,7 @@ def test_names_and_a_regex_are_one_subscription(tmp_path: Path) -> None:
         ),
         (
             "[kafka.security]\nprotocol = 'SASL_SSL'\ntoken_endpoint = 'http://idp.example/token'",
-            "5: kafka.security.token_endpoint: the client's secret would travel in the clear",
+            "5: kafka.security.token_endpoint: the client's secret would be sent in the clear",
         ),
     ],
 )
@@ -168,7 +168,7 @@ def test_a_missing_bootstrap_is_told_at_the_table(tmp_path: Path) -> None:
 def test_a_secret_in_the_configuration_is_refused_and_not_shown(tmp_path: Path, name: str) -> None:
     found = wrong(tmp_path, f"[kafka]\nbootstrap = '127.0.0.1:9092'\n[kafka.security]\n{name} = '{SECRET}'\n")
     assert len(found) == 1
-    assert found[0].startswith(f"4: kafka.security.{name}: a secret is never written in the configuration")
+    assert found[0].startswith(f"4: kafka.security.{name}: never write a secret in the configuration")
     assert SECRET not in found[0]
 
 
@@ -218,7 +218,7 @@ def test_a_password_in_the_clear_is_warned_of_unless_it_stays_on_this_machine(tm
         return load(tmp_path, text, {"CURFEWD_KAFKA_PASSWORD": SECRET}).live().warnings
 
     assert warnings("127.0.0.1") == ()
-    assert "the credentials too, travels in the clear" in warnings("b1.example")[0]
+    assert "also the credentials, is sent in the clear" in warnings("b1.example")[0]
 
 
 def test_without_a_kafka_table_there_is_nothing_live(tmp_path: Path) -> None:
@@ -285,11 +285,11 @@ def test_what_is_passed_on_goes_to_a_topic_that_is_never_read(tmp_path: Path) ->
         ("topics = ['*']\nname = 'clean'", "kafka.redacted.name: write a topic's name with {topic} in it"),
         ("topics = ['*']\nname = '{topic}'", "kafka.redacted.name: write a topic's name with {topic} in it"),
         ("topics = ['*']\nname = '{topic} clean'", "kafka.redacted.name: write a topic's name with {topic}"),
-        (f"topics = ['*']\nname = '{'x' * 248}.{{topic}}'", "it makes more than 249 characters"),
-        ("topics = ['audit']\nname = 'ci.{topic}'", "audit goes to ci.audit, which is among the inputs"),
+        (f"topics = ['*']\nname = '{'x' * 248}.{{topic}}'", "for audit it has more than 249 characters"),
+        ("topics = ['audit']\nname = 'ci.{topic}'", "audit would go to ci.audit, which is an input"),
         (
             "topics = ['audit']\nname = 'curfewd.{topic}'",
-            "of audit it makes curfewd.audit, which is a topic of ours",
+            "audit would go to curfewd.audit, which is one of curfewd's own topics",
         ),
     ],
 )

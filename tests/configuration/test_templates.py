@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 
 from detector.configuration.templates import (
-    View,
+    TemplateContext,
     parse_capture,
     parse_choice,
     parse_condition,
     parse_path,
     parse_template,
-    stands_at,
+    value_at,
 )
 
 RECORD: dict[str, Any] = {
@@ -35,7 +35,7 @@ RECORD: dict[str, Any] = {
     ],
 )
 def test_a_path_is_names_with_dots_between(path: str, found: Any) -> None:
-    assert stands_at(RECORD, parse_path(path)) == found
+    assert value_at(RECORD, parse_path(path)) == found
 
 
 @pytest.mark.parametrize("path", ["", ".", "a..b", "a.", '"', 'a"b', "a{b}", 3, None])
@@ -60,21 +60,21 @@ def test_what_is_no_path_is_refused(path: Any) -> None:
 )
 def test_a_template_is_filled_if_something_stands_at_each_path(template: str, text: str | None) -> None:
     captures = (parse_capture({"path": "session", "regex": "gh-(?P<run>[0-9]+)-(?P<attempt>[0-9]+)"}),)
-    assert parse_template(template).fill(View(RECORD, captures)) == text
+    assert parse_template(template).fill(TemplateContext(RECORD, captures)) == text
 
 
 def test_the_first_of_several_that_can_be_filled_is_taken() -> None:
-    view = View(RECORD)
-    assert parse_choice(["{job.nothing}", "{job.name}", "other"]).fill(view) == "deploy"
+    context = TemplateContext(RECORD)
+    assert parse_choice(["{job.nothing}", "{job.name}", "other"]).fill(context) == "deploy"
     nothing = parse_choice(["{job.id}/{job.nothing}", "{none}"])
-    assert (nothing.fill(view), nothing.missing(view)) == (None, "job.nothing")
+    assert (nothing.fill(context), nothing.missing(context)) == (None, "job.nothing")
 
 
 def test_the_path_of_a_list_spreads_into_its_texts() -> None:
-    view = View(RECORD)
-    assert list(parse_template("{job.tags}").spread(view)) == ["a", "b"]
-    assert list(parse_template("{job.name}").spread(view)) == ["deploy"]
-    assert list(parse_template("{job.nothing}").spread(view)) == []
+    context = TemplateContext(RECORD)
+    assert list(parse_template("{job.tags}").spread(context)) == ["a", "b"]
+    assert list(parse_template("{job.name}").spread(context)) == ["deploy"]
+    assert list(parse_template("{job.nothing}").spread(context)) == []
 
 
 @pytest.mark.parametrize("template", ["", "{", "a}b", "{a..b}", "{}", 3])
@@ -129,7 +129,7 @@ def test_what_is_no_capture_is_refused(capture: Any, capfd: pytest.CaptureFixtur
 )
 def test_a_condition_holds_of_what_stands_at_its_path(condition: dict[str, Any], *, holds: bool) -> None:
     found = parse_condition(condition)
-    assert found.holds(stands_at(RECORD, found.path)) is holds
+    assert found.holds(value_at(RECORD, found.path)) is holds
 
 
 @pytest.mark.parametrize(
@@ -152,7 +152,7 @@ def test_what_is_no_condition_is_refused(condition: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("condition", "mark"),
+    ("condition", "marker"),
     [
         ({"path": "a.schema", "equals": "deployer-events"}, b'"deployer-events"'),
         ({"path": "a.schema", "equals": "deployer/v2"}, b'"schema"'),  # some write \/ for /
@@ -163,6 +163,6 @@ def test_what_is_no_condition_is_refused(condition: Any) -> None:
     ],
 )
 def test_a_condition_has_bytes_that_every_record_it_holds_of_has(
-    condition: dict[str, Any], mark: bytes | None
+    condition: dict[str, Any], marker: bytes | None
 ) -> None:
-    assert parse_condition(condition).mark == mark
+    assert parse_condition(condition).marker == marker

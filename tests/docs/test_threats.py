@@ -19,7 +19,7 @@ from detector.scan.known_credentials import KnownIndex
 from detector.scan.leaks import LeakFinder
 from detector.scan.scanner import PatternScanner
 from detector.scan.scanner_loader import load_scanner
-from detector.terminal.progress import Silent
+from detector.terminal.progress import NoMeter
 from tests.small_history import KEY, NOW, at, event, identifier_of, secret_of
 
 VICTIM = "victim"
@@ -61,7 +61,7 @@ def told(folder: Path, scanner: PatternScanner, events: Iterable[Any], lines: It
     def finder_of(identifiers: Any) -> LeakFinder:
         return LeakFinder(scanner, KnownIndex(identifiers, [KEY]), [KEY])
 
-    return replay(Plan(sources, Policy(), finder_of, keyed=True, now=NOW, letters=letters), Silent())
+    return replay(Plan(sources, Policy(), finder_of, keyed=True, now=NOW, letters=letters), NoMeter())
 
 
 def rules(result: Result) -> set[str]:

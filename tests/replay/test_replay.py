@@ -19,7 +19,7 @@ from detector.replay.replay import Plan, Result, replay
 from detector.scan.known_credentials import KnownIndex
 from detector.scan.leaks import LeakFinder
 from detector.scan.scanner import PatternScanner
-from detector.terminal.progress import Silent
+from detector.terminal.progress import NoMeter
 from detector.values.errors import UsageError
 from detector.values.events import Identifier
 from detector.values.findings import Command, Finding, Severity
@@ -48,7 +48,7 @@ def finder_of(identifiers: Sequence[Identifier]) -> LeakFinder:
 def run(*paths: Path, **options: Any) -> Result:
     sources, letters = find_sources([str(path) for path in paths])
     plan = Plan(sources, Policy(), finder_of, keyed=True, now=NOW, letters=letters)
-    return replay(msgspec.structs.replace(plan, **options), Silent())
+    return replay(msgspec.structs.replace(plan, **options), NoMeter())
 
 
 def verdict(result: Result) -> tuple[list[tuple[Any, ...]], list[tuple[Any, ...]]]:

@@ -19,7 +19,7 @@ from detector.judge.policy import Policy
 from detector.replay.replay import Plan, Result, replay
 from detector.scan.known_credentials import KnownIndex
 from detector.scan.leaks import LeakFinder
-from detector.terminal.progress import Silent
+from detector.terminal.progress import NoMeter
 from detector.values.events import CanonicalEvent, CredentialIssued, Identifier
 from detector.values.findings import LEAKED_SECRET, Command, Finding
 from detector.values.secrets import DeploymentKey
@@ -97,7 +97,7 @@ def told(
     sources, letters = find_sources([str(folder)], shapes=shapes)
     at = None if until is None else parse_rfc3339(until)
     plan = Plan(sources, policy, _finder_of, keyed=True, now=NOW, until=at, letters=letters, shapes=shapes)
-    result = replay(plan, Silent())
+    result = replay(plan, NoMeter())
     events = tuple(event for source in sources for event in read_events(source, 0, source.size, NOW, shapes))
     live = _lived([(source.format, b"".join(source.chunks())) for source in sources], at, policy, shapes)
     found = _findings(result.findings), _commands(result.commands)
