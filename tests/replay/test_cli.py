@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from detector import cli
+from detector.outputs import files
 from tests.small_history import KEY, KEY_TEXT, at, jsonl, logs, secret_of, write
 
 QUICK = ("--config", "quick.toml")  # no patterns: registered credentials alone, ready at once
@@ -214,7 +215,6 @@ def test_a_full_disk_is_told_and_leaves_no_half_file(history: tuple[Path, Path])
     assert history[0].exists()
     limit = """
 import resource, signal, sys
-from detector.outputs import files
 from detector.cli import main
 main(["replay", "--config", "quick.toml", "history"])  # whatever is compiled is compiled now
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
