@@ -1,8 +1,8 @@
-"""Shares partitions out over a group: evenly, and moving as few as can be.
+"""Assigns partitions to the members of a group: evenly, and moving as few as possible.
 
-aiokafka brings a sticky assignor, but its state belongs to the class (aiokafka issue 1175): the stages of one process
-would overwrite each other's. This one is an instance a consumer. A group's rebalance revokes everything from everyone
-first, so a partition that stays where it was costs its holder a short rest and no restore.
+aiokafka has a sticky assignor, but its state belongs to the class (aiokafka issue 1175): the stages of one process
+would overwrite each other's. Here each consumer has its own instance. A rebalance revokes everything from everyone
+first, so a partition that stays where it was only pauses and needs no restore.
 """
 
 from collections import Counter, defaultdict
@@ -19,16 +19,16 @@ Owned = list[tuple[str, int]]
 
 
 class Member(msgspec.Struct, frozen=True):
-    """A member of the group: the topics it reads, the partitions it held before."""
+    """A member of the group: the topics that it reads, and the partitions that it held before."""
 
     topics: frozenset[str]
     owned: frozenset[Partition] = frozenset()
 
 
 def share(counts: Mapping[str, int], members: Mapping[str, Member]) -> dict[str, list[Partition]]:
-    """Partitions by member id, from the partition counts of the topics.
+    """The partitions of each member, by its id. `counts` has the partitions of each topic.
 
-    Two members that both say they held a partition (one of them is late) are both disbelieved.
+    If two members both say that they held a partition, one of them is late, and neither is believed.
     """
     shares: dict[str, set[Partition]] = {member: set() for member in sorted(members)}
     claims = Counter(partition for member in members.values() for partition in member.owned)
@@ -59,7 +59,7 @@ def _held(held: Iterable[Partition], topic: str) -> int:
 
 
 def _move_one(shares: Mapping[str, set[Partition]], members: Mapping[str, Member]) -> bool:
-    """Moves a partition from a fuller member to an emptier one, of the topic the fuller holds most of."""
+    """Moves a partition from a fuller member to an emptier one, of the topic that the fuller holds most of."""
     by_load = sorted(shares, key=lambda name: (len(shares[name]), name))
     for full in reversed(by_load):
         for empty in by_load:
@@ -76,7 +76,7 @@ def _move_one(shares: Mapping[str, set[Partition]], members: Mapping[str, Member
 
 
 class StickyAssignor:
-    """`share` as aiokafka calls it. One instance a consumer."""
+    """`share` as aiokafka calls it. Each consumer has its own instance."""
 
     name = "curfewd-sticky"
 
@@ -84,15 +84,15 @@ class StickyAssignor:
         self._owned: Owned = []
 
     def metadata(self, topics: Iterable[str]) -> Any:
-        """What this member says of itself when it joins."""
+        """What this member says about itself when it joins."""
         return ConsumerProtocolMemberMetadata(VERSION, list(topics), msgspec.msgpack.encode(self._owned))
 
     def on_assignment(self, assignment: Any) -> None:
-        """Remembers what this member was given."""
+        """Remembers what this member was assigned."""
         self._owned = [(each.topic, each.partition) for each in assignment.partitions()]
 
     def assign(self, cluster: Any, members: Mapping[str, Any]) -> dict[str, Any]:
-        """The leader's part: everyone's partitions."""
+        """The leader's part: the partitions of all members."""
         known = {
             name: Member(frozenset(said.subscription), _owned(said.user_data))
             for name, said in members.items()
@@ -103,7 +103,7 @@ class StickyAssignor:
 
 
 def _owned(user_data: bytes | None) -> frozenset[Partition]:
-    """What a member says it held; nothing, if that cannot be read."""
+    """The partitions that a member says it held; none if that cannot be read."""
     try:
         return frozenset(
             Partition(*each) for each in msgspec.msgpack.decode(user_data or b"\x90", type=Owned)

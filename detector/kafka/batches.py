@@ -1,4 +1,4 @@
-"""Outputs become batches: which partition each goes to, and how much fits into one."""
+"""Makes batches of outputs: which partition each goes to, and how much fits into a batch."""
 
 import random
 from collections.abc import Callable, Iterable, Mapping
@@ -17,12 +17,12 @@ REMEMBERED_KEYS: Final = 1 << 16
 
 @lru_cache(REMEMBERED_KEYS)
 def partition_of(key: bytes, count: int) -> int:
-    """The partition of a key, as Kafka's own clients choose it; murmur2 here is plain Python, so keys are remembered."""
+    """The partition of a key, as Kafka's own clients choose it. murmur2 is plain Python here, so results are cached."""
     return int((murmur2(key) & 0x7FFFFFFF) % count)
 
 
 def size_of(output: Output) -> int:
-    """The bytes of a batch that holds only this output, uncompressed: what a broker's limit is for."""
+    """The bytes of an uncompressed batch with only this output: a broker's limit is about these."""
     headers = list(output.headers)
     # magic 2, no compression, not transactional, no producer yet: none of it changes the size
     batch = DefaultRecordBatchBuilder(
@@ -39,7 +39,7 @@ def size_of(output: Output) -> int:
 
 
 class Limits:
-    """How large records and batches may be: what the settings say, and what brokers refused."""
+    """How large records and batches may be, by the settings and by what brokers have refused."""
 
     def __init__(self, batch_bytes: int, record_bytes: int) -> None:
         self._batch_bytes = batch_bytes
@@ -56,7 +56,7 @@ class Limits:
         return self._records.get(topic, self._record_bytes)
 
     def too_large(self, output: Output) -> bool:
-        """Whether the output cannot be written. Most are far too small for their exact size to matter."""
+        """Whether the output cannot be written. It computes the exact size only of outputs near the limit."""
         size = len(output.key or b"") + len(output.value or b"")
         if output.headers:
             size += sum(_HEADER + 4 * len(name) + len(value or b"") for name, value in output.headers)
@@ -65,7 +65,7 @@ class Limits:
         return size_of(output) > self.record(output.topic)
 
     def refuse(self, topic: str, size: int, records: int) -> None:
-        """A broker found a batch too large: the next will be smaller, down to single records."""
+        """A broker found a batch too large. The next will be smaller, down to single records."""
         if records > 1:
             self._batches[topic] = max(min(size, self.batch(topic)) // 2, SMALLEST_BATCH)
         else:
@@ -75,8 +75,8 @@ class Limits:
 def batches_of(
     outputs: Iterable[Output], counts: Mapping[str, int], limits: Limits, new_batch: Callable[[], Any]
 ) -> dict[tuple[str, int], list[Any]]:
-    """Batches by topic and partition, in the order of the outputs. `counts`: how many partitions each topic has."""
-    # Outputs without a key all go to one partition a transaction: one batch instead of many.
+    """Batches by topic and partition, in the order of the outputs. `counts` has the partitions of each topic."""
+    # All outputs without a key go to one partition in each transaction: one batch instead of many.
     spread = random.randrange(1 << 30)  # noqa: S311 - no secret, only spreading
     batches: dict[tuple[str, int], list[Any]] = {}
     for output in outputs:

@@ -1,4 +1,4 @@
-"""Tries the brokers before anything else does: aiokafka tells why it cannot connect to its log only."""
+"""Tries the brokers before any client does: why aiokafka cannot connect, it says only in its log."""
 
 import asyncio
 import contextlib
@@ -17,11 +17,11 @@ from detector.values.errors import RetryError, StopError
 
 CONNECT_SECONDS: Final = 5.0
 _CLOSE_SECONDS: Final = 0.2
-_AT_ONCE: Final = 3  # brokers whose failure is told; the others fail alike
+_AT_ONCE: Final = 3  # brokers whose failure is named; the others fail alike
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """Why an address (`host:port`) does not work, and whether that may pass."""
+    """Why an address (`host:port`) does not work, and whether a later try may succeed."""
 
     address: str
     reason: str
@@ -29,7 +29,7 @@ class Failure(msgspec.Struct, frozen=True):
 
 
 async def reach(connection: ConnectionSettings, seconds: float = CONNECT_SECONDS) -> None:
-    """Returns once a broker lets us in and one of the addresses that it advertises does too.
+    """Returns once a broker accepts us, and so does one of the addresses that it advertises.
 
     `seconds` are for one address; the addresses are tried side by side.
 
@@ -65,12 +65,14 @@ async def reach(connection: ConnectionSettings, seconds: float = CONNECT_SECONDS
 
 
 def _error(what: str, failures: list[Failure], cert_file: str | None) -> RetryError | StopError:
-    told = "; ".join(f"{failure.address}: {failure.reason}" for failure in failures[:_AT_ONCE])
+    reasons = "; ".join(f"{failure.address}: {failure.reason}" for failure in failures[:_AT_ONCE])
     if any(failure.retriable for failure in failures):
-        return RetryError(f"{what}: {told}. It may work later")
-    # A broker that refuses a certificate seldom says what is wrong with it.
+        return RetryError(f"{what}: {reasons}. It may work later")
+    # A broker that refuses a certificate rarely says why.
     ours = own_certificate(cert_file)
-    return StopError(f"{what}: {told}" + ("" if ours is None else f". Our certificate in cert_file {ours}"))
+    return StopError(
+        f"{what}: {reasons}" + ("" if ours is None else f". Our certificate in cert_file {ours}")
+    )
 
 
 async def _try(address: str, options: dict[str, Any], seconds: float) -> set[str] | Failure:
@@ -93,9 +95,10 @@ async def _try(address: str, options: dict[str, Any], seconds: float) -> set[str
 
 
 def _nobody(address: str, mechanism: str | None) -> Failure:
-    """A refused token is told in a second step of SASL (RFC 7628, 3.2.3) that aiokafka 0.14 does not take.
+    """A cluster without brokers, or a refused token.
 
-    It sends its first request instead, and the broker's answer, an error, reads as a cluster without brokers.
+    A broker refuses a token in a second step of SASL (RFC 7628, 3.2.3), which aiokafka 0.14 skips. It sends its first
+    request instead, and reads the broker's error as a cluster without brokers.
     """
     if mechanism == "OAUTHBEARER":
         return Failure(address, explain(kafka.SaslAuthenticationFailed()), retriable=False)
@@ -103,7 +106,7 @@ def _nobody(address: str, mechanism: str | None) -> Failure:
 
 
 async def _diagnosis(address: str, error: Exception, protocol: str, *, let_in: bool) -> Failure:
-    """A broker that is spoken to in the wrong protocol just closes the connection, or waits: which one was it?"""
+    """Finds out why a connection failed. A broker just closes it, or waits, if the protocol is wrong."""
     host, port = _host_port(address)
     cut = isinstance(
         error, kafka.KafkaConnectionError | TimeoutError | EOFError | ConnectionResetError | ssl.SSLError
@@ -128,7 +131,7 @@ async def _diagnosis(address: str, error: Exception, protocol: str, *, let_in: b
 
 
 async def _speaks_tls(host: str, port: int) -> bool:
-    """Whether a TLS handshake gets an answer. Nothing is sent in it, so nothing needs to be verified."""
+    """Whether a TLS handshake gets an answer. It sends no data, so it verifies nothing."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
@@ -144,7 +147,7 @@ async def _speaks_tls(host: str, port: int) -> bool:
 
 
 async def _speaks_plainly(host: str, port: int) -> bool:
-    """Whether a broker says without TLS which requests it knows: the one question that it answers to anybody."""
+    """Whether a broker answers without TLS. A broker says to anybody which requests it knows."""
     connection = AIOKafkaConnection(host, port, security_protocol="PLAINTEXT")
     try:
         async with asyncio.timeout(CONNECT_SECONDS / 2):
@@ -157,7 +160,7 @@ async def _speaks_plainly(host: str, port: int) -> bool:
 
 
 async def _close(connection: Any) -> None:
-    """Waits for the socket's end, but not for ever: that of one which was never there does not come."""
+    """Waits until the socket is closed, for a short time: a socket that never opened never closes."""
     closed = connection.close()
     if closed is not None:
         await asyncio.wait([closed], timeout=_CLOSE_SECONDS)

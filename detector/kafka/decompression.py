@@ -1,8 +1,8 @@
 """Decompresses record batches within a limit: a megabyte on the wire can be gigabytes of zeros.
 
-aiokafka decompresses a batch whole and without a limit, and Kafka's own limit is for the compressed size. `install`
-puts these functions into its place, for the whole process. Each takes the bytes of a batch's records and the limit,
-and raises TooMuchError before it has made more, or whatever else its decompressor raises.
+aiokafka decompresses a batch whole and without a limit, and Kafka's own limit is about the compressed size. `install`
+replaces its decompressors by these functions, for the whole process. Each takes the bytes of a batch's records and the
+limit. It raises TooMuchError before it has made more than that, or whatever else its decompressor raises.
 """
 
 import io
@@ -38,7 +38,7 @@ class TooMuchError(ValueError):
 
 
 def gzip(data: bytes, limit: int) -> bytes:
-    """Of one member or several."""
+    """One member or several."""
     made = bytearray()
     while data:
         member = zlib.decompressobj(GZIP)
@@ -51,7 +51,7 @@ def gzip(data: bytes, limit: int) -> bytes:
 
 
 def snappy(data: bytes, limit: int) -> bytes:
-    """One block, or several with their sizes before them, as Java's snappy streams have them."""
+    """One block, or several with a size before each, as in Java's snappy streams."""
     if data[: len(XERIAL)] != XERIAL:
         _check(cramjam.snappy.decompress_raw_len(data), limit)
         return bytes(cramjam.snappy.decompress_raw(data))
@@ -70,13 +70,13 @@ def snappy(data: bytes, limit: int) -> bytes:
 
 
 def lz4(data: bytes, limit: int) -> bytes:
-    """Frames, whose headers tell how large their blocks can become."""
+    """Frames, whose headers say how large their blocks can become."""
     _check(_lz4_bound(data), limit)
     return bytes(cramjam.lz4.decompress(data))
 
 
 def zstd(data: bytes, limit: int) -> bytes:
-    """Frames of known size or not."""
+    """Frames, whether they state their size or not."""
     decompressor = zstandard.ZstdDecompressor(max_window_size=max(limit, SMALLEST_WINDOW))
     made = bytearray()
     with decompressor.stream_reader(io.BytesIO(data), read_across_frames=True) as reader:
@@ -95,7 +95,7 @@ DECODERS: Final[dict[str, Callable[[bytes, int], bytes]]] = {
 
 
 def install(limit: int) -> None:
-    """From now on no batch that aiokafka reads becomes more than `limit` bytes: the poll raises TooMuchError."""
+    """From now on a poll raises TooMuchError if a batch would be larger than `limit` bytes."""
     compiled = {default_records.DefaultRecordBatch.__module__, legacy_records.LegacyRecordBatch.__module__}
     modules = [codec, default_records, legacy_records, *(sys.modules[name] for name in compiled)]
     for name, decode in DECODERS.items():
@@ -114,7 +114,7 @@ def _check(size: int, limit: int) -> None:
 
 
 def _lz4_bound(data: bytes) -> int:
-    """The most bytes that the frames can become: that of their uncompressed blocks, and all others full."""
+    """The most bytes that the frames can become: uncompressed blocks as they are, all others full."""
     bound = at = 0
     while at < len(data):
         if data[at : at + 4] != LZ4_MAGIC:

@@ -166,7 +166,7 @@ class PartitionWork:
             await writer.close()
         handler_knows, self._handler_knows = self._handler_knows, False
         if handler_knows:
-            with contextlib.suppress(Exception):  # it was told to forget; nothing more can be done
+            with contextlib.suppress(Exception):  # it has to forget; nothing more can be done
                 await self._context.handler.revoked(self.partition)
 
     async def _start(self) -> TransactionWriter:

@@ -1,4 +1,4 @@
-"""Finds the records that cannot be processed, among those that can."""
+"""Finds the records that cannot be processed among those that can."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +8,7 @@ from detector.values.errors import StopError
 
 
 class PoisonSearch:
-    """Finds the record that `process` cannot bear: halves the polls that hold it, then has it refused."""
+    """Finds the record that makes `process` fail: it halves the polls that hold it, then gives a refusal of it."""
 
     def __init__(self, poll_records: int, refusals: int) -> None:
         self.limit = poll_records
@@ -21,7 +21,7 @@ class PoisonSearch:
         self._unreadable: int | None = None
 
     def unreadable(self, offset: int, error: Exception) -> None:
-        """A poll from `offset` met something that the client cannot decode: halve polls until it stands alone."""
+        """The client could not decode a poll from `offset`. Halves the polls until the record is alone."""
         self._until = max(self._until, offset + self.limit)
         if self.limit == 1:
             self._unreadable = offset
@@ -29,13 +29,13 @@ class PoisonSearch:
         self.limit = max(self.limit // 2, 1)
 
     def unreadable_at(self, offset: int) -> Refusal | None:
-        """The refusal of what cannot be decoded, if it begins at this offset."""
+        """The refusal of the record at this offset, if it is the one that cannot be decoded."""
         if offset != self._unreadable:
             return None
         return Refusal("record-unreadable", offset, error=self._error)
 
     def failed(self, records: Sequence[Any], error: Exception) -> None:
-        """`process` raised `error` over these records. The error's text may quote them: only its class is kept."""
+        """`process` raised `error` for these records. Only its class is kept: its text may quote them."""
         self._error = type(error).__name__
         first, last = records[0].offset, records[-1].offset
         self._until = max(self._until, last + 1)
@@ -48,10 +48,10 @@ class PoisonSearch:
             self._alone = first
 
     def refusal(self, records: Sequence[Any]) -> Refusal | None:
-        """What is to be refused, if these records are the one.
+        """The refusal, if these records are the one that makes `process` fail.
 
         Raises:
-            StopError: one after another is refused; it is not the records.
+            StopError: many in a row are refused, so the records are not the cause.
         """
         if len(records) != 1 or records[0].offset != self._refused:
             return None
@@ -69,7 +69,7 @@ class PoisonSearch:
         else:
             self._refusals_left = self._refusals
         if self._unreadable is not None and offset > self._unreadable:
-            # The rest of its batch is no better; the next good record sets the limit back.
+            # The rest of its batch cannot be decoded either. The next good record restores the limit.
             self._unreadable, self._until = None, offset + 1
         elif offset >= self._until:
             self.limit = self._poll_records

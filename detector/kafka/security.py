@@ -1,4 +1,4 @@
-"""How Kafka's clients connect: TLS, mutual TLS and SASL, and what a person can do about a connection that fails."""
+"""How Kafka's clients connect, by TLS, mutual TLS and SASL, and what to do about a connection that fails."""
 
 import datetime as dt
 import logging
@@ -70,7 +70,7 @@ _FOR_LATER: Final[dict[type[BaseException], str]] = {
 
 
 class _Unprinted(str):
-    """Text for aiokafka that does not show in the `repr` of what holds it."""
+    """Text for aiokafka that no `repr` shows."""
 
     __slots__ = ()
 
@@ -104,14 +104,14 @@ def security_options(security: Security) -> dict[str, Any]:
 
 
 def never_log_requests() -> None:
-    """At DEBUG aiokafka logs each request with its bytes, and among them the password: never let it."""
+    """Keeps aiokafka from logging requests: at DEBUG it logs their bytes, and the password is among them."""
     log = logging.getLogger("aiokafka.conn")
     if log.level < logging.INFO:
         log.setLevel(logging.INFO)
 
 
 def tls_context(security: Security) -> ssl.SSLContext:
-    """TLS 1.2 or newer, the broker's certificate and host name checked, ours sent where there is one.
+    """TLS 1.2 or newer. It checks the broker's certificate and host name, and sends our certificate if there is one.
 
     Raises:
         ConfigError: a certificate or key cannot be used.
@@ -162,7 +162,7 @@ def own_certificate(cert_file: str | None) -> str | None:
 
 
 def explain(error: BaseException) -> str:
-    """What went wrong with a connection or a request, for a person, and with nothing secret in it."""
+    """What went wrong with a connection or a request, for a person. It holds no secret."""
     root = _root(error)
     if isinstance(root, TokenError):
         return root.text
@@ -179,7 +179,7 @@ def explain(error: BaseException) -> str:
 
 
 def retriable(error: BaseException) -> bool:
-    """Whether the same may succeed later without anyone doing anything about it."""
+    """Whether a later try may succeed without anybody doing anything."""
     root = _root(error)
     if isinstance(root, (ssl.SSLError, AssertionError, *_FOR_A_PERSON)):
         return False
@@ -191,7 +191,7 @@ def retriable(error: BaseException) -> bool:
 
 
 def _root(error: BaseException) -> BaseException:
-    """What aiokafka wraps: what happened to a socket, what a token's source raised."""
+    """The error that aiokafka wraps: of a socket, or of a source of tokens."""
     while isinstance(error, kafka.KafkaError) and isinstance(error.__cause__, OSError | kafka.KafkaError):
         error = error.__cause__
     return error

@@ -1,4 +1,4 @@
-"""Tokens for SASL OAUTHBEARER (RFC 7628): from a file that someone renews, or for client credentials (RFC 6749, 4.4)."""
+"""Tokens for SASL OAUTHBEARER (RFC 7628): from a file that somebody renews, or for client credentials (RFC 6749, 4.4)."""
 
 import asyncio
 import base64
@@ -25,7 +25,7 @@ _SERVER_ERRORS: Final = 500
 
 
 class TokenError(kafka.KafkaError):  # type: ignore[misc]  # aiokafka ships no types; it takes its own errors for a failed connection
-    """No token can be had; `retriable` says whether it may come. The text holds nothing of what was sent or read."""
+    """There is no token; `retriable` says whether there may be one later. The text quotes nothing that was sent or read."""
 
     def __init__(self, text: str, *, retriable: bool) -> None:
         self.text = text
@@ -34,13 +34,13 @@ class TokenError(kafka.KafkaError):  # type: ignore[misc]  # aiokafka ships no t
 
 
 class FileTokens(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka ships no types
-    """The token that stands in a file, read anew for each connection."""
+    """The token in a file, read again for each connection."""
 
     def __init__(self, path: str) -> None:
         self._path = Path(path)
 
     async def token(self) -> str:
-        """The token as it stands now."""
+        """The token in the file now."""
         return await asyncio.get_running_loop().run_in_executor(None, self._read)
 
     def _read(self) -> str:
@@ -75,7 +75,7 @@ class EndpointTokens(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka s
         self._asking = asyncio.Lock()  # connections are made side by side: one of them asks
 
     async def token(self) -> str:
-        """A token that is still good for a while."""
+        """A token that is valid for a while."""
         async with self._asking:
             if time.monotonic() >= self._until:
                 asked = time.monotonic()
@@ -127,7 +127,7 @@ class EndpointTokens(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka s
 
 
 class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    """The secret goes to the endpoint that was configured and to nobody else."""
+    """The secret goes only to the configured endpoint."""
 
     def redirect_request(self, *_: Any, **__: Any) -> None:
         return None
@@ -139,7 +139,7 @@ def tokens(security: Security) -> AbstractTokenProvider:
 
 
 def _visible(raw: bytes, where: str) -> str:
-    """A token is of visible ASCII; anything else would end the message that it is sent in."""
+    """A token must be visible ASCII: anything else would end the message that carries it."""
     text = raw.strip()
     if not text or len(raw) > _MAX_BYTES or not all(33 <= byte <= 126 for byte in text):  # noqa: PLR2004 - ! to ~
         raise TokenError(f"{where}: holds no token", retriable=False)

@@ -1,9 +1,9 @@
 """Keeps a transaction from waiting a tenth of a second for the one before it.
 
-For the milliseconds in which the markers of a transaction are being written, the coordinator answers the next one's first
-request with CONCURRENT_TRANSACTIONS. aiokafka (0.14) then waits 20 ms before it adds partitions again, and `retry_backoff_ms`,
-100 ms, before it adds offsets: that is the first request of a transaction that writes nothing, as most of the scan stage's
-are. A shorter `retry_backoff_ms` would hold for brokers that are away too.
+While the coordinator writes the markers of a transaction, for some milliseconds, it answers the first request of the
+next one with CONCURRENT_TRANSACTIONS. aiokafka 0.14 then waits 20 ms before it adds partitions again, but 100 ms
+(`retry_backoff_ms`) before it adds offsets. Adding offsets is the first request of a transaction that writes nothing, as
+are most of the scan stage's. A shorter `retry_backoff_ms` would also apply while brokers are away.
 """
 
 from typing import Any, Final
@@ -15,10 +15,10 @@ WAIT_SECONDS: Final = 0.005
 
 
 class _AddOffsets(sender.AddOffsetsToTxnHandler):  # type: ignore[misc]  # aiokafka has no types
-    """Asks again soon."""
+    """Retries soon."""
 
     def handle_response(self, resp: Any) -> float | None:
-        """Seconds to wait before the next try, None if there is none to come."""
+        """Seconds to wait before the next try, None if there is no next try."""
         if kafka.for_code(resp.error_code) is kafka.ConcurrentTransactions:
             return WAIT_SECONDS
         seconds: float | None = super().handle_response(resp)
@@ -26,6 +26,6 @@ class _AddOffsets(sender.AddOffsetsToTxnHandler):  # type: ignore[misc]  # aioka
 
 
 def install() -> None:
-    """From now on all of aiokafka's transactional producers wait that long."""
+    """Makes all of aiokafka's transactional producers wait only that long, from now on."""
     sender.AddOffsetsToTxnHandler = _AddOffsets
     sender.BACKOFF_OVERRIDE = WAIT_SECONDS

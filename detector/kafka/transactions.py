@@ -18,7 +18,7 @@ from detector.values.errors import RetryError, StopError
 
 
 def miscounted(stage: StageSettings, topic: str, count: int) -> StopError:
-    """Someone changed the number of partitions of a topic that has to keep it (`StageSettings.counts`)."""
+    """The error if a topic that must keep its number of partitions (`StageSettings.counts`) has another."""
     return StopError(
         f"{topic} has {count} partitions now and {stage.counts[topic]} are configured: "
         "what belongs together would be judged in two places"
@@ -26,11 +26,11 @@ def miscounted(stage: StageSettings, topic: str, count: int) -> StopError:
 
 
 class TransactionWriter:
-    """The transactional producer of one partition, from its fencing start until it fails once or is closed.
+    """The transactional producer of one partition, from its start until it fails once or is closed.
 
-    Its transactional id is the group, topic and partition, so there is at most one whose transactions go through. That
-    is what keeps a stalled instance from committing after its partitions moved: aiokafka cannot send the group's
-    generation with the offsets, the broker has only the producer's epoch to go by.
+    Its transactional id is the group, topic and partition, so only the latest writer can commit. That keeps a stalled
+    instance from committing after its partitions moved. aiokafka cannot send the group's generation with the offsets:
+    the broker has only the producer's epoch to go by.
     """
 
     def __init__(
@@ -49,12 +49,12 @@ class TransactionWriter:
         self._producer: Any = None
 
     async def start(self) -> None:
-        """Fences whoever wrote for this partition, and waits until their last transaction is committed or aborted.
+        """Fences the last writer of this partition, and waits until its last transaction is committed or aborted.
 
-        Only what is committed after this may be read as the state to go on from.
+        Read the committed state only after this.
 
         Raises:
-            RetryError, StopError: Kafka cannot be reached, or does not let us.
+            RetryError, StopError: Kafka cannot be reached, or refuses us.
         """
         transaction_retry.install()
         producer = partition_producer(self._connection, self._stage, self._partition)
@@ -68,22 +68,21 @@ class TransactionWriter:
         self._producer = producer
 
     async def commit(self, outputs: Sequence[Output], offset: int | None, note: str = "") -> None:
-        """One transaction.
+        """Runs one transaction.
 
         1. Begin.
-        2. Write the outputs, and
-        3. the changelog, which is outputs too; wait for the broker to have each batch.
-        4. Send the offset of the next record to read, with `note` beside it, last, so that nothing can be missing
-           before it.
-        5. Commit.
+        2. Write the outputs, changelog included, and wait until the brokers have each batch.
+        3. Send the offset of the next record to read, with `note` beside it. It is last, so nothing before it can be
+           missing.
+        4. Commit.
 
-        After any error this transactor is of no more use: whether the transaction happened is told by the committed
-        offset once another has started.
+        After any error this writer cannot be used again. Once another has started, the committed offset shows whether
+        the transaction happened.
 
         Raises:
             FencedError: another instance has the partition.
             RetryError: the transaction did not get through in time, or a batch was refused.
-            StopError: Kafka does not let us.
+            StopError: Kafka refuses us.
         """
         try:
             async with asyncio.timeout(self._stage.transaction_seconds):
@@ -102,10 +101,10 @@ class TransactionWriter:
             raise reaction(error, "transaction") from error
 
     async def close(self) -> None:
-        """Lets the producer go, in whatever state it is."""
+        """Discards the producer, in any state."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            # Shielded: whoever is cancelled while waiting here must not leave connections behind.
+            # Shielded: a cancellation here must not leave connections open.
             await asyncio.shield(discard(producer))
 
     async def _write(self, outputs: Sequence[Output]) -> None:
@@ -125,7 +124,7 @@ class TransactionWriter:
                 raise error
 
     async def _write_partition(self, topic: str, number: int, batches: Sequence[Any]) -> None:
-        """Writes batches of one partition in their order. Each waits for the one before it to be on its way."""
+        """Writes batches of one partition in their order: each is sent after the one before it."""
         sent = [await self._producer.send_batch(batch, topic, partition=number) for batch in batches]
         results = await asyncio.gather(*sent, return_exceptions=True)
         for batch, error in zip(batches, results, strict=True):

@@ -1,4 +1,4 @@
-"""The registered credentials, by name and by fingerprint, as the registry topic or any other source tells of them.
+"""The registered credentials, by name and by fingerprint, from the registry topic or any other source.
 
 A registry that is behind costs a detour and no mistake: a use or leak that arrives before its credential waits in the
 judge stage, at the names that it speaks of.

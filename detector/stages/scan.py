@@ -5,7 +5,7 @@ Example: two polls of a partition, in a service, in a job on a cluster or in a t
     scanner = PartitionScanner("ci-logs", 0)
     facts = scanner.scan(records, finders.finder, now)
     for leak in facts.leaks:
-        for key, fact in routes(leak, registry, keys):  # the key of an aggregate, and what to tell it
+        for key, fact in routes(leak, registry, keys):  # the key of an aggregate, and a fact for it
             ...
     facts = scanner.scan(more, finders.finder, now)
     facts = scanner.flush(finders.finder)  # no record has come for some seconds
@@ -71,7 +71,7 @@ class LookbackFacts(msgspec.Struct):
 class PartitionScanner:
     """Scans the records of one partition in the order of their offsets.
 
-    `classifier` tells what is recognised in a record.
+    `classifier` says what is recognised in a record.
     """
 
     def __init__(self, topic: str, partition: int, classifier: RecordClassifier = BUNDLED) -> None:

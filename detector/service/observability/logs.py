@@ -1,8 +1,8 @@
-"""The service's own log: lines of JSON, or for a terminal, on standard error. No secret and no record is ever in one.
+"""The service's own log on standard error: lines of JSON, or text for a terminal. No line quotes a secret or a record.
 
-What libraries log goes the same way, but quietly: from warnings on, each message once in a while however often it
-comes, and of an exception its class and where it happened, as its text may quote what was read. None of it is an error
-here: a client logs one for every try at a broker that is away, and what became of it, the stage tells.
+What libraries log goes the same way, but less of it: only warnings and errors, each message once in a while however
+often it comes. Of an exception it shows the class and the place in the code, as its text may quote a record. All of it
+is a warning here: a client logs an error for every try at a broker that is away, and the stage reports the outcome.
 """
 
 import logging
@@ -55,7 +55,7 @@ def make_log(log_format: str, level: str, stream: TextIO | None = None) -> Any:
 
 
 def route_libraries(log: Any, clock: Callable[[], float] = time.monotonic) -> "LibraryLog":
-    """Everything that is logged by Python's `logging` goes to `log` from now on, from warnings on."""
+    """Sends all warnings and errors of Python's `logging` to `log` from now on."""
     handler = LibraryLog(log, clock)
     root = logging.getLogger()
     root.handlers[:] = [handler]
@@ -67,7 +67,7 @@ def route_libraries(log: Any, clock: Callable[[], float] = time.monotonic) -> "L
 
 
 class LibraryLog(logging.Handler):
-    """Hands on what libraries log, each message at most once in `QUIET_SECONDS`, with how often it came meanwhile."""
+    """Logs what libraries log: each message at most once in `QUIET_SECONDS`, with how often it was left out."""
 
     def __init__(self, log: Any, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(logging.WARNING)
@@ -77,7 +77,7 @@ class LibraryLog(logging.Handler):
         self._more: dict[tuple[str, str], int] = {}
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Never raises: a log line is not worth a stage."""
+        """Never raises: a log line must not end a stage."""
         try:
             self._emit(record)
         except Exception:  # noqa: BLE001 - what a library passes to its logger is not ours to trust
@@ -93,16 +93,16 @@ class LibraryLog(logging.Handler):
             self._last.clear()
             self._more.clear()
         self._last[key] = now
-        told: dict[str, Any] = {"logger": record.name}
+        fields: dict[str, Any] = {"logger": record.name}
         if more := self._more.pop(key, 0):
-            told["more"] = more
+            fields["more"] = more
         if record.exc_info and record.exc_info[1] is not None:
-            told |= described(record.exc_info[1])
-        self._log.warning(_words(record), **told)
+            fields |= described(record.exc_info[1])
+        self._log.warning(_words(record), **fields)
 
 
 def described(error: BaseException) -> dict[str, Any]:
-    """An exception's class and the innermost places it went through; not its text, nor anybody's variables."""
+    """An exception's class and its innermost places in the code; neither its text nor variables."""
     frames = traceback.extract_tb(error.__traceback__)[-_PLACES:]
     return {
         "error": type(error).__name__,
@@ -111,7 +111,7 @@ def described(error: BaseException) -> dict[str, Any]:
 
 
 def _words(record: logging.LogRecord) -> str:
-    """The message; exceptions among its arguments by their class only."""
+    """The message. Of exceptions among its arguments, only the class."""
     args = record.args
     if isinstance(args, tuple):
         args = tuple(type(each).__name__ if isinstance(each, BaseException) else each for each in args)
@@ -120,12 +120,12 @@ def _words(record: logging.LogRecord) -> str:
 
 
 def _in_order(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """When, how bad and what first, as one reads."""
+    """Puts time, level and event first."""
     return {name: event[name] for name in _FIRST if name in event} | dict(event)
 
 
 def _without_texts(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """`error=exception` is shown by its class and places."""
+    """Replaces `error=exception` by the exception's class and places."""
     error = event.get("error")
     if isinstance(error, BaseException):
         event.update(described(error))

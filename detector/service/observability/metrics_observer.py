@@ -80,7 +80,7 @@ class MetricsObserver:
 
     @_take.register
     def _started(self, fact: PartitionStarted, stage: StageName) -> None:
-        """A zero tells a topic that brings nothing from one that nobody reads."""
+        """Sets the counters of its topic to zero: a topic that nobody reads has none."""
         topic = self._metrics.bounded("topic", fact.partition.topic)
         for counter in (series.RECORDS, series.BYTES):
             self._metrics.add(counter, stage, topic, amount=0)

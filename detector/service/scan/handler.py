@@ -45,7 +45,7 @@ ClassifierOf = Callable[[str], RecordClassifier]
 class ScanTopics(msgspec.Struct, frozen=True):
     """The topics that the scan stage writes.
 
-    Each of the `work_partitions` is told how far each input partition has got. `longest_backdating` is in ns,
+    Each of the `work_partitions` gets the progress of each input partition. `longest_backdating` is in ns,
     `largest` in bytes: an event may take so much.
     """
 
@@ -85,10 +85,10 @@ class _Scan(msgspec.Struct):
 class _PartitionState:
     """What is known of one partition between polls.
 
-    - `committed` and `note` are what stood in the group when the partition was assigned.
+    - `committed` and `note` are the offset and the note that the group had when the partition was assigned.
     - `waiting_since` is since when (ns) text waits for later records.
     - `fresh` until the records before the first poll have been read again.
-    - `latest` is the latest time of an event or log record, `reported` what the work topic was told last.
+    - `latest` is the latest time of an event or log record, `reported` what the work topic got last.
     - `announced` once the work topic knows of the partition.
     - `issues` wait for the commit.
     """
@@ -175,7 +175,7 @@ class ScanHandler:
         self._partitions: dict[Partition, _PartitionState] = {}
 
     async def assigned(self, partition: Partition) -> None:
-        """Waits until the registry is known as it stood at the start: no record is scanned before."""
+        """Waits until the registry is known as it was at the start: no record is scanned before."""
         await self._registered.complete.wait()
         state = self._partitions[partition] = self._fresh(partition)
         if state.redaction is not None:
@@ -224,7 +224,7 @@ class ScanHandler:
         earlier = await self._records_before(partition, offset, since)
         scan = await self._in_thread(state.scan, earlier, now, since)
         state.fresh, state.waiting_since = False, now
-        # What was passed on before was scanned before. Of the rest nobody can tell: scanning it twice does no harm.
+        # What was passed on before was scanned before. The rest may have been: scanning it twice does no harm.
         leaks = [leak for leak in scan.facts.leaks if leak.offset is not None and leak.offset >= since]
         times = state.times.read(earlier) if earlier else state.times.earlier()
         outputs = self._outputs(partition, state, ScanFacts(leaks=leaks), times)
@@ -250,7 +250,7 @@ class ScanHandler:
         return state.note if state.fresh else "" if unsent is None else str(unsent)
 
     async def tick(self, partition: Partition, now: int) -> list[Output]:
-        """Scans text that has waited long enough, and tells the work topic how far this partition has got."""
+        """Scans text that has waited long enough, and reports the progress of this partition to the work topic."""
         state = self._state(partition)
         outputs = self._announce(partition, state)
         if state.fresh and state.note:  # it may be long until a record comes
@@ -280,7 +280,7 @@ class ScanHandler:
         ]
 
     async def committed(self, partition: Partition, offset: int | None) -> None:  # noqa: ARG002 - the protocol's
-        """Registers what was issued here at once; elsewhere the registry topic tells of it."""
+        """Registers what was issued at once here. Other instances learn of it from the registry topic."""
         state = self._partitions.get(partition)
         if state is not None and state.issues:
             issues, state.issues = state.issues, []

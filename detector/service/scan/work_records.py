@@ -1,4 +1,4 @@
-"""Records of the work topic: what the judge stage is told of events and leaks."""
+"""Records of the work topic: events and leaks on their way to the judge stage."""
 
 from collections.abc import Sequence
 from typing import Final

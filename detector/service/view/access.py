@@ -1,7 +1,7 @@
-"""Who may see the live view: whoever shows the token, or, where none is set, whoever sits at this machine.
+"""Who may see the live view: those who show the token. If none is set, those on this machine.
 
-The token comes in the Authorization header and nowhere else. A cookie would be sent to every port of the host and by
-every page that makes a browser ask; an address ends up in histories and logs. So the page keeps the token in its memory.
+The token comes in the Authorization header only. A browser would send a cookie to every port of the host, whichever page
+asks for it, and an address ends up in histories and logs. So the page keeps the token in its memory.
 """
 
 import ipaddress
@@ -18,26 +18,26 @@ _SCHEME: Final = "bearer "
 
 
 class Access:
-    """`token` None: no token is asked for. `local`: the port is a loopback one."""
+    """No `token` is asked for if it is None. `local` says whether the port is on loopback only."""
 
     def __init__(self, token: Secret | None, *, local: bool) -> None:
         self._token = token
         self._local = local
 
-    def stranger(self, headers: Mapping[str, str]) -> Answer | None:
-        """The refusal of a request that a page from elsewhere sends under a name that it made point here, else None.
+    def refuse_foreign_host(self, headers: Mapping[str, str]) -> Answer | None:
+        """The refusal of a request under a foreign host name, else None: a page elsewhere may make a name point here.
 
-        What listens on more than loopback has whatever name it is given, and a token, which that page does not have.
+        A port on more than loopback may have any name. It has a token, which that page does not have.
         """
         if self._local and not _names_loopback(headers.get("host", "")):
             return line(403, "ask for it by a loopback address: 127.0.0.1, [::1] or localhost")
         return None
 
-    def refusal(self, headers: Mapping[str, str]) -> Answer | None:
-        """The refusal of a request for what is shown, None if it may have it."""
-        stranger = self.stranger(headers)
-        if stranger is not None:
-            return stranger
+    def refuse(self, headers: Mapping[str, str]) -> Answer | None:
+        """The refusal of a request for data, None if it may have them."""
+        foreign = self.refuse_foreign_host(headers)
+        if foreign is not None:
+            return foreign
         if headers.get("sec-fetch-site", "") in _ELSEWHERE:
             return line(403, "a page from elsewhere may not read this")
         if self._token is None or self._shown(headers.get("authorization", "")):
@@ -45,13 +45,13 @@ class Access:
         return line(401, "show the token: Authorization: Bearer …", {"WWW-Authenticate": "Bearer"})
 
     def _shown(self, authorization: str) -> bool:
-        """Compares in a time that does not tell how much of it is right."""
+        """Whether the token is right. The comparison takes the same time, however much of it is right."""
         given = authorization[len(_SCHEME) :].encode("latin-1", "replace")
         return authorization[: len(_SCHEME)].lower() == _SCHEME and Secret(given) == self._token
 
 
 def _names_loopback(host: str) -> bool:
-    """Of a Host header, which may have a port."""
+    """Whether a Host header, with a port or not, names loopback."""
     try:
         name = urlsplit(f"//{host}").hostname or ""
     except ValueError:

@@ -1,4 +1,4 @@
-"""The page of the live view, put together once: one document that loads nothing and asks nobody but this port."""
+"""The page of the live view, built once: one document that loads nothing and asks only this port."""
 
 from functools import cache
 from typing import Final
@@ -25,7 +25,7 @@ DATA_HEADERS: Final = {**_GUARDED, _POLICY: "default-src 'none'; frame-ancestors
 
 @cache
 def live_page() -> Answer:
-    """The page with its headers. It holds no data: those it asks for, with the token if there is one."""
+    """The page with its headers. It holds no data: it asks for them, with the token if there is one."""
     script = joined((*COMPONENT_SCRIPTS, "live.js"))
     style = joined((*COMPONENT_STYLES, "live.css"))
     policy = content_security_policy(

@@ -1,4 +1,4 @@
-"""How the service stands at the moment, for the live view: a few sums over its own metrics, so that nothing is counted twice."""
+"""The state of the service for the live view: sums over its own metrics, so that nothing is counted twice."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -30,8 +30,11 @@ _SUMS: Final[dict[str, Series]] = {
 Sample = tuple[dict[str, str], float]
 
 
-def standing_of(families: Iterable[Any]) -> dict[str, Any]:
-    """What `prometheus_client` collects, as a page shows it. Counters are since the start; times in ms, `behind` in seconds."""
+def status_of(families: Iterable[Any]) -> dict[str, Any]:
+    """What a page shows of the series that `prometheus_client` collects.
+
+    Counters count since the start. Times are in ms, `behind` is in seconds.
+    """
     samples: defaultdict[str, list[Sample]] = defaultdict(list)
     for family in families:
         for sample in family.samples:

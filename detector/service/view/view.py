@@ -1,6 +1,7 @@
-"""The live view at `/view`: what this process is doing, the findings and commands that it commits, and a task's history.
+"""The live view at `/view`: the state of this process, the findings and commands that it commits, a task's history.
 
-Read-only, and beside the work: what is committed goes into a list of fixed size, and all else is made when somebody looks.
+It is read-only and does not slow down the stages: committed findings and commands go into a list of fixed size, and
+everything else is made when somebody looks.
 
     /view          the page: no data, so no token
     /view/events   server-sent events: hello, now (once a second), finding, command, resync (something was left out)
@@ -33,13 +34,13 @@ from detector.service.observability.readiness import Readiness
 from detector.service.view.access import Access
 from detector.service.view.page import DATA_HEADERS, live_page
 from detector.service.view.recent import Recent, RecentEntry
-from detector.service.view.status import standing_of
+from detector.service.view.status import status_of
 from detector.service.view.task import ViewContext, bounded, task_view
 from detector.values.findings import Command, FindingChange
 
 READERS: Final = 16
 NOW_SECONDS: Final = 1.0
-PAUSE_SECONDS: Final = 0.25  # between two batches: however much is found, a page gets so many at most
+PAUSE_SECONDS: Final = 0.25  # between two batches: a page gets no more, however much is found
 BATCH: Final = 100
 WRITTEN_TOGETHER: Final = 25
 LONGEST_ID: Final = 1024
@@ -50,7 +51,7 @@ _MILLI: Final = 1000
 
 
 class View:
-    """`look` and the rest of what is served; `hear` is told of all that the stages commit."""
+    """Serves `pages`; `observe` takes all facts of the stages."""
 
     def __init__(
         self, settings: ServiceSettings, live: LiveSettings, metrics: Metrics, readiness: Readiness
@@ -60,24 +61,24 @@ class View:
         self._metrics = metrics
         self._readiness = readiness
         self._recent = Recent(self._shown)
-        self._boot = secrets.token_hex(4)  # numbers begin anew with each start
+        self._run = secrets.token_hex(4)  # entries are numbered from 1 in each run
         self._readers = 0
-        self._bell = asyncio.Event()
+        self._changed = asyncio.Event()
         self._now: tuple[float, bytes] = (0.0, b"")
         self._stores: Callable[[], Mapping[Partition, Store]] = dict
         self._context: ViewContext | None = None
         self._one_task = asyncio.Lock()
 
     def pages(self) -> dict[str, Page]:
-        """What is served, by path."""
+        """The pages by path."""
         return {"/view": self._page, "/view/events": self._events, "/view/task": self._task}
 
     def judging(self, stores: Callable[[], Mapping[Partition, Store]], context: ViewContext) -> None:
-        """A judge stage is at work: `stores` are those of its partitions at the moment."""
+        """A judge stage runs: `stores` gives the stores of its partitions now."""
         self._stores, self._context = stores, context
 
     def observe(self, fact: Any) -> None:
-        """Takes note of what was committed."""
+        """Keeps committed findings and commands."""
         if not isinstance(fact, HandlerThroughput):
             return
         before = self._recent.last
@@ -87,8 +88,8 @@ class View:
             elif isinstance(output.fact, Command):
                 self._recent.add("command", self._recent.last, output.fact, len(output.value or b""))
         if self._readers and self._recent.last != before:
-            self._bell.set()
-            self._bell = asyncio.Event()
+            self._changed.set()
+            self._changed = asyncio.Event()
 
     def _shown(self, fact: FindingChange | Command) -> dict[str, Any]:
         """What a page gets of a finding or command."""
@@ -96,19 +97,19 @@ class View:
         return self._context.shown(fact)
 
     def _page(self, request: Request) -> Answer:
-        return self._access.stranger(request.headers) or live_page()
+        return self._access.refuse_foreign_host(request.headers) or live_page()
 
     def _events(self, request: Request) -> Answer:
-        refusal = self._access.refusal(request.headers)
+        refusal = self._access.refuse(request.headers)
         if refusal is not None:
             return refusal
         if self._readers >= READERS:
             return line(503, f"{READERS} are looking already", {"Retry-After": "10"})
         place = request.headers.get("last-event-id", "")
-        return Answer(200, b"", EVENT_STREAM, DATA_HEADERS, lambda: self._told(place))
+        return Answer(200, b"", EVENT_STREAM, DATA_HEADERS, lambda: self._stream(place))
 
-    async def _told(self, place: str) -> AsyncIterator[bytes]:
-        """Events from a place on, until nobody reads them."""
+    async def _stream(self, place: str) -> AsyncIterator[bytes]:
+        """Events from a place on, until the reader goes."""
         if self._readers >= READERS:
             return
         self._readers += 1
@@ -116,49 +117,49 @@ class View:
             yield _event(
                 "hello", msgspec.json.encode({"version": __version__, "rules": rule_references(RULES)})
             )
-            boot, _, number = place.partition(".")
-            known = boot == self._boot and number.isdecimal()
+            run, _, number = place.partition(".")
+            known = run == self._run and number.isdecimal()
             read = int(number) if known else 0
             entries, missed = self._recent.after(read, BATCH if known else self._recent.most)
             if place and (missed or not known):
                 yield _event("resync", b'"behind"' if known else b'"restarted"')
-            told = b""
+            sent = b""
             while True:
                 for start in range(0, len(entries), WRITTEN_TOGETHER):
                     yield b"".join(map(self._of, entries[start : start + WRITTEN_TOGETHER]))
                     await asyncio.sleep(0)
                 read = entries[-1].number if entries else read
-                if (now := self._standing()) is not told:
+                if (now := self._status()) is not sent:
                     yield _event("now", now)
-                    told = now
+                    sent = now
                 await asyncio.sleep(PAUSE_SECONDS)
                 if self._recent.last == read:
-                    await self._rung(NOW_SECONDS - PAUSE_SECONDS)
+                    await self._wait_for_change(NOW_SECONDS - PAUSE_SECONDS)
                 entries, missed = self._recent.after(read, BATCH)
                 if missed:
                     yield _event("resync", b'"behind"')
         finally:
             self._readers -= 1
 
-    async def _rung(self, seconds: float) -> None:
-        """Until something is committed, or for so long."""
-        bell = self._bell
+    async def _wait_for_change(self, seconds: float) -> None:
+        """Waits until something is committed, but no longer than that."""
+        changed = self._changed
         try:
             async with asyncio.timeout(seconds):
-                await bell.wait()
+                await changed.wait()
         except TimeoutError:
             return
 
     def _of(self, entry: RecentEntry) -> bytes:
-        return b"id: %s.%d\n" % (self._boot.encode(), entry.number) + _event(
+        return b"id: %s.%d\n" % (self._run.encode(), entry.number) + _event(
             entry.kind, self._recent.json(entry)
         )
 
-    def _standing(self) -> bytes:
-        """How the service stands, as JSON; made once a second, for all readers."""
+    def _status(self) -> bytes:
+        """The state of the service as JSON, made once a second for all readers."""
         made, now = self._now[0], time.monotonic()
         if not self._now[1] or now - made >= NOW_SECONDS * 0.9:
-            standing = {
+            status = {
                 "at": int(time.time() * _MILLI),
                 "group": self._live.group,
                 "host": socket.gethostname(),
@@ -168,13 +169,13 @@ class View:
                     "of": self._live.topics.work.partitions,
                 },
                 "readers": self._readers,
-                **standing_of(self._metrics.registry.collect()),
+                **status_of(self._metrics.registry.collect()),
             }
-            self._now = (now, msgspec.json.encode(standing))
+            self._now = (now, msgspec.json.encode(status))
         return self._now[1]
 
     async def _task(self, request: Request) -> Answer:
-        refusal = self._access.refusal(request.headers)
+        refusal = self._access.refuse(request.headers)
         if refusal is not None:
             return refusal
         ids = parse_qs(request.query, errors="replace").get("id", [])

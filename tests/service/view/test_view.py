@@ -42,7 +42,7 @@ from tests.service.view.view_port import (
     ["127.0.0.1:9464", "localhost", "LOCALHOST:1", "[::1]:9464", "127.0.0.2"],
 )
 def test_by_a_loopback_name_it_is_open_to_this_machine(host: str) -> None:
-    assert Access(None, local=True).refusal({"host": host}) is None
+    assert Access(None, local=True).refuse({"host": host}) is None
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_by_a_loopback_name_it_is_open_to_this_machine(host: str) -> None:
 )
 def test_a_name_that_somebody_made_point_here_is_refused_with_the_page_too(host: str) -> None:
     access = Access(None, local=True)
-    for refused in (access.refusal({"host": host}), access.stranger({"host": host})):
+    for refused in (access.refuse({"host": host}), access.refuse_foreign_host({"host": host})):
         assert refused is not None
         assert refused.status == 403
 
@@ -72,8 +72,8 @@ def test_a_page_from_elsewhere_gets_nothing(site: str) -> None:
         (Access(None, local=True), LOCAL),
         (Access(Secret(TOKEN.encode()), local=False), SHOWN),
     ):
-        assert access.refusal({**headers, "sec-fetch-site": "same-origin"}) is None
-        refused = access.refusal({**headers, "sec-fetch-site": site})
+        assert access.refuse({**headers, "sec-fetch-site": "same-origin"}) is None
+        refused = access.refuse({**headers, "sec-fetch-site": site})
         assert refused is not None
         assert refused.status == 403
 
@@ -93,13 +93,13 @@ def test_a_page_from_elsewhere_gets_nothing(site: str) -> None:
     ],
 )
 def test_without_the_whole_token_nothing_is_shown(shown: str) -> None:
-    refused = Access(Secret(TOKEN.encode()), local=False).refusal(
+    refused = Access(Secret(TOKEN.encode()), local=False).refuse(
         {"host": "any.example", "authorization": shown}
     )
     assert refused is not None
     assert refused.status == 401
     assert refused.headers["WWW-Authenticate"] == "Bearer"
-    assert Access(Secret(TOKEN.encode()), local=False).refusal({"authorization": f"bearer {TOKEN}"}) is None
+    assert Access(Secret(TOKEN.encode()), local=False).refuse({"authorization": f"bearer {TOKEN}"}) is None
 
 
 # The settings
