@@ -73,11 +73,15 @@ def credential_facts(account: Account) -> CredentialFacts:
     )
 
 
+def end_moments(account: Account, until: int) -> list[Moment]:
+    """The rules about one credential that hold at the end of its task, if that is at or before `until`."""
+    return judge_end(account.outline(), account.covered(), until) if account.task.end is not None else []
+
+
 def credential_findings(
-    account: Account, accepts: Sequence[Accept], lineage: Lineage, until: int
+    account: Account, accepts: Sequence[Accept], lineage: Lineage, moments: Sequence[Moment]
 ) -> Iterator[Finding]:
-    """The findings about one credential."""
-    moments = judge_end(account.outline(), account.covered(), until) if account.task.end is not None else []
+    """The findings about one credential, given its `end_moments`."""
     if not account.tallies and not moments:
         return
     task, credential = task_facts(account.task), credential_facts(account)
@@ -221,14 +225,13 @@ def task_finding(task: Task, policies: Policies, accepts: Sequence[Accept], unti
 
 
 def credential_commands(
-    account: Account, accepts: Sequence[Accept], until: int, ready: Ready | None = None
+    account: Account, accepts: Sequence[Accept], moments: Sequence[Moment], ready: Ready | None = None
 ) -> Iterator[Command]:
-    """The plain and the escalated command for one credential, if evidence requests them.
+    """The plain and the escalated command for one credential, given its `end_moments`, if evidence requests them.
 
     A command has the time of the earliest evidence that requests it, is not accepted, and is `ready`, if that is
     given. The escalation of a command that was not confirmed is not among these: only who sends commands knows.
     """
-    moments = judge_end(account.outline(), account.covered(), until) if account.task.end is not None else []
     if not account.tallies and not moments:
         return
     for request in _REQUESTS:

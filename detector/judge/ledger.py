@@ -5,7 +5,7 @@ and however often it was used: a use is judged alone, and a lifecycle event judg
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from detector.judge import conclude
@@ -15,6 +15,7 @@ from detector.judge.evidence import FinalTally, Tally
 from detector.judge.final_evaluator import FinalEvaluator
 from detector.judge.incremental_evaluator import IncrementalEvaluator
 from detector.judge.policy import Policy
+from detector.judge.rules.apply import Moment
 from detector.judge.rules.catalog import RULES
 from detector.judge.rules.lifetimes import deadline_of
 from detector.judge.terms import NEVER
@@ -104,7 +105,9 @@ class Ledger:
         found = [
             finding
             for account in self._names.accounts()
-            for finding in conclude.credential_findings(account, accepts, lineage, until)
+            for finding in conclude.credential_findings(
+                account, accepts, lineage, conclude.end_moments(account, until)
+            )
         ]
         found += [
             conclude.secret_finding(fingerprint, tally, accepts, self._tasks)
@@ -122,7 +125,9 @@ class Ledger:
         commands = [
             command
             for account in self._names.accounts()
-            for command in conclude.credential_commands(account, self.policy.accepts, until)
+            for command in conclude.credential_commands(
+                account, self.policy.accepts, conclude.end_moments(account, until)
+            )
         ]
         return sorted(
             commands, key=lambda command: (command.time, command.credential.credential_id, command.escalated)
@@ -136,13 +141,15 @@ class Ledger:
         """A task, None if nothing is known of it. Do not change it."""
         return self._tasks.get(task_id)
 
-    def findings_about(self, account: Account, until: int) -> Iterator[Finding]:
-        """The findings about one credential, as in `findings`."""
-        return conclude.credential_findings(account, self.policy.accepts, self._evaluator.lineage, until)
+    def findings_about(self, account: Account, moments: Sequence[Moment]) -> Iterator[Finding]:
+        """The findings about one credential, as in `findings`, given its `conclude.end_moments`."""
+        return conclude.credential_findings(account, self.policy.accepts, self._evaluator.lineage, moments)
 
-    def commands_for(self, account: Account, until: int, ready: conclude.Ready) -> Iterator[Command]:
+    def commands_for(
+        self, account: Account, moments: Sequence[Moment], ready: conclude.Ready
+    ) -> Iterator[Command]:
         """The commands for one credential, as in `commands`, but only by evidence that is `ready`."""
-        return conclude.credential_commands(account, self.policy.accepts, until, ready)
+        return conclude.credential_commands(account, self.policy.accepts, moments, ready)
 
     def overdue(self, task: Task, until: int) -> Finding | None:
         """The finding about a task itself, as in `findings`."""
@@ -365,7 +372,7 @@ class Ledger:
                 self._names.park(event)
             return
         self._evaluator.judge_new(name.owner, item)
-        if name.owner.issue.grants:
+        if self._evaluator.changed is not None and name.owner.issue.grants:
             for rule, _ in RULES.ends:  # the rules judged at the end of a task may depend on uses
                 self._evaluator.touch(rule.id, name.owner.credential_id)
 

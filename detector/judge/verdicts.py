@@ -6,7 +6,7 @@ import msgspec
 
 from detector.judge.acceptance import covering, reason_for, subject_of
 from detector.judge.accounts import Account, Task
-from detector.judge.conclude import credential_facts, task_facts
+from detector.judge.conclude import credential_facts, end_moments, task_facts
 from detector.judge.ledger import Ledger
 from detector.judge.policy import Policy
 from detector.judge.routing import SentCommand
@@ -73,12 +73,13 @@ def judge_task(
     own = own_accounts(ledger, task_id)
     exposed: list[list[str]] = []
     for account in own:
-        found = list(ledger.findings_about(account, watermark))
+        moments = end_moments(account, watermark)
+        found = list(ledger.findings_about(account, moments))
         verdicts.findings.update((finding.uid, finding) for finding in found)
         before = sent_before.get(account.credential_id, [])
         done = {each.escalated for each in before}
         commands = [
-            each for each in ledger.commands_for(account, watermark, delay) if each.escalated not in done
+            each for each in ledger.commands_for(account, moments, delay) if each.escalated not in done
         ]
         if account.task.end is not None:
             timers.append(max(account.task.ended, account.issue.time) + account.policy.grace_period)

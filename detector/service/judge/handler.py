@@ -281,12 +281,12 @@ class JudgeHandler:
             if key not in touched:
                 touched[key] = self._cached(partition, work, key)
         work.recent = 0
+        output, topic, number = self._output(), self._settings.topics.state, partition.number
         for key, (state, digest) in touched.items():
-            output = self._output()
             judgement = state.judge(watermark, output.digest)
             if judgement.changes:
                 changes = changelog_changes(digest, judgement)
-                outputs += [self._change(partition, change) for change in changes]
+                outputs += [Output(topic, name, value, partition=number) for name, value in changes]
                 work.staged += changes
             if judgement.findings or judgement.commands or judgement.sends or judgement.forgotten:
                 outputs += self._outputs(judgement, output, began.get(key))
@@ -316,7 +316,8 @@ class JudgeHandler:
             sums.append((TOTALS, msgspec.json.encode(work.totals) if work.totals != Totals() else None))
             work.logged_totals = work.totals
         work.staged += sums
-        return [self._change(partition, change) for change in sums]
+        topic = self._settings.topics.state
+        return [Output(topic, key, value, partition=partition.number) for key, value in sums]
 
     def _due(self, partition: Partition, work: _Work, watermark: int) -> list[str]:
         """The keys of the aggregates whose timer has come. Timers are not in the changelog."""
@@ -348,14 +349,12 @@ class JudgeHandler:
             output.command(command)
         output.close()
         outputs += output.records
+        output.open(self._run)
         outputs += [Output(topics.registry, registry_key(issue), None) for issue in judgement.forgotten]
         return outputs
 
     def _output(self) -> TopicOutput:
         return TopicOutput(self._output_topics, self._run)
-
-    def _change(self, partition: Partition, change: Change) -> Output:
-        return Output(self._settings.topics.state, *change, partition=partition.number)
 
     def _dead_letter(self, partition: Partition, offset: int) -> Output:
         letter = DeadLetter(
