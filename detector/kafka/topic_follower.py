@@ -31,7 +31,11 @@ class TopicReader(Protocol):
         """Set once everything is applied that was in the topic at the start."""
 
     async def apply(self, records: Sequence[Any]) -> None:
-        """Takes committed records, in the order of each partition. They are aiokafka's ConsumerRecord."""
+        """Takes committed records, in the order of each partition. They are aiokafka's ConsumerRecord.
+
+        Raises:
+            StopError: this process cannot go on after them.
+        """
 
 
 class TopicFollower:
@@ -67,7 +71,7 @@ class TopicFollower:
         """Follows until it is cancelled. It waits while the brokers are away.
 
         Raises:
-            StopError: Kafka does not let us read the topic.
+            StopError: Kafka does not let us read the topic, or the reader stops.
         """
         while True:
             try:

@@ -14,6 +14,7 @@ from detector.judge.routing import decode
 from detector.registry.credential_registry import CredentialRegistry
 from detector.registry.finders import Finders
 from detector.values.events import CredentialIssued, Identifier
+from detector.values.stored_format import check_headers
 
 _REMOVED: Final = 1000  # removals after which, if they are a quarter of all, the index is built anew
 
@@ -41,10 +42,16 @@ class RegisteredCredentials:
             await self._add(issues)
 
     async def apply(self, records: Sequence[Any]) -> None:
-        """Applies records of the registry topic (`key`, `value`), in the order of each partition."""
+        """Applies records of the registry topic, in the order of each partition. They are aiokafka's ConsumerRecord.
+
+        Raises:
+            StopError: a later version wrote them.
+        """
         async with self._changing:
             issues: list[CredentialIssued] = []
             for record in records:
+                if record.headers:
+                    check_headers(record.headers, f"topic {record.topic}")
                 try:
                     kind, credential_id, source, event_id = _KEY.decode(record.key or b"")
                     payload = None if record.value is None else decode(record.value)

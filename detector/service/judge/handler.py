@@ -25,6 +25,7 @@ from detector.records.dead_letters import UNREADABLE, DeadLetter
 from detector.service.judge.reports import JudgedTransaction, OutputCause
 from detector.service.judge.restore import Restored, restore
 from detector.service.judge.store import (
+    FORMAT,
     SOURCES,
     TOTALS,
     WATERMARK,
@@ -38,6 +39,7 @@ from detector.service.judge.topic_output import OutputTopics, TopicOutput
 from detector.service.record_times import LONGEST, output_timestamp
 from detector.values.errors import RetryError, StopError
 from detector.values.events import Event
+from detector.values.stored_format import FORMAT_VALUE, check_headers
 from detector.values.times import SECOND
 
 TIMERS: Final = 1000  # timers in one transaction; the next transaction follows at once
@@ -93,6 +95,7 @@ class _Work:
         self.recent = 0  # how many of the cached aggregates the last transaction touched
         self.staged: list[Change] = []
         self.totals = self.logged_totals = store.totals()
+        self.format_logged = store.format() == FORMAT_VALUE
         self.saved = 0
         self.looked = 0  # no timer is earlier than this
         self.dirty = False  # whether the store has more than its `Position` says
@@ -143,7 +146,11 @@ class JudgeHandler:
         self._observe(restored)
 
     async def process(self, partition: Partition, records: Sequence[Any]) -> list[Output]:
-        """Gives facts to their aggregates, and judges those and the ones whose timer has come."""
+        """Gives facts to their aggregates, and judges those and the ones whose timer has come.
+
+        Raises:
+            StopError: a later version wrote the records.
+        """
         work, now = self._work[partition], self._clock()
         before = _value_of(work.watermark)
         outputs: list[Output] = []
@@ -151,6 +158,8 @@ class JudgeHandler:
         began: dict[str, int] = {}
         late = 0
         for record in records:
+            if record.headers:
+                check_headers(record.headers, f"topic {partition.topic}, partition {partition.number},")
             try:
                 fact, key = decode(record.value or b""), (record.key or b"").decode()
                 if isinstance(fact, InputProgress):
@@ -303,7 +312,7 @@ class JudgeHandler:
         return outputs + self._sums(partition, work, written=bool(outputs))
 
     def _sums(self, partition: Partition, work: _Work, *, written: bool) -> list[Output]:
-        """The watermark, if anything else is `written`, and the totals."""
+        """The watermark, if anything else is `written`, and the totals. With the first of them, the format."""
         sums: list[Change] = []
         if written and work.watermark.value != work.logged:
             sums.append((WATERMARK, str(work.watermark.value).encode()))
@@ -315,6 +324,9 @@ class JudgeHandler:
         if work.totals != work.logged_totals:
             sums.append((TOTALS, msgspec.json.encode(work.totals) if work.totals != Totals() else None))
             work.logged_totals = work.totals
+        if (written or sums) and not work.format_logged:
+            sums.append((FORMAT, FORMAT_VALUE))
+            work.format_logged = True
         work.staged += sums
         topic = self._settings.topics.state
         return [Output(topic, key, value, partition=partition.number) for key, value in sums]

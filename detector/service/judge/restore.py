@@ -9,10 +9,12 @@ import msgspec
 from detector.kafka.changelog import Changelog
 from detector.service.judge.store import Position, Store
 from detector.values.errors import CurfewdError, RetryError
+from detector.values.stored_format import STORED_FORMAT, check_format
 from detector.values.times import HOUR
 
 # A broker drops tombstones after a day (`delete.retention.ms`). An older store may hold entries that were deleted since.
 OLDEST: Final = 12 * HOUR
+REMOVE: Final = "remove that folder: its state is read again from the state topic"
 
 
 class Restored(msgspec.Struct, frozen=True):
@@ -31,7 +33,7 @@ async def restore(path: Path, partition: int, changelog: Changelog, now: int) ->
     """Opens the store at `path` and brings it to the end of its changelog. A store that cannot be used is replaced.
 
     Raises:
-        RetryError, StopError: the disk or the changelog cannot be read or written.
+        RetryError, StopError: the disk or the changelog cannot be read or written, or a later version wrote them.
     """
     began = time.monotonic()
     first, end = await changelog.span(partition)
@@ -47,6 +49,7 @@ async def restore(path: Path, partition: int, changelog: Changelog, now: int) ->
         async for changes in changelog.read(partition, start):
             store.write(changes)
             count += len(changes)
+        check_format(store.format(), f"partition {partition} of the state topic")
         store.write((), Position(end, now))
     except BaseException as error:  # even if cancelled: a store that stays open cannot be opened again
         store.close()
@@ -57,7 +60,11 @@ async def restore(path: Path, partition: int, changelog: Changelog, now: int) ->
 
 
 def _open(path: Path, first: int, end: int, now: int) -> tuple[Store | None, str | None]:
-    """The store on the disk, or None and the reason why it cannot be used."""
+    """The store on the disk, or None and the reason why it cannot be used.
+
+    Raises:
+        StopError: a later version wrote it.
+    """
     if not path.exists():
         return None, "none there"
     try:
@@ -70,6 +77,9 @@ def _open(path: Path, first: int, end: int, now: int) -> tuple[Store | None, str
         store.close()
         return None, f"unreadable: {type(error).__name__}"
     reason = None
+    if position is not None and position.format > STORED_FORMAT:
+        store.close()
+        check_format(str(position.format).encode(), f"the store {path}", REMOVE)
     if position is None:
         reason = "never complete"
     elif not first <= position.offset <= end:

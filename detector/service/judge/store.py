@@ -5,6 +5,7 @@
     w                                                        the watermark
     s                                                        how far each partition of the inputs was read, now and then
     n                                                        the totals of all aggregates
+    v                                                        the version of these forms; see `stored_format`
     o                                                        how far this copy has the changelog; not in the changelog
 
 Keys and values are those of the changelog. If the store is lost, it is built again from there.
@@ -22,12 +23,14 @@ from rocksdict import Options, Rdict, WriteBatch
 
 from detector.judge.stage import META, Change, Judgement
 from detector.judge.totals import Totals
+from detector.values.stored_format import STORED_FORMAT
 
 AGGREGATE: Final = b"a"
 TIMER: Final = b"t"
 WATERMARK: Final = b"w"
 SOURCES: Final = b"s"
 TOTALS: Final = b"n"
+FORMAT: Final = b"v"
 _POSITION: Final = b"o"
 _KIND: Final = 17  # where the kind stands in the key of an entry
 _TIME: Final = 12  # bytes, because the nanoseconds of the year 9999 do not fit into eight
@@ -35,10 +38,14 @@ _WRITE_BUFFER: Final = 16 << 20
 
 
 class Position(msgspec.Struct, frozen=True):
-    """The offset before which a store has all of its changelog, and when that was checked (ns, wall clock)."""
+    """The offset before which a store has all of its changelog, and when that was checked (ns, wall clock).
+
+    `format` is the version of what only the store has: this and the timers.
+    """
 
     offset: int
     saved: int
+    format: int = STORED_FORMAT
 
 
 def digest_of(key: str) -> bytes:
@@ -107,6 +114,10 @@ class Store:
         """The totals as written last."""
         value = self._db.get(TOTALS)
         return Totals() if value is None else msgspec.json.decode(value, type=Totals)
+
+    def format(self) -> bytes | None:
+        """The version of the state's forms, None if 0.1.0 wrote all of it."""
+        return self.get(FORMAT)
 
     def size(self) -> int:
         """Its size in bytes, with what is not in files yet. Uses RocksDB's counters and reads no data."""

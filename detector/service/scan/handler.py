@@ -28,11 +28,12 @@ from detector.registry.registered import RegisteredCredentials
 from detector.service.observability.measuring import size_of
 from detector.service.record_times import LONGEST, PollTimes, RecordTimes, output_timestamp
 from detector.service.scan.dead_letter_records import dead_letter_output, refusal_letter
-from detector.service.scan.redaction import Redacted, Redaction
+from detector.service.scan.redaction import Redacted, Redaction, noted_offset, offset_note
 from detector.service.scan.work_records import WorkRecords
 from detector.stages.blinding import blinded
 from detector.stages.scan import PartitionScanner, ScanFacts
 from detector.values.events import AnyEvent, CanonicalEvent, CredentialIssued
+from detector.values.stored_format import FORMAT_HEADERS
 from detector.values.times import SECOND
 
 PATIENCE: Final = 5 * SECOND  # text waits no longer for later records
@@ -85,7 +86,8 @@ class _Scan(msgspec.Struct):
 class _PartitionState:
     """What is known of one partition between polls.
 
-    - `committed` and `note` are the offset and the note that the group had when the partition was assigned.
+    - `committed` and `noted` are the group's offsets when the partition was assigned: of the next record, and of the
+      first that waits to be passed on, if one does.
     - `waiting_since` is since when (ns) text waits for later records.
     - `fresh` until the records before the first poll have been read again.
     - `latest` is the latest time of an event or log record, `reported` what the work topic got last.
@@ -97,7 +99,8 @@ class _PartitionState:
         self.partition = partition
         self.scanner = scanner
         self.redaction = redaction
-        self.committed, self.note = 0, ""
+        self.committed = 0
+        self.noted: int | None = None
         self.waiting_since = 0
         self.fresh = True
         self.latest: int | None = None
@@ -179,7 +182,10 @@ class ScanHandler:
         await self._registered.complete.wait()
         state = self._partitions[partition] = self._fresh(partition)
         if state.redaction is not None:
-            state.committed, state.note = await self._committed_note(partition)
+            state.committed, note = await self._committed_note(partition)
+            state.noted = noted_offset(
+                note, f"the offset of topic {partition.topic}, partition {partition.number},"
+            )
 
     def _fresh(self, partition: Partition) -> _PartitionState:
         classifier, name = self._shapes(partition.topic), self._redacted(partition.topic)
@@ -220,7 +226,7 @@ class ScanHandler:
         self, partition: Partition, state: _PartitionState, offset: int, now: int
     ) -> list[Output]:
         """Reads the records before an offset again: text that waited when the partition moved waits again."""
-        since = int(state.note) if state.note.isdecimal() else offset
+        since = offset if state.noted is None else state.noted
         earlier = await self._records_before(partition, offset, since)
         scan = await self._in_thread(state.scan, earlier, now, since)
         state.fresh, state.waiting_since = False, now
@@ -246,14 +252,14 @@ class ScanHandler:
         state = self._partitions.get(partition)
         if state is None or state.redaction is None:
             return ""
-        unsent = state.redaction.unsent
-        return state.note if state.fresh else "" if unsent is None else str(unsent)
+        waits = state.noted if state.fresh else state.redaction.unsent
+        return "" if waits is None else offset_note(waits)
 
     async def tick(self, partition: Partition, now: int) -> list[Output]:
         """Scans text that has waited long enough, and reports the progress of this partition to the work topic."""
         state = self._state(partition)
         outputs = self._announce(partition, state)
-        if state.fresh and state.note:  # it may be long until a record comes
+        if state.fresh and state.noted is not None:  # it may be long until a record comes
             outputs += await self._reread(partition, state, state.committed, now)
         if state.scanner.oldest is not None and now - state.waiting_since >= PATIENCE:
             scan = await self._in_thread(state.flush, now)
@@ -275,7 +281,7 @@ class ScanHandler:
         source = f"{partition.topic}-{partition.number}"
         key, value = f"m:{source}".encode(), encode(InputProgress(source, time))
         return [
-            Output(self._topics.work, key, value, partition=number)
+            Output(self._topics.work, key, value, FORMAT_HEADERS, partition=number)
             for number in range(self._topics.work_partitions)
         ]
 
@@ -312,7 +318,9 @@ class ScanHandler:
             if isinstance(event, CredentialIssued):
                 issue = blinded(without_terms(event), self._keys)
                 state.issues.append(issue)
-                outputs.append(Output(self._topics.registry, registry_key(issue), encode(issue)))
+                outputs.append(
+                    Output(self._topics.registry, registry_key(issue), encode(issue), FORMAT_HEADERS)
+                )
             outputs += routed
         for leak in facts.leaks:
             outputs += self._routed(leak, leak.offset, times)

@@ -23,6 +23,7 @@ from detector.records.log_records import LogText
 from detector.redact.record_redactor import LEAST, redacted
 from detector.scan.leaks import KNOWN_CREDENTIAL, Redactor
 from detector.values.secrets import mask
+from detector.values.stored_format import STORED_FORMAT, check_format
 from detector.values.times import MILLISECOND
 
 WAITING: Final = 2048  # records that wait for one before them, at most
@@ -38,6 +39,25 @@ class Redacted(msgspec.Struct, frozen=True):
     partition: Partition
     records: int
     rules: dict[str, int]
+
+
+def offset_note(offset: int) -> str:
+    """What is committed beside an input's offset: the first offset that waits to be passed on."""
+    return f"{STORED_FORMAT}:{offset}"
+
+
+def noted_offset(note: str, what: str) -> int | None:
+    """The offset in a note, None if there is none. 0.1.0 wrote it bare; what others noted is none of ours.
+
+    Raises:
+        StopError: a later version wrote it; `what` says where.
+    """
+    version, colon, offset = note.rpartition(":")
+    if colon and version.isdecimal():
+        check_format(version.encode(), what)
+    elif colon:
+        return None
+    return int(offset) if offset.isdecimal() else None
 
 
 class _Waiting(msgspec.Struct):

@@ -35,6 +35,7 @@ class Record(NamedTuple):
     key: bytes | None
     value: bytes | None
     timestamp: int = -1
+    headers: tuple[tuple[str, bytes | None], ...] = ()
 
 
 class Logs:

@@ -21,7 +21,8 @@ from detector.scan.known_credentials import KeyRing
 from detector.scan.leaks import Redactor, Scanner
 from detector.scan.scanner import Match, PatternScanner
 from detector.service.scan.handler import ScanHandler
-from detector.service.scan.redaction import WAITING, Redacted
+from detector.service.scan.redaction import WAITING, Redacted, noted_offset, offset_note
+from detector.values.errors import StopError
 from detector.values.secrets import DeploymentKey, Secret
 from detector.values.times import MILLISECOND, SECOND
 from tests.fake_records import NOW, PARTITION, FakeRecord, records
@@ -248,10 +249,10 @@ async def test_a_record_waits_for_the_rest_of_its_line_and_those_behind_it_with_
     topic = Topic(scanner, some)
     await topic.poll(3)
     assert [each.origin for each in topic.passed] == [0]
-    assert topic.note == "1"
+    assert topic.note == "1:1"
     await topic.die()
     await topic.handler.assigned(PARTITION)
-    assert topic.handler.note(PARTITION) == "1"  # as long as nothing of it is passed on
+    assert topic.handler.note(PARTITION) == "1:1"  # as long as nothing of it is passed on
     await topic.poll(1)
     assert topic.note == ""
     assert [each.value for each in topic.passed] == [
@@ -374,3 +375,17 @@ def test_a_partition_beyond_those_of_the_topic_counts_on_from_its_first() -> Non
     outputs = [Output("t", None, b"%d" % number, partition=number) for number in range(5)]
     made = batches_of(outputs, {"t": 3}, Limits(1000, 1000), Batch)
     assert made == {("t", 0): [[b"0", b"3"]], ("t", 1): [[b"1", b"4"]], ("t", 2): [[b"2"]]}
+
+
+@pytest.mark.parametrize(
+    ("note", "offset"),
+    [("1:17", 17), ("0:3", 3), ("17", 17), ("", None), ("tool:17", None), ("1:x", None), ("anything", None)],
+)
+def test_the_offset_in_a_note(note: str, offset: int | None) -> None:
+    assert noted_offset(note, "it") == offset
+
+
+def test_a_note_of_a_later_version_is_refused() -> None:
+    assert noted_offset(offset_note(17), "it") == 17
+    with pytest.raises(StopError, match="it was written by a later curfewd"):
+        noted_offset("2:17", "it")
