@@ -21,7 +21,7 @@ from detector.values.times import DAY, SECOND
 
 _TEMPLATE: Final = 77_359_418
 _DIGITS: Final = 8
-_MANY: Final = 1000  # payloads of one aggregate before they are folded: more than there are
+_COMPACT_EVERY: Final = 1000  # facts of one aggregate: more than there are, so none is compacted
 _KIND: Final = 17  # where in a key the kind stands, after a letter and the aggregate's digest
 
 Change = tuple[bytes, bytes]
@@ -46,7 +46,7 @@ def judged(number: int, time: int) -> Iterator[tuple[str, list[Change]]]:
     states: dict[str, AggregateState] = {}
     for event in (start, issue):
         for key, payload in route(event, registry):
-            state = states.setdefault(key, AggregateState(key, policy, _MANY))
+            state = states.setdefault(key, AggregateState(key, policy, _COMPACT_EVERY))
             state.take(payload, encode(payload), time)
     run = Run({}, lambda text: text)
     for key, state in states.items():

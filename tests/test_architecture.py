@@ -158,3 +158,10 @@ def test_nothing_reaches_for_pythons_re_over_hostile_text_without_saying_why() -
         and "#" not in line
     ]
     assert offenders == []
+
+
+def test_what_observes_the_service_counts_typed_values_and_decodes_no_record() -> None:
+    observers = [path for path in MODULES if path.parent.name in {"observability", "view"}]
+    assert len(observers) > 10
+    decoding = ("json.decode", "Decoder(", ".loads(")
+    assert [path.name for path in observers if any(word in path.read_text() for word in decoding)] == []

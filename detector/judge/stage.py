@@ -50,7 +50,7 @@ State: TypeAlias = Mapping[bytes, bytes]  # the key of an entry is its kind, one
 Change: TypeAlias = tuple[bytes, bytes | None]  # an entry of a state, or its key and None to delete it
 FindingDigest: TypeAlias = Callable[[Finding], str]
 
-MANY: Final = 256
+COMPACT_EVERY: Final = 256
 FACT: Final = b"e"
 REPORTED: Final = b"p"
 SENT: Final = b"c"
@@ -90,14 +90,20 @@ class Judgement(msgspec.Struct):
 
 
 def judge(  # noqa: PLR0913 - the state has a key, and may keep more or fewer facts one by one
-    key: str, state: State, facts: Iterable[Fact], watermark: int, policy: Policy, *, many: int = MANY
+    key: str,
+    state: State,
+    facts: Iterable[Fact],
+    watermark: int,
+    policy: Policy,
+    *,
+    compact_every: int = COMPACT_EVERY,
 ) -> Judgement:
     """Judges the aggregate `key`, given its state and facts that it does not know yet.
 
     Raises:
         ValueError: no aggregate has such a key.
     """
-    aggregate = AggregateState(key, policy, many)
+    aggregate = AggregateState(key, policy, compact_every)
     aggregate.load(state.items())
     for fact in facts:
         aggregate.take(fact, encode(fact), watermark)
@@ -154,10 +160,10 @@ def finding_digest(finding: Finding) -> str:
 class AggregateState:
     """One aggregate in memory: what it knows, what it has reported, and the keys of its entries in the state.
 
-    Once it keeps `many` facts, the old ones are compacted to sums, and again after as many more.
+    Once it keeps `compact_every` facts, the old ones are compacted to sums, and again after as many more.
     """
 
-    def __init__(self, key: str, policy: Policy, many: int = MANY) -> None:
+    def __init__(self, key: str, policy: Policy, compact_every: int = COMPACT_EVERY) -> None:
         self.aggregate = aggregate_of(key, policy)
         self.key = key
         self.counted = Totals()  # its share of the partition's totals, as far as the caller has added it
@@ -170,7 +176,7 @@ class AggregateState:
         self._sent: dict[str, SentCommand] = {}
         self._latest: dict[str, Finding] = {}  # the findings in full as judged last: most do not change
         self._staged: list[Change] = []
-        self._many = self._compact_at = many
+        self._compact_every = self._compact_at = compact_every
         self._lateness = policy.lateness
 
     @property
@@ -227,7 +233,7 @@ class AggregateState:
                 self._timer, self._exposure = meta.timer, meta.exposure or Exposure()
         for value in sums:
             self.aggregate.restore_sums(value)
-        self._compact_at = len(self._facts) + self._many
+        self._compact_at = len(self._facts) + self._compact_every
         self.counted = self.totals
         if self._stored:  # it sent all of this before it was stored
             self.aggregate.judge(BEGINNING, [])
@@ -349,7 +355,7 @@ class AggregateState:
             key = SUMS + hashlib.blake2b(name.encode(), digest_size=12).digest()
             self._sums.add(key)
             judgement.changes.append((key, value))
-        self._compact_at = len(self._facts) - len(self.aggregate.dropped) + self._many
+        self._compact_at = len(self._facts) - len(self.aggregate.dropped) + self._compact_every
 
     def _end(self, judgement: Judgement) -> None:
         """Deletes all state, because nothing can follow any more. What was reported stands."""

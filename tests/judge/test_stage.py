@@ -29,12 +29,12 @@ START = 1_800_000_000 * SECOND
 Judge = Callable[[str, list[Fact], int], Judgement]
 
 
-def kept_in_memory(policy: Policy, many: int) -> Judge:
+def kept_in_memory(policy: Policy, compact_every: int) -> Judge:
     """Judges as the service does: each aggregate stays in memory."""
     states: dict[str, AggregateState] = {}
 
     def judged(key: str, facts: list[Fact], watermark: int) -> Judgement:
-        state = states.setdefault(key, AggregateState(key, policy, many))
+        state = states.setdefault(key, AggregateState(key, policy, compact_every))
         for fact in facts:
             state.take(fact, encode(fact), watermark)
         judgement = state.judge(watermark)
@@ -45,14 +45,14 @@ def kept_in_memory(policy: Policy, many: int) -> Judge:
     return judged
 
 
-def through_bytes(policy: Policy, many: int) -> Judge:
+def through_bytes(policy: Policy, compact_every: int) -> Judge:
     """Judges as a job on a cluster might: nothing but bytes is left between two calls."""
     states: dict[str, bytes] = {}
 
     def judged(key: str, facts: list[Fact], watermark: int) -> Judgement:
         state = msgspec.msgpack.decode(states.get(key, b"\x80"), type=dict[bytes, bytes])
         copies = [decode(encode(fact)) for fact in facts]
-        judgement = judge(key, state, copies, watermark, policy, many=many)
+        judgement = judge(key, state, copies, watermark, policy, compact_every=compact_every)
         copy = msgspec.json.decode(msgspec.json.encode(judgement), type=Judgement)
         states[key] = msgspec.msgpack.encode(applied(state, copy))
         return copy
@@ -112,12 +112,12 @@ def patient(policy: Policy) -> Policy:
 @thorough
 @given(histories(), st.data(), st.sampled_from((1, 3, 256)))
 def test_state_and_facts_as_bytes_give_the_same_findings_commands_and_timers(
-    history: History, data: st.DataObject, many: int
+    history: History, data: st.DataObject, compact_every: int
 ) -> None:
     events = data.draw(arrivals(history.events))
     half = len(events) // 2
     watermark = min((event.time for event in events[half:]), default=START)  # so that none is late
-    worlds = [World(make(history.policy, many)) for make in (kept_in_memory, through_bytes)]
+    worlds = [World(make(history.policy, compact_every)) for make in (kept_in_memory, through_bytes)]
     for world in worlds:
         world.tell(events[:half], min((event.time for event in events), default=START))
         world.settle(watermark)
@@ -186,9 +186,9 @@ def test_sums_stand_for_facts_that_are_no_longer_in_the_state() -> None:
         CredentialUsed(time=START + n * SECOND, source="audit", id=f"u{n}", credential_id="c", action="read")
         for n in range(60)
     ]
-    state = applied({}, judge(key, {}, [issue, *uses[:50]], START + DAY, policy, many=10))
+    state = applied({}, judge(key, {}, [issue, *uses[:50]], START + DAY, policy, compact_every=10))
     assert sum(entry.startswith(b"e") for entry in state) < 50
-    judgement = judge(key, state, uses[50:], START + DAY, policy, many=10)
+    judgement = judge(key, state, uses[50:], START + DAY, policy, compact_every=10)
     (change,) = (each for each in judgement.findings if each.finding.rule == "use-outside-scope")
     assert change.finding.count == 60
 

@@ -62,7 +62,7 @@ class Topics(msgspec.Struct, frozen=True):
 class JudgeSettings(msgspec.Struct, frozen=True):
     """`directory` holds the stores. `cache_size` bounds the state in memory of a partition, in things of about 2 KB each.
 
-    An aggregate keeps at least `many` facts one by one before it compacts those that nothing can change any more.
+    An aggregate keeps at least `compact_every` facts one by one before it compacts those that nothing can change any more.
     `work_dated` is how far back a record of work may be dated, in ns.
     """
 
@@ -70,7 +70,7 @@ class JudgeSettings(msgspec.Struct, frozen=True):
     directory: Path
     topics: Topics = Topics()
     cache_size: int = 100_000
-    many: int = 256
+    compact_every: int = 256
     work_dated: int = LONGEST
 
 
@@ -269,7 +269,7 @@ class JudgeHandler:
             work.cached.move_to_end(key)
             work.weight -= cached.state.weight  # added again once it is judged
             return cached
-        state = AggregateState(key, self._policy, self._settings.many)
+        state = AggregateState(key, self._policy, self._settings.compact_every)
         cached = _Cached(state, digest_of(key))
         with self._guard(partition):
             if work.store.get(entry_key(cached.digest, META)) is not None:

@@ -43,12 +43,12 @@ MOST_EVENTS: Final = 400  # of one credential, the latest: what a timeline can s
 
 
 class ViewContext(msgspec.Struct, frozen=True):
-    """What the judge stage judges and writes with: `many` as in `JudgeSettings`, the rest as in `finding_record`."""
+    """What the judge stage judges and writes with: `compact_every` as in `JudgeSettings`, the rest as in `finding_record`."""
 
     policy: Policy
     patterns: Patterns
     clean: Clean
-    many: int = 256
+    compact_every: int = 256
 
     def shown(self, fact: FindingChange | Command) -> dict[str, Any]:
         """What a page gets of a finding or command."""
@@ -75,7 +75,7 @@ def task_view(task_id: str, rows: Rows, watermark: int | None, context: ViewCont
     `rows` is the state of the task's aggregate, `watermark` (ns) the one that was committed with it. Returns None if
     the state says nothing of the task.
     """
-    state = AggregateState(task_key(task_id), context.policy, context.many)
+    state = AggregateState(task_key(task_id), context.policy, context.compact_every)
     state.load(rows)
     assert isinstance(state.aggregate, TaskAggregate)  # noqa: S101 - by its key
     ledger = state.aggregate.ledger

@@ -70,7 +70,13 @@ class World:
     """Work partitions, the judge stage over them, and what it wrote."""
 
     def __init__(
-        self, policy: Policy, clock: int, *, partitions: int = 2, cache_size: int = 1000, many: int = 256
+        self,
+        policy: Policy,
+        clock: int,
+        *,
+        partitions: int = 2,
+        cache_size: int = 1000,
+        compact_every: int = 256,
     ) -> None:
         self.directory = Path(tempfile.mkdtemp(prefix="curfewd-"))
         self.clock = clock
@@ -82,7 +88,7 @@ class World:
         self.letters: list[dict[str, Any]] = []
         self.forgotten: list[bytes | None] = []
         self.facts: list[JudgedTransaction | Restored] = []
-        self._settings = JudgeSettings(policy, self.directory / "stores", TOPICS, cache_size, many)
+        self._settings = JudgeSettings(policy, self.directory / "stores", TOPICS, cache_size, compact_every)
         self.handler = self._start()
         self.partitions = [Partition(TOPICS.work, number) for number in range(partitions)]
 

@@ -139,10 +139,15 @@ def foretold(history: History) -> list[AnyEvent]:
     return sorted(moved_ahead, key=lambda event: event.time)
 
 
-async def lived_on_time(policy: Policy, until: int, events: list[AnyEvent], seed: int, many: int) -> World:
+async def lived_on_time(
+    policy: Policy, until: int, events: list[AnyEvent], seed: int, compact_every: int
+) -> World:
     rng = random.Random(seed)
     world = World(
-        policy, until + policy.watermark_delay - IDLE, cache_size=rng.choice((0, 20, 1000)), many=many
+        policy,
+        until + policy.watermark_delay - IDLE,
+        cache_size=rng.choice((0, 20, 1000)),
+        compact_every=compact_every,
     )
     registry = CredentialRegistry()
     try:
@@ -165,12 +170,14 @@ async def lived_on_time(policy: Policy, until: int, events: list[AnyEvent], seed
 @pytest.mark.slow
 @thorough
 @given(histories(), st.integers(0, 10**6), st.sampled_from((1, 2, 7)))
-def test_what_is_added_up_is_judged_as_if_each_were_kept(history: History, seed: int, many: int) -> None:
+def test_what_is_added_up_is_judged_as_if_each_were_kept(
+    history: History, seed: int, compact_every: int
+) -> None:
     policy = longer(history.policy, command_delay=HOUR)
     events = foretold(history)
     until = max([history.until, *(event.time for event in events)]) + 2 * HOUR
     brief = msgspec.structs.replace(policy, lateness=0, retention=10**6 * SECOND)
-    world = run(lived_on_time(brief, until, events, seed, many))
+    world = run(lived_on_time(brief, until, events, seed, compact_every))
     findings, commands = replayed(History(brief, tuple(events), until), brief, until)
     assert world.standing() == findings
     assert sorted(world.commands, key=lambda c: c["id"]) == sorted(commands, key=lambda c: c["id"])

@@ -638,7 +638,7 @@ def test_a_credential_that_is_used_for_days_stays_small_and_is_judged_by_all_its
         }
         assert counts == {"unused-grant": 1, "use-outside-scope": 1}
 
-    told(story, many=8)
+    told(story, compact_every=8)
 
 
 @pytest.mark.parametrize("first", ["the issues", "the revocation"])
