@@ -26,6 +26,7 @@ def scanner() -> PatternScanner:
     return PatternScanner(PATTERNS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pattern", PATTERNS, ids=lambda pattern: pattern.id)
 def test_what_a_pattern_describes_is_found_in_twenty_surroundings(
     pattern: Pattern, scanner: PatternScanner

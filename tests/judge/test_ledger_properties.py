@@ -131,6 +131,7 @@ def test_either_part_first(history: History, data: st.DataObject) -> None:
     assert one.unresolved == other.unresolved
 
 
+@pytest.mark.slow
 @thorough
 @given(histories())
 def test_what_is_told_is_in_order(history: History) -> None:

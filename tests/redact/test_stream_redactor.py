@@ -187,6 +187,7 @@ def test_a_line_of_ten_megabytes_passes_without_its_secrets() -> None:
     assert re.sub("‹[a-z-]*:[0-9]*›".encode(), b"\xe2", done) == wanted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pattern", load_bundled(), ids=lambda pattern: pattern.id)
 def test_the_examples_of_every_pattern_are_masked(pattern: Pattern) -> None:
     scanner = PatternScanner((pattern,))

@@ -231,6 +231,7 @@ def rows_of(data: bytes, *, fast: bool) -> dict[int, list[list[int]]]:
     return {kind: found[kind].tolist() for kind in (triggers.BASE64_TEXT, triggers.HEX_TEXT) if kind in found}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not jit.AVAILABLE, reason="needs numba")
 @settings(max_examples=200, deadline=None)
 @given(st.lists(chunks, max_size=12))

@@ -70,6 +70,7 @@ def test_patterns_find_what_a_plain_search_of_each_line_finds(rng: random.Random
     assert _spans(scanner_of_all(), data) == _spans(plain()[0], data)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pattern", load_bundled(), ids=lambda pattern: pattern.id)
 def test_each_patterns_own_evidence_is_judged_alike(pattern: Pattern) -> None:
     made = Generator(pattern).make(random.Random(pattern.id))
@@ -145,6 +146,7 @@ def realistic(rng: random.Random, blocks: int) -> bytes:
     return "\n".join([*lines, ""]).encode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_real_looking_logs_show_the_same_leaks_to_both_and_in_chunks(seed: int) -> None:
     data = realistic(random.Random(seed), 24)
