@@ -233,7 +233,7 @@ class IncrementalEvaluator:
         verdict: Verdict | None,
         event: AnyEvent,
     ) -> None:
-        """Puts what the verdict says of this event into the rule's tally; takes the event out if there is no verdict."""
+        """Puts this event into the rule's tally as the verdict says, or takes it out if there is no verdict."""
         if account.tallies is None:
             if verdict is None:
                 return

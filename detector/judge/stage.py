@@ -98,7 +98,7 @@ def judge(  # noqa: PLR0913 - the state has a key, and may keep more or fewer fa
     *,
     compact_every: int = COMPACT_EVERY,
 ) -> Judgement:
-    """Judges the aggregate `key`, given its state and facts that it does not know yet.
+    """Judges the aggregate `key` at a watermark, given its state and new facts. A fact that it knows changes nothing.
 
     Raises:
         ValueError: no aggregate has such a key.

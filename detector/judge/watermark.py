@@ -17,7 +17,7 @@ class Watermark:
     The watermark is the least of these, without the idle ones. If the scan stage reports none, the watermark is the
     latest event time less the delay; if all is idle, it is the wall clock less the delay.
 
-    `value` and `sources` may come from the instance that had the partition before. Its sources count until they are idle.
+    `value` and `sources` may come from the instance that had the partition before. Its sources count until they idle.
     """
 
     def __init__(

@@ -60,9 +60,9 @@ class Topics(msgspec.Struct, frozen=True):
 
 
 class JudgeSettings(msgspec.Struct, frozen=True):
-    """`directory` holds the stores. `cache_size` bounds the state in memory of a partition, in things of about 2 KB each.
+    """`directory` holds the stores. `cache_size` bounds the state of a partition in memory, in things of 2 KB.
 
-    An aggregate keeps at least `compact_every` facts one by one before it compacts those that nothing can change any more.
+    An aggregate keeps at least `compact_every` facts one by one before it compacts the old ones.
     `work_dated` is how far back a record of work may be dated, in ns.
     """
 
@@ -107,7 +107,10 @@ class _Work:
 
 
 class JudgeHandler:
-    """Handles the work topic. `run` puts findings into words; `clock` gives ns; `observe` gets each `Restored` and `JudgedTransaction`."""
+    """Handles the work topic.
+
+    `run` puts findings into words. `clock` gives ns. `observe` gets each `Restored` and `JudgedTransaction`.
+    """
 
     def __init__(
         self,
@@ -193,7 +196,7 @@ class JudgeHandler:
             self._report(partition, work)
         return outputs
 
-    async def committed(self, partition: Partition, offset: int | None) -> None:  # noqa: ARG002 - the protocol's signature
+    async def committed(self, partition: Partition, offset: int | None) -> None:  # noqa: ARG002 - the protocol's
         """Writes to the store what is now in the changelog."""
         work = self._work[partition]
         position, work.position = work.position, None

@@ -12,7 +12,7 @@ from detector.values.errors import CurfewdError, RetryError
 from detector.values.stored_format import STORED_FORMAT, check_format
 from detector.values.times import HOUR
 
-# A broker drops tombstones after a day (`delete.retention.ms`). An older store may hold entries that were deleted since.
+# A broker drops tombstones after a day (`delete.retention.ms`). An older store may have entries that are gone.
 OLDEST: Final = 12 * HOUR
 REMOVE: Final = "remove that folder: its state is read again from the state topic"
 

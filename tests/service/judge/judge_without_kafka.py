@@ -195,10 +195,10 @@ class World:
     def standing(self) -> dict[str, dict[str, Any]]:
         """The last record of each finding that is not closed, without what tells first from later ones."""
         last = dict(self.findings)
-        return {uid: told(record) for uid, record in last.items() if record["activity_id"] != 3}
+        return {uid: without_activity(record) for uid, record in last.items() if record["activity_id"] != 3}
 
 
-def told(record: dict[str, Any]) -> dict[str, Any]:
+def without_activity(record: dict[str, Any]) -> dict[str, Any]:
     """All that a record says but whether it is the first."""
     return {name: value for name, value in record.items() if not name.startswith(("activity", "type_"))}
 

@@ -13,16 +13,16 @@ from tests.service.judge.test_judge_over_time import (
     issue,
     leak,
     revoke,
+    run_story,
     start,
-    told,
     use,
 )
-from tests.service.judge.test_totals import said
+from tests.service.judge.test_totals import reported_totals
 
 
 def exposure(one: Story) -> Exposure:
     total = Exposure()
-    for totals in said(one.world).values():
+    for totals in reported_totals(one.world).values():
         total = total.moved(Exposure(), totals.exposure)
     return total
 
@@ -32,22 +32,22 @@ LEAKED = Exposure(1, {"leaked-credential": 1})
 
 def test_a_leak_exposes_until_the_revocation() -> None:
     async def story(one: Story) -> None:
-        await one.tell(start(), issue(expires=T0 + DAY))
+        await one.apply(start(), issue(expires=T0 + DAY))
         assert exposure(one) == Exposure()
-        await one.tell(leak(T0 + SECOND))
+        await one.apply(leak(T0 + SECOND))
         assert exposure(one) == LEAKED
         await one.world.restart(store="lost")
         await one.world.tick()
         assert exposure(one) == LEAKED
-        await one.tell(revoke(T0 + 2 * SECOND))
+        await one.apply(revoke(T0 + 2 * SECOND))
         assert exposure(one) == Exposure()
 
-    told(story)
+    run_story(story)
 
 
 def test_time_alone_ends_it_with_the_expiry_and_adds_what_it_brings() -> None:
     async def story(one: Story) -> None:
-        await one.tell(start(), issue(), leak(T0 + SECOND), end())
+        await one.apply(start(), issue(), leak(T0 + SECOND), end())
         await one.until(T0 + 2 * MINUTE)
         assert exposure(one) == Exposure(1, {"leaked-credential": 1, "outlives-task": 1})
         await one.until(T0 + SECOND + POLICY.confirm_timeout)
@@ -58,41 +58,41 @@ def test_time_alone_ends_it_with_the_expiry_and_adds_what_it_brings() -> None:
         await one.until(T0 + HOUR + 1)
         assert exposure(one) == Exposure()
 
-    told(story)
+    run_story(story)
 
 
 def test_what_is_forgotten_is_not_exposed() -> None:
     async def story(one: Story) -> None:
-        await one.tell(start(), issue(), leak(T0 + SECOND), end())
+        await one.apply(start(), issue(), leak(T0 + SECOND), end())
         assert exposure(one) == LEAKED
         await one.until(T0 + 3 * DAY)  # dead and forgotten between two looks
-        assert sum(totals.aggregates for totals in said(one.world).values()) == 0
+        assert sum(totals.aggregates for totals in reported_totals(one.world).values()) == 0
         assert exposure(one) == Exposure()
 
-    told(story)
+    run_story(story)
 
 
 def test_a_renewal_exposes_again_what_had_expired() -> None:
     async def story(one: Story) -> None:
-        await one.tell(start(), issue(expires=T0 + MINUTE), leak(T0 + SECOND))
+        await one.apply(start(), issue(expires=T0 + MINUTE), leak(T0 + SECOND))
         await one.until(T0 + MINUTE + 1)
         assert exposure(one) == Exposure()
-        await one.tell(issue(at=T0 + 30 * SECOND, expires=T0 + DAY))
+        await one.apply(issue(at=T0 + 30 * SECOND, expires=T0 + DAY))
         assert exposure(one).credentials == 1
 
-    told(story)
+    run_story(story)
 
 
 def test_each_credential_counts_once_and_each_finding_for_its_rule() -> None:
     async def story(one: Story) -> None:
-        await one.tell(start(), start("t2"), issue(expires=T0 + DAY), issue("c2", expires=T0 + DAY))
-        await one.tell(use(T0 + SECOND, task="t2"), use(T0 + SECOND, task="t2", credential="c2"))
-        await one.tell(leak(T0 + SECOND))
+        await one.apply(start(), start("t2"), issue(expires=T0 + DAY), issue("c2", expires=T0 + DAY))
+        await one.apply(use(T0 + SECOND, task="t2"), use(T0 + SECOND, task="t2", credential="c2"))
+        await one.apply(leak(T0 + SECOND))
         assert exposure(one) == Exposure(2, {"leaked-credential": 1, "use-by-other-workload": 2})
-        await one.tell(revoke(T0 + 2 * SECOND, "c2"))
+        await one.apply(revoke(T0 + 2 * SECOND, "c2"))
         assert exposure(one) == Exposure(1, {"leaked-credential": 1, "use-by-other-workload": 1})
 
-    told(story)
+    run_story(story)
 
 
 @pytest.mark.parametrize("what", ["accepted", "asks for nothing"])
@@ -101,23 +101,23 @@ def test_what_nobody_asked_to_revoke_is_not_exposed(what: str) -> None:
     policy = Policy(accepts=(accept,)) if what == "accepted" else POLICY
 
     async def story(one: Story) -> None:
-        await one.tell(start(deadline=T0 + MINUTE), issue(expires=T0 + DAY))
+        await one.apply(start(deadline=T0 + MINUTE), issue(expires=T0 + DAY))
         if what == "accepted":
-            await one.tell(leak(T0 + SECOND))
+            await one.apply(leak(T0 + SECOND))
         await one.until(T0 + HOUR)
         assert one.rules
         assert one.commands == []
         assert exposure(one) == Exposure()
 
-    told(story, policy)
+    run_story(story, policy)
 
 
 def test_an_accepted_finding_beside_one_that_asks_is_not_counted() -> None:
     policy = Policy(accepts=(Accept("known", T0 + DAY, rule="use-by-other-workload"),))
 
     async def story(one: Story) -> None:
-        await one.tell(start(), start("t2"), issue(expires=T0 + DAY))
-        await one.tell(use(T0 + SECOND, task="t2"), leak(T0 + SECOND))
+        await one.apply(start(), start("t2"), issue(expires=T0 + DAY))
+        await one.apply(use(T0 + SECOND, task="t2"), leak(T0 + SECOND))
         assert exposure(one) == LEAKED
 
-    told(story, policy)
+    run_story(story, policy)

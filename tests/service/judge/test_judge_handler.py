@@ -26,7 +26,7 @@ from tests.service.judge.judge_without_kafka import (
     longer,
     run,
     through_crashes,
-    told,
+    without_activity,
 )
 
 EXAMPLES = os.environ.get("CURFEWD_EXAMPLES")
@@ -47,7 +47,9 @@ def replayed(history: History, policy: Policy, until: int) -> tuple[dict[str, An
         findings.finding(FindingChange("created", finding))
     for command in ledger.commands(until):
         commands.command(command)
-    found = {(one.key or b"").decode(): told(json.loads(one.value or b"")) for one in findings.records}
+    found = {
+        (one.key or b"").decode(): without_activity(json.loads(one.value or b"")) for one in findings.records
+    }
     return found, [json.loads(one.value or b"") for one in commands.records]
 
 
@@ -89,7 +91,7 @@ def test_a_history_in_any_order_gives_what_replay_gives(
     assert standing == findings
     assert sorted(world.commands, key=lambda c: c["id"]) == sorted(commands, key=lambda c: c["id"])
     if not moved(history):
-        assert_told_once(world)
+        assert_reported_once(world)
 
 
 @pytest.mark.slow
@@ -104,7 +106,7 @@ def test_without_a_delay_a_command_goes_out_at_once_and_once(
     findings, commands = replayed(history, policy, until)
     assert world.standing() == findings
     if not moved(history):
-        assert_told_once(world)
+        assert_reported_once(world)
     assert {command["id"] for command in commands} <= {command["id"] for command in world.commands}
 
 
@@ -116,18 +118,18 @@ def moved(history: History) -> bool:
     )
 
 
-def assert_told_once(world: World) -> None:
+def assert_reported_once(world: World) -> None:
     for uid in dict(world.findings):
         records = [record for key, record in world.findings if key == uid]
         assert records[0]["activity_id"] == 1
         for before, after in itertools.pairwise(records):
-            assert told(before) != told(after)
+            assert without_activity(before) != without_activity(after)
             assert (after["activity_id"] == 1) == (before["activity_id"] == 3)
     assert len({command["id"] for command in world.commands}) == len(world.commands)
 
 
 def foretold(history: History) -> list[AnyEvent]:
-    """The events in order of time, with all starts and issues moved to before the rest: what is told on time."""
+    """The events in order of time, with all starts and issues moved to before the rest: what is without_activity on time."""
     times = [event.time for event in history.events]
     ahead = max(times, default=0) - min(times, default=0) + HOUR
     moved_ahead = [

@@ -53,7 +53,7 @@ class Story:
         self.registry = CredentialRegistry()
         self.policy = policy
 
-    async def tell(self, *events: AnyEvent) -> None:
+    async def apply(self, *events: AnyEvent) -> None:
         for event in events:
             for key, payload in route(event, self.registry):
                 self.world.send(key, payload)
@@ -78,7 +78,7 @@ class Story:
         ]
 
 
-def told(story: Callable[[Story], Awaitable[None]], policy: Policy = POLICY, **settings: int) -> None:
+def run_story(story: Callable[[Story], Awaitable[None]], policy: Policy = POLICY, **settings: int) -> None:
     async def all_of_it() -> None:
         one = Story(policy, **settings)
         try:
@@ -143,7 +143,7 @@ def leak(at: int, pattern: str | None = "a-token", task: str | None = None) -> L
 
 def test_a_command_that_nothing_confirms_is_escalated_once() -> None:
     async def story(one: Story) -> None:
-        await one.tell(start(), issue(expires=T0 + DAY), leak(T0 + SECOND))
+        await one.apply(start(), issue(expires=T0 + DAY), leak(T0 + SECOND))
         assert one.commands == [(False, ("leaked-credential",))]
         await one.until(T0 + SECOND + POLICY.confirm_timeout - 1)
         assert one.rules == ["leaked-credential"]
@@ -159,31 +159,31 @@ def test_a_command_that_nothing_confirms_is_escalated_once() -> None:
         ]
         assert record["count"] == 2  # neither the plain nor the escalated one
 
-    told(story)
+    run_story(story)
 
 
 @pytest.mark.parametrize("ends", [revoke(T0 + 2 * SECOND), None])
 def test_a_revocation_or_the_expiry_confirms_a_command(ends: CredentialRevoked | None) -> None:
     async def story(one: Story) -> None:
-        await one.tell(start(), issue(expires=T0 + MINUTE if ends is None else T0 + DAY), leak(T0 + SECOND))
+        await one.apply(start(), issue(expires=T0 + MINUTE if ends is None else T0 + DAY), leak(T0 + SECOND))
         if ends is not None:
-            await one.tell(ends)
+            await one.apply(ends)
         await one.until(T0 + HOUR)
         assert one.rules == ["leaked-credential"]
         assert one.commands == [(False, ("leaked-credential",))]
 
-    told(story)
+    run_story(story)
 
 
 def test_a_late_revocation_undoes_what_was_unconfirmed() -> None:
     async def story(one: Story) -> None:
-        await one.tell(start(), issue(expires=T0 + DAY), leak(T0 + SECOND))
+        await one.apply(start(), issue(expires=T0 + DAY), leak(T0 + SECOND))
         await one.until(T0 + 10 * MINUTE)
         assert "revocation-unconfirmed" in one.rules
-        await one.tell(revoke(T0 + MINUTE))
+        await one.apply(revoke(T0 + MINUTE))
         assert one.rules == ["leaked-credential"]
 
-    told(story)
+    run_story(story)
 
 
 def test_a_command_waits_for_what_would_undo_it() -> None:
@@ -191,64 +191,64 @@ def test_a_command_waits_for_what_would_undo_it() -> None:
     policy = msgspec.structs.replace(POLICY, rules=rules)
 
     async def story(one: Story) -> None:
-        await one.tell(start(), issue(), use(T0 + 10 * SECOND, task="t2"))
+        await one.apply(start(), issue(), use(T0 + 10 * SECOND, task="t2"))
         assert one.rules == ["use-by-other-workload"]
         await one.until(T0 + 10 * SECOND + MINUTE - 1)
         assert one.commands == []
-        await one.tell(start("t2", parent="t1"))
+        await one.apply(start("t2", parent="t1"))
         await one.until(T0 + 10 * SECOND + MINUTE)
         assert (one.rules, one.commands) == ([], [])
 
-    told(story, policy)
+    run_story(story, policy)
 
 
 def test_a_grandchild_that_uses_its_own_tree_is_never_suspected() -> None:
     async def story(one: Story) -> None:
-        await one.tell(start(), start("t2", parent="t1"), start("t3", parent="t2"), issue())
-        await one.tell(use(T0 + SECOND, task="t3"), use(T0 + SECOND, task="t2"))
+        await one.apply(start(), start("t2", parent="t1"), start("t3", parent="t2"), issue())
+        await one.apply(use(T0 + SECOND, task="t3"), use(T0 + SECOND, task="t2"))
         assert one.world.findings == []
         assert one.world.commands == []
-        await one.tell(use(T0 + SECOND, task="t4"), use(T0 + 2 * SECOND, task="t3"))
+        await one.apply(use(T0 + SECOND, task="t4"), use(T0 + 2 * SECOND, task="t3"))
         assert one.rules == ["use-by-other-workload"]
 
-    told(story)
+    run_story(story)
 
 
 def test_what_nobody_claims_waits_for_the_lateness_and_is_counted() -> None:
     async def story(one: Story) -> None:
-        await one.tell(use(T0), use(T0, number=1), leak(T0), end("t9", at=T0 + MINUTE))
+        await one.apply(use(T0), use(T0, number=1), leak(T0), end("t9", at=T0 + MINUTE))
         await one.until(T0 + POLICY.lateness + POLICY.lateness)
         counted = [
             fact.expired for fact in one.world.facts if isinstance(fact, JudgedTransaction) and fact.expired
         ]
-        assert counted == [{"audit": 2}]  # the leak waited too, and is told as a leaked secret
-        await one.tell(use(T0 + 2 * SECOND, number=2))  # later than that: not even parked
-        await one.tell(issue(), end(at=T0 - HOUR))
+        assert counted == [{"audit": 2}]  # the leak waited too, and is reported as a leaked secret
+        await one.apply(use(T0 + 2 * SECOND, number=2))  # later than that: not even parked
+        await one.apply(issue(), end(at=T0 - HOUR))
         assert "use-after-termination" not in one.rules
 
-    told(story)
+    run_story(story)
 
 
 def test_what_comes_too_late_is_counted_and_judged_against_what_is_known() -> None:
     async def story(one: Story) -> None:
-        await one.tell(start(), issue(), end())
+        await one.apply(start(), issue(), end())
         await one.until(T0 + 6 * HOUR)
-        await one.tell(use(T0 + 2 * MINUTE))
+        await one.apply(use(T0 + 2 * MINUTE))
         assert "use-after-termination" in one.rules
         assert sum(fact.late for fact in one.world.facts if isinstance(fact, JudgedTransaction)) == 1
 
-    told(story)
+    run_story(story)
 
 
 def test_a_leaked_secret_is_closed_when_a_credential_claims_it_even_days_later() -> None:
     async def story(one: Story) -> None:
-        await one.tell(leak(T0))
+        await one.apply(leak(T0))
         assert one.rules == ["leaked-secret"]
         await one.until(T0 + 5 * HOUR)
-        await one.tell(start(at=T0 + 5 * HOUR), issue(at=T0 + 5 * HOUR, expires=T0 + 6 * HOUR))
+        await one.apply(start(at=T0 + 5 * HOUR), issue(at=T0 + 5 * HOUR, expires=T0 + 6 * HOUR))
         assert one.rules == ["leaked-credential"]
 
-    told(story)
+    run_story(story)
 
 
 @pytest.mark.parametrize("first", ["the leak", "the withdrawal"])
@@ -257,31 +257,31 @@ def test_a_record_that_shows_only_a_credentials_secret_is_no_secret_of_its_own(f
         shown, other = leak(T0), msgspec.structs.replace(leak(T0 + SECOND), id="p0@8")
         withdrawn = secret_key(shown.fingerprint), LeakWithdrawal(shown.source, shown.id, shown.time)
         if first == "the leak":
-            await one.tell(shown)
+            await one.apply(shown)
             assert one.rules == ["leaked-secret"]
             one.world.send(*withdrawn)
             await one.world.drain()
         else:
             one.world.send(*withdrawn)
-            await one.tell(shown)
+            await one.apply(shown)
         assert one.rules == []
         await one.world.restart(store="lost")
-        await one.tell(shown)
+        await one.apply(shown)
         assert one.rules == []
-        await one.tell(other)  # another record does show it by itself
+        await one.apply(other)  # another record does show it by itself
         assert [record["count"] for record in one.world.standing().values()] == [1]
         await one.until(T0 + 2 * POLICY.retention)
         one.world.logs.compact()
         left = [change for rows in one.world.logs.topics for _, change in rows if change[1] is not None]
         assert {key for key, _ in left} <= {b"w", b"v"}
 
-    told(story)
+    run_story(story)
 
 
 def test_when_all_is_over_everything_is_forgotten_but_what_was_told() -> None:
     async def story(one: Story) -> None:
-        await one.tell(start(deadline=T0 + HOUR), issue(), use(T0 + SECOND, task="t7"), leak(T0), end())
-        await one.tell(revoke(T0 + 2 * MINUTE))
+        await one.apply(start(deadline=T0 + HOUR), issue(), use(T0 + SECOND, task="t7"), leak(T0), end())
+        await one.apply(revoke(T0 + 2 * MINUTE))
         before = one.rules
         assert before
         await one.until(T0 + 2 * MINUTE + POLICY.retention - SECOND)
@@ -293,33 +293,33 @@ def test_when_all_is_over_everything_is_forgotten_but_what_was_told() -> None:
         left = [change for rows in one.world.logs.topics for _, change in rows if change[1] is not None]
         assert {key for key, _ in left} <= {b"w", b"v"}
 
-    told(story)
+    run_story(story)
 
 
 @pytest.mark.parametrize("lives", ["task", "credential"])
 def test_while_a_task_or_a_credential_goes_on_nothing_is_forgotten(lives: str) -> None:
     async def story(one: Story) -> None:
-        await one.tell(start(), issue(expires=None))
-        await one.tell(end() if lives == "credential" else revoke(T0 + MINUTE))
+        await one.apply(start(), issue(expires=None))
+        await one.apply(end() if lives == "credential" else revoke(T0 + MINUTE))
         await one.until(T0 + 20 * POLICY.retention)
         assert one.world.forgotten == []
         at = T0 + 20 * POLICY.retention
-        await one.tell(use(at))
+        await one.apply(use(at))
         expected = "use-after-termination" if lives == "credential" else "use-after-revocation"
         assert expected in one.rules
 
-    told(story)
+    run_story(story)
 
 
 def test_a_task_that_nobody_tells_of_is_forgotten_with_its_credentials() -> None:
     async def story(one: Story) -> None:
-        await one.tell(issue(), use(T0 + MINUTE))
+        await one.apply(issue(), use(T0 + MINUTE))
         await one.until(T0 + HOUR + POLICY.retention - SECOND)
         assert one.world.forgotten == []
         await one.until(T0 + HOUR + 2 * POLICY.retention)
         assert one.world.forgotten == [registry_key(issue())]
 
-    told(story)
+    run_story(story)
 
 
 @pytest.mark.parametrize(
@@ -327,25 +327,25 @@ def test_a_task_that_nobody_tells_of_is_forgotten_with_its_credentials() -> None
 )
 def test_a_partition_comes_back_with_its_store_or_without(store: str, reason: str | None) -> None:
     async def story(one: Story) -> None:
-        await one.tell(start(), issue())
+        await one.apply(start(), issue())
         one.world.clock += 10 * SECOND  # the position is saved now and then
         await one.world.tick()
-        await one.tell(start("t2"))
+        await one.apply(start("t2"))
         one.world.facts.clear()
         await one.world.restart(store=store)
         (fact,) = one.world.facts
         assert isinstance(fact, Restored)
         assert fact.reason == reason
         assert (fact.changes < 5) == (store == "kept")
-        await one.tell(use(T0 + 2 * HOUR))
+        await one.apply(use(T0 + 2 * HOUR))
         assert one.rules == ["use-outside-window"]
 
-    told(story, partitions=1)
+    run_story(story, partitions=1)
 
 
 def test_a_restore_that_is_cut_short_starts_again() -> None:
     async def story(one: Story) -> None:
-        await one.tell(start(), issue(), *[start(f"t{number}") for number in range(2, 12)])
+        await one.apply(start(), issue(), *[start(f"t{number}") for number in range(2, 12)])
         one.world.logs.cut = True
         for store in ("lost", "kept"):
             with pytest.raises(RetryError, match="the broker is gone"):
@@ -354,29 +354,29 @@ def test_a_restore_that_is_cut_short_starts_again() -> None:
         one.world.facts.clear()
         await one.world.restart()
         assert [fact.reason for fact in one.world.facts if isinstance(fact, Restored)] == ["never complete"]
-        await one.tell(use(T0 + 2 * HOUR))
+        await one.apply(use(T0 + 2 * HOUR))
         assert one.rules == ["use-outside-window"]
 
-    told(story, partitions=1)
+    run_story(story, partitions=1)
 
 
 def test_a_store_from_long_ago_is_not_trusted() -> None:
     async def story(one: Story) -> None:
-        await one.tell(start(), issue())
+        await one.apply(start(), issue())
         one.world.clock += 13 * HOUR
         one.world.facts.clear()
         await one.world.restart()
         assert [fact.reason for fact in one.world.facts if isinstance(fact, Restored)] == ["too old"]
 
-    told(story, partitions=1)
+    run_story(story, partitions=1)
 
 
 def test_a_store_of_another_changelog_is_not_trusted() -> None:
     async def story(one: Story) -> None:
-        await one.tell(start(), issue())
+        await one.apply(start(), issue())
         one.world.clock += 10 * SECOND
         await one.world.tick()
-        await one.tell(start("t2"))
+        await one.apply(start("t2"))
         one.world.logs.topics, one.world.logs.ends = [[]], [0]
         one.world.facts.clear()
         await one.world.restart()
@@ -384,7 +384,7 @@ def test_a_store_of_another_changelog_is_not_trusted() -> None:
             "not of this changelog"
         ]
 
-    told(story, partitions=1)
+    run_story(story, partitions=1)
 
 
 @pytest.mark.parametrize(
@@ -394,12 +394,12 @@ def test_a_store_of_another_changelog_is_not_trusted() -> None:
 def test_what_the_scan_stage_never_sends_is_a_dead_letter(key: bytes | None, value: bytes | None) -> None:
     async def story(one: Story) -> None:
         one.world.write(Output(TOPICS.work, key, value))
-        await one.tell(start(), issue(), use(T0 + 2 * HOUR))
+        await one.apply(start(), issue(), use(T0 + 2 * HOUR))
         (letter,) = one.world.letters
         assert (letter["source"], letter["reason"]) == (TOPICS.work, "unreadable")
         assert one.rules == ["use-outside-window"]
 
-    told(story)
+    run_story(story)
 
 
 def test_a_topic_that_takes_less_than_we_write_stops_the_stage() -> None:
@@ -410,69 +410,69 @@ def test_a_topic_that_takes_less_than_we_write_stops_the_stage() -> None:
                 one.world.partitions[0], Refusal("output-too-large", output=output, limit=50)
             )
 
-    told(story)
+    run_story(story)
 
 
 def test_memory_holds_no_more_than_it_is_allowed() -> None:
     async def story(one: Story) -> None:
         for number in range(100):
-            await one.tell(start(f"t{number}"))
+            await one.apply(start(f"t{number}"))
         held = [fact.cached for fact in one.world.facts if isinstance(fact, JudgedTransaction)]
         assert max(held) <= 30
-        await one.tell(*[issue(f"c{number}", f"t{number}") for number in range(100)])
-        await one.tell(*[use(T0 + 2 * HOUR, credential=f"c{number}") for number in range(100)])
+        await one.apply(*[issue(f"c{number}", f"t{number}") for number in range(100)])
+        await one.apply(*[use(T0 + 2 * HOUR, credential=f"c{number}") for number in range(100)])
         assert one.rules.count("use-outside-window") == 100
 
-    told(story, cache_size=30)
+    run_story(story, cache_size=30)
 
 
 def test_an_identifier_that_everybody_claims_costs_each_claim_a_few_messages() -> None:
     async def story(one: Story) -> None:
         events = [issue(f"c{number:03}", f"t{number}", at=T0 - number) for number in range(200)]
-        await one.tell(*events)
+        await one.apply(*events)
         assert sum(map(len, one.world.work)) < 200 * 8
-        await one.tell(CredentialUsed(time=T0 + 2 * HOUR, source="audit", id="1", identifier=HMAC))
+        await one.apply(CredentialUsed(time=T0 + 2 * HOUR, source="audit", id="1", identifier=HMAC))
         (record,) = one.world.standing().values()
-        assert record["unmapped"]["credential_id"] == "c199"  # issued first, though told of last
+        assert record["unmapped"]["credential_id"] == "c199"  # issued first, though its event came last
 
-    told(story)
+    run_story(story)
 
 
 def test_an_earlier_claim_that_is_told_of_late_takes_over_what_was_judged() -> None:
     async def story(one: Story) -> None:
-        await one.tell(issue("c1", "t1"))
-        await one.tell(CredentialUsed(time=T0 + 2 * HOUR, source="audit", id="1", identifier=HMAC))
-        await one.tell(issue("c2", "t2", at=T0 - 1))
+        await one.apply(issue("c1", "t1"))
+        await one.apply(CredentialUsed(time=T0 + 2 * HOUR, source="audit", id="1", identifier=HMAC))
+        await one.apply(issue("c2", "t2", at=T0 - 1))
         (record,) = one.world.standing().values()
         assert (record["unmapped"]["credential_id"], record["unmapped"]["task_id"]) == ("c2", "t2")
 
-    told(story)
+    run_story(story)
 
 
 def test_an_earlier_issue_that_is_told_of_late_moves_a_credential_to_its_task() -> None:
     async def story(one: Story) -> None:
-        await one.tell(issue("c1", "t1"), use(T0 + 2 * HOUR))
-        await one.tell(issue("c1", "t0", at=T0 - 1))
+        await one.apply(issue("c1", "t1"), use(T0 + 2 * HOUR))
+        await one.apply(issue("c1", "t0", at=T0 - 1))
         (record,) = one.world.standing().values()
         assert (record["unmapped"]["credential_id"], record["unmapped"]["task_id"]) == ("c1", "t0")
         assert [record["activity_id"] for _, record in one.world.findings] == [1, 2]
         assert len(one.commands) == 1
 
-    told(story)
+    run_story(story)
 
 
 def test_another_policy_holds_from_the_next_word_on() -> None:
     rules = {name: msgspec.structs.replace(rule, enabled=False) for name, rule in POLICY.rules.items()}
 
     async def story(one: Story) -> None:
-        await one.tell(start(), issue(), use(T0 + 2 * HOUR))
+        await one.apply(start(), issue(), use(T0 + 2 * HOUR))
         assert one.rules == ["use-outside-window"]
         await one.world.restart(policy=msgspec.structs.replace(POLICY, rules=rules))
-        await one.tell(use(T0 + 3 * HOUR))
+        await one.apply(use(T0 + 3 * HOUR))
         assert one.rules == []
         assert len(one.commands) == 1
 
-    told(story)
+    run_story(story)
 
 
 def test_a_full_disk_loses_nothing() -> None:
@@ -493,10 +493,10 @@ def test_a_full_disk_loses_nothing() -> None:
         one.world.handler._work.clear()
         await one.world.open()
         assert [fact.reason for fact in one.world.facts if isinstance(fact, Restored)][-1] == "none there"
-        await one.tell(issue(), use(T0 + 2 * HOUR))
+        await one.apply(issue(), use(T0 + 2 * HOUR))
         assert one.rules == ["use-outside-window"]
 
-    told(story, partitions=1)
+    run_story(story, partitions=1)
 
 
 def test_the_least_of_the_inputs_that_are_heard_of_is_the_watermark() -> None:
@@ -539,33 +539,33 @@ def test_how_far_the_inputs_were_is_known_after_a_move() -> None:
             one.world.send(f"t:{number}", InputProgress("events-0", T0))
             one.world.send(f"t:{number}", InputProgress("logs-0", T0 + HOUR))
         one.world.clock = T0 + 11 * SECOND
-        await one.tell(start(), issue(), end())
+        await one.apply(start(), issue(), end())
         one.world.clock += 20 * SECOND
-        await one.tell(start("t2"))
+        await one.apply(start("t2"))
         await one.world.restart(store="lost")
         for number in range(4):
             one.world.send(f"t:{number}", InputProgress("logs-0", T0 + 2 * HOUR))
         one.world.clock += 20 * SECOND
-        await one.tell(start("t3"))
+        await one.apply(start("t3"))
         assert one.rules == []  # else `outlives-task`, though its revocation stands in what was not read yet
-        await one.tell(revoke(T0 + MINUTE))
+        await one.apply(revoke(T0 + MINUTE))
         await one.until(T0 + 3 * HOUR)
         assert one.rules == []
 
-    told(story)
+    run_story(story)
 
 
 def test_a_task_that_lags_behind_is_waited_for() -> None:
     async def story(one: Story) -> None:
         for number in range(4):
             one.world.send(f"t:{number}", InputProgress("audit/0", T0))
-        await one.tell(start(), issue(), end(), end("t2", at=T0 + HOUR))
+        await one.apply(start(), issue(), end(), end("t2", at=T0 + HOUR))
         assert one.rules == []
-        await one.tell(revoke(T0 + MINUTE))
+        await one.apply(revoke(T0 + MINUTE))
         await one.until(T0 + 2 * HOUR)
         assert one.rules == []
 
-    told(story)
+    run_story(story)
 
 
 def test_timers_are_found_in_order_of_time_even_of_the_year_9999(tmp_path: Path) -> None:
@@ -618,18 +618,20 @@ def test_a_credential_that_is_used_for_days_stays_small_and_is_judged_by_all_its
         return msgspec.structs.replace(use(at), action=action)
 
     async def story(one: Story) -> None:
-        await one.tell(start(deadline=T0 + 9 * DAY), issued, did("a", T0 + SECOND), did("x", T0 + 2 * SECOND))
+        await one.apply(
+            start(deadline=T0 + 9 * DAY), issued, did("a", T0 + SECOND), did("x", T0 + 2 * SECOND)
+        )
         for minutes in range(600):
-            await one.tell(did("b", T0 + minutes * MINUTE + 3 * SECOND))
+            await one.apply(did("b", T0 + minutes * MINUTE + 3 * SECOND))
         one.world.logs.compact()
         left = [change for rows in one.world.logs.topics for _, change in rows if change[1] is not None]
         assert len(left) < 60
         await one.world.restart(store="lost")
         over = T0 + 700 * MINUTE
-        await one.tell(
+        await one.apply(
             start(at=T0 - SECOND, deadline=T0 + 9 * DAY)
         )  # another start, earlier: all is judged anew
-        await one.tell(revoke(over), end(at=over))
+        await one.apply(revoke(over), end(at=over))
         await one.until(over + HOUR)
         assert one.rules == ["unused-grant", "use-outside-scope"]
         counts = {
@@ -638,7 +640,7 @@ def test_a_credential_that_is_used_for_days_stays_small_and_is_judged_by_all_its
         }
         assert counts == {"unused-grant": 1, "use-outside-scope": 1}
 
-    told(story, compact_every=8)
+    run_story(story, compact_every=8)
 
 
 @pytest.mark.parametrize("first", ["the issues", "the revocation"])
@@ -654,10 +656,10 @@ def test_all_of_a_role_that_were_issued_before_are_revoked_at_once(first: str) -
     )
 
     async def story(one: Story) -> None:
-        await one.tell(*(issues if first == "the issues" else [revoked]))
+        await one.apply(*(issues if first == "the issues" else [revoked]))
         await one.world.restart(store="lost")
-        await one.tell(*([revoked] if first == "the issues" else issues))
-        await one.tell(*[use(T0 + 2 * HOUR, credential=f"c{number}") for number in (1, 2, 3)])
+        await one.apply(*([revoked] if first == "the issues" else issues))
+        await one.apply(*[use(T0 + 2 * HOUR, credential=f"c{number}") for number in (1, 2, 3)])
         keys = {
             (
                 record["finding_info"]["analytic"]["uid"],
@@ -666,10 +668,10 @@ def test_all_of_a_role_that_were_issued_before_are_revoked_at_once(first: str) -
             for record in one.world.standing().values()
         }
         assert keys == {("use-after-revocation", "c1"), ("use-after-revocation", "c2")}
-        await one.tell(*[end(f"t{number}", T0 + 3 * HOUR) for number in (1, 2, 3)])
+        await one.apply(*[end(f"t{number}", T0 + 3 * HOUR) for number in (1, 2, 3)])
         await one.until(T0 + 600 * DAY)
         one.world.logs.compact()
         left = [change for rows in one.world.logs.topics for _, change in rows if change[1] is not None]
         assert {key[:1] for key, _ in left} <= {b"w", b"v"}
 
-    told(story)
+    run_story(story)

@@ -19,7 +19,7 @@ from detector.values.times import HOUR, SECOND
 from tests.histories import History, arrivals, histories
 from tests.service.judge.judge_without_kafka import World, feed, longer, run, through_crashes
 from tests.service.judge.test_judge_handler import thorough
-from tests.service.judge.test_judge_over_time import HMAC, POLICY, T0, Story, issue, leak, told, use
+from tests.service.judge.test_judge_over_time import HMAC, POLICY, T0, Story, issue, leak, run_story, use
 
 
 def walked(world: World, number: int) -> Totals:
@@ -43,8 +43,8 @@ def walked(world: World, number: int) -> Totals:
     return Totals(len(metas), parked, exposure)
 
 
-def said(world: World) -> dict[int, Totals]:
-    """The totals of each partition as told last."""
+def reported_totals(world: World) -> dict[int, Totals]:
+    """The totals of each partition as reported last."""
     return {fact.partition: fact.totals for fact in world.facts if isinstance(fact, JudgedTransaction)}
 
 
@@ -57,13 +57,13 @@ async def lived(policy: Policy, world: World, history: History, data: st.DataObj
     await through_crashes(world, rng, crashes=0.1)
     await world.drain()
     await world.tick()
-    assert said(world) == {number: walked(world, number) for number in range(len(world.work))}
+    assert reported_totals(world) == {number: walked(world, number) for number in range(len(world.work))}
     await world.restart(store=rng.choice(("kept", "lost", "torn")))
     feed(world, events[half:], rng)
     await through_crashes(world, rng, crashes=0.1)
     await world.settle(history.until + 2 * HOUR, policy)
     await world.tick()
-    assert said(world) == {number: walked(world, number) for number in range(len(world.work))}
+    assert reported_totals(world) == {number: walked(world, number) for number in range(len(world.work))}
     await world.close()
 
 
@@ -82,19 +82,19 @@ def test_totals_are_those_of_the_changelog(history: History, data: st.DataObject
 def test_what_waits_for_an_issue_is_parked_until_it_comes() -> None:
     async def story(one: Story) -> None:
         def parked() -> int:
-            return sum(totals.parked for totals in said(one.world).values())
+            return sum(totals.parked for totals in reported_totals(one.world).values())
 
-        await one.tell(use(T0), use(T0 + SECOND, number=1), leak(T0))
+        await one.apply(use(T0), use(T0 + SECOND, number=1), leak(T0))
         assert parked() == 3  # the leak at the one name that its secret has besides the secret's own
         await one.world.restart(store="lost")
         await one.world.tick()
         assert parked() == 3
-        await one.tell(issue())
+        await one.apply(issue())
         assert parked() == 0
-        await one.tell(use(T0 + SECOND, credential="c9"))
+        await one.apply(use(T0 + SECOND, credential="c9"))
         assert parked() == 1
         await one.until(T0 + 2 * POLICY.lateness)
         assert parked() == 0
         assert HMAC in issue().identifiers
 
-    told(story)
+    run_story(story)

@@ -15,7 +15,7 @@ from detector.values.times import DAY, HOUR, MILLISECOND, MINUTE, SECOND
 from tests.bundled import bundled_scanner
 from tests.fake_records import NOW, PARTITION, FakeRecord
 from tests.service.judge.judge_without_kafka import Record
-from tests.service.judge.test_judge_over_time import T0, Story, end, issue, leak, told, use
+from tests.service.judge.test_judge_over_time import T0, Story, end, issue, leak, run_story, use
 from tests.service.scan.test_scan_handler import Scan, event, log
 
 APPENDED = NOW // MILLISECOND - 5000
@@ -102,7 +102,7 @@ def test_a_command_counts_from_the_record_that_brought_it_about() -> None:
         uids = {uid for uid, record in one.world.findings}
         assert {each.uid for each in caused(one)} <= uids
 
-    told(story, partitions=1)
+    run_story(story, partitions=1)
 
 
 def test_what_time_alone_brings_is_not_measured() -> None:
@@ -115,7 +115,7 @@ def test_what_time_alone_brings_is_not_measured() -> None:
         assert "revocation-unconfirmed" in one.rules
         assert len(caused(one)) == before
 
-    told(story, partitions=1)
+    run_story(story, partitions=1)
 
 
 def test_a_command_names_the_finding_that_asked_for_it() -> None:
@@ -127,4 +127,4 @@ def test_a_command_names_the_finding_that_asked_for_it() -> None:
         assert [rules[each.uid] for each in commands] == ["leaked-credential"]
         assert msgspec.structs.asdict(commands[0])["began_ms"] == T0 // MILLISECOND
 
-    told(story, partitions=1)
+    run_story(story, partitions=1)
