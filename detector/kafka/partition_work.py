@@ -223,7 +223,10 @@ class PartitionWork:
                 self._no_transaction.set()
 
     def _seek(self) -> bool:
-        """Sets the consumer to our offset after each rebalance, which resets it. False if the partition is not ours now."""
+        """Sets the consumer to our offset after each rebalance, which resets it.
+
+        Returns False if the partition is not ours now.
+        """
         consumer = self._context.consumer
         if self._source not in consumer.assignment():
             return False
@@ -303,7 +306,7 @@ class PartitionWork:
         self._context.observe(TransactionCommitted(partition, len(records), len(outputs), offset, seconds))
 
     async def _idle_position(self) -> int | None:
-        """How far an idle partition was read without a record: past transaction markers, which would else count as lag."""
+        """How far an idle partition was read without a record: past transaction markers, which would count as lag."""
         if not self._positioned:
             return None
         position = int(await self._context.consumer.position(self._source))

@@ -1,4 +1,4 @@
-"""Tokens for SASL OAUTHBEARER (RFC 7628): from a file that somebody renews, or for client credentials (RFC 6749, 4.4)."""
+"""Tokens for SASL OAUTHBEARER (RFC 7628), from a file that somebody renews or for client credentials (RFC 6749)."""
 
 import asyncio
 import base64
@@ -25,7 +25,7 @@ _SERVER_ERRORS: Final = 500
 
 
 class TokenError(kafka.KafkaError):  # type: ignore[misc]  # aiokafka ships no types; it takes its own errors for a failed connection
-    """There is no token; `retriable` says whether there may be one later. The text quotes nothing that was sent or read."""
+    """There is no token. If it is `retriable`, there may be one later. The text quotes nothing that was sent or read."""
 
     def __init__(self, text: str, *, retriable: bool) -> None:
         self.text = text

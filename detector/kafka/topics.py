@@ -47,7 +47,7 @@ class TopicPlan(msgspec.Struct, frozen=True):
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """A setting of an existing topic that differs from the plan. If it is `grave`, the service would not work correctly."""
+    """A setting of an existing topic that differs from the plan. If it is `grave`, the service cannot work correctly."""
 
     topic: str
     setting: str

@@ -2,8 +2,8 @@
 
 While the coordinator writes the markers of a transaction, for some milliseconds, it answers the first request of the
 next one with CONCURRENT_TRANSACTIONS. aiokafka 0.14 then waits 20 ms before it adds partitions again, but 100 ms
-(`retry_backoff_ms`) before it adds offsets. Adding offsets is the first request of a transaction that writes nothing, as
-are most of the scan stage's. A shorter `retry_backoff_ms` would also apply while brokers are away.
+(`retry_backoff_ms`) before it adds offsets. Most transactions of the scan stage write nothing, and their first request
+adds offsets. A shorter `retry_backoff_ms` would also apply while brokers are away.
 """
 
 from typing import Any, Final

@@ -72,7 +72,7 @@ def against(work: Work, scanner: PatternScanner, meter: Meter) -> Tried:
             if leak.pattern is not None:
                 _add(found[leak.pattern], leak, lines[unit.source], work.now)
         lines[unit.source] += read.lines
-        dead += len(read.letters)
+        dead += len(read.dead_letters)
         records += sum(count for count, _ in read.counts.values())
         size += sum(amount for _, amount in read.counts.values())
         meter.advance(unit.end - unit.start)

@@ -29,8 +29,9 @@ from detector.judge.stage import judge_history
 from detector.outputs.dead_letter_spool import DeadLetterSpool
 from detector.outputs.summary import SourceRead, Summary, verdicts
 from detector.records.dead_letters import DeadLetter
-from detector.replay.workers import FIRST, SECOND, UnitRead, Work, run
+from detector.replay.workers import FIRST, SECOND, Work, run
 from detector.scan.leaks import UNKNOWN_TIME, LeakFinder
+from detector.stages.ranges import RangeFacts
 from detector.terminal.progress import Meter
 from detector.values.events import Identifier, Leak
 from detector.values.findings import Command, Finding
@@ -80,7 +81,7 @@ def replay(plan: Plan, meter: Meter) -> Result:
     clock = _Clock()
     todo = list(units(plan.sources, plan.unit))
     ledger = Ledger(plan.policy)
-    done: dict[Unit, UnitRead] = {}
+    done: dict[Unit, RangeFacts] = {}
     latest_event = _lifecycle(plan, todo, ledger, meter, done)
     ledger.seal_lifecycle()
     clock.lap("lifecycle")
@@ -124,7 +125,7 @@ def _jobs(plan: Plan, todo: Sequence[Unit]) -> int:
 
 
 def _lifecycle(
-    plan: Plan, todo: Sequence[Unit], ledger: Ledger, meter: Meter, done: dict[Unit, UnitRead]
+    plan: Plan, todo: Sequence[Unit], ledger: Ledger, meter: Meter, done: dict[Unit, RangeFacts]
 ) -> int | None:
     """Applies all lifecycle events; the latest time of any event, uses too. Units of nothing else are `done`."""
     wanted = [unit for unit in todo if plan.sources[unit.source].format in EVENT_FORMATS]
@@ -167,7 +168,7 @@ class _SecondPass:
         """The latest event or log time read; 0 if there was none at all."""
         return self._latest or 0
 
-    def take(self, unit: Unit, result: UnitRead) -> None:
+    def take(self, unit: Unit, result: RangeFacts) -> None:
         """The result of the next unit."""
         before = self._lines[unit.source]
         inherited = self._inherited.get(unit.source)
@@ -175,7 +176,7 @@ class _SecondPass:
             self._leak(leak, before, inherited)
         for use in result.uses:
             self._ledger.apply(use)
-        for letter in result.letters:
+        for letter in result.dead_letters:
             line = None if letter.line is None else letter.line + before
             self.letters.add(msgspec.structs.replace(letter, line=line))
         name = self._plan.sources[unit.source].name

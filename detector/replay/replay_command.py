@@ -22,8 +22,8 @@ from detector.outputs.report import Report, ReportOutput
 from detector.outputs.report_page import write_report
 from detector.outputs.report_text import console_for, print_report
 from detector.outputs.sarif import write_sarif
+from detector.registry.finders import Finders
 from detector.replay.replay import Plan, Result, replay
-from detector.scan.known_credentials import KnownIndex
 from detector.scan.leaks import LeakFinder, Redactor
 from detector.scan.scanner_loader import load_scanner
 from detector.terminal.output import printing, shown
@@ -75,12 +75,11 @@ def run_replay(request: Request, *, adapters: Sequence[Adapter] = (), outputs: S
     )
     warnings = (*settings.warnings, *passed_over)
 
-    known = KnownIndex((), settings.keys)
-    allowlist = Allowlist(settings.allows)
+    finders = Finders(scanner, settings.keys, allowlist=Allowlist(settings.allows))
 
     def finder_of(identifiers: Sequence[Identifier]) -> LeakFinder:
-        known.add(identifiers)
-        return LeakFinder(scanner, known, settings.keys, allowlist=allowlist)
+        finders.renew(identifiers)
+        return finders.finder
 
     plan = Plan(
         sources=sources,
@@ -97,7 +96,7 @@ def run_replay(request: Request, *, adapters: Sequence[Adapter] = (), outputs: S
     with meter() as bars, _seldom_collected():
         result = replay(plan, bars)
     patterns = {pattern.id: pattern for pattern in scanner.patterns}
-    run = Run(patterns, Redactor(scanner, known).clean, result.summary, result.until)
+    run = Run(patterns, Redactor(scanner, finders.known).clean, result.summary, result.until)
     write_run((*outputs_of(request), *outputs), run, result.findings, result.commands, result.letters)
     return _exit_code(request, result)
 

@@ -15,7 +15,7 @@ FULL_BYTES: Final = 4 << 20  # free on the disk: RocksDB needs more for its next
 
 
 class HopelessFailures:
-    """Takes the facts of all stages. `group` is what their groups begin with, `state` the folder of the judge's stores."""
+    """Takes the facts of all stages. `group` begins the names of their groups, `state` is the folder of the stores."""
 
     def __init__(self, group: str, state: Path) -> None:
         self._group = group

@@ -16,7 +16,7 @@ POLLS: Final = 64
 
 
 def longest_backdating(retention: int | None) -> int:
-    """How far back a record may be dated in a topic with that retention, in ns: it must be read before it is deleted."""
+    """How far back (ns) a record may be dated in a topic with that retention: it must be read before it is deleted."""
     return LONGEST if retention is None else min(LONGEST, retention // 2)
 
 

@@ -1,1 +1,1 @@
-"""The scan stage: records and the registered credentials in, typed facts out. The judge stage is `detector.judge.stage`."""
+"""The scan stage: records and the registered credentials in, typed facts out. See `detector.judge.stage` for the other."""

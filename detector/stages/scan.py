@@ -17,7 +17,7 @@ records from `oldest` on again.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -32,7 +32,7 @@ from detector.scan.mask_spans import MaskSpan
 from detector.stages.blinding import blinded
 from detector.values.events import AnyEvent, CanonicalEvent, Leak
 
-NO_RECORDS: frozenset[int] = frozenset()
+LeakIdentity: TypeAlias = tuple[str, str, str | None]
 
 
 class ScanFacts(msgspec.Struct):
@@ -135,6 +135,11 @@ def find_leaks(finder: LeakFinder, topic: str, partition: int, segments: Sequenc
     return _find(finder, topic, partition, segments)[0]
 
 
+def identity_of(leak: Leak) -> LeakIdentity:
+    """What makes two leaks of one source the same: their record, secret and pattern."""
+    return leak.id, leak.fingerprint, leak.pattern
+
+
 def routes(event: AnyEvent, registry: Owners, keys: Sequence[bytes]) -> list[Routed]:
     """The aggregates that an event or leak concerns, by key, and the fact for each.
 
@@ -149,10 +154,10 @@ def _find(
     """The leaks, one for each record and secret, and where in the texts secrets are."""
     if not segments:
         return [], []
-    found: dict[tuple[str, str, str | None], Leak] = {}
+    found: dict[LeakIdentity, Leak] = {}
     leaks, spans = finder.look(batch_of(topic, partition, segments))
     for leak in leaks:
-        found.setdefault((leak.id, leak.fingerprint, leak.pattern), leak)
+        found.setdefault(identity_of(leak), leak)
     return list(found.values()), spans
 
 

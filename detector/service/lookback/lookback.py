@@ -41,7 +41,7 @@ class LookbackProblem(msgspec.Struct, frozen=True):
 
 
 class LookbackSettings(msgspec.Struct, frozen=True):
-    """`work` is the work topic, `delay` (ns) how far behind the logs are read, `shapes` what is recognised in a topic."""
+    """`work` is the work topic, `delay` (ns) how far behind the logs are read, `shapes` what a topic may hold."""
 
     work: str
     delay: int

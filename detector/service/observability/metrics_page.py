@@ -1,4 +1,7 @@
-"""Writes docs/metrics.md from the table of series: `python -m detector.service.observability.metrics_page > docs/metrics.md`."""
+"""Writes docs/metrics.md from the table of series.
+
+python -m detector.service.observability.metrics_page > docs/metrics.md
+"""
 
 import sys
 from typing import Final

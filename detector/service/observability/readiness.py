@@ -12,8 +12,8 @@ from detector.kafka.handlers import Partition
 from detector.service.observability.measuring import StageName
 from detector.values.times import SECOND
 
-# More than one poll can take: a transaction has half a minute, a rebalance less than one, the search for a poison record
-# a second or two for each try. And short enough that a stage does not fail unnoticed for long.
+# More than one poll can take: a transaction has half a minute, a rebalance less than one, and each try to find a poison
+# record takes a second or two. And short enough that a stage does not fail unnoticed for long.
 STALLED_SECONDS: Final = 300.0
 
 

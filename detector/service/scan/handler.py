@@ -301,7 +301,7 @@ class ScanHandler:
         self._partitions.pop(partition, None)
 
     def _too_large(self, partition: Partition, offset: int) -> Output:
-        """A dead letter. Events are written again as evidence, several together, and that has to fit into one record."""
+        """A dead letter. Several events are written as evidence in one record, and they have to fit."""
         detail = f"an event takes at most {self._topics.largest} bytes"
         letter = DeadLetter(partition.topic, TOO_LARGE, detail, offset=offset, partition=partition.number)
         return dead_letter_output(self._topics.dead_letters, letter)

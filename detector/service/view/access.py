@@ -1,7 +1,7 @@
 """Who may see the live view: those who show the token. If none is set, those on this machine.
 
-The token comes in the Authorization header only. A browser would send a cookie to every port of the host, whichever page
-asks for it, and an address ends up in histories and logs. So the page keeps the token in its memory.
+The token comes in the Authorization header only. A browser would send a cookie to every port of the host, whichever
+page asks for it, and an address ends up in histories and logs. So the page keeps the token in its memory.
 """
 
 import ipaddress

@@ -1,0 +1,125 @@
+"""The scan stage for a range of a file: its texts and events go in, typed facts come out.
+
+A `detector.ingest.range_reader.RangeReader` reads the range and hands what it finds to one of the collectors here.
+Positions are lines, counted from the start of the range.
+"""
+
+from array import array
+
+import msgspec
+
+from detector.ingest.range_reader import AGAIN, RangeReader
+from detector.records.dead_letters import DeadLetter
+from detector.scan.leaks import Batch, LeakFinder
+from detector.stages.scan import LeakIdentity, identity_of
+from detector.values.events import TYPE_NAMES, CanonicalEvent, CredentialUsed, Leak, Lifecycle
+
+
+class RangeFacts(msgspec.Struct):
+    """What a range says. Leaks with `UNKNOWN_TIME` stand before its first time.
+
+    - `counts` has the records and bytes of each format.
+    - `seen` has a 64-bit hash of each event, by event type. `unknown` counts events of a type that is not ours.
+    - `inherited` is the time that a record behind the range has if it states none, `latest` the latest time (both ns).
+    """
+
+    leaks: list[Leak]
+    uses: list[CredentialUsed]
+    dead_letters: list[DeadLetter]
+    counts: dict[str, tuple[int, int]]
+    seen: dict[str, bytes]
+    unknown: int
+    lines: int
+    inherited: int | None
+    latest: int | None
+
+
+class LifecycleFacts(msgspec.Struct):
+    """What happened to tasks and credentials in a range, and the latest time of any event.
+
+    If the range holds nothing else, `rest` is all that a scan would give: it need not be read again.
+    """
+
+    lifecycle: list[Lifecycle]
+    latest: int | None
+    rest: RangeFacts | None = None
+
+
+class RangeScanner:
+    """Scans the texts of a range and keeps its uses and dead letters. Implements `detector.ingest.range_reader.Sink`."""
+
+    def __init__(self, finder: LeakFinder | None) -> None:
+        self._finder = finder
+        self._leaks: list[Leak] = []
+        self._uses: list[CredentialUsed] = []
+        self._dead_letters: list[DeadLetter] = []
+        self._seen: dict[str, array[int]] = {name: array("q") for name in TYPE_NAMES.values()}
+        self._in_record: set[LeakIdentity] = set()
+
+    def facts(self, reader: RangeReader) -> RangeFacts:
+        """The facts of the range that was read."""
+        return RangeFacts(
+            leaks=self._leaks,
+            uses=self._uses,
+            dead_letters=self._dead_letters,
+            counts={name: (records, reader.bytes[name]) for name, records in sorted(reader.records.items())},
+            seen={name: hashes.tobytes() for name, hashes in self._seen.items() if hashes},
+            unknown=reader.unknown,
+            lines=reader.lines,
+            inherited=reader.inherited,
+            latest=reader.latest,
+        )
+
+    def batch(self, batch: Batch, part: int = 0) -> None:
+        """See `Sink`."""
+        if self._finder is None:
+            return
+        found = self._finder.find(batch)
+        if part == AGAIN:
+            known = set(map(identity_of, self._leaks))
+            found = [leak for leak in found if identity_of(leak) not in known]
+        elif part:
+            found = self._not_in_record(found, part)
+        self._leaks.extend(found)
+
+    def _not_in_record(self, found: list[Leak], part: int) -> list[Leak]:
+        """The leaks that no earlier part of the same record showed."""
+        if part == 1:
+            self._in_record.clear()
+        fresh = []
+        for leak in found:
+            identity = identity_of(leak)
+            if identity not in self._in_record:
+                self._in_record.add(identity)
+                fresh.append(leak)
+        return fresh
+
+    def event(self, event: CanonicalEvent) -> None:
+        """See `Sink`."""
+        self._saw(event)
+        if isinstance(event, CredentialUsed):
+            self._uses.append(event)
+
+    def _saw(self, event: CanonicalEvent) -> None:
+        self._seen[TYPE_NAMES[type(event)]].append(hash((event.source, event.id)))
+
+    def dead(self, letter: DeadLetter) -> None:
+        """See `Sink`."""
+        self._dead_letters.append(letter)
+
+
+class LifecycleCollector(RangeScanner):
+    """Keeps lifecycle events and scans nothing. `has_uses` says whether there are uses too."""
+
+    def __init__(self) -> None:
+        super().__init__(None)
+        self.lifecycle: list[Lifecycle] = []
+        self.has_uses = False
+
+    def event(self, event: CanonicalEvent) -> None:
+        """See `Sink`."""
+        if isinstance(event, CredentialUsed):
+            self.has_uses = True
+        else:
+            self.lifecycle.append(event)
+            self._saw(event)
