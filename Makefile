@@ -13,11 +13,13 @@ STAMP := $(VENV)/.installed
 help: ## what the targets do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | column -t -s $$'\t'
 
+# $(call need,TEST,PACKAGES,MESSAGE): if TEST fails, installs Debian packages where root may, else says what to install.
+need = { $(1); } > /dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null && \
+  apt-get update -qq && apt-get install -y -qq $(2) > /dev/null && { $(1); } > /dev/null; } || { echo "$(strip $(3))"; exit 2; }
+
 $(STAMP): requirements.lock requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "curfewd needs Python 3.11 or newer: set PYTHON=/path/to/python3.11"; exit 2; }
-	@$(PYTHON) -m venv $(VENV) > /dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null && \
-	  apt-get update -qq && apt-get install -y -qq python3-venv > /dev/null && $(PYTHON) -m venv $(VENV); } || \
-	  { echo "install Python's venv module (Debian: apt-get install python3-venv)"; exit 2; }
+	@$(call need,$(PYTHON) -m venv $(VENV),python3-venv,install Python's venv module (Debian: apt-get install python3-venv))
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
@@ -25,24 +27,22 @@ $(STAMP): requirements.lock requirements-dev.lock pyproject.toml
 # The tests of the service run against a real Apache Kafka, from its Maven artifacts.
 KAFKA := .cache/kafka/.complete
 $(KAFKA): tests/broker/pom.xml | $(STAMP)
-	@{ command -v java && command -v mvn; } > /dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null && \
-	  apt-get update -qq && apt-get install -y -qq default-jre-headless maven > /dev/null; } || \
-	  { echo "the tests start Apache Kafka: install Java 17 or newer and Maven (Debian: apt-get install default-jre-headless maven)"; exit 2; }
+	@$(call need,command -v java && command -v mvn,default-jre-headless maven,\
+	  the tests start Apache Kafka: install Java 17 or newer and Maven (Debian: apt-get install default-jre-headless maven))
 	@$(BIN)/python -m tests.broker fetch
 
 # The pages are tested in a real Chromium.
 .PHONY: chromium
 chromium:
-	@command -v chromium chromium-browser google-chrome-stable google-chrome > /dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null && \
-	  apt-get update -qq && apt-get install -y -qq chromium > /dev/null; } || \
-	  { echo "the pages are tested in Chromium: install it (Debian: apt-get install chromium)"; exit 2; }
+	@$(call need,command -v chromium chromium-browser google-chrome-stable google-chrome,chromium,\
+	  the pages are tested in Chromium: install it (Debian: apt-get install chromium))
 
 # The alerts are tested with a real Prometheus and Alertmanager. Debian starts both on their ports; the tests use others.
 .PHONY: monitors
 monitors:
-	@{ command -v prometheus && command -v promtool && command -v amtool && command -v prometheus-alertmanager alertmanager; } > /dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null && \
-	  apt-get update -qq && apt-get install -y -qq --no-install-recommends prometheus prometheus-alertmanager > /dev/null; } || \
-	  { echo "the alerts are tested with Prometheus 2.42 or newer and Alertmanager: install them (Debian: apt-get install prometheus prometheus-alertmanager)"; exit 2; }
+	@$(call need,command -v prometheus && command -v promtool && command -v amtool && \
+	  command -v prometheus-alertmanager alertmanager,--no-install-recommends prometheus prometheus-alertmanager,\
+	  the alerts are tested with Prometheus 2.42 or newer and Alertmanager: install them (Debian: apt-get install prometheus prometheus-alertmanager))
 
 demo: $(STAMP) ## replay the bundled incident and print what is found
 	@$(BIN)/python examples/demo.py
