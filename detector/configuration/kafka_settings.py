@@ -80,7 +80,7 @@ class Security(msgspec.Struct, frozen=True):
         return self.protocol in TLS
 
 
-class LiveSettings(msgspec.Struct, frozen=True):
+class KafkaSettings(msgspec.Struct, frozen=True):
     """Everything under `[kafka]`. Durations are in ns, sizes in bytes."""
 
     bootstrap: tuple[str, ...]

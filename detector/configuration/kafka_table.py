@@ -13,7 +13,7 @@ from detector.configuration.kafka_settings import (
     SECURITY_FIELDS,
     TLS,
     TOPIC_FIELDS,
-    LiveSettings,
+    KafkaSettings,
     Security,
     Topic,
     Topics,
@@ -39,7 +39,7 @@ _OF_TOKENS: Final = ("token_file", "token_endpoint", *_OF_ENDPOINT)
 _FILES: Final = ("ca_file", "cert_file", "key_file", "token_file", "token_ca_file")
 
 
-def read_kafka(reader: FieldReader, value: Any, environ: Mapping[str, str]) -> LiveSettings | None:
+def read_kafka(reader: FieldReader, value: Any, environ: Mapping[str, str]) -> KafkaSettings | None:
     """The settings that can be read. The reader collects mistakes and what this machine lacks."""
     table = _without_secrets(reader, reader.table(value, "kafka"), "kafka")
     values = reader.fields(table, KAFKA_FIELDS, "kafka", also=("topics", "security", "redacted"))
@@ -64,7 +64,7 @@ def read_kafka(reader: FieldReader, value: Any, environ: Mapping[str, str]) -> L
     ):
         what = "everything is" if security.mechanism is None else "everything, also the credentials, is"
         warnings.append(f"kafka.security.protocol: {what} sent in the clear; set SSL or SASL_SSL")
-    return LiveSettings(
+    return KafkaSettings(
         **values, topics=topics, security=security, redacted=redacted, warnings=tuple(warnings)
     )
 

@@ -28,7 +28,7 @@ from detector.configuration.fields import (
     suggestion,
     text,
 )
-from detector.configuration.kafka_settings import KAFKA_FIELDS, LiveSettings
+from detector.configuration.kafka_settings import KAFKA_FIELDS, KafkaSettings
 from detector.configuration.kafka_table import read_kafka
 from detector.configuration.mapped_sources import SourceSettings
 from detector.configuration.service_settings import SERVICE_FIELDS, ServiceSettings, read_service
@@ -79,7 +79,7 @@ class Settings(msgspec.Struct, frozen=True):
     policy: Policy = Policy()
     patterns: PatternSettings = PatternSettings()
     allows: tuple[Allow, ...] = ()
-    kafka: LiveSettings | None = None
+    kafka: KafkaSettings | None = None
     service: ServiceSettings = ServiceSettings()
     sources: SourceSettings = SourceSettings()
     warnings: tuple[str, ...] = ()
@@ -97,7 +97,7 @@ class Settings(msgspec.Struct, frozen=True):
             raise errors[0]
         return settings
 
-    def live(self) -> LiveSettings:
+    def live(self) -> KafkaSettings:
         """The settings for Kafka.
 
         Raises:

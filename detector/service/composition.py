@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from detector.configuration.kafka_settings import LiveSettings
+from detector.configuration.kafka_settings import KafkaSettings
 from detector.configuration.settings import Settings
 from detector.ingest.classify import RecordClassifier
 from detector.ingest.reassemble import PATIENCE
@@ -48,7 +48,7 @@ _OURS: Final = 0o600
 class ProcessContext(msgspec.Struct, frozen=True):
     """What all stages of a process share. `observe` takes the facts of each stage, `registry_topic` is followed."""
 
-    live: LiveSettings
+    live: KafkaSettings
     connection: ConnectionSettings
     registered: RegisteredCredentials
     registry_topic: TopicFollower
@@ -62,7 +62,7 @@ class ProcessContext(msgspec.Struct, frozen=True):
         return lambda fact: self.observe(stage, fact)
 
 
-def shapes_in_topics(live: LiveSettings, shapes: RecordClassifier) -> ClassifierOf:
+def shapes_in_topics(live: KafkaSettings, shapes: RecordClassifier) -> ClassifierOf:
     """What is recognised in each topic. In the topics of logs nothing is an event."""
     globs, logs = [compile_glob(glob) for glob in live.log_topics], shapes.logs_only()
     return lambda topic: logs if any(matches(topic) for matches in globs) else shapes

@@ -2,13 +2,13 @@
 
 from typing import Literal
 
-from detector.configuration.kafka_settings import LiveSettings
+from detector.configuration.kafka_settings import KafkaSettings
 from detector.kafka.acls import Operation, Right
 
 Which = Literal["all", "scan", "judge"]
 
 
-def rights(live: LiveSettings, which: Which) -> tuple[Right, ...]:
+def rights(live: KafkaSettings, which: Which) -> tuple[Right, ...]:
     """What `curfewd run` needs. Read and Write imply Describe, so Describe is named only where it is alone.
 
     Topics that only `input_pattern` names are not among them: Read on each that matches is needed too.
@@ -47,7 +47,7 @@ def rights(live: LiveSettings, which: Which) -> tuple[Right, ...]:
     )
 
 
-def rights_to_create(live: LiveSettings) -> tuple[Right, ...]:
+def rights_to_create(live: KafkaSettings) -> tuple[Right, ...]:
     """What `curfewd topics create` needs. `curfewd run` needs none of it."""
     operations: tuple[Operation, ...] = ("Create", "Describe", "DescribeConfigs")
     passed_on = live.passed_on(live.inputs)

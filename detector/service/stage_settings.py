@@ -2,7 +2,7 @@
 
 from typing import Final, Literal, cast
 
-from detector.configuration.kafka_settings import LiveSettings
+from detector.configuration.kafka_settings import KafkaSettings
 from detector.kafka.clients import StageSettings
 from detector.kafka.connection import ConnectionSettings, secured
 from detector.values.times import SECOND
@@ -13,7 +13,7 @@ _NONE: Final = "none"
 _MOST_JUDGED: Final = 1000
 
 
-def connection_of(live: LiveSettings) -> ConnectionSettings:
+def connection_of(live: KafkaSettings) -> ConnectionSettings:
     """How the brokers are reached.
 
     Raises:
@@ -28,7 +28,7 @@ def connection_of(live: LiveSettings) -> ConnectionSettings:
 
 
 def stage_of(
-    live: LiveSettings, name: str, topics: tuple[str, ...] = (), pattern: str | None = None
+    live: KafkaSettings, name: str, topics: tuple[str, ...] = (), pattern: str | None = None
 ) -> StageSettings:
     """The stage `name` of the group, which reads those topics, or those whose names match.
 

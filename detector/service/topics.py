@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Mapping
 
-from detector.configuration.kafka_settings import LiveSettings, Topic
+from detector.configuration.kafka_settings import KafkaSettings, Topic
 from detector.kafka.acls import check_rights
 from detector.kafka.connection import ConnectionSettings
 from detector.kafka.connection_check import reach
@@ -14,7 +14,7 @@ from detector.service.stage_settings import connection_of
 from detector.values.errors import StopError
 
 
-def plans(live: LiveSettings, existing: Mapping[str, int]) -> tuple[TopicPlan, ...]:
+def plans(live: KafkaSettings, existing: Mapping[str, int]) -> tuple[TopicPlan, ...]:
     """The topics as they should be. `existing` has the number of partitions of each topic that is there.
 
     Raises:
@@ -40,7 +40,7 @@ def plans(live: LiveSettings, existing: Mapping[str, int]) -> tuple[TopicPlan, .
     )
 
 
-async def create_topics(live: LiveSettings) -> Outcome:
+async def create_topics(live: KafkaSettings) -> Outcome:
     """Creates the missing topics and compares the others with the configuration.
 
     Raises:
@@ -57,7 +57,7 @@ async def create_topics(live: LiveSettings) -> Outcome:
         return await admin.create(plans(live, await admin.partitions()))
 
 
-async def survey(live: LiveSettings, connection: ConnectionSettings) -> dict[str, int]:
+async def survey(live: KafkaSettings, connection: ConnectionSettings) -> dict[str, int]:
     """How many partitions each existing topic of ours has, each input, and each redacted topic.
 
     Raises:
@@ -71,7 +71,7 @@ async def survey(live: LiveSettings, connection: ConnectionSettings) -> dict[str
     return {topic: count for topic, count in existing.items() if topic in names or topic in inputs}
 
 
-def check_topics(live: LiveSettings, found: Mapping[str, int], *, scans: bool = True) -> list[str]:
+def check_topics(live: KafkaSettings, found: Mapping[str, int], *, scans: bool = True) -> list[str]:
     """Checks that the topics are as the stages need them. `found` is what `survey` gives.
 
     Returns the missing inputs, if this process `scans`.
@@ -97,7 +97,7 @@ def check_topics(live: LiveSettings, found: Mapping[str, int], *, scans: bool = 
     return [topic for topic in live.inputs if scans and topic not in found]
 
 
-def run_create_topics(live: LiveSettings) -> Outcome:
+def run_create_topics(live: KafkaSettings) -> Outcome:
     """`create_topics` for the command line.
 
     The error that it raises says more than what aiokafka logs meanwhile, so that log is silent.

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from detector.cli import main
-from detector.configuration.kafka_settings import LiveSettings
+from detector.configuration.kafka_settings import KafkaSettings
 from detector.configuration.settings import Settings, problems
 from detector.kafka.clients import StageSettings
 from detector.kafka.connection import ConnectionSettings
@@ -240,7 +240,7 @@ def test_check_tells_a_certificate_that_cannot_be_used(
 
 def test_the_defaults_of_the_class_are_those_of_the_table(tmp_path: Path) -> None:
     live = load(tmp_path, '[kafka]\nbootstrap = "127.0.0.1:9092"\ninputs = ["a"]\n').live()
-    assert live == LiveSettings(bootstrap=live.bootstrap, topics=live.topics, inputs=("a",))
+    assert live == KafkaSettings(bootstrap=live.bootstrap, topics=live.topics, inputs=("a",))
 
 
 def test_a_stage_has_its_limits_from_the_table(tmp_path: Path) -> None:

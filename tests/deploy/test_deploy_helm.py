@@ -12,7 +12,7 @@ import kubernetes_validate  # type: ignore[import-untyped]
 import pytest
 import yaml
 
-from detector.configuration.kafka_settings import LiveSettings
+from detector.configuration.kafka_settings import KafkaSettings
 from detector.configuration.settings import Settings
 from detector.values.times import SECOND
 from tests.deploy.charts import (
@@ -111,7 +111,7 @@ def test_every_pod_is_nobody_and_writes_nowhere_but_in_its_folders(name: str) ->
 @pytest.mark.parametrize("name", VALUES)
 def test_stages_are_probed_found_and_given_time(name: str) -> None:
     drain = (
-        LiveSettings.__struct_defaults__[LiveSettings.__struct_fields__.index("drain_timeout") - 2] / SECOND
+        KafkaSettings.__struct_defaults__[KafkaSettings.__struct_fields__.index("drain_timeout") - 2] / SECOND
     )
     (service,) = of_kind(name, "Service")
     (policy,) = of_kind(name, "NetworkPolicy")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from detector.configuration.kafka_settings import LiveSettings
+from detector.configuration.kafka_settings import KafkaSettings
 from detector.configuration.settings import Settings
 from detector.kafka.stage import LEAVE_SECONDS
 from detector.service.command import FAILED
@@ -69,7 +69,7 @@ def test_what_only_a_person_can_mend_is_not_tried_again() -> None:
 
 def test_a_stop_is_given_the_time_that_draining_may_take() -> None:
     drain = (
-        LiveSettings.__struct_defaults__[LiveSettings.__struct_fields__.index("drain_timeout") - 2] / SECOND
+        KafkaSettings.__struct_defaults__[KafkaSettings.__struct_fields__.index("drain_timeout") - 2] / SECOND
     )
     seconds = float(unit()["TimeoutStopSec"].removesuffix("s"))
     assert seconds >= drain + 2 * LEAVE_SECONDS + 10

@@ -15,7 +15,7 @@ import pytest
 from aiokafka import errors as kafka
 from aiokafka.admin import NewTopic
 
-from detector.configuration.kafka_settings import LiveSettings
+from detector.configuration.kafka_settings import KafkaSettings
 from detector.configuration.settings import Settings
 from detector.kafka.acls import Right, check_rights
 from detector.kafka.clients import reaction
@@ -71,7 +71,7 @@ class Guarded(Deployment):
         self.config.write_text(text.replace("[service]", f"{security}[service]"))
         return self.config
 
-    def live(self, user: str) -> LiveSettings:
+    def live(self, user: str) -> KafkaSettings:
         return Settings.load(str(self.as_user(user))).live()
 
 
@@ -144,7 +144,7 @@ def all_but(needed: Sequence[Right], lacking: Right, user: str) -> list[tuple[st
     return [(user, right) for right in needed if right != lacking]
 
 
-async def told(live: LiveSettings, needed: Iterable[Right]) -> None:
+async def told(live: KafkaSettings, needed: Iterable[Right]) -> None:
     """`check_rights`, asked again as the service does where a busy broker gives no answer in time."""
     for _ in range(5):
         with contextlib.suppress(RetryError):

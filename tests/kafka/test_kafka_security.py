@@ -9,7 +9,7 @@ import pytest
 from aiokafka import errors as kafka
 from cryptography.hazmat.primitives import serialization
 
-from detector.configuration.kafka_settings import LiveSettings, Security
+from detector.configuration.kafka_settings import KafkaSettings, Security
 from detector.configuration.settings import Settings
 from detector.kafka.connection_check import reach
 from detector.kafka.security import explain, retriable, security_options, tls_context
@@ -137,6 +137,6 @@ async def test_what_accepts_and_says_nothing_is_given_up(tmp_path: Path) -> None
     async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         path.write_text(f"[kafka]\nbootstrap = '127.0.0.1:{port}'\n")
-        live: LiveSettings = Settings.load(str(path), {}).live()
+        live: KafkaSettings = Settings.load(str(path), {}).live()
         with pytest.raises(RetryError, match="no answer in time"):
             await reach(connection_of(live), seconds=0.2)

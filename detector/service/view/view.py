@@ -19,7 +19,7 @@ from urllib.parse import parse_qs
 import msgspec
 
 from detector import __version__
-from detector.configuration.kafka_settings import LiveSettings
+from detector.configuration.kafka_settings import KafkaSettings
 from detector.configuration.service_settings import ServiceSettings
 from detector.judge.routing import task_key
 from detector.judge.rules.catalog import RULES
@@ -54,7 +54,7 @@ class View:
     """Serves `pages`; `observe` takes all facts of the stages."""
 
     def __init__(
-        self, settings: ServiceSettings, live: LiveSettings, metrics: Metrics, readiness: Readiness
+        self, settings: ServiceSettings, live: KafkaSettings, metrics: Metrics, readiness: Readiness
     ) -> None:
         self._access = Access(settings.view_token, local=settings.listen.loopback)
         self._live = live
