@@ -10,7 +10,7 @@ from detector.kafka.stage import Stage
 from detector.kafka.stage_facts import Fact
 
 
-class Telling:
+class FactRecorder:
     """Keeps every fact."""
 
     def __init__(self) -> None:

@@ -40,7 +40,7 @@ from tests.ingest.streams import (
     read,
     until,
 )
-from tests.kafka.stage_handlers import Copy, Telling, running
+from tests.kafka.stage_handlers import Copy, FactRecorder, running
 from tests.kafka.stage_processes import workers
 
 NO_LIMITS = Limits(1 << 20, 1 << 20)
@@ -60,15 +60,15 @@ async def all_copied(streams: Streams) -> list[bytes]:
 
 
 async def test_every_poll_is_one_transaction_with_the_offsets_last(broker: Cluster) -> None:
-    streams, telling = await made(broker.bootstrap, 1), Telling()
+    streams, facts = await made(broker.bootstrap, 1), FactRecorder()
     copy = Copy(streams.target)
     await filled(streams, 0, [b"%d" % n for n in range(95)])
-    async with running(Stage(streams.clients, streams.stage(poll_records=10), copy, telling)):
+    async with running(Stage(streams.clients, streams.stage(poll_records=10), copy, facts)):
         assert await all_copied(streams) == [b"%d" % n for n in range(95)]
-    commits = telling.of(TransactionCommitted)
+    commits = facts.of(TransactionCommitted)
     assert [commit.records for commit in commits] == [10] * 9 + [5]
     assert [commit.offset for commit in commits] == [*range(10, 95, 10), 95]
-    steps = [fact.step for fact in telling.of(TransactionStep)]
+    steps = [fact.step for fact in facts.of(TransactionStep)]
     assert steps == ["begun", "written", "offsets", "committed"] * 10
     assert copy.calls[0] == "assigned 0"
     assert copy.calls[1:5] == ["process 0", "committed 0 10", "process 0", "committed 0 20"]
@@ -126,34 +126,34 @@ async def test_what_is_due_is_written_without_a_record(broker: Cluster) -> None:
 
 async def test_an_output_too_large_is_refused_and_the_rest_written(broker: Cluster) -> None:
     """By our own setting before it is sent; by the topic's, which nobody told us, when the broker refuses it."""
-    streams, telling = await made(broker.bootstrap, 1, target={"max.message.bytes": "20000"}), Telling()
+    streams, facts = await made(broker.bootstrap, 1, target={"max.message.bytes": "20000"}), FactRecorder()
     values = [random.Random(n).randbytes(500 if n % 50 else 25_000) for n in range(200)]
     values[33] = b"y" * 1_100_000
     await filled(streams, 0, values)
-    async with running(Stage(streams.clients, streams.stage(), Copy(streams.target), telling)):
+    async with running(Stage(streams.clients, streams.stage(), Copy(streams.target), facts)):
         got = await all_copied(streams)
     dead = [value for value in got if value.startswith(b"dead: output-too-large")]
     assert len(dead) == 5
     assert [value for value in got if value not in dead] == [value for value in values if len(value) == 500]
-    assert {fact.refusal.reason for fact in telling.of(RefusalHandled)} == {"output-too-large"}
-    assert not any(fact.lost for fact in telling.of(RefusalHandled))
+    assert {fact.refusal.reason for fact in facts.of(RefusalHandled)} == {"output-too-large"}
+    assert not any(fact.lost for fact in facts.of(RefusalHandled))
 
 
 async def test_a_record_at_the_brokers_limit_goes_through_and_one_byte_more_is_refused(
     broker: Cluster,
 ) -> None:
-    streams, telling = await made(broker.bootstrap, 1), Telling()
+    streams, facts = await made(broker.bootstrap, 1), FactRecorder()
     # message.max.bytes is for a batch: 61 bytes of its own, and 11 of the record around such a value without a key.
     largest = random.Random(0).randbytes(1_048_588 - 61 - 11)
     await filled(streams, 0, [b"before", largest, largest + b"x", b"after"])
-    async with running(Stage(streams.clients, streams.stage(), Copy(streams.target), telling)):
+    async with running(Stage(streams.clients, streams.stage(), Copy(streams.target), facts)):
         assert await all_copied(streams) == [b"before", largest, b"dead: output-too-large 0", b"after"]
-    assert [fact.lost for fact in telling.of(RefusalHandled)] == [False]
-    assert telling.of(PartitionStopped)[0].reason == "stopped", "found out before it was sent"
+    assert [fact.lost for fact in facts.of(RefusalHandled)] == [False]
+    assert facts.of(PartitionStopped)[0].reason == "stopped", "found out before it was sent"
 
 
 async def test_a_record_that_cannot_be_processed_is_found_and_refused_alone(broker: Cluster) -> None:
-    streams, telling = await made(broker.bootstrap, 1), Telling()
+    streams, facts = await made(broker.bootstrap, 1), FactRecorder()
     poisonous = {13, 14, 77}
 
     def make(record: Any) -> bytes:
@@ -163,16 +163,16 @@ async def test_a_record_that_cannot_be_processed_is_found_and_refused_alone(brok
 
     await filled(streams, 0, [b"%d" % n for n in range(100)])
     async with running(
-        Stage(streams.clients, streams.stage(poll_records=64), Copy(streams.target, make), telling)
+        Stage(streams.clients, streams.stage(poll_records=64), Copy(streams.target, make), facts)
     ):
         got = await all_copied(streams)
     expected = [b"dead: record-failed 0" if n in poisonous else b"%d" % n for n in range(100)]
     assert got == expected
-    refused = [fact.refusal for fact in telling.of(RefusalHandled)]
+    refused = [fact.refusal for fact in facts.of(RefusalHandled)]
     assert {(refusal.offset, refusal.error) for refusal in refused} == {
         (n, "ZeroDivisionError") for n in poisonous
     }
-    assert not any("over" in fact.detail for fact in telling.of(PartitionStopped)), (
+    assert not any("over" in fact.detail for fact in facts.of(PartitionStopped)), (
         "an exception's text may quote a secret"
     )
 
@@ -180,28 +180,28 @@ async def test_a_record_that_cannot_be_processed_is_found_and_refused_alone(brok
 @pytest.mark.parametrize("codec", ["gzip", "snappy", "lz4", "zstd"])
 async def test_a_batch_that_would_grow_too_large_is_refused(broker: Cluster, codec: str) -> None:
     """All codecs are read, and none of them past the limit: a few kilobytes here are megabytes of zeros."""
-    streams, telling = await made(broker.bootstrap, 1), Telling()
+    streams, facts = await made(broker.bootstrap, 1), FactRecorder()
     for value in (b"before" * 100, bytes(3 << 20), b"after" * 100):
         await filled(streams, 0, [value], codec=codec)
     settings = streams.stage(decompressed_bytes=1 << 20)
-    async with running(Stage(streams.clients, settings, Copy(streams.target), telling)):
+    async with running(Stage(streams.clients, settings, Copy(streams.target), facts)):
         assert await all_copied(streams) == [b"before" * 100, b"dead: record-unreadable 0", b"after" * 100]
-    (refused,) = telling.of(RefusalHandled)
+    (refused,) = facts.of(RefusalHandled)
     assert (refused.refusal.offset, refused.refusal.error) == (1, "TooMuchError")
 
 
 async def test_a_batch_that_rotted_on_the_brokers_disk_is_refused_record_by_record(broker: Cluster) -> None:
-    streams, telling = await made(broker.bootstrap, 1), Telling()
+    streams, facts = await made(broker.bootstrap, 1), FactRecorder()
     for values in ([b"a", b"b", b"c"], [b"rotten-1", b"rotten-2"], [b"d", b"e"]):
         await filled(streams, 0, values)
     (segment,) = (broker.nodes[0].folder / "data" / f"{streams.source}-0").glob("*.log")
     with segment.open("r+b") as file:
         file.seek(segment.read_bytes().index(b"rotten-1"))
         file.write(b"R")
-    async with running(Stage(streams.clients, streams.stage(), Copy(streams.target), telling)):
+    async with running(Stage(streams.clients, streams.stage(), Copy(streams.target), facts)):
         got = await all_copied(streams)
     assert got == [b"a", b"b", b"c", b"dead: record-unreadable 0", b"dead: record-unreadable 0", b"d", b"e"]
-    assert [fact.refusal.offset for fact in telling.of(RefusalHandled)] == [3, 4]
+    assert [fact.refusal.offset for fact in facts.of(RefusalHandled)] == [3, 4]
 
 
 async def test_a_handler_that_fails_over_everything_stops_the_stage(broker: Cluster) -> None:
@@ -219,7 +219,7 @@ async def test_a_handler_that_fails_over_everything_stops_the_stage(broker: Clus
 
 async def test_the_reactions_of_a_handlers_own_errors(broker: Cluster) -> None:
     """RetryError: again, from what is committed, never refused; StopError: the end."""
-    streams, telling = await made(broker.bootstrap, 1), Telling()
+    streams, facts = await made(broker.bootstrap, 1), FactRecorder()
     failures = iter([RetryError("the disk is full"), RetryError("the disk is full")])
 
     class Struggling(Copy):
@@ -231,13 +231,13 @@ async def test_the_reactions_of_a_handlers_own_errors(broker: Cluster) -> None:
             return await super().process(partition, records)
 
     await filled(streams, 0, [b"1", b"2", b"last"])
-    stage = Stage(streams.clients, streams.stage(poll_records=2), Struggling(streams.target), telling)
+    stage = Stage(streams.clients, streams.stage(poll_records=2), Struggling(streams.target), facts)
     with pytest.raises(StopError, match="no more"):
         await asyncio.wait_for(stage.run(), PATIENCE_SECONDS)
     assert await copied(streams) == [b"1", b"2"]
-    assert [fact.detail for fact in telling.of(PartitionStopped)][:2] == ["the disk is full"] * 2
-    assert telling.of(RefusalHandled) == []
-    assert len(telling.of(PartitionStarted)) == 3
+    assert [fact.detail for fact in facts.of(PartitionStopped)][:2] == ["the disk is full"] * 2
+    assert facts.of(RefusalHandled) == []
+    assert len(facts.of(PartitionStarted)) == 3
 
 
 async def test_a_commit_just_before_the_fence_counts(
@@ -325,15 +325,15 @@ async def test_memory_is_bounded_whatever_is_produced(broker: Cluster) -> None:
 
 
 async def test_a_topic_that_is_made_later_is_read_too(broker: Cluster) -> None:
-    streams, telling = await made(broker.bootstrap, 1), Telling()
+    streams, facts = await made(broker.bootstrap, 1), FactRecorder()
     later = Streams(streams.bootstrap, f"{streams.name}.later")
     await filled(streams, 0, [b"x"])
 
     async def gained() -> bool:
-        return any(Partition(later.source, 0) in fact.gained for fact in telling.of(Rebalanced))
+        return any(Partition(later.source, 0) in fact.gained for fact in facts.of(Rebalanced))
 
     settings = streams.stage(topics=(), pattern=rf"{streams.name}\..*in\Z")
-    async with running(Stage(streams.clients, settings, Copy(streams.target), telling)):
+    async with running(Stage(streams.clients, settings, Copy(streams.target), facts)):
         await until(lambda: drained(streams), "the first topic")
         await create(streams.bootstrap, later.source)
         await until(gained, "the topic made later")

@@ -9,19 +9,19 @@ from detector.kafka.stage_facts import TransactionCommitted
 from detector.values.errors import StopError
 from tests.broker import Cluster
 from tests.ingest.streams import committed_offsets, ends, filled_by_keys, grown, made, read, until
-from tests.kafka.stage_handlers import Copy, Telling
+from tests.kafka.stage_handlers import Copy, FactRecorder
 
 
 @pytest.mark.parametrize("changed", ["target", "source"])
 async def test_the_stage_ends_before_a_key_is_in_two_places(broker: Cluster, changed: str) -> None:
-    streams, telling = await made(broker.bootstrap, 2), Telling()
+    streams, facts = await made(broker.bootstrap, 2), FactRecorder()
     await filled_by_keys(streams, 50, 2)
     topic = getattr(streams, changed)
-    stage = Stage(streams.clients, streams.stage(counts={topic: 2}), Copy(streams.target), telling)
+    stage = Stage(streams.clients, streams.stage(counts={topic: 2}), Copy(streams.target), facts)
     running = asyncio.create_task(stage.run())
 
     async def works() -> bool:
-        return bool(telling.of(TransactionCommitted))
+        return bool(facts.of(TransactionCommitted))
 
     async def ended() -> bool:
         await filled_by_keys(streams, 5, 2)

@@ -55,7 +55,7 @@ class FakeStage:
         return self.stands
 
 
-class Looked:
+class Observed:
     """A stage, and all that watches it."""
 
     def __init__(self) -> None:
@@ -88,7 +88,7 @@ def through(partition: Partition, age: float) -> HandlerThroughput:
 
 
 def test_lag_is_in_records_and_in_seconds_of_the_partition_furthest_behind() -> None:
-    watched = Looked()
+    watched = Observed()
     watched.sampling.observe("scan", through(LOGS, 90))
     watched.sampling.observe("scan", through(AUDIT, 9000))
     watched.look()
@@ -100,7 +100,7 @@ def test_lag_is_in_records_and_in_seconds_of_the_partition_furthest_behind() -> 
 
 
 def test_a_topic_that_moved_away_has_no_lag_here() -> None:
-    watched = Looked()
+    watched = Observed()
     watched.look()
     watched.stage.lag = {AUDIT: 3}
     watched.look()
@@ -109,7 +109,7 @@ def test_a_topic_that_moved_away_has_no_lag_here() -> None:
 
 
 def test_a_partition_that_hangs_makes_the_process_unhealthy_and_one_that_goes_on_does_not() -> None:
-    watched = Looked()
+    watched = Observed()
     watched.stage.stands = {LOGS: STALLED_SECONDS, AUDIT: 1}
     watched.look()
     assert watched.readiness.alive() is None
@@ -130,7 +130,7 @@ def test_two_minutes_without_a_broker_are_less_than_what_counts_as_hanging() -> 
 
 
 def test_a_broker_that_is_away_is_told_once_in_a_while_and_so_is_its_return() -> None:
-    watched = Looked()
+    watched = Observed()
     watched.stage.partitions = {Partition("logs", number): False for number in range(200)}
     for second in range(120):
         watched.clock.now = float(second)
@@ -155,7 +155,7 @@ def test_a_broker_that_is_away_is_told_once_in_a_while_and_so_is_its_return() ->
 
 
 def test_dead_letters_are_told_of_by_source_and_reason_and_not_one_by_one() -> None:
-    watched = Looked()
+    watched = Observed()
     for partition in (LOGS, AUDIT):
         for _ in range(50):
             watched.tell(
@@ -165,7 +165,7 @@ def test_dead_letters_are_told_of_by_source_and_reason_and_not_one_by_one() -> N
     assert told == [(topic, reason) for topic in ("audit", "logs") for reason in ("bad-time", "not-json")]
 
 
-class Hampered(DelayedReader):
+class BrokerlessReader(DelayedReader):
     """A look-back whose brokers are away."""
 
     async def _work(self) -> None:
@@ -178,7 +178,9 @@ async def test_a_look_back_that_does_not_get_on_says_for_how_long() -> None:
     registered = RegisteredCredentials(Finders(NoPatterns(), ()))
     handler = Lookback(LookbackSettings("work", SECOND), registered, ThreadPoolExecutor(1))
     settings = DelayedReaderSettings("g", {"work": 3}, ("logs",))
-    looking = Hampered(ConnectionSettings(""), settings, handler, clock=lambda: now[0], observe=told.append)
+    looking = BrokerlessReader(
+        ConnectionSettings(""), settings, handler, clock=lambda: now[0], observe=told.append
+    )
     assert looking.overdue_seconds == 0
     task = asyncio.create_task(looking.run())
     await asyncio.sleep(0)
@@ -190,7 +192,7 @@ async def test_a_look_back_that_does_not_get_on_says_for_how_long() -> None:
 
 
 def test_another_reason_is_another_line() -> None:
-    watched = Looked()
+    watched = Observed()
     watched.tell(
         PartitionStopped(LOGS, "failed", GONE), PartitionStopped(LOGS, "failed", "transaction: TimeoutError")
     )
@@ -199,7 +201,7 @@ def test_another_reason_is_another_line() -> None:
 
 
 def test_what_happens_to_a_partition_is_told() -> None:
-    watched = Looked()
+    watched = Observed()
     watched.tell(
         Rebalanced((), (LOGS,), (), 1.5),
         PartitionStarted(LOGS, 17, 0.25),
@@ -225,7 +227,7 @@ def test_what_happens_to_a_partition_is_told() -> None:
 
 
 def test_what_is_lost_is_an_error_and_a_flood_of_poison_is_not_a_flood_of_lines() -> None:
-    watched = Looked()
+    watched = Observed()
     poison = RefusalHandled(LOGS, Refusal("record-failed", 5, error="ValueError"))
     lost = RefusalHandled(
         LOGS, Refusal("output-too-large", output=Output("state", b"k", b"secret"), limit=9), lost=True

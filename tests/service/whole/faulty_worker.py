@@ -44,7 +44,7 @@ class Moment(msgspec.Struct):
         return False
 
 
-class Doomed(Service):
+class FaultyService(Service):
     """The service, watched through what it tells about itself."""
 
     def __init__(self, config: str, which: Which, log: Any, args: argparse.Namespace) -> None:
@@ -75,7 +75,7 @@ def main() -> int:
     log = make_log("json", "info")
     route_libraries(log)
     try:
-        asyncio.run(Doomed(args.config, args.stage, log, args).run())
+        asyncio.run(FaultyService(args.config, args.stage, log, args).run())
     except CurfewdError as error:
         log.error("cannot go on", why=str(error))  # noqa: TRY400 - as the command does
         return FAILED

@@ -17,7 +17,7 @@ from detector.kafka.stage import Stage
 from detector.kafka.stage_facts import BrokersUnreachable, Rebalanced
 from tests.broker import Cluster
 from tests.ingest.streams import PATIENCE_SECONDS, admin, drained, filled, made, read, until
-from tests.kafka.stage_handlers import Copy, Telling, running
+from tests.kafka.stage_handlers import Copy, FactRecorder, running
 from tests.registry.registry_topic import followed
 from tests.service.whole.deployment import Expected
 from tests.service.whole.disturbed import Disturbed, Records, deployed, history, parts
@@ -127,19 +127,19 @@ async def test_three_nodes_go_and_come_back_and_leaders_move(
         assert process.poll() is None
 
 
-async def tried(telling: Telling, times: int) -> bool:
-    return len(telling.of(BrokersUnreachable)) >= times
+async def tried(facts: FactRecorder, times: int) -> bool:
+    return len(facts.of(BrokersUnreachable)) >= times
 
 
 async def test_a_stage_that_finds_no_broker_waits_for_one(broker: Cluster) -> None:
     """The broker was there when the service first asked, and is gone when its stages start."""
-    streams, telling = await made(broker.bootstrap, 1), Telling()
+    streams, facts = await made(broker.bootstrap, 1), FactRecorder()
     await filled(streams, 0, [b"before"])
-    stage = Stage(streams.clients, streams.stage(), Copy(streams.target), telling)
+    stage = Stage(streams.clients, streams.stage(), Copy(streams.target), facts)
     await asyncio.to_thread(broker.nodes[0].kill)
     try:
         async with running(stage):
-            await until(lambda: tried(telling, 2), "a second try")
+            await until(lambda: tried(facts, 2), "a second try")
             assert stage.problem is not None
             await asyncio.to_thread(broker.nodes[0].start)
             await until(lambda: drained(streams), "the end of the source")
@@ -150,26 +150,26 @@ async def test_a_stage_that_finds_no_broker_waits_for_one(broker: Cluster) -> No
 
 
 async def test_a_stage_that_finds_no_broker_can_be_stopped() -> None:
-    telling = Telling()
+    facts = FactRecorder()
     stage = Stage(
-        ConnectionSettings("127.0.0.1:1"), StageSettings("nobody", ("nothing",)), Copy("nowhere"), telling
+        ConnectionSettings("127.0.0.1:1"), StageSettings("nobody", ("nothing",)), Copy("nowhere"), facts
     )
     async with running(stage):
-        await until(lambda: tried(telling, 1), "a first try")
+        await until(lambda: tried(facts, 1), "a first try")
 
 
 async def test_a_stage_whose_coordination_ended_joins_anew(broker: Cluster) -> None:
     """aiokafka's own can be cancelled by an unlucky rebalance: then nobody sends heartbeats, and nobody is told."""
-    streams, telling = await made(broker.bootstrap, 2), Telling()
+    streams, facts = await made(broker.bootstrap, 2), FactRecorder()
     await filled(streams, 0, [b"before"])
-    stage = Stage(streams.clients, streams.stage(), Copy(streams.target), telling)
+    stage = Stage(streams.clients, streams.stage(), Copy(streams.target), facts)
     async with running(stage):
         await until(lambda: drained(streams), "the end of the source")
         stage._consumer._coordinator._coordination_task.cancel()
-        await until(lambda: tried(telling, 1), "another try")
+        await until(lambda: tried(facts, 1), "another try")
         await filled(streams, 0, [b"after"])
         await until(lambda: drained(streams), "the end of the source")
-    assert [len(fact.gained) for fact in telling.of(Rebalanced)] == [2, 2]
+    assert [len(fact.gained) for fact in facts.of(Rebalanced)] == [2, 2]
     copies = [record.value for some in (await read(streams, streams.target)).values() for record in some]
     assert sorted(copies) == [b"after", b"before"]
 
