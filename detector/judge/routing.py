@@ -60,7 +60,7 @@ class TaskStatus(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="to
 
 
 class ReportedFinding(msgspec.Struct, frozen=True):
-    """A finding as it was reported last, with its `lead` as only evidence.
+    """A finding as it was reported last, with its `primary_evidence` as only evidence.
 
     `digest` tells whether the finding has changed since.
     """

@@ -301,7 +301,9 @@ class AggregateState:
                 continue
             judgement.findings.append(FindingChange("created" if before is None else "updated", finding))
             self._keep_reported(
-                ReportedFinding(found, msgspec.structs.replace(finding, evidences=(finding.lead,))),
+                ReportedFinding(
+                    found, msgspec.structs.replace(finding, evidences=(finding.primary_evidence,))
+                ),
                 judgement.changes,
             )
         for uid in [uid for uid in self._reported if uid not in findings]:

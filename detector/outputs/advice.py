@@ -29,7 +29,7 @@ class Advice(msgspec.Struct, frozen=True):
 def advise(finding: Finding, patterns: Patterns, clean: Clean) -> Advice:
     """The words for a finding; `patterns` by id."""
     words = Words(patterns, clean)
-    title = RULES[finding.rule].title(finding, finding.lead, words)
+    title = RULES[finding.rule].title(finding, finding.primary_evidence, words)
     facts = [_extent(finding), _state(finding)]
     if finding.accepted is not None:
         facts.append(f"Accepted: {words.say(finding.accepted, LONG)}.")

@@ -1,13 +1,12 @@
-"""A command as a CloudEvent 1.0 in structured mode: the request to revoke one credential.
+"""A command, the request to revoke one credential, as a CloudEvent 1.0 in structured mode.
 
-What executes it may see it twice and must act once: `id` tells. Ids, handle and identifiers are as they were
-issued; a secret that an issuer put among them is masked like anywhere else, so a handle must refer to a secret,
-not hold it.
+A program that executes commands may see one twice: it has the same `id`. Ids, handle and identifiers are as they were
+issued. If an issuer put a secret among them, it is masked, so a handle must refer to a secret and not contain it.
 """
 
 from typing import Any, Final
 
-from detector.outputs.identity import command_records, sparing
+from detector.outputs.public_identifiers import command_identifier_records, keeping_public_ids
 from detector.values.findings import Command
 from detector.values.times import format_rfc3339
 from detector.values.wording import Clean, cleaner_of
@@ -21,12 +20,12 @@ _INT64: Final = 1 << 63
 def command_record(command: Command, clean: Clean) -> dict[str, Any]:
     """The CloudEvent of a command. Its key in Kafka is `subject`, the credential's id."""
     credential = command.credential
-    clean = sparing(credential.identifiers, cleaner_of(credential, clean))
+    clean = keeping_public_ids(credential.identifiers, cleaner_of(credential, clean))
     subject = clean(credential.credential_id)
     data = {
         "credential_id": subject,
         "task_id": clean(credential.task_id),
-        "identifiers": command_records(credential.identifiers, clean),
+        "identifiers": command_identifier_records(credential.identifiers, clean),
         "reasons": list(command.reasons),
         "finding_uids": list(command.finding_uids),
         "escalated": command.escalated,
@@ -47,7 +46,7 @@ def command_record(command: Command, clean: Clean) -> dict[str, Any]:
 
 
 def _cleaned(value: Any, clean: Clean, depth: int = 0) -> Any:
-    """`value` with its texts cleaned; null for what JSON writers refuse: great depth, integers over 64 bits."""
+    """`value` with its texts cleaned. Deep nesting and integers of more than 64 bits, which JSON writers refuse, are null."""
     if isinstance(value, str):
         return clean(value)
     if depth == _DEEPEST or (isinstance(value, int) and not -_INT64 <= value < 2 * _INT64):

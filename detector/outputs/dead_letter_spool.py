@@ -13,11 +13,11 @@ _IN_MEMORY: Final = 8 * 1024 * 1024
 
 
 class DeadLetterSpool:
-    """Dead letters in the order they came; `counts` by reason."""
+    """Dead letters in the order in which they came. `counts` has their number by reason."""
 
     def __init__(self) -> None:
-        # No secret is in a dead letter, so the file may be plain; it has no name and ends with the process.
-        self._file = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - it lives as long as the box
+        # A dead letter has no secret in it, so the file may be plain. It has no name and vanishes with the process.
+        self._file = tempfile.SpooledTemporaryFile(_IN_MEMORY)  # noqa: SIM115 - it lives as long as the spool
         self._encoder = msgspec.json.Encoder()
         self.counts: Counter[str] = Counter()
 

@@ -29,7 +29,7 @@ class FindingsFile(FileOutput):
         self._waiting: list[Finding] = []
 
     def finding(self, change: FindingChange) -> None:
-        """Takes a finding; some wait until there are enough to be encoded together."""
+        """Takes a finding. It waits until there are enough to encode them together."""
         self._waiting.append(change.finding)
         if len(self._waiting) == _TOGETHER:
             self._encode()
@@ -63,7 +63,7 @@ class DeadLettersFile(FileOutput):
     """dead-letters.jsonl: what could not be read."""
 
     def dead_letter(self, letter: DeadLetter) -> None:
-        """Writes a dead letter. It names a source and a field, which may be anything that was read."""
+        """Writes a dead letter. The names of its source and field come from the input, so they are cleaned."""
         clean = self.run.clean
         record = letter.record()
         cleaned = {name: clean(value) if isinstance(value, str) else value for name, value in record.items()}

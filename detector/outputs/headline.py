@@ -1,4 +1,4 @@
-"""What a run found, in one sentence: what happened and how often, the worst first."""
+"""A run's findings in one sentence: what happened and how often, the worst first."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ _TOLD: Final = 3  # rules that the sentence tells
 
 
 def headline(findings: Sequence[Finding]) -> str:
-    """The sentence, of findings that nobody accepted; it holds nothing that was read."""
+    """The sentence about the findings that nobody accepted. It contains no text from the input."""
     standing = [one for one in findings if one.accepted is None]
     if not standing:
         return "Nothing found that is not accepted." if findings else "Nothing found."
@@ -35,7 +35,7 @@ def _noun(rule: str) -> str:
 
 
 def _phrase(rule: str, count: int, before: str | None) -> str:
-    """`3 credentials leaked into logs`; the noun is left out after one of the same."""
+    """`3 credentials leaked into logs`. After a phrase with the same noun, the noun is left out."""
     phrase = RULES[rule].phrase
     did = phrase.one if count == 1 else phrase.many
     if before is not None and _noun(before) == phrase.noun:

@@ -16,7 +16,7 @@ from detector import __version__
 from detector.judge.rules.catalog import RULES
 from detector.judge.rules.titles import Patterns
 from detector.outputs.advice import advise
-from detector.outputs.identity import public_records, sparing
+from detector.outputs.public_identifiers import keeping_public_ids, public_identifier_records
 from detector.values.events import TYPE_NAMES, AnyEvent, CredentialUsed, Leak
 from detector.values.findings import (
     LEAKED_SECRET,
@@ -81,7 +81,7 @@ def activity_fields(activity: int) -> Record:
 
 
 def finding_records(findings: Iterable[Finding], patterns: Patterns, clean: Clean) -> Iterator[Record]:
-    """The same of many that were created: the texts of a few secrets that nobody registered are cleaned as one."""
+    """The records of many new findings. The texts of several findings about unregistered secrets are cleaned as one."""
     some: list[tuple[Finding, list[str]]] = []
     size = 0
     for finding in findings:
@@ -111,7 +111,7 @@ def _created(some: Sequence[tuple[Finding, list[str]]], patterns: Patterns, clea
 
 
 def _texts(finding: Finding) -> list[str]:
-    """What of a finding about a secret that nobody registered is put into words; of other findings nothing.
+    """The texts that the record of a finding about an unregistered secret contains; nothing for other findings.
 
     That is little: most of a leak are fingerprints.
     """
@@ -136,7 +136,7 @@ def _classified(rule: str) -> tuple[list[Any], Record]:
 
 def _record(finding: Finding, patterns: Patterns, clean: Clean, activity: int) -> Record:
     identifiers = finding.credential.identifiers if finding.credential else ()
-    clean = sparing(identifiers, clean)
+    clean = keeping_public_ids(identifiers, clean)
     words = advise(finding, patterns, clean)
     resources = _resources(finding, clean)
     status = _RESOLVED if activity == CLOSE else _NEW if finding.accepted is None else _SUPPRESSED
@@ -154,7 +154,7 @@ def _record(finding: Finding, patterns: Patterns, clean: Clean, activity: int) -
         "severity": finding.severity.label.capitalize(),
         "status_id": status,
         "status": _STATUSES[status],
-        # What is accepted, closed or low is for the record, not for somebody's pager.
+        # Findings that are accepted, closed or low wake nobody.
         "is_alert": status == _NEW and finding.severity > Severity.LOW,
         "count": finding.count,
         "message": words.message,
@@ -193,7 +193,7 @@ def _unmapped(finding: Finding, clean: Clean) -> Record:
 
 
 def _task_id(finding: Finding) -> str | None:
-    """The task a finding is about; of a secret that belongs to none, the task whose log shows it first."""
+    """The task that a finding is about. For an unregistered secret, the task whose log shows it first."""
     if finding.task is not None:
         return finding.task.task_id
     if finding.credential is not None:
@@ -265,14 +265,14 @@ def _use(event: CredentialUsed, clean: Clean) -> Record:
 
 
 def _endpoint(address: str | None, clean: Clean) -> Record | None:
-    """An address as `ip`; a service's name, which audit logs put in its place, as `svc_name`."""
+    """An address as `ip`. Audit logs may have the name of a service instead: `svc_name`."""
     if not address:
         return None
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:
         return {"svc_name": _text(address, clean)}
-    # An IPv6 zone (`%eth0`) may be any text, and is no part of OCSF's ip_t.
+    # An IPv6 zone (`%eth0`) may be any text. OCSF's ip_t does not have it.
     return {"ip": str(ip).partition("%")[0]}
 
 
@@ -342,7 +342,7 @@ def _credential(finding: Finding, clean: Clean) -> Record:
             "data": _present(
                 {
                     "kind": _text(credential.kind, clean),
-                    "identifiers": public_records(credential.identifiers, clean),
+                    "identifiers": public_identifier_records(credential.identifiers, clean),
                     "issued_time": _time(credential.issued),
                     "not_before_time": _time(credential.not_before),
                     "expires_time": _time(credential.expires_at),

@@ -1,4 +1,4 @@
-"""Findings and commands as the pages in `detector.pages` show them: small JSON objects, of the records that are written.
+"""Findings and commands as the pages in `detector.pages` show them: small JSON objects made from the output records.
 
 They are made of the OCSF record and the CloudEvent, whose texts are cleaned and visible already, so a page can show
 nothing that an output may not. Times are epoch milliseconds. What is not known is left out.
@@ -56,7 +56,7 @@ def page_finding(record: Mapping[str, Any]) -> PageRecord:
 
 
 def _task(resource: Mapping[str, Any] | None, unmapped: Mapping[str, Any]) -> PageRecord | None:
-    """The task; of a secret that belongs to none the one whose log shows it, by its id alone."""
+    """The task. For an unregistered secret, the id of the task whose log shows it."""
     if resource is None:
         return {"id": unmapped["task_id"]} if "task_id" in unmapped else None
     data = resource.get("data", {})

@@ -1,4 +1,4 @@
-"""A run as a whole, for outputs that cannot write anything before they know all of it: pages, SARIF, the terminal."""
+"""A whole run, for outputs that must know all of it before they write: the HTML page, SARIF, the terminal."""
 
 from collections.abc import Callable, Sequence
 from typing import Final

@@ -1,4 +1,4 @@
-"""What the report's page is given: one JSON object, as small as it can be, and every text in it cleaned and visible.
+"""The data of the report's page: one small JSON object in which every text is cleaned and visible.
 
 What is about one task stands together, so that what its findings share is compressed away; advice is kept once, in
 `texts`, and referred to by number. `unpacked` in pages/report.js puts it together again.
@@ -71,62 +71,64 @@ def page_data(report: Report, records: PageRecords, budget: Budget) -> dict[str,
 
 
 class _Group(msgspec.Struct):
-    """What is about one task: told together, what they have in common is compressed away."""
+    """The findings and commands about one task. Side by side, what they have in common compresses well."""
 
     findings: list[PageRecord]
     commands: list[PageRecord]
 
 
 def _groups(records: PageRecords, budget: Budget) -> Iterable[_Group]:
-    """By task, those with the earliest findings first: what is close in time looks alike."""
+    """Groups by task, those with the earliest findings first: neighbours in time compress well."""
     groups: dict[str, _Group] = {}
-    for view in sorted(records.findings[: budget.findings], key=lambda view: view["first"]):
-        groups.setdefault(view.get("task", {}).get("id", ""), _Group([], [])).findings.append(view)
-    for view in records.commands[: budget.findings]:
-        groups.setdefault(view["task"], _Group([], [])).commands.append(view)
+    for record in sorted(records.findings[: budget.findings], key=lambda record: record["first"]):
+        groups.setdefault(record.get("task", {}).get("id", ""), _Group([], [])).findings.append(record)
+    for record in records.commands[: budget.findings]:
+        groups.setdefault(record["task"], _Group([], [])).commands.append(record)
     return groups.values()
 
 
 def _packed(group: _Group, texts: dict[str, int], pieces: int) -> PageRecord:
-    """A group as it is sent: tasks and credentials once, each finding with their numbers in it."""
+    """A group as the page gets it: tasks and credentials once, and each finding with their numbers."""
     known: dict[str, dict[bytes, int]] = {"task": {}, "credential": {}}
     tables: dict[str, list[PageRecord]] = {"task": [], "credential": []}
     findings = []
-    for view in group.findings:
-        packed = _slim(view, pieces)
-        advice, _, handle = view["advice"].partition(HANDLE_IS)
+    for record in group.findings:
+        packed = _slim(record, pieces)
+        advice, _, handle = record["advice"].partition(HANDLE_IS)
         packed["advice"] = [texts.setdefault(advice, len(texts)), *([handle] if handle else [])]
         for name, table in tables.items():
-            if name in view:
-                number = known[name].setdefault(msgspec.json.encode(view[name]), len(table))
+            if name in record:
+                number = known[name].setdefault(msgspec.json.encode(record[name]), len(table))
                 if number == len(table):
-                    table.append(_less(view[name], task=view.get("task", {}).get("id")))
+                    table.append(_less(record[name], task=record.get("task", {}).get("id")))
                 packed[name] = number
         findings.append(packed)
     return {
         "tasks": tables["task"],
         "credentials": tables["credential"],
         "findings": findings,
-        "commands": [_less(view, findings=view["findings"], id=view["id"]) for view in group.commands],
+        "commands": [
+            _less(record, findings=record["findings"], id=record["id"]) for record in group.commands
+        ],
     }
 
 
-def _slim(view: PageRecord, pieces: int) -> PageRecord:
-    """A finding without what is usual or follows from the rest; times from its first on, the uid in base64."""
-    first, severity = view["first"], view["severity"]
-    uid = base64.b64encode(uuid.UUID(view["uid"]).bytes).decode().rstrip("=")
+def _slim(record: PageRecord, pieces: int) -> PageRecord:
+    """A finding without default values and what follows from the rest. Times count from its first, the uid is in base64."""
+    first, severity = record["first"], record["severity"]
+    uid = base64.b64encode(uuid.UUID(record["uid"]).bytes).decode().rstrip("=")
     evidence = [
         _less(piece | {"time": piece["time"] - first}, time=0, severity=severity, outcome="success")
-        for piece in view["evidence"][:pieces]
+        for piece in record["evidence"][:pieces]
     ]
-    message = view["message"].removeprefix(f"{view['title']}. ")
-    made = view | {"uid": uid, "message": message, "last": view["last"] - first, "evidence": evidence}
+    message = record["message"].removeprefix(f"{record['title']}. ")
+    made = record | {"uid": uid, "message": message, "last": record["last"] - first, "evidence": evidence}
     return _less(made, status="new", count=1, last=0)
 
 
-def _less(view: PageRecord, **usual: Any) -> PageRecord:
-    """The view without what is as usual."""
-    return {key: value for key, value in view.items() if key not in usual or usual[key] != value}
+def _less(record: PageRecord, **usual: Any) -> PageRecord:
+    """The record without the fields that have their usual value."""
+    return {key: value for key, value in record.items() if key not in usual or usual[key] != value}
 
 
 def _counts(findings: Sequence[Finding], commands: Sequence[Command]) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""The report of a replay as one HTML page that needs nothing else, and can run nothing else.
+"""The report of a replay as one HTML page that loads nothing and runs no script but its own.
 
 The page's own script and style are allowed by their hashes alone. What was read is in it as compressed JSON in base64,
 which no text in it can end; the script shows it as text. The same findings give the same bytes.

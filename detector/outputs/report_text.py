@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from detector.outputs.advice import advise
-from detector.outputs.identity import sparing
+from detector.outputs.public_identifiers import keeping_public_ids
 from detector.outputs.report import Report
 from detector.outputs.summary import Summary
 from detector.values.events import Leak
@@ -27,7 +27,7 @@ _STYLES: Final = {
     Severity.MEDIUM: "yellow",
     Severity.LOW: "cyan",
 }
-# How many findings of a severity are told; the rest are counted.
+# How many findings of each severity are shown; the rest are counted.
 _SHOWN: Final = {Severity.CRITICAL: 6, Severity.HIGH: 5, Severity.MEDIUM: 4, Severity.LOW: 4}
 _SHOWN_COMMANDS: Final = 8
 _SHOWN_ACCEPTED: Final = 3
@@ -68,7 +68,7 @@ def print_report(report: Report, console: Console) -> None:
         lines = block.text.wrap(console, max(console.width - len(block.first), 20)) or [Text()]
         for index, line in enumerate(lines):
             line.rstrip()
-            # Appended, since the style that a Text begins with covers all that is appended to it.
+            # The style that a Text begins with covers all that is appended to it, so begin with none.
             whole = Text().append(block.first if index == 0 else " " * len(block.first), block.first_style)
             whole.append_text(line)
             whole.rstrip()
@@ -118,7 +118,7 @@ def _section(title: str, style: str) -> Iterator[_Block]:
 
 def _words(finding: Finding, report: Report) -> tuple[str, Clean]:
     identifiers = finding.credential.identifiers if finding.credential else ()
-    clean = sparing(identifiers, cleaner_of(finding, report.clean))
+    clean = keeping_public_ids(identifiers, cleaner_of(finding, report.clean))
     return advise(finding, report.patterns, clean).title, clean
 
 
@@ -130,13 +130,13 @@ def _finding(finding: Finding, report: Report) -> Iterator[_Block]:
     if finding.task is not None and finding.task.owner:
         facts.append(f"owner {visible(clean(finding.task.owner), 40)}")
     yield _Block("    ", Text(" · ".join(facts), "dim"))
-    event = finding.lead.event
+    event = finding.primary_evidence.event
     if isinstance(event, Leak) and finding.severity >= Severity.MEDIUM:
         yield _Block("    │ ", Text(_excerpt(clean(event.excerpt)), "italic"), "dim")
 
 
 def _excerpt(text: str) -> str:
-    """The excerpt on one line; cut around its first masked secret if it is long."""
+    """The excerpt on one line. A long one is cut around its first masked secret."""
     shown = visible(text.strip())
     if len(shown) <= _EXCERPT:
         return shown
@@ -157,7 +157,7 @@ def _commands(report: Report) -> Iterator[_Block]:
     yield from _section(f"TO REVOKE ({len(report.commands):,})", "bold")
     for command in report.commands[:_SHOWN_COMMANDS]:
         credential = command.credential
-        clean = sparing(credential.identifiers, cleaner_of(credential, report.clean))
+        clean = keeping_public_ids(credential.identifiers, cleaner_of(credential, report.clean))
         line = Text(visible(clean(credential.credential_id), 64), "bold")
         line.append(f" of task {visible(clean(credential.task_id), 64)}: ", "not bold")
         line.append(", ".join(command.reasons), "not bold " + _STYLES[command.severity].replace("bold ", ""))
@@ -168,7 +168,7 @@ def _commands(report: Report) -> Iterator[_Block]:
 
 
 def _read(report: Report, *, timed: bool) -> Iterator[_Block]:
-    """What was read, and everything about it that should make a person look twice."""
+    """What was read, and all that was wrong with it."""
     summary = report.summary
     formats: dict[str, int] = {}
     for one in summary.read:

@@ -29,7 +29,7 @@ from detector.values.wording import counted, visible
 SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 MAX_RESULTS: Final = 25_000  # more in one run, and GitHub refuses the file
 _LEVELS: Final = {"critical": "error", "high": "error", "medium": "warning", "low": "note"}
-# What GitHub makes a severity of: from 9.0 critical, from 7.0 high, from 4.0 medium, else low.
+# GitHub turns scores into severities: from 9.0 critical, from 7.0 high, from 4.0 medium, else low.
 _SCORES: Final = {
     Severity.CRITICAL: "9.5",
     Severity.HIGH: "8.0",
@@ -119,7 +119,7 @@ def _target(reference: list[str]) -> Record:
 
 
 def _notices(report: Report, told: int) -> Iterator[Record]:
-    """What a reader should know of the run: that something was not read, or is not in this file."""
+    """Warnings about the run: what could not be read, and what is not in this file."""
     summary: Summary = report.summary
     texts = [f"{number:,} unreadable: {reason}" for reason, number in sorted(summary.dead_letters.items())]
     texts += [visible(report.clean(text)) for text in summary.warnings]
@@ -138,55 +138,55 @@ def _message(text: str) -> Record:
 def _result(
     finding: Finding, report: Report, rules: list[str], references: Mapping[str, list[list[str]]]
 ) -> Record:
-    view = page_finding(finding_record(finding, report.patterns, report.clean))
-    suppressed = {"kind": "external", "status": "accepted", "justification": view.get("accepted")}
+    record = page_finding(finding_record(finding, report.patterns, report.clean))
+    suppressed = {"kind": "external", "status": "accepted", "justification": record.get("accepted")}
     return {
         "ruleId": finding.rule,
         "ruleIndex": rules.index(finding.rule),
-        "level": _LEVELS[view["severity"]],
-        "message": _message(f"{view['message']} {view['advice']}"),
-        "locations": _locations(view),
-        "relatedLocations": list(_related(view)),
-        "occurrenceCount": view["count"],
-        "correlationGuid": view["uid"],
-        # By the first GitHub tells whether it knows the alert: the finding stays itself when its line moves.
+        "level": _LEVELS[record["severity"]],
+        "message": _message(f"{record['message']} {record['advice']}"),
+        "locations": _locations(record),
+        "relatedLocations": list(_related(record)),
+        "occurrenceCount": record["count"],
+        "correlationGuid": record["uid"],
+        # GitHub recognises an alert by the first, so a finding stays the same alert when its line moves.
         "partialFingerprints": {
-            "primaryLocationLineHash": f"{view['uid'].replace('-', '')[:16]}:1",
-            "curfewdFinding/v1": view["uid"],
+            "primaryLocationLineHash": f"{record['uid'].replace('-', '')[:16]}:1",
+            "curfewdFinding/v1": record["uid"],
         },
         "taxa": [_target(one) for one in references[finding.rule]],
-        "suppressions": [] if view["status"] == "new" else [suppressed],
-        "properties": _properties(view),
+        "suppressions": [] if record["status"] == "new" else [suppressed],
+        "properties": _properties(record),
     }
 
 
-def _properties(view: PageRecord) -> Record:
+def _properties(record: PageRecord) -> Record:
     made = {
-        "severity": view["severity"],
-        "firstSeen": format_rfc3339(view["first"] * MILLISECOND),
-        "lastSeen": format_rfc3339(view["last"] * MILLISECOND),
-        "task": view.get("task", {}).get("id"),
-        "owner": view.get("task", {}).get("owner"),
-        "credential": view.get("credential", {}).get("id"),
-        "fingerprint": view.get("fingerprint"),
-        "patterns": view.get("patterns"),
+        "severity": record["severity"],
+        "firstSeen": format_rfc3339(record["first"] * MILLISECOND),
+        "lastSeen": format_rfc3339(record["last"] * MILLISECOND),
+        "task": record.get("task", {}).get("id"),
+        "owner": record.get("task", {}).get("owner"),
+        "credential": record.get("credential", {}).get("id"),
+        "fingerprint": record.get("fingerprint"),
+        "patterns": record.get("patterns"),
     }
     return {name: value for name, value in made.items() if value}
 
 
-def _locations(view: PageRecord) -> list[Record]:
-    """Each line that shows the secret; or one made up after the source of the first event."""
+def _locations(record: PageRecord) -> list[Record]:
+    """Each line that shows the secret. If there is none, line 1 of the first event's source."""
     shown = dict.fromkeys(
         (_uri(piece), piece["line"])
-        for piece in view["evidence"]
+        for piece in record["evidence"]
         if piece["type"] == "log" and "line" in piece
     )
     about = [
-        {"name": view[kind]["id"], "fullyQualifiedName": f"{kind}/{view[kind]['id']}", "kind": "resource"}
+        {"name": record[kind]["id"], "fullyQualifiedName": f"{kind}/{record[kind]['id']}", "kind": "resource"}
         for kind in ("task", "credential")
-        if kind in view
+        if kind in record
     ]
-    places = list(shown) or [(_uri(view["evidence"][0]), 1)]
+    places = list(shown) or [(_uri(record["evidence"][0]), 1)]
     return [{"physicalLocation": _place(uri, line), "logicalLocations": about} for uri, line in places]
 
 
@@ -195,7 +195,7 @@ def _place(uri: str, line: int) -> Record:
 
 
 def _uri(piece: PageRecord) -> str:
-    """A path, or an event's source, as a relative URI reference, or as one of `file:` if it is an absolute path."""
+    """A path or an event's source as a relative URI reference. An absolute path becomes a `file:` URI."""
     source = piece.get("source", "")
     if source == "-":
         return "stdin"
@@ -205,9 +205,9 @@ def _uri(piece: PageRecord) -> str:
     return quoted.lstrip("/") or "unknown"
 
 
-def _related(view: PageRecord) -> Iterator[Record]:
+def _related(record: PageRecord) -> Iterator[Record]:
     """The pieces of evidence, each with its words."""
-    for number, piece in enumerate(view["evidence"], start=1):
+    for number, piece in enumerate(record["evidence"], start=1):
         yield {
             "id": number,
             "message": _message(" ".join(_words(piece))),

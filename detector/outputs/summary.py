@@ -1,4 +1,4 @@
-"""What one replay read and found, in numbers: `summary.json`, and the figures in the person's summary."""
+"""A replay in numbers: `summary.json`, and the figures in the summary on the terminal."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -10,7 +10,7 @@ from detector.values.findings import Command, Finding, Severity
 
 
 class SourceRead(msgspec.Struct, frozen=True):
-    """What was read of one source (a file as the user named it): its format, records and bytes (decompressed)."""
+    """What was read from one source, a file as the user named it: format, records and bytes (decompressed)."""
 
     source: str
     format: str
@@ -81,7 +81,7 @@ def _sorted(counts: Mapping[str, int]) -> dict[str, int]:
 
 
 def _by_source(read: Iterable[SourceRead], field: str) -> dict[str, dict[str, int]]:
-    """Counts of each source by format; a folder of logs and events has files of several."""
+    """Counts for each source by format: one source may have files in several."""
     counts: dict[str, Counter[str]] = {}
     for one in read:
         counts.setdefault(one.source, Counter())[one.format] += getattr(one, field)

@@ -17,7 +17,7 @@ def line(record: Mapping[str, Any]) -> bytes:
 
 
 def dumps(record: Mapping[str, Any], option: int = 0) -> bytes:
-    """JSON bytes; half of a surrogate pair, which JSON text can carry and UTF-8 cannot, becomes `?`."""
+    """JSON bytes. Half a surrogate pair, which JSON text can contain and UTF-8 cannot, becomes `?`."""
     try:
         return orjson.dumps(record, option=option)
     except orjson.JSONEncodeError:

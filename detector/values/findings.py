@@ -129,7 +129,7 @@ class Finding(msgspec.Struct, frozen=True):
         return finding_uid(self.rule, self.key)
 
     @property
-    def lead(self) -> Evidence:
+    def primary_evidence(self) -> Evidence:
         """The piece of evidence that the title is about: the first of the highest severity."""
         severest = (piece for piece in self.evidences if piece.severity == self.severity)
         return next(severest, self.evidences[0])
@@ -139,7 +139,7 @@ Activity = Literal["created", "updated", "closed"]
 
 
 class FindingChange(msgspec.Struct, frozen=True):
-    """A finding that changed since it was last reported. A closed one has only its `lead` as evidence."""
+    """A finding that changed since it was last reported. A closed one has only its `primary_evidence` as evidence."""
 
     activity: Activity
     finding: Finding

@@ -1,4 +1,4 @@
-"""What of a credential's identifiers may be written: public ones as they are, fingerprints in commands only."""
+"""Which identifiers of a credential are written: public ones as they are, fingerprints in commands only."""
 
 from collections.abc import Iterable
 from typing import Any, Final
@@ -14,8 +14,8 @@ _KEY_ID_MIN: Final = (
 _KEY_ID_MAX: Final = 128
 
 
-def names_itself(identifier: Identifier) -> bool:
-    """Whether the value has the documented form of a public key id, so that cleaning would only spoil it.
+def is_public_key_id(identifier: Identifier) -> bool:
+    """Whether the value has the documented form of a public key id, which must not be masked.
 
     A scanner that knows AWS access key ids masks them in any text; as an identifier it is what a person and
     a revoker need. Only the form of an access key id passes: letters and digits in upper case.
@@ -30,14 +30,14 @@ def names_itself(identifier: Identifier) -> bool:
     )
 
 
-def sparing(identifiers: Iterable[Identifier], clean: Clean) -> Clean:
-    """`clean`, but for texts that are, as a whole, a public key id among `identifiers`."""
-    public = {one.value for one in identifiers if names_itself(one)}
+def keeping_public_ids(identifiers: Iterable[Identifier], clean: Clean) -> Clean:
+    """`clean`, except that it leaves the public key ids among `identifiers` as they are."""
+    public = {one.value for one in identifiers if is_public_key_id(one)}
     return lambda text: text if text in public else clean(text)
 
 
-def public_records(identifiers: Iterable[Identifier], clean: Clean) -> list[dict[str, Any]]:
-    """Scheme and value of the identifiers that are no fingerprint, for a finding."""
+def public_identifier_records(identifiers: Iterable[Identifier], clean: Clean) -> list[dict[str, Any]]:
+    """The identifiers of a finding: scheme and value, without fingerprints."""
     return [
         {"scheme": visible(clean(one.scheme)), "value": visible(clean(one.value))}
         for one in identifiers
@@ -45,8 +45,8 @@ def public_records(identifiers: Iterable[Identifier], clean: Clean) -> list[dict
     ][:MAX_IDENTIFIERS]
 
 
-def command_records(identifiers: Iterable[Identifier], clean: Clean) -> list[dict[str, Any]]:
-    """All identifiers but `sha256`, for a command: an `hmac-sha256` one with its `key_id` if it has one.
+def command_identifier_records(identifiers: Iterable[Identifier], clean: Clean) -> list[dict[str, Any]]:
+    """The identifiers of a command: all but `sha256`, an `hmac-sha256` with its `key_id` if it has one.
 
     A fingerprint under the deployment key says nothing to who lacks the key; `length` and `check`, which only
     scanners need, are left out.
