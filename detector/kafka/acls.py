@@ -134,7 +134,7 @@ async def check_rights(connection: ConnectionSettings, needed: Iterable[Right]) 
             *[right for right in of_groups if not await _may_join(admin, right)],
         ]
     except (kafka.KafkaError, OSError, ValueError) as error:
-        text = f"what this user may do cannot be asked: {explain(error)}"
+        text = f"cannot ask for the rights of this user: {explain(error)}"
         raise (RetryError(text) if retriable(error) else StopError(text)) from None
     except NotImplementedError:  # brokers before Kafka 2.3 do not say
         return

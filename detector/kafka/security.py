@@ -59,7 +59,7 @@ _FOR_A_PERSON: Final[dict[type[BaseException], str]] = {
     ValueError: "the broker does not prove that it knows the password, as SCRAM asks",
 }
 _FOR_LATER: Final[dict[type[BaseException], str]] = {
-    socket.gaierror: "the name is not known (DNS): see kafka.bootstrap",
+    socket.gaierror: "the name cannot be resolved (DNS): see kafka.bootstrap",
     ConnectionRefusedError: "nobody listens there: the broker is down, or the port is wrong",
     TimeoutError: "no answer in time",
     kafka.KafkaTimeoutError: "no answer in time",
@@ -124,9 +124,9 @@ def tls_context(security: Security) -> ssl.SSLContext:
         try:
             context.load_verify_locations(security.ca_file)
         except OSError:
-            raise ConfigError("holds no certificate in PEM form", security.ca_file) from None
+            raise ConfigError("has no certificate in PEM form", security.ca_file) from None
         if not context.get_ca_certs():
-            raise ConfigError("holds no authority's certificate", security.ca_file)
+            raise ConfigError("has no certificate of an authority", security.ca_file)
     if security.cert_file is not None:
         passphrase = security.key_password
         try:

@@ -35,7 +35,7 @@ def fingerprint(stream: IO[bytes], config: str | None) -> str:
     if not data:
         raise InputError("no secret on standard input: nothing was read")
     if len(data) > MAX_SECRET:
-        raise InputError("what is on standard input is too long to be a secret")
+        raise InputError("standard input is too long to be a secret")
     secret = Secret(data)
     found = [*KeyRing(settings.keys).identifiers(secret), *_public(secret, settings)]
     return json.dumps([_record(identifier) for identifier in found])  # one line: so it fits into an event

@@ -51,13 +51,13 @@ def list_patterns(patterns: Sequence[Pattern], console: Console) -> None:
 
 
 def test_patterns(patterns: Sequence[Pattern], console: Console) -> bool:
-    """Run the examples and near misses, print what fails and where; whether all hold."""
+    """Runs the examples and near misses, and prints which fail and where. Returns whether all pass."""
     failures = check_examples(patterns)
     for failure in failures:
         console.print(Text(str(failure)), soft_wrap=True)
     examples = sum(len(pattern.examples) for pattern in patterns)
     near_misses = sum(len(pattern.near_misses) for pattern in patterns)
-    verdict = Text(f"{len(failures)} failed", "bold red") if failures else Text("all hold", "green")
+    verdict = Text(f"{len(failures)} failed", "bold red") if failures else Text("all pass", "green")
     console.print(
         Text(f"{len(patterns)} patterns, {examples} examples, {near_misses} near misses: ") + verdict
     )

@@ -144,12 +144,12 @@ def _prepare(out: Path) -> None:
 
 
 def _look_at(page: Path, inputs: Sequence[str]) -> None:
-    """Says now that a report has nowhere to go, or would take the place of what is to be read."""
+    """Checks before the replay that the report can be written, and does not replace an input."""
     why = None
     if any(page.resolve() == Path(one).resolve() for one in inputs):
         why = "it is an input"
     elif page.exists() and not page.is_file():
-        why = "something stands there that is no file"
+        why = "it exists and is not a file"
     elif not page.parent.is_dir():
         why = f"there is no folder {shown(page.parent)}"
     elif not os.access(page.parent, os.W_OK | os.X_OK):

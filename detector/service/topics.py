@@ -25,7 +25,7 @@ def plans(live: KafkaSettings, existing: Mapping[str, int]) -> tuple[TopicPlan, 
     missing = [name for name in live.passed_on(live.inputs) if name not in inputs]
     if missing:
         raise StopError(
-            f"there is no topic {', '.join(missing)}: create it first, what it goes to gets as many partitions"
+            f"there is no topic {', '.join(missing)}: create it first, because its redacted topic gets as many partitions"
         )
     redacted = [Topic(name, existing[topic], retention) for topic, name in live.passed_on(inputs).items()]
     return tuple(

@@ -140,7 +140,7 @@ def test_the_commands_list_the_patterns_and_say_what_fails(tmp_path: Path) -> No
     text, good = printed(load_file(written(tmp_path, GOOD)))
     assert good
     assert "acme-key  acme    Acme key  critical  acme_" in text
-    assert "1 patterns, 1 examples, 2 near misses: all hold" in text
+    assert "1 patterns, 1 examples, 2 near misses: all pass" in text
     text, good = printed(load_file(written(tmp_path, GOOD.replace("key acme_", "key acme-"))))
     assert not good
     assert "example 1: not found" in text

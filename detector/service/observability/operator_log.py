@@ -127,7 +127,7 @@ class OperatorLog:
         if more is None:
             return
         if fact.reason == "fenced":
-            event = "another instance has taken the partition: the open transaction is given up"
+            event = "another instance has taken the partition: the open transaction is aborted"
         else:
             event = "work on a partition failed: it starts again from the committed offset"
         self._log.warning(event, **where, reason=fact.reason, why=fact.detail, **more)
@@ -148,7 +148,7 @@ class OperatorLog:
         if fact.lost:
             self._log.error("something cannot be written and is lost", **fields, **more)
         else:
-            self._log.warning("something cannot be processed: work goes on without it", **fields, **more)
+            self._log.warning("something cannot be processed: it is skipped", **fields, **more)
 
     @_take.register
     def _scanned(self, fact: ScannedPoll, stage: StageName) -> None:
