@@ -235,7 +235,7 @@ def test_check_tells_a_certificate_that_cannot_be_used(
         "[kafka]\nbootstrap = '127.0.0.1:9092'\n[kafka.security]\nprotocol = 'SSL'\nca_file = 'ca.pem'\n"
     )
     assert main(["check", "--config", "c.toml"]) == 2
-    assert capsys.readouterr().err == "ca.pem: holds no certificate in PEM form\n"
+    assert capsys.readouterr().err == "ca.pem: has no certificate in PEM form\n"
 
 
 def test_the_defaults_of_the_class_are_those_of_the_table(tmp_path: Path) -> None:

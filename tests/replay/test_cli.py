@@ -190,7 +190,10 @@ def test_without_a_key_a_warning_says_so(
             "cannot write no/r.html: there is no folder no",
         ),
         (["replay", *QUICK, "--report", "history", "x"], "cannot write history: it exists and is not a file"),
-        (["replay", *QUICK, "--sarif", "/dev/null", "history"], "cannot write /dev/null: it exists and is not a file"),
+        (
+            ["replay", *QUICK, "--sarif", "/dev/null", "history"],
+            "cannot write /dev/null: it exists and is not a file",
+        ),
         (
             ["replay", *QUICK, "--sarif", "quick.toml", "history", "./quick.toml"],
             "quick.toml: it is an input",

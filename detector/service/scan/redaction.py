@@ -47,7 +47,7 @@ def offset_note(offset: int) -> str:
 
 
 def noted_offset(note: str, what: str) -> int | None:
-    """The offset in a note, None if there is none. 0.1.0 wrote it bare; what others noted is none of ours.
+    """The offset in a note, None if there is none. 0.1.0 wrote it without a version. Other notes are ignored.
 
     Raises:
         StopError: a later version wrote it; `what` says where.
