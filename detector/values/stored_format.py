@@ -1,7 +1,7 @@
-"""The version of what the service stores and reads again: payloads, state, stores, notes beside offsets.
+"""The format version of what the service stores and reads again: facts, state, stores, notes beside offsets.
 
-A form without a version has version 1, which 0.1.0 wrote. Raise `STORED_FORMAT` when the code before a change would
-misread what the code after it writes: the earlier code then refuses to start and says why.
+What has no version is in format 1, as 0.1.0 wrote it. Raise `STORED_FORMAT` with a change that makes earlier versions
+misread what this one stores. They then stop and say why.
 """
 
 from collections.abc import Iterable
@@ -12,18 +12,18 @@ from detector.values.errors import StopError
 STORED_FORMAT: Final = 1
 FORMAT_HEADER: Final = "format"
 FORMAT_VALUE: Final = str(STORED_FORMAT).encode()
-# On every record of the registry, and of the work topic on those that report the progress of an input. Any other record
-# of the work topic has no header: it costs as much as a tenth of the record, and a later form can bring its own.
+# Records of the registry have the header, and so do records of the work topic that report the progress of an input.
+# Other records of the work topic have none: they are many, and no header means format 1. In a later format they need it.
 FORMAT_HEADERS: Final = ((FORMAT_HEADER, FORMAT_VALUE),)
 _ELSEWHERE: Final = "give this one topics and a group of its own (kafka.prefix, kafka.group)"
 _DIGITS: Final = 9
 
 
 def check_format(found: bytes | None, what: str, otherwise: str = _ELSEWHERE) -> None:
-    """Returns if this code reads the format `found`, None being the first. `what` was stored in it.
+    """Returns if this version can read `what`, which was stored in the format `found`, None if that was not said.
 
     Raises:
-        StopError: a later version wrote it; says what to do, or `otherwise`.
+        StopError: a later version stored it. `otherwise` is what to do if that version cannot be run.
     """
     if found is None or found == FORMAT_VALUE:
         return
@@ -37,10 +37,10 @@ def check_format(found: bytes | None, what: str, otherwise: str = _ELSEWHERE) ->
 
 
 def check_headers(headers: Iterable[tuple[str, bytes | None]], what: str) -> None:
-    """The same for a record with these headers, which is in `what`.
+    """Does the same for a record of `what` that has these headers.
 
     Raises:
-        StopError: as above.
+        StopError: a later version stored the record.
     """
     for name, value in headers:
         if name == FORMAT_HEADER:
