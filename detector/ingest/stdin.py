@@ -49,9 +49,11 @@ def may_be_cut(data: bytes) -> bool:
     """Whether a line may be part of a longer one: it says so, or is an object as long as runtimes cut lines."""
     if _MARKS.any_in(data) and (_BRACE in data or any(mark in data for mark in cri.PART_MARKS)):
         return True
-    for at in range(0, len(data) - SPLIT, SPLIT):
-        if data.find(b"\n", at, at + SPLIT) < 0:
+    # A line of so many bytes covers one of the windows of half its size.
+    window = SPLIT // 2
+    for at in range(0, len(data) - window, window):
+        if data.find(b"\n", at, at + window) < 0:
             start = data.rfind(b"\n", 0, at + 1) + 1
-            if data[start : start + 1] == _BRACE:
+            if data[start : start + 1] == _BRACE and data.find(b"\n", start, start + SPLIT) < 0:
                 return True
     return False
