@@ -16,6 +16,7 @@ PAGES = sorted(
         "README.md",
         "CONTRIBUTING.md",
         "SECURITY.md",
+        "CHANGELOG.md",
         "docs/**/*.md",
         "deploy/**/*.md",
         "examples/*.md",
