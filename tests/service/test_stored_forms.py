@@ -13,7 +13,10 @@ from typing import Any
 import msgspec
 import pytest
 
+from detector.judge.aggregates import SecretAggregate
 from detector.judge.compaction import AccountSums
+from detector.judge.evidence import Sums
+from detector.judge.policy import Policy
 from detector.judge.routing import Fact, ReportedFinding, SentCommand, decode, encode, registry_key
 from detector.judge.stage import FACT, META, REPORTED, SENT, SUMS, Meta, key_of
 from detector.judge.totals import Totals
@@ -21,11 +24,17 @@ from detector.registry.finders import Finders
 from detector.registry.registered import RegisteredCredentials
 from detector.scan.scanner import PatternScanner
 from detector.service.judge.store import AGGREGATE, SOURCES, TIMER, TOTALS, WATERMARK, Store, digest_of
-from detector.values.events import CredentialIssued
+from detector.values.events import CredentialIssued, Leak
+from detector.values.findings import Severity
 from tests.fixtures.storage.archive import Archive
 from tests.small_history import KEY
 
 KIND = slice(17, 18)
+# What 0.1.0 stores in place of the oldest leaks of a secret, once there are more than 4096: too many for the archive.
+SECRET_SUMS = (
+    b'{"count":3,"first":1772496020000000000,"last":1772496022000000000,"severity":5,'
+    b'"patterns":["github-pat-classic"],"requests":{},"seen":["NF0c6VFvswM=","SJOBQTRzX4Q=","QUaAzOJJFO0="]}'
+)
 _FORMS: dict[bytes, Any] = {REPORTED: ReportedFinding, SENT: SentCommand}
 
 
@@ -149,3 +158,28 @@ def test_a_note_beside_an_offset_is_the_first_one_that_waits(archive: Archive) -
     (row,) = noted
     assert (row["group"], row["topic"], row["metadata"]) == ("upgrade-scan", "logs", "6")
     assert row["offset"] == 7
+
+
+def test_the_sums_of_a_secret_are_read_as_they_were() -> None:
+    sums = msgspec.json.decode(SECRET_SUMS, type=Sums)
+    assert (sums.count, sums.first, sums.last) == (3, 1772496020000000000, 1772496022000000000)
+    assert (sums.severity, sums.patterns, len(sums.seen)) == (Severity.CRITICAL, ("github-pat-classic",), 3)
+    aggregate = SecretAggregate("s:" + "ab" * 32, Policy())
+    for number in range(20):  # the earliest are never among the sums
+        aggregate.take(leak(number), 0)
+    aggregate.restore_sums(SECRET_SUMS)
+    (finding,) = aggregate.judge(1772496100000000000, []).findings.values()
+    assert (finding.count, finding.first_seen, finding.last_seen) == (23, leak(0).time, sums.last)
+
+
+def leak(number: int) -> Leak:
+    return Leak(
+        time=1772496000000000000 + number * 10**9,
+        source="logs",
+        id=f"p0@{number}",
+        identifiers=(),
+        fingerprint="ab" * 32,
+        pattern="github-pat-classic",
+        severity=5,
+        excerpt="",
+    )

@@ -22,7 +22,6 @@ from tests.fixtures.storage.loading import load
 from tests.ingest.streams import until
 from tests.service.whole.deployment import Deployment, ended
 
-pytestmark = pytest.mark.xdist_group("broker")
 CURFEWD = (sys.executable, "-m", "detector.cli")
 # The keys that have other names by now.
 RENAMED = (("hold = ", "command_delay = "),)
