@@ -30,7 +30,14 @@ from detector.service.judge.handler import JudgeHandler, JudgeSettings, Topics
 from detector.service.lookback.lookback import Lookback, LookbackProblem, LookbackSettings
 from detector.service.observability.measuring import MeasuredHandler, StageName
 from detector.service.record_times import longest_backdating
-from detector.service.scan.handler import LARGEST, ClassifierOf, ScanHandler, ScannedPoll, ScanTopics
+from detector.service.scan.handler import (
+    LARGEST,
+    ClassifierOf,
+    ScanHandler,
+    ScannedPoll,
+    ScanSettings,
+    ScanTopics,
+)
 from detector.service.scan.redaction import Redacted
 from detector.service.stage_settings import stage_of
 from detector.service.view.task import ViewContext
@@ -114,17 +121,13 @@ def scan_stage(context: ProcessContext, settings: Settings, positions: GroupPosi
     def report(fact: ScannedPoll | Redacted) -> None:
         measured[0].report(fact)
 
-    handler = ScanHandler(
+    scan_settings = ScanSettings(
         topics,
-        context.registered,
-        context.threads,
         delay=settings.policy.watermark_delay,
-        records_before=positions.records_before,
-        committed_note=positions.committed,
         redacted=lambda topic: live.passed_on((topic,)).get(topic),
         shapes=context.shapes,
-        observe=report,
     )
+    handler = ScanHandler(scan_settings, context.registered, context.threads, positions, observe=report)
     measured.append(_measured(context, "scan", handler))
     names, pattern = live.subscription()
     stage = stage_of(live, "scan", names, pattern)

@@ -17,7 +17,7 @@ from detector.registry.finders import Finders
 from detector.scan.known_credentials import KeyRing, KnownIndex
 from detector.scan.leaks import UNKNOWN_TIME, Allowing, Batch, LeakFinder, RecordAt, Redactor
 from detector.scan.scanner import PatternScanner
-from detector.service.scan.handler import ScanHandler, ScannedPoll
+from detector.service.scan.handler import ScanHandler, ScannedPoll, ScanSettings
 from detector.values.events import CredentialIssued, Identifier, Leak
 from detector.values.secrets import Secret
 from tests.fake_records import NOW, PARTITION, records
@@ -157,7 +157,7 @@ async def test_live_an_allowed_leak_travels_marked_and_is_counted_by_pattern() -
         scanner, (KEY,), None, Allowlist([allow(pattern="vendor-*", expiry=1 << 62)])
     )
     scan.handler = ScanHandler(
-        SCAN_TOPICS,
+        ScanSettings(SCAN_TOPICS),
         scan.registered,
         scan.threads,
         clock=lambda: NOW,

@@ -12,9 +12,9 @@ runs on the event loop.
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -39,7 +39,6 @@ from detector.values.times import SECOND
 PATIENCE: Final = 5 * SECOND  # text waits no longer for later records
 LARGEST: Final = 256 << 10
 
-RecordsBefore = Callable[[Partition, int, int], Awaitable[Sequence[Any]]]
 ClassifierOf = Callable[[str], RecordClassifier]
 
 
@@ -56,6 +55,42 @@ class ScanTopics(msgspec.Struct, frozen=True):
     dead_letters: str
     longest_backdating: int = LONGEST
     largest: int = LARGEST
+
+
+class ScanSettings(msgspec.Struct, frozen=True):
+    """What the scan stage reads and writes.
+
+    - `delay` is the policy's watermark delay (ns).
+    - `redacted` gives the topic to which an input's records are passed on without their leaks, None if they are not.
+    - `shapes` gives what is recognised in a topic.
+    """
+
+    topics: ScanTopics
+    delay: int = 10 * SECOND
+    redacted: Callable[[str], str | None] = lambda _: None
+    shapes: ClassifierOf = lambda _: BUNDLED
+
+
+class Positions(Protocol):
+    """What the handler asks about its inputs: the part of `detector.kafka.positions.GroupPositions` that it uses."""
+
+    async def committed(self, partition: Partition) -> tuple[int, str]:
+        """The offset that the stage has committed and the note beside it; 0 and "" if there is none."""
+
+    async def records_before(self, partition: Partition, offset: int, since: int) -> Sequence[Any]:
+        """The records shortly before `offset`, and all from `since` on."""
+
+
+class NoPositions:
+    """Positions in inputs of which nothing was read before."""
+
+    async def committed(self, partition: Partition) -> tuple[int, str]:  # noqa: ARG002 - the protocol's signature
+        """Nothing."""
+        return 0, ""
+
+    async def records_before(self, partition: Partition, offset: int, since: int) -> Sequence[Any]:  # noqa: ARG002 - as above
+        """No records."""
+        return ()
 
 
 class ScannedPoll(msgspec.Struct, frozen=True):
@@ -130,51 +165,32 @@ class _PartitionState:
         return _Scan(facts, self.redaction.settle(facts.secret_spans, None, redactor, now))
 
 
-async def _no_records_before(_partition: Partition, _offset: int, _since: int) -> Sequence[Any]:
-    return ()
-
-
-async def _no_committed_note(_partition: Partition) -> tuple[int, str]:
-    return 0, ""
-
-
 class ScanHandler:
-    """Implements `detector.kafka.handlers.Handler`.
+    """Implements `detector.kafka.handlers.Handler`. `clock` gives ns.
 
-    - `delay` is the policy's watermark delay (ns), `clock` gives ns.
-    - `records_before` gives the records shortly before an offset, and all from another offset on. The text that waited
-      when the partition moved is read again from them.
-    - `redacted` is the topic to which an input's records are passed on without their leaks. The first offset that waits
-      to be passed on is the note beside the committed offset; `committed_note` gives both.
-    - `shapes` is what is recognised in a topic.
+    When a partition moves, the text that waited is read again from the records before the committed offset. If its
+    records are passed on to a redacted topic, the first offset that waits to be passed on is the note beside it.
     """
 
     def __init__(  # noqa: PLR0913 - what it works with, each by its name
         self,
-        topics: ScanTopics,
+        settings: ScanSettings,
         registered: RegisteredCredentials,
         threads: Executor,
+        positions: Positions | None = None,
         *,
-        delay: int = 10 * SECOND,
-        records_before: RecordsBefore = _no_records_before,
-        committed_note: Callable[[Partition], Awaitable[tuple[int, str]]] = _no_committed_note,
-        redacted: Callable[[str], str | None] = lambda _: None,
-        shapes: ClassifierOf = lambda _: BUNDLED,
         clock: Callable[[], int] = time.time_ns,
         observe: Callable[[ScannedPoll | Redacted], None] = lambda _: None,
     ) -> None:
-        self._topics = topics
+        self._settings = settings
+        self._topics = settings.topics
         self._registered = registered
         self._threads = threads
-        self._delay = delay
-        self._records_before = records_before
-        self._committed_note = committed_note
-        self._redacted = redacted
-        self._shapes = shapes
+        self._positions = NoPositions() if positions is None else positions
         self._clock = clock
         self._observe = observe
         self._keys = tuple(key.material for key in registered.finders.keys)
-        self._work = WorkRecords(topics.work, registered, self._keys)
+        self._work = WorkRecords(settings.topics.work, registered, self._keys)
         self._partitions: dict[Partition, _PartitionState] = {}
 
     async def assigned(self, partition: Partition) -> None:
@@ -182,13 +198,13 @@ class ScanHandler:
         await self._registered.complete.wait()
         state = self._partitions[partition] = self._fresh(partition)
         if state.redaction is not None:
-            state.committed, note = await self._committed_note(partition)
+            state.committed, note = await self._positions.committed(partition)
             state.noted = noted_offset(
                 note, f"the offset of topic {partition.topic}, partition {partition.number},"
             )
 
     def _fresh(self, partition: Partition) -> _PartitionState:
-        classifier, name = self._shapes(partition.topic), self._redacted(partition.topic)
+        classifier, name = self._settings.shapes(partition.topic), self._settings.redacted(partition.topic)
         scanner = PartitionScanner(partition.topic, partition.number, classifier)
         return _PartitionState(
             partition, scanner, None if name is None else Redaction(partition, name, classifier)
@@ -227,7 +243,7 @@ class ScanHandler:
     ) -> list[Output]:
         """Reads the records before an offset again: text that waited when the partition moved waits again."""
         since = offset if state.noted is None else state.noted
-        earlier = await self._records_before(partition, offset, since)
+        earlier = await self._positions.records_before(partition, offset, since)
         scan = await self._in_thread(state.scan, earlier, now, since)
         state.fresh, state.waiting_since = False, now
         # What was passed on before was scanned before. The rest may have been: scanning it twice does no harm.
@@ -267,7 +283,7 @@ class ScanHandler:
             outputs += self._passed_on(state, scan.passed_on)
         if state.latest is not None and state.latest != state.reported:
             state.reported = state.latest
-            outputs += self._progress(partition, state.latest - self._delay)
+            outputs += self._progress(partition, state.latest - self._settings.delay)
         return outputs
 
     def _announce(self, partition: Partition, state: _PartitionState) -> list[Output]:

@@ -20,7 +20,7 @@ from detector.registry.registered import RegisteredCredentials
 from detector.scan.known_credentials import KeyRing
 from detector.scan.leaks import Redactor, Scanner
 from detector.scan.scanner import Match, PatternScanner
-from detector.service.scan.handler import ScanHandler
+from detector.service.scan.handler import ScanHandler, ScanSettings
 from detector.service.scan.redaction import WAITING, Redacted, noted_offset, offset_note
 from detector.values.errors import StopError
 from detector.values.secrets import DeploymentKey, Secret
@@ -61,22 +61,20 @@ class Topic:
         registered = RegisteredCredentials(self.finders)
         registered.complete.set()
 
-        async def before(_partition: Partition, offset: int, since: int) -> Sequence[Any]:
-            return [each for each in self.records if min(offset - REREAD, since) <= each.offset < offset]
-
-        async def noted(_partition: Partition) -> tuple[int, str]:
-            return self.offset, self.note
-
         return ScanHandler(
-            TOPICS,
+            ScanSettings(TOPICS, redacted=lambda topic: f"{topic}.redacted"),
             registered,
             THREADS,
-            records_before=before,
-            committed_note=noted,
-            redacted=lambda topic: f"{topic}.redacted",
+            self,
             clock=lambda: self.now,
             observe=self.facts.append,
         )
+
+    async def committed(self, _partition: Partition) -> tuple[int, str]:
+        return self.offset, self.note
+
+    async def records_before(self, _partition: Partition, offset: int, since: int) -> Sequence[Any]:
+        return [each for each in self.records if min(offset - REREAD, since) <= each.offset < offset]
 
     async def _take(self) -> None:
         if not self.taken:

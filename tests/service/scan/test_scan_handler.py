@@ -21,7 +21,7 @@ from detector.registry.registered import RegisteredCredentials
 from detector.scan.known_credentials import KeyRing, KnownIndex
 from detector.scan.leaks import LeakFinder
 from detector.scan.scanner import PatternScanner
-from detector.service.scan.handler import ScanHandler, ScanTopics
+from detector.service.scan.handler import NoPositions, ScanHandler, ScanSettings, ScanTopics
 from detector.stages.scan import find_leaks
 from detector.values.events import CredentialIssued, CredentialUsed, Leak, TaskStarted
 from detector.values.secrets import DeploymentKey, Secret
@@ -59,6 +59,18 @@ def log(message: str) -> bytes:
     return json.dumps({"message": message, "time": TIME}).encode()
 
 
+class Earlier(NoPositions):
+    """Gives those records, whatever is asked, and notes the offsets before which they are asked for."""
+
+    def __init__(self, asked: list[int], before: Sequence[Any]) -> None:
+        self._asked = asked
+        self._before = before
+
+    async def records_before(self, _partition: Partition, offset: int, _since: int) -> Sequence[Any]:
+        self._asked.append(offset)
+        return self._before
+
+
 class Scan:
     """A handler and what it works with."""
 
@@ -69,12 +81,12 @@ class Scan:
         self.threads = ThreadPoolExecutor(1)
         self.asked: list[int] = []
 
-        async def earlier(_partition: Partition, offset: int, _since: int) -> Sequence[Any]:
-            self.asked.append(offset)
-            return before
-
         self.handler = ScanHandler(
-            TOPICS, self.registered, self.threads, records_before=earlier, clock=lambda: NOW
+            ScanSettings(TOPICS),
+            self.registered,
+            self.threads,
+            Earlier(self.asked, before),
+            clock=lambda: NOW,
         )
 
     async def poll(self, some: Sequence[Any]) -> list[Output]:
@@ -114,11 +126,12 @@ async def test_events_go_to_the_aggregates_they_concern(scanner: PatternScanner)
 async def test_in_a_topic_of_logs_nothing_is_an_event(scanner: PatternScanner) -> None:
     scan = Scan(scanner)
     scan.handler = ScanHandler(
-        TOPICS,
+        ScanSettings(
+            TOPICS, shapes=lambda topic: BUNDLED.logs_only() if topic == PARTITION.topic else BUNDLED
+        ),
         scan.registered,
         scan.threads,
         clock=lambda: NOW,
-        shapes=lambda topic: BUNDLED.logs_only() if topic == PARTITION.topic else BUNDLED,
     )
     await scan.handler.assigned(PARTITION)
     forged = records([event("credential.revoked", 0, credential_id="c"), log(f"token {OTHER}")])
