@@ -34,7 +34,7 @@ def line() -> str:
 
 def demo() -> int:
     """Runs the command on this terminal."""
-    print("Ten tasks of five kinds, each kind once well-behaved and once not (examples/README.md).\n")
+    print("Ten tasks of five kinds. Of each kind one behaves well and one does not (examples/README.md).\n")
     print(line() + "\n", flush=True)
     return subprocess.run([COMMAND, *ARGUMENTS], cwd=ROOT, check=False).returncode
 

@@ -1,6 +1,6 @@
 """A judge that is slow and plain: it reads the whole set of events, loops over everything, keeps nothing.
 
-It is written from the rules as the README states them and shares no code with the judge and the ledger under
+It is written from the rules as docs/rules.md states them, and shares no code with the judge and the ledger under
 test: of `detector` it knows only the shapes of events and policy and the names of rules. Tests hold the
 ledger to it on every finding and command.
 """

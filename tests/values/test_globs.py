@@ -1,4 +1,4 @@
-"""Globs and networks, held to what the README says of them and to an independent matcher."""
+"""Globs and networks, held to what docs/events.md says about them, and to an independent matcher."""
 
 import re
 
