@@ -34,13 +34,13 @@ from detector.kafka.clients import (
 from detector.kafka.connection import ConnectionSettings
 from detector.kafka.handlers import Handler, Partition
 from detector.kafka.partition_work import PartitionContext, PartitionWork
+from detector.kafka.retry import until_it_succeeds
 from detector.kafka.stage_facts import BrokersUnreachable, Observer, Rebalanced, ignore
 from detector.kafka.transactions import miscounted
-from detector.values.errors import StopError
+from detector.values.errors import RetryError, StopError
 
 WATCH_SECONDS: Final = 1.0
 LEAVE_SECONDS: Final = 5.0
-FIRST_PAUSE_SECONDS: Final = 0.5
 LONGEST_PAUSE_SECONDS: Final = 10.0
 
 
@@ -149,24 +149,24 @@ class Stage:
 
     async def _connected(self) -> Any:
         """A connected consumer, however long the brokers are away."""
-        pause = FIRST_PAUSE_SECONDS
-        while True:
-            consumer = stage_consumer(self._connection, self._settings)
-            try:
-                await consumer.start()
-            except BaseException as error:
-                await stop_consumer(consumer)
-                if not isinstance(error, Exception):
-                    raise
-                known = reaction(error, "start of the consumer")
-                if isinstance(known, StopError):
-                    raise known from error
-                self._unreachable = str(known)
-                self._observe(BrokersUnreachable(self._unreachable))
-            else:
-                return consumer
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+        return await until_it_succeeds(
+            self._start_consumer, self._observe_unreachable, longest_pause=LONGEST_PAUSE_SECONDS
+        )
+
+    async def _start_consumer(self) -> Any:
+        consumer = stage_consumer(self._connection, self._settings)
+        try:
+            await consumer.start()
+        except BaseException as error:
+            await stop_consumer(consumer)
+            if not isinstance(error, Exception):
+                raise
+            raise reaction(error, "start of the consumer") from error
+        return consumer
+
+    def _observe_unreachable(self, error: RetryError) -> None:
+        self._unreachable = str(error)
+        self._observe(BrokersUnreachable(self._unreachable))
 
     async def _watch(self) -> None:
         """Keeps the membership alive until the end is asked for, or until the group's coordination fails."""

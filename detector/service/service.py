@@ -15,7 +15,7 @@ import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from detector import __version__
 from detector.configuration.allowlist import Allowlist
@@ -27,6 +27,7 @@ from detector.kafka.clients import reaction
 from detector.kafka.connection_check import reach
 from detector.kafka.delayed_reader import DelayedReader
 from detector.kafka.positions import GroupPositions
+from detector.kafka.retry import until_it_succeeds
 from detector.kafka.stage import Stage
 from detector.kafka.stage_facts import Rebalanced
 from detector.kafka.topic_follower import TopicFollower
@@ -60,7 +61,7 @@ from detector.service.topics import check_topics, survey
 from detector.service.view.view import View
 from detector.values.errors import CurfewdError, RetryError, StopError
 
-FIRST_PAUSE_SECONDS: Final = 0.5
+_T = TypeVar("_T")
 LONGEST_PAUSE_SECONDS: Final = 30.0
 SAMPLE_SECONDS: Final = 1.0
 
@@ -290,17 +291,14 @@ class Service:
             self._readiness.dead = str(self._failure)
         self.stop()
 
-    async def _retry(self, attempt: Callable[[], Awaitable[Any]], what: str) -> Any:
-        """Tries until it succeeds."""
-        pause = FIRST_PAUSE_SECONDS
-        while True:
-            try:
-                return await attempt()
-            except RetryError as error:
-                self._readiness.waiting = str(error)
-                self._log.warning(f"{what}, trying again", why=str(error), seconds=pause)
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+    async def _retry(self, attempt: Callable[[], Awaitable[_T]], what: str) -> _T:
+        """Tries until it succeeds, and says why it waits."""
+
+        def waits(error: RetryError) -> None:
+            self._readiness.waiting = str(error)
+            self._log.warning(f"{what}, trying again", why=str(error))
+
+        return await until_it_succeeds(attempt, waits, longest_pause=LONGEST_PAUSE_SECONDS)
 
     def _observe(self, stage: StageName, fact: Any) -> None:
         """Hands a fact to all that listen. Some facts end the service."""

@@ -36,7 +36,7 @@ async def all_done(streams: Streams) -> None:
 
 def last_step(worker: Worker) -> str:
     """Where the last transaction of a worker stood when it died."""
-    steps = [line for line in worker.told.splitlines() if line.startswith("Stepped ")]
+    steps = [line for line in worker.told.splitlines() if line.startswith("TransactionStep")]
     return steps[-1].rsplit("step=", 1)[1].strip("')") if steps else "none"
 
 
@@ -54,7 +54,7 @@ async def test_killed_at_random_moments(broker: Cluster, tmp_path: Path) -> None
                 await until(worker.ended, "its own kill")
             elif round_ % 3 == 1:
                 worker = group.start("--poll", "20")
-                await until(worker.telling("Taken"), "a partition", every=0.01)
+                await until(worker.telling("PartitionStarted"), "a partition", every=0.01)
                 await asyncio.sleep(rng.random() * 0.3)
             else:
                 worker = group.start("--poll", "20")
@@ -84,7 +84,7 @@ async def test_a_stalled_instance_cannot_commit_after_its_partitions_moved(
         await check_copies(streams, await sizes(streams))
 
         zombie.signal(signal.SIGCONT)
-        await until(zombie.telling("Dropped"), "the zombie to learn that it is one")
+        await until(zombie.telling("PartitionStopped"), "the zombie to learn that it is one")
         assert "reason='fenced'" in zombie.told
         assert f"step='{step}'" in zombie.told
         assert await committed_offsets(streams) == offsets
@@ -92,7 +92,7 @@ async def test_a_stalled_instance_cannot_commit_after_its_partitions_moved(
         assert sum((await ends(streams, streams.target)).values()) >= sum(written.values())
 
         # It comes back as an ordinary member.
-        await until(zombie.telling("Taken", 5), "partitions for the former zombie")
+        await until(zombie.telling("PartitionStarted", 5), "partitions for the former zombie")
         await filled_by_keys(streams, 400, 4, seed=2)
         await all_done(streams)
 
@@ -103,7 +103,7 @@ async def test_instances_join_and_leave(broker: Cluster, tmp_path: Path) -> None
 
         async def joined() -> Worker:
             worker = group.start("--poll", "20")
-            await until(worker.telling("Taken"), "partitions for one more")
+            await until(worker.telling("PartitionStarted"), "partitions for one more")
             await filled_by_keys(streams, 600, 6, seed=len(group.all))
             return worker
 
@@ -127,9 +127,9 @@ async def test_partitions_are_added_while_it_runs(broker: Cluster, tmp_path: Pat
     with workers(streams, tmp_path) as group:
         worker = group.start("--poll", "20")
         await filled_by_keys(streams, 400, 2)
-        await until(worker.telling("Committed"), "work")
+        await until(worker.telling("TransactionCommitted"), "work")
         await grown(streams, streams.source, 5)
-        await until(worker.telling("Taken", 5), "the new partitions")
+        await until(worker.telling("PartitionStarted", 5), "the new partitions")
         await filled_by_keys(streams, 1000, 5, seed=2)
         await all_done(streams)
 
@@ -141,10 +141,10 @@ async def test_the_broker_answers_nobody_for_longer_than_a_transaction_may_take(
     await filled_by_keys(streams, 2000, 4)
     with workers(streams, tmp_path) as group:
         worker = group.start("--poll", "20", "--transaction", "1")
-        await until(worker.telling("Committed"), "work", every=0.01)
+        await until(worker.telling("TransactionCommitted"), "work", every=0.01)
         broker.nodes[0].signal(signal.SIGSTOP)
         try:
-            await until(worker.telling("Dropped"), "a transaction given up")
+            await until(worker.telling("PartitionStopped"), "a transaction given up")
         finally:
             broker.nodes[0].signal(signal.SIGCONT)
         await all_done(streams)
@@ -157,7 +157,7 @@ async def test_the_broker_is_killed_and_comes_back(broker: Cluster, tmp_path: Pa
     with workers(streams, tmp_path) as group:
         running = [group.start("--poll", "20"), group.start("--poll", "20")]
         for worker in running:
-            await until(worker.telling("Committed"), "work")
+            await until(worker.telling("TransactionCommitted"), "work")
         await asyncio.to_thread(broker.nodes[0].kill)
         await asyncio.to_thread(broker.nodes[0].start)
         await filled_by_keys(streams, 400, 4, seed=2)
