@@ -117,7 +117,7 @@ async def test_instances_join_and_leave(broker: Cluster, tmp_path: Path) -> None
         await all_done(streams)
         # Nobody's state was thrown away for a neighbour: what the third has taken stays with it. How much that is, depends
         # on whether the fourth came before anybody noticed that the second was gone.
-        taken = re.findall(r"^Taken .*?number=(\d+)", third.told, re.MULTILINE)
+        taken = re.findall(r"^PartitionStarted .*?number=(\d+)", third.told, re.MULTILINE)
         assert sorted(set(taken)) == sorted(taken) != []
         assert fourth.told.count("reason='fenced'") == 0
 
