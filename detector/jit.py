@@ -1,4 +1,4 @@
-"""The compiler of the loops over log bytes: numba, if it is there, with its own cache.
+"""The compiler of the loops over log bytes: numba, with its own cache.
 
 numba keeps what it compiled beside the source or in the user's cache folder. A cache that cannot be read or written
 (a full disk, a read-only one) costs time and nothing else.
@@ -10,11 +10,13 @@ others: after an upgrade in place it would go on with the old ones. So what it k
 import contextlib
 import functools
 import hashlib
-import os
 import re  # of our own source, not of logs
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
+
+import numba
+from numba.cpython.unsafe.numbers import trailing_zeros  # numba has no public name for it
 
 _F = TypeVar("_F")
 _CACHE: Final = "_cache"  # of a numba dispatcher
@@ -77,13 +79,6 @@ def _modules() -> str:
 
 
 def _compiler(**options: Any) -> Any:
-    if os.environ.get("CURFEWD_NO_NUMBA"):
-        return None
-    try:
-        import numba  # noqa: PLC0415 - optional: absent on some machines
-    except ImportError:
-        return None
-
     def decorate(function: Any) -> Any:
         try:
             dispatcher = numba.njit(nogil=True, cache=True, **options)(function)
@@ -99,19 +94,8 @@ def _compiler(**options: Any) -> Any:
     return decorate
 
 
-def _as_it_is(function: Any) -> Any:
-    return function
-
-
-_compiler_found = _compiler()
-AVAILABLE: Final = _compiler_found is not None
-compiled: Callable[[_F], _F] = _compiler_found or _as_it_is
-# Of functions that make no array. Without counting references, atomically at every call, a loop that works byte by byte
+compiled: Callable[[_F], _F] = _compiler()
+# For functions that make no array. Without counting references, atomically at every call, a loop that works byte by byte
 # is two to ten times as fast.
-bare: Callable[[_F], _F] = _compiler(_nrt=False) or _as_it_is
-if AVAILABLE:  # one instruction; numba has no public name for it
-    from numba.cpython.unsafe.numbers import trailing_zeros as _trailing_zeros
-
-    place: Any = _trailing_zeros
-else:
-    place = None
+bare: Callable[[_F], _F] = _compiler(_nrt=False)
+place: Any = trailing_zeros  # one instruction

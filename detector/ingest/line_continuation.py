@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from detector.jit import AVAILABLE, compiled
+from detector.jit import compiled
 from detector.records.timestamps import Bytes, Ints
 
 LEAST: Final = 40
@@ -67,33 +67,11 @@ def _ends(data: Any, kinds: Any, ends: Any, out: Any) -> int:
     return count
 
 
-def _by_numpy(view: Bytes) -> Ints:
-    """The same without a compiler."""
-    edges = np.flatnonzero(np.diff(_KINDS[view] != _NONE, prepend=False, append=False))
-    sizes = edges[1::2] - edges[::2]
-    fits = np.flatnonzero((sizes >= LEAST) & (sizes <= MOST))
-    runs = zip(edges[::2][fits].tolist(), edges[1::2][fits].tolist(), strict=True)
-    return np.array(
-        [
-            low
-            for low, high in runs
-            if (high == view.size or _ENDS[view[high]]) and _varied(view, _KINDS, low, high)
-        ],
-        np.int64,
-    )
-
-
-def lines_ending_in_digits(data: bytes, starts: Ints, *, fast: bool = AVAILABLE) -> list[int]:
-    """The numbers of the lines of `data` that may end, or of which a string may end, in so many digits; `starts` is theirs.
-
-    `fast` chooses the compiled loop, which answers as numpy does.
-    """
+def lines_ending_in_digits(data: bytes, starts: Ints) -> list[int]:
+    """The numbers of the lines of `data` that may end, or of which a string may end, in so many digits; `starts` is theirs."""
     view: Bytes = np.frombuffer(data, np.uint8)
-    if fast:
-        out = np.empty(len(data) // LEAST + 1, np.int64)
-        found: Ints = out[: _ends(view, _KINDS, _ENDS, out)]
-    else:
-        found = _by_numpy(view)
+    out = np.empty(len(data) // LEAST + 1, np.int64)
+    found: Ints = out[: _ends(view, _KINDS, _ENDS, out)]
     if not len(found):
         return []
     numbers = np.searchsorted(starts, found, side="right") - 1

@@ -1,13 +1,11 @@
 """The loop of `detector.records.timestamps` compiled: RFC 3339 times at the starts of lines, a few nanoseconds each.
 
-Plain Python that numba compiles; without numba `detector.records.timestamps` uses its numpy code, which answers alike.
+`leading_by_numpy` answers alike.
 """
 
 from typing import Any
 
-from detector.jit import AVAILABLE, compiled
-
-__all__ = ["AVAILABLE", "leading"]
+from detector.jit import compiled
 
 
 @compiled

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from detector.records import timestamp_kernel as stampkernel
+from detector.records import timestamp_kernel
 from detector.values.times import DAY, HOUR, MICROSECOND, MILLISECOND, MINUTE, SECOND, parse_rfc3339
 
 Ints = npt.NDArray[np.int64]
@@ -119,15 +119,13 @@ def leading_stamps(data: bytes, starts: Ints, *, whole: bool = False) -> Stamps:
     if not len(starts):
         return NO_STAMPS
     padded = np.frombuffer(data + _PAD, np.uint8)
-    if stampkernel.AVAILABLE:
-        index, seconds, nanos = (np.empty(len(starts), np.int64) for _ in range(3))
-        found = stampkernel.leading(padded, starts, whole, index, seconds, nanos)
-        return Stamps(index[:found], seconds[:found], nanos[:found])
-    return leading_by_numpy(padded, starts, whole=whole)
+    index, seconds, nanos = (np.empty(len(starts), np.int64) for _ in range(3))
+    found = timestamp_kernel.leading(padded, starts, whole, index, seconds, nanos)
+    return Stamps(index[:found], seconds[:found], nanos[:found])
 
 
 def leading_by_numpy(padded: Bytes, starts: Ints, *, whole: bool) -> Stamps:
-    """What `leading_stamps` gives, without compiled code."""
+    """As `leading_stamps`, for a process that compiles nothing else: compiled code takes 20 MB."""
     likely = (padded[starts + 4] == ord("-")) & (padded[starts + 7] == ord("-"))
     likely &= (padded[starts + 13] == ord(":")) & (padded[starts + 16] == ord(":"))
     index = np.flatnonzero(likely)

@@ -30,13 +30,14 @@ class DigestSet:
     def __contains__(self, digest: bytes) -> bool:
         if digest in self._late:
             return True
-        heads = self._sorted[0]
-        if not heads.size:
-            return False
+        heads, tails = self._sorted
         head = int.from_bytes(digest[:8], "big")
         at = int(heads.searchsorted(np.uint64(head)))
-        # Nearly always not: asked for one digest, `_within` is ten times as slow.
-        return at < heads.size and int(heads[at]) == head and bool(self._within(digest)[0])
+        while at < heads.size and int(heads[at]) == head:  # nearly always never, nearly never twice
+            if bool((tails[at] == np.frombuffer(digest, _WORD)[1:]).all()):
+                return True
+            at += 1
+        return False
 
     def add(self, digests: Iterable[bytes]) -> None:
         """Add digests of 32 bytes each; cheap for a few, and at most one sort for many."""
@@ -83,32 +84,6 @@ class DigestSet:
             there[number] = int(some[number]) in late
         listed: list[int] = numbers[there].tolist()
         return listed
-
-    def which(self, digests: bytes) -> list[int]:
-        """Which of the digests, written one after the other, are in the set, by number."""
-        found = set(np.flatnonzero(self._within(digests)).tolist()) if digests else set()
-        if self._late:
-            found |= {
-                at // DIGEST
-                for at in range(0, len(digests), DIGEST)
-                if digests[at : at + DIGEST] in self._late
-            }
-        return sorted(found)
-
-    def _within(self, digests: bytes) -> Any:
-        heads, tails = self._sorted
-        rows = np.frombuffer(digests, _WORD).reshape(-1, 4).astype(np.uint64)
-        found = np.zeros(len(rows), np.bool_)
-        if not heads.size:
-            return found
-        at = np.searchsorted(heads, rows[:, 0])
-        open_ = np.flatnonzero(at < heads.size)
-        while open_.size:  # once, but for digests that share their first 8 bytes
-            open_ = open_[heads[at[open_]] == rows[open_, 0]]
-            found[open_] |= (tails[at[open_]] == rows[open_, 1:]).all(axis=1)
-            at[open_] += 1
-            open_ = open_[(at[open_] < heads.size) & ~found[open_]]
-        return found
 
 
 def _array(heads: set[int]) -> Any:

@@ -1,7 +1,6 @@
 """Compiled loops over log bytes: what neither Hyperscan nor numpy does fast enough.
 
-Each function here is plain Python that numba compiles; without numba (or with `CURFEWD_NO_NUMBA=1`) the callers
-use `detector.scan.numpy_kernels` instead, which answers alike. They release the GIL and keep no state.
+Each function here is plain Python that numba compiles. They release the GIL and keep no state.
 """
 # ruff: noqa: PLR0913, PLR0917 - a compiled loop takes its arrays apart: numba cannot see into a struct
 

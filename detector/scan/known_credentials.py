@@ -12,14 +12,10 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from detector import jit
-from detector.scan import hmac_kernel as hmacs
-from detector.scan import kernels
-from detector.scan import numpy_kernels as vectors
-from detector.scan import subtoken_kernel as subtokens
+from detector.scan import hmac_kernel, kernels, subtoken_kernel
 from detector.scan.digest_set import DigestSet
 from detector.values.events import Identifier
-from detector.values.secrets import DeploymentKey, Secret, sha256_hex
+from detector.values.secrets import DeploymentKey, KeyedHash, Secret, sha256_hex
 
 HMAC: Final = "hmac-sha256"
 SHA256: Final = "sha256"
@@ -28,7 +24,6 @@ MAX_LENGTH: Final = 1 << 16  # a `length` above this is not believed: the identi
 _CHECK_DIGITS: Final = 8
 _HEX_DIGITS: Final = 64
 _SPANS: Final = 1 << 13  # sub-tokens looked at together
-_SEEN: Final = 1 << 16  # sub-tokens remembered as hashed in vain, twice at most
 
 
 class KeyRing:
@@ -61,9 +56,8 @@ class _Tables(NamedTuple):
 class _Checks:
     """Length and check of the identifiers under one key, and what the first filter is made of."""
 
-    def __init__(self, key: DeploymentKey, engine: Any) -> None:
+    def __init__(self, key: DeploymentKey) -> None:
         self._key = key
-        self._engine = engine
         self._parts: list[Any] = []
         self._count = 0
         self.tables: _Tables | None = None
@@ -78,82 +72,56 @@ class _Checks:
         if tables is None or self._count > tables.room or lengths[-1] > tables.lengths[-1]:
             self.tables = self._build()
             return
-        self._engine.fill(tables.sieve, keys)
-        slots = self._engine.insert(tables.slots, keys)
+        kernels.fill(tables.sieve, keys)
+        slots = kernels.insert(tables.slots, keys)
         self.tables = tables._replace(lengths=np.union1d(tables.lengths, lengths), slots=slots)
 
     def _build(self) -> _Tables:
         keys = np.unique(np.concatenate(self._parts))
         self._parts, self._count = [keys], keys.size
         lengths = np.unique(keys >> np.uint64(32)).astype(np.int64)
-        weights, powers = self._engine.factors(self._key.multiplier, self._key.base, int(lengths[-1]))
+        weights, powers = kernels.factors(self._key.multiplier, self._key.base, int(lengths[-1]))
         room = max(1024, keys.size + (keys.size >> 1))
         # 16 bits and more a key, and where there are few of them as many as the caches hold anyway.
         bits = max(1 << (16 * keys.size).bit_length(), min(1 << 20, 1 << (64 * room).bit_length()))
         sieve = np.zeros(min(bits, 1 << 29) >> 6, np.uint64)
-        self._engine.fill(sieve, keys)
-        slots = self._engine.table(keys, room - keys.size)
+        kernels.fill(sieve, keys)
+        slots = kernels.table(keys, room - keys.size)
         return _Tables(lengths, weights, powers, sieve, slots, room)
-
-
-class _Hmac:
-    """HMAC-SHA-256 under one key: the two keyed states are made once and copied for each message."""
-
-    def __init__(self, key: DeploymentKey) -> None:
-        material = key.material if len(key.material) <= 64 else hashlib.sha256(key.material).digest()  # noqa: PLR2004 - SHA-256's block, RFC 2104
-        padded = material.ljust(64, b"\0")
-        self._padded = padded
-        self._states: tuple[Any, Any] | None = None
-        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in padded))
-        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in padded))
-
-    def heads(self, view: Any, spans: Any) -> Any:
-        """The first 8 bytes of the digests of spans of `view`, as numbers; compiled on first use."""
-        if self._states is None:
-            self._states = hmacs.keyed_states(self._padded)
-        heads = np.empty(len(spans), np.uint64)
-        hmacs.heads(view, spans, self._states[0], self._states[1], heads)
-        return heads
-
-    def digest(self, message: bytes) -> bytes:
-        inner = self._inner.copy()
-        inner.update(message)
-        outer = self._outer.copy()
-        outer.update(inner.digest())
-        return outer.digest()
 
 
 class _Keyed:
     """What is registered under one key."""
 
-    def __init__(self, key: DeploymentKey, engine: Any) -> None:
+    def __init__(self, key: DeploymentKey) -> None:
         self.key = key
-        self.hmac = _Hmac(key)
-        self.checks = _Checks(key, engine)
+        self.hash = KeyedHash(key)
+        self.checks = _Checks(key)
+        self._states: tuple[Any, Any] | None = None
+
+    def heads(self, view: Any, spans: Any) -> Any:
+        """The first 8 bytes of the HMACs of spans of `view`, as numbers. Compiled on first use."""
+        if self._states is None:
+            self._states = hmac_kernel.keyed_states(self.hash.padded_key)
+        heads = np.empty(len(spans), np.uint64)
+        hmac_kernel.heads(view, spans, *self._states, heads)
+        return heads
 
 
 class KnownIndex:
-    """The registered identifiers. Built once, then read from any thread; `add` may run beside `find`.
-
-    `compiled` chooses between `detector.scan.kernels` and `detector.scan.numpy_kernels`, which answer alike.
-    """
+    """The registered identifiers. Built once, then read from any thread; `add` may run beside `find`."""
 
     def __init__(
         self,
         identifiers: Iterable[Identifier] = (),
         keys: Sequence[DeploymentKey] = (),
-        *,
-        compiled: bool = jit.AVAILABLE,
     ) -> None:
-        self._engine: Any = kernels if compiled else vectors
-        self._listing: Any = subtokens if compiled else vectors
-        self._keyed = tuple(_Keyed(key, self._engine) for key in keys)
+        self._keyed = tuple(map(_Keyed, keys))
         self._hmacs, self._sha256s = DigestSet(), DigestSet()
         self._public: set[tuple[str, str]] = set()
         self._bare_lengths = np.empty(0, np.int64)
         self._any_length = False
         self._sha256_checked = False
-        self._seen = _Seen()
         self.version = 0
         self.add(identifiers)
 
@@ -198,16 +166,15 @@ class KnownIndex:
         self._add_checks(checks)
         if lengths:
             self._bare_lengths = np.union1d(self._bare_lengths, np.array(sorted(lengths), np.int64))
-        self._seen = _Seen()
         if self._any_length or self._bare_lengths.size:
             self._prepare_to_hash()
         self.version += 1
 
     def _prepare_to_hash(self) -> None:
         self._hmacs.sift()
-        if self.version == 0 and self._engine is kernels:
+        if self.version == 0:
             for keyed in self._keyed:  # compile now, before processes fork
-                keyed.hmac.heads(np.zeros(1, np.uint8), np.array([[0, 1]], np.int64))
+                keyed.heads(np.zeros(1, np.uint8), np.array([[0, 1]], np.int64))
 
     def _add_checks(self, checks: dict[str | None, list[int]]) -> None:
         named = {keyed.key.id for keyed in self._keyed}
@@ -234,13 +201,13 @@ class KnownIndex:
         verdicts: dict[bytes, bool] = {}
 
         def step(done: int, out: Any) -> tuple[int, int]:
-            return self._engine.checked(view, done, *tables[:5], out)  # type: ignore[no-any-return]
+            return kernels.checked(view, done, *tables[:5], out)
 
         for start, end in _spans(step, len(data)):
             value = data[start:end]
             verdict = verdicts.get(value)
             if verdict is None:
-                verdict = keyed.hmac.digest(value) in self._hmacs
+                verdict = keyed.hash.digest(value) in self._hmacs
                 if not verdict and self._sha256_checked:
                     verdict = hashlib.sha256(value).digest() in self._sha256s
                 verdicts[value] = verdict
@@ -251,59 +218,23 @@ class KnownIndex:
         steps: list[Callable[[int, Any], tuple[int, int]]] = []
         lengths = self._bare_lengths
         if lengths.size:
-            steps.append(lambda done, out: self._listing.sized(view, done, lengths, out))
+            steps.append(lambda done, out: subtoken_kernel.sized(view, done, lengths, out))
         if self._any_length:
             steps.append(
-                lambda done, out: self._listing.subtokens(view, done, SHORTEST, LONGEST, MOST_ENDS, out)
+                lambda done, out: subtoken_kernel.subtokens(view, done, SHORTEST, LONGEST, MOST_ENDS, out)
             )
-        seen = self._seen
         for step in steps:
             room = max(_SPANS, 2 * lengths.size, 2 * MOST_ENDS)
             for spans in _batches(step, len(data), room):
-                if self._engine is kernels:
-                    yield from self._hash_together(data, view, spans, keyed)
-                else:
-                    yield from self._hash(data, spans.tolist(), keyed, seen)
+                yield from self._hash(data, view, spans, keyed)
 
-    def _hash_together(self, data: bytes, view: Any, spans: Any, keyed: _Keyed) -> Iterator[tuple[int, int]]:
-        blocks = hmacs.blocks(spans).astype(np.uint16)  # numpy sorts 16 bits at once
+    def _hash(self, data: bytes, view: Any, spans: Any, keyed: _Keyed) -> Iterator[tuple[int, int]]:
+        blocks = hmac_kernel.blocks(spans).astype(np.uint16)  # numpy sorts 16 bits at once
         ordered = spans[np.argsort(blocks, kind="stable")]
-        for number in self._hmacs.like(keyed.hmac.heads(view, ordered)):
+        for number in self._hmacs.like(keyed.heads(view, ordered)):
             start, end = ordered[number].tolist()
-            if keyed.hmac.digest(data[start:end]) in self._hmacs:
+            if keyed.hash.digest(data[start:end]) in self._hmacs:
                 yield start, end
-
-    def _hash(
-        self, data: bytes, spans: list[list[int]], keyed: _Keyed, seen: "_Seen"
-    ) -> Iterator[tuple[int, int]]:
-        at: dict[bytes, list[tuple[int, int]]] = {}
-        for start, end in spans:
-            value = data[start:end]
-            if (keyed.key.id, value) not in seen:
-                at.setdefault(value, []).append((start, end))
-        values = list(at)
-        digest = keyed.hmac.digest
-        hits = {values[number] for number in self._hmacs.which(b"".join(map(digest, values)))}
-        seen.add((keyed.key.id, value) for value in values if value not in hits)
-        for value in hits:
-            yield from at[value]
-
-
-class _Seen:
-    """Sub-tokens hashed in vain, the latest; of bounded size, in two generations."""
-
-    def __init__(self) -> None:
-        self._young: set[tuple[str, bytes]] = set()
-        self._old: set[tuple[str, bytes]] = set()
-
-    def __contains__(self, token: tuple[str, bytes]) -> bool:
-        return token in self._young or token in self._old
-
-    def add(self, tokens: Iterable[tuple[str, bytes]]) -> None:
-        young = self._young
-        young.update(tokens)
-        if len(young) > _SEEN:
-            self._old, self._young = young, set()
 
 
 def _digest(value: str) -> bytes | None:

@@ -9,7 +9,7 @@ import msgspec
 from detector.patterns.pattern import Pattern, public_identifiers
 from detector.scan.known_credentials import HMAC, SHA256, KnownIndex
 from detector.values.events import Identifier
-from detector.values.secrets import DeploymentKey, Fingerprints, Secret
+from detector.values.secrets import DeploymentKey, KeyedHash, Secret
 
 _SHA256: Final = hashlib.sha256()
 
@@ -26,14 +26,14 @@ class Naming:
     """The keys under which secrets are named: of those in force the first, or where there is none another."""
 
     def __init__(self, keys: Sequence[DeploymentKey], fallback: DeploymentKey | None = None) -> None:
-        self._keys = tuple((Fingerprints(key), key.id or None) for key in keys)
-        self._fallback = None if self._keys or fallback is None else Fingerprints(fallback)
+        self._keys = tuple((KeyedHash(key), key.id or None) for key in keys)
+        self._fallback = None if self._keys or fallback is None else KeyedHash(fallback)
 
     def fingerprint(self, secret: Secret, identifiers: Sequence[Identifier]) -> str:
         """The name of a secret with those identifiers; empty if there is no key at all."""
         if self._keys:
             return identifiers[0].value
-        return "" if self._fallback is None else self._fallback.of(secret)
+        return "" if self._fallback is None else self._fallback.fingerprint(secret)
 
     def identifiers(self, secret: Secret) -> tuple[Identifier, ...]:
         """`hmac-sha256` under each key and `sha256`. Whoever looks one up asks for no check: it is left out."""
@@ -41,7 +41,7 @@ class Naming:
         plain = _SHA256.copy()  # half the time of making one
         plain.update(secret.reveal())
         return (
-            *(Identifier(HMAC, prints.of(secret), size, None, name) for prints, name in self._keys),
+            *(Identifier(HMAC, hashed.fingerprint(secret), size, None, name) for hashed, name in self._keys),
             Identifier(SHA256, plain.hexdigest(), size),
         )
 

@@ -6,7 +6,6 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from detector.jit import AVAILABLE
 from detector.patterns.checks import Check
 from detector.patterns.regexes import MAX_MATCH, WINDOW, Regex, Span
 from detector.scan import check_prefilter as refusals
@@ -32,11 +31,12 @@ class Finder:
     def __init__(self, regex: str, checks: Iterable[Check] = (), *, multiline: bool = False) -> None:
         self._text = regex
         self._multiline = multiline
-        self._program: Program | None = program_of(regex, multiline=multiline) if AVAILABLE else None
+        self._program: Program | None = program_of(regex, multiline=multiline)
         self._regex: Regex | None = None
         limits = refusals.limits_of(checks)
-        none = not AVAILABLE or limits == refusals.Limits()
-        self._limits: tuple[Any, ...] | None = None if none else msgspec.structs.astuple(limits)
+        self._limits: tuple[Any, ...] | None = (
+            None if limits == refusals.Limits() else msgspec.structs.astuple(limits)
+        )
 
     def rows(
         self, data: bytes, view: Any, regions: Sequence[Span], searched: Searched | None = None

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from detector.jit import AVAILABLE, bare, compiled, place
+from detector.jit import bare, compiled, place
 from detector.scan.digits import (
     COUNT,
     HEX,
@@ -201,7 +201,7 @@ def _found(data: Any, out: Any, counts: Any, base64_rows: Any, hex_rows: Any) ->
     return True
 
 
-def found(data: bytes, *, fast: bool = AVAILABLE) -> dict[int, Any]:
+def found(data: bytes, *, fast: bool = True) -> dict[int, Any]:
     """Of each encoding, in their order, the places in order at which it may begin; one that may begin nowhere is not named.
 
     Of base64 and hex digits that say text rows as of `base64_stretches`.

@@ -95,23 +95,27 @@ class DeploymentKey(msgspec.Struct, frozen=True):
         return f"{((rolling * self.multiplier) & _MASK64) >> 32:08x}"
 
 
-class Fingerprints:
-    """Fingerprints under one key: what HMAC makes of the key alone is made once, half of all there is to do."""
+class KeyedHash:
+    """HMAC-SHA-256 under one key (RFC 2104). It hashes the key once and not for each message, which is half the work."""
 
-    __slots__ = ("_inner", "_outer")
+    __slots__ = ("_inner", "_outer", "padded_key")
 
     def __init__(self, key: DeploymentKey) -> None:
         material = key.material if len(key.material) <= _BLOCK else hashlib.sha256(key.material).digest()
-        padded = material.ljust(_BLOCK, b"\0")
-        self._inner = hashlib.sha256(padded.translate(_INNER))
-        self._outer = hashlib.sha256(padded.translate(_OUTER))
+        self.padded_key = material.ljust(_BLOCK, b"\0")
+        self._inner = hashlib.sha256(self.padded_key.translate(_INNER))
+        self._outer = hashlib.sha256(self.padded_key.translate(_OUTER))
 
-    def of(self, secret: Secret) -> str:
-        """As `DeploymentKey.fingerprint`."""
+    def digest(self, message: bytes) -> bytes:
+        """The 32 bytes of the HMAC."""
         inner, outer = self._inner.copy(), self._outer.copy()
-        inner.update(secret.reveal())
+        inner.update(message)
         outer.update(inner.digest())
-        return outer.hexdigest()
+        return outer.digest()
+
+    def fingerprint(self, secret: Secret) -> str:
+        """As `DeploymentKey.fingerprint`."""
+        return self.digest(secret.reveal()).hex()
 
 
 def decode_key(text: str) -> bytes:

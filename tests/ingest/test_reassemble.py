@@ -268,8 +268,7 @@ def test_a_line_goes_on_that_ends_in_digits_that_are_no_hash_and_no_path(line: s
 def test_runs_of_digits_are_found_wherever_they_begin(lines: list[str]) -> None:
     data = "\n".join(lines).encode()
     wanted = [number for number, line in enumerate(lines) if goes_on(line.encode())]
-    for fast in (True, False):
-        assert lines_ending_in_digits(data, line_starts(data), fast=fast) == wanted
+    assert lines_ending_in_digits(data, line_starts(data)) == wanted
 
 
 def test_what_waits_is_bounded_in_streams_bytes_and_records() -> None:

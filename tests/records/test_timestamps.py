@@ -3,8 +3,16 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from detector.records import timestamp_kernel as stampkernel
-from detector.records.timestamps import float_stamps, leading_stamps, line_starts, log_time, text_stamps
+from detector.records import timestamps
+from detector.records.timestamps import (
+    Ints,
+    Stamps,
+    float_stamps,
+    leading_by_numpy,
+    line_starts,
+    log_time,
+    text_stamps,
+)
 from detector.values.times import parse_rfc3339
 
 _two = st.integers(0, 99).map("{:02d}".format)
@@ -22,9 +30,15 @@ _stamps = st.builds(
 )  # fmt: skip
 
 
+def _by_numpy(data: bytes, starts: Ints, *, whole: bool = False) -> Stamps:
+    padded = np.frombuffer(data + b"\n" * 64, np.uint8)
+    return leading_by_numpy(padded, starts, whole=whole) if len(starts) else timestamps.NO_STAMPS
+
+
 @pytest.fixture(params=["compiled", "numpy"], autouse=True)
 def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stampkernel, "AVAILABLE", request.param == "compiled" and stampkernel.AVAILABLE)
+    if request.param == "numpy":
+        monkeypatch.setattr(timestamps, "leading_stamps", _by_numpy)
 
 
 def _one_by_one(text: str) -> int | None:
@@ -60,7 +74,7 @@ def test_lines_that_begin_with_a_time_have_it_and_the_others_that_of_the_line_ab
         b"2025-12-31T00:00:00Z"
     )
     starts = line_starts(data)
-    stamps = leading_stamps(data, starts)
+    stamps = timestamps.leading_stamps(data, starts)
     midnight = parse_rfc3339("2026-01-01T00:00:00Z")
     assert [stamps.before(line) for line in range(7)] == [
         None,
@@ -78,7 +92,7 @@ def test_lines_that_begin_with_a_time_have_it_and_the_others_that_of_the_line_ab
 def test_times_after_the_limit_are_set_apart() -> None:
     data = b"2026-01-01T00:00:00.1Z a\n9999-12-31T23:59:59Z b\n2026-01-01T00:00:00.2Z c\n"
     limit = parse_rfc3339("2026-01-01T00:00:00.1Z")
-    kept, late = leading_stamps(data, line_starts(data)).split(limit)
+    kept, late = timestamps.leading_stamps(data, line_starts(data)).split(limit)
     assert kept.index.tolist() == [0]
     assert late.tolist() == [1, 2]
     assert np.array_equal(kept.split(limit)[0].index, kept.index)

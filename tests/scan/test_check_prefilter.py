@@ -5,11 +5,9 @@ from math import isclose
 
 import msgspec
 import numpy as np
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detector.jit import AVAILABLE
 from detector.patterns.checks import (
     CharsetMix,
     Check,
@@ -24,8 +22,6 @@ from detector.patterns.checks import (
 from detector.patterns.checksums import crc32_base62
 from detector.patterns.placeholders import LONG, TELLING
 from detector.scan import check_prefilter as refusals
-
-pytestmark = pytest.mark.skipif(not AVAILABLE, reason="numba is not installed")
 
 PIECES = st.sampled_from(
     (*TELLING, b"xxxx", b"XXXx", b"abcd", b"9876", b"aaaa", b"--", b"AbCd", b"x", b"Q7", b"k", b"\xff", b"-", b"zyxw12", b"6K9f", b"abcdefg", b"7654321")

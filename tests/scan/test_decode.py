@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detector import jit
 from detector.scan import triggers
 from detector.scan.decode import DEPTH, GROWTH, decode_layer, decoded, decoded_texts
 
@@ -172,7 +171,7 @@ def test_a_bomb_is_cut_off_and_many_share_one_budget() -> None:
 def test_the_compiled_triggers_are_those_of_the_regexes(data: bytes) -> None:
     told = [
         [(kind, at.tolist()) for kind, at in triggers.found(data, fast=fast).items()]
-        for fast in (jit.AVAILABLE, False)
+        for fast in (True, False)
     ]
     assert told[0] == told[1]
 
@@ -183,7 +182,7 @@ def test_the_compiled_triggers_are_those_of_the_regexes(data: bytes) -> None:
 def test_the_compiled_triggers_know_each_byte_that_may_follow(first: bytes) -> None:
     for rest in (b"1;", b"A____A__A_", b"=\n"):
         data = b"".join(b"@@" + first + bytes([byte]) + rest for byte in range(256)) + b"@@"
-        told, plain = (triggers.found(data, fast=fast) for fast in (jit.AVAILABLE, False))
+        told, plain = (triggers.found(data, fast=fast) for fast in (True, False))
         assert {kind: at.tolist() for kind, at in told.items()} == {
             kind: at.tolist() for kind, at in plain.items()
         }
@@ -232,7 +231,6 @@ def rows_of(data: bytes, *, fast: bool) -> dict[int, list[list[int]]]:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not jit.AVAILABLE, reason="needs numba")
 @settings(max_examples=200, deadline=None)
 @given(st.lists(chunks, max_size=12))
 def test_the_compiled_search_finds_what_numpy_finds(parts: list[bytes]) -> None:
@@ -240,7 +238,6 @@ def test_the_compiled_search_finds_what_numpy_finds(parts: list[bytes]) -> None:
     assert rows_of(data, fast=True) == rows_of(data, fast=False)
 
 
-@pytest.mark.skipif(not jit.AVAILABLE, reason="needs numba")
 def test_the_compiled_search_crosses_its_blocks() -> None:
     rng = random.Random(7)
     parts = [

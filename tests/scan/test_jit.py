@@ -10,8 +10,6 @@ import pytest
 
 from detector import jit
 
-pytestmark = pytest.mark.skipif(not jit.AVAILABLE, reason="numba is not installed")
-
 
 def test_a_cache_that_cannot_be_written_or_read_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
     @jit.compiled

@@ -8,14 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.jit import AVAILABLE
 from detector.patterns.pattern import load_bundled
 from detector.patterns.regexes import MAX_MATCH, WINDOW, Regex, Span
 from detector.scan import regex_backtracker as backtrack
 from detector.scan.regex_finder import Finder
 from detector.scan.regex_programs import Program, program_of
-
-pytestmark = pytest.mark.skipif(not AVAILABLE, reason="numba is not installed")
 
 ATOMS = (
     "a",

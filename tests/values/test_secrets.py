@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 
-from detector.values.secrets import DeploymentKey, Fingerprints, Secret, decode_key, normal_sha256
+from detector.values.secrets import DeploymentKey, KeyedHash, Secret, decode_key, normal_sha256
 
 KEY = DeploymentKey.of(bytes(range(32)))
 
@@ -18,9 +18,9 @@ def test_the_check_of_the_known_secret() -> None:
 def test_fingerprints_under_a_prepared_key_are_those_of_the_key() -> None:
     for size in (16, 63, 64, 65, 200):
         key = DeploymentKey.of(bytes(range(size)))
-        prints = Fingerprints(key)
+        hashed = KeyedHash(key)
         for secret in (Secret(b""), Secret(b"s3cr3t-value"), Secret(b"\xff" * 300), Secret(b"s3cr3t-value")):
-            assert prints.of(secret) == key.fingerprint(secret)
+            assert hashed.fingerprint(secret) == key.fingerprint(secret)
 
 
 def test_a_secret_does_not_show_itself() -> None:
