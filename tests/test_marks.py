@@ -1,0 +1,57 @@
+"""What `make test-fast` leaves out: a test that starts a broker is known by its fixtures, and no other starts one."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import MARKS
+
+HERE = Path(__file__).parent
+BROKERS = {"Cluster", "SecureBroker", "GuardedBroker"}
+
+
+def starters() -> Iterator[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
+    """Functions of test modules and conftest that start a broker themselves."""
+    for path in [HERE / "conftest.py", *HERE.rglob("test_*.py")]:
+        text = path.read_text()
+        if not any(f"import {name}" in text or f", {name}" in text for name in BROKERS):
+            continue
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and any(
+                map(starts_broker, ast.walk(node))
+            ):
+                yield f"{path.relative_to(HERE)}::{node.name}", node
+
+
+def starts_broker(node: ast.AST) -> bool:
+    return (
+        isinstance(node, ast.withitem)
+        and isinstance(node.context_expr, ast.Call)
+        and isinstance(node.context_expr.func, ast.Name)
+        and node.context_expr.func.id in BROKERS
+    )
+
+
+STARTERS = dict(starters())
+
+
+@pytest.mark.parametrize("name", STARTERS)
+def test_whatever_starts_a_broker_is_marked(name: str) -> None:
+    function = STARTERS[name]
+    names = {function.name, *(each.arg for each in function.args.args)}
+    assert names & MARKS["broker"], f"{name}: add the fixture to MARKS in tests/conftest.py"
+
+
+def test_the_fixtures_of_brokers_are_found() -> None:
+    found = {function.name for function in STARTERS.values()}
+    assert {"broker", "secure", "guarded", "three"} <= found
+
+
+def test_a_test_that_uses_a_broker_is_marked_and_one_that_does_not_is_not(
+    request: pytest.FixtureRequest,
+) -> None:
+    for item in request.session.items:
+        names = set(getattr(item, "fixturenames", ()))
+        assert (item.get_closest_marker("broker") is not None) == bool(names & MARKS["broker"]), item.nodeid
