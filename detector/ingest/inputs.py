@@ -22,13 +22,13 @@ def find_sources(
     *,
     format_name: str | None = None,
     skip: Sequence[Path] = (),
-    shapes: RecordClassifier = BUNDLED,
+    classifier: RecordClassifier = BUNDLED,
 ) -> tuple[list[Source], list[DeadLetter]]:
     """The sources that `paths` name, in the order of their names, each file once; and what could not be opened.
 
     What is named must be there; what cannot be opened inside a folder is a dead letter, and sockets, devices and
     the files `skip` (our own output of an earlier run) are passed over. `format_name` is one of `formats.CHOICES`,
-    `shapes` what is recognised.
+    `classifier` what is recognised.
 
     Raises:
         InputError: a path that was named does not exist or cannot be opened.
@@ -41,18 +41,18 @@ def find_sources(
             seen.add(_identity(file.stat()))
     for path in sorted(set(paths)):
         if path == STDIN:
-            sources.append(_stdin(format_name, shapes))
+            sources.append(_stdin(format_name, classifier))
             continue
         info = _stat(path)
         if stat.S_ISDIR(info.st_mode):
             for file in _walk(path, seen, letters):
                 try:
-                    sources.append(from_file(file, format_name, shapes))
+                    sources.append(from_file(file, format_name, classifier))
                 except OSError:
                     letters.append(DeadLetter.of(bad(UNREADABLE), shown(file)))
         elif _identity(info) not in seen:
             seen.add(_identity(info))
-            sources.append(_named(path, info, format_name, shapes))
+            sources.append(_named(path, info, format_name, classifier))
     return sorted(sources, key=lambda source: source.name), letters
 
 
@@ -75,20 +75,20 @@ def _why(error: Exception) -> str:
     return getattr(error, "strerror", None) or "cannot be opened"
 
 
-def _stdin(format_name: str | None, shapes: RecordClassifier) -> Source:
+def _stdin(format_name: str | None, classifier: RecordClassifier) -> Source:
     try:
-        return from_pipe(STDIN, sys.stdin.fileno(), format_name, shapes)
+        return from_pipe(STDIN, sys.stdin.fileno(), format_name, classifier)
     except (OSError, ValueError) as error:
         raise InputError(f"standard input: {_why(error)}") from None
 
 
-def _named(path: str, info: os.stat_result, format_name: str | None, shapes: RecordClassifier) -> Source:
+def _named(path: str, info: os.stat_result, format_name: str | None, classifier: RecordClassifier) -> Source:
     try:
         if stat.S_ISREG(info.st_mode):
-            return from_file(path, format_name, shapes)
+            return from_file(path, format_name, classifier)
         if stat.S_ISFIFO(info.st_mode) or Path(path).samefile(os.devnull):
             with Path(path).open("rb", buffering=0) as pipe:
-                return from_pipe(shown(path), pipe.fileno(), format_name, shapes)
+                return from_pipe(shown(path), pipe.fileno(), format_name, classifier)
     except OSError as error:
         raise InputError(f"{shown(path)}: {_why(error)}") from None
     raise InputError(f"{shown(path)}: neither a file nor a folder nor a pipe")

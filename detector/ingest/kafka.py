@@ -20,7 +20,7 @@ from detector.ingest.formats import cri, docker, syslog, text
 from detector.ingest.formats import json as json_logs
 from detector.ingest.formats.log_texts import KEY_BEGIN, LogTexts
 from detector.ingest.line_continuation import lines_ending_in_digits
-from detector.ingest.positions import LogRecord, Positions, Segment, joined, looked_at_again, segment_of
+from detector.ingest.positions import LogRecord, Positions, Segment, joined, reassembled, segment_of
 from detector.ingest.positions import batch_of as batch_at
 from detector.ingest.values import read_value
 from detector.records.blocks import LONG_JSON
@@ -216,11 +216,11 @@ class RecordAssembler:
         for first in range(0, len(records), RUN):
             segments += self._read(records[first : first + RUN], now, into)
         late = self._assembler.streams.late(records[-1].offset) if records else []
-        return [*segments, *self._with_again(late)]
+        return [*segments, *self._with_reassembled(late)]
 
     def flush(self) -> list[Segment]:
         """Everything held, as it stands."""
-        return self._with_again([*self._assembler.streams.end(), *self._assembler.close_lines()])
+        return self._with_reassembled([*self._assembler.streams.end(), *self._assembler.close_lines()])
 
     def _read(self, run: Sequence[Any], now: int, into: Contents) -> list[Segment]:
         """All at once if they are of one shape, else in halves: what stands among many is soon alone."""
@@ -294,10 +294,10 @@ class RecordAssembler:
                 given += self._assembler.take(log)
         return [joined(given)] if given else []
 
-    def _with_again(self, records: Sequence[LogRecord]) -> list[Segment]:
-        """These, and what is to be looked at again, together."""
-        again = looked_at_again(self._assembler.streams.again())
-        return [joined(some) for some in (records, again) if some]
+    def _with_reassembled(self, records: Sequence[LogRecord]) -> list[Segment]:
+        """These, and behind them the reassembled records."""
+        groups = reassembled(self._assembler.streams.groups())
+        return [joined(some) for some in (records, groups) if some]
 
 
 def _block(data: bytes, starts: Ints, classifier: RecordClassifier, *, in_parts: bool) -> LogTexts | None:

@@ -107,10 +107,10 @@ def texts_of(
     return Segment(b"\n".join(texts), edges, owners.__getitem__, made_of)
 
 
-def looked_at_again(groups: Iterable[Sequence[LogRecord]]) -> list[LogRecord]:
-    """Records that go on in each other, group by group, with an empty one before each group.
+def reassembled(groups: Iterable[Sequence[LogRecord]]) -> list[LogRecord]:
+    """Groups of records that go on in each other, with an empty record before each group.
 
-    What stands beside the texts is left out: it was scanned where it stood.
+    Their rests are left out: they were scanned where they stand.
     """
     return [
         msgspec.structs.replace(record, text=text, rest=b"")

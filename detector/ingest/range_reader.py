@@ -20,7 +20,7 @@ from detector.ingest.positions import (
     Segment,
     batch_of,
     joined,
-    looked_at_again,
+    reassembled,
     segment_of,
     texts_of,
 )
@@ -32,11 +32,11 @@ from detector.scan.leaks import Batch, RecordAt
 from detector.values.errors import BadRecordError
 from detector.values.events import MAX_FUTURE, CanonicalEvent
 
-AGAIN: Final = -1
-"""The part of a batch of records that were scanned before, each where it stands, and now stand together."""
+REASSEMBLED: Final = -1
+"""The `part` of a batch of reassembled records: each was scanned before, where it stands."""
 
 _BATCH: Final = 256 * 1024  # bytes of text after which collected records are handed on
-_TOGETHER: Final = 64 * 1024  # bytes of text that are looked at again at one time
+_TOGETHER: Final = 64 * 1024  # bytes of reassembled text that are scanned at one time
 _PATIENCE: Final = 20_000  # lines after which the rest of a line is waited for no longer
 
 
@@ -44,7 +44,7 @@ class Sink(Protocol):
     """Where what was read goes."""
 
     def batch(self, batch: Batch, part: int = 0) -> None:
-        """Text to scan. `part` numbers the pieces of one long record, which may show the same secret twice, or is `AGAIN`."""
+        """Text to scan. `part` numbers the pieces of one long record, which may show the same secret twice, or is `REASSEMBLED`."""
 
     def event(self, event: CanonicalEvent) -> None:
         """An event."""
@@ -80,8 +80,8 @@ class RangeReader:
         self._collected: list[LogRecord] = []  # after the segments
         self._rests: list[LogRecord] = []
         self._size = 0
-        self._again: list[LogRecord] = []
-        self._again_size = 0
+        self._reassembled: list[LogRecord] = []
+        self._reassembled_size = 0
         self._long: tuple[LogRecord, int] | None = None  # of the line at hand, if it is too long to be held
 
     @property
@@ -218,7 +218,7 @@ class RangeReader:
             self._collect(record)
         self.flush()
         self._gather()
-        self._look_again()
+        self._scan_reassembled()
 
     def _record(self, log: LogText, line: int) -> LogRecord:
         return LogRecord(
@@ -262,18 +262,18 @@ class RangeReader:
             self._segments.append(texts_of([record.text for record in records], records))
 
     def _gather(self) -> None:
-        """Collects what is to be looked at again, together."""
-        for group in self.assembler.streams.again():
-            self._again += looked_at_again([group])
-            self._again_size += sum(len(record.text) + 1 for record in group) + 1
-        if self._again_size > _TOGETHER:
+        """Collects reassembled records."""
+        for group in self.assembler.streams.groups():
+            self._reassembled += reassembled([group])
+            self._reassembled_size += sum(len(record.text) + 1 for record in group) + 1
+        if self._reassembled_size > _TOGETHER:
             self.flush()
-            self._look_again()
+            self._scan_reassembled()
 
-    def _look_again(self) -> None:
-        records, self._again, self._again_size = self._again, [], 0
+    def _scan_reassembled(self) -> None:
+        records, self._reassembled, self._reassembled_size = self._reassembled, [], 0
         if records:
-            self.sink.batch(batch_of(self.name, [joined(records)], self._record_at), AGAIN)
+            self.sink.batch(batch_of(self.name, [joined(records)], self._record_at), REASSEMBLED)
 
     def _long_piece(self, record: LogRecord, number: int) -> None:
         data = b"\n".join((record.text, record.rest)) if record.rest else record.text

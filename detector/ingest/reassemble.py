@@ -1,11 +1,12 @@
-"""Lines of one stream that go on in each other, put under each other again where streams are mixed or records come singly.
+"""Brings lines of one stream that go on in each other together, where streams are mixed or records come singly.
 
-- A key between `-----BEGIN` and `-----END` is held back until its end is there, and then stands without the lines of other
-  streams between its own.
-- Base64 and hex that are wrapped over many lines are scanned where they stand, at once; the lines are collected besides, and looked at once more together when the last of them has come.
+- A key is held back from its `-----BEGIN` to its `-----END`. Then its lines follow each other, without lines of other
+  streams between them.
+- Base64 and hex that are wrapped over many lines are scanned at once, each line where it stands. When the last line has
+  come, all of them are scanned a second time, together.
 
-Both are bounded, in bytes and lines of one stream and in streams, and in the records for which anything waits. Of text that is
-digits nearly everywhere only a share is collected: nobody can make the second look cost more than a part of the first.
+Bytes, lines and streams that are held are bounded, and so is how many records they wait for. If nearly all text is digits,
+only a share of it is scanned a second time: the second scan never costs more than a part of the first.
 """
 
 from collections.abc import Callable, Hashable, Sequence
@@ -18,12 +19,12 @@ Item = TypeVar("Item")
 
 LONGEST: Final = 16 << 10  # bytes of what is printed over many lines
 MOST: Final = 1024  # lines of it
-STRANDS: Final = 256  # that stand open at one time
-PATIENCE: Final = 1024  # records after the first line of it
-SHARE: Final = 8  # records of which one may be collected
-BURST: Final = 2048  # lines that are collected before that is asked
-_STEP: Final = 64  # records after which what waits is looked over again
-_OVERLAP: Final = LONGEST // 4  # of what is longer
+STREAMS: Final = 256  # streams that are held at one time
+PATIENCE: Final = 1024  # records after the first line, then the rest is waited for no longer
+SHARE: Final = 8  # one of so many records may be collected
+BURST: Final = 2048  # lines that are collected before the share counts
+_STEP: Final = 64  # records between two looks for what has waited too long
+_OVERLAP: Final = LONGEST // 4  # of the pieces of a longer text
 Stream = tuple[str | None, str | None]
 """A task and one of its streams."""
 
@@ -32,7 +33,7 @@ _NUMBERS, _HEX = b"0123456789", b"0123456789abcdefABCDEF"
 
 
 def goes_on(text: bytes) -> bool:
-    """Whether a line ends in digits of base64 or hex as one does that is not the last; a hash is no such, nor is a path."""
+    """Whether a line ends like wrapped base64 or hex that is not at its end. A hash does not, nor does a path."""
     body = text[-MOST_DIGITS - 2 :].removesuffix(b"\r")
     digits = body[len(body.rstrip(DIGITS)) :]
     if not LEAST <= len(digits) <= MOST_DIGITS:
@@ -44,10 +45,10 @@ def goes_on(text: bytes) -> bool:
 
 
 class _OpenStream(Generic[Item]):
-    """What stands open of one stream."""
+    """The lines that are held of one stream."""
 
     def __init__(self) -> None:
-        self.lines: list[tuple[Item, int, int]] = []  # each with its size, and where it stands
+        self.lines: list[tuple[Item, int, int]] = []  # each with its size and position
         self.size = 0
 
     def add(self, item: Item, size: int, at: int) -> None:
@@ -67,7 +68,7 @@ class _OpenStream(Generic[Item]):
         return self.size > LONGEST or len(self.lines) >= MOST
 
     def rest(self, at: int) -> "_OpenStream[Item]":
-        """The last lines, so that what stands across the cut is whole in one of both."""
+        """The last lines: text across the cut is whole in one of both pieces."""
         rest: _OpenStream[Item] = _OpenStream()
         first, size = len(self.lines), 0
         while first > 1 and at - self.lines[first - 1][2] < PATIENCE // 2:
@@ -81,14 +82,14 @@ class _OpenStream(Generic[Item]):
 
 
 class StreamReassembler(Generic[Item]):
-    """Takes records in their order, each with its stream. `at` counts them: a line, or an offset."""
+    """Takes records in their order, each with its stream. `at` is their position: a line or an offset."""
 
     def __init__(self) -> None:
         self._keys: dict[Hashable, _OpenStream[Item]] = {}
         self._lines: dict[Hashable, _OpenStream[Item]] = {}
-        self._again: list[list[Item]] = []
+        self._groups: list[list[Item]] = []
         self._credit = BURST * SHARE  # in records that passed
-        self._due = 0  # where the first of those may be late that stand open; not before
+        self._due = 0  # the first position at which anything may have waited too long
 
     def __bool__(self) -> bool:
         """Whether anything waits."""
@@ -96,17 +97,17 @@ class StreamReassembler(Generic[Item]):
 
     @property
     def holding(self) -> bool:
-        """Whether a key stands open."""
+        """Whether the end of a key is waited for."""
         return bool(self._keys)
 
     @property
     def first(self) -> int | None:
-        """Where the first record of all stands that waits."""
+        """The position of the first record that is held."""
         firsts = [*(one.first for one in self._keys.values()), *(one.first for one in self._lines.values())]
         return min(firsts, default=None)
 
     def take(self, stream: Hashable, text: bytes, item: Item, at: int) -> list[Item]:
-        """The records that are to stand one after another now: this one, if it is not held; with it what was."""
+        """The records to scan now, one after another: this one unless it is held, with those that were held for it."""
         given = self.late(at)
         held = self._keys.get(stream)
         begun = text.rfind(_BEGIN)
@@ -120,10 +121,10 @@ class StreamReassembler(Generic[Item]):
         held.add(item, len(text), at)
         if text.rfind(_END) > begun or held.full:
             return [*given, *self._keys.pop(stream).items]
-        return [*given, *(self._keys.pop(next(iter(self._keys))).items if len(self._keys) > STRANDS else ())]
+        return [*given, *(self._keys.pop(next(iter(self._keys))).items if len(self._keys) > STREAMS else ())]
 
     def collect(self, stream: Hashable, text: bytes, item: Item, at: int) -> None:
-        """Takes note of a record that is scanned where it stands."""
+        """Collects a record that is scanned where it stands, if its text goes on or is gone on with."""
         held, goes = self._lines.get(stream), goes_on(text)
         if held is None and not goes:
             return
@@ -133,7 +134,7 @@ class StreamReassembler(Generic[Item]):
         self._credit -= SHARE
         if held is None:
             held = self._lines[stream] = self._opened(at)
-            if len(self._lines) > STRANDS:
+            if len(self._lines) > STREAMS:
                 self._close(next(iter(self._lines)))
         held.add(item, len(text), at)
         if not goes:
@@ -149,9 +150,9 @@ class StreamReassembler(Generic[Item]):
         text: Callable[[int], bytes],
         item: Callable[[int, Stream, bytes], Item],
     ) -> None:
-        """Takes note of records that are scanned where they stand, at `places`; only those with the `marked` numbers may go on.
+        """Collects records that are scanned where they stand, at `places`. Only the `marked` ones, by number, may go on.
 
-        `stream` and `text` give those of the record with a number, and `item` itself of all three.
+        `stream` and `text` give those of a record by its number; `item` makes the record of number, stream and text.
         """
         count = len(places)
         self._passed(count)
@@ -172,12 +173,12 @@ class StreamReassembler(Generic[Item]):
             if own in self._lines or (index < len(marked) and marked[index] == number):
                 at = places[number]
                 self.late(at)
-                said = text(number)
-                self.collect(own, said, item(number, own, said), at)
+                line = text(number)
+                self.collect(own, line, item(number, own, line), at)
             number += 1
 
     def late(self, at: int) -> list[Item]:
-        """Gives up what has waited too long, and gives what was held of it."""
+        """Gives up what has waited too long; returns the held records of it."""
         given: list[Item] = []
         if at < self._due or not self:
             return given
@@ -189,14 +190,14 @@ class StreamReassembler(Generic[Item]):
         self._due = max(at + _STEP, PATIENCE - _STEP + (at if first is None else first))
         return given
 
-    def again(self) -> list[list[Item]]:
-        """What is to be looked at together besides, since this was asked last."""
-        done, self._again = self._again, []
+    def groups(self) -> list[list[Item]]:
+        """The groups of records to scan a second time, each together, since the last call."""
+        done, self._groups = self._groups, []
         return done
 
     def end(self) -> list[Item]:
-        """Gives up everything that waits, and gives what was held."""
-        given = [item for strand in self._keys.values() for item in strand.items]
+        """Gives up everything that waits; returns the held records."""
+        given = [item for held in self._keys.values() for item in held.items]
         self._keys.clear()
         self._close_all()
         return given
@@ -205,23 +206,23 @@ class StreamReassembler(Generic[Item]):
         self._credit = min(self._credit + records, BURST * SHARE)
 
     def _opened(self, at: int) -> _OpenStream[Item]:
-        """A new one, at the end of those that stand open."""
+        """A stream whose first line stands at `at`."""
         if not self:
             self._due = at + PATIENCE - _STEP
         return _OpenStream()
 
     def _part(self, stream: Hashable, at: int) -> None:
-        """What goes on still is looked at as far as it goes."""
+        """Makes a group of the lines so far; the last of them are kept for the next."""
         rest = self._lines[stream].rest(at)
         self._close(stream)
         if rest.lines:
             self._lines[stream] = rest
 
     def _close(self, stream: Hashable) -> None:
-        """One line alone was looked at where it stands."""
+        """Makes a group of the lines; one line alone needs no second scan."""
         held = self._lines.pop(stream, None)
         if held is not None and len(held.lines) > 1:
-            self._again.append(held.items)
+            self._groups.append(held.items)
 
     def _close_all(self) -> None:
         for stream in list(self._lines):

@@ -34,17 +34,17 @@ _ANY: Final = msgspec.json.Decoder()
 _TRUNCATED: Final = object()
 
 
-def sniff(head: bytes, *, complete: bool, shapes: RecordClassifier = BUNDLED) -> str:
-    """The format of a file that begins with `head`; `complete` if that is all of it, `shapes` what is recognised."""
-    return OTLP_PROTO if is_otlp(head) else _of_lines(head, shapes, complete=complete)
+def sniff(head: bytes, *, complete: bool, classifier: RecordClassifier = BUNDLED) -> str:
+    """The format of a file that begins with `head`; `complete` if that is all of it, `classifier` what is recognised."""
+    return OTLP_PROTO if is_otlp(head) else _of_lines(head, classifier, complete=complete)
 
 
-def _of_lines(head: bytes, shapes: RecordClassifier, *, complete: bool) -> str:
+def _of_lines(head: bytes, classifier: RecordClassifier, *, complete: bool) -> str:
     lines = head.split(b"\n")
     if not complete:
         last = lines.pop()  # cut in the middle, most likely
         if not lines:
-            return _one_long_line(last, shapes)
+            return _one_long_line(last, classifier)
     lines = [line.strip() for line in lines if line.strip()][:_LINES]
     if not lines:
         return TEXT
@@ -53,12 +53,12 @@ def _of_lines(head: bytes, shapes: RecordClassifier, *, complete: bool) -> str:
     objects = [value for value in values if isinstance(value, dict)]
     cut = first is _TRUNCATED
     if isinstance(first, list) or (cut and lines[0].startswith(b"[")):
-        return DOCUMENT if shapes.may_hold_event(head) else TEXT
+        return DOCUMENT if classifier.may_hold_event(head) else TEXT
     begun = sum(line.startswith(b"{") for line in lines)
     if objects and 2 * begun > len(lines) and not (cut and 2 * len(objects) < len(lines)):
-        return _json_lines(objects[0], lines[0], shapes)
+        return _json_lines(objects[0], lines[0], classifier)
     if cut:
-        return DOCUMENT if shapes.may_hold_event(head) or (complete and _is_record(head)) else TEXT
+        return DOCUMENT if classifier.may_hold_event(head) or (complete and _is_record(head)) else TEXT
     return _of_text(head, lines)
 
 
@@ -83,20 +83,20 @@ def _is_record(data: bytes) -> bool:
     return is_shipped(first) or any(name in first for name in TIME_NAMES)
 
 
-def _json_lines(first: dict[str, Any], line: bytes, shapes: RecordClassifier) -> str:
+def _json_lines(first: dict[str, Any], line: bytes, classifier: RecordClassifier) -> str:
     if "log" in first and "stream" in first and _DOCKER_NAMES.issuperset(first):
         return DOCKER
-    if isinstance(first.get("Records"), list) and shapes.may_hold_event(line):
+    if isinstance(first.get("Records"), list) and classifier.may_hold_event(line):
         return DOCUMENT
     return JSON_LINES
 
 
-def _one_long_line(line: bytes, shapes: RecordClassifier) -> str:
+def _one_long_line(line: bytes, classifier: RecordClassifier) -> str:
     start = line.lstrip()
     if start[:1] not in (b"{", b"["):
         return TEXT
     if start.startswith(b"[") or start[1:].lstrip().startswith(b'"Records"'):
-        return DOCUMENT if shapes.may_hold_event(line) else TEXT
+        return DOCUMENT if classifier.may_hold_event(line) else TEXT
     return JSON_LINES
 
 

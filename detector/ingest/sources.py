@@ -92,10 +92,10 @@ class _Asked(msgspec.Struct, frozen=True):
     """What a person said of an input's format, and what is recognised in it."""
 
     format_name: str | None
-    shapes: RecordClassifier
+    classifier: RecordClassifier
 
 
-def from_file(path: str | Path, format_name: str | None, shapes: RecordClassifier = BUNDLED) -> Source:
+def from_file(path: str | Path, format_name: str | None, classifier: RecordClassifier = BUNDLED) -> Source:
     """A regular file.
 
     Raises:
@@ -114,16 +114,16 @@ def from_file(path: str | Path, format_name: str | None, shapes: RecordClassifie
         except OSError:
             raise bad(UNREADABLE) from None
 
-    return _looked_at(shown(path), size, read, _Asked(format_name, shapes), _task_of(path))
+    return _looked_at(shown(path), size, read, _Asked(format_name, classifier), _task_of(path))
 
 
-def from_pipe(name: str, fd: int, format_name: str | None, shapes: RecordClassifier = BUNDLED) -> Source:
+def from_pipe(name: str, fd: int, format_name: str | None, classifier: RecordClassifier = BUNDLED) -> Source:
     """Standard input or a pipe: a file behind it is read where it stands, all else is kept encrypted.
 
     Raises:
         OSError: it cannot be read or kept.
     """
-    info, asked = os.fstat(fd), _Asked(format_name, shapes)
+    info, asked = os.fstat(fd), _Asked(format_name, classifier)
     if stat.S_ISREG(info.st_mode):
         kept, base = os.dup(fd), os.lseek(fd, 0, os.SEEK_CUR)
         return _looked_at(name, max(0, info.st_size - base), _reader_of(kept, base), asked)
@@ -154,7 +154,7 @@ def _looked_at(name: str, size: int, raw: Bytes, asked: _Asked, task_id: str | N
     head, complete = _head(raw(0, size) if pack is None else unpacked(raw(0, size), pack))
     utf16 = _is_utf16(head)
     text = b"".join((_transcoded if utf16 else _without_mark)(iter((head,))))
-    found = sniff(text, complete=complete, shapes=asked.shapes)
+    found = sniff(text, complete=complete, classifier=asked.classifier)
     if asked.format_name in EVENT_SOURCES:
         found = DOCUMENT if found == DOCUMENT else JSON_LINES
     elif asked.format_name is not None:

@@ -151,19 +151,19 @@ class TopicAdmin:
 
     async def partitions(self) -> dict[str, int]:
         """How many partitions each topic has."""
-        return {name: partitions for name, (partitions, _) in (await self._shapes()).items()}
+        return {name: partitions for name, (partitions, _) in (await self._classifier()).items()}
 
     async def create(self, plans: Sequence[TopicPlan]) -> Outcome:
         """Creates the missing topics and compares the others with their plans."""
         names = {plan.name for plan in plans}
-        existing = await self._shapes()
+        existing = await self._classifier()
         created = await self._create([plan for plan in plans if plan.name not in existing])
         # A broker may learn of a new topic later than the controller, and whoever starts next would miss it.
         for _ in range(_TRIES):
             if names <= existing.keys():
                 break
             await asyncio.sleep(_PAUSE_SECONDS)
-            existing = await self._shapes()
+            existing = await self._classifier()
         else:
             raise RetryError(
                 "the topics are created, but the brokers do not show them yet. It may work later"
@@ -180,7 +180,7 @@ class TopicAdmin:
             ),
         )
 
-    async def _shapes(self) -> Mapping[str, tuple[int, int]]:
+    async def _classifier(self) -> Mapping[str, tuple[int, int]]:
         """Partitions and copies of every topic.
 
         It asks for all topics: brokers with old defaults would create a missing one that is asked for by name.

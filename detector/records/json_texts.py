@@ -43,12 +43,12 @@ class JsonStrings:
         pieces: list[bytes] = []
         at = size = 0
         for match in _ESCAPE.finditer(raw):
-            said = _unescaped(match.group())
-            pieces += (raw[at : match.start()], said)
+            decoded = _unescaped(match.group())
+            pieces += (raw[at : match.start()], decoded)
             size += match.start() - at
             self._places.append(size)
-            self._escapes.append((len(said), match.start(), match.end() - match.start()))
-            size += len(said)
+            self._escapes.append((len(decoded), match.start(), match.end() - match.start()))
+            size += len(decoded)
             at = match.end()
         pieces.append(raw[at:])
         self.text = b"".join(pieces)
@@ -62,9 +62,9 @@ class JsonStrings:
             high += 1
         return low, high
 
-    def said(self, start: int, end: int) -> tuple[int, int]:
+    def decoded(self, start: int, end: int) -> tuple[int, int]:
         """Where in the text stands what raw[start:end] says, or a part of it says."""
-        return self._said_of(start, after=False), self._said_of(end, after=True)
+        return self._decoded_of(start, after=False), self._decoded_of(end, after=True)
 
     def _raw_of(self, at: int, *, after: bool) -> int:
         number = bisect_right(self._places, at) - 1
@@ -75,7 +75,7 @@ class JsonStrings:
             return begin + length + at - place - size
         return begin + length if after and at > place else begin
 
-    def _said_of(self, at: int, *, after: bool) -> int:
+    def _decoded_of(self, at: int, *, after: bool) -> int:
         number = bisect_right(self._escapes, at, key=lambda escape: escape[1]) - 1
         if number < 0:
             return at

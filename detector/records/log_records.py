@@ -82,8 +82,8 @@ def log_record(value: Mapping[str, Any], now: int, named: Named | None = None) -
     return Read(JSON_LOG, log=log, error=error)
 
 
-def said(value: Mapping[str, Any]) -> str:
-    """All that a log record says: its message, and what stands beside it."""
+def full_text(value: Mapping[str, Any]) -> str:
+    """The whole text of a log record: its message, and behind it the other texts."""
     message_name, message = _message(value)
     beside = _beside(value, message_name)
     return "\n".join(beside if message is None else (_line(message), *beside))

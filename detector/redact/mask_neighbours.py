@@ -1,7 +1,7 @@
-"""What of a text with masks in it is looked at once more, and where it is looked at: around the masks.
+"""The lines around the masks in a text: only they are scanned once more.
 
-The text was scanned before the masks were put into it. What it shows now and did not show then begins or ends at a mask, or
-has one in what its pattern looks at around it: in the same lines, or over as many bytes as a match may have.
+The text was scanned before the masks were put into it. A secret that it shows only now begins or ends at a mask, or has one
+near it: in the same lines, or within as many bytes as a match may have.
 """
 
 from collections.abc import Sequence
@@ -15,19 +15,19 @@ NEAR: Final = MAX_MATCH + REACH  # bytes on either side of a mask, and then to t
 _LINE: Final = 64 << 10  # a longer line is cut, beyond anything that is decoded in one piece
 
 
-def beside(text: bytes, veils: Sequence[MaskSpan], near: int = NEAR) -> bytes:
-    """The lines around the masks in `text`, which `excerpts.veiled` made with these veils; all of it if that is most."""
+def beside(text: bytes, mask_spans: Sequence[MaskSpan], near: int = NEAR) -> bytes:
+    """The lines around the masks in `text`, which `excerpts.with_masks` made with these mask spans; all of it if that is most."""
     spans: list[list[int]] = []
     grown = 0
-    for veil in veils:
-        start = veil.start + grown
-        grown += len(veil.text.encode()) - (veil.end - veil.start)
+    for mask_span in mask_spans:
+        start = mask_span.start + grown
+        grown += len(mask_span.text.encode()) - (mask_span.end - mask_span.start)
         if spans and start <= spans[-1][1]:
-            if veil.end + grown + near > spans[-1][1]:
-                spans[-1][1] = _end(text, veil.end + grown + near)
+            if mask_span.end + grown + near > spans[-1][1]:
+                spans[-1][1] = _end(text, mask_span.end + grown + near)
             continue
         low = _start(text, start - near)
-        high = _end(text, veil.end + grown + near)
+        high = _end(text, mask_span.end + grown + near)
         if spans and low <= spans[-1][1]:
             spans[-1][1] = high
         else:

@@ -1,7 +1,7 @@
-"""Masks every leak in some records of a stream, together: what is cut is found where its parts are joined.
+"""Masks every leak in some records of a stream together: a secret that is cut in two is found where its parts are joined.
 
-values ── what they say, parts joined ──▶ veils ──▶ back into the values ──┐ until nothing is
-       └─ each as it stands ────────────▶ veils ──▶ into the values ───────┘ recognised any more
+values ── their log texts, parts joined ──▶ mask spans ──▶ back into the values ──┐ until nothing is
+       └─ each as it stands ──────────────▶ mask spans ──▶ into the values ───────┘ recognised any more
 """
 
 from bisect import bisect_right
@@ -24,9 +24,9 @@ Count = Callable[[str], None]
 
 
 class Masker(Protocol):
-    """What recognises: `detector.scan.leaks.Redactor`."""
+    """Recognises secrets, as `detector.scan.leaks.Redactor` does."""
 
-    def veils(self, data: bytes, least: int = LEAST) -> list[MaskSpan]:
+    def mask_spans(self, data: bytes, least: int = LEAST) -> list[MaskSpan]:
         """Where `data` shows secrets, in order, none overlapping."""
 
 
@@ -44,103 +44,112 @@ _Text = list[_Part]
 def redacted(
     values: Sequence[bytes], read: Read, masker: Masker, count: Count = lambda _: None
 ) -> list[bytes | None]:
-    """The values with all leaks masked, each still what it was; None for one that cannot be had without its leak.
+    """The values with all leaks masked, in their own form: JSON stays JSON. None for a value whose leak cannot be masked.
 
-    `read(number, value)` gives what the value of that number says, parts of lines with their channel. `count` is told the
-    rule of every mask. The values stand in the order in which they came.
+    The values stand in the order in which they came. `read(number, value)` gives the log texts of the value of that number,
+    parts of lines with their channel. `count` gets the rule of every mask.
     """
-    done, read = list(values), _remembering(read)
+    done, read = list(values), _cached(read)
     for _ in range(PASSES):
-        found = _veils(done, read, masker)
+        found = _mask_spans(done, read, masker)
         if found is None:
             return list(done)
-        for veils in found:
-            for veil in veils:
-                count(veil.rule)
-        done = [masked(value, veils) for value, veils in zip(done, found, strict=True)]
-    return _resisting(done, read, masker)
+        for mask_spans in found:
+            for mask_span in mask_spans:
+                count(mask_span.rule)
+        done = [masked(value, mask_spans) for value, mask_spans in zip(done, found, strict=True)]
+    return _without_resisting(done, read, masker)
 
 
-def _remembering(read: Read) -> Read:
-    """`read`, asked once for each value as long as that stays what it is: after a pass most do."""
+def _cached(read: Read) -> Read:
+    """`read`, called once for each value until a mask changes it: most are never changed."""
     known: dict[int, tuple[bytes, Sequence[LogText]]] = {}
 
-    def said(number: int, value: bytes) -> Sequence[LogText]:
+    def texts_of(number: int, value: bytes) -> Sequence[LogText]:
         before = known.get(number)
         if before is None or before[0] is not value:
             before = known[number] = value, read(number, value)
         return before[1]
 
-    return said
+    return texts_of
 
 
-def _resisting(values: list[bytes], read: Read, masker: Masker) -> list[bytes | None]:
-    """Of what was made to resist, each mask letting another secret be seen, nothing is shown."""
+def _without_resisting(values: list[bytes], read: Read, masker: Masker) -> list[bytes | None]:
+    """Masks values whole in which every mask shows another secret; somebody made them so."""
     for _ in range(2):
-        found = _veils(values, read, masker)
+        found = _mask_spans(values, read, masker)
         if found is None:
             return list(values)
         values = [
             masked(value, [MaskSpan(0, len(value), KNOWN_CREDENTIAL, len(value), (False, False, 0))])
-            if veils
+            if mask_spans
             else value
-            for value, veils in zip(values, found, strict=True)
+            for value, mask_spans in zip(values, found, strict=True)
         ]
-    found = _veils(values, read, masker)
+    found = _mask_spans(values, read, masker)
     return [
-        None if veils else value for value, veils in zip(values, found or [[]] * len(values), strict=True)
+        None if mask_spans else value
+        for value, mask_spans in zip(values, found or [[]] * len(values), strict=True)
     ]
 
 
-def _veils(values: Sequence[bytes], read: Read, masker: Masker) -> list[list[MaskSpan]] | None:
+def _mask_spans(values: Sequence[bytes], read: Read, masker: Masker) -> list[list[MaskSpan]] | None:
     """Where each value shows secrets; None if none does.
 
-    First by what they say, each stream by itself: else a key over many records would have in it what is around its
-    lines, or between them.
+    The log texts come first, each stream by itself. In the values as they stand, a key over many records has the names and
+    braces of the records between its lines.
     """
     lines, mixed = _texts(values, read)
-    return _said(values, lines, masker) or _said(values, mixed, masker) or _as_they_stand(values, masker)
+    return (
+        _spans_in_texts(values, lines, masker)
+        or _spans_in_texts(values, mixed, masker)
+        or _spans_as_they_stand(values, masker)
+    )
 
 
-def _said(values: Sequence[bytes], texts: Sequence[_Text], masker: Masker) -> list[list[MaskSpan]] | None:
+def _spans_in_texts(
+    values: Sequence[bytes], texts: Sequence[_Text], masker: Masker
+) -> list[list[MaskSpan]] | None:
     found: list[list[MaskSpan]] = [[] for _ in values]
     for parts in texts:
         data = b"".join(part.text + part.end for part in parts)
         bases = list(accumulate((len(part.text) + len(part.end) for part in parts), initial=0))
-        for veil in masker.veils(data, LEAST):
-            for index in range(bisect_right(bases, veil.start) - 1, len(parts)):
+        for mask_span in masker.mask_spans(data, LEAST):
+            for index in range(bisect_right(bases, mask_span.start) - 1, len(parts)):
                 part, base = parts[index], bases[index]
-                if base >= veil.end:
+                if base >= mask_span.end:
                     break
-                low, high = max(veil.start - base, 0), min(veil.end - base, len(part.text))
+                low, high = max(mask_span.start - base, 0), min(mask_span.end - base, len(part.text))
                 if low < high:
-                    own = MaskSpan(low, high, veil.rule, veil.length, veil.weight)
+                    own = MaskSpan(low, high, mask_span.rule, mask_span.length, mask_span.weight)
                     value = values[part.number]
                     found[part.number] += placed(value, part.text, [own]) or _anywhere(value, own, masker)
-    return [merged(veils) for veils in found] if any(found) else None
+    return [merged(mask_spans) for mask_spans in found] if any(found) else None
 
 
-def _anywhere(value: bytes, veil: MaskSpan, masker: Masker) -> list[MaskSpan]:
-    """For a veil that has no place in the value's texts: what shows in the value as it stands, else all of it."""
-    return masker.veils(value, LEAST) or [MaskSpan(0, len(value), veil.rule, veil.length, veil.weight)]
+def _anywhere(value: bytes, mask_span: MaskSpan, masker: Masker) -> list[MaskSpan]:
+    """The spans for a secret whose place in the value is not found: those of the value as it stands, else all of it."""
+    return masker.mask_spans(value, LEAST) or [
+        MaskSpan(0, len(value), mask_span.rule, mask_span.length, mask_span.weight)
+    ]
 
 
-def _as_they_stand(values: Sequence[bytes], masker: Masker) -> list[list[MaskSpan]] | None:
+def _spans_as_they_stand(values: Sequence[bytes], masker: Masker) -> list[list[MaskSpan]] | None:
     found: list[list[MaskSpan]] = [[] for _ in values]
     bases = list(accumulate((len(value) + 1 for value in values), initial=0))
-    for veil in masker.veils(b"\n".join(values), LEAST):
-        for number in range(bisect_right(bases, veil.start) - 1, len(values)):
+    for mask_span in masker.mask_spans(b"\n".join(values), LEAST):
+        for number in range(bisect_right(bases, mask_span.start) - 1, len(values)):
             base = bases[number]
-            if base >= veil.end:
+            if base >= mask_span.end:
                 break
-            low, high = max(veil.start - base, 0), min(veil.end - base, len(values[number]))
+            low, high = max(mask_span.start - base, 0), min(mask_span.end - base, len(values[number]))
             if low < high:
-                found[number].append(MaskSpan(low, high, veil.rule, veil.length, veil.weight))
+                found[number].append(MaskSpan(low, high, mask_span.rule, mask_span.length, mask_span.weight))
     return found if any(found) else None
 
 
 def _texts(values: Sequence[bytes], read: Read) -> tuple[list[_Text], list[_Text]]:
-    """What is scanned in one piece: the texts of each stream; and all texts in their order, lines of many parts joined."""
+    """The texts that are scanned together: those of each stream, and all in their order. Parts of lines are joined."""
     streams: dict[str | None, _Text] = {}
     opened: dict[str, tuple[str | None, _Text]] = {}
     lines: _Text = []

@@ -1,7 +1,7 @@
 """Passes a stream of log bytes on with every leak in it masked, and nothing else changed.
 
-Whole lines go as soon as they are there, but for what may go on in the next: a key block, base64 over many lines, a
-line that a container runtime has cut. Of a line too long to be held the front goes, cut where no secret stands. What
+Whole lines are passed on at once, unless they may go on in the next line: a key, base64 over many lines, a line that a
+container runtime cut. Of a line too long to be held the front is passed on, cut where no secret stands. What
 was passed on and may still go on is looked at once more with what follows: from where a secret is known it is masked.
 """
 
@@ -16,7 +16,7 @@ from detector.redact.mask_edits import masked, underneath
 from detector.redact.mask_neighbours import beside
 from detector.redact.record_redactor import LEAST, redacted
 from detector.scan.leaks import KNOWN_CREDENTIAL, PASSES, Redactor
-from detector.scan.mask_spans import MaskSpan, merged, veiled
+from detector.scan.mask_spans import MaskSpan, merged, with_masks
 from detector.values.secrets import mask
 
 _OVERLAP: Final = 64 * 1024  # of a long line: longer than any secret with what its pattern looks at around it
@@ -56,7 +56,7 @@ class StreamRedactor:
         return done
 
     def idle(self) -> bytes:
-        """All whole lines: nothing has come for a while that they could go on in."""
+        """All whole lines, because nothing has come for a while."""
         end = self._held.rfind(b"\n") + 1
         if end <= self._context:
             return b""
@@ -68,7 +68,7 @@ class StreamRedactor:
         return self._lines(len(self._held), len(self._held), cut=may_be_cut(bytes(self._held)))
 
     def _opened(self, end: int) -> tuple[int, int, bool]:
-        """Where the first line begins that may go on behind `end`, how many bytes may be held for it, and if any is cut."""
+        """Where the first line begins that may go on behind `end`, how many bytes may be held for it, and whether any line is cut."""
         whole = bytes(self._held[:end])
         cut_lines = may_be_cut(whole)
         opened = standing_open(whole, end) if cut_lines else end
@@ -84,7 +84,7 @@ class StreamRedactor:
         return cut, 2 * _WRAPPED, cut_lines
 
     def _lines(self, end: int, opened: int, *, cut: bool) -> bytes:
-        """data[context:end] as it may be seen. From `opened` on it is kept, to be looked at once more."""
+        """data[context:end] with its leaks masked. From `opened` on the text is kept, to be scanned once more."""
         if end <= self._context:
             return b""
         data = bytes(self._held[:end])
@@ -99,13 +99,13 @@ class StreamRedactor:
         else:
             if by_line and carries_key(data):
                 data = self._without_keys(data)
-            done = self._shown(data, *self._veils(data))
+            done = self._shown(data, *self._mask_spans(data))
         del self._held[:keep]
         self._context = end - keep
         return done
 
     def _without_keys(self, data: bytes) -> bytes:
-        """The data with those keys masked that stand in lines which have to be taken apart for it."""
+        """The data with those keys masked whose lines stand in records of a container runtime or shipper."""
         pieces: list[bytes] = []
         at = 0
         for start, end in key_lines(data):
@@ -116,7 +116,7 @@ class StreamRedactor:
         return b"".join((*pieces, data[at:]))
 
     def _by_line(self, data: bytes, context: int) -> bytes:
-        """data[context:], which container runtimes wrote: lines are joined as they were before they were cut."""
+        """data[context:], masked where the parts of lines are joined that container runtimes cut."""
         lines = data.split(b"\n")
         shown = redacted(lines, lambda _, line: log_texts(line), self._redactor)
         passed = data.count(b"\n", 0, context)
@@ -126,62 +126,68 @@ class StreamRedactor:
         )
 
     def _front(self) -> bytes:
-        """Of a long line what is far enough from its end, cut beside a secret and not in it."""
+        """The front of a long line, cut beside a secret and not in it."""
         data = bytes(self._held)
-        veils, settled = self._veils(data)
+        mask_spans, settled = self._mask_spans(data)
         runs: list[
             list[int]
         ] = []  # of masks without anything between them: each may be what sets the next apart
-        for veil in veils:
-            if runs and runs[-1][1] == veil.start:
-                runs[-1][1] = veil.end
+        for mask_span in mask_spans:
+            if runs and runs[-1][1] == mask_span.start:
+                runs[-1][1] = mask_span.end
             else:
-                runs.append([veil.start, veil.end])
+                runs.append([mask_span.start, mask_span.end])
         cut = len(data) - _OVERLAP
         cut = next(
             (first if first > self._context else last for first, last in runs if first < cut <= last), cut
         )
-        done = self._shown(data, veils, settled, cut)
+        done = self._shown(data, mask_spans, settled, cut)
         keep = max(cut - _CONTEXT, 0)
         del self._held[:keep]
         self._context = cut - keep
         return done
 
-    def _veils(self, data: bytes) -> tuple[list[MaskSpan], bool]:
-        """Where `data` shows secrets, those too that only masks over others let be seen; and whether that is all."""
-        veils = found = self._redactor.veils(data, LEAST)
+    def _mask_spans(self, data: bytes) -> tuple[list[MaskSpan], bool]:
+        """Where `data` shows secrets, also those that show only once others are masked; and whether that is all of them."""
+        mask_spans = found = self._redactor.mask_spans(data, LEAST)
         for _ in range(PASSES):
             if not found:
-                return veils, True
-            text = veiled(data, veils)
-            near = beside(text, veils)
-            seen = near is text or self._redactor.veils(near, LEAST)
-            found = self._redactor.veils(text, LEAST) if seen else []
-            veils = merged((*veils, *underneath(found, veils)))
-        return veils, False
+                return mask_spans, True
+            text = with_masks(data, mask_spans)
+            near = beside(text, mask_spans)
+            seen = near is text or self._redactor.mask_spans(near, LEAST)
+            found = self._redactor.mask_spans(text, LEAST) if seen else []
+            mask_spans = merged((*mask_spans, *underneath(found, mask_spans)))
+        return mask_spans, False
 
-    def _shown(self, data: bytes, veils: list[MaskSpan], settled: bool, end: int | None = None) -> bytes:  # noqa: FBT001 - from `_veils`
-        """data[context:end] as it may be seen. No veil lies across its edges, but for what was masked before them."""
+    def _shown(self, data: bytes, mask_spans: list[MaskSpan], settled: bool, end: int | None = None) -> bytes:  # noqa: FBT001 - from `_mask_spans`
+        """data[context:end] with its leaks masked. Only spans that were masked before may lie across its start."""
         start, end = self._context, len(data) if end is None else end
         text = data[start:end]
         within = [
-            MaskSpan(max(veil.start, start) - start, veil.end - start, veil.rule, veil.length, veil.weight)
-            for veil in veils
-            if start < veil.end <= end
+            MaskSpan(
+                max(mask_span.start, start) - start,
+                mask_span.end - start,
+                mask_span.rule,
+                mask_span.length,
+                mask_span.weight,
+            )
+            for mask_span in mask_spans
+            if start < mask_span.end <= end
         ]
         shown = masked(text, within)
-        settled = settled and not any(veil.start < start < veil.end for veil in veils)
-        if settled and shown == veiled(text, within):
+        settled = settled and not any(mask_span.start < start < mask_span.end for mask_span in mask_spans)
+        if settled and shown == with_masks(text, within):
             return shown
         done = self._clean(shown)
         return done if done is not None else b"".join(map(self._line, text.splitlines(keepends=True)))
 
     def _clean(self, text: bytes) -> bytes | None:
-        """A text with all that is still recognised masked; None if it resists."""
+        """A text with everything masked that is still recognised; None if there is always more."""
         return self._redactor.masked(text, LEAST, masked)
 
     def _line(self, line: bytes) -> bytes:
-        """One line of a text that resists; if it does so by itself nothing of it is shown."""
+        """One line of such a text; masked whole if there is always more in it."""
         done = self._clean(line)
         if done is not None:
             return done
@@ -190,7 +196,7 @@ class StreamRedactor:
 
 
 def key_lines(data: bytes) -> list[tuple[int, int]]:
-    """Where the lines stand from the first of a key block to its last, and so many around them as belong to it."""
+    """Where the lines of keys stand, from the first to the last of each, with the lines around that patterns look at."""
     spans: list[tuple[int, int]] = []
     opened = start = 0
     for found in _EDGES.finditer(data):

@@ -11,7 +11,7 @@ from rich.text import Text
 from detector.configuration.allowlist import Allowlist
 from detector.configuration.settings import Settings
 from detector.ingest.inputs import find_sources
-from detector.ingest.mapped_adapter import shapes_of
+from detector.ingest.mapped_adapter import configured_classifier
 from detector.replay.pattern_trial import PatternTrial, Tried, against
 from detector.replay.workers import Work
 from detector.scan.known_credentials import KnownIndex
@@ -35,12 +35,12 @@ def try_against(settings: Settings, paths: Sequence[str]) -> tuple[Tried, Clean,
         UsageError: a pattern or a path is wrong.
     """
     scanner, warnings = load_scanner(settings.patterns)
-    shapes = shapes_of(settings.sources)
-    sources, letters = find_sources(paths, shapes=shapes)
+    classifier = configured_classifier(settings.sources)
+    sources, letters = find_sources(paths, classifier=classifier)
     known = KnownIndex((), settings.keys)
     finder = LeakFinder(scanner, known, settings.keys, allowlist=Allowlist(settings.allows))
     with meter() as bars:
-        tried = against(Work(sources, time.time_ns(), finder, shapes), scanner, bars)
+        tried = against(Work(sources, time.time_ns(), finder, classifier), scanner, bars)
     missed = tuple(f"{letter.source}: cannot be opened" for letter in letters)
     return tried, Redactor(scanner, known).clean, (*warnings, *missed)
 

@@ -59,7 +59,7 @@ class Plan(msgspec.Struct, frozen=True):
     unit: int = UNIT
     letters: Sequence[DeadLetter] = ()
     warnings: tuple[str, ...] = ()
-    shapes: RecordClassifier = BUNDLED
+    classifier: RecordClassifier = BUNDLED
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -88,7 +88,7 @@ def replay(plan: Plan, meter: Meter) -> Result:
     finder = plan.finder_of(list(ledger.identifiers()))
     clock.lap("index")
     second = _SecondPass(plan, ledger, latest_event)
-    work = Work(plan.sources, plan.now, finder, plan.shapes)
+    work = Work(plan.sources, plan.now, finder, plan.classifier)
     meter.stage("logs", sum(unit.end - unit.start for unit in todo))
     rest = [unit for unit in todo if unit not in done]
     results = run(SECOND, work, rest, _jobs(plan, rest))
@@ -132,7 +132,7 @@ def _lifecycle(
     meter.stage("events", sum(unit.end - unit.start for unit in wanted))
     jobs = _jobs(plan, wanted)
     latest: int | None = None
-    for unit, found in run(FIRST, Work(plan.sources, plan.now, shapes=plan.shapes), wanted, jobs):
+    for unit, found in run(FIRST, Work(plan.sources, plan.now, classifier=plan.classifier), wanted, jobs):
         for event in found.lifecycle:
             ledger.apply(event)
         if found.rest is not None:

@@ -15,7 +15,7 @@ from detector.adapters.adapter import Adapter
 from detector.configuration.allowlist import Allowlist
 from detector.configuration.settings import Settings
 from detector.ingest.inputs import find_sources
-from detector.ingest.mapped_adapter import shapes_of
+from detector.ingest.mapped_adapter import configured_classifier
 from detector.outputs.files import FILES, folder_outputs
 from detector.outputs.output import Output, Run, write_run
 from detector.outputs.report import Report, ReportOutput
@@ -69,9 +69,12 @@ def run_replay(request: Request, *, adapters: Sequence[Adapter] = (), outputs: S
         _look_at(page, [path for path in request.paths if path != "-"])
     if len(pages) > 1 and pages[0].resolve() == pages[1].resolve():
         raise UsageError(f"--report and --sarif would both write {shown(pages[0])}")
-    shapes = shapes_of(settings.sources, adapters)
+    classifier = configured_classifier(settings.sources, adapters)
     sources, letters = find_sources(
-        request.paths, format_name=request.format_name, skip=(*_files(request.out), *pages), shapes=shapes
+        request.paths,
+        format_name=request.format_name,
+        skip=(*_files(request.out), *pages),
+        classifier=classifier,
     )
     warnings = (*settings.warnings, *passed_over)
 
@@ -91,7 +94,7 @@ def run_replay(request: Request, *, adapters: Sequence[Adapter] = (), outputs: S
         jobs=request.jobs,
         letters=letters,
         warnings=warnings,
-        shapes=shapes,
+        classifier=classifier,
     )
     with meter() as bars, _seldom_collected():
         result = replay(plan, bars)

@@ -28,7 +28,7 @@ _R = TypeVar("_R", bound=msgspec.Struct)
 
 
 class Work(msgspec.Struct, frozen=True):
-    """What every unit needs. `now` is the wall clock (ns), `shapes` is what is recognised.
+    """What every unit needs. `now` is the wall clock (ns), `classifier` is what is recognised.
 
     `finder` is None while only events are read.
     """
@@ -36,16 +36,16 @@ class Work(msgspec.Struct, frozen=True):
     sources: Sequence[Source]
     now: int
     finder: LeakFinder | None = None
-    shapes: RecordClassifier = BUNDLED
+    classifier: RecordClassifier = BUNDLED
 
 
 def first_pass(work: Work, unit: Unit) -> LifecycleFacts:
     """The lifecycle in a unit."""
     source = work.sources[unit.source]
     collector = LifecycleCollector()
-    reader = RangeReader(source.name, source.task_id, work.now, collector, work.shapes)
+    reader = RangeReader(source.name, source.task_id, work.now, collector, work.classifier)
     only_events = True
-    for events, data in event_blocks(source, unit.start, unit.end, work.now, work.shapes):
+    for events, data in event_blocks(source, unit.start, unit.end, work.now, work.classifier):
         if data is None:
             only_events = False
             for event in events:
@@ -61,7 +61,7 @@ def second_pass(work: Work, unit: Unit) -> RangeFacts:
     """The leaks, uses and dead letters in a unit, and what was read."""
     scanner = RangeScanner(work.finder)
     source = work.sources[unit.source]
-    return scanner.facts(read(source, unit.start, unit.end, work.now, scanner, work.shapes))
+    return scanner.facts(read(source, unit.start, unit.end, work.now, scanner, work.classifier))
 
 
 class Pass(Generic[_R]):

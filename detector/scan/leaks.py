@@ -19,7 +19,7 @@ from detector.scan.decode import decoded_texts
 from detector.scan.decoders import SPACED
 from detector.scan.known_credentials import KnownIndex
 from detector.scan.leak_details import Facts, LeakDetails, Naming
-from detector.scan.mask_spans import LEAST_LITERAL, MANY, Excerpts, MaskSpan, literals, merged, veiled
+from detector.scan.mask_spans import LEAST_LITERAL, MANY, Excerpts, MaskSpan, literals, merged, with_masks
 from detector.scan.scanner import Match, line_around
 from detector.values.events import Leak
 from detector.values.secrets import DeploymentKey, Secret
@@ -129,7 +129,7 @@ class _MaskSpans:
                 self._best[value] = one
 
     def of(self, one: _Sighting) -> MaskSpan:
-        """The veil over one sighting; that of a registered credential speaks for what it overlaps."""
+        """The mask span over one sighting; that of a registered credential speaks for what it overlaps."""
         value = one.secret.reveal()
         best = self._best.get(value)
         name = KNOWN_CREDENTIAL if best is None or best.pattern is None else best.pattern.id
@@ -137,24 +137,26 @@ class _MaskSpans:
         return MaskSpan(one.start, one.end, name, len(value), weight)
 
 
-def _shown(data: bytes, seen: Iterable[_Sighting], veils: Iterable[MaskSpan]) -> list[tuple[bytes, MaskSpan]]:
-    """The bytes by which the sightings could be read, each once, with their veil.
+def _shown(
+    data: bytes, seen: Iterable[_Sighting], mask_spans: Iterable[MaskSpan]
+) -> list[tuple[bytes, MaskSpan]]:
+    """The bytes by which the sightings could be read, each once, with their mask span.
 
     Also the secret's base64 and hex: runs too short to be decoded are not shown either.
     """
     shown: dict[bytes, MaskSpan] = {}
     before: set[bytes] = set()
-    for one, veil in zip(seen, veils, strict=True):
+    for one, mask_span in zip(seen, mask_spans, strict=True):
         value = one.secret.reveal()
-        shown.setdefault(data[one.start : one.end], veil)
+        shown.setdefault(data[one.start : one.end], mask_span)
         if value in before:
             continue
         before.add(value)
         standard = binascii.b2a_base64(value, newline=False).rstrip(b"=")
-        shown.setdefault(value, veil)
-        shown.setdefault(standard, veil)
-        shown.setdefault(standard.translate(_TO_URL), veil)
-        shown.setdefault(binascii.hexlify(value), veil)
+        shown.setdefault(value, mask_span)
+        shown.setdefault(standard, mask_span)
+        shown.setdefault(standard.translate(_TO_URL), mask_span)
+        shown.setdefault(binascii.hexlify(value), mask_span)
     return list(shown.items())
 
 
@@ -197,13 +199,13 @@ class LeakFinder:
         def is_known(one: _Sighting) -> bool:
             return facts.of(one.secret, one.pattern).known
 
-        veils = list(map(_MaskSpans(seen, is_known).of, seen))
-        spans = merged(veils)
+        mask_spans = list(map(_MaskSpans(seen, is_known).of, seen))
+        spans = merged(mask_spans)
         excerpts = Excerpts(batch.data, spans)
         leaks: list[Leak] = []
         for record, first, last in _by_record(seen, batch.locate):
             sightings = seen[first:last]
-            shown = _shown(batch.data, sightings, veils[first:last])
+            shown = _shown(batch.data, sightings, mask_spans[first:last])
             told = _told_apart(sightings, is_known)
             texts = excerpts.around([one.start for one in told], (record.start, record.end), shown)
             for one, excerpt in zip(told, texts, strict=True):
@@ -374,20 +376,20 @@ class Redactor:
         self,
         data: bytes,
         least: int = LEAST_LITERAL,
-        put: Callable[[bytes, Sequence[MaskSpan]], bytes] = veiled,
+        put: Callable[[bytes, Sequence[MaskSpan]], bytes] = with_masks,
     ) -> bytes | None:
         """`data` with every secret in it masked; None if it is made to resist: each mask lets another be seen.
 
-        `put` puts veils into a text, `least` is as for `veils`.
+        `put` puts mask_spans into a text, `least` is as for `mask_spans`.
         """
         for _ in range(PASSES):
-            veils = self.veils(data, least)
-            if not veils:
+            mask_spans = self.mask_spans(data, least)
+            if not mask_spans:
                 return data
-            data = put(data, veils)
+            data = put(data, mask_spans)
         return None
 
-    def veils(self, data: bytes, least: int = LEAST_LITERAL) -> list[MaskSpan]:
+    def mask_spans(self, data: bytes, least: int = LEAST_LITERAL) -> list[MaskSpan]:
         """Where `data` shows secrets, and where the bytes of one of at least `least` stand once more; in order."""
         seen = _sightings(data, self._scanner, self._known)
         if seen and self._allowing is not None:
@@ -395,7 +397,7 @@ class Redactor:
             seen = _unallowed(seen, self._allowing, Facts(Naming(self._allowing.keys), known), data)
         if not seen:
             return []
-        veils = list(map(_MaskSpans(seen, lambda one: one.pattern is None).of, seen))
-        shown = _shown(data, seen, veils)
+        mask_spans = list(map(_MaskSpans(seen, lambda one: one.pattern is None).of, seen))
+        shown = _shown(data, seen, mask_spans)
         elsewhere = literals(data, (0, len(data)), shown, least) if len(shown) <= MANY else ()
-        return merged((*veils, *elsewhere))
+        return merged((*mask_spans, *elsewhere))

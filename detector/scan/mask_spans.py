@@ -36,18 +36,18 @@ class MaskSpan(msgspec.Struct, frozen=True):
         return mask(self.rule, self.length)
 
 
-def merged(veils: Iterable[MaskSpan]) -> list[MaskSpan]:
-    """The veils in order, those that overlap made one."""
+def merged(mask_spans: Iterable[MaskSpan]) -> list[MaskSpan]:
+    """The mask spans in order, those that overlap made one."""
     done: list[MaskSpan] = []
-    for veil in sorted(veils, key=_ORDER):
-        if done and veil.start < done[-1].end:
+    for mask_span in sorted(mask_spans, key=_ORDER):
+        if done and mask_span.start < done[-1].end:
             last = done[-1]
-            if veil.weight > last.weight or veil.end > last.end:
-                best = max(last, veil, key=lambda one: one.weight)
-                end = max(last.end, veil.end)
+            if mask_span.weight > last.weight or mask_span.end > last.end:
+                best = max(last, mask_span, key=lambda one: one.weight)
+                end = max(last.end, mask_span.end)
                 done[-1] = MaskSpan(last.start, end, best.rule, best.length, best.weight)
         else:
-            done.append(veil)
+            done.append(mask_span)
     return done
 
 
@@ -55,27 +55,27 @@ def literals(
     data: bytes, span: tuple[int, int], shown: Iterable[tuple[bytes, MaskSpan]], least: int = LEAST_LITERAL
 ) -> Iterator[MaskSpan]:
     """Wherever in data[span] the same bytes stand once more, recognised or not, of those with at least `least`."""
-    for value, veil in shown:
+    for value, mask_span in shown:
         if len(value) < least:
             continue
         at = data.find(value, *span)
         while at >= 0:
-            yield MaskSpan(at, at + len(value), veil.rule, veil.length, veil.weight)
+            yield MaskSpan(at, at + len(value), mask_span.rule, mask_span.length, mask_span.weight)
             at = data.find(value, at + 1, span[1])
 
 
-def veiled(data: bytes, veils: Iterable[MaskSpan]) -> bytes:
-    """All of the text with the veils, which do not overlap, in their places."""
+def with_masks(data: bytes, mask_spans: Iterable[MaskSpan]) -> bytes:
+    """All of the text with the mask spans, which do not overlap, in their places."""
     pieces: list[bytes] = []
     at = 0
-    for veil in veils:
-        pieces += (data[at : veil.start], veil.text.encode())
-        at = veil.end
+    for mask_span in mask_spans:
+        pieces += (data[at : mask_span.start], mask_span.text.encode())
+        at = mask_span.end
     return b"".join((*pieces, data[at:]))
 
 
 def _window(centre: MaskSpan, record: tuple[int, int]) -> tuple[int, int]:
-    """The bytes of the record of which the text around a veil is made."""
+    """The bytes of the record of which the text around a mask span is made."""
     low = max(record[0], centre.start - _BYTES_AROUND)
     return low, min(max(record[1], centre.end), centre.end + _BYTES_AROUND)
 
@@ -89,7 +89,7 @@ def _plain(text: bytes) -> str | None:
 
 
 class _Line(msgspec.Struct, frozen=True):
-    """Text with masks in it, and the places of those. `base` is its first byte, `first` the number of its first veil."""
+    """Text with masks in it, and the places of those. `base` is its first byte, `first` the number of its first mask span."""
 
     base: int
     first: int
@@ -99,30 +99,30 @@ class _Line(msgspec.Struct, frozen=True):
 
 
 class Excerpts:
-    """Makes the excerpts of one batch. `veils` are all of its recognised secrets, merged."""
+    """Makes the excerpts of one batch. `mask spans` are all of its recognised secrets, merged."""
 
-    def __init__(self, data: bytes, veils: list[MaskSpan]) -> None:
+    def __init__(self, data: bytes, mask_spans: list[MaskSpan]) -> None:
         self._data = data
-        self._veils = veils
-        self._starts = [veil.start for veil in veils]
+        self._mask_spans = mask_spans
+        self._starts = [mask_span.start for mask_span in mask_spans]
 
     def around(
         self, places: Sequence[int], record: tuple[int, int], shown: list[tuple[bytes, MaskSpan]]
     ) -> Iterator[str]:
-        """For each of the places, in order, the text around the veil that holds it, within the record.
+        """For each of the places, in order, the text around the mask span that holds it, within the record.
 
         `shown` are the record's secrets as they stand in it: no other occurrence of them is shown either.
         """
         numbers = [bisect_right(self._starts, at) - 1 for at in places]
         if len(shown) > MANY:  # searching for all of them around each would be quadratic
-            yield from (self._veils[number].text for number in numbers)
+            yield from (self._mask_spans[number].text for number in numbers)
             return
         if len(numbers) == 1:
             alone = self._alone(numbers[0], record, shown)
             if alone is not None:
                 yield alone
                 return
-        windows = [_window(self._veils[number], record) for number in numbers]
+        windows = [_window(self._mask_spans[number], record) for number in numbers]
         longest = max((len(value) for value, _ in shown), default=0)
         done = 0
         while done < len(places):
@@ -139,24 +139,26 @@ class Excerpts:
                     yield self._cut(line, numbers[one], *windows[one])
                 continue
             found = sorted(literals(self._data, reach, shown), key=_ORDER)
-            starts = [veil.start for veil in found]
+            starts = [mask_span.start for mask_span in found]
             for one in range(number, done):
                 low, high = windows[one]
                 first, after = max(low - longest, 0), min(high + longest, len(self._data))
                 near = found[bisect_left(starts, first) : bisect_right(starts, after)]
-                veils = merged((*self._within(low, high), *(veil for veil in near if veil.end <= after)))
-                yield self._shown(veils, places[one], low, high)
+                mask_spans = merged(
+                    (*self._within(low, high), *(mask_span for mask_span in near if mask_span.end <= after))
+                )
+                yield self._shown(mask_spans, places[one], low, high)
 
     def _alone(self, number: int, record: tuple[int, int], shown: list[tuple[bytes, MaskSpan]]) -> str | None:
-        """The text around a veil, None if that takes more than a look: another is near, or not all of it is plain."""
-        veil, veils = self._veils[number], self._veils
-        low = max(record[0], veil.start - AROUND)
-        high = min(max(record[1], veil.end), veil.end + AROUND)
-        if (number and veils[number - 1].end > low) or (
-            number + 1 < len(veils) and veils[number + 1].start < high
+        """The text around a mask span, None if that takes more than a look: another is near, or not all of it is plain."""
+        mask_span, mask_spans = self._mask_spans[number], self._mask_spans
+        low = max(record[0], mask_span.start - AROUND)
+        high = min(max(record[1], mask_span.end), mask_span.end + AROUND)
+        if (number and mask_spans[number - 1].end > low) or (
+            number + 1 < len(mask_spans) and mask_spans[number + 1].start < high
         ):
             return None
-        before, behind = _plain(self._data[low : veil.start]), _plain(self._data[veil.end : high])
+        before, behind = _plain(self._data[low : mask_span.start]), _plain(self._data[mask_span.end : high])
         if before is None or behind is None:
             return None
         for value, one in shown:
@@ -165,25 +167,29 @@ class Excerpts:
                 continue
             at = self._data.find(value, max(low - size + 1, 0), high + size - 1)
             while at >= 0:
-                if (at, at + size) != (veil.start, veil.end) or one.weight > veil.weight:
+                if (at, at + size) != (mask_span.start, mask_span.end) or one.weight > mask_span.weight:
                     return None
                 at = self._data.find(value, at + 1, high + size - 1)
-        return before + veil.text + behind
+        return before + mask_span.text + behind
 
     def _nowhere_else(self, span: tuple[int, int], shown: Iterable[tuple[bytes, MaskSpan]]) -> bool:
-        """Whether all that `shown` has in data[span] is veiled already, by what speaks louder or is just that."""
+        """Whether all that `shown` has in data[span] is with_masks already, by what speaks louder or is just that."""
         for value, one in shown:
             size = len(value)
             if size < LEAST_LITERAL:
                 continue
             at = self._data.find(value, *span)
             while at >= 0:
-                veil = self._veils[
+                mask_span = self._mask_spans[
                     bisect_right(self._starts, at) - 1
                 ]  # before the first it is the last: no match
-                same = (at, at + size) == (veil.start, veil.end)
-                inside = veil.start <= at and at + size <= veil.end
-                if not inside or one.weight > veil.weight or (one.weight == veil.weight and not same):
+                same = (at, at + size) == (mask_span.start, mask_span.end)
+                inside = mask_span.start <= at and at + size <= mask_span.end
+                if (
+                    not inside
+                    or one.weight > mask_span.weight
+                    or (one.weight == mask_span.weight and not same)
+                ):
                     return False
                 at = self._data.find(value, at + 1, span[1])
         return True
@@ -191,29 +197,29 @@ class Excerpts:
     def _line(self, low: int, high: int) -> _Line | None:
         """data[low:high] with its masks, if what stands between them is plain."""
         first = bisect_right(self._starts, low) - 1
-        if first < 0 or self._veils[first].end <= low:
+        if first < 0 or self._mask_spans[first].end <= low:
             first += 1
-        veils = self._veils[first : bisect_left(self._starts, high)]
+        mask_spans = self._mask_spans[first : bisect_left(self._starts, high)]
         pieces: list[str] = []
         begins: list[int] = []
         ends: list[int] = []
         at, size = low, 0
-        for veil in veils:
-            between = _plain(self._data[at : veil.start])
+        for mask_span in mask_spans:
+            between = _plain(self._data[at : mask_span.start])
             if between is None:
                 return None
-            masked = veil.text
+            masked = mask_span.text
             pieces += (between, masked)
             size += len(between)
             begins.append(size)
             size += len(masked)
             ends.append(size)
-            at = veil.end
+            at = mask_span.end
         rest = _plain(self._data[at:high])
         return None if rest is None else _Line(low, first, "".join((*pieces, rest)), begins, ends)
 
     def _cut(self, line: _Line, number: int, low: int, high: int) -> str:
-        """Of a line the text around the veil of that number, within data[low:high]; a mask is whole or not there."""
+        """Of a line the text around the mask span of that number, within data[low:high]; a mask is whole or not there."""
         own = number - line.first
         begin = max(line.begins[own] - AROUND, self._place(line, low, after=False))
         at = bisect_right(line.begins, begin) - 1
@@ -230,35 +236,38 @@ class Excerpts:
         number = (bisect_left if after else bisect_right)(self._starts, at) - 1
         if number < line.first:
             return at - line.base
-        veil, held = self._veils[number], number - line.first
-        if veil.end > at:
+        mask_span, held = self._mask_spans[number], number - line.first
+        if mask_span.end > at:
             return line.ends[held] if after else line.begins[held]
-        return line.ends[held] + at - veil.end
+        return line.ends[held] + at - mask_span.end
 
-    def _shown(self, veils: list[MaskSpan], at: int, low: int, high: int) -> str:
-        """The text of data[low:high] around the one of the veils that holds the byte `at`."""
-        if len(veils) == 1:
-            before, behind = self._text(low, veils[0].start), self._text(veils[0].end, high)
-            return before[-AROUND:] + veils[0].text + behind[:AROUND]
-        middle = next(number for number, veil in enumerate(veils) if veil.end > at)
+    def _shown(self, mask_spans: list[MaskSpan], at: int, low: int, high: int) -> str:
+        """The text of data[low:high] around the one of the mask spans that holds the byte `at`."""
+        if len(mask_spans) == 1:
+            before, behind = self._text(low, mask_spans[0].start), self._text(mask_spans[0].end, high)
+            return before[-AROUND:] + mask_spans[0].text + behind[:AROUND]
+        middle = next(number for number, mask_span in enumerate(mask_spans) if mask_span.end > at)
 
         def backwards() -> Iterator[tuple[str, str]]:
             for number in range(middle, 0, -1):
-                veil = veils[number - 1]
-                end = max(veil.end, low)
-                yield self._text(end, veils[number].start), veil.text if veil.end > low else ""
-            yield self._text(low, veils[0].start), ""
+                mask_span = mask_spans[number - 1]
+                end = max(mask_span.end, low)
+                yield self._text(end, mask_spans[number].start), mask_span.text if mask_span.end > low else ""
+            yield self._text(low, mask_spans[0].start), ""
 
         def forwards() -> Iterator[tuple[str, str]]:
-            for veil, after in pairwise(veils[middle:]):
-                yield self._text(veil.end, min(after.start, high)), after.text if after.start < high else ""
-            yield self._text(veils[-1].end, high), ""
+            for mask_span, after in pairwise(mask_spans[middle:]):
+                yield (
+                    self._text(mask_span.end, min(after.start, high)),
+                    after.text if after.start < high else "",
+                )
+            yield self._text(mask_spans[-1].end, high), ""
 
-        return _last(backwards()) + veils[middle].text + _first(forwards())
+        return _last(backwards()) + mask_spans[middle].text + _first(forwards())
 
     def _within(self, low: int, high: int) -> list[MaskSpan]:
         first = max(bisect_right(self._starts, low) - 1, 0)
-        return self._veils[first : bisect_right(self._starts, high)]
+        return self._mask_spans[first : bisect_right(self._starts, high)]
 
     def _text(self, start: int, end: int) -> str:
         return visible(self._data[start:end].decode("utf-8", "replace"), _VISIBLE) if end > start else ""

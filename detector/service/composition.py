@@ -61,7 +61,7 @@ class ProcessContext(msgspec.Struct, frozen=True):
     registry_topic: TopicFollower
     threads: Executor
     observe: Callable[[StageName, Any], None]
-    shapes: ClassifierOf
+    classifier_of: ClassifierOf
     view: View | None = None
 
     def observer(self, stage: StageName) -> Callable[[Any], None]:
@@ -69,10 +69,10 @@ class ProcessContext(msgspec.Struct, frozen=True):
         return lambda fact: self.observe(stage, fact)
 
 
-def shapes_in_topics(live: KafkaSettings, shapes: RecordClassifier) -> ClassifierOf:
+def classifier_in_topics(live: KafkaSettings, classifier: RecordClassifier) -> ClassifierOf:
     """What is recognised in each topic. In the topics of logs nothing is an event."""
-    globs, logs = [compile_glob(glob) for glob in live.log_topics], shapes.logs_only()
-    return lambda topic: logs if any(matches(topic) for matches in globs) else shapes
+    globs, logs = [compile_glob(glob) for glob in live.log_topics], classifier.logs_only()
+    return lambda topic: logs if any(matches(topic) for matches in globs) else classifier
 
 
 def fallback_key(settings: Settings) -> DeploymentKey | None:
@@ -125,7 +125,7 @@ def scan_stage(context: ProcessContext, settings: Settings, positions: GroupPosi
         topics,
         delay=settings.policy.watermark_delay,
         redacted=lambda topic: live.passed_on((topic,)).get(topic),
-        shapes=context.shapes,
+        classifier_of=context.classifier_of,
     )
     handler = ScanHandler(scan_settings, context.registered, context.threads, positions, observe=report)
     measured.append(_measured(context, "scan", handler))
@@ -158,7 +158,7 @@ def lookback_reader(context: ProcessContext, positions: GroupPositions) -> Delay
         return True
 
     handler = Lookback(
-        LookbackSettings(live.topics.work.name, live.lookback, context.shapes),
+        LookbackSettings(live.topics.work.name, live.lookback, context.classifier_of),
         context.registered,
         context.threads,
         observe=observe,

@@ -20,7 +20,7 @@ from typing import Any, Final, TypeVar
 from detector import __version__
 from detector.configuration.allowlist import Allowlist
 from detector.configuration.settings import Settings
-from detector.ingest.mapped_adapter import shapes_of
+from detector.ingest.mapped_adapter import configured_classifier
 from detector.kafka.acls import check_rights
 from detector.kafka.changelog import KafkaChangelog
 from detector.kafka.clients import reaction
@@ -37,12 +37,12 @@ from detector.scan.scanner import PatternScanner
 from detector.scan.scanner_loader import load_scanner
 from detector.service.composition import (
     ProcessContext,
+    classifier_in_topics,
     fallback_key,
     input_positions,
     judge_stage,
     lookback_reader,
     scan_stage,
-    shapes_in_topics,
     threads_of,
 )
 from detector.service.hopeless import HopelessFailures
@@ -177,7 +177,7 @@ class Service:
             ),
         )
         with ThreadPoolExecutor(threads_of(), "scan") as threads:
-            shapes = shapes_in_topics(self._live, shapes_of(self._settings.sources))
+            classifier_of = classifier_in_topics(self._live, configured_classifier(self._settings.sources))
             context = ProcessContext(
                 live=self._live,
                 connection=connection,
@@ -185,7 +185,7 @@ class Service:
                 registry_topic=registry_topic,
                 threads=threads,
                 observe=self._observe,
-                shapes=shapes,
+                classifier_of=classifier_of,
                 view=self._view,
             )
             following = self._watched(registry_topic.run())

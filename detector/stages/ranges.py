@@ -8,7 +8,7 @@ from array import array
 
 import msgspec
 
-from detector.ingest.range_reader import AGAIN, RangeReader
+from detector.ingest.range_reader import REASSEMBLED, RangeReader
 from detector.records.dead_letters import DeadLetter
 from detector.scan.leaks import Batch, LeakFinder
 from detector.stages.scan import LeakIdentity, identity_of
@@ -75,7 +75,7 @@ class RangeScanner:
         if self._finder is None:
             return
         found = self._finder.find(batch)
-        if part == AGAIN:
+        if part == REASSEMBLED:
             known = set(map(identity_of, self._leaks))
             found = [leak for leak in found if identity_of(leak) not in known]
         elif part:

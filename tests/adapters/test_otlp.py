@@ -522,8 +522,8 @@ def test_agents_in_a_file_of_protobuf_are_tasks_where_it_is_configured(tmp_path:
     path = tmp_path / "spans.bin"
     path.write_bytes(framed(proto({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]})))
     (source,), _ = find_sources([str(path)])
-    shapes = RecordClassifier(carriers=(Otlp("runs").carrier(),))
-    assert len(list(read_events(source, 0, source.size, NOW, shapes))) == 2
+    classifier = RecordClassifier(carriers=(Otlp("runs").carrier(),))
+    assert len(list(read_events(source, 0, source.size, NOW, classifier))) == 2
     assert list(read_events(source, 0, source.size, NOW)) == []
 
 

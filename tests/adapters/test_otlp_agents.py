@@ -10,7 +10,7 @@ from detector.adapters.otlp.agent_spans import CONVERSATIONS, OFF, RUNS
 from detector.adapters.otlp.requests import Otlp
 from detector.configuration.settings import Settings
 from detector.ingest.classify import BUNDLED
-from detector.ingest.mapped_adapter import shapes_of
+from detector.ingest.mapped_adapter import configured_classifier
 from detector.records.log_records import Read
 from detector.values.events import TaskEnded, TaskStarted
 from tests.adapters.test_otlp import NANOS, SPAN, TRACE, attributes, proto
@@ -156,11 +156,11 @@ def test_a_span_of_an_agent_that_lacks_something_is_told_and_scanned(
 def test_the_configuration_switches_it_on_and_names_tasks_of_logs(tmp_path: Path) -> None:
     file = tmp_path / "c.toml"
     file.write_text("""[logs]\nagents = "conversations"\ntask_id = ['ci/{"ci.job.id"}', "{labels.job}"]\n""")
-    shapes = shapes_of(Settings.load(str(file), {}).sources)
+    classifier = configured_classifier(Settings.load(str(file), {}).sources)
     value = request(span({**INVOKED, **CONVERSATION, "ci.job.id": 7}))
-    (only,) = shapes.read_object(json.dumps(value).encode(), NOW)
+    (only,) = classifier.read_object(json.dumps(value).encode(), NOW)
     assert len(only.events) == 2
-    (encoded,) = list(shapes.read_encoded(proto(value), NOW) or ())
+    (encoded,) = list(classifier.read_encoded(proto(value), NOW) or ())
     for found in (only, encoded):
         assert found.log is not None
         assert found.log.task_id == "ci/7"
@@ -170,11 +170,11 @@ def test_the_configuration_switches_it_on_and_names_tasks_of_logs(tmp_path: Path
         ({"message": "x", "kubernetes": {"pod_id": "u"}}, "u"),
         ({"MESSAGE": "x", "__REALTIME_TIMESTAMP": "1", "labels": {"job": "j"}}, "j"),
     ):
-        (found,) = shapes.read_object(json.dumps(record).encode(), NOW)
+        (found,) = classifier.read_object(json.dumps(record).encode(), NOW)
         assert found.log is not None
         assert found.log.task_id == task
     assert not next(BUNDLED.read_object(json.dumps(value).encode(), NOW)).events
-    assert not next(shapes.logs_only().read_encoded(proto(value), NOW) or iter(())).events
+    assert not next(classifier.logs_only().read_encoded(proto(value), NOW) or iter(())).events
 
 
 def test_a_wrong_word_in_the_configuration_is_told(tmp_path: Path) -> None:

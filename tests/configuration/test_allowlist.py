@@ -137,8 +137,8 @@ def test_what_else_sees_an_allowed_secret_does_not_mask_it() -> None:
     decoded = b"password=hunter2%41 x"  # and `hunter2A` once decoded: one leak, as a finder tells it
     assert redacted(decoded, allow(regex="%41$")) == decoded
     allowing = Allowing(Allowlist([allow(pattern="vendor-token")]), "-", [KEY])
-    (veil,) = Redactor(SCANNER, None, allowing).veils(b"password=hunter2hunter2 " + TOKEN)
-    assert (veil.rule, veil.start) == (
+    (mask_span,) = Redactor(SCANNER, None, allowing).mask_spans(b"password=hunter2hunter2 " + TOKEN)
+    assert (mask_span.rule, mask_span.start) == (
         "generic-password",
         9,
     )  # which only what it overlaps with makes superfluous

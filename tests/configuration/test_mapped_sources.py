@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from detector.configuration.settings import Settings, problems
-from detector.ingest.mapped_adapter import shapes_of
+from detector.ingest.mapped_adapter import configured_classifier
 from detector.records.log_records import Read
 from detector.values.events import (
     DENIED,
@@ -107,10 +107,10 @@ def read(tmp_path: Path) -> Callable[..., list[Read]]:
         path = tmp_path / "curfewd.toml"
         path.write_text(configuration)
         assert [str(problem) for problem in problems(str(path), {})] == []
-        shapes = shapes_of(Settings.load(str(path), {}).sources)
+        classifier = configured_classifier(Settings.load(str(path), {}).sources)
         lines = [json.dumps(record).encode() for record in records]
-        assert all(shapes.may_hold_event(line) for line in lines)
-        return [found for line in lines for found in shapes.read_object(line, NOW)]
+        assert all(classifier.may_hold_event(line) for line in lines)
+        return [found for line in lines for found in classifier.read_object(line, NOW)]
 
     return reader
 
@@ -338,11 +338,11 @@ def test_an_event_in_records_that_have_no_fields_but_a_logs_is_let_out_among_man
     (tmp_path / "curfewd.toml").write_text(
         '[[source]]\nname = "tailed"\nmatch = [{ path = "stream", equals = "vault-audit" }]\nunwrap = "message"\n'
     )
-    shapes = shapes_of(Settings.load(str(tmp_path / "curfewd.toml"), {}).sources)
+    classifier = configured_classifier(Settings.load(str(tmp_path / "curfewd.toml"), {}).sources)
     line = {"message": json.dumps(VAULT), "time": "2026-05-01T08:00:00Z", "stream": "vault-audit"}
     other = {"message": "hello", "time": "2026-05-01T08:00:00Z", "stream": "stdout"}
     lines = "".join(json.dumps(record) + "\n" for record in [*[other] * 40, line, *[other] * 40])
-    found = told(tmp_path / "in", {"logs.jsonl": lines}, shapes=shapes)
+    found = told(tmp_path / "in", {"logs.jsonl": lines}, classifier=classifier)
     assert len(found.events) == 1
     assert found.result.summary.events == {"credential.issued": 1}
 

@@ -10,7 +10,7 @@ import pytest
 from detector.adapters import names
 from detector.cli import main
 from detector.configuration.settings import TABLES, Settings, problems
-from detector.ingest.mapped_adapter import shapes_of
+from detector.ingest.mapped_adapter import configured_classifier
 from tests.scenarios.telling import told
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -47,8 +47,8 @@ def test_the_source_that_the_page_describes_finds_what_it_says(tmp_path: Path) -
     path = tmp_path / "curfewd.toml"
     path.write_text(configuration)
     assert problems(str(path), {}) == []
-    shapes = shapes_of(Settings.load(str(path), {}).sources)
-    found = told(tmp_path / "in", {"deployer.jsonl": records}, shapes=shapes)
+    classifier = configured_classifier(Settings.load(str(path), {}).sources)
+    found = told(tmp_path / "in", {"deployer.jsonl": records}, classifier=classifier)
     rows = re.findall(r"^\| `(.+)` \| `(.+)` \| (\w+) \|$", text, re.MULTILINE)
     assert [(rule, key, severity) for rule, key, _, severity in found.findings] == rows
     assert found.dead == ()

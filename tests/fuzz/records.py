@@ -189,13 +189,13 @@ def _as_record(value: bytes, mode: int) -> None:
         ("ce_source", b"s"),
         ("ce_type", b"credential.used"),
     ]
-    for shapes in (BUNDLED, BUNDLED.logs_only()):
+    for classifier in (BUNDLED, BUNDLED.logs_only()):
         into = Contents()
         record = FakeRecord(value, headers=headers if mode & 0x40 else ())
-        found = read_record(record, NOW, into, shapes)
+        found = read_record(record, NOW, into, classifier)
         for letter in into.letters:
             check_error(BadRecordError(letter.reason, letter.detail, letter.field))
-        assert shapes is BUNDLED or not into.events
+        assert classifier is BUNDLED or not into.events
         for log in found:
             assert log.time is not None
             assert log.time <= NOW + MAX_FUTURE

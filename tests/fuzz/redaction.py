@@ -9,13 +9,13 @@ def redact(data: bytes) -> None:
     """Nothing that the scanner knows survives, however the stream is cut; where there is nothing, nothing is changed."""
     text = composed(data)
     redactor = Redactor(scanner_of_all(), known())
-    veils = redactor.veils(text)
+    mask_spans = redactor.mask_spans(text)
     for size in (len(text) or 1, 1 + len(text) % 97):
         stream = StreamRedactor(redactor)
         done = b"".join(stream.feed(text[at : at + size]) for at in range(0, len(text), size)) + stream.end()
         left = _sightings(done, scanner_of_all(), known())
         assert not [one for one in left if not _over_lines(one, done)]
-        if not veils:
+        if not mask_spans:
             assert done == text
 
 

@@ -45,8 +45,8 @@ LOGS = Carrier(
 SHAPES = RecordClassifier((ROBOT,), (AUDIT, LOGS))
 
 
-def read(value: Any, shapes: RecordClassifier = SHAPES) -> list[Read]:
-    return list(shapes.read_object(json.dumps(value).encode(), NOW))
+def read(value: Any, classifier: RecordClassifier = SHAPES) -> list[Read]:
+    return list(classifier.read_object(json.dumps(value).encode(), NOW))
 
 
 def events(value: Any) -> int:

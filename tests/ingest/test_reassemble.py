@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from detector.ingest.kafka import Contents, RecordAssembler
 from detector.ingest.line_continuation import lines_ending_in_digits
-from detector.ingest.reassemble import BURST, LONGEST, PATIENCE, SHARE, STRANDS, StreamReassembler, goes_on
+from detector.ingest.reassemble import BURST, LONGEST, PATIENCE, SHARE, STREAMS, StreamReassembler, goes_on
 from detector.judge.routing import decode
 from detector.patterns.pattern import load_bundled
 from detector.records.timestamps import line_starts
@@ -272,35 +272,35 @@ def test_runs_of_digits_are_found_wherever_they_begin(lines: list[str]) -> None:
 
 
 def test_what_waits_is_bounded_in_streams_bytes_and_records() -> None:
-    strands: StreamReassembler[int] = StreamReassembler()
+    streams: StreamReassembler[int] = StreamReassembler()
     begin, given = b"-----BEGIN PRIVATE KEY-----", []
-    for number in range(STRANDS + 50):
-        given += strands.take(number, begin, number, number)
+    for number in range(STREAMS + 50):
+        given += streams.take(number, begin, number, number)
     assert given == list(range(50))
-    assert strands.first == 50
+    assert streams.first == 50
     for number in range(LONGEST // 8):
-        given += strands.take("one", begin if number == 0 else b"x" * 60, 10_000 + number, 400)
+        given += streams.take("one", begin if number == 0 else b"x" * 60, 10_000 + number, 400)
     assert len([each for each in given if each >= 10_000]) == LONGEST // 8
-    assert strands.late(400 + PATIENCE) == [*range(51, STRANDS + 50)]
-    assert not strands
-    for number in range(3 * STRANDS):
-        strands.collect(number, DIGITS.encode(), number, number)
-    assert len(strands._lines) == STRANDS
-    assert strands.end() == []
-    assert strands.again() == []  # of each there was but one line
+    assert streams.late(400 + PATIENCE) == [*range(51, STREAMS + 50)]
+    assert not streams
+    for number in range(3 * STREAMS):
+        streams.collect(number, DIGITS.encode(), number, number)
+    assert len(streams._lines) == STREAMS
+    assert streams.end() == []
+    assert streams.groups() == []  # of each there was but one line
 
 
 def collected(texts: Sequence[bytes]) -> int:
     """How many records are looked at a second time, all of one stream, that are read at once."""
-    strands: StreamReassembler[int] = StreamReassembler()
+    streams: StreamReassembler[int] = StreamReassembler()
     marked = [number for number, text in enumerate(texts) if goes_on(text)]
     for first in range(0, len(texts), 256):
         some = texts[first : first + 256]
         numbers = [number - first for number in marked if first <= number < first + 256]
         places = range(first, first + len(some))
-        strands.watch(numbers, places, lambda _: ("one", None), some.__getitem__, lambda at, *_: at)
-    strands.end()
-    return sum(map(len, strands.again()))
+        streams.watch(numbers, places, lambda _: ("one", None), some.__getitem__, lambda at, *_: at)
+    streams.end()
+    return sum(map(len, streams.groups()))
 
 
 def test_of_nothing_but_digits_a_share_is_looked_at_a_second_time() -> None:
@@ -313,19 +313,19 @@ def test_of_nothing_but_digits_a_share_is_looked_at_a_second_time() -> None:
 
 
 def test_of_records_that_come_singly_a_share_is_collected_too() -> None:
-    strands: StreamReassembler[int] = StreamReassembler()
+    streams: StreamReassembler[int] = StreamReassembler()
     for number in range(20 * BURST):
-        strands.take("one", DIGITS.encode(), number, number)
-    strands.end()
-    assert sum(map(len, strands.again())) < 1.5 * (BURST + 20 * BURST / SHARE)
+        streams.take("one", DIGITS.encode(), number, number)
+    streams.end()
+    assert sum(map(len, streams.groups())) < 1.5 * (BURST + 20 * BURST / SHARE)
 
 
 def test_what_is_longer_is_looked_at_in_pieces_that_overlap() -> None:
-    strands: StreamReassembler[int] = StreamReassembler()
+    streams: StreamReassembler[int] = StreamReassembler()
     for number in range(1000):
-        assert strands.take("one", DIGITS.encode(), number, number) == [number]
-    strands.take("one", b"the end", 1000, 1000)
-    pieces = strands.again()
+        assert streams.take("one", DIGITS.encode(), number, number) == [number]
+    streams.take("one", b"the end", 1000, 1000)
+    pieces = streams.groups()
     assert pieces[0][0] == 0
     assert pieces[-1][-1] == 1000
     for before, after in pairwise(pieces):

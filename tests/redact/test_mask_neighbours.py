@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from detector.redact.mask_neighbours import NEAR, beside
 from detector.scan.leaks import Redactor
-from detector.scan.mask_spans import MaskSpan, veiled
+from detector.scan.mask_spans import MaskSpan, with_masks
 from tests.redact.test_stream_redactor import ENCODINGS, KNOWN, PEM, TOKEN, redactor
 
 WORDS = (
@@ -20,12 +20,12 @@ WORDS = (
 )
 
 
-def veil(start: int, end: int) -> MaskSpan:
+def mask_span(start: int, end: int) -> MaskSpan:
     return MaskSpan(start, end, "r", end - start, (False, False, end - start))
 
 
 def cuts(text: bytes, spans: list[tuple[int, int]], near: int) -> bytes:
-    return beside(veiled(text, masks := [veil(*span) for span in spans]), masks, near)
+    return beside(with_masks(text, masks := [mask_span(*span) for span in spans]), masks, near)
 
 
 def test_whole_lines_so_far_on_either_side_of_each_mask() -> None:
@@ -78,9 +78,9 @@ def test_what_is_seen_behind_masks_is_seen_beside_them(
         }[kind]
         lines.insert(rng.randrange(len(lines)), between.join(parts))
     text = b"\n".join(lines)
-    veils = masking.veils(text, 8)
-    text = veiled(text, veils)
+    mask_spans = masking.mask_spans(text, 8)
+    text = with_masks(text, mask_spans)
     # Nothing in here is as long as a match may be.
-    near = beside(text, veils, 4 << 10)
+    near = beside(text, mask_spans, 4 << 10)
     assert near is not text or len(kinds) > 1
-    assert bool(masking.veils(near, 8)) == bool(masking.veils(text, 8))
+    assert bool(masking.mask_spans(near, 8)) == bool(masking.mask_spans(text, 8))

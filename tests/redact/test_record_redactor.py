@@ -43,7 +43,7 @@ def shown(*values: bytes) -> list[bytes | None]:
     return redacted(values, lambda _, line: log_texts(line), redactor())
 
 
-def veil(value: bytes, part: bytes) -> MaskSpan:
+def mask_span(value: bytes, part: bytes) -> MaskSpan:
     start = value.index(part)
     return MaskSpan(start, start + len(part), "r", len(part), (False, True, len(part)))
 
@@ -58,7 +58,7 @@ def test_a_mask_in_json_stands_inside_its_strings_and_a_number_becomes_one() -> 
         (b"99999", "in", '{"p": "hunter2\\u00e9", "k": "‹r:5›"}'),
         (b"\\ude00", "s", "‹r:6›é"),
     ):
-        done = json.loads(masked(value, [veil(value, part)]))
+        done = json.loads(masked(value, [mask_span(value, part)]))
         assert done[name] == text
         assert {key: each for key, each in done.items() if key != name} == {
             key: each for key, each in json.loads(value).items() if key != name
@@ -67,21 +67,21 @@ def test_a_mask_in_json_stands_inside_its_strings_and_a_number_becomes_one() -> 
 
 def test_a_mask_over_what_holds_json_together_leaves_that() -> None:
     value = b'{"a": "bcd", "e": [1, "f"], "g": null}'
-    done = masked(value, [veil(value, b'd", "e": [1, "f')])
+    done = masked(value, [mask_span(value, b'd", "e": [1, "f')])
     assert done == '{"a": "bc‹r:15›", "‹r:15›": ["‹r:15›", "‹r:15›"], "g": null}'.encode()
 
 
 def test_lines_with_json_behind_a_prefix_have_a_mask_each() -> None:
     value = b'2026-05-01T10:00:00Z stdout F {"a": "bc"}\nno json\n{"d": 1}\n'
-    done = masked(value, [veil(value, b'c"}\nno json\n{"d"')])
+    done = masked(value, [mask_span(value, b'c"}\nno json\n{"d"')])
     assert done == '2026-05-01T10:00:00Z stdout F {"a": "b‹r:16›"}\n‹r:16›\n{"‹r:16›": 1}\n'.encode()
     plain = b"one two\nthree\n"
-    assert masked(plain, [veil(plain, b"two\nthree")]) == "one ‹r:9›\n".encode()
+    assert masked(plain, [mask_span(plain, b"two\nthree")]) == "one ‹r:9›\n".encode()
 
 
 def test_a_text_is_found_where_it_is_written_with_escapes() -> None:
     value = rb'{"log": "a \u0073ecret\n", "other": "secret"}'
-    (place,) = placed(value, b"a secret", [veil(b"a secret", b"secret")])
+    (place,) = placed(value, b"a secret", [mask_span(b"a secret", b"secret")])
     assert value[place.start : place.end] == rb"\u0073ecret"
 
 
@@ -132,7 +132,7 @@ def test_json_stays_json_and_only_what_leaks_is_another(
     assert shape(json.loads(done)) == shape(record)
     assert secret not in done
     assert hidden.encode() not in done
-    assert redactor().veils(done) == []
+    assert redactor().mask_spans(done) == []
     assert shown(done) == [done]
     outside_masks_nothing_changed(value, done)
 
@@ -250,7 +250,7 @@ def test_what_has_no_place_for_a_mask_is_not_passed_on() -> None:
 class Everything:
     """Sees a secret in every text: nothing can be masked."""
 
-    def veils(self, data: bytes, least: int = 0) -> list[MaskSpan]:  # noqa: ARG002 - the protocol's
+    def mask_spans(self, data: bytes, least: int = 0) -> list[MaskSpan]:  # noqa: ARG002 - the protocol's
         return [MaskSpan(0, len(data), "r", len(data), (False, True, 0))] if data else []
 
 

@@ -25,7 +25,7 @@ from detector.redact.mask_edits import underneath
 from detector.redact.stream_redactor import StreamRedactor, key_lines
 from detector.scan.known_credentials import KeyRing, KnownIndex
 from detector.scan.leaks import Redactor
-from detector.scan.mask_spans import MaskSpan, veiled
+from detector.scan.mask_spans import MaskSpan, with_masks
 from detector.scan.scanner import PatternScanner
 from detector.values.secrets import DeploymentKey, Secret
 
@@ -89,7 +89,7 @@ def test_what_shows_no_secret_passes_byte_by_byte(
     lines: list[bytes], newline: bytes, cuts: list[int]
 ) -> None:
     data = newline.join(lines)
-    if not redactor().veils(data):
+    if not redactor().mask_spans(data):
         assert redacted(cut(data, cuts)) == data
 
 
@@ -110,7 +110,7 @@ def test_nothing_that_the_scanner_knows_survives_however_the_stream_is_cut(
         lines += [b"line %d before" % number, b"value=" + secret + b" ;", b"line %d after" % number]
     data = b"\n".join(lines) + rng.choice((b"", b"\n"))
     done = redacted(cut(data, cuts))
-    assert redactor().veils(done) == []
+    assert redactor().mask_spans(done) == []
     for secret in (KNOWN, TOKEN, base64.b64encode(KNOWN), KNOWN.hex().encode(), PEM.splitlines()[2]):
         assert secret not in done
     for number in range(len(kinds)):
@@ -152,7 +152,7 @@ def test_a_key_over_many_records_is_masked_and_what_stands_around_it_is_not(
     }
     lines = [*around, *(line for kind in kinds for line in parts[kind]), *around]
     done = redacted(cut(newline.join(lines), cuts))
-    assert redactor().veils(done) == []
+    assert redactor().mask_spans(done) == []
     assert TOKEN not in done
     if "half" not in kinds:  # of a key that was cut off nobody can tell where it would have ended
         assert not any(line in done for line in PEM.splitlines()[1:-1])
@@ -209,7 +209,7 @@ def test_a_secret_anywhere_in_a_line_of_megabytes_is_masked(encoding: str) -> No
         shown = ENCODINGS[encoding](TOKEN)
         data = words[:at] + b" token " + shown + words[at:]
         done = redacted([data[start : start + 70_000] for start in range(0, len(data), 70_000)], 1 << 17)
-        assert redactor().veils(done) == []
+        assert redactor().mask_spans(done) == []
         assert shown not in done
         assert done[:at] == words[:at]
         assert done.endswith(words[at + 300 :])
@@ -225,30 +225,34 @@ def test_every_place_of_a_cut_in_a_long_line_is_safe() -> None:
 
 def test_what_only_a_mask_sets_apart_is_masked_wherever_a_long_line_is_cut() -> None:
     shown = TOKEN + KNOWN  # no word ends between the two
-    assert all(veil.end <= len(b"key ") + len(TOKEN) for veil in redactor().veils(b"key " + shown))
+    assert all(
+        mask_span.end <= len(b"key ") + len(TOKEN) for mask_span in redactor().mask_spans(b"key " + shown)
+    )
     for shift in range(0, 100, 3):
         before, after = b"x" * (1 << 16) + b" key ", b" " + b"y" * (1 << 16)
         data = before + shown + after[: len(after) - len(shown) + shift] + b"\n"
         done = redacted([data[:-1], data[-1:]], 1)
         assert KNOWN not in done
-        assert redactor().veils(done) == []
+        assert redactor().mask_spans(done) == []
 
 
 @given(st.lists(st.tuples(st.integers(0, 6), st.integers(1, 20)), max_size=5), st.integers(0, 6))
 def test_a_place_in_masked_text_is_led_back_to_where_it_stood(
     parts: list[tuple[int, int]], rest: int
 ) -> None:
-    at, veils = 0, []
+    at, mask_spans = 0, []
     for gap, size in parts:
-        veils.append(MaskSpan(at + gap, at + gap + size, "r", size, (False, False, size)))
+        mask_spans.append(MaskSpan(at + gap, at + gap + size, "r", size, (False, False, size)))
         at += gap + size
     data = bytes(range(at + rest))
     wanted = [(place, place + 1) for place in range(len(data))]
-    for veil in reversed(veils):
-        wanted[veil.start : veil.end] = [(veil.start, veil.end)] * len(veil.text.encode())
-    text = veiled(data, veils)
+    for mask_span in reversed(mask_spans):
+        wanted[mask_span.start : mask_span.end] = [(mask_span.start, mask_span.end)] * len(
+            mask_span.text.encode()
+        )
+    text = with_masks(data, mask_spans)
     every = [MaskSpan(place, place + 1, "s", 1, (True, True, 1)) for place in range(len(text))]
-    assert [(veil.start, veil.end) for veil in underneath(every, veils)] == wanted
+    assert [(mask_span.start, mask_span.end) for mask_span in underneath(every, mask_spans)] == wanted
 
 
 def test_a_secret_longer_than_what_is_held_of_a_line_is_not_shown_from_its_middle_on() -> None:
@@ -256,9 +260,9 @@ def test_a_secret_longer_than_what_is_held_of_a_line_is_not_shown_from_its_middl
     key = b"-----BEGIN RSA PRIVATE KEY-----\\n" + body + b"\\n-----END RSA PRIVATE KEY-----"
     data = b"z" * ((1 << 16) - 4000) + b' "' + key + b'" ' + b"z" * (1 << 17) + b"\n"
     done = redacted([data[start : start + 10_000] for start in range(0, len(data), 10_000)], 1)
-    if redactor().veils(b'"' + key + b'"'):
+    if redactor().mask_spans(b'"' + key + b'"'):
         assert body[4000:4100] not in done
-    assert redactor().veils(done) == []
+    assert redactor().mask_spans(done) == []
 
 
 def start(*options: str, stdout: int | IO[bytes] = subprocess.PIPE) -> "subprocess.Popen[bytes]":

@@ -43,10 +43,10 @@ def test_the_quick_ways_and_the_long_one_give_the_same_text(text: bytes, data: s
     )
     low = data.draw(st.integers(0, len(text)))
     high = data.draw(st.integers(low, len(text)))
-    told = [veil for veil in seen if low <= veil.start < high]
-    shown = [(text[veil.start : veil.end], veil) for veil in told]
+    told = [mask_span for mask_span in seen if low <= mask_span.start < high]
+    shown = [(text[mask_span.start : mask_span.end], mask_span) for mask_span in told]
     found = [
-        list(kind(text, merged(seen)).around([veil.start for veil in told], (low, high), shown))
+        list(kind(text, merged(seen)).around([mask_span.start for mask_span in told], (low, high), shown))
         for kind in (Excerpts, Slow)
     ]
     assert found[0] == found[1]
@@ -54,20 +54,20 @@ def test_the_quick_ways_and_the_long_one_give_the_same_text(text: bytes, data: s
 
 def test_a_mask_at_the_rim_is_whole_or_not_there() -> None:
     text = b"tokn" + b"-" * 78 + b"hunter2hunter2" + b"-" * 78 + b"tokn"
-    veils = [
+    mask_spans = [
         MaskSpan(0, 4, "t", 4, (False, True, 4)),
         MaskSpan(82, 96, "p", 14, (False, True, 14)),
         MaskSpan(174, 178, "t", 4, (False, True, 4)),
     ]
-    (excerpt,) = Excerpts(text, veils).around([82], (0, len(text)), [(b"hunter2hunter2", veils[1])])
+    (excerpt,) = Excerpts(text, mask_spans).around([82], (0, len(text)), [(b"hunter2hunter2", mask_spans[1])])
     assert excerpt == "-" * 78 + "‹p:14›" + "-" * 78
     near = text[2:-2].replace(b"-" * 78, b"-" * 75)
-    veils = [
+    mask_spans = [
         MaskSpan(0, 2, "t", 4, (False, True, 2)),
         MaskSpan(77, 91, "p", 14, (False, True, 14)),
         MaskSpan(166, 168, "t", 4, (False, True, 2)),
     ]
-    (excerpt,) = Excerpts(near, veils).around([77], (0, len(near)), [(b"hunter2hunter2", veils[1])])
+    (excerpt,) = Excerpts(near, mask_spans).around([77], (0, len(near)), [(b"hunter2hunter2", mask_spans[1])])
     assert excerpt == "‹t:4›" + "-" * 75 + "‹p:14›" + "-" * 75 + "‹t:4›"
 
 
@@ -75,13 +75,13 @@ def test_of_the_same_bytes_at_the_rim_no_part_is_shown() -> None:
     rest = b"-" * 78
     for before, behind in ((b"tokn", b""), (b"", b"tokn")):
         text, at = before + rest + b"tokn" + rest + behind, len(before) + 78
-        veil = MaskSpan(at, at + 4, "t", 4, (False, True, 4))
-        (excerpt,) = Excerpts(text, [veil]).around([at], (0, len(text)), [(b"tokn", veil)])
+        mask_span = MaskSpan(at, at + 4, "t", 4, (False, True, 4))
+        (excerpt,) = Excerpts(text, [mask_span]).around([at], (0, len(text)), [(b"tokn", mask_span)])
         assert excerpt == "-" * 78 + "‹t:4›" + "-" * 78
 
 
 def test_a_credential_inside_another_secret_speaks_for_it() -> None:
     text = SECRETS[0] + b" " + INSIDE
-    veils = [MaskSpan(0, 14, "p", 14, (False, True, 14)), MaskSpan(15, 19, "known", 4, (True, True, 4))]
-    shown = [(SECRETS[0], veils[0]), (INSIDE, veils[1])]
-    assert next(Excerpts(text, veils).around([0, 15], (0, len(text)), shown)) == "‹known:4› ‹known:4›"
+    mask_spans = [MaskSpan(0, 14, "p", 14, (False, True, 14)), MaskSpan(15, 19, "known", 4, (True, True, 4))]
+    shown = [(SECRETS[0], mask_spans[0]), (INSIDE, mask_spans[1])]
+    assert next(Excerpts(text, mask_spans).around([0, 15], (0, len(text)), shown)) == "‹known:4› ‹known:4›"

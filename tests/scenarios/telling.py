@@ -84,7 +84,7 @@ def told(
     *,
     until: str | None = None,
     policy: Policy = Policy(),  # noqa: B008 - frozen
-    shapes: RecordClassifier = BUNDLED,
+    classifier: RecordClassifier = BUNDLED,
 ) -> ReportedFinding:
     """What comes of the files, put below `folder`; `until` (RFC 3339) is the time judged up to.
 
@@ -94,12 +94,16 @@ def told(
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    sources, letters = find_sources([str(folder)], shapes=shapes)
+    sources, letters = find_sources([str(folder)], classifier=classifier)
     at = None if until is None else parse_rfc3339(until)
-    plan = Plan(sources, policy, _finder_of, keyed=True, now=NOW, until=at, letters=letters, shapes=shapes)
+    plan = Plan(
+        sources, policy, _finder_of, keyed=True, now=NOW, until=at, letters=letters, classifier=classifier
+    )
     result = replay(plan, NoMeter())
-    events = tuple(event for source in sources for event in read_events(source, 0, source.size, NOW, shapes))
-    live = _lived([(source.format, b"".join(source.chunks())) for source in sources], at, policy, shapes)
+    events = tuple(
+        event for source in sources for event in read_events(source, 0, source.size, NOW, classifier)
+    )
+    live = _lived([(source.format, b"".join(source.chunks())) for source in sources], at, policy, classifier)
     found = _findings(result.findings), _commands(result.commands)
     assert found == live, "told from files and from records, the story came out differently"
     return ReportedFinding(
@@ -112,14 +116,14 @@ def told(
 
 
 def _lived(
-    sources: Sequence[tuple[str, bytes]], until: int | None, policy: Policy, shapes: RecordClassifier
+    sources: Sequence[tuple[str, bytes]], until: int | None, policy: Policy, classifier: RecordClassifier
 ) -> tuple[Any, Any]:
     """The story as the service would read it: each source a topic, all of it in one poll."""
     ledger, contents = Ledger(policy), []
     for number, (format_name, data) in enumerate(sources):
         values = [data] if format_name == "document" else data.splitlines()
         records = [FakeRecord(value, offset, topic=f"topic-{number}") for offset, value in enumerate(values)]
-        hold, into = RecordAssembler(shapes), Contents()
+        hold, into = RecordAssembler(classifier), Contents()
         segments = [*hold.read(records, NOW, into), *hold.flush()]
         contents.append((f"topic-{number}", into, segments))
     events = [event for _, into, _ in contents for _, event in into.events]

@@ -156,7 +156,7 @@ RUN = span(
 def tell(folder: Path, agents: str) -> ReportedFinding:
     broker = "".join(json.dumps(event) + "\n" for event in (ISSUED, USED))
     files = {"broker.jsonl": broker, "spans.jsonl": exported(CALL, RUN)}
-    return told(folder, files, shapes=RecordClassifier(carriers=(Otlp(agents).carrier(),)))
+    return told(folder, files, classifier=RecordClassifier(carriers=(Otlp(agents).carrier(),)))
 
 
 @pytest.mark.slow

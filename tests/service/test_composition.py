@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from detector.configuration.settings import Settings
-from detector.ingest.mapped_adapter import shapes_of
-from detector.service.composition import shapes_in_topics
+from detector.ingest.mapped_adapter import configured_classifier
+from detector.service.composition import classifier_in_topics
 from detector.service.topics import check_topics
 from detector.values.errors import StopError
 from detector.values.times import parse_rfc3339
@@ -35,9 +35,9 @@ def test_what_stands_in_a_topic_of_logs_is_no_event(tmp_path: Path) -> None:
     path = tmp_path / "curfewd.toml"
     path.write_text(CONFIGURATION)
     settings = Settings.load(str(path), {})
-    shapes = shapes_in_topics(settings.live(), shapes_of(settings.sources))
+    classifier_of = classifier_in_topics(settings.live(), configured_classifier(settings.sources))
     events = {
-        topic: sum(len(read.events) for read in shapes(topic).read_object(LINE, NOW))
+        topic: sum(len(read.events) for read in classifier_of(topic).read_object(LINE, NOW))
         for topic in ("audit", "ci-logs", "pods.web", "pods")
     }
     assert events == {"audit": 1, "ci-logs": 0, "pods.web": 0, "pods": 1}

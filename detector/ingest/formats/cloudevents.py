@@ -49,7 +49,9 @@ _EVENT: Final[Any] = reduce(
 _EVENTS: Final["msgspec.json.Decoder[Any]"] = msgspec.json.Decoder(_EVENT)
 
 
-def events_of(data: bytes, starts: Ints, shapes: RecordClassifier, now: int) -> list[CanonicalEvent] | None:
+def events_of(
+    data: bytes, starts: Ints, classifier: RecordClassifier, now: int
+) -> list[CanonicalEvent] | None:
     """The events of a block, one for each line; None if it is not made of such lines, all of them right.
 
     `starts` are the lines', `now` is the wall clock (ns).
@@ -58,25 +60,25 @@ def events_of(data: bytes, starts: Ints, shapes: RecordClassifier, now: int) -> 
     if _MARK not in data[first]:
         return None
     try:
-        _single(data[first], shapes, now)
+        _single(data[first], classifier, now)
         envelopes = records_of(data, starts, _EVENTS)
         if envelopes is None:
             return None
         events = _built(envelopes, now + MAX_FUTURE)
         for index in _doubtful(data):
-            events[index] = _single(data[slice(*line_span(data, starts, index))], shapes, now)
+            events[index] = _single(data[slice(*line_span(data, starts, index))], classifier, now)
     except (ValueError, BadRecordError):
         return None
     return events
 
 
-def _single(line: bytes, shapes: RecordClassifier, now: int) -> CanonicalEvent:
+def _single(line: bytes, classifier: RecordClassifier, now: int) -> CanonicalEvent:
     """The event that a line is by itself.
 
     Raises:
         ValueError: it is none.
     """
-    found = list(shapes.read_object(line, now))
+    found = list(classifier.read_object(line, now))
     if len(found) != 1 or found[0].format != CLOUDEVENTS or len(found[0].events) != 1:
         raise ValueError("no event")
     return found[0].events[0]

@@ -13,7 +13,7 @@ from detector.records.log_records import (
     JSON_LOG,
     TIME_NAMES,
     Read,
-    said,
+    full_text,
     whereabouts,
     whereabouts_of,
 )
@@ -103,7 +103,7 @@ def log_block(data: bytes, starts: Ints, named: Named | None, *, with_docker: bo
         objects = records_of(data, starts, _OBJECTS)
         if objects is None:
             return None
-        text, edges = joined(list(map(said, objects)))
+        text, edges = joined(list(map(full_text, objects)))
 
     def placed(index: int) -> tuple[str | None, str | None]:
         start, end = line_span(data, starts, index)

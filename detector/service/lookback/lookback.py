@@ -41,11 +41,11 @@ class LookbackProblem(msgspec.Struct, frozen=True):
 
 
 class LookbackSettings(msgspec.Struct, frozen=True):
-    """`work` is the work topic, `delay` (ns) how far behind the logs are read, `shapes` what a topic may hold."""
+    """`work` is the work topic, `delay` (ns) how far behind the logs are read, `classifier_of` what a topic may hold."""
 
     work: str
     delay: int
-    shapes: ClassifierOf = lambda _: BUNDLED
+    classifier_of: ClassifierOf = lambda _: BUNDLED
 
 
 class _PartitionScan(msgspec.Struct):
@@ -87,7 +87,7 @@ class Lookback:
         now = self._clock()
         scan = self._partitions.get(partition)
         if scan is None:
-            classifier = self._settings.shapes(partition.topic)
+            classifier = self._settings.classifier_of(partition.topic)
             scan = _PartitionScan(PartitionScanner(partition.topic, partition.number, classifier), now)
             self._partitions[partition] = scan
         outputs, leaks = await asyncio.get_running_loop().run_in_executor(

@@ -62,13 +62,13 @@ class ScanSettings(msgspec.Struct, frozen=True):
 
     - `delay` is the policy's watermark delay (ns).
     - `redacted` gives the topic to which an input's records are passed on without their leaks, None if they are not.
-    - `shapes` gives what is recognised in a topic.
+    - `classifier_of` gives what is recognised in a topic.
     """
 
     topics: ScanTopics
     delay: int = 10 * SECOND
     redacted: Callable[[str], str | None] = lambda _: None
-    shapes: ClassifierOf = lambda _: BUNDLED
+    classifier_of: ClassifierOf = lambda _: BUNDLED
 
 
 class Positions(Protocol):
@@ -204,7 +204,10 @@ class ScanHandler:
             )
 
     def _fresh(self, partition: Partition) -> _PartitionState:
-        classifier, name = self._settings.shapes(partition.topic), self._settings.redacted(partition.topic)
+        classifier, name = (
+            self._settings.classifier_of(partition.topic),
+            self._settings.redacted(partition.topic),
+        )
         scanner = PartitionScanner(partition.topic, partition.number, classifier)
         return _PartitionState(
             partition, scanner, None if name is None else Redaction(partition, name, classifier)

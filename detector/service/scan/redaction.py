@@ -1,10 +1,10 @@
 """The log records of one partition on their way to its redacted topic: in their order, each with its leaks masked.
 
-records ──▶ wait for what their text waits for ──▶ masked where a leak was found ──▶ passed on, with their offsets
+records ──▶ wait until their text is scanned ──▶ masked where a leak was found ──▶ passed on, with their offsets
 
-A record is passed on once its text is scanned: not while it, or one before it, is part of a line or key that may go on.
-That is bounded in time by the scan stage (`scanning.HELD`), in records and bytes here: then what there is is masked as far as
-it is known, passed on, and kept a while for what may still belong to it.
+A record waits while it, or one before it, is part of a line or key whose end has not come. The scan stage bounds the time;
+records and bytes are bounded here. Beyond the bounds the records are masked as far as their text is known, passed on, and
+kept a while for the text that may still belong to them.
 """
 
 from bisect import bisect_left, bisect_right
@@ -78,12 +78,12 @@ class _Waiting(msgspec.Struct):
 
 
 class Redaction:
-    """One partition's. `name` is where its records go, `shapes` what is recognised in them."""
+    """One partition's. `name` is where its records go, `classifier` what is recognised in them."""
 
-    def __init__(self, partition: Partition, name: str, shapes: RecordClassifier = BUNDLED) -> None:
+    def __init__(self, partition: Partition, name: str, classifier: RecordClassifier = BUNDLED) -> None:
         self._partition = partition
         self._name = name
-        self._shapes = shapes
+        self._classifier = classifier
         self._waiting: list[_Waiting] = []
         self._suspects: list[Span] = []
         self._rules: Counter[str] = Counter()
@@ -193,7 +193,7 @@ class Redaction:
             return
 
         def read(number: int, value: bytes) -> list[LogText]:
-            return texts_in(chosen[number], value, now, self._shapes)
+            return texts_in(chosen[number], value, now, self._classifier)
 
         done = redacted([each.value or b"" for each in chosen], read, redactor, self._count)
         gone: set[int] = set()
@@ -222,8 +222,10 @@ class Redaction:
         starts = list(accumulate((len(text) + 1 for text in texts), initial=0))
         found = {
             number
-            for veil in redactor.veils(b"\n".join(texts), LEAST)
-            for number in range(bisect_left(starts, veil.start + 1) - 1, bisect_left(starts, veil.end))
+            for mask_span in redactor.mask_spans(b"\n".join(texts), LEAST)
+            for number in range(
+                bisect_left(starts, mask_span.start + 1) - 1, bisect_left(starts, mask_span.end)
+            )
         }
         for owner in {owners[number].offset: owners[number] for number in found}.values():
             if owner.key:
@@ -246,8 +248,8 @@ def _showing(records: Sequence[_Waiting], redactor: Redactor) -> list[Span]:
     starts = list(accumulate((each.size + 1 for each in records), initial=0))
     return [
         (
-            records[bisect_right(starts, veil.start, hi=len(records)) - 1].offset,
-            records[bisect_right(starts, veil.end - 1, hi=len(records)) - 1].offset,
+            records[bisect_right(starts, mask_span.start, hi=len(records)) - 1].offset,
+            records[bisect_right(starts, mask_span.end - 1, hi=len(records)) - 1].offset,
         )
-        for veil in redactor.veils(b"\n".join(each.value or b"" for each in records), LEAST)
+        for mask_span in redactor.mask_spans(b"\n".join(each.value or b"" for each in records), LEAST)
     ]

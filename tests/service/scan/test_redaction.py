@@ -213,7 +213,7 @@ async def test_every_log_record_is_passed_on_once_in_order_without_its_leaks(
             if groups[old.offset][0] != "otlp":
                 outside_masks_nothing_changed(old.value, new.value)
         assert groups[old.offset][0] != "clean" or new.value == old.value
-        assert redactor.veils(new.value or b"") == []
+        assert redactor.mask_spans(new.value or b"") == []
     everything = b"\n".join(each.value or b"" for each in topic.passed)
     assert TOKEN not in everything
     assert KNOWN not in everything
@@ -335,7 +335,7 @@ async def test_what_was_scanned_as_it_stands_is_not_scanned_once_more(
 
 async def test_what_a_secret_in_another_record_tells_is_masked(scanner: PatternScanner) -> None:
     values = [b"xx" + KNOWN + b"xx", b"a " + KNOWN + b" b", b"clean"]
-    assert not known_redactor(scanner).veils(values[0])
+    assert not known_redactor(scanner).mask_spans(values[0])
     outputs = await passed_on(scanner, values)
     shown = "‹known-credential:28›".encode()
     assert [each.value for each in outputs] == [b"xx" + shown + b"xx", b"a " + shown + b" b", b"clean"]

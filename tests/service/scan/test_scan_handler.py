@@ -127,7 +127,7 @@ async def test_in_a_topic_of_logs_nothing_is_an_event(scanner: PatternScanner) -
     scan = Scan(scanner)
     scan.handler = ScanHandler(
         ScanSettings(
-            TOPICS, shapes=lambda topic: BUNDLED.logs_only() if topic == PARTITION.topic else BUNDLED
+            TOPICS, classifier_of=lambda topic: BUNDLED.logs_only() if topic == PARTITION.topic else BUNDLED
         ),
         scan.registered,
         scan.threads,
