@@ -34,11 +34,9 @@ from detector.service.scan.handler import (
     LARGEST,
     ClassifierOf,
     ScanHandler,
-    ScannedPoll,
     ScanSettings,
     ScanTopics,
 )
-from detector.service.scan.redaction import Redacted
 from detector.service.stage_settings import stage_of
 from detector.service.view.task import ViewContext
 from detector.service.view.view import View
@@ -116,22 +114,23 @@ def scan_stage(context: ProcessContext, settings: Settings, positions: GroupPosi
         longest_backdating(live.topics.work.retention),
         min(LARGEST, live.record_bytes // 4),  # one record may hold two events and more beside them
     )
-    measured: list[MeasuredHandler] = []
-
-    def report(fact: ScannedPoll | Redacted) -> None:
-        measured[0].report(fact)
-
     scan_settings = ScanSettings(
         topics,
         delay=settings.policy.watermark_delay,
         redacted=lambda topic: live.passed_on((topic,)).get(topic),
         classifier_of=context.classifier_of,
     )
-    handler = ScanHandler(scan_settings, context.registered, context.threads, positions, observe=report)
-    measured.append(_measured(context, "scan", handler))
+    handler = ScanHandler(
+        scan_settings,
+        context.registered,
+        context.threads,
+        positions,
+        observe=lambda fact: measured.report(fact),  # noqa: PLW0108 - `measured` is made of this handler
+    )
+    measured = _measured(context, "scan", handler)
     names, pattern = live.subscription()
     stage = stage_of(live, "scan", names, pattern)
-    return Stage(context.connection, stage, measured[0], context.observer("scan"))
+    return Stage(context.connection, stage, measured, context.observer("scan"))
 
 
 def lookback_reader(context: ProcessContext, positions: GroupPositions) -> DelayedReader:
