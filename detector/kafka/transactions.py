@@ -21,7 +21,7 @@ def miscounted(stage: StageSettings, topic: str, count: int) -> StopError:
     """The error if a topic that must keep its number of partitions (`StageSettings.counts`) has another."""
     return StopError(
         f"{topic} has {count} partitions now and {stage.counts[topic]} are configured: "
-        "one task would be judged in two places"
+        "keys and their state would be in different partitions"
     )
 
 

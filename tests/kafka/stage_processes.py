@@ -1,4 +1,4 @@
-"""Starts stage workers, and does to them what happens to processes."""
+"""Starts stage workers, and kills and stalls them."""
 
 import contextlib
 import os
@@ -14,7 +14,7 @@ ROOT = Path(__file__).parents[2]
 
 
 class Worker:
-    """A stage in its own process; what it told stands in `path`."""
+    """A stage in its own process; its facts are in `path`."""
 
     def __init__(self, streams: Streams, path: Path, *options: str) -> None:
         self.path = path
@@ -28,7 +28,7 @@ class Worker:
         )
 
     def telling(self, fact: str, times: int = 1) -> Callable[[], Awaitable[bool]]:
-        """Asks whether it told so many facts of a kind."""
+        """Whether it has reported so many facts of a kind."""
 
         async def told() -> bool:
             return self.told.count(f"\n{fact} ") + self.told.startswith(f"{fact} ") >= times

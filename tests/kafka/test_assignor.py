@@ -1,4 +1,4 @@
-"""Sharing partitions out: evenly, and moving as few as can be, whoever comes and goes."""
+"""Partitions are assigned evenly, and as few as possible move when members come and go."""
 
 import msgspec
 from aiokafka.cluster import ClusterMetadata

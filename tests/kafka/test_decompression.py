@@ -1,4 +1,4 @@
-"""Record batches decompress to what they were, and never to more than the limit."""
+"""Record batches decompress to their original bytes, and never to more than the limit."""
 
 import gzip
 import os

@@ -1,4 +1,4 @@
-"""What the work on one partition does with outputs that no broker would take; without a broker."""
+"""What the work on one partition does with outputs that are too large for any broker; without a broker."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -125,7 +125,7 @@ async def test_what_is_due_is_written_without_a_record(broker: Cluster) -> None:
 
 
 async def test_an_output_too_large_is_refused_and_the_rest_written(broker: Cluster) -> None:
-    """By our own setting before it is sent; by the topic's, which nobody told us, when the broker refuses it."""
+    """By our own setting before it is sent; by the topic's, which is not configured, when the broker refuses it."""
     streams, facts = await made(broker.bootstrap, 1, target={"max.message.bytes": "20000"}), FactRecorder()
     values = [random.Random(n).randbytes(500 if n % 50 else 25_000) for n in range(200)]
     values[33] = b"y" * 1_100_000

@@ -1,4 +1,4 @@
-"""Topics that have to keep their number of partitions, and somebody adds some while a stage works, on a real broker."""
+"""Somebody adds partitions to a topic that must keep its number of them, while a stage works, on a real broker."""
 
 import asyncio
 

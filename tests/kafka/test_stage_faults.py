@@ -1,4 +1,4 @@
-"""What happens to services happens to a stage, on a real broker: nothing is lost and nothing is there twice."""
+"""A stage is killed and stalled, on a real broker: nothing is lost or written twice."""
 
 import asyncio
 import random

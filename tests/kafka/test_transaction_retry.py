@@ -1,4 +1,4 @@
-"""A transaction that begins while the last one's markers are written tries again soon; other troubles wait as before."""
+"""A transaction that begins while the last one's markers are written retries soon; other errors wait as before."""
 
 from types import SimpleNamespace
 from typing import Any

@@ -1,4 +1,4 @@
-"""Least privilege on a real broker with its authorizer on: what is listed is enough, and of it nothing can be missing."""
+"""Least privilege on a real broker with an authorizer: the listed rights are enough, and each is needed."""
 
 import asyncio
 import contextlib

@@ -94,7 +94,7 @@ def with_admin(address: str, ask: Any) -> Any:
 
 
 def described(address: str, prefix: str) -> dict[str, tuple[int, int, dict[str, str]]]:
-    """Partitions, copies and settings of the topics, as the broker tells them."""
+    """Partitions, copies and settings of the topics, as the broker has them."""
 
     async def ask(admin: Any) -> dict[str, tuple[int, int, dict[str, str]]]:
         shapes = {
@@ -471,7 +471,7 @@ def test_a_password_is_never_logged(
 
 
 def test_an_address_that_a_broker_advertises_in_vain(console: Console, secure: SecureBroker) -> None:
-    """What stands in front of the broker answers, but the clients are sent on to the broker itself: in vain."""
+    """A proxy answers, but it sends the clients to the broker itself, which they cannot reach."""
     with forwarding(secure.address("PLAINTEXT"), b"127.0.0.1") as address:
         code, _, err = console.create(address)
     assert code == 2
@@ -480,7 +480,7 @@ def test_an_address_that_a_broker_advertises_in_vain(console: Console, secure: S
 
 @contextlib.contextmanager
 def forwarding(address: str, host: bytes) -> Iterator[str]:
-    """A port that passes everything on, and in what comes back puts an address where nobody is."""
+    """A proxy that puts another address into the answers, where nobody listens."""
     nowhere = b"127.0.0.0"  # the network's own address: refused at once
     loop = asyncio.new_event_loop()
 

@@ -1,4 +1,4 @@
-"""The service's log: JSON lines, quiet about libraries, silent about what was read."""
+"""The service's log: JSON lines, few of them from libraries, and none that quotes a record."""
 
 import io
 import json

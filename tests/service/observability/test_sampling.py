@@ -1,4 +1,4 @@
-"""What is seen of a stage from outside: gauges, readiness, whether it hangs, and the lines of its log."""
+"""What is visible of a stage from outside: gauges, readiness, whether it hangs, and the lines of its log."""
 
 import asyncio
 import io

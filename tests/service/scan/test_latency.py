@@ -1,4 +1,4 @@
-"""Latency counts from the record that was appended to an input, through both stages, whatever lies between."""
+"""Latency counts from the record that was appended to an input, through both stages."""
 
 from typing import Any
 

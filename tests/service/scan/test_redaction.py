@@ -1,4 +1,4 @@
-"""Log records passed on to a redacted topic: each once, in order, without leaks, whatever is cut where and dies when."""
+"""Log records are passed on to a redacted topic once, in order and without leaks, also after cuts and crashes."""
 
 import json
 import random

@@ -1,4 +1,4 @@
-"""A task as the live view shows it: what is committed, as the findings tell it, and never a secret."""
+"""A task as the live view shows it: only what is committed, in the words of findings, and never a secret."""
 
 import json
 import random

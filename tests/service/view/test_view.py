@@ -329,7 +329,7 @@ async def test_a_reader_that_stops_reading_is_cut_off_and_holds_nobody_up(
         return served.view._readers == 2
 
     async def cut() -> None:
-        """Until nobody but the one that reads is left."""
+        """Waits until only one reader is left."""
         while served.view._readers != 1:
             served.commit(large)
             await asyncio.sleep(0.02)

@@ -1,4 +1,4 @@
-"""The page of the live view in a real browser: what it shows, what it does when things go wrong, what nobody can make it do."""
+"""The page of the live view in a real browser: what it shows, also when things go wrong, and what it never does."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager

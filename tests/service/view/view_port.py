@@ -50,7 +50,7 @@ class Scripted(ViewContext, frozen=True):
 
 
 class Served:
-    """A view on a port of its own, and what a stage would tell it."""
+    """A view on a port of its own, and the facts that a stage would report to it."""
 
     def __init__(self, view: View, server: HttpServer) -> None:
         self.view = view

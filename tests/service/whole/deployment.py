@@ -132,7 +132,7 @@ class Deployment:
         ]
 
     async def findings(self) -> dict[str, dict[str, Any]]:
-        """By uid the record that stands; closed ones are gone."""
+        """The last record of each finding that is not closed, by uid."""
         last = {record.key.decode(): json.loads(record.value) for record in await self.topic("findings")}
         return {uid: each for uid, each in last.items() if each["activity_id"] != 3}
 

@@ -1,4 +1,4 @@
-"""A small history through a service to which things happen, and what it has to say at the end of all of it."""
+"""A small history through a service whose brokers, disk or network fail, and what it must have found at the end."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""`curfewd run` that dies or stands still at a chosen step of a transaction; in all else the service as it is.
+"""`curfewd run` that dies or stalls at a chosen step of a transaction. Else it is the service as it is.
 
 `--kill-at judge:written:7` kills the process with the judge stage's seventh transaction written and not committed,
 `--stall-at` stops it there, as a process that the system does not schedule for a while. Whatever comes, it is told in
@@ -45,7 +45,7 @@ class Moment(msgspec.Struct):
 
 
 class FaultyService(Service):
-    """The service, watched through what it tells about itself."""
+    """The service, with a look at its facts."""
 
     def __init__(self, config: str, which: Which, log: Any, args: argparse.Namespace) -> None:
         super().__init__(Settings.load(config), which, lambda: Settings.load(config), log)

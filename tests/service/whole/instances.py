@@ -86,7 +86,7 @@ class Instance:
         return self.process.poll() is not None
 
     async def stopped(self) -> bool:
-        """Whether it stands still."""
+        """Whether it is stalled."""
         return self._state() == "T"
 
     def _state(self) -> str:
@@ -104,7 +104,7 @@ class Instance:
 
 
 class Production(msgspec.Struct):
-    """A history in slices of its time, what replay makes of it, and how many of its records nobody can read."""
+    """A history in slices of its time, what replay finds in it, and how many of its records cannot be read."""
 
     slices: list[Undealt]
     expected: Expected
@@ -154,7 +154,7 @@ async def close(deployment: Deployment, partitions: int = INPUT_PARTITIONS) -> N
 
 
 async def drained(deployment: Deployment) -> bool:
-    """Whether everything that stands in the inputs and in between is scanned and judged, by the groups' offsets."""
+    """Whether all records of the inputs and of work are scanned and judged, by the groups' offsets."""
     for stage, topics in (("scan", deployment.inputs), ("judge", (f"{deployment.name}.work",))):
         group = Streams(deployment.bootstrap, f"{deployment.name}-{stage}")
         done = await committed_offsets(group)
@@ -199,7 +199,7 @@ async def agreed(deployment: Deployment, expected: Expected) -> None:
 
 
 async def check_once(deployment: Deployment, production: Production) -> None:
-    """Every finding is told once, every command sent once, every dead letter written once."""
+    """Every finding, command and dead letter is written once."""
     check_told_once(await deployment.topic("findings"))
     assert set(Counter(ids(await deployment.commands())).values()) == {1}
     letters = [json.loads(record.value) for record in await deployment.topic("dead-letters")]

@@ -1,4 +1,4 @@
-"""Two minutes without a broker: the service stays up, says why it is not ready, and then goes on as if nothing was."""
+"""Two minutes without a broker: the service stays up, says why it is not ready, and then goes on."""
 
 import asyncio
 import signal

@@ -1,4 +1,4 @@
-"""What happens to brokers happens under `curfewd run`: nothing is lost, nothing is there twice, and it does not end."""
+"""Brokers fail under `curfewd run`: it loses nothing, writes nothing twice, and does not end."""
 
 import asyncio
 from collections import defaultdict
@@ -71,7 +71,7 @@ async def in_sync(deployment: Disturbed) -> bool:
 
 
 async def move(deployment: Disturbed, wanted: dict[tuple[str, int], tuple[int, ...]]) -> None:
-    """Has partitions moved to other nodes, the first of which is to lead."""
+    """Moves partitions to other nodes; the first of them is to lead."""
     topics: dict[str, list[Any]] = defaultdict(list)
     for (topic, number), nodes in wanted.items():
         topics[topic].append((number, list(nodes), {}))
@@ -159,7 +159,7 @@ async def test_a_stage_that_finds_no_broker_can_be_stopped() -> None:
 
 
 async def test_a_stage_whose_coordination_ended_joins_anew(broker: Cluster) -> None:
-    """aiokafka's own can be cancelled by an unlucky rebalance: then nobody sends heartbeats, and nobody is told."""
+    """An unlucky rebalance can cancel aiokafka's coordination: then it sends no heartbeats, and says nothing."""
     streams, facts = await made(broker.bootstrap, 2), FactRecorder()
     await filled(streams, 0, [b"before"])
     stage = Stage(streams.clients, streams.stage(), Copy(streams.target), facts)

@@ -1,4 +1,4 @@
-"""The store's disk is full, or what is on it is damaged: nothing is lost, as the changelog has it all."""
+"""The store's disk is full or damaged: nothing is lost, as the changelog has all of it."""
 
 import random
 from collections.abc import Iterator

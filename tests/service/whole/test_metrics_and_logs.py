@@ -1,4 +1,4 @@
-"""What a running service says of itself, beside what is in the topics."""
+"""The metrics and logs of a running service agree with its topics."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Poison through `curfewd run`: each gives its dead letter once, shows nothing, and stops nobody, whatever it is."""
+"""Poison records through `curfewd run`: each gives one dead letter, shows nothing and stops nothing."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What happens to processes happens to the whole service, on a real broker: nothing is lost and nothing is told twice."""
+"""Processes of the whole service are killed and stalled, on a real broker: nothing is lost or written twice."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""The topic without leaks on a real broker: each record once and in order, though the service is killed time and again."""
+"""The redacted topic on a real broker has each record once and in order, though the service is killed again and again."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""`curfewd run` on a real broker: the findings and commands of replay, each once, whatever happens to the process."""
+"""`curfewd run` on a real broker gives the findings and commands of replay, each once, whatever happens to it."""
 
 import asyncio
 import random

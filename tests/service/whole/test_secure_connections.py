@@ -1,4 +1,4 @@
-"""`curfewd run` over TLS and SCRAM, and what it says when the brokers do not let it in."""
+"""`curfewd run` over TLS and SCRAM, and what it says when the brokers refuse it."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Sources through `curfewd run` on a real broker: what replay says of them, and nothing of what a log pretends."""
+"""Sources through `curfewd run` on a real broker: the findings of replay, and no event that a log line imitates."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What streams print over many lines, mixed in a topic on a real broker, though the service is killed while it comes."""
+"""Text over many lines of mixed streams is put together on a real broker, though the service is killed meanwhile."""
 
 import itertools
 from collections.abc import Callable

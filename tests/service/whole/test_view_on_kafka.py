@@ -1,4 +1,4 @@
-"""The live view of the real service on a real broker: what is produced is seen, down to the history of a task."""
+"""The live view of the real service on a real broker shows what was produced, down to the history of a task."""
 
 import asyncio
 import json
