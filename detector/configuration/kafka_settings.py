@@ -201,7 +201,6 @@ def loopback(host: str) -> bool:
 NAME: Final = ValueType("topic name", _topic)
 PARTITIONS: Final = whole_number(1, 10_000)
 KEPT: Final = duration_between("1min", "3650d")
-TOPIC_NAMES: Final = ("work", "registry", "state", "findings", "revocations", "dead_letters")
 
 
 def _topic_fields(name: str, partitions: int | None, retention: str | None) -> dict[str, Field]:

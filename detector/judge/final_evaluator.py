@@ -22,7 +22,6 @@ class FinalEvaluator:
         self._accepts: Sequence[Accept] = evaluator.policy.accepts
         self._lineage: Lineage = evaluator.lineage
         self._secrets = evaluator.secrets
-        self._evaluator = evaluator
 
     def finalize(self, account: Account) -> None:
         """Adds up what was judged of a credential so far."""
@@ -72,7 +71,6 @@ class FinalEvaluator:
             tally.add(
                 EvidenceEntry(leak.time, leak.source, leak.id, tie, verdict.severity, verdict.request, leak)
             )
-            self._evaluator.touch(LEAKED_SECRET, leak.fingerprint)
 
     def _add(self, account: Account, verdict: Verdict, tie: str, event: CredentialUsed | Leak) -> None:
         if account.tallies is None:
@@ -84,7 +82,6 @@ class FinalEvaluator:
         tally.add(
             EvidenceEntry(event.time, event.source, event.id, tie, verdict.severity, verdict.request, event)
         )
-        self._evaluator.touch(verdict.rule, account.credential_id)
 
     def _accepted_until(self, subject: Subject) -> int:
         return accepted_until(covering(self._accepts, subject))

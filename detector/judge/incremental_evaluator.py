@@ -22,23 +22,20 @@ from detector.judge.rules.lifetimes import deadline_of
 from detector.judge.terms import NEVER, Terms
 from detector.judge.time_order import Item, TimeOrder
 from detector.values.events import DENIED, AnyEvent, CredentialIssued, CredentialRenewed, CredentialUsed
-from detector.values.findings import LEAKED_SECRET
 from detector.values.globs import covering
 
 
 class IncrementalEvaluator:
     """Judges uses, leaks and lifetimes of credentials, and keeps the evidence in their tallies.
 
-    `secrets` has the tallies of leaked secrets that nobody registered, by fingerprint. `changed` collects (rule, key)
-    of each finding that may have changed, if `track` is set.
+    `secrets` has the tallies of leaked secrets that nobody registered, by fingerprint.
     """
 
-    def __init__(self, policy: Policy, *, track: bool) -> None:
+    def __init__(self, policy: Policy) -> None:
         self.policy = policy
         self.policies = Policies(policy)
         self.lineage = Lineage()
         self.secrets: dict[str, Tally | FinalTally] = {}
-        self.changed: set[tuple[str, str]] | None = set() if track else None
         self._users: dict[str, dict[Account, None]] = {}  # credentials, by other task that their uses name
         self._named_tasks: dict[str, set[str]] = {}  # those tasks, by the root of their lineage
 
@@ -157,17 +154,6 @@ class IncrementalEvaluator:
             for item in group.order:
                 self._settle_secret(group, item, registered=bool(after))
 
-    def touch(self, rule: str, key: str) -> None:
-        """Notes that a finding may have changed."""
-        if self.changed is not None:
-            self.changed.add((rule, key))
-
-    def touch_all(self, account: Account) -> None:
-        """Notes that all findings about a credential may have changed, with those judged at the end of its task."""
-        if self.changed is not None:
-            rules = (*(account.tallies or ()), *(rule.id for rule, _ in RULES.ends))
-            self.changed.update((rule, account.credential_id) for rule in rules)
-
     def _file(self, account: Account, uses: Uses, item: Item) -> bool:
         """Files a use by the task that it names, if that is not the credential's. Returns whether it is foreign."""
         named, own = item[3].task_id, account.task.task_id
@@ -222,8 +208,7 @@ class IncrementalEvaluator:
     def _settle_secret(self, group: LeakGroup, item: Item, *, registered: bool) -> None:
         found = () if registered else judge_secret(self.policy, item[3])
         key, fingerprint = (*item[:3], group.tie), item[3].fingerprint
-        if _settle(self.secrets, fingerprint, key, found[0] if found else None, item[3]):
-            self.touch(LEAKED_SECRET, fingerprint)
+        _settle(self.secrets, fingerprint, key, found[0] if found else None, item[3])
 
     def _settle(
         self,
@@ -238,8 +223,7 @@ class IncrementalEvaluator:
             if verdict is None:
                 return
             account.tallies = {}
-        if _settle(account.tallies, rule, key, verdict, event):
-            self.touch(rule, account.credential_id)
+        _settle(account.tallies, rule, key, verdict, event)
 
 
 def _settle(
@@ -248,27 +232,26 @@ def _settle(
     key: tuple[int, str, str, str],
     verdict: Verdict | None,
     event: AnyEvent,
-) -> bool:
-    """As `IncrementalEvaluator._settle`; returns whether the tally has changed."""
+) -> None:
+    """As `IncrementalEvaluator._settle`."""
     tally = tallies.get(name)
     if tally is None:
         if verdict is None:
-            return False
+            return
         tally = tallies[name] = Tally()
     if isinstance(tally, FinalTally):
         raise TypeError("evidence that is final cannot be judged again")
     known = tally.find(key)
     if known is not None:
         if verdict is not None and (known.severity, known.request) == (verdict.severity, verdict.request):
-            return False
+            return
         tally.remove(known)
     elif verdict is None:
-        return False
+        return
     if verdict is not None:
         tally.add(EvidenceEntry(*key, verdict.severity, verdict.request, event))
     elif not tally.count:
         del tallies[name]
-    return True
 
 
 def _lifetimes_revoke(account: Account) -> bool:

@@ -16,7 +16,6 @@ from detector.judge.final_evaluator import FinalEvaluator
 from detector.judge.incremental_evaluator import IncrementalEvaluator
 from detector.judge.policy import Policy
 from detector.judge.rules.apply import Moment
-from detector.judge.rules.catalog import RULES
 from detector.judge.rules.lifetimes import deadline_of
 from detector.judge.terms import NEVER
 from detector.judge.time_order import TimeOrder
@@ -31,21 +30,20 @@ from detector.values.events import (
     TaskEnded,
     TaskStarted,
 )
-from detector.values.findings import OVERDUE_TASK, Command, Finding
+from detector.values.findings import Command, Finding
 from detector.values.times import to_millis
 
 
 class Ledger:
     """Takes canonical events and leaks; gives findings and commands.
 
-    `latest` is the latest time of an event or leak, None before the first. With `track`, `drain_changes` returns which
-    findings may have changed.
+    `latest` is the latest time of an event or leak, None before the first.
     """
 
-    def __init__(self, policy: Policy, *, track: bool = False) -> None:
+    def __init__(self, policy: Policy) -> None:
         self.policy = policy
         self.latest: int | None = None
-        self._evaluator = IncrementalEvaluator(policy, track=track)
+        self._evaluator = IncrementalEvaluator(policy)
         self._final: FinalEvaluator | None = None
         self._names = CredentialNames()
         self._tasks: dict[str, Task] = {}
@@ -172,14 +170,6 @@ class Ledger:
             for issue in account.issues():
                 yield from issue.identifiers
 
-    def drain_changes(self) -> set[tuple[str, str]]:
-        """(rule, key) of the findings that may have changed since the last call; needs `track`."""
-        changed = self._evaluator.changed
-        if changed is None:
-            return set()
-        self._evaluator.changed = set()
-        return changed
-
     # Tasks
 
     def _task(self, task_id: str) -> Task:
@@ -194,12 +184,10 @@ class Ledger:
         if before is not None and precedence(before) <= precedence(event):
             return
         task.start = event
-        self._evaluator.touch(OVERDUE_TASK, task.task_id)
         self._evaluator.link(event.task_id, event.parent_task_id)
         for account in task.accounts:
             if account.task is not task:
                 continue
-            self._evaluator.touch_all(account)
             policy = self._evaluator.policies.of(account.issue.kind, event.kind)
             if policy is not account.policy:
                 account.policy = policy
@@ -213,12 +201,10 @@ class Ledger:
             return
         before = task.ended
         task.end = event
-        self._evaluator.touch(OVERDUE_TASK, task.task_id)
         for account in task.accounts:
             if account.task is task:
                 skew = account.policy.skew
                 self._evaluator.judge_between(account, event.time + skew + 1, before + skew)
-                self._evaluator.touch_all(account)
 
     # Credentials
 
@@ -248,7 +234,6 @@ class Ledger:
         if governs:
             self._evaluator.judge_all(account)
         self._take_over(account, gained)
-        self._evaluator.touch_all(account)
 
     def _open(self, event: CredentialIssued, name: Name) -> Account:
         """Adds a credential that was not known before."""
@@ -287,7 +272,6 @@ class Ledger:
                 account.timeline().put(expiry_item(item[3]))
         account.revoked = self._names.revoked(account)
         self._evaluator.judge_all(account)
-        self._evaluator.touch_all(account)
 
     def _settle_name(self, account: Account, name: Name) -> None:
         """Applies the renewals and revocations by a name that a credential gained."""
@@ -335,7 +319,6 @@ class Ledger:
             until = min(until, high + account.policy.skew)
             self._evaluator.judge_between(account, max(event.time, low + 1), until)
         self._evaluator.judge_lifetime(account, event)
-        self._evaluator.touch_all(account)
         return True
 
     def _revoked(self, event: CredentialRevoked) -> None:
@@ -358,7 +341,6 @@ class Ledger:
         if time < before:
             account.revoked = time
             self._evaluator.judge_between(account, time, before + account.policy.skew)
-            self._evaluator.touch_all(account)
 
     # Uses and leaks
 
@@ -372,9 +354,6 @@ class Ledger:
                 self._names.park(event)
             return
         self._evaluator.judge_new(name.owner, item)
-        if self._evaluator.changed is not None and name.owner.issue.grants:
-            for rule, _ in RULES.ends:  # the rules judged at the end of a task may depend on uses
-                self._evaluator.touch(rule.id, name.owner.credential_id)
 
     def _leaked(self, leak: Leak) -> None:
         tie = leak_tie(leak)

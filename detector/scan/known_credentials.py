@@ -15,7 +15,7 @@ import numpy as np
 from detector.scan import hmac_kernel, kernels, subtoken_kernel
 from detector.scan.digest_set import DigestSet
 from detector.values.events import Identifier
-from detector.values.secrets import DeploymentKey, KeyedHash, Secret, sha256_hex
+from detector.values.secrets import DeploymentKey, KeyedHash, Secret
 
 HMAC: Final = "hmac-sha256"
 SHA256: Final = "sha256"
@@ -38,10 +38,6 @@ class KeyRing:
             Identifier(HMAC, key.fingerprint(secret), len(secret), key.check(secret), key.id or None)
             for key in self.keys
         )
-
-    def all_identifiers(self, secret: Secret) -> tuple[Identifier, ...]:
-        """The same and its `sha256`: everything computable by which it may be registered."""
-        return (*self.identifiers(secret), Identifier(SHA256, sha256_hex(secret), len(secret)))
 
 
 class _Tables(NamedTuple):

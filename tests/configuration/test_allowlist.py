@@ -19,7 +19,7 @@ from detector.scan.leaks import UNKNOWN_TIME, Allowing, Batch, LeakFinder, Recor
 from detector.scan.scanner import PatternScanner
 from detector.service.scan.handler import ScanHandler, ScannedPoll, ScanSettings
 from detector.values.events import CredentialIssued, Identifier, Leak
-from detector.values.secrets import Secret
+from detector.values.secrets import Secret, sha256_hex
 from tests.fake_records import NOW, PARTITION, records
 from tests.scan.test_leaks import BLOCK, GENERIC, KEY, KEY_ID, SCANNER, TOKEN, URL, VENDOR, hmac, lines
 from tests.service.scan.test_scan_handler import OTHER, Scan, log
@@ -278,7 +278,8 @@ def test_a_fingerprint_without_a_key_to_make_it_with_is_warned_of(tmp_path: Path
 
 
 def test_one_secret_in_many_identifiers_is_asked_for_by_all_of_them() -> None:
-    every = KeyRing([KEY]).all_identifiers(Secret(TOKEN))
+    secret = Secret(TOKEN)
+    every = (*KeyRing([KEY]).identifiers(secret), Identifier("sha256", sha256_hex(secret), len(TOKEN)))
     for identifier in every:
         assert found(TOKEN, allow(pattern="*"), registered=[identifier]) == [("vendor-token", False)]
 

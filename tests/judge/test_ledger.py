@@ -423,22 +423,6 @@ def test_sealed_early_or_late_the_verdict_is_the_same() -> None:
         assert ledger.unresolved == open_ledger.unresolved
 
 
-def test_it_tells_what_changed_since_it_was_last_asked() -> None:
-    ledger = Ledger(Policy(), track=True)
-    for event in (issue(0), end(10), use(5)):
-        ledger.apply(event)
-    ledger.drain_changes()
-    ledger.apply(use(100))
-    assert ledger.drain_changes() == {(UAT, "c")}
-    ledger.apply(use(6))
-    assert ledger.drain_changes() == set()
-    ledger.apply(leak(5, "nobody"))
-    assert ledger.drain_changes() == {("leaked-secret", "f")}
-    ledger.apply(renew(9, 10_000))
-    assert {(UAT, "c"), ("outlives-task", "c")} <= ledger.drain_changes()
-    assert ledger_of(issue(0), end(1), use(50)).drain_changes() == set()
-
-
 def test_all_identifiers_of_all_issues_are_told() -> None:
     ledger = ledger_of(issue(0, "c", "a"), issue(5, "c", "b"), issue(9, "d", "a"))
     assert sorted(identifier.value for identifier in ledger.identifiers()) == ["a", "a", "b"]
