@@ -1,8 +1,8 @@
 """Puts together what was cut into several records: parts of a line, lines of a key, text that is wrapped over lines.
 
-Parts of a line that a container runtime or a shipper cut are joined, channel by channel; a joined record has the position
-and time of its first part. A key waits for its `-----END`. Lines that go on in each other are looked at once more together
-(`detector.ingest.reassemble`). All of that is bounded in bytes, records and channels.
+Parts of a line that a container runtime or a shipper cut are joined, channel by channel. The joined record has the
+position and time of its first part. A key waits for its `-----END`, and lines that go on in each other are scanned a
+second time together (`detector.ingest.reassemble`). Bytes, records and channels are bounded.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ LongPiece = Callable[[LogRecord, int], None]
 
 
 class _OpenLine:
-    """The parts of a line whose end has not come. `pieces` of it were given already."""
+    """The parts of a line whose end has not come. `pieces` counts the pieces of it that were given already."""
 
     def __init__(self) -> None:
         self.parts: list[LogRecord] = []
@@ -45,7 +45,7 @@ class _OpenLine:
         return msgspec.structs.replace(self.parts[0], text=text, rest=rest, last=self.parts[-1].at)
 
     def piece(self) -> LogRecord:
-        """What there is of the line; its end is kept, for what stands across the cut."""
+        """The line so far. Its end is kept for the next piece, so that text across the cut is seen."""
         joined = self.joined()
         self.parts, self.size = [], 0
         self.add(msgspec.structs.replace(joined, text=joined.text[-_OVERLAP:], rest=b""))
@@ -56,7 +56,8 @@ class _OpenLine:
 class Assembler:
     """Takes the records of one input in their order.
 
-    `most_parts` of a line are held. A line that is too long comes as several records, or to `long_piece` if that is given.
+    At most `most_parts` of a line are held. A line that is too long becomes several records, or goes to `long_piece`
+    piece by piece.
     """
 
     def __init__(self, most_parts: int | None = None, long_piece: LongPiece | None = None) -> None:
@@ -78,7 +79,7 @@ class Assembler:
         return min(firsts if first is None else [*firsts, first], default=None)
 
     def take(self, record: LogRecord) -> list[LogRecord]:
-        """The records that are to stand one after another now: nothing, this one, or what was held with it."""
+        """The records to scan now, one after another: none, this one, or those that were held with it."""
         channel = record.channel
         if channel is None or (record.ends and channel not in self._open):
             return self.take_whole(record)
@@ -98,7 +99,10 @@ class Assembler:
         return []
 
     def follow(self, texts: LogTexts, marked: Sequence[int], positions: Positions) -> None:
-        """Takes note of the lines of a block, which are scanned where they stand; of them the `marked` may go on."""
+        """Collects the lines of a block that go on in each other; they are scanned where they stand.
+
+        Only the `marked` ones, by index, may go on.
+        """
 
         def stream(index: int) -> Stream:
             task_id, stream = texts.whereabouts(index)
@@ -113,7 +117,7 @@ class Assembler:
         self.streams.watch(marked, positions.at, stream, text, record)
 
     def close_lines(self, last_before: int | None = None) -> list[LogRecord]:
-        """What there is of the lines that stand open, or of those whose last part stands before a position."""
+        """The open lines as far as they are there; or only those whose last part stands before a position."""
         closing = [
             channel for channel, line in self._open.items() if last_before is None or line.last < last_before
         ]

@@ -300,7 +300,7 @@ def _syslog_message(line: bytes, number: int, reader: RangeReader) -> None:
 
 
 def read_counted(chunks: Iterable[bytes], reader: RangeReader) -> None:
-    """Messages of syslog, each behind its length; they count as lines. From where a length is wrong, the rest is text."""
+    """Messages of syslog, each behind its length. They count as lines; from a wrong length on, the rest is text."""
     messages = syslog.counted(chunks)
     for data, whole in messages:
         if not whole:
@@ -313,7 +313,7 @@ def read_counted(chunks: Iterable[bytes], reader: RangeReader) -> None:
 
 
 def read_requests(chunks: Iterable[bytes], reader: RangeReader) -> None:
-    """Requests of OTLP in protobuf; they count as lines. From where a length is wrong, the rest is text."""
+    """Requests of OTLP in protobuf. They count as lines; from a wrong length on, the rest is text."""
     requests = otlp.requests(chunks)
     for data, whole in requests:
         if not whole:

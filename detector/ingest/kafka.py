@@ -1,11 +1,11 @@
 """Log texts, events and dead letters of the records of one partition, at their offsets.
 
-A record is read by its shape (`detector.ingest.values`), or is a CloudEvent in binary mode. Runs of records of one shape are
-read together as a block of lines, which costs a tenth of one by one and gives the same.
+A record is read by its shape (`detector.ingest.values`), or is a CloudEvent in binary mode. Runs of records of one
+shape are read together as a block of lines, which costs a tenth of one by one and gives the same.
 
-A record is scanned with what belongs to it however the polls fall (`detector.ingest.assembler`). What is held is bounded in
-bytes, in records and, by whoever calls `flush`, in time. It is in no state: it is read again from the records before the
-committed offset.
+However the polls fall, a record is scanned with the records that it belongs to (`detector.ingest.assembler`). Bytes
+and records that are held are bounded; whoever calls `flush` bounds the time. Held records are in no state: they are
+read again from before the committed offset.
 """
 
 from collections.abc import Iterable, Sequence
@@ -223,7 +223,7 @@ class RecordAssembler:
         return self._with_reassembled([*self._assembler.streams.end(), *self._assembler.close_lines()])
 
     def _read(self, run: Sequence[Any], now: int, into: Contents) -> list[Segment]:
-        """All at once if they are of one shape, else in halves: what stands among many is soon alone."""
+        """All at once if they are of one shape, else in halves: a record of another shape is soon alone."""
         if self._assembler.streams.holding:
             return self._one_by_one(run, now, into, events=True)
         segment = self._at_once(run, now, into)
@@ -240,7 +240,7 @@ class RecordAssembler:
         return self._one_by_one(run, now, into, events=True)
 
     def _at_once(self, run: Sequence[Any], now: int, into: Contents) -> Segment | None:
-        """The text of records of one shape, none an event, part of a longer line or of a key; None if they are not such."""
+        """The text of records that have one shape; None if one is an event, part of a longer line or of a key."""
         if any(record.headers for record in run):
             return None
         try:
@@ -271,9 +271,9 @@ class RecordAssembler:
         return segment_of(texts, positions)
 
     def _without_events(self, run: Sequence[Any], now: int, into: Contents) -> list[Any] | None:
-        """The run less its events, which are read; None if nothing or too much of it may be one, or one has text too.
+        """Reads the events in a run, and returns the other records: their text has the same neighbours without events.
 
-        What is no event is seldom held up by one: text has the same neighbours without them.
+        None if no record may be an event, if too many may, or if one of them has text too.
         """
         marked = [
             record for record in run if record.headers or self._classifier.may_hold_event(record.value or b"")
@@ -303,7 +303,7 @@ class RecordAssembler:
 def _block(data: bytes, starts: Ints, classifier: RecordClassifier, *, in_parts: bool) -> LogTexts | None:
     """The log texts of values of one line each, if all are of one shape.
 
-    While the rest of a line is waited for (`in_parts`) only such values may be taken at once as are never a part of one.
+    While the rest of a line is waited for (`in_parts`), only values that are never a part of a line are taken at once.
     """
     if data[:1] != b"{":
         return _text_block(data, starts, in_parts=in_parts)
@@ -334,7 +334,7 @@ def _text_block(data: bytes, starts: Ints, *, in_parts: bool) -> LogTexts | None
 
 
 def _only_logs(run: Sequence[Any], classifier: RecordClassifier) -> bool:
-    """Whether all are objects and none of them an event or a carrier, or all syslog's: halves are no better to read."""
+    """Whether halving does not help: all are objects and none an event or a carrier, or all are messages of syslog."""
     if any(record.headers or record.value is None for record in run):
         return False
     first = {record.value[:1] for record in run}
@@ -344,7 +344,7 @@ def _only_logs(run: Sequence[Any], classifier: RecordClassifier) -> bool:
 
 
 def _many_events(run: Sequence[Any], classifier: RecordClassifier) -> bool:
-    """Whether halving would hardly ever come to a stretch without an event, by every eighth record."""
+    """Whether events stand so close that halving finds no run without one, judged by every eighth record."""
     some = run[::8]
     events = sum(bool(record.headers) or classifier.may_hold_event(record.value or b"") for record in some)
     return events * _FEW > len(some)

@@ -19,7 +19,7 @@ _UPPER: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 
 
 def lines_ending_in_digits(data: bytes, starts: Ints) -> list[int]:
-    """The numbers of the lines that may end, or hold a string that may end, in 40 to 160 digits. `starts` is where lines start."""
+    """The numbers of the lines at `starts` that end in 40 to 160 digits, or hold a string that does."""
     view: Bytes = np.frombuffer(data, np.uint8)
     edges = np.flatnonzero(np.diff(_IS_DIGIT[view], prepend=False, append=False))
     lows, highs = edges[::2], edges[1::2]

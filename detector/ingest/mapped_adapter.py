@@ -45,7 +45,7 @@ _LATEST: Final = 253_402_300_799 * SECOND  # the end of 9999
 
 
 def configured_classifier(settings: SourceSettings, adapters: Sequence[Adapter] = ()) -> RecordClassifier:
-    """What is recognised: a user's own sources first, then `adapters`, then the bundled ones that are not switched off."""
+    """Recognises a user's own sources first, then `adapters`, then the bundled ones that are not switched off."""
     own = [_adapter(source) for source in settings.sources if source.unwrap is None]
     opened = [_carrier(source) for source in settings.sources if source.unwrap is not None]
     bundled = [

@@ -36,7 +36,7 @@ class LogRecord(msgspec.Struct, frozen=True, gc=False):
 
 
 class Positions(msgspec.Struct, frozen=True):
-    """The positions of the lines of a block and their times, by index; `task_id` is the task of a line that names none."""
+    """The positions and times of the lines of a block, by index. `task_id` is the task of a line that names none."""
 
     at: Sequence[int]
     time: Callable[[int], int | None]
@@ -46,7 +46,7 @@ class Positions(msgspec.Struct, frozen=True):
 class Segment(msgspec.Struct, frozen=True):
     """Log texts joined by newlines. `edges` gives where each begins, and last where one more would.
 
-    `record` gives the record of a text by its index, for its position: the text in it is not looked at. `made_of` are the
+    `record` gives the record of a text by its index; the text inside that record counts for nothing. `made_of` are the
     records if there are any. With `as_read` the texts are the lines as they stand. `head` is as `LogTexts` has it.
     """
 

@@ -1,7 +1,7 @@
 """Log texts, events and dead letters of one range of a file, at their lines.
 
-A record without a time of its own has the time of the record before it. Before the first time of the range it has none, and
-lines count from the start of the range: whoever puts the ranges together fills both in.
+A record without a time of its own has the time of the record before it. Records before the first time of the range have
+none, and lines count from the start of the range. Whoever puts the ranges together fills both in.
 """
 
 from collections import Counter
@@ -44,7 +44,10 @@ class Sink(Protocol):
     """Where what was read goes."""
 
     def batch(self, batch: Batch, part: int = 0) -> None:
-        """Text to scan. `part` numbers the pieces of one long record, which may show the same secret twice, or is `REASSEMBLED`."""
+        """Text to scan.
+
+        `part` numbers the pieces of one long record, which may show the same secret twice, or is `REASSEMBLED`.
+        """
 
     def event(self, event: CanonicalEvent) -> None:
         """An event."""
@@ -56,9 +59,10 @@ class Sink(Protocol):
 class RangeReader:
     """Takes what the formats make of a range, and hands it to a sink.
 
-    `lines` counts the newlines before the block at hand, from the start of the range. `inherited` is the time of the last
-    record that had one, `latest` the latest time of all; None as long as none had. `records` and `bytes` are by format,
-    `unknown` the events of an unknown type. `task_id` is the task that the file's path names.
+    - `lines` counts the newlines before the block at hand, from the start of the range.
+    - `inherited` is the time of the last record that had one, `latest` the latest time of all; None while none had.
+    - `records` and `bytes` are by format, `unknown` counts the events of an unknown type.
+    - `task_id` is the task that the file's path names.
     """
 
     def __init__(
@@ -136,20 +140,20 @@ class RangeReader:
         self._gather()
 
     def whole_log(self, log: LogText, line: int) -> None:
-        """A log record of which no part stands in another."""
+        """A log record that is never part of a longer line."""
         self._collect(self._record(log, line))
 
     def usable(self, times: Times, before: int) -> Stamps:
-        """The times of a block behind so many lines that can be used; the others are dead letters."""
+        """The times of a block that can be used, with `before` lines before it; the others are dead letters."""
         stamps, problems = times.usable(self.now + MAX_FUTURE)
         for index, reason, field in problems:
             self.dead(bad(reason, field if reason == BAD_TIME else None), before + index + 1)
         return stamps
 
     def block(self, texts: LogTexts, starts: Ints, before: int, *, data: bytes | None = None) -> None:
-        """The log texts of the lines that begin at `starts`, behind so many lines; `data` are the lines.
+        """The log texts of the lines that begin at `starts`, with `before` lines of the range before them.
 
-        Without `data` nothing is looked for that goes on in other lines, and nobody counts.
+        With `data`, the lines, they are counted, and lines that go on in each other are reassembled.
         """
         stamps, inherited = self.usable(texts.times, before), self.inherited
 

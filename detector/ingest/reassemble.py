@@ -5,8 +5,8 @@
 - Base64 and hex that are wrapped over many lines are scanned at once, each line where it stands. When the last line has
   come, all of them are scanned a second time, together.
 
-Bytes, lines and streams that are held are bounded, and so is how many records they wait for. If nearly all text is digits,
-only a share of it is scanned a second time: the second scan never costs more than a part of the first.
+Bytes, lines and streams that are held are bounded, and so is how many records they wait for. If nearly all text is
+digits, only a share of it is scanned a second time: the second scan never costs more than a part of the first.
 """
 
 from collections.abc import Callable, Hashable, Sequence
@@ -150,8 +150,9 @@ class StreamReassembler(Generic[Item]):
         text: Callable[[int], bytes],
         item: Callable[[int, Stream, bytes], Item],
     ) -> None:
-        """Collects records that are scanned where they stand, at `places`. Only the `marked` ones, by number, may go on.
+        """Collects records that are scanned where they stand, at `places`.
 
+        Only the records whose number is `marked` may go on.
         `stream` and `text` give those of a record by its number; `item` makes the record of number, stream and text.
         """
         count = len(places)

@@ -35,7 +35,7 @@ _TRUNCATED: Final = object()
 
 
 def sniff(head: bytes, *, complete: bool, classifier: RecordClassifier = BUNDLED) -> str:
-    """The format of a file that begins with `head`; `complete` if that is all of it, `classifier` what is recognised."""
+    """The format of a file that begins with `head`; `complete` if that is all of it."""
     return OTLP_PROTO if is_otlp(head) else _of_lines(head, classifier, complete=complete)
 
 

@@ -1,7 +1,7 @@
 """What one whole value is, of which nothing is known: a record of a topic, or a line of a stream.
 
-Its shape tells: a provider's event, a log record in JSON, a line of a container runtime, syslog, or text. A value of many
-lines or a JSON array holds many of these.
+Its shape tells: a provider's event, a log record in JSON, a line of a container runtime, syslog, or text. A value of
+many lines or a JSON array holds many of these.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Whether one of a few literals stands in a text, in one pass: a search for each takes as long as the scan for all patterns."""
+"""Searches a text for a few literals in one pass: one search for each would take as long as the scan for patterns."""
 
 import threading
 from collections.abc import Sequence

@@ -10,9 +10,9 @@ import hyperscan
 class Markers:
     """Bytes of which every event has some. One Hyperscan search for all: faster than two plain ones on any line.
 
-    A megabyte takes 0.35 ms with 5 marks and 0.55 to 0.7 ms with 43: which 43 makes the difference (measured with Hyperscan
-    5.4.12 on one core with SSE).
-    The database is compiled when it is first asked, and may be from many threads and forked processes.
+    A megabyte takes 0.35 ms with 5 marks and 0.55 to 0.7 ms with 43: which 43 makes the difference (measured with
+    Hyperscan 5.4.12 on one core with SSE). The database is compiled when it is first asked, and may be from many
+    threads and forked processes.
     """
 
     def __init__(self, marks: Iterable[bytes]) -> None:

@@ -1,8 +1,8 @@
-"""Puts masks into a value without changing its form: JSON stays JSON, a request in protobuf a request, lines stay lines.
+"""Puts masks into a value without changing its form: JSON stays JSON, protobuf stays protobuf, lines stay lines.
 
-A mask stands inside the JSON strings that show a secret, never across their quotes; a number becomes a string. The same
-holds for JSON in a string of JSON, and for JSON behind a prefix, as container runtimes write it. Every byte beside the masks
-stays as it was.
+A mask stands inside the JSON strings that show a secret, never across their quotes; a number becomes a string. The
+same holds for JSON in a string of JSON, and for JSON behind a prefix, as container runtimes write it. Every byte
+beside the masks stays as it was.
 """
 
 from bisect import bisect_right

@@ -1,7 +1,7 @@
 """The lines around the masks in a text: only they are scanned once more.
 
-The text was scanned before the masks were put into it. A secret that it shows only now begins or ends at a mask, or has one
-near it: in the same lines, or within as many bytes as a match may have.
+The text was scanned before the masks were put into it. A secret that it shows only now begins or ends at a mask, or
+has one near it: in the same lines, or within as many bytes as a match may have.
 """
 
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ _LINE: Final = 64 << 10  # a longer line is cut, beyond anything that is decoded
 
 
 def beside(text: bytes, mask_spans: Sequence[MaskSpan], near: int = NEAR) -> bytes:
-    """The lines around the masks in `text`, which `excerpts.with_masks` made with these mask spans; all of it if that is most."""
+    """The lines around the masks in `text`, which `with_masks` made of these spans; all of it if they are most."""
     spans: list[list[int]] = []
     grown = 0
     for mask_span in mask_spans:

@@ -1,4 +1,4 @@
-"""Masks every leak in some records of a stream together: a secret that is cut in two is found where its parts are joined.
+"""Masks every leak in some records of a stream together: of a secret that is cut in two, the parts are joined.
 
 values ── their log texts, parts joined ──▶ mask spans ──▶ back into the values ──┐ until nothing is
        └─ each as it stands ──────────────▶ mask spans ──▶ into the values ───────┘ recognised any more
@@ -44,10 +44,10 @@ _Text = list[_Part]
 def redacted(
     values: Sequence[bytes], read: Read, masker: Masker, count: Count = lambda _: None
 ) -> list[bytes | None]:
-    """The values with all leaks masked, in their own form: JSON stays JSON. None for a value whose leak cannot be masked.
+    """The values with all leaks masked, in their own form; None for a value whose leak cannot be masked.
 
-    The values stand in the order in which they came. `read(number, value)` gives the log texts of the value of that number,
-    parts of lines with their channel. `count` gets the rule of every mask.
+    The values stand in the order in which they came. `read(number, value)` gives the log texts of the value of that
+    number, parts of lines with their channel. `count` gets the rule of every mask.
     """
     done, read = list(values), _cached(read)
     for _ in range(PASSES):
@@ -96,8 +96,8 @@ def _without_resisting(values: list[bytes], read: Read, masker: Masker) -> list[
 def _mask_spans(values: Sequence[bytes], read: Read, masker: Masker) -> list[list[MaskSpan]] | None:
     """Where each value shows secrets; None if none does.
 
-    The log texts come first, each stream by itself. In the values as they stand, a key over many records has the names and
-    braces of the records between its lines.
+    The log texts come first, each stream by itself. In the values as they stand, a key over many records has the
+    names and braces of the records between its lines.
     """
     lines, mixed = _texts(values, read)
     return (

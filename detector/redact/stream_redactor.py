@@ -68,7 +68,7 @@ class StreamRedactor:
         return self._lines(len(self._held), len(self._held), cut=may_be_cut(bytes(self._held)))
 
     def _opened(self, end: int) -> tuple[int, int, bool]:
-        """Where the first line begins that may go on behind `end`, how many bytes may be held for it, and whether any line is cut."""
+        """Where the first line that may go on behind `end` begins, how much may be held for it, whether any is cut."""
         whole = bytes(self._held[:end])
         cut_lines = may_be_cut(whole)
         opened = standing_open(whole, end) if cut_lines else end
@@ -148,7 +148,7 @@ class StreamRedactor:
         return done
 
     def _mask_spans(self, data: bytes) -> tuple[list[MaskSpan], bool]:
-        """Where `data` shows secrets, also those that show only once others are masked; and whether that is all of them."""
+        """Where `data` shows secrets, also those that show only beside masks; and whether that is all of them."""
         mask_spans = found = self._redactor.mask_spans(data, LEAST)
         for _ in range(PASSES):
             if not found:
@@ -196,7 +196,7 @@ class StreamRedactor:
 
 
 def key_lines(data: bytes) -> list[tuple[int, int]]:
-    """Where the lines of keys stand, from the first to the last of each, with the lines around that patterns look at."""
+    """Where keys stand, from the first line to the last, with the lines around them that patterns look at."""
     spans: list[tuple[int, int]] = []
     opened = start = 0
     for found in _EDGES.finditer(data):

@@ -1,7 +1,7 @@
 """Whole blocks of canonical events at once: an issuer's registry may hold a million of them.
 
-`detector.adapters.cloudevents` reads one event and says what is wrong with it. Here a block is decoded in one go, and its
-times and hex digits are checked together. If anything in it is wrong, the block is left to be read line by line.
+`detector.adapters.cloudevents` reads one event and says what is wrong with it. Here a block is decoded in one go, and
+its times and hex digits are checked together. If anything in it is wrong, the block is left to be read line by line.
 """
 
 import re  # over single classes

@@ -1,4 +1,4 @@
-"""CRI logs, as Kubernetes keeps them: `<RFC 3339> <stdout|stderr> <P|F>[:tag] <text>`. A P line goes on in the next one."""
+"""CRI logs, as Kubernetes keeps them: `<RFC 3339> <stdout|stderr> <P|F>[:tag] <text>`. A P line goes on in the next."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Docker's json-file logs: one object a line, whose `log` ends in a newline unless the line goes on in the next object."""
+"""Docker's json-file logs: one object a line. Its `log` ends in a newline unless the line goes on in the next."""
 
 from collections.abc import Sequence
 from typing import Any, Final

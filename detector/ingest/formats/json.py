@@ -84,8 +84,8 @@ def flat_block(data: bytes, starts: Ints, named: Named | None) -> LogTexts | Non
 def log_block(data: bytes, starts: Ints, named: Named | None, *, with_docker: bool = True) -> LogTexts | None:
     """A block of log records of any fields; None if it is not one, or a record may be part of a longer line.
 
-    The lines are scanned as they stand if there is no escape in them, else decoded. A record of Docker's may count as one
-    of them (`with_docker`) or not.
+    The lines are scanned as they stand if there is no escape in them, else decoded. A record of Docker's may count as
+    one of them (`with_docker`) or not.
     """
     # A line as long as container runtimes cut lines may go on in another record.
     if len(data) > SPLIT and np.diff(starts, append=len(data)).max(initial=0) > SPLIT:

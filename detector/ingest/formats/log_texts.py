@@ -45,9 +45,9 @@ class Times(msgspec.Struct, frozen=True):
 class LogTexts(msgspec.Struct, frozen=True):
     """The log texts of a block, joined by newlines.
 
-    `edges` gives where each begins, and last where one more would. With `as_read` the texts are the lines as they stand.
-    `whereabouts` gives the task and the stream of a line, and `message` the text that may go on in the next line of its
-    stream. `head` is how many bytes stand before the message in the text of a line.
+    `edges` gives where each begins, and last where one more would. With `as_read` the texts are the lines as they
+    stand. `whereabouts` gives the task and the stream of a line, and `message` the text that may go on in the next
+    line of its stream. `head` is how many bytes stand before the message in the text of a line.
     """
 
     format: str
@@ -87,8 +87,8 @@ def joined(texts: Sequence[str], *, ended: bool = False) -> tuple[bytes, Callabl
 def records_of(data: bytes, starts: Ints, decoder: "msgspec.json.Decoder[_T]") -> list[_T] | None:
     """The JSON records of a block, one for each line; None if it is not made of such lines.
 
-    Every line begins with `{` and ends with `}`. In JSON no `}` is followed by a `{`, and no string has a newline in it,
-    so each line begins a value; with as many values as lines, each line is one.
+    Every line begins with `{` and ends with `}`. In JSON no `}` is followed by a `{`, and no string has a newline in
+    it, so each line begins a value; with as many values as lines, each line is one.
     """
     view = np.frombuffer(data, np.uint8)
     ends = np.append(starts[1:], len(data) + (not data.endswith(b"\n"))) - 2

@@ -1,5 +1,6 @@
-"""Files of OTLP requests in protobuf: one alone, or many, each behind its length as the Collector's file exporter writes them.
+"""Files of OTLP requests in protobuf: one alone, or many, each behind its length.
 
+The Collector's file exporter writes them so.
 The length is 32 bits, big-endian (`fileexporter`, `format: proto`). Requests count as lines.
 """
 

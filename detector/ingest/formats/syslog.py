@@ -1,8 +1,8 @@
 r"""Syslog messages: RFC 5424, RFC 3164 and what relays write that come close; alone, in lines, or counted (RFC 6587).
 
-`<PRI>1 TIMESTAMP HOST APP PROCID MSGID [id name="value"] MSG` and `<PRI>Mmm dd hh:mm:ss HOST TAG[pid]: MSG`. The message
-is the text; all else stands beside it, values of structured data without their escapes (`\"`, `\\`, `\]`). A time without
-a year is of the latest year that it can be.
+`<PRI>1 TIMESTAMP HOST APP PROCID MSGID [id name="value"] MSG` and `<PRI>Mmm dd hh:mm:ss HOST TAG[pid]: MSG`. The
+message is the text; all else stands beside it, values of structured data without their escapes (`\"`, `\\`, `\]`). A
+time without a year is of the latest year that it can be.
 """
 
 import re  # over the head of a line, of bounded length; of what may be longer only one character at a time

@@ -2,9 +2,9 @@
 
 records ──▶ wait until their text is scanned ──▶ masked where a leak was found ──▶ passed on, with their offsets
 
-A record waits while it, or one before it, is part of a line or key whose end has not come. The scan stage bounds the time;
-records and bytes are bounded here. Beyond the bounds the records are masked as far as their text is known, passed on, and
-kept a while for the text that may still belong to them.
+A record waits while it, or one before it, is part of a line or key whose end has not come. The scan stage bounds the
+time; records and bytes are bounded here. Beyond the bounds the records are masked as far as their text is known,
+passed on, and kept a while for the text that may still belong to them.
 """
 
 from bisect import bisect_left, bisect_right
@@ -127,7 +127,7 @@ class Redaction:
         self._waiting += taken
 
     def settle(self, spans: Iterable[Span], oldest: int | None, redactor: Redactor, now: int) -> list[Output]:
-        """What may be passed on now: all before `oldest`. Leaks stand from the first to the last offset of each span."""
+        """What may be passed on now: all before `oldest`. `spans` are the first and the last offset of each leak."""
         ready = [span for span in self._suspects if oldest is None or span[1] < oldest]
         self._suspects = [span for span in self._suspects if span not in ready]
         self._mask([*spans, *ready], redactor, now)
@@ -244,7 +244,7 @@ class Redaction:
 
 
 def _showing(records: Sequence[_Waiting], redactor: Redactor) -> list[Span]:
-    """The first and the last offset of each secret that the values show as they stand: in fields too that are no log text."""
+    """The first and the last offset of each secret in the values as they stand, also outside their log text."""
     starts = list(accumulate((each.size + 1 for each in records), initial=0))
     return [
         (
