@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from detector.configuration.kafka_settings import LiveSettings
+from detector.configuration.kafka_settings import KafkaSettings
 from detector.configuration.settings import Settings
 from detector.kafka.acls import Right
 from detector.service.rights import rights, rights_to_create
@@ -36,7 +36,7 @@ def commands(user: str, needed: Iterable[Right]) -> list[str]:
     return lines
 
 
-def table(live: LiveSettings) -> str:
+def table(live: KafkaSettings) -> str:
     """Who needs what, in Markdown."""
     columns = (rights(live, "all"), rights(live, "scan"), rights(live, "judge"), rights_to_create(live))
     # The stages' are parts of the whole's but for Describe, which goes with what the whole has.
