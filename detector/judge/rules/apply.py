@@ -1,6 +1,6 @@
 """Applies the rules: what is known of a credential and one event in, verdicts out."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from detector.judge.evidence import RevocationRequest
@@ -8,7 +8,7 @@ from detector.judge.policy import Policy
 from detector.judge.rules.catalog import RULES
 from detector.judge.rules.leaks import SECRET
 from detector.judge.rules.lifetimes import OVERDUE, UNCONFIRMED
-from detector.judge.rules.rule import Rule
+from detector.judge.rules.rule import Rule, UseTest
 from detector.judge.terms import NEVER, KindPolicy, Terms, expiry_at, live_at, request_at
 from detector.values.events import (
     DENIED,
@@ -44,22 +44,40 @@ def judge_use(terms: Terms, use: CredentialUsed, *, foreign: bool) -> tuple[Verd
     switching a rule off must not turn its evidence into another rule's.
     """
     time = use.time
-    held: tuple[Rule, ...] = ()
     in_time = terms.opens <= time <= terms.closes and terms.expiries is None and time <= terms.expires
-    if not in_time and _out_of_time(terms, time):
-        for rule, holds in RULES.out_of_time:
+    if in_time or not _out_of_time(terms, time):
+        for holds in RULES.use_tests:  # most uses break no rule, so this must be quick
             if holds(terms, use, foreign):
-                held = (rule,)
-                break
-    for rule, holds in RULES.uses:
-        if holds(terms, use, foreign):
-            held += (rule,)
-    if not held:
+                return _verdicts(terms, use, _held(terms, use, foreign, holds))
         return ()
+    return _verdicts(terms, use, _misplaced(terms, use, foreign) + _held(terms, use, foreign, None))
+
+
+def _misplaced(terms: Terms, use: CredentialUsed, foreign: bool) -> list[Rule]:
+    """The first rule of `RULES.out_of_time` that holds."""
+    for rule, holds in RULES.out_of_time:
+        if holds(terms, use, foreign):
+            return [rule]
+    return []
+
+
+def _held(terms: Terms, use: CredentialUsed, foreign: bool, known: UseTest | None) -> list[Rule]:
+    """The rules of `RULES.uses` that hold. `known` is the first of their tests known to hold, None if none was asked."""
+    held = []
+    for rule, holds in RULES.uses:
+        if holds is known:
+            held.append(rule)
+            known = None
+        elif known is None and holds(terms, use, foreign):
+            held.append(rule)
+    return held
+
+
+def _verdicts(terms: Terms, use: CredentialUsed, rules: Iterable[Rule]) -> tuple[Verdict, ...]:
     denied = use.outcome == DENIED
-    request = request_at(terms, time, used=not denied)
+    request = request_at(terms, use.time, used=not denied)
     verdicts = []
-    for rule in held:
+    for rule in rules:
         policy = terms.policy.rules[rule.id]
         if policy.enabled:
             revokes = policy.revoke and (rule.revokes_denied or not denied)

@@ -4,7 +4,7 @@ A rule of curfewd's own is one line in `BUNDLED`. A program that runs curfewd as
 `RULES.add` before it loads a configuration.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from typing import Final
 
 from detector.judge.rules import leaks, lifetimes, uses
@@ -27,12 +27,13 @@ BUNDLED: Final = (
 _SINGLE: Final = ("secret", "deadline", "unconfirmed")  # there is one rule of each
 
 
-class Catalog(Mapping[str, Rule]):
-    """Rules by id, and the functions of those that look at the same thing."""
+class Catalog(dict[str, Rule]):
+    """Rules by id, and the functions of those that look at the same thing. Rules come in by `add` only."""
 
     def __init__(self, rules: Iterable[Rule]) -> None:
-        self._rules: dict[str, Rule] = {}
+        super().__init__()
         self.uses: tuple[tuple[Rule, UseTest], ...] = ()
+        self.use_tests: tuple[UseTest, ...] = ()  # those of `uses`: most uses break no rule, and need no more
         self.out_of_time: tuple[tuple[Rule, UseTest], ...] = ()
         self.leaks: tuple[tuple[Rule, LeakTest], ...] = ()
         self.lifetimes: tuple[tuple[Rule, LifetimeTest], ...] = ()
@@ -50,16 +51,17 @@ class Catalog(Mapping[str, Rule]):
         Raises:
             ValueError: there is a rule with this id, or one that looks at what only one rule can look at.
         """
-        if rule.id in self._rules:
+        if rule.id in self:
             raise ValueError(f"there is a rule {rule.id} already")
         for field in _SINGLE:
             if getattr(rule, field) is not None and any(getattr(one, field) for one in self.values()):
                 raise ValueError(f"{rule.id}: only one rule can have {field}")
-        self._rules[rule.id] = rule
+        self[rule.id] = rule
         if rule.out_of_time is not None:
             self.out_of_time += ((rule, rule.out_of_time),)
         if rule.use is not None:
             self.uses += ((rule, rule.use),)
+            self.use_tests += (rule.use,)
         if rule.leak is not None:
             self.leaks += ((rule, rule.leak),)
         if rule.lifetime is not None:
@@ -69,15 +71,6 @@ class Catalog(Mapping[str, Rule]):
         self.of_uses = tuple(one.id for one, _ in (*self.out_of_time, *self.uses))
         self.of_leaks = tuple(one.id for one, _ in self.leaks)
         self.of_uses_and_leaks = (*self.of_uses, *self.of_leaks)
-
-    def __getitem__(self, rule: str) -> Rule:
-        return self._rules[rule]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._rules)
-
-    def __len__(self) -> int:
-        return len(self._rules)
 
 
 RULES: Final = Catalog(BUNDLED)
