@@ -17,6 +17,7 @@ import re2
 from detector.patterns.checksums import has_crc32, has_grafana_crc32, is_gitlab_routable, is_index_macaroon
 from detector.patterns.jwt import base64url, read_jwt
 from detector.patterns.placeholders import is_placeholder
+from detector.values.globs import compile_glob
 
 _HEX: Final = frozenset(string.hexdigits.encode())
 _DIGITS: Final = string.digits.encode()
@@ -105,7 +106,7 @@ class JwtShape(Check, frozen=True):
         if token is None or any(claim not in token.claims for claim in self.claims):
             return False
         for glob, text in ((self.iss, token.text("iss")), (self.sub, token.text("sub"))):
-            if glob is not None and (text is None or not _matches_glob(glob, text)):
+            if glob is not None and (text is None or not compile_glob(glob)(text)):
                 return False
         return self.typ is None or token.header_text("typ") == self.typ
 
@@ -340,13 +341,3 @@ def _has_key(raw: bytes, key: str) -> bool:
         return key in msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         return False
-
-
-@lru_cache(maxsize=4096)
-def _glob(glob: str) -> Any:
-    escaped = "".join({"*": "(?s:.*)", "?": "(?s:.)"}.get(char) or re2.escape(char) for char in glob)
-    return re2.compile(escaped)
-
-
-def _matches_glob(glob: str, text: str) -> bool:
-    return _glob(glob).fullmatch(text) is not None
