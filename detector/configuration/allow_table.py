@@ -5,7 +5,7 @@ from typing import Any, Final
 from detector.configuration.allowlist import LINE, SECRET, Allow, compiled
 from detector.configuration.fields import MOMENT, TEXT, Field, FieldReader, ValueType, one_of, text
 
-UNKEYED_WARNING: Final = "[[allow]] by fingerprint needs a deployment key: without one fingerprints hold for one run, or one service.state"
+UNKEYED_WARNING: Final = "[[allow]] by fingerprint needs a deployment key: without one, fingerprints are valid only for one run, or one service.state"
 _NEEDED: Final = ("reason", "expiry")
 _ASKED: Final = ("fingerprint", "source", "pattern", "regex")
 

@@ -43,13 +43,13 @@ from detector.values.toml_file import Key, TomlFile
 KEY_VARIABLE: Final = "CURFEWD_KEY"
 NO_KEY_WARNING: Final = (
     f"no deployment key: set {KEY_VARIABLE} or key_file. Credentials registered by hmac-sha256 are not recognised, "
-    "and the fingerprints of leaked secrets hold for this run only"
+    "and the fingerprints of leaked secrets are valid for this run only"
 )
 # Instances cannot agree on a key over Kafka: whoever reads it could try secrets against fingerprints.
 NO_KEY_LIVE_WARNING: Final = (
     f"no deployment key: set {KEY_VARIABLE} or key_file, the same for every instance. Credentials registered by "
-    "hmac-sha256 are not recognised. Fingerprints of leaked secrets are made with a key of each folder of state, or of a "
-    "replay: two instances name the same secret differently and tell it as two findings, and so does one that lost its folder"
+    "hmac-sha256 are not recognised. Each service.state, and each replay, makes a key of its own for the fingerprints of "
+    "leaked secrets: two instances report the same secret as two findings, and so does one that lost its folder"
 )
 
 

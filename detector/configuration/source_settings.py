@@ -111,7 +111,7 @@ def _outcomes(value: Any) -> dict[str, str]:
 
 
 TEMPLATE: Final = ValueType(
-    "template, or a list of which the first that can be filled is taken", parse_choice
+    "template, or a list of templates: the first that can be filled counts", parse_choice
 )
 CONDITIONS: Final = _many("conditions", parse_condition)
 CAPTURES: Final = _many("captures", parse_capture)

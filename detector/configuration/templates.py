@@ -155,7 +155,7 @@ def parse_template(value: Any) -> Template:
         if match[0] in ("{{", "}}"):
             parts.append(match[0][0])
         elif match[1] is None:
-            raise ValueError("a brace stands alone: write {{ or }} for the character itself")
+            raise ValueError("a single brace: write {{ or }} for the character itself")
         else:
             parts.append(parse_path(match[1]))
     parts.append(value[at:])
