@@ -49,7 +49,8 @@ NO_KEY_WARNING: Final = (
 NO_KEY_LIVE_WARNING: Final = (
     f"no deployment key: set {KEY_VARIABLE} or key_file, the same for every instance. Credentials registered by "
     "hmac-sha256 are not recognised. Each service.state, and each replay, makes a key of its own for the fingerprints of "
-    "leaked secrets: two instances report the same secret as two findings, and so does one that lost its folder"
+    "leaked secrets: two instances name the same secret differently and report two findings, and so does one that lost its "
+    "folder"
 )
 
 
