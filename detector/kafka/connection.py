@@ -27,8 +27,8 @@ class ConnectionSettings(msgspec.Struct, frozen=True):
 
     @property
     def addresses(self) -> tuple[str, ...]:
-        """Each `host:port` to begin with."""
-        return (self.bootstrap,) if isinstance(self.bootstrap, str) else self.bootstrap
+        """Each `host:port` to begin with; a text has them between commas."""
+        return tuple(self.bootstrap.split(",")) if isinstance(self.bootstrap, str) else self.bootstrap
 
     def client_options(self, *, extra_seconds: float = 0.0) -> dict[str, Any]:
         """What aiokafka's consumers, producers and admin clients take for the connection.
