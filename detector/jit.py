@@ -1,10 +1,10 @@
-"""The compiler of the loops over log bytes: numba, with its own cache.
+"""Compiles loops over log bytes with numba, and keeps the result in numba's cache.
 
-numba keeps what it compiled beside the source or in the user's cache folder. A cache that cannot be read or written
-(a full disk, a read-only one) costs time and nothing else.
+The cache is beside the source or in the user's cache folder. If it cannot be read or written (a full or read-only disk),
+that costs time and nothing else.
 
-numba looks only at the file that a function stands in, and freezes into it the tables and functions that it takes from
-others: after an upgrade in place it would go on with the old ones. So what it keeps holds for just these modules.
+numba invalidates a cached function only if the function's own file changes, although it compiles in tables and functions
+of other files. After an upgrade in place it would use the old ones. So the cache key here covers all of these modules.
 """
 
 import contextlib
@@ -24,8 +24,8 @@ _STAMP: Final = "_source_stamp"  # of the file of such a cache
 _IMPORTS: Final = re.compile(rb"^from (detector[\w.]*) import (\([^)]*\)|.+)$", re.MULTILINE)
 
 
-class _Lenient:
-    """numba's cache of one function, without its errors."""
+class _TolerantCache:
+    """numba's cache of one function. Errors of the cache are ignored."""
 
     def __init__(self, cache: Any) -> None:
         self._cache = cache
@@ -41,13 +41,13 @@ class _Lenient:
             return None
 
     def save_overload(self, signature: Any, compiled_function: Any) -> None:
-        """Keep it, if there is room."""
+        """Keeps it, if there is room."""
         with contextlib.suppress(OSError):
             self._cache.save_overload(signature, compiled_function)
 
 
 def digest_of(folder: Path) -> str:
-    """A digest of a folder's modules that import this one, and of all that those take from, and so on; hexadecimal."""
+    """A hexadecimal digest of the modules in a folder that import this one, and of all modules that they import."""
     texts = {
         ".".join(("detector", *path.relative_to(folder).with_suffix("").parts)): path.read_bytes()
         for path in folder.rglob("*.py")
@@ -88,7 +88,7 @@ def _compiler(**options: Any) -> Any:
         cache = getattr(dispatcher, _CACHE)
         file = getattr(cache, f"{_CACHE}_file")
         setattr(file, _STAMP, (getattr(file, _STAMP), _modules()))
-        setattr(dispatcher, _CACHE, _Lenient(cache))
+        setattr(dispatcher, _CACHE, _TolerantCache(cache))
         return dispatcher
 
     return decorate

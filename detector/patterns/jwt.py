@@ -1,4 +1,4 @@
-"""JSON Web Tokens read without verifying them: what a token says of itself, safely on hostile input.
+"""Reads JSON Web Tokens without verifying them. Safe on hostile input.
 
 RFC 7519 (claims) and RFC 7515 (compact form: three base64url parts). Nothing here trusts what it reads.
 """
@@ -33,7 +33,7 @@ class Jwt(msgspec.Struct, frozen=True):
 def read_jwt(token: bytes) -> Jwt | None:
     """The token's header and claims, or None if it is no signed JWT: three parts, a header with `alg`.
 
-    Bounded: tokens over 16 KiB are none, values stay undecoded, nesting too deep makes it none.
+    Bounded: a token over 16 KiB or nested too deeply is refused, and values stay undecoded.
     """
     if len(token) > MAX_TOKEN:
         return None

@@ -1,7 +1,7 @@
-"""What only stands where a secret would: masks, templates, documentation's words, keyboard sequences.
+"""Recognises placeholders: masks, templates, words of documentation, keyboard sequences.
 
-Words have six letters or more: in random base-62 text of forty characters one of six letters turns up once in
-tens of millions, one of four (`test`) every few thousand.
+The words have six letters or more. In random base-62 text of forty characters, a word of six letters turns up once in tens
+of millions, one of four (`test`) once in a few thousand.
 """
 
 import itertools

@@ -1,6 +1,6 @@
-"""The first pass: one Hyperscan database says where something may be, at hundreds of MB/s.
+"""The first pass: one Hyperscan database finds the lines that may match, at hundreds of MB/s.
 
-It only ever says *maybe*: whoever asks confirms with the real regex. Block mode, no start of match (a quarter of
+A hit is only a candidate: the caller confirms it with the regex. Block mode, no start of match (a quarter of
 the speed, and a fifth of our regexes is refused), no UTF-8 mode (undefined on bad UTF-8), no SINGLEMATCH (loses every match
 but the first of a batch). Measured with PyPI `hyperscan` 0.9.1: batches of 16 to 256 KB are fastest.
 """
@@ -22,9 +22,9 @@ _EXACT: Final = hyperscan.HS_FLAG_MULTILINE | hyperscan.HS_FLAG_ALLOWEMPTY
 
 
 class Expression(msgspec.Struct, frozen=True):
-    """What Hyperscan looks for on behalf of one pattern: a regex, or literals if it refuses that.
+    """What Hyperscan looks for on behalf of one pattern: a regex, or literals if Hyperscan refuses the regex.
 
-    `literals` are compared without regard to case; with no literals either, every line is a hit.
+    `literals` match in any case. Without a regex and literals, every line is a hit.
     """
 
     regex: bytes | None
@@ -48,10 +48,10 @@ def around(data: bytes, at: int) -> Place:
 
 
 class Hits:
-    """What one scan of one batch said.
+    """The hits of one scan.
 
-    `found` holds by expression its places, at most one for each line, or for each `CELL` of a long line. `flooded`:
-    there were too many to be told, so any expression may be anywhere.
+    `found` has the places of each expression, at most one for each line, or for each `CELL` of a long line. `flooded`
+    means that there were too many: any expression may match anywhere.
     """
 
     __slots__ = ("_base", "_budget", "_data", "_high", "_low", "flooded", "found")
@@ -73,7 +73,7 @@ class Hits:
             self.flooded = True
             return True
         if self._low[expression] <= at <= self._high[expression]:
-            return None  # this line, or cell, is known already
+            return None  # this line or cell is a hit already
         place = around(self._data, at)
         self._low[expression], self._high[expression], _ = place
         self.found.setdefault(expression, []).append(place)
@@ -89,7 +89,7 @@ class Prefilter:
         self._threads = threading.local()
 
     def scan(self, data: bytes, start: int, end: int) -> Hits:
-        """What may be in data[start:end], in offsets of `data`. The GIL is released meanwhile."""
+        """The hits in data[start:end], as offsets in `data`. Releases the GIL meanwhile."""
         hits = Hits(data, start, self._size)
         if self._database is None or start >= end:
             return hits

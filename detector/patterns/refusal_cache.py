@@ -1,4 +1,4 @@
-"""Look-alikes that were refused before: the same `postgres:postgres` stands in a log a million times."""
+"""Remembers look-alikes that were refused: one `postgres:postgres` may be in a log a million times."""
 
 from typing import Final
 
@@ -7,7 +7,7 @@ _LONGEST: Final = 256  # bytes
 
 
 class RefusalCache:
-    """Texts that are no secrets whatever stands around them. Bounded; threads may share it."""
+    """Texts that are not secrets, whatever surrounds them. Bounded; threads may share it."""
 
     __slots__ = ("_refused",)
 
@@ -18,7 +18,7 @@ class RefusalCache:
         return text in self._refused
 
     def add(self, text: bytes) -> None:
-        """Remember one; when there are too many, all are forgotten."""
+        """Remembers a text. When there are too many, it forgets all."""
         if len(text) > _LONGEST:
             return
         if len(self._refused) >= _MOST:

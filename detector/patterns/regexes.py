@@ -1,8 +1,8 @@
-"""Regular expressions over hostile bytes: google-re2, linear in the input, and the same result however it is cut.
+"""Regexes over hostile bytes: google-re2, in linear time.
 
-A match is at most `MAX_MATCH` bytes. That bound is what lets a line of 100 MB be searched in windows: with windows
-that overlap by as much, and a match taken only where it begins before the overlap, every match is seen whole
-exactly once, and the result is that of one search over the whole line.
+A match is at most `MAX_MATCH` bytes, so a line of 100 MB can be searched in windows that overlap by as much. A match
+counts only if it begins before the overlap. So each is seen whole exactly once, and the result is the same as for one
+search over the whole line.
 """
 
 from collections.abc import Iterator
@@ -60,10 +60,10 @@ class Regex:
             yield (low + context, high + context), (first + context, last + context)
 
     def matches(self, data: bytes, start: int, end: int) -> Iterator[tuple[Span, Span]]:
-        """As `found`, of any size.
+        """As `found`, for text of any size.
 
-        `start` and `end` are line ends, or at least `MAX_MATCH` away from every match that matters.
-        Matches longer than `MAX_MATCH`, and those whose secret is empty, are passed over.
+        `start` and `end` are line ends, or at least `MAX_MATCH` away from every match that matters. Ignores matches that
+        are longer than `MAX_MATCH` or have an empty secret.
         """
         at = start
         while at < end:

@@ -1,7 +1,7 @@
-"""Which of many matches a pattern's checks are sure to refuse, told over their bytes at once.
+"""Drops matches that a pattern's checks would refuse, without a Python object for each.
 
-It never refuses what the checks would let pass, and leaves many that they will refuse: they are asked of all that is
-left. A log full of look-alikes costs an object for each of them otherwise.
+It never drops a match that the checks would pass. It may keep one that they refuse: the checks run over all that is
+kept. Without it, a log full of look-alikes costs an object for each of them.
 """
 # ruff: noqa: PLR0913, PLR0917 - compiled: objects are what it is without
 
@@ -24,7 +24,7 @@ _DIGIT, _UPPER, _LOWER = 1, 2, 3
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """What a pattern's checks ask at least: bits of entropy, digits, upper and lower case letters; `flags` what else."""
+    """What a pattern's checks require: bits of entropy, digits, upper and lower case letters. `flags` holds the other checks."""
 
     bits: float = 0.0
     digits: int = 0
@@ -34,7 +34,7 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 def limits_of(checks: Iterable[Check]) -> Limits:
-    """What can be told at once of these checks."""
+    """The requirements of these checks, as far as compiled code can test them."""
     bits, mix, flags = 0.0, (0, 0, 0), 0
     for check in checks:
         if isinstance(check, MinEntropy):
@@ -73,7 +73,7 @@ def _crc_table() -> Any:
 
 
 def _words() -> tuple[Any, Any, Any]:
-    """The telling words in lower case, one after the other by their first byte; where each starts; the first of a byte."""
+    """The placeholder words in lower case, joined and sorted; where each starts; the number of the first for each first byte."""
     words = sorted(bytes(_FOLDS[list(word)]) for word in TELLING)
     starts = np.cumsum([0, *map(len, words)])
     first = np.searchsorted([word[0] for word in words], np.arange(257))
@@ -81,7 +81,7 @@ def _words() -> tuple[Any, Any, Any]:
 
 
 def _beginnings() -> Any:
-    """Of each two bytes in lower case, the first times 256, whether a telling word begins with them."""
+    """For each pair of bytes in lower case (first × 256 + second): whether a placeholder word begins with it."""
     table = np.zeros(1 << 16, np.bool_)
     table[[int(_FOLDS[word[0]]) << 8 | int(_FOLDS[word[1]]) for word in TELLING]] = True
     table.flags.writeable = False
@@ -98,7 +98,7 @@ _LOGS: Final = np.array([0.0, *(n * np.log2(n) for n in range(1, _LONGEST + 1))]
 
 @compiled
 def _tells(secret: Any) -> bool:
-    """Whether a telling word stands in it."""
+    """Whether it contains a placeholder word."""
     for at in range(secret.size - 1):
         byte = np.int64(_FOLDS[secret[at]])
         if not _BEGINS[byte << np.int64(8) | _FOLDS[secret[at + 1]]]:
@@ -117,7 +117,7 @@ def _tells(secret: Any) -> bool:
 
 @compiled
 def _runs(secret: Any) -> bool:
-    """Whether it holds `xxxx`, or half of it, or much in a row, is a sequence: as `placeholders.is_placeholder` says."""
+    """Whether it contains `xxxx`, or is a sequence for half its length or a long stretch: as `placeholders.is_placeholder`."""
     crosses = total = longest = run = telling = 0
     step = told = np.int64(2)
     some = False  # four in a row, of letters, of digits or the same
@@ -172,7 +172,7 @@ def _checksum_fails(secret: Any) -> bool:
 def kept(
     data: Any, rows: Any, keep: Any, bits: float, digits: int, upper: int, lower: int, flags: int
 ) -> None:
-    """Into `keep` whether each secret, data[row[2]:row[3]], may pass."""
+    """Sets `keep` for each secret, data[row[2]:row[3]]: whether it may pass."""
     counts = np.zeros(256, np.int64)
     mix = np.zeros(4, np.int64)
     for number in range(len(rows)):

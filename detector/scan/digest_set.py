@@ -1,4 +1,4 @@
-"""A set of SHA-256 digests that a million credentials fit into: 32 bytes each, no Python object per digest."""
+"""A set of SHA-256 digests for millions of credentials: 32 bytes each, no Python object per digest."""
 
 from collections.abc import Iterable
 from typing import Any, Final
@@ -12,9 +12,9 @@ _ROOM: Final = 16  # bits of the sieve for each digest, at the least
 
 
 class DigestSet:
-    """Digests in two sorted arrays (first 8 bytes, the other 24), late ones in a set beside them.
+    """Digests in two sorted arrays (first 8 bytes, the other 24). Those added later wait in a plain set.
 
-    Safe to read in one thread while another adds: what a reader took keeps standing.
+    One thread may read while another adds: arrays are replaced, never changed.
     """
 
     def __init__(self, digests: bytes = b"") -> None:
@@ -24,7 +24,7 @@ class DigestSet:
         self._sieve: Any = None
 
     def __len__(self) -> int:
-        """At least as many as there are different ones: one that was added twice may count twice."""
+        """An upper bound: a digest that was added twice may count twice."""
         return len(self._late) + int(self._sorted[0].size)
 
     def __contains__(self, digest: bytes) -> bool:
@@ -40,7 +40,7 @@ class DigestSet:
         return False
 
     def add(self, digests: Iterable[bytes]) -> None:
-        """Add digests of 32 bytes each; cheap for a few, and at most one sort for many."""
+        """Adds digests of 32 bytes each. Cheap for a few; at most one sort for many."""
         late = {digest for digest in digests if len(digest) == DIGEST}
         heads = {int.from_bytes(digest[:8], "big") for digest in late}
         self._late |= late
@@ -57,19 +57,19 @@ class DigestSet:
             self._late, self._late_heads = set(), set()
 
     def sift(self) -> None:
-        """From now on `like` passes over nearly all that is not in the set with a look at one bit each."""
+        """Builds the sieve with which `like` rejects nearly every digest that is not in the set, at one bit each."""
         if self._sieve is None:
             self._sieve = self._all_marked()
 
     def _all_marked(self) -> Any:
-        """A bit for the first bits of each digest, half of them for those to come."""
+        """A sieve with a bit for the first bits of each digest, and room for as many to come."""
         sieve = np.zeros((1 << (2 * _ROOM * max(len(self), 1 << 10)).bit_length()) >> 6, np.uint64)
         _mark(sieve, self._sorted[0])
         _mark(sieve, _array(self._late_heads))
         return sieve
 
     def like(self, heads: Any) -> list[int]:
-        """Which of these first 8 bytes (numbers, big-endian) a digest in the set begins with, by number."""
+        """The indexes of those `heads` (first 8 bytes, big-endian) with which a digest in the set begins."""
         late, (known, _), sieve = self._late_heads, self._sorted, self._sieve  # late ones first: they move
         if sieve is None:
             numbers = np.arange(heads.size)
@@ -91,7 +91,7 @@ def _array(heads: set[int]) -> Any:
 
 
 def _places(sieve: Any, heads: Any) -> tuple[Any, Any]:
-    """The word of the sieve and the bit in it for each head: its first bits."""
+    """For each head the word of the sieve and the bit in it, chosen by its first bits."""
     first = heads >> np.uint64(65 - (64 * sieve.size).bit_length())
     return first >> np.uint64(6), first & np.uint64(63)
 

@@ -1,7 +1,7 @@
 """HMAC-SHA-256 of very many short sub-tokens at once, compiled (FIPS 180-4, RFC 2104).
 
-One digest after the other, hashlib is quicker; but hundreds side by side, each vector instruction works on many, and
-no Python object is made for a sub-token that is nothing.
+For one digest hashlib is faster. Here hundreds are computed side by side: each vector instruction works on many, and no
+sub-token becomes a Python object.
 """
 # ruff: noqa: PLR0913, PLR0917, PLR2004 - numba cannot see into a struct; the numbers are the standards' own
 
@@ -77,7 +77,7 @@ def _schedule(word: Any, back2: Any, back7: Any, back15: Any) -> None:
 
 @compiled
 def _compress(state: Any, work: Any, words: Any) -> None:
-    """One block for each lane: `state` is updated from the 16 rows of `words`, which are used up."""
+    """Updates `state` by one block for each lane. The block is the 16 rows of `words`, which are overwritten."""
     work[:] = state
     for turn in range(64):
         row = turn & 15
@@ -99,9 +99,9 @@ def _compress(state: Any, work: Any, words: Any) -> None:
 
 @compiled
 def heads(data: Any, spans: Any, inner: Any, outer: Any, out: Any) -> None:
-    """The first 8 bytes of the HMAC of each span, as a big-endian number. `inner`, `outer`: the keyed states.
+    """Writes to `out` the first 8 bytes of each span's HMAC, big-endian. `inner` and `outer` are the keyed states.
 
-    Spans of one number of `blocks` should stand together: a group takes as many steps as its longest.
+    Sort the spans by `blocks`: a group takes as many steps as its longest span.
     """
     state = np.empty((8, LANES), np.uint32)
     work = np.empty((8, LANES), np.uint32)
@@ -140,7 +140,7 @@ def heads(data: Any, spans: Any, inner: Any, outer: Any, out: Any) -> None:
 
 @compiled
 def _load(data: Any, start: int, end: int, block: int, words: Any, lane: int) -> None:
-    """Row by row the words of one block of data[start:end] and its padding, after a first block of key."""
+    """Loads one block of data[start:end] and its padding into `words`. The block of the key came before it."""
     length = end - start
     for row in range(16):
         at = block * _BLOCK + 4 * row
@@ -168,7 +168,7 @@ def blocks(spans: Any) -> Any:
 
 
 def keyed_states(material: bytes) -> tuple[Any, Any]:
-    """The states after the inner and the outer block of key; `material` is at most 64 bytes."""
+    """The states after the inner and the outer block of the key. `material` has at most 64 bytes."""
     padded = np.frombuffer(material.ljust(_BLOCK, b"\0"), np.uint8)
     states = []
     for mask in (0x36, 0x5C):

@@ -1,6 +1,6 @@
-"""Compiled loops over log bytes: what neither Hyperscan nor numpy does fast enough.
+"""Compiled loops that find registered credentials in log bytes by length and rolling check.
 
-Each function here is plain Python that numba compiles. They release the GIL and keep no state.
+numba compiles these plain Python functions. They release the GIL and keep no state.
 """
 # ruff: noqa: PLR0913, PLR0917 - a compiled loop takes its arrays apart: numba cannot see into a struct
 
@@ -54,24 +54,24 @@ def _put(slots: Any, keys: Any) -> None:
 
 
 def table(keys: Any, room: int = 0) -> Any:
-    """An open-addressed table of `keys` (length << 32 | check, never 0), at most half full with `room` more."""
+    """An open-addressed table of `keys` (length << 32 | check, never 0). With `room` more keys it is at most half full."""
     slots = np.zeros(1 << max(2 * (keys.size + room), 16).bit_length(), np.uint64)
     _put(slots, keys)
     return slots
 
 
 def insert(slots: Any, keys: Any) -> Any:
-    """The table with `keys` added, in place: the caller sees to it that it stays at most half full."""
+    """Adds `keys` to the table in place. The caller keeps it at most half full."""
     _put(slots, keys)
     return slots
 
 
 @compiled
 def _boundaries(text: Any, before: int, alnum: Any, starts: Any, ends: Any, spaces: Any) -> None:
-    """Of each byte of `text`, 0 or 1: may a sub-token start with it, or end with it, is it white space.
+    """Marks each byte of `text` with 0 or 1: whether a sub-token may start or end there, and whether it is white space.
 
-    `before` is whether a letter or digit stands before `text`; none stands behind it. Arithmetic on single bytes only,
-    and no branches, so that the compiler takes 32 or 64 bytes at a time.
+    `before` says whether a letter or digit precedes `text`. None follows it. There are no branches and only arithmetic on
+    single bytes, so the compiler handles 32 or 64 bytes at a time.
     """
     size = text.size
     alnum[0] = before
@@ -104,7 +104,7 @@ def pack(flags: Any, words: Any, count: int) -> None:
 
 @compiled
 def fill(sieve: Any, keys: Any) -> None:
-    """Set the bits of `keys` (the check is the lower half): two in one word, see `_sifted`."""
+    """Sets the bits of `keys` in the sieve: two in one word for each check, which is the lower half of a key."""
     mask = np.uint64(sieve.size - 1)
     for key in keys:
         word, bits = _sieve_place(key & np.uint64(0xFFFFFFFF), mask)
@@ -121,7 +121,7 @@ def _sieve_place(check: Any, mask: Any) -> tuple[Any, Any]:
 
 @compiled
 def _checks(begins: Any, checks: Any, waiting: int, length: int, sums: Any, power: Any) -> None:
-    """The checks of the waiting candidates; `power` is B to the `length`."""
+    """Computes the checks of the candidates. `power` is B to the `length`."""
     reach = np.uint64(_CHAINS * length)  # unsigned places need no test for Python's negative ones
     for index in range(waiting):
         begin = np.uint64(begins[index])
@@ -129,11 +129,11 @@ def _checks(begins: Any, checks: Any, waiting: int, length: int, sums: Any, powe
 
 
 @compiled
-def _sifted(begins: Any, checks: Any, waiting: int, sieve: Any) -> Any:
-    """Keep those of the waiting candidates whose check passes the sieve; how many.
+def _passing_sieve(begins: Any, checks: Any, waiting: int, sieve: Any) -> Any:
+    """Keeps the candidates whose check passes the sieve. Returns how many.
 
-    A loop of its own without branches: tens of loads are under way at once, and the sieve (a Bloom filter of two bits
-    in one word) stays in the second- or third-level cache up to a million identifiers.
+    The sieve is a Bloom filter with two bits in one word. It fits into the second- or third-level cache up to a million
+    identifiers. The loop has no branches, so tens of loads are under way at once.
     """
     mask = np.uint64(sieve.size - 1)
     kept = np.uint64(0)
@@ -147,10 +147,10 @@ def _sifted(begins: Any, checks: Any, waiting: int, sieve: Any) -> Any:
 
 
 @compiled
-def _perhaps(begins: Any, checks: Any, waiting: int, length: int, slots: Any) -> Any:
-    """Keep those whose first place in the table is taken; how many.
+def _in_taken_slots(begins: Any, checks: Any, waiting: int, length: int, slots: Any) -> Any:
+    """Keeps the candidates whose first slot in the table is taken. Returns how many.
 
-    Most are no more after this, and `_survivors`, which branches at each, finds in the cache what it looks at.
+    Few remain for `_registered`, which branches at each, and the slots that it reads are in the cache by then.
     """
     mask = np.uint64(slots.size - 1)
     kept = np.uint64(0)
@@ -165,7 +165,7 @@ def _perhaps(begins: Any, checks: Any, waiting: int, length: int, slots: Any) ->
 
 
 @compiled
-def _survivors(
+def _registered(
     begins: Any,
     checks: Any,
     waiting: int,
@@ -176,7 +176,7 @@ def _survivors(
     out: Any,
     count: int,
 ) -> int:
-    """Put those of the waiting candidates that are registered into `out`; the new count, or -1 if it is full."""
+    """Adds the registered candidates to `out`. Returns the new count, or -1 if `out` is full."""
     for index in range(waiting):
         if _listed(slots, (np.uint64(length) << np.uint64(32)) | np.uint64(checks[index])):
             if count == out.shape[0]:
@@ -202,9 +202,9 @@ def _count(word: Any) -> Any:
 
 @compiled
 def _places(starts: Any, ends: Any, free: Any, words: int, length: int, begins: Any) -> Any:
-    """Where in the sums of `_summed` sub-tokens of `length` bytes begin, into `begins`; how many.
+    """Writes to `begins` where sub-tokens of `length` bytes begin in the sums of `_summed`. Returns how many.
 
-    `words` is how many words of marks a chain has. Writes up to `_AT_ONCE` entries too many.
+    `words` is the number of words of marks in a chain. It writes up to `_AT_ONCE` entries too many.
     """
     one = np.uint64(1)
     skip, shift = np.uint64((length - 1) >> 6), np.uint64((length - 1) & 63)
@@ -235,10 +235,10 @@ def _places(starts: Any, ends: Any, free: Any, words: int, length: int, begins: 
 
 @compiled
 def _summed(text: Any, part: int, steps: int, terms: Any, base: Any, sums: Any) -> None:
-    """Horner's sums of four parts of `text`, each `part` bytes behind the one before, over `steps` bytes.
+    """Computes Horner's sums of four parts of `text`, `part` bytes apart, over `steps` bytes each.
 
-    One waits for the multiplication before it; four beside each other keep the multiplier busy. The sum of the first k
-    bytes of part c stands at 4·k + c.
+    Within a part each multiplication waits for the one before; four parts side by side keep the multiplier busy. The sum
+    of the first k bytes of part c is at 4·k + c.
     """
     first, second, third, fourth = np.uint64(0), np.uint64(0), np.uint64(0), np.uint64(0)
     one, two, three, by = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(part)
@@ -259,7 +259,7 @@ def _summed(text: Any, part: int, steps: int, terms: Any, base: Any, sums: Any) 
 
 @compiled
 def _stretch(free: Any, words: int, now: int, length: int) -> int:
-    """`free` marks where `now` bytes without white space start: make it `length`. Less: there are none."""
+    """Extends `free` from the starts of `now` bytes without white space to those of `length`. Returns less if there are none."""
     one = np.uint64(1)
     while now < length:
         by = min(now, length - now)
@@ -277,7 +277,7 @@ def _stretch(free: Any, words: int, now: int, length: int) -> int:
 
 
 def factors(multiplier: int, base: int, longest: int) -> tuple[Any, Any]:
-    """What `checked` multiplies with: M·(b + 1) of each byte b, and B to the power of 0 to `longest`."""
+    """The factors for `checked`: M·(b + 1) for each byte b, and B to the powers 0 to `longest`."""
     terms = [multiplier * (byte + 1) & _MASK64 for byte in range(256)]
     powers = [1]
     for _ in range(longest):
@@ -289,12 +289,12 @@ def factors(multiplier: int, base: int, longest: int) -> tuple[Any, Any]:
 def checked(
     data: Any, done: int, lengths: Any, terms: Any, powers: Any, sieve: Any, slots: Any, out: Any
 ) -> tuple[int, int]:
-    """Sub-tokens whose length and rolling check are registered: (how many put into `out`, start of the rest).
+    """Finds sub-tokens whose length and rolling check are registered: (how many are in `out`, where the rest starts).
 
-    Sub-tokens that start before `done` are not looked at; call again with what was returned until it is
-    `data.size`. A count of -1: `out` is too small for one block. `terms` and `powers` are as `factors` makes them: with
-    H the sums of `_summed`, the check of bytes i to j-1 is the top of H[j] - H[i]·B^(j-i). Boundaries are bits: one `and`
-    pairs 64 starts with the ends `length` further on.
+    Begins at `done`. Call it again with the returned start until that is `data.size`. A count of -1 means that `out` is
+    too small for one block. `terms` and `powers` come from `factors`. If H are the sums of `_summed`, the check of bytes
+    i to j-1 is the upper half of H[j] - H[i]·B^(j-i). Boundaries are bits: one `and` pairs 64 starts with the ends
+    `length` further on.
     """
     able = lengths.size
     while able > 0 and lengths[able - 1] > data.size - done:
@@ -339,9 +339,9 @@ def checked(
                 break
             waiting = _places(starts, ends, free, part >> 6, length, begins)
             _checks(begins, checks, waiting, length, sums, powers[length])
-            waiting = _sifted(begins, checks, waiting, sieve)
-            waiting = _perhaps(begins, checks, waiting, length, slots)
-            found = _survivors(begins, checks, waiting, length, done, part, slots, out, found)
+            waiting = _passing_sieve(begins, checks, waiting, sieve)
+            waiting = _in_taken_slots(begins, checks, waiting, length, slots)
+            found = _registered(begins, checks, waiting, length, done, part, slots, out, found)
             if found < 0:
                 return (count or -1), done
         count = found

@@ -1,9 +1,9 @@
-"""Registered credentials, recognised in log text by their fingerprints alone.
+"""Finds registered credentials in log text by their fingerprints.
 
-A sub-token starts and ends at any place that is not between two ASCII letters or digits, holds no white space
-and has no control character at either end. Where an identifier carries `length` and `check`, a rolling check
-passes over almost every sub-token and the few left are hashed; an `hmac-sha256` without them is found by hashing
-every sub-token of 8 to 512 bytes (of each start the 64 shortest) or of its length, if that is known.
+A sub-token is text without white space that may be a secret. It starts and ends anywhere but between two ASCII letters or
+digits, and has no control character at either end. If an identifier has `length` and `check`, a rolling check rejects
+almost every sub-token, and only the rest are hashed. For an `hmac-sha256` without them every sub-token of 8 to 512 bytes
+is hashed (the 64 shortest of each start), or of its length if only that is known.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from detector.values.secrets import DeploymentKey, KeyedHash, Secret
 
 HMAC: Final = "hmac-sha256"
 SHA256: Final = "sha256"
-SHORTEST, LONGEST, MOST_ENDS = 8, 512, 64  # bounds of a sub-token that nothing but hashing can tell
+SHORTEST, LONGEST, MOST_ENDS = 8, 512, 64  # bounds of a sub-token that is found by hashing alone
 MAX_LENGTH: Final = 1 << 16  # a `length` above this is not believed: the identifier counts as one without
 _CHECK_DIGITS: Final = 8
 _HEX_DIGITS: Final = 64
@@ -27,7 +27,7 @@ _SPANS: Final = 1 << 13  # sub-tokens looked at together
 
 
 class KeyRing:
-    """The deployment keys in force, first the one that names leaks."""
+    """The deployment keys in force. The first one names leaks."""
 
     def __init__(self, keys: Iterable[DeploymentKey] = ()) -> None:
         self.keys = tuple(keys)
@@ -50,7 +50,7 @@ class _Tables(NamedTuple):
 
 
 class _Checks:
-    """Length and check of the identifiers under one key, and what the first filter is made of."""
+    """The lengths and checks of the identifiers under one key, and the tables of the rolling check."""
 
     def __init__(self, key: DeploymentKey) -> None:
         self._key = key
@@ -125,7 +125,7 @@ class KnownIndex:
         return len(self._hmacs) + len(self._sha256s) + len(self._public)
 
     def registered(self, identifier: Identifier) -> bool:
-        """Whether this identifier, of whatever scheme, is registered."""
+        """Whether this identifier of any scheme is registered."""
         if identifier.scheme not in (HMAC, SHA256):
             return (identifier.scheme, identifier.value) in self._public
         digest = _digest(identifier.value)
@@ -134,7 +134,7 @@ class KnownIndex:
         return digest in (self._hmacs if identifier.scheme == HMAC else self._sha256s)
 
     def add(self, identifiers: Iterable[Identifier]) -> None:
-        """Register more. What is not a digest though its scheme says so can never match and is passed over."""
+        """Registers more. A value that is no digest although its scheme requires one can never match, and is ignored."""
         hmacs: list[bytes] = []
         sha256s: list[bytes] = []
         checks: dict[str | None, list[int]] = {}
@@ -156,7 +156,7 @@ class KnownIndex:
                 lengths.add(identifier.length)
             elif scheme == HMAC:
                 self._any_length = True
-        # Digests before checks: what passes a check finds its digest registered.
+        # Digests before checks: once a check is known, its digest must be.
         self._hmacs.add(hmacs)
         self._sha256s.add(sha256s)
         self._add_checks(checks)
@@ -177,12 +177,12 @@ class KnownIndex:
         for key_id, values in checks.items():
             keys = np.array(values, np.uint64)
             for keyed in self._keyed:
-                # An id that names no key in force is taken for none: every key is tried.
+                # If the id names no key in force, every key is tried.
                 if key_id is None or key_id not in named or key_id == keyed.key.id:
                     keyed.checks.add(keys)
 
     def find(self, data: bytes) -> list[tuple[int, int]]:
-        """Spans of the sub-tokens that are registered secrets, ordered; of one value none that overlap."""
+        """The spans of registered secrets, in order. Those of one value do not overlap."""
         found: set[tuple[int, int]] = set()
         view = np.frombuffer(data, np.uint8)
         for keyed in self._keyed:
@@ -244,7 +244,7 @@ def _digest(value: str) -> bytes | None:
 
 
 def _check_key(identifier: Identifier) -> int | None:
-    """The length above the check (32 bits), if the identifier carries both."""
+    """The length above the check (32 bits); None if the identifier lacks one of them."""
     length, check = identifier.length, identifier.check
     if not length or check is None or length > MAX_LENGTH or len(check) != _CHECK_DIGITS:
         return None
@@ -255,7 +255,7 @@ def _check_key(identifier: Identifier) -> int | None:
 
 
 def _batches(step: Callable[[int, Any], tuple[int, int]], size: int, room: int) -> Iterator[Any]:
-    """What `step` finds, a bounded number of spans at a time."""
+    """Yields what `step` finds, at most `room` spans at a time."""
     out = np.empty((room, 2), np.int64)
     done = 0
     while done < size:
@@ -273,7 +273,7 @@ def _spans(step: Callable[[int, Any], tuple[int, int]], size: int) -> Iterator[t
 
 
 def _apart(data: bytes, spans: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """The spans, of one value none that overlaps another: `!!!!!!!!` in a row of them would be one a byte."""
+    """Drops spans that overlap another of the same value: `!!!!!!!!` in a row of `!` would give one for each byte."""
     ends: dict[bytes, int] = {}
     for start, end in spans:
         value = data[start:end]

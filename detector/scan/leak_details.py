@@ -1,4 +1,4 @@
-"""What else there is to say of the secrets that one batch shows, found out once for each however often it stands there."""
+"""Looks up the fingerprint and the identifiers of each secret in a batch, once for each secret."""
 
 import hashlib
 from collections.abc import Sequence
@@ -15,28 +15,28 @@ _SHA256: Final = hashlib.sha256()
 
 
 class LeakDetails(msgspec.Struct, frozen=True):
-    """Of one secret whether it is a registered credential's, its name, and all by which it may be registered."""
+    """Whether a secret is a registered credential's, its fingerprint, and the identifiers by which it may be registered."""
 
     known: bool
     fingerprint: str
     identifiers: tuple[Identifier, ...]
 
 
-class Naming:
-    """The keys under which secrets are named: of those in force the first, or where there is none another."""
+class Fingerprinter:
+    """Makes fingerprints under the keys in force. The first names a secret; without any, the fallback does."""
 
     def __init__(self, keys: Sequence[DeploymentKey], fallback: DeploymentKey | None = None) -> None:
         self._keys = tuple((KeyedHash(key), key.id or None) for key in keys)
         self._fallback = None if self._keys or fallback is None else KeyedHash(fallback)
 
     def fingerprint(self, secret: Secret, identifiers: Sequence[Identifier]) -> str:
-        """The name of a secret with those identifiers; empty if there is no key at all."""
+        """The fingerprint of a secret with those identifiers. Empty if there is no key at all."""
         if self._keys:
             return identifiers[0].value
         return "" if self._fallback is None else self._fallback.fingerprint(secret)
 
     def identifiers(self, secret: Secret) -> tuple[Identifier, ...]:
-        """`hmac-sha256` under each key and `sha256`. Whoever looks one up asks for no check: it is left out."""
+        """`hmac-sha256` under each key, and `sha256`. They have no check: a lookup does not need it."""
         size = len(secret)
         plain = _SHA256.copy()  # half the time of making one
         plain.update(secret.reveal())
@@ -46,21 +46,21 @@ class Naming:
         )
 
 
-class Facts:
-    """The particulars of the secrets of one batch, each made once."""
+class LeakDetailsCache:
+    """The details of the secrets of one batch."""
 
-    def __init__(self, naming: Naming, known: KnownIndex) -> None:
-        self._naming = naming
+    def __init__(self, fingerprinter: Fingerprinter, known: KnownIndex) -> None:
+        self._fingerprinter = fingerprinter
         self._index = known
         self._found: dict[tuple[bytes, str | None], LeakDetails] = {}
 
     def of(self, secret: Secret, pattern: Pattern | None) -> LeakDetails:
-        """Those of a secret as that pattern sees it, or (None) as its fingerprint alone tells it."""
+        """The details of a secret that this pattern found; None if only its fingerprint did."""
         name = secret.reveal(), None if pattern is None else pattern.identifier
         found = self._found.get(name)
         if found is None:
-            identifiers = self._naming.identifiers(secret)
-            fingerprint = self._naming.fingerprint(secret, identifiers)
+            identifiers = self._fingerprinter.identifiers(secret)
+            fingerprint = self._fingerprinter.fingerprint(secret, identifiers)
             if pattern is not None:
                 identifiers += public_identifiers(pattern, secret)
             known = any(map(self._index.registered, identifiers))

@@ -1,4 +1,4 @@
-"""Leaks: what patterns and registered fingerprints show in log records, in clear or encoded.
+"""Finds leaks in log records, in clear or encoded, by patterns and by registered fingerprints.
 
 batch ─┬─ as it is ──┬─▶ patterns, fingerprints ──▶ sightings ──▶ by record and secret ──▶ leaks
        └─ decoded ───┘
@@ -18,7 +18,7 @@ from detector.patterns.pattern import Pattern
 from detector.scan.decode import decoded_texts
 from detector.scan.decoders import SPACED
 from detector.scan.known_credentials import KnownIndex
-from detector.scan.leak_details import Facts, LeakDetails, Naming
+from detector.scan.leak_details import Fingerprinter, LeakDetails, LeakDetailsCache
 from detector.scan.mask_spans import LEAST_LITERAL, MANY, Excerpts, MaskSpan, literals, merged, with_masks
 from detector.scan.scanner import Match, line_around
 from detector.values.events import Leak
@@ -34,7 +34,7 @@ PASSES: Final = 8  # a mask can part two secrets that stood without a boundary b
 
 
 class RecordAt(msgspec.Struct, frozen=True):
-    """A record of a batch: data[start:end], and what names it. `time` in nanoseconds, None where unknown."""
+    """A record of a batch, data[start:end], and where it comes from. `time` is in nanoseconds, None if unknown."""
 
     start: int
     end: int
@@ -48,7 +48,7 @@ class RecordAt(msgspec.Struct, frozen=True):
 
 
 class Batch(msgspec.Struct, frozen=True):
-    """Records of one source, joined by newlines; `locate` gives the one that holds a byte of `data`."""
+    """Records of one source, joined by newlines. `locate` returns the record that holds a byte of `data`."""
 
     source: str
     data: bytes
@@ -63,7 +63,7 @@ class Scanner(Protocol):
 
 
 class _Sighting(msgspec.Struct, frozen=True):
-    """A secret seen in data[start:end] of a batch: by a pattern, or (None) by its fingerprint alone."""
+    """A secret found in data[start:end] of a batch, by a pattern or (None) by its fingerprint alone."""
 
     start: int
     end: int
@@ -83,7 +83,7 @@ class _Sighting(msgspec.Struct, frozen=True):
 
 
 def _sightings(data: bytes, scanner: Scanner, known: KnownIndex | None) -> list[_Sighting]:
-    """Everything recognised in the data, in the order it stands there."""
+    """All secrets found in the data, in order."""
     seen = [_Sighting(m.start, m.end, m.secret, m.pattern) for m in scanner.scan(data)]
     alone = len(seen)  # in order, and none overlaps another
     if known is not None:
@@ -106,14 +106,14 @@ def _sightings(data: bytes, scanner: Scanner, known: KnownIndex | None) -> list[
 
 
 def _unmistakable(pattern: Pattern, secret: Secret) -> bool:
-    """Whether what looks like such a secret is one: a checksum tells, or a long mark. Single characters spell much."""
+    """Whether a match in spaced-out text can be believed: it has a checksum or a long keyword. Single letters spell many things."""
     text = secret.reveal().lower()
     marked = any(len(word) >= _LONG_MARK and word.encode() in text for word in pattern.keywords)
     return not pattern.generic and (pattern.proven or marked)
 
 
 class _MaskSpans:
-    """How sightings are masked: under the name of a pattern, if any saw that secret."""
+    """Makes the mask spans of sightings. A mask has the name of the best pattern that found the secret."""
 
     def __init__(self, seen: Sequence[_Sighting], is_known: Callable[[_Sighting], bool]) -> None:
         self._is_known = is_known
@@ -129,7 +129,7 @@ class _MaskSpans:
                 self._best[value] = one
 
     def of(self, one: _Sighting) -> MaskSpan:
-        """The mask span over one sighting; that of a registered credential speaks for what it overlaps."""
+        """The mask span of one sighting. A registered credential's mask wins over those that it overlaps."""
         value = one.secret.reveal()
         best = self._best.get(value)
         name = KNOWN_CREDENTIAL if best is None or best.pattern is None else best.pattern.id
@@ -140,9 +140,9 @@ class _MaskSpans:
 def _shown(
     data: bytes, seen: Iterable[_Sighting], mask_spans: Iterable[MaskSpan]
 ) -> list[tuple[bytes, MaskSpan]]:
-    """The bytes by which the sightings could be read, each once, with their mask span.
+    """The bytes that would reveal a secret, each once, with its mask span.
 
-    Also the secret's base64 and hex: runs too short to be decoded are not shown either.
+    This includes the secret's base64 and hex, since runs too short for a decoder must not be shown either.
     """
     shown: dict[bytes, MaskSpan] = {}
     before: set[bytes] = set()
@@ -161,10 +161,10 @@ def _shown(
 
 
 class LeakFinder:
-    """Finds the leaks of batches. Built before processes fork or threads start, then only read.
+    """Finds the leaks of batches. Build it before processes fork or threads start; then it only reads.
 
-    Without a deployment key leaks are told apart under `fallback`, a random one of this process if not given.
-    What `allowlist` covers is marked, not left out: a credential may claim it later.
+    Without a deployment key, leaks get fingerprints under `fallback`, by default a random key of this process.
+    A leak that `allowlist` covers is marked, not left out: a credential may claim it later.
     """
 
     def __init__(
@@ -178,7 +178,7 @@ class LeakFinder:
         self._scanner = scanner
         self._known = known
         self._allowlist = allowlist or Allowlist()
-        self._naming = Naming(keys, fallback or DeploymentKey.of(os.urandom(32)))
+        self._fingerprinter = Fingerprinter(keys, fallback or DeploymentKey.of(os.urandom(32)))
         _sightings(_WARM_UP, scanner, known)  # compiles what is compiled, once for all processes forked later
 
     def find(self, batch: Batch) -> list[Leak]:
@@ -190,14 +190,14 @@ class LeakFinder:
         return self.look(batch)[0]
 
     def look(self, batch: Batch) -> tuple[list[Leak], list[MaskSpan]]:
-        """The same, and where in `batch.data` secrets stand, of which leaks tell the first record only."""
+        """The same, and the spans of all secrets in `batch.data`: a leak has only its first record."""
         seen = _sightings(batch.data, self._scanner, self._known)
         if not seen:
             return [], []
-        facts = Facts(self._naming, self._known)
+        details = LeakDetailsCache(self._fingerprinter, self._known)
 
         def is_known(one: _Sighting) -> bool:
-            return facts.of(one.secret, one.pattern).known
+            return details.of(one.secret, one.pattern).known
 
         mask_spans = list(map(_MaskSpans(seen, is_known).of, seen))
         spans = merged(mask_spans)
@@ -209,14 +209,14 @@ class LeakFinder:
             told = _told_apart(sightings, is_known)
             texts = excerpts.around([one.start for one in told], (record.start, record.end), shown)
             for one, excerpt in zip(told, texts, strict=True):
-                what = facts.of(one.secret, one.pattern)
+                what = details.of(one.secret, one.pattern)
                 leak = _leak(batch.source, record, one, what, excerpt)
                 asked = self._allowlist and not what.known
                 leaks.append(self._marked(leak, one, batch.data) if asked else leak)
         return leaks, spans
 
     def _marked(self, leak: Leak, one: _Sighting, data: bytes) -> Leak:
-        """The leak with the time until which it is let go."""
+        """The leak with the time until which it is allowed."""
         until = self._allowlist.until(_seen(leak.source, leak.fingerprint, one, data))
         return leak if until is None else msgspec.structs.replace(leak, allowed_until=until)
 
@@ -241,7 +241,7 @@ def _leak(source: str, record: RecordAt, one: _Sighting, what: LeakDetails, exce
 
 
 def _seen(source: str, fingerprint: str, one: _Sighting, data: bytes) -> MatchedSecret:
-    """A sighting by a pattern as an allowlist is asked about it."""
+    """A sighting in the form that an allowlist takes."""
     pattern = KNOWN_CREDENTIAL if one.pattern is None else one.pattern.id
     return MatchedSecret(
         source, pattern, fingerprint, one.secret, lambda: line_around(data, one.start, one.end)
@@ -251,7 +251,7 @@ def _seen(source: str, fingerprint: str, one: _Sighting, data: bytes) -> Matched
 def _by_record(
     seen: Sequence[_Sighting], locate: Callable[[int], RecordAt]
 ) -> Iterator[tuple[RecordAt, int, int]]:
-    """The records in which sightings start, with the first of each and the one after its last, by number."""
+    """The records in which sightings start, each with the numbers of its first sighting and of the one after its last."""
     first, last = 0, len(seen)
     while first < last:
         record = locate(seen[first].start)
@@ -263,7 +263,7 @@ def _by_record(
 
 
 class _Spans:
-    """Where some sightings stand: whether another overlaps one of them."""
+    """The places of some sightings, to ask whether another overlaps one."""
 
     def __init__(self, sightings: Iterable[_Sighting]) -> None:
         self._starts: list[int] = []
@@ -273,13 +273,13 @@ class _Spans:
             self._ends.append(max(one.end, self._ends[-1] if self._ends else 0))
 
     def overlap(self, one: _Sighting) -> bool:
-        """Whether one of them has a byte in common with `one`."""
+        """Whether one of them overlaps `one`."""
         before = bisect_left(self._starts, one.end)
         return before > 0 and self._ends[before - 1] > one.start
 
 
 def _told_apart(sightings: Sequence[_Sighting], is_known: Callable[[_Sighting], bool]) -> list[_Sighting]:
-    """One sighting for each secret that one record is to be reported for."""
+    """One sighting for each secret to report for a record."""
     if len(sightings) == 1:
         return [*sightings]
     if not any(one.pattern is None or one.generic or one.encodings for one in sightings):
@@ -308,7 +308,7 @@ def _told_apart(sightings: Sequence[_Sighting], is_known: Callable[[_Sighting], 
 
 
 def _firsts(sightings: Iterable[_Sighting]) -> list[_Sighting]:
-    """The first of each secret."""
+    """The first sighting of each secret."""
     first: dict[bytes, _Sighting] = {}
     for one in sightings:
         first.setdefault(one.secret.reveal(), one)
@@ -323,13 +323,15 @@ class Allowing(msgspec.Struct, frozen=True):
     keys: Sequence[DeploymentKey] = ()
 
     def covers(self, one: _Sighting, fingerprint: str, data: bytes) -> bool:
-        """Whether a sighting by a pattern may stand; of a secret with that fingerprint, empty if there is no key."""
+        """Whether an entry allows this sighting of a secret with that fingerprint (empty if there is no key)."""
         return self.allowlist.until(_seen(self.source, fingerprint, one, data)) is not None
 
 
-def _unallowed(seen: list[_Sighting], allowing: Allowing, facts: Facts, data: bytes) -> list[_Sighting]:
-    """What has to be masked. What is seen of an allowed secret besides (generically, or once more decoded) need not be."""
-    what = {id(one): facts.of(one.secret, one.pattern) for one in seen}
+def _unallowed(
+    seen: list[_Sighting], allowing: Allowing, details: LeakDetailsCache, data: bytes
+) -> list[_Sighting]:
+    """The sightings to mask. Other sightings of an allowed secret (generic, or decoded once more) need no mask either."""
+    what = {id(one): details.of(one.secret, one.pattern) for one in seen}
     told = {id(one) for one in seen if one.pattern is None or what[id(one)].known}
     gone = [
         one for one in seen if id(one) not in told and allowing.covers(one, what[id(one)].fingerprint, data)
@@ -346,7 +348,7 @@ def _unallowed(seen: list[_Sighting], allowing: Allowing, facts: Facts, data: by
 
 
 class Redactor:
-    """Masks what patterns and, if given, registered fingerprints recognise in texts about to be written."""
+    """Masks secrets in texts about to be written: those that patterns find and, if given, registered ones."""
 
     def __init__(
         self, scanner: Scanner, known: KnownIndex | None = None, allowing: Allowing | None = None
@@ -378,7 +380,7 @@ class Redactor:
         least: int = LEAST_LITERAL,
         put: Callable[[bytes, Sequence[MaskSpan]], bytes] = with_masks,
     ) -> bytes | None:
-        """`data` with every secret in it masked; None if it is made to resist: each mask lets another be seen.
+        """`data` with every secret masked; None if masks keep revealing further secrets, as in text made to resist masking.
 
         `put` puts mask_spans into a text, `least` is as for `mask_spans`.
         """
@@ -394,7 +396,9 @@ class Redactor:
         seen = _sightings(data, self._scanner, self._known)
         if seen and self._allowing is not None:
             known = KnownIndex() if self._known is None else self._known
-            seen = _unallowed(seen, self._allowing, Facts(Naming(self._allowing.keys), known), data)
+            seen = _unallowed(
+                seen, self._allowing, LeakDetailsCache(Fingerprinter(self._allowing.keys), known), data
+            )
         if not seen:
             return []
         mask_spans = list(map(_MaskSpans(seen, lambda one: one.pattern is None).of, seen))

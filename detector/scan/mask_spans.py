@@ -1,4 +1,4 @@
-"""Which bytes of a text must not be shown, and the text around a leak without them."""
+"""Mask spans and excerpts: which bytes of a text must not be shown, and the text around a leak without them."""
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,7 +22,7 @@ _VISIBLE: Final = 10 * _BYTES_AROUND  # the longest escape, `\U0010ffff`, of eve
 
 
 class MaskSpan(msgspec.Struct, frozen=True):
-    """data[start:end] is shown as `rule` and the secret's `length`; of two that overlap the higher `weight` speaks."""
+    """data[start:end] is replaced by `‹rule:length›`. Of two that overlap, the one with the higher `weight` wins."""
 
     start: int
     end: int
@@ -32,12 +32,12 @@ class MaskSpan(msgspec.Struct, frozen=True):
 
     @property
     def text(self) -> str:
-        """What is shown."""
+        """The masked text."""
         return mask(self.rule, self.length)
 
 
 def merged(mask_spans: Iterable[MaskSpan]) -> list[MaskSpan]:
-    """The mask spans in order, those that overlap made one."""
+    """The mask spans in order, merged where they overlap."""
     done: list[MaskSpan] = []
     for mask_span in sorted(mask_spans, key=_ORDER):
         if done and mask_span.start < done[-1].end:
@@ -65,7 +65,7 @@ def literals(
 
 
 def with_masks(data: bytes, mask_spans: Iterable[MaskSpan]) -> bytes:
-    """All of the text with the mask spans, which do not overlap, in their places."""
+    """The text with the masks in place. The mask spans do not overlap."""
     pieces: list[bytes] = []
     at = 0
     for mask_span in mask_spans:
@@ -75,7 +75,7 @@ def with_masks(data: bytes, mask_spans: Iterable[MaskSpan]) -> bytes:
 
 
 def _window(centre: MaskSpan, record: tuple[int, int]) -> tuple[int, int]:
-    """The bytes of the record of which the text around a mask span is made."""
+    """The bytes of a record from which the excerpt around a mask span is made."""
     low = max(record[0], centre.start - _BYTES_AROUND)
     return low, min(max(record[1], centre.end), centre.end + _BYTES_AROUND)
 
@@ -99,7 +99,7 @@ class _Line(msgspec.Struct, frozen=True):
 
 
 class Excerpts:
-    """Makes the excerpts of one batch. `mask spans` are all of its recognised secrets, merged."""
+    """Makes the excerpts of one batch. `mask_spans` covers all secrets found in it, merged."""
 
     def __init__(self, data: bytes, mask_spans: list[MaskSpan]) -> None:
         self._data = data

@@ -11,7 +11,7 @@ from detector.values.errors import ConfigError
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """An example that its pattern does not find, or a near miss that it does. `number` counts from 1."""
+    """An example that its pattern misses, or a near miss that it finds. `number` counts from 1."""
 
     pattern: Pattern
     kind: str
@@ -24,7 +24,7 @@ class Failure(msgspec.Struct, frozen=True):
 
 
 def check_examples(patterns: Sequence[Pattern]) -> list[Failure]:
-    """What of the patterns' evidence does not hold, by a scanner of all of them together.
+    """The examples and near misses that fail, with one scanner for all patterns.
 
     An example holds if its own pattern is the one that wins; a near miss if its own pattern finds nothing in it.
     """
@@ -43,9 +43,9 @@ def check_examples(patterns: Sequence[Pattern]) -> list[Failure]:
 
 
 def refuse_unseen(patterns: Sequence[Pattern], scanner: PatternScanner) -> None:
-    """See to it that each pattern finds its own examples, by the scanner that will be used.
+    """Refuses patterns that do not find their own examples with this scanner.
 
-    An example that another pattern takes, or that a baseline silences, is left to it. What this guards against is a pattern that finds nothing and
+    An example may be found by another pattern, or silenced by a baseline. This guards against a pattern that finds nothing and
     says nothing: a check too strict, a keyword that is not there, or a regex that Hyperscan compiles wrongly (it has
     lost matches of alternatives that end alike, one of them with a counted repeat).
 
@@ -71,7 +71,7 @@ def _missed(pattern: Pattern, text: bytes, together: PatternScanner, alone: Patt
 
 
 def _why(pattern: Pattern, text: bytes) -> str:
-    """The first thing that stands in the way: the regex, the keywords, Hyperscan or a check."""
+    """The first part that fails: the regex, the keywords, Hyperscan or a check."""
     bare = msgspec.structs.replace(pattern, checks=(), placeholder_ok=True)
     if not any(Regex(pattern.regex, multiline=pattern.multiline).matches(text, 0, len(text))):
         return ": the regex does not match"

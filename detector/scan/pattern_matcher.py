@@ -1,6 +1,6 @@
-"""One pattern, searched for in many places at once: programs find, checks decide.
+"""Searches many regions of a text for one pattern.
 
-regions ──▶ matches that are not sure to be refused ──▶ checks ──▶ keywords ──▶ the pattern's
+regions ──▶ regex matches ──▶ check prefilter ──▶ checks ──▶ keywords ──▶ matches
 """
 
 from collections import Counter
@@ -28,7 +28,7 @@ Rank = tuple[bool, bool, bool, int, int]
 
 
 class Match(msgspec.Struct, frozen=True):
-    """A secret that stands in data[start:end]."""
+    """A secret in data[start:end]."""
 
     start: int
     end: int
@@ -36,23 +36,23 @@ class Match(msgspec.Struct, frozen=True):
     secret: Secret
 
 
-class _Watched(Check, frozen=True):
-    """A check that counts, under its name, what it refuses."""
+class _CountedCheck(Check, frozen=True):
+    """A check that counts its refusals."""
 
     check: Check
     name: tuple[str, str]
     counts: Counter[tuple[str, str]]
 
     def __call__(self, seen: Sighting) -> bool:
-        """What the check says."""
+        """Whether the sighting passes."""
         passes = self.check(seen)
         if not passes:
             self.counts[self.name] += 1
         return passes
 
 
-class Source:
-    """One pattern, ready to be searched for."""
+class PatternMatcher:
+    """Searches for one pattern."""
 
     __slots__ = (
         "_counted",
@@ -72,7 +72,7 @@ class Source:
         self.wide = pattern.multiline
         self.keywords = tuple(word.encode() for word in pattern.keywords)
         built: list[Check] = [spec.build() for spec in pattern.checks]
-        # The costlier one last: what a checksum refuses need not be read for words.
+        # The most expensive check last: a cheaper one may have refused already.
         checks = built if pattern.placeholder_ok else [*built, NotPlaceholder()]
         self.of_secret = tuple(check for check in checks if getattr(check, "target", _OWN) == _OWN)
         self.of_place = tuple(check for check in checks if check not in self.of_secret)
@@ -81,18 +81,18 @@ class Source:
         self._traps = RefusalCache()
 
     def expressions(self) -> list[Expression]:
-        """What the prefilter looks for: the regex, or its leading part; of one that spans lines, a keyword."""
+        """What the prefilter looks for: the regex or its leading part; for a regex that spans lines, a keyword."""
         regex = None if self.pattern.multiline else leading_part(self.pattern.regex).encode()
         return [Expression(regex, self.keywords)]
 
     def may_be_in(self, lowered: bytes) -> bool:
-        """Whether a keyword is in that text, which is in lower case."""
+        """Whether this text, in lower case, contains a keyword."""
         return not self.keywords or any(word in lowered for word in self.keywords)
 
     def matches(
         self, data: bytes, view: Any, regions: Sequence[Region], searched: "Searched"
     ) -> Iterator[Match]:
-        """What is in the regions, which do not overlap, and passes keywords and checks."""
+        """The matches in the regions that pass keywords and checks. The regions do not overlap."""
         finder = self._finder or self._made_ready()
         passed: dict[bytes, Secret] = {}
         lines = _Lines(data, self)
@@ -117,19 +117,23 @@ class Source:
             yield Match(start, end, self.pattern, secret)
 
     def _made_ready(self) -> "Finder":
-        # It loads the compiler, which takes longer than commands that read no logs.
+        # Importing numba takes longer than a whole command that reads no logs.
         from detector.scan.regex_finder import Finder  # noqa: PLC0415
 
-        known = () if self._counted else self.of_secret  # refused early, nobody knows by which
+        known = (
+            () if self._counted else self.of_secret
+        )  # the check prefilter does not say which check refuses
         self._finder = Finder(self.pattern.regex, known, multiline=self.pattern.multiline)
         return self._finder
 
     def count_refusals(self, counts: Counter[tuple[str, str]]) -> None:
-        """From now on (pattern, check) are counted when a check refuses; one refused text is seldom asked about again."""
+        """Counts refusals by pattern and check from now on. A text that was refused before is seldom counted again."""
         names = {check: kind for kind, check in CHECKS.items()}
 
         def watched(checks: Iterable[Check]) -> tuple[Check, ...]:
-            return tuple(_Watched(check, (self.pattern.id, names[type(check)]), counts) for check in checks)
+            return tuple(
+                _CountedCheck(check, (self.pattern.id, names[type(check)]), counts) for check in checks
+            )
 
         self._counted, self._finder = True, None
         self.of_secret, self.of_place = watched(self.of_secret), watched(self.of_place)
@@ -140,9 +144,9 @@ class Source:
 
 
 def regions_around(data: bytes, places: Iterable[Place], *, wide: bool) -> list[Region]:
-    """Where to search because of hits: lines as they are, cells and what is `wide` with what a match may add.
+    """The regions to search around hits: a line as it is, a cell or a hit of a `wide` pattern with the longest match around it.
 
-    Neighbours are made one as they come: a key's first line alone, over and over, is a hit a line.
+    Neighbours are merged: the first line of a key, repeated, is a hit on every line.
     """
     regions: list[Region] = []
     size, last = len(data), (-1, -1)
@@ -162,34 +166,34 @@ def regions_around(data: bytes, places: Iterable[Place], *, wide: bool) -> list[
 
 
 class _Lines:
-    """Whether a keyword of the source stands in the line around a match; asked once for the matches of one line."""
+    """Tells whether a keyword is in the line around a match. It looks once for all matches of a line."""
 
-    def __init__(self, data: bytes, source: Source) -> None:
+    def __init__(self, data: bytes, matcher: PatternMatcher) -> None:
         self._data = data
-        self._source = source
+        self._matcher = matcher
         self._low = self._high = -1
         self._holds = False
 
     def may_hold(self, start: int, end: int) -> bool:
-        """Whether it does."""
+        """Whether the line around the match has a keyword."""
         if self._low <= start and end <= self._high:
             return self._holds
         low, high = _around(self._data, start, end)
-        self._holds = self._source.may_be_in(self._data[low:high].lower())
-        # Of a longer line the next match may be near to what this one is too far from.
-        whole = high - low <= REACH and not self._source.pattern.multiline
+        self._holds = self._matcher.may_be_in(self._data[low:high].lower())
+        # In a longer line, the next match may be near a keyword that is too far from this one.
+        whole = high - low <= REACH and not self._matcher.pattern.multiline
         self._low, self._high = (low, high) if whole else (-1, -1)
         return self._holds
 
 
 def _around(data: bytes, start: int, end: int) -> Region:
-    """Where the line around data[start:end] stands, or so much of it as is within `REACH`."""
+    """The bounds of the line around data[start:end], at most `REACH` bytes away on either side."""
     low = data.rfind(b"\n", max(0, start - REACH), start) + 1
     high = data.find(b"\n", end, end + REACH)
     return low or max(0, start - REACH), high if high >= 0 else min(end + REACH, len(data))
 
 
 def line_around(data: bytes, start: int, end: int) -> bytes:
-    """The line around data[start:end], or so much of it as is within `REACH`."""
+    """The line around data[start:end], at most `REACH` bytes on either side."""
     low, high = _around(data, start, end)
     return data[low:high]

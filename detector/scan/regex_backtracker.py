@@ -1,7 +1,7 @@
-"""Runs the programs of `detector.scan.regex_programs` over many places at once, without an object for any of them.
+"""Runs the programs of `detector.scan.regex_programs` over many regions, without a Python object for a match.
 
-Backtracking has no bound of its own, so it is given one: where a program takes too many steps, or more choices are open
-than there is room for, the caller is told and asks RE2.
+Backtracking can take exponential time, so it has a limit: if a program takes too many steps or has too many open choices,
+it gives up, and the caller asks RE2.
 """
 # ruff: noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917 - one loop, compiled: calls and objects are what it is without
 
@@ -34,7 +34,7 @@ _WORDS: Final = _word_bytes()
 def _attempt(
     data: Any, begin: int, high: int, code: Any, classes: Any, stack: Any, steps: int
 ) -> tuple[int, int, int, int]:
-    """The match that begins at `begin`: (its end or what went wrong, start and end of the secret, steps left)."""
+    """The match that begins at `begin`: (its end or an error, start and end of the secret, steps left)."""
     pc, at, start, stop, depth = 0, begin, -1, -1, 0
     while True:
         steps -= 1
@@ -131,10 +131,10 @@ def _attempt(
 def search(
     data: Any, regions: Any, region: int, at: int, code: Any, classes: Any, firsts: Any, out: Any
 ) -> tuple[int, int, int]:
-    """Into `out` the matches (start, end, start and end of the secret) in data[low:high] of each region, none overlapping.
+    """Writes to `out` the matches of each region, none overlapping: start, end, start and end of the secret.
 
-    Begins in that region at `at`. Gives how many, and where it stopped: behind all regions; or where `out` is full; or
-    at a place that RE2 has to be asked about, and then the region's number is negative, less one.
+    Begins in `region` at `at`. Returns how many it wrote, and the region and place where it stopped: after the last region,
+    where `out` was full, or where it gave up. In that case the region is -1 - its number.
     """
     stack = np.empty((_OPEN, 6), np.int64)
     count = 0

@@ -1,4 +1,4 @@
-"""One regex, searched for in many places at once, as `detector.patterns.regexes` says, without an object for each match."""
+"""Searches many regions for one regex, without a Python object for each match. Matches are those of `patterns.regexes`."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
@@ -12,18 +12,18 @@ from detector.scan import check_prefilter as refusals
 from detector.scan import regex_backtracker as backtrack
 from detector.scan.regex_programs import Program, program_of
 
-_ROWS: Final = 1024  # matches told at once
-_FEW: Final = 4  # matches whose checks are asked one by one
+_ROWS: Final = 1024  # matches at a time
+_FEW: Final = 4  # matches: for fewer, the check prefilter does not pay
 
 Searched = dict[tuple[str, bool], tuple[Sequence[Span], Any]]
 """Of one text, by regex and whether it is multiline: the regions and what is in them."""
 
 
 class Finder:
-    """All matches of one regex in many places of some text.
+    """Finds all matches of one regex in many regions of a text.
 
-    They are those of `Regex`, told by its program; RE2 is only asked, and only compiled, where that does not get on.
-    Matches that `checks` are sure to refuse are left out, mostly.
+    The matches are those of `Regex`. A compiled program finds them; RE2 runs only where the program gives up, and is
+    compiled only then. Most matches that `checks` would refuse are left out.
     """
 
     __slots__ = ("_limits", "_multiline", "_program", "_regex", "_text")
@@ -80,7 +80,7 @@ class Finder:
             at = max(frontier, at + 1, int(rows[-1, 1]) if len(rows) else 0)
 
     def _searched(self, data: bytes, view: Any, regions: Any) -> Any:
-        """The rows of regions that are searched as a whole."""
+        """The matches in regions of at most `WINDOW` bytes."""
         program, found = self._program, []
         region, at = 0, 0
         while region < len(regions):
@@ -99,7 +99,7 @@ class Finder:
         return found[0] if len(found) == 1 else np.concatenate(found)
 
     def _asked(self, data: bytes, low: int, high: int) -> Any:
-        """The rows that RE2 gives for one region."""
+        """The matches that RE2 finds in one region."""
         if self._regex is None:
             self._regex = Regex(self._text, multiline=self._multiline)
         rows = [(*match, *secret) for match, secret in self._regex.found(data, low, high)]

@@ -1,8 +1,8 @@
-r"""Regexes as small programs for `detector.scan.regex_backtracker`, which runs them over many places at once.
+r"""Compiles regexes to small programs, which `detector.scan.regex_backtracker` runs.
 
-Of RE2's syntax what patterns are written in: characters, classes, `\b`, `^`, `$`, groups, alternatives, repeats. What is
-not understood has no program: such a pattern is left to RE2, as is all where a program takes too many steps. What is
-said is what RE2 says with the options of `detector.patterns.regexes`: leftmost, first alternative first, bytes.
+It knows the part of RE2's syntax that patterns use: characters, classes, `\b`, `^`, `$`, groups, alternatives, repeats. A
+regex with anything else has no program, and RE2 runs it. Programs find what RE2 finds with the options of
+`detector.patterns.regexes`: the leftmost match, the first alternative first, over bytes.
 """
 
 from collections.abc import Sequence
@@ -37,7 +37,7 @@ Bytes = frozenset[int]
 
 
 class UnknownSyntaxError(Exception):
-    """Something that only RE2 understands."""
+    """The regex uses syntax that only RE2 knows."""
 
 
 class Program(msgspec.Struct, frozen=True):
@@ -77,7 +77,7 @@ class _Repeat(msgspec.Struct, frozen=True):
 
 
 def program_of(regex: str, *, multiline: bool = False) -> Program | None:
-    """The program of a regex with a group `secret`; None if it is left to RE2."""
+    """The program of a regex with a group `secret`; None if only RE2 can run it."""
     try:
         tree = _Parser(regex, excluded=frozenset() if multiline else _FEED).parse()
         if _least_width(tree) == 0:
@@ -243,7 +243,7 @@ def _least_width(node: Any) -> int:
 
 
 def _firsts(node: Any) -> tuple[Bytes, bool]:
-    """The bytes with which it may begin, and whether it may be empty."""
+    """The bytes with which a match may begin, and whether it may be empty."""
     if isinstance(node, _One):
         return node.members, False
     if isinstance(node, _Repeat):
@@ -262,7 +262,7 @@ def _firsts(node: Any) -> tuple[Bytes, bool]:
 
 
 class _Writer:
-    """Writes the code."""
+    """Writes the instructions of a program."""
 
     def __init__(self) -> None:
         self.code: list[list[int]] = []
@@ -326,7 +326,7 @@ class _Writer:
             self.code[split][1:3] = (out, into) if node.lazy else (into, out)
 
     def _optional(self, body: Any) -> int:
-        """The place of a split, with the body behind it, that is still to be told which way it prefers."""
+        """Writes a split and the body after it. Returns where the split is: the caller sets which way it prefers."""
         split = len(self.code)
         self.add(SPLIT)
         self.write(body)

@@ -1,8 +1,8 @@
-"""The scanner: Hyperscan says where something may be, each regex where it is, the checks whether it is one.
+"""The scanner: Hyperscan finds lines that may hold a secret, regexes find the matches, checks confirm them.
 
     data ── pieces ──▶ prefilter ──▶ regions of each pattern ──▶ matches ──▶ keywords ──▶ checks ──▶ the best of those that overlap
 
-The result depends on the data alone, not on how it was cut into pieces and windows (see `detector.patterns.regexes`).
+The result depends only on the data, not on the pieces and windows it is cut into (see `detector.patterns.regexes`).
 """
 
 import hashlib
@@ -18,16 +18,24 @@ from detector.patterns.detect_secrets_plugins import Plugin
 from detector.patterns.pattern import Pattern, distinct
 from detector.patterns.prefilter import Expression, Prefilter
 from detector.patterns.regexes import MAX_MATCH
-from detector.scan.pattern_matcher import REACH, Match, Rank, Region, Source, line_around, regions_around
+from detector.scan.pattern_matcher import (
+    REACH,
+    Match,
+    PatternMatcher,
+    Rank,
+    Region,
+    line_around,
+    regions_around,
+)
 from detector.values.secrets import Secret
 
-__all__ = ["PIECE", "REACH", "Match", "PatternScanner", "PluginSource", "line_around"]
+__all__ = ["PIECE", "REACH", "Match", "PatternScanner", "PluginMatcher", "line_around"]
 
 PIECE: Final = 256 << 10  # bytes scanned at once
 
 
-class PluginSource:
-    """A detect-secrets plugin, searched for like a pattern of our own."""
+class PluginMatcher:
+    """Searches for what a detect-secrets plugin finds, like `PatternMatcher` for a pattern."""
 
     __slots__ = ("order", "pattern", "plugin")
 
@@ -43,26 +51,26 @@ class PluginSource:
         return self.plugin.expressions()
 
     def may_be_in(self, lowered: bytes) -> bool:
-        """Plugins have no keywords: only their regexes tell."""
+        """Plugins have no keywords, so every text that is not empty may match."""
         return bool(lowered)
 
     def matches(self, data: bytes, view: Any, regions: Sequence[Region], searched: object) -> Iterator[Match]:
-        """What the plugin and detect-secrets' filters see in the regions."""
+        """The matches of the plugin that detect-secrets' filters let pass."""
         del view, searched
         for region in regions:
             for start, end in sorted(set(self.plugin.spans(data, *region))):
                 yield Match(start, end, self.pattern, Secret(data[start:end]))
 
     def rank(self, match: Match) -> Rank:
-        """As of our own patterns, and after them."""
+        """As for patterns of our own, but after them."""
         return self.pattern.generic, True, True, match.start - match.end, self.order
 
 
 class PatternScanner:
     """Finds what the patterns describe. Threads and forked processes may share one.
 
-    `plugins` are detect-secrets plugins that take part; `silenced` is SHA-1 of secrets, in lower-case hex, that a
-    user has audited: whichever pattern sees them, they are passed over. `cache` keeps what was compiled.
+    `plugins` are detect-secrets plugins. `silenced` holds the SHA-1, in lower-case hex, of secrets that a user has audited:
+    they are ignored, whichever pattern finds them. `cache` keeps the compiled database.
 
     Raises:
         ConfigError: two patterns have one id.
@@ -78,18 +86,20 @@ class PatternScanner:
         own, others = tuple(patterns), tuple(plugins)
         self.patterns = distinct([*own, *(plugin.pattern for plugin in others)])
         self._silenced = silenced
-        self._sources: list[Source | PluginSource] = [Source(pattern, n) for n, pattern in enumerate(own)]
-        self._sources += [PluginSource(plugin, n) for n, plugin in enumerate(others, start=len(own))]
-        # Patterns that say the same of a text (ten are of a JSON Web Token) are looked for once.
+        self._matchers: list[PatternMatcher | PluginMatcher] = [
+            PatternMatcher(pattern, n) for n, pattern in enumerate(own)
+        ]
+        self._matchers += [PluginMatcher(plugin, n) for n, plugin in enumerate(others, start=len(own))]
+        # Patterns with the same expression (ten find JSON Web Tokens) share one search.
         wanted: dict[Expression, list[int]] = {}
-        for number, source in enumerate(self._sources):
-            for expression in source.expressions():
+        for number, matcher in enumerate(self._matchers):
+            for expression in matcher.expressions():
                 wanted.setdefault(expression, []).append(number)
-        self._sources_of = list(wanted.values())
+        self._matchers_of = list(wanted.values())
         self._prefilter = Prefilter(list(wanted), cache or DatabaseCache())
 
     def scan(self, data: bytes) -> list[Match]:
-        """The secrets in `data`, any number of lines, left to right, none overlapping."""
+        """The secrets in `data`, from left to right, none overlapping. `data` may have any number of lines."""
         regions = self._regions(data)
         if not regions:
             return []
@@ -97,21 +107,21 @@ class PatternScanner:
         candidates: list[tuple[Rank, Match]] = []
         searched: dict[Any, Any] = {}
         for number, found in regions.items():
-            source = self._sources[number]
-            matches = source.matches(data, view, list(_merged(found)), searched)
-            candidates.extend((source.rank(match), match) for match in matches)
+            matcher = self._matchers[number]
+            matches = matcher.matches(data, view, list(_merged(found)), searched)
+            candidates.extend((matcher.rank(match), match) for match in matches)
         best = _best(candidates)
         return [match for match in best if not self._is_silenced(match.secret)] if self._silenced else best
 
     def count_refusals(self) -> Counter[tuple[str, str]]:
-        """Counts from now on what checks refuse, by pattern and check; to be called before the first scan, once.
+        """Counts from now on what checks refuse, by pattern and check. Call it once, before the first scan.
 
-        Of plugins it is not known.
+        Plugins are not counted.
         """
         counts: Counter[tuple[str, str]] = Counter()
-        for source in self._sources:
-            if isinstance(source, Source):
-                source.count_refusals(counts)
+        for matcher in self._matchers:
+            if isinstance(matcher, PatternMatcher):
+                matcher.count_refusals(counts)
         return counts
 
     def _is_silenced(self, secret: Secret) -> bool:
@@ -119,13 +129,13 @@ class PatternScanner:
         return digest.hexdigest() in self._silenced
 
     def _regions(self, data: bytes) -> dict[int, list[Region]]:
-        """Where to search for each source, by its number."""
+        """The regions to search, by the number of the matcher."""
         regions: dict[int, list[Region]] = {}
         flood: tuple[Region, set[int]] | None = None
         for start, end in _pieces(data):
             hits = self._prefilter.scan(data, start, end)
             if hits.flooded:
-                # Pieces in a row are one region: matches that adjoin each other all along depend on the first.
+                # Adjacent pieces become one region: in a row of adjoining matches, each depends on the one before.
                 (low, _), numbers = flood or ((start, end), set())
                 flood = (low, end), numbers | self._in_flood(data, start, end)
                 continue
@@ -135,18 +145,18 @@ class PatternScanner:
             for expression, places in hits.found.items():
                 around = {
                     wide: regions_around(data, places, wide=wide)
-                    for wide in {self._sources[number].wide for number in self._sources_of[expression]}
+                    for wide in {self._matchers[number].wide for number in self._matchers_of[expression]}
                 }
-                for number in self._sources_of[expression]:
-                    regions.setdefault(number, []).extend(around[self._sources[number].wide])
+                for number in self._matchers_of[expression]:
+                    regions.setdefault(number, []).extend(around[self._matchers[number].wide])
         if flood is not None:
             _add(regions, *flood)
         return regions
 
     def _in_flood(self, data: bytes, start: int, end: int) -> set[int]:
-        """The sources that may have a match which touches data[start:end]."""
+        """The numbers of the matchers that may have a match in or at data[start:end]."""
         lowered = data[max(0, start - MAX_MATCH - REACH) : end + MAX_MATCH + REACH].lower()
-        return {number for number, source in enumerate(self._sources) if source.may_be_in(lowered)}
+        return {number for number, matcher in enumerate(self._matchers) if matcher.may_be_in(lowered)}
 
 
 def _add(regions: dict[int, list[Region]], region: Region, numbers: Iterable[int]) -> None:
@@ -176,7 +186,7 @@ def _pieces(data: bytes) -> Iterator[Region]:
 
 
 def _merged(regions: Sequence[Region]) -> Iterator[Region]:
-    """The regions in order, those that touch or overlap made one."""
+    """The regions in order, merged where they touch or overlap."""
     ordered = iter(sorted(set(regions)))
     low, high = next(ordered)
     for start, end in ordered:
@@ -189,7 +199,7 @@ def _merged(regions: Sequence[Region]) -> Iterator[Region]:
 
 
 def _best(candidates: Iterable[tuple[Rank, Match]]) -> list[Match]:
-    """Of matches that overlap, the best; then the best of those that do not overlap it, and so on."""
+    """The best match, then the best of those that do not overlap it, and so on."""
     starts: list[int] = []
     taken: list[Match] = []
     for _, match in sorted(candidates, key=lambda ranked: (ranked[0], ranked[1].start)):

@@ -1,4 +1,4 @@
-"""The scanner as the settings ask for it: bundled patterns, a user's own, detect-secrets' plugins and baseline."""
+"""Loads the scanner that the settings describe: bundled patterns, a user's own, detect-secrets' plugins and baseline."""
 
 import fnmatch
 import os
@@ -18,7 +18,7 @@ _T = TypeVar("_T", Pattern, Plugin)
 
 
 def load_patterns(settings: PatternSettings) -> tuple[tuple[Pattern, ...], tuple[str, ...]]:
-    """The patterns in force, without detect-secrets' plugins, and what was passed over in a user's own files.
+    """The patterns in force, without detect-secrets' plugins, and warnings about parts of a user's own files that are ignored.
 
     Raises:
         ConfigError: a pattern is wrong, with its file and line.
@@ -28,7 +28,7 @@ def load_patterns(settings: PatternSettings) -> tuple[tuple[Pattern, ...], tuple
 
 
 def load_scanner(settings: PatternSettings) -> tuple[PatternScanner, tuple[str, ...]]:
-    """The scanner, and what was passed over in a user's own files.
+    """The scanner, and warnings about parts of a user's own files that are ignored.
 
     Raises:
         ConfigError: a pattern, plugin or baseline is wrong, or a user's own pattern does not find its examples.
@@ -39,13 +39,13 @@ def load_scanner(settings: PatternSettings) -> tuple[PatternScanner, tuple[str, 
     silenced = frozenset[str]() if settings.baseline is None else read_baseline(settings.baseline)
     cache = DatabaseCache(cache_folder(os.environ))
     scanner = PatternScanner(patterns, _without(settings.disable, plugins), silenced, cache)
-    # The bundled ones are tested with the program; these only here. `patterns test` loads them all and says more.
+    # Bundled patterns are tested with the program, a user's own only here. `patterns test` says more.
     refuse_unseen(_without(settings.disable, own), scanner)
     return scanner, warnings
 
 
 def _load_own(settings: PatternSettings) -> tuple[tuple[Pattern, ...], tuple[str, ...]]:
-    """A user's own patterns, and what was passed over in their files."""
+    """A user's own patterns, and warnings about parts of their files that are ignored."""
     warnings: list[ConfigError] = []
     own = [
         pattern

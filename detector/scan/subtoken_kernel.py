@@ -1,4 +1,4 @@
-"""Where in log bytes sub-tokens stand that only hashing can tell: compiled, like `detector.scan.kernels`."""
+"""Compiled loops that list the sub-tokens to hash, for credentials that are registered without a check."""
 
 # ruff: noqa: PLR0913, PLR0917 - a compiled loop takes its bounds apart
 
@@ -27,7 +27,7 @@ def _may_start(data: Any, at: int) -> bool:
 
 @compiled
 def sized(data: Any, done: int, lengths: Any, out: Any) -> tuple[int, int]:
-    """Sub-tokens that start at or after `done` and have one of the lengths: (how many in `out`, start of the rest)."""
+    """Lists sub-tokens that start at or after `done` and have one of the lengths: (how many in `out`, start of the rest)."""
     count = 0
     stop = done  # no white space in [begin, stop)
     for begin in range(done, data.size):
@@ -50,9 +50,9 @@ def sized(data: Any, done: int, lengths: Any, out: Any) -> tuple[int, int]:
 
 @compiled
 def subtokens(data: Any, done: int, shortest: int, longest: int, most: int, out: Any) -> tuple[int, int]:
-    """Sub-tokens of `shortest` to `longest` bytes that start at or after `done`: (how many, start of the rest).
+    """Lists sub-tokens of `shortest` to `longest` bytes that start at or after `done`: (how many, start of the rest).
 
-    Of each start only the `most` shortest, so that a run of delimiters stays linear.
+    Only the `most` shortest of each start, so that a run of delimiters takes linear time.
     """
     count = 0
     for begin in range(done, data.size):
