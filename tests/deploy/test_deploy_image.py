@@ -89,6 +89,7 @@ def as_user(
     )
 
 
+@pytest.mark.slow
 def test_its_steps_make_an_installation_that_works_for_nobody_on_a_read_only_root(image: Stage) -> None:
     volumes = [Path(image.moved(name)) for name in json.loads(image.said["VOLUME"])]
     for volume in volumes:
