@@ -69,7 +69,7 @@ def missed(secret: bytes, places: list[Surrounded], scanner: PatternScanner) -> 
         edges.append((len(log), len(log) + len(place.data)))
         log += place.data + BETWEEN
     # What stands behind a secret may be part of it: `password (`, `)`.
-    found = [one.start for one in _sightings(log, scanner, None) if secret in one.secret.reveal()]
+    found = [one.start for one in _sightings(log, scanner, None)[0] if secret in one.secret.reveal()]
     return [
         place
         for place, (low, high) in zip(places, edges, strict=True)

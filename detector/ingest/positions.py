@@ -15,6 +15,7 @@ from detector.ingest.formats.log_texts import LogTexts
 from detector.records.timestamps import Ints
 from detector.scan.leaks import Batch, RecordAt
 from detector.scan.mask_spans import MaskSpan
+from detector.scan.shares import LimitedText
 
 
 class LogRecord(msgspec.Struct, frozen=True, gc=False):
@@ -137,11 +138,13 @@ def batch_of(
     return Batch(source, b"\n".join([segment.data for segment in segments]), locate)
 
 
-def spans_of(segments: Sequence[Segment], mask_spans: Iterable[MaskSpan]) -> list[tuple[int, int]]:
-    """For each mask span in the batch of all segments the first and the last position of the records under it."""
+def spans_of(
+    segments: Sequence[Segment], covering: Iterable[MaskSpan | LimitedText]
+) -> list[tuple[int, int]]:
+    """For each span in the batch of all segments the first and the last position of the records under it."""
     bases = list(accumulate((len(segment.data) + 1 for segment in segments), initial=0))
     spans: list[tuple[int, int]] = []
-    for span in mask_spans:
+    for span in covering:
         first = bisect_right(bases, span.start, hi=len(segments)) - 1
         last = bisect_right(bases, span.end - 1, hi=len(segments)) - 1
         covered: list[LogRecord] = []

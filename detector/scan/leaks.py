@@ -21,6 +21,7 @@ from detector.scan.known_credentials import KnownIndex
 from detector.scan.leak_details import Fingerprinter, LeakDetails, LeakDetailsCache
 from detector.scan.mask_spans import LEAST_LITERAL, MANY, Excerpts, MaskSpan, literals, merged, with_masks
 from detector.scan.scanner import Match, line_around
+from detector.scan.shares import LimitedText
 from detector.values.events import Leak
 from detector.values.secrets import DeploymentKey, Secret
 
@@ -55,6 +56,18 @@ class Batch(msgspec.Struct, frozen=True):
     locate: Callable[[int], RecordAt]
 
 
+class Look(msgspec.Struct, frozen=True):
+    """What a scan of a batch gave.
+
+    One leak for each record and secret, the spans of all secrets in `data`, merged, and the text that was not examined
+    whole, in order.
+    """
+
+    leaks: list[Leak]
+    spans: list[MaskSpan]
+    limited: list[LimitedText]
+
+
 class Scanner(Protocol):
     """What finds secrets by pattern: `detector.scan.scanner.PatternScanner`."""
 
@@ -82,8 +95,10 @@ class _Sighting(msgspec.Struct, frozen=True):
         return len(self.encodings), pattern is None, pattern is not None and pattern.generic, self.start
 
 
-def _sightings(data: bytes, scanner: Scanner, known: KnownIndex | None) -> list[_Sighting]:
-    """All secrets found in the data, in order."""
+def _sightings(
+    data: bytes, scanner: Scanner, known: KnownIndex | None
+) -> tuple[list[_Sighting], list[LimitedText]]:
+    """All secrets found in the data, in order, and the text that was not examined whole."""
     seen = [_Sighting(m.start, m.end, m.secret, m.pattern) for m in scanner.scan(data)]
     alone = len(seen)  # in order, and none overlaps another
     if known is not None:
@@ -102,7 +117,7 @@ def _sightings(data: bytes, scanner: Scanner, known: KnownIndex | None) -> list[
                 seen.append(_Sighting(*place[0], secret, pattern, place[1]))
     if len(seen) > alone:
         seen.sort(key=lambda one: (one.start, one.end, one.preference))
-    return seen
+    return seen, []
 
 
 def _unmistakable(pattern: Pattern, secret: Secret) -> bool:
@@ -187,13 +202,13 @@ class LeakFinder:
         A secret over many lines is its first record's. What a registered credential's secret overlaps is not
         reported beside it, and a generic pattern not beside another.
         """
-        return self.look(batch)[0]
+        return self.look(batch).leaks
 
-    def look(self, batch: Batch) -> tuple[list[Leak], list[MaskSpan]]:
-        """The same, and the spans of all secrets in `batch.data`: a leak has only its first record."""
-        seen = _sightings(batch.data, self._scanner, self._known)
+    def look(self, batch: Batch) -> Look:
+        """The same, with the spans of all secrets in `batch.data` (a leak has only its first record), and what was not examined."""
+        seen, limited = _sightings(batch.data, self._scanner, self._known)
         if not seen:
-            return [], []
+            return Look([], [], limited)
         details = LeakDetailsCache(self._fingerprinter, self._known)
 
         def is_known(one: _Sighting) -> bool:
@@ -213,7 +228,7 @@ class LeakFinder:
                 leak = _leak(batch.source, record, one, what, excerpt)
                 asked = self._allowlist and not what.known
                 leaks.append(self._marked(leak, one, batch.data) if asked else leak)
-        return leaks, spans
+        return Look(leaks, spans, limited)
 
     def _marked(self, leak: Leak, one: _Sighting, data: bytes) -> Leak:
         """The leak with the time until which it is allowed."""
@@ -393,15 +408,19 @@ class Redactor:
 
     def mask_spans(self, data: bytes, least: int = LEAST_LITERAL) -> list[MaskSpan]:
         """Where `data` shows secrets, and where the bytes of one of at least `least` stand once more; in order."""
-        seen = _sightings(data, self._scanner, self._known)
+        return self.look(data, least)[0]
+
+    def look(self, data: bytes, least: int = LEAST_LITERAL) -> tuple[list[MaskSpan], list[LimitedText]]:
+        """The same, and the text that was not examined whole."""
+        seen, limited = _sightings(data, self._scanner, self._known)
         if seen and self._allowing is not None:
             known = KnownIndex() if self._known is None else self._known
             seen = _unallowed(
                 seen, self._allowing, LeakDetailsCache(Fingerprinter(self._allowing.keys), known), data
             )
         if not seen:
-            return []
+            return [], limited
         mask_spans = list(map(_MaskSpans(seen, lambda one: one.pattern is None).of, seen))
         shown = _shown(data, seen, mask_spans)
         elsewhere = literals(data, (0, len(data)), shown, least) if len(shown) <= MANY else ()
-        return merged((*mask_spans, *elsewhere))
+        return merged((*mask_spans, *elsewhere)), limited

@@ -27,10 +27,10 @@ from detector.ingest.positions import Segment, joined, spans_of
 from detector.judge.routing import Owners, Routed, route
 from detector.records.dead_letters import DeadLetter
 from detector.registry.finders import Finders
-from detector.scan.leaks import LeakFinder
-from detector.scan.mask_spans import MaskSpan
+from detector.scan.leaks import UNKNOWN_TIME, Batch, LeakFinder, Look
+from detector.scan.shares import LimitedText
 from detector.stages.blinding import blinded
-from detector.values.events import AnyEvent, CanonicalEvent, Leak
+from detector.values.events import AnyEvent, CanonicalEvent, Leak, LimitedRecord
 
 LeakIdentity: TypeAlias = tuple[str, str, str | None]
 
@@ -41,6 +41,9 @@ class ScanFacts(msgspec.Struct):
     - `events` come with the position of their record. `unknown` counts events of a type that is not ours.
     - `leaks` has one leak for each record and secret. `secret_spans` has, for each place that shows a secret, the
       positions of the first and the last record that it covers.
+    - `limited` has one `LimitedRecord` for each record that was not examined whole, `limited_spans` for each such text
+      the positions of the first and the last record that it covers. Whoever passes records on must not pass these on
+      as clean.
     - `formats` counts records by format, `latest` is the latest time of an event or log record (ns).
     - `textless` are the positions of records that hold an event and no log record, `clean` of those whose whole value
       was scanned and shows no secret. `clean` may be too small.
@@ -50,6 +53,8 @@ class ScanFacts(msgspec.Struct):
     leaks: list[Leak] = []
     dead_letters: list[DeadLetter] = []
     secret_spans: list[tuple[int, int]] = []
+    limited: list[LimitedRecord] = []
+    limited_spans: list[tuple[int, int]] = []
     formats: dict[str, int] = {}
     unknown: int = 0
     latest: int | None = None
@@ -93,46 +98,83 @@ class PartitionScanner:
         """
         contents = Contents()
         segments = self._assembler.read(records, now, contents)
-        leaks, spans = self._find(finder, segments)
+        look = self._look(finder, segments)
         return ScanFacts(
             events=contents.events,
-            leaks=leaks,
+            leaks=look.leaks,
             dead_letters=contents.letters,
-            secret_spans=spans_of(segments, spans),
+            secret_spans=spans_of(segments, look.spans),
+            limited=self._limited(segments, look),
+            limited_spans=spans_of(segments, look.limited),
             formats=contents.formats,
             unknown=contents.unknown,
             latest=contents.latest,
             textless=contents.textless,
-            clean=_scanned_whole(records, segments) if with_clean and not spans else set(),
+            clean=_scanned_whole(records, segments)
+            if with_clean and not look.spans and not look.limited
+            else set(),
         )
 
     def flush(self, finder: LeakFinder) -> ScanFacts:
         """The facts in the text that waits, as far as it is there."""
         segments = self._assembler.flush()
-        leaks, spans = self._find(finder, segments)
-        return ScanFacts(leaks=leaks, secret_spans=spans_of(segments, spans))
+        look = self._look(finder, segments)
+        return ScanFacts(
+            leaks=look.leaks,
+            secret_spans=spans_of(segments, look.spans),
+            limited=self._limited(segments, look),
+            limited_spans=spans_of(segments, look.limited),
+        )
 
     def look_back(self, records: Sequence[Any], finders: Finders, now: int) -> LookbackFacts:
         """Scans again, for the registered credentials alone. Without records it takes the text that waits."""
         segments = self._assembler.read(records, now, Contents()) if records else self._assembler.flush()
-        leaks, _ = self._find(finders.known_finder, segments)
+        leaks = self._look(finders.known_finder, segments).leaks
         if not leaks:
             return LookbackFacts()
         positions = {leak.offset for leak in leaks}
         texts = joined(
             [record for segment in segments for record in segment.records() if record.at in positions]
         )
-        kept = {(leak.id, leak.fingerprint) for leak in self._find(finders.finder, [texts])[0]}
-        before, _ = self._find(finders.pattern_finder, [texts])
+        kept = {(leak.id, leak.fingerprint) for leak in self._look(finders.finder, [texts]).leaks}
+        before = self._look(finders.pattern_finder, [texts]).leaks
         return LookbackFacts(leaks, [leak for leak in before if (leak.id, leak.fingerprint) not in kept])
 
-    def _find(self, finder: LeakFinder, segments: Sequence[Segment]) -> tuple[list[Leak], list[MaskSpan]]:
-        return _find(finder, self._topic, self._partition, segments)
+    def _look(self, finder: LeakFinder, segments: Sequence[Segment]) -> Look:
+        return _look(finder, self._topic, self._partition, segments)
+
+    def _limited(self, segments: Sequence[Segment], look: Look) -> list[LimitedRecord]:
+        if not look.limited:
+            return []
+        return limited_records(batch_of(self._topic, self._partition, segments), look.limited)
 
 
 def find_leaks(finder: LeakFinder, topic: str, partition: int, segments: Sequence[Segment]) -> list[Leak]:
     """The leaks in texts of one partition, one for each record and secret."""
-    return _find(finder, topic, partition, segments)[0]
+    return _look(finder, topic, partition, segments).leaks
+
+
+def limited_records(batch: Batch, limited: Sequence[LimitedText]) -> list[LimitedRecord]:
+    """The records that hold the text which was not examined whole, each once."""
+    found: dict[str, LimitedRecord] = {}
+    for text in limited:
+        record = batch.locate(text.start)
+        found.setdefault(
+            record.id,
+            LimitedRecord(
+                time=UNKNOWN_TIME if record.time is None else record.time,
+                source=batch.source,
+                id=record.id,
+                reason=text.reason,
+                size=record.end - record.start,
+                line=record.line,
+                offset=record.offset,
+                partition=record.partition,
+                task_id=record.task_id,
+                stream=record.stream,
+            ),
+        )
+    return list(found.values())
 
 
 def identity_of(leak: Leak) -> LeakIdentity:
@@ -148,17 +190,15 @@ def routes(event: AnyEvent, registry: Owners, keys: Sequence[bytes]) -> list[Rou
     return route(blinded(event, keys), registry)
 
 
-def _find(
-    finder: LeakFinder, topic: str, partition: int, segments: Sequence[Segment]
-) -> tuple[list[Leak], list[MaskSpan]]:
-    """The leaks, one for each record and secret, and where in the texts secrets are."""
+def _look(finder: LeakFinder, topic: str, partition: int, segments: Sequence[Segment]) -> Look:
+    """As `LeakFinder.look`, with one leak for each record and secret."""
     if not segments:
-        return [], []
+        return Look([], [], [])
     found: dict[LeakIdentity, Leak] = {}
-    leaks, spans = finder.look(batch_of(topic, partition, segments))
-    for leak in leaks:
+    look = finder.look(batch_of(topic, partition, segments))
+    for leak in look.leaks:
         found.setdefault(identity_of(leak), leak)
-    return list(found.values()), spans
+    return Look(list(found.values()), look.spans, look.limited)
 
 
 def _scanned_whole(records: Iterable[Any], segments: Iterable[Segment]) -> set[int]:

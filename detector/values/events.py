@@ -171,6 +171,22 @@ class Leak(Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="lea
         return self.allowed_until is not None and self.time <= self.allowed_until
 
 
+class LimitedRecord(Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="limited"):
+    """A log record that was not examined whole: it asked for more than its share of decoding.
+
+    `source` and `id` name the record as those of a `Leak` do. `reason` is one of `detector.scan.shares`, `size` the
+    bytes of its text.
+    """
+
+    reason: str
+    size: int
+    line: int | None = None
+    offset: int | None = None
+    partition: int | None = None
+    task_id: str | None = None
+    stream: str | None = None
+
+
 Lifecycle = TaskStarted | TaskEnded | CredentialIssued | CredentialRenewed | CredentialRevoked
 CanonicalEvent = Lifecycle | CredentialUsed
 AnyEvent = CanonicalEvent | Leak

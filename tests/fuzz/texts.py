@@ -149,7 +149,7 @@ def decoder(data: bytes) -> None:
 def scanner(data: bytes) -> None:
     """What is found stands in the text, shows in no excerpt, and does not depend on how the text was cut."""
     text = composed(data)
-    seen = _sightings(text, scanner_of_all(), known())
+    seen, _ = _sightings(text, scanner_of_all(), known())
     for one in seen:
         assert 0 <= one.start < one.end <= len(text)
         assert len(one.secret) > 0
