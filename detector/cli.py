@@ -7,11 +7,11 @@ import time
 import traceback
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn
 
 from detector import __version__
 from detector.ingest.format_names import CHOICES
-from detector.terminal.output import printing, shown
+from detector.terminal.output import open_standard_streams, printing, put, say, shown, why
 from detector.values.errors import CurfewdError, UsageError
 from detector.values.findings import Severity
 from detector.values.times import parse_rfc3339
@@ -26,22 +26,19 @@ INTERRUPTED: Final = 130  # 128 + SIGINT
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
-    options = _parser().parse_args(arguments)
+    open_standard_streams()
     try:
+        options = _parser().parse_args(arguments)
         code = _COMMANDS[options.command](options)
     except KeyboardInterrupt:
-        _say("curfewd: interrupted")
+        say("curfewd: interrupted")
         return INTERRUPTED
     except (CurfewdError, OSError, MemoryError) as error:
-        _say(f"curfewd: {_reason(error)}")
+        say(f"curfewd: {_reason(error)}")
         return USAGE
     except Exception as error:  # noqa: BLE001 - its text may contain what was read: only the places are printed
         return _crashed(error)
     return code
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
 
 
 def _reason(error: BaseException) -> str:
@@ -49,7 +46,7 @@ def _reason(error: BaseException) -> str:
         return "out of memory: try again with --jobs 1, or on fewer files"
     if isinstance(error, OSError):
         what = f"{shown(error.filename)}: " if isinstance(error.filename, str) else ""
-        return f"{what}{error.strerror or 'input or output failed'}"
+        return f"{what}{why(error)}"
     return str(error)
 
 
@@ -58,18 +55,25 @@ def _crashed(error: BaseException) -> int:
         f"{Path(frame.filename).name}:{frame.lineno} in {frame.name}"
         for frame in traceback.extract_tb(error.__traceback__)
     ]
-    _say(
+    say(
         f"curfewd {__version__}: internal error, {type(error).__name__}. The input is not shown, because it may "
-        f"contain secrets. Please report the error with these places:\n  " + "\n  ".join(places)
+        "contain secrets. Please report the error with these places:",
+        *(f"  {place}" for place in places),
     )
     return CRASHED
 
 
 class _Parser(argparse.ArgumentParser):
-    """Prints the mistake in one line before the usage."""
+    """Prints the mistake in one line before the usage, and help as the other commands print."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(USAGE, f"curfewd: {message}\n{self.format_usage()}")
+        say(f"curfewd: {message}", *self.format_usage().splitlines())
+        sys.exit(USAGE)
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        if message and file is not sys.stderr:
+            with printing():
+                put(*message.splitlines())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -201,7 +205,7 @@ def _fingerprint(options: argparse.Namespace) -> int:
     from detector.replay.fingerprint_command import fingerprint  # noqa: PLC0415 - as above
 
     with printing():
-        sys.stdout.write(f"{fingerprint(sys.stdin.buffer, options.config)}\n")
+        put(fingerprint(sys.stdin.buffer, options.config))
     return DONE
 
 
@@ -212,7 +216,7 @@ def _redact(options: argparse.Namespace) -> int:
 
     redactor, warnings = redactor_of(Settings.load(options.config), options.known)
     for warning in warnings:
-        _say(f"curfewd: warning: {warning}")
+        say(f"curfewd: warning: {warning}")
     with printing():
         pass_on(sys.stdin.fileno(), sys.stdout.buffer, StreamRedactor(redactor))
     return DONE
@@ -232,7 +236,7 @@ def _patterns(options: argparse.Namespace) -> int:
         raise UsageError("--pattern goes with --against")
     patterns, warnings = load_patterns(Settings.load(options.config).patterns)
     for warning in warnings:
-        _say(f"curfewd: warning: {warning}")
+        say(f"curfewd: warning: {warning}")
     with printing():
         if options.action == "list":
             list_patterns(patterns, console_for())
@@ -249,7 +253,7 @@ def _against(options: argparse.Namespace) -> int:
     settings = Settings.load(options.config)
     tried, clean, warnings = try_against(settings, options.against)
     for warning in warnings:
-        _say(f"curfewd: warning: {clean(warning)}")
+        say(f"curfewd: warning: {clean(warning)}")
     with printing():
         print_against(tried, clean, options.pattern, console_for(), lasting=bool(settings.keys))
     return DONE
@@ -267,12 +271,12 @@ def _topics(options: argparse.Namespace) -> int:
 
     live = Settings.load(options.config).live()
     for warning in live.warnings:
-        _say(f"curfewd: warning: {warning}")
+        say(f"curfewd: warning: {warning}")
     outcome = run_create_topics(live)
     with printing():
-        sys.stdout.write(f"{report(outcome)}\n")
+        put(*report(outcome))
     for difference in outcome.differences:
-        _say(f"curfewd: {'' if difference.grave else 'warning: '}{difference}")
+        say(f"curfewd: {'' if difference.grave else 'warning: '}{difference}")
     return USAGE if any(difference.grave for difference in outcome.differences) else DONE
 
 
@@ -294,11 +298,11 @@ def _check(options: argparse.Namespace) -> int:
             wrong.append(error)
         else:
             for warning in (*settings.warnings, *warnings):
-                _say(f"curfewd: warning: {warning}")
+                say(f"curfewd: warning: {warning}")
             with printing():
-                sys.stdout.write(f"{shown(options.config)}: nothing wrong\n")
+                put(f"{shown(options.config)}: nothing wrong")
     for problem in wrong:
-        _say(str(problem))
+        say(str(problem))
     return USAGE if wrong else DONE
 
 

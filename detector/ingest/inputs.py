@@ -11,7 +11,7 @@ from typing import Final
 from detector.ingest.classify import BUNDLED, RecordClassifier
 from detector.ingest.sources import Source, from_file, from_pipe
 from detector.records.dead_letters import UNREADABLE, DeadLetter, bad
-from detector.terminal.output import shown
+from detector.terminal.output import shown, why
 from detector.values.errors import InputError
 
 STDIN: Final = "-"
@@ -72,7 +72,7 @@ def _stat(path: str) -> os.stat_result:
 def _why(error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return "no such file or folder"
-    return getattr(error, "strerror", None) or "cannot be opened"
+    return why(error) if isinstance(error, OSError) else "cannot be opened"
 
 
 def _stdin(format_name: str | None, classifier: RecordClassifier) -> Source:

@@ -178,7 +178,7 @@ def _head(chunks: Iterable[bytes]) -> tuple[bytes, bool]:
 
 
 def _task_of(path: str | Path) -> str | None:
-    text = str(Path(path).absolute())
+    text = shown(Path(path).absolute())
     if len(text) > _MAX_PATH:
         return None
     pod = _POD.search(text)
@@ -187,4 +187,4 @@ def _task_of(path: str | Path) -> str | None:
     container = _CONTAINER.search(text)
     if container is not None:
         return container[1]
-    return task_named(Path(path).name.split(".", 1)[0])  # a job's log, as `github-job-71.log`
+    return task_named(shown(Path(path).name).split(".", 1)[0])  # a job's log, as `github-job-71.log`

@@ -9,13 +9,15 @@ from collections.abc import Iterator, Mapping
 from typing import Final, TextIO
 
 import msgspec
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook, RenderResult
+from rich.segment import Segment
 from rich.text import Text
 
 from detector.outputs.advice import advise
 from detector.outputs.public_identifiers import keeping_public_ids
 from detector.outputs.report import Report
 from detector.outputs.summary import Summary
+from detector.terminal.output import printable
 from detector.values.events import Leak
 from detector.values.findings import Finding, Severity
 from detector.values.times import to_millis
@@ -44,14 +46,38 @@ def worst_first(finding: Finding) -> tuple[bool, int, int, str]:
 
 
 def console_for(stream: TextIO | None = None) -> Console:
-    """A console on `stream` (standard output): colours only on a terminal, `?` for what its encoding lacks."""
+    """A console on `stream` (standard output): colours only on a terminal, `?` for what its encoding lacks.
+
+    It prints nothing that acts on the terminal.
+    """
     stream = sys.stdout if stream is None else stream
     reconfigure = getattr(stream, "reconfigure", None)
     if reconfigure is not None:
         reconfigure(errors="replace")
     console = Console(file=stream, highlight=False, markup=False, emoji=False)
+    console.push_render_hook(_Escaping())
     console.width = min(console.width, _WIDE)
     return console
+
+
+class _Escaping(RenderHook):
+    """Writes what does not print as escapes, whatever is printed."""
+
+    def process_renderables(self, renderables: list[ConsoleRenderable]) -> list[ConsoleRenderable]:
+        """See `RenderHook`."""
+        return [_Escaped(each) for each in renderables]
+
+
+class _Escaped:
+    def __init__(self, renderable: ConsoleRenderable) -> None:
+        self._renderable = renderable
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for segment in console.render(self._renderable, options):
+            if segment.control or segment.text == "\n":
+                yield segment
+            else:
+                yield Segment(printable(segment.text), segment.style)
 
 
 class _Block(msgspec.Struct, frozen=True):

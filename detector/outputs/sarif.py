@@ -22,6 +22,7 @@ from detector.outputs.report_text import worst_first
 from detector.outputs.sarif_taxonomies import taxonomies
 from detector.outputs.summary import Summary
 from detector.outputs.writers import dumps, write_file
+from detector.terminal.output import path_bytes
 from detector.values.findings import Finding, Severity
 from detector.values.times import MILLISECOND, format_rfc3339
 from detector.values.wording import counted, visible
@@ -199,7 +200,7 @@ def _uri(piece: PageRecord) -> str:
     source = piece.get("source", "")
     if source == "-":
         return "stdin"
-    quoted = quote(source, safe="/")
+    quoted = quote(path_bytes(source) if piece["type"] == "log" else source, safe="/")
     if quoted.startswith("/") and piece["type"] == "log":
         return f"file:///{quoted.lstrip('/')}"
     return quoted.lstrip("/") or "unknown"

@@ -8,6 +8,7 @@ from typing import IO, Any
 
 import orjson
 
+from detector.terminal.output import shown
 from detector.values.errors import UsageError
 
 
@@ -93,7 +94,7 @@ class Draft:
         try:
             yield
         except OSError as error:
-            raise UsageError(f"cannot write {self.path}: {error.strerror}") from error
+            raise UsageError(f"cannot write {shown(self.path)}: {error.strerror}") from error
 
 
 def write_file(path: Path, data: bytes) -> None:

@@ -16,6 +16,8 @@ from detector.redact.stream_redactor import StreamRedactor
 from detector.scan.known_credentials import KnownIndex
 from detector.scan.leaks import Allowing, Redactor
 from detector.scan.scanner_loader import load_scanner
+from detector.terminal.output import why
+from detector.values.errors import InputError
 from detector.values.events import CredentialIssued, Identifier
 
 _CHUNK: Final = 512 * 1024  # of what is there already: the more at once, the less it costs
@@ -39,7 +41,12 @@ def redactor_of(settings: Settings, known: Sequence[str]) -> tuple[Redactor, tup
 
 
 def pass_on(source: int, target: IO[bytes], redacting: StreamRedactor) -> None:
-    """Everything that can be read from a file descriptor, until its end; whole lines at once."""
+    """Everything that can be read from a file descriptor, until its end; whole lines at once.
+
+    Raises:
+        InputError: it cannot be read.
+        OSError: the target cannot be written.
+    """
     for pipe in (source, target):
         _widen(pipe)
     while True:
@@ -51,11 +58,18 @@ def pass_on(source: int, target: IO[bytes], redacting: StreamRedactor) -> None:
             if redacting:  # an unfinished line: only more of it, or the end, can tell what it is
                 select.select([source], [], [])
             continue
-        chunk = os.read(source, _CHUNK)
+        chunk = _read(source)
         target.write(redacting.feed(chunk) if chunk else redacting.end())
         target.flush()
         if not chunk:
             return
+
+
+def _read(source: int) -> bytes:
+    try:
+        return os.read(source, _CHUNK)
+    except OSError as error:
+        raise InputError(f"standard input: {why(error)}") from None
 
 
 def _widen(file: int | IO[bytes]) -> None:

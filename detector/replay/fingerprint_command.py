@@ -7,6 +7,7 @@ from detector.configuration.settings import KEY_VARIABLE, Settings
 from detector.patterns.pattern import public_identifiers
 from detector.scan.known_credentials import KeyRing
 from detector.scan.scanner_loader import load_scanner
+from detector.terminal.output import why
 from detector.values.errors import InputError, UsageError
 from detector.values.events import Identifier
 from detector.values.secrets import Secret
@@ -29,7 +30,10 @@ def fingerprint(stream: IO[bytes], config: str | None) -> str:
             f'(for example {KEY_VARIABLE}="$(openssl rand -hex 32)", the same for the issuer and the detector), '
             "or name a key_file with --config"
         )
-    data = stream.read(MAX_SECRET + 1)
+    try:
+        data = stream.read(MAX_SECRET + 1)
+    except OSError as error:
+        raise InputError(f"standard input: {why(error)}") from None
     if data.endswith(b"\n"):
         data = data[:-2] if data.endswith(b"\r\n") else data[:-1]
     if not data:

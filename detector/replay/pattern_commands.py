@@ -8,6 +8,7 @@ from rich.text import Text
 
 from detector.patterns.pattern import Pattern
 from detector.scan.pattern_examples import check_examples
+from detector.terminal.output import printable
 from detector.values.findings import Severity
 
 _STYLES = {
@@ -33,7 +34,8 @@ def list_patterns(patterns: Sequence[Pattern], console: Console) -> None:
                 " ".join(pattern.keywords),
                 pattern.reference,
             )
-            console.file.write("\t".join(fields) + "\n")  # rich would make blanks of the tabs
+            # rich would make blanks of the tabs
+            console.file.write("\t".join(map(printable, fields)) + "\n")
         return
     table = Table("id", "family", "name", "severity", "keywords", "reference", box=None, pad_edge=False)
     for pattern in patterns:

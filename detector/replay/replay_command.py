@@ -31,6 +31,7 @@ from detector.terminal.progress import meter
 from detector.values.errors import UsageError
 from detector.values.events import Identifier
 from detector.values.findings import Severity
+from detector.values.wording import visible
 
 DONE, FOUND, DEAD_LETTERS = 0, 1, 3  # exit codes
 _COLLECTED: Final = (200_000, 20, 1000)  # a quarter off the CPU time of 100,000 registered credentials
@@ -112,7 +113,7 @@ def outputs_of(request: Request) -> Iterator[Output]:
         yield ReportOutput(partial(write_report, Path(request.report)))
     if request.sarif is not None:
         yield ReportOutput(partial(write_sarif, Path(request.sarif)))
-    yield ReportOutput(_print, request.out)
+    yield ReportOutput(_print, None if request.out is None else visible(shown(request.out)))
 
 
 def _print(report: Report) -> None:

@@ -108,7 +108,7 @@ def run_create_topics(live: KafkaSettings) -> Outcome:
     return asyncio.run(create_topics(live))
 
 
-def report(outcome: Outcome) -> str:
+def report(outcome: Outcome) -> list[str]:
     """A line for each topic."""
     created = [f"{name}: created" for name in outcome.created]
     wrong = {difference.topic for difference in outcome.differences}
@@ -116,4 +116,4 @@ def report(outcome: Outcome) -> str:
         f"{name}: there already{', with other settings' if name in wrong else ''}"
         for name in outcome.existing
     ]
-    return "\n".join([*created, *existing])
+    return [*created, *existing]

@@ -3,6 +3,8 @@
 No message may hold a secret. Messages name files, lines, fields and limits, never values that were read.
 """
 
+from detector.terminal.output import shown
+
 
 class CurfewdError(Exception):
     """Base of all errors that curfewd raises on purpose."""
@@ -22,7 +24,7 @@ class ConfigError(UsageError):
         self.reason = reason
         self.path = path
         self.line = line
-        where = f"{path}:{line}: " if line is not None else (f"{path}: " if path else "")
+        where = f"{shown(path)}:{line}: " if line is not None else (f"{shown(path)}: " if path else "")
         super().__init__(f"{where}{reason}")
 
 

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import msgspec
 
+from detector.terminal.output import printable
 from detector.values.times import DAY, HOUR, MILLISECOND, MINUTE, SECOND, format_rfc3339
 
 Clean = Callable[[str], str]
@@ -22,10 +23,7 @@ def visible(text: str, limit: int = MAX_TEXT) -> str:
     Characters that do not print, such as controls and bidirectional overrides, are written as `\x1b` or `\u202e`.
     """
     if not text.isprintable():
-        text = "".join(
-            char if char.isprintable() else char.encode("unicode_escape").decode("ascii")
-            for char in text[: limit + 1]
-        )
+        text = printable(text[: limit + 1])
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 

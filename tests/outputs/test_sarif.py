@@ -94,7 +94,7 @@ def test_a_leak_stands_where_a_log_shows_it() -> None:
         ("logs/a%20b.log", 214),
         ("file:///var/log/%C3%A4.log", 3),
         ("stdin", 1),
-        ("%5Cudcff.log", 2),
+        ("%FF.log", 2),
     ]
     assert result["relatedLocations"][0]["message"]["text"].endswith("TOKEN=‹github-pat-classic:40› done")
 

@@ -15,6 +15,8 @@ from typing import Any, Final, TextIO
 
 import structlog
 
+from detector.terminal.output import printable
+
 LEVELS: Final = {
     "debug": logging.DEBUG,
     "info": logging.INFO,
@@ -47,6 +49,7 @@ def make_log(log_format: str, level: str, stream: TextIO | None = None) -> Any:
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _without_texts,
             _in_order,
+            *((_printable,) if console else ()),  # JSON escapes all texts itself
             render,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
@@ -130,3 +133,16 @@ def _without_texts(_logger: Any, _name: str, event: MutableMapping[str, Any]) ->
     if isinstance(error, BaseException):
         event.update(described(error))
     return event
+
+
+def _printable(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Writes what does not print as escapes: nothing in a line acts on the terminal, and a line stays one line."""
+    return {printable(name): _escaped(value) for name, value in event.items()}
+
+
+def _escaped(value: Any) -> Any:
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, list | tuple):
+        return [_escaped(each) for each in value]
+    return value if isinstance(value, int | float | None) else printable(str(value))

@@ -99,3 +99,12 @@ def test_a_librarys_mistake_is_not_ours(heard: Heard) -> None:
     record = logging.LogRecord("some.library", logging.WARNING, "", 1, "%d things", ("no number",), None)
     heard.handler.handle(record)
     assert [line["event"] for line in heard.lines()] == ["a library's log line cannot be shown"]
+
+
+@pytest.mark.parametrize("log_format", ["console", "json"])
+def test_no_text_in_a_line_acts_on_the_terminal_or_begins_another_line(log_format: str) -> None:
+    out, hostile = io.StringIO(), "\x1b]0;gone\x07\nlevel=error \u202e\x9b"
+    make_log(log_format, "info", out).warning(f"cannot go on{hostile}", why=hostile, topics=[hostile])
+    (line,) = out.getvalue().splitlines()
+    assert line.isprintable()
+    assert "gone" in line
