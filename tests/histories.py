@@ -124,6 +124,13 @@ MOMENTS: Final = st.sampled_from(
 )
 
 
+# A log line may claim any time: also one long before anything of the history.
+LONG_AGO: Final = -14_000_000
+LEAK_MOMENTS: Final = MOMENTS | st.sampled_from(
+    [Moment(LONG_AGO, 0, 0, 1, 0), Moment(LONG_AGO + 1, 0, 0, 1, 0)]
+)
+
+
 def resolved(moment: Moment, policy: Policy) -> int:
     """The time in nanoseconds."""
     tunings = policy.kinds.values()
@@ -285,7 +292,7 @@ def records() -> st.SearchStrategy[list[dict[str, Any]]]:
             }
             for secret in secrets
         ],
-        MOMENTS,
+        LEAK_MOMENTS,
         st.sampled_from((None, *TASKS)),
         st.lists(shown, min_size=1, max_size=2, unique_by=lambda secret: str(secret["fingerprint"])),
     )

@@ -41,6 +41,10 @@ def compact_accounts(
     shown = {
         entry[:3] for account in every for tally in _tallies(account).values() for entry in tally.earliest()
     }
+    # A leak is judged no earlier than at the issue, whatever time it states.
+    shown.update(
+        item[:3] for account in every if account.issue.time >= before for item in account.leaks or ()
+    )
     compacted: list[Account] = []
     dropped: set[CredentialUsed | Leak] = set()
     for account in every:

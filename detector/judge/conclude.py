@@ -11,7 +11,7 @@ from detector.judge.policy import Accept
 from detector.judge.rules.apply import Moment, judge_deadline, judge_end
 from detector.judge.rules.catalog import RULES
 from detector.judge.rules.lifetimes import deadline_of
-from detector.judge.terms import NEVER, KindPolicy, Terms, expiry_at, live_at
+from detector.judge.terms import NEVER, KindPolicy, Terms, expiry_at, live_at, shown_at
 from detector.values.events import AnyEvent, CredentialIssued, CredentialRenewed, CredentialUsed, Leak
 from detector.values.findings import (
     LEAKED_SECRET,
@@ -156,15 +156,18 @@ def _detail(rule: str, event: AnyEvent, account: Account, lineage: Lineage) -> s
     return _leak_detail(event.time, terms)
 
 
-def _leak_detail(time: int, terms: Terms) -> str:
+def _leak_detail(written: int, terms: Terms) -> str:
+    time = shown_at(terms, written)
     if live_at(terms, time):
-        return "live when it was shown"
+        early = written < terms.issued - terms.policy.skew
+        return (
+            "dated before it was issued, so judged as at its issue: live"
+            if early
+            else "live when it was shown"
+        )
     if time >= terms.revoked:
         return f"revoked {span(time - terms.revoked)} before it was shown"
-    expiry = expiry_at(terms, time)
-    if time > expiry:
-        return f"expired {span(time - expiry)} before it was shown"
-    return f"shown {span(terms.issued - time)} before it was issued"
+    return f"expired {span(time - expiry_at(terms, time))} before it was shown"
 
 
 def secret_finding(

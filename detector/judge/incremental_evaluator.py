@@ -75,8 +75,11 @@ class IncrementalEvaluator:
         if account.uses is not None:
             for item in account.uses.order.between(low, high):
                 self._judge_use_again(account, account.uses, item)
-        if account.leaks is not None:
-            for item in account.leaks.between(low, high):
+        issued = account.issue.time
+        if (
+            account.leaks is not None and issued <= high
+        ):  # one that is dated before the issue is judged as at it
+            for item in account.leaks.between(-NEVER if low <= issued else low, high):
                 self._settle_leak(account, item)
         # Only the request for a revocation depends on other times than a lifetime's own.
         if _lifetimes_revoke(account):

@@ -75,8 +75,16 @@ def expiry_at(terms: Terms, time: int) -> int:
 
 
 def live_at(terms: Terms, time: int) -> bool:
-    """Whether it was issued by then (give or take the skew), not revoked and not expired."""
+    """Whether it was issued by then (give or take the skew), not revoked and not expired.
+
+    A leak is judged at `shown_at`.
+    """
     return terms.issued - terms.policy.skew <= time < terms.revoked and time <= expiry_at(terms, time)
+
+
+def shown_at(terms: Terms, time: int) -> int:
+    """When a leak of that time is judged: not before the issue. Nobody prints a secret that does not exist yet."""
+    return max(time, terms.issued)
 
 
 def request_at(terms: Terms, time: int, *, used: bool) -> RevocationRequest:

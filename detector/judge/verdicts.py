@@ -84,7 +84,7 @@ def judge_task(
         if account.task.end is not None:
             timers.append(max(account.task.ended, account.issue.time) + account.policy.grace_period)
         if before:
-            timers += [each.time + ledger.policy.confirm_timeout for each in before]
+            timers += [_confirm_by(account, each, ledger.policy) for each in before]
             unconfirmed = unconfirmed_finding(account, before, ledger.policy, watermark)
             if unconfirmed is not None:
                 found.append(unconfirmed)
@@ -92,7 +92,7 @@ def judge_task(
                 if not ({True} & (done | {each.escalated for each in commands})):
                     commands += _escalation(account, unconfirmed, delay)
         verdicts.commands += commands
-        timers += [each.time + ledger.policy.confirm_timeout for each in commands]
+        timers += [_confirm_by(account, each, ledger.policy) for each in commands]
         dead_at = _dead_at(account, watermark)
         if (before or commands) and watermark < dead_at:
             exposed.append(_revoking_rules(account, found))
@@ -127,7 +127,7 @@ def unconfirmed_finding(
 
     As for every rule that is judged later, the time of the evidence is that later time.
     """
-    due = sorted(at for each in sent if (at := each.time + policy.confirm_timeout) <= watermark)
+    due = sorted(at for each in sent if (at := _confirm_by(account, each, policy)) <= watermark)
     times = judge_commands(account.outline(), due)
     if not times:
         return None
@@ -146,6 +146,11 @@ def unconfirmed_finding(
         credential=credential_facts(account),
         accepted=reason_for(covers, times[-1]),
     )
+
+
+def _confirm_by(account: Account, command: Command | SentCommand, policy: Policy) -> int:
+    """When the credential must be dead: a time after its issue, whatever time the log record of a leak states."""
+    return max(command.time, account.issue.time) + policy.confirm_timeout
 
 
 def _escalation(account: Account, finding: Finding, delay: CommandDelay) -> Iterator[Command]:

@@ -180,7 +180,7 @@ class Case:
         for leak in self.history.leaks:
             owners = {self.history.owner_of(identifier) for identifier in leak.identifiers}
             if self.issue.credential_id in owners:
-                live = self.live(leak.time)
+                live = self.live(max(leak.time, self.issue.time))  # no secret is printed before it exists
                 name = (leak.source, leak.id)
                 piece = self.piece("leaked-credential", leak.time, name, asks=live, weak=not live)
                 piece.pattern = leak.pattern

@@ -161,12 +161,21 @@ def test_a_leak_weighs_by_whether_the_credential_was_live() -> None:
     found = terms(expires=100, revoked=200)
     live = (Verdict("leaked-credential", C, RevocationRequest.PLAIN),)
     dead = (Verdict("leaked-credential", L, RevocationRequest.NOTHING),)
-    assert judge_leak(found, leak(-SKEW)) == live
-    assert judge_leak(found, leak(-SKEW - 1)) == dead
+    assert judge_leak(found, leak(0)) == live
     assert judge_leak(found, leak(100)) == live
     assert judge_leak(found, leak(101)) == dead
     assert live_at(terms(revoked=50), at(49))
     assert not live_at(terms(revoked=50), at(50))
+
+
+def test_a_leak_dated_before_the_issue_is_judged_as_at_the_issue() -> None:
+    live = (Verdict("leaked-credential", C, RevocationRequest.PLAIN),)
+    dead = (Verdict("leaked-credential", L, RevocationRequest.NOTHING),)
+    for early in (-SKEW, -SKEW - 1, -800_000_000):  # the last is in 2001
+        assert judge_leak(terms(expires=100), leak(early)) == live
+        assert judge_leak(terms(revoked=1), leak(early)) == live
+        assert judge_leak(terms(revoked=0), leak(early)) == dead
+        assert judge_leak(terms(expires=-1), leak(early)) == dead
 
 
 def test_a_secret_nobody_registered_weighs_as_its_pattern_says() -> None:

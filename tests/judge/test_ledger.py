@@ -121,6 +121,28 @@ def test_an_earlier_issue_governs_all_but_the_expiry() -> None:
     assert found(ledger)[UAT, "c"].evidences[0].detail == "50 s after the task ended"
 
 
+LONG_AGO = -800_000_000  # 2001
+
+
+def test_a_leak_dated_long_ago_asks_for_the_revocation_with_the_time_that_was_read() -> None:
+    ledger = ledger_of(start(0), issue(10), leak(LONG_AGO, "c-accessor"))
+    finding = found(ledger)["leaked-credential", "c"]
+    assert (finding.severity, finding.first_seen) == (Severity.CRITICAL, at(LONG_AGO))
+    assert finding.evidences[0].time == at(LONG_AGO)
+    assert finding.evidences[0].detail == "dated before it was issued, so judged as at its issue: live"
+    assert asked(ledger) == [("c", False, LONG_AGO, ("leaked-credential",))]
+
+
+def test_what_holds_at_the_issue_judges_an_earlier_leak_again() -> None:
+    ledger = ledger_of(leak(LONG_AGO, "c-accessor"), issue(10))
+    assert found(ledger)["leaked-credential", "c"].severity == Severity.CRITICAL
+    ledger.apply(revoke(5))
+    assert found(ledger)["leaked-credential", "c"].severity == Severity.LOW
+    assert asked(ledger) == []
+    ledger.apply(issue(4))  # an earlier issue governs: it was live then
+    assert found(ledger)["leaked-credential", "c"].severity == Severity.CRITICAL
+
+
 def test_a_second_copy_changes_nothing() -> None:
     events = (
         issue(0),

@@ -14,7 +14,17 @@ from detector.judge.policy import Policy
 from detector.judge.routing import Fact, decode, encode, route, task_key
 from detector.judge.stage import AggregateState, Judgement, applied, judge, judge_history
 from detector.registry.credential_registry import CredentialRegistry
-from detector.values.events import AnyEvent, CredentialIssued, CredentialUsed, TaskEnded, TaskStarted
+from detector.values.events import (
+    AnyEvent,
+    CredentialIssued,
+    CredentialRevoked,
+    CredentialUsed,
+    Identifier,
+    Leak,
+    TaskEnded,
+    TaskStarted,
+)
+from detector.values.findings import Severity
 from detector.values.times import DAY, HOUR, SECOND
 from tests.histories import History, arrivals, histories
 
@@ -26,6 +36,7 @@ thorough = settings(
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
 START = 1_800_000_000 * SECOND
+NAME = Identifier("vault-accessor", "a")
 Judge = Callable[[str, list[Fact], int], Judgement]
 
 
@@ -191,6 +202,56 @@ def test_sums_stand_for_facts_that_are_no_longer_in_the_state() -> None:
     judgement = judge(key, state, uses[50:], START + DAY, policy, compact_every=10)
     (change,) = (each for each in judgement.findings if each.finding.rule == "use-outside-scope")
     assert change.finding.count == 60
+
+
+def test_leaks_that_claim_to_be_old_are_judged_again_by_what_happens_at_the_issue() -> None:
+    """They are no older to the judge than the credential, so they are not added up before its time."""
+    key, policy = task_key("t"), Policy()
+    issue = CredentialIssued(
+        time=START, source="vault", id="1", credential_id="c", task_id="t", identifiers=(NAME,)
+    )
+    leaks = [
+        Leak(
+            time=n * SECOND,  # 1970
+            source="log",
+            id=f"l{n}",
+            identifiers=(NAME,),
+            fingerprint="f",
+            pattern=None,
+            severity=None,
+            excerpt="",
+        )
+        for n in range(60)
+    ]
+    state = applied({}, judge(key, {}, [issue, *leaks], START, policy, compact_every=10))
+    revoked = CredentialRevoked(time=START, source="vault", id="2", credential_id="c")
+    judgement = judge(key, state, [revoked], START, policy, compact_every=10)
+    (change,) = (each for each in judgement.findings if each.finding.rule == "leaked-credential")
+    assert (change.finding.count, change.finding.severity) == (60, Severity.LOW)
+
+
+def test_a_command_dated_before_the_issue_is_to_be_confirmed_after_the_issue() -> None:
+    key, policy = task_key("t"), Policy()
+    issue = CredentialIssued(
+        time=START, source="vault", id="1", credential_id="c", task_id="t", identifiers=(NAME,)
+    )
+    leak = Leak(
+        time=0,
+        source="log",
+        id="l",
+        identifiers=(NAME,),
+        fingerprint="f",
+        pattern=None,
+        severity=None,
+        excerpt="",
+    )
+    state = applied({}, first := judge(key, {}, [issue, leak], START, policy))
+    assert [(command.time, command.escalated) for command in first.commands] == [(0, False)]
+    due = START + policy.confirm_timeout
+    assert first.timer == due
+    assert judge(key, state, [], due - 1, policy).commands == []
+    (command,) = judge(key, state, [], due, policy).commands
+    assert (command.time, command.reasons) == (due, ("revocation-unconfirmed",))
 
 
 def test_a_call_changes_none_of_its_arguments() -> None:

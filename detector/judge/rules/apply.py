@@ -9,7 +9,7 @@ from detector.judge.rules.catalog import RULES
 from detector.judge.rules.leaks import SECRET
 from detector.judge.rules.lifetimes import OVERDUE, UNCONFIRMED
 from detector.judge.rules.rule import Rule, UseTest
-from detector.judge.terms import NEVER, KindPolicy, Terms, expiry_at, live_at, request_at
+from detector.judge.terms import NEVER, KindPolicy, Terms, expiry_at, live_at, request_at, shown_at
 from detector.values.events import (
     DENIED,
     CredentialIssued,
@@ -98,7 +98,7 @@ def judge_leak(terms: Terms, leak: Leak) -> tuple[Verdict, ...]:
     for rule, holds in RULES.leaks:
         policy = terms.policy.rules[rule.id]
         if policy.enabled and holds(terms, leak):
-            live = live_at(terms, leak.time)
+            live = live_at(terms, shown_at(terms, leak.time))
             request = RevocationRequest.PLAIN if live and policy.revoke else RevocationRequest.NOTHING
             verdicts.append(Verdict(rule.id, policy.weigh(lighter=not live), request))
     return tuple(verdicts)
