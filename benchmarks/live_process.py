@@ -137,7 +137,7 @@ class Deployment:
         self._runs = 0
         self._text = (
             f'[kafka]\nbootstrap = "{bootstrap}"\ngroup = "{self.name}"\nprefix = "{self.name}."\n'
-            f'inputs = ["{inputs}"]\nreplication = 1\nmin_insync = 1\nlookback = "{lookback}"\n{settings}\n'
+            f'event_topics = ["{inputs}"]\nreplication = 1\nmin_insync = 1\nlookback = "{lookback}"\n{settings}\n'
             f"[kafka.topics.work]\npartitions = {partitions}\n"
             + (f'[kafka.topics.registry]\nname = "{registry}"\n' if registry else "")
         )

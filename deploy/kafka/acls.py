@@ -75,10 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.table:
         print(table(live), end="")
         return 0
-    if live.input_pattern is not None:
-        print(
-            "# Read is needed on each topic that input_pattern matches, too: this says only what inputs names."
-        )
+    if live.inputs.scattered:
+        print(f"# Read is needed on each topic that matches {', '.join(live.inputs.scattered)}, too.")
     for user, needed in (
         (options.user, rights(live, "all")),
         (options.scan, rights(live, "scan")),

@@ -31,6 +31,14 @@ RENAMED_KEYS: Final[Mapping[str, str]] = {
     "cached": "cache_size",
     "caught_up": "ready_lag",
 }
+# Keys that others replaced: one of those, and what to do.
+REPLACED_KEYS: Final[Mapping[str, tuple[str, str]]] = dict.fromkeys(
+    ("inputs", "input_pattern"),
+    (
+        "event_topics",
+        "this key is gone: write topics that carry events under event_topics, and those that carry text under log_topics",
+    ),
+)
 
 
 class ValueType(msgspec.Struct, frozen=True):
@@ -188,6 +196,9 @@ def _unknown(name: str, known: tuple[str, ...]) -> str:
     renamed = RENAMED_KEYS.get(name)
     if renamed in known:
         return f"this key is now called {renamed}"
+    one, advice = REPLACED_KEYS.get(name, ("", ""))
+    if one in known:
+        return advice
     return f"no such key{suggestion(name, known)}; known here: {', '.join(known)}"
 
 

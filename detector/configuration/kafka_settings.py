@@ -4,7 +4,7 @@ A secret is never written in the configuration, which names the environment vari
 """
 
 import ipaddress
-import re  # the regexes come from the configuration
+import re  # over names of topics
 from collections.abc import Iterable
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -14,7 +14,6 @@ import msgspec
 from detector.configuration.fields import (
     FILE,
     TEXT,
-    TEXTS,
     Field,
     ValueType,
     duration_between,
@@ -22,6 +21,7 @@ from detector.configuration.fields import (
     text,
     whole_number,
 )
+from detector.configuration.input_topics import INPUT_FIELDS, InputTopics
 from detector.configuration.redacted_topics import RedactedTopics
 from detector.values.secrets import Secret
 from detector.values.times import MINUTE, SECOND
@@ -88,8 +88,7 @@ class KafkaSettings(msgspec.Struct, frozen=True):
     security: Security = Security()
     client_id: str = "curfewd"
     group: str = "curfewd"
-    inputs: tuple[str, ...] = ()
-    input_pattern: str | None = None
+    event_topics: tuple[str, ...] = ()
     log_topics: tuple[str, ...] = ()
     redacted: RedactedTopics | None = None
     replication: int = 3
@@ -112,20 +111,16 @@ class KafkaSettings(msgspec.Struct, frozen=True):
         """The redacted topic of each input that has one."""
         return {} if self.redacted is None else self.redacted.pairs(inputs)
 
-    def reads(self, topic: str) -> bool:
-        """Whether a topic is an input."""
-        names, pattern = self.subscription()
-        return topic in names if pattern is None else re.match(pattern, topic) is not None
+    @property
+    def inputs(self) -> InputTopics:
+        """Which topics are read."""
+        redacted = () if self.redacted is None else self.redacted.written
+        ours = (topic.name for topic in self.topics.all())
+        return InputTopics(self.event_topics, self.log_topics, (*ours, *redacted))
 
-    def subscription(self) -> tuple[tuple[str, ...], str | None]:
-        """Topic names, or one regex for `re.match`: Kafka's clients subscribe to one or the other, not to both.
-
-        The regex never matches a redacted topic, which would otherwise be redacted again and again.
-        """
-        if self.input_pattern is None:
-            return self.inputs, None
-        others = rf"(?!(?:{self.redacted.written})\Z)" if self.redacted is not None else ""
-        return (), rf"{others}(?:{'|'.join([*map(re.escape, self.inputs), f'(?:{self.input_pattern})'])})\Z"
+    def carries_events(self, topic: str) -> bool:
+        """Whether events in an input topic are believed; everything in the other inputs is text."""
+        return self.inputs.carries_events(topic)
 
 
 def _hosts(value: Any) -> tuple[str, ...]:
@@ -155,23 +150,10 @@ def _topic(value: Any) -> str:
     return name
 
 
-def _topic_names(value: Any) -> tuple[str, ...]:
-    if not isinstance(value, list):
-        raise ValueError("write a list of topic names; a regex goes to input_pattern")  # noqa: TRY004 - readers raise ValueError alone
-    return tuple(_topic(item) for item in value)
-
-
 def _prefix(value: Any) -> str:
     if value == "":
         return ""
     return _topic(value)
-
-
-def _regex(value: Any) -> str:
-    try:
-        return re.compile(text(value)).pattern
-    except re.error as error:
-        raise ValueError(f"not a regex: {error.msg}") from None
 
 
 def _endpoint(value: Any) -> str:
@@ -269,18 +251,7 @@ KAFKA_FIELDS: Final = {
     "client_id": Field(TEXT, "curfewd's name in the brokers' logs and quotas", '"curfewd"'),
     "group": Field(TEXT, "prefix of consumer groups and transactional ids", '"curfewd"'),
     "prefix": Field(ValueType("text", _prefix), "prefix of the names of curfewd's own topics", f'"{PREFIX}"'),
-    "inputs": Field(
-        ValueType("list of topic names", _topic_names), "topics with logs and events to read", "[]"
-    ),
-    "input_pattern": Field(
-        ValueType("regex", _regex),
-        "more topics to read: a regex of the whole name. New topics are found within a minute",
-    ),
-    "log_topics": Field(
-        TEXTS,
-        "globs of inputs that anybody can write to, such as container logs: nothing in them is an event, whatever it looks like",
-        "[]",
-    ),
+    **INPUT_FIELDS,
     "replication": Field(
         whole_number(1, 32), "copies of each of curfewd's topics; use 1 if there is one broker", "3"
     ),

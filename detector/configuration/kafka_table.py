@@ -1,10 +1,10 @@
 """Reads the `[kafka]` table, checks that its keys go together, and reads the secrets to which it refers."""
 
-import re  # the regexes come from the configuration
 from collections.abc import Mapping
 from typing import Any, Final
 
 from detector.configuration.fields import FieldReader, dotted
+from detector.configuration.input_topics import EVENT_TOPICS, LOG_TOPICS, InputTopics, check_inputs
 from detector.configuration.kafka_settings import (
     INLINE,
     KAFKA_FIELDS,
@@ -49,16 +49,15 @@ def read_kafka(reader: FieldReader, value: Any, environ: Mapping[str, str]) -> K
     values.setdefault("min_insync", max(1, replication - 1))
     if values["min_insync"] > replication:
         reader.fail(f"kafka.min_insync: more than the {replication} copies there are", "kafka", "min_insync")
-    _inputs_are_not_ours(reader, values, topics)
     ours = [topic.name for topic in topics.all()]
-    redacted = read_redacted(reader, table.get("redacted", {}), values.get("inputs", ()), ours)
+    globs = values.get(EVENT_TOPICS, ()), values.get(LOG_TOPICS, ())
+    redacted = read_redacted(reader, table.get("redacted", {}), InputTopics(*globs).named, ours)
+    inputs = InputTopics(*globs, (*ours, *(redacted.written if redacted is not None else ())))
+    warnings = check_inputs(reader, inputs, redacted.topics if redacted is not None else ())
     if "bootstrap" not in table:
         reader.fail('kafka: needs bootstrap = ["host:port"]', "kafka")
     if "bootstrap" not in values:
         return None
-    warnings = []
-    if not values.get("inputs") and "input_pattern" not in values:
-        warnings.append("kafka: neither inputs nor input_pattern: there is nothing to read")
     if security.protocol in {"PLAINTEXT", "SASL_PLAINTEXT"} and not all(
         loopback(host.rpartition(":")[0].strip("[]")) for host in values["bootstrap"]
     ):
@@ -107,20 +106,6 @@ def _topics(reader: FieldReader, value: Any, prefix: str) -> Topics:
 
 def _literal(default: str) -> Any:
     return default[1:-1] if default.startswith('"') else int(default)
-
-
-def _inputs_are_not_ours(reader: FieldReader, values: Mapping[str, Any], topics: Topics) -> None:
-    """A topic that curfewd writes cannot be an input: reading it would never end."""
-    ours = [topic.name for topic in topics.all()]
-    pattern = values.get("input_pattern")
-    for key, taken in (
-        ("inputs", [name for name in ours if name in values.get("inputs", ())]),
-        ("input_pattern", [name for name in ours if pattern is not None and re.fullmatch(pattern, name)]),
-    ):
-        if taken:
-            reader.fail(
-                f"kafka.{key}: curfewd writes to {', '.join(taken)}: leave it out of the inputs", "kafka", key
-            )
 
 
 def _security(reader: FieldReader, value: Any, environ: Mapping[str, str]) -> Security:

@@ -55,8 +55,8 @@ disable = ["generic-*"]
 
 [kafka]
 bootstrap = ["broker-1.example:9093", "broker-2.example:9093"]
-inputs = ["audit", "lifecycle"]
-input_pattern = "logs\\\\..*"
+event_topics = ["audit", "lifecycle"]
+log_topics = ["ci-logs", "logs.*"]
 
 [kafka.topics.work]
 partitions = 32
@@ -124,7 +124,7 @@ with 2 if a difference would lose or double something (the partitions of `work` 
 REDACTED_NOTES: Final = """\
 Log records passed on without their leaks: [redact.md](redact.md). Only the inputs under `topics` are.
 `curfewd topics create` gives each redacted topic as many partitions as its input has, so create the inputs first. A
-redacted topic is never an input, even if `input_pattern` matches it.
+redacted topic is never an input, even if a glob of the inputs matches it.
 """
 
 SECURITY_NOTES: Final = """\

@@ -126,7 +126,8 @@ async def check_rights(connection: ConnectionSettings, needed: Iterable[Right]) 
         RetryError: the brokers do not answer now.
     """
     admin = admin_client(connection)
-    of_topics, of_groups = ([right for right in needed if right.kind == kind] for kind in ("topic", "group"))
+    whole = [right for right in needed if not right.name.endswith("*")]
+    of_topics, of_groups = ([right for right in whole if right.kind == kind] for kind in ("topic", "group"))
     try:
         await admin.start()
         missing = [

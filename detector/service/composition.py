@@ -41,7 +41,6 @@ from detector.service.stage_settings import stage_of
 from detector.service.view.task import ViewContext
 from detector.service.view.view import View
 from detector.values.errors import ConfigError
-from detector.values.globs import compile_glob
 from detector.values.secrets import DeploymentKey
 from detector.values.times import SECOND
 
@@ -68,9 +67,9 @@ class ProcessContext(msgspec.Struct, frozen=True):
 
 
 def classifier_in_topics(live: KafkaSettings, classifier: RecordClassifier) -> ClassifierOf:
-    """What is recognised in each topic. In the topics of logs nothing is an event."""
-    globs, logs = [compile_glob(glob) for glob in live.log_topics], classifier.logs_only()
-    return lambda topic: logs if any(matches(topic) for matches in globs) else classifier
+    """What is recognised in each topic. Only in a topic that is declared to carry events, something is an event."""
+    logs = classifier.logs_only()
+    return lambda topic: classifier if live.carries_events(topic) else logs
 
 
 def fallback_key(settings: Settings) -> DeploymentKey | None:
@@ -100,7 +99,7 @@ def fallback_key(settings: Settings) -> DeploymentKey | None:
 def input_positions(context: ProcessContext) -> GroupPositions:
     """How far the scan stage has read its inputs, and the records before a position."""
     group = f"{context.live.group}-scan"
-    return GroupPositions(context.connection, group, *context.live.subscription(), reread=PATIENCE)
+    return GroupPositions(context.connection, group, *context.live.inputs.subscription(), reread=PATIENCE)
 
 
 def scan_stage(context: ProcessContext, settings: Settings, positions: GroupPositions) -> Stage:
@@ -128,7 +127,7 @@ def scan_stage(context: ProcessContext, settings: Settings, positions: GroupPosi
         observe=lambda fact: measured.report(fact),  # noqa: PLW0108 - `measured` is made of this handler
     )
     measured = _measured(context, "scan", handler)
-    names, pattern = live.subscription()
+    names, pattern = live.inputs.subscription()
     stage = stage_of(live, "scan", names, pattern)
     return Stage(context.connection, stage, measured, context.observer("scan"))
 
@@ -137,7 +136,7 @@ def lookback_reader(context: ProcessContext, positions: GroupPositions) -> Delay
     """The look-back, some minutes behind the scan stage."""
     observe = context.observer("lookback")
     live = context.live
-    names, pattern = live.subscription()
+    names, pattern = live.inputs.subscription()
     settings = DelayedReaderSettings(
         group=f"{live.group}-lookback",
         counts={live.topics.work.name: live.topics.work.partitions},

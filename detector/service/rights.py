@@ -11,15 +11,16 @@ Which = Literal["all", "scan", "judge"]
 def rights(live: KafkaSettings, which: Which) -> tuple[Right, ...]:
     """What `curfewd run` needs. Read and Write imply Describe, so Describe is named only where it is alone.
 
-    Topics that only `input_pattern` names are not among them: Read on each that matches is needed too.
+    Inputs that only a glob names are among them if its one wildcard is a `*` at the end. Read on each input that another
+    glob matches is needed too.
     """
     topics = live.topics
     names: dict[str, set[Operation]] = {topic.name: set() for topic in topics.all()}
     groups = []
     if which != "judge":
-        for name in live.inputs:
+        for name in (*live.inputs.named, *live.inputs.prefixes):
             names.setdefault(name, set()).add("Read")
-        for name in live.passed_on(live.inputs).values():
+        for name in live.passed_on(live.inputs.named).values():
             names.setdefault(name, set()).add("Write")
         names[topics.work.name].add("Write")
         names[topics.registry.name] |= {"Read", "Write"}
@@ -50,7 +51,7 @@ def rights(live: KafkaSettings, which: Which) -> tuple[Right, ...]:
 def rights_to_create(live: KafkaSettings) -> tuple[Right, ...]:
     """What `curfewd topics create` needs. `curfewd run` needs none of it."""
     operations: tuple[Operation, ...] = ("Create", "Describe", "DescribeConfigs")
-    passed_on = live.passed_on(live.inputs)
+    passed_on = live.passed_on(live.inputs.named)
     ours = [*(topic.name for topic in live.topics.all()), *passed_on.values()]
     return (
         *(Right("topic", name, operation) for name in ours for operation in operations),

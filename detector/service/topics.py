@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from detector.configuration.kafka_settings import KafkaSettings, Topic
 from detector.kafka.acls import check_rights
@@ -18,11 +18,12 @@ def plans(live: KafkaSettings, existing: Mapping[str, int]) -> tuple[TopicPlan, 
     """The topics as they should be. `existing` has the number of partitions of each topic that is there.
 
     Raises:
-        StopError: an input is missing whose redacted topic is to have as many partitions.
+        StopError: an input is missing whose redacted topic is to have as many partitions, or one is declared as both.
     """
     topics, retention = live.topics, live.redacted.retention if live.redacted is not None else 0
-    inputs = [topic for topic in existing if live.reads(topic)]
-    missing = [name for name in live.passed_on(live.inputs) if name not in inputs]
+    _refuse_ambiguous(live, existing)
+    inputs = [topic for topic in existing if live.inputs.reads(topic)]
+    missing = [name for name in live.passed_on(live.inputs.named) if name not in inputs]
     if missing:
         raise StopError(
             f"there is no topic {', '.join(missing)}: create it first, because its redacted topic gets as many partitions"
@@ -66,7 +67,7 @@ async def survey(live: KafkaSettings, connection: ConnectionSettings) -> dict[st
     await reach(connection)
     async with TopicAdmin(connection, "the topics cannot be listed") as admin:
         existing = await admin.partitions()
-    inputs = [topic for topic in existing if live.reads(topic)]
+    inputs = [topic for topic in existing if live.inputs.reads(topic)]
     names = {topic.name for topic in live.topics.all()} | set(live.passed_on(inputs).values())
     return {topic: count for topic, count in existing.items() if topic in names or topic in inputs}
 
@@ -77,9 +78,11 @@ def check_topics(live: KafkaSettings, found: Mapping[str, int], *, scans: bool =
     Returns the missing inputs, if this process `scans`.
 
     Raises:
-        StopError: a topic is missing, or has another number of partitions.
+        StopError: a topic is missing, has another number of partitions, or is declared as carrying both.
     """
-    inputs = [*live.inputs, *(topic for topic in found if live.reads(topic))] if scans else []
+    if scans:
+        _refuse_ambiguous(live, found)
+    inputs = [*live.inputs.named, *(topic for topic in found if live.inputs.reads(topic))] if scans else []
     wanted = [*(topic.name for topic in live.topics.all()), *live.passed_on(inputs).values()]
     missing = [name for name in wanted if name not in found]
     if missing:
@@ -94,7 +97,16 @@ def check_topics(live: KafkaSettings, found: Mapping[str, int], *, scans: bool =
             f"{work} has {found[work]} partitions and {live.topics.work.partitions} are configured: "
             "tasks would be judged in two places; set kafka.topics.work.partitions"
         )
-    return [topic for topic in live.inputs if scans and topic not in found]
+    return [topic for topic in live.inputs.named if scans and topic not in found]
+
+
+def _refuse_ambiguous(live: KafkaSettings, topics: Iterable[str]) -> None:
+    ambiguous = live.inputs.ambiguous(topics)
+    if ambiguous:
+        raise StopError(
+            f"{', '.join(ambiguous)}: matches event_topics and log_topics, but a topic carries events or text, not both: "
+            "narrow the globs"
+        )
 
 
 def run_create_topics(live: KafkaSettings) -> Outcome:

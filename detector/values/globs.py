@@ -5,7 +5,8 @@ all others are literal, `[` too. Matching never backtracks.
 """
 
 import ipaddress
-from collections.abc import Callable
+import re  # only to write a regex
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Final, TypeAlias
 
@@ -95,6 +96,23 @@ def _finder(part: str) -> Callable[[str, int, int], int]:
         return -1
 
     return scan
+
+
+def regex_of(globs: Iterable[str]) -> str:
+    """A regex for `re.match` that matches the strings that one of `globs` matches.
+
+    It never backtracks into the text between two stars: its time is string × globs.
+    """
+    return rf"(?s:{'|'.join(map(_regex, globs))})\Z"
+
+
+def _regex(glob: str) -> str:
+    parts = ["".join("." if char == "?" else re.escape(char) for char in part) for part in glob.split("*")]
+    if len(parts) == 1:
+        return parts[0]
+    head, *middle, tail = parts
+    # The first place of a middle part is as good as any later one, so it is never tried again: (?>…).
+    return rf"{head}{''.join(f'(?>.*?{part})' for part in middle if part)}.*{tail}\Z"
 
 
 class GlobSet:

@@ -41,7 +41,7 @@ def test_a_bootstrap_is_enough(tmp_path: Path) -> None:
     ]
     assert (live.replication, live.min_insync, live.lookback) == (3, 2, 5 * MINUTE)
     assert live.security.protocol == "PLAINTEXT"
-    assert live.warnings == ("kafka: neither inputs nor input_pattern: there is nothing to read",)
+    assert live.warnings == ("kafka: neither event_topics nor log_topics: there is nothing to read",)
 
 
 def test_everything_that_can_be_set(tmp_path: Path) -> None:
@@ -55,8 +55,8 @@ def test_everything_that_can_be_set(tmp_path: Path) -> None:
         bootstrap = ["b1.example:9093", "[::1]:9094"]
         group = "sec"
         prefix = "sec."
-        inputs = ["ci.logs"]
-        input_pattern = "audit-.*"
+        event_topics = ["audit-*"]
+        log_topics = ["ci.logs"]
         replication = 1
         poll_records = 2000
         compression = "ZSTD"
@@ -91,18 +91,36 @@ def test_everything_that_can_be_set(tmp_path: Path) -> None:
     assert live.warnings == ()
 
 
-def test_names_and_a_regex_are_one_subscription(tmp_path: Path) -> None:
-    base = '[kafka]\nbootstrap = "127.0.0.1:9092"\ninputs = ["ci.logs"]\n'
-    assert load(tmp_path, base).live().subscription() == (("ci.logs",), None)
-    names, pattern = load(tmp_path, base + 'input_pattern = "audit|k8s-.*"\n').live().subscription()
+def test_names_and_globs_are_one_subscription(tmp_path: Path) -> None:
+    base = '[kafka]\nbootstrap = "127.0.0.1:9092"\nlog_topics = ["ci.logs"]\n'
+    assert load(tmp_path, base).live().inputs.subscription() == (("ci.logs",), None)
+    live = load(tmp_path, base + 'event_topics = ["audit", "k8s-*"]\n').live()
+    names, pattern = live.inputs.subscription()
     assert names == ()
     assert pattern is not None
-    taken = [
-        name
-        for name in ("ci.logs", "audit", "k8s-a", "cixlogs", "audit2", "ci.logs.old", "my-audit")
-        if re.match(pattern, name)
-    ]
-    assert taken == ["ci.logs", "audit", "k8s-a"]
+    all_names = ("ci.logs", "audit", "k8s-a", "cixlogs", "audit2", "ci.logs.old", "my-audit", "k8s-")
+    taken = [name for name in all_names if re.match(pattern, name)]
+    assert taken == [name for name in all_names if live.inputs.reads(name)]
+    assert taken == ["ci.logs", "audit", "k8s-a", "k8s-"]
+    assert [name for name in all_names if live.carries_events(name)] == ["audit", "k8s-a", "k8s-"]
+
+
+def test_a_glob_takes_neither_our_topics_nor_kafkas(tmp_path: Path) -> None:
+    live = load(
+        tmp_path,
+        '[kafka]\nbootstrap = "127.0.0.1:9092"\nlog_topics = ["*"]\n[kafka.redacted]\ntopics = ["pods.*"]\n',
+    ).live()
+    _, pattern = live.inputs.subscription()
+    assert pattern is not None
+    others = ["curfewd.work", "curfewd.findings", "__consumer_offsets", "pods.web.redacted"]
+    assert [name for name in ("ci", *others, "pods.web") if live.inputs.reads(name)] == ["ci", "pods.web"]
+    assert [name for name in ("ci", *others, "pods.web") if re.match(pattern, name)] == ["ci", "pods.web"]
+
+
+def test_without_topics_of_events_a_warning_says_what_is_missed(tmp_path: Path) -> None:
+    live = load(tmp_path, '[kafka]\nbootstrap = "127.0.0.1:9092"\nlog_topics = ["ci"]\n').live()
+    (warning,) = live.warnings
+    assert warning.startswith("kafka.event_topics: there are none, so no event is believed")
 
 
 @pytest.mark.parametrize(
@@ -115,11 +133,37 @@ def test_names_and_a_regex_are_one_subscription(tmp_path: Path) -> None:
         ("bootstrap = '::1:9092'", "2: kafka.bootstrap: write"),
         ("bootstrap = 'b:99999'", "2: kafka.bootstrap: write"),
         ("bootstrap = []", "2: kafka.bootstrap: write"),
-        ("inputs = 'logs'", "3: kafka.inputs: write a list of topic names"),
-        ("inputs = ['a b']", "3: kafka.inputs: a topic's name"),
-        ("inputs = ['curfewd.work']", "3: kafka.inputs: curfewd writes to curfewd.work: leave it out"),
-        ("input_pattern = '.*'", "3: kafka.input_pattern: curfewd writes to curfewd.work, "),
-        ("input_pattern = '('", "3: kafka.input_pattern: not a regex"),
+        ("event_topics = 'logs'", "3: kafka.event_topics: write a list of topic names"),
+        ("log_topics = ['a b']", "3: kafka.log_topics: a topic's name"),
+        ("log_topics = ['logs.[ab]']", "3: kafka.log_topics: a topic's name"),
+        (
+            "event_topics = ['curfewd.work']",
+            "3: kafka.event_topics: curfewd writes to curfewd.work: it would be read again",
+        ),
+        (
+            "log_topics = ['curfewd.work']",
+            "3: kafka.log_topics: curfewd writes to curfewd.work: it would be read again",
+        ),
+        (
+            "inputs = ['logs']",
+            "3: kafka.inputs: this key is gone: write topics that carry events under event_topics",
+        ),
+        (
+            "input_pattern = 'logs.*'",
+            "3: kafka.input_pattern: this key is gone: write topics that carry events under event_topics",
+        ),
+        (
+            "event_topics = ['a']\nlog_topics = ['b', 'a']",
+            "4: kafka.log_topics: a is under event_topics too (a): a topic carries events or text, not both",
+        ),
+        (
+            "event_topics = ['ci.audit']\nlog_topics = ['ci.*']",
+            "3: kafka.event_topics: ci.audit is under log_topics too (ci.*)",
+        ),
+        (
+            "event_topics = ['*']\nlog_topics = ['ci.?']",
+            "4: kafka.log_topics: ci.? is under event_topics too (*)",
+        ),
         ("session_timeout = '1s'", "3: kafka.session_timeout: write a duration from 6s to 30min"),
         ("replication = 0", "3: kafka.replication: write a whole number from 1 to 32"),
         ("replication = true", "3: kafka.replication: write a whole number from 1 to 32"),
@@ -214,7 +258,7 @@ def test_the_environment_has_the_password(tmp_path: Path) -> None:
 def test_a_password_in_the_clear_is_warned_of_unless_it_stays_on_this_machine(tmp_path: Path) -> None:
     def warnings(host: str) -> tuple[str, ...]:
         text = SCRAM.replace("SASL_SSL", "SASL_PLAINTEXT").replace("127.0.0.1", host)
-        text = text.replace("[kafka]", "[kafka]\ninputs = ['a']")
+        text = text.replace("[kafka]", "[kafka]\nevent_topics = ['a']")
         return load(tmp_path, text, {"CURFEWD_KAFKA_PASSWORD": SECRET}).live().warnings
 
     assert warnings("127.0.0.1") == ()
@@ -239,8 +283,8 @@ def test_check_tells_a_certificate_that_cannot_be_used(
 
 
 def test_the_defaults_of_the_class_are_those_of_the_table(tmp_path: Path) -> None:
-    live = load(tmp_path, '[kafka]\nbootstrap = "127.0.0.1:9092"\ninputs = ["a"]\n').live()
-    assert live == KafkaSettings(bootstrap=live.bootstrap, topics=live.topics, inputs=("a",))
+    live = load(tmp_path, '[kafka]\nbootstrap = "127.0.0.1:9092"\nevent_topics = ["a"]\n').live()
+    assert live == KafkaSettings(bootstrap=live.bootstrap, topics=live.topics, event_topics=("a",))
 
 
 def test_a_stage_has_its_limits_from_the_table(tmp_path: Path) -> None:
@@ -258,7 +302,7 @@ def test_a_stage_has_its_limits_from_the_table(tmp_path: Path) -> None:
     )
 
 
-PASSED_ON = '[kafka]\nbootstrap = "127.0.0.1:9092"\ninputs = ["ci.logs", "audit"]\ninput_pattern = "pods.*"\n'
+PASSED_ON = '[kafka]\nbootstrap = "127.0.0.1:9092"\nevent_topics = ["audit"]\nlog_topics = ["ci.logs", "pods?*", "pods"]\n'
 
 
 def test_what_is_passed_on_goes_to_a_topic_that_is_never_read(tmp_path: Path) -> None:
@@ -268,7 +312,7 @@ def test_what_is_passed_on_goes_to_a_topic_that_is_never_read(tmp_path: Path) ->
         "pods-1": "pods-1.redacted",
     }
     read = ["ci.logs", "audit", "pods-1", "pods-1.redacted", "pods-12.redacted", "pods.redacted", "cixlogs"]
-    assert [name for name in read if live.reads(name)] == [
+    assert [name for name in read if live.inputs.reads(name)] == [
         "ci.logs",
         "audit",
         "pods-1",
@@ -286,7 +330,12 @@ def test_what_is_passed_on_goes_to_a_topic_that_is_never_read(tmp_path: Path) ->
         ("topics = ['*']\nname = '{topic}'", "kafka.redacted.name: write a topic's name with {topic} in it"),
         ("topics = ['*']\nname = '{topic} clean'", "kafka.redacted.name: write a topic's name with {topic}"),
         (f"topics = ['*']\nname = '{'x' * 248}.{{topic}}'", "for audit it has more than 249 characters"),
-        ("topics = ['audit']\nname = 'ci.{topic}'", "audit would go to ci.audit, which is an input"),
+        (
+            "topics = ['audit']\nname = 'ci.{topic}'",
+            "kafka.event_topics: curfewd writes to ci.audit: it would be read again",
+        ),
+        ("topics = ['a*']\nname = 'ci.{topic}'", "kafka.event_topics: curfewd writes to ci.audit"),
+        ("topics = ['audits']", "kafka.redacted.topics: audits is no input: name it in event_topics or"),
         (
             "topics = ['audit']\nname = 'curfewd.{topic}'",
             "audit would go to curfewd.audit, which is one of curfewd's own topics",
@@ -295,7 +344,7 @@ def test_what_is_passed_on_goes_to_a_topic_that_is_never_read(tmp_path: Path) ->
 )
 def test_what_is_wrong_with_a_redacted_topic_is_told(tmp_path: Path, lines: str, says: str) -> None:
     table = (
-        '[kafka]\nbootstrap = "127.0.0.1:9092"\ninputs = ["audit", "ci.audit"]\n'
+        '[kafka]\nbootstrap = "127.0.0.1:9092"\nevent_topics = ["audit", "ci.audit"]\n'
         '[kafka.topics.work]\nname = "curfewd.audit"\n'
     )
     with pytest.raises(ConfigError) as raised:

@@ -145,7 +145,7 @@ reason = "why"
 expiry = 2027-01-01T00:00:00Z
 [kafka]
 bootstrap = "127.0.0.1:9092"
-inputs = ["logs"]
+log_topics = ["logs"]
 request = "15s"
 session = "15s"
 transaction = "30s"

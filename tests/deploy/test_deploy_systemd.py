@@ -87,5 +87,5 @@ def test_the_configuration_beside_it_is_right(tmp_path: Path) -> None:
     config = tmp_path / "curfewd.toml"
     config.write_text(text.replace("/run/credentials/curfewd.service", str(tmp_path)))
     settings = Settings.load(str(config), {})
-    assert settings.live().inputs == ("ci-logs", "audit-events")
+    assert settings.live().inputs.named == ("audit-events", "ci-logs")
     assert settings.service.listen.loopback

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detector.values.events import Binding, Grant
-from detector.values.globs import address_of, bounds_of, compile_glob, covering, outside, scope_of
+from detector.values.globs import address_of, bounds_of, compile_glob, covering, outside, regex_of, scope_of
 
 ALPHABET = "ab*?[/\n\U0001f511"
 
@@ -27,6 +27,15 @@ def test_a_glob_matches_what_it_says(glob: str, text: str) -> None:
 def test_stars_and_question_marks_together(parts: list[str], text: str) -> None:
     glob = "".join(parts)
     assert compile_glob(glob)(text) == by_regex(glob, text)
+
+
+@given(st.lists(st.text(ALPHABET, max_size=10), min_size=1, max_size=4), st.text(ALPHABET, max_size=14))
+def test_a_regex_of_globs_matches_what_they_match(globs: list[str], text: str) -> None:
+    assert (re.match(regex_of(globs), text) is not None) == any(compile_glob(glob)(text) for glob in globs)
+
+
+def test_a_regex_of_a_glob_made_to_backtrack_comes_back() -> None:
+    assert re.match(regex_of(["*a" * 60 + "b", "*?a*" * 40 + "b"]), "a" * 249) is None
 
 
 def test_the_whole_string_in_its_case() -> None:

@@ -40,7 +40,7 @@ class Deployment:
         self.config.write_text(
             f"{policy}\n[kafka]\n"
             f'bootstrap = "{bootstrap}"\ngroup = "{self.name}"\nprefix = "{self.name}."\n'
-            f"inputs = {json.dumps(self.inputs)}\nreplication = 1\nmin_insync = 1\n"
+            f"log_topics = {json.dumps(self.inputs[:1])}\nevent_topics = {json.dumps(self.inputs[1:])}\nreplication = 1\nmin_insync = 1\n"
             'session_timeout = "6s"\nrebalance_timeout = "5s"\ntransaction_timeout = "10s"\ndrain_timeout = "10s"\nrequest_timeout = "5s"\n'
             'lookback = "2s"\npoll_records = 50\n'
             f"[kafka.topics.work]\npartitions = {partitions}\n"

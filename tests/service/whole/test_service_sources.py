@@ -40,10 +40,6 @@ async def test_sources_are_read_and_forgeries_are_not(broker: Cluster, tmp_path:
     page = section("A source of your own")
     (described,), (records,) = blocks(page, "toml"), blocks(page, "json")
     deployment = Deployment(broker.bootstrap, tmp_path, f"{PATIENT}{HELD}{described}")
-    configuration = deployment.config.read_text()
-    deployment.config.write_text(
-        configuration.replace("\ninputs = ", f'\nlog_topics = ["{deployment.inputs[0]}"]\ninputs = ')
-    )
     files = {**story("vault"), "deployer.jsonl": records.encode()}
     paths = [tmp_path / name for name in files]
     for path, content in zip(paths, files.values(), strict=True):

@@ -24,7 +24,10 @@ from tests.service.whole.deployment import Deployment, ended
 
 CURFEWD = (sys.executable, "-m", "detector.cli")
 # The keys that have other names by now.
-RENAMED = (("hold = ", "command_delay = "),)
+RENAMED = (
+    ("hold = ", "command_delay = "),
+    ('inputs = ["events", "logs"]', 'event_topics = ["events"]\nlog_topics = ["logs"]'),
+)
 WATERMARK = 1_772_505_190  # before it, all of the second half has been judged
 
 
