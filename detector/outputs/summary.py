@@ -23,7 +23,8 @@ class Summary(msgspec.Struct, frozen=True):
 
     `findings_by_severity` has the accepted ones in it, `accepted` counts them. `allowed` counts by pattern the leaks
     that the configuration lets go. `unresolved` counts by source the
-    uses and events that name no known credential. `conflicts` counts identifiers claimed by two credentials.
+    uses and events that name no known credential. `conflicts` counts identifiers claimed by two credentials,
+    `masked_revocations` the revocation handles in which a secret was masked.
     `until` and `durations` are the time judged up to (ns) and seconds by stage; only the durations may differ
     between two runs over the same input.
     """
@@ -39,6 +40,7 @@ class Summary(msgspec.Struct, frozen=True):
     dead_letters: Mapping[str, int] = {}
     unresolved: Mapping[str, int] = {}
     conflicts: int = 0
+    masked_revocations: int = 0
     warnings: tuple[str, ...] = ()
     durations: Mapping[str, float] = {}
 
@@ -71,6 +73,7 @@ class Summary(msgspec.Struct, frozen=True):
             "dead_letters": _sorted(self.dead_letters),
             "unresolved": _sorted(self.unresolved),
             "conflicts": self.conflicts,
+            "masked_revocations": self.masked_revocations,
             "warnings": list(self.warnings),
             "durations": {name: round(seconds, 3) for name, seconds in self.durations.items()},
         }

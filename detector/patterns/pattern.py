@@ -94,6 +94,11 @@ def public_identifiers(pattern: Pattern, secret: Secret) -> tuple[Identifier, ..
     return (Identifier(pattern.identifier, secret.reveal().decode("utf-8", "replace")),)
 
 
+def finds_public_ids(pattern: Pattern) -> bool:
+    """Whether what the pattern finds is itself a public identifier, which is no secret."""
+    return pattern.identifier is not None and pattern.identifier != JWT_ID
+
+
 def load_bundled() -> tuple[Pattern, ...]:
     """The patterns that come with the program: from `patterns/` in a checkout, else from inside the package.
 

@@ -22,7 +22,7 @@ class Finders:
     """The finders in force. A poll takes one and keeps it; a change is for the next poll.
 
     Without deployment keys `fallback` makes the fingerprints of leaks. Two instances with different fallbacks give one
-    secret different fingerprints.
+    secret different fingerprints. `id_key` names ids that hold a secret, by default as a `LeakFinder` has it.
     """
 
     def __init__(
@@ -31,8 +31,10 @@ class Finders:
         keys: Sequence[DeploymentKey],
         fallback: DeploymentKey | None = None,
         allowlist: Allowlist | None = None,
+        id_key: DeploymentKey | None = None,
     ) -> None:
         self.keys = tuple(keys)
+        self._id_key = id_key
         self._fallback = fallback
         self._scanner = scanner
         self._allowlist = allowlist
@@ -59,7 +61,9 @@ class Finders:
         return Redactor(self._scanner, self.known, Allowing(allowlist, source, keys) if allowlist else None)
 
     def _build(self, known: KnownIndex) -> None:
-        finder = LeakFinder(self._scanner, known, self.keys, self._fallback, self._allowlist)
+        finder = LeakFinder(
+            self._scanner, known, self.keys, self._fallback, self._allowlist, id_key=self._id_key
+        )
         known_finder = LeakFinder(NoPatterns(), known, self.keys, self._fallback)
         nothing = KnownIndex((), self.keys)
         self.pattern_finder = LeakFinder(self._scanner, nothing, self.keys, self._fallback)

@@ -1,8 +1,8 @@
 """Replays sources: reads lifecycle events first, then uses and logs, so the order of files and lines does not matter.
 
-1. All sources of events are read. Lifecycle events go to the ledger, which is then sealed. A unit that has nothing
-   else, such as one of a registry, is done.
-2. The index of all registered credentials is built. The processes of the second pass are forked after that, and share it.
+1. All sources of events are read. A unit that has nothing but lifecycle events, such as one of a registry, is done.
+2. The index of all registered credentials is built. The lifecycle events are masked with it and go to the ledger, which
+   is then sealed. The processes of the second pass are forked after that, and share the index.
 3. Logs are scanned and uses are judged, unit by unit. Results are applied in the order of the units, so they are the
    same for any number of processes.
 
@@ -11,8 +11,8 @@ ledger. The service has a ledger for each task and keeps its state between event
 """
 
 import time
-from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections import Counter, defaultdict, deque
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -31,13 +31,15 @@ from detector.outputs.summary import SourceRead, Summary, verdicts
 from detector.records.dead_letters import DeadLetter
 from detector.replay.workers import FIRST, SECOND, Work, run
 from detector.scan.leaks import UNKNOWN_TIME, LeakFinder
+from detector.stages.masking import EventMasker
 from detector.stages.ranges import RangeFacts
 from detector.terminal.progress import Meter
-from detector.values.events import Identifier, Leak
+from detector.values.events import CredentialIssued, Identifier, Leak, Lifecycle
 from detector.values.findings import Command, Finding
 
 SMALL: Final = 4 * 1024 * 1024  # bytes that are read faster than processes are forked
 UNKNOWN_TYPE: Final = "other"
+_TOGETHER: Final = 1 << 14  # lifecycle events that are masked at once
 
 FinderOf = Callable[[Sequence[Identifier]], LeakFinder]
 
@@ -82,13 +84,16 @@ def replay(plan: Plan, meter: Meter) -> Result:
     todo = list(units(plan.sources, plan.unit))
     ledger = Ledger(plan.policy)
     done: dict[Unit, RangeFacts] = {}
-    latest_event = _lifecycle(plan, todo, ledger, meter, done)
-    ledger.seal_lifecycle()
+    events, latest_event = _lifecycle(plan, todo, meter, done)
     clock.lap("lifecycle")
-    finder = plan.finder_of(list(ledger.identifiers()))
+    finder = plan.finder_of(_identifiers(events))
     clock.lap("index")
-    second = _SecondPass(plan, ledger, latest_event)
-    work = Work(plan.sources, plan.now, finder, plan.classifier)
+    masker = EventMasker(finder)
+    _apply(events, masker, ledger)
+    clock.lap("lifecycle")
+    sources = [msgspec.structs.replace(source, name=masker.path(source.name)) for source in plan.sources]
+    second = _SecondPass(msgspec.structs.replace(plan, sources=sources), ledger, latest_event, masker)
+    work = Work(sources, plan.now, finder, plan.classifier)
     meter.stage("logs", sum(unit.end - unit.start for unit in todo))
     rest = [unit for unit in todo if unit not in done]
     results = run(SECOND, work, rest, _jobs(plan, rest))
@@ -116,7 +121,7 @@ class _Clock:
 
     def lap(self, name: str) -> None:
         now = time.monotonic()
-        self.laps[name], self._last = now - self._last, now
+        self.laps[name], self._last = self.laps.get(name, 0.0) + now - self._last, now
 
 
 def _jobs(plan: Plan, todo: Sequence[Unit]) -> int:
@@ -125,30 +130,46 @@ def _jobs(plan: Plan, todo: Sequence[Unit]) -> int:
 
 
 def _lifecycle(
-    plan: Plan, todo: Sequence[Unit], ledger: Ledger, meter: Meter, done: dict[Unit, RangeFacts]
-) -> int | None:
-    """Applies all lifecycle events; the latest time of any event, uses too. Units of nothing else are `done`."""
+    plan: Plan, todo: Sequence[Unit], meter: Meter, done: dict[Unit, RangeFacts]
+) -> tuple[deque[Lifecycle], int | None]:
+    """All lifecycle events, and the latest time of any event, uses too. Units of nothing else are `done`."""
+    events: deque[Lifecycle] = deque()
     wanted = [unit for unit in todo if plan.sources[unit.source].format in EVENT_FORMATS]
     meter.stage("events", sum(unit.end - unit.start for unit in wanted))
     jobs = _jobs(plan, wanted)
     latest: int | None = None
     for unit, found in run(FIRST, Work(plan.sources, plan.now, classifier=plan.classifier), wanted, jobs):
-        for event in found.lifecycle:
-            ledger.apply(event)
+        events += found.lifecycle
         if found.rest is not None:
             done[unit] = found.rest
         if found.latest is not None and (latest is None or found.latest > latest):
             latest = found.latest
         meter.advance(unit.end - unit.start)
-    return latest
+    return events, latest
+
+
+def _identifiers(events: Iterable[Lifecycle]) -> list[Identifier]:
+    """All identifiers that are registered, each once."""
+    issues = (event for event in events if isinstance(event, CredentialIssued))
+    return list(dict.fromkeys(identifier for issue in issues for identifier in issue.identifiers))
+
+
+def _apply(events: deque[Lifecycle], masker: EventMasker, ledger: Ledger) -> None:
+    """Masks the events and gives them to the ledger. They are let go meanwhile: there may be millions."""
+    while events:
+        some = [events.popleft() for _ in range(min(_TOGETHER, len(events)))]
+        for event in masker.masked(some):
+            ledger.apply(event)
+    ledger.seal_lifecycle()
 
 
 class _SecondPass:
     """Puts the units' results together: lines count on from unit to unit, and so does the time inherited."""
 
-    def __init__(self, plan: Plan, ledger: Ledger, latest_event: int | None) -> None:
+    def __init__(self, plan: Plan, ledger: Ledger, latest_event: int | None, masker: EventMasker) -> None:
         self._plan = plan
         self._ledger = ledger
+        self._masker = masker
         self._latest_event = latest_event
         self._latest = latest_event
         self._lines: Counter[int] = Counter()
@@ -161,7 +182,7 @@ class _SecondPass:
         self._allowed: Counter[str] = Counter()
         self.letters = DeadLetterSpool()
         for letter in plan.letters:
-            self.letters.add(letter)
+            self._dead(letter, masker.path(letter.source))
 
     @property
     def latest(self) -> int:
@@ -176,10 +197,9 @@ class _SecondPass:
             self._leak(leak, before, inherited)
         for use in result.uses:
             self._ledger.apply(use)
-        for letter in result.dead_letters:
-            line = None if letter.line is None else letter.line + before
-            self.letters.add(msgspec.structs.replace(letter, line=line))
         name = self._plan.sources[unit.source].name
+        for letter in result.dead_letters:
+            self._dead(letter, name, before)
         for format_name, (records, size) in result.counts.items():
             self._records[name, format_name] += records
             self._bytes[name, format_name] += size
@@ -191,6 +211,11 @@ class _SecondPass:
             self._inherited[unit.source] = result.inherited
         if result.latest is not None and (self._latest is None or result.latest > self._latest):
             self._latest = result.latest
+
+    def _dead(self, letter: DeadLetter, source: str, lines_before: int = 0) -> None:
+        line = None if letter.line is None else letter.line + lines_before
+        (masked,) = self._masker.masked([msgspec.structs.replace(letter, source=source, line=line)])
+        self.letters.add(masked)
 
     def _leak(self, leak: Leak, lines_before: int, inherited: int | None) -> None:
         if lines_before and leak.line is not None:
@@ -239,7 +264,8 @@ class _SecondPass:
             dead_letters=self.letters.counts,
             unresolved=self._ledger.unresolved,
             conflicts=len(self._ledger.conflicts),
-            warnings=self._plan.warnings,
+            warnings=tuple(map(self._masker.text, self._plan.warnings)),
+            masked_revocations=self._masker.revocations,
         )
 
 

@@ -23,6 +23,7 @@ from detector.outputs.report_page import write_report
 from detector.outputs.report_text import console_for, print_report
 from detector.outputs.sarif import write_sarif
 from detector.registry.finders import Finders
+from detector.replay.input_key import key_of_inputs
 from detector.replay.replay import Plan, Result, replay
 from detector.scan.leaks import LeakFinder, Redactor
 from detector.scan.scanner_loader import load_scanner
@@ -79,7 +80,8 @@ def run_replay(request: Request, *, adapters: Sequence[Adapter] = (), outputs: S
     )
     warnings = (*settings.warnings, *passed_over)
 
-    finders = Finders(scanner, settings.keys, allowlist=Allowlist(settings.allows))
+    id_key = None if settings.keys else key_of_inputs(sources)
+    finders = Finders(scanner, settings.keys, allowlist=Allowlist(settings.allows), id_key=id_key)
 
     def finder_of(identifiers: Sequence[Identifier]) -> LeakFinder:
         finders.renew(identifiers)

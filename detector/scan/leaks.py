@@ -6,15 +6,17 @@ batch ─┬─ as it is ──┬─▶ patterns, fingerprints ──▶ sighti
 
 import binascii
 import os
-from bisect import bisect_left
+import re  # for masks alone: each is of bounded length
+from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import accumulate
 from typing import Final, Protocol
 
 import msgspec
 
 from detector.configuration.allowlist import Allowlist, MatchedSecret
-from detector.patterns.pattern import Pattern
+from detector.patterns.pattern import Pattern, finds_public_ids
 from detector.scan.decode import decoded_texts
 from detector.scan.decoders import SPACED
 from detector.scan.known_credentials import KnownIndex
@@ -23,14 +25,20 @@ from detector.scan.mask_spans import LEAST_LITERAL, MANY, Excerpts, MaskSpan, li
 from detector.scan.scanner import Match, line_around
 from detector.scan.shares import LimitedText
 from detector.values.events import Leak
-from detector.values.secrets import DeploymentKey, Secret
+from detector.values.secrets import DeploymentKey, KeyedHash, Secret
 
 UNKNOWN_TIME: Final = -(1 << 63)  # of a record without a time: the reader fills it in
 KNOWN_CREDENTIAL: Final = "known-credential"  # what a mask calls a secret that only its fingerprint tells
+UNEXAMINED: Final = "not-examined"  # what a mask calls a text that may hide a secret
 _WARM_UP: Final = b"%41 \\n \x1b[0m"
 _CLEAN_TEXTS: Final = 1 << 16
 _LONG_MARK: Final = 4
 _TO_URL: Final = bytes.maketrans(b"+/", b"-_")
+APART: Final = (
+    b"\n\n--\n\n"  # between texts that are searched together: nothing that is encoded goes on over it
+)
+_MASK_BEGINS: Final = "‹".encode()
+_MASK: Final = re.compile("‹[a-z0-9._-]{1,100}:[0-9]{1,9}(?::[0-9a-f]{8})?›".encode())
 PASSES: Final = 8  # a mask can part two secrets that stood without a boundary between them
 
 
@@ -179,22 +187,35 @@ class LeakFinder:
     """Finds the leaks of batches. Build it before processes fork or threads start; then it only reads.
 
     Without a deployment key, leaks get fingerprints under `fallback`, by default a random key of this process.
+    `id_key` names ids that hold a secret (`detector.stages.masking`), by default the oldest of `keys`, else `fallback`.
+    `redactor` masks what the finder finds, `pattern_redactor` only what patterns find.
     A leak that `allowlist` covers is marked, not left out: a credential may claim it later.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what it finds with, each by its name
         self,
         scanner: Scanner,
         known: KnownIndex,
         keys: Sequence[DeploymentKey],
         fallback: DeploymentKey | None = None,
         allowlist: Allowlist | None = None,
+        *,
+        id_key: DeploymentKey | None = None,
     ) -> None:
+        fallback = fallback or DeploymentKey.of(os.urandom(32))
+        self.redactor = Redactor(scanner, known)
+        self.pattern_redactor = Redactor(scanner)
+        self.id_key = KeyedHash(id_key or (keys[-1] if keys else fallback))
         self._scanner = scanner
         self._known = known
         self._allowlist = allowlist or Allowlist()
-        self._fingerprinter = Fingerprinter(keys, fallback or DeploymentKey.of(os.urandom(32)))
+        self._fingerprinter = Fingerprinter(keys, fallback)
         _sightings(_WARM_UP, scanner, known)  # compiles what is compiled, once for all processes forked later
+
+    @property
+    def known_version(self) -> int:
+        """Changes whenever more credentials are looked for."""
+        return self._known.version
 
     def find(self, batch: Batch) -> list[Leak]:
         """One leak for each secret that a record shows, in the order of the records.
@@ -412,15 +433,81 @@ class Redactor:
 
     def look(self, data: bytes, least: int = LEAST_LITERAL) -> tuple[list[MaskSpan], list[LimitedText]]:
         """The same, and the text that was not examined whole."""
+        seen, limited = self._seen(data)
+        return _spans_in(data, (0, len(data)), seen, least) if seen else [], limited
+
+    def mask_spans_of(self, texts: Sequence[bytes]) -> dict[int, list[MaskSpan]]:
+        """The mask spans of each text that shows a secret, by its number. One pass searches all texts.
+
+        No text changes what is found in another. A text that was not examined whole is masked whole. Public
+        identifiers are no secrets.
+        """
+        data = APART.join(texts)
+        every, limited = self._seen(data)
+        seen = [one for one in every if one.pattern is None or not finds_public_ids(one.pattern)]
+        if not seen and not limited:
+            return {}
+        starts = list(accumulate((len(text) + len(APART) for text in texts), initial=0))
+
+        def reached(start: int, end: int) -> range:
+            return range(bisect_right(starts, start) - 1, min(bisect_left(starts, end), len(texts)))
+
+        inside: dict[int, list[_Sighting]] = {}
+        alone: set[int] = set()
+        for one in seen:
+            numbers = reached(one.start, one.end)
+            first = numbers[0]
+            if len(numbers) == 1 and one.end <= starts[first] + len(texts[first]):
+                inside.setdefault(first, []).append(one)
+            else:  # it reaches over several texts: no secret, and it may hide one
+                alone.update(numbers)
+        found: dict[int, list[MaskSpan]] = {}
+        for number in sorted({*inside, *alone}):
+            if number in alone:
+                found[number] = self.mask_spans_of([texts[number]]).get(0, [])
+            else:
+                start = starts[number]
+                found[number] = [
+                    msgspec.structs.replace(span, start=span.start - start, end=span.end - start)
+                    for span in _spans_in(data, (start, start + len(texts[number])), inside[number])
+                ]
+        for text in limited:
+            for number in reached(text.start, text.end):
+                if texts[number]:
+                    found[number] = [_whole(texts[number])]
+        return {number: spans for number, spans in found.items() if spans}
+
+    def _seen(self, data: bytes) -> tuple[list[_Sighting], list[LimitedText]]:
+        """The sightings to mask, and the text that was not examined whole.
+
+        What stands in a mask is no secret: a name with digits behind it looks like many a secret.
+        """
         seen, limited = _sightings(data, self._scanner, self._known)
+        if seen and _MASK_BEGINS in data:
+            masks = [found.span() for found in _MASK.finditer(data)]
+            starts = [start for start, _ in masks]
+            seen = [one for one in seen if not _inside(one, masks, starts)]
         if seen and self._allowing is not None:
             known = KnownIndex() if self._known is None else self._known
-            seen = _unallowed(
-                seen, self._allowing, LeakDetailsCache(Fingerprinter(self._allowing.keys), known), data
-            )
-        if not seen:
-            return [], limited
-        mask_spans = list(map(_MaskSpans(seen, lambda one: one.pattern is None).of, seen))
-        shown = _shown(data, seen, mask_spans)
-        elsewhere = literals(data, (0, len(data)), shown, least) if len(shown) <= MANY else ()
-        return merged((*mask_spans, *elsewhere)), limited
+            details = LeakDetailsCache(Fingerprinter(self._allowing.keys), known)
+            seen = _unallowed(seen, self._allowing, details, data)
+        return seen, limited
+
+
+def _inside(one: _Sighting, masks: Sequence[tuple[int, int]], starts: Sequence[int]) -> bool:
+    number = bisect_right(starts, one.start) - 1
+    return number >= 0 and one.end <= masks[number][1]
+
+
+def _whole(text: bytes) -> MaskSpan:
+    return MaskSpan(0, len(text), UNEXAMINED, len(text), (True, True, len(text)))
+
+
+def _spans_in(
+    data: bytes, span: tuple[int, int], seen: Sequence[_Sighting], least: int = LEAST_LITERAL
+) -> list[MaskSpan]:
+    """The mask spans of sightings in data[span], and of their bytes where they stand there once more; in order."""
+    mask_spans = list(map(_MaskSpans(seen, lambda one: one.pattern is None).of, seen))
+    shown = _shown(data, seen, mask_spans)
+    elsewhere = literals(data, span, shown, least) if len(shown) <= MANY else ()
+    return merged((*mask_spans, *elsewhere))

@@ -11,6 +11,7 @@ import msgspec
 from detector.ingest.range_reader import REASSEMBLED, RangeReader
 from detector.records.dead_letters import DeadLetter
 from detector.scan.leaks import Batch, LeakFinder
+from detector.stages.masking import EventMasker
 from detector.stages.scan import LeakIdentity, identity_of
 from detector.values.events import TYPE_NAMES, CanonicalEvent, CredentialUsed, Leak, Lifecycle
 
@@ -37,6 +38,9 @@ class RangeFacts(msgspec.Struct):
 class LifecycleFacts(msgspec.Struct):
     """What happened to tasks and credentials in a range, and the latest time of any event.
 
+    The events are as they were read. They register the secrets that are masked in all events, so whoever puts the
+    ranges together masks them (`detector.stages.masking`).
+
     If the range holds nothing else, `rest` is all that a scan would give: it need not be read again.
     """
 
@@ -46,7 +50,10 @@ class LifecycleFacts(msgspec.Struct):
 
 
 class RangeScanner:
-    """Scans the texts of a range and keeps its uses and dead letters. Implements `detector.ingest.range_reader.Sink`."""
+    """Scans the texts of a range and keeps its uses and dead letters. Implements `detector.ingest.range_reader.Sink`.
+
+    What it gives is masked, unless there is no finder.
+    """
 
     def __init__(self, finder: LeakFinder | None) -> None:
         self._finder = finder
@@ -58,9 +65,10 @@ class RangeScanner:
 
     def facts(self, reader: RangeReader) -> RangeFacts:
         """The facts of the range that was read."""
+        masker = None if self._finder is None else EventMasker(self._finder)
         return RangeFacts(
-            leaks=self._leaks,
-            uses=self._uses,
+            leaks=self._leaks if masker is None else masker.masked(self._leaks),
+            uses=self._uses if masker is None else masker.masked(self._uses),
             dead_letters=self._dead_letters,
             counts={name: (records, reader.bytes[name]) for name, records in sorted(reader.records.items())},
             seen={name: hashes.tobytes() for name, hashes in self._seen.items() if hashes},

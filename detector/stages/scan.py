@@ -27,10 +27,12 @@ from detector.ingest.positions import Segment, joined, spans_of
 from detector.judge.routing import Owners, Routed, route
 from detector.records.dead_letters import DeadLetter
 from detector.registry.finders import Finders
-from detector.scan.leaks import UNKNOWN_TIME, Batch, LeakFinder, Look
+from detector.scan.leaks import KNOWN_CREDENTIAL, UNKNOWN_TIME, Batch, LeakFinder, Look
 from detector.scan.shares import LimitedText
 from detector.stages.blinding import blinded
+from detector.stages.masking import EventMasker
 from detector.values.events import AnyEvent, CanonicalEvent, Leak, LimitedRecord
+from detector.values.secrets import mask
 
 LeakIdentity: TypeAlias = tuple[str, str, str | None]
 
@@ -47,6 +49,9 @@ class ScanFacts(msgspec.Struct):
     - `formats` counts records by format, `latest` is the latest time of an event or log record (ns).
     - `textless` are the positions of records that hold an event and no log record, `clean` of those whose whole value
       was scanned and shows no secret. `clean` may be too small.
+    - `masked_revocations` counts the revocation handles that showed a secret.
+
+    No text in events, leaks and dead letters shows a secret (`detector.stages.masking`).
     """
 
     events: list[tuple[int, CanonicalEvent]] = []
@@ -60,6 +65,7 @@ class ScanFacts(msgspec.Struct):
     latest: int | None = None
     textless: set[int] = set()
     clean: set[int] = set()
+    masked_revocations: int = 0
 
 
 class LookbackFacts(msgspec.Struct):
@@ -83,6 +89,7 @@ class PartitionScanner:
         self._topic = topic
         self._partition = partition
         self._assembler = RecordAssembler(classifier)
+        self._masker: EventMasker | None = None
 
     @property
     def oldest(self) -> int | None:
@@ -99,12 +106,17 @@ class PartitionScanner:
         contents = Contents()
         segments = self._assembler.read(records, now, contents)
         look = self._look(finder, segments)
+        masker = self._masking(finder)
+        before = masker.revocations
+        offsets = [offset for offset, _ in contents.events]
+        events = masker.masked([event for _, event in contents.events])
         return ScanFacts(
-            events=contents.events,
-            leaks=look.leaks,
-            dead_letters=contents.letters,
+            events=list(zip(offsets, events, strict=True)),
+            leaks=masker.masked(look.leaks),
+            dead_letters=masker.masked(contents.letters),
+            masked_revocations=masker.revocations - before,
             secret_spans=spans_of(segments, look.spans),
-            limited=self._limited(segments, look),
+            limited=masker.masked(self._limited(segments, look)),
             limited_spans=spans_of(segments, look.limited),
             formats=contents.formats,
             unknown=contents.unknown,
@@ -119,15 +131,19 @@ class PartitionScanner:
         """The facts in the text that waits, as far as it is there."""
         segments = self._assembler.flush()
         look = self._look(finder, segments)
+        masker = self._masking(finder)
         return ScanFacts(
-            leaks=look.leaks,
+            leaks=masker.masked(look.leaks),
             secret_spans=spans_of(segments, look.spans),
-            limited=self._limited(segments, look),
+            limited=masker.masked(self._limited(segments, look)),
             limited_spans=spans_of(segments, look.limited),
         )
 
     def look_back(self, records: Sequence[Any], finders: Finders, now: int) -> LookbackFacts:
-        """Scans again, for the registered credentials alone. Without records it takes the text that waits."""
+        """Scans again, for the registered credentials alone. Without records it takes the text that waits.
+
+        The excerpts are as a full scan makes them: without the secrets that only patterns see.
+        """
         segments = self._assembler.read(records, now, Contents()) if records else self._assembler.flush()
         leaks = self._look(finders.known_finder, segments).leaks
         if not leaks:
@@ -136,9 +152,20 @@ class PartitionScanner:
         texts = joined(
             [record for segment in segments for record in segment.records() if record.at in positions]
         )
-        kept = {(leak.id, leak.fingerprint) for leak in self._look(finders.finder, [texts]).leaks}
+        full = self._look(finders.finder, [texts]).leaks
+        excerpts = {(leak.id, leak.fingerprint): leak.excerpt for leak in full}
         before = self._look(finders.pattern_finder, [texts]).leaks
-        return LookbackFacts(leaks, [leak for leak in before if (leak.id, leak.fingerprint) not in kept])
+        masker = self._masking(finders.finder)
+        return LookbackFacts(
+            masker.masked([_with_excerpt(leak, excerpts.get((leak.id, leak.fingerprint))) for leak in leaks]),
+            masker.masked([leak for leak in before if (leak.id, leak.fingerprint) not in excerpts]),
+        )
+
+    def _masking(self, finder: LeakFinder) -> EventMasker:
+        """The masker with this finder. It is kept: it remembers texts that show nothing."""
+        if self._masker is None or self._masker.finder is not finder:
+            self._masker = EventMasker(finder)
+        return self._masker
 
     def _look(self, finder: LeakFinder, segments: Sequence[Segment]) -> Look:
         return _look(finder, self._topic, self._partition, segments)
@@ -199,6 +226,13 @@ def _look(finder: LeakFinder, topic: str, partition: int, segments: Sequence[Seg
     for leak in look.leaks:
         found.setdefault(identity_of(leak), leak)
     return Look(list(found.values()), look.spans, look.limited)
+
+
+def _with_excerpt(leak: Leak, excerpt: str | None) -> Leak:
+    """The leak with the excerpt of a full scan. Where that does not find it, the text around it may show more."""
+    if excerpt is None:
+        excerpt = mask(KNOWN_CREDENTIAL, leak.identifiers[0].length or 0)
+    return msgspec.structs.replace(leak, excerpt=excerpt)
 
 
 def _scanned_whole(records: Iterable[Any], segments: Iterable[Segment]) -> set[int]:
