@@ -1,9 +1,15 @@
-"""Compressed input as a stream: gzip and Zstandard, told by their first bytes, never held whole."""
+"""Compressed input as a stream: gzip and Zstandard, told by their first bytes, never held whole.
+
+Damage costs as little as it can: a wrong checksum costs nothing, and other damage the rest of its member (or frame).
+What stands before it, and the members behind it, are read. Where something is lost, a newline takes its place, so that
+two halves of lines do not become one.
+"""
 
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import Final
 
+import msgspec
 import zstandard
 
 from detector.records.blocks import BLOCK
@@ -11,17 +17,55 @@ from detector.records.dead_letters import CORRUPT_ARCHIVE, TRUNCATED_ARCHIVE, ba
 
 GZIP: Final = "gzip"
 ZSTD: Final = "zstd"
-_MAGIC: Final = ((b"\x1f\x8b", GZIP), (b"\x28\xb5\x2f\xfd", ZSTD))
+_GZIP_MAGIC: Final = b"\x1f\x8b\x08"  # with the only method there is
 _GZIP_WINDOW: Final = 31  # zlib's way to say: gzip, window of 32 KiB
+_STEP: Final = 4096  # bytes in which the place of damage is looked for
+_MOST_DAMAGE: Final = 1000  # places; what stands behind so many is left
+_TRAILERS: Final = ("data check", "length check")  # zlib's words for a wrong checksum or size: all was read
+_LOST: Final = b"\n"
+
+_ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
+_SKIPPED_MAGIC: Final = b"\x2a\x4d\x18"  # behind a byte from 0x50 to 0x5f
 _ZSTD_WINDOW: Final = 1 << 27  # what `zstd -d` takes without being told to; a larger one is refused
+_ZSTD_BLOCK: Final = 1 << 17  # no block is larger, compressed or not
+_RLE, _RESERVED = 1, 3  # types of blocks
+_LEAST_WINDOW: Final = 10  # as a power of two
 
-
-_ZSTD_FEED: Final = 1024  # so much input makes at most 32 MiB of output, whatever it is
+# What is no text, and is not unpacked: its first bytes, and what it is.
+_UNSUPPORTED: Final = (
+    (b"PK\x03\x04", "zip"),
+    (b"PK\x05\x06", "zip"),
+    (b"\xfd7zXZ\0", "xz"),
+    (b"7z\xbc\xaf\x27\x1c", "7-Zip"),
+    (b"\x04\x22\x4d\x18", "LZ4"),
+    (b"\x1f\x9d", "compress"),
+    (b"\xff\x06\0\0sNaPpY", "snappy"),
+    (b"Rar!\x1a\x07", "RAR"),
+)
+_BZIP2: Final = (b"BZh", b"1AY&SY")  # with a digit between them
+_TAR: Final = b"ustar"
+_TAR_AT: Final = 257
 
 
 def packing(head: bytes) -> str | None:
     """How a file that begins with `head` is compressed, if it is."""
-    return next((name for magic, name in _MAGIC if head.startswith(magic)), None)
+    if head.startswith(_GZIP_MAGIC[:2]):
+        return GZIP
+    return ZSTD if head.startswith(_ZSTD_MAGIC) or _is_skipped(head) else None
+
+
+def unsupported(head: bytes) -> str | None:
+    """The kind of archive that a file begins with, if it is one that is not unpacked."""
+    if head.startswith(_TAR, _TAR_AT):
+        return "tar"
+    if head.startswith(_BZIP2[0]) and head.startswith(_BZIP2[1], len(_BZIP2[0]) + 1):
+        return "bzip2"
+    return next((name for magic, name in _UNSUPPORTED if head.startswith(magic)), None)
+
+
+def not_unpacked(kind: str) -> str:
+    """What to tell of an archive of such a kind."""
+    return f"a {kind} archive is not unpacked: unpack it, and read the files in it; its bytes were scanned as text"
 
 
 def unpacked(chunks: Iterable[bytes], packing: str) -> Iterator[bytes]:
@@ -30,83 +74,220 @@ def unpacked(chunks: Iterable[bytes], packing: str) -> Iterator[bytes]:
     Raises:
         BadRecordError: the data ends in the middle or is damaged, after all that could be read was given.
     """
-    return _gunzip(chunks) if packing == GZIP else _unzstd(chunks)
+    for data in _gunzip(chunks) if packing == GZIP else _unzstd(chunks):
+        yield from _even(data)
+
+
+class _Damage(msgspec.Struct):
+    """How often something was damaged."""
+
+    places: int = 0
+
+    def add(self) -> None:
+        self.places += 1
+        if self.places > _MOST_DAMAGE:
+            raise bad(CORRUPT_ARCHIVE)
 
 
 def _gunzip(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    damage, lost, ended = _Damage(), False, True
     member = zlib.decompressobj(_GZIP_WINDOW)
-    begun = True
+    held = b""  # in which the next member may begin
     for chunk in chunks:
-        rest = chunk
+        rest, held = held + chunk, b""
         while rest:
-            if member.eof:
-                rest = rest.lstrip(b"\0")  # padding after a member, as tape and block devices leave it
-                if not rest:
-                    begun = False
+            if ended:
+                begin = rest.find(_GZIP_MAGIC) if lost else len(rest) - len(rest.lstrip(b"\0"))  # or padding
+                if begin < 0 or begin == len(rest):
+                    held = rest[1 - len(_GZIP_MAGIC) :] if lost else b""
                     break
-                member, begun = zlib.decompressobj(_GZIP_WINDOW), True
+                rest, member, ended = rest[begin:], zlib.decompressobj(_GZIP_WINDOW), False
+            before = member.copy()
             try:
                 data = member.decompress(rest, BLOCK)
+                more = _drained(member) if len(data) == BLOCK and not member.unconsumed_tail else b""
             except zlib.error:
-                raise bad(CORRUPT_ARCHIVE) from None
+                damage.add()
+                rest, complete = yield from _salvaged(before, rest)
+                if not (complete or lost):
+                    yield _LOST
+                lost = ended = True
+                continue
             if data:
+                lost = False
                 yield data
-            rest = member.unused_data if member.eof else member.unconsumed_tail
-            if not rest and not member.eof and len(data) == BLOCK:
-                yield from _drained(member)
-    if begun and not member.eof:
+                yield more
+            ended = member.eof
+            rest = member.unused_data if ended else member.unconsumed_tail
+    if damage.places:
+        raise bad(CORRUPT_ARCHIVE)
+    if not ended:
         raise bad(TRUNCATED_ARCHIVE)
 
 
-def _drained(member: "zlib._Decompress") -> Iterator[bytes]:
+def _drained(member: "zlib._Decompress") -> bytes:
     """What zlib still holds after all input was taken, when the limit on one call's output was reached."""
+    return member.decompress(b"") if not member.eof else b""
+
+
+def _salvaged(member: "zlib._Decompress", rest: bytes) -> Generator[bytes, None, tuple[bytes, bool]]:
+    """What `rest` holds before its damage; returns what stands behind that, and whether nothing was lost.
+
+    `member` is as it was before `rest` came.
+    """
+    start = 0
     while True:
+        before = member.copy()
         try:
-            data = member.decompress(b"", BLOCK)
+            yield member.decompress(rest[start : start + _STEP])
         except zlib.error:
-            raise bad(CORRUPT_ARCHIVE) from None
-        if not data:
-            return
-        yield data
+            break
+        start += _STEP
+    for at in range(start, len(rest)):
+        try:
+            yield before.decompress(rest[at : at + 1])
+        except zlib.error as error:
+            return rest[at + 1 :], any(word in str(error) for word in _TRAILERS)
+    return b"", False
 
 
 def _unzstd(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Frame by frame: zstandard's own stream reader cannot tell a frame that ended from one that was cut."""
+    """Frame by frame and block by block: zstandard itself gives nothing of what it read before an error."""
+    reader, damage = _ByteReader(chunks), _Damage()
     decoder = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
+    while magic := reader.take(len(_ZSTD_MAGIC)):
+        if _is_skipped(magic):
+            reader.skip(int.from_bytes(reader.whole(4), "little"))
+        elif magic == _ZSTD_MAGIC:
+            yield from _frame(reader, decoder, damage)
+        elif len(magic) < len(_ZSTD_MAGIC) and _ZSTD_MAGIC.startswith(magic):
+            raise bad(TRUNCATED_ARCHIVE)
+        else:
+            damage.add()
+            yield _LOST
+            reader.find(magic, _ZSTD_MAGIC)
+    if damage.places:
+        raise bad(CORRUPT_ARCHIVE)
+
+
+def _is_skipped(magic: bytes) -> bool:
+    return magic[1:4] == _SKIPPED_MAGIC and magic[0] >> 4 == 5  # noqa: PLR2004 - 0x50 to 0x5f
+
+
+def _frame(reader: "_ByteReader", decoder: zstandard.ZstdDecompressor, damage: _Damage) -> Iterator[bytes]:
+    """One frame, behind its magic number."""
     frame = decoder.decompressobj()
-    inside = False
-    ready: list[bytes] = []
-    size = 0
-    for piece in _small(chunks):
-        rest = piece
-        while rest:
-            if frame.eof:
-                frame = decoder.decompressobj()
-            inside = True
-            try:
-                data = frame.decompress(rest)
-            except zstandard.ZstdError:
-                yield from ready
-                raise bad(CORRUPT_ARCHIVE) from None
-            if data:
-                ready.append(data)
-                size += len(data)
-            rest, inside = frame.unused_data if frame.eof else b"", not frame.eof
-        if size >= BLOCK:
-            yield from _even(ready)
-            ready, size = [], 0
-    yield from ready
-    if inside:
-        raise bad(TRUNCATED_ARCHIVE)
+    header, said, summed = _header(reader)
+    # The header is refused if its window is too large, or it needs a dictionary.
+    size, readable = 0, _decompressed(frame, header) is not None
+    for block in _blocks(reader):
+        data = _decompressed(frame, block) if readable and block else None
+        readable = data is not None
+        if data is not None:
+            size += len(data)
+            yield data
+        elif not block:
+            reader.find(b"", _ZSTD_MAGIC)
+            summed = False
+    checksum = reader.whole(4) if summed else b""
+    if not readable:
+        damage.add()
+        yield _LOST
+    elif (checksum and _decompressed(frame, checksum) is None) or said not in (None, size):
+        damage.add()
 
 
-def _small(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    for chunk in chunks:
-        for start in range(0, len(chunk), _ZSTD_FEED):
-            yield chunk[start : start + _ZSTD_FEED]
+def _decompressed(frame: "zstandard.ZstdDecompressionObj", data: bytes) -> bytes | None:
+    try:
+        return frame.decompress(data)
+    except zstandard.ZstdError:
+        return None
 
 
-def _even(parts: list[bytes]) -> Iterator[bytes]:
-    data = b"".join(parts)
+def _blocks(reader: "_ByteReader") -> Iterator[bytes]:
+    """The blocks of a frame up to the last, with their heads; and last an empty one where no block can be."""
+    last = False
+    while not last:
+        head = reader.whole(3)
+        number = int.from_bytes(head, "little")
+        last, kind, length = bool(number & 1), number >> 1 & 3, number >> 3
+        if kind == _RESERVED or length > _ZSTD_BLOCK:
+            yield b""
+            return
+        yield head + reader.whole(1 if kind == _RLE else length)
+
+
+def _header(reader: "_ByteReader") -> tuple[bytes, int | None, bool]:
+    """A frame's header without its size, the size that it states, and whether the frame ends with a checksum.
+
+    zstandard gives nothing of the last block where the size is wrong.
+    """
+    (descriptor,) = reader.whole(1)
+    single, summed = bool(descriptor & 0x20), bool(descriptor & 0x04)
+    window = b"" if single else reader.whole(1)
+    dictionary = reader.whole((0, 1, 2, 4)[descriptor & 3])
+    width = (1 if single else 0, 2, 4, 8)[descriptor >> 6]
+    said = int.from_bytes(reader.whole(width), "little") + (256 if width == 2 else 0) if width else None  # noqa: PLR2004 - two bytes begin at 256
+    if single:
+        power = max(_LEAST_WINDOW, ((said or 1) - 1).bit_length())
+        window = bytes([min(power - _LEAST_WINDOW, 31) << 3])
+    return _ZSTD_MAGIC + bytes([descriptor & 0x0F]) + window + dictionary, said, summed
+
+
+class _ByteReader:
+    """Takes as many bytes from a stream as are asked for."""
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._chunks = iter(chunks)
+        self._data = b""
+        self._at = 0
+
+    def take(self, size: int) -> bytes:
+        """The next bytes; fewer only at the end."""
+        while len(self._data) - self._at < size:
+            chunk = next(self._chunks, b"")
+            if not chunk:
+                break
+            self._data, self._at = self._data[self._at :] + chunk, 0
+        found = self._data[self._at : self._at + size]
+        self._at += len(found)
+        return found
+
+    def whole(self, size: int) -> bytes:
+        """The next bytes, all of them.
+
+        Raises:
+            BadRecordError: the stream ends before.
+        """
+        found = self.take(size)
+        if len(found) < size:
+            raise bad(TRUNCATED_ARCHIVE)
+        return found
+
+    def skip(self, size: int) -> None:
+        """Passes over bytes.
+
+        Raises:
+            BadRecordError: the stream ends before.
+        """
+        while size:
+            size -= len(self.whole(min(size, BLOCK)))
+
+    def find(self, taken: bytes, wanted: bytes) -> None:
+        """Passes over everything before `wanted`; `taken` was taken last, and is looked at again."""
+        seen = taken
+        while True:
+            at = seen.find(wanted)
+            if at >= 0:
+                self._data, self._at = seen[at:] + self._data[self._at :], 0
+                return
+            more = self.take(BLOCK)
+            if not more:
+                return
+            seen = seen[1 - len(wanted) :] + more
+
+
+def _even(data: bytes) -> Iterator[bytes]:
+    """Pieces that are not too large."""
     for start in range(0, len(data), BLOCK):
         yield data[start : start + BLOCK]

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from detector.ingest import format_names as names
+from detector.ingest.archives import not_unpacked
 from detector.ingest.classify import BUNDLED, RecordClassifier
 from detector.ingest.formats import cri, docker, documents, otlp, syslog, text
 from detector.ingest.formats import json as json_logs
@@ -15,7 +16,7 @@ from detector.ingest.formats.log_texts import KEY_BEGIN
 from detector.ingest.range_reader import RangeReader, Sink, lines_of
 from detector.ingest.sources import Source
 from detector.records.blocks import LONG_JSON, Block, blocks
-from detector.records.dead_letters import NOT_PROTOBUF, NOT_SYSLOG, TOO_LARGE, bad
+from detector.records.dead_letters import NOT_PROTOBUF, NOT_SYSLOG, TOO_LARGE, UNSUPPORTED_ARCHIVE, bad
 from detector.records.timestamps import Ints, line_starts
 from detector.values.errors import BadRecordError
 from detector.values.events import CanonicalEvent
@@ -33,6 +34,8 @@ def read(  # noqa: PLR0913, PLR0917 - a range, and what it is read with
     What cannot be read, the rest of a damaged archive or a file that is gone, is a dead letter without a line.
     """
     reader = RangeReader(source.name, source.task_id, now, sink, classifier)
+    if source.unsupported is not None and start == 0:
+        reader.dead(bad(UNSUPPORTED_ARCHIVE, detail=not_unpacked(source.unsupported)), None)
     try:
         if source.format == names.DOCUMENT:
             read_document(source.chunks, reader)
@@ -71,8 +74,8 @@ def event_blocks(
             reads = chain.from_iterable(classifier.read_encoded(data, now) or () for data in requests)
             yield EventBlock(event for found in reads for event in found.events)
         elif source.format == names.DOCUMENT:
-            values = [element for _, element, _ in documents.elements(source.chunks())]
-            yield EventBlock(_events(values, now, classifier))
+            for _, element, _ in documents.elements(source.chunks()):
+                yield EventBlock(_events([element], now, classifier))
         else:
             for block in blocks(source.chunks(start, end), LONG_JSON):
                 yield _events_of(block, now, classifier)

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from detector.adapters.ci_names import task_named
-from detector.ingest.archives import packing, unpacked
+from detector.ingest.archives import packing, unpacked, unsupported
 from detector.ingest.classify import BUNDLED, RecordClassifier
 from detector.ingest.format_names import DOCUMENT, EVENT_SOURCES, JSON_LINES
 from detector.ingest.sniff import HEAD, sniff
@@ -37,6 +37,7 @@ class Source(msgspec.Struct, frozen=True):
 
     `size` is that of the file, compressed or not; `whole` says that it can only be read from its beginning.
     `task_id` is the task or container that its path names: a pod's, or a job's by the name of its log.
+    `unsupported` is the kind of archive that it is, if that is not unpacked.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Source(msgspec.Struct, frozen=True):
     packing: str | None = None
     utf16: bool = False
     task_id: str | None = None
+    unsupported: str | None = None
 
     @property
     def whole(self) -> bool:
@@ -159,7 +161,7 @@ def _looked_at(name: str, size: int, raw: Bytes, asked: _Asked, task_id: str | N
         found = DOCUMENT if found == DOCUMENT else JSON_LINES
     elif asked.format_name is not None:
         found = asked.format_name
-    return Source(name, found, size, raw, pack, utf16, task_id)
+    return Source(name, found, size, raw, pack, utf16, task_id, unsupported(head))
 
 
 def _head(chunks: Iterable[bytes]) -> tuple[bytes, bool]:

@@ -22,6 +22,7 @@ NOT_MASKED: Final = "not-masked"
 UNREADABLE: Final = "unreadable"
 TRUNCATED_ARCHIVE: Final = "truncated-archive"
 CORRUPT_ARCHIVE: Final = "corrupt-archive"
+UNSUPPORTED_ARCHIVE: Final = "unsupported-archive"
 
 _DETAILS: Final = {
     NOT_JSON: "it begins as a JSON object but is not one; it was scanned as text",
@@ -38,7 +39,8 @@ _DETAILS: Final = {
     NOT_MASKED: "a leak stands in it where nothing can be put in its place; it was not passed on",
     UNREADABLE: "it cannot be opened or read; the rest went on without it",
     TRUNCATED_ARCHIVE: "the compressed file ends in the middle; what could be read was used",
-    CORRUPT_ARCHIVE: "the compressed data is damaged; what stood before the damage was used",
+    CORRUPT_ARCHIVE: "the compressed data is damaged; what could be read of it was used",
+    UNSUPPORTED_ARCHIVE: "an archive of this kind is not unpacked; its bytes were scanned as text",
 }
 REASONS: Final = tuple(_DETAILS)
 

@@ -1,5 +1,10 @@
+import bz2
 import gzip
+import io
 import json
+import lzma
+import tarfile
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -297,6 +302,49 @@ def test_a_truncated_archive_gives_what_could_be_read(write: Any, lines: list[An
     sink = collect(write(whole[:-12], "a.gz"))
     assert len(sink.marked()) == 4
     assert sink.dead_ones()[-1] == (None, "truncated-archive", None)
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+def test_events_of_a_document_whose_archive_has_a_wrong_checksum_are_read(
+    write: Any, indent: int | None
+) -> None:
+    whole = gzip.compress(json.dumps([EVENT, TRAIL], indent=indent).encode())
+    path = write(whole[:-8] + b"\0\0\0\0" + whole[-4:], "a.gz")
+    sink = collect(path)
+    assert [type(event) for event in sink.events] == [TaskEnded, CredentialUsed]
+    assert sink.dead_ones() == [(None, "corrupt-archive", None)]
+    (source,), _ = find_sources([str(path)])
+    assert list(read_events(source, 0, source.size, NOW)) == sink.events
+
+
+def packed(kind: str) -> bytes:
+    made = io.BytesIO()
+    if kind == "tar":
+        with tarfile.open(fileobj=made, mode="w:gz") as tar:
+            member = tarfile.TarInfo("a.log")
+            member.size = 10
+            tar.addfile(member, io.BytesIO(b"text MARK\n"))
+    else:
+        with zipfile.ZipFile(made, "w") as archive:
+            archive.writestr("a.log", "text MARK\n")
+    return made.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("zip", packed("zip")),
+        ("bzip2", bz2.compress(b"text MARK\n")),
+        ("xz", lzma.compress(b"text MARK\n")),
+        ("tar", packed("tar")),
+    ],
+)
+def test_an_archive_that_is_not_unpacked_is_told(write: Any, name: str, content: bytes) -> None:
+    sink = collect(write(content))
+    (letter,) = sink.letters
+    assert (letter.line, letter.reason) == (None, "unsupported-archive")
+    assert name in letter.detail
+    assert len(sink.marked()) == (name != "bzip2")  # its bytes are scanned as they stand
 
 
 def test_a_file_that_vanishes_is_a_dead_letter(write: Any) -> None:

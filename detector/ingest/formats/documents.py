@@ -23,13 +23,27 @@ _ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
 def elements(chunks: Iterable[bytes]) -> Iterator[tuple[int, bytes, str]]:
     """The values in an object, an array, CloudTrail's `{"Records": [...]}`, or one after another.
 
-    Each comes with the line at which it begins and its path.
+    Each comes with the line at which it begins and its path. If the archive around it is damaged and the JSON is not,
+    the iterator raises that as a BadRecordError behind the last value.
 
     Raises:
         BadRecordError: it is no JSON or too long.
     """
-    data = _gathered(chunks)
-    return _placed(data, *_elements(data))
+    data, damage = _gathered(chunks)
+    try:
+        found, prefix = _elements(data)
+    except BadRecordError as error:
+        # The damage is told when what could be read of the archive is read as text.
+        raise error if damage is None else bad(TRUNCATED_JSON) from None
+    return _until_damage(_placed(data, found, prefix), damage)
+
+
+def _until_damage(
+    placed: Iterator[tuple[int, bytes, str]], damage: BadRecordError | None
+) -> Iterator[tuple[int, bytes, str]]:
+    yield from placed
+    if damage is not None:
+        raise damage
 
 
 def _placed(data: bytes, found: Sequence[msgspec.Raw], prefix: str) -> Iterator[tuple[int, bytes, str]]:
@@ -43,19 +57,20 @@ def _placed(data: bytes, found: Sequence[msgspec.Raw], prefix: str) -> Iterator[
         yield line, raw, "" if alone else f"{prefix}[{index}]"
 
 
-def _gathered(chunks: Iterable[bytes]) -> bytes:
-    parts, size = [], 0
+def _gathered(chunks: Iterable[bytes]) -> tuple[bytes, BadRecordError | None]:
+    """What could be read, and why no more could be."""
+    parts, size, damage = [], 0, None
     try:
         for chunk in chunks:
             parts.append(chunk)
             size += len(chunk)
             if size > MAX_DOCUMENT:
                 break
-    except BadRecordError:  # it comes again when what could be read of the archive is read as text
-        raise bad(TRUNCATED_JSON) from None
+    except BadRecordError as error:
+        damage = error
     if size > MAX_DOCUMENT:
         raise bad(TOO_LARGE)
-    return b"".join(parts)
+    return b"".join(parts), damage
 
 
 def _elements(data: bytes) -> tuple[list[msgspec.Raw], str]:
