@@ -38,7 +38,7 @@ APART: Final = (
     b"\n\n--\n\n"  # between texts that are searched together: nothing that is encoded goes on over it
 )
 _MASK_BEGINS: Final = "‹".encode()
-_MASK: Final = re.compile("‹[a-z0-9._-]{1,100}:[0-9]{1,9}(?::[0-9a-f]{8})?›".encode())
+_MASK: Final = re.compile("‹[a-z0-9._:-]{1,100}:[0-9]{1,9}(?::[0-9a-f]{8})?›".encode())
 PASSES: Final = 8  # a mask can part two secrets that stood without a boundary between them
 
 

@@ -226,7 +226,11 @@ def test_a_secret_that_is_registered_later_is_masked_from_then_on() -> None:
 @pytest.mark.parametrize("form", ["‹{}:20›", "‹{}:20:1a2b3c4d›", "x ‹{}:9› y"])
 def test_a_mask_is_never_taken_for_a_secret(form: str) -> None:
     redactor = Redactor(bundled_scanner())
-    masks = [form.format(pattern.id) for pattern in bundled_scanner().patterns]
+    names = [pattern.id for pattern in bundled_scanner().patterns]
+    masks = [
+        form.format(name)
+        for name in (*names, "detect-secrets:gitlab-token", "known-credential", "not-examined")
+    ]
     assert [mask for mask in masks if redactor.clean(mask) != mask] == []
 
 
