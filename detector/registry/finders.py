@@ -50,6 +50,12 @@ class Finders:
         self._allowlist = allowlist
         self._build(self.known)
 
+    def use_id_key(self, key: DeploymentKey) -> None:
+        """Names ids that hold a secret under this key from now on, if there is no deployment key."""
+        if not self.keys:
+            self._id_key = key
+            self._build(self.known)
+
     def renew(self, identifiers: Iterable[Identifier]) -> None:
         """Looks for these identifiers from now on, and for no others."""
         self._build(KnownIndex(identifiers, self.keys))

@@ -14,8 +14,11 @@ from detector.judge.routing import decode
 from detector.registry.credential_registry import CredentialRegistry
 from detector.registry.finders import Finders
 from detector.values.events import CredentialIssued, Identifier
+from detector.values.secrets import DeploymentKey, decode_key
 from detector.values.stored_format import check_headers
 
+ID_KEY: Final = "id-key"
+ID_KEY_PARTITION: Final = 0
 _REMOVED: Final = 1000  # removals after which, if they are a quarter of all, the index is built anew
 
 _KEY: Final = msgspec.json.Decoder(tuple[str, str, str, str])
@@ -25,7 +28,8 @@ class RegisteredCredentials:
     """`registry` knows whose a name is, `finders` find the secrets.
 
     `complete` is to be set once everything is known that was registered before the start. `unreadable` counts records
-    that were passed over.
+    that were passed over. `id_key` is the offset and the first of the keys that instances without a deployment key
+    offered each other to name ids that hold a secret; None if there is none.
     """
 
     def __init__(self, finders: Finders) -> None:
@@ -33,6 +37,7 @@ class RegisteredCredentials:
         self.finders = finders
         self.complete = asyncio.Event()
         self.unreadable = 0
+        self.id_key: tuple[int, DeploymentKey] | None = None
         self._removed = 0
         self._changing = asyncio.Lock()
 
@@ -54,11 +59,13 @@ class RegisteredCredentials:
                     check_headers(record.headers, f"topic {record.topic}")
                 try:
                     kind, credential_id, source, event_id = _KEY.decode(record.key or b"")
+                    if kind == ID_KEY:
+                        self._take_id_key(record)
+                    if kind != "cred":
+                        continue
                     payload = None if record.value is None else decode(record.value)
-                except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+                except (msgspec.MsgspecError, ValueError, RecursionError):
                     self.unreadable += 1
-                    continue
-                if kind != "cred":
                     continue
                 if isinstance(payload, CredentialIssued):
                     issues.append(payload)
@@ -72,6 +79,19 @@ class RegisteredCredentials:
                 self._removed = 0
                 identifiers = [each for issue in self.registry.issues() for each in issue.identifiers]
                 await asyncio.to_thread(self.finders.renew, identifiers)
+
+    def _take_id_key(self, record: Any) -> None:
+        """Takes a key that an instance offered. The first in the partition for them counts, for all instances alike.
+
+        Raises:
+            ValueError: it is no key.
+        """
+        if record.partition != ID_KEY_PARTITION or record.value is None:
+            return
+        key = DeploymentKey.of(decode_key(record.value.decode()))
+        if self.id_key is None or record.offset < self.id_key[0]:
+            self.id_key = record.offset, key
+            self.finders.use_id_key(key)
 
     async def _add(self, issues: Sequence[CredentialIssued]) -> None:
         registry = self.registry

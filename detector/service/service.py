@@ -47,6 +47,7 @@ from detector.service.composition import (
 )
 from detector.service.hopeless import HopelessFailures
 from detector.service.http.server import HttpServer, Page, probe_answer
+from detector.service.id_key import agree_on_id_key
 from detector.service.observability import series
 from detector.service.observability.measuring import StageName
 from detector.service.observability.metrics import Metrics
@@ -191,6 +192,12 @@ class Service:
             following = self._watched(registry_topic.run())
             try:
                 await self._registry_read(registered)
+                if not self._settings.keys and self._which != "judge" and not self._stopping.is_set():
+                    topic = self._live.topics.registry.name
+                    await self._retry(
+                        lambda: agree_on_id_key(connection, topic, registered, registry_topic),
+                        "cannot agree on a key for ids yet",
+                    )
                 await self._run_stages(context, scanner)
             finally:
                 await _end(following)

@@ -9,8 +9,10 @@ from detector.judge.routing import encode, registry_key
 from detector.kafka.topic_follower import TopicFollower
 from detector.registry.finders import Finders, NoPatterns
 from detector.registry.registered import RegisteredCredentials
+from detector.service.id_key import agree_on_id_key
 from detector.values.events import CredentialIssued, Identifier
 from tests.broker import Cluster
+from tests.fake_records import FakeRecord
 from tests.ingest.streams import PATIENCE_SECONDS, grown, made, until
 from tests.registry.registry_topic import KEY, SECRET, followed, issue, working, write_issues
 
@@ -107,3 +109,37 @@ async def test_partitions_added_to_the_registry_are_followed(broker: Cluster) ->
             return len(registered.registry) == 20
 
         await until(all_there, "the issues in new partitions")
+
+
+async def test_instances_without_a_deployment_key_agree_on_the_key_that_names_ids(broker: Cluster) -> None:
+    streams = await made(broker.bootstrap, 3)
+    instances = [followed(streams, Finders(NoPatterns(), ())) for _ in range(3)]
+    async with working(*(follower.run() for _, follower in instances)):
+        await asyncio.gather(*(registered.complete.wait() for registered, _ in instances))
+        await asyncio.gather(
+            *(agree_on_id_key(streams.clients, streams.changelog, *instance) for instance in instances)
+        )
+        late = followed(streams, Finders(NoPatterns(), ()))
+        async with working(late[1].run()):
+            await asyncio.wait_for(late[0].complete.wait(), PATIENCE_SECONDS)
+            await agree_on_id_key(streams.clients, streams.changelog, *late)
+            names = {
+                registered.finders.finder.id_key.digest(b"an id") for registered, _ in (*instances, late)
+            }
+    assert len(names) == 1
+    assert all(registered.unreadable == 0 for registered, _ in instances)
+
+
+async def test_only_the_first_key_in_its_partition_names_ids() -> None:
+    def offered(offset: int, partition: int, value: bytes) -> FakeRecord:
+        return FakeRecord(value, offset, partition=partition, key=b'["id-key","x","",""]')
+
+    registered = RegisteredCredentials(Finders(NoPatterns(), ()))
+    keys = {name: name.encode().hex().encode() for name in ("a" * 32, "b" * 32, "c" * 32)}
+    await registered.apply([offered(7, 0, keys["b" * 32]), offered(3, 1, keys["c" * 32])])
+    await registered.apply(
+        [offered(9, 0, keys["c" * 32]), offered(5, 0, keys["a" * 32]), offered(1, 0, b"?")]
+    )
+    assert registered.id_key is not None
+    assert registered.id_key[1].material == b"a" * 32
+    assert registered.unreadable == 1
