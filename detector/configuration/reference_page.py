@@ -23,6 +23,8 @@ from detector.configuration.settings import (
     TOP_FIELDS,
 )
 from detector.configuration.source_settings import LOG_FIELDS, OVERRIDE_FIELDS, SOURCE_FIELDS, event_keys
+from detector.configuration.trust_keys import TRUST_KEY_FIELDS
+from detector.configuration.trust_table import TRUST_FIELDS
 from detector.judge.policy import default_rules
 from detector.judge.terms import RulePolicy
 from detector.values.events import TYPES
@@ -176,6 +178,20 @@ shows what there is to allow, and with a key the fingerprints.
   finding with `[[accept]]`. In the service, a secret that is registered later is no longer allowed from then on.
 """
 
+TRUST_NOTES: Final = """\
+Which input may carry which events, and how each record proves it. [trust.md](trust.md) has examples, says what a
+signature covers, and what each proof protects against.
+
+- An event passes if one entry that holds its input lets it. All that this entry names must hold.
+- If an entry has `sources` and `exclusive` is not false, no input without such an entry may carry events of them.
+- What fails is a dead letter. An input that no entry holds is believed, as its declaration says.
+- `curfewd run` stops if a key is missing on this machine. A replay does without the keys: files carry no signature.
+"""
+
+TRUST_KEY_NOTES: Final = """\
+The keys of the entry above. To rotate one, add the new key, restart curfewd, let the signer change, remove the old.
+"""
+
 LOG_NOTES: Final = """\
 For records in JSON, from systemd's journal, and from OpenTelemetry. There templates see the attributes of the
 resource and the record; the record's win: `'{"ci.job.id"}'`. [sources/carriers.md](sources/carriers.md#agents)
@@ -221,6 +237,8 @@ def page() -> str:
             OVERRIDE_FIELDS,
         ),
         _section("`[logs]`", LOG_NOTES, LOG_FIELDS),
+        _section("`[[trust]]`", TRUST_NOTES, TRUST_FIELDS),
+        _section("`[[trust.keys]]`", TRUST_KEY_NOTES, TRUST_KEY_FIELDS),
     ]
     return "\n".join(parts)
 

@@ -33,6 +33,8 @@ from detector.configuration.kafka_table import read_kafka
 from detector.configuration.mapped_sources import SourceSettings
 from detector.configuration.service_settings import SERVICE_FIELDS, ServiceSettings, read_service
 from detector.configuration.source_settings import LOG_FIELDS, OVERRIDE_FIELDS, SOURCE_FIELDS, read_sources
+from detector.configuration.trust_settings import TrustEntry
+from detector.configuration.trust_table import TRUST_FIELDS, read_trust
 from detector.judge.policy import Accept, Policy, RuleOverride, Tuning, default_rules
 from detector.judge.rules.catalog import RULES
 from detector.values.errors import ConfigError
@@ -83,6 +85,7 @@ class Settings(msgspec.Struct, frozen=True):
     kafka: KafkaSettings | None = None
     service: ServiceSettings = ServiceSettings()
     sources: SourceSettings = SourceSettings()
+    trust: tuple[TrustEntry, ...] = ()
     warnings: tuple[str, ...] = ()
     unmet: tuple[ConfigError, ...] = ()
 
@@ -202,6 +205,7 @@ TABLES: Final = {
     "source": SOURCE_FIELDS,
     "sources": OVERRIDE_FIELDS,
     "logs": LOG_FIELDS,
+    "trust": TRUST_FIELDS,
 }
 
 
@@ -238,6 +242,7 @@ def read(path: str | None, environ: Mapping[str, str]) -> tuple[Settings, list[C
     kafka = read_kafka(reader, data["kafka"], environ) if "kafka" in data else None
     service = read_service(reader, data.get("service", {}), environ)
     allows = read_allows(reader, data)
+    trust = read_trust(reader, data, environ, policy.retention, kafka)
     warnings = [] if keys or reader.errors else [NO_KEY_WARNING if kafka is None else NO_KEY_LIVE_WARNING]
     if warnings and any(allow.fingerprint is not None for allow in allows):
         warnings.append(UNKEYED_WARNING)
@@ -249,6 +254,7 @@ def read(path: str | None, environ: Mapping[str, str]) -> tuple[Settings, list[C
         kafka=kafka,
         service=service,
         sources=read_sources(reader, data),
+        trust=trust,
         warnings=tuple(warnings),
         unmet=tuple(reader.unmet),
     )

@@ -15,6 +15,7 @@ from detector.ingest.formats.cloudevents import events_of
 from detector.ingest.formats.log_texts import KEY_BEGIN
 from detector.ingest.range_reader import RangeReader, Sink, lines_of
 from detector.ingest.sources import Source
+from detector.ingest.trust.policy import InputTrust
 from detector.records.blocks import LONG_JSON, Block, blocks
 from detector.records.dead_letters import NOT_PROTOBUF, NOT_SYSLOG, TOO_LARGE, UNSUPPORTED_ARCHIVE, bad
 from detector.records.timestamps import Ints, line_starts
@@ -27,13 +28,20 @@ _INDENT: Final = 4096  # bytes of white space before what a line begins with
 
 
 def read(  # noqa: PLR0913, PLR0917 - a range, and what it is read with
-    source: Source, start: int, end: int, now: int, sink: Sink, classifier: RecordClassifier = BUNDLED
+    source: Source,
+    start: int,
+    end: int,
+    now: int,
+    sink: Sink,
+    classifier: RecordClassifier = BUNDLED,
+    trust: InputTrust | None = None,
 ) -> RangeReader:
     """Reads the bytes of `source` from `start` to `end`; `now` (ns) is the wall clock.
 
-    What cannot be read, the rest of a damaged archive or a file that is gone, is a dead letter without a line.
+    An event that `trust` does not let the source carry is a dead letter. What cannot be read, the rest of a damaged
+    archive or a file that is gone, is a dead letter without a line.
     """
-    reader = RangeReader(source.name, source.task_id, now, sink, classifier)
+    reader = RangeReader(source.name, source.task_id, now, sink, classifier, trust)
     if source.unsupported is not None and start == 0:
         reader.dead(bad(UNSUPPORTED_ARCHIVE, detail=not_unpacked(source.unsupported)), None)
     try:

@@ -22,6 +22,8 @@ from detector.ingest.formats.log_texts import KEY_BEGIN, LogTexts
 from detector.ingest.line_continuation import lines_ending_in_digits
 from detector.ingest.positions import LogRecord, Positions, Segment, joined, reassembled, segment_of
 from detector.ingest.positions import batch_of as batch_at
+from detector.ingest.trust.policy import InputTrust, RecordProof
+from detector.ingest.trust.signed_content import BINARY_MODE
 from detector.ingest.values import read_value
 from detector.records.blocks import LONG_JSON
 from detector.records.dead_letters import BAD_TIME, DeadLetter, bad
@@ -38,7 +40,6 @@ _MANY: Final = RUN // 2  # records enough to judge by a sample of them
 _PARTS: Final = 512  # of a line that are held
 _LETTERS: Final = 16  # of one record
 _OPENERS: Final = (ord("{"), ord("["))
-_BINARY_MODE: Final = "ce_specversion"  # the header by which the CloudEvents binding for Kafka tells it
 _TIME_DETAIL: Final = "the record's time cannot be read; it was scanned with Kafka's timestamp"
 
 
@@ -98,15 +99,23 @@ def kafka_time(record: Any, now: int) -> int:
     return time if 0 <= time <= now + MAX_FUTURE else now
 
 
-def read_record(
-    record: Any, now: int, into: Contents, classifier: RecordClassifier = BUNDLED, *, events: bool = True
+def read_record(  # noqa: PLR0913 - a record, and what it is read with
+    record: Any,
+    now: int,
+    into: Contents,
+    classifier: RecordClassifier = BUNDLED,
+    *,
+    events: bool = True,
+    trust: InputTrust | None = None,
 ) -> list[LogRecord]:
     """The log records of one Kafka record; the rest goes `into`. `now` (ns) is the wall clock.
 
-    Without `events` it is known that the record is no event and carries none. Never raises, whatever is in the record.
+    Without `events` it is known that the record is no event and carries none. Events that `trust` does not let it carry
+    are dead letters. Never raises, whatever is in the record.
     """
     found: list[LogRecord] = []
     textless = with_text = False
+    proof = None if trust is None else _proof_of(record, trust)
     for read in _reads(record, record.value, now, classifier, events=events):
         if isinstance(read, BadRecordError):
             into.dead(record, read)
@@ -114,6 +123,10 @@ def read_record(
         into.count(read.format)
         into.unknown += read.unknown
         for event in read.events:
+            refusal = None if proof is None else proof.refusal(event)
+            if refusal is not None:
+                into.dead(record, refusal)
+                continue
             into.events.append((record.offset, event))
             into.note_time(event.time)
         if read.error is not None:
@@ -127,6 +140,10 @@ def read_record(
     if textless and not with_text:
         into.textless.add(record.offset)
     return found
+
+
+def _proof_of(record: Any, trust: InputTrust) -> RecordProof:
+    return trust.record(record.headers or (), record.value or b"", int(record.timestamp) * MILLISECOND)
 
 
 def texts_in(record: Any, value: bytes, now: int, classifier: RecordClassifier) -> list[LogText]:
@@ -144,7 +161,7 @@ def _reads(
 ) -> Iterable[Read | BadRecordError]:
     if value is None:
         return ()  # a tombstone says nothing
-    if record.headers and any(name == _BINARY_MODE for name, _ in record.headers):
+    if record.headers and any(name == BINARY_MODE for name, _ in record.headers):
         headers = {name: header for name, header in record.headers if header is not None}
         return (classifier.read_binary(headers, value, now),)
     return read_value(value, now, classifier, events=events)
@@ -194,8 +211,9 @@ def batch_of(topic: str, partition: int, segments: Sequence[Segment]) -> Batch:
 class RecordAssembler:
     """One partition's records on their way to the scanner."""
 
-    def __init__(self, classifier: RecordClassifier = BUNDLED) -> None:
+    def __init__(self, classifier: RecordClassifier = BUNDLED, trust: InputTrust | None = None) -> None:
         self._classifier = classifier
+        self._trust = trust
         self._assembler = Assembler(_PARTS)
 
     def __bool__(self) -> bool:
@@ -281,7 +299,7 @@ class RecordAssembler:
         if not marked or len(marked) * 2 > len(run):
             return None
         found = Contents()
-        if any(read_record(record, now, found, self._classifier) for record in marked):
+        if any(read_record(record, now, found, self._classifier, trust=self._trust) for record in marked):
             return None
         into.add(found)
         events = {record.offset for record in marked}
@@ -290,7 +308,7 @@ class RecordAssembler:
     def _one_by_one(self, run: Sequence[Any], now: int, into: Contents, *, events: bool) -> list[Segment]:
         given: list[LogRecord] = []
         for record in run:
-            for log in read_record(record, now, into, self._classifier, events=events):
+            for log in read_record(record, now, into, self._classifier, events=events, trust=self._trust):
                 given += self._assembler.take(log)
         return [joined(given)] if given else []
 

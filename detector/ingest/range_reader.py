@@ -24,6 +24,7 @@ from detector.ingest.positions import (
     segment_of,
     texts_of,
 )
+from detector.ingest.trust.policy import InputTrust
 from detector.records.blocks import Block
 from detector.records.dead_letters import BAD_TIME, DeadLetter, bad
 from detector.records.log_records import LogText, Read
@@ -65,10 +66,17 @@ class RangeReader:
     - `task_id` is the task that the file's path names.
     """
 
-    def __init__(
-        self, name: str, task_id: str | None, now: int, sink: Sink, classifier: RecordClassifier = BUNDLED
+    def __init__(  # noqa: PLR0913, PLR0917 - a range, and what it is read with
+        self,
+        name: str,
+        task_id: str | None,
+        now: int,
+        sink: Sink,
+        classifier: RecordClassifier = BUNDLED,
+        trust: InputTrust | None = None,
     ) -> None:
         self.name = name
+        self.trust = trust
         self.classifier = classifier
         self.now = now
         self.sink = sink
@@ -113,14 +121,29 @@ class RangeReader:
     def events(self, events: Iterable[CanonicalEvent], data: bytes) -> None:
         """Canonical events, one for each line of `data`."""
         open_line = not data.endswith(b"\n")
-        for event in events:
-            self.event(event)
+        if self.trust is None:
+            for event in events:
+                self.event(event)
+        else:
+            for line, event in enumerate(events, start=self.lines + 1):
+                self.held_events((event,), line)
         self.count(CLOUDEVENTS, data.count(b"\n") + open_line, len(data) + open_line)
 
     def event(self, event: CanonicalEvent) -> None:
-        """An event."""
+        """An event that is believed."""
         self.note_time(event.time)
         self.sink.event(event)
+
+    def held_events(self, events: Iterable[CanonicalEvent], line: int | None) -> None:
+        """The events of one record. Those that the input may not carry are a dead letter, one for each reason."""
+        refused: set[tuple[str, str | None]] = set()
+        for event in events:
+            refusal = None if self.trust is None else self.trust.without_proof(event)
+            if refusal is None:
+                self.event(event)
+            elif (refusal.reason, refusal.field) not in refused:
+                refused.add((refusal.reason, refusal.field))
+                self.dead(refusal, line)
 
     def take(self, read: Read, line: int, size: int) -> None:
         """What an object or a line of `size` bytes gave."""
@@ -128,8 +151,7 @@ class RangeReader:
         self.unknown += read.unknown
         if read.error is not None:
             self.dead(read.error, line)
-        for event in read.events:
-            self.event(event)
+        self.held_events(read.events, line)
         if read.log is not None:
             self.log(read.log, line)
 

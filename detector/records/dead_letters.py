@@ -23,6 +23,23 @@ UNREADABLE: Final = "unreadable"
 TRUNCATED_ARCHIVE: Final = "truncated-archive"
 CORRUPT_ARCHIVE: Final = "corrupt-archive"
 UNSUPPORTED_ARCHIVE: Final = "unsupported-archive"
+UNTRUSTED_SOURCE: Final = "untrusted-source"
+UNTRUSTED_TYPE: Final = "untrusted-type"
+UNTRUSTED_HEADER: Final = "untrusted-header"
+UNSIGNED: Final = "unsigned"
+BAD_SIGNATURE: Final = "bad-signature"
+STALE_SIGNATURE: Final = "stale-signature"
+AMBIGUOUS: Final = "ambiguous-json"
+UNTRUSTED: Final = (
+    UNTRUSTED_SOURCE,
+    UNTRUSTED_TYPE,
+    UNTRUSTED_HEADER,
+    UNSIGNED,
+    BAD_SIGNATURE,
+    STALE_SIGNATURE,
+    AMBIGUOUS,
+)
+"""The reasons for which an event was not believed, as `[[trust]]` asks."""
 
 _DETAILS: Final = {
     NOT_JSON: "it begins as a JSON object but is not one; it was scanned as text",
@@ -41,6 +58,13 @@ _DETAILS: Final = {
     TRUNCATED_ARCHIVE: "the compressed file ends in the middle; what could be read was used",
     CORRUPT_ARCHIVE: "the compressed data is damaged; what could be read of it was used",
     UNSUPPORTED_ARCHIVE: "an archive of this kind is not unpacked; its bytes were scanned as text",
+    UNTRUSTED_SOURCE: "[[trust]] does not let this input carry events of this source; the event was not believed",
+    UNTRUSTED_TYPE: "[[trust]] does not let this input carry events of this type; the event was not believed",
+    UNTRUSTED_HEADER: "the header that [[trust]] asks for is missing or has another value; the event was not believed",
+    UNSIGNED: "the signature that [[trust]] asks for is missing; the event was not believed",
+    BAD_SIGNATURE: "the signature does not match the record; the event was not believed",
+    STALE_SIGNATURE: "the event is older than its record by more than max_age of [[trust]]; it was not believed",
+    AMBIGUOUS: "the signed JSON has a name twice or cannot be read again; the event was not believed",
 }
 REASONS: Final = tuple(_DETAILS)
 

@@ -21,6 +21,7 @@ import numpy as np
 from detector.ingest.classify import BUNDLED, RecordClassifier
 from detector.ingest.format_names import EVENT_FORMATS
 from detector.ingest.sources import Source
+from detector.ingest.trust.policy import NO_ENTRIES, InputTrust, TrustPolicy
 from detector.ingest.units import UNIT, Unit, units
 from detector.judge.ledger import Ledger
 from detector.judge.policy import Policy
@@ -62,6 +63,7 @@ class Plan(msgspec.Struct, frozen=True):
     letters: Sequence[DeadLetter] = ()
     warnings: tuple[str, ...] = ()
     classifier: RecordClassifier = BUNDLED
+    trust: TrustPolicy = NO_ENTRIES
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -93,7 +95,7 @@ def replay(plan: Plan, meter: Meter) -> Result:
     clock.lap("lifecycle")
     sources = [msgspec.structs.replace(source, name=masker.path(source.name)) for source in plan.sources]
     second = _SecondPass(msgspec.structs.replace(plan, sources=sources), ledger, latest_event, masker)
-    work = Work(sources, plan.now, finder, plan.classifier)
+    work = Work(sources, plan.now, finder, plan.classifier, _trust(plan))
     meter.stage("logs", sum(unit.end - unit.start for unit in todo))
     rest = [unit for unit in todo if unit not in done]
     results = run(SECOND, work, rest, _jobs(plan, rest))
@@ -124,6 +126,11 @@ class _Clock:
         self.laps[name], self._last = self.laps.get(name, 0.0) + now - self._last, now
 
 
+def _trust(plan: Plan) -> tuple[InputTrust | None, ...]:
+    """What holds each source. The path tells, and not the name that outputs have."""
+    return tuple(plan.trust.of_path(source.name) for source in plan.sources)
+
+
 def _jobs(plan: Plan, todo: Sequence[Unit]) -> int:
     size = sum(unit.end - unit.start for unit in todo)
     return 1 if len(todo) < 2 or size <= SMALL else min(plan.jobs, len(todo))  # noqa: PLR2004 - one unit, one process
@@ -138,7 +145,8 @@ def _lifecycle(
     meter.stage("events", sum(unit.end - unit.start for unit in wanted))
     jobs = _jobs(plan, wanted)
     latest: int | None = None
-    for unit, found in run(FIRST, Work(plan.sources, plan.now, classifier=plan.classifier), wanted, jobs):
+    first = Work(plan.sources, plan.now, None, plan.classifier, _trust(plan))
+    for unit, found in run(FIRST, first, wanted, jobs):
         events += found.lifecycle
         if found.rest is not None:
             done[unit] = found.rest

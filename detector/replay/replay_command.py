@@ -16,6 +16,7 @@ from detector.configuration.allowlist import Allowlist
 from detector.configuration.settings import Settings
 from detector.ingest.inputs import find_sources
 from detector.ingest.mapped_adapter import configured_classifier
+from detector.ingest.trust.policy import TrustPolicy
 from detector.outputs.files import FILES, folder_outputs
 from detector.outputs.output import Output, Run, write_run
 from detector.outputs.report import Report, ReportOutput
@@ -98,6 +99,7 @@ def run_replay(request: Request, *, adapters: Sequence[Adapter] = (), outputs: S
         letters=letters,
         warnings=warnings,
         classifier=classifier,
+        trust=TrustPolicy(settings.trust),
     )
     with meter() as bars, _seldom_collected():
         result = replay(plan, bars)

@@ -17,6 +17,7 @@ from detector.ingest.classify import BUNDLED, RecordClassifier
 from detector.ingest.files import event_blocks, read
 from detector.ingest.range_reader import RangeReader
 from detector.ingest.sources import Source
+from detector.ingest.trust.policy import InputTrust
 from detector.ingest.units import Unit
 from detector.scan.leaks import LeakFinder
 from detector.stages.ranges import LifecycleCollector, LifecycleFacts, RangeFacts, RangeScanner
@@ -30,26 +31,27 @@ _R = TypeVar("_R", bound=msgspec.Struct)
 class Work(msgspec.Struct, frozen=True):
     """What every unit needs. `now` is the wall clock (ns), `classifier` is what is recognised.
 
-    `finder` is None while only events are read.
+    `finder` is None while only events are read. `trust` has what holds each source, if anything holds one.
     """
 
     sources: Sequence[Source]
     now: int
     finder: LeakFinder | None = None
     classifier: RecordClassifier = BUNDLED
+    trust: Sequence[InputTrust | None] = ()
 
 
 def first_pass(work: Work, unit: Unit) -> LifecycleFacts:
     """The lifecycle in a unit."""
     source = work.sources[unit.source]
     collector = LifecycleCollector()
-    reader = RangeReader(source.name, source.task_id, work.now, collector, work.classifier)
+    trust = work.trust[unit.source] if work.trust else None
+    reader = RangeReader(source.name, source.task_id, work.now, collector, work.classifier, trust)
     only_events = True
     for events, data in event_blocks(source, unit.start, unit.end, work.now, work.classifier):
         if data is None:
             only_events = False
-            for event in events:
-                reader.event(event)
+            reader.held_events(events, None)  # a scan says at which lines
         else:
             reader.events(events, data)
             reader.lines += data.count(b"\n")
@@ -61,7 +63,8 @@ def second_pass(work: Work, unit: Unit) -> RangeFacts:
     """The leaks, uses and dead letters in a unit, and what was read."""
     scanner = RangeScanner(work.finder)
     source = work.sources[unit.source]
-    return scanner.facts(read(source, unit.start, unit.end, work.now, scanner, work.classifier))
+    trust = work.trust[unit.source] if work.trust else None
+    return scanner.facts(read(source, unit.start, unit.end, work.now, scanner, work.classifier, trust))
 
 
 class Pass(Generic[_R]):

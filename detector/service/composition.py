@@ -14,6 +14,7 @@ from detector.configuration.kafka_settings import KafkaSettings
 from detector.configuration.settings import Settings
 from detector.ingest.classify import RecordClassifier
 from detector.ingest.reassemble import PATIENCE
+from detector.ingest.trust.policy import TrustPolicy
 from detector.kafka.changelog import KafkaChangelog
 from detector.kafka.connection import ConnectionSettings
 from detector.kafka.delayed_reader import DelayedReader, DelayedReaderSettings
@@ -118,6 +119,7 @@ def scan_stage(context: ProcessContext, settings: Settings, positions: GroupPosi
         delay=settings.policy.watermark_delay,
         redacted=lambda topic: live.passed_on((topic,)).get(topic),
         classifier_of=context.classifier_of,
+        trust_of=TrustPolicy(settings.trust).of_topic,
     )
     handler = ScanHandler(
         scan_settings,

@@ -24,6 +24,7 @@ import msgspec
 from detector.ingest.classify import BUNDLED, RecordClassifier
 from detector.ingest.kafka import Contents, RecordAssembler, batch_of
 from detector.ingest.positions import Segment, joined, spans_of
+from detector.ingest.trust.policy import InputTrust
 from detector.judge.routing import Owners, Routed, route
 from detector.records.dead_letters import DeadLetter
 from detector.registry.finders import Finders
@@ -82,13 +83,19 @@ class LookbackFacts(msgspec.Struct):
 class PartitionScanner:
     """Scans the records of one partition in the order of their offsets.
 
-    `classifier` says what is recognised in a record.
+    `classifier` says what is recognised in a record, `trust` which events the topic may carry.
     """
 
-    def __init__(self, topic: str, partition: int, classifier: RecordClassifier = BUNDLED) -> None:
+    def __init__(
+        self,
+        topic: str,
+        partition: int,
+        classifier: RecordClassifier = BUNDLED,
+        trust: InputTrust | None = None,
+    ) -> None:
         self._topic = topic
         self._partition = partition
-        self._assembler = RecordAssembler(classifier)
+        self._assembler = RecordAssembler(classifier, trust)
         self._masker: EventMasker | None = None
 
     @property

@@ -34,6 +34,26 @@ def _cached_glob(glob: str) -> Matcher:
     return _compile(glob)
 
 
+def overlap(first: str, second: str) -> bool:
+    """Whether some text matches both globs."""
+    # reached[j]: the part of `first` read so far and second[:j] can match the same text.
+    reached = [not second[:j].strip("*") for j in range(len(second) + 1)]
+    for one in first:
+        if one == "*":
+            after = reached[:]
+            for j in range(1, len(second) + 1):
+                after[j] |= after[j - 1]
+        else:
+            after = [False] * (len(second) + 1)
+            for j, other in enumerate(second, start=1):
+                if other == "*":
+                    after[j] = reached[j] or after[j - 1]
+                else:
+                    after[j] = reached[j - 1] and (one == other or "?" in {one, other})
+        reached = after
+    return reached[-1]
+
+
 def _compile(glob: str) -> Matcher:
     if "*" not in glob:
         return (

@@ -1,12 +1,22 @@
 """Globs and networks, held to what docs/events.md says about them, and to an independent matcher."""
 
 import re
+from itertools import product
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from detector.values.events import Binding, Grant
-from detector.values.globs import address_of, bounds_of, compile_glob, covering, outside, regex_of, scope_of
+from detector.values.globs import (
+    address_of,
+    bounds_of,
+    compile_glob,
+    covering,
+    outside,
+    overlap,
+    regex_of,
+    scope_of,
+)
 
 ALPHABET = "ab*?[/\n\U0001f511"
 
@@ -32,6 +42,16 @@ def test_stars_and_question_marks_together(parts: list[str], text: str) -> None:
 @given(st.lists(st.text(ALPHABET, max_size=10), min_size=1, max_size=4), st.text(ALPHABET, max_size=14))
 def test_a_regex_of_globs_matches_what_they_match(globs: list[str], text: str) -> None:
     assert (re.match(regex_of(globs), text) is not None) == any(compile_glob(glob)(text) for glob in globs)
+
+
+SHORT = ["".join(chars) for size in range(7) for chars in product("ab", repeat=size)]
+
+
+@given(st.text("ab*?", max_size=3), st.text("ab*?", max_size=3))
+def test_two_globs_overlap_if_a_text_matches_both(first: str, second: str) -> None:
+    """A shortest such text has at most as many characters as both globs."""
+    shared = any(compile_glob(first)(text) and compile_glob(second)(text) for text in SHORT)
+    assert overlap(first, second) == shared
 
 
 def test_a_regex_of_a_glob_made_to_backtrack_comes_back() -> None:

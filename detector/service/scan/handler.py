@@ -19,6 +19,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from detector.ingest.classify import BUNDLED, RecordClassifier
+from detector.ingest.trust.policy import InputTrust
 from detector.judge.routing import InputProgress, encode, registry_key, without_terms
 from detector.judge.watermark import BEGINNING
 from detector.kafka.handlers import Output, Partition, Refusal
@@ -40,6 +41,7 @@ PATIENCE: Final = 5 * SECOND  # text waits no longer for later records
 LARGEST: Final = 256 << 10
 
 ClassifierOf = Callable[[str], RecordClassifier]
+TrustOf = Callable[[str], InputTrust | None]
 
 
 class ScanTopics(msgspec.Struct, frozen=True):
@@ -62,13 +64,14 @@ class ScanSettings(msgspec.Struct, frozen=True):
 
     - `delay` is the policy's watermark delay (ns).
     - `redacted` gives the topic to which an input's records are passed on without their leaks, None if they are not.
-    - `classifier_of` gives what is recognised in a topic.
+    - `classifier_of` gives what is recognised in a topic, `trust_of` what its events are held to.
     """
 
     topics: ScanTopics
     delay: int = 10 * SECOND
     redacted: Callable[[str], str | None] = lambda _: None
     classifier_of: ClassifierOf = lambda _: BUNDLED
+    trust_of: TrustOf = lambda _: None
 
 
 class Positions(Protocol):
@@ -208,7 +211,8 @@ class ScanHandler:
             self._settings.classifier_of(partition.topic),
             self._settings.redacted(partition.topic),
         )
-        scanner = PartitionScanner(partition.topic, partition.number, classifier)
+        trust = self._settings.trust_of(partition.topic)
+        scanner = PartitionScanner(partition.topic, partition.number, classifier, trust)
         return _PartitionState(
             partition, scanner, None if name is None else Redaction(partition, name, classifier)
         )

@@ -1,0 +1,1 @@
+"""Which input may carry which events: the checks that `[[trust]]` entries ask for."""
