@@ -290,10 +290,10 @@ def _check(options: argparse.Namespace) -> int:
             settings = Settings.load(options.config)
             _, warnings = load_scanner(settings.patterns)
             if settings.kafka is not None:
-                from detector.kafka.security import tls_context  # noqa: PLC0415 - as above
+                from detector.kafka.security import check_security  # noqa: PLC0415 - as above
 
                 warnings = (*settings.kafka.warnings, *settings.service.warnings, *warnings)
-                tls_context(settings.kafka.security)
+                check_security(settings.kafka.security)
         except UsageError as error:
             wrong.append(error)
         else:

@@ -2,13 +2,12 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
 
 from detector.configuration.fields import FieldReader
+from detector.terminal.output import shown
+from detector.values.bounded_files import SECRET_BYTES, read_bounded
 from detector.values.secrets import Secret
 from detector.values.toml_file import Key
-
-_MAX_SECRET_BYTES: Final = 1 << 16
 
 
 def secret_of_file(reader: FieldReader, name: str, *keys: Key) -> Secret | None:
@@ -16,19 +15,13 @@ def secret_of_file(reader: FieldReader, name: str, *keys: Key) -> Secret | None:
     path = reader.folder / name
     try:
         return _secret(path)
-    except OSError as error:
-        reader.missing(f"{path}: {error.strerror}", *keys)
     except ValueError as error:
-        reader.missing(f"{path}: {error}", *keys)
+        reader.missing(f"{shown(path)}: {error}", *keys)
     return None
 
 
 def _secret(path: Path) -> Secret:
-    with path.open("rb") as file:
-        raw = file.read(_MAX_SECRET_BYTES + 1)
-    if len(raw) > _MAX_SECRET_BYTES:
-        raise ValueError("too large to be a secret")
-    raw = raw.removesuffix(b"\n").removesuffix(b"\r")
+    raw = read_bounded(path, SECRET_BYTES).removesuffix(b"\n").removesuffix(b"\r")
     try:
         raw.decode()
     except UnicodeDecodeError:

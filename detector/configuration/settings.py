@@ -37,6 +37,8 @@ from detector.configuration.trust_settings import TrustEntry
 from detector.configuration.trust_table import TRUST_FIELDS, read_trust
 from detector.judge.policy import Accept, Policy, RuleOverride, Tuning, default_rules
 from detector.judge.rules.catalog import RULES
+from detector.terminal.output import shown, why
+from detector.values.bounded_files import SECRET_BYTES, read_bounded
 from detector.values.errors import ConfigError
 from detector.values.secrets import DeploymentKey, decode_key
 from detector.values.times import SECOND, parse_duration
@@ -305,8 +307,12 @@ def _pattern_settings(reader: FieldReader, values: dict[str, Any]) -> PatternSet
 
 def _beside(reader: FieldReader, text: str, *keys: Key) -> str:
     path = Path(reader.file.path).parent / text
-    if not path.exists():
-        reader.fail(f"{dotted(keys)}: {path}: no such file or folder", *keys)
+    try:
+        path.stat()
+    except (FileNotFoundError, ValueError):  # a name with a zero byte is nobody's
+        reader.fail(f"{dotted(keys)}: {shown(path)}: no such file or folder", *keys)
+    except OSError as error:
+        reader.fail(f"{dotted(keys)}: {shown(path)}: {why(error)}", *keys)
     return str(path)
 
 
@@ -348,12 +354,7 @@ def _key_of_table(
 
 def _key_of_file(path: Path, key_id: str) -> DeploymentKey:
     try:
-        text = path.read_text("ascii")
-    except OSError as error:
-        raise ValueError(f"{path}: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise ValueError(f"{path}: a deployment key is written as hex or base64") from None
-    try:
+        text = read_bounded(path, SECRET_BYTES).decode("ascii", "replace")
         return DeploymentKey.of(decode_key(text), key_id)
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+        raise ValueError(f"{shown(path)}: {error}") from None

@@ -2,16 +2,20 @@
 
 import datetime as dt
 import logging
+import os
 import socket
 import ssl
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any, Final
 
 from aiokafka import errors as kafka
 from cryptography import x509
 
 from detector.configuration.kafka_settings import Security
+from detector.kafka.authorities import trusting
 from detector.kafka.tokens import TokenError, tokens
+from detector.values.bounded_files import CERTIFICATE_BYTES, BadFileError, read_bounded
 from detector.values.errors import ConfigError
 
 _SEE: Final = "see kafka.security in the configuration"
@@ -103,6 +107,21 @@ def security_options(security: Security) -> dict[str, Any]:
     return options
 
 
+def check_security(security: Security) -> None:
+    """Tries the files that the settings name.
+
+    Raises:
+        ConfigError: one of them cannot be used.
+    """
+    if security.tls:
+        tls_context(security)
+    if security.mechanism == "OAUTHBEARER":
+        try:
+            tokens(security).check()
+        except TokenError as error:
+            raise ConfigError(error.text) from None
+
+
 def never_log_requests() -> None:
     """Keeps aiokafka from logging requests: at DEBUG it logs their bytes, and the password is among them."""
     log = logging.getLogger("aiokafka.conn")
@@ -116,26 +135,17 @@ def tls_context(security: Security) -> ssl.SSLContext:
     Raises:
         ConfigError: a certificate or key cannot be used.
     """
-    context = ssl.create_default_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if security.ca_file is not None:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        try:
-            context.load_verify_locations(security.ca_file)
-        except OSError:
-            raise ConfigError("has no certificate in PEM form", security.ca_file) from None
-        if not context.get_ca_certs():
-            raise ConfigError("has no certificate of an authority", security.ca_file)
+    context = trusting(security.ca_file)
     if security.cert_file is not None:
         passphrase = security.key_password
         try:
-            # Without a passphrase OpenSSL would ask for it on the terminal.
-            context.load_cert_chain(
-                security.cert_file,
-                security.key_file,
-                password=lambda: b"" if passphrase is None else passphrase.reveal(),
-            )
+            with ExitStack() as held:
+                chain = held.enter_context(_held_in_memory(security.cert_file))
+                key = security.key_file and held.enter_context(_held_in_memory(security.key_file))
+                # Without a passphrase OpenSSL would ask for it on the terminal.
+                context.load_cert_chain(
+                    chain, key, password=lambda: b"" if passphrase is None else passphrase.reveal()
+                )
         except (OSError, ValueError) as error:
             mismatch = getattr(error, "reason", None) == "KEY_VALUES_MISMATCH"
             reason = (
@@ -147,13 +157,33 @@ def tls_context(security: Security) -> ssl.SSLContext:
     return context
 
 
+@contextmanager
+def _held_in_memory(path: str) -> Iterator[str]:
+    """A path to what is in the file now: OpenSSL itself would read a device without end, and wait for a pipe.
+
+    Raises:
+        ConfigError: the file cannot be read.
+    """
+    try:
+        data = read_bounded(path, CERTIFICATE_BYTES)
+    except BadFileError as error:
+        raise ConfigError(str(error), path) from None
+    handle = os.memfd_create("certificate")
+    try:
+        with os.fdopen(os.dup(handle), "wb") as file:
+            file.write(data)
+        yield f"/proc/self/fd/{handle}"
+    finally:
+        os.close(handle)
+
+
 def own_certificate(cert_file: str | None) -> str | None:
     """Why our certificate is out of date; None if it is not, or cannot be read."""
     if cert_file is None:
         return None
     try:
-        certificate = x509.load_pem_x509_certificates(Path(cert_file).read_bytes())[0]
-    except (OSError, ValueError):
+        certificate = x509.load_pem_x509_certificates(read_bounded(cert_file, CERTIFICATE_BYTES))[0]
+    except ValueError:
         return None
     now = dt.datetime.now(dt.UTC)
     if now > certificate.not_valid_after_utc:

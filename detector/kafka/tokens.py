@@ -15,6 +15,9 @@ from aiokafka import errors as kafka
 from aiokafka.abc import AbstractTokenProvider
 
 from detector.configuration.kafka_settings import Security, loopback
+from detector.kafka.authorities import trusting
+from detector.terminal.output import shown
+from detector.values.bounded_files import BadFileError, read_bounded
 from detector.values.secrets import Secret
 
 ANSWER_SECONDS: Final = 5.0
@@ -43,12 +46,19 @@ class FileTokens(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka ships
         """The token in the file now."""
         return await asyncio.get_running_loop().run_in_executor(None, self._read)
 
+    def check(self) -> None:
+        """Reads the token.
+
+        Raises:
+            TokenError: there is none.
+        """
+        self._read()
+
     def _read(self) -> str:
         try:
-            with self._path.open("rb") as file:
-                raw = file.read(_MAX_BYTES + 1)
-        except OSError as error:
-            raise TokenError(f"{self._path}: {error.strerror}", retriable=False) from None
+            raw = read_bounded(self._path, _MAX_BYTES)
+        except BadFileError as error:
+            raise TokenError(f"{shown(self._path)}: {error}", retriable=False) from None
         return _visible(raw, str(self._path))
 
 
@@ -67,7 +77,7 @@ class EndpointTokens(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka s
         if loopback(urlsplit(endpoint).hostname or ""):
             handlers.append(urllib.request.ProxyHandler({}))
         if endpoint.startswith("https"):
-            context = ssl.create_default_context(cafile=security.token_ca_file)
+            context = trusting(security.token_ca_file)
             handlers.append(urllib.request.HTTPSHandler(context=context))
         self._opener = urllib.request.build_opener(*handlers)
         self._kept = Secret(b"")
@@ -82,6 +92,9 @@ class EndpointTokens(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka s
                 self._kept, life = await asyncio.get_running_loop().run_in_executor(None, self._ask)
                 self._until = asked + life * _RENEW_AFTER
             return self._kept.reveal().decode()
+
+    def check(self) -> None:
+        """Nothing: the certificates were read when this was made, and the endpoint is asked when it has to be."""
 
     def _ask(self) -> tuple[Secret, float]:
         form = {"grant_type": "client_credentials", **({} if self._scope is None else {"scope": self._scope})}
@@ -133,8 +146,12 @@ class _NoRedirects(urllib.request.HTTPRedirectHandler):
         return None
 
 
-def tokens(security: Security) -> AbstractTokenProvider:
-    """The source of tokens that the settings name."""
+def tokens(security: Security) -> FileTokens | EndpointTokens:
+    """The source of tokens that the settings name.
+
+    Raises:
+        ConfigError: the file of certificates that it names cannot be used.
+    """
     return EndpointTokens(security) if security.token_file is None else FileTokens(security.token_file)
 
 

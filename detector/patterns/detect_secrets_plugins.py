@@ -27,6 +27,7 @@ from detector.patterns.placeholders import is_placeholder
 from detector.patterns.prefilter import Expression
 from detector.patterns.refusal_cache import RefusalCache
 from detector.patterns.regexes import BadRegexError, Regex, Span
+from detector.values.bounded_files import BadFileError, read_bounded
 from detector.values.errors import ConfigError
 from detector.values.findings import Severity
 
@@ -68,6 +69,7 @@ _SEVERITIES: Final[Mapping[str, Severity]] = {
     "JwtTokenDetector": Severity.MEDIUM,
 }
 _BASELINE_MAX: Final = 64 << 20
+_PLUGIN_MAX: Final = 1 << 20
 
 
 class Plugin:
@@ -223,11 +225,10 @@ def read_baseline(path: str) -> frozenset[str]:
         ConfigError: it cannot be read or is no baseline.
     """
     try:
-        raw = Path(path).read_bytes() if Path(path).stat().st_size <= _BASELINE_MAX else b""
-        results = msgspec.json.decode(raw, type=_Baseline).results
-    except OSError as error:
-        raise ConfigError(f"cannot be read: {error.strerror}", path) from None
-    except (msgspec.DecodeError, RecursionError):
+        results = msgspec.json.decode(read_bounded(path, _BASELINE_MAX), type=_Baseline).results
+    except BadFileError as error:
+        raise ConfigError(str(error), path) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         raise ConfigError("not a detect-secrets baseline: JSON with `results`", path) from None
     entries = [entry for found in results.values() for entry in found]
     real = {entry.hashed_secret.lower() for entry in entries if entry.is_secret}
@@ -252,11 +253,13 @@ def _bundled() -> dict[str, Callable[[], BasePlugin]]:
 
 def _from_file(path: str) -> list[Plugin]:
     try:
+        read_bounded(path, _PLUGIN_MAX)  # Python itself would read a device without end
+    except BadFileError as error:
+        raise ConfigError(str(error), path) from None
+    try:
         found: list[type[BasePlugin]] = list(get_plugins_from_file(path))
         own = [plugin for plugin in found if plugin.__module__ == Path(path).stem]  # not what it imports
         plugins = [Plugin(plugin(), path) for plugin in own]
-    except FileNotFoundError:
-        raise ConfigError("cannot be read: no such file", path) from None
     except Exception as error:  # noqa: BLE001 - it is the user's code: whatever it raises is for the user to see
         raise ConfigError(f"not a detect-secrets plugin: it raises {type(error).__name__}", path) from None
     if not plugins:

@@ -41,6 +41,7 @@ from detector.service.scan.handler import (
 from detector.service.stage_settings import stage_of
 from detector.service.view.task import ViewContext
 from detector.service.view.view import View
+from detector.values.bounded_files import SECRET_BYTES, read_bounded
 from detector.values.errors import ConfigError
 from detector.values.secrets import DeploymentKey
 from detector.values.times import SECOND
@@ -91,7 +92,7 @@ def fallback_key(settings: Settings) -> DeploymentKey | None:
             fresh.touch(_OURS)
             fresh.write_bytes(secrets.token_bytes(_KEY_BYTES))
             fresh.rename(path)
-        return DeploymentKey.of(path.read_bytes())
+        return DeploymentKey.of(read_bounded(path, SECRET_BYTES))
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else "is no key"
         raise ConfigError(f"service.state: {reason}", str(path)) from None

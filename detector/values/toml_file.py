@@ -2,9 +2,9 @@
 
 import re  # on lines of a file that its user wrote
 import tomllib
-from pathlib import Path
 from typing import Any
 
+from detector.values.bounded_files import BadFileError, read_bounded
 from detector.values.errors import ConfigError
 
 _HEADER = re.compile(r"\s*(\[{1,2})\s*([^\]]+?)\s*\]{1,2}\s*(?:#.*)?")
@@ -42,11 +42,9 @@ class TomlFile:
             ConfigError: the file cannot be opened, is too large, is not UTF-8, or is not TOML (with the line).
         """
         try:
-            raw = Path(path).read_bytes()
-        except OSError as error:
-            raise ConfigError(f"cannot be read: {error.strerror}", path) from None
-        if len(raw) > _MAX_BYTES:
-            raise ConfigError("larger than 16 MiB: not a configuration", path)
+            raw = read_bounded(path, _MAX_BYTES)
+        except BadFileError as error:
+            raise ConfigError(str(error), path) from None
         try:
             return cls(path, raw.decode("utf-8-sig"))
         except UnicodeDecodeError as error:

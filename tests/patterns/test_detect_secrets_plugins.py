@@ -138,7 +138,7 @@ def test_a_custom_plugin_file_that_is_none_is_refused(tmp_path: Path, text: str,
 def test_an_unknown_plugin_is_refused_with_what_there_is() -> None:
     with pytest.raises(ConfigError, match=r"no plugin 'SendGird'; there are AWSKeyDetector"):
         load_plugins(["SendGird"])
-    with pytest.raises(ConfigError, match="no such file"):
+    with pytest.raises(ConfigError, match="No such file"):
         load_plugins(["/nowhere/plugin.py"])
 
 
