@@ -14,6 +14,7 @@ PURE = ("values", "patterns", "scan", "judge", "stages")
 KEEPS_FILES = {
     "detector.patterns.database_cache",
     "detector.scan.scanner_loader",
+    "detector.values.bounded_files",
 }  # at the start, not per record
 IMPURE = {
     "time",

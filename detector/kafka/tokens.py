@@ -16,7 +16,6 @@ from aiokafka.abc import AbstractTokenProvider
 
 from detector.configuration.kafka_settings import Security, loopback
 from detector.kafka.authorities import trusting
-from detector.terminal.output import shown
 from detector.values.bounded_files import BadFileError, read_bounded
 from detector.values.secrets import Secret
 
@@ -58,7 +57,7 @@ class FileTokens(AbstractTokenProvider):  # type: ignore[misc]  # aiokafka ships
         try:
             raw = read_bounded(self._path, _MAX_BYTES)
         except BadFileError as error:
-            raise TokenError(f"{shown(self._path)}: {error}", retriable=False) from None
+            raise TokenError(f"{self._path}: {error}", retriable=False) from None
         return _visible(raw, str(self._path))
 
 
