@@ -84,11 +84,11 @@ class Process:
         raise RuntimeError("curfewd is not ready")
 
     def _answers(self, path: str) -> bool:
-        listen = next((line["listen"] for line in self.said() if line["event"] == "started"), None)
-        if listen is None:
+        probes = next((line["probes"] for line in self.said() if line["event"] == "started"), None)
+        if probes is None:
             return False
         try:
-            with urllib.request.urlopen(f"http://{listen}{path}", timeout=5) as answer:
+            with urllib.request.urlopen(f"http://{probes}{path}", timeout=5) as answer:
                 return bool(answer.status == 200)
         except OSError:
             return False
@@ -161,6 +161,6 @@ class Deployment:
 
     def _config(self, state: str) -> Path:
         path = self.folder / f"{state}.toml"
-        service = f'[service]\nlisten = "127.0.0.1:0"\nlog_format = "json"\nstate = "{state}"\n'
+        service = f'[service]\nlisten = "127.0.0.1:0"\nprobes = "127.0.0.1:0"\nlog_format = "json"\nstate = "{state}"\n'
         path.write_text(self._text + service)
         return path

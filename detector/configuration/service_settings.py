@@ -1,4 +1,4 @@
-"""The `[service]` table: the port, the log and the disk of the service."""
+"""The `[service]` table: the ports, the log and the disk of the service."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -51,6 +51,7 @@ class ServiceSettings(msgspec.Struct, frozen=True):
     """
 
     listen: Address = Address("127.0.0.1", 9464)
+    probes: Address = Address("127.0.0.1", 9465)
     log_format: str = "auto"
     log_level: str = "info"
     state: str = "curfewd-state"
@@ -73,9 +74,13 @@ def _address(value: Any) -> Address:
 SERVICE_FIELDS: Final = {
     "listen": Field(
         ValueType("host:port", _address),
-        "address of /metrics, /healthz, /readyz and the live view. The first three have no login: whoever reaches "
-        "the port can read them",
+        "address of /metrics and the live view. The metrics have no login: whoever reaches the port can read them",
         '"127.0.0.1:9464"',
+    ),
+    "probes": Field(
+        ValueType("host:port", _address),
+        "address of /healthz and /readyz, for whoever restarts the process; nobody else needs to reach it",
+        '"127.0.0.1:9465"',
     ),
     "log_format": Field(
         one_of("auto", "json", "console"),
@@ -116,6 +121,8 @@ def read_service(reader: FieldReader, value: Any, environ: Mapping[str, str]) ->
         values["state"] = str(reader.folder / values["state"])
     token_file = values.pop("view_token_file", None)
     settings = ServiceSettings(**values)
+    if settings.probes == settings.listen and settings.probes.port:
+        reader.fail(f"service.probes: {settings.probes} is service.listen too", "service", "probes")
     if not settings.view:
         return settings
     unmet = len(reader.unmet)

@@ -1,6 +1,6 @@
 """`curfewd run`: one process with one or both stages, from its start to a clean end.
 
-1. The port opens: the process is alive, but not ready. If the configuration, the disk or the port is wrong, it ends.
+1. The ports open: the process is alive, but not ready. If the configuration, the disk or a port is wrong, it ends.
 2. It waits for Kafka as long as that takes. What only a person can mend ends it (StopError).
 3. It reads the registry to where it ended at the start. Then the stages join their groups.
 4. SIGTERM and SIGINT: every stage commits its open transactions and leaves its group, within `kafka.drain_timeout`.
@@ -12,7 +12,7 @@ import contextlib
 import gc
 import signal
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -46,11 +46,13 @@ from detector.service.composition import (
     threads_of,
 )
 from detector.service.hopeless import HopelessFailures
+from detector.service.http.probes import ProbeServer
 from detector.service.http.server import HttpServer, Page, probe_answer
 from detector.service.id_key import agree_on_id_key
 from detector.service.observability import series
+from detector.service.observability.http_log import HttpLog
 from detector.service.observability.measuring import StageName
-from detector.service.observability.metrics import Metrics
+from detector.service.observability.metrics import Metrics, MetricsPage
 from detector.service.observability.metrics_observer import MetricsObserver
 from detector.service.observability.operator_log import OperatorLog
 from detector.service.observability.readiness import Readiness
@@ -103,12 +105,13 @@ class Service:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop_on_signal, number.name)
         loop.add_signal_handler(signal.SIGHUP, self._reloads.ask)
-        async with HttpServer(self._settings.service.listen, self._pages()) as server:
+        async with self._ports() as (server, probes):
             self._log.info(
                 "started",
                 version=__version__,
                 stages=self._which,
                 listen=str(server.address),
+                probes=str(probes.address),
                 group=self._live.group,
                 state=self._settings.service.state,
             )
@@ -125,13 +128,33 @@ class Service:
             raise self._failure
         self._log.info("stopped")
 
-    def _pages(self) -> dict[str, Page]:
-        return {
-            "/metrics": lambda request: self._metrics.page(request.headers.get("accept", "")),
-            "/healthz": lambda _: probe_answer(self._readiness.alive()),
-            "/readyz": lambda _: probe_answer(self._readiness.ready()),
+    @contextlib.asynccontextmanager
+    async def _ports(self) -> AsyncIterator[tuple[HttpServer, ProbeServer]]:
+        """Both ports. While they are open, the probes are told that the event loop runs."""
+        settings = self._settings.service
+        seen = {port: HttpLog(port, self._metrics, self._log).observe for port in ("listen", "probes")}
+        pages: dict[str, Page] = {
+            "/metrics": MetricsPage(self._metrics).page,
             **(self._view.pages() if self._view is not None else {}),
         }
+        probed: dict[str, Page] = {
+            "/healthz": lambda _: probe_answer(self._readiness.alive()),
+            "/readyz": lambda _: probe_answer(self._readiness.ready()),
+        }
+        async with (
+            ProbeServer(settings.probes, probed, seen["probes"]) as probes,
+            HttpServer(settings.listen, pages, observe=seen["listen"]) as server,
+        ):
+            turning = asyncio.create_task(self._turn())
+            try:
+                yield server, probes
+            finally:
+                await _end(turning)
+
+    async def _turn(self) -> None:
+        while True:
+            self._readiness.loop_turned()
+            await asyncio.sleep(SAMPLE_SECONDS)
 
     def _stop_on_signal(self, name: str) -> None:
         if not self._stopping.is_set():

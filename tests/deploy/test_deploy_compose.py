@@ -95,6 +95,7 @@ class Processes:
             "kafka:9092": self.bootstrap,
             "kafka:9093": f"127.0.0.1:{control}",
             "0.0.0.0:9464": "127.0.0.1:0",
+            "127.0.0.1:9465": "127.0.0.1:0",
             "/etc/curfewd": str(folder),
             "/var/lib/": f"{folder}/",
             "/sample": str(FOLDER),

@@ -134,6 +134,12 @@ def test_stages_are_probed_found_and_given_time(name: str) -> None:
             key: container[f"{key}Probe"]["httpGet"]["path"] for key in ("startup", "liveness", "readiness")
         }
         assert probes == {"startup": "/healthz", "liveness": "/healthz", "readiness": "/readyz"}
+        # On a port of their own, which the network policy opens to nobody: the kubelet needs no leave.
+        ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+        asked = {container[f"{key}Probe"]["httpGet"]["port"] for key in probes}
+        assert asked == {"probes"}
+        assert ports["probes"] != ports["metrics"]
+        assert {port["port"] for rule in policy["spec"]["ingress"] for port in rule["ports"]} == {"metrics"}
         if name == "everything":
             assert container["args"][-2:] == ["--stage", labels["app.kubernetes.io/component"]]
             assert "replicas" not in stage["spec"]  # whatever scales it says that
@@ -168,6 +174,7 @@ def test_the_configuration_is_right_and_no_secret_is_in_a_manifest(name: str, tm
     for number, each in enumerate(of_kind(name, "ConfigMap")):
         config = each["data"]["curfewd.toml"]
         assert tomllib.loads(config)["service"]["listen"].endswith(":9464")
+        assert tomllib.loads(config)["service"]["probes"] == "0.0.0.0:9465"
         (tmp_path / "key").write_text("00" * 32)
         path = tmp_path / f"{number}.toml"
         path.write_text(config.replace("/run/secrets/curfewd", str(tmp_path)))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from detector.configuration.service_settings import ServiceSettings
 from tests.deploy.dockerfile import Stage, build, sent, steps
 
 ROOT = Path(__file__).parents[2]
@@ -42,7 +43,7 @@ def test_it_is_nobody_in_particular_and_stops_in_good_order() -> None:
     assert said["USER"] == f"{USER}:{USER}"
     assert said["STOPSIGNAL"] == "SIGTERM"
     assert json.loads(said["ENTRYPOINT"]) == ["/opt/curfewd/bin/curfewd"]
-    assert "/healthz" in said["HEALTHCHECK"]
+    assert f"http://{ServiceSettings().probes}/healthz" in said["HEALTHCHECK"]
     # Each base image is an argument, so that a digest can be given.
     assert {step.rest.split()[0] for step in last if step.instruction == "FROM"} == {"${PYTHON_IMAGE}"}
 

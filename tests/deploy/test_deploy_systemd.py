@@ -89,3 +89,4 @@ def test_the_configuration_beside_it_is_right(tmp_path: Path) -> None:
     settings = Settings.load(str(config), {})
     assert settings.live().inputs.named == ("audit-events", "ci-logs")
     assert settings.service.listen.loopback
+    assert settings.service.probes.loopback

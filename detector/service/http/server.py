@@ -1,7 +1,8 @@
-"""The service's port: `/metrics` for Prometheus, `/healthz` and `/readyz` for whoever runs the process, the live view.
+"""A port of the service: `/metrics` and the live view on one, `/healthz` and `/readyz` on another.
 
-aiohttp speaks HTTP. This module adds what a port beside the work needs: a limit on connections, limits in seconds for readers
-that do not read, and errors of one line. Pages are plain functions from a `Request` to an `Answer`.
+aiohttp speaks HTTP. This module adds what a port beside the work needs: limits on connections, in all and for each
+client, limits in seconds for whoever does not write or read, and errors of one line. Pages are plain functions from a
+`Request` to an `Answer`.
 """
 
 import asyncio
@@ -12,21 +13,29 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Final, Self, cast
 
 import msgspec
-from aiohttp import HttpVersion10, HttpVersion11, web
+from aiohttp import HttpVersion10, HttpVersion11, StreamReader, web
 from aiohttp.http_exceptions import LineTooLong
 
 from detector.configuration.service_settings import Address
+from detector.service.http.connection_limits import Limits, OpenConnections, Refusal, Refused, client_of
 from detector.values.errors import UsageError
 
 HEADER_BYTES: Final = 8190  # of the request line, and of each header
 HEADERS: Final = 64
+HEAD_BYTES: Final = 32 << 10  # of all that comes before a request is whole
 READ_SECONDS: Final = 5.0  # for a request to arrive, on a new connection and on one that is kept alive
 WRITE_SECONDS: Final = 10.0
 BODY_SECONDS: Final = 1.0  # for a body that nobody reads: closing earlier would cut off the answer
 CLOSE_SECONDS: Final = 1.0
-CONNECTIONS: Final = 32
+LIMITS: Final = Limits(connections=128, share=64)
+REQUESTS: Final = 100  # on one connection: then it is closed
 STREAM_BUFFER: Final = 1 << 16  # bytes of a stream that wait to be sent, here and in the kernel each
 TEXT_PLAIN: Final = "text/plain; charset=utf-8"
+_BACKLOG: Final = 256  # connections that the kernel holds until they are accepted
+# In one turn of the event loop. A request is read three turns after its connection: until then there must not be so
+# many new connections that its own is cut off for them.
+ACCEPTED: Final = 8
+_BAD: Final = 400
 _TOO_LARGE: Final = 431
 _HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff", "Server": "curfewd"}
 
@@ -62,13 +71,28 @@ def line(status: int, text: str, headers: Mapping[str, str] = {}) -> Answer:
 
 
 class HttpServer:
-    """Serves `pages` by path. Call `open` and `close` in a running loop, or use it as a context manager."""
+    """Serves `pages` by path. Call `open` and `close` in a running loop, or use it as a context manager.
 
-    def __init__(self, address: Address, pages: Mapping[str, Page]) -> None:
+    `setting` names the address in messages; `observe` gets every connection that is cut off and every request that is
+    refused.
+    """
+
+    def __init__(
+        self,
+        address: Address,
+        pages: Mapping[str, Page],
+        *,
+        setting: str = "service.listen",
+        limits: Limits = LIMITS,
+        observe: Callable[[Refused], None] = lambda _: None,
+    ) -> None:
         self._address = address
         self._pages = pages
+        self._setting = setting
+        self._observe = observe
         self._protocols: web.Server | None = None
         self._server: asyncio.Server | None = None
+        self._open: OpenConnections[_Connection] = OpenConnections(limits)
         self._streams: set[asyncio.Task[Any]] = set()
 
     @property
@@ -81,8 +105,8 @@ class HttpServer:
 
     @property
     def connections(self) -> int:
-        """How many connections count against the limit: streams have a limit of their own, and must not keep probes out."""
-        return 0 if self._protocols is None else len(self._protocols.connections) - len(self._streams)
+        """How many connections count against the limit: streams have a limit of their own."""
+        return len(self._open)
 
     async def open(self) -> None:
         """Listens.
@@ -93,12 +117,17 @@ class HttpServer:
         loop = asyncio.get_running_loop()
         self._protocols = web.Server(self._respond, handler_cancellation=True)
         try:
-            self._server = await loop.create_server(self._connection, self._address.host, self._address.port)
+            self._server = await loop.create_server(
+                self._connection, self._address.host, self._address.port, backlog=ACCEPTED
+            )
+            for each in self._server.sockets:
+                with each.dup() as listening:  # asyncio has one number for both
+                    listening.listen(_BACKLOG)
         except OSError as error:
             reason = error.strerror or "it is no address of this machine"
             if error.errno == errno.EADDRINUSE:
                 reason = "address already in use"
-            raise UsageError(f"service.listen: cannot listen on {self._address}: {reason}") from None
+            raise UsageError(f"{self._setting}: cannot listen on {self._address}: {reason}") from None
 
     async def close(self) -> None:
         """Stops listening. Streams are cut at once; other answers have a second to be sent."""
@@ -118,10 +147,26 @@ class HttpServer:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
+    def admit(self, connection: "_Connection") -> None:
+        """Takes a new connection; another may have to go for it."""
+        going = self._open.admit(connection, connection.client)
+        if going is not None:
+            old, client, reason = going
+            old.cut()
+            self.refused(reason, client)
+
+    def ended(self, connection: "_Connection") -> None:
+        """A connection is no more."""
+        self._open.remove(connection)
+
+    def refused(self, reason: Refusal, client: str) -> None:
+        """A connection was cut off or a request refused."""
+        self._observe(Refused(reason, client))
+
     def _connection(self) -> asyncio.Protocol:
-        if self._protocols is None or self.connections >= CONNECTIONS:
-            return _TurnedAway()
+        assert self._protocols is not None  # noqa: S101 - `open` made it before anything could connect
         return _Connection(
+            self,
             self._protocols,
             loop=asyncio.get_running_loop(),
             keepalive_timeout=READ_SECONDS,
@@ -133,13 +178,21 @@ class HttpServer:
         )
 
     async def _respond(self, request: web.BaseRequest) -> web.StreamResponse:
+        connection = cast("_Connection", request.protocol)
+        self._open.progressed(connection)
+        last = connection.begins(request)
         answer = await self._answer(request)
         if answer.stream is not None:
-            return await self._send_stream(request, answer, answer.stream)
+            return await self._send_stream(request, connection, answer, answer.stream)
         response = _response(answer)
-        async with _time_to_write(request):
+        if last:
+            response.force_close()
+        async with self._time_to_write(connection):
             await response.prepare(request)
             await response.write_eof()
+        if not request.content.is_eof():
+            self.refused("unread-body", connection.client)
+        connection.answered()
         return response
 
     async def _answer(self, request: web.BaseRequest) -> Answer:
@@ -163,7 +216,11 @@ class HttpServer:
             return line(500, type(error).__name__)
 
     async def _send_stream(
-        self, request: web.BaseRequest, answer: Answer, stream: Callable[[], AsyncIterator[bytes]]
+        self,
+        request: web.BaseRequest,
+        connection: "_Connection",
+        answer: Answer,
+        stream: Callable[[], AsyncIterator[bytes]],
     ) -> web.StreamResponse:
         """Sends what comes, until the reader leaves (then aiohttp cancels this task) or does not read."""
         task = asyncio.current_task()
@@ -174,29 +231,101 @@ class HttpServer:
         transport.set_write_buffer_limits(STREAM_BUFFER)
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, STREAM_BUFFER)
         self._streams.add(task)
+        self._open.remove(connection)
         made: Any = stream()  # a generator: to be closed also if it is not read to its end
         try:
             async with contextlib.aclosing(made) as chunks:
-                async with _time_to_write(request):
+                async with self._time_to_write(connection):
                     await response.prepare(request)
                 async for chunk in chunks:
-                    async with _time_to_write(request):
+                    async with self._time_to_write(connection):
                         await response.write(chunk)
         finally:
             self._streams.discard(task)
+        response.force_close()  # it counted no more: nothing may follow on it
         return response
+
+    @contextlib.asynccontextmanager
+    async def _time_to_write(self, connection: "_Connection") -> AsyncIterator[None]:
+        """Cuts the connection of a reader that takes too long to read."""
+        try:
+            async with asyncio.timeout(WRITE_SECONDS):
+                yield
+        except TimeoutError:
+            connection.cut()
+            self.refused("slow-reader", connection.client)
+            raise ConnectionResetError from None
 
 
 class _Connection(web.RequestHandler):
     """One connection. What is no request is answered with a line, and not logged: anyone can send it."""
 
-    __slots__ = ()
+    __slots__ = ("_body", "_head", "_http", "_idle_since", "_left", "_requests", "_socket", "client")
+
+    def __init__(self, http: HttpServer, protocols: web.Server, **settings: Any) -> None:
+        super().__init__(protocols, **settings)
+        self._http = http
+        self._socket: asyncio.Transport | None = None
+        self._requests = 0
+        self._head = 0  # bytes of the next request so far
+        self._body: StreamReader | None = None  # of the last request: it may be still coming
+        self._idle_since: float | None = None  # None while a request is answered
+        self._left = False  # by the client
+        self.client = ""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Lets the kernel cut off a reader that does not take what was sent."""
         connection: socket.socket = transport.get_extra_info("socket")
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(WRITE_SECONDS * 1000))
+        self._socket = cast("asyncio.Transport", transport)
+        self.client = client_of((transport.get_extra_info("peername") or ("",))[0])
+        self._idle_since = self._loop.time()
         super().connection_made(transport)
+        self._http.admit(self)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Counts what aiohttp and the kernel do without a word to a client that does not write or read."""
+        self._http.ended(self)
+        if isinstance(exc, TimeoutError):
+            self._http.refused("slow-reader", self.client)
+        since = self._idle_since
+        begun = self._head or not self._requests
+        if begun and not self._left and since is not None and self._loop.time() - since >= READ_SECONDS:
+            self._http.refused("slow-request", self.client)
+        super().connection_lost(exc)
+
+    def eof_received(self) -> None:
+        """The client has closed the connection."""
+        self._left = True
+
+    def data_received(self, data: bytes) -> None:
+        """Bounds what is kept of a request that is not whole."""
+        before = self._request_count
+        super().data_received(data)
+        if self._request_count > before:
+            self._head = 0
+        elif self._body is None or self._body.is_eof():
+            self._head += len(data)
+            if self._head > HEAD_BYTES:
+                self.cut()
+                self._http.refused("too-long", self.client)
+
+    def begins(self, request: web.BaseRequest) -> bool:
+        """A request is answered now. Whether it is the last on this connection."""
+        self._body = request.content
+        self._idle_since = None
+        self._requests += 1
+        return self._requests >= REQUESTS
+
+    def answered(self) -> None:
+        """It waits for the next request."""
+        self._idle_since = self._loop.time()
+
+    def cut(self) -> None:
+        """Ends the connection at once, whatever was to be sent."""
+        self._idle_since = None
+        if self._socket is not None:
+            self._socket.abort()
 
     def handle_error(
         self,
@@ -211,18 +340,12 @@ class _Connection(web.RequestHandler):
             raise ConnectionError("an answer has begun already")
         if isinstance(exc, LineTooLong):
             response = _response(line(_TOO_LARGE, "the request is too long"))
+            self._http.refused("too-long", self.client)
         else:
-            response = _response(line(status, "not a request" if status == 400 else "cannot be answered"))  # noqa: PLR2004 - HTTP's number
+            response = _response(line(status, "not a request" if status == _BAD else "cannot be answered"))
+            self._http.refused("malformed", self.client)
         response.force_close()
         return response
-
-
-class _TurnedAway(asyncio.Protocol):
-    """A connection beyond the limit."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Closes it at once."""
-        cast("asyncio.Transport", transport).abort()
 
 
 def _headers(answer: Answer) -> dict[str, str]:
@@ -231,15 +354,3 @@ def _headers(answer: Answer) -> dict[str, str]:
 
 def _response(answer: Answer) -> web.Response:
     return web.Response(status=answer.status, body=answer.body, headers=_headers(answer))
-
-
-@contextlib.asynccontextmanager
-async def _time_to_write(request: web.BaseRequest) -> AsyncIterator[None]:
-    """Cuts the connection of a reader that takes too long to read."""
-    try:
-        async with asyncio.timeout(WRITE_SECONDS):
-            yield
-    except TimeoutError:
-        if request.transport is not None:
-            request.transport.abort()
-        raise ConnectionResetError from None

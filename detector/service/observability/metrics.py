@@ -1,6 +1,7 @@
 """The values of all series of one process, in a registry of its own, and the page that Prometheus scrapes."""
 
 import platform
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -9,10 +10,11 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.openmetrics import exposition as openmetrics
 
 from detector import __version__
-from detector.service.http.server import Answer
+from detector.service.http.server import Answer, Request
 from detector.service.observability import series
 from detector.service.observability.series import Series
 
+PAGE_SECONDS: Final = 0.5  # so often the page is made anew, however often it is asked for
 MOST_VALUES: Final = 100  # of a label that comes from outside; the rest are `other`
 _LONGEST: Final = 100  # characters of such a value
 OTHER: Final = "other"
@@ -33,7 +35,7 @@ class Metrics:
 
     def page(self, accept: str) -> Answer:
         """`/metrics`, in OpenMetrics' format for those who ask for it."""
-        if "application/openmetrics-text" in accept.lower():
+        if is_openmetrics(accept):
             written = openmetrics.generate_latest(self.registry)  # type: ignore[no-untyped-call]  # it has no types
             return Answer(200, written, openmetrics.CONTENT_TYPE_LATEST)
         return Answer(200, generate_latest(self.registry), CONTENT_TYPE_LATEST)
@@ -78,3 +80,25 @@ class Metrics:
             return OTHER
         values.add(value)
         return value
+
+
+class MetricsPage:
+    """`/metrics` on the port: whoever asks again and again does not keep the service from its work."""
+
+    def __init__(self, metrics: Metrics, clock: Callable[[], float] = time.monotonic) -> None:
+        self._metrics = metrics
+        self._clock = clock
+        self._made: dict[bool, tuple[float, Answer]] = {}
+
+    def page(self, request: Request) -> Answer:
+        """The page as it is, or was half a second ago."""
+        accept, now = request.headers.get("accept", ""), self._clock()
+        made = self._made.get(is_openmetrics(accept))
+        if made is None or now - made[0] >= PAGE_SECONDS:
+            made = self._made[is_openmetrics(accept)] = now, self._metrics.page(accept)
+        return made[1]
+
+
+def is_openmetrics(accept: str) -> bool:
+    """Whether a client asks for OpenMetrics' format."""
+    return "application/openmetrics-text" in accept.lower()

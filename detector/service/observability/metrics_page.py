@@ -33,8 +33,8 @@ CLOSING: Final = """
 [deploy/prometheus](../deploy/prometheus/README.md) has alert rules for Prometheus, with a [runbook](runbooks/) for each
 alert, and [slo.md](slo.md) the objectives.
 
-`/healthz` fails when a restart helps: when a stage hangs (`curfewd_standing_seconds` above 300), or when the process is
-ending. It does not fail while brokers are away.
+`/healthz` fails when a restart helps: when a stage hangs (`curfewd_standing_seconds` above 300), when the event loop
+has stood still for 30 seconds, or when the process is ending. It does not fail while brokers are away.
 """
 
 

@@ -1,11 +1,12 @@
 """Whether the service is alive and ready. The answer is a reason of one line, None where all is well.
 
 The service is not alive if a restart would help. A broker that is away does not count: partitions keep trying, which
-counts as progress, and time without a coordinator does not count at all. If the event loop itself hangs, the probe gets
-no answer.
+counts as progress, and time without a coordinator does not count at all. If the event loop itself hangs, the probes'
+thread says so: only it asks while nothing else can run. It reads what the loop writes, each value whole.
 """
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from detector.kafka.handlers import Partition
@@ -15,18 +16,26 @@ from detector.values.times import SECOND
 # More than one poll can take: a transaction has half a minute, a rebalance less than one, and each try to find a poison
 # record takes a second or two. And short enough that a stage does not fail unnoticed for long.
 STALLED_SECONDS: Final = 300.0
+# More than the loop stands still on a machine that is far too busy, or while a large pattern is compiled.
+HUNG_SECONDS: Final = 30.0
 
 
 class Readiness:
-    """What is known of each stage. `ready_lag` is how far behind still counts as ready, in ns."""
+    """What is known of each stage. `ready_lag` is how far behind still counts as ready, in ns; `clock` gives seconds."""
 
-    def __init__(self, ready_lag: int) -> None:
+    def __init__(self, ready_lag: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._turned: float | None = None
         self.waiting: str | None = "starting"
         self.dead: str | None = None
         self._ready_lag = ready_lag
         self._stages: dict[StageName, str | None] = {}
         self._assigned: set[StageName] = set()
         self._stalled: dict[StageName, str | None] = {}
+
+    def loop_turned(self) -> None:
+        """The event loop runs. Once this was called, it has to be called again and again."""
+        self._turned = self._clock()
 
     def assigned(self, stage: StageName) -> None:
         """The group gave this stage its partitions, maybe none."""
@@ -70,7 +79,12 @@ class Readiness:
 
     def alive(self) -> str | None:
         """Why the process should be restarted."""
-        return next((reason for reason in (self.dead, *self._stalled.values()) if reason is not None), None)
+        reasons = (self.dead, self._hung(), *self._stalled.values())
+        return next((reason for reason in reasons if reason is not None), None)
+
+    def _hung(self) -> str | None:
+        seconds = 0.0 if self._turned is None else self._clock() - self._turned
+        return f"the event loop has stood still for {seconds:.0f} s" if seconds > HUNG_SECONDS else None
 
     def ready(self) -> str | None:
         """Why it is not at work yet."""

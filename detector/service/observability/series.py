@@ -69,6 +69,14 @@ PASSED_ON: Final = Series(
 REDACTIONS: Final = Series(
     "curfewd_redactions", "counter", "Masks in the records passed on, by the rule in the mask.", ("rule",)
 )
+HTTP_REFUSED: Final = Series(
+    "curfewd_http_refused",
+    "counter",
+    "Connections cut off and requests refused at `service.listen` (`port` is `listen`) and `service.probes`, by reason: "
+    "`share` (a client has too many connections), `full` (all clients together have), `slow-request`, `slow-reader`, "
+    "`too-long`, `malformed`, `unread-body`.",
+    ("port", "reason"),
+)
 PROCESSING: Final = Series(
     "curfewd_processing_seconds",
     "histogram",
@@ -225,7 +233,7 @@ RESTORED: Final = Series("curfewd_restored_records", "counter", "Changelog recor
 RELOADS: Final = Series("curfewd_reloads", "counter", "Reloads of patterns and policy.", ("outcome",))
 
 ALL: Final = (
-    BUILD, STARTED, READY, RECORDS, BYTES, FORMATS, EVENTS, LEAKS, ALLOWED, OUTPUTS, PASSED_ON, REDACTIONS, PROCESSING, TRANSACTION, COMMAND_LATENCY, FINDING_LATENCY, LAG,
+    BUILD, STARTED, READY, RECORDS, BYTES, FORMATS, EVENTS, LEAKS, ALLOWED, OUTPUTS, PASSED_ON, REDACTIONS, HTTP_REFUSED, PROCESSING, TRANSACTION, COMMAND_LATENCY, FINDING_LATENCY, LAG,
     LAG_SECONDS, STANDING, LOOKBACK_OVERDUE, LOOKBACK_ERRORS, LOOP_DELAY, PARTITIONS, WATERMARK, LEDGER, AGGREGATES, DISK, PARKED, CREDENTIALS, FINDINGS, EXPOSED, EXPOSING, COMMANDS, DEAD, LOST, LATE, UNRESOLVED, CONFLICTS,
     BEGUN, TRANSACTIONS, DROPPED, REBALANCES, REBALANCE_SECONDS, RESTORES, RESTORE_SECONDS, RESTORED, RELOADS,
 )  # fmt: skip

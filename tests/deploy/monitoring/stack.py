@@ -75,6 +75,11 @@ class Monitoring:
                 process.kill()
                 process.wait()
 
+    @property
+    def port(self) -> int:
+        """Of Prometheus."""
+        return self._ports[0]
+
     def alerts(self) -> list[dict[str, Any]]:
         """What Alertmanager says that stands."""
         return list(self._get(1, "/api/v2/alerts", {"active": "true"}) or [])

@@ -8,6 +8,7 @@ import pytest
 
 from detector.configuration.service_settings import Address
 from detector.service.http import server as port
+from detector.service.http.connection_limits import Limits, Refused
 from detector.service.http.server import Answer, HttpServer, Request, line, probe_answer
 from detector.values.errors import UsageError
 from tests.ingest.streams import PATIENCE_SECONDS, until
@@ -20,20 +21,35 @@ def broken(_request: Request) -> Answer:
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[HttpServer]:
+def refused() -> list[Refused]:
+    """What the server refused."""
+    return []
+
+
+@pytest.fixture
+async def server(refused: list[Refused]) -> AsyncIterator[HttpServer]:
     pages = {
         "/metrics": lambda request: Answer(200, request.headers["accept"].encode()),
         "/healthz": lambda _: probe_answer(None),
         "/readyz": lambda _: probe_answer("scan: 3 partitions are not restored"),
         "/broken": broken,
     }
-    async with HttpServer(ANY_PORT, pages) as serving:
+    async with HttpServer(ANY_PORT, pages, observe=refused.append) as serving:
         yield serving
 
 
-async def asked(server: HttpServer, request: bytes) -> bytes:
+async def connected(
+    server: HttpServer, address: str = "127.0.0.1"
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection from an address of loopback."""
+    return await asyncio.open_connection(
+        server.address.host, server.address.port, local_addr=(address, 0), limit=1 << 20
+    )
+
+
+async def asked(server: HttpServer, request: bytes, address: str = "127.0.0.1") -> bytes:
     """All that is sent until the server closes."""
-    reader, writer = await asyncio.open_connection(server.address.host, server.address.port)
+    reader, writer = await connected(server, address)
     writer.write(request)
     async with asyncio.timeout(PATIENCE_SECONDS):
         answer = await reader.read()
@@ -109,26 +125,64 @@ async def test_whatever_is_wrong_is_answered(server: HttpServer, request_: bytes
 
 @pytest.mark.parametrize("request_", [b"", b"GET /metr", b"\r\n\r\n", get("/healthz", "")])
 async def test_who_says_nothing_is_not_waited_for(
-    server: HttpServer, monkeypatch: pytest.MonkeyPatch, request_: bytes
+    server: HttpServer, refused: list[Refused], monkeypatch: pytest.MonkeyPatch, request_: bytes
 ) -> None:
     monkeypatch.setattr(port, "READ_SECONDS", 0.05)
     answer = await asked(server, request_)
-    assert answer.startswith(b"HTTP/1.1 200 ") == request_.endswith(b"Host: here\r\n\r\n")
+    whole = request_.endswith(b"Host: here\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 200 ") == whole
+    assert refused == ([] if whole else [Refused("slow-request", "127.0.0.1")])
 
 
-async def test_who_does_not_read_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_who_writes_byte_by_byte_is_not_waited_for(
+    server: HttpServer, refused: list[Refused], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also not on a connection that has served a request."""
+    monkeypatch.setattr(port, "READ_SECONDS", 0.3)
+    reader, writer = await connected(server)
+    writer.write(get("/healthz", ""))
+    assert (await reader.readuntil(b"ok\n")).startswith(b"HTTP/1.1 200 ")
+    with contextlib.suppress(ConnectionError):
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            for byte in b"GET /" + b"a" * 1000:
+                writer.write(bytes([byte]))
+                await asyncio.sleep(0.02)
+                if refused:
+                    break
+    assert refused == [Refused("slow-request", "127.0.0.1")]
+    writer.close()
+    with contextlib.suppress(ConnectionError):
+        await writer.wait_closed()
+
+
+async def test_who_leaves_in_time_is_not_counted(
+    server: HttpServer, refused: list[Refused], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(port, "READ_SECONDS", 0.2)
+    for begun in (b"", b"GET /metr"):
+        _, writer = await connected(server)
+        writer.write(begun)
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+    await asyncio.sleep(0.4)
+    assert server.connections == 0
+    assert refused == []
+
+
+async def test_who_does_not_read_is_cut_off(refused: list[Refused], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(port, "WRITE_SECONDS", 0.2)
     large = Answer(200, b"x" * (64 << 20))
-    async with HttpServer(
-        ANY_PORT, {"/large": lambda _: large, "/healthz": lambda _: line(200, "ok")}
-    ) as server:
+    pages = {"/large": lambda _: large, "/healthz": lambda _: line(200, "ok")}
+    async with HttpServer(ANY_PORT, pages, observe=refused.append) as server:
         reader, writer = await asyncio.open_connection(server.address.host, server.address.port, limit=1024)
         writer.write(get("/large"))
 
         async def cut() -> bool:
-            return server.connections == 0
+            return server.connections == 0 and bool(refused)
 
         await until(cut, "the end of the connection")
+        assert refused == [Refused("slow-reader", "127.0.0.1")]
         with contextlib.suppress(ConnectionError):
             assert len(await reader.read(-1)) < len(large.body)
         writer.close()
@@ -136,20 +190,101 @@ async def test_who_does_not_read_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> 
             await writer.wait_closed()
 
 
-async def test_many_at_once_are_turned_away(server: HttpServer) -> None:
-    sleepers = [
-        await asyncio.open_connection(server.address.host, server.address.port)
-        for _ in range(port.CONNECTIONS)
-    ]
+async def test_a_head_without_end_is_cut_off(server: HttpServer, refused: list[Refused]) -> None:
+    """Each header is short, and there are few; what is kept of them is bounded all the same."""
+    reader, writer = await connected(server)
+    writer.write(b"GET /healthz HTTP/1.1\r\nHost: here\r\n")
+    for number in range(8):
+        writer.write(b"X-%d: %s\r\n" % (number, b"a" * 8000))
+    with contextlib.suppress(ConnectionError):
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            assert await reader.read() == b""
+    assert refused == [Refused("too-long", "127.0.0.1")]
+    writer.close()
+
+
+async def test_a_body_does_not_count_as_the_next_head(server: HttpServer, refused: list[Refused]) -> None:
+    size = 4 * port.HEAD_BYTES
+    head = f"POST /metrics HTTP/1.1\r\nHost: here\r\nContent-Length: {size}\r\n\r\n".encode()
+    reader, writer = await connected(server)
+    writer.write(head)
+    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 405 ")
+    writer.write(b"x" * size)
+    assert b"GET only" in await reader.readuntil(b"GET only\n")
+    writer.write(get("/healthz"))
+    assert (await reader.read()).endswith(b"ok\n")
+    assert refused == [Refused("unread-body", "127.0.0.1")]
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for(
+    server: HttpServer, refused: list[Refused], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(port, "BODY_SECONDS", 0.05)
+    answer = await asked(server, b"GET /healthz HTTP/1.1\r\nHost: here\r\nContent-Length: 9\r\n\r\nx")
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert refused == [Refused("unread-body", "127.0.0.1")]
+
+
+@pytest.mark.parametrize(
+    ("request_", "reason"),
+    [
+        (b"\x16\x03\x01\x02\x00\r\n\r\n", "malformed"),
+        (get("/", "X: a\r\n" * 1000), "malformed"),
+        (b"GET /" + b"a" * 100_000, "too-long"),
+    ],
+)
+async def test_what_is_no_request_is_counted(
+    server: HttpServer, refused: list[Refused], request_: bytes, reason: str
+) -> None:
+    await asked(server, request_)
+    assert [each.reason for each in refused] == [reason]
+
+
+async def test_a_connection_ends_after_many_requests(server: HttpServer) -> None:
+    answers = await asked(server, get("/healthz", "") * (port.REQUESTS + 50))
+    assert answers.count(b"HTTP/1.1 200 ") == port.REQUESTS
+
+
+async def test_a_client_that_opens_too_many_cuts_off_its_own(
+    server: HttpServer, refused: list[Refused]
+) -> None:
+    """Who shares the address is answered all the same: what has waited longest goes."""
+    sleepers = [await connected(server) for _ in range(3 * port.LIMITS.share)]
     try:
-        with contextlib.suppress(ConnectionError):
-            assert await asked(server, get("/healthz")) == b""
+        for _ in range(10):
+            assert (await asked(server, get("/healthz"))).startswith(b"HTTP/1.1 200 ")
+        assert server.connections <= port.LIMITS.share
+        assert {each.reason for each in refused} == {"share"}
+        assert len(refused) == 2 * port.LIMITS.share + 1
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            with contextlib.suppress(ConnectionError):
+                assert await sleepers[0][0].read() == b""
     finally:
         for _, writer in sleepers:
             writer.close()
-            await writer.wait_closed()
+
+
+async def test_many_clients_do_not_keep_others_out(refused: list[Refused]) -> None:
+    """One that holds one connection is not cut off for those that hold more."""
+    pages = {"/healthz": lambda _: probe_answer(None)}
+    limits = Limits(connections=20, share=5)
+    async with HttpServer(ANY_PORT, pages, limits=limits, observe=refused.append) as server:
+        reader, writer = await connected(server, "127.9.9.9")
+        writer.write(get("/healthz", ""))
+        await reader.readuntil(b"ok\n")
+        sleepers = [await connected(server, f"127.0.1.{number % 6 + 1}") for number in range(100)]
+        assert server.connections == limits.connections
+        assert {each.reason for each in refused} == {"full"}
+        writer.write(get("/healthz"))
+        assert (await reader.read()).endswith(b"ok\n")
+        for _, other in (*sleepers, (reader, writer)):
+            other.close()
 
 
 async def test_an_address_in_use_is_a_usage_error(server: HttpServer) -> None:
+    with pytest.raises(UsageError, match=r"service\.probes: cannot listen on 127\.0\.0\.1:\d+: .*in use"):
+        await HttpServer(server.address, {}, setting="service.probes").open()
     with pytest.raises(UsageError, match=r"service\.listen: cannot listen on 127\.0\.0\.1:\d+: .*in use"):
         await HttpServer(server.address, {}).open()

@@ -25,6 +25,7 @@ from tests.ingest.streams import PATIENCE_SECONDS, admin
 
 ROOT = Path(__file__).parents[3]
 PREFIX = "c."
+PROBES = ("/healthz", "/readyz")
 
 
 class Deployment:
@@ -44,7 +45,7 @@ class Deployment:
             'session_timeout = "6s"\nrebalance_timeout = "5s"\ntransaction_timeout = "10s"\ndrain_timeout = "10s"\nrequest_timeout = "5s"\n'
             'lookback = "2s"\npoll_records = 50\n'
             f"[kafka.topics.work]\npartitions = {partitions}\n"
-            '[service]\nlisten = "127.0.0.1:0"\nlog_format = "json"\nstate = "state"\n'
+            '[service]\nlisten = "127.0.0.1:0"\nprobes = "127.0.0.1:0"\nlog_format = "json"\nstate = "state"\n'
         )
         self.runs = 0
         self.processes: list[subprocess.Popen[bytes]] = []
@@ -102,12 +103,13 @@ class Deployment:
         return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
 
     def get(self, path: str) -> tuple[int, str]:
-        """What its port answers; 0 while it does not."""
+        """What its ports answer; 0 while they do not."""
         started = [line for line in self.said() if line["event"] == "started"]
         if not started:
             return 0, ""
         try:
-            with urllib.request.urlopen(f"http://{started[0]['listen']}{path}", timeout=5) as answer:
+            port = "probes" if path in PROBES else "listen"
+            with urllib.request.urlopen(f"http://{started[0][port]}{path}", timeout=5) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             with error:

@@ -78,7 +78,7 @@ def test_who_is_not_let_in_is_told_why_in_one_line_and_ends(
         config = tmp_path / "curfewd.toml"
         config.write_text(
             f'[kafka]\nbootstrap = "{secure.address(listener)}"\nevent_topics = ["logs"]\n'
-            f'[kafka.security]\n{security}[service]\nlisten = "127.0.0.1:0"\nlog_format = "json"\n'
+            f'[kafka.security]\n{security}[service]\nlisten = "127.0.0.1:0"\nprobes = "127.0.0.1:0"\nlog_format = "json"\n'
         )
         command = [sys.executable, "-m", "detector.cli", "run", "--config", str(config)]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=SECONDS, check=False)
