@@ -20,6 +20,7 @@ from detector.configuration.settings import (
     KIND_FIELDS,
     PATTERN_FIELDS,
     RULE_FIELDS,
+    SCAN_FIELDS,
     TOP_FIELDS,
 )
 from detector.configuration.source_settings import LOG_FIELDS, OVERRIDE_FIELDS, SOURCE_FIELDS, event_keys
@@ -223,6 +224,7 @@ def page() -> str:
         ),
         _section("`[[allow]]`", ALLOW_NOTES, ALLOW_FIELDS),
         _section("`[patterns]`", "", PATTERN_FIELDS),
+        _section("`[scan]`", "", SCAN_FIELDS),
         _section("`[kafka]`", KAFKA_NOTES, KAFKA_FIELDS),
         f"## `[kafka.topics.NAME]`\n\n{TOPICS_NOTES}",
         _topics(),

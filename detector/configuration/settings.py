@@ -73,6 +73,15 @@ class PatternSettings(msgspec.Struct, frozen=True):
     baseline: str | None = None
 
 
+class ScanSettings(msgspec.Struct, frozen=True):
+    """How texts are scanned.
+
+    With `every_window` a registered secret is found whatever is glued to it, without it between delimiters alone.
+    """
+
+    every_window: bool = True
+
+
 class Settings(msgspec.Struct, frozen=True):
     """The whole configuration. The first of `keys` makes the fingerprints that are written.
 
@@ -83,6 +92,7 @@ class Settings(msgspec.Struct, frozen=True):
     keys: tuple[DeploymentKey, ...] = ()
     policy: Policy = Policy()
     patterns: PatternSettings = PatternSettings()
+    scan: ScanSettings = ScanSettings()
     allows: tuple[Allow, ...] = ()
     kafka: KafkaSettings | None = None
     service: ServiceSettings = ServiceSettings()
@@ -195,6 +205,14 @@ PATTERN_FIELDS: Final = {
     "plugins": Field(TEXTS, "detect-secrets plugins to switch on by name, or custom plugin files", "[]"),
     "baseline": Field(FILE, "a `.secrets.baseline`: secrets that were audited there are not reported"),
 }
+SCAN_FIELDS: Final = {
+    "every_window": Field(
+        FLAG,
+        "whether a registered secret is found when other letters or digits are glued to it, or it has blanks in it; "
+        "[the price](scanner.md#what-it-costs)",
+        "true",
+    ),
+}
 TABLES: Final = {
     "keys": KEY_FIELDS,
     "rules": RULE_FIELDS,
@@ -202,6 +220,7 @@ TABLES: Final = {
     "accept": ACCEPT_FIELDS,
     "allow": ALLOW_FIELDS,
     "patterns": PATTERN_FIELDS,
+    "scan": SCAN_FIELDS,
     "kafka": KAFKA_FIELDS,
     "service": SERVICE_FIELDS,
     "source": SOURCE_FIELDS,
@@ -252,6 +271,7 @@ def read(path: str | None, environ: Mapping[str, str]) -> tuple[Settings, list[C
         keys=keys,
         policy=policy,
         patterns=_pattern_settings(reader, patterns),
+        scan=ScanSettings(**reader.fields(reader.table(data.get("scan", {}), "scan"), SCAN_FIELDS, "scan")),
         allows=allows,
         kafka=kafka,
         service=service,

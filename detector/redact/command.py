@@ -34,7 +34,8 @@ def redactor_of(settings: Settings, known: Sequence[str]) -> tuple[Redactor, tup
         UsageError: a pattern or a file is wrong.
     """
     scanner, warnings = load_scanner(settings.patterns)
-    index = KnownIndex(_registered(known), settings.keys) if known else None
+    every = settings.scan.every_window
+    index = KnownIndex(_registered(known), settings.keys, every_window=every) if known else None
     allowlist = Allowlist(settings.allows).in_force(time.time_ns())
     allowing = Allowing(allowlist, STDIN, settings.keys) if allowlist else None
     return Redactor(scanner, index, allowing), (*settings.warnings, *warnings)

@@ -25,20 +25,23 @@ class Finders:
     secret different fingerprints. `id_key` names ids that hold a secret, by default as a `LeakFinder` has it.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - all that a scan is configured with
         self,
         scanner: Scanner,
         keys: Sequence[DeploymentKey],
         fallback: DeploymentKey | None = None,
         allowlist: Allowlist | None = None,
         id_key: DeploymentKey | None = None,
+        *,
+        every_window: bool = True,
     ) -> None:
         self.keys = tuple(keys)
         self._id_key = id_key
+        self._every_window = every_window
         self._fallback = fallback
         self._scanner = scanner
         self._allowlist = allowlist
-        self.known = KnownIndex((), self.keys)
+        self.known = self._index(())
         self.finder: LeakFinder
         self.known_finder: LeakFinder
         self.pattern_finder: LeakFinder  # finds what a scan finds that knows no credential
@@ -58,7 +61,7 @@ class Finders:
 
     def renew(self, identifiers: Iterable[Identifier]) -> None:
         """Looks for these identifiers from now on, and for no others."""
-        self._build(KnownIndex(identifiers, self.keys))
+        self._build(self._index(identifiers))
 
     def redactor(self, source: str, now: int) -> Redactor:
         """What masks the records of a source. Matches that are allowed at `now` (ns) stay."""
@@ -66,11 +69,14 @@ class Finders:
         keys = self.keys or (() if self._fallback is None else (self._fallback,))
         return Redactor(self._scanner, self.known, Allowing(allowlist, source, keys) if allowlist else None)
 
+    def _index(self, identifiers: Iterable[Identifier]) -> KnownIndex:
+        return KnownIndex(identifiers, self.keys, every_window=self._every_window)
+
     def _build(self, known: KnownIndex) -> None:
         finder = LeakFinder(
             self._scanner, known, self.keys, self._fallback, self._allowlist, id_key=self._id_key
         )
         known_finder = LeakFinder(NoPatterns(), known, self.keys, self._fallback)
-        nothing = KnownIndex((), self.keys)
+        nothing = self._index(())
         self.pattern_finder = LeakFinder(self._scanner, nothing, self.keys, self._fallback)
         self.known, self.finder, self.known_finder = known, finder, known_finder

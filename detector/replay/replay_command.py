@@ -81,8 +81,13 @@ def run_replay(request: Request, *, adapters: Sequence[Adapter] = (), outputs: S
     )
     warnings = (*settings.warnings, *passed_over)
 
-    id_key = None if settings.keys else key_of_inputs(sources)
-    finders = Finders(scanner, settings.keys, allowlist=Allowlist(settings.allows), id_key=id_key)
+    finders = Finders(
+        scanner,
+        settings.keys,
+        allowlist=Allowlist(settings.allows),
+        id_key=None if settings.keys else key_of_inputs(sources),
+        every_window=settings.scan.every_window,
+    )
 
     def finder_of(identifiers: Sequence[Identifier]) -> LeakFinder:
         finders.renew(identifiers)

@@ -32,7 +32,7 @@ CLASSES: Final = _classes()  # of a byte: may a sub-token start or end beside it
 
 
 @compiled
-def _listed(slots: Any, key: Any) -> bool:
+def listed(slots: Any, key: Any) -> bool:
     """Whether `key` (length << 32 | check) is in the open-addressed table `slots` (0 is free)."""
     mask = np.uint64(slots.size - 1)
     at = ((key * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(20)) & mask
@@ -104,19 +104,20 @@ def pack(flags: Any, words: Any, count: int) -> None:
 
 @compiled
 def fill(sieve: Any, keys: Any) -> None:
-    """Sets the bits of `keys` in the sieve: two in one word for each check, which is the lower half of a key."""
-    mask = np.uint64(sieve.size - 1)
+    """Sets a bit of the sieve for the check of each of `keys`, which is the lower half of a key.
+
+    The sieve is a power of two of words: the first bits of a check choose the word and the last six the bit in it.
+    """
+    shift = sieve_shift(sieve)
     for key in keys:
-        word, bits = _sieve_place(key & np.uint64(0xFFFFFFFF), mask)
-        sieve[word] |= bits
+        check = key & np.uint64(0xFFFFFFFF)
+        sieve[check >> np.uint64(shift)] |= np.uint64(1) << (check & np.uint64(63))
 
 
 @compiled
-def _sieve_place(check: Any, mask: Any) -> tuple[Any, Any]:
-    bits = (np.uint64(1) << (check & np.uint64(63))) | (
-        np.uint64(1) << ((check >> np.uint64(6)) & np.uint64(63))
-    )
-    return (check >> np.uint64(12) ^ check << np.uint64(8)) & mask, bits
+def sieve_shift(sieve: Any) -> Any:
+    """By how many bits to shift a check for the number of its word."""
+    return np.uint32(32 - np.int64(place(np.uint64(sieve.size))))
 
 
 @compiled
@@ -132,25 +133,24 @@ def _checks(begins: Any, checks: Any, waiting: int, length: int, sums: Any, powe
 def _passing_sieve(begins: Any, checks: Any, waiting: int, sieve: Any) -> Any:
     """Keeps the candidates whose check passes the sieve. Returns how many.
 
-    The sieve is a Bloom filter with two bits in one word. It fits into the second- or third-level cache up to a million
-    identifiers. The loop has no branches, so tens of loads are under way at once.
+    The sieve fits into the second- or third-level cache up to a million identifiers. The loop has no branches, so tens of
+    loads are under way at once.
     """
-    mask = np.uint64(sieve.size - 1)
+    shift = np.uint64(sieve_shift(sieve))
     kept = np.uint64(0)
     for index in range(waiting):
         check = np.uint64(checks[index])
-        word, bits = _sieve_place(check, mask)
         begins[kept] = begins[index]
         checks[kept] = check
-        kept += np.uint64((sieve[word] & bits) == bits)
+        kept += (sieve[check >> shift] >> (check & np.uint64(63))) & np.uint64(1)
     return np.int64(kept)
 
 
 @compiled
-def _in_taken_slots(begins: Any, checks: Any, waiting: int, length: int, slots: Any) -> Any:
+def in_taken_slots(begins: Any, checks: Any, waiting: int, length: int, slots: Any) -> Any:
     """Keeps the candidates whose first slot in the table is taken. Returns how many.
 
-    Few remain for `_registered`, which branches at each, and the slots that it reads are in the cache by then.
+    Few remain for `listed`, which branches at each, and the slots that it reads are in the cache by then.
     """
     mask = np.uint64(slots.size - 1)
     kept = np.uint64(0)
@@ -178,7 +178,7 @@ def _registered(
 ) -> int:
     """Adds the registered candidates to `out`. Returns the new count, or -1 if `out` is full."""
     for index in range(waiting):
-        if _listed(slots, (np.uint64(length) << np.uint64(32)) | np.uint64(checks[index])):
+        if listed(slots, (np.uint64(length) << np.uint64(32)) | np.uint64(checks[index])):
             if count == out.shape[0]:
                 return -1
             place_of = np.int64(begins[index])
@@ -258,7 +258,7 @@ def _summed(text: Any, part: int, steps: int, terms: Any, base: Any, sums: Any) 
 
 
 @compiled
-def _stretch(free: Any, words: int, now: int, length: int) -> int:
+def stretch(free: Any, words: int, now: int, length: int) -> int:
     """Extends `free` from the starts of `now` bytes without white space to those of `length`. Returns less if there are none."""
     one = np.uint64(1)
     while now < length:
@@ -334,13 +334,13 @@ def checked(
         found = count
         for number in range(able):
             length = lengths[number]
-            now = _stretch(free, words, now, length)
+            now = stretch(free, words, now, length)
             if now < length:
                 break
             waiting = _places(starts, ends, free, part >> 6, length, begins)
             _checks(begins, checks, waiting, length, sums, powers[length])
             waiting = _passing_sieve(begins, checks, waiting, sieve)
-            waiting = _in_taken_slots(begins, checks, waiting, length, slots)
+            waiting = in_taken_slots(begins, checks, waiting, length, slots)
             found = _registered(begins, checks, waiting, length, done, part, slots, out, found)
             if found < 0:
                 return (count or -1), done

@@ -8,11 +8,13 @@ is hashed (the 64 shortest of each start), or of its length if only that is know
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain
+from types import ModuleType
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from detector.scan import hmac_kernel, kernels, subtoken_kernel
+from detector.scan import hmac_kernel, kernels, subtoken_kernel, window_kernel
 from detector.scan.digest_set import DigestSet
 from detector.values.events import Identifier
 from detector.values.secrets import DeploymentKey, KeyedHash, Secret
@@ -21,6 +23,7 @@ HMAC: Final = "hmac-sha256"
 SHA256: Final = "sha256"
 SHORTEST, LONGEST, MOST_ENDS = 8, 512, 64  # bounds of a sub-token that is found by hashing alone
 MAX_LENGTH: Final = 1 << 16  # a `length` above this is not believed: the identifier counts as one without
+_LONG: Final = 1024
 _CHECK_DIGITS: Final = 8
 _HEX_DIGITS: Final = 64
 _SPANS: Final = 1 << 13  # sub-tokens looked at together
@@ -50,40 +53,54 @@ class _Tables(NamedTuple):
 
 
 class _Checks:
-    """The lengths and checks of the identifiers under one key, and the tables of the rolling check."""
+    """The lengths and checks of some identifiers under one key, and the tables of the kernel that looks for them."""
 
-    def __init__(self, key: DeploymentKey) -> None:
+    def __init__(self, key: DeploymentKey, kernel: ModuleType) -> None:
         self._key = key
+        self._kernel = kernel
         self._parts: list[Any] = []
         self._count = 0
-        self.tables: _Tables | None = None
+        self._tables: _Tables | None = None
 
     def add(self, keys: Any) -> None:
         if not keys.size:
             return
         self._parts.append(keys)
         self._count += keys.size
-        tables = self.tables
+        tables = self._tables
         lengths = np.unique(keys >> np.uint64(32)).astype(np.int64)
         if tables is None or self._count > tables.room or lengths[-1] > tables.lengths[-1]:
-            self.tables = self._build()
+            self._tables = self._build()
             return
         kernels.fill(tables.sieve, keys)
         slots = kernels.insert(tables.slots, keys)
-        self.tables = tables._replace(lengths=np.union1d(tables.lengths, lengths), slots=slots)
+        self._tables = tables._replace(lengths=np.union1d(tables.lengths, lengths), slots=slots)
 
     def _build(self) -> _Tables:
         keys = np.unique(np.concatenate(self._parts))
         self._parts, self._count = [keys], keys.size
         lengths = np.unique(keys >> np.uint64(32)).astype(np.int64)
-        weights, powers = kernels.factors(self._key.multiplier, self._key.base, int(lengths[-1]))
+        weights, powers = self._kernel.factors(self._key.multiplier, self._key.base, int(lengths[-1]))
         room = max(1024, keys.size + (keys.size >> 1))
-        # 16 bits and more a key, and where there are few of them as many as the caches hold anyway.
-        bits = max(1 << (16 * keys.size).bit_length(), min(1 << 20, 1 << (64 * room).bit_length()))
-        sieve = np.zeros(min(bits, 1 << 29) >> 6, np.uint64)
+        bits = min(1 << (32 * max(keys.size, 1024)).bit_length(), 1 << 29)  # 21 and more for each key
+        sieve = np.zeros(bits >> 6, np.uint64)
         kernels.fill(sieve, keys)
         slots = kernels.table(keys, room - keys.size)
         return _Tables(lengths, weights, powers, sieve, slots, room)
+
+    def spans(self, view: Any) -> Iterator[tuple[int, int]]:
+        """The spans of `view` that have a registered length and check."""
+        tables = self._tables
+        if tables is None:
+            return
+        # Long ones by themselves: their sums take more room than the caches have.
+        split = int(tables.lengths.searchsorted(_LONG, "right"))
+        for lengths in (tables.lengths[:split], tables.lengths[split:]):
+            if lengths.size:
+                yield from _spans(self._step(view, tables._replace(lengths=lengths)), view.size)
+
+    def _step(self, view: Any, tables: _Tables) -> Callable[[int, Any], tuple[int, int]]:
+        return lambda done, out: self._kernel.checked(view, done, *tables[:5], out)
 
 
 class _Keyed:
@@ -92,7 +109,8 @@ class _Keyed:
     def __init__(self, key: DeploymentKey) -> None:
         self.key = key
         self.hash = KeyedHash(key)
-        self.checks = _Checks(key)
+        self.windows = _Checks(key, window_kernel)
+        self.subtokens = _Checks(key, kernels)
         self._states: tuple[Any, Any] | None = None
 
     def heads(self, view: Any, spans: Any) -> Any:
@@ -111,7 +129,10 @@ class KnownIndex:
         self,
         identifiers: Iterable[Identifier] = (),
         keys: Sequence[DeploymentKey] = (),
+        *,
+        every_window: bool = True,
     ) -> None:
+        self._shortest_window = SHORTEST if every_window else MAX_LENGTH + 1
         self._keyed = tuple(map(_Keyed, keys))
         self._hmacs, self._sha256s = DigestSet(), DigestSet()
         self._public: set[tuple[str, str]] = set()
@@ -176,10 +197,12 @@ class KnownIndex:
         named = {keyed.key.id for keyed in self._keyed}
         for key_id, values in checks.items():
             keys = np.array(values, np.uint64)
+            at_windows = keys >> np.uint64(32) >= np.uint64(self._shortest_window)
             for keyed in self._keyed:
                 # If the id names no key in force, every key is tried.
                 if key_id is None or key_id not in named or key_id == keyed.key.id:
-                    keyed.checks.add(keys)
+                    keyed.windows.add(keys[at_windows])
+                    keyed.subtokens.add(keys[~at_windows])
 
     def find(self, data: bytes) -> list[tuple[int, int]]:
         """The spans of registered secrets, in order. Those of one value do not overlap."""
@@ -191,15 +214,8 @@ class KnownIndex:
         return sorted(found)
 
     def _checked(self, data: bytes, view: Any, keyed: _Keyed) -> Iterator[tuple[int, int]]:
-        tables = keyed.checks.tables
-        if tables is None:
-            return
         verdicts: dict[bytes, bool] = {}
-
-        def step(done: int, out: Any) -> tuple[int, int]:
-            return kernels.checked(view, done, *tables[:5], out)
-
-        for start, end in _spans(step, len(data)):
+        for start, end in chain(keyed.windows.spans(view), keyed.subtokens.spans(view)):
             value = data[start:end]
             verdict = verdicts.get(value)
             if verdict is None:

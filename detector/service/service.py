@@ -190,7 +190,13 @@ class Service:
         for topic in check_topics(self._live, found, scans=self._which != "judge"):
             self._log.warning("an input topic is not there yet; it is read once it is", topic=topic)
         allowlist = Allowlist(self._settings.allows)
-        finders = Finders(scanner, self._settings.keys, fallback_key(self._settings), allowlist)
+        finders = Finders(
+            scanner,
+            self._settings.keys,
+            fallback_key(self._settings),
+            allowlist,
+            every_window=self._settings.scan.every_window,
+        )
         registered = RegisteredCredentials(finders)
         registry_topic = TopicFollower(
             self._live.topics.registry.name,

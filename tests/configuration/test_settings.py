@@ -67,6 +67,9 @@ def test_everything_that_can_be_set(tmp_path: Path) -> None:
         [patterns]
         paths = ["mine.toml"]
         disable = ["generic-*"]
+
+        [scan]
+        every_window = false
         """,
     )
     settings = Settings.load(path, {})
@@ -84,6 +87,8 @@ def test_everything_that_can_be_set(tmp_path: Path) -> None:
     assert policy.resolve("other", "ci").rules[OUTLIVES_TASK].revoke
     assert policy.accepts[0].expiry == parse_rfc3339("2027-01-31T00:00:00Z")
     assert settings.patterns.paths == (str(tmp_path / "mine.toml"),)
+    assert not settings.scan.every_window
+    assert Settings().scan.every_window
 
 
 def test_the_credentials_kind_wins_over_the_tasks(tmp_path: Path) -> None:

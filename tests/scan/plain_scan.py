@@ -25,7 +25,6 @@ LONGEST_MATCH = 16 << 10
 REACH = 4 << 10
 _PROOFS = {"github-crc32", "npm-crc32", "gitlab-crc32", "grafana-crc32", "pypi-macaroon", "jwt"}
 _BASE62 = (string.digits + string.ascii_uppercase + string.ascii_lowercase).encode()
-_ALNUM = frozenset((string.ascii_letters + string.digits).encode())
 
 
 class PlainPattern:
@@ -102,22 +101,18 @@ class PlainKnown:
         return (identifier.scheme, identifier.value) in self._registered
 
     def find(self, data: bytes) -> list[tuple[int, int]]:
-        """Where they stand between delimiters, of each none that overlaps another of it."""
+        """Where they stand, of each none that overlaps another of it."""
         found = set()
         for secret in self._secrets:
             after = 0
             at = data.find(secret)
             while at >= 0:
                 end = at + len(secret)
-                if at >= after and not _within_word(data, at) and not _within_word(data, end):
+                if at >= after:
                     found.add((at, end))
                     after = end
                 at = data.find(secret, at + 1)
         return sorted(found)
-
-
-def _within_word(data: bytes, at: int) -> bool:
-    return 0 < at < len(data) and data[at - 1] in _ALNUM and data[at] in _ALNUM
 
 
 def _lines(data: bytes) -> Iterator[tuple[int, int]]:

@@ -81,16 +81,63 @@ def test_the_contracts_known_answer_is_found_in_every_surrounding() -> None:
         data = text % secret
         start = data.index(secret)
         assert index.find(data) == [(start, start + len(secret))], text
-    for text in (b"a%s", b"%sa", b"9%s9"):
-        assert index.find(text % secret) == []
+
+
+GLUED = [b"x%s", b"%sx", b"9%s9", b"Bearer%s", b"mysql -p%s", b"${%s}", b"\xe9%s\xe9", b"%s%%s" % b"ab"]
+
+
+@pytest.mark.parametrize("text", GLUED)
+def test_a_secret_is_found_whatever_is_glued_to_it(text: bytes) -> None:
+    secret = b"hello-world-secret-0123456789"
+    data = text % secret
+    start = data.index(secret)
+    assert KnownIndex([full(secret)], [KEY]).find(data) == [(start, start + len(secret))]
+
+
+@pytest.mark.parametrize("text", [b"a%s", b"%sa", b"9%s9"])
+def test_without_every_window_a_secret_is_found_between_delimiters_only(text: bytes) -> None:
+    secret = b"hello-world-secret-0123456789"
+    index = KnownIndex([full(secret)], [KEY], every_window=False)
+    assert index.find(b"(" + secret + b")") == [(1, 30)]
+    assert index.find(text % secret) == []
+
+
+@pytest.mark.parametrize(
+    "secret", [b"correct horse battery", b"\ta tab ahead", b"a blank behind ", b"          "]
+)
+def test_a_secret_may_hold_blanks_and_tabs(secret: bytes) -> None:
+    index = KnownIndex([full(secret)], [KEY])
+    for text in (b"%s", b"x%s", b"%sx", b"pass=%s;", b"q\n%s\nq"):
+        data = text % secret
+        assert index.find(data) == [(data.index(secret), data.index(secret) + len(secret))], text
+
+
+@pytest.mark.parametrize(
+    "secret", [b"-----BEGIN KEY-----\nMIIEvq\n-----END KEY-----", b"two\nlines\n", b"\n\nsecret"]
+)
+def test_a_secret_with_line_breaks_is_found_between_separators(secret: bytes) -> None:
+    index = KnownIndex([full(secret)], [KEY])
+    for text in (b"%s", b"key=%s", b'{"k":"%s"}', b"a\n%s\nb", b"(%s)", b"key: %s done"):
+        data = text % secret
+        assert index.find(data) == [(data.index(secret), data.index(secret) + len(secret))], text
+    assert (
+        index.find(b"x%sx" % secret) == []
+    )  # a price that nobody has to pay: no text is glued to a key block
+
+
+def test_one_registered_secret_may_stand_in_another_or_overlap_it() -> None:
+    outer, inner, beside = b"outer-secret-0123456789", b"secret-0123", b"6789-and-on"
+    index = KnownIndex(map(full, (outer, inner, beside)), [KEY])
+    assert index.find(b"x" + outer + b"-and-onx") == [(1, 24), (7, 18), (20, 31)]
 
 
 @pytest.mark.parametrize(
     "secret", [b"+abcdefg/hij=", b"-_.~!abcdef", b"!!!!!!!!", b"==", b"a", b"abc\x1bdef-z"]
 )
 def test_secrets_may_begin_and_end_with_anything_but_space_or_control(secret: bytes) -> None:
-    index = KnownIndex([full(secret)], [KEY])
-    assert index.find(b"key: " + secret + b" rest") == [(5, 5 + len(secret))]
+    for every_window in (True, False):
+        index = KnownIndex([full(secret)], [KEY], every_window=every_window)
+        assert index.find(b"key: " + secret + b" rest") == [(5, 5 + len(secret))]
 
 
 @st.composite
@@ -103,12 +150,58 @@ def texts(draw: st.DrawFn) -> tuple[bytes, list[bytes]]:
     return data, [data[start:end] for start, end in chosen] + absent
 
 
+def window_spans(data: bytes, secrets: Sequence[bytes]) -> list[tuple[int, int]]:
+    """Where the secrets are found, by the rules as they are written down: every window, but that of a short one."""
+    separators = frozenset(b" \"'`()[]{}<>=:,;|\\").union(range(33), range(127, 256))
+
+    def apart(start: int, end: int) -> bool:
+        before, behind = data[start - 1 : start] if start else b"", data[end : end + 1]
+        return all(not byte or byte[0] in separators for byte in (before, behind))
+
+    windows = [
+        (start, start + len(secret))
+        for secret in set(secrets)
+        for start in range(len(data) - len(secret) + 1)
+        if data.startswith(secret, start)
+    ]
+    short = set(boundary_spans(data))
+    return [
+        (start, end)
+        for start, end in windows
+        if (
+            (start, end) in short
+            if end - start < SHORTEST
+            else b"\n" not in data[start:end] or apart(start, end)
+        )
+    ]
+
+
+@st.composite
+def windows(draw: st.DrawFn) -> tuple[bytes, list[bytes]]:
+    alphabet = TOKENS + DELIMITERS + b" \n\n"
+    data = bytes(draw(st.lists(st.sampled_from(alphabet), max_size=120))) * draw(st.sampled_from((1, 1, 60)))
+    chosen = []
+    for _ in range(draw(st.integers(0, 5)) if data else 0):
+        start = draw(st.integers(0, len(data) - 1))
+        chosen.append(data[start : start + draw(st.integers(1, 90))])
+    return data, chosen + draw(st.lists(st.binary(min_size=1, max_size=20), max_size=2))
+
+
+@pytest.mark.slow
+@settings(max_examples=150, deadline=None)
+@given(drawn=windows())
+def test_every_window_is_tested_as_the_rules_say(drawn: tuple[bytes, list[bytes]]) -> None:
+    data, secrets = drawn
+    index = KnownIndex([full(secret) for secret in secrets], [KEY])
+    assert index.find(data) == first_of_each(data, window_spans(data, secrets))
+
+
 @pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(drawn=texts())
 def test_the_fast_path_finds_what_hashing_every_subtoken_finds(drawn: tuple[bytes, list[bytes]]) -> None:
     data, secrets = drawn
-    index = KnownIndex([full(secret) for secret in secrets], [KEY])
+    index = KnownIndex([full(secret) for secret in secrets], [KEY], every_window=False)
     naive = [(start, end) for start, end in boundary_spans(data) if data[start:end] in secrets]
     assert index.find(data) == first_of_each(data, naive)
 
@@ -128,20 +221,26 @@ def test_the_slow_path_finds_the_same_within_its_bounds(drawn: tuple[bytes, list
     assert index.find(data) == first_of_each(data, near)
 
 
-def test_secrets_of_many_lengths_are_found_across_the_blocks_the_text_is_cut_into() -> None:
+@pytest.mark.parametrize("every_window", [True, False])
+def test_secrets_of_many_lengths_are_found_across_the_blocks_the_text_is_cut_into(
+    *, every_window: bool
+) -> None:
     secrets = [b"%d-" % length + b"x" * (length - 6) + b".y" for length in range(100, 3000, 97)]
     secrets += [b"!" * 9]
     data = (b"=".join(secrets) + b"|" * 5000) * 40
-    index = KnownIndex(map(full, secrets), [KEY])
+    index = KnownIndex(map(full, secrets), [KEY], every_window=every_window)
     found = {data[start:end] for start, end in index.find(data)}
     assert found == set(secrets)
     assert len(index.find(data)) >= 40 * len(secrets)
 
 
+@pytest.mark.parametrize("every_window", [True, False])
 @pytest.mark.parametrize("length", [1, 8, 63, 64, 65, 500, 1100])
-def test_a_secret_is_found_wherever_it_stands_beside_the_edges_of_blocks(length: int) -> None:
+def test_a_secret_is_found_wherever_it_stands_beside_the_edges_of_blocks(
+    length: int, *, every_window: bool
+) -> None:
     secret = b"s" * length
-    index = KnownIndex([full(secret), full(b"!" * 40)], [KEY])
+    index = KnownIndex([full(secret), full(b"!" * 40)], [KEY], every_window=every_window)
     for edge in (0, 64, 256, 1024, 3072, 4096, 8192):
         for start in range(max(edge - length - 2, 0), edge + 3, 1 if length < 70 else 61):
             data = b" " * start + secret + b"." * 70
@@ -178,10 +277,12 @@ def test_a_sha256_identifier_with_a_check_is_found_without_a_pattern() -> None:
 
 def test_late_registrations_are_found_at_once() -> None:
     index = KnownIndex([full(b"first-secret-0")], [KEY])
-    data = b" ".join(b"late-secret-%d" % number for number in range(3000)) + b" bare-secret-1 sized-secret-1"
+    data = (
+        b" ".join(b"late-secret-%04d" % number for number in range(3000)) + b" bare-secret-1 sized-secret-1"
+    )
     assert index.find(data) == []
     for number in range(3000):
-        index.add([full(b"late-secret-%d" % number)])
+        index.add([full(b"late-secret-%04d" % number)])
     index.add([bare(b"bare-secret-1"), sized(b"sized-secret-1")])
     assert len(index.find(data)) == 3002
 
@@ -205,7 +306,7 @@ def test_a_malformed_check_falls_back_to_hashing() -> None:
 
 def test_a_long_hostile_run_is_bounded() -> None:
     index = KnownIndex([bare(b"never-there-1"), full(b"never-there-2")], [KEY])
-    assert index.find(b"-" * 5_000 + b"a" * 1_000_000 + b"never-there-2") == []
+    assert index.find(b"-" * 5_000 + b"a" * 1_000_000 + b"never-there-") == []
 
 
 def test_digests_are_told_apart_when_they_share_their_first_bytes() -> None:
