@@ -1,7 +1,7 @@
 """MB/s of decoding alone and of the whole scanner on input that is nothing but one encoding, packed wall to wall.
 
 Every kind says the same made-up log text, without a secret, but for those that are hostile and say nothing. Decoding
-is `detector.scan.decode.decoded_texts`, the scanner `detector.scan.leaks.LeakFinder` with all patterns and 100,000 registered credentials.
+is `detector.scan.decode.Decoding`, the scanner `detector.scan.leaks.LeakFinder` with all patterns and 100,000 registered credentials.
 CPU time of one thread, the best of some runs, batches as the readers make them (whole lines of 256 KiB). Memory is how
 far the process grew over the run, each kind in a process of its own.
 """
@@ -27,7 +27,7 @@ from benchmarks import compare, tables
 from benchmarks.corpus import MB
 from benchmarks.scan_stages import BATCH, KEY, LENGTHS, registry, speed
 from detector.patterns.pattern import load_bundled
-from detector.scan.decode import decoded_texts
+from detector.scan.decode import Decoding
 from detector.scan.known_credentials import KnownIndex
 from detector.scan.leaks import Batch, LeakFinder, RecordAt
 from detector.scan.scanner import PatternScanner
@@ -189,8 +189,8 @@ def _nowhere(offset: int) -> RecordAt:
 def measured(kind: str, finder: LeakFinder) -> Speed:
     """One row; to be called in a process of its own."""
     parts = made(kind)
-    layers = sum(len(view.data) for part in parts for view in decoded_texts(part)) / sum(map(len, parts))
-    decode = speed(lambda data: sum(len(view.data) for view in decoded_texts(data)), parts)
+    layers = sum(len(view.data) for part in parts for view in Decoding(part)) / sum(map(len, parts))
+    decode = speed(lambda data: sum(len(view.data) for view in Decoding(data)), parts)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     scan = speed(lambda data: finder.find(Batch("bench", data, _nowhere)), parts)
     grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before

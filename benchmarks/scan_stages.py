@@ -13,7 +13,7 @@ from detector.ingest.sources import Source
 from detector.ingest.units import Unit
 from detector.patterns.pattern import load_bundled
 from detector.replay.workers import Work, second_pass
-from detector.scan.decode import decoded_texts
+from detector.scan.decode import Decoding
 from detector.scan.known_credentials import HMAC, KnownIndex
 from detector.scan.leaks import Batch, LeakFinder, RecordAt
 from detector.scan.scanner import PatternScanner
@@ -101,7 +101,7 @@ def stages(data: bytes, known: int) -> Iterator[Stage]:
     patterns = load_bundled()
     scanner = PatternScanner(patterns)
     yield Stage(f"patterns ({len(patterns)})", speed(scanner.scan, parts))
-    yield Stage("decoding, three deep", speed(lambda part: list(decoded_texts(part)), parts))
+    yield Stage("decoding, three deep", speed(lambda part: list(Decoding(part)), parts))
     for count in (1, 100, 10_000):
         index = KnownIndex(registry(count, LENGTHS), [KEY])
         yield Stage(f"{count:,} known, up to 8 lengths", speed(index.find, parts))

@@ -115,7 +115,7 @@ def _canary(*_: Any, **__: Any) -> list[Read]:
 
 
 PLANTED: dict[str, tuple[Any, str, Any]] = {
-    "decoder": (texts, "decoded_texts", lambda _: [_Past()]),
+    "decoder": (texts, "Decoding", lambda *_: [_Past()]),
     "scanner": (texts, "finder", lambda: LeakFinder(PatternScanner(()), KnownIndex(), ())),
     "differential": (texts, "known", KnownIndex),
     "redact": (redaction, "Redactor", lambda *_: Redactor(PatternScanner(()))),

@@ -1,18 +1,25 @@
 """Base64 whose bytes are not text yet: of what gzip or zlib packed, of UTF-16. Over many lines too."""
-# ruff: noqa: PLR2004, PLR0913, PLR0917 - bytes are written as their codes; a compiled loop takes its arrays apart
+# ruff: noqa: C901, PLR2004, PLR0913, PLR0917 - bytes are written as their codes; a compiled loop takes its arrays apart
 
+import contextlib
 import zlib
+from collections.abc import Iterator
 from typing import Any, Final
 
 import numpy as np
 
 from detector.jit import bare
+from detector.scan.decoder import Room
 from detector.scan.digits import BASE64, NONE, PRINTABLE
 from detector.scan.runs import after_padding, below, line_start, undo
 
-MOST_INFLATED: Final = 64 << 10  # bytes of one packed blob
+AT_ONCE: Final = 4 << 20  # bytes that are inflated and scanned together, about
+_GZIP: Final = ord("H")  # the first digit of what gzip packed
 _LEAST_PACKED: Final = 24  # digits
 _LEAST_WIDE: Final = 6  # characters
+_STEP: Final = 1024  # bytes of a damaged blob that are inflated at a time
+_MOST_WITHIN: Final = 16 << 10  # bytes of a blob that may only be a part of the one above
+_LEAST_DAMAGED: Final = 8  # bytes of text: of what only looks like a header a few may be text
 _EITHER: Final = 15  # window bits, and
 _HEADER: Final = 32  # zlib's word for a header of gzip or of zlib
 
@@ -22,6 +29,19 @@ def _run_end(data: Any, at: int) -> int:
     while at < data.size and BASE64[data[at]] != NONE:
         at += 1
     return at
+
+
+@bare
+def _begins_another(data: Any, first: int, last: int, aligned: bool) -> bool:  # noqa: FBT001 - numba takes no keywords
+    """Whether digits that might go on with those above begin a blob of their own: then they are another's.
+
+    In the middle of a blob `H4sI` stands once in 16 million lines. What zlib's header looks like is more frequent; there
+    it is tried both ways, which needs digits above it in fours, as all that wrap base64 write them.
+    """
+    for at in range(first, last - 3):
+        if data[at] == 0x48 and data[at + 1] == 0x34 and data[at + 2] == 0x73 and data[at + 3] == 0x49:
+            return True
+    return bool(data[first] == 0x65 and not aligned)
 
 
 @bare
@@ -40,7 +60,7 @@ def _lines(data: Any, first: int, last: int, out: Any, to: int, pieces: Any, cou
         if not goes_on or count == pieces.shape[0]:
             return to, count
         first, last = below(data, last, width, head)
-        if last == 0 or to + last - first > out.size:
+        if last == 0 or to + last - first > out.size or _begins_another(data, first, last, bits == 0):
             return to, count
         lines += 1
         goes_on = last - first == width or lines == 2  # before the first digits others may stand
@@ -79,22 +99,36 @@ def _is_packed(out: Any, at: int, end: int) -> bool:
 
 @bare
 def _packed(data: Any, places: Any, out: Any, pieces: Any, blobs: Any) -> int:
-    """Fill `blobs` with rows (start and end in `out`, first and last of its `pieces`); how many."""
-    done = to = count = found = 0
+    """Fill `blobs` with rows (start and end in `out`, first and last of its `pieces`, 1 if it is a part of the one before).
+
+    Gives how many there are. A blob may begin in a line that seems to go on with the blob above: both are tried.
+    """
+    done = run = to = count = found = begin = lower = 0
     for start in places:
-        if start < done or (data[start] != 0x48 and start > 0 and BASE64[data[start - 1]] != NONE):
+        if start < run or (data[start] != 0x48 and start > 0 and BASE64[data[start - 1]] != NONE):
             continue
-        done = _run_end(data, start)
-        if done - start < _LEAST_PACKED:
+        if start < done:
+            while pieces[lower, 1] < start:
+                lower += 1
+            within = pieces[lower - 1, 0]
+            if pieces[lower, 1] == start and _is_packed(out, within, to):
+                blobs[found, 0], blobs[found, 1] = within, min(to, within + _MOST_WITHIN)
+                blobs[found, 2], blobs[found, 3], blobs[found, 4] = lower, count, 1
+                found += 1
             continue
-        if to + done - start > out.size or count == pieces.shape[0]:
+        run = _run_end(data, start)
+        if run - start < _LEAST_PACKED:
+            continue
+        if to + run - start > out.size or count == pieces.shape[0]:
             break
         first = count
         begin = to
-        to, count = _lines(data, start, done, out, to, pieces, count)
+        to, count = _lines(data, start, run, out, to, pieces, count)
         if _is_packed(out, begin, to):
             blobs[found, 0], blobs[found, 1], blobs[found, 2], blobs[found, 3] = begin, to, first, count
+            blobs[found, 4] = 0
             found += 1
+            lower = first
             done = pieces[count - 1, 2]
             pieces[count - 1, 2] = after_padding(data, done)
         else:
@@ -102,36 +136,77 @@ def _packed(data: Any, places: Any, out: Any, pieces: Any, blobs: Any) -> int:
     return found
 
 
-def packed(data: bytes, places: Any, budget: int) -> tuple[list[bytes], list[list[int]]]:
-    """The texts of the blobs that begin at the places, of `budget` bytes in all; of each start, end, 1 if zlib, 0 if gzip."""
-    if budget <= 0:  # zlib takes 0 for "without a limit"
-        return [], []
+def inflated(
+    data: bytes, places: Any, room: Room
+) -> Iterator[tuple[list[bytes], list[tuple[int, int, bool]]]]:
+    """The texts of the blobs that begin at the places; of each its start, its end and whether it is zlib's.
+
+    They come line by line, about `AT_ONCE` bytes at a time, a line's all together. What a line has no room for is cut.
+    """
     view = np.frombuffer(data, np.uint8)
     out = np.empty(len(data) + 4, np.uint8)
     pieces = np.empty((places.size + len(data) // 32 + 2, 3), np.int64)
-    blobs = np.empty((places.size, 4), np.int64)
-    found = blobs[: _packed(view, places, out, pieces, blobs)].tolist()
-    packed_bytes = out.data
+    blobs = np.empty((places.size, 5), np.int64)
+    blobs = blobs[: _packed(view, places, out, pieces, blobs)]
+    if not len(blobs):
+        return
+    starts = pieces[blobs[:, 2], 1]
+    alone = blobs[:, 4] == 0
+    room.widen(starts[alone], pieces[blobs[alone, 3] - 1, 2])
+    lines = room.lines(starts)
     texts: list[bytes] = []
-    rows: list[list[int]] = []
-    for begin, end, first, most in found:
-        inflater = zlib.decompressobj(_HEADER + _EITHER)
-        try:
-            text = inflater.decompress(packed_bytes[begin:end], min(budget, MOST_INFLATED))
-        except zlib.error:
+    rows: list[tuple[int, int, bool]] = []
+    size, before = 0, -1
+    for number in np.argsort(lines, kind="stable").tolist():
+        line = int(lines[number])
+        if size >= AT_ONCE and line != before:
+            yield texts, rows
+            texts, rows, size = [], [], 0
+        before = line
+        begin, end, first, most, _ = blobs[number].tolist()
+        text, used, cut = _inflate(out.data[begin:end], room.left(line))
+        if cut:
+            room.cut_short(line)
+        if not text:
             continue
-        last = most
-        used = end - len(inflater.unused_data)
-        while last - 1 > first and pieces[last - 2, 0] >= used:
-            last -= 1
-        budget -= len(text) + 1
-        if text:
-            start = int(pieces[first, 1])
-            texts.append(text)
-            rows.append([start, int(pieces[last - 1, 2]), int(data[start] != 0x48)])
-        if budget <= 0:
+        room.spend(line, len(text) + 1)
+        last = min(most, first + 1 + int(pieces[first:most, 0].searchsorted(begin + used)))
+        start = int(pieces[first, 1])
+        texts.append(text)
+        rows.append((start, int(pieces[last - 1, 2]), data[start] != _GZIP))
+        size += len(text) + 1
+    if texts:
+        yield texts, rows
+
+
+def _inflate(packed: memoryview, most: int) -> tuple[bytes, int, bool]:
+    """The text of a blob, at most so many bytes, how much of the blob was read, and whether there is more text."""
+    inflater = zlib.decompressobj(_HEADER + _EITHER)
+    try:
+        text = inflater.decompress(packed, most + 1)  # 0 would be "without a limit"
+    except zlib.error:
+        text = _before_damage(packed, most + 1)
+        return text[:most], len(packed), len(text) > most
+    return text[:most], len(packed) - len(inflater.unused_data), len(text) > most
+
+
+def _before_damage(packed: memoryview, most: int) -> bytes:
+    """What a blob says before it is damaged: its checksum may be wrong, or its end be another text's."""
+    inflater = zlib.decompressobj(_HEADER + _EITHER)
+    texts: list[bytes] = []
+    for at in range(0, len(packed), _STEP):
+        before, step = inflater.copy(), packed[at : at + _STEP]
+        try:
+            texts.append(inflater.decompress(step, most))
+        except zlib.error:
+            with contextlib.suppress(zlib.error):
+                texts.extend(before.decompress(step[byte : byte + 1]) for byte in range(len(step)))
             break
-    return texts, rows
+        most -= len(texts[-1])
+        if most <= 0:
+            break
+    text = b"".join(texts)
+    return text if len(text) >= _LEAST_DAMAGED else b""
 
 
 @bare
@@ -147,16 +222,24 @@ def _pairs(out: Any, at: int, end: int, character: int) -> int:
 @bare
 def _wide(data: Any, places: Any, scratch: Any, pieces: Any, out: Any, texts: Any) -> int:
     """Fill `texts` with rows (start and end in `out`, start and end in `data`); how many."""
-    done = to = found = 0
+    done = run = to = found = floor = 0
+    aligned = True
     for place in places:
-        if place < done:
+        if place < run:
             continue
         low = place
-        while low > done and BASE64[data[low - 1]] != NONE:
+        while low > floor and BASE64[data[low - 1]] != NONE:
             low -= 1
         first = low + ((place - low) & 3)
-        end, count = _lines(data, first, _run_end(data, place), scratch, 0, pieces, 0)
-        done = pieces[count - 1, 2]
+        if place < done and first == low and aligned:
+            continue
+        floor = run = _run_end(data, place)
+        # In a line that seemed to go on with others, what did not fit them is decoded by itself.
+        most = pieces if place >= done else pieces[:1]
+        end, count = _lines(data, first, run, scratch, 0, most, 0)
+        if place >= done:
+            done, aligned = pieces[count - 1, 2], (run - first) & 3 == 0
+            aligned = aligned and (count == 1 or (pieces[1, 2] - pieces[1, 1]) & 3 == 0)
         at = piece = 0
         while at + 2 * _LEAST_WIDE <= end:
             character = 0
@@ -185,7 +268,7 @@ def _wide(data: Any, places: Any, scratch: Any, pieces: Any, out: Any, texts: An
     return found
 
 
-def wide(data: bytes, places: Any, budget: int) -> tuple[Any, Any]:
+def wide(data: bytes, places: Any) -> tuple[Any, Any]:
     """The texts of base64 of UTF-16 around the places, and rows (start and end of each, start and end in `data`).
 
     Each place is that of the first of four digits.
@@ -193,6 +276,6 @@ def wide(data: bytes, places: Any, budget: int) -> tuple[Any, Any]:
     view = np.frombuffer(data, np.uint8)
     scratch = np.empty(len(data) + 4, np.uint8)
     pieces = np.empty((len(data) // 32 + 2, 3), np.int64)
-    out = np.empty(min(budget, len(data)), np.uint8)
-    texts = np.empty((len(data) // (2 * _LEAST_WIDE) + 1, 4), np.int64)
+    out = np.empty(len(data), np.uint8)
+    texts = np.empty((len(data) // _LEAST_WIDE + 1, 4), np.int64)
     return out, texts[: _wide(view, places, scratch, pieces, out, texts)]

@@ -1,9 +1,16 @@
 """Text that log lines carry encoded: found, decoded, and led back to where it stands.
 
-    data ── layer ──▶ decoded text, joined by newlines ── layer ──▶ … at most `DEPTH` deep
+    data ── layer ──▶ decoded texts, an empty line between them ── layer ──▶ … at most `DEPTH` deep
 
-A layer holds everything that one step of decoding gives for a text, so that it is scanned in one more pass. How much is
-decoded in all is bounded. The encodings are in `decoders.py`.
+A layer holds what one step of decoding gives for a text, so that it is scanned in one more pass. The encodings are in
+`decoders.py`.
+
+Each line of the data has its own share of decoding (`shares.py`). What counts is what a little text may make much of:
+what is inflated, and what is decoded from decoded text. The first step of all other decoders is linear in the line. A
+line that asks for more than its share is cut short, and `limited` says so; all others are decoded whole.
+
+Memory is bounded as well. Data is decoded in pieces of `PIECE` bytes, cut between lines. If its lines inflate to more
+than some megabytes, they come in several layers of one depth, each decoded to the end before the next.
 """
 
 from collections.abc import Iterator
@@ -14,14 +21,15 @@ from typing import Any, Final
 import msgspec
 import numpy as np
 
-from detector.records.blocks import BLOCK
+from detector.records.blocks import safe_cut
 from detector.scan import triggers
-from detector.scan.decoder import Part
+from detector.scan.binary_payloads import AT_ONCE
+from detector.scan.decoder import BETWEEN, Decoder, GrowingDecoder, LinearDecoder, Part
 from detector.scan.decoders import DECODERS
+from detector.scan.shares import SECOND_LOOK, LimitedText, Share, Spending
 
 DEPTH: Final = 3
-GROWTH: Final = 4  # decoded bytes at most, in all, for each byte of the data
-LEAST_BUDGET: Final = GROWTH * BLOCK  # how much of a line is read does not depend on what it is read with
+PIECE: Final = 1 << 20  # bytes that are decoded together, about
 
 
 class Decoded(msgspec.Struct, frozen=True):
@@ -44,11 +52,15 @@ class _Back(msgspec.Struct, frozen=True):
 
 
 class Layer:
-    """What one step of decoding gave: `data`, texts joined by newlines, and the way back."""
+    """What one step of decoding gave: `data`, texts with an empty line between them, and the way back.
 
-    def __init__(self, parts: list[Part]) -> None:
-        self.data = b"\n".join(part.data for part in parts)
-        self._ends = list(accumulate(len(part.data) + 1 for part in parts))
+    `linear` is how many bytes of it, at its start, come from linear decoders.
+    """
+
+    def __init__(self, parts: list[Part], linear: int) -> None:
+        self.linear = linear
+        self.data = BETWEEN.join(part.data for part in parts)
+        self._ends = list(accumulate(len(part.data) + len(BETWEEN) for part in parts))
         self._parts = [
             msgspec.structs.replace(part, data=b"") for part in parts
         ]  # they are in `data` once more
@@ -72,6 +84,17 @@ class Layer:
         back = self._back
         return back.names[int(back.kinds[back.starts.searchsorted(at, "right") - 1])]
 
+    @property
+    def segments(self) -> Any:
+        """All segments, as of a `Part`, in order."""
+        return self._back.segments
+
+    def origins(self, places: Any) -> Any:
+        """Where the bytes at some places come from."""
+        back = self._back
+        rows = back.segments[back.places.searchsorted(places, "right") - 1]
+        return rows[:, 1].astype(np.int64) + np.abs(rows[:, 3]) * (places - rows[:, 0])
+
     def origin(self, start: int, end: int) -> tuple[int, int] | None:
         """Where the text in data[start:end] comes from; None if it reaches over the end of one decoded text.
 
@@ -92,18 +115,20 @@ class Layer:
     def decoded(self) -> Iterator[Decoded]:
         """The texts one by one."""
         starts = self._back.starts.tolist()
-        for start, after in zip(starts, [*starts[1:], len(self.data) + 1], strict=True):
-            span = self.origin(start, after - 1)
+        for start, after in zip(starts, [*starts[1:], len(self.data) + len(BETWEEN)], strict=True):
+            end = after - len(BETWEEN)
+            span = self.origin(start, end)
             if span is not None:
-                yield Decoded(*span, self.encodings(start), self.data[start : after - 1])
+                yield Decoded(*span, self.encodings(start), self.data[start:end])
 
 
 class DecodedText:
     """Decoded text at some depth: its `data`, where that stands in the first data, and in which encodings."""
 
-    def __init__(self, layers: tuple[Layer, ...]) -> None:
+    def __init__(self, layers: tuple[Layer, ...], base: int = 0) -> None:
         self.data = layers[-1].data
         self._layers = layers
+        self._base = base
 
     def origin(self, start: int, end: int) -> tuple[tuple[int, int], tuple[str, ...]] | None:
         """The span in the first data and the encodings, outermost first; None if the text is not in one piece."""
@@ -114,40 +139,170 @@ class DecodedText:
             if span is None:
                 return None
             start, end = span
-        return (start, end), tuple(reversed(encodings))
+        return (start + self._base, end + self._base), tuple(reversed(encodings))
 
 
-def decoded_texts(data: bytes) -> Iterator[DecodedText]:
-    """All decoded text of `data`, nested up to `DEPTH`, of at most `GROWTH` times its size in all, or that of a block."""
-    budget = max(GROWTH * len(data), LEAST_BUDGET)
-    layers: tuple[Layer, ...] = ()
-    for _ in range(DEPTH):
-        layer = decode_layer(data, budget)
-        if layer is None:
-            return
-        layers = (*layers, layer)
-        yield DecodedText(layers)
-        budget -= len(layer.data)
-        data = layer.data
+class Decoding:
+    """All decoded text of `data`, nested up to `DEPTH`: iterate over it once, then `limited` is complete."""
+
+    def __init__(self, data: bytes, share: Share = SECOND_LOOK) -> None:
+        self._data = data
+        self._share = share
+        self.limited: list[LimitedText] = []
+
+    def __iter__(self) -> Iterator[DecodedText]:
+        for start, end in _pieces(self._data):
+            piece = self._data if end - start == len(self._data) else self._data[start:end]
+            decoding = _PieceDecoding(piece, self._share)
+            for layers in decoding.layers_of(piece, ()):
+                yield DecodedText(layers, start)
+            self.limited += [
+                LimitedText(one.start + start, one.end + start, one.reason) for one in decoding.limited()
+            ]
 
 
-def decoded(data: bytes, budget: int) -> list[Decoded]:
-    """Regions of `data` that are an encoding of something else, decoded one step, of at most `budget` bytes."""
-    layer = decode_layer(data, budget)
-    return [] if layer is None else list(layer.decoded())
+def _pieces(data: bytes) -> Iterator[tuple[int, int]]:
+    """Whole lines of about `PIECE` bytes, cut where nothing stands open that goes on over several lines."""
+    start, size = 0, len(data)
+    while size - start > PIECE:
+        line = data.rfind(b"\n", start, start + PIECE) + 1 or data.find(b"\n", start + PIECE) + 1 or size
+        cut = safe_cut(data, line) if line < size else size
+        end = cut if cut > start else line
+        yield start, end
+        start = end
+    if start < size or not size:
+        yield start, size
 
 
-def decode_layer(data: bytes, budget: int) -> Layer | None:
-    """One step of decoding of all of `data`; None if there is nothing to decode."""
+class _PieceDecoding:
+    """The decoding of one piece, and what its lines ask for."""
+
+    def __init__(self, data: bytes, share: Share) -> None:
+        self._spending = Spending(data, share)
+        self._uncounted: list[tuple[Layer, ...]] = []  # these are less than any line's share, together
+        self._uncounted_size = 0
+        self._widened: Layer | None = None
+
+    def limited(self) -> list[LimitedText]:
+        """What was not examined whole."""
+        self._spending.over()
+        return self._spending.limited()
+
+    def room(self, above: tuple[Layer, ...] = ()) -> "_Room":
+        """What the lines may still ask for, for decoders of the data under some layers."""
+        return _Room(self, self._spending, above)
+
+    def layers_of(self, data: bytes, above: tuple[Layer, ...]) -> Iterator[tuple[Layer, ...]]:
+        """Each layer of data and, right behind it, those of what it says, with all layers above it."""
+        for layer in _layers(data, self.room(above)):
+            layers = (*above, layer)
+            yield layers
+            if len(layers) < DEPTH:
+                yield from self.layers_of(self._within_shares(layers), layers)
+
+    def _within_shares(self, layers: tuple[Layer, ...]) -> bytes:
+        """What the last layer says, without the lines that have spent more than their share."""
+        layer = layers[-1]
+        if len(layers) > 1 and layer.linear:
+            self._uncounted.append(layers)
+            self._uncounted_size += layer.linear
+            if self._spending.asked or self._uncounted_size > self._spending.share.least:
+                self.count()
+        over = self._spending.over()
+        if over is None:
+            return layer.data
+        starts = layer.segments[:, 0].astype(np.int64)
+        gone = over[self.lines(starts, layers)]
+        if not gone.any():
+            return layer.data
+        sizes = np.diff(starts, prepend=0, append=len(layer.data))
+        dropped = np.repeat(np.insert(gone, 0, False), sizes)  # before the first segment a newline may stand
+        return np.where(dropped, np.uint8(ord("\n")), np.frombuffer(layer.data, np.uint8)).tobytes()
+
+    def count(self) -> None:
+        """Charges the lines with what was decoded linearly from decoded text and not counted yet."""
+        uncounted, self._uncounted, self._uncounted_size = self._uncounted, [], 0
+        for layers in uncounted:
+            if layers[0] is not self._widened:
+                self._widened = layers[0]
+                whole = layers[0].segments[layers[0].segments[:, 3] == 0]
+                self._spending.widen(whole[:, 1], whole[:, 2])
+            layer = layers[-1]
+            starts = layer.segments[:, 0]
+            starts = starts[: starts.searchsorted(layer.linear)].astype(np.int64)
+            lines = self.lines(starts, layers)
+            self._spending.spend(lines, np.diff(starts, append=layer.linear))
+
+    def lines(self, places: Any, layers: tuple[Layer, ...]) -> Any:
+        """The lines that places of the last of the layers come from."""
+        for layer in reversed(layers):
+            places = layer.origins(places)
+        return self._spending.lines(places)
+
+
+class _Room:
+    """Implements `detector.scan.decoder.Room` for the data under some layers."""
+
+    def __init__(self, decoding: _PieceDecoding, spending: Spending, above: tuple[Layer, ...]) -> None:
+        self._decoding = decoding
+        self._spending = spending
+        self._above = above
+
+    def lines(self, places: Any) -> Any:
+        """The lines that the places come from."""
+        self._decoding.count()
+        return self._decoding.lines(places, self._above)
+
+    def widen(self, starts: Any, ends: Any) -> None:
+        """Only the data itself has lines with shares."""
+        if not self._above:
+            self._spending.widen(starts, ends)
+
+    def left(self, line: int) -> int:
+        """As `Spending`."""
+        return self._spending.left(line)
+
+    def spend(self, line: int, size: int) -> None:
+        """As `Spending`."""
+        self._spending.spend(line, size)
+
+    def cut_short(self, line: int) -> None:
+        """As `Spending`."""
+        self._spending.cut_short(line)
+
+
+def decoded(data: bytes, share: Share = SECOND_LOOK) -> list[Decoded]:
+    """Regions of `data` that are an encoding of something else, decoded one step."""
+    room = _PieceDecoding(data, share).room()
+    return [one for layer in _layers(data, room) for one in layer.decoded()]
+
+
+def _layers(data: bytes, room: _Room) -> Iterator[Layer]:
+    """One step of decoding of all of `data`: one layer, or several if much of it is inflated."""
     parts: list[Part] = []
+    growing: list[tuple[GrowingDecoder, Any]] = []
+    for decoder, places in _begun(data):
+        if isinstance(decoder, LinearDecoder):
+            parts += decoder.decode(data, places)
+        elif isinstance(decoder, GrowingDecoder):
+            growing.append((decoder, places))
+    linear = size = sum(len(part.data) + len(BETWEEN) for part in parts)
+    for decoder, places in growing:
+        for part in decoder.decode(data, places, room):
+            parts.append(part)
+            size += len(part.data) + len(BETWEEN)
+            if size - linear >= AT_ONCE:
+                yield Layer(parts, linear)
+                parts, linear, size = [], 0, 0
+    if parts:
+        yield Layer(parts, linear)
 
-    def left() -> int:
-        return max(0, budget - sum(len(part.data) + 1 for part in parts))
 
+def _begun(data: bytes) -> Iterator[tuple[Decoder, Any]]:
+    """The decoders for which something may begin in `data`, and where."""
     for kind, places in triggers.found(data).items():
-        parts += DECODERS.compiled[kind].decode(data, places, left())
+        yield DECODERS.compiled[kind], places
     for decoder, literals in DECODERS.by_literal:
         places = triggers.places_of(data, literals)
         if places.size:
-            parts += decoder.decode(data, places, left())
-    return Layer(parts) if parts else None
+            yield decoder, places

@@ -6,16 +6,18 @@ The bundled decoders are compiled and work on all places of a text at once.
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Protocol
 
 import msgspec
 import numpy as np
 
 ONE: Final = np.zeros(1, np.int64)
+BETWEEN: Final = b"\n\n"
+"""Stands between two texts: no line of one goes on in the next."""
 
 
 class Part(msgspec.Struct, frozen=True):
-    """Texts of one kind of encoding, a newline between each two, and their segments in order.
+    """Texts of one kind of encoding, `BETWEEN` between each two, and their segments in order.
 
     A segment is a row (place in `data`, start and end in the origin, step). Each of its bytes comes from `step` bytes
     after the one before it: 1 for a plain copy. If a byte comes from all of -`step` bytes, the step is negative. If the
@@ -36,6 +38,25 @@ def part_of_texts(names: tuple[str, ...], data: bytes, segments: Any) -> Part:
     return Part((names,), data, segments, starts, np.zeros(len(starts), np.int64))
 
 
+class Room(Protocol):
+    """What the lines that are decoded may still ask for, for a decoder of which a little text makes much."""
+
+    def lines(self, places: Any) -> Any:
+        """The numbers of the lines that the places of the decoder's data come from, at any depth."""
+
+    def widen(self, starts: Any, ends: Any) -> None:
+        """What stands in data[start:end] is one text, over several lines perhaps. Its first line has the share of all."""
+
+    def left(self, line: int) -> int:
+        """How many bytes a line may still decode to."""
+
+    def spend(self, line: int, size: int) -> None:
+        """A line decoded to so many bytes."""
+
+    def cut_short(self, line: int) -> None:
+        """A line decodes to more than it had left."""
+
+
 class Decoder(ABC):
     """One encoding.
 
@@ -53,12 +74,24 @@ class Decoder(ABC):
     examples: ClassVar[tuple[tuple[bytes, bytes], ...]]
     near_misses: ClassVar[tuple[bytes, ...]]
 
+
+class LinearDecoder(Decoder):
+    """A decoder that writes no more than a few bytes for each that it reads, whatever stands there."""
+
     @abstractmethod
-    def decode(self, data: bytes, places: Any, budget: int) -> Iterator[Part]:
-        """Decodes what begins at the `places` (sorted), to at most `budget` bytes, line feeds between texts included."""
+    def decode(self, data: bytes, places: Any) -> Iterator[Part]:
+        """Decodes what begins at the `places` (sorted)."""
 
 
-class SpanDecoder(Decoder):
+class GrowingDecoder(Decoder):
+    """A decoder that may write much for a little text. Each line has its share."""
+
+    @abstractmethod
+    def decode(self, data: bytes, places: Any, room: Room) -> Iterator[Part]:
+        """Decodes what begins at the `places` (sorted), each line as far as there is room for it."""
+
+
+class SpanDecoder(GrowingDecoder):
     """A decoder that decodes one text at a time, each beginning with its trigger."""
 
     bound: ClassVar[int] = 4096
@@ -70,21 +103,23 @@ class SpanDecoder(Decoder):
         `text` begins with a trigger and has at most `bound` bytes.
         """
 
-    def decode(self, data: bytes, places: Any, budget: int) -> Iterator[Part]:
+    def decode(self, data: bytes, places: Any, room: Room) -> Iterator[Part]:
         """Decodes the texts one by one. A trigger within a text that was decoded counts as part of it."""
         texts: list[bytes] = []
         rows: list[tuple[int, int, int, int]] = []
         size = done = 0
-        for start in places.tolist():
+        for start, line in zip(places.tolist(), room.lines(places).tolist(), strict=True):
             found = self.span(data[start : start + self.bound]) if start >= done else None
             if found is None or not found[1]:
                 continue
             length, text = found
-            if size + len(text) + 1 > budget:
-                break
+            if len(text) + 1 > room.left(line):
+                room.cut_short(line)
+                continue
+            room.spend(line, len(text) + 1)
             done = start + length
             rows.append((size, start, done, 0))
             texts.append(text)
-            size += len(text) + 1
+            size += len(text) + len(BETWEEN)
         if texts:
-            yield part_of_texts(self.names[0], b"\n".join(texts), np.array(rows, np.int32))
+            yield part_of_texts(self.names[0], BETWEEN.join(texts), np.array(rows, np.int32))

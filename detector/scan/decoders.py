@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Final
 import numpy as np
 
 from detector.scan import binary_payloads, escapes, runs, strides, triggers
-from detector.scan.decoder import Decoder, Part, part_of_texts
+from detector.scan.decoder import BETWEEN, Decoder, GrowingDecoder, LinearDecoder, Part, Room, part_of_texts
 
 SPACED: Final = "spaced"
 
@@ -22,7 +22,7 @@ def _lines(data: bytes, places: Any) -> Any:
     return out[: escapes.lines(np.frombuffer(data, np.uint8), places, out)]
 
 
-class Base64(Decoder):
+class Base64(LinearDecoder):
     """Base64 of either alphabet, padded or not, at any alignment in a run of its characters, wrapped or not."""
 
     names = (("base64",), ("base64url",))
@@ -33,20 +33,20 @@ class Base64(Decoder):
     )
     near_misses = (b"dG9rZW4gPQ==", b"//////////////////////////8=", b"a-kebab-case-name-that-is-long")
 
-    def decode(self, data: bytes, places: Any, budget: int) -> Iterator[Part]:
+    def decode(self, data: bytes, places: Any) -> Iterator[Part]:
         """Decodes stretches of text, as `digits.base64_stretches` has them."""
         done = np.zeros(len(data), np.uint8)
-        out = np.empty(min(budget, 3 * len(data) + 4), np.uint8)
-        segments = np.empty((len(places) + len(data) // 8 + 1, 4), np.int32)  # what is not used is no memory
+        out = np.empty(5 * len(data) + 64, np.uint8)  # of four alignments; what is not used is no memory
+        segments = np.empty((len(places) + len(data) // 8 + 1, 4), np.int32)
         starts, kinds = np.empty((2, len(places)), np.int64)
         view = np.frombuffer(data, np.uint8)
         size, count, texts = runs.unbase64(view, places, done, out, segments, starts, kinds)
         if size:
-            text = out[: size - 1].tobytes()
+            text = out[: size - 2].tobytes()
             yield Part(self.names, text, segments[:count].copy(), starts[:texts], kinds[:texts])
 
 
-class Hex(Decoder):
+class Hex(LinearDecoder):
     """Hex digits of printable text."""
 
     names = (("hex",),)
@@ -57,16 +57,16 @@ class Hex(Decoder):
     )
     near_misses = (b"746f6b656e203d20", b"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")
 
-    def decode(self, data: bytes, places: Any, budget: int) -> Iterator[Part]:
+    def decode(self, data: bytes, places: Any) -> Iterator[Part]:
         """Decodes stretches of text, as `digits.hex_stretches` has them."""
-        out = np.empty(min(budget, len(data) + 1), np.uint8)
+        out = np.empty(len(data) + 2 * len(places), np.uint8)
         segments = np.empty((len(places), 4), np.int32)
         size, count = runs.unhex(np.frombuffer(data, np.uint8), places, out, segments)
         if size:
-            yield part_of_texts(self.names[0], out[: size - 1].tobytes(), segments[:count])
+            yield part_of_texts(self.names[0], out[: size - 2].tobytes(), segments[:count])
 
 
-class _Rewritten(Decoder):
+class _Rewritten(LinearDecoder):
     """Text in which some bytes are escaped and the others stand as they are: rewritten by one compiled loop."""
 
     loop: ClassVar[int]
@@ -75,10 +75,10 @@ class _Rewritten(Decoder):
         """The spans to rewrite: whole lines, unless a decoder says otherwise."""
         return _lines(data, places)
 
-    def decode(self, data: bytes, places: Any, budget: int) -> Iterator[Part]:
+    def decode(self, data: bytes, places: Any) -> Iterator[Part]:
         """Rewrites the spans as one part. Those in which nothing is escaped are left out."""
         rows = self.rows(data, places)
-        size = min(budget, int((rows[:, 1] - rows[:, 0]).sum()) + len(rows))
+        size = int((rows[:, 1] - rows[:, 0]).sum()) + 2 * len(rows)
         out = np.empty(size, np.uint8)
         segments = np.empty(
             (size, 4), np.int32
@@ -151,22 +151,21 @@ class QuotedPrintable(_Rewritten):
         return out[: escapes.soft_lines(np.frombuffer(data, np.uint8), places, out)]
 
 
-class _Apart(Decoder):
+class _Apart(LinearDecoder):
     """Characters with the same byte or bytes between each two of them."""
 
     step: ClassVar[int]
 
-    def decode(self, data: bytes, places: Any, budget: int) -> Iterator[Part]:
+    def decode(self, data: bytes, places: Any) -> Iterator[Part]:
         """Closes them up, for each separator by itself."""
         view = np.frombuffer(data, np.uint8)
         for separator, names, least in _SEPARATORS:
             chosen = places[view[places] == separator]
-            out = np.empty(min(budget, len(data)), np.uint8)
+            out = np.empty(len(data) + 2, np.uint8)
             segments = np.empty((chosen.size, 4), np.int32)
             size, count = strides.closed_up(view, chosen, self.step, least, out, segments)
             if size:
-                yield part_of_texts(names, out[: size - 1].tobytes(), segments[:count])
-                budget -= size
+                yield part_of_texts(names, out[: size - 2].tobytes(), segments[:count])
 
 
 class Apart(_Apart):
@@ -193,29 +192,27 @@ class ApartLines(_Apart):
     near_misses = (b"a\r\nb\r\nc\r\nlonger\r\n", b"ab\r\ncd\r\n")
 
 
-class Packed(Decoder):
+class Packed(GrowingDecoder):
     """Base64 of what gzip or zlib packed."""
 
     names = (("base64", "gzip"), ("base64", "zlib"))
     trigger = triggers.PACKED
-    bound = binary_payloads.MOST_INFLATED  # and of what it says as much again at most
     examples = (
         (b"H4sIAAAAAAACAyvJz07NU7BVKMnPjo9KsjDUzg7Ur7A1DSkEAKU+brYZAAAA", b"token = tok_Zb81+kQ/x=5Tq"),
         (b"eJwryc9OzVOwVSjJz46PSrIw1M4O1K+wNQ0pBABvNAg2", b"token = tok_Zb81+kQ/x=5Tq"),
     )
     near_misses = (b"H4sI", b"eJwhat-is-that-not-a-blob-of-zlib-at-all")
 
-    def decode(self, data: bytes, places: Any, budget: int) -> Iterator[Part]:
-        """Inflates the blobs that begin at the places."""
-        texts, rows = binary_payloads.packed(data, places, budget)
-        if texts:
-            starts = np.cumsum([0, *(len(text) + 1 for text in texts[:-1])])
+    def decode(self, data: bytes, places: Any, room: Room) -> Iterator[Part]:
+        """Inflates the blobs that begin at the places, line by line, some megabytes at a time."""
+        for texts, rows in binary_payloads.inflated(data, places, room):
+            starts = np.cumsum([0, *(len(text) + len(BETWEEN) for text in texts[:-1])])
             spans = np.array(rows, np.int64)
             segments = np.column_stack([starts, spans[:, :2], np.zeros(len(rows), np.int64)])
-            yield Part(self.names, b"\n".join(texts), segments.astype(np.int32), starts, spans[:, 2])
+            yield Part(self.names, BETWEEN.join(texts), segments.astype(np.int32), starts, spans[:, 2])
 
 
-class Wide(Decoder):
+class Wide(LinearDecoder):
     """Base64 of UTF-16."""
 
     names = (("base64", "utf-16"),)
@@ -228,9 +225,9 @@ class Wide(Decoder):
     )
     near_misses = (b"AGEAb", b"AAAAAAAAAAAAAAAAAAAAAAAA")
 
-    def decode(self, data: bytes, places: Any, budget: int) -> Iterator[Part]:
+    def decode(self, data: bytes, places: Any) -> Iterator[Part]:
         """Decodes the runs of base64 around the places."""
-        out, texts = binary_payloads.wide(data, places, budget)
+        out, texts = binary_payloads.wide(data, places)
         if len(texts):
             rows = np.column_stack([texts[:, 0], texts[:, 2:], np.zeros(len(texts), np.int64)])
             yield part_of_texts(self.names[0], out[: texts[-1, 1]].tobytes(), rows.astype(np.int32))

@@ -314,7 +314,8 @@ def _copied(data: Any, at: int, end: int, trigger: int, out: Any, to: int) -> in
 def rewrite(kind: int, data: Any, spans: Any, out: Any, segments: Any) -> tuple[int, int]:
     """Write the spans of `data` to `out` decoded, a newline after each: (bytes, segments).
 
-    Spans in which nothing was to be decoded are left out, and all from the first on for which there is no room.
+    Before one that is not the next line there is one more newline. Spans in which nothing was to be decoded are left out,
+    and all from the first on for which there is no room.
 
     A segment is (place in `out`, start and end in `data`, step): step 1 if it was copied as it is, the bytes of each escape,
     negative, if each made one byte, and 0 if one made more.
@@ -322,13 +323,17 @@ def rewrite(kind: int, data: Any, spans: Any, out: Any, segments: Any) -> tuple[
     trigger = _TRIGGERS[kind]
     to = 0
     count = 0
+    below = 0  # where the line behind the last span begins
     for index in range(spans.shape[0]):
         at, end = spans[index, 0], spans[index, 1]
         step = 2  # of the last segment: of none yet
         changed = False
         first, mark = to, count
-        if to + (end - at) + 1 > out.size:
+        if to + (end - at) + 2 > out.size:
             break
+        if to and at != below:
+            out[to] = 0x0A
+            to += 1
         while at < end:
             read, after = 0, to
             if data[at] == trigger:  # each called from here: what calls them in turn costs as much as they do
@@ -382,6 +387,7 @@ def rewrite(kind: int, data: Any, spans: Any, out: Any, segments: Any) -> tuple[
         if changed:
             out[to] = 0x0A
             to += 1
+            below = end + 1
         else:
             to, count = first, mark
     return to, count

@@ -17,13 +17,13 @@ import msgspec
 
 from detector.configuration.allowlist import Allowlist, MatchedSecret
 from detector.patterns.pattern import Pattern, finds_public_ids
-from detector.scan.decode import decoded_texts
+from detector.scan.decode import Decoding
 from detector.scan.decoders import SPACED
 from detector.scan.known_credentials import KnownIndex
 from detector.scan.leak_details import Fingerprinter, LeakDetails, LeakDetailsCache
 from detector.scan.mask_spans import LEAST_LITERAL, MANY, Excerpts, MaskSpan, literals, merged, with_masks
 from detector.scan.scanner import Match, line_around
-from detector.scan.shares import LimitedText
+from detector.scan.shares import SECOND_LOOK, LimitedText, Share
 from detector.values.events import Leak
 from detector.values.secrets import DeploymentKey, KeyedHash, Secret
 
@@ -104,14 +104,15 @@ class _Sighting(msgspec.Struct, frozen=True):
 
 
 def _sightings(
-    data: bytes, scanner: Scanner, known: KnownIndex | None
+    data: bytes, scanner: Scanner, known: KnownIndex | None, share: Share = SECOND_LOOK
 ) -> tuple[list[_Sighting], list[LimitedText]]:
     """All secrets found in the data, in order, and the text that was not examined whole."""
     seen = [_Sighting(m.start, m.end, m.secret, m.pattern) for m in scanner.scan(data)]
     alone = len(seen)  # in order, and none overlaps another
     if known is not None:
         seen += [_Sighting(start, end, Secret(data[start:end]), None) for start, end in known.find(data)]
-    for view in decoded_texts(data):
+    decoding = Decoding(data, share)
+    for view in decoding:
         found = [(m.start, m.end, m.secret, m.pattern) for m in scanner.scan(view.data)]
         spans = known.find(view.data) if known is not None else []
         for start, end, secret, pattern in (
@@ -125,7 +126,7 @@ def _sightings(
                 seen.append(_Sighting(*place[0], secret, pattern, place[1]))
     if len(seen) > alone:
         seen.sort(key=lambda one: (one.start, one.end, one.preference))
-    return seen, []
+    return seen, decoding.limited
 
 
 def _unmistakable(pattern: Pattern, secret: Secret) -> bool:
@@ -189,6 +190,7 @@ class LeakFinder:
     Without a deployment key, leaks get fingerprints under `fallback`, by default a random key of this process.
     `id_key` names ids that hold a secret (`detector.stages.masking`), by default the oldest of `keys`, else `fallback`.
     `redactor` masks what the finder finds, `pattern_redactor` only what patterns find.
+    `share` is how much decoding each line may ask for.
     A leak that `allowlist` covers is marked, not left out: a credential may claim it later.
     """
 
@@ -201,6 +203,7 @@ class LeakFinder:
         allowlist: Allowlist | None = None,
         *,
         id_key: DeploymentKey | None = None,
+        share: Share = SECOND_LOOK,
     ) -> None:
         fallback = fallback or DeploymentKey.of(os.urandom(32))
         self.redactor = Redactor(scanner, known)
@@ -208,6 +211,7 @@ class LeakFinder:
         self.id_key = KeyedHash(id_key or (keys[-1] if keys else fallback))
         self._scanner = scanner
         self._known = known
+        self._share = share
         self._allowlist = allowlist or Allowlist()
         self._fingerprinter = Fingerprinter(keys, fallback)
         _sightings(_WARM_UP, scanner, known)  # compiles what is compiled, once for all processes forked later
@@ -227,7 +231,7 @@ class LeakFinder:
 
     def look(self, batch: Batch) -> Look:
         """The same, with the spans of all secrets in `batch.data` (a leak has only its first record), and what was not examined."""
-        seen, limited = _sightings(batch.data, self._scanner, self._known)
+        seen, limited = _sightings(batch.data, self._scanner, self._known, self._share)
         if not seen:
             return Look([], [], limited)
         details = LeakDetailsCache(self._fingerprinter, self._known)

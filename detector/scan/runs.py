@@ -126,7 +126,7 @@ def _text_until(out: Any, at: int, end: int) -> int:
 def unbase64(
     data: Any, rows: Any, done: Any, out: Any, segments: Any, starts: Any, kinds: Any
 ) -> tuple[int, int, int]:
-    """Write the texts of `digits.base64_stretches` to `out`, a newline after each: bytes, segments, texts.
+    """Write the texts of `digits.base64_stretches` to `out`, two newlines after each: bytes, segments, texts.
 
     Where the printable groups reach to the end of a line, those below that go on with them are decoded too. `starts` gets
     the place of each text, `kinds` 1 where it is of the URL alphabet. `done`, zeros, is as long as the data. It
@@ -141,7 +141,7 @@ def unbase64(
         low = start - 4 if start - 4 >= run else start
         wraps = end + 4 > stop
         high = stop if wraps else end + 4
-        if to + (high - low) > out.size or count == segments.shape[0]:
+        if to + (high - low) + 1 > out.size or count == segments.shape[0]:
             break
         begin = to
         held, bits, reached = undo(data, low, high, 0, 0, out, to)
@@ -165,7 +165,7 @@ def unbase64(
         head = line_start(data, run) if wraps else run
         while wraps and good == reached and count < segments.shape[0]:
             first, last = below(data, last, width, head)
-            if last == 0 or to + last - first > out.size:
+            if last == 0 or to + last - first + 1 > out.size:
                 break
             held, bits, reached = undo(data, first, last, held, bits, out, to)
             good = _text_until(out, to, reached)
@@ -183,25 +183,25 @@ def unbase64(
             reached = good = to
         starts[texts] = begin
         texts += 1
-        out[to] = 0x0A
-        to += 1
+        out[to] = out[to + 1] = 0x0A
+        to += 2
     return to, count, texts
 
 
 @bare
 def unhex(data: Any, rows: Any, out: Any, segments: Any) -> tuple[int, int]:
-    """Write the texts of `digits.hex_stretches` to `out`, a newline after each: bytes, texts; until there is no room."""
+    """Write the texts of `digits.hex_stretches` to `out`, two newlines after each: bytes, texts; until there is no room."""
     to = count = 0
     for row in range(rows.shape[0]):
         start, end = rows[row, 0], rows[row, 1]
-        if to + (end - start) // 2 + 1 > out.size:
+        if to + (end - start) // 2 + 2 > out.size:
             break
         segments[count, 0], segments[count, 1] = to, rows[row, 2]
         segments[count, 2], segments[count, 3] = rows[row, 3], 0
         for at in range(start, end - 1, 2):
             out[to] = HEX[data[at]] << 4 | HEX[data[at + 1]]
             to += 1
-        out[to] = 0x0A
-        to += 1
+        out[to] = out[to + 1] = 0x0A
+        to += 2
         count += 1
     return to, count

@@ -4,11 +4,36 @@ A line's share depends on the line alone. So no line takes anything from another
 whatever stands beside it.
 """
 
-from typing import Final
+from functools import cached_property
+from typing import Any, Final
 
 import msgspec
+import numpy as np
 
 DECODING: Final = "decoding"
+_LINEAR: Final = 4
+
+
+class Share(msgspec.Struct, frozen=True):
+    """How many bytes a line may decode to: `growth` for each of its own, at least `least` and at most `most`.
+
+    A line that is so long that it would have less than four for each byte has four.
+    """
+
+    least: int
+    growth: int
+    most: int
+
+    def of(self, sizes: Any) -> Any:
+        """The shares of lines of these sizes."""
+        most = np.maximum(self.most, _LINEAR * sizes)
+        return np.maximum(self.least, np.minimum(self.growth * sizes, most))
+
+
+FIRST_LOOK: Final = Share(8 << 10, 16, 16 << 20)
+"""Of the scan stage, which every record passes."""
+SECOND_LOOK: Final = Share(64 << 10, 64, 32 << 20)
+"""Of the look-back, which is in no hurry, of a replay and of a filter. What asks for more than this is reported."""
 
 
 class LimitedText(msgspec.Struct, frozen=True):
@@ -17,3 +42,68 @@ class LimitedText(msgspec.Struct, frozen=True):
     start: int
     end: int
     reason: str
+
+
+class Spending:
+    """What the lines of a text have asked for so far, and which of them asked for more than their share."""
+
+    def __init__(self, data: bytes, share: Share) -> None:
+        self._data = data
+        self.share = share
+        self.asked = False  # whether any line has asked for anything that counts
+
+    @cached_property
+    def _ends(self) -> Any:
+        return np.append(np.flatnonzero(np.frombuffer(self._data, np.uint8) == ord("\n")), len(self._data))
+
+    @cached_property
+    def _shares(self) -> Any:
+        return self.share.of(np.diff(self._ends, prepend=-1) - 1)
+
+    @cached_property
+    def _spent(self) -> Any:
+        self.asked = True
+        return np.zeros(len(self._ends), np.int64)
+
+    @cached_property
+    def _cut_short(self) -> Any:
+        return np.zeros(len(self._ends), np.bool_)
+
+    def lines(self, places: Any) -> Any:
+        """The numbers of the lines that hold these places of the text."""
+        return self._ends.searchsorted(places)
+
+    def widen(self, starts: Any, ends: Any) -> None:
+        """What is encoded over several lines has the share of all of them, as it is the first line's."""
+        lines = self.lines(starts)
+        np.maximum.at(self._shares, lines, self.share.of(ends - starts))
+
+    def left(self, line: int) -> int:
+        """How much a line may still ask for."""
+        return max(0, int(self._shares[line] - self._spent[line]))
+
+    def spend(self, lines: Any, sizes: Any) -> None:
+        """Some lines decoded to so many bytes."""
+        np.add.at(self._spent, lines, sizes)
+
+    def cut_short(self, line: int) -> None:
+        """A line asked for more than it had left."""
+        self._cut_short[line] = True
+
+    def over(self) -> Any:
+        """By line, whether it has spent more than its share; None if none has."""
+        if not self.asked:
+            return None
+        over = self._spent > self._shares
+        self._cut_short[over] = True
+        return over if over.any() else None
+
+    def limited(self) -> list[LimitedText]:
+        """The lines that were not examined whole, in order."""
+        if not self.asked:
+            return []
+        found = np.flatnonzero(self._cut_short).tolist()
+        ends = self._ends
+        return [
+            LimitedText(int(ends[line - 1]) + 1 if line else 0, int(ends[line]), DECODING) for line in found
+        ]

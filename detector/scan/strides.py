@@ -23,7 +23,7 @@ def _parted(data: Any, at: int, parter: int, step: int) -> bool:
 
 @bare
 def closed_up(data: Any, places: Any, step: int, least: int, out: Any, segments: Any) -> tuple[int, int]:
-    """Write such text around the places where a parter stands to `out`, a newline after each: bytes, segments.
+    """Write such text around the places where a parter stands to `out`, two newlines after each: bytes, segments.
 
     A character at either end that others are glued to is one of theirs. UTF-16 may have colours in it. A segment is (place in `out`, start and end
     in `data`, `step`). It stops at the text that has no room.
@@ -54,13 +54,13 @@ def closed_up(data: Any, places: Any, step: int, least: int, out: Any, segments:
         size = (end - low + step - 1) // step
         if size < least:
             continue
-        if to + size + 1 > out.size:
+        if to + size + 2 > out.size:
             break
         segments[count, 0], segments[count, 1], segments[count, 2], segments[count, 3] = to, low, end, step
         for at in range(low, end, step):
             out[to] = data[at]
             to += 1
-        out[to] = 0x0A
-        to += 1
+        out[to] = out[to + 1] = 0x0A
+        to += 2
         count += 1
     return to, count

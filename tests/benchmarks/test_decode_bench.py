@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks.decode_bench import KINDS, made
-from detector.scan.decode import decoded_texts
+from detector.scan.decode import Decoding
 
 SIZE = 20_000
 # What looks like an encoding and says nothing, and what is none.
@@ -16,5 +16,5 @@ def test_each_kind_is_the_same_each_time_and_says_text_unless_it_is_made_to_say_
 
     assert parts == made(kind, SIZE)
     assert SIZE <= sum(map(len, parts)) < 20 * SIZE
-    said = b"".join(view.data for part in parts for view in decoded_texts(part))
+    said = b"".join(view.data for part in parts for view in Decoding(part))
     assert bool(said) != (kind in SILENT or "of bytes" in kind)

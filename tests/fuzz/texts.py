@@ -17,10 +17,11 @@ from detector.ingest.files import read
 from detector.ingest.format_names import TEXT
 from detector.ingest.sources import Source
 from detector.patterns.pattern import Pattern, load_bundled
-from detector.scan.decode import GROWTH, LEAST_BUDGET, decode_layer, decoded_texts
+from detector.scan.decode import Decoding, decoded
 from detector.scan.known_credentials import KeyRing, KnownIndex
 from detector.scan.leaks import Batch, LeakFinder, RecordAt, _Sighting, _sightings
 from detector.scan.scanner import PatternScanner
+from detector.scan.shares import Share
 from detector.values.events import Leak
 from detector.values.secrets import DeploymentKey, Secret
 from tests.ingest.collecting import NOW
@@ -30,6 +31,7 @@ from tests.scan.plain_scan import PlainKnown, PlainScanner
 KEY = DeploymentKey.of(bytes(range(32)), "k1")
 KNOWN = (b"corp_Zr8Lq2WvN5tYx0Kd9Hs3Jf7", b"pa~55 w".replace(b" ", b"-") + b"/rd=", b"8bytes!?", b"Zq" * 30)
 LONGEST_TEXT = 16 << 10
+_SHARE = Share(1 << 10, 4, 1 << 20)
 _MADE = 60  # fragments that patterns match
 _LONGEST_FRAGMENT = 600
 _AROUND = (
@@ -123,16 +125,12 @@ def seeds() -> Iterator[bytes]:
 def decoder(data: bytes) -> None:
     """What is decoded is bounded, and comes from where it is said to come from."""
     text = composed(data)
-    budget = max(GROWTH * len(text), LEAST_BUDGET)
-    layer = decode_layer(text, budget)
-    if layer is not None:
-        assert len(layer.data) <= budget
-        for one in layer.decoded():
-            assert 0 <= one.start < one.end <= len(text)
-            assert one.encodings
-            assert one.data
+    for one in decoded(text):
+        assert 0 <= one.start < one.end <= len(text)
+        assert one.encodings
+        assert one.data
     size = 0
-    for view in decoded_texts(text):
+    for view in Decoding(text, _SHARE):
         size += len(view.data)
         for at in range(0, len(view.data), 1 + len(view.data) // 50):
             if view.data[at] == 0x0A:  # may be what stands between two decoded texts, and comes from nowhere
@@ -143,7 +141,8 @@ def decoder(data: bytes) -> None:
             (start, end), encodings = place
             assert 0 <= start < end <= len(text)
             assert encodings
-    assert size <= budget
+    shares = sum(int(_SHARE.of(len(line))) for line in text.split(b"\n"))
+    assert size <= 200 * len(text) + 30 * shares
 
 
 def scanner(data: bytes) -> None:
@@ -173,8 +172,8 @@ def _over_lines(text: bytes, seen: Sequence[_Sighting]) -> bool:
     """
     if any(b"\n" in text[one.start : one.end] for one in seen):
         return True
-    all_views = [text, *(view.data for view in decoded_texts(text))]
-    return sum(map(len, all_views)) > LEAST_BUDGET // 2 or any(map(_GOES_ON.search, all_views))
+    all_views = [text, *(view.data for view in Decoding(text))]
+    return sum(map(len, all_views)) > _SHARE.least or any(map(_GOES_ON.search, all_views))
 
 
 def _check_excerpt(leak: Leak, secrets: Iterable[bytes]) -> None:

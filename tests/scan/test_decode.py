@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detector.scan import triggers
-from detector.scan.decode import DEPTH, GROWTH, decode_layer, decoded, decoded_texts
+from detector.scan.decode import DEPTH, Decoding, decoded
 
 SECRET = b"tok_Zb81+kQ/x=5Tq-Lw0~aM9"
 Encode = Callable[[bytes], bytes]
@@ -23,7 +23,7 @@ Encode = Callable[[bytes], bytes]
 def found(data: bytes, secret: bytes = SECRET) -> list[tuple[bytes, tuple[str, ...]]]:
     """The places (as text) and encodings in which the secret is seen."""
     seen = []
-    for view in decoded_texts(data):
+    for view in Decoding(data):
         at = view.data.find(secret)
         while at >= 0:
             origin = view.origin(at, at + len(secret))
@@ -72,7 +72,7 @@ def test_the_url_alphabet_is_named() -> None:
 def test_escapes_end_where_the_secret_does() -> None:
     line = b'{"msg":"first\\n' + SECRET + b'\\nlast \\"quoted\\" \\/ \\x41"}'
     assert found(line) == [(SECRET, ("escaped",))]
-    [layer] = [view.data for view in decoded_texts(line)]
+    [layer] = [view.data for view in Decoding(line)]
     assert layer == b'{"msg":"first\n' + SECRET + b'\nlast "quoted" / A"}'
 
 
@@ -83,7 +83,7 @@ def test_colours_inside_and_around_are_taken_out() -> None:
 
 def test_a_percent_encoded_word_is_decoded_alone() -> None:
     quoted = urllib.parse.quote(b"a b&" + SECRET + b"&").encode()
-    assert [one.data for one in decoded(b"100% of GET /x?q=" + quoted + b" done", 1000)] == [
+    assert [one.data for one in decoded(b"100% of GET /x?q=" + quoted + b" done")] == [
         b"/x?q=a b&" + SECRET + b"&"
     ]
 
@@ -115,7 +115,7 @@ def test_what_decodes_to_no_text_is_left_alone() -> None:
         b"50% done",
     ]
     lines += [b"550e8400-e29b-41d4-a716-446655440000", b"C:\\Program Files"]
-    assert list(decoded_texts(b"\n".join(lines))) == []
+    assert list(Decoding(b"\n".join(lines))) == []
 
 
 WRAPPED = b"some words before it " * 2 + SECRET + b" and after it"
@@ -155,12 +155,11 @@ def test_zlib_is_known_by_its_header_at_every_level_whatever_follows(level: int)
         assert ("base64", "zlib") in [told for _, told in found(packed)], packed
 
 
-def test_a_bomb_is_cut_off_and_many_share_one_budget() -> None:
-    bomb = base64.b64encode(gzip.compress(b"a" * 10_000_000))
-    data = b" ".join([bomb] * 50)
-    assert 0 < sum(len(view.data) for view in decoded_texts(data)) <= GROWTH * len(data)
-    assert max(len(one.data) for one in decoded(data, 1 << 30)) <= 64 << 10
-    assert list(decoded_texts(base64.b64encode(gzip.compress(SECRET * 9)[:12] + bytes(30)))) == []
+def test_what_is_packed_and_damaged_says_what_stands_before_the_damage() -> None:
+    whole = gzip.compress(SECRET * 9)
+    for damaged in (whole[:-8] + b"wrong!!!", whole + b"\x1f\x8b\x08\xe0 and more"):
+        assert ("base64", "gzip") in [told for _, told in found(base64.b64encode(damaged))]
+    assert list(Decoding(base64.b64encode(gzip.compress(SECRET * 9)[:12] + bytes(30)))) == []
 
 
 @settings(max_examples=200, deadline=None)
@@ -196,21 +195,14 @@ ONE_ESCAPE: dict[bytes, bytes] = {
 
 @pytest.mark.parametrize("escape", sorted(ONE_ESCAPE))
 def test_one_escape_is_enough(escape: bytes) -> None:
-    assert [view.data for view in decoded_texts(b"a " + escape + b" b")] == [ONE_ESCAPE[escape]]
+    assert [view.data for view in Decoding(b"a " + escape + b" b")] == [ONE_ESCAPE[escape]]
 
 
 def test_text_of_one_place_never_runs_into_that_of_another() -> None:
     data = base64.b64encode(b"first half of a secret") + b" and " + base64.b64encode(b"the second half of it")
-    layer = decode_layer(data, 10_000)
-    assert layer is not None
-    joined = layer.data.index(b"secret\nthe second")
-    assert layer.origin(joined, joined + len(b"secret\nthe second")) is None
-
-
-def test_what_is_decoded_is_bounded() -> None:
-    hostile = b"\\n" * 60_000 + base64.b64encode(base64.b64encode(b"%41\\u0041" * 9000)) + b"\x1b[m" * 1000
-    assert sum(len(view.data) for view in decoded_texts(hostile)) <= GROWTH * len(hostile)
-    assert decoded(base64.b64encode(b"a" * 1000), 100) == []
+    [view] = Decoding(data)
+    joined = view.data.index(b"secret\n\nthe second")
+    assert view.origin(joined, joined + len(b"secret\n\nthe second")) is None
 
 
 chunks = st.one_of(
@@ -256,7 +248,7 @@ def test_the_compiled_search_crosses_its_blocks() -> None:
 @given(st.lists(chunks, max_size=8))
 def test_anything_may_come_and_every_origin_lies_within_the_data(parts: list[bytes]) -> None:
     data = b"\n".join(parts)
-    for view in decoded_texts(data):
+    for view in Decoding(data):
         for start in range(0, len(view.data), 7):
             place = view.origin(start, min(start + 5, len(view.data)))
             if place is not None:
@@ -281,7 +273,7 @@ def test_a_soft_break_behind_digits_is_told_from_their_padding(
     soft: bool,  # noqa: FBT001 - a table's column
 ) -> None:
     line = before + (b"Zr8Lq2WvN5tY" * 7)[:digits]
-    texts = [one.data for one in decoded(line + b"=\nafter\n", 1000) if "quoted-printable" in one.encodings]
+    texts = [one.data for one in decoded(line + b"=\nafter\n") if "quoted-printable" in one.encodings]
     assert texts == ([line + b"after"] if soft else [])
 
 
@@ -302,5 +294,5 @@ def test_a_word_below_is_no_part_of_what_was_wrapped() -> None:
     blob = base64.b64encode(text)
     assert len(blob) == 76
     for below in (b"done", b"2026-11-24T09:00:54Z all done", b"x" * 80):
-        [view] = decoded_texts(b"2026-11-24T09:00:53Z " + blob + b"\n" + below + b"\n")
+        [view] = Decoding(b"2026-11-24T09:00:53Z " + blob + b"\n" + below + b"\n")
         assert view.data == text, below

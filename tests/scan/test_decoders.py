@@ -1,25 +1,22 @@
 """Each decoder's examples and near-misses, decoded as the scan decodes them."""
 
 import base64
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
 from detector.scan import triggers
-from detector.scan.decode import decode_layer
+from detector.scan.decode import decoded
 from detector.scan.decoder import Decoder, SpanDecoder
 from detector.scan.decoders import BUNDLED, DECODERS, Decoders, Hex
 
-BUDGET = 1 << 16
 EXAMPLES = [(decoder, *example) for decoder in DECODERS for example in decoder.examples]
 NEAR_MISSES = [(decoder, text) for decoder in DECODERS for text in decoder.near_misses]
 
 
 def texts(decoder: Decoder, data: bytes) -> list[tuple[bytes, bytes]]:
     """(where it stands, what it says) for everything that one step of decoding finds in this decoder's encodings."""
-    layer = decode_layer(data, BUDGET)
-    found = [] if layer is None else list(layer.decoded())
-    return [(data[one.start : one.end], one.data) for one in found if one.encodings in decoder.names]
+    return [(data[one.start : one.end], one.data) for one in decoded(data) if one.encodings in decoder.names]
 
 
 @pytest.mark.parametrize(("decoder", "encoded", "says"), EXAMPLES)
@@ -41,9 +38,7 @@ def test_a_decoder_has_examples_for_each_of_its_encodings(decoder: Decoder) -> N
     assert decoder.near_misses
     seen = set()
     for encoded, _ in decoder.examples:
-        layer = decode_layer(b"a line: " + encoded + b"\n", BUDGET)
-        assert layer is not None
-        seen |= {one.encodings for one in layer.decoded()}
+        seen |= {one.encodings for one in decoded(b"a line: " + encoded + b"\n")}
     assert {*decoder.names} <= seen
 
 
@@ -64,12 +59,38 @@ class Ascii85(SpanDecoder):
             return None
 
 
-def spans(data: bytes, budget: int = BUDGET) -> list[tuple[bytes, bytes]]:
+class _Room:
+    """Room for so many bytes, in one line."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+        self.cut = 0
+
+    def lines(self, places: Any) -> Any:
+        return places * 0
+
+    def widen(self, starts: Any, ends: Any) -> None:
+        raise NotImplementedError
+
+    def left(self, line: int) -> int:
+        assert line == 0
+        return self.room
+
+    def spend(self, line: int, size: int) -> None:
+        assert line == 0
+        self.room -= size
+
+    def cut_short(self, line: int) -> None:
+        assert line == 0
+        self.cut += 1
+
+
+def spans(data: bytes, room: _Room | None = None) -> list[tuple[bytes, bytes]]:
     decoder = Ascii85()
     places = triggers.places_of(data, decoder.trigger)
     made = []
-    for part in decoder.decode(data, places, budget):
-        for (_, start, end, _), text in zip(part.segments, part.data.split(b"\n"), strict=True):
+    for part in decoder.decode(data, places, room or _Room(1 << 16)):
+        for (_, start, end, _), text in zip(part.segments, part.data.split(b"\n\n"), strict=True):
             made.append((data[start:end], text))
     return made
 
@@ -79,11 +100,13 @@ def test_a_span_decoder_decodes_each_text_and_knows_where_it_stands() -> None:
     assert spans(b"x" + one + b" <~ and " + other + b"<~ not it") == [(one, b"first"), (other, b"second one")]
 
 
-def test_a_span_decoder_reads_no_more_than_its_bound_and_keeps_to_the_budget() -> None:
+def test_a_span_decoder_reads_no_more_than_its_bound_and_keeps_to_its_room() -> None:
     long, short = base64.a85encode(b"x" * 400, adobe=True), base64.a85encode(b"short", adobe=True)
     assert spans(long + short) == [(short, b"short")]
-    assert spans(short * 9, budget=13) == [(short, b"short")] * 2
-    assert spans(short, budget=5) == []
+    two, none = _Room(13), _Room(5)
+    assert spans(short * 9, two) == [(short, b"short")] * 2
+    assert spans(short, none) == []
+    assert (two.cut, none.cut) == (7, 1)
 
 
 def test_a_decoder_that_does_not_fit_is_refused() -> None:

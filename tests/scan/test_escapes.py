@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from detector.patterns.pattern import Pattern
 from detector.patterns.regexes import MAX_MATCH
 from detector.scan import escapes
-from detector.scan.decode import decode_layer, decoded_texts
+from detector.scan.decode import Decoding
 from detector.scan.known_credentials import KeyRing, KnownIndex
 from detector.scan.leaks import Batch, LeakFinder, RecordAt
 from detector.scan.scanner import REACH, PatternScanner
@@ -71,7 +71,7 @@ def test_what_is_around_holds_a_match_and_its_keywords() -> None:
 def test_of_a_long_line_only_what_is_around_an_escape_is_decoded() -> None:
     line = b"word " * 200_000
     text = line + b"a\\/b " + line
-    (view,) = decoded_texts(text)
+    (view,) = Decoding(text)
     assert 2 * escapes.AROUND < len(view.data) < 2 * escapes.AROUND + 20
     assert b"word a/b word" in view.data
     at = view.data.index(b"a/b")
@@ -80,9 +80,8 @@ def test_of_a_long_line_only_what_is_around_an_escape_is_decoded() -> None:
 
 def test_a_long_line_without_a_blank_is_decoded_as_a_whole() -> None:
     text = b"word," * 20_000 + b"\\/" + b"word," * 20_000
-    layer = decode_layer(text, 1 << 20)
-    assert layer is not None
-    assert layer.data == text.replace(b"\\/", b"/")
+    [view] = Decoding(text)
+    assert view.data == text.replace(b"\\/", b"/")
 
 
 @pytest.mark.parametrize(("away", "wanted"), [(0, 1), (REACH - 200, 1), (2 * REACH, 0)])
