@@ -206,6 +206,7 @@ def _read(report: Report, *, timed: bool) -> Iterator[_Block]:
         rows.append(("allowed", f"leaks that [[allow]] passes: {_counts(summary.allowed, report)}", ""))
     if summary.dead_letters:
         rows.append(("unreadable", _counts(summary.dead_letters, report), "yellow"))
+    rows += _untrusted(report)
     if summary.unresolved:
         rows.append(
             (
@@ -227,6 +228,12 @@ def _read(report: Report, *, timed: bool) -> Iterator[_Block]:
     yield _Block("", Text())
     for name, text, style in rows:
         yield _Block(f"{name:<12}", Text(text, style), "dim")
+
+
+def _untrusted(report: Report) -> list[tuple[str, str, str]]:
+    refused = {source: sum(counts.values()) for source, counts in report.summary.untrusted.items()}
+    text = f"records that [[trust]] refuses: {_counts(refused, report)}"
+    return [("untrusted", text, "yellow")] if refused else []
 
 
 def _amount(summary: Summary, *, timed: bool) -> str:

@@ -22,8 +22,8 @@ class Summary(msgspec.Struct, frozen=True):
     """All numbers of one replay.
 
     `findings_by_severity` has the accepted ones in it, `accepted` counts them. `allowed` counts by pattern the leaks
-    that the configuration lets go. `unresolved` counts by source the
-    uses and events that name no known credential. `conflicts` counts identifiers claimed by two credentials,
+    that the configuration lets go. `untrusted` counts by source and reason the dead letters of events that `[[trust]]`
+    refuses. `unresolved` counts by source the uses and events that name no known credential. `conflicts` counts identifiers claimed by two credentials,
     `masked_revocations` the revocation handles in which a secret was masked.
     `until` and `durations` are the time judged up to (ns) and seconds by stage; only the durations may differ
     between two runs over the same input.
@@ -38,6 +38,7 @@ class Summary(msgspec.Struct, frozen=True):
     plain: int = 0
     escalated: int = 0
     dead_letters: Mapping[str, int] = {}
+    untrusted: Mapping[str, Mapping[str, int]] = {}
     unresolved: Mapping[str, int] = {}
     conflicts: int = 0
     masked_revocations: int = 0
@@ -71,6 +72,7 @@ class Summary(msgspec.Struct, frozen=True):
             "allowed": _sorted(self.allowed),
             "commands": {"plain": self.plain, "escalated": self.escalated},
             "dead_letters": _sorted(self.dead_letters),
+            "untrusted": {source: _sorted(counts) for source, counts in sorted(self.untrusted.items())},
             "unresolved": _sorted(self.unresolved),
             "conflicts": self.conflicts,
             "masked_revocations": self.masked_revocations,

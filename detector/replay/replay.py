@@ -29,7 +29,7 @@ from detector.judge.stable_fingerprints import with_stable_fingerprints
 from detector.judge.stage import judge_history
 from detector.outputs.dead_letter_spool import DeadLetterSpool
 from detector.outputs.summary import SourceRead, Summary, verdicts
-from detector.records.dead_letters import DeadLetter
+from detector.records.dead_letters import UNTRUSTED, DeadLetter
 from detector.replay.workers import FIRST, SECOND, Work, run
 from detector.scan.leaks import UNKNOWN_TIME, LeakFinder
 from detector.stages.masking import EventMasker
@@ -188,6 +188,7 @@ class _SecondPass:
         self._seen: dict[str, _Distinct] = defaultdict(_Distinct)
         self._unknown = 0
         self._allowed: Counter[str] = Counter()
+        self._untrusted: dict[str, Counter[str]] = defaultdict(Counter)
         self.letters = DeadLetterSpool()
         for letter in plan.letters:
             self._dead(letter, masker.path(letter.source))
@@ -224,6 +225,8 @@ class _SecondPass:
         line = None if letter.line is None else letter.line + lines_before
         (masked,) = self._masker.masked([msgspec.structs.replace(letter, source=source, line=line)])
         self.letters.add(masked)
+        if masked.reason in UNTRUSTED:
+            self._untrusted[masked.source][masked.reason] += 1
 
     def _leak(self, leak: Leak, lines_before: int, inherited: int | None) -> None:
         if lines_before and leak.line is not None:
@@ -270,6 +273,7 @@ class _SecondPass:
             plain=counts.plain,
             escalated=counts.escalated,
             dead_letters=self.letters.counts,
+            untrusted=self._untrusted,
             unresolved=self._ledger.unresolved,
             conflicts=len(self._ledger.conflicts),
             warnings=tuple(map(self._masker.text, self._plan.warnings)),

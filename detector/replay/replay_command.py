@@ -30,7 +30,7 @@ from detector.scan.leaks import LeakFinder, Redactor
 from detector.scan.scanner_loader import load_scanner
 from detector.terminal.output import printing, shown
 from detector.terminal.progress import meter
-from detector.values.errors import UsageError
+from detector.values.errors import ConfigError, UsageError
 from detector.values.events import Identifier
 from detector.values.findings import Severity
 from detector.values.wording import visible
@@ -80,6 +80,14 @@ def run_replay(request: Request, *, adapters: Sequence[Adapter] = (), outputs: S
         classifier=classifier,
     )
     warnings = (*settings.warnings, *passed_over)
+    trust = TrustPolicy(settings.trust)
+    for entry in trust.unused(source.name for source in sources):
+        raise ConfigError(
+            f"trust.paths: {', '.join(entry.paths)}: no file of this replay has such a path, so the entry would hold "
+            "nothing: give the file by that path, or leave the entry out",
+            request.config or "",
+            entry.line,
+        )
 
     finders = Finders(
         scanner,
@@ -104,7 +112,7 @@ def run_replay(request: Request, *, adapters: Sequence[Adapter] = (), outputs: S
         letters=letters,
         warnings=warnings,
         classifier=classifier,
-        trust=TrustPolicy(settings.trust),
+        trust=trust,
     )
     with meter() as bars, _seldom_collected():
         result = replay(plan, bars)

@@ -326,7 +326,9 @@ def test_a_key_that_this_machine_lacks_stops_the_service_and_no_replay(tmp_path:
     settings = Settings.load(str(tmp_path / "curfewd.toml"), {})
     assert [str(error).endswith(said) for error in settings.unmet] == [True]
     missing = text.replace('env = "WEBHOOK"', 'file = "gone"')
-    assert wrong(tmp_path, missing) == [f"7: trust.keys.file: {tmp_path}/gone: No such file or directory"]
+    assert wrong(tmp_path, missing) == [
+        f"7: trust.keys.file: {tmp_path}/gone: cannot be read: No such file or directory"
+    ]
 
 
 def test_entries_are_said_in_words(tmp_path: Path) -> None:

@@ -72,10 +72,15 @@ def test_nothing_found_is_said_plainly_with_what_was_read() -> None:
 
 def test_what_should_make_a_person_look_twice_is_said() -> None:
     summary = Summary(
-        dead_letters={"not-json": 3}, unresolved={"aws": 2}, conflicts=1, warnings=("no deployment key",)
+        dead_letters={"not-json": 3},
+        untrusted={"audit.json": {"unsigned": 1, "bad-signature": 1}, "ci.json": {"unsigned": 1}},
+        unresolved={"aws": 2},
+        conflicts=1,
+        warnings=("no deployment key",),
     )
     text = shown(report([], summary=summary))
     assert "unreadable  3 not-json" in text
+    assert "untrusted   records that [[trust]] refuses: 2 audit.json, 1 ci.json" in text
     assert "unresolved  events about unknown credentials: 2 aws" in text
     assert "conflicts   1 identifier claimed by two credentials" in text
     assert "warning     no deployment key" in text

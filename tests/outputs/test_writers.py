@@ -32,6 +32,7 @@ def write(folder: Path, **options: Any) -> None:
         plain=counts.plain,
         escalated=counts.escalated,
         dead_letters={NOT_JSON: 1},
+        untrusted={"b.log": {"unsigned": 2}, "a.log": {"untrusted-type": 1, "unsigned": 1}},
         unresolved={"aws": 1},
         durations={"total": 1.23456},
     )
@@ -68,6 +69,10 @@ def test_the_summary_counts_by_source_and_format(tmp_path: Path) -> None:
     assert list(summary["findings"]["by_severity"]) == ["critical", "high", "medium", "low"]
     assert summary["commands"] == {"plain": 1, "escalated": 1}
     assert summary["dead_letters"] == {"not-json": 1}
+    assert list(summary["untrusted"].items()) == [
+        ("a.log", {"unsigned": 1, "untrusted-type": 1}),
+        ("b.log", {"unsigned": 2}),
+    ]
     assert summary["unresolved"] == {"aws": 1}
     assert summary["durations"] == {"total": 1.235}
 

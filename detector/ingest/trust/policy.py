@@ -15,7 +15,8 @@ One entry that the event passes is enough. What cannot be judged is refused. The
 configuration alone, not on a clock: a record that is read again gets the same.
 """
 
-from collections.abc import Callable, Sequence
+import posixpath
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property, lru_cache
 from typing import Final
 
@@ -57,7 +58,16 @@ class TrustPolicy:
 
     def of_path(self, path: str) -> "InputTrust | None":
         """What holds a file, by its path as the user gave it; None if nothing does."""
-        return self._of([entry for entry in self._entries if entry.paths.matches(path)])
+        return self._of([entry for entry in self._entries if entry.holds_path(path)])
+
+    def unused(self, paths: Iterable[str]) -> list[TrustEntry]:
+        """The entries for files that hold none of these."""
+        names = tuple(paths)
+        return [
+            entry.said
+            for entry in self._entries
+            if entry.said.paths and not any(map(entry.holds_path, names))
+        ]
 
     def _of(self, holding: "list[_Entry]") -> "InputTrust | None":
         claims = [entry for entry in self._entries if entry.claims]
@@ -72,8 +82,9 @@ class _Entry:
 
     def __init__(self, number: int, entry: TrustEntry) -> None:
         self.number = number
+        self.said = entry
         self.topics = GlobSet(entry.topics)
-        self.paths = GlobSet(entry.paths)
+        self.paths = GlobSet((*entry.paths, *map(posixpath.normpath, entry.paths)))
         self.sources = None if entry.sources is None else GlobSet(entry.sources)
         self.types = None if entry.types is None else GlobSet(entry.types)
         self.claims = entry.exclusive and self.sources is not None
@@ -89,6 +100,10 @@ class _Entry:
         from detector.ingest.trust.signatures import verifier_of  # noqa: PLC0415 - as above
 
         return verifier_of(self.signature)
+
+    def holds_path(self, path: str) -> bool:
+        """Whether it holds a file, also where its path or the glob is written with `./` or `//`."""
+        return self.paths.matches(path) or self.paths.matches(posixpath.normpath(path))
 
     def carries(self, source: str) -> bool:
         """Whether its inputs may carry events of a source."""

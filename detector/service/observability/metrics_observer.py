@@ -19,7 +19,7 @@ from detector.kafka.stage_facts import (
     TransactionCommitted,
     TransactionStep,
 )
-from detector.records.dead_letters import REASONS, DeadLetter
+from detector.records.dead_letters import REASONS, UNTRUSTED, DeadLetter
 from detector.service.judge.reports import JudgedTransaction
 from detector.service.judge.restore import Restored
 from detector.service.lookback.lookback import LookbackProblem, LookbackProgress
@@ -157,6 +157,10 @@ class MetricsObserver:
             metrics.add(series.EVENTS, str(event.__struct_config__.tag))
         if fact.unknown:
             metrics.add(series.EVENTS, "unknown", amount=fact.unknown)
+        for reason in fact.dead:
+            if reason in UNTRUSTED:
+                topic = metrics.bounded("topic", fact.partition.topic)
+                metrics.add(series.UNTRUSTED, topic, metrics.bounded("reason", reason))
         metrics.add(series.LEAKS, stage, amount=fact.leaks)
         for pattern, count in fact.allowed.items():
             metrics.add(series.ALLOWED, metrics.bounded("pattern", pattern), amount=count)

@@ -184,6 +184,12 @@ EXPOSING: Final = Series(
 )
 COMMANDS: Final = Series("curfewd_commands", "counter", "Revocation commands written.", ("kind",))
 DEAD: Final = Series("curfewd_dead_letters", "counter", "Dead letters written.", ("stage", "reason"))
+UNTRUSTED: Final = Series(
+    "curfewd_untrusted_records",
+    "counter",
+    "Dead letters of records whose events `[[trust]]` refuses, by input.",
+    ("topic", "reason"),
+)
 LOST: Final = Series(
     "curfewd_refused_outputs",
     "counter",
@@ -234,7 +240,7 @@ RELOADS: Final = Series("curfewd_reloads", "counter", "Reloads of patterns and p
 
 ALL: Final = (
     BUILD, STARTED, READY, RECORDS, BYTES, FORMATS, EVENTS, LEAKS, ALLOWED, OUTPUTS, PASSED_ON, REDACTIONS, HTTP_REFUSED, PROCESSING, TRANSACTION, COMMAND_LATENCY, FINDING_LATENCY, LAG,
-    LAG_SECONDS, STANDING, LOOKBACK_OVERDUE, LOOKBACK_ERRORS, LOOP_DELAY, PARTITIONS, WATERMARK, LEDGER, AGGREGATES, DISK, PARKED, CREDENTIALS, FINDINGS, EXPOSED, EXPOSING, COMMANDS, DEAD, LOST, LATE, UNRESOLVED, CONFLICTS,
+    LAG_SECONDS, STANDING, LOOKBACK_OVERDUE, LOOKBACK_ERRORS, LOOP_DELAY, PARTITIONS, WATERMARK, LEDGER, AGGREGATES, DISK, PARKED, CREDENTIALS, FINDINGS, EXPOSED, EXPOSING, COMMANDS, DEAD, UNTRUSTED, LOST, LATE, UNRESOLVED, CONFLICTS,
     BEGUN, TRANSACTIONS, DROPPED, REBALANCES, REBALANCE_SECONDS, RESTORES, RESTORE_SECONDS, RESTORED, RELOADS,
 )  # fmt: skip
 

@@ -173,6 +173,8 @@ def test_what_the_handlers_tell() -> None:
     made.observer.observe(
         "scan", ScannedPoll(PARTITION, 3, 900, {"json-log": 2, "text": 1}, (CredentialUsed,), 1, 4, (), 0.1)
     )
+    refused = ("unsigned", "bad-time", "unsigned", "untrusted-source")
+    made.observer.observe("scan", ScannedPoll(PARTITION, 4, 9, {}, (), 0, 0, refused, 0.1))
     for number, watermark in ((0, 20), (1, 10)):
         known = {
             "late": 2,
@@ -188,6 +190,10 @@ def test_what_the_handlers_tell() -> None:
     assert value(made, "curfewd_formats_total", format="json-log") == 2
     assert value(made, "curfewd_events_total", type="credential.used") == 1
     assert value(made, "curfewd_leaks_total", stage="scan") == 4
+    topic = PARTITION.topic
+    assert value(made, "curfewd_untrusted_records_total", topic=topic, reason="unsigned") == 2
+    assert value(made, "curfewd_untrusted_records_total", topic=topic, reason="untrusted-source") == 1
+    assert value(made, "curfewd_untrusted_records_total", topic=topic, reason="bad-time") is None
     assert value(made, "curfewd_watermark_seconds") == 10
     assert value(made, "curfewd_ledger_entries") == 14
     assert value(made, "curfewd_ledger_aggregates") == 40
