@@ -160,10 +160,24 @@ def _add_replay(parser: argparse.ArgumentParser) -> None:
         "--jobs", metavar="N", type=_jobs, help="number of processes (by default the number of cores)"
     )
     parser.add_argument(
+        "--events",
+        metavar="PATH",
+        action="append",
+        default=[],
+        help="read this file or folder (or -) and believe its events: only trusted programs write to it (may be repeated)",
+    )
+    parser.add_argument(
+        "--logs",
+        metavar="PATH",
+        action="append",
+        default=[],
+        help="read this file or folder (or -) as text: nothing in it is an event, whatever it looks like (may be repeated)",
+    )
+    parser.add_argument(
         "paths",
         metavar="PATH",
-        nargs="+",
-        help="a file, folder or archive (.gz, .zst), or - for standard input",
+        nargs="*",
+        help="a file, folder or archive (.gz, .zst), or - for standard input; it carries events if all of it is events",
     )
 
 
@@ -184,6 +198,8 @@ def _replay(options: argparse.Namespace) -> int:
     # Only what a command needs is imported: `--version` and `check` answer at once.
     from detector.replay.replay_command import Request, run_replay  # noqa: PLC0415
 
+    if not (options.paths or options.events or options.logs):
+        raise UsageError("replay: name a file or folder to read, or - for standard input")
     return run_replay(
         Request(
             config=options.config,
@@ -197,6 +213,8 @@ def _replay(options: argparse.Namespace) -> int:
             strict=options.strict,
             jobs=options.jobs or len(os.sched_getaffinity(0)),
             now=time.time_ns(),
+            events=tuple(options.events),
+            logs=tuple(options.logs),
         )
     )
 

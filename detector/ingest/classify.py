@@ -13,10 +13,11 @@ import msgspec
 from detector.adapters import cloudevents as canonical
 from detector.adapters.adapter import Adapter, Carrier
 from detector.adapters.bundled import ADAPTERS, CARRIERS
+from detector.records.blocks import LONG_JSON
 from detector.records.dead_letters import NOT_JSON, NOT_UTF8, TOO_DEEP, TOO_LARGE, TRUNCATED_JSON, bad
 from detector.records.log_records import JSON_LOG, LogText, Read, log_record
 from detector.records.markers import Markers
-from detector.records.shipper_fields import SHIPPED_MARKS, Named, is_shipped
+from detector.records.shipper_fields import LOGGED_MARKS, Named, is_logged
 from detector.values.errors import BadRecordError
 
 CLOUDEVENTS: Final = "cloudevents"
@@ -24,6 +25,7 @@ MAX_DEPTH: Final = 3  # of carriers in carriers
 MAX_HELD: Final = 100_000  # records that one object may carry
 
 _CLOUDEVENT: Final = b'"specversion"'
+_LOGGED: Final = Markers(LOGGED_MARKS)
 _ANY: Final = msgspec.json.Decoder()
 
 
@@ -72,7 +74,7 @@ class RecordClassifier:
         """
         marked = events and self._marks.stand_in(line)
         problem = None
-        if marked and self._events and _CLOUDEVENT in line and not _shipped(line):
+        if marked and self._events and _CLOUDEVENT in line and not _logged(line):
             try:
                 event = canonical.decode(line, now)
             except BadRecordError as error:
@@ -139,7 +141,7 @@ class RecordClassifier:
 
     def _marked(self, value: Mapping[str, Any], now: int, depth: int = 0) -> Iterator[Read]:
         """What an object is that may be an event or carry some, at `depth` inside others."""
-        if depth and self._events and "specversion" in value:
+        if depth and self._events and "specversion" in value and not is_logged(value):
             yield self._canonical(value, now)
             return
         if depth < MAX_DEPTH:
@@ -191,10 +193,10 @@ def translated(adapter: Adapter, value: Mapping[str, Any], now: int) -> Read:
     log = adapter.text(value, now) if adapter.text is not None else None
     try:
         if not adapter.known(value):
-            return Read(adapter.name, log=log, unknown=True)
-        return Read(adapter.name, tuple(adapter.translate(value, now)), log)
+            return Read(adapter.name, log=log, unknown=True, of_source=True)
+        return Read(adapter.name, tuple(adapter.translate(value, now)), log, of_source=True)
     except BadRecordError as error:
-        return Read(adapter.name, log=log, error=error)
+        return Read(adapter.name, log=log, error=error, of_source=True)
 
 
 def _object(text: bytes) -> dict[str, Any] | None:
@@ -205,12 +207,12 @@ def _object(text: bytes) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _shipped(line: bytes) -> bool:
+def _logged(line: bytes) -> bool:
     """Whether a shipper merged what a container printed into its record: then it is no event."""
-    if not any(mark in line for mark in SHIPPED_MARKS):
+    if not _LOGGED.stand_in(line):
         return False
     value = _object(line)
-    return value is not None and is_shipped(value)
+    return value is not None and is_logged(value)
 
 
 def _broken(error: Exception) -> BadRecordError:
@@ -219,6 +221,17 @@ def _broken(error: Exception) -> BadRecordError:
     if isinstance(error, UnicodeDecodeError):
         return bad(NOT_UTF8)
     return bad(TRUNCATED_JSON if "truncated" in str(error) else NOT_JSON)
+
+
+def count_events(data: bytes, now: int, classifier: RecordClassifier) -> int:
+    """How many lines of a block look like events."""
+    if not (data.startswith(b"{") or b"\n{" in data) or not classifier.may_hold_event(data):
+        return 0
+    return sum(
+        any(read.events for read in classifier.read_object(line, now))
+        for line in data.split(b"\n")
+        if line[:1] == b"{" and len(line) <= LONG_JSON and classifier.may_hold_event(line)
+    )
 
 
 BUNDLED: Final = RecordClassifier()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, pairwise
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 
@@ -20,7 +20,6 @@ from detector.records.blocks import LONG_JSON, Block, blocks
 from detector.records.dead_letters import NOT_PROTOBUF, NOT_SYSLOG, TOO_LARGE, UNSUPPORTED_ARCHIVE, bad
 from detector.records.timestamps import Ints, line_starts
 from detector.values.errors import BadRecordError
-from detector.values.events import CanonicalEvent
 
 _OTHER, _TEXT_RUN, _RECORD_RUN = 0, 1, 2
 _LONG_RUN: Final = 8  # lines from which taking them at once is cheaper
@@ -35,13 +34,15 @@ def read(  # noqa: PLR0913, PLR0917 - a range, and what it is read with
     sink: Sink,
     classifier: RecordClassifier = BUNDLED,
     trust: InputTrust | None = None,
+    suspected: RecordClassifier | None = None,
 ) -> RangeReader:
     """Reads the bytes of `source` from `start` to `end`; `now` (ns) is the wall clock.
 
     An event that `trust` does not let the source carry is a dead letter. What cannot be read, the rest of a damaged
-    archive or a file that is gone, is a dead letter without a line.
+    archive or a file that is gone, is a dead letter without a line. Lines of text that `suspected` takes for events are
+    counted.
     """
-    reader = RangeReader(source.name, source.task_id, now, sink, classifier, trust)
+    reader = RangeReader(source.name, source.task_id, now, sink, classifier, trust, suspected)
     if source.unsupported is not None and start == 0:
         reader.dead(bad(UNSUPPORTED_ARCHIVE, detail=not_unpacked(source.unsupported)), None)
     try:
@@ -55,67 +56,13 @@ def read(  # noqa: PLR0913, PLR0917 - a range, and what it is read with
     return reader
 
 
-class EventBlock(NamedTuple):
-    """The events of some lines. With `data` they are canonical ones, one for each line of it."""
-
-    events: Iterable[CanonicalEvent]
-    data: bytes | None = None
-
-
-def read_events(
-    source: Source, start: int, end: int, now: int, classifier: RecordClassifier = BUNDLED
-) -> Iterator[CanonicalEvent]:
-    """The events alone, in any order. Blocks without a marker are not parsed, and `read` tells of errors."""
-    for block in event_blocks(source, start, end, now, classifier):
-        yield from block.events
-
-
-def event_blocks(
-    source: Source, start: int, end: int, now: int, classifier: RecordClassifier = BUNDLED
-) -> Iterator[EventBlock]:
-    """The same block by block; where all have their data, there is nothing else in the range to `read`."""
-    if source.format not in names.EVENT_FORMATS:
-        return
-    try:
-        if source.format == names.OTLP_PROTO:
-            requests = (data for data, whole in otlp.requests(source.chunks()) if whole)
-            reads = chain.from_iterable(classifier.read_encoded(data, now) or () for data in requests)
-            yield EventBlock(event for found in reads for event in found.events)
-        elif source.format == names.DOCUMENT:
-            for _, element, _ in documents.elements(source.chunks()):
-                yield EventBlock(_events([element], now, classifier))
-        else:
-            for block in blocks(source.chunks(start, end), LONG_JSON):
-                yield _events_of(block, now, classifier)
-    except BadRecordError:
-        yield EventBlock(())
-
-
-def _events_of(block: Block, now: int, classifier: RecordClassifier) -> EventBlock:
-    data = block.data
-    if block.part or not classifier.may_hold_event(data):
-        return EventBlock(())
-    events = events_of(data, line_starts(data), classifier, now)
-    return (
-        EventBlock(_events(data.split(b"\n"), now, classifier))
-        if events is None
-        else EventBlock(events, data)
-    )
-
-
-def _events(lines: Iterable[bytes], now: int, classifier: RecordClassifier) -> Iterator[CanonicalEvent]:
-    for line in lines:
-        if line.lstrip()[:1] == b"{" and classifier.may_hold_event(line):
-            for found in classifier.read_object(line, now):
-                yield from found.events
-
-
 def read_text(chunks: Iterable[bytes], reader: RangeReader) -> None:
     """Lines of text."""
     for block in blocks(chunks):
         if block.part:
             reader.long_line(block)
             continue
+        reader.suspect(block.data)
         count = _text_lines(block.data, reader, reader.lines, len(block.data))
         reader.flush()
         reader.lines += count - (not block.data.endswith(b"\n"))
@@ -133,6 +80,7 @@ def read_json_lines(chunks: Iterable[bytes], reader: RangeReader, *, events: boo
     for block in _json_blocks(chunks, reader):
         data, starts = block.data, line_starts(block.data)
         reader.pass_time()
+        reader.suspect(data)
         if events and (found := events_of(data, starts, reader.classifier, reader.now)) is not None:
             reader.events(found, data)
         elif not _json_block(data, starts, reader, reader.lines, events=events):
@@ -248,6 +196,7 @@ def read_cri(chunks: Iterable[bytes], reader: RangeReader) -> None:
             reader.long_line(block)
             continue
         data, starts = block.data, line_starts(block.data)
+        reader.suspect(data)
         texts = cri.block(data, starts)
         if reader.waits or any(mark in data for mark in (*cri.PART_MARKS, KEY_BEGIN)):
             stamps = reader.usable(texts.times, reader.lines)
@@ -265,6 +214,7 @@ def read_docker(chunks: Iterable[bytes], reader: RangeReader) -> None:
     """A json-file log; a line of another form is what it looks like, but no event."""
     for block in _json_blocks(chunks, reader):
         data, starts = block.data, line_starts(block.data)
+        reader.suspect(data)
         whole = not reader.waits and KEY_BEGIN not in data
         texts = docker.block(data, starts, known=True) if whole else None
         if texts is None:
@@ -295,6 +245,7 @@ def read_syslog(chunks: Iterable[bytes], reader: RangeReader) -> None:
         if block.part:
             reader.long_line(block)
             continue
+        reader.suspect(block.data)
         for number, line in enumerate(lines_of(block.data), start=reader.lines + 1):
             _syslog_message(line, number, reader)
         reader.flush()

@@ -6,15 +6,13 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
 
 from detector.ingest.classify import BUNDLED, RecordClassifier
-from detector.ingest.sources import Source, from_file, from_pipe
+from detector.ingest.declarations import STDIN, Declarations
+from detector.ingest.sources import Asked, Source, from_file, from_pipe
 from detector.records.dead_letters import UNREADABLE, DeadLetter, bad
 from detector.terminal.output import shown, why
 from detector.values.errors import InputError
-
-STDIN: Final = "-"
 
 
 def find_sources(
@@ -23,16 +21,22 @@ def find_sources(
     format_name: str | None = None,
     skip: Sequence[Path] = (),
     classifier: RecordClassifier = BUNDLED,
+    declarations: Declarations | None = None,
 ) -> tuple[list[Source], list[DeadLetter]]:
     """The sources that `paths` name, in the order of their names, each file once; and what could not be opened.
 
     What is named must be there; what cannot be opened inside a folder is a dead letter, and sockets, devices and
     the files `skip` (our own output of an earlier run) are passed over. `format_name` is one of `formats.CHOICES`,
-    `classifier` what is recognised.
+    `classifier` what is recognised, `declarations` says what carries events.
 
     Raises:
         InputError: a path that was named does not exist or cannot be opened.
     """
+    declared = declarations or Declarations()
+
+    def asked(path: str | Path) -> Asked:
+        return Asked(format_name, classifier, declared.of(path))
+
     sources: list[Source] = []
     letters: list[DeadLetter] = []
     seen: set[tuple[int, int]] = set()
@@ -41,18 +45,18 @@ def find_sources(
             seen.add(_identity(file.stat()))
     for path in sorted(set(paths)):
         if path == STDIN:
-            sources.append(_stdin(format_name, classifier))
+            sources.append(_stdin(asked(STDIN)))
             continue
         info = _stat(path)
         if stat.S_ISDIR(info.st_mode):
             for file in _walk(path, seen, letters):
                 try:
-                    sources.append(from_file(file, format_name, classifier))
+                    sources.append(from_file(file, asked(file)))
                 except OSError:
                     letters.append(DeadLetter.of(bad(UNREADABLE), shown(file)))
         elif _identity(info) not in seen:
             seen.add(_identity(info))
-            sources.append(_named(path, info, format_name, classifier))
+            sources.append(_named(path, info, asked(path)))
     return sorted(sources, key=lambda source: source.name), letters
 
 
@@ -75,20 +79,20 @@ def _why(error: Exception) -> str:
     return why(error) if isinstance(error, OSError) else "cannot be opened"
 
 
-def _stdin(format_name: str | None, classifier: RecordClassifier) -> Source:
+def _stdin(asked: Asked) -> Source:
     try:
-        return from_pipe(STDIN, sys.stdin.fileno(), format_name, classifier)
+        return from_pipe(STDIN, sys.stdin.fileno(), asked)
     except (OSError, ValueError) as error:
         raise InputError(f"standard input: {_why(error)}") from None
 
 
-def _named(path: str, info: os.stat_result, format_name: str | None, classifier: RecordClassifier) -> Source:
+def _named(path: str, info: os.stat_result, asked: Asked) -> Source:
     try:
         if stat.S_ISREG(info.st_mode):
-            return from_file(path, format_name, classifier)
+            return from_file(path, asked)
         if stat.S_ISFIFO(info.st_mode) or Path(path).samefile(os.devnull):
             with Path(path).open("rb", buffering=0) as pipe:
-                return from_pipe(shown(path), pipe.fileno(), format_name, classifier)
+                return from_pipe(shown(path), pipe.fileno(), asked)
     except OSError as error:
         raise InputError(f"{shown(path)}: {_why(error)}") from None
     raise InputError(f"{shown(path)}: neither a file nor a folder nor a pipe")

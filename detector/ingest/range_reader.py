@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from typing import Final, Protocol
 
 from detector.ingest.assembler import Assembler
-from detector.ingest.classify import BUNDLED, CLOUDEVENTS, RecordClassifier
+from detector.ingest.classify import BUNDLED, CLOUDEVENTS, RecordClassifier, count_events
 from detector.ingest.format_names import TEXT
 from detector.ingest.formats import text
 from detector.ingest.formats.log_texts import LogTexts, Times
@@ -64,6 +64,7 @@ class RangeReader:
     - `inherited` is the time of the last record that had one, `latest` the latest time of all; None while none had.
     - `records` and `bytes` are by format, `unknown` counts the events of an unknown type.
     - `task_id` is the task that the file's path names.
+    - `suspects` counts the lines of text that look like events to the classifier `suspected`.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - a range, and what it is read with
@@ -74,6 +75,7 @@ class RangeReader:
         sink: Sink,
         classifier: RecordClassifier = BUNDLED,
         trust: InputTrust | None = None,
+        suspected: RecordClassifier | None = None,
     ) -> None:
         self.name = name
         self.trust = trust
@@ -86,6 +88,8 @@ class RangeReader:
         self.records: Counter[str] = Counter()
         self.bytes: Counter[str] = Counter()
         self.unknown = 0
+        self.suspects = 0
+        self._suspected = suspected
         self.assembler = Assembler(long_piece=self._long_piece)
         self._task_id = task_id
         self._segments: list[Segment] = []
@@ -109,6 +113,11 @@ class RangeReader:
     def dead(self, error: BadRecordError, line: int | None) -> None:
         """The record at `line` (from 1, of the range) could not be read."""
         self.sink.dead(DeadLetter.of(error, self.name, line))
+
+    def suspect(self, data: bytes) -> None:
+        """Counts the lines of a block that look like events, though they are text."""
+        if self._suspected is not None:
+            self.suspects += count_events(data, self.now, self._suspected)
 
     def note_time(self, time: int | None) -> int | None:
         """Takes note of a record's own time, and gives the time that it has: its own or the inherited one."""

@@ -13,7 +13,7 @@ import msgspec
 from detector.adapters.ci_names import task_named
 from detector.ingest.archives import packing, unpacked, unsupported
 from detector.ingest.classify import BUNDLED, RecordClassifier
-from detector.ingest.format_names import DOCUMENT, EVENT_SOURCES, JSON_LINES
+from detector.ingest.format_names import DOCUMENT, EVENT_SOURCES, JSON_LINES, TEXT
 from detector.ingest.sniff import HEAD, sniff
 from detector.ingest.spool import Spool
 from detector.records.blocks import BLOCK
@@ -38,6 +38,7 @@ class Source(msgspec.Struct, frozen=True):
     `size` is that of the file, compressed or not; `whole` says that it can only be read from its beginning.
     `task_id` is the task or container that its path names: a pod's, or a job's by the name of its log.
     `unsupported` is the kind of archive that it is, if that is not unpacked.
+    `carries_events` is what a person said of it, None if nobody did.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Source(msgspec.Struct, frozen=True):
     utf16: bool = False
     task_id: str | None = None
     unsupported: str | None = None
+    carries_events: bool | None = None
 
     @property
     def whole(self) -> bool:
@@ -90,14 +92,15 @@ def _is_utf16(head: bytes) -> bool:
     return head.startswith(_UTF16) and head.count(b"\0") * _ASCII_SHARE >= len(head)
 
 
-class _Asked(msgspec.Struct, frozen=True):
-    """What a person said of an input's format, and what is recognised in it."""
+class Asked(msgspec.Struct, frozen=True):
+    """What a person said of an input's format and of what it carries, and what is recognised in it."""
 
-    format_name: str | None
-    classifier: RecordClassifier
+    format_name: str | None = None
+    classifier: RecordClassifier = BUNDLED
+    carries_events: bool | None = None
 
 
-def from_file(path: str | Path, format_name: str | None, classifier: RecordClassifier = BUNDLED) -> Source:
+def from_file(path: str | Path, asked: Asked) -> Source:
     """A regular file.
 
     Raises:
@@ -116,16 +119,16 @@ def from_file(path: str | Path, format_name: str | None, classifier: RecordClass
         except OSError:
             raise bad(UNREADABLE) from None
 
-    return _looked_at(shown(path), size, read, _Asked(format_name, classifier), _task_of(path))
+    return _looked_at(shown(path), size, read, asked, _task_of(path))
 
 
-def from_pipe(name: str, fd: int, format_name: str | None, classifier: RecordClassifier = BUNDLED) -> Source:
+def from_pipe(name: str, fd: int, asked: Asked) -> Source:
     """Standard input or a pipe: a file behind it is read where it stands, all else is kept encrypted.
 
     Raises:
         OSError: it cannot be read or kept.
     """
-    info, asked = os.fstat(fd), _Asked(format_name, classifier)
+    info = os.fstat(fd)
     if stat.S_ISREG(info.st_mode):
         kept, base = os.dup(fd), os.lseek(fd, 0, os.SEEK_CUR)
         return _looked_at(name, max(0, info.st_size - base), _reader_of(kept, base), asked)
@@ -146,7 +149,7 @@ def _reader_of(fd: int, base: int) -> Bytes:
     return read
 
 
-def _looked_at(name: str, size: int, raw: Bytes, asked: _Asked, task_id: str | None = None) -> Source:
+def _looked_at(name: str, size: int, raw: Bytes, asked: Asked, task_id: str | None = None) -> Source:
     """The source with its format told from its first bytes.
 
     Raises:
@@ -161,7 +164,9 @@ def _looked_at(name: str, size: int, raw: Bytes, asked: _Asked, task_id: str | N
         found = DOCUMENT if found == DOCUMENT else JSON_LINES
     elif asked.format_name is not None:
         found = asked.format_name
-    return Source(name, found, size, raw, pack, utf16, task_id, unsupported(head))
+    elif asked.carries_events and found == TEXT:
+        found = JSON_LINES
+    return Source(name, found, size, raw, pack, utf16, task_id, unsupported(head), asked.carries_events)
 
 
 def _head(chunks: Iterable[bytes]) -> tuple[bytes, bool]:

@@ -125,7 +125,7 @@ def _headline(report: Report) -> Text:
     standing = [one for one in report.findings if one.accepted is None]
     line = Text()
     if not standing:
-        line.append("Nothing found", "bold green")
+        line.append(*_nothing_found(report))
     for index, severity in enumerate(
         one for one in sorted(Severity, reverse=True) if any(f.severity == one for f in standing)
     ):
@@ -135,6 +135,15 @@ def _headline(report: Report) -> Text:
     if to_revoke:
         line.append("; ").append(f"{counted(to_revoke, 'credential')} to revoke", "bold")
     return line
+
+
+def _nothing_found(report: Report) -> tuple[str, str]:
+    """What the headline says, and in which style: no all-clear where events were left out."""
+    left_out = sum(one.events for one in report.summary.not_believed if not one.declared)
+    if not left_out:
+        return "Nothing found", "bold green"
+    what = "record that may be an event was" if left_out == 1 else "records that may be events were"
+    return f"Nothing found, but {left_out:,} {what} not believed", "bold yellow"
 
 
 def _section(title: str, style: str) -> Iterator[_Block]:

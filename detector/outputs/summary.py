@@ -18,6 +18,33 @@ class SourceRead(msgspec.Struct, frozen=True):
     bytes: int
 
 
+class NotBelieved(msgspec.Struct, frozen=True):
+    """A source that was taken for text though `events` records of it look like events.
+
+    `line` is the line that makes it text, None if that is not known. With `declared` a person said that it is text.
+    """
+
+    source: str
+    events: int
+    line: int | None = None
+    declared: bool = False
+
+    @property
+    def warning(self) -> str:
+        """What happened, and what to do."""
+        look = (
+            "record that looks like an event is" if self.events == 1 else "records that look like events are"
+        )
+        what = f"{self.source}: {self.events:,} {look} not believed"
+        if self.declared:
+            return f"{what}, because --logs names the file"
+        line = "" if self.line is None else f" (line {self.line:,} is text)"
+        return (
+            f"{what}, because there are other records too{line}. "
+            "If only trusted programs can write to it, name it with --events"
+        )
+
+
 class Summary(msgspec.Struct, frozen=True):
     """All numbers of one replay.
 
@@ -25,6 +52,7 @@ class Summary(msgspec.Struct, frozen=True):
     that the configuration lets go. `untrusted` counts by source and reason the dead letters of events that `[[trust]]`
     refuses. `unresolved` counts by source the uses and events that name no known credential. `conflicts` counts identifiers claimed by two credentials,
     `masked_revocations` the revocation handles in which a secret was masked.
+    `not_believed` are the sources of text with records that look like events.
     `until` and `durations` are the time judged up to (ns) and seconds by stage; only the durations may differ
     between two runs over the same input.
     """
@@ -41,6 +69,7 @@ class Summary(msgspec.Struct, frozen=True):
     untrusted: Mapping[str, Mapping[str, int]] = {}
     unresolved: Mapping[str, int] = {}
     conflicts: int = 0
+    not_believed: tuple[NotBelieved, ...] = ()
     masked_revocations: int = 0
     warnings: tuple[str, ...] = ()
     durations: Mapping[str, float] = {}
@@ -76,6 +105,10 @@ class Summary(msgspec.Struct, frozen=True):
             "unresolved": _sorted(self.unresolved),
             "conflicts": self.conflicts,
             "masked_revocations": self.masked_revocations,
+            "not_believed": {
+                one.source: {"events": one.events, "line": one.line, "declared": one.declared}
+                for one in self.not_believed
+            },
             "warnings": list(self.warnings),
             "durations": {name: round(seconds, 3) for name, seconds in self.durations.items()},
         }

@@ -41,7 +41,8 @@ class LogText(msgspec.Struct, frozen=True):
 class Read(msgspec.Struct, frozen=True):
     """What one object gave: events, text to scan, and an error where (part of) it could not be read.
 
-    An event of a type that is not ours is `unknown` and gives nothing else.
+    An event of a type that is not ours is `unknown` and gives nothing else. `of_source`: an adapter knows the record
+    as one of its source, whatever it gave.
     """
 
     format: str
@@ -49,6 +50,7 @@ class Read(msgspec.Struct, frozen=True):
     log: LogText | None = None
     error: BadRecordError | None = None
     unknown: bool = False
+    of_source: bool = False
 
     def below(self, path: str) -> "Read":
         """The same, the field at fault named from the top of the document in which the object stands at `path`."""

@@ -27,6 +27,21 @@ _PARTIAL: Final = (
 )
 _PARTS: Final = frozenset({*_FLAGS, "_partial", *(name for names in _PARTIAL for name in names[:2])})
 _SHIPPED: Final = frozenset({*_FLAGS, "_partial", "partial_message"})
+# What else shippers write beside a line, or beside the fields of a JSON line that they merged: Filebeat, Logstash,
+# Vector, Fluent Bit on ECS, Docker's drivers. A CloudEvent has none of them at its top; audit records may.
+_LOGGED: Final = frozenset(
+    {
+        "@timestamp",
+        "@version",
+        "container_id",
+        "container_name",
+        "ecs_cluster",
+        "ecs_task_arn",
+        "source_type",
+        "message",
+        "log",
+    }
+)
 _STREAMS: Final = frozenset({"stream", "source"})
 _WRITERS: Final = frozenset({"kubernetes", "docker", *_CONTAINER, *_UNIT})
 PART_MARKS: Final = (
@@ -37,8 +52,8 @@ PART_MARKS: Final = (
 )
 """One of these is in a record that says it is part of a line."""
 
-SHIPPED_MARKS: Final = tuple(f'"{name}"'.encode() for name in ("kubernetes", *sorted(_SHIPPED)))
-"""One of these is in a record that `is_shipped`."""
+LOGGED_MARKS: Final = tuple(f'"{name}"'.encode() for name in ("kubernetes", *sorted(_SHIPPED | _LOGGED)))
+"""One of these is in a record that `is_logged`."""
 
 
 def task_of(record: Record, named: Named | None = None) -> str | None:
@@ -63,6 +78,11 @@ def task_of(record: Record, named: Named | None = None) -> str | None:
 def is_shipped(record: Record) -> bool:
     """Whether a shipper says that a container wrote it: then nothing in it is an event."""
     return any(_pod(record)[:3]) or not record.keys().isdisjoint(_SHIPPED)
+
+
+def is_logged(record: Record) -> bool:
+    """Whether it has the shape of a log record, or of a shipper's: then it is no CloudEvent, whatever else is in it."""
+    return not record.keys().isdisjoint(_LOGGED) or is_shipped(record)
 
 
 def part_of(record: Record, message: str | None) -> tuple[str, bool] | None:

@@ -10,8 +10,9 @@ from typing import IO, Final
 
 from detector.configuration.allowlist import Allowlist
 from detector.configuration.settings import Settings
-from detector.ingest.files import read_events
-from detector.ingest.inputs import STDIN, find_sources
+from detector.ingest.declarations import STDIN
+from detector.ingest.event_ranges import read_events
+from detector.ingest.inputs import find_sources
 from detector.redact.stream_redactor import StreamRedactor
 from detector.scan.known_credentials import KnownIndex
 from detector.scan.leaks import Allowing, Redactor

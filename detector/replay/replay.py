@@ -1,6 +1,7 @@
 """Replays sources: reads lifecycle events first, then uses and logs, so the order of files and lines does not matter.
 
-1. All sources of events are read. A unit that has nothing but lifecycle events, such as one of a registry, is done.
+1. All sources that may carry events are read, and those that do not are text (`detector.ingest.event_ranges`). A unit
+   that has nothing but lifecycle events, such as one of a registry, is done.
 2. The index of all registered credentials is built. The lifecycle events are masked with it and go to the ledger, which
    is then sealed. The processes of the second pass are forked after that, and share the index.
 3. Logs are scanned and uses are judged, unit by unit. Results are applied in the order of the units, so they are the
@@ -19,7 +20,6 @@ import msgspec
 import numpy as np
 
 from detector.ingest.classify import BUNDLED, RecordClassifier
-from detector.ingest.format_names import EVENT_FORMATS
 from detector.ingest.sources import Source
 from detector.ingest.trust.policy import NO_ENTRIES, InputTrust, TrustPolicy
 from detector.ingest.units import UNIT, Unit, units
@@ -30,6 +30,7 @@ from detector.judge.stage import judge_history
 from detector.outputs.dead_letter_spool import DeadLetterSpool
 from detector.outputs.summary import SourceRead, Summary, verdicts
 from detector.records.dead_letters import UNTRUSTED, DeadLetter
+from detector.replay.first_pass import FirstPass
 from detector.replay.workers import FIRST, SECOND, Work, run
 from detector.scan.leaks import UNKNOWN_TIME, LeakFinder
 from detector.stages.masking import EventMasker
@@ -85,17 +86,26 @@ def replay(plan: Plan, meter: Meter) -> Result:
     clock = _Clock()
     todo = list(units(plan.sources, plan.unit))
     ledger = Ledger(plan.policy)
-    done: dict[Unit, RangeFacts] = {}
-    events, latest_event = _lifecycle(plan, todo, meter, done)
+    first = _first_pass(plan, todo, meter)
+    done = first.done
     clock.lap("lifecycle")
-    finder = plan.finder_of(_identifiers(events))
+    finder = plan.finder_of(_identifiers(first.events))
     clock.lap("index")
     masker = EventMasker(finder)
-    _apply(events, masker, ledger)
+    _apply(first.events, masker, ledger)
     clock.lap("lifecycle")
     sources = [msgspec.structs.replace(source, name=masker.path(source.name)) for source in plan.sources]
-    second = _SecondPass(msgspec.structs.replace(plan, sources=sources), ledger, latest_event, masker)
-    work = Work(sources, plan.now, finder, plan.classifier, _trust(plan))
+    second = _SecondPass(msgspec.structs.replace(plan, sources=sources), ledger, first, masker)
+    work = Work(
+        sources,
+        plan.now,
+        finder,
+        plan.classifier,
+        _trust(plan),
+        plan.classifier.logs_only(),
+        first.text,
+        first.suspected(),
+    )
     meter.stage("logs", sum(unit.end - unit.start for unit in todo))
     rest = [unit for unit in todo if unit not in done]
     results = run(SECOND, work, rest, _jobs(plan, rest))
@@ -136,24 +146,17 @@ def _jobs(plan: Plan, todo: Sequence[Unit]) -> int:
     return 1 if len(todo) < 2 or size <= SMALL else min(plan.jobs, len(todo))  # noqa: PLR2004 - one unit, one process
 
 
-def _lifecycle(
-    plan: Plan, todo: Sequence[Unit], meter: Meter, done: dict[Unit, RangeFacts]
-) -> tuple[deque[Lifecycle], int | None]:
-    """All lifecycle events, and the latest time of any event, uses too. Units of nothing else are `done`."""
-    events: deque[Lifecycle] = deque()
-    wanted = [unit for unit in todo if plan.sources[unit.source].format in EVENT_FORMATS]
+def _first_pass(plan: Plan, todo: Sequence[Unit], meter: Meter) -> FirstPass:
+    first = FirstPass(plan.sources)
+    wanted = [unit for unit in todo if first.wants(unit)]
     meter.stage("events", sum(unit.end - unit.start for unit in wanted))
     jobs = _jobs(plan, wanted)
-    latest: int | None = None
-    first = Work(plan.sources, plan.now, None, plan.classifier, _trust(plan))
-    for unit, found in run(FIRST, first, wanted, jobs):
-        events += found.lifecycle
-        if found.rest is not None:
-            done[unit] = found.rest
-        if found.latest is not None and (latest is None or found.latest > latest):
-            latest = found.latest
+    work = Work(plan.sources, plan.now, None, plan.classifier, _trust(plan))
+    for unit, found in run(FIRST, work, wanted, jobs):
+        first.take(unit, found)
         meter.advance(unit.end - unit.start)
-    return events, latest
+    first.settle()
+    return first
 
 
 def _identifiers(events: Iterable[Lifecycle]) -> list[Identifier]:
@@ -174,12 +177,14 @@ def _apply(events: deque[Lifecycle], masker: EventMasker, ledger: Ledger) -> Non
 class _SecondPass:
     """Puts the units' results together: lines count on from unit to unit, and so does the time inherited."""
 
-    def __init__(self, plan: Plan, ledger: Ledger, latest_event: int | None, masker: EventMasker) -> None:
+    def __init__(self, plan: Plan, ledger: Ledger, first: FirstPass, masker: EventMasker) -> None:
         self._plan = plan
         self._ledger = ledger
         self._masker = masker
-        self._latest_event = latest_event
-        self._latest = latest_event
+        self._first = first
+        self._latest_event = first.latest
+        self._latest = first.latest
+        self._suspects: Counter[int] = Counter()
         self._lines: Counter[int] = Counter()
         self._inherited: dict[int, int | None] = {}
         self._timeless: list[Leak] = []
@@ -215,6 +220,7 @@ class _SecondPass:
         for kind, hashes in result.seen.items():
             self._seen[kind].add(hashes)
         self._unknown += result.unknown
+        self._suspects[unit.source] += result.suspects
         self._lines[unit.source] = before + result.lines
         if result.inherited is not None:
             self._inherited[unit.source] = result.inherited
@@ -260,6 +266,8 @@ class _SecondPass:
         events = {kind: distinct.count() for kind, distinct in self._seen.items()}
         if self._unknown:
             events[UNKNOWN_TYPE] = self._unknown
+        names = [source.name for source in self._plan.sources]
+        not_believed = self._first.not_believed(names, self._suspects, self._plan.now, self._plan.classifier)
         return Summary(
             read=tuple(
                 SourceRead(source, format_name, records, self._bytes[source, format_name])
@@ -276,7 +284,11 @@ class _SecondPass:
             untrusted=self._untrusted,
             unresolved=self._ledger.unresolved,
             conflicts=len(self._ledger.conflicts),
-            warnings=tuple(map(self._masker.text, self._plan.warnings)),
+            not_believed=not_believed,
+            warnings=(
+                *(each.warning for each in not_believed),
+                *map(self._masker.text, self._plan.warnings),
+            ),
             masked_revocations=self._masker.revocations,
         )
 

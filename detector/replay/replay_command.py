@@ -14,6 +14,7 @@ import msgspec
 from detector.adapters.adapter import Adapter
 from detector.configuration.allowlist import Allowlist
 from detector.configuration.settings import Settings
+from detector.ingest.declarations import Declarations
 from detector.ingest.inputs import find_sources
 from detector.ingest.mapped_adapter import configured_classifier
 from detector.ingest.trust.policy import TrustPolicy
@@ -40,7 +41,10 @@ _COLLECTED: Final = (200_000, 20, 1000)  # a quarter off the CPU time of 100,000
 
 
 class Request(msgspec.Struct, frozen=True):
-    """The arguments of one replay. Times in nanoseconds; `now` is the wall clock."""
+    """The arguments of one replay. Times in nanoseconds; `now` is the wall clock.
+
+    `events` and `logs` are the paths that carry events, and those that carry text; of `paths` nobody said.
+    """
 
     config: str | None
     paths: tuple[str, ...]
@@ -53,6 +57,13 @@ class Request(msgspec.Struct, frozen=True):
     strict: bool
     jobs: int
     now: int
+    events: tuple[str, ...] = ()
+    logs: tuple[str, ...] = ()
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """All paths to read."""
+        return (*self.paths, *self.events, *self.logs)
 
 
 def run_replay(request: Request, *, adapters: Sequence[Adapter] = (), outputs: Sequence[Output] = ()) -> int:
@@ -69,15 +80,16 @@ def run_replay(request: Request, *, adapters: Sequence[Adapter] = (), outputs: S
         _prepare(Path(request.out))
     pages = [Path(name) for name in (request.report, request.sarif) if name is not None]
     for page in pages:
-        _look_at(page, [path for path in request.paths if path != "-"])
+        _look_at(page, [path for path in request.inputs if path != "-"])
     if len(pages) > 1 and pages[0].resolve() == pages[1].resolve():
         raise UsageError(f"--report and --sarif would both write {shown(pages[0])}")
     classifier = configured_classifier(settings.sources, adapters)
     sources, letters = find_sources(
-        request.paths,
+        request.inputs,
         format_name=request.format_name,
         skip=(*_files(request.out), *pages),
         classifier=classifier,
+        declarations=Declarations(request.events, request.logs),
     )
     warnings = (*settings.warnings, *passed_over)
     trust = TrustPolicy(settings.trust)

@@ -14,7 +14,8 @@ from typing import Final, Generic, TypeVar
 import msgspec
 
 from detector.ingest.classify import BUNDLED, RecordClassifier
-from detector.ingest.files import event_blocks, read
+from detector.ingest.event_ranges import RangeLook, event_blocks
+from detector.ingest.files import read
 from detector.ingest.range_reader import RangeReader
 from detector.ingest.sources import Source
 from detector.ingest.trust.policy import InputTrust
@@ -31,7 +32,9 @@ _R = TypeVar("_R", bound=msgspec.Struct)
 class Work(msgspec.Struct, frozen=True):
     """What every unit needs. `now` is the wall clock (ns), `classifier` is what is recognised.
 
-    `finder` is None while only events are read. `trust` has what holds each source, if anything holds one.
+    `finder` is None while only events are read. `trust` has what holds each source, if anything holds one. `text` are
+    the indices of the sources in which nothing is an event; they are read by the classifier `logs`. Lines that look like
+    events are counted in those that are `suspected`.
     """
 
     sources: Sequence[Source]
@@ -39,6 +42,9 @@ class Work(msgspec.Struct, frozen=True):
     finder: LeakFinder | None = None
     classifier: RecordClassifier = BUNDLED
     trust: Sequence[InputTrust | None] = ()
+    logs: RecordClassifier = BUNDLED
+    text: frozenset[int] = frozenset()
+    suspected: frozenset[int] = frozenset()
 
 
 def first_pass(work: Work, unit: Unit) -> LifecycleFacts:
@@ -47,16 +53,20 @@ def first_pass(work: Work, unit: Unit) -> LifecycleFacts:
     collector = LifecycleCollector()
     trust = work.trust[unit.source] if work.trust else None
     reader = RangeReader(source.name, source.task_id, work.now, collector, work.classifier, trust)
-    only_events = True
-    for events, data in event_blocks(source, unit.start, unit.end, work.now, work.classifier):
+    only_events, look = True, RangeLook()
+    for events, data in event_blocks(source, unit.start, unit.end, work.now, look, work.classifier):
         if data is None:
             only_events = False
             reader.held_events(events, None)  # a scan says at which lines
         else:
             reader.events(events, data)
             reader.lines += data.count(b"\n")
+    if source.carries_events is None and look.text is not None:
+        return LifecycleFacts([], None, look)
     complete = only_events and not collector.has_uses
-    return LifecycleFacts(collector.lifecycle, reader.latest, collector.facts(reader) if complete else None)
+    return LifecycleFacts(
+        collector.lifecycle, reader.latest, look, collector.facts(reader) if complete else None
+    )
 
 
 def second_pass(work: Work, unit: Unit) -> RangeFacts:
@@ -64,7 +74,9 @@ def second_pass(work: Work, unit: Unit) -> RangeFacts:
     scanner = RangeScanner(work.finder)
     source = work.sources[unit.source]
     trust = work.trust[unit.source] if work.trust else None
-    return scanner.facts(read(source, unit.start, unit.end, work.now, scanner, work.classifier, trust))
+    classifier = work.logs if unit.source in work.text else work.classifier
+    suspected = work.classifier if unit.source in work.suspected else None
+    return scanner.facts(read(source, unit.start, unit.end, work.now, scanner, classifier, trust, suspected))
 
 
 class Pass(Generic[_R]):
@@ -105,7 +117,10 @@ def run(step: Pass[_R], work: Work, todo: Iterable[Unit], jobs: int) -> Iterator
     waiting: deque[tuple[Unit, Future[bytes]]] = deque()
     try:
         for unit in todo:
-            waiting.append((unit, pool.submit(_remote, unit)))
+            try:
+                waiting.append((unit, pool.submit(_remote, unit)))
+            except BrokenProcessPool:
+                raise _ended_from_outside() from None
             if len(waiting) >= jobs * IN_FLIGHT:
                 yield _next(step, waiting)
         while waiting:
@@ -120,9 +135,13 @@ def _next(step: Pass[_R], waiting: deque[tuple[Unit, Future[bytes]]]) -> tuple[U
     try:
         result = step.decoder.decode(future.result())
     except BrokenProcessPool:
-        raise UsageError(
-            "a worker process was ended from outside, most likely because memory ran out: "
-            "try again with --jobs 1, or on fewer files"
-        ) from None
+        raise _ended_from_outside() from None
     waiting.popleft()
     return unit, result
+
+
+def _ended_from_outside() -> UsageError:
+    return UsageError(
+        "a worker process was ended from outside, most likely because memory ran out: "
+        "try again with --jobs 1, or on fewer files"
+    )

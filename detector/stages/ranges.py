@@ -8,6 +8,7 @@ from array import array
 
 import msgspec
 
+from detector.ingest.event_ranges import RangeLook
 from detector.ingest.range_reader import REASSEMBLED, RangeReader
 from detector.records.dead_letters import DeadLetter
 from detector.scan.leaks import Batch, LeakFinder
@@ -21,6 +22,7 @@ class RangeFacts(msgspec.Struct):
 
     - `counts` has the records and bytes of each format.
     - `seen` has a 64-bit hash of each event, by event type. `unknown` counts events of a type that is not ours.
+    - `suspects` counts lines of text that look like events.
     - `inherited` is the time that a record behind the range has if it states none, `latest` the latest time (both ns).
     """
 
@@ -33,6 +35,7 @@ class RangeFacts(msgspec.Struct):
     lines: int
     inherited: int | None
     latest: int | None
+    suspects: int = 0
 
 
 class LifecycleFacts(msgspec.Struct):
@@ -41,11 +44,13 @@ class LifecycleFacts(msgspec.Struct):
     The events are as they were read. They register the secrets that are masked in all events, so whoever puts the
     ranges together masks them (`detector.stages.masking`).
 
-    If the range holds nothing else, `rest` is all that a scan would give: it need not be read again.
+    `look` tells what the records are. If the range holds nothing else, `rest` is all that a scan would give: it need not
+    be read again.
     """
 
     lifecycle: list[Lifecycle]
     latest: int | None
+    look: RangeLook
     rest: RangeFacts | None = None
 
 
@@ -76,6 +81,7 @@ class RangeScanner:
             lines=reader.lines,
             inherited=reader.inherited,
             latest=reader.latest,
+            suspects=reader.suspects,
         )
 
     def batch(self, batch: Batch, part: int = 0) -> None:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from detector.adapters.otlp.requests import MAX_HELD, Otlp
 from detector.ingest.classify import BUNDLED, RecordClassifier
-from detector.ingest.files import read_events
+from detector.ingest.event_ranges import read_events
 from detector.ingest.inputs import find_sources
 from detector.judge.policy import Policy
 from detector.patterns.pattern import Pattern

@@ -12,7 +12,8 @@ from typing import Any
 import msgspec
 
 from detector.ingest.classify import BUNDLED
-from detector.ingest.files import read, read_events
+from detector.ingest.event_ranges import read_events
+from detector.ingest.files import read
 from detector.ingest.format_names import CHOICES
 from detector.ingest.kafka import Contents, read_record
 from detector.ingest.sniff import sniff

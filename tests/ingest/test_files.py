@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from detector.ingest import files
-from detector.ingest.files import read_events
+from detector.ingest.event_ranges import read_events
 from detector.ingest.formats import documents
 from detector.ingest.inputs import find_sources
 from detector.ingest.range_reader import RangeReader

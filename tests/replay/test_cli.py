@@ -102,9 +102,9 @@ def test_the_same_input_gives_the_same_bytes_on_any_number_of_processes(
 def test_standard_input_may_be_a_pipe_or_a_file(history: tuple[Path, Path]) -> None:
     both = history[0].read_bytes() + history[1].read_bytes()
     Path("both.jsonl").write_bytes(both)
-    assert run("replay", *QUICK, "--out", "piped", "-", given=both)[0] == 0
+    assert run("replay", *QUICK, "--out", "piped", "--events", "-", given=both)[0] == 0
     with Path("both.jsonl").open("rb") as file:
-        with start("replay", *QUICK, "--out", "redirected", "-", stdin=file) as process:
+        with start("replay", *QUICK, "--out", "redirected", "--events", "-", stdin=file) as process:
             process.communicate()
         assert process.returncode == 0
     assert output(Path("piped")) == output(Path("redirected"))
@@ -174,7 +174,7 @@ def test_without_a_key_a_warning_says_so(
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["replay"], "PATH"),
+        (["replay"], "name a file or folder"),
         (["replay", "--config", "quick.toml", "nowhere.log"], "nowhere.log: no such file or folder"),
         (["replay", "--until", "noon", "history"], "RFC 3339"),
         (["replay", "--format", "xml", "history"], "invalid choice: 'xml'"),

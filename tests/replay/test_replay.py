@@ -10,6 +10,7 @@ import msgspec
 import pytest
 import zstandard
 
+from detector.ingest.declarations import Declarations
 from detector.ingest.inputs import find_sources
 from detector.judge.policy import Policy
 from detector.patterns.pattern import Pattern
@@ -45,8 +46,9 @@ def finder_of(identifiers: Sequence[Identifier]) -> LeakFinder:
     return LeakFinder(SCANNER, KnownIndex(identifiers, [KEY]), [KEY])
 
 
-def run(*paths: Path, **options: Any) -> Result:
-    sources, letters = find_sources([str(path) for path in paths])
+def run(*paths: Path, believed: Path | None = None, **options: Any) -> Result:
+    declarations = Declarations([] if believed is None else [str(believed)])
+    sources, letters = find_sources([str(path) for path in paths], declarations=declarations)
     plan = Plan(sources, Policy(), finder_of, keyed=True, now=NOW, letters=letters)
     return replay(msgspec.structs.replace(plan, **options), NoMeter())
 
@@ -69,7 +71,7 @@ def history(tmp_path: Path) -> tuple[Path, Path]:
 
 
 @pytest.fixture
-def forks(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+def forks(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """Options that make even a small history go through two processes."""
     monkeypatch.setattr(replay_module, "SMALL", 0)
     return {"jobs": 2, "unit": 4096}
@@ -102,7 +104,7 @@ def test_the_order_of_files_and_lines_is_no_matter(history: tuple[Path, Path], t
     one.write_bytes(b"".join(shuffled))
     backwards = tmp_path / "a-logs.jsonl"  # read before the events
     backwards.write_bytes(b"".join(jsonl(logs()).splitlines(keepends=True)[::-1]))
-    assert verdict(run(one)) == expected
+    assert verdict(run(one, believed=one)) == expected
     assert verdict(run(history[0], backwards)) == expected
     assert verdict(run(history[0].parent)) == expected
 
@@ -127,7 +129,7 @@ def test_archives_read_as_what_is_in_them(history: tuple[Path, Path], tmp_path: 
 
 
 def test_any_number_of_processes_and_any_cut_give_the_same(
-    history: tuple[Path, Path], forks: dict[str, int]
+    history: tuple[Path, Path], forks: dict[str, Any]
 ) -> None:
     def all_of(result: Result) -> Any:
         return (
@@ -211,10 +213,11 @@ def test_rules_judged_later_fire_up_to_until_or_the_latest_time_read(tmp_path: P
 
 
 def test_bad_input_is_counted_and_the_rest_goes_on(history: tuple[Path, Path], tmp_path: Path) -> None:
-    bad = tmp_path / "bad.jsonl"
+    bad, bad_events = tmp_path / "bad.jsonl", tmp_path / "bad-events.jsonl"
+    wrong = [event(900, "task.ended", 1), event(901, "task.ended", 40 * 86_400, task_id="t")]
+    bad_events.write_bytes(jsonl(wrong))
     lines = [
-        jsonl([event(900, "task.ended", 1)]),
-        jsonl([event(901, "task.ended", 40 * 86_400, task_id="t")]),
+        jsonl([{"message": "x"}]),
         b'{"message": "cut\n',
         b'{"a":' * 10_000 + b"1" + b"}" * 10_000 + b"\n",
         b'{"message": "\xff"}\n',
@@ -222,7 +225,7 @@ def test_bad_input_is_counted_and_the_rest_goes_on(history: tuple[Path, Path], t
     ]
     bad.write_bytes(b"".join(lines))
     (tmp_path / "cut.gz").write_bytes(gzip.compress(history[1].read_bytes())[:-20])
-    result = run(*history, bad, tmp_path / "cut.gz")
+    result = run(*history, bad, bad_events, tmp_path / "cut.gz")
     assert dict(result.summary.dead_letters) == {
         "missing-field": 1, "future-time": 1, "truncated-json": 2, "too-deep": 1, "not-utf8": 1, "bad-time": 1,
         "truncated-archive": 1,
@@ -243,7 +246,7 @@ def test_an_identifier_claimed_by_two_credentials_is_counted(tmp_path: Path) -> 
 
 
 def test_a_worker_that_is_killed_is_told_in_one_sentence(
-    history: tuple[Path, Path], forks: dict[str, int], monkeypatch: pytest.MonkeyPatch
+    history: tuple[Path, Path], forks: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def dies(*_: Any) -> Any:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -266,7 +269,7 @@ def test_a_file_that_vanishes_between_the_passes_is_a_dead_letter(history: tuple
 @pytest.mark.parametrize("end", [b"\n", b""])
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_what_holds_nothing_but_lifecycle_is_read_once(
-    history: tuple[Path, Path], tmp_path: Path, forks: dict[str, int], jobs: int, end: bytes
+    history: tuple[Path, Path], tmp_path: Path, forks: dict[str, Any], jobs: int, end: bytes
 ) -> None:
     registry = tmp_path / "registry.jsonl"
     lines = jsonl(one for one in events() if one["type"] != "credential.used").removesuffix(b"\n") + end
@@ -295,7 +298,7 @@ def test_lines_and_times_go_on_behind_what_is_read_once(tmp_path: Path) -> None:
     leak = {"message": f"here {secret_of(5).decode()} is"}
     path.write_bytes(jsonl([*lifecycle, leak]) + b'{"message": "broken\n')
     for unit in (1000, 1 << 20):
-        result = run(path, unit=unit)
+        result = run(path, believed=path, unit=unit)
         (finding,) = (one for one in result.findings if one.rule == "leaked-credential")
         (evidence,) = finding.evidences
         line = len(lifecycle) + 1

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from detector.ingest.classify import BUNDLED, RecordClassifier
-from detector.ingest.files import read_events
+from detector.ingest.event_ranges import read_events
 from detector.ingest.inputs import find_sources
 from detector.ingest.kafka import Contents, RecordAssembler, batch_of
 from detector.judge.ledger import Ledger

@@ -17,14 +17,14 @@ from detector.adapters.cloudevents import DATA_TYPES, EventBuilder, Text
 from detector.ingest.classify import CLOUDEVENTS, RecordClassifier
 from detector.ingest.formats.log_texts import records_of
 from detector.records.markers import Markers
-from detector.records.shipper_fields import SHIPPED_MARKS
+from detector.records.shipper_fields import LOGGED_MARKS
 from detector.records.timestamps import Ints, leading_by_numpy, line_span, line_starts
 from detector.values.errors import BadRecordError
 from detector.values.events import MAX_FUTURE, CanonicalEvent
 
 _MARK: Final = b'"specversion"'
 # Such a line may be a shipper's record, or have names in escapes, which only a decoder reads.
-_DOUBTFUL: Final = Markers((*SHIPPED_MARKS, rb"\u"))
+_DOUBTFUL: Final = Markers((*LOGGED_MARKS, rb"\u"))
 _PAD: Final = b"\n" * 64  # more than a time is long
 _HEX = re.compile(r"[0-9a-f]*")
 
