@@ -34,11 +34,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say("curfewd: interrupted")
         return INTERRUPTED
     except (CurfewdError, OSError, MemoryError) as error:
-        say(f"curfewd: {_reason(error)}")
+        _tell(f"curfewd: {_reason(error)}")
         return USAGE
     except Exception as error:  # noqa: BLE001 - its text may contain what was read: only the places are printed
         return _crashed(error)
     return code
+
+
+def _tell(*lines: str) -> None:
+    """Writes lines to standard error that may name a path or a value: a secret in it is masked."""
+    say(*map(_masked, lines))
+
+
+def _masked(line: str) -> str:
+    # Only what a command needs is imported: `--version` answers at once.
+    from detector.scan.message_masks import masked_message  # noqa: PLC0415
+
+    return masked_message(line)
 
 
 def _reason(error: BaseException) -> str:
@@ -67,7 +79,7 @@ class _Parser(argparse.ArgumentParser):
     """Prints the mistake in one line before the usage, and help as the other commands print."""
 
     def error(self, message: str) -> NoReturn:
-        say(f"curfewd: {message}", *self.format_usage().splitlines())
+        _tell(f"curfewd: {message}", *self.format_usage().splitlines())
         sys.exit(USAGE)
 
     def _print_message(self, message: str, file: Any = None) -> None:
@@ -234,7 +246,7 @@ def _redact(options: argparse.Namespace) -> int:
 
     redactor, warnings = redactor_of(Settings.load(options.config), options.known)
     for warning in warnings:
-        say(f"curfewd: warning: {warning}")
+        _tell(f"curfewd: warning: {warning}")
     with printing():
         pass_on(sys.stdin.fileno(), sys.stdout.buffer, StreamRedactor(redactor))
     return DONE
@@ -254,7 +266,7 @@ def _patterns(options: argparse.Namespace) -> int:
         raise UsageError("--pattern goes with --against")
     patterns, warnings = load_patterns(Settings.load(options.config).patterns)
     for warning in warnings:
-        say(f"curfewd: warning: {warning}")
+        _tell(f"curfewd: warning: {warning}")
     with printing():
         if options.action == "list":
             list_patterns(patterns, console_for())
@@ -271,7 +283,7 @@ def _against(options: argparse.Namespace) -> int:
     settings = Settings.load(options.config)
     tried, clean, warnings = try_against(settings, options.against)
     for warning in warnings:
-        say(f"curfewd: warning: {clean(warning)}")
+        _tell(f"curfewd: warning: {clean(warning)}")
     with printing():
         print_against(tried, clean, options.pattern, console_for(), lasting=bool(settings.keys))
     return DONE
@@ -289,12 +301,12 @@ def _topics(options: argparse.Namespace) -> int:
 
     live = Settings.load(options.config).live()
     for warning in live.warnings:
-        say(f"curfewd: warning: {warning}")
+        _tell(f"curfewd: warning: {warning}")
     outcome = run_create_topics(live)
     with printing():
-        put(*report(outcome))
+        put(*map(_masked, report(outcome)))
     for difference in outcome.differences:
-        say(f"curfewd: {'' if difference.grave else 'warning: '}{difference}")
+        _tell(f"curfewd: {'' if difference.grave else 'warning: '}{difference}")
     return USAGE if any(difference.grave for difference in outcome.differences) else DONE
 
 
@@ -316,11 +328,11 @@ def _check(options: argparse.Namespace) -> int:
             wrong.append(error)
         else:
             for warning in (*settings.warnings, *warnings):
-                say(f"curfewd: warning: {warning}")
+                _tell(f"curfewd: warning: {warning}")
             with printing():
-                put(f"{shown(options.config)}: nothing wrong")
+                put(_masked(f"{shown(options.config)}: nothing wrong"))
     for problem in wrong:
-        say(str(problem))
+        _tell(str(problem))
     return USAGE if wrong else DONE
 
 

@@ -77,7 +77,7 @@ class ReportOutput:
                 run.summary,
                 run.patterns,
                 run.clean,
-                self._out,
+                None if self._out is None else run.clean(self._out),
                 self._letters,
                 run.until,
             )

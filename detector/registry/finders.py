@@ -63,6 +63,10 @@ class Finders:
         """Looks for these identifiers from now on, and for no others."""
         self._build(self._index(identifiers))
 
+    def clean(self, text: str) -> str:
+        """A text without the secrets that are recognised now."""
+        return self.finder.redactor.clean(text)
+
     def redactor(self, source: str, now: int) -> Redactor:
         """What masks the records of a source. Matches that are allowed at `now` (ns) stay."""
         allowlist = None if self._allowlist is None else self._allowlist.in_force(now)

@@ -5,7 +5,7 @@ import gc
 from typing import Final
 
 from detector.configuration.settings import Settings
-from detector.service.observability.logs import make_log, route_libraries
+from detector.service.observability.logs import LogMask, make_log, route_libraries
 from detector.service.rights import Which
 from detector.service.service import Service
 from detector.values.errors import CurfewdError
@@ -27,11 +27,12 @@ def run_service(config: str, which: Which) -> int:
     """
     settings = Settings.load(config)
     settings.live()
-    log = make_log(settings.service.log_format, settings.service.log_level)
+    log_mask = LogMask()
+    log = make_log(settings.service.log_format, settings.service.log_level, log_mask=log_mask)
     route_libraries(log)
     gc.set_threshold(*_COLLECTED)
     try:
-        asyncio.run(Service(settings, which, lambda: Settings.load(config), log).run())
+        asyncio.run(Service(settings, which, lambda: Settings.load(config), log, log_mask).run())
     except CurfewdError as error:
         log.error("cannot go on", why=str(error))  # noqa: TRY400 - a person needs the reason, not the way there
         return FAILED

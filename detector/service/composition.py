@@ -15,6 +15,7 @@ from detector.configuration.settings import Settings
 from detector.ingest.classify import RecordClassifier
 from detector.ingest.reassemble import PATIENCE
 from detector.ingest.trust.policy import TrustPolicy
+from detector.judge.policy import Policy
 from detector.kafka.changelog import KafkaChangelog
 from detector.kafka.connection import ConnectionSettings
 from detector.kafka.delayed_reader import DelayedReader, DelayedReaderSettings
@@ -23,9 +24,7 @@ from detector.kafka.positions import GroupPositions
 from detector.kafka.stage import Stage
 from detector.kafka.topic_follower import TopicFollower
 from detector.outputs.output import Run
-from detector.registry.finders import Finders
 from detector.registry.registered import RegisteredCredentials
-from detector.scan.leaks import Redactor
 from detector.scan.scanner import PatternScanner
 from detector.service.judge.handler import JudgeHandler, JudgeSettings, Topics
 from detector.service.lookback.lookback import Lookback, LookbackProblem, LookbackSettings
@@ -41,10 +40,12 @@ from detector.service.scan.handler import (
 from detector.service.stage_settings import stage_of
 from detector.service.view.task import ViewContext
 from detector.service.view.view import View
+from detector.stages.masking import EventMasker
 from detector.values.bounded_files import SECRET_BYTES, read_bounded
 from detector.values.errors import ConfigError
 from detector.values.secrets import DeploymentKey
 from detector.values.times import SECOND
+from detector.values.wording import Clean
 
 FALLBACK_FILE: Final = "fingerprints.key"
 _KEY_BYTES: Final = 32
@@ -179,9 +180,10 @@ def judge_stage(
     """The judge stage, under the policy of `settings`."""
     live, topics = context.live, context.live.topics
     patterns = {pattern.id: pattern for pattern in scanner.patterns}
+    policy = with_masked_reasons(settings.policy, context.registered.finders.clean)
     handler = JudgeHandler(
         JudgeSettings(
-            settings.policy,
+            policy,
             Path(settings.service.state) / "judge",
             Topics(
                 work=topics.work.name,
@@ -194,14 +196,15 @@ def judge_stage(
             settings.service.cache_size,
             work_dated=longest_backdating(topics.work.retention),
         ),
-        Run(patterns, CurrentRedactor(scanner, context.registered.finders).clean),
+        Run(patterns, context.registered.finders.clean),
         changelog,
         time.time_ns,
         context.observer("judge"),
     )
     if context.view is not None:
+        finders = context.registered.finders
         view_context = ViewContext(
-            settings.policy, patterns, CurrentRedactor(scanner, context.registered.finders).clean
+            policy, patterns, finders.clean, id_of=lambda name: EventMasker(finders.finder).id(name)
         )
         context.view.judging(lambda: handler.stores, view_context)
     return Stage(
@@ -212,21 +215,10 @@ def judge_stage(
     )
 
 
-class CurrentRedactor:
-    """Masks what the patterns and the credentials registered now recognise."""
-
-    def __init__(self, scanner: PatternScanner, finders: Finders) -> None:
-        self._scanner = scanner
-        self._finders = finders
-        self._known = finders.known
-        self._redactor = Redactor(scanner, self._known)
-
-    def clean(self, text: str) -> str:
-        """As `Redactor.clean`."""
-        if self._finders.known is not self._known:
-            self._known = self._finders.known
-            self._redactor = Redactor(self._scanner, self._known)
-        return self._redactor.clean(text)
+def with_masked_reasons(policy: Policy, clean: Clean) -> Policy:
+    """The policy with every reason of an acceptance as it may be stored: a finding in the state has it."""
+    accepts = tuple(msgspec.structs.replace(accept, reason=clean(accept.reason)) for accept in policy.accepts)
+    return msgspec.structs.replace(policy, accepts=accepts)
 
 
 def _measured(context: ProcessContext, stage: StageName, handler: Handler) -> MeasuredHandler:

@@ -51,6 +51,7 @@ from detector.service.http.server import HttpServer, Page, probe_answer
 from detector.service.id_key import agree_on_id_key
 from detector.service.observability import series
 from detector.service.observability.http_log import HttpLog
+from detector.service.observability.logs import LogMask
 from detector.service.observability.measuring import StageName
 from detector.service.observability.metrics import Metrics, MetricsPage
 from detector.service.observability.metrics_observer import MetricsObserver
@@ -70,13 +71,21 @@ SAMPLE_SECONDS: Final = 1.0
 
 
 class Service:
-    """One process. `reread` gives the settings as they are now, for SIGHUP; `log` is structlog's."""
+    """One process. `reread` gives the settings as they are now, for SIGHUP; `log` is structlog's, masked by `log_mask`."""
 
-    def __init__(self, settings: Settings, which: Which, reread: Callable[[], Settings], log: Any) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        which: Which,
+        reread: Callable[[], Settings],
+        log: Any,
+        log_mask: LogMask | None = None,
+    ) -> None:
         self._settings = settings
         self._live = settings.live()
         self._which = which
         self._log = log
+        self._log_mask = LogMask() if log_mask is None else log_mask
         self._metrics = Metrics(time.time)
         self._metrics_observer = MetricsObserver(self._metrics, self._live.topics.work.name, time.time)
         self._readiness = Readiness(settings.service.ready_lag)
@@ -138,8 +147,8 @@ class Service:
             **(self._view.pages() if self._view is not None else {}),
         }
         probed: dict[str, Page] = {
-            "/healthz": lambda _: probe_answer(self._readiness.alive()),
-            "/readyz": lambda _: probe_answer(self._readiness.ready()),
+            "/healthz": lambda _: probe_answer(self._masked(self._readiness.alive())),
+            "/readyz": lambda _: probe_answer(self._masked(self._readiness.ready())),
         }
         async with (
             ProbeServer(settings.probes, probed, seen["probes"]) as probes,
@@ -155,6 +164,9 @@ class Service:
         while True:
             self._readiness.loop_turned()
             await asyncio.sleep(SAMPLE_SECONDS)
+
+    def _masked(self, why: str | None) -> str | None:
+        return None if why is None else self._log_mask.clean(why)
 
     def _stop_on_signal(self, name: str) -> None:
         if not self._stopping.is_set():
@@ -198,6 +210,7 @@ class Service:
             every_window=self._settings.scan.every_window,
         )
         registered = RegisteredCredentials(finders)
+        self._log_mask.clean = self._metrics.clean = finders.clean
         registry_topic = TopicFollower(
             self._live.topics.registry.name,
             connection,

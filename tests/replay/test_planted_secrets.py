@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from detector import cli
 from tests import planted
 
 NAMES = (
@@ -103,3 +104,41 @@ def test_without_a_key_the_same_input_gives_the_same_names(tmp_path: Path) -> No
     (tmp_path / "in" / "more.log").write_text("one line more\n")
     other = replay(tmp_path, None)
     assert first["findings.jsonl"] != other["findings.jsonl"], "other inputs, other names"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("replay", "SECRET"),
+        ("replay", "--config", "SECRET", "in"),
+        ("replay", "--until", "SECRET", "in"),
+        ("replay", "--fail-on", "SECRET", "in"),
+        ("replay", "--sarif", "SECRET/x", "in"),
+        ("check", "--config", "wrong.toml"),
+        ("run", "--config", "wrong.toml"),
+        ("patterns", "list", "--config", "wrong.toml"),
+        ("redact", "--known", "SECRET"),
+        ("SECRET",),
+    ],
+    ids=" ".join,
+)
+def test_an_error_shows_no_secret(
+    arguments: tuple[str, ...],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    secret = planted.token("argument")
+    (tmp_path / "in").write_text("a line\n")
+    (tmp_path / "wrong.toml").write_text(f"{secret} = 1\n[kafka]\nbootstrap = '{secret}'\n[rules.{secret}]\n")
+    try:
+        code = cli.main([argument.replace("SECRET", secret) for argument in arguments])
+    except SystemExit as ended:
+        code = int(ended.code or 0)
+    said = "".join(capsys.readouterr())
+    assert code == 2
+    assert "curfewd" in said or "wrong.toml" in said
+    assert planted.shown(["argument"], {"terminal": said.encode()}) == []
+    if arguments != ("replay", "--until", "SECRET", "in"):  # which says what it wants, not what it got
+        assert "‹gitlab-pat:26›" in said

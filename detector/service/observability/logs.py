@@ -15,7 +15,9 @@ from typing import Any, Final, TextIO
 
 import structlog
 
+from detector.scan.message_masks import masked_message
 from detector.terminal.output import printable
+from detector.values.wording import Clean
 
 LEVELS: Final = {
     "debug": logging.DEBUG,
@@ -30,7 +32,27 @@ _FIRST: Final = ("timestamp", "level", "event")
 _PLACES: Final = 3  # the innermost frames of an exception
 
 
-def make_log(log_format: str, level: str, stream: TextIO | None = None) -> Any:
+class LogMask:
+    """Masks secrets in log lines: with `clean`, which the service replaces once it knows what is registered."""
+
+    def __init__(self, clean: Clean = masked_message) -> None:
+        self.clean = clean
+
+    def __call__(self, _logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        """Masks every text of a line."""
+        return {name: self._masked(value) for name, value in event.items()}
+
+    def _masked(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self.clean(value)
+        if isinstance(value, list | tuple):
+            return [self._masked(item) for item in value]
+        return value
+
+
+def make_log(
+    log_format: str, level: str, stream: TextIO | None = None, log_mask: LogMask | None = None
+) -> Any:
     """A logger of structlog's, bound to nothing global.
 
     `log_format` is auto, json or console, `level` one of `LEVELS`; `stream` is standard error if None.
@@ -48,6 +70,7 @@ def make_log(log_format: str, level: str, stream: TextIO | None = None) -> Any:
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             _without_texts,
+            log_mask or LogMask(),
             _in_order,
             *((_printable,) if console else ()),  # JSON escapes all texts itself
             render,

@@ -13,6 +13,7 @@ from detector import __version__
 from detector.service.http.server import Answer, Request
 from detector.service.observability import series
 from detector.service.observability.series import Series
+from detector.values.wording import Clean
 
 PAGE_SECONDS: Final = 0.5  # so often the page is made anew, however often it is asked for
 MOST_VALUES: Final = 100  # of a label that comes from outside; the rest are `other`
@@ -21,12 +22,16 @@ OTHER: Final = "other"
 
 
 class Metrics:
-    """All series of `detector.service.observability.series`. `now` is the Unix time in seconds."""
+    """All series of `detector.service.observability.series`. `now` is the Unix time in seconds.
 
-    def __init__(self, now: Callable[[], float]) -> None:
+    `clean` masks secrets in labels that come from outside; the service sets it once the patterns are loaded.
+    """
+
+    def __init__(self, now: Callable[[], float], clean: Clean = str) -> None:
+        self.clean = clean
         self.registry = CollectorRegistry()
         self._series = series.make(self.registry)
-        self._values: dict[str, set[str]] = {}
+        self._values: dict[str, dict[str, str]] = {}  # by label: what each value is shown as
         info = self._series[series.BUILD.name]
         assert isinstance(info, Info)  # noqa: S101 - the table says so
         info.info({"version": __version__, "python": platform.python_version()})
@@ -72,14 +77,14 @@ class Metrics:
 
     def bounded(self, label: str, value: str) -> str:
         """A label's value that comes from outside; `other` once there are too many of them."""
-        values = self._values.setdefault(label, set())
-        value = value[:_LONGEST]
-        if value in values:
-            return value
-        if len(values) >= MOST_VALUES:
-            return OTHER
-        values.add(value)
-        return value
+        values = self._values.setdefault(label, {})
+        key = value if len(value) <= _LONGEST else f"{hash(value)}"  # the value may be long
+        shown = values.get(key)
+        if shown is None:
+            if len(values) >= MOST_VALUES:
+                return OTHER
+            shown = values[key] = self.clean(value)[:_LONGEST]
+        return shown
 
 
 class MetricsPage:

@@ -162,6 +162,7 @@ class MetricsObserver:
                 topic = metrics.bounded("topic", fact.partition.topic)
                 metrics.add(series.UNTRUSTED, topic, metrics.bounded("reason", reason))
         metrics.add(series.LEAKS, stage, amount=fact.leaks)
+        metrics.add(series.MASKED_REVOCATIONS, amount=fact.masked_revocations)
         for pattern, count in fact.allowed.items():
             metrics.add(series.ALLOWED, metrics.bounded("pattern", pattern), amount=count)
 

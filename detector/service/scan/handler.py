@@ -32,6 +32,7 @@ from detector.service.scan.dead_letter_records import dead_letter_output, refusa
 from detector.service.scan.redaction import Redacted, Redaction, noted_offset, offset_note
 from detector.service.scan.work_records import WorkRecords
 from detector.stages.blinding import blinded
+from detector.stages.masking import EventMasker
 from detector.stages.scan import PartitionScanner, ScanFacts
 from detector.values.events import AnyEvent, CanonicalEvent, CredentialIssued
 from detector.values.stored_format import FORMAT_HEADERS
@@ -100,6 +101,7 @@ class ScannedPoll(msgspec.Struct, frozen=True):
     """One poll, for metrics. `seconds` is the time that reading and scanning took together.
 
     `allowed` counts, by pattern, the leaks that the configuration allows. `leaks` leaves them out.
+    `masked_revocations` counts the revocation handles that showed a secret.
     """
 
     partition: Partition
@@ -112,6 +114,7 @@ class ScannedPoll(msgspec.Struct, frozen=True):
     dead: tuple[str, ...]
     seconds: float
     allowed: dict[str, int] = {}
+    masked_revocations: int = 0
 
 
 class _Scan(msgspec.Struct):
@@ -195,6 +198,7 @@ class ScanHandler:
         self._keys = tuple(key.material for key in registered.finders.keys)
         self._work = WorkRecords(settings.topics.work, registered, self._keys)
         self._partitions: dict[Partition, _PartitionState] = {}
+        self._masker: EventMasker | None = None
 
     async def assigned(self, partition: Partition) -> None:
         """Waits until the registry is known as it was at the start: no record is scanned before."""
@@ -268,7 +272,19 @@ class ScanHandler:
         fact = redaction.told()
         if fact.records:
             self._observe(fact)
-        return outputs + [dead_letter_output(self._topics.dead_letters, letter) for letter in letters]
+        return outputs + self._dead(letters)
+
+    def _dead(self, letters: Sequence[DeadLetter]) -> list[Output]:
+        """Dead letters to write: the name of a topic may show a secret, as any source may."""
+        masked = self._masking().masked(letters)
+        return [dead_letter_output(self._topics.dead_letters, letter) for letter in masked]
+
+    def _masking(self) -> EventMasker:
+        """The masker with what is recognised now."""
+        finder = self._registered.finders.finder
+        if self._masker is None or self._masker.finder is not finder:
+            self._masker = EventMasker(finder)
+        return self._masker
 
     def note(self, partition: Partition) -> str:
         """The first offset that waits to be passed on."""
@@ -301,7 +317,7 @@ class ScanHandler:
         return self._progress(partition, BEGINNING)
 
     def _progress(self, partition: Partition, time: int) -> list[Output]:
-        source = f"{partition.topic}-{partition.number}"
+        source = f"{self._masking().id(partition.topic)}-{partition.number}"
         key, value = f"m:{source}".encode(), encode(InputProgress(source, time))
         return [
             Output(self._topics.work, key, value, FORMAT_HEADERS, partition=number)
@@ -317,7 +333,7 @@ class ScanHandler:
 
     async def refused(self, partition: Partition, refusal: Refusal) -> list[Output]:
         """A dead letter."""
-        return [dead_letter_output(self._topics.dead_letters, refusal_letter(partition, refusal))]
+        return self._dead([refusal_letter(partition, refusal)])
 
     async def revoked(self, partition: Partition) -> None:
         """Forgets what waited and was not committed."""
@@ -327,7 +343,8 @@ class ScanHandler:
         """A dead letter. Several events are written as evidence in one record, and they have to fit."""
         detail = f"an event takes at most {self._topics.largest} bytes"
         letter = DeadLetter(partition.topic, TOO_LARGE, detail, offset=offset, partition=partition.number)
-        return dead_letter_output(self._topics.dead_letters, letter)
+        (output,) = self._dead([letter])
+        return output
 
     def _outputs(
         self, partition: Partition, state: _PartitionState, facts: ScanFacts, times: RecordTimes
@@ -347,7 +364,7 @@ class ScanHandler:
             outputs += routed
         for leak in facts.leaks:
             outputs += self._routed(leak, leak.offset, times)
-        outputs += [dead_letter_output(self._topics.dead_letters, letter) for letter in facts.dead_letters]
+        outputs += self._dead(facts.dead_letters)
         return outputs
 
     def _routed(self, event: AnyEvent, offset: int | None, times: RecordTimes) -> list[Output]:
@@ -370,4 +387,5 @@ def _scanned_poll(
         tuple(letter.reason for letter in facts.dead_letters),
         seconds,
         allowed,
+        facts.masked_revocations,
     )

@@ -4,7 +4,7 @@ It is built from a copy of the stored state, so it touches nothing that the stag
 events go through the same records as findings, so a page shows nothing that an output may not.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 import msgspec
@@ -43,12 +43,16 @@ MOST_EVENTS: Final = 400  # of one credential, the latest: what a timeline can s
 
 
 class ViewContext(msgspec.Struct, frozen=True):
-    """What the judge stage judges and writes with: `compact_every` as in `JudgeSettings`, the rest as in `finding_record`."""
+    """What the judge stage judges and writes with: `compact_every` as in `JudgeSettings`, the rest as in `finding_record`.
+
+    `id_of` gives the id under which a task is kept whose own id shows a secret.
+    """
 
     policy: Policy
     patterns: Patterns
     clean: Clean
     compact_every: int = 256
+    id_of: Callable[[str], str] = str
 
     def shown(self, fact: FindingChange | Command) -> dict[str, Any]:
         """What a page gets of a finding or command."""
