@@ -100,25 +100,25 @@ def test_an_input_tells_only_events_of_its_sources_and_types() -> None:
     assert reasons(used, NOTHING, entry) == ["untrusted-type"]
 
 
-def test_nobody_else_may_speak_as_a_source_that_an_entry_claims() -> None:
-    """Who may speak as whom: a claim binds the inputs that no entry holds, too."""
-    claim = TrustEntry(topics=("gitlab-audit",), sources=("ci*",))
-    assert reasons(VALUE, NOTHING, claim) == ["untrusted-source"]
-    assert reasons(changed_event(source="vault"), NOTHING, claim) == []
-    assert reasons(VALUE, NOTHING, claim, topic="gitlab-audit") == []
-    shared = msgspec.structs.replace(claim, exclusive=False)
+def test_nobody_else_may_speak_as_a_source_that_an_entry_reserves() -> None:
+    """Who may speak as whom: a reserved source binds the inputs that no entry holds, too."""
+    reserving = TrustEntry(topics=("gitlab-audit",), sources=("ci*",))
+    assert reasons(VALUE, NOTHING, reserving) == ["untrusted-source"]
+    assert reasons(changed_event(source="vault"), NOTHING, reserving) == []
+    assert reasons(VALUE, NOTHING, reserving, topic="gitlab-audit") == []
+    shared = msgspec.structs.replace(reserving, exclusive=False)
     assert reasons(VALUE, NOTHING, shared) == []
     other = TrustEntry(topics=(TOPIC,), types=("task.ended",))
-    assert reasons(VALUE, NOTHING, claim, other) == [
+    assert reasons(VALUE, NOTHING, reserving, other) == [
         "untrusted-source"
-    ]  # it names no source, so it claims none
+    ]  # it names no source, so it reserves none
     second = TrustEntry(topics=(TOPIC,), sources=("c?",))
     assert (
-        reasons(VALUE, NOTHING, claim, second) == []
-    )  # two entries may claim one source, each for its inputs
+        reasons(VALUE, NOTHING, reserving, second) == []
+    )  # two entries may reserve one source, each for its inputs
 
 
-def test_a_claim_also_binds_others_in_the_same_topic() -> None:
+def test_a_reserved_source_also_binds_others_in_the_same_topic() -> None:
     """Two issuers write into one topic: the key of one is not enough to speak as the other."""
     first = jws_entry(sources=("ci",))
     second = signed_by(STANDARD_WEBHOOKS, TrustKey("w", secret=Secret(SECRET)))
@@ -556,7 +556,7 @@ def test_files_are_held_by_their_paths() -> None:
     assert inside.without_proof(event) is None
     assert (refusal := inside.without_proof(other)) is not None
     assert refusal.reason == "untrusted-source"
-    assert outside.without_proof(event) is not None  # claimed by the others
+    assert outside.without_proof(event) is not None  # reserved by the others
     assert outside.without_proof(other) is None
 
 

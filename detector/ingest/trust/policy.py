@@ -8,7 +8,7 @@ Example: the records of one topic.
 
 Which entries count for an event:
 
-1. If exclusive entries claim its source, these; an input that none of them holds may not carry it.
+1. If exclusive entries reserve its source, these; an input that none of them holds may not carry it.
 2. Else all entries that hold the input. Without one it is believed, as the input is declared.
 
 One entry that the event passes is enough. What cannot be judged is refused. The answer depends on the record and the
@@ -37,7 +37,7 @@ from detector.values.globs import GlobSet, Matcher, compile_glob
 
 _REMEMBERED: Final = 4096  # pairs of source and type of one input
 _LONGEST: Final = 512  # characters of a source that is remembered
-_CLAIMED: Final = (
+_RESERVED: Final = (
     "[[trust]] lets other inputs carry events of this source, and not this one; it was not believed"
 )
 _NO_TIME: Final = "the record has no timestamp, so its age cannot be judged; the event was not believed"
@@ -70,8 +70,8 @@ class TrustPolicy:
         ]
 
     def _of(self, holding: "list[_Entry]") -> "InputTrust | None":
-        claims = [entry for entry in self._entries if entry.claims]
-        return InputTrust(holding, claims) if holding or claims else None
+        reserving = [entry for entry in self._entries if entry.reserves]
+        return InputTrust(holding, reserving) if holding or reserving else None
 
 
 NO_ENTRIES: Final = TrustPolicy()
@@ -87,7 +87,7 @@ class _Entry:
         self.paths = GlobSet((*entry.paths, *map(posixpath.normpath, entry.paths)))
         self.sources = None if entry.sources is None else GlobSet(entry.sources)
         self.types = None if entry.types is None else GlobSet(entry.types)
-        self.claims = entry.exclusive and self.sources is not None
+        self.reserves = entry.exclusive and self.sources is not None
         self.header = None if entry.header is None else entry.header.name
         self.value: Matcher | None = None if entry.header is None else compile_glob(entry.header.value)
         self.signature = entry.signature
@@ -120,9 +120,9 @@ class _Choice(msgspec.Struct, frozen=True):
 class InputTrust:
     """What holds one input."""
 
-    def __init__(self, holding: Sequence[_Entry], claims: Sequence[_Entry]) -> None:
+    def __init__(self, holding: Sequence[_Entry], reserving: Sequence[_Entry]) -> None:
         self._holding = holding
-        self._claims = claims
+        self._reserving = reserving
         self._remembered = lru_cache(_REMEMBERED)(self._choose)
 
     def record(self, headers: Headers, value: bytes, time: int) -> "RecordProof":
@@ -143,10 +143,10 @@ class InputTrust:
         return self._remembered(source, kind) if len(source) <= _LONGEST else self._choose(source, kind)
 
     def _choose(self, source: str, kind: str) -> _Choice:
-        claimed = [entry for entry in self._claims if entry.carries(source)]
-        holding = [entry for entry in self._holding if not claimed or entry in claimed]
+        reserved = [entry for entry in self._reserving if entry.carries(source)]
+        holding = [entry for entry in self._holding if not reserved or entry in reserved]
         if not holding:
-            return _Choice(refusal=bad(UNTRUSTED_SOURCE, "source", _CLAIMED)) if claimed else _Choice()
+            return _Choice(refusal=bad(UNTRUSTED_SOURCE, "source", _RESERVED)) if reserved else _Choice()
         carrying = [entry for entry in holding if entry.carries(source)]
         if not carrying:
             return _Choice(refusal=bad(UNTRUSTED_SOURCE, "source"))
