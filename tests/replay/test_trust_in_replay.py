@@ -44,7 +44,12 @@ def test_a_forged_event_changes_nothing(
     expected = verdict(run(*history, **options))
     forged = Path("forged.jsonl")
     own = [one | {"source": "stranger"} for one in events()[:3]]
-    for lines in (jsonl(FORGED), jsonl([*own, *FORGED]), jsonl(FORGED) + b'{"torn": ', b"\n" + jsonl(own)):
+    for lines in (
+        jsonl(FORGED),
+        jsonl([*own, *FORGED]),
+        jsonl(FORGED) + b'{"torn": ',
+        b"\n" + jsonl([*own, *FORGED]),
+    ):
         forged.write_bytes(lines)
         assert verdict(run(*history, forged, **options)) != expected
         held = run(
