@@ -30,7 +30,7 @@ _ANY: Final = msgspec.json.Decoder()
 
 
 class RecordClassifier:
-    """The sources and carriers that are known, in the order they are asked; without `events` nothing is an event."""
+    """The sources and carriers that are known, in the order they are asked."""
 
     def __init__(
         self,
@@ -39,25 +39,33 @@ class RecordClassifier:
         *,
         named: Named | None = None,
         flat: bool = False,
-        events: bool = True,
+        suspected: "RecordClassifier | None" = None,
     ) -> None:
         """`named` is what a configuration says of the task of a log record.
 
         `flat`: a record of `message`, `time`, `task_id` and `stream` alone may be of one of the sources.
+        With `suspected` nothing is an event; it is what would be recognised in the same records if some were.
         """
         self.named = named
         self._flat = flat
         self.adapters = tuple(adapters)
         self.carriers = tuple(carriers)
-        self._events = events
+        self._events = suspected is None
+        self.suspected = suspected
         marks = [each.marks for each in self.carriers] + [each.marks for each in self.adapters]
-        self._marks = Markers(((_CLOUDEVENT,) if events else ()) + tuple(chain.from_iterable(marks)))
+        self._marks = Markers(
+            ((_CLOUDEVENT,) if suspected is None else ()) + tuple(chain.from_iterable(marks))
+        )
 
     def logs_only(self) -> "RecordClassifier":
         """The same for where anybody may write a record: carriers of logs are opened, and nothing is an event."""
-        return RecordClassifier(
-            (), [carrier for carrier in self.carriers if not carrier.audit], named=self.named, events=False
-        )
+        of_logs = [carrier for carrier in self.carriers if not carrier.audit]
+        return RecordClassifier((), of_logs, named=self.named, suspected=self)
+
+    @property
+    def believes_events(self) -> bool:
+        """Whether anything is an event."""
+        return self._events
 
     def may_hold_event(self, data: bytes) -> bool:
         """Whether there may be an event, or a carrier of records, in `data`; one search."""

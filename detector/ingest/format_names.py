@@ -26,5 +26,7 @@ CHOICES: Final = (
     OTLP_PROTO,
     *EVENT_SOURCES,
 )
+# How records are counted that are lines and log records, and nothing else.
+TEXT_FORMATS: Final = frozenset({TEXT, "json", CRI, DOCKER, SYSLOG})
 EVENT_FORMATS: Final = frozenset({JSON_LINES, DOCUMENT, OTLP_PROTO})  # what may hold events at all
 DIVISIBLE: Final = frozenset({TEXT, JSON_LINES, JSON_LOG, SYSLOG})  # what may be cut at line ends

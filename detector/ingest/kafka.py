@@ -146,6 +146,20 @@ def _proof_of(record: Any, trust: InputTrust) -> RecordProof:
     return trust.record(record.headers or (), record.value or b"", int(record.timestamp) * MILLISECOND)
 
 
+def count_suspects(records: Sequence[Any], now: int, classifier: RecordClassifier) -> int:
+    """How many records `classifier` takes for events: in a topic of logs they are text all the same."""
+    found = 0
+    for first in range(0, len(records), RUN):
+        run = records[first : first + RUN]
+        marked = classifier.may_hold_event(b"\n".join([record.value or b"" for record in run]))
+        for record in run:
+            if record.headers or (marked and classifier.may_hold_event(record.value or b"")):
+                contents = Contents()
+                read_record(record, now, contents, classifier)
+                found += bool(contents.events)
+    return found
+
+
 def texts_in(record: Any, value: bytes, now: int, classifier: RecordClassifier) -> list[LogText]:
     """The log texts of a record, if it had that value."""
     reads = _reads(record, value, now, classifier, events=True)

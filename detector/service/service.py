@@ -12,7 +12,7 @@ import contextlib
 import gc
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -29,7 +29,7 @@ from detector.kafka.delayed_reader import DelayedReader
 from detector.kafka.positions import GroupPositions
 from detector.kafka.retry import until_it_succeeds
 from detector.kafka.stage import Stage
-from detector.kafka.stage_facts import Rebalanced
+from detector.kafka.stage_facts import PartitionStarted, Rebalanced
 from detector.kafka.topic_follower import TopicFollower
 from detector.registry.finders import Finders
 from detector.registry.registered import RegisteredCredentials
@@ -68,6 +68,7 @@ from detector.values.errors import CurfewdError, RetryError, StopError
 _T = TypeVar("_T")
 LONGEST_PAUSE_SECONDS: Final = 30.0
 SAMPLE_SECONDS: Final = 1.0
+_SHOWN: Final = 50  # topics in a line of the log
 
 
 class Service:
@@ -211,6 +212,7 @@ class Service:
         )
         registered = RegisteredCredentials(finders)
         self._log_mask.clean = self._metrics.clean = finders.clean
+        self._tell_inputs(found)
         registry_topic = TopicFollower(
             self._live.topics.registry.name,
             connection,
@@ -243,6 +245,24 @@ class Service:
                 await self._run_stages(context, scanner)
             finally:
                 await _end(following)
+
+    def _tell_inputs(self, found: Mapping[str, int]) -> None:
+        """Says which inputs there are now, and which of them carry events."""
+        if self._which == "judge":
+            return
+        inputs = [topic for topic in sorted(found) if self._live.inputs.reads(topic)]
+        events = [topic for topic in inputs if self._live.carries_events(topic)]
+        self._log.info(
+            "inputs",
+            event_topics=events[:_SHOWN],
+            log_topics=[topic for topic in inputs if topic not in events][:_SHOWN],
+            topics=len(inputs),
+        )
+        if not events:
+            self._log.warning(
+                "no topic of kafka.event_topics is there: tasks and credentials stay unknown, and nothing can be judged "
+                "but leaks of known patterns"
+            )
 
     async def _registry_read(self, registered: RegisteredCredentials) -> None:
         self._readiness.waiting = "reading the registry"
@@ -356,10 +376,20 @@ class Service:
         self._sampling.observe(stage, fact)
         if self._view is not None:
             self._view.observe(fact)
+        if isinstance(fact, PartitionStarted) and stage == "scan":
+            self._check_input(fact.partition.topic)
         if isinstance(fact, Rebalanced):
             self._readiness.assigned(stage)
         if (hopeless := self._hopeless.observe(stage, fact)) is not None:
             self._fail(hopeless)
+
+    def _check_input(self, topic: str) -> None:
+        """A topic that was made later may match both lists."""
+        if self._live.inputs.ambiguous([topic]):
+            self._operator_log.warn(
+                "a topic matches event_topics and log_topics: it is read as text until the globs are mended",
+                topic=topic,
+            )
 
     async def _sample(self, context: ProcessContext, looking_back: DelayedReader | None) -> None:
         """Sets gauges once a second."""

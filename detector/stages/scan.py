@@ -22,7 +22,7 @@ from typing import Any, TypeAlias
 import msgspec
 
 from detector.ingest.classify import BUNDLED, RecordClassifier
-from detector.ingest.kafka import Contents, RecordAssembler, batch_of
+from detector.ingest.kafka import Contents, RecordAssembler, batch_of, count_suspects
 from detector.ingest.positions import Segment, joined, spans_of
 from detector.ingest.trust.policy import InputTrust
 from detector.judge.routing import Owners, Routed, route
@@ -47,6 +47,7 @@ class ScanFacts(msgspec.Struct):
     - `limited` has one `LimitedRecord` for each record that was not examined whole, `limited_spans` for each such text
       the positions of the first and the last record that it covers. Whoever passes records on must not pass these on
       as clean.
+    - `suspects` counts records that look like events where nothing is believed to be one.
     - `formats` counts records by format, `latest` is the latest time of an event or log record (ns).
     - `textless` are the positions of records that hold an event and no log record, `clean` of those whose whole value
       was scanned and shows no secret. `clean` may be too small.
@@ -62,6 +63,7 @@ class ScanFacts(msgspec.Struct):
     limited: list[LimitedRecord] = []
     limited_spans: list[tuple[int, int]] = []
     formats: dict[str, int] = {}
+    suspects: int = 0
     unknown: int = 0
     latest: int | None = None
     textless: set[int] = set()
@@ -83,7 +85,8 @@ class LookbackFacts(msgspec.Struct):
 class PartitionScanner:
     """Scans the records of one partition in the order of their offsets.
 
-    `classifier` says what is recognised in a record, `trust` which events the topic may carry.
+    `classifier` says what is recognised in a record, `trust` which events the topic may carry. `believes_events` says
+    whether anything is an event.
     """
 
     def __init__(
@@ -95,6 +98,8 @@ class PartitionScanner:
     ) -> None:
         self._topic = topic
         self._partition = partition
+        self.believes_events = classifier.believes_events
+        self._suspected = classifier.suspected
         self._assembler = RecordAssembler(classifier, trust)
         self._masker: EventMasker | None = None
 
@@ -126,6 +131,7 @@ class PartitionScanner:
             limited=masker.masked(self._limited(segments, look)),
             limited_spans=spans_of(segments, look.limited),
             formats=contents.formats,
+            suspects=0 if self._suspected is None else count_suspects(records, now, self._suspected),
             unknown=contents.unknown,
             latest=contents.latest,
             textless=contents.textless,

@@ -84,6 +84,9 @@ class MetricsObserver:
         topic = self._metrics.bounded("topic", fact.partition.topic)
         for counter in (series.RECORDS, series.BYTES):
             self._metrics.add(counter, stage, topic, amount=0)
+        if stage == "scan":
+            for found in ("event", "text"):
+                self._metrics.add(series.MISPLACED, topic, found, amount=0)
 
     @_take.register
     def _processed(self, fact: HandlerThroughput, stage: StageName) -> None:
@@ -161,6 +164,8 @@ class MetricsObserver:
             if reason in UNTRUSTED:
                 topic = metrics.bounded("topic", fact.partition.topic)
                 metrics.add(series.UNTRUSTED, topic, metrics.bounded("reason", reason))
+        for found, count in fact.misplaced.items():
+            metrics.add(series.MISPLACED, metrics.bounded("topic", fact.partition.topic), found, amount=count)
         metrics.add(series.LEAKS, stage, amount=fact.leaks)
         metrics.add(series.MASKED_REVOCATIONS, amount=fact.masked_revocations)
         for pattern, count in fact.allowed.items():

@@ -190,6 +190,13 @@ UNTRUSTED: Final = Series(
     "Dead letters of records whose events `[[trust]]` refuses, by input.",
     ("topic", "reason"),
 )
+MISPLACED: Final = Series(
+    "curfewd_misplaced_records",
+    "counter",
+    '`found="event"`: records in topics of text that look like events, and are not believed. `found="text"`: log '
+    "records in topics of events. Both may mean that `event_topics` and `log_topics` are wrong.",
+    ("topic", "found"),
+)
 LOST: Final = Series(
     "curfewd_refused_outputs",
     "counter",
@@ -245,7 +252,7 @@ RELOADS: Final = Series("curfewd_reloads", "counter", "Reloads of patterns and p
 
 ALL: Final = (
     BUILD, STARTED, READY, RECORDS, BYTES, FORMATS, EVENTS, LEAKS, ALLOWED, OUTPUTS, PASSED_ON, REDACTIONS, HTTP_REFUSED, PROCESSING, TRANSACTION, COMMAND_LATENCY, FINDING_LATENCY, LAG,
-    LAG_SECONDS, STANDING, LOOKBACK_OVERDUE, LOOKBACK_ERRORS, LOOP_DELAY, PARTITIONS, WATERMARK, LEDGER, AGGREGATES, DISK, PARKED, CREDENTIALS, FINDINGS, EXPOSED, EXPOSING, COMMANDS, DEAD, UNTRUSTED, LOST, LATE, UNRESOLVED, MASKED_REVOCATIONS, CONFLICTS,
+    LAG_SECONDS, STANDING, LOOKBACK_OVERDUE, LOOKBACK_ERRORS, LOOP_DELAY, PARTITIONS, WATERMARK, LEDGER, AGGREGATES, DISK, PARKED, CREDENTIALS, FINDINGS, EXPOSED, EXPOSING, COMMANDS, DEAD, UNTRUSTED, MISPLACED, LOST, LATE, UNRESOLVED, MASKED_REVOCATIONS, CONFLICTS,
     BEGUN, TRANSACTIONS, DROPPED, REBALANCES, REBALANCE_SECONDS, RESTORES, RESTORE_SECONDS, RESTORED, RELOADS,
 )  # fmt: skip
 

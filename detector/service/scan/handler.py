@@ -19,6 +19,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from detector.ingest.classify import BUNDLED, RecordClassifier
+from detector.ingest.format_names import TEXT_FORMATS
 from detector.ingest.trust.policy import InputTrust
 from detector.judge.routing import InputProgress, encode, registry_key, without_terms
 from detector.judge.watermark import BEGINNING
@@ -102,6 +103,7 @@ class ScannedPoll(msgspec.Struct, frozen=True):
 
     `allowed` counts, by pattern, the leaks that the configuration allows. `leaks` leaves them out.
     `masked_revocations` counts the revocation handles that showed a secret.
+    `misplaced` counts records that look like events in a topic of text (`event`), and text in a topic of events (`text`).
     """
 
     partition: Partition
@@ -115,6 +117,7 @@ class ScannedPoll(msgspec.Struct, frozen=True):
     seconds: float
     allowed: dict[str, int] = {}
     masked_revocations: int = 0
+    misplaced: dict[str, int] = {}
 
 
 class _Scan(msgspec.Struct):
@@ -242,7 +245,7 @@ class ScanHandler:
         latest = scan.facts.latest
         if latest is not None and (state.latest is None or latest > state.latest):
             state.latest = latest
-        self._observe(_scanned_poll(partition, records, scan.facts, seconds))
+        self._observe(_scanned_poll(partition, records, scan.facts, seconds, state.scanner))
         return first + outputs + self._passed_on(state, scan.passed_on)
 
     async def _in_thread(self, do: Callable[..., _Scan], *args: Any) -> _Scan:
@@ -373,7 +376,7 @@ class ScanHandler:
 
 
 def _scanned_poll(
-    partition: Partition, records: Sequence[Any], facts: ScanFacts, seconds: float
+    partition: Partition, records: Sequence[Any], facts: ScanFacts, seconds: float, scanner: PartitionScanner
 ) -> ScannedPoll:
     allowed = Counter(leak.pattern for leak in facts.leaks if leak.allowed and leak.pattern is not None)
     return ScannedPoll(
@@ -388,4 +391,10 @@ def _scanned_poll(
         seconds,
         allowed,
         facts.masked_revocations,
+        _misplaced(facts, scanner),
     )
+
+
+def _misplaced(facts: ScanFacts, scanner: PartitionScanner) -> dict[str, int]:
+    text = sum(facts.formats.get(name, 0) for name in TEXT_FORMATS) if scanner.believes_events else 0
+    return {name: count for name, count in (("event", facts.suspects), ("text", text)) if count}

@@ -175,6 +175,8 @@ def test_what_the_handlers_tell() -> None:
     )
     refused = ("unsigned", "bad-time", "unsigned", "untrusted-source")
     made.observer.observe("scan", ScannedPoll(PARTITION, 4, 9, {}, (), 0, 0, refused, 0.1))
+    misplaced = {"event": 3, "text": 2}
+    made.observer.observe("scan", ScannedPoll(PARTITION, 5, 9, {}, (), 0, 0, (), 0.1, misplaced=misplaced))
     for number, watermark in ((0, 20), (1, 10)):
         known = {
             "late": 2,
@@ -194,6 +196,8 @@ def test_what_the_handlers_tell() -> None:
     assert value(made, "curfewd_untrusted_records_total", topic=topic, reason="unsigned") == 2
     assert value(made, "curfewd_untrusted_records_total", topic=topic, reason="untrusted-source") == 1
     assert value(made, "curfewd_untrusted_records_total", topic=topic, reason="bad-time") is None
+    assert value(made, "curfewd_misplaced_records_total", topic=topic, found="event") == 3
+    assert value(made, "curfewd_misplaced_records_total", topic=topic, found="text") == 2
     assert value(made, "curfewd_watermark_seconds") == 10
     assert value(made, "curfewd_ledger_entries") == 14
     assert value(made, "curfewd_ledger_aggregates") == 40

@@ -6,6 +6,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import msgspec
 from aiokafka.errors import KafkaConnectionError
 
 from detector.kafka.connection import ConnectionSettings
@@ -240,3 +241,22 @@ def test_what_is_lost_is_an_error_and_a_flood_of_poison_is_not_a_flood_of_lines(
     assert (second["level"], second["output"], second["limit"]) == ("error", "state", 9)
     assert third["more"] == 999
     assert "secret" not in watched.out.getvalue()
+
+
+def test_records_in_the_wrong_topic_are_warned_of() -> None:
+    watched = Observed()
+    poll = ScannedPoll(LOGS, 9, 90, {}, (), 0, 0, (), 0.1)
+    watched.tell(msgspec.structs.replace(poll, misplaced={"event": 4}))
+    watched.tell(msgspec.structs.replace(poll, misplaced={"event": 2}))
+    (line,) = watched.lines()
+    assert (line["level"], line["topic"], line["records"]) == ("warning", "logs", 4)
+    assert "they are not believed" in line["event"]
+    watched.clock.now += QUIET_SECONDS
+    watched.tell(msgspec.structs.replace(poll, misplaced={"event": 2}))
+    assert watched.lines()[-1]["more"] == 1
+    for _ in range(3):
+        watched.tell(msgspec.structs.replace(poll, partition=AUDIT, misplaced={"text": 1}))
+        watched.clock.now += QUIET_SECONDS
+    (once,) = watched.lines()[2:]
+    assert once["topic"] == "audit"
+    assert once["event"].startswith("log records came in a topic of events")
