@@ -1,4 +1,4 @@
-"""Aggregates that keep a ledger: a task with its credentials, and a leaked secret.
+"""Aggregates that keep a ledger: a task with its credentials, a leaked secret, a stream with records not examined whole.
 
 An aggregate takes facts in any order and says what follows from them. It reads no clock and writes nothing; messages
 for other aggregates collect in `sends`. If it is loaded again from the facts that it kept, it is the same.
@@ -17,10 +17,11 @@ from detector.judge.compaction import (
     account_sums,
     compact_accounts,
     compact_leaks,
+    compact_limited,
     restore_account,
     restore_leaks,
 )
-from detector.judge.evidence import Sums
+from detector.judge.evidence import Sums, Tally
 from detector.judge.ledger import Ledger
 from detector.judge.policy import Policy
 from detector.judge.routing import (
@@ -34,7 +35,14 @@ from detector.judge.routing import (
     TaskSubscription,
     task_key,
 )
-from detector.judge.verdicts import Verdicts, judge_secret, judge_task, own_accounts, own_issues
+from detector.judge.verdicts import (
+    Verdicts,
+    judge_limited_stream,
+    judge_secret,
+    judge_task,
+    own_accounts,
+    own_issues,
+)
 from detector.judge.watermark import BEGINNING
 from detector.values.events import (
     AnyEvent,
@@ -44,6 +52,7 @@ from detector.values.events import (
     CredentialRevoked,
     CredentialUsed,
     Leak,
+    LimitedRecord,
     TaskEnded,
     TaskStarted,
 )
@@ -315,6 +324,55 @@ class SecretAggregate(Aggregate):
         """Takes the sums of the leaks that were compacted."""
         self._sums = _secret_sums.decode(value)
         self._rebuild()
+
+
+class LimitedAggregate(Aggregate):
+    """A stream with log records that could not be examined whole."""
+
+    def __init__(self, key: str, policy: Policy) -> None:
+        super().__init__()
+        self._key = key
+        self._ledger = Ledger(policy)
+        self._records: dict[tuple[int, str, str], LimitedRecord] = {}
+        self._subscribed: set[str] = set()
+
+    def take(self, fact: Fact, watermark: int) -> bool:  # noqa: ARG002 - needed by names
+        """Takes such a record, or the status of the task whose stream it is."""
+        if isinstance(fact, LimitedRecord):
+            self._records[fact.time, fact.source, fact.id] = fact
+            self._ledger.apply(fact)
+        elif isinstance(fact, TaskStatus):
+            for event in (fact.start, fact.end):
+                if event is not None:
+                    self._ledger.apply(event)
+        return True
+
+    def judge(self, watermark: int, sent: list[SentCommand]) -> Verdicts:  # noqa: ARG002 - nothing is to be revoked
+        """Judges the stream, and asks its task to report its start and end."""
+        verdicts = judge_limited_stream(self._ledger, watermark)
+        for finding in verdicts.findings.values():
+            if finding.task is not None and finding.task.task_id not in self._subscribed:
+                self._subscribed.add(finding.task.task_id)
+                subscription = TaskSubscription(self._key, finding.first_seen)
+                self.sends.append((task_key(finding.task.task_id), subscription))
+        return verdicts
+
+    def compact(self, before: int) -> list[tuple[str, bytes]]:
+        """Adds up old records."""
+        made: list[tuple[str, bytes]] = []
+        for tally in self._ledger.limited.values():
+            if isinstance(tally, Tally):
+                gone = compact_limited(tally, before)
+                self.dropped += [self._records.pop(key) for key in gone]
+                if tally.sums is not None:
+                    made.append(("", _encoder.encode(tally.sums)))
+        return made
+
+    def restore_sums(self, value: bytes) -> None:
+        """Takes the sums of the records that were added up."""
+        for tally in self._ledger.limited.values():
+            if isinstance(tally, Tally):
+                tally.sums = _secret_sums.decode(value)
 
 
 def _evidence(account: Account) -> Iterator[_Movable]:

@@ -120,6 +120,14 @@ def compact_leaks(
     return [item[-1] for item in gone], None
 
 
+def compact_limited(tally: Tally, before: int) -> set[tuple[int, str, str]]:
+    """Adds up the records before a time that could not be examined whole, but those shown. Returns what was dropped."""
+    shown = {entry[:3] for entry in tally.earliest()}
+    gone = {entry[:3] for entry in tally.entries() if entry[0] < before and entry[:3] not in shown}
+    tally.compact(gone, before, -NEVER)
+    return gone
+
+
 def restore_leaks(tallies: dict[str, Tally | FinalTally], fingerprint: str, sums: Sums) -> None:
     """Gives a secret that nobody registered its stored sums."""
     tally = tallies.setdefault(fingerprint, Tally())

@@ -12,11 +12,19 @@ from detector.judge.rules.apply import Moment, judge_deadline, judge_end
 from detector.judge.rules.catalog import RULES
 from detector.judge.rules.lifetimes import deadline_of
 from detector.judge.terms import NEVER, KindPolicy, Terms, expiry_at, live_at, shown_at
-from detector.values.events import AnyEvent, CredentialIssued, CredentialRenewed, CredentialUsed, Leak
+from detector.values.events import (
+    AnyEvent,
+    CredentialIssued,
+    CredentialRenewed,
+    CredentialUsed,
+    Leak,
+    LimitedRecord,
+)
 from detector.values.findings import (
     LEAKED_SECRET,
     MAX_EVIDENCES,
     OVERDUE_TASK,
+    SCAN_LIMITED,
     Command,
     CredentialFacts,
     Evidence,
@@ -198,6 +206,32 @@ def secret_finding(
         task=task_facts(task) if task is not None else None,
         fingerprint=fingerprint,
         patterns=tally.patterns,
+        accepted=reason_for(covers, tally.last),
+    )
+
+
+def limited_finding(
+    stream: str, tally: Tally | FinalTally, accepts: Sequence[Accept], tasks: Mapping[str, Task]
+) -> Finding:
+    """The finding about a stream with log records that could not be examined whole."""
+    earliest = tally.earliest()
+    record = earliest[0].event
+    where = record.task_id if isinstance(record, LimitedRecord) else None
+    task = (tasks.get(where) or Task(where)) if where is not None else None  # a log may name an unknown task
+    workload = workload_of(task) if task is not None else None
+    covers = covering(accepts, Subject(SCAN_LIMITED, task=where, workload=workload))
+    return Finding(
+        rule=SCAN_LIMITED,
+        key=stream,
+        count=tally.count,
+        first_seen=tally.first,
+        last_seen=tally.last,
+        severity=tally.severity,
+        evidences=tuple(
+            Evidence(entry.time, entry.event, entry.severity, "asked for more decoding than its share")
+            for entry in earliest
+        ),
+        task=task_facts(task) if task is not None else None,
         accepted=reason_for(covers, tally.last),
     )
 

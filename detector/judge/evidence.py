@@ -6,7 +6,7 @@ are compacted to `Sums`. A `FinalTally` never takes a piece back: a replay uses 
 
 import hashlib
 from bisect import bisect_left, insort
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from enum import IntEnum
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -111,6 +111,10 @@ class Tally:
         """The piece with this time, source, id and tie."""
         found: EvidenceEntry | None = self._entries.find(key)  # type: ignore[assignment] # only entries are put in
         return found
+
+    def entries(self) -> Iterator[EvidenceEntry]:
+        """The pieces that were not compacted, in order."""
+        yield from self._entries  # type: ignore[misc] # only entries are put in
 
     @property
     def count(self) -> int:

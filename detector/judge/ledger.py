@@ -11,11 +11,11 @@ from typing import Any
 from detector.judge import conclude
 from detector.judge.accounts import Account, LeakGroup, Name, Task, expiry_item, leak_tie, precedence
 from detector.judge.credential_names import CredentialNames
-from detector.judge.evidence import FinalTally, Tally
+from detector.judge.evidence import EvidenceEntry, FinalTally, Tally
 from detector.judge.final_evaluator import FinalEvaluator
 from detector.judge.incremental_evaluator import IncrementalEvaluator
 from detector.judge.policy import Policy
-from detector.judge.rules.apply import Moment
+from detector.judge.rules.apply import Moment, judge_limited
 from detector.judge.rules.lifetimes import deadline_of
 from detector.judge.terms import NEVER
 from detector.judge.time_order import TimeOrder
@@ -27,6 +27,7 @@ from detector.values.events import (
     CredentialUsed,
     Identifier,
     Leak,
+    LimitedRecord,
     TaskEnded,
     TaskStarted,
 )
@@ -37,7 +38,8 @@ from detector.values.times import to_millis
 class Ledger:
     """Takes canonical events and leaks; gives findings and commands.
 
-    `latest` is the latest time of an event or leak, None before the first.
+    `latest` is the latest time of an event or leak, None before the first. `limited` has the tallies of streams with
+    records that could not be examined whole, by stream.
     """
 
     def __init__(self, policy: Policy) -> None:
@@ -48,6 +50,7 @@ class Ledger:
         self._names = CredentialNames()
         self._tasks: dict[str, Task] = {}
         self._leaks: dict[str, LeakGroup] = {}
+        self.limited: dict[str, Tally | FinalTally] = {}  # by stream
         self._counted: set[int] = set()  # once sealed: hashes of the unresolved uses that were counted
         self._routes: dict[type[Any], Callable[[Any], None]] = {
             TaskStarted: self._started,
@@ -57,6 +60,7 @@ class Ledger:
             CredentialRevoked: self._revoked,
             CredentialUsed: self._used,
             Leak: self._leaked,
+            LimitedRecord: self._limit,
         }
 
     @property
@@ -93,6 +97,11 @@ class Ledger:
             name.parked = name.leaks = None
         self._routes = dict.fromkeys(self._routes, _refuse)
         self._routes.update({CredentialUsed: self._used_finally, Leak: self._leaked_finally})
+        self._routes[LimitedRecord] = self._limit
+        self.limited = {
+            stream: tally.final(-NEVER) if isinstance(tally, Tally) else tally
+            for stream, tally in self.limited.items()
+        }
 
     def findings(self, until: int) -> list[Finding]:
         """All findings, ordered by first evidence (in milliseconds) and uid.
@@ -110,6 +119,10 @@ class Ledger:
         found += [
             conclude.secret_finding(fingerprint, tally, accepts, self._tasks)
             for fingerprint, tally in self._evaluator.secrets.items()
+        ]
+        found += [
+            conclude.limited_finding(stream, tally, accepts, self._tasks)
+            for stream, tally in self.limited.items()
         ]
         overdue = (
             conclude.task_finding(task, self._evaluator.policies, accepts, until)
@@ -369,6 +382,19 @@ class Ledger:
         item = (leak.time, leak.source, leak.id, leak)
         if group.order.put(item):
             self._evaluator.judge_new_leak(group, item)
+
+    def _limit(self, record: LimitedRecord) -> None:
+        for verdict in judge_limited(self.policy, record):
+            entry = EvidenceEntry(
+                record.time, record.source, record.id, "", verdict.severity, verdict.request, record
+            )
+            tally = self.limited.get(record.stream_name)
+            if tally is None:
+                tally = self.limited[record.stream_name] = (
+                    Tally() if self._final is None else FinalTally(-NEVER)
+                )
+            if isinstance(tally, FinalTally) or tally.find(entry[:4]) is None:
+                tally.add(entry)
 
     def _used_finally(self, event: CredentialUsed) -> None:
         account = self._names.owner(event)

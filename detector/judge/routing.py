@@ -1,7 +1,7 @@
 """The facts that the judge stage takes, and the aggregate that each is for.
 
 An aggregate is judged as one, in one partition: a task with its credentials, a name of a credential, a group of
-credentials, or a leaked secret. A fact is an event or leak as it was read, or a message from one aggregate to another.
+credentials, a leaked secret, or a stream with records that could not be examined whole. A fact is an event or leak as it was read, or a message from one aggregate to another.
 
 The sender of an event may not know its task: its registry may be behind, or an earlier issue may still come. The
 receiving aggregate knows better and passes the event on, so a wrong guess costs a detour and no finding.
@@ -22,6 +22,7 @@ from detector.values.events import (
     CredentialUsed,
     Identifier,
     Leak,
+    LimitedRecord,
     TaskEnded,
     TaskStarted,
 )
@@ -32,6 +33,7 @@ CREDENTIAL: Final = "c:"
 IDENTIFIER: Final = "i:"
 LEAKED: Final = "s:"
 GROUP: Final = "g:"
+LIMITED: Final = "l:"
 HMAC: Final = "hmac-sha256"
 
 
@@ -110,6 +112,7 @@ Fact: TypeAlias = (
     | CredentialUsed
     | CredentialRevoked
     | Leak
+    | LimitedRecord
     | Claim
     | TaskSubscription
     | TaskStatus
@@ -156,6 +159,11 @@ def identifier_key(identifier: Identifier) -> str:
 def secret_key(fingerprint: str) -> str:
     """The key of a leaked secret."""
     return LEAKED + fingerprint
+
+
+def limited_key(record: LimitedRecord) -> str:
+    """The key of a stream with records that could not be examined whole."""
+    return LIMITED + record.stream_name
 
 
 def group_key(group: str) -> str:
@@ -240,4 +248,6 @@ def route_leak(leak: Leak, owners: Owners) -> list[Routed]:
 
 def route(event: AnyEvent, owners: Owners) -> list[Routed]:
     """The aggregates that an event or leak is for."""
+    if isinstance(event, LimitedRecord):
+        return [(limited_key(event), event)]
     return route_leak(event, owners) if isinstance(event, Leak) else route_event(event, owners)

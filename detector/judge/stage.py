@@ -22,7 +22,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from detector.judge.aggregates import Aggregate, SecretAggregate, TaskAggregate
+from detector.judge.aggregates import Aggregate, LimitedAggregate, SecretAggregate, TaskAggregate
 from detector.judge.ledger import Ledger
 from detector.judge.name_aggregates import GroupAggregate, NameAggregate
 from detector.judge.policy import Policy
@@ -31,6 +31,7 @@ from detector.judge.routing import (
     GROUP,
     IDENTIFIER,
     LEAKED,
+    LIMITED,
     TASK,
     Fact,
     Handover,
@@ -140,6 +141,8 @@ def aggregate_of(key: str, policy: Policy) -> Aggregate:
         return TaskAggregate(key.removeprefix(TASK), policy)
     if key.startswith(LEAKED):
         return SecretAggregate(key, policy)
+    if key.startswith(LIMITED):
+        return LimitedAggregate(key, policy)
     if key.startswith((CREDENTIAL, IDENTIFIER)):
         return NameAggregate(key, policy)
     if key.startswith(GROUP):

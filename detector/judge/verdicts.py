@@ -17,6 +17,7 @@ from detector.values.events import CredentialIssued
 from detector.values.findings import (
     LEAKED_SECRET,
     REVOCATION_UNCONFIRMED,
+    SCAN_LIMITED,
     Command,
     Evidence,
     Finding,
@@ -118,6 +119,13 @@ def judge_secret(ledger: Ledger, watermark: int) -> Verdicts:
     disposable_at = (watermark if ledger.latest is None else ledger.latest) + ledger.policy.retention
     timer = _next([disposable_at], watermark)
     return Verdicts({each.uid: each for each in found}, [], timer, disposable_at)
+
+
+def judge_limited_stream(ledger: Ledger, watermark: int) -> Verdicts:
+    """Judges a stream with records that could not be examined whole."""
+    found = [each for each in ledger.findings(watermark) if each.rule == SCAN_LIMITED]
+    disposable_at = (watermark if ledger.latest is None else ledger.latest) + ledger.policy.retention
+    return Verdicts({each.uid: each for each in found}, [], _next([disposable_at], watermark), disposable_at)
 
 
 def unconfirmed_finding(

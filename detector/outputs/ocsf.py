@@ -17,7 +17,7 @@ from detector.judge.rules.catalog import RULES
 from detector.judge.rules.titles import Patterns
 from detector.outputs.advice import advise
 from detector.outputs.public_identifiers import keeping_public_ids, public_identifier_records
-from detector.values.events import TYPE_NAMES, AnyEvent, CredentialUsed, Leak
+from detector.values.events import TYPE_NAMES, AnyEvent, CredentialUsed, Leak, LimitedRecord
 from detector.values.findings import (
     LEAKED_SECRET,
     Activity,
@@ -229,9 +229,9 @@ def _evidence(piece: Evidence, finding: Finding, clean: Clean) -> Record:
             "workload": _text(event.workload, clean),
         }
         made["actor"] = _present({"app_name": data["workload"], "session": _present(session)})
-    elif isinstance(event, Leak):
+    elif isinstance(event, Leak | LimitedRecord):
         session["uid"] = _text(event.task_id, clean)
-        data |= _leak(event, clean)
+        data |= _leak(event, clean) if isinstance(event, Leak) else _limited(event, clean)
         made["actor"] = _present({"session": _present(session)})
         if event.line is not None and event.source != "-":
             made["file"] = {
@@ -245,13 +245,13 @@ def _evidence(piece: Evidence, finding: Finding, clean: Clean) -> Record:
     return _present(made)
 
 
-def _name(leak: Leak) -> str:
+def _name(leak: Leak | LimitedRecord) -> str:
     """The name of the file that it stands in."""
     return leak.source.rpartition("/")[2] or leak.source
 
 
 def _type(event: AnyEvent) -> str:
-    return "log" if isinstance(event, Leak) else TYPE_NAMES[type(event)]
+    return "log" if isinstance(event, Leak | LimitedRecord) else TYPE_NAMES[type(event)]
 
 
 def _use(event: CredentialUsed, clean: Clean) -> Record:
@@ -286,6 +286,18 @@ def _leak(event: Leak, clean: Clean) -> Record:
         "pattern": event.pattern,
         "encodings": list(event.encodings),
         "excerpt": _text(event.excerpt, clean, 1024),
+    }
+
+
+def _limited(event: LimitedRecord, clean: Clean) -> Record:
+    return {
+        "line": event.line,
+        "offset": event.offset,
+        "partition": event.partition,
+        "stream": _text(event.stream, clean),
+        "task_id": _text(event.task_id, clean),
+        "reason": event.reason,
+        "size": event.size,
     }
 
 

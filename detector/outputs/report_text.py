@@ -138,12 +138,18 @@ def _headline(report: Report) -> Text:
 
 
 def _nothing_found(report: Report) -> tuple[str, str]:
-    """What the headline says, and in which style: no all-clear where events were left out."""
+    """What the headline says, and in which style: no all-clear where events or text were left out."""
     left_out = sum(one.events for one in report.summary.not_believed if not one.declared)
-    if not left_out:
+    limited = sum(report.summary.limited.values())
+    why = []
+    if left_out:
+        what = "record that may be an event was" if left_out == 1 else "records that may be events were"
+        why.append(f"{left_out:,} {what} not believed")
+    if limited:
+        why.append(f"{counted(limited, 'record')} could not be examined whole")
+    if not why:
         return "Nothing found", "bold green"
-    what = "record that may be an event was" if left_out == 1 else "records that may be events were"
-    return f"Nothing found, but {left_out:,} {what} not believed", "bold yellow"
+    return f"Nothing found, but {' and '.join(why)}", "bold yellow"
 
 
 def _section(title: str, style: str) -> Iterator[_Block]:
@@ -216,6 +222,7 @@ def _read(report: Report, *, timed: bool) -> Iterator[_Block]:
     if summary.dead_letters:
         rows.append(("unreadable", _counts(summary.dead_letters, report), "yellow"))
     rows += _untrusted(report)
+    rows += _limited(report)
     if summary.unresolved:
         rows.append(
             (
@@ -237,6 +244,13 @@ def _read(report: Report, *, timed: bool) -> Iterator[_Block]:
     yield _Block("", Text())
     for name, text, style in rows:
         yield _Block(f"{name:<12}", Text(text, style), "dim")
+
+
+def _limited(report: Report) -> list[tuple[str, str, str]]:
+    counts = report.summary.limited
+    number = counted(sum(counts.values()), "record")
+    text = f"{number} could not be examined whole: {_counts(counts, report)}"
+    return [("limited", text, "yellow")] if counts else []
 
 
 def _untrusted(report: Report) -> list[tuple[str, str, str]]:

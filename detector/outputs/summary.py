@@ -49,7 +49,7 @@ class Summary(msgspec.Struct, frozen=True):
     """All numbers of one replay.
 
     `findings_by_severity` has the accepted ones in it, `accepted` counts them. `allowed` counts by pattern the leaks
-    that the configuration lets go. `untrusted` counts by source and reason the dead letters of events that `[[trust]]`
+    that the configuration lets go. `limited` counts by source the log records that could not be examined whole. `untrusted` counts by source and reason the dead letters of events that `[[trust]]`
     refuses. `unresolved` counts by source the uses and events that name no known credential. `conflicts` counts identifiers claimed by two credentials,
     `masked_revocations` the revocation handles in which a secret was masked.
     `not_believed` are the sources of text with records that look like events.
@@ -63,6 +63,7 @@ class Summary(msgspec.Struct, frozen=True):
     findings_by_severity: Mapping[str, int] = {}
     accepted: int = 0
     allowed: Mapping[str, int] = {}
+    limited: Mapping[str, int] = {}
     plain: int = 0
     escalated: int = 0
     dead_letters: Mapping[str, int] = {}
@@ -99,6 +100,7 @@ class Summary(msgspec.Struct, frozen=True):
                 "accepted": self.accepted,
             },
             "allowed": _sorted(self.allowed),
+            "limited": _sorted(self.limited),
             "commands": {"plain": self.plain, "escalated": self.escalated},
             "dead_letters": _sorted(self.dead_letters),
             "untrusted": {source: _sorted(counts) for source, counts in sorted(self.untrusted.items())},

@@ -36,7 +36,7 @@ from detector.scan.leaks import UNKNOWN_TIME, LeakFinder
 from detector.stages.masking import EventMasker
 from detector.stages.ranges import RangeFacts
 from detector.terminal.progress import Meter
-from detector.values.events import CredentialIssued, Identifier, Leak, Lifecycle
+from detector.values.events import CredentialIssued, Identifier, Leak, Lifecycle, LimitedRecord
 from detector.values.findings import Command, Finding
 
 SMALL: Final = 4 * 1024 * 1024  # bytes that are read faster than processes are forked
@@ -187,7 +187,9 @@ class _SecondPass:
         self._suspects: Counter[int] = Counter()
         self._lines: Counter[int] = Counter()
         self._inherited: dict[int, int | None] = {}
-        self._timeless: list[Leak] = []
+        self._timeless: list[Leak | LimitedRecord] = []
+        self._limited: Counter[str] = Counter()
+        self._limited_seen: set[tuple[str, str]] = set()
         self._records: Counter[tuple[str, str]] = Counter()
         self._bytes: Counter[tuple[str, str]] = Counter()
         self._seen: dict[str, _Distinct] = defaultdict(_Distinct)
@@ -209,6 +211,8 @@ class _SecondPass:
         inherited = self._inherited.get(unit.source)
         for leak in result.leaks:
             self._leak(leak, before, inherited)
+        for record in result.limited:
+            self._leak(record, before, inherited)
         for use in result.uses:
             self._ledger.apply(use)
         name = self._plan.sources[unit.source].name
@@ -234,7 +238,7 @@ class _SecondPass:
         if masked.reason in UNTRUSTED:
             self._untrusted[masked.source][masked.reason] += 1
 
-    def _leak(self, leak: Leak, lines_before: int, inherited: int | None) -> None:
+    def _leak(self, leak: Leak | LimitedRecord, lines_before: int, inherited: int | None) -> None:
         if lines_before and leak.line is not None:
             line = leak.line + lines_before
             _, mark, part = leak.id.partition("#")
@@ -247,9 +251,14 @@ class _SecondPass:
             leak = msgspec.structs.replace(leak, time=known)
         self._timed(leak)
 
-    def _timed(self, leak: Leak) -> None:
+    def _timed(self, leak: Leak | LimitedRecord) -> None:
         """A leak with its time goes to the ledger, unless it is allowed: what is registered was known when it was found."""
-        if leak.allowed and leak.pattern is not None:
+        if isinstance(leak, LimitedRecord):
+            if (leak.source, leak.id) not in self._limited_seen:
+                self._limited_seen.add((leak.source, leak.id))
+                self._limited[leak.source] += 1
+            self._ledger.apply(leak)
+        elif leak.allowed and leak.pattern is not None:
             self._allowed[leak.pattern] += 1
         else:
             self._ledger.apply(leak)
@@ -278,6 +287,7 @@ class _SecondPass:
             findings_by_severity=counts.by_severity,
             accepted=counts.accepted,
             allowed=self._allowed,
+            limited=self._limited,
             plain=counts.plain,
             escalated=counts.escalated,
             dead_letters=self.letters.counts,

@@ -13,13 +13,14 @@ from detector.ingest.range_reader import REASSEMBLED, RangeReader
 from detector.records.dead_letters import DeadLetter
 from detector.scan.leaks import Batch, LeakFinder
 from detector.stages.masking import EventMasker
-from detector.stages.scan import LeakIdentity, identity_of
-from detector.values.events import TYPE_NAMES, CanonicalEvent, CredentialUsed, Leak, Lifecycle
+from detector.stages.scan import LeakIdentity, identity_of, limited_records
+from detector.values.events import TYPE_NAMES, CanonicalEvent, CredentialUsed, Leak, Lifecycle, LimitedRecord
 
 
 class RangeFacts(msgspec.Struct):
-    """What a range says. Leaks with `UNKNOWN_TIME` stand before its first time.
+    """What a range says. Leaks and limited records with `UNKNOWN_TIME` stand before its first time.
 
+    - `limited` are the log records that could not be examined whole. One may be there twice.
     - `counts` has the records and bytes of each format.
     - `seen` has a 64-bit hash of each event, by event type. `unknown` counts events of a type that is not ours.
     - `suspects` counts lines of text that look like events.
@@ -27,6 +28,7 @@ class RangeFacts(msgspec.Struct):
     """
 
     leaks: list[Leak]
+    limited: list[LimitedRecord]
     uses: list[CredentialUsed]
     dead_letters: list[DeadLetter]
     counts: dict[str, tuple[int, int]]
@@ -63,6 +65,7 @@ class RangeScanner:
     def __init__(self, finder: LeakFinder | None) -> None:
         self._finder = finder
         self._leaks: list[Leak] = []
+        self._limited: list[LimitedRecord] = []
         self._uses: list[CredentialUsed] = []
         self._dead_letters: list[DeadLetter] = []
         self._seen: dict[str, array[int]] = {name: array("q") for name in TYPE_NAMES.values()}
@@ -73,6 +76,7 @@ class RangeScanner:
         masker = None if self._finder is None else EventMasker(self._finder)
         return RangeFacts(
             leaks=self._leaks if masker is None else masker.masked(self._leaks),
+            limited=self._limited if masker is None else masker.masked(self._limited),
             uses=self._uses if masker is None else masker.masked(self._uses),
             dead_letters=self._dead_letters,
             counts={name: (records, reader.bytes[name]) for name, records in sorted(reader.records.items())},
@@ -88,7 +92,9 @@ class RangeScanner:
         """See `Sink`."""
         if self._finder is None:
             return
-        found = self._finder.find(batch)
+        look = self._finder.look(batch)
+        self._limited += limited_records(batch, look.limited)
+        found = look.leaks
         if part == REASSEMBLED:
             known = set(map(identity_of, self._leaks))
             found = [leak for leak in found if identity_of(leak) not in known]

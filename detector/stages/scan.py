@@ -196,6 +196,8 @@ def find_leaks(finder: LeakFinder, topic: str, partition: int, segments: Sequenc
 
 def limited_records(batch: Batch, limited: Sequence[LimitedText]) -> list[LimitedRecord]:
     """The records that hold the text which was not examined whole, each once."""
+    if not limited:
+        return []
     found: dict[str, LimitedRecord] = {}
     for text in limited:
         record = batch.locate(text.start)

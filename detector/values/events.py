@@ -186,10 +186,15 @@ class LimitedRecord(Event, frozen=True, array_like=True, gc=False, kw_only=True,
     task_id: str | None = None
     stream: str | None = None
 
+    @property
+    def stream_name(self) -> str:
+        """`<source>/<task id>/<stream>`: the stream of log records that it is one of."""
+        return f"{self.source}/{self.task_id or ''}/{self.stream or ''}"
+
 
 Lifecycle = TaskStarted | TaskEnded | CredentialIssued | CredentialRenewed | CredentialRevoked
 CanonicalEvent = Lifecycle | CredentialUsed
-AnyEvent = CanonicalEvent | Leak
+AnyEvent = CanonicalEvent | Leak | LimitedRecord
 CredentialEvent = (
     CredentialUsed | CredentialRenewed | CredentialRevoked
 )  # these refer to a credential by name

@@ -47,12 +47,13 @@ OUTLIVES_TASK: Final = "outlives-task"
 UNUSED_GRANT: Final = "unused-grant"
 OVERLONG_CREDENTIAL: Final = "overlong-credential"
 OVERDUE_TASK: Final = "overdue-task"
+SCAN_LIMITED: Final = "scan-limited"
 REVOCATION_UNCONFIRMED: Final = "revocation-unconfirmed"
 
 
 @lru_cache(maxsize=65536)
 def finding_uid(rule: str, key: str) -> str:
-    """UUIDv5 of `<rule>/<key>`. The key is a credential id, a fingerprint or a task id."""
+    """UUIDv5 of `<rule>/<key>`. The key is a credential id, a fingerprint, a task id or a stream of log records."""
     return str(uuid.uuid5(NAMESPACE, f"{rule}/{key}"))
 
 

@@ -9,6 +9,7 @@ from detector.judge.rules.catalog import RULES
 from detector.judge.rules.leaks import SECRET
 from detector.judge.rules.lifetimes import OVERDUE, UNCONFIRMED
 from detector.judge.rules.rule import Rule, UseTest
+from detector.judge.rules.scans import LIMITED
 from detector.judge.terms import NEVER, KindPolicy, Terms, expiry_at, live_at, request_at, shown_at
 from detector.values.events import (
     DENIED,
@@ -16,6 +17,7 @@ from detector.values.events import (
     CredentialRenewed,
     CredentialUsed,
     Leak,
+    LimitedRecord,
     TaskStarted,
 )
 from detector.values.findings import Severity
@@ -111,6 +113,14 @@ def judge_secret(policy: Policy, leak: Leak) -> tuple[Verdict, ...]:
         return ()
     own = Severity.MEDIUM if leak.severity is None else Severity(leak.severity)
     return (Verdict(SECRET.id, own if rule.severity is None else rule.severity, RevocationRequest.NOTHING),)
+
+
+def judge_limited(policy: Policy, record: LimitedRecord) -> tuple[Verdict, ...]:
+    """The verdict on a log record that could not be examined whole."""
+    rule = policy.rules[LIMITED.id]
+    if not rule.enabled or LIMITED.limited is None or not LIMITED.limited(record):
+        return ()
+    return (Verdict(LIMITED.id, rule.weigh(lighter=False), RevocationRequest.NOTHING),)
 
 
 def overlong(event: CredentialIssued | CredentialRenewed, deadline: int) -> bool:

@@ -7,7 +7,7 @@ A rule of curfewd's own is one line in `BUNDLED`. A program that runs curfewd as
 from collections.abc import Iterable
 from typing import Final
 
-from detector.judge.rules import leaks, lifetimes, uses
+from detector.judge.rules import leaks, lifetimes, scans, uses
 from detector.judge.rules.rule import EndTest, LeakTest, LifetimeTest, Rule, UseTest
 
 BUNDLED: Final = (
@@ -22,9 +22,10 @@ BUNDLED: Final = (
     lifetimes.UNUSED,
     lifetimes.OVERLONG,
     lifetimes.OVERDUE,
+    scans.LIMITED,
     lifetimes.UNCONFIRMED,
 )
-_SINGLE: Final = ("secret", "deadline", "unconfirmed")  # there is one rule of each
+_SINGLE: Final = ("secret", "limited", "deadline", "unconfirmed")  # there is one rule of each
 
 
 class Catalog(dict[str, Rule]):

@@ -60,6 +60,9 @@ KEPT: Final = Technique(
 RAISED: Final = Technique(
     "TA0004", "Privilege Escalation", "T1078", "Valid Accounts", ATTACK_VERSION, "T1078.004", "Cloud Accounts"
 )
+HIDDEN: Final = Technique(
+    "TA0005", "Defense Evasion", "T1027", "Obfuscated Files or Information", ATTACK_VERSION
+)
 AI_UNSECURED: Final = Technique(
     "AML.TA0013", "Credential Access", "AML.T0055", "Unsecured Credentials", ATLAS_VERSION
 )
@@ -114,6 +117,7 @@ _NAMES: Final[Mapping[str, str]] = {
     "L5": "Evaluation & Observability",
     "L6": "Security & Compliance",
     "L7": "Agent Ecosystem",
+    "MEASURE 2.7": "Evaluate and document the security and resilience of the system",
     "MANAGE 2.3": "Respond to and recover from a previously unknown risk",
     "MANAGE 2.4": "Supersede, disengage or deactivate what acts outside its intended use",
 }

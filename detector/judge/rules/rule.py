@@ -6,6 +6,7 @@ The function stands in the field that says what it looks at:
 - `out_of_time`: each use outside the credential's time. The first of these rules that holds takes the use;
 - `leak`: each log record that shows the secret of a registered credential;
 - `secret`: each log record that shows a secret that nobody registered;
+- `limited`: each log record that could not be examined whole;
 - `lifetime`: each issue and renewal;
 - `end`: a credential, once its task has ended and the grace period is over;
 - `deadline`: a task, once its deadline and the grace period are over;
@@ -28,6 +29,7 @@ from detector.values.events import (
     CredentialRenewed,
     CredentialUsed,
     Leak,
+    LimitedRecord,
     TaskEnded,
     TaskStarted,
 )
@@ -38,6 +40,7 @@ UseTest: TypeAlias = Callable[[Terms, CredentialUsed, bool], bool]
 task nor a descendant of it."""
 LeakTest: TypeAlias = Callable[[Terms, Leak], bool]
 SecretTest: TypeAlias = Callable[[Leak], bool]
+LimitedTest: TypeAlias = Callable[[LimitedRecord], bool]
 LifetimeTest: TypeAlias = Callable[[CredentialIssued | CredentialRenewed, int], bool]
 """(issue or renewal, deadline of the task) -> whether it lets the credential live too long."""
 EndTest: TypeAlias = Callable[[Terms, Sequence[int], int], tuple[int, ...]]
@@ -103,6 +106,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
     out_of_time: UseTest | None = None
     leak: LeakTest | None = None
     secret: SecretTest | None = None
+    limited: LimitedTest | None = None
     lifetime: LifetimeTest | None = None
     end: EndTest | None = None
     deadline: DeadlineTest | None = None
@@ -121,6 +125,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True):
             self.out_of_time,
             self.leak,
             self.secret,
+            self.limited,
             self.lifetime,
             self.end,
             self.deadline,

@@ -6,7 +6,7 @@ Every text that came from an event goes through `say`, which masks secrets and s
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
-from detector.values.events import DENIED, CredentialUsed, Leak
+from detector.values.events import DENIED, CredentialUsed, Leak, LimitedRecord
 from detector.values.findings import Evidence, Finding
 from detector.values.wording import Clean, visible
 
@@ -71,8 +71,8 @@ class Words:
         deed += [f"on {say(event.resource)}"] if event.resource else []
         return words + (": " + " ".join(deed) if deed else "")
 
-    def place(self, leak: Leak) -> str:
-        """Where a leak stands: `build.log line 17`, `logs partition 3 offset 1042`."""
+    def place(self, leak: Leak | LimitedRecord) -> str:
+        """Where a record stands: `build.log line 17`, `logs partition 3 offset 1042`."""
         source = self.say(leak.source, 120)
         if leak.line is not None:
             return f"{source} line {leak.line}"

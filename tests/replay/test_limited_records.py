@@ -1,0 +1,133 @@
+"""A replay looks at every record with the larger share, and says which it could not examine whole."""
+
+import base64
+import gzip
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from rich.console import Console
+
+from detector.judge.policy import Policy, RuleOverride
+from detector.judge.rules.catalog import RULES
+from detector.outputs.ocsf import finding_record
+from detector.outputs.report import Report
+from detector.outputs.report_text import print_report
+from detector.replay.replay import Result
+from detector.values.findings import SCAN_LIMITED, Severity, finding_uid
+from tests.replay.test_replay import run
+from tests.small_history import at, event, identifier_of, secret_of
+from tests.small_history import jsonl as lines_of
+
+b64 = base64.b64encode
+
+
+def packed(text: bytes) -> bytes:
+    return b64(gzip.compress(text, mtime=0))
+
+
+BOMB = packed(packed(b"x" * 3_000_000)).decode()
+BEYOND_FIRST = packed(
+    b"%d " % 7 * 20_000
+).decode()  # more than the first look's share, less than the second's
+
+
+def line(
+    number: int, message: str, task: str | None = "build-1", stream: str | None = "stdout"
+) -> dict[str, Any]:
+    return {"time": at(number), "message": message, "task_id": task, "stream": stream}
+
+
+def jsonl(path: Path, records: Sequence[dict[str, Any]]) -> Path:
+    path.write_bytes(lines_of(records))
+    return path
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """17 hostile lines of two streams, and a registered token of another task in base64 twice."""
+    token = secret_of(1)
+    lines = [line(number, BOMB, "evil", ("stdout", "stderr")[number % 2]) for number in range(17)]
+    lines.append(line(20, b64(b64(b"token " + token)).decode()))
+    lines.append(line(21, BEYOND_FIRST))
+    return jsonl(tmp_path / "app.jsonl", lines)
+
+
+def test_hostile_lines_hide_nothing_and_each_of_their_streams_is_named(log: Path, tmp_path: Path) -> None:
+    events = jsonl(tmp_path / "events.jsonl", [
+        event(0, "task.started", 0, task_id="evil", owner="mallory"),
+        event(1, "task.started", 0, task_id="build-1"),
+        event(2, "credential.issued", 1, credential_id="c", task_id="build-1", identifiers=[identifier_of(1)]),
+    ])  # fmt: skip
+    result = run(events, log)
+    leaked = [one for one in result.findings if one.rule == "leaked-credential"]
+    assert [one.key for one in leaked] == ["c"]
+    limited = [one for one in result.findings if one.rule == SCAN_LIMITED]
+    assert [(one.key, one.count) for one in limited] == [
+        (f"{log}/evil/stdout", 9),
+        (f"{log}/evil/stderr", 8),
+    ]
+    for one in limited:
+        assert one.severity == Severity.MEDIUM
+        assert one.uid == finding_uid(SCAN_LIMITED, one.key)
+        assert one.task is not None
+        assert one.task.owner == "mallory"
+        assert not any(command.reasons == (SCAN_LIMITED,) for command in result.commands)
+    record = finding_record(limited[0], {}, lambda text: text)
+    assert record["count"] == 9
+    assert record["finding_info"]["title"] == (
+        f"9 log records of task evil could not be examined whole, first: {log} line 1"
+    )
+    assert record["evidences"][1]["data"]["line"] == 3
+    assert record["evidences"][1]["data"]["type"] == "log"
+    assert record["evidences"][1]["data"]["reason"] == "decoding"
+    assert record["unmapped"]["task_id"] == "evil"
+    assert result.summary.limited == {str(log): 17}
+    assert result.summary.record()["limited"] == {str(log): 17}
+
+
+def test_the_same_records_are_named_however_the_file_is_cut(log: Path, tmp_path: Path) -> None:
+    whole = run(log)
+    alone = [
+        run(jsonl(tmp_path / f"{number}.jsonl", [msgspec.json.decode(text)]))
+        for number, text in enumerate(log.read_bytes().splitlines())
+    ]
+    counts = [sum(one.count for one in each.findings if one.rule == SCAN_LIMITED) for each in alone]
+    assert counts == [1] * 17 + [0, 0]
+    assert sum(one.count for one in whole.findings if one.rule == SCAN_LIMITED) == 17
+    for unit in (300, 2048):
+        assert run(log, unit=unit).findings == whole.findings
+
+
+def said(result: Result) -> str:
+    out = io.StringIO()
+    print_report(Report([], [], result.summary, {}, lambda text: text), Console(file=out, width=110))
+    return out.getvalue()
+
+
+def test_a_replay_that_could_not_examine_everything_gives_no_all_clear(log: Path) -> None:
+    result = run(log)
+    text = said(result)
+    assert text.startswith("Nothing found, but 17 records could not be examined whole\n")
+    assert "\nlimited     17 records could not be examined whole: 17\n" in text
+    clean = jsonl(log.parent / "clean.jsonl", [line(1, "all is well")])
+    assert said(run(clean)).startswith("Nothing found\n")
+
+
+def test_a_rule_that_is_switched_off_leaves_the_count(log: Path) -> None:
+    off = RuleOverride(enabled=False).over(RULES[SCAN_LIMITED].policy)
+    policy = msgspec.structs.replace(Policy(), rules={**Policy().rules, SCAN_LIMITED: off})
+    result = run(log, policy=policy)
+    assert not any(one.rule == SCAN_LIMITED for one in result.findings)
+    assert result.summary.limited == {str(log): 17}
+
+
+def test_a_text_file_has_its_lines_as_one_stream(tmp_path: Path) -> None:
+    log = tmp_path / "plain.log"
+    log.write_text(f"one\n{BOMB}\n{BEYOND_FIRST}\nx {BOMB}\n")
+    [finding] = [one for one in run(log).findings if one.rule == SCAN_LIMITED]
+    assert (finding.key, finding.count) == (f"{log}//", 2)
+    assert [getattr(piece.event, "line", None) for piece in finding.evidences] == [2, 4]
