@@ -312,6 +312,8 @@ def _topics(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> int:
     from detector.configuration.settings import Settings, problems  # noqa: PLC0415 - as above
+    from detector.outputs.input_table import print_inputs  # noqa: PLC0415 - as above
+    from detector.outputs.report_text import console_for  # noqa: PLC0415 - as above
     from detector.scan.scanner_loader import load_scanner  # noqa: PLC0415 - as above
 
     wrong: list[UsageError] = list(problems(options.config))
@@ -331,6 +333,7 @@ def _check(options: argparse.Namespace) -> int:
                 _tell(f"curfewd: warning: {warning}")
             with printing():
                 put(_masked(f"{shown(options.config)}: nothing wrong"))
+                print_inputs(settings.kafka, settings.trust, console_for(), _masked)
     for problem in wrong:
         _tell(str(problem))
     return USAGE if wrong else DONE
