@@ -64,7 +64,7 @@ def test_it_says_of_each_input_who_may_speak_there_as_whom(checked: Checked) -> 
         "",
         "input carries who may tell events, and as whom",
         "audit events anyone who can write to it, as any source but gitlab.audit, vault/*",
-        "gitlab-audit events as gitlab.audit; only credential.used; with the header x-gateway: gitlab-audit "
+        "gitlab-audit events as gitlab.audit; only credential.used; with the header x-gateway: gitlab-audit",
         "([[trust]] in line 6)",
         "issuer events as any source; signed (standard-webhooks, 2026-05) ([[trust]] in line 12)",
         "events.* events anyone who can write to it, as any source but gitlab.audit, vault/*",
