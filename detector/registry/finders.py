@@ -6,6 +6,7 @@ from detector.configuration.allowlist import Allowlist
 from detector.scan.known_credentials import KnownIndex
 from detector.scan.leaks import Allowing, LeakFinder, Redactor, Scanner
 from detector.scan.scanner import Match
+from detector.scan.shares import SECOND_LOOK, Share
 from detector.values.events import Identifier
 from detector.values.secrets import DeploymentKey
 
@@ -23,6 +24,9 @@ class Finders:
 
     Without deployment keys `fallback` makes the fingerprints of leaks. Two instances with different fallbacks give one
     secret different fingerprints. `id_key` names ids that hold a secret, by default as a `LeakFinder` has it.
+
+    `share` is how much decoding a line may ask for where all records pass. `second_finder` has the larger share, for
+    those that asked for more. If `share` is that one already, there is nothing to look at again.
     """
 
     def __init__(  # noqa: PLR0913 - all that a scan is configured with
@@ -34,18 +38,26 @@ class Finders:
         id_key: DeploymentKey | None = None,
         *,
         every_window: bool = True,
+        share: Share = SECOND_LOOK,
     ) -> None:
         self.keys = tuple(keys)
         self._id_key = id_key
         self._every_window = every_window
+        self._share = share
         self._fallback = fallback
         self._scanner = scanner
         self._allowlist = allowlist
         self.known = self._index(())
         self.finder: LeakFinder
+        self.second_finder: LeakFinder
         self.known_finder: LeakFinder
         self.pattern_finder: LeakFinder  # finds what a scan finds that knows no credential
         self._build(self.known)
+
+    @property
+    def looks_again(self) -> bool:
+        """Whether `second_finder` decodes more than the others."""
+        return self._share != SECOND_LOOK
 
     def reload(self, scanner: Scanner, allowlist: Allowlist | None = None) -> None:
         """Uses other patterns and another allowlist from now on."""
@@ -71,16 +83,27 @@ class Finders:
         """What masks the records of a source. Matches that are allowed at `now` (ns) stay."""
         allowlist = None if self._allowlist is None else self._allowlist.in_force(now)
         keys = self.keys or (() if self._fallback is None else (self._fallback,))
-        return Redactor(self._scanner, self.known, Allowing(allowlist, source, keys) if allowlist else None)
+        allowing = Allowing(allowlist, source, keys) if allowlist else None
+        return Redactor(self._scanner, self.known, allowing, self._share)
 
     def _index(self, identifiers: Iterable[Identifier]) -> KnownIndex:
         return KnownIndex(identifiers, self.keys, every_window=self._every_window)
 
     def _build(self, known: KnownIndex) -> None:
-        finder = LeakFinder(
-            self._scanner, known, self.keys, self._fallback, self._allowlist, id_key=self._id_key
-        )
-        known_finder = LeakFinder(NoPatterns(), known, self.keys, self._fallback)
         nothing = self._index(())
-        self.pattern_finder = LeakFinder(self._scanner, nothing, self.keys, self._fallback)
-        self.known, self.finder, self.known_finder = known, finder, known_finder
+        self.pattern_finder = self._made(self._scanner, nothing, self._share)
+        self.finder = self._made(self._scanner, known, self._share, self._allowlist)
+        self.second_finder = (
+            self._made(self._scanner, known, SECOND_LOOK, self._allowlist)
+            if self.looks_again
+            else self.finder
+        )
+        self.known_finder = self._made(NoPatterns(), known, self._share)
+        self.known = known
+
+    def _made(
+        self, scanner: Scanner, known: KnownIndex, share: Share, allowlist: Allowlist | None = None
+    ) -> LeakFinder:
+        return LeakFinder(
+            scanner, known, self.keys, self._fallback, allowlist, id_key=self._id_key, share=share
+        )

@@ -391,11 +391,16 @@ class Redactor:
     """Masks secrets in texts about to be written: those that patterns find and, if given, registered ones."""
 
     def __init__(
-        self, scanner: Scanner, known: KnownIndex | None = None, allowing: Allowing | None = None
+        self,
+        scanner: Scanner,
+        known: KnownIndex | None = None,
+        allowing: Allowing | None = None,
+        share: Share = SECOND_LOOK,
     ) -> None:
         self._scanner = scanner
         self._known = known
         self._allowing = allowing
+        self._share = share
         self._clean: OrderedDict[tuple[int, int], None] = OrderedDict()
 
     def clean(self, text: str) -> str:
@@ -486,7 +491,7 @@ class Redactor:
 
         What stands in a mask is no secret: a name with digits behind it looks like many a secret.
         """
-        seen, limited = _sightings(data, self._scanner, self._known)
+        seen, limited = _sightings(data, self._scanner, self._known, self._share)
         if seen and _MASK_BEGINS in data:
             masks = [found.span() for found in _MASK.finditer(data)]
             starts = [start for start, _ in masks]

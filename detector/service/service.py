@@ -35,6 +35,7 @@ from detector.registry.finders import Finders
 from detector.registry.registered import RegisteredCredentials
 from detector.scan.scanner import PatternScanner
 from detector.scan.scanner_loader import load_scanner
+from detector.scan.shares import FIRST_LOOK, SECOND_LOOK
 from detector.service.composition import (
     ProcessContext,
     classifier_in_topics,
@@ -209,6 +210,7 @@ class Service:
             fallback_key(self._settings),
             allowlist,
             every_window=self._settings.scan.every_window,
+            share=FIRST_LOOK if self._live.lookback else SECOND_LOOK,
         )
         registered = RegisteredCredentials(finders)
         self._log_mask.clean = self._metrics.clean = finders.clean

@@ -16,7 +16,7 @@ only the text that waits for later records, such as the first part of a split li
 records from `oldest` on again.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, TypeAlias
 
 import msgspec
@@ -72,14 +72,18 @@ class ScanFacts(msgspec.Struct):
 
 
 class LookbackFacts(msgspec.Struct):
-    """What a second scan finds: `leaks` of registered credentials, and leaks that are to be `withdrawn`.
+    """What a second scan finds: `leaks`, and leaks that are to be `withdrawn`.
 
-    Before a credential was known, a pattern may have found a part of its secret, or more than it. Once it is known, the
-    credential's leak is the only one.
+    The leaks are those of registered credentials and, where a record asked for more than the first share of decoding,
+    all of that record. `limited` are the records that asked for more than the second share as well.
+
+    Before a credential was known, or the whole record was examined, a pattern may have found a part of its secret, or
+    more than it. Once it is known, the credential's leak is the only one.
     """
 
     leaks: list[Leak] = []
     withdrawn: list[Leak] = []
+    limited: list[LimitedRecord] = []
 
 
 class PartitionScanner:
@@ -155,12 +159,26 @@ class PartitionScanner:
     def look_back(self, records: Sequence[Any], finders: Finders, now: int) -> LookbackFacts:
         """Scans again, for the registered credentials alone. Without records it takes the text that waits.
 
+        Records that ask for more than the first share of decoding are scanned for all secrets, with the second share.
         The excerpts are as a full scan makes them: without the secrets that only patterns see.
         """
         segments = self._assembler.read(records, now, Contents()) if records else self._assembler.flush()
-        leaks = self._look(finders.known_finder, segments).leaks
-        if not leaks:
+        look = self._look(finders.known_finder, segments)
+        if not look.leaks and not look.limited:
             return LookbackFacts()
+        facts = self._registered_late(look.leaks, finders, segments) if look.leaks else LookbackFacts()
+        if look.limited and finders.looks_again:
+            ids = {record.id for record in self._limited(segments, look)}
+            facts = self._second_look(ids, facts, finders, segments)
+        masker = self._masking(finders.finder)
+        return LookbackFacts(
+            masker.masked(facts.leaks), masker.masked(facts.withdrawn), masker.masked(facts.limited)
+        )
+
+    def _registered_late(
+        self, leaks: Sequence[Leak], finders: Finders, segments: Sequence[Segment]
+    ) -> LookbackFacts:
+        """Leaks of registered credentials as a full scan of their records tells them."""
         positions = {leak.offset for leak in leaks}
         texts = joined(
             [record for segment in segments for record in segment.records() if record.at in positions]
@@ -168,10 +186,30 @@ class PartitionScanner:
         full = self._look(finders.finder, [texts]).leaks
         excerpts = {(leak.id, leak.fingerprint): leak.excerpt for leak in full}
         before = self._look(finders.pattern_finder, [texts]).leaks
-        masker = self._masking(finders.finder)
         return LookbackFacts(
-            masker.masked([_with_excerpt(leak, excerpts.get((leak.id, leak.fingerprint))) for leak in leaks]),
-            masker.masked([leak for leak in before if (leak.id, leak.fingerprint) not in excerpts]),
+            [_with_excerpt(leak, excerpts.get((leak.id, leak.fingerprint))) for leak in leaks],
+            [leak for leak in before if (leak.id, leak.fingerprint) not in excerpts],
+        )
+
+    def _second_look(
+        self, ids: Collection[str], facts: LookbackFacts, finders: Finders, segments: Sequence[Segment]
+    ) -> LookbackFacts:
+        """All leaks of the records with these ids, which the first share was too small for, beside other `facts`."""
+        look = self._look(finders.second_finder, segments)
+        found = {(leak.id, leak.fingerprint): leak for leak in look.leaks if leak.id in ids}
+        # The scan stage may have known the credentials that are registered now, or not.
+        before = [
+            leak
+            for finder in (finders.finder, finders.pattern_finder)
+            for leak in self._look(finder, segments).leaks
+            if leak.id in ids
+        ]
+        gone = {(leak.id, leak.fingerprint): leak for leak in (*facts.withdrawn, *before)}
+        told = {(leak.id, leak.fingerprint) for leak in facts.leaks}
+        return LookbackFacts(
+            [*facts.leaks, *(leak for name, leak in found.items() if name not in told)],
+            [leak for name, leak in gone.items() if name not in found and name not in told],
+            self._limited(segments, look),
         )
 
     def _masking(self, finder: LeakFinder) -> EventMasker:

@@ -24,7 +24,7 @@ from detector.registry.finders import Finders
 from detector.registry.registered import RegisteredCredentials
 from detector.scan.scanner import PatternScanner
 from detector.service.judge.store import AGGREGATE, SOURCES, TIMER, TOTALS, WATERMARK, Store, digest_of
-from detector.values.events import CredentialIssued, Leak
+from detector.values.events import CredentialIssued, Leak, LimitedRecord
 from detector.values.findings import Severity
 from tests.fixtures.storage.archive import Archive
 from tests.small_history import KEY
@@ -75,7 +75,21 @@ def test_all_facts_in_the_work_topic_are_read_and_written_as_they_were(archive: 
         assert encode(fact) == record.value
         assert record.key is not None
         assert record.key[1:2] == b":"
-    assert seen == set(typing.get_args(Fact))
+    assert seen | {LimitedRecord} == set(typing.get_args(Fact))
+
+
+def test_a_fact_that_0_1_0_did_not_know_has_a_form_of_its_own() -> None:
+    value = b'["limited",1777593600000000000,"logs","p0@7","decoding",120,null,7,0,"build-1","stdout"]'
+    fact = decode(value)
+    assert isinstance(fact, LimitedRecord)
+    assert (fact.id, fact.reason, fact.size, fact.offset, fact.stream) == (
+        "p0@7",
+        "decoding",
+        120,
+        7,
+        "stdout",
+    )
+    assert encode(fact) == value
 
 
 def test_the_state_is_read_and_written_as_it_was(archive: Archive) -> None:

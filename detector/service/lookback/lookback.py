@@ -1,6 +1,7 @@
 """The look-back reads the logs a second time, some minutes later, for credentials that were registered late.
 
-It looks for registered credentials only. Where a record shows one, it withdraws the leaks that the scan stage found in
+It looks for registered credentials only. A record that asked for more than the first share of decoding is scanned
+whole, for all secrets, with a larger share; what asks for more than that as well is reported. Where a record shows one, it withdraws the leaks that the scan stage found in
 the same text while the credential was unknown: they were parts of the credential's secret. A leak that both find has
 one identity, its record and secret, and the judge stage counts it once. So the look-back need not be exactly once: it
 is at least once.
@@ -21,17 +22,22 @@ from detector.kafka.handlers import Output, Partition
 from detector.registry.registered import RegisteredCredentials
 from detector.service.scan.handler import PATIENCE, ClassifierOf
 from detector.service.scan.work_records import WorkRecords
-from detector.stages.scan import PartitionScanner
+from detector.stages.scan import LookbackFacts, PartitionScanner
 
 
 class LookbackProgress(msgspec.Struct, frozen=True):
-    """Some records of one partition were scanned again, and that is committed. `size` is that of their values."""
+    """Some records of one partition were scanned again, and that is committed. `size` is that of their values.
+
+    `limited` could not be examined whole, `limited_size` is the bytes of their text.
+    """
 
     partition: Partition
     records: int
     size: int
     leaks: int
     outputs: int
+    limited: int = 0
+    limited_size: int = 0
 
 
 class LookbackProblem(msgspec.Struct, frozen=True):
@@ -90,13 +96,21 @@ class Lookback:
             classifier = self._settings.classifier_of(partition.topic)
             scan = _PartitionScan(PartitionScanner(partition.topic, partition.number, classifier), now)
             self._partitions[partition] = scan
-        outputs, leaks = await asyncio.get_running_loop().run_in_executor(
+        outputs, facts = await asyncio.get_running_loop().run_in_executor(
             self._threads, self._outputs, records, scan.scanner, now
         )
         if scan.scanner.oldest is None:
             scan.since = now
         size = sum(len(record.value) for record in records if record.value is not None)
-        scan.progress = LookbackProgress(partition, len(records), size, leaks, len(outputs))
+        scan.progress = LookbackProgress(
+            partition,
+            len(records),
+            size,
+            len(facts.leaks),
+            len(outputs),
+            len(facts.limited),
+            sum(record.size for record in facts.limited),
+        )
         return Processed(outputs, scan.scanner.oldest)
 
     def overdue(self, now: int) -> Iterable[Partition]:
@@ -120,8 +134,9 @@ class Lookback:
 
     def _outputs(
         self, records: Sequence[Any], scanner: PartitionScanner, now: int
-    ) -> tuple[list[Output], int]:
-        """The outputs, and how many leaks there are."""
+    ) -> tuple[list[Output], LookbackFacts]:
+        """The outputs, and what was found."""
         facts = scanner.look_back(records, self._registered.finders, now)
         outputs = [output for leak in facts.leaks for output in self._work.of(leak, leak.offset)]
-        return outputs + [self._work.withdrawal(leak) for leak in facts.withdrawn], len(facts.leaks)
+        outputs += [output for record in facts.limited for output in self._work.of(record, record.offset)]
+        return outputs + [self._work.withdrawal(leak) for leak in facts.withdrawn], facts

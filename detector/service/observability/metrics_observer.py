@@ -167,6 +167,8 @@ class MetricsObserver:
         for found, count in fact.misplaced.items():
             metrics.add(series.MISPLACED, metrics.bounded("topic", fact.partition.topic), found, amount=count)
         metrics.add(series.LEAKS, stage, amount=fact.leaks)
+        metrics.add(series.LIMITED, stage, amount=fact.limited)
+        metrics.add(series.LIMITED_BYTES, stage, amount=fact.limited_size)
         metrics.add(series.MASKED_REVOCATIONS, amount=fact.masked_revocations)
         for pattern, count in fact.allowed.items():
             metrics.add(series.ALLOWED, metrics.bounded("pattern", pattern), amount=count)
@@ -220,6 +222,8 @@ class MetricsObserver:
         metrics.add(series.RECORDS, stage, topic, amount=fact.records)
         metrics.add(series.BYTES, stage, topic, amount=fact.size)
         metrics.add(series.LEAKS, stage, amount=fact.leaks)
+        metrics.add(series.LIMITED, stage, amount=fact.limited)
+        metrics.add(series.LIMITED_BYTES, stage, amount=fact.limited_size)
         metrics.add(series.OUTPUTS, stage, metrics.bounded("topic", self._work), amount=fact.outputs)
 
     @_take.register

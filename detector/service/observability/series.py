@@ -53,6 +53,18 @@ LEAKS: Final = Series(
     "Log records that show a secret. The look-back counts those of registered credentials once more.",
     ("stage",),
 )
+LIMITED: Final = Series(
+    "curfewd_limited_records",
+    "counter",
+    "Log records that asked for more than their share of decoding. The look-back has a larger one: of its count each is a finding.",
+    ("stage",),
+)
+LIMITED_BYTES: Final = Series(
+    "curfewd_limited_bytes",
+    "counter",
+    "The text of these records.",
+    ("stage",),
+)
 ALLOWED: Final = Series(
     "curfewd_allowed",
     "counter",
@@ -251,7 +263,7 @@ RESTORED: Final = Series("curfewd_restored_records", "counter", "Changelog recor
 RELOADS: Final = Series("curfewd_reloads", "counter", "Reloads of patterns and policy.", ("outcome",))
 
 ALL: Final = (
-    BUILD, STARTED, READY, RECORDS, BYTES, FORMATS, EVENTS, LEAKS, ALLOWED, OUTPUTS, PASSED_ON, REDACTIONS, HTTP_REFUSED, PROCESSING, TRANSACTION, COMMAND_LATENCY, FINDING_LATENCY, LAG,
+    BUILD, STARTED, READY, RECORDS, BYTES, FORMATS, EVENTS, LEAKS, LIMITED, LIMITED_BYTES, ALLOWED, OUTPUTS, PASSED_ON, REDACTIONS, HTTP_REFUSED, PROCESSING, TRANSACTION, COMMAND_LATENCY, FINDING_LATENCY, LAG,
     LAG_SECONDS, STANDING, LOOKBACK_OVERDUE, LOOKBACK_ERRORS, LOOP_DELAY, PARTITIONS, WATERMARK, LEDGER, AGGREGATES, DISK, PARKED, CREDENTIALS, FINDINGS, EXPOSED, EXPOSING, COMMANDS, DEAD, UNTRUSTED, MISPLACED, LOST, LATE, UNRESOLVED, MASKED_REVOCATIONS, CONFLICTS,
     BEGUN, TRANSACTIONS, DROPPED, REBALANCES, REBALANCE_SECONDS, RESTORES, RESTORE_SECONDS, RESTORED, RELOADS,
 )  # fmt: skip

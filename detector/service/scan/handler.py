@@ -101,6 +101,7 @@ class NoPositions:
 class ScannedPoll(msgspec.Struct, frozen=True):
     """One poll, for metrics. `seconds` is the time that reading and scanning took together.
 
+    `limited` records asked for more than their share of decoding, `limited_size` is the bytes of their text.
     `allowed` counts, by pattern, the leaks that the configuration allows. `leaks` leaves them out.
     `masked_revocations` counts the revocation handles that showed a secret.
     `misplaced` counts records that look like events in a topic of text (`event`), and text in a topic of events (`text`).
@@ -118,6 +119,8 @@ class ScannedPoll(msgspec.Struct, frozen=True):
     allowed: dict[str, int] = {}
     masked_revocations: int = 0
     misplaced: dict[str, int] = {}
+    limited: int = 0
+    limited_size: int = 0
 
 
 class _Scan(msgspec.Struct):
@@ -263,7 +266,8 @@ class ScanHandler:
         # What was passed on before was scanned before. The rest may have been: scanning it twice does no harm.
         leaks = [leak for leak in scan.facts.leaks if leak.offset is not None and leak.offset >= since]
         times = state.times.read(earlier) if earlier else state.times.earlier()
-        outputs = self._outputs(partition, state, ScanFacts(leaks=leaks), times)
+        limited = [each for each in scan.facts.limited if each.offset is not None and each.offset >= since]
+        outputs = self._outputs(partition, state, ScanFacts(leaks=leaks, limited=limited), times)
         return outputs + self._passed_on(state, scan.passed_on)
 
     def _passed_on(self, state: _PartitionState, outputs: list[Output]) -> list[Output]:
@@ -367,6 +371,9 @@ class ScanHandler:
             outputs += routed
         for leak in facts.leaks:
             outputs += self._routed(leak, leak.offset, times)
+        if not self._registered.finders.looks_again:  # else the look-back looks at them again
+            for record in facts.limited:
+                outputs += self._routed(record, record.offset, times)
         outputs += self._dead(facts.dead_letters)
         return outputs
 
@@ -392,6 +399,8 @@ def _scanned_poll(
         allowed,
         facts.masked_revocations,
         _misplaced(facts, scanner),
+        len(facts.limited),
+        sum(record.size for record in facts.limited),
     )
 
 
