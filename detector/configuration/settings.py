@@ -34,7 +34,7 @@ from detector.configuration.mapped_sources import SourceSettings
 from detector.configuration.service_settings import SERVICE_FIELDS, ServiceSettings, read_service
 from detector.configuration.source_settings import LOG_FIELDS, OVERRIDE_FIELDS, SOURCE_FIELDS, read_sources
 from detector.configuration.trust_settings import TrustEntry
-from detector.configuration.trust_table import TRUST_FIELDS, read_trust
+from detector.configuration.trust_table import TRUST_FIELDS, read_trust, unheld
 from detector.judge.policy import Accept, Policy, RuleOverride, Tuning, default_rules
 from detector.judge.rules.catalog import RULES
 from detector.terminal.output import shown, why
@@ -264,6 +264,8 @@ def read(path: str | None, environ: Mapping[str, str]) -> tuple[Settings, list[C
     service = read_service(reader, data.get("service", {}), environ)
     allows = read_allows(reader, data)
     trust = read_trust(reader, data, environ, policy.retention, kafka)
+    if kafka is not None:
+        kafka = msgspec.structs.replace(kafka, warnings=(*kafka.warnings, *unheld(trust, kafka)))
     warnings = [] if keys or reader.errors else [NO_KEY_WARNING if kafka is None else NO_KEY_LIVE_WARNING]
     if warnings and any(allow.fingerprint is not None for allow in allows):
         warnings.append(UNKEYED_WARNING)

@@ -146,6 +146,8 @@ def _check_public(pem: bytes, algorithm: str) -> None:
         raise ValueError(
             "this is a certificate: write its public key (openssl x509 -in cert.pem -pubkey -noout)"
         )
+    if pem.count(b"-----BEGIN") > 1:
+        raise ValueError("more than one key in PEM: write each into a file of its own")
     try:
         key = load_pem_public_key(pem)
     except (ValueError, UnsupportedAlgorithm):

@@ -1,4 +1,4 @@
-"""The `[[trust]]` table: its fields, how entries are read, and what they say in words."""
+"""The `[[trust]]` table: its fields, and how entries are read."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -115,10 +115,11 @@ def read_trust(
 ) -> tuple[TrustEntry, ...]:
     """The entries that can be read. The reader collects what is wrong with the others."""
     tables = reader.tables(data.get("trust", []), "trust")
-    entries = []
+    entries: list[TrustEntry] = []
     for index, table in enumerate(tables):
         entry = _entry(reader, table, environ, retention, index)
         if entry is not None:
+            _secrets_have_one_scheme(reader, entry, entries, index)
             entries.append(entry)
             if kafka is not None or "kafka" not in data:  # else its own mistakes come first
                 _check_topics(reader, entry.topics, kafka, index)
@@ -170,6 +171,30 @@ def _fits_together(reader: FieldReader, table: Mapping[str, Any], *at: Key) -> N
         reader.fail("trust.signature: needs at least one [[trust.keys]]", *at, "signature")
 
 
+def _secrets_have_one_scheme(
+    reader: FieldReader, entry: TrustEntry, others: Sequence[TrustEntry], index: int
+) -> None:
+    """A text that one scheme signs may be what another scheme would sign of a record with other bytes."""
+    for other in others:
+        if (
+            entry.signature is None
+            or other.signature is None
+            or entry.signature.scheme == other.signature.scheme
+        ):
+            continue
+        known = {key.secret for key in other.signature.keys if key.secret is not None}
+        for number, key in enumerate(entry.signature.keys):
+            if key.secret in known:
+                reader.fail(
+                    f"trust.keys: the secret of {key.id} is also one of {other.signature.scheme}: generate one for each "
+                    "scheme",
+                    "trust",
+                    index,
+                    "keys",
+                    number,
+                )
+
+
 def _check_topics(
     reader: FieldReader, topics: Sequence[str], kafka: KafkaSettings | None, index: int
 ) -> None:
@@ -186,25 +211,14 @@ def _check_topics(
         reader.fail(f"trust.topics: {reason}", "trust", index, "topics")
 
 
-def described(entries: Sequence[TrustEntry]) -> list[str]:
-    """What each entry says, in a sentence for a person."""
-    return [_described(entry) for entry in entries]
-
-
-def _described(entry: TrustEntry) -> str:
-    inputs = [f"topics {', '.join(entry.topics)}"] if entry.topics else []
-    inputs += [f"files {', '.join(entry.paths)}"] if entry.paths else []
-    sources = "any source" if entry.sources is None else ", ".join(entry.sources)
-    kinds = "all events" if entry.types is None else ", ".join(entry.types)
-    said = f"{' and '.join(inputs)} may carry {kinds} of {sources}"
-    proofs = []
-    if entry.header is not None:
-        proofs.append(f"the header {entry.header.name}: {entry.header.value}")
-    if entry.signature is not None:
-        ids = ", ".join(key.id for key in entry.signature.keys)
-        proofs.append(f"a signature ({entry.signature.scheme}) under the keys {ids}")
-    if proofs:
-        said += f", with {' and '.join(proofs)}"
-    return said + (
-        "; no other input may speak as them" if entry.sources is not None and entry.exclusive else ""
-    )
+def unheld(entries: Sequence[TrustEntry], kafka: KafkaSettings) -> list[str]:
+    """Warnings of topics that no entry holds, where others are held: they let in what the entries keep out."""
+    held = [compile_glob(glob) for entry in entries for glob in entry.topics]
+    if not held:
+        return []
+    return [
+        f"kafka.event_topics: no [[trust]] entry holds {glob}: whoever may write to it can end any task and revoke any "
+        "credential, under a source that no entry reserves"
+        for glob in kafka.event_topics
+        if not any(matches(glob) for matches in held)
+    ]

@@ -111,7 +111,8 @@ def read_record(  # noqa: PLR0913 - a record, and what it is read with
     """The log records of one Kafka record; the rest goes `into`. `now` (ns) is the wall clock.
 
     Without `events` it is known that the record is no event and carries none. Events that `trust` does not let it carry
-    are dead letters. Never raises, whatever is in the record.
+    are dead letters; where it holds a topic, only events that it lets through move the time. Never raises, whatever is
+    in the record.
     """
     found: list[LogRecord] = []
     textless = with_text = False
@@ -135,7 +136,8 @@ def read_record(  # noqa: PLR0913 - a record, and what it is read with
         textless |= is_event or read.log is None
         if read.log is not None:
             with_text |= not is_event
-            into.note_time(read.log.time)
+            if trust is None or not trust.holds:
+                into.note_time(read.log.time)
             found.append(_at_offset(read.log, record, now))
     if textless and not with_text:
         into.textless.add(record.offset)
@@ -291,7 +293,8 @@ class RecordAssembler:
         stamps, problems = texts.times.usable(now + MAX_FUTURE)
         for index, reason, field in problems:
             into.dead(run[index], bad(reason, field))
-        into.note_time(stamps.latest())
+        if self._trust is None or not self._trust.holds:
+            into.note_time(stamps.latest())
         into.count(texts.format, len(run))
 
         def time(index: int) -> int:

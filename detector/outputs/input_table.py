@@ -9,7 +9,7 @@ from rich.text import Text
 
 from detector.configuration.kafka_settings import KafkaSettings
 from detector.configuration.trust_settings import TrustEntry
-from detector.values.globs import GlobSet, compile_glob
+from detector.values.globs import GlobSet, overlap
 from detector.values.wording import Clean, visible
 
 _ANYBODY = "yellow"
@@ -50,7 +50,7 @@ def _topics(kafka: KafkaSettings, trust: tuple[TrustEntry, ...]) -> Iterator[_Ro
         yield from _of_input(glob, "events", whole, trust)
         for entry in trust:
             for part in entry.topics:
-                if entry not in whole and compile_glob(glob)(part):
+                if entry not in whole and overlap(glob, part):
                     yield _Row(f"  of these {part}", "events", _claim(entry))
     for glob in kafka.log_topics:
         yield _Row(glob, "text", "nobody: nothing in it is an event, whatever it looks like")

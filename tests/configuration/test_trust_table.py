@@ -9,7 +9,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from detector.configuration.settings import Settings, problems
 from detector.configuration.trust_settings import GITHUB, JWS, STANDARD_WEBHOOKS, TrustedHeader, TrustEntry
-from detector.configuration.trust_table import described
 from detector.values.times import DAY, HOUR
 from tests.ingest.signing import SECRET, private_key, private_pem, public_pem
 
@@ -236,6 +235,11 @@ KEY_LINE = 5
         ),
         (
             JWS,
+            'algorithm = "Ed25519"\nfile = "two.pem"',
+            f"{KEY_LINE + 3}: trust.keys.file: more than one key in PEM: write each into a file of its own",
+        ),
+        (
+            JWS,
             'algorithm = "RS256"\nfile = "cert.pem"',
             (
                 f"{KEY_LINE + 3}: trust.keys.file: this is a certificate: write its public key (openssl x509 -in cert.pem "
@@ -300,6 +304,7 @@ def test_what_is_wrong_with_a_key(tmp_path: Path, scheme: str, rest: str, said: 
     other = ed448.Ed448PrivateKey.generate().public_key()
     (tmp_path / "ed448.pem").write_bytes(other.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo))
     (tmp_path / "cert.pem").write_text("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n")
+    (tmp_path / "two.pem").write_bytes(public_pem(KEY) + public_pem(private_key("Ed25519")))
     (tmp_path / "text").write_text("no key at all!")
     environ = {
         "SHORT": bytes(range(16)).hex(),
@@ -331,40 +336,6 @@ def test_a_key_that_this_machine_lacks_stops_the_service_and_no_replay(tmp_path:
     ]
 
 
-def test_entries_are_said_in_words(tmp_path: Path) -> None:
-    entries = load(
-        tmp_path,
-        """
-        [[trust]]
-        topics = ["gitlab-audit"]
-        sources = ["gitlab.audit"]
-        types = ["credential.used"]
-        header = { name = "x-gateway", value = "audit" }
-
-        [[trust]]
-        topics = ["issuer"]
-        paths = ["issuer/*"]
-        types = ["credential.*"]
-
-        [[trust]]
-        topics = ["issuer-2"]
-        signature = "github"
-        [[trust.keys]]
-        id = "may"
-        env = "S"
-        """,
-        {"S": "correct horse battery staple"},
-    )
-    assert described(entries) == [
-        (
-            "topics gitlab-audit may carry credential.used of gitlab.audit, with the header x-gateway: audit; no other input "
-            "may speak as them"
-        ),
-        "topics issuer and files issuer/* may carry credential.* of any source",
-        "topics issuer-2 may carry all events of any source, with a signature (github) under the keys may",
-    ]
-
-
 @pytest.mark.parametrize(
     ("glob", "said"),
     [
@@ -377,6 +348,38 @@ def test_entries_are_said_in_words(tmp_path: Path) -> None:
 def test_a_glob_that_matches_no_topic_of_events_is_a_mistake(tmp_path: Path, glob: str, said: str) -> None:
     text = f'[[trust]]\ntypes = ["task.*"]\ntopics = ["issuer-2", "g*t", "{glob}"]\n'
     assert wrong(tmp_path, text) == [f"3: trust.topics: {said}"]
+
+
+def test_a_topic_that_no_entry_holds_is_a_warning_where_others_are_held(tmp_path: Path) -> None:
+    """An event of any source may end a task: one open topic lets in what the entries keep out of the others."""
+    text = '[[trust]]\ntypes = ["task.*"]\ntopics = ["issuer*"]\n'
+    (tmp_path / "curfewd.toml").write_text(text + KAFKA)
+    live = Settings.load(str(tmp_path / "curfewd.toml"), {}).live()
+    assert [warning for warning in live.warnings if "[[trust]]" in warning] == [
+        f"kafka.event_topics: no [[trust]] entry holds {glob}: whoever may write to it can end any task and revoke any "
+        "credential, under a source that no entry reserves"
+        for glob in ("a", "gitlab-*")
+    ]
+    for whole in (
+        KAFKA,
+        text.replace("issuer*", "*") + KAFKA,
+        '[[trust]]\npaths = ["x"]\ntypes = ["task.*"]\n' + KAFKA,
+    ):
+        (tmp_path / "curfewd.toml").write_text(whole)
+        live = Settings.load(str(tmp_path / "curfewd.toml"), {}).live()
+        assert not any("[[trust]]" in warning for warning in live.warnings)
+
+
+def test_a_secret_is_of_one_scheme(tmp_path: Path) -> None:
+    """GitHub signs a body that somebody else may choose: it could be the text that Standard Webhooks would sign."""
+    environ = {"S": SECRET.hex()}
+    first = SIGNED.format(scheme=STANDARD_WEBHOOKS, rest='env = "S"')
+    assert wrong(tmp_path, first + SIGNED.format(scheme=STANDARD_WEBHOOKS, rest='env = "S"'), environ) == []
+    ascii_secret = "correct horse battery staple"
+    environ = {"S": ascii_secret.encode().hex(), "T": ascii_secret}
+    assert wrong(tmp_path, first + SIGNED.format(scheme=GITHUB, rest='env = "T"'), environ) == [
+        "12: trust.keys: the secret of k1 is also one of standard-webhooks: generate one for each scheme"
+    ]
 
 
 def test_topics_without_kafka_are_a_mistake(tmp_path: Path) -> None:

@@ -180,6 +180,18 @@ def test_a_refused_event_leaves_its_text_to_be_scanned_and_its_neighbours_to_be_
     assert b"".join(segment.data for segment in segments).count(b"a line") == 63
 
 
+@pytest.mark.parametrize("count", [1, 64])
+def test_text_in_a_held_topic_moves_no_watermark(count: int) -> None:
+    """Whoever may write there, but cannot sign, could else push it ahead of the events that are on their way."""
+    line = b'{"message": "x", "time": "2026-06-01T00:09:00Z"}'
+    some = [FakeRecord(line, number) for number in range(count)]
+    other = TrustEntry(topics=("other",), sources=("ci",))
+    for entries, moves in (((), True), ((other,), True), ((jws_entry(),), False)):
+        contents = Contents()
+        RecordAssembler(trust=TrustPolicy(entries).of_topic(TOPIC)).read(some, NOW, contents)
+        assert (contents.latest is not None) == moves
+
+
 def test_a_dead_letter_names_no_value() -> None:
     secret = "glpat-ThisIsNoRealTokenAtAll"
     value = changed_event(source=secret, id=secret)

@@ -125,6 +125,11 @@ class InputTrust:
         self._reserving = reserving
         self._remembered = lru_cache(_REMEMBERED)(self._choose)
 
+    @property
+    def holds(self) -> bool:
+        """Whether an entry holds the input; else it may only not carry reserved sources."""
+        return bool(self._holding)
+
     def record(self, headers: Headers, value: bytes, time: int) -> "RecordProof":
         """The proof that a record brings. `time` is its timestamp (ns), which no time of the event replaces."""
         return RecordProof(self, headers, value, time)
