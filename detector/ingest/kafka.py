@@ -154,6 +154,8 @@ def count_suspects(records: Sequence[Any], now: int, classifier: RecordClassifie
     for first in range(0, len(records), RUN):
         run = records[first : first + RUN]
         marked = classifier.may_hold_event(b"\n".join([record.value or b"" for record in run]))
+        if not marked and not any(record.headers for record in run):
+            continue
         for record in run:
             if record.headers or (marked and classifier.may_hold_event(record.value or b"")):
                 contents = Contents()

@@ -11,8 +11,10 @@ from typing import Any
 import pytest
 
 from detector.cli import main
+from detector.configuration.mapped_sources import LogSettings, SourceSettings
 from detector.ingest.declarations import Declarations
 from detector.ingest.inputs import find_sources
+from detector.ingest.mapped_adapter import configured_classifier
 from detector.judge.policy import Policy
 from detector.outputs.summary import NotBelieved
 from detector.replay import replay as replay_module
@@ -22,6 +24,7 @@ from detector.values.errors import InputError
 from tests.adapters.shippers import SHIPPERS
 from tests.replay.test_replay import finder_of
 from tests.small_history import NOW, event, events, jsonl, write
+from tests.stages.test_log_topics import SPAN
 
 FORGED = event(900, "task.ended", 5, task_id="task-0")
 UNIT = 700  # bytes: a file is cut into many ranges
@@ -248,6 +251,23 @@ def test_standard_input_is_declared_as_a_dash(
         assert main(["replay", "--out", "out", *([declared] if declared else []), "-"]) == 0
     counted = json.loads(Path("out/summary.json").read_text())["events"]
     assert counted == ({"task.ended": 1} if declared == "--events" else {})
+
+
+def test_spans_of_agents_are_believed_in_a_file_that_is_named(tmp_path: Path) -> None:
+    """The workload writes them, and most of its spans are text."""
+    log = tmp_path / "spans.jsonl"
+    log.write_bytes(jsonl([SPAN]) + json.dumps(SPAN).replace("invoke_agent", "read_file").encode() + b"\n")
+    classifier = configured_classifier(SourceSettings(logs=LogSettings(agents="runs")))
+
+    def told(declarations: Declarations) -> Result:
+        sources, _ = find_sources([str(log)], classifier=classifier, declarations=declarations)
+        plan = Plan(sources, Policy(), finder_of, keyed=True, now=NOW, classifier=classifier)
+        return replay(plan, NoMeter())
+
+    result = told(Declarations())
+    assert result.summary.events == {}
+    assert [each.source for each in result.summary.not_believed] == [str(log)]
+    assert told(Declarations([str(log)])).summary.events == {"task.started": 1, "task.ended": 1}
 
 
 def test_text_at_the_head_of_a_declared_file_hides_none_of_its_events(tmp_path: Path) -> None:

@@ -256,3 +256,18 @@ def test_the_commands_allow_just_what_is_needed() -> None:
         "j": set(rights(EXAMPLE, "judge")),
         "c": set(rights_to_create(EXAMPLE)),
     }
+
+
+def test_a_glob_that_ends_in_a_star_is_a_prefixed_right_and_another_is_named(tmp_path: Path) -> None:
+    config = tmp_path / "curfewd.toml"
+    config.write_text(
+        '[kafka]\nbootstrap = "127.0.0.1:9092"\nevent_topics = ["audit", "audit.*"]\nlog_topics = ["*.logs", "pods-?"]\n'
+    )
+    read = [
+        right.name for right in rights(Settings.load(str(config)).live(), "scan") if right.operation == "Read"
+    ]
+    assert [name for name in read if not name.startswith("curfewd")] == ["audit", "audit.*"]
+    command = [sys.executable, str(ACLS / "acls.py"), "--config", str(config), "--scan", "s"]
+    said = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert said.splitlines()[0] == "# Read is needed on each topic that matches *.logs, pods-?, too."
+    assert "--topic audit. --resource-pattern-type prefixed --operation Read" in said

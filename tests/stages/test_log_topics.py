@@ -66,7 +66,7 @@ CARRIED: dict[str, Any] = {
     "an array": [EVENT],
     "a span": SPAN,
 }  # fmt: skip
-CLASSIFIER = configured_classifier(SourceSettings(logs=LogSettings(agents="run")))
+CLASSIFIER = configured_classifier(SourceSettings(logs=LogSettings(agents="runs")))
 
 
 def scanned(records: list[FakeRecord], classifier: RecordClassifier) -> ScanFacts:
