@@ -102,6 +102,11 @@ def _parser() -> argparse.ArgumentParser:
         "fingerprint", help="read a secret on standard input, and print its identifiers"
     )
     _add_config(fingerprint)
+    fingerprint.add_argument(
+        "--keep-newline",
+        action="store_true",
+        help="a newline at the end belongs to the secret: print its identifiers with it and without it",
+    )
     redact = commands.add_parser(
         "redact", help="pass standard input on with every leak masked, and nothing else changed"
     )
@@ -235,7 +240,10 @@ def _fingerprint(options: argparse.Namespace) -> int:
     from detector.replay.fingerprint_command import fingerprint  # noqa: PLC0415 - as above
 
     with printing():
-        put(fingerprint(sys.stdin.buffer, options.config))
+        made = fingerprint(sys.stdin.buffer, options.config, keep_newline=options.keep_newline)
+        for warning in made.warnings:
+            say(f"curfewd: warning: {warning}")
+        put(made.text)
     return DONE
 
 

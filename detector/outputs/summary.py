@@ -52,7 +52,7 @@ class Summary(msgspec.Struct, frozen=True):
     that the configuration lets go. `limited` counts by source the log records that could not be examined whole. `untrusted` counts by source and reason the dead letters of events that `[[trust]]`
     refuses. `unresolved` counts by source the uses and events that name no known credential. `conflicts` counts identifiers claimed by two credentials,
     `masked_revocations` the revocation handles in which a secret was masked.
-    `not_believed` are the sources of text with records that look like events.
+    `unfindable` counts by the reason the registered identifiers that no scan can find. `not_believed` are the sources of text with records that look like events.
     `until` and `durations` are the time judged up to (ns) and seconds by stage; only the durations may differ
     between two runs over the same input.
     """
@@ -70,6 +70,7 @@ class Summary(msgspec.Struct, frozen=True):
     untrusted: Mapping[str, Mapping[str, int]] = {}
     unresolved: Mapping[str, int] = {}
     conflicts: int = 0
+    unfindable: Mapping[str, int] = {}
     not_believed: tuple[NotBelieved, ...] = ()
     masked_revocations: int = 0
     warnings: tuple[str, ...] = ()
@@ -106,6 +107,7 @@ class Summary(msgspec.Struct, frozen=True):
             "untrusted": {source: _sorted(counts) for source, counts in sorted(self.untrusted.items())},
             "unresolved": _sorted(self.unresolved),
             "conflicts": self.conflicts,
+            "unfindable": _sorted(self.unfindable),
             "masked_revocations": self.masked_revocations,
             "not_believed": {
                 one.source: {"events": one.events, "line": one.line, "declared": one.declared}

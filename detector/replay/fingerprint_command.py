@@ -1,27 +1,41 @@
-"""What `curfewd fingerprint` prints: the identifiers by which an issuer registers a secret."""
+"""What `curfewd fingerprint` prints: the identifiers by which an issuer registers a secret.
+
+It refuses a secret that no scan could find, or could not tell from ordinary text. Every other one is found wherever it is
+printed.
+"""
 
 import json
 from typing import IO, Final
 
+import msgspec
+
 from detector.configuration.settings import KEY_VARIABLE, Settings
 from detector.patterns.pattern import public_identifiers
-from detector.scan.known_credentials import KeyRing
+from detector.scan.known_credentials import MAX_LENGTH, SHORTEST, KeyRing
 from detector.scan.scanner_loader import load_scanner
-from detector.terminal.output import why
 from detector.values.errors import InputError, UsageError
 from detector.values.events import Identifier
 from detector.values.secrets import Secret
 
-MAX_SECRET: Final = 1024 * 1024
+SHORTEST_ENCODED: Final = 16  # bytes: base64 or hex of less, by itself, is not decoded
 
 
-def fingerprint(stream: IO[bytes], config: str | None) -> str:
-    """JSON: `hmac-sha256` under each key in force, and the public identifiers that the secret carries.
+class Fingerprints(msgspec.Struct, frozen=True):
+    """JSON of the identifiers in one line, and what to know before they are registered."""
 
-    One trailing newline is not part of the secret.
+    text: str
+    warnings: tuple[str, ...] = ()
+
+
+def fingerprint(stream: IO[bytes], config: str | None, *, keep_newline: bool = False) -> Fingerprints:
+    """`hmac-sha256` under each key in force, and the public identifiers that the secret carries.
+
+    One trailing newline is not part of the secret. With `keep_newline` it is: then the identifiers of the secret with it
+    and without it are given, because the last line of a log may lack it.
 
     Raises:
-        UsageError: there is no deployment key, or no secret to read.
+        UsageError: there is no deployment key.
+        InputError: there is no secret to read, or none that could be found.
     """
     settings = Settings.load(config)
     if not settings.keys:
@@ -30,19 +44,85 @@ def fingerprint(stream: IO[bytes], config: str | None) -> str:
             f'(for example {KEY_VARIABLE}="$(openssl rand -hex 32)", the same for the issuer and the detector), '
             "or name a key_file with --config"
         )
-    try:
-        data = stream.read(MAX_SECRET + 1)
-    except OSError as error:
-        raise InputError(f"standard input: {why(error)}") from None
-    if data.endswith(b"\n"):
-        data = data[:-2] if data.endswith(b"\r\n") else data[:-1]
-    if not data:
+    data = stream.read(MAX_LENGTH + 3)
+    stripped = _stripped(data)
+    refuse(stripped)
+    kept = [data] if keep_newline and data != stripped else []
+    ring = KeyRing(settings.keys)
+    found = [identifier for each in (*kept, stripped) for identifier in ring.identifiers(Secret(each))]
+    found += _public(Secret(stripped), settings)
+    # One line: so it fits into an event.
+    return Fingerprints(json.dumps([_record(one) for one in found]), tuple(_warnings(stripped, settings)))
+
+
+def refuse(secret: bytes) -> None:
+    """Raises an error for a secret that could not be found, or not be told from ordinary text.
+
+    Raises:
+        InputError: it says why. The message does not hold the secret.
+    """
+    if not secret:
         raise InputError("no secret on standard input: nothing was read")
-    if len(data) > MAX_SECRET:
-        raise InputError("standard input is too long to be a secret")
-    secret = Secret(data)
-    found = [*KeyRing(settings.keys).identifiers(secret), *_public(secret, settings)]
-    return json.dumps([_record(identifier) for identifier in found])  # one line: so it fits into an event
+    if len(secret) > MAX_LENGTH:
+        raise InputError(
+            f"the secret has more than {MAX_LENGTH:,} bytes: logs are searched in pieces that overlap by no more, so it "
+            "would not be found for sure; register the part that is secret, such as the token in the file"
+        )
+    if len(secret) < SHORTEST:
+        raise InputError(
+            f"the secret has {len(secret)} bytes, the least is {SHORTEST}: text so short stands in logs by chance, and each "
+            "time it would ask for a revocation"
+        )
+    try:
+        text = secret.decode()
+    except UnicodeDecodeError:
+        raise InputError(
+            "the secret is not text in UTF-8: register it as it is printed, for example in base64 or hexadecimal"
+        ) from None
+    if any(not char.isprintable() and char not in "\t\n\r" for char in text if ord(char) < 0x80):  # noqa: PLR2004 - ASCII
+        raise InputError(
+            "the secret has control characters in it, which logs drop or write in other ways: register it as it is printed"
+        )
+    if len(set(text.strip())) <= 1:
+        raise InputError("the secret is one character over and over: it cannot be told from ordinary text")
+
+
+def _stripped(data: bytes) -> bytes:
+    """Without one newline at the end."""
+    if not data.endswith(b"\n"):
+        return data
+    return data[:-2] if data.endswith(b"\r\n") else data[:-1]
+
+
+def _warnings(secret: bytes, settings: Settings) -> list[str]:
+    found = []
+    if secret.endswith((b"\n", b"\r")):
+        found.append(
+            "the secret still ends in a line break after one was taken off: if it is no part of it, register it again, "
+            'with printf %s "$TOKEN"'
+        )
+    elif secret != secret.strip():
+        found.append("the secret begins or ends with white space, which is part of it: is it meant to be?")
+    if len(secret) < SHORTEST_ENCODED:
+        found.append(
+            f"the secret has fewer than {SHORTEST_ENCODED} bytes: base64 or hexadecimal of it is found only with more "
+            "text encoded beside it"
+        )
+    if not secret.isascii():
+        found.append(
+            "the secret has characters beyond ASCII: base64 and hexadecimal of it are not decoded, and it is not found there"
+        )
+    if b"\n" in secret.strip():
+        found.append(
+            "the secret has line breaks in it: it is found where its lines stand together between white space, quotes or "
+            "brackets, and not where a log writes something before each line"
+        )
+    if not settings.scan.every_window:
+        found.append(
+            "every_window = false in this configuration: the secret is found between delimiters only, and not if it has "
+            "white space in it"
+        )
+    return found
 
 
 def _public(secret: Secret, settings: Settings) -> list[Identifier]:

@@ -32,6 +32,7 @@ from detector.outputs.summary import SourceRead, Summary, verdicts
 from detector.records.dead_letters import UNTRUSTED, DeadLetter
 from detector.replay.first_pass import FirstPass
 from detector.replay.workers import FIRST, SECOND, Work, run
+from detector.scan.known_credentials import never_found
 from detector.scan.leaks import UNKNOWN_TIME, LeakFinder
 from detector.stages.masking import EventMasker
 from detector.stages.ranges import RangeFacts
@@ -89,7 +90,10 @@ def replay(plan: Plan, meter: Meter) -> Result:
     first = _first_pass(plan, todo, meter)
     done = first.done
     clock.lap("lifecycle")
-    finder = plan.finder_of(_identifiers(first.events))
+    identifiers = _identifiers(first.events)
+    finder = plan.finder_of(identifiers)
+    unfindable = Counter(why for each in identifiers if (why := never_found(each)) is not None)
+    plan = msgspec.structs.replace(plan, warnings=(*plan.warnings, *map(_unfindable, unfindable.items())))
     clock.lap("index")
     masker = EventMasker(finder)
     _apply(first.events, masker, ledger)
@@ -120,7 +124,7 @@ def replay(plan: Plan, meter: Meter) -> Result:
         findings = with_stable_fingerprints(findings)
     clock.lap("judging")
     summary = second.summary(findings, commands)
-    summary = msgspec.structs.replace(summary, durations=clock.laps)
+    summary = msgspec.structs.replace(summary, durations=clock.laps, unfindable=unfindable)
     return Result(findings, commands, second.letters, summary, until)
 
 
@@ -163,6 +167,14 @@ def _identifiers(events: Iterable[Lifecycle]) -> list[Identifier]:
     """All identifiers that are registered, each once."""
     issues = (event for event in events if isinstance(event, CredentialIssued))
     return list(dict.fromkeys(identifier for issue in issues for identifier in issue.identifiers))
+
+
+def _unfindable(counted: tuple[str, int]) -> str:
+    reason, count = counted
+    return (
+        f"{count:,} registered {'identifier' if count == 1 else 'identifiers'} that no scan can find: {reason}; "
+        "a leak of the secret goes unseen. `curfewd fingerprint` prints identifiers that are found"
+    )
 
 
 def _apply(events: deque[Lifecycle], masker: EventMasker, ledger: Ledger) -> None:

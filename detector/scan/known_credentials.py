@@ -1,12 +1,19 @@
 """Finds registered credentials in log text by their fingerprints.
 
-A sub-token is text without white space that may be a secret. It starts and ends anywhere but between two ASCII letters or
-digits, and has no control character at either end. If an identifier has `length` and `check`, a rolling check rejects
-almost every sub-token, and only the rest are hashed. For an `hmac-sha256` without them every sub-token of 8 to 512 bytes
-is hashed (the 64 shortest of each start), or of its length if only that is known.
+| registered with | what is found |
+| --- | --- |
+| `length` and `check`, from 8 bytes | every window: whatever is glued to the secret; with line breaks in it, between separators |
+| `length` and `check`, shorter | sub-tokens |
+| `length` | sub-tokens of that length; a `sha256` in runs of the characters that tokens have |
+| neither, `hmac-sha256` | sub-tokens of 8 to 512 bytes, the 64 shortest of each start |
+| neither, `sha256` | what a pattern matches |
+
+A sub-token is text without white space. It starts and ends anywhere but between two ASCII letters or digits, and has no
+control character at either end. A rolling check rejects almost every window or sub-token; only the rest are hashed.
 """
 
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain
 from types import ModuleType
@@ -22,7 +29,7 @@ from detector.values.secrets import DeploymentKey, KeyedHash, Secret
 HMAC: Final = "hmac-sha256"
 SHA256: Final = "sha256"
 SHORTEST, LONGEST, MOST_ENDS = 8, 512, 64  # bounds of a sub-token that is found by hashing alone
-MAX_LENGTH: Final = 1 << 16  # a `length` above this is not believed: the identifier counts as one without
+MAX_LENGTH: Final = 16 << 10  # bytes of a secret: what is cut from long lines and blocks overlaps by no more
 _LONG: Final = 1024
 _CHECK_DIGITS: Final = 8
 _HEX_DIGITS: Final = 64
@@ -139,6 +146,8 @@ class KnownIndex:
         self._bare_lengths = np.empty(0, np.int64)
         self._any_length = False
         self._sha256_checked = False
+        self._sha256_lengths = np.empty(0, np.int64)
+        self.unfindable: Counter[str] = Counter()  # identifiers whose secrets no scan finds, by the reason
         self.version = 0
         self.add(identifiers)
 
@@ -159,12 +168,15 @@ class KnownIndex:
         hmacs: list[bytes] = []
         sha256s: list[bytes] = []
         checks: dict[str | None, list[int]] = {}
-        lengths: set[int] = set()
+        lengths: dict[str, set[int]] = {HMAC: set(), SHA256: set()}
         for identifier in identifiers:
             scheme = identifier.scheme
             if scheme not in (HMAC, SHA256):
                 self._public.add((scheme, identifier.value))
                 continue
+            reason = never_found(identifier)
+            if reason is not None:
+                self.unfindable[reason] += 1
             digest = _digest(identifier.value)
             if digest is None:
                 continue
@@ -173,18 +185,20 @@ class KnownIndex:
             if check is not None:
                 checks.setdefault(identifier.key_id, []).append(check)
                 self._sha256_checked |= scheme == SHA256
-            elif scheme == HMAC and identifier.length and identifier.length <= MAX_LENGTH:
-                lengths.add(identifier.length)
-            elif scheme == HMAC:
+            elif reason is None and identifier.length:
+                lengths[scheme].add(identifier.length)
+            elif reason is None and scheme == HMAC:
                 self._any_length = True
         # Digests before checks: once a check is known, its digest must be.
         self._hmacs.add(hmacs)
         self._sha256s.add(sha256s)
         self._add_checks(checks)
-        if lengths:
-            self._bare_lengths = np.union1d(self._bare_lengths, np.array(sorted(lengths), np.int64))
+        self._bare_lengths = np.union1d(self._bare_lengths, np.array(sorted(lengths[HMAC]), np.int64))
+        self._sha256_lengths = np.union1d(self._sha256_lengths, np.array(sorted(lengths[SHA256]), np.int64))
         if self._any_length or self._bare_lengths.size:
             self._prepare_to_hash()
+        if self._sha256_lengths.size:
+            self._sha256s.sift()
         self.version += 1
 
     def _prepare_to_hash(self) -> None:
@@ -211,6 +225,7 @@ class KnownIndex:
         for keyed in self._keyed:
             found.update(_apart(data, self._checked(data, view, keyed)))
             found.update(_apart(data, self._hashed(data, view, keyed)))
+        found.update(_apart(data, self._plainly_hashed(data, view)))
         return sorted(found)
 
     def _checked(self, data: bytes, view: Any, keyed: _Keyed) -> Iterator[tuple[int, int]]:
@@ -240,13 +255,48 @@ class KnownIndex:
             for spans in _batches(step, len(data), room):
                 yield from self._hash(data, view, spans, keyed)
 
+    def _plainly_hashed(self, data: bytes, view: Any) -> Iterator[tuple[int, int]]:
+        """Those that are registered by `sha256` and length alone, in runs of a token's characters."""
+        lengths = self._sha256_lengths
+        if not lengths.size:
+            return
+
+        def step(done: int, out: Any) -> tuple[int, int]:
+            return subtoken_kernel.in_tokens(view, done, lengths, out)
+
+        for spans in _batches(step, len(data), max(_SPANS, 2 * lengths.size)):
+            ordered = _by_blocks(spans)
+            heads = np.empty(len(spans), np.uint64)
+            hmac_kernel.sha256_heads(view, ordered, heads)
+            for number in self._sha256s.like(heads):
+                start, end = ordered[number].tolist()
+                if hashlib.sha256(data[start:end]).digest() in self._sha256s:
+                    yield start, end
+
     def _hash(self, data: bytes, view: Any, spans: Any, keyed: _Keyed) -> Iterator[tuple[int, int]]:
-        blocks = hmac_kernel.blocks(spans).astype(np.uint16)  # numpy sorts 16 bits at once
-        ordered = spans[np.argsort(blocks, kind="stable")]
+        ordered = _by_blocks(spans)
         for number in self._hmacs.like(keyed.heads(view, ordered)):
             start, end = ordered[number].tolist()
             if keyed.hash.digest(data[start:end]) in self._hmacs:
                 yield start, end
+
+
+def never_found(identifier: Identifier) -> str | None:
+    """Why no scan finds the secret of an `hmac-sha256` or `sha256` identifier; None if one may."""
+    length = identifier.length
+    if _digest(identifier.value) is None:
+        return "its value is no digest in hexadecimal"
+    if length is not None and length > MAX_LENGTH:
+        return f"its length is above {MAX_LENGTH:,} bytes"
+    if identifier.scheme == HMAC and length and length < SHORTEST and _check_key(identifier) is None:
+        return f"it has fewer than {SHORTEST} bytes and no check"
+    return None
+
+
+def _by_blocks(spans: Any) -> Any:
+    """The spans, those together that take as long to hash."""
+    blocks = hmac_kernel.blocks(spans).astype(np.uint16)  # numpy sorts 16 bits at once
+    return spans[np.argsort(blocks, kind="stable")]
 
 
 def _digest(value: str) -> bytes | None:

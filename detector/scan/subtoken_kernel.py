@@ -2,10 +2,22 @@
 
 # ruff: noqa: PLR0913, PLR0917 - a compiled loop takes its bounds apart
 
-from typing import Any
+from typing import Any, Final
+
+import numpy as np
 
 from detector.jit import compiled
 from detector.scan.kernels import ALNUM, CLASSES, CONTROL, SPACE
+
+
+def _token() -> Any:
+    table = np.zeros(256, np.bool_)
+    table[list(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-._~+/=:%|")] = True
+    table.flags.writeable = False
+    return table
+
+
+TOKEN: Final = _token()  # of a byte: whether tokens have it
 
 
 @compiled
@@ -38,6 +50,29 @@ def sized(data: Any, done: int, lengths: Any, out: Any) -> tuple[int, int]:
         stop = max(stop, begin)
         while stop < data.size and stop - begin < lengths[-1] and CLASSES[data[stop]] != SPACE:
             stop += 1
+        for length in lengths:
+            if begin + length > stop:
+                break
+            if _may_end(data, begin + length):
+                out[count, 0] = begin
+                out[count, 1] = begin + length
+                count += 1
+    return count, data.size
+
+
+@compiled
+def in_tokens(data: Any, done: int, lengths: Any, out: Any) -> tuple[int, int]:
+    """As `sized`, but of runs of the characters that tokens have, `TOKEN`, and no more."""
+    count = 0
+    stop = done  # only such characters in [begin, stop)
+    for begin in range(done, data.size):
+        if out.shape[0] - count < lengths.size:
+            return count, begin
+        stop = max(stop, begin)
+        while stop < data.size and stop - begin < lengths[-1] and TOKEN[data[stop]]:
+            stop += 1
+        if stop - begin < lengths[0] or not _may_start(data, begin):
+            continue
         for length in lengths:
             if begin + length > stop:
                 break

@@ -404,6 +404,7 @@ class Service:
                 self._metrics.set(series.LOOKBACK_OVERDUE, looking_back.overdue_seconds)
             self._metrics.set(series.CREDENTIALS, len(registry))
             self._metrics.set(series.CONFLICTS, registry.conflicts)
+            self._sampling.sample_unfindable(context.registered.finders.known.unfindable)
             due = time.monotonic() + SAMPLE_SECONDS
             await asyncio.sleep(SAMPLE_SECONDS)
 

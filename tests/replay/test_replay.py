@@ -245,6 +245,21 @@ def test_an_identifier_claimed_by_two_credentials_is_counted(tmp_path: Path) -> 
     assert (summary.conflicts, dict(summary.unresolved)) == (1, {"ci": 1})
 
 
+def test_identifiers_that_no_scan_finds_are_counted_and_told(tmp_path: Path) -> None:
+    path = tmp_path / "events.jsonl"
+    far = {"scheme": "hmac-sha256", "value": "0" * 64, "length": 1 << 20}
+    issue = event(
+        1, "credential.issued", 1, credential_id="c", task_id="t", identifiers=[identifier_of(1), far]
+    )
+    path.write_bytes(jsonl([issue]))
+    summary = run(path).summary
+    assert dict(summary.unfindable) == {"its length is above 16,384 bytes": 1}
+    assert summary.record()["unfindable"] == {"its length is above 16,384 bytes": 1}
+    assert [
+        text for text in summary.warnings if text.startswith("1 registered identifier that no scan can find")
+    ]
+
+
 def test_a_worker_that_is_killed_is_told_in_one_sentence(
     history: tuple[Path, Path], forks: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 
 from detector.scan import hmac_kernel
 from detector.scan.digest_set import DigestSet
-from detector.scan.known_credentials import HMAC, LONGEST, MOST_ENDS, SHORTEST, KeyRing, KnownIndex
+from detector.scan.known_credentials import (
+    HMAC,
+    LONGEST,
+    MAX_LENGTH,
+    MOST_ENDS,
+    SHORTEST,
+    KeyRing,
+    KnownIndex,
+)
 from detector.values.events import Identifier
 from detector.values.secrets import DeploymentKey, Secret, sha256_hex
 
@@ -212,7 +220,8 @@ def test_the_slow_path_finds_the_same_within_its_bounds(drawn: tuple[bytes, list
     data, secrets = drawn
     spans = boundary_spans(data)
     index = KnownIndex([sized(secret) for secret in secrets], [KEY])
-    assert index.find(data) == first_of_each(data, [(s, e) for s, e in spans if data[s:e] in secrets])
+    found = [(s, e) for s, e in spans if data[s:e] in secrets and e - s >= SHORTEST]
+    assert index.find(data) == first_of_each(data, found)
     index = KnownIndex([bare(secret) for secret in secrets], [KEY])
     near = []
     for start in {start for start, _ in spans}:
@@ -275,6 +284,32 @@ def test_a_sha256_identifier_with_a_check_is_found_without_a_pattern() -> None:
     assert index.registered(plain)
 
 
+@pytest.mark.parametrize("keys", [(), (KEY,)])
+def test_a_sha256_identifier_with_its_length_is_found_where_a_token_stands(
+    keys: Sequence[DeploymentKey],
+) -> None:
+    secrets = [b"ghx_0123456789abcdef", b"a.very/long+token=" * 40]
+    index = KnownIndex((Identifier("sha256", sha256_hex(Secret(one)), len(one)) for one in secrets), keys)
+    for secret in secrets:
+        for text in (b"%s", b"t=%s", b'"%s"', b"Bearer %s\n", b"https://u:%s@h/", b"(%s)", b"\xff%s\xff"):
+            data = text % secret
+            assert index.find(data) == [(data.index(secret), data.index(secret) + len(secret))], text
+        assert index.find(secret[:-1] + b"X") == []
+    assert (
+        KnownIndex([Identifier("sha256", sha256_hex(Secret(b"two words in it")), 15)]).find(
+            b"two words in it"
+        )
+        == []
+    )
+
+
+def test_of_many_sha256_lengths_each_is_found() -> None:
+    secrets = [b"s%d" % size + b"-" * (size - 5) + b"e" for size in range(10, 90)]
+    index = KnownIndex(Identifier("sha256", sha256_hex(Secret(one)), len(one)) for one in secrets)
+    data = b" ".join(secrets * 40)
+    assert {data[start:end] for start, end in index.find(data)} == set(secrets)
+
+
 def test_late_registrations_are_found_at_once() -> None:
     index = KnownIndex([full(b"first-secret-0")], [KEY])
     data = (
@@ -299,9 +334,30 @@ def test_registered_answers_for_every_scheme() -> None:
 
 def test_a_malformed_check_falls_back_to_hashing() -> None:
     secret = b"secret-with-a-bad-check"
-    for length, check in ((23, "xyz"), (None, "00000000"), (0, "00000000"), (1 << 20, "00000000")):
+    for length, check in ((23, "xyz"), (None, "00000000"), (0, "00000000")):
         identifier = Identifier(HMAC, KEY.fingerprint(Secret(secret)), length, check)
-        assert KnownIndex([identifier], [KEY]).find(b"x=" + secret) == [(2, 25)]
+        index = KnownIndex([identifier], [KEY])
+        assert index.find(b"x=" + secret) == [(2, 25)]
+        assert not index.unfindable
+
+
+@pytest.mark.parametrize(
+    ("identifier", "says"),
+    [
+        (Identifier(HMAC, "not hex"), "no digest"),
+        (Identifier("sha256", "0" * 63), "no digest"),
+        (Identifier(HMAC, "0" * 64, MAX_LENGTH + 1), "above 16,384 bytes"),
+        (Identifier(HMAC, "0" * 64, MAX_LENGTH + 1, "00000000"), "above 16,384 bytes"),
+        (Identifier("sha256", "0" * 64, 1 << 20), "above 16,384 bytes"),
+        (Identifier(HMAC, "0" * 64, 7), "fewer than 8 bytes"),
+        (Identifier(HMAC, "0" * 64, 7, "xyz"), "fewer than 8 bytes"),
+    ],
+)
+def test_identifiers_that_no_scan_finds_are_counted_by_the_reason(identifier: Identifier, says: str) -> None:
+    index = KnownIndex([identifier, full(b"a-secret"), Identifier("jwt-id", "j")], [KEY])
+    [(reason, count)] = index.unfindable.items()
+    assert (says in reason, count) == (True, 1)
+    assert index.find(b"a-secret") == [(0, 8)]
 
 
 def test_a_long_hostile_run_is_bounded() -> None:
@@ -329,6 +385,9 @@ def test_many_hmacs_side_by_side_are_those_of_the_standard_library(
     hmac_kernel.heads(np.frombuffer(data, np.uint8), spans, inner, outer, heads)
     digests = [hmac.digest(material, data[start:end], "sha256") for start, end in spans.tolist()]
     assert heads.tolist() == [int.from_bytes(digest[:8], "big") for digest in digests]
+    hmac_kernel.sha256_heads(np.frombuffer(data, np.uint8), spans, heads)
+    plain = [hashlib.sha256(data[start:end]).digest() for start, end in spans.tolist()]
+    assert heads.tolist() == [int.from_bytes(digest[:8], "big") for digest in plain]
 
 
 def test_a_digest_is_told_by_its_first_bytes_late_or_not() -> None:

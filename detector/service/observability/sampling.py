@@ -49,6 +49,7 @@ class Sampling:
         self._operator_log = operator_log
         self._now = now
         self._newest_ms: dict[tuple[StageName, Partition], int] = {}
+        self._unfindable = 0
 
     def observe(self, stage: StageName, fact: Any) -> None:
         """Notes how far a partition has got."""
@@ -71,6 +72,18 @@ class Sampling:
             self._readiness.update(name, partitions, behind, stage.problem)
             self._readiness.update_stalled(name, stalled)
             self._operator_log.update(name, partitions)
+
+    def sample_unfindable(self, unfindable: Mapping[str, int]) -> None:
+        """Takes how many registered identifiers no scan can find, by the reason; logs if they have become more."""
+        count = sum(unfindable.values())
+        self._metrics.set(series.UNFINDABLE, count)
+        if count > self._unfindable:
+            self._operator_log.warn(
+                "registered identifiers that no scan can find: a leak of their secrets goes unseen",
+                count=count,
+                why="; ".join(sorted(unfindable)),
+            )
+        self._unfindable = count
 
     def _lags(self, stage: StageName, lags: Mapping[Partition, int]) -> float:
         """Sets the lags by topic; the largest in seconds."""

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -190,6 +191,18 @@ async def test_a_look_back_that_does_not_get_on_says_for_how_long() -> None:
     assert told == ["reading as g: KafkaConnectionError"]
     task.cancel()
     await asyncio.wait([task])
+
+
+def test_identifiers_that_no_scan_finds_are_a_gauge_and_a_line_when_they_become_more() -> None:
+    watched = Observed()
+    counts = Counter({"its value is no digest": 1})
+    for more in (0, 0, 2, 0):
+        counts["its length is above 16,384 bytes"] += more
+        watched.clock.now += QUIET_SECONDS + 1
+        watched.sampling.sample_unfindable(counts)
+    assert watched.metrics.registry.get_sample_value("curfewd_unfindable_identifiers") == 3
+    assert [line["count"] for line in watched.lines()] == [1, 3]
+    assert "no digest" in watched.lines()[1]["why"]
 
 
 def test_another_reason_is_another_line() -> None:
