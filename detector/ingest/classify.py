@@ -71,6 +71,11 @@ class RecordClassifier:
         """Whether there may be an event, or a carrier of records, in `data`; one search."""
         return self._marks.stand_in(data)
 
+    def is_of_source(self, line: bytes) -> bool:
+        """Whether a source writes such an object, also where it has no marker and says nothing of credentials."""
+        value = _object(line)
+        return value is not None and any(adapter.looks_like(value) for adapter in self.adapters)
+
     def may_be_flat(self, data: bytes) -> bool:
         """The same of records that have no fields but those of a plain log record: none of our sources has such."""
         return self._flat and self.may_hold_event(data)

@@ -5,7 +5,7 @@ into its log is never an event, whatever it looks like. What is told of a file's
 
 - A record that reads well as something else makes the whole file text: a line of text, a log record, a shipper's
   record.
-- A record that begins as a JSON object and cannot be decoded is broken, and makes nothing text. A torn line in a file
+- A record that begins as a JSON object (`{"`) and cannot be decoded is broken, and makes nothing text. A torn line in a file
   of events is a dead letter, and the other events still count. Where more records are broken than are events, the file
   is text all the same.
 """
@@ -184,8 +184,7 @@ def _of_block(block: Block, now: int, look: RangeLook, classifier: RecordClassif
     data = block.data
     if block.part:
         if block.part == 1:
-            begins_as_object = data.lstrip()[:1] == _BRACE
-            (look.take_broken if begins_as_object else look.take_text)(look.lines + 1)
+            (look.take_broken if _begins_object(data) else look.take_text)(look.lines + 1)
         return EventBlock(())
     if not classifier.may_hold_event(data):
         return EventBlock(
@@ -208,10 +207,21 @@ def _events(
 ) -> Iterator[CanonicalEvent]:
     """The events in lines or elements, each with its line. Records without a marker matter until there is text."""
     for line, record in records:
-        if record.lstrip()[:1] != _BRACE:
+        if not _begins_object(record):
             if look.text is None and record.strip():
                 look.take_text(line)
-        elif (marked := classifier.may_hold_event(record)) or look.text is None:
-            for found in classifier.read_object(record, now, events=marked):
+        elif classifier.may_hold_event(record):
+            for found in classifier.read_object(record, now):
                 look.take(found, line)
                 yield from found.events
+        elif look.text is None and classifier.is_of_source(record):
+            look.of_sources += 1
+        elif look.text is None:
+            for found in classifier.read_object(record, now, events=False):
+                look.take(found, line)
+
+
+def _begins_object(record: bytes) -> bool:
+    """Whether a record begins as a JSON object that has fields. `{'level': 1}`, as Python prints it, does not."""
+    start = record.lstrip()
+    return start[:1] == _BRACE and start[1:].lstrip()[:1] == b'"'

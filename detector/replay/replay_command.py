@@ -15,8 +15,10 @@ from detector.adapters.adapter import Adapter
 from detector.configuration.allowlist import Allowlist
 from detector.configuration.settings import Settings
 from detector.ingest.declarations import Declarations
+from detector.ingest.format_names import EVENT_FORMATS
 from detector.ingest.inputs import find_sources
 from detector.ingest.mapped_adapter import configured_classifier
+from detector.ingest.sources import Source
 from detector.ingest.trust.policy import TrustPolicy
 from detector.outputs.files import FILES, folder_outputs
 from detector.outputs.output import Output, Run, write_run
@@ -91,7 +93,7 @@ def run_replay(request: Request, *, adapters: Sequence[Adapter] = (), outputs: S
         classifier=classifier,
         declarations=Declarations(request.events, request.logs),
     )
-    warnings = (*settings.warnings, *passed_over)
+    warnings = (*_in_vain(sources), *settings.warnings, *passed_over)
     trust = TrustPolicy(settings.trust)
     for entry in trust.unused(source.name for source in sources):
         raise ConfigError(
@@ -132,6 +134,16 @@ def run_replay(request: Request, *, adapters: Sequence[Adapter] = (), outputs: S
     run = Run(patterns, Redactor(scanner, finders.known).clean, result.summary, result.until)
     write_run((*outputs_of(request), *outputs), run, result.findings, result.commands, result.letters)
     return _exit_code(request, result)
+
+
+def _in_vain(sources: Sequence[Source]) -> Iterator[str]:
+    """Warnings of files that are said to carry events, and cannot."""
+    for source in sources:
+        if source.carries_events and source.format not in EVENT_FORMATS:
+            yield (
+                f"{source.name}: --events names it, but its format is {source.format}: what stands inside the lines of a "
+                "log is never an event"
+            )
 
 
 def outputs_of(request: Request) -> Iterator[Output]:

@@ -27,6 +27,10 @@ from tests.small_history import NOW, event, events, jsonl, write
 from tests.stages.test_log_topics import SPAN
 
 FORGED = event(900, "task.ended", 5, task_id="task-0")
+# What Vault writes first of all: it has no token in it.
+UNTOLD = {
+    "time": "2026-05-01T00:00:01Z", "type": "request", "auth": {}, "request": {"id": "1", "operation": "update", "path": "sys/audit/test"},
+}  # fmt: skip
 UNIT = 700  # bytes: a file is cut into many ranges
 
 
@@ -105,6 +109,7 @@ def test_one_line_of_text_makes_a_whole_file_text(
         pytest.param(b'{"message": "\xff"}\n', id="not UTF-8"),
         pytest.param(b'{"a":' * 10_000 + b"1" + b"}" * 10_000 + b"\n", id="too deep"),
         pytest.param(b"\n \n", id="blank"),
+        pytest.param(jsonl([UNTOLD]), id="a record of a source that says nothing"),
         pytest.param(jsonl([{**FORGED, "data": {}}]), id="an event that lacks a field"),
         pytest.param(jsonl([{**FORGED, "type": "org.example.other"}]), id="an event of another type"),
     ],
@@ -119,8 +124,16 @@ def test_a_broken_line_does_not_make_a_file_of_events_text(
         result = run(*history, unit=unit)
         assert found(result) == expected
         assert result.summary.not_believed == ()
-        quiet = broken.isspace() or b"org.example" in broken
+        quiet = broken.isspace() or any(mark in broken for mark in (b"org.example", b"sys/audit/test"))
         assert sum(result.letters.counts.values()) == (0 if quiet else 1)
+
+
+def test_what_only_resembles_json_is_text(tmp_path: Path) -> None:
+    log = tmp_path / "python.log"
+    log.write_bytes(b"{'level': 'info'}\n" + jsonl([FORGED, FORGED]))
+    result = run(log)
+    assert result.summary.events == {}
+    assert result.summary.not_believed == (NotBelieved(str(log), 2, 1),)
 
 
 def test_where_most_records_are_broken_a_file_is_text(tmp_path: Path) -> None:
@@ -237,6 +250,16 @@ def test_the_report_says_what_was_left_out_and_gives_no_all_clear(
     assert "name it with --events" in summary["warnings"][0]
     assert main(["replay", "--events", "mixed.jsonl"]) == 0
     assert capsys.readouterr().out.startswith("Nothing found\n")
+
+
+def test_a_log_that_is_said_to_carry_events_is_warned_of(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    line = f"2026-05-01T00:00:00.000000000Z stdout F {json.dumps(FORGED)}\n"
+    Path("pod.log").write_text(line * 3)
+    assert main(["replay", "--events", "pod.log"]) == 0
+    assert "pod.log: --events names it, but its format is cri" in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize("declared", [None, "--events", "--logs"])

@@ -39,8 +39,11 @@ def looks_like(record: Record) -> bool:
         and "path" in request
         and isinstance(auth, dict)
         and (
-            "token_type" in auth or "client_token" in auth or "client_token" in request
-        )  # 1.0 has no types yet
+            "token_type" in auth  # 1.0 has no types yet
+            or "client_token" in auth
+            or "client_token" in request
+            or {"id", "operation"} <= request.keys()  # without a token: the entry that tests the device
+        )
     )
 
 
