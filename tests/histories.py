@@ -124,7 +124,7 @@ MOMENTS: Final = st.sampled_from(
 )
 
 
-# A log line may claim any time: also one long before anything of the history.
+# A log line may claim any time: also one long before anything of the history. Kafka says then when it came.
 LONG_AGO: Final = -14_000_000
 LEAK_MOMENTS: Final = MOMENTS | st.sampled_from(
     [Moment(LONG_AGO, 0, 0, 1, 0), Moment(LONG_AGO + 1, 0, 0, 1, 0)]
@@ -280,10 +280,11 @@ def records() -> st.SearchStrategy[list[dict[str, Any]]]:
         {"fingerprint": st.sampled_from(tuple(SECRETS)), "severity": _maybe(st.sampled_from(Severity))}
     )
     return st.builds(
-        lambda when, task_id, secrets: [
+        lambda when, came, task_id, secrets: [
             {
                 "cls": Leak,
                 "time": when,
+                "received": came if when.minutes <= LONG_AGO + 1 else None,
                 "task_id": task_id,
                 "pattern": None if secret["severity"] is None else PATTERNS[secret["severity"]],
                 "identifiers": SECRETS[secret["fingerprint"]],
@@ -293,6 +294,7 @@ def records() -> st.SearchStrategy[list[dict[str, Any]]]:
             for secret in secrets
         ],
         LEAK_MOMENTS,
+        MOMENTS,
         st.sampled_from((None, *TASKS)),
         st.lists(shown, min_size=1, max_size=2, unique_by=lambda secret: str(secret["fingerprint"])),
     )

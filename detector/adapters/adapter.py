@@ -46,6 +46,8 @@ class Carrier(msgspec.Struct, frozen=True):
       provider puts around its own events. It may then be an event or another carrier. From any other carrier it is a
       log record, whatever it looks like: whoever can write a log line must not be able to write an event.
 
+    `time` is the name of the field in which the envelope states its own time, if it has one.
+
     `encoded(value, now)` is for a Kafka value that is not JSON: its contents, or None if it is not this carrier's.
     """
 
@@ -55,3 +57,4 @@ class Carrier(msgspec.Struct, frozen=True):
     unwrap: Callable[[Record, int], Iterator["Record | str | Read"]]
     audit: bool = False
     encoded: Callable[[bytes, int], Iterator[Read] | None] | None = None
+    time: str | None = None

@@ -14,6 +14,7 @@ import zstandard
 
 from detector.records.blocks import BLOCK
 from detector.records.dead_letters import CORRUPT_ARCHIVE, TRUNCATED_ARCHIVE, bad
+from detector.values.times import SECOND
 
 GZIP: Final = "gzip"
 ZSTD: Final = "zstd"
@@ -26,6 +27,7 @@ _LOST: Final = b"\n"
 
 _ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 _SKIPPED_MAGIC: Final = b"\x2a\x4d\x18"  # behind a byte from 0x50 to 0x5f
+_GZIP_TIME: Final = slice(4, 8)  # where a member states its time (RFC 1952, MTIME)
 _ZSTD_WINDOW: Final = 1 << 27  # what `zstd -d` takes without being told to; a larger one is refused
 _ZSTD_BLOCK: Final = 1 << 17  # no block is larger, compressed or not
 _RLE, _RESERVED = 1, 3  # types of blocks
@@ -68,13 +70,48 @@ def not_unpacked(kind: str) -> str:
     return f"a {kind} archive is not unpacked: unpack it, and read the files in it; its bytes were scanned as text"
 
 
-def unpacked(chunks: Iterable[bytes], packing: str) -> Iterator[bytes]:
+class MemberTimes:
+    """The modification times that the members of an archive state, as far as it has been read.
+
+    Only gzip states one: in seconds, 0 for none.
+    """
+
+    def __init__(self) -> None:
+        self._latest = 0
+        self._unstated = False
+        self._head = b""
+
+    def begin(self) -> None:
+        """A member begins."""
+        self._head = b""
+
+    def take(self, data: bytes) -> None:
+        """The next bytes of the member, of which the first are looked at."""
+        missing = _GZIP_TIME.stop - len(self._head)
+        if missing <= 0:
+            return
+        self._head += data[:missing]
+        if len(data) >= missing:
+            seconds = int.from_bytes(self._head[_GZIP_TIME], "little")
+            self._latest = max(self._latest, seconds)
+            self._unstated = self._unstated or not seconds
+
+    @property
+    def latest(self) -> int | None:
+        """The latest of them in ns, None if there is none or a member states none."""
+        return None if self._unstated or not self._latest else self._latest * SECOND
+
+
+def unpacked(chunks: Iterable[bytes], packing: str, times: MemberTimes | None = None) -> Iterator[bytes]:
     """The decompressed bytes in chunks of at most 256 KiB, of all members or frames one after another.
+
+    The time of each member is noted in `times` before its bytes are given.
 
     Raises:
         BadRecordError: the data ends in the middle or is damaged, after all that could be read was given.
     """
-    for data in _gunzip(chunks) if packing == GZIP else _unzstd(chunks):
+    times = times or MemberTimes()
+    for data in _gunzip(chunks, times) if packing == GZIP else _unzstd(chunks):
         yield from _even(data)
 
 
@@ -89,7 +126,7 @@ class _Damage(msgspec.Struct):
             raise bad(CORRUPT_ARCHIVE)
 
 
-def _gunzip(chunks: Iterable[bytes]) -> Iterator[bytes]:
+def _gunzip(chunks: Iterable[bytes], times: MemberTimes) -> Iterator[bytes]:
     damage, lost, ended = _Damage(), False, True
     member = zlib.decompressobj(_GZIP_WINDOW)
     held = b""  # in which the next member may begin
@@ -102,6 +139,8 @@ def _gunzip(chunks: Iterable[bytes]) -> Iterator[bytes]:
                     held = rest[1 - len(_GZIP_MAGIC) :] if lost else b""
                     break
                 rest, member, ended = rest[begin:], zlib.decompressobj(_GZIP_WINDOW), False
+                times.begin()
+            times.take(rest)
             before = member.copy()
             try:
                 data = member.decompress(rest, BLOCK)

@@ -16,9 +16,12 @@ from detector.adapters.bundled import ADAPTERS, CARRIERS
 from detector.records.blocks import LONG_JSON
 from detector.records.dead_letters import NOT_JSON, NOT_UTF8, TOO_DEEP, TOO_LARGE, TRUNCATED_JSON, bad
 from detector.records.log_records import JSON_LOG, LogText, Read, log_record
+from detector.records.log_times import CARRIER
 from detector.records.markers import Markers
 from detector.records.shipper_fields import LOGGED_MARKS, Named, is_logged
+from detector.records.timestamps import log_time
 from detector.values.errors import BadRecordError
+from detector.values.events import MAX_FUTURE
 
 CLOUDEVENTS: Final = "cloudevents"
 MAX_DEPTH: Final = 3  # of carriers in carriers
@@ -120,7 +123,8 @@ class RecordClassifier:
     def read_binary(self, headers: Mapping[str, bytes], value: bytes, now: int) -> Read:
         """What a CloudEvent in binary mode is: attributes in `ce_*` headers, `value` is the data."""
         if not self._events:
-            return Read(CLOUDEVENTS, log=LogText(value))
+            time = _usable(headers.get("ce_time", b"").decode("utf-8", "replace"), now)
+            return Read(CLOUDEVENTS, log=LogText(value, time, origin=CARRIER))
         try:
             event = canonical.decode_binary(headers, value, now)
         except BadRecordError as error:
@@ -169,12 +173,14 @@ class RecordClassifier:
         yield log_record(value, now, self.named)
 
     def _carried(self, carrier: Carrier, value: Mapping[str, Any], now: int, depth: int) -> Iterator[Read]:
+        carried = None if carrier.time is None else _usable(value.get(carrier.time), now)
         try:
             for number, held in enumerate(carrier.unwrap(value, now)):
                 if number == MAX_HELD:
                     yield Read(carrier.name, error=bad(TOO_LARGE))
                     return
-                yield from self._held(carrier, held, now, depth)
+                reads = self._held(carrier, held, now, depth)
+                yield from reads if carried is None else (read.carried_at(carried) for read in reads)
         except BadRecordError as error:
             yield Read(carrier.name, error=error)
 
@@ -218,6 +224,12 @@ def _object(text: bytes) -> dict[str, Any] | None:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
+
+
+def _usable(value: object, now: int) -> int | None:
+    """The time (ns) that an envelope states, None if it cannot be read or cannot be true."""
+    time = log_time(value)
+    return None if time is None or time > now + MAX_FUTURE else time
 
 
 def _logged(line: bytes) -> bool:

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from detector.ingest import format_names as names
-from detector.ingest.archives import not_unpacked
+from detector.ingest.archives import MemberTimes, not_unpacked
 from detector.ingest.classify import BUNDLED, RecordClassifier
 from detector.ingest.formats import cri, docker, documents, otlp, syslog, text
 from detector.ingest.formats import json as json_logs
@@ -20,6 +20,7 @@ from detector.records.blocks import LONG_JSON, Block, blocks
 from detector.records.dead_letters import NOT_PROTOBUF, NOT_SYSLOG, TOO_LARGE, UNSUPPORTED_ARCHIVE, bad
 from detector.records.timestamps import Ints, line_starts
 from detector.values.errors import BadRecordError
+from detector.values.times import SKEW
 
 _OTHER, _TEXT_RUN, _RECORD_RUN = 0, 1, 2
 _LONG_RUN: Final = 8  # lines from which taking them at once is cheaper
@@ -35,21 +36,34 @@ def read(  # noqa: PLR0913, PLR0917 - a range, and what it is read with
     classifier: RecordClassifier = BUNDLED,
     trust: InputTrust | None = None,
     suspected: RecordClassifier | None = None,
+    *,
+    skew: int = SKEW,
 ) -> RangeReader:
-    """Reads the bytes of `source` from `start` to `end`; `now` (ns) is the wall clock.
+    """Reads the bytes of `source` from `start` to `end`; `now` is the wall clock, `skew` the policy's (ns).
 
     An event that `trust` does not let the source carry is a dead letter. What cannot be read, the rest of a damaged
     archive or a file that is gone, is a dead letter without a line. Lines of text that `suspected` takes for events are
     counted.
     """
-    reader = RangeReader(source.name, source.task_id, now, sink, classifier, trust, suspected)
+    times = MemberTimes()
+    reader = RangeReader(
+        source.name,
+        source.task_id,
+        now,
+        sink,
+        classifier,
+        trust,
+        suspected,
+        skew=skew,
+        member_time=lambda: times.latest,
+    )
     if source.unsupported is not None and start == 0:
         reader.dead(bad(UNSUPPORTED_ARCHIVE, detail=not_unpacked(source.unsupported)), None)
     try:
         if source.format == names.DOCUMENT:
-            read_document(source.chunks, reader)
+            read_document(lambda: source.chunks(times=times), reader)
         else:
-            _READ.get(source.format, read_text)(source.chunks(start, end), reader)
+            _READ.get(source.format, read_text)(source.chunks(start, end, times), reader)
     except BadRecordError as error:
         reader.dead(error, None)
     reader.end()

@@ -28,11 +28,12 @@ from detector.ingest.values import read_value
 from detector.records.blocks import LONG_JSON
 from detector.records.dead_letters import BAD_TIME, DeadLetter, bad
 from detector.records.log_records import LogText, Read
+from detector.records.log_times import KAFKA, LogTime, bounded, stated
 from detector.records.timestamps import Ints, line_starts
 from detector.scan.leaks import Batch, RecordAt
 from detector.values.errors import BadRecordError
 from detector.values.events import MAX_FUTURE, CanonicalEvent
-from detector.values.times import MILLISECOND
+from detector.values.times import MILLISECOND, SKEW
 
 RUN: Final = 256  # records read together: one of another shape slows only so many
 _FEW: Final = 8  # records read one by one, where they are not of one shape
@@ -47,8 +48,9 @@ class Contents(msgspec.Struct):
     """What records gave beside their log texts.
 
     `events` come with the offset of their record, `formats` are records by format, `unknown` the events of an unknown
-    type, `latest` the latest time of an event or log record (ns). `textless` are the offsets of records that hold an
-    event, or what should be one, and no log record.
+    type. `latest` is how far (ns) the events came: the latest time of one, none counted as later than `kafka_time` of
+    its record and the skew. `textless` are the offsets of records that hold an event, or what should be one, and no log
+    record.
     """
 
     events: list[tuple[int, CanonicalEvent]] = []
@@ -93,10 +95,14 @@ def dead_letter(record: Any, error: BadRecordError) -> DeadLetter:
     )
 
 
-def kafka_time(record: Any, now: int) -> int:
-    """The time (ns) of a record that states none: Kafka's, if it has one that can be true."""
+def kafka_time(record: Any, now: int, skew: int = SKEW) -> int:
+    """When Kafka got a record (ns): by its timestamp if that can be true, else `now`.
+
+    A producer may set the timestamp (CreateTime), unless the topic's `message.timestamp.type` is LogAppendTime. None
+    can have written a record that is read `now` later than that, give or take the skew.
+    """
     time = int(record.timestamp) * MILLISECOND
-    return time if 0 <= time <= now + MAX_FUTURE else now
+    return time if 0 < time <= now + skew else now
 
 
 def read_record(  # noqa: PLR0913 - a record, and what it is read with
@@ -107,6 +113,7 @@ def read_record(  # noqa: PLR0913 - a record, and what it is read with
     *,
     events: bool = True,
     trust: InputTrust | None = None,
+    skew: int = SKEW,
 ) -> list[LogRecord]:
     """The log records of one Kafka record; the rest goes `into`. `now` (ns) is the wall clock.
 
@@ -129,16 +136,14 @@ def read_record(  # noqa: PLR0913 - a record, and what it is read with
                 into.dead(record, refusal)
                 continue
             into.events.append((record.offset, event))
-            into.note_time(event.time)
+            into.note_time(min(event.time, kafka_time(record, now, skew) + skew))
         if read.error is not None:
             into.dead(record, read.error)
         is_event = bool(read.events) or read.unknown
         textless |= is_event or read.log is None
         if read.log is not None:
             with_text |= not is_event
-            if trust is None or not trust.holds:
-                into.note_time(read.log.time)
-            found.append(_at_offset(read.log, record, now))
+            found.append(_at_offset(read.log, record, now, skew))
     if textless and not with_text:
         into.textless.add(record.offset)
     return found
@@ -193,11 +198,17 @@ def _channel(record: Any, log: LogText) -> str | None:
     return f"{key}/{log.channel}"
 
 
-def _at_offset(log: LogText, record: Any, now: int) -> LogRecord:
+def _record_time(written: LogTime, record: Any, now: int, skew: int) -> LogTime:
+    """The time of a log record: none later than Kafka's."""
+    received = kafka_time(record, now, skew)
+    return bounded(written, LogTime(received, KAFKA), skew)._replace(received=received)
+
+
+def _at_offset(log: LogText, record: Any, now: int, skew: int) -> LogRecord:
     return LogRecord(
         log.text,
         record.offset,
-        kafka_time(record, now) if log.time is None else log.time,
+        _record_time(stated(log.time, log.origin, log.carried, skew), record, now, skew),
         log.task_id,
         log.stream,
         _channel(record, log),
@@ -216,7 +227,9 @@ def batch_of(topic: str, partition: int, segments: Sequence[Segment]) -> Batch:
             start=start,
             end=end,
             id=f"{name}#{record.part}" if record.part else name,
-            time=record.time,
+            time=record.time.time,
+            time_origin=record.time.origin,
+            received=record.time.received,
             offset=record.at,
             partition=partition,
             task_id=record.task_id,
@@ -229,9 +242,12 @@ def batch_of(topic: str, partition: int, segments: Sequence[Segment]) -> Batch:
 class RecordAssembler:
     """One partition's records on their way to the scanner."""
 
-    def __init__(self, classifier: RecordClassifier = BUNDLED, trust: InputTrust | None = None) -> None:
+    def __init__(
+        self, classifier: RecordClassifier = BUNDLED, trust: InputTrust | None = None, *, skew: int = SKEW
+    ) -> None:
         self._classifier = classifier
         self._trust = trust
+        self._skew = skew
         self._assembler = Assembler(_PARTS)
 
     def __bool__(self) -> bool:
@@ -295,13 +311,13 @@ class RecordAssembler:
         stamps, problems = texts.times.usable(now + MAX_FUTURE)
         for index, reason, field in problems:
             into.dead(run[index], bad(reason, field))
-        if self._trust is None or not self._trust.holds:
-            into.note_time(stamps.latest())
         into.count(texts.format, len(run))
+        skew = self._skew
 
-        def time(index: int) -> int:
-            own = stamps.exactly(index)
-            return kafka_time(run[index], now) if own is None else own
+        def time(index: int) -> LogTime:
+            return _record_time(
+                stated(stamps.exactly(index), texts.origin, None, skew), run[index], now, skew
+            )
 
         positions = Positions([record.offset for record in run], time)
         self._assembler.follow(texts, lines_ending_in_digits(data, starts), positions)
@@ -318,7 +334,7 @@ class RecordAssembler:
         if not marked or len(marked) * 2 > len(run):
             return None
         found = Contents()
-        if any(read_record(record, now, found, self._classifier, trust=self._trust) for record in marked):
+        if any(self._logs(record, now, found) for record in marked):
             return None
         into.add(found)
         events = {record.offset for record in marked}
@@ -327,9 +343,14 @@ class RecordAssembler:
     def _one_by_one(self, run: Sequence[Any], now: int, into: Contents, *, events: bool) -> list[Segment]:
         given: list[LogRecord] = []
         for record in run:
-            for log in read_record(record, now, into, self._classifier, events=events, trust=self._trust):
+            for log in self._logs(record, now, into, events=events):
                 given += self._assembler.take(log)
         return [joined(given)] if given else []
+
+    def _logs(self, record: Any, now: int, into: Contents, *, events: bool = True) -> list[LogRecord]:
+        return read_record(
+            record, now, into, self._classifier, events=events, trust=self._trust, skew=self._skew
+        )
 
     def _with_reassembled(self, records: Sequence[LogRecord]) -> list[Segment]:
         """These, and behind them the reassembled records."""

@@ -12,6 +12,7 @@ import msgspec
 import numpy as np
 
 from detector.ingest.formats.log_texts import LogTexts
+from detector.records.log_times import LogTime
 from detector.records.timestamps import Ints
 from detector.scan.leaks import Batch, RecordAt
 from detector.scan.mask_spans import MaskSpan
@@ -19,14 +20,14 @@ from detector.scan.shares import LimitedText
 
 
 class LogRecord(msgspec.Struct, frozen=True, gc=False):
-    """A log text at its position, with the time (ns) that it has there. The other fields are as `LogText` has them.
+    """A log text at its position, with the time that it has there. The other fields are as `LogText` has them.
 
     `last` is the position of the last of several parts that were joined.
     """
 
     text: bytes
     at: int
-    time: int | None
+    time: LogTime
     task_id: str | None = None
     stream: str | None = None
     channel: str | None = None
@@ -40,7 +41,7 @@ class Positions(msgspec.Struct, frozen=True):
     """The positions and times of the lines of a block, by index. `task_id` is the task of a line that names none."""
 
     at: Sequence[int]
-    time: Callable[[int], int | None]
+    time: Callable[[int], LogTime]
     task_id: str | None = None
 
 

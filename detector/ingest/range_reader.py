@@ -1,11 +1,12 @@
 """Log texts, events and dead letters of one range of a file, at their lines.
 
-A record without a time of its own has the time of the record before it. Records before the first time of the range have
-none, and lines count from the start of the range. Whoever puts the ranges together fills both in.
+A record without a time of its own has the time of the record before it, and none is later than its archive's. Records
+before the first time of the range have none, and lines count from the start of the range. Whoever puts the ranges
+together fills both in.
 """
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
 from detector.ingest.assembler import Assembler
@@ -28,10 +29,12 @@ from detector.ingest.trust.policy import InputTrust
 from detector.records.blocks import Block
 from detector.records.dead_letters import BAD_TIME, DeadLetter, bad
 from detector.records.log_records import LogText, Read
+from detector.records.log_times import ARCHIVE, EARLIER_RECORD, NO_TIME, LogTime, bounded, stated
 from detector.records.timestamps import Ints, Stamps
 from detector.scan.leaks import Batch, RecordAt
 from detector.values.errors import BadRecordError
 from detector.values.events import MAX_FUTURE, CanonicalEvent
+from detector.values.times import SKEW
 
 REASSEMBLED: Final = -1
 """The `part` of a batch of reassembled records: each was scanned before, where it stands."""
@@ -62,6 +65,8 @@ class RangeReader:
 
     - `lines` counts the newlines before the block at hand, from the start of the range.
     - `inherited` is the time of the last record that had one, `latest` the latest time of all; None while none had.
+    - `member_time` gives the time (ns) of the archive member that is being read, None if there is none: no record of it
+      is later, give or take the `skew` (ns).
     - `records` and `bytes` are by format, `unknown` counts the events of an unknown type.
     - `task_id` is the task that the file's path names.
     - `suspects` counts the lines of text that look like events to the classifier `suspected`.
@@ -76,6 +81,9 @@ class RangeReader:
         classifier: RecordClassifier = BUNDLED,
         trust: InputTrust | None = None,
         suspected: RecordClassifier | None = None,
+        *,
+        skew: int = SKEW,
+        member_time: Callable[[], int | None] = lambda: None,
     ) -> None:
         self.name = name
         self.trust = trust
@@ -92,6 +100,8 @@ class RangeReader:
         self._suspected = suspected
         self.assembler = Assembler(long_piece=self._long_piece)
         self._task_id = task_id
+        self._skew = skew
+        self._member_time = member_time
         self._segments: list[Segment] = []
         self._collected: list[LogRecord] = []  # after the segments
         self._rests: list[LogRecord] = []
@@ -119,13 +129,25 @@ class RangeReader:
         if self._suspected is not None:
             self.suspects += count_events(data, self.now, self._suspected)
 
-    def note_time(self, time: int | None) -> int | None:
-        """Takes note of a record's own time, and gives the time that it has: its own or the inherited one."""
+    def note_time(self, time: int | None) -> None:
+        """Takes note of the time of an event or log record."""
         if time is not None:
             self.inherited = time
             if self.latest is None or time > self.latest:
                 self.latest = time
-        return self.inherited
+
+    def time_of(self, log: LogText) -> LogTime:
+        """The time of a log record: what it states, unless that cannot be true, else the inherited one."""
+        written, member = stated(log.time, log.origin, log.carried, self._skew), self._member()
+        if written.time is not None and written.time <= self.now + MAX_FUTURE:
+            found = bounded(written, member, self._skew)
+            self.note_time(found.time)
+            return found
+        return member if self.inherited is None else LogTime(self.inherited, EARLIER_RECORD)
+
+    def _member(self) -> LogTime:
+        time = self._member_time()
+        return NO_TIME if time is None or time > self.now + MAX_FUTURE else LogTime(time, ARCHIVE)
 
     def events(self, events: Iterable[CanonicalEvent], data: bytes) -> None:
         """Canonical events, one for each line of `data`."""
@@ -187,10 +209,18 @@ class RangeReader:
         With `data`, the lines, they are counted, and lines that go on in each other are reassembled.
         """
         stamps, inherited = self.usable(texts.times, before), self.inherited
+        member = self._member()
+        late: frozenset[int] = frozenset()
+        if member.time is not None:
+            stamps, lines = stamps.split(member.time + self._skew)
+            stamps, late = stamps.replaced(lines, member.time), frozenset(lines.tolist())
 
-        def time(index: int) -> int | None:
-            own = stamps.before(index)
-            return inherited if own is None else own
+        def time(index: int) -> LogTime:
+            own, whose = stamps.before(index), stamps.whose(index)
+            if whose is None:
+                return member if inherited is None else LogTime(inherited, EARLIER_RECORD)
+            stands = ARCHIVE if whose in late else texts.origin
+            return LogTime(own, stands if whose == index else EARLIER_RECORD)
 
         positions = Positions(range(before + 1, before + 1 + len(starts)), time, self._task_id)
         self._close_collected()
@@ -213,7 +243,7 @@ class RangeReader:
             if read.error is not None:
                 self.dead(read.error, line)
             log = read.log or LogText(b"")
-            self._long = LogRecord(b"", line, self.note_time(log.time), self._task_id), 0
+            self._long = LogRecord(b"", line, self.time_of(log), self._task_id), 0
             self.count(TEXT, 1, 0)
         record, pieces = self._long
         self._piece(record, block.data, pieces + 1)
@@ -259,7 +289,7 @@ class RangeReader:
         return LogRecord(
             log.text,
             line,
-            self.note_time(log.time),
+            self.time_of(log),
             log.task_id or self._task_id,
             log.stream,
             log.channel,
@@ -274,7 +304,8 @@ class RangeReader:
             start=start,
             end=end,
             id=f"{line}#{record.part}" if record.part else str(line),
-            time=record.time,
+            time=record.time.time,
+            time_origin=record.time.origin,
             line=line,
             task_id=record.task_id,
             stream=record.stream,
@@ -319,7 +350,8 @@ class RangeReader:
             start=0,
             end=len(data),
             id=str(record.at),
-            time=record.time,
+            time=record.time.time,
+            time_origin=record.time.origin,
             line=record.at,
             task_id=record.task_id,
             stream=record.stream,

@@ -11,7 +11,7 @@ from typing import Final
 import msgspec
 
 from detector.adapters.ci_names import task_named
-from detector.ingest.archives import packing, unpacked, unsupported
+from detector.ingest.archives import MemberTimes, packing, unpacked, unsupported
 from detector.ingest.classify import BUNDLED, RecordClassifier
 from detector.ingest.format_names import DOCUMENT, EVENT_SOURCES, JSON_LINES, TEXT
 from detector.ingest.sniff import HEAD, sniff
@@ -39,6 +39,7 @@ class Source(msgspec.Struct, frozen=True):
     `task_id` is the task or container that its path names: a pod's, or a job's by the name of its log.
     `unsupported` is the kind of archive that it is, if that is not unpacked.
     `carries_events` is what a person said of it, None if nobody did.
+    `modified` is the modification time of the file (ns), None of a pipe.
     """
 
     name: str
@@ -50,14 +51,19 @@ class Source(msgspec.Struct, frozen=True):
     task_id: str | None = None
     unsupported: str | None = None
     carries_events: bool | None = None
+    modified: int | None = None
 
     @property
     def whole(self) -> bool:
         """Whether it can be read only from the beginning."""
         return self.packing is not None or self.utf16
 
-    def chunks(self, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+    def chunks(
+        self, start: int = 0, end: int | None = None, times: MemberTimes | None = None
+    ) -> Iterator[bytes]:
         """The bytes as UTF-8 (or as they are), decompressed, from one place in the file to another.
+
+        The times of an archive's members are noted in `times`.
 
         Raises:
             BadRecordError: it cannot be read (any more), after all that could be read was given.
@@ -65,7 +71,7 @@ class Source(msgspec.Struct, frozen=True):
         end = self.size if end is None else end
         chunks = self.raw(start, end)
         if self.packing is not None:
-            chunks = unpacked(chunks, self.packing)
+            chunks = unpacked(chunks, self.packing, times)
         if self.utf16:
             return _transcoded(chunks)
         return _without_mark(chunks) if start == 0 else chunks
@@ -107,7 +113,7 @@ def from_file(path: str | Path, asked: Asked) -> Source:
         OSError: it cannot be read.
     """
     with Path(path).open("rb", buffering=0) as file:
-        size = os.fstat(file.fileno()).st_size
+        info = os.fstat(file.fileno())
 
     def read(start: int, end: int) -> Iterator[bytes]:
         try:
@@ -119,7 +125,8 @@ def from_file(path: str | Path, asked: Asked) -> Source:
         except OSError:
             raise bad(UNREADABLE) from None
 
-    return _looked_at(shown(path), size, read, asked, _task_of(path))
+    source = _looked_at(shown(path), info.st_size, read, asked)
+    return msgspec.structs.replace(source, task_id=_task_of(path), modified=info.st_mtime_ns)
 
 
 def from_pipe(name: str, fd: int, asked: Asked) -> Source:
@@ -131,7 +138,8 @@ def from_pipe(name: str, fd: int, asked: Asked) -> Source:
     info = os.fstat(fd)
     if stat.S_ISREG(info.st_mode):
         kept, base = os.dup(fd), os.lseek(fd, 0, os.SEEK_CUR)
-        return _looked_at(name, max(0, info.st_size - base), _reader_of(kept, base), asked)
+        source = _looked_at(name, max(0, info.st_size - base), _reader_of(kept, base), asked)
+        return msgspec.structs.replace(source, modified=info.st_mtime_ns)
     spool = Spool()
     spool.fill(fd)
     return _looked_at(name, spool.size, spool.read, asked)
@@ -149,7 +157,7 @@ def _reader_of(fd: int, base: int) -> Bytes:
     return read
 
 
-def _looked_at(name: str, size: int, raw: Bytes, asked: Asked, task_id: str | None = None) -> Source:
+def _looked_at(name: str, size: int, raw: Bytes, asked: Asked) -> Source:
     """The source with its format told from its first bytes.
 
     Raises:
@@ -166,7 +174,7 @@ def _looked_at(name: str, size: int, raw: Bytes, asked: Asked, task_id: str | No
         found = asked.format_name
     elif asked.carries_events and found == TEXT:
         found = JSON_LINES
-    return Source(name, found, size, raw, pack, utf16, task_id, unsupported(head), asked.carries_events)
+    return Source(name, found, size, raw, pack, utf16, None, unsupported(head), asked.carries_events)
 
 
 def _head(chunks: Iterable[bytes]) -> tuple[bytes, bool]:

@@ -284,7 +284,8 @@ class SecretAggregate(Aggregate):
         for finding in verdicts.findings.values():
             if finding.task is not None and finding.task.task_id not in self._subscriptions:
                 self._subscriptions.add(finding.task.task_id)
-                subscription = TaskSubscription(self._key, finding.first_seen)
+                time = finding.first_seen if self._ledger.latest is None else self._ledger.latest
+                subscription = TaskSubscription(self._key, time)
                 self.sends.append((task_key(finding.task.task_id), subscription))
         return verdicts
 

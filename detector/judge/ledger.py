@@ -38,8 +38,8 @@ from detector.values.times import to_millis
 class Ledger:
     """Takes canonical events and leaks; gives findings and commands.
 
-    `latest` is the latest time of an event or leak, None before the first. `limited` has the tallies of streams with
-    records that could not be examined whole, by stream.
+    `latest` is the latest time of an event, or at which a leak was known, None before the first. `limited` has the
+    tallies of streams with records that could not be examined whole, by stream.
     """
 
     def __init__(self, policy: Policy) -> None:
@@ -79,8 +79,9 @@ class Ledger:
         Raises:
             ValueError: it is a lifecycle event, and `seal_lifecycle` was called.
         """
-        if self.latest is None or event.time > self.latest:
-            self.latest = event.time
+        time = event.known_since if isinstance(event, Leak) else event.time
+        if self.latest is None or time > self.latest:
+            self.latest = time
         self._routes[type(event)](event)
 
     def seal_lifecycle(self) -> None:

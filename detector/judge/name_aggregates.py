@@ -70,7 +70,7 @@ class NameAggregate(Aggregate):
         if self._owner is not None:
             self._forward(fact, self._issues[self._owner][0])
             return False
-        if fact.time + self._lateness <= watermark:
+        if _since(fact) + self._lateness <= watermark:
             self._expire([fact])
             return False
         self._parked.append(fact)
@@ -78,9 +78,9 @@ class NameAggregate(Aggregate):
 
     def judge(self, watermark: int, sent: list[SentCommand]) -> Verdicts:  # noqa: ARG002 - a name is never revoked
         """Drops parked events and claims whose time is over."""
-        late = [event for event in self._parked if event.time + self._lateness <= watermark]
+        late = [event for event in self._parked if _since(event) + self._lateness <= watermark]
         if late:
-            self._parked = [event for event in self._parked if event.time + self._lateness > watermark]
+            self._parked = [event for event in self._parked if _since(event) + self._lateness > watermark]
             self._expire(late)
             self.dropped += late
         old = [issue for issue in self._claims.values() if issue.time + self._retention <= watermark]
@@ -89,9 +89,9 @@ class NameAggregate(Aggregate):
             kept = [issue for issue in self._claims.values() if issue.time + self._retention > watermark]
             self._keep(kept)
         timers = [
-            event.time + self._lateness + self._lateness // _SLACK
-            for event in (min(self._parked, key=lambda event: event.time, default=None),)
-            if event is not None
+            since + self._lateness + self._lateness // _SLACK
+            for since in (min(map(_since, self._parked), default=None),)
+            if since is not None
         ]
         if self._claims:
             timers.append(min(issue.time for issue in self._claims.values()) + self._retention)
@@ -164,6 +164,11 @@ class NameAggregate(Aggregate):
         for issue in issues:
             known = {task_key(issue.task_id), *_names(issue)}
             self.sends += [(target, Claim(issue)) for target in sorted(targets - known)]
+
+
+def _since(event: _Parked) -> int:
+    """When it came: a log record may state any time, also one that is long over."""
+    return event.known_since if isinstance(event, Leak) else event.time
 
 
 def _names(issue: CredentialIssued) -> set[str]:

@@ -7,7 +7,7 @@ import msgspec
 from detector.judge.rules.catalog import RULES
 from detector.judge.terms import KindPolicy, RulePolicy
 from detector.values.findings import Severity
-from detector.values.times import HOUR, MINUTE, SECOND
+from detector.values.times import HOUR, MINUTE, SECOND, SKEW
 
 
 def default_rules() -> dict[str, RulePolicy]:
@@ -61,7 +61,7 @@ class Accept(msgspec.Struct, frozen=True):
 class Policy(msgspec.Struct, frozen=True):
     """Everything that decides a verdict beside the events. Durations in nanoseconds."""
 
-    skew: int = 5 * SECOND
+    skew: int = SKEW
     grace_period: int = 60 * SECOND
     max_task_age: int | None = None
     confirm_timeout: int = 5 * MINUTE

@@ -44,7 +44,7 @@ from detector.judge.routing import (
 )
 from detector.judge.totals import Exposure, Totals
 from detector.judge.watermark import BEGINNING
-from detector.values.events import CredentialIssued
+from detector.values.events import CredentialIssued, Leak
 from detector.values.findings import Command, Finding, FindingChange, command_id
 
 State: TypeAlias = Mapping[bytes, bytes]  # the key of an entry is its kind, one byte, and a name
@@ -219,8 +219,9 @@ class AggregateState:
         for key, value in entries:
             kind = key[:1]
             if kind == FACT:
-                self._facts.add(key)
-                self.aggregate.take(decode(value), BEGINNING)
+                fact = decode(value)
+                self.aggregate.take(fact, BEGINNING)
+                self._facts.add(self._renamed(key, fact) if isinstance(fact, Leak) else key)
             elif kind == SUMS:
                 self._sums.add(key)
                 sums.append(value)
@@ -242,6 +243,14 @@ class AggregateState:
             self.aggregate.judge(BEGINNING, [])
             self.aggregate.sends.clear()
             self.aggregate.dropped.clear()
+
+    def _renamed(self, key: bytes, leak: Leak) -> bytes:
+        """The key of a stored leak. An earlier version wrote fewer fields of it, and so under another key."""
+        value = encode(leak)
+        found = _fact_key(value)
+        if found != key:
+            self._staged += [(key, None), (found, value)]
+        return found
 
     def take(self, fact: Fact, value: bytes, watermark: int) -> None:
         """Takes a fact, given with its encoding. A second copy changes nothing."""

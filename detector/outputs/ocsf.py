@@ -283,6 +283,7 @@ def _leak(event: Leak, clean: Clean) -> Record:
         "partition": event.partition,
         "stream": _text(event.stream, clean),
         "task_id": _text(event.task_id, clean),
+        "time_origin": event.time_origin,
         "pattern": event.pattern,
         "encodings": list(event.encodings),
         "excerpt": _text(event.excerpt, clean, 1024),

@@ -6,6 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from detector.records.dead_letters import BAD_TIME, FUTURE_TIME, bad
+from detector.records.log_times import RECORD
 from detector.records.shipper_fields import PART_MARKS, SPLIT, Named, part_of, task_of
 from detector.records.timestamps import log_time
 from detector.values.errors import BadRecordError
@@ -21,8 +22,9 @@ _ANY: Final = msgspec.json.Decoder()
 
 
 class LogText(msgspec.Struct, frozen=True):
-    """A log record as it is scanned: its text in UTF-8, and its own time (ns), task and stream where known.
+    """A log record as it is scanned: its text in UTF-8, and its time (ns), task and stream where known.
 
+    `origin` says whose `time` that is. `carried` is the time (ns) that its carrier states, where `time` is not that.
     `rest` is what else is said in the record. It is scanned apart from the text: a key that was printed over many
     records is to stand line under line. `part` numbers the records that one object or message holds, from 1; 0 is a
     record by itself. With a `channel` it is part of a line of that channel, and of none after it if it `ends`.
@@ -36,6 +38,8 @@ class LogText(msgspec.Struct, frozen=True):
     part: int = 0
     channel: str | None = None
     ends: bool = True
+    origin: str = RECORD
+    carried: int | None = None
 
 
 class Read(msgspec.Struct, frozen=True):
@@ -51,6 +55,13 @@ class Read(msgspec.Struct, frozen=True):
     error: BadRecordError | None = None
     unknown: bool = False
     of_source: bool = False
+
+    def carried_at(self, time: int) -> "Read":
+        """The same, held in an envelope that states this time (ns)."""
+        if self.log is None:
+            return self
+        carried = time if self.log.carried is None else min(time, self.log.carried)
+        return msgspec.structs.replace(self, log=msgspec.structs.replace(self.log, carried=carried))
 
     def below(self, path: str) -> "Read":
         """The same, the field at fault named from the top of the document in which the object stands at `path`."""

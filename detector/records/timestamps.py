@@ -63,6 +63,11 @@ class Stamps:
         position = int(self.index.searchsorted(line, side="right")) - 1
         return self.at(position) if position >= 0 else None
 
+    def whose(self, line: int) -> int | None:
+        """The line that the time of `before` is from."""
+        position = int(self.index.searchsorted(line, side="right")) - 1
+        return int(self.index[position]) if position >= 0 else None
+
     def exactly(self, line: int) -> int | None:
         """The time of `line` itself."""
         position = line if self._is(line, line) else int(self.index.searchsorted(line))
@@ -82,6 +87,17 @@ class Stamps:
     def last(self) -> int | None:
         """The time found last, which what follows inherits."""
         return self.at(len(self.index) - 1) if len(self.index) else None
+
+    def replaced(self, lines: Ints, time: int) -> "Stamps":
+        """These, and `time` for each of the `lines`, which have none here."""
+        seconds, nanos = divmod(time, SECOND)
+        index = np.concatenate((self.index, lines))
+        order = np.argsort(index, kind="stable")
+        return Stamps(
+            index[order],
+            np.concatenate((self._seconds, np.full(len(lines), seconds)))[order],
+            np.concatenate((self._nanos, np.full(len(lines), nanos)))[order],
+        )
 
     def split(self, limit: int) -> tuple["Stamps", Ints]:
         """These less the ones later than `limit`, and the lines of those."""

@@ -30,6 +30,7 @@ from detector.judge.stage import judge_history
 from detector.outputs.dead_letter_spool import DeadLetterSpool
 from detector.outputs.summary import SourceRead, Summary, verdicts
 from detector.records.dead_letters import UNTRUSTED, DeadLetter
+from detector.records.log_times import EARLIER_RECORD, FILE, LATEST, LogTime
 from detector.replay.first_pass import FirstPass
 from detector.replay.workers import FIRST, SECOND, Work, run
 from detector.scan.known_credentials import never_found
@@ -37,7 +38,14 @@ from detector.scan.leaks import UNKNOWN_TIME, LeakFinder
 from detector.stages.masking import EventMasker
 from detector.stages.ranges import RangeFacts
 from detector.terminal.progress import Meter
-from detector.values.events import CredentialIssued, Identifier, Leak, Lifecycle, LimitedRecord
+from detector.values.events import (
+    MAX_FUTURE,
+    CredentialIssued,
+    Identifier,
+    Leak,
+    Lifecycle,
+    LimitedRecord,
+)
 from detector.values.findings import Command, Finding
 
 SMALL: Final = 4 * 1024 * 1024  # bytes that are read faster than processes are forked
@@ -109,6 +117,7 @@ def replay(plan: Plan, meter: Meter) -> Result:
         plan.classifier.logs_only(),
         first.text,
         first.suspected(),
+        plan.policy.skew,
     )
     meter.stage("logs", sum(unit.end - unit.start for unit in todo))
     rest = [unit for unit in todo if unit not in done]
@@ -221,10 +230,11 @@ class _SecondPass:
         """The result of the next unit."""
         before = self._lines[unit.source]
         inherited = self._inherited.get(unit.source)
+        source = self._plan.sources[unit.source]
         for leak in result.leaks:
-            self._leak(leak, before, inherited)
+            self._leak(source, leak, before, inherited)
         for record in result.limited:
-            self._leak(record, before, inherited)
+            self._leak(source, record, before, inherited)
         for use in result.uses:
             self._ledger.apply(use)
         name = self._plan.sources[unit.source].name
@@ -250,18 +260,28 @@ class _SecondPass:
         if masked.reason in UNTRUSTED:
             self._untrusted[masked.source][masked.reason] += 1
 
-    def _leak(self, leak: Leak | LimitedRecord, lines_before: int, inherited: int | None) -> None:
+    def _leak(
+        self, source: Source, leak: Leak | LimitedRecord, lines_before: int, inherited: int | None
+    ) -> None:
         if lines_before and leak.line is not None:
             line = leak.line + lines_before
             _, mark, part = leak.id.partition("#")
             leak = msgspec.structs.replace(leak, line=line, id=f"{line}{mark}{part}")
         if leak.time == UNKNOWN_TIME:
-            known = self._latest_event if inherited is None else inherited
-            if known is None:
+            known = self._untimed(source, inherited)
+            if known.time is None:
                 self._timeless.append(leak)
                 return
-            leak = msgspec.structs.replace(leak, time=known)
+            leak = _at_time(leak, known.time, known.origin)
         self._timed(leak)
+
+    def _untimed(self, source: Source, inherited: int | None) -> LogTime:
+        """The time of a record that states none and has none before it in its range."""
+        if inherited is not None:
+            return LogTime(inherited, EARLIER_RECORD)
+        if source.modified is not None and source.modified <= self._plan.now + MAX_FUTURE:
+            return LogTime(source.modified, FILE)
+        return LogTime(self._latest_event, LATEST)
 
     def _timed(self, leak: Leak | LimitedRecord) -> None:
         """A leak with its time goes to the ledger, unless it is allowed: what is registered was known when it was found."""
@@ -278,7 +298,7 @@ class _SecondPass:
     def settle(self) -> None:
         """Where no event was read at all, a record without a time has the latest of any log, or none: 1970."""
         for leak in self._timeless:
-            self._timed(msgspec.structs.replace(leak, time=self.latest))
+            self._timed(_at_time(leak, self.latest, LATEST))
         self._timeless.clear()
 
     def summary(self, findings: Sequence[Finding], commands: Sequence[Command]) -> Summary:
@@ -313,6 +333,12 @@ class _SecondPass:
             ),
             masked_revocations=self._masker.revocations,
         )
+
+
+def _at_time(found: Leak | LimitedRecord, time: int, origin: str | None) -> Leak | LimitedRecord:
+    if isinstance(found, Leak):
+        return msgspec.structs.replace(found, time=time, time_origin=origin)
+    return msgspec.structs.replace(found, time=time)
 
 
 class _Distinct:

@@ -23,6 +23,7 @@ from detector.ingest.units import Unit
 from detector.scan.leaks import LeakFinder
 from detector.stages.ranges import LifecycleCollector, LifecycleFacts, RangeFacts, RangeScanner
 from detector.values.errors import UsageError
+from detector.values.times import SKEW
 
 IN_FLIGHT: Final = 2  # units that wait for each worker: memory is bounded, and reading never runs far ahead
 
@@ -30,7 +31,7 @@ _R = TypeVar("_R", bound=msgspec.Struct)
 
 
 class Work(msgspec.Struct, frozen=True):
-    """What every unit needs. `now` is the wall clock (ns), `classifier` is what is recognised.
+    """What every unit needs. `now` is the wall clock, `skew` the policy's (ns), `classifier` is what is recognised.
 
     `finder` is None while only events are read. `trust` has what holds each source, if anything holds one. `text` are
     the indices of the sources in which nothing is an event; they are read by the classifier `logs`. Lines that look like
@@ -45,6 +46,7 @@ class Work(msgspec.Struct, frozen=True):
     logs: RecordClassifier = BUNDLED
     text: frozenset[int] = frozenset()
     suspected: frozenset[int] = frozenset()
+    skew: int = SKEW
 
 
 def first_pass(work: Work, unit: Unit) -> LifecycleFacts:
@@ -76,7 +78,9 @@ def second_pass(work: Work, unit: Unit) -> RangeFacts:
     trust = work.trust[unit.source] if work.trust else None
     classifier = work.logs if unit.source in work.text else work.classifier
     suspected = work.classifier if unit.source in work.suspected else None
-    return scanner.facts(read(source, unit.start, unit.end, work.now, scanner, classifier, trust, suspected))
+    return scanner.facts(
+        read(source, unit.start, unit.end, work.now, scanner, classifier, trust, suspected, skew=work.skew)
+    )
 
 
 class Pass(Generic[_R]):

@@ -43,7 +43,10 @@ PASSES: Final = 8  # a mask can part two secrets that stood without a boundary b
 
 
 class RecordAt(msgspec.Struct, frozen=True):
-    """A record of a batch, data[start:end], and where it comes from. `time` is in nanoseconds, None if unknown."""
+    """A record of a batch, data[start:end], and where it comes from.
+
+    `time` is in nanoseconds, None if unknown; `time_origin` and `received` (ns) are as a `Leak` has them.
+    """
 
     start: int
     end: int
@@ -54,6 +57,8 @@ class RecordAt(msgspec.Struct, frozen=True):
     partition: int | None = None
     task_id: str | None = None
     stream: str | None = None
+    time_origin: str | None = None
+    received: int | None = None
 
 
 class Batch(msgspec.Struct, frozen=True):
@@ -277,6 +282,8 @@ def _leak(source: str, record: RecordAt, one: _Sighting, what: LeakDetails, exce
         partition=record.partition,
         task_id=record.task_id,
         stream=record.stream,
+        received=record.received,
+        time_origin=record.time_origin,
     )
 
 

@@ -119,6 +119,7 @@ def scan_stage(context: ProcessContext, settings: Settings, positions: GroupPosi
     scan_settings = ScanSettings(
         topics,
         delay=settings.policy.watermark_delay,
+        skew=settings.policy.skew,
         redacted=lambda topic: live.passed_on((topic,)).get(topic),
         classifier_of=context.classifier_of,
         trust_of=TrustPolicy(settings.trust).of_topic,
@@ -136,7 +137,7 @@ def scan_stage(context: ProcessContext, settings: Settings, positions: GroupPosi
     return Stage(context.connection, stage, measured, context.observer("scan"))
 
 
-def lookback_reader(context: ProcessContext, positions: GroupPositions) -> DelayedReader:
+def lookback_reader(context: ProcessContext, positions: GroupPositions, skew: int) -> DelayedReader:
     """The look-back, some minutes behind the scan stage."""
     observe = context.observer("lookback")
     live = context.live
@@ -160,7 +161,7 @@ def lookback_reader(context: ProcessContext, positions: GroupPositions) -> Delay
         return True
 
     handler = Lookback(
-        LookbackSettings(live.topics.work.name, live.lookback, context.classifier_of),
+        LookbackSettings(live.topics.work.name, live.lookback, context.classifier_of, skew),
         context.registered,
         context.threads,
         observe=observe,

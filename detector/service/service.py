@@ -287,7 +287,7 @@ class Service:
                 scan = scan_stage(context, self._settings, positions)
                 stages.append(self._watched(self._run_stage("scan", scan)))
                 if self._live.lookback:
-                    looking_back = lookback_reader(context, positions)
+                    looking_back = lookback_reader(context, positions, self._settings.policy.skew)
                     others.append(self._watched(looking_back.run()))
             if self._which != "scan":
                 changelog = KafkaChangelog(self._live.topics.state.name, context.connection)

@@ -51,6 +51,7 @@ _NO_TEXT: Final = frozenset(
         (Leak, "fingerprint"),
         (Leak, "identifiers"),  # made here of a secret, and blinded
         (Leak, "pattern"),
+        (Leak, "time_origin"),
     }
 )
 _TOGETHER: Final = 2048  # facts whose texts are searched at once

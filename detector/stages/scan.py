@@ -34,6 +34,7 @@ from detector.stages.blinding import blinded
 from detector.stages.masking import EventMasker
 from detector.values.events import AnyEvent, CanonicalEvent, Leak, LimitedRecord
 from detector.values.secrets import mask
+from detector.values.times import SKEW
 
 LeakIdentity: TypeAlias = tuple[str, str, str | None]
 
@@ -48,7 +49,8 @@ class ScanFacts(msgspec.Struct):
       the positions of the first and the last record that it covers. Whoever passes records on must not pass these on
       as clean.
     - `suspects` counts records that look like events where nothing is believed to be one.
-    - `formats` counts records by format, `latest` is the latest time of an event or log record (ns).
+    - `formats` counts records by format. `latest` (ns) is how far the events came, as `Contents` has it: text does not
+      count, and no event counts as later than Kafka got it.
     - `textless` are the positions of records that hold an event and no log record, `clean` of those whose whole value
       was scanned and shows no secret. `clean` may be too small.
     - `masked_revocations` counts the revocation handles that showed a secret.
@@ -89,8 +91,8 @@ class LookbackFacts(msgspec.Struct):
 class PartitionScanner:
     """Scans the records of one partition in the order of their offsets.
 
-    `classifier` says what is recognised in a record, `trust` which events the topic may carry. `believes_events` says
-    whether anything is an event.
+    `classifier` says what is recognised in a record, `trust` which events the topic may carry, `skew` (ns) how far the
+    clocks of two machines may differ. `believes_events` says whether anything is an event.
     """
 
     def __init__(
@@ -99,12 +101,14 @@ class PartitionScanner:
         partition: int,
         classifier: RecordClassifier = BUNDLED,
         trust: InputTrust | None = None,
+        *,
+        skew: int = SKEW,
     ) -> None:
         self._topic = topic
         self._partition = partition
         self.believes_events = classifier.believes_events
         self._suspected = classifier.suspected
-        self._assembler = RecordAssembler(classifier, trust)
+        self._assembler = RecordAssembler(classifier, trust, skew=skew)
         self._masker: EventMasker | None = None
 
     @property

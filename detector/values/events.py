@@ -150,6 +150,8 @@ class Leak(Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="lea
     `sha256`, public ones. Only the fingerprint leaves the process. `fingerprint` groups the leaks of an unregistered
     secret. `pattern` is the id of the pattern that matched; `pattern` and `severity` are None if only a registered
     fingerprint matched. `allowed_until` (ns) is the expiry of the `[[allow]]` entry that covers the leak, or None.
+    `received` (ns) is Kafka's timestamp of the record, or None. `time_origin` says where `time` is from, as
+    `detector.records.log_times` has it.
     """
 
     identifiers: tuple[Identifier, ...]
@@ -164,6 +166,13 @@ class Leak(Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="lea
     task_id: str | None = None
     stream: str | None = None
     allowed_until: int | None = None
+    received: int | None = None
+    time_origin: str | None = None
+
+    @property
+    def known_since(self) -> int:
+        """When it came, as far as that is known: state is kept by this time, whatever time the record states."""
+        return self.time if self.received is None else max(self.time, self.received)
 
     @property
     def allowed(self) -> bool:

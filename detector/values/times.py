@@ -15,6 +15,8 @@ SECOND: Final = 1_000_000_000
 MINUTE: Final = 60 * SECOND
 HOUR: Final = 60 * MINUTE
 DAY: Final = 24 * HOUR
+SKEW: Final = 5 * SECOND
+"""How far the clocks of two machines may differ, unless the configuration says otherwise."""
 
 _EPOCH_ORDINAL: Final = dt.date(1970, 1, 1).toordinal()
 _MAX_HOUR, _MAX_MINUTE, _MAX_SECOND = 23, 59, 60  # RFC 3339 allows second 60 for a leap second

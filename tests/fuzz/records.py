@@ -23,6 +23,7 @@ from detector.records.log_records import Read
 from detector.scan.leaks import Batch
 from detector.values.errors import BadRecordError
 from detector.values.events import MAX_FUTURE
+from detector.values.times import MILLISECOND, SKEW
 from tests.adapters.test_otlp import attributes, logs, proto
 from tests.adapters.test_otlp import record as otlp_record
 from tests.adapters.test_source_robustness import STRANGE, places, records, with_changed
@@ -198,8 +199,8 @@ def _as_record(value: bytes, mode: int) -> None:
             check_error(BadRecordError(letter.reason, letter.detail, letter.field))
         assert classifier is BUNDLED or not into.events
         for log in found:
-            assert log.time is not None
-            assert log.time <= NOW + MAX_FUTURE
+            assert log.time.time is not None
+            assert log.time.time <= record.timestamp * MILLISECOND + SKEW
 
 
 def _as_file(value: bytes, mode: int) -> None:

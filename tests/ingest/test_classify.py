@@ -178,7 +178,8 @@ def test_where_anybody_may_write_nothing_is_an_event_and_all_is_scanned(forged: 
     assert found.log is not None
     headers = {"ce_" + name: text.encode() for name, text in CLOUDEVENT.items() if isinstance(text, str)}
     binary = everything.logs_only().read_binary(headers, b'{"task_id": "t"}', NOW)
-    assert (binary.events, binary.log) == ((), LogText(b'{"task_id": "t"}'))
+    said = LogText(b'{"task_id": "t"}', parse_rfc3339(str(CLOUDEVENT["time"])), origin="carrier")
+    assert (binary.events, binary.log) == ((), said)
 
 
 def test_every_module_with_a_source_or_carrier_is_listed() -> None:

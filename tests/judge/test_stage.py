@@ -230,6 +230,31 @@ def test_leaks_that_claim_to_be_old_are_judged_again_by_what_happens_at_the_issu
     assert (change.finding.count, change.finding.severity) == (60, Severity.LOW)
 
 
+def test_a_leak_that_an_earlier_version_stored_is_stored_anew() -> None:
+    key, policy = task_key("t"), Policy()
+    leak = Leak(
+        time=START,
+        source="log",
+        id="l",
+        identifiers=(NAME,),
+        fingerprint="f",
+        pattern=None,
+        severity=None,
+        excerpt="",
+    )
+    issue = CredentialIssued(
+        time=START, source="vault", id="1", credential_id="c", task_id="t", identifiers=(NAME,)
+    )
+    state = applied({}, judge(key, {}, [issue, leak], START, policy))
+    (stored,) = (name for name, value in state.items() if value == encode(leak))
+    earlier = {name: value for name, value in state.items() if name != stored} | {
+        b"e" + b"x" * 12: encode(leak).removesuffix(b",null,null]") + b"]"
+    }
+    judgement = judge(key, earlier, [leak], START, policy)
+    assert (judgement.findings, judgement.commands) == ([], [])
+    assert applied(earlier, judgement) == state
+
+
 def test_a_command_dated_before_the_issue_is_to_be_confirmed_after_the_issue() -> None:
     key, policy = task_key("t"), Policy()
     issue = CredentialIssued(

@@ -59,6 +59,20 @@ def again(value: bytes, form: Any) -> bytes:
     return msgspec.json.encode(msgspec.json.decode(value, type=form))
 
 
+def with_later_fields(value: Any) -> Any:
+    """Parsed JSON with what a leak has had since 0.1.0 behind each leak: when it was received, whose its time is."""
+    if isinstance(value, dict):
+        return {name: with_later_fields(held) for name, held in value.items()}
+    if isinstance(value, list):
+        held = [with_later_fields(one) for one in value]
+        return [*held, None, None] if held[:1] == ["leak"] else held
+    return value
+
+
+def same(written: bytes, stored: bytes) -> bool:
+    return bool(json.loads(written) == with_later_fields(json.loads(stored)))
+
+
 def ordered(sums: bytes) -> Any:
     found = json.loads(sums)
     for tally in found["tallies"].values():
@@ -72,7 +86,7 @@ def test_all_facts_in_the_work_topic_are_read_and_written_as_they_were(archive: 
     for record in archive.records("work"):
         fact = decode(record.value or b"")
         seen.add(type(fact))
-        assert encode(fact) == record.value
+        assert same(encode(fact), record.value or b"")
         assert record.key is not None
         assert record.key[1:2] == b":"
     assert seen | {LimitedRecord} == set(typing.get_args(Fact))
@@ -101,12 +115,12 @@ def test_the_state_is_read_and_written_as_it_was(archive: Archive) -> None:
         if value is None:
             continue
         if kind == FACT:
-            assert encode(decode(value)) == value
+            assert same(encode(decode(value)), value)
         elif kind == META:
             assert again(value[12:], Meta) == value[12:]
             assert digest_of(key_of(value[12:])) == key[1:17]
         elif kind in _FORMS:
-            assert again(value, _FORMS[kind]) == value
+            assert same(again(value, _FORMS[kind]), value)
         elif kind == SUMS:  # in which a set stands in any order
             assert ordered(again(value, AccountSums)) == ordered(value)
         elif kind == WATERMARK:

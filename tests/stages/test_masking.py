@@ -43,6 +43,7 @@ NO_SECRET = {
     (Leak, "fingerprint"),
     (Leak, "identifiers"),
     (Leak, "pattern"),
+    (Leak, "time_origin"),
 }
 FACTS: tuple[type[msgspec.Struct], ...] = (*TYPES.values(), Leak, DeadLetter)
 

@@ -18,4 +18,6 @@ def _unwrap(record: Record, _now: int) -> Iterator[Record]:
     yield record["detail"]
 
 
-CARRIERS: Final = (Carrier("eventbridge", (b'"detail-type"',), _looks_like, _unwrap, audit=True),)
+CARRIERS: Final = (
+    Carrier("eventbridge", (b'"detail-type"',), _looks_like, _unwrap, audit=True, time="time"),
+)

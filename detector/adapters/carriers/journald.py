@@ -11,6 +11,7 @@ from typing import Any, Final
 from detector.adapters.adapter import Carrier, Record
 from detector.records.dead_letters import BAD_TIME, FUTURE_TIME, MISSING_FIELD, WRONG_FIELD, bad
 from detector.records.log_records import LogText, Read, texts
+from detector.records.log_times import CARRIER
 from detector.records.shipper_fields import Named, part_of, task_of
 from detector.values.errors import BadRecordError
 from detector.values.events import MAX_FUTURE
@@ -52,6 +53,7 @@ def unwrap(record: Record, now: int, named: Named | None = None) -> Iterator[Rec
         rest="\n".join(parts).encode("utf-8", "replace"),
         channel=channel,
         ends=ends,
+        origin=CARRIER,
     )
     yield Read(JOURNALD, log=log, error=error)
 

@@ -22,6 +22,7 @@ from detector.adapters.otlp.values import Texts, as_object, named, nanoseconds
 from detector.records.blocks import LONG_JSON
 from detector.records.dead_letters import BAD_TIME, FUTURE_TIME, NOT_PROTOBUF, TOO_LARGE, WRONG_FIELD, bad
 from detector.records.log_records import LogText, Read, log_record
+from detector.records.log_times import CARRIER, RECORD
 from detector.records.pod_names import pod_task
 from detector.records.shipper_fields import Named
 from detector.values.errors import BadRecordError
@@ -42,21 +43,26 @@ _HEX: Final = frozenset("0123456789abcdefABCDEF")
 
 
 class _Kind(msgspec.Struct, frozen=True):
-    """How one kind of request is built, and which fields of its items are not text."""
+    """How one kind of request is built, and which fields of its items are not text.
+
+    The first of `times` is that of an item. `carried` is when a collector saw it, which an item never is later than.
+    """
 
     top: str
     scopes: tuple[str, ...]
     items: str
     times: tuple[str, ...]
     silent: frozenset[str]
+    carried: str | None = None
 
 
 _LOGS: Final = _Kind(
     "resourceLogs",
     ("scopeLogs", "instrumentationLibraryLogs"),
     "logRecords",
-    ("timeUnixNano", "observedTimeUnixNano"),
+    ("timeUnixNano",),
     frozenset({"body", "attributes", "timeUnixNano", "observedTimeUnixNano", "traceId", "spanId", "flags"}),
+    carried="observedTimeUnixNano",
 )
 _SPANS: Final = _Kind(
     "resourceSpans",
@@ -244,6 +250,10 @@ class _Request:
                 beside.anything(name, held)
         own = named(attributes, self._reader.wanted)
         time, error = self._time(item, kind.times, path)
+        carried, problem = (
+            self._time(item, (kind.carried,), path) if kind.carried is not None else (None, None)
+        )
+        error = error or problem
         if error is None and (said.malformed or beside.malformed):
             error = bad(WRONG_FIELD, path)
         events: tuple[CanonicalEvent, ...] = ()
@@ -255,9 +265,13 @@ class _Request:
         beside.parts += around.parts
         around.parts = []
         text = record.text or "\n".join(said.parts).encode("utf-8", "replace")
-        time = record.time if time is None else time
+        time, origin = record.time if time is None else time, RECORD
+        if time is None:
+            time, origin, carried = carried, CARRIER, None
         task = self._reader.task(item, own, resource) or record.task_id or _trace(item)
-        log = msgspec.structs.replace(record, text=text, time=time, task_id=task)
+        log = msgspec.structs.replace(
+            record, text=text, time=time, task_id=task, origin=origin, carried=carried
+        )
         return self._read(log, beside, error=self._limited(error), events=events)
 
     def _time(

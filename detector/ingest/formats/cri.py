@@ -6,6 +6,7 @@ from detector.ingest.format_names import CRI
 from detector.ingest.formats.log_texts import LogTexts, Times, line_edges
 from detector.ingest.formats.text import usable_time
 from detector.records.log_records import LogText, Read
+from detector.records.log_times import CARRIER
 from detector.records.timestamps import Ints, leading_stamp, leading_stamps, line_span
 
 PART_MARKS: Final = (b" stdout P", b" stderr P")
@@ -30,7 +31,7 @@ def log_text(line: bytes, time: int | None) -> LogText:
     if found is None:
         return LogText(line, time)
     stream, ends, text = found
-    return LogText(text, time, stream=stream, channel=stream, ends=ends)
+    return LogText(text, time, stream=stream, channel=stream, ends=ends, origin=CARRIER)
 
 
 def read_line(line: bytes, now: int) -> Read | None:
@@ -69,4 +70,4 @@ def block(data: bytes, starts: Ints, times: Times | None = None) -> LogTexts:
         start, end = line_span(data, starts, index)
         return data[start:end].split(b" ", 3)[-1].decode("utf-8", "replace")
 
-    return LogTexts(CRI, data, line_edges(data, starts), times, message, whereabouts, True, head)
+    return LogTexts(CRI, data, line_edges(data, starts), times, message, whereabouts, True, head, CARRIER)

@@ -9,6 +9,7 @@ from detector.ingest.format_names import DOCKER
 from detector.ingest.formats.log_texts import LogTexts, Times, field_times, joined, records_of
 from detector.records.dead_letters import BAD_TIME, FUTURE_TIME, bad
 from detector.records.log_records import LogText, Read
+from detector.records.log_times import CARRIER
 from detector.records.timestamps import Ints, log_time, text_stamps
 from detector.values.events import MAX_FUTURE
 
@@ -28,7 +29,8 @@ class DockerRecord(msgspec.Struct, forbid_unknown_fields=True, gc=False):
         log = self.log
         ends = log.endswith("\n")
         text = log.removesuffix("\n").encode("utf-8", "replace")
-        return LogText(text, time, stream=self.stream, channel=self.stream or "", ends=ends)
+        channel = self.stream or ""
+        return LogText(text, time, stream=self.stream, channel=channel, ends=ends, origin=CARRIER)
 
 
 _RECORDS: Final = msgspec.json.Decoder(DockerRecord)
@@ -88,4 +90,5 @@ def block(data: bytes, starts: Ints, *, known: bool) -> LogTexts | None:
         times,
         lambda index: logs[index][:-1],
         lambda index: (None, records[index].stream),
+        origin=CARRIER,
     )

@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 
 from detector.records.dead_letters import BAD_TIME, FUTURE_TIME
+from detector.records.log_times import RECORD
 from detector.records.timestamps import (
     NO_STAMPS,
     Ints,
@@ -47,7 +48,8 @@ class LogTexts(msgspec.Struct, frozen=True):
 
     `edges` gives where each begins, and last where one more would. With `as_read` the texts are the lines as they
     stand. `whereabouts` gives the task and the stream of a line, and `message` the text that may go on in the next
-    line of its stream. `head` is how many bytes stand before the message in the text of a line.
+    line of its stream. `head` is how many bytes stand before the message in the text of a line. `origin` says whose
+    the times are.
     """
 
     format: str
@@ -58,6 +60,7 @@ class LogTexts(msgspec.Struct, frozen=True):
     whereabouts: Callable[[int], tuple[str | None, str | None]] = lambda _: (None, None)
     as_read: bool = False
     head: Callable[[int], int] | None = None
+    origin: str = RECORD
 
 
 def line_edges(data: bytes, starts: Ints) -> Callable[[], Ints]:

@@ -16,6 +16,7 @@ from detector.ingest.format_names import SYSLOG
 from detector.records.blocks import LONG_LINE
 from detector.records.dead_letters import BAD_TIME, FUTURE_TIME, NOT_SYSLOG, bad
 from detector.records.log_records import LogText, Read
+from detector.records.log_times import CARRIER
 from detector.records.timestamps import Bytes, Ints, leading_stamp
 from detector.values.errors import BadRecordError
 from detector.values.events import MAX_FUTURE
@@ -119,7 +120,7 @@ def _structured(line: bytes, header: Any, now: int) -> Read:
 def _read(
     text: bytes, rest: bytes, time: int | None, task_id: str | None, error: BadRecordError | None
 ) -> Read:
-    return Read(SYSLOG, log=LogText(text, time, task_id, rest=rest), error=error)
+    return Read(SYSLOG, log=LogText(text, time, task_id, rest=rest, origin=CARRIER), error=error)
 
 
 def _task(elements: bytes) -> bytes | None:

@@ -23,6 +23,7 @@ from detector.registry.registered import RegisteredCredentials
 from detector.service.scan.handler import PATIENCE, ClassifierOf
 from detector.service.scan.work_records import WorkRecords
 from detector.stages.scan import LookbackFacts, PartitionScanner
+from detector.values.times import SKEW
 
 
 class LookbackProgress(msgspec.Struct, frozen=True):
@@ -47,11 +48,15 @@ class LookbackProblem(msgspec.Struct, frozen=True):
 
 
 class LookbackSettings(msgspec.Struct, frozen=True):
-    """`work` is the work topic, `delay` (ns) how far behind the logs are read, `classifier_of` what a topic may hold."""
+    """`work` is the work topic, `delay` (ns) how far behind the logs are read, `classifier_of` what a topic may hold.
+
+    `skew` (ns) is the policy's.
+    """
 
     work: str
     delay: int
     classifier_of: ClassifierOf = lambda _: BUNDLED
+    skew: int = SKEW
 
 
 class _PartitionScan(msgspec.Struct):
@@ -86,7 +91,7 @@ class Lookback:
 
     def time_of(self, record: Any, now: int) -> int:
         """Kafka's timestamp, if it can be true."""
-        return kafka_time(record, now)
+        return kafka_time(record, now, self._settings.skew)
 
     async def process(self, partition: Partition, records: Sequence[Any]) -> Processed:
         """The leaks of registered credentials in the records, and the withdrawals of what they explain."""
@@ -94,7 +99,9 @@ class Lookback:
         scan = self._partitions.get(partition)
         if scan is None:
             classifier = self._settings.classifier_of(partition.topic)
-            scan = _PartitionScan(PartitionScanner(partition.topic, partition.number, classifier), now)
+            skew = self._settings.skew
+            scanner = PartitionScanner(partition.topic, partition.number, classifier, skew=skew)
+            scan = _PartitionScan(scanner, now)
             self._partitions[partition] = scan
         outputs, facts = await asyncio.get_running_loop().run_in_executor(
             self._threads, self._outputs, records, scan.scanner, now

@@ -37,7 +37,7 @@ from detector.stages.masking import EventMasker
 from detector.stages.scan import PartitionScanner, ScanFacts
 from detector.values.events import AnyEvent, CanonicalEvent, CredentialIssued
 from detector.values.stored_format import FORMAT_HEADERS
-from detector.values.times import SECOND
+from detector.values.times import SECOND, SKEW
 
 PATIENCE: Final = 5 * SECOND  # text waits no longer for later records
 LARGEST: Final = 256 << 10
@@ -64,13 +64,14 @@ class ScanTopics(msgspec.Struct, frozen=True):
 class ScanSettings(msgspec.Struct, frozen=True):
     """What the scan stage reads and writes.
 
-    - `delay` is the policy's watermark delay (ns).
+    - `delay` is the policy's watermark delay and `skew` its skew (ns).
     - `redacted` gives the topic to which an input's records are passed on without their leaks, None if they are not.
     - `classifier_of` gives what is recognised in a topic, `trust_of` what its events are held to.
     """
 
     topics: ScanTopics
     delay: int = 10 * SECOND
+    skew: int = SKEW
     redacted: Callable[[str], str | None] = lambda _: None
     classifier_of: ClassifierOf = lambda _: BUNDLED
     trust_of: TrustOf = lambda _: None
@@ -221,8 +222,9 @@ class ScanHandler:
             self._settings.classifier_of(partition.topic),
             self._settings.redacted(partition.topic),
         )
-        trust = self._settings.trust_of(partition.topic)
-        scanner = PartitionScanner(partition.topic, partition.number, classifier, trust)
+        settings = self._settings
+        trust = settings.trust_of(partition.topic)
+        scanner = PartitionScanner(partition.topic, partition.number, classifier, trust, skew=settings.skew)
         return _PartitionState(
             partition, scanner, None if name is None else Redaction(partition, name, classifier)
         )
