@@ -5,12 +5,13 @@ position and time of its first part. A key waits for its `-----END`, and lines t
 second time together (`detector.ingest.reassemble`). Bytes, records and channels are bounded.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Final
 
 import msgspec
 
-from detector.ingest.formats.log_texts import LogTexts
+from detector.ingest.formats.log_texts import LogTexts, nowhere
 from detector.ingest.positions import LogRecord, Positions
 from detector.ingest.reassemble import Stream, StreamReassembler
 
@@ -95,8 +96,14 @@ class Assembler:
                 return self.take_whole(piece)
             self._long_piece(piece, line.pieces)
         elif len(self._open) > CHANNELS:
-            return self._closed(next(iter(self._open)))
+            return self._closed(self._crowding())
         return []
+
+    def _crowding(self) -> str:
+        """The first open line of the writer that has most of them: before its first `/` a channel names the writer."""
+        writers = Counter(channel.partition("/")[0] for channel in self._open)
+        most = max(writers.values())
+        return next(channel for channel in self._open if writers[channel.partition("/")[0]] == most)
 
     def follow(self, texts: LogTexts, marked: Sequence[int], positions: Positions) -> None:
         """Collects the lines of a block that go on in each other; they are scanned where they stand.
@@ -114,7 +121,8 @@ class Assembler:
         def record(index: int, stream: Stream, text: bytes) -> LogRecord:
             return LogRecord(text, positions.at[index], positions.time(index), *stream)
 
-        self.streams.watch(marked, positions.at, stream, text, record)
+        only = (positions.task_id, None) if texts.whereabouts is nowhere else None
+        self.streams.watch(marked, positions.at, stream, text, record, only=only)
 
     def close_lines(self, last_before: int | None = None) -> list[LogRecord]:
         """The open lines as far as they are there; or only those whose last part stands before a position."""

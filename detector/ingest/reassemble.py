@@ -5,11 +5,13 @@
 - Base64 and hex that are wrapped over many lines are scanned at once, each line where it stands. When the last line has
   come, all of them are scanned a second time, together.
 
-Bytes, lines and streams that are held are bounded, and so is how many records they wait for. If nearly all text is
-digits, only a share of it is scanned a second time: the second scan never costs more than a part of the first.
+Bytes, lines and streams that are held are bounded, and so is how many records they wait for. If nearly all that a task
+prints is digits, only a share of it is scanned a second time. One task takes nothing from another: each has a share of
+its own, and where too many streams are held, one of the task that holds most is given up.
 """
 
-from collections.abc import Callable, Hashable, Sequence
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Final, Generic, TypeVar
 
 from detector.ingest.line_continuation import DIGITS, HASHES, LEAST
@@ -21,8 +23,9 @@ LONGEST: Final = 16 << 10  # bytes of what is printed over many lines
 MOST: Final = 1024  # lines of it
 STREAMS: Final = 256  # streams that are held at one time
 PATIENCE: Final = 1024  # records after the first line, then the rest is waited for no longer
-SHARE: Final = 8  # one of so many records may be collected
-BURST: Final = 2048  # lines that are collected before the share counts
+SHARE: Final = 8  # one of so many records may be collected of each task
+BURST: Final = 2048  # lines of a task that are collected before the share counts
+TASKS: Final = 1024  # tasks whose share is known; of another it is whole
 _STEP: Final = 64  # records between two looks for what has waited too long
 _OVERLAP: Final = LONGEST // 4  # of the pieces of a longer text
 Stream = tuple[str | None, str | None]
@@ -42,6 +45,17 @@ def goes_on(text: bytes) -> bool:
     if last and not last.translate(None, _HEX) and (len(last) in HASHES or last is digits):
         return len(last) not in HASHES
     return digits.lower() != digits != digits.upper() and digits.translate(None, _NUMBERS) != digits
+
+
+def _task_of(stream: Hashable) -> Hashable:
+    return stream[0] if isinstance(stream, tuple) else stream
+
+
+def _crowding(held: Mapping[Hashable, object]) -> Hashable:
+    """The first of the streams that are held by the task that holds most of them."""
+    counts = Counter(map(_task_of, held))
+    most = max(counts.values())
+    return next(stream for stream in held if counts[_task_of(stream)] == most)
 
 
 class _OpenStream(Generic[Item]):
@@ -88,7 +102,10 @@ class StreamReassembler(Generic[Item]):
         self._keys: dict[Hashable, _OpenStream[Item]] = {}
         self._lines: dict[Hashable, _OpenStream[Item]] = {}
         self._groups: list[list[Item]] = []
-        self._credit = BURST * SHARE  # in records that passed
+        self._passed = 0  # records
+        self._credits: OrderedDict[Hashable, tuple[int, int]] = (
+            OrderedDict()
+        )  # by task, in records: what was left when so many had passed
         self._due = 0  # the first position at which anything may have waited too long
 
     def __bool__(self) -> bool:
@@ -112,7 +129,7 @@ class StreamReassembler(Generic[Item]):
         held = self._keys.get(stream)
         begun = text.rfind(_BEGIN)
         if held is None and (begun < 0 or text.find(_END, begun) >= 0):
-            self._passed(1)
+            self._passed += 1
             self.collect(stream, text, item, at)
             return [*given, item]
         self._close(stream)
@@ -121,44 +138,45 @@ class StreamReassembler(Generic[Item]):
         held.add(item, len(text), at)
         if text.rfind(_END) > begun or held.full:
             return [*given, *self._keys.pop(stream).items]
-        return [*given, *(self._keys.pop(next(iter(self._keys))).items if len(self._keys) > STREAMS else ())]
+        return [*given, *(self._keys.pop(_crowding(self._keys)).items if len(self._keys) > STREAMS else ())]
 
     def collect(self, stream: Hashable, text: bytes, item: Item, at: int) -> None:
         """Collects a record that is scanned where it stands, if its text goes on or is gone on with."""
         held, goes = self._lines.get(stream), goes_on(text)
         if held is None and not goes:
             return
-        if self._credit < SHARE:
+        if not self._may_collect(stream):
             self._close(stream)
             return
-        self._credit -= SHARE
         if held is None:
             held = self._lines[stream] = self._opened(at)
             if len(self._lines) > STREAMS:
-                self._close(next(iter(self._lines)))
+                self._close(_crowding(self._lines))
         held.add(item, len(text), at)
         if not goes:
             self._close(stream)
         elif held.full:
             self._part(stream, at)
 
-    def watch(
+    def watch(  # noqa: PLR0913 - a block of records, each part by its name
         self,
         marked: Sequence[int],
         places: Sequence[int],
         stream: Callable[[int], Stream],
         text: Callable[[int], bytes],
         item: Callable[[int, Stream, bytes], Item],
+        *,
+        only: Stream | None = None,
     ) -> None:
-        """Collects records that are scanned where they stand, at `places`.
+        """Collects records that are scanned where they stand, at `places`. All are of the stream `only` if that is given.
 
         Only the records whose number is `marked` may go on.
         `stream` and `text` give those of a record by its number; `item` makes the record of number, stream and text.
         """
         count = len(places)
-        self._passed(count)
-        if len(marked) * SHARE > self._credit:
-            self._close_all()
+        self._passed += count
+        if only is not None and len(marked) * SHARE > self._credit(only):
+            self._close(only)
             return
         number = index = 0
         while True:
@@ -174,6 +192,9 @@ class StreamReassembler(Generic[Item]):
             if own in self._lines or (index < len(marked) and marked[index] == number):
                 at = places[number]
                 self.late(at)
+                if own not in self._lines and self._credit(own) < SHARE:
+                    number += 1
+                    continue
                 line = text(number)
                 self.collect(own, line, item(number, own, line), at)
             number += 1
@@ -203,8 +224,22 @@ class StreamReassembler(Generic[Item]):
         self._close_all()
         return given
 
-    def _passed(self, records: int) -> None:
-        self._credit = min(self._credit + records, BURST * SHARE)
+    def _credit(self, stream: Hashable) -> int:
+        """How much of its task's share is left."""
+        left, then = self._credits.get(_task_of(stream), (BURST * SHARE, self._passed))
+        return min(left + self._passed - then, BURST * SHARE)
+
+    def _may_collect(self, stream: Hashable) -> bool:
+        """Whether one more record may be collected, which then counts."""
+        left = self._credit(stream)
+        if left < SHARE:
+            return False
+        task = _task_of(stream)
+        self._credits[task] = left - SHARE, self._passed
+        self._credits.move_to_end(task)
+        if len(self._credits) > TASKS:
+            self._credits.popitem(last=False)
+        return True
 
     def _opened(self, at: int) -> _OpenStream[Item]:
         """A stream whose first line stands at `at`."""

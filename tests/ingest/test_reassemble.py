@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import random
+from collections import Counter
 from collections.abc import Callable, Sequence
 from itertools import pairwise, zip_longest
 from pathlib import Path
@@ -310,6 +311,58 @@ def test_of_nothing_but_digits_a_share_is_looked_at_a_second_time() -> None:
     # Blobs that are rare are looked at whole, however many there have been.
     blob = [*[DIGITS.encode()] * 30, *[b"nothing to see"] * 31 * SHARE]
     assert collected(blob * 100) == 31 * 100
+
+
+def test_the_digits_of_one_task_take_no_share_from_another() -> None:
+    streams: StreamReassembler[tuple[str, int]] = StreamReassembler()
+    blob = [DIGITS.encode()] * 30 + [b"the end"]
+    for number in range(20 * BURST):
+        streams.take(("evil", "stdout"), DIGITS.encode(), ("evil", number), number)
+    streams.groups()
+    at = 20 * BURST
+    for text in blob:
+        for stream, own in ((("evil", "stdout"), DIGITS.encode()), (("build", "stdout"), text)):
+            streams.take(stream, own, (stream[0], at), at)
+            at += 1
+    assert [len(group) for group in streams.groups() if group[0][0] == "build"] == [31]
+
+
+@pytest.mark.parametrize("singly", [True, False])
+def test_a_block_of_many_tasks_is_collected_task_by_task(singly: bool) -> None:  # noqa: FBT001 - a parameter of the case
+    streams: StreamReassembler[tuple[str | None, int]] = StreamReassembler()
+    texts = [(("evil", "build")[number % 64 == 0], DIGITS.encode()) for number in range(30 * BURST)]
+    texts += [("build", b"the end")]
+    for first in range(0, len(texts), 256):
+        some = texts[first : first + 256]
+        if singly:
+            for at, (task, text) in enumerate(some, start=first):
+                streams.collect((task, None), text, (task, at), at)
+                streams._passed += 1
+        else:
+            streams.watch(
+                [at for at, (_, text) in enumerate(some) if goes_on(text)],
+                range(first, first + len(some)),
+                lambda at: (some[at][0], None),  # noqa: B023 - called at once
+                lambda at: some[at][1],  # noqa: B023 - the same
+                lambda at, stream, _: (stream[0], at),
+            )
+    streams.end()
+    collected_of = Counter(task for group in streams.groups() for task, _ in group)
+    assert collected_of["evil"] < 1.5 * (BURST + len(texts) / SHARE)
+    assert collected_of["build"] >= 30 * BURST // 64
+
+
+@pytest.mark.parametrize("begin", [b"-----BEGIN RSA PRIVATE KEY-----", DIGITS.encode()])
+def test_a_task_with_too_many_streams_gives_up_one_of_its_own(begin: bytes) -> None:
+    streams: StreamReassembler[str] = StreamReassembler()
+    streams.take(("build", "stdout"), begin, "build", 0)
+    given = [
+        one for n in range(STREAMS + 50) for one in streams.take(("evil", str(n)), begin, f"evil {n}", n)
+    ]
+    given += streams.take(("build", "stdout"), begin[11:] + b"-----END RSA", "build", STREAMS + 50)
+    groups = streams.groups()
+    together = ["build", "build"]
+    assert given[-2:] == together or together in groups
 
 
 def test_of_records_that_come_singly_a_share_is_collected_too() -> None:

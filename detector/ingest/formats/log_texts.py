@@ -43,6 +43,11 @@ class Times(msgspec.Struct, frozen=True):
         return kept, [*unread, *((index, FUTURE_TIME, self.field(index)) for index in late.tolist())]
 
 
+def nowhere(_: int) -> tuple[None, None]:
+    """The task and the stream of a line of plain text."""
+    return None, None
+
+
 class LogTexts(msgspec.Struct, frozen=True):
     """The log texts of a block, joined by newlines.
 
@@ -57,7 +62,7 @@ class LogTexts(msgspec.Struct, frozen=True):
     edges: Callable[[], Ints]
     times: Times
     message: Callable[[int], str]
-    whereabouts: Callable[[int], tuple[str | None, str | None]] = lambda _: (None, None)
+    whereabouts: Callable[[int], tuple[str | None, str | None]] = nowhere
     as_read: bool = False
     head: Callable[[int], int] | None = None
     origin: str = RECORD
