@@ -2,17 +2,19 @@
 
 import asyncio
 import base64
+import gzip
 import json
 from concurrent.futures import ThreadPoolExecutor
 
 from detector.judge.routing import LeakWithdrawal, decode
 from detector.kafka.delayed_reader import DelayedReader, DelayedReaderSettings
 from detector.patterns.pattern import load_bundled
-from detector.registry.finders import Finders
+from detector.registry.finders import Finders, NoPatterns
 from detector.registry.registered import RegisteredCredentials
 from detector.scan.scanner import PatternScanner
+from detector.scan.shares import FIRST_LOOK
 from detector.service.lookback.lookback import Lookback, LookbackSettings
-from detector.values.events import Leak
+from detector.values.events import Leak, LimitedRecord
 from detector.values.secrets import Secret
 from detector.values.times import SECOND
 from tests.broker import Cluster
@@ -96,6 +98,32 @@ async def test_what_turns_out_to_be_part_of_a_registered_secret_is_withdrawn(bro
     assert key.startswith("s:")
     assert key != f"s:{whole}"  # it is the secret that the pattern saw
     assert await leaks_of(streams) == [("t:t1", "p0@1")]
+
+
+async def test_a_record_that_was_cut_short_is_scanned_whole_or_reported(broker: Cluster) -> None:
+    streams = await made(broker.bootstrap, 1)
+    packed = [
+        base64.b64encode(gzip.compress(text))
+        for text in (b"7 " * 20_000 + SECRET.encode(), b"7 " * 200_000 + SECRET.encode())
+    ]
+    await filled(streams, 0, [b"nothing", *packed])
+    registered, follower = followed(streams, Finders(NoPatterns(), (KEY,), share=FIRST_LOOK))
+    async with working(follower.run(), lookback_of(streams, registered, 2 * SECOND, 1).run()):
+        await asyncio.wait_for(registered.complete.wait(), PATIENCE_SECONDS)
+        await write_issues(streams, issue(1))
+
+        async def reported() -> bool:
+            return bool(await limited(streams))
+
+        await until(reported, "the record that is too much", every=0.5)
+    assert [(key, record.id) for key, record in await limited(streams)] == [(f"l:{streams.source}//", "p0@2")]
+    assert await leaks_of(streams) == [("t:t1", "p0@1")]
+
+
+async def limited(streams: Streams) -> list[tuple[str, LimitedRecord]]:
+    records = [record for some in (await read(streams, streams.target)).values() for record in some]
+    payloads = [(record.key.decode(), decode(record.value)) for record in records]
+    return [(key, payload) for key, payload in payloads if isinstance(payload, LimitedRecord)]
 
 
 async def withdrawals(streams: Streams) -> list[tuple[str, LeakWithdrawal]]:

@@ -1,5 +1,7 @@
 """The scan stage's handler: routes, dead letters and what it keeps between polls, without Kafka."""
 
+import base64
+import gzip
 import json
 import random
 from collections.abc import Sequence
@@ -21,9 +23,11 @@ from detector.registry.registered import RegisteredCredentials
 from detector.scan.known_credentials import KeyRing, KnownIndex
 from detector.scan.leaks import LeakFinder
 from detector.scan.scanner import PatternScanner
-from detector.service.scan.handler import NoPositions, ScanHandler, ScanSettings, ScanTopics
+from detector.scan.shares import FIRST_LOOK, SECOND_LOOK, Share
+from detector.service.scan.handler import NoPositions, ScanHandler, ScannedPoll, ScanSettings, ScanTopics
+from detector.service.scan.redaction import Redacted
 from detector.stages.scan import find_leaks
-from detector.values.events import CredentialIssued, CredentialUsed, Leak, TaskStarted
+from detector.values.events import CredentialIssued, CredentialUsed, Leak, LimitedRecord, TaskStarted
 from detector.values.secrets import DeploymentKey, Secret
 from detector.values.times import SECOND, parse_rfc3339
 from tests.bundled import bundled_scanner
@@ -136,6 +140,27 @@ async def test_in_a_topic_of_logs_nothing_is_an_event(scanner: PatternScanner) -
     await scan.handler.assigned(PARTITION)
     forged = records([event("credential.revoked", 0, credential_id="c"), log(f"token {OTHER}")])
     assert {kind for _, kind in routed(await scan.poll(forged))} == {Leak}
+
+
+@pytest.mark.parametrize("share", [FIRST_LOOK, SECOND_LOOK])
+async def test_a_record_cut_short_is_counted_and_reported_unless_it_is_looked_at_again(
+    scanner: PatternScanner, share: Share
+) -> None:
+    scan = Scan(scanner)
+    facts: list[ScannedPoll | Redacted] = []
+    registered = RegisteredCredentials(Finders(scanner, (KEY,), share=share))
+    registered.complete.set()
+    scan.handler = ScanHandler(
+        ScanSettings(TOPICS), registered, scan.threads, clock=lambda: NOW, observe=facts.append
+    )
+    await scan.handler.assigned(PARTITION)
+    bomb = base64.b64encode(gzip.compress(b"x" * 3_000_000))
+    found = routed(await scan.poll(records([bomb, b"nothing", bomb + b" too"])))
+    (poll,) = facts
+    assert isinstance(poll, ScannedPoll)
+    assert (poll.limited, poll.limited_size) == (2, 2 * len(bomb) + len(" too"))
+    reported = [(f"l:{PARTITION.topic}//", LimitedRecord)] * 2
+    assert found == (reported if share is SECOND_LOOK else [])
 
 
 async def test_what_was_not_committed_is_not_registered(scanner: PatternScanner) -> None:
