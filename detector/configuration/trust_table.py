@@ -198,7 +198,7 @@ def _secrets_have_one_scheme(
 def _check_topics(
     reader: FieldReader, topics: Sequence[str], kafka: KafkaSettings | None, index: int
 ) -> None:
-    """Reports globs that match no topic of events: they would hold nothing."""
+    """Reports globs that match no event topic: they would hold nothing."""
     for glob in topics:
         if kafka is None:
             reason = "there is no [kafka] table, so no topic is read: for a replay's files write paths"

@@ -154,7 +154,7 @@ def _proof_of(record: Any, trust: InputTrust) -> RecordProof:
 
 
 def count_suspects(records: Sequence[Any], now: int, classifier: RecordClassifier) -> int:
-    """How many records `classifier` takes for events: in a topic of logs they are text all the same."""
+    """How many records `classifier` takes for events: in a log topic they are text all the same."""
     found = 0
     for first in range(0, len(records), RUN):
         run = records[first : first + RUN]

@@ -60,7 +60,7 @@ class OperatorLog:
         self._clock = clock
         self._limit = RepeatLimit(clock)
         self._failing: dict[StageName, float] = {}  # since when
-        self._with_text: set[str] = set()  # topics of events
+        self._with_text: set[str] = set()  # event topics
 
     def warn(self, event: str, **fields: Any) -> None:
         """A warning that may come often, always with the same `event`."""
@@ -168,7 +168,7 @@ class OperatorLog:
             more = self._limit("misplaced", fact.partition.topic)
             if more is not None:
                 self._log.warning(
-                    "records in a topic of text look like events: they are not believed. Somebody forges events, or the "
+                    "records in a log topic look like events: they are not believed. Somebody forges events, or the "
                     "topic belongs under event_topics",
                     stage=stage,
                     topic=fact.partition.topic,
@@ -179,7 +179,7 @@ class OperatorLog:
             if len(self._with_text) < _KINDS:
                 self._with_text.add(fact.partition.topic)
             self._log.warning(
-                "log records came in a topic of events: if others than trusted programs write them, move the topic to "
+                "log records came in an event topic: if others than trusted programs write them, move the topic to "
                 "log_topics",
                 stage=stage,
                 topic=fact.partition.topic,

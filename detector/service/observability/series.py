@@ -205,8 +205,8 @@ UNTRUSTED: Final = Series(
 MISPLACED: Final = Series(
     "curfewd_misplaced_records",
     "counter",
-    '`found="event"`: records in topics of text that look like events, and are not believed. `found="text"`: log '
-    "records in topics of events. Both may mean that `event_topics` and `log_topics` are wrong.",
+    '`found="event"`: records in log topics that look like events, and are not believed. `found="text"`: log '
+    "records in event topics. Both may mean that `event_topics` and `log_topics` are wrong.",
     ("topic", "found"),
 )
 LOST: Final = Series(

@@ -105,7 +105,7 @@ class ScannedPoll(msgspec.Struct, frozen=True):
     `limited` records asked for more than their share of decoding, `limited_size` is the bytes of their text.
     `allowed` counts, by pattern, the leaks that the configuration allows. `leaks` leaves them out.
     `masked_revocations` counts the revocation handles that showed a secret.
-    `misplaced` counts records that look like events in a topic of text (`event`), and text in a topic of events (`text`).
+    `misplaced` counts records that look like events in a log topic (`event`), and text in an event topic (`text`).
     """
 
     partition: Partition

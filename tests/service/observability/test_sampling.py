@@ -272,4 +272,4 @@ def test_records_in_the_wrong_topic_are_warned_of() -> None:
         watched.clock.now += QUIET_SECONDS
     (once,) = watched.lines()[2:]
     assert once["topic"] == "audit"
-    assert once["event"].startswith("log records came in a topic of events")
+    assert once["event"].startswith("log records came in an event topic")
