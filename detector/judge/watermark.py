@@ -13,9 +13,9 @@ FIRST: Final = 10 * SECOND  # how long to wait for all other sources, once the f
 class Watermark:
     """Never goes back. `value` is in ns, None before the first report; `delay` is the policy's.
 
-    The scan stage reports how far it has read each partition of its inputs, and it reports each one that it takes over.
-    The watermark is the least of these, without the idle ones. If the scan stage reports none, the watermark is the
-    latest event time less the delay; if all is idle, it is the wall clock less the delay.
+    The scan stage reports how far the events came in each partition that carries events, and it reports each one that
+    it takes over. The watermark is the least of these, without the idle ones. If all are idle, it is the wall clock less
+    the delay. The times of log records never move it: anybody may print a line.
 
     `value` and `sources` may come from the instance that had the partition before. Its sources count until they idle.
     """
@@ -26,7 +26,6 @@ class Watermark:
         self.value = value
         self._delay = delay
         self._heard = now
-        self._latest: int | None = None
         # By source: how far it has been read, and when it was last heard of.
         self._sources = {name: (time, now) for name, time in (sources or {}).items()}
         self._first: int | None = now if sources else None  # when the first source was heard of
@@ -35,12 +34,6 @@ class Watermark:
     def sources(self) -> dict[str, int]:
         """How far each partition of the inputs has been read, without the idle ones."""
         return {name: time for name, (time, _) in self._sources.items()}
-
-    def event(self, time: int, now: int) -> None:
-        """Notes that an event of this time was read."""
-        self._heard = now
-        if self._latest is None or time > self._latest:
-            self._latest = time
 
     def mark(self, source: str, time: int, now: int) -> None:
         """Notes that one input partition was read up to a time, or was taken over by an instance that knows less."""
@@ -60,8 +53,6 @@ class Watermark:
                 found = min(time for time, _ in self._sources.values())
         elif now - self._heard > IDLE:
             found = now - self._delay
-        elif self._latest is not None:
-            found = self._latest - self._delay
         if found is not None and found > (BEGINNING if self.value is None else self.value):
             self.value = found
         return self.value

@@ -177,7 +177,6 @@ class JudgeHandler:
             time = _time_of(fact)
             if time is not None:
                 late += time + self._policy.lateness < before
-                work.watermark.event(time, now)
             touched[key].state.take(fact, record.value, before)
         work.watermark.advance(now)
         work.late, work.polled = late, True

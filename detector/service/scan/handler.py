@@ -138,7 +138,7 @@ class _PartitionState:
       first that waits to be passed on, if one does.
     - `waiting_since` is since when (ns) text waits for later records.
     - `fresh` until the records before the first poll have been read again.
-    - `latest` is the latest time of an event or log record, `reported` what the work topic got last.
+    - `latest` is how far the events came, as `ScanFacts` has it, `reported` what the work topic got last.
     - `announced` once the work topic knows of the partition.
     - `issues` wait for the commit.
     """
@@ -313,14 +313,17 @@ class ScanHandler:
             scan = await self._in_thread(state.flush, now)
             outputs += self._outputs(partition, state, scan.facts, state.times.earlier())
             outputs += self._passed_on(state, scan.passed_on)
-        if state.latest is not None and state.latest != state.reported:
+        if state.announced and state.latest is not None and state.latest != state.reported:
             state.reported = state.latest
             outputs += self._progress(partition, state.latest - self._settings.delay)
         return outputs
 
     def _announce(self, partition: Partition, state: _PartitionState) -> list[Output]:
-        """Before anything else of a partition: that it is there. Else the watermark would not wait for it."""
-        if state.announced:
+        """Before anything else of a partition: that it is there. Else the watermark would not wait for it.
+
+        A partition that carries no events has no part in the watermark.
+        """
+        if state.announced or not state.scanner.believes_events:
             return []
         state.announced = True
         return self._progress(partition, BEGINNING)

@@ -499,10 +499,28 @@ def test_a_full_disk_loses_nothing() -> None:
     run_story(story, partitions=1)
 
 
+def test_no_log_record_moves_the_watermark() -> None:
+    """A line that is stamped ahead would let the grace period of a task end before the news of its credentials came."""
+
+    async def story(one: Story) -> None:
+        one.world.send("m:events-0", InputProgress("events-0", T0))
+        await one.apply(start(), issue(), end(at=T0 + SECOND))
+        one.world.clock += 11 * SECOND
+        await one.world.drain()
+        for ahead in range(10):
+            one.world.clock += SECOND
+            await one.apply(leak(T0 + HOUR + ahead * SECOND))
+            await one.world.tick()
+        marks = [each.watermark for each in one.world.facts if isinstance(each, JudgedTransaction)]
+        assert {mark for mark in marks if mark is not None} <= {BEGINNING, T0}
+        assert "outlives-task" not in one.rules
+
+    run_story(story, partitions=1)
+
+
 def test_the_least_of_the_inputs_that_are_heard_of_is_the_watermark() -> None:
     watermark = Watermark(10 * SECOND, now=T0)
     assert watermark.advance(T0) is None
-    watermark.event(T0 + HOUR, T0)
     watermark.mark("logs/0", T0 + 5 * SECOND, T0)
     watermark.mark("audit/3", T0 + 2 * SECOND, T0 + 20 * SECOND)
     assert watermark.advance(T0 + 20 * SECOND) == T0 + 2 * SECOND
@@ -622,6 +640,7 @@ def test_a_credential_that_is_used_for_days_stays_small_and_is_judged_by_all_its
             start(deadline=T0 + 9 * DAY), issued, did("a", T0 + SECOND), did("x", T0 + 2 * SECOND)
         )
         for minutes in range(600):
+            one.world.clock = T0 + minutes * MINUTE
             await one.apply(did("b", T0 + minutes * MINUTE + 3 * SECOND))
         one.world.logs.compact()
         left = [change for rows in one.world.logs.topics for _, change in rows if change[1] is not None]

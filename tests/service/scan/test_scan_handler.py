@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detector.ingest.classify import BUNDLED
+from detector.ingest.classify import BUNDLED, RecordClassifier
 from detector.ingest.kafka import Contents, RecordAssembler
 from detector.judge.routing import Claim, InputProgress, decode
 from detector.judge.watermark import BEGINNING
@@ -29,7 +29,7 @@ from detector.service.scan.redaction import Redacted
 from detector.stages.scan import find_leaks
 from detector.values.events import CredentialIssued, CredentialUsed, Leak, LimitedRecord, TaskStarted
 from detector.values.secrets import DeploymentKey, Secret
-from detector.values.times import SECOND, parse_rfc3339
+from detector.values.times import SECOND, SKEW, format_rfc3339, parse_rfc3339
 from tests.bundled import bundled_scanner
 from tests.fake_records import NOW, PARTITION, FakeRecord, records
 from tests.ingest.collecting import collect
@@ -39,6 +39,7 @@ SECRET = "corp_Zr8Lq2WvN5tYx0Kd9Hs3Jf7"  # made up, of no known pattern
 OTHER = "ghp_" + "RAHhEBVMmxUAmOgKdSlPUK4dtx13hK0RTZy7"
 TOPICS = ScanTopics("work", 3, "registry", "dead")
 TIME = "2026-05-31T10:00:00Z"
+KAFKA = NOW - 60 * SECOND  # when Kafka got a fake record
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +47,9 @@ def scanner() -> PatternScanner:
     return bundled_scanner()
 
 
-def event(kind: str, number: int, **data: Any) -> bytes:
+def event(kind: str, number: int, time: str = TIME, **data: Any) -> bytes:
     return json.dumps(
-        {"specversion": "1.0", "type": kind, "source": "s", "id": str(number), "time": TIME, "data": data}
+        {"specversion": "1.0", "type": kind, "source": "s", "id": str(number), "time": time, "data": data}
     ).encode()
 
 
@@ -59,8 +60,8 @@ def issued(secret: str = SECRET, **data: Any) -> bytes:
     return event("credential.issued", 1, credential_id="c", task_id="t", identifiers=[wire], **data)
 
 
-def log(message: str) -> bytes:
-    return json.dumps({"message": message, "time": TIME}).encode()
+def log(message: str, time: str = TIME) -> bytes:
+    return json.dumps({"message": message, "time": time}).encode()
 
 
 class Earlier(NoPositions):
@@ -78,7 +79,13 @@ class Earlier(NoPositions):
 class Scan:
     """A handler and what it works with."""
 
-    def __init__(self, scanner: PatternScanner, before: Sequence[Any] = ()) -> None:
+    def __init__(
+        self,
+        scanner: PatternScanner,
+        before: Sequence[Any] = (),
+        *,
+        classifier: RecordClassifier = BUNDLED,
+    ) -> None:
         self.finders = Finders(scanner, (KEY,))
         self.registered = RegisteredCredentials(self.finders)
         self.registered.complete.set()
@@ -86,7 +93,7 @@ class Scan:
         self.asked: list[int] = []
 
         self.handler = ScanHandler(
-            ScanSettings(TOPICS),
+            ScanSettings(TOPICS, classifier_of=lambda _: classifier),
             self.registered,
             self.threads,
             Earlier(self.asked, before),
@@ -244,8 +251,7 @@ async def test_held_text_is_scanned_after_some_seconds(scanner: PatternScanner) 
     await scan.handler.assigned(PARTITION)
     part = json.dumps({"log": f"token {OTHER} ", "stream": "stdout", "time": TIME}).encode()
     assert await scan.poll([FakeRecord(part, 3)]) == []
-    first = await scan.handler.tick(PARTITION, NOW + SECOND)
-    assert {type(decode(output.value or b"")) for output in first} == {InputProgress}
+    assert await scan.handler.tick(PARTITION, NOW + SECOND) == []
     later = await scan.handler.tick(PARTITION, NOW + 6 * SECOND)
     assert {type(decode(output.value or b"")) for output in later} == {Leak}
     assert await scan.handler.tick(PARTITION, NOW + 20 * SECOND) == []
@@ -267,13 +273,45 @@ async def test_what_was_held_when_the_partition_moved_is_read_again(scanner: Pat
 async def test_every_partition_of_work_is_told_how_far_an_input_has_got(scanner: PatternScanner) -> None:
     scan = Scan(scanner)
     await scan.handler.assigned(PARTITION)
-    await scan.poll(records([log("nothing")]))
+    await scan.poll(records([event("task.started", 0, task_id="t"), log("nothing")]))
     marks = await scan.handler.tick(PARTITION, NOW)
     assert [mark.partition for mark in marks] == [0, 1, 2]
     assert {decode(mark.value or b"") for mark in marks} == {
         InputProgress("logs-0", parse_rfc3339(TIME) - 10 * SECOND)
     }
     assert await scan.handler.tick(PARTITION, NOW) == []
+
+
+def moment(ahead: int) -> str:
+    return format_rfc3339(KAFKA + ahead)
+
+
+@pytest.mark.parametrize("line", [moment(120 * SECOND).encode() + b" x", log("x", moment(120 * SECOND))])
+async def test_text_is_no_progress_of_an_input(scanner: PatternScanner, line: bytes) -> None:
+    scan = Scan(scanner)
+    await scan.handler.assigned(PARTITION)
+    await scan.poll(records([line] * 300))
+    assert await scan.handler.tick(PARTITION, NOW) == []
+
+
+async def test_an_event_ahead_of_kafka_pushes_no_further_than_the_skew(scanner: PatternScanner) -> None:
+    for time, pushed in ((2 * SECOND, 2 * SECOND), (500 * SECOND, SKEW)):
+        scan = Scan(scanner)
+        await scan.handler.assigned(PARTITION)
+        await scan.poll(records([event("task.started", 0, moment(time), task_id="t")]))
+        marks = await scan.handler.tick(PARTITION, NOW)
+        assert {decode(mark.value or b"") for mark in marks} == {
+            InputProgress("logs-0", KAFKA + pushed - 10 * SECOND)
+        }
+
+
+async def test_where_nothing_is_an_event_no_progress_is_told(scanner: PatternScanner) -> None:
+    scan = Scan(scanner, classifier=BUNDLED.logs_only())
+    await scan.handler.assigned(PARTITION)
+    forged = event("task.started", 0, moment(500 * SECOND), task_id="t")
+    outputs = await scan.handler.process(PARTITION, records([forged, log("x")]))
+    outputs += await scan.handler.tick(PARTITION, NOW)
+    assert [output for output in outputs if output.topic == "work"] == []
 
 
 async def test_that_a_partition_is_taken_is_told_before_anything_of_it(scanner: PatternScanner) -> None:
