@@ -15,6 +15,7 @@ from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar
 import msgspec
 
 from detector.records.dead_letters import (
+    AMBIGUOUS,
     FUTURE_TIME,
     MISSING_FIELD,
     NOT_JSON,
@@ -24,6 +25,7 @@ from detector.records.dead_letters import (
     WRONG_FIELD,
     bad,
 )
+from detector.records.repeated_names import has_repeated_name
 from detector.values.errors import BadRecordError
 from detector.values.events import (
     MAX_FUTURE,
@@ -436,6 +438,8 @@ def _open(envelope: _Envelope, now: int) -> CanonicalEvent | None:
             data = base64.b64decode(envelope.data_base64, validate=True)
         except (binascii.Error, ValueError):
             raise bad(WRONG_FIELD, "data_base64", "not base64") from None
+        if has_repeated_name(data):
+            raise bad(AMBIGUOUS, "data_base64")
     if not data:
         raise bad(MISSING_FIELD, "data")
     wire = decode_json(data, decoder, "data")

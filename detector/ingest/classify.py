@@ -14,10 +14,19 @@ from detector.adapters import cloudevents as canonical
 from detector.adapters.adapter import Adapter, Carrier
 from detector.adapters.bundled import ADAPTERS, CARRIERS
 from detector.records.blocks import LONG_JSON
-from detector.records.dead_letters import NOT_JSON, NOT_UTF8, TOO_DEEP, TOO_LARGE, TRUNCATED_JSON, bad
+from detector.records.dead_letters import (
+    AMBIGUOUS,
+    NOT_JSON,
+    NOT_UTF8,
+    TOO_DEEP,
+    TOO_LARGE,
+    TRUNCATED_JSON,
+    bad,
+)
 from detector.records.log_records import JSON_LOG, LogText, Read, log_record
 from detector.records.log_times import CARRIER
 from detector.records.markers import Markers
+from detector.records.repeated_names import has_repeated_name
 from detector.records.shipper_fields import LOGGED_MARKS, Named, is_logged
 from detector.records.timestamps import log_time
 from detector.values.errors import BadRecordError
@@ -89,6 +98,9 @@ class RecordClassifier:
         Gives one `Read`, or one for each record that a carrier holds.
         """
         marked = events and self._marks.stand_in(line)
+        if has_repeated_name(line):
+            yield self._ambiguous(line, now, marked=marked)
+            return
         problem = None
         if marked and self._events and _CLOUDEVENT in line and not _logged(line):
             try:
@@ -125,6 +137,8 @@ class RecordClassifier:
         if not self._events:
             time = _usable(headers.get("ce_time", b"").decode("utf-8", "replace"), now)
             return Read(CLOUDEVENTS, log=LogText(value, time, origin=CARRIER))
+        if has_repeated_name(value):
+            return Read(CLOUDEVENTS, log=LogText(value), error=bad(AMBIGUOUS, "data"))
         try:
             event = canonical.decode_binary(headers, value, now)
         except BadRecordError as error:
@@ -137,6 +151,31 @@ class RecordClassifier:
             if name.startswith("ce_")
         }
         return self._foreign({**envelope, "data": _object(value)}, now)
+
+    def _ambiguous(self, line: bytes, now: int, *, marked: bool) -> Read:
+        """What a line is in which an object has a name twice: a log record, scanned decoded and as it stands.
+
+        It is never an event, as others may see another one in it.
+        """
+        try:
+            value = _ANY.decode(line)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            return Read(JSON_LOG, log=LogText(line), error=_broken(error))
+        if not isinstance(value, dict):
+            return Read(JSON_LOG, log=LogText(line))
+        read = log_record(value, now, self.named)
+        log = LogText(b"") if read.log is None else read.log
+        rest = b"\n".join((log.rest, line)) if log.rest else line
+        problem = bad(AMBIGUOUS) if marked and self._may_be_event(value) else read.error
+        return msgspec.structs.replace(read, log=msgspec.structs.replace(log, rest=rest), error=problem)
+
+    def _may_be_event(self, value: Mapping[str, Any]) -> bool:
+        """Whether an object is an event, or carries records that may be."""
+        return (
+            (self._events and "specversion" in value)
+            or any(carrier.audit and carrier.looks_like(value) for carrier in self.carriers)
+            or any(adapter.looks_like(value) for adapter in self.adapters)
+        )
 
     def _canonical(self, value: Mapping[str, Any], now: int) -> Read:
         """What a CloudEvent is that some carrier held."""
@@ -195,6 +234,9 @@ class RecordClassifier:
             value = _object(text) if carrier.audit else None
             if value is None:
                 yield Read(carrier.name, log=LogText(text))
+                return
+            if has_repeated_name(text):
+                yield Read(carrier.name, log=LogText(text), error=bad(AMBIGUOUS))
                 return
             held = value
         if carrier.audit:

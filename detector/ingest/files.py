@@ -18,6 +18,7 @@ from detector.ingest.sources import Source
 from detector.ingest.trust.policy import InputTrust
 from detector.records.blocks import LONG_JSON, Block, blocks
 from detector.records.dead_letters import NOT_PROTOBUF, NOT_SYSLOG, TOO_LARGE, UNSUPPORTED_ARCHIVE, bad
+from detector.records.repeated_names import repeating_lines
 from detector.records.timestamps import Ints, line_starts
 from detector.values.errors import BadRecordError
 from detector.values.times import SKEW
@@ -232,7 +233,7 @@ def read_docker(chunks: Iterable[bytes], reader: RangeReader) -> None:
         whole = not reader.waits and KEY_BEGIN not in data
         texts = docker.block(data, starts, known=True) if whole else None
         if texts is None:
-            _docker_lines(data, reader)
+            _docker_lines(data, starts, reader)
         else:
             reader.flush()
             reader.block(texts, starts, reader.lines, data=data)
@@ -240,9 +241,11 @@ def read_docker(chunks: Iterable[bytes], reader: RangeReader) -> None:
         reader.lines += len(starts) - (not data.endswith(b"\n"))
 
 
-def _docker_lines(data: bytes, reader: RangeReader) -> None:
+def _docker_lines(data: bytes, starts: Ints, reader: RangeReader) -> None:
     lines = lines_of(data)
-    records = [docker.record_of(line) for line in lines]
+    # A record with a name twice is not as Docker writes one.
+    repeating = set(repeating_lines(data, starts))
+    records = [None if index in repeating else docker.record_of(line) for index, line in enumerate(lines)]
     stamps = reader.usable(docker.rfc3339_times(records), reader.lines)
     for index, record in enumerate(records):
         number, line = reader.lines + index + 1, lines[index]

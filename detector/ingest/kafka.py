@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from detector.ingest.assembler import Assembler
-from detector.ingest.classify import BUNDLED, RecordClassifier
+from detector.ingest.classify import BUNDLED, CLOUDEVENTS, RecordClassifier
 from detector.ingest.formats import cri, docker, syslog, text
 from detector.ingest.formats import json as json_logs
 from detector.ingest.formats.log_texts import KEY_BEGIN, LogTexts
@@ -23,10 +23,10 @@ from detector.ingest.line_continuation import lines_ending_in_digits
 from detector.ingest.positions import LogRecord, Positions, Segment, joined, reassembled, segment_of
 from detector.ingest.positions import batch_of as batch_at
 from detector.ingest.trust.policy import InputTrust, RecordProof
-from detector.ingest.trust.signed_content import BINARY_MODE
+from detector.ingest.trust.signed_content import ATTRIBUTE, BINARY_MODE
 from detector.ingest.values import read_value
 from detector.records.blocks import LONG_JSON
-from detector.records.dead_letters import BAD_TIME, DeadLetter, bad
+from detector.records.dead_letters import AMBIGUOUS, BAD_TIME, DeadLetter, bad
 from detector.records.log_records import LogText, Read
 from detector.records.log_times import KAFKA, LogTime, bounded, stated
 from detector.records.timestamps import Ints, line_starts
@@ -185,6 +185,9 @@ def _reads(
     if value is None:
         return ()  # a tombstone says nothing
     if record.headers and any(name == BINARY_MODE for name, _ in record.headers):
+        attributes = [name for name, _ in record.headers if name.startswith(ATTRIBUTE)]
+        if len(set(attributes)) < len(attributes):  # readers differ in which of them counts
+            return (Read(CLOUDEVENTS, log=LogText(value), error=bad(AMBIGUOUS, f"{ATTRIBUTE}*")),)
         headers = {name: header for name, header in record.headers if header is not None}
         return (classifier.read_binary(headers, value, now),)
     return read_value(value, now, classifier, events=events)

@@ -64,7 +64,7 @@ _DETAILS: Final = {
     UNSIGNED: "the signature that [[trust]] asks for is missing; the event was not believed",
     BAD_SIGNATURE: "the signature does not match the record; the event was not believed",
     STALE_SIGNATURE: "the event is older than its record by more than max_age of [[trust]]; it was not believed",
-    AMBIGUOUS: "the signed JSON has a name twice or cannot be read again; the event was not believed",
+    AMBIGUOUS: "an object in it has a name twice, and readers differ in which counts; it was scanned as text, and no event was believed",
 }
 REASONS: Final = tuple(_DETAILS)
 

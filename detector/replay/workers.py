@@ -20,6 +20,7 @@ from detector.ingest.range_reader import RangeReader
 from detector.ingest.sources import Source
 from detector.ingest.trust.policy import InputTrust
 from detector.ingest.units import Unit
+from detector.records.repeated_names import has_repeated_name
 from detector.scan.leaks import LeakFinder
 from detector.stages.ranges import LifecycleCollector, LifecycleFacts, RangeFacts, RangeScanner
 from detector.values.errors import UsageError
@@ -116,6 +117,7 @@ def run(step: Pass[_R], work: Work, todo: Iterable[Unit], jobs: int) -> Iterator
         for unit in todo:
             yield unit, step.do(work, unit)
         return
+    has_repeated_name(b"{}")  # loads what is compiled, once for all processes that are forked
     _forked.append((step, work))  # type: ignore[arg-type]  # a Pass of one of its two kinds
     pool = ProcessPoolExecutor(jobs, multiprocessing.get_context("fork"), _initialise)
     waiting: deque[tuple[Unit, Future[bytes]]] = deque()

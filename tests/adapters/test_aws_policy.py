@@ -16,6 +16,12 @@ def allow(action: Any, resource: Any = "*", **more: Any) -> dict[str, Any]:
     return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
 
 
+def test_a_policy_with_a_name_twice_gives_none() -> None:
+    policy = document(allow("s3:GetObject"))
+    assert grants_of(policy) is not None
+    assert grants_of(policy.replace('"Action"', '"Action": "*", "Action"')) is None
+
+
 def test_what_a_policy_allows_is_a_grant_a_statement() -> None:
     policy = document(
         allow(["dynamodb:GetItem", "dynamodb:Query"], "arn:aws:dynamodb:*:*:table/jobs", Sid="Jobs"),

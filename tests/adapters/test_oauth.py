@@ -129,6 +129,19 @@ def test_a_form_and_json_text_are_read_like_objects() -> None:
     assert events(texts) == events(plain)
 
 
+@pytest.mark.parametrize(
+    ("request_", "response"),
+    [
+        ("grant_type=client_credentials&client_id=b&client_id=c", '{"access_token": "TOKEN"}'),
+        ("grant_type=client_credentials&client_id=b", '{"access_token": "other", "access_token": "TOKEN"}'),
+    ],
+)
+def test_a_form_or_json_text_with_a_name_twice_issues_nothing(request_: str, response: str) -> None:
+    token = jwt(jti="j-1", sub="robot-7", exp=EXP)
+    found = read(message(request_, response.replace("TOKEN", token)))
+    assert not any(isinstance(event, CredentialIssued) for event in found.events)
+
+
 def test_an_exchange_uses_one_token_and_issues_another_to_the_current_actor() -> None:
     subject = jwt(jti="j-0", sub="mona", exp=EXP)
     acted = jwt(

@@ -263,8 +263,13 @@ def test_binary_mode_covers_every_attribute() -> None:
         [*headers, ("ce_subject", b"x")],
     ):
         assert reasons(value, [*changed, (HEADER, signature)], jws_entry()) == ["bad-signature"]
-    for twice in (("ce_source", b"vault"), ("ce_source", b"ci"), ("ce_subject", None), ("ce_a\nce_b", b"x")):
-        assert reasons(value, [*headers, twice, (HEADER, signature)], jws_entry()) == ["bad-signature"]
+    for added, reason in (
+        (("ce_source", b"vault"), "ambiguous-json"),
+        (("ce_source", b"ci"), "ambiguous-json"),
+        (("ce_subject", None), "bad-signature"),
+        (("ce_a\nce_b", b"x"), "bad-signature"),
+    ):
+        assert reasons(value, [*headers, added, (HEADER, signature)], jws_entry()) == [reason]
 
 
 def test_a_signature_of_one_mode_is_none_of_the_other() -> None:
@@ -398,7 +403,6 @@ def test_json_with_a_name_twice_is_refused_though_its_signature_holds() -> None:
         VALUE.replace(b'"task_id": "t"', b'"task_id": "mine", "\\u0074ask_id": "t"'),
         VALUE + b"\n" + VALUE.replace(b'"id": "1"', b'"id": "0", "id": "1"'),
     ):
-        assert held(value, NOTHING).events
         contents = held(value, [(HEADER, jws(KEY, "Ed25519", value))], entry)
         assert [letter.reason for letter in contents.letters] == ["ambiguous-json"]
         assert contents.events == []

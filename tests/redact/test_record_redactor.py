@@ -241,6 +241,38 @@ def test_a_request_in_protobuf_stays_one() -> None:
     assert [piece.text for piece in pieces(0, done)][1] == b"clean"
 
 
+@pytest.mark.parametrize("name", ["message", "log", "m\\u0065ssage"])
+@pytest.mark.parametrize("escaped", [False, True])
+def test_a_value_that_another_of_its_name_hides_is_masked(name: str, escaped: bool) -> None:  # noqa: FBT001 - a parameter
+    """Parsers differ in which of the two they show."""
+    secret = b"".join(b"\\u%04x" % byte for byte in TOKEN) if escaped else TOKEN
+    for held in ('"%b"', '{"deep": ["%b"]}'):
+        other = held.encode() % b"clean"
+        first, last = (
+            (held.encode() % (b"token=" + secret), other),
+            (other, held.encode() % (b"token=" + secret)),
+        )
+        for one, two in (first, last, (first[0], last[1])):
+            value = b'{"message": ' + one + b', "' + name.encode() + b'": ' + two + b', "stream": "stdout"}'
+            (done,) = shown(value)
+            assert done is not None
+            assert secret not in done
+            assert MASK.encode() in done
+            assert done.count(b"message") + done.count(name.encode()) >= 2
+            json.loads(done)
+
+
+def test_a_field_of_protobuf_that_another_hides_is_masked() -> None:
+    body = field(1, b"token " + TOKEN) + field(1, b"clean")
+    hidden = field(2, b"\x09" + bytes(8) + field(5, body) + field(5, field(1, b"clean")))
+    value = field(1, field(2, field(1, field(1, b"scope")) + hidden))
+    assert any(TOKEN in piece.text + piece.rest for piece in pieces(0, value))
+    (done,) = redacted([value], pieces, redactor())
+    assert done is not None
+    assert TOKEN not in done
+    assert MASK.encode() in done
+
+
 def test_what_has_no_place_for_a_mask_is_not_passed_on() -> None:
     metric = field(1, field(2, field(2, field(1, b"name " + TOKEN) + field(2, b"unit"))))
     assert pieces(0, metric)

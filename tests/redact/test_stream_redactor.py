@@ -340,7 +340,7 @@ def test_a_full_disk_is_told() -> None:
         process = start(stdout=full)
         _, err = process.communicate(b"x\n" * 10_000, 60)
     assert process.returncode == 2
-    assert err == b"curfewd: No space left on device\n"
+    assert err == b"curfewd: standard output: No space left on device\n"
 
 
 def test_a_file_that_is_not_there_is_told() -> None:

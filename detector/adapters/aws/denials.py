@@ -14,6 +14,7 @@ from detector.adapters.adapter import Record
 from detector.adapters.aws.times import answer_time
 from detector.adapters.fields import maybe_text, text
 from detector.records.dead_letters import WRONG_FIELD, bad
+from detector.records.repeated_names import has_repeated_name
 
 _NAME: Final = "AWSRevokeOlderSessions"
 _DOCUMENT: Final = "requestParameters.policyDocument"
@@ -78,6 +79,8 @@ def _denials(document: str | None) -> list[Denial]:
     try:
         policy = _decoder.decode(document)
     except (msgspec.DecodeError, RecursionError):
+        return []
+    if has_repeated_name(document.encode("utf-8", "replace")):
         return []
     statements = policy.get("Statement") if isinstance(policy, dict) else None
     if isinstance(statements, dict):

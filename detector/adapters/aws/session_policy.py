@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 import re2
 
+from detector.records.repeated_names import has_repeated_name
 from detector.values.events import Grant
 from detector.values.globs import compile_glob
 
@@ -72,6 +73,8 @@ def grants_of(policy: object, managed: object = None) -> tuple[Grant, ...] | Non
     try:
         document = _decoder.decode(policy)
     except (msgspec.DecodeError, RecursionError):
+        return None
+    if has_repeated_name(policy.encode("utf-8", "replace")):
         return None
     statements = document.get("Statement") if isinstance(document, Mapping) else None
     if isinstance(statements, Mapping):

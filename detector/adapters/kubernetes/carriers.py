@@ -16,6 +16,7 @@ import msgspec
 from detector.adapters.adapter import Carrier, Record
 from detector.adapters.fields import find
 from detector.adapters.kubernetes.tokens import BY_POD, EXTENDED_DAYS
+from detector.records.repeated_names import has_repeated_name
 
 _AKS: Final = frozenset({"kube-audit", "kube-audit-admin"})
 _EKS_DAYS: Final = (
@@ -87,7 +88,7 @@ def _named(text: str, cluster: str | None, **more: Any) -> Record | str:
         event = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return text
-    if not isinstance(event, dict):
+    if not isinstance(event, dict) or has_repeated_name(text.encode("utf-8", "replace")):
         return text
     return {**event, **more, BY_POD: True, **({"cluster": cluster} if cluster else {})}
 

@@ -12,6 +12,7 @@ from detector.adapters.token_values import Token, read_token
 from detector.patterns.pattern import JWT_ID
 from detector.records.dead_letters import WRONG_FIELD, bad
 from detector.records.log_records import TIME_NAMES
+from detector.records.repeated_names import has_repeated_name
 from detector.values.events import Identifier
 from detector.values.secrets import normal_sha256
 
@@ -32,7 +33,10 @@ _SUCCESSES: Final = range(200, 300)
 
 
 def fields_of(record: Record, name: str) -> dict[str, Any]:
-    """The fields of a message, which is an object, or the text of a form or of JSON; empty for anything else."""
+    """The fields of a message, which is an object, or the text of a form or of JSON; empty for anything else.
+
+    A form or JSON that has a name twice is something else: which value the server took is not known.
+    """
     value = record.get(name)
     if isinstance(value, dict):
         return value
@@ -41,8 +45,11 @@ def fields_of(record: Record, name: str) -> dict[str, Any]:
     try:
         if value.lstrip().startswith("{"):
             decoded = msgspec.json.decode(value)
-            return decoded if isinstance(decoded, dict) else {}
-        return dict(parse_qsl(value, max_num_fields=_MAX_FIELDS))
+            clear = isinstance(decoded, dict) and not has_repeated_name(value.encode("utf-8", "replace"))
+            return decoded if clear else {}
+        pairs = parse_qsl(value, max_num_fields=_MAX_FIELDS)
+        fields = dict(pairs)
+        return fields if len(fields) == len(pairs) else {}
     except (msgspec.DecodeError, ValueError, RecursionError):
         return {}
 

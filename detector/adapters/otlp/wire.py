@@ -227,7 +227,10 @@ def message(data: bytes, start: int, end: int, name: str, depth: int = 0) -> dic
             value = _value(data, wire, low, high, field.kind, depth)
         if field.repeated:
             found.setdefault(field.name, []).append(value)
-        else:
+        elif field.name not in found:
+            found[field.name] = value
+        else:  # a parser takes the last one alone; the text of the others is kept
+            found.setdefault(f"field {number}", []).append(found[field.name])
             found[field.name] = value
     return found
 

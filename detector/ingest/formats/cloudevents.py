@@ -17,6 +17,7 @@ from detector.adapters.cloudevents import DATA_TYPES, EventBuilder, Text
 from detector.ingest.classify import CLOUDEVENTS, RecordClassifier
 from detector.ingest.formats.log_texts import records_of
 from detector.records.markers import Markers
+from detector.records.repeated_names import repeating_lines
 from detector.records.shipper_fields import LOGGED_MARKS
 from detector.records.timestamps import Ints, leading_by_numpy, line_span, line_starts
 from detector.values.errors import BadRecordError
@@ -60,6 +61,8 @@ def events_of(
     if _MARK not in data[first]:
         return None
     try:
+        if repeating_lines(data, starts):
+            return None
         _single(data[first], classifier, now)
         envelopes = records_of(data, starts, _EVENTS)
         if envelopes is None:

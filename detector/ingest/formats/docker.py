@@ -6,10 +6,18 @@ from typing import Any, Final
 import msgspec
 
 from detector.ingest.format_names import DOCKER
-from detector.ingest.formats.log_texts import LogTexts, Times, field_times, joined, records_of
+from detector.ingest.formats.log_texts import (
+    LogTexts,
+    Times,
+    field_times,
+    joined,
+    records_of,
+    records_of_names,
+)
 from detector.records.dead_letters import BAD_TIME, FUTURE_TIME, bad
 from detector.records.log_records import LogText, Read
 from detector.records.log_times import CARRIER
+from detector.records.repeated_names import repeating_lines
 from detector.records.timestamps import Ints, log_time, text_stamps
 from detector.values.events import MAX_FUTURE
 
@@ -33,7 +41,16 @@ class DockerRecord(msgspec.Struct, forbid_unknown_fields=True, gc=False):
         return LogText(text, time, stream=self.stream, channel=channel, ends=ends, origin=CARRIER)
 
 
+class _Exactly(msgspec.Struct, forbid_unknown_fields=True, gc=False):
+    """A line as Docker writes it unless it is told to add attributes."""
+
+    log: str
+    stream: str | None
+    time: str | None
+
+
 _RECORDS: Final = msgspec.json.Decoder(DockerRecord)
+_EXACTLY: Final = {frozenset(_Exactly.__struct_fields__): msgspec.json.Decoder(_Exactly)}
 
 
 def record_of(line: bytes) -> DockerRecord | None:
@@ -69,14 +86,18 @@ def rfc3339_times(records: Sequence[DockerRecord | None]) -> Times:
 
 
 def block(data: bytes, starts: Ints, *, known: bool) -> LogTexts | None:
-    """A block of whole records; None if it is not one.
+    """A block of whole records, none of which has a name twice; None if it is not one.
 
     In a file that is `known` to be Docker's a record need not say its stream.
     """
     if not known and _LOG not in data[: starts[1] if len(starts) > 1 else len(data)]:
         return None
-    records = records_of(data, starts, _RECORDS)
-    if records is None or not (known or all(record.stream for record in records)):
+    records = records_of_names(data, starts, _EXACTLY)
+    if records is None:
+        records = records_of(data, starts, _RECORDS)
+        if records is None or repeating_lines(data, starts):
+            return None
+    if not (known or all(record.stream for record in records)):
         return None
     logs = [record.log for record in records]
     if not all(log.endswith("\n") for log in logs):

@@ -5,7 +5,8 @@ from typing import Final
 
 import msgspec
 
-from detector.records.dead_letters import NOT_JSON, TOO_DEEP, TOO_LARGE, TRUNCATED_JSON, bad
+from detector.records.dead_letters import AMBIGUOUS, NOT_JSON, TOO_DEEP, TOO_LARGE, TRUNCATED_JSON, bad
+from detector.records.repeated_names import has_repeated_name
 from detector.values.errors import BadRecordError
 
 MAX_DOCUMENT: Final = 128 * 1024 * 1024  # a longer JSON document is read as text
@@ -79,7 +80,7 @@ def _elements(data: bytes) -> tuple[list[msgspec.Raw], str]:
         if data.lstrip().startswith(b"["):
             return _ARRAY.decode(data), ""
         try:
-            return _RECORDS.decode(data).Records, "Records"
+            found = _RECORDS.decode(data).Records
         except (msgspec.DecodeError, UnicodeDecodeError):
             # Values one after another, each over as many lines as it likes.
             return _VALUES.decode_lines(data), ""
@@ -87,3 +88,6 @@ def _elements(data: bytes) -> tuple[list[msgspec.Raw], str]:
         raise bad(TOO_DEEP) from None
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise bad(TRUNCATED_JSON if "truncated" in str(error) else NOT_JSON) from None
+    if has_repeated_name(data, deepest=1):  # such as `Records`, with other events in it
+        raise bad(AMBIGUOUS)
+    return found, "Records"

@@ -1,6 +1,7 @@
 """JSON log records, one object a line. Whole blocks are decoded at once, which costs a tenth of line by line."""
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import combinations
 from typing import Any, Final
 
 import msgspec
@@ -8,7 +9,15 @@ import numpy as np
 
 from detector.ingest.classify import RecordClassifier
 from detector.ingest.formats import docker
-from detector.ingest.formats.log_texts import LogTexts, Times, field_times, joined, line_edges, records_of
+from detector.ingest.formats.log_texts import (
+    LogTexts,
+    Times,
+    field_times,
+    joined,
+    line_edges,
+    records_of,
+    records_of_names,
+)
 from detector.records.log_records import (
     JSON_LOG,
     TIME_NAMES,
@@ -17,6 +26,7 @@ from detector.records.log_records import (
     whereabouts,
     whereabouts_of,
 )
+from detector.records.repeated_names import has_repeated_name, repeating_lines
 from detector.records.shipper_fields import SPLIT, Named
 from detector.records.timestamps import NO_STAMPS, Ints, line_span, log_time, stamps_of
 
@@ -49,7 +59,28 @@ class _Plain(msgspec.Struct, gc=False):
     journal: Any = msgspec.field(default=None, name="MESSAGE")
 
 
+def _exactly(names: Sequence[str]) -> Any:
+    """A decoder of records that have all of these fields and no others."""
+    types = {field.name: field.type for field in msgspec.structs.fields(_Flat)}
+    return msgspec.json.Decoder(
+        msgspec.defstruct(
+            "_Exactly",
+            [(name, types[name]) for name in names],
+            namespace=dict.fromkeys(types.keys() - set(names)),
+            forbid_unknown_fields=True,
+            gc=False,
+        )
+    )
+
+
 _FLAT: Final = msgspec.json.Decoder(_Flat)
+_FLAT_NAMES: Final = ("message", "time", "task_id", "stream")
+# By the names that the records have. If all of them are there, only one of them can be there twice where there are more.
+_EXACTLY: Final = {
+    frozenset(("message", *others)): _exactly(("message", *others))
+    for size in range(len(_FLAT_NAMES))
+    for others in combinations(_FLAT_NAMES[1:], size)
+}
 _PLAIN: Final = msgspec.json.Decoder(_Plain)
 _OBJECTS: Final = msgspec.json.Decoder(dict[str, Any])
 _TIMES: Final = {
@@ -61,11 +92,13 @@ _TIMES: Final = {
 def flat_block(data: bytes, starts: Ints, named: Named | None) -> LogTexts | None:
     """A block of records that have no fields but `message`, `time`, `task_id` and `stream`; None if it is not one.
 
-    `named` is what a configuration says of the task of a log record.
+    None also if a record has one of them twice. `named` is what a configuration says of the task of a log record.
     """
-    records = records_of(data, starts, _FLAT)
+    records = records_of_names(data, starts, _EXACTLY)
     if records is None:
-        return None
+        records = records_of(data, starts, _FLAT)
+        if records is None or repeating_lines(data, starts):
+            return None
     messages = [record.message for record in records]
     if b"\\" in data:  # as a newline is written that shippers leave at the end of a message
         messages = [message.removesuffix("\n") for message in messages]
@@ -103,7 +136,11 @@ def log_block(data: bytes, starts: Ints, named: Named | None, *, with_docker: bo
         objects = records_of(data, starts, _OBJECTS)
         if objects is None:
             return None
-        text, edges = joined(list(map(full_text, objects)))
+        texts = list(map(full_text, objects))
+        for index in repeating_lines(data, starts):
+            line = data[slice(*line_span(data, starts, index))].decode("utf-8", "replace")
+            texts[index] = f"{texts[index]}\n{line}"
+        text, edges = joined(texts)
 
     def placed(index: int) -> tuple[str | None, str | None]:
         start, end = line_span(data, starts, index)
@@ -120,7 +157,7 @@ def log_block(data: bytes, starts: Ints, named: Named | None, *, with_docker: bo
 def read_line(line: bytes, now: int, classifier: RecordClassifier, *, events: bool) -> Iterable[Read]:
     """What a line that begins as an object is: Docker's, or what the classifier says of it."""
     record = docker.record_of(line)
-    if record is not None and record.stream is not None:
+    if record is not None and record.stream is not None and not has_repeated_name(line):
         return (docker.read(record, now),)
     return classifier.read_object(line, now, events=events)
 

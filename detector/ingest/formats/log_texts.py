@@ -3,7 +3,7 @@
 Where a line stands is not known here. Files, Kafka and other inputs give the positions (`detector.ingest.positions`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -11,17 +11,20 @@ import numpy as np
 
 from detector.records.dead_letters import BAD_TIME, FUTURE_TIME
 from detector.records.log_times import RECORD
+from detector.records.repeated_names import most_names
 from detector.records.timestamps import (
     NO_STAMPS,
     Ints,
     Stamps,
     float_stamps,
+    line_span,
     log_time,
     stamps_of,
     text_stamps,
 )
 
 _T = TypeVar("_T")
+_OBJECT: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 KEY_BEGIN: Final = b"-----BEGIN "
 """A key may stand over many lines: its block is read line by line."""
 
@@ -112,6 +115,22 @@ def records_of(data: bytes, starts: Ints, decoder: "msgspec.json.Decoder[_T]") -
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return records if len(records) == len(starts) else None
+
+
+def records_of_names(data: bytes, starts: Ints, decoders: Mapping[frozenset[str], Any]) -> list[Any] | None:
+    """The JSON records of a block in which every line has the same names as the first, each of them once.
+
+    `decoders` has, by the names, a decoder for records that have all of them and no others. None if it has none, or the
+    block may be another.
+    """
+    try:
+        first = _OBJECT.decode(data[slice(*line_span(data, starts, 0))]) if len(starts) else {}
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    decoder = decoders.get(frozenset(first))
+    if decoder is None or most_names(data) != len(starts) * len(first):
+        return None
+    return records_of(data, starts, decoder)
 
 
 def field_times(values: Sequence[Any], name: str, strict: Callable[[int], bool] = lambda _: True) -> Times:

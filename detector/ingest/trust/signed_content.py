@@ -15,7 +15,7 @@ Headers = Sequence[tuple[str, bytes | None]]
 
 BINARY_MODE: Final = "ce_specversion"  # the header by which the CloudEvents binding for Kafka tells it
 BINARY_CONTENT: Final = b"cloudevent-binary-v1\n"
-_ATTRIBUTE: Final = "ce_"
+ATTRIBUTE: Final = "ce_"
 _SPACE: Final = " \t\r\n"
 _ATTRIBUTE_NAME: Final = re.compile(r"ce_[a-z0-9]{1,64}")
 
@@ -48,7 +48,7 @@ def signed_content(headers: Headers, value: bytes) -> bytes:
         return value
     attributes: dict[str, bytes] = {}
     for name, held in headers:
-        if not name.startswith(_ATTRIBUTE):
+        if not name.startswith(ATTRIBUTE):
             continue
         if held is None or name in attributes or not _ATTRIBUTE_NAME.fullmatch(name):
             raise bad(BAD_SIGNATURE, None, "a ce_ header is there twice, is null or has no attribute's name")
