@@ -180,11 +180,11 @@ def test_a_refused_event_leaves_its_text_to_be_scanned_and_its_neighbours_to_be_
     assert b"".join(segment.data for segment in segments).count(b"a line") == 63
 
 
-@pytest.mark.parametrize("count", [1, 64])
-def test_text_in_a_held_topic_moves_no_watermark(count: int) -> None:
+@pytest.mark.parametrize(("count", "headers"), [(1, NOTHING), (64, NOTHING), (1, [("a", b"b")])])
+def test_text_in_a_held_topic_moves_no_watermark(count: int, headers: Headers) -> None:
     """Whoever may write there, but cannot sign, could else push it ahead of the events that are on their way."""
     line = b'{"message": "x", "time": "2026-06-01T00:09:00Z"}'
-    some = [FakeRecord(line, number) for number in range(count)]
+    some = [FakeRecord(line, number, headers=headers) for number in range(count)]
     other = TrustEntry(topics=("other",), sources=("ci",))
     for entries, moves in (((), True), ((other,), True), ((jws_entry(),), False)):
         contents = Contents()
@@ -270,6 +270,17 @@ def test_binary_mode_covers_every_attribute() -> None:
         (("ce_a\nce_b", b"x"), "bad-signature"),
     ):
         assert reasons(value, [*headers, added, (HEADER, signature)], jws_entry()) == [reason]
+
+
+def test_two_attributes_cannot_be_merged_into_one() -> None:
+    """A header's name with a newline in it could look like two lines of the signed content."""
+    value, extra = b'{"task_id": "t"}', [("ce_traceid", b"1"), ("ce_tracestate", b"2")]
+    headers = binary_headers()
+    signature = jws(KEY, "Ed25519", binary_content([*headers, *extra], value))
+    assert reasons(value, [*headers, *extra, (HEADER, signature)], jws_entry()) == []
+    merged = (f"ce_traceid:{b64(b'1').decode()}\nce_tracestate", b"2")
+    assert binary_content([*headers, merged], value) == binary_content([*headers, *extra], value)
+    assert reasons(value, [*headers, merged, (HEADER, signature)], jws_entry()) == ["bad-signature"]
 
 
 def test_a_signature_of_one_mode_is_none_of_the_other() -> None:
@@ -358,6 +369,36 @@ def test_an_attack_on_the_jws_is_a_dead_letter(attack: str, signature: bytes) ->
     assert reasons(VALUE, [(HEADER, signature)], entry) == ["bad-signature"], attack
     (letter,) = held(VALUE, [(HEADER, signature)], entry).letters
     assert len(letter.detail) < 200
+
+
+@pytest.mark.parametrize(
+    ("entry", "headers", "said"),
+    [
+        (
+            jws_entry(),
+            [(HEADER, jws(KEYS["ES256"], "ES256", VALUE))],
+            "the JWS has another algorithm than its key",
+        ),
+        (jws_entry(), [(HEADER, GOOD + b"A" * 4096)], "the signature is longer than 4096 bytes"),
+        (
+            jws_entry(),
+            [(HEADER, jws(KEY, "Ed25519", VALUE, kid="k2"))],
+            "the JWS names no key of [[trust.keys]] in `kid`",
+        ),
+        (jws_entry(), [(HEADER, GOOD), (HEADER, GOOD)], "the record has this header twice, or it is null"),
+        (
+            signed_by(GITHUB, TrustKey("g", secret=Secret(SECRET))),
+            [("x-hub-signature-256", b"sha256=" + b"0" * 5000)],
+            "the signature is longer than 4096 bytes",
+        ),
+    ],
+    ids=["algorithm", "length", "kid", "twice", "length of an HMAC"],
+)
+def test_the_cheap_checks_come_first_and_say_what_is_wrong(
+    entry: TrustEntry, headers: Headers, said: str
+) -> None:
+    (letter,) = held(VALUE, headers, entry).letters
+    assert (letter.reason, letter.detail) == ("bad-signature", said)
 
 
 def test_a_missing_signature_is_unsigned_and_two_are_a_guess() -> None:

@@ -87,6 +87,19 @@ def test_without_topics_and_trust_there_is_no_table(checked: Checked) -> None:
     ]
 
 
+def test_a_glob_of_an_entry_that_holds_a_part_of_the_topics_has_a_row(checked: Checked) -> None:
+    text = """\
+[kafka]
+bootstrap = "127.0.0.1:9092"
+event_topics = ["events.*"]
+
+[[trust]]
+topics = ["*.vault"]
+sources = ["vault/*"]
+"""
+    assert "of these *.vault events as vault/*;" in " ".join(checked.rows(text))
+
+
 def test_a_secret_or_an_escape_in_a_name_does_not_reach_the_terminal(checked: Checked) -> None:
     secret = "ghp_" + "RAHhEBVMmxUAmOgKdSlPUK4dtx13hK0RTZy7"  # made up
     text = f'[[trust]]\npaths = ["in/*"]\nsources = ["{secret}", "a\\u001b[2Jb"]\n'
