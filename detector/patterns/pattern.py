@@ -83,7 +83,7 @@ def public_identifiers(pattern: Pattern, secret: Secret) -> tuple[Identifier, ..
     """The public identifiers that a secret of that pattern carries in clear.
 
     For `jwt-id` the token's `jti`, as it is and as Kubernetes' audit log prints it (`JTI=…`, KEP-4193), read
-    without verifying; for any other scheme the secret itself (an AWS access key id).
+    without verifying; for any other scheme the match itself (an AWS access key id), which is no leak then.
     """
     if pattern.identifier is None:
         return ()

@@ -10,7 +10,7 @@ from typing import IO, Final
 import msgspec
 
 from detector.configuration.settings import KEY_VARIABLE, Settings
-from detector.patterns.pattern import public_identifiers
+from detector.patterns.pattern import finds_public_ids, public_identifiers
 from detector.scan.known_credentials import MAX_LENGTH, SHORTEST, KeyRing
 from detector.scan.scanner_loader import load_scanner
 from detector.values.errors import InputError, UsageError
@@ -47,10 +47,17 @@ def fingerprint(stream: IO[bytes], config: str | None, *, keep_newline: bool = F
     data = stream.read(MAX_LENGTH + 3)
     stripped = _stripped(data)
     refuse(stripped)
+    public, is_secret = _public(Secret(stripped), settings)
+    if not is_secret:
+        warning = (
+            f"this is a public identifier, {public[0].scheme}, and no secret: text that shows it is no leak. Register the "
+            "secret that belongs to it too"
+        )
+        return Fingerprints(json.dumps(list(map(_record, public))), (warning,))
     kept = [data] if keep_newline and data != stripped else []
     ring = KeyRing(settings.keys)
     found = [identifier for each in (*kept, stripped) for identifier in ring.identifiers(Secret(each))]
-    found += _public(Secret(stripped), settings)
+    found += public
     # One line: so it fits into an event.
     return Fingerprints(json.dumps([_record(one) for one in found]), tuple(_warnings(stripped, settings)))
 
@@ -125,15 +132,12 @@ def _warnings(secret: bytes, settings: Settings) -> list[str]:
     return found
 
 
-def _public(secret: Secret, settings: Settings) -> list[Identifier]:
-    """By the patterns that take the whole of it for a secret; `sha256` is never printed."""
+def _public(secret: Secret, settings: Settings) -> tuple[list[Identifier], bool]:
+    """By the patterns that match the whole of it: its public identifiers, and whether it is more than one of them."""
     scanner, _ = load_scanner(settings.patterns)
-    return [
-        identifier
-        for match in scanner.scan(secret.reveal())
-        if match.secret == secret
-        for identifier in public_identifiers(match.pattern, secret)
-    ]
+    patterns = [match.pattern for match in scanner.scan(secret.reveal()) if match.secret == secret]
+    found = [each for pattern in patterns for each in public_identifiers(pattern, secret)]
+    return found, not any(map(finds_public_ids, patterns))
 
 
 def _record(identifier: Identifier) -> dict[str, str | int]:

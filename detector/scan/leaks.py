@@ -112,13 +112,13 @@ def _sightings(
     data: bytes, scanner: Scanner, known: KnownIndex | None, share: Share = SECOND_LOOK
 ) -> tuple[list[_Sighting], list[LimitedText]]:
     """All secrets found in the data, in order, and the text that was not examined whole."""
-    seen = [_Sighting(m.start, m.end, m.secret, m.pattern) for m in scanner.scan(data)]
+    seen = [_Sighting(m.start, m.end, m.secret, m.pattern) for m in _secrets(data, scanner)]
     alone = len(seen)  # in order, and none overlaps another
     if known is not None:
         seen += [_Sighting(start, end, Secret(data[start:end]), None) for start, end in known.find(data)]
     decoding = Decoding(data, share)
     for view in decoding:
-        found = [(m.start, m.end, m.secret, m.pattern) for m in scanner.scan(view.data)]
+        found = [(m.start, m.end, m.secret, m.pattern) for m in _secrets(view.data, scanner)]
         spans = known.find(view.data) if known is not None else []
         for start, end, secret, pattern in (
             *found,
@@ -132,6 +132,11 @@ def _sightings(
     if len(seen) > alone:
         seen.sort(key=lambda one: (one.start, one.end, one.preference))
     return seen, decoding.limited
+
+
+def _secrets(data: bytes, scanner: Scanner) -> list[Match]:
+    """The matches of patterns, without public identifiers: text that shows one is no leak."""
+    return [match for match in scanner.scan(data) if not finds_public_ids(match.pattern)]
 
 
 def _unmistakable(pattern: Pattern, secret: Secret) -> bool:
@@ -459,8 +464,7 @@ class Redactor:
         identifiers are no secrets.
         """
         data = APART.join(texts)
-        every, limited = self._seen(data)
-        seen = [one for one in every if one.pattern is None or not finds_public_ids(one.pattern)]
+        seen, limited = self._seen(data)
         if not seen and not limited:
             return {}
         starts = list(accumulate((len(text) + len(APART) for text in texts), initial=0))

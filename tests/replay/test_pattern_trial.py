@@ -9,13 +9,13 @@ from detector import cli
 from tests.replay.test_cli import run
 from tests.service.scan.test_scan_handler import OTHER
 
-AWS = "AKIAQ3EGRZ7T5LMNB2XV"
+AWS = "ui2cn0k6Kx25LuD3FDU5WRwBZb/N+GYq8Z05K1I0"
 REFUSED = OTHER[:-1] + ("a" if OTHER[-1] != "a" else "b")  # its checksum does not hold
 LOG = f"""start
 token {OTHER} for the deploy
 nothing
 again {OTHER} once more
-key {AWS} and no more
+aws_secret_key={AWS} and no more
 looks like one: {REFUSED}
 """
 
@@ -58,7 +58,7 @@ def test_a_glob_chooses_the_rows_and_every_secret_is_masked_all_the_same(
 ) -> None:
     out = tried(capsys, "app.log", "--pattern", "aws-*")
     assert "github-pat-classic " not in out
-    assert f"key ‹aws-access-key-id:{len(AWS)}› and no more" in out
+    assert f"aws_secret_key=‹aws-secret-access-key:{len(AWS)}› and no more" in out
 
 
 def test_what_the_configuration_allows_is_shown_as_such(capsys: pytest.CaptureFixture[str]) -> None:
@@ -79,9 +79,9 @@ def test_a_rate_is_told_of_a_log_that_has_a_megabyte(capsys: pytest.CaptureFixtu
 
 
 def test_examples_are_of_as_many_secrets_as_there_are(capsys: pytest.CaptureFixture[str]) -> None:
-    others = [f"AKIAQ3EGRZ7T5LMN{end}" for end in ("B2XW", "C2XV", "D2XV")]
-    lines = [f"line {number} {AWS}" for number in range(5)] + [
-        f"{other} is last of {other[-4:]}" for other in others
+    others = [AWS[:-4] + end for end in ("B2XW", "C2XV", "D2XV")]
+    lines = [f"line {number} aws_secret_key={AWS}" for number in range(5)] + [
+        f"aws_secret_key={other} is last of {other[-4:]}" for other in others
     ]
     Path("keys.log").write_text("\n".join(lines))
     out = tried(capsys, "keys.log")

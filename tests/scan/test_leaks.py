@@ -135,10 +135,16 @@ def test_a_pattern_and_a_fingerprint_that_see_one_secret_are_one_leak() -> None:
         assert identifier.value in {one.value for one in leak.identifiers}
 
 
-def test_a_public_identifier_is_reported_with_the_secret() -> None:
-    key_id = b"AKIAZ3XW7Q4LM5N6P7R2"
-    [leak] = find(b"id: " + key_id, [Identifier("aws-access-key-id", key_id.decode())])
-    assert Identifier("aws-access-key-id", key_id.decode()) in leak.identifiers
+@pytest.mark.parametrize("registered", [True, False])
+@pytest.mark.parametrize("encode", [bytes, base64.b64encode, lambda text: text.hex().encode()])
+def test_a_public_identifier_is_no_leak_and_is_not_masked(
+    encode: Callable[[bytes], bytes], *, registered: bool
+) -> None:
+    identifiers = [Identifier("aws-access-key-id", "AKIAZ3XW7Q4LM5N6P7R2")] if registered else []
+    data = encode(b"AWS_ACCESS_KEY_ID=AKIAZ3XW7Q4LM5N6P7R2 for the job")
+    assert SCANNER.scan(b"id: AKIAZ3XW7Q4LM5N6P7R2") != []
+    assert find(data, identifiers) == []
+    assert Redactor(SCANNER, KnownIndex(identifiers, [KEY])).masked(data) == data
 
 
 def test_what_only_overlaps_a_registered_secret_is_not_reported_beside_it() -> None:
