@@ -12,6 +12,7 @@ from detector.judge.rules.apply import Moment, judge_deadline, judge_end
 from detector.judge.rules.catalog import RULES
 from detector.judge.rules.lifetimes import deadline_of
 from detector.judge.terms import NEVER, KindPolicy, Terms, expiry_at, live_at, shown_at
+from detector.records.log_times import ARCHIVE, EARLIER_RECORD, FILE, LATEST
 from detector.values.events import (
     AnyEvent,
     CredentialIssued,
@@ -36,6 +37,12 @@ from detector.values.wording import span
 Ready: TypeAlias = Callable[[KindPolicy, str, int], bool]
 """(policy, rule, time of evidence) -> whether a command may go out."""
 
+_WITNESSES: Final = {
+    ARCHIVE: ", by the time of the archive member",
+    EARLIER_RECORD: ", by the time of an earlier record",
+    FILE: ", by the modification time of the file",
+    LATEST: ", by the latest time read",
+}
 _REQUESTS: Final = (RevocationRequest.PLAIN, RevocationRequest.ESCALATED)
 
 
@@ -161,21 +168,24 @@ def _detail(rule: str, event: AnyEvent, account: Account, lineage: Lineage) -> s
             return "never expires"
         late = event.expires_at - deadline_of(account.task.start, account.policy)
         return f"expires {span(late)} after the task's deadline"
-    return _leak_detail(event.time, terms)
+    return _leak_detail(event, terms) if isinstance(event, Leak) else ""
 
 
-def _leak_detail(written: int, terms: Terms) -> str:
-    time = shown_at(terms, written)
+def _leak_detail(leak: Leak, terms: Terms) -> str:
+    """Whether the credential was live, and by whose time, if that is not the record's own or its carrier's."""
+    written = leak.time
+    time, witness = shown_at(terms, written), _WITNESSES.get(leak.time_origin or "", "")
     if live_at(terms, time):
         early = written < terms.issued - terms.policy.skew
-        return (
+        said = (
             "dated before it was issued, so judged as at its issue: live"
             if early
             else "live when it was shown"
         )
+        return said + witness
     if time >= terms.revoked:
-        return f"revoked {span(time - terms.revoked)} before it was shown"
-    return f"expired {span(time - expiry_at(terms, time))} before it was shown"
+        return f"revoked {span(time - terms.revoked)} before it was shown{witness}"
+    return f"expired {span(time - expiry_at(terms, time))} before it was shown{witness}"
 
 
 def secret_finding(
