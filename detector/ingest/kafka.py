@@ -26,6 +26,7 @@ from detector.ingest.trust.policy import InputTrust, RecordProof
 from detector.ingest.trust.signed_content import ATTRIBUTE, BINARY_MODE
 from detector.ingest.values import read_value
 from detector.records.blocks import LONG_JSON
+from detector.records.byte_order_marks import MARK
 from detector.records.dead_letters import AMBIGUOUS, BAD_TIME, DeadLetter, bad
 from detector.records.log_records import LogText, Read
 from detector.records.log_times import KAFKA, LogTime, bounded, stated
@@ -385,6 +386,8 @@ def _text_block(data: bytes, starts: Ints, *, in_parts: bool) -> LogTexts | None
     padded = np.frombuffer(data + b"\n" * syslog.PAD, np.uint8)
     first = padded[starts]
     if np.isin(first, _OPENERS).any() or (first <= ord(" ")).any() or syslog.stand_in(padded, starts):
+        return None
+    if (first == MARK[0]).any() and MARK in data:
         return None
     texts = text.block(data, starts)
     if not len(texts.times.stamps) or not any(mark in data for mark in cri.STREAM_MARKS):

@@ -13,21 +13,28 @@ import msgspec
 from detector.adapters.ci_names import task_named
 from detector.ingest.archives import MemberTimes, packing, unpacked, unsupported
 from detector.ingest.classify import BUNDLED, RecordClassifier
-from detector.ingest.format_names import DOCUMENT, EVENT_SOURCES, JSON_LINES, TEXT
+from detector.ingest.format_names import DOCUMENT, EVENT_SOURCES, JSON_LINES, OTLP_PROTO, SYSLOG_COUNTED, TEXT
 from detector.ingest.sniff import HEAD, sniff
 from detector.ingest.spool import Spool
 from detector.records.blocks import BLOCK
+from detector.records.byte_order_marks import chunks_without_marks, without_marks
 from detector.records.dead_letters import UNREADABLE, bad
 from detector.records.pod_names import pod_task
 from detector.terminal.output import shown
 from detector.values.errors import BadRecordError
 
 _UTF16: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_UTF32: Final = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 _ASCII_SHARE: Final = 16
+_MOSTLY: Final = 0.9  # of the characters of text in UTF-16 without a mark
+_LEAST_HEAD: Final = 16  # bytes that tell it
 # Kubernetes: /var/log/pods/<namespace>_<pod>_<uid>/<container>/<n>.log; Docker: .../containers/<id>/<id>-json.log
 _POD = re.compile(r"/pods/([^/_]+)_([^/_]+)_([0-9a-f-]{32,36})/[^/]+/[^/]+$")
 _CONTAINER = re.compile(r"/containers/([0-9a-f]{64})/[^/]+$")
 _MAX_PATH: Final = 4096
+_MEASURED: Final = frozenset(
+    {OTLP_PROTO, SYSLOG_COUNTED}
+)  # formats in which records have their lengths before them
 
 Bytes = Callable[[int, int], Iterator[bytes]]
 
@@ -36,6 +43,7 @@ class Source(msgspec.Struct, frozen=True):
     """One input: how it is named to a person, its format, and how its bytes from one place to another are read.
 
     `size` is that of the file, compressed or not; `whole` says that it can only be read from its beginning.
+    `encoding` is that of its text, if that is not UTF-8.
     `task_id` is the task or container that its path names: a pod's, or a job's by the name of its log.
     `unsupported` is the kind of archive that it is, if that is not unpacked.
     `carries_events` is what a person said of it, None if nobody did.
@@ -47,7 +55,7 @@ class Source(msgspec.Struct, frozen=True):
     size: int
     raw: Bytes
     packing: str | None = None
-    utf16: bool = False
+    encoding: str | None = None
     task_id: str | None = None
     unsupported: str | None = None
     carries_events: bool | None = None
@@ -56,7 +64,7 @@ class Source(msgspec.Struct, frozen=True):
     @property
     def whole(self) -> bool:
         """Whether it can be read only from the beginning."""
-        return self.packing is not None or self.utf16
+        return self.packing is not None or self.encoding is not None
 
     def chunks(
         self, start: int = 0, end: int | None = None, times: MemberTimes | None = None
@@ -72,30 +80,35 @@ class Source(msgspec.Struct, frozen=True):
         chunks = self.raw(start, end)
         if self.packing is not None:
             chunks = unpacked(chunks, self.packing, times)
-        if self.utf16:
-            return _transcoded(chunks)
-        return _without_mark(chunks) if start == 0 else chunks
+        if self.encoding is not None:
+            chunks = _transcoded(chunks, self.encoding)
+        return chunks if self.format in _MEASURED else chunks_without_marks(chunks)
 
 
-def _without_mark(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """Without a UTF-8 byte order mark."""
-    first = next(chunks, b"").removeprefix(codecs.BOM_UTF8)
-    if first:
-        yield first
-    yield from chunks
-
-
-def _transcoded(chunks: Iterator[bytes]) -> Iterator[bytes]:
-    """UTF-16 with a byte order mark as UTF-8."""
-    decoder = codecs.getincrementaldecoder("utf-16")("replace")
+def _transcoded(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
+    """Text in another encoding as UTF-8."""
+    decoder = codecs.getincrementaldecoder(encoding)("replace")
     for chunk in chunks:
         yield decoder.decode(chunk).encode("utf-8", "replace")
     yield decoder.decode(b"", final=True).encode("utf-8", "replace")
 
 
-def _is_utf16(head: bytes) -> bool:
-    """Whether it begins with a mark of UTF-16 and has, as any log in it would, many ASCII characters."""
-    return head.startswith(_UTF16) and head.count(b"\0") * _ASCII_SHARE >= len(head)
+def _encoding(head: bytes) -> str | None:
+    """The encoding of a file that begins so, if it is UTF-16 or UTF-32: a log in them has many ASCII characters.
+
+    Without a byte order mark nearly all characters have to be ASCII: the zeros stand at every other place.
+    """
+    if head.startswith(_UTF32):
+        return "utf-32"
+    if head.startswith(_UTF16):
+        return "utf-16" if head.count(b"\0") * _ASCII_SHARE >= len(head) else None
+    odd, even = head[1::2].count(b"\0"), head[::2].count(b"\0")
+    least, most = len(head) * _MOSTLY // 2, len(head) * (1 - _MOSTLY) // 2
+    if len(head) < _LEAST_HEAD or not (odd or even):
+        return None
+    if odd > least and even <= most:
+        return "utf-16-le"
+    return "utf-16-be" if even > least and odd <= most else None
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -165,8 +178,8 @@ def _looked_at(name: str, size: int, raw: Bytes, asked: Asked) -> Source:
     """
     pack = packing(next(raw(0, 4), b""))
     head, complete = _head(raw(0, size) if pack is None else unpacked(raw(0, size), pack))
-    utf16 = _is_utf16(head)
-    text = b"".join((_transcoded if utf16 else _without_mark)(iter((head,))))
+    encoding = _encoding(head)
+    text = without_marks(head if encoding is None else b"".join(_transcoded((head,), encoding)))
     found = sniff(text, complete=complete, classifier=asked.classifier)
     if asked.format_name in EVENT_SOURCES:
         found = DOCUMENT if found == DOCUMENT else JSON_LINES
@@ -174,7 +187,7 @@ def _looked_at(name: str, size: int, raw: Bytes, asked: Asked) -> Source:
         found = asked.format_name
     elif asked.carries_events and found == TEXT:
         found = JSON_LINES
-    return Source(name, found, size, raw, pack, utf16, None, unsupported(head), asked.carries_events)
+    return Source(name, found, size, raw, pack, encoding, None, unsupported(head), asked.carries_events)
 
 
 def _head(chunks: Iterable[bytes]) -> tuple[bytes, bool]:

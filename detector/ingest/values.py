@@ -13,6 +13,7 @@ from detector.ingest.classify import BUNDLED, RecordClassifier
 from detector.ingest.formats import cri, syslog, text
 from detector.ingest.formats.json import read_line as read_object
 from detector.records.blocks import LONG_JSON
+from detector.records.byte_order_marks import without_marks
 from detector.records.dead_letters import NOT_SYSLOG, TOO_LARGE, bad
 from detector.records.log_records import LogText, Read
 from detector.values.errors import BadRecordError
@@ -31,12 +32,13 @@ def read_value(
 
     `now` (ns) is the wall clock. Without `events` it is known that nothing in it is an event or carries one.
     """
-    start = value.lstrip()[:1]
     if value[:1] == _ENCODED:
         encoded = classifier.read_encoded(value, now)
         if encoded is not None:
             yield from encoded
             return
+    value = without_marks(value)
+    start = value.lstrip()[:1]
     if start == _BRACE:
         yield from _objects(value, now, classifier, events=events)
     elif start == _BRACKET:
@@ -47,7 +49,7 @@ def read_value(
 
 def log_texts(line: bytes) -> list[LogText]:
     """The log texts of one line, without what stands around them; their times are not checked."""
-    body = line.rstrip(b"\r")
+    body = without_marks(line).rstrip(b"\r")
     if body.lstrip()[:1] == _BRACE and len(body) <= LONG_JSON:
         reads = read_object(body, _FAR, BUNDLED, events=False)
         return [read.log for read in reads if read.log is not None]

@@ -12,6 +12,7 @@ import pytest
 
 from detector.ingest.inputs import find_sources
 from detector.ingest.sources import Source
+from detector.records.byte_order_marks import chunks_without_marks, without_marks
 from detector.values.errors import InputError
 
 EVENT = b'{"specversion": "1.0"}\n'
@@ -115,6 +116,41 @@ def test_byte_order_marks_are_taken_off_and_utf16_is_decoded(logs: Path) -> None
     assert (marked.format, text_of(marked)) == ("jsonl", EVENT)
     assert (wide.format, wide.whole, text_of(wide)) == ("text", True, "töken=x\n".encode())
     assert (packed.format, text_of(packed)) == ("jsonl", EVENT)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be", "utf-32"])
+def test_logs_of_windows_are_read_as_text_and_events(logs: Path, encoding: str) -> None:
+    """PowerShell's `>` writes UTF-16, and its `>>` another mark wherever a file begins anew."""
+    for text, name in ((EVENT.decode(), "jsonl"), ("plain text with a töken\r\n", "text")):
+        both = text.encode(encoding) + text.encode(encoding)
+        for content in (both, gzip.compress(both)):
+            (logs / "a.log").write_bytes(content)
+            (source,) = find_sources(["logs/a.log"])[0]
+            assert (source.format, source.whole) == (name, True)
+            assert text_of(source).decode() == text + text
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\0", b"a\0", bytes(64), bytes(range(256)), b"a\0b\0" + b"text" * 9]
+)
+def test_bytes_with_a_few_zeros_are_not_taken_for_utf16(logs: Path, content: bytes) -> None:
+    (logs / "a.log").write_bytes(content)
+    assert text_of(find_sources(["logs/a.log"])[0][0]) == content
+
+
+def test_a_mark_before_any_line_is_taken_off_however_the_bytes_are_cut(logs: Path) -> None:
+    mark = codecs.BOM_UTF8
+    (logs / "a.log").write_bytes(
+        mark + mark + EVENT + mark + EVENT + b"\n" + mark + b"text with " + mark + b"\n" + mark
+    )
+    (source,) = find_sources(["logs/a.log"])[0]
+    assert text_of(source) == EVENT + EVENT + b"\ntext with " + mark + b"\n"
+    data = source.raw(0, source.size)
+    whole = b"".join(data)
+    for size in range(1, 12):
+        pieces = (whole[at : at + size] for at in range(0, len(whole), size))
+        assert b"".join(chunks_without_marks(pieces)) == text_of(source)
+    assert without_marks(whole) == text_of(source)
 
 
 def test_a_format_that_is_asked_for_wins(logs: Path) -> None:

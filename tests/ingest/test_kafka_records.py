@@ -43,6 +43,19 @@ def test_a_cloud_event_in_structured_mode() -> None:
     assert isinstance(pair[1], TaskStarted)
 
 
+def test_a_byte_order_mark_before_a_record_or_a_line_of_it_changes_nothing() -> None:
+    mark, value = b"\xef\xbb\xbf", dumps(STARTED)
+    assert len(read(mark + value).events) == 1
+    assert len(read(value + b"\n" + mark + value).events) == 2
+    for others in ([], [b"2026-05-01T10:00:00Z text"] * 40, [b'{"message": "m"}'] * 40):
+        reading = read_all(
+            records([*others, mark + value, *others, mark + b'{"message": "a MARK"}', *others])
+        )
+        assert len(reading.contents.events) == 1
+        assert len(reading.places) == 1
+        assert reading.contents.letters == []
+
+
 def test_a_cloud_event_in_binary_mode() -> None:
     headers = [
         ("ce_specversion", b"1.0"),
