@@ -63,6 +63,11 @@ def _sources(options: argparse.Namespace) -> None:
     importlib.import_module("benchmarks.sources_bench").main()
 
 
+def _masking(options: argparse.Namespace) -> None:
+    del options
+    importlib.import_module("benchmarks.masking_bench").main()
+
+
 def _trust(options: argparse.Namespace) -> None:
     del options
     importlib.import_module("benchmarks.trust_bench").main()
@@ -227,6 +232,7 @@ def _of_a_part(commands: Any) -> None:
         one.set_defaults(run=_hostile)
     commands.add_parser("ledger", help="cost of an event").set_defaults(run=_ledger)
     commands.add_parser("sources", help="records of each source a second").set_defaults(run=_sources)
+    commands.add_parser("masking", help="what masking the texts of an event costs").set_defaults(run=_masking)
     commands.add_parser("trust", help="what [[trust]] costs an event").set_defaults(run=_trust)
     commands.add_parser("carriers", help="log records of each carrier a second").set_defaults(run=_carriers)
     commands.add_parser("report", help="the report's page in a browser").set_defaults(run=_report)
