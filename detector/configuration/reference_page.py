@@ -206,7 +206,11 @@ def page() -> str:
     parts = [
         INTRODUCTION,
         _section("Top of the file", "", TOP_FIELDS),
-        _section("`[[keys]]`", "More deployment keys, for a rotation. The last is the oldest: it names ids that show a secret.\n", KEY_FIELDS),
+        _section(
+            "`[[keys]]`",
+            "More deployment keys, for a rotation. The last is the oldest: it names ids that show a secret.\n",
+            KEY_FIELDS,
+        ),
         _section(
             "`[rules.NAME]`", "How one rule behaves. The second table shows the defaults.\n", RULE_FIELDS
         ),

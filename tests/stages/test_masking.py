@@ -25,6 +25,7 @@ from detector.values.events import (
     Grant,
     Identifier,
     Leak,
+    LimitedRecord,
     TaskEnded,
     TaskStarted,
 )
@@ -45,7 +46,7 @@ NO_SECRET = {
     (Leak, "pattern"),
     (Leak, "time_origin"),
 }
-FACTS: tuple[type[msgspec.Struct], ...] = (*TYPES.values(), Leak, DeadLetter)
+FACTS: tuple[type[msgspec.Struct], ...] = (*TYPES.values(), Leak, LimitedRecord, DeadLetter)
 
 
 def finders(*registered: str, keys: Sequence[DeploymentKey] = (KEY,)) -> Finders:
