@@ -119,8 +119,7 @@ def read_record(  # noqa: PLR0913 - a record, and what it is read with
     """The log records of one Kafka record; the rest goes `into`. `now` (ns) is the wall clock.
 
     Without `events` it is known that the record is no event and carries none. Events that `trust` does not let it carry
-    are dead letters; where it holds a topic, only events that it lets through move the time. Never raises, whatever is
-    in the record.
+    are dead letters. Never raises, whatever is in the record.
     """
     found: list[LogRecord] = []
     textless = with_text = False

@@ -37,7 +37,6 @@ UNTRUSTED: Final = (
     UNSIGNED,
     BAD_SIGNATURE,
     STALE_SIGNATURE,
-    AMBIGUOUS,
 )
 """The reasons for which an event was not believed, as `[[trust]]` asks."""
 

@@ -23,7 +23,7 @@ from typing import Final
 import msgspec
 
 from detector.configuration.trust_settings import TrustEntry
-from detector.ingest.trust.signed_content import Headers, header_of, refuse_repeated_names, signed_content
+from detector.ingest.trust.signed_content import Headers, header_of, signed_content
 from detector.records.dead_letters import (
     STALE_SIGNATURE,
     UNTRUSTED_HEADER,
@@ -125,11 +125,6 @@ class InputTrust:
         self._reserving = reserving
         self._remembered = lru_cache(_REMEMBERED)(self._choose)
 
-    @property
-    def holds(self) -> bool:
-        """Whether an entry holds the input; else it may only not carry reserved sources."""
-        return bool(self._holding)
-
     def record(self, headers: Headers, value: bytes, time: int) -> "RecordProof":
         """The proof that a record brings. `time` is its timestamp (ns), which no time of the event replaces."""
         return RecordProof(self, headers, value, time)
@@ -197,7 +192,6 @@ class RecordProof:
             _look_at_header(self._headers, entry.header, entry.value)
         if entry.verify is not None:
             entry.verify(self._headers, signed_content(self._headers, self._value))
-            refuse_repeated_names(self._value)
 
     def _age(self, entry: _Entry, event: CanonicalEvent) -> BadRecordError | None:
         if entry.signature is None:

@@ -9,14 +9,13 @@ import re  # on header names of bounded length
 from collections.abc import Sequence
 from typing import Any, Final
 
-from detector.records.dead_letters import AMBIGUOUS, BAD_SIGNATURE, bad
+from detector.records.dead_letters import BAD_SIGNATURE, bad
 
 Headers = Sequence[tuple[str, bytes | None]]
 
 BINARY_MODE: Final = "ce_specversion"  # the header by which the CloudEvents binding for Kafka tells it
 BINARY_CONTENT: Final = b"cloudevent-binary-v1\n"
 ATTRIBUTE: Final = "ce_"
-_SPACE: Final = " \t\r\n"
 _ATTRIBUTE_NAME: Final = re.compile(r"ce_[a-z0-9]{1,64}")
 
 
@@ -60,27 +59,6 @@ def signed_content(headers: Headers, value: bytes) -> bytes:
     return b"".join((BINARY_CONTENT, *lines, b"\n", value))
 
 
-def refuse_repeated_names(value: bytes) -> None:
-    """Refuses JSON in which an object has a name twice: signer and reader may see different events in it.
-
-    A value that is no JSON has no names.
-
-    Raises:
-        BadRecordError: a name is there twice, or what begins as JSON cannot be read.
-    """
-    if value.lstrip()[:1] not in (b"{", b"["):
-        return
-    try:
-        rest = value.decode().strip(_SPACE)
-        at = 0
-        while at < len(rest):
-            _, at = _DECODER.raw_decode(rest, at)
-            while at < len(rest) and rest[at] in _SPACE:
-                at += 1
-    except (ValueError, RecursionError):
-        raise bad(AMBIGUOUS) from None
-
-
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) != len(pairs):
@@ -88,7 +66,6 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-_DECODER: Final = json.JSONDecoder(object_pairs_hook=_unique, parse_int=str, parse_float=str)
 _STRICT: Final = json.JSONDecoder(object_pairs_hook=_unique)
 
 
