@@ -11,14 +11,14 @@ from detector.values.wording import counted
 _TOLD: Final = 3  # rules that the sentence tells
 
 
-def headline(findings: Sequence[Finding], limited: int = 0) -> str:
+def headline(findings: Sequence[Finding], gaps: Sequence[str] = ()) -> str:
     """The sentence about the findings that nobody accepted. It contains no text from the input.
 
-    `limited` is how many log records could not be examined whole.
+    `gaps` says what could not be judged, as `Summary.gaps` does.
     """
     standing = [one for one in findings if one.accepted is None]
-    if not standing and limited:
-        return f"Nothing else found, but {counted(limited, 'log record')} could not be examined whole."
+    if not standing and gaps:
+        return f"Nothing else found, but {' and '.join(gaps)}."
     if not standing:
         return "Nothing found that is not accepted." if findings else "Nothing found."
     counts = Counter(one.rule for one in standing)

@@ -34,7 +34,7 @@ _BUDGETS: Final = (
 def report_page(report: Report, most: int = MAX_BYTES) -> bytes:
     """The page, of at most `most` bytes."""
     records = page_records_of(report)
-    sentence, page = headline(report.findings, sum(report.summary.limited.values())), b""
+    sentence, page = headline(report.findings, report.summary.gaps), b""
     for budget in _BUDGETS:
         packed = zlib.compress(dumps(page_data(report, records, budget)), 9)
         page = _page(sentence, base64.b64encode(packed).decode())

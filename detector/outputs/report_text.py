@@ -36,6 +36,7 @@ _SHOWN_ACCEPTED: Final = 3
 _SHOWN_COUNTS: Final = 6
 _SHOWN_WARNINGS: Final = 5
 _MEASURABLE: Final = 10_000_000  # bytes from which a rate says more of the reading than of the start
+_WARNING: Final = 480  # characters of a warning: it names a path, and says what to do
 _EXCERPT: Final = 160  # characters of a leak's excerpt
 _NARROW, _WIDE = 60, 110  # columns between which the text is set
 
@@ -124,8 +125,9 @@ def _blocks(report: Report, *, timed: bool) -> Iterator[_Block]:
 def _headline(report: Report) -> Text:
     standing = [one for one in report.findings if one.accepted is None]
     line = Text()
+    gaps = " and ".join(report.summary.gaps)
     if not standing:
-        line.append(*_nothing_found(report))
+        line.append("Nothing found", "bold yellow" if gaps else "bold green")
     for index, severity in enumerate(
         one for one in sorted(Severity, reverse=True) if any(f.severity == one for f in standing)
     ):
@@ -134,22 +136,9 @@ def _headline(report: Report) -> Text:
     to_revoke = len({one.credential.credential_id for one in report.commands})
     if to_revoke:
         line.append("; ").append(f"{counted(to_revoke, 'credential')} to revoke", "bold")
+    if gaps:  # no all-clear, and a warning beside what was found
+        line.append(f", but {gaps}", "bold yellow")
     return line
-
-
-def _nothing_found(report: Report) -> tuple[str, str]:
-    """What the headline says, and in which style: no all-clear where events or text were left out."""
-    left_out = sum(one.events for one in report.summary.not_believed if not one.declared)
-    limited = sum(report.summary.limited.values())
-    why = []
-    if left_out:
-        what = "record that may be an event was" if left_out == 1 else "records that may be events were"
-        why.append(f"{left_out:,} {what} not believed")
-    if limited:
-        why.append(f"{counted(limited, 'record')} could not be examined whole")
-    if not why:
-        return "Nothing found", "bold green"
-    return f"Nothing found, but {' and '.join(why)}", "bold yellow"
 
 
 def _section(title: str, style: str) -> Iterator[_Block]:
@@ -235,7 +224,8 @@ def _read(report: Report, *, timed: bool) -> Iterator[_Block]:
         claimed = f"{counted(summary.conflicts, 'identifier')} claimed by two credentials; the earliest issue gets it"
         rows.append(("conflicts", claimed, "yellow"))
     rows += [
-        ("warning", visible(report.clean(text), 240), "yellow") for text in summary.warnings[:_SHOWN_WARNINGS]
+        ("warning", visible(report.clean(text), _WARNING), "yellow")
+        for text in summary.warnings[:_SHOWN_WARNINGS]
     ]
     if len(summary.warnings) > _SHOWN_WARNINGS:
         rows.append(("", f"… and {len(summary.warnings) - _SHOWN_WARNINGS:,} more in summary.json", "dim"))

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from detector.values.findings import Command, Finding, Severity
+from detector.values.wording import counted
 
 
 class SourceRead(msgspec.Struct, frozen=True):
@@ -85,6 +86,19 @@ class Summary(msgspec.Struct, frozen=True):
     def bytes(self) -> int:
         """Bytes read in all, decompressed."""
         return sum(one.bytes for one in self.read)
+
+    @property
+    def gaps(self) -> tuple[str, ...]:
+        """What could not be judged, each as a clause: where there is any, nothing found is no all-clear."""
+        found = []
+        events = sum(one.events for one in self.not_believed if not one.declared)
+        if events:
+            what = "record that may be an event was" if events == 1 else "records that may be events were"
+            found.append(f"{events:,} {what} not believed")
+        limited = sum(self.limited.values())
+        if limited:
+            found.append(f"{counted(limited, 'record')} could not be examined whole")
+        return tuple(found)
 
     def record(self) -> dict[str, Any]:
         """The JSON of `summary.json`, every mapping in the order of its keys."""
