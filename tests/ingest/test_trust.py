@@ -1,6 +1,7 @@
 """`[[trust]]`: an event is believed only from an input that may carry it, with the proof that the entry asks for."""
 
 import json
+import random
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -178,6 +179,31 @@ def test_a_refused_event_leaves_its_text_to_be_scanned_and_its_neighbours_to_be_
     assert contents.events == []
     assert [(letter.reason, letter.offset) for letter in contents.letters] == [("unsigned", 30)]
     assert b"".join(segment.data for segment in segments).count(b"a line") == 63
+
+
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=300), st.integers(0, 1 << 30))
+def test_however_the_polls_fall_the_same_events_are_believed(kinds: list[int], seed: int) -> None:
+    """Blocks, runs without events and single records take different ways through the reader."""
+    kinds_of: list[tuple[bytes, Headers]] = [
+        (b"a line", NOTHING),
+        (b'{"message": "a record"}', NOTHING),
+        (VALUE, NOTHING),
+        (VALUE, [(HEADER, GOOD)]),
+        (changed_event(id="2"), [(HEADER, GOOD)]),
+        (changed_event(source="vault"), NOTHING),
+    ]
+    reasons_of = {2: "unsigned", 4: "bad-signature", 5: "untrusted-source"}
+    entry = msgspec.structs.replace(jws_entry(), sources=("ci",))
+    some = [FakeRecord(kinds_of[kind][0], n, headers=kinds_of[kind][1]) for n, kind in enumerate(kinds)]
+    rng, at, contents = random.Random(seed), 0, Contents()
+    assembler = RecordAssembler(trust=TrustPolicy((entry,)).of_topic(TOPIC))
+    while at < len(some):
+        size = rng.randint(1, len(some))
+        assembler.read(some[at : at + size], NOW, contents)
+        at += size
+    assert sorted(offset for offset, _ in contents.events) == [n for n, kind in enumerate(kinds) if kind == 3]
+    letters = sorted((letter.offset, letter.reason) for letter in contents.letters)
+    assert letters == [(n, reasons_of[kind]) for n, kind in enumerate(kinds) if kind in reasons_of]
 
 
 def test_a_refused_event_moves_no_watermark() -> None:
