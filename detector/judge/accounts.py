@@ -101,14 +101,18 @@ class Group:
 
 
 class LeakGroup:
-    """Leaks that show the same secret in the same way, as (time, source, id, leak) in order, and its owners."""
+    """Leaks that show the same secret in the same way, as (time, source, id, leak) in order, and its owners.
 
-    __slots__ = ("names", "order", "owners", "tie")
+    `places` has the time of each by its source and id. One record is one leak: of two times of it the earlier counts.
+    """
+
+    __slots__ = ("names", "order", "owners", "places", "tie")
 
     def __init__(self, tie: str, names: tuple[Name, ...]) -> None:
         self.tie = tie
         self.names = names
         self.order = TimeOrder(3)
+        self.places: dict[tuple[str, str], int] = {}
         self.owners: tuple[Account, ...] = ()
 
 

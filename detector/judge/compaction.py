@@ -56,7 +56,7 @@ def compact_accounts(
     for account in compacted:
         for name in account.owned():
             for group in name.leaks or ():
-                _cut(group.order, before, shown)
+                _cut_leaks(group, before, shown)
     return compacted, dropped
 
 
@@ -113,7 +113,7 @@ def compact_leaks(
     """Compacts the leaks of a secret that nobody registered. Returns those that were dropped, and their sums."""
     tally = tallies.get(fingerprint)
     shown = {entry[:3] for entry in tally.earliest()} if tally is not None else set()
-    gone = [item for group in groups for item in _cut(group.order, before, shown)]
+    gone = [item for group in groups for item in _cut_leaks(group, before, shown)]
     if isinstance(tally, Tally):
         tally.compact({item[:3] for item in gone}, before, -NEVER)
         return [item[-1] for item in gone], tally.sums
@@ -150,4 +150,12 @@ def _cut(order: TimeOrder, before: int, kept: AbstractSet[tuple[int, str, str]])
             order.put(item)
         else:
             gone.append(item)
+    return gone
+
+
+def _cut_leaks(group: LeakGroup, before: int, kept: AbstractSet[tuple[int, str, str]]) -> list[Item]:
+    """The same of a group of leaks."""
+    gone = _cut(group.order, before, kept)
+    for item in gone:
+        group.places.pop(item[1:3], None)
     return gone

@@ -141,6 +141,16 @@ class IncrementalEvaluator:
         if not group.owners:
             self._settle_secret(group, item, registered=False)
 
+    def withdraw_leak(self, group: LeakGroup, key: tuple[int, str, str]) -> None:
+        """Takes back the leak with that time, source and id."""
+        item = group.order.take(key)
+        if item is None:
+            return
+        for account in group.owners:
+            self._remove_leak(account, group, item)
+        if not group.owners:
+            self._settle_secret(group, item, registered=True)
+
     def reassign(self, group: LeakGroup) -> None:
         """Moves the leaks of a group to the credentials that own its names now."""
         before, after = group.owners, owners_of(group.names)

@@ -380,7 +380,16 @@ class Ledger:
                     name.leaks = []
                 name.leaks.append(group)
             self._evaluator.reassign(group)
-        item = (leak.time, leak.source, leak.id, leak)
+        place = leak.source, leak.id
+        known = group.places.get(place)
+        if (
+            known is not None and known != leak.time
+        ):  # the record was read again, and had no time that says the same
+            if known < leak.time:
+                return
+            self._evaluator.withdraw_leak(group, (known, *place))
+        group.places[place] = leak.time
+        item = (leak.time, *place, leak)
         if group.order.put(item):
             self._evaluator.judge_new_leak(group, item)
 

@@ -177,7 +177,7 @@ class Leak(Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="lea
     @property
     def allowed(self) -> bool:
         """Whether the configuration allows it, as long as no registered credential has this secret."""
-        return self.allowed_until is not None and self.time <= self.allowed_until
+        return self.allowed_until is not None and self.known_since <= self.allowed_until
 
 
 class LimitedRecord(Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="limited"):

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
 import pytest
 
 from detector import cli
@@ -103,6 +104,10 @@ def test_the_judge_says_nothing_of_an_allowed_leak_until_a_credential_claims_it(
     marked = Leak(**{name: getattr(leak, name) for name in leak.__struct_fields__} | {"allowed_until": 5})
     assert len(judge_secret(Policy(), leak)) == 1
     assert judge_secret(Policy(), marked) == ()
+    late = msgspec.structs.replace(
+        marked, received=6
+    )  # when Kafka got it, the entry had expired: its time is no excuse
+    assert len(judge_secret(Policy(), late)) == 1
 
 
 def test_an_allowed_secret_beside_a_leak_is_masked_in_its_excerpt_all_the_same() -> None:
@@ -220,8 +225,8 @@ def test_a_record_without_a_time_is_held_against_the_time_that_it_inherits(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     early, late = "2026-05-31T10:00:00Z first", "2026-06-03T10:00:00Z first"
-    assert replayed(folder, capsys, f"token {OTHER}\n{early}\n")[1]["allowed"] == {"github-pat-classic": 1}
-    findings, summary, _ = replayed(folder, capsys, f"token {OTHER}\n{late}\n")
+    assert replayed(folder, capsys, f"{early}\ntoken {OTHER}\n")[1]["allowed"] == {"github-pat-classic": 1}
+    findings, summary, _ = replayed(folder, capsys, f"{late}\ntoken {OTHER}\n")
     assert (findings, summary["allowed"]) == (["leaked-secret x1"], {})
 
 

@@ -143,6 +143,19 @@ def test_what_holds_at_the_issue_judges_an_earlier_leak_again() -> None:
     assert found(ledger)["leaked-credential", "c"].severity == Severity.CRITICAL
 
 
+def test_a_record_that_is_read_again_with_another_time_is_one_leak_at_the_earlier() -> None:
+    """A time that comes from the clock of the reader, because nothing else says it, is another one each time."""
+    twice = [leak(seconds, "c-accessor", record="7") for seconds in (300, 20)]
+    for events in itertools.permutations([issue(0), revoke(100), *twice]):
+        ledger = ledger_of(*events)
+        finding = found(ledger)["leaked-credential", "c"]
+        assert (finding.count, finding.first_seen, finding.last_seen) == (1, at(20), at(20))
+        assert finding.severity == Severity.CRITICAL
+        assert asked(ledger) == [("c", False, 20, ("leaked-credential",))]
+    for order in (twice, twice[::-1]):
+        assert found(ledger_of(*order))["leaked-secret", "f"].count == 1
+
+
 def test_a_second_copy_changes_nothing() -> None:
     events = (
         issue(0),
