@@ -119,3 +119,24 @@ def test_a_second_scan_finds_registered_credentials_alone() -> None:
     facts = PartitionScanner("logs", 0).look_back(some, finders, NOW)
     assert [leak.id for leak in facts.leaks] == ["p0@1"]
     assert facts.withdrawn == []
+
+
+def test_an_excerpt_of_the_second_scan_shows_nothing_that_a_pattern_sees() -> None:
+    finders = Finders(bundled_scanner(), (KEY,))
+    finders.renew(ISSUE.identifiers)
+    some = records([f"{SECRET} beside {OTHER} end".encode()])
+    (leak,) = PartitionScanner("logs", 0).look_back(some, finders, NOW).leaks
+    assert leak.excerpt == f"‹known-credential:{len(SECRET)}› beside ‹github-pat-classic:40› end"
+
+
+def test_a_text_of_an_event_is_masked_in_the_facts() -> None:
+    finders = Finders(bundled_scanner(), (KEY,))
+    hostile = {**STARTED, "source": OTHER, "data": {"task_id": OTHER, "owner": f"by {OTHER}"}}
+    values = [json.dumps(hostile).encode(), OTHER.encode(), b'{"specversion": "1.0"']
+    facts = PartitionScanner(OTHER, 0).scan(records(values, topic=OTHER), finders.finder, NOW)
+    ((_, event),) = facts.events
+    assert isinstance(event, TaskStarted)
+    assert event.owner == "by ‹github-pat-classic:40›"
+    assert {event.source, event.task_id} == {leak.source for leak in facts.leaks}
+    assert {event.source} == {letter.source for letter in facts.dead_letters}
+    assert OTHER.encode() not in msgspec.json.encode(facts)

@@ -392,3 +392,26 @@ def test_polls_cut_anywhere_give_the_leaks_that_replay_finds(
     found += find_leaks(finder, "logs", 0, hold.flush())
     # A line that goes on is looked at twice, perhaps in two polls: the judge counts a leak once.
     assert sorted({(leak.id, leak.fingerprint, leak.pattern or "") for leak in found}) == wanted
+
+
+async def test_a_topic_that_is_named_like_a_token_is_named_otherwise_in_all_outputs(
+    scanner: PatternScanner,
+) -> None:
+    token = "ghp_" + "RAHhEBVMmxUAmOgKdSlPUK4dtx13hK0RTZy7"  # made up
+    scan, partition = Scan(scanner), Partition(token, 0)
+    some = [
+        FakeRecord(value, offset, topic=token)
+        for offset, value in enumerate(
+            [log(token), b'{"specversion": "1.0"', event("task.started", 0, task_id="t")]
+        )
+    ]
+    outputs = await scan.handler.process(partition, some)
+    outputs += await scan.handler.tick(partition, NOW)
+    outputs += await scan.handler.refused(partition, Refusal("record-failed", offset=1, error="ValueError"))
+    written = [(output.key or b"") + (output.value or b"") for output in outputs]
+    assert len(written) > 4
+    assert [each for each in written if token.encode() in each] == []
+    named = [each for each in written if "‹github-pat-classic:40:".encode() in each]
+    assert {b"reason" in each for each in named} == {True, False}, (
+        "dead letters, and the progress of the input"
+    )
