@@ -342,7 +342,7 @@ def test_an_event_in_records_that_have_no_fields_but_a_logs_is_let_out_among_man
     line = {"message": json.dumps(VAULT), "time": "2026-05-01T08:00:00Z", "stream": "vault-audit"}
     other = {"message": "hello", "time": "2026-05-01T08:00:00Z", "stream": "stdout"}
     lines = "".join(json.dumps(record) + "\n" for record in [*[other] * 40, line, *[other] * 40])
-    found = told(tmp_path / "in", {"logs.jsonl": lines}, classifier=classifier)
+    found = told(tmp_path / "in", {"logs.jsonl": lines}, classifier=classifier, declared=True)
     assert len(found.events) == 1
     assert found.result.summary.events == {"credential.issued": 1}
 

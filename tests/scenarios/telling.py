@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from detector.ingest.classify import BUNDLED, RecordClassifier
+from detector.ingest.declarations import Declarations
 from detector.ingest.event_ranges import read_events
 from detector.ingest.inputs import find_sources
 from detector.ingest.kafka import Contents, RecordAssembler, batch_of
@@ -78,15 +79,18 @@ def story(name: str) -> dict[str, bytes]:
     }
 
 
-def told(
+def told(  # noqa: PLR0913 - a story has many circumstances, all but two named
     folder: Path,
     files: Mapping[str, bytes | str],
     *,
     until: str | None = None,
     policy: Policy = Policy(),  # noqa: B008 - frozen
     classifier: RecordClassifier = BUNDLED,
+    declared: bool = False,
 ) -> ReportedFinding:
     """What comes of the files, put below `folder`; `until` (RFC 3339) is the time judged up to.
+
+    `declared`: they are declared to carry events, as with `--events`.
 
     Fails if the same files, each line (or file, where it is one document) a Kafka record, come to anything else.
     """
@@ -94,7 +98,8 @@ def told(
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    sources, letters = find_sources([str(folder)], classifier=classifier)
+    declarations = Declarations([str(folder)] if declared else [])
+    sources, letters = find_sources([str(folder)], classifier=classifier, declarations=declarations)
     at = None if until is None else parse_rfc3339(until)
     plan = Plan(
         sources, policy, _finder_of, keyed=True, now=NOW, until=at, letters=letters, classifier=classifier
