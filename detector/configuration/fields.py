@@ -16,6 +16,7 @@ from detector.values.errors import ConfigError
 from detector.values.findings import Severity
 from detector.values.times import parse_duration, parse_rfc3339
 from detector.values.toml_file import Key, TomlFile
+from detector.values.wording import visible
 
 # Keys that were renamed after 0.1.0. The old name is an error that names the new one.
 RENAMED_KEYS: Final[Mapping[str, str]] = {
@@ -39,6 +40,10 @@ REPLACED_KEYS: Final[Mapping[str, tuple[str, str]]] = dict.fromkeys(
         "this key is gone: write topics that carry events under event_topics, and those that carry text under log_topics",
     ),
 )
+
+
+_EXPLAINED: Final = 100  # unknown keys for which a known one is looked for
+_SHOWN_KEY: Final = 100  # characters
 
 
 class ValueType(msgspec.Struct, frozen=True):
@@ -188,7 +193,8 @@ class FieldReader:
                 except ValueError as error:
                     self.fail(f"{dotted((*keys, name))}: {error}", *keys, name)
             elif name not in known:
-                self.fail(f"{dotted((*keys, name))}: {_unknown(name, known)}", *keys, name)
+                told = _unknown(name, known) if len(self.errors) < _EXPLAINED else "no such key"
+                self.fail(f"{dotted((*keys, name))}: {told}", *keys, name)
         return values
 
 
@@ -204,10 +210,12 @@ def _unknown(name: str, known: tuple[str, ...]) -> str:
 
 def dotted(keys: tuple[Key, ...]) -> str:
     """A key as a person writes it."""
-    return ".".join(str(key) for key in keys if isinstance(key, str))
+    return ".".join(visible(key, _SHOWN_KEY) for key in keys if isinstance(key, str))
 
 
 def suggestion(name: str, known: tuple[str, ...]) -> str:
     """` (did you mean …?)` if a known name is close to this one, else nothing."""
+    if len(name) > _SHOWN_KEY:
+        return ""
     close = difflib.get_close_matches(name, known, n=1)
     return f" (did you mean {close[0]}?)" if close else ""

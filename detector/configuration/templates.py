@@ -19,6 +19,8 @@ FieldPath = tuple[str, ...]
 _PATH: Final = re2.compile(r'(?:[^."{}]+|"[^"]+")(?:\.(?:[^."{}]+|"[^"]+"))*')
 _NAME: Final = re2.compile(r'[^."{}]+|"[^"]+"')
 _PART: Final = re2.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
+_LONGEST: Final = 4096  # characters of a path or template
+_MOST_PATHS: Final = 64  # of a template: what it gives is at most as many times as long as a record
 _MAX_CAPTURED: Final = 4096  # characters: a longer text is not matched
 _MAX_INDEX_DIGITS: Final = 6
 
@@ -29,7 +31,7 @@ def parse_path(value: Any) -> FieldPath:
     Raises:
         ValueError: this is not a path.
     """
-    if not isinstance(value, str) or _PATH.fullmatch(value) is None:
+    if not isinstance(value, str) or len(value) > _LONGEST or _PATH.fullmatch(value) is None:
         raise ValueError('write a path, such as job.id or labels."app.kubernetes.io/name"')
     return tuple(name.strip('"') for name in _NAME.findall(value))
 
@@ -147,6 +149,8 @@ def parse_template(value: Any) -> Template:
     """
     if not isinstance(value, str) or not value:
         raise ValueError("write text in quotes, with paths in braces: {job.id}")
+    if len(value) > _LONGEST or value.count("{") > _MOST_PATHS:
+        raise ValueError(f"longer than {_LONGEST} characters, or more than {_MOST_PATHS} braces")
     parts: list[str | FieldPath] = []
     at = 0
     for match in _PART.finditer(value):

@@ -1,6 +1,5 @@
 """Loads the scanner that the settings describe: bundled patterns, a user's own, detect-secrets' plugins and baseline."""
 
-import fnmatch
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -13,6 +12,7 @@ from detector.patterns.pattern import Pattern, distinct, load_bundled, load_file
 from detector.scan.pattern_examples import refuse_unseen
 from detector.scan.scanner import PatternScanner
 from detector.values.errors import ConfigError
+from detector.values.globs import GlobSet
 
 _T = TypeVar("_T", Pattern, Plugin)
 
@@ -61,9 +61,8 @@ def _files(path: Path) -> list[Path]:
 
 
 def _without(globs: tuple[str, ...], things: Iterable[_T]) -> tuple[_T, ...]:
-    return tuple(
-        thing for thing in things if not any(fnmatch.fnmatchcase(_id(thing), glob) for glob in globs)
-    )
+    disabled = GlobSet(globs)
+    return tuple(thing for thing in things if not disabled.matches(_id(thing)))
 
 
 def _id(thing: Pattern | Plugin) -> str:

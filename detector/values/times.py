@@ -25,6 +25,7 @@ _RFC3339 = re.compile(
     r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,18}))?"
     r"(?:([Zz])|([+-])([0-9]{2}):([0-9]{2}))",
 )
+_LONGEST: Final = 1e10  # seconds, three centuries: a longer one has a wrong unit
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(ns|us|µs|ms|s|sec|m|min|h|d)?")
 _UNITS: Final = {
     "ns": 1,
@@ -111,11 +112,14 @@ def parse_duration(value: object) -> int:
     if isinstance(value, bool):
         raise ValueError('not a duration: write seconds as a number, or text such as "90s", "5 min", "24h"')  # noqa: TRY004 - callers branch on ValueError alone
     if isinstance(value, int | float):
-        if not 0 <= value <= 1e10:  # noqa: PLR2004 - three centuries: a longer one has a wrong unit
+        if not 0 <= value <= _LONGEST:
             raise ValueError("not a duration: out of range")
         return round(value * SECOND)
     if isinstance(value, str):
         match = _DURATION.fullmatch(value.strip())
         if match is not None:
-            return round(float(match[1]) * _UNITS[match[2]])
+            duration = float(match[1]) * _UNITS[match[2]]
+            if duration > _LONGEST * SECOND:
+                raise ValueError("not a duration: out of range")
+            return round(duration)
     raise ValueError('not a duration: write seconds as a number, or text such as "90s", "5 min", "24h"')

@@ -1,19 +1,23 @@
 """TOML files with the lines of their keys, so that an error can name its line."""
 
-import re  # on lines of a file that its user wrote
+import re  # on tomllib's own messages, and on keys of bounded length
 import tomllib
 from typing import Any
+
+import re2
 
 from detector.values.bounded_files import BadFileError, read_bounded
 from detector.values.errors import ConfigError
 
-_HEADER = re.compile(r"\s*(\[{1,2})\s*([^\]]+?)\s*\]{1,2}\s*(?:#.*)?")
-_ASSIGNMENT = re.compile(
+_HEADER = re2.compile(r"\s*(\[{1,2})\s*([^\]]+?)\s*\]{1,2}\s*(?:#.*)?")
+_ASSIGNMENT = re2.compile(
     r"""\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'))*)\s*="""
 )
 _KEY_PART = re.compile(r"""[A-Za-z0-9_-]+|"[^"]*"|'[^']*'""")
 _AT_LINE = re.compile(r"\(at line ([0-9]+), column [0-9]+\)")
 _MAX_BYTES = 16 << 20
+# tomllib's time for one key grows with the square of its parts.
+_TOO_LONG = re2.compile(r"""(?:(?:[A-Za-z0-9_-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){64}""")
 
 Key = str | int
 
@@ -24,6 +28,9 @@ class TomlFile:
     def __init__(self, path: str, text: str) -> None:
         self.path = path
         self._lines: dict[tuple[Key, ...], int] = {}
+        long = _TOO_LONG.search(text)
+        if long is not None:
+            raise ConfigError("a key of more than 64 parts", path, text.count("\n", 0, long.start()) + 1)
         try:
             self.data: dict[str, Any] = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
@@ -32,6 +39,8 @@ class TomlFile:
             raise ConfigError(f"not TOML: {reason}", path, int(at[1]) if at else None) from None
         except RecursionError:
             raise ConfigError("not TOML: nested too deep", path) from None
+        except ValueError:  # the only other one that tomllib lets through
+            raise ConfigError("not TOML: a number with too many digits", path) from None
         self._index(text)
 
     @classmethod
