@@ -21,7 +21,7 @@ from detector.scan.decode import Decoding
 from detector.scan.decoders import SPACED
 from detector.scan.known_credentials import KnownIndex
 from detector.scan.leak_details import Fingerprinter, LeakDetails, LeakDetailsCache
-from detector.scan.mask_spans import LEAST_LITERAL, MANY, Excerpts, MaskSpan, literals, merged, with_masks
+from detector.scan.mask_spans import LEAST_LITERAL, Excerpts, MaskSpan, literals, merged, with_masks
 from detector.scan.scanner import Match, line_around
 from detector.scan.shares import SECOND_LOOK, LimitedText, Share
 from detector.values.events import Leak
@@ -529,5 +529,4 @@ def _spans_in(
     """The mask spans of sightings in data[span], and of their bytes where they stand there once more; in order."""
     mask_spans = list(map(_MaskSpans(seen, lambda one: one.pattern is None).of, seen))
     shown = _shown(data, seen, mask_spans)
-    elsewhere = literals(data, span, shown, least) if len(shown) <= MANY else ()
-    return merged((*mask_spans, *elsewhere))
+    return merged((*mask_spans, *literals(data, span, shown, least)))

@@ -1,9 +1,14 @@
 """The text around a leak: the quick ways to it give what the long way gives."""
 
+import random
+import string
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detector.scan.mask_spans import Excerpts, MaskSpan, merged
+from detector.scan.leaks import Redactor
+from detector.scan.mask_spans import MANY, Excerpts, MaskSpan, _many_literals, literals, merged
+from tests.bundled import bundled_scanner
 
 INSIDE = b"r2hu"  # of the first of the secrets
 SECRETS = (b"hunter2hunter2", b"abcdabcd", b"tokn", b"s3cr3t-9f8e7d6c5b4a", INSIDE)
@@ -85,3 +90,31 @@ def test_a_credential_inside_another_secret_speaks_for_it() -> None:
     mask_spans = [MaskSpan(0, 14, "p", 14, (False, True, 14)), MaskSpan(15, 19, "known", 4, (True, True, 4))]
     shown = [(SECRETS[0], mask_spans[0]), (INSIDE, mask_spans[1])]
     assert next(Excerpts(text, mask_spans).around([0, 15], (0, len(text)), shown)) == "‹known:4› ‹known:4›"
+
+
+@settings(max_examples=300)
+@given(TEXTS, st.integers(0, 40), st.integers(0, 40), st.sampled_from([4, 8]))
+def test_many_texts_are_found_where_each_is_found_alone(
+    text: bytes, front: int, back: int, least: int
+) -> None:
+    shown = [
+        (secret, MaskSpan(0, len(secret), f"p{number}", len(secret), (False, True, number)))
+        for number, secret in enumerate((*SECRETS, SECRETS[0][:9], b"abc"))
+    ]
+    span = min(front, len(text)), max(min(front, len(text)), len(text) - back)
+    assert sorted(_many_literals(text, span, shown, least), key=repr) == sorted(
+        literals(text, span, shown, least), key=repr
+    )
+
+
+def test_many_secrets_of_others_leave_no_copy_of_one_unmasked() -> None:
+    rng = random.Random(6)
+    made = [
+        "".join(rng.choices(string.ascii_letters + string.digits, k=20)).encode() for _ in range(MANY + 1)
+    ]
+    secret = made[-1] = b"Zr8Lq2WvN5tYx0Kd"
+    data = b"\n".join([*(b"DB_PASSWORD=%s" % each for each in made), b"and it is " + secret])
+    redactor = Redactor(bundled_scanner())
+    spans = redactor.mask_spans(data)
+    assert len(spans) > MANY // 2
+    assert data.rindex(secret) in {span.start for span in spans}
