@@ -60,7 +60,7 @@ class Console:
     def write(self, address: str, security: str = "", more: str = "") -> str:
         path = self.folder / "curfewd.toml"
         path.write_text(
-            f"[kafka]\nbootstrap = '{address}'\nlog_topics = ['logs']\nreplication = 1\n{more}\n"
+            f"[kafka]\nbootstrap = '{address}'\nevent_topics = ['logs']\nreplication = 1\n{more}\n"
             f"[kafka.security]\n{security}\n"
         )
         return str(path)
