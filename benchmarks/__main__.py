@@ -82,6 +82,10 @@ def _stages(options: argparse.Namespace) -> None:
     importlib.import_module("benchmarks.scan_stages").main(options.size, options.seed, options.known)
 
 
+def _windows(options: argparse.Namespace) -> None:
+    importlib.import_module("benchmarks.window_bench").main(options.size, options.seed, options.known)
+
+
 def _cost(options: argparse.Namespace) -> None:
     bench = importlib.import_module("benchmarks.cost_bench")
     bench.main(bench.Options(options.size, options.seed, tuple(map(int, options.known.split(",")))))
@@ -220,6 +224,11 @@ def _of_a_part(commands: Any) -> None:
     one.add_argument("--seed", type=int, default=7)
     one.add_argument("--known", type=int, default=1_000_000)
     one.set_defaults(run=_stages)
+    one = commands.add_parser("windows", help="every window against delimiters, by lengths registered")
+    one.add_argument("--size", type=float, default=4, help="MB of log text")
+    one.add_argument("--seed", type=int, default=7)
+    one.add_argument("--known", type=int, default=100_000)
+    one.set_defaults(run=_windows)
     one = commands.add_parser("cost", help="against numbers of patterns and credentials, and length of lines")
     one.add_argument("--size", type=float, default=32, help="MB of log text")
     one.add_argument("--seed", type=int, default=7)

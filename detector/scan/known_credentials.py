@@ -195,17 +195,20 @@ class KnownIndex:
         self._add_checks(checks)
         self._bare_lengths = np.union1d(self._bare_lengths, np.array(sorted(lengths[HMAC]), np.int64))
         self._sha256_lengths = np.union1d(self._sha256_lengths, np.array(sorted(lengths[SHA256]), np.int64))
-        if self._any_length or self._bare_lengths.size:
-            self._prepare_to_hash()
-        if self._sha256_lengths.size:
-            self._sha256s.sift()
+        self._prepare_to_hash()
         self.version += 1
 
     def _prepare_to_hash(self) -> None:
-        self._hmacs.sift()
-        if self.version == 0:
-            for keyed in self._keyed:  # compile now, before processes fork
-                keyed.heads(np.zeros(1, np.uint8), np.array([[0, 1]], np.int64))
+        """Makes the sieves of digests, and compiles what hashes: now, before processes fork."""
+        byte, span = np.zeros(1, np.uint8), np.array([[0, 1]], np.int64)
+        if self._any_length or self._bare_lengths.size:
+            self._hmacs.sift()
+            for keyed in self._keyed if self.version == 0 else ():
+                keyed.heads(byte, span)
+        if self._sha256_lengths.size:
+            self._sha256s.sift()
+            if self.version == 0:
+                hmac_kernel.sha256_heads(byte, span, np.empty(1, np.uint64))
 
     def _add_checks(self, checks: dict[str | None, list[int]]) -> None:
         named = {keyed.key.id for keyed in self._keyed}
