@@ -140,7 +140,7 @@ SERVICE_NOTES: Final = """\
 The process of `curfewd run`. The port at `listen` serves no secret, but it names topics and shows how much is found.
 The probes have a port of their own, so that a flood of connections on `listen` does not restart the process.
 `view = true` adds the [live view](live-view.md): whoever sees it sees every finding in full. On SIGHUP curfewd reads
-patterns and rules again; for `[kafka]`, `[service]`, sources and keys, restart it.
+patterns and rules again; for `[kafka]`, `[service]`, sources, `[[trust]]` and keys, restart it.
 """
 
 SOURCE_NOTES: Final = """\

@@ -8,6 +8,7 @@ import msgspec
 
 from detector.configuration.allowlist import Allowlist
 from detector.configuration.settings import Settings
+from detector.configuration.trust_settings import TrustEntry
 from detector.registry.finders import Finders
 from detector.scan.scanner import PatternScanner
 from detector.scan.scanner_loader import load_scanner
@@ -64,10 +65,23 @@ class Reloads:
             return None
         for warning in warnings:
             self._log.warning(warning)
-        kept = {name: getattr(self._settings, name) for name in ("kafka", "service", "keys")}
-        if any(getattr(settings, name) != value for name, value in kept.items()):
-            self._log.warning("changes to [kafka], [service] and keys wait for a new start")
+        kept = {
+            name: getattr(self._settings, name) for name in ("kafka", "service", "keys", "sources", "trust")
+        }
+        if any(_said(getattr(settings, name)) != _said(value) for name, value in kept.items()):
+            self._log.warning(
+                "changes to [kafka], [service], sources, [[trust]] and keys wait for a new start"
+            )
         finders.reload(scanner, Allowlist(settings.allows))
         self._metrics.add(series.RELOADS, "done")
         self._log.info("patterns and policy reloaded", patterns=len(scanner.patterns))
         return Reloaded(Settings(policy=settings.policy, patterns=settings.patterns, **kept), scanner)
+
+
+def _said(value: Any) -> Any:
+    """A part of the settings without the lines on which its `[[trust]]` entries stand."""
+    if not isinstance(value, tuple):
+        return value
+    return tuple(
+        msgspec.structs.replace(one, line=None) if isinstance(one, TrustEntry) else one for one in value
+    )
