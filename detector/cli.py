@@ -118,6 +118,13 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         help="also mask the credentials that the events in this file or folder register (may be repeated)",
     )
+    redact.add_argument(
+        "--unexamined",
+        choices=("mask", "mark"),
+        default="mask",
+        help="what becomes of text that could not be examined whole: `mask` it (the default), or `mark` it with a line "
+        "before it",
+    )
     patterns = commands.add_parser("patterns", help="list the patterns, or run their examples")
     patterns.add_argument("action", choices=("list", "test"))
     _add_config(patterns)
@@ -249,14 +256,19 @@ def _fingerprint(options: argparse.Namespace) -> int:
 
 def _redact(options: argparse.Namespace) -> int:
     from detector.configuration.settings import Settings  # noqa: PLC0415 - as above
-    from detector.redact.command import pass_on, redactor_of  # noqa: PLC0415 - as above
+    from detector.redact.command import pass_on, redactor_of, unexamined_line  # noqa: PLC0415 - as above
     from detector.redact.stream_redactor import StreamRedactor  # noqa: PLC0415 - as above
 
     redactor, warnings = redactor_of(Settings.load(options.config), options.known)
     for warning in warnings:
         _tell(f"curfewd: warning: {warning}")
-    with printing():
-        pass_on(sys.stdin.fileno(), sys.stdout.buffer, StreamRedactor(redactor))
+    redacting = StreamRedactor(redactor, handling=options.unexamined)
+    try:
+        with printing():
+            pass_on(sys.stdin.fileno(), sys.stdout.buffer, redacting)
+    finally:
+        if redacting.unexamined:
+            _tell(f"curfewd: {unexamined_line(redacting.unexamined, options.unexamined)}")
     return DONE
 
 

@@ -2,11 +2,19 @@
 
 import re  # over names of topics
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
-from detector.configuration.fields import TEXTS, Field, FieldReader, ValueType, duration_between, text
+from detector.configuration.fields import (
+    TEXTS,
+    Field,
+    FieldReader,
+    ValueType,
+    duration_between,
+    one_of,
+    text,
+)
 from detector.values.globs import compile_glob
 from detector.values.times import DAY
 
@@ -18,12 +26,14 @@ _LONGEST: Final = 249  # characters of a topic's name
 class RedactedTopics(msgspec.Struct, frozen=True):
     """Inputs that match a glob in `topics` are copied to the topic `name`, where `{topic}` is the input's name.
 
-    `retention` (ns) is that of the redacted topics.
+    `retention` (ns) is that of the redacted topics. `unexamined` says what becomes of records that could not be examined
+    whole.
     """
 
     topics: tuple[str, ...]
     name: str = f"{TOPIC}.redacted"
     retention: int = 7 * DAY
+    unexamined: Literal["mask", "mark"] = "mask"
 
     def of(self, topic: str) -> str | None:
         """The redacted topic of an input, or None."""
@@ -55,6 +65,12 @@ REDACTED_FIELDS: Final = {
         ValueType(f"topic name with {TOPIC} in it", _template),
         "name of the redacted topic",
         f'"{TOPIC}.redacted"',
+    ),
+    "unexamined": Field(
+        one_of("mask", "mark"),
+        "what becomes of a record that could not be examined whole: `mask` replaces its texts, `mark` passes it on with "
+        "the header `curfewd-unexamined`",
+        '"mask"',
     ),
     "retention": Field(duration_between("1min", "3650d"), "how long it keeps a record", '"7d"'),
 }

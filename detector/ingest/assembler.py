@@ -58,14 +58,20 @@ class Assembler:
     """Takes the records of one input in their order.
 
     At most `most_parts` of a line are held. A line that is too long becomes several records, or goes to `long_piece`
-    piece by piece.
+    piece by piece. `unfinished` gets the positions of records whose text a bound kept from being put together.
     """
 
-    def __init__(self, most_parts: int | None = None, long_piece: LongPiece | None = None) -> None:
+    def __init__(
+        self,
+        most_parts: int | None = None,
+        long_piece: LongPiece | None = None,
+        unfinished: set[int] | None = None,
+    ) -> None:
+        self._unfinished = unfinished
         self._most_parts = most_parts
         self._long_piece = long_piece
         self._open: dict[str, _OpenLine] = {}
-        self.streams: StreamReassembler[LogRecord] = StreamReassembler()
+        self.streams: StreamReassembler[LogRecord] = StreamReassembler(unfinished)
 
     @property
     def in_parts(self) -> bool:
@@ -79,6 +85,11 @@ class Assembler:
         first = self.streams.first
         return min(firsts if first is None else [*firsts, first], default=None)
 
+    @property
+    def held(self) -> set[int]:
+        """The positions of the parts and lines whose rest is waited for."""
+        return {part.at for line in self._open.values() for part in line.parts} | self.streams.held
+
     def take(self, record: LogRecord) -> list[LogRecord]:
         """The records to scan now, one after another: none, this one, or those that were held with it."""
         channel = record.channel
@@ -89,14 +100,19 @@ class Assembler:
             line = self._open[channel] = _OpenLine()
         line.add(record)
         if record.ends:
+            if line.pieces:
+                self._note(line)
             return self._closed(channel)
         if line.size > LONGEST or (self._most_parts is not None and len(line.parts) > self._most_parts):
+            self._note(line)
             piece = line.piece()
             if self._long_piece is None:
                 return self.take_whole(piece)
             self._long_piece(piece, line.pieces)
         elif len(self._open) > CHANNELS:
-            return self._closed(self._crowding())
+            crowding = self._crowding()
+            self._note(self._open[crowding])
+            return self._closed(crowding)
         return []
 
     def _crowding(self) -> str:
@@ -129,7 +145,13 @@ class Assembler:
         closing = [
             channel for channel, line in self._open.items() if last_before is None or line.last < last_before
         ]
+        for channel in closing:
+            self._note(self._open[channel])
         return [whole for channel in closing for whole in self._close(channel)]
+
+    def _note(self, line: _OpenLine) -> None:
+        if self._unfinished is not None:
+            self._unfinished.update(part.at for part in line.parts)
 
     def _close(self, channel: str) -> list[LogRecord]:
         line = self._open.pop(channel)

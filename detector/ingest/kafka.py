@@ -251,7 +251,8 @@ class RecordAssembler:
         self._classifier = classifier
         self._trust = trust
         self._skew = skew
-        self._assembler = Assembler(_PARTS)
+        self._unfinished: set[int] = set()
+        self._assembler = Assembler(_PARTS, unfinished=self._unfinished)
 
     def __bool__(self) -> bool:
         """Whether anything is held."""
@@ -261,6 +262,17 @@ class RecordAssembler:
     def oldest(self) -> int | None:
         """The least offset of a record that is held."""
         return self._assembler.oldest
+
+    @property
+    def held(self) -> set[int]:
+        """The offsets of the records that are part of a line or key whose rest is waited for."""
+        return self._assembler.held
+
+    def unfinished(self) -> set[int]:
+        """The offsets of records whose text a bound kept from being put together, since the last call."""
+        done = set(self._unfinished)
+        self._unfinished.clear()
+        return done
 
     def read(self, records: Sequence[Any], now: int, into: Contents) -> list[Segment]:
         """The text of the records that waits for nothing, with what was held before; events go `into`.

@@ -7,11 +7,13 @@
 
 Bytes, lines and streams that are held are bounded, and so is how many records they wait for. If nearly all that a task
 prints is digits, only a share of it is scanned a second time. One task takes nothing from another: each has a share of
-its own, and where too many streams are held, one of the task that holds most is given up.
+its own, and where too many streams are held, one of the task that holds most is given up. Whoever passes records on is
+told of the lines that a bound kept from being scanned together.
 """
 
+import re  # over one line, anchored on both sides
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from typing import Final, Generic, TypeVar
 
 from detector.ingest.line_continuation import DIGITS, HASHES, LEAST
@@ -28,6 +30,9 @@ BURST: Final = 2048  # lines of a task that are collected before the share count
 TASKS: Final = 1024  # tasks whose share is known; of another it is whole
 _STEP: Final = 64  # records between two looks for what has waited too long
 _OVERLAP: Final = LONGEST // 4  # of the pieces of a longer text
+# What base64 of gzip, of zlib and of base64 of gzip begins with. Of its second half nothing can be read.
+COMPRESSED: Final = re.compile(rb"(?:\A|[^A-Za-z0-9+/_-])(?:H4sI|SDRzS|eJ[wyz]|e[AFN][A-Za-z0-9+/_-])")
+_KEY_LINE: Final = re.compile(rb"(?:[A-Za-z0-9+/]{24,}={0,2}|[A-Za-z0-9+/]{2,}={1,2})\r?")
 Stream = tuple[str | None, str | None]
 """A task and one of its streams."""
 
@@ -47,6 +52,13 @@ def goes_on(text: bytes) -> bool:
     return digits.lower() != digits != digits.upper() and digits.translate(None, _NUMBERS) != digits
 
 
+def of_key(text: bytes) -> bool:
+    """Whether a line from `-----BEGIN` on shows a part of a key. The first alone does not."""
+    if _BEGIN in text:
+        return not text.rstrip().endswith(b"-----")
+    return goes_on(text) or _KEY_LINE.fullmatch(text) is not None
+
+
 def _task_of(stream: Hashable) -> Hashable:
     return stream[0] if isinstance(stream, tuple) else stream
 
@@ -64,10 +76,16 @@ class _OpenStream(Generic[Item]):
     def __init__(self) -> None:
         self.lines: list[tuple[Item, int, int]] = []  # each with its size and position
         self.size = 0
+        self.key: list[int] = []  # the positions of those that may be of a key
+        self.cut = False  # it is compressed, and its start was given up
 
     def add(self, item: Item, size: int, at: int) -> None:
         self.lines.append((item, size, at))
         self.size += size + 1
+
+    @property
+    def places(self) -> list[int]:
+        return [at for _, _, at in self.lines]
 
     @property
     def items(self) -> list[Item]:
@@ -96,9 +114,14 @@ class _OpenStream(Generic[Item]):
 
 
 class StreamReassembler(Generic[Item]):
-    """Takes records in their order, each with its stream. `at` is their position: a line or an offset."""
+    """Takes records in their order, each with its stream. `at` is their position: a line or an offset.
 
-    def __init__(self) -> None:
+    `unfinished` gets the positions of lines that a bound kept from being scanned together.
+    """
+
+    def __init__(self, unfinished: set[int] | None = None) -> None:
+        self._unfinished = unfinished
+        self._compressed: set[Hashable] = set()
         self._keys: dict[Hashable, _OpenStream[Item]] = {}
         self._lines: dict[Hashable, _OpenStream[Item]] = {}
         self._groups: list[list[Item]] = []
@@ -116,6 +139,11 @@ class StreamReassembler(Generic[Item]):
     def holding(self) -> bool:
         """Whether the end of a key is waited for."""
         return bool(self._keys)
+
+    @property
+    def held(self) -> set[int]:
+        """The positions of the lines of keys whose end is waited for."""
+        return {at for held in self._keys.values() for at in held.key}
 
     @property
     def first(self) -> int | None:
@@ -136,9 +164,23 @@ class StreamReassembler(Generic[Item]):
         if held is None:
             held = self._keys[stream] = self._opened(at)
         held.add(item, len(text), at)
-        if text.rfind(_END) > begun or held.full:
+        if of_key(text):
+            held.key.append(at)
+        if text.rfind(_END) > begun:
             return [*given, *self._keys.pop(stream).items]
-        return [*given, *(self._keys.pop(_crowding(self._keys)).items if len(self._keys) > STREAMS else ())]
+        if held.full:
+            return [*given, *self._given_up(stream)]
+        return [*given, *(self._given_up(_crowding(self._keys)) if len(self._keys) > STREAMS else ())]
+
+    def _given_up(self, stream: Hashable) -> list[Item]:
+        """The lines of a key whose end is waited for no longer."""
+        held = self._keys.pop(stream)
+        self._note(held.key)
+        return held.items
+
+    def _note(self, places: Iterable[int]) -> None:
+        if self._unfinished is not None:
+            self._unfinished.update(places)
 
     def collect(self, stream: Hashable, text: bytes, item: Item, at: int) -> None:
         """Collects a record that is scanned where it stands, if its text goes on or is gone on with."""
@@ -146,12 +188,15 @@ class StreamReassembler(Generic[Item]):
         if held is None and not goes:
             return
         if not self._may_collect(stream):
+            self._note((at,) if held is None else (*held.places, at))
             self._close(stream)
             return
         if held is None:
             held = self._lines[stream] = self._opened(at)
             if len(self._lines) > STREAMS:
                 self._close(_crowding(self._lines))
+        if not held.lines and COMPRESSED.search(text) is not None:
+            self._compressed.add(stream)
         held.add(item, len(text), at)
         if not goes:
             self._close(stream)
@@ -176,6 +221,8 @@ class StreamReassembler(Generic[Item]):
         count = len(places)
         self._passed += count
         if only is not None and len(marked) * SHARE > self._credit(only):
+            self._note(places[number] for number in marked)
+            self._note(self._lines[only].places if only in self._lines else ())
             self._close(only)
             return
         number = index = 0
@@ -193,6 +240,7 @@ class StreamReassembler(Generic[Item]):
                 at = places[number]
                 self.late(at)
                 if own not in self._lines and self._credit(own) < SHARE:
+                    self._note((at,))
                     number += 1
                     continue
                 line = text(number)
@@ -205,7 +253,7 @@ class StreamReassembler(Generic[Item]):
         if at < self._due or not self:
             return given
         for stream in [each for each, held in self._keys.items() if at - held.first >= PATIENCE - _STEP]:
-            given += self._keys.pop(stream).items
+            given += self._given_up(stream)
         for stream in [each for each, held in self._lines.items() if at - held.first >= PATIENCE - _STEP]:
             self._part(stream, at)
         first = self.first
@@ -219,8 +267,7 @@ class StreamReassembler(Generic[Item]):
 
     def end(self) -> list[Item]:
         """Gives up everything that waits; returns the held records."""
-        given = [item for held in self._keys.values() for item in held.items]
-        self._keys.clear()
+        given = [item for stream in list(self._keys) for item in self._given_up(stream)]
         self._close_all()
         return given
 
@@ -250,13 +297,19 @@ class StreamReassembler(Generic[Item]):
     def _part(self, stream: Hashable, at: int) -> None:
         """Makes a group of the lines so far; the last of them are kept for the next."""
         rest = self._lines[stream].rest(at)
+        rest.cut = stream in self._compressed
         self._close(stream)
         if rest.lines:
             self._lines[stream] = rest
+            if rest.cut:
+                self._compressed.add(stream)
 
     def _close(self, stream: Hashable) -> None:
         """Makes a group of the lines; one line alone needs no second scan."""
         held = self._lines.pop(stream, None)
+        self._compressed.discard(stream)
+        if held is not None and held.cut:
+            self._note(held.places)
         if held is not None and len(held.lines) > 1:
             self._groups.append(held.items)
 

@@ -5,7 +5,7 @@ import fcntl
 import os
 import select
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import IO, Final
 
 from detector.configuration.allowlist import Allowlist
@@ -14,6 +14,7 @@ from detector.ingest.declarations import STDIN
 from detector.ingest.event_ranges import read_events
 from detector.ingest.inputs import find_sources
 from detector.redact.stream_redactor import StreamRedactor
+from detector.redact.unexamined import Handling, Reason
 from detector.scan.known_credentials import KnownIndex
 from detector.scan.leaks import Allowing, Redactor
 from detector.scan.scanner_loader import load_scanner
@@ -65,6 +66,14 @@ def pass_on(source: int, target: IO[bytes], redacting: StreamRedactor) -> None:
         target.flush()
         if not chunk:
             return
+
+
+def unexamined_line(counts: Mapping[Reason, int], handling: Handling) -> str:
+    """What is said at the end of texts that could not be examined whole."""
+    what = ", ".join(f"{reason} {count}" for reason, count in sorted(counts.items()))
+    total = sum(counts.values())
+    done = "masked" if handling == "mask" else "passed on with a marker"
+    return f"{total} {'text' if total == 1 else 'texts'} could not be examined whole, and were {done}: {what}"
 
 
 def _read(source: int) -> bytes:

@@ -13,8 +13,10 @@ import msgspec
 
 from detector.records.log_records import LogText
 from detector.redact.mask_edits import masked, placed
+from detector.redact.unexamined import DECODING, Note, is_unexamined, unexamined
 from detector.scan.leaks import KNOWN_CREDENTIAL, PASSES
 from detector.scan.mask_spans import MaskSpan, merged
+from detector.scan.shares import LimitedText
 
 # A password that is a short word is masked where it is one, not wherever the word stands.
 LEAST: Final = 8
@@ -26,8 +28,8 @@ Count = Callable[[str], None]
 class Masker(Protocol):
     """Recognises secrets, as `detector.scan.leaks.Redactor` does."""
 
-    def mask_spans(self, data: bytes, least: int = LEAST) -> list[MaskSpan]:
-        """Where `data` shows secrets, in order, none overlapping."""
+    def look(self, data: bytes, least: int = LEAST) -> tuple[list[MaskSpan], list[LimitedText]]:
+        """Where `data` shows secrets, in order, none overlapping; and what of it was not examined whole."""
 
 
 class _Part(msgspec.Struct, frozen=True):
@@ -42,23 +44,29 @@ _Text = list[_Part]
 
 
 def redacted(
-    values: Sequence[bytes], read: Read, masker: Masker, count: Count = lambda _: None
+    values: Sequence[bytes],
+    read: Read,
+    masker: Masker,
+    count: Count = lambda _: None,
+    note: Note = lambda _number, _reason: True,
 ) -> list[bytes | None]:
     """The values with all leaks masked, in their own form; None for a value whose leak cannot be masked.
 
     The values stand in the order in which they came. `read(number, value)` gives the log texts of the value of that
-    number, parts of lines with their channel. `count` gets the rule of every mask.
+    number, parts of lines with their channel. `count` gets the rule of every mask of a secret, `note` every value that was
+    not examined whole; it says whether what was not is masked too.
     """
     done, read = list(values), _cached(read)
     for _ in range(PASSES):
-        found = _mask_spans(done, read, masker)
+        found = _mask_spans(done, read, masker, note)
         if found is None:
             return list(done)
         for mask_spans in found:
             for mask_span in mask_spans:
-                count(mask_span.rule)
+                if not is_unexamined(mask_span):
+                    count(mask_span.rule)
         done = [masked(value, mask_spans) for value, mask_spans in zip(done, found, strict=True)]
-    return _without_resisting(done, read, masker)
+    return _without_resisting(done, read, masker, note)
 
 
 def _cached(read: Read) -> Read:
@@ -74,10 +82,10 @@ def _cached(read: Read) -> Read:
     return texts_of
 
 
-def _without_resisting(values: list[bytes], read: Read, masker: Masker) -> list[bytes | None]:
+def _without_resisting(values: list[bytes], read: Read, masker: Masker, note: Note) -> list[bytes | None]:
     """Masks values whole in which every mask shows another secret; somebody made them so."""
     for _ in range(2):
-        found = _mask_spans(values, read, masker)
+        found = _mask_spans(values, read, masker, note)
         if found is None:
             return list(values)
         values = [
@@ -86,14 +94,16 @@ def _without_resisting(values: list[bytes], read: Read, masker: Masker) -> list[
             else value
             for value, mask_spans in zip(values, found, strict=True)
         ]
-    found = _mask_spans(values, read, masker)
+    found = _mask_spans(values, read, masker, note)
     return [
         None if mask_spans else value
         for value, mask_spans in zip(values, found or [[]] * len(values), strict=True)
     ]
 
 
-def _mask_spans(values: Sequence[bytes], read: Read, masker: Masker) -> list[list[MaskSpan]] | None:
+def _mask_spans(
+    values: Sequence[bytes], read: Read, masker: Masker, note: Note
+) -> list[list[MaskSpan]] | None:
     """Where each value shows secrets; None if none does.
 
     The log texts come first, each stream by itself. In the values as they stand, a key over many records has the
@@ -101,26 +111,28 @@ def _mask_spans(values: Sequence[bytes], read: Read, masker: Masker) -> list[lis
     """
     lines, mixed = _texts(values, read)
     return (
-        _spans_in_texts(values, lines, masker)
-        or _spans_in_texts(values, mixed, masker)
-        or _spans_as_they_stand(values, masker)
+        _spans_in_texts(values, lines, masker, note)
+        or _spans_in_texts(values, mixed, masker, note)
+        or _spans_as_they_stand(values, masker, note)
     )
 
 
 def _spans_in_texts(
-    values: Sequence[bytes], texts: Sequence[_Text], masker: Masker
+    values: Sequence[bytes], texts: Sequence[_Text], masker: Masker, note: Note
 ) -> list[list[MaskSpan]] | None:
     found: list[list[MaskSpan]] = [[] for _ in values]
     for parts in texts:
         data = b"".join(part.text + part.end for part in parts)
         bases = list(accumulate((len(part.text) + len(part.end) for part in parts), initial=0))
-        for mask_span in masker.mask_spans(data, LEAST):
+        mask_spans, limited = masker.look(data, LEAST)
+        hidden = [unexamined(text.start, text.end, DECODING) for text in limited]
+        for mask_span in (*mask_spans, *hidden):
             for index in range(bisect_right(bases, mask_span.start) - 1, len(parts)):
                 part, base = parts[index], bases[index]
                 if base >= mask_span.end:
                     break
                 low, high = max(mask_span.start - base, 0), min(mask_span.end - base, len(part.text))
-                if low < high:
+                if low < high and (not is_unexamined(mask_span) or note(part.number, DECODING)):
                     own = MaskSpan(low, high, mask_span.rule, mask_span.length, mask_span.weight)
                     value = values[part.number]
                     found[part.number] += placed(value, part.text, [own]) or _anywhere(value, own, masker)
@@ -129,23 +141,25 @@ def _spans_in_texts(
 
 def _anywhere(value: bytes, mask_span: MaskSpan, masker: Masker) -> list[MaskSpan]:
     """The spans for a secret whose place in the value is not found: those of the value as it stands, else all of it."""
-    return masker.mask_spans(value, LEAST) or [
+    return masker.look(value, LEAST)[0] or [
         MaskSpan(0, len(value), mask_span.rule, mask_span.length, mask_span.weight)
     ]
 
 
-def _spans_as_they_stand(values: Sequence[bytes], masker: Masker) -> list[list[MaskSpan]] | None:
+def _spans_as_they_stand(values: Sequence[bytes], masker: Masker, note: Note) -> list[list[MaskSpan]] | None:
     found: list[list[MaskSpan]] = [[] for _ in values]
     bases = list(accumulate((len(value) + 1 for value in values), initial=0))
-    for mask_span in masker.mask_spans(b"\n".join(values), LEAST):
+    mask_spans, limited = masker.look(b"\n".join(values), LEAST)
+    hidden = [unexamined(text.start, text.end, DECODING) for text in limited]
+    for mask_span in (*mask_spans, *hidden):
         for number in range(bisect_right(bases, mask_span.start) - 1, len(values)):
             base = bases[number]
             if base >= mask_span.end:
                 break
             low, high = max(mask_span.start - base, 0), min(mask_span.end - base, len(values[number]))
-            if low < high:
+            if low < high and (not is_unexamined(mask_span) or note(number, DECODING)):
                 found[number].append(MaskSpan(low, high, mask_span.rule, mask_span.length, mask_span.weight))
-    return found if any(found) else None
+    return [merged(spans) for spans in found] if any(found) else None
 
 
 def _texts(values: Sequence[bytes], read: Read) -> tuple[list[_Text], list[_Text]]:

@@ -3,18 +3,35 @@
 Whole lines are passed on at once, unless they may go on in the next line: a key, base64 over many lines, a line that a
 container runtime cut. Of a line too long to be held the front is passed on, cut where no secret stands. What
 was passed on and may still go on is looked at once more with what follows: from where a secret is known it is masked.
+
+What could not be examined whole is masked, or passed on behind a line that says so (`detector.redact.unexamined`).
 """
 
 import re  # over one line of bounded length at a time
+from collections import Counter
+from collections.abc import Iterable
 from typing import Final
 
+from detector.ingest.reassemble import COMPRESSED, of_key
 from detector.ingest.stdin import carries_key, may_be_cut, standing_open
 from detector.ingest.values import log_texts
 from detector.patterns.regexes import MAX_MATCH
 from detector.records.blocks import LONG_LINE, safe_cut
-from detector.redact.mask_edits import masked, underneath
+from detector.redact.mask_edits import masked, placed, underneath
 from detector.redact.mask_neighbours import beside
 from detector.redact.record_redactor import LEAST, redacted
+from detector.redact.unexamined import (
+    DECODING,
+    ENCODING,
+    UNFINISHED,
+    Handling,
+    Reason,
+    already_masked,
+    encoded_otherwise,
+    is_unexamined,
+    reason_of,
+    unexamined,
+)
 from detector.scan.leaks import KNOWN_CREDENTIAL, PASSES, Redactor
 from detector.scan.mask_spans import MaskSpan, merged, with_masks
 from detector.values.secrets import mask
@@ -26,13 +43,31 @@ _WRAPPED: Final = 16 * 1024  # what goes on over many lines is looked for so far
 _GOES_ON: Final = re.compile(rb"(?:[A-Za-z0-9+/_-]{40,1024}={0,2}|[^\n]{0,75}=|[^\r\n])\r?\n")
 _LONGEST_OF_THEM: Final = 1028
 _EDGES: Final = re.compile(rb"-----(?:(BEGIN) |END )")  # of key blocks
+_KEY_BEGIN: Final = b"-----BEGIN "
+_MAGIC: Final = (
+    b"\n\x1f\x8b\x08",
+    b"\n\x28\xb5\x2f\xfd",
+    b"\n\xfd7zXZ\x00",
+)  # of gzip, zstd and xz, on a line's start
+_DIGITS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_-=\r\n"
+_RUN: Final = re.compile(rb"[A-Za-z0-9+/_=-]*(?:\r?\n[A-Za-z0-9+/_-]{20,}={0,2})*")
+_LEAST_RUN: Final = 512  # bytes of base64: what is compressed to less is in one piece
 _MAY_GO_ON: Final = re.compile(rb"[A-Za-z0-9+/_-]{40}\r?\n\Z")
 
 
 class StreamRedactor:
-    """One stream. Holds at most `longest` bytes, or twice the overlap, and a chunk."""
+    """One stream. Holds at most `longest` bytes, or twice the overlap, and a chunk.
 
-    def __init__(self, redactor: Redactor, longest: int = LONG_LINE) -> None:
+    `handling` says what becomes of text that could not be examined whole; `unexamined` counts such texts by reason.
+    """
+
+    def __init__(self, redactor: Redactor, longest: int = LONG_LINE, handling: Handling = "mask") -> None:
+        self._handling = handling
+        self.unexamined: Counter[Reason] = Counter()
+        self._begun = False
+        self._encoded = 0  # bytes since the stream went on in a form that is not decoded
+        self._hidden: list[MaskSpan] = []
+        self._lost = False  # what is held goes on with compressed text whose start is gone
         self._redactor = redactor
         self._longest = max(longest, 2 * _OVERLAP)
         self._held = bytearray()
@@ -44,7 +79,14 @@ class StreamRedactor:
 
     def feed(self, chunk: bytes) -> bytes:
         """What may be passed on now that `chunk` has come."""
+        if self._encoded:
+            return self._rest_encoded(chunk)
         self._held += chunk
+        encoded = self._encoded_from()
+        if encoded is not None:
+            rest = bytes(self._held[encoded:])
+            del self._held[encoded:]
+            return self._lines(encoded, encoded, cut=False) + self._rest_encoded(rest)
         done = b""
         end = self._held.rfind(b"\n", len(self._held) - len(chunk)) + 1
         if end > self._context:
@@ -65,7 +107,27 @@ class StreamRedactor:
 
     def end(self) -> bytes:
         """What is left when nothing more comes."""
-        return self._lines(len(self._held), len(self._held), cut=may_be_cut(bytes(self._held)))
+        if self._encoded:
+            self.unexamined[ENCODING] += 1
+            return unexamined(0, self._encoded, ENCODING).text.encode()
+        whole = self._held.rfind(b"\n") + 1
+        opened = self._opened(whole)[0] if whole > self._context else len(self._held)
+        opened = len(self._held) if opened == whole else opened
+        return self._lines(len(self._held), opened, cut=may_be_cut(bytes(self._held)))
+
+    def _encoded_from(self) -> int | None:
+        """Where what is held goes on in a form that is not decoded: at the start of the stream, or of a line."""
+        if not self._begun and self._held:
+            self._begun = len(self._held) > _LEAST_RUN or b"\n" in self._held
+            if encoded_otherwise(bytes(self._held[: 2 * _LEAST_RUN])):
+                return 0
+        found = [at + 1 for at in (self._held.find(magic, self._context) for magic in _MAGIC) if at >= 0]
+        return min(found, default=None)
+
+    def _rest_encoded(self, data: bytes) -> bytes:
+        """Data in a form that is not decoded: where it ends, nothing tells."""
+        self._encoded += len(data)
+        return b"" if self._handling == "mask" else data
 
     def _opened(self, end: int) -> tuple[int, int, bool]:
         """Where the first line that may go on behind `end` begins, how much may be held for it, whether any is cut."""
@@ -95,34 +157,84 @@ class StreamRedactor:
         keep = max(keep, end - _OVERLAP)
         by_line = not self._context or data[self._context - 1 : self._context] == b"\n"
         if by_line and cut:
-            done = self._by_line(data, self._context)
+            done = self._by_line(data, self._context, opened)
         else:
             if by_line and carries_key(data):
-                data = self._without_keys(data)
-            done = self._shown(data, *self._mask_spans(data))
+                data = self._without_keys(data, opened)
+            spans, settled = self._mask_spans(data)
+            done = self._shown(data, [*spans, *self._unfinished(data, opened)], settled)
+        self._lost = self._loses(data, end, keep)
         del self._held[:keep]
         self._context = end - keep
         return done
 
-    def _without_keys(self, data: bytes) -> bytes:
+    def _unfinished(self, data: bytes, opened: int) -> list[MaskSpan]:
+        """Text that goes on in what is not there: lines of a key without its end, and compressed text without its start."""
+        spans: list[MaskSpan] = []
+        if self._lost:
+            run = _RUN.match(data, self._context)
+            if run is not None and run.end() > run.start():
+                spans.append(unexamined(*run.span(), UNFINISHED))
+        at = data.find(_KEY_BEGIN, opened)
+        start = data.rfind(b"\n", 0, at) + 1 if at >= 0 else len(data)
+        for line in data[start:].splitlines(keepends=True):
+            body = line.rstrip(b"\r\n")
+            if of_key(body) and not already_masked(body):
+                spans.append(unexamined(start, start + len(body), UNFINISHED))
+            start += len(line)
+        return spans
+
+    def _loses(self, data: bytes, end: int, keep: int) -> bool:
+        """Whether compressed text stands across `end` whose start is no longer held from `keep` on."""
+        start = len(data[:end].rstrip(_DIGITS))
+        if end - start < _LEAST_RUN or start >= keep:
+            return False
+        if start <= self._context and self._lost:
+            return True
+        begun = COMPRESSED.search(data, max(start - 1, 0), end)
+        return begun is not None and end - begun.start() >= _LEAST_RUN
+
+    def _without_keys(self, data: bytes, opened: int) -> bytes:
         """The data with those keys masked whose lines stand in records of a container runtime or shipper."""
         pieces: list[bytes] = []
         at = 0
         for start, end in key_lines(data):
             known = max(self._context, start)
             if known < end:  # else all of it was passed on
-                pieces += (data[at:known], self._by_line(data[start:end], known - start))
+                passed = self._by_line(
+                    data[start:end], known - start, opened - start if end > opened else None
+                )
+                pieces += (data[at:known], passed)
                 at = end
         return b"".join((*pieces, data[at:]))
 
-    def _by_line(self, data: bytes, context: int) -> bytes:
-        """data[context:], masked where the parts of lines are joined that container runtimes cut."""
+    def _by_line(self, data: bytes, context: int, opened: int | None) -> bytes:
+        """data[context:], masked where the parts of lines are joined that container runtimes cut.
+
+        From `opened` on there are lines that go on in what is not there.
+        """
         lines = data.split(b"\n")
-        shown = redacted(lines, lambda _, line: log_texts(line), self._redactor)
         passed = data.count(b"\n", 0, context)
+        noted: dict[int, Reason] = {}
+
+        def note(number: int, reason: Reason) -> bool:
+            if number >= passed:
+                noted.setdefault(number, reason)
+            return self._handling == "mask"
+
+        shown = redacted(lines, lambda _, line: log_texts(line), self._redactor, note=note)
+        if opened is not None:
+            first = data.count(b"\n", 0, max(opened, 0))
+            for number in range(max(first, passed), len(lines)):
+                line = shown[number]
+                if line is not None and _goes_on(lines, number) and note(number, UNFINISHED):
+                    shown[number] = _hidden(line)
+        self.unexamined.update(noted.values())
+        marks = {} if self._handling == "mask" else noted
         return b"\n".join(
-            mask(KNOWN_CREDENTIAL, len(line)).encode() if new is None else new
-            for line, new in zip(lines[passed:], shown[passed:], strict=True)
+            _marker(marks.get(number), len(lines[number]))
+            + (mask(KNOWN_CREDENTIAL, len(lines[number])).encode() if new is None else new)
+            for number, new in enumerate(shown[passed:], passed)
         )
 
     def _front(self) -> bytes:
@@ -141,15 +253,21 @@ class StreamRedactor:
         cut = next(
             (first if first > self._context else last for first, last in runs if first < cut <= last), cut
         )
-        done = self._shown(data, mask_spans, settled, cut)
+        done = self._shown(data, [*mask_spans, *self._unfinished(data[:cut], cut)], settled, cut)
         keep = max(cut - _CONTEXT, 0)
+        self._lost = self._loses(data, cut, keep)
         del self._held[:keep]
         self._context = cut - keep
         return done
 
     def _mask_spans(self, data: bytes) -> tuple[list[MaskSpan], bool]:
         """Where `data` shows secrets, also those that show only beside masks; and whether that is all of them."""
-        mask_spans = found = self._redactor.mask_spans(data, LEAST)
+        mask_spans, limited = self._redactor.look(data, LEAST)
+        hidden = [unexamined(text.start, text.end, DECODING) for text in limited]
+        self._hidden = hidden
+        if self._handling == "mask" and hidden:
+            mask_spans = merged((*mask_spans, *hidden))
+        found = mask_spans
         for _ in range(PASSES):
             if not found:
                 return mask_spans, True
@@ -163,6 +281,7 @@ class StreamRedactor:
     def _shown(self, data: bytes, mask_spans: list[MaskSpan], settled: bool, end: int | None = None) -> bytes:  # noqa: FBT001 - from `_mask_spans`
         """data[context:end] with its leaks masked. Only spans that were masked before may lie across its start."""
         start, end = self._context, len(data) if end is None else end
+        mask_spans, marks = self._handled(mask_spans, start, end)
         text = data[start:end]
         within = [
             MaskSpan(
@@ -175,12 +294,39 @@ class StreamRedactor:
             for mask_span in mask_spans
             if start < mask_span.end <= end
         ]
+        text, within = _with_markers(text, within, marks)
         shown = masked(text, within)
         settled = settled and not any(mask_span.start < start < mask_span.end for mask_span in mask_spans)
         if settled and shown == with_masks(text, within):
             return shown
         done = self._clean(shown)
         return done if done is not None else b"".join(map(self._line, text.splitlines(keepends=True)))
+
+    def _handled(
+        self, mask_spans: list[MaskSpan], start: int, end: int
+    ) -> tuple[list[MaskSpan], list[MaskSpan]]:
+        """What to mask, and what to pass on behind a marker. It is counted here."""
+        found = [span for span in mask_spans if is_unexamined(span)]
+        if self._handling == "mark":
+            found += self._hidden
+        self._hidden = []
+        if not found:
+            return mask_spans, []
+        cut = [
+            MaskSpan(span.start, min(span.end, end), span.rule, span.length, span.weight)
+            for span in found
+            if span.end > start and span.start < end
+        ]
+        for span in cut:
+            self.unexamined[reason_of(span)] += 1
+        if self._handling == "mark":
+            left = [span for span in mask_spans if not is_unexamined(span)]
+            marks = [
+                MaskSpan(max(span.start - start, 0), span.end - start, span.rule, span.length, span.weight)
+                for span in cut
+            ]
+            return left, sorted(marks, key=lambda span: span.start)
+        return merged((*(span for span in mask_spans if not is_unexamined(span)), *cut)), []
 
     def _clean(self, text: bytes) -> bytes | None:
         """A text with everything masked that is still recognised; None if there is always more."""
@@ -193,6 +339,49 @@ class StreamRedactor:
             return done
         body = line.rstrip(b"\r\n")
         return mask(KNOWN_CREDENTIAL, len(body)).encode() + line[len(body) :]
+
+
+def _with_markers(
+    text: bytes, mask_spans: list[MaskSpan], marks: Iterable[MaskSpan]
+) -> tuple[bytes, list[MaskSpan]]:
+    """The text with a marker before each line that holds a mark, and the mask spans where they are then."""
+    for mark in reversed(list(marks)):
+        at = text.rfind(b"\n", 0, mark.start) + 1
+        new = mark.text.encode() + b"\n"
+        text = text[:at] + new + text[at:]
+        mask_spans = [
+            MaskSpan(
+                span.start + (len(new) if span.start >= at else 0),
+                span.end + (len(new) if span.end > at else 0),
+                span.rule,
+                span.length,
+                span.weight,
+            )
+            for span in mask_spans
+        ]
+    return text, mask_spans
+
+
+def _marker(reason: Reason | None, length: int) -> bytes:
+    return b"" if reason is None else unexamined(0, length, reason).text.encode() + b"\n"
+
+
+def _goes_on(lines: list[bytes], number: int) -> bool:
+    """Whether a line of a container runtime is a part of a line, or of a key, whose rest is not there."""
+    texts = log_texts(lines[number])
+    return any(
+        not log.ends or _KEY_BEGIN in log.text or of_key(log.text)
+        for log in texts
+        if log.text and not already_masked(log.text)
+    )
+
+
+def _hidden(line: bytes) -> bytes:
+    """A line of a container runtime with its text masked."""
+    for log in log_texts(line):
+        if log.text and not already_masked(log.text):
+            line = masked(line, placed(line, log.text, [unexamined(0, len(log.text), UNFINISHED)]))
+    return line
 
 
 def key_lines(data: bytes) -> list[tuple[int, int]]:

@@ -121,6 +121,7 @@ def scan_stage(context: ProcessContext, settings: Settings, positions: GroupPosi
         delay=settings.policy.watermark_delay,
         skew=settings.policy.skew,
         redacted=lambda topic: live.passed_on((topic,)).get(topic),
+        unexamined="mask" if live.redacted is None else live.redacted.unexamined,
         classifier_of=context.classifier_of,
         trust_of=TrustPolicy(settings.trust).of_topic,
     )

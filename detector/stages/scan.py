@@ -46,8 +46,9 @@ class ScanFacts(msgspec.Struct):
     - `leaks` has one leak for each record and secret. `secret_spans` has, for each place that shows a secret, the
       positions of the first and the last record that it covers.
     - `limited` has one `LimitedRecord` for each record that was not examined whole, `limited_spans` for each such text
-      the positions of the first and the last record that it covers. Whoever passes records on must not pass these on
-      as clean.
+      the positions of the first and the last record that it covers. `unfinished` are the positions of records that are
+      part of a line, key or wrapped text that could not be put together. Whoever passes records on must not pass these
+      on as clean.
     - `suspects` counts records that look like events where nothing is believed to be one.
     - `formats` counts records by format. `latest` (ns) is how far the events came, as `Contents` has it: text does not
       count, and no event counts as later than Kafka got it.
@@ -64,6 +65,7 @@ class ScanFacts(msgspec.Struct):
     secret_spans: list[tuple[int, int]] = []
     limited: list[LimitedRecord] = []
     limited_spans: list[tuple[int, int]] = []
+    unfinished: set[int] = set()
     formats: dict[str, int] = {}
     suspects: int = 0
     unknown: int = 0
@@ -116,6 +118,11 @@ class PartitionScanner:
         """The position of the first record whose text waits for later records, None if none does."""
         return self._assembler.oldest
 
+    @property
+    def held(self) -> set[int]:
+        """The positions of the records that are part of a line or key whose rest is waited for."""
+        return self._assembler.held
+
     def scan(
         self, records: Sequence[Any], finder: LeakFinder, now: int, *, with_clean: bool = False
     ) -> ScanFacts:
@@ -138,6 +145,7 @@ class PartitionScanner:
             secret_spans=spans_of(segments, look.spans),
             limited=masker.masked(self._limited(segments, look)),
             limited_spans=spans_of(segments, look.limited),
+            unfinished=self._assembler.unfinished(),
             formats=contents.formats,
             suspects=0 if self._suspected is None else count_suspects(records, now, self._suspected),
             unknown=contents.unknown,
@@ -158,6 +166,7 @@ class PartitionScanner:
             secret_spans=spans_of(segments, look.spans),
             limited=masker.masked(self._limited(segments, look)),
             limited_spans=spans_of(segments, look.limited),
+            unfinished=self._assembler.unfinished(),
         )
 
     def look_back(self, records: Sequence[Any], finders: Finders, now: int) -> LookbackFacts:

@@ -2,7 +2,7 @@
 
 import re
 
-MASK = re.compile("‹[a-z0-9-]+:[0-9]+›".encode())
+MASK = re.compile("‹(?:unexamined:)?[a-z0-9-]+:[0-9]+›".encode())
 
 
 def outside_masks_nothing_changed(before: bytes, after: bytes) -> None:

@@ -23,6 +23,7 @@ from detector.scan.known_credentials import KeyRing, KnownIndex
 from detector.scan.leaks import Redactor
 from detector.scan.mask_spans import MaskSpan
 from detector.scan.scanner import PatternScanner
+from detector.scan.shares import LimitedText
 from detector.values.secrets import DeploymentKey, Secret
 from tests.fake_records import NOW, FakeRecord
 from tests.redact.redactions import outside_masks_nothing_changed
@@ -282,8 +283,8 @@ def test_what_has_no_place_for_a_mask_is_not_passed_on() -> None:
 class Everything:
     """Sees a secret in every text: nothing can be masked."""
 
-    def mask_spans(self, data: bytes, least: int = 0) -> list[MaskSpan]:  # noqa: ARG002 - the protocol's
-        return [MaskSpan(0, len(data), "r", len(data), (False, True, 0))] if data else []
+    def look(self, data: bytes, least: int = 0) -> tuple[list[MaskSpan], list[LimitedText]]:  # noqa: ARG002 - the protocol's
+        return [MaskSpan(0, len(data), "r", len(data), (False, True, 0))] if data else [], []
 
 
 def test_what_resists_is_not_passed_on() -> None:

@@ -179,6 +179,8 @@ class MetricsObserver:
         self._metrics.add(series.PASSED_ON, topic, amount=fact.records)
         for rule, count in fact.rules.items():
             self._metrics.add(series.REDACTIONS, self._metrics.bounded("rule", rule), amount=count)
+        for reason, count in fact.unexamined.items():
+            self._metrics.add(series.UNEXAMINED, topic, reason, amount=count)
 
     @_take.register
     def _judged(self, fact: JudgedTransaction, _stage: StageName) -> None:

@@ -81,6 +81,13 @@ PASSED_ON: Final = Series(
 REDACTIONS: Final = Series(
     "curfewd_redactions", "counter", "Masks in the records passed on, by the rule in the mask.", ("rule",)
 )
+UNEXAMINED: Final = Series(
+    "curfewd_redacted_unexamined",
+    "counter",
+    "Records, keys and headers that were not examined whole on their way to a redacted topic, masked or marked as "
+    "`kafka.redacted.unexamined` says: `decoding`, `encoding`, `unfinished`, `unreadable`.",
+    ("topic", "reason"),
+)
 HTTP_REFUSED: Final = Series(
     "curfewd_http_refused",
     "counter",
@@ -268,7 +275,7 @@ RESTORED: Final = Series("curfewd_restored_records", "counter", "Changelog recor
 RELOADS: Final = Series("curfewd_reloads", "counter", "Reloads of patterns and policy.", ("outcome",))
 
 ALL: Final = (
-    BUILD, STARTED, READY, RECORDS, BYTES, FORMATS, EVENTS, LEAKS, LIMITED, LIMITED_BYTES, ALLOWED, OUTPUTS, PASSED_ON, REDACTIONS, HTTP_REFUSED, PROCESSING, TRANSACTION, COMMAND_LATENCY, FINDING_LATENCY, LAG,
+    BUILD, STARTED, READY, RECORDS, BYTES, FORMATS, EVENTS, LEAKS, LIMITED, LIMITED_BYTES, ALLOWED, OUTPUTS, PASSED_ON, REDACTIONS, UNEXAMINED, HTTP_REFUSED, PROCESSING, TRANSACTION, COMMAND_LATENCY, FINDING_LATENCY, LAG,
     LAG_SECONDS, STANDING, LOOKBACK_OVERDUE, LOOKBACK_ERRORS, LOOP_DELAY, PARTITIONS, WATERMARK, LEDGER, AGGREGATES, DISK, PARKED, CREDENTIALS, FINDINGS, EXPOSED, EXPOSING, COMMANDS, DEAD, UNTRUSTED, MISPLACED, LOST, LATE, UNRESOLVED, MASKED_REVOCATIONS, CONFLICTS, UNFINDABLE,
     BEGUN, TRANSACTIONS, DROPPED, REBALANCES, REBALANCE_SECONDS, RESTORES, RESTORE_SECONDS, RESTORED, RELOADS,
 )  # fmt: skip

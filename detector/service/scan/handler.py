@@ -25,12 +25,13 @@ from detector.judge.routing import InputProgress, encode, registry_key, without_
 from detector.judge.watermark import BEGINNING
 from detector.kafka.handlers import Output, Partition, Refusal
 from detector.records.dead_letters import TOO_LARGE, DeadLetter
+from detector.redact.unexamined import Handling
 from detector.registry.finders import Finders
 from detector.registry.registered import RegisteredCredentials
 from detector.service.observability.measuring import size_of
 from detector.service.record_times import LONGEST, PollTimes, RecordTimes, output_timestamp
 from detector.service.scan.dead_letter_records import dead_letter_output, refusal_letter
-from detector.service.scan.redaction import Redacted, Redaction, noted_offset, offset_note
+from detector.service.scan.redaction import Held, Redacted, Redaction, noted_offset, offset_note
 from detector.service.scan.work_records import WorkRecords
 from detector.stages.blinding import blinded
 from detector.stages.masking import EventMasker
@@ -66,6 +67,7 @@ class ScanSettings(msgspec.Struct, frozen=True):
 
     - `delay` is the policy's watermark delay and `skew` its skew (ns).
     - `redacted` gives the topic to which an input's records are passed on without their leaks, None if they are not.
+      `unexamined` says what becomes of those that could not be examined whole.
     - `classifier_of` gives what is recognised in a topic, `trust_of` what its events are held to.
     """
 
@@ -73,6 +75,7 @@ class ScanSettings(msgspec.Struct, frozen=True):
     delay: int = 10 * SECOND
     skew: int = SKEW
     redacted: Callable[[str], str | None] = lambda _: None
+    unexamined: Handling = "mask"
     classifier_of: ClassifierOf = lambda _: BUNDLED
     trust_of: TrustOf = lambda _: None
 
@@ -166,8 +169,9 @@ class _PartitionState:
         if redaction is None:
             return _Scan(facts, [])
         redactor = finders.redactor(self.partition.topic, now)
-        redaction.take(records, facts.textless, redactor, sent_until, facts.clean)
-        return _Scan(facts, redaction.settle(facts.secret_spans, self.scanner.oldest, redactor, now))
+        redaction.take(records, facts, redactor, sent_until)
+        held = Held(self.scanner.oldest, self.scanner.held)
+        return _Scan(facts, redaction.settle(facts, held, redactor, now))
 
     def flush(self, finders: Finders, now: int) -> _Scan:
         """Scans the text that waits. For a thread."""
@@ -175,7 +179,7 @@ class _PartitionState:
         if self.redaction is None:
             return _Scan(facts, [])
         redactor = finders.redactor(self.partition.topic, now)
-        return _Scan(facts, self.redaction.settle(facts.secret_spans, None, redactor, now))
+        return _Scan(facts, self.redaction.settle(facts, Held(), redactor, now))
 
 
 class ScanHandler:
@@ -225,9 +229,8 @@ class ScanHandler:
         settings = self._settings
         trust = settings.trust_of(partition.topic)
         scanner = PartitionScanner(partition.topic, partition.number, classifier, trust, skew=settings.skew)
-        return _PartitionState(
-            partition, scanner, None if name is None else Redaction(partition, name, classifier)
-        )
+        redaction = None if name is None else Redaction(partition, name, classifier, settings.unexamined)
+        return _PartitionState(partition, scanner, redaction)
 
     def _state(self, partition: Partition) -> _PartitionState:
         return self._partitions.get(partition) or self._partitions.setdefault(
@@ -279,7 +282,7 @@ class ScanHandler:
             return outputs
         letters, redaction.letters = redaction.letters, []
         fact = redaction.told()
-        if fact.records:
+        if fact.records or fact.unexamined:
             self._observe(fact)
         return outputs + self._dead(letters)
 

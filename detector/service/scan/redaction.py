@@ -18,27 +18,56 @@ import msgspec
 from detector.ingest.classify import BUNDLED, RecordClassifier
 from detector.ingest.kafka import dead_letter, texts_in
 from detector.kafka.handlers import Output, Partition
-from detector.records.dead_letters import NOT_MASKED, DeadLetter, bad
+from detector.records.dead_letters import (
+    NOT_MASKED,
+    NOT_PROTOBUF,
+    NOT_UTF8,
+    TOO_DEEP,
+    TOO_LARGE,
+    TRUNCATED_JSON,
+    DeadLetter,
+    bad,
+)
 from detector.records.log_records import LogText
+from detector.redact.mask_edits import masked, placed
 from detector.redact.record_redactor import LEAST, redacted
+from detector.redact.unexamined import (
+    ENCODING,
+    MARK_HEADER,
+    UNFINISHED,
+    UNREADABLE,
+    Handling,
+    Reason,
+    already_masked,
+    encoded_otherwise,
+    unexamined,
+    whole,
+)
 from detector.scan.leaks import KNOWN_CREDENTIAL, Redactor
+from detector.scan.mask_spans import MaskSpan
+from detector.scan.shares import LimitedText
+from detector.stages.scan import ScanFacts
 from detector.values.secrets import mask
 from detector.values.stored_format import STORED_FORMAT, check_format
 from detector.values.times import MILLISECOND
 
 WAITING: Final = 2048  # records that wait for one before them, at most
 _WAITING_BYTES: Final = 4 << 20  # and their bytes
+# What stands in such a record was scanned as text only, and text that is escaped or cut in it may not be whole. A line
+# that only begins as JSON or syslog does is text, and was scanned as that.
+_UNREAD: Final = frozenset((TRUNCATED_JSON, NOT_UTF8, NOT_PROTOBUF, TOO_DEEP, TOO_LARGE))
 
 Headers = tuple[tuple[str, bytes | None], ...]
 Span = tuple[int, int]
 
 
 class Redacted(msgspec.Struct, frozen=True):
-    """What was passed on of one partition: `records`, and in them masks by rule."""
+    """What was passed on of one partition: `records`, and in them masks by rule; records not examined whole, by reason."""
 
     partition: Partition
     records: int
     rules: dict[str, int]
+    unexamined: dict[str, int] = {}
 
 
 def offset_note(offset: int) -> str:
@@ -60,8 +89,19 @@ def noted_offset(note: str, what: str) -> int | None:
     return int(offset) if offset.isdecimal() else None
 
 
+class Held(msgspec.Struct, frozen=True):
+    """What waits for later records: the offset of the `oldest`, and the `places` of parts of lines and keys."""
+
+    oldest: int | None = None
+    places: Collection[int] = ()
+
+
 class _Waiting(msgspec.Struct):
-    """A record, with what `texts_in` looks at. Once it is `sent` it is only kept for what may belong to it."""
+    """A record, with what `texts_in` looks at. Once it is `sent` it is only kept for what may belong to it.
+
+    `unexamined` is why its value was not examined whole, if so; `marked` the same of its key and headers. The text of one that is
+    `unfinished` is not shown.
+    """
 
     topic: str
     partition: int
@@ -71,6 +111,9 @@ class _Waiting(msgspec.Struct):
     value: bytes | None
     headers: Headers
     sent: bool = False
+    unexamined: Reason | None = None
+    marked: Reason | None = None
+    unfinished: bool = False
 
     @property
     def size(self) -> int:
@@ -78,9 +121,20 @@ class _Waiting(msgspec.Struct):
 
 
 class Redaction:
-    """One partition's. `name` is where its records go, `classifier` what is recognised in them."""
+    """One partition's. `name` is where its records go, `classifier` what is recognised in them.
 
-    def __init__(self, partition: Partition, name: str, classifier: RecordClassifier = BUNDLED) -> None:
+    `handling` says what becomes of a record that was not examined whole: it is masked, or passed on with a header.
+    """
+
+    def __init__(
+        self,
+        partition: Partition,
+        name: str,
+        classifier: RecordClassifier = BUNDLED,
+        handling: Handling = "mask",
+    ) -> None:
+        self._handling = handling
+        self._unexamined: Counter[str] = Counter()
         self._partition = partition
         self._name = name
         self._classifier = classifier
@@ -96,16 +150,11 @@ class Redaction:
         return next((each.offset for each in self._waiting if not each.sent), None)
 
     def take(
-        self,
-        records: Sequence[Any],
-        apart: set[int],
-        redactor: Redactor,
-        sent_until: int | None = None,
-        clean: Collection[int] = (),
+        self, records: Sequence[Any], facts: ScanFacts, redactor: Redactor, sent_until: int | None = None
     ) -> None:
-        """The next records, but those `apart`. What is before `sent_until` was passed on already.
+        """The next records with what a scan of them gave, but those without text.
 
-        The values of the `clean` records were scanned as they stand and show nothing.
+        What is before `sent_until` was passed on already.
         """
         taken = [
             _Waiting(
@@ -119,24 +168,32 @@ class Redaction:
                 sent_until is not None and each.offset < sent_until,
             )
             for each in records
-            if each.offset not in apart
+            if each.offset not in facts.textless
         ]
+        unread = _unreadable(facts.dead_letters)
+        for each in taken:
+            reason = ENCODING if each.value and encoded_otherwise(each.value) else unread.get(each.offset)
+            if reason is not None and each.value and self._hides(each, reason):
+                each.value = whole(each.value, reason)
         self._mask_beside(taken, redactor)
-        unscanned = [each for each in taken if each.value and each.offset not in clean]
+        unscanned = [each for each in taken if each.value and each.offset not in facts.clean]
         self._suspects += _showing(unscanned, redactor)
         self._waiting += taken
 
-    def settle(self, spans: Iterable[Span], oldest: int | None, redactor: Redactor, now: int) -> list[Output]:
-        """What may be passed on now: all before `oldest`. `spans` are the first and the last offset of each leak."""
+    def settle(self, facts: ScanFacts, held: Held, redactor: Redactor, now: int) -> list[Output]:
+        """What may be passed on now: all before the first record that waits for later ones."""
+        oldest = held.oldest
+        self._hide(facts.unfinished)
         ready = [span for span in self._suspects if oldest is None or span[1] < oldest]
         self._suspects = [span for span in self._suspects if span not in ready]
-        self._mask([*spans, *ready], redactor, now)
+        self._mask([*facts.secret_spans, *facts.limited_spans, *ready], redactor, now)
         end = len(self._waiting) if oldest is None else self._index(oldest)
         outputs = self._outputs(self._waiting[:end], now)
         del self._waiting[:end]
         waiting = sum(not each.sent for each in self._waiting)
         if waiting > WAITING or sum(each.size for each in self._waiting if not each.sent) > _WAITING_BYTES:
             self._mask([(self._waiting[0].offset, self._waiting[-1].offset)], redactor, now)
+            self._hide(held.places)
             outputs += self._outputs(self._waiting, now)
             self._suspects = []
             for each in self._waiting:
@@ -146,10 +203,33 @@ class Redaction:
 
     def told(self) -> Redacted:
         """What was passed on since this was asked last."""
-        fact = Redacted(self._partition, self._records, dict(self._rules))
+        fact = Redacted(self._partition, self._records, dict(self._rules), dict(self._unexamined))
         self._records = 0
         self._rules.clear()
+        self._unexamined.clear()
         return fact
+
+    def _hides(self, record: _Waiting, reason: Reason) -> bool:
+        """A record was not examined whole. Whether that is masked."""
+        if not record.sent and record.unexamined is None:
+            record.unexamined = reason
+            self._unexamined[reason] += 1
+        return self._handling == "mask"
+
+    def _hide(self, offsets: Collection[int]) -> None:
+        """The texts of these records could not be put together with others that they belong to."""
+        for each in self._waiting if offsets else ():
+            if each.offset in offsets and not each.sent and each.value:
+                each.unfinished = self._hides(each, UNFINISHED)
+
+    def _without_text(self, record: _Waiting, now: int) -> bytes:
+        """The value of an unfinished record with its texts masked. What is kept of it stays as it is: its rest may come."""
+        value = record.value or b""
+        for log in texts_in(record, value, now, self._classifier):
+            if log.text and not already_masked(log.text):
+                value = masked(value, placed(value, log.text, [unexamined(0, len(log.text), UNFINISHED)]))
+        texts = [log.text for log in texts_in(record, value, now, self._classifier)]
+        return value if all(map(already_masked, filter(None, texts))) else whole(value, UNFINISHED)
 
     def _index(self, offset: int) -> int:
         return bisect_left(self._waiting, offset, key=lambda each: each.offset)
@@ -169,8 +249,8 @@ class Redaction:
             Output(
                 self._name,
                 each.key,
-                each.value,
-                each.headers,
+                self._without_text(each, now) if each.unfinished else each.value,
+                self._headers(each),
                 min(each.timestamp, now // MILLISECOND) if each.timestamp >= 0 else None,
                 self._partition.number,
                 each.offset,
@@ -180,6 +260,13 @@ class Redaction:
         ]
         self._records += len(outputs)
         return outputs
+
+    def _headers(self, record: _Waiting) -> Headers:
+        """The headers as they are passed on."""
+        reasons = {each for each in (record.unexamined, record.marked) if each is not None}
+        if self._handling != "mark" or not reasons:
+            return record.headers
+        return (*record.headers, (MARK_HEADER, ",".join(sorted(reasons)).encode()))
 
     def _mask(self, spans: Iterable[Span], redactor: Redactor, now: int) -> None:
         """Masks what the records of all spans show, together: what is cut lies in several of them."""
@@ -195,7 +282,10 @@ class Redaction:
         def read(number: int, value: bytes) -> list[LogText]:
             return texts_in(chosen[number], value, now, self._classifier)
 
-        done = redacted([each.value or b"" for each in chosen], read, redactor, self._count)
+        def note(number: int, reason: Reason) -> bool:
+            return self._hides(chosen[number], reason)
+
+        done = redacted([each.value or b"" for each in chosen], read, redactor, self._count, note)
         gone: set[int] = set()
         for each, value in zip(chosen, done, strict=True):
             if value is None and not each.sent:
@@ -209,47 +299,74 @@ class Redaction:
         """Masks what keys and headers show: whoever reads the topic reads them too."""
         texts: list[bytes] = []
         owners: list[_Waiting] = []
+        found: dict[int, _Waiting] = {}
         for each in records:
-            if each.key:
-                texts.append(each.key)
-                owners.append(each)
-            for name, value in each.headers:
-                if value:
-                    texts.append(name.encode() + b"=" + value)
-                    owners.append(each)
+            beside = [each.key] if each.key else []
+            beside += [name.encode() + b"=" + (value or b"") for name, value in each.headers]
+            texts += beside
+            owners += [each] * len(beside)
+            if any(encoded_otherwise(value) for value in (each.key, *dict(each.headers).values()) if value):
+                found[each.offset] = each
         if not texts:
             return
         starts = list(accumulate((len(text) + 1 for text in texts), initial=0))
-        found = {
-            number
-            for mask_span in redactor.mask_spans(b"\n".join(texts), LEAST)
-            for number in range(
-                bisect_left(starts, mask_span.start + 1) - 1, bisect_left(starts, mask_span.end)
-            )
-        }
-        for owner in {owners[number].offset: owners[number] for number in found}.values():
+        seen, limited = redactor.look(b"\n".join(texts), LEAST)
+        spans: list[MaskSpan | LimitedText] = [*seen, *limited]
+        for span in spans:
+            for owner in owners[bisect_left(starts, span.start + 1) - 1 : bisect_left(starts, span.end)]:
+                found[owner.offset] = owner
+        for owner in found.values():
             if owner.key:
-                owner.key = self._masked_beside("", owner.key, redactor)
+                owner.key = self._masked_beside("", owner.key, redactor, owner)
             owner.headers = tuple(
-                (name, self._masked_beside(f"{name}=", value, redactor) if value else value)
+                (
+                    self._masked_beside("", name.encode(), redactor, owner).decode("utf-8", "replace"),
+                    self._masked_beside(f"{name}=", value, redactor, owner) if value else value,
+                )
                 for name, value in owner.headers
             )
 
-    def _masked_beside(self, name: str, value: bytes, redactor: Redactor) -> bytes:
-        (done,) = redacted([value], lambda _, text: [LogText(name.encode() + text)], redactor, self._count)
+    def _masked_beside(self, name: str, value: bytes, redactor: Redactor, owner: _Waiting) -> bytes:
+        """A key (`name` is empty), or the value of a header of that name."""
+
+        def note(_number: int, reason: Reason) -> bool:
+            if owner.marked is None:
+                self._unexamined[reason] += 1
+            owner.marked = reason
+            return self._handling == "mask"
+
+        if encoded_otherwise(value) and note(0, ENCODING):
+            return whole(value, ENCODING)
+        (done,) = redacted(
+            [value], lambda _, text: [LogText(name.encode() + text)], redactor, self._count, note
+        )
         return mask(KNOWN_CREDENTIAL, len(value)).encode() if done is None else done
 
     def _count(self, rule: str) -> None:
         self._rules[rule] += 1
 
 
+def _unreadable(letters: Iterable[DeadLetter]) -> dict[int, Reason]:
+    """The records of dead letters that could not be read as what they say they are, by offset."""
+    return {
+        letter.offset: UNREADABLE
+        for letter in letters
+        if letter.offset is not None and letter.reason in _UNREAD
+    }
+
+
 def _showing(records: Sequence[_Waiting], redactor: Redactor) -> list[Span]:
-    """The first and the last offset of each secret in the values as they stand, also outside their log text."""
+    """The first and the last offset of each text that shows a secret or was not examined whole.
+
+    The values are looked at as they stand, also outside their log text.
+    """
     starts = list(accumulate((each.size + 1 for each in records), initial=0))
+    seen, limited = redactor.look(b"\n".join(each.value or b"" for each in records), LEAST)
+    spans: list[MaskSpan | LimitedText] = [*seen, *limited]
     return [
         (
-            records[bisect_right(starts, mask_span.start, hi=len(records)) - 1].offset,
-            records[bisect_right(starts, mask_span.end - 1, hi=len(records)) - 1].offset,
+            records[bisect_right(starts, span.start, hi=len(records)) - 1].offset,
+            records[bisect_right(starts, span.end - 1, hi=len(records)) - 1].offset,
         )
-        for mask_span in redactor.mask_spans(b"\n".join(each.value or b"" for each in records), LEAST)
+        for span in spans
     ]
