@@ -40,7 +40,8 @@ from detector.values.events import AnyEvent, CanonicalEvent, CredentialIssued
 from detector.values.stored_format import FORMAT_HEADERS
 from detector.values.times import SECOND, SKEW
 
-PATIENCE: Final = 5 * SECOND  # text waits no longer for later records
+PATIENCE: Final = 5 * SECOND  # text waits no longer if no record comes
+LONGEST_WAIT: Final = 6 * PATIENCE  # nor any longer if others come: a busy stage reads them late
 LARGEST: Final = 256 << 10
 
 ClassifierOf = Callable[[str], RecordClassifier]
@@ -139,7 +140,7 @@ class _PartitionState:
 
     - `committed` and `noted` are the group's offsets when the partition was assigned: of the next record, and of the
       first that waits to be passed on, if one does.
-    - `waiting_since` is since when (ns) text waits for later records.
+    - `waiting_since` is since when (ns) text waits for later records, `quiet_since` since when no record has come.
     - `fresh` until the records before the first poll have been read again.
     - `latest` is how far the events came, as `ScanFacts` has it, `reported` what the work topic got last.
     - `announced` once the work topic knows of the partition.
@@ -153,6 +154,7 @@ class _PartitionState:
         self.committed = 0
         self.noted: int | None = None
         self.waiting_since = 0
+        self.quiet_since = 0
         self.fresh = True
         self.latest: int | None = None
         self.reported: int | None = None
@@ -246,6 +248,7 @@ class ScanHandler:
         began = time.monotonic()
         waited = state.scanner.oldest
         scan = await self._in_thread(state.scan, records, now)
+        state.quiet_since = self._clock()
         if waited is None or state.scanner.oldest != waited:
             state.waiting_since = now
         seconds = time.monotonic() - began
@@ -267,7 +270,7 @@ class ScanHandler:
         since = offset if state.noted is None else state.noted
         earlier = await self._positions.records_before(partition, offset, since)
         scan = await self._in_thread(state.scan, earlier, now, since)
-        state.fresh, state.waiting_since = False, now
+        state.fresh, state.waiting_since, state.quiet_since = False, now, self._clock()
         # What was passed on before was scanned before. The rest may have been: scanning it twice does no harm.
         leaks = [leak for leak in scan.facts.leaks if leak.offset is not None and leak.offset >= since]
         times = state.times.read(earlier) if earlier else state.times.earlier()
@@ -312,7 +315,8 @@ class ScanHandler:
         outputs = self._announce(partition, state)
         if state.fresh and state.noted is not None:  # it may be long until a record comes
             outputs += await self._reread(partition, state, state.committed, now)
-        if state.scanner.oldest is not None and now - state.waiting_since >= PATIENCE:
+        given_up = now - state.quiet_since >= PATIENCE or now - state.waiting_since >= LONGEST_WAIT
+        if state.scanner.oldest is not None and given_up:
             scan = await self._in_thread(state.flush, now)
             outputs += self._outputs(partition, state, scan.facts, state.times.earlier())
             outputs += self._passed_on(state, scan.passed_on)

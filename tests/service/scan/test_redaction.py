@@ -263,6 +263,35 @@ async def test_a_record_waits_for_the_rest_of_its_line_and_those_behind_it_with_
     ]
 
 
+async def test_a_stage_that_is_slow_waits_for_what_is_there_to_be_read(scanner: PatternScanner) -> None:
+    """The wait counts from the last record, not from the first part: on a busy machine a poll may take seconds."""
+    some = records([cri(b"a " + TOKEN[:9], b"P"), cri(b"other", stream=b"stderr"), cri(TOKEN[9:] + b" z")])
+    topic = Topic(scanner, some)
+    await topic.poll(1)
+    await topic.tick(4)
+    await topic.poll(1)
+    await topic.tick(4)
+    await topic.poll(1)
+    await topic.tick(10)
+    assert [each.value for each in topic.passed] == [
+        cri(b"a " + MASK, b"P"),
+        some[1].value,
+        cri(MASK + b" z"),
+    ]
+
+
+async def test_text_does_not_wait_for_ever_while_others_come(scanner: PatternScanner) -> None:
+    some = records([cri(b"a " + TOKEN[:9], b"P"), *[cri(b"other", stream=b"stderr")] * 40])
+    topic = Topic(scanner, some)
+    await topic.poll(1)
+    for _ in range(29):
+        await topic.tick(1)
+        await topic.poll(1)
+    assert topic.passed == []
+    await topic.tick(1)
+    assert len(topic.passed) == 30
+
+
 async def test_no_more_than_so_many_wait_and_what_is_known_later_is_masked_from_there(
     scanner: PatternScanner,
 ) -> None:
