@@ -331,15 +331,15 @@ def _topics(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from detector.configuration.settings import Settings, problems  # noqa: PLC0415 - as above
+    from detector.configuration.settings import checked  # noqa: PLC0415 - as above
     from detector.outputs.input_table import print_inputs  # noqa: PLC0415 - as above
     from detector.outputs.report_text import console_for  # noqa: PLC0415 - as above
     from detector.scan.scanner_loader import load_scanner  # noqa: PLC0415 - as above
 
-    wrong: list[UsageError] = list(problems(options.config))
+    settings, mistakes = checked(options.config)
+    wrong: list[UsageError] = list(mistakes)
     if not wrong:
         try:
-            settings = Settings.load(options.config)
             _, warnings = load_scanner(settings.patterns)
             if settings.kafka is not None:
                 from detector.kafka.security import check_security  # noqa: PLC0415 - as above

@@ -128,11 +128,16 @@ class Settings(msgspec.Struct, frozen=True):
 
 def problems(path: str | None, environ: Mapping[str, str] = os.environ) -> list[ConfigError]:
     """All mistakes in a configuration, in the order of their lines."""
+    return checked(path, environ)[1]
+
+
+def checked(path: str | None, environ: Mapping[str, str] = os.environ) -> tuple[Settings, list[ConfigError]]:
+    """The settings as far as they can be read, and all mistakes. The file is read once: it may be a pipe."""
     try:
         settings, errors = read(path, environ)
     except ConfigError as error:
-        return [error]
-    return sorted([*errors, *settings.unmet], key=lambda error: error.line or 0)
+        return Settings(), [error]
+    return settings, sorted([*errors, *settings.unmet], key=lambda error: error.line or 0)
 
 
 def _rule(value: Any) -> str:

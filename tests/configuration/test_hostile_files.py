@@ -61,6 +61,22 @@ def binary(path: Path) -> None:
 HOSTILE = [zeroes, os.mkfifo, Path.mkdir, loop, huge, binary]
 
 
+@pytest.mark.parametrize("command", [["check"], ["patterns", "list"]])
+def test_a_configuration_may_come_through_a_pipe(
+    command: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As `--config <(decrypt curfewd.toml)` gives it: it can be read once."""
+    monkeypatch.setenv("CURFEWD_KEY", "00" * 32)
+    ours, theirs = os.pipe()
+    os.write(theirs, b'[patterns]\ndisable = ["*"]\ndetect_secrets = false\n')
+    os.close(theirs)
+    try:
+        assert cli.main([*command, "--config", f"/proc/self/fd/{ours}"]) == 0
+    finally:
+        os.close(ours)
+    assert capsys.readouterr().err == ""
+
+
 @pytest.mark.parametrize(
     ("name", "make"),
     # A folder of patterns is no mistake.
