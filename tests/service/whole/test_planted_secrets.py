@@ -56,6 +56,7 @@ class Planted:
         (folder / "token").write_text(VIEW_TOKEN)
         served = '[kafka.redacted]\ntopics = ["*.logs"]\n[service]\nview = true\nview_token_file = "token"\n'
         text = self.deployment.config.read_text().replace("[service]\n", served)
+        text = text.replace('lookback = "2s"', 'lookback = "10s"')  # time to register what is late
         self.deployment.config.write_text(text.replace('state = "state"', f'state = "{self.state.name}"'))
 
     async def register(self) -> None:
@@ -75,14 +76,14 @@ class Planted:
         beside: Headers = [("x-trace", planted.text_at("header").encode())]
         key = planted.text_at("record key").encode()
         async with AIOKafkaProducer(bootstrap_servers=self.deployment.bootstrap) as producer:
-            late = f"late {planted.registered('late')} beside {planted.token('beside late')}"
-            await producer.send_and_wait(logs, json.dumps({"message": late, "time": planted.TIME}).encode())
             for value in (*self.events.values(), *self.matching.values()):
                 await producer.send_and_wait(events, value, key, 0, headers=beside)
                 await producer.send_and_wait(events, *in_binary_mode(value))
             for value in self.logs.values():
                 await producer.send_and_wait(logs, value, key, 0, headers=beside)
             await producer.send_and_wait(logs, b'{"message": "no JSON', key, 0, headers=beside)
+            late = f"late {planted.registered('late')} beside {planted.token('beside late')}"
+            await producer.send_and_wait(logs, json.dumps({"message": late, "time": planted.TIME}).encode())
             (issue,) = planted.registrations(["late"])
             await producer.send_and_wait(
                 events, issue.replace(b"registered-0", b"late").replace(b'"r0"', b'"late"')
