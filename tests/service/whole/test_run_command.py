@@ -58,7 +58,9 @@ def test_a_mistake_in_service_is_told_with_its_line(tmp_path: Path) -> None:
 def test_a_port_in_use_ends_it(alone: Deployment) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        alone.config.write_text(alone.config.read_text().replace('listen = "127.0.0.1:0"', f'listen = "127.0.0.1:{port}"'))
+        alone.config.write_text(
+            alone.config.read_text().replace('listen = "127.0.0.1:0"', f'listen = "127.0.0.1:{port}"')
+        )
         done = run(alone.config)
     assert done.returncode == 2
     assert f"service.listen: cannot listen on 127.0.0.1:{port}" in done.stderr
