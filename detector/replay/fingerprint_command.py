@@ -13,6 +13,7 @@ from detector.configuration.settings import KEY_VARIABLE, Settings
 from detector.patterns.pattern import finds_public_ids, public_identifiers
 from detector.scan.known_credentials import MAX_LENGTH, SHORTEST, KeyRing
 from detector.scan.scanner_loader import load_scanner
+from detector.terminal.output import why
 from detector.values.errors import InputError, UsageError
 from detector.values.events import Identifier
 from detector.values.secrets import Secret
@@ -44,7 +45,10 @@ def fingerprint(stream: IO[bytes], config: str | None, *, keep_newline: bool = F
             f'(for example {KEY_VARIABLE}="$(openssl rand -hex 32)", the same for the issuer and the detector), '
             "or name a key_file with --config"
         )
-    data = stream.read(MAX_LENGTH + 3)
+    try:
+        data = stream.read(MAX_LENGTH + 3)
+    except OSError as error:
+        raise InputError(f"standard input: {why(error)}") from None
     stripped = _stripped(data)
     refuse(stripped)
     public, is_secret = _public(Secret(stripped), settings)

@@ -44,7 +44,7 @@ FULL = "curfewd: standard output: No space left on device\n"
         ("curfewd replay --config quick.toml a.log >&-", CLOSED_OUTPUT),
         ("curfewd replay --config quick.toml - <&-", CLOSED_INPUT),
         ("curfewd fingerprint --config quick.toml <&-", CLOSED_INPUT),
-        ("echo secret | curfewd fingerprint --config quick.toml >&-", CLOSED_OUTPUT),
+        ("echo a-long-enough-secret-Rk2Wd81x | curfewd fingerprint --config quick.toml >&-", CLOSED_OUTPUT),
         ("curfewd redact --config quick.toml <&-", CLOSED_INPUT),
         ("echo x | curfewd redact --config quick.toml >&-", CLOSED_OUTPUT),
         ("curfewd patterns list >&-", CLOSED_OUTPUT),
