@@ -26,6 +26,8 @@ CURFEWD = (sys.executable, "-m", "detector.cli")
 # The keys that have other names by now.
 RENAMED = (
     ("hold = ", "command_delay = "),
+    # A key that 0.1.0 did not have: its default is one port for every process of this machine.
+    ('listen = "127.0.0.1:0"', 'listen = "127.0.0.1:0"\nprobes = "127.0.0.1:0"'),
     ('inputs = ["events", "logs"]', 'event_topics = ["events"]\nlog_topics = ["logs"]'),
 )
 WATERMARK = 1_772_505_190  # before it, all of the second half has been judged
