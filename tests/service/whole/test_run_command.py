@@ -55,15 +55,22 @@ def test_a_mistake_in_service_is_told_with_its_line(tmp_path: Path) -> None:
     assert done.stderr.startswith(f'curfewd: {config}:4: service.listen: write "host:port"')
 
 
-def test_a_port_in_use_ends_it(alone: Deployment) -> None:
+@pytest.mark.parametrize("setting", ["listen", "probes"])
+def test_a_port_in_use_ends_it(alone: Deployment, setting: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        alone.config.write_text(
-            alone.config.read_text().replace('listen = "127.0.0.1:0"', f'listen = "127.0.0.1:{port}"')
-        )
+        free, used = f'{setting} = "127.0.0.1:0"', f'{setting} = "127.0.0.1:{port}"'
+        alone.config.write_text(alone.config.read_text().replace(free, used))
         done = run(alone.config)
     assert done.returncode == 2
-    assert f"service.listen: cannot listen on 127.0.0.1:{port}" in done.stderr
+    assert f"service.{setting}: cannot listen on 127.0.0.1:{port}" in done.stderr
+
+
+def test_probes_and_metrics_do_not_share_a_port(alone: Deployment) -> None:
+    alone.config.write_text(alone.config.read_text().replace('"127.0.0.1:0"', '"127.0.0.1:9464"'))
+    done = run(alone.config)
+    assert done.returncode == 2
+    assert "service.probes: 127.0.0.1:9464 is service.listen too" in done.stderr
 
 
 async def test_brokers_that_are_not_there_are_waited_for(alone: Deployment) -> None:
