@@ -285,8 +285,10 @@ class KnownIndex:
 
 
 def never_found(identifier: Identifier) -> str | None:
-    """Why no scan finds the secret of an `hmac-sha256` or `sha256` identifier; None if one may."""
+    """Why no scan finds the secret of an identifier; None if one may, or if it is a public one and names no secret."""
     length = identifier.length
+    if identifier.scheme not in (HMAC, SHA256):
+        return None
     if _digest(identifier.value) is None:
         return "its value is no digest in hexadecimal"
     if length is not None and length > MAX_LENGTH:

@@ -260,6 +260,16 @@ def test_identifiers_that_no_scan_finds_are_counted_and_told(tmp_path: Path) -> 
     ]
 
 
+def test_no_warning_of_public_identifiers(tmp_path: Path) -> None:
+    """They name no secret, so there is none that a scan could miss."""
+    accessor = {"scheme": "vault-accessor", "value": "acc"}
+    path = tmp_path / "events.jsonl"
+    issue = event(1, "credential.issued", 1, credential_id="c", task_id="t", identifiers=[accessor])
+    path.write_bytes(jsonl([issue]))
+    summary = run(path).summary
+    assert (dict(summary.unfindable), summary.warnings) == ({}, ())
+
+
 def test_a_worker_that_is_killed_is_told_in_one_sentence(
     history: tuple[Path, Path], forks: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
