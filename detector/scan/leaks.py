@@ -29,7 +29,7 @@ from detector.values.secrets import DeploymentKey, KeyedHash, Secret
 
 UNKNOWN_TIME: Final = -(1 << 63)  # of a record without a time: the reader fills it in
 KNOWN_CREDENTIAL: Final = "known-credential"  # what a mask calls a secret that only its fingerprint tells
-UNEXAMINED: Final = "not-examined"  # what a mask calls a text that may hide a secret
+UNEXAMINED: Final = "unexamined:decoding"  # what a mask calls a text that may hide a secret, as `redact` does
 _WARM_UP: Final = b"%41 \\n \x1b[0m"
 _CLEAN_TEXTS: Final = 1 << 16
 _LONG_MARK: Final = 4
