@@ -11,15 +11,43 @@ import msgspec
 
 MAX_TOKEN: Final = 16 << 10  # bytes; a longer one is no token anybody sends in a header
 _PARTS: Final = 3
+_ED25519: Final = 64
+_ED448: Final = 114
+# The sizes in bytes of a signature (RFC 7518, section 3.1; RFC 8037; RFC 8812; RFC 9864).
+_SIGNATURE_SIZES: Final = {
+    **{f"HS{bits}": (bits // 8,) for bits in (256, 384, 512)},
+    **{f"{family}{bits}": range(128, 2049) for family in ("RS", "PS") for bits in (256, 384, 512)},
+    "ES256": (64,),
+    "ES256K": (64,),
+    "ES384": (96,),
+    "ES512": (132,),
+    "EdDSA": (_ED25519, _ED448),
+    "Ed25519": (_ED25519,),
+    "Ed448": (_ED448,),
+}
 
 RawObject = dict[str, msgspec.Raw]
 
 
 class Jwt(msgspec.Struct, frozen=True):
-    """The header and the claims of a token, each value still as JSON text."""
+    """The header and the claims of a token, each value still as JSON text, and its signature as it is written."""
 
     header: RawObject
     claims: RawObject
+    signature: bytes
+
+    @property
+    def may_be_signed(self) -> bool:
+        """Whether the signature is one that its `alg` could have made, by its size.
+
+        Of an algorithm that is not known here any signature may be one.
+        """
+        algorithm = self.header_text("alg") or "none"
+        if algorithm.lower() == "none":
+            return False
+        signature = base64url(self.signature)
+        sizes = _SIGNATURE_SIZES.get(algorithm)
+        return signature is not None and (sizes is None or len(signature) in sizes)
 
     def text(self, claim: str) -> str | None:
         """A claim that is a string, else None."""
@@ -43,7 +71,7 @@ def read_jwt(token: bytes) -> Jwt | None:
     header, claims = _object(parts[0]), _object(parts[1])
     if header is None or claims is None or _text(header.get("alg")) is None:
         return None
-    return Jwt(header, claims)
+    return Jwt(header, claims, parts[2])
 
 
 def base64url(text: bytes) -> bytes | None:

@@ -83,13 +83,14 @@ def public_identifiers(pattern: Pattern, secret: Secret) -> tuple[Identifier, ..
     """The public identifiers that a secret of that pattern carries in clear.
 
     For `jwt-id` the token's `jti`, as it is and as Kubernetes' audit log prints it (`JTI=…`, KEP-4193), read
-    without verifying; for any other scheme the match itself (an AWS access key id), which is no leak then.
+    without verifying. None if its signature cannot be one: a `jti` is public, and anybody can write a token around it.
+    For any other scheme the match itself (an AWS access key id), which is no leak then.
     """
     if pattern.identifier is None:
         return ()
     if pattern.identifier == JWT_ID:
         token = read_jwt(secret.reveal())
-        jti = token.text("jti") if token is not None else None
+        jti = token.text("jti") if token is not None and token.may_be_signed else None
         return () if not jti else (Identifier(JWT_ID, jti), Identifier(JWT_ID, f"JTI={jti}"))
     return (Identifier(pattern.identifier, secret.reveal().decode("utf-8", "replace")),)
 

@@ -38,7 +38,7 @@ APART: Final = (
     b"\n\n--\n\n"  # between texts that are searched together: nothing that is encoded goes on over it
 )
 _MASK_BEGINS: Final = "‹".encode()
-_MASK: Final = re.compile("‹[a-z0-9._:-]{1,100}:[0-9]{1,9}(?::[0-9a-f]{8})?›".encode())
+_MASK: Final = re.compile("‹[a-z0-9._:-]{1,100}?(:[0-9]{1,9}(?::[0-9a-f]{8})?›)".encode())
 PASSES: Final = 8  # a mask can part two secrets that stood without a boundary between them
 
 
@@ -500,13 +500,14 @@ class Redactor:
     def _seen(self, data: bytes) -> tuple[list[_Sighting], list[LimitedText]]:
         """The sightings to mask, and the text that was not examined whole.
 
-        What stands in a mask is no secret: a name with digits behind it looks like many a secret.
+        The digits of a mask are no secret, though a name with digits behind it looks like many a secret to a pattern.
+        Anybody can write `‹SECRET:40›`, so what stands where a mask has its name is one, and so is a registered secret.
         """
         seen, limited = _sightings(data, self._scanner, self._known, self._share)
         if seen and _MASK_BEGINS in data:
-            masks = [found.span() for found in _MASK.finditer(data)]
-            starts = [start for start, _ in masks]
-            seen = [one for one in seen if not _inside(one, masks, starts)]
+            digits = [found.span(1) for found in _MASK.finditer(data)]
+            starts = [start for start, _ in digits]
+            seen = [one for one in seen if one.pattern is None or not _inside(one, digits, starts)]
         if seen and self._allowing is not None:
             known = KnownIndex() if self._known is None else self._known
             details = LeakDetailsCache(Fingerprinter(self._allowing.keys), known)
@@ -514,9 +515,9 @@ class Redactor:
         return seen, limited
 
 
-def _inside(one: _Sighting, masks: Sequence[tuple[int, int]], starts: Sequence[int]) -> bool:
+def _inside(one: _Sighting, spans: Sequence[tuple[int, int]], starts: Sequence[int]) -> bool:
     number = bisect_right(starts, one.start) - 1
-    return number >= 0 and one.end <= masks[number][1]
+    return number >= 0 and one.end <= spans[number][1]
 
 
 def _whole(text: bytes) -> MaskSpan:

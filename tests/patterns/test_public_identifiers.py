@@ -1,6 +1,7 @@
 """Text that shows a public identifier is no leak, whichever way a provider or a program prints it."""
 
 import base64
+import json
 
 import pytest
 
@@ -63,3 +64,55 @@ def test_beside_its_secret_the_secret_alone_is_the_leak() -> None:
     data = f"AWS_ACCESS_KEY_ID={key_id} AWS_SECRET_ACCESS_KEY={secret}".encode()
     masked = Redactor(bundled_scanner()).masked(data)
     assert masked == f"AWS_ACCESS_KEY_ID={key_id} AWS_SECRET_ACCESS_KEY=‹aws-secret-access-key:40›".encode()
+
+
+def token(algorithm: str, signature: bytes) -> bytes:
+    parts = (json.dumps({"alg": algorithm}), json.dumps({"iss": "i", "sub": "s", "jti": PUBLIC["jwt-id"]}))
+    digits = [base64.urlsafe_b64encode(part.encode()).rstrip(b"=") for part in parts]
+    return b".".join((*digits, base64.urlsafe_b64encode(signature).rstrip(b"=")))
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "size"),
+    [
+        ("none", 32),
+        ("NONE", 256),
+        ("HS256", 31),
+        ("HS512", 32),
+        ("RS256", 64),
+        ("PS512", 4096),
+        ("ES256", 32),
+        ("ES512", 128),
+        ("EdDSA", 63),
+    ],
+)
+def test_a_token_written_around_a_jti_without_a_signature_names_no_credential(
+    algorithm: str, size: int
+) -> None:
+    """It may still be a secret of nobody in particular: it is masked, and asks for nothing."""
+    data = b"token: " + token(algorithm, (bytes(range(1, 256)) * 20)[:size])
+    assert jwt_ids(data) == [set()]
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "size"),
+    [
+        ("HS256", 32),
+        ("HS384", 48),
+        ("RS256", 256),
+        ("RS512", 512),
+        ("ES256", 64),
+        ("ES512", 132),
+        ("EdDSA", 114),
+        ("ML-DSA-44", 2420),
+    ],
+)
+def test_a_token_with_a_signature_of_the_right_size_names_its_credential(algorithm: str, size: int) -> None:
+    data = b"token: " + token(algorithm, (bytes(range(1, 256)) * 20)[:size])
+    assert jwt_ids(data) == [{PUBLIC["jwt-id"], PUBLIC["jwt-id of Kubernetes"]}]
+
+
+def jwt_ids(data: bytes) -> list[set[str]]:
+    finder = LeakFinder(bundled_scanner(), KnownIndex([Identifier("jwt-id", PUBLIC["jwt-id"])]), ())
+    found = finder.find(Batch("log", data, lambda at: RecordAt(0, at + 1 + len(data), "1")))
+    return [{each.value for each in leak.identifiers if each.scheme == "jwt-id"} for leak in found]

@@ -13,7 +13,7 @@ import pytest
 
 from detector.records.dead_letters import DeadLetter
 from detector.registry.finders import Finders
-from detector.scan.known_credentials import KeyRing
+from detector.scan.known_credentials import KeyRing, KnownIndex
 from detector.scan.leaks import Redactor
 from detector.stages.masking import EventMasker
 from detector.values.events import (
@@ -239,6 +239,23 @@ def test_a_mask_is_never_taken_for_a_secret(form: str) -> None:
 def test_a_secret_behind_what_looks_like_a_mask_is_found() -> None:
     text = f"‹snowflake-password:20› ‹x:{TOKEN}›"
     assert TOKEN not in Redactor(bundled_scanner()).clean(text)
+
+
+@pytest.mark.parametrize("form", ["‹{}:40›", "‹x:{}:20›", "‹{}:20:1a2b3c4d›", "‹known-credential:20:{}›"])
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "4f9c1d2e7a8b3c6d5e0f9a8b7c6d5e4f3a2b1c0d",
+        "4f9c1d2e",
+        "key-" + "3ab6c19f29d56d54dc373a9e0b1c2d3e",
+        "xoxb-" + "263594206564-2343594206574-k4bc9efghij2mnopq7stuvwx",
+    ],
+    ids=["registered", "short", "mailgun", "slack"],
+)
+def test_a_secret_written_like_a_mask_is_masked(form: str, secret: str) -> None:
+    known = KnownIndex(KeyRing((KEY,)).identifiers(Secret(secret.encode())), (KEY,))
+    index = known if secret.isalnum() else None
+    assert secret not in Redactor(bundled_scanner(), index).clean(form.format(secret))
 
 
 def test_the_name_of_a_file_keeps_the_rest_of_its_path() -> None:
