@@ -17,6 +17,8 @@ AT_ONCE: Final = 4 << 20  # bytes that are inflated and scanned together, about
 _GZIP: Final = ord("H")  # the first digit of what gzip packed
 _LEAST_PACKED: Final = 24  # digits
 _LEAST_WIDE: Final = 6  # characters
+_MEMBER: Final = b"\x1f\x8b\x08"  # what a member of gzip begins with
+_PIECE: Final = 8 << 10  # bytes of a blob that are inflated at a time
 _STEP: Final = 1024  # bytes of a damaged blob that are inflated at a time
 _MOST_WITHIN: Final = 16 << 10  # bytes of a blob that may only be a part of the one above
 _LEAST_DAMAGED: Final = 8  # bytes of text: of what only looks like a header a few may be text
@@ -35,12 +37,17 @@ def _run_end(data: Any, at: int) -> int:
 def _begins_another(data: Any, first: int, last: int, aligned: bool) -> bool:  # noqa: FBT001 - numba takes no keywords
     """Whether digits that might go on with those above begin a blob of their own: then they are another's.
 
-    In the middle of a blob `H4sI` stands once in 16 million lines. What zlib's header looks like is more frequent; there
-    it is tried both ways, which needs digits above it in fours, as all that wrap base64 write them.
+    A line of a blob begins with `H4sI` once in 16 million; further in it may, where the next member of gzip begins. What
+    zlib's header looks like is more frequent; there it is tried both ways, which needs digits above it in fours, as all
+    that wrap base64 write them.
     """
-    for at in range(first, last - 3):
-        if data[at] == 0x48 and data[at + 1] == 0x34 and data[at + 2] == 0x73 and data[at + 3] == 0x49:
-            return True
+    if data[first] == 0x48:
+        return bool(
+            last - first > 3
+            and data[first + 1] == 0x34
+            and data[first + 2] == 0x73
+            and data[first + 3] == 0x49
+        )
     return bool(data[first] == 0x65 and not aligned)
 
 
@@ -180,14 +187,48 @@ def inflated(
 
 
 def _inflate(packed: memoryview, most: int) -> tuple[bytes, int, bool]:
-    """The text of a blob, at most so many bytes, how much of the blob was read, and whether there is more text."""
+    """The text of a blob, at most so many bytes, how much of the blob was read, and whether there is more text.
+
+    A blob of gzip may have several members, with NULs between them; their texts follow each other (RFC 1952, section 2.2).
+    """
+    texts: list[bytes] = []
+    left, at = most + 1, 0  # of the text one byte more; 0 would be "without a limit"
+    while left > 0:
+        text, used = _member(packed[at:], left)
+        texts.append(text)
+        left -= len(text)
+        at = _next_member(packed, at + used)
+        if packed[at : at + len(_MEMBER)] != _MEMBER:
+            break
+    return b"".join(texts)[:most], at, left <= 0
+
+
+def _next_member(packed: memoryview, at: int) -> int:
+    """The place behind the NULs at `at`, if a member of gzip stands there; else `at`."""
+    after = at
+    while after < len(packed) and packed[after] == 0:
+        after += 1
+    return after if packed[after : after + len(_MEMBER)] == _MEMBER else at
+
+
+def _member(packed: memoryview, most: int) -> tuple[bytes, int]:
+    """The text of the member at the start, at most so many bytes, and how much of `packed` was read.
+
+    It is read in pieces: zlib copies what stands behind a member, and of short ones there may be very many.
+    """
     inflater = zlib.decompressobj(_HEADER + _EITHER)
-    try:
-        text = inflater.decompress(packed, most + 1)  # 0 would be "without a limit"
-    except zlib.error:
-        text = _before_damage(packed, most + 1)
-        return text[:most], len(packed), len(text) > most
-    return text[:most], len(packed) - len(inflater.unused_data), len(text) > most
+    texts: list[bytes] = []
+    left = most
+    for at in range(0, len(packed), _PIECE):
+        try:
+            texts.append(inflater.decompress(packed[at : at + _PIECE], left))
+        except zlib.error:
+            return _before_damage(packed, most), len(packed)
+        left -= len(texts[-1])
+        if inflater.eof or left <= 0:
+            unread = len(inflater.unused_data) + len(inflater.unconsumed_tail)
+            return b"".join(texts), min(at + _PIECE, len(packed)) - unread
+    return b"".join(texts), len(packed)
 
 
 def _before_damage(packed: memoryview, most: int) -> bytes:

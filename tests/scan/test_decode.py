@@ -5,6 +5,7 @@ import gzip
 import json
 import quopri
 import random
+import time
 import urllib.parse
 import zlib
 from collections.abc import Callable
@@ -160,6 +161,27 @@ def test_what_is_packed_and_damaged_says_what_stands_before_the_damage() -> None
     for damaged in (whole[:-8] + b"wrong!!!", whole + b"\x1f\x8b\x08\xe0 and more"):
         assert ("base64", "gzip") in [told for _, told in found(base64.b64encode(damaged))]
     assert list(Decoding(base64.b64encode(gzip.compress(SECRET * 9)[:12] + bytes(30)))) == []
+
+
+@pytest.mark.parametrize("before", [b"", b"a", b"ab", b"some words " * 900])
+@pytest.mark.parametrize("between", [b"", bytes(3), bytes(600)])
+def test_all_members_of_what_gzip_packed_are_read(before: bytes, between: bytes) -> None:
+    members = [gzip.compress(text) for text in (before, b"", SECRET + b" and after it")]
+    blob = between.join(members)
+    encoded = base64.b64encode(blob)
+    assert found(encoded) == [(encoded, ("base64", "gzip"))]
+    assert found(base64.encodebytes(blob))
+
+
+def test_very_many_members_are_read_once_each_and_count_as_one_text() -> None:
+    packed = gzip.compress(b"") * 40_000 + gzip.compress(SECRET)
+    start = time.process_time()
+    assert found(base64.b64encode(packed))
+    assert time.process_time() - start < 10  # each copy of the rest would take minutes
+    blob = base64.b64encode(gzip.compress(bytes(60_000)) * 40 + gzip.compress(SECRET))
+    bomb = Decoding(blob)
+    assert sum(len(view.data) for view in bomb) <= 64 * len(blob)
+    assert bomb.limited
 
 
 @settings(max_examples=200, deadline=None)
