@@ -14,8 +14,9 @@ class Watermark:
     """Never goes back. `value` is in ns, None before the first report; `delay` is the policy's.
 
     The scan stage reports how far the events came in each partition that carries events, and it reports each one that
-    it takes over. The watermark is the least of these, without the idle ones. If all are idle, it is the wall clock less
-    the delay. The times of log records never move it: anybody may print a line.
+    it takes over. One with unread records reports again and again, so it is not idle. The watermark is the least of
+    these, without the idle ones. If all are idle, it is the wall clock less the delay. The times of log records never
+    move it: anybody may print a line.
 
     `value` and `sources` may come from the instance that had the partition before. Its sources count until they idle.
     """

@@ -66,8 +66,11 @@ class Handler(Protocol):
     async def process(self, partition: Partition, records: Sequence[Any]) -> list[Output]:
         """The outputs of these records, changelog included. There is at least one record, and they are in order."""
 
-    async def tick(self, partition: Partition, now: int) -> list[Output]:
-        """The outputs that are due at `now` (ns, wall clock). Called about once a second between polls."""
+    async def tick(self, partition: Partition, now: int, *, unread: bool = False) -> list[Output]:
+        """The outputs that are due at `now` (ns, wall clock). Called about once a second between polls.
+
+        `unread`: the partition has records that were not polled yet, such as those behind an open transaction.
+        """
 
     async def committed(self, partition: Partition, offset: int | None) -> None:
         """The last outputs are visible to others now, and the records before `offset` are done."""
@@ -88,7 +91,7 @@ class StatelessHandler:
     async def assigned(self, partition: Partition) -> None:
         """Nothing to load."""
 
-    async def tick(self, partition: Partition, now: int) -> list[Output]:  # noqa: ARG002 - the protocol's signature
+    async def tick(self, partition: Partition, now: int, *, unread: bool = False) -> list[Output]:  # noqa: ARG002 - the protocol's signature
         """Nothing is due."""
         return []
 

@@ -285,7 +285,7 @@ class PartitionWork:
             outputs += await self._process(records)
         if time.monotonic() >= self._next_tick:
             self._next_tick = time.monotonic() + self._settings.tick_seconds
-            outputs += await handler.tick(partition, time.time_ns())
+            outputs += await handler.tick(partition, time.time_ns(), unread=await self._unread())
             offset = await self._idle_position() if offset is None else offset
         if offset is None and not outputs:
             return
@@ -311,6 +311,13 @@ class PartitionWork:
             return None
         position = int(await self._context.consumer.position(self._source))
         return position if position > self._offset else None
+
+    async def _unread(self) -> bool:
+        """Whether there are records that no poll gave yet, among them those that an open transaction hides."""
+        if not self._positioned:
+            return False
+        end = self._context.consumer.highwater(self._source)
+        return end is not None and end > int(await self._context.consumer.position(self._source))
 
     async def _process(self, records: list[Any]) -> list[Output]:
         refusal = self._poison.refusal(records)

@@ -182,7 +182,7 @@ class JudgeHandler:
         work.late, work.polled = late, True
         return outputs + self._judge(partition, work, touched, began)
 
-    async def tick(self, partition: Partition, now: int) -> list[Output]:
+    async def tick(self, partition: Partition, now: int, *, unread: bool = False) -> list[Output]:  # noqa: ARG002 - the protocol's signature
         """Judges the aggregates whose timer has come."""
         work = self._work[partition]
         work.watermark.advance(now)

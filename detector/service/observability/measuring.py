@@ -82,9 +82,9 @@ class MeasuredHandler:
         pending.outputs += outputs
         return outputs
 
-    async def tick(self, partition: Partition, now: int) -> list[Output]:
+    async def tick(self, partition: Partition, now: int, *, unread: bool = False) -> list[Output]:
         """See `Handler`."""
-        outputs = await self._inner.tick(partition, now)
+        outputs = await self._inner.tick(partition, now, unread=unread)
         self._of(partition).outputs += outputs
         return outputs
 

@@ -22,7 +22,7 @@ from detector.ingest.classify import BUNDLED, RecordClassifier
 from detector.ingest.format_names import TEXT_FORMATS
 from detector.ingest.trust.policy import InputTrust
 from detector.judge.routing import InputProgress, encode, registry_key, without_terms
-from detector.judge.watermark import BEGINNING
+from detector.judge.watermark import BEGINNING, IDLE
 from detector.kafka.handlers import Output, Partition, Refusal
 from detector.records.dead_letters import TOO_LARGE, DeadLetter
 from detector.redact.unexamined import Handling
@@ -43,6 +43,7 @@ from detector.values.times import SECOND, SKEW
 PATIENCE: Final = 5 * SECOND  # text waits no longer if no record comes
 LONGEST_WAIT: Final = 6 * PATIENCE  # nor any longer if others come: a busy stage reads them late
 LARGEST: Final = 256 << 10
+AGAIN: Final = IDLE // 3  # how often a partition that is not idle says where it is, though it got no further
 
 ClassifierOf = Callable[[str], RecordClassifier]
 TrustOf = Callable[[str], InputTrust | None]
@@ -142,7 +143,8 @@ class _PartitionState:
       first that waits to be passed on, if one does.
     - `waiting_since` is since when (ns) text waits for later records, `quiet_since` since when no record has come.
     - `fresh` until the records before the first poll have been read again.
-    - `latest` is how far the events came, as `ScanFacts` has it, `reported` what the work topic got last.
+    - `latest` is how far the events came, as `ScanFacts` has it, `reported` what the work topic got last, and
+      `reported_at` when (ns).
     - `announced` once the work topic knows of the partition.
     - `issues` wait for the commit.
     """
@@ -158,6 +160,7 @@ class _PartitionState:
         self.fresh = True
         self.latest: int | None = None
         self.reported: int | None = None
+        self.reported_at = 0
         self.announced = False
         self.issues: list[CredentialIssued] = []
         self.times = PollTimes()
@@ -309,8 +312,11 @@ class ScanHandler:
         waits = state.noted if state.fresh else state.redaction.unsent
         return "" if waits is None else offset_note(waits)
 
-    async def tick(self, partition: Partition, now: int) -> list[Output]:
-        """Scans text that has waited long enough, and reports the progress of this partition to the work topic."""
+    async def tick(self, partition: Partition, now: int, *, unread: bool = False) -> list[Output]:
+        """Scans text that has waited long enough, and reports the progress of this partition to the work topic.
+
+        One with unread records is not idle: it says again how far it is, so that the watermark waits for it.
+        """
         state = self._state(partition)
         outputs = self._announce(partition, state)
         if state.fresh and state.noted is not None:  # it may be long until a record comes
@@ -320,9 +326,11 @@ class ScanHandler:
             scan = await self._in_thread(state.flush, now)
             outputs += self._outputs(partition, state, scan.facts, state.times.earlier())
             outputs += self._passed_on(state, scan.passed_on)
-        if state.announced and state.latest is not None and state.latest != state.reported:
-            state.reported = state.latest
-            outputs += self._progress(partition, state.latest - self._settings.delay)
+        news = state.latest != state.reported
+        if state.announced and (news or (unread and now - state.reported_at >= AGAIN)):
+            state.reported, state.reported_at = state.latest, now
+            time = BEGINNING if state.latest is None else state.latest - self._settings.delay
+            outputs += self._progress(partition, time)
         return outputs
 
     def _announce(self, partition: Partition, state: _PartitionState) -> list[Output]:

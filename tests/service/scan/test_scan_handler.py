@@ -325,6 +325,26 @@ async def test_that_a_partition_is_taken_is_told_before_anything_of_it(scanner: 
     assert await scan.handler.tick(idle, NOW) == []
 
 
+async def test_a_partition_with_unread_records_says_again_how_far_it_is(scanner: PatternScanner) -> None:
+    scan, behind = Scan(scanner), Partition(PARTITION.topic, PARTITION.number + 1)
+    await scan.handler.assigned(PARTITION)
+    await scan.poll(records([event("task.started", 0, task_id="t")]))
+    told = await scan.handler.tick(PARTITION, NOW)
+    assert [await scan.handler.tick(PARTITION, NOW + after, unread=True) for after in (0, 9 * SECOND)] == [
+        [],
+        [],
+    ]
+    assert await scan.handler.tick(PARTITION, NOW + 60 * SECOND) == []
+    assert await scan.handler.tick(PARTITION, NOW + 61 * SECOND, unread=True) == told
+    assert await scan.handler.tick(PARTITION, NOW + 62 * SECOND, unread=True) == []
+    announced = await scan.handler.tick(behind, NOW, unread=True)
+    later = await scan.handler.tick(behind, NOW + 10 * SECOND, unread=True)
+    assert later
+    assert {decode(output.value or b"") for output in (*announced, *later)} == {
+        InputProgress(f"{behind.topic}-{behind.number}", BEGINNING)
+    }
+
+
 async def test_patterns_are_swapped_between_polls(scanner: PatternScanner) -> None:
     scan = Scan(scanner)
     await scan.handler.assigned(PARTITION)
