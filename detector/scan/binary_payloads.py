@@ -198,7 +198,7 @@ def _inflate(packed: memoryview, most: int) -> tuple[bytes, int, bool]:
         texts.append(text)
         left -= len(text)
         at = _next_member(packed, at + used)
-        if packed[at : at + len(_MEMBER)] != _MEMBER:
+        if bytes(packed[at : at + len(_MEMBER)]) != _MEMBER:
             break
     return b"".join(texts)[:most], at, left <= 0
 
@@ -208,7 +208,7 @@ def _next_member(packed: memoryview, at: int) -> int:
     after = at
     while after < len(packed) and packed[after] == 0:
         after += 1
-    return after if packed[after : after + len(_MEMBER)] == _MEMBER else at
+    return after if bytes(packed[after : after + len(_MEMBER)]) == _MEMBER else at
 
 
 def _member(packed: memoryview, most: int) -> tuple[bytes, int]:
