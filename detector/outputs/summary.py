@@ -98,6 +98,17 @@ class Summary(msgspec.Struct, frozen=True):
         limited = sum(self.limited.values())
         if limited:
             found.append(f"{counted(limited, 'record')} could not be examined whole")
+        untrusted = sum(sum(counts.values()) for counts in self.untrusted.values())
+        unread = sum(self.dead_letters.values()) - untrusted
+        if unread > 0:
+            found.append(f"{counted(unread, 'record or file', 'records or files')} could not be read")
+        if untrusted:
+            found.append(f"{counted(untrusted, 'event was', 'events were')} not trusted")
+        unfindable = sum(self.unfindable.values())
+        if unfindable:
+            found.append(
+                f"the secrets of {counted(unfindable, 'registered identifier')} could not be looked for"
+            )
         return tuple(found)
 
     def record(self) -> dict[str, Any]:

@@ -33,7 +33,7 @@ from detector.records.dead_letters import UNTRUSTED, DeadLetter
 from detector.records.log_times import EARLIER_RECORD, FILE, LATEST, LogTime
 from detector.replay.first_pass import FirstPass
 from detector.replay.workers import FIRST, SECOND, Work, run
-from detector.scan.known_credentials import never_found
+from detector.scan.known_credentials import HMAC, never_found
 from detector.scan.leaks import UNKNOWN_TIME, LeakFinder
 from detector.stages.masking import EventMasker
 from detector.stages.ranges import RangeFacts
@@ -50,6 +50,7 @@ from detector.values.findings import Command, Finding
 
 SMALL: Final = 4 * 1024 * 1024  # bytes that are read faster than processes are forked
 UNKNOWN_TYPE: Final = "other"
+_NO_KEY: Final = "there is no deployment key"
 _TOGETHER: Final = 1 << 14  # lifecycle events that are masked at once
 
 FinderOf = Callable[[Sequence[Identifier]], LeakFinder]
@@ -102,6 +103,9 @@ def replay(plan: Plan, meter: Meter) -> Result:
     finder = plan.finder_of(identifiers)
     unfindable = Counter(why for each in identifiers if (why := never_found(each)) is not None)
     plan = msgspec.structs.replace(plan, warnings=(*plan.warnings, *map(_unfindable, unfindable.items())))
+    if not plan.keyed:  # there is a warning about that already
+        unfindable[_NO_KEY] += sum(each.scheme == HMAC and never_found(each) is None for each in identifiers)
+        unfindable = +unfindable
     clock.lap("index")
     masker = EventMasker(finder)
     _apply(first.events, masker, ledger)

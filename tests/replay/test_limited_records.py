@@ -13,9 +13,11 @@ from rich.console import Console
 
 from detector.judge.policy import Policy, RuleOverride
 from detector.judge.rules.catalog import RULES
+from detector.outputs.headline import headline
 from detector.outputs.ocsf import finding_record
 from detector.outputs.report import Report
 from detector.outputs.report_text import print_report
+from detector.outputs.summary import Summary
 from detector.replay.replay import Result
 from detector.values.findings import SCAN_LIMITED, Severity, finding_uid
 from tests.replay.test_replay import run
@@ -115,6 +117,25 @@ def test_a_replay_that_could_not_examine_everything_gives_no_all_clear(log: Path
     assert "\nlimited     17 records could not be examined whole: 17\n" in text
     clean = jsonl(log.parent / "clean.jsonl", [line(1, "all is well")])
     assert said(run(clean)).startswith("Nothing found\n")
+
+
+def test_nothing_found_is_no_all_clear_where_something_could_not_be_read_or_looked_for(
+    tmp_path: Path,
+) -> None:
+    far = {"scheme": "hmac-sha256", "value": "0" * 64, "length": 1 << 20}
+    ids = [identifier_of(1), far]
+    issue = event(1, "credential.issued", 1, credential_id="c", task_id="t", identifiers=ids)
+    events = jsonl(tmp_path / "events.jsonl", [issue, event(2, "credential.revoked", 2, credential_id="c")])
+    one = "the secrets of 1 registered identifier could not be looked for"
+    assert said(run(events)).startswith(f"Nothing found, but {one}\n")
+    two = "the secrets of 2 registered identifiers could not be looked for"
+    assert said(run(events, keyed=False)).startswith(f"Nothing found, but {two}\n")
+    (tmp_path / "logs.zip").write_bytes(b"PK\x03\x04 what a zip file holds")
+    gaps = f"1 record or file could not be read and {one}"
+    result = run(events, tmp_path / "logs.zip")
+    assert headline([], result.summary.gaps) == f"Nothing else found, but {gaps}."
+    summary = Summary(dead_letters={"unsigned": 2}, untrusted={"a.jsonl": {"unsigned": 2}})
+    assert summary.gaps == ("2 events were not trusted",)
 
 
 def test_a_rule_that_is_switched_off_leaves_the_count(log: Path) -> None:
