@@ -14,6 +14,7 @@ from detector.adapters import cloudevents as canonical
 from detector.adapters.adapter import Adapter, Carrier
 from detector.adapters.bundled import ADAPTERS, CARRIERS
 from detector.records.blocks import LONG_JSON
+from detector.records.compressed_values import compressed
 from detector.records.dead_letters import (
     AMBIGUOUS,
     NOT_JSON,
@@ -21,6 +22,7 @@ from detector.records.dead_letters import (
     TOO_DEEP,
     TOO_LARGE,
     TRUNCATED_JSON,
+    UNSUPPORTED_ARCHIVE,
     bad,
 )
 from detector.records.log_records import JSON_LOG, LogText, Read, log_record
@@ -136,7 +138,8 @@ class RecordClassifier:
         """What a CloudEvent in binary mode is: attributes in `ce_*` headers, `value` is the data."""
         if not self._events:
             time = _usable(headers.get("ce_time", b"").decode("utf-8", "replace"), now)
-            return Read(CLOUDEVENTS, log=LogText(value, time, origin=CARRIER))
+            problem = bad(UNSUPPORTED_ARCHIVE) if compressed(value) else None
+            return Read(CLOUDEVENTS, log=LogText(value, time, origin=CARRIER), error=problem)
         if has_repeated_name(value):
             return Read(CLOUDEVENTS, log=LogText(value), error=bad(AMBIGUOUS, "data"))
         try:

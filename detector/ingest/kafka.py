@@ -27,6 +27,7 @@ from detector.ingest.trust.signed_content import ATTRIBUTE, BINARY_MODE
 from detector.ingest.values import read_value
 from detector.records.blocks import LONG_JSON
 from detector.records.byte_order_marks import MARK
+from detector.records.compressed_values import compressed
 from detector.records.dead_letters import AMBIGUOUS, BAD_TIME, DeadLetter, bad
 from detector.records.log_records import LogText, Read
 from detector.records.log_times import KAFKA, LogTime, bounded, stated
@@ -393,12 +394,14 @@ def _block(data: bytes, starts: Ints, classifier: RecordClassifier, *, in_parts:
 
 
 def _text_block(data: bytes, starts: Ints, *, in_parts: bool) -> LogTexts | None:
-    """Lines that are no JSON and no syslog; those of CRI only if each is a whole record."""
+    """Lines that are no JSON, no syslog and not compressed; those of CRI only if each is a whole record."""
     padded = np.frombuffer(data + b"\n" * syslog.PAD, np.uint8)
     first = padded[starts]
     if np.isin(first, _OPENERS).any() or (first <= ord(" ")).any() or syslog.stand_in(padded, starts):
         return None
-    if (first == MARK[0]).any() and MARK in data:
+    if not data.isascii() and (
+        ((first == MARK[0]).any() and MARK in data) or any(map(compressed, data.split(b"\n")))
+    ):
         return None
     texts = text.block(data, starts)
     if not len(texts.times.stamps) or not any(mark in data for mark in cri.STREAM_MARKS):

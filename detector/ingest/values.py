@@ -14,7 +14,8 @@ from detector.ingest.formats import cri, syslog, text
 from detector.ingest.formats.json import read_line as read_object
 from detector.records.blocks import LONG_JSON
 from detector.records.byte_order_marks import without_marks
-from detector.records.dead_letters import NOT_SYSLOG, TOO_LARGE, bad
+from detector.records.compressed_values import compressed
+from detector.records.dead_letters import NOT_SYSLOG, TOO_LARGE, UNSUPPORTED_ARCHIVE, bad
 from detector.records.log_records import LogText, Read
 from detector.values.errors import BadRecordError
 
@@ -44,6 +45,8 @@ def read_value(
     elif start == _BRACKET:
         yield from _array(value, now, classifier, events=events)
     elif start:
+        if compressed(value):
+            yield bad(UNSUPPORTED_ARCHIVE)
         yield from _lines(value, now)
 
 

@@ -56,7 +56,7 @@ _DETAILS: Final = {
     UNREADABLE: "it cannot be opened or read; the rest went on without it",
     TRUNCATED_ARCHIVE: "the compressed file ends in the middle; what could be read was used",
     CORRUPT_ARCHIVE: "the compressed data is damaged; what could be read of it was used",
-    UNSUPPORTED_ARCHIVE: "an archive of this kind is not unpacked; its bytes were scanned as text",
+    UNSUPPORTED_ARCHIVE: "compressed data of this kind is not unpacked here; its bytes were scanned as text",
     UNTRUSTED_SOURCE: "[[trust]] does not let this input carry events of this source; the event was not believed",
     UNTRUSTED_TYPE: "[[trust]] does not let this input carry events of this type; the event was not believed",
     UNTRUSTED_HEADER: "the header that [[trust]] asks for is missing or has another value; the event was not believed",

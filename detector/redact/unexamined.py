@@ -4,10 +4,10 @@ The mask or marker says why and how many bytes: `‹unexamined:decoding:2048›`
 """
 
 import re  # over runs of one class, each of a fixed length
-import zlib
 from collections.abc import Callable
 from typing import Final, Literal, get_args
 
+from detector.records.compressed_values import compressed
 from detector.scan.mask_spans import MaskSpan
 from detector.scan.shares import DECODING as DECODING_LIMIT
 
@@ -26,19 +26,6 @@ Note = Callable[[int, Reason], bool]
 
 MARK_HEADER: Final = "curfewd-unexamined"
 _RULE: Final = "unexamined:"
-_COMPRESSED: Final = (
-    b"\x1f\x8b\x08",  # gzip
-    b"\x28\xb5\x2f\xfd",  # zstd
-    b"\x04\x22\x4d\x18",  # lz4
-    b"\xfd7zXZ\x00",
-    b"\xff\x06\x00\x00sNaPpY",
-    b"\x82SNAPPY\x00",
-    b"PK\x03\x04",  # zip
-    b"7z\xbc\xaf\x27\x1c",
-)
-_BZIP2: Final = re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)")
-_ZLIB: Final = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
-_ENOUGH: Final = 4096  # bytes that tell whether it is
 # Letters of UTF-32, in either order of bytes. UTF-16 is read.
 _UTF_32: Final = re.compile(rb"(?:[^\0]\0{3}){8}|(?:\0{3}[^\0]){8}")
 _NULS: Final = b"\0\0\0"
@@ -64,18 +51,6 @@ def reason_of(mask_span: MaskSpan) -> Reason:
     """The reason in such a mask span."""
     reason: Reason = mask_span.rule.removeprefix(_RULE)  # type: ignore[assignment]  # `unexamined` made the rule of one
     return reason
-
-
-def compressed(value: bytes) -> bool:
-    """Whether a text begins as compressed data does."""
-    if value.startswith(_ZLIB):  # `x^2` does too
-        try:
-            inflater = zlib.decompressobj()
-            inflater.decompress(value[:_ENOUGH], _ENOUGH)
-            return inflater.eof or bool(inflater.unconsumed_tail) or len(value) > _ENOUGH
-        except zlib.error:
-            return False
-    return value.startswith(_COMPRESSED) or _BZIP2.match(value) is not None
 
 
 def encoded_otherwise(value: bytes) -> bool:

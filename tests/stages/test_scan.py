@@ -1,11 +1,15 @@
 """The scan stage as a pure function: records and finders in, plain typed facts out."""
 
 import base64
+import gzip
 import json
+import zlib
+from collections.abc import Sequence
 
 import msgspec
 import pytest
 
+from detector.ingest.classify import BUNDLED
 from detector.patterns.pattern import load_bundled
 from detector.registry.credential_registry import CredentialRegistry
 from detector.registry.finders import Finders, NoPatterns
@@ -63,6 +67,28 @@ def test_a_leak_is_routed_to_the_task_whose_credential_it_shows(finders: Finders
     registry.add(ISSUE)
     (leak,) = facts.leaks
     assert next(key for key, _ in routes(leak, registry, (KEY.material,))) == "t:t1"
+
+
+GIT_LAB = "glpat-A7kQz93LmWx2PdTnVb4R"
+PACKED = [
+    gzip.compress(GIT_LAB.encode()),
+    zlib.compress(GIT_LAB.encode() * 3),
+    b"\x28\xb5\x2f\xfd\x04\x00\xc9\xff",
+]
+
+
+@pytest.mark.parametrize("value", PACKED)
+@pytest.mark.parametrize("headers", [(), (("ce_specversion", b"1.0"),)])
+@pytest.mark.parametrize("beside", [0, 300])
+def test_a_compressed_value_is_not_unpacked_and_reported(
+    finders: Finders, value: bytes, headers: Sequence[tuple[str, bytes | None]], beside: int
+) -> None:
+    some = [*records([b"plain"] * beside), FakeRecord(value, beside, headers=headers)]
+    for classifier in (BUNDLED.logs_only(), BUNDLED) if not headers else (BUNDLED.logs_only(),):
+        (letter,) = PartitionScanner("logs", 0, classifier).scan(some, finders.finder, NOW).dead_letters
+        assert (letter.reason, letter.offset) == ("unsupported-archive", beside)
+        assert letter.detail is not None
+        assert "not unpacked" in letter.detail
 
 
 @pytest.mark.parametrize("polls", [1, 2, 3])
