@@ -305,7 +305,8 @@ class Redaction:
             beside += [name.encode() + b"=" + (value or b"") for name, value in each.headers]
             texts += beside
             owners += [each] * len(beside)
-            if any(encoded_otherwise(value) for value in (each.key, *dict(each.headers).values()) if value):
+            values = (each.key, *(value for _, value in each.headers))
+            if any(encoded_otherwise(value) for value in values if value):
                 found[each.offset] = each
         if not texts:
             return

@@ -1,5 +1,6 @@
 """Log records are passed on to a redacted topic once, in order and without leaks, also after cuts and crashes."""
 
+import gzip
 import json
 import random
 from collections import Counter
@@ -223,6 +224,15 @@ async def test_every_log_record_is_passed_on_once_in_order_without_its_leaks(
     again = await passed_on(scanner, [each.value for each in topic.passed], key=b"pod-1", headers=headers)
     assert [each.value for each in again] == [each.value for each in topic.passed]
     assert sum(fact.records for fact in topic.facts if isinstance(fact, Redacted)) >= len(wanted)
+
+
+async def test_each_of_two_headers_of_one_name_is_looked_at(scanner: PatternScanner) -> None:
+    packed = gzip.compress(TOKEN)
+    for headers in ([("x", packed), ("x", b"plain")], [("x", b"plain"), ("x", packed)]):
+        (output,) = await passed_on(scanner, [b"clean"], headers=headers)
+        values = [value for name, value in output.headers if name == "x"]
+        assert packed not in values
+        assert b"plain" in values
 
 
 async def test_what_keys_headers_and_fields_beside_the_text_show_is_masked(scanner: PatternScanner) -> None:
