@@ -187,7 +187,9 @@ def _looked_at(name: str, size: int, raw: Bytes, asked: Asked) -> Source:
         found = asked.format_name
     elif asked.carries_events and found == TEXT:
         found = JSON_LINES
-    return Source(name, found, size, raw, pack, encoding, None, unsupported(head), asked.carries_events)
+    inner = packing(head) if pack is not None else None
+    kind = unsupported(head) if inner is None else f"{inner} in {pack}"
+    return Source(name, found, size, raw, pack, encoding, None, kind, asked.carries_events)
 
 
 def _head(chunks: Iterable[bytes]) -> tuple[bytes, bool]:

@@ -17,6 +17,7 @@ JSON_LOG: Final = "json"
 TIME_NAMES: Final = ("time", "timestamp", "@timestamp", "ts", "eventTime", "datetime", "date")
 MESSAGE_NAMES: Final = ("message", "msg", "log", "MESSAGE")
 _WITHOUT_SECRETS: Final = frozenset({*TIME_NAMES, "task_id", "stream", "level"})
+_LONG_LABEL: Final = 16  # no name of a stream or a level is as long
 _LONG_NAME: Final = 16  # shorter keys hold no secret
 _ANY: Final = msgspec.json.Decoder()
 
@@ -109,11 +110,18 @@ def _beside(value: Mapping[str, Any], message_name: str | None) -> list[str]:
         if name == message_name:
             continue
         if type(item) is str:  # as most are
-            if name not in _WITHOUT_SECRETS:
+            if name not in _WITHOUT_SECRETS or may_hide_text(name, item):
                 parts.append(f"{name}={item}")
         elif name not in _WITHOUT_SECRETS or isinstance(item, dict | list):
             parts.extend(texts(name, item))
     return parts
+
+
+def may_hide_text(name: str, value: str) -> bool:
+    """Whether the value of a time, a stream or a level is none, so that it is scanned like any other text."""
+    if name == "task_id" or len(value) < _LONG_LABEL:
+        return False
+    return name not in TIME_NAMES or log_time(value) is None
 
 
 def _line(message: str) -> str:

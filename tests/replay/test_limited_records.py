@@ -3,12 +3,13 @@
 import base64
 import gzip
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
+import zstandard
 from rich.console import Console
 
 from detector.judge.policy import Policy, RuleOverride
@@ -136,6 +137,26 @@ def test_nothing_found_is_no_all_clear_where_something_could_not_be_read_or_look
     assert headline([], result.summary.gaps) == f"Nothing else found, but {gaps}."
     summary = Summary(dead_letters={"unsigned": 2}, untrusted={"a.jsonl": {"unsigned": 2}})
     assert summary.gaps == ("2 events were not trusted",)
+
+
+@pytest.mark.parametrize("beside", [{}, {"k": "v"}, {"k": "v\n"}], ids=["flat", "as it stands", "decoded"])
+@pytest.mark.parametrize("name", ["stream", "time", "timestamp", "level"])
+@pytest.mark.parametrize("before", ["", "2026-05-01T00:00:09Z "])
+def test_a_secret_where_a_stream_or_a_time_should_be_is_found(
+    beside: dict[str, str], name: str, before: str, tmp_path: Path
+) -> None:
+    issue = event(1, "credential.issued", 1, credential_id="c", task_id="t", identifiers=[identifier_of(1)])
+    events = jsonl(tmp_path / "events.jsonl", [issue])
+    hiding = {"message": "x", **beside, name: before + secret_of(1).decode()}
+    log = jsonl(tmp_path / "app.jsonl", [line(1, "a"), hiding, line(2, "b")])
+    assert "leaked-credential" in {one.rule for one in run(events, log).findings}
+
+
+@pytest.mark.parametrize("pack", [gzip.compress, zstandard.ZstdCompressor().compress])
+def test_an_archive_in_an_archive_is_told(pack: Callable[[bytes], bytes], tmp_path: Path) -> None:
+    (tmp_path / "app.log.gz").write_bytes(gzip.compress(pack(b"token " + secret_of(1))))
+    gaps = run(tmp_path / "app.log.gz").summary.gaps
+    assert gaps == ("1 record or file could not be read",)
 
 
 def test_a_rule_that_is_switched_off_leaves_the_count(log: Path) -> None:

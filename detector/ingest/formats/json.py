@@ -23,6 +23,7 @@ from detector.records.log_records import (
     TIME_NAMES,
     Read,
     full_text,
+    may_hide_text,
     whereabouts,
     whereabouts_of,
 )
@@ -92,7 +93,7 @@ _TIMES: Final = {
 def flat_block(data: bytes, starts: Ints, named: Named | None) -> LogTexts | None:
     """A block of records that have no fields but `message`, `time`, `task_id` and `stream`; None if it is not one.
 
-    None also if a record has one of them twice. `named` is what a configuration says of the task of a log record.
+    None also if a record has one of them twice, or text where a stream or a time should be. `named` is what a configuration says of the task of a log record.
     """
     records = records_of_names(data, starts, _EXACTLY)
     if records is None:
@@ -109,7 +110,14 @@ def flat_block(data: bytes, starts: Ints, named: Named | None) -> LogTexts | Non
             return record.task_id or None, record.stream or None
         return whereabouts({"message": record.message, "stream": record.stream}, named)
 
+    if any(may_hide_text("stream", stream) for stream in {record.stream for record in records} if stream):
+        return None
     times = field_times([record.time for record in records], "time")
+    if any(
+        isinstance(written, str) and may_hide_text("time", written)
+        for written in (records[index].time for index, _ in times.unread)
+    ):
+        return None
     text, edges = joined(messages)
     return LogTexts(JSON_LOG, text, edges, times, messages.__getitem__, placed)
 
