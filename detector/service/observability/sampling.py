@@ -49,14 +49,17 @@ class Sampling:
         self._operator_log = operator_log
         self._now = now
         self._newest_ms: dict[tuple[StageName, Partition], int] = {}
+        self._unread_since: dict[tuple[StageName, Partition], float] = {}  # where nothing was read yet
         self._unfindable = 0
 
     def observe(self, stage: StageName, fact: Any) -> None:
         """Notes how far a partition has got."""
         if isinstance(fact, HandlerThroughput) and fact.newest_ms is not None:
             self._newest_ms[stage, fact.partition] = fact.newest_ms
+            self._unread_since.pop((stage, fact.partition), None)
         elif isinstance(fact, PartitionStopped):
             self._newest_ms.pop((stage, fact.partition), None)
+            self._unread_since.pop((stage, fact.partition), None)
 
     def sample(self, stages: Mapping[StageName, SampledStage]) -> None:
         """Sets gauges and readiness to how the stages are now."""
@@ -90,8 +93,9 @@ class Sampling:
         records: Counter[str] = Counter()
         seconds: dict[str, float] = {}
         for partition, lag in lags.items():
-            newest = self._newest_ms.get((stage, partition))
-            behind = max(self._now() - newest / _MILLI, 0.0) if lag and newest is not None else 0.0
+            behind = self._seconds_behind(stage, partition) if lag else 0.0
+            if not lag:
+                self._unread_since.pop((stage, partition), None)
             topic = self._metrics.bounded("topic", partition.topic)
             records[topic] += lag
             seconds[topic] = max(seconds.get(topic, 0.0), behind)
@@ -99,3 +103,9 @@ class Sampling:
             self._metrics.set(series.LAG, lag, stage, topic)
             self._metrics.set(series.LAG_SECONDS, seconds[topic], stage, topic)
         return max(seconds.values(), default=0.0)
+
+    def _seconds_behind(self, stage: StageName, partition: Partition) -> float:
+        """By the newest record that was read; if none was since the start, by how long records have waited here."""
+        newest, now = self._newest_ms.get((stage, partition)), self._now()
+        since = self._unread_since.setdefault((stage, partition), now) if newest is None else newest / _MILLI
+        return max(now - since, 0.0)

@@ -101,6 +101,20 @@ def test_lag_is_in_records_and_in_seconds_of_the_partition_furthest_behind() -> 
     assert watched.readiness.alive() is None
 
 
+def test_records_that_wait_since_the_start_are_behind_too() -> None:
+    watched = Observed()
+    now = [NOW]
+    watched.sampling = Sampling(watched.metrics, watched.readiness, watched.book, lambda: now[0])
+    for seconds in (0, 90):
+        now[0] = NOW + seconds
+        watched.sampling.sample({"scan": watched.stage})
+        assert watched.value(series.LAG_SECONDS, topic="logs") == seconds
+    assert watched.readiness.ready() == "scan: 90 s behind"
+    watched.stage.lag = {LOGS: 0, AUDIT: 0}
+    watched.sampling.sample({"scan": watched.stage})
+    assert watched.readiness.ready() is None
+
+
 def test_a_topic_that_moved_away_has_no_lag_here() -> None:
     watched = Observed()
     watched.look()
