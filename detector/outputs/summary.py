@@ -2,12 +2,14 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
 from detector.values.findings import Command, Finding, Severity
 from detector.values.wording import counted
+
+UNKNOWN_TYPE: Final = "other"  # what events of a type that is not ours are counted as
 
 
 class SourceRead(msgspec.Struct, frozen=True):
@@ -104,6 +106,10 @@ class Summary(msgspec.Struct, frozen=True):
             found.append(f"{counted(unread, 'record or file', 'records or files')} could not be read")
         if untrusted:
             found.append(f"{counted(untrusted, 'event was', 'events were')} not trusted")
+        unknown = self.events.get(UNKNOWN_TYPE, 0)
+        if unknown:
+            what = "event of an unknown type was" if unknown == 1 else "events of unknown types were"
+            found.append(f"{unknown:,} {what} skipped")
         unfindable = sum(self.unfindable.values())
         if unfindable:
             found.append(

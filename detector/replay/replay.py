@@ -28,7 +28,7 @@ from detector.judge.policy import Policy
 from detector.judge.stable_fingerprints import with_stable_fingerprints
 from detector.judge.stage import judge_history
 from detector.outputs.dead_letter_spool import DeadLetterSpool
-from detector.outputs.summary import SourceRead, Summary, verdicts
+from detector.outputs.summary import UNKNOWN_TYPE, SourceRead, Summary, verdicts
 from detector.records.dead_letters import UNTRUSTED, DeadLetter
 from detector.records.log_times import EARLIER_RECORD, FILE, LATEST, LogTime
 from detector.replay.first_pass import FirstPass
@@ -49,7 +49,6 @@ from detector.values.events import (
 from detector.values.findings import Command, Finding
 
 SMALL: Final = 4 * 1024 * 1024  # bytes that are read faster than processes are forked
-UNKNOWN_TYPE: Final = "other"
 _NO_KEY: Final = "there is no deployment key"
 _TOGETHER: Final = 1 << 14  # lifecycle events that are masked at once
 

@@ -159,6 +159,13 @@ def test_an_archive_in_an_archive_is_told(pack: Callable[[bytes], bytes], tmp_pa
     assert gaps == ("1 record or file could not be read",)
 
 
+def test_an_event_of_an_unknown_type_is_no_place_to_hide_text_in(tmp_path: Path) -> None:
+    """Nobody searches it, so it is no all-clear."""
+    hiding = event(1, "app.log", 1, message=secret_of(1).decode())
+    gaps = run(jsonl(tmp_path / "app.jsonl", [hiding])).summary.gaps
+    assert gaps == ("1 event of an unknown type was skipped",)
+
+
 def test_a_rule_that_is_switched_off_leaves_the_count(log: Path) -> None:
     off = RuleOverride(enabled=False).over(RULES[SCAN_LIMITED].policy)
     policy = msgspec.structs.replace(Policy(), rules={**Policy().rules, SCAN_LIMITED: off})
