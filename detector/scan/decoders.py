@@ -36,9 +36,10 @@ class Base64(LinearDecoder):
     def decode(self, data: bytes, places: Any) -> Iterator[Part]:
         """Decodes stretches of text, as `digits.base64_stretches` has them."""
         done = np.zeros(len(data), np.uint8)
-        out = np.empty(5 * len(data) + 64, np.uint8)  # of four alignments; what is not used is no memory
-        segments = np.empty((len(places) + len(data) // 8 + 1, 4), np.int32)
-        starts, kinds = np.empty((2, len(places)), np.int64)
+        # Four alignments, and texts that are written twice; what is not used is no memory.
+        out = np.empty(10 * len(data) + 64, np.uint8)
+        segments = np.empty((2 * (len(places) + len(data) // 8 + 1), 4), np.int32)
+        starts, kinds = np.empty((2, 2 * len(places)), np.int64)
         view = np.frombuffer(data, np.uint8)
         size, count, texts = runs.unbase64(view, places, done, out, segments, starts, kinds)
         if size:

@@ -2,7 +2,7 @@
 
 Without numba the same functions run as plain Python over the runs concerned.
 """
-# ruff: noqa: C901, PLR2004, PLR0913, PLR0917 - bytes are written as their codes; a compiled loop is one function
+# ruff: noqa: C901, PLR2004, PLR0912, PLR0913, PLR0915, PLR0917 - bytes are written as their codes; a compiled loop is one function
 
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ from detector.scan.digits import BASE64, HEX, NONE, PRINTABLE
 
 _LEAST_WRAPPED, _MOST_WRAPPED = 40, 160  # digits of a line that may go on in the next
 _INDENT: Final = 16  # bytes of white space before its digits, or of what
+_LEAST_REST: Final = 4  # bytes of text at the start of a shorter line that is not all text
 _LEAST_HEAD, _LONGEST_HEAD = 7, 160  # a log puts before each line: a time, a level
 
 
@@ -123,12 +124,32 @@ def _text_until(out: Any, at: int, end: int) -> int:
 
 
 @bare
+def _write_twice(out: Any, begin: int, to: int, rest: int, segments: Any, segment: int, count: int) -> None:
+    """Write a text and its segments once more, two newlines behind the first, with the `rest` that stands behind it."""
+    move = to + 2 - begin
+    for at in range(rest - 1, -1, -1):
+        out[to + move + at] = out[to + at]
+    for at in range(begin, to):
+        out[at + move] = out[at]
+    out[to] = out[to + 1] = 0x0A
+    for row in range(segment, count):
+        copy = row + count - segment
+        segments[copy, 0] = segments[row, 0] + move
+        segments[copy, 1], segments[copy, 2], segments[copy, 3] = (
+            segments[row, 1],
+            segments[row, 2],
+            segments[row, 3],
+        )
+
+
+@bare
 def unbase64(
     data: Any, rows: Any, done: Any, out: Any, segments: Any, starts: Any, kinds: Any
 ) -> tuple[int, int, int]:
     """Write the texts of `digits.base64_stretches` to `out`, two newlines after each: bytes, segments, texts.
 
-    Where the printable groups reach to the end of a line, those below that go on with them are decoded too. `starts` gets
+    Where the printable groups reach to the end of a line, those below that go on with them are decoded too. If the last
+    of these lines is text at its start only, the text is written twice, without this rest and with it. `starts` gets
     the place of each text, `kinds` 1 where it is of the URL alphabet. `done`, zeros, is as long as the data. It
     stops at the text that has no room.
     """
@@ -143,7 +164,7 @@ def unbase64(
         high = stop if wraps else end + 4
         if to + (high - low) + 1 > out.size or count == segments.shape[0]:
             break
-        begin = to
+        begin, segment, rest = to, count, 0
         held, bits, reached = undo(data, low, high, 0, 0, out, to)
         front = begin
         for at in range(begin, begin + (start - low) // 4 * 3):
@@ -169,7 +190,9 @@ def unbase64(
                 break
             held, bits, reached = undo(data, first, last, held, bits, out, to)
             good = _text_until(out, to, reached)
-            if good < reached:  # not all of it is text: it is another's line
+            if good < reached:  # not all of it is text: it is another's line, or binary data goes on
+                if good - to >= (1 if last - first == width else _LEAST_REST):
+                    rest = good - to
                 break
             segments[count, 0], segments[count, 1], segments[count, 3] = to, first, 0
             segments[count, 2] = after_padding(data, last)
@@ -183,6 +206,16 @@ def unbase64(
             reached = good = to
         starts[texts] = begin
         texts += 1
+        if rest and 2 * to - begin + rest + 4 <= out.size and 2 * count - segment < segments.shape[0]:
+            move = to + 2 - begin
+            _write_twice(out, begin, to, rest, segments, segment, count)
+            count += count - segment
+            segments[count, 0], segments[count, 1], segments[count, 3] = to + move, first, 0
+            segments[count, 2] = after_padding(data, last)
+            count += 1
+            starts[texts], kinds[texts] = begin + move, kinds[texts - 1]
+            texts += 1
+            to += move + rest
         out[to] = out[to + 1] = 0x0A
         to += 2
     return to, count, texts

@@ -184,6 +184,18 @@ def test_very_many_members_are_read_once_each_and_count_as_one_text() -> None:
     assert bomb.limited
 
 
+@pytest.mark.parametrize("width", [40, 64, 76, 160])
+@pytest.mark.parametrize("after", [bytes(300), b"\0", b" more\xff" + b"text" * 40])
+def test_a_secret_across_the_lines_of_binary_data_is_found(width: int, after: bytes) -> None:
+    """As of `tar | base64`: the line in which the secret ends goes on with bytes that are not text."""
+    start = width // 4 * 3
+    for before in range(start - 8, start - 3):  # the text before it, from the start of a line on
+        encoded = base64.b64encode(b"x" * (before - 8) + b" token: " + SECRET + after)
+        lines = b"\n".join(encoded[at : at + width] for at in range(0, len(encoded), width))
+        assert found(lines), (before, lines)
+        assert {told for _, told in found(lines)} == {("base64",)}
+
+
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=200) | st.lists(st.sampled_from(
     [b"&#1", b"a;", b"=3D", b"=\n", b"=A0=", b" a b c d", b"a\0b\0c\0d\0", b"H4sI", b"eJw", b"eJz", b"eNq", b"eAF9", b"A__A____A__A", b"ADAAxxxxADAA", b"\rx\r\n",
