@@ -24,14 +24,15 @@ def without_marks(data: bytes) -> bytes:
 
 def chunks_without_marks(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """The same of data in chunks, of which the first begins a line."""
-    held, added = b"\n", 1  # as if a line had ended before
+    held = b"\n"  # the end of a line, which was given, and what may be a mark behind it
     for chunk in chunks:
+        given = 1 if held else 0
         data = held + chunk if held else chunk
         while _LINE in data:
             data = data.replace(_LINE, b"\n")
         held = next((begun for begun in _BEGUN if data.endswith(begun)), b"")
-        if len(data) > added + len(held):
-            yield data[added : len(data) - len(held)] if added or held else data
-            added = 0
-    if len(held) > added:
-        yield held[added:]
+        end = len(data) - max(0, len(held) - 1)  # a reader sees whole lines at once
+        if end > given:
+            yield data[given:end] if given or end < len(data) else data
+    if len(held) > 1:
+        yield held[1:]

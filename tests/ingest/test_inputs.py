@@ -153,6 +153,11 @@ def test_a_mark_before_any_line_is_taken_off_however_the_bytes_are_cut(logs: Pat
     assert without_marks(whole) == text_of(source)
 
 
+def test_whole_lines_come_in_the_chunk_that_ends_them() -> None:
+    lines = [b"one\n", codecs.BOM_UTF8 + b"two\nthree\n", codecs.BOM_UTF8, b"four\n"]
+    assert list(chunks_without_marks(lines)) == [b"one\n", b"two\nthree\n", b"four\n"]
+
+
 def test_a_format_that_is_asked_for_wins(logs: Path) -> None:
     def formats(name: str) -> list[str]:
         return [source.format for source in find_sources(["logs/a.log"], format_name=name)[0]]

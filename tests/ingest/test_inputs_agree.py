@@ -209,7 +209,9 @@ def test_files_topics_and_the_filter_agree(
     whole = b"".join(line + b"\n" for line in lines)
     passed = filtered(whole, rng, scanner)
     assert passed.count(b"\n") == len(lines)
-    if not wanted:
+    if (
+        not wanted and "‹unexamined:unfinished:".encode() not in passed
+    ):  # of the part of a line whose end never comes
         assert passed == whole
     assert in_file(passed.split(b"\n")[:-1], name, tmp_path_factory.mktemp("passed"), finder) == (events, [])
 
