@@ -145,7 +145,9 @@ async def deployment(broker: Cluster, tmp_path: Path) -> Any:
             [NewTopic(name, 2, 1, topic_configs={"max.message.bytes": str(2 * LARGE)})]
         )
     text = made.config.read_text()
-    made.config.write_text(text.replace(f'"{made.inputs[0]}"', f'"{name}"'))
+    lists = f"log_topics = {json.dumps(made.inputs[:1])}\nevent_topics = {json.dumps(made.inputs[1:])}\n"
+    assert lists in text
+    made.config.write_text(text.replace(lists, f"event_topics = {json.dumps([name, *made.inputs[1:]])}\n"))
     made.inputs = (name, made.inputs[1])
     with deployed(made):
         yield made
