@@ -11,7 +11,7 @@ from detector.patterns.pattern import Pattern
 from detector.patterns.regexes import MAX_MATCH
 from detector.scan import escapes
 from detector.scan.decode import Decoding
-from detector.scan.known_credentials import KeyRing, KnownIndex
+from detector.scan.known_credentials import MAX_LENGTH, KeyRing, KnownIndex
 from detector.scan.leaks import Batch, LeakFinder, RecordAt
 from detector.scan.scanner import REACH, PatternScanner
 from detector.values.events import Leak
@@ -95,8 +95,9 @@ def test_a_keyword_counts_as_far_from_an_escaped_secret_as_from_a_plain_one(away
         assert len(leaks_of(finder, line)) == wanted
 
 
-def test_a_registered_secret_of_any_length_is_found_escaped_in_a_long_line() -> None:
-    secret = b"".join(b"%d/" % number for number in range(9000))
+def test_a_long_registered_secret_is_found_escaped_in_a_long_line() -> None:
+    secret = b"".join(b"%d/" % number for number in range(3300))
+    assert MAX_LENGTH - 1024 < len(secret) <= MAX_LENGTH
     index = KnownIndex(KeyRing([KEY]).identifiers(Secret(secret)), [KEY])
     finder = LeakFinder(PatternScanner([]), index, [KEY])
     line = b"word " * 20_000 + secret.replace(b"/", b"\\/", 1) + b" word" * 20_000

@@ -54,11 +54,12 @@ async def leaks_of(streams: Streams) -> list[tuple[str, str]]:
 async def test_a_leak_is_found_though_its_credential_was_registered_later(broker: Cluster) -> None:
     streams = await made(broker.bootstrap, 2)
     await filled(streams, 0, [json.dumps({"message": f"token {SECRET}"}).encode(), b"nothing"])
-    await filled(streams, 1, [f"token {SECRET}{number % 2}".encode() for number in range(4)])
+    texts = SECRET.swapcase(), SECRET[::-1]
+    await filled(streams, 1, [f"token {texts[number % 2]}".encode() for number in range(4)])
     registered, follower = followed(streams)
     async with working(follower.run(), lookback_of(streams, registered, 3 * SECOND, 2).run()):
         await asyncio.wait_for(registered.complete.wait(), PATIENCE_SECONDS)
-        await write_issues(streams, issue(1), issue(2, f"{SECRET}1"))
+        await write_issues(streams, issue(1), issue(2, texts[1]))
 
         async def found() -> bool:
             return len(await leaks_of(streams)) >= 3
