@@ -1,7 +1,6 @@
 """A type for secrets, and their fingerprints. Nothing here ever prints a secret."""
 
 import base64
-import binascii
 import hashlib
 import hmac
 from typing import Final, NoReturn
@@ -134,8 +133,10 @@ def decode_key(text: str) -> bytes:
     standard = compact.rstrip("=").replace("-", "+").replace("_", "/")
     try:
         return base64.b64decode(standard + "=" * (-len(standard) % 4), validate=True)
-    except binascii.Error:
-        raise ValueError("a deployment key is written as hex or base64") from None
+    except ValueError:
+        raise ValueError(
+            "a deployment key is written in hex or base64: `openssl rand -hex 32` prints one"
+        ) from None
 
 
 def sha256_hex(secret: Secret) -> str:
@@ -154,6 +155,6 @@ def normal_sha256(value: str) -> str | None:
     text = value.rstrip("=").replace("-", "+").replace("_", "/")
     try:
         digest = base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-    except (binascii.Error, ValueError):
+    except ValueError:
         return None
     return digest.hex() if len(digest) == digest_bytes else None

@@ -187,7 +187,7 @@ def test_the_name_of_a_renamed_key_is_unknown_in_another_table(tmp_path: Path) -
 
 @pytest.mark.parametrize(
     ("key", "says"),
-    [("00ff", "at least 16 bytes"), ("not a key!", "hex or base64")],
+    [("00ff", "at least 16 bytes"), ("not a key!", "hex or base64"), ("kühn" * 8, "hex or base64")],
 )
 def test_a_bad_key_is_refused_without_being_shown(tmp_path: Path, key: str, says: str) -> None:
     (tmp_path / "key").write_text(key)
