@@ -106,7 +106,7 @@ def _lines(breaks: Any, size: int, text_size: int, lines: Any) -> tuple[int, int
     for word in range((text_size + 63) >> 6):
         bits = breaks[word]
         while bits != np.uint64(0):
-            at = 64 * word + np.int64(place(bits))
+            at: Any = 64 * word + np.int64(place(bits))
             bits &= bits - np.uint64(1)
             if at > start:
                 lines[count, 0], lines[count, 1] = start, at
