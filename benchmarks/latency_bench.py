@@ -113,7 +113,7 @@ def opened(probes: int, seed: int) -> Callable[[int], Iterator[Pair]]:
     def source(partition: int) -> Iterator[Pair]:
         for number in range(partition, probes, PARTITIONS):
             event = issue(seed, f"probe-{number}", time_ns)
-            yield event.task_id.encode(), issued(event)
+            yield str(event.task_id).encode(), issued(event)
 
     return source
 

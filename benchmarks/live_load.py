@@ -170,7 +170,7 @@ def records(load: Load, texts: Texts, partition: int, partitions: int) -> Iterat
     own = range(partition, LEAKING, partitions)
     for number in own:
         event = issue(load.seed, str(number), start - MINUTE)
-        yield event.task_id.encode(), issued(event)
+        yield str(event.task_id).encode(), issued(event)
     tasks = _tasks(partition, load.seed)
     count = max(len(range(partition, load.records, partitions)) - len(own), 1)
     time, tokens = start, 0

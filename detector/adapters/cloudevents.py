@@ -39,6 +39,7 @@ from detector.values.events import (
     CredentialUsed,
     Grant,
     Identifier,
+    IssuedTo,
     TaskEnded,
     TaskStarted,
 )
@@ -87,6 +88,7 @@ class _TaskStarted(msgspec.Struct, gc=False):
     workload: str | None = None
     parent_task_id: str | None = None
     due: str | None = msgspec.field(default=None, name="deadline")
+    group: str | None = None
 
 
 class _TaskEnded(msgspec.Struct, gc=False):
@@ -110,10 +112,17 @@ class _Binding(msgspec.Struct, gc=False):
     source_ips: _Globs | None = None
 
 
+class _IssuedTo(msgspec.Struct, gc=False):
+    source_ip: str | None = None
+    workload: str | None = None
+
+
 class _CredentialIssued(msgspec.Struct, gc=False):
     credential_id: Text
-    task_id: Text
     identifiers: Annotated[tuple[_Identifier, ...], msgspec.Meta(min_length=1)]
+    task_id: str | None = None
+    task_group: str | None = None
+    issued_to: _IssuedTo | None = None
     kind: str | None = None
     not_before: str | None = None
     due: str | None = msgspec.field(default=None, name="expires_at")
@@ -284,6 +293,7 @@ class EventBuilder:
             workload=self._optional(wire.workload),
             parent_task_id=wire.parent_task_id or None,
             deadline=_maybe_time(wire.due, "data.deadline") if due is None else due,
+            group=self._optional(wire.group),
         )
 
     def _ended(self, wire: _TaskEnded, time: int, source: str, event_id: str, _due: None) -> TaskEnded:
@@ -301,12 +311,15 @@ class EventBuilder:
             and _deeper_than(revocation, MAX_DEPTH)
         ):
             raise bad(TOO_DEEP, "data.revocation")
+        if not wire.task_id and not wire.task_group:
+            raise bad(MISSING_FIELD, "data.task_id", "neither `task_id` nor `task_group` is there")
+        issued_to = wire.issued_to
         return CredentialIssued(
             time=time,
             source=source,
             id=event_id,
             credential_id=wire.credential_id,
-            task_id=wire.task_id,
+            task_id=wire.task_id or None,
             identifiers=tuple([identifier(one, "data.identifiers", identifiers) for one in identifiers]),
             kind=self._share(kind, kind) if kind else None,
             not_before=_time(wire.not_before, "data.not_before") if wire.not_before else None,
@@ -315,6 +328,10 @@ class EventBuilder:
             approval=None if wire.approval is None else _approval(wire.approval),
             bound_to=None if wire.bound_to is None else _binding(wire.bound_to),
             revocation=revocation,
+            task_group=self._optional(wire.task_group),
+            issued_to=None
+            if issued_to is None
+            else IssuedTo(issued_to.source_ip or None, self._optional(issued_to.workload)),
         )
 
     def _renewed(

@@ -160,7 +160,9 @@ def _detail(rule: str, event: AnyEvent, account: Account, lineage: Lineage) -> s
         detail = RULES[rule].detail
         claimed = event.task_id
         foreign = (
-            claimed is not None and claimed != terms.task_id and not lineage.descends(claimed, terms.task_id)
+            claimed is not None
+            and claimed != terms.task_id
+            and not lineage.descends(claimed, terms.task_id or "")
         )
         return detail(terms, event, foreign) if detail is not None else ""
     if isinstance(event, CredentialIssued | CredentialRenewed):

@@ -47,7 +47,7 @@ class FinalEvaluator:
         foreign = (
             claimed is not None
             and claimed != terms.task_id
-            and not self._lineage.descends(claimed, terms.task_id)
+            and not self._lineage.descends(claimed, terms.task_id or "")
         )
         if terms.scope is not None:
             cover(account, terms, use)

@@ -251,7 +251,7 @@ class Ledger:
 
     def _open(self, event: CredentialIssued, name: Name) -> Account:
         """Adds a credential that was not known before."""
-        task = self._task(event.task_id)
+        task = self._task(event.task_id or "")
         account = Account(event, task, self._evaluator.policies.of(event.kind, task.kind), name)
         task.accounts.append(account)
         self._names.open(account, name)
@@ -262,7 +262,7 @@ class Ledger:
         """Lets an earlier issue count from now on."""
         account.issue = event
         account.terms = None
-        task = self._task(event.task_id)
+        task = self._task(event.task_id or "")
         if task is not account.task:
             account.task = task
             task.accounts.append(account)

@@ -16,8 +16,8 @@ from detector.judge.routing import (
     Fact,
     SentCommand,
     identifier_key,
+    issue_key,
     secret_key,
-    task_key,
 )
 from detector.judge.verdicts import Verdicts
 from detector.values.events import (
@@ -115,9 +115,9 @@ class NameAggregate(Aggregate):
         if self._key.startswith(CREDENTIAL):
             self._reissued(issue, previous)
         elif issue.credential_id != self._owner:
-            self._send_claims(self._issues[self._owner], {task_key(issue.task_id)})
+            self._send_claims(self._issues[self._owner], {issue_key(issue)})
         elif previous is not None and previous.credential_id != self._owner:
-            self._send_claims(self._issues[self._owner], {task_key(previous.task_id)})
+            self._send_claims(self._issues[self._owner], {issue_key(previous)})
 
     def _file(self, issue: CredentialIssued) -> bool:
         """Adds an issue; returns whether it is new.
@@ -142,7 +142,7 @@ class NameAggregate(Aggregate):
             self._file(issue)
 
     def _forward(self, event: _Parked, owner: CredentialIssued) -> None:
-        self.sends.append((task_key(owner.task_id), event))
+        self.sends.append((issue_key(owner), event))
         if isinstance(event, Leak):  # the secret has an owner now
             self.sends.append((secret_key(event.fingerprint), Claim(owner)))
 
@@ -153,16 +153,16 @@ class NameAggregate(Aggregate):
         if previous is None:
             return
         if governing is not issue:
-            self._send_claims([issue], {task_key(governing.task_id)})
-            self._send_claims([governing], {task_key(issue.task_id), *_names(issue)})
+            self._send_claims([issue], {issue_key(governing)})
+            self._send_claims([governing], {issue_key(issue), *_names(issue)})
             return
-        self._send_claims(issues[1:], {task_key(issue.task_id)})
+        self._send_claims(issues[1:], {issue_key(issue)})
         names = {name for each in issues[1:] for name in _names(each)}
-        self._send_claims([issue], {task_key(previous.task_id), *names})
+        self._send_claims([issue], {issue_key(previous), *names})
 
     def _send_claims(self, issues: list[CredentialIssued], targets: set[str]) -> None:
         for issue in issues:
-            known = {task_key(issue.task_id), *_names(issue)}
+            known = {issue_key(issue), *_names(issue)}
             self.sends += [(target, Claim(issue)) for target in sorted(targets - known)]
 
 
@@ -228,5 +228,5 @@ class GroupAggregate(Aggregate):
 
     def _pass_on(self, members: Iterable[Claim], revocations: Iterable[CredentialRevoked]) -> None:
         for event in revocations:
-            tasks = {member.issue.task_id for member in members if event.revokes(member.issue)}
-            self.sends += [(task_key(task_id), event) for task_id in sorted(tasks)]
+            keys = {issue_key(member.issue) for member in members if event.revokes(member.issue)}
+            self.sends += [(key, event) for key in sorted(keys)]

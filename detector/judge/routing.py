@@ -29,6 +29,7 @@ from detector.values.events import (
 from detector.values.findings import Finding
 
 TASK: Final = "t:"
+CANDIDATES: Final = "k:"
 CREDENTIAL: Final = "c:"
 IDENTIFIER: Final = "i:"
 LEAKED: Final = "s:"
@@ -146,6 +147,13 @@ def task_key(task_id: str) -> str:
     return TASK + task_id
 
 
+def issue_key(issue: CredentialIssued) -> str:
+    """The key of the aggregate that judges the credential of an issue: its task's, or one of its own."""
+    if issue.task_id is not None:
+        return task_key(issue.task_id)
+    return CANDIDATES + issue.credential_id
+
+
 def credential_key(credential_id: str) -> str:
     """The key of the name that is a credential's id."""
     return CREDENTIAL + credential_id
@@ -219,12 +227,12 @@ def route_event(event: CanonicalEvent, owners: Owners) -> list[Routed]:
     if isinstance(event, TaskStarted | TaskEnded):
         return [(task_key(event.task_id), event)]
     if isinstance(event, CredentialIssued):
-        return [(task_key(event.task_id), event), *claims(event)]
+        return [(issue_key(event), event), *claims(event)]
     if isinstance(event, CredentialRevoked) and event.group is not None:
         return [(group_key(event.group), event)]
     owner = owners.owner(event)
     if owner is not None:
-        return [(task_key(owner.task_id), event)]
+        return [(issue_key(owner), event)]
     return [(name_key(event), event)]
 
 
@@ -238,7 +246,7 @@ def route_leak(leak: Leak, owners: Owners) -> list[Routed]:
     for identifier in leak.identifiers:
         owner = owners.by_identifier(identifier)
         if owner is not None:
-            owned[task_key(owner.task_id)] = leak
+            owned[issue_key(owner)] = leak
         else:
             waiting[identifier_key(identifier)] = leak
     if not owned:

@@ -50,7 +50,7 @@ class Terms(msgspec.Struct, frozen=True):
     in order. Between `opens` and `closes` a use is in time, as long as the credential has not expired.
     """
 
-    task_id: str
+    task_id: str | None
     issued: int
     starts: int
     end: int

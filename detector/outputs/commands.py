@@ -24,7 +24,7 @@ def command_record(command: Command, clean: Clean) -> dict[str, Any]:
     subject = clean(credential.credential_id)
     data = {
         "credential_id": subject,
-        "task_id": clean(credential.task_id),
+        "task_id": clean(credential.task_id or ""),
         "identifiers": command_identifier_records(credential.identifiers, clean),
         "reasons": list(command.reasons),
         "finding_uids": list(command.finding_uids),

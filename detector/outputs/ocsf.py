@@ -306,7 +306,7 @@ def _resources(finding: Finding, clean: Clean) -> list[Record]:
     made = []
     task = finding.task
     if task is None and finding.credential is not None:
-        task = TaskFacts(finding.credential.task_id)
+        task = TaskFacts(finding.credential.task_id or "")
     if task is not None:
         made.append(_task(task, clean))
     if finding.credential is not None:

@@ -189,7 +189,7 @@ def _commands(report: Report) -> Iterator[_Block]:
         credential = command.credential
         clean = keeping_public_ids(credential.identifiers, cleaner_of(credential, report.clean))
         line = Text(visible(clean(credential.credential_id), 64), "bold")
-        line.append(f" of task {visible(clean(credential.task_id), 64)}: ", "not bold")
+        line.append(f" of task {visible(clean(credential.task_id or ''), 64)}: ", "not bold")
         line.append(", ".join(command.reasons), "not bold " + _STYLES[command.severity].replace("bold ", ""))
         if command.escalated:
             line.append(", escalated: it is revoked and still works", "bold")

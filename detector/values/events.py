@@ -59,7 +59,7 @@ class Event(msgspec.Struct, frozen=True, array_like=True, gc=False, kw_only=True
 
 
 class TaskStarted(Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="task.started"):
-    """A task started."""
+    """A task started. `group` is what its siblings share, such as a repository or a namespace."""
 
     task_id: str
     kind: str | None = None
@@ -67,6 +67,7 @@ class TaskStarted(Event, frozen=True, array_like=True, gc=False, kw_only=True, t
     workload: str | None = None
     parent_task_id: str | None = None
     deadline: int | None = None
+    group: str | None = None
 
 
 class TaskEnded(Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="task.ended"):
@@ -76,15 +77,26 @@ class TaskEnded(Event, frozen=True, array_like=True, gc=False, kw_only=True, tag
     outcome: str | None = None
 
 
+class IssuedTo(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """Who asked for a credential: the caller's IP address and workload, as the issuer saw them."""
+
+    source_ip: str | None = None
+    workload: str | None = None
+
+
 class CredentialIssued(Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="credential.issued"):
     """A credential was issued to a task.
+
+    Without a `task_id` it belongs to one of its candidates: tasks of the `task_group` that ran when it was issued.
+    `unjoined` says in a few words why an issue names no task that anything else reports, for the report of what could
+    not be judged: `session name "GitHubActions" names no job`.
 
     If `grants` is None, its scope is not judged; if it is empty, nothing is granted. `groups` are names under which many
     credentials can be revoked at once: a role, a pod, a parent token.
     """
 
     credential_id: str
-    task_id: str
+    task_id: str | None
     identifiers: tuple[Identifier, ...]
     kind: str | None = None
     not_before: int | None = None
@@ -94,6 +106,9 @@ class CredentialIssued(Event, frozen=True, array_like=True, gc=False, kw_only=Tr
     bound_to: Binding | None = None
     revocation: dict[str, Any] | None = None
     groups: tuple[str, ...] = ()
+    task_group: str | None = None
+    issued_to: IssuedTo | None = None
+    unjoined: str | None = None
 
 
 class CredentialRenewed(

@@ -93,7 +93,7 @@ class CredentialFacts(msgspec.Struct, frozen=True):
     """What is known about a credential. `expires_at` follows from its last issue or renewal; None is never."""
 
     credential_id: str
-    task_id: str
+    task_id: str | None
     kind: str | None
     identifiers: tuple[Identifier, ...]
     issued: int

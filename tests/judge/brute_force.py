@@ -159,9 +159,9 @@ class Case:
     @classmethod
     def of(cls, history: History, policy: Policy, issue: CredentialIssued) -> "Case":
         """The case of the credential that `issue` governs."""
-        start = history.start_of(issue.task_id)
+        start = history.start_of(issue.task_id or "")
         kinds = resolve(policy, issue.kind, start.kind if start is not None else None)
-        end = history.end_of(issue.task_id)
+        end = history.end_of(issue.task_id or "")
         return cls(history, kinds, issue, start, end, history.revoked_at(issue.credential_id))
 
     def expired(self, time: int) -> bool:
@@ -232,7 +232,7 @@ class Case:
         return (opens is not None and time < opens - skew) or (closes is not None and time > closes + skew)
 
     def by_other(self, use: CredentialUsed) -> bool:
-        if use.task_id is not None and not self.history.is_of(use.task_id, self.issue.task_id):
+        if use.task_id is not None and not self.history.is_of(use.task_id, self.issue.task_id or ""):
             return True
         bound = self.issue.bound_to
         if bound is None:
