@@ -141,6 +141,11 @@ def _parser() -> argparse.ArgumentParser:
     topics = commands.add_parser("topics", help="create the topics that the service needs")
     topics.add_argument("action", choices=("create",))
     topics.add_argument("--config", metavar="F", required=True, help="the configuration file")
+    topics.add_argument(
+        "--inputs",
+        action="store_true",
+        help="also create the topics of event_topics and log_topics that are named without * or ?",
+    )
     check = commands.add_parser("check", help="check a configuration, and report every mistake with its line")
     check.add_argument("--config", metavar="F", required=True, help="the configuration file")
     return parser
@@ -322,7 +327,10 @@ def _topics(options: argparse.Namespace) -> int:
     live = Settings.load(options.config).live()
     for warning in live.warnings:
         _tell(f"curfewd: warning: {warning}")
-    outcome = run_create_topics(live)
+    outcome = run_create_topics(live, inputs=options.inputs)
+    wild = (*live.inputs.prefixes, *live.inputs.scattered) if options.inputs else ()
+    for glob in wild:
+        _tell(f"curfewd: {glob}: a glob names no topic, so none is created for it")
     with printing():
         put(*map(_masked, report(outcome)))
     for difference in outcome.differences:

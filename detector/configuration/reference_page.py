@@ -119,15 +119,16 @@ and `curfewd run` and `curfewd topics create` stop. `curfewd replay` ignores it.
 """
 
 TOPICS_NOTES: Final = """\
-`curfewd topics create` creates missing topics. It never changes an existing topic, but reports differences. It exits
+`curfewd topics create` creates missing topics, and with `--inputs` the inputs that are named without a wildcard, with
+as many partitions as `work`: good for a trial. It never changes an existing topic, but reports differences. It exits
 with 2 if a difference would lose or double something (the partitions of `work` and `state`, `cleanup.policy`,
 `unclean.leader.election.enable`), else with 0. Compacted topics keep the last record of every key for ever.
 """
 
 REDACTED_NOTES: Final = """\
 Log records passed on without their leaks: [redact.md](redact.md). Only the inputs under `topics` are.
-`curfewd topics create` gives each redacted topic as many partitions as its input has, so create the inputs first. A
-redacted topic is never an input, even if a glob of the inputs matches it.
+`curfewd topics create` gives each redacted topic as many partitions as its input has, so create the inputs
+first, or use `--inputs`. A redacted topic is never an input, even if a glob of the inputs matches it.
 """
 
 SECURITY_NOTES: Final = """\

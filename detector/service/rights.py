@@ -48,11 +48,13 @@ def rights(live: KafkaSettings, which: Which) -> tuple[Right, ...]:
     )
 
 
-def rights_to_create(live: KafkaSettings) -> tuple[Right, ...]:
-    """What `curfewd topics create` needs. `curfewd run` needs none of it."""
+def rights_to_create(live: KafkaSettings, *, inputs: bool = False) -> tuple[Right, ...]:
+    """What `curfewd topics create` needs, with `--inputs` or without. `curfewd run` needs none of it."""
     operations: tuple[Operation, ...] = ("Create", "Describe", "DescribeConfigs")
     passed_on = live.passed_on(live.inputs.named)
     ours = [*(topic.name for topic in live.topics.all()), *passed_on.values()]
+    if inputs:
+        ours += live.inputs.named
     return (
         *(Right("topic", name, operation) for name in ours for operation in operations),
         *(Right("topic", name, "Describe") for name in passed_on),  # for their number of partitions

@@ -41,8 +41,17 @@ def plans(live: KafkaSettings, existing: Mapping[str, int]) -> tuple[TopicPlan, 
     )
 
 
-async def create_topics(live: KafkaSettings) -> Outcome:
+def input_plans(live: KafkaSettings, existing: Iterable[str]) -> tuple[TopicPlan, ...]:
+    """The missing inputs, with as many partitions as `work`. All else is as the cluster's defaults are."""
+    partitions = live.topics.work.partitions
+    missing = [name for name in live.inputs.named if name not in set(existing)]
+    return tuple(TopicPlan(name, partitions, live.replication, {}) for name in missing)
+
+
+async def create_topics(live: KafkaSettings, *, inputs: bool = False) -> Outcome:
     """Creates the missing topics and compares the others with the configuration.
+
+    With `inputs` it also creates the inputs that are named without a wildcard. Existing ones are not compared.
 
     Raises:
         RetryError: the brokers cannot be reached, or not now.
@@ -52,10 +61,16 @@ async def create_topics(live: KafkaSettings) -> Outcome:
     connection = connection_of(live)
     await reach(connection)
     # A user who may not describe a topic never sees it, and would wait for it for ever. The requests show other lacks.
-    describe = [right for right in rights_to_create(live) if right.operation == "Describe"]
-    await check_rights(connection, describe)
+    rights = rights_to_create(live, inputs=inputs)
+    await check_rights(connection, [right for right in rights if right.operation == "Describe"])
     async with TopicAdmin(connection, "the topics cannot be created") as admin:
-        return await admin.create(plans(live, await admin.partitions()))
+        existing = await admin.partitions()
+        if not inputs:
+            return await admin.create(plans(live, existing))
+        made = (await admin.create(input_plans(live, existing))).created
+        there = tuple(name for name in live.inputs.named if name not in made)
+        ours = await admin.create(plans(live, await admin.partitions()))
+    return Outcome((*made, *ours.created), (*there, *ours.existing), ours.differences)
 
 
 async def survey(live: KafkaSettings, connection: ConnectionSettings) -> dict[str, int]:
@@ -109,7 +124,7 @@ def _refuse_ambiguous(live: KafkaSettings, topics: Iterable[str]) -> None:
         )
 
 
-def run_create_topics(live: KafkaSettings) -> Outcome:
+def run_create_topics(live: KafkaSettings, *, inputs: bool = False) -> Outcome:
     """`create_topics` for the command line.
 
     The error that it raises says more than what aiokafka logs meanwhile, so that log is silent.
@@ -117,7 +132,7 @@ def run_create_topics(live: KafkaSettings) -> Outcome:
     log = logging.getLogger("aiokafka")
     log.addHandler(logging.NullHandler())
     log.propagate = False
-    return asyncio.run(create_topics(live))
+    return asyncio.run(create_topics(live, inputs=inputs))
 
 
 def report(outcome: Outcome) -> list[str]:

@@ -35,7 +35,7 @@ USERS = [
     *STAGES,
     "creator",
     *LACKING,
-    *(f"{does}-{number}" for does in ("ends", "makes") for number in range(3)),
+    *(f"{does}-{number}" for does in ("ends", "makes") for number in range(4)),
 ]
 
 
@@ -197,6 +197,15 @@ async def test_who_may_not_ends_at_once_with_a_line_that_says_what(
         deployment.runs = number
         (why,) = (line["why"] for line in deployment.said() if line["level"] == "error")
         assert named[right] in why
+
+
+async def test_what_is_listed_is_enough_to_create_the_inputs_too(
+    guarded: GuardedBroker, deployment: Guarded
+) -> None:
+    creating = deployment.live("makes-3")
+    needed = rights_to_create(creating, inputs=True)
+    await guarded.allow(("makes-3", right) for right in needed)
+    assert set(deployment.inputs) <= set((await create_topics(creating, inputs=True)).created)
 
 
 async def test_topics_create_says_what_is_missing(guarded: GuardedBroker, deployment: Guarded) -> None:

@@ -8,7 +8,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -66,10 +66,15 @@ class Console:
         return str(path)
 
     def create(
-        self, address: str, security: str = "", more: str = "", password: str = PASSWORD
+        self,
+        address: str,
+        security: str = "",
+        more: str = "",
+        password: str = PASSWORD,
+        options: Sequence[str] = (),
     ) -> tuple[int, str, str]:
         self._monkeypatch.setenv("CURFEWD_KAFKA_PASSWORD", password)
-        code = main(["topics", "create", "--config", self.write(address, security, more)])
+        code = main(["topics", "create", *options, "--config", self.write(address, security, more)])
         said = self._capsys.readouterr()
         for secret in (PASSWORD, WRONG):
             assert secret not in said.out + said.err
@@ -147,6 +152,40 @@ def test_topics_are_created_once_with_the_right_settings(secure: SecureBroker, c
     assert (code, err) == (0, "")
     assert out.splitlines() == [f"once.{name}: there already" for name in TOPICS]
     assert described(address, "once.") == found
+
+
+def test_the_inputs_are_created_on_demand(secure: SecureBroker, console: Console) -> None:
+    address = secure.address("PLAINTEXT")
+    more = "log_topics = ['in.ci-logs', 'in.pods-*']\nprefix = 'in.'\n[kafka.topics.work]\npartitions = 2"
+    with_inputs = ("--inputs",)
+    code, out, err = console.create(address, more=more, options=with_inputs)
+    assert (code, err) == (0, "curfewd: in.pods-*: a glob names no topic, so none is created for it\n")
+    assert out.splitlines() == [
+        "logs: created",
+        "in.ci-logs: created",
+        *(f"in.{name}: created" for name in TOPICS),
+    ]
+    found = described(address, "in.")
+    assert found["ci-logs"][:2] == (2, 1)
+    assert found["ci-logs"][2]["cleanup.policy"] == "delete"
+    code, out, _ = console.create(address, more=more, options=with_inputs)
+    assert code == 0
+    assert {line.split(": ")[1] for line in out.splitlines()} == {"there already"}
+
+
+def test_a_redacted_topic_follows_the_input_that_is_created_before_it(
+    secure: SecureBroker, console: Console
+) -> None:
+    more = (
+        "log_topics = ['masked.logs']\nprefix = 'masked.'\n[kafka.topics.work]\npartitions = 2\n"
+        "[kafka.redacted]\ntopics = ['masked.logs']"
+    )
+    code, _, err = console.create(secure.address("PLAINTEXT"), more=more)
+    assert code == 2
+    assert "there is no topic masked.logs: create it first" in err
+    code, out, err = console.create(secure.address("PLAINTEXT"), more=more, options=["--inputs"])
+    assert (code, err) == (0, "")
+    assert "masked.logs.redacted: created" in out
 
 
 def test_what_differs_is_told_and_left_alone(secure: SecureBroker, console: Console) -> None:
