@@ -107,6 +107,11 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="a newline at the end belongs to the secret: print its identifiers with it and without it",
     )
+    fingerprint.add_argument(
+        "--sha256",
+        action="store_true",
+        help="also print the SHA-256 of a generated token, by which GitHub's audit log names it (hashed_token)",
+    )
     redact = commands.add_parser(
         "redact", help="pass standard input on with every leak masked, and nothing else changed"
     )
@@ -252,7 +257,9 @@ def _fingerprint(options: argparse.Namespace) -> int:
     from detector.replay.fingerprint_command import fingerprint  # noqa: PLC0415 - as above
 
     with printing():
-        made = fingerprint(sys.stdin.buffer, options.config, keep_newline=options.keep_newline)
+        made = fingerprint(
+            sys.stdin.buffer, options.config, keep_newline=options.keep_newline, sha256=options.sha256
+        )
         for warning in made.warnings:
             say(f"curfewd: warning: {warning}")
         put(made.text)

@@ -10,15 +10,19 @@ from typing import IO, Final
 import msgspec
 
 from detector.configuration.settings import KEY_VARIABLE, Settings
+from detector.patterns.checks import entropy
 from detector.patterns.pattern import finds_public_ids, public_identifiers
 from detector.scan.known_credentials import MAX_LENGTH, SHORTEST, KeyRing
 from detector.scan.scanner_loader import load_scanner
+from detector.scan.subtoken_kernel import TOKEN
 from detector.terminal.output import why
 from detector.values.errors import InputError, UsageError
 from detector.values.events import Identifier
-from detector.values.secrets import Secret
+from detector.values.secrets import Secret, sha256_hex
 
 SHORTEST_ENCODED: Final = 16  # bytes: base64 or hex of less, by itself, is not decoded
+SHORTEST_HASHED: Final = 20  # bytes of a token whose plain SHA-256 may be registered
+_LEAST_BITS: Final = 64  # by the frequencies of its bytes: fewer can be guessed
 
 
 class Fingerprints(msgspec.Struct, frozen=True):
@@ -28,18 +32,23 @@ class Fingerprints(msgspec.Struct, frozen=True):
     warnings: tuple[str, ...] = ()
 
 
-def fingerprint(stream: IO[bytes], config: str | None, *, keep_newline: bool = False) -> Fingerprints:
+def fingerprint(
+    stream: IO[bytes], config: str | None, *, keep_newline: bool = False, sha256: bool = False
+) -> Fingerprints:
     """`hmac-sha256` under each key in force, and the public identifiers that the secret carries.
+
+    With `sha256` also the plain SHA-256, with its length, by which a provider's audit log names the token. That needs no
+    deployment key.
 
     One trailing newline is not part of the secret. With `keep_newline` it is: then the identifiers of the secret with it
     and without it are given, because the last line of a log may lack it.
 
     Raises:
         UsageError: there is no deployment key.
-        InputError: there is no secret to read, or none that could be found.
+        InputError: there is no secret to read, none that could be found, or its SHA-256 would give it away.
     """
     settings = Settings.load(config)
-    if not settings.keys:
+    if not settings.keys and not sha256:
         raise UsageError(
             f"no deployment key: set {KEY_VARIABLE} to at least 16 bytes in hex or base64 "
             f'(for example {KEY_VARIABLE}="$(openssl rand -hex 32)", the same for the issuer and the detector), '
@@ -61,9 +70,26 @@ def fingerprint(stream: IO[bytes], config: str | None, *, keep_newline: bool = F
     kept = [data] if keep_newline and data != stripped else []
     ring = KeyRing(settings.keys)
     found = [identifier for each in (*kept, stripped) for identifier in ring.identifiers(Secret(each))]
+    if sha256:
+        found.append(_hashed(stripped))
     found += public
     # One line: so it fits into an event.
     return Fingerprints(json.dumps([_record(one) for one in found]), tuple(_warnings(stripped, settings)))
+
+
+def _hashed(token: bytes) -> Identifier:
+    """The plain SHA-256 of a token. Whoever reads it can test guesses, so only a generated one may have it.
+
+    Raises:
+        InputError: it is no generated token, or it is not sure to be one.
+    """
+    varied = entropy(token) * len(token) >= _LEAST_BITS
+    if len(token) < SHORTEST_HASHED or not varied or not all(TOKEN[byte] for byte in token):
+        raise InputError(
+            f"--sha256 is for generated tokens, at least {SHORTEST_HASHED} letters, digits and -._~+/=:%| without repetition: "
+            "the SHA-256 of other secrets can be guessed, or is not found in logs; leave --sha256 out"
+        )
+    return Identifier("sha256", sha256_hex(Secret(token)), length=len(token))
 
 
 def refuse(secret: bytes) -> None:
@@ -107,6 +133,11 @@ def _stripped(data: bytes) -> bytes:
 
 def _warnings(secret: bytes, settings: Settings) -> list[str]:
     found = []
+    if not settings.keys:
+        found.append(
+            f"no deployment key ({KEY_VARIABLE}, or key_file with --config): only the SHA-256 is printed, and a token to "
+            "which other letters are glued is not found by it"
+        )
     if secret.endswith((b"\n", b"\r")):
         found.append(
             "the secret still ends in a line break after one was taken off: if it is no part of it, register it again, "

@@ -2,12 +2,14 @@
 
 import base64
 import gzip
+import hashlib
 import html
 import io
 import json
 import random
 import zlib
 from collections.abc import Callable, Iterable
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -18,7 +20,7 @@ from detector.registry.finders import NoPatterns
 from detector.replay.fingerprint_command import SHORTEST_ENCODED, fingerprint, refuse
 from detector.scan.known_credentials import MAX_LENGTH, KeyRing, KnownIndex
 from detector.scan.leaks import Batch, LeakFinder, RecordAt, Redactor
-from detector.values.errors import InputError
+from detector.values.errors import InputError, UsageError
 from detector.values.events import Identifier
 from detector.values.secrets import DeploymentKey, Secret
 
@@ -269,3 +271,67 @@ def test_the_longest_secret_is_found(printed: Printed) -> None:
     assert printed(longest)[0] == [as_printed(longest)]
     registry = Known(registered(longest))
     assert registry.leaks(b"x" * 300_000 + longest + b"x") == {registry.identifiers[0].value}
+
+
+GENERATED = b"ghs_q7Rm2VtXb9KdYw4Lz8HnPc3Js6Fg1A1A7qVz"
+
+
+def hashed(
+    token: bytes, *, key: str | None = KEY, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Any, tuple[str, ...]]:
+    if key is None:
+        monkeypatch.delenv("CURFEWD_KEY", raising=False)
+    else:
+        monkeypatch.setenv("CURFEWD_KEY", key)
+    made = fingerprint(io.BytesIO(token), None, sha256=True)
+    return json.loads(made.text), made.warnings
+
+
+def test_the_sha256_of_a_generated_token_is_printed_beside_its_hmac(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = {"scheme": "sha256", "value": hashlib.sha256(GENERATED).hexdigest(), "length": 40}
+    identifiers, warnings = hashed(GENERATED + b"\n", monkeypatch=monkeypatch)
+    assert identifiers == [as_printed(GENERATED), plain]
+    assert warnings == ()
+
+
+def test_the_sha256_alone_needs_no_deployment_key_and_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    identifiers, (warning,) = hashed(GENERATED, key=None, monkeypatch=monkeypatch)
+    assert [one["scheme"] for one in identifiers] == ["sha256"]
+    assert "no deployment key" in warning
+    index = KnownIndex([Identifier(**identifiers[0])], ())
+    finder = LeakFinder(NoPatterns(), index, ())
+    data = b"+ curl -H 'Authorization: Bearer " + GENERATED + b"' https://api.example"
+    (leak,) = finder.find(Batch("log", data, lambda _: RecordAt(0, len(data), "1")))
+    assert identifiers[0]["value"] in {one.value for one in leak.identifiers}
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        b"correct horse battery staple",
+        b"summer-2026-password"[:19],
+        b"aaaaaaaaaaaaaaaaaaaaaaaa1",
+        b"ghs_q7Rm2VtXb9KdYw4Lz8HnPc3Js6Fg1{A1A7qVz}",
+        "ghs_q7Rm2VtXb9KdYw4Lz8HnPc3Js6Fg1ü".encode(),
+    ],
+    ids=["a passphrase", "short", "repeated", "braces", "beyond ASCII"],
+)
+@pytest.mark.parametrize("key", [KEY, None], ids=["key", "no key"])
+def test_the_sha256_of_what_can_be_guessed_or_is_not_found_is_refused(
+    secret: bytes, key: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(InputError, match="--sha256 is for generated tokens") as caught:
+        hashed(secret, key=key, monkeypatch=monkeypatch)
+    assert secret.decode() not in str(caught.value)
+
+
+def test_without_a_key_and_without_sha256_it_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CURFEWD_KEY", raising=False)
+    with pytest.raises(UsageError, match="no deployment key"):
+        fingerprint(io.BytesIO(GENERATED), None)
+
+
+def test_a_public_identifier_has_no_sha256(monkeypatch: pytest.MonkeyPatch) -> None:
+    identifiers, (warning,) = hashed(b"ASIATV3JKY2VLQT2O7WP", key=None, monkeypatch=monkeypatch)
+    assert [one["scheme"] for one in identifiers] == ["aws-access-key-id"]
+    assert "public identifier" in warning

@@ -3,9 +3,21 @@
 Told by webhooks, the audit log as it is streamed, the job's log, and whoever issued the token.
 """
 
+import base64
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import textwrap
+import time
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from detector.values.events import TaskEnded, TaskStarted
+from detector.values.times import SECOND, format_rfc3339
 from tests.scenarios.telling import story, told
 
 TOKEN = "octo/app/71/GITHUB_TOKEN"
@@ -74,3 +86,77 @@ def test_the_log_is_told_in_time_whatever_its_first_line_begins_with(tmp_path: P
     only = {"job.log": b"\xef\xbb\xbf" + story("github")["job.log"].splitlines(keepends=True)[10]}
     (leak,) = told(tmp_path / "only", only).finding("leaked-secret").evidences
     assert leak.event.time == first.time
+
+
+PAGE = Path(__file__).parents[2] / "docs" / "sources" / "github.md"
+SECRET = "ghs_q7Rm2VtXb9KdYw4Lz8HnPc3Js6Fg1A1A7qVz"
+
+
+def at(minutes: int) -> str:
+    """A time so many minutes from now. The step that the page shows asks the clock."""
+    return format_rfc3339((int(time.time()) + 60 * minutes) * SECOND)
+
+
+def webhook(action: str, **job: Any) -> dict[str, Any]:
+    job = {"id": 81, "run_id": 6, "run_attempt": 1, "started_at": at(-1), **job}
+    return {"action": action, "workflow_job": job, "repository": {"full_name": "octo/app"}}
+
+
+def audit(document: str, minutes: int, route: str) -> dict[str, Any]:
+    digest = base64.b64encode(hashlib.sha256(SECRET.encode()).digest()).decode()
+    return {
+        "@timestamp": (int(time.time()) + 60 * minutes) * 1000,
+        "_document_id": document,
+        "action": "api.request",
+        "org": "octo",
+        "repo": "octo/app",
+        "hashed_token": digest,
+        "programmatic_access_type": "GitHub App server-to-server token",
+        "token_id": 991,
+        "request_method": "POST",
+        "route": route,
+        "status_code": 201,
+    }
+
+
+@pytest.mark.parametrize("key", ["00" * 32, None], ids=["with a deployment key", "without one"])
+def test_the_step_and_the_commands_of_the_page_find_a_token_that_is_used_after_its_job(
+    tmp_path: Path, key: str | None
+) -> None:
+    text = PAGE.read_text().partition("\n## Tokens\n")[2].partition("\n## ")[0]
+    step = text.partition("  run: |\n")[2].partition("```")[0]
+    configuration = text.partition("```toml\n")[2].partition("```")[0]
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "HOME": str(tmp_path),
+        **({"CURFEWD_KEY": key} if key else {}),
+    }
+    subprocess.run(
+        ["/bin/bash", "-euc", textwrap.dedent(step)],
+        check=True,
+        cwd=tmp_path,
+        env={**environment, "GITHUB_TOKEN": SECRET, "JOB": "81"},
+    )
+    (tmp_path / "curfewd.toml").write_text(configuration)
+    for name, records in {
+        "webhooks.jsonl": [
+            webhook("in_progress"),
+            webhook("completed", completed_at=at(1), conclusion="success"),
+        ],
+        "audit.jsonl": [
+            audit("d-1", 0, "/repos/{owner}/{repo}/statuses/{sha}"),
+            audit("d-2", 4, "/repos/{owner}/{repo}/releases"),
+        ],
+    }.items():
+        (tmp_path / name).write_text("".join(f"{json.dumps(record)}\n" for record in records))
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "github-job-81.log").write_text(f"{at(0)} + echo {SECRET}\n")
+    (command,) = [line for line in text.splitlines() if line.startswith("$ curfewd replay")]
+    subprocess.run(
+        ["/bin/bash", "-euc", f"{command[2:]} --out out"], check=True, cwd=tmp_path, env=environment
+    )
+    found = [json.loads(line) for line in (tmp_path / "out" / "findings.jsonl").read_text().splitlines()]
+    assert sorted(
+        (one["finding_info"]["analytic"]["uid"], one["unmapped"]["task_id"], one["count"]) for one in found
+    ) == [("leaked-credential", "github/job/81", 1), ("use-after-termination", "github/job/81", 1)]
+    assert SECRET not in (tmp_path / "out" / "findings.jsonl").read_text()
