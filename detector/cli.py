@@ -124,6 +124,12 @@ def _parser() -> argparse.ArgumentParser:
         help="also mask the credentials that the events in this file or folder register (may be repeated)",
     )
     redact.add_argument(
+        "--pass-unrecognised",
+        action="store_true",
+        help="go on where --known registers credentials that cannot be recognised (by default: exit 2), and pass their "
+        "secrets unmasked",
+    )
+    redact.add_argument(
         "--unexamined",
         choices=("mask", "mark"),
         default="mask",
@@ -271,7 +277,9 @@ def _redact(options: argparse.Namespace) -> int:
     from detector.redact.command import pass_on, redactor_of, unexamined_line  # noqa: PLC0415 - as above
     from detector.redact.stream_redactor import StreamRedactor  # noqa: PLC0415 - as above
 
-    redactor, warnings = redactor_of(Settings.load(options.config), options.known)
+    redactor, warnings = redactor_of(
+        Settings.load(options.config), options.known, pass_unrecognised=options.pass_unrecognised
+    )
     for warning in warnings:
         _tell(f"curfewd: warning: {warning}")
     redacting = StreamRedactor(redactor, handling=options.unexamined)

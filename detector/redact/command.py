@@ -5,39 +5,58 @@ import fcntl
 import os
 import select
 import time
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, Final
 
 from detector.configuration.allowlist import Allowlist
-from detector.configuration.settings import Settings
+from detector.configuration.settings import KEY_VARIABLE, Settings
+from detector.ingest.classify import RecordClassifier
 from detector.ingest.declarations import STDIN
-from detector.ingest.event_ranges import read_events
+from detector.ingest.files import read
 from detector.ingest.inputs import find_sources
+from detector.ingest.mapped_adapter import configured_classifier
+from detector.records.dead_letters import DeadLetter
 from detector.redact.stream_redactor import StreamRedactor
 from detector.redact.unexamined import Handling, Reason
-from detector.scan.known_credentials import KnownIndex
+from detector.scan.known_credentials import HMAC, SHA256, KnownIndex, never_found
 from detector.scan.leaks import Allowing, Redactor
 from detector.scan.scanner_loader import load_scanner
+from detector.stages.ranges import LifecycleCollector
 from detector.terminal.output import why
-from detector.values.errors import InputError
+from detector.values.errors import InputError, UsageError
 from detector.values.events import CredentialIssued, Identifier
+from detector.values.secrets import DeploymentKey
+from detector.values.wording import counted
 
 _CHUNK: Final = 512 * 1024  # of what is there already: the more at once, the less it costs
 _PIPE: Final = 1024 * 1024  # Linux gives any user a pipe as large as that
 _IDLE_SECONDS: Final = 0.2  # what may go on in the next line waits no longer for it
 
 
-def redactor_of(settings: Settings, known: Sequence[str]) -> tuple[Redactor, tuple[str, ...]]:
+def redactor_of(
+    settings: Settings, known: Sequence[str], *, pass_unrecognised: bool = False
+) -> tuple[Redactor, tuple[str, ...]]:
     """What masks, and warnings. `known` are files with events: the credentials issued in them are masked too.
 
-    What the configuration allows now, at the start, passes.
+    What the configuration allows now, at the start, passes. With `pass_unrecognised` a credential of `known` that
+    cannot be recognised is a warning.
 
     Raises:
-        UsageError: a pattern or a file is wrong.
+        UsageError: a pattern or a file is wrong, or a credential of `known` cannot be recognised.
     """
     scanner, warnings = load_scanner(settings.patterns)
-    every = settings.scan.every_window
-    index = KnownIndex(_registered(known), settings.keys, every_window=every) if known else None
+    index = None
+    if known:
+        registered, unread = _registered(known, configured_classifier(settings.sources))
+        gaps = list(_unrecognised(registered, unread, settings.keys))
+        if gaps and not pass_unrecognised:
+            raise UsageError(
+                f"redact --known: {gaps[0]}; --pass-unrecognised goes on, and passes such secrets unmasked"
+            )
+        warnings = (*(f"--known: {gap}; such secrets pass unmasked" for gap in gaps), *warnings)
+        identifiers = [identifier for issue in registered for identifier in issue.identifiers]
+        index = KnownIndex(identifiers, settings.keys, every_window=settings.scan.every_window)
     allowlist = Allowlist(settings.allows).in_force(time.time_ns())
     allowing = Allowing(allowlist, STDIN, settings.keys) if allowlist else None
     return Redactor(scanner, index, allowing), (*settings.warnings, *warnings)
@@ -89,13 +108,51 @@ def _widen(file: int | IO[bytes]) -> None:
         fcntl.fcntl(file, fcntl.F_SETPIPE_SZ, _PIPE)
 
 
-def _registered(paths: Sequence[str]) -> list[Identifier]:
-    sources, _ = find_sources(paths)
+def _registered(
+    paths: Sequence[str], classifier: RecordClassifier
+) -> tuple[list[CredentialIssued], list[DeadLetter]]:
+    """The issues in these files and folders, and what cannot be read of them."""
+    sources, unread = find_sources(paths, classifier=classifier)
+    issues: list[CredentialIssued] = []
     now = time.time_ns()
-    return [
-        identifier
-        for source in sources
-        for event in read_events(source, 0, source.size, now)
-        if isinstance(event, CredentialIssued)
-        for identifier in event.identifiers
+    for source in sources:
+        collector = LifecycleCollector()
+        reader = read(source, 0, source.size, now, collector, classifier)
+        unread += collector.facts(reader).dead_letters
+        issues += (event for event in collector.lifecycle if isinstance(event, CredentialIssued))
+    return issues, unread
+
+
+def _unrecognised(
+    issues: Sequence[CredentialIssued], unread: Sequence[DeadLetter], keys: Sequence[DeploymentKey]
+) -> Iterator[str]:
+    """Why secrets that should be masked would pass, and what to do, each in a few words."""
+    if unread:
+        first = unread[0]
+        where = first.source if first.line is None else f"{first.source}, line {first.line:,}"
+        yield (
+            f"{counted(len(unread), 'record or file', 'records or files')} cannot be read, and may register "
+            f"credentials: mend or leave out {where} ({first.reason})"
+        )
+    if not issues:
+        yield "no credential is registered there: name files with `credential.issued` events"
+    counts = Counter(
+        reason for issue in issues if (reason := _unrecognisable(issue.identifiers, keys)) is not None
+    )
+    for reason, count in sorted(counts.items()):
+        yield f"{counted(count, 'credential')} cannot be recognised: {reason}"
+
+
+def _unrecognisable(identifiers: Sequence[Identifier], keys: Sequence[DeploymentKey]) -> str | None:
+    """Why none of the identifiers of a credential finds its secret; None if one does, or none is of a secret."""
+    reasons = [
+        _unfindable(identifier, keys) for identifier in identifiers if identifier.scheme in (HMAC, SHA256)
     ]
+    return reasons[0] if reasons and None not in reasons else None
+
+
+def _unfindable(identifier: Identifier, keys: Sequence[DeploymentKey]) -> str | None:
+    never = never_found(identifier)
+    if never is not None or identifier.scheme != HMAC:
+        return never and f"{never}; register it with what `curfewd fingerprint` prints"
+    return None if keys else f"there is no deployment key: set {KEY_VARIABLE} or key_file to the issuer's"
