@@ -125,6 +125,7 @@ KAFKA_TAKES = {
     "detector.configuration.kafka_settings.Security",
     "detector.configuration.kafka_settings.TLS",
     "detector.configuration.kafka_settings.loopback",
+    "detector.records.magic_numbers",
 }
 
 

@@ -12,20 +12,19 @@ from typing import Final
 import msgspec
 import zstandard
 
+from detector.records import magic_numbers as magic
 from detector.records.blocks import BLOCK
 from detector.records.dead_letters import CORRUPT_ARCHIVE, TRUNCATED_ARCHIVE, bad
 from detector.values.times import SECOND
 
 GZIP: Final = "gzip"
 ZSTD: Final = "zstd"
-_GZIP_MAGIC: Final = b"\x1f\x8b\x08"  # with the only method there is
 _GZIP_WINDOW: Final = 31  # zlib's way to say: gzip, window of 32 KiB
 _STEP: Final = 4096  # bytes in which the place of damage is looked for
 _MOST_DAMAGE: Final = 1000  # places; what stands behind so many is left
 _TRAILERS: Final = ("data check", "length check")  # zlib's words for a wrong checksum or size: all was read
 _LOST: Final = b"\n"
 
-_ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 _SKIPPED_MAGIC: Final = b"\x2a\x4d\x18"  # behind a byte from 0x50 to 0x5f
 _GZIP_TIME: Final = slice(4, 8)  # where a member states its time (RFC 1952, MTIME)
 _ZSTD_WINDOW: Final = 1 << 27  # what `zstd -d` takes without being told to; a larger one is refused
@@ -35,32 +34,29 @@ _LEAST_WINDOW: Final = 10  # as a power of two
 
 # What is no text, and is not unpacked: its first bytes, and what it is.
 _UNSUPPORTED: Final = (
-    (b"PK\x03\x04", "zip"),
-    (b"PK\x05\x06", "zip"),
-    (b"\xfd7zXZ\0", "xz"),
-    (b"7z\xbc\xaf\x27\x1c", "7-Zip"),
-    (b"\x04\x22\x4d\x18", "LZ4"),
-    (b"\x1f\x9d", "compress"),
-    (b"\xff\x06\0\0sNaPpY", "snappy"),
-    (b"Rar!\x1a\x07", "RAR"),
+    (magic.ZIP, "zip"),
+    (magic.EMPTY_ZIP, "zip"),
+    (magic.XZ, "xz"),
+    (magic.SEVEN_ZIP, "7-Zip"),
+    (magic.LZ4, "LZ4"),
+    (magic.COMPRESS, "compress"),
+    (magic.SNAPPY, "snappy"),
+    (magic.RAR, "RAR"),
 )
-_BZIP2: Final = (b"BZh", b"1AY&SY")  # with a digit between them
-_TAR: Final = b"ustar"
-_TAR_AT: Final = 257
 
 
 def packing(head: bytes) -> str | None:
     """How a file that begins with `head` is compressed, if it is."""
-    if head.startswith(_GZIP_MAGIC[:2]):
+    if head.startswith(magic.GZIP[:2]):
         return GZIP
-    return ZSTD if head.startswith(_ZSTD_MAGIC) or _is_skipped(head) else None
+    return ZSTD if head.startswith(magic.ZSTD) or _is_skipped(head) else None
 
 
 def unsupported(head: bytes) -> str | None:
     """The kind of archive that a file begins with, if it is one that is not unpacked."""
-    if head.startswith(_TAR, _TAR_AT):
+    if head.startswith(magic.TAR, magic.TAR_AT):
         return "tar"
-    if head.startswith(_BZIP2[0]) and head.startswith(_BZIP2[1], len(_BZIP2[0]) + 1):
+    if head.startswith(magic.BZIP2) and head.startswith(magic.BZIP2_BLOCK, len(magic.BZIP2) + 1):
         return "bzip2"
     return next((name for magic, name in _UNSUPPORTED if head.startswith(magic)), None)
 
@@ -134,9 +130,9 @@ def _gunzip(chunks: Iterable[bytes], times: MemberTimes) -> Iterator[bytes]:
         rest, held = held + chunk, b""
         while rest:
             if ended:
-                begin = rest.find(_GZIP_MAGIC) if lost else len(rest) - len(rest.lstrip(b"\0"))  # or padding
+                begin = rest.find(magic.GZIP) if lost else len(rest) - len(rest.lstrip(b"\0"))  # or padding
                 if begin < 0 or begin == len(rest):
-                    held = rest[1 - len(_GZIP_MAGIC) :] if lost else b""
+                    held = rest[1 - len(magic.GZIP) :] if lost else b""
                     break
                 rest, member, ended = rest[begin:], zlib.decompressobj(_GZIP_WINDOW), False
                 times.begin()
@@ -194,23 +190,23 @@ def _unzstd(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Frame by frame and block by block: zstandard itself gives nothing of what it read before an error."""
     reader, damage = _ByteReader(chunks), _Damage()
     decoder = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
-    while magic := reader.take(len(_ZSTD_MAGIC)):
-        if _is_skipped(magic):
+    while head := reader.take(len(magic.ZSTD)):
+        if _is_skipped(head):
             reader.skip(int.from_bytes(reader.whole(4), "little"))
-        elif magic == _ZSTD_MAGIC:
+        elif head == magic.ZSTD:
             yield from _frame(reader, decoder, damage)
-        elif len(magic) < len(_ZSTD_MAGIC) and _ZSTD_MAGIC.startswith(magic):
+        elif len(head) < len(magic.ZSTD) and magic.ZSTD.startswith(head):
             raise bad(TRUNCATED_ARCHIVE)
         else:
             damage.add()
             yield _LOST
-            reader.find(magic, _ZSTD_MAGIC)
+            reader.find(head, magic.ZSTD)
     if damage.places:
         raise bad(CORRUPT_ARCHIVE)
 
 
-def _is_skipped(magic: bytes) -> bool:
-    return magic[1:4] == _SKIPPED_MAGIC and magic[0] >> 4 == 5  # noqa: PLR2004 - 0x50 to 0x5f
+def _is_skipped(head: bytes) -> bool:
+    return head[1:4] == _SKIPPED_MAGIC and head[0] >> 4 == 5  # noqa: PLR2004 - 0x50 to 0x5f
 
 
 def _frame(reader: "_ByteReader", decoder: zstandard.ZstdDecompressor, damage: _Damage) -> Iterator[bytes]:
@@ -226,7 +222,7 @@ def _frame(reader: "_ByteReader", decoder: zstandard.ZstdDecompressor, damage: _
             size += len(data)
             yield data
         elif not block:
-            reader.find(b"", _ZSTD_MAGIC)
+            reader.find(b"", magic.ZSTD)
             summed = False
     checksum = reader.whole(4) if summed else b""
     if not readable:
@@ -270,7 +266,7 @@ def _header(reader: "_ByteReader") -> tuple[bytes, int | None, bool]:
     if single:
         power = max(_LEAST_WINDOW, ((said or 1) - 1).bit_length())
         window = bytes([min(power - _LEAST_WINDOW, 31) << 3])
-    return _ZSTD_MAGIC + bytes([descriptor & 0x0F]) + window + dictionary, said, summed
+    return magic.ZSTD + bytes([descriptor & 0x0F]) + window + dictionary, said, summed
 
 
 class _ByteReader:

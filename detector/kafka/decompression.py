@@ -17,12 +17,12 @@ import zstandard
 from aiokafka import codec
 from aiokafka.record import default_records, legacy_records
 
+from detector.records import magic_numbers as magic
+
 STEP: Final = 1 << 20
 GZIP: Final = 31  # zlib's word for a gzip header and the largest window
 SMALLEST_WINDOW: Final = 1 << 23  # what every decoder of Zstandard should take, by RFC 8878
-XERIAL: Final = b"\x82SNAPPY\x00"
 XERIAL_HEADER: Final = 16
-LZ4_MAGIC: Final = b"\x04\x22\x4d\x18"
 # Flags of a frame descriptor: https://github.com/lz4/lz4/blob/dev/doc/lz4_Frame_format.md
 LZ4_BLOCK_CHECKSUM: Final = 0x10
 LZ4_CONTENT_SIZE: Final = 0x08
@@ -52,7 +52,7 @@ def gzip(data: bytes, limit: int) -> bytes:
 
 def snappy(data: bytes, limit: int) -> bytes:
     """One block, or several with a size before each, as in Java's snappy streams."""
-    if data[: len(XERIAL)] != XERIAL:
+    if data[: len(magic.XERIAL)] != magic.XERIAL:
         _check(cramjam.snappy.decompress_raw_len(data), limit)
         return bytes(cramjam.snappy.decompress_raw(data))
     made = bytearray()
@@ -117,7 +117,7 @@ def _lz4_bound(data: bytes) -> int:
     """The most bytes that the frames can become: uncompressed blocks as they are, all others full."""
     bound = at = 0
     while at < len(data):
-        if data[at : at + 4] != LZ4_MAGIC:
+        if data[at : at + 4] != magic.LZ4:
             raise ValueError("this is no LZ4 frame")
         flags, block = struct.unpack_from("BB", data, at + 4)
         code = block >> 4 & 7

@@ -4,17 +4,21 @@ import re  # on the first bytes
 import zlib
 from typing import Final
 
+from detector.records import magic_numbers as magic
+
 _COMPRESSED: Final = (
-    b"\x1f\x8b\x08",  # gzip
-    b"\x28\xb5\x2f\xfd",  # zstd
-    b"\x04\x22\x4d\x18",  # lz4
-    b"\xfd7zXZ\x00",
-    b"\xff\x06\x00\x00sNaPpY",
-    b"\x82SNAPPY\x00",
-    b"PK\x03\x04",  # zip
-    b"7z\xbc\xaf\x27\x1c",
+    magic.GZIP,
+    magic.ZSTD,
+    magic.LZ4,
+    magic.XZ,
+    magic.SNAPPY,
+    magic.XERIAL,
+    magic.ZIP,
+    magic.SEVEN_ZIP,
 )
-_BZIP2: Final = re.compile(rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)")
+_BZIP2: Final = re.compile(
+    magic.BZIP2 + b"[1-9](?:" + re.escape(magic.BZIP2_BLOCK) + b"|" + re.escape(magic.BZIP2_END) + b")"
+)
 _ZLIB: Final = (b"\x78\x01", b"\x78\x5e", b"\x78\x9c", b"\x78\xda")
 _ENOUGH: Final = 4096  # bytes that tell whether it is
 

@@ -16,6 +16,7 @@ from detector.ingest.reassemble import COMPRESSED, of_key
 from detector.ingest.stdin import carries_key, may_be_cut, standing_open
 from detector.ingest.values import log_texts
 from detector.patterns.regexes import MAX_MATCH
+from detector.records import magic_numbers as magic
 from detector.records.blocks import LONG_LINE, safe_cut
 from detector.redact.mask_edits import masked, placed, underneath
 from detector.redact.mask_neighbours import beside
@@ -44,11 +45,7 @@ _GOES_ON: Final = re.compile(rb"(?:[A-Za-z0-9+/_-]{40,1024}={0,2}|[^\n]{0,75}=|[
 _LONGEST_OF_THEM: Final = 1028
 _EDGES: Final = re.compile(rb"-----(?:(BEGIN) |END )")  # of key blocks
 _KEY_BEGIN: Final = b"-----BEGIN "
-_MAGIC: Final = (
-    b"\n\x1f\x8b\x08",
-    b"\n\x28\xb5\x2f\xfd",
-    b"\n\xfd7zXZ\x00",
-)  # of gzip, zstd and xz, on a line's start
+_MAGIC: Final = tuple(b"\n" + first for first in (magic.GZIP, magic.ZSTD, magic.XZ))  # on a line's start
 _DIGITS: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/_-=\r\n"
 _RUN: Final = re.compile(rb"[A-Za-z0-9+/_=-]*(?:\r?\n[A-Za-z0-9+/_-]{20,}={0,2})*")
 _LEAST_RUN: Final = 512  # bytes of base64: what is compressed to less is in one piece

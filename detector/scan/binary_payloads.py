@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from detector.jit import bare
+from detector.records import magic_numbers as magic
 from detector.scan.decoder import Room
 from detector.scan.digits import BASE64, NONE, PRINTABLE
 from detector.scan.runs import after_padding, below, line_start, undo
@@ -17,7 +18,6 @@ AT_ONCE: Final = 4 << 20  # bytes that are inflated and scanned together, about
 _GZIP: Final = ord("H")  # the first digit of what gzip packed
 _LEAST_PACKED: Final = 24  # digits
 _LEAST_WIDE: Final = 6  # characters
-_MEMBER: Final = b"\x1f\x8b\x08"  # what a member of gzip begins with
 _PIECE: Final = 8 << 10  # bytes of a blob that are inflated at a time
 _STEP: Final = 1024  # bytes of a damaged blob that are inflated at a time
 _MOST_WITHIN: Final = 16 << 10  # bytes of a blob that may only be a part of the one above
@@ -198,7 +198,7 @@ def _inflate(packed: memoryview, most: int) -> tuple[bytes, int, bool]:
         texts.append(text)
         left -= len(text)
         at = _next_member(packed, at + used)
-        if bytes(packed[at : at + len(_MEMBER)]) != _MEMBER:
+        if bytes(packed[at : at + len(magic.GZIP)]) != magic.GZIP:
             break
     return b"".join(texts)[:most], at, left <= 0
 
@@ -208,7 +208,7 @@ def _next_member(packed: memoryview, at: int) -> int:
     after = at
     while after < len(packed) and packed[after] == 0:
         after += 1
-    return after if bytes(packed[after : after + len(_MEMBER)]) == _MEMBER else at
+    return after if bytes(packed[after : after + len(magic.GZIP)]) == magic.GZIP else at
 
 
 def _member(packed: memoryview, most: int) -> tuple[bytes, int]:
