@@ -126,6 +126,8 @@ KAFKA_TAKES = {
     "detector.configuration.kafka_settings.TLS",
     "detector.configuration.kafka_settings.loopback",
     "detector.records.magic_numbers",
+    "detector.records.magic_numbers.LZ4",
+    "detector.records.magic_numbers.XERIAL",
 }
 
 

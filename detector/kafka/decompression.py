@@ -17,7 +17,7 @@ import zstandard
 from aiokafka import codec
 from aiokafka.record import default_records, legacy_records
 
-from detector.records import magic_numbers as magic
+from detector.records.magic_numbers import LZ4, XERIAL
 
 STEP: Final = 1 << 20
 GZIP: Final = 31  # zlib's word for a gzip header and the largest window
@@ -52,7 +52,7 @@ def gzip(data: bytes, limit: int) -> bytes:
 
 def snappy(data: bytes, limit: int) -> bytes:
     """One block, or several with a size before each, as in Java's snappy streams."""
-    if data[: len(magic.XERIAL)] != magic.XERIAL:
+    if data[: len(XERIAL)] != XERIAL:
         _check(cramjam.snappy.decompress_raw_len(data), limit)
         return bytes(cramjam.snappy.decompress_raw(data))
     made = bytearray()
@@ -117,7 +117,7 @@ def _lz4_bound(data: bytes) -> int:
     """The most bytes that the frames can become: uncompressed blocks as they are, all others full."""
     bound = at = 0
     while at < len(data):
-        if data[at : at + 4] != magic.LZ4:
+        if data[at : at + 4] != LZ4:
             raise ValueError("this is no LZ4 frame")
         flags, block = struct.unpack_from("BB", data, at + 4)
         code = block >> 4 & 7
