@@ -40,6 +40,14 @@ class FinalEvaluator:
 
     def judge_use(self, account: Account, use: CredentialUsed) -> None:
         """Judges a use of a known credential."""
+        verdicts = self.verdicts(account, use)
+        if account.terms is not None and account.terms.scope is not None:
+            cover(account, account.terms, use)
+        for verdict in verdicts:
+            self._add(account, verdict, "", use)
+
+    def verdicts(self, account: Account, use: CredentialUsed) -> tuple[Verdict, ...]:
+        """The verdicts on a use of a known credential, which are not added up."""
         terms = account.terms
         if terms is None:
             terms = account.standing()
@@ -49,10 +57,7 @@ class FinalEvaluator:
             and claimed != terms.task_id
             and not self._lineage.descends(claimed, terms.task_id or "")
         )
-        if terms.scope is not None:
-            cover(account, terms, use)
-        for verdict in judge_use(terms, use, foreign=foreign):
-            self._add(account, verdict, "", use)
+        return judge_use(terms, use, foreign=foreign)
 
     def judge_leak(self, names: tuple[Name, ...], leak: Leak) -> None:
         """Judges a leak, given the names that its identifiers are."""

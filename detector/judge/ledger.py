@@ -15,7 +15,7 @@ from detector.judge.evidence import EvidenceEntry, FinalTally, Tally
 from detector.judge.final_evaluator import FinalEvaluator
 from detector.judge.incremental_evaluator import IncrementalEvaluator
 from detector.judge.policy import Policy
-from detector.judge.rules.apply import Moment, judge_limited
+from detector.judge.rules.apply import Moment, Verdict, judge_limited
 from detector.judge.rules.lifetimes import deadline_of
 from detector.judge.terms import NEVER
 from detector.judge.time_order import TimeOrder
@@ -148,6 +148,14 @@ class Ledger:
     def accounts(self) -> Iterator[Account]:
         """All credentials. Do not change them."""
         return self._names.accounts()
+
+    def owner(self, use: CredentialUsed) -> Account | None:
+        """The credential that was used, None if it is not known. Do not change it."""
+        return self._names.owner(use)
+
+    def verdicts_on(self, account: Account, use: CredentialUsed) -> tuple[Verdict, ...]:
+        """The verdicts on a use of one credential, which is not added up. `seal_lifecycle` must have been called."""
+        return () if self._final is None else self._final.verdicts(account, use)
 
     def task(self, task_id: str) -> Task | None:
         """A task, None if nothing is known of it. Do not change it."""

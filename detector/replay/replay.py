@@ -95,10 +95,10 @@ def replay(plan: Plan, meter: Meter) -> Result:
     clock = _Clock()
     todo = list(units(plan.sources, plan.unit))
     ledger = Ledger(plan.policy)
-    first = _first_pass(plan, todo, meter)
+    first = read_lifecycle(plan, todo, meter)
     done = first.done
     clock.lap("lifecycle")
-    identifiers = _identifiers(first.events)
+    identifiers = registered_identifiers(first.events)
     finder = plan.finder_of(identifiers)
     unfindable = Counter(why for each in identifiers if (why := never_found(each)) is not None)
     plan = msgspec.structs.replace(plan, warnings=(*plan.warnings, *map(_unfindable, unfindable.items())))
@@ -107,7 +107,7 @@ def replay(plan: Plan, meter: Meter) -> Result:
         unfindable = +unfindable
     clock.lap("index")
     masker = EventMasker(finder)
-    _apply(first.events, masker, ledger)
+    apply_lifecycle(first.events, masker, ledger)
     clock.lap("lifecycle")
     sources = [msgspec.structs.replace(source, name=masker.path(source.name)) for source in plan.sources]
     second = _SecondPass(msgspec.structs.replace(plan, sources=sources), ledger, first, masker)
@@ -116,7 +116,7 @@ def replay(plan: Plan, meter: Meter) -> Result:
         plan.now,
         finder,
         plan.classifier,
-        _trust(plan),
+        trust_of_sources(plan),
         plan.classifier.logs_only(),
         first.text,
         first.suspected(),
@@ -124,7 +124,7 @@ def replay(plan: Plan, meter: Meter) -> Result:
     )
     meter.stage("logs", sum(unit.end - unit.start for unit in todo))
     rest = [unit for unit in todo if unit not in done]
-    results = run(SECOND, work, rest, _jobs(plan, rest))
+    results = run(SECOND, work, rest, jobs_for(plan, rest))
     for unit in todo:
         second.take(unit, done.pop(unit) if unit in done else next(results)[1])
         meter.advance(unit.end - unit.start)
@@ -152,22 +152,28 @@ class _Clock:
         self.laps[name], self._last = self.laps.get(name, 0.0) + now - self._last, now
 
 
-def _trust(plan: Plan) -> tuple[InputTrust | None, ...]:
+def trust_of_sources(plan: Plan) -> tuple[InputTrust | None, ...]:
     """What holds each source. The path tells, and not the name that outputs have."""
     return tuple(plan.trust.of_path(source.name) for source in plan.sources)
 
 
-def _jobs(plan: Plan, todo: Sequence[Unit]) -> int:
+def jobs_for(plan: Plan, todo: Sequence[Unit]) -> int:
+    """How many processes are worth it for these units."""
     size = sum(unit.end - unit.start for unit in todo)
     return 1 if len(todo) < 2 or size <= SMALL else min(plan.jobs, len(todo))  # noqa: PLR2004 - one unit, one process
 
 
-def _first_pass(plan: Plan, todo: Sequence[Unit], meter: Meter) -> FirstPass:
+def read_lifecycle(plan: Plan, todo: Sequence[Unit], meter: Meter) -> FirstPass:
+    """The first pass over all units that may carry events.
+
+    Raises:
+        UsageError: a worker process was ended from outside.
+    """
     first = FirstPass(plan.sources)
     wanted = [unit for unit in todo if first.wants(unit)]
     meter.stage("events", sum(unit.end - unit.start for unit in wanted))
-    jobs = _jobs(plan, wanted)
-    work = Work(plan.sources, plan.now, None, plan.classifier, _trust(plan))
+    jobs = jobs_for(plan, wanted)
+    work = Work(plan.sources, plan.now, None, plan.classifier, trust_of_sources(plan))
     for unit, found in run(FIRST, work, wanted, jobs):
         first.take(unit, found)
         meter.advance(unit.end - unit.start)
@@ -175,7 +181,7 @@ def _first_pass(plan: Plan, todo: Sequence[Unit], meter: Meter) -> FirstPass:
     return first
 
 
-def _identifiers(events: Iterable[Lifecycle]) -> list[Identifier]:
+def registered_identifiers(events: Iterable[Lifecycle]) -> list[Identifier]:
     """All identifiers that are registered, each once."""
     issues = (event for event in events if isinstance(event, CredentialIssued))
     return list(dict.fromkeys(identifier for issue in issues for identifier in issue.identifiers))
@@ -189,7 +195,7 @@ def _unfindable(counted: tuple[str, int]) -> str:
     )
 
 
-def _apply(events: deque[Lifecycle], masker: EventMasker, ledger: Ledger) -> None:
+def apply_lifecycle(events: deque[Lifecycle], masker: EventMasker, ledger: Ledger) -> None:
     """Masks the events and gives them to the ledger. They are let go meanwhile: there may be millions."""
     while events:
         some = [events.popleft() for _ in range(min(_TOGETHER, len(events)))]

@@ -30,6 +30,7 @@ from detector.registry.finders import Finders
 from detector.replay.input_key import key_of_inputs
 from detector.replay.replay import Plan, Result, replay
 from detector.scan.leaks import LeakFinder, Redactor
+from detector.scan.scanner import PatternScanner
 from detector.scan.scanner_loader import load_scanner
 from detector.terminal.output import printing, shown
 from detector.terminal.progress import meter
@@ -85,15 +86,45 @@ def run_replay(request: Request, *, adapters: Sequence[Adapter] = (), outputs: S
         _look_at(page, [path for path in request.inputs if path != "-"])
     if len(pages) > 1 and pages[0].resolve() == pages[1].resolve():
         raise UsageError(f"--report and --sarif would both write {shown(pages[0])}")
+    plan, finders = planned(
+        request,
+        settings,
+        scanner,
+        adapters=adapters,
+        skip=(*_files(request.out), *pages),
+        warnings=passed_over,
+    )
+    with meter() as bars, seldom_collected():
+        result = replay(plan, bars)
+    patterns = {pattern.id: pattern for pattern in scanner.patterns}
+    run = Run(patterns, Redactor(scanner, finders.known).clean, result.summary, result.until)
+    write_run((*outputs_of(request), *outputs), run, result.findings, result.commands, result.letters)
+    return _exit_code(request, result)
+
+
+def planned(  # noqa: PLR0913 - what a history is read with, each by its name
+    request: Request,
+    settings: Settings,
+    scanner: PatternScanner,
+    *,
+    adapters: Sequence[Adapter] = (),
+    skip: Sequence[Path] = (),
+    warnings: Sequence[str] = (),
+) -> tuple[Plan, Finders]:
+    """What is read and how, and what masks it. The files `skip` are passed over, `warnings` are told beside others.
+
+    Raises:
+        UsageError: an input cannot be opened, or a `[[trust]]` entry holds nothing.
+    """
     classifier = configured_classifier(settings.sources, adapters)
     sources, letters = find_sources(
         request.inputs,
         format_name=request.format_name,
-        skip=(*_files(request.out), *pages),
+        skip=skip,
         classifier=classifier,
         declarations=Declarations(request.events, request.logs),
     )
-    warnings = (*_in_vain(sources), *settings.warnings, *passed_over)
+    warned = (*_in_vain(sources), *settings.warnings, *warnings)
     trust = TrustPolicy(settings.trust)
     for entry in trust.unused(source.name for source in sources):
         raise ConfigError(
@@ -124,16 +155,11 @@ def run_replay(request: Request, *, adapters: Sequence[Adapter] = (), outputs: S
         until=request.until,
         jobs=request.jobs,
         letters=letters,
-        warnings=warnings,
+        warnings=warned,
         classifier=classifier,
         trust=trust,
     )
-    with meter() as bars, _seldom_collected():
-        result = replay(plan, bars)
-    patterns = {pattern.id: pattern for pattern in scanner.patterns}
-    run = Run(patterns, Redactor(scanner, finders.known).clean, result.summary, result.until)
-    write_run((*outputs_of(request), *outputs), run, result.findings, result.commands, result.letters)
-    return _exit_code(request, result)
+    return plan, finders
 
 
 def _in_vain(sources: Sequence[Source]) -> Iterator[str]:
@@ -163,7 +189,7 @@ def _print(report: Report) -> None:
 
 
 @contextlib.contextmanager
-def _seldom_collected() -> Iterator[None]:
+def seldom_collected() -> Iterator[None]:
     """Lets Python look for reference cycles more seldom: millions of events hold none, and each look reads them all."""
     usual = gc.get_threshold()
     gc.set_threshold(*_COLLECTED)
