@@ -4,30 +4,37 @@ from collections.abc import Sequence
 
 import msgspec
 
-from detector.judge.accounts import Account, Task
+from detector.judge.accounts import Account, Candidates, Task
 from detector.judge.policy import Accept
 from detector.judge.terms import NEVER
 from detector.values.globs import compile_glob
 
 
 class Subject(msgspec.Struct, frozen=True):
-    """The values of a finding that the globs of an entry must match; None where the finding has no such value."""
+    """The values of a finding that the globs of an entry must match; None where the finding has no such value.
+
+    `task` and `workload` may be several: a glob must match each of them.
+    """
 
     rule: str
     credential: str | None = None
-    task: str | None = None
-    workload: str | None = None
+    task: str | tuple[str | None, ...] | None = None
+    workload: str | tuple[str | None, ...] | None = None
     fingerprint: str | None = None
 
 
 def subject_of(rule: str, account: Account) -> Subject:
-    """The subject of a finding about a credential."""
-    return Subject(
-        rule,
-        credential=account.credential_id,
-        task=account.task.task_id,
-        workload=workload_of(account.task),
-    )
+    """The subject of a finding about a credential.
+
+    Of candidates all tasks count, for nobody knows which it is. If there are more than findings name, or none, no glob
+    can match their tasks.
+    """
+    task = account.task
+    if isinstance(task, Candidates):
+        named = task.first if task.count == len(task.first) else ()
+        ids, workloads = tuple(each.task_id for each in named), tuple(map(workload_of, named))
+        return Subject(rule, credential=account.credential_id, task=ids or None, workload=workloads or None)
+    return Subject(rule, credential=account.credential_id, task=task.task_id, workload=workload_of(task))
 
 
 def workload_of(task: Task) -> str | None:
@@ -41,7 +48,7 @@ def covering(accepts: Sequence[Accept], subject: Subject) -> list[Accept]:
         accept
         for accept in accepts
         if all(
-            glob is None or (value is not None and compile_glob(glob)(value))
+            glob is None or _matches(glob, value)
             for glob, value in (
                 (accept.rule, subject.rule),
                 (accept.credential, subject.credential),
@@ -51,6 +58,12 @@ def covering(accepts: Sequence[Accept], subject: Subject) -> list[Accept]:
             )
         )
     ]
+
+
+def _matches(glob: str, value: str | tuple[str | None, ...] | None) -> bool:
+    if isinstance(value, tuple):
+        return all(_matches(glob, each) for each in value)
+    return value is not None and compile_glob(glob)(value)
 
 
 def accepted_until(accepts: Sequence[Accept]) -> int:

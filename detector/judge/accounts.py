@@ -5,6 +5,7 @@ A million idle credentials must fit into memory. So whatever only some credentia
 
 from detector.judge.evidence import FinalTally, Tally
 from detector.judge.policy import Policy
+from detector.judge.rules.lifetimes import deadline_of
 from detector.judge.terms import NEVER, KindPolicy, Terms
 from detector.judge.time_order import Item, TimeOrder
 from detector.values.events import (
@@ -43,11 +44,71 @@ class Task:
         """When it ended, NEVER if it has not."""
         return self.end.time if self.end is not None else NEVER
 
+    def deadline(self, policy: KindPolicy) -> int:
+        """When it should have ended, NEVER if nothing says so."""
+        return deadline_of(self.start, policy)
+
+
+class TaskGroup:
+    """What tasks share, such as a repository: the tasks whose start names it, by id, and the credentials issued to it.
+
+    `accounts` may hold credentials that an earlier issue has since given to a task or another group.
+    """
+
+    __slots__ = ("accounts", "tasks")
+
+    def __init__(self) -> None:
+        self.tasks: dict[str, Task] = {}
+        self.accounts: dict[Account, None] = {}
+
+
+class Candidates:
+    """The tasks to one of which a credential was issued: those of a group that ran when it was issued.
+
+    They had started at or before `high`, and had not ended before `low` (ns). It answers what a `Task` answers, for all
+    of them: `end` is the last of their ends, `due` (ns) the latest of their deadlines, None and NEVER while one of them
+    has none or there is none. `first` are the first 20 by start; `kind` is the kind that all have. The ledger keeps all
+    of this right (`detector.judge.candidates`).
+    """
+
+    __slots__ = ("count", "due", "end", "first", "group", "high", "kind", "low")
+
+    def __init__(self, group: TaskGroup, low: int, high: int) -> None:
+        self.group = group
+        self.low = low
+        self.high = high
+        self.count = 0
+        self.first: tuple[Task, ...] = ()
+        self.kind: str | None = None
+        self.end: TaskEnded | None = None
+        self.due = NEVER
+
+    @property
+    def start(self) -> None:
+        """None: no start is known to be that of the credential's task."""
+        return
+
+    @property
+    def ended(self) -> int:
+        """When the last of them ended, NEVER while one runs."""
+        return self.end.time if self.end is not None else NEVER
+
+    def deadline(self, policy: KindPolicy) -> int:  # noqa: ARG002 - `due` follows from the policy already
+        """When the last of them should have ended, NEVER if nothing says so of one."""
+        return self.due
+
+    def has(self, task_id: str) -> bool:
+        """Whether a task is one of them."""
+        task = self.group.tasks.get(task_id)
+        if task is None or task.start is None:
+            return False
+        return task.start.time <= self.high and task.ended >= self.low
+
 
 class UsesNamingTask:
     """The uses of one credential that name one task other than its own.
 
-    `foreign`: that task does not descend from the credential's.
+    `foreign`: that task does not descend from the credential's, or from one of its candidates.
     """
 
     __slots__ = ("foreign", "items")
@@ -128,7 +189,7 @@ def leak_tie(leak: Leak) -> str:
 
 
 class Account:
-    """One credential. `names` has all names that its issues claim, owned or not; the first is its id.
+    """One credential. `task` is its task, or the candidates of which one is. `names` has all names that its issues claim, owned or not; the first is its id.
 
     `expiries` holds (time, expires, source, id, event) of its issues and renewals in order, None while one issue says
     it all. `leaks` holds (time, source, id, tie, leak) in order. `coverage` has for each grant the time of the first
@@ -150,7 +211,9 @@ class Account:
         "uses",
     )
 
-    def __init__(self, issue: CredentialIssued, task: Task, policy: KindPolicy, name: Name) -> None:
+    def __init__(
+        self, issue: CredentialIssued, task: Task | Candidates, policy: KindPolicy, name: Name
+    ) -> None:
         self.issue = issue
         self.task = task
         self.policy = policy

@@ -33,6 +33,7 @@ from detector.judge.routing import (
     SentCommand,
     TaskStatus,
     TaskSubscription,
+    issue_key,
     task_key,
 )
 from detector.judge.verdicts import (
@@ -89,7 +90,7 @@ class Aggregate(ABC):
         """Takes sums that `compact` returned, after all facts that were kept."""
 
     def owned_elsewhere(self) -> dict[str, str]:
-        """The credentials that this aggregate knows to be another task's: that task, by credential id."""
+        """The credentials that this aggregate knows to be another's: the key of that one, by credential id."""
         return {}
 
     def issues(self) -> list[CredentialIssued]:
@@ -153,12 +154,12 @@ class TaskAggregate(Aggregate):
             for event in _evidence(account):
                 if event not in self._forwarded:
                     self._forwarded.add(event)
-                    self.sends.append((task_key(account.task.task_id), event))
-        return judge_task(self._ledger, self._task_id, watermark, sent, subscribed=self._subscribed)
+                    self.sends.append((issue_key(account.issue), event))
+        return judge_task(self._ledger, self._key, watermark, sent, subscribed=self._subscribed)
 
     def compact(self, before: int) -> list[tuple[str, bytes]]:
         """Compacts the uses and leaks of each credential."""
-        own = own_accounts(self._ledger, self._task_id)
+        own = own_accounts(self._ledger, self._key)
         accounts, gone = compact_accounts(own, self._ledger.policy.accepts, before)
         self.dropped += gone
         return [(account.credential_id, _encoder.encode(account_sums(account))) for account in accounts]
@@ -172,14 +173,14 @@ class TaskAggregate(Aggregate):
 
     def owned_elsewhere(self) -> dict[str, str]:
         """As `Aggregate`."""
-        return {account.credential_id: account.task.task_id for account in self._others()}
+        return {account.credential_id: issue_key(account.issue) for account in self._others()}
 
     def issues(self) -> list[CredentialIssued]:
-        """All issues to this task."""
-        return own_issues(self._ledger, self._task_id)
+        """All issues for this aggregate."""
+        return own_issues(self._ledger, self._key)
 
     def _others(self) -> Iterator[Account]:
-        return (account for account in self._ledger.accounts() if account.task.task_id != self._task_id)
+        return (account for account in self._ledger.accounts() if issue_key(account.issue) != self._key)
 
     def _status(self) -> TaskStatus:
         task = self._ledger.task(self._task_id)
@@ -276,7 +277,7 @@ class SecretAggregate(Aggregate):
             return Verdicts({}, [], disposable_at if disposable_at > watermark else None, disposable_at)
         for account in self._ledger.accounts():
             for item in account.leaks or ():
-                routed = (task_key(account.task.task_id), item[4])
+                routed = (issue_key(account.issue), item[4])
                 if routed not in self._forwarded:
                     self._forwarded.add(routed)
                     self.sends.append(routed)

@@ -4,13 +4,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
 
 from detector.judge.acceptance import Subject, accepted_until, covering, reason_for, subject_of, workload_of
-from detector.judge.accounts import Account, Policies, Task
+from detector.judge.accounts import Account, Candidates, Policies, Task
 from detector.judge.evidence import EarliestRequest, EvidenceEntry, FinalTally, RevocationRequest, Tally
-from detector.judge.lineage import Lineage
 from detector.judge.policy import Accept
 from detector.judge.rules.apply import Moment, judge_deadline, judge_end
 from detector.judge.rules.catalog import RULES
-from detector.judge.rules.lifetimes import deadline_of
 from detector.judge.terms import NEVER, KindPolicy, Terms, expiry_at, live_at, shown_at
 from detector.records.log_times import ARCHIVE, EARLIER_RECORD, FILE, LATEST
 from detector.values.events import (
@@ -26,6 +24,7 @@ from detector.values.findings import (
     MAX_EVIDENCES,
     OVERDUE_TASK,
     SCAN_LIMITED,
+    CandidateFacts,
     Command,
     CredentialFacts,
     Evidence,
@@ -34,6 +33,8 @@ from detector.values.findings import (
 )
 from detector.values.wording import span
 
+Foreign: TypeAlias = Callable[[Account, str], bool]
+"""(credential, task) -> whether the task is another, as `IncrementalEvaluator.foreign`."""
 Ready: TypeAlias = Callable[[KindPolicy, str, int], bool]
 """(policy, rule, time of evidence) -> whether a command may go out."""
 
@@ -62,6 +63,22 @@ def task_facts(task: Task) -> TaskFacts:
     )
 
 
+def task_facts_of(account: Account) -> TaskFacts | None:
+    """The task of a credential as findings show it, None if only candidates are known."""
+    return task_facts(account.task) if isinstance(account.task, Task) else None
+
+
+def candidate_facts(candidates: Candidates) -> CandidateFacts:
+    """The candidates as findings show them."""
+    return CandidateFacts(
+        count=candidates.count,
+        kind=candidates.kind,
+        ended=candidates.end.time if candidates.end is not None else None,
+        deadline=candidates.due if candidates.due != NEVER else None,
+        tasks=tuple(map(task_facts, candidates.first)),
+    )
+
+
 def credential_facts(account: Account) -> CredentialFacts:
     """A credential as findings show it, with the identifiers that it owns."""
     issue = account.issue
@@ -85,6 +102,7 @@ def credential_facts(account: Account) -> CredentialFacts:
         expires_at=None if expires == NEVER else expires,
         revoked=None if account.revoked == NEVER else account.revoked,
         revocation=issue.revocation,
+        candidates=candidate_facts(account.task) if isinstance(account.task, Candidates) else None,
     )
 
 
@@ -94,12 +112,12 @@ def end_moments(account: Account, until: int) -> list[Moment]:
 
 
 def credential_findings(
-    account: Account, accepts: Sequence[Accept], lineage: Lineage, moments: Sequence[Moment]
+    account: Account, accepts: Sequence[Accept], foreign: Foreign, moments: Sequence[Moment]
 ) -> Iterator[Finding]:
     """The findings about one credential, given its `end_moments`."""
     if not account.tallies and not moments:
         return
-    task, credential = task_facts(account.task), credential_facts(account)
+    task, credential = task_facts_of(account), credential_facts(account)
     for rule, tally in (account.tallies or {}).items():
         covers = covering(accepts, subject_of(rule, account)) if accepts else ()
         yield Finding(
@@ -109,7 +127,7 @@ def credential_findings(
             first_seen=tally.first,
             last_seen=tally.last,
             severity=tally.severity,
-            evidences=_evidences(rule, tally.earliest(), account, lineage),
+            evidences=_evidences(rule, tally.earliest(), account, foreign),
             task=task,
             credential=credential,
             patterns=tally.patterns,
@@ -133,10 +151,10 @@ def credential_findings(
 
 
 def _evidences(
-    rule: str, entries: Iterable[EvidenceEntry], account: Account, lineage: Lineage
+    rule: str, entries: Iterable[EvidenceEntry], account: Account, foreign: Foreign
 ) -> tuple[Evidence, ...]:
     return tuple(
-        Evidence(entry.time, entry.event, entry.severity, _detail(rule, entry.event, account, lineage))
+        Evidence(entry.time, entry.event, entry.severity, _detail(rule, entry.event, account, foreign))
         for entry in entries
     )
 
@@ -153,22 +171,18 @@ def _end_evidences(moment: Moment, account: Account) -> tuple[Evidence, ...]:
     return tuple(made)
 
 
-def _detail(rule: str, event: AnyEvent, account: Account, lineage: Lineage) -> str:
+def _detail(rule: str, event: AnyEvent, account: Account, foreign: Foreign) -> str:
     """What is wrong about one event, in a few words."""
     terms = account.standing()
     if isinstance(event, CredentialUsed):
         detail = RULES[rule].detail
         claimed = event.task_id
-        foreign = (
-            claimed is not None
-            and claimed != terms.task_id
-            and not lineage.descends(claimed, terms.task_id or "")
-        )
-        return detail(terms, event, foreign) if detail is not None else ""
+        other = claimed is not None and claimed != terms.task_id and foreign(account, claimed)
+        return detail(terms, event, other) if detail is not None else ""
     if isinstance(event, CredentialIssued | CredentialRenewed):
         if event.expires_at is None:
             return "never expires"
-        late = event.expires_at - deadline_of(account.task.start, account.policy)
+        late = event.expires_at - account.task.deadline(account.policy)
         return f"expires {span(late)} after the task's deadline"
     return _leak_detail(event, terms) if isinstance(event, Leak) else ""
 

@@ -6,7 +6,6 @@ from detector.judge.acceptance import Subject, accepted_until, covering, subject
 from detector.judge.accounts import Account, Name, leak_tie, owners_of
 from detector.judge.evidence import EvidenceEntry, FinalTally, Tally
 from detector.judge.incremental_evaluator import IncrementalEvaluator, cover
-from detector.judge.lineage import Lineage
 from detector.judge.policy import Accept, Policy
 from detector.judge.rules.apply import Verdict, judge_leak, judge_secret, judge_use
 from detector.judge.rules.catalog import RULES
@@ -20,7 +19,7 @@ class FinalEvaluator:
     def __init__(self, evaluator: IncrementalEvaluator) -> None:
         self._policy: Policy = evaluator.policy
         self._accepts: Sequence[Accept] = evaluator.policy.accepts
-        self._lineage: Lineage = evaluator.lineage
+        self._foreign = evaluator.foreign
         self._secrets = evaluator.secrets
 
     def finalize(self, account: Account) -> None:
@@ -52,11 +51,7 @@ class FinalEvaluator:
         if terms is None:
             terms = account.standing()
         claimed = use.task_id
-        foreign = (
-            claimed is not None
-            and claimed != terms.task_id
-            and not self._lineage.descends(claimed, terms.task_id or "")
-        )
+        foreign = claimed is not None and claimed != terms.task_id and self._foreign(account, claimed)
         return judge_use(terms, use, foreign=foreign)
 
     def judge_leak(self, names: tuple[Name, ...], leak: Leak) -> None:

@@ -5,7 +5,18 @@ Each new event judges again only what it can change: a use is judged alone, a la
 
 from collections.abc import Iterable
 
-from detector.judge.accounts import Account, LeakGroup, Policies, Uses, UsesNamingTask, expiry_item, owners_of
+from detector.judge.accounts import (
+    Account,
+    Candidates,
+    LeakGroup,
+    Policies,
+    Task,
+    Uses,
+    UsesNamingTask,
+    expiry_item,
+    owners_of,
+)
+from detector.judge.candidates import Outline
 from detector.judge.evidence import EvidenceEntry, FinalTally, Tally
 from detector.judge.lineage import Lineage
 from detector.judge.policy import Policy
@@ -18,7 +29,6 @@ from detector.judge.rules.apply import (
     overlong,
 )
 from detector.judge.rules.catalog import RULES
-from detector.judge.rules.lifetimes import deadline_of
 from detector.judge.terms import NEVER, Terms
 from detector.judge.time_order import Item, TimeOrder
 from detector.values.events import DENIED, AnyEvent, CredentialIssued, CredentialRenewed, CredentialUsed
@@ -99,7 +109,7 @@ class IncrementalEvaluator:
 
     def judge_lifetime(self, account: Account, event: CredentialIssued | CredentialRenewed) -> None:
         """Judges one issue or renewal."""
-        deadline = deadline_of(account.task.start, account.policy)
+        deadline = account.task.deadline(account.policy)
         if overlong(event, deadline):
             found = judge_lifetime(account.outline(), event, deadline)
         elif account.tallies is None:
@@ -128,11 +138,43 @@ class IncrementalEvaluator:
                 uses = account.uses.by_task.get(named) if account.uses is not None else None
                 if account.uses is None or uses is None:
                     continue
-                foreign = not self.lineage.descends(named, account.task.task_id)
-                if foreign != uses.foreign:
-                    uses.foreign = foreign
-                    for item in uses.items:
-                        self._judge_use_again(account, account.uses, item)
+                self._judge_descent(account, account.uses, named, uses)
+
+    def settle_candidates(self, account: Account, candidates: Candidates, found: Outline) -> None:
+        """Takes what now holds of the candidates of a credential, and judges again what that may change."""
+        ended, due = candidates.ended, candidates.due
+        candidates.count, candidates.first, candidates.kind, candidates.end, candidates.due = found
+        if ended != candidates.ended:
+            low, high = sorted((ended, candidates.ended))
+            skew = account.policy.skew
+            self.judge_between(account, low + skew + 1, high + skew)
+        if due != candidates.due:
+            self.judge_lifetimes(account)
+        if account.uses is not None:
+            for named, uses in account.uses.by_task.items():
+                self._judge_descent(account, account.uses, named, uses)
+
+    def foreign(self, account: Account, named: str) -> bool:
+        """Whether a task is neither that of a credential, or a candidate for it, nor a descendant of one.
+
+        Without a candidate nobody can say so of any task.
+        """
+        own = account.task
+        if isinstance(own, Task):
+            return not self.lineage.descends(named, own.task_id)
+        if not own.count or own.has(named):
+            return False
+        if own.count == len(own.first):
+            return not any(self.lineage.descends(named, task.task_id) for task in own.first)
+        return not any(own.has(each) for each in self.lineage.chain(named))
+
+    def _judge_descent(self, account: Account, uses: Uses, named: str, naming: UsesNamingTask) -> None:
+        """Judges again the uses that name a task, if it has become foreign, or is no longer."""
+        foreign = self.foreign(account, named)
+        if foreign != naming.foreign:
+            naming.foreign = foreign
+            for item in naming.items:
+                self._judge_use_again(account, uses, item)
 
     def judge_new_leak(self, group: LeakGroup, item: Item) -> None:
         """Judges a new leak, given as (time, source, id, leak)."""
@@ -169,12 +211,12 @@ class IncrementalEvaluator:
 
     def _file(self, account: Account, uses: Uses, item: Item) -> bool:
         """Files a use by the task that it names, if that is not the credential's. Returns whether it is foreign."""
-        named, own = item[3].task_id, account.task.task_id
-        if named is None or named == own:
+        named = item[3].task_id
+        if named is None or named == account.issue.task_id:
             return False
         filed = uses.by_task.get(named)
         if filed is None:
-            filed = uses.by_task[named] = UsesNamingTask(foreign=not self.lineage.descends(named, own))
+            filed = uses.by_task[named] = UsesNamingTask(foreign=self.foreign(account, named))
             self._users.setdefault(named, {})[account] = None
             self._named_tasks.setdefault(self.lineage.root(named), set()).add(named)
         filed.items.append(item)

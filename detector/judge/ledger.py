@@ -9,7 +9,18 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from detector.judge import conclude
-from detector.judge.accounts import Account, LeakGroup, Name, Task, expiry_item, leak_tie, precedence
+from detector.judge.accounts import (
+    Account,
+    Candidates,
+    LeakGroup,
+    Name,
+    Task,
+    TaskGroup,
+    expiry_item,
+    leak_tie,
+    precedence,
+)
+from detector.judge.candidates import outlines
 from detector.judge.credential_names import CredentialNames
 from detector.judge.evidence import EvidenceEntry, FinalTally, Tally
 from detector.judge.final_evaluator import FinalEvaluator
@@ -49,6 +60,10 @@ class Ledger:
         self._final: FinalEvaluator | None = None
         self._names = CredentialNames()
         self._tasks: dict[str, Task] = {}
+        self._groups: dict[str, TaskGroup] = {}
+        self._unsettled: dict[
+            TaskGroup, None
+        ] = {}  # the groups whose credentials may have other candidates now
         self._leaks: dict[str, LeakGroup] = {}
         self.limited: dict[str, Tally | FinalTally] = {}  # by stream
         self._counted: set[int] = set()  # once sealed: hashes of the unresolved uses that were counted
@@ -88,6 +103,7 @@ class Ledger:
         """Promises that only uses and leaks follow. From now on each is judged, added up and forgotten."""
         if self._final is not None:
             return
+        self._settle_candidates()
         final = self._final = FinalEvaluator(self._evaluator)
         for account in self._names.accounts():
             final.finalize(account)
@@ -109,12 +125,12 @@ class Ledger:
 
         Rules that are judged at a later time hold if that time is at or before `until`.
         """
-        accepts, lineage = self.policy.accepts, self._evaluator.lineage
+        accepts, foreign = self.policy.accepts, self._evaluator.foreign
         found = [
             finding
-            for account in self._names.accounts()
+            for account in self.accounts()
             for finding in conclude.credential_findings(
-                account, accepts, lineage, conclude.end_moments(account, until)
+                account, accepts, foreign, conclude.end_moments(account, until)
             )
         ]
         found += [
@@ -136,7 +152,7 @@ class Ledger:
         """All commands, at most two for each credential, ordered by time and credential id, plain before escalated."""
         commands = [
             command
-            for account in self._names.accounts()
+            for account in self.accounts()
             for command in conclude.credential_commands(
                 account, self.policy.accepts, conclude.end_moments(account, until)
             )
@@ -147,6 +163,7 @@ class Ledger:
 
     def accounts(self) -> Iterator[Account]:
         """All credentials. Do not change them."""
+        self._settle_candidates()
         return self._names.accounts()
 
     def owner(self, use: CredentialUsed) -> Account | None:
@@ -163,7 +180,7 @@ class Ledger:
 
     def findings_about(self, account: Account, moments: Sequence[Moment]) -> Iterator[Finding]:
         """The findings about one credential, as in `findings`, given its `conclude.end_moments`."""
-        return conclude.credential_findings(account, self.policy.accepts, self._evaluator.lineage, moments)
+        return conclude.credential_findings(account, self.policy.accepts, self._evaluator.foreign, moments)
 
     def commands_for(
         self, account: Account, moments: Sequence[Moment], ready: conclude.Ready
@@ -200,12 +217,30 @@ class Ledger:
             task = self._tasks[task_id] = Task(task_id)
         return task
 
+    def _group(self, name: str) -> TaskGroup:
+        group = self._groups.get(name)
+        if group is None:
+            group = self._groups[name] = TaskGroup()
+        return group
+
+    def _settle_candidates(self) -> None:
+        """Finds the candidates of the credentials of each group that has changed, and judges them again."""
+        while self._unsettled:
+            for account, candidates, found in outlines(self._unsettled.popitem()[0]):
+                self._evaluator.settle_candidates(account, candidates, found)
+
     def _started(self, event: TaskStarted) -> None:
         task = self._task(event.task_id)
         before = task.start
         if before is not None and precedence(before) <= precedence(event):
             return
+        if before is not None and before.group is not None and before.group != event.group:
+            self._unsettled[self._group(before.group)] = None
+            del self._group(before.group).tasks[event.task_id]
         task.start = event
+        if event.group is not None:
+            self._group(event.group).tasks[event.task_id] = task
+            self._unsettled[self._group(event.group)] = None
         self._evaluator.link(event.task_id, event.parent_task_id)
         for account in task.accounts:
             if account.task is not task:
@@ -223,6 +258,8 @@ class Ledger:
             return
         before = task.ended
         task.end = event
+        if task.start is not None and task.start.group is not None:
+            self._unsettled[self._group(task.start.group)] = None
         for account in task.accounts:
             if account.task is task:
                 skew = account.policy.skew
@@ -259,22 +296,36 @@ class Ledger:
 
     def _open(self, event: CredentialIssued, name: Name) -> Account:
         """Adds a credential that was not known before."""
-        task = self._task(event.task_id or "")
+        task = self._task_of(event)
         account = Account(event, task, self._evaluator.policies.of(event.kind, task.kind), name)
-        task.accounts.append(account)
+        self._assign(account, task)
         self._names.open(account, name)
         account.revoked = self._names.revoked(account)
         return account
+
+    def _task_of(self, issue: CredentialIssued) -> Task | Candidates:
+        """The task to which a credential was issued, or new candidates, which are not settled."""
+        if issue.task_id is not None or issue.task_group is None:
+            return self._task(issue.task_id or "")
+        skew = self._evaluator.policies.of(issue.kind, None).skew
+        return Candidates(self._group(issue.task_group), issue.time - skew, issue.time + skew)
+
+    def _assign(self, account: Account, task: Task | Candidates) -> None:
+        if isinstance(task, Task):
+            task.accounts.append(account)
+            return
+        task.group.accounts[account] = None
+        self._unsettled[task.group] = None
 
     def _govern(self, account: Account, event: CredentialIssued) -> None:
         """Lets an earlier issue count from now on."""
         account.issue = event
         account.terms = None
-        task = self._task(event.task_id or "")
+        task = self._task_of(event)
+        account.policy = self._evaluator.policies.of(event.kind, task.kind)
         if task is not account.task:
             account.task = task
-            task.accounts.append(account)
-        account.policy = self._evaluator.policies.of(event.kind, task.kind)
+            self._assign(account, task)
         account.revoked = self._names.revoked(account)
 
     def _lose_name(self, account: Account, lost: Name) -> None:

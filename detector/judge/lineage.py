@@ -5,6 +5,7 @@ root, at depth 0. Each task that a question touched has a node with its depth an
 such that climbing to a depth takes logarithmic time (Myers, "An applicative random-access stack", 1983).
 """
 
+from collections.abc import Iterator
 from typing import TypeAlias
 
 _Node: TypeAlias = tuple[int, str, str]  # depth, the task that the jump leads to, the root
@@ -54,6 +55,15 @@ class Lineage:
             at = jump if self._nodes[jump][0] >= goal else self._parents[at]
             depth = self._nodes[at][0]
         return at == ancestor
+
+    def chain(self, task_id: str) -> Iterator[str]:
+        """The task, its parent, and so on, each once."""
+        seen: set[str] = set()
+        at: str | None = task_id
+        while at is not None and at not in seen:
+            seen.add(at)
+            yield at
+            at = self._parents.get(at)
 
     def _node(self, task_id: str) -> _Node:
         node = self._nodes.get(task_id)

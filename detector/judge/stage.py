@@ -40,7 +40,6 @@ from detector.judge.routing import (
     SentCommand,
     decode,
     encode,
-    task_key,
 )
 from detector.judge.totals import Exposure, Totals
 from detector.judge.watermark import BEGINNING
@@ -346,7 +345,7 @@ class AggregateState:
     def _hand_over(self, judgement: Judgement) -> None:
         """Passes on what it reported about credentials that turn out to be another task's, which is to correct it."""
         others = self.aggregate.owned_elsewhere() if self._reported or self._sent else {}
-        for credential_id, task_id in others.items():
+        for credential_id, owner in others.items():
             reported = [
                 each
                 for each in self._reported.values()
@@ -356,7 +355,7 @@ class AggregateState:
             if not reported and not sent:
                 continue
             handovers = [*(Handover((each,)) for each in reported), Handover((), tuple(sent.values()))]
-            judgement.sends += [(task_key(task_id), handover) for handover in handovers]
+            judgement.sends += [(owner, handover) for handover in handovers]
             for each in reported:
                 self._forget_reported(each.finding.uid, judgement)
             for uid in sent:

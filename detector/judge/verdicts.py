@@ -6,10 +6,10 @@ import msgspec
 
 from detector.judge.acceptance import covering, reason_for, subject_of
 from detector.judge.accounts import Account, Task
-from detector.judge.conclude import credential_facts, end_moments, task_facts
+from detector.judge.conclude import credential_facts, end_moments, task_facts_of
 from detector.judge.ledger import Ledger
 from detector.judge.policy import Policy
-from detector.judge.routing import SentCommand
+from detector.judge.routing import TASK, SentCommand, issue_key
 from detector.judge.rules.apply import judge_commands
 from detector.judge.terms import NEVER, KindPolicy, expiry_at
 from detector.judge.totals import Exposure
@@ -56,22 +56,25 @@ class CommandDelay:
         return False
 
 
-def own_accounts(ledger: Ledger, task_id: str) -> list[Account]:
-    """The credentials of a task. Its ledger may also know credentials that turned out to be another task's."""
-    return [account for account in ledger.accounts() if account.task.task_id == task_id]
+def own_accounts(ledger: Ledger, key: str) -> list[Account]:
+    """The credentials that the aggregate `key` judges. Its ledger may also know some that turned out to be another's."""
+    return [account for account in ledger.accounts() if issue_key(account.issue) == key]
 
 
 def judge_task(
-    ledger: Ledger, task_id: str, watermark: int, sent: Iterable[SentCommand], *, subscribed: int
+    ledger: Ledger, key: str, watermark: int, sent: Iterable[SentCommand], *, subscribed: int
 ) -> Verdicts:
-    """Judges a task and its credentials. `subscribed` is the latest time of an event that caused a subscription."""
+    """Judges what the aggregate `key` has: a task and its credentials, or one credential that has only candidates.
+
+    `subscribed` is the latest time of an event that caused a subscription.
+    """
     verdicts = Verdicts({}, [], None, None)
     delay = CommandDelay(watermark)
     timers = [NEVER]
     sent_before: dict[str, list[SentCommand]] = {}
     for each in sent:
         sent_before.setdefault(each.credential_id, []).append(each)
-    own = own_accounts(ledger, task_id)
+    own = own_accounts(ledger, key)
     exposed: list[list[str]] = []
     for account in own:
         moments = end_moments(account, watermark)
@@ -99,7 +102,7 @@ def judge_task(
             exposed.append(_revoking_rules(account, found))
             timers.append(dead_at)
     verdicts.exposure = Exposure.of(exposed)
-    task = ledger.task(task_id)
+    task = ledger.task(key.removeprefix(TASK)) if key.startswith(TASK) else None
     if task is not None:
         overdue = ledger.overdue(task, watermark)
         if overdue is not None:
@@ -150,7 +153,7 @@ def unconfirmed_finding(
         last_seen=times[-1],
         severity=severity,
         evidences=tuple(Evidence(time, account.issue, severity, detail) for time in times),
-        task=task_facts(account.task),
+        task=task_facts_of(account),
         credential=credential_facts(account),
         accepted=reason_for(covers, times[-1]),
     )
@@ -191,7 +194,8 @@ def _revoking_rules(account: Account, findings: Iterable[Finding]) -> list[str]:
 def _finished_at(ledger: Ledger, task: Task | None, own: list[Account], subscribed: int) -> int:
     """When the task had ended and all its credentials were revoked or expired; NEVER while one of them may go on.
 
-    If nobody reports the start of a task, nobody reports its end either: then only its credentials count.
+    If nobody reports the start of a task, nobody reports its end either: then only its credentials count. So it is with
+    a credential that has only candidates: one whose end gets lost would keep all credentials of its group for ever.
     """
     latest = subscribed if ledger.latest is None else max(ledger.latest, subscribed)
     seen = task is not None and (task.start is not None or task.end is not None)
@@ -213,6 +217,6 @@ def _next(timers: Iterable[int], watermark: int) -> int | None:
     return min(later) if later else None
 
 
-def own_issues(ledger: Ledger, task_id: str) -> list[CredentialIssued]:
-    """All issues to a task, including those of credentials that an earlier issue gave to another task."""
-    return [issue for account in ledger.accounts() for issue in account.issues() if issue.task_id == task_id]
+def own_issues(ledger: Ledger, key: str) -> list[CredentialIssued]:
+    """All issues for the aggregate `key`, including those of credentials that an earlier issue gave to another task."""
+    return [issue for account in ledger.accounts() for issue in account.issues() if issue_key(issue) == key]

@@ -7,7 +7,7 @@ issued. If an issuer put a secret among them, it is masked, so a handle must ref
 from typing import Any, Final
 
 from detector.outputs.public_identifiers import command_identifier_records, keeping_public_ids
-from detector.values.findings import Command
+from detector.values.findings import Command, CredentialFacts
 from detector.values.times import format_rfc3339
 from detector.values.wording import Clean, cleaner_of
 
@@ -24,7 +24,7 @@ def command_record(command: Command, clean: Clean) -> dict[str, Any]:
     subject = clean(credential.credential_id)
     data = {
         "credential_id": subject,
-        "task_id": clean(credential.task_id or ""),
+        **_task(credential, clean),
         "identifiers": command_identifier_records(credential.identifiers, clean),
         "reasons": list(command.reasons),
         "finding_uids": list(command.finding_uids),
@@ -42,6 +42,17 @@ def command_record(command: Command, clean: Clean) -> dict[str, Any]:
         "time": format_rfc3339(command.time),
         "datacontenttype": "application/json",
         "data": data,
+    }
+
+
+def _task(credential: CredentialFacts, clean: Clean) -> dict[str, Any]:
+    candidates = credential.candidates
+    if candidates is None:
+        return {"task_id": clean(credential.task_id or "")}
+    return {
+        "candidate_task_ids": [clean(task_id) for task_id in candidates.task_ids],
+        "candidate_count": candidates.count,
+        **({"candidate_kind": clean(candidates.kind)} if candidates.kind else {}),
     }
 
 

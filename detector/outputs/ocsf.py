@@ -40,6 +40,7 @@ _STATUSES: Final = {_NEW: "New", _SUPPRESSED: "Suppressed", _RESOLVED: "Resolved
 _RULE_TYPE: Final = 1  # analytic.type_id: Rule
 _REGULAR_FILE: Final = 1  # file.type_id
 _TARGET, _ACTOR, _AFFECTED = (1, "Target"), (2, "Actor"), (3, "Affected")  # resource_details.role_id
+_RELATED: Final = (4, "Related")
 _MAX_NAME: Final = 256  # characters of an id or name
 _TOGETHER: Final = 4 << 10  # characters cleaned as one: no more than one finding with 20 excerpts has
 _APART: Final = "\n\n--\n\n"  # over which nothing that is encoded goes on
@@ -179,10 +180,17 @@ def _record(finding: Finding, patterns: Patterns, clean: Clean, activity: int) -
 
 def _unmapped(finding: Finding, clean: Clean) -> Record:
     credential = finding.credential
-    task_id = _task_id(finding)
-    return _present(
+    task_id, candidates = _task_id(finding), finding.candidates
+    named: Record = {}
+    if candidates is not None:
+        named = {
+            "candidate_task_ids": [clean(one) for one in candidates.task_ids],
+            "candidate_count": candidates.count,
+        }
+    return named | _present(
         {
             "task_id": clean(task_id) if task_id else None,
+            "candidate_kind": _text(candidates.kind, clean) if candidates is not None else None,
             "credential_id": clean(credential.credential_id) if credential else None,
             "fingerprint": finding.fingerprint if finding.rule == LEAKED_SECRET else None,
             "patterns": [visible(one) for one in finding.patterns],
@@ -305,24 +313,26 @@ def _limited(event: LimitedRecord, clean: Clean) -> Record:
 def _resources(finding: Finding, clean: Clean) -> list[Record]:
     made = []
     task = finding.task
-    if task is None and finding.credential is not None:
+    if task is None and finding.credential is not None and finding.candidates is None:
         task = TaskFacts(finding.credential.task_id or "")
     if task is not None:
         made.append(_task(task, clean))
+    if finding.candidates is not None:
+        made += [_task(each, clean, _RELATED) for each in finding.candidates.tasks]
     if finding.credential is not None:
         made.append(_credential(finding, clean))
     return made
 
 
-def _task(task: TaskFacts, clean: Clean) -> Record:
+def _task(task: TaskFacts, clean: Clean, role: tuple[int, str] = _ACTOR) -> Record:
     owner = _text(task.owner, clean)
     return _present(
         {
             "uid": _text(task.task_id, clean),
             "name": _text(task.task_id, clean),
             "type": "task",
-            "role_id": _ACTOR[0],
-            "role": _ACTOR[1],
+            "role_id": role[0],
+            "role": role[1],
             "owner": {"name": owner} if owner else None,
             "created_time": _time(task.started),
             "data": _present(

@@ -11,12 +11,13 @@ from detector.judge.rules.catalog import RULES
 from detector.judge.rules.classification import Classification, Technique
 from detector.outputs.advice import handle_of
 from detector.values.times import parse_rfc3339, to_millis
-from detector.values.wording import visible
+from detector.values.wording import one_of, visible
 
 PageRecord = dict[str, Any]
 
 _STATUSES: Final = {1: "new", 3: "accepted", 4: "closed"}
 _EXCERPT: Final = 400  # characters of a log record that a page shows around its secret
+_NAMED: Final = 3  # candidates that the name of a row names
 _TAXONOMIES: Final = (
     ("OWASP NHI 2025", "owasp_nhi_2025"),
     ("OWASP Agentic 2026", "owasp_agentic_2026"),
@@ -33,6 +34,7 @@ def page_finding(record: Mapping[str, Any]) -> PageRecord:
     """A finding for a page, made from its OCSF record (`detector.outputs.ocsf.finding_record`)."""
     info, unmapped = record["finding_info"], record["unmapped"]
     resources = {one["type"]: one for one in record.get("resources", ())}
+    candidates = [_task(one, unmapped) for one in record.get("resources", ()) if one["type"] == "task"]
     return _present(
         {
             "uid": info["uid"],
@@ -46,7 +48,9 @@ def page_finding(record: Mapping[str, Any]) -> PageRecord:
             "count": record["count"],
             "first": info["first_seen_time"],
             "last": info["last_seen_time"],
-            "task": _task(resources.get("task"), unmapped),
+            "task": _candidates(candidates, unmapped)
+            if "candidate_count" in unmapped
+            else _task(resources.get("task"), unmapped),
             "credential": _credential(resources.get("credential"), unmapped),
             "fingerprint": unmapped.get("fingerprint"),
             "patterns": unmapped.get("patterns"),
@@ -75,6 +79,31 @@ def _task(resource: Mapping[str, Any] | None, unmapped: Mapping[str, Any]) -> Pa
     )
 
 
+def _whose(record: Mapping[str, Any]) -> str | None:
+    """The task of a credential; if only candidates are known, words and the first of their ids, which tell sets apart."""
+    if "candidate_count" not in record:
+        return record.get("task_id")
+    ids, count = record["candidate_task_ids"], record["candidate_count"]
+    words = one_of(count, record.get("candidate_kind"), ids[0] if ids else None)
+    shown = ", ".join(ids[:_NAMED]) + (", …" if count > _NAMED else "")
+    return f"{words}: {shown}" if count > 1 else words
+
+
+def _candidates(tasks: list[PageRecord | None], unmapped: Mapping[str, Any]) -> PageRecord:
+    """The candidates as one task, which runs from the first start to the last end."""
+    known = [task for task in tasks if task is not None]
+    ended = [task["ended"] for task in known if "ended" in task]
+    return _present(
+        {
+            "id": _whose(unmapped),
+            "kind": unmapped.get("candidate_kind"),
+            "started": min((task["started"] for task in known if "started" in task), default=None),
+            "ended": max(ended) if known and len(ended) == unmapped["candidate_count"] else None,
+            "candidates": known,
+        }
+    )
+
+
 def _credential(resource: Mapping[str, Any] | None, unmapped: Mapping[str, Any]) -> PageRecord | None:
     if resource is None:
         return None
@@ -82,7 +111,7 @@ def _credential(resource: Mapping[str, Any] | None, unmapped: Mapping[str, Any])
     return _present(
         {
             "id": resource.get("uid", ""),
-            "task": unmapped.get("task_id"),
+            "task": _whose(unmapped),
             "kind": data.get("kind"),
             "identifiers": [f"{one['scheme']} {one['value']}" for one in data.get("identifiers", ())],
             "issued": data.get("issued_time"),
@@ -133,7 +162,7 @@ def page_command(record: Mapping[str, Any]) -> PageRecord:
         {
             "id": record["id"],
             "credential": visible(data["credential_id"]),
-            "task": visible(data["task_id"]),
+            "task": visible(_whose(data) or ""),
             "time": to_millis(parse_rfc3339(record["time"])),
             "escalated": data["escalated"],
             "severity": data["severity"],

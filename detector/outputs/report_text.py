@@ -13,6 +13,7 @@ from rich.console import Console, ConsoleOptions, ConsoleRenderable, RenderHook,
 from rich.segment import Segment
 from rich.text import Text
 
+from detector.judge.rules.titles import Words
 from detector.outputs.advice import advise
 from detector.outputs.public_identifiers import keeping_public_ids
 from detector.outputs.report import Report
@@ -189,7 +190,9 @@ def _commands(report: Report) -> Iterator[_Block]:
         credential = command.credential
         clean = keeping_public_ids(credential.identifiers, cleaner_of(credential, report.clean))
         line = Text(visible(clean(credential.credential_id), 64), "bold")
-        line.append(f" of task {visible(clean(credential.task_id or ''), 64)}: ", "not bold")
+        words, candidates = Words(report.patterns, clean), credential.candidates
+        whose = f"task {words.say(credential.task_id)}" if candidates is None else words.one_of(candidates)
+        line.append(f" of {whose}: ", "not bold")
         line.append(", ".join(command.reasons), "not bold " + _STYLES[command.severity].replace("bold ", ""))
         if command.escalated:
             line.append(", escalated: it is revoked and still works", "bold")

@@ -89,8 +89,30 @@ class TaskFacts(msgspec.Struct, frozen=True):
     outcome: str | None = None
 
 
-class CredentialFacts(msgspec.Struct, frozen=True):
-    """What is known about a credential. `expires_at` follows from its last issue or renewal; None is never."""
+class CandidateFacts(msgspec.Struct, frozen=True):
+    """The tasks to one of which a credential was issued. Times are in nanoseconds.
+
+    `tasks` are the first 20 of `count` by start. `kind` is the kind that all have, None if they differ. `ended` is the
+    last of their ends and `deadline` the latest of their deadlines, None while one of them has none.
+    """
+
+    count: int
+    kind: str | None = None
+    ended: int | None = None
+    deadline: int | None = None
+    tasks: tuple[TaskFacts, ...] = ()
+
+    @property
+    def task_ids(self) -> tuple[str, ...]:
+        """The ids of `tasks`."""
+        return tuple(task.task_id for task in self.tasks)
+
+
+class CredentialFacts(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is known about a credential. `expires_at` follows from its last issue or renewal; None is never.
+
+    `task_id` is None if only its group is known; then `candidates` are the tasks that may be its own.
+    """
 
     credential_id: str
     task_id: str | None
@@ -101,6 +123,7 @@ class CredentialFacts(msgspec.Struct, frozen=True):
     expires_at: int | None
     revoked: int | None
     revocation: dict[str, Any] | None
+    candidates: CandidateFacts | None = None
 
 
 class Finding(msgspec.Struct, frozen=True):
@@ -108,7 +131,8 @@ class Finding(msgspec.Struct, frozen=True):
 
     The uid is made from `rule` and `key`. `evidences` are the first 20 pieces in the order of event time; `count` counts
     all pieces. `accepted` is the reason in the `[[accept]]` entry that covers the finding, or None. `patterns` are the
-    ids of the patterns that matched the leaks; other rules have none.
+    ids of the patterns that matched the leaks; other rules have none. `task` is None if only candidates for it are known,
+    which are the credential's `candidates`.
     """
 
     rule: str
@@ -128,6 +152,23 @@ class Finding(msgspec.Struct, frozen=True):
     def uid(self) -> str:
         """`finding_info.uid`."""
         return finding_uid(self.rule, self.key)
+
+    @property
+    def candidates(self) -> CandidateFacts | None:
+        """The tasks to one of which its credential was issued, None if its task is known."""
+        return self.credential.candidates if self.credential is not None else None
+
+    @property
+    def task_ended(self) -> int | None:
+        """When its task, or the last candidate for it, ended (ns); None if that is not known."""
+        known = self.task if self.task is not None else self.candidates
+        return known.ended if known is not None else None
+
+    @property
+    def task_deadline(self) -> int | None:
+        """When its task, or the last candidate for it, should have ended (ns); None if nothing says so."""
+        known = self.task if self.task is not None else self.candidates
+        return known.deadline if known is not None else None
 
     @property
     def primary_evidence(self) -> Evidence:

@@ -98,6 +98,18 @@ def size(amount: float) -> str:
     return f"{amount:.1f} {_SIZES[index]}" if index else f"{amount:.0f} B"
 
 
+def one_of(count: int, kind: str | None, only: str | None) -> str:
+    """Whose a credential is, if only candidates are known: `one of 3 github-job tasks`, `task build-7, the only candidate`.
+
+    `kind` is that of all of them, None if they differ; `only` is the id of the first.
+    """
+    if not count:
+        return "no known task"
+    if count == 1 and only is not None:
+        return f"task {only}, the only candidate"
+    return f"one of {count:,} {kind} tasks" if kind else f"one of {count:,} tasks"
+
+
 def counted(number: int, noun: str, plural: str = "") -> str:
     """`1 use`, `3 uses`, `12,000 uses`."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"

@@ -37,10 +37,8 @@ def _outlives_evidence(_issue: CredentialIssued, end: TaskEnded, _part: int) -> 
 
 
 def _outlives_title(finding: Finding, piece: Evidence, words: Words) -> str:
-    ended = finding.task.ended if finding.task else None
-    when = (
-        f" {span(piece.time - ended)} after the task ended" if ended is not None else " after its task ended"
-    )
+    ended, end = finding.task_ended, words.end(finding)
+    when = f" {span(piece.time - ended)} after {end}" if ended is not None else " after its task ended"
     return f"{words.who(finding)} still worked{when}"
 
 
@@ -121,12 +119,14 @@ def _overlong(event: CredentialIssued | CredentialRenewed, deadline: int) -> boo
 
 def _overlong_title(finding: Finding, piece: Evidence, words: Words) -> str:
     who, event = words.who(finding), piece.event
-    deadline = finding.task.deadline if finding.task else None
+    deadline = finding.task_deadline
+    several = finding.candidates is not None and finding.candidates.count > 1
+    whose = "the latest of their deadlines" if several else "the task's deadline"
     if isinstance(event, CredentialIssued) and event.expires_at is None:
         return f"{who} never expires"
     if isinstance(event, CredentialIssued | CredentialRenewed) and event.expires_at and deadline is not None:
         made = "was issued" if isinstance(event, CredentialIssued) else "was renewed"
-        return f"{who} {made} for {span(event.expires_at - deadline)} longer than the task's deadline"
+        return f"{who} {made} for {span(event.expires_at - deadline)} longer than {whose}"
     return f"{who} lives longer than its task may"
 
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
 from detector.values.events import DENIED, CredentialUsed, Leak, LimitedRecord
-from detector.values.findings import Evidence, Finding
-from detector.values.wording import Clean, visible
+from detector.values.findings import CandidateFacts, Evidence, Finding
+from detector.values.wording import Clean, one_of, visible
 
 SHORT: Final = 64  # characters of a name in a title
 LONG: Final = 200  # characters of a sentence that somebody wrote, such as a reason
@@ -50,12 +50,24 @@ class Words:
         self.say = sayer(clean)
 
     def who(self, finding: Finding) -> str:
-        """`Token cred-7 of task release-4711`, as far as known."""
+        """`Token cred-7 of task release-4711` or `of one of 3 github-job tasks`, as far as known."""
         say, credential = self.say, finding.credential
         task = finding.task.task_id if finding.task else credential.task_id if credential else None
         if credential is None:
             return f"Task {say(task or finding.key)}"
-        return f"{_noun(say(credential.kind, 24))} {say(credential.credential_id)} of task {say(task)}"
+        whose = f"task {say(task)}" if finding.candidates is None else self.one_of(finding.candidates)
+        comma = "," if finding.candidates is not None and finding.candidates.count == 1 else ""
+        return f"{_noun(say(credential.kind, 24))} {say(credential.credential_id)} of {whose}{comma}"
+
+    def one_of(self, candidates: CandidateFacts) -> str:
+        """Whose a credential is that has only candidates, as `one_of`."""
+        first = candidates.tasks[0].task_id if candidates.tasks else None
+        return one_of(candidates.count, self.say(candidates.kind, 24), self.say(first))
+
+    def end(self, finding: Finding) -> str:
+        """What ended, as a sentence says it: `the task ended`, `the last of them ended`."""
+        several = finding.candidates is not None and finding.candidates.count > 1
+        return "the last of them ended" if several else "the task ended"
 
     def used(self, piece: Evidence, when: str) -> str:
         """`was used <when>, by workload W from A: action on resource`, as far as known."""

@@ -22,6 +22,7 @@ from detector.values.globs import covering, outside
 from detector.values.wording import span
 
 _SHOWN: Final = 80  # characters of a task's id
+_NO_CANDIDATE: Final = "is no candidate and descends from none"
 _AFTER_THE_END: Final = Classification(
     attack=(filed.TOKEN, filed.KEPT),
     atlas=(filed.AI_TOKEN, filed.AI_KEPT),
@@ -40,12 +41,13 @@ def _after_termination(terms: Terms, use: CredentialUsed, _foreign: bool) -> boo
 
 
 def _after_termination_detail(terms: Terms, use: CredentialUsed, _foreign: bool) -> str:
-    return f"{span(use.time - terms.end)} after the task ended"
+    ended = "the task ended" if terms.task_id is not None else "the last candidate ended"
+    return f"{span(use.time - terms.end)} after {ended}"
 
 
 def _after_termination_title(finding: Finding, piece: Evidence, words: Words) -> str:
-    ended = finding.task.ended if finding.task else None
-    when = "after its task ended" if ended is None else f"{span(piece.time - ended)} after the task ended"
+    ended, end = finding.task_ended, words.end(finding)
+    when = "after its task ended" if ended is None else f"{span(piece.time - ended)} after {end}"
     return f"{words.who(finding)} {words.used(piece, when)}"
 
 
@@ -210,7 +212,8 @@ def _by_other_workload_detail(terms: Terms, use: CredentialUsed, foreign: bool) 
     claimed = use.task_id
     if foreign and claimed is not None:
         shown = claimed if len(claimed) <= _SHOWN else claimed[: _SHOWN - 1] + "…"
-        parts.append(f"task {shown} is no descendant")
+        which = "is no descendant" if terms.task_id is not None else _NO_CANDIDATE
+        parts.append(f"task {shown} {which}")
     if terms.bounds is not None:
         if terms.bounds.workload_outside(use.workload):
             parts.append("workload outside bound_to")
@@ -222,7 +225,8 @@ def _by_other_workload_detail(terms: Terms, use: CredentialUsed, foreign: bool) 
 def _by_other_workload_title(finding: Finding, piece: Evidence, words: Words) -> str:
     event = piece.event
     own = finding.credential.task_id if finding.credential else None
-    if isinstance(event, CredentialUsed) and event.task_id and event.task_id != own:
+    other = _NO_CANDIDATE in piece.detail if finding.candidates is not None else True
+    if isinstance(event, CredentialUsed) and event.task_id and event.task_id != own and other:
         return f"{words.who(finding)} {words.used(piece, f'by another task, {words.say(event.task_id)}')}"
     return f"{words.who(finding)} {words.used(piece, 'outside what it is bound to')}"
 

@@ -11,7 +11,7 @@ import msgspec
 
 from detector.judge.accounts import Account, Task
 from detector.judge.aggregates import TaskAggregate
-from detector.judge.conclude import credential_facts, task_facts
+from detector.judge.conclude import credential_facts, task_facts, task_facts_of
 from detector.judge.policy import Policy
 from detector.judge.routing import task_key
 from detector.judge.rules.titles import Patterns
@@ -85,7 +85,7 @@ def task_view(task_id: str, rows: Rows, watermark: int | None, context: ViewCont
     ledger = state.aggregate.ledger
     at = BEGINNING if watermark is None else watermark
     verdicts = state.aggregate.judge(at, list(state.sent))
-    own = own_accounts(ledger, task_id)
+    own = own_accounts(ledger, task_key(task_id))
     tasks = [_task(task, context) for task in (ledger.task(task_id),) if task is not None]
     shown = {account.credential_id: _credential(account, context) for account in own}
     known = [*filter(None, tasks), *(task for task, _ in shown.values())]
@@ -125,7 +125,7 @@ def _task(task: Task, context: ViewContext) -> dict[str, Any] | None:
 def _credential(account: Account, context: ViewContext) -> tuple[dict[str, Any], dict[str, Any]]:
     """The task of a credential, and the credential with what happened to it."""
     happened = sorted(_happened(account), key=lambda piece: piece.time)
-    page = _page_of(task_facts(account.task), credential_facts(account), happened[-MOST_EVENTS:], context)
+    page = _page_of(task_facts_of(account), credential_facts(account), happened[-MOST_EVENTS:], context)
     earlier = max(0, len(happened) - MOST_EVENTS)
     return page["task"], {**page["credential"], "happened": page["evidence"], "earlier": earlier}
 
@@ -140,12 +140,15 @@ def _happened(account: Account) -> Iterator[Evidence]:
 
 
 def _page_of(
-    task: TaskFacts, credential: CredentialFacts | None, pieces: Iterable[Evidence], context: ViewContext
+    task: TaskFacts | None,
+    credential: CredentialFacts | None,
+    pieces: Iterable[Evidence],
+    context: ViewContext,
 ) -> dict[str, Any]:
     """What a page would get of a finding with this task, credential and evidence."""
     finding = Finding(
         rule=OUTLIVES_TASK,
-        key=task.task_id if credential is None else credential.credential_id,
+        key=credential.credential_id if credential is not None else task.task_id if task is not None else "",
         count=0,
         first_seen=0,
         last_seen=0,
