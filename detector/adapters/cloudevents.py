@@ -51,6 +51,8 @@ _MAX_LENGTH: Final = 2**31 - 1
 _HMAC, _SHA256 = "hmac-sha256", "sha256"
 _HMAC_DIGITS, _CHECK_DIGITS = 64, 8
 _HEX = re.compile(r"[0-9a-f]*")
+_SEPARATORS = re.compile(r"[-_./: ]")
+_LONGEST_MISSPELLING: Final = 24  # characters
 _SCALARS: Final = frozenset({str, int, float, bool, type(None)})
 _MISSING = re.compile(r"Object missing required field `(\w+)`(?: - at `\$([^`]*)`)?")
 _AT = re.compile(r" - at `\$([^`]*)`")
@@ -165,6 +167,45 @@ DATA_TYPES: Final[dict[str, type[msgspec.Struct]]] = {
     "credential.revoked": _CredentialRevoked,
 }
 """What the `data` of each event type holds."""
+
+
+_TYPES_BY_FORM: Final = {name.replace(".", ""): name for name in DATA_TYPES}
+_STEM: Final = len("taskend")  # letters of a shortened type
+
+
+def meant_type(name: str) -> str | None:
+    """The type of which this one is a misspelling: one letter off, other separators or case, or cut short.
+
+    A type that is further off, such as `task.restarted`, is somebody else's.
+    """
+    if len(name) > _LONGEST_MISSPELLING:
+        return None
+    form = _SEPARATORS.sub("", name.lower())
+    return next(
+        (
+            known
+            for written, known in _TYPES_BY_FORM.items()
+            if _one_off(form, written) or (written.startswith(form) and len(form) >= _STEM)
+        ),
+        None,
+    )
+
+
+def _one_off(one: str, other: str) -> bool:
+    """Whether at most one letter is missing, too many, wrong, or swapped with the next."""
+    start = _alike(one, other)
+    left, right = one[start:][::-1], other[start:][::-1]
+    end = _alike(left, right)
+    left, right = left[end:], right[end:]
+    return max(len(left), len(right)) <= 1 or (len(left) == 2 and left == right[::-1])  # noqa: PLR2004 - two letters
+
+
+def _alike(one: str, other: str) -> int:
+    """The number of letters at the start of both that are the same."""
+    return next(
+        (at for at, (left, right) in enumerate(zip(one, other, strict=False)) if left != right),
+        min(len(one), len(other)),
+    )
 
 
 def decode_json(raw: bytes | msgspec.Raw, decoder: "msgspec.json.Decoder[_T]", at: str = "") -> _T:

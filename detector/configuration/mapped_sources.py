@@ -6,6 +6,7 @@ import msgspec
 
 from detector.adapters.otlp.agent_spans import OFF
 from detector.configuration.templates import Capture, Choice, Condition, FieldPath, Template
+from detector.values.times import SECOND
 
 
 class MappedIdentifier(msgspec.Struct, frozen=True):
@@ -18,15 +19,27 @@ class MappedIdentifier(msgspec.Struct, frozen=True):
 
 
 class MappedGrant(msgspec.Struct, frozen=True):
-    """A grant, given if all conditions in `when` hold."""
+    """A grant, given if all conditions in `when` hold. A text that fills a template is a list, parted at each `split`."""
 
     actions: tuple[Template, ...] | None = None
     resources: tuple[Template, ...] | None = None
     when: tuple[Condition, ...] = ()
+    split: str | None = None
+
+
+class MappedBinding(msgspec.Struct, frozen=True):
+    """What a credential is bound to. `split` is as in a grant."""
+
+    workloads: tuple[Template, ...] | None = None
+    source_ips: tuple[Template, ...] | None = None
+    split: str | None = None
 
 
 class MappedEvent(msgspec.Struct, frozen=True):
-    """How to make one canonical event of a record. `outcomes` maps globs of the source's outcomes to curfewd's."""
+    """How to make one canonical event of a record.
+
+    `outcomes` maps globs of the source's outcomes to curfewd's. `expires_in_unit` is that of a plain number (ns).
+    """
 
     type: str
     fields: Mapping[str, Choice]
@@ -34,7 +47,9 @@ class MappedEvent(msgspec.Struct, frozen=True):
     when: tuple[Condition, ...] = ()
     identifiers: tuple[MappedIdentifier, ...] = ()
     grants: tuple[MappedGrant, ...] | None = None
-    bound_to: Mapping[str, tuple[Template, ...]] = {}
+    bound_to: MappedBinding | None = None
+    issued_to: Mapping[str, Choice] = {}
+    expires_in_unit: int = SECOND
     revocation: Mapping[str, Choice] = {}
     outcomes: Mapping[str, str] = {}
 

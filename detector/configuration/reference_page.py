@@ -29,6 +29,7 @@ from detector.configuration.trust_table import TRUST_FIELDS
 from detector.judge.policy import default_rules
 from detector.judge.terms import RulePolicy
 from detector.values.events import TYPES
+from detector.values.times import UNITS
 
 EXAMPLE: Final = """\
 key_file = "deployment.key"
@@ -156,15 +157,22 @@ source has events or `unwrap`, not both.
 | capture | `{ path = "…", regex = "…" }` | RE2 on the whole text; its named groups become names for templates |
 """
 
-EVENT_NOTES: Final = """\
+EVENT_NOTES: Final = f"""\
 The events that a record becomes: every one whose `when` holds.
 
 - If the template of a required field cannot be filled, the record is a dead letter that names the path. An optional
   field is left out.
-- A template in a list in `grants` or `bound_to` gives every text of a list in the record.
-- `expires_in` is in seconds from `time`.
-- `outcomes` translates `outcome`: it maps globs of its value to outcomes.
-- An identifier is `{ scheme = "…", value = "…", length = "…" }`, or `{ secret = "…" }`, of which curfewd keeps only
+- A template with one path in `grants` or `bound_to` is filled with every text of a list in the record. `split = " "`
+  beside `actions`, or in `bound_to`, makes a list of a text: `read write` becomes two actions.
+- `expires_in` counts from `time`: `1800`, `"30m"`, `"1h30m"`, `"PT30M"`. A plain number is in `expires_in_unit`:
+  {", ".join(f"`{unit}`" for unit in UNITS)}; by default `s`. Zero or less is no end.
+- `outcomes` translates `outcome`: it maps globs of its value to outcomes. A value that no glob matches makes the record
+  a dead letter, which says what kind of value it is. Without a table the value must be an outcome of curfewd's.
+- Without `id` the event's id is a keyed hash of the whole record, so two equal records are one event. Give an `id`
+  where two equal records are two events.
+- An issue needs `task_id`, or `task_group`: the `group` that the start of its task names. `issued_to` has `source_ip`
+  and `workload` of whoever asked for the credential.
+- An identifier is `{{ scheme = "…", value = "…", length = "…" }}`, or `{{ secret = "…" }}`, of which curfewd keeps only
   the SHA-256.
 """
 

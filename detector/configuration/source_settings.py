@@ -11,6 +11,7 @@ from detector.adapters.otlp.agent_spans import MODES, OFF
 from detector.configuration.fields import FLAG, Field, FieldReader, ValueType, one_of, suggestion, text
 from detector.configuration.mapped_sources import (
     LogSettings,
+    MappedBinding,
     MappedEvent,
     MappedGrant,
     MappedIdentifier,
@@ -28,6 +29,7 @@ from detector.configuration.templates import (
     parse_template,
 )
 from detector.values.events import TYPES
+from detector.values.times import UNITS
 from detector.values.toml_file import Key
 
 
@@ -70,14 +72,25 @@ def _identifier(value: Any) -> MappedIdentifier:
 
 
 def _grant(value: Any) -> MappedGrant:
-    table = _table(value, ("actions", "resources", "when"))
+    table = _table(value, ("actions", "resources", "when", "split"))
     if not {"actions", "resources"} & set(table):
         raise ValueError("a grant has actions, resources or both")
     when = table.get("when", [])
     if not isinstance(when, list):
         raise ValueError("when: write a list of conditions")  # noqa: TRY004 - as above
     lists = {name: _templates(table[name]) for name in ("actions", "resources") if name in table}
-    return MappedGrant(**lists, when=tuple(parse_condition(item) for item in when))
+    return MappedGrant(**lists, when=tuple(parse_condition(item) for item in when), split=_split(table))
+
+
+def _split(table: Mapping[str, Any]) -> str | None:
+    split = table.get("split")
+    if split is not None and (not isinstance(split, str) or not split):
+        raise ValueError('split: write the text between two items, such as " "')
+    for name in ("actions", "resources", "workloads", "source_ips") if split is not None else ():
+        for template in table.get(name, ()):
+            if len(parse_template(template).paths) > 1:
+                raise ValueError(f"{name}: a template that is split has one path")
+    return split
 
 
 def _identifiers(value: Any) -> tuple[MappedIdentifier, ...]:
@@ -94,12 +107,25 @@ def _grants(value: Any) -> tuple[MappedGrant, ...]:
     return tuple(_grant(item) for item in value)
 
 
-def _bound_to(value: Any) -> dict[str, tuple[Template, ...]]:
-    return {name: _templates(item) for name, item in _table(value, ("workloads", "source_ips")).items()}
+def _bound_to(value: Any) -> MappedBinding:
+    table = _table(value, ("workloads", "source_ips", "split"))
+    lists = {name: _templates(table[name]) for name in ("workloads", "source_ips") if name in table}
+    return MappedBinding(**lists, split=_split(table))
+
+
+def _issued_to(value: Any) -> dict[str, Choice]:
+    table = _table(value, ("source_ip", "workload"))
+    return {name: parse_choice(item) for name, item in table.items()}
 
 
 def _revocation(value: Any) -> dict[str, Choice]:
     return {name: parse_choice(item) for name, item in _table(value).items()}
+
+
+def _unit(value: Any) -> int:
+    if not isinstance(value, str) or value not in UNITS:
+        raise ValueError(f"write one of {', '.join(UNITS)}")
+    return UNITS[value]
 
 
 def _outcomes(value: Any) -> dict[str, str]:
@@ -150,8 +176,8 @@ LOG_FIELDS: Final = {
 }
 _TEXT_KINDS: Final = dict.fromkeys(
     (
-        "id", "source", "task_id", "kind", "owner", "workload", "parent_task_id", "outcome", "credential_id", "action",
-        "resource", "source_ip", "user_agent", "expires_in",
+        "id", "source", "task_id", "group", "task_group", "kind", "owner", "workload", "parent_task_id", "outcome",
+        "credential_id", "action", "resource", "source_ip", "user_agent", "expires_in",
     ),
     TEMPLATE,
 )  # fmt: skip
@@ -162,6 +188,8 @@ _OTHER_KINDS: Final = {
     "identifier": ValueType("identifier", _identifiers),
     "grants": GRANTS,
     "bound_to": ValueType("table of lists of templates", _bound_to),
+    "issued_to": ValueType("table of templates", _issued_to),
+    "expires_in_unit": ValueType("unit", _unit),
     "revocation": ValueType("table of templates", _revocation),
     "outcomes": ValueType("table of globs and outcomes", _outcomes),
 }
@@ -174,16 +202,19 @@ _KINDS: Final = {
 _REQUIRED: Final = {
     "task.started": ("task_id",),
     "task.ended": ("task_id",),
-    "credential.issued": ("credential_id", "task_id", "identifiers"),
+    "credential.issued": ("credential_id", "identifiers"),
     "credential.renewed": (),
     "credential.used": (),
     "credential.revoked": (),
 }
 _OPTIONAL: Final = {
-    "task.started": ("kind", "owner", "workload", "parent_task_id", "deadline"),
+    "task.started": ("group", "kind", "owner", "workload", "parent_task_id", "deadline"),
     "task.ended": ("outcome", "outcomes"),
-    "credential.issued": ("kind", "not_before", "expires_at", "expires_in", "grants", "bound_to", "revocation"),
-    "credential.renewed": ("credential_id", "identifier", "expires_at", "expires_in"),
+    "credential.issued": (
+        "task_id", "task_group", "issued_to", "kind", "not_before", "expires_at", "expires_in", "expires_in_unit",
+        "grants", "bound_to", "revocation",
+    ),
+    "credential.renewed": ("credential_id", "identifier", "expires_at", "expires_in", "expires_in_unit"),
     "credential.used": (
         "credential_id", "identifier", "action", "resource", "outcome", "outcomes", "task_id", "workload", "source_ip",
         "user_agent",
@@ -194,7 +225,7 @@ _OPTIONAL: Final = {
 
 def event_keys(kind: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The keys that an event of this type must have, and those that it may."""
-    return ("type", "time", "id", *_REQUIRED[kind]), ("source", "when", *_OPTIONAL[kind])
+    return ("type", "time", *_REQUIRED[kind]), ("id", "source", "when", *_OPTIONAL[kind])
 
 
 def _event_fields(kind: str) -> dict[str, Field]:
@@ -258,7 +289,8 @@ def _event(reader: FieldReader, table: dict[str, Any], keys: tuple[Key, ...]) ->
     kind = table.get("type")
     if kind not in TYPES:
         place = (*keys, "type") if "type" in table else keys
-        reader.fail(f"source.event: needs a type: {', '.join(TYPES)}", *place)
+        near = suggestion(kind, tuple(TYPES)) if isinstance(kind, str) else ""
+        reader.fail(f"source.event: needs a type{near}: {', '.join(TYPES)}", *place)
         return None
     before = len(reader.errors)
     values = reader.fields(table, _event_fields(kind), *keys)
@@ -288,3 +320,5 @@ def _one_of(kind: str) -> Iterator[tuple[str, ...]]:
         yield "credential_id", "identifier"
     if kind == "credential.renewed":
         yield "expires_at", "expires_in"
+    if kind == "credential.issued":
+        yield "task_id", "task_group"

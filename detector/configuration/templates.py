@@ -61,7 +61,7 @@ class TemplateContext:
     """What templates are filled from: the values of a record, and the named groups captured from them."""
 
     def __init__(self, record: Mapping[str, Any], captures: "Sequence[Capture]" = ()) -> None:
-        self._record = record
+        self.record = record
         self._captured: dict[str, str] = {}
         for capture in captures:
             self._captured.update(capture.found(record))
@@ -70,7 +70,7 @@ class TemplateContext:
         """The value at a path. A captured name wins over a field of the record."""
         if len(path) == 1 and path[0] in self._captured:
             return self._captured[path[0]]
-        return value_at(self._record, path)
+        return value_at(self.record, path)
 
 
 class Template(msgspec.Struct, frozen=True):
@@ -78,21 +78,37 @@ class Template(msgspec.Struct, frozen=True):
 
     parts: tuple[str | FieldPath, ...]
 
+    @property
+    def paths(self) -> tuple[FieldPath, ...]:
+        """The paths in it."""
+        return tuple(part for part in self.parts if isinstance(part, tuple))
+
     def fill(self, context: TemplateContext) -> str | None:
         """The filled text, or None if the record has no value at one of the paths."""
         texts = [part if isinstance(part, str) else as_text(context.value_at(part)) for part in self.parts]
         return None if None in texts else "".join(texts)  # type: ignore[arg-type] # there is no None
 
-    def spread(self, context: TemplateContext) -> Iterator[str]:
-        """The filled text. If the template is only a path and a list stands there, every text of the list."""
-        if len(self.parts) == 1 and isinstance(self.parts[0], tuple):
-            found = context.value_at(self.parts[0])
-            if isinstance(found, list):
-                yield from (text for item in found if (text := as_text(item)) is not None)
-                return
+    def spread(self, context: TemplateContext, split: str | None = None) -> Iterator[str]:
+        """The filled text. If the template has one path and a list stands there, it is filled with every text of the list.
+
+        A text there becomes a list at each `split`; empty pieces are left out.
+        """
+        paths = self.paths
+        found = context.value_at(paths[0]) if len(paths) == 1 else None
+        if split is not None and isinstance(found, str):
+            found = found.split(split)
+        if isinstance(found, list):
+            before, after = self._around()
+            yield from (f"{before}{text}{after}" for item in found if (text := as_text(item)) is not None)
+            return
         text = self.fill(context)
         if text is not None:
             yield text
+
+    def _around(self) -> tuple[str, str]:
+        """The texts before and after the only path."""
+        at = next(number for number, part in enumerate(self.parts) if isinstance(part, tuple))
+        return "".join(map(str, self.parts[:at])), "".join(map(str, self.parts[at + 1 :]))
 
     def missing(self, context: TemplateContext) -> str:
         """The first path at which the record has no value."""

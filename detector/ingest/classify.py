@@ -23,6 +23,7 @@ from detector.records.dead_letters import (
     TOO_LARGE,
     TRUNCATED_JSON,
     UNSUPPORTED_ARCHIVE,
+    WRONG_FIELD,
     bad,
 )
 from detector.records.log_records import JSON_LOG, LogText, Read, log_record
@@ -196,6 +197,13 @@ class RecordClassifier:
             for adapter in self.adapters:
                 if adapter.looks_like(envelope):
                     return translated(adapter, envelope, now)
+            kind = envelope.get("type")
+            meant = canonical.meant_type(kind) if isinstance(kind, str) else None
+            if meant is not None:
+                return Read(
+                    CLOUDEVENTS,
+                    error=bad(WRONG_FIELD, "type", f"no such type of event: did you mean `{meant}`?"),
+                )
         return Read(CLOUDEVENTS, unknown=True)
 
     def _marked(self, value: Mapping[str, Any], now: int, depth: int = 0) -> Iterator[Read]:

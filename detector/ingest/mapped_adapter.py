@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any, Final
 
 import msgspec
+import re2
 
 from detector.adapters import cloudevents as canonical
 from detector.adapters.adapter import Adapter, Carrier, Record
@@ -24,23 +25,39 @@ from detector.configuration.mapped_sources import (
     Override,
     SourceSettings,
 )
-from detector.configuration.templates import Choice, Condition, TemplateContext, value_at
+from detector.configuration.templates import Choice, Condition, Template, TemplateContext, value_at
 from detector.ingest.classify import RecordClassifier
 from detector.records.dead_letters import BAD_TIME, MISSING_FIELD, WRONG_FIELD, bad
 from detector.records.log_records import Read, log_record
+from detector.records.record_ids import record_id
 from detector.records.timestamps import log_time
-from detector.values.events import CanonicalEvent, CredentialIssued, Grant, TaskEnded, TaskStarted
+from detector.values.events import (
+    DENIED,
+    SUCCESS,
+    CanonicalEvent,
+    CredentialIssued,
+    Grant,
+    TaskEnded,
+    TaskStarted,
+)
 from detector.values.globs import compile_glob
 from detector.values.secrets import Secret, sha256_hex
-from detector.values.times import SECOND, format_rfc3339
+from detector.values.times import SECOND, format_rfc3339, read_duration
+from detector.values.wording import counted
 
 _REQUIRED: Final = {
     "task.started": ("task_id",),
     "task.ended": ("task_id",),
-    "credential.issued": ("task_id", "credential_id"),
+    "credential.issued": ("credential_id",),
     "credential.renewed": ("expires_at",),
 }
-_APART: Final = frozenset({"id", "source", "expires_in", "outcome"})  # are not copied as they are
+_TASKS: Final = ("task_id", "task_group")  # of which an issue has at least one
+_APART: Final = frozenset({"id", "source", "expires_in", "outcome", *_TASKS})  # are not copied as they are
+_OUTCOMES: Final[dict[str, tuple[str, ...]]] = {
+    "task.ended": ("succeeded", "failed", "cancelled", "timed_out"),
+    "credential.used": (SUCCESS, DENIED),
+}
+_NUMBER: Final = re2.compile(r"[-+]?[0-9]+(?:\.[0-9]+)?")
 _LATEST: Final = 253_402_300_799 * SECOND  # the end of 9999
 
 
@@ -109,7 +126,7 @@ def _carrier(source: MappedSource) -> Carrier:
 def _event(name: str, event: MappedEvent, context: TemplateContext, now: int, number: int) -> CanonicalEvent:
     """The event; further ones of the same record have their type behind the id."""
     time = _time(event.times["time"], context, required=True)
-    event_id = _text(event.fields["id"], context)
+    event_id = _text(event.fields["id"], context) if "id" in event.fields else record_id(context.record)
     envelope: dict[str, Any] = {
         "specversion": "1.0",
         "type": event.type,
@@ -133,18 +150,23 @@ def _data(event: MappedEvent, context: TemplateContext, time: str) -> Iterator[t
     for name, choice in event.times.items():
         if name != "time":
             yield name, _time(choice, context, required=name in required)
+    yield from _tasks(event, context)
     if "expires_in" in event.fields:
-        seconds = event.fields["expires_in"]
-        yield (
-            "expires_at",
-            _later(
-                _text(seconds, context) if "expires_at" in required else seconds.fill(context), seconds, time
-            ),
-        )
+        choice = event.fields["expires_in"]
+        text = _text(choice, context) if "expires_at" in required else choice.fill(context)
+        yield "expires_at", _later(text, choice, time, event.expires_in_unit)
     if "outcome" in event.fields:
         yield "outcome", _outcome(event, context)
     yield from _names(event, context)
     yield from _terms(event, context)
+
+
+def _tasks(event: MappedEvent, context: TemplateContext) -> Iterator[tuple[str, Any]]:
+    """The task, and for an issue also the group of its task: one of them is needed, but for a use."""
+    found = {name: event.fields[name].fill(context) for name in _TASKS if name in event.fields}
+    if event.type != "credential.used" and found and not any(found.values()):
+        raise bad(MISSING_FIELD, event.fields[next(iter(found))].missing(context))
+    yield from found.items()
 
 
 def _names(event: MappedEvent, context: TemplateContext) -> Iterator[tuple[str, Any]]:
@@ -161,12 +183,16 @@ def _terms(event: MappedEvent, context: TemplateContext) -> Iterator[tuple[str, 
     """What a credential is issued for."""
     if event.grants is not None:
         yield "grants", [_wire(grant) for grant in _granted(event.grants, context)]
-    if event.bound_to:
-        bounds = event.bound_to.items()
+    if event.bound_to is not None:
+        bound = event.bound_to
+        lists = {"workloads": bound.workloads, "source_ips": bound.source_ips}
         yield (
             "bound_to",
-            {name: [text for each in some for text in each.spread(context)] for name, some in bounds},
+            {name: _spread(some, context, bound.split) for name, some in lists.items() if some is not None},
         )
+    if event.issued_to:
+        to = {name: choice.fill(context) for name, choice in event.issued_to.items()}
+        yield "issued_to", {name: text for name, text in to.items() if text is not None}
     if event.revocation:
         filled = {name: choice.fill(context) for name, choice in event.revocation.items()}
         yield "revocation", {name: text for name, text in filled.items() if text is not None}
@@ -189,18 +215,17 @@ def _time(choice: Choice, context: TemplateContext, *, required: bool) -> str | 
     return format_rfc3339(time)
 
 
-def _later(text: str | None, choice: Choice, since: str) -> str | None:
-    """So many seconds after a time; for ever where there are none, or none left."""
+def _later(text: str | None, choice: Choice, since: str, unit: int) -> str | None:
+    """So long after a time, a plain number counted in `unit` (ns); for ever where there is none, or none left."""
     if text is None:
         return None
     try:
-        seconds = float(text)
+        lifetime = read_duration(text, unit)
     except ValueError:
-        raise bad(WRONG_FIELD, _path(choice), "not a number of seconds") from None
+        detail = f"not a duration such as 90, 30m or PT30M: {_class_of(text)}"
+        raise bad(WRONG_FIELD, _path(choice), detail) from None
     start = log_time(since) or 0
-    if not 0 < seconds * SECOND < _LATEST - start:
-        return None
-    return format_rfc3339(start + round(seconds * SECOND))
+    return format_rfc3339(start + lifetime) if 0 < lifetime < _LATEST - start else None
 
 
 def _path(choice: Choice) -> str:
@@ -209,11 +234,31 @@ def _path(choice: Choice) -> str:
 
 
 def _outcome(event: MappedEvent, context: TemplateContext) -> str | None:
-    """As it is written, or what it stands for; None, where the table of outcomes does not have it."""
-    text = event.fields["outcome"].fill(context)
-    if text is None or not event.outcomes:
-        return text
-    return next((outcome for glob, outcome in event.outcomes.items() if compile_glob(glob)(text)), None)
+    """As it is written, or what it stands for by the table of outcomes.
+
+    Raises:
+        BadRecordError: no glob of the table matches it, or it is written in another way than curfewd's.
+    """
+    choice = event.fields["outcome"]
+    text = choice.fill(context)
+    if text is None:
+        return None
+    outcomes = event.outcomes or {outcome: outcome for outcome in _OUTCOMES[event.type]}
+    found = next((outcome for glob, outcome in outcomes.items() if compile_glob(glob)(text)), None)
+    if found is None:
+        lacks = "no glob in `outcomes` matches it" if event.outcomes else "it needs a table of `outcomes`"
+        raise bad(WRONG_FIELD, _path(choice), f"{lacks}: {_class_of(text)}")
+    return found
+
+
+def _class_of(text: str) -> str:
+    """What a value is, without the value."""
+    if text in {"true", "false"}:
+        return "true or false"
+    if _NUMBER.fullmatch(text):
+        return "a number"
+    what = "letter" if text.isalpha() else "character"
+    return f"a text of {counted(len(text), what)}"
 
 
 def _identifier(identifier: MappedIdentifier, context: TemplateContext) -> dict[str, Any]:
@@ -235,13 +280,16 @@ def _identifier(identifier: MappedIdentifier, context: TemplateContext) -> dict[
 def _granted(grants: Sequence[MappedGrant], context: TemplateContext) -> Iterator[Grant]:
     for grant in grants:
         if all(condition.holds(context.value_at(condition.path)) for condition in grant.when):
-            lists = [
-                None
-                if templates is None
-                else tuple(text for each in templates for text in each.spread(context))
-                for templates in (grant.actions, grant.resources)
-            ]
-            yield Grant(*lists)
+            yield Grant(
+                *(
+                    None if templates is None else tuple(_spread(templates, context, grant.split))
+                    for templates in (grant.actions, grant.resources)
+                )
+            )
+
+
+def _spread(templates: Sequence[Template], context: TemplateContext, split: str | None) -> list[str]:
+    return [text for each in templates for text in each.spread(context, split)]
 
 
 def _wire(grant: Grant) -> dict[str, Any]:

@@ -9,6 +9,7 @@ Whatever stores, sends, keys, counts or shows a fact has it from here. An audit 
 - An id becomes another id, `‹gitlab-pat:26:9f2c01ab›`, the same wherever it stands: events still match. The last part
   is from the HMAC of the id. Whether a pattern sees a secret in an id does not depend on what is registered or read
   beside it, and neither does its new name.
+- An id that is the hash of a record becomes a keyed one (`detector.records.record_ids`).
 - A value of an identifier stays: it is no secret (docs/threat-model.md).
 
 Which fields there are is read from the structs, so a new field is masked without a line here.
@@ -24,9 +25,10 @@ from typing import Any, Final, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
+from detector.records.record_ids import is_record_id, keyed_record_id
 from detector.scan.leaks import KNOWN_CREDENTIAL, PASSES, LeakFinder, Redactor
 from detector.scan.mask_spans import MaskSpan, merged, with_masks
-from detector.values.events import CredentialIssued, Identifier, Leak
+from detector.values.events import CredentialIssued, Event, Identifier, Leak
 from detector.values.secrets import KeyedHash, mask
 
 _IDS: Final = frozenset(
@@ -88,6 +90,10 @@ class EventMasker:
 
     def _together(self, facts: Sequence[_S]) -> list[_S]:
         found = self._found(_texts_of(facts))
+        hashes = {fact.id for fact in facts if isinstance(fact, Event) and is_record_id(fact.id)}
+        if hashes:
+            key = self.finder.id_key
+            found |= {name: _Masked([], name, keyed_record_id(name, key)) for name in hashes}
         if not found:
             return list(facts)
         made = [_rebuilt(fact, found) for fact in facts]

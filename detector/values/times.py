@@ -6,6 +6,7 @@ overflow or rounding.
 
 import datetime as dt
 import re  # short, anchored patterns over one time or duration
+from contextlib import suppress
 from functools import lru_cache
 from typing import Final
 
@@ -27,6 +28,14 @@ _RFC3339 = re.compile(
 )
 _LONGEST: Final = 1e10  # seconds, three centuries: a longer one has a wrong unit
 _DURATION = re.compile(r"([0-9]+(?:\.[0-9]+)?)\s*(ns|us|µs|ms|s|sec|m|min|h|d)?")
+_LONGEST_TEXT: Final = 40  # characters of a duration in a record
+# `1h30m` as Go and Vault write it; ISO 8601 without months and years, which have no one length.
+_COMPOUND = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?(?:ns|us|µs|ms|s|m|h|d|w))+")
+_COMPOUND_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)([a-zµ]+)")
+_ISO_DURATION = re.compile(
+    r"P(?=[0-9T])(?:([0-9]+(?:[.,][0-9]+)?)W)?(?:([0-9]+(?:[.,][0-9]+)?)D)?"
+    r"(?:T(?=[0-9])(?:([0-9]+(?:[.,][0-9]+)?)H)?(?:([0-9]+(?:[.,][0-9]+)?)M)?(?:([0-9]+(?:[.,][0-9]+)?)S)?)?"
+)
 _UNITS: Final = {
     "ns": 1,
     "us": MICROSECOND,
@@ -40,6 +49,8 @@ _UNITS: Final = {
     "d": DAY,
     None: SECOND,
 }
+UNITS: Final = {name: unit for name, unit in _UNITS.items() if name is not None} | {"w": 7 * DAY}
+"""Nanoseconds of each unit of a duration."""
 
 
 @lru_cache(maxsize=4096)
@@ -123,3 +134,24 @@ def parse_duration(value: object) -> int:
                 raise ValueError("not a duration: out of range")
             return round(duration)
     raise ValueError('not a duration: write seconds as a number, or text such as "90s", "5 min", "24h"')
+
+
+def read_duration(text: str, unit: int = SECOND) -> int:
+    """Nanoseconds, as a record writes a duration: `90` of a unit (ns), `30m`, `1h30m`, `5 min`, `PT30M`, `P1DT12H`.
+
+    Raises:
+        ValueError: this is not a duration. A negative number is one, as some issuers write -1 for no end.
+    """
+    text = text.strip()
+    if len(text) > _LONGEST_TEXT:
+        raise ValueError("not a duration")
+    with suppress(ValueError, OverflowError):  # no number, `nan`, `inf`
+        return round(float(text) * unit)
+    iso = _ISO_DURATION.fullmatch(text)
+    if iso is not None:
+        units = (7 * DAY, DAY, HOUR, MINUTE, SECOND)
+        parts = zip(iso.groups(default="0"), units, strict=True)
+        return round(sum(float(part.replace(",", ".")) * of for part, of in parts))
+    if _COMPOUND.fullmatch(text) is not None:
+        return round(sum(float(part) * UNITS[of] for part, of in _COMPOUND_PART.findall(text)))
+    return parse_duration(text)

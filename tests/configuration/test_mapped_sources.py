@@ -1,15 +1,18 @@
 """Sources that a configuration describes, from its text to events, and bundled ones with another task or grants."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from detector import cli
 from detector.configuration.settings import Settings, problems
 from detector.ingest.mapped_adapter import configured_classifier
 from detector.records.log_records import Read
+from detector.records.record_ids import is_record_id, record_id
 from detector.values.events import (
     DENIED,
     SUCCESS,
@@ -20,6 +23,7 @@ from detector.values.events import (
     CredentialUsed,
     Grant,
     Identifier,
+    IssuedTo,
     TaskEnded,
     TaskStarted,
 )
@@ -149,9 +153,174 @@ def test_a_task_starts_and_ends(read: Reader) -> None:
     )
 
 
-def test_an_outcome_that_the_table_has_not_is_none(read: Reader) -> None:
-    (ended,) = read(ROBOTS, robot("end", result="vanished"))
-    assert ended.events == (TaskEnded(time=AT, source="robots", id="7", task_id="robot/j1"),)
+@pytest.mark.parametrize(
+    ("result", "value"),
+    [
+        ("halted", "a text of 6 letters"),
+        ("halted by ann", "a text of 13 characters"),
+        (-17.5, "a number"),
+        ("17", "a number"),
+        (True, "true or false"),
+        ("x", "a text of 1 letter"),
+    ],
+)
+def test_an_outcome_that_no_glob_maps_is_a_dead_letter_without_the_value(
+    read: Reader, result: Any, value: str
+) -> None:
+    (found,) = read(ROBOTS, robot("end", result=result))
+    assert found.error is not None
+    assert (found.events, found.error.reason, found.error.field) == ((), "wrong-field", "result")
+    assert found.error.detail == f"no glob in `outcomes` matches it: {value}"
+    plain = ROBOTS.replace('outcomes = { "ok*" = "succeeded", crash = "failed" }', "")
+    (found,) = read(plain, robot("end", result=result))
+    assert found.error is not None
+    assert found.error.detail == f"it needs a table of `outcomes`: {value}"
+
+
+def test_a_record_without_an_outcome_ends_all_the_same(read: Reader) -> None:
+    (found,) = read(ROBOTS, robot("end"))
+    assert found.events == (TaskEnded(time=AT, source="robots", id="7", task_id="robot/j1"),)
+
+
+LIFETIMES = """
+[[source]]
+name = "desk"
+match = [{ path = "desk", exists = true }]
+
+[[source.event]]
+type = "credential.issued"
+time = "{at}"
+credential_id = "{desk}"
+task_id = "{job}"
+task_group = "{team}"
+identifiers = [{ scheme = "desk", value = "{desk}" }]
+expires_in = "{ttl}"
+expires_in_unit = "UNIT"
+issued_to = { source_ip = "{ip}", workload = ["{host}", "desk"] }
+grants = [{ actions = ["{scope}", "do:{scope}", "all"], resources = ["{host}/*"], split = " " }]
+bound_to = { source_ips = ["{ips}"], split = "," }
+"""
+
+
+def desk(**fields: Any) -> dict[str, Any]:
+    return {"desk": "d1", "at": "2026-05-01T08:00:00Z", "job": "j1", **fields}
+
+
+@pytest.mark.parametrize(
+    ("ttl", "unit", "seconds"),
+    [
+        (1800, "s", 1800),
+        ("1800", "s", 1800),
+        ("30m", "s", 1800),
+        ("30 min", "ms", 1800),
+        ("0.5h", "s", 1800),
+        ("PT30M", "s", 1800),
+        ("P1DT2H", "s", 93_600),
+        ("P1W", "s", 604_800),
+        ("PT0,5H", "s", 1800),
+        ("PT1.5S", "s", 1.5),
+        ("1h30m", "s", 5400),
+        ("768h0m0s", "s", 2_764_800),
+        (30, "m", 1800),
+        (1_800_000, "ms", 1800),
+        ("2", "h", 7200),
+        ("7", "d", 604_800),
+        ("-1", "s", None),
+        (0, "s", None),
+        ("1e30", "s", None),
+        (None, "s", None),
+    ],
+)
+def test_how_long_a_credential_lives_is_written_in_many_ways(
+    read: Reader, ttl: Any, unit: str, seconds: float | None
+) -> None:
+    found = issue_of(read(LIFETIMES.replace("UNIT", unit), desk(ttl=ttl)))
+    assert found.expires_at == (None if seconds is None else AT + round(seconds * SECOND))
+
+
+@pytest.mark.parametrize(
+    "ttl", ["soon", "P1M", "P1Y", "PT", "P", "P1DT", "30 parsecs", "1h 30m x", "nan", "9" * 50]
+)
+def test_what_is_no_duration_is_a_dead_letter(read: Reader, ttl: str) -> None:
+    (found,) = read(LIFETIMES.replace("UNIT", "s"), desk(ttl=ttl))
+    assert found.error is not None
+    assert (found.events, found.error.reason, found.error.field) == ((), "wrong-field", "ttl")
+    assert re.fullmatch(
+        "not a duration such as 90, 30m or PT30M: a (number|text of [0-9]+ .*)", found.error.detail
+    )
+
+
+def test_a_text_is_split_into_a_list(read: Reader) -> None:
+    config = LIFETIMES.replace("UNIT", "s")
+    found = issue_of(read(config, desk(scope="read  write", host="h", ips="10.0.0.0/8,192.0.2.1")))
+    assert found.grants == (Grant(("read", "write", "do:read", "do:write", "all"), ("h/*",)),)
+    assert found.bound_to == Binding(None, ("10.0.0.0/8", "192.0.2.1"))
+    listed = issue_of(read(config, desk(scope=["read", "write all"])))
+    assert listed.grants == (Grant(("read", "write all", "do:read", "do:write all", "all"), ()),)
+    assert issue_of(read(config, desk())).grants == (Grant(("all",), ()),)
+
+
+def test_an_issue_says_who_asked_and_may_name_the_group_of_its_task(read: Reader) -> None:
+    config = LIFETIMES.replace("UNIT", "s")
+    full = issue_of(read(config, desk(ip="192.0.2.7", host="h", team="t")))
+    assert (full.task_id, full.task_group, full.issued_to) == ("j1", "t", IssuedTo("192.0.2.7", "h"))
+    group = issue_of(read(config, desk(job=None, team="t")))
+    assert (group.task_id, group.task_group, group.issued_to) == (None, "t", IssuedTo(None, "desk"))
+    (neither,) = read(config, desk(job=None))
+    assert neither.error is not None
+    assert (neither.error.reason, neither.error.field) == ("missing-field", "job")
+
+
+def test_a_start_names_its_group(read: Reader) -> None:
+    config = ROBOTS.replace('kind = "robot"', 'group = "cell/{cell}"')
+    (found,) = read(config, robot("start", cell="c1"))
+    (started,) = found.events
+    assert isinstance(started, TaskStarted)
+    assert started.group == "cell/c1"
+
+
+def test_records_without_an_id_have_one_of_their_content(read: Reader) -> None:
+    config = LIFETIMES.replace("UNIT", "s")
+    one, again, other = (
+        issue_of(read(config, record)).id
+        for record in (
+            desk(extra={"a": 1, "b": [None]}),
+            dict(reversed(desk(extra={"b": [None], "a": 1}).items())),
+            desk(extra={"a": 1, "b": [0]}),
+        )
+    )
+    assert one == again != other
+    assert is_record_id(one)
+
+
+def test_the_id_of_content_does_not_tell_a_guess_at_it(tmp_path: Path) -> None:
+    """The hash of a record that holds a password of few letters is nowhere: only one under the deployment key."""
+    config, records = tmp_path / "curfewd.toml", tmp_path / "desk.jsonl"
+    config.write_text(
+        LIFETIMES.replace("UNIT", "s") + "[[source.event]]\n"
+        'type = "task.ended"\nwhen = [{ path = "over", exists = true }]\ntime = "{over}"\ntask_id = "{job}"\n'
+    )
+    record = desk(pin="1234", over="2026-05-01T09:00:00Z")
+    records.write_text(json.dumps(record) + "\n" + json.dumps(record) + "\n")
+    ids = {}
+    for key in ("", "00" * 16, "01" * 16):
+        out = tmp_path / f"out{key}"
+        code = replayed(config, out, records, key=key)
+        assert code == 0
+        plain = record_id(record)
+        findings = (out / "findings.jsonl").read_text()
+        assert plain.partition(":")[2] not in findings
+        ids[key] = set(re.findall("record:[0-9a-f]{32}", findings))
+        events = json.loads((out / "summary.json").read_text())["events"]
+        assert events == {"credential.issued": 1, "task.ended": 1}
+    assert all(ids.values())
+    assert len(set.union(*ids.values())) == sum(map(len, ids.values()))
+
+
+def replayed(config: Path, out: Path, *paths: Path, key: str) -> int:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CURFEWD_KEY", key)
+        return cli.main(["replay", "--config", str(config), "--out", str(out), *map(str, paths)])
 
 
 def test_a_credential_is_issued_with_all_that_it_is_for(read: Reader) -> None:
@@ -357,12 +526,22 @@ def test_an_event_in_records_that_have_no_fields_but_a_logs_is_let_out_among_man
         ("[[source]]\nname = 'x'\nmatch = 'a'\nunwrap = 'b'\n", "match = 'a'", "list of conditions"),
         (ROBOTS + "colour = 'red'\n", "colour", "no such key"),
         (ROBOTS.replace('"task.ended"', '"task.over"'), 'type = "task.over"', "needs a type"),
-        (ROBOTS + "[[source.event]]\ntype = 'task.ended' # last\ntime = '{at}'", "[[source.event]]", "needs id and task_id"),
+        (
+            ROBOTS.replace('"task.ended"', '"task.endd"'),
+            'type = "task.endd"',
+            "needs a type (did you mean task.ended?)",
+        ),
+        (ROBOTS + "[[source.event]]\ntype = 'task.ended' # last\ntime = '{at}'", "[[source.event]]", "needs task_id"),
         (ROBOTS.replace("{badge.seconds}", "{badge..seconds}"), "expires_in", "expires_in"),
         (ROBOTS.replace('secret = "{badge.code}"', 'code = "x"'), "identifiers", "no such key"),
         (ROBOTS.replace('crash = "failed"', 'crash = "broken"'), "outcomes", "crash"),
         (ROBOTS.replace('identifier = { scheme = "badge-no", value = "{badge.no}" }\n', ""), "[[source.event]]", "credential_id or identifier"),
         (ROBOTS.replace('expires_at = "{until}"\n', ""), "[[source.event]]", "expires_at or expires_in"),
+        (LIFETIMES.replace("UNIT", "fortnight"), "expires_in_unit", "write one of"),
+        (LIFETIMES.replace("UNIT", "s").replace('split = " "', 'split = ""'), "grants", "split: write the text"),
+        (LIFETIMES.replace("UNIT", "s").replace('"{host}/*"', '"{host}/{job}"'), "grants", "has one path"),
+        (LIFETIMES.replace("UNIT", "s").replace('source_ip = "{ip}"', 'address = "{ip}"'), "issued_to", "no such key"),
+        (LIFETIMES.replace("UNIT", "s").replace('task_id = "{job}"', "").replace('task_group = "{team}"', ""), "[[source.event]]", "task_id or task_group"),
         ("[sources.vault]\ntask = 'x'\n", "task", "did you mean task_id"),
         ("[sources.vaults]\n", "[sources.vaults]", "did you mean vault"),
         ("[sources.vault]\ngrants = [{ when = [] }]\n", "grants", "actions, resources or both"),

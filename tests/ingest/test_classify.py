@@ -221,3 +221,47 @@ def test_marks_may_be_asked_by_many_threads_at_once() -> None:
     for thread in threads:
         thread.join()
     assert found == [True] * 80
+
+
+@pytest.mark.parametrize(
+    ("kind", "meant"),
+    [
+        ("task.startd", "task.started"),
+        ("tsak.ended", "task.ended"),
+        ("Task.Ended", "task.ended"),
+        ("task_started", "task.started"),
+        ("tasks.started", "task.started"),
+        ("task.start", "task.started"),
+        ("credential.issue", "credential.issued"),
+        ("credential/used", "credential.used"),
+        ("task.restarted", None),
+        ("credential.reused", None),
+        ("task", None),
+        ("app.log", None),
+        ("task.started" * 1000, None),
+        ("com.example.task.started.v1", None),
+    ],
+)
+@pytest.mark.parametrize("mode", ["structured", "carried", "binary"])
+def test_a_type_that_is_nearly_ours_is_a_dead_letter_that_names_ours(
+    kind: str, meant: str | None, mode: str
+) -> None:
+    attributes = {
+        "specversion": "1.0",
+        "id": "1",
+        "source": "s",
+        "type": kind,
+        "time": "2026-05-01T00:00:00Z",
+    }
+    if mode == "binary":
+        headers = {f"ce_{name}": value.encode() for name, value in attributes.items()}
+        found = SHAPES.read_binary(headers, b"{}", NOW)
+    else:
+        event = {**attributes, "data": {}}
+        (found,) = read({"held": [event]} if mode == "carried" else event)
+    assert found.unknown == (meant is None)
+    assert found.events == ()
+    if meant is not None:
+        assert found.error is not None
+        assert (found.error.reason, found.error.field) == ("wrong-field", "type")
+        assert found.error.detail == f"no such type of event: did you mean `{meant}`?"
