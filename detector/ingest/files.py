@@ -8,56 +8,30 @@ import numpy as np
 
 from detector.ingest import format_names as names
 from detector.ingest.archives import MemberTimes, not_unpacked
-from detector.ingest.classify import BUNDLED, RecordClassifier
 from detector.ingest.formats import cri, docker, documents, otlp, syslog, text
 from detector.ingest.formats import json as json_logs
 from detector.ingest.formats.cloudevents import events_of
 from detector.ingest.formats.log_texts import KEY_BEGIN
-from detector.ingest.range_reader import RangeReader, Sink, lines_of
+from detector.ingest.range_reader import RangeReader, Reading, Sink, lines_of
 from detector.ingest.sources import Source
-from detector.ingest.trust.policy import InputTrust
 from detector.records.blocks import LONG_JSON, Block, blocks
 from detector.records.dead_letters import NOT_PROTOBUF, NOT_SYSLOG, TOO_LARGE, UNSUPPORTED_ARCHIVE, bad
 from detector.records.repeated_names import repeating_lines
 from detector.records.timestamps import Ints, line_starts
 from detector.values.errors import BadRecordError
-from detector.values.times import SKEW
 
 _OTHER, _TEXT_RUN, _RECORD_RUN = 0, 1, 2
 _LONG_RUN: Final = 8  # lines from which taking them at once is cheaper
 _INDENT: Final = 4096  # bytes of white space before what a line begins with
 
 
-def read(  # noqa: PLR0913, PLR0917 - a range, and what it is read with
-    source: Source,
-    start: int,
-    end: int,
-    now: int,
-    sink: Sink,
-    classifier: RecordClassifier = BUNDLED,
-    trust: InputTrust | None = None,
-    suspected: RecordClassifier | None = None,
-    *,
-    skew: int = SKEW,
-) -> RangeReader:
-    """Reads the bytes of `source` from `start` to `end`; `now` is the wall clock, `skew` the policy's (ns).
+def read(source: Source, start: int, end: int, sink: Sink, reading: Reading) -> RangeReader:
+    """Reads the bytes of `source` from `start` to `end`.
 
-    An event that `trust` does not let the source carry is a dead letter. What cannot be read, the rest of a damaged
-    archive or a file that is gone, is a dead letter without a line. Lines of text that `suspected` takes for events are
-    counted.
+    What cannot be read, the rest of a damaged archive or a file that is gone, is a dead letter without a line.
     """
     times = MemberTimes()
-    reader = RangeReader(
-        source.name,
-        source.task_id,
-        now,
-        sink,
-        classifier,
-        trust,
-        suspected,
-        skew=skew,
-        member_time=lambda: times.latest,
-    )
+    reader = RangeReader(source.name, source.task_id, sink, reading, lambda: times.latest)
     if source.unsupported is not None and start == 0:
         reader.dead(bad(UNSUPPORTED_ARCHIVE, detail=not_unpacked(source.unsupported)), None)
     try:

@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Final, Protocol
 
+import msgspec
+
 from detector.ingest.assembler import Assembler
 from detector.ingest.classify import BUNDLED, CLOUDEVENTS, RecordClassifier, count_events
 from detector.ingest.format_names import TEXT
@@ -60,6 +62,20 @@ class Sink(Protocol):
         """A record that could not be read."""
 
 
+class Reading(msgspec.Struct, frozen=True):
+    """What ranges are read with: `now` is the wall clock, `skew` the policy's (ns), `classifier` what is recognised.
+
+    An event that `trust` does not let the source carry is a dead letter. Lines of text that `suspected` takes for events
+    are counted.
+    """
+
+    now: int
+    classifier: RecordClassifier = BUNDLED
+    trust: InputTrust | None = None
+    suspected: RecordClassifier | None = None
+    skew: int = SKEW
+
+
 class RangeReader:
     """Takes what the formats make of a range, and hands it to a sink.
 
@@ -72,23 +88,18 @@ class RangeReader:
     - `suspects` counts the lines of text that look like events to the classifier `suspected`.
     """
 
-    def __init__(  # noqa: PLR0913, PLR0917 - a range, and what it is read with
+    def __init__(
         self,
         name: str,
         task_id: str | None,
-        now: int,
         sink: Sink,
-        classifier: RecordClassifier = BUNDLED,
-        trust: InputTrust | None = None,
-        suspected: RecordClassifier | None = None,
-        *,
-        skew: int = SKEW,
+        reading: Reading,
         member_time: Callable[[], int | None] = lambda: None,
     ) -> None:
         self.name = name
-        self.trust = trust
-        self.classifier = classifier
-        self.now = now
+        self.trust = reading.trust
+        self.classifier = reading.classifier
+        self.now = reading.now
         self.sink = sink
         self.lines = 0
         self.inherited: int | None = None
@@ -97,10 +108,10 @@ class RangeReader:
         self.bytes: Counter[str] = Counter()
         self.unknown = 0
         self.suspects = 0
-        self._suspected = suspected
+        self._suspected = reading.suspected
         self.assembler = Assembler(long_piece=self._long_piece)
         self._task_id = task_id
-        self._skew = skew
+        self._skew = reading.skew
         self._member_time = member_time
         self._segments: list[Segment] = []
         self._collected: list[LogRecord] = []  # after the segments

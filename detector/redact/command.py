@@ -16,6 +16,7 @@ from detector.ingest.declarations import STDIN
 from detector.ingest.files import read
 from detector.ingest.inputs import find_sources
 from detector.ingest.mapped_adapter import configured_classifier
+from detector.ingest.range_reader import Reading
 from detector.records.dead_letters import DeadLetter
 from detector.redact.stream_redactor import StreamRedactor
 from detector.redact.unexamined import Handling, Reason
@@ -117,7 +118,7 @@ def _registered(
     now = time.time_ns()
     for source in sources:
         collector = LifecycleCollector()
-        reader = read(source, 0, source.size, now, collector, classifier)
+        reader = read(source, 0, source.size, collector, Reading(now, classifier))
         unread += collector.facts(reader).dead_letters
         issues += (event for event in collector.lifecycle if isinstance(event, CredentialIssued))
     return issues, unread

@@ -16,7 +16,7 @@ import msgspec
 from detector.ingest.classify import BUNDLED, RecordClassifier
 from detector.ingest.event_ranges import RangeLook, event_blocks
 from detector.ingest.files import read
-from detector.ingest.range_reader import RangeReader
+from detector.ingest.range_reader import RangeReader, Reading
 from detector.ingest.sources import Source
 from detector.ingest.trust.policy import InputTrust
 from detector.ingest.units import Unit
@@ -55,7 +55,7 @@ def first_pass(work: Work, unit: Unit) -> LifecycleFacts:
     source = work.sources[unit.source]
     collector = LifecycleCollector()
     trust = work.trust[unit.source] if work.trust else None
-    reader = RangeReader(source.name, source.task_id, work.now, collector, work.classifier, trust)
+    reader = RangeReader(source.name, source.task_id, collector, Reading(work.now, work.classifier, trust))
     only_events, look = True, RangeLook()
     for events, data in event_blocks(source, unit.start, unit.end, work.now, look, work.classifier):
         if data is None:
@@ -79,9 +79,8 @@ def second_pass(work: Work, unit: Unit) -> RangeFacts:
     trust = work.trust[unit.source] if work.trust else None
     classifier = work.logs if unit.source in work.text else work.classifier
     suspected = work.classifier if unit.source in work.suspected else None
-    return scanner.facts(
-        read(source, unit.start, unit.end, work.now, scanner, classifier, trust, suspected, skew=work.skew)
-    )
+    reading = Reading(work.now, classifier, trust, suspected, work.skew)
+    return scanner.facts(read(source, unit.start, unit.end, scanner, reading))
 
 
 class Pass(Generic[_R]):

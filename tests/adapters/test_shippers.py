@@ -13,6 +13,7 @@ from detector.ingest.classify import BUNDLED
 from detector.ingest.files import read as read_source
 from detector.ingest.inputs import find_sources
 from detector.ingest.kafka import Contents, RecordAssembler, batch_of
+from detector.ingest.range_reader import Reading
 from detector.ingest.units import units
 from detector.records.log_records import LogText
 from detector.records.shipper_fields import SPLIT
@@ -194,7 +195,7 @@ def test_a_file_is_not_cut_where_a_line_stands_open(tmp_path: Path, last: str) -
     for size in range(1, source.size, 50):
         sink = Collector()
         for unit in units([source], size):
-            read_source(source, unit.start, unit.end, NOW, sink)
+            read_source(source, unit.start, unit.end, sink, Reading(NOW))
         assert [seen.text for seen in sink.marked()] == ["MARK"] * 3
 
 

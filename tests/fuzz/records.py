@@ -16,6 +16,7 @@ from detector.ingest.event_ranges import read_events
 from detector.ingest.files import read
 from detector.ingest.format_names import CHOICES
 from detector.ingest.kafka import Contents, read_record
+from detector.ingest.range_reader import Reading
 from detector.ingest.sniff import sniff
 from detector.ingest.sources import Source
 from detector.records.dead_letters import REASONS
@@ -212,7 +213,7 @@ def _as_file(value: bytes, mode: int) -> None:
 
     source = Source("f", name, len(value), raw)
     sink = Collector()
-    read(source, 0, len(value), NOW, sink)
+    read(source, 0, len(value), sink, Reading(NOW))
     for letter in sink.letters:
         check_error(BadRecordError(letter.reason, letter.detail, letter.field))
     for batch, _ in sink.batches:

@@ -15,6 +15,7 @@ from functools import cache
 
 from detector.ingest.files import read
 from detector.ingest.format_names import TEXT
+from detector.ingest.range_reader import Reading
 from detector.ingest.sources import Source
 from detector.patterns.pattern import Pattern, load_bundled
 from detector.scan.decode import Decoding, decoded
@@ -217,7 +218,7 @@ def _read(text: bytes, size: int, now: int = NOW) -> list[Leak]:
     """The leaks of a file of text that is read in chunks of so many bytes."""
     chunks = [text[at : at + size] for at in range(0, len(text), size)]
     sink = _Leaks()
-    read(Source("f", TEXT, len(text), lambda _start, _end: iter(chunks)), 0, len(text), now, sink)
+    read(Source("f", TEXT, len(text), lambda _start, _end: iter(chunks)), 0, len(text), sink, Reading(now))
     return sink.found
 
 

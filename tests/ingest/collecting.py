@@ -6,7 +6,7 @@ import msgspec
 
 from detector.ingest.files import read
 from detector.ingest.inputs import find_sources
-from detector.ingest.range_reader import RangeReader
+from detector.ingest.range_reader import RangeReader, Reading
 from detector.records.dead_letters import DeadLetter
 from detector.scan.leaks import Batch, RecordAt
 from detector.values.events import CanonicalEvent
@@ -72,5 +72,5 @@ def collect(path: Path, format_name: str | None = None, now: int = NOW) -> Colle
     """What a reader gives for a whole file."""
     (source,), _ = find_sources([str(path)], format_name=format_name)
     sink = Collector()
-    sink.range = read(source, 0, source.size, now, sink)
+    sink.range = read(source, 0, source.size, sink, Reading(now))
     return sink

@@ -17,7 +17,7 @@ from detector.ingest import files
 from detector.ingest.event_ranges import read_events
 from detector.ingest.formats import documents
 from detector.ingest.inputs import find_sources
-from detector.ingest.range_reader import RangeReader
+from detector.ingest.range_reader import RangeReader, Reading
 from detector.values.events import CredentialUsed, TaskEnded
 from tests.ingest.collecting import NOW, Collector, Seen, collect
 
@@ -354,7 +354,7 @@ def test_a_file_that_vanishes_is_a_dead_letter(write: Any) -> None:
     from detector.ingest.files import read  # noqa: PLC0415 - only here
 
     sink = Collector()
-    read(source, 0, source.size, NOW, sink)
+    read(source, 0, source.size, sink, Reading(NOW))
     assert sink.dead_ones() == [(None, "unreadable", None)]
 
 
@@ -381,7 +381,7 @@ def test_runs_of_text_and_records_are_placed_and_timed_as_line_by_line(runs: lis
 
     def told(read_all: Callable[[RangeReader], None]) -> tuple[object, ...]:
         sink = Collector()
-        reader = RangeReader("f", None, NOW, sink)
+        reader = RangeReader("f", None, sink, Reading(NOW))
         read_all(reader)
         reader.end()
         seen = sorted((one.line, one.time, one.task_id, one.stream) for one in sink.marked())

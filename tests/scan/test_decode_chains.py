@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from detector.ingest.files import read
 from detector.ingest.format_names import TEXT
+from detector.ingest.range_reader import Reading
 from detector.ingest.sources import Source
 from detector.patterns.pattern import Pattern, load_bundled
 from detector.records.dead_letters import DeadLetter
@@ -63,7 +64,7 @@ def leaks_in(data: bytes, chunk: int, finder: LeakFinder) -> list[Leak]:
     """The leaks of a file of text that is read in chunks of so many bytes."""
     chunks = [data[at : at + chunk] for at in range(0, len(data), chunk)]
     sink = Sink(finder)
-    read(Source("f", TEXT, len(data), lambda _start, _end: iter(chunks)), 0, len(data), NOW, sink)
+    read(Source("f", TEXT, len(data), lambda _start, _end: iter(chunks)), 0, len(data), sink, Reading(NOW))
     return sink.leaks
 
 
