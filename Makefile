@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lint test-fast test test-pythons check broker format lock vendor chart bench fuzz clean
+.PHONY: help demo demo-live lint test-fast test test-pythons check broker format lock vendor chart bench fuzz clean
 
 help: ## what the targets do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | column -t -s $$'\t'
@@ -46,6 +46,9 @@ monitors:
 
 demo: $(STAMP) ## replay the bundled incident and print what is found
 	@$(BIN)/python examples/demo.py
+
+demo-live: $(KAFKA) ## the incident live: broker, topics, service, live view; Ctrl-C ends it
+	@$(BIN)/python examples/live_demo.py $(ARGS)
 
 lint: $(STAMP) ## ruff and mypy
 	@$(BIN)/ruff check .

@@ -49,11 +49,16 @@ def draw(target: Path) -> int:
         console = Console(record=True, width=WIDTH, file=nowhere, force_terminal=True, highlight=False)
         console.print(Text(line(), "bold"), "\n")
         console.print(Text.from_ansi(run.stdout))
-        picture = console.export_svg(title="curfewd", unique_id="curfewd")
+        save(console, target)
+    return run.returncode
+
+
+def save(console: Console, target: Path) -> None:
+    """Draws what a console recorded into an SVG file."""
+    picture = console.export_svg(title="curfewd", unique_id="curfewd")
     target.parent.mkdir(parents=True, exist_ok=True)
     # Rich links a font on the net; the reader's own monospaced one does as well.
     target.write_text(re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL))
-    return run.returncode
 
 
 def main() -> int:

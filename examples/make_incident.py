@@ -37,19 +37,23 @@ grace_period = "2h"
 ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
 
 
-def at(clock: str, seconds: float = 0) -> int:
-    """The time of day `HH:MM` of the incident's day plus `seconds`, in nanoseconds."""
-    return parse_rfc3339(f"{DAY}T{clock}:00Z") + round(seconds * 1000) * MILLISECOND
-
-
 class Incident:
-    """Collects events and log lines; every random choice comes from one seeded source."""
+    """Collects events and log lines; every random choice comes from one seeded source.
 
-    def __init__(self) -> None:
+    `midnight` is when its day begins, in nanoseconds. `events` and `logs` have each event and line with its time.
+    """
+
+    def __init__(self, midnight: int) -> None:
+        self.midnight = midnight
         self.random = random.Random(4711)  # the same incident every time
         self.key = DeploymentKey.of(KEY)
         self.events: list[tuple[int, dict[str, Any]]] = []
         self.logs: dict[str, list[tuple[int, str]]] = {}
+
+    def at(self, clock: str) -> int:
+        """The time of day `HH:MM` of the incident's day."""
+        hours, minutes = map(int, clock.split(":"))
+        return self.midnight + (60 * hours + minutes) * MINUTE
 
     def event(self, kind: str, time: int, source: str, /, **data: Any) -> None:
         """Adds a canonical event; fields that are None are left out."""
@@ -136,7 +140,7 @@ class Incident:
 def release(incident: Incident, number: int, clock: str, *, careful: bool) -> None:
     """A release-signing job on a CI runner. The careless one traces its shell, header and all."""
     task, credential, path = f"release-{number}", f"sign-{number}", f"ci/release-{number}.log"
-    start, token = at(clock), incident.token("sgn_")
+    start, token = incident.at(clock), incident.token("sgn_")
     version = f"2.{number - 4707}.0"
     incident.start(
         "ci", start, 360, task_id=task, kind="release-signing", owner="release-team", workload="runner-3"
@@ -200,7 +204,7 @@ def release(incident: Incident, number: int, clock: str, *, careful: bool) -> No
 
 def automation(incident: Incident, name: str, clock: str, *, careful: bool) -> None:
     """Cloud automation in an approved change window of half an hour. The careless one runs past it."""
-    task, path, start = f"resize-{name}", f"automation/resize-{name}.jsonl", at(clock)
+    task, path, start = f"resize-{name}", f"automation/resize-{name}.jsonl", incident.at(clock)
     key_id = "ASIA" + "".join(incident.random.choices("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", k=16))
     incident.start(
         "scheduler",
@@ -251,7 +255,7 @@ def automation(incident: Incident, name: str, clock: str, *, careful: bool) -> N
 
 def router(incident: Incident, name: str, clock: str, *, careful: bool) -> None:
     """A data job that reads one queue and writes one. The careless one also looks into the customers table."""
-    task, credential, start = f"orders-router-{name}", f"queue-{name}", at(clock)
+    task, credential, start = f"orders-router-{name}", f"queue-{name}", incident.at(clock)
     pod = uuid.UUID(bytes=incident.random.randbytes(16), version=4)
     path = f"pods/data_{task}_{pod}/router/0.log"
     token = incident.token("qt_")
@@ -306,7 +310,7 @@ def rotation(incident: Incident, name: str, clock: str, *, careful: bool) -> Non
     The careless one prints the new password and forgets the last step.
     """
     task, credential, path = f"rotate-{name}", f"vault-{name}", f"automation/rotate-{name}.jsonl"
-    start, token, password = at(clock), incident.token("rv_"), incident.token("", 28)
+    start, token, password = incident.at(clock), incident.token("rv_"), incident.token("", 28)
     incident.start(
         "scheduler", start, 60, task_id=task, kind="remediation", owner="security-team", workload="remediator"
     )
@@ -357,7 +361,7 @@ def exporter(incident: Incident, name: str, clock: str, *, careful: bool) -> Non
 
     The careless one has a token that never expires; it is revoked in the middle, and works on all the same.
     """
-    task, credential, path, start = f"export-{name}", f"wh-{name}", f"exports/{name}.log", at(clock)
+    task, credential, path, start = f"export-{name}", f"wh-{name}", f"exports/{name}.log", incident.at(clock)
     token = incident.token("wh_")
     incident.start(
         "scheduler", start, 30, task_id=task, kind="exporter", owner="finance-data", workload="exporter"
@@ -396,15 +400,15 @@ def exporter(incident: Incident, name: str, clock: str, *, careful: bool) -> Non
 def platform(incident: Incident) -> None:
     """The scheduler's own log, from the first minute of the day to the last that we know of."""
     for minute in range(0, 16 * 60 + 31, 15):
-        time = at(f"{minute // 60:02d}:{minute % 60:02d}")
+        time = incident.at(f"{minute // 60:02d}:{minute % 60:02d}")
         queued, running = incident.random.randrange(4), incident.random.randrange(1, 5)
         request = uuid.UUID(bytes=incident.random.randbytes(16), version=4)
         incident.text("platform.log", time, f"[scheduler] tick {request} queued={queued} running={running}")
 
 
-def main(folder: Path) -> None:
-    """Writes the incident into `folder`."""
-    incident = Incident()
+def incident_of(midnight: int) -> Incident:
+    """The incident, on the day that begins at `midnight` (ns)."""
+    incident = Incident(midnight)
     exporter(incident, "sales-eu", "01:00", careful=True)
     exporter(incident, "sales-us", "02:00", careful=False)
     release(incident, 4710, "08:30", careful=True)
@@ -416,8 +420,9 @@ def main(folder: Path) -> None:
     rotation(incident, "orders-a", "15:00", careful=True)
     rotation(incident, "orders-b", "15:30", careful=False)
     platform(incident)
-    incident.write(folder)
+    return incident
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "incident")
+    target = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent / "incident"
+    incident_of(parse_rfc3339(f"{DAY}T00:00:00Z")).write(target)

@@ -1,0 +1,1 @@
+"""The bundled incident, what makes it, and the demos that show it."""
