@@ -1,4 +1,4 @@
-"""Task ids of CI jobs, read from names that jobs choose and from claims of their OpenID Connect tokens.
+"""Task ids of CI jobs, and groups of them, read from names that jobs choose and from claims of their OIDC tokens.
 
 A job's id is unique within GitHub or GitLab, so it needs no repository. A name without `/`, as for an AWS session, can
 therefore hold all of it: `github-job-71`, `github-run-5-2` (run and attempt), `gitlab-job-9`, `gitlab-pipeline-8`.
@@ -7,6 +7,12 @@ GitHub's subject is `repo:ORG/REPO:ref:…`, and `repo:ORG@ID/REPO@ID:ref:…` f
 add the claims `run_id`, `run_attempt` and `check_run_id` to it; a job's id is the id of its check run
 (docs.github.com, "OpenID Connect reference"). GitLab's tokens have the claims `job_id` and `pipeline_id`, but not in
 the subject (docs.gitlab.com, "ID tokens").
+
+A subject without a job names at least where the job is from: a repository, a project, a pipeline, a service account.
+That is the **group** of the task: an issue without a task belongs to one of the tasks whose starts name its group.
+GitHub and GitLab ignore the case of names, so those of a group are in lower case. Subjects are those of GitHub (also
+the immutable form with ids, and `repository` where an organisation includes it), GitLab, Buildkite, HCP Terraform,
+CircleCI ("Using OpenID Connect tokens in jobs") and Kubernetes.
 """
 
 from collections.abc import Mapping
@@ -14,11 +20,20 @@ from typing import Any, Final
 
 import re2
 
+from detector.records.pod_names import service_account_group
+
 _CHOSEN: Final = re2.compile(
     r"(github)-(job)-(\d{1,20})|(github)-(run)-(\d{1,20})-(\d{1,9})|(gitlab)-(job|pipeline)-(\d{1,20})"
 )
 _IN_SUBJECT: Final = re2.compile(r"(?:^|:)(run_id|run_attempt|check_run_id):(\d+)")
 _MAX_ID: Final = 20  # digits
+# Vault puts the mount's name before a subject: `jwt-repo:…`. No part has a colon: GitHub writes it as `%3A`.
+_REPOSITORY: Final = re2.compile(r"(?:^|[:-])repo(?:sitory)?:([^:/@]+)(?:@\d+)?/([^:/@]+)(?:@\d+)?(?::|$)")
+_PROJECT: Final = re2.compile(r"(?:^|-)project_path:([^:]+/[^:]+)(?::|$)")
+_PIPELINE: Final = re2.compile(r"(?:^|-)organization:([^:/]+):pipeline:([^:/]+)(?::|$)")
+_WORKSPACE: Final = re2.compile(r"(?:^|-)organization:([^:/]+):project:[^:]*:workspace:([^:/]+)(?::|$)")
+_CIRCLE: Final = re2.compile(r"(?:^|-)org/([^/]+)/project/([^/]+)/")
+_ACCOUNT: Final = re2.compile(r"(?:^|-)system:serviceaccount:([^:/]+):([^:/]+)$")
 
 
 def github_job(job: str) -> str:
@@ -39,6 +54,49 @@ def gitlab_job(job: str) -> str:
 def gitlab_pipeline(pipeline: str) -> str:
     """The task id of a pipeline."""
     return f"gitlab/pipeline/{pipeline}"
+
+
+def github_group(repository: str) -> str:
+    """The group of a repository's jobs. `repository` is `OWNER/REPO`."""
+    return f"github:{repository.lower()}"
+
+
+def gitlab_group(project: str) -> str:
+    """The group of a project's jobs. `project` is its path, `GROUP/PROJECT`."""
+    return f"gitlab:{project.lower()}"
+
+
+def buildkite_group(organization: str, pipeline: str) -> str:
+    """The group of a pipeline's jobs, by the slugs of both."""
+    return f"buildkite:{organization}/{pipeline}"
+
+
+def circleci_group(organization: str, project: str) -> str:
+    """The group of a project's jobs, by the ids of both."""
+    return f"circleci:{organization}/{project}"
+
+
+def terraform_group(organization: str, workspace: str) -> str:
+    """The group of a workspace's runs, by the names of both."""
+    return f"terraform:{organization}/{workspace}"
+
+
+def group_of_subject(subject: str) -> str | None:
+    """The group that a token's subject names, or a name that ends in it; None if it names none."""
+    project = _PROJECT.search(subject)
+    if project is not None:
+        return gitlab_group(project[1])
+    for form, group in (
+        (_PIPELINE, buildkite_group),
+        (_WORKSPACE, terraform_group),
+        (_CIRCLE, circleci_group),
+        (_ACCOUNT, service_account_group),
+    ):
+        match = form.search(subject)
+        if match is not None:
+            return group(match[1], match[2])
+    repository = _REPOSITORY.search(subject)  # in any place: an organisation orders its claims as it likes
+    return None if repository is None else github_group(f"{repository[1]}/{repository[2]}")
 
 
 def task_named(name: str) -> str | None:

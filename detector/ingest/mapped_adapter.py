@@ -318,6 +318,8 @@ def _changed(
     changes: dict[str, Any] = {}
     if task is not None and isinstance(event, CredentialIssued | TaskStarted | TaskEnded):
         changes["task_id"] = task
+        if isinstance(event, CredentialIssued):
+            changes |= {"task_group": None, "unjoined": None}  # it has a task now
     if grants and isinstance(event, CredentialIssued):
         granted = tuple(_granted(grants, context))
         if granted:

@@ -21,6 +21,9 @@ def pod_task(namespace: str, name: str, uid: str | None) -> str | None:
     return f"k8s/{namespace}/{name}/{uid}" if uid else None
 
 
-def service_account_task(namespace: str, name: str) -> str:
-    """The task id of what a service account does that is no pod, or is not told: it never ends."""
-    return f"kubernetes/serviceaccount/{namespace}/{name}"
+def service_account_group(namespace: str, name: str) -> str:
+    """The group of the pods that run as a service account.
+
+    It does not name the cluster: neither a token's subject nor the log of a provider that takes it does.
+    """
+    return f"kubernetes:{namespace}/{name}"

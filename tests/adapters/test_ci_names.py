@@ -1,6 +1,7 @@
 import pytest
 
-from detector.adapters.ci_names import task_named, task_of_claims, task_of_subject
+from detector.adapters.ci_names import group_of_subject, task_named, task_of_claims, task_of_subject
+from detector.adapters.oauth.claims import group_of_claims
 
 
 @pytest.mark.parametrize(
@@ -52,3 +53,63 @@ def test_a_subject_tells_a_job_where_the_organisation_had_it_added(subject: str,
 )
 def test_claims_tell_the_job_before_what_it_is_part_of(claims: dict[str, object], task: str | None) -> None:
     assert task_of_claims(claims) == task
+
+
+@pytest.mark.parametrize(
+    ("subject", "group"),
+    [
+        ("repo:octo/app:ref:refs/heads/main", "github:octo/app"),
+        ("repo:Octo-Org/App.Web:environment:prod", "github:octo-org/app.web"),
+        ("repo:octo@1/app@2:environment:prod", "github:octo/app"),
+        ("repo:octo/app", "github:octo/app"),
+        ("environment:prod:repo:octo/app", "github:octo/app"),  # in an organisation's own order
+        (
+            "repository:octo/app:job_workflow_ref:octo/ci/.github/workflows/d.yml@refs/heads/main",
+            "github:octo/app",
+        ),
+        ("jwt-repo:octo/app:ref:refs/heads/main", "github:octo/app"),  # behind the name of Vault's mount
+        ("repo:octo/app:ref:refs/heads/x%3Arepo%3Aevil/app", "github:octo/app"),
+        ("repo:octo/app:environment:x%3Arepo%3Aevil/app", "github:octo/app"),
+        ("project_path:acme/app:ref_type:branch:ref:main", "gitlab:acme/app"),
+        ("project_path:Acme/Shop/Web:ref_type:tag:ref:repo:octo/app", "gitlab:acme/shop/web"),
+        ("organization:acme:pipeline:web:ref:refs/heads/main:commit:9f:step:build", "buildkite:acme/web"),
+        ("organization:acme:project:Default Project:workspace:web:run_phase:plan", "terraform:acme/web"),
+        ("org/0b1c/project/7d3f/user/9a8b", "circleci:0b1c/7d3f"),
+        ("system:serviceaccount:ci:runner", "kubernetes:ci/runner"),
+        ("repository_owner:octo:ref:refs/heads/main", None),
+        ("repository_id:4711:ref:refs/heads/main", None),
+        ("job_workflow_ref:octo/ci/.github/workflows/d.yml@refs/heads/main", None),
+        ("repo:octo", None),
+        ("repo:/:", None),
+        ("104928374651029384756", None),
+        ("mona@example.com", None),
+        ("", None),
+    ],
+)
+def test_a_subject_names_the_group_of_its_job(subject: str, group: str | None) -> None:
+    assert group_of_subject(subject) == group
+
+
+@pytest.mark.parametrize(
+    ("claims", "group"),
+    [
+        ({"repository": "Octo/App", "sub": "job_workflow_ref:octo/ci"}, "github:octo/app"),
+        (
+            {"project_path": "acme/shop/web", "sub": "project_path:acme/shop/web:ref_type:branch"},
+            "gitlab:acme/shop/web",
+        ),
+        ({"organization_slug": "acme", "pipeline_slug": "web"}, "buildkite:acme/web"),
+        ({"terraform_organization_name": "acme", "terraform_workspace_name": "web"}, "terraform:acme/web"),
+        ({"oidc.circleci.com/org-id": "0b1c", "oidc.circleci.com/project-id": "7d3f"}, "circleci:0b1c/7d3f"),
+        (
+            {"kubernetes.io": {"namespace": "ci", "serviceaccount": {"name": "runner"}}},
+            "kubernetes:ci/runner",
+        ),
+        ({"sub": "system:serviceaccount:ci:runner"}, "kubernetes:ci/runner"),
+        ({"repository": "app"}, None),
+        ({"repository": 7, "kubernetes.io": {"namespace": "ci", "serviceaccount": "runner"}}, None),
+        ({"organization_slug": "acme", "pipeline_slug": ["web"]}, None),
+    ],
+)
+def test_claims_name_the_group_of_their_job(claims: dict[str, object], group: str | None) -> None:
+    assert group_of_claims(claims) == group

@@ -60,6 +60,7 @@ def test_a_job_in_progress_is_a_task_of_its_run() -> None:
             owner="mona",
             workload="runner 9",
             parent_task_id="github/run/5/2",
+            group="github:octo/app",
         )
     ]
 

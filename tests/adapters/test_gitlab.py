@@ -32,6 +32,7 @@ JOB: dict[str, Any] = {
     "pipeline_id": 8,
     "project_id": 3,
     "project_name": "Acme / App",
+    "project": {"id": 3, "name": "App", "path_with_namespace": "acme/app"},
     "runner": {"id": 1, "description": "blue-4", "tags": ["docker"]},
     "user": {"id": 5, "username": "mona"},
 }
@@ -81,6 +82,7 @@ START = TaskStarted(
     owner="mona",
     workload="blue-4",
     parent_task_id="gitlab/pipeline/8",
+    group="gitlab:acme/app",
 )
 ISSUE = CredentialIssued(
     time=AT,
@@ -105,6 +107,22 @@ def ended(outcome: str | None) -> TaskEnded:
 def test_a_running_job_is_a_task_of_its_pipeline_with_a_token() -> None:
     assert looks_like(JOB)
     assert translate(JOB, NOW) == [START, ISSUE]
+
+
+@pytest.mark.parametrize(
+    ("fields", "group"),
+    [
+        ({"project": {"path_with_namespace": "Acme/Shop/Web"}}, "gitlab:acme/shop/web"),
+        ({"repository": {"homepage": "https://gitlab.example:3005/acme/app"}}, "gitlab:acme/app"),
+        ({"repository": {"homepage": "https://[::1"}}, None),
+        ({"repository": {"homepage": 7}}, None),
+        ({}, None),
+    ],
+)
+def test_the_jobs_of_a_project_are_a_group(fields: dict[str, Any], group: str | None) -> None:
+    job = {name: value for name, value in JOB.items() if name != "project"}
+    (start,) = (one for one in translate({**job, **fields}, NOW) if isinstance(one, TaskStarted))
+    assert start.group == group
 
 
 def test_a_finished_job_has_ended_and_its_token_is_taken_back() -> None:

@@ -101,7 +101,7 @@ def issued(record: dict[str, Any]) -> CredentialIssued:
 
 def test_a_pods_token_is_issued_to_the_pod() -> None:
     assert looks_like(token_request())
-    assert translate(token_request(), NOW) == [
+    assert translate(token_request(), NOW)[:1] == [
         CredentialIssued(
             time=AT,
             source="kubernetes.audit",
@@ -183,7 +183,9 @@ def test_a_token_for_somebody_else_is_a_credential_of_its_own() -> None:
 def test_a_token_that_is_bound_to_nothing_is_the_accounts() -> None:
     record = token_request(requestObject={"spec": {"expirationSeconds": 3600}}, user={"username": "mona"})
     found = issued(record)
-    assert (found.task_id, found.credential_id) == (f"kubernetes/serviceaccount/ci/runner/{JTI}", JTI)
+    assert (found.task_id, found.task_group, found.credential_id) == (None, "kubernetes:ci/runner", JTI)
+    assert found.unjoined is not None
+    assert "boundObjectRef" in found.unjoined
     assert found.groups == ("k8s/serviceaccount/ci/runner",)
     for_others = {"spec": {"expirationSeconds": 3600, "audiences": ["vault"]}}
     # who checks it there may never ask whether the account still exists
@@ -199,6 +201,9 @@ def test_a_token_that_is_bound_to_nothing_is_the_accounts() -> None:
     assert (
         by_node.revocation["method"] == "delete-pod"
     )  # which one is not told; nodes ask for pods' tokens only
+    assert (by_node.task_id, by_node.task_group) == (None, "kubernetes:ci/runner")
+    assert by_node.unjoined is not None
+    assert "level `Request`" in by_node.unjoined
     assert secret.revocation is not None
     assert (secret.revocation["method"], secret.revocation["name"]) == ("delete-secret", "robot")
 
@@ -326,6 +331,45 @@ def test_a_pod_starts_for_its_task_run() -> None:
             parent_task_id="tekton/ci/build-1",
         )
     ]
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered", "group"),
+    [
+        ({"serviceAccountName": "runner"}, None, "kubernetes:ci/runner"),
+        ({"containers": []}, None, "kubernetes:ci/default"),  # what the admission plugin sets
+        ({"serviceAccount": "runner"}, None, "kubernetes:ci/runner"),  # the field's deprecated name
+        ({"containers": []}, {"serviceAccountName": "from-a-webhook"}, "kubernetes:ci/from-a-webhook"),
+        (None, {"serviceAccountName": "runner", "serviceAccount": "runner"}, "kubernetes:ci/runner"),
+        (None, None, None),  # at the level Metadata
+    ],
+)
+def test_the_pods_of_a_service_account_are_a_group(asked: Any, answered: Any, group: str | None) -> None:
+    record = event(
+        "create",
+        "pods",
+        requestObject=None if asked is None else {"spec": asked},
+        responseObject=None if answered is None else {"spec": answered},
+    )
+    (start,) = (one for one in translate(record, NOW) if isinstance(one, TaskStarted))
+    assert start.group == group
+
+
+def test_a_pod_that_gets_a_token_has_started_as_its_account() -> None:
+    start = translate(token_request(), NOW)[1]
+    assert start == TaskStarted(
+        time=AT,
+        source="kubernetes.audit",
+        id="a-1/started",
+        task_id="k8s/ci/job-1-x7k2p",
+        kind="kubernetes-pod",
+        workload="ci/job-1-x7k2p",
+        group="kubernetes:ci/runner",
+    )
+    for_vault = translate(token_request(600, "vault"), NOW)
+    assert [one for one in for_vault if isinstance(one, TaskStarted)] == [start]
+    unbound = translate(token_request(requestObject={"spec": {"expirationSeconds": 3600}}), NOW)
+    assert not [one for one in unbound if isinstance(one, TaskStarted)]
 
 
 def test_a_pods_creation_with_its_answer_tells_of_its_token() -> None:
@@ -532,8 +576,7 @@ def test_cloudwatch_subscriptions_of_the_audit_stream_are_opened() -> None:
     )
     asked = {**batch["logEvents"][0], "message": json.dumps(token_request())}
     (with_us,) = read({**batch, "logEvents": [asked]})
-    (issue,) = with_us.events
-    assert isinstance(issue, CredentialIssued)
+    (issue,) = (one for one in with_us.events if isinstance(one, CredentialIssued))
     assert issue.expires_at == AT + 90 * DAY  # as long as EKS lets an extended token live
     one_line = {"logStream": "kube-apiserver-audit-0123", "message": json.dumps(use())}
     assert [len(one.events) for one in read(one_line)] == [1]

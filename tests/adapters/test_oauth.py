@@ -84,6 +84,8 @@ def test_a_token_is_issued_hashed_and_read() -> None:
                 "client_id": "batch",
                 "jti": "j-1",
             },
+            unjoined="no claim of the token names a job, a pod or an actor; issue tokens with the job's claims, or write "
+            "`task_id`",
         ),
     )
     assert token not in repr(events(record))

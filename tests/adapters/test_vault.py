@@ -128,10 +128,6 @@ def test_a_token_that_comes_with_a_login_is_not_used_by_it(path: str) -> None:
             "github/run/5/2",
         ),
         ({"metadata": {"job_id": "0190-uuid", "pipeline_slug": "p"}}, "buildkite/job/0190-uuid"),
-        (
-            {"metadata": {"service_account_namespace": "ci", "service_account_name": "runner"}},
-            f"kubernetes/serviceaccount/ci/runner/{NEW_ACCESSOR}",
-        ),
         ({"metadata": None, "entity_id": "ent-2"}, f"vault/entity/ent-2/{NEW_ACCESSOR}"),
         ({"metadata": {}, "display_name": "approle"}, f"vault/name/approle/{NEW_ACCESSOR}"),
     ],
@@ -140,6 +136,53 @@ def test_the_task_of_a_token_is_told_by_its_metadata_else_its_identity(
     auth: dict[str, Any], task: str
 ) -> None:
     assert of(CredentialIssued, login({**NEW, **auth})).task_id == task
+
+
+@pytest.mark.parametrize(
+    ("auth", "group", "says"),
+    [
+        (
+            {"metadata": {"service_account_namespace": "ci", "service_account_name": "runner"}},
+            "kubernetes:ci/runner",
+            "use a JWT role",
+        ),
+        ({"metadata": {"repository": "Octo/App", "role": "ci"}}, "github:octo/app", "`check_run_id`"),
+        ({"metadata": {"project_path": "acme/app", "role": "ci"}}, "gitlab:acme/app", "`job_id`"),
+        (
+            {"metadata": {"role": "ci"}, "display_name": "jwt-repo:octo/app:ref:refs/heads/main"},
+            "github:octo/app",
+            "map `run_id`, `run_attempt` and `check_run_id` in `claim_mappings` of the role",
+        ),
+        (
+            {"metadata": None, "display_name": "gitlab-project_path:acme/app:ref_type:branch:ref:main"},
+            "gitlab:acme/app",
+            "map `job_id` and `pipeline_id`",
+        ),
+        (
+            {"metadata": {"role": "ci"}, "display_name": "jwt-mona"},
+            None,
+            "a login at `auth/jwt` names no job",
+        ),
+    ],
+)
+def test_without_a_job_the_metadata_names_the_group_and_what_to_map(
+    auth: dict[str, Any], group: str | None, says: str
+) -> None:
+    found = of(CredentialIssued, login({**NEW, **auth}, path="auth/jwt/login"))
+    assert (found.task_id is None, found.task_group) == (group is not None, group)
+    assert found.unjoined is not None
+    assert says in found.unjoined
+
+
+def test_what_a_token_of_a_group_asks_for_is_the_groups_too() -> None:
+    caller = {**CALLER, "metadata": {"repository": "octo/app"}}
+    lease = response(
+        "database/creds/ro", auth=caller, response={"secret": {"lease_id": "database/creds/ro/abc"}}
+    )
+    made = response("auth/token/create", auth=caller, response={"auth": {**NEW, "metadata": None}})
+    for record in (lease, made):
+        found = of(CredentialIssued, record)
+        assert (found.task_id, found.task_group) == (None, "github:octo/app")
 
 
 def test_what_a_token_of_nobody_asks_for_is_that_tokens() -> None:

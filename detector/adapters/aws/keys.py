@@ -9,6 +9,7 @@ from detector.adapters.aws.denials import denials, principal, role_group, sessio
 from detector.adapters.aws.session_policy import grants_of
 from detector.adapters.aws.sessions import session_task
 from detector.adapters.aws.times import answer_time
+from detector.adapters.aws.unjoined import KEY_OF_USER
 from detector.adapters.fields import find, maybe_text, text, time
 from detector.records.dead_letters import BAD_TIME, MISSING_FIELD, bad
 from detector.values.events import (
@@ -74,8 +75,10 @@ def _session(record: Record, at: CallContext) -> list[CanonicalEvent]:
         ),
         revocation=_session_revocation(record, key_id),
         groups=_groups(record),
+        task_group=task.group,
+        unjoined=task.unjoined,
     )
-    if task.parent is None:
+    if task.task_id is None or task.parent is None:
         return [issued]
     start = TaskStarted(
         time=at.time,
@@ -147,6 +150,7 @@ def _key(record: Record, at: CallContext) -> list[CanonicalEvent]:
             task_id=f"aws/user/{user}",
             identifiers=(Identifier(SCHEME, key_id),),
             kind="aws-access-key",
+            unjoined=KEY_OF_USER,
             revocation=_present(
                 provider="aws",
                 method="delete-access-key",

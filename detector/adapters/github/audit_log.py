@@ -63,6 +63,7 @@ _REVOKED: Final = frozenset(
 )
 _ABOUT_TOKENS: Final = _ISSUED | _REVOKED
 _TIMES: Final = ("@timestamp", "created_at", "at_sign_timestamp")
+_PERSONAL: Final = "a personal access token belongs to its user and to no job"
 _REFUSED: Final = 400  # the lowest HTTP status of a refused request
 
 
@@ -199,6 +200,7 @@ def _lifecycle(record: Record, action: str, identifiers: list[Identifier], now: 
             kind="github-token",
             expires_at=_expiry(record, at),
             revocation=_revocation(record, user),
+            unjoined=_PERSONAL,
         )
     ]
 

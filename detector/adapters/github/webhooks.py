@@ -1,13 +1,14 @@
 """GitHub: workflow jobs and runs as tasks, from webhooks; uses of tokens and their lifecycle, from the audit log.
 
 Webhook fields are those of the `workflow_job` and `workflow_run` payloads (docs.github.com, "Webhook events and
-payloads"). A re-run has a new job id and another `run_attempt`, so it is a new task. `audit_log` reads the audit log.
+payloads"). A re-run has a new job id and another `run_attempt`, so it is a new task. The jobs of a repository are a group:
+a token of OpenID Connect names no more than that by default. `audit_log` reads the audit log.
 """
 
 from typing import Final
 
 from detector.adapters.adapter import Adapter, Record
-from detector.adapters.ci_names import github_job, github_run
+from detector.adapters.ci_names import github_group, github_job, github_run
 from detector.adapters.fields import maybe_text, text, time
 from detector.adapters.github import audit_log as github_audit
 from detector.values.events import CanonicalEvent, TaskEnded, TaskStarted
@@ -44,7 +45,8 @@ def _job(record: Record, now: int) -> list[CanonicalEvent]:
     action = text(record, "action")
     if action not in ("in_progress", "completed"):
         return []
-    source = f"github/{text(record, 'repository.full_name')}"
+    repository = text(record, "repository.full_name")
+    source = f"github/{repository}"
     job = text(record, "workflow_job.id")
     task_id, event_id = github_job(job), f"workflow_job/{job}/{action}"
     if action == "completed":
@@ -63,6 +65,7 @@ def _job(record: Record, now: int) -> list[CanonicalEvent]:
             owner=maybe_text(record, "sender.login"),
             workload=maybe_text(record, "workflow_job.runner_name"),
             parent_task_id=github_run(run, attempt) if run else None,
+            group=github_group(repository),
         )
     ]
 

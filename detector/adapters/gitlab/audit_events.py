@@ -47,6 +47,7 @@ _REVOKED: Final = frozenset(
 )
 _MESSAGE: Final = re2.compile(r"(?:Created|Revoked) personal access token with id (\d{1,20})")
 _FAILED: Final = "Attempted "
+_STANDING: Final = "an access or deploy token belongs to its user, project or group and to no job"
 
 
 def looks_like(record: Record) -> bool:
@@ -108,6 +109,7 @@ def _lifecycle(record: Record, kind: str, now: int) -> CanonicalEvent:
         identifiers=(identifier,),
         kind=f"gitlab-{'access-' if name == 'token' else ''}{name}",
         revocation=_revocation(record, kind, identifier.value),
+        unjoined=_STANDING,
     )
 
 

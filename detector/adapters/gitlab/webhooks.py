@@ -3,14 +3,15 @@
 Fields are those of the job and pipeline events (docs.gitlab.com, "Webhook events"). A retried job has a new id. A
 pipeline keeps its id when its jobs are retried, so its first end counts. GitLab makes a token for a job when it starts
 and revokes it when it ends (docs.gitlab.com, "CI/CD job token"). The token is known by its job's id, as the audit log
-names it. `audit_events` reads the audit events.
+names it. The jobs of a project are a group: an ID token names the project. `audit_events` reads the audit events.
 """
 
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
+from urllib.parse import urlsplit
 
 from detector.adapters.adapter import Adapter, Record
-from detector.adapters.ci_names import gitlab_job, gitlab_pipeline
+from detector.adapters.ci_names import gitlab_group, gitlab_job, gitlab_pipeline
 from detector.adapters.fields import find, maybe_text, text, time
 from detector.adapters.gitlab import audit_events as gitlab_audit
 from detector.adapters.gitlab.audit_events import JOB_TOKEN, job_token
@@ -42,6 +43,13 @@ _TIMEOUTS: Final = frozenset({"job_execution_timeout", "stuck_or_timeout_failure
 _MAX_LISTED: Final = 10_000
 # A job's token ends with the job. No event has the job's timeout; a month is the longest that GitLab allows.
 _LONGEST_JOB: Final = 31 * DAY
+
+
+class _Project(NamedTuple):
+    """A project's id, and the group of its jobs, as far as an event has them."""
+
+    id: str | None
+    group: str | None
 
 
 class _Names(NamedTuple):
@@ -86,14 +94,15 @@ def translate(record: Record, now: int) -> list[CanonicalEvent]:
     kind = record.get("object_kind")
     if kind == "build":
         pipeline = maybe_text(record, "pipeline_id")
-        return list(_job(record, _HOOK, pipeline, maybe_text(record, "project_id"), now))
+        project = _Project(maybe_text(record, "project_id"), _group(record))
+        return list(_job(record, _HOOK, pipeline, project, now))
     if kind == "pipeline":
         return list(_pipeline(record, now))
     return gitlab_audit.translate(record, now)
 
 
 def _job(
-    record: Record, names: _Names, pipeline: str | None, project: str | None, now: int
+    record: Record, names: _Names, pipeline: str | None, project: _Project, now: int
 ) -> Iterator[CanonicalEvent]:
     """A job's start and end, and those of its token. Their ids are the same however often GitLab reports them."""
     job, status = text(record, names.job), text(record, names.status)
@@ -111,6 +120,7 @@ def _job(
             owner=maybe_text(record, "user.username"),
             workload=maybe_text(record, "runner.description"),
             parent_task_id=gitlab_pipeline(pipeline) if pipeline else None,
+            group=project.group,
         )
         yield CredentialIssued(
             time=started,
@@ -121,7 +131,7 @@ def _job(
             identifiers=(Identifier(JOB_TOKEN, job),),
             kind="gitlab-job-token",
             expires_at=started + _LONGEST_JOB,
-            revocation=_revocation(job, project),
+            revocation=_revocation(job, project.id),
         )
     if status not in _OUTCOMES:
         return
@@ -137,6 +147,22 @@ def _job(
         yield CredentialRevoked(
             time=finished, source=SOURCE, id=f"{base}/revoked", credential_id=job_token(job)
         )
+
+
+def _group(record: Record) -> str | None:
+    """The group of the project's jobs. Job events of older versions have the path in the repository's address alone."""
+    path = maybe_text(record, "project.path_with_namespace")
+    if path is None:
+        address = find(record, "repository.homepage")
+        path = _path(address) if isinstance(address, str) else ""
+    return gitlab_group(path) if "/" in path else None
+
+
+def _path(address: str) -> str:
+    try:
+        return urlsplit(address).path.strip("/")
+    except ValueError:
+        return ""
 
 
 def _maybe_time(record: Record, names: tuple[str, ...], now: int) -> int | None:
@@ -170,7 +196,7 @@ def _pipeline(record: Record, now: int) -> Iterator[CanonicalEvent]:
         yield TaskEnded(
             time=at, source=SOURCE, id=f"{base}/ended/{at}", task_id=task_id, outcome=_OUTCOMES[status]
         )
-    project = maybe_text(record, "project.id")
+    project = _Project(maybe_text(record, "project.id"), _group(record))
     builds = record.get("builds")
     for build in builds[:_MAX_LISTED] if isinstance(builds, list) else ():
         if isinstance(build, dict):

@@ -22,6 +22,7 @@ from detector.adapters.kubernetes.tokens import (
     POD_UID,
     is_token_request,
     issued_with_pod,
+    pod_with_token,
     token_issued,
     tokens_voided,
 )
@@ -60,10 +61,12 @@ def translate(record: Record, now: int) -> list[CanonicalEvent]:
     if identifier is not None:
         events.append(_use(record, context, identifier, DENIED if refused else SUCCESS))
     if not refused:
-        token = (
-            token_issued(record, context) if is_token_request(record) else issued_with_pod(record, context)
+        tokens: tuple[CanonicalEvent | None, ...] = (
+            (token_issued(record, context), pod_with_token(record, context))
+            if is_token_request(record)
+            else (issued_with_pod(record, context),)
         )
-        more = (token, *pod_events(record, context), tokens_voided(record, context))
+        more = (*tokens, *pod_events(record, context), tokens_voided(record, context))
         events.extend(event for event in more if event is not None)
     return events
 

@@ -12,7 +12,7 @@ import msgspec
 
 from detector.adapters.fields import find, maybe_text, text, time
 from detector.records.dead_letters import MISSING_FIELD, bad
-from detector.records.pod_names import pod_task
+from detector.records.pod_names import pod_task, service_account_group
 from detector.values.events import CanonicalEvent, CredentialRevoked, TaskEnded, TaskStarted
 from detector.values.times import SECOND
 
@@ -90,8 +90,23 @@ def _started(record: Mapping[str, Any], context: EventContext) -> list[Canonical
             owner=None if creator.startswith("system:") else creator or None,
             workload=f"{namespace}/{name}",
             parent_task_id=_parent(namespace, find(record, "requestObject.metadata.labels")),
+            group=_group(record, namespace or ""),
         )
     ]
+
+
+def _group(record: Mapping[str, Any], namespace: str) -> str | None:
+    """The group of the pods that run as the same service account; None if the log shows no specification."""
+    specifications = [
+        specification
+        for name in ("responseObject", "requestObject")
+        if isinstance(specification := find(record, f"{name}.spec"), dict)
+    ]
+    named = (
+        maybe_text(each, name) for each in specifications for name in ("serviceAccountName", "serviceAccount")
+    )
+    account = next((name for name in named if name), "default")
+    return service_account_group(namespace, account) if specifications else None
 
 
 def _parent(namespace: str | None, labels: object) -> str | None:

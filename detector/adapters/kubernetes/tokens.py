@@ -5,18 +5,21 @@ API server. Such a token lives a year (`--service-account-extend-token-expiratio
 `status.expirationTimestamp` says an hour. If the log has the token, its own `exp` counts. Otherwise this module counts
 a year for those, and also where the log does not show the request's body (level `Metadata`, as on EKS, AKS and GKE).
 There a token request does not name the pod; but a pod's creation, logged with its answer, shows that it has a token.
+
+A token that is bound to no pod, or to one that the log does not show, belongs to one of the pods that run as the service
+account: they are a group.
 """
 
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 from detector.adapters.fields import find, maybe_text, text
-from detector.adapters.kubernetes.pods import EventContext, is_trial, pod_credential
+from detector.adapters.kubernetes.pods import KIND, EventContext, is_trial, pod_credential
 from detector.adapters.token_values import Token, read_token
 from detector.patterns.pattern import JWT_ID
 from detector.records.dead_letters import MISSING_FIELD, WRONG_FIELD, bad
-from detector.records.pod_names import pod_task, service_account_task
-from detector.values.events import CredentialIssued, CredentialRevoked, Identifier
+from detector.records.pod_names import pod_task, service_account_group
+from detector.values.events import CredentialIssued, CredentialRevoked, Identifier, TaskStarted
 from detector.values.times import DAY, SECOND
 
 BY_POD: Final = "known_by_pod"  # a carrier of a managed cluster adds this to each event
@@ -90,13 +93,42 @@ def token_issued(record: Mapping[str, Any], context: EventContext) -> Credential
         source=context.source,
         id=f"{context.id}/issued",
         credential_id=pod_credential(task_id) if task_id is not None and ours else own_id,
-        # Such a task never ends: one task for all tokens of an account would grow for ever.
-        task_id=task_id or f"{service_account_task(namespace, account)}/{own_id}",
+        task_id=task_id,
+        task_group=service_account_group(namespace, account) if task_id is None else None,
+        unjoined=_unjoined(record) if task_id is None else None,
         identifiers=tuple(identifiers),
         kind=TOKEN if ours else OTHER_AUDIENCE,
         groups=_groups(namespace, account, _presumed(record, bound)) if ours else (),
         expires_at=_expiry(record, context.time, token, bound_to_pod=pod is not None, ours=ours),
         revocation=_revocation(context, namespace, account, _presumed(record, bound)),
+    )
+
+
+def _unjoined(record: Mapping[str, Any]) -> str:
+    if _by_node(record):
+        return "a pod's token without the pod; log `serviceaccounts/token` at level `Request`"
+    return "a service account's token that is bound to no pod; ask for one with a `boundObjectRef`"
+
+
+def pod_with_token(record: Mapping[str, Any], context: EventContext) -> TaskStarted | None:
+    """The start of the pod that a token was given to; None if the log shows no pod.
+
+    A pod gets its first token before its containers start. Where its creation is logged with its name, that is earlier
+    and counts. Else only this says that the pod runs, and as whom.
+    """
+    bound = _Bound(*(maybe_text(record, f"{_BOUND}.{key}") for key in _Bound._fields))
+    namespace = text(record, "objectRef.namespace")
+    task_id = pod_task(namespace, bound.name, bound.uid) if bound.kind == "Pod" and bound.name else None
+    if task_id is None:
+        return None
+    return TaskStarted(
+        time=context.time,
+        source=context.source,
+        id=f"{context.id}/started",
+        task_id=task_id,
+        kind=KIND,
+        workload=f"{namespace}/{bound.name}",
+        group=service_account_group(namespace, text(record, "objectRef.name")),
     )
 
 

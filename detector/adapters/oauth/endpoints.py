@@ -12,11 +12,11 @@ identify it, and `response.claims` may have its claims.
 """
 
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from detector.adapters.adapter import Adapter, Record
 from detector.adapters.fields import find, maybe_text
-from detector.adapters.oauth.claims import task_of_claims
+from detector.adapters.oauth.claims import group_of_claims, task_of_claims
 from detector.adapters.oauth.messages import INTROSPECTION, REVOCATION, Message, endpoint_of, fields_of
 from detector.adapters.token_values import moment, session_group, subject_group
 from detector.patterns.pattern import JWT_ID
@@ -42,6 +42,7 @@ _SHOWN: Final = {
     "client_assertion": "client-assertion",
     "refresh_token": "refresh",
 }
+_UNJOINED: Final = "no claim of the token names a job, a pod or an actor; issue tokens with the job's claims, or write `task_id`"
 _MAX_ACTORS: Final = 16  # of a chain
 _MAX_DIGITS: Final = 12  # of a number of seconds: thirty thousand years
 
@@ -81,7 +82,7 @@ def _asked(message: Message) -> list[CanonicalEvent]:
     claims = _claims(message)
     jti = next((one.value for one in identifiers if one.scheme == JWT_ID), None)
     credential_id = jti or f"{message.source}/{message.id}"
-    task_id, actors = _task(message, claims, credential_id)
+    task, actors = _task(message, claims, credential_id)
     events.extend(actors)
     events.append(
         CredentialIssued(
@@ -89,7 +90,7 @@ def _asked(message: Message) -> list[CanonicalEvent]:
             source=message.source,
             id=f"{message.id}/issued",
             credential_id=credential_id,
-            task_id=task_id,
+            **task._asdict(),
             identifiers=(*identifiers, *_refresh(message)),
             kind=KIND,
             expires_at=_expiry(message, claims),
@@ -141,15 +142,23 @@ def _expiry(message: Message, claims: Mapping[str, Any]) -> int | None:
     return message.time + int(seconds) * SECOND
 
 
+class _Owner(NamedTuple):
+    """The task of a token, else the group of its task, and why nothing else reports such a task."""
+
+    task_id: str | None
+    task_group: str | None = None
+    unjoined: str | None = None
+
+
 def _task(
     message: Message, claims: Mapping[str, Any], credential_id: str
-) -> tuple[str, list[CanonicalEvent]]:
+) -> tuple[_Owner, list[CanonicalEvent]]:
     """The task of a token, and the starts of its actors.
 
     It is the `task_id` of the record; else what the token's claims name (a CI job, a pod); else its current actor
-    (`act.sub`, whose parent is the actor before it); else what the claims of the exchanged token name; else the
-    subject or the client. The last two never end. So each of their tokens is a task of its own: one task for all of a
-    client's tokens would grow for ever.
+    (`act.sub`, whose parent is the actor before it); else what the claims of the exchanged token name. If none is there,
+    the claims of either name a group, such as a repository. Else it is the subject or the client. These two never end.
+    So each of their tokens is a task of its own: one task for all of a client's tokens would grow for ever.
     """
     named = maybe_text(message.record, "task_id") or task_of_claims(claims)
     subject = message.token("request", _shown(message))
@@ -168,17 +177,20 @@ def _task(
         if parent != actor
     ]
     if named is not None:
-        return named, starts
+        return _Owner(named), starts
     if actors:
-        return actors[0], starts
+        return _Owner(actors[0]), starts
     if before is not None:
-        return before, starts
+        return _Owner(before), starts
+    group = group_of_claims(claims) or (group_of_claims(subject.claims) if subject is not None else None)
+    if group is not None:
+        return _Owner(None, group, _UNJOINED), starts
     sub = claims.get("sub")
     if isinstance(sub, str) and sub:
-        return f"oauth/subject/{sub}/{credential_id}", starts
+        return _Owner(f"oauth/subject/{sub}/{credential_id}", None, _UNJOINED), starts
     if message.client is None:
         raise bad(MISSING_FIELD, "request.client_id")
-    return f"oauth/client/{message.client}/{credential_id}", starts
+    return _Owner(f"oauth/client/{message.client}/{credential_id}", None, _UNJOINED), starts
 
 
 def _actors(claims: Mapping[str, Any]) -> list[str]:

@@ -1,15 +1,14 @@
 """Tokens, wrapping tokens and leases that a response of Vault or OpenBao issued or renewed, and their tasks."""
 
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
-from detector.adapters.ci_names import task_of_subject
+from detector.adapters.ci_names import group_of_subject, task_of_subject
 from detector.adapters.fields import find, text, time
-from detector.adapters.oauth.claims import task_of_claims
+from detector.adapters.oauth.claims import group_of_claims, task_of_claims
 from detector.adapters.vault import paths
 from detector.adapters.vault.entry import ACCESSOR, HMAC, LEASE, AuditEntry, token_identifier
 from detector.records.dead_letters import MISSING_FIELD, bad
-from detector.records.pod_names import service_account_task
 from detector.values.events import CredentialIssued, CredentialRenewed, Identifier
 
 _AWS_KEY_IDS: Final = ("AKIA", "ASIA")
@@ -37,7 +36,7 @@ def issued_token(entry: AuditEntry) -> CredentialIssued:
     )
     return entry.issued(
         credential_id=_credential_id(accessor, token) or f"vault/request/{entry.id}",
-        task_id=_task(entry, "response.auth"),
+        **_owner(entry, "response.auth")._asdict(),
         identifiers=tuple(identifiers),
         kind="vault-batch-token" if batch else "vault-token",
         expires_at=None if ttl is None else since + ttl,
@@ -67,7 +66,7 @@ def wrapping_token(entry: AuditEntry) -> CredentialIssued:
     return entry.issued(
         part="wrapping",
         credential_id=_credential_id(accessor, token) or f"vault/wrapping/{entry.id}",
-        task_id=_task(entry, "auth"),
+        **_owner(entry, "auth")._asdict(),
         identifiers=tuple(identifiers),
         kind="vault-wrapping-token",
         expires_at=None if ttl is None else entry.time + ttl,
@@ -86,7 +85,7 @@ def issued_lease(entry: AuditEntry, lease: str) -> CredentialIssued:
     ttl = entry.seconds("response.data.ttl") or entry.seconds("auth.token_ttl")
     return entry.issued(
         credential_id=f"vault/lease/{lease}",
-        task_id=_task(entry, "auth"),
+        **_owner(entry, "auth")._asdict(),
         identifiers=tuple(identifiers),
         kind="vault-lease",
         expires_at=None if ttl is None else entry.time + ttl,
@@ -137,31 +136,64 @@ def _renewal(entry: AuditEntry, named: Identifier, ttl: int) -> CredentialRenewe
     )
 
 
-def _task(entry: AuditEntry, auth: str) -> str:
-    """The task of a token or lease: from the metadata of `auth`, else its creator's, else a task of its own.
+class _Owner(NamedTuple):
+    """The task of a token or lease, else the group of its task, and why nothing else reports such a task."""
 
-    Such a task never ends. One task for all tokens of an identity would grow for ever.
+    task_id: str | None
+    task_group: str | None = None
+    unjoined: str | None = None
+
+
+def _owner(entry: AuditEntry, auth: str) -> _Owner:
+    """The task from the metadata of `auth`, else its creator's; else their group; else a task of its own.
+
+    A task of its own never ends. One task for all tokens of an identity would grow for ever.
     """
+    group = None
     for place in dict.fromkeys((auth, "auth")):
         metadata = find(entry.record, f"{place}.metadata")
-        task = task_of_claims(metadata) if isinstance(metadata, dict) else None
-        # A JWT mount logs the token's subject after its own name, and GitHub's subject may name the job.
-        task = task or task_of_subject(entry.get(f"{place}.display_name") or "")
+        claims = metadata if isinstance(metadata, dict) else {}
+        # A JWT mount logs the token's subject after its own name, and the subject may name the job or its repository.
+        shown = entry.get(f"{place}.display_name") or ""
+        task = task_of_claims(claims) or task_of_subject(shown)
         if task is not None:
-            return task
+            return _Owner(task)
+        group = group or group_of_claims(claims) or group_of_subject(shown)
+    why = _unjoined(entry, group)
+    if group is not None:
+        return _Owner(None, group, why)
     token = entry.get(f"{auth}.client_token") or ""
     name = entry.get(f"{auth}.accessor") or (token if token.startswith(HMAC) else entry.id)
-    return f"{_identity(entry, auth)}/{name}"
+    return _Owner(f"{_identity(entry, auth)}/{name}", None, why)
 
 
 def _identity(entry: AuditEntry, auth: str) -> str:
     """The identity that a token was given to, as far as the entry says it."""
     for place in dict.fromkeys((auth, "auth")):
-        namespace, name = (
-            entry.get(f"{place}.metadata.service_account_{part}") for part in ("namespace", "name")
-        )
-        if namespace is not None and name is not None:
-            return service_account_task(namespace, name)
         if entity := entry.get(f"{place}.entity_id"):
             return f"vault/entity/{entity}"
     return f"vault/name/{entry.get(f'{auth}.display_name') or entry.get('auth.display_name') or 'unknown'}"
+
+
+def _unjoined(entry: AuditEntry, group: str | None) -> str:
+    """What to set, by the way in which the token was got."""
+    kind = (group or "").partition(":")[0]
+    if kind == "kubernetes":
+        return "a login by the Kubernetes method names no pod; use a JWT role, and map the claims of the pod's token"
+    if not paths.is_login(entry.path):
+        return "the metadata of the token names no job, nor that of the token that made it"
+    mount = entry.path.partition("/login")[0].partition("/oidc/")[0]
+    if kind or entry.get("request.mount_type") in _WITH_CLAIMS:
+        claims = _MAPPED.get(kind, "the claims that name the job")
+        return f"a login at `{mount}` names no job; map {claims} in `claim_mappings` of the role"
+    return f"a login at `{mount}` names no job; let jobs log in with their OIDC token, by a JWT role"
+
+
+_WITH_CLAIMS: Final = frozenset({"jwt", "oidc"})
+# The claims to map, by the beginning of the group.
+_MAPPED: Final = {
+    "github": "`run_id`, `run_attempt` and `check_run_id`",
+    "gitlab": "`job_id` and `pipeline_id`",
+    "buildkite": "`job_id` and `pipeline_slug`",
+    "terraform": "`terraform_run_id`",
+}
