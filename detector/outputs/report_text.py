@@ -15,6 +15,7 @@ from rich.text import Text
 
 from detector.judge.rules.titles import Words
 from detector.outputs.advice import advise
+from detector.outputs.coverage_words import coverage_gaps, coverage_sentence
 from detector.outputs.public_identifiers import keeping_public_ids
 from detector.outputs.report import Report
 from detector.outputs.summary import Summary
@@ -35,6 +36,7 @@ _SHOWN: Final = {Severity.CRITICAL: 6, Severity.HIGH: 5, Severity.MEDIUM: 4, Sev
 _SHOWN_COMMANDS: Final = 8
 _SHOWN_ACCEPTED: Final = 3
 _SHOWN_COUNTS: Final = 6
+_SHOWN_GAPS: Final = 5
 _SHOWN_WARNINGS: Final = 5
 _MEASURABLE: Final = 10_000_000  # bytes from which a rate says more of the reading than of the start
 _WARNING: Final = 480  # characters of a warning: it names a path, and says what to do
@@ -120,6 +122,7 @@ def _blocks(report: Report, *, timed: bool) -> Iterator[_Block]:
             yield _Block("    ", Text(_words(one, report)[0]))
         yield from _more(len(accepted) - _SHOWN_ACCEPTED, "findings.jsonl", report)
     yield from _commands(report)
+    yield from _not_judged(report)
     yield from _read(report, timed=timed)
 
 
@@ -200,6 +203,21 @@ def _commands(report: Report) -> Iterator[_Block]:
     yield from _more(len(report.commands) - _SHOWN_COMMANDS, "revocations.jsonl", report)
 
 
+def _not_judged(report: Report) -> Iterator[_Block]:
+    """The credentials that could not be judged, and why."""
+    coverage = report.summary.coverage
+    if not coverage.unjudged:
+        return
+    title = f"NOT JUDGED ({coverage.unjudged:,} of {counted(coverage.credentials, 'credential')})"
+    yield from _section(title, "yellow")
+    gaps = list(coverage_gaps(coverage, report.clean))
+    for gap in gaps[:_SHOWN_GAPS]:
+        yield _Block("  ○ ", Text(f"{gap.who}: {gap.why}"), "yellow")
+        if gap.examples:
+            yield _Block("    ", Text(f"such as {gap.examples}", "dim"))
+    yield from _more(len(gaps) - _SHOWN_GAPS, "summary.json", report)
+
+
 def _read(report: Report, *, timed: bool) -> Iterator[_Block]:
     """What was read, and all that was wrong with it."""
     summary = report.summary
@@ -209,6 +227,7 @@ def _read(report: Report, *, timed: bool) -> Iterator[_Block]:
     rows = [("read", _amount(summary, timed=timed), ""), ("formats", _counts(formats, report), "")]
     if summary.events:
         rows.append(("events", _counts(summary.events, report), ""))
+    rows += _judged(report)
     if summary.allowed:
         rows.append(("allowed", f"leaks that [[allow]] passes: {_counts(summary.allowed, report)}", ""))
     if summary.dead_letters:
@@ -237,6 +256,11 @@ def _read(report: Report, *, timed: bool) -> Iterator[_Block]:
     yield _Block("", Text())
     for name, text, style in rows:
         yield _Block(f"{name:<12}", Text(text, style), "dim")
+
+
+def _judged(report: Report) -> list[tuple[str, str, str]]:
+    coverage = report.summary.coverage
+    return [("judged", coverage_sentence(coverage), "")] if coverage.credentials else []
 
 
 def _limited(report: Report) -> list[tuple[str, str, str]]:

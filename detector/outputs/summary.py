@@ -6,7 +6,9 @@ from typing import Any, Final
 
 import msgspec
 
+from detector.judge.join_coverage import CoverageRow, JoinCoverage
 from detector.values.findings import Command, Finding, Severity
+from detector.values.times import format_rfc3339
 from detector.values.wording import counted
 
 UNKNOWN_TYPE: Final = "other"  # what events of a type that is not ours are counted as
@@ -56,6 +58,7 @@ class Summary(msgspec.Struct, frozen=True):
     refuses. `unresolved` counts by source the uses and events that name no known credential. `conflicts` counts identifiers claimed by two credentials,
     `masked_revocations` the revocation handles in which a secret was masked.
     `unfindable` counts by the reason the registered identifiers that no scan can find. `not_believed` are the sources of text with records that look like events.
+    `coverage` says how many credentials could be judged.
     `until` and `durations` are the time judged up to (ns) and seconds by stage; only the durations may differ
     between two runs over the same input.
     """
@@ -76,6 +79,7 @@ class Summary(msgspec.Struct, frozen=True):
     unfindable: Mapping[str, int] = {}
     not_believed: tuple[NotBelieved, ...] = ()
     masked_revocations: int = 0
+    coverage: JoinCoverage = JoinCoverage()
     warnings: tuple[str, ...] = ()
     durations: Mapping[str, float] = {}
 
@@ -93,6 +97,13 @@ class Summary(msgspec.Struct, frozen=True):
     def gaps(self) -> tuple[str, ...]:
         """What could not be judged, each as a clause: where there is any, nothing found is no all-clear."""
         found = []
+        if self.coverage.unjudged:
+            of = f"{self.coverage.unjudged:,} of {counted(self.coverage.credentials, 'credential')}"
+            found.append(f"{of} could not be judged")
+        unresolved = sum(self.unresolved.values())
+        if unresolved:
+            what = "event names a credential" if unresolved == 1 else "events name credentials"
+            found.append(f"{unresolved:,} {what} that nobody registered")
         events = sum(one.events for one in self.not_believed if not one.declared)
         if events:
             what = "record that may be an event was" if events == 1 else "records that may be events were"
@@ -137,6 +148,7 @@ class Summary(msgspec.Struct, frozen=True):
             "dead_letters": _sorted(self.dead_letters),
             "untrusted": {source: _sorted(counts) for source, counts in sorted(self.untrusted.items())},
             "unresolved": _sorted(self.unresolved),
+            "coverage": _coverage(self.coverage),
             "conflicts": self.conflicts,
             "unfindable": _sorted(self.unfindable),
             "masked_revocations": self.masked_revocations,
@@ -147,6 +159,28 @@ class Summary(msgspec.Struct, frozen=True):
             "warnings": list(self.warnings),
             "durations": {name: round(seconds, 3) for name, seconds in self.durations.items()},
         }
+
+
+def _coverage(coverage: JoinCoverage) -> dict[str, Any]:
+    return {
+        "credentials": coverage.credentials,
+        "judged": coverage.credentials - coverage.unjudged,
+        "by_join": coverage.by_join,
+        "rows": [_row(row) for row in coverage.rows],
+    }
+
+
+def _row(row: CoverageRow) -> dict[str, Any]:
+    return {
+        "source": row.source,
+        "kind": row.kind,
+        "join": row.join,
+        "judged": row.judged,
+        "reason": row.reason,
+        "credentials": row.credentials,
+        "examples": [{"credential_id": each.credential_id, "task": each.task} for each in row.examples],
+        "oldest": None if row.oldest is None else format_rfc3339(row.oldest),
+    }
 
 
 def _sorted(counts: Mapping[str, int]) -> dict[str, int]:

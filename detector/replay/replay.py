@@ -23,6 +23,7 @@ from detector.ingest.classify import BUNDLED, RecordClassifier
 from detector.ingest.sources import Source
 from detector.ingest.trust.policy import NO_ENTRIES, InputTrust, TrustPolicy
 from detector.ingest.units import UNIT, Unit, units
+from detector.judge.join_coverage import join_coverage
 from detector.judge.ledger import Ledger
 from detector.judge.policy import Policy
 from detector.judge.stable_fingerprints import with_stable_fingerprints
@@ -134,9 +135,10 @@ def replay(plan: Plan, meter: Meter) -> Result:
     findings, commands = judge_history(ledger, until)
     if not plan.keyed:
         findings = with_stable_fingerprints(findings)
+    coverage = join_coverage(ledger.accounts(), until)
     clock.lap("judging")
     summary = second.summary(findings, commands)
-    summary = msgspec.structs.replace(summary, durations=clock.laps, unfindable=unfindable)
+    summary = msgspec.structs.replace(summary, durations=clock.laps, unfindable=unfindable, coverage=coverage)
     return Result(findings, commands, second.letters, summary, until)
 
 

@@ -126,7 +126,9 @@ def test_nothing_found_is_no_all_clear_where_something_could_not_be_read_or_look
     far = {"scheme": "hmac-sha256", "value": "0" * 64, "length": 1 << 20}
     ids = [identifier_of(1), far]
     issue = event(1, "credential.issued", 1, credential_id="c", task_id="t", identifiers=ids)
-    events = jsonl(tmp_path / "events.jsonl", [issue, event(2, "credential.revoked", 2, credential_id="c")])
+    started = event(3, "task.started", 0, task_id="t")
+    revoked = event(2, "credential.revoked", 2, credential_id="c")
+    events = jsonl(tmp_path / "events.jsonl", [started, issue, revoked])
     one = "the secrets of 1 registered identifier could not be looked for"
     assert said(run(events)).startswith(f"Nothing found, but {one}\n")
     two = "the secrets of 2 registered identifiers could not be looked for"

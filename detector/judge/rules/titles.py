@@ -57,7 +57,7 @@ class Words:
             return f"Task {say(task or finding.key)}"
         whose = f"task {say(task)}" if finding.candidates is None else self.one_of(finding.candidates)
         comma = "," if finding.candidates is not None and finding.candidates.count == 1 else ""
-        return f"{_noun(say(credential.kind, 24))} {say(credential.credential_id)} of {whose}{comma}"
+        return f"{noun_of(say(credential.kind, 24))} {say(credential.credential_id)} of {whose}{comma}"
 
     def one_of(self, candidates: CandidateFacts) -> str:
         """Whose a credential is that has only candidates, as `one_of`."""
@@ -110,7 +110,7 @@ def encoded_as(leak: Leak) -> str:
     return f", in {' inside '.join(names)}," if names else ""
 
 
-def _noun(kind: str) -> str:
+def noun_of(kind: str) -> str:
     """A credential's kind as a sentence begins with it: `aws-session` is an AWS session."""
     if not kind.replace("_", "").replace("-", "").isalnum():
         return kind or "Credential"

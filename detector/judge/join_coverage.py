@@ -1,0 +1,232 @@
+"""Join coverage: how many credentials could be judged by the end of their task, and why the others could not.
+
+A credential that no ending task is known for is never found in use after the end. So each credential has a *join*, which
+says what is known of its task at a time. `JUDGED` are the joins with which all that happened up to then was judged.
+
+A task that runs is no gap: its end is still to come. It is one once the task should have ended (`deadline`,
+`max_task_age`), and for the tasks of a whole history, if none of their kind ever ended (`NEVER_ENDS`).
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Final, NamedTuple
+
+import msgspec
+
+from detector.judge.accounts import Account
+from detector.judge.rules.lifetimes import deadline_of
+from detector.judge.terms import NEVER
+from detector.values.times import DAY
+
+ENDED: Final = "ended"
+END_ONLY: Final = "end-only"
+RUNNING: Final = "running"
+OVERDUE: Final = "overdue"
+NEVER_ENDS: Final = "never-ends"
+UNREPORTED: Final = "unreported"
+NO_CANDIDATE: Final = "no-candidate"
+
+JOINS: Final[Mapping[str, str]] = {
+    ENDED: "its task started and ended",
+    END_ONLY: "its task ended, and nothing reported the start",
+    RUNNING: "its task started and still runs",
+    OVERDUE: "its task should have ended by its deadline, and nothing reported the end",
+    NEVER_ENDS: "its task started more than a day ago, and nothing reported the end of any task of such credentials",
+    UNREPORTED: "nothing reported the start or end of its task",
+    NO_CANDIDATE: "no task of its group ran when it was issued",
+}
+"""Each join and what it means."""
+JUDGED: Final = frozenset({ENDED, END_ONLY, RUNNING})
+
+_UNJOINED: Final = frozenset({UNREPORTED, NO_CANDIDATE})  # for these the issue may know why
+LONG: Final = DAY  # so long a task may run before it counts that none of its kind ends
+OTHER: Final = "other"
+MOST_ROWS: Final = 100
+_MOST_EXAMPLES: Final = 3
+_MOST_SOURCES: Final = 20  # of the credentials of one aggregate
+_NAME: Final = 100  # characters of a source, a kind or an id
+_REASON: Final = 400  # characters of a reason
+
+
+class Join(NamedTuple):
+    """What is known of a credential's task. `changes_at` is when time alone changes it (ns), NEVER if it does not."""
+
+    name: str
+    changes_at: int = NEVER
+
+
+def join_of(account: Account, until: int) -> Join:
+    """The join of a credential at a time."""
+    task = account.task
+    if account.issue.task_id is None:
+        return Join(NO_CANDIDATE)
+    if task.end is not None:
+        return Join(END_ONLY if task.start is None else ENDED)
+    if task.start is None:
+        return Join(UNREPORTED)
+    overdue = deadline_of(task.start, account.policy) + account.policy.grace_period
+    return Join(OVERDUE) if overdue <= until else Join(RUNNING, overdue)
+
+
+def source_of(source: str) -> str:
+    """What issued a credential, in few words: `aws.cloudtrail/4444…` is `aws.cloudtrail`, a URL its host."""
+    scheme, mark, rest = source.partition("://")
+    found = scheme + mark + rest.partition("/")[0] if mark else source.partition("/")[0] or source
+    return found[:_NAME]
+
+
+# Of the credentials that the service keeps
+
+
+class JoinCount(msgspec.Struct, frozen=True, array_like=True):
+    """How many credentials of a source have a join."""
+
+    source: str
+    join: str
+    count: int
+
+
+def join_counts(joins: Iterable[tuple[Account, Join]]) -> tuple[JoinCount, ...]:
+    """The counts of some credentials, in order. They name few sources: the others count as `other`."""
+    counts: dict[tuple[str, str], int] = {}
+    sources: set[str] = set()
+    for account, join in joins:
+        source = source_of(account.issue.source)
+        if source not in sources and len(sources) == _MOST_SOURCES:
+            source = OTHER
+        else:
+            sources.add(source)
+        counts[source, join.name] = counts.get((source, join.name), 0) + 1
+    return tuple(JoinCount(*key, count) for key, count in sorted(counts.items()))
+
+
+# Of a whole history
+
+
+class CredentialExample(msgspec.Struct, frozen=True):
+    """One of the credentials of a row, with the task or task group that its issue names."""
+
+    credential_id: str
+    task: str
+
+
+class CoverageRow(msgspec.Struct, frozen=True):
+    """Credentials that have the same join for the same reason.
+
+    `source` and `kind` are those of the issues, as `source_of` shortens them. `reason` is what the source of the issues
+    says why it names no task, "" if it does not. `examples` are the earliest by issue. `oldest` is the earliest start (ns) of a
+    task that has not ended, None if there is none.
+    """
+
+    source: str
+    kind: str
+    join: str
+    reason: str
+    credentials: int
+    examples: tuple[CredentialExample, ...] = ()
+    oldest: int | None = None
+
+    @property
+    def judged(self) -> bool:
+        """Whether these credentials were judged."""
+        return self.join in JUDGED
+
+
+class JoinCoverage(msgspec.Struct, frozen=True):
+    """The join coverage of a history. `rows` have those that could not be judged first, then the most credentials."""
+
+    rows: tuple[CoverageRow, ...] = ()
+
+    @property
+    def credentials(self) -> int:
+        """All credentials."""
+        return sum(row.credentials for row in self.rows)
+
+    @property
+    def unjudged(self) -> int:
+        """The credentials that could not be judged."""
+        return sum(row.credentials for row in self.rows if not row.judged)
+
+    @property
+    def by_join(self) -> dict[str, int]:
+        """Credentials by join, in the order of `JOINS`."""
+        return {
+            join: count
+            for join in JOINS
+            if (count := sum(row.credentials for row in self.rows if row.join == join))
+        }
+
+
+class _RowCount:
+    """A row in the making. `first` has the earliest issues."""
+
+    __slots__ = ("count", "first", "oldest")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.first: list[tuple[int, str, Account]] = []
+        self.oldest = NEVER
+
+    def add(self, account: Account) -> None:
+        self.count += 1
+        if account.task.start is not None:
+            self.oldest = min(self.oldest, account.task.start.time)
+        issue = account.issue
+        place = issue.time, issue.credential_id, account
+        if len(self.first) < _MOST_EXAMPLES:
+            self.first.append(place)
+            self.first.sort(key=_earlier)
+        elif _earlier(place) < _earlier(self.first[-1]):
+            self.first[-1] = place
+            self.first.sort(key=_earlier)
+
+    def row(self, source: str, kind: str, join: str, reason: str) -> CoverageRow:
+        examples = (_example(account) for _, _, account in self.first)
+        oldest = None if join in (ENDED, END_ONLY) or self.oldest == NEVER else self.oldest
+        return CoverageRow(source, kind, join, reason, self.count, tuple(examples), oldest)
+
+
+def _earlier(place: tuple[int, str, Account]) -> tuple[int, str]:
+    return place[:2]
+
+
+def _example(account: Account) -> CredentialExample:
+    issue = account.issue
+    return CredentialExample(issue.credential_id[:_NAME], (issue.task_id or issue.task_group or "")[:_NAME])
+
+
+def join_coverage(accounts: Iterable[Account], until: int, *, most: int = MOST_ROWS) -> JoinCoverage:
+    """The join coverage of all credentials of a history at a time, in at most `most` rows and one more for each join."""
+    counts: dict[tuple[str, str, str, str], _RowCount] = {}
+    for account in accounts:
+        issue, join = account.issue, join_of(account, until).name
+        reason = (issue.unjoined or "")[:_REASON] if join in _UNJOINED else ""
+        key = source_of(issue.source), (issue.kind or "")[:_NAME], join, reason
+        row_count = counts.get(key)
+        if row_count is None:
+            row_count = counts[key] = _RowCount()
+        row_count.add(account)
+    rows = sorted(_with_silent((row_count.row(*key) for key, row_count in counts.items()), until), key=_order)
+    rest: dict[str, int] = {}
+    for row in rows[most:]:
+        rest[row.join] = rest.get(row.join, 0) + row.credentials
+    others = (CoverageRow(OTHER, "", join, "", count) for join, count in rest.items())
+    return JoinCoverage((*rows[:most], *sorted(others, key=_order)))
+
+
+def _with_silent(rows: Iterable[CoverageRow], until: int) -> list[CoverageRow]:
+    """The rows, with `NEVER_ENDS` for credentials whose tasks ran long and of whose source and kind no task ended."""
+    found = list(rows)
+    ending = {(row.source, row.kind) for row in found if row.join in (ENDED, END_ONLY)}
+    return [
+        msgspec.structs.replace(row, join=NEVER_ENDS)
+        if row.join == RUNNING
+        and (row.source, row.kind) not in ending
+        and row.oldest is not None
+        and row.oldest + LONG < until
+        else row
+        for row in found
+    ]
+
+
+def _order(row: CoverageRow) -> tuple[bool, int, str, str, str, str]:
+    return row.judged, -row.credentials, row.source, row.kind, row.join, row.reason

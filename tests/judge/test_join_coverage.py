@@ -1,0 +1,260 @@
+"""Join coverage: each credential counts once, with the join that its task gives it, in whatever order events come."""
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detector.judge.join_coverage import (
+    JOINS,
+    JUDGED,
+    MOST_ROWS,
+    OTHER,
+    CredentialExample,
+    JoinCoverage,
+    join_counts,
+    join_coverage,
+    join_of,
+    source_of,
+)
+from detector.judge.ledger import Ledger
+from detector.judge.policy import Policy, Tuning
+from detector.judge.terms import NEVER
+from detector.outputs.summary import Summary
+from detector.values.events import AnyEvent, CredentialIssued, Lifecycle, TaskEnded, TaskStarted
+from detector.values.times import DAY, HOUR, MINUTE, SECOND
+from tests.histories import History, arrivals, histories
+
+POLICY = Policy()
+T0 = 1_793_491_200 * SECOND
+NEW = 'session name "GitHubActions" names no job; set `role-session-name`'
+
+
+def start(
+    task: str = "t1", at: int = T0, deadline: int | None = None, kind: str | None = None
+) -> TaskStarted:
+    return TaskStarted(time=at, source="ci", id=f"s/{task}/{at}", task_id=task, deadline=deadline, kind=kind)
+
+
+def end(task: str = "t1", at: int = T0 + MINUTE) -> TaskEnded:
+    return TaskEnded(time=at, source="ci", id=f"e/{task}", task_id=task)
+
+
+def issue(  # noqa: PLR0913 - an issue has many fields, all but two named
+    credential: str = "c1",
+    task: str | None = "t1",
+    *,
+    at: int = T0,
+    source: str = "vault",
+    kind: str | None = "vault-token",
+    unjoined: str | None = None,
+) -> CredentialIssued:
+    return CredentialIssued(
+        time=at,
+        source=source,
+        id=f"i/{credential}",
+        credential_id=credential,
+        task_id=task,
+        identifiers=(),
+        kind=kind,
+        unjoined=unjoined,
+    )
+
+
+def coverage(
+    events: Iterable[AnyEvent],
+    until: int = T0 + HOUR,
+    policy: Policy = POLICY,
+    most: int = MOST_ROWS,
+) -> JoinCoverage:
+    ledger = Ledger(policy)
+    for event in events:
+        ledger.apply(event)
+    return join_coverage(ledger.accounts(), until, most=most)
+
+
+@pytest.mark.parametrize(
+    ("events", "until", "join"),
+    [
+        ((start(), issue(), end()), T0 + HOUR, "ended"),
+        ((issue(), end()), T0 + HOUR, "end-only"),
+        ((start(), issue()), T0 + HOUR, "running"),
+        ((start(), issue(), end(at=T0 + 2 * HOUR)), T0 + HOUR, "ended"),  # an end that is known counts
+        ((start(deadline=T0 + MINUTE), issue()), T0 + 2 * MINUTE - 1, "running"),
+        ((start(deadline=T0 + MINUTE), issue()), T0 + 2 * MINUTE, "overdue"),
+        ((start(deadline=T0 + MINUTE), issue(), end(at=T0 + HOUR)), T0 + DAY, "ended"),
+        ((start(), issue()), T0 + DAY, "running"),
+        ((start(), issue()), T0 + DAY + 1, "never-ends"),
+        ((issue(),), T0, "unreported"),
+        ((issue(), start("t2"), end("t2")), T0 + HOUR, "unreported"),
+    ],
+)
+def test_a_credential_has_the_join_that_its_task_gives_it(
+    events: tuple[AnyEvent, ...], until: int, join: str
+) -> None:
+    found = coverage(events, until)
+    assert found.by_join == {join: 1}
+    assert found.unjudged == (0 if join in JUDGED else 1)
+
+
+def test_the_longest_age_of_a_kind_is_a_deadline() -> None:
+    policy = Policy(kinds={"job": Tuning(max_task_age=HOUR)})
+    events = (start(kind="job"), issue(), start("t2", kind="service"), issue("c2", "t2"))
+    assert coverage(events, T0 + HOUR + MINUTE - 1, policy).by_join == {"running": 2}
+    assert coverage(events, T0 + HOUR + MINUTE, policy).by_join == {"running": 1, "overdue": 1}
+
+
+def test_a_task_that_runs_for_weeks_is_no_gap_where_others_of_its_kind_end() -> None:
+    service = (start("service"), issue("c1", "service"))
+    job = (start("job"), issue("c2", "job"), end("job"))
+    assert coverage((*service, *job), T0 + 30 * DAY).unjudged == 0
+    assert coverage(service, T0 + 30 * DAY).by_join == {"never-ends": 1}
+    other = (start("job"), issue("c2", "job", kind="aws-session"), end("job"))
+    assert coverage((*service, *other), T0 + 30 * DAY).by_join == {"ended": 1, "never-ends": 1}
+
+
+def test_the_reason_is_that_of_the_issue_and_only_for_those_without_a_task() -> None:
+    events = (
+        issue("c1", "GitHubActions", unjoined=NEW),
+        issue("c2", "GitHubActions", unjoined=NEW, at=T0 + SECOND),
+        issue("c3", "build-3"),
+        start("known"),
+        issue("c4", "known", unjoined="a name of no known form"),
+    )
+    rows = coverage(events).rows
+    assert [(row.join, row.reason, row.credentials) for row in rows] == [
+        ("unreported", NEW, 2),
+        ("unreported", "", 1),
+        ("running", "", 1),
+    ]
+    assert rows[0].examples == (
+        CredentialExample("c1", "GitHubActions"),
+        CredentialExample("c2", "GitHubActions"),
+    )
+
+
+def test_the_examples_are_the_earliest_whatever_the_order() -> None:
+    events = [issue(f"c{number}", f"t{number}", at=T0 + number * SECOND) for number in range(9)]
+    for order in (events, events[::-1], events[4:] + events[:4]):
+        (row,) = coverage(order).rows
+        assert [each.credential_id for each in row.examples] == ["c0", "c1", "c2"]
+
+
+@pytest.mark.parametrize(
+    ("source", "shown"),
+    [
+        ("aws.cloudtrail/444455556666", "aws.cloudtrail"),
+        ("github/org/repo", "github"),
+        ("https://issuer.example/a/b?c", "https://issuer.example"),
+        ("vault", "vault"),
+        ("/ci/7", "/ci/7"),
+        ("", ""),
+        ("x" * 200, "x" * 100),
+    ],
+)
+def test_a_source_is_what_issues_and_not_for_whom(source: str, shown: str) -> None:
+    assert source_of(source) == shown
+
+
+def test_many_reasons_are_bounded_and_still_add_up() -> None:
+    events = [issue(f"c{number}", f"t{number}", unjoined=f"reason {number}") for number in range(500)]
+    events += [issue(f"d{number}", "known", kind=f"kind {number}") for number in range(50)]
+    found = coverage([*events, start("known")], most=20)
+    assert len(found.rows) == 22
+    assert (found.credentials, found.by_join) == (550, {"running": 50, "unreported": 500})
+    assert [(row.source, row.join, row.credentials) for row in found.rows[20:]] == [
+        (OTHER, "unreported", 480),
+        (OTHER, "running", 50),
+    ]
+
+
+def test_long_texts_are_cut() -> None:
+    (row,) = coverage([issue("c" * 9999, "t" * 9999, kind="k" * 9999, unjoined="r" * 9999)]).rows
+    assert len(msgspec.json.encode(row)) < 1000
+
+
+def test_an_aggregate_names_few_sources() -> None:
+    ledger = Ledger(POLICY)
+    for number in range(100):
+        ledger.apply(issue(f"c{number}", source=f"issuer-{number:02}"))
+    counts = join_counts((account, join_of(account, T0)) for account in ledger.accounts())
+    assert sum(each.count for each in counts) == 100
+    assert len(counts) == 21
+    assert {each.source: each.count for each in counts}[OTHER] == 80
+
+
+def test_the_summary_has_the_coverage_and_says_what_could_not_be_judged() -> None:
+    found = coverage([issue("c1", unjoined=NEW), issue("c2", "t2"), start("t2"), end("t2")])
+    summary = Summary(coverage=found, unresolved={"vault": 1})
+    assert summary.gaps == (
+        "1 of 2 credentials could not be judged",
+        "1 event names a credential that nobody registered",
+    )
+    assert json.loads(json.dumps(summary.record()["coverage"])) == {
+        "credentials": 2,
+        "judged": 1,
+        "by_join": {"ended": 1, "unreported": 1},
+        "rows": [
+            {
+                "source": "vault",
+                "kind": "vault-token",
+                "join": "unreported",
+                "judged": False,
+                "reason": NEW,
+                "credentials": 1,
+                "examples": [{"credential_id": "c1", "task": "t1"}],
+                "oldest": None,
+            },
+            {
+                "source": "vault",
+                "kind": "vault-token",
+                "join": "ended",
+                "judged": True,
+                "reason": "",
+                "credentials": 1,
+                "examples": [{"credential_id": "c2", "task": "t2"}],
+                "oldest": None,
+            },
+        ],
+    }
+
+
+@given(histories(), st.data())
+def test_each_credential_counts_once_whatever_the_order(history: History, data: st.DataObject) -> None:
+    ledger = Ledger(history.policy)
+    for event in history.events:
+        ledger.apply(event)
+    found = join_coverage(ledger.accounts(), history.until)
+    assert found.credentials == len(list(ledger.accounts()))
+    assert found.by_join.keys() <= JOINS.keys()
+    assert coverage(data.draw(arrivals(history.events)), history.until, history.policy) == found
+    sealed = Ledger(history.policy)
+    for event in history.events:
+        if isinstance(event, Lifecycle):
+            sealed.apply(event)
+    sealed.seal_lifecycle()
+    assert join_coverage(sealed.accounts(), history.until) == found
+
+
+@given(histories())
+def test_time_alone_changes_a_join_only_when_it_says_so(history: History) -> None:
+    ledger = Ledger(history.policy)
+    for event in history.events:
+        ledger.apply(event)
+    for account in ledger.accounts():
+        now = join_of(account, history.until)
+        assert join_of(account, min(now.changes_at, 1 << 70) - 1).name == now.name
+        if now.changes_at != NEVER:
+            assert history.until < now.changes_at
+            assert join_of(account, now.changes_at).name != now.name
+    counts = join_counts((account, join_of(account, history.until)) for account in ledger.accounts())
+    by_join: Counter[str] = Counter()
+    for each in counts:
+        by_join[each.join] += each.count
+    of_history = join_coverage(ledger.accounts(), history.until).by_join
+    of_history["running"] = of_history.get("running", 0) + of_history.pop("never-ends", 0)
+    assert +by_join == +Counter(of_history)
