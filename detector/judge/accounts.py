@@ -67,11 +67,11 @@ class Candidates:
 
     They had started at or before `high`, and had not ended before `low` (ns). It answers what a `Task` answers, for all
     of them: `end` is the last of their ends, `due` (ns) the latest of their deadlines, None and NEVER while one of them
-    has none or there is none. `first` are the first 20 by start; `kind` is the kind that all have. The ledger keeps all
-    of this right (`detector.judge.candidates`).
+    has none or there is none. `first` are the first 20 by start, `oldest` is the first of those without an end; `kind` is
+    the kind that all have. The ledger keeps all of this right (`detector.judge.candidates`).
     """
 
-    __slots__ = ("count", "due", "end", "first", "group", "high", "kind", "low")
+    __slots__ = ("count", "due", "end", "first", "group", "high", "kind", "low", "oldest")
 
     def __init__(self, group: TaskGroup, low: int, high: int) -> None:
         self.group = group
@@ -82,6 +82,7 @@ class Candidates:
         self.kind: str | None = None
         self.end: TaskEnded | None = None
         self.due = NEVER
+        self.oldest: Task | None = None
 
     @property
     def start(self) -> None:

@@ -24,6 +24,7 @@ class Outline(NamedTuple):
     kind: str | None
     end: TaskEnded | None
     due: int
+    oldest: Task | None
 
 
 def outlines(group: TaskGroup) -> Iterator[tuple[Account, Candidates, Outline]]:
@@ -63,6 +64,7 @@ class _Running:
         self._endless = 0  # how many have no end
         self._undated = 0  # how many have no deadline
         self._last: TaskEnded | None = None
+        self._oldest: Task | None = None  # of those without an end, which never go
         self._outline: Outline | None = None
 
     def start(self, task: Task) -> None:
@@ -72,6 +74,7 @@ class _Running:
         self._kinds[task.kind] += 1
         if task.end is None:
             self._endless += 1
+            self._oldest = self._oldest or task
         else:
             heapq.heappush(self._ends, (task.ended, next(self._number), task))
             if self._last is None or precedence(self._last) < precedence(task.end):
@@ -104,5 +107,6 @@ class _Running:
                 kind=next(iter(self._kinds)) if len(self._kinds) == 1 else None,
                 end=self._last if self._tasks and not self._endless else None,
                 due=-self._deadlines[0][0] if self._deadlines and not self._undated else NEVER,
+                oldest=self._oldest,
             )
         return self._outline

@@ -143,7 +143,14 @@ class IncrementalEvaluator:
     def settle_candidates(self, account: Account, candidates: Candidates, found: Outline) -> None:
         """Takes what now holds of the candidates of a credential, and judges again what that may change."""
         ended, due = candidates.ended, candidates.due
-        candidates.count, candidates.first, candidates.kind, candidates.end, candidates.due = found
+        (
+            candidates.count,
+            candidates.first,
+            candidates.kind,
+            candidates.end,
+            candidates.due,
+            candidates.oldest,
+        ) = found
         if ended != candidates.ended:
             low, high = sorted((ended, candidates.ended))
             skew = account.policy.skew

@@ -12,9 +12,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from detector.judge.accounts import Account
-from detector.judge.rules.lifetimes import deadline_of
-from detector.judge.terms import NEVER
+from detector.judge.accounts import Account, Candidates
+from detector.judge.terms import NEVER, KindPolicy
 from detector.values.times import DAY
 
 ENDED: Final = "ended"
@@ -23,6 +22,9 @@ RUNNING: Final = "running"
 OVERDUE: Final = "overdue"
 NEVER_ENDS: Final = "never-ends"
 UNREPORTED: Final = "unreported"
+CANDIDATES_ENDED: Final = "candidates-ended"
+CANDIDATES_RUNNING: Final = "candidates-running"
+CANDIDATES_OVERDUE: Final = "candidates-overdue"
 NO_CANDIDATE: Final = "no-candidate"
 
 JOINS: Final[Mapping[str, str]] = {
@@ -32,13 +34,18 @@ JOINS: Final[Mapping[str, str]] = {
     OVERDUE: "its task should have ended by its deadline, and nothing reported the end",
     NEVER_ENDS: "its task started more than a day ago, and nothing reported the end of any task of such credentials",
     UNREPORTED: "nothing reported the start or end of its task",
+    CANDIDATES_ENDED: "it belongs to one of several tasks, and all of them ended",
+    CANDIDATES_RUNNING: "it belongs to one of several tasks, and one of them still runs",
+    CANDIDATES_OVERDUE: "it belongs to one of several tasks, and one of them never ended, though it should have",
     NO_CANDIDATE: "no task of its group ran when it was issued",
 }
 """Each join and what it means."""
-JUDGED: Final = frozenset({ENDED, END_ONLY, RUNNING})
+JUDGED: Final = frozenset({ENDED, END_ONLY, RUNNING, CANDIDATES_ENDED, CANDIDATES_RUNNING})
 
-_UNJOINED: Final = frozenset({UNREPORTED, NO_CANDIDATE})  # for these the issue may know why
-LONG: Final = DAY  # so long a task may run before it counts that none of its kind ends
+_UNJOINED: Final = frozenset(
+    {UNREPORTED, CANDIDATES_OVERDUE, NO_CANDIDATE}
+)  # for these the issue may know why
+LONG: Final = DAY  # so long a candidate without a deadline may run, or a task if none of its kind ever ended
 OTHER: Final = "other"
 MOST_ROWS: Final = 100
 _MOST_EXAMPLES: Final = 3
@@ -57,14 +64,30 @@ class Join(NamedTuple):
 def join_of(account: Account, until: int) -> Join:
     """The join of a credential at a time."""
     task = account.task
-    if account.issue.task_id is None:
-        return Join(NO_CANDIDATE)
+    if isinstance(task, Candidates):
+        return _join_of_candidates(task, account.policy, until)
     if task.end is not None:
         return Join(END_ONLY if task.start is None else ENDED)
     if task.start is None:
         return Join(UNREPORTED)
-    overdue = deadline_of(task.start, account.policy) + account.policy.grace_period
-    return Join(OVERDUE) if overdue <= until else Join(RUNNING, overdue)
+    overdue = task.deadline(account.policy) + account.policy.grace_period
+    return Join(OVERDUE) if overdue <= until else Join(RUNNING, min(NEVER, overdue))
+
+
+def _join_of_candidates(candidates: Candidates, policy: KindPolicy, until: int) -> Join:
+    """The oldest candidate without an end decides: as long as nothing reports its end, the end of all is not known.
+
+    A lost end would keep all later credentials of its group from being judged. So a candidate without a deadline is
+    overdue after a day; `max_task_age` sets another time.
+    """
+    if not candidates.count:
+        return Join(NO_CANDIDATE)
+    oldest = candidates.oldest
+    if oldest is None or oldest.start is None:
+        return Join(CANDIDATES_ENDED)
+    deadline = oldest.deadline(policy)
+    overdue = (oldest.start.time + LONG if deadline == NEVER else deadline) + policy.grace_period
+    return Join(CANDIDATES_OVERDUE) if overdue <= until else Join(CANDIDATES_RUNNING, overdue)
 
 
 def source_of(source: str) -> str:
@@ -109,12 +132,19 @@ class CredentialExample(msgspec.Struct, frozen=True):
     task: str
 
 
+class OldestTask(msgspec.Struct, frozen=True, order=True):
+    """A task that has not ended. `started` is in ns."""
+
+    started: int
+    task_id: str
+
+
 class CoverageRow(msgspec.Struct, frozen=True):
     """Credentials that have the same join for the same reason.
 
-    `source` and `kind` are those of the issues, as `source_of` shortens them. `reason` is what the source of the issues
-    says why it names no task, "" if it does not. `examples` are the earliest by issue. `oldest` is the earliest start (ns) of a
-    task that has not ended, None if there is none.
+    `source` (as `source_of` shortens it) and `kind` are those of the issues. `reason` is why their source names no task,
+    "" if it does not say so. `examples` are the earliest by issue. `oldest` is the first task or candidate to start of
+    those that have not ended, None if all have.
     """
 
     source: str
@@ -123,7 +153,7 @@ class CoverageRow(msgspec.Struct, frozen=True):
     reason: str
     credentials: int
     examples: tuple[CredentialExample, ...] = ()
-    oldest: int | None = None
+    oldest: OldestTask | None = None
 
     @property
     def judged(self) -> bool:
@@ -164,12 +194,14 @@ class _RowCount:
     def __init__(self) -> None:
         self.count = 0
         self.first: list[tuple[int, str, Account]] = []
-        self.oldest = NEVER
+        self.oldest: OldestTask | None = None
 
     def add(self, account: Account) -> None:
         self.count += 1
-        if account.task.start is not None:
-            self.oldest = min(self.oldest, account.task.start.time)
+        task = account.task.oldest if isinstance(account.task, Candidates) else account.task
+        if task is not None and task.start is not None and task.end is None:
+            found = OldestTask(task.start.time, task.task_id[:_NAME])
+            self.oldest = found if self.oldest is None else min(self.oldest, found)
         issue = account.issue
         place = issue.time, issue.credential_id, account
         if len(self.first) < _MOST_EXAMPLES:
@@ -181,8 +213,7 @@ class _RowCount:
 
     def row(self, source: str, kind: str, join: str, reason: str) -> CoverageRow:
         examples = (_example(account) for _, _, account in self.first)
-        oldest = None if join in (ENDED, END_ONLY) or self.oldest == NEVER else self.oldest
-        return CoverageRow(source, kind, join, reason, self.count, tuple(examples), oldest)
+        return CoverageRow(source, kind, join, reason, self.count, tuple(examples), self.oldest)
 
 
 def _earlier(place: tuple[int, str, Account]) -> tuple[int, str]:
@@ -222,7 +253,7 @@ def _with_silent(rows: Iterable[CoverageRow], until: int) -> list[CoverageRow]:
         if row.join == RUNNING
         and (row.source, row.kind) not in ending
         and row.oldest is not None
-        and row.oldest + LONG < until
+        and row.oldest.started + LONG < until
         else row
         for row in found
     ]

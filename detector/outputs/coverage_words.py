@@ -6,6 +6,9 @@ from typing import Final
 import msgspec
 
 from detector.judge.join_coverage import (
+    CANDIDATES_ENDED,
+    CANDIDATES_OVERDUE,
+    CANDIDATES_RUNNING,
     END_ONLY,
     ENDED,
     NEVER_ENDS,
@@ -23,17 +26,22 @@ _HAVE: Final = {
     ENDED: "a task that started and ended",
     END_ONLY: "a task that ended, its start not reported",
     RUNNING: "a task that still runs",
+    CANDIDATES_ENDED: "candidates that all ended",
+    CANDIDATES_RUNNING: "candidates of which one still runs",
 }
-# Why credentials could not be judged, and what to do. If the source of the issue says more, that takes the place of it.
+"""What judged credentials have."""
 _WHY: Final = {
     UNREPORTED: "nothing reported the task that they name. Let its start and end be reported under that id",
-    OVERDUE: "their task should have ended by its deadline, and nothing reported the end. Let ends be reported, or "
-    "set a longer `max_task_age`",
+    OVERDUE: "their task should have ended by its deadline, and nothing reported the end{oldest}. Let ends be reported, "
+    "or set a longer `max_task_age`",
     NEVER_ENDS: "their tasks started more than a day ago, and nothing reported the end of any task of such "
-    "credentials. Let ends be reported, too",
+    "credentials{oldest}. Let ends be reported, too",
+    CANDIDATES_OVERDUE: "one of the candidates for their task never ended{oldest}: is a webhook lost? Let its end be "
+    "reported",
     NO_CANDIDATE: "no task of their group ran when they were issued. Let the starts of tasks be reported with that "
     "`group`",
 }
+"""Why credentials could not be judged, and what to do."""
 _KIND, _SOURCE, _ID, _REASON = 40, 60, 64, 400  # characters
 
 
@@ -47,17 +55,15 @@ class CoverageGap(msgspec.Struct, frozen=True):
 
 def coverage_sentence(coverage: JoinCoverage) -> str:
     """`38 of 41 credentials have a task that started and ended, 3 a task that still runs (the oldest since …)`."""
-    by_join, oldest = coverage.by_join, min(_running_since(coverage), default=None)
-    parts = [(by_join[join], words) for join, words in _HAVE.items() if join in by_join]
-    if RUNNING in by_join and oldest is not None:
-        count, words = parts.pop()
-        parts.append((count, f"{words} (the oldest since {moment(oldest)})"))
-    said = [f"{count:,} {words}" for count, words in parts]
-    if parts:
-        count, words = parts[0]
-        said[0] = f"{count:,} {_of(coverage)} {'has' if count == 1 else 'have'} {words}"
+    by_join = coverage.by_join
+    said: list[str] = []
+    for join in _HAVE:
+        if join not in by_join:
+            continue
+        of = "" if said else f" {_of(coverage)} {'has' if by_join[join] == 1 else 'have'}"
+        said.append(f"{by_join[join]:,}{of} {_HAVE[join]}{_since(coverage, join)}")
     if coverage.unjudged:
-        said.append(f"{coverage.unjudged:,} {'' if parts else _of(coverage) + ' '}could not be judged")
+        said.append(f"{coverage.unjudged:,}{'' if said else ' ' + _of(coverage)} could not be judged")
     return ", ".join(said)
 
 
@@ -65,8 +71,9 @@ def _of(coverage: JoinCoverage) -> str:
     return f"of {counted(coverage.credentials, 'credential')}"
 
 
-def _running_since(coverage: JoinCoverage) -> Iterator[int]:
-    return (row.oldest for row in coverage.rows if row.join == RUNNING and row.oldest is not None)
+def _since(coverage: JoinCoverage, join: str) -> str:
+    oldest = min((row.oldest for row in coverage.rows if row.join == join and row.oldest), default=None)
+    return "" if oldest is None else f" (the oldest since {moment(oldest.started)})"
 
 
 def coverage_gaps(coverage: JoinCoverage, clean: Clean) -> Iterator[CoverageGap]:
@@ -82,7 +89,14 @@ def _who(row: CoverageRow, clean: Clean) -> str:
 
 
 def _why(row: CoverageRow, clean: Clean) -> str:
-    return visible(clean(row.reason), _REASON) if row.reason else _WHY[row.join]
+    reason, oldest = visible(clean(row.reason), _REASON), ""
+    if row.oldest is not None:
+        task, since = visible(clean(row.oldest.task_id), _ID), moment(row.oldest.started)
+        oldest = f" (the oldest: {task}, since {since})"
+    why = _WHY[row.join].replace("{oldest}", oldest)
+    if not reason:
+        return why
+    return reason if row.join == UNREPORTED else f"{reason}, and {why}"
 
 
 def _examples(row: CoverageRow, clean: Clean) -> str:
@@ -94,4 +108,4 @@ def _examples(row: CoverageRow, clean: Clean) -> str:
 
 
 def _named(row: CoverageRow) -> str:
-    return "group" if row.join == NO_CANDIDATE else "task"
+    return "group" if row.join in (NO_CANDIDATE, CANDIDATES_OVERDUE) else "task"

@@ -179,7 +179,9 @@ def _row(row: CoverageRow) -> dict[str, Any]:
         "reason": row.reason,
         "credentials": row.credentials,
         "examples": [{"credential_id": each.credential_id, "task": each.task} for each in row.examples],
-        "oldest": None if row.oldest is None else format_rfc3339(row.oldest),
+        "oldest": None
+        if row.oldest is None
+        else {"task_id": row.oldest.task_id, "started": format_rfc3339(row.oldest.started)},
     }
 
 

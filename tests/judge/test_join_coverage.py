@@ -16,6 +16,7 @@ from detector.judge.join_coverage import (
     OTHER,
     CredentialExample,
     JoinCoverage,
+    OldestTask,
     join_counts,
     join_coverage,
     join_of,
@@ -44,6 +45,11 @@ def end(task: str = "t1", at: int = T0 + MINUTE) -> TaskEnded:
     return TaskEnded(time=at, source="ci", id=f"e/{task}", task_id=task)
 
 
+def one_of(task: str, at: int = T0, deadline: int | None = None) -> TaskStarted:
+    """The start of a task of the group `repo`."""
+    return TaskStarted(time=at, source="ci", id=f"s/{task}", task_id=task, deadline=deadline, group="repo")
+
+
 def issue(  # noqa: PLR0913 - an issue has many fields, all but two named
     credential: str = "c1",
     task: str | None = "t1",
@@ -52,6 +58,7 @@ def issue(  # noqa: PLR0913 - an issue has many fields, all but two named
     source: str = "vault",
     kind: str | None = "vault-token",
     unjoined: str | None = None,
+    group: str | None = None,
 ) -> CredentialIssued:
     return CredentialIssued(
         time=at,
@@ -62,6 +69,7 @@ def issue(  # noqa: PLR0913 - an issue has many fields, all but two named
         identifiers=(),
         kind=kind,
         unjoined=unjoined,
+        task_group=group,
     )
 
 
@@ -99,6 +107,55 @@ def test_a_credential_has_the_join_that_its_task_gives_it(
     found = coverage(events, until)
     assert found.by_join == {join: 1}
     assert found.unjudged == (0 if join in JUDGED else 1)
+
+
+GROUPED = issue(task=None, group="repo", at=T0 + SECOND)
+LIMIT = DAY + MINUTE  # of a candidate without a deadline, with the grace period
+
+
+@pytest.mark.parametrize(
+    ("events", "until", "join"),
+    [
+        ((one_of("t1"), one_of("t2"), end("t1"), end("t2")), T0 + HOUR, "candidates-ended"),
+        ((one_of("t1"), one_of("t2"), end("t2")), T0 + HOUR, "candidates-running"),
+        ((one_of("t1"), one_of("t2"), end("t2")), T0 + LIMIT - 1, "candidates-running"),
+        ((one_of("t1"), one_of("t2"), end("t2")), T0 + LIMIT, "candidates-overdue"),
+        ((one_of("t1", deadline=T0 + HOUR),), T0 + HOUR + MINUTE - 1, "candidates-running"),
+        ((one_of("t1", deadline=T0 + HOUR),), T0 + HOUR + MINUTE, "candidates-overdue"),
+        ((), T0 + HOUR, "no-candidate"),
+        ((one_of("t1"), end("t1", at=T0 - HOUR)), T0 + HOUR, "no-candidate"),
+        ((one_of("t1", at=T0 + MINUTE),), T0 + HOUR, "no-candidate"),
+        ((start("t1"),), T0 + HOUR, "no-candidate"),  # it names no group
+    ],
+)
+def test_a_credential_of_a_group_has_the_join_that_its_candidates_give_it(
+    events: tuple[AnyEvent, ...], until: int, join: str
+) -> None:
+    for order in ((GROUPED, *events), (*events, GROUPED), (*events[::-1], GROUPED)):
+        assert coverage(order, until).by_join == {join: 1}
+
+
+def test_a_lost_end_is_named_and_so_are_those_who_wait_for_it() -> None:
+    later = [
+        issue(f"c{number}", None, group="repo", at=T0 + number * HOUR, unjoined=NEW) for number in range(9)
+    ]
+    ended = [one_of(f"t{number}", at=T0 + number * HOUR) for number in range(9)]
+    ended += [end(f"t{number}", at=T0 + number * HOUR + MINUTE) for number in range(9)]  # type: ignore[misc]  # both are events
+    found = coverage([one_of("lost", at=T0 - MINUTE), *ended, *later], T0 + 2 * DAY)
+    (row,) = found.rows
+    assert (row.join, row.credentials, row.reason) == ("candidates-overdue", 9, NEW)
+    assert row.oldest == OldestTask(T0 - MINUTE, "lost")
+    assert row.examples[0] == CredentialExample("c0", "repo")
+    whole = coverage([one_of("lost", at=T0 - MINUTE), *ended, *later, end("lost")], T0 + 2 * DAY)
+    assert whole.by_join == {"candidates-ended": 9}
+
+
+def test_the_oldest_is_found_behind_many_candidates_that_ended() -> None:
+    events: list[AnyEvent] = [GROUPED, one_of("lost", at=T0 - SECOND)]
+    for number in range(50):
+        events += [one_of(f"t{number:02}", at=T0 - MINUTE), end(f"t{number:02}")]
+    (row,) = coverage(events).rows
+    assert (row.join, row.oldest) == ("candidates-running", OldestTask(T0 - SECOND, "lost"))
 
 
 def test_the_longest_age_of_a_kind_is_a_deadline() -> None:

@@ -15,6 +15,7 @@ from detector.judge.join_coverage import (
     CoverageRow,
     CredentialExample,
     JoinCoverage,
+    OldestTask,
 )
 from detector.outputs.coverage_words import coverage_gaps, coverage_sentence
 from detector.outputs.report import Report
@@ -23,7 +24,7 @@ from detector.outputs.summary import Summary
 from detector.values.times import parse_rfc3339
 from tests.outputs import finding_samples as made
 
-SINCE = parse_rfc3339("2026-03-12T09:00:00Z")
+OLDEST = OldestTask(parse_rfc3339("2026-03-12T09:00:00Z"), "job-7")
 
 
 def row(join: str, credentials: int, **more: object) -> CoverageRow:
@@ -51,14 +52,14 @@ def shown(coverage: JoinCoverage, width: int = 80) -> list[str]:
         ((row(ENDED, 41),), "41 of 41 credentials have a task that started and ended"),
         ((row(ENDED, 1),), "1 of 1 credential has a task that started and ended"),
         (
-            (row(ENDED, 38), row(RUNNING, 3, oldest=SINCE), row(END_ONLY, 1)),
+            (row(ENDED, 38), row(RUNNING, 3, oldest=OLDEST), row(END_ONLY, 1)),
             (
                 "38 of 42 credentials have a task that started and ended, 1 a task that ended, its start not "
                 "reported, 3 a task that still runs (the oldest since 2026-03-12 09:00:00Z)"
             ),
         ),
         (
-            (row(RUNNING, 1, oldest=SINCE),),
+            (row(RUNNING, 1, oldest=OLDEST),),
             "1 of 1 credential has a task that still runs (the oldest since 2026-03-12 09:00:00Z)",
         ),
         ((row(UNREPORTED, 7),), "7 of 7 credentials could not be judged"),
