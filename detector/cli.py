@@ -354,6 +354,7 @@ def _topics(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
+    from detector.configuration.entry_warnings import entry_warnings  # noqa: PLC0415 - as above
     from detector.configuration.settings import checked  # noqa: PLC0415 - as above
     from detector.outputs.input_table import print_inputs  # noqa: PLC0415 - as above
     from detector.outputs.report_text import console_for  # noqa: PLC0415 - as above
@@ -372,7 +373,7 @@ def _check(options: argparse.Namespace) -> int:
         except UsageError as error:
             wrong.append(error)
         else:
-            for warning in (*settings.warnings, *warnings):
+            for warning in (*settings.warnings, *warnings, *entry_warnings(settings, time.time_ns())):
                 _tell(f"curfewd: warning: {warning}")
             with printing():
                 put(_masked(f"{shown(options.config)}: nothing wrong"))

@@ -30,7 +30,7 @@ from detector.values.events import (
     TaskEnded,
     TaskStarted,
 )
-from detector.values.findings import Severity
+from detector.values.findings import Severity, finding_uid
 from detector.values.times import MINUTE, SECOND
 
 START: Final = 1_793_491_200 * SECOND
@@ -164,19 +164,31 @@ def tunings() -> st.SearchStrategy[Tuning]:
     )
 
 
+_EXPIRIES: Final = (START + MINUTE, START + 2 * MINUTE, START + 3 * MINUTE, START + 9 * MINUTE)
+
+
 @cache
 def accepts() -> st.SearchStrategy[Accept]:
-    """An `[[accept]]` entry."""
-    return st.builds(
+    """An `[[accept]]` entry: globs, or the uid of one finding."""
+    keys = (*CREDENTIALS, "f4", "t1")
+    by_uid = st.builds(
         Accept,
         reason=st.just("known"),
-        expiry=st.sampled_from((START + MINUTE, START + 2 * MINUTE, START + 3 * MINUTE, START + 9 * MINUTE)),
+        expiry=st.sampled_from(_EXPIRIES),
+        uid=st.builds(finding_uid, st.sampled_from(tuple(RULES)), st.sampled_from(keys)),
+        severity=_maybe(st.sampled_from(Severity)),
+    )
+    by_globs = st.builds(
+        Accept,
+        reason=st.just("known"),
+        expiry=st.sampled_from(_EXPIRIES),
         rule=_maybe(st.sampled_from((*RULES, "use-*", "*"))),
         credential=_maybe(st.sampled_from(("c1", "c*", "*2"))),
         task=_maybe(st.sampled_from(("t1", "t?", "*"))),
         workload=_maybe(st.sampled_from(("runner-*", "runner-1"))),
         fingerprint=_maybe(st.sampled_from(("f*", "f4"))),
     )
+    return by_globs | by_uid
 
 
 KIND_TUNINGS: Final = st.dictionaries(st.sampled_from(KINDS), tunings(), max_size=2)

@@ -5,9 +5,16 @@ from typing import Any, Final
 from detector.configuration.allowlist import LINE, SECRET, Allow, compiled
 from detector.configuration.fields import MOMENT, TEXT, Field, FieldReader, ValueType, one_of, text
 
-UNKEYED_WARNING: Final = "[[allow]] by fingerprint needs a deployment key: without one, fingerprints are valid only for one run, or one service.state"
 _NEEDED: Final = ("reason", "expiry")
 _ASKED: Final = ("fingerprint", "source", "pattern", "regex")
+
+
+def unkeyed_warning(table: str) -> str:
+    """The warning about entries by fingerprint where there is no deployment key."""
+    return (
+        f"[[{table}]] by fingerprint needs a deployment key: without one, fingerprints are valid only for one run, or one "
+        "service.state"
+    )
 
 
 def _regex(value: Any) -> str:

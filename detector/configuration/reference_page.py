@@ -9,13 +9,13 @@ from typing import Final
 
 import msgspec
 
+from detector.configuration.accept_table import ACCEPT_FIELDS
 from detector.configuration.allow_table import ALLOW_FIELDS
 from detector.configuration.fields import Field
 from detector.configuration.kafka_settings import KAFKA_FIELDS, SECURITY_FIELDS, TOPIC_FIELDS
 from detector.configuration.redacted_topics import REDACTED_FIELDS
 from detector.configuration.service_settings import SERVICE_FIELDS
 from detector.configuration.settings import (
-    ACCEPT_FIELDS,
     KEY_FIELDS,
     KIND_FIELDS,
     PATTERN_FIELDS,
@@ -176,6 +176,16 @@ The events that a record becomes: every one whose `when` holds.
   the SHA-256.
 """
 
+ACCEPT_NOTES: Final = """\
+Findings that somebody has accepted. They are still written, as suppressed, and ask for no revocation.
+
+- An entry has a `uid` or at least one glob. All globs that it has must match.
+- `expiry` is compared with the time of the evidence, so a replay always gives the same. `curfewd check` names entries
+  that have expired by the clock.
+- An entry with a `uid` accepts the finding as a whole: no longer once there is evidence after `expiry`, or a severity
+  above `severity`.
+"""
+
 ALLOW_NOTES: Final = """\
 Leaks to ignore: a match that is no secret, or a secret that everybody may see. `curfewd patterns test --against FILE`
 shows what there is to allow, and with a key the fingerprints.
@@ -230,11 +240,7 @@ def page() -> str:
             "above. `[kinds.NAME.rules.RULE]` sets the rules of a kind.\n",
             {name: msgspec.structs.replace(field, default="") for name, field in KIND_FIELDS.items()},
         ),
-        _section(
-            "`[[accept]]`",
-            "Findings that somebody has accepted. An entry needs at least one glob.\n",
-            ACCEPT_FIELDS,
-        ),
+        _section("`[[accept]]`", ACCEPT_NOTES, ACCEPT_FIELDS),
         _section("`[[allow]]`", ALLOW_NOTES, ALLOW_FIELDS),
         _section("`[patterns]`", "", PATTERN_FIELDS),
         _section("`[scan]`", "", SCAN_FIELDS),

@@ -11,13 +11,13 @@ from typing import Any, Final
 
 import msgspec
 
-from detector.configuration.allow_table import ALLOW_FIELDS, UNKEYED_WARNING, read_allows
+from detector.configuration.accept_table import ACCEPT_FIELDS, read_accepts
+from detector.configuration.allow_table import ALLOW_FIELDS, read_allows, unkeyed_warning
 from detector.configuration.allowlist import Allow
 from detector.configuration.fields import (
     DURATION,
     FILE,
     FLAG,
-    MOMENT,
     SEVERITY,
     TEXT,
     TEXTS,
@@ -26,7 +26,6 @@ from detector.configuration.fields import (
     ValueType,
     dotted,
     suggestion,
-    text,
 )
 from detector.configuration.kafka_settings import KAFKA_FIELDS, KafkaSettings
 from detector.configuration.kafka_table import read_kafka
@@ -140,13 +139,6 @@ def checked(path: str | None, environ: Mapping[str, str] = os.environ) -> tuple[
     return settings, sorted([*errors, *settings.unmet], key=lambda error: error.line or 0)
 
 
-def _rule(value: Any) -> str:
-    rule = text(value)
-    if not any(c in rule for c in "*?") and rule not in RULES:
-        raise ValueError(f"no such rule{suggestion(rule, tuple(RULES))}; the rules are {', '.join(RULES)}")
-    return rule
-
-
 def _watermark_delay(value: Any) -> int:
     delay = parse_duration(value)
     if delay > 24 * 3600 * SECOND:
@@ -193,15 +185,6 @@ KEY_FIELDS: Final = {
     "id": Field(TEXT, "the id that identifiers have in `key_id`; required"),
     "file": Field(FILE, "file with the key, hex or base64; either this or `env`"),
     "env": Field(TEXT, "environment variable with the key; either this or `file`"),
-}
-ACCEPT_FIELDS: Final = {
-    "rule": Field(ValueType("glob", _rule), "glob of rules"),
-    "credential": Field(TEXT, "glob of credential ids"),
-    "task": Field(TEXT, "glob of task ids"),
-    "workload": Field(TEXT, "glob of the task's workload"),
-    "fingerprint": Field(TEXT, "glob of a leaked secret's fingerprint"),
-    "reason": Field(TEXT, "why; required"),
-    "expiry": Field(MOMENT, "evidence after this time is not accepted; required"),
 }
 PATTERN_FIELDS: Final = {
     "paths": Field(TEXTS, "pattern files or folders of your own; gitleaks-style TOML works too", "[]"),
@@ -252,9 +235,7 @@ def read(path: str | None, environ: Mapping[str, str]) -> tuple[Settings, list[C
         table = reader.table(value, "kinds", kind)
         values = reader.fields(table, KIND_FIELDS, "kinds", kind, also=("rules",))
         kinds[kind] = Tuning(**values, rules=_rules(reader, table.get("rules", {}), "kinds", kind, "rules"))
-    accepts = [
-        _accept(reader, table, i) for i, table in enumerate(reader.tables(data.get("accept", []), "accept"))
-    ]
+    accepts = read_accepts(reader, data)
     patterns = reader.fields(reader.table(data.get("patterns", {}), "patterns"), PATTERN_FIELDS, "patterns")
     policy = Policy(
         **top,
@@ -263,7 +244,7 @@ def read(path: str | None, environ: Mapping[str, str]) -> tuple[Settings, list[C
             for name, base in default_rules().items()
         },
         kinds=kinds,
-        accepts=tuple(accept for accept in accepts if accept is not None),
+        accepts=accepts,
     )
     kafka = read_kafka(reader, data["kafka"], environ) if "kafka" in data else None
     service = read_service(reader, data.get("service", {}), environ)
@@ -272,8 +253,13 @@ def read(path: str | None, environ: Mapping[str, str]) -> tuple[Settings, list[C
     if kafka is not None:
         kafka = msgspec.structs.replace(kafka, warnings=(*kafka.warnings, *unheld(trust, kafka)))
     warnings = [] if keys or reader.errors else [NO_KEY_WARNING if kafka is None else NO_KEY_LIVE_WARNING]
-    if warnings and any(allow.fingerprint is not None for allow in allows):
-        warnings.append(UNKEYED_WARNING)
+    if warnings:
+        named: dict[str, tuple[Allow | Accept, ...]] = {"allow": allows, "accept": accepts}
+        warnings += [
+            unkeyed_warning(table)
+            for table, entries in named.items()
+            if any(entry.fingerprint is not None for entry in entries)
+        ]
     settings = Settings(
         keys=keys,
         policy=policy,
@@ -304,18 +290,6 @@ def _rules(reader: FieldReader, value: Any, *keys: Key) -> dict[str, RuleOverrid
             **reader.fields(reader.table(table, *keys, name), RULE_FIELDS, *keys, name)
         )
     return overrides
-
-
-def _accept(reader: FieldReader, table: dict[str, Any], index: int) -> Accept | None:
-    values = reader.fields(table, ACCEPT_FIELDS, "accept", index)
-    missing = [name for name in ("reason", "expiry") if name not in table]
-    if missing:
-        reader.fail(f"accept: needs {' and '.join(missing)}", "accept", index)
-    elif not set(table) - {"reason", "expiry"}:
-        reader.fail(
-            "accept: needs at least one of rule, credential, task, workload, fingerprint", "accept", index
-        )
-    return Accept(**values) if {"reason", "expiry"} <= set(values) else None
 
 
 def _pattern_settings(reader: FieldReader, values: dict[str, Any]) -> PatternSettings:

@@ -5,18 +5,20 @@ from collections.abc import Sequence
 import msgspec
 
 from detector.judge.accounts import Account, Candidates, Task
-from detector.judge.policy import Accept
+from detector.judge.policy import Accept, Policy
 from detector.judge.terms import NEVER
+from detector.values.findings import Severity, finding_uid
 from detector.values.globs import compile_glob
 
 
 class Subject(msgspec.Struct, frozen=True):
-    """The values of a finding that the globs of an entry must match; None where the finding has no such value.
+    """The values of a finding that an entry must match; None where the finding has no such value.
 
-    `task` and `workload` may be several: a glob must match each of them.
+    `rule` and `key` make its uid.     `task` and `workload` may be several: a glob must match each of them.
     """
 
     rule: str
+    key: str
     credential: str | None = None
     task: str | tuple[str | None, ...] | None = None
     workload: str | tuple[str | None, ...] | None = None
@@ -29,12 +31,12 @@ def subject_of(rule: str, account: Account) -> Subject:
     Of candidates all tasks count, for nobody knows which it is. If there are more than findings name, or none, no glob
     can match their tasks.
     """
-    task = account.task
+    task, key = account.task, account.credential_id
     if isinstance(task, Candidates):
         named = task.first if task.count == len(task.first) else ()
         ids, workloads = tuple(each.task_id for each in named), tuple(map(workload_of, named))
-        return Subject(rule, credential=account.credential_id, task=ids or None, workload=workloads or None)
-    return Subject(rule, credential=account.credential_id, task=task.task_id, workload=workload_of(task))
+        return Subject(rule, key, credential=key, task=ids or None, workload=workloads or None)
+    return Subject(rule, key, credential=key, task=task.task_id, workload=workload_of(task))
 
 
 def workload_of(task: Task) -> str | None:
@@ -69,6 +71,28 @@ def _matches(glob: str, value: str | tuple[str | None, ...] | None) -> bool:
 def accepted_until(accepts: Sequence[Accept]) -> int:
     """The last time of evidence that these entries cover; before any time if there are none."""
     return max((accept.expiry for accept in accepts), default=-NEVER)
+
+
+def accepted_reason(policy: Policy, subject: Subject, last_seen: int, severity: Severity) -> str | None:
+    """Why a finding is accepted whose last evidence is of this time (ns); None if it is not."""
+    whole = _whole(policy, subject.rule, subject.key, last_seen, severity)
+    return (
+        whole.reason
+        if whole is not None
+        else reason_for(covering(policy.accepting_globs, subject), last_seen)
+    )
+
+
+def accepted_whole(policy: Policy, rule: str, key: str, last_seen: int, severity: Severity) -> bool:
+    """Whether an entry with the uid of a finding accepts it, so that none of its evidence asks for anything."""
+    return _whole(policy, rule, key, last_seen, severity) is not None
+
+
+def _whole(policy: Policy, rule: str, key: str, last_seen: int, severity: Severity) -> Accept | None:
+    if not policy.accepting_uids:
+        return None
+    named = policy.accepting_uids.get(finding_uid(rule, key), ())
+    return next((accept for accept in named if accept.covers_whole(last_seen, severity)), None)
 
 
 def reason_for(accepts: Sequence[Accept], last_seen: int) -> str | None:

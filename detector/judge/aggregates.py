@@ -160,7 +160,7 @@ class TaskAggregate(Aggregate):
     def compact(self, before: int) -> list[tuple[str, bytes]]:
         """Compacts the uses and leaks of each credential."""
         own = own_accounts(self._ledger, self._key)
-        accounts, gone = compact_accounts(own, self._ledger.policy.accepts, before)
+        accounts, gone = compact_accounts(own, self._ledger.policy.accepting_globs, before)
         self.dropped += gone
         return [(account.credential_id, _encoder.encode(account_sums(account))) for account in accounts]
 

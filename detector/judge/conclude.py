@@ -3,10 +3,18 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
 
-from detector.judge.acceptance import Subject, accepted_until, covering, reason_for, subject_of, workload_of
+from detector.judge.acceptance import (
+    Subject,
+    accepted_reason,
+    accepted_until,
+    accepted_whole,
+    covering,
+    subject_of,
+    workload_of,
+)
 from detector.judge.accounts import Account, Candidates, Policies, Task
 from detector.judge.evidence import EarliestRequest, EvidenceEntry, FinalTally, RevocationRequest, Tally
-from detector.judge.policy import Accept
+from detector.judge.policy import Policy
 from detector.judge.rules.apply import Moment, judge_deadline, judge_end
 from detector.judge.rules.catalog import RULES
 from detector.judge.terms import NEVER, KindPolicy, Terms, expiry_at, live_at, shown_at
@@ -112,14 +120,14 @@ def end_moments(account: Account, until: int) -> list[Moment]:
 
 
 def credential_findings(
-    account: Account, accepts: Sequence[Accept], foreign: Foreign, moments: Sequence[Moment]
+    account: Account, policy: Policy, foreign: Foreign, moments: Sequence[Moment]
 ) -> Iterator[Finding]:
     """The findings about one credential, given its `end_moments`."""
     if not account.tallies and not moments:
         return
     task, credential = task_facts_of(account), credential_facts(account)
     for rule, tally in (account.tallies or {}).items():
-        covers = covering(accepts, subject_of(rule, account)) if accepts else ()
+        subject = subject_of(rule, account)
         yield Finding(
             rule=rule,
             key=account.credential_id,
@@ -131,11 +139,11 @@ def credential_findings(
             task=task,
             credential=credential,
             patterns=tally.patterns,
-            accepted=reason_for(covers, tally.last),
+            accepted=accepted_reason(policy, subject, tally.last, tally.severity),
         )
     for moment in moments:
         rule = moment.verdict.rule
-        covers = covering(accepts, subject_of(rule, account)) if accepts else ()
+        subject = subject_of(rule, account)
         yield Finding(
             rule=rule,
             key=account.credential_id,
@@ -146,7 +154,7 @@ def credential_findings(
             evidences=_end_evidences(moment, account),
             task=task,
             credential=credential,
-            accepted=reason_for(covers, moment.time),
+            accepted=accepted_reason(policy, subject, moment.time, moment.verdict.severity),
         )
 
 
@@ -207,7 +215,7 @@ def _leak_detail(leak: Leak, terms: Terms) -> str:
 def secret_finding(
     fingerprint: str,
     tally: Tally | FinalTally,
-    accepts: Sequence[Accept],
+    policy: Policy,
     tasks: Mapping[str, Task],
 ) -> Finding:
     """The finding about a leaked secret that nobody registered. Its task is the one whose log shows it first."""
@@ -216,11 +224,11 @@ def secret_finding(
     task = (tasks.get(where) or Task(where)) if where is not None else None  # a log may name an unknown task
     subject = Subject(
         LEAKED_SECRET,
+        fingerprint,
         task=where,
         workload=workload_of(task) if task is not None else None,
         fingerprint=fingerprint,
     )
-    covers = covering(accepts, subject)
     return Finding(
         rule=LEAKED_SECRET,
         key=fingerprint,
@@ -232,12 +240,12 @@ def secret_finding(
         task=task_facts(task) if task is not None else None,
         fingerprint=fingerprint,
         patterns=tally.patterns,
-        accepted=reason_for(covers, tally.last),
+        accepted=accepted_reason(policy, subject, tally.last, tally.severity),
     )
 
 
 def limited_finding(
-    stream: str, tally: Tally | FinalTally, accepts: Sequence[Accept], tasks: Mapping[str, Task]
+    stream: str, tally: Tally | FinalTally, policy: Policy, tasks: Mapping[str, Task]
 ) -> Finding:
     """The finding about a stream with log records that could not be examined whole."""
     earliest = tally.earliest()
@@ -245,7 +253,7 @@ def limited_finding(
     where = record.task_id if isinstance(record, LimitedRecord) else None
     task = (tasks.get(where) or Task(where)) if where is not None else None  # a log may name an unknown task
     workload = workload_of(task) if task is not None else None
-    covers = covering(accepts, Subject(SCAN_LIMITED, task=where, workload=workload))
+    subject = Subject(SCAN_LIMITED, stream, task=where, workload=workload)
     return Finding(
         rule=SCAN_LIMITED,
         key=stream,
@@ -258,11 +266,11 @@ def limited_finding(
             for entry in earliest
         ),
         task=task_facts(task) if task is not None else None,
-        accepted=reason_for(covers, tally.last),
+        accepted=accepted_reason(policy, subject, tally.last, tally.severity),
     )
 
 
-def task_finding(task: Task, policies: Policies, accepts: Sequence[Accept], until: int) -> Finding | None:
+def task_finding(task: Task, policies: Policies, policy: Policy, until: int) -> Finding | None:
     """The finding about a task itself, None if there is none."""
     start = task.start
     if start is None:
@@ -271,7 +279,7 @@ def task_finding(task: Task, policies: Policies, accepts: Sequence[Accept], unti
     if moment is None:
         return None
     severity = moment.verdict.severity
-    covers = covering(accepts, Subject(OVERDUE_TASK, task=task.task_id, workload=start.workload))
+    subject = Subject(OVERDUE_TASK, task.task_id, task=task.task_id, workload=start.workload)
     return Finding(
         rule=OVERDUE_TASK,
         key=task.task_id,
@@ -283,12 +291,12 @@ def task_finding(task: Task, policies: Policies, accepts: Sequence[Accept], unti
             Evidence(moment.time, start, severity, "no end by its deadline and the grace period after it"),
         ),
         task=task_facts(task),
-        accepted=reason_for(covers, moment.time),
+        accepted=accepted_reason(policy, subject, moment.time, severity),
     )
 
 
 def credential_commands(
-    account: Account, accepts: Sequence[Accept], moments: Sequence[Moment], ready: Ready | None = None
+    account: Account, policy: Policy, moments: Sequence[Moment], ready: Ready | None = None
 ) -> Iterator[Command]:
     """The plain and the escalated command for one credential, given its `end_moments`, if evidence requests them.
 
@@ -298,17 +306,11 @@ def credential_commands(
     if not account.tallies and not moments:
         return
     for request in _REQUESTS:
-        found: list[tuple[str, EarliestRequest]] = []
-        for rule, tally in (account.tallies or {}).items():
-            earliest = tally.earliest_request(request, _accepted_until(accepts, rule, account))
-            if earliest is not None and (ready is None or ready(account.policy, rule, earliest[0])):
-                found.append((rule, earliest))
-        for moment in moments:
-            verdict = moment.verdict
-            if verdict.request != request or moment.time <= _accepted_until(accepts, verdict.rule, account):
-                continue
-            if ready is None or ready(account.policy, verdict.rule, moment.time):
-                found.append((verdict.rule, (moment.time, verdict.severity)))
+        found = [
+            (rule, earliest)
+            for rule, earliest in _requests(account, policy, moments, request)
+            if ready is None or ready(account.policy, rule, earliest[0])
+        ]
         if found:
             time = min(time for _, (time, _) in found)
             yield Command(
@@ -320,5 +322,25 @@ def credential_commands(
             )
 
 
-def _accepted_until(accepts: Sequence[Accept], rule: str, account: Account) -> int:
-    return accepted_until(covering(accepts, subject_of(rule, account))) if accepts else -NEVER
+def _requests(
+    account: Account, policy: Policy, moments: Sequence[Moment], request: RevocationRequest
+) -> Iterator[tuple[str, EarliestRequest]]:
+    """By rule, the earliest evidence that requests this revocation and is not accepted."""
+    key = account.credential_id
+    for rule, tally in (account.tallies or {}).items():
+        if accepted_whole(policy, rule, key, tally.last, tally.severity):
+            continue
+        earliest = tally.earliest_request(request, _accepted_until(policy, rule, account))
+        if earliest is not None:
+            yield rule, earliest
+    for moment in moments:
+        rule, severity = moment.verdict.rule, moment.verdict.severity
+        if moment.verdict.request != request or accepted_whole(policy, rule, key, moment.time, severity):
+            continue
+        if moment.time > _accepted_until(policy, rule, account):
+            yield rule, (moment.time, severity)
+
+
+def _accepted_until(policy: Policy, rule: str, account: Account) -> int:
+    globs = policy.accepting_globs
+    return accepted_until(covering(globs, subject_of(rule, account))) if globs else -NEVER

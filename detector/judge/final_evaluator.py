@@ -18,7 +18,7 @@ class FinalEvaluator:
 
     def __init__(self, evaluator: IncrementalEvaluator) -> None:
         self._policy: Policy = evaluator.policy
-        self._accepts: Sequence[Accept] = evaluator.policy.accepts
+        self._accepts: Sequence[Accept] = evaluator.policy.accepting_globs
         self._foreign = evaluator.foreign
         self._secrets = evaluator.secrets
 
@@ -34,7 +34,7 @@ class FinalEvaluator:
         """Adds up what was judged so far of the leaked secrets that nobody registered."""
         for fingerprint, tally in self._secrets.items():
             if isinstance(tally, Tally):
-                until = self._accepted_until(Subject(LEAKED_SECRET, fingerprint=fingerprint))
+                until = self._accepted_until(Subject(LEAKED_SECRET, fingerprint, fingerprint=fingerprint))
                 self._secrets[fingerprint] = tally.final(until)
 
     def judge_use(self, account: Account, use: CredentialUsed) -> None:
@@ -66,7 +66,9 @@ class FinalEvaluator:
         for verdict in judge_secret(self._policy, leak):
             tally = self._secrets.get(leak.fingerprint)
             if not isinstance(tally, FinalTally):
-                until = self._accepted_until(Subject(LEAKED_SECRET, fingerprint=leak.fingerprint))
+                until = self._accepted_until(
+                    Subject(LEAKED_SECRET, leak.fingerprint, fingerprint=leak.fingerprint)
+                )
                 tally = self._secrets[leak.fingerprint] = FinalTally(until)
             tally.add(
                 EvidenceEntry(leak.time, leak.source, leak.id, tie, verdict.severity, verdict.request, leak)

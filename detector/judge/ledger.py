@@ -125,24 +125,24 @@ class Ledger:
 
         Rules that are judged at a later time hold if that time is at or before `until`.
         """
-        accepts, foreign = self.policy.accepts, self._evaluator.foreign
+        policy, foreign = self.policy, self._evaluator.foreign
         found = [
             finding
             for account in self.accounts()
             for finding in conclude.credential_findings(
-                account, accepts, foreign, conclude.end_moments(account, until)
+                account, policy, foreign, conclude.end_moments(account, until)
             )
         ]
         found += [
-            conclude.secret_finding(fingerprint, tally, accepts, self._tasks)
+            conclude.secret_finding(fingerprint, tally, policy, self._tasks)
             for fingerprint, tally in self._evaluator.secrets.items()
         ]
         found += [
-            conclude.limited_finding(stream, tally, accepts, self._tasks)
+            conclude.limited_finding(stream, tally, policy, self._tasks)
             for stream, tally in self.limited.items()
         ]
         overdue = (
-            conclude.task_finding(task, self._evaluator.policies, accepts, until)
+            conclude.task_finding(task, self._evaluator.policies, policy, until)
             for task in self._tasks.values()
         )
         found += [finding for finding in overdue if finding is not None]
@@ -154,7 +154,7 @@ class Ledger:
             command
             for account in self.accounts()
             for command in conclude.credential_commands(
-                account, self.policy.accepts, conclude.end_moments(account, until)
+                account, self.policy, conclude.end_moments(account, until)
             )
         ]
         return sorted(
@@ -180,17 +180,17 @@ class Ledger:
 
     def findings_about(self, account: Account, moments: Sequence[Moment]) -> Iterator[Finding]:
         """The findings about one credential, as in `findings`, given its `conclude.end_moments`."""
-        return conclude.credential_findings(account, self.policy.accepts, self._evaluator.foreign, moments)
+        return conclude.credential_findings(account, self.policy, self._evaluator.foreign, moments)
 
     def commands_for(
         self, account: Account, moments: Sequence[Moment], ready: conclude.Ready
     ) -> Iterator[Command]:
         """The commands for one credential, as in `commands`, but only by evidence that is `ready`."""
-        return conclude.credential_commands(account, self.policy.accepts, moments, ready)
+        return conclude.credential_commands(account, self.policy, moments, ready)
 
     def overdue(self, task: Task, until: int) -> Finding | None:
         """The finding about a task itself, as in `findings`."""
-        return conclude.task_finding(task, self._evaluator.policies, self.policy.accepts, until)
+        return conclude.task_finding(task, self._evaluator.policies, self.policy, until)
 
     def overdue_at(self, task: Task) -> int:
         """When a task will be overdue: after its deadline and the grace period, NEVER if it has no deadline."""

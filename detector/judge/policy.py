@@ -1,6 +1,7 @@
 """The policy: what the configuration says about the rules, as one frozen object, resolved for each kind."""
 
 from collections.abc import Mapping
+from functools import cached_property
 
 import msgspec
 
@@ -47,7 +48,11 @@ class Tuning(msgspec.Struct, frozen=True):
 
 
 class Accept(msgspec.Struct, frozen=True):
-    """An `[[accept]]` entry: globs that are None match everything; evidence after `expiry` is not covered."""
+    """An `[[accept]]` entry: globs that are None match everything; evidence after `expiry` is not covered.
+
+    An entry with a `uid` has no globs. It covers that finding as a whole, or not at all: while all its evidence is at or
+    before `expiry`, and its severity is at most `severity` (None: any).
+    """
 
     reason: str
     expiry: int
@@ -56,9 +61,15 @@ class Accept(msgspec.Struct, frozen=True):
     task: str | None = None
     workload: str | None = None
     fingerprint: str | None = None
+    uid: str | None = None
+    severity: Severity | None = None
+
+    def covers_whole(self, last_seen: int, severity: Severity) -> bool:
+        """Whether a finding with its uid is accepted."""
+        return last_seen <= self.expiry and (self.severity is None or severity <= self.severity)
 
 
-class Policy(msgspec.Struct, frozen=True):
+class Policy(msgspec.Struct, frozen=True, dict=True):
     """Everything that decides a verdict beside the events. Durations in nanoseconds."""
 
     skew: int = SKEW
@@ -71,6 +82,20 @@ class Policy(msgspec.Struct, frozen=True):
     rules: Mapping[str, RulePolicy] = msgspec.field(default_factory=default_rules)
     kinds: Mapping[str, Tuning] = {}
     accepts: tuple[Accept, ...] = ()
+
+    @cached_property
+    def accepting_globs(self) -> tuple[Accept, ...]:
+        """The entries of `accepts` without a uid."""
+        return tuple(accept for accept in self.accepts if accept.uid is None)
+
+    @cached_property
+    def accepting_uids(self) -> Mapping[str, tuple[Accept, ...]]:
+        """The others, by their uid."""
+        found: dict[str, tuple[Accept, ...]] = {}
+        for accept in self.accepts:
+            if accept.uid is not None:
+                found[accept.uid] = (*found.get(accept.uid, ()), accept)
+        return found
 
     def resolve(self, credential_kind: str | None, task_kind: str | None) -> KindPolicy:
         """The policy of a kind: what is set for the credential's kind wins over what is for the task's."""

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 import msgspec
 
-from detector.judge.acceptance import covering, reason_for, subject_of
+from detector.judge.acceptance import accepted_reason, subject_of
 from detector.judge.accounts import Account, Task
 from detector.judge.conclude import credential_facts, end_moments, task_facts_of
 from detector.judge.ledger import Ledger
@@ -143,7 +143,7 @@ def unconfirmed_finding(
     if not times:
         return None
     severity = account.policy.rules[REVOCATION_UNCONFIRMED].severity or Severity.CRITICAL
-    covers = covering(policy.accepts, subject_of(REVOCATION_UNCONFIRMED, account)) if policy.accepts else ()
+    subject = subject_of(REVOCATION_UNCONFIRMED, account)
     detail = "still live when the time to confirm the command was over"
     return Finding(
         rule=REVOCATION_UNCONFIRMED,
@@ -155,7 +155,7 @@ def unconfirmed_finding(
         evidences=tuple(Evidence(time, account.issue, severity, detail) for time in times),
         task=task_facts_of(account),
         credential=credential_facts(account),
-        accepted=reason_for(covers, times[-1]),
+        accepted=accepted_reason(policy, subject, times[-1], severity),
     )
 
 

@@ -130,7 +130,7 @@ paths = ["nowhere.toml"]
     assert "did you mean leaked-credential?" in found[2]
     assert "low, medium, high or critical" in found[3]
     assert "needs expiry" in found[4]
-    assert "at least one of rule" in found[5]
+    assert "needs uid, or at least one of rule" in found[5]
     assert "with a zone" in found[6]
 
 

@@ -6,6 +6,7 @@ ledger to it on every finding and command.
 """
 
 import ipaddress
+import uuid
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -308,6 +309,8 @@ def is_accepted(  # noqa: PLR0913 - what an [[accept]] entry can name
 ) -> bool:
     """Whether an entry in force at the piece's time matches all that it names."""
     for accept in accepts:
+        if accept.uid is not None:
+            continue
         named = (
             (accept.rule, piece.rule),
             (accept.credential, credential),
@@ -321,6 +324,23 @@ def is_accepted(  # noqa: PLR0913 - what an [[accept]] entry can name
         ):
             return True
     return False
+
+
+def accept_whole(accepts: tuple[Accept, ...], pieces: list[Piece]) -> list[Piece]:
+    """Accepts all pieces of the findings that an entry with their uid covers as a whole."""
+    for accept in accepts:
+        by_finding: dict[tuple[str, str], list[Piece]] = {}
+        for piece in pieces:
+            by_finding.setdefault((piece.rule, piece.key), []).append(piece)
+        for (rule, key), all_of_it in by_finding.items():
+            uid = str(uuid.uuid5(uuid.uuid5(uuid.NAMESPACE_DNS, "curfewd"), f"{rule}/{key}"))
+            worst = accept.severity if accept.severity is not None else Severity.CRITICAL
+            if accept.uid == uid and all(
+                piece.time <= accept.expiry and piece.severity <= worst for piece in all_of_it
+            ):
+                for piece in all_of_it:
+                    piece.accepted = True
+    return pieces
 
 
 def judge(events: Iterable[AnyEvent], policy: Policy, until: int) -> Judgement:
@@ -338,6 +358,7 @@ def judge(events: Iterable[AnyEvent], policy: Policy, until: int) -> Judgement:
             piece.accepted = is_accepted(
                 policy.accepts, piece, credential=credential_id, task=issue.task_id, workload=workload
             )
+        accept_whole(policy.accepts, mine)
         for escalated in (False, True):
             asking = [
                 piece
@@ -351,8 +372,8 @@ def judge(events: Iterable[AnyEvent], policy: Policy, until: int) -> Judgement:
                 severity = max(piece.severity for piece in behind)
                 commands[credential_id, escalated] = Request(earliest, reasons, severity)
         pieces += mine
-    pieces += leaked_secrets(history, policy)
-    pieces += overdue_tasks(history, policy, until)
+    pieces += accept_whole(policy.accepts, list(leaked_secrets(history, policy)))
+    pieces += accept_whole(policy.accepts, list(overdue_tasks(history, policy, until)))
     return Judgement(summed(pieces), commands, unresolved(history), conflicts(history))
 
 

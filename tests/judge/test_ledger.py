@@ -9,7 +9,7 @@ from detector.judge.ledger import Ledger
 from detector.judge.policy import Accept, Policy, Tuning, default_rules
 from detector.judge.terms import RulePolicy
 from detector.values.events import AnyEvent, Binding, CredentialUsed, Grant, Leak
-from detector.values.findings import Severity
+from detector.values.findings import Severity, finding_uid
 from detector.values.times import SECOND
 from tests.scan.cases import (
     EVER,
@@ -406,6 +406,37 @@ def test_accepted_evidence_asks_for_nothing_and_later_evidence_undoes_the_accept
     assert asked(ledger, at(60)) == [("c", False, 151, (UAT,))]
     ledger.apply(start(-1, workload="other"))
     assert asked(ledger, at(60)) == [("c", False, 100, (UAT,))]
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+def test_a_finding_that_is_accepted_by_its_uid_is_accepted_as_a_whole_or_not_at_all(*, sealed: bool) -> None:
+    accept = Accept("known", at(150), uid=finding_uid(UAT, "c"), severity=Severity.MEDIUM)
+    history: list[AnyEvent] = [start(0), issue(0), end(10)]
+
+    def ledger_with(*uses: AnyEvent) -> Ledger:
+        ledger = ledger_of(*history, policy=Policy(accepts=(accept,)))
+        if sealed:
+            ledger.seal_lifecycle()
+        for each in uses:
+            ledger.apply(each)
+        return ledger
+
+    denied, later, worse = use(100, outcome="denied"), use(151, outcome="denied"), use(120)
+    assert found(ledger_with(denied))[UAT, "c"].accepted == "known"
+    assert asked(ledger_with(denied), at(60)) == []
+    assert found(ledger_with(denied, later))[UAT, "c"].accepted is None
+    assert asked(ledger_with(denied, later), at(60)) == [("c", False, 100, (UAT,))]
+    assert found(ledger_with(worse, denied))[UAT, "c"].accepted is None
+    assert asked(ledger_with(worse, denied), at(60)) == [("c", False, 100, (UAT,))]
+    assert found(ledger_with(denied))["outlives-task", "c"].accepted is None
+
+
+@pytest.mark.parametrize(("rule", "key"), [("leaked-secret", "f"), ("overdue-task", "t")])
+def test_findings_without_a_credential_are_accepted_by_their_uid_too(rule: str, key: str) -> None:
+    policy = Policy(accepts=(Accept("known", EVER, uid=finding_uid(rule, key)),))
+    ledger = ledger_of(leak(1, "nobody"), start(0, deadline=1), policy=policy)
+    accepted = {finding.rule: finding.accepted for finding in ledger.findings(EVER)}
+    assert accepted == {"leaked-secret": None, "overdue-task": None, rule: "known"}
 
 
 def test_a_glob_that_is_set_needs_a_value() -> None:
