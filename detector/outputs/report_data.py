@@ -12,8 +12,10 @@ from typing import Any, Final
 import msgspec
 
 from detector import __version__
+from detector.judge.join_coverage import JoinCoverage
 from detector.outputs.advice import HANDLE_IS
 from detector.outputs.commands import command_record
+from detector.outputs.coverage_words import coverage_gaps, coverage_sentence
 from detector.outputs.ocsf import finding_records
 from detector.outputs.page_records import PageRecord, page_command, page_finding, rule_references
 from detector.outputs.report import MAX_LETTERS, Report
@@ -66,6 +68,7 @@ def page_data(report: Report, records: PageRecords, budget: Budget) -> dict[str,
         "groups": [_packed(group, texts, budget.pieces) for group in groups],
         "texts": list(texts),
         "handle": HANDLE_IS,
+        "coverage": _coverage(report.summary.coverage, report.clean),
         "read": _read(report.summary, report.letters[:MAX_LETTERS], report.clean),
     }
 
@@ -140,6 +143,14 @@ def _counts(findings: Sequence[Finding], commands: Sequence[Command]) -> dict[st
         },
         "accepted": len(findings) - len(standing),
         "revoke": len({one.credential.credential_id for one in commands}),
+    }
+
+
+def _coverage(coverage: JoinCoverage, clean: Clean) -> dict[str, Any]:
+    return {
+        "sentence": coverage_sentence(coverage),
+        "unjudged": coverage.unjudged,
+        "gaps": [[gap.who, gap.why, gap.examples] for gap in coverage_gaps(coverage, clean)],
     }
 
 

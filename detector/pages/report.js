@@ -206,6 +206,23 @@
       : el("p", { class: "empty" }, "No credential has to be revoked."));
   }
 
+  // Beside findings, the headline does not say what could not be judged.
+  function unjudged() {
+    if (!data.coverage.unjudged || !data.findings.some((finding) => finding.status === "new")) return null;
+    return el("p", { class: "lead" }, `${counted(data.coverage.unjudged, "credential")} could not be judged: `, el("a", { href: "#judged" }, "why"), ".");
+  }
+
+  function coverage() {
+    const { sentence, gaps } = data.coverage;
+    if (!sentence) return null;
+    return section("judged", "What could be judged",
+      el("p", null, capital(sentence), "."),
+      gaps.length ? el("div", scrolling("Credentials that could not be judged"), el("table", null,
+        el("thead", null, el("tr", null, ["Not judged", "Why", "For example"].map((name) => el("th", { scope: "col" }, name)))),
+        el("tbody", null, gaps.map(([who, why, examples]) => el("tr", null,
+          el("th", { scope: "row" }, who), el("td", null, capital(why), "."), el("td", null, examples)))))) : null);
+  }
+
   function scrolling(label) {
     return { class: "scroll", tabindex: "0", role: "group", "aria-label": label };
   }
@@ -257,7 +274,7 @@
       hidden > 0 ? el("p", { class: "hint" }, `The ${number(data.findings.length)} worst of ${number(data.total)}; findings.jsonl has all.`) : null,
       parts.list, parts.pager);
     parts.heading = findings.firstElementChild;
-    main.replaceChildren(...[lead(), filter(), parts.timeline, findings, commands(), read()].filter(Boolean));
+    main.replaceChildren(...[lead(), unjudged(), filter(), parts.timeline, findings, commands(), coverage(), read()].filter(Boolean));
     refresh();
     main.setAttribute("aria-busy", "false");
     // Paper has no buttons: open everything that the filter leaves.

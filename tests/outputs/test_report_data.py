@@ -13,6 +13,7 @@ import pytest
 
 from benchmarks import report_history
 from detector import cli
+from detector.judge.join_coverage import CoverageRow, CredentialExample, JoinCoverage, OldestTask
 from detector.judge.rules.catalog import RULES
 from detector.outputs.headline import headline
 from detector.outputs.report import MAX_LETTERS, Report
@@ -177,6 +178,19 @@ def test_a_secret_in_any_text_is_masked() -> None:
         unresolved={secret: 1},
         dead_letters={secret: 1},
         allowed={secret: 1},
+        coverage=JoinCoverage(
+            (
+                CoverageRow(
+                    secret,
+                    secret,
+                    "overdue",
+                    secret,
+                    1,
+                    (CredentialExample(secret, secret),),
+                    OldestTask(1, secret),
+                ),
+            )
+        ),
         warnings=(secret,),
     )
     task = msgspec.structs.replace(made.TASK, task_id=secret, owner=secret, kind=secret, workload=secret)

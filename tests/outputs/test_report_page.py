@@ -11,6 +11,7 @@ import pytest
 from playwright.async_api import Browser, Locator, Page, expect
 
 from detector import cli
+from detector.judge.join_coverage import CoverageRow, CredentialExample, JoinCoverage, OldestTask
 from detector.judge.rules.catalog import RULES
 from detector.outputs.report import Report
 from detector.outputs.report_page import report_page
@@ -106,6 +107,7 @@ async def test_it_tells_the_incident(browser: Browser, incident: Path) -> None:
             "Timeline",
             "Findings",
             "To revoke",
+            "What could be judged",
             "What was read",
         ]
         await expect(status(page)).to_have_text("All 11 findings, about 5 tasks")
@@ -115,6 +117,10 @@ async def test_it_tells_the_incident(browser: Browser, incident: Path) -> None:
         for kind in ("bar", "life", "overstay", "mark.command, .timeline .mark.many"):
             assert await page.locator(f".timeline .{kind}").count() > 0, kind
         await expect(page.locator("#revoke tbody tr")).to_have_count(4)
+        await expect(page.locator("#judged p")).to_have_text(
+            "10 of 10 credentials have a task that started and ended."
+        )
+        await expect(page.locator("#judged table")).to_have_count(0)
         await expect(page.locator("#read")).to_contain_text("12 sources, 709 records")
 
 
@@ -409,6 +415,53 @@ async def test_a_task_is_drawn_by_all_that_any_finding_knows_of_it(browser: Brow
     async with looked_at(browser, written(tmp_path, findings)) as sight:
         await expect(sight.page.locator(".timeline .labels .task")).to_have_text(["release-4711"])
         await expect(sight.page.locator(".timeline .chart .bar")).to_have_count(1)
+
+
+NOT_JUDGED = JoinCoverage(
+    (
+        CoverageRow(
+            "aws.cloudtrail",
+            "aws-session",
+            "candidates-overdue",
+            "role `deploy`: session name `GitHubActions` names no job",
+            47,
+            (CredentialExample("ASIAEXAMPLE1", "github:org/shop"),),
+            OldestTask(made.USED - HOUR, "github/job/71"),
+        ),
+        CoverageRow("vault", "vault-token", "unreported", "<img src=x onerror=alert(1)>", 2),
+        CoverageRow("vault", "vault-token", "ended", "", 39),
+    )
+)
+
+
+async def test_what_could_not_be_judged_is_told_and_is_no_all_clear(browser: Browser, tmp_path: Path) -> None:
+    summary = Summary(coverage=NOT_JUDGED)
+    async with looked_at(browser, written(tmp_path, [], summary=summary)) as sight:
+        heading = sight.page.get_by_role("heading", level=1)
+        await expect(heading).to_have_text(
+            "Nothing else found, but 49 of 88 credentials could not be judged."
+        )
+        rows = sight.page.locator("#judged tbody tr")
+        await expect(rows).to_have_count(2)
+        await expect(rows.first).to_have_text(
+            re.compile(
+                r"^47 AWS sessions of aws\.cloudtrailRole `deploy`: session name `GitHubActions` names no job, and .*"
+                r"\(the oldest: github/job/71, since 2026-.*\): is a webhook lost\?.*ASIAEXAMPLE1 \(group github:org/shop\)$"
+            )
+        )
+        await expect(rows.last).to_contain_text("<img src=x onerror=alert(1)>")
+        await expect(sight.page.get_by_role("link", name="why")).to_have_count(0)
+
+
+async def test_beside_findings_a_line_leads_to_what_could_not_be_judged(
+    browser: Browser, tmp_path: Path
+) -> None:
+    page = written(tmp_path, [made.finding(LEAKED_SECRET)], summary=Summary(coverage=NOT_JUDGED))
+    async with looked_at(browser, page, width=1100, height=1400) as sight:
+        line = sight.page.locator("p.lead", has_text="49 credentials could not be judged")
+        await expect(line).to_be_visible()
+        assert await line.get_by_role("link").get_attribute("href") == "#judged"
+        assert await violations(sight.page) == ""
 
 
 async def test_nothing_found_is_said(browser: Browser, tmp_path: Path) -> None:
