@@ -30,4 +30,5 @@ CARRIER_MODULES: Final = (
     "kubernetes.carriers",
     "schedulers.argo",
     "oauth.security_events",
+    "github.api",
 )

@@ -31,7 +31,13 @@ _CRI_LINE = re2.compile(
 )
 _DOCKER_NAMES: Final = frozenset({"log", "stream", "time", "attrs"})
 _ANY: Final = msgspec.json.Decoder()
+_OBJECTS: Final = msgspec.json.Decoder(dict[str, Any] | list[dict[str, Any]])
 _TRUNCATED: Final = object()
+_SEVERAL: Final = object()  # values one after another on one line
+_DOCUMENTS: Final = (
+    b'"Records"',
+    b'"total_count"',
+)  # what begins a file of CloudTrail and a page of GitHub's API
 
 
 def sniff(head: bytes, *, complete: bool, classifier: RecordClassifier = BUNDLED) -> str:
@@ -52,7 +58,7 @@ def _of_lines(head: bytes, classifier: RecordClassifier, *, complete: bool) -> s
     first = values[0]
     objects = [value for value in values if isinstance(value, dict)]
     cut = first is _TRUNCATED
-    if isinstance(first, list) or (cut and lines[0].startswith(b"[")):
+    if isinstance(first, list) or first is _SEVERAL or (cut and lines[0].startswith(b"[")):
         return DOCUMENT if classifier.may_hold_event(head) else TEXT
     begun = sum(line.startswith(b"{") for line in lines)
     if objects and 2 * begun > len(lines) and not (cut and 2 * len(objects) < len(lines)):
@@ -95,7 +101,7 @@ def _one_long_line(line: bytes, classifier: RecordClassifier) -> str:
     start = line.lstrip()
     if start[:1] not in (b"{", b"["):
         return TEXT
-    if start.startswith(b"[") or start[1:].lstrip().startswith(b'"Records"'):
+    if start.startswith(b"[") or start[1:].lstrip().startswith(_DOCUMENTS):
         return DOCUMENT if classifier.may_hold_event(line) else TEXT
     return JSON_LINES
 
@@ -106,6 +112,16 @@ def _parsed(line: bytes) -> Any:
     try:
         return _ANY.decode(line)
     except msgspec.DecodeError as error:
-        return _TRUNCATED if "truncated" in str(error) else None
+        if "truncated" in str(error):
+            return _TRUNCATED
+        return _SEVERAL if _is_several(line) else None
     except (UnicodeDecodeError, RecursionError):
         return None
+
+
+def _is_several(line: bytes) -> bool:
+    """Whether a line is objects or arrays of them one after another, as pages of an API are kept."""
+    try:
+        return len(_OBJECTS.decode_lines(line)) > 1
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False

@@ -2,7 +2,8 @@
 
 Webhook fields are those of the `workflow_job` and `workflow_run` payloads (docs.github.com, "Webhook events and
 payloads"). A re-run has a new job id and another `run_attempt`, so it is a new task. The jobs of a repository are a group:
-a token of OpenID Connect names no more than that by default. `audit_log` reads the audit log.
+a token of OpenID Connect names no more than that by default. `audit_log` reads the audit log, `api` what the REST API
+answers about jobs and runs.
 """
 
 from typing import Final
@@ -10,6 +11,7 @@ from typing import Final
 from detector.adapters.adapter import Adapter, Record
 from detector.adapters.ci_names import github_group, github_job, github_run
 from detector.adapters.fields import maybe_text, text, time
+from detector.adapters.github import api as github_api
 from detector.adapters.github import audit_log as github_audit
 from detector.values.events import CanonicalEvent, TaskEnded, TaskStarted
 
@@ -17,7 +19,9 @@ _SENT: Final = ("workflow_job", "workflow_run")
 
 
 def looks_like(record: Record) -> bool:
-    """Whether an object has the shape of a webhook about a job or run, or of an audit log record."""
+    """Whether an object has the shape of a webhook about a job or run, of an audit log record, or of an API's answer."""
+    if github_api.looks_like(record):
+        return True
     if "action" not in record:
         return False
     return any(isinstance(record.get(name), dict) for name in _SENT) or github_audit.looks_like(record)
@@ -25,6 +29,8 @@ def looks_like(record: Record) -> bool:
 
 def known(record: Record) -> bool:
     """Whether it is about a job, a run, or a token."""
+    if github_api.looks_like(record):
+        return github_api.known(record)
     return any(isinstance(record.get(name), dict) for name in _SENT) or github_audit.known(record)
 
 
@@ -34,6 +40,8 @@ def translate(record: Record, now: int) -> list[CanonicalEvent]:
     Raises:
         BadRecordError: a field that such a record has is missing or wrong.
     """
+    if github_api.known(record):
+        return github_api.translate(record, now)
     if isinstance(record.get("workflow_job"), dict):
         return _job(record, now)
     if isinstance(record.get("workflow_run"), dict):
@@ -96,7 +104,7 @@ def _run(record: Record, now: int) -> list[CanonicalEvent]:
 
 ADAPTER: Final = Adapter(
     "github",
-    (b'"workflow_job"', b'"workflow_run"', *github_audit.MARKS),
+    (b'"workflow_job"', b'"workflow_run"', *github_audit.MARKS, *github_api.MARKS),
     looks_like,
     translate,
     known,

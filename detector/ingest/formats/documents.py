@@ -24,6 +24,8 @@ _ARRAY: Final = msgspec.json.Decoder(list[msgspec.Raw])
 def elements(chunks: Iterable[bytes]) -> Iterator[tuple[int, bytes, str]]:
     """The values in an object, an array, CloudTrail's `{"Records": [...]}`, or one after another.
 
+    Of several arrays, or an array of arrays, each value in them: pages of an API are kept so.
+
     Each comes with the line at which it begins and its path. If the archive around it is damaged and the JSON is not,
     the iterator raises that as a BadRecordError behind the last value.
 
@@ -78,7 +80,7 @@ def _elements(data: bytes) -> tuple[list[msgspec.Raw], str]:
     """The values to look at one by one, and what their paths begin with."""
     try:
         if data.lstrip().startswith(b"["):
-            return _ARRAY.decode(data), ""
+            return _in_arrays(data), ""
         try:
             found = _RECORDS.decode(data).Records
         except (msgspec.DecodeError, UnicodeDecodeError):
@@ -91,3 +93,18 @@ def _elements(data: bytes) -> tuple[list[msgspec.Raw], str]:
     if has_repeated_name(data, deepest=1):  # such as `Records`, with other events in it
         raise bad(AMBIGUOUS)
     return found, "Records"
+
+
+def _in_arrays(data: bytes) -> list[msgspec.Raw]:
+    """The values in an array, in several one after another, or in an array of arrays."""
+    try:
+        values = _ARRAY.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        values = _VALUES.decode_lines(data)
+    if not any(_is_array(value) for value in values):
+        return values
+    return [each for value in values for each in (_ARRAY.decode(value) if _is_array(value) else (value,))]
+
+
+def _is_array(value: msgspec.Raw) -> bool:
+    return bytes(memoryview(value)[:1]) == b"["
