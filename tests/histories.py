@@ -37,6 +37,16 @@ START: Final = 1_793_491_200 * SECOND
 TASKS: Final = ("t1", "t1", "t2", "t3")
 CREDENTIALS: Final = ("c1", "c1", "c2", "c3")
 GROUPS: Final = ("role/a", "role/b")
+# (task, group of tasks) of an issue: with both, the task counts.
+OWNERS: Final = (
+    ("t1", None),
+    ("t1", None),
+    ("t2", None),
+    ("t2", "repo"),
+    (None, "repo"),
+    (None, "repo"),
+    (None, "fork"),
+)
 KINDS: Final = ("ci", "cloud")
 IDENTIFIERS: Final = (
     Identifier("hmac-sha256", "a" * 64),
@@ -238,11 +248,10 @@ def _about(cls: type[Event], **fields: st.SearchStrategy[Any]) -> st.SearchStrat
 @cache
 def issues() -> st.SearchStrategy[dict[str, Any]]:
     """A credential's issue, as fields without `source` and `id`."""
-    return _about(
+    fields = _about(
         CredentialIssued,
         time=MOMENTS,
         credential_id=st.sampled_from(CREDENTIALS),
-        task_id=st.sampled_from(("t1", "t1", "t2")),
         identifiers=st.lists(st.sampled_from(IDENTIFIERS), min_size=1, max_size=2).map(tuple),
         kind=st.sampled_from((None, *KINDS)),
         not_before=_maybe(MOMENTS),
@@ -252,6 +261,11 @@ def issues() -> st.SearchStrategy[dict[str, Any]]:
         bound_to=_maybe(st.builds(Binding, globs(WORKLOAD_GLOBS), globs(NETWORKS))),
         revocation=st.just({"method": "none"}),
         groups=st.lists(st.sampled_from(GROUPS), max_size=2, unique=True).map(tuple),
+    )
+    return st.builds(
+        lambda owner, rest: rest | {"task_id": owner[0], "task_group": owner[1]},
+        st.sampled_from(OWNERS),
+        fields,
     )
 
 
@@ -266,6 +280,7 @@ def starts() -> st.SearchStrategy[dict[str, Any]]:
         workload=st.sampled_from(WORKLOADS),
         parent_task_id=st.sampled_from((None, *TASKS, "t9")),
         deadline=_maybe(MOMENTS),
+        group=st.sampled_from((None, "repo", "repo", "fork")),
     )
 
 
@@ -339,13 +354,22 @@ USES: Final = st.lists(uses(), min_size=1, max_size=4)
 def plots(draw: st.DrawFn) -> list[list[dict[str, Any]]]:
     """The core of most histories: one task with one credential, used, and most often an end and a revocation."""
     made = [draw(starts()) | {"task_id": "t1"}] if draw(EITHER) else []
-    issue = draw(issues()) | {"credential_id": "c1", "task_id": "t1"}
+    grouped = draw(EITHER)
+    owner = {"task_id": None, "task_group": "repo"} if grouped else {"task_id": "t1", "task_group": None}
+    issue = draw(issues()) | {"credential_id": "c1"} | owner
+    if grouped:  # most often it has candidates
+        made += [
+            start | {"task_id": task_id, "group": "repo"}
+            for task_id, start in zip(("t1", "t2"), draw(st.lists(starts(), max_size=2)), strict=False)
+        ]
     if draw(EITHER):  # never expires, so that more depends on the rest
         issue["expires_at"] = None
     made.append(issue)
     made += [use | {"credential_id": "c1"} for use in draw(USES)]
     if draw(FEW):
         made.append({"cls": TaskEnded, "time": draw(MOMENTS), "task_id": "t1"})
+    if grouped and draw(FEW):
+        made.append({"cls": TaskEnded, "time": draw(MOMENTS), "task_id": "t2"})
     if draw(EITHER):
         made.append({"cls": CredentialRevoked, "time": draw(MOMENTS), "credential_id": "c1"})
     return [[draft] for draft in made]

@@ -156,13 +156,20 @@ class Case:
     start: TaskStarted | None
     end: int | None
     revoked: float
+    candidates: list[TaskStarted] | None = None  # None if the task is known
 
     @classmethod
     def of(cls, history: History, policy: Policy, issue: CredentialIssued) -> "Case":
         """The case of the credential that `issue` governs."""
-        start = history.start_of(issue.task_id or "")
+        if issue.task_id is None:
+            kinds = resolve(policy, issue.kind, None)
+            candidates = history.candidates_for(issue, kinds.skew)
+            end = latest([history.end_of(each.task_id) for each in candidates])
+            revoked = history.revoked_at(issue.credential_id)
+            return cls(history, kinds, issue, None, end, revoked, candidates)
+        start = history.start_of(issue.task_id)
         kinds = resolve(policy, issue.kind, start.kind if start is not None else None)
-        end = history.end_of(issue.task_id or "")
+        end = history.end_of(issue.task_id)
         return cls(history, kinds, issue, start, end, history.revoked_at(issue.credential_id))
 
     def expired(self, time: int) -> bool:
@@ -233,7 +240,7 @@ class Case:
         return (opens is not None and time < opens - skew) or (closes is not None and time > closes + skew)
 
     def by_other(self, use: CredentialUsed) -> bool:
-        if use.task_id is not None and not self.history.is_of(use.task_id, self.issue.task_id or ""):
+        if use.task_id is not None and not self.by_own_task(use.task_id):
             return True
         bound = self.issue.bound_to
         if bound is None:
@@ -250,8 +257,42 @@ class Case:
             and outside_networks(bound.source_ips, use.source_ip)
         )
 
+    def by_own_task(self, task_id: str) -> bool:
+        """Whether nobody can say that a task is another: of candidates, one must be there to say so."""
+        if self.candidates is None:
+            assert self.issue.task_id is not None
+            return self.history.is_of(task_id, self.issue.task_id)
+        return not self.candidates or any(
+            self.history.is_of(task_id, each.task_id) for each in self.candidates
+        )
+
+    def deadline(self) -> int | None:
+        if self.candidates is None:
+            return deadline_of(self.start, self.policy)
+        return latest([deadline_of(each, self.policy) for each in self.candidates])
+
+    def accepted(self, accepts: tuple[Accept, ...], piece: Piece) -> bool:
+        """Whether an entry covers the piece; it must match every candidate, and 20 at most."""
+        credential = self.issue.credential_id
+        if self.candidates is None:
+            workload = self.start.workload if self.start is not None else None
+            return is_accepted(
+                accepts, piece, credential=credential, task=self.issue.task_id, workload=workload
+            )
+        if not 0 < len(self.candidates) <= SHOWN:
+            return is_accepted(accepts, piece, credential=credential)
+        return any(
+            all(
+                is_accepted(
+                    (accept,), piece, credential=credential, task=each.task_id, workload=each.workload
+                )
+                for each in self.candidates
+            )
+            for accept in accepts
+        )
+
     def overlong(self) -> Iterator[Piece]:
-        deadline = deadline_of(self.start, self.policy)
+        deadline = self.deadline()
         limit = NEVER if deadline is None else deadline + FIVE_MINUTES
         credential_id = self.issue.credential_id
         for issue in self.history.issued:
@@ -287,6 +328,12 @@ class Case:
         if piece.time < self.revoked:
             return None if self.expired(piece.time) and not piece.successful_use else False
         return True if piece.successful_use and piece.time > self.revoked + self.policy.skew else None
+
+
+def latest(times: list[int | None]) -> int | None:
+    """The latest, None if one of them is missing or there are none."""
+    known = [time for time in times if time is not None]
+    return max(known) if known and len(known) == len(times) else None
 
 
 def deadline_of(start: TaskStarted | None, policy: KindPolicy) -> int | None:
@@ -354,10 +401,7 @@ def judge(events: Iterable[AnyEvent], policy: Policy, until: int) -> Judgement:
         case = Case.of(history, policy, issue)
         mine = [piece for piece in case.pieces(until) if case.policy.rules[piece.rule].enabled]
         for piece in mine:
-            workload = case.start.workload if case.start is not None else None
-            piece.accepted = is_accepted(
-                policy.accepts, piece, credential=credential_id, task=issue.task_id, workload=workload
-            )
+            piece.accepted = case.accepted(policy.accepts, piece)
         accept_whole(policy.accepts, mine)
         for escalated in (False, True):
             asking = [

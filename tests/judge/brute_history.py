@@ -66,6 +66,17 @@ class History:
         """The earliest end of a task."""
         return min((event.time for event in self.ended if event.task_id == task_id), default=None)
 
+    def candidates_for(self, issue: CredentialIssued, skew: int) -> list[TaskStarted]:
+        """The starts of the tasks of the issue's group that had started by the issue and not ended before it."""
+        found = []
+        for task_id in {event.task_id for event in self.started}:
+            start, end = self.start_of(task_id), self.end_of(task_id)
+            assert start is not None
+            running = start.time <= issue.time + skew and (end is None or end >= issue.time - skew)
+            if running and start.group == issue.task_group:
+                found.append(start)
+        return sorted(found, key=lambda event: (event.time, event.source, event.id))
+
     def issue_of(self, credential_id: str) -> CredentialIssued | None:
         """The issue that governs: the earliest."""
         mine = [event for event in self.issued if event.credential_id == credential_id]
