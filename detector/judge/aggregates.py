@@ -26,6 +26,7 @@ from detector.judge.ledger import Ledger
 from detector.judge.policy import Policy
 from detector.judge.routing import (
     LEAKED,
+    TASK,
     Claim,
     Fact,
     LeakWithdrawal,
@@ -108,10 +109,10 @@ class TaskAggregate(Aggregate):
     subtask that uses its parent's credential would have it revoked whenever the news of the subtask come late.
     """
 
-    def __init__(self, task_id: str, policy: Policy) -> None:
+    def __init__(self, key: str, policy: Policy) -> None:
         super().__init__()
-        self._task_id = task_id
-        self._key = task_key(task_id)
+        self._task_id = key.removeprefix(TASK) if key.startswith(TASK) else ""
+        self._key = key
         self._ledger = Ledger(policy)
         self._subscribers: set[str] = set()
         self._subscribed = BEGINNING  # the latest time of an event that caused a subscription

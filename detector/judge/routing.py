@@ -1,7 +1,8 @@
 """The facts that the judge stage takes, and the aggregate that each is for.
 
-An aggregate is judged as one, in one partition: a task with its credentials, a name of a credential, a group of
-credentials, a leaked secret, or a stream with records that could not be examined whole. A fact is an event or leak as it was read, or a message from one aggregate to another.
+An aggregate is judged as one, in one partition: a task with its credentials, a credential issued to a group of tasks,
+the roster of such a group, a name of a credential, a group of credentials, a leaked secret, or a stream with records that
+could not be examined whole. A fact is an event or leak as it was read, or a message from one aggregate to another.
 
 The sender of an event may not know its task: its registry may be behind, or an earlier issue may still come. The
 receiving aggregate knows better and passes the event on, so a wrong guess costs a detour and no finding.
@@ -30,6 +31,7 @@ from detector.values.findings import Finding
 
 TASK: Final = "t:"
 CANDIDATES: Final = "k:"
+ROSTER: Final = "r:"
 CREDENTIAL: Final = "c:"
 IDENTIFIER: Final = "i:"
 LEAKED: Final = "s:"
@@ -60,6 +62,24 @@ class TaskStatus(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="to
     task_id: str
     start: TaskStarted | None = None
     end: TaskEnded | None = None
+
+
+class CandidateSubscription(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="candidates"):
+    """Asks the roster of a group for the tasks that may have been issued the credential of the aggregate `key`.
+
+    They started at or before `high` and had not ended before `low`. `until` is when the credential is dead. All in ns.
+    """
+
+    key: str
+    low: int
+    high: int
+    until: int
+
+
+class CandidateStatuses(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="ran"):
+    """Answers a `CandidateSubscription`: what is known of such tasks, and again of each of which more is known."""
+
+    statuses: tuple[TaskStatus, ...]
 
 
 class ReportedFinding(msgspec.Struct, frozen=True):
@@ -117,6 +137,8 @@ Fact: TypeAlias = (
     | Claim
     | TaskSubscription
     | TaskStatus
+    | CandidateSubscription
+    | CandidateStatuses
     | Handover
     | LeakWithdrawal
     | InputProgress
@@ -145,6 +167,11 @@ def decode(value: bytes) -> Fact:
 def task_key(task_id: str) -> str:
     """The key of a task's aggregate."""
     return TASK + task_id
+
+
+def roster_key(group: str) -> str:
+    """The key of the roster of a group of tasks."""
+    return ROSTER + group
 
 
 def issue_key(issue: CredentialIssued) -> str:
@@ -224,6 +251,8 @@ class Owners(Protocol):
 
 def route_event(event: CanonicalEvent, owners: Owners) -> list[Routed]:
     """The aggregates that an event is for. The caller adds issues to the registry."""
+    if isinstance(event, TaskStarted) and event.group is not None:
+        return [(task_key(event.task_id), event), (roster_key(event.group), event)]
     if isinstance(event, TaskStarted | TaskEnded):
         return [(task_key(event.task_id), event)]
     if isinstance(event, CredentialIssued):

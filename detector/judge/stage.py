@@ -26,24 +26,29 @@ from detector.judge.aggregates import Aggregate, LimitedAggregate, SecretAggrega
 from detector.judge.ledger import Ledger
 from detector.judge.name_aggregates import GroupAggregate, NameAggregate
 from detector.judge.policy import Policy
+from detector.judge.rosters import CandidateAggregate, RosterAggregate
 from detector.judge.routing import (
+    CANDIDATES,
     CREDENTIAL,
     GROUP,
     IDENTIFIER,
     LEAKED,
     LIMITED,
+    ROSTER,
     TASK,
+    Claim,
     Fact,
     Handover,
     ReportedFinding,
     Routed,
     SentCommand,
+    TaskStatus,
     decode,
     encode,
 )
 from detector.judge.totals import Exposure, Totals
 from detector.judge.watermark import BEGINNING
-from detector.values.events import CredentialIssued, Leak
+from detector.values.events import CredentialIssued, Leak, TaskStarted
 from detector.values.findings import Command, Finding, FindingChange, command_id
 
 State: TypeAlias = Mapping[bytes, bytes]  # the key of an entry is its kind, one byte, and a name
@@ -56,6 +61,22 @@ REPORTED: Final = b"p"
 SENT: Final = b"c"
 SUMS: Final = b"f"
 META: Final = b"m"
+_GROWN: Final = (
+    Leak,
+    TaskStarted,
+    TaskStatus,
+    CredentialIssued,
+    Claim,
+)  # have more fields than in version 0.1.0
+_AGGREGATES: Final[tuple[tuple[str | tuple[str, ...], Callable[[str, Policy], Aggregate]], ...]] = (
+    (TASK, TaskAggregate),
+    (CANDIDATES, CandidateAggregate),
+    (ROSTER, RosterAggregate),
+    (LEAKED, SecretAggregate),
+    (LIMITED, LimitedAggregate),
+    ((CREDENTIAL, IDENTIFIER), NameAggregate),
+    (GROUP, lambda _, policy: GroupAggregate(policy)),
+)
 _reported: Final = msgspec.json.Decoder(ReportedFinding)
 _sent: Final = msgspec.json.Decoder(SentCommand)
 
@@ -136,16 +157,9 @@ def aggregate_of(key: str, policy: Policy) -> Aggregate:
     Raises:
         ValueError: no aggregate has such a key.
     """
-    if key.startswith(TASK):
-        return TaskAggregate(key.removeprefix(TASK), policy)
-    if key.startswith(LEAKED):
-        return SecretAggregate(key, policy)
-    if key.startswith(LIMITED):
-        return LimitedAggregate(key, policy)
-    if key.startswith((CREDENTIAL, IDENTIFIER)):
-        return NameAggregate(key, policy)
-    if key.startswith(GROUP):
-        return GroupAggregate(policy)
+    for prefixes, make in _AGGREGATES:
+        if key.startswith(prefixes):
+            return make(key, policy)
     raise ValueError("no aggregate has such a key")
 
 
@@ -220,7 +234,7 @@ class AggregateState:
             if kind == FACT:
                 fact = decode(value)
                 self.aggregate.take(fact, BEGINNING)
-                self._facts.add(self._renamed(key, fact) if isinstance(fact, Leak) else key)
+                self._facts.add(self._renamed(key, fact) if isinstance(fact, _GROWN) else key)
             elif kind == SUMS:
                 self._sums.add(key)
                 sums.append(value)
@@ -243,9 +257,9 @@ class AggregateState:
             self.aggregate.sends.clear()
             self.aggregate.dropped.clear()
 
-    def _renamed(self, key: bytes, leak: Leak) -> bytes:
-        """The key of a stored leak. An earlier version wrote fewer fields of it, and so under another key."""
-        value = encode(leak)
+    def _renamed(self, key: bytes, fact: Fact) -> bytes:
+        """The key of a stored fact. An earlier version wrote fewer fields of it, and so under another key."""
+        value = encode(fact)
         found = _fact_key(value)
         if found != key:
             self._staged += [(key, None), (found, value)]

@@ -202,10 +202,11 @@ def _finished_at(ledger: Ledger, task: Task | None, own: list[Account], subscrib
     if not seen and not own:
         return latest
     ended = task.ended if task is not None and seen else latest
-    return max([latest, ended, *(_lifetime_end(account) for account in own)])
+    return max([latest, ended, *(lifetime_end(account) for account in own)])
 
 
-def _lifetime_end(account: Account) -> int:
+def lifetime_end(account: Account) -> int:
+    """When a credential is revoked or expired for good, NEVER if it is not to be."""
     expiries = [NEVER if account.issue.expires_at is None else account.issue.expires_at]
     if account.expiries is not None:
         expiries = [item[1] for item in account.expiries]
