@@ -1,7 +1,12 @@
 """Text that shows a public identifier is no leak, whichever way a provider or a program prints it."""
 
 import base64
+import gzip
+import html
 import json
+import random
+from collections.abc import Callable
+from urllib.parse import quote
 
 import pytest
 
@@ -21,6 +26,7 @@ PUBLIC = {
     "jwt-id of Kubernetes": "JTI=0f6b1c2e-7d5a-4c58-9b3f-2e1d4a6c8b90",
     "github-token-id": "4817263549",
     "gcp-key-id": "7d3f0c1a9b8e4f6521d0a3c4b5e6f708192a3b4c",
+    "kubernetes-pod-uid": "150aeb23-56c8-4b3c-aa23-c40779154fd2",
 }
 PRINTED = (
     "%s",
@@ -39,19 +45,37 @@ PRINTED = (
     "key id %s",
     '"private_key_id": "%s"',
     "kid=%s",
+    "hello %s",
+    "GET https://b.s3.amazonaws.com/k?X-Amz-Credential=%s%%2F20260711%%2Fus-east-1%%2Fs3%%2Faws4_request&X-Amz-Expires=300",
+    "pod_uid: %s",
 )
+ENCODED: dict[str, Callable[[bytes], bytes]] = {
+    "clear": lambda text: text,
+    "base64": base64.b64encode,
+    "base64 of base64": lambda text: base64.b64encode(base64.b64encode(text)),
+    "base64url": lambda text: base64.urlsafe_b64encode(b"k=" + text).rstrip(b"="),
+    "hex": lambda text: text.hex().encode(),
+    "gzip": lambda text: base64.b64encode(gzip.compress(text, mtime=0)),
+    "UTF-16": lambda text: base64.b64encode(text.decode().encode("utf-16-le")),
+    "percent escapes": lambda text: quote(text, safe="").encode(),
+    "JSON": lambda text: json.dumps(
+        {"message": text.decode(), "inner": json.dumps({"m": text.decode()})}
+    ).encode(),
+    "HTML": lambda text: html.escape(text.decode()).encode(),
+}
 
 
+@pytest.mark.parametrize("known", ["registered", "unregistered"])
+@pytest.mark.parametrize("encoding", ENCODED)
 @pytest.mark.parametrize("name", PUBLIC)
-@pytest.mark.parametrize("printed", PRINTED)
-def test_it_is_no_leak_and_stays_legible(name: str, printed: str) -> None:
+def test_it_is_no_leak_and_stays_legible(name: str, encoding: str, known: str) -> None:
     scheme, value = name.removesuffix(" of Kubernetes").replace("session", "access"), PUBLIC[name]
-    index = KnownIndex([Identifier(scheme, value)])
-    finder = LeakFinder(bundled_scanner(), index, ())
-    for text in (printed % value, base64.b64encode((printed % value).encode()).decode()):
-        data = text.encode()
-        assert finder.find(Batch("log", data, lambda at: RecordAt(0, at + 1000, "1"))) == []
-        assert Redactor(bundled_scanner(), index).masked(data) == data
+    index = KnownIndex([Identifier(scheme, value)] if known == "registered" else [])
+    finder, redactor = LeakFinder(bundled_scanner(), index, ()), Redactor(bundled_scanner(), index)
+    for printed in PRINTED:
+        data = ENCODED[encoding]((printed % value).encode())
+        assert finder.find(Batch("log", data, lambda at: RecordAt(0, at + 4096, "1"))) == []
+        assert redactor.masked(data) == data
 
 
 def test_a_pattern_for_public_identifiers_is_known_as_one() -> None:
@@ -59,11 +83,49 @@ def test_a_pattern_for_public_identifiers_is_known_as_one() -> None:
     assert found == ["aws-access-key-id"]
 
 
-def test_beside_its_secret_the_secret_alone_is_the_leak() -> None:
-    key_id, secret = PUBLIC["aws-access-key-id"], "ui2cn0k6Kx25LuD3FDU5WRwBZb/N+GYq8Z05K1I0"
-    data = f"AWS_ACCESS_KEY_ID={key_id} AWS_SECRET_ACCESS_KEY={secret}".encode()
-    masked = Redactor(bundled_scanner()).masked(data)
-    assert masked == f"AWS_ACCESS_KEY_ID={key_id} AWS_SECRET_ACCESS_KEY=‹aws-secret-access-key:40›".encode()
+SECRET = "ui2cn0k6Kx25LuD3FDU5WRwBZb/N+GYq8Z05K1I0"
+SESSION_TOKEN = "IQoJb3JpZ2luX2VjE" + base64.b64encode(random.Random(7).randbytes(600)).decode()
+
+
+@pytest.mark.parametrize(
+    ("text", "pattern", "legible"),
+    [
+        (
+            f"AWS_ACCESS_KEY_ID=KEY-ID AWS_SECRET_ACCESS_KEY={SECRET}",
+            "aws-secret-access-key",
+            "AWS_ACCESS_KEY_ID=KEY-ID",
+        ),
+        (
+            f'{{"AccessKeyId": "KEY-ID", "SecretAccessKey": "{SECRET}"}}',
+            "aws-secret-access-key",
+            '"AccessKeyId": "KEY-ID"',
+        ),
+        (f"key KEY-ID token AWS_SESSION_TOKEN={SESSION_TOKEN}", "aws-session-token", "key KEY-ID token"),
+        (
+            f"?X-Amz-Credential=KEY-ID%2F20260711%2Fx&X-Amz-Security-Token={quote(SESSION_TOKEN, safe='')}&X-Amz-Expires=300",
+            "aws-session-token",
+            "X-Amz-Credential=KEY-ID",
+        ),
+    ],
+    ids=["environment", "JSON", "session token", "presigned URL"],
+)
+@pytest.mark.parametrize("known", ["registered", "unregistered"])
+def test_beside_its_secret_the_secret_alone_is_the_leak(
+    text: str, pattern: str, legible: str, known: str
+) -> None:
+    key_id = PUBLIC["aws-session-key-id"]
+    index = KnownIndex([Identifier("aws-access-key-id", key_id)] if known == "registered" else [])
+    data = text.replace("KEY-ID", key_id).encode()
+    (leak,) = LeakFinder(bundled_scanner(), index, ()).find(
+        Batch("log", data, lambda _: RecordAt(0, len(data), "1"))
+    )
+    assert leak.pattern == pattern
+    assert f"‹{pattern}:" in leak.excerpt
+    assert not {one for one in leak.identifiers if one.scheme == "aws-access-key-id"}
+    masked = (Redactor(bundled_scanner(), index).masked(data) or b"").decode()
+    assert legible.replace("KEY-ID", key_id) in masked
+    assert SECRET not in masked + leak.excerpt
+    assert SESSION_TOKEN[:40] not in masked + leak.excerpt
 
 
 def token(algorithm: str, signature: bytes) -> bytes:
