@@ -11,6 +11,7 @@ from typing import Any, Final, NoReturn
 
 from detector import __version__
 from detector.ingest.format_names import CHOICES
+from detector.suggest.arguments import add_arguments as add_suggest_arguments
 from detector.terminal.output import open_standard_streams, printing, put, say, shown, why
 from detector.values.errors import CurfewdError, UsageError
 from detector.values.findings import Severity
@@ -146,6 +147,11 @@ def _parser() -> argparse.ArgumentParser:
         help="with test: show what the patterns find in your logs instead (files, archives, -)",
     )
     patterns.add_argument("--pattern", metavar="GLOB", help="with --against: only patterns whose id matches")
+    suggest = commands.add_parser(
+        "suggest", help="suggest the least grants for each kind of task, from what such tasks did"
+    )
+    _add_config(suggest)
+    add_suggest_arguments(suggest)
     run = commands.add_parser("run", help="run the service on Apache Kafka")
     run.add_argument("--config", metavar="F", required=True, help="the configuration file")
     run.add_argument("--stage", choices=("scan", "judge"), help="run only this stage (both by default)")
@@ -329,6 +335,37 @@ def _against(options: argparse.Namespace) -> int:
     return DONE
 
 
+def _suggest(options: argparse.Namespace) -> int:
+    from detector.replay.replay_command import Request  # noqa: PLC0415 - as above
+    from detector.suggest.command import Asked, run_suggest  # noqa: PLC0415 - as above
+
+    if not (options.paths or options.events or options.logs):
+        raise UsageError("suggest: name a file or folder to read, or - for standard input")
+    inputs = Request(
+        config=options.config,
+        paths=tuple(options.paths),
+        events=tuple(options.events),
+        logs=tuple(options.logs),
+        jobs=options.jobs or len(os.sched_getaffinity(0)),
+        now=time.time_ns(),
+    )
+    notes = run_suggest(
+        Asked(
+            inputs=inputs,
+            kind=options.kind,
+            credential=options.credential,
+            by=options.by,
+            days=options.days,
+            tasks=options.min_tasks,
+            include=tuple(options.include),
+            form=options.form,
+        )
+    )
+    for note in notes:
+        _tell(f"curfewd: warning: {note}")
+    return DONE
+
+
 def _run(options: argparse.Namespace) -> int:
     from detector.service.command import run_service  # noqa: PLC0415 - as above
 
@@ -385,6 +422,7 @@ def _check(options: argparse.Namespace) -> int:
 
 _COMMANDS: Final = {
     "replay": _replay,
+    "suggest": _suggest,
     "run": _run,
     "fingerprint": _fingerprint,
     "redact": _redact,

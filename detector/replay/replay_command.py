@@ -43,7 +43,7 @@ DONE, FOUND, DEAD_LETTERS = 0, 1, 3  # exit codes
 _COLLECTED: Final = (200_000, 20, 1000)  # a quarter off the CPU time of 100,000 registered credentials
 
 
-class Request(msgspec.Struct, frozen=True):
+class Request(msgspec.Struct, frozen=True, kw_only=True):
     """The arguments of one replay. Times in nanoseconds; `now` is the wall clock.
 
     `events` and `logs` are the paths that carry events, and those that carry text; of `paths` nobody said.
@@ -51,13 +51,13 @@ class Request(msgspec.Struct, frozen=True):
 
     config: str | None
     paths: tuple[str, ...]
-    out: str | None
-    report: str | None
-    sarif: str | None
-    format_name: str | None
-    until: int | None
-    fail_on: Severity | None
-    strict: bool
+    out: str | None = None
+    report: str | None = None
+    sarif: str | None = None
+    format_name: str | None = None
+    until: int | None = None
+    fail_on: Severity | None = None
+    strict: bool = False
     jobs: int
     now: int
     events: tuple[str, ...] = ()

@@ -74,7 +74,11 @@ def first_pass(work: Work, unit: Unit) -> LifecycleFacts:
 
 def second_pass(work: Work, unit: Unit) -> RangeFacts:
     """The leaks, uses and dead letters in a unit, and what was read."""
-    scanner = RangeScanner(work.finder)
+    return scanned(work, unit, RangeScanner(work.finder))
+
+
+def scanned(work: Work, unit: Unit, scanner: RangeScanner) -> RangeFacts:
+    """What a scanner finds in a unit."""
     source = work.sources[unit.source]
     trust = work.trust[unit.source] if work.trust else None
     classifier = work.logs if unit.source in work.text else work.classifier

@@ -21,6 +21,8 @@ _MAX_ITEMS: Final = 256
 # IAM ignores the case of an action, a glob does not: only actions in the case of the API are accepted.
 _ACTION = re2.compile(r"[A-Za-z0-9-]+:[A-Z*?][A-Za-z0-9*?]*")
 _PREFIXES: Final = {"cloudwatch": "monitoring", "tag": "tagging"}  # IAM's, and the event source's
+_SERVICES: Final = {source: service for service, source in _PREFIXES.items()}
+_VERSION: Final = re2.compile(r"20[0-9]{2}_?[0-9]{2}_?[0-9]{2}(?:v[0-9])?$")
 _VERSIONED: Final = frozenset(
     {"cloudfront", "lambda"}
 )  # their calls end in the API's version: `Invoke20150331`
@@ -84,6 +86,26 @@ def grants_of(policy: object, managed: object = None) -> tuple[Grant, ...] | Non
     grants = [_grant(statement) for statement in statements]
     known = [grant for grant in grants if grant is not None]
     return (_with_always(known[0]), *known[1:]) if len(known) == len(grants) else None
+
+
+def permissions_of(call: str) -> tuple[str, ...]:
+    """The permissions that a call needs, in IAM's names: the reverse of what a session policy grants.
+
+    `call` is `service:EventName` as CloudTrail has it. A call that needs none gives none.
+    """
+    if call == _ALWAYS:
+        return ()
+    source, _, name = call.partition(":")
+    if source in _VERSIONED:
+        name = _VERSION.sub("", name)
+        call = f"{source}:{name}"
+    found = tuple(
+        permission
+        for permission, calls in _CALLS.items()
+        if any(compile_glob(each)(call) for each in calls) and permission != call
+    )
+    service = _SERVICES.get(source, source)
+    return found or (f"{service}:{name}",)
 
 
 def _with_always(grant: Grant) -> Grant:

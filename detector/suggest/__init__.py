@@ -1,0 +1,1 @@
+"""Least privilege from history: what `curfewd suggest` does."""

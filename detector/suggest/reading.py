@@ -1,0 +1,89 @@
+"""Reads a history as a replay does: the lifecycle first, then the uses. Logs are not scanned.
+
+What is read is masked as everywhere: a secret in the name of a resource reaches no suggestion.
+"""
+
+from collections import Counter
+
+import msgspec
+
+from detector.ingest.units import Unit, units
+from detector.judge.ledger import Ledger
+from detector.replay.replay import (
+    Plan,
+    apply_lifecycle,
+    jobs_for,
+    read_lifecycle,
+    registered_identifiers,
+    trust_of_sources,
+)
+from detector.replay.workers import Pass, Work, run, scanned
+from detector.scan.leaks import Batch
+from detector.stages.masking import EventMasker
+from detector.stages.ranges import RangeFacts, RangeScanner
+from detector.suggest.history import History, Window
+from detector.terminal.progress import Meter
+
+
+class UseCollector(RangeScanner):
+    """Keeps the uses of a range, and its dead letters. Texts are not scanned."""
+
+    def batch(self, batch: Batch, part: int = 0) -> None:
+        """See `detector.ingest.range_reader.Sink`."""
+
+
+def _uses(work: Work, unit: Unit) -> RangeFacts:
+    return scanned(work, unit, UseCollector(work.finder))
+
+
+USES = Pass(_uses, RangeFacts)
+
+
+class Read(msgspec.Struct, frozen=True):
+    """A history as it was read. `until` is the time of the latest event (ns), None if there was none.
+
+    `dead_letters` counts the records that could not be read, by reason. `text` are the files that carry no events.
+    """
+
+    history: History
+    since: int
+    until: int | None
+    dead_letters: Counter[str]
+    text: tuple[str, ...]
+
+
+def read_history(plan: Plan, meter: Meter, window: Window, length: int) -> Read:
+    """Reads the uses and credentials of the last `length` (ns) before the latest event.
+
+    Raises:
+        UsageError: a worker process was ended from outside, or there is more than a suggestion can hold.
+    """
+    todo = list(units(plan.sources, plan.unit))
+    ledger = Ledger(plan.policy)
+    first = read_lifecycle(plan, todo, meter)
+    finder = plan.finder_of(registered_identifiers(first.events))
+    masker = EventMasker(finder)
+    apply_lifecycle(first.events, masker, ledger)
+    since = 0 if first.latest is None else first.latest - length
+    history = History(ledger, msgspec.structs.replace(window, since=since))
+    letters = Counter(letter.reason for letter in plan.letters)
+    for facts in first.done.values():
+        letters.update(letter.reason for letter in facts.dead_letters)
+    work = Work(
+        plan.sources,
+        plan.now,
+        finder,
+        plan.classifier,
+        trust_of_sources(plan),
+        plan.classifier.logs_only(),
+        first.text,
+        skew=plan.policy.skew,
+    )
+    rest = [unit for unit in todo if unit not in first.done and unit.source not in first.text]
+    meter.stage("uses", sum(unit.end - unit.start for unit in rest))
+    for unit, facts in run(USES, work, rest, jobs_for(plan, rest)):
+        history.add(facts.uses)
+        letters.update(letter.reason for letter in facts.dead_letters)
+        meter.advance(unit.end - unit.start)
+    text = tuple(sorted(masker.path(plan.sources[index].name) for index in first.text))
+    return Read(history, since, first.latest, letters, text)
