@@ -152,6 +152,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_config(suggest)
     add_suggest_arguments(suggest)
+    _add_baseline(
+        commands.add_parser("baseline", help="keep a file of the findings that are known and accepted")
+    )
     run = commands.add_parser("run", help="run the service on Apache Kafka")
     run.add_argument("--config", metavar="F", required=True, help="the configuration file")
     run.add_argument("--stage", choices=("scan", "judge"), help="run only this stage (both by default)")
@@ -166,6 +169,35 @@ def _parser() -> argparse.ArgumentParser:
     check = commands.add_parser("check", help="check a configuration, and report every mistake with its line")
     check.add_argument("--config", metavar="F", required=True, help="the configuration file")
     return parser
+
+
+def _add_baseline(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "action",
+        choices=("write", "update", "prune"),
+        help="write a new file, add what is new to it, or drop what no longer occurs",
+    )
+    parser.add_argument("file", metavar="F", help="the file, such as curfewd-baseline.jsonl")
+    parser.add_argument(
+        "--from",
+        dest="folder",
+        metavar="DIR",
+        required=True,
+        help="the output of `curfewd replay --out DIR`",
+    )
+    parser.add_argument(
+        "--reason",
+        metavar="TEXT",
+        default="",
+        help="why the findings are accepted; needed by write and update",
+    )
+    parser.add_argument("--by", metavar="NAME", help="who accepts them (by default the user's login name)")
+    parser.add_argument(
+        "--expires",
+        metavar="TIME",
+        default="90d",
+        help="the last day on which they are accepted, or how long (by default 90d)",
+    )
 
 
 def _add_config(parser: argparse.ArgumentParser) -> None:
@@ -220,6 +252,11 @@ def _add_replay(parser: argparse.ArgumentParser) -> None:
         help="read this file or folder (or -) as text: nothing in it is an event, whatever it looks like (may be repeated)",
     )
     parser.add_argument(
+        "--baseline",
+        metavar="F",
+        help="accept the findings that this file of `curfewd baseline` knows; those beyond it are new",
+    )
+    parser.add_argument(
         "paths",
         metavar="PATH",
         nargs="*",
@@ -261,8 +298,27 @@ def _replay(options: argparse.Namespace) -> int:
             now=time.time_ns(),
             events=tuple(options.events),
             logs=tuple(options.logs),
+            baseline=options.baseline,
         )
     )
+
+
+def _baseline(options: argparse.Namespace) -> int:
+    from detector.replay import baseline_command as baseline  # noqa: PLC0415 - as above
+
+    request = baseline.BaselineRequest(
+        options.file, options.folder, time.time_ns(), options.reason, options.by, options.expires
+    )
+    if options.action == "prune":
+        said = baseline.prune_baseline(request)
+    else:
+        make = baseline.write_baseline if options.action == "write" else baseline.update_baseline
+        said = make(request, _masked)
+    for line in said[1:]:
+        _tell(f"curfewd: {line}")
+    with printing():
+        put(_masked(said[0]))
+    return DONE
 
 
 def _fingerprint(options: argparse.Namespace) -> int:
@@ -425,6 +481,7 @@ _COMMANDS: Final = {
     "suggest": _suggest,
     "run": _run,
     "fingerprint": _fingerprint,
+    "baseline": _baseline,
     "redact": _redact,
     "patterns": _patterns,
     "topics": _topics,

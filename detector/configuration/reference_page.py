@@ -184,6 +184,7 @@ Findings that somebody has accepted. They are still written, as suppressed, and 
   that have expired by the clock.
 - An entry with a `uid` accepts the finding as a whole: no longer once there is evidence after `expiry`, or a severity
   above `severity`.
+- The report has a ready entry for each finding. For many findings there is a [baseline](baseline.md).
 """
 
 ALLOW_NOTES: Final = """\

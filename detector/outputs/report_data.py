@@ -170,10 +170,17 @@ def _read(summary: Summary, letters: Iterable[DeadLetter], clean: Clean) -> dict
         "dead_letters": _ranked(summary.dead_letters, clean),
         "allowed": _ranked(summary.allowed, clean),
         "conflicts": summary.conflicts,
+        **_baseline(summary),
         "warnings": [visible(clean(text)) for text in summary.warnings[:_MAX_COUNTS]],
         "total_letters": sum(summary.dead_letters.values()),
         "letters": [_letter(one, clean) for one in letters],
     }
+
+
+def _baseline(summary: Summary) -> dict[str, Any]:
+    if summary.baseline is None:
+        return {}
+    return {"baseline": summary.baseline.sentence, "gone": summary.baseline.gone[:_MAX_COUNTS]}
 
 
 def _source(one: SourceRead, clean: Clean) -> list[str | int]:

@@ -38,6 +38,7 @@ _SHOWN_ACCEPTED: Final = 3
 _SHOWN_COUNTS: Final = 6
 _SHOWN_GAPS: Final = 5
 _SHOWN_WARNINGS: Final = 5
+_SHOWN_GONE: Final = 3  # entries of the baseline that no longer occur
 _MEASURABLE: Final = 10_000_000  # bytes from which a rate says more of the reading than of the start
 _WARNING: Final = 480  # characters of a warning: it names a path, and says what to do
 _EXCERPT: Final = 160  # characters of a leak's excerpt
@@ -131,7 +132,8 @@ def _headline(report: Report) -> Text:
     line = Text()
     gaps = " and ".join(report.summary.gaps)
     if not standing:
-        line.append("Nothing found", "bold yellow" if gaps else "bold green")
+        found = "Nothing found that is not accepted" if report.findings else "Nothing found"
+        line.append(found, "bold yellow" if gaps else "bold green")
     for index, severity in enumerate(
         one for one in sorted(Severity, reverse=True) if any(f.severity == one for f in standing)
     ):
@@ -228,6 +230,7 @@ def _read(report: Report, *, timed: bool) -> Iterator[_Block]:
     if summary.events:
         rows.append(("events", _counts(summary.events, report), ""))
     rows += _judged(report)
+    rows += _baseline(report)
     if summary.allowed:
         rows.append(("allowed", f"leaks that [[allow]] passes: {_counts(summary.allowed, report)}", ""))
     if summary.dead_letters:
@@ -261,6 +264,17 @@ def _read(report: Report, *, timed: bool) -> Iterator[_Block]:
 def _judged(report: Report) -> list[tuple[str, str, str]]:
     coverage = report.summary.coverage
     return [("judged", coverage_sentence(coverage), "")] if coverage.credentials else []
+
+
+def _baseline(report: Report) -> list[tuple[str, str, str]]:
+    baseline = report.summary.baseline
+    if baseline is None:
+        return []
+    rows = [("baseline", baseline.sentence, "")]
+    rows += [("", f"gone: {name}", "dim") for name in baseline.gone[:_SHOWN_GONE]]
+    if len(baseline.gone) > _SHOWN_GONE:
+        rows.append(("", f"… and {len(baseline.gone) - _SHOWN_GONE:,} more in summary.json", "dim"))
+    return rows
 
 
 def _limited(report: Report) -> list[tuple[str, str, str]]:

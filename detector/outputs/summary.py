@@ -50,6 +50,14 @@ class NotBelieved(msgspec.Struct, frozen=True):
         )
 
 
+class BaselineSummary(msgspec.Struct, frozen=True):
+    """What is told of the baseline, cleaned: a sentence, what no longer occurs, and the JSON of `summary.json`."""
+
+    sentence: str
+    gone: tuple[str, ...]
+    record: Mapping[str, Any]
+
+
 class Summary(msgspec.Struct, frozen=True):
     """All numbers of one replay.
 
@@ -58,7 +66,8 @@ class Summary(msgspec.Struct, frozen=True):
     refuses. `unresolved` counts by source the uses and events that name no known credential. `conflicts` counts identifiers claimed by two credentials,
     `masked_revocations` the revocation handles in which a secret was masked.
     `unfindable` counts by the reason the registered identifiers that no scan can find. `not_believed` are the sources of text with records that look like events.
-    `coverage` says how many credentials could be judged.
+    `coverage` says how many credentials could be judged. `keyed` says whether there was a deployment key, `baseline` is
+    its part of summary.json, cleaned, and the sentence about it.
     `until` and `durations` are the time judged up to (ns) and seconds by stage; only the durations may differ
     between two runs over the same input.
     """
@@ -80,6 +89,8 @@ class Summary(msgspec.Struct, frozen=True):
     not_believed: tuple[NotBelieved, ...] = ()
     masked_revocations: int = 0
     coverage: JoinCoverage = JoinCoverage()
+    keyed: bool = True
+    baseline: BaselineSummary | None = None
     warnings: tuple[str, ...] = ()
     durations: Mapping[str, float] = {}
 
@@ -149,6 +160,8 @@ class Summary(msgspec.Struct, frozen=True):
             "untrusted": {source: _sorted(counts) for source, counts in sorted(self.untrusted.items())},
             "unresolved": _sorted(self.unresolved),
             "coverage": _coverage(self.coverage),
+            **({} if self.baseline is None else {"baseline": self.baseline.record}),
+            "keyed": self.keyed,
             "conflicts": self.conflicts,
             "unfindable": _sorted(self.unfindable),
             "masked_revocations": self.masked_revocations,

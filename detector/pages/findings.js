@@ -2,10 +2,12 @@
 // One finding: its title, and once opened its evidence, what to do, and its taxonomies.
 {
   const { el, time, period, counted, number, capital, badge, facts, span } = curfewd;
+  const ACCEPTED_DAYS = 90;
   const MASK = /(‹[^‹›]{1,100}›)/;
 
   // The card of a finding. `rules` are the taxonomies by rule; `onTask(id)` is called when the task is asked for.
-  function findingCard(finding, { rules = {}, open = false, onTask } = {}) {
+  // With `acceptable` it shows how to accept the finding.
+  function findingCard(finding, { rules = {}, open = false, onTask, acceptable = false } = {}) {
     const card = el("details", { class: `finding ${finding.severity} ${finding.status}`, id: `finding-${finding.uid}`, open },
       el("summary", null,
         badge(finding.severity),
@@ -13,7 +15,7 @@
         el("p", { class: "meta" }, meta(finding))));
     // The inside is made when the card is first opened, so that ten thousand cards stay cheap.
     const fill = () => {
-      if (card.open && card.childElementCount === 1) card.append(findingFacts(finding, { rules, onTask }));
+      if (card.open && card.childElementCount === 1) card.append(findingFacts(finding, { rules, onTask, acceptable }));
     };
     card.addEventListener("toggle", fill);
     fill();
@@ -29,7 +31,7 @@
   }
 
   // Everything known about a finding.
-  function findingFacts(finding, { rules = {}, onTask } = {}) {
+  function findingFacts(finding, { rules = {}, onTask, acceptable = false } = {}) {
     return el("div", { class: "inside" },
       el("p", null, restOf(finding)),
       el("h5", null, "What to do"),
@@ -40,7 +42,39 @@
         finding.task && el("section", null, el("h5", null, "Task"), taskFacts(finding.task, onTask)),
         finding.credential && el("section", null, el("h5", null, "Credential"), credentialFacts(finding.credential))) : null,
       placesOf(rules[finding.rule]),
+      acceptable && isAcceptable(finding) ? acceptance(finding) : null,
       el("p", { class: "uid" }, `Finding ${finding.uid}`, finding.fingerprint ? `, fingerprint ${finding.fingerprint}` : null));
+  }
+
+  // Without a deployment key the uid of a leaked secret does not last.
+  function isAcceptable({ status, fingerprint }) {
+    return status === "new" && !fingerprint?.startsWith("unkeyed-");
+  }
+
+  // Ready lines that accept the finding; who and why is for a person to fill in.
+  function acceptance({ uid, rule, severity, title }) {
+    const [today, last] = [0, ACCEPTED_DAYS].map((days) => new Date(Date.now() + days * 86400000).toISOString().slice(0, 10));
+    const line = JSON.stringify({ uid, rule, severity, about: title, reason: "", by: "", added: today, expires: last });
+    const entry = `# ${title}\n[[accept]]\nuid = "${uid}"\nseverity = "${severity}"\nreason = ""\nexpiry = ${last}T00:00:00Z\n`;
+    return el("details", { class: "accept" },
+      el("summary", null, "Accept this finding"),
+      copyable("A line for the baseline. Fill in reason and by:", `${line}\n`),
+      copyable("Or an entry for the configuration. Fill in the reason:", entry));
+  }
+
+  function copyable(label, text) {
+    const shown = el("pre", { tabindex: "0", "aria-label": label }, el("code", null, text));
+    const told = el("span", { role: "status" });
+    const copy = async () => {
+      try {
+        await navigator.clipboard.writeText(text);
+        told.textContent = " Copied.";
+      } catch {
+        document.getSelection().selectAllChildren(shown);
+        told.textContent = " Selected: press Ctrl+C.";
+      }
+    };
+    return [el("p", null, label, " ", el("button", { type: "button", onclick: copy }, "Copy"), told), shown];
   }
 
   // The message begins with the title, which is already shown above it.

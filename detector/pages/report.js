@@ -88,7 +88,7 @@
         group = name;
         made.push(el("h3", null, `${capital(name)} (${number(found.filter((one) => (one.status === "accepted" ? "accepted" : one.severity) === name).length)})`));
       }
-      made.push(findingCard(finding, { rules: data.rules, open: all, onTask: chooseTask }));
+      made.push(findingCard(finding, { rules: data.rules, open: all, onTask: chooseTask, acceptable: !all }));
     }
     if (!made.length) made.push(el("p", { class: "empty" }, data.findings.length ? "No finding matches. Clear the filter to see all." : "No findings."));
     if (all && found.length > PRINTED) made.push(el("p", null, `${number(found.length - PRINTED)} more findings are not printed. Filter first to print them.`));
@@ -246,6 +246,8 @@
         ["Unreadable", counts(all.dead_letters)],
         ["Unresolved", all.unresolved.length ? `events about unknown credentials: ${counts(all.unresolved)}` : null],
         ["Conflicts", all.conflicts ? `${counted(all.conflicts, "identifier")} claimed by two credentials; the earliest issue gets it` : null],
+        ["Baseline", all.baseline],
+        ...(all.gone ?? []).map((name) => ["No longer occurs", name]),
         ["Allowed", all.allowed.length ? `by [[allow]]: ${counts(all.allowed)}` : null],
         ...all.warnings.map((text) => ["Warning", text]),
       ]),

@@ -138,7 +138,9 @@ def replay(plan: Plan, meter: Meter) -> Result:
     coverage = join_coverage(ledger.accounts(), until)
     clock.lap("judging")
     summary = second.summary(findings, commands)
-    summary = msgspec.structs.replace(summary, durations=clock.laps, unfindable=unfindable, coverage=coverage)
+    summary = msgspec.structs.replace(
+        summary, durations=clock.laps, keyed=plan.keyed, unfindable=unfindable, coverage=coverage
+    )
     return Result(findings, commands, second.letters, summary, until)
 
 

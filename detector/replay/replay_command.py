@@ -13,6 +13,7 @@ import msgspec
 
 from detector.adapters.adapter import Adapter
 from detector.configuration.allowlist import Allowlist
+from detector.configuration.baseline import day_of, read_baseline
 from detector.configuration.settings import Settings
 from detector.ingest.declarations import Declarations
 from detector.ingest.format_names import EVENT_FORMATS
@@ -20,6 +21,8 @@ from detector.ingest.inputs import find_sources
 from detector.ingest.mapped_adapter import configured_classifier
 from detector.ingest.sources import Source
 from detector.ingest.trust.policy import TrustPolicy
+from detector.judge.policy import Accept
+from detector.outputs.baseline_use import baseline_use
 from detector.outputs.files import FILES, folder_outputs
 from detector.outputs.output import Output, Run, write_run
 from detector.outputs.report import Report, ReportOutput
@@ -46,7 +49,8 @@ _COLLECTED: Final = (200_000, 20, 1000)  # a quarter off the CPU time of 100,000
 class Request(msgspec.Struct, frozen=True, kw_only=True):
     """The arguments of one replay. Times in nanoseconds; `now` is the wall clock.
 
-    `events` and `logs` are the paths that carry events, and those that carry text; of `paths` nobody said.
+    `events` and `logs` are the paths that carry events, and those that carry text; of `paths` nobody said. `baseline`
+    is the file of the findings that are known.
     """
 
     config: str | None
@@ -62,6 +66,12 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     now: int
     events: tuple[str, ...] = ()
     logs: tuple[str, ...] = ()
+    baseline: str | None = None
+
+    @property
+    def day(self) -> str:
+        """The day that the expiry of the baseline is held against: that of `until`, else today (UTC)."""
+        return day_of(self.now if self.until is None else self.until)
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -78,6 +88,8 @@ def run_replay(request: Request, *, adapters: Sequence[Adapter] = (), outputs: S
         UsageError: the configuration or an input is wrong, or an output cannot be written.
     """
     settings = Settings.load(request.config)
+    baseline = () if request.baseline is None else read_baseline(request.baseline)
+    settings = _accepting(settings, [entry.accept for entry in baseline if entry.expires >= request.day])
     scanner, passed_over = load_scanner(settings.patterns)
     if request.out is not None:
         _prepare(Path(request.out))
@@ -91,15 +103,27 @@ def run_replay(request: Request, *, adapters: Sequence[Adapter] = (), outputs: S
         settings,
         scanner,
         adapters=adapters,
-        skip=(*_files(request.out), *pages),
+        skip=(*_files(request.out), *pages, *(() if request.baseline is None else (Path(request.baseline),))),
         warnings=passed_over,
     )
     with meter() as bars, seldom_collected():
         result = replay(plan, bars)
     patterns = {pattern.id: pattern for pattern in scanner.patterns}
-    run = Run(patterns, Redactor(scanner, finders.known).clean, result.summary, result.until)
+    clean = Redactor(scanner, finders.known).clean
+    summary = result.summary
+    if request.baseline is not None:
+        use = baseline_use(baseline, result.findings, request.day, keyed=plan.keyed)
+        warned = (*use.warnings(clean), *summary.warnings)
+        summary = msgspec.structs.replace(summary, baseline=use.summary(clean), warnings=warned)
+    run = Run(patterns, clean, summary, result.until)
     write_run((*outputs_of(request), *outputs), run, result.findings, result.commands, result.letters)
     return _exit_code(request, result)
+
+
+def _accepting(settings: Settings, accepts: Sequence[Accept]) -> Settings:
+    """The settings with more acceptances."""
+    policy = msgspec.structs.replace(settings.policy, accepts=(*settings.policy.accepts, *accepts))
+    return msgspec.structs.replace(settings, policy=policy) if accepts else settings
 
 
 def planned(  # noqa: PLR0913 - what a history is read with, each by its name

@@ -1,5 +1,6 @@
 """The report in a real Chromium: it tells the story, filters, zooms, prints, is accessible, and runs nothing but itself."""
 
+import json
 import re  # over our own page
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,12 +12,15 @@ import pytest
 from playwright.async_api import Browser, Locator, Page, expect
 
 from detector import cli
+from detector.configuration.baseline import read_baseline
+from detector.configuration.settings import Settings
 from detector.judge.join_coverage import CoverageRow, CredentialExample, JoinCoverage, OldestTask
 from detector.judge.rules.catalog import RULES
 from detector.outputs.report import Report
 from detector.outputs.report_page import report_page
 from detector.outputs.summary import SourceRead, Summary
 from detector.records.dead_letters import DeadLetter
+from detector.values.errors import ConfigError
 from detector.values.events import Identifier
 from detector.values.findings import (
     LEAKED_CREDENTIAL,
@@ -24,6 +28,7 @@ from detector.values.findings import (
     OUTLIVES_TASK,
     USE_AFTER_TERMINATION,
     Finding,
+    Severity,
 )
 from detector.values.times import HOUR, MINUTE
 from tests.browser import Sight, opened, violations
@@ -138,6 +143,50 @@ async def test_a_finding_opens_with_its_evidence_place_advice_and_taxonomies(
         await expect(inside).to_contain_text("release-4711.log line 34 · encoded: base64")
         await expect(inside).to_contain_text("MITRE ATT&CK T1552 Unsecured Credentials")
         await expect(inside).to_contain_text("Owner")
+
+
+@pytest.mark.parametrize(
+    "permissions", [["clipboard-read", "clipboard-write"], []], ids=["copied", "selected"]
+)
+async def test_a_finding_is_accepted_by_a_line_that_is_copied(
+    browser: Browser, incident: Path, tmp_path: Path, permissions: list[str]
+) -> None:
+    async with looked_at(browser, incident) as sight:
+        page = sight.page
+        await page.context.grant_permissions(permissions)
+        card = page.locator("details.finding").first
+        await card.locator("summary").first.click()
+        await card.get_by_text("Accept this finding").click()
+        line, entry = await card.locator("details.accept pre").all_inner_texts()
+        await card.get_by_role("button", name="Copy").first.click()
+        told = card.locator("details.accept").get_by_role("status").first
+        if permissions:
+            await expect(told).to_contain_text("Copied")
+            assert await page.evaluate("navigator.clipboard.readText()") == f"{line.strip()}\n"
+        else:
+            await expect(told).to_contain_text(re.compile("Copied|Selected"))
+    uid = json.loads(line)["uid"]
+    baseline, config = tmp_path / "baseline.jsonl", tmp_path / "curfewd.toml"
+    baseline.write_text(line)
+    config.write_text(entry)
+    with pytest.raises(ConfigError, match="reason: "):
+        read_baseline(str(baseline))
+    baseline.write_text(line.replace('"reason":""', '"reason":"why"').replace('"by":""', '"by":"ann"'))
+    (known,) = read_baseline(str(baseline))
+    config.write_text(entry.replace('reason = ""', 'reason = "why"'))
+    (accept,) = Settings.load(str(config), {}).policy.accepts
+    assert (known.uid, accept.uid) == (uid, uid)
+    assert accept.severity == Severity.of(known.severity)
+
+
+async def test_a_secret_without_a_lasting_uid_is_not_offered_to_be_accepted(
+    browser: Browser, tmp_path: Path
+) -> None:
+    leaks = [made.finding(LEAKED_SECRET, fingerprint=name, key=name) for name in ("unkeyed-1", "ab" * 32)]
+    async with looked_at(browser, written(tmp_path, leaks)) as sight:
+        for card in await sight.page.locator("details.finding").all():
+            await card.locator("summary").first.click()
+        await expect(sight.page.locator("details.accept")).to_have_count(1)
 
 
 async def test_filters_leave_what_they_say(browser: Browser, incident: Path) -> None:
