@@ -7,8 +7,9 @@ A task that runs is no gap: its end is still to come. It is one once the task sh
 `max_task_age`), and for the tasks of a whole history, if none of their kind ever ended (`NEVER_ENDS`).
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Self
 
 import msgspec
 
@@ -49,7 +50,8 @@ LONG: Final = DAY  # so long a candidate without a deadline may run, or a task i
 OTHER: Final = "other"
 MOST_ROWS: Final = 100
 _MOST_EXAMPLES: Final = 3
-_MOST_SOURCES: Final = 20  # of the credentials of one aggregate
+MOST_SOURCES: Final = 100  # that count by name in a sum
+_FEW_SOURCES: Final = 20  # the same, of the credentials of one aggregate
 _NAME: Final = 100  # characters of a source, a kind or an id
 _REASON: Final = 400  # characters of a reason
 
@@ -100,26 +102,44 @@ def source_of(source: str) -> str:
 # Of the credentials that the service keeps
 
 
-class JoinCount(msgspec.Struct, frozen=True, array_like=True):
-    """How many credentials of a source have a join."""
+class JoinCounts(msgspec.Struct, frozen=True, array_like=True):
+    """Credentials by source and join. A sum has no zeros, but it keeps the names of its sources."""
 
-    source: str
-    join: str
-    count: int
+    by_source: dict[str, dict[str, int]] = {}
+
+    def __bool__(self) -> bool:
+        return any(self.by_source.values())
+
+    @classmethod
+    def of(cls, joins: Iterable[tuple[Account, Join]]) -> Self:
+        """The counts of some credentials. They name few sources: the others count as `other`."""
+        counts: dict[str, dict[str, int]] = {}
+        for account, join in joins:
+            of_source = counts.setdefault(_slot(source_of(account.issue.source), counts, _FEW_SOURCES), {})
+            of_source[join.name] = of_source.get(join.name, 0) + 1
+        return cls(counts)
+
+    def moved(self, before: "JoinCounts", after: "JoinCounts") -> "JoinCounts":
+        """This sum once one of its parts changes from `before` to `after`.
+
+        The first hundred sources count by name, for ever, and the others as `other`. So what was counted under a name
+        is later taken from that name.
+        """
+        if before == after:
+            return self
+        sums = dict(self.by_source)
+        for part, sign in ((after, 1), (before, -1)):
+            for source, joins in part.by_source.items():
+                slot = _slot(source, sums, MOST_SOURCES)
+                counts = Counter(sums.get(slot, {}))
+                counts.update({join: sign * count for join, count in joins.items()})
+                sums[slot] = {join: count for join, count in sorted(counts.items()) if count}
+        return JoinCounts(sums)
 
 
-def join_counts(joins: Iterable[tuple[Account, Join]]) -> tuple[JoinCount, ...]:
-    """The counts of some credentials, in order. They name few sources: the others count as `other`."""
-    counts: dict[tuple[str, str], int] = {}
-    sources: set[str] = set()
-    for account, join in joins:
-        source = source_of(account.issue.source)
-        if source not in sources and len(sources) == _MOST_SOURCES:
-            source = OTHER
-        else:
-            sources.add(source)
-        counts[source, join.name] = counts.get((source, join.name), 0) + 1
-    return tuple(JoinCount(*key, count) for key, count in sorted(counts.items()))
+def _slot(source: str, known: Mapping[str, object], most: int) -> str:
+    """The name under which a source counts."""
+    return source if source in known or len(known) < most else OTHER
 
 
 # Of a whole history

@@ -23,6 +23,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from detector.judge.aggregates import Aggregate, LimitedAggregate, SecretAggregate, TaskAggregate
+from detector.judge.join_coverage import JoinCounts
 from detector.judge.ledger import Ledger
 from detector.judge.name_aggregates import GroupAggregate, NameAggregate
 from detector.judge.policy import Policy
@@ -47,6 +48,7 @@ from detector.judge.routing import (
     encode,
 )
 from detector.judge.totals import Exposure, Totals
+from detector.judge.verdicts import Verdicts
 from detector.judge.watermark import BEGINNING
 from detector.values.events import CredentialIssued, Leak, TaskStarted
 from detector.values.findings import Command, Finding, FindingChange, command_id
@@ -82,11 +84,12 @@ _sent: Final = msgspec.json.Decoder(SentCommand)
 
 
 class Meta(msgspec.Struct, frozen=True, array_like=True):
-    """An aggregate's key, when to judge it again without new facts, and its share of the exposure."""
+    """An aggregate's key, when to judge it again without new facts, and its share of the exposure and of the joins."""
 
     key: str
     timer: int | None
     exposure: Exposure | None = None
+    joins: JoinCounts | None = None
 
 
 _meta: Final = msgspec.json.Decoder(Meta)
@@ -185,6 +188,7 @@ class AggregateState:
         self.counted = Totals()  # its share of the partition's totals, as far as the caller has added it
         self._timer: int | None = None
         self._exposure = Exposure()
+        self._joins = JoinCounts()
         self._stored = False
         self._facts: set[bytes] = set()  # the keys of the facts in the state
         self._sums: set[bytes] = set()  # the keys of the sums in the state
@@ -204,7 +208,7 @@ class AggregateState:
     def totals(self) -> Totals:
         """What it adds to the totals of its partition."""
         waiting = self.aggregate.parked if isinstance(self.aggregate, NameAggregate) else 0
-        return Totals(int(self._stored), waiting, self._exposure)
+        return Totals(int(self._stored), waiting, self._exposure, self._joins)
 
     @property
     def reported(self) -> AbstractCollection[str]:
@@ -248,6 +252,7 @@ class AggregateState:
                 self._stored = True
                 meta = _meta.decode(value)
                 self._timer, self._exposure = meta.timer, meta.exposure or Exposure()
+                self._joins = meta.joins or JoinCounts()
         for value in sums:
             self.aggregate.restore_sums(value)
         self._compact_at = len(self._facts) + self._compact_every
@@ -307,10 +312,10 @@ class AggregateState:
             judgement.expired, self.aggregate.expired = self.aggregate.expired, Counter()
         if verdicts.disposable_at is not None and verdicts.disposable_at <= watermark:
             self._end(judgement)
-        elif not self._stored or (verdicts.timer, verdicts.exposure) != (self._timer, self._exposure):
+        elif not self._stored or _standing(verdicts) != (self._timer, self._exposure, self._joins):
             self._stored = True
-            self._timer, self._exposure = verdicts.timer, verdicts.exposure
-            meta = Meta(self.key, self._timer, self._exposure or None)
+            self._timer, self._exposure, self._joins = _standing(verdicts)
+            meta = Meta(self.key, self._timer, self._exposure or None, self._joins or None)
             judgement.changes.append((META, msgspec.json.encode(meta)))
         judgement.timer = self._timer
         return judgement
@@ -395,11 +400,16 @@ class AggregateState:
             judgement.changes.clear()
         self._stored = False
         self._timer = None
-        self._exposure = Exposure()
+        self._exposure, self._joins = Exposure(), JoinCounts()
         self._facts.clear()
         self._sums.clear()
         self._reported.clear()
         self._sent.clear()
+
+
+def _standing(verdicts: Verdicts) -> tuple[int | None, Exposure, JoinCounts]:
+    """What of the verdicts is stored with the aggregate's key."""
+    return verdicts.timer, verdicts.exposure, verdicts.joins
 
 
 def _fact_key(value: bytes) -> bytes:

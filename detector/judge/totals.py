@@ -6,6 +6,8 @@ from typing import Self
 
 import msgspec
 
+from detector.judge.join_coverage import JoinCounts
+
 
 class Exposure(msgspec.Struct, frozen=True, array_like=True):
     """Credentials that should be dead and still live.
@@ -37,11 +39,12 @@ class Exposure(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Totals(msgspec.Struct, frozen=True, array_like=True):
-    """How many aggregates there are, how many events wait for the issue of their credential, and the exposure."""
+    """How many aggregates there are, how many events wait for the issue of their credential, the exposure, and joins."""
 
     aggregates: int = 0
     parked: int = 0
     exposure: Exposure = Exposure()
+    joins: JoinCounts = JoinCounts()
 
     def moved(self, before: "Totals", after: "Totals") -> "Totals":
         """These totals once one aggregate's share changes from `before` to `after`."""
@@ -49,7 +52,12 @@ class Totals(msgspec.Struct, frozen=True, array_like=True):
             return self
         aggregates = self.aggregates + after.aggregates - before.aggregates
         parked = self.parked + after.parked - before.parked
-        return Totals(aggregates, parked, self.exposure.moved(before.exposure, after.exposure))
+        return Totals(
+            aggregates,
+            parked,
+            self.exposure.moved(before.exposure, after.exposure),
+            self.joins.moved(before.joins, after.joins),
+        )
 
 
 def _sorted(counts: "Counter[str]") -> dict[str, int]:

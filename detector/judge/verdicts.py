@@ -7,6 +7,7 @@ import msgspec
 from detector.judge.acceptance import accepted_reason, subject_of
 from detector.judge.accounts import Account, Task
 from detector.judge.conclude import credential_facts, end_moments, task_facts_of
+from detector.judge.join_coverage import JoinCounts, join_of
 from detector.judge.ledger import Ledger
 from detector.judge.policy import Policy
 from detector.judge.routing import TASK, SentCommand, issue_key
@@ -30,7 +31,7 @@ class Verdicts(msgspec.Struct):
 
     `timer` is the event time at which time alone may change this, None if never. The aggregate's state may be dropped
     once the watermark is at `disposable_at`, None if it must be kept for now. `exposure` is that of the credentials
-    for which a command was sent, or is sent now.
+    for which a command was sent, or is sent now, `joins` counts its credentials by what is known of their task.
     """
 
     findings: dict[str, Finding] = {}
@@ -38,6 +39,7 @@ class Verdicts(msgspec.Struct):
     timer: int | None = None
     disposable_at: int | None = None
     exposure: Exposure = Exposure()
+    joins: JoinCounts = JoinCounts()
 
 
 class CommandDelay:
@@ -102,6 +104,9 @@ def judge_task(
             exposed.append(_revoking_rules(account, found))
             timers.append(dead_at)
     verdicts.exposure = Exposure.of(exposed)
+    joins = [(account, join_of(account, watermark)) for account in own]
+    verdicts.joins = JoinCounts.of(joins)
+    timers += [join.changes_at for _, join in joins]
     task = ledger.task(key.removeprefix(TASK)) if key.startswith(TASK) else None
     if task is not None:
         overdue = ledger.overdue(task, watermark)

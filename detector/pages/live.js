@@ -4,6 +4,7 @@
   const { SEVERITIES, el, svg, time, span, number, counted, bytes, capital, badge, facts, findingCard, taskDetail, rank, rowsOf, sentenceOf } = curfewd;
   const SHOWN = 100; // findings, and commands, in the page at once
   const KEPT = 500; // findings, and commands, in memory: as many as the service keeps
+  const UNJUDGED = 6; // reasons for which credentials could not be judged
   const SILENCE = 10000; // milliseconds after which a connection counts as lost: `now` comes every second
   const [FIRST_PAUSE, LONGEST_PAUSE] = [1000, 15000];
   const [RATE, HISTORY] = [10000, 120000]; // milliseconds for a rate, and for the lines
@@ -127,6 +128,24 @@
     at("where").textContent = `· ${now.group} · ${now.host}`;
     at("stages").replaceChildren(...now.stages.map(stagePanel));
     at("numbers").replaceChildren(numbers(now));
+    showUnjudged(now.joins);
+  }
+
+  // Credentials that could not be judged, by what issued them and why.
+  function showUnjudged(joins) {
+    const not = joins.filter((one) => !one.judged);
+    const lines = not.slice(0, UNJUDGED).map((one) => el("li", null, `${number(one.credentials)} of ${one.source}: ${one.means}`));
+    const rest = not.slice(UNJUDGED).reduce((sum, one) => sum + one.credentials, 0);
+    at("unjudged").hidden = not.length === 0;
+    at("unjudged").replaceChildren(
+      el("h3", null, `${shareOf(joins, (one) => !one.judged)} could not be judged`),
+      el("ul", null, lines, rest ? el("li", null, `… and ${number(rest)} more`) : null));
+  }
+
+  // How many credentials of all are such ones: `3 of 41 credentials`.
+  function shareOf(joins, such) {
+    const count = (some) => some.reduce((sum, one) => sum + one.credentials, 0);
+    return `${number(count(joins.filter(such)))} of ${counted(count(joins), "credential")}`;
   }
 
   // How much a counter of a stage grew each second, between two moments.
@@ -179,6 +198,7 @@
       ["Leaks", number(now.leaks)],
       ["Dead letters", number(now.dead_letters)],
       ["Registered", `${counted(now.credentials, "credential")}${now.conflicts ? `, ${counted(now.conflicts, "identifier")} claimed twice` : ""}`],
+      ["Judged", shareOf(now.joins, (one) => one.judged)],
       ["Unknown credential", `${counted(now.unresolved, "event")}, ${number(now.parked)} waiting`],
       ["Late events", number(now.late)],
       ["Judged here", here.length ? `${number(here.length)} of ${counted(now.judged.of, "partition")}` : "no partition"],

@@ -13,11 +13,12 @@ from detector.judge.join_coverage import (
     JOINS,
     JUDGED,
     MOST_ROWS,
+    MOST_SOURCES,
     OTHER,
     CredentialExample,
+    JoinCounts,
     JoinCoverage,
     OldestTask,
-    join_counts,
     join_coverage,
     join_of,
     source_of,
@@ -234,14 +235,53 @@ def test_long_texts_are_cut() -> None:
     assert len(msgspec.json.encode(row)) < 1000
 
 
+def counts_of(ledger: Ledger, until: int = T0) -> JoinCounts:
+    return JoinCounts.of((account, join_of(account, until)) for account in ledger.accounts())
+
+
+def by_join(counts: JoinCounts) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for joins in counts.by_source.values():
+        total.update(joins)
+    return total
+
+
 def test_an_aggregate_names_few_sources() -> None:
     ledger = Ledger(POLICY)
     for number in range(100):
         ledger.apply(issue(f"c{number}", source=f"issuer-{number:02}"))
-    counts = join_counts((account, join_of(account, T0)) for account in ledger.accounts())
-    assert sum(each.count for each in counts) == 100
-    assert len(counts) == 21
-    assert {each.source: each.count for each in counts}[OTHER] == 80
+    counts = counts_of(ledger)
+    assert by_join(counts) == {"unreported": 100}
+    assert len(counts.by_source) == 21
+    assert counts.by_source[OTHER] == {"unreported": 80}
+
+
+SHARES = st.dictionaries(
+    st.sampled_from([f"s{number}" for number in range(MOST_SOURCES + 20)] + [OTHER]),
+    st.dictionaries(st.sampled_from(sorted(JOINS)), st.integers(1, 3), min_size=1, max_size=2),
+    max_size=4,
+).map(JoinCounts)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 60), SHARES), max_size=80),
+    st.sampled_from((0, MOST_SOURCES - 3, MOST_SOURCES)),
+)
+def test_a_sum_is_that_of_its_parts_however_many_sources_come_and_go(
+    changes: list[tuple[int, JoinCounts]], before: int
+) -> None:
+    parts = {-1: JoinCounts({f"s{number}": {"ended": 1} for number in range(before)})}
+    total = JoinCounts().moved(JoinCounts(), parts[-1])
+    for part, share in [*changes, (-1, JoinCounts())]:
+        total = total.moved(parts.get(part, JoinCounts()), share)
+        parts[part] = share
+        total = msgspec.json.decode(msgspec.json.encode(total), type=JoinCounts)
+        assert by_join(total) == sum((by_join(each) for each in parts.values()), Counter())
+        assert all(count > 0 for joins in total.by_source.values() for count in joins.values())
+        assert len(total.by_source) <= MOST_SOURCES + 1
+    for share in parts.values():
+        total = total.moved(share, JoinCounts())
+    assert not total
 
 
 def test_the_summary_has_the_coverage_and_says_what_could_not_be_judged() -> None:
@@ -308,10 +348,6 @@ def test_time_alone_changes_a_join_only_when_it_says_so(history: History) -> Non
         if now.changes_at != NEVER:
             assert history.until < now.changes_at
             assert join_of(account, now.changes_at).name != now.name
-    counts = join_counts((account, join_of(account, history.until)) for account in ledger.accounts())
-    by_join: Counter[str] = Counter()
-    for each in counts:
-        by_join[each.join] += each.count
     of_history = join_coverage(ledger.accounts(), history.until).by_join
     of_history["running"] = of_history.get("running", 0) + of_history.pop("never-ends", 0)
-    assert +by_join == +Counter(of_history)
+    assert by_join(counts_of(ledger, history.until)) == +Counter(of_history)

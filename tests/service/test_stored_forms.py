@@ -117,7 +117,7 @@ def test_the_state_is_read_and_written_as_it_was(archive: Archive) -> None:
         if kind == FACT:
             assert same(encode(decode(value)), value)
         elif kind == META:
-            assert again(value[12:], Meta) == value[12:]
+            assert json.loads(again(value[12:], Meta)) == [*json.loads(value[12:]), None]  # its joins
             assert digest_of(key_of(value[12:])) == key[1:17]
         elif kind in _FORMS:
             assert same(again(value, _FORMS[kind]), value)
@@ -125,8 +125,10 @@ def test_the_state_is_read_and_written_as_it_was(archive: Archive) -> None:
             assert ordered(again(value, AccountSums)) == ordered(value)
         elif kind == WATERMARK:
             assert str(int(value)).encode() == value
+        elif kind == TOTALS:
+            assert json.loads(again(value, Totals)) == [*json.loads(value), [{}]]  # the same
         else:
-            assert again(value, {SOURCES: dict[str, int], TOTALS: Totals}[kind]) == value
+            assert again(value, {SOURCES: dict[str, int]}[kind]) == value
     assert seen == {FACT, META, REPORTED, SENT, SUMS, WATERMARK, SOURCES, TOTALS}
 
 

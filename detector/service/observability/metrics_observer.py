@@ -1,12 +1,15 @@
 """Turns facts into series. The stages report what happened; this is one of those that listen."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import singledispatchmethod
 from itertools import product
+from operator import is_
 from typing import Any, Final, get_args
 
 import msgspec
 
+from detector.judge.join_coverage import JUDGED, JoinCounts
 from detector.judge.rules.catalog import RULES
 from detector.judge.totals import Exposure
 from detector.kafka.handlers import Output, Partition, RefusalReason
@@ -42,6 +45,7 @@ class MetricsObserver:
         self._work = work
         self._now = now
         self._judged_last: dict[int, JudgedTransaction] = {}  # by partition
+        self._joins: list[JoinCounts] = []  # of the partitions, as the gauge has them
         self._open: set[tuple[StageName, Partition]] = set()  # transactions
         # A rate needs a zero to start from: counters that alerts use exist before the first count.
         for kind in ("plain", "escalated"):
@@ -210,6 +214,21 @@ class MetricsObserver:
         metrics.set(series.EXPOSED, exposure.credentials)
         for rule in RULES:
             metrics.set(series.EXPOSING, exposure.findings.get(rule, 0), rule)
+        self._sum_joins([fact.totals.joins for fact in facts])
+
+    def _sum_joins(self, joins: list[JoinCounts]) -> None:
+        """Sets the gauge of joins. They change seldom: as a rule a partition has the same object as before."""
+        if len(joins) == len(self._joins) and all(map(is_, joins, self._joins)):
+            return
+        self._joins = joins
+        counts: Counter[tuple[str, str]] = Counter()
+        for each in joins:
+            for source, by_join in each.by_source.items():
+                shown = self._metrics.bounded("source", source)
+                counts.update({(shown, join): count for join, count in by_join.items()})
+        self._metrics.clear(series.JOINS)
+        for (source, join), count in counts.items():
+            self._metrics.set(series.JOINS, count, source, join, "yes" if join in JUDGED else "no")
 
     @_take.register
     def _restored(self, fact: Restored, _stage: StageName) -> None:

@@ -201,6 +201,14 @@ EXPOSING: Final = Series(
     "Findings about these credentials that ask for the revocation and are not accepted.",
     ("rule",),
 )
+JOINS: Final = Series(
+    "curfewd_credential_joins",
+    "gauge",
+    "Credentials that the judge stage knows, by what issued them and by [what is known of their task](coverage.md#joins). "
+    "`judged`: whether that is enough to judge them. A credential counts from its issue until its task has ended and it "
+    "has been dead for `retention`; without a task that anybody reports, until it has been dead for that long.",
+    ("source", "join", "judged"),
+)
 COMMANDS: Final = Series("curfewd_commands", "counter", "Revocation commands written.", ("kind",))
 DEAD: Final = Series("curfewd_dead_letters", "counter", "Dead letters written.", ("stage", "reason"))
 UNTRUSTED: Final = Series(
@@ -276,7 +284,7 @@ RELOADS: Final = Series("curfewd_reloads", "counter", "Reloads of patterns and p
 
 ALL: Final = (
     BUILD, STARTED, READY, RECORDS, BYTES, FORMATS, EVENTS, LEAKS, LIMITED, LIMITED_BYTES, ALLOWED, OUTPUTS, PASSED_ON, REDACTIONS, UNEXAMINED, HTTP_REFUSED, PROCESSING, TRANSACTION, COMMAND_LATENCY, FINDING_LATENCY, LAG,
-    LAG_SECONDS, STANDING, LOOKBACK_OVERDUE, LOOKBACK_ERRORS, LOOP_DELAY, PARTITIONS, WATERMARK, LEDGER, AGGREGATES, DISK, PARKED, CREDENTIALS, FINDINGS, EXPOSED, EXPOSING, COMMANDS, DEAD, UNTRUSTED, MISPLACED, LOST, LATE, UNRESOLVED, MASKED_REVOCATIONS, CONFLICTS, UNFINDABLE,
+    LAG_SECONDS, STANDING, LOOKBACK_OVERDUE, LOOKBACK_ERRORS, LOOP_DELAY, PARTITIONS, WATERMARK, LEDGER, AGGREGATES, DISK, PARKED, CREDENTIALS, FINDINGS, EXPOSED, EXPOSING, JOINS, COMMANDS, DEAD, UNTRUSTED, MISPLACED, LOST, LATE, UNRESOLVED, MASKED_REVOCATIONS, CONFLICTS, UNFINDABLE,
     BEGUN, TRANSACTIONS, DROPPED, REBALANCES, REBALANCE_SECONDS, RESTORES, RESTORE_SECONDS, RESTORED, RELOADS,
 )  # fmt: skip
 

@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any, Final
 
+from detector.judge.join_coverage import JOINS
 from detector.service.observability import series
 from detector.service.observability.series import Series
 
@@ -51,6 +52,7 @@ def status_of(families: Iterable[Any]) -> dict[str, Any]:
         "stages": [_stage(samples, stage) for stage in ("scan", "judge", "lookback") if stage in stages],
         "findings": _by(samples[series.FINDINGS.shown], "severity", activity="created"),
         "commands": _by(samples[series.COMMANDS.shown], "kind"),
+        "joins": _joins(samples[series.JOINS.shown]),
         "memory": int(_sum(samples["process_resident_memory_bytes"])),
         "cpu": _sum(samples["process_cpu_seconds_total"]),
         **{name: int(_sum(samples[series.shown])) for name, series in _SUMS.items()},
@@ -65,6 +67,21 @@ def _stage(samples: dict[str, list[Sample]], stage: str) -> dict[str, Any]:
     overdue = samples[series.LOOKBACK_OVERDUE.shown if stage == "lookback" else series.LAG_SECONDS.shown]
     behind = [value for labels, value in overdue if labels.get("stage", stage) == stage]
     return {"name": stage, **found, "behind": round(max(behind, default=0.0), 1)}
+
+
+def _joins(samples: Iterable[Sample]) -> list[dict[str, Any]]:
+    """Credentials by source and join, those that could not be judged first, then the most."""
+    found = [
+        {
+            "source": labels["source"],
+            "join": labels["join"],
+            "means": JOINS[labels["join"]],
+            "judged": labels["judged"] == "yes",
+            "credentials": int(value),
+        }
+        for labels, value in samples
+    ]
+    return sorted(found, key=lambda one: (one["judged"], -one["credentials"], one["source"], one["join"]))
 
 
 def _sum(samples: Iterable[Sample], **labels: str) -> float:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from detector.judge.join_coverage import JoinCounts
 from detector.judge.name_aggregates import NameAggregate
 from detector.judge.policy import Policy
 from detector.judge.routing import CREDENTIAL, IDENTIFIER, decode
@@ -31,21 +32,30 @@ def walked(world: World, number: int) -> Totals:
         for key, value in state.items()
         if key[17:18] == META and key[:1] == b"a"
     ]
-    parked, exposure = 0, Exposure()
+    parked, exposure, joins = 0, Exposure(), JoinCounts()
     for meta in metas:
         exposure = exposure.moved(Exposure(), meta.exposure or Exposure())
+        joins = joins.moved(JoinCounts(), meta.joins or JoinCounts())
     for name in (meta.key for meta in metas if meta.key.startswith((CREDENTIAL, IDENTIFIER))):
         aggregate, prefix = NameAggregate(name, POLICY), b"a" + digest_of(name) + FACT
         for key, value in state.items():
             if key.startswith(prefix):
                 aggregate.take(decode(value), BEGINNING)
         parked += aggregate.parked
-    return Totals(len(metas), parked, exposure)
+    return Totals(len(metas), parked, exposure, joins)
 
 
 def reported_totals(world: World) -> dict[int, Totals]:
-    """The totals of each partition as reported last."""
-    return {fact.partition: fact.totals for fact in world.facts if isinstance(fact, JudgedTransaction)}
+    """The totals of each partition as reported last, without the names of sources that have no credentials now."""
+    return {
+        fact.partition: msgspec.structs.replace(fact.totals, joins=now_known(fact.totals.joins))
+        for fact in world.facts
+        if isinstance(fact, JudgedTransaction)
+    }
+
+
+def now_known(joins: JoinCounts) -> JoinCounts:
+    return JoinCounts({source: counts for source, counts in joins.by_source.items() if counts})
 
 
 async def lived(policy: Policy, world: World, history: History, data: st.DataObject, seed: int) -> None:

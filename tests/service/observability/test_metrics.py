@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from detector.judge.join_coverage import JoinCounts
 from detector.judge.totals import Exposure, Totals
 from detector.kafka.handlers import Output, Partition, Refusal, StatelessHandler
 from detector.kafka.stage_facts import (
@@ -228,6 +229,40 @@ def test_what_is_exposed_is_summed_over_partitions() -> None:
     made.observer.observe("judge", judged(1))
     assert value(made, "curfewd_exposed_credentials") == 1
     assert value(made, "curfewd_exposed_findings", rule="outlives-task") == 0
+
+
+def test_joins_are_summed_over_partitions_and_go_with_their_credentials() -> None:
+    made = metrics()
+    made.observer.expect("judge")
+    vault = JoinCounts({"vault": {"ended": 3, "unreported": 2}})
+    made.observer.observe("judge", judged(0, totals=Totals(joins=vault)))
+    made.observer.observe("judge", judged(1, totals=Totals(joins=vault)))
+    assert value(made, "curfewd_credential_joins", source="vault", join="ended", judged="yes") == 6
+    assert value(made, "curfewd_credential_joins", source="vault", join="unreported", judged="no") == 4
+    made.observer.observe("judge", judged(1, totals=Totals(joins=JoinCounts({"vault": {}}))))
+    assert value(made, "curfewd_credential_joins", source="vault", join="ended", judged="yes") == 3
+    made.observer.observe(
+        "judge", judged(0, totals=Totals(joins=JoinCounts({"github": {"no-candidate": 1}})))
+    )
+    shown = made.page("").body.decode()
+    assert [line for line in shown.splitlines() if line.startswith("curfewd_credential_joins{")] == [
+        'curfewd_credential_joins{join="no-candidate",judged="no",source="github"} 1.0'
+    ]
+    made.observer.observe("judge", PartitionStopped(Partition("work", 0), "moved"))
+    assert "curfewd_credential_joins{" not in made.page("").body.decode()
+
+
+def test_sources_of_joins_are_bounded_and_still_add_up() -> None:
+    made = metrics()
+    many = JoinCounts({f"issuer-{number}": {"ended": 1} for number in range(3 * MOST_VALUES)})
+    made.observer.observe("judge", judged(0, totals=Totals(joins=many)))
+    shown = [
+        line
+        for line in made.page("").body.decode().splitlines()
+        if line.startswith("curfewd_credential_joins{")
+    ]
+    assert len(shown) == MOST_VALUES + 1
+    assert sum(float(line.rpartition(" ")[2]) for line in shown) == 3 * MOST_VALUES
 
 
 def test_ready_is_asked_for_when_somebody_looks() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from detector.configuration.settings import problems
+from detector.judge.join_coverage import JoinCounts
 from detector.kafka.handlers import Output, Partition
 from detector.service.http import server as health
 from detector.service.observability.measuring import HandlerThroughput
@@ -235,7 +236,21 @@ async def test_now_says_how_it_stands(served: Served) -> None:
     assert now["ready"] == "starting"
     assert now["judged"]["here"] == []
     assert now["stages"] == []
+    assert now["joins"] == []
     assert abs(now["at"] - time.time() * 1000) < 10_000
+    await client.close()
+
+
+async def test_now_says_what_could_not_be_judged(served: Served) -> None:
+    served.known(JoinCounts({"vault": {"ended": 3, "unreported": 2}, "aws.cloudtrail": {"no-candidate": 4}}))
+    client = await served.connect()
+    joins = (await client.now())["joins"]
+    assert [(one["source"], one["join"], one["judged"], one["credentials"]) for one in joins] == [
+        ("aws.cloudtrail", "no-candidate", False, 4),
+        ("vault", "unreported", False, 2),
+        ("vault", "ended", True, 3),
+    ]
+    assert joins[1]["means"] == "nothing reported the start or end of its task"
     await client.close()
 
 

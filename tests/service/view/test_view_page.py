@@ -9,6 +9,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from detector.configuration.service_settings import Address
+from detector.judge.join_coverage import JoinCounts
 from detector.service.http.server import Answer, HttpServer
 from detector.service.view.view import BATCH
 from tests.browser import Sight, opened, violations
@@ -58,6 +59,30 @@ async def test_findings_and_commands_come_in_by_themselves(browser: Browser, tmp
         await expect(page.locator("#state")).to_have_text("Not ready: starting")
         assert sight.complaints == []
         assert {url.split("#")[0] for url in sight.asked} == {base(served), f"{base(served)}/events"}
+
+
+async def test_what_could_not_be_judged_is_shown_with_the_reason(browser: Browser, tmp_path: Path) -> None:
+    async with looked_at(browser, tmp_path) as (served, sight):
+        page = sight.page
+        await expect(page.locator("#numbers")).to_contain_text("0 of 0 credentials")
+        await expect(page.locator("#unjudged")).to_be_hidden()
+        many = {f"issuer-{number}": {"unreported": 1} for number in range(9)}
+        served.known(JoinCounts({"vault": {"ended": 31}, HOSTILE: {"no-candidate": 47}, **many}))
+        await expect(page.locator("#unjudged h3")).to_have_text("56 of 87 credentials could not be judged")
+        lines = page.locator("#unjudged li")
+        await expect(lines).to_have_count(7)
+        await expect(lines.nth(0)).to_have_text(
+            f"47 of {HOSTILE}: no task of its group ran when it was issued"
+        )
+        await expect(lines.nth(1)).to_have_text(
+            "1 of issuer-0: nothing reported the start or end of its task"
+        )
+        await expect(lines.nth(6)).to_have_text("… and 4 more")
+        await expect(page.locator("#numbers")).to_contain_text("31 of 87 credentials")
+        assert await violations(page) == ""
+        assert sight.complaints == []
+        served.known(JoinCounts({"vault": {"ended": 31}}))
+        await expect(page.locator("#unjudged")).to_be_hidden()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

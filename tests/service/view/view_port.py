@@ -13,14 +13,18 @@ import msgspec
 
 from detector.configuration.service_settings import Address
 from detector.configuration.settings import Settings
+from detector.judge.join_coverage import JoinCounts
 from detector.judge.policy import Policy
+from detector.judge.totals import Totals
 from detector.kafka.handlers import Output, Partition
 from detector.outputs.commands import command_record
 from detector.outputs.ocsf import finding_record
 from detector.outputs.page_records import page_command, page_finding
 from detector.service.http.server import HttpServer, Page, probe_answer
+from detector.service.judge.reports import JudgedTransaction
 from detector.service.observability.measuring import HandlerThroughput
 from detector.service.observability.metrics import Metrics
+from detector.service.observability.metrics_observer import MetricsObserver
 from detector.service.observability.readiness import Readiness
 from detector.service.view.task import ViewContext
 from detector.service.view.view import View
@@ -52,11 +56,16 @@ class Scripted(ViewContext, frozen=True):
 class Served:
     """A view on a port of its own, and the facts that a stage would report to it."""
 
-    def __init__(self, view: View, server: HttpServer) -> None:
+    def __init__(self, view: View, server: HttpServer, metrics: Metrics) -> None:
         self.view = view
+        self._observer = MetricsObserver(metrics, "work", time.time)
         self.server = server
         self._context = Scripted(Policy(), {}, untouched)
         view.judging(dict, self._context)
+
+    def known(self, joins: JoinCounts) -> None:
+        """The judge stage knows these credentials."""
+        self._observer.observe("judge", JudgedTransaction(0, totals=Totals(joins=joins)))
 
     def commit(self, *records: dict[str, Any]) -> None:
         """One transaction with these findings and commands."""
@@ -124,11 +133,10 @@ class Client:
             await self.writer.wait_closed()
 
 
-def serving(settings: Settings, port: int = 0) -> tuple[View, HttpServer]:
+def serving(settings: Settings, port: int = 0, metrics: Metrics | None = None) -> tuple[View, HttpServer]:
     """The view, and the port that serves it and `/healthz`."""
     live = settings.live()
-    metrics = Metrics(time.time)
-    view = View(settings.service, live, metrics, Readiness(settings.service.ready_lag))
+    view = View(settings.service, live, metrics or Metrics(time.time), Readiness(settings.service.ready_lag))
     pages: dict[str, Page] = {"/healthz": lambda _: probe_answer(None), **view.pages()}
     return view, HttpServer(Address("127.0.0.1", port), pages)
 
@@ -148,6 +156,7 @@ async def served_from(
 ) -> AsyncIterator[Served]:
     """A view that is looked at, until the end of the context."""
     settings = settings_of(folder, environ=environ)
-    view, server = serving(settings, port)
+    metrics = Metrics(time.time)
+    view, server = serving(settings, port, metrics)
     async with server:
-        yield Served(view, server)
+        yield Served(view, server, metrics)
