@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.judge.join_coverage import JoinCounts, join_coverage
+from detector.judge.join_coverage import LONG, JoinCounts, join_coverage
 from detector.judge.ledger import Ledger
 from detector.judge.policy import Policy
 from detector.judge.stage import META, AggregateState, Meta
 from detector.judge.watermark import BEGINNING
 from detector.service.judge.reports import JudgedTransaction
+from detector.values.events import TaskStarted
 from detector.values.times import DAY, HOUR, MINUTE
 from tests.histories import History, arrivals, histories
 from tests.service.judge.judge_without_kafka import World, feed, longer, run, through_crashes
@@ -112,6 +113,28 @@ def test_an_earlier_issue_moves_the_credential_to_its_task() -> None:
         assert by_join(one.world) == {"running": 1}
         await one.apply(issue(task="t2", at=T0))
         assert by_join(one.world) == {"ended": 1}
+
+    run_story(story)
+
+
+def test_a_credential_of_a_group_waits_for_the_last_of_its_candidates() -> None:
+    def one_of(task: str) -> TaskStarted:
+        return msgspec.structs.replace(start(task), group="repo")
+
+    async def story(one: Story) -> None:
+        grouped = msgspec.structs.replace(issue(expires=T0 + HOUR), task_id=None, task_group="repo")
+        await one.apply(grouped)
+        assert by_join(one.world) == {"no-candidate": 1}
+        await one.apply(one_of("t1"), one_of("t2"))
+        assert by_join(one.world) == {"candidates-running": 1}
+        await one.apply(end("t1"))
+        assert by_join(one.world) == {"candidates-running": 1}
+        await one.until(T0 + LONG + POLICY.grace_period)
+        assert by_join(one.world) == {"candidates-overdue": 1}
+        await one.world.restart(store="lost")
+        await one.world.tick()
+        await one.apply(end("t2"))
+        assert by_join(one.world) == {"candidates-ended": 1}
 
     run_story(story)
 
