@@ -10,7 +10,7 @@ from collections.abc import Set as AbstractSet
 import msgspec
 
 from detector.judge.acceptance import accepted_until, covering, subject_of
-from detector.judge.accounts import Account, LeakGroup
+from detector.judge.accounts import Account, Candidates, LeakGroup
 from detector.judge.evidence import FinalTally, Sums, Tally
 from detector.judge.policy import Accept
 from detector.judge.rules.catalog import RULES
@@ -44,6 +44,13 @@ def compact_accounts(
     # A leak is judged no earlier than at the issue, whatever time it states.
     shown.update(
         item[:3] for account in every if account.issue.time >= before for item in account.leaks or ()
+    )
+    # Before a time that comes after the issue, tasks may still become candidates for it.
+    shown.update(
+        item[:3]
+        for account in every
+        if isinstance(account.task, Candidates) and account.task.high >= before and account.uses is not None
+        for item in account.uses.order
     )
     compacted: list[Account] = []
     dropped: set[CredentialUsed | Leak] = set()

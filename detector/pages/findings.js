@@ -136,6 +136,7 @@
     const lasted = task.started !== undefined && task.ended !== undefined ? ` (after ${span(task.ended - task.started)})` : "";
     return facts([
       ["Id", link],
+      ["Candidates", task.candidates?.map((one) => one.id).join(", ")],
       ["Kind", task.kind],
       ["Owner", task.owner],
       ["Workload", task.workload],

@@ -339,7 +339,9 @@
     const why = {
       elsewhere: `This task is judged in partition ${found.partition} of ${found.of}, which another instance has: `
         + (found.here?.length ? `this process has ${list(found.here)}. ` : "this process has none. ") + "That instance knows its history.",
-      nothing: "The judge stage does not know this task: it was never reported, or it is over and its state was removed.",
+      nothing: latest.some((finding) => finding.task?.candidates)
+        ? "The credential was issued to one of these tasks, and nothing says to which."
+        : "The judge stage does not know this task: it was never reported, or it is over and its state was removed.",
       "too much": "This task has too many events to show here while other readers wait.",
       refused: `The task could not be loaded: ${found.why}.`,
     }[found.found];

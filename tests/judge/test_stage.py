@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from detector.judge.ledger import Ledger
 from detector.judge.policy import Policy
-from detector.judge.routing import Fact, decode, encode, route, task_key
+from detector.judge.routing import Claim, Fact, TaskStatus, decode, encode, route, task_key
 from detector.judge.stage import AggregateState, Judgement, applied, judge, judge_history
 from detector.registry.credential_registry import CredentialRegistry
 from detector.values.events import (
@@ -251,6 +251,28 @@ def test_a_leak_that_an_earlier_version_stored_is_stored_anew() -> None:
         b"e" + b"x" * 12: encode(leak).removesuffix(b",null,null]") + b"]"
     }
     judgement = judge(key, earlier, [leak], START, policy)
+    assert (judgement.findings, judgement.commands) == ([], [])
+    assert applied(earlier, judgement) == state
+
+
+def test_events_that_an_earlier_version_stored_without_later_fields_are_stored_anew() -> None:
+    key, policy = task_key("t"), Policy()
+    issue = CredentialIssued(
+        time=START, source="vault", id="1", credential_id="c", task_id="t", identifiers=(NAME,)
+    )
+    started = TaskStarted(time=START, source="ci", id="1", task_id="t")
+    facts: list[Fact] = [issue, started, Claim(issue), TaskStatus("x", started)]
+    state = applied({}, judge(key, {}, facts, START, policy))
+    earlier = dict(state)
+    for number, fact in enumerate(facts):
+        (stored,) = (name for name, value in state.items() if value == encode(fact))
+        later, sooner = (b",[],null,null,null]", b",[]]") if number in {0, 2} else (b",null]", b"]")
+        head, _, tail = earlier.pop(stored).partition(later)  # a start has one field more, an issue three
+        name = b"e" + bytes([number]) * 12
+        earlier[name] = head + sooner + tail
+        assert earlier[name] != encode(fact)
+        assert decode(earlier[name]) == fact
+    judgement = judge(key, earlier, facts, START, policy)
     assert (judgement.findings, judgement.commands) == ([], [])
     assert applied(earlier, judgement) == state
 

@@ -1,0 +1,242 @@
+"""Candidates live: a roster for each group of tasks, and an aggregate for each credential that was issued to one."""
+
+from typing import Any
+
+from detector.judge.policy import Policy
+from detector.judge.rosters import LONGEST
+from detector.judge.routing import (
+    CandidateStatuses,
+    CandidateSubscription,
+    Fact,
+    TaskStatus,
+    TaskSubscription,
+    encode,
+    issue_key,
+    roster_key,
+    route,
+    task_key,
+)
+from detector.judge.stage import AggregateState, Judgement, judge
+from detector.registry.credential_registry import CredentialRegistry
+from detector.values.events import (
+    AnyEvent,
+    CredentialIssued,
+    CredentialRenewed,
+    CredentialRevoked,
+    CredentialUsed,
+    Identifier,
+    Leak,
+    TaskEnded,
+    TaskStarted,
+)
+from detector.values.times import DAY, HOUR, MINUTE, SECOND
+from tests.judge.test_stage import World, through_bytes
+
+START = 1_800_000_000 * SECOND
+SECRET = Identifier("hmac-sha256", "ab" * 32)
+POLICY = Policy()
+
+
+def started(task_id: str, time: int, group: str | None = "repo", **fields: Any) -> TaskStarted:
+    name = f"s-{task_id}-{time}"
+    return TaskStarted(time=time, source="ci", id=name, task_id=task_id, group=group, **fields)
+
+
+def ended(task_id: str, time: int) -> TaskEnded:
+    return TaskEnded(time=time, source="ci", id=f"e-{task_id}-{time}", task_id=task_id)
+
+
+def issued(
+    time: int = START, credential: str = "c", task_id: str | None = None, **fields: Any
+) -> CredentialIssued:
+    known: dict[str, Any] = {
+        "task_group": "repo",
+        "identifiers": (SECRET,),
+        "expires_at": time + HOUR,
+    } | fields
+    name = f"i-{credential}-{time}"
+    return CredentialIssued(
+        time=time, source="sts", id=name, credential_id=credential, task_id=task_id, **known
+    )
+
+
+def used(time: int, credential: str = "c", task_id: str | None = None) -> CredentialUsed:
+    name = f"u-{credential}-{time}"
+    return CredentialUsed(time=time, source="trail", id=name, credential_id=credential, task_id=task_id)
+
+
+def world(*events: AnyEvent, policy: Policy = POLICY) -> World:
+    made = World(through_bytes(policy, 256))
+    made.tell(events, START - DAY)
+    return made
+
+
+def rules(made: World) -> list[str]:
+    return sorted(rule for rule, _ in made.standing.values())
+
+
+def left(made: World) -> set[str]:
+    """The keys of the aggregates that have some state."""
+    latest = dict(made.notes)
+    return {key for key, judgement in latest.items() if judgement.timer is not None}
+
+
+def sent(judgement: Judgement, kind: type[Fact]) -> list[tuple[str, Any]]:
+    return [(key, fact) for key, fact in judgement.sends if isinstance(fact, kind)]
+
+
+def test_a_start_with_a_group_goes_to_its_task_and_to_the_roster() -> None:
+    registry = CredentialRegistry()
+    assert [key for key, _ in route(started("a", START), registry)] == ["t:a", "r:repo"]
+    assert [key for key, _ in route(started("a", START, None), registry)] == ["t:a"]
+    assert [key for key, _ in route(ended("a", START), registry)] == ["t:a"]
+    issue = issued()
+    assert [key for key, _ in route(issue, registry)][:2] == ["k:c", "c:c"]
+    registry.add(issue)
+    assert [key for key, _ in route(used(START), registry)] == ["k:c"]
+
+
+def test_a_use_after_the_last_candidate_ended_is_found_and_undone_by_a_late_one() -> None:
+    made = world(
+        started("a", START - MINUTE), issued(), ended("a", START + MINUTE), used(START + 10 * MINUTE)
+    )
+    made.settle(START + 11 * MINUTE)
+    assert rules(made) == ["outlives-task", "use-after-termination"]
+    made.tell([started("b", START)], START)
+    assert rules(made) == []
+    made.tell([ended("b", START + 2 * MINUTE)], START)
+    made.settle(START + 11 * MINUTE)
+    assert rules(made) == ["outlives-task", "use-after-termination"]
+
+
+def test_candidates_that_ended_before_the_news_of_the_issue_are_told_at_once() -> None:
+    made = world(
+        *(started(f"t{each}", START - each) for each in range(5)),
+        *(ended(f"t{each}", START + MINUTE) for each in range(5)),
+    )
+    made.tell([used(START + 10 * MINUTE), issued()], START - DAY)
+    made.settle(START + 11 * MINUTE)
+    assert rules(made) == ["outlives-task", "use-after-termination"]
+    told = [fact for _, judgement in made.notes for _, fact in sent(judgement, CandidateStatuses)]
+    assert [len(fact.statuses) for fact in told] == [5]
+
+
+def test_a_task_that_cannot_be_a_candidate_costs_no_message() -> None:
+    made = world(
+        issued(), started("a", START + MINUTE), started("b", START - HOUR), ended("b", START - MINUTE)
+    )
+    made.tell([issued(START, "d", identifiers=(Identifier("jwt-id", "d"),))], START - DAY)
+    told = [(key, fact) for _, judgement in made.notes for key, fact in sent(judgement, CandidateStatuses)]
+    # When b started it may have been one of c; nobody tells d of it.
+    assert [(key, [(each.task_id, each.end is None) for each in fact.statuses]) for key, fact in told] == [
+        ("k:c", [("b", True)]),
+        ("k:c", [("b", False)]),
+    ]
+
+
+def test_a_leak_and_revocations_by_name_and_group_find_the_credential() -> None:
+    leak = Leak(
+        time=START + MINUTE,
+        source="log",
+        id="l",
+        identifiers=(SECRET,),
+        fingerprint=SECRET.value,
+        pattern=None,
+        severity=None,
+        excerpt="",
+    )
+    early = world(leak, CredentialRevoked(time=START + 2 * MINUTE, source="sts", id="r", group="role"))
+    early.tell([issued(groups=("role",)), started("a", START), used(START + 5 * MINUTE)], START - DAY)
+    early.settle(START + 6 * MINUTE)
+    assert rules(early) == ["leaked-credential", "use-after-revocation"]
+    assert len(early.commands) == 2
+
+
+def test_an_earlier_issue_that_names_a_task_takes_the_credential_over() -> None:
+    made = world(
+        started("a", START - MINUTE), ended("a", START + MINUTE), issued(), used(START + 10 * MINUTE)
+    )
+    made.settle(START + 11 * MINUTE)
+    assert rules(made) == ["outlives-task", "use-after-termination"]
+    assert len(made.commands) == 1
+    made.tell([issued(START - SECOND, task_id="b"), started("b", START - MINUTE)], START)
+    assert rules(made) == []
+    made.tell([ended("b", START + MINUTE)], START)
+    made.settle(START + 11 * MINUTE)
+    assert rules(made) == ["outlives-task", "use-after-termination"]
+    assert len(made.commands) == 1
+
+
+def test_an_earlier_issue_to_a_group_takes_the_credential_from_its_task() -> None:
+    made = world(
+        started("b", START - MINUTE),
+        ended("b", START + MINUTE),
+        issued(task_id="b"),
+        used(START + 10 * MINUTE),
+    )
+    made.settle(START + 11 * MINUTE)
+    assert rules(made) == ["outlives-task", "use-after-termination"]
+    made.tell([issued(START - SECOND), started("a", START - MINUTE)], START)
+    assert rules(made) == []
+    assert len(made.commands) == 1
+
+
+def test_a_credential_is_forgotten_once_dead_though_a_candidate_never_ends() -> None:
+    made = world(started("a", START - MINUTE), issued(), used(START + MINUTE))
+    made.settle(START + HOUR + POLICY.retention - SECOND)
+    assert left(made) >= {"k:c", "r:repo"}
+    made.settle(START + HOUR + POLICY.retention)
+    assert "k:c" not in left(made)
+    forgotten = [issue for _, judgement in made.notes for issue in judgement.forgotten]
+    assert [issue.credential_id for issue in forgotten] == ["c"]
+    made.settle(START + LONGEST)
+    assert "r:repo" not in left(made)
+
+
+def test_nothing_is_left_of_a_group_whose_tasks_ended_and_whose_credentials_died() -> None:
+    made = world(*(started(f"t{each}", START) for each in range(3)), issued(), used(START + MINUTE))
+    made.tell([ended(f"t{each}", START + 2 * MINUTE) for each in range(3)], START)
+    made.settle(START + HOUR + POLICY.retention)
+    assert left(made) == set()
+
+
+def test_an_expiry_that_is_put_off_keeps_the_subscription() -> None:
+    renewed = CredentialRenewed(
+        time=START + MINUTE, source="sts", id="n", credential_id="c", expires_at=START + 4 * DAY
+    )
+    made = world(started("a", START), issued(), renewed)
+    made.settle(START + 3 * DAY)
+    made.tell([ended("a", START + 3 * DAY), used(START + 3 * DAY + HOUR)], START + 3 * DAY)
+    made.settle(START + 3 * DAY + 2 * HOUR)
+    assert {"outlives-task", "use-after-termination"} <= set(rules(made))
+
+
+def test_a_roster_keeps_one_fact_of_a_task_and_none_that_says_nothing_new() -> None:
+    roster = AggregateState(roster_key("repo"), POLICY)
+    start, end = started("a", START), ended("a", START + MINUTE)
+    earlier = started("a", START - MINUTE)
+    entries: dict[bytes, bytes] = {}
+    for fact in (
+        start,
+        TaskStatus("a", start),
+        earlier,
+        TaskStatus("a", earlier),
+        TaskStatus("a", earlier, end),
+        start,
+    ):
+        roster.take(fact, encode(fact), START)
+        for name, value in roster.judge(START).changes:
+            entries.pop(name, None) if value is None else entries.update({name: value})
+    kept = [value for name, value in entries.items() if name.startswith(b"e")]
+    assert kept == [encode(TaskStatus("a", earlier, end))]
+
+
+def test_a_roster_asks_each_task_once_and_answers_by_the_state_alone() -> None:
+    start = started("a", START)
+    key, issue = roster_key("repo"), issued()
+    subscription = CandidateSubscription(issue_key(issue), START - SECOND, START + SECOND, START + HOUR)
+    first = judge(key, {}, [start, started("a", START - 1)], START, POLICY)
+    assert first.sends == [(task_key("a"), TaskSubscription(key, START))]
+    state = {name: value for name, value in first.changes if value is not None}
+    second = judge(key, state, [subscription, subscription], START, POLICY)
+    assert second.sends == [("k:c", CandidateStatuses((TaskStatus("a", started("a", START - 1)),)))]
