@@ -74,6 +74,7 @@ class Override(msgspec.Struct, frozen=True):
 
     enabled: bool = True
     task_id: Choice | None = None
+    task_group: Choice | None = None
     captures: tuple[Capture, ...] = ()
     grants: tuple[MappedGrant, ...] = ()
 

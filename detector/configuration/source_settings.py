@@ -157,6 +157,10 @@ OVERRIDE_FIELDS: Final = {
         TEMPLATE,
         "the task that its records start, end and issue for; the source's own rule applies if no template can be filled",
     ),
+    "task_group": Field(
+        TEMPLATE,
+        "the group of tasks that a credential belongs to one of, where nothing in its record names the task",
+    ),
     "captures": Field(CAPTURES, "regexes whose named groups become names for templates"),
     "grants": Field(
         GRANTS,

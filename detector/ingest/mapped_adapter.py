@@ -307,19 +307,26 @@ def _overridden(adapter: Adapter, override: Override) -> Adapter:
             return events
         context = TemplateContext(record, override.captures)
         task = override.task_id.fill(context) if override.task_id is not None else None
-        return [_changed(event, task, override.grants, context) for event in events]
+        group = override.task_group.fill(context) if override.task_group is not None else None
+        return [_changed(event, task, group, override.grants, context) for event in events]
 
     return msgspec.structs.replace(adapter, translate=otherwise)
 
 
 def _changed(
-    event: CanonicalEvent, task: str | None, grants: Sequence[MappedGrant], context: TemplateContext
+    event: CanonicalEvent,
+    task: str | None,
+    group: str | None,
+    grants: Sequence[MappedGrant],
+    context: TemplateContext,
 ) -> CanonicalEvent:
     changes: dict[str, Any] = {}
     if task is not None and isinstance(event, CredentialIssued | TaskStarted | TaskEnded):
         changes["task_id"] = task
         if isinstance(event, CredentialIssued):
             changes |= {"task_group": None, "unjoined": None}  # it has a task now
+    elif group is not None and isinstance(event, CredentialIssued) and event.unjoined is not None:
+        changes |= {"task_id": None, "task_group": group}
     if grants and isinstance(event, CredentialIssued):
         granted = tuple(_granted(grants, context))
         if granted:
