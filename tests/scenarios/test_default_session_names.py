@@ -5,15 +5,24 @@ to one of the jobs that ran in its repository when it was issued. A theft is see
 """
 
 import json
+import random
 from collections.abc import Iterable
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from detector.configuration.settings import Settings
 from detector.ingest.mapped_adapter import configured_classifier
+from detector.judge.policy import Policy
+from detector.judge.routing import route
 from detector.outputs.ocsf import finding_record
-from detector.values.events import CredentialIssued
+from detector.registry.credential_registry import CredentialRegistry
+from detector.values.events import CanonicalEvent, CredentialIssued
+from detector.values.times import MINUTE, parse_rfc3339
 from tests.scenarios.telling import ReportedFinding, told
+from tests.service.judge.judge_without_kafka import World, longer, run
 
 THEIRS, OURS = "203.0.113.99", "192.0.2.44"
 HOUR_LONG = "[kinds.aws-session]\ngrace_period = '1h'\n"  # as README.md says: a session lives out its hour
@@ -198,3 +207,44 @@ def test_a_task_that_the_configuration_names_comes_before_the_group(tmp_path: Pa
     found = comes_of(tmp_path, job(71, "08:00", "08:10"), [session(FIRST, "08:01", name="n-1")], settings)
     (issue,) = found.events_of(CredentialIssued)
     assert (issue.task_id, issue.task_group, issue.unjoined) == ("deploys/n-1", None, None)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_service_finds_the_same_when_cloudtrail_comes_late_and_in_any_order(
+    tmp_path: Path, seed: int
+) -> None:
+    found = comes_of(tmp_path, THREE, [*THREE_SESSIONS, call(SECOND, "08:05"), call(FIRST, "08:40", THEIRS)])
+    chance = random.Random(seed)
+    policy = longer(Policy())
+
+    def arrival(event: CanonicalEvent) -> int:
+        return event.time + (chance.randrange(15 * MINUTE) if event.source.startswith("aws.") else 0)
+
+    async def heard() -> None:
+        await world.open()
+        registry = CredentialRegistry()
+        for when, event in sorted(((arrival(event), event) for event in found.events), key=itemgetter(0)):
+            world.clock = when
+            for key, payload in route(event, registry):
+                world.send(key, payload)
+            if isinstance(event, CredentialIssued):
+                registry.add(event)
+            await world.drain()
+            await world.tick()
+        await world.settle(parse_rfc3339(at("09:00")), policy)
+        await world.close()
+
+    world = World(policy, found.events[0].time)
+    try:
+        run(heard())
+        standing = [
+            record
+            for record in world.standing().values()
+            if record["finding_info"]["analytic"]["uid"] == "use-after-termination"
+        ]
+    finally:
+        world.remove()
+    (stolen,) = standing
+    assert stolen["unmapped"]["credential_id"] == FIRST
+    assert stolen["unmapped"]["candidate_task_ids"] == ["github/job/71", "github/job/72", "github/job/73"]
+    assert stolen["severity"] == "Critical"
