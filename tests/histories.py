@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from hypothesis import strategies as st
 
+from detector.judge.origins import NetworkPolicy
 from detector.judge.policy import Accept, Policy, RuleOverride, Tuning
 from detector.judge.rules.catalog import RULES
 from detector.values.events import (
@@ -26,11 +27,13 @@ from detector.values.events import (
     Event,
     Grant,
     Identifier,
+    IssuedTo,
     Leak,
     TaskEnded,
     TaskStarted,
 )
 from detector.values.findings import Severity, finding_uid
+from detector.values.networks import NetworkSet
 from detector.values.times import MINUTE, SECOND
 
 START: Final = 1_793_491_200 * SECOND
@@ -70,6 +73,15 @@ ADDRESSES: Final = (
     "",
     "10.0.0.5/8",
     "010.0.0.5",
+    "10.0.0.200",  # the same /24
+    "2001:db8:0:7::5",  # the same /48
+)
+CALLERS: Final = (
+    None,
+    None,
+    IssuedTo("10.0.0.9"),
+    IssuedTo("2001:db8::9", "runner-1"),
+    IssuedTo("sts.example"),
 )
 WORKLOADS: Final = (None, "runner-1", "runner-2", "")
 WORKLOAD_GLOBS: Final = ("runner-1", "runner-*", "*-2", "Runner-1")
@@ -171,6 +183,11 @@ def tunings() -> st.SearchStrategy[Tuning]:
         grace_period=st.sampled_from((None, 0, 3 * SECOND)),
         max_task_age=st.sampled_from((None, 0, 2 * MINUTE)),
         rules=overrides(),
+        ipv4_prefix=st.sampled_from((None, None, 8, 32)),
+        ipv6_prefix=st.sampled_from((None, None, 0, 128)),
+        expected_networks=st.sampled_from(
+            (None, NetworkSet(), NetworkSet(("11.0.0.0/8", "2001:db8:0:7::/64")))
+        ),
     )
 
 
@@ -206,6 +223,14 @@ ACCEPTS: Final = st.lists(accepts(), max_size=2)
 SKEWS: Final = st.sampled_from((5 * SECOND, 0, 1))
 GRACE_PERIODS: Final = st.sampled_from((60 * SECOND, 0, 5 * SECOND))
 AGES: Final = st.sampled_from((None, MINUTE, 0))
+NETWORK_POLICIES: Final = st.sampled_from(
+    (
+        NetworkPolicy(),
+        NetworkPolicy(),
+        NetworkPolicy(32, 64),
+        NetworkPolicy(expected=NetworkSet(("11.0.0.0/9",))),
+    )
+)
 
 
 @st.composite
@@ -223,6 +248,7 @@ def policies(draw: st.DrawFn) -> Policy:
         rules=rules,
         kinds=draw(KIND_TUNINGS),
         accepts=tuple(draw(ACCEPTS)),
+        networks=draw(NETWORK_POLICIES),
     )
 
 
@@ -260,6 +286,7 @@ def issues() -> st.SearchStrategy[dict[str, Any]]:
         approval=_maybe(st.tuples(_maybe(MOMENTS), _maybe(MOMENTS))),
         bound_to=_maybe(st.builds(Binding, globs(WORKLOAD_GLOBS), globs(NETWORKS))),
         revocation=st.just({"method": "none"}),
+        issued_to=st.sampled_from(CALLERS),
         groups=st.lists(st.sampled_from(GROUPS), max_size=2, unique=True).map(tuple),
     )
     return st.builds(

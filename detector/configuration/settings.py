@@ -30,10 +30,12 @@ from detector.configuration.fields import (
 from detector.configuration.kafka_settings import KAFKA_FIELDS, KafkaSettings
 from detector.configuration.kafka_table import read_kafka
 from detector.configuration.mapped_sources import SourceSettings
+from detector.configuration.network_settings import NETWORK_FIELDS, read_networks
 from detector.configuration.service_settings import SERVICE_FIELDS, ServiceSettings, read_service
 from detector.configuration.source_settings import LOG_FIELDS, OVERRIDE_FIELDS, SOURCE_FIELDS, read_sources
 from detector.configuration.trust_settings import TrustEntry
 from detector.configuration.trust_table import TRUST_FIELDS, read_trust, unheld
+from detector.judge.origins import NetworkPolicy
 from detector.judge.policy import Accept, Policy, RuleOverride, Tuning, default_rules
 from detector.judge.rules.catalog import RULES
 from detector.terminal.output import shown, why
@@ -158,6 +160,7 @@ KIND_FIELDS: Final = {
     "skew": Field(DURATION, "how far the clocks of two machines may differ", '"5s"'),
     "grace_period": Field(DURATION, "how long a credential may live after its task ended", '"60s"'),
     "max_task_age": Field(DURATION, "the deadline of a task that states none, counted from its start"),
+    **NETWORK_FIELDS,
 }
 TOP_FIELDS: Final = {
     "key_file": Field(
@@ -228,12 +231,15 @@ def read(path: str | None, environ: Mapping[str, str]) -> tuple[Settings, list[C
     reader = FieldReader(file)
     data = file.data
     top = reader.fields(data, TOP_FIELDS, also=tuple(TABLES))
+    read_networks(reader, top)
+    networks = Tuning(**{name: top.pop(name) for name in (*NETWORK_FIELDS,) if name in top})
     keys = _keys(reader, top.pop("key_file", None), environ)
     overrides = _rules(reader, data.get("rules", {}), "rules")
     kinds = {}
     for kind, value in reader.table(data.get("kinds", {}), "kinds").items():
         table = reader.table(value, "kinds", kind)
         values = reader.fields(table, KIND_FIELDS, "kinds", kind, also=("rules",))
+        read_networks(reader, values, "kinds", kind)
         kinds[kind] = Tuning(**values, rules=_rules(reader, table.get("rules", {}), "kinds", kind, "rules"))
     accepts = read_accepts(reader, data)
     patterns = reader.fields(reader.table(data.get("patterns", {}), "patterns"), PATTERN_FIELDS, "patterns")
@@ -245,6 +251,7 @@ def read(path: str | None, environ: Mapping[str, str]) -> tuple[Settings, list[C
         },
         kinds=kinds,
         accepts=accepts,
+        networks=networks.networks_over(NetworkPolicy()),
     )
     kafka = read_kafka(reader, data["kafka"], environ) if "kafka" in data else None
     service = read_service(reader, data.get("service", {}), environ)

@@ -4,6 +4,7 @@ A million idle credentials must fit into memory. So whatever only some credentia
 """
 
 from detector.judge.evidence import FinalTally, Tally
+from detector.judge.origins import Origins, origins_of
 from detector.judge.policy import Policy
 from detector.judge.rules.lifetimes import deadline_of
 from detector.judge.terms import NEVER, KindPolicy, Terms
@@ -17,6 +18,7 @@ from detector.values.events import (
     TaskEnded,
     TaskStarted,
 )
+from detector.values.findings import USE_FROM_ELSEWHERE
 from detector.values.globs import Bounds, Scope, bounds_of, scope_of
 
 
@@ -194,7 +196,8 @@ class Account:
 
     `expiries` holds (time, expires, source, id, event) of its issues and renewals in order, None while one issue says
     it all. `leaks` holds (time, source, id, tie, leak) in order. `coverage` has for each grant the time of the first
-    successful use that it covered; `compacted_coverage` has the same of the uses that were compacted.
+    successful use that it covered; `compacted_coverage` has the same of the uses that were compacted. `origins` is None
+    until its uses are judged, and if their origin is not.
     """
 
     __slots__ = (
@@ -204,6 +207,7 @@ class Account:
         "issue",
         "leaks",
         "names",
+        "origins",
         "policy",
         "revoked",
         "tallies",
@@ -222,6 +226,7 @@ class Account:
         self.revoked = NEVER
         self.expiries: TimeOrder | None = None
         self.terms: Terms | None = None
+        self.origins: Origins | None = None
         self.tallies: dict[str, Tally | FinalTally] | None = None
         self.uses: Uses | None = None
         self.leaks: TimeOrder | None = None
@@ -260,6 +265,8 @@ class Account:
         """The terms that decide its uses and leaks now."""
         if self.terms is None:
             grants, binding = self.issue.grants, self.issue.bound_to
+            if self.origins is None and self.policy.rules[USE_FROM_ELSEWHERE].enabled:
+                self.origins = origins_of(self.issue)
             self.terms = self._terms(
                 scope_of(grants) if grants is not None else None,
                 bounds_of(binding) if binding is not None else None,
@@ -297,6 +304,7 @@ class Account:
             policy=self.policy,
             opens=max(starts, approved_from) - skew,
             closes=min(self.task.ended, self.revoked, approved_to) + skew,
+            origins=self.origins,
         )
 
 

@@ -12,6 +12,7 @@ import msgspec
 from detector.judge.acceptance import accepted_until, covering, subject_of
 from detector.judge.accounts import Account, Candidates, LeakGroup
 from detector.judge.evidence import FinalTally, Sums, Tally
+from detector.judge.origins import earliest_located
 from detector.judge.policy import Accept
 from detector.judge.rules.catalog import RULES
 from detector.judge.terms import NEVER
@@ -33,7 +34,7 @@ class AccountSums(msgspec.Struct):
 def compact_accounts(
     accounts: Iterable[Account], accepts: Sequence[Accept], before: int
 ) -> tuple[list[Account], set[CredentialUsed | Leak]]:
-    """Compacts the uses and leaks of credentials before a time, except for those that findings show.
+    """Compacts the uses and leaks of credentials before a time, except for those that findings show and for origins.
 
     Returns the credentials that had any, and the events that were dropped.
     """
@@ -41,6 +42,13 @@ def compact_accounts(
     shown = {
         entry[:3] for account in every for tally in _tallies(account).values() for entry in tally.earliest()
     }
+    # They say where a credential was first used from, which decides about all later uses.
+    shown.update(
+        item[:3]
+        for account in every
+        if account.uses is not None
+        for item in earliest_located(account.uses.order)
+    )
     # A leak is judged no earlier than at the issue, whatever time it states.
     shown.update(
         item[:3] for account in every if account.issue.time >= before for item in account.leaks or ()

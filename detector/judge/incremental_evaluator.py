@@ -19,6 +19,7 @@ from detector.judge.accounts import (
 from detector.judge.candidates import Outline
 from detector.judge.evidence import EvidenceEntry, FinalTally, Tally
 from detector.judge.lineage import Lineage
+from detector.judge.origins import earliest_located
 from detector.judge.policy import Policy
 from detector.judge.rules.apply import (
     Verdict,
@@ -48,6 +49,7 @@ class IncrementalEvaluator:
         self.secrets: dict[str, Tally | FinalTally] = {}
         self._users: dict[str, dict[Account, None]] = {}  # credentials, by other task that their uses name
         self._named_tasks: dict[str, set[str]] = {}  # those tasks, by the root of their lineage
+        self._moved: dict[Account, None] = {}  # credentials with uses to judge again, as an origin has moved
 
     def judge_new(self, account: Account, item: Item) -> None:
         """Judges a use, given as (time, source, id, use), unless it was judged before."""
@@ -58,19 +60,41 @@ class IncrementalEvaluator:
             return
         terms = account.standing()
         use: CredentialUsed = item[3]
+        if use.source_ip is not None:
+            self.locate(account, use)
         foreign = self._file(account, uses, item)
         cover(account, terms, use)
         for verdict in judge_use(terms, use, foreign=foreign):
             self._settle(account, verdict.rule, (*item[:3], ""), verdict, use)
 
+    def locate(self, account: Account, use: CredentialUsed) -> None:
+        """Notes the address of a use. If it moves the credential's origin, `settle` judges the other uses again."""
+        terms = account.standing()
+        if terms.origins is not None and terms.origins.note(use, terms.policy.networks):
+            self._moved[account] = None
+
+    def settle(self) -> None:
+        """Judges again the uses of the credentials whose origin has moved. Until then their tallies may be wrong.
+
+        Uses may come in any order, and each may move the origin: so this waits until somebody asks for findings.
+        """
+        while self._moved:
+            account, _ = self._moved.popitem()
+            if account.uses is not None:
+                for item in account.uses.order:
+                    if item[3].source_ip is not None:
+                        self._judge_use_again(account, account.uses, item)
+
     def judge_all(self, account: Account) -> None:
         """Judges again all uses, leaks and lifetimes of a credential."""
-        account.terms = account.coverage = None
+        account.terms = account.coverage = account.origins = None
         compacted = account.compacted_coverage
         if compacted is not None and len(compacted) == len(account.issue.grants or ()):
             account.coverage = list(compacted)
         if account.uses is not None:
             account.uses.by_task = {}
+            for item in earliest_located(account.uses.order):
+                self.locate(account, item[3])
             for item in account.uses.order:
                 self._file(account, account.uses, item)
                 cover(account, account.standing(), item[3])

@@ -99,11 +99,20 @@ class Ledger:
             self.latest = time
         self._routes[type(event)](event)
 
-    def seal_lifecycle(self) -> None:
-        """Promises that only uses and leaks follow. From now on each is judged, added up and forgotten."""
+    def seal_lifecycle(self, first_uses: Iterable[CredentialUsed] = ()) -> None:
+        """Promises that only uses and leaks follow. From now on each is judged, added up and forgotten.
+
+        `first_uses` are, of the uses that follow, the earliest ones by each name of a credential with an address of each
+        family: a use is judged by the earliest, which may come after it. They need no action, resource or outcome.
+        """
         if self._final is not None:
             return
         self._settle_candidates()
+        for use in first_uses:
+            account = self._names.owner(use)
+            if account is not None:
+                self._evaluator.locate(account, use)
+        self._settle()
         final = self._final = FinalEvaluator(self._evaluator)
         for account in self._names.accounts():
             final.finalize(account)
@@ -163,7 +172,7 @@ class Ledger:
 
     def accounts(self) -> Iterator[Account]:
         """All credentials. Do not change them."""
-        self._settle_candidates()
+        self._settle()
         return self._names.accounts()
 
     def owner(self, use: CredentialUsed) -> Account | None:
@@ -222,6 +231,11 @@ class Ledger:
         if group is None:
             group = self._groups[name] = TaskGroup()
         return group
+
+    def _settle(self) -> None:
+        """Judges again what waits for all events that are known by now."""
+        self._settle_candidates()
+        self._evaluator.settle()
 
     def _settle_candidates(self) -> None:
         """Finds the candidates of the credentials of each group that has changed, and judges them again."""

@@ -5,9 +5,11 @@ from functools import cached_property
 
 import msgspec
 
+from detector.judge.origins import NetworkPolicy
 from detector.judge.rules.catalog import RULES
 from detector.judge.terms import KindPolicy, RulePolicy
 from detector.values.findings import Severity
+from detector.values.networks import NetworkSet
 from detector.values.times import HOUR, MINUTE, SECOND, SKEW
 
 
@@ -45,6 +47,17 @@ class Tuning(msgspec.Struct, frozen=True):
     grace_period: int | None = None
     max_task_age: int | None = None
     rules: Mapping[str, RuleOverride] = {}
+    ipv4_prefix: int | None = None
+    ipv6_prefix: int | None = None
+    expected_networks: NetworkSet | None = None
+
+    def networks_over(self, base: NetworkPolicy) -> NetworkPolicy:
+        """`base` with this on top. A list of expected networks replaces that of `base`."""
+        return NetworkPolicy(
+            base.ipv4_prefix if self.ipv4_prefix is None else self.ipv4_prefix,
+            base.ipv6_prefix if self.ipv6_prefix is None else self.ipv6_prefix,
+            base.expected if self.expected_networks is None else self.expected_networks,
+        )
 
 
 class Accept(msgspec.Struct, frozen=True):
@@ -82,6 +95,7 @@ class Policy(msgspec.Struct, frozen=True, dict=True):
     rules: Mapping[str, RulePolicy] = msgspec.field(default_factory=default_rules)
     kinds: Mapping[str, Tuning] = {}
     accepts: tuple[Accept, ...] = ()
+    networks: NetworkPolicy = NetworkPolicy()
 
     @cached_property
     def accepting_globs(self) -> tuple[Accept, ...]:
@@ -100,6 +114,7 @@ class Policy(msgspec.Struct, frozen=True, dict=True):
     def resolve(self, credential_kind: str | None, task_kind: str | None) -> KindPolicy:
         """The policy of a kind: what is set for the credential's kind wins over what is for the task's."""
         skew, grace_period, age = self.skew, self.grace_period, self.max_task_age
+        networks = self.networks
         rules = dict(self.rules)
         for kind in (task_kind, credential_kind):
             tuning = self.kinds.get(kind) if kind is not None else None
@@ -108,6 +123,7 @@ class Policy(msgspec.Struct, frozen=True, dict=True):
             skew = skew if tuning.skew is None else tuning.skew
             grace_period = grace_period if tuning.grace_period is None else tuning.grace_period
             age = age if tuning.max_task_age is None else tuning.max_task_age
+            networks = tuning.networks_over(networks)
             for name, override in tuning.rules.items():
                 rules[name] = override.over(rules[name])
-        return KindPolicy(skew, grace_period, age, rules)
+        return KindPolicy(skew, grace_period, age, rules, networks)

@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from detector.judge.evidence import RevocationRequest
+from detector.judge.origins import NetworkPolicy, Origins
 from detector.judge.time_order import TimeOrder
 from detector.values.findings import Severity
 from detector.values.globs import Bounds, Scope
@@ -41,13 +42,15 @@ class KindPolicy(msgspec.Struct, frozen=True):
     grace_period: int
     max_task_age: int | None
     rules: Mapping[str, RulePolicy]
+    networks: NetworkPolicy = NetworkPolicy()
 
 
 class Terms(msgspec.Struct, frozen=True):
     """What decides a use or leak of one credential. Times in nanoseconds, NEVER (or -NEVER) where there is none.
 
     `expires` is what the one issue says. With more issues or renewals, `expiries` holds (time, expires, …) of each
-    in order. Between `opens` and `closes` a use is in time, as long as the credential has not expired.
+    in order. Between `opens` and `closes` a use is in time, as long as the credential has not expired. `origins` is None
+    where the origin of uses is not judged.
     """
 
     task_id: str | None
@@ -64,6 +67,7 @@ class Terms(msgspec.Struct, frozen=True):
     policy: KindPolicy
     opens: int
     closes: int
+    origins: Origins | None = None
 
 
 def expiry_at(terms: Terms, time: int) -> int:

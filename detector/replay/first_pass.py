@@ -12,6 +12,7 @@ from detector.ingest.format_names import EVENT_FORMATS
 from detector.ingest.sources import Source
 from detector.ingest.units import Unit
 from detector.outputs.summary import NotBelieved
+from detector.stages.first_uses import FirstUses
 from detector.stages.ranges import LifecycleFacts, RangeFacts
 from detector.values.events import Lifecycle
 
@@ -20,7 +21,7 @@ class FirstPass:
     """Takes the facts of the first pass, unit by unit.
 
     - `events` are the lifecycle events of the sources that carry events, `latest` is the latest time of any event in
-      them, uses too (ns).
+      them, uses too (ns). `first_uses` has the earliest uses in them.
     - `done` are units that hold nothing else.
     - `text` are the indices of the sources that carry no events, `looks` what was seen in those that were looked at.
     """
@@ -33,6 +34,7 @@ class FirstPass:
         self.text = frozenset(range(len(sources)))
         self.looks: dict[int, RangeLook] = {}
         self.latest: int | None = None
+        self.first_uses = FirstUses()
 
     def wants(self, unit: Unit) -> bool:
         """Whether events may be in a unit."""
@@ -59,6 +61,8 @@ class FirstPass:
         self.text -= {index}
         for unit, found in waiting:
             self.events += found.lifecycle
+            for use in found.first_uses:
+                self.first_uses.add(use)
             if found.rest is not None:
                 self.done[unit] = found.rest
             if found.latest is not None and (self.latest is None or found.latest > self.latest):

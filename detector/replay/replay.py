@@ -36,12 +36,14 @@ from detector.replay.first_pass import FirstPass
 from detector.replay.workers import FIRST, SECOND, Work, run
 from detector.scan.known_credentials import HMAC, never_found
 from detector.scan.leaks import UNKNOWN_TIME, LeakFinder
+from detector.stages.first_uses import FirstUses
 from detector.stages.masking import EventMasker
 from detector.stages.ranges import RangeFacts
 from detector.terminal.progress import Meter
 from detector.values.events import (
     MAX_FUTURE,
     CredentialIssued,
+    CredentialUsed,
     Identifier,
     Leak,
     Lifecycle,
@@ -108,7 +110,8 @@ def replay(plan: Plan, meter: Meter) -> Result:
         unfindable = +unfindable
     clock.lap("index")
     masker = EventMasker(finder)
-    apply_lifecycle(first.events, masker, ledger)
+    apply_lifecycle(first.events, masker, ledger, first.first_uses.uses())
+    first.first_uses = FirstUses()
     clock.lap("lifecycle")
     sources = [msgspec.structs.replace(source, name=masker.path(source.name)) for source in plan.sources]
     second = _SecondPass(msgspec.structs.replace(plan, sources=sources), ledger, first, masker)
@@ -199,13 +202,18 @@ def _unfindable(counted: tuple[str, int]) -> str:
     )
 
 
-def apply_lifecycle(events: deque[Lifecycle], masker: EventMasker, ledger: Ledger) -> None:
+def apply_lifecycle(
+    events: deque[Lifecycle],
+    masker: EventMasker,
+    ledger: Ledger,
+    first_uses: Sequence[CredentialUsed] = (),
+) -> None:
     """Masks the events and gives them to the ledger. They are let go meanwhile: there may be millions."""
     while events:
         some = [events.popleft() for _ in range(min(_TOGETHER, len(events)))]
         for event in masker.masked(some):
             ledger.apply(event)
-    ledger.seal_lifecycle()
+    ledger.seal_lifecycle(masker.masked(first_uses))
 
 
 class _SecondPass:

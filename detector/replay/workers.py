@@ -51,7 +51,7 @@ class Work(msgspec.Struct, frozen=True):
 
 
 def first_pass(work: Work, unit: Unit) -> LifecycleFacts:
-    """The lifecycle in a unit."""
+    """The lifecycle and the earliest uses in a unit."""
     source = work.sources[unit.source]
     collector = LifecycleCollector()
     trust = work.trust[unit.source] if work.trust else None
@@ -67,9 +67,8 @@ def first_pass(work: Work, unit: Unit) -> LifecycleFacts:
     if source.carries_events is None and look.text is not None:
         return LifecycleFacts([], None, look)
     complete = only_events and not collector.has_uses
-    return LifecycleFacts(
-        collector.lifecycle, reader.latest, look, collector.facts(reader) if complete else None
-    )
+    rest = collector.facts(reader) if complete else None
+    return LifecycleFacts(collector.lifecycle, reader.latest, look, rest, collector.first_uses.uses())
 
 
 def second_pass(work: Work, unit: Unit) -> RangeFacts:

@@ -12,6 +12,7 @@ from detector.ingest.event_ranges import RangeLook
 from detector.ingest.range_reader import REASSEMBLED, RangeReader
 from detector.records.dead_letters import DeadLetter
 from detector.scan.leaks import Batch, LeakFinder
+from detector.stages.first_uses import FirstUses
 from detector.stages.masking import EventMasker
 from detector.stages.scan import LeakIdentity, identity_of, limited_records
 from detector.values.events import TYPE_NAMES, CanonicalEvent, CredentialUsed, Leak, Lifecycle, LimitedRecord
@@ -47,13 +48,14 @@ class LifecycleFacts(msgspec.Struct):
     ranges together masks them (`detector.stages.masking`).
 
     `look` tells what the records are. If the range holds nothing else, `rest` is all that a scan would give: it need not
-    be read again.
+    be read again. `first_uses` has the earliest uses, as `FirstUses` picks them.
     """
 
     lifecycle: list[Lifecycle]
     latest: int | None
     look: RangeLook
     rest: RangeFacts | None = None
+    first_uses: list[CredentialUsed] = []
 
 
 class RangeScanner:
@@ -129,17 +131,19 @@ class RangeScanner:
 
 
 class LifecycleCollector(RangeScanner):
-    """Keeps lifecycle events and scans nothing. `has_uses` says whether there are uses too."""
+    """Keeps lifecycle events and the earliest uses, and scans nothing. `has_uses` says whether there are uses."""
 
     def __init__(self) -> None:
         super().__init__(None)
         self.lifecycle: list[Lifecycle] = []
         self.has_uses = False
+        self.first_uses = FirstUses()
 
     def event(self, event: CanonicalEvent) -> None:
         """See `Sink`."""
         if isinstance(event, CredentialUsed):
             self.has_uses = True
+            self.first_uses.add(event)
         else:
             self.lifecycle.append(event)
             self._saw(event)

@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Final
 
 from detector.suggest.task_sample import TaskSample
-from detector.values.globs import address_of
+from detector.values.networks import address_of
 
 MOST: Final = 256
 _SIZES: Final = ((24, 48), (16, 32), (8, 16), (0, 0))  # prefix lengths (IPv4, IPv6), from the narrowest on

@@ -1,22 +1,19 @@
-"""Globs and networks, as grants and bindings use them.
+"""Globs, and the scopes and bounds that grants and bindings make of them.
 
 A glob matches the whole string, case-sensitive. `*` is any characters, also `/`, `:` and newlines; `?` is exactly one;
 all others are literal, `[` too. Matching never backtracks.
 """
 
-import ipaddress
 import re  # only to write a regex
 from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import Final, TypeAlias
 
 from detector.values.events import Binding, Grant
+from detector.values.networks import address_of, network_of
 
 _CACHE_SIZE: Final = 65_536
 _MAX_CACHED: Final = 512  # characters: longer keys are not cached, so that no input fills the memory
-_LONGEST_ADDRESS: Final = 64  # IPv6 with a zone or a prefix length
-_IPV4_MAPPED_BITS: Final = 96  # ::ffff:0:0/96 holds the IPv4-mapped addresses
-_V4, _V6 = 4, 6
 
 Matcher: TypeAlias = Callable[[str], bool]
 
@@ -199,39 +196,6 @@ def covering(scope: Scope, action: str | None, resource: str | None) -> tuple[in
 @lru_cache(maxsize=_CACHE_SIZE)
 def _covering(scope: Scope, action: str | None, resource: str | None) -> tuple[int, ...]:
     return scope.cover(action, resource)
-
-
-_Network: TypeAlias = tuple[int, int, int]  # version, network, shift
-
-
-def address_of(text: str) -> tuple[int, int] | None:
-    """(version, number) of an IP address, an IPv4-mapped one as IPv4. None if the text is not an address."""
-    if len(text) > _LONGEST_ADDRESS:
-        return None
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return None
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
-    return address.version, int(address)
-
-
-def network_of(cidr: str) -> _Network | None:
-    """A CIDR network or a single address, an IPv4-mapped one as IPv4. None if the text is neither."""
-    if len(cidr) > _LONGEST_ADDRESS:
-        return None
-    try:
-        network = ipaddress.ip_network(cidr, strict=False)
-    except ValueError:
-        return None
-    first, prefix = network.network_address, network.prefixlen
-    if isinstance(first, ipaddress.IPv6Address):
-        if first.ipv4_mapped is not None and prefix >= _IPV4_MAPPED_BITS:
-            shift = 128 - prefix
-            return _V4, int(first.ipv4_mapped) >> shift, shift
-        return _V6, int(first) >> (128 - prefix), 128 - prefix
-    return _V4, int(first) >> (32 - prefix), 32 - prefix
 
 
 class Bounds:

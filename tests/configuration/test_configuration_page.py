@@ -9,14 +9,15 @@ import pytest
 from detector.configuration.fields import Field
 from detector.configuration.kafka_settings import KAFKA_FIELDS, SECURITY_FIELDS, TOPIC_FIELDS
 from detector.configuration.kafka_table import CLIENT_SECRET_VARIABLE, PASSWORD_VARIABLE
+from detector.configuration.network_settings import NETWORK_FIELDS
 from detector.configuration.reference_page import EXAMPLE, page
 from detector.configuration.service_settings import SERVICE_FIELDS
 from detector.configuration.settings import KEY_VARIABLE, PATTERN_FIELDS, TOP_FIELDS, Settings, problems
 from detector.values.times import MINUTE
 
 PAGE = Path(__file__).parents[2] / "docs" / "configuration.md"
-# Written as the user would, but kept elsewhere: read from the variable, or part of every topic's name.
-NOT_KEPT = {"prefix", "password_env", "client_secret_env"}
+# Written as the user would, but kept elsewhere: read from the variable, part of every topic's name, or in one set.
+NOT_KEPT = {"prefix", "password_env", "client_secret_env", "expected_networks", "expected_networks_files"}
 
 
 def test_the_page_is_as_the_tables_of_fields_make_it() -> None:
@@ -46,7 +47,8 @@ def defaults() -> list[tuple[str, Field, Any]]:
     settings = Settings.load(None, {})
     live = _bare()
     found: list[tuple[str, Field, Any]] = [
-        (name, field, settings.policy) for name, field in TOP_FIELDS.items()
+        (name, field, settings.policy.networks if name in NETWORK_FIELDS else settings.policy)
+        for name, field in TOP_FIELDS.items()
     ]
     found += [(name, field, settings.service) for name, field in SERVICE_FIELDS.items()]
     found += [(name, field, settings.patterns) for name, field in PATTERN_FIELDS.items()]

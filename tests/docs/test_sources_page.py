@@ -65,7 +65,7 @@ def test_the_commands_that_the_page_names_do_so(tmp_path: Path, monkeypatch: pyt
     assert main(["check", "--config", "curfewd.toml"]) == 0
     assert main(["replay", "--config", "curfewd.toml", "--out", "out", "deployer.jsonl"]) == 0
     found = [json.loads(line) for line in Path("out/findings.jsonl").read_text().splitlines()]
-    assert len(found) == 3
+    assert len(found) == 4
     assert {each["unmapped"]["credential_id"] for each in found} == {"deployer/tk-9"}
     (read,) = json.loads(Path("out/summary.json").read_text())["records"].values()
     assert read == {"deployer": 5}

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from detector.judge.origins import NetworkPolicy
 from detector.judge.policy import Accept, Policy
 from detector.judge.terms import KindPolicy, RulePolicy
 from detector.values.events import (
@@ -39,6 +40,7 @@ NAMED_EVIDENCE = frozenset(
         "use-outside-window",
         "use-outside-scope",
         "use-by-other-workload",
+        "use-from-elsewhere",
         "overlong-credential",
     }
 )
@@ -109,20 +111,29 @@ def covers(grant: Grant, use: CredentialUsed) -> bool:
     return True
 
 
+def address_in(text: str | None) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The address that a text is, an IPv4-mapped one as IPv4."""
+    try:
+        address = ipaddress.ip_address(text or "")
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
+
+
 def outside_networks(networks: tuple[str, ...], text: str) -> bool:
     """Whether `text` is an address in none of the networks; what is no address is not judged."""
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
+    address = address_in(text)
+    if address is None:
         return False
-    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
-        address = address.ipv4_mapped
     return not any(address in ipaddress.ip_network(network, strict=False) for network in networks)
 
 
 def resolve(policy: Policy, credential_kind: str | None, task_kind: str | None) -> KindPolicy:
     """The policy of a kind; the credential's kind has the last word."""
     skew, grace_period, age, rules = policy.skew, policy.grace_period, policy.max_task_age, dict(policy.rules)
+    ipv4, ipv6, expected = policy.networks.ipv4_prefix, policy.networks.ipv6_prefix, policy.networks.expected
     for kind in (task_kind, credential_kind):
         if kind is None or kind not in policy.kinds:
             continue
@@ -130,6 +141,9 @@ def resolve(policy: Policy, credential_kind: str | None, task_kind: str | None) 
         skew = skew if tuning.skew is None else tuning.skew
         grace_period = grace_period if tuning.grace_period is None else tuning.grace_period
         age = age if tuning.max_task_age is None else tuning.max_task_age
+        ipv4 = ipv4 if tuning.ipv4_prefix is None else tuning.ipv4_prefix
+        ipv6 = ipv6 if tuning.ipv6_prefix is None else tuning.ipv6_prefix
+        expected = expected if tuning.expected_networks is None else tuning.expected_networks
         for name, override in tuning.rules.items():
             old = rules[name]
             severity = old.severity if override.severity is None else override.severity
@@ -143,7 +157,7 @@ def resolve(policy: Policy, credential_kind: str | None, task_kind: str | None) 
                 revoke=old.revoke if override.revoke is None else override.revoke,
                 command_delay=old.command_delay,
             )
-    return KindPolicy(skew, grace_period, age, rules)
+    return KindPolicy(skew, grace_period, age, rules, NetworkPolicy(ipv4, ipv6, expected))
 
 
 @dataclass
@@ -227,6 +241,8 @@ class Case:
             broken.append("use-outside-scope")
         if self.by_other(use):
             broken.append("use-by-other-workload")
+        if self.from_elsewhere(use):
+            broken.append("use-from-elsewhere")
         return broken
 
     def outside_window(self, time: int) -> bool:
@@ -290,6 +306,28 @@ class Case:
             )
             for accept in accepts
         )
+
+    def from_elsewhere(self, use: CredentialUsed) -> bool:
+        here = address_in(use.source_ip)
+        bound = self.issue.bound_to
+        if here is None or (bound is not None and bound.source_ips is not None):
+            return False
+        caller = self.issue.issued_to
+        origin = address_in(caller.source_ip) if caller is not None else None
+        if origin is None or origin.version != here.version:
+            alike = [
+                (other.time, other.source, other.id, address)
+                for other in self.history.used
+                if self.history.named_by(other) == self.issue.credential_id
+                and (address := address_in(other.source_ip)) is not None
+                and address.version == here.version
+            ]
+            origin = min(alike)[3]
+        networks = self.policy.networks
+        length = networks.ipv4_prefix if here.version == 4 else networks.ipv6_prefix
+        if here in ipaddress.ip_network(f"{origin}/{length}", strict=False):
+            return False
+        return outside_networks(networks.expected.cidrs, str(here))
 
     def overlong(self) -> Iterator[Piece]:
         deadline = self.deadline()

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from detector.judge.ledger import Ledger
 from detector.judge.policy import Policy
+from detector.stages.first_uses import FirstUses
 from detector.values.events import AnyEvent, CredentialUsed, Leak
 from detector.values.times import to_millis
 from tests.histories import History, arrivals, histories
@@ -109,7 +110,11 @@ def test_sealed_after_the_lifecycle(history: History, data: st.DataObject) -> No
     evidence = [event for event in history.events if isinstance(event, CredentialUsed | Leak)]
     early = data.draw(st.lists(st.sampled_from(evidence), max_size=3)) if evidence else []
     ledger = fed(history.policy, data.draw(arrivals((*lifecycle, *early))))
-    ledger.seal_lifecycle()
+    first = FirstUses()
+    for use in evidence:
+        if isinstance(use, CredentialUsed):
+            first.add(use)
+    ledger.seal_lifecycle(first.uses())
     for event in data.draw(arrivals(tuple(evidence))):
         ledger.apply(event)
     expected = judge(history.events, history.policy, history.until)

@@ -32,7 +32,9 @@ def check_the_deploy_job(found: ReportedFinding) -> None:
         ("outlives-task", DEPLOY, 1, "high"),
         ("outlives-task", JOB, 1, "high"),
         ("use-after-termination", DEPLOY, 2, "critical"),
+        ("use-from-elsewhere", DEPLOY, 2, "high"),
         ("use-after-termination", JOB, 1, "medium"),
+        ("use-from-elsewhere", JOB, 1, "medium"),
         ("use-outside-scope", JOB, 1, "medium"),
     )
     assert found.commands == (

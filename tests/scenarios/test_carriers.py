@@ -87,6 +87,7 @@ def test_a_pods_token_that_its_program_prints_leaks_though_its_line_was_cut(tmp_
         ("leaked-credential", TOKEN, 1, "critical"),
         ("outlives-task", TOKEN, 1, "high"),
         ("use-after-termination", TOKEN, 3, "critical"),
+        ("use-from-elsewhere", TOKEN, 3, "high"),
     )
     assert found.commands == (
         (TOKEN, False, ("leaked-credential",)),

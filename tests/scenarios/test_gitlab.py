@@ -19,6 +19,7 @@ def test_a_job_token_used_when_the_job_is_over(tmp_path: Path) -> None:
     # it works all the same, from elsewhere. All that can be done is ask again, more urgently.
     assert found.findings == (
         ("overlong-credential", PROJECT, 1, "medium"),
+        ("use-from-elsewhere", JOB, 2, "high"),
         ("use-after-termination", JOB, 2, "critical"),
     )
     assert found.commands == ((JOB, True, ("use-after-termination",)),)

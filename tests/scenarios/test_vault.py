@@ -23,8 +23,10 @@ def test_a_token_that_outlives_its_run_and_is_used_from_elsewhere(tmp_path: Path
     assert found.findings == (
         ("outlives-task", LEASE, 1, "high"),
         ("outlives-task", FORGOTTEN, 1, "high"),
+        ("use-from-elsewhere", FORGOTTEN, 1, "high"),
         ("use-after-termination", FORGOTTEN, 1, "critical"),
         ("use-after-termination", GIVEN_BACK, 1, "medium"),  # refused: it had been revoked
+        ("use-from-elsewhere", GIVEN_BACK, 1, "medium"),
     )
     assert found.commands == (
         (FORGOTTEN, False, ("outlives-task",)),

@@ -1,4 +1,4 @@
-"""Globs and networks, held to what docs/events.md says about them, and to an independent matcher."""
+"""Globs, scopes and bounds, held to what docs/events.md says about them, and to an independent matcher."""
 
 import re
 from itertools import product
@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from detector.values.events import Binding, Grant
 from detector.values.globs import (
-    address_of,
     bounds_of,
     compile_glob,
     covering,
@@ -17,6 +16,7 @@ from detector.values.globs import (
     regex_of,
     scope_of,
 )
+from detector.values.networks import address_of
 
 ALPHABET = "ab*?[/\n\U0001f511"
 

@@ -18,6 +18,7 @@ BUNDLED: Final = (
     uses.OUTSIDE_WINDOW,
     uses.OUTSIDE_SCOPE,
     uses.BY_OTHER_WORKLOAD,
+    uses.FROM_ELSEWHERE,
     lifetimes.OUTLIVES,
     lifetimes.UNUSED,
     lifetimes.OVERLONG,

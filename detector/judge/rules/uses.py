@@ -12,6 +12,7 @@ from detector.values.findings import (
     USE_AFTER_REVOCATION,
     USE_AFTER_TERMINATION,
     USE_BY_OTHER_WORKLOAD,
+    USE_FROM_ELSEWHERE,
     USE_OUTSIDE_SCOPE,
     USE_OUTSIDE_WINDOW,
     Evidence,
@@ -19,9 +20,10 @@ from detector.values.findings import (
     Severity,
 )
 from detector.values.globs import covering, outside
+from detector.values.networks import network_around
 from detector.values.wording import span
 
-_SHOWN: Final = 80  # characters of a task's id
+_SHOWN: Final = 80  # characters of a task's id, a workload or a user agent
 _NO_CANDIDATE: Final = "is no candidate and descends from none"
 _AFTER_THE_END: Final = Classification(
     attack=(filed.TOKEN, filed.KEPT),
@@ -211,9 +213,8 @@ def _by_other_workload_detail(terms: Terms, use: CredentialUsed, foreign: bool) 
     parts = []
     claimed = use.task_id
     if foreign and claimed is not None:
-        shown = claimed if len(claimed) <= _SHOWN else claimed[: _SHOWN - 1] + "…"
         which = "is no descendant" if terms.task_id is not None else _NO_CANDIDATE
-        parts.append(f"task {shown} {which}")
+        parts.append(f"task {_short(claimed)} {which}")
     if terms.bounds is not None:
         if terms.bounds.workload_outside(use.workload):
             parts.append("workload outside bound_to")
@@ -253,6 +254,71 @@ BY_OTHER_WORKLOAD: Final = Rule(
         agentic=("ASI03", "ASI07"),
         maestro="L7",
         rmf="MANAGE 2.3",
+    ),
+    weaknesses=(filed.UNGUARDED,),
+)
+
+
+# use-from-elsewhere
+
+
+def _from_elsewhere(terms: Terms, use: CredentialUsed, _foreign: bool) -> bool:
+    if use.source_ip is None or terms.origins is None:
+        return False
+    return terms.origins.elsewhere(use.source_ip, terms.policy.networks) is not None
+
+
+def _from_elsewhere_detail(terms: Terms, use: CredentialUsed, _foreign: bool) -> str:
+    found = None
+    if use.source_ip is not None and terms.origins is not None:
+        found = terms.origins.elsewhere(use.source_ip, terms.policy.networks)
+    if found is None:
+        return ""
+    address, origin = found
+    prefix = terms.policy.networks.prefix(address[0])
+    here, there = network_around(address, prefix), network_around((address[0], origin.number), prefix)
+    known = f"{origin.text} in {there}"
+    known += f" as workload {_short(origin.workload)}" if origin.workload else ""
+    known += f" with {_short(origin.user_agent)}" if origin.user_agent else ""
+    if origin.issued:
+        return f"{here}; issued to {known}"
+    when = f", {span(use.time - origin.time)} before" if use.time > origin.time else ""
+    return f"{here}; first used from {known}{when}"
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+
+
+def _from_elsewhere_title(finding: Finding, piece: Evidence, words: Words) -> str:
+    why = f" ({words.say(piece.detail, LONG)})" if piece.detail else ""
+    return f"{words.who(finding)} {words.used(piece, f'from another network{why}')}"
+
+
+FROM_ELSEWHERE: Final = Rule(
+    id=USE_FROM_ELSEWHERE,
+    severity=Severity.HIGH,
+    denied=Severity.MEDIUM,
+    use=_from_elsewhere,
+    summary="A credential was used from another network",
+    description=(
+        "A credential was used from another network than the one that it was issued to or first used from, and not "
+        "from an expected one."
+    ),
+    title=_from_elsewhere_title,
+    detail=_from_elsewhere_detail,
+    phrase=Phrase("was used from another network", "were used from other networks"),
+    advice=(
+        "Ask the task's owner whether the task itself calls from there. If so (a NAT gateway, a VPN, a second "
+        "runner), add the network to expected_networks; if not, revoke the credential: somebody has a copy of it."
+    ),
+    classification=Classification(
+        attack=(filed.STOLEN, filed.TOKEN),
+        atlas=(filed.AI_TOKEN,),
+        nhi=("NHI9:2025",),
+        agentic=("ASI03",),
+        maestro="L6",
+        rmf="MANAGE 2.4",
     ),
     weaknesses=(filed.UNGUARDED,),
 )
