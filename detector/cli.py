@@ -214,7 +214,21 @@ def _add_replay(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--report", metavar="F.html", help="write the findings as one web page with a timeline"
     )
-    parser.add_argument("--sarif", metavar="F", help="write the findings as SARIF 2.1.0, for code scanning")
+    parser.add_argument(
+        "--sarif",
+        metavar="F",
+        help="write the findings as SARIF 2.1.0, for code scanning; - is standard output",
+    )
+    parser.add_argument(
+        "--findings",
+        metavar="F",
+        help="write the findings as OCSF, one JSON object a line; - is standard output",
+    )
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="write findings, revocations, dead letters and summary to standard output as one JSON object",
+    )
     parser.add_argument(
         "--format",
         metavar="NAME",
@@ -290,6 +304,8 @@ def _replay(options: argparse.Namespace) -> int:
             out=options.out,
             report=options.report,
             sarif=options.sarif,
+            findings=options.findings,
+            document=options.json,
             format_name=options.format,
             until=options.until,
             fail_on=None if options.fail_on is None else Severity.of(options.fail_on),

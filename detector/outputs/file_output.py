@@ -6,7 +6,7 @@ A file of your own is a subclass that writes what it wants of `finding`, `comman
 from pathlib import Path
 
 from detector.outputs.output import Run
-from detector.outputs.writers import Draft
+from detector.outputs.writers import Draft, Target
 from detector.records.dead_letters import DeadLetter
 from detector.terminal.output import shown
 from detector.values.errors import UsageError
@@ -14,10 +14,13 @@ from detector.values.findings import Command, FindingChange
 
 
 class FileOutput:
-    """An output that is one file. It takes findings, commands and dead letters, and writes none of them."""
+    """An output that is one file, or goes to standard output.
 
-    def __init__(self, path: Path) -> None:
-        self._draft = Draft(path)
+    It takes findings, commands and dead letters, and writes none of them.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self._draft = Draft(target) if isinstance(target, Path) else target
         self._run: Run | None = None
 
     @property
@@ -34,11 +37,14 @@ class FileOutput:
             UsageError: they cannot be made.
         """
         self._run = run
-        folder = self._draft.path.parent
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UsageError(f"cannot make the output folder {shown(folder)}: {error.strerror}") from error
+        if isinstance(self._draft, Draft):
+            folder = self._draft.path.parent
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise UsageError(
+                    f"cannot make the output folder {shown(folder)}: {error.strerror}"
+                ) from error
         self._draft.open()
 
     def finding(self, change: FindingChange) -> None:

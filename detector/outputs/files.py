@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
@@ -10,9 +10,10 @@ from detector.outputs.commands import command_record
 from detector.outputs.file_output import FileOutput
 from detector.outputs.ocsf import finding_records
 from detector.outputs.output import Output
-from detector.outputs.writers import dumps, line
+from detector.outputs.writers import Target, dumps, line
 from detector.records.dead_letters import DeadLetter
 from detector.values.findings import Command, Finding, FindingChange
+from detector.values.wording import Clean
 
 FINDINGS: Final = "findings.jsonl"
 REVOCATIONS: Final = "revocations.jsonl"
@@ -24,8 +25,8 @@ _TOGETHER: Final = 1000  # findings that are encoded at once: the texts of sever
 class FindingsFile(FileOutput):
     """findings.jsonl: OCSF Detection Findings."""
 
-    def __init__(self, path: Path) -> None:
-        super().__init__(path)
+    def __init__(self, target: Target) -> None:
+        super().__init__(target)
         self._waiting: list[Finding] = []
 
     def finding(self, change: FindingChange) -> None:
@@ -63,11 +64,8 @@ class DeadLettersFile(FileOutput):
     """dead-letters.jsonl: what could not be read."""
 
     def dead_letter(self, letter: DeadLetter) -> None:
-        """Writes a dead letter. The names of its source and field come from the input, so they are cleaned."""
-        clean = self.run.clean
-        record = letter.record()
-        cleaned = {name: clean(value) if isinstance(value, str) else value for name, value in record.items()}
-        self.write(line(cleaned))
+        """Writes a dead letter."""
+        self.write(line(_letter_record(letter, self.run.clean)))
 
 
 class SummaryFile(FileOutput):
@@ -78,6 +76,50 @@ class SummaryFile(FileOutput):
         record = self.run.summary.record()
         self.write(dumps(record, orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
         super().close()
+
+
+class WholeDocument(FileOutput):
+    """All of a run as one JSON object: `findings`, `revocations`, `dead_letters` and `summary`, each as in its file."""
+
+    def __init__(self, target: Target) -> None:
+        super().__init__(target)
+        self._findings: list[Finding] = []
+        self._commands: list[Command] = []
+        self._letters: list[DeadLetter] = []
+
+    def finding(self, change: FindingChange) -> None:
+        """Takes a finding."""
+        self._findings.append(change.finding)
+
+    def command(self, command: Command) -> None:
+        """Takes a command."""
+        self._commands.append(command)
+
+    def dead_letter(self, letter: DeadLetter) -> None:
+        """Takes a dead letter."""
+        self._letters.append(letter)
+
+    def close(self) -> None:
+        """Writes the document."""
+        run = self.run
+        findings = finding_records(self._findings, run.patterns, run.clean)
+        commands = (command_record(each, run.clean) for each in self._commands)
+        letters = (_letter_record(each, run.clean) for each in self._letters)
+        for name, records in (("findings", findings), ("revocations", commands), ("dead_letters", letters)):
+            self.write(b"{" if name == "findings" else b",")
+            self.write(dumps({name: []})[1:-2])
+            for number, record in enumerate(records):
+                self.write((b",\n" if number else b"\n") + dumps(record))
+            self.write(b"]")
+        self.write(b"," + dumps({"summary": run.summary.record()})[1:] + b"\n")
+        super().close()
+
+
+def _letter_record(letter: DeadLetter, clean: Clean) -> dict[str, Any]:
+    """A dead letter. The names of its source and field come from the input, so they are cleaned."""
+    return {
+        name: clean(value) if isinstance(value, str) else value for name, value in letter.record().items()
+    }
 
 
 # The files of an output folder, by their names.

@@ -6,7 +6,6 @@ without one. GitHub's limits are kept by `MAX_RESULTS`; docs/report.md says what
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -21,7 +20,7 @@ from detector.outputs.report import Report
 from detector.outputs.report_text import worst_first
 from detector.outputs.sarif_taxonomies import taxonomies
 from detector.outputs.summary import Summary
-from detector.outputs.writers import dumps, write_file
+from detector.outputs.writers import Target, dumps, write_file
 from detector.terminal.output import path_bytes
 from detector.values.findings import Finding, Severity
 from detector.values.times import MILLISECOND, format_rfc3339
@@ -81,7 +80,7 @@ def sarif_record(report: Report, limit: int = MAX_RESULTS) -> Record:
     }
 
 
-def write_sarif(path: Path, report: Report) -> None:
+def write_sarif(path: Target, report: Report) -> None:
     """Writes the log; it appears whole or not at all.
 
     Raises:

@@ -1,15 +1,19 @@
 """JSON bytes, and files that appear whole or not at all."""
 
 import os
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Final
 
 import orjson
 
-from detector.terminal.output import shown
+from detector.terminal.output import shown, write_out
 from detector.values.errors import UsageError
+
+_IN_MEMORY: Final = 16 << 20  # bytes for standard output; more wait in a temporary file
+_CHUNK: Final = 1 << 20
 
 
 def line(record: Mapping[str, Any]) -> bytes:
@@ -97,12 +101,53 @@ class Draft:
             raise UsageError(f"cannot write {shown(self.path)}: {error.strerror}") from error
 
 
-def write_file(path: Path, data: bytes) -> None:
+class StandardOutput:
+    """Takes the place of a `Draft` where standard output is meant.
+
+    What is written waits for `close`: if its reader has gone, the files beside it are complete.
+    """
+
+    def __init__(self) -> None:
+        self._waiting = tempfile.SpooledTemporaryFile[bytes](_IN_MEMORY)
+
+    def open(self) -> None:
+        """Does nothing."""
+
+    def write(self, data: bytes) -> None:
+        """Adds bytes."""
+        self._waiting.write(data)
+
+    def close(self) -> None:
+        """Writes what waits.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        self._waiting.seek(0)
+        while chunk := self._waiting.read(_CHUNK):
+            write_out(chunk)
+        write_out(b"", last=True)
+        self._waiting.close()
+
+    def discard(self) -> None:
+        """Forgets what was written."""
+        self._waiting.close()
+
+
+Target = Path | StandardOutput
+"""Where an output goes."""
+
+
+def write_file(path: Target, data: bytes) -> None:
     """Writes a whole file.
 
     Raises:
         UsageError: it cannot be written; what was there before is left as it was.
     """
+    if isinstance(path, StandardOutput):
+        path.write(data)
+        path.close()
+        return
     draft = Draft(path)
     try:
         draft.open()

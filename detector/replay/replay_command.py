@@ -2,10 +2,7 @@
 
 import contextlib
 import gc
-import os
-import sys
 from collections.abc import Iterator, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -23,24 +20,18 @@ from detector.ingest.sources import Source
 from detector.ingest.trust.policy import TrustPolicy
 from detector.judge.policy import Accept
 from detector.outputs.baseline_use import baseline_use
-from detector.outputs.files import FILES, folder_outputs
 from detector.outputs.output import Output, Run, write_run
-from detector.outputs.report import Report, ReportOutput
-from detector.outputs.report_page import write_report
-from detector.outputs.report_text import console_for, print_report
-from detector.outputs.sarif import write_sarif
 from detector.registry.finders import Finders
+from detector.replay.destinations import Destinations, check_destinations, outputs_of
 from detector.replay.input_key import key_of_inputs
 from detector.replay.replay import Plan, Result, replay
 from detector.scan.leaks import LeakFinder, Redactor
 from detector.scan.scanner import PatternScanner
 from detector.scan.scanner_loader import load_scanner
-from detector.terminal.output import printing, shown
 from detector.terminal.progress import meter
-from detector.values.errors import ConfigError, UsageError
+from detector.values.errors import ConfigError
 from detector.values.events import Identifier
 from detector.values.findings import Severity
-from detector.values.wording import visible
 
 DONE, FOUND, DEAD_LETTERS = 0, 1, 3  # exit codes
 _COLLECTED: Final = (200_000, 20, 1000)  # a quarter off the CPU time of 100,000 registered credentials
@@ -50,7 +41,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     """The arguments of one replay. Times in nanoseconds; `now` is the wall clock.
 
     `events` and `logs` are the paths that carry events, and those that carry text; of `paths` nobody said. `baseline`
-    is the file of the findings that are known.
+    is the file of the findings that are known. The outputs are as in `Destinations`.
     """
 
     config: str | None
@@ -58,6 +49,8 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     out: str | None = None
     report: str | None = None
     sarif: str | None = None
+    findings: str | None = None
+    document: bool = False
     format_name: str | None = None
     until: int | None = None
     fail_on: Severity | None = None
@@ -72,6 +65,11 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     def day(self) -> str:
         """The day that the expiry of the baseline is held against: that of `until`, else today (UTC)."""
         return day_of(self.now if self.until is None else self.until)
+
+    @property
+    def destinations(self) -> Destinations:
+        """Where the outputs go."""
+        return Destinations(self.out, self.report, self.sarif, self.findings, self.document)
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -91,19 +89,16 @@ def run_replay(request: Request, *, adapters: Sequence[Adapter] = (), outputs: S
     baseline = () if request.baseline is None else read_baseline(request.baseline)
     settings = _accepting(settings, [entry.accept for entry in baseline if entry.expires >= request.day])
     scanner, passed_over = load_scanner(settings.patterns)
-    if request.out is not None:
-        _prepare(Path(request.out))
-    pages = [Path(name) for name in (request.report, request.sarif) if name is not None]
-    for page in pages:
-        _look_at(page, [path for path in request.inputs if path != "-"])
-    if len(pages) > 1 and pages[0].resolve() == pages[1].resolve():
-        raise UsageError(f"--report and --sarif would both write {shown(pages[0])}")
+    check_destinations(request.destinations, request.inputs)
     plan, finders = planned(
         request,
         settings,
         scanner,
         adapters=adapters,
-        skip=(*_files(request.out), *pages, *(() if request.baseline is None else (Path(request.baseline),))),
+        skip=(
+            *request.destinations.files,
+            *(() if request.baseline is None else (Path(request.baseline),)),
+        ),
         warnings=passed_over,
     )
     with meter() as bars, seldom_collected():
@@ -116,7 +111,9 @@ def run_replay(request: Request, *, adapters: Sequence[Adapter] = (), outputs: S
         warned = (*use.warnings(clean), *summary.warnings)
         summary = msgspec.structs.replace(summary, baseline=use.summary(clean), warnings=warned)
     run = Run(patterns, clean, summary, result.until)
-    write_run((*outputs_of(request), *outputs), run, result.findings, result.commands, result.letters)
+    write_run(
+        (*outputs_of(request.destinations), *outputs), run, result.findings, result.commands, result.letters
+    )
     return _exit_code(request, result)
 
 
@@ -196,22 +193,6 @@ def _in_vain(sources: Sequence[Source]) -> Iterator[str]:
             )
 
 
-def outputs_of(request: Request) -> Iterator[Output]:
-    """The outputs that the arguments name, and the summary on the terminal, which comes last."""
-    if request.out is not None:
-        yield from folder_outputs(Path(request.out))
-    if request.report is not None:
-        yield ReportOutput(partial(write_report, Path(request.report)))
-    if request.sarif is not None:
-        yield ReportOutput(partial(write_sarif, Path(request.sarif)))
-    yield ReportOutput(_print, None if request.out is None else visible(shown(request.out)))
-
-
-def _print(report: Report) -> None:
-    with printing():
-        print_report(report, console_for(sys.stdout))
-
-
 @contextlib.contextmanager
 def seldom_collected() -> Iterator[None]:
     """Lets Python look for reference cycles more seldom: millions of events hold none, and each look reads them all."""
@@ -221,36 +202,6 @@ def seldom_collected() -> Iterator[None]:
         yield
     finally:
         gc.set_threshold(*usual)
-
-
-def _files(out: str | None) -> tuple[Path, ...]:
-    """The files of the output folder: what an earlier replay left there is not read."""
-    return () if out is None else tuple(Path(out) / name for name in FILES)
-
-
-def _prepare(out: Path) -> None:
-    """Says now, not after an hour of reading, that the output has nowhere to go."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"cannot make the output folder {shown(out)}: {error.strerror}") from None
-    if not os.access(out, os.W_OK | os.X_OK):
-        raise UsageError(f"cannot write into the output folder {shown(out)}")
-
-
-def _look_at(page: Path, inputs: Sequence[str]) -> None:
-    """Checks before the replay that the report can be written, and does not replace an input."""
-    why = None
-    if any(page.resolve() == Path(one).resolve() for one in inputs):
-        why = "it is an input"
-    elif page.exists() and not page.is_file():
-        why = "it exists and is not a file"
-    elif not page.parent.is_dir():
-        why = f"there is no folder {shown(page.parent)}"
-    elif not os.access(page.parent, os.W_OK | os.X_OK):
-        why = f"the folder {shown(page.parent)} may not be written into"
-    if why is not None:
-        raise UsageError(f"cannot write {shown(page)}: {why}")
 
 
 def _exit_code(request: Request, result: Result) -> int:

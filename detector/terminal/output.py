@@ -19,6 +19,7 @@ OUTPUT: Final = "standard output"
 _ESCAPED: Final = re.compile(r"\\(?:\\|x[89a-f][0-9a-f])")  # what `shown` writes in place of one byte
 _LONE_BYTES: Final = range(0xDC80, 0xDD00)  # characters that stand for bytes that are not UTF-8 (PEP 383)
 _CLOSED: Final = "it is closed"
+_GONE: Final = "its reader has gone before all was written"
 
 
 def shown(path: str | Path) -> str:
@@ -98,6 +99,22 @@ def printing() -> Iterator[None]:
             raise
         _discard()
         raise OSError(error.errno, why(error), OUTPUT) from None
+
+
+def write_out(data: bytes, *, last: bool = False) -> None:
+    """Writes data for a program to standard output, which must take all of it. With the `last` it is flushed.
+
+    Raises:
+        OSError: standard output is closed, its reader has gone, or the disk is full. Its `filename` says so.
+    """
+    try:
+        sys.stdout.buffer.write(data)
+        if last:
+            sys.stdout.buffer.flush()
+    except OSError as error:
+        _discard()
+        reason = _GONE if isinstance(error, BrokenPipeError) else why(error)
+        raise OSError(error.errno, reason, OUTPUT) from None
 
 
 def _discard() -> None:

@@ -1,0 +1,135 @@
+"""Where a replay writes: files, a folder, and standard output, which takes one kind of data or the summary for a person."""
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from detector.outputs.files import FILES, FindingsFile, WholeDocument, folder_outputs
+from detector.outputs.output import Output
+from detector.outputs.report import Report, ReportOutput
+from detector.outputs.report_page import write_report
+from detector.outputs.report_text import console_for, print_report
+from detector.outputs.sarif import write_sarif
+from detector.outputs.writers import StandardOutput, Target
+from detector.terminal.output import printing, shown
+from detector.values.errors import UsageError
+from detector.values.wording import visible
+
+STANDARD_OUTPUT = "-"
+
+
+class Destinations(msgspec.Struct, frozen=True):
+    """The arguments about outputs: a folder, files or `-`, and whether all goes to standard output as one document."""
+
+    out: str | None = None
+    report: str | None = None
+    sarif: str | None = None
+    findings: str | None = None
+    document: bool = False
+
+    @property
+    def data_on_standard_output(self) -> tuple[str, ...]:
+        """The arguments that ask for standard output."""
+        named = {"--sarif -": self.sarif, "--findings -": self.findings}
+        asked = [option for option, value in named.items() if value == STANDARD_OUTPUT]
+        return (*asked, "--json") if self.document else tuple(asked)
+
+    @property
+    def pages(self) -> dict[str, Path]:
+        """The single files by their arguments."""
+        named = {"--report": self.report, "--sarif": self.sarif, "--findings": self.findings}
+        return {
+            option: Path(value)
+            for option, value in named.items()
+            if value is not None and (value != STANDARD_OUTPUT or option == "--report")
+        }
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All files that are written: what an earlier replay left there is not read."""
+        folder = () if self.out is None else tuple(Path(self.out) / name for name in FILES)
+        return (*folder, *self.pages.values())
+
+
+def check_destinations(where: Destinations, inputs: Sequence[str]) -> None:
+    """Says now, not after an hour of reading, that an output has nowhere to go or would replace an input.
+
+    Raises:
+        UsageError: what is wrong.
+    """
+    asked = where.data_on_standard_output
+    if len(asked) > 1:
+        raise UsageError(
+            f"{' and '.join(asked)} would both write to standard output: name a file for one of them"
+        )
+    if where.out is not None:
+        _prepare(Path(where.out))
+    written: dict[Path, str] = {}
+    for option, page in where.pages.items():
+        _look_at(page, [path for path in inputs if path != "-"])
+        other = written.setdefault(page.resolve(), option)
+        if other != option:
+            raise UsageError(f"{other} and {option} would both write {shown(page)}")
+
+
+def outputs_of(where: Destinations) -> Iterator[Output]:
+    """The outputs that the arguments name, and the summary for a person, which comes last.
+
+    The summary is on standard output, unless that takes data: then it is on standard error.
+    """
+    if where.out is not None:
+        yield from folder_outputs(Path(where.out))
+    if where.report is not None:
+        yield ReportOutput(partial(write_report, Path(where.report)))
+    if where.sarif is not None:
+        yield ReportOutput(partial(write_sarif, _target(where.sarif)))
+    if where.findings is not None:
+        yield FindingsFile(_target(where.findings))
+    if where.document:
+        yield WholeDocument(StandardOutput())
+    out = None if where.out is None else visible(shown(where.out))
+    yield ReportOutput(_print_beside if where.data_on_standard_output else _print, out)
+
+
+def _target(name: str) -> Target:
+    return StandardOutput() if name == STANDARD_OUTPUT else Path(name)
+
+
+def _print(report: Report) -> None:
+    with printing():
+        print_report(report, console_for(sys.stdout))
+
+
+def _print_beside(report: Report) -> None:
+    """On standard error. Where that is closed or full, nobody can be told."""
+    with suppress(OSError, SystemExit):  # rich raises SystemExit on a closed pipe
+        print_report(report, console_for(sys.stderr))
+        sys.stderr.flush()
+
+
+def _prepare(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"cannot make the output folder {shown(out)}: {error.strerror}") from None
+    if not os.access(out, os.W_OK | os.X_OK):
+        raise UsageError(f"cannot write into the output folder {shown(out)}")
+
+
+def _look_at(page: Path, inputs: Sequence[str]) -> None:
+    why = None
+    if any(page.resolve() == Path(one).resolve() for one in inputs):
+        why = "it is an input"
+    elif page.exists() and not page.is_file():
+        why = "it exists and is not a file"
+    elif not page.parent.is_dir():
+        why = f"there is no folder {shown(page.parent)}"
+    elif not os.access(page.parent, os.W_OK | os.X_OK):
+        why = f"the folder {shown(page.parent)} may not be written into"
+    if why is not None:
+        raise UsageError(f"cannot write {shown(page)}: {why}")
