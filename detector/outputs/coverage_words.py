@@ -54,14 +54,14 @@ class CoverageGap(msgspec.Struct, frozen=True):
 
 
 def coverage_sentence(coverage: JoinCoverage) -> str:
-    """`38 of 41 credentials have a task that started and ended, 3 a task that still runs (the oldest since …)`."""
+    """`38 of 41 credentials have a task that started and ended, 3 have a task that still runs (the …)`."""
     by_join = coverage.by_join
     said: list[str] = []
     for join in _HAVE:
         if join not in by_join:
             continue
-        of = "" if said else f" {_of(coverage)} {'has' if by_join[join] == 1 else 'have'}"
-        said.append(f"{by_join[join]:,}{of} {_HAVE[join]}{_since(coverage, join)}")
+        of, have = "" if said else f" {_of(coverage)}", "has" if by_join[join] == 1 else "have"
+        said.append(f"{by_join[join]:,}{of} {have} {_HAVE[join]}{_since(coverage, join)}")
     if coverage.unjudged:
         said.append(f"{coverage.unjudged:,}{'' if said else ' ' + _of(coverage)} could not be judged")
     return ", ".join(said)

@@ -54,8 +54,8 @@ def shown(coverage: JoinCoverage, width: int = 80) -> list[str]:
         (
             (row(ENDED, 38), row(RUNNING, 3, oldest=OLDEST), row(END_ONLY, 1)),
             (
-                "38 of 42 credentials have a task that started and ended, 1 a task that ended, its start not "
-                "reported, 3 a task that still runs (the oldest since 2026-03-12 09:00:00Z)"
+                "38 of 42 credentials have a task that started and ended, 1 has a task that ended, its start not "
+                "reported, 3 have a task that still runs (the oldest since 2026-03-12 09:00:00Z)"
             ),
         ),
         (
