@@ -1,4 +1,4 @@
-"""Compressed input as a stream: gzip and Zstandard, told by their first bytes, never held whole.
+"""Compressed input as a stream: gzip and Zstandard, told by their first bytes, and members of ZIP; never held whole.
 
 Damage costs as little as it can: a wrong checksum costs nothing, and other damage the rest of its member (or frame).
 What stands before it, and the members behind it, are read. Where something is lost, a newline takes its place, so that
@@ -14,7 +14,7 @@ import zstandard
 
 from detector.records import magic_numbers as magic
 from detector.records.blocks import BLOCK
-from detector.records.dead_letters import CORRUPT_ARCHIVE, TRUNCATED_ARCHIVE, bad
+from detector.records.dead_letters import CORRUPT_ARCHIVE, TOO_LARGE, TRUNCATED_ARCHIVE, bad
 from detector.values.times import SECOND
 
 GZIP: Final = "gzip"
@@ -24,6 +24,9 @@ _STEP: Final = 4096  # bytes in which the place of damage is looked for
 _MOST_DAMAGE: Final = 1000  # places; what stands behind so many is left
 _TRAILERS: Final = ("data check", "length check")  # zlib's words for a wrong checksum or size: all was read
 _LOST: Final = b"\n"
+_BOMB: Final = (
+    "it unpacks to far more than any log does: what it begins with was read; unpack it, and read it"
+)
 
 _SKIPPED_MAGIC: Final = b"\x2a\x4d\x18"  # behind a byte from 0x50 to 0x5f
 _GZIP_TIME: Final = slice(4, 8)  # where a member states its time (RFC 1952, MTIME)
@@ -34,8 +37,6 @@ _LEAST_WINDOW: Final = 10  # as a power of two
 
 # What is no text, and is not unpacked: its first bytes, and what it is.
 _UNSUPPORTED: Final = (
-    (magic.ZIP, "zip"),
-    (magic.EMPTY_ZIP, "zip"),
     (magic.XZ, "xz"),
     (magic.SEVEN_ZIP, "7-Zip"),
     (magic.LZ4, "LZ4"),
@@ -54,8 +55,6 @@ def packing(head: bytes) -> str | None:
 
 def unsupported(head: bytes) -> str | None:
     """The kind of archive that a file begins with, if it is one that is not unpacked."""
-    if head.startswith(magic.TAR, magic.TAR_AT):
-        return "tar"
     if head.startswith(magic.BZIP2) and head.startswith(magic.BZIP2_BLOCK, len(magic.BZIP2) + 1):
         return "bzip2"
     return next((name for magic, name in _UNSUPPORTED if head.startswith(magic)), None)
@@ -158,6 +157,56 @@ def _gunzip(chunks: Iterable[bytes], times: MemberTimes) -> Iterator[bytes]:
         raise bad(CORRUPT_ARCHIVE)
     if not ended:
         raise bad(TRUNCATED_ARCHIVE)
+
+
+def inflated(chunks: Iterable[bytes], size: int, checksum: int) -> Iterator[bytes]:
+    """What a deflated member of a ZIP unpacks to, in chunks of at most 256 KiB; `size` and `checksum` as stated for it.
+
+    Raises:
+        BadRecordError: it is damaged, or not what is stated, after all that could be read was given. No more than
+            `size` bytes are.
+    """
+    member = zlib.decompressobj(-zlib.MAX_WBITS)
+    made = check = 0
+    for chunk in chunks:
+        rest = chunk
+        while rest and not member.eof:
+            before = member.copy()
+            try:
+                data = member.decompress(rest, BLOCK)
+                more = _drained(member) if len(data) == BLOCK and not member.unconsumed_tail else b""
+            except zlib.error:
+                for data in _salvaged(before, rest):
+                    yield from _even(data[: max(0, size - made)])
+                    made += len(data)
+                raise bad(CORRUPT_ARCHIVE) from None
+            rest = member.unconsumed_tail
+            for piece in (data, more):
+                fits = piece[: max(0, size - made)]
+                made += len(piece)
+                check = zlib.crc32(fits, check)
+                if fits:
+                    yield from _even(fits)
+            if made > size:
+                raise bad(CORRUPT_ARCHIVE)
+    if not member.eof:
+        raise bad(TRUNCATED_ARCHIVE)
+    if made != size or check != checksum:
+        raise bad(CORRUPT_ARCHIVE)
+
+
+def bounded(chunks: Iterable[bytes], most: int) -> Iterator[bytes]:
+    """The chunks up to `most` bytes.
+
+    Raises:
+        BadRecordError: there is more.
+    """
+    for chunk in chunks:
+        if len(chunk) > most:
+            yield chunk[:most]
+            raise bad(TOO_LARGE, detail=_BOMB)
+        most -= len(chunk)
+        yield chunk
 
 
 def _drained(member: "zlib._Decompress") -> bytes:

@@ -129,7 +129,7 @@ class Assembler:
 
         def stream(index: int) -> Stream:
             task_id, stream = texts.whereabouts(index)
-            return task_id or positions.task_id, stream
+            return task_id or positions.task_id, stream or positions.stream
 
         def text(index: int) -> bytes:
             return texts.message(index).encode("utf-8", "replace")
@@ -137,7 +137,7 @@ class Assembler:
         def record(index: int, stream: Stream, text: bytes) -> LogRecord:
             return LogRecord(text, positions.at[index], positions.time(index), *stream)
 
-        only = (positions.task_id, None) if texts.whereabouts is nowhere else None
+        only = (positions.task_id, positions.stream) if texts.whereabouts is nowhere else None
         self.streams.watch(marked, positions.at, stream, text, record, only=only)
 
     def close_lines(self, last_before: int | None = None) -> list[LogRecord]:

@@ -7,15 +7,15 @@ from typing import Final
 import numpy as np
 
 from detector.ingest import format_names as names
-from detector.ingest.archives import MemberTimes, not_unpacked
+from detector.ingest.archives import MemberTimes
 from detector.ingest.formats import cri, docker, documents, otlp, syslog, text
 from detector.ingest.formats import json as json_logs
 from detector.ingest.formats.cloudevents import events_of
 from detector.ingest.formats.log_texts import KEY_BEGIN
-from detector.ingest.range_reader import RangeReader, Reading, Sink, lines_of
+from detector.ingest.range_reader import MemberTime, RangeReader, Reading, Sink, lines_of
 from detector.ingest.sources import Source
 from detector.records.blocks import LONG_JSON, Block, blocks
-from detector.records.dead_letters import NOT_PROTOBUF, NOT_SYSLOG, TOO_LARGE, UNSUPPORTED_ARCHIVE, bad
+from detector.records.dead_letters import NOT_PROTOBUF, NOT_SYSLOG, TOO_LARGE, bad
 from detector.records.repeated_names import repeating_lines
 from detector.records.timestamps import Ints, line_starts
 from detector.values.errors import BadRecordError
@@ -31,9 +31,9 @@ def read(source: Source, start: int, end: int, sink: Sink, reading: Reading) -> 
     What cannot be read, the rest of a damaged archive or a file that is gone, is a dead letter without a line.
     """
     times = MemberTimes()
-    reader = RangeReader(source.name, source.task_id, sink, reading, lambda: times.latest)
-    if source.unsupported is not None and start == 0:
-        reader.dead(bad(UNSUPPORTED_ARCHIVE, detail=not_unpacked(source.unsupported)), None)
+    reader = RangeReader(source.name, source.task_id, sink, reading, _member_of(source, times), source.stream)
+    if source.doubt is not None and start == 0:
+        reader.dead(source.doubt, None)
     try:
         if source.format == names.DOCUMENT:
             read_document(lambda: source.chunks(times=times), reader)
@@ -43,6 +43,14 @@ def read(source: Source, start: int, end: int, sink: Sink, reading: Reading) -> 
         reader.dead(error, None)
     reader.end()
     return reader
+
+
+def _member_of(source: Source, times: MemberTimes) -> Callable[[], MemberTime | None]:
+    """What gives the time of the archive member that is being read: gzip's own, else that of the ZIP or tar."""
+    stated = None
+    if source.member is not None and source.member.modified is not None:
+        stated = MemberTime(source.member.modified, source.member.slack)
+    return lambda: stated if times.latest is None else MemberTime(times.latest)
 
 
 def read_text(chunks: Iterable[bytes], reader: RangeReader) -> None:

@@ -3,61 +3,154 @@
 import os
 import stat
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+import msgspec
+
+from detector.ingest.archive_sources import ArchiveSources
 from detector.ingest.classify import BUNDLED, RecordClassifier
-from detector.ingest.declarations import STDIN, Declarations
+from detector.ingest.declarations import STDIN, Declarations, split_member
+from detector.ingest.members import unique_names
 from detector.ingest.sources import Asked, Source, from_file, from_pipe
-from detector.records.dead_letters import UNREADABLE, DeadLetter, bad
+from detector.records.dead_letters import EMPTY, UNREADABLE, DeadLetter, bad
 from detector.terminal.output import shown, why
 from detector.values.errors import InputError
+from detector.values.globs import compile_glob
 
 
-def find_sources(
+def find_sources(  # noqa: PLR0913 - what a person says of the inputs
     paths: Sequence[str],
     *,
     format_name: str | None = None,
     skip: Sequence[Path] = (),
     classifier: RecordClassifier = BUNDLED,
     declarations: Declarations | None = None,
+    passed_over: list[str] | None = None,
 ) -> tuple[list[Source], list[DeadLetter]]:
     """The sources that `paths` name, in the order of their names, each file once; and what could not be opened.
 
+    A path may name members of an archive by a glob: `run.zip!build/*`. Each member of an archive is a source.
+
     What is named must be there; what cannot be opened inside a folder is a dead letter, and sockets, devices and
     the files `skip` (our own output of an earlier run) are passed over. `format_name` is one of `formats.CHOICES`,
-    `classifier` what is recognised, `declarations` says what carries events.
+    `classifier` what is recognised, `declarations` says what carries events. `passed_over` gets a sentence for each
+    archive that has links or devices.
 
     Raises:
-        InputError: a path that was named does not exist or cannot be opened.
+        InputError: a path that was named does not exist or cannot be opened, or no member has such a name.
     """
-    declared = declarations or Declarations()
-
-    def asked(path: str | Path) -> Asked:
-        return Asked(format_name, classifier, declared.of(path))
-
-    sources: list[Source] = []
     letters: list[DeadLetter] = []
-    seen: set[tuple[int, int]] = set()
+    search = _Search(format_name, classifier, declarations or Declarations(), letters)
     for file in skip:
         with suppress(OSError):
-            seen.add(_identity(file.stat()))
+            search.seen.add(_identity(file.stat()))
+    globs: dict[str, list[str]] = {}
     for path in sorted(set(paths)):
+        named = split_member(path)
+        if named is not None:
+            globs.setdefault(named.archive, []).append(named.glob)
+        else:
+            search.take(path)
+    for archive, members in globs.items():
+        search.take_members(archive, members)
+    if passed_over is not None:
+        passed_over += search.archives.passed_over
+    # A file may have the name that a member has: files come first, and keep theirs.
+    found = sorted(search.sources, key=lambda source: (source.member is not None, source.name))
+    names = unique_names([source.name for source in found])
+    renamed = [
+        source if source.name == name else msgspec.structs.replace(source, name=name)
+        for source, name in zip(found, names, strict=True)
+    ]
+    return sorted(renamed, key=lambda source: source.name), letters
+
+
+class _Search:
+    """What was found. `seen` are the files and folders that are not to be read again."""
+
+    def __init__(
+        self,
+        format_name: str | None,
+        classifier: RecordClassifier,
+        declarations: Declarations,
+        letters: list[DeadLetter],
+    ) -> None:
+        self._format = format_name
+        self._classifier = classifier
+        self._declared = declarations
+        self._letters = letters
+        self._names: dict[tuple[int, int], list[str]] = {}  # of the members of archives
+        self.archives = ArchiveSources(letters)
+        self.sources: list[Source] = []
+        self.seen: set[tuple[int, int]] = set()
+
+    def take(self, path: str) -> None:
+        """A path that was named."""
         if path == STDIN:
-            sources.append(_stdin(asked(STDIN)))
-            continue
+            self._add(STDIN, _stdin(self._asked(STDIN)))
+            return
         info = _stat(path)
         if stat.S_ISDIR(info.st_mode):
-            for file in _walk(path, seen, letters):
-                try:
-                    sources.append(from_file(file, asked(file)))
-                except OSError:
-                    letters.append(DeadLetter.of(bad(UNREADABLE), shown(file)))
-        elif _identity(info) not in seen:
-            seen.add(_identity(info))
-            sources.append(_named(path, info, asked(path)))
-    return sorted(sources, key=lambda source: source.name), letters
+            self._folder(path)
+        elif _identity(info) not in self.seen:
+            self.seen.add(_identity(info))
+            self._add(path, _named(path, info, self._asked(path)), _identity(info))
+
+    def take_members(self, archive: str, globs: Sequence[str]) -> None:
+        """Members of an archive that were named."""
+        info = _stat(archive)
+        identity = _identity(info)
+        if identity not in self.seen:
+            self.seen.add(identity)
+            matchers = [compile_glob(glob) for glob in globs]
+            source = _named(archive, info, self._asked(archive))
+            self._add(archive, source, identity, lambda name: any(matches(name) for matches in matchers))
+        names = self._names.get(identity)
+        for glob in globs:
+            if names is None:
+                raise InputError(f"{shown(archive)}: no archive whose members are read")
+            if not any(map(compile_glob(glob), names)):
+                raise InputError(f"{shown(archive)}: no member of it has a name like {shown(glob)}")
+
+    def _folder(self, path: str) -> None:
+        empty = True
+        for file, info in _walk(path, self.seen, self._letters):
+            empty = False
+            if info is None:
+                continue
+            try:
+                self._add(file, from_file(file, self._asked(file)), _identity(info))
+            except OSError:
+                self._letters.append(DeadLetter.of(bad(UNREADABLE), shown(file)))
+        if empty:
+            self._letters.append(DeadLetter.of(bad(EMPTY, detail="there is no file in it"), shown(path)))
+
+    def _add(
+        self,
+        path: str | Path,
+        source: Source,
+        identity: tuple[int, int] | None = None,
+        wanted: Callable[[str], bool] = lambda _: True,
+    ) -> None:
+        """A source, or the members of one."""
+        if source.archive is None:
+            self.sources.append(source)
+            return
+
+        def asked(name: str) -> Asked | None:
+            if not wanted(name):
+                return None
+            return Asked(self._format, self._classifier, self._declared.of_member(path, name))
+
+        found, names = self.archives.sources(source, asked)
+        self.sources += found
+        if identity is not None:
+            self._names[identity] = names
+
+    def _asked(self, path: str | Path) -> Asked:
+        return Asked(self._format, self._classifier, self._declared.of(path))
 
 
 def _identity(info: os.stat_result) -> tuple[int, int]:
@@ -98,8 +191,13 @@ def _named(path: str, info: os.stat_result, asked: Asked) -> Source:
     raise InputError(f"{shown(path)}: neither a file nor a folder nor a pipe")
 
 
-def _walk(top: str, seen: set[tuple[int, int]], letters: list[DeadLetter]) -> Iterator[Path]:
-    """The regular files below a folder, sorted; links are followed, but nothing is entered or read twice."""
+def _walk(
+    top: str, seen: set[tuple[int, int]], letters: list[DeadLetter]
+) -> Iterator[tuple[Path, os.stat_result | None]]:
+    """The regular files below a folder, sorted; links are followed, but nothing is entered or read twice.
+
+    Without a `stat_result` it is a file that was seen before, or cannot be read.
+    """
 
     def unreadable(error: OSError) -> None:
         letters.append(DeadLetter.of(bad(UNREADABLE), shown(str(error.filename or top))))
@@ -115,10 +213,12 @@ def _walk(top: str, seen: set[tuple[int, int]], letters: list[DeadLetter]) -> It
                 info = path.stat()
             except OSError as error:
                 unreadable(error)
+                yield path, None
                 continue
-            if stat.S_ISREG(info.st_mode) and _identity(info) not in seen:
+            if stat.S_ISREG(info.st_mode):
+                known = _identity(info) in seen
                 seen.add(_identity(info))
-                yield path
+                yield path, None if known else info
 
 
 def _first(folder: Path, seen: set[tuple[int, int]]) -> bool:

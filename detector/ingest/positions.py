@@ -38,11 +38,15 @@ class LogRecord(msgspec.Struct, frozen=True, gc=False):
 
 
 class Positions(msgspec.Struct, frozen=True):
-    """The positions and times of the lines of a block, by index. `task_id` is the task of a line that names none."""
+    """The positions and times of the lines of a block, by index.
+
+    `task_id` and `stream` are those of a line that names none.
+    """
 
     at: Sequence[int]
     time: Callable[[int], LogTime]
     task_id: str | None = None
+    stream: str | None = None
 
 
 class Segment(msgspec.Struct, frozen=True):
@@ -80,7 +84,11 @@ def segment_of(texts: LogTexts, positions: Positions) -> Segment:
     def record(index: int) -> LogRecord:
         task_id, stream = texts.whereabouts(index)
         return LogRecord(
-            b"", positions.at[index], positions.time(index), task_id or positions.task_id, stream
+            b"",
+            positions.at[index],
+            positions.time(index),
+            task_id or positions.task_id,
+            stream or positions.stream,
         )
 
     return Segment(texts.data, texts.edges, record, None, texts.as_read, texts.head)

@@ -7,7 +7,7 @@ together fills both in.
 
 from collections import Counter
 from collections.abc import Callable, Iterable
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
@@ -62,6 +62,13 @@ class Sink(Protocol):
         """A record that could not be read."""
 
 
+class MemberTime(NamedTuple):
+    """When an archive says that a member was modified (ns); in truth it may be later by `slack`, as with ZIP's times."""
+
+    time: int
+    slack: int = 0
+
+
 class Reading(msgspec.Struct, frozen=True):
     """What ranges are read with: `now` is the wall clock, `skew` the policy's (ns), `classifier` what is recognised.
 
@@ -81,20 +88,21 @@ class RangeReader:
 
     - `lines` counts the newlines before the block at hand, from the start of the range.
     - `inherited` is the time of the last record that had one, `latest` the latest time of all; None while none had.
-    - `member_time` gives the time (ns) of the archive member that is being read, None if there is none: no record of it
+    - `member_time` gives the time of the archive member that is being read, None if there is none: no record of it
       is later, give or take the `skew` (ns).
     - `records` and `bytes` are by format, `unknown` counts the events of an unknown type.
-    - `task_id` is the task that the file's path names.
+    - `task_id` and `stream` are those that the file's path names.
     - `suspects` counts the lines of text that look like events to the classifier `suspected`.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - a range, and what it is read with
         self,
         name: str,
         task_id: str | None,
         sink: Sink,
         reading: Reading,
-        member_time: Callable[[], int | None] = lambda: None,
+        member_time: Callable[[], MemberTime | None] = lambda: None,
+        stream: str | None = None,
     ) -> None:
         self.name = name
         self.trust = reading.trust
@@ -113,6 +121,7 @@ class RangeReader:
         self._task_id = task_id
         self._skew = reading.skew
         self._member_time = member_time
+        self._stream = stream
         self._segments: list[Segment] = []
         self._collected: list[LogRecord] = []  # after the segments
         self._rests: list[LogRecord] = []
@@ -149,16 +158,19 @@ class RangeReader:
 
     def time_of(self, log: LogText) -> LogTime:
         """The time of a log record: what it states, unless that cannot be true, else the inherited one."""
-        written, member = stated(log.time, log.origin, log.carried, self._skew), self._member()
+        written, (member, skew) = stated(log.time, log.origin, log.carried, self._skew), self._member()
         if written.time is not None and written.time <= self.now + MAX_FUTURE:
-            found = bounded(written, member, self._skew)
+            found = bounded(written, member, skew)
             self.note_time(found.time)
             return found
         return member if self.inherited is None else LogTime(self.inherited, EARLIER_RECORD)
 
-    def _member(self) -> LogTime:
-        time = self._member_time()
-        return NO_TIME if time is None or time > self.now + MAX_FUTURE else LogTime(time, ARCHIVE)
+    def _member(self) -> tuple[LogTime, int]:
+        """The time of the archive member, and by how much a record may be later (ns)."""
+        member = self._member_time()
+        if member is None or member.time > self.now + MAX_FUTURE:
+            return NO_TIME, 0
+        return LogTime(member.time, ARCHIVE), self._skew + member.slack
 
     def events(self, events: Iterable[CanonicalEvent], data: bytes) -> None:
         """Canonical events, one for each line of `data`."""
@@ -220,10 +232,10 @@ class RangeReader:
         With `data`, the lines, they are counted, and lines that go on in each other are reassembled.
         """
         stamps, inherited = self.usable(texts.times, before), self.inherited
-        member = self._member()
+        member, skew = self._member()
         late: frozenset[int] = frozenset()
         if member.time is not None:
-            stamps, lines = stamps.split(member.time + self._skew)
+            stamps, lines = stamps.split(member.time + skew)
             stamps, late = stamps.replaced(lines, member.time), frozenset(lines.tolist())
 
         def time(index: int) -> LogTime:
@@ -233,7 +245,7 @@ class RangeReader:
             stands = ARCHIVE if whose in late else texts.origin
             return LogTime(own, stands if whose == index else EARLIER_RECORD)
 
-        positions = Positions(range(before + 1, before + 1 + len(starts)), time, self._task_id)
+        positions = Positions(range(before + 1, before + 1 + len(starts)), time, self._task_id, self._stream)
         self._close_collected()
         self._segments.append(segment_of(texts, positions))
         self._grow(len(texts.data) + 1)
@@ -254,7 +266,7 @@ class RangeReader:
             if read.error is not None:
                 self.dead(read.error, line)
             log = read.log or LogText(b"")
-            self._long = LogRecord(b"", line, self.time_of(log), self._task_id), 0
+            self._long = LogRecord(b"", line, self.time_of(log), self._task_id, self._stream), 0
             self.count(TEXT, 1, 0)
         record, pieces = self._long
         self._piece(record, block.data, pieces + 1)
@@ -302,7 +314,7 @@ class RangeReader:
             line,
             self.time_of(log),
             log.task_id or self._task_id,
-            log.stream,
+            log.stream or self._stream,
             log.channel,
             log.ends,
             log.rest,

@@ -26,6 +26,9 @@ from detector.records.shipper_fields import is_shipped
 
 HEAD: Final = BLOCK  # bytes that are looked at
 _LINES: Final = 32
+# Control characters but those that logs have: backspace to carriage return, and escape. Random bytes have a tenth.
+_CONTROLS: Final = bytes({*range(0x20), 0x7F} - {*range(0x08, 0x0E), 0x1B})
+_MOST_CONTROLS: Final = 0.05
 _CRI_LINE = re2.compile(
     rb"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,18}(?:Z|[+-][0-9]{2}:[0-9]{2}) (?:stdout|stderr) [PF](?::[^ ]*)? "
 )
@@ -38,6 +41,11 @@ _DOCUMENTS: Final = (
     b'"Records"',
     b'"total_count"',
 )  # what begins a file of CloudTrail and a page of GitHub's API
+
+
+def looks_binary(head: bytes) -> bool:
+    """Whether bytes that are of no known format are no text: too many of them control what no log controls."""
+    return len(head) - len(head.translate(None, _CONTROLS)) > len(head) * _MOST_CONTROLS
 
 
 def sniff(head: bytes, *, complete: bool, classifier: RecordClassifier = BUNDLED) -> str:

@@ -4,22 +4,33 @@ import codecs
 import os
 import re  # over paths of bounded length only
 import stat
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from detector.adapters.ci_names import task_named
-from detector.ingest.archives import MemberTimes, packing, unpacked, unsupported
+from detector.ingest.archives import (
+    MemberTimes,
+    bounded,
+    inflated,
+    not_unpacked,
+    packing,
+    unpacked,
+    unsupported,
+)
 from detector.ingest.classify import BUNDLED, RecordClassifier
 from detector.ingest.format_names import DOCUMENT, EVENT_SOURCES, JSON_LINES, OTLP_PROTO, SYSLOG_COUNTED, TEXT
-from detector.ingest.sniff import HEAD, sniff
+from detector.ingest.job_logs import stream_of_member
+from detector.ingest.members import Bytes, Member, archive_kind
+from detector.ingest.sniff import HEAD, looks_binary, sniff
 from detector.ingest.spool import Spool
 from detector.records.blocks import BLOCK
 from detector.records.byte_order_marks import chunks_without_marks, without_marks
-from detector.records.dead_letters import UNREADABLE, bad
+from detector.records.dead_letters import BINARY, EMPTY, UNREADABLE, UNSUPPORTED_ARCHIVE, bad
 from detector.records.pod_names import pod_task
+from detector.records.timestamps import leading_stamp
 from detector.terminal.output import shown
 from detector.values.errors import BadRecordError
 
@@ -28,6 +39,8 @@ _UTF32: Final = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 _ASCII_SHARE: Final = 16
 _MOSTLY: Final = 0.9  # of the characters of text in UTF-16 without a mark
 _LEAST_HEAD: Final = 16  # bytes that tell it
+_MAGIC: Final = 4  # bytes that tell how a file is compressed
+_LINE: Final = 64  # bytes that tell whether a line begins with a time
 # Kubernetes: /var/log/pods/<namespace>_<pod>_<uid>/<container>/<n>.log; Docker: .../containers/<id>/<id>-json.log
 _POD = re.compile(r"/pods/([^/_]+)_([^/_]+)_([0-9a-f-]{32,36})/[^/]+/[^/]+$")
 _CONTAINER = re.compile(r"/containers/([0-9a-f]{64})/[^/]+$")
@@ -36,18 +49,19 @@ _MEASURED: Final = frozenset(
     {OTLP_PROTO, SYSLOG_COUNTED}
 )  # formats in which records have their lengths before them
 
-Bytes = Callable[[int, int], Iterator[bytes]]
-
 
 class Source(msgspec.Struct, frozen=True):
     """One input: how it is named to a person, its format, and how its bytes from one place to another are read.
 
     `size` is that of the file, compressed or not; `whole` says that it can only be read from its beginning.
     `encoding` is that of its text, if that is not UTF-8.
-    `task_id` is the task or container that its path names: a pod's, or a job's by the name of its log.
-    `unsupported` is the kind of archive that it is, if that is not unpacked.
+    `task_id` is the task or container that its path names: a pod's, or a job's by the name of its log. `stream` is the
+    step of a job that its name tells.
+    `doubt` says what of it is not understood: a binary file, an archive that is not unpacked, nothing at all.
     `carries_events` is what a person said of it, None if nobody did.
     `modified` is the modification time of the file (ns), None of a pipe.
+    Of an archive whose members can be read, `archive` is the kind. Of a member, `member` says where it stands, `path`
+    is the name of its archive, and `most` the bytes that it may unpack to.
     """
 
     name: str
@@ -57,14 +71,20 @@ class Source(msgspec.Struct, frozen=True):
     packing: str | None = None
     encoding: str | None = None
     task_id: str | None = None
-    unsupported: str | None = None
+    doubt: BadRecordError | None = None
     carries_events: bool | None = None
     modified: int | None = None
+    stream: str | None = None
+    archive: str | None = None
+    member: Member | None = None
+    path: str | None = None
+    most: int | None = None
 
     @property
     def whole(self) -> bool:
         """Whether it can be read only from the beginning."""
-        return self.packing is not None or self.encoding is not None
+        inflates = self.member is not None and self.member.deflated
+        return inflates or self.packing is not None or self.encoding is not None
 
     def chunks(
         self, start: int = 0, end: int | None = None, times: MemberTimes | None = None
@@ -76,13 +96,23 @@ class Source(msgspec.Struct, frozen=True):
         Raises:
             BadRecordError: it cannot be read (any more), after all that could be read was given.
         """
-        end = self.size if end is None else end
-        chunks = self.raw(start, end)
-        if self.packing is not None:
-            chunks = unpacked(chunks, self.packing, times)
+        chunks = self.content(start, end, times)
         if self.encoding is not None:
             chunks = _transcoded(chunks, self.encoding)
         return chunks if self.format in _MEASURED else chunks_without_marks(chunks)
+
+    def content(
+        self, start: int = 0, end: int | None = None, times: MemberTimes | None = None
+    ) -> Iterator[bytes]:
+        """The same, but in the encoding that it has."""
+        chunks = _inflated(self.raw(start, self.size if end is None else end), self.member)
+        if self.packing is not None:
+            chunks = unpacked(chunks, self.packing, times)
+        return chunks if self.most is None else bounded(chunks, self.most)
+
+
+def _inflated(chunks: Iterator[bytes], member: Member | None) -> Iterator[bytes]:
+    return inflated(chunks, member.size, member.crc) if member is not None and member.deflated else chunks
 
 
 def _transcoded(chunks: Iterable[bytes], encoding: str) -> Iterator[bytes]:
@@ -139,7 +169,34 @@ def from_file(path: str | Path, asked: Asked) -> Source:
             raise bad(UNREADABLE) from None
 
     source = _looked_at(shown(path), info.st_size, read, asked)
-    return msgspec.structs.replace(source, task_id=_task_of(path), modified=info.st_mtime_ns)
+    task_id = _task_of(shown(Path(path).absolute()))
+    return msgspec.structs.replace(source, task_id=task_id, modified=info.st_mtime_ns)
+
+
+def from_member(  # noqa: PLR0913, PLR0917 - a member, and what its archive says
+    archive: Source, raw: Bytes, member: Member, name: str, most: int, asked: Asked
+) -> Source:
+    """A member of an archive whose bytes `raw` gives; `most` is as `Source` has it.
+
+    Raises:
+        OSError: the archive cannot be read any more.
+    """
+
+    def read(start: int, end: int) -> Iterator[bytes]:
+        return raw(member.start + start, member.start + min(end, member.stored))
+
+    source = _looked_at(name, member.stored, read, asked, member)
+    stream = stream_of_member(member.name) if source.format == TEXT else None
+    if stream is not None and leading_stamp(without_marks(_head(source.content(), _LINE)[0])) is None:
+        stream = None
+    return msgspec.structs.replace(
+        source,
+        task_id=_task_of(f"/{member.name}") or archive.task_id,
+        stream=stream,
+        modified=archive.modified,
+        path=archive.path or archive.name,
+        most=most,
+    )
 
 
 def from_pipe(name: str, fd: int, asked: Asked) -> Source:
@@ -170,14 +227,18 @@ def _reader_of(fd: int, base: int) -> Bytes:
     return read
 
 
-def _looked_at(name: str, size: int, raw: Bytes, asked: Asked) -> Source:
+def _looked_at(name: str, size: int, raw: Bytes, asked: Asked, member: Member | None = None) -> Source:
     """The source with its format told from its first bytes.
 
     Raises:
         OSError: it cannot be read.
     """
-    pack = packing(next(raw(0, 4), b""))
-    head, complete = _head(raw(0, size) if pack is None else unpacked(raw(0, size), pack))
+    pack = packing(_head(_inflated(raw(0, size), member), _MAGIC)[0])
+    bare = Source(name, TEXT, size, raw, pack, member=member)
+    head, complete = _head(bare.content())
+    kind = archive_kind(head)
+    if kind is not None:
+        return msgspec.structs.replace(bare, archive=kind, carries_events=asked.carries_events)
     encoding = _encoding(head)
     text = without_marks(head if encoding is None else b"".join(_transcoded((head,), encoding)))
     found = sniff(text, complete=complete, classifier=asked.classifier)
@@ -187,28 +248,43 @@ def _looked_at(name: str, size: int, raw: Bytes, asked: Asked) -> Source:
         found = asked.format_name
     elif asked.carries_events and found == TEXT:
         found = JSON_LINES
+    return msgspec.structs.replace(
+        bare,
+        format=found,
+        encoding=encoding,
+        doubt=_doubt(head, pack, found, encoding),
+        carries_events=asked.carries_events,
+    )
+
+
+def _doubt(head: bytes, pack: str | None, found: str, encoding: str | None) -> BadRecordError | None:
+    """What of a source that begins so is not understood."""
     inner = packing(head) if pack is not None else None
     kind = unsupported(head) if inner is None else f"{inner} in {pack}"
-    return Source(name, found, size, raw, pack, encoding, None, kind, asked.carries_events)
+    if kind is not None:
+        return bad(UNSUPPORTED_ARCHIVE, detail=not_unpacked(kind))
+    if not head:
+        return bad(EMPTY)
+    return bad(BINARY) if found == TEXT and encoding is None and looks_binary(head) else None
 
 
-def _head(chunks: Iterable[bytes]) -> tuple[bytes, bool]:
+def _head(chunks: Iterable[bytes], most: int = HEAD) -> tuple[bytes, bool]:
     parts: list[bytes] = []
     size = 0
     try:
         for chunk in chunks:
             parts.append(chunk)
             size += len(chunk)
-            if size > HEAD:
-                return b"".join(parts)[:HEAD], False
+            if size > most:
+                return b"".join(parts)[:most], False
     except BadRecordError as error:
         if error.reason == UNREADABLE:
             raise OSError(0, "cannot be read") from None
     return b"".join(parts), True
 
 
-def _task_of(path: str | Path) -> str | None:
-    text = shown(Path(path).absolute())
+def _task_of(text: str) -> str | None:
+    """The task that the path of a log names."""
     if len(text) > _MAX_PATH:
         return None
     pod = _POD.search(text)
@@ -217,4 +293,4 @@ def _task_of(path: str | Path) -> str | None:
     container = _CONTAINER.search(text)
     if container is not None:
         return container[1]
-    return task_named(shown(Path(path).name).split(".", 1)[0])  # a job's log, as `github-job-71.log`
+    return task_named(text.rpartition("/")[2].split(".", 1)[0])  # a job's log, as `github-job-71.log`

@@ -7,7 +7,7 @@ only this process (and the workers it forks) has, in a file that has no name.
 import os
 import tempfile
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
@@ -34,8 +34,16 @@ class Spool:
         Raises:
             OSError: reading or writing failed, the disk may be full.
         """
+        self.take(iter(lambda: os.read(fd, BLOCK), b""))
+
+    def take(self, chunks: Iterable[bytes]) -> None:
+        """Takes all chunks; it is filled once.
+
+        Raises:
+            OSError: writing failed, the disk may be full.
+        """
         encryptor = self._cipher(0).encryptor()
-        while data := os.read(fd, BLOCK):
+        for data in chunks:
             written, view = 0, memoryview(encryptor.update(data))
             while written < len(view):
                 written += self._file.write(view[written:])

@@ -39,6 +39,7 @@ _SHOWN_COUNTS: Final = 6
 _SHOWN_GAPS: Final = 5
 _SHOWN_WARNINGS: Final = 5
 _SHOWN_GONE: Final = 3  # entries of the baseline that no longer occur
+_SHOWN_UNREAD: Final = 8
 _MEASURABLE: Final = 10_000_000  # bytes from which a rate says more of the reading than of the start
 _WARNING: Final = 480  # characters of a warning: it names a path, and says what to do
 _EXCERPT: Final = 160  # characters of a leak's excerpt
@@ -235,6 +236,7 @@ def _read(report: Report, *, timed: bool) -> Iterator[_Block]:
         rows.append(("allowed", f"leaks that [[allow]] passes: {_counts(summary.allowed, report)}", ""))
     if summary.dead_letters:
         rows.append(("unreadable", _counts(summary.dead_letters, report), "yellow"))
+    rows += _unread(report)
     rows += _untrusted(report)
     rows += _limited(report)
     if summary.unresolved:
@@ -282,6 +284,18 @@ def _limited(report: Report) -> list[tuple[str, str, str]]:
     number = counted(sum(counts.values()), "record")
     text = f"{number} could not be examined whole: {_counts(counts, report)}"
     return [("limited", text, "yellow")] if counts else []
+
+
+def _unread(report: Report) -> list[tuple[str, str, str]]:
+    """The files, folders and archives that were not understood, by name."""
+    unread = sorted(report.summary.unread.items())
+    rows = [
+        ("not read", f"{visible(report.clean(name), _WARNING)}: {reason}", "yellow")
+        for name, reason in unread[:_SHOWN_UNREAD]
+    ]
+    if len(unread) > _SHOWN_UNREAD:
+        rows.append(("", f"… and {len(unread) - _SHOWN_UNREAD:,} more in summary.json", "dim"))
+    return rows
 
 
 def _untrusted(report: Report) -> list[tuple[str, str, str]]:

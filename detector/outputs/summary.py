@@ -1,12 +1,13 @@
 """A replay in numbers: `summary.json`, and the figures in the summary on the terminal."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from detector.judge.join_coverage import CoverageRow, JoinCoverage
+from detector.records.dead_letters import BINARY, EMPTY
 from detector.values.findings import Command, Finding, Severity
 from detector.values.times import format_rfc3339
 from detector.values.wording import counted
@@ -62,7 +63,8 @@ class Summary(msgspec.Struct, frozen=True):
     """All numbers of one replay.
 
     `findings_by_severity` has the accepted ones in it, `accepted` counts them. `allowed` counts by pattern the leaks
-    that the configuration lets go. `limited` counts by source the log records that could not be examined whole. `untrusted` counts by source and reason the dead letters of events that `[[trust]]`
+    that the configuration lets go. `limited` counts by source the log records that could not be examined whole. `unread` has, by name, the reason why a whole file, folder or archive was not understood: the first
+    thousand. `untrusted` counts by source and reason the dead letters of events that `[[trust]]`
     refuses. `unresolved` counts by source the uses and events that name no known credential. `conflicts` counts identifiers claimed by two credentials,
     `masked_revocations` the revocation handles in which a secret was masked.
     `unfindable` counts by the reason the registered identifiers that no scan can find. `not_believed` are the sources of text with records that look like events.
@@ -82,6 +84,7 @@ class Summary(msgspec.Struct, frozen=True):
     plain: int = 0
     escalated: int = 0
     dead_letters: Mapping[str, int] = {}
+    unread: Mapping[str, str] = {}
     untrusted: Mapping[str, Mapping[str, int]] = {}
     unresolved: Mapping[str, int] = {}
     conflicts: int = 0
@@ -123,9 +126,7 @@ class Summary(msgspec.Struct, frozen=True):
         if limited:
             found.append(f"{counted(limited, 'record')} could not be examined whole")
         untrusted = sum(sum(counts.values()) for counts in self.untrusted.values())
-        unread = sum(self.dead_letters.values()) - untrusted
-        if unread > 0:
-            found.append(f"{counted(unread, 'record or file', 'records or files')} could not be read")
+        found += self._unread_gaps(untrusted)
         if untrusted:
             found.append(f"{counted(untrusted, 'event was', 'events were')} not trusted")
         unknown = self.events.get(UNKNOWN_TYPE, 0)
@@ -138,6 +139,17 @@ class Summary(msgspec.Struct, frozen=True):
                 f"the secrets of {counted(unfindable, 'registered identifier')} could not be looked for"
             )
         return tuple(found)
+
+    def _unread_gaps(self, untrusted: int) -> Iterator[str]:
+        """What could not be read. Events that are `untrusted` are dead letters for another reason."""
+        binary, empty = (self.dead_letters.get(reason, 0) for reason in (BINARY, EMPTY))
+        unread = sum(self.dead_letters.values()) - untrusted - binary - empty
+        if unread > 0:
+            yield f"{counted(unread, 'record or file', 'records or files')} could not be read"
+        if binary:
+            yield f"{counted(binary, 'file')} did not look like text"
+        if empty:
+            yield f"{counted(empty, 'file or folder', 'files or folders')} had nothing to read"
 
     def record(self) -> dict[str, Any]:
         """The JSON of `summary.json`, every mapping in the order of its keys."""
@@ -157,6 +169,7 @@ class Summary(msgspec.Struct, frozen=True):
             "limited": _sorted(self.limited),
             "commands": {"plain": self.plain, "escalated": self.escalated},
             "dead_letters": _sorted(self.dead_letters),
+            "unread": _sorted_names(self.unread),
             "untrusted": {source: _sorted(counts) for source, counts in sorted(self.untrusted.items())},
             "unresolved": _sorted(self.unresolved),
             "coverage": _coverage(self.coverage),
@@ -200,6 +213,10 @@ def _row(row: CoverageRow) -> dict[str, Any]:
 
 def _sorted(counts: Mapping[str, int]) -> dict[str, int]:
     return dict(sorted(counts.items()))
+
+
+def _sorted_names(named: Mapping[str, str]) -> dict[str, str]:
+    return dict(sorted(named.items()))
 
 
 def _by_source(read: Iterable[SourceRead], field: str) -> dict[str, dict[str, int]]:

@@ -23,6 +23,8 @@ UNREADABLE: Final = "unreadable"
 TRUNCATED_ARCHIVE: Final = "truncated-archive"
 CORRUPT_ARCHIVE: Final = "corrupt-archive"
 UNSUPPORTED_ARCHIVE: Final = "unsupported-archive"
+BINARY: Final = "binary"
+EMPTY: Final = "empty"
 UNTRUSTED_SOURCE: Final = "untrusted-source"
 UNTRUSTED_TYPE: Final = "untrusted-type"
 UNTRUSTED_HEADER: Final = "untrusted-header"
@@ -57,6 +59,8 @@ _DETAILS: Final = {
     TRUNCATED_ARCHIVE: "the compressed file ends in the middle; what could be read was used",
     CORRUPT_ARCHIVE: "the compressed data is damaged; what could be read of it was used",
     UNSUPPORTED_ARCHIVE: "compressed data of this kind is not unpacked here; its bytes were scanned as text",
+    BINARY: "it does not look like text; its bytes were scanned as they stand",
+    EMPTY: "there is nothing in it",
     UNTRUSTED_SOURCE: "[[trust]] does not let this input carry events of this source; the event was not believed",
     UNTRUSTED_TYPE: "[[trust]] does not let this input carry events of this type; the event was not believed",
     UNTRUSTED_HEADER: "the header that [[trust]] asks for is missing or has another value; the event was not believed",

@@ -53,6 +53,7 @@ from detector.values.findings import Command, Finding
 
 SMALL: Final = 4 * 1024 * 1024  # bytes that are read faster than processes are forked
 _NO_KEY: Final = "there is no deployment key"
+_NAMED: Final = 1000  # files that are named where they were not understood
 _TOGETHER: Final = 1 << 14  # lifecycle events that are masked at once
 
 FinderOf = Callable[[Sequence[Identifier]], LeakFinder]
@@ -161,7 +162,7 @@ class _Clock:
 
 def trust_of_sources(plan: Plan) -> tuple[InputTrust | None, ...]:
     """What holds each source. The path tells, and not the name that outputs have."""
-    return tuple(plan.trust.of_path(source.name) for source in plan.sources)
+    return tuple(plan.trust.of_path(source.name, source.path) for source in plan.sources)
 
 
 def jobs_for(plan: Plan, todo: Sequence[Unit]) -> int:
@@ -238,6 +239,7 @@ class _SecondPass:
         self._unknown = 0
         self._allowed: Counter[str] = Counter()
         self._untrusted: dict[str, Counter[str]] = defaultdict(Counter)
+        self._unread: dict[str, str] = {}
         self.letters = DeadLetterSpool()
         for letter in plan.letters:
             self._dead(letter, masker.path(letter.source))
@@ -278,6 +280,8 @@ class _SecondPass:
         line = None if letter.line is None else letter.line + lines_before
         (masked,) = self._masker.masked([msgspec.structs.replace(letter, source=source, line=line)])
         self.letters.add(masked)
+        if masked.line is None and masked.reason not in UNTRUSTED and len(self._unread) < _NAMED:
+            self._unread.setdefault(masked.source, masked.reason)
         if masked.reason in UNTRUSTED:
             self._untrusted[masked.source][masked.reason] += 1
 
@@ -344,6 +348,7 @@ class _SecondPass:
             plain=counts.plain,
             escalated=counts.escalated,
             dead_letters=self.letters.counts,
+            unread=self._unread,
             untrusted=self._untrusted,
             unresolved=self._ledger.unresolved,
             conflicts=len(self._ledger.conflicts),

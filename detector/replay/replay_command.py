@@ -21,6 +21,7 @@ from detector.ingest.trust.policy import TrustPolicy
 from detector.judge.policy import Accept
 from detector.outputs.baseline_use import baseline_use
 from detector.outputs.output import Output, Run, write_run
+from detector.records.dead_letters import UNREADABLE
 from detector.registry.finders import Finders
 from detector.replay.destinations import Destinations, check_destinations, outputs_of
 from detector.replay.input_key import key_of_inputs
@@ -138,16 +139,19 @@ def planned(  # noqa: PLR0913 - what a history is read with, each by its name
         UsageError: an input cannot be opened, or a `[[trust]]` entry holds nothing.
     """
     classifier = configured_classifier(settings.sources, adapters)
+    passed_over: list[str] = []
     sources, letters = find_sources(
         request.inputs,
         format_name=request.format_name,
         skip=skip,
         classifier=classifier,
         declarations=Declarations(request.events, request.logs),
+        passed_over=passed_over,
     )
-    warned = (*_in_vain(sources), *settings.warnings, *warnings)
+    warned = (*_in_vain(sources), *settings.warnings, *warnings, *passed_over)
     trust = TrustPolicy(settings.trust)
-    for entry in trust.unused(source.name for source in sources):
+    paths = (path for source in sources for path in (source.name, source.path) if path is not None)
+    for entry in trust.unused(paths):
         raise ConfigError(
             f"trust.paths: {', '.join(entry.paths)}: no file of this replay has such a path, so the entry would hold "
             "nothing: give the file by that path, or leave the entry out",
@@ -205,9 +209,13 @@ def seldom_collected() -> Iterator[None]:
 
 
 def _exit_code(request: Request, result: Result) -> int:
-    """A finding weighs more than a record that could not be read."""
+    """A finding weighs more than a record that could not be read.
+
+    A file that could not be opened counts also without `--strict`: nobody has seen what is in it.
+    """
     if request.fail_on is not None and any(
         finding.accepted is None and finding.severity >= request.fail_on for finding in result.findings
     ):
         return FOUND
-    return DEAD_LETTERS if request.strict and result.letters.counts else DONE
+    letters = result.letters.counts
+    return DEAD_LETTERS if letters[UNREADABLE] or (request.strict and letters) else DONE

@@ -1,10 +1,8 @@
 import bz2
 import gzip
-import io
 import json
 import lzma
-import tarfile
-import zipfile
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -317,27 +315,15 @@ def test_events_of_a_document_whose_archive_has_a_wrong_checksum_are_read(
     assert list(read_events(source, 0, source.size, NOW)) == sink.events
 
 
-def packed(kind: str) -> bytes:
-    made = io.BytesIO()
-    if kind == "tar":
-        with tarfile.open(fileobj=made, mode="w:gz") as tar:
-            member = tarfile.TarInfo("a.log")
-            member.size = 10
-            tar.addfile(member, io.BytesIO(b"text MARK\n"))
-    else:
-        with zipfile.ZipFile(made, "w") as archive:
-            archive.writestr("a.log", "text MARK\n")
-    return made.getvalue()
-
-
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("zip", packed("zip")),
         ("bzip2", bz2.compress(b"text MARK\n")),
         ("xz", lzma.compress(b"text MARK\n")),
-        ("tar", packed("tar")),
+        ("7-Zip", b"7z\xbc\xaf\x27\x1c MARK"),
+        ("RAR", b"Rar!\x1a\x07\x01\x00 MARK"),
     ],
+    ids=["bzip2", "xz", "7-Zip", "RAR"],
 )
 def test_an_archive_that_is_not_unpacked_is_told(write: Any, name: str, content: bytes) -> None:
     sink = collect(write(content))
@@ -345,6 +331,29 @@ def test_an_archive_that_is_not_unpacked_is_told(write: Any, name: str, content:
     assert (letter.line, letter.reason) == (None, "unsupported-archive")
     assert name in letter.detail
     assert len(sink.marked()) == (name != "bzip2")  # its bytes are scanned as they stand
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "empty"),
+        (gzip.compress(b"", mtime=0), "empty"),
+        (b"\x7fELF\x02\x01\x01" + bytes(99) + b"MARK", "binary"),
+        (b"\x89PNG\r\n\x1a\n" + random.Random(1).randbytes(9999) + b"MARK", "binary"),
+        (gzip.compress(b"\0\1\2MARK", mtime=0), "binary"),
+        (b"MARK text\n", None),
+        (b"\x1b[31mMARK\x1b[0m\r\n\tred\x08\n", None),
+        ("MARK auf Deutsch: äöüß\n".encode("latin-1"), None),
+        ("MARK \u65e5\u672c\u8a9e\n".encode("shift-jis"), None),
+        ("MARK\n".encode("utf-16") * 20, None),
+        (b"\xef\xbb\xbfMARK\n", None),
+    ],
+    ids=range(11),
+)
+def test_what_is_no_text_is_told_and_scanned(write: Any, content: bytes, reason: str | None) -> None:
+    sink = collect(write(content))
+    assert [letter.reason for letter in sink.letters] == ([] if reason is None else [reason])
+    assert len(sink.marked()) >= (reason != "empty")
 
 
 def test_a_file_that_vanishes_is_a_dead_letter(write: Any) -> None:

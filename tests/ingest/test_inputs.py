@@ -45,6 +45,13 @@ def test_files_and_folders_come_in_the_order_of_their_names_each_file_once(logs:
     assert names(["logs"]) == names(["logs/"]) == ["logs/a.log", "logs/b.log", "logs/deep/c.log"]
 
 
+def test_a_folder_without_a_file_is_told(logs: Path) -> None:
+    (logs / "none" / "below").mkdir(parents=True)
+    assert [(one.source, one.reason) for one in find_sources(["logs/none"])[1]] == [("logs/none", "empty")]
+    assert find_sources(["logs"])[1] == []
+    assert find_sources(["logs/a.log", "logs"], skip=[logs / "b.log"])[1] == []
+
+
 def test_links_are_followed_but_never_for_ever(logs: Path) -> None:
     (logs / "deep" / "up").symlink_to(logs)
     (logs / "again.log").symlink_to(logs / "a.log")

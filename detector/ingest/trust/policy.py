@@ -56,9 +56,13 @@ class TrustPolicy:
         """What holds a topic; None if nothing does."""
         return self._of([entry for entry in self._entries if entry.topics.matches(topic)])
 
-    def of_path(self, path: str) -> "InputTrust | None":
-        """What holds a file, by its path as the user gave it; None if nothing does."""
-        return self._of([entry for entry in self._entries if entry.holds_path(path)])
+    def of_path(self, path: str, archive: str | None = None) -> "InputTrust | None":
+        """What holds a file, by its path as the user gave it; None if nothing does.
+
+        What holds an archive holds its members too.
+        """
+        paths = (path,) if archive is None else (path, archive)
+        return self._of([entry for entry in self._entries if any(map(entry.holds_path, paths))])
 
     def unused(self, paths: Iterable[str]) -> list[TrustEntry]:
         """The entries for files that hold none of these."""
