@@ -204,7 +204,7 @@ EXPOSING: Final = Series(
 JOINS: Final = Series(
     "curfewd_credential_joins",
     "gauge",
-    "Credentials that the judge stage knows, by what issued them and by [what is known of their task](coverage.md#joins). "
+    "Credentials that the judge stage knows, by what issued them and by what is known of their task (docs/coverage.md). "
     "`judged`: whether that is enough to judge them. A credential counts from its issue until its task has ended and it "
     "has been dead for `retention`; without a task that anybody reports, until it has been dead for that long.",
     ("source", "join", "judged"),
