@@ -15,6 +15,7 @@ from detector.values.events import (
     CredentialUsed,
     Grant,
     Identifier,
+    IssuedTo,
     TaskStarted,
 )
 from detector.values.secrets import Secret, sha256_hex
@@ -454,3 +455,59 @@ def test_a_known_event_that_lacks_a_field_names_it(record: dict[str, Any], reaso
         translate(record, NOW)
     assert (caught.value.reason, caught.value.field) == (reason, field)
     assert "marker" not in str(caught.value).lower()
+
+
+def issued_to(call: str, **fields: Any) -> IssuedTo | None:
+    (issue,) = (
+        event
+        for event in translate({**ASSUME_ROLE, "eventName": call, **fields}, NOW)
+        if isinstance(event, CredentialIssued)
+    )
+    return issue.issued_to
+
+
+@pytest.mark.parametrize("call", ["AssumeRoleWithWebIdentity", "AssumeRoleWithSAML", "GetSessionToken"])
+def test_who_shows_an_identity_of_their_own_gets_the_session(call: str) -> None:
+    assert issued_to(call) == IssuedTo("192.0.2.7")
+    user = {"type": "WebIdentityUser", "userName": "repo:octo/app:ref:refs/heads/main"}
+    assert issued_to(call, userIdentity=user) == IssuedTo("192.0.2.7", "repo:octo/app:ref:refs/heads/main")
+
+
+@pytest.mark.parametrize("call", ["AssumeRole", "AssumeRoot", "GetFederationToken"])
+def test_a_broker_may_get_a_session_for_somebody_else(call: str) -> None:
+    assert issued_to(call) is None
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"sourceIPAddress": "sts.amazonaws.com"},
+        {"sourceIPAddress": "AWS Internal"},
+        {"sourceIPAddress": None},
+        {"sourceIPAddress": "10.0.1.5", "vpcEndpointId": "vpce-0a1b"},
+        {"userIdentity": {"type": "AWSService", "invokedBy": "codebuild.amazonaws.com"}},
+    ],
+)
+def test_a_session_is_issued_to_no_address_that_cannot_be_compared(fields: dict[str, Any]) -> None:
+    assert issued_to("AssumeRoleWithWebIdentity", **fields) is None
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("10.0.1.5", "vpce-0a1b/10.0.1.5"),
+        ("100.64.3.9", "vpce-0a1b/100.64.3.9"),
+        ("fd00::5", "vpce-0a1b/fd00::5"),
+        ("198.51.100.7", "vpce-0a1b/198.51.100.7"),  # a documentation network is nobody's on the internet
+        ("8.8.8.8", "8.8.8.8"),  # the same for calls over the internet
+        ("2600:1f00::5", "2600:1f00::5"),
+        ("s3.amazonaws.com", "s3.amazonaws.com"),
+    ],
+)
+def test_a_private_address_behind_a_vpc_endpoint_is_no_address_to_compare(address: str, shown: str) -> None:
+    (use,) = translate({**USE, "sourceIPAddress": address, "vpcEndpointId": "vpce-0a1b"}, NOW)
+    assert isinstance(use, CredentialUsed)
+    assert use.source_ip == shown
+    (use,) = translate({**USE, "sourceIPAddress": address}, NOW)
+    assert isinstance(use, CredentialUsed)
+    assert use.source_ip == address

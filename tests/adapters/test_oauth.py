@@ -469,3 +469,10 @@ def test_a_known_message_that_lacks_a_field_names_it(record: Any, reason: str, f
 def test_what_only_resembles_a_message_is_a_log_record(record: Any) -> None:
     found = read(record)
     assert (found.format, found.events, found.log is not None) == ("json", (), True)
+
+
+def test_an_introspection_says_nothing_of_where_the_token_is_used() -> None:
+    asked = message({"token": OPAQUE}, {"active": True}, endpoint="introspection", source_ip="192.0.2.7")
+    (use,) = events(asked)
+    assert isinstance(use, CredentialUsed)
+    assert (use.action, use.source_ip, use.user_agent) == ("introspection", None, None)

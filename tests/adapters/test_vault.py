@@ -14,6 +14,7 @@ from detector.values.events import (
     CredentialRevoked,
     CredentialUsed,
     Identifier,
+    IssuedTo,
 )
 from detector.values.secrets import Secret, sha256_hex
 from detector.values.times import HOUR, MINUTE, parse_rfc3339
@@ -96,6 +97,7 @@ def test_a_login_issues_a_token_to_the_task_that_its_metadata_names() -> None:
         id="r-1/issued",
         credential_id=f"vault/{NEW_ACCESSOR}",
         task_id="github/run/9/1",
+        issued_to=IssuedTo("192.0.2.4"),
         identifiers=(Identifier("vault-accessor", NEW_ACCESSOR), Identifier("vault-hmac", NEW_TOKEN)),
         kind="vault-token",
         expires_at=AT + 15 * MINUTE,
@@ -106,6 +108,14 @@ def test_a_login_issues_a_token_to_the_task_that_its_metadata_names() -> None:
             "accessor_is_hmac": True,
         },
     )
+
+
+def test_who_logs_in_or_unwraps_got_the_token_and_who_creates_one_may_be_a_broker() -> None:
+    named = {**NEW, "display_name": "jwt-ci"}
+    for record in (login(named), response("sys/wrapping/unwrap", response={"auth": named})):
+        assert of(CredentialIssued, record).issued_to == IssuedTo("192.0.2.4", "jwt-ci")
+    for path in ("auth/token/create", "auth/token/create-orphan", "auth/token/create/role"):
+        assert of(CredentialIssued, response(path, response={"auth": named})).issued_to is None
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,14 @@
 
 The fields are those of the CloudTrail record reference and of real events. CloudTrail names keys by their public ids
 (`ASIA…`, `AKIA…`), so a use joins its issue without any secret. `sessions` finds the task of a session; the task of a
-permanent key is `aws/user/<name>`. If a service uses a session on its behalf, the address of the use is the service's
-name.
+permanent key is `aws/user/<name>`. `addresses` says which addresses can be compared.
 """
 
 from collections.abc import Iterator
 from typing import Final
 
 from detector.adapters.adapter import Adapter, Carrier, Record
+from detector.adapters.aws.addresses import caller_address
 from detector.adapters.aws.keys import CALLS, SCHEME, CallContext
 from detector.adapters.fields import find, maybe_text, text
 from detector.values.events import DENIED, SUCCESS, CanonicalEvent, CredentialUsed, Identifier
@@ -54,9 +54,6 @@ def translate(record: Record, now: int) -> list[CanonicalEvent]:
 
 
 def _use(record: Record, at: CallContext, key_id: str, action: str, outcome: str) -> CredentialUsed:
-    # A service that acts on behalf of the session is not another workload. Its name is the address, and an address that
-    # is not an IP address is not judged.
-    invoked_by = maybe_text(record, "userIdentity.invokedBy")
     return CredentialUsed(
         time=at.time,
         source=at.source,
@@ -65,7 +62,7 @@ def _use(record: Record, at: CallContext, key_id: str, action: str, outcome: str
         action=action,
         resource=_resource(record),
         outcome=outcome,
-        source_ip=invoked_by or maybe_text(record, "sourceIPAddress"),
+        source_ip=caller_address(record),
         user_agent=maybe_text(record, "userAgent"),
     )
 

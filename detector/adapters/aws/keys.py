@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from detector.adapters.adapter import Record
+from detector.adapters.aws.addresses import issued_to
 from detector.adapters.aws.denials import denials, principal, role_group, session_group, user_group
 from detector.adapters.aws.session_policy import grants_of
 from detector.adapters.aws.sessions import session_task
@@ -76,6 +77,7 @@ def _session(record: Record, at: CallContext) -> list[CanonicalEvent]:
         revocation=_session_revocation(record, key_id),
         groups=_groups(record),
         task_group=task.group,
+        issued_to=issued_to(record, text(record, "eventName")),
         unjoined=task.unjoined,
     )
     if task.task_id is None or task.parent is None:

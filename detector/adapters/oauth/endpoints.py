@@ -14,6 +14,8 @@ identify it, and `response.claims` may have its claims.
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
+import msgspec
+
 from detector.adapters.adapter import Adapter, Record
 from detector.adapters.fields import find, maybe_text
 from detector.adapters.oauth.claims import group_of_claims, task_of_claims
@@ -216,7 +218,9 @@ def _introspected(message: Message) -> list[CanonicalEvent]:
     if identifier is None:
         raise bad(MISSING_FIELD, "request.token")
     if active:
-        return [_use(message, identifier, "introspection", message.client)]
+        use = _use(message, identifier, "introspection", message.client)
+        # Who asked is the resource server: its address says nothing about who holds the token.
+        return [msgspec.structs.replace(use, source_ip=None, user_agent=None)]
     token = message.token("request", "token")
     expiry = token.expires_at if token is not None else None
     return [] if expiry is not None and expiry <= message.time else [_revocation(message, identifier)]

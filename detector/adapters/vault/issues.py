@@ -9,7 +9,7 @@ from detector.adapters.oauth.claims import group_of_claims, task_of_claims
 from detector.adapters.vault import paths
 from detector.adapters.vault.entry import ACCESSOR, HMAC, LEASE, AuditEntry, token_identifier
 from detector.records.dead_letters import MISSING_FIELD, bad
-from detector.values.events import CredentialIssued, CredentialRenewed, Identifier
+from detector.values.events import CredentialIssued, CredentialRenewed, Identifier, IssuedTo
 
 _AWS_KEY_IDS: Final = ("AKIA", "ASIA")
 _AWS_KEY_ID_LENGTH: Final = 20
@@ -37,6 +37,7 @@ def issued_token(entry: AuditEntry) -> CredentialIssued:
     return entry.issued(
         credential_id=_credential_id(accessor, token) or f"vault/request/{entry.id}",
         **_owner(entry, "response.auth")._asdict(),
+        issued_to=_issued_to(entry),
         identifiers=tuple(identifiers),
         kind="vault-batch-token" if batch else "vault-token",
         expires_at=None if ttl is None else since + ttl,
@@ -45,6 +46,14 @@ def issued_token(entry: AuditEntry) -> CredentialIssued:
         else entry.revocation("revoke-accessor", **_accessor(accessor)),
         groups=_under(entry, paths.UNDER) if paths.makes_child(entry.path, entry.record) else (),
     )
+
+
+def _issued_to(entry: AuditEntry) -> IssuedTo | None:
+    """Who got a token by a login or an unwrapping. Whoever creates one with another token may do so for somebody else."""
+    address = entry.get("request.remote_address")
+    if address is None or not (paths.is_login(entry.path) or entry.path in paths.SPENDS_WRAPPING):
+        return None
+    return IssuedTo(address, entry.get("response.auth.display_name"))
 
 
 def _credential_id(accessor: str | None, token: str | None) -> str | None:
