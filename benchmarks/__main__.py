@@ -58,6 +58,11 @@ def _ledger(options: argparse.Namespace) -> None:
     importlib.import_module("benchmarks.ledger_curve").main()
 
 
+def _candidates(options: argparse.Namespace) -> None:
+    del options
+    importlib.import_module("benchmarks.candidates_bench").main()
+
+
 def _sources(options: argparse.Namespace) -> None:
     del options
     importlib.import_module("benchmarks.sources_bench").main()
@@ -240,6 +245,7 @@ def _of_a_part(commands: Any) -> None:
         one.add_argument("--only", default="", help="those whose name holds this")
         one.set_defaults(run=_hostile)
     commands.add_parser("ledger", help="cost of an event").set_defaults(run=_ledger)
+    commands.add_parser("candidates", help="credentials of groups of tasks").set_defaults(run=_candidates)
     commands.add_parser("sources", help="records of each source a second").set_defaults(run=_sources)
     commands.add_parser("masking", help="what masking the texts of an event costs").set_defaults(run=_masking)
     commands.add_parser("trust", help="what [[trust]] costs an event").set_defaults(run=_trust)

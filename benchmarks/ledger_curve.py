@@ -117,7 +117,8 @@ def _used_and_renewed(number: int) -> tuple[AnyEvent, ...]:
     return (*_clean(number), _renewal(number - 1))
 
 
-def _whole_task(number: int) -> tuple[AnyEvent, ...]:
+def whole_task(number: int) -> tuple[AnyEvent, ...]:
+    """A task that starts, gets a credential, uses it, and ends an hour later; a second after the one before it."""
     at = _START + number * SECOND
     return (
         _task(number, at),
@@ -144,7 +145,7 @@ _RUNS: Final[dict[str, tuple[Make, tuple[AnyEvent, ...], bool]]] = {
     "uses of one credential, each renewed late": (_used_and_renewed, _OPENING, False),
     "uses of one credential, sealed": (_clean, _OPENING, True),
     "uses of one credential, each out of scope, sealed": (_bad, _OPENING, True),
-    "tasks: started, issued, used, ended": (_whole_task, (), False),
+    "tasks: started, issued, used, ended": (whole_task, (), False),
     "idle credentials: issued": (_idle, (), False),
     "bare tasks: started, ended": (_bare_task, (), False),
 }

@@ -48,7 +48,7 @@ ACCEPT_FIELDS: Final = {
     "severity": Field(SEVERITY, "with `uid`: a finding that is more severe than this is not accepted"),
     "rule": Field(ValueType("glob", _rule), "glob of rules"),
     "credential": Field(TEXT, "glob of credential ids"),
-    "task": Field(TEXT, "glob of task ids"),
+    "task": Field(TEXT, "glob of task ids; of several candidates it must match each, and 20 at most"),
     "workload": Field(TEXT, "glob of the task's workload"),
     "fingerprint": Field(TEXT, "glob of a leaked secret's fingerprint; needs a deployment key"),
     "reason": Field(TEXT, "why; required"),
