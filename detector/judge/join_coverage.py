@@ -7,7 +7,6 @@ A task that runs is no gap: its end is still to come. It is one once the task sh
 `max_task_age`), and for the tasks of a whole history, if none of their kind ever ended (`NEVER_ENDS`).
 """
 
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple, Self
 
@@ -63,17 +62,20 @@ class Join(NamedTuple):
     changes_at: int = NEVER
 
 
+_LASTING: Final = {name: Join(name) for name in JOINS}  # until something happens
+
+
 def join_of(account: Account, until: int) -> Join:
     """The join of a credential at a time."""
     task = account.task
     if isinstance(task, Candidates):
         return _join_of_candidates(task, account.policy, until)
     if task.end is not None:
-        return Join(END_ONLY if task.start is None else ENDED)
+        return _LASTING[END_ONLY if task.start is None else ENDED]
     if task.start is None:
-        return Join(UNREPORTED)
+        return _LASTING[UNREPORTED]
     overdue = task.deadline(account.policy) + account.policy.grace_period
-    return Join(OVERDUE) if overdue <= until else Join(RUNNING, min(NEVER, overdue))
+    return _LASTING[OVERDUE] if overdue <= until else Join(RUNNING, min(NEVER, overdue))
 
 
 def _join_of_candidates(candidates: Candidates, policy: KindPolicy, until: int) -> Join:
@@ -83,13 +85,13 @@ def _join_of_candidates(candidates: Candidates, policy: KindPolicy, until: int) 
     overdue after a day; `max_task_age` sets another time.
     """
     if not candidates.count:
-        return Join(NO_CANDIDATE)
+        return _LASTING[NO_CANDIDATE]
     oldest = candidates.oldest
     if oldest is None or oldest.start is None:
-        return Join(CANDIDATES_ENDED)
+        return _LASTING[CANDIDATES_ENDED]
     deadline = oldest.deadline(policy)
     overdue = (oldest.start.time + LONG if deadline == NEVER else deadline) + policy.grace_period
-    return Join(CANDIDATES_OVERDUE) if overdue <= until else Join(CANDIDATES_RUNNING, overdue)
+    return _LASTING[CANDIDATES_OVERDUE] if overdue <= until else Join(CANDIDATES_RUNNING, overdue)
 
 
 def source_of(source: str) -> str:
@@ -131,9 +133,12 @@ class JoinCounts(msgspec.Struct, frozen=True, array_like=True):
         for part, sign in ((after, 1), (before, -1)):
             for source, joins in part.by_source.items():
                 slot = _slot(source, sums, MOST_SOURCES)
-                counts = Counter(sums.get(slot, {}))
-                counts.update({join: sign * count for join, count in joins.items()})
-                sums[slot] = {join: count for join, count in sorted(counts.items()) if count}
+                counts = dict(sums.get(slot, {}))
+                for join, count in joins.items():
+                    counts[join] = counts.get(join, 0) + sign * count
+                    if not counts[join]:
+                        del counts[join]
+                sums[slot] = counts
         return JoinCounts(sums)
 
 
