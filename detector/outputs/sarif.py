@@ -14,6 +14,7 @@ import re2
 from detector import __version__
 from detector.judge.rules.catalog import RULES
 from detector.judge.rules.rule import Rule
+from detector.outputs.coverage_words import coverage_gaps
 from detector.outputs.ocsf import finding_record
 from detector.outputs.page_records import PageRecord, page_finding, rule_references
 from detector.outputs.report import Report
@@ -119,10 +120,12 @@ def _target(reference: list[str]) -> Record:
 
 
 def _notices(report: Report, told: int) -> Iterator[Record]:
-    """Warnings about the run: what could not be read, and what is not in this file."""
+    """Warnings about the run: what could not be read or judged, and what is not in this file."""
     summary: Summary = report.summary
     texts = [f"{number:,} unreadable: {reason}" for reason, number in sorted(summary.dead_letters.items())]
     texts += [visible(report.clean(text)) for text in summary.warnings]
+    gaps = coverage_gaps(summary.coverage, report.clean)
+    texts += [f"Could not be judged: {gap.who}: {gap.why}" for gap in gaps]
     left_out = len(report.findings) - told
     if left_out:
         texts.append(f"{counted(left_out, 'more finding')} not in this file, which holds the {told:,} worst")

