@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-live lint test-fast test test-pythons check broker format lock vendor chart bench fuzz clean
+.PHONY: man help demo demo-live lint test-fast test test-pythons check broker format lock vendor chart bench fuzz clean
 
 help: ## what the targets do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | column -t -s $$'\t'
@@ -44,6 +44,12 @@ monitors:
 	  command -v prometheus-alertmanager alertmanager,--no-install-recommends prometheus prometheus-alertmanager,\
 	  the alerts are tested with Prometheus 2.42 or newer and Alertmanager: install them (Debian: apt-get install prometheus prometheus-alertmanager))
 
+# Completion and the manual page are tried in the shells themselves.
+.PHONY: shells
+shells:
+	@$(call need,command -v zsh && command -v fish && command -v mandoc,zsh fish mandoc,\
+	  completion is tested in zsh and fish, the manual page with mandoc: install them (Debian: apt-get install zsh fish mandoc))
+
 demo: $(STAMP) ## replay the bundled incident and print what is found
 	@$(BIN)/python examples/demo.py
 
@@ -59,7 +65,7 @@ lint: $(STAMP) ## ruff and mypy
 test-fast: $(STAMP) ## the tests without a broker, browser or Prometheus, for the inner loop
 	@$(BIN)/pytest -n 2 --dist worksteal -m "not broker and not browser and not monitoring and not slow"
 
-test: lint $(KAFKA) chromium monitors ## everything CI runs: lint, types, all tests
+test: lint $(KAFKA) chromium monitors shells ## everything CI runs: lint, types, all tests
 	@$(BIN)/python examples/demo.py > /dev/null # numba compiles the loops once, not in each worker
 	@$(BIN)/pytest -n $(JOBS) --dist worksteal
 
@@ -91,6 +97,9 @@ HELM := .cache/helm/helm
 $(HELM):
 	@command -v go > /dev/null || { echo "Helm is built by Go 1.24 or newer: install it"; exit 2; }
 	@GOBIN=$(abspath $(dir $@)) GOTOOLCHAIN=local go install helm.sh/helm/v3/cmd/helm@v3.19.0
+
+man: $(STAMP) ## the manual page, made from the parser, into build/curfewd.1
+	@$(BIN)/python deploy/man/manual_page.py build/curfewd.1
 
 chart: $(STAMP) $(HELM) ## render deploy/helm for its tests, and lint it (needs Go)
 	@$(BIN)/python -m tests.deploy.charts

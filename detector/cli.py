@@ -12,7 +12,8 @@ from typing import Any, Final, NoReturn
 from detector import __version__
 from detector.ingest.format_names import CHOICES
 from detector.suggest.arguments import add_arguments as add_suggest_arguments
-from detector.terminal.output import open_standard_streams, printing, put, say, shown, why
+from detector.terminal.completion import SHELLS, completion_script
+from detector.terminal.output import open_standard_streams, printing, put, say, shown, why, write_out
 from detector.values.errors import CurfewdError, UsageError
 from detector.values.findings import Severity
 from detector.values.times import parse_rfc3339
@@ -29,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code."""
     open_standard_streams()
     try:
-        options = _parser().parse_args(arguments)
+        options = command_parser().parse_args(arguments)
         code = _COMMANDS[options.command](options)
     except KeyboardInterrupt:
         say("curfewd: interrupted")
@@ -89,7 +90,8 @@ class _Parser(argparse.ArgumentParser):
                 put(*message.splitlines())
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_parser() -> argparse.ArgumentParser:
+    """The parser of all commands: help, completion and the manual page are made from it."""
     parser = _Parser(
         prog="curfewd",
         description="Finds task credentials that leak, are used after their task, or outlive it.",
@@ -166,6 +168,10 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="also create the topics of event_topics and log_topics that are named without * or ?",
     )
+    completion = commands.add_parser(
+        "completion", help="print what a shell reads to complete curfewd's commands and options"
+    )
+    completion.add_argument("shell", choices=SHELLS)
     check = commands.add_parser("check", help="check a configuration, and report every mistake with its line")
     check.add_argument("--config", metavar="F", required=True, help="the configuration file")
     return parser
@@ -492,6 +498,11 @@ def _check(options: argparse.Namespace) -> int:
     return USAGE if wrong else DONE
 
 
+def _completion(options: argparse.Namespace) -> int:
+    write_out(completion_script(command_parser(), options.shell).encode(), last=True)
+    return DONE
+
+
 _COMMANDS: Final = {
     "replay": _replay,
     "suggest": _suggest,
@@ -502,6 +513,7 @@ _COMMANDS: Final = {
     "patterns": _patterns,
     "topics": _topics,
     "check": _check,
+    "completion": _completion,
 }
 
 
