@@ -7,13 +7,13 @@ files does not either. What such tasks share (`latest`) changes nothing.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
-from detector.suggest.resource_paths import ResourcePath, Segment, Segments, Wild, alike, rounded
+from detector.suggest.resource_paths import CUT, ResourcePath, Segment, Segments, Wild, alike, rounded
 from detector.suggest.task_sample import TaskSample
-from detector.suggest.use_table import ActionUses, Row, divide, join
+from detector.suggest.use_table import ActionUses, Rows, divide, join
 from detector.values.globs import compile_glob
 
 MANY: Final = "\ue000\ue001"
@@ -62,52 +62,64 @@ def patterns_of(uses: ActionUses, may_vary: MayVary, tasks: int) -> list[Pattern
     return needed(found)
 
 
-def _generalised(
-    shape: str, rows: list[tuple[Segments, Row]], may_vary: MayVary, tasks: int
-) -> Iterator[Pattern]:
-    width = len(rows[0][0]) if rows else 0
-    stack: list[tuple[Segments, list[tuple[Segments, Row, tuple[str, ...]]], Basis]] = [
-        ((), [(segments, row, (_text(shape, segments),)) for segments, row in rows], Basis.EXACT)
-    ]
+class _Part(NamedTuple):
+    """Rows that are alike in the segments `before`. `texts` has what each was made from, by the segments of the rest."""
+
+    before: Segments
+    rows: Rows
+    basis: Basis
+    texts: dict[Segments, list[str]]
+
+
+def _generalised(shape: str, rows: Rows, may_vary: MayVary, tasks: int) -> Iterator[Pattern]:
+    if not rows:
+        return
+    width = len(rows[0][0])
+    stack = [_Part((), rows, Basis.EXACT, {segments: [_text(shape, segments)] for segments, _ in rows})]
     while stack:
-        before, rest, basis = stack.pop()
-        if len(before) == width:
-            (_, row, texts) = rest[0]
-            yield Pattern(ResourcePath(shape, before), basis, row.uses, row.tasks, texts)
+        part = stack.pop()
+        before, depth = part.before, len(part.before)
+        if depth == width:
+            row = part.rows[0][1]
+            yield Pattern(ResourcePath(shape, before), part.basis, row.uses, row.tasks, tuple(part.texts[()]))
             continue
-        plain = [(segments, row) for segments, row, _ in rest]
-        divided = divide(plain)
+        divided = divide(part.rows, depth)
         wild = next((value for value in divided if isinstance(value, Wild)), None)
         if wild is not None:
-            cut = shape.endswith("…") and len(before) == width - 1
-            stack.append(((*before, wild if cut else rounded(wild)), _joined(rest), Basis.NUMBER))
+            cut = shape.endswith(CUT) and depth == width - 1
+            stack.append(_as_one(part, wild if cut else rounded(wild), Basis.NUMBER))
         elif len(divided) > 1 and may_vary(before, width) and varies(_samples(divided), tasks):
-            shown = Basis.NUMBER if basis is Basis.NUMBER else Basis.TASKS
-            stack.append(((*before, rounded(alike(divided))), _joined(rest), shown))
+            stack.append(_as_one(part, rounded(alike(divided)), Basis.TASKS))
         else:
-            by_value: dict[Segment, list[tuple[Segments, Row, tuple[str, ...]]]] = {}
-            for segments, row, texts in rest:
-                by_value.setdefault(segments[0], []).append((segments[1:], row, texts))
-            stack.extend(((*before, value), some, basis) for value, some in by_value.items())
+            stack += [
+                _Part(
+                    (*before, value),
+                    some,
+                    part.basis,
+                    {segments[depth + 1 :]: part.texts[segments[depth:]] for segments, _ in some},
+                )
+                for value, some in divided.items()
+            ]
 
 
-def _joined(
-    rest: list[tuple[Segments, Row, tuple[str, ...]]],
-) -> list[tuple[Segments, Row, tuple[str, ...]]]:
-    """The rows without their first segment; what is the same then becomes one."""
+def _as_one(part: _Part, value: Wild, basis: Basis) -> _Part:
+    """All rows of a part with one value as their next segment. What is the same then becomes one row."""
+    depth = len(part.before) + 1
     texts: dict[Segments, list[str]] = {}
-    for segments, _, some in rest:
-        texts.setdefault(segments[1:], []).extend(some)
-    rows = join([[(segments[1:], row)] for segments, row, _ in rest])
-    return [(segments, row, tuple(texts[segments])) for segments, row in rows]
+    for segments, _ in part.rows:
+        texts.setdefault(segments[depth:], []).extend(part.texts[segments[depth - 1 :]])
+    shown = Basis.NUMBER if part.basis is Basis.NUMBER else basis
+    return _Part((*part.before, value), join(part.rows, depth), shown, texts)
 
 
-def _samples(divided: Mapping[Segment, list[tuple[Segments, Row]]]) -> dict[str, TaskSample]:
+def _samples(divided: Mapping[Segment, Rows]) -> dict[str, TaskSample]:
     samples = {}
     for value, rows in divided.items():
-        sample = TaskSample()
-        for _, row in rows:
-            sample.merge(row.tasks)
+        sample = rows[0][1].tasks
+        if len(rows) > 1:
+            sample = TaskSample()
+            for _, row in rows:
+                sample.merge(row.tasks)
         samples[str(value)] = sample
     return samples
 
@@ -143,11 +155,10 @@ def needed(patterns: list[Pattern]) -> list[Pattern]:
             by_glob[glob] = pattern
     covering = _Covering(glob for glob in by_glob if not _literal(glob))
     for glob, pattern in sorted(by_glob.items(), key=lambda item: (not _literal(item[0]), _freedom(item[0]))):
-        others = [covering.other(text, glob) for text in pattern.texts]
-        if None not in others:
+        if all(covering.other(text, glob) is not None for text in pattern.texts):
             covering.drop(glob)
             del by_glob[glob]
-            _add(by_glob[str(others[0])], pattern)
+            _add(by_glob[str(covering.other(pattern.texts[0], glob))], pattern)
     return [by_glob[glob] for glob in sorted(by_glob)]
 
 

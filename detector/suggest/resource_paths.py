@@ -10,7 +10,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 LONGEST: Final = 2048  # characters; of a longer name only the beginning is kept
 _MOST_SEGMENTS: Final = 32  # the last one holds the rest
-_CUT: Final = "…"  # in the shape of a name of which only the beginning was kept
+CUT: Final = "…"  # in the shape of a name of which only the beginning was kept
 _SEPARATORS: Final = "/:"
 _JOINTS: Final = "-_.=@+~"  # where a name within a segment ends, and what varies begins
 
@@ -41,7 +41,7 @@ class ResourcePath(NamedTuple):
     def pieces(self) -> list[str]:
         """Its literal texts. Between two of them anything may stand."""
         pieces = [""]
-        separators = self.shape.removesuffix(_CUT)
+        separators = self.shape.removesuffix(CUT)
         for index, segment in enumerate(self.segments):
             if isinstance(segment, Wild):
                 pieces[-1] += segment.head
@@ -67,7 +67,7 @@ def path_of(resource: str) -> ResourcePath:
     shape = "".join(char for char in text[: len(text) - rest] if char in _SEPARATORS)
     if cut:
         segments[-1] = Wild(text[len(text) - rest :], "", rest)
-        shape += _CUT
+        shape += CUT
     return ResourcePath(shape, tuple(segments))
 
 

@@ -4,9 +4,9 @@ The order of the uses does not matter, nor how they were divided: whatever is ke
 than `MOST_VALUES` different values stand at one place of a path, they are kept as one `Wild` segment.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from detector.suggest.resource_paths import ResourcePath, Segment, Segments, Wild, alike, path_of
 from detector.suggest.task_sample import TaskSample
@@ -40,6 +40,9 @@ class Row:
         """Adds another row."""
         self.uses += other.uses
         self.tasks.merge(other.tasks)
+
+
+Rows: TypeAlias = list[tuple[Segments, Row]]
 
 
 class ActionUses:
@@ -119,50 +122,45 @@ class UseTable:
 def put_together(rows: dict[Segments, Row], most: int) -> dict[Segments, Row]:
     """Rows in which no segment has more than `most` values after the same beginning: those become one `Wild`."""
     made: dict[Segments, Row] = {}
-    _put_together(list(rows.items()), (), most, made)
+    stack: list[tuple[Segments, Rows]] = [((), list(rows.items()))]
+    while stack:
+        before, some = stack.pop()
+        depth = len(before)
+        if len(some) == 1:
+            segments, row = some[0]
+            made[before + segments[depth:]] = row
+            continue
+        divided = divide(some, depth)
+        if len(divided) > most or any(isinstance(value, Wild) for value in divided):
+            stack.append(((*before, alike(divided)), join(some, depth + 1)))
+        else:
+            stack += [((*before, value), rest) for value, rest in divided.items()]
     return made
 
 
-def _put_together(
-    rows: list[tuple[Segments, Row]], before: Segments, most: int, made: dict[Segments, Row]
-) -> None:
-    while rows and rows[0][0]:
-        if len(rows) == 1:
-            made[before + rows[0][0]] = rows[0][1]
-            return
-        divided = divide(rows)
-        if len(divided) == 1:
-            ((value, rows),) = divided.items()
-            before += (value,)
-        elif len(divided) > most or any(isinstance(value, Wild) for value in divided):
-            before += (alike(divided),)
-            rows = join(divided.values())
+def divide(rows: Rows, depth: int) -> dict[Segment, Rows]:
+    """Rows by one of their segments."""
+    divided: dict[Segment, Rows] = {}
+    for item in rows:
+        value = item[0][depth]
+        known = divided.get(value)
+        if known is None:
+            divided[value] = [item]
         else:
-            for value, rest in divided.items():
-                _put_together(rest, (*before, value), most, made)
-            return
-    if rows:
-        made[before] = rows[0][1]
-
-
-def divide(rows: Iterable[tuple[Segments, Row]]) -> dict[Segment, list[tuple[Segments, Row]]]:
-    """Rows by their first segment, without it."""
-    divided: dict[Segment, list[tuple[Segments, Row]]] = {}
-    for segments, row in rows:
-        divided.setdefault(segments[0], []).append((segments[1:], row))
+            known.append(item)
     return divided
 
 
-def join(parts: Iterable[list[tuple[Segments, Row]]]) -> list[tuple[Segments, Row]]:
-    """Rows of several parts; what has the same segments becomes one row."""
-    joined: dict[Segments, Row] = {}
-    for part in parts:
-        for segments, row in part:
-            known = joined.get(segments)
-            if known is None:
-                known = joined[segments] = Row()
-            known.merge(row)
-    return list(joined.items())
+def join(rows: Rows, depth: int) -> Rows:
+    """Rows that have the same segments from one on become one row. Those before it do not count any more."""
+    joined: dict[Segments, tuple[Segments, Row]] = {}
+    for segments, row in rows:
+        rest = segments[depth:]
+        known = joined.get(rest)
+        if known is None:
+            known = joined[rest] = segments, Row()
+        known[1].merge(row)
+    return list(joined.values())
 
 
 def paths(uses: ActionUses) -> Iterator[tuple[ResourcePath, Row]]:
