@@ -68,16 +68,37 @@ def policy(covered: Sequence[Covered], _name: str) -> Translated:
             "suggest: nothing that these tasks did in Vault can be written as a rule: "
             + "; ".join(notes.lines())
         )
-    wide = {path: _matcher(path) for path in capabilities if _is_wide(path)}
+    _settle(capabilities, covered)
     rules = []
     for path in sorted(capabilities):
-        found = set(capabilities[path])
-        for wider, matches in wide.items():
-            if wider != path and matches(path):
-                found |= capabilities[wider]
-        names = [name for name in (*_CAPABILITIES, "sudo") if name in found]
+        names = [name for name in (*_CAPABILITIES, "sudo") if name in capabilities[path]]
         rules.append(f"path {_quoted(path)} {{\n  capabilities = [{', '.join(map(_quoted, names))}]\n}}")
     return Translated("\n\n".join(rules), notes.lines())
+
+
+def _settle(capabilities: dict[str, set[str]], covered: Sequence[Covered]) -> None:
+    """Gives the path that counts for a request what the request needs, if other paths match it too."""
+    wide = {path: _Matcher(path) for path in sorted(capabilities, key=_priority) if _is_wide(path)}
+    for path, found in capabilities.items():
+        for wider, matches in wide.items():
+            if wider != path and matches(path):
+                found.update(capabilities[wider])
+    if len(wide) < 2:  # noqa: PLR2004 - two that may overlap
+        return
+    for each in covered:
+        for request in (
+            each.pattern.texts if each.pattern is not None and each.action in _CAPABILITIES else ()
+        ):
+            counts = [path for path, matches in wide.items() if matches(request)]
+            if counts and request not in capabilities:
+                capabilities[counts[-1]].add(str(each.action))
+
+
+def _priority(path: str) -> tuple[int, bool, int, int, str]:
+    """Orders paths with wildcards as Vault does: of those that match a request the last one counts."""
+    plus = [part == "+" for part in path.split("/")]
+    first = len("/".join(path.split("/")[: plus.index(True)])) if any(plus) else len(path) - 1
+    return first, not path.endswith("*"), -sum(plus), len(path), path
 
 
 def _path(each: Covered, notes: Notes) -> str | None:
@@ -127,10 +148,6 @@ def _segment(segment: Segment, *, last: bool) -> str | None:
 
 def _is_wide(path: str) -> bool:
     return path.endswith("*") or "+" in path.split("/")
-
-
-def _matcher(path: str) -> "_Matcher":
-    return _Matcher(path)
 
 
 class _Matcher:

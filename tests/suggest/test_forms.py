@@ -308,6 +308,22 @@ def test_names_that_a_policy_reads_as_wildcards_or_templates() -> None:
     assert len(notes) == 2
 
 
+def test_of_paths_that_overlap_the_one_that_counts_has_what_a_request_needs() -> None:
+    """`s/d/+/x` and `s/d/a/+` both match `s/d/a/x`; the second counts, because its wildcard comes later."""
+    events = [
+        *(
+            use(f"c{job}", f"r{job}", "read", f"s/d/{name}/x", source="vault")
+            for job, name in enumerate("abc")
+        ),
+        *(
+            use(f"c{job}", f"u{job}", "update", f"s/d/a/{name}", source="vault")
+            for job, name in enumerate("xyz")
+        ),
+    ]
+    (one,) = suggested(jobs(3), events)
+    assert rules(form("vault-policy").of(one)) == {"s/d/+/x": ["read"], "s/d/a/+": ["read", "update"]}
+
+
 @given(st.lists(st.sampled_from(["secret", "data", "a", "+", "x*", "job-1", ""]), min_size=1, max_size=5))
 def test_every_rule_of_vault_is_read_back(parts: list[str]) -> None:
     path = "/".join(parts)
