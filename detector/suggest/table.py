@@ -10,12 +10,13 @@ from detector.suggest.generalise import Basis
 from detector.suggest.reading import Read
 from detector.suggest.spans import Spans
 from detector.suggest.suggestion import Count, Covered, Suggestion
+from detector.suggest.use_table import MOST_VALUES
 from detector.values.times import SECOND
 from detector.values.wording import counted, moment, span, visible
 
 _ROWS: Final = 24  # of one section
 _NAME, _WIDE = 64, 100  # characters
-_BASIS: Final = {Basis.TASKS.value: "varies", Basis.NUMBER.value: "too many to list"}
+_BASIS: Final = {Basis.TASKS.value: "varies", Basis.NUMBER.value: f"over {MOST_VALUES} values"}
 _Row = tuple[str, str, str]  # what, where, how often
 
 

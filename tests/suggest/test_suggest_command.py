@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re  # over our own pages
 from pathlib import Path
 from typing import Any
 
@@ -121,6 +122,27 @@ def test_the_bundled_incident(capsys: pytest.CaptureFixture[str]) -> None:
         ("exporter", "use-after-revocation"),
         ("release-signing", "use-after-termination"),
     }
+
+
+def test_the_readme_shows_what_is_printed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    readme = (ROOT / "README.md").read_text()
+    shown = readme.split("$ curfewd suggest ", 1)[1].split("```", 1)[0]
+    command, _, lines = shown.partition("\n")
+    _, out, _ = run(capsys, *command.split())
+    assert out.startswith(lines)
+    assert lines.count("\n") > 10
+
+
+def test_the_page_has_every_option(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = run(capsys, "--help")
+    options = set(re.findall(r"--[a-z-]+", out)) - {"--help"}
+    assert code == 0
+    assert len(options) > 12
+    page = (ROOT / "docs" / "suggest.md").read_text()
+    assert {option for option in options if option not in page} == set()
 
 
 def test_files_archives_order_and_processes_change_nothing(
