@@ -243,27 +243,26 @@ def test_githubs_audit_log_gives_permissions(tmp_path: Path, capsys: pytest.Capt
                 "time": "2026-05-04T08:00:05Z", "data": data,
             }
         )  # fmt: skip
-        for number, fields in enumerate(
-            [
-                {"action": "git.clone"},
-                {
-                    "action": "api.request",
-                    "request_method": "POST",
-                    "route": "/repositories/:repository_id/releases",
-                },
-                {
-                    "action": "api.request",
-                    "request_method": "GET",
-                    "route": "/repos/:owner/:repo/pulls/:pull_number",
-                },
-                {
-                    "action": "api.request",
-                    "request_method": "DELETE",
-                    "route": "/repos/:owner/:repo",
-                    "status_code": 403,
-                },
-            ]
-        ):
+        requests: list[dict[str, Any]] = [
+            {"action": "git.clone"},
+            {
+                "action": "api.request",
+                "request_method": "POST",
+                "route": "/repositories/:repository_id/releases",
+            },
+            {
+                "action": "api.request",
+                "request_method": "GET",
+                "route": "/repos/:owner/:repo/pulls/:pull_number",
+            },
+            {
+                "action": "api.request",
+                "request_method": "DELETE",
+                "route": "/repos/:owner/:repo",
+                "status_code": 403,
+            },
+        ]
+        for number, fields in enumerate(requests):
             records.append(
                 {
                     "@timestamp": 1777882200000, "_document_id": f"{job}-{number}", "repo": "octo/app", "org": "octo",
