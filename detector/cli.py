@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from detector import __version__
+from detector.fetch.request import add_arguments as add_fetch
+from detector.fetch.request import request_of
 from detector.ingest.format_names import CHOICES
 from detector.suggest.arguments import add_arguments as add_suggest_arguments
 from detector.terminal.completion import SHELLS, completion_script
@@ -172,6 +174,11 @@ def command_parser() -> argparse.ArgumentParser:
         "completion", help="print what a shell reads to complete curfewd's commands and options"
     )
     completion.add_argument("shell", choices=SHELLS)
+    add_fetch(
+        commands.add_parser(
+            "fetch", help="bring runs, jobs and logs from GitHub or GitLab as files to replay"
+        )
+    )
     check = commands.add_parser("check", help="check a configuration, and report every mistake with its line")
     check.add_argument("--config", metavar="F", required=True, help="the configuration file")
     return parser
@@ -444,6 +451,17 @@ def _suggest(options: argparse.Namespace) -> int:
     return DONE
 
 
+def _fetch(options: argparse.Namespace) -> int:
+    from detector.fetch.command import fetch  # noqa: PLC0415 - as above
+
+    fetched = fetch(request_of(options, time.time_ns()), os.environ)
+    with printing():
+        put(*map(_masked, fetched.lines))
+    for warning in fetched.warnings:
+        _tell(f"curfewd: warning: {warning}")
+    return DONE if fetched.complete else USAGE
+
+
 def _run(options: argparse.Namespace) -> int:
     from detector.service.command import run_service  # noqa: PLC0415 - as above
 
@@ -514,6 +532,7 @@ _COMMANDS: Final = {
     "topics": _topics,
     "check": _check,
     "completion": _completion,
+    "fetch": _fetch,
 }
 
 

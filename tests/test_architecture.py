@@ -64,6 +64,7 @@ PACKAGES = (
     "redact",
     "replay",
     "suggest",
+    "fetch",
     "kafka",
     "service",
 )

@@ -9,7 +9,9 @@ from rich.console import Console
 from rich.progress import (
     BarColumn,
     DownloadColumn,
+    MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     TaskID,
     TextColumn,
     TimeRemainingColumn,
@@ -21,10 +23,10 @@ class Meter(Protocol):
     """Shows how far the work has come."""
 
     def stage(self, name: str, total: int) -> None:
-        """Starts a stage of `total` bytes."""
+        """Starts a stage of `total` bytes, or things."""
 
     def advance(self, size: int) -> None:
-        """Adds `size` bytes that are done."""
+        """Adds `size` bytes or things that are done."""
 
 
 class NoMeter:
@@ -55,21 +57,18 @@ class _Bar:
 
 
 @contextmanager
-def meter() -> Iterator[Meter]:
-    """Shows a bar while the block runs, if standard error is a terminal.
+def meter(*, counting: bool = False) -> Iterator[Meter]:
+    """Shows a bar while the block runs, if standard error is a terminal. With `counting` it counts things, not bytes.
 
     The bar has no thread: the work forks, and a lock that another thread holds at that moment is never released.
     """
     if not sys.stderr.isatty():
         yield NoMeter()
         return
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        DownloadColumn(),
-        TransferSpeedColumn(),
-        TimeRemainingColumn(),
+    amount: tuple[ProgressColumn, ...] = (
+        (MofNCompleteColumn(),) if counting else (DownloadColumn(), TransferSpeedColumn())
     )
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), *amount, TimeRemainingColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, auto_refresh=False, transient=True) as bars:
         yield _Bar(bars)
