@@ -176,7 +176,7 @@ DEPLOY = "arn:aws:iam::111122223333:role/teams/deploy"
             "i-0abc1234567890def",
             {"type": "AWSService", "invokedBy": "ec2.amazonaws.com"},
             None,
-            "role `deploy`: session for the service `ec2.amazonaws.com`, which names no job",
+            "session for the service `ec2.amazonaws.com`, which names no job",
         ),
         (
             "mona@example.com",

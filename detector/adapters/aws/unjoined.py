@@ -32,7 +32,7 @@ def unjoined(record: Record, name: str | None, group: str | None) -> str:
         return _OF_USER
     who = f"role `{role[1]}`"
     if service is not None and group is None:
-        return f"{who}: session for the service `{service}`, which names no job"
+        return f"session for the service `{service}`, which names no job"  # of whatever role: they are many
     if kind == "SAMLUser":
         return f"{who}: session of somebody who signed in by SAML, which names no job"
     shown = _SHOWN.get((name or "").lower())
