@@ -117,6 +117,11 @@ def command_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="also print the SHA-256 of a generated token, by which GitHub's audit log names it (hashed_token)",
     )
+    fingerprint.add_argument(
+        "--force",
+        action="store_true",
+        help="take a secret that is one word or one number, though such text stands in logs by chance",
+    )
     redact = commands.add_parser(
         "redact", help="pass standard input on with every leak masked, and nothing else changed"
     )
@@ -355,7 +360,11 @@ def _fingerprint(options: argparse.Namespace) -> int:
 
     with printing():
         made = fingerprint(
-            sys.stdin.buffer, options.config, keep_newline=options.keep_newline, sha256=options.sha256
+            sys.stdin.buffer,
+            options.config,
+            keep_newline=options.keep_newline,
+            sha256=options.sha256,
+            force=options.force,
         )
         for warning in made.warnings:
             say(f"curfewd: warning: {warning}")

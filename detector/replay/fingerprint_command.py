@@ -21,6 +21,7 @@ from detector.values.events import Identifier
 from detector.values.secrets import Secret, sha256_hex
 
 SHORTEST_ENCODED: Final = 16  # bytes: base64 or hex of less, by itself, is not decoded
+SHORTEST_WORD: Final = 16  # characters of letters of one case, or of digits, alone
 SHORTEST_HASHED: Final = 20  # bytes of a token whose plain SHA-256 may be registered
 _LEAST_BITS: Final = 64  # by the frequencies of its bytes: fewer can be guessed
 
@@ -33,12 +34,19 @@ class Fingerprints(msgspec.Struct, frozen=True):
 
 
 def fingerprint(
-    stream: IO[bytes], config: str | None, *, keep_newline: bool = False, sha256: bool = False
+    stream: IO[bytes],
+    config: str | None,
+    *,
+    keep_newline: bool = False,
+    sha256: bool = False,
+    force: bool = False,
 ) -> Fingerprints:
     """`hmac-sha256` under each key in force, and the public identifiers that the secret carries.
 
     With `sha256` also the plain SHA-256, with its length, by which a provider's audit log names the token. That needs no
     deployment key.
+
+    With `force` a secret is taken that looks like a word or a number.
 
     One trailing newline is not part of the secret. With `keep_newline` it is: then the identifiers of the secret with it
     and without it are given, because the last line of a log may lack it.
@@ -60,6 +68,8 @@ def fingerprint(
         raise InputError(f"standard input: {why(error)}") from None
     stripped = _stripped(data)
     refuse(stripped)
+    if not force:
+        _refuse_words(stripped)
     public, is_secret = _public(Secret(stripped), settings)
     if not is_secret:
         warning = (
@@ -122,6 +132,22 @@ def refuse(secret: bytes) -> None:
         )
     if len(set(text.strip())) <= 1:
         raise InputError("the secret is one character over and over: it cannot be told from ordinary text")
+
+
+def _refuse_words(secret: bytes) -> None:
+    """Raises an error for a secret that may stand in a log as a word or a number.
+
+    Raises:
+        InputError: it says so. The message does not hold the secret.
+    """
+    text = secret.decode()
+    word = text.isalpha() and (text.islower() or text.isupper() or text.istitle())
+    if len(secret) < SHORTEST_WORD and (word or text.isdecimal()):
+        what = "word" if word else "number"
+        raise InputError(
+            f"the secret is one {what} of fewer than {SHORTEST_WORD} characters: such text stands in logs by chance, and each "
+            "time it would ask for a revocation; make a longer one, or register it all the same with --force"
+        )
 
 
 def _stripped(data: bytes) -> bytes:

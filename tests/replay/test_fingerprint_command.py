@@ -192,8 +192,10 @@ def printed(
 ) -> Callable[..., tuple[list[dict[str, object]], tuple[str, ...]]]:
     monkeypatch.setenv("CURFEWD_KEY", KEY)
 
-    def of(secret: bytes, *, keep_newline: bool = False) -> tuple[list[dict[str, object]], tuple[str, ...]]:
-        made = fingerprint(io.BytesIO(secret), None, keep_newline=keep_newline)
+    def of(
+        secret: bytes, *, keep_newline: bool = False, force: bool = False
+    ) -> tuple[list[dict[str, object]], tuple[str, ...]]:
+        made = fingerprint(io.BytesIO(secret), None, keep_newline=keep_newline, force=force)
         return json.loads(made.text), made.warnings
 
     return of
@@ -264,6 +266,26 @@ def test_it_refuses_what_no_scan_would_find_or_tell_from_ordinary_text(
     with pytest.raises(InputError, match=says) as caught:
         printed(secret)
     assert "made-up" not in str(caught.value)
+
+
+@pytest.mark.parametrize("secret", ["changeme", "Password", "PRODUCTION", "123456789012345", "königsweg"])
+def test_it_refuses_a_word_or_a_number_unless_it_is_told_to(printed: Printed, secret: str) -> None:
+    with pytest.raises(InputError, match=r"stands in logs by chance.*--force") as caught:
+        printed(secret.encode())
+    assert secret not in str(caught.value)
+    identifiers, _ = printed(secret.encode(), force=True)
+    assert identifiers == [as_printed(secret.encode())]
+
+
+@pytest.mark.parametrize("secret", ["change-me", "PassWord", "passw0rd", "a" * 15 + "b", "1234567890123456"])
+def test_it_takes_what_is_no_word_and_no_number(printed: Printed, secret: str) -> None:
+    assert printed(secret.encode())[0] == [as_printed(secret.encode())]
+
+
+@pytest.mark.parametrize("secret", [b"", b"7 bytes", b"x" * 8])
+def test_what_could_not_be_found_is_refused_by_force_too(printed: Printed, secret: bytes) -> None:
+    with pytest.raises(InputError):
+        printed(secret, force=True)
 
 
 def test_the_longest_secret_is_found(printed: Printed) -> None:
