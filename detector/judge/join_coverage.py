@@ -1,153 +1,40 @@
-"""Join coverage: how many credentials could be judged by the end of their task, and why the others could not.
+"""Join coverage: how many credentials of a history could be judged by the end of their task, and why not the others.
 
-A credential that no ending task is known for is never found in use after the end. So each credential has a *join*, which
-says what is known of its task at a time. `JUDGED` are the joins with which all that happened up to then was judged.
-
-A task that runs is no gap: its end is still to come. It is one once the task should have ended (`deadline`,
-`max_task_age`), and for the tasks of a whole history, if none of their kind ever ended (`NEVER_ENDS`).
+To a join of one credential (`detector.judge.joins`) a history adds `NEVER_ENDS`: its task has no deadline and ran long,
+and no task of credentials of its source and kind ended at all. Their source reports starts and no ends.
 """
 
-from collections.abc import Iterable, Mapping
-from typing import Final, NamedTuple, Self
+from collections import defaultdict
+from collections.abc import Iterable
+from typing import Final, NamedTuple
 
 import msgspec
 
 from detector.judge.accounts import Account, Candidates
-from detector.judge.terms import NEVER, KindPolicy
-from detector.values.times import DAY
+from detector.judge.joins import (
+    CANDIDATES_OVERDUE,
+    END_ONLY,
+    ENDED,
+    JOINS,
+    JUDGED,
+    LONG,
+    NEVER_ENDS,
+    NO_CANDIDATE,
+    OTHER,
+    RUNNING,
+    UNREPORTED,
+    join_of,
+    source_of,
+)
+from detector.judge.terms import NEVER
 
-ENDED: Final = "ended"
-END_ONLY: Final = "end-only"
-RUNNING: Final = "running"
-OVERDUE: Final = "overdue"
-NEVER_ENDS: Final = "never-ends"
-UNREPORTED: Final = "unreported"
-CANDIDATES_ENDED: Final = "candidates-ended"
-CANDIDATES_RUNNING: Final = "candidates-running"
-CANDIDATES_OVERDUE: Final = "candidates-overdue"
-NO_CANDIDATE: Final = "no-candidate"
-
-JOINS: Final[Mapping[str, str]] = {
-    ENDED: "its task started and ended",
-    END_ONLY: "its task ended, and nothing reported the start",
-    RUNNING: "its task started and still runs",
-    OVERDUE: "its task should have ended by its deadline, and nothing reported the end",
-    NEVER_ENDS: "its task started more than a day ago, and nothing reported the end of any task of such credentials",
-    UNREPORTED: "nothing reported the start or end of its task",
-    CANDIDATES_ENDED: "it belongs to one of several tasks, and all of them ended",
-    CANDIDATES_RUNNING: "it belongs to one of several tasks, and one of them still runs",
-    CANDIDATES_OVERDUE: "it belongs to one of several tasks, and one of them never ended, though it should have",
-    NO_CANDIDATE: "no task of its group ran when it was issued",
-}
-"""Each join and what it means."""
-JUDGED: Final = frozenset({ENDED, END_ONLY, RUNNING, CANDIDATES_ENDED, CANDIDATES_RUNNING})
-
+MOST_ROWS: Final = 100
+_MOST_EXAMPLES: Final = 3
 _UNJOINED: Final = frozenset(
     {UNREPORTED, CANDIDATES_OVERDUE, NO_CANDIDATE}
 )  # for these the issue may know why
-LONG: Final = DAY  # so long a candidate without a deadline may run, or a task if none of its kind ever ended
-OTHER: Final = "other"
-MOST_ROWS: Final = 100
-_MOST_EXAMPLES: Final = 3
-MOST_SOURCES: Final = 100  # that count by name in a sum
-_FEW_SOURCES: Final = 20  # the same, of the credentials of one aggregate
-_NAME: Final = 100  # characters of a source, a kind or an id
+_NAME: Final = 100  # characters of a kind or an id
 _REASON: Final = 400  # characters of a reason
-
-
-class Join(NamedTuple):
-    """What is known of a credential's task. `changes_at` is when time alone changes it (ns), NEVER if it does not."""
-
-    name: str
-    changes_at: int = NEVER
-
-
-_LASTING: Final = {name: Join(name) for name in JOINS}  # until something happens
-
-
-def join_of(account: Account, until: int) -> Join:
-    """The join of a credential at a time."""
-    task = account.task
-    if isinstance(task, Candidates):
-        return _join_of_candidates(task, account.policy, until)
-    if task.end is not None:
-        return _LASTING[END_ONLY if task.start is None else ENDED]
-    if task.start is None:
-        return _LASTING[UNREPORTED]
-    overdue = task.deadline(account.policy) + account.policy.grace_period
-    return _LASTING[OVERDUE] if overdue <= until else Join(RUNNING, min(NEVER, overdue))
-
-
-def _join_of_candidates(candidates: Candidates, policy: KindPolicy, until: int) -> Join:
-    """The oldest candidate without an end decides: as long as nothing reports its end, the end of all is not known.
-
-    A lost end would keep all later credentials of its group from being judged. So a candidate without a deadline is
-    overdue after a day; `max_task_age` sets another time.
-    """
-    if not candidates.count:
-        return _LASTING[NO_CANDIDATE]
-    oldest = candidates.oldest
-    if oldest is None or oldest.start is None:
-        return _LASTING[CANDIDATES_ENDED]
-    deadline = oldest.deadline(policy)
-    overdue = (oldest.start.time + LONG if deadline == NEVER else deadline) + policy.grace_period
-    return _LASTING[CANDIDATES_OVERDUE] if overdue <= until else Join(CANDIDATES_RUNNING, overdue)
-
-
-def source_of(source: str) -> str:
-    """What issued a credential, in few words: `aws.cloudtrail/4444…` is `aws.cloudtrail`, a URL its host."""
-    scheme, mark, rest = source.partition("://")
-    found = scheme + mark + rest.partition("/")[0] if mark else source.partition("/")[0] or source
-    return found[:_NAME]
-
-
-# Of the credentials that the service keeps
-
-
-class JoinCounts(msgspec.Struct, frozen=True, array_like=True):
-    """Credentials by source and join. A sum has no zeros, but it keeps the names of its sources."""
-
-    by_source: dict[str, dict[str, int]] = {}
-
-    def __bool__(self) -> bool:
-        return any(self.by_source.values())
-
-    @classmethod
-    def of(cls, joins: Iterable[tuple[Account, Join]]) -> Self:
-        """The counts of some credentials. They name few sources: the others count as `other`."""
-        counts: dict[str, dict[str, int]] = {}
-        for account, join in joins:
-            of_source = counts.setdefault(_slot(source_of(account.issue.source), counts, _FEW_SOURCES), {})
-            of_source[join.name] = of_source.get(join.name, 0) + 1
-        return cls(counts)
-
-    def moved(self, before: "JoinCounts", after: "JoinCounts") -> "JoinCounts":
-        """This sum once one of its parts changes from `before` to `after`.
-
-        The first hundred sources count by name, for ever, and the others as `other`. So what was counted under a name
-        is later taken from that name.
-        """
-        if before == after:
-            return self
-        sums = dict(self.by_source)
-        for part, sign in ((after, 1), (before, -1)):
-            for source, joins in part.by_source.items():
-                slot = _slot(source, sums, MOST_SOURCES)
-                counts = dict(sums.get(slot, {}))
-                for join, count in joins.items():
-                    counts[join] = counts.get(join, 0) + sign * count
-                    if not counts[join]:
-                        del counts[join]
-                sums[slot] = counts
-        return JoinCounts(sums)
-
-
-def _slot(source: str, known: Mapping[str, object], most: int) -> str:
-    """The name under which a source counts."""
-    return source if source in known or len(known) < most else OTHER
-
-
-# Of a whole history
 
 
 class CredentialExample(msgspec.Struct, frozen=True):
@@ -211,6 +98,15 @@ class JoinCoverage(msgspec.Struct, frozen=True):
         }
 
 
+class _Key(NamedTuple):
+    """What the credentials of a row have in common, as in `CoverageRow`."""
+
+    source: str
+    kind: str
+    join: str
+    reason: str
+
+
 class _RowCount:
     """A row in the making. `first` has the earliest issues."""
 
@@ -222,19 +118,22 @@ class _RowCount:
         self.oldest: OldestTask | None = None
 
     def add(self, account: Account) -> None:
-        self.count += 1
         task = account.task.oldest if isinstance(account.task, Candidates) else account.task
+        oldest = None
         if task is not None and task.start is not None and task.end is None:
-            found = OldestTask(task.start.time, task.task_id[:_NAME])
-            self.oldest = found if self.oldest is None else min(self.oldest, found)
-        issue = account.issue
-        place = issue.time, issue.credential_id, account
-        if len(self.first) < _MOST_EXAMPLES:
-            self.first.append(place)
-            self.first.sort(key=_earlier)
-        elif _earlier(place) < _earlier(self.first[-1]):
-            self.first[-1] = place
-            self.first.sort(key=_earlier)
+            oldest = OldestTask(task.start.time, task.task_id[:_NAME])
+        self._take(1, [(account.issue.time, account.issue.credential_id, account)], oldest)
+
+    def merge(self, other: "_RowCount") -> None:
+        self._take(other.count, other.first, other.oldest)
+
+    def _take(self, count: int, first: list[tuple[int, str, Account]], oldest: OldestTask | None) -> None:
+        self.count += count
+        if oldest is not None:
+            self.oldest = oldest if self.oldest is None else min(self.oldest, oldest)
+        for place in first:
+            if len(self.first) < _MOST_EXAMPLES or _earlier(place) < _earlier(self.first[-1]):
+                self.first = sorted([*self.first, place], key=_earlier)[:_MOST_EXAMPLES]
 
     def row(self, source: str, kind: str, join: str, reason: str) -> CoverageRow:
         examples = (_example(account) for _, _, account in self.first)
@@ -252,36 +151,25 @@ def _example(account: Account) -> CredentialExample:
 
 def join_coverage(accounts: Iterable[Account], until: int, *, most: int = MOST_ROWS) -> JoinCoverage:
     """The join coverage of all credentials of a history at a time, in at most `most` rows and one more for each join."""
-    counts: dict[tuple[str, str, str, str], _RowCount] = {}
+    counts: defaultdict[_Key, _RowCount] = defaultdict(_RowCount)
+    undated: defaultdict[_Key, _RowCount] = defaultdict(_RowCount)  # whose tasks run, and have no deadline
     for account in accounts:
-        issue, join = account.issue, join_of(account, until).name
-        reason = (issue.unjoined or "")[:_REASON] if join in _UNJOINED else ""
-        key = source_of(issue.source), (issue.kind or "")[:_NAME], join, reason
-        row_count = counts.get(key)
-        if row_count is None:
-            row_count = counts[key] = _RowCount()
-        row_count.add(account)
-    rows = sorted(_with_silent((row_count.row(*key) for key, row_count in counts.items()), until), key=_order)
+        issue, join = account.issue, join_of(account, until)
+        reason = (issue.unjoined or "")[:_REASON] if join.name in _UNJOINED else ""
+        key = _Key(source_of(issue.source), (issue.kind or "")[:_NAME], join.name, reason)
+        of_key = undated if join.name == RUNNING and join.changes_at == NEVER else counts
+        of_key[key].add(account)
+    ending = {(key.source, key.kind) for key in counts if key.join in (ENDED, END_ONLY)}
+    for key, some in undated.items():
+        silent = some.oldest is not None and some.oldest.started + LONG < until
+        join_name = NEVER_ENDS if silent and (key.source, key.kind) not in ending else RUNNING
+        counts[key._replace(join=join_name)].merge(some)
+    rows = sorted((some.row(*key) for key, some in counts.items()), key=_order)
     rest: dict[str, int] = {}
     for row in rows[most:]:
         rest[row.join] = rest.get(row.join, 0) + row.credentials
     others = (CoverageRow(OTHER, "", join, "", count) for join, count in rest.items())
     return JoinCoverage((*rows[:most], *sorted(others, key=_order)))
-
-
-def _with_silent(rows: Iterable[CoverageRow], until: int) -> list[CoverageRow]:
-    """The rows, with `NEVER_ENDS` for credentials whose tasks ran long and of whose source and kind no task ended."""
-    found = list(rows)
-    ending = {(row.source, row.kind) for row in found if row.join in (ENDED, END_ONLY)}
-    return [
-        msgspec.structs.replace(row, join=NEVER_ENDS)
-        if row.join == RUNNING
-        and (row.source, row.kind) not in ending
-        and row.oldest is not None
-        and row.oldest.started + LONG < until
-        else row
-        for row in found
-    ]
 
 
 def _order(row: CoverageRow) -> tuple[bool, int, str, str, str, str]:

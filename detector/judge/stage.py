@@ -23,7 +23,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from detector.judge.aggregates import Aggregate, LimitedAggregate, SecretAggregate, TaskAggregate
-from detector.judge.join_coverage import JoinCounts
+from detector.judge.joins import JoinCounts
 from detector.judge.ledger import Ledger
 from detector.judge.name_aggregates import GroupAggregate, NameAggregate
 from detector.judge.policy import Policy

@@ -6,7 +6,7 @@ from typing import Self
 
 import msgspec
 
-from detector.judge.join_coverage import JoinCounts
+from detector.judge.joins import JoinCounts
 
 
 class Exposure(msgspec.Struct, frozen=True, array_like=True):

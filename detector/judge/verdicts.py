@@ -7,7 +7,7 @@ import msgspec
 from detector.judge.acceptance import accepted_reason, subject_of
 from detector.judge.accounts import Account, Task
 from detector.judge.conclude import credential_facts, end_moments, task_facts_of
-from detector.judge.join_coverage import JoinCounts, join_of
+from detector.judge.joins import JoinCounts, join_of
 from detector.judge.ledger import Ledger
 from detector.judge.policy import Policy
 from detector.judge.routing import TASK, SentCommand, issue_key

@@ -5,7 +5,8 @@ from typing import Final
 
 import msgspec
 
-from detector.judge.join_coverage import (
+from detector.judge.join_coverage import CoverageRow, JoinCoverage
+from detector.judge.joins import (
     CANDIDATES_ENDED,
     CANDIDATES_OVERDUE,
     CANDIDATES_RUNNING,
@@ -16,8 +17,6 @@ from detector.judge.join_coverage import (
     OVERDUE,
     RUNNING,
     UNREPORTED,
-    CoverageRow,
-    JoinCoverage,
 )
 from detector.judge.rules.titles import noun_of
 from detector.values.wording import Clean, counted, moment, visible
@@ -84,7 +83,8 @@ def coverage_gaps(coverage: JoinCoverage, clean: Clean) -> Iterator[CoverageGap]
 
 
 def _who(row: CoverageRow, clean: Clean) -> str:
-    noun = noun_of(visible(clean(row.kind), _KIND)) if row.kind else "credential"
+    kind = visible(clean(row.kind), _KIND).strip()
+    noun = noun_of(kind) if kind else "credential"
     return f"{counted(row.credentials, noun)} of {visible(clean(row.source), _SOURCE)}"
 
 

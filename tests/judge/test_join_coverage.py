@@ -9,20 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.judge.join_coverage import (
-    JOINS,
-    JUDGED,
-    MOST_ROWS,
-    MOST_SOURCES,
-    OTHER,
-    CredentialExample,
-    JoinCounts,
-    JoinCoverage,
-    OldestTask,
-    join_coverage,
-    join_of,
-    source_of,
-)
+from detector.judge.join_coverage import MOST_ROWS, CredentialExample, JoinCoverage, OldestTask, join_coverage
+from detector.judge.joins import JOINS, JUDGED, MOST_SOURCES, OTHER, JoinCounts, join_of, source_of
 from detector.judge.ledger import Ledger
 from detector.judge.policy import Policy, Tuning
 from detector.judge.terms import NEVER
@@ -173,6 +161,16 @@ def test_a_task_that_runs_for_weeks_is_no_gap_where_others_of_its_kind_end() -> 
     assert coverage(service, T0 + 30 * DAY).by_join == {"never-ends": 1}
     other = (start("job"), issue("c2", "job", kind="aws-session"), end("job"))
     assert coverage((*service, *other), T0 + 30 * DAY).by_join == {"ended": 1, "never-ends": 1}
+
+
+def test_a_task_within_its_deadline_runs_however_long() -> None:
+    dated = (start("t1", deadline=T0 + 30 * DAY), issue("c1", "t1"))
+    undated = (start("t2"), issue("c2", "t2"))
+    assert coverage(dated, T0 + 2 * DAY).by_join == {"running": 1}
+    assert coverage((*dated, *undated), T0 + 2 * DAY).by_join == {"running": 1, "never-ends": 1}
+    both = coverage((*dated, *undated), T0 + HOUR)
+    assert [(row.join, row.credentials) for row in both.rows] == [("running", 2)]
+    assert [each.credential_id for each in both.rows[0].examples] == ["c1", "c2"]
 
 
 def test_the_reason_is_that_of_the_issue_and_only_for_those_without_a_task() -> None:

@@ -5,18 +5,8 @@ import io
 import pytest
 from rich.console import Console
 
-from detector.judge.join_coverage import (
-    END_ONLY,
-    ENDED,
-    JOINS,
-    JUDGED,
-    RUNNING,
-    UNREPORTED,
-    CoverageRow,
-    CredentialExample,
-    JoinCoverage,
-    OldestTask,
-)
+from detector.judge.join_coverage import CoverageRow, CredentialExample, JoinCoverage, OldestTask
+from detector.judge.joins import END_ONLY, ENDED, JOINS, JUDGED, RUNNING, UNREPORTED
 from detector.outputs.coverage_words import coverage_gaps, coverage_sentence
 from detector.outputs.report import Report
 from detector.outputs.report_text import print_report

@@ -9,7 +9,7 @@ from typing import Any, Final, get_args
 
 import msgspec
 
-from detector.judge.join_coverage import JUDGED, JoinCounts
+from detector.judge.joins import JUDGED, JoinCounts
 from detector.judge.rules.catalog import RULES
 from detector.judge.totals import Exposure
 from detector.kafka.handlers import Output, Partition, RefusalReason

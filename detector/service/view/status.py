@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any, Final
 
-from detector.judge.join_coverage import JOINS
+from detector.judge.joins import JOINS
 from detector.service.observability import series
 from detector.service.observability.series import Series
 

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.judge.join_coverage import LONG, JoinCounts, join_coverage
+from detector.judge.join_coverage import join_coverage
+from detector.judge.joins import LONG, JoinCounts
 from detector.judge.ledger import Ledger
 from detector.judge.policy import Policy
 from detector.judge.stage import META, AggregateState, Meta

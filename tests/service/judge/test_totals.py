@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.judge.join_coverage import JoinCounts
+from detector.judge.joins import JoinCounts
 from detector.judge.name_aggregates import NameAggregate
 from detector.judge.policy import Policy
 from detector.judge.routing import CREDENTIAL, IDENTIFIER, decode

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.judge.join_coverage import JoinCounts
+from detector.judge.joins import JoinCounts
 from detector.judge.totals import Exposure, Totals
 from detector.kafka.handlers import Output, Partition, Refusal, StatelessHandler
 from detector.kafka.stage_facts import (

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from detector.configuration.settings import problems
-from detector.judge.join_coverage import JoinCounts
+from detector.judge.joins import JoinCounts
 from detector.kafka.handlers import Output, Partition
 from detector.service.http import server as health
 from detector.service.observability.measuring import HandlerThroughput

@@ -9,7 +9,7 @@ import pytest
 from playwright.async_api import Browser, Page, expect
 
 from detector.configuration.service_settings import Address
-from detector.judge.join_coverage import JoinCounts
+from detector.judge.joins import JoinCounts
 from detector.service.http.server import Answer, HttpServer
 from detector.service.view.view import BATCH
 from tests.browser import Sight, opened, violations

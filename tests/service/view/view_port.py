@@ -13,7 +13,7 @@ import msgspec
 
 from detector.configuration.service_settings import Address
 from detector.configuration.settings import Settings
-from detector.judge.join_coverage import JoinCounts
+from detector.judge.joins import JoinCounts
 from detector.judge.policy import Policy
 from detector.judge.totals import Totals
 from detector.kafka.handlers import Output, Partition
