@@ -185,6 +185,12 @@ DEPLOY = "arn:aws:iam::111122223333:role/teams/deploy"
             "role `deploy`: session of somebody who signed in by SAML, which names no job",
         ),
         (
+            "GitHubActions",
+            role("GitHubActions"),
+            None,
+            f"role `deploy`: session name `GitHubActions` names no job; {SET_IN_GITHUB}",
+        ),
+        (
             "nightly-17",
             USER,
             None,

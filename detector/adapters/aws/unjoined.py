@@ -24,7 +24,8 @@ _OF_USER: Final = "session of a user, which names no job; give jobs sessions of 
 
 def unjoined(record: Record, name: str | None, group: str | None) -> str:
     """Why a session's name names no job. `group` is that of its token's subject or its tags, if they name one."""
-    provider, _, _ = (group or "").partition(":")
+    shown = _SHOWN.get((name or "").lower())
+    provider = "github" if shown else (group or "").partition(":")[0]
     kind = maybe_text(record, "userIdentity.type")
     service = maybe_text(record, "userIdentity.invokedBy") if kind == "AWSService" else None
     role = principal(maybe_text(record, "requestParameters.roleArn"), "role")
@@ -35,6 +36,5 @@ def unjoined(record: Record, name: str | None, group: str | None) -> str:
         return f"session for the service `{service}`, which names no job"  # of whatever role: they are many
     if kind == "SAMLUser":
         return f"{who}: session of somebody who signed in by SAML, which names no job"
-    shown = _SHOWN.get((name or "").lower())
     said = f"session name `{shown}` names no job" if shown else "session name names no job"
     return f"{who}: {said}; {_SET.get(provider, _OTHERWISE)}"
