@@ -180,8 +180,9 @@ ACCEPT_NOTES: Final = """\
 Findings that somebody has accepted. They are still written, as suppressed, and ask for no revocation.
 
 - An entry has a `uid` or at least one glob. All globs that it has must match.
-- `expiry` is compared with the time of the evidence, so a replay always gives the same. `curfewd check` names entries
-  that have expired by the clock.
+- `expiry` is compared with the time of the evidence, so a replay always gives the same. The evidence of a
+  `leaked-secret` without a time of its own is held against the clock, or `--until`. `curfewd check` names entries that
+  have expired by the clock.
 - An entry with a `uid` accepts the finding as a whole: no longer once there is evidence after `expiry`, or a severity
   above `severity`.
 - The report has a ready entry for each finding. For many findings there is a [baseline](baseline.md).
@@ -192,8 +193,9 @@ Leaks to ignore: a match that is no secret, or a secret that everybody may see. 
 shows what there is to allow, and with a key the fingerprints.
 
 - An entry needs at least one of `fingerprint`, `source`, `pattern`, `regex`. All that it names must hold.
-- `expiry` is compared with the time of the log record, so a replay always gives the same. `curfewd redact` does not
-  know that time and uses the time of its start.
+- `expiry` is compared with the time of the log record, so a replay always gives the same. A record without a time of
+  its own, which has that of its file or archive, is held against the clock, or `--until`. `curfewd redact` does not
+  know the time of a record and uses that of its start.
 - An allowed leak is counted (`allowed` in summary.json, `curfewd_allowed_total`), gives no finding, and passes
   `curfewd redact` unmasked.
 - **The leak of a registered credential is never allowed**, because that credential works. To live with it, accept the

@@ -8,7 +8,7 @@ import numpy as np
 
 from detector.ingest import format_names as names
 from detector.ingest.archives import MemberTimes
-from detector.ingest.formats import cri, docker, documents, otlp, syslog, text
+from detector.ingest.formats import cri, docker, documents, github_log, otlp, syslog, text
 from detector.ingest.formats import json as json_logs
 from detector.ingest.formats.cloudevents import events_of
 from detector.ingest.formats.log_texts import KEY_BEGIN
@@ -207,6 +207,27 @@ def read_cri(chunks: Iterable[bytes], reader: RangeReader) -> None:
         reader.lines += len(starts) - (not data.endswith(b"\n"))
 
 
+def read_github_log(chunks: Iterable[bytes], reader: RangeReader) -> None:
+    """What `gh run view --log` prints; a line of another form is a line of text."""
+    for block in blocks(chunks):
+        if block.part:
+            reader.long_line(block)
+            continue
+        data, starts = block.data, line_starts(block.data)
+        reader.suspect(data)
+        texts, by_itself = github_log.block(data, starts)
+        reader.pass_time()
+        if reader.waits or KEY_BEGIN in data:
+            stamps = reader.usable(texts.times, reader.lines)
+            for index in range(len(starts)):
+                reader.log(by_itself(index, stamps.exactly(index)), reader.lines + index + 1)
+            reader.count(names.GITHUB_LOG, len(starts), len(data))
+        else:
+            reader.block(texts, starts, reader.lines, data=data)
+        reader.flush()
+        reader.lines += len(starts) - (not data.endswith(b"\n"))
+
+
 def read_docker(chunks: Iterable[bytes], reader: RangeReader) -> None:
     """A json-file log; a line of another form is what it looks like, but no event."""
     for block in _json_blocks(chunks, reader):
@@ -295,6 +316,7 @@ _READ: Final[dict[str, Callable[[Iterable[bytes], RangeReader], None]]] = {
     names.CRI: read_cri,
     names.DOCKER: read_docker,
     names.SYSLOG: read_syslog,
+    names.GITHUB_LOG: read_github_log,
     names.SYSLOG_COUNTED: read_counted,
     names.OTLP_PROTO: read_requests,
 }

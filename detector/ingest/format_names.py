@@ -12,6 +12,7 @@ CRI: Final = "cri"
 DOCKER: Final = "docker"
 SYSLOG: Final = "syslog"  # one message a line
 SYSLOG_COUNTED: Final = "syslog-counted"  # each message behind its length (RFC 6587)
+GITHUB_LOG: Final = "github-log"  # what `gh run view --log` prints
 OTLP_PROTO: Final = "otlp-proto"  # requests in protobuf
 EVENT_SOURCES: Final = ("cloudevents", *SOURCES)  # whose files are JSON lines or documents
 CHOICES: Final = (
@@ -23,10 +24,11 @@ CHOICES: Final = (
     DOCKER,
     SYSLOG,
     SYSLOG_COUNTED,
+    GITHUB_LOG,
     OTLP_PROTO,
     *EVENT_SOURCES,
 )
 # How records are counted that are lines and log records, and nothing else.
-TEXT_FORMATS: Final = frozenset({TEXT, "json", CRI, DOCKER, SYSLOG})
+TEXT_FORMATS: Final = frozenset({TEXT, "json", CRI, DOCKER, SYSLOG, GITHUB_LOG})
 EVENT_FORMATS: Final = frozenset({JSON_LINES, DOCUMENT, OTLP_PROTO})  # what may hold events at all
-DIVISIBLE: Final = frozenset({TEXT, JSON_LINES, JSON_LOG, SYSLOG})  # what may be cut at line ends
+DIVISIBLE: Final = frozenset({TEXT, JSON_LINES, JSON_LOG, SYSLOG, GITHUB_LOG})  # what may be cut at line ends

@@ -11,12 +11,14 @@ from detector.ingest.format_names import (
     CRI,
     DOCKER,
     DOCUMENT,
+    GITHUB_LOG,
     JSON_LINES,
     OTLP_PROTO,
     SYSLOG,
     SYSLOG_COUNTED,
     TEXT,
 )
+from detector.ingest.formats.github_log import looks_like as is_github_log
 from detector.ingest.formats.otlp import looks_like as is_otlp
 from detector.ingest.formats.syslog import looks_counted
 from detector.ingest.formats.syslog import looks_like as is_syslog
@@ -82,6 +84,8 @@ def _of_text(head: bytes, lines: Sequence[bytes]) -> str:
         return SYSLOG_COUNTED
     if 2 * sum(_CRI_LINE.match(line + b" ") is not None for line in lines) > len(lines):
         return CRI
+    if 2 * sum(map(is_github_log, lines)) > len(lines):
+        return GITHUB_LOG
     return SYSLOG if 2 * sum(map(is_syslog, lines)) > len(lines) else TEXT
 
 

@@ -27,6 +27,12 @@ FILE: Final = "file"
 LATEST: Final = "latest-read"
 """The latest event or log time of the whole replay: nothing says more."""
 
+CLOCK: Final = "clock"
+"""The clock of the replay, or its `--until`: no record of it has a time, and no file."""
+
+TIMELESS: Final = frozenset({ARCHIVE, FILE, LATEST, CLOCK})
+"""The origins of a time that no record and no carrier states: expiries are held against the clock."""
+
 
 class LogTime(NamedTuple):
     """A time (ns), None if nothing states one, and its origin. `received` is Kafka's timestamp (ns), if there is one."""

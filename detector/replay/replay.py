@@ -31,7 +31,8 @@ from detector.judge.stage import judge_history
 from detector.outputs.dead_letter_spool import DeadLetterSpool
 from detector.outputs.summary import UNKNOWN_TYPE, SourceRead, Summary, verdicts
 from detector.records.dead_letters import UNTRUSTED, DeadLetter
-from detector.records.log_times import EARLIER_RECORD, FILE, LATEST, LogTime
+from detector.records.log_times import CLOCK, EARLIER_RECORD, FILE, LATEST, TIMELESS, LogTime
+from detector.replay.expiries import held_against_clock
 from detector.replay.first_pass import FirstPass
 from detector.replay.workers import FIRST, SECOND, Work, run
 from detector.scan.known_credentials import HMAC, never_found
@@ -78,6 +79,11 @@ class Plan(msgspec.Struct, frozen=True):
     warnings: tuple[str, ...] = ()
     classifier: RecordClassifier = BUNDLED
     trust: TrustPolicy = NO_ENTRIES
+
+    @property
+    def clock(self) -> int:
+        """The time (ns) that expiries are held against where a record has none: the end that was asked for, or now."""
+        return self.now if self.until is None else self.until
 
 
 class Result(msgspec.Struct, frozen=True):
@@ -137,6 +143,7 @@ def replay(plan: Plan, meter: Meter) -> Result:
     clock.lap("logs")
     until = second.latest if plan.until is None else plan.until
     findings, commands = judge_history(ledger, until)
+    findings = held_against_clock(findings, plan.policy, plan.clock)
     if not plan.keyed:
         findings = with_stable_fingerprints(findings)
     coverage = join_coverage(ledger.accounts(), until)
@@ -315,15 +322,25 @@ class _SecondPass:
                 self._limited_seen.add((leak.source, leak.id))
                 self._limited[leak.source] += 1
             self._ledger.apply(leak)
-        elif leak.allowed and leak.pattern is not None:
+            return
+        leak = self._held_against_clock(leak)
+        if leak.allowed and leak.pattern is not None:
             self._allowed[leak.pattern] += 1
         else:
             self._ledger.apply(leak)
 
+    def _held_against_clock(self, leak: Leak) -> Leak:
+        """The leak: no longer allowed by an entry that has expired, where nothing but a file gives its time."""
+        until = leak.allowed_until
+        if until is None or leak.time_origin not in TIMELESS or self._plan.clock <= until:
+            return leak
+        return msgspec.structs.replace(leak, allowed_until=None)
+
     def settle(self) -> None:
-        """Where no event was read at all, a record without a time has the latest of any log, or none: 1970."""
+        """Where no event was read at all, a record without a time has the latest of any log, else that of the clock."""
+        time, origin = (self._plan.clock, CLOCK) if self._latest is None else (self._latest, LATEST)
         for leak in self._timeless:
-            self._timed(_at_time(leak, self.latest, LATEST))
+            self._timed(_at_time(leak, time, origin))
         self._timeless.clear()
 
     def summary(self, findings: Sequence[Finding], commands: Sequence[Command]) -> Summary:
