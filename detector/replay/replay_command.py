@@ -90,7 +90,8 @@ def run_replay(request: Request, *, adapters: Sequence[Adapter] = (), outputs: S
     baseline = () if request.baseline is None else read_baseline(request.baseline)
     settings = _accepting(settings, [entry.accept for entry in baseline if entry.expires >= request.day])
     scanner, passed_over = load_scanner(settings.patterns)
-    check_destinations(request.destinations, request.inputs)
+    known = () if request.baseline is None else (request.baseline,)
+    check_destinations(request.destinations, (*request.inputs, *known))
     plan, finders = planned(
         request,
         settings,
@@ -98,7 +99,7 @@ def run_replay(request: Request, *, adapters: Sequence[Adapter] = (), outputs: S
         adapters=adapters,
         skip=(
             *request.destinations.files,
-            *(() if request.baseline is None else (Path(request.baseline),)),
+            *map(Path, known),
         ),
         warnings=passed_over,
     )

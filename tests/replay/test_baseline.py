@@ -239,3 +239,13 @@ def test_a_baseline_in_a_folder_of_inputs_is_no_input_and_no_secret_comes_into_i
     assert code == 0
     read = json.loads(Path("out2/summary.json").read_text())["records"]
     assert not any(name.endswith("b.jsonl") for name in read)
+
+
+def test_an_output_does_not_replace_the_baseline(run: Run) -> None:
+    history()
+    replay(run)
+    run("baseline", "write", "b.jsonl", "--from", "out", *REASON)
+    before = Path("b.jsonl").read_bytes()
+    code, _, err = run("replay", "--baseline", "b.jsonl", "--findings", "b.jsonl", "events.jsonl")
+    assert (code, err) == (2, "curfewd: cannot write b.jsonl: it is an input\n")
+    assert Path("b.jsonl").read_bytes() == before
