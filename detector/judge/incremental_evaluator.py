@@ -3,7 +3,9 @@
 Each new event judges again only what it can change: a use is judged alone, a late revocation judges the uses after it.
 """
 
+import itertools
 from collections.abc import Iterable
+from typing import Final
 
 from detector.judge.accounts import (
     Account,
@@ -34,6 +36,10 @@ from detector.judge.terms import NEVER, Terms
 from detector.judge.time_order import Item, TimeOrder
 from detector.values.events import DENIED, AnyEvent, CredentialIssued, CredentialRenewed, CredentialUsed
 from detector.values.globs import covering
+
+_DEEPEST: Final = (
+    1000  # ancestors of a task that are asked about: whoever forges more could forge one that is right
+)
 
 
 class IncrementalEvaluator:
@@ -197,7 +203,8 @@ class IncrementalEvaluator:
             return False
         if own.count == len(own.first):
             return not any(self.lineage.descends(named, task.task_id) for task in own.first)
-        return not any(own.has(each) for each in self.lineage.chain(named))
+        ancestors = list(itertools.islice(self.lineage.chain(named), _DEEPEST))
+        return len(ancestors) < _DEEPEST and not any(map(own.has, ancestors))
 
     def _judge_descent(self, account: Account, uses: Uses, named: str, naming: UsesNamingTask) -> None:
         """Judges again the uses that name a task, if it has become foreign, or is no longer."""

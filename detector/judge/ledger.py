@@ -175,6 +175,10 @@ class Ledger:
         self._settle()
         return self._names.accounts()
 
+    def credential(self, credential_id: str) -> Account | None:
+        """A credential by its id, None if it is not known. Its candidates may have changed. Do not change it."""
+        return self._names.by_id(credential_id).owner
+
     def owner(self, use: CredentialUsed) -> Account | None:
         """The credential that was used, None if it is not known. Do not change it."""
         return self._names.owner(use)

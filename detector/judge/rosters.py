@@ -9,10 +9,11 @@ import itertools
 from collections.abc import Iterator
 from typing import Final, TypeAlias, TypeVar
 
-from detector.judge.accounts import precedence
+from detector.judge.accounts import Account, precedence
 from detector.judge.aggregates import Aggregate, TaskAggregate
 from detector.judge.policy import Policy
 from detector.judge.routing import (
+    CANDIDATES,
     ROSTER,
     CandidateStatuses,
     CandidateSubscription,
@@ -21,12 +22,13 @@ from detector.judge.routing import (
     SentCommand,
     TaskStatus,
     TaskSubscription,
+    issue_key,
     roster_key,
     task_key,
 )
 from detector.judge.terms import NEVER
 from detector.judge.time_order import TimeOrder
-from detector.judge.verdicts import Verdicts, lifetime_end, own_accounts
+from detector.judge.verdicts import Verdicts, lifetime_end
 from detector.values.events import CredentialIssued, CredentialRenewed, TaskEnded, TaskStarted
 from detector.values.times import DAY
 
@@ -38,44 +40,61 @@ _Kept: TypeAlias = str | CandidateSubscription  # a task, by its id, or a subscr
 
 
 class CandidateAggregate(TaskAggregate):
-    """A credential that was issued to a group of tasks, and all that happened to it."""
+    """A credential that was issued to a group of tasks, and all that happened to it.
+
+    A task that a use names reports its end itself, and that may come before the roster's word of other candidates, which
+    still run. So such an end counts only if it says that the task is no candidate; all others come from the roster.
+    """
 
     def __init__(self, key: str, policy: Policy) -> None:
         super().__init__(key, policy)
         self._asked: dict[tuple[str, int, int], int] = {}  # until when, by group and times
+        self._ended: list[TaskEnded] = []  # the ends that tasks reported themselves, until the issue is known
 
     def take(self, fact: Fact, watermark: int) -> bool:
         """Takes what a task's aggregate does, and what the roster says of candidates."""
         if isinstance(fact, CandidateStatuses):
-            for status in fact.statuses:
-                self._apply(status)
+            for event in (each for status in fact.statuses for each in (status.start, status.end)):
+                if event is not None:
+                    self._ledger.apply(event)
             return True
         kept = super().take(fact, watermark)
-        if isinstance(fact, TaskStatus):
-            self._apply(
-                fact
-            )  # a use names the task: it may be a candidate, or not be one, because it has ended
+        if isinstance(fact, TaskStatus) and fact.end is not None:
+            self._ended.append(fact.end)
+            self._drop_ended()
         elif isinstance(fact, CredentialIssued | CredentialRenewed | Claim):
+            self._drop_ended()
             self._subscribe()
         return kept
 
-    def _apply(self, status: TaskStatus) -> None:
-        for event in (status.start, status.end):
-            if event is not None:
-                self._ledger.apply(event)
+    def _own(self) -> Account | None:
+        account = self._ledger.credential(self._key.removeprefix(CANDIDATES))
+        return account if account is not None and issue_key(account.issue) == self._key else None
+
+    def _drop_ended(self) -> None:
+        """Has the named tasks that ended before the issue be no candidates. An earlier issue makes no more of them so."""
+        account = self._own()
+        if account is None:
+            return
+        low = account.issue.time - account.policy.skew
+        for end in self._ended:
+            if end.time < low:
+                self._ledger.apply(end)
+        self._ended.clear()
 
     def _subscribe(self) -> None:
         """Asks the roster of its group for candidates, and again if the issue that counts or its expiry has changed."""
-        for account in own_accounts(self._ledger, self._key):
-            issue, skew, dead_at = account.issue, account.policy.skew, lifetime_end(account)
-            if issue.task_group is None:
-                continue
-            until = max(issue.time, issue.time + LONGEST if dead_at >= NEVER else dead_at)
-            low, high = issue.time - skew, issue.time + skew
-            if self._asked.get((issue.task_group, low, high), until - 1) < until:
-                self._asked[issue.task_group, low, high] = until
-                subscription = CandidateSubscription(self._key, low, high, until)
-                self.sends.append((roster_key(issue.task_group), subscription))
+        account = self._own()
+        group = None if account is None else account.issue.task_group
+        if account is None or group is None:
+            return
+        issue, skew, dead_at = account.issue, account.policy.skew, lifetime_end(account)
+        until = max(issue.time, issue.time + LONGEST if dead_at >= NEVER else dead_at)
+        low, high = issue.time - skew, issue.time + skew
+        if self._asked.get((group, low, high), until - 1) < until:
+            self._asked[group, low, high] = until
+            subscription = CandidateSubscription(self._key, low, high, until)
+            self.sends.append((roster_key(group), subscription))
 
 
 class RosterAggregate(Aggregate):

@@ -1,6 +1,7 @@
 """Credentials of which only a group of tasks is known: which tasks are candidates, and what that decides."""
 
 import random
+import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -197,6 +198,19 @@ def test_a_descendant_of_any_candidate_may_use_the_credential(number: int) -> No
     found = findings(issued(), *tasks, *chain, *uses, used(START + 3, "stranger"))
     (piece,) = found["use-by-other-workload"].evidences
     assert piece.detail == "task stranger is no candidate and descends from none"
+
+
+@pytest.mark.parametrize(("depth", "found"), [(998, True), (1_000, False), (50_000, False)])
+def test_a_long_chain_of_parents_is_not_walked_for_each_use(depth: int, *, found: bool) -> None:
+    tasks = [started(f"t{each:03}", START - HOUR + each) for each in range(21)]
+    chain = [started(f"c{each}", START, group=None, parent_task_id=f"c{each + 1}") for each in range(depth)]
+    ledger = fed(issued(), *tasks, *chain)
+    ledger.seal_lifecycle()
+    before = time.process_time()
+    for each in range(2_000):
+        ledger.apply(used(START + each, "c0"))
+    assert time.process_time() - before < 10  # seconds; a walk to the end takes some 100 million steps
+    assert ("use-by-other-workload" in {each.rule for each in ledger.findings(START)}) is found
 
 
 def test_findings_name_the_first_twenty_and_say_how_many_there_are() -> None:

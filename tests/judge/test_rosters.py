@@ -29,6 +29,7 @@ from detector.values.events import (
     TaskEnded,
     TaskStarted,
 )
+from detector.values.findings import finding_uid
 from detector.values.times import DAY, HOUR, MINUTE, SECOND
 from tests.judge.test_stage import World, through_bytes
 
@@ -209,6 +210,40 @@ def test_an_expiry_that_is_put_off_keeps_the_subscription() -> None:
     made.tell([ended("a", START + 3 * DAY), used(START + 3 * DAY + HOUR)], START + 3 * DAY)
     made.settle(START + 3 * DAY + 2 * HOUR)
     assert {"outlives-task", "use-after-termination"} <= set(rules(made))
+
+
+def test_the_end_of_a_task_that_a_use_names_does_not_count_before_the_roster_has_spoken() -> None:
+    start, end, other = started("a", START), ended("a", START + MINUTE), started("b", START)
+    one = AggregateState("k:c", POLICY)
+
+    def rules_after(*facts: Fact) -> set[str]:
+        for fact in facts:
+            one.take(fact, encode(fact), START)
+        one.judge(START + HOUR)
+        return {
+            rule
+            for rule in ("outlives-task", "use-after-termination")
+            if finding_uid(rule, "c") in one.reported
+        }
+
+    late = used(START + 10 * MINUTE, task_id="a")
+    assert rules_after(issued(), late, TaskStatus("a", start, end)) == set()
+    assert rules_after(CandidateStatuses((TaskStatus("a", start, end), TaskStatus("b", other)))) == set()
+    ended_too = TaskStatus("b", other, ended("b", START + 2 * MINUTE))
+    assert rules_after(CandidateStatuses((ended_too,))) == {"outlives-task", "use-after-termination"}
+
+
+def test_a_task_that_a_use_names_and_that_ended_before_the_issue_is_no_candidate() -> None:
+    gone = (started("a", START - HOUR), ended("a", START - MINUTE))
+    made = world(
+        *gone,
+        issued(),
+        started("b", START),
+        used(START + MINUTE, task_id="a"),
+        ended("b", START + 2 * MINUTE),
+    )
+    made.settle(START + 4 * MINUTE)
+    assert rules(made) == ["outlives-task", "use-by-other-workload"]
 
 
 def test_a_roster_keeps_one_fact_of_a_task_and_none_that_says_nothing_new() -> None:
