@@ -126,7 +126,8 @@ def credential_findings(
     if not account.tallies and not moments:
         return
     task, credential = task_facts_of(account), credential_facts(account)
-    for rule, tally in (account.tallies or {}).items():
+    # Sorted, so that the order does not tell which evidence came first.
+    for rule, tally in sorted((account.tallies or {}).items()):
         subject = subject_of(rule, account)
         yield Finding(
             rule=rule,

@@ -169,6 +169,7 @@ def _properties(record: PageRecord) -> Record:
         "firstSeen": format_rfc3339(record["first"] * MILLISECOND),
         "lastSeen": format_rfc3339(record["last"] * MILLISECOND),
         "task": record.get("task", {}).get("id"),
+        "candidates": [one["id"] for one in record.get("task", {}).get("candidates", ())],
         "owner": record.get("task", {}).get("owner"),
         "credential": record.get("credential", {}).get("id"),
         "fingerprint": record.get("fingerprint"),
@@ -185,9 +186,10 @@ def _locations(record: PageRecord) -> list[Record]:
         if piece["type"] == "log" and "line" in piece
     )
     about = [
-        {"name": record[kind]["id"], "fullyQualifiedName": f"{kind}/{record[kind]['id']}", "kind": "resource"}
+        {"name": one["id"], "fullyQualifiedName": f"{kind}/{one['id']}", "kind": "resource"}
         for kind in ("task", "credential")
         if kind in record
+        for one in record[kind].get("candidates", [record[kind]])
     ]
     places = list(shown) or [(_uri(record["evidence"][0]), 1)]
     return [{"physicalLocation": _place(uri, line), "logicalLocations": about} for uri, line in places]

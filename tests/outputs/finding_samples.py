@@ -12,6 +12,7 @@ from detector.values.findings import (
     OVERDUE_TASK,
     OVERLONG_CREDENTIAL,
     UNUSED_GRANT,
+    CandidateFacts,
     Command,
     CredentialFacts,
     Evidence,
@@ -142,6 +143,23 @@ def finding(rule: str, **fields: Any) -> Finding:
         "patterns": ("github-pat-classic",) if rule in {LEAKED_CREDENTIAL, LEAKED_SECRET} else (),
     }
     return Finding(rule=rule, **(made | fields))
+
+
+def candidates(count: int) -> CandidateFacts:
+    """So many jobs of a repository, of which at most 20 are named."""
+    tasks = tuple(
+        msgspec.structs.replace(TASK, task_id=f"build-{number}", kind="ci-job")
+        for number in range(min(count, 20))
+    )
+    return CandidateFacts(count, "ci-job" if count else None, ENDED if count else None, None, tasks)
+
+
+def of_candidates(rule: str, count: int, **fields: Any) -> Finding:
+    """The finding of a rule about a credential of which only candidates are known."""
+    one = finding(rule, **fields)
+    assert one.credential is not None
+    credential = msgspec.structs.replace(one.credential, task_id=None, candidates=candidates(count))
+    return msgspec.structs.replace(one, task=None, credential=credential)
 
 
 def command(**fields: Any) -> Command:

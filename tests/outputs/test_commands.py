@@ -45,6 +45,20 @@ def test_the_whole_of_a_command() -> None:
     }
 
 
+def test_a_credential_of_a_group_has_candidates_in_place_of_a_task() -> None:
+    data = command_record(with_credential(task_id=None, candidates=made.candidates(25)), made.untouched)[
+        "data"
+    ]
+    assert "task_id" not in data
+    assert data["candidate_task_ids"] == [f"build-{number}" for number in range(20)]
+    assert (data["candidate_count"], data["candidate_kind"]) == (25, "ci-job")
+    none = command_record(with_credential(task_id=None, candidates=made.candidates(0)), made.untouched)[
+        "data"
+    ]
+    assert (none["candidate_task_ids"], none["candidate_count"]) == ([], 0)
+    assert "candidate_kind" not in none
+
+
 def test_its_id_tells_plain_from_escalated_and_nothing_else() -> None:
     plain, escalated = made.command(), made.command(escalated=True)
     assert plain.id != escalated.id

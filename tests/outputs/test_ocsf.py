@@ -104,8 +104,8 @@ ENUMS: dict[str, set[Any]] = {
     "activity_id": {1, 2, 3},
     "severity_id": {2, 3, 4, 5},
     "status_id": {1, 3, 4},
-    "role_id": {1, 2, 3},
-    "role": {"Target", "Actor", "Affected"},
+    "role_id": {1, 2, 3, 4},
+    "role": {"Target", "Actor", "Affected", "Related"},
     "status": {"New", "Suppressed", "Resolved"},
     "severity": {"Low", "Medium", "High", "Critical"},
     "type_id": {1},
@@ -284,6 +284,35 @@ def test_a_secret_in_any_field_of_an_event_is_masked(rule: str) -> None:
     text = dumps(record).decode()
     assert SECRET not in text
     assert "‹github-pat-classic:8›" in text
+
+
+ABOUT_CREDENTIALS = sorted(
+    each.rule for each in made.all_rules() if each.credential is not None and each.rule != "scan-limited"
+)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 25])
+@pytest.mark.parametrize("rule", ABOUT_CREDENTIALS)
+def test_candidates_stand_in_place_of_the_task(rule: str, count: int) -> None:
+    record = record_of(made.of_candidates(rule, count))
+    assert mistakes(record, "detection_finding") == []
+    names = [f"build-{number}" for number in range(min(count, 20))]
+    assert record["unmapped"]["candidate_task_ids"] == names
+    assert record["unmapped"]["candidate_count"] == count
+    assert "task_id" not in record["unmapped"]
+    tasks = [one for one in record["resources"] if one["type"] == "task"]
+    assert [(one["uid"], one["role"]) for one in tasks] == [(name, "Related") for name in names]
+    said = {0: "of no known task", 1: "of task build-0, the only candidate,"}
+    assert said.get(count, f"of one of {count} ci-job tasks") in record["message"]
+    assert "None" not in dumps(record).decode()
+
+
+@pytest.mark.parametrize("rule", ABOUT_CREDENTIALS)
+def test_a_secret_in_any_text_of_a_candidate_is_masked(rule: str) -> None:
+    spoiled = with_secret_in_every_text(made.of_candidates(rule, 3))
+    assert spoiled.candidates is not None
+    assert SECRET in spoiled.candidates.tasks[2].task_id
+    assert SECRET not in dumps(record_of(spoiled, clean=masking)).decode()
 
 
 def test_an_access_key_id_stays_legible_as_identifier_and_nothing_else_hides_behind_the_scheme() -> None:

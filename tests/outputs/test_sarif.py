@@ -134,6 +134,16 @@ def test_an_accepted_finding_is_suppressed_with_its_reason() -> None:
     assert result_of(made.finding(OUTLIVES_TASK))["suppressions"] == []
 
 
+def test_each_candidate_is_a_place_of_its_own() -> None:
+    result = result_of(made.of_candidates(USE_AFTER_TERMINATION, 3))
+    names = [one["fullyQualifiedName"] for one in result["locations"][0]["logicalLocations"]]
+    assert names == ["task/build-0", "task/build-1", "task/build-2", "credential/cred-7"]
+    assert result["properties"]["candidates"] == ["build-0", "build-1", "build-2"]
+    none = result_of(made.of_candidates(USE_AFTER_TERMINATION, 0))
+    names = [one["fullyQualifiedName"] for one in none["locations"][0]["logicalLocations"]]
+    assert names == ["task/no known task", "credential/cred-7"]
+
+
 def test_a_finding_stays_itself_when_its_line_moves() -> None:
     def fingerprints(line: int) -> Any:
         piece = Evidence(made.ISSUED, made.leak(line=line), Severity.CRITICAL)
