@@ -265,7 +265,11 @@ def _add_replay(parser: argparse.ArgumentParser) -> None:
         choices=[severity.label for severity in Severity],
         help="exit 1 if an unaccepted finding is at or above this severity: low, medium, high, critical",
     )
-    parser.add_argument("--strict", action="store_true", help="exit 3 if there is a dead letter")
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="exit 3 if there is a dead letter: something could not be read or understood",
+    )
     parser.add_argument(
         "--jobs", metavar="N", type=_jobs, help="number of processes (by default the number of cores)"
     )
@@ -274,14 +278,14 @@ def _add_replay(parser: argparse.ArgumentParser) -> None:
         metavar="PATH",
         action="append",
         default=[],
-        help="read this file or folder (or -) and believe its events: only trusted programs write to it (may be repeated)",
+        help="read this file, folder or archive (or -) and believe its events: only trusted programs write to it (may be repeated)",
     )
     parser.add_argument(
         "--logs",
         metavar="PATH",
         action="append",
         default=[],
-        help="read this file or folder (or -) as text: nothing in it is an event, whatever it looks like (may be repeated)",
+        help="read this file, folder or archive (or -) as text: nothing in it is an event, whatever it looks like (may be repeated)",
     )
     parser.add_argument(
         "--baseline",
@@ -292,7 +296,8 @@ def _add_replay(parser: argparse.ArgumentParser) -> None:
         "paths",
         metavar="PATH",
         nargs="*",
-        help="a file, folder or archive (.gz, .zst), or - for standard input; it carries events if all of it is events",
+        help="a file, folder or archive (gzip, Zstandard, ZIP, tar), or - for standard input; ARCHIVE!GLOB names members "
+        "of an archive. A file or member carries events if all of it is events",
     )
 
 

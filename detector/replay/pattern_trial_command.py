@@ -41,7 +41,7 @@ def try_against(settings: Settings, paths: Sequence[str]) -> tuple[Tried, Clean,
     finder = LeakFinder(scanner, known, settings.keys, allowlist=Allowlist(settings.allows))
     with meter() as bars:
         tried = against(Work(sources, time.time_ns(), finder, classifier), scanner, bars)
-    missed = tuple(f"{letter.source}: cannot be opened" for letter in letters)
+    missed = tuple(f"{letter.source}: {letter.detail}" for letter in letters)
     return tried, Redactor(scanner, known).clean, (*warnings, *missed)
 
 
