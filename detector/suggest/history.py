@@ -22,7 +22,8 @@ from detector.suggest.seen_events import SeenEvents
 from detector.suggest.task_sample import TaskSample, task_number
 from detector.suggest.use_table import Action, UseTable
 from detector.values.errors import UsageError
-from detector.values.events import SUCCESS, CredentialUsed, Grant
+from detector.values.events import DENIED, SUCCESS, CredentialUsed, Grant
+from detector.values.findings import USE_FROM_ELSEWHERE
 from detector.values.times import MICROSECOND
 
 UNKNOWN: Final = "unknown"
@@ -66,6 +67,7 @@ class KindHistory:
 
     - `done` are successful uses, `denied` refused ones. `left_out` are successful ones that count for nothing, by the
       rule that they are evidence of, or by what is wrong with their action.
+    - `networks` are those of uses that count, and of those from elsewhere.
     - `used_by` are the tasks with uses in `done`, `tasks` all with such a credential that was issued in time.
     - `grants` counts the credentials with each grant. `more_grants`: there were too many to keep.
     - `lasted`, `lived` and `outlived` are durations in microseconds: of tasks, of credentials, and from the end of a task
@@ -87,6 +89,14 @@ class KindHistory:
         self.lasted = array("q")
         self.lived = array("q")
         self.outlived = array("q")
+
+    def table(self, reason: str | None) -> UseTable:
+        """Where uses are added up that count for nothing for this reason; None: they count."""
+        if reason is None:
+            return self.done
+        if reason == DENIED:
+            return self.denied
+        return self.left_out.setdefault(reason, UseTable())
 
     def issued(self, account: Account) -> None:
         """Takes note of a credential."""
@@ -157,29 +167,27 @@ class History:
         kind, task = known
         arn = use.resource is not None and use.resource.startswith("arn:")
         action = Action(provider_of(use.source, account.issue.kind, use.action, arn=arn), use.action)
-        table = self._table(kind, account, use, action)
+        reason = self._reason(account, use)
+        table = kind.table(reason)
         table.add(_named(action), use.resource, task, count)
         if len(table.actions) > _MOST_ACTIONS:
             raise UsageError(
                 f"suggest: tasks of one kind did more than {_MOST_ACTIONS:,} different actions, which is more than a "
                 "suggestion can hold: divide the kind (--by group, --by workload), or read fewer days (--days)"
             )
-        if table is kind.done:
+        if reason is None:
             kind.used_by.add(task)
-            if use.source_ip is not None:
-                kind.networks.add(use.source_ip, task, count)
+        if reason in (None, USE_FROM_ELSEWHERE) and use.source_ip is not None:
+            kind.networks.add(use.source_ip, task, count)
 
-    def _table(self, kind: KindHistory, account: Account, use: CredentialUsed, action: Action) -> UseTable:
-        """Where a use counts."""
+    def _reason(self, account: Account, use: CredentialUsed) -> str | None:
+        """Why a use counts for nothing, None if it counts."""
         if use.outcome != SUCCESS:
-            return kind.denied
-        reason = _unnameable(action.name)
-        if reason is None:
-            rules = (verdict.rule for verdict in self._ledger.verdicts_on(account, use))
-            reason = next((rule for rule in rules if rule not in self._window.include), None)
-        if reason is None:
-            return kind.done
-        return kind.left_out.setdefault(reason, UseTable())
+            return use.outcome
+        rules = (verdict.rule for verdict in self._ledger.verdicts_on(account, use))
+        return _unnameable(use.action) or next(
+            (rule for rule in rules if rule not in self._window.include), None
+        )
 
     def _of(self, account: Account) -> tuple[KindHistory, int] | None:
         """The history that a credential belongs to, and the number of its task; None if nobody asked for its kind."""

@@ -75,9 +75,10 @@ def history(
     ledger = Ledger(Policy())
     for event in lifecycle:
         ledger.apply(event)
-    ledger.seal_lifecycle()
+    divided = [list(batch) for batch in batches]
+    ledger.seal_lifecycle(use for batch in divided for use in batch)
     made = History(ledger, window or Window(0))
-    for batch in batches:
+    for batch in divided:
         made.add(batch)
     return made
 

@@ -4,6 +4,7 @@ import pytest
 
 from detector.suggest.arguments import BY
 from detector.suggest.history import History, Window
+from detector.suggest.networks import Networks
 from detector.suggest.suggestion import Suggestion, UnusedGrant
 from detector.values.errors import UsageError
 from detector.values.events import DENIED, CredentialUsed, Grant, Lifecycle, TaskStarted
@@ -211,6 +212,28 @@ def test_networks_are_24_or_48_bits_and_services_are_none() -> None:
         ("2001:db8:1::/48", 1),
     ]
     assert made.services.uses == 1
+
+
+def test_a_use_from_elsewhere_is_not_granted_and_its_network_is_shown() -> None:
+    uses = [
+        use("c0", 1, "read", "s/a", source_ip="10.1.2.3"),
+        use("c0", 2, "dump", "s/a", source_ip="203.0.113.9", time=START + HOUR),
+    ]
+    made = one(suggested(jobs(1), uses[::-1]))
+    assert [grant.actions for grant in made.grants] == [("read",)]
+    assert [(each.why, each.action) for each in made.refused] == [("use-from-elsewhere", "dump")]
+    assert [each.network for each in made.networks] == ["10.1.2.0/24", "203.0.113.0/24"]
+
+
+def test_too_many_networks_become_wider_ones_in_any_order() -> None:
+    addresses = [(f"10.{number}.{part}.1", number) for number in range(9) for part in range(9)]
+    for order in (addresses, addresses[::-1]):
+        networks = Networks(most=20)
+        for address, task_number in order:
+            networks.add(address, task_number, 1)
+        networks.add("2001:db8::1", 1, 5)
+        listed = [(cidr, found.uses, len(found.tasks)) for cidr, found in networks.listed()]
+        assert listed == [*((f"10.{number}.0.0/16", 9, 1) for number in range(9)), ("2001:db8::/32", 5, 1)]
 
 
 def test_uses_before_the_days_that_count_are_left_out() -> None:

@@ -1,10 +1,12 @@
 """What is kept of uses is a function of their set, also where there are too many to keep each."""
 
+import itertools
 import random as randoms
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
+from detector.suggest.generalise import varies
 from detector.suggest.resource_paths import ResourcePath, Wild, alike, path_of, rounded
 from detector.suggest.seen_events import SeenEvents
 from detector.suggest.task_sample import SIZE, TaskSample
@@ -70,6 +72,8 @@ def test_names_are_cut_where_they_end() -> None:
 
 
 @given(st.lists(st.integers(0, 1 << 64), max_size=200), st.integers(0, 200))
+@example(list(range(200)), 90)
+@example(list(range(200, 0, -1)), 64)
 def test_a_sample_is_the_same_in_any_order_and_division(numbers: list[int], at: int) -> None:
     whole = TaskSample(numbers)
     parts = TaskSample(reversed(numbers[:at]))
@@ -90,3 +94,28 @@ def test_an_event_is_fresh_once(batches: list[list[int]]) -> None:
         for number, is_fresh in zip(batch, fresh, strict=True):
             assert is_fresh == (number not in known)
             known.add(number)
+
+
+SETS = st.dictionaries(st.sampled_from("abcdefg"), st.sets(st.integers(0, 6), min_size=1), max_size=7)
+
+
+@given(SETS, st.integers(2, 4))
+@example({"a": {1}, "b": {1, 2}}, 2)
+@example({"a": {1, 2, 3}, "b": {1, 2, 3}, "c": {1, 2, 3}}, 2)
+def test_what_varies_has_tasks_with_values_of_their_own(used_by: dict[str, set[int]], tasks: int) -> None:
+    """Never told where it is not so: by trying all values and tasks."""
+    found = varies({value: TaskSample(numbers) for value, numbers in used_by.items()}, tasks)
+    shown = any(
+        all(task in used_by[value] and not any(task in used_by[other] for other in values if other != value)
+            for value, task in zip(values, chosen, strict=True))
+        for values in itertools.combinations(sorted(used_by), tasks)
+        for chosen in itertools.product(range(7), repeat=tasks)
+    )  # fmt: skip
+    assert shown or not found
+
+
+@given(st.sets(st.integers(0, 1 << 64), min_size=4, max_size=300))
+def test_values_of_one_task_each_always_vary(numbers: set[int]) -> None:
+    assert varies(
+        {str(number): TaskSample([number]) for number in numbers} | {"latest": TaskSample(numbers)}, 4
+    )
