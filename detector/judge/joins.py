@@ -113,8 +113,8 @@ class JoinCounts(msgspec.Struct, frozen=True, array_like=True):
     def moved(self, before: "JoinCounts", after: "JoinCounts") -> "JoinCounts":
         """This sum once one of its parts changes from `before` to `after`.
 
-        The first hundred sources count by name, for ever, and the others as `other`. So what was counted under a name
-        is later taken from that name.
+        The first hundred sources count by name, as long as there are any credentials, and the others as `other`. So what
+        was counted under a name is later taken from that name.
         """
         if before == after:
             return self
@@ -128,7 +128,7 @@ class JoinCounts(msgspec.Struct, frozen=True, array_like=True):
                     if not counts[join]:
                         del counts[join]
                 sums[slot] = counts
-        return JoinCounts(sums)
+        return JoinCounts(sums) if any(sums.values()) else JoinCounts()
 
 
 def _slot(source: str, known: Mapping[str, object], most: int) -> str:
