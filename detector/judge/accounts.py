@@ -57,11 +57,31 @@ class TaskGroup:
     `accounts` may hold credentials that an earlier issue has since given to a task or another group.
     """
 
-    __slots__ = ("accounts", "tasks")
+    __slots__ = ("_in_order", "accounts", "tasks")
 
     def __init__(self) -> None:
         self.tasks: dict[str, Task] = {}
         self.accounts: dict[Account, None] = {}
+        self._in_order: list[tuple[Item, Task]] | None = None
+
+    def put(self, task: "Task") -> None:
+        """Adds a task whose start names the group, or whose start has changed."""
+        self.tasks[task.task_id] = task
+        self._in_order = None
+
+    def take(self, task_id: str) -> None:
+        """Takes a task out, as another start of it counts."""
+        del self.tasks[task_id]
+        self._in_order = None
+
+    def in_order(self) -> "list[tuple[Item, Task]]":
+        """The tasks by start, each with its place in the order. Do not change it."""
+        if self._in_order is None:
+            started = [
+                (precedence(task.start), task) for task in self.tasks.values() if task.start is not None
+            ]
+            self._in_order = sorted(started, key=lambda pair: pair[0])
+        return self._in_order
 
 
 class Candidates:

@@ -6,11 +6,12 @@ One sweep in the order of time settles a whole group, in O(log n) for each task 
 import heapq
 import itertools
 from collections import Counter, OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from detector.judge.accounts import Account, Candidates, Task, TaskGroup, precedence
 from detector.judge.terms import NEVER, KindPolicy
+from detector.judge.time_order import Item
 from detector.values.events import TaskEnded
 
 SHOWN: Final = 20  # candidates that findings and commands name
@@ -36,11 +37,12 @@ def outlines(group: TaskGroup) -> Iterator[tuple[Account, Candidates, Outline]]:
             kinds.setdefault((policy.skew, policy.max_task_age), []).append((account, candidates))
     if not kinds:
         return
-    started = sorted(
-        ((precedence(task.start), task) for task in group.tasks.values() if task.start is not None),
-        key=lambda pair: pair[0],
-    )
+    started = group.in_order()
     for issued in kinds.values():
+        if len(issued) == 1:  # as in the service, where each end of a candidate asks again
+            ((account, candidates),) = issued
+            yield account, candidates, _outline_of(started, candidates, account.policy)
+            continue
         issued.sort(key=lambda pair: pair[1].high)
         running, at = _Running(issued[0][0].policy), 0
         for account, candidates in issued:
@@ -49,6 +51,27 @@ def outlines(group: TaskGroup) -> Iterator[tuple[Account, Candidates, Outline]]:
                 at += 1
             running.drop(candidates.low)
             yield account, candidates, running.outline()
+
+
+def _outline_of(started: Sequence[tuple[Item, Task]], candidates: Candidates, policy: KindPolicy) -> Outline:
+    """The same for one credential, with less to remember."""
+    low, high = candidates.low, candidates.high
+    ran: list[Task] = []
+    for place, task in started:
+        if place[0] > high:
+            break
+        if task.end is None or task.end.time >= low:
+            ran.append(task)
+    ends = [task.end for task in ran if task.end is not None]
+    kinds = {task.kind for task in ran}
+    return Outline(
+        number=len(ran),
+        first=tuple(ran[:SHOWN]),
+        kind=kinds.pop() if len(kinds) == 1 else None,
+        end=max(ends, key=precedence) if ends and len(ends) == len(ran) else None,
+        due=max((task.deadline(policy) for task in ran), default=NEVER),
+        oldest=next((task for task in ran if task.end is None), None),
+    )
 
 
 class _Running:

@@ -254,10 +254,10 @@ class Ledger:
             return
         if before is not None and before.group is not None and before.group != event.group:
             self._unsettled[self._group(before.group)] = None
-            del self._group(before.group).tasks[event.task_id]
+            self._group(before.group).take(event.task_id)
         task.start = event
         if event.group is not None:
-            self._group(event.group).tasks[event.task_id] = task
+            self._group(event.group).put(task)
             self._unsettled[self._group(event.group)] = None
         self._evaluator.link(event.task_id, event.parent_task_id)
         for account in task.accounts:

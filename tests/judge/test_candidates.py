@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from detector.judge.accounts import Account, Candidates
 from detector.judge.ledger import Ledger
 from detector.judge.policy import Accept, Policy, Tuning
 from detector.values.events import (
@@ -293,7 +294,8 @@ def test_a_sweep_over_many_finds_what_a_search_for_each_finds() -> None:
     events: list[AnyEvent] = []
     for number in range(300):
         at = START + chance.randrange(3600) * SECOND
-        events.append(started(f"t{number}", at))
+        due = at + chance.randrange(600) * SECOND if number % 40 else None
+        events.append(started(f"t{number}", at, kind="job" if number % 30 else "build", deadline=due))
         if number % 50:
             events.append(ended(f"t{number}", at + chance.randrange(-30, 600) * SECOND))
     issues = [
@@ -312,7 +314,19 @@ def test_a_sweep_over_many_finds_what_a_search_for_each_finds() -> None:
     chance.shuffle(order)
     for account in fed(*order).accounts():
         candidates = account.task
+        assert isinstance(candidates, Candidates)
         ids, end = brute(events, account.issue)
-        assert candidates.count == len(ids)  # type: ignore[union-attr] # they are candidates
-        assert [each.task_id for each in candidates.first] == ids[:20]  # type: ignore[union-attr]
+        assert candidates.count == len(ids)
+        assert [each.task_id for each in candidates.first] == ids[:20]
         assert candidates.ended == (1 << 120 if end is None else end)
+        (alone,) = fed(
+            *events, account.issue
+        ).accounts()  # a credential alone in its group is settled without a sweep
+        assert outline(alone) == outline(account)
+
+
+def outline(account: Account) -> tuple[object, ...]:
+    own = account.task
+    assert isinstance(own, Candidates)
+    oldest = own.oldest.task_id if own.oldest is not None else None
+    return own.count, [each.task_id for each in own.first], own.kind, own.end, own.due, oldest
