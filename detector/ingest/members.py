@@ -165,7 +165,7 @@ def _list_zip(raw: Bytes, size: int) -> Listing:
         following = entries[place + 1].header_offset if place + 1 < len(entries) else behind
         unlisted = unlisted or entry.header_offset > end + _DESCRIPTOR
         end = _take_entry(raw, entry, following, found)
-    if unlisted or (entries and len(entries) <= MOST_MEMBERS and behind > end + _DESCRIPTOR):
+    if unlisted or (len(entries) <= MOST_MEMBERS and behind > end + _DESCRIPTOR):
         found.problem(
             None,
             CORRUPT_ARCHIVE,

@@ -39,7 +39,6 @@ _UTF32: Final = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 _ASCII_SHARE: Final = 16
 _MOSTLY: Final = 0.9  # of the characters of text in UTF-16 without a mark
 _LEAST_HEAD: Final = 16  # bytes that tell it
-_MAGIC: Final = 4  # bytes that tell how a file is compressed
 _LINE: Final = 64  # bytes that tell whether a line begins with a time
 # Kubernetes: /var/log/pods/<namespace>_<pod>_<uid>/<container>/<n>.log; Docker: .../containers/<id>/<id>-json.log
 _POD = re.compile(r"/pods/([^/_]+)_([^/_]+)_([0-9a-f-]{32,36})/[^/]+/[^/]+$")
@@ -233,9 +232,11 @@ def _looked_at(name: str, size: int, raw: Bytes, asked: Asked, member: Member | 
     Raises:
         OSError: it cannot be read.
     """
-    pack = packing(_head(_inflated(raw(0, size), member), _MAGIC)[0])
+    head, complete = _head(_inflated(raw(0, size), member))
+    pack = packing(head)
     bare = Source(name, TEXT, size, raw, pack, member=member)
-    head, complete = _head(bare.content())
+    if pack is not None:
+        head, complete = _head(bare.content())
     kind = archive_kind(head)
     if kind is not None:
         return msgspec.structs.replace(bare, archive=kind, carries_events=asked.carries_events)

@@ -18,12 +18,14 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from detector.configuration.trust_settings import TrustEntry
 from detector.ingest import archive_sources, members
 from detector.ingest.declarations import Declarations
 from detector.ingest.files import read
 from detector.ingest.inputs import find_sources
 from detector.ingest.range_reader import Reading
 from detector.ingest.sources import Source
+from detector.ingest.trust.policy import TrustPolicy
 from detector.ingest.units import units
 from detector.records.dead_letters import DeadLetter
 from detector.values.errors import InputError
@@ -315,6 +317,17 @@ def test_bytes_that_the_list_of_a_zip_does_not_name_are_told(made: Any) -> None:
     assert [(letter.source, letter.reason) for letter in letters] == [("a.zip", "corrupt-archive")]
 
 
+def test_a_zip_that_hides_its_list_behind_another_is_told(made: Any) -> None:
+    """An end record in the comment: readers differ in which of the two they take."""
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("a.log", "MARK\n")
+        archive.comment = b"PK\x05\x06" + bytes(18) + b"more"
+    sources, letters = made(content.getvalue())
+    assert sources == []
+    assert [(letter.source, letter.reason) for letter in letters] == [("a.zip", "corrupt-archive")]
+
+
 def test_what_stands_behind_the_end_of_a_tar_is_scanned_and_told(made: Any) -> None:
     sources, letters = made(tarred({"a.log": b"x\n"}) + b"MARK behind it\n")
     assert [(letter.source, letter.reason) for letter in letters] == [("a.zip", "corrupt-archive")]
@@ -480,3 +493,10 @@ def test_members_can_be_declared(made: Any) -> None:
     both = declared(["run.zip!*"], ["run.zip!build/*", "run.zip!0_*"])
     assert both == {name: not name.startswith(("build/", "0_")) for name in TREE}
     assert set(declared(["run.zip!*"], ["run.zip!*"]).values()) == {False}
+
+
+def test_what_holds_an_archive_holds_its_members() -> None:
+    policy = TrustPolicy([TrustEntry(paths=("run.zip",), sources=("ci",), exclusive=False)])
+    for path, archive in (("run.zip", None), ("run.zip!a.jsonl", "run.zip")):
+        assert policy.of_path(path, archive) is not None
+    assert policy.of_path("other.zip!a.jsonl", "other.zip") is None
