@@ -82,6 +82,10 @@ def _crashed(error: BaseException) -> int:
 class _Parser(argparse.ArgumentParser):
     """Prints the mistake in one line before the usage, and help as the other commands print."""
 
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self.color = False  # Python 3.14 colours usage and help, and `put` would show the escapes
+
     def error(self, message: str) -> NoReturn:
         _tell(f"curfewd: {message}", *self.format_usage().splitlines())
         sys.exit(USAGE)
