@@ -360,6 +360,15 @@ def test_protobuf_that_was_cut_or_damaged_is_told_and_scanned_as_bytes() -> None
         assert [place.id for place in reading.places] == ["p0@0"]
 
 
+def test_a_body_whose_tag_is_damaged_to_that_of_a_trace_id_is_scanned() -> None:
+    request = proto(logs(record("first MARK")))
+    body = request.index(b"*\x0c\n\nfirst MARK")
+    for tag in (b"J", b"R"):  # traceId, spanId
+        damaged = request[:body] + tag + request[body + 1 :]
+        reading = read_all(records([damaged]))
+        assert {place.id.partition("#")[0] for place in reading.places} == {"p0@0"}
+
+
 @given(data=st.data())
 @settings(max_examples=300, deadline=None)
 def test_protobuf_with_any_byte_changed_never_raises_and_hides_nothing(data: st.DataObject) -> None:

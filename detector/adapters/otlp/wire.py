@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 _VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
 DEEPEST: Final = 100  # the limit of protobuf's own readers
 _MORE, _LOW = 0x80, 0x7F
+_ID_SIZES: Final = frozenset({0, 8, 16})  # bytes of a span's id and a trace's: anything else is text to scan
 _VARINT_BITS: Final = 64
 _SIMPLE: Final = frozenset({"AnyValue", "KeyValue"})
 _FIRST, _SECOND = 0x0A, 0x12  # tags of the fields 1 and 2, with a length
@@ -217,7 +218,7 @@ def message(data: bytes, start: int, end: int, name: str, depth: int = 0) -> dic
     found: dict[str, Any] = {}
     for number, wire, low, high in fields(data, start, end):
         field = schema.get(number)
-        if field is None:
+        if field is None or (field.kind == "hex" and wire == _LENGTH and high - low not in _ID_SIZES):
             if wire != _VARINT:
                 _unknown(data, number, low, high, found)
             continue
