@@ -5,7 +5,7 @@ all events go (`detector.stages.masking`) puts a keyed hash in its place, before
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -34,6 +34,11 @@ def record_id(record: Mapping[str, Any]) -> str:
 def is_record_id(name: str) -> bool:
     """Whether `record_id` made it, or an id that begins so."""
     return name.startswith(_PLAIN)
+
+
+def hold_record_id(texts: Iterable[str]) -> bool:
+    """Whether there may be such an id among many texts: one search."""
+    return _PLAIN in "\n".join(texts)
 
 
 def keyed_record_id(name: str, key: KeyedHash) -> str:

@@ -25,7 +25,7 @@ from typing import Any, Final, TypeVar, Union, get_args, get_origin
 
 import msgspec
 
-from detector.records.record_ids import is_record_id, keyed_record_id
+from detector.records.record_ids import hold_record_id, is_record_id, keyed_record_id
 from detector.scan.leaks import KNOWN_CREDENTIAL, PASSES, LeakFinder, Redactor
 from detector.scan.mask_spans import MaskSpan, merged, with_masks
 from detector.values.events import CredentialIssued, Event, Identifier, Leak
@@ -89,10 +89,12 @@ class EventMasker:
         return made
 
     def _together(self, facts: Sequence[_S]) -> list[_S]:
-        found = self._found(_texts_of(facts))
-        hashes = {fact.id for fact in facts if isinstance(fact, Event) and is_record_id(fact.id)}
-        if hashes:
+        texts = _texts_of(facts)
+        hashed = hold_record_id(texts)
+        found = self._found(texts)
+        if hashed:
             key = self.finder.id_key
+            hashes = {fact.id for fact in facts if isinstance(fact, Event) and is_record_id(fact.id)}
             found |= {name: _Masked([], name, keyed_record_id(name, key)) for name in hashes}
         if not found:
             return list(facts)
