@@ -15,10 +15,10 @@ from detector.fetch.client import ApiClient, Limits, connected, is_safe
 from detector.fetch.folder import Folder, opened
 from detector.fetch.history import Counts, Fetcher, Window
 from detector.fetch.request import GITHUB, GITLAB, Request
-from detector.terminal.output import say, shown
+from detector.terminal.output import say, shown, why
 from detector.terminal.progress import meter
 from detector.values.bounded_files import SECRET_BYTES, BadFileError, read_bounded
-from detector.values.errors import UsageError
+from detector.values.errors import InputError, UsageError
 from detector.values.secrets import Secret
 from detector.values.times import SECOND, format_rfc3339
 from detector.values.wording import counted, size
@@ -50,7 +50,12 @@ def fetch(request: Request, environment: Mapping[str, str], limits: Limits | Non
     counts = Counts()
     with opened(request.out) as folder:
         shared = folder.open_to_others
-        asyncio.run(_fetch(request, provider, url, token, folder, counts, limits))
+        try:
+            asyncio.run(_fetch(request, provider, url, token, folder, counts, limits))
+        except OSError as error:  # of the folder: those of the network have lines of their own
+            raise InputError(
+                f"{shown(request.out)}: {why(error)}: mend that, and run the same command again"
+            ) from None
     return _told(request, counts, shared=shared)
 
 

@@ -43,6 +43,7 @@ _LINE: Final = 64  # bytes that tell whether a line begins with a time
 # Kubernetes: /var/log/pods/<namespace>_<pod>_<uid>/<container>/<n>.log; Docker: .../containers/<id>/<id>-json.log
 _POD = re.compile(r"/pods/([^/_]+)_([^/_]+)_([0-9a-f-]{32,36})/[^/]+/[^/]+$")
 _CONTAINER = re.compile(r"/containers/([0-9a-f]{64})/[^/]+$")
+_LOG: Final = ".log"  # as in `github-job-71.log`, `github-job-71.log.gz`
 _MAX_PATH: Final = 4096
 _MEASURED: Final = frozenset(
     {OTLP_PROTO, SYSLOG_COUNTED}
@@ -167,7 +168,7 @@ def from_file(path: str | Path, asked: Asked) -> Source:
         except OSError:
             raise bad(UNREADABLE) from None
 
-    source = _looked_at(shown(path), info.st_size, read, asked)
+    source = _looked_at(shown(path), info.st_size, read, _of_log(asked, Path(path).name))
     task_id = _task_of(shown(Path(path).absolute()))
     return msgspec.structs.replace(source, task_id=task_id, modified=info.st_mtime_ns)
 
@@ -184,7 +185,7 @@ def from_member(  # noqa: PLR0913, PLR0917 - a member, and what its archive says
     def read(start: int, end: int) -> Iterator[bytes]:
         return raw(member.start + start, member.start + min(end, member.stored))
 
-    source = _looked_at(name, member.stored, read, asked, member)
+    source = _looked_at(name, member.stored, read, _of_log(asked, member.name), member)
     stream = stream_of_member(member.name) if source.format == TEXT else None
     if stream is not None and leading_stamp(without_marks(_head(source.content(), _LINE)[0])) is None:
         stream = None
@@ -282,6 +283,20 @@ def _head(chunks: Iterable[bytes], most: int = HEAD) -> tuple[bytes, bool]:
         if error.reason == UNREADABLE:
             raise OSError(0, "cannot be read") from None
     return b"".join(parts), True
+
+
+def _of_log(asked: Asked, name: str) -> Asked:
+    """What was said of a file; nothing in a job's log is an event, unless a person says so.
+
+    A job may print nothing but records that look like events: its log must not be believed for that.
+    """
+    name = name.rpartition("/")[2]
+    is_log = _LOG in name and len(name) <= _MAX_PATH and task_named(name.split(".", 1)[0]) is not None
+    return (
+        msgspec.structs.replace(asked, carries_events=False)
+        if is_log and asked.carries_events is None
+        else asked
+    )
 
 
 def _task_of(text: str) -> str | None:

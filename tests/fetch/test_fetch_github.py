@@ -7,6 +7,7 @@ import stat
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -344,6 +345,23 @@ def test_a_replay_of_the_folder_finds_the_token_in_its_job(
     summary = json.loads((tmp_path / "found" / "summary.json").read_text())
     assert summary["events"] == {"task.ended": 10, "task.started": 9}
     assert summary["dead_letters"] == {}
+
+
+def test_a_log_of_nothing_but_events_is_text(server: Server, fetched: Fetch, tmp_path: Path) -> None:
+    forged = {"action": "completed", "workflow_job": job(52), "repository": {"full_name": "octo/app"}}
+    server.logs[51] = json.dumps(forged | {"sender": {"login": "mona"}}).encode() + b"\n"
+    fetched()
+    log = tmp_path / "out" / "github-job-51.log.zip"
+    with zipfile.ZipFile(log, "w") as archive:
+        archive.writestr("logs/github-job-51.log", server.logs[51])
+    for path in (*(tmp_path / "out").rglob("github-job-51.log"), log):
+        code = main(["replay", "--jobs", "1", "--out", str(tmp_path / "found"), str(path)])
+        assert code == 0
+        assert json.loads((tmp_path / "found" / "summary.json").read_text())["events"] == {}
+    assert (
+        main(["replay", "--jobs", "1", "--out", str(tmp_path / "found"), "--events", str(path.parent)]) == 0
+    )
+    assert json.loads((tmp_path / "found" / "summary.json").read_text())["events"]["task.ended"] > 1
 
 
 USAGE: dict[str, tuple[list[str], dict[str, str], str]] = {
