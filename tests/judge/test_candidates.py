@@ -112,6 +112,10 @@ def test_a_candidate_ran_at_the_issue_give_or_take_the_skew(
     if end is not None:
         events.append(ended("t", START + end))
     assert facts(*events).task_ids == (("t",) if candidate else ())
+    for others in (1, 25):
+        more = [started(f"other-{number}", START) for number in range(others)]
+        by_other = "use-by-other-workload" in rules(*events, *more, used(START, "t"))
+        assert by_other is not candidate
 
 
 def test_the_skew_is_that_of_the_kind_of_the_credential() -> None:

@@ -266,6 +266,19 @@ def test_a_roster_keeps_one_fact_of_a_task_and_none_that_says_nothing_new() -> N
     assert kept == [encode(TaskStatus("a", earlier, end))]
 
 
+def test_a_roster_tells_nothing_of_a_task_that_had_ended_before_the_issue() -> None:
+    key = roster_key("repo")
+    subscription = CandidateSubscription("k:c", START - SECOND, START + SECOND, START + HOUR)
+    early, late = (
+        TaskStatus("a", started("a", START - HOUR), ended("a", START - MINUTE)),
+        started("b", START + MINUTE),
+    )
+    orders: list[list[Fact]] = [[subscription, early, late], [early, late, subscription]]
+    for facts in orders:
+        judgement = judge(key, {}, facts, START, POLICY)
+        assert sent(judgement, CandidateStatuses) == []
+
+
 def test_a_roster_asks_each_task_once_and_answers_by_the_state_alone() -> None:
     start = started("a", START)
     key, issue = roster_key("repo"), issued()
