@@ -97,6 +97,16 @@ def test_old_records_are_added_up_and_a_second_copy_still_counts_once() -> None:
     assert more.findings[-1].finding.count == 101
 
 
+def test_the_finding_can_be_accepted_by_its_uid_until_its_evidence_is_later() -> None:
+    first = judge(KEY, {}, [limited(1)], START, Policy()).findings[0].finding
+    accept = Accept(reason="a fuzzer", expiry=first.last_seen, uid=first.uid)
+    policy = msgspec.structs.replace(Policy(), accepts=(accept,))
+    made = judge(KEY, {}, [limited(1)], START, policy)
+    assert made.findings[0].finding.accepted == "a fuzzer"
+    later = judge(KEY, applied({}, made), [limited(9)], START, policy)
+    assert later.findings[0].finding.accepted is None
+
+
 def test_the_finding_can_be_accepted_and_is_forgotten_after_the_retention() -> None:
     accept = Accept(reason="a fuzzer", expiry=START + HOUR, rule=SCAN_LIMITED, task="build-*")
     policy = msgspec.structs.replace(Policy(), accepts=(accept,))

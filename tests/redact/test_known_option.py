@@ -13,6 +13,7 @@ import pytest
 from detector.scan.known_credentials import KeyRing
 from detector.values.secrets import DeploymentKey, Secret
 
+pytestmark = pytest.mark.slow  # each starts the command
 KEY = DeploymentKey.of(b"k" * 32)
 KNOWN = b"corp_Zr8Lq2WvN5tYx0Kd9Hs3Jf7"  # made up, of no known pattern
 

@@ -12,6 +12,7 @@ import pytest
 from tests.small_history import KEY_TEXT, write
 
 QUICK = ("--config", "quick.toml")
+pytestmark = pytest.mark.slow  # each starts the command
 OPTIONS = (("--findings", "-"), ("--sarif", "-"), ("--json",))
 
 
