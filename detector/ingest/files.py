@@ -8,16 +8,18 @@ import numpy as np
 
 from detector.ingest import format_names as names
 from detector.ingest.archives import MemberTimes
-from detector.ingest.formats import cri, docker, documents, github_log, otlp, syslog, text
+from detector.ingest.formats import cri, docker, documents, github_log, gitlab_trace, otlp, syslog, text
 from detector.ingest.formats import json as json_logs
 from detector.ingest.formats.cloudevents import events_of
-from detector.ingest.formats.log_texts import KEY_BEGIN
+from detector.ingest.formats.gitlab_trace import TraceLines
+from detector.ingest.formats.log_texts import KEY_BEGIN, Times
 from detector.ingest.range_reader import MemberTime, RangeReader, Reading, Sink, lines_of
 from detector.ingest.sources import Source
 from detector.records.blocks import LONG_JSON, Block, blocks
 from detector.records.dead_letters import NOT_PROTOBUF, NOT_SYSLOG, TOO_LARGE, bad
+from detector.records.log_records import LogText
 from detector.records.repeated_names import repeating_lines
-from detector.records.timestamps import Ints, line_starts
+from detector.records.timestamps import Ints, leading_stamps, line_starts
 from detector.values.errors import BadRecordError
 
 _OTHER, _TEXT_RUN, _RECORD_RUN = 0, 1, 2
@@ -228,6 +230,41 @@ def read_github_log(chunks: Iterable[bytes], reader: RangeReader) -> None:
         reader.lines += len(starts) - (not data.endswith(b"\n"))
 
 
+def read_trace(chunks: Iterable[bytes], reader: RangeReader) -> None:
+    """A job's log with the runner's timestamps; a line of another form is a line of text."""
+    lines = TraceLines()
+    for block, following in pairwise(chain(blocks(chunks), (None,))):
+        if block is None or block.part:
+            _trace_lines(lines.end(), reader)
+            if block is not None:
+                reader.long_line(block)
+            continue
+        data, starts = block.data, line_starts(block.data)
+        reader.suspect(data)
+        # The last lines of a block may go on in the next one.
+        in_parts = gitlab_trace.in_parts(data) or (
+            following is not None and gitlab_trace.in_parts(following.data)
+        )
+        if not in_parts:
+            _trace_lines(lines.end(), reader)
+        if in_parts or reader.waits:
+            stamps = reader.usable(Times(leading_stamps(data, starts)), reader.lines)
+            for index, line in enumerate(lines_of(data)):
+                _trace_lines(lines.take(line, stamps.exactly(index), reader.lines + index + 1), reader)
+            reader.count(names.GITLAB_TRACE, len(starts), len(data))
+        else:
+            reader.flush()
+            reader.block(gitlab_trace.block(data, starts), starts, reader.lines, data=data)
+            reader.flush()
+        reader.lines += len(starts) - (not data.endswith(b"\n"))
+    _trace_lines(lines.end(), reader)
+
+
+def _trace_lines(found: Iterable[tuple[LogText, int]], reader: RangeReader) -> None:
+    for log, number in found:
+        reader.log(log, number)
+
+
 def read_docker(chunks: Iterable[bytes], reader: RangeReader) -> None:
     """A json-file log; a line of another form is what it looks like, but no event."""
     for block in _json_blocks(chunks, reader):
@@ -315,6 +352,7 @@ _READ: Final[dict[str, Callable[[Iterable[bytes], RangeReader], None]]] = {
     names.JSON_LOG: lambda chunks, reader: read_json_lines(chunks, reader, events=False),
     names.CRI: read_cri,
     names.DOCKER: read_docker,
+    names.GITLAB_TRACE: read_trace,
     names.SYSLOG: read_syslog,
     names.GITHUB_LOG: read_github_log,
     names.SYSLOG_COUNTED: read_counted,

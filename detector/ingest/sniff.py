@@ -12,6 +12,7 @@ from detector.ingest.format_names import (
     DOCKER,
     DOCUMENT,
     GITHUB_LOG,
+    GITLAB_TRACE,
     JSON_LINES,
     OTLP_PROTO,
     SYSLOG,
@@ -19,6 +20,7 @@ from detector.ingest.format_names import (
     TEXT,
 )
 from detector.ingest.formats.github_log import looks_like as is_github_log
+from detector.ingest.formats.gitlab_trace import looks_like as is_trace
 from detector.ingest.formats.otlp import looks_like as is_otlp
 from detector.ingest.formats.syslog import looks_counted
 from detector.ingest.formats.syslog import looks_like as is_syslog
@@ -86,6 +88,8 @@ def _of_text(head: bytes, lines: Sequence[bytes]) -> str:
         return CRI
     if 2 * sum(map(is_github_log, lines)) > len(lines):
         return GITHUB_LOG
+    if 2 * sum(map(is_trace, lines)) > len(lines):
+        return GITLAB_TRACE
     return SYSLOG if 2 * sum(map(is_syslog, lines)) > len(lines) else TEXT
 
 
