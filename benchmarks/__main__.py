@@ -78,6 +78,11 @@ def _trust(options: argparse.Namespace) -> None:
     importlib.import_module("benchmarks.trust_bench").main()
 
 
+def _suggest(options: argparse.Namespace) -> None:
+    bench = importlib.import_module("benchmarks.suggest_bench")
+    bench.main(bench.Options(options.uses))
+
+
 def _carriers(options: argparse.Namespace) -> None:
     del options
     importlib.import_module("benchmarks.carriers_bench").main()
@@ -249,6 +254,9 @@ def _of_a_part(commands: Any) -> None:
     commands.add_parser("sources", help="records of each source a second").set_defaults(run=_sources)
     commands.add_parser("masking", help="what masking the texts of an event costs").set_defaults(run=_masking)
     commands.add_parser("trust", help="what [[trust]] costs an event").set_defaults(run=_trust)
+    one = commands.add_parser("suggest", help="suggestions from many uses")
+    one.add_argument("--uses", type=int, default=1_000_000)
+    one.set_defaults(run=_suggest)
     commands.add_parser("carriers", help="log records of each carrier a second").set_defaults(run=_carriers)
     commands.add_parser("report", help="the report's page in a browser").set_defaults(run=_report)
     commands.add_parser("first-finding", help="from clone to first finding").set_defaults(run=_first_finding)
