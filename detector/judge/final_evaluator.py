@@ -52,8 +52,9 @@ class FinalEvaluator:
             terms = account.standing()
         claimed = use.task_id
         foreign = claimed is not None and claimed != terms.task_id and self._foreign(account, claimed)
-        if terms.origins is not None:
-            terms.origins.note(use, terms.policy.networks)
+        origins = terms.origins
+        if origins is not None and use.source_ip != origins.home:
+            origins.note(use, terms.policy.networks)
         return judge_use(terms, use, foreign=foreign)
 
     def judge_leak(self, names: tuple[Name, ...], leak: Leak) -> None:

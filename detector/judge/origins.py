@@ -49,20 +49,24 @@ class Origin(NamedTuple):
 class Origins:
     """The origins of one credential, at most one in each address family.
 
-    `by_version` changes as uses become known, so whoever holds this sees them.
+    It changes as uses become known, so whoever holds it sees them. `home` is the address that was last found in the
+    network of its origin, None at first: most uses come from there again.
     """
 
-    __slots__ = ("by_version",)
+    __slots__ = ("_home_since", "_v4", "_v6", "home")
 
     def __init__(self, issue: CredentialIssued) -> None:
-        self.by_version: dict[int, Origin] = {}
+        self._v4: Origin | None = None
+        self._v6: Origin | None = None
+        self.home: str | None = None
+        self._home_since = 0
         caller = issue.issued_to
         if caller is None or caller.source_ip is None:
             return
         address = address_of(caller.source_ip)
         if address is not None:
-            version, number = address
-            self.by_version[version] = Origin(_BEFORE_ALL, "", "", number, caller.source_ip, caller.workload)
+            text, workload = caller.source_ip, caller.workload
+            self._put(address[0], Origin(_BEFORE_ALL, "", "", address[1], text, workload))
 
     def note(self, use: CredentialUsed, networks: NetworkPolicy) -> bool:
         """Takes a use. Returns whether it moved an origin to another network, so that other uses must be judged again.
@@ -70,16 +74,16 @@ class Origins:
         Of several uses of a family the earliest counts, of several at one time the first by source and id.
         """
         text = use.source_ip
-        address = address_of(text) if text is not None else None
-        if text is None or address is None:
+        if text is None or (text == self.home and use.time > self._home_since):
+            return False
+        address = address_of(text)
+        if address is None:
             return False
         version, number = address
-        known = self.by_version.get(version)
+        known = self._of(version)
         if known is not None and known[:3] <= (use.time, use.source, use.id):
             return False
-        self.by_version[version] = Origin(
-            use.time, use.source, use.id, number, text, use.workload, use.user_agent
-        )
+        self._put(version, Origin(use.time, use.source, use.id, number, text, use.workload, use.user_agent))
         return known is not None and networks.apart(version, known.number, number)
 
     def elsewhere(self, text: str, networks: NetworkPolicy) -> tuple[Address, Origin] | None:
@@ -91,10 +95,23 @@ class Origins:
         if address is None:
             return None
         version, number = address
-        origin = self.by_version.get(version)
-        if origin is None or not networks.apart(version, origin.number, number):
+        origin = self._of(version)
+        if origin is None:
+            return None
+        if not networks.apart(version, origin.number, number):
+            self.home, self._home_since = text, origin.time
             return None
         return None if networks.expected.has(address) else (address, origin)
+
+    def _of(self, version: int) -> Origin | None:
+        return self._v4 if version == IPV4 else self._v6
+
+    def _put(self, version: int, origin: Origin) -> None:
+        self.home = None
+        if version == IPV4:
+            self._v4 = origin
+        else:
+            self._v6 = origin
 
 
 def origins_of(issue: CredentialIssued) -> Origins | None:

@@ -263,9 +263,10 @@ BY_OTHER_WORKLOAD: Final = Rule(
 
 
 def _from_elsewhere(terms: Terms, use: CredentialUsed, _foreign: bool) -> bool:
-    if use.source_ip is None or terms.origins is None:
+    origins, address = terms.origins, use.source_ip
+    if origins is None or address is None or address == origins.home:
         return False
-    return terms.origins.elsewhere(use.source_ip, terms.policy.networks) is not None
+    return origins.elsewhere(address, terms.policy.networks) is not None
 
 
 def _from_elsewhere_detail(terms: Terms, use: CredentialUsed, _foreign: bool) -> str:
