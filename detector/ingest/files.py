@@ -12,14 +12,14 @@ from detector.ingest.formats import cri, docker, documents, github_log, gitlab_t
 from detector.ingest.formats import json as json_logs
 from detector.ingest.formats.cloudevents import events_of
 from detector.ingest.formats.gitlab_trace import TraceLines
-from detector.ingest.formats.log_texts import KEY_BEGIN, Times
+from detector.ingest.formats.log_texts import KEY_BEGIN, LogTexts, Times
 from detector.ingest.range_reader import MemberTime, RangeReader, Reading, Sink, lines_of
 from detector.ingest.sources import Source
 from detector.records.blocks import LONG_JSON, Block, blocks
 from detector.records.dead_letters import NOT_PROTOBUF, NOT_SYSLOG, TOO_LARGE, bad
 from detector.records.log_records import LogText
 from detector.records.repeated_names import repeating_lines
-from detector.records.timestamps import Ints, leading_stamps, line_starts
+from detector.records.timestamps import Ints, leading_stamps, line_span, line_starts
 from detector.values.errors import BadRecordError
 
 _OTHER, _TEXT_RUN, _RECORD_RUN = 0, 1, 2
@@ -197,16 +197,34 @@ def read_cri(chunks: Iterable[bytes], reader: RangeReader) -> None:
         data, starts = block.data, line_starts(block.data)
         reader.suspect(data)
         texts = cri.block(data, starts)
-        if reader.waits or any(mark in data for mark in (*cri.PART_MARKS, KEY_BEGIN)):
-            stamps = reader.usable(texts.times, reader.lines)
-            for index, line in enumerate(lines_of(data)):
-                reader.log(cri.log_text(line, stamps.exactly(index)), reader.lines + index + 1)
-            reader.count(names.CRI, len(starts), len(data))
-        else:
-            reader.flush()
-            reader.block(texts, starts, reader.lines, data=data)
-            reader.flush()
-        reader.lines += len(starts) - (not data.endswith(b"\n"))
+        marked = any(mark in data for mark in cri.PART_MARKS)
+        _take_block(texts, starts, reader, _cri_lines(data, starts), cut=marked)
+
+
+def _cri_lines(data: bytes, starts: Ints) -> Callable[[int, int | None], LogText]:
+    return lambda index, time: cri.log_text(data[slice(*line_span(data, starts, index))], time)
+
+
+def _take_block(
+    texts: LogTexts,
+    starts: Ints,
+    reader: RangeReader,
+    by_itself: Callable[[int, int | None], LogText],
+    *,
+    cut: bool = False,
+) -> None:
+    """Takes a block of lines as they stand: at once, or one by one if lines may be `cut` or a key stands open."""
+    data = texts.data
+    if cut or reader.waits or KEY_BEGIN in data:
+        stamps = reader.usable(texts.times, reader.lines)
+        for index in range(len(starts)):
+            reader.log(by_itself(index, stamps.exactly(index)), reader.lines + index + 1)
+        reader.count(texts.format, len(starts), len(data))
+    else:
+        reader.flush()
+        reader.block(texts, starts, reader.lines, data=data)
+        reader.flush()
+    reader.lines += len(starts) - (not data.endswith(b"\n"))
 
 
 def read_github_log(chunks: Iterable[bytes], reader: RangeReader) -> None:
@@ -219,15 +237,7 @@ def read_github_log(chunks: Iterable[bytes], reader: RangeReader) -> None:
         reader.suspect(data)
         texts, by_itself = github_log.block(data, starts)
         reader.pass_time()
-        if reader.waits or KEY_BEGIN in data:
-            stamps = reader.usable(texts.times, reader.lines)
-            for index in range(len(starts)):
-                reader.log(by_itself(index, stamps.exactly(index)), reader.lines + index + 1)
-            reader.count(names.GITHUB_LOG, len(starts), len(data))
-        else:
-            reader.block(texts, starts, reader.lines, data=data)
-        reader.flush()
-        reader.lines += len(starts) - (not data.endswith(b"\n"))
+        _take_block(texts, starts, reader, by_itself)
 
 
 def read_trace(chunks: Iterable[bytes], reader: RangeReader) -> None:
