@@ -105,6 +105,8 @@ def _of_json(data: bytes, part: str) -> Iterator[str]:
         document = msgspec.json.decode(data)
     except msgspec.DecodeError as error:
         raise ValueError(f"cannot be read as JSON: {error}") from None
+    except RecursionError:
+        raise ValueError("cannot be read as JSON: it is nested too deeply") from None
     lists = {"": document} if isinstance(document, list) else _lists(document)
     if part not in lists:
         names = sorted(lists)

@@ -1,5 +1,6 @@
 """Expected networks: listed, in files of the forms that providers publish, and what is said about mistakes."""
 
+import itertools
 import json
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,11 @@ def test_what_is_set_for_a_kind_replaces_what_is_set_for_all(tmp_path: Path) -> 
         ('expected_networks_files = ["f"]', "{", "f: cannot be read as JSON"),
         (
             'expected_networks_files = ["f"]',
+            '{"a":' * 99_999,
+            "f: cannot be read as JSON: it is nested too deeply",
+        ),
+        (
+            'expected_networks_files = ["f"]',
             GITHUB_META,
             "has several lists: name one of actions, hooks, as in",
         ),
@@ -119,6 +125,7 @@ def test_what_is_set_for_a_kind_replaces_what_is_set_for_all(tmp_path: Path) -> 
         ),
         ('expected_networks_files = ["f#a"]', {"a": ["::/0", "x"]}, 'item 2 of a: "x" is no network'),
     ],
+    ids=itertools.count(),
 )
 def test_a_mistake_is_said_in_one_line_at_its_place(
     tmp_path: Path, text: str, content: Any, said: str
