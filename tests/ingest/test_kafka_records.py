@@ -303,4 +303,5 @@ def check(path: Path, lines: list[bytes], format_name: str, seed: int) -> None:
     assert sorted(msgspec.structs.astuple(place) for place in reading.places) == wanted
     assert [event for _, event in reading.contents.events] == replayed.events
     found = [((letter.offset or 0) + 1, letter.reason, letter.field) for letter in reading.contents.letters]
-    assert found == replayed.dead_ones()
+    # A file without a line is told as empty; nothing is wrong with a topic that nobody wrote to.
+    assert found == [letter for letter in replayed.dead_ones() if letter[1] != EMPTY]
