@@ -223,10 +223,28 @@ def test_a_use_names_the_credential_the_verb_and_the_object() -> None:
             resource="namespaces/ci/secrets/job-1-x7k2p",
             outcome=SUCCESS,
             workload="ci/job-1-x7k2p",
-            source_ip="192.0.2.7",
+            source_ip="192.0.2.1",
             user_agent="kubelet/v1.32.0",
         )
     ]
+
+
+@pytest.mark.parametrize(
+    ("addresses", "address"),
+    [
+        (["10.244.3.9", "203.0.113.99"], "203.0.113.99"),  # X-Forwarded-For: 10.244.3.9
+        (["127.0.0.1", "10.244.3.9"], "10.244.3.9"),  # through kubectl proxy
+        (["10.244.3.9"], "10.244.3.9"),
+        ([], None),
+        ([""], None),
+        (["10.244.3.9", None], None),
+        ("10.244.3.9", None),
+    ],
+)
+def test_a_client_cannot_claim_another_address(addresses: object, address: str | None) -> None:
+    (used,) = translate(use(sourceIPs=addresses), NOW)
+    assert isinstance(used, CredentialUsed)
+    assert used.source_ip == address
 
 
 @pytest.mark.parametrize(

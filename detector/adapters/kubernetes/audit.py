@@ -113,8 +113,7 @@ def _extra(record: Record, name: str) -> str | None:
 
 
 def _use(record: Record, context: EventContext, identifier: Identifier, outcome: str) -> CredentialUsed:
-    addresses = record.get("sourceIPs")
-    address = addresses[0] if isinstance(addresses, list) and addresses else None
+    address = _address(record)
     return CredentialUsed(
         time=context.time,
         source=context.source,
@@ -124,9 +123,16 @@ def _use(record: Record, context: EventContext, identifier: Identifier, outcome:
         resource=_resource(record),
         outcome=outcome,
         workload=_workload(record),
-        source_ip=address if isinstance(address, str) and address else None,
+        source_ip=address,
         user_agent=maybe_text(record, "userAgent"),
     )
+
+
+def _address(record: Record) -> str | None:
+    """The address that connected, the last of `sourceIPs`. Any client can set those before it by `X-Forwarded-For`."""
+    addresses = record.get("sourceIPs")
+    address = addresses[-1] if isinstance(addresses, list) and addresses else None
+    return address if isinstance(address, str) and address else None
 
 
 def _resource(record: Record) -> str | None:
