@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detector.ingest.kafka import Contents, read_record
+from detector.records.dead_letters import EMPTY
 from detector.values.events import CredentialUsed, TaskStarted
 from tests.fake_records import NOW, FakeRecord, read_all, read_in_polls, records
 from tests.ingest.collecting import collect
