@@ -16,12 +16,14 @@ from detector.judge.routing import (
     CANDIDATES,
     ROSTER,
     CandidateStatuses,
+    CandidateStatusesPart,
     CandidateSubscription,
     Claim,
     Fact,
     SentCommand,
     TaskStatus,
     TaskSubscription,
+    encode,
     issue_key,
     roster_key,
     task_key,
@@ -33,6 +35,9 @@ from detector.values.events import CredentialIssued, CredentialRenewed, TaskEnde
 from detector.values.times import DAY
 
 LONGEST: Final = 400 * DAY  # that a task without an end and a credential without an expiry are kept
+PART_BYTES: Final = (
+    16_384  # of statuses in one answer, unless one status is longer: a record of Kafka has a limit
+)
 
 _News: TypeAlias = TaskStarted | TaskStatus
 _Event = TypeVar("_Event", TaskStarted, TaskEnded)
@@ -50,13 +55,20 @@ class CandidateAggregate(TaskAggregate):
         super().__init__(key, policy)
         self._asked: dict[tuple[str, int, int], int] = {}  # until when, by group and times
         self._ended: list[TaskEnded] = []  # the ends that tasks reported themselves, until the issue is known
+        self._parts: dict[tuple[str, CandidateSubscription], dict[int, tuple[TaskStatus, ...]]] = {}
 
     def take(self, fact: Fact, watermark: int) -> bool:
         """Takes what a task's aggregate does, and what the roster says of candidates."""
         if isinstance(fact, CandidateStatuses):
-            for event in (each for status in fact.statuses for each in (status.start, status.end)):
-                if event is not None:
-                    self._ledger.apply(event)
+            self._learn_candidates(fact.statuses)
+            return True
+        if isinstance(fact, CandidateStatusesPart):
+            answer = fact.group, fact.subscription
+            parts = self._parts.setdefault(answer, {})
+            parts[fact.number] = fact.statuses
+            if len(parts) == fact.parts:
+                for statuses in self._parts.pop(answer).values():
+                    self._learn_candidates(statuses)
             return True
         kept = super().take(fact, watermark)
         if isinstance(fact, TaskStatus) and fact.end is not None:
@@ -66,6 +78,11 @@ class CandidateAggregate(TaskAggregate):
             self._drop_ended()
             self._subscribe()
         return kept
+
+    def _learn_candidates(self, statuses: tuple[TaskStatus, ...]) -> None:
+        for event in (each for status in statuses for each in (status.start, status.end)):
+            if event is not None:
+                self._ledger.apply(event)
 
     def _own(self) -> Account | None:
         account = self._ledger.credential(self._key.removeprefix(CANDIDATES))
@@ -193,8 +210,14 @@ class RosterAggregate(Aggregate):
             for status in ended_since
             if status.start is not None and status.start.time <= subscription.high
         )
-        if statuses:
+        parts = list(_in_parts(statuses))
+        if len(parts) == 1:
             self.sends.append((subscription.key, CandidateStatuses(statuses)))
+            return
+        self.sends += [
+            (subscription.key, CandidateStatusesPart(subscription, self._group, number, len(parts), part))
+            for number, part in enumerate(parts)
+        ]
 
     def _kept_until(self, status: TaskStatus) -> int:
         if status.end is not None:
@@ -209,6 +232,21 @@ class RosterAggregate(Aggregate):
 
     def _drop_at(self, time: int, kept: _Kept) -> None:
         heapq.heappush(self._drops, (time, next(self._number), kept))
+
+
+def _in_parts(statuses: tuple[TaskStatus, ...]) -> Iterator[tuple[TaskStatus, ...]]:
+    """Statuses in parts of `PART_BYTES` at most, none if there are none."""
+    part: list[TaskStatus] = []
+    size = 0
+    for status in statuses:
+        more = len(encode(status))
+        if part and size + more > PART_BYTES:
+            yield tuple(part)
+            part, size = [], 0
+        part.append(status)
+        size += more
+    if part:
+        yield tuple(part)
 
 
 def _earlier(one: _Event | None, other: _Event | None) -> _Event | None:

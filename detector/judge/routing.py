@@ -82,6 +82,19 @@ class CandidateStatuses(msgspec.Struct, frozen=True, array_like=True, gc=False, 
     statuses: tuple[TaskStatus, ...]
 
 
+class CandidateStatusesPart(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="ran-part"):
+    """Part `number`, from 0, of the `parts` of an answer that is too long for one record.
+
+    It counts once all are there: a credential that knew some of its candidates would take the others for other tasks.
+    """
+
+    subscription: CandidateSubscription
+    group: str
+    number: int
+    parts: int
+    statuses: tuple[TaskStatus, ...]
+
+
 class ReportedFinding(msgspec.Struct, frozen=True):
     """A finding as it was reported last, with its `primary_evidence` as only evidence.
 
@@ -139,6 +152,7 @@ Fact: TypeAlias = (
     | TaskStatus
     | CandidateSubscription
     | CandidateStatuses
+    | CandidateStatusesPart
     | Handover
     | LeakWithdrawal
     | InputProgress

@@ -2,10 +2,13 @@
 
 from typing import Any
 
+from detector.judge.accounts import Candidates
+from detector.judge.aggregates import TaskAggregate
 from detector.judge.policy import Policy
-from detector.judge.rosters import LONGEST
+from detector.judge.rosters import LONGEST, PART_BYTES
 from detector.judge.routing import (
     CandidateStatuses,
+    CandidateStatusesPart,
     CandidateSubscription,
     Fact,
     TaskStatus,
@@ -31,7 +34,7 @@ from detector.values.events import (
 )
 from detector.values.findings import finding_uid
 from detector.values.times import DAY, HOUR, MINUTE, SECOND
-from tests.judge.test_stage import World, through_bytes
+from tests.judge.test_stage import World, kept_in_memory, through_bytes
 
 START = 1_800_000_000 * SECOND
 SECRET = Identifier("hmac-sha256", "ab" * 32)
@@ -288,3 +291,49 @@ def test_a_roster_asks_each_task_once_and_answers_by_the_state_alone() -> None:
     state = {name: value for name, value in first.changes if value is not None}
     second = judge(key, state, [subscription, subscription], START, POLICY)
     assert second.sends == [("k:c", CandidateStatuses((TaskStatus("a", started("a", START - 1)),)))]
+
+
+def test_a_long_answer_comes_in_parts_that_count_once_all_are_there() -> None:
+    key, issue = roster_key("repo"), issued()
+    starts: list[Fact] = [
+        started(f"a-task-{number:04}", START - HOUR, kind="k" * 80) for number in range(300)
+    ]
+    roster = AggregateState(key, POLICY)
+    for start in starts:
+        roster.take(start, encode(start), START)
+    roster.judge(START)
+    subscription = CandidateSubscription(issue_key(issue), START - SECOND, START + SECOND, START + HOUR)
+    roster.take(subscription, encode(subscription), START)
+    parts = [fact for _, fact in sent(roster.judge(START), CandidateStatusesPart)]
+    assert len(parts) > 3
+    assert all(len(encode(part)) < PART_BYTES + 1000 for part in parts)
+    assert sum(len(part.statuses) for part in parts) == len(starts)
+
+    use = used(START + MINUTE, task_id="a-task-0299")
+    credential = AggregateState(issue_key(issue), POLICY)
+    entries: dict[bytes, bytes] = {}
+    for fact in (issue, use, TaskStatus("a-task-0299", started("a-task-0299", START - HOUR)), *parts[::-1]):
+        credential.take(fact, encode(fact), START)
+        judgement = credential.judge(START + MINUTE)
+        assert not judgement.commands
+        for name, value in judgement.changes:
+            entries.pop(name, None) if value is None else entries.update({name: value})
+        credential = AggregateState(issue_key(issue), POLICY)  # from its state, whose entries have no order
+        credential.load(sorted(entries.items(), reverse=fact is use))
+    assert credential.totals.joins.by_source == {"sts": {"candidates-running": 1}}
+    assert isinstance(credential.aggregate, TaskAggregate)
+    (account,) = credential.aggregate.ledger.accounts()
+    assert isinstance(account.task, Candidates)
+    assert account.task.count == len(starts)
+
+
+def test_the_answer_about_thousands_of_tasks_reaches_the_credential() -> None:
+    made = World(kept_in_memory(POLICY, 256))
+    made.tell([*(started(f"t{number}", START - HOUR) for number in range(1000)), issued()], START - DAY)
+    made.tell([*(ended(f"t{number}", START + number * SECOND) for number in range(1000))], START)
+    made.tell([used(START + 990 * SECOND), used(START + 2000 * SECOND)], START)
+    made.settle(START + 2000 * SECOND)
+    assert rules(made) == ["outlives-task", "use-after-termination"]
+    assert [(rule, count) for rule, count in made.standing.values() if rule == "use-after-termination"] == [
+        ("use-after-termination", 1)
+    ]

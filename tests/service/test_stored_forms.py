@@ -19,6 +19,7 @@ from detector.judge.evidence import Sums
 from detector.judge.policy import Policy
 from detector.judge.routing import (
     CandidateStatuses,
+    CandidateStatusesPart,
     CandidateSubscription,
     Fact,
     ReportedFinding,
@@ -104,7 +105,7 @@ def test_all_facts_in_the_work_topic_are_read_and_written_as_they_were(archive: 
         assert same(encode(fact), record.value or b"")
         assert record.key is not None
         assert record.key[1:2] == b":"
-    later = {LimitedRecord, CandidateSubscription, CandidateStatuses}
+    later = {LimitedRecord, CandidateSubscription, CandidateStatuses, CandidateStatusesPart}
     assert seen | later == set(typing.get_args(Fact))
 
 
@@ -137,6 +138,8 @@ def test_the_messages_about_candidates_have_forms_of_their_own() -> None:
     (status,) = statuses.statuses
     assert (status.task_id, status.start, status.end) == ("build-1", decode(start), decode(end))
     assert encode(statuses) == told
+    part = decode(b'["ran-part",%b,"repo",1,3,[["told","build-1",%b,%b]]]' % (asked, start, end))
+    assert part == CandidateStatusesPart(subscription, "repo", 1, 3, statuses.statuses)
 
 
 def test_the_state_is_read_and_written_as_it_was(archive: Archive) -> None:
