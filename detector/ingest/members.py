@@ -38,6 +38,8 @@ Bytes = Callable[[int, int], Iterator[bytes]]
 _LOCAL: Final = struct.Struct(
     "<4s22xHH"
 )  # of a local header: its signature, the lengths of the name and of the rest
+_END: Final = struct.Struct("<20xH")  # of the end record: the length of the comment behind it
+_LONGEST_END: Final = _END.size + (1 << 16)  # the same with its comment
 _DESCRIPTOR: Final = 24  # bytes that may stand behind the data of a member
 _ENCRYPTED: Final = 0x1
 _DEFLATE: Final = 8
@@ -56,7 +58,8 @@ class Member(msgspec.Struct, frozen=True):
     """One member with data. `start` and `stored` say where these bytes stand in the archive.
 
     With `deflated` they are packed, and become `size` bytes with the checksum `crc`. `modified` is the time (ns) that the
-    archive states for it, None for none. In truth it may be later by `slack` (ns).
+    archive states for it, None for none. In truth it may be later by `slack` (ns). `is_rest` says that it is no member,
+    but bytes that the archive does not name: no event is read in them.
     """
 
     name: str
@@ -67,6 +70,7 @@ class Member(msgspec.Struct, frozen=True):
     crc: int = 0
     modified: int | None = None
     slack: int = 0
+    is_rest: bool = False
 
 
 class Listing(msgspec.Struct):
@@ -171,7 +175,27 @@ def _list_zip(raw: Bytes, size: int) -> Listing:
             CORRUPT_ARCHIVE,
             "between its members stand bytes that its list does not name: they were not read",
         )
+    _take_behind_zip(raw, size, found)
     return found
+
+
+def _take_behind_zip(raw: Bytes, size: int, found: Listing) -> None:
+    """The comment of a ZIP, and what was put behind its end: scanned as text, as the standard library passes over it.
+
+    The end record is looked for as `zipfile` does, so that both mean the same one.
+    """
+    tail = b"".join(raw(max(0, size - _LONGEST_END), size))
+    at = len(tail) - _END.size
+    if not tail.startswith(magic.EMPTY_ZIP, max(0, at)) or not tail.endswith(b"\0\0"):
+        at = tail.rfind(magic.EMPTY_ZIP)
+    if at < 0 or at + _END.size >= len(tail):
+        return
+    comment: int
+    (comment,) = _END.unpack_from(tail, at)
+    behind = len(tail) - at - _END.size
+    if comment != behind and not found.problems:
+        found.problem(None, CORRUPT_ARCHIVE, "behind its end stands more: it was scanned as text")
+    found.members.append(Member(_REST, size - behind, behind, behind, is_rest=True))
 
 
 def _take_entry(raw: Bytes, entry: zipfile.ZipInfo, following: int, found: Listing) -> int:
@@ -337,9 +361,9 @@ def _take_rest(raw: Bytes, end: int, size: int, found: Listing) -> None:
         found.problem(
             None,
             CORRUPT_ARCHIVE,
-            "behind its end, or a damaged header, stands more: it was scanned as text, and no event was read in it",
+            "behind its end, or a damaged header, stands more: it was scanned as text",
         )
-    found.members.append(Member(_REST, at, size - at, size - at))
+    found.members.append(Member(_REST, at, size - at, size - at, is_rest=True))
 
 
 def unique_names(names: Sequence[str]) -> list[str]:

@@ -185,6 +185,8 @@ def from_member(  # noqa: PLR0913, PLR0917 - a member, and what its archive says
     def read(start: int, end: int) -> Iterator[bytes]:
         return raw(member.start + start, member.start + min(end, member.stored))
 
+    if member.is_rest:
+        asked = msgspec.structs.replace(asked, carries_events=False)
     source = _looked_at(name, member.stored, read, _of_log(asked, member.name), member)
     stream = stream_of_member(member.name) if source.format == TEXT else None
     if stream is not None and leading_stamp(without_marks(_head(source.content(), _LINE)[0])) is None:

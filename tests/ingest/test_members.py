@@ -324,8 +324,32 @@ def test_a_zip_that_hides_its_list_behind_another_is_told(made: Any) -> None:
         archive.writestr("a.log", "MARK\n")
         archive.comment = b"PK\x05\x06" + bytes(18) + b"more"
     sources, letters = made(content.getvalue())
-    assert sources == []
+    assert texts(sources) == {"a.zip!(rest)": b"more"}
     assert [(letter.source, letter.reason) for letter in letters] == [("a.zip", "corrupt-archive")]
+
+
+@pytest.mark.parametrize("outer", [bytes, gzipped], ids=["plain", "gzip"])
+def test_the_comment_of_a_zip_and_what_stands_behind_its_end_are_scanned(made: Any, outer: Any) -> None:
+    plain = zipped({"a.log": b"x\n"})
+    comment = b"MARK of a comment"
+    commented = plain[:-2] + struct.pack("<H", len(comment)) + comment
+    sources, letters = made(outer(commented))
+    assert letters == []
+    assert [(source.name, len(seen_in(source).marked())) for source in sources] == [
+        ("a.zip!(rest)", 1),
+        ("a.zip!a.log", 0),
+    ]
+    for behind in (b"MARK behind it\n", bytes(9) + b"MARK\n", b"MARK\n" + b"x" * 60_000):
+        for content in (plain, commented):
+            sources, letters = made(outer(content + behind))
+            assert [(letter.source, letter.reason) for letter in letters] == [("a.zip", "corrupt-archive")]
+            assert sum(len(seen_in(source).marked()) for source in sources) == 1 + (content is commented)
+
+
+@pytest.mark.parametrize("pack", [zipped, tarred])
+def test_no_event_is_read_behind_the_end_of_an_archive(made: Any, pack: Any) -> None:
+    sources, _ = made(pack({"a.log": b"x\n"}) + b"\n" + TREE["events/audit.jsonl"])
+    assert [source.carries_events for source in sources] == [False, None]  # `(rest)` and `a.log`
 
 
 def test_what_stands_behind_the_end_of_a_tar_is_scanned_and_told(made: Any) -> None:
