@@ -168,7 +168,7 @@ def from_file(path: str | Path, asked: Asked) -> Source:
         except OSError:
             raise bad(UNREADABLE) from None
 
-    source = _looked_at(shown(path), info.st_size, read, _of_log(asked, Path(path).name))
+    source = _looked_at(shown(path), info.st_size, read, _of_log(asked, shown(path)))
     task_id = _task_of(shown(Path(path).absolute()))
     return msgspec.structs.replace(source, task_id=task_id, modified=info.st_mtime_ns)
 
