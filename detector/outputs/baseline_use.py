@@ -95,6 +95,11 @@ def baseline_use(
 
 def _listed(entries: Iterable[BaselineEntry], clean: Clean) -> list[dict[str, str]]:
     return [
-        {"uid": entry.uid, "rule": entry.rule, "about": visible(clean(entry.about)), "expires": entry.expires}
+        {
+            "uid": entry.uid,
+            "rule": visible(clean(entry.rule)),
+            "about": visible(clean(entry.about)),
+            "expires": entry.expires,
+        }
         for entry in entries
     ]

@@ -1,8 +1,11 @@
 """What `curfewd baseline write`, `update` and `prune` do: a file of known findings, made from the output of a replay."""
 
+import fcntl
 import getpass
 import itertools
+import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -99,9 +102,10 @@ def write_baseline(request: BaselineRequest, clean: Clean) -> list[str]:
     Raises:
         UsageError: the file exists, or an argument or the output of the replay is wrong.
     """
-    if Path(request.file).exists():
-        raise UsageError(f"baseline: {shown(request.file)} exists: `curfewd baseline update` adds to it")
-    return _renewed(request, (), clean)
+    with _alone(request.file):
+        if Path(request.file).exists():
+            raise UsageError(f"baseline: {shown(request.file)} exists: `curfewd baseline update` adds to it")
+        return _renewed(request, (), clean)
 
 
 def update_baseline(request: BaselineRequest, clean: Clean) -> list[str]:
@@ -110,7 +114,8 @@ def update_baseline(request: BaselineRequest, clean: Clean) -> list[str]:
     Raises:
         UsageError: the file cannot be read, or an argument or the output of the replay is wrong.
     """
-    return _renewed(request, read_baseline(request.file), clean)
+    with _alone(request.file):
+        return _renewed(request, read_baseline(request.file), clean)
 
 
 def prune_baseline(request: BaselineRequest) -> list[str]:
@@ -119,15 +124,16 @@ def prune_baseline(request: BaselineRequest) -> list[str]:
     Raises:
         UsageError: the file or the output of the replay cannot be read.
     """
-    entries = read_baseline(request.file)
-    output = _read(request.folder)
-    kept = [
-        entry
-        for entry in entries
-        if entry.uid in output.findings or (entry.rule == LEAKED_SECRET and not output.keyed)
-    ]
+    with _alone(request.file):
+        entries = read_baseline(request.file)
+        output = _read(request.folder)
+        kept = [
+            entry
+            for entry in entries
+            if entry.uid in output.findings or (entry.rule == LEAKED_SECRET and not output.keyed)
+        ]
+        _put(request.file, entries, kept)
     gone = len(entries) - len(kept)
-    _put(request.file, entries, kept)
     said = [f"{shown(request.file)}: {counted(gone, 'entry', 'entries')} dropped, {len(kept):,} kept"]
     if not output.keyed and any(entry.rule == LEAKED_SECRET for entry in kept):
         said.append("warning: entries of leaked secrets are kept: without a deployment key nobody can tell")
@@ -190,11 +196,30 @@ def _last_day(request: BaselineRequest) -> str:
     return day
 
 
+@contextmanager
+def _alone(file: str) -> Iterator[None]:
+    """Waits until no other `curfewd baseline` works in the file's folder: one would lose what the other adds."""
+    try:
+        folder = os.open(Path(file).resolve().parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError:  # what is done next says why
+        yield
+        return
+    try:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
 def _put(file: str, before: Iterable[BaselineEntry], after: Iterable[BaselineEntry]) -> None:
-    """Writes the file, unless nothing has changed: somebody may have put its lines into another order."""
+    """Writes the file, unless nothing has changed: somebody may have put its lines into another order.
+
+    Of a link it is the file behind it.
+    """
     kept = tuple(after)
     if not Path(file).exists() or set(before) != set(kept):
-        write_file(Path(file), baseline_bytes(kept))
+        write_file(Path(file).resolve(), baseline_bytes(kept))
 
 
 def _read(folder: str) -> _Output:

@@ -1,6 +1,11 @@
 """`curfewd baseline` and `replay --baseline`: from many findings to none, and only new ones fail."""
 
+import fcntl
 import json
+import os
+import subprocess
+import sys
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -239,6 +244,60 @@ def test_a_baseline_in_a_folder_of_inputs_is_no_input_and_no_secret_comes_into_i
     assert code == 0
     read = json.loads(Path("out2/summary.json").read_text())["records"]
     assert not any(name.endswith("b.jsonl") for name in read)
+
+
+def test_what_an_entry_says_is_masked_in_the_summary(run: Run) -> None:
+    history()
+    entry = {
+        "uid": str(uuid.UUID(int=1)),
+        "rule": NOBODYS,
+        "about": NOBODYS,
+        "reason": NOBODYS,
+        "by": NOBODYS,
+    }
+    dates = {"severity": "low", "added": "2026-01-01", "expires": "9999-01-01"}
+    Path("b.jsonl").write_text(json.dumps(entry | dates) + "\n")
+    Path("all.toml").write_text("[patterns]\ndetect_secrets = false\n")
+    _, summary, printed = replay(run, "--baseline", "b.jsonl", config="all.toml")
+    assert [one["rule"] for one in summary["baseline"]["gone"]] == ["‹github-pat-classic:40›"]
+    assert NOBODYS not in json.dumps(summary) + printed
+
+
+def test_an_update_through_a_link_changes_the_file_behind_it(run: Run) -> None:
+    history()
+    replay(run)
+    Path("real.jsonl").write_bytes(b"")
+    Path("b.jsonl").symlink_to("real.jsonl")
+    assert run("baseline", "update", "b.jsonl", "--from", "out", *REASON)[0] == 0
+    assert Path("b.jsonl").is_symlink()
+    assert len(read_baseline("real.jsonl")) == 3
+
+
+def test_two_updates_at_once_lose_nothing(run: Run) -> None:
+    history()
+    replay(run)
+    run("baseline", "write", "b.jsonl", "--from", "out", *REASON)
+    before = Path("b.jsonl").read_bytes()
+    Path("b.jsonl").write_bytes(b"")
+    folder = os.open(".", os.O_RDONLY)
+    fcntl.flock(folder, fcntl.LOCK_EX)  # as another update has it
+    command = [
+        sys.executable,
+        "-m",
+        "detector.cli",
+        "baseline",
+        "update",
+        "b.jsonl",
+        "--from",
+        "out",
+        *REASON,
+    ]
+    with subprocess.Popen(command) as second:
+        with pytest.raises(subprocess.TimeoutExpired):
+            second.wait(3)
+        Path("b.jsonl").write_bytes(before)
+        os.close(folder)
+    assert Path("b.jsonl").read_bytes() == before
 
 
 def test_an_output_does_not_replace_the_baseline(run: Run) -> None:
