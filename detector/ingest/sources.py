@@ -39,12 +39,18 @@ _UTF32: Final = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)
 _ASCII_SHARE: Final = 16
 _MOSTLY: Final = 0.9  # of the characters of text in UTF-16 without a mark
 _LEAST_HEAD: Final = 16  # bytes that tell it
+_TAIL: Final = 512  # bytes at the end, which tell an archive that was put behind a text
 _LINE: Final = 64  # bytes that tell whether a line begins with a time
 # Kubernetes: /var/log/pods/<namespace>_<pod>_<uid>/<container>/<n>.log; Docker: .../containers/<id>/<id>-json.log
 _POD = re.compile(r"/pods/([^/_]+)_([^/_]+)_([0-9a-f-]{32,36})/[^/]+/[^/]+$")
 _CONTAINER = re.compile(r"/containers/([0-9a-f]{64})/[^/]+$")
 _LOG: Final = ".log"  # as in `github-job-71.log`, `github-job-71.log.gz`
 _MAX_PATH: Final = 4096
+_REPLACED: Final = "another file took its place while it was read: read the folder again, the older files too"
+_SHORTER: Final = "it became shorter while it was read: read it again, and what was cut off, if that was kept"
+_BINARY_END: Final = (
+    "its end does not look like text: was an archive put behind it? Its bytes were scanned as they stand"
+)
 _MEASURED: Final = frozenset(
     {OTLP_PROTO, SYSLOG_COUNTED}
 )  # formats in which records have their lengths before them
@@ -161,12 +167,16 @@ def from_file(path: str | Path, asked: Asked) -> Source:
     def read(start: int, end: int) -> Iterator[bytes]:
         try:
             with Path(path).open("rb", buffering=0) as file:
+                if not os.path.samestat(os.fstat(file.fileno()), info):
+                    raise bad(UNREADABLE, detail=_REPLACED)
                 file.seek(start)
                 while start < end and (data := file.read(min(BLOCK, end - start))):
                     start += len(data)
                     yield data
         except OSError:
             raise bad(UNREADABLE) from None
+        if start < min(end, info.st_size):
+            raise bad(UNREADABLE, detail=_SHORTER)
 
     source = _looked_at(shown(path), info.st_size, read, _of_log(asked, shown(path)))
     task_id = _task_of(shown(Path(path).absolute()))
@@ -252,11 +262,15 @@ def _looked_at(name: str, size: int, raw: Bytes, asked: Asked, member: Member | 
         found = asked.format_name
     elif asked.carries_events and found == TEXT:
         found = JSON_LINES
+    doubt = _doubt(head, pack, found, encoding)
+    if doubt is None and encoding is None and found not in _MEASURED and (complete or not bare.whole):
+        tail = head[-_TAIL:] if complete else b"".join(raw(max(0, size - _TAIL), size))
+        doubt = bad(BINARY, detail=_BINARY_END) if looks_binary(tail) else None
     return msgspec.structs.replace(
         bare,
         format=found,
         encoding=encoding,
-        doubt=_doubt(head, pack, found, encoding),
+        doubt=doubt,
         carries_events=asked.carries_events,
     )
 

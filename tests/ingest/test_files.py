@@ -17,6 +17,7 @@ from detector.ingest.formats import documents
 from detector.ingest.inputs import find_sources
 from detector.ingest.range_reader import RangeReader, Reading
 from detector.values.events import CredentialUsed, TaskEnded
+from tests.ingest.archives_made import zipped
 from tests.ingest.collecting import NOW, Collector, Seen, collect
 
 EVENT = {
@@ -354,6 +355,25 @@ def test_what_is_no_text_is_told_and_scanned(write: Any, content: bytes, reason:
     sink = collect(write(content))
     assert [letter.reason for letter in sink.letters] == ([] if reason is None else [reason])
     assert len(sink.marked()) >= (reason != "empty")
+
+
+TEXT = b"2026-05-01T00:00:00Z MARK a line\n"
+LINE = b'{"time": "2026-05-01T00:00:00Z", "message": "MARK"}\n'
+BEHIND = {
+    "a ZIP": zipped({"a.log": b"hidden\n"}),
+    "gzip": gzip.compress(random.Random(1).randbytes(999), mtime=0),
+}
+
+
+@pytest.mark.parametrize("before", [TEXT, TEXT * 200, TEXT * 20_000, LINE * 20_000], ids=range(4))
+@pytest.mark.parametrize("behind", sorted(BEHIND))
+def test_an_archive_behind_a_text_is_told(write: Any, before: bytes, behind: str) -> None:
+    (source,), _ = find_sources([str(write(before + BEHIND[behind]))])
+    assert source.doubt is not None
+    assert source.doubt.reason == "binary"
+    assert len(collect(write(before)).marked()) == before.count(b"MARK")
+    (source,), _ = find_sources([str(write(before))])
+    assert source.doubt is None
 
 
 def test_a_file_that_vanishes_is_a_dead_letter(write: Any) -> None:

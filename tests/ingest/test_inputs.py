@@ -13,7 +13,7 @@ import pytest
 from detector.ingest.inputs import find_sources
 from detector.ingest.sources import Source
 from detector.records.byte_order_marks import chunks_without_marks, without_marks
-from detector.values.errors import InputError
+from detector.values.errors import BadRecordError, InputError
 
 EVENT = b'{"specversion": "1.0"}\n'
 
@@ -97,6 +97,28 @@ def test_a_file_that_vanishes_is_a_bad_record(logs: Path) -> None:
     (source,), _ = find_sources(["logs/a.log"])
     (logs / "a.log").unlink()
     with pytest.raises(Exception, match="unreadable: it cannot be opened or read"):
+        text_of(source)
+
+
+def test_a_file_that_becomes_shorter_is_a_bad_record(logs: Path) -> None:
+    (logs / "a.log").write_bytes(b"one\ntwo\n")
+    (source,), _ = find_sources(["logs/a.log"])
+    (logs / "a.log").write_bytes(b"one\n")
+    chunks = source.chunks()
+    assert next(chunks) == b"one\n"
+    with pytest.raises(BadRecordError, match="unreadable: it became shorter while it was read"):
+        next(chunks)
+    assert text_of(source, 0, 4) == b"one\n"
+    with (logs / "a.log").open("ab") as file:  # one that grows is read as far as it was seen
+        file.write(b"two\nthree\n")
+    assert text_of(source) == b"one\ntwo\n"
+
+
+def test_a_file_in_whose_place_another_stands_is_a_bad_record(logs: Path) -> None:
+    (source,), _ = find_sources(["logs/a.log"])
+    (logs / "a.log").rename(logs / "a.log.1")
+    (logs / "a.log").write_bytes((logs / "a.log.1").read_bytes())
+    with pytest.raises(BadRecordError, match="unreadable: another file took its place"):
         text_of(source)
 
 
