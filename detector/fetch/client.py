@@ -1,7 +1,8 @@
 """Asks a REST API: retries, rate limits, pages, and downloads that a redirect sends elsewhere.
 
 aiohttp speaks HTTP, stamina makes the pauses between retries. The token goes to the API's own origin only: where a
-redirect or a link to the next page leads elsewhere, the request has none.
+redirect or a link to the next page leads elsewhere, the request has none. Of the environment only the proxies are
+taken: aiohttp's `trust_env` would also take passwords of `~/.netrc`, and refuse to send them beside the token.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import msgspec
@@ -217,7 +219,9 @@ class ApiClient:
                     own = address.origin() == self.url.origin()
                     headers = {"Accept-Encoding": "identity"} if plain else {}
                     headers |= self._headers if own else {}
-                    async with self._session.get(address, headers=headers, allow_redirects=False) as response:
+                    async with self._session.get(
+                        address, headers=headers, allow_redirects=False, proxy=_proxy_of(address)
+                    ) as response:
                         if is_redirect(response.status):
                             address = self._redirected(address, response, plain=plain)
                             continue
@@ -235,6 +239,10 @@ class ApiClient:
         except aiohttp.ClientConnectorError:
             raise TransientError(
                 "no connection to it: check the network, and HTTPS_PROXY if you need one"
+            ) from None
+        except aiohttp.ClientHttpProxyError as error:
+            raise ApiError(
+                f"the proxy answers HTTP {error.status}: check HTTPS_PROXY and its password"
             ) from None
         except (aiohttp.ClientError, ConnectionError, ValueError):
             raise TransientError("its answer is cut short or cannot be read") from None
@@ -257,6 +265,26 @@ class ApiClient:
 def is_safe(url: URL) -> bool:
     """Whether what is sent to an address cannot be read on the way."""
     return url.scheme == "https" or (url.scheme == "http" and url.host in _LOOPBACK)
+
+
+def _proxy_of(address: URL) -> URL | None:
+    """The proxy that the environment names for an address.
+
+    Raises:
+        ApiError: it is no address of one.
+    """
+    named = getproxies().get(address.scheme)
+    if named is None or proxy_bypass(str(address.host)):
+        return None
+    try:
+        proxy = URL(named if "://" in named else f"http://{named}")
+        usable = proxy.scheme in {"http", "https"} and bool(proxy.host)
+    except ValueError:
+        usable = False
+    if not usable:
+        variable = f"{address.scheme.upper()}_PROXY"
+        raise ApiError(f"{variable} is no address of a proxy for HTTP: write http://HOST:PORT")
+    return proxy
 
 
 async def _check(response: aiohttp.ClientResponse, *, own: bool) -> None:
@@ -299,7 +327,6 @@ async def connected(
         connector=aiohttp.TCPConnector(limit=connections * 2),
         cookie_jar=aiohttp.DummyCookieJar(),
         timeout=timeout,
-        trust_env=True,
         headers={"User-Agent": f"curfewd/{__version__}"},
     ) as session:
         yield ApiClient(session, url, headers, limits=limits, waiting=waiting)

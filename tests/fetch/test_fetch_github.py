@@ -3,9 +3,11 @@
 import json
 import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
+import threading
 import time
 import zipfile
 from pathlib import Path
@@ -428,3 +430,45 @@ def test_a_wrong_command_says_what_to_write(  # noqa: PLR0913, PLR0917 - fixture
 def test_no_network_is_one_line(fetched: Fetch) -> None:
     with pytest.raises(ApiError, match="no connection to it: check the network"):
         fetched(api_url="http://127.0.0.1:9")
+
+
+@pytest.mark.parametrize(
+    "entry", ["default login me password hidden", "machine 127.0.0.1 login me password hidden"]
+)
+def test_a_netrc_is_neither_used_nor_in_the_way(
+    server: Server, fetched: Fetch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, entry: str
+) -> None:
+    (tmp_path / "netrc").write_text(f"{entry}\n")
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    assert fetched().complete
+    assert server.wrong == []  # each request had the token
+
+
+@pytest.mark.parametrize("proxy", ["http://127.0.0.1:99999", "socks5://127.0.0.1:1", "http://"])
+def test_what_is_no_proxy_is_told(fetched: Fetch, monkeypatch: pytest.MonkeyPatch, proxy: str) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
+    with pytest.raises(ApiError, match="HTTPS_PROXY is no address of a proxy for HTTP"):
+        fetched(api_url="https://api.example.com")
+
+
+def test_requests_go_through_the_proxy_of_the_environment(
+    fetched: Fetch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        asked: list[bytes] = []
+
+        def refuse() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                asked.append(connection.recv(4096))
+                connection.sendall(b"HTTP/1.1 407 no\r\nContent-Length: 0\r\n\r\n")
+
+        proxy = threading.Thread(target=refuse)
+        proxy.start()
+        monkeypatch.setenv("HTTPS_PROXY", f"http://me:word@127.0.0.1:{listener.getsockname()[1]}")
+        with pytest.raises(ApiError, match="the proxy answers HTTP 407: check HTTPS_PROXY"):
+            fetched(api_url="https://api.example.com")
+        proxy.join()
+    assert asked[0].startswith(b"CONNECT api.example.com:443 ")
+    assert b"Proxy-Authorization: Basic bWU6d29yZA==" in asked[0]
+    assert TOKEN.encode() not in asked[0]
