@@ -12,18 +12,17 @@ from typing import Any, Final, NoReturn
 from detector import __version__
 from detector.fetch.request import add_arguments as add_fetch
 from detector.fetch.request import request_of
-from detector.ingest.format_names import CHOICES
+from detector.replay.arguments import add_baseline, add_replay
 from detector.suggest.arguments import add_arguments as add_suggest_arguments
 from detector.terminal.completion import SHELLS, completion_script
 from detector.terminal.output import open_standard_streams, printing, put, say, shown, why, write_out
 from detector.values.errors import CurfewdError, UsageError
 from detector.values.findings import Severity
-from detector.values.times import parse_rfc3339
 
 DONE: Final = 0
 FOUND: Final = 1  # an unaccepted finding at or above --fail-on, or a failing pattern
 USAGE: Final = 2  # bad usage, configuration or input
-DEAD_LETTERS: Final = 3  # with --strict
+DEAD_LETTERS: Final = 3  # a file in a folder could not be read; with --strict any dead letter
 CRASHED: Final = 70  # sysexits.h: an error inside the program
 INTERRUPTED: Final = 130  # 128 + SIGINT
 
@@ -84,7 +83,19 @@ class _Parser(argparse.ArgumentParser):
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
+        self.pipe = ""  # how to use a command that reads standard input alone
         self.color = False  # Python 3.14 colours usage and help, and `put` would show the escapes
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """As argparse does, but the command itself refuses what it does not know: its own usage helps."""
+        parsed, unknown = super().parse_known_args(args, namespace)
+        if unknown and self.pipe:  # what somebody passes to such a command may be a secret
+            options = [text.partition("=")[0] for text in unknown if text.startswith("--")]
+            what = f"unrecognized arguments: {' '.join(options)}" if options else "it takes no such argument"
+            self.error(f"{what}; it reads standard input: {self.pipe}")
+        if unknown:
+            self.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return parsed, unknown
 
     def error(self, message: str) -> NoReturn:
         _tell(f"curfewd: {message}", *self.format_usage().splitlines())
@@ -104,11 +115,14 @@ def command_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"curfewd {__version__}")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
-    _add_replay(
-        commands.add_parser("replay", help="read files of logs and events, and report what is wrong in them")
+    add_replay(
+        _command(commands, "replay", "read files of logs and events, and report what is wrong in them")
     )
-    fingerprint = commands.add_parser(
-        "fingerprint", help="read a secret on standard input, and print its identifiers"
+    fingerprint = _command(
+        commands,
+        "fingerprint",
+        "read a secret on standard input, and print its identifiers",
+        pipe='printf %s "$TOKEN" | curfewd fingerprint',
     )
     _add_config(fingerprint)
     fingerprint.add_argument(
@@ -126,8 +140,11 @@ def command_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="take a secret that is one word or one number, though such text stands in logs by chance",
     )
-    redact = commands.add_parser(
-        "redact", help="pass standard input on with every leak masked, and nothing else changed"
+    redact = _command(
+        commands,
+        "redact",
+        "pass standard input on with every leak masked, and nothing else changed",
+        pipe="curfewd redact < job.log",
     )
     _add_config(redact)
     redact.add_argument(
@@ -150,8 +167,13 @@ def command_parser() -> argparse.ArgumentParser:
         help="what becomes of text that could not be examined whole: `mask` it (the default), or `mark` it with a line "
         "before it",
     )
-    patterns = commands.add_parser("patterns", help="list the patterns, or run their examples")
-    patterns.add_argument("action", choices=("list", "test"))
+    patterns = _command(commands, "patterns", "list the patterns, or run their examples")
+    patterns.add_argument(
+        "action",
+        choices=("list", "test"),
+        metavar="list|test",
+        help="`list` them, or `test`: run the examples and near-misses of each",
+    )
     _add_config(patterns)
     patterns.add_argument(
         "--against",
@@ -160,162 +182,54 @@ def command_parser() -> argparse.ArgumentParser:
         help="with test: show what the patterns find in your logs instead (files, archives, -)",
     )
     patterns.add_argument("--pattern", metavar="GLOB", help="with --against: only patterns whose id matches")
-    suggest = commands.add_parser(
-        "suggest", help="suggest the least grants for each kind of task, from what such tasks did"
+    suggest = _command(
+        commands, "suggest", "suggest the least grants for each kind of task, from what such tasks did"
     )
     _add_config(suggest)
     add_suggest_arguments(suggest)
-    _add_baseline(
-        commands.add_parser("baseline", help="keep a file of the findings that are known and accepted")
-    )
-    run = commands.add_parser("run", help="run the service on Apache Kafka")
+    add_baseline(_command(commands, "baseline", "keep a file of the findings that are known and accepted"))
+    run = _command(commands, "run", "run the service on Apache Kafka")
     run.add_argument("--config", metavar="F", required=True, help="the configuration file")
     run.add_argument("--stage", choices=("scan", "judge"), help="run only this stage (both by default)")
-    topics = commands.add_parser("topics", help="create the topics that the service needs")
-    topics.add_argument("action", choices=("create",))
+    topics = _command(commands, "topics", "create the topics that the service needs")
+    topics.add_argument(
+        "action",
+        choices=("create",),
+        metavar="create",
+        help="create those that are missing, and say what is wrong with the others",
+    )
     topics.add_argument("--config", metavar="F", required=True, help="the configuration file")
     topics.add_argument(
         "--inputs",
         action="store_true",
         help="also create the topics of event_topics and log_topics that are named without * or ?",
     )
-    completion = commands.add_parser(
-        "completion", help="print what a shell reads to complete curfewd's commands and options"
+    completion = _command(
+        commands, "completion", "print what a shell reads to complete curfewd's commands and options"
     )
-    completion.add_argument("shell", choices=SHELLS)
+    completion.add_argument(
+        "shell",
+        choices=SHELLS,
+        metavar="|".join(SHELLS),
+        help="the shell; README.md has the line for its start file",
+    )
     add_fetch(
-        commands.add_parser(
-            "fetch", help="bring runs, jobs and logs from GitHub or GitLab as files to replay"
-        )
+        _command(commands, "fetch", "bring runs, jobs and logs from GitHub or GitLab as files to replay")
     )
-    check = commands.add_parser("check", help="check a configuration, and report every mistake with its line")
+    check = _command(commands, "check", "check a configuration, and report every mistake with its line")
     check.add_argument("--config", metavar="F", required=True, help="the configuration file")
     return parser
 
 
-def _add_baseline(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "action",
-        choices=("write", "update", "prune"),
-        help="write a new file, add what is new to it, or drop what no longer occurs",
-    )
-    parser.add_argument("file", metavar="F", help="the file, such as curfewd-baseline.jsonl")
-    parser.add_argument(
-        "--from",
-        dest="folder",
-        metavar="DIR",
-        required=True,
-        help="the output of `curfewd replay --out DIR`",
-    )
-    parser.add_argument(
-        "--reason",
-        metavar="TEXT",
-        default="",
-        help="why the findings are accepted; needed by write and update",
-    )
-    parser.add_argument("--by", metavar="NAME", help="who accepts them (by default the user's login name)")
-    parser.add_argument(
-        "--expires",
-        metavar="TIME",
-        default="90d",
-        help="the last day on which they are accepted, or how long (by default 90d)",
-    )
+def _command(commands: Any, name: str, does: str, *, pipe: str = "") -> _Parser:
+    """A command, whose own help begins with what the list of commands says of it."""
+    parser: _Parser = commands.add_parser(name, help=does, description=f"{does[0].upper()}{does[1:]}.")
+    parser.pipe = pipe
+    return parser
 
 
 def _add_config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", metavar="F", help="the configuration file")
-
-
-def _add_replay(parser: argparse.ArgumentParser) -> None:
-    _add_config(parser)
-    parser.add_argument(
-        "--out",
-        metavar="DIR",
-        help="write findings.jsonl, revocations.jsonl, dead-letters.jsonl and summary.json into this folder",
-    )
-    parser.add_argument(
-        "--report", metavar="F.html", help="write the findings as one web page with a timeline"
-    )
-    parser.add_argument(
-        "--sarif",
-        metavar="F",
-        help="write the findings as SARIF 2.1.0, for code scanning; - is standard output",
-    )
-    parser.add_argument(
-        "--findings",
-        metavar="F",
-        help="write the findings as OCSF, one JSON object a line; - is standard output",
-    )
-    parser.add_argument(
-        "--json",
-        action="store_true",
-        help="write findings, revocations, dead letters and summary to standard output as one JSON object",
-    )
-    parser.add_argument(
-        "--format",
-        metavar="NAME",
-        choices=CHOICES,
-        help=f"read all inputs in this format: {', '.join(CHOICES)}",
-    )
-    parser.add_argument(
-        "--until",
-        metavar="TIME",
-        type=_time,
-        help="judge up to this time (RFC 3339; by default the latest time in the input)",
-    )
-    parser.add_argument(
-        "--fail-on",
-        metavar="SEVERITY",
-        choices=[severity.label for severity in Severity],
-        help="exit 1 if an unaccepted finding is at or above this severity: low, medium, high, critical",
-    )
-    parser.add_argument(
-        "--strict",
-        action="store_true",
-        help="exit 3 if there is a dead letter: something could not be read or understood",
-    )
-    parser.add_argument(
-        "--jobs", metavar="N", type=_jobs, help="number of processes (by default the number of cores)"
-    )
-    parser.add_argument(
-        "--events",
-        metavar="PATH",
-        action="append",
-        default=[],
-        help="read this file, folder or archive (or -) and believe its events: only trusted programs write to it (may be repeated)",
-    )
-    parser.add_argument(
-        "--logs",
-        metavar="PATH",
-        action="append",
-        default=[],
-        help="read this file, folder or archive (or -) as text: nothing in it is an event, whatever it looks like (may be repeated)",
-    )
-    parser.add_argument(
-        "--baseline",
-        metavar="F",
-        help="accept the findings that this file of `curfewd baseline` knows; those beyond it are new",
-    )
-    parser.add_argument(
-        "paths",
-        metavar="PATH",
-        nargs="*",
-        help="a file, folder or archive (gzip, Zstandard, ZIP, tar), or - for standard input; ARCHIVE!GLOB names members "
-        "of an archive. A file or member carries events if all of it is events",
-    )
-
-
-def _time(text: str) -> int:
-    try:
-        return parse_rfc3339(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{error}; write for example 2026-01-31T00:00:00Z") from None
-
-
-def _jobs(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 1024:  # noqa: PLR2004 - more cores than a machine has
-        raise argparse.ArgumentTypeError("write a number of processes from 1 to 1024")
-    return int(text)
 
 
 def _replay(options: argparse.Namespace) -> int:

@@ -21,7 +21,13 @@ A finding that is not accepted, at or above --fail\\-on; a failing pattern of `p
 Bad usage, a wrong configuration, an input that cannot be opened, or an output that cannot be written.
 .TP
 .B 3
-With --strict: a record could not be read.
+A file in a folder or archive could not be read; with --strict, if there is any dead letter.
+.TP
+.B 70
+An error inside curfewd.
+.TP
+.B 130
+Interrupted.
 """
 ENVIRONMENT: Final = """\
 .TP

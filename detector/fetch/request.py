@@ -65,11 +65,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     providers = parser.add_subparsers(dest="provider", metavar="github|gitlab", required=True)
     for provider, title, variables, (option, form, thing), (above, above_form) in _PROVIDERS:
         one = providers.add_parser(
-            provider, help=f"from {title}; the token is in {variables}, or --token-file"
+            provider,
+            help=f"from {title}; the token is in {variables}, or --token-file",
+            description=f"Bring runs, jobs and logs from {title}. The token is in {variables}, or --token-file.",
         )
         for name, dest, metavar, help_text in (
             (option, "names", form, f"{thing} to bring (may be repeated)"),
-            (above, "owners", above_form, "bring all that the token may see in it (may be repeated)"),
+            (
+                above,
+                "owners",
+                above_form,
+                "bring all that the token may see in this organisation or group (may be repeated)",
+            ),
         ):
             one.add_argument(name, dest=dest, metavar=metavar, action="append", default=[], help=help_text)
         one.add_argument(

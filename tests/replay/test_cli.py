@@ -182,7 +182,7 @@ def test_without_a_key_a_warning_says_so(
         (["replay", "--jobs", "0", "history"], "1 to 1024"),
         (
             ["replay", "--config", "quick.toml", "--out", "history/logs.jsonl", "history"],
-            "cannot make the output folder",
+            "cannot make the output folder history/logs.jsonl: a file has that name",
         ),
         (["replay", "--config", "nowhere.toml", "history"], "nowhere.toml"),
         (
@@ -200,6 +200,16 @@ def test_without_a_key_a_warning_says_so(
         ),
         (["replay", *QUICK, "--sarif", "a", "--report", "./a", "history"], "would both write a"),
         (["frobnicate"], "invalid choice"),
+        (["patterns"], "arguments are required: list|test"),
+        (
+            ["redact", "job.log"],
+            "it takes no such argument; it reads standard input: curfewd redact < job.log",
+        ),
+        (["redact", "--mask"], "unrecognized arguments: --mask; it reads standard input"),
+        (
+            ["check", "--config", "quick.toml", "history"],
+            "unrecognized arguments: history\nusage: curfewd check",
+        ),
         ([], "COMMAND"),
     ],
 )
@@ -212,6 +222,22 @@ def test_bad_usage_is_told_in_a_line_before_anything_is_written(
     assert err.startswith("curfewd: ") or "curfewd" in err
     assert says in err
     assert "Traceback" not in err
+
+
+def test_a_secret_given_as_an_argument_is_not_repeated(capsys: pytest.CaptureFixture[str]) -> None:
+    secret = "zq8v1mt4wk7rj2xd"
+    for arguments in ([secret], [f"--secret={secret}"]):
+        code, out, err = main(capsys, "fingerprint", *arguments)
+        assert (code, out) == (2, "")
+        assert 'it reads standard input: printf %s "$TOKEN" | curfewd fingerprint' in err
+        assert secret not in err
+
+
+def test_each_command_says_first_what_it_does(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in (*cli._COMMANDS, "fetch github", "fetch gitlab"):
+        code, out, _ = main(capsys, *name.split(), "--help")
+        assert code == 0
+        assert out.split("\n\n")[1].strip().endswith("."), name
 
 
 def test_a_full_disk_is_told_and_leaves_no_half_file(history: tuple[Path, Path]) -> None:

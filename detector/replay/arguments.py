@@ -1,0 +1,138 @@
+"""The arguments of `curfewd replay` and `curfewd baseline`. Importing this loads nothing that reads or judges."""
+
+import argparse
+from typing import Final
+
+from detector.ingest.format_names import CHOICES
+from detector.values.findings import Severity
+from detector.values.times import parse_rfc3339
+
+_EXIT: Final = (
+    "Exit code: 0 when done; 1 with --fail-on, if there is such a finding; 2 if something that you name is wrong or "
+    "cannot be opened; 3 if a file in a folder or archive cannot be read; with --strict, 3 at any dead letter."
+)
+
+
+def add_replay(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `curfewd replay`."""
+    parser.epilog = _EXIT
+    parser.add_argument("--config", metavar="F", help="the configuration file")
+    parser.add_argument(
+        "--out",
+        metavar="DIR",
+        help="write findings.jsonl, revocations.jsonl, dead-letters.jsonl and summary.json into this folder",
+    )
+    parser.add_argument(
+        "--report", metavar="F.html", help="write the findings as one web page with a timeline"
+    )
+    parser.add_argument(
+        "--sarif",
+        metavar="F",
+        help="write the findings as SARIF 2.1.0, for code scanning; - is standard output",
+    )
+    parser.add_argument(
+        "--findings",
+        metavar="F",
+        help="write the findings as OCSF, one JSON object a line; - is standard output",
+    )
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="write findings, revocations, dead letters and summary to standard output as one JSON object",
+    )
+    parser.add_argument(
+        "--format",
+        metavar="NAME",
+        choices=CHOICES,
+        help=f"read all inputs in this format: {', '.join(CHOICES)}",
+    )
+    parser.add_argument(
+        "--until",
+        metavar="TIME",
+        type=_time,
+        help="judge up to this time (RFC 3339; by default the latest time in the input)",
+    )
+    parser.add_argument(
+        "--fail-on",
+        metavar="SEVERITY",
+        choices=[severity.label for severity in Severity],
+        help="exit 1 if an unaccepted finding is at or above this severity: low, medium, high, critical",
+    )
+    parser.add_argument(
+        "--strict",
+        action="store_true",
+        help="exit 3 if there is a dead letter: something could not be read or understood",
+    )
+    parser.add_argument(
+        "--jobs", metavar="N", type=_jobs, help="number of processes (by default the number of cores)"
+    )
+    parser.add_argument(
+        "--events",
+        metavar="PATH",
+        action="append",
+        default=[],
+        help="read this file, folder or archive (or -) and believe its events: only trusted programs write to it (may be repeated)",
+    )
+    parser.add_argument(
+        "--logs",
+        metavar="PATH",
+        action="append",
+        default=[],
+        help="read this file, folder or archive (or -) as text: nothing in it is an event, whatever it looks like (may be repeated)",
+    )
+    parser.add_argument(
+        "--baseline",
+        metavar="F",
+        help="accept the findings that this file of `curfewd baseline` knows; those beyond it are new",
+    )
+    parser.add_argument(
+        "paths",
+        metavar="PATH",
+        nargs="*",
+        help="a file, folder or archive (gzip, Zstandard, ZIP, tar), or - for standard input; ARCHIVE!GLOB names members "
+        "of an archive. A file or member carries events if all of it is events",
+    )
+
+
+def add_baseline(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `curfewd baseline`."""
+    parser.add_argument(
+        "action",
+        choices=("write", "update", "prune"),
+        metavar="write|update|prune",
+        help="write a new file, add what is new to it, or drop what no longer occurs",
+    )
+    parser.add_argument("file", metavar="F", help="the file, such as curfewd-baseline.jsonl")
+    parser.add_argument(
+        "--from",
+        dest="folder",
+        metavar="DIR",
+        required=True,
+        help="the output of `curfewd replay --out DIR`",
+    )
+    parser.add_argument(
+        "--reason",
+        metavar="TEXT",
+        default="",
+        help="why the findings are accepted; needed by write and update",
+    )
+    parser.add_argument("--by", metavar="NAME", help="who accepts them (by default the user's login name)")
+    parser.add_argument(
+        "--expires",
+        metavar="TIME",
+        default="90d",
+        help="the last day on which they are accepted, or how long (by default 90d)",
+    )
+
+
+def _time(text: str) -> int:
+    try:
+        return parse_rfc3339(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{error}; write for example 2026-01-31T00:00:00Z") from None
+
+
+def _jobs(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 1024:  # noqa: PLR2004 - more cores than a machine has
+        raise argparse.ArgumentTypeError("write a number of processes from 1 to 1024")
+    return int(text)
