@@ -18,6 +18,7 @@ from detector.scan.known_credentials import KnownIndex
 from detector.scan.leaks import LeakFinder, Redactor
 from detector.scan.scanner_loader import load_scanner
 from detector.terminal.progress import meter
+from detector.values.errors import UsageError
 from detector.values.globs import compile_glob
 from detector.values.wording import Clean, counted, size, visible
 
@@ -51,9 +52,16 @@ def print_against(
     """Prints the patterns that saw or refused something, those that match the most first.
 
     `lasting`: fingerprints are those of a deployment key, and so shown as an `[[allow]]` can name them.
+
+    Raises:
+        UsageError: the glob matches no pattern.
     """
     wanted = compile_glob("*" if glob is None else glob)
     seen = [(name, one) for name, one in tried.patterns.items() if wanted(name)]
+    if glob is not None and not seen:
+        raise UsageError(
+            f"--pattern {visible(glob, _PLACE)}: no pattern has such an id: `curfewd patterns list` shows all"
+        )
     rows = [(name, one) for name, one in seen if one.matches or one.refused]
     rows.sort(key=lambda row: (-row[1].matches, -sum(row[1].refused.values()), row[0]))
     table = Table("pattern", box=None, pad_edge=False)

@@ -119,6 +119,10 @@ def test_archives_and_standard_input_are_read_as_a_replay_reads_them(
     [
         (["list", "--against", "app.log"], "--against goes with"),
         (["test", "--pattern", "x*"], "--pattern goes with"),
+        (
+            ["test", "--against", "app.log", "--pattern", "no-such*"],
+            "--pattern no-such*: no pattern has such an id",
+        ),
         (["test", "--against", "nowhere.log"], "nowhere.log: no such file"),
     ],
 )
