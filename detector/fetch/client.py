@@ -195,7 +195,7 @@ class ApiClient:
                 self._rest(error.seconds)
             except TransientError as error:
                 raise UnreachableError(
-                    f"{self._name()}: {error}, {self._limits.attempts} times: run the same command again"
+                    f"{self._name()}: {error} (tried {self._limits.attempts} times): run the same command again"
                 ) from None
 
     def _rest(self, seconds: float) -> None:
@@ -238,7 +238,7 @@ class ApiClient:
             raise TransientError("its name cannot be looked up: check the name and the network") from None
         except aiohttp.ClientConnectorError:
             raise TransientError(
-                "no connection to it: check the network, and HTTPS_PROXY if you need one"
+                "cannot connect: check the network, and HTTPS_PROXY if you need one"
             ) from None
         except aiohttp.ClientHttpProxyError as error:
             raise ApiError(

@@ -8,7 +8,7 @@ from pathlib import Path
 from detector.outputs.output import Run
 from detector.outputs.writers import Draft, Target
 from detector.records.dead_letters import DeadLetter
-from detector.terminal.output import shown
+from detector.terminal.output import shown, why
 from detector.values.errors import UsageError
 from detector.values.findings import Command, FindingChange
 
@@ -42,9 +42,7 @@ class FileOutput:
             try:
                 folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
-                raise UsageError(
-                    f"cannot make the output folder {shown(folder)}: {error.strerror}"
-                ) from error
+                raise UsageError(f"cannot make the output folder {shown(folder)}: {why(error)}") from error
         self._draft.open()
 
     def finding(self, change: FindingChange) -> None:

@@ -16,7 +16,7 @@ from detector.outputs.report_page import write_report
 from detector.outputs.report_text import console_for, print_report
 from detector.outputs.sarif import write_sarif
 from detector.outputs.writers import StandardOutput, Target
-from detector.terminal.output import printing, shown
+from detector.terminal.output import printing, shown, why
 from detector.values.errors import UsageError
 from detector.values.wording import visible
 
@@ -116,7 +116,7 @@ def _prepare(out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UsageError(f"cannot make the output folder {shown(out)}: {error.strerror}") from None
+        raise UsageError(f"cannot make the output folder {shown(out)}: {why(error)}") from None
     if not os.access(out, os.W_OK | os.X_OK):
         raise UsageError(f"cannot write into the output folder {shown(out)}")
 

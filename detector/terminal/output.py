@@ -19,6 +19,7 @@ OUTPUT: Final = "standard output"
 _ESCAPED: Final = re.compile(r"\\(?:\\|x[89a-f][0-9a-f])")  # what `shown` writes in place of one byte
 _LONE_BYTES: Final = range(0xDC80, 0xDD00)  # characters that stand for bytes that are not UTF-8 (PEP 383)
 _CLOSED: Final = "it is closed"
+_TAKEN: Final = "a file has that name"  # what should be made or opened is a folder
 _GONE: Final = "its reader has gone before all was written"
 
 
@@ -79,7 +80,8 @@ def say(*lines: str) -> None:
 
 def why(error: OSError) -> str:
     """What an error of the operating system says, for a person."""
-    return _CLOSED if error.errno == errno.EBADF else error.strerror or "input or output failed"
+    known = {errno.EBADF: _CLOSED, errno.EEXIST: _TAKEN}
+    return known.get(error.errno or 0) or error.strerror or "input or output failed"
 
 
 @contextmanager

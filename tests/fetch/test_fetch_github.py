@@ -428,7 +428,7 @@ def test_a_wrong_command_says_what_to_write(  # noqa: PLR0913, PLR0917 - fixture
 
 
 def test_no_network_is_one_line(fetched: Fetch) -> None:
-    with pytest.raises(ApiError, match="no connection to it: check the network"):
+    with pytest.raises(ApiError, match="cannot connect: check the network"):
         fetched(api_url="http://127.0.0.1:9")
 
 
