@@ -1,17 +1,36 @@
-"""What is doubtful about `[[accept]]` and `[[allow]]` entries that are written as they should be."""
+"""What is doubtful about entries that are written as they should be: `[[accept]]`, `[[allow]]`, and networks."""
 
 from collections.abc import Iterator, Sequence
 
 from detector.configuration.allowlist import Allow
 from detector.configuration.settings import Settings
+from detector.judge.origins import NetworkPolicy
 from detector.judge.policy import Accept
+from detector.values.networks import BITS
 from detector.values.times import format_rfc3339
 
 
 def entry_warnings(settings: Settings, now: int) -> Iterator[str]:
-    """Entries that have expired at `now` (ns), and those that cover everything."""
+    """Entries that have expired at `now` (ns), and those that cover everything: with them a rule finds nothing."""
     yield from _of_table("accept", "findings", settings.policy.accepts, now)
     yield from _of_table("allow", "leaks", settings.allows, now)
+    policy = settings.policy
+    yield from _of_networks("", policy.networks)
+    for kind, tuning in policy.kinds.items():
+        networks = tuning.networks_over(policy.networks)
+        if networks != policy.networks:
+            yield from _of_networks(f"[kinds.{kind}] ", networks)
+
+
+def _of_networks(table: str, networks: NetworkPolicy) -> Iterator[str]:
+    for version in BITS:
+        everywhere = networks.prefix(version) == 0
+        if everywhere or networks.expected.has_all(version):
+            what = f"ipv{version}_prefix = 0" if everywhere else "expected_networks"
+            yield (
+                f"{table}{what} covers all IPv{version} addresses: use-from-elsewhere finds no use from these; "
+                "name fewer, or switch the rule off"
+            )
 
 
 def _of_table(table: str, what: str, entries: Sequence[Accept | Allow], now: int) -> Iterator[str]:

@@ -102,6 +102,10 @@ class NetworkSet:
         at = bisect_right(self._starts[version], number)
         return at > 0 and number <= self._lasts[version][at - 1]
 
+    def has_all(self, version: int) -> bool:
+        """Whether the networks cover all addresses of a family."""
+        return self._starts[version] == [0] and self._lasts[version] == [(1 << BITS[version]) - 1]
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, NetworkSet) and self.cidrs == other.cidrs
 

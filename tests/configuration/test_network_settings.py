@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from detector.configuration.entry_warnings import entry_warnings
 from detector.configuration.settings import Settings, problems
 from detector.judge.origins import NetworkPolicy
 from detector.judge.policy import Policy
@@ -136,3 +137,26 @@ def test_a_mistake_is_said_in_one_line_at_its_place(
     assert "\n" not in error
     (for_a_kind,) = mistakes(tmp_path, f"[kinds.job]\n{text}\n", f=content)
     assert "kinds.job.expected_networks" in for_a_kind or "kinds.job.ipv4_prefix" in for_a_kind
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('expected_networks = ["0.0.0.0/0"]', ["expected_networks covers all IPv4"]),
+        (
+            'expected_networks = ["0.0.0.0/1", "128.0.0.0/1", "10.0.0.0/8"]',
+            ["expected_networks covers all IPv4"],
+        ),
+        ('expected_networks = ["::ffff:0:0/96"]', ["expected_networks covers all IPv4"]),
+        ('expected_networks = ["::/0"]', ["expected_networks covers all IPv6"]),
+        ('expected_networks = ["0.0.0.0/1", "::/1"]', []),
+        ("ipv4_prefix = 0", ["ipv4_prefix = 0 covers all IPv4"]),
+        ("[kinds.a]\nipv6_prefix = 0\n[kinds.b]\nskew = 1", ["[kinds.a] ipv6_prefix = 0 covers all IPv6"]),
+        ("", []),
+    ],
+)
+def test_networks_that_cover_a_whole_family_are_named(tmp_path: Path, text: str, said: list[str]) -> None:
+    path = tmp_path / "curfewd.toml"
+    path.write_text(text)
+    warnings = entry_warnings(Settings.load(str(path), {}), 0)
+    assert [warning.partition(" addresses")[0] for warning in warnings] == said
