@@ -281,7 +281,11 @@ def main() -> int:
     )
     options = parser.parse_args()
     console = Console(highlight=False, record=options.svg is not None)
-    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGINT))
+    for number in (
+        signal.SIGINT,
+        signal.SIGTERM,
+    ):  # a shell starts what runs in the background with SIGINT ignored
+        signal.signal(number, signal.default_int_handler)
     try:
         run(console, options)
     except KeyboardInterrupt:

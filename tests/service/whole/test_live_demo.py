@@ -17,8 +17,12 @@ pytestmark = pytest.mark.broker
 
 @pytest.fixture(scope="module")
 def told() -> list[str]:
-    """All that it prints until it is interrupted, before the inputs count as idle."""
-    command = [sys.executable, "examples/live_demo.py", "--faster", "8000", "--stop", "60"]
+    """All that it prints until it is interrupted, before the inputs count as idle.
+
+    It starts as a script starts what runs in the background: with SIGINT ignored.
+    """
+    ignoring = ["sh", "-c", 'trap "" INT; exec "$@"', "sh"]
+    command = [*ignoring, sys.executable, "examples/live_demo.py", "--faster", "8000", "--stop", "60"]
     lines: list[str] = []
     with subprocess.Popen(
         command,
