@@ -17,10 +17,8 @@ def headline(findings: Sequence[Finding], gaps: Sequence[str] = ()) -> str:
     `gaps` says what could not be judged, as `Summary.gaps` does.
     """
     standing = [one for one in findings if one.accepted is None]
-    if not standing and gaps:
-        return f"Nothing else found, but {' and '.join(gaps)}."
     if not standing:
-        return "Nothing found that is not accepted." if findings else "Nothing found."
+        return f"{none_standing(len(findings))}{', but ' if gaps else ''}{' and '.join(gaps)}."
     counts = Counter(one.rule for one in standing)
     worst = {rule: max(one.severity for one in standing if one.rule == rule) for rule in counts}
     order = sorted(counts, key=lambda rule: (-worst[rule], list(RULES).index(rule)))
@@ -33,6 +31,13 @@ def headline(findings: Sequence[Finding], gaps: Sequence[str] = ()) -> str:
     if rest:
         phrases.append(counted(rest, "more finding"))
     return f"{', '.join(phrases[:-1])} and {phrases[-1]}." if len(phrases) > 1 else f"{phrases[0]}."
+
+
+def none_standing(accepted: int) -> str:
+    """What was found where so many findings are accepted, and none is not."""
+    if not accepted:
+        return "Nothing found"
+    return f"{counted(accepted, 'finding')}, {'all ' if accepted > 1 else ''}accepted"
 
 
 def _noun(rule: str) -> str:

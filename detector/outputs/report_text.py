@@ -16,6 +16,7 @@ from rich.text import Text
 from detector.judge.rules.titles import Words
 from detector.outputs.advice import advise
 from detector.outputs.coverage_words import coverage_gaps, coverage_sentence
+from detector.outputs.headline import none_standing
 from detector.outputs.public_identifiers import keeping_public_ids
 from detector.outputs.report import Report
 from detector.outputs.summary import Summary
@@ -133,8 +134,7 @@ def _headline(report: Report) -> Text:
     line = Text()
     gaps = " and ".join(report.summary.gaps)
     if not standing:
-        found = "Nothing found that is not accepted" if report.findings else "Nothing found"
-        line.append(found, "bold yellow" if gaps else "bold green")
+        line.append(none_standing(len(report.findings)), "bold yellow" if gaps else "bold green")
     for index, severity in enumerate(
         one for one in sorted(Severity, reverse=True) if any(f.severity == one for f in standing)
     ):

@@ -487,9 +487,7 @@ async def test_what_could_not_be_judged_is_told_and_is_no_all_clear(browser: Bro
     summary = Summary(coverage=NOT_JUDGED)
     async with looked_at(browser, written(tmp_path, [], summary=summary)) as sight:
         heading = sight.page.get_by_role("heading", level=1)
-        await expect(heading).to_have_text(
-            "Nothing else found, but 49 of 88 credentials could not be judged."
-        )
+        await expect(heading).to_have_text("Nothing found, but 49 of 88 credentials could not be judged.")
         rows = sight.page.locator("#judged tbody tr")
         await expect(rows).to_have_count(2)
         await expect(rows.first).to_have_text(

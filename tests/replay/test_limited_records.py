@@ -136,7 +136,7 @@ def test_nothing_found_is_no_all_clear_where_something_could_not_be_read_or_look
     (tmp_path / "logs.zip").write_bytes(b"PK\x03\x04 what a zip file holds")
     gaps = f"1 record or file could not be read and {one}"
     result = run(events, tmp_path / "logs.zip")
-    assert headline([], result.summary.gaps) == f"Nothing else found, but {gaps}."
+    assert headline([], result.summary.gaps) == f"Nothing found, but {gaps}."
     summary = Summary(dead_letters={"unsigned": 2}, untrusted={"a.jsonl": {"unsigned": 2}})
     assert summary.gaps == ("2 events were not trusted",)
 
