@@ -40,6 +40,7 @@ _LOCAL: Final = struct.Struct(
 )  # of a local header: its signature, the lengths of the name and of the rest
 _END: Final = struct.Struct("<20xH")  # of the end record: the length of the comment behind it
 _LONGEST_END: Final = _END.size + (1 << 16)  # the same with its comment
+_LONGEST_LINK: Final = 4096  # bytes of what a link leads to (PATH_MAX): what is longer is none
 _DESCRIPTOR: Final = 24  # bytes that may stand behind the data of a member
 _ENCRYPTED: Final = 0x1
 _DEFLATE: Final = 8
@@ -216,9 +217,9 @@ def _take_entry(raw: Bytes, entry: zipfile.ZipInfo, following: int, found: Listi
             entry.filename, CORRUPT_ARCHIVE, "its bytes overlap those of another member: it was not unpacked"
         )
         return following
-    if entry.is_dir() and not entry.file_size:
+    if entry.filename.endswith("/") and not entry.file_size:  # `is_dir` fails where the name is empty
         return end
-    if stat.S_ISLNK(entry.external_attr >> 16):
+    if stat.S_ISLNK(entry.external_attr >> 16) and max(entry.file_size, entry.compress_size) <= _LONGEST_LINK:
         found.passed_over += 1
     elif entry.flag_bits & _ENCRYPTED:
         found.problem(
@@ -334,9 +335,9 @@ def _take_tar_entry(entry: tarfile.TarInfo, size: int, found: Listing) -> None:
             UNSUPPORTED_ARCHIVE,
             "it is stored with holes, which is not unpacked: unpack it, and read it",
         )
-    elif not entry.isreg():
+    elif entry.type in tarfile.SUPPORTED_TYPES and not entry.isreg():
         found.passed_over += 1
-    else:
+    else:  # a type that nobody knows is a file (POSIX, pax: typeflag)
         there = max(0, min(entry.size, size - entry.offset_data))
         if there < entry.size:
             found.problem(

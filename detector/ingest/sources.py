@@ -264,7 +264,7 @@ def _looked_at(name: str, size: int, raw: Bytes, asked: Asked, member: Member | 
         found = JSON_LINES
     doubt = _doubt(head, pack, found, encoding)
     if doubt is None and encoding is None and found not in _MEASURED and (complete or not bare.whole):
-        tail = head[-_TAIL:] if complete else b"".join(raw(max(0, size - _TAIL), size))
+        tail = head[-_TAIL:] if complete else _head(raw(max(0, size - _TAIL), size))[0]
         doubt = bad(BINARY, detail=_BINARY_END) if looks_binary(tail) else None
     return msgspec.structs.replace(
         bare,

@@ -9,6 +9,7 @@ from detector.ingest.format_names import DIVISIBLE, TEXT
 from detector.ingest.sources import Source
 from detector.records.blocks import safe_cut
 from detector.records.log_records import OpenLines
+from detector.values.errors import BadRecordError
 
 UNIT: Final = 16 * 1024 * 1024
 _BEHIND: Final = 64 * 1024  # how far back an open key block is looked for; its first line may be long
@@ -31,7 +32,10 @@ def units(sources: Sequence[Source], size: int = UNIT) -> Iterator[Unit]:
             continue
         start = 0
         while source.size - start > size:
-            cut = _cut(source, start, start + size)
+            try:
+                cut = _cut(source, start, start + size)
+            except BadRecordError:  # whoever reads the rest is told why
+                break
             if cut >= source.size:
                 break
             yield Unit(index, start, cut)

@@ -16,6 +16,7 @@ from detector.ingest.event_ranges import read_events
 from detector.ingest.formats import documents
 from detector.ingest.inputs import find_sources
 from detector.ingest.range_reader import RangeReader, Reading
+from detector.ingest.units import Unit, units
 from detector.values.events import CredentialUsed, TaskEnded
 from tests.ingest.archives_made import zipped
 from tests.ingest.collecting import NOW, Collector, Seen, collect
@@ -385,6 +386,7 @@ def test_a_file_that_vanishes_is_a_dead_letter(write: Any) -> None:
     sink = Collector()
     read(source, 0, source.size, sink, Reading(NOW))
     assert sink.dead_ones() == [(None, "unreadable", None)]
+    assert list(units([source], 2)) == [Unit(0, 0, 5)]  # where it would be cut in two
 
 
 @given(

@@ -205,6 +205,37 @@ def test_links_and_devices_are_passed_over_and_told(tmp_path: Path, monkeypatch:
     ]
 
 
+def test_a_member_without_a_name_is_read(made: Any) -> None:
+    content = zipped({"a.log": b"MARK\n"}).replace(b"a.log", b"\0.log")
+    sources, letters = made(content)
+    assert letters == []
+    assert texts(sources) == {"a.zip!": b"MARK\n"}
+
+
+def test_what_says_that_it_is_a_link_and_is_too_long_for_one_is_read(made: Any) -> None:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in (("link", "/etc/passwd"), ("log", "MARK\n" + "line\n" * 999)):
+            info = zipfile.ZipInfo(name)
+            info.external_attr = (stat.S_IFLNK | 0o777) << 16
+            archive.writestr(info, data)
+    sources, letters = made(content.getvalue())
+    assert letters == []
+    assert [source.name for source in sources] == ["a.zip!log"]
+    assert len(seen_in(sources[0]).marked()) == 1
+
+
+def test_a_tar_member_of_an_unknown_type_is_a_file(made: Any) -> None:
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as archive:
+        member = tarfile.TarInfo("log")
+        member.type, member.size = b"Z", 5
+        archive.addfile(member, io.BytesIO(b"MARK\n"))
+    sources, letters = made(content.getvalue())
+    assert letters == []
+    assert texts(sources) == {"a.zip!log": b"MARK\n"}
+
+
 def flag(content: bytes, bits: int) -> bytes:
     """With bits set in the flags of all members, in their own headers and in the list."""
     changed = bytearray(content)
