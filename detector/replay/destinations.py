@@ -21,6 +21,7 @@ from detector.values.errors import UsageError
 from detector.values.wording import visible
 
 STANDARD_OUTPUT = "-"
+_BEGINNINGS = (b"<!doctype html>", b'{"$schema":', b'{"activity_id":')  # of a report, SARIF and findings
 
 
 class Destinations(msgspec.Struct, frozen=True):
@@ -127,9 +128,21 @@ def _look_at(page: Path, inputs: Sequence[str]) -> None:
         why = "it is an input"
     elif page.exists() and not page.is_file():
         why = "it exists and is not a file"
+    elif _is_foreign(page) and any(page.resolve().is_relative_to(Path(one).resolve()) for one in inputs):
+        why = "it stands in a folder of inputs, and no earlier replay wrote it"
     elif not page.parent.is_dir():
         why = f"there is no folder {shown(page.parent)}"
     elif not os.access(page.parent, os.W_OK | os.X_OK):
         why = f"the folder {shown(page.parent)} may not be written into"
     if why is not None:
         raise UsageError(f"cannot write {shown(page)}: {why}")
+
+
+def _is_foreign(page: Path) -> bool:
+    """Whether there is a file with something in it that does not begin as one of ours: it would be lost unread."""
+    try:
+        with page.open("rb") as file:
+            begin = file.read(len(max(_BEGINNINGS, key=len)))
+    except OSError:
+        return False
+    return bool(begin) and not begin.startswith(_BEGINNINGS)

@@ -150,6 +150,20 @@ def test_an_accepted_finding_does_not_fail(
     assert main(capsys, "replay", "--config", "curfewd.toml", "--fail-on", "low", *history)[0] == 0
 
 
+def test_outputs_in_a_folder_of_inputs_replace_those_of_an_earlier_replay(
+    history: tuple[Path, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = history[0].parent
+    pages = [folder / name for name in ("r.html", "f.sarif", "f.jsonl")]
+    options = zip(("--report", "--sarif", "--findings"), pages, strict=True)
+    arguments = [str(each) for option in options for each in option]
+    written = []
+    for _ in range(2):
+        assert main(capsys, "replay", *QUICK, *arguments, folder)[0] == 0
+        written.append([page.read_bytes() for page in pages])
+    assert written[0][1:] == written[1][1:]
+
+
 def test_until_says_how_far_to_judge(history: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
     def outliving(until: str) -> int:
         main(capsys, "replay", *QUICK, "--out", "out", "--until", until, *history)
@@ -197,6 +211,10 @@ def test_without_a_key_a_warning_says_so(
         (
             ["replay", *QUICK, "--sarif", "quick.toml", "history", "./quick.toml"],
             "quick.toml: it is an input",
+        ),
+        (
+            ["replay", *QUICK, "--findings", "history/logs.jsonl", "history"],
+            "cannot write history/logs.jsonl: it stands in a folder of inputs, and no earlier replay wrote it",
         ),
         (["replay", *QUICK, "--sarif", "a", "--report", "./a", "history"], "would both write a"),
         (["frobnicate"], "invalid choice"),
