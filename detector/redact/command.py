@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import IO, Final
 
 from detector.configuration.allowlist import Allowlist
-from detector.configuration.settings import KEY_VARIABLE, Settings
+from detector.configuration.settings import KEY_VARIABLE, NO_KEY_WARNING, Settings
 from detector.ingest.classify import RecordClassifier
 from detector.ingest.declarations import STDIN
 from detector.ingest.files import read
@@ -60,7 +60,9 @@ def redactor_of(
         index = KnownIndex(identifiers, settings.keys, every_window=settings.scan.every_window)
     allowlist = Allowlist(settings.allows).in_force(time.time_ns())
     allowing = Allowing(allowlist, STDIN, settings.keys) if allowlist else None
-    return Redactor(scanner, index, allowing), (*settings.warnings, *warnings)
+    # Without a deployment key only what `known` registers and `[[allow]]` names is not recognised; `known` was told of.
+    untold = [one for one in settings.warnings if settings.allows or one != NO_KEY_WARNING]
+    return Redactor(scanner, index, allowing), (*untold, *warnings)
 
 
 def pass_on(source: int, target: IO[bytes], redacting: StreamRedactor) -> None:

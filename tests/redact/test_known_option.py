@@ -104,6 +104,10 @@ identifiers = [{ secret = "{code}" }]
     assert (code, out) == (0, f"a=‹known-credential:{len(KNOWN)}›\n".encode())
 
 
+def test_without_known_nobody_is_told_of_a_key_that_nothing_needs() -> None:
+    assert without_key() == (b"a=%s\n" % KNOWN, "", 0)
+
+
 def without_key(*arguments: str) -> tuple[bytes, str, int]:
     """What redact writes, says and exits with, given a line with the secret, where there is no deployment key."""
     environ = {name: value for name, value in os.environ.items() if name != "CURFEWD_KEY"}
