@@ -29,7 +29,8 @@ def print_suggestions(read: Read, made: Sequence[Suggestion], tasks: int, consol
 def _lines(read: Read, made: Sequence[Suggestion], tasks: int) -> Iterator[Text]:
     if read.until is None or not made:
         yield Text(
-            "Nothing to suggest: no credential of such a task was issued or used in these days", "bold yellow"
+            "Nothing to suggest: no task had a credential in these days, or none that --kind and --credential name",
+            "bold yellow",
         )
         return
     kinds = counted(len(made), "kind of task and credential", "kinds of task and credential")

@@ -228,6 +228,8 @@ def test_what_was_not_looked_at_is_said(tmp_path: Path, capsys: pytest.CaptureFi
     assert "1 file of text not looked at" in err
     code, out, _ = run(capsys, tmp_path / "job.log")
     assert (code, out.strip()[:18]) == (0, "Nothing to suggest")
+    code, out, _ = run(capsys, "--kind", "no-such", tmp_path / "events.jsonl")
+    assert (code, "or none that --kind and --credential name" in out) == (0, True)
 
 
 def test_uses_older_than_the_days_are_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
