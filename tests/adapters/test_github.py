@@ -2,6 +2,7 @@ import base64
 import hashlib
 from typing import Any
 
+import msgspec
 import pytest
 
 from detector.adapters.github.webhooks import known, looks_like, translate
@@ -78,7 +79,7 @@ def test_a_job_in_progress_is_a_task_of_its_run() -> None:
 )
 def test_a_completed_job_is_a_task_that_ended(conclusion: str, outcome: str | None) -> None:
     done = job("completed", conclusion=conclusion, completed_at="2026-05-01T08:00:00Z")
-    assert translate(done, NOW) == [
+    assert translate(done, NOW)[-1:] == [
         TaskEnded(
             time=AT,
             source="github/octo/app",
@@ -87,6 +88,27 @@ def test_a_completed_job_is_a_task_that_ended(conclusion: str, outcome: str | No
             outcome=outcome,
         )
     ]
+
+
+def test_a_completed_job_has_started_though_the_delivery_that_said_so_is_lost() -> None:
+    (known,) = translate(job("in_progress"), NOW)
+    (started, _) = translate(job("completed", conclusion="success", completed_at="2026-05-01T08:09:00Z"), NOW)
+    assert isinstance(started, TaskStarted)
+    assert started == msgspec.structs.replace(known, id="workflow_job/71/in_progress/completed")
+    assert known.id < started.id  # so the first counts where both are there
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"conclusion": "skipped"},
+        {"conclusion": "cancelled", "runner_id": 0, "runner_name": "", "steps": []},  # in the queue
+        {"conclusion": "success", "started_at": None},
+    ],
+)
+def test_a_completed_job_that_no_runner_took_has_not_started(fields: dict[str, Any]) -> None:
+    done = job("completed", completed_at="2026-05-01T08:09:00Z", **fields)
+    assert [type(event) for event in translate(done, NOW)] == [TaskEnded]
 
 
 def test_a_run_is_a_task_and_each_attempt_another() -> None:

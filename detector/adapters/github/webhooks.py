@@ -10,7 +10,7 @@ from typing import Final
 
 from detector.adapters.adapter import Adapter, Record
 from detector.adapters.ci_names import github_group, github_job, github_run
-from detector.adapters.fields import maybe_text, text, time
+from detector.adapters.fields import find, maybe_text, text, time
 from detector.adapters.github import api as github_api
 from detector.adapters.github import audit_log as github_audit
 from detector.values.events import CanonicalEvent, TaskEnded, TaskStarted
@@ -57,10 +57,15 @@ def _job(record: Record, now: int) -> list[CanonicalEvent]:
     source = f"github/{repository}"
     job = text(record, "workflow_job.id")
     task_id, event_id = github_job(job), f"workflow_job/{job}/{action}"
+    ended: list[CanonicalEvent] = []
     if action == "completed":
         at = time(record, "workflow_job.completed_at", now)
         outcome = github_audit.outcome_of(record, "workflow_job.conclusion")
-        return [TaskEnded(time=at, source=source, id=event_id, task_id=task_id, outcome=outcome)]
+        ended.append(TaskEnded(time=at, source=source, id=event_id, task_id=task_id, outcome=outcome))
+        # The delivery that said that it runs may be lost. Without it the job would be no candidate of its credentials.
+        if find(record, "workflow_job.started_at") is None or not github_api.has_run(record["workflow_job"]):
+            return ended
+        event_id = f"workflow_job/{job}/in_progress/completed"
     run = maybe_text(record, "workflow_job.run_id")
     attempt = maybe_text(record, "workflow_job.run_attempt") or "1"
     return [
@@ -74,7 +79,8 @@ def _job(record: Record, now: int) -> list[CanonicalEvent]:
             workload=maybe_text(record, "workflow_job.runner_name"),
             parent_task_id=github_run(run, attempt) if run else None,
             group=github_group(repository),
-        )
+        ),
+        *ended,
     ]
 
 
