@@ -22,7 +22,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # What a test needs that takes long to start follows from its fixtures: no test has to say it again.
 MARKS: Final = {
-    "broker": {"broker", "secure", "guarded", "three", "upgraded"},
+    "broker": {"broker", "secure", "guarded", "three", "upgraded", "live_demo"},
     "browser": {"browser"},
 }
 

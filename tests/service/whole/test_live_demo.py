@@ -12,11 +12,8 @@ import pytest
 ROOT = Path(__file__).parents[3]
 
 
-pytestmark = pytest.mark.broker
-
-
 @pytest.fixture(scope="module")
-def told() -> list[str]:
+def live_demo() -> list[str]:
     """All that it prints until it is interrupted, before the inputs count as idle.
 
     It starts as a script starts what runs in the background: with SIGINT ignored.
@@ -40,14 +37,14 @@ def told() -> list[str]:
     return lines
 
 
-def test_it_names_what_it_starts(told: list[str]) -> None:
-    text = "".join(told)
+def test_it_names_what_it_starts(live_demo: list[str]) -> None:
+    text = "".join(live_demo)
     assert "audit-events: created\nci-logs: created\ncurfewd.work: created\n" in text
     assert re.search(r"Open the live view: http://127\.0\.0\.1:\d+/view", text)
 
 
-def test_it_shows_the_findings_of_the_incident_as_they_come(told: list[str]) -> None:
-    text = "".join(told)
+def test_it_shows_the_findings_of_the_incident_as_they_come(live_demo: list[str]) -> None:
+    text = "".join(live_demo)
     assert re.search(r"s  medium +Warehouse token wh-sales-us .* never expires", text)
     assert re.search(r"s  critical +Signing token sign-4711 .* was printed, in base64, in a log", text)
     assert re.search(r"curfewd asks for the revocation of sign-4711: [a-z]", text)
@@ -56,8 +53,8 @@ def test_it_shows_the_findings_of_the_incident_as_they_come(told: list[str]) -> 
     assert re.search(r"\d+ findings \(\d critical, .*\), the first [\d.]+ s after the first record", text)
 
 
-def test_nothing_is_left_of_it(told: list[str]) -> None:
-    (config,) = {found for line in told for found in re.findall(r"curfewd run --config (\S+)", line)}
+def test_nothing_is_left_of_it(live_demo: list[str]) -> None:
+    (config,) = {found for line in live_demo for found in re.findall(r"curfewd run --config (\S+)", line)}
     assert not Path(config).parent.exists()
     left = subprocess.run(["pgrep", "-f", str(Path(config).parent)], check=False, stdout=subprocess.PIPE)
     assert left.stdout == b""

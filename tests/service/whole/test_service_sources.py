@@ -69,7 +69,7 @@ async def test_sources_are_read_and_forgeries_are_not(broker: Cluster, tmp_path:
     for path, content in zip(paths, files.values(), strict=True):
         path.write_bytes(content)
     expected = replayed(tmp_path, deployment.config, paths, UNTIL)
-    assert len(expected.findings) == 7
+    assert len(expected.findings) == 10
     forged = tmp_path / "forged.jsonl"
     forged.write_text("".join(json.dumps(record) + "\n" for record in FORGED))
     believed = replayed(tmp_path, deployment.config, [*paths, forged], UNTIL)
