@@ -83,7 +83,7 @@ def whole(reason: str, value: bytes) -> bytes:
         *(("encoding", value) for value in HIDDEN.values()),
         ("unreadable", b'{"log": "half of it: ' + TOKEN[:20]),
         ("unreadable", b'{"log": "\xff' + TOKEN + b'"}'),
-        ("unreadable", b'{"log": ' + b"[" * 5000 + b"]" * 5000 + b"}"),
+        ("unreadable", b'{"log": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"),
         ("unreadable", request([b"fine"])[:-3]),
     ],
     ids=lambda each: each if isinstance(each, str) else None,
