@@ -167,7 +167,8 @@ The events that a record becomes: every one whose `when` holds.
 - `expires_in` counts from `time`: `1800`, `"30m"`, `"1h30m"`, `"PT30M"`. A plain number is in `expires_in_unit`:
   {", ".join(f"`{unit}`" for unit in UNITS)}; by default `s`. Zero or less is no end.
 - `outcomes` translates `outcome`: it maps globs of its value to outcomes. A value that no glob matches makes the record
-  a dead letter, which says what kind of value it is. Without a table the value must be an outcome of curfewd's.
+  a dead letter, which says what kind of value it is, and so does a list or an object. Without a table the value must be
+  an outcome of curfewd's.
 - Without `id` the event's id is a keyed hash of the whole record, so two equal records are one event. Give an `id`
   where two equal records are two events.
 - An issue needs `task_id`, or `task_group`: the `group` that the start of its task names. `issued_to` has `source_ip`

@@ -135,6 +135,11 @@ class Choice(msgspec.Struct, frozen=True):
         """The path that the first template lacks."""
         return self.templates[0].missing(context)
 
+    def structure(self, context: TemplateContext) -> list[Any] | dict[str, Any] | None:
+        """The first list or object at one of the paths, which cannot fill a template; None if there is none."""
+        found = (context.value_at(path) for template in self.templates for path in template.paths)
+        return next((value for value in found if isinstance(value, list | dict)), None)
+
 
 class Capture(msgspec.Struct, frozen=True):
     """A regex on the text at a path. Templates can use its named groups."""

@@ -234,15 +234,20 @@ def _path(choice: Choice) -> str:
 
 
 def _outcome(event: MappedEvent, context: TemplateContext) -> str | None:
-    """As it is written, or what it stands for by the table of outcomes.
+    """As it is written, or what it stands for by the table of outcomes. None if the record has none.
 
     Raises:
-        BadRecordError: no glob of the table matches it, or it is written in another way than curfewd's.
+        BadRecordError: it is a list or an object, no glob of the table matches it, or it is written in another way than
+            curfewd's.
     """
     choice = event.fields["outcome"]
     text = choice.fill(context)
     if text is None:
-        return None
+        structure = choice.structure(context)
+        if structure is None:
+            return None
+        what = "a list" if isinstance(structure, list) else "an object"
+        raise bad(WRONG_FIELD, _path(choice), f"{what}; an outcome is text, a number, true or false")
     outcomes = event.outcomes or {outcome: outcome for outcome in _OUTCOMES[event.type]}
     found = next((outcome for glob, outcome in outcomes.items() if compile_glob(glob)(text)), None)
     if found is None:

@@ -27,6 +27,7 @@ from detector.values.findings import (
     Severity,
     TaskFacts,
 )
+from detector.values.networks import split_port
 from detector.values.times import to_millis
 from detector.values.wording import Clean, cleaner_of, visible
 
@@ -273,15 +274,16 @@ def _use(event: CredentialUsed, clean: Clean) -> Record:
 
 
 def _endpoint(address: str | None, clean: Clean) -> Record | None:
-    """An address as `ip`. Audit logs may have the name of a service instead: `svc_name`."""
+    """An address as `ip`, with its port. Audit logs may have the name of a service instead: `svc_name`."""
     if not address:
         return None
+    text, port = split_port(address)
     try:
-        ip = ipaddress.ip_address(address)
+        ip = ipaddress.ip_address(text)
     except ValueError:
         return {"svc_name": _text(address, clean)}
     # An IPv6 zone (`%eth0`) may be any text. OCSF's ip_t does not have it.
-    return {"ip": str(ip).partition("%")[0]}
+    return _present({"ip": str(ip).partition("%")[0], "port": port})
 
 
 def _leak(event: Leak, clean: Clean) -> Record:

@@ -1,9 +1,10 @@
 """IP addresses and networks as numbers, so that many can be compared quickly.
 
-An IPv4-mapped IPv6 address (`::ffff:203.0.113.9`) counts as IPv4.
+An IPv4-mapped IPv6 address (`::ffff:203.0.113.9`) counts as IPv4. A port behind an address is no part of it.
 """
 
 import ipaddress
+import re
 from bisect import bisect_right
 from collections.abc import Iterable
 from functools import lru_cache
@@ -11,6 +12,9 @@ from typing import Final, TypeAlias
 
 _CACHE_SIZE: Final = 65_536
 _LONGEST_ADDRESS: Final = 64  # IPv6 with a zone or a prefix length
+_LONGEST_ENDPOINT: Final = _LONGEST_ADDRESS + len("[]:65535")
+_LAST_PORT: Final = 65_535
+_ENDPOINT: Final = re.compile(r"(?:\[([^\[\]]*:[^\[\]]*)\]|([0-9.]+)(?=:))(?::([0-9]{1,5}))?")
 _IPV4_MAPPED_BITS: Final = 96  # ::ffff:0:0/96 holds the IPv4-mapped addresses
 IPV4, IPV6 = 4, 6
 BITS: Final = {IPV4: 32, IPV6: 128}
@@ -20,14 +24,29 @@ Network: TypeAlias = tuple[int, int, int]  # version, network, shift
 
 
 def address_of(text: str) -> Address | None:
-    """(version, number) of an IP address, an IPv4-mapped one as IPv4. None if the text is not an address."""
-    return _address_of(text) if len(text) <= _LONGEST_ADDRESS else None
+    """(version, number) of an IP address, an IPv4-mapped one as IPv4. None if the text is not an address.
+
+    The text may have a port, as `split_port` reads it.
+    """
+    return _address_of(text) if len(text) <= _LONGEST_ENDPOINT else None
+
+
+def split_port(text: str) -> tuple[str, int | None]:
+    """The parts of `10.1.2.3:5555` or `[2001:db8::1]:443`; any other text as it is, without a port.
+
+    `2001:db8::1:443` is an address: a port behind IPv6 needs the brackets.
+    """
+    match = _ENDPOINT.fullmatch(text) if len(text) <= _LONGEST_ENDPOINT else None
+    if match is None:
+        return text, None
+    port = None if match[3] is None else int(match[3])
+    return (text, None) if port is not None and port > _LAST_PORT else (match[1] or match[2], port)
 
 
 @lru_cache(maxsize=_CACHE_SIZE)
 def _address_of(text: str) -> Address | None:
     try:
-        address = ipaddress.ip_address(text)
+        address = ipaddress.ip_address(split_port(text)[0])
     except ValueError:
         return None
     if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:

@@ -498,6 +498,7 @@ def test_a_session_is_issued_to_no_address_that_cannot_be_compared(fields: dict[
         ("10.0.1.5", "vpce-0a1b/10.0.1.5"),
         ("100.64.3.9", "vpce-0a1b/100.64.3.9"),
         ("fd00::5", "vpce-0a1b/fd00::5"),
+        ("10.0.1.5:5555", "vpce-0a1b/10.0.1.5:5555"),
         ("198.51.100.7", "vpce-0a1b/198.51.100.7"),  # a documentation network is nobody's on the internet
         ("8.8.8.8", "8.8.8.8"),  # the same for calls over the internet
         ("2600:1f00::5", "2600:1f00::5"),

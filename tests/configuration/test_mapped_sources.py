@@ -177,6 +177,33 @@ def test_an_outcome_that_no_glob_maps_is_a_dead_letter_without_the_value(
     assert found.error.detail == f"it needs a table of `outcomes`: {value}"
 
 
+@pytest.mark.parametrize(
+    ("result", "what"),
+    [({"code": 403}, "an object"), ({}, "an object"), (["denied"], "a list"), ([], "a list")],
+)
+@pytest.mark.parametrize("what_happened", ["end", "door"])
+def test_an_outcome_that_is_no_text_is_a_dead_letter_and_no_success(
+    read: Reader, what_happened: str, result: Any, what: str
+) -> None:
+    (found,) = read(ROBOTS, robot(what_happened, result=result, badge={"no": "b1"}))
+    assert found.error is not None
+    assert (found.events, found.error.reason, found.error.field) == ((), "wrong-field", "result")
+    assert found.error.detail == f"{what}; an outcome is text, a number, true or false"
+
+
+def test_an_outcome_takes_the_first_template_that_can_be_filled(read: Reader) -> None:
+    several = ROBOTS.replace('outcome = "{result}"', 'outcome = ["{result}", "{result.code}"]')
+    (found,) = read(several, robot("end", result={"code": "crash"}))
+    assert found.events == (
+        TaskEnded(time=AT, source="robots", id="7", task_id="robot/j1", outcome="failed"),
+    )
+    (found,) = read(several, robot("end", result={"code": ["crash"]}))
+    assert found.error is not None
+    assert found.error.detail.startswith("an object; ")
+    (found,) = read(several, robot("end", result=None))
+    assert found.events == (TaskEnded(time=AT, source="robots", id="7", task_id="robot/j1"),)
+
+
 def test_a_record_without_an_outcome_ends_all_the_same(read: Reader) -> None:
     (found,) = read(ROBOTS, robot("end"))
     assert found.events == (TaskEnded(time=AT, source="robots", id="7", task_id="robot/j1"),)

@@ -84,6 +84,13 @@ def places(finding: Finding | None) -> list[tuple[int, str | None]]:
     ]
 
 
+def test_a_port_does_not_switch_the_rule_off() -> None:
+    uses = [used(1, f"{HOME}:5555"), used(2, f"{NEIGHBOUR}:443"), used(3, f"{AWAY}:5555")]
+    assert places(found([issued(), *uses])) == [(3, f"{AWAY}:5555")]
+    uses = [used(1, f"[{HOME_6}]:443"), used(2, NEIGHBOUR_6), used(3, f"[{AWAY_6}]:1")]
+    assert places(found([issued(), *uses])) == [(3, f"[{AWAY_6}]:1")]
+
+
 def test_the_address_of_the_first_use_is_the_origin_and_its_neighbours_are_at_home() -> None:
     finding = found([ISSUE, used(1, HOME), used(2, NEIGHBOUR), used(3, AWAY), used(4, HOME), used(5, FAR)])
     assert places(finding) == [(3, AWAY), (5, FAR)]

@@ -211,7 +211,7 @@ def test_a_leak_on_kafka_has_a_partition_and_an_offset_and_no_file() -> None:
     assert (piece["data"]["partition"], piece["data"]["offset"]) == (3, 1042)
 
 
-def test_an_address_that_is_a_services_name_or_carries_a_zone() -> None:
+def test_an_address_that_is_a_services_name_or_has_a_zone_or_a_port() -> None:
     def endpoint(address: str) -> Any:
         event = made.use(source_ip=address)
         finding = made.finding(
@@ -221,6 +221,9 @@ def test_an_address_that_is_a_services_name_or_carries_a_zone() -> None:
 
     assert endpoint("s3.amazonaws.com") == {"svc_name": "s3.amazonaws.com"}
     assert endpoint("fe80::1%anything at all") == {"ip": "fe80::1"}
+    assert endpoint("10.1.2.3:5555") == {"ip": "10.1.2.3", "port": 5555}
+    assert endpoint("[2001:db8::1]:443") == {"ip": "2001:db8::1", "port": 443}
+    assert endpoint("db.example:443") == {"svc_name": "db.example:443"}
 
 
 def test_resources_tell_the_task_and_the_credential_with_public_identifiers_only() -> None:

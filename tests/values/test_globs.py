@@ -100,15 +100,24 @@ def test_a_grant_covers_a_use_whose_fields_match_each_list() -> None:
 
 def test_addresses_are_compared_as_numbers() -> None:
     bounds = bounds_of(Binding(None, ("10.0.0.0/8", "2001:db8::/32", "192.0.2.7", "::ffff:198.51.100.0/120")))
-    inside = ("10.1.2.3", "::ffff:10.1.2.3", "2001:DB8::5", "192.0.2.7", "198.51.100.9")
-    beyond = ("11.0.0.1", "::ffff:11.0.0.1", "2001:db9::1", "192.0.2.8", "198.51.101.1", "::1")
+    inside = ("10.1.2.3", "::ffff:10.1.2.3", "2001:DB8::5", "192.0.2.7", "198.51.100.9", "10.1.2.3:5555")
+    beyond = (
+        "11.0.0.1",
+        "11.0.0.1:443",
+        "[2001:db9::1]:443",
+        "::ffff:11.0.0.1",
+        "2001:db9::1",
+        "192.0.2.8",
+        "198.51.101.1",
+        "::1",
+    )
     assert not any(outside(bounds, None, address) for address in inside)
     assert all(outside(bounds, None, address) for address in beyond)
 
 
 def test_what_is_no_address_is_not_judged() -> None:
     bounds = bounds_of(Binding(None, ("10.0.0.0/8", "no network")))
-    for text in ("s3.amazonaws.com", "", "10.0.0.1:443", "1" * 1000, "999.1.1.1"):
+    for text in ("s3.amazonaws.com", "", "10.0.0.1:https", "1" * 1000, "999.1.1.1"):
         assert address_of(text) is None
         assert not outside(bounds, None, text)
     assert not outside(bounds, None, None)

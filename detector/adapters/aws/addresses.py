@@ -6,7 +6,7 @@ from typing import Final
 from detector.adapters.adapter import Record
 from detector.adapters.fields import maybe_text
 from detector.values.events import IssuedTo
-from detector.values.networks import address_of
+from detector.values.networks import address_of, split_port
 
 # Whoever makes these calls uses the session. Other sessions are often made by a broker for somebody else.
 _OWN: Final = frozenset({"AssumeRoleWithSAML", "AssumeRoleWithWebIdentity", "GetSessionToken"})
@@ -35,4 +35,4 @@ def issued_to(record: Record, call: str) -> IssuedTo | None:
 
 
 def _is_private(text: str) -> bool:
-    return address_of(text) is not None and not ipaddress.ip_address(text).is_global
+    return address_of(text) is not None and not ipaddress.ip_address(split_port(text)[0]).is_global
