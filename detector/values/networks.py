@@ -4,7 +4,7 @@ An IPv4-mapped IPv6 address (`::ffff:203.0.113.9`) counts as IPv4. A port behind
 """
 
 import ipaddress
-import re
+import re  # one anchored pattern without a repeat in a repeat, over a text of at most 72 characters
 from bisect import bisect_right
 from collections.abc import Iterable
 from functools import lru_cache
