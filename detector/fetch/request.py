@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from detector.values.errors import UsageError
-from detector.values.times import parse_duration, parse_rfc3339
+from detector.values.times import read_moment
 
 GITHUB: Final = "github"
 GITLAB: Final = "gitlab"
@@ -36,28 +36,6 @@ class Request(msgspec.Struct, frozen=True):
     api_url: str | None
     token_file: str | None
     connections: int
-
-
-def moment(text: str, now: int) -> int:
-    """A time (ns): RFC 3339, a day (`2026-05-01`, from its begin in UTC), or how long ago (`7d`, `12h`).
-
-    Raises:
-        ValueError: it has another form, or is before 1970. The message says what to write.
-    """
-    for read in (
-        parse_rfc3339,
-        lambda day: parse_rfc3339(f"{day}T00:00:00Z"),
-        lambda ago: now - parse_duration(ago),
-    ):
-        try:
-            found = read(text)
-        except ValueError:
-            continue
-        if found >= 0:
-            return found
-    raise ValueError(
-        "write a time such as 2026-05-01T08:00:00Z, a day such as 2026-05-01, or an age such as 7d"
-    )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -125,7 +103,7 @@ def request_of(options: argparse.Namespace, now: int) -> Request:
 
 def _ago(text: str) -> int:
     try:
-        return moment(text, time.time_ns())
+        return read_moment(text, time.time_ns())
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
 

@@ -1,11 +1,12 @@
 """The arguments of `curfewd replay` and `curfewd baseline`. Importing this loads nothing that reads or judges."""
 
 import argparse
+import time
 from typing import Final
 
 from detector.ingest.format_names import CHOICES
 from detector.values.findings import Severity
-from detector.values.times import parse_rfc3339
+from detector.values.times import read_moment
 
 _EXIT: Final = (
     "Exit code: 0 when done; 1 with --fail-on, if there is such a finding; 2 if something that you name is wrong or "
@@ -50,7 +51,7 @@ def add_replay(parser: argparse.ArgumentParser) -> None:
         "--until",
         metavar="TIME",
         type=_time,
-        help="judge up to this time (RFC 3339; by default the latest time in the input)",
+        help="judge up to this time: a time, a day, or how long ago: 7d, 12h (by default the latest time in the input)",
     )
     parser.add_argument(
         "--fail-on",
@@ -127,9 +128,9 @@ def add_baseline(parser: argparse.ArgumentParser) -> None:
 
 def _time(text: str) -> int:
     try:
-        return parse_rfc3339(text)
+        return read_moment(text, time.time_ns())
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{error}; write for example 2026-01-31T00:00:00Z") from None
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _jobs(text: str) -> int:

@@ -155,3 +155,26 @@ def read_duration(text: str, unit: int = SECOND) -> int:
     if _COMPOUND.fullmatch(text) is not None:
         return round(sum(float(part) * UNITS[of] for part, of in _COMPOUND_PART.findall(text)))
     return parse_duration(text)
+
+
+def read_moment(text: str, now: int) -> int:
+    """A time (ns) as a person writes one: RFC 3339, a day (from its begin in UTC), or how long before `now`: `7d`.
+
+    Raises:
+        ValueError: it has another form, or is before 1970. The message says what to write, and not what was written.
+    """
+    for read in (parse_rfc3339, lambda day: parse_rfc3339(f"{day}T00:00:00Z"), lambda ago: now - _age(ago)):
+        with suppress(ValueError):
+            found = read(text)
+            if found >= 0:
+                return found
+    raise ValueError(
+        "write a time such as 2026-05-01T08:00:00Z, a day such as 2026-05-01, or an age such as 7d"
+    )
+
+
+def _age(text: str) -> int:
+    """A duration with its unit: a bare number may as well be a year or seconds since 1970."""
+    if not (text[-1:].isalpha() and (text[0].isdecimal() or text[0] == "P")):
+        raise ValueError("not an age")
+    return read_duration(text)

@@ -173,6 +173,7 @@ def test_until_says_how_far_to_judge(history: tuple[Path, Path], capsys: pytest.
     assert outliving(at(219)) == 0
     assert outliving(at(220)) == 1
     assert outliving(at(100_000)) == 6
+    assert (outliving("18000d"), outliving("2099-01-01")) == (0, 6)
 
 
 def test_without_a_key_a_warning_says_so(
@@ -190,7 +191,7 @@ def test_without_a_key_a_warning_says_so(
     [
         (["replay"], "name a file or folder"),
         (["replay", "--config", "quick.toml", "nowhere.log"], "nowhere.log: no such file or folder"),
-        (["replay", "--until", "noon", "history"], "RFC 3339"),
+        (["replay", "--until", "noon", "history"], "an age such as 7d"),
         (["replay", "--format", "xml", "history"], "invalid choice: 'xml'"),
         (["replay", "--fail-on", "grave", "history"], "critical"),
         (["replay", "--jobs", "0", "history"], "1 to 1024"),

@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.values.times import MINUTE, SECOND, format_rfc3339, parse_duration, parse_rfc3339, to_millis
+from detector.values.times import (
+    MINUTE,
+    SECOND,
+    format_rfc3339,
+    parse_duration,
+    parse_rfc3339,
+    read_moment,
+    to_millis,
+)
 
 
 @given(st.integers(min_value=-62_135_596_800 * SECOND, max_value=253_402_300_799 * SECOND))
@@ -60,3 +68,44 @@ def test_durations() -> None:
     for wrong in (-1, True, "5 weeks", "", None, 1e12, "-5s"):
         with pytest.raises(ValueError, match="not a duration"):
             parse_duration(wrong)
+
+
+@pytest.mark.parametrize(
+    ("text", "time"),
+    [
+        ("2026-05-01T08:00:00Z", "2026-05-01T08:00:00Z"),
+        ("2026-05-01T10:00:00+02:00", "2026-05-01T08:00:00Z"),
+        ("2026-05-01", "2026-05-01T00:00:00Z"),
+        ("7d", "2026-11-20T12:00:00Z"),
+        ("12h", "2026-11-27T00:00:00Z"),
+        ("1h30m", "2026-11-27T10:30:00Z"),
+        ("2w", "2026-11-13T12:00:00Z"),
+        ("P1DT12H", "2026-11-26T00:00:00Z"),
+        ("0s", "2026-11-27T12:00:00Z"),
+    ],
+)
+def test_a_moment_is_a_time_a_day_or_an_age(text: str, time: str) -> None:
+    assert read_moment(text, parse_rfc3339("2026-11-27T12:00:00Z")) == parse_rfc3339(time)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "noon",
+        "2026",
+        "1793491200",
+        "-7d",
+        "7",
+        "7 parsecs",
+        "99999d",
+        "nan",
+        "inf",
+        "1e300d",
+        "2026-02-30",
+    ],
+)
+def test_what_is_no_moment_is_refused_without_being_repeated(text: str) -> None:
+    with pytest.raises(ValueError, match="a day such as 2026-05-01, or an age such as 7d") as error:
+        read_moment(text, parse_rfc3339("2026-11-27T12:00:00Z"))
+    assert "noon" not in str(error.value)
