@@ -70,7 +70,7 @@ def check(status: int, headers: Mapping[str, str], begin: bytes, now: float) -> 
     if status == _OK:
         return
     if status in (_FORBIDDEN, _TOO_MANY):
-        seconds = _wait(status, headers, begin, now)
+        seconds = wait_of(status, headers, begin, now)
         if seconds is not None:
             raise WaitError(seconds)
     if status in (_NOT_FOUND, _GONE):
@@ -80,11 +80,14 @@ def check(status: int, headers: Mapping[str, str], begin: bytes, now: float) -> 
     raise ApiError(_refusal(status, headers))
 
 
-def _wait(status: int, headers: Mapping[str, str], begin: bytes, now: float) -> float | None:
-    """How long an answer asks to wait (seconds), None if it does not."""
+def wait_of(status: int, headers: Mapping[str, str], begin: bytes, now: float) -> float | None:
+    """How long an answer asks to wait (seconds), None if it does not. `headers` have lower-case names."""
     after = headers.get("retry-after", "").strip()
     if after.isascii() and after.isdecimal() and len(after) <= _MAX_DIGITS:
         return float(after) + _MARGIN
+    moment = _date(after)
+    if moment is not None:
+        return max(0.0, moment - _clock(headers, now)) + _MARGIN
     if any(headers.get(name, "").strip() == "0" for name in _REMAINING):
         reset = next((headers[name].strip() for name in _RESETS if name in headers), "")
         if reset.isascii() and reset.isdecimal() and len(reset) <= _MAX_DIGITS:
@@ -95,10 +98,16 @@ def _wait(status: int, headers: Mapping[str, str], begin: bytes, now: float) -> 
 
 def _clock(headers: Mapping[str, str], now: float) -> float:
     """The time by the API's clock, which its reset is told in; ours may be wrong."""
+    moment = _date(headers.get("date", ""))
+    return now if moment is None else moment
+
+
+def _date(text: str) -> float | None:
+    """A date of HTTP (Unix seconds); None if it is none."""
     try:
-        return email.utils.parsedate_to_datetime(headers.get("date", "")).timestamp()
+        return email.utils.parsedate_to_datetime(text).timestamp()
     except (ValueError, OverflowError):
-        return now
+        return None
 
 
 def _refusal(status: int, headers: Mapping[str, str]) -> str:

@@ -220,7 +220,7 @@ class ApiClient:
                     headers = {"Accept-Encoding": "identity"} if plain else {}
                     headers |= self._headers if own else {}
                     async with self._session.get(
-                        address, headers=headers, allow_redirects=False, proxy=_proxy_of(address)
+                        address, headers=headers, allow_redirects=False, proxy=proxy_of(address)
                     ) as response:
                         if is_redirect(response.status):
                             address = self._redirected(address, response, plain=plain)
@@ -267,7 +267,7 @@ def is_safe(url: URL) -> bool:
     return url.scheme == "https" or (url.scheme == "http" and url.host in _LOOPBACK)
 
 
-def _proxy_of(address: URL) -> URL | None:
+def proxy_of(address: URL) -> URL | None:
     """The proxy that the environment names for an address.
 
     Raises:
