@@ -13,6 +13,7 @@ STAMP := $(VENV)/.installed
 help: ## what the targets do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | column -t -s $$'\t'
 
+comma := ,
 # $(call need,TEST,PACKAGES,MESSAGE): if TEST fails, installs Debian packages where root may, else says what to install.
 need = { $(1); } > /dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null && \
   apt-get update -qq && apt-get install -y -qq $(2) > /dev/null && { $(1); } > /dev/null; } || { echo "$(strip $(3))"; exit 2; }
@@ -50,6 +51,13 @@ shells:
 	@$(call need,command -v zsh && command -v fish && command -v mandoc,zsh fish mandoc,\
 	  completion is tested in zsh and fish, the manual page with mandoc: install them (Debian: apt-get install zsh fish mandoc))
 
+# Revocations are tried at real stores. Debian's packages start them on their ports; the tests use others.
+.PHONY: stores
+stores:
+	@$(call need,command -v redis-server && ls /usr/lib/postgresql/*/lib/pgaudit.so,--no-install-recommends \
+	  postgresql postgresql-15-pgaudit redis-server,\
+	  revocations are tested with PostgreSQL$(comma) pgaudit and Redis 7: install them (Debian: apt-get install postgresql postgresql-15-pgaudit redis-server))
+
 demo: $(STAMP) ## replay the bundled incident and print what is found
 	@$(BIN)/python examples/demo.py
 
@@ -62,10 +70,10 @@ lint: $(STAMP) ## ruff and mypy
 	@$(BIN)/mypy
 
 # Two processes: the inner loop of a small machine. tests/conftest.py says which tests are left out.
-test-fast: $(STAMP) ## the tests without a broker, browser or Prometheus, for the inner loop
-	@$(BIN)/pytest -n 2 --dist worksteal -m "not broker and not browser and not monitoring and not slow"
+test-fast: $(STAMP) ## the tests without a broker, browser, Prometheus or other server, for the inner loop
+	@$(BIN)/pytest -n 2 --dist worksteal -m "not broker and not browser and not monitoring and not servers and not slow"
 
-test: lint $(KAFKA) chromium monitors shells ## everything CI runs: lint, types, all tests
+test: lint $(KAFKA) chromium monitors shells stores ## everything CI runs: lint, types, all tests
 	@$(BIN)/python examples/demo.py > /dev/null # numba compiles the loops once, not in each worker
 	@$(BIN)/pytest -n $(JOBS) --dist worksteal
 

@@ -1,4 +1,4 @@
-"""What tests of more than one module start: a real broker, once a session, when the first test asks for it."""
+"""What tests of more than one module start: real servers, once a session, when the first test asks for one."""
 
 import os
 from collections.abc import AsyncIterator, Iterator
@@ -11,6 +11,7 @@ from playwright.async_api import Browser
 
 from tests.broker import Cluster
 from tests.browser import launched
+from tests.revoke.servers import Postgres
 
 # How long an example takes says nothing about the code on a busy machine.
 settings.register_profile("curfewd", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -24,6 +25,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 MARKS: Final = {
     "broker": {"broker", "secure", "guarded", "three", "upgraded", "live_demo"},
     "browser": {"browser"},
+    "servers": {"postgres"},
 }
 
 
@@ -50,6 +52,13 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """One node of Apache Kafka. Tests share it: each makes topics and groups of its own."""
     with Cluster(tmp_path_factory.mktemp("kafka")) as cluster:
         yield cluster
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """PostgreSQL with pgaudit. Tests share it: each makes roles of its own, and starts it again if it stops it."""
+    with Postgres() as server:
+        yield server
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

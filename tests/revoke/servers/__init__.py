@@ -1,0 +1,6 @@
+"""Real servers on loopback at which credentials are revoked: started, stopped and killed by pid."""
+
+from tests.revoke.servers.postgresql import Postgres
+from tests.revoke.servers.process import ServerError
+
+__all__ = ["Postgres", "ServerError"]

@@ -1,0 +1,147 @@
+"""A PostgreSQL with pgaudit, made by initdb for one test session."""
+
+import getpass
+import os
+import pwd
+import secrets
+import shutil
+import signal
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import asyncpg
+
+from tests.broker.cluster import free_ports
+from tests.revoke.servers.process import Process, ServerError
+
+VERSIONS: Final = Path("/usr/lib/postgresql")  # where Debian puts them
+SUPERUSER: Final = "postgres"
+INSTALL: Final = "apt-get install postgresql postgresql-15-pgaudit"
+# Without fsync: nothing in it outlives the session. All statements of all classes go to pgaudit's log.
+SETTINGS: Final = """
+listen_addresses = '127.0.0.1'
+unix_socket_directories = ''
+fsync = off
+synchronous_commit = off
+full_page_writes = off
+shared_buffers = '16MB'
+max_connections = 50
+timezone = 'UTC'
+log_timezone = 'UTC'
+shared_preload_libraries = 'pgaudit'
+pgaudit.log = 'role, ddl, read, write'
+log_connections = on
+log_disconnections = on
+logging_collector = on
+log_destination = 'stderr,csvlog,jsonlog'
+log_directory = 'log'
+log_filename = 'postgresql.log'
+"""
+
+
+class Postgres:
+    """One server; a context manager that leaves nothing running.
+
+    It refuses to run as root. Then it runs as the user `postgres`, which Debian's package makes, else as `nobody`.
+    """
+
+    def __init__(self) -> None:
+        self.password = secrets.token_hex(16)
+        self._programs = _programs()
+        self._process = Process("postgresql", free_ports(1)[0], _unprivileged())
+        self.data = self._process.folder / "data"
+
+    @property
+    def port(self) -> int:
+        """On 127.0.0.1."""
+        return self._process.port
+
+    @property
+    def log_folder(self) -> Path:
+        """Where postgresql.log, .csv and .json are written."""
+        return self.data / "log"
+
+    def create(self) -> None:
+        """Makes an empty cluster, with a superuser `postgres`."""
+        given = self._process.folder / "password"
+        given.write_text(self.password)
+        given.chmod(0o644)  # in a folder that only the server's user may enter
+        self._process.run(
+            [
+                str(self._programs / "initdb"),
+                f"--pgdata={self.data}",
+                f"--username={SUPERUSER}",
+                f"--pwfile={given}",
+                "--auth=scram-sha-256",
+                "--encoding=UTF8",
+                "--locale=C",
+                "--no-sync",
+                "--no-instructions",
+            ]
+        )
+        self.configure(f"port = {self.port}\n{SETTINGS}")
+
+    def configure(self, settings: str) -> None:
+        """Adds lines to postgresql.conf, for the next start."""
+        with (self.data / "postgresql.conf").open("a") as file:
+            file.write(settings)
+
+    def start(self) -> Self:
+        """Starts it, and waits until it accepts connections."""
+        self._process.start([str(self._programs / "postgres"), "-D", str(self.data)], self._ready)
+        return self
+
+    def _ready(self) -> bool:
+        state = self.data / "postmaster.pid"  # its last line says whether sessions are accepted
+        return state.exists() and state.read_text().rstrip().endswith("ready")
+
+    def stop(self) -> None:
+        """Ends it at once, with all sessions, in good order."""
+        self._process.stop(signal.SIGINT)
+
+    def kill(self) -> None:
+        """As a power cut."""
+        self._process.stop(signal.SIGQUIT)
+
+    async def connect(
+        self, user: str = SUPERUSER, password: str | None = None, database: str = "postgres"
+    ) -> asyncpg.Connection:
+        """A session, the superuser's unless `user` is given."""
+        return await asyncpg.connect(
+            host="127.0.0.1",
+            port=self.port,
+            user=user,
+            password=self.password if password is None else password,
+            database=database,
+        )
+
+    def __enter__(self) -> Self:
+        self.create()
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._process.remove()
+
+
+def _programs() -> Path:
+    """The folder of the newest PostgreSQL that has pgaudit, else of that on the path.
+
+    Raises:
+        ServerError: there is none.
+    """
+    found = sorted(VERSIONS.glob("*/lib/pgaudit.so"), key=lambda path: int(path.parts[-3]))
+    if found:
+        return found[-1].parents[1] / "bin"
+    if (command := shutil.which("postgres")) is not None:
+        return Path(command).resolve().parent
+    raise ServerError(f"the tests start PostgreSQL with pgaudit: install it (Debian: {INSTALL})")
+
+
+def _unprivileged() -> str | None:
+    if os.geteuid():
+        return None
+    names = {entry.pw_name for entry in pwd.getpwall()}
+    return next(name for name in ("postgres", "nobody", getpass.getuser()) if name in names)
