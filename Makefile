@@ -32,6 +32,13 @@ $(KAFKA): tests/broker/pom.xml | $(STAMP)
 	  the tests start Apache Kafka: install Java 17 or newer and Maven (Debian: apt-get install default-jre-headless maven))
 	@$(BIN)/python -m tests.broker fetch
 
+# Tokens are revoked at a real OAuth 2 server, from npm.
+OAUTH := .cache/oauth-server/.complete
+$(OAUTH): tests/revoke/servers/oidc_provider/package-lock.json | $(STAMP)
+	@$(call need,command -v npm && node -e 'process.exit(parseInt(process.versions.node) < 20)',nodejs npm,\
+	  tokens are revoked at an OAuth server from npm: install Node.js 20 or newer and npm)
+	@$(BIN)/python -m tests.revoke.servers.oauth
+
 # The pages are tested in a real Chromium.
 .PHONY: chromium
 chromium:
@@ -73,7 +80,7 @@ lint: $(STAMP) ## ruff and mypy
 test-fast: $(STAMP) ## the tests without a broker, browser, Prometheus or other server, for the inner loop
 	@$(BIN)/pytest -n 2 --dist worksteal -m "not broker and not browser and not monitoring and not servers and not slow"
 
-test: lint $(KAFKA) chromium monitors shells stores ## everything CI runs: lint, types, all tests
+test: lint $(KAFKA) $(OAUTH) chromium monitors shells stores ## everything CI runs: lint, types, all tests
 	@$(BIN)/python examples/demo.py > /dev/null # numba compiles the loops once, not in each worker
 	@$(BIN)/pytest -n $(JOBS) --dist worksteal
 

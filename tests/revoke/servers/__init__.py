@@ -1,6 +1,7 @@
 """Real servers on loopback at which credentials are revoked: started, stopped and killed by pid."""
 
+from tests.revoke.servers.oauth import OAuthServer
 from tests.revoke.servers.postgresql import Postgres
 from tests.revoke.servers.process import ServerError
 
-__all__ = ["Postgres", "ServerError"]
+__all__ = ["OAuthServer", "Postgres", "ServerError"]
