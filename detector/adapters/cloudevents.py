@@ -234,7 +234,12 @@ def _named(text: str, at: str) -> BadRecordError:
     return bad(WRONG_FIELD, f"{at}{found[1] if found else ''}".removeprefix(".") or None)
 
 
-def _time(text: str, field: str) -> int:
+def read_time(text: str, field: str) -> int:
+    """The time (ns) in the field at that path.
+
+    Raises:
+        BadRecordError: it is no RFC 3339 time.
+    """
     try:
         return parse_rfc3339(text)
     except ValueError:
@@ -242,10 +247,10 @@ def _time(text: str, field: str) -> int:
 
 
 def _maybe_time(text: str | None, field: str) -> int | None:
-    return _time(text, field) if text else None
+    return read_time(text, field) if text else None
 
 
-def _deeper_than(value: object, limit: int) -> bool:
+def deeper_than(value: object, limit: int) -> bool:
     """Whether lists and objects nest deeper than `limit`; without recursion."""
     level: list[Any] = [value]
     for _ in range(limit + 1):
@@ -349,7 +354,7 @@ class EventBuilder:
         if (
             revocation is not None
             and not _SCALARS.issuperset(map(type, revocation.values()))
-            and _deeper_than(revocation, MAX_DEPTH)
+            and deeper_than(revocation, MAX_DEPTH)
         ):
             raise bad(TOO_DEEP, "data.revocation")
         if not wire.task_id and not wire.task_group:
@@ -363,7 +368,7 @@ class EventBuilder:
             task_id=wire.task_id or None,
             identifiers=tuple([identifier(one, "data.identifiers", identifiers) for one in identifiers]),
             kind=self._share(kind, kind) if kind else None,
-            not_before=_time(wire.not_before, "data.not_before") if wire.not_before else None,
+            not_before=read_time(wire.not_before, "data.not_before") if wire.not_before else None,
             expires_at=_maybe_time(wire.due, "data.expires_at") if due is None else due,
             grants=None if grants is None else tuple([Grant(one.actions, one.resources) for one in grants]),
             approval=None if wire.approval is None else _approval(wire.approval),
@@ -383,7 +388,7 @@ class EventBuilder:
             time=time,
             source=source,
             id=event_id,
-            expires_at=_time(wire.due, "data.expires_at") if due is None else due,
+            expires_at=read_time(wire.due, "data.expires_at") if due is None else due,
             credential_id=credential_id,
             identifier=identifier,
         )
@@ -487,7 +492,7 @@ def _open(envelope: _Envelope, now: int) -> CanonicalEvent | None:
         return None
     if not envelope.time:
         raise bad(MISSING_FIELD, "time")
-    time = _time(envelope.time, "time")
+    time = read_time(envelope.time, "time")
     if time > now + MAX_FUTURE:
         raise bad(FUTURE_TIME, "time")
     data: bytes | msgspec.Raw = envelope.data

@@ -6,8 +6,9 @@ A target is a class with three methods: `plan`, `revoke` and `probe`. The revoke
 2. `probe` looks the credential up: does the handle belong to it, and is it still alive? If it is dead already, the
    outcome is `gone-already`; if the handle belongs to something else, `refused`.
 3. `revoke` carries out one step of the plan. The next step follows after its delay.
-4. `probe` again, until the credential is dead or the plan's `within` has passed. Dead is `confirmed`; else the outcome
-   is `done-unproved`.
+4. `probe` again, until the credential is dead or the plan's `within` has passed. Dead is `confirmed`; one that is still
+   live is revoked again until the deadline, and then `failed`; what cannot be known is `done-unproved`. Where a later step
+   has a delay, `probe` is called before it too, and the outcome so far is told.
 
 Any of them may be called again after a crash, for a step that was carried out already. So `revoke` must harm nothing
 when it is repeated.

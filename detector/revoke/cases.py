@@ -1,0 +1,344 @@
+"""A case: one command on its way from received to its outcome, as a value. Nothing here asks a provider or a clock.
+
+    waiting ──► held ──► acting: look ──► act, step by step ──► prove ──► ended
+       └───────────────────►
+
+`decided` takes a case out of `waiting` and `held`; `looked`, `stepped`, `proved` and `stumbled` take it on from there,
+by what the target answered. Each gives the case as it is then, and the outcome to tell, if there is one. A case is
+stored after every change, so that another process can go on with it; it begins by looking, and a credential that is dead
+by then is `gone-already`.
+"""
+
+from typing import Final, Literal
+
+import msgspec
+
+from detector.revoke.outcomes import DEAD, Outcome, Verdict
+from detector.revoke.revocation_command import RevocationCommand
+from detector.revoke.target import (
+    GoneError,
+    Observation,
+    Plan,
+    RefusedError,
+    UnavailableError,
+)
+from detector.values.times import SECOND
+
+Phase = Literal["waiting", "held", "acting", "ended"]
+Move = Literal["look", "act", "prove"]
+LONGEST_SECONDS: Final = 30 * 86400.0
+NEVER: Final = 1 << 62  # ns: until somebody says so
+MOST_WORDS: Final = 300  # characters that a case keeps of each thing that a target says
+_OBSERVATION: Final = msgspec.json.Decoder(Observation)
+STILL_LIVE: Final = "every step was done, and the credential is still live"
+CONTRADICTED: Final = "the provider said that it was dead before, too, and yet it was used"
+
+
+class Case(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One command and how far it is. Times are in ns.
+
+    - `due`: when its next turn or decision is; 0 is at once, NEVER when somebody approves or the settings change.
+    - `target`: the name of its table in the configuration; `reason`: why it is held, or what failed last.
+    - `began`: when acting was decided; `acted`: when the first step began, for the rates of the rails.
+    X `step`: how many steps are done. `tried`: a step was asked for
+      and got no answer, so that it may have been done. `tries`: failures in a row. `deadline`: of what it does now, which
+      may take `patience`. `later`: when the next step is due, if it has a delay.
+    - `before`: what was seen first, and `before_how`. `seen`: what was seen last. `control`: see `Observation`.
+    - `prove_until`: how long it is probed after a step; `rests`: how often it waited between two probes. `dead`: an outcome has said that it is.
+    - `left`: what was left undone. `approved`: who approved it, for a person. `outcomes`: how many there were.
+    """
+
+    command: RevocationCommand
+    partition: int = 0
+    taken: int = 0
+    phase: Phase = "waiting"
+    move: Move = "look"
+    due: int = 0
+    target: str = ""
+    reason: str = ""
+    approved: str = ""
+    began: int | None = None
+    acted: int | None = None
+    resumed: bool = False
+    step: int = 0
+    tried: bool = False
+    tries: int = 0
+    patience: int = 0
+    deadline: int = 0
+    later: int = 0
+    before: Literal["", "live", "dead", "unknown"] = ""
+    before_how: str = ""
+    seen: Literal["", "live", "dead", "unknown"] = ""
+    seen_how: str = ""
+    control: bool | None = None
+    did: tuple[str, ...] = ()
+    left: str = ""
+    prove_until: int = 0
+    rests: int = 0
+    dead: bool = False
+    outcomes: int = 0
+    verdict: Verdict | None = None
+    ended: int = 0
+
+    @property
+    def open(self) -> bool:
+        """Whether something is still to be done."""
+        return self.phase != "ended"
+
+    def changed(self, **fields: object) -> "Case":
+        """A copy with other fields."""
+        return msgspec.structs.replace(self, **fields)
+
+
+Changed = tuple[Case, Outcome | None]
+
+
+def held(case: Case, reason: str, until: int | None, now: int) -> Changed:
+    """The rails hold it, until a time (ns) or, with None, until somebody approves or the settings change."""
+    again = case.phase == "held" and case.reason == reason
+    case = case.changed(
+        phase="held", reason=cut(reason), due=NEVER if until is None else max(until, now + SECOND)
+    )
+    return (case, None) if again else _tell(case, "held", now, detail=reason)
+
+
+def refused(case: Case, reason: str, now: int) -> Changed:
+    """The rails, or no target at all, refuse it."""
+    return _end(case, "refused", now, detail=reason)
+
+
+def going(case: Case, target: str, approved: str, now: int, patience: int) -> Case:
+    """The rails let it go: acting begins, and fails if a step takes longer than `patience` (ns)."""
+    return case.changed(
+        phase="acting",
+        move="look",
+        due=0,
+        target=target,
+        reason="",
+        approved=cut(approved),
+        began=now,
+        patience=patience,
+        deadline=now + patience,
+    )
+
+
+def taken_up(case: Case, now: int) -> Case:
+    """A process begins a turn: what it asks a provider from now on may be repeated by another process."""
+    return case.changed(acted=now if case.acted is None else case.acted, due=0)
+
+
+def restored(case: Case) -> Case:
+    """As another process goes on with it: it looks before it acts, as a step may have been done."""
+    if case.phase != "acting" or case.acted is None or case.move == "prove":
+        return case
+    return case.changed(move="look", resumed=True)
+
+
+def looked(case: Case, plan: Plan, seen: Observation, now: int) -> Changed:
+    """A probe before a step."""
+    case = _saw(case, seen)
+    if not case.before:
+        case = case.changed(before=seen.state, before_how=case.seen_how)
+    if case.step and case.dead and seen.state == "live":
+        undone = f"it is live again after this: {case.did[-1]}; somebody has undone it, so the rest was left"
+        return _end(case, "failed", now, proof=proof_of(case), detail=undone)
+    if case.step or seen.state != "dead" or seen.control is False:
+        return case.changed(move="act"), None
+    several = len(plan.steps) > 1
+    if case.before == "live":  # a step was tried, its answer was lost, and it was done
+        return (case.changed(move="act"), None) if several else _finish(case, plan, now)
+    if case.resumed:  # the process before this one may have done a part
+        return (case.changed(move="act"), None) if several else _finish(case, plan, now)
+    if case.command.escalated:  # it was used, whatever the provider says: everything is done again
+        return case.changed(move="act"), None
+    return _finish(case, plan, now)
+
+
+def stepped(case: Case, plan: Plan, words: str, now: int) -> Changed:
+    """The step in hand was done, in these words."""
+    step = case.step + 1
+    case = case.changed(step=step, tries=0, tried=False, did=(*case.did, cut(words)), reason="", rests=0)
+    until = now + nanoseconds(plan.within)
+    if step >= len(plan.steps):
+        return case.changed(move="prove", later=0, prove_until=until), None
+    delay = nanoseconds(plan.steps[step].delay)
+    if not delay:
+        return case, None
+    return case.changed(move="prove", later=now + delay, prove_until=min(until, now + delay)), None
+
+
+def proved(case: Case, plan: Plan, seen: Observation, now: int) -> Changed:
+    """A probe after a step. Probes go on until `prove_until`."""
+    case = _saw(case, seen)
+    if seen.state == "dead" and seen.control is not False:
+        return _finish(case, plan, now)
+    if now < case.prove_until:
+        return case, None
+    if case.later:
+        case = _later(case)
+        return (case, None) if seen.state == "live" else _between(case, "done-unproved", plan, now)
+    if seen.state != "live":
+        return _end(case, "done-unproved", now, proof=proof_of(case, plan))
+    if now < case.deadline and not case.left:  # it may not have taken: every step may be repeated
+        return case.changed(move="act", step=0, did=(), tries=case.tries + 1, reason=STILL_LIVE), None
+    return _end(case, "failed", now, proof=proof_of(case), detail=STILL_LIVE)
+
+
+def stumbled(case: Case, plan: Plan, error: Exception, now: int, again: int) -> Changed:
+    """What was asked of the target failed. `again` is when to try again, if that may help (ns)."""
+    known = isinstance(error, RefusedError | GoneError | UnavailableError)
+    words = cut(str(error)) if known else type(error).__name__  # any other text may quote anything
+    if isinstance(error, GoneError):
+        return _gone(case, plan, words, now)
+    if isinstance(error, RefusedError):
+        return _refused_by_target(case, plan, words, now)
+    acting = case.move == "act"
+    move: Move = "look" if acting else case.move
+    case = case.changed(tries=case.tries + 1, tried=case.tried or acting, move=move, reason=words, due=again)
+    return _unproved(case, plan, words, now) if move == "prove" else _undone(case, plan, words, now)
+
+
+def _unproved(case: Case, plan: Plan, words: str, now: int) -> Changed:
+    """The target cannot be asked after a step."""
+    if case.due <= max(case.prove_until, case.deadline):
+        return case, None
+    if case.later:
+        return _between(_later(case), "done-unproved", plan, now)
+    detail = f"it could not be asked: {words}"
+    return _end(case, "done-unproved", now, proof=proof_of(case, plan), detail=detail)
+
+
+def _undone(case: Case, plan: Plan, words: str, now: int) -> Changed:
+    """A step, or the look before it, did not succeed."""
+    if case.due <= case.deadline:
+        return case, None
+    detail = f"{case.tries} tries failed, the last one: {words}"
+    if case.dead:
+        return _finish(case.changed(left=detail), plan, now)
+    return _end(case, "failed", now, proof=proof_of(case), detail=detail)
+
+
+def overdue(case: Case, plan: Plan, now: int) -> Changed:
+    """Its deadline passed while it waited for its turn."""
+    return stumbled(case, plan, UnavailableError(case.reason or "its turn did not come"), now, NEVER)
+
+
+def _gone(case: Case, plan: Plan, words: str, now: int) -> Changed:
+    seen = Observation("dead", words)
+    if case.move == "look":
+        return looked(case, plan, seen, now)
+    if case.move == "prove":
+        return proved(case, plan, seen, now)
+    if not case.did and not case.tried:
+        return _end(_saw(case, seen), _already(case), now, proof=proof_of(_saw(case, seen)))
+    case = case.changed(did=(*case.did, words), step=len(plan.steps), move="prove", later=0)
+    return case.changed(prove_until=now + nanoseconds(plan.within)), None
+
+
+def _refused_by_target(case: Case, plan: Plan, words: str, now: int) -> Changed:
+    if not case.did and not case.tried:
+        return _end(case, "refused", now, proof=proof_of(case), detail=words)
+    if case.move != "prove":  # what the steps before this one did is still to be proved
+        return case.changed(
+            move="prove", left=words, later=0, prove_until=now + nanoseconds(plan.within)
+        ), None
+    if case.dead:
+        return _finish(case.changed(left=case.left or words), plan, now)
+    return _end(case, "done-unproved", now, proof=proof_of(case, plan), detail=words)
+
+
+def _finish(case: Case, plan: Plan, now: int) -> Changed:
+    """It is dead: the end, unless a step is left."""
+    verdict = _already(case) if case.before == "dead" else "confirmed"
+    if case.later and not case.left:
+        return _between(_later(case), verdict, plan, now)
+    detail = CONTRADICTED if verdict == "done-unproved" else ""
+    return _end(case, verdict, now, proof=proof_of(case, plan), detail=detail)
+
+
+def _already(case: Case) -> Verdict:
+    """It was dead before. A command that is escalated rests on a use of it: then nothing is proved."""
+    return "done-unproved" if case.command.escalated and not case.resumed else "gone-already"
+
+
+def _later(case: Case) -> Case:
+    """Waits for the next step."""
+    return case.changed(move="look", due=case.later, later=0, deadline=case.later + case.patience)
+
+
+def _between(case: Case, verdict: Verdict, plan: Plan, now: int) -> Changed:
+    """Tells what is known before the next step is due."""
+    rest = f"later: {cut(plan.steps[case.step].words)}"
+    return _tell(case, verdict, now, proof=proof_of(case, plan), detail=rest)
+
+
+def _end(case: Case, verdict: Verdict, now: int, *, proof: str = "", detail: str = "") -> Changed:
+    case = case.changed(phase="ended", verdict=verdict, ended=now, due=0, later=0)
+    return _tell(case, verdict, now, proof=proof, detail=detail)
+
+
+def _tell(case: Case, verdict: Verdict, now: int, *, proof: str = "", detail: str = "") -> Changed:
+    first = verdict in DEAD and not case.dead
+    words = (*case.did, detail, f"left: {case.left}" if case.left else "", case.approved)
+    case = case.changed(outcomes=case.outcomes + 1, dead=case.dead or first)
+    outcome = Outcome(
+        case.outcomes,
+        verdict,
+        case.target,
+        now,
+        case.began,
+        proof,
+        "; ".join(word for word in words if word),
+        first,
+    )
+    return case, outcome
+
+
+def _saw(case: Case, seen: Observation) -> Case:
+    return case.changed(seen=seen.state, seen_how=cut(seen.how), control=seen.control, tries=0, reason="")
+
+
+def proof_of(case: Case, plan: Plan | None = None) -> str:
+    """By what it is known how the credential was before, and how it is now; what is not known is said too."""
+    parts = []
+    if case.before:
+        known = "not known" if case.before == "unknown" else case.before
+        parts.append(f"before: {known} ({case.before_how})")
+    if case.seen and (case.did or case.seen != case.before):
+        known = "not known" if case.seen == "unknown" else case.seen
+        parts.append(f"now: {known} ({case.seen_how})")
+    if case.control is not None:
+        parts.append(f"the control credential {'works' if case.control else 'does not work either'}")
+    if plan is not None and plan.unproved:
+        parts.append(f"not proved: {plan.unproved}")
+    return "; ".join(parts)
+
+
+def checked(seen: object) -> Observation:
+    """What a probe gave.
+
+    Raises:
+        UnavailableError: it is no observation.
+    """
+    try:
+        return _OBSERVATION.decode(msgspec.json.encode(seen))
+    except (msgspec.MsgspecError, TypeError, ValueError):
+        raise UnavailableError("the target's probe gave no observation") from None
+
+
+def cut(text: str) -> str:
+    """At most so much of what a target or a person said."""
+    return text if len(text) <= MOST_WORDS else text[: MOST_WORDS - 1] + "…"
+
+
+def nanoseconds(seconds: float) -> int:
+    """As a whole number; a time that a target gives may be anything."""
+    return round(min(max(seconds, 0.0), LONGEST_SECONDS) * SECOND) if seconds == seconds else 0  # noqa: PLR0124 - NaN
+
+
+def kept(case: Case) -> Case:
+    """What stays of a case that ended: enough to know a copy of its command, and to count it."""
+    command = msgspec.structs.replace(
+        case.command, revocation={}, identifiers=(), reasons=(), finding_uids=()
+    )
+    return case.changed(command=command, before_how="", seen_how="", did=(), left="", reason="")

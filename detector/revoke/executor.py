@@ -1,0 +1,390 @@
+"""Carries out the cases of one process: it decides which go next, and runs their turns beside whatever stores them.
+
+Whoever stores the cases (a Kafka handler, a file) calls, for each partition, in this order:
+
+1. `restore` with the stored cases of a partition, and `take` for each new command.
+2. `pump` gives what changed since: cases to store and outcomes to tell, and chooses what goes next. The most severe go
+   first, the older before the younger; a target has only so many at once.
+3. `committed`, once all that `pump` gave is stored. Only now the chosen cases begin to ask a provider.
+4. Again from 2. A turn ends as soon as it would only wait; its case then waits for its next one without a task.
+
+`drop` forgets a partition: its turns are cancelled. What they had done shows when another process looks.
+"""
+
+import asyncio
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from typing import Final, Protocol
+
+import msgspec
+
+from detector.revoke import cases
+from detector.revoke.breaker import Breaker, State
+from detector.revoke.cases import Case, Changed
+from detector.revoke.dispatch_queue import DispatchQueue
+from detector.revoke.outcomes import Outcome
+from detector.revoke.revocation_command import RevocationCommand
+from detector.revoke.target import Plan, RefusedError, Target
+from detector.revoke.turn import CANCEL_SECONDS, Turns
+from detector.values.times import MINUTE, SECOND
+
+FORGET_EVERY: Final = MINUTE
+MOST_FORGOTTEN: Final = 1000
+MOST_CHOSEN: Final = 500  # in one transaction
+
+
+class ExecutorSettings(msgspec.Struct, frozen=True):
+    """Times in ns.
+
+    - `concurrency`: turns of one target at once.
+    - `deadline`: after this time a step that does not succeed has failed.
+    - `breaker_failures`: so many in a row open a target's breaker for `breaker_pause`.
+    - `keep`: how long a case is remembered after its end.
+    """
+
+    concurrency: int = 8
+    deadline: int = 10 * MINUTE
+    breaker_failures: int = 5
+    breaker_pause: int = 30 * SECOND
+    keep: int = 31 * 24 * 60 * MINUTE
+
+
+class Go(msgspec.Struct, frozen=True):
+    """A command may be carried out. `approved` says who approved it, for a person."""
+
+    approved: str = ""
+
+
+class Held(msgspec.Struct, frozen=True):
+    """It has to wait until a time (ns); None: until somebody approves or the settings change."""
+
+    reason: str
+    until: int | None = None
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """It must never be carried out."""
+
+    reason: str
+
+
+Decision = Go | Held | Refused
+
+
+class Rails(Protocol):
+    """What decides over commands. It is asked again about what is held."""
+
+    def target_of(self, command: RevocationCommand) -> tuple[str, Target] | None:
+        """The first target that takes it, with the name of its table."""
+
+    def target_named(self, name: str) -> Target | None:
+        """The target of a table; None if it is gone from the configuration."""
+
+    def decide(
+        self, command: RevocationCommand, target: str, plan: Plan, acted: Iterable[Case], now: int
+    ) -> Decision:
+        """Whether it may go. `acted` are the cases in which acting began, the present one aside."""
+
+
+class Change(msgspec.Struct, frozen=True):
+    """What has to be stored about a case: how it is now, None if it is forgotten; and what is to be told."""
+
+    id: str
+    case: Case | None
+    outcomes: tuple[Outcome, ...] = ()
+
+
+class _Entry:
+    """A case in memory, what of it is not stored yet, and its turn. `likely` is the target that will take it."""
+
+    __slots__ = ("case", "likely", "outcomes", "task")
+
+    def __init__(self, case: Case, likely: str) -> None:
+        self.case = case
+        self.likely = likely
+        self.outcomes: list[Outcome] = []
+        self.task: asyncio.Task[None] | None = None
+
+
+class Executor:
+    """See the module. `partitions` is how many have to be restored before anything is decided. `clock` gives ns.
+
+    `failure` is why nothing more is done: an act could not be recorded. `copies` counts the copies of known commands.
+    """
+
+    def __init__(
+        self,
+        rails: Rails,
+        settings: ExecutorSettings,
+        clock: Callable[[], int],
+        turns: Turns,
+        partitions: int = 1,
+    ) -> None:
+        self.copies = 0
+        self.failure: Exception | None = None
+        self._rails = rails
+        self._settings = settings
+        self._clock = clock
+        self._partitions = partitions
+        self._turns = turns
+        self._entries: dict[str, _Entry] = {}
+        self._open: dict[str, _Entry] = {}
+        self._acted: dict[str, _Entry] = {}
+        self._restored: set[int] = set()
+        self._changed: defaultdict[int, dict[str, _Entry]] = defaultdict(dict)
+        self._queue: DispatchQueue[_Entry] = DispatchQueue()
+        self._active: dict[str, _Entry] = {}  # chosen, or at work
+        self._starting: defaultdict[int, list[_Entry]] = defaultdict(list)
+        self._breakers: dict[str, Breaker] = {}
+        self._forgotten: dict[int, int] = {}
+
+    # What is known.
+
+    @property
+    def open(self) -> Iterable[Case]:
+        """The cases of which something is still to be done."""
+        return (entry.case for entry in self._open.values())
+
+    def case(self, command_id: str) -> Case | None:
+        """The case of a command, also if it ended and is remembered."""
+        entry = self._entries.get(command_id)
+        return None if entry is None else entry.case
+
+    @property
+    def busy(self) -> int:
+        """How many turns run now, or are about to."""
+        return len(self._active)
+
+    def breakers(self, now: int) -> dict[str, State]:
+        """The state of the breaker of each target that was asked."""
+        return {name: breaker.state(now) for name, breaker in self._breakers.items()}
+
+    # What the one who stores the cases calls.
+
+    def restore(self, partition: int, stored: Iterable[Case]) -> None:
+        """Takes the stored cases of a partition. Nothing is decided before all partitions are restored."""
+        for case in stored:
+            self._enter(cases.restored(case.changed(partition=partition)))
+        self._restored.add(partition)
+
+    def take(self, command: RevocationCommand, partition: int, now: int) -> bool:
+        """Takes a command. False if it is a copy of one that is known: that changes nothing."""
+        if command.id in self._entries:
+            self.copies += 1
+            return False
+        entry = self._enter(Case(command, partition=partition, taken=now))
+        self._changed[partition][command.id] = entry
+        return True
+
+    def wake(self, command_id: str | None = None) -> None:
+        """A command was approved or denied, or (None) the settings changed: what is held is decided again."""
+        some = tuple(self._open.values()) if command_id is None else (self._open.get(command_id),)
+        for entry in some:
+            if entry is None or entry.case.command.id in self._active:
+                continue
+            self._queue.discard(entry)
+            if command_id is None:
+                entry.likely = self._likely(entry.case)
+            if entry.case.phase == "held":
+                entry.case = entry.case.changed(due=0)
+            self._queue.add(entry, self._clock())
+
+    def use(self, rails: Rails, settings: ExecutorSettings) -> None:
+        """Goes on under other settings."""
+        self._rails, self._settings = rails, settings
+        self._breakers.clear()
+        self.wake()
+
+    def pump(self, partition: int, now: int) -> list[Change]:
+        """What has to be stored now, of one partition."""
+        if self.failure is None and len(self._restored) >= self._partitions:
+            self._choose(partition, now)
+        changes = self._forget(partition, now)
+        for name, entry in self._changed.pop(partition, {}).items():
+            if not entry.case.open:
+                entry.case = cases.kept(entry.case)
+            changes.append(Change(name, entry.case, tuple(entry.outcomes)))
+            entry.outcomes = []
+        return changes
+
+    def committed(self, partition: int) -> None:
+        """What `pump` gave is stored: the chosen cases begin."""
+        for entry in self._starting.pop(partition, ()):
+            entry.task = asyncio.create_task(self._turn(entry))
+
+    async def drop(self, partition: int) -> None:
+        """Forgets a partition, and ends its turns."""
+        self._restored.discard(partition)
+        self._starting.pop(partition, None)
+        self._changed.pop(partition, None)
+        tasks = []
+        for name in [name for name, entry in self._entries.items() if entry.case.partition == partition]:
+            entry = self._entries.pop(name)
+            self._queue.discard(entry)
+            for known in (self._open, self._acted, self._active):
+                known.pop(name, None)
+            if entry.task is not None:
+                entry.task.cancel()
+                tasks.append(entry.task)
+        if tasks:
+            await asyncio.wait(tasks, timeout=2 * CANCEL_SECONDS)
+
+    async def close(self) -> None:
+        """Ends all turns."""
+        for partition in {entry.case.partition for entry in self._entries.values()} | self._restored:
+            await self.drop(partition)
+
+    # The queue.
+
+    def _enter(self, case: Case) -> _Entry:
+        entry = self._entries[case.command.id] = _Entry(case, self._likely(case) if case.open else "")
+        if case.open:
+            self._open[case.command.id] = entry
+            self._queue.add(entry, self._clock())
+        if case.acted is not None:
+            self._acted[case.command.id] = entry
+        return entry
+
+    def _likely(self, case: Case) -> str:
+        if case.phase == "acting":
+            return case.target
+        found = self._rails.target_of(case.command)
+        return "" if found is None else found[0]
+
+    def _choose(self, partition: int, now: int) -> None:
+        """Decides and begins what is due, as far as targets have room. For cases of other partitions it keeps the room."""
+        for name in self._queue.expired(now):
+            waiting = self._open.get(name)
+            if waiting is not None and name not in self._active:
+                self._queue.add(waiting, now)
+        room = Counter(entry.likely for entry in self._active.values())
+        credentials = {entry.case.command.credential_id for entry in self._active.values()}
+        most = self._settings.concurrency
+        done: list[_Entry] = []
+        others = 0  # the severity of a case of another partition that has to be decided before lesser ones
+        for entry in self._queue.due(lambda name: room[name] < most):
+            case = entry.case
+            if case.command.severity < others or len(done) >= MOST_CHOSEN:
+                break
+            if case.partition != partition:
+                room[entry.likely] += 1
+                others = max(others, case.command.severity if case.phase != "acting" else 0)
+            elif case.command.credential_id not in credentials:  # one command of a credential after the other
+                done.append(entry)
+                if self._begun(entry, now):
+                    room[entry.likely] += 1
+                    credentials.add(case.command.credential_id)
+        for entry in done:
+            self._queue.discard(entry)
+            if entry.case.command.id not in self._active and entry.case.open:
+                self._queue.add(entry, self._clock())
+
+    def _begun(self, entry: _Entry, now: int) -> bool:
+        """Decides over a case, if that has to be, and begins its turn, if it may."""
+        if entry.case.phase != "acting":
+            self._note(entry, self._decided(entry.case, now))
+        if entry.case.phase != "acting":
+            return False
+        case = entry.case
+        found = self._planned(case)
+        if found is None:
+            reason = f"the configuration has no target {case.target} any more that takes it"
+            self._note(entry, cases.refused(case, reason, now))
+            return False
+        wait = self._breaker(case.target).wait_until(now)
+        if wait is None:
+            self._note(entry, (cases.taken_up(case, now), None))
+            self._acted[case.command.id] = self._active[case.command.id] = entry
+            self._starting[case.partition].append(entry)
+            return True
+        if now > case.deadline:
+            self._note(entry, cases.overdue(case, found[1], now))
+        else:
+            reason = (
+                case.reason or f"target {case.target} fails again and again, and is left alone for a while"
+            )
+            self._note(entry, (case.changed(due=min(wait, case.deadline + 1), reason=reason), None))
+        return False
+
+    def _decided(self, case: Case, now: int) -> Changed:
+        found = self._rails.target_of(case.command)
+        if found is None:
+            return cases.refused(case, NO_TARGET, now)
+        name, target = found
+        case = case.changed(target=name)
+        try:
+            plan = target.plan(case.command)
+        except RefusedError as error:
+            return cases.refused(case, str(error), now)
+        except Exception as error:  # noqa: BLE001 - a target must not end the work of others
+            return cases.refused(case, f"target {name} cannot plan it ({type(error).__name__})", now)
+        acted = (entry.case for entry in self._acted.values())
+        decision = self._rails.decide(case.command, name, plan, acted, now)
+        if isinstance(decision, Refused):
+            return cases.refused(case, decision.reason, now)
+        if isinstance(decision, Held):
+            return cases.held(case, decision.reason, decision.until, now)
+        return cases.going(case, name, decision.approved, now, self._settings.deadline), None
+
+    def _note(self, entry: _Entry, changed: Changed) -> None:
+        """Takes a case as it is now, to be stored."""
+        entry.case, outcome = changed
+        self._changed[entry.case.partition][entry.case.command.id] = entry
+        if outcome is not None:
+            entry.outcomes.append(outcome)
+        if not entry.case.open:
+            self._open.pop(entry.case.command.id, None)
+
+    def _planned(self, case: Case) -> tuple[Target, Plan] | None:
+        target = self._rails.target_named(case.target)
+        if target is None:
+            return None
+        try:
+            return target, target.plan(case.command)
+        except Exception:  # noqa: BLE001 - the settings may have changed since it was decided
+            return None
+
+    def _breaker(self, name: str) -> Breaker:
+        settings = self._settings
+        return self._breakers.setdefault(name, Breaker(settings.breaker_failures, settings.breaker_pause))
+
+    def _forget(self, partition: int, now: int) -> list[Change]:
+        """Forgets cases that ended long ago: once a minute, those of one partition."""
+        if now - self._forgotten.get(partition, 0) < FORGET_EVERY:
+            return []
+        self._forgotten[partition] = now
+        old = [
+            name
+            for name, entry in self._entries.items()
+            if not entry.case.open
+            and entry.case.partition == partition
+            and now - entry.case.ended > self._settings.keep
+        ][:MOST_FORGOTTEN]
+        for name in old:
+            del self._entries[name]
+            self._acted.pop(name, None)
+            self._changed[partition].pop(name, None)
+        return [Change(name, None) for name in old]
+
+    async def _turn(self, entry: _Entry) -> None:
+        """Runs the turn of a case; what changes is stored by the next `pump`."""
+        breaker = self._breaker(entry.case.target)
+        try:
+            found = self._planned(entry.case)
+            if found is not None:
+                await self._turns.run(entry.case, *found, breaker, lambda changed: self._note(entry, changed))
+        except asyncio.CancelledError:
+            breaker.gave_up()
+            raise
+        except Exception as error:  # noqa: BLE001 - it is not about this case: the audit log, or a bug
+            breaker.gave_up()
+            self.failure = self.failure or error
+        entry.task = None
+        self._active.pop(entry.case.command.id, None)
+        if entry.case.open:
+            self._queue.add(entry, self._clock())
+
+
+NO_TARGET: Final = (
+    "no [revoke.targets] table takes it: add one whose type and match fit its revocation object"
+)

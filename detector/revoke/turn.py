@@ -1,0 +1,179 @@
+"""A turn of a case: questions to its target, one after the other, for as long as there is something to do at once."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, Literal, TypeVar
+
+import msgspec
+
+from detector.revoke import cases
+from detector.revoke.breaker import Breaker
+from detector.revoke.cases import Case, Changed
+from detector.revoke.target import GoneError, Plan, RefusedError, Target, UnavailableError
+from detector.values.times import MINUTE, SECOND
+
+FIRST_PROBES: Final = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4)  # seconds before each of the probes that follow a step
+CANCEL_SECONDS: Final = 1.0
+_MOST_DOUBLINGS: Final = 20
+_SHORTEST: Final = SECOND // 10
+_KNOWN: Final = (RefusedError, GoneError, UnavailableError)
+
+_T = TypeVar("_T")
+
+
+class TurnSettings(msgspec.Struct, frozen=True):
+    """Times in ns. `call_timeout` is for one question. The pause between tries doubles, with jitter."""
+
+    call_timeout: int = 15 * SECOND
+    first_pause: int = SECOND // 2
+    longest_pause: int = MINUTE
+
+
+class Act(msgspec.Struct, frozen=True):
+    """Something that is done to a case. `words` say more, and may quote a provider."""
+
+    what: Literal["acting", "acted", "failed"]
+    case: Case
+    words: str = ""
+
+
+class RecordError(Exception):
+    """An act cannot be recorded: so it must not be done."""
+
+
+class Turns:
+    """Runs turns. `clock` gives ns. `record` is awaited before and after each act; what it raises ends the turn."""
+
+    def __init__(
+        self,
+        settings: TurnSettings,
+        clock: Callable[[], int],
+        record: Callable[[Act], Awaitable[None]] | None = None,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._record = record
+        self._jitter = jitter
+        self._abandoned: set[asyncio.Task[Any]] = set()
+
+    async def run(
+        self, case: Case, target: Target, plan: Plan, breaker: Breaker, note: Callable[[Changed], None]
+    ) -> None:
+        """Goes on until the case ends or has to wait for more than a moment. `note` takes each change.
+
+        Raises:
+            RecordError: an act could not be recorded.
+        """
+
+        def changed(change: Changed) -> None:
+            nonlocal case
+            case = change[0]
+            note(change)
+
+        probes = 0
+        while case.open and case.due <= self._clock():
+            if case.move != "prove":
+                probes = 0
+            elif probes >= (1 if case.rests else len(FIRST_PROBES)):
+                changed((self._rested(case), None))
+                break
+            else:
+                await asyncio.sleep(0.0 if case.rests else FIRST_PROBES[probes])
+                probes += 1
+            changed(await self._asked(case, target, plan, breaker))
+
+    def _rested(self, case: Case) -> Case:
+        """Waits for the next probe without a task."""
+        now = self._clock()
+        pause = min(SECOND << min(case.rests, _MOST_DOUBLINGS), self._settings.longest_pause)
+        due = max(min(now + pause, case.prove_until), now + _SHORTEST)
+        return case.changed(due=due, rests=case.rests + 1)
+
+    async def _asked(self, case: Case, target: Target, plan: Plan, breaker: Breaker) -> Changed:
+        """One question to the provider: the case as it is after the answer."""
+        try:
+            if case.move == "act":
+                changed = await self._acted(case, target, plan)
+            else:
+                seen = cases.checked(await self._call(target.probe(case.command)))
+                observe = cases.looked if case.move == "look" else cases.proved
+                changed = observe(case, plan, seen, self._clock())
+        except (RefusedError, GoneError) as error:
+            breaker.succeeded()
+            return await self._stumbled(case, plan, error)
+        except RecordError:
+            raise
+        except Exception as error:  # noqa: BLE001 - a provider, and the module that asks it, may do anything
+            breaker.failed(self._clock())
+            return await self._stumbled(case, plan, error)
+        breaker.succeeded()
+        return changed
+
+    async def _acted(self, case: Case, target: Target, plan: Plan) -> Changed:
+        if case.step >= len(plan.steps):  # the settings have changed, or the plan is empty
+            return cases.stepped(case, plan, "there is nothing left to do", self._clock())
+        await self._recorded(Act("acting", case, plan.steps[case.step].words))
+        words = cases.cut(str(await self._call(target.revoke(case.command, case.step))))
+        await self._recorded(Act("acted", case, words))
+        return cases.stepped(case, plan, words, self._clock())
+
+    async def _stumbled(self, case: Case, plan: Plan, error: Exception) -> Changed:
+        words = cases.cut(str(error)) if isinstance(error, _KNOWN) else type(error).__name__
+        await self._recorded(Act("failed", case, words))
+        now = self._clock()
+        return cases.stumbled(case, plan, error, now, now + self._wait(case, error))
+
+    def _wait(self, case: Case, error: Exception) -> int:
+        """How long until the next try: what the provider asked for, else twice as long as before, and some more."""
+        asked = error.after if isinstance(error, UnavailableError) else None
+        if asked is not None:
+            return max(cases.nanoseconds(asked), _SHORTEST)
+        pause = min(
+            self._settings.first_pause << min(case.tries, _MOST_DOUBLINGS), self._settings.longest_pause
+        )
+        return round(pause * (1 + self._jitter() / 2))
+
+    async def _call(self, question: Awaitable[_T]) -> _T:
+        """The answer. What does not answer in time is left behind, even if it refuses to be cancelled.
+
+        Raises:
+            UnavailableError: no answer in time.
+            Exception: whatever the target raises.
+        """
+        task = asyncio.ensure_future(question)
+        seconds = self._settings.call_timeout / SECOND
+        try:
+            await asyncio.wait([task], timeout=seconds)
+            if not task.done():
+                task.cancel()
+                await asyncio.wait([task], timeout=CANCEL_SECONDS)
+                self._abandon(task)
+                raise UnavailableError(f"no answer within {seconds:g} s")
+        except asyncio.CancelledError:
+            task.cancel()
+            self._abandon(task)
+            raise
+        if task.cancelled():
+            raise UnavailableError("the question was cancelled")
+        return task.result()
+
+    def _abandon(self, task: asyncio.Task[Any]) -> None:
+        """Keeps it until it ends, and takes its error, which nobody waits for."""
+
+        def ended(task: asyncio.Task[Any]) -> None:
+            self._abandoned.discard(task)
+            if not task.cancelled():
+                task.exception()
+
+        self._abandoned.add(task)
+        task.add_done_callback(ended)
+
+    async def _recorded(self, act: Act) -> None:
+        if self._record is None:
+            return
+        try:
+            await self._record(act)
+        except Exception as error:
+            raise RecordError(str(error)) from error

@@ -1,0 +1,368 @@
+"""The executor with a target that only records: each command is carried out once and ends with what is known."""
+
+import asyncio
+import contextlib
+
+import msgspec
+import pytest
+
+from detector.revoke.executor import ExecutorSettings, Go, Held, Refused
+from detector.revoke.revocation_command import RevocationCommand
+from detector.revoke.target import GoneError, Observation, RefusedError, Step, UnavailableError
+from detector.values.findings import Severity
+from tests.ingest.streams import until
+from tests.revoke.recording import OpenRails, RecordingOptions, RecordingTarget
+from tests.revoke.running import QUICK, Running, command
+
+
+def settings_with(**changes: int) -> ExecutorSettings:
+    return msgspec.structs.replace(QUICK, **changes)
+
+
+async def idle(running: Running) -> None:
+    """Until no turn runs, without beginning another."""
+    await until(lambda: _true(not running.executor.busy), "no turn runs", every=0.001)
+
+
+async def _true(value: bool) -> bool:  # noqa: FBT001 - an answer
+    return value
+
+
+def ready(*credentials: str, options: RecordingOptions | None = None) -> tuple[RecordingTarget, Running]:
+    target = RecordingTarget(options)
+    target.live |= set(credentials)
+    return target, Running(OpenRails({"memory": target}))
+
+
+async def test_a_live_credential_is_revoked_and_proved_dead() -> None:
+    target, running = ready("cred-1")
+    running.take([command()])
+    await running.settle()
+    (outcome,) = running.stored.of(command().id)
+    assert outcome.verdict == "confirmed"
+    assert outcome.revoked
+    assert outcome.target == "memory"
+    assert outcome.proof == "before: live (memory); now: dead (memory)"
+    assert outcome.detail == "done: forget it"
+    assert target.kills == {"cred-1": 1}
+    assert [act.what for act in running.acts] == ["acting", "acted"]
+
+
+async def test_a_dead_credential_is_gone_already_and_nothing_is_done() -> None:
+    target, running = ready()
+    running.take([command()])
+    await running.settle()
+    assert running.stored.verdicts == ["gone-already"]
+    assert target.revoked == []
+
+
+async def test_a_copy_changes_nothing_and_the_escalated_command_is_another() -> None:
+    target, running = ready("cred-1")
+    running.take([command(), command()])
+    await running.settle()
+    running.take([command()])
+    await running.settle()
+    assert running.stored.verdicts == ["confirmed"]
+    assert running.executor.copies == 2
+    target.live.add("cred-1")
+    running.take([command(escalated=True)])
+    await running.settle()
+    assert running.stored.verdicts == ["confirmed", "confirmed"]
+    assert target.kills == {"cred-1": 2}
+
+
+async def test_an_escalated_command_acts_although_the_provider_says_dead_and_proves_nothing() -> None:
+    target, running = ready()
+    running.take([command(escalated=True)])
+    await running.settle()
+    (outcome,) = running.stored.of(command(escalated=True).id)
+    assert outcome.verdict == "done-unproved"
+    assert "and yet it was used" in outcome.detail
+    assert len(target.revoked) == 1
+
+
+async def test_what_cannot_be_asked_is_never_confirmed() -> None:
+    target, running = ready("cred-1")
+    target.state = "unknown"
+    running.take([command()])
+    await running.settle()
+    (outcome,) = running.stored.of(command().id)
+    assert outcome.verdict == "done-unproved"
+    assert outcome.proof == "before: not known (memory); now: not known (memory)"
+
+
+@pytest.mark.parametrize("lives", [True, False])
+async def test_a_provider_that_refuses_everything_proves_nothing(*, lives: bool) -> None:
+    target, running = ready(*(["cred-1"] if lives else []))
+    target.control = False
+    running.take([command()])
+    await running.settle()
+    (outcome,) = running.stored.of(command().id)
+    assert outcome.verdict == "done-unproved"
+    assert "the control credential does not work either" in outcome.proof
+
+
+async def test_a_provider_that_lies_is_asked_again_and_then_it_has_failed() -> None:
+    target, running = ready("cred-1")
+    target.lies = True
+    running.take([command()])
+    await running.settle()
+    (outcome,) = running.stored.of(command().id)
+    assert outcome.verdict == "failed"
+    assert outcome.detail.endswith("the credential is still live")
+    assert len(target.revoked) > 1
+
+
+async def test_a_provider_that_is_slow_to_refuse_is_probed_again() -> None:
+    target, running = ready("cred-1", options=RecordingOptions(within=5.0))
+    target.after = 7
+    running.take([command()])
+    await running.settle()
+    assert running.stored.verdicts == ["confirmed"]
+    assert len(target.revoked) == 1
+
+
+async def test_a_step_whose_answer_was_lost_is_not_done_again() -> None:
+    target, running = ready("cred-1")
+    hung = asyncio.Event()
+
+    def trouble(what: str) -> object:
+        if what == "revoke" and not hung.is_set():
+            hung.set()
+            target.live.discard("cred-1")  # it is done, and nobody hears of it
+            return asyncio.sleep(60)
+        return None
+
+    target.trouble = trouble
+    running.take([command()])
+    await running.settle()
+    assert running.stored.verdicts == ["confirmed"]
+    assert target.revoked == []
+
+
+async def test_errors_are_tried_again_until_the_deadline() -> None:
+    target, running = ready("cred-1")
+    tries = []
+
+    def trouble(what: str) -> None:
+        tries.append(what)
+        if len(tries) < 4:
+            raise UnavailableError("HTTP 503")
+
+    target.trouble = trouble
+    running.take([command()])
+    await running.settle()
+    assert running.stored.verdicts == ["confirmed"]
+
+    def down(_: str) -> None:
+        raise UnavailableError("HTTP 503")
+
+    target.trouble = down
+    target.live.add("cred-2")
+    running.take([command("cred-2")])
+    await running.settle()
+    (outcome,) = running.stored.of(command("cred-2").id)
+    assert outcome.verdict == "failed"
+    assert outcome.detail.endswith("the last one: HTTP 503")
+
+
+async def test_retry_after_is_honoured() -> None:
+    target, running = ready("cred-1")
+    asked: list[float] = []
+
+    def trouble(_: str) -> None:
+        asked.append(asyncio.get_running_loop().time())
+        if len(asked) == 1:
+            raise UnavailableError("HTTP 429", after=0.3)
+
+    target.trouble = trouble
+    running.take([command()])
+    await running.settle()
+    assert asked[1] - asked[0] >= 0.29
+    assert running.stored.verdicts == ["confirmed"]
+
+
+async def test_a_refusal_ends_it() -> None:
+    target, running = ready("cred-1")
+
+    def trouble(_: str) -> None:
+        raise RefusedError("the accessor belongs to task build-8")
+
+    target.trouble = trouble
+    running.take([command()])
+    await running.settle()
+    (outcome,) = running.stored.of(command().id)
+    assert (outcome.verdict, outcome.detail) == ("refused", "the accessor belongs to task build-8")
+    assert target.revoked == []
+
+
+async def test_what_the_provider_no_longer_knows_is_gone_already() -> None:
+    target, running = ready("cred-1")
+
+    def trouble(what: str) -> None:
+        if what == "revoke":
+            raise GoneError("HTTP 404")
+
+    target.trouble = trouble
+    running.take([command()])
+    await running.settle()
+    (outcome,) = running.stored.of(command().id)
+    assert (outcome.verdict, outcome.proof) == ("gone-already", "before: live (memory); now: dead (HTTP 404)")
+
+
+async def test_no_target_and_no_plan_are_refused_with_what_to_do() -> None:
+    _, running = ready()
+    running.take([command("a", revocation={"provider": "elsewhere"})])
+    running.take([command("b", revocation={"provider": "recording", "refuse": "yes"})])
+    await running.settle()
+    (nobody,), (planned,) = running.stored.of(command("a").id), running.stored.of(command("b").id)
+    assert nobody.verdict == planned.verdict == "refused"
+    assert "[revoke.targets]" in nobody.detail
+    assert planned.detail == "the object says refuse"
+
+
+async def test_a_later_step_follows_after_its_delay_and_death_is_told_before_it() -> None:
+    options = RecordingOptions(steps=(Step("disable it", reversible=True), Step("delete it", delay=0.4)))
+    target, running = ready("cred-1", options=options)
+    running.take([command()])
+    await running.settle()
+    first, second = running.stored.of(command().id)
+    assert (first.verdict, first.revoked) == ("confirmed", True)
+    assert first.detail == "done: disable it; later: delete it"
+    assert (second.verdict, second.revoked) == ("confirmed", False)
+    assert [step for _, _, step in target.revoked] == [0, 1]
+    assert second.finished_at - first.finished_at >= 390_000_000
+
+
+async def test_what_a_person_undid_is_not_deleted() -> None:
+    options = RecordingOptions(steps=(Step("disable it", reversible=True), Step("delete it", delay=0.4)))
+    target, running = ready("cred-1", options=options)
+    running.take([command()])
+    await running.until(lambda: running.stored.verdicts == ["confirmed"])
+    target.live.add("cred-1")
+    await running.settle()
+    assert running.stored.verdicts == ["confirmed", "failed"]
+    assert [step for _, _, step in target.revoked] == [0]
+
+
+async def test_a_step_that_is_left_to_a_person_leaves_the_proof_of_those_before_it() -> None:
+    options = RecordingOptions(steps=(Step("no login"), Step("drop the role")))
+    target, running = ready("cred-1", options=options)
+
+    def trouble(what: str) -> None:
+        if what == "revoke" and target.revoked:
+            raise RefusedError("the role owns 3 tables")
+
+    target.trouble = trouble
+    running.take([command()])
+    await running.settle()
+    (outcome,) = running.stored.of(command().id)
+    assert outcome.verdict == "confirmed"
+    assert outcome.detail == "done: no login; left: the role owns 3 tables"
+
+
+async def test_held_until_approved_and_told_once() -> None:
+    target, running = ready("cred-1")
+    approved: list[str] = []
+    rails = OpenRails(
+        {"memory": target},
+        lambda one, _: Go("approved by alice, bob") if one.id in approved else Held("needs two approvals"),
+    )
+    running = Running(rails)
+    running.take([command()])
+    await running.until(lambda: running.stored.verdicts == ["held"])
+    running.executor.wake()
+    running.transaction()
+    running.transaction()
+    assert running.stored.verdicts == ["held"]
+    approved.append(command().id)
+    running.executor.wake(command().id)
+    await running.settle()
+    held, confirmed = running.stored.of(command().id)
+    assert (held.number, confirmed.number) == (1, 2)
+    assert confirmed.detail == "done: forget it; approved by alice, bob"
+
+
+async def test_the_rails_refuse() -> None:
+    target = RecordingTarget()
+    running = Running(
+        OpenRails({"memory": target}, lambda *_: Refused("on the list of names never to revoke"))
+    )
+    running.take([command()])
+    await running.settle()
+    assert running.stored.verdicts == ["refused"]
+    assert not target.probes
+
+
+async def test_the_most_severe_go_first_and_a_target_has_only_so_many_at_once() -> None:
+    target, running = ready("low", "high", "critical", "medium")
+    began: list[str] = []
+    at_once = 0
+
+    async def slow(_: str) -> None:
+        nonlocal at_once
+        at_once = max(at_once, running.executor.busy)
+        await asyncio.sleep(0.005)
+
+    target.trouble = slow
+    running = Running(OpenRails({"memory": target}), settings=settings_with(concurrency=1))
+    running.take(
+        [command(name, severity=Severity.of(name)) for name in ("low", "high", "critical", "medium")]
+    )
+    await running.settle()
+    began = [act.case.command.credential_id for act in running.acts if act.what == "acting"]
+    assert began == ["critical", "high", "medium", "low"]
+    assert at_once == 1
+
+
+async def test_an_open_breaker_leaves_the_target_alone_and_one_trial_closes_it() -> None:
+    target, _ = ready("a", "b", "c")
+    down = True
+
+    def trouble(_: str) -> None:
+        if down:
+            raise UnavailableError("HTTP 500")
+
+    target.trouble = trouble
+    settings = settings_with(breaker_failures=3, breaker_pause=100_000_000, deadline=5_000_000_000)
+    running = Running(OpenRails({"memory": target}), settings=settings)
+    running.take([command(name) for name in "abc"])
+    await running.until(lambda: running.executor.breakers(running.clock()) == {"memory": "open"})
+    await idle(running)
+    asked = target.probes.total()
+    down = False
+    running.transaction()
+    assert target.probes.total() == asked
+    await running.settle()
+    assert running.stored.verdicts == ["confirmed"] * 3
+    assert running.executor.breakers(running.clock()) == {"memory": "closed"}
+
+
+class _OtherTarget(RecordingTarget):
+    @staticmethod
+    def accepts(command: RevocationCommand) -> bool:
+        return command.provider == "other"
+
+
+async def test_garbage_and_what_hangs_hold_up_nobody_else() -> None:
+    target, other = RecordingTarget(), _OtherTarget()
+    target.live |= {f"cred-{number}" for number in range(20)}
+    other.live.add("cred-x")
+
+    async def stubborn() -> Observation:
+        """Hangs, and does not let itself be cancelled at once."""
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(60)
+        await asyncio.sleep(1.5)
+        return Observation("dead", "too late")
+
+    answers: list[object] = [42, {"state": "dead"}, msgspec.json.decode(b'"dead"')]
+    target.trouble = lambda _: answers.pop() if answers else stubborn()
+    running = Running(OpenRails({"memory": target, "other": other}))
+    running.take([command(f"cred-{number}") for number in range(20)])
+    running.transaction()
+    running.take([command("cred-x", revocation={"provider": "other"})])
+    await running.until(lambda: "confirmed" in running.stored.verdicts, seconds=3)
+    assert running.stored.of(command("cred-x").id)[0].verdict == "confirmed"
+    assert running.stored.verdicts == ["confirmed"]
+    await running.crash()
