@@ -14,13 +14,18 @@ def secret_of_file(reader: FieldReader, name: str, *keys: Key) -> Secret | None:
     """The secret in a file. If it cannot be read, the reader lists it as missing on this machine."""
     path = reader.folder / name
     try:
-        return _secret(path)
+        return secret_in(path)
     except ValueError as error:
         reader.missing(f"{shown(path)}: {error}", *keys)
     return None
 
 
-def _secret(path: Path) -> Secret:
+def secret_in(path: str | Path) -> Secret:
+    """The secret in a file, which may end with a line break.
+
+    Raises:
+        ValueError: it cannot be read, is empty, or not UTF-8.
+    """
     raw = read_bounded(path, SECRET_BYTES).removesuffix(b"\n").removesuffix(b"\r")
     try:
         raw.decode()

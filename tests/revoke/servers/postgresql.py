@@ -16,6 +16,7 @@ from tests.broker.cluster import free_ports
 from tests.revoke.servers.process import Process, ServerError
 
 VERSIONS: Final = Path("/usr/lib/postgresql")  # where Debian puts them
+GRANTS: Final = Path(__file__).parents[3] / "deploy" / "revoke" / "postgresql.sql"
 SUPERUSER: Final = "postgres"
 INSTALL: Final = "apt-get install postgresql postgresql-15-pgaudit"
 # Without fsync: nothing in it outlives the session. All statements of all classes go to pgaudit's log.
@@ -64,9 +65,7 @@ class Postgres:
 
     def create(self) -> None:
         """Makes an empty cluster, with a superuser `postgres`."""
-        given = self._process.folder / "password"
-        given.write_text(self.password)
-        given.chmod(0o644)  # in a folder that only the server's user may enter
+        given = self._process.own("password", self.password.encode())
         self._process.run(
             [
                 str(self._programs / "initdb"),
@@ -86,6 +85,12 @@ class Postgres:
         """Adds lines to postgresql.conf, for the next start."""
         with (self.data / "postgresql.conf").open("a") as file:
             file.write(settings)
+
+    def encrypt(self, certificate: Path) -> None:
+        """Takes TLS beside plain connections from now on. `certificate`: a PEM file with its key."""
+        own = self._process.own("server.pem", certificate.read_bytes())
+        self.configure(f"ssl = on\nssl_cert_file = '{own}'\nssl_key_file = '{own}'\n")
+        self._process.send(signal.SIGHUP)
 
     def start(self) -> Self:
         """Starts it, and waits until it accepts connections."""
@@ -115,6 +120,14 @@ class Postgres:
             password=self.password if password is None else password,
             database=database,
         )
+
+    async def install_revoker(self, password_file: Path) -> None:
+        """Runs deploy/revoke/postgresql.sql, and gives the role `curfewd_revoker` the password in a file."""
+        admin = await self.connect()
+        await admin.execute(GRANTS.read_text())
+        password = password_file.read_text().strip().replace("'", "''")
+        await admin.execute(f"ALTER ROLE curfewd_revoker PASSWORD '{password}'")
+        await admin.close()
 
     def __enter__(self) -> Self:
         self.create()

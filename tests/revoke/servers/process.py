@@ -40,6 +40,20 @@ class Process:
         """What the server wrote to standard output and error."""
         return (self.folder / "output.log").read_text(errors="replace")
 
+    def own(self, name: str, content: bytes) -> Path:
+        """A file in the folder that only the server may read."""
+        path = self.folder / name
+        path.touch(0o600)
+        path.write_bytes(content)
+        if self.user is not None:
+            shutil.chown(path, self.user)
+        return path
+
+    def send(self, number: signal.Signals) -> None:
+        """A signal to the server, if it runs."""
+        if self._process is not None:
+            self._process.send_signal(number)
+
     def run(self, command: Sequence[str]) -> None:
         """Runs a command to its end.
 

@@ -1,0 +1,321 @@
+"""PostgreSQL: the role of a task may no longer log in, its sessions are ended, and if you wish it is dropped later.
+
+NOLOGIN alone leaves open sessions at work, on each standby too. So both are done, and both are looked at.
+
+The revoker calls the functions of deploy/revoke/postgresql.sql, and needs no other right. They refuse every role that is
+no member of `curfewd_tasks`, superusers, and the revoker's own.
+"""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any, ClassVar, Final
+
+import asyncpg
+import msgspec
+
+from detector.adapters.postgresql.roles import PROVIDER, credential_of
+from detector.revoke.revocation_command import RevocationCommand
+from detector.revoke.target import GoneError, Observation, Plan, RefusedError, Step, UnavailableError
+from detector.revoke.targets.credential_note import noted_credential
+from detector.revoke.targets.postgresql_session import Address, Login, session
+from detector.values.times import parse_rfc3339
+from detector.values.wording import visible
+
+_DISABLE, _TERMINATE, _DROP = range(3)
+_NAME_BYTES: Final = 63  # PostgreSQL cuts a longer name, and would find another role
+_PAUSE: Final = 0.02  # seconds, while sessions end
+_GONE, _NOT_A_TASK, _IN_USE = "CF404", "CF403", "CF409"  # SQLSTATEs of the functions
+
+
+class PostgresOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """How to reach one cluster of PostgreSQL.
+
+    - `host`, `port`, `database`: the primary, and the database with the revoker's functions.
+    - `user`, `password_file`: the revoker's login. The file is read for each session, so it can be rotated.
+    - `standbys`: `HOST` or `HOST:PORT` of those that accept sessions; sessions are ended there too.
+    - `cluster`: the name that `revocation.cluster` of a command must have. Set it if you have more than one cluster.
+    - `ca_file`: the authorities to trust, in PEM form; by default the system's. Without it, a server on this machine is
+      spoken to in the clear.
+    - `control_user`, `control_password_file`: a login that must go on working; it is tried after each revocation.
+    - `drop_after`: seconds after which the role is dropped; by default it is kept, so that a person can undo it.
+    - `timeout`: seconds for one answer, at most 120.
+    """
+
+    host: str
+    password_file: str
+    port: int = 5432
+    database: str = "postgres"
+    user: str = "curfewd_revoker"
+    standbys: tuple[str, ...] = ()
+    cluster: str = ""
+    ca_file: str | None = None
+    control_user: str | None = None
+    control_password_file: str | None = None
+    drop_after: float | None = None
+    timeout: float = 10.0
+
+    def __post_init__(self) -> None:
+        """Checks what can be checked without asking anybody.
+
+        Raises:
+            ValueError: a value cannot be used.
+        """
+        self.servers()
+        if not 0 < self.timeout <= 120:  # noqa: PLR2004 - the docstring says it
+            raise ValueError("timeout: write seconds, more than 0 and at most 120")
+        if self.drop_after is not None and self.drop_after < 0:
+            raise ValueError("drop_after: write seconds")
+        if (self.control_user is None) != (self.control_password_file is None):
+            raise ValueError("control_user and control_password_file: write both or none")
+
+    def servers(self) -> tuple[Address, ...]:
+        """The primary, then the standbys.
+
+        Raises:
+            ValueError: one of them is no address.
+        """
+        if not self.host or not 0 < self.port < 1 << 16:
+            raise ValueError("host and port: write where PostgreSQL listens")
+        standbys = (Address.parse(text, self.port) for text in self.standbys)
+        return (Address(self.host, self.port), *standbys)
+
+
+class _Role(msgspec.Struct, frozen=True):
+    """A role that belongs to the command's credential. `sessions`: how many are open."""
+
+    oid: int
+    name: str
+    can_login: bool
+    sessions: int
+    valid_until: str | None
+
+    @property
+    def dead(self) -> bool:
+        return not self.can_login and not self.sessions
+
+
+class PostgresTarget:
+    """Revokes roles of one cluster. `revocation`: `provider` is `postgresql`, `role` its name, `cluster` where it is."""
+
+    name: ClassVar[str] = PROVIDER
+    Options: ClassVar[type[msgspec.Struct]] = PostgresOptions
+
+    def __init__(self, options: PostgresOptions) -> None:
+        self._options = options
+        self._servers = options.servers()
+        self._login = Login(
+            options.user, options.password_file, options.database, options.ca_file, options.timeout
+        )
+
+    @staticmethod
+    def accepts(command: RevocationCommand) -> bool:
+        """Whether the credential is a role of PostgreSQL."""
+        return command.provider == PROVIDER
+
+    def plan(self, command: RevocationCommand) -> Plan:
+        """NOLOGIN, then the end of its sessions, then perhaps DROP ROLE.
+
+        Raises:
+            RefusedError: no role is named, or one that cannot be a task's here.
+        """
+        role = visible(self._named(command))
+        everywhere = f" at {len(self._servers)} servers" if len(self._servers) > 1 else ""
+        steps = [
+            Step(f"ALTER ROLE {role} NOLOGIN", reversible=True),
+            Step(f"end the sessions of {role}{everywhere}"),
+        ]
+        if self._options.drop_after is not None:
+            steps.append(Step(f"DROP ROLE {role}, if it owns nothing", delay=self._options.drop_after))
+        return Plan(
+            tuple(steps),
+            proof="pg_roles says NOLOGIN and pg_stat_activity has no session of the role",
+            within=self._options.timeout,
+            unproved="what the role left behind: functions, prepared transactions, roles that it made or that may SET ROLE to it",
+        )
+
+    async def revoke(self, command: RevocationCommand, step: int) -> str:
+        """Carries out one step. Repeated, it changes nothing.
+
+        Raises:
+            RefusedError, GoneError, UnavailableError: it was not done.
+        """
+        if step == _TERMINATE:
+            counts = [
+                await self._terminate(address, command, must_be_disabled=address != self._servers[0])
+                for address in self._servers
+            ]
+            return f"ended {sum(counts)} sessions of {visible(self._named(command))}"
+        async with session(self._servers[0], self._login) as connection:
+            role = await self._look_up(connection, command)
+            if step == _DISABLE:
+                await _call(connection, "SELECT curfewd.disable($1, $2)", role)
+                return f"ALTER ROLE {visible(role.name)} NOLOGIN"
+            return await _dropped(connection, role)
+
+    async def probe(self, command: RevocationCommand) -> Observation:
+        """Whether the role may log in, and how many sessions it has, at all servers.
+
+        Raises:
+            RefusedError: the role is not the credential's.
+            UnavailableError: a server cannot be asked.
+        """
+        seen = [await self._seen(address, command) for address in self._servers]
+        return Observation(
+            state="dead" if all(dead for dead, _ in seen) else "live",
+            how="; ".join(how for _, how in seen),
+            control=await self._control(),
+        )
+
+    async def close(self) -> None:
+        """Nothing: each session ends with what it was for."""
+
+    def _named(self, command: RevocationCommand) -> str:
+        role, cluster = command.text("role"), command.text("cluster")
+        try:
+            size = len(role.encode())
+        except UnicodeEncodeError:
+            size = 0
+        if not 0 < size <= _NAME_BYTES or "\0" in role:
+            raise RefusedError(
+                "the command names no role that PostgreSQL can have: put `role` into its revocation"
+            )
+        if cluster != self._options.cluster:
+            raise RefusedError(
+                "the command is for another cluster of PostgreSQL, or does not say for which: `cluster` of its revocation"
+                " must be that of the target"
+            )
+        return role
+
+    async def _look_up(self, connection: asyncpg.Connection, command: RevocationCommand) -> _Role:
+        """The credential's role.
+
+        Raises:
+            RefusedError: the role of that name is none of a task, or another credential's.
+            GoneError: there is none.
+        """
+        wanted = self._named(command)
+        rows = await connection.fetch(
+            "SELECT * FROM curfewd.task_roles($1, $2)", wanted, command.credential_id
+        )
+        row = _owned(rows, wanted, command.credential_id)
+        if row["is_protected"] or not row["is_task"]:
+            raise RefusedError(
+                f"the role {visible(wanted)} is no task's: those are members of curfewd_tasks, and no superusers"
+            )
+        return _Role(row["role_id"], row["name"], row["can_login"], row["sessions"], row["valid_until"])
+
+    async def _terminate(
+        self, address: Address, command: RevocationCommand, *, must_be_disabled: bool
+    ) -> int:
+        """Ends sessions until there are none. A standby is given time to hear of NOLOGIN first."""
+        deadline, ended = time.monotonic() + self._options.timeout, 0
+        async with session(address, self._login) as connection:
+            while True:
+                role = await self._look_up(connection, command)
+                waiting = must_be_disabled and role.can_login
+                if not waiting and not role.sessions:
+                    return ended
+                if not waiting:
+                    signalled = await _call(connection, "SELECT curfewd.terminate($1, $2)", role)
+                    ended = max(ended, signalled)  # those that take a while are counted again
+                if time.monotonic() > deadline:
+                    raise UnavailableError(
+                        f"PostgreSQL at {address}: "
+                        + ("has not replayed NOLOGIN" if waiting else f"{role.sessions} sessions do not end")
+                    )
+                await asyncio.sleep(_PAUSE)
+
+    async def _seen(self, address: Address, command: RevocationCommand) -> tuple[bool, str]:
+        async with session(address, self._login) as connection:
+            try:
+                role = await self._look_up(connection, command)
+            except GoneError as error:
+                return True, f"{address}: {error}"
+        until = f", VALID UNTIL {role.valid_until}" if role.valid_until else ""
+        login = "LOGIN" if role.can_login else "NOLOGIN"
+        return role.dead, f"{address}: {visible(role.name)} has {login}{until}, {role.sessions} sessions"
+
+    async def _control(self) -> bool:
+        """Whether others may still log in: the revoker itself could just now, and the control login if there is one."""
+        user, password_file = self._options.control_user, self._options.control_password_file
+        if user is None or password_file is None:
+            return True
+        login = msgspec.structs.replace(self._login, user=user, password_file=password_file)
+        try:
+            async with session(self._servers[0], login) as connection:
+                return bool(await connection.fetchval("SELECT true"))
+        except UnavailableError:
+            return False
+
+
+def _owned(rows: Sequence[Any], wanted: str, credential_id: str) -> Any:
+    """The row of the role that belongs to the credential: by its comment, else by the id that VALID UNTIL gives it.
+
+    Its comment names it also if somebody has renamed it.
+    """
+    named = next((row for row in rows if row["name"] == wanted), None)
+    noted = None if named is None else noted_credential(named["note"])
+    if noted == credential_id:
+        return named
+    elsewhere = [row for row in rows if row is not named and _notes(row["note"], credential_id)]
+    if len(elsewhere) == 1:
+        return elsewhere[0]
+    if elsewhere or noted is not None:
+        raise RefusedError(f"the comment of the role {visible(wanted)} names another credential")
+    if named is None:
+        raise GoneError(f"there is no role {visible(wanted)}")
+    until = named["valid_until"]
+    if until is None or credential_of(wanted, parse_rfc3339(until)) != credential_id:
+        raise RefusedError(
+            f"nothing says that the role {visible(wanted)} is this credential's: its comment must be"
+            ' `curfewd:{"credential_id": "…"}`, or its VALID UNTIL that of the issue'
+        )
+    return named
+
+
+def _notes(note: str, credential_id: str) -> bool:
+    try:
+        return noted_credential(note) == credential_id
+    except RefusedError:  # of another role
+        return False
+
+
+async def _call(connection: asyncpg.Connection, statement: str, role: _Role) -> Any:
+    """What a function about a role returns.
+
+    Raises:
+        RefusedError, GoneError: the server refuses it.
+    """
+    name = visible(role.name)
+    try:
+        return await connection.fetchval(statement, role.name, role.oid)
+    except asyncpg.InsufficientPrivilegeError:
+        raise RefusedError(
+            f"PostgreSQL keeps the role {name} for a superuser to change: it has REPLICATION or BYPASSRLS,"
+            " or from PostgreSQL 16 on lacks ADMIN curfewd_revocation"
+        ) from None
+    except asyncpg.PostgresError as error:
+        if error.sqlstate == _GONE:
+            raise GoneError(f"there is no role {name} any more") from None
+        if error.sqlstate == _NOT_A_TASK:
+            raise RefusedError(f"the role {name} is no task's any more") from None
+        raise
+
+
+async def _dropped(connection: asyncpg.Connection, role: _Role) -> str:
+    """Drops a role, or says why it is kept: it can do nothing any more either way."""
+    name = visible(role.name)
+    try:
+        await _call(connection, "SELECT curfewd.drop($1, $2)", role)
+    except asyncpg.DependentObjectsStillExistError:
+        raise RefusedError(
+            f"the role {name} is kept: it owns objects or was granted rights. REASSIGN OWNED or DROP OWNED is for a person"
+        ) from None
+    except asyncpg.PostgresError as error:
+        if error.sqlstate == _IN_USE:
+            raise RefusedError(
+                f"the role {name} is kept: somebody allowed it to log in again, or it has sessions"
+            ) from None
+        raise
+    return f"DROP ROLE {name}"
