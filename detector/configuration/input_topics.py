@@ -22,38 +22,44 @@ _OF_KAFKA: Final = ("__consumer_offsets", "__transaction_state", "__share_group_
 
 
 class InputTopics(msgspec.Struct, frozen=True):
-    """The globs of topics that carry events, and of those that carry text. `written` are globs of our own topics."""
+    """The globs of topics that carry events, and of those that carry text. `written` are globs of our own topics.
+
+    `outcomes` are topics of ours that carry events, whatever a glob says: what the revoker writes.
+    """
 
     events: tuple[str, ...] = ()
     logs: tuple[str, ...] = ()
     written: tuple[str, ...] = ()
+    outcomes: tuple[str, ...] = ()
 
     @property
     def named(self) -> tuple[str, ...]:
         """The inputs that are named without a wildcard."""
-        return tuple(glob for glob in self._globs() if not _WILD.search(glob))
+        return tuple(glob for glob in self._declared() if not _WILD.search(glob))
 
     @property
     def prefixes(self) -> tuple[str, ...]:
         """The globs whose only wildcard is a `*` at the end."""
         return tuple(
-            glob for glob in self._globs() if glob.endswith("*") and glob[:-1] and not _WILD.search(glob[:-1])
+            glob
+            for glob in self._declared()
+            if glob.endswith("*") and glob[:-1] and not _WILD.search(glob[:-1])
         )
 
     @property
     def scattered(self) -> tuple[str, ...]:
         """The globs that name neither one topic nor all with one beginning."""
         others = {*self.named, *self.prefixes}
-        return tuple(glob for glob in self._globs() if glob not in others)
+        return tuple(glob for glob in self._declared() if glob not in others)
 
     def reads(self, topic: str) -> bool:
         """Whether a topic is an input. One that curfewd or Kafka itself writes never is."""
-        return _matches((*self.events, *self.logs), topic) and not _matches(
-            (*self.written, *_OF_KAFKA), topic
-        )
+        return _matches(self._globs(), topic) and not _matches((*self.written, *_OF_KAFKA), topic)
 
     def carries_events(self, topic: str) -> bool:
         """Whether events in a topic are believed."""
+        if topic in self.outcomes:
+            return True
         return _matches(self.events, topic) and not _matches(self.logs, topic) and self.reads(topic)
 
     def ambiguous(self, topics: Iterable[str]) -> list[str]:
@@ -61,7 +67,10 @@ class InputTopics(msgspec.Struct, frozen=True):
         return [
             topic
             for topic in topics
-            if _matches(self.events, topic) and _matches(self.logs, topic) and self.reads(topic)
+            if _matches(self.events, topic)
+            and _matches(self.logs, topic)
+            and self.reads(topic)
+            and topic not in self.outcomes
         ]
 
     def subscription(self) -> tuple[tuple[str, ...], str | None]:
@@ -71,8 +80,11 @@ class InputTopics(msgspec.Struct, frozen=True):
             return globs, None
         return (), f"(?!{regex_of((*self.written, *_OF_KAFKA))}){regex_of(globs)}"
 
-    def _globs(self) -> tuple[str, ...]:
+    def _declared(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys((*self.events, *self.logs)))
+
+    def _globs(self) -> tuple[str, ...]:
+        return tuple(dict.fromkeys((*self._declared(), *self.outcomes)))
 
 
 def _matches(globs: Iterable[str], topic: str) -> bool:
@@ -113,7 +125,9 @@ def check_inputs(reader: FieldReader, inputs: InputTopics, redacted: Iterable[st
     ):
         for glob in globs:
             _check_glob(reader, key, glob, inputs)
-            within = next((each for each in others if compile_glob(each)(glob)), None)
+            within = next(
+                (each for each in others if compile_glob(each)(glob) and glob not in inputs.outcomes), None
+            )
             if within is not None and (key == LOG_TOPICS or within != glob):
                 reader.fail(
                     f"kafka.{key}: {glob} is under {other} too ({within}): a topic carries events or text, not both",

@@ -3,11 +3,9 @@
 A secret is never written in the configuration, which names the environment variable or file that holds it.
 """
 
-import ipaddress
 import re  # over names of topics
 from collections.abc import Iterable
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -23,6 +21,8 @@ from detector.configuration.fields import (
 )
 from detector.configuration.input_topics import INPUT_FIELDS, InputTopics
 from detector.configuration.redacted_topics import RedactedTopics
+from detector.configuration.urls import https_url
+from detector.values.globs import compile_glob
 from detector.values.secrets import Secret
 from detector.values.times import MINUTE, SECOND
 
@@ -42,7 +42,11 @@ class Topic(msgspec.Struct, frozen=True):
 
 
 class Topics(msgspec.Struct, frozen=True):
-    """curfewd's own topics. `state` has as many partitions as `work`, because it stores the ledgers of each."""
+    """curfewd's own topics.
+
+    `state` has as many partitions as `work`, because it stores the ledgers of each, `revocation_state` and
+    `revocation_outcomes` as many as `revocations`. The last three are those of `curfewd revoke`.
+    """
 
     work: Topic
     registry: Topic
@@ -50,10 +54,37 @@ class Topics(msgspec.Struct, frozen=True):
     findings: Topic
     revocations: Topic
     dead_letters: Topic
+    revocation_state: Topic
+    revocation_outcomes: Topic
+    revocation_approvals: Topic
 
     def all(self) -> tuple[Topic, ...]:
-        """All topics, in the order in which they are shown."""
-        return msgspec.structs.astuple(self)
+        """The topics of `curfewd run`, in the order in which they are shown."""
+        return (self.work, self.registry, self.state, self.findings, self.revocations, self.dead_letters)
+
+    def of_revocation(self) -> tuple[Topic, ...]:
+        """The topics that only `curfewd revoke` needs, in the same order."""
+        return (self.revocation_state, self.revocation_outcomes, self.revocation_approvals)
+
+    def inputs(
+        self,
+        events: tuple[str, ...],
+        logs: tuple[str, ...],
+        *,
+        redacted: RedactedTopics | None,
+        revoking: bool,
+    ) -> InputTopics:
+        """Which topics are read: the globs in `events` and `logs`, without what curfewd writes.
+
+        The outcomes of revocations are events to be believed where there is a revoker, or where `events` names them.
+        """
+        outcomes = self.revocation_outcomes.name
+        believed = revoking or any(compile_glob(glob)(outcomes) for glob in events)
+        written = [topic.name for topic in (*self.all(), *self.of_revocation())]
+        written += () if redacted is None else redacted.written
+        if believed:
+            written.remove(outcomes)
+        return InputTopics(events, logs, tuple(written), (outcomes,) if believed else ())
 
 
 class Security(msgspec.Struct, frozen=True):
@@ -81,7 +112,7 @@ class Security(msgspec.Struct, frozen=True):
 
 
 class KafkaSettings(msgspec.Struct, frozen=True):
-    """Everything under `[kafka]`. Durations are in ns, sizes in bytes."""
+    """Everything under `[kafka]`. Durations are in ns, sizes in bytes. `revoking`: there is a `[revoke]` table."""
 
     bootstrap: tuple[str, ...]
     topics: Topics
@@ -105,6 +136,7 @@ class KafkaSettings(msgspec.Struct, frozen=True):
     transaction_timeout: int = 30 * SECOND
     rebalance_timeout: int = 20 * SECOND
     drain_timeout: int = 20 * SECOND
+    revoking: bool = False
     warnings: tuple[str, ...] = ()
 
     def passed_on(self, inputs: Iterable[str]) -> dict[str, str]:
@@ -114,9 +146,13 @@ class KafkaSettings(msgspec.Struct, frozen=True):
     @property
     def inputs(self) -> InputTopics:
         """Which topics are read."""
-        redacted = () if self.redacted is None else self.redacted.written
-        ours = (topic.name for topic in self.topics.all())
-        return InputTopics(self.event_topics, self.log_topics, (*ours, *redacted))
+        return self.topics.inputs(
+            self.event_topics, self.log_topics, redacted=self.redacted, revoking=self.revoking
+        )
+
+    def own_topics(self) -> tuple[Topic, ...]:
+        """All topics of ours that have to exist: those of the revoker only with a `[revoke]` table."""
+        return (*self.topics.all(), *(self.topics.of_revocation() if self.revoking else ()))
 
     def carries_events(self, topic: str) -> bool:
         """Whether events in an input topic are believed; everything in the other inputs is text."""
@@ -156,30 +192,6 @@ def _prefix(value: Any) -> str:
     return _topic(value)
 
 
-def _endpoint(value: Any) -> str:
-    """An https URL, or http to this machine: the client's secret is sent to it."""
-    url = text(value)
-    try:
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-        _ = parts.port
-    except ValueError:
-        raise ValueError("not a URL") from None
-    if not host or parts.scheme not in {"http", "https"} or parts.username is not None:
-        raise ValueError("write an https URL without a user in it")
-    if parts.scheme == "http" and not loopback(host):
-        raise ValueError("the client's secret would be sent in the clear: write https")
-    return url
-
-
-def loopback(host: str) -> bool:
-    """Whether a host name or address is that of this machine."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 NAME: Final = ValueType("topic name", _topic)
 PARTITIONS: Final = whole_number(1, 10_000)
 KEPT: Final = duration_between("1min", "3650d")
@@ -209,6 +221,15 @@ TOPIC_FIELDS: Final = {
     "findings": _topic_fields("findings", 4, None),
     "revocations": _topic_fields("revocations", 4, "30d"),
     "dead_letters": _topic_fields("dead_letters", 4, "14d"),
+    "revocation_state": _topic_fields("revocation_state", None, None),
+    "revocation_outcomes": _topic_fields("revocation_outcomes", None, None),
+    "revocation_approvals": _topic_fields("revocation_approvals", 1, "30d"),
+}
+# A topic without a number of partitions of its own has as many as this one.
+PARTITIONED_LIKE: Final = {
+    "state": "work",
+    "revocation_state": "revocations",
+    "revocation_outcomes": "revocations",
 }
 SECURITY_FIELDS: Final = {
     "protocol": Field(
@@ -231,7 +252,7 @@ SECURITY_FIELDS: Final = {
         FILE, "OAUTHBEARER: file with a token, read for each connection. Something else has to renew it"
     ),
     "token_endpoint": Field(
-        ValueType("https URL", _endpoint),
+        https_url("the client's secret"),
         "OAUTHBEARER: endpoint that gives a token for client credentials (RFC 6749, 4.4)",
     ),
     "oauth_client_id": Field(TEXT, "the client's id at that endpoint"),

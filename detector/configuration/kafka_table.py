@@ -8,6 +8,7 @@ from detector.configuration.input_topics import EVENT_TOPICS, LOG_TOPICS, InputT
 from detector.configuration.kafka_settings import (
     INLINE,
     KAFKA_FIELDS,
+    PARTITIONED_LIKE,
     PREFIX,
     SASL,
     SECURITY_FIELDS,
@@ -17,10 +18,10 @@ from detector.configuration.kafka_settings import (
     Security,
     Topic,
     Topics,
-    loopback,
 )
 from detector.configuration.redacted_topics import read_redacted
 from detector.configuration.secret_references import secret_of_file, secret_of_variable
+from detector.configuration.urls import loopback
 from detector.values.toml_file import Key
 
 PASSWORD_VARIABLE: Final = "CURFEWD_KAFKA_PASSWORD"  # noqa: S105 - a variable's name
@@ -39,8 +40,13 @@ _OF_TOKENS: Final = ("token_file", "token_endpoint", *_OF_ENDPOINT)
 _FILES: Final = ("ca_file", "cert_file", "key_file", "token_file", "token_ca_file")
 
 
-def read_kafka(reader: FieldReader, value: Any, environ: Mapping[str, str]) -> KafkaSettings | None:
-    """The settings that can be read. The reader collects mistakes and what this machine lacks."""
+def read_kafka(
+    reader: FieldReader, value: Any, environ: Mapping[str, str], *, revoking: bool = False
+) -> KafkaSettings | None:
+    """The settings that can be read. The reader collects mistakes and what this machine lacks.
+
+    `revoking` says that there is a `[revoke]` table.
+    """
     table = _without_secrets(reader, reader.table(value, "kafka"), "kafka")
     values = reader.fields(table, KAFKA_FIELDS, "kafka", also=("topics", "security", "redacted"))
     topics = _topics(reader, table.get("topics", {}), values.pop("prefix", PREFIX))
@@ -49,10 +55,10 @@ def read_kafka(reader: FieldReader, value: Any, environ: Mapping[str, str]) -> K
     values.setdefault("min_insync", max(1, replication - 1))
     if values["min_insync"] > replication:
         reader.fail(f"kafka.min_insync: more than the {replication} copies there are", "kafka", "min_insync")
-    ours = [topic.name for topic in topics.all()]
+    ours = [topic.name for topic in (*topics.all(), *topics.of_revocation())]
     globs = values.get(EVENT_TOPICS, ()), values.get(LOG_TOPICS, ())
     redacted = read_redacted(reader, table.get("redacted", {}), InputTopics(*globs).named, ours)
-    inputs = InputTopics(*globs, (*ours, *(redacted.written if redacted is not None else ())))
+    inputs = topics.inputs(*globs, redacted=redacted, revoking=revoking)
     warnings = check_inputs(reader, inputs, redacted.topics if redacted is not None else ())
     if "bootstrap" not in table:
         reader.fail('kafka: needs bootstrap = ["host:port"]', "kafka")
@@ -64,7 +70,12 @@ def read_kafka(reader: FieldReader, value: Any, environ: Mapping[str, str]) -> K
         what = "everything is" if security.mechanism is None else "everything, also the credentials, is"
         warnings.append(f"kafka.security.protocol: {what} sent in the clear; set SSL or SASL_SSL")
     return KafkaSettings(
-        **values, topics=topics, security=security, redacted=redacted, warnings=tuple(warnings)
+        **values,
+        topics=topics,
+        security=security,
+        redacted=redacted,
+        revoking=revoking,
+        warnings=tuple(warnings),
     )
 
 
@@ -93,7 +104,7 @@ def _topics(reader: FieldReader, value: Any, prefix: str) -> Topics:
         }
         topics[key] = Topic(
             own.get("name", prefix + key.replace("_", "-")),
-            own.get("partitions", made.get("partitions", 0)) or topics["work"].partitions,
+            own.get("partitions") or made.get("partitions") or topics[PARTITIONED_LIKE[key]].partitions,
             own.get("retention", made.get("retention")),
         )
         taken = next(

@@ -14,6 +14,16 @@ from detector.configuration.allow_table import ALLOW_FIELDS
 from detector.configuration.fields import Field
 from detector.configuration.kafka_settings import KAFKA_FIELDS, SECURITY_FIELDS, TOPIC_FIELDS
 from detector.configuration.redacted_topics import REDACTED_FIELDS
+from detector.configuration.revoke_table import (
+    APPROVAL_FIELDS,
+    APPROVER_FIELDS,
+    LIMIT_FIELDS,
+    NOTICE_FIELDS,
+    QUIET_FIELDS,
+    REVOKE_FIELDS,
+    SCOPE_FIELDS,
+    TARGET_FIELDS,
+)
 from detector.configuration.service_settings import SERVICE_FIELDS
 from detector.configuration.settings import (
     KEY_FIELDS,
@@ -223,6 +233,52 @@ resource and the record; the record's win: `'{"ci.job.id"}'`. [sources/carriers.
 describes agents' spans.
 """
 
+REVOKE_NOTES: Final = """\
+For `curfewd revoke`, which carries revocations out: [revoke.md](revoke.md) has examples and says what each rail is for.
+Without this table nothing is revoked. With it, `curfewd topics create` also creates the topics `revocation_state`,
+`revocation_outcomes` and `revocation_approvals`, and `curfewd run` believes the outcomes. On SIGHUP `curfewd revoke`
+reads the table again, and decides over held commands anew.
+"""
+
+ALLOW_REVOKE_NOTES: Final = """\
+What may be revoked: every list that is there must name the command. Without the table, everything.
+"""
+
+DENY_REVOKE_NOTES: Final = """\
+What may not be revoked, whoever approves it and whatever `[revoke.allow]` says: one list that names the command is
+enough. It has the keys of `[revoke.allow]`.
+"""
+
+LIMIT_NOTES: Final = """\
+The blast radius. Commands beyond a limit are held until it lets them through, and an alert says so. An approval does
+not lift a limit: raise it, and send SIGHUP. 0 is no limit.
+"""
+
+APPROVAL_NOTES: Final = """\
+Commands that people must approve first. Every list that an entry has must name the command. If several entries do, the
+highest number counts.
+"""
+
+APPROVER_NOTES: Final = """\
+Who may approve and deny, with `curfewd revoke approve`, over HTTP, or in the live view.
+"""
+
+QUIET_NOTES: Final = """\
+Times in which only critical commands are carried out, and those that somebody approves.
+"""
+
+TARGET_NOTES: Final = """\
+Where credentials are revoked. The first table, in the order of the file, whose type accepts the command and whose
+`match` holds takes it. All other keys are options of the type: [revoke.md](revoke.md#targets) has them.
+
+`match` is a table of globs, or lists of them: `kind` is the credential's, `provider`, `method`, `account`, `issuer` and
+`cluster` are texts of its `revocation` object. `match = { provider = "vault", cluster = "eu-*" }`.
+"""
+
+NOTICE_NOTES: Final = """\
+Who is told what became of a credential. Every list that an entry has must name the command.
+"""
+
 
 def page() -> str:
     """The whole page."""
@@ -265,6 +321,15 @@ def page() -> str:
         _section("`[logs]`", LOG_NOTES, LOG_FIELDS),
         _section("`[[trust]]`", TRUST_NOTES, TRUST_FIELDS),
         _section("`[[trust.keys]]`", TRUST_KEY_NOTES, TRUST_KEY_FIELDS),
+        _section("`[revoke]`", REVOKE_NOTES, REVOKE_FIELDS),
+        _section("`[revoke.allow]`", ALLOW_REVOKE_NOTES, SCOPE_FIELDS),
+        f"## `[revoke.deny]`\n\n{DENY_REVOKE_NOTES}",
+        _section("`[revoke.limits]`", LIMIT_NOTES, LIMIT_FIELDS),
+        _section("`[[revoke.approval]]`", APPROVAL_NOTES, APPROVAL_FIELDS),
+        _section("`[[revoke.approver]]`", APPROVER_NOTES, APPROVER_FIELDS),
+        _section("`[[revoke.quiet_hours]]`", QUIET_NOTES, QUIET_FIELDS),
+        _section("`[revoke.targets.NAME]`", TARGET_NOTES, TARGET_FIELDS),
+        _section("`[[revoke.notice]]`", NOTICE_NOTES, NOTICE_FIELDS),
     ]
     return "\n".join(parts)
 

@@ -16,8 +16,8 @@ from detector.configuration.fields import (
     text,
     whole_number,
 )
-from detector.configuration.kafka_settings import loopback
 from detector.configuration.secret_references import secret_of_file, secret_of_variable
+from detector.configuration.urls import loopback
 from detector.values.secrets import Secret
 from detector.values.times import MINUTE
 
@@ -71,14 +71,15 @@ def _address(value: Any) -> Address:
     return Address(bare, int(port))
 
 
+ADDRESS: Final = ValueType("host:port", _address)
 SERVICE_FIELDS: Final = {
     "listen": Field(
-        ValueType("host:port", _address),
+        ADDRESS,
         "address of /metrics and the live view. The metrics have no login: whoever reaches the port can read them",
         '"127.0.0.1:9464"',
     ),
     "probes": Field(
-        ValueType("host:port", _address),
+        ADDRESS,
         "address of /healthz and /readyz, for whoever restarts the process; nobody else needs to reach it",
         '"127.0.0.1:9465"',
     ),

@@ -31,6 +31,8 @@ from detector.configuration.kafka_settings import KAFKA_FIELDS, KafkaSettings
 from detector.configuration.kafka_table import read_kafka
 from detector.configuration.mapped_sources import SourceSettings
 from detector.configuration.network_settings import NETWORK_FIELDS, read_networks
+from detector.configuration.revoke_settings import RevokeSettings
+from detector.configuration.revoke_table import REVOKE_FIELDS, read_revoke
 from detector.configuration.service_settings import SERVICE_FIELDS, ServiceSettings, read_service
 from detector.configuration.source_settings import LOG_FIELDS, OVERRIDE_FIELDS, SOURCE_FIELDS, read_sources
 from detector.configuration.trust_settings import TrustEntry
@@ -99,6 +101,7 @@ class Settings(msgspec.Struct, frozen=True):
     service: ServiceSettings = ServiceSettings()
     sources: SourceSettings = SourceSettings()
     trust: tuple[TrustEntry, ...] = ()
+    revoke: RevokeSettings = RevokeSettings()
     warnings: tuple[str, ...] = ()
     unmet: tuple[ConfigError, ...] = ()
 
@@ -218,6 +221,7 @@ TABLES: Final = {
     "sources": OVERRIDE_FIELDS,
     "logs": LOG_FIELDS,
     "trust": TRUST_FIELDS,
+    "revoke": REVOKE_FIELDS,
 }
 
 
@@ -253,7 +257,7 @@ def read(path: str | None, environ: Mapping[str, str]) -> tuple[Settings, list[C
         accepts=accepts,
         networks=networks.networks_over(NetworkPolicy()),
     )
-    kafka = read_kafka(reader, data["kafka"], environ) if "kafka" in data else None
+    kafka = read_kafka(reader, data["kafka"], environ, revoking="revoke" in data) if "kafka" in data else None
     service = read_service(reader, data.get("service", {}), environ)
     allows = read_allows(reader, data)
     trust = read_trust(reader, data, environ, policy.retention, kafka)
@@ -277,6 +281,7 @@ def read(path: str | None, environ: Mapping[str, str]) -> tuple[Settings, list[C
         service=service,
         sources=read_sources(reader, data),
         trust=trust,
+        revoke=read_revoke(reader, data),
         warnings=tuple(warnings),
         unmet=tuple(reader.unmet),
     )

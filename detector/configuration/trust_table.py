@@ -202,7 +202,7 @@ def _check_topics(
     for glob in topics:
         if kafka is None:
             reason = "there is no [kafka] table, so no topic is read: for a replay's files write paths"
-        elif any(overlap(glob, other) for other in kafka.event_topics):
+        elif any(overlap(glob, other) for other in (*kafka.event_topics, *kafka.inputs.outcomes)):
             continue
         elif any(overlap(glob, other) for other in kafka.log_topics):
             reason = f"{glob} is under kafka.log_topics, where nothing is an event: leave it out here"

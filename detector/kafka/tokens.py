@@ -14,7 +14,8 @@ from urllib.parse import quote_plus, urlencode, urlsplit
 from aiokafka import errors as kafka
 from aiokafka.abc import AbstractTokenProvider
 
-from detector.configuration.kafka_settings import Security, loopback
+from detector.configuration.kafka_settings import Security
+from detector.configuration.urls import loopback
 from detector.kafka.authorities import trusting
 from detector.values.bounded_files import BadFileError, read_bounded
 from detector.values.secrets import Secret

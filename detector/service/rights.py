@@ -18,7 +18,7 @@ def rights(live: KafkaSettings, which: Which) -> tuple[Right, ...]:
     names: dict[str, set[Operation]] = {topic.name: set() for topic in topics.all()}
     groups = []
     if which != "judge":
-        for name in (*live.inputs.named, *live.inputs.prefixes):
+        for name in (*live.inputs.named, *live.inputs.prefixes, *live.inputs.outcomes):
             names.setdefault(name, set()).add("Read")
         for name in live.passed_on(live.inputs.named).values():
             names.setdefault(name, set()).add("Write")
@@ -48,11 +48,36 @@ def rights(live: KafkaSettings, which: Which) -> tuple[Right, ...]:
     )
 
 
+def rights_to_revoke(live: KafkaSettings) -> tuple[Right, ...]:
+    """What `curfewd revoke` needs: an identity of its own, which cannot write events, findings or commands."""
+    topics = live.topics
+    return (
+        Right("topic", topics.revocations.name, "Read"),
+        Right("topic", topics.revocation_state.name, "Read"),
+        Right("topic", topics.revocation_state.name, "Write"),
+        Right("topic", topics.revocation_outcomes.name, "Write"),
+        Right("topic", topics.revocation_approvals.name, "Read"),
+        Right("topic", topics.dead_letters.name, "Write"),
+        Right("group", f"{live.group}-revoke", "Read"),
+        Right("transactional id", f"{live.group}-revoke-*", "Write"),
+    )
+
+
+def rights_to_approve(live: KafkaSettings) -> tuple[Right, ...]:
+    """What `curfewd revoke approve`, `deny` and `held` need."""
+    topics = live.topics
+    return (
+        Right("topic", topics.revocation_outcomes.name, "Read"),
+        Right("topic", topics.revocation_approvals.name, "Read"),
+        Right("topic", topics.revocation_approvals.name, "Write"),
+    )
+
+
 def rights_to_create(live: KafkaSettings, *, inputs: bool = False) -> tuple[Right, ...]:
     """What `curfewd topics create` needs, with `--inputs` or without. `curfewd run` needs none of it."""
     operations: tuple[Operation, ...] = ("Create", "Describe", "DescribeConfigs")
     passed_on = live.passed_on(live.inputs.named)
-    ours = [*(topic.name for topic in live.topics.all()), *passed_on.values()]
+    ours = [*(topic.name for topic in live.own_topics()), *passed_on.values()]
     if inputs:
         ours += live.inputs.named
     return (

@@ -28,6 +28,10 @@ def plans(live: KafkaSettings, existing: Mapping[str, int]) -> tuple[TopicPlan, 
         raise StopError(
             f"there is no topic {', '.join(missing)}: create it first, because its redacted topic gets as many partitions"
         )
+    # Both keep apart by partition what belongs together: work and its state, commands and what became of them.
+    fixed = {topics.work, topics.state}
+    if live.revoking:
+        fixed |= {topics.revocations, topics.revocation_state, topics.revocation_outcomes}
     redacted = [Topic(name, existing[topic], retention) for topic, name in live.passed_on(inputs).items()]
     return tuple(
         TopicPlan(
@@ -35,9 +39,9 @@ def plans(live: KafkaSettings, existing: Mapping[str, int]) -> tuple[TopicPlan, 
             topic.partitions,
             live.replication,
             topic_configs(topic.retention, min_insync=live.min_insync, record_bytes=live.record_bytes),
-            fixed_partitions=topic in {topics.work, topics.state},
+            fixed_partitions=topic in fixed,
         )
-        for topic in (*topics.all(), *redacted)
+        for topic in (*live.own_topics(), *redacted)
     )
 
 

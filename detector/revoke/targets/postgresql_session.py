@@ -8,7 +8,7 @@ from typing import Final
 import asyncpg
 import msgspec
 
-from detector.configuration.kafka_settings import loopback
+from detector.configuration.urls import loopback
 from detector.kafka.authorities import trusting
 from detector.revoke.target import UnavailableError
 from detector.revoke.targets.password_file import read_password

@@ -18,7 +18,7 @@ import msgspec
 from yarl import URL
 
 from detector import __version__
-from detector.configuration.kafka_settings import loopback
+from detector.configuration.urls import loopback
 from detector.fetch.answers import ApiError, is_redirect, wait_of
 from detector.fetch.client import proxy_of
 from detector.kafka.authorities import trusting

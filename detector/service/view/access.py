@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
-from detector.configuration.kafka_settings import loopback
+from detector.configuration.urls import loopback
 from detector.service.http.server import Answer, line
 from detector.values.secrets import Secret
 
