@@ -29,6 +29,8 @@ TOLD_BY_NAME = {
     ),
     *(f"{kind}-password" for kind in ("connection-string", "netrc", "snowflake")),
     *(f"{kind}-assignment" for kind in ("api-key", "password")),
+    *(f"{kind}-password-argument" for kind in ("mysql", "client")),
+    *("curl-user-password", "login-command-password", "sshpass-password", "password-option"),
     *(
         f"http-{kind}"
         for kind in ("api-key-header", "basic-authorization", "bearer-authorization", "url-userinfo-token")
