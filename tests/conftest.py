@@ -11,7 +11,7 @@ from playwright.async_api import Browser
 
 from tests.broker import Cluster
 from tests.browser import launched
-from tests.revoke.servers import OAuthServer, Postgres
+from tests.revoke.servers import OAuthServer, Postgres, RedisServer
 
 # How long an example takes says nothing about the code on a busy machine.
 settings.register_profile("curfewd", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -25,7 +25,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 MARKS: Final = {
     "broker": {"broker", "secure", "guarded", "three", "upgraded", "live_demo"},
     "browser": {"browser"},
-    "servers": {"oauth_server", "postgres"},
+    "servers": {"oauth_server", "postgres", "redis_server"},
 }
 
 
@@ -65,6 +65,13 @@ def postgres() -> Iterator[Postgres]:
 def oauth_server() -> Iterator[OAuthServer]:
     """An OAuth 2 server. Tests share it: each gets tokens of its own."""
     with OAuthServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[RedisServer]:
+    """Redis with users in an ACL file. Tests share it: each makes users of its own, and starts it again if it stops it."""
+    with RedisServer() as server:
         yield server
 
 

@@ -18,7 +18,8 @@ from detector.adapters.postgresql.roles import PROVIDER, credential_of
 from detector.revoke.revocation_command import RevocationCommand
 from detector.revoke.target import GoneError, Observation, Plan, RefusedError, Step, UnavailableError
 from detector.revoke.targets.credential_note import noted_credential
-from detector.revoke.targets.postgresql_session import Address, Login, session
+from detector.revoke.targets.postgresql_session import Login, session
+from detector.revoke.targets.store_options import SECONDS_TO_PROVE, Address, StoreOptions, encodable
 from detector.values.times import parse_rfc3339
 from detector.values.wording import visible
 
@@ -28,32 +29,19 @@ _PAUSE: Final = 0.02  # seconds, while sessions end
 _GONE, _NOT_A_TASK, _IN_USE = "CF404", "CF403", "CF409"  # SQLSTATEs of the functions
 
 
-class PostgresOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class PostgresOptions(StoreOptions, frozen=True, kw_only=True):
     """How to reach one cluster of PostgreSQL.
 
     - `host`, `port`, `database`: the primary, and the database with the revoker's functions.
-    - `user`, `password_file`: the revoker's login. The file is read for each session, so it can be rotated.
+    - `user`: the revoker's login.
     - `standbys`: `HOST` or `HOST:PORT` of those that accept sessions; sessions are ended there too.
-    - `cluster`: the name that `revocation.cluster` of a command must have. Set it if you have more than one cluster.
-    - `ca_file`: the authorities to trust, in PEM form; by default the system's. Without it, a server on this machine is
-      spoken to in the clear.
-    - `control_user`, `control_password_file`: a login that must go on working; it is tried after each revocation.
-    - `drop_after`: seconds after which the role is dropped; by default it is kept, so that a person can undo it.
-    - `timeout`: seconds for one answer, at most 120.
     """
 
     host: str
-    password_file: str
     port: int = 5432
     database: str = "postgres"
     user: str = "curfewd_revoker"
     standbys: tuple[str, ...] = ()
-    cluster: str = ""
-    ca_file: str | None = None
-    control_user: str | None = None
-    control_password_file: str | None = None
-    drop_after: float | None = None
-    timeout: float = 10.0
 
     def __post_init__(self) -> None:
         """Checks what can be checked without asking anybody.
@@ -61,13 +49,8 @@ class PostgresOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, k
         Raises:
             ValueError: a value cannot be used.
         """
+        super().__post_init__()
         self.servers()
-        if not 0 < self.timeout <= 120:  # noqa: PLR2004 - the docstring says it
-            raise ValueError("timeout: write seconds, more than 0 and at most 120")
-        if self.drop_after is not None and self.drop_after < 0:
-            raise ValueError("drop_after: write seconds")
-        if (self.control_user is None) != (self.control_password_file is None):
-            raise ValueError("control_user and control_password_file: write both or none")
 
     def servers(self) -> tuple[Address, ...]:
         """The primary, then the standbys.
@@ -130,7 +113,7 @@ class PostgresTarget:
         return Plan(
             tuple(steps),
             proof="pg_roles says NOLOGIN and pg_stat_activity has no session of the role",
-            within=self._options.timeout,
+            within=SECONDS_TO_PROVE,
             unproved="what the role left behind: functions, prepared transactions, roles that it made or that may SET ROLE to it",
         )
 
@@ -171,19 +154,10 @@ class PostgresTarget:
         """Nothing: each session ends with what it was for."""
 
     def _named(self, command: RevocationCommand) -> str:
-        role, cluster = command.text("role"), command.text("cluster")
-        try:
-            size = len(role.encode())
-        except UnicodeEncodeError:
-            size = 0
-        if not 0 < size <= _NAME_BYTES or "\0" in role:
+        role = self._options.named(command, "role")
+        if not 0 < len(encodable(role)) <= _NAME_BYTES:
             raise RefusedError(
                 "the command names no role that PostgreSQL can have: put `role` into its revocation"
-            )
-        if cluster != self._options.cluster:
-            raise RefusedError(
-                "the command is for another cluster of PostgreSQL, or does not say for which: `cluster` of its revocation"
-                " must be that of the target"
             )
         return role
 
@@ -319,3 +293,6 @@ async def _dropped(connection: asyncpg.Connection, role: _Role) -> str:
             ) from None
         raise
     return f"DROP ROLE {name}"
+
+
+TARGET: Final = PostgresTarget

@@ -8,10 +8,10 @@ from typing import Final
 import asyncpg
 import msgspec
 
-from detector.configuration.urls import loopback
 from detector.kafka.authorities import trusting
 from detector.revoke.target import UnavailableError
 from detector.revoke.targets.password_file import read_password
+from detector.revoke.targets.store_options import Address
 from detector.values.errors import ConfigError
 
 _SETUP: Final = "run deploy/revoke/postgresql.sql there"
@@ -36,31 +36,6 @@ _REASONS: Final = (
     (OSError, "cannot be connected to"),
 )
 _LOCK_SECONDS: Final = 3  # for whoever changes the same role
-
-
-class Address(msgspec.Struct, frozen=True):
-    """Where a server listens. Its text is for a person."""
-
-    host: str
-    port: int
-
-    @classmethod
-    def parse(cls, text: str, port: int) -> "Address":
-        """`HOST`, `HOST:PORT` or `[IPV6]:PORT`.
-
-        Raises:
-            ValueError: it is none of these.
-        """
-        host, colon, number = text.rpartition(":")
-        if not colon or text.endswith("]") or (":" in host and not host.endswith("]")):
-            host, number = text, str(port)
-        host = host.removeprefix("[").removesuffix("]")
-        if not host or not number.isascii() or not number.isdecimal() or not 0 < int(number) < 1 << 16:
-            raise ValueError(f"{text}: write HOST or HOST:PORT")
-        return cls(host, int(number))
-
-    def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
 
 
 class Login(msgspec.Struct, frozen=True):
@@ -126,5 +101,4 @@ def _reason(error: Exception, login: Login) -> str:
 
 
 def _encryption(address: Address, ca_file: str | None) -> ssl.SSLContext | bool:
-    local = address.host.startswith("/") or loopback(address.host)
-    return False if local and ca_file is None else trusting(ca_file)
+    return False if address.local and ca_file is None else trusting(ca_file)

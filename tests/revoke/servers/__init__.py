@@ -3,5 +3,6 @@
 from tests.revoke.servers.oauth import OAuthServer
 from tests.revoke.servers.postgresql import Postgres
 from tests.revoke.servers.process import ServerError
+from tests.revoke.servers.redis import RedisServer
 
-__all__ = ["OAuthServer", "Postgres", "ServerError"]
+__all__ = ["OAuthServer", "Postgres", "RedisServer", "ServerError"]
