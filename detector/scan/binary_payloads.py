@@ -261,9 +261,14 @@ def _pairs(out: Any, at: int, end: int, character: int) -> int:
 
 
 @bare
-def _wide(data: Any, places: Any, scratch: Any, pieces: Any, out: Any, texts: Any) -> int:
-    """Fill `texts` with rows (start and end in `out`, start and end in `data`); how many."""
-    done = run = to = found = floor = 0
+def _wide(
+    data: Any, places: Any, scratch: Any, pieces: Any, out: Any, segments: Any, digits: Any, starts: Any
+) -> tuple[int, int, int]:
+    """Write the texts to `out`, a newline after each: bytes, segments, texts.
+
+    `segments`, `digits` and `starts` are as `decoder.Part` has them; a text has a segment for each line.
+    """
+    done = run = to = found = floor = count = 0
     aligned = True
     for place in places:
         if place < run:
@@ -277,11 +282,11 @@ def _wide(data: Any, places: Any, scratch: Any, pieces: Any, out: Any, texts: An
         floor = run = _run_end(data, place)
         # In a line that seemed to go on with others, what did not fit them is decoded by itself.
         most = pieces if place >= done else pieces[:1]
-        end, count = _lines(data, first, run, scratch, 0, most, 0)
+        end, lines = _lines(data, first, run, scratch, 0, most, 0)
         if place >= done:
-            done, aligned = pieces[count - 1, 2], (run - first) & 3 == 0
-            aligned = aligned and (count == 1 or (pieces[1, 2] - pieces[1, 1]) & 3 == 0)
-        at = piece = 0
+            done, aligned = pieces[lines - 1, 2], (run - first) & 3 == 0
+            aligned = aligned and (lines == 1 or (pieces[1, 2] - pieces[1, 1]) & 3 == 0)
+        at = piece = read = 0  # `read` are the digits of the pieces before
         while at + 2 * _LEAST_WIDE <= end:
             character = 0
             pairs = _pairs(scratch, at, end, character)
@@ -291,26 +296,33 @@ def _wide(data: Any, places: Any, scratch: Any, pieces: Any, out: Any, texts: An
             if pairs < _LEAST_WIDE:
                 at += 1
                 continue
-            if to + pairs + 1 > out.size or found == texts.shape[0]:
-                return found
-            texts[found, 0] = to
-            for pair in range(pairs):
-                out[to] = scratch[at + 2 * pair + character]
+            if to + pairs + 1 > out.size or count + lines > segments.shape[0]:
+                return to, count, found
+            starts[found] = to
+            found += 1
+            begun = True
+            for byte in range(at + character, at + 2 * pairs, 2):
+                while pieces[piece, 0] <= byte and piece + 1 < lines:
+                    read += pieces[piece, 2] - pieces[piece, 1]
+                    piece += 1
+                    begun = True
+                if begun:
+                    segments[count, 0], segments[count, 3] = to, 0
+                    segments[count, 1] = pieces[piece, 1] if piece else low
+                    segments[count, 2] = after_padding(data, pieces[piece, 2])
+                    digits[count, 0], digits[count, 1] = 3 * (pieces[piece, 1] - read) + 4 * byte, 8
+                    count += 1
+                    begun = False
+                out[to] = scratch[byte]
                 to += 1
             at += 2 * pairs
-            while pieces[piece, 0] < at and piece + 1 < count:
-                piece += 1
-            texts[found, 1] = to
-            texts[found, 2] = low
-            texts[found, 3] = after_padding(data, pieces[piece, 2])
-            found += 1
             out[to] = 0x0A
             to += 1
-    return found
+    return to, count, found
 
 
-def wide(data: bytes, places: Any) -> tuple[Any, Any]:
-    """The texts of base64 of UTF-16 around the places, and rows (start and end of each, start and end in `data`).
+def wide(data: bytes, places: Any) -> tuple[bytes, Any, Any, Any]:
+    """The texts of base64 of UTF-16 around the places, each on a line, and their segments, digits and starts (`Part`).
 
     Each place is that of the first of four digits.
     """
@@ -318,5 +330,8 @@ def wide(data: bytes, places: Any) -> tuple[Any, Any]:
     scratch = np.empty(len(data) + 4, np.uint8)
     pieces = np.empty((len(data) // 32 + 2, 3), np.int64)
     out = np.empty(len(data), np.uint8)
-    texts = np.empty((len(data) // _LEAST_WIDE + 1, 4), np.int64)
-    return out, texts[: _wide(view, places, scratch, pieces, out, texts)]
+    most = len(data) // _LEAST_WIDE + 1
+    segments = np.empty((most + len(pieces), 4), np.int32)
+    digits, starts = np.empty((len(segments), 2), np.int64), np.empty(most, np.int64)
+    size, count, texts = _wide(view, places, scratch, pieces, out, segments, digits, starts)
+    return out[: size - 1].tobytes() if size else b"", segments[:count], digits[:count], starts[:texts]

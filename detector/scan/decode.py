@@ -29,6 +29,7 @@ from detector.scan.decoders import DECODERS
 from detector.scan.shares import SECOND_LOOK, LimitedText, Share, Spending
 
 DEPTH: Final = 3
+THIRDS: Final = 3  # of a byte: three bytes are four digits of base64
 PIECE: Final = 1 << 20  # bytes that are decoded together, about
 
 
@@ -42,11 +43,18 @@ class Decoded(msgspec.Struct, frozen=True):
 
 
 class _Back(msgspec.Struct, frozen=True):
-    """The parts of a layer together: their names, segments and the places of these, the places of texts and their names' numbers."""
+    """The parts of a layer together: their names and segments, the places of texts and their names' numbers.
+
+    Of each segment `places` has the place, `from_` the start in the origin. Each byte comes from (`zero` + `step` · its
+    place) thirds of a byte there.
+    """
 
     names: list[tuple[str, ...]]
     segments: Any
     places: Any
+    from_: Any
+    zero: Any
+    step: Any
     starts: Any
     kinds: Any
 
@@ -76,8 +84,12 @@ class Layer:
             kinds.append(part.kinds + len(names))
             names += part.names
         segments = np.concatenate([part.segments for part in self._parts])
-        places = np.ascontiguousarray(segments[:, 0])
-        return _Back(names, segments, places, np.concatenate(starts), np.concatenate(kinds))
+        places, from_ = np.ascontiguousarray(segments[:, :2].T)
+        zero, step = np.concatenate([_digits(part) for part in self._parts], axis=1)
+        zero -= step * places
+        return _Back(
+            names, segments, places, from_, zero, step, np.concatenate(starts), np.concatenate(kinds)
+        )
 
     def encodings(self, at: int) -> tuple[str, ...]:
         """The encodings of the text that holds this place, outermost first."""
@@ -90,10 +102,31 @@ class Layer:
         return self._back.segments
 
     def origins(self, places: Any) -> Any:
-        """Where the bytes at some places come from."""
+        """Where the bytes at some places come from: of base64 and hex, each from its own digits."""
         back = self._back
-        rows = back.segments[back.places.searchsorted(places, "right") - 1]
-        return rows[:, 1].astype(np.int64) + np.abs(rows[:, 3]) * (places - rows[:, 0])
+        numbers = back.places.searchsorted(places, "right") - 1
+        origins = (back.zero[numbers] + back.step[numbers] * places) // THIRDS
+        return np.maximum(origins, back.from_[numbers])
+
+    @cached_property
+    def continued(self) -> Any:
+        """The places where text goes on that stands apart in the origin, mostly on several lines; in order."""
+        back = self._back
+        apart = 1 + np.flatnonzero(back.from_[1:] != back.segments[:-1, 2])
+        places = back.places[apart].astype(np.int64)
+        return places[np.frombuffer(self.data, np.uint8)[places - 1] != ord("\n")]
+
+    def images(self, places: Any) -> Any:
+        """Where in `data` begins what comes from some places of the origin (in order), or from behind them."""
+        back = self._back
+        first, after = back.places.astype(np.int64), np.append(back.places[1:], len(self.data))
+        ends = np.maximum(back.segments[:, 2], np.append(back.from_[1:], 0))
+        low = places.searchsorted(back.from_)
+        counts = np.where(back.step == 0, 0, places.searchsorted(ends) - low)
+        numbers = np.repeat(np.arange(len(first)), counts)
+        nth = np.arange(len(numbers)) - np.repeat(np.cumsum(counts) - counts, counts)
+        images = -((back.zero[numbers] - THIRDS * places[low[numbers] + nth]) // back.step[numbers])
+        return np.clip(images, first[numbers], after[numbers])
 
     def origin(self, start: int, end: int) -> tuple[int, int] | None:
         """Where the text in data[start:end] comes from; None if it reaches over the end of one decoded text.
@@ -140,6 +173,13 @@ class DecodedText:
                 return None
             start, end = span
         return (start + self._base, end + self._base), tuple(reversed(encodings))
+
+    def place(self, at: int) -> int:
+        """Where in the first data the byte at a place comes from, not the whole run of digits around it."""
+        places = np.array([at], np.int64)
+        for layer in reversed(self._layers):
+            places = layer.origins(places)
+        return int(places[0]) + self._base
 
 
 class Decoding:
@@ -211,7 +251,7 @@ class _PieceDecoding:
         over = self._spending.over()
         if over is None:
             return layer.data
-        starts = layer.segments[:, 0].astype(np.int64)
+        starts = _starts(layers)
         gone = over[self.lines(starts, layers)]
         if not gone.any():
             return layer.data
@@ -228,8 +268,8 @@ class _PieceDecoding:
                 whole = layers[0].segments[layers[0].segments[:, 3] == 0]
                 self._spending.widen(whole[:, 1], whole[:, 2])
             layer = layers[-1]
-            starts = layer.segments[:, 0]
-            starts = starts[: starts.searchsorted(layer.linear)].astype(np.int64)
+            starts = _starts(layers)
+            starts = starts[: starts.searchsorted(layer.linear)]
             lines = self.lines(starts, layers)
             self._spending.spend(lines, np.diff(starts, append=layer.linear))
 
@@ -269,6 +309,26 @@ class _Room:
     def cut_short(self, line: int) -> None:
         """As `Spending`."""
         self._spending.cut_short(line)
+
+
+def _digits(part: Part) -> Any:
+    """The `digits` of a part, if need be from its segments; a column for each segment."""
+    if part.digits is not None:
+        return part.digits.T
+    _, starts, _, steps = part.segments.T
+    return THIRDS * np.array([starts, np.abs(steps)], np.int64)
+
+
+def _starts(layers: tuple[Layer, ...]) -> Any:
+    """The places in the last layer, in order, from each of which to the next all comes from one line."""
+    continued = np.empty(0, np.int64)
+    for layer in layers[:-1]:
+        inner = layer.images(continued) if continued.size else continued
+        continued = np.sort(np.concatenate([layer.continued, inner]), kind="stable")
+    starts = layers[-1].segments[:, 0].astype(np.int64)
+    if not continued.size:
+        return starts
+    return np.sort(np.concatenate([starts, layers[-1].images(continued)]), kind="stable")
 
 
 def decoded(data: bytes, share: Share = SECOND_LOOK) -> list[Decoded]:

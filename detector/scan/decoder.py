@@ -23,6 +23,9 @@ class Part(msgspec.Struct, frozen=True):
     after the one before it: 1 for a plain copy. If a byte comes from all of -`step` bytes, the step is negative. If the
     segment comes as a whole from its origin, the step is 0. `starts` are the places of the texts; `kinds` says of each
     which of `names` it has.
+
+    `digits` says of segments that come as a whole where in the origin each of their bytes begins: a row (place of the
+    first, step), in thirds of a byte, for each segment. None if that is as `segments` say.
     """
 
     names: tuple[tuple[str, ...], ...]
@@ -30,12 +33,13 @@ class Part(msgspec.Struct, frozen=True):
     segments: Any
     starts: Any = ONE
     kinds: Any = ONE
+    digits: Any = None
 
 
-def part_of_texts(names: tuple[str, ...], data: bytes, segments: Any) -> Part:
+def part_of_texts(names: tuple[str, ...], data: bytes, segments: Any, digits: Any = None) -> Part:
     """A part in which each segment is one text."""
     starts = segments[:, 0].astype(np.int64)
-    return Part((names,), data, segments, starts, np.zeros(len(starts), np.int64))
+    return Part((names,), data, segments, starts, np.zeros(len(starts), np.int64), digits)
 
 
 class Room(Protocol):

@@ -14,6 +14,7 @@ from detector.scan import binary_payloads, escapes, runs, strides, triggers
 from detector.scan.decoder import BETWEEN, Decoder, GrowingDecoder, LinearDecoder, Part, Room, part_of_texts
 
 SPACED: Final = "spaced"
+_HEX_DIGITS: Final = 2  # of a byte
 
 
 def _lines(data: bytes, places: Any) -> Any:
@@ -39,12 +40,14 @@ class Base64(LinearDecoder):
         # Four alignments, and texts that are written twice; what is not used is no memory.
         out = np.empty(10 * len(data) + 64, np.uint8)
         segments = np.empty((2 * (len(places) + len(data) // 8 + 1), 4), np.int32)
+        digits = np.empty((len(segments), 2), np.int64)
         starts, kinds = np.empty((2, 2 * len(places)), np.int64)
         view = np.frombuffer(data, np.uint8)
-        size, count, texts = runs.unbase64(view, places, done, out, segments, starts, kinds)
+        size, count, texts = runs.unbase64(view, places, done, out, segments, digits, starts, kinds)
         if size:
             text = out[: size - 2].tobytes()
-            yield Part(self.names, text, segments[:count].copy(), starts[:texts], kinds[:texts])
+            rows, digits = segments[:count].copy(), digits[:count].copy()
+            yield Part(self.names, text, rows, starts[:texts], kinds[:texts], digits)
 
 
 class Hex(LinearDecoder):
@@ -64,7 +67,8 @@ class Hex(LinearDecoder):
         segments = np.empty((len(places), 4), np.int32)
         size, count = runs.unhex(np.frombuffer(data, np.uint8), places, out, segments)
         if size:
-            yield part_of_texts(self.names[0], out[: size - 2].tobytes(), segments[:count])
+            digits = 3 * np.column_stack([places[:count, 0], np.full(count, _HEX_DIGITS)]).astype(np.int64)
+            yield part_of_texts(self.names[0], out[: size - 2].tobytes(), segments[:count], digits)
 
 
 class _Rewritten(LinearDecoder):
@@ -228,10 +232,9 @@ class Wide(LinearDecoder):
 
     def decode(self, data: bytes, places: Any) -> Iterator[Part]:
         """Decodes the runs of base64 around the places."""
-        out, texts = binary_payloads.wide(data, places)
-        if len(texts):
-            rows = np.column_stack([texts[:, 0], texts[:, 2:], np.zeros(len(texts), np.int64)])
-            yield part_of_texts(self.names[0], out[: texts[-1, 1]].tobytes(), rows.astype(np.int32))
+        text, segments, digits, starts = binary_payloads.wide(data, places)
+        if text:
+            yield Part(self.names, text, segments, starts, np.zeros(len(starts), np.int64), digits)
 
 
 # The byte between each two characters, what that encoding is called, and how many characters there must be.

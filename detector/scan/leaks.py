@@ -89,13 +89,22 @@ class Scanner(Protocol):
 
 
 class _Sighting(msgspec.Struct, frozen=True):
-    """A secret found in data[start:end] of a batch, by a pattern or (None) by its fingerprint alone."""
+    """A secret found in data[start:end] of a batch, by a pattern or (None) by its fingerprint alone.
+
+    What is decoded from a run of digits comes from all of it, which may reach over lines of others. `begins` is where
+    the secret itself does.
+    """
 
     start: int
     end: int
     secret: Secret
     pattern: Pattern | None
     encodings: tuple[str, ...] = ()
+    within: int = 0
+
+    @property
+    def begins(self) -> int:
+        return self.start + self.within
 
     @property
     def generic(self) -> bool:
@@ -128,7 +137,8 @@ def _sightings(
             if place is not None and (
                 pattern is None or SPACED not in place[1] or _unmistakable(pattern, secret)
             ):
-                seen.append(_Sighting(*place[0], secret, pattern, place[1]))
+                within = view.place(start) - place[0][0]
+                seen.append(_Sighting(*place[0], secret, pattern, place[1], within))
     if len(seen) > alone:
         seen.sort(key=lambda one: (one.start, one.end, one.preference))
     return seen, decoding.limited
@@ -244,6 +254,8 @@ class LeakFinder:
         seen, limited = _sightings(batch.data, self._scanner, self._known, self._share)
         if not seen:
             return Look([], [], limited)
+        if any(one.within for one in seen):
+            seen.sort(key=lambda one: one.begins)
         details = LeakDetailsCache(self._fingerprinter, self._known)
 
         def is_known(one: _Sighting) -> bool:
@@ -257,7 +269,7 @@ class LeakFinder:
             sightings = seen[first:last]
             shown = _shown(batch.data, sightings, mask_spans[first:last])
             told = _told_apart(sightings, is_known)
-            texts = excerpts.around([one.start for one in told], (record.start, record.end), shown)
+            texts = excerpts.around([one.begins for one in told], (record.start, record.end), shown)
             for one, excerpt in zip(told, texts, strict=True):
                 what = details.of(one.secret, one.pattern)
                 leak = _leak(batch.source, record, one, what, excerpt)
@@ -303,12 +315,12 @@ def _seen(source: str, fingerprint: str, one: _Sighting, data: bytes) -> Matched
 def _by_record(
     seen: Sequence[_Sighting], locate: Callable[[int], RecordAt]
 ) -> Iterator[tuple[RecordAt, int, int]]:
-    """The records in which sightings start, each with the numbers of its first sighting and of the one after its last."""
+    """The records in which secrets begin, each with the numbers of its first sighting and of the one after its last."""
     first, last = 0, len(seen)
     while first < last:
-        record = locate(seen[first].start)
+        record = locate(seen[first].begins)
         after = first + 1
-        while after < last and seen[after].start < record.end:
+        while after < last and seen[after].begins < record.end:
             after += 1
         yield record, first, after
         first = after
@@ -356,7 +368,7 @@ def _told_apart(sightings: Sequence[_Sighting], is_known: Callable[[_Sighting], 
             if one.encodings and same is not None and same.overlap(one):
                 continue
         best[one.secret] = one
-    return sorted(best.values(), key=lambda one: (one.start, one.end))
+    return sorted(best.values(), key=lambda one: (one.begins, one.start, one.end))
 
 
 def _firsts(sightings: Iterable[_Sighting]) -> list[_Sighting]:

@@ -124,7 +124,9 @@ def _text_until(out: Any, at: int, end: int) -> int:
 
 
 @bare
-def _write_twice(out: Any, begin: int, to: int, rest: int, segments: Any, segment: int, count: int) -> None:
+def _write_twice(
+    out: Any, begin: int, to: int, rest: int, segments: Any, digits: Any, segment: int, count: int
+) -> None:
     """Write a text and its segments once more, two newlines behind the first, with the `rest` that stands behind it."""
     move = to + 2 - begin
     for at in range(rest - 1, -1, -1):
@@ -140,18 +142,19 @@ def _write_twice(out: Any, begin: int, to: int, rest: int, segments: Any, segmen
             segments[row, 2],
             segments[row, 3],
         )
+        digits[copy, 0], digits[copy, 1] = digits[row, 0], digits[row, 1]
 
 
 @bare
 def unbase64(
-    data: Any, rows: Any, done: Any, out: Any, segments: Any, starts: Any, kinds: Any
+    data: Any, rows: Any, done: Any, out: Any, segments: Any, digits: Any, starts: Any, kinds: Any
 ) -> tuple[int, int, int]:
     """Write the texts of `digits.base64_stretches` to `out`, two newlines after each: bytes, segments, texts.
 
     Where the printable groups reach to the end of a line, those below that go on with them are decoded too. If the last
     of these lines is text at its start only, the text is written twice, without this rest and with it. `starts` gets
-    the place of each text, `kinds` 1 where it is of the URL alphabet. `done`, zeros, is as long as the data. It
-    stops at the text that has no room.
+    the place of each text, `kinds` 1 where it is of the URL alphabet, `digits` is as `decoder.Part` has it. `done`, zeros,
+    is as long as the data. It stops at the text that has no room.
     """
     to = count = texts = 0
     for row in range(rows.shape[0]):
@@ -181,13 +184,15 @@ def unbase64(
                 kinds[texts] = 1
         segments[count, 0], segments[count, 1], segments[count, 3] = begin, run, 0
         segments[count, 2] = after_padding(data, stop)
+        digits[count, 0], digits[count, 1] = 3 * low + 4 * (front - begin), 4
         count += 1
-        width, digits, pieces, last = stop - run, stop - low, 1, stop
+        width, read, pieces, last = stop - run, stop - low, 1, stop
         head = line_start(data, run) if wraps else run
         while wraps and good == reached and count < segments.shape[0]:
             first, last = below(data, last, width, head)
             if last == 0 or to + last - first + 1 > out.size:
                 break
+            begun = 3 * first - bits // 2  # where the byte begins whose first bits the line above has
             held, bits, reached = undo(data, first, last, held, bits, out, to)
             good = _text_until(out, to, reached)
             if good < reached:  # not all of it is text: it is another's line, or binary data goes on
@@ -196,10 +201,11 @@ def unbase64(
                 break
             segments[count, 0], segments[count, 1], segments[count, 3] = to, first, 0
             segments[count, 2] = after_padding(data, last)
+            digits[count, 0], digits[count, 1] = begun, 4
             count += 1
             to = reached
-            done[first] |= 1 << (-digits & 3)
-            digits += last - first
+            done[first] |= 1 << (-read & 3)
+            read += last - first
             pieces += 1
             wraps = last - first == width or pieces == 2
             width = last - first
@@ -208,10 +214,11 @@ def unbase64(
         texts += 1
         if rest and 2 * to - begin + rest + 4 <= out.size and 2 * count - segment < segments.shape[0]:
             move = to + 2 - begin
-            _write_twice(out, begin, to, rest, segments, segment, count)
+            _write_twice(out, begin, to, rest, segments, digits, segment, count)
             count += count - segment
             segments[count, 0], segments[count, 1], segments[count, 3] = to + move, first, 0
             segments[count, 2] = after_padding(data, last)
+            digits[count, 0], digits[count, 1] = begun, 4
             count += 1
             starts[texts], kinds[texts] = begin + move, kinds[texts - 1]
             texts += 1

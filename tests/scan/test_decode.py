@@ -239,6 +239,54 @@ def test_text_of_one_place_never_runs_into_that_of_another() -> None:
     assert view.origin(joined, joined + len(b"secret\n\nthe second")) is None
 
 
+def wrapped(digits: bytes) -> bytes:
+    return b"\n".join(digits[at : at + 60] for at in range(0, len(digits), 60))
+
+
+def base64_digit(at: int) -> int:
+    return at * 8 // 6
+
+
+def wrapped_place(at: int) -> int:
+    return at + at // 60
+
+
+@pytest.mark.parametrize(
+    ("encode", "place"),
+    [
+        (base64.b64encode, base64_digit),
+        (lambda text: text.hex().encode(), lambda at: 2 * at),
+        (lambda text: wrapped(base64.b64encode(text)), lambda at: wrapped_place(base64_digit(at))),
+        (
+            lambda text: wrapped(base64.b64encode(text.decode().encode("utf-16-le"))),
+            lambda at: wrapped_place(base64_digit(2 * at)),
+        ),
+        (
+            lambda text: wrapped(base64.b64encode(base64.b64encode(text))),
+            lambda at: wrapped_place(base64_digit(base64_digit(at))),
+        ),
+        (
+            lambda text: wrapped(base64.b64encode(text.hex().encode())),
+            lambda at: wrapped_place(base64_digit(2 * at)),
+        ),
+    ],
+    ids=["base64", "hex", "base64 wrapped", "UTF-16 wrapped", "base64 twice, wrapped", "hex wrapped"],
+)
+def test_each_byte_is_led_back_to_the_first_digit_that_has_it(
+    encode: Encode, place: Callable[[int], int]
+) -> None:
+    text = b"".join(b"<%03d>" % number for number in range(60))
+    before = b"a line of no interest\n"
+    seen = set()
+    for view in Decoding(before + encode(text) + b"\n"):
+        for number in range(60):
+            at = view.data.find(b"<%03d>" % number)
+            if at >= 0:
+                assert view.place(at) == len(before) + place(5 * number), number
+                seen.add(number)
+    assert len(seen) == 60
+
+
 chunks = st.one_of(
     st.binary(max_size=40),
     st.text(alphabet='ab %\\u0041n\x1b[m"', max_size=40).map(str.encode),

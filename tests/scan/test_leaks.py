@@ -86,6 +86,20 @@ def hmac(secret: bytes) -> Identifier:
     return KeyRing([KEY]).identifiers(Secret(secret))[0]
 
 
+def test_a_line_that_goes_on_with_that_of_another_task_has_its_own_leaks() -> None:
+    """Both are decoded as one text that is wrapped, twice: the digits of both are one run then."""
+    twice = base64.b64encode(base64.b64encode(b"the token is " + TOKEN + b", it says"))
+    above = base64.b64encode(b"Words" * 15 + b"0123456789+/" * 2)[: len(twice) // 4 * 4 + 8]
+    data = b"first\n" + above + b"\n" + twice + b"\nlast"
+    [leak] = find(data)
+    assert (leak.id, leak.line, leak.encodings) == ("3", 3, ("base64", "base64"))
+    assert leak.excerpt == "‹vendor-token:16›"
+    masked = Redactor(SCANNER).masked(data)
+    assert masked is not None
+    assert b"last" in masked
+    assert twice[:20] not in masked
+
+
 def test_a_leak_says_where_it_was_and_shows_the_text_around_it() -> None:
     [leak] = find(b"nothing here\nexport TOKEN=" + TOKEN + b" # for the deploy\nnothing")
     assert (leak.source, leak.id, leak.line, leak.time) == ("app.log", "2", 2, 20)

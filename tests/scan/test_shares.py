@@ -54,7 +54,7 @@ def told(data: bytes, share: Share = SECOND_LOOK) -> tuple[set[tuple[int, int]],
         while at >= 0:
             place = view.origin(at, at + len(SECRET))
             if place is not None:
-                start = place[0][0]
+                start = view.place(at)
                 seen.add((data.count(b"\n", 0, start), start - data.rfind(b"\n", 0, start) - 1))
             at = view.data.find(SECRET, at + 1)
     return seen, [data.count(b"\n", 0, one.start) for one in decoding.limited]
@@ -174,6 +174,31 @@ VICTIMS = [
 ]
 
 
+# Lines of somebody else that the line below goes on with, as if one text were wrapped.
+JOINED = {
+    "base64 twice": b64(packed(b"the words are many words" * 9)[:75]),
+    "base64 thrice": b64(packed(b"y" * 30_000)[:81] + b64(b"words of mine and more words")[:36]),
+    "UTF-16": wide(b"words and words and words and words of mine and more w"),
+}
+
+
+@pytest.mark.parametrize("share", [SMALL, FIRST_LOOK, SECOND_LOOK], ids=["small", "first", "second"])
+@pytest.mark.parametrize(
+    ("above", "victim", "place"),
+    [
+        ("base64 twice", b64(b64(SAYS)), 22),
+        ("base64 thrice", b64(b64(b64(SAYS))), 29),
+        ("UTF-16", wide(SAYS), 34),
+    ],
+    ids=[*JOINED],
+)
+def test_what_a_line_says_is_laid_at_that_line_whatever_it_is_joined_with(
+    above: str, victim: bytes, place: int, share: Share
+) -> None:
+    assert told(victim, share)[0] == {(0, place)}
+    assert told(JOINED[above] + b"\n" + victim, share)[0] == {(1, place)}
+
+
 @settings(max_examples=150, deadline=None)
 @given(
     st.lists(strangers(), max_size=6),
@@ -184,6 +209,8 @@ VICTIMS = [
 @example([(packed(b"y" * 9000) + b"A" * 76)[:76]], ENCODED["gzip"][:76], [], FIRST_LOOK)
 @example([deflated(b"y" * 200)[:76]], deflated(SAYS)[:76], [], FIRST_LOOK)
 @example([wide(b"words and words and words")[:78]], wide(SAYS), [], FIRST_LOOK)
+@example([JOINED["base64 twice"]], b64(b64(SAYS)), [], SMALL)
+@example([JOINED["base64 thrice"]], b64(b64(b64(SAYS))), [], FIRST_LOOK)
 def test_nothing_that_others_print_hides_what_a_line_says(
     before: list[bytes], victim: bytes, after: list[bytes], share: Share
 ) -> None:

@@ -88,5 +88,7 @@ class Readiness:
 
     def ready(self) -> str | None:
         """Why it is not at work yet."""
-        reasons = [self.alive(), self.waiting, *self._stages.values()]
-        return next((reason for reason in reasons if reason is not None), None)
+        stages = [*self._stages.values()] or [
+            "no stage has started yet"
+        ]  # the probes' thread may ask before one has
+        return next((reason for reason in (self.alive(), self.waiting, *stages) if reason is not None), None)
