@@ -88,7 +88,7 @@ def matches(match: Mapping[str, tuple[str, ...]], command: RevocationCommand) ->
 
 
 def make_target(table: TargetTable) -> Target:
-    """The target of one table. Files that its options name (`…_file`) are relative to the configuration's folder.
+    """The target of one table. Files and folders that its options name (`…_file`, `…_folder`) are relative to the configuration's folder.
 
     Raises:
         ConfigError: the type is unknown, an option is wrong, or a library is not installed.
@@ -144,6 +144,6 @@ def _parents(module: str) -> list[str]:
 def _beside(table: TargetTable) -> dict[str, Any]:
     folder = Path(table.path).parent
     return {
-        name: str(folder / value) if name.endswith("_file") and isinstance(value, str) else value
+        name: str(folder / value) if name.endswith(("_file", "_folder")) and isinstance(value, str) else value
         for name, value in table.options.items()
     }

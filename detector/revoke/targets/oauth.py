@@ -29,6 +29,7 @@ from detector.revoke.targets.provider_http import (
     forbidden,
     read_secret,
 )
+from detector.revoke.targets.seen_alive import SeenAlive
 from detector.values.times import SECOND
 
 _NAME: Final = re2.compile(r"[A-Za-z0-9_-][A-Za-z0-9._~=-]{0,199}")
@@ -36,7 +37,6 @@ _ACCESS: Final = "access_token"  # types of tokens (RFC 7009, section 2.1)
 _REFRESH: Final = "refresh_token"
 _SKEW: Final = 60  # seconds between the clocks of the server and of whoever reported the issue
 _WITHIN: Final = 5.0
-_REMEMBERED: Final = 10_000
 _OK: Final = 200
 _BAD_REQUEST: Final = 400
 _NOT_REVOKED: Final = {
@@ -88,7 +88,7 @@ class OAuth:
     def __init__(self, options: OAuthOptions) -> None:
         self._options = options
         self._http = ProviderHttp(options, scheme="")
-        self._active: dict[str, None] = {}  # commands whose token was seen active, the oldest first
+        self._alive = SeenAlive()
 
     @staticmethod
     def accepts(command: RevocationCommand) -> bool:
@@ -139,15 +139,15 @@ class OAuth:
         tokens = await self._tokens(command)
         answers = {hint: await self._introspected(token, hint) for hint, token in tokens.items()}
         active = any(facts["active"] for facts in answers.values())
-        if command.id not in self._active:
+        if command.id not in self._alive:
             _belongs(command, tokens[_ACCESS], answers)
         control, same_client = await self._control(command)
         if active:
-            self._remember(command.id)
+            self._alive.add(command.id)
             return Observation("live", "introspection (RFC 7662) answers that it is active", control)
         if control is False:
             return Observation("unknown", "introspection calls the control token inactive too", control)
-        if command.id in self._active:
+        if command.id in self._alive:
             return Observation("dead", "introspection called it active before, and inactive now", control)
         if same_client:
             how = "introspection calls it inactive, and another token of its client active"
@@ -214,11 +214,6 @@ class OAuth:
         client = command.text("client_id")
         return facts["active"], bool(client) and facts.get("client_id") == client
 
-    def _remember(self, command_id: str) -> None:
-        self._active[command_id] = None
-        if len(self._active) > _REMEMBERED:
-            del self._active[next(iter(self._active))]
-
 
 async def _read(path: str | Path) -> str:
     return (await read_secret(str(path))).reveal().decode("ascii")
@@ -264,3 +259,6 @@ def _refusal(answer: Answer) -> Exception:
     error = answer.fields().get("error")
     reason = _NOT_REVOKED.get(error) if isinstance(error, str) else None
     return RefusedError(f"the server did not revoke it: {reason or 'it calls the request wrong (HTTP 400)'}")
+
+
+TARGET: Final = OAuth
