@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import msgspec
+import re2
 
 from detector.outputs.files import FILES, FindingsFile, WholeDocument, folder_outputs
 from detector.outputs.output import Output
@@ -21,7 +22,13 @@ from detector.values.errors import UsageError
 from detector.values.wording import visible
 
 STANDARD_OUTPUT = "-"
-_BEGINNINGS = (b"<!doctype html>", b'{"$schema":', b'{"activity_id":')  # of a report, SARIF and findings
+_READ = 16 << 10  # bytes: a dead letter names its source first
+# A report, SARIF, findings, revocations, dead letters, a summary.
+_OURS = re2.compile(
+    rb'<!doctype html>|\{"\$schema":|\{"activity_id":|\{"specversion":"1\.0","id":"[0-9a-f-]{36}","source":"curfewd",'
+    rb'"type":"credential\.revocation\.requested"|\{"source":"(?:[^"\\]|\\.)*",(?:"(?:partition|offset|line)":[0-9]+,)*"reason":'
+    rb'|\{\n  "records":'
+)
 
 
 class Destinations(msgspec.Struct, frozen=True):
@@ -70,9 +77,11 @@ def check_destinations(where: Destinations, inputs: Sequence[str]) -> None:
         )
     if where.out is not None:
         _prepare(Path(where.out))
+    read = [path for path in inputs if path != "-"]
+    for file in where.files:
+        _look_at(file, read)
     written: dict[Path, str] = {}
     for option, page in where.pages.items():
-        _look_at(page, [path for path in inputs if path != "-"])
         other = written.setdefault(page.resolve(), option)
         if other != option:
             raise UsageError(f"{other} and {option} would both write {shown(page)}")
@@ -142,7 +151,7 @@ def _is_foreign(page: Path) -> bool:
     """Whether there is a file with something in it that does not begin as one of ours: it would be lost unread."""
     try:
         with page.open("rb") as file:
-            begin = file.read(len(max(_BEGINNINGS, key=len)))
+            begin = file.read(_READ)
     except OSError:
         return False
-    return bool(begin) and not begin.startswith(_BEGINNINGS)
+    return bool(begin) and _OURS.match(begin) is None

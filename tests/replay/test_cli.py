@@ -243,6 +243,29 @@ def test_bad_usage_is_told_in_a_line_before_anything_is_written(
     assert "Traceback" not in err
 
 
+@pytest.mark.parametrize("name", files.FILES)
+def test_the_output_folder_may_hold_inputs_but_none_of_a_name_that_is_written(
+    history: tuple[Path, Path], capsys: pytest.CaptureFixture[str], name: str
+) -> None:
+    assert history[0].exists()
+    folder = Path("own")
+    folder.mkdir()
+    (folder / "job.log").write_bytes(b"token " + secret_of(0) + b"\n")
+    (folder / "binary").write_bytes(bytes(200))
+    (folder / 'a "name".zip').write_bytes(b"PK\x03\x04 cut")
+    for _ in range(2):  # what the first replay wrote, the second replaces
+        assert main(capsys, "replay", *QUICK, "--out", "own", "own")[0] in {0, 3}
+        assert all((folder / each).read_bytes() for each in (files.DEAD_LETTERS, files.SUMMARY))
+    (folder / name).write_text('{"specversion":"1.0","id":"7","source":"ci"}\n')
+    for inputs, says in (
+        ("own", "it stands in a folder of inputs, and no earlier replay wrote it"),
+        (f"own/{name}", "it is an input"),
+    ):
+        code, out, err = main(capsys, "replay", *QUICK, "--out", "own", inputs)
+        assert (code, out, err) == (2, "", f"curfewd: cannot write own/{name}: {says}\n")
+    assert "ci" in (folder / name).read_text()
+
+
 def test_a_secret_given_as_an_argument_is_not_repeated(capsys: pytest.CaptureFixture[str]) -> None:
     secret = "zq8v1mt4wk7rj2xd"
     for arguments in ([secret], [f"--secret={secret}"]):
