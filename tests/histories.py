@@ -29,10 +29,11 @@ from detector.values.events import (
     Identifier,
     IssuedTo,
     Leak,
+    RevocationOutcome,
     TaskEnded,
     TaskStarted,
 )
-from detector.values.findings import Severity, finding_uid
+from detector.values.findings import Severity, command_id, finding_uid
 from detector.values.networks import NetworkSet
 from detector.values.times import MINUTE, SECOND
 
@@ -92,6 +93,15 @@ SECRETS: Final = {
     "f3": (IDENTIFIERS[3], IDENTIFIERS[4]),
     "f4": (Identifier("sha256", "f" * 64),),
 }
+
+
+# The commands of which an outcome may tell, with the credential that it names: the last one belongs to another.
+COMMANDS: Final = (
+    *(("c1", command_id("c1", escalated=escalated)) for escalated in (False, False, True)),
+    ("c2", command_id("c2", escalated=False)),
+    ("c2", command_id("c1", escalated=False)),
+)
+OUTCOMES: Final = ("confirmed", "confirmed", "gone-already", "held", "failed")
 
 
 FEW: Final = st.integers(0, 3)
@@ -355,6 +365,21 @@ def records() -> st.SearchStrategy[list[dict[str, Any]]]:
 
 
 @cache
+def outcomes() -> st.SearchStrategy[dict[str, Any]]:
+    """What became of a command."""
+    return st.builds(
+        lambda named, rest: rest | {"credential_id": named[0], "command_id": named[1]},
+        st.sampled_from(COMMANDS),
+        _about(
+            RevocationOutcome,
+            time=MOMENTS,
+            outcome=st.sampled_from(OUTCOMES),
+            finished_at=_maybe(MOMENTS),
+        ),
+    )
+
+
+@cache
 def drafts() -> st.SearchStrategy[list[dict[str, Any]]]:
     """One event, one log record or a burst of uses, as fields without `source` and `id`."""
     ended = _about(TaskEnded, time=MOMENTS, task_id=st.sampled_from(TASKS))
@@ -368,7 +393,7 @@ def drafts() -> st.SearchStrategy[list[dict[str, Any]]]:
         group=st.sampled_from(GROUPS),
         issued_before=_maybe(MOMENTS),
     )
-    single = (starts(), ended, issues(), renewed, revoked, revoked_at_once, *[uses()] * 4)
+    single = (starts(), ended, issues(), renewed, revoked, revoked_at_once, outcomes(), *[uses()] * 4)
     one = [strategy.map(lambda draft: [draft]) for strategy in single]
     burst = st.builds(_burst, uses(), st.sampled_from((0, 1, SECOND)))
     return st.one_of(*one, *one, records(), records(), burst)
@@ -399,6 +424,8 @@ def plots(draw: st.DrawFn) -> list[list[dict[str, Any]]]:
         made.append({"cls": TaskEnded, "time": draw(MOMENTS), "task_id": "t2"})
     if draw(EITHER):
         made.append({"cls": CredentialRevoked, "time": draw(MOMENTS), "credential_id": "c1"})
+    if draw(EITHER):
+        made.append(draw(outcomes()))
     return [[draft] for draft in made]
 
 

@@ -40,6 +40,7 @@ from detector.values.events import (
     Grant,
     Identifier,
     IssuedTo,
+    RevocationOutcome,
     TaskEnded,
     TaskStarted,
 )
@@ -158,6 +159,17 @@ class _CredentialRevoked(_Named, gc=False):
     due: ClassVar[None] = None
 
 
+class _RevocationOutcome(msgspec.Struct, gc=False):
+    credential_id: Text
+    command_id: Text
+    outcome: Literal["confirmed", "done-unproved", "refused", "gone-already", "failed", "held"]
+    proof: str | None = None
+    target: str | None = None
+    started_at: str | None = None
+    due: str | None = msgspec.field(default=None, name="finished_at")
+    detail: str | None = None
+
+
 DATA_TYPES: Final[dict[str, type[msgspec.Struct]]] = {
     "task.started": _TaskStarted,
     "task.ended": _TaskEnded,
@@ -165,6 +177,7 @@ DATA_TYPES: Final[dict[str, type[msgspec.Struct]]] = {
     "credential.renewed": _CredentialRenewed,
     "credential.used": _CredentialUsed,
     "credential.revoked": _CredentialRevoked,
+    "credential.revocation.outcome": _RevocationOutcome,
 }
 """What the `data` of each event type holds."""
 
@@ -290,6 +303,7 @@ class EventBuilder:
             _CredentialRenewed: self._renewed,
             _CredentialUsed: self._used,
             _CredentialRevoked: self._revoked,
+            _RevocationOutcome: self._concluded,
         }
 
     def _optional(self, text: str | None) -> str | None:
@@ -419,6 +433,23 @@ class EventBuilder:
         credential_id, identifier = self._named(wire)
         return CredentialRevoked(
             time=time, source=source, id=event_id, credential_id=credential_id, identifier=identifier
+        )
+
+    def _concluded(
+        self, wire: _RevocationOutcome, time: int, source: str, event_id: str, due: int | None
+    ) -> RevocationOutcome:
+        return RevocationOutcome(
+            time=time,
+            source=source,
+            id=event_id,
+            credential_id=wire.credential_id,
+            command_id=wire.command_id,
+            outcome=wire.outcome,
+            proof=wire.proof or None,
+            target=self._optional(wire.target),
+            started_at=_maybe_time(wire.started_at, "data.started_at"),
+            finished_at=_maybe_time(wire.due, "data.finished_at") if due is None else due,
+            detail=wire.detail or None,
         )
 
 

@@ -33,12 +33,17 @@ from detector.configuration.settings import (
     SCAN_FIELDS,
     TOP_FIELDS,
 )
-from detector.configuration.source_settings import LOG_FIELDS, OVERRIDE_FIELDS, SOURCE_FIELDS, event_keys
+from detector.configuration.source_settings import (
+    LOG_FIELDS,
+    MAPPED_TYPES,
+    OVERRIDE_FIELDS,
+    SOURCE_FIELDS,
+    event_keys,
+)
 from detector.configuration.trust_keys import TRUST_KEY_FIELDS
 from detector.configuration.trust_table import TRUST_FIELDS
 from detector.judge.policy import default_rules
 from detector.judge.terms import RulePolicy
-from detector.values.events import TYPES
 from detector.values.times import UNITS
 
 EXAMPLE: Final = """\
@@ -367,7 +372,7 @@ def _severity(rule: RulePolicy) -> str:
 def _events() -> str:
     rows = [
         (f"`{kind}`", *(", ".join(f"`{name}`" for name in names) for names in event_keys(kind)))
-        for kind in TYPES
+        for kind in MAPPED_TYPES
     ]
     return _table(("type", "required", "optional"), rows)
 

@@ -28,7 +28,6 @@ from detector.configuration.templates import (
     parse_path,
     parse_template,
 )
-from detector.values.events import TYPES
 from detector.values.times import UNITS
 from detector.values.toml_file import Key
 
@@ -197,12 +196,6 @@ _OTHER_KINDS: Final = {
     "revocation": ValueType("table of templates", _revocation),
     "outcomes": ValueType("table of globs and outcomes", _outcomes),
 }
-_KINDS: Final = {
-    "type": one_of(*TYPES),
-    **_TEXT_KINDS,
-    **dict.fromkeys(_TIME_NAMES, TEMPLATE),
-    **_OTHER_KINDS,
-}
 _REQUIRED: Final = {
     "task.started": ("task_id",),
     "task.ended": ("task_id",),
@@ -210,6 +203,15 @@ _REQUIRED: Final = {
     "credential.renewed": (),
     "credential.used": (),
     "credential.revoked": (),
+}
+MAPPED_TYPES: Final = tuple(_REQUIRED)
+"""The types of event that `[[source]]` can make. The outcome of a command comes from who carries commands out."""
+
+_KINDS: Final = {
+    "type": one_of(*MAPPED_TYPES),
+    **_TEXT_KINDS,
+    **dict.fromkeys(_TIME_NAMES, TEMPLATE),
+    **_OTHER_KINDS,
 }
 _OPTIONAL: Final = {
     "task.started": ("group", "kind", "owner", "workload", "parent_task_id", "deadline"),
@@ -291,10 +293,10 @@ def _source(reader: FieldReader, table: dict[str, Any], number: int) -> MappedSo
 
 def _event(reader: FieldReader, table: dict[str, Any], keys: tuple[Key, ...]) -> MappedEvent | None:
     kind = table.get("type")
-    if kind not in TYPES:
+    if kind not in MAPPED_TYPES:
         place = (*keys, "type") if "type" in table else keys
-        near = suggestion(kind, tuple(TYPES)) if isinstance(kind, str) else ""
-        reader.fail(f"source.event: needs a type{near}: {', '.join(TYPES)}", *place)
+        near = suggestion(kind, MAPPED_TYPES) if isinstance(kind, str) else ""
+        reader.fail(f"source.event: needs a type{near}: {', '.join(MAPPED_TYPES)}", *place)
         return None
     before = len(reader.errors)
     values = reader.fields(table, _event_fields(kind), *keys)

@@ -42,6 +42,11 @@ class Task:
         return self.start.kind if self.start is not None else None
 
     @property
+    def owner(self) -> str | None:
+        """Who owns it, None if unknown."""
+        return self.start.owner if self.start is not None else None
+
+    @property
     def ended(self) -> int:
         """When it ended, NEVER if it has not."""
         return self.end.time if self.end is not None else NEVER
@@ -112,6 +117,12 @@ class Candidates:
         return
 
     @property
+    def owner(self) -> str | None:
+        """Who owns all of them, None if they differ or nobody looked at all."""
+        owners = {task.owner for task in self.first}
+        return owners.pop() if len(owners) == 1 and self.count == len(self.first) else None
+
+    @property
     def ended(self) -> int:
         """When the last of them ended, NEVER while one runs."""
         return self.end.time if self.end is not None else NEVER
@@ -155,10 +166,11 @@ class Name:
     """One way to refer to a credential: its id, for which `scheme` is None, or an identifier.
 
     `renewals`, `revocations` and `parked` hold (time, source, id, event) in order. `parked` are uses that wait until
-    the credential is known. `leaks` are the groups of leaks that show the identifier.
+    the credential is known. `leaks` are the groups of leaks that show the identifier. Only an id has `outcomes`, those of
+    the commands to revoke its credential, in the same form.
     """
 
-    __slots__ = ("leaks", "owner", "parked", "renewals", "revocations", "scheme", "value")
+    __slots__ = ("leaks", "outcomes", "owner", "parked", "renewals", "revocations", "scheme", "value")
 
     def __init__(self, scheme: str | None, value: str) -> None:
         self.scheme = scheme
@@ -167,6 +179,7 @@ class Name:
         self.parked: TimeOrder | None = None
         self.renewals: TimeOrder | None = None
         self.revocations: TimeOrder | None = None
+        self.outcomes: TimeOrder | None = None
         self.leaks: list[LeakGroup] | None = None
 
     def revoked(self) -> int:

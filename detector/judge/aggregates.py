@@ -55,6 +55,7 @@ from detector.values.events import (
     CredentialUsed,
     Leak,
     LimitedRecord,
+    RevocationOutcome,
     TaskEnded,
     TaskStarted,
 )
@@ -145,7 +146,9 @@ class TaskAggregate(Aggregate):
             self._learn(fact)
         elif isinstance(fact, Claim):
             self._ledger.apply(fact.issue)
-        elif isinstance(fact, CredentialIssued | CredentialRenewed | CredentialRevoked | Leak):
+        elif isinstance(
+            fact, CredentialIssued | CredentialRenewed | CredentialRevoked | RevocationOutcome | Leak
+        ):
             self._ledger.apply(fact)
         return True
 
@@ -385,6 +388,6 @@ def _evidence(account: Account) -> Iterator[_Movable]:
     for item in account.leaks or ():
         yield item[4]
     for name in account.owned():
-        for order in (name.renewals, name.revocations):
+        for order in (name.renewals, name.revocations, name.outcomes):
             for item in order or ():
                 yield item[3]

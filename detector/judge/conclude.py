@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
 
+import msgspec
+
 from detector.judge.acceptance import (
     Subject,
     accepted_reason,
@@ -26,18 +28,22 @@ from detector.values.events import (
     CredentialUsed,
     Leak,
     LimitedRecord,
+    RevocationOutcome,
 )
 from detector.values.findings import (
     LEAKED_SECRET,
     MAX_EVIDENCES,
     OVERDUE_TASK,
+    REVOCATION_UNCONFIRMED,
     SCAN_LIMITED,
     CandidateFacts,
     Command,
     CredentialFacts,
     Evidence,
     Finding,
+    Resolution,
     TaskFacts,
+    command_id,
 )
 from detector.values.wording import span
 
@@ -125,6 +131,14 @@ def credential_findings(
     """The findings about one credential, given its `end_moments`."""
     if not account.tallies and not moments:
         return
+    found = resolutions(account, policy, moments) if account.names[0].outcomes is not None else {}
+    for finding in _credential_findings(account, policy, foreign, moments):
+        yield resolved(finding, found) if found else finding
+
+
+def _credential_findings(
+    account: Account, policy: Policy, foreign: Foreign, moments: Sequence[Moment]
+) -> Iterator[Finding]:
     task, credential = task_facts_of(account), credential_facts(account)
     # Sorted, so that the order does not tell which evidence came first.
     for rule, tally in sorted((account.tallies or {}).items()):
@@ -157,6 +171,58 @@ def credential_findings(
             credential=credential,
             accepted=accepted_reason(policy, subject, moment.time, moment.verdict.severity),
         )
+
+
+def resolutions(account: Account, policy: Policy, moments: Sequence[Moment]) -> dict[str, Resolution]:
+    """By rule, what resolves the credential's finding unless evidence came later: its command found or left it dead.
+
+    A revocation that nobody confirmed in time is resolved by either command.
+    """
+    dead: dict[str, RevocationOutcome] = {}
+    for item in account.names[0].outcomes or ():  # its id; outcomes name no other
+        outcome: RevocationOutcome = item[3]
+        known = dead.get(outcome.command_id)
+        if outcome.dead_at is not None and (known is None or _later(outcome, known)):
+            dead[outcome.command_id] = outcome
+    if not dead:
+        return {}
+    found: dict[str, RevocationOutcome] = {}
+    commands = {one.id: one.reasons for one in credential_commands(account, policy, moments)}
+    for escalated in (False, True):
+        command = command_id(account.credential_id, escalated=escalated)
+        if command in dead:
+            for rule in (*commands.get(command, ()), REVOCATION_UNCONFIRMED):
+                if rule not in found or _later(dead[command], found[rule]):
+                    found[rule] = dead[command]
+    return {rule: _resolution(outcome) for rule, outcome in found.items()}
+
+
+def _later(one: RevocationOutcome, other: RevocationOutcome) -> bool:
+    return _dated(one) > _dated(other)
+
+
+def _dated(outcome: RevocationOutcome) -> tuple[int, int, str, str]:
+    dead_at = outcome.time if outcome.dead_at is None else outcome.dead_at
+    return dead_at, outcome.time, outcome.source, outcome.id
+
+
+def _resolution(outcome: RevocationOutcome) -> Resolution:
+    return Resolution(
+        command_id=outcome.command_id,
+        outcome=outcome.outcome,
+        time=_dated(outcome)[0],
+        proof=outcome.proof,
+        target=outcome.target,
+        detail=outcome.detail,
+    )
+
+
+def resolved(finding: Finding, found: Mapping[str, Resolution]) -> Finding:
+    """The finding with its resolution, if nothing happened since."""
+    resolution = found.get(finding.rule)
+    if resolution is None or resolution.time < finding.last_seen:
+        return finding
+    return msgspec.structs.replace(finding, resolution=resolution)
 
 
 def _evidences(
@@ -320,6 +386,7 @@ def credential_commands(
                 reasons=tuple(sorted(rule for rule, earliest in found if earliest[0] == time)),
                 severity=max(severity for _, (when, severity) in found if when == time),
                 escalated=request == RevocationRequest.ESCALATED,
+                owner=account.task.owner,
             )
 
 

@@ -140,7 +140,7 @@ class CredentialNames:
 
     def _resolve(self, name: Name) -> None:
         """Takes the events of a name from the count: its credential is known now."""
-        for order in (name.parked, name.renewals, name.revocations):
+        for order in (name.parked, name.renewals, name.revocations, name.outcomes):
             for item in order or ():
                 self.unresolved[item[1]] -= 1
                 if not self.unresolved[item[1]]:

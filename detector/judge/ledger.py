@@ -39,6 +39,7 @@ from detector.values.events import (
     Identifier,
     Leak,
     LimitedRecord,
+    RevocationOutcome,
     TaskEnded,
     TaskStarted,
 )
@@ -73,6 +74,7 @@ class Ledger:
             CredentialIssued: self._issued,
             CredentialRenewed: self._renewed,
             CredentialRevoked: self._revoked,
+            RevocationOutcome: self._concluded,
             CredentialUsed: self._used,
             Leak: self._leaked,
             LimitedRecord: self._limit,
@@ -426,6 +428,14 @@ class Ledger:
             self._names.park(event)
         else:
             self._settle_revocation(name.owner, event.time)
+
+    def _concluded(self, event: RevocationOutcome) -> None:
+        """Keeps what became of a command. Findings say so when they are made: no verdict depends on it."""
+        name = self._names.by_id(event.credential_id)
+        if name.outcomes is None:
+            name.outcomes = TimeOrder(3)
+        if name.outcomes.put((event.time, event.source, event.id, event)) and name.owner is None:
+            self._names.park(event)
 
     def _settle_revocation(self, account: Account, time: int) -> None:
         before = account.revoked

@@ -27,11 +27,12 @@ from detector.values.events import (
     CredentialRevoked,
     CredentialUsed,
     Leak,
+    RevocationOutcome,
 )
 from detector.values.times import DAY
 
 _Parked: TypeAlias = CredentialEvent | Leak
-_PARKED = CredentialUsed | CredentialRenewed | CredentialRevoked | Leak
+_PARKED = CredentialUsed | CredentialRenewed | CredentialRevoked | RevocationOutcome | Leak
 _SLACK = 15  # parked events may wait longer by this fraction of the lateness, so that many expire at once
 MEMBERSHIP: Final = 400 * DAY  # of a credential that never expires
 

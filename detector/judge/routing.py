@@ -13,6 +13,7 @@ from typing import Final, Protocol, TypeAlias
 
 import msgspec
 
+from detector.judge.watermark import BEGINNING
 from detector.values.events import (
     AnyEvent,
     CanonicalEvent,
@@ -24,6 +25,7 @@ from detector.values.events import (
     Identifier,
     Leak,
     LimitedRecord,
+    RevocationOutcome,
     TaskEnded,
     TaskStarted,
 )
@@ -106,11 +108,15 @@ class ReportedFinding(msgspec.Struct, frozen=True):
 
 
 class SentCommand(msgspec.Struct, frozen=True):
-    """A command that was sent, and its time. It is never withdrawn and never sent again."""
+    """A command that was sent, and its time. It is never withdrawn and never sent again.
+
+    `sent_at` is the watermark at which it was sent, in ns: from then on it may be carried out.
+    """
 
     credential_id: str
     escalated: bool
     time: int
+    sent_at: int = BEGINNING
 
 
 class Handover(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="handover"):
@@ -145,6 +151,7 @@ Fact: TypeAlias = (
     | CredentialRenewed
     | CredentialUsed
     | CredentialRevoked
+    | RevocationOutcome
     | Leak
     | LimitedRecord
     | Claim

@@ -6,7 +6,7 @@ import msgspec
 
 from detector.judge.acceptance import accepted_reason, subject_of
 from detector.judge.accounts import Account, Task
-from detector.judge.conclude import credential_facts, end_moments, task_facts_of
+from detector.judge.conclude import credential_facts, end_moments, resolutions, resolved, task_facts_of
 from detector.judge.joins import JoinCounts, join_of
 from detector.judge.ledger import Ledger
 from detector.judge.policy import Policy
@@ -90,7 +90,7 @@ def judge_task(
         if account.task.end is not None:
             timers.append(max(account.task.ended, account.issue.time) + account.policy.grace_period)
         if before:
-            timers += [_confirm_by(account, each, ledger.policy) for each in before]
+            timers += [_confirmable_until(account, each, ledger.policy) for each in before]
             unconfirmed = unconfirmed_finding(account, before, ledger.policy, watermark)
             if unconfirmed is not None:
                 found.append(unconfirmed)
@@ -98,7 +98,10 @@ def judge_task(
                 if not ({True} & (done | {each.escalated for each in commands})):
                     commands += _escalation(account, unconfirmed, delay)
         verdicts.commands += commands
-        timers += [_confirm_by(account, each, ledger.policy) for each in commands]
+        timers += [
+            max(_confirm_by(account, one, ledger.policy), watermark + ledger.policy.confirm_timeout)
+            for one in commands
+        ]
         dead_at = _dead_at(account, watermark)
         if (before or commands) and watermark < dead_at:
             exposed.append(_revoking_rules(account, found))
@@ -141,16 +144,21 @@ def unconfirmed_finding(
 ) -> Finding | None:
     """The finding about commands that neither a revocation nor the expiry has confirmed within `confirm_timeout`.
 
-    As for every rule that is judged later, the time of the evidence is that later time.
+    As for every rule that is judged later, the time of the evidence is that later time. It counts from the command's
+    time, but is judged only once as much time has passed since it was sent.
     """
-    due = sorted(at for each in sent if (at := _confirm_by(account, each, policy)) <= watermark)
+    due = sorted(
+        _confirm_by(account, each, policy)
+        for each in sent
+        if _confirmable_until(account, each, policy) <= watermark
+    )
     times = judge_commands(account.outline(), due)
     if not times:
         return None
     severity = account.policy.rules[REVOCATION_UNCONFIRMED].severity or Severity.CRITICAL
     subject = subject_of(REVOCATION_UNCONFIRMED, account)
     detail = "still live when the time to confirm the command was over"
-    return Finding(
+    finding = Finding(
         rule=REVOCATION_UNCONFIRMED,
         key=account.credential_id,
         count=len(times),
@@ -162,11 +170,17 @@ def unconfirmed_finding(
         credential=credential_facts(account),
         accepted=accepted_reason(policy, subject, times[-1], severity),
     )
+    return resolved(finding, resolutions(account, policy, ()))
 
 
 def _confirm_by(account: Account, command: Command | SentCommand, policy: Policy) -> int:
     """When the credential must be dead: a time after its issue, whatever time the log record of a leak states."""
     return max(command.time, account.issue.time) + policy.confirm_timeout
+
+
+def _confirmable_until(account: Account, command: SentCommand, policy: Policy) -> int:
+    """How long it may be confirmed: late evidence sends a command whose time is long past."""
+    return max(_confirm_by(account, command, policy), command.sent_at + policy.confirm_timeout)
 
 
 def _escalation(account: Account, finding: Finding, delay: CommandDelay) -> Iterator[Command]:
@@ -180,6 +194,7 @@ def _escalation(account: Account, finding: Finding, delay: CommandDelay) -> Iter
             reasons=(REVOCATION_UNCONFIRMED,),
             severity=finding.severity,
             escalated=True,
+            owner=account.task.owner,
         )
 
 

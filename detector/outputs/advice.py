@@ -12,7 +12,7 @@ import msgspec
 
 from detector.judge.rules.catalog import RULES
 from detector.judge.rules.titles import LONG, Patterns, Say, Words
-from detector.values.findings import LEAKED_SECRET, Finding
+from detector.values.findings import LEAKED_SECRET, Finding, Resolution
 from detector.values.wording import Clean, counted, moment, visible
 
 HANDLE_IS: Final = "Revocation handle: "
@@ -33,8 +33,20 @@ def advise(finding: Finding, patterns: Patterns, clean: Clean) -> Advice:
     facts = [_extent(finding), _state(finding)]
     if finding.accepted is not None:
         facts.append(f"Accepted: {words.say(finding.accepted, LONG)}.")
+    resolution = finding.resolution
+    if resolution is not None:
+        facts.append(
+            f"Resolved: the credential was proved dead at {moment(resolution.time)}{_how(resolution, words)}"
+        )
     message = ". ".join([title, *(fact.rstrip(".") for fact in facts if fact)]) + "."
     return Advice(title, message, _remedy(finding, words))
+
+
+def _how(resolution: Resolution, words: Words) -> str:
+    """Where it was revoked, by what that is known, and who had a hand in it."""
+    where = f" at {words.say(resolution.target)}" if resolution.target else ""
+    told = [words.say(text, LONG) for text in (resolution.proof, resolution.detail) if text]
+    return where + (f" ({'; '.join(told)})" if told else "")
 
 
 def _extent(finding: Finding) -> str:

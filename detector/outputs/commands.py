@@ -25,6 +25,9 @@ def command_record(command: Command, clean: Clean) -> dict[str, Any]:
     data = {
         "credential_id": subject,
         **_task(credential, clean),
+        **({"kind": clean(credential.kind)} if credential.kind else {}),
+        **({"owner": clean(command.owner)} if command.owner else {}),
+        "issued_at": format_rfc3339(credential.issued),
         "identifiers": command_identifier_records(credential.identifiers, clean),
         "reasons": list(command.reasons),
         "finding_uids": list(command.finding_uids),

@@ -43,6 +43,7 @@ _REGULAR_FILE: Final = 1  # file.type_id
 _TARGET, _ACTOR, _AFFECTED = (1, "Target"), (2, "Actor"), (3, "Affected")  # resource_details.role_id
 _RELATED: Final = (4, "Related")
 _MAX_NAME: Final = 256  # characters of an id or name
+_MAX_PROOF: Final = 1024
 _TOGETHER: Final = 4 << 10  # characters cleaned as one: no more than one finding with 20 excerpts has
 _APART: Final = "\n\n--\n\n"  # over which nothing that is encoded goes on
 
@@ -141,7 +142,7 @@ def _record(finding: Finding, patterns: Patterns, clean: Clean, activity: int) -
     clean = keeping_public_ids(identifiers, clean)
     words = advise(finding, patterns, clean)
     resources = _resources(finding, clean)
-    status = _RESOLVED if activity == CLOSE else _NEW if finding.accepted is None else _SUPPRESSED
+    status = _status(finding, activity)
     return {
         "activity_id": activity,
         "activity_name": _ACTIVITIES[activity],
@@ -179,6 +180,31 @@ def _record(finding: Finding, patterns: Patterns, clean: Clean, activity: int) -
     }
 
 
+def _status(finding: Finding, activity: int) -> int:
+    if activity == CLOSE:
+        return _RESOLVED
+    if finding.accepted is not None:
+        return _SUPPRESSED
+    return _NEW if finding.resolution is None else _RESOLVED
+
+
+def _resolution(finding: Finding, clean: Clean) -> Record | None:
+    """What proved the credential dead, if that resolves the finding."""
+    found = finding.resolution
+    if found is None:
+        return None
+    return _present(
+        {
+            "command_id": found.command_id,
+            "outcome": found.outcome,
+            "time": to_millis(found.time),
+            "target": _text(found.target, clean),
+            "proof": _text(found.proof, clean, _MAX_PROOF),
+            "detail": _text(found.detail, clean, _MAX_PROOF),
+        }
+    )
+
+
 def _unmapped(finding: Finding, clean: Clean) -> Record:
     credential = finding.credential
     task_id, candidates = _task_id(finding), finding.candidates
@@ -196,6 +222,7 @@ def _unmapped(finding: Finding, clean: Clean) -> Record:
             "fingerprint": finding.fingerprint if finding.rule == LEAKED_SECRET else None,
             "patterns": [visible(one) for one in finding.patterns],
             "accepted": visible(clean(finding.accepted)) if finding.accepted else None,
+            "resolution": _resolution(finding, clean),
             "taxonomies": _classified(finding.rule)[1],
         }
     )

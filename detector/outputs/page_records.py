@@ -15,7 +15,8 @@ from detector.values.wording import one_of, visible
 
 PageRecord = dict[str, Any]
 
-_STATUSES: Final = {1: "new", 3: "accepted", 4: "closed"}
+_STATUSES: Final = {1: "new", 3: "accepted", 4: "resolved"}
+_CLOSE: Final = 3  # activity_id
 _EXCERPT: Final = 400  # characters of a log record that a page shows around its secret
 _NAMED: Final = 3  # candidates that the name of a row names
 _TAXONOMIES: Final = (
@@ -40,7 +41,7 @@ def page_finding(record: Mapping[str, Any]) -> PageRecord:
             "uid": info["uid"],
             "rule": info["analytic"]["uid"],
             "severity": record["severity"].lower(),
-            "status": _STATUSES[record["status_id"]],
+            "status": "closed" if record["activity_id"] == _CLOSE else _STATUSES[record["status_id"]],
             "accepted": unmapped.get("accepted"),
             "title": info["title"],
             "message": record["message"],

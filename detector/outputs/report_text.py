@@ -24,7 +24,7 @@ from detector.terminal.output import printable
 from detector.values.events import Leak
 from detector.values.findings import Finding, Severity
 from detector.values.times import to_millis
-from detector.values.wording import Clean, cleaner_of, counted, period, size, visible
+from detector.values.wording import Clean, cleaner_of, counted, moment, period, size, visible
 
 _STYLES: Final = {
     Severity.CRITICAL: "bold red",
@@ -166,6 +166,8 @@ def _finding(finding: Finding, report: Report) -> Iterator[_Block]:
     facts.append(period(finding.first_seen, finding.last_seen))
     if finding.task is not None and finding.task.owner:
         facts.append(f"owner {visible(clean(finding.task.owner), 40)}")
+    if finding.resolution is not None:
+        facts.append(f"resolved, proved dead at {moment(finding.resolution.time)}")
     yield _Block("    ", Text(" · ".join(facts), "dim"))
     event = finding.primary_evidence.event
     if isinstance(event, Leak) and finding.severity >= Severity.MEDIUM:

@@ -158,7 +158,7 @@ def _result(
             "curfewdFinding/v1": record["uid"],
         },
         "taxa": [_target(one) for one in references[finding.rule]],
-        "suppressions": [] if record["status"] == "new" else [suppressed],
+        "suppressions": [suppressed] if record["status"] == "accepted" else [],
         "properties": _properties(record),
     }
 

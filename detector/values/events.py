@@ -4,7 +4,7 @@ All times are nanoseconds since the epoch (`detector.values.times`). Structs wit
 MessagePack. docs/events.md describes the fields.
 """
 
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import msgspec
 
@@ -154,6 +154,37 @@ class CredentialRevoked(
         return self.group in issue.groups and issue.time < before
 
 
+CONCLUSIVE: Final = frozenset({"confirmed", "gone-already"})
+"""The outcomes of a command after which its credential is dead."""
+
+
+class RevocationOutcome(
+    Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="credential.revocation.outcome"
+):
+    """What became of a command, as whoever carried it out says.
+
+    `outcome` is `confirmed`, `done-unproved`, `refused`, `gone-already`, `failed` or `held`. `proof` says how it is
+    known, `target` where it was done, `detail` more. `finished_at` (ns) is the event's time if it says none.
+    """
+
+    identifier: ClassVar[None] = None  # an outcome names its credential by id only
+    credential_id: str
+    command_id: str
+    outcome: str
+    proof: str | None = None
+    target: str | None = None
+    started_at: int | None = None
+    finished_at: int | None = None
+    detail: str | None = None
+
+    @property
+    def dead_at(self) -> int | None:
+        """When the credential was dead, in ns; None if this does not say that it is."""
+        if self.outcome not in CONCLUSIVE:
+            return None
+        return self.time if self.finished_at is None else self.finished_at
+
+
 class Leak(Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="leak"):
     """A log record that shows one secret. The secret itself is not stored here.
 
@@ -216,11 +247,13 @@ class LimitedRecord(Event, frozen=True, array_like=True, gc=False, kw_only=True,
         return f"{self.source}/{self.task_id or ''}/{self.stream or ''}"
 
 
-Lifecycle = TaskStarted | TaskEnded | CredentialIssued | CredentialRenewed | CredentialRevoked
+Lifecycle = (
+    TaskStarted | TaskEnded | CredentialIssued | CredentialRenewed | CredentialRevoked | RevocationOutcome
+)
 CanonicalEvent = Lifecycle | CredentialUsed
 AnyEvent = CanonicalEvent | Leak | LimitedRecord
 CredentialEvent = (
-    CredentialUsed | CredentialRenewed | CredentialRevoked
+    CredentialUsed | CredentialRenewed | CredentialRevoked | RevocationOutcome
 )  # these refer to a credential by name
 
 TYPES: Final[dict[str, type[CanonicalEvent]]] = {
@@ -230,5 +263,6 @@ TYPES: Final[dict[str, type[CanonicalEvent]]] = {
     "credential.renewed": CredentialRenewed,
     "credential.used": CredentialUsed,
     "credential.revoked": CredentialRevoked,
+    "credential.revocation.outcome": RevocationOutcome,
 }
 TYPE_NAMES: Final[dict[type[Any], str]] = {cls: name for name, cls in TYPES.items()}

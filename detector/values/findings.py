@@ -109,6 +109,20 @@ class CandidateFacts(msgspec.Struct, frozen=True):
         return tuple(task.task_id for task in self.tasks)
 
 
+class Resolution(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What proved that a credential is dead: the last such outcome of a command.
+
+    `time` is when it was dead, in ns. The rest is as `detector.values.events.RevocationOutcome` has it.
+    """
+
+    command_id: str
+    outcome: str
+    time: int
+    proof: str | None = None
+    target: str | None = None
+    detail: str | None = None
+
+
 class CredentialFacts(msgspec.Struct, frozen=True, omit_defaults=True):
     """What is known about a credential. `expires_at` follows from its last issue or renewal; None is never.
 
@@ -133,7 +147,8 @@ class Finding(msgspec.Struct, frozen=True):
     The uid is made from `rule` and `key`. `evidences` are the first 20 pieces in the order of event time; `count` counts
     all pieces. `accepted` is the reason in the `[[accept]]` entry that covers the finding, or None. `patterns` are the
     ids of the patterns that matched the leaks; other rules have none. `task` is None if only candidates for it are known,
-    which are the credential's `candidates`.
+    which are the credential's `candidates`. `resolution` is what proved its credential dead, if a command that names the
+    finding did and nothing happened since.
     """
 
     rule: str
@@ -148,6 +163,7 @@ class Finding(msgspec.Struct, frozen=True):
     fingerprint: str | None = None
     patterns: tuple[str, ...] = ()
     accepted: str | None = None
+    resolution: Resolution | None = None
 
     @property
     def uid(self) -> str:
@@ -194,13 +210,17 @@ class FindingChange(msgspec.Struct, frozen=True):
 
 
 class Command(msgspec.Struct, frozen=True):
-    """A request to revoke one credential. `reasons` are the rules that asked for it at `time`, sorted."""
+    """A request to revoke one credential. `reasons` are the rules that asked for it at `time`, sorted.
+
+    `owner` is that of its task, None if that is not known.
+    """
 
     credential: CredentialFacts
     time: int
     reasons: tuple[str, ...]
     severity: Severity
     escalated: bool
+    owner: str | None = None
 
     @property
     def id(self) -> str:

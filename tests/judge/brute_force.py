@@ -22,6 +22,7 @@ from detector.values.events import (
     CredentialRevoked,
     CredentialUsed,
     Grant,
+    RevocationOutcome,
     TaskStarted,
 )
 from detector.values.findings import Severity
@@ -47,7 +48,10 @@ NAMED_EVIDENCE = frozenset(
 
 
 class Verdict(NamedTuple):
-    """A finding; `evidence` is the first 20 pieces as (time, source, id), empty unless `NAMED_EVIDENCE`."""
+    """A finding; `evidence` is the first 20 pieces as (time, source, id), empty unless `NAMED_EVIDENCE`.
+
+    `resolved`: a command that names it found or left the credential dead, and nothing happened since.
+    """
 
     pieces: int
     first: int
@@ -56,6 +60,7 @@ class Verdict(NamedTuple):
     accepted: bool
     evidence: tuple[tuple[int | str, ...], ...]
     patterns: tuple[str, ...]
+    resolved: bool = False
 
 
 class Request(NamedTuple):
@@ -456,7 +461,13 @@ def judge(events: Iterable[AnyEvent], policy: Policy, until: int) -> Judgement:
         pieces += mine
     pieces += accept_whole(policy.accepts, list(leaked_secrets(history, policy)))
     pieces += accept_whole(policy.accepts, list(overdue_tasks(history, policy, until)))
-    return Judgement(summed(pieces), commands, unresolved(history), conflicts(history))
+    findings = summed(pieces)
+    for (credential_id, escalated), request in commands.items():
+        dead_at = history.dead_at(credential_id, escalated=escalated)
+        for rule in request.reasons:
+            if dead_at is not None and findings[rule, credential_id].last <= dead_at:
+                findings[rule, credential_id] = findings[rule, credential_id]._replace(resolved=True)
+    return Judgement(findings, commands, unresolved(history), conflicts(history))
 
 
 def leaked_secrets(history: History, policy: Policy) -> Iterator[Piece]:
@@ -503,10 +514,11 @@ def overdue_tasks(history: History, policy: Policy, until: int) -> Iterator[Piec
 
 def unresolved(history: History) -> Counter[str]:
     """How many events name no known credential, by source."""
-    about: list[CredentialRenewed | CredentialUsed | CredentialRevoked] = [
+    about: list[CredentialRenewed | CredentialUsed | CredentialRevoked | RevocationOutcome] = [
         *history.renewed,
         *history.used,
         *(event for event in history.revoked if event.group is None),
+        *history.outcomes,
     ]
     return Counter(event.source for event in about if history.named_by(event) is None)
 

@@ -1,7 +1,9 @@
 """A set of events as the brute-force judge sees it: sorted by type, searched from end to end at every question."""
 
+import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from detector.values.events import (
     AnyEvent,
@@ -11,6 +13,7 @@ from detector.values.events import (
     CredentialUsed,
     Identifier,
     Leak,
+    RevocationOutcome,
     TaskEnded,
     TaskStarted,
 )
@@ -28,6 +31,7 @@ class History:
     renewed: list[CredentialRenewed] = field(default_factory=list)
     used: list[CredentialUsed] = field(default_factory=list)
     revoked: list[CredentialRevoked] = field(default_factory=list)
+    outcomes: list[RevocationOutcome] = field(default_factory=list)
     leaks: list[Leak] = field(default_factory=list)
 
     @classmethod
@@ -40,21 +44,18 @@ class History:
             if name in seen:
                 continue
             seen.add(name)
-            match event:
-                case TaskStarted():
-                    history.started.append(event)
-                case TaskEnded():
-                    history.ended.append(event)
-                case CredentialIssued():
-                    history.issued.append(event)
-                case CredentialRenewed():
-                    history.renewed.append(event)
-                case CredentialUsed():
-                    history.used.append(event)
-                case CredentialRevoked():
-                    history.revoked.append(event)
-                case Leak():
-                    history.leaks.append(event)
+            lists: dict[type[Any], list[Any]] = {
+                TaskStarted: history.started,
+                TaskEnded: history.ended,
+                CredentialIssued: history.issued,
+                CredentialRenewed: history.renewed,
+                CredentialUsed: history.used,
+                CredentialRevoked: history.revoked,
+                RevocationOutcome: history.outcomes,
+                Leak: history.leaks,
+            }
+            if type(event) in lists:
+                lists[type(event)].append(event)
         return history
 
     def start_of(self, task_id: str) -> TaskStarted | None:
@@ -100,7 +101,9 @@ class History:
             ages.append((issue.time, credential_id))
         return min(ages)[1] if ages else None
 
-    def named_by(self, event: CredentialRenewed | CredentialUsed | CredentialRevoked) -> str | None:
+    def named_by(
+        self, event: CredentialRenewed | CredentialUsed | CredentialRevoked | RevocationOutcome
+    ) -> str | None:
         """The known credential that an event is about, if any."""
         if event.credential_id is not None:
             return event.credential_id if self.issue_of(event.credential_id) is not None else None
@@ -122,6 +125,20 @@ class History:
                 )
             ),
             default=NEVER,
+        )
+
+    def dead_at(self, credential_id: str, *, escalated: bool) -> float | None:
+        """When a command for a credential was last said to have found or left it dead, None if that was never said."""
+        name = f"{credential_id}/{'escalated' if escalated else 'plain'}"
+        command = str(uuid.uuid5(uuid.uuid5(uuid.NAMESPACE_DNS, "curfewd"), name))
+        return max(
+            (
+                e.time if e.finished_at is None else e.finished_at
+                for e in self.outcomes
+                if (e.credential_id, e.command_id) == (credential_id, command)
+                and e.outcome in ("confirmed", "gone-already")
+            ),
+            default=None,
         )
 
     def expiry(self, credential_id: str, time: int) -> float:

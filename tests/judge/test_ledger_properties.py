@@ -42,6 +42,7 @@ def told_by_ledger(ledger: Ledger, until: int) -> ReportedFinding:
             finding.accepted is not None,
             shown if finding.rule in NAMED_EVIDENCE else (),
             finding.patterns,
+            finding.resolution is not None,
         )
     commands = {
         (command.credential.credential_id, command.escalated): Request(

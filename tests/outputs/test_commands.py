@@ -29,6 +29,8 @@ def test_the_whole_of_a_command() -> None:
         "data": {
             "credential_id": "cred-7",
             "task_id": "release-4711",
+            "kind": "token",
+            "issued_at": "2026-03-14T09:06:53.589Z",
             "identifiers": [
                 {"scheme": "hmac-sha256", "value": "a" * 64, "key_id": "k1"},
                 {"scheme": "vault-accessor", "value": "acc-7"},

@@ -30,11 +30,12 @@ from detector.judge.routing import (
 )
 from detector.judge.stage import FACT, META, REPORTED, SENT, SUMS, Meta, key_of
 from detector.judge.totals import Totals
+from detector.judge.watermark import BEGINNING
 from detector.registry.finders import Finders
 from detector.registry.registered import RegisteredCredentials
 from detector.scan.scanner import PatternScanner
 from detector.service.judge.store import AGGREGATE, SOURCES, TIMER, TOTALS, WATERMARK, Store, digest_of
-from detector.values.events import CredentialIssued, Leak, LimitedRecord
+from detector.values.events import CredentialIssued, Leak, LimitedRecord, RevocationOutcome
 from detector.values.findings import Severity
 from tests.fixtures.storage.archive import Archive
 from tests.small_history import KEY
@@ -72,12 +73,18 @@ def again(value: bytes, form: Any) -> bytes:
 # How many fields each has had since 0.1.0, at its end: of a leak when it was received and whose its time is, of a start its
 # group, of an issue its group of tasks, who asked for it, and why it names no known task.
 _LATER = {"leak": 2, "task.started": 1, "credential.issued": 3}
+# The same of objects: by a field that only such objects have, what they have had since.
+_LATER_NAMED: dict[str, dict[str, Any]] = {
+    "evidences": {"resolution": None},
+    "escalated": {"sent_at": BEGINNING},
+}
 
 
 def with_later_fields(value: Any) -> Any:
     """Parsed JSON with the fields that events have had since 0.1.0."""
     if isinstance(value, dict):
-        return {name: with_later_fields(held) for name, held in value.items()}
+        later = next((fields for name, fields in _LATER_NAMED.items() if name in value), {})
+        return {name: with_later_fields(held) for name, held in value.items()} | later
     if isinstance(value, list):
         held = [with_later_fields(one) for one in value]
         tag = held[0] if held and isinstance(held[0], str) else ""
@@ -105,7 +112,13 @@ def test_all_facts_in_the_work_topic_are_read_and_written_as_they_were(archive: 
         assert same(encode(fact), record.value or b"")
         assert record.key is not None
         assert record.key[1:2] == b":"
-    later = {LimitedRecord, CandidateSubscription, CandidateStatuses, CandidateStatusesPart}
+    later = {
+        LimitedRecord,
+        RevocationOutcome,
+        CandidateSubscription,
+        CandidateStatuses,
+        CandidateStatusesPart,
+    }
     assert seen | later == set(typing.get_args(Fact))
 
 
@@ -120,6 +133,17 @@ def test_a_fact_that_0_1_0_did_not_know_has_a_form_of_its_own() -> None:
         7,
         "stdout",
     )
+    assert encode(fact) == value
+
+
+def test_what_became_of_a_command_has_a_form_of_its_own() -> None:
+    value = (
+        b'["credential.revocation.outcome",1777593600000000000,"revoker","7/1","c-1","7","confirmed",'
+        b'"lookup answered 403","vault",null,1777593599000000000,null]'
+    )
+    fact = decode(value)
+    assert isinstance(fact, RevocationOutcome)
+    assert (fact.command_id, fact.proof, fact.dead_at) == ("7", "lookup answered 403", 1777593599 * 10**9)
     assert encode(fact) == value
 
 

@@ -359,6 +359,7 @@ class JudgeHandler:
         ]
         for change in judgement.findings:
             output.finding(change)
+        output.appended_ms = began
         for command in judgement.commands:
             output.command(command)
         output.close()

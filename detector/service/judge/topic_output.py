@@ -13,6 +13,9 @@ from detector.outputs.writers import dumps
 from detector.records.dead_letters import DeadLetter
 from detector.values.findings import Command, Finding, FindingChange
 
+APPENDED: Final = "curfewd-appended"
+"""The header of a command that says when the record that led to it was appended, in ms since the epoch."""
+
 _ACTIVITY_FIELDS: Final = activity_fields(CREATE).keys()
 _UPDATE: Final = activity_fields(UPDATE)
 
@@ -29,9 +32,11 @@ class TopicOutput:
     """Collects `records` for the Kafka transaction that the handler is in, which makes them appear whole or not at all.
 
     Each finding's record is made once: for the digest that tells whether it has changed, and for the topic.
+    `appended_ms` is when the input record behind the next commands appeared, None if time alone led to them. Whoever
+    carries a command out measures from there how long the credential was exposed.
     """
 
-    __slots__ = ("_made", "_run", "_topics", "records")
+    __slots__ = ("_made", "_run", "_topics", "appended_ms", "records")
 
     def __init__(self, topics: OutputTopics, run: Run) -> None:
         self._topics = topics
@@ -40,6 +45,7 @@ class TopicOutput:
     def open(self, run: Run) -> None:
         """Begins with no records."""
         self._run = run
+        self.appended_ms: int | None = None
         self._made: dict[str, dict[str, Any]] = {}
         self.records: list[TopicRecord] = []
 
@@ -63,7 +69,9 @@ class TopicOutput:
         """Adds the record of a command, under the credential's id."""
         value = dumps(command_record(command, self._run.clean))
         key = command.credential.credential_id.encode()
-        self.records.append(TopicRecord(self._topics.revocations, key, value, fact=command))
+        at = self.appended_ms
+        headers = () if at is None else ((APPENDED, str(at).encode()),)
+        self.records.append(TopicRecord(self._topics.revocations, key, value, headers, fact=command))
 
     def dead_letter(self, letter: DeadLetter) -> None:
         """Adds the record of a dead letter."""
