@@ -264,3 +264,6 @@ def _ending(handle: _Handle, found: Found) -> _Sight:
         return _Sight(True, f"{handle} is there")
     remaining = (found.deleting - found.now) / SECOND + _LEEWAY + _CACHED
     return _Sight(True, f"{handle} is being deleted", remaining)
+
+
+TARGET: Final = KubernetesTarget

@@ -262,3 +262,6 @@ def _time(value: object) -> int | None:
         return parse_rfc3339(value) if isinstance(value, str) else None
     except ValueError:
         return None
+
+
+TARGET: Final = VaultTarget
