@@ -1,4 +1,4 @@
-"""Assigns partitions to the members of a group: evenly, and moving as few as possible.
+"""Assigns partitions to the members of a group: evenly, and moving as few as possible, or all of them to one.
 
 aiokafka has a sticky assignor, but its state belongs to the class (aiokafka issue 1175): the stages of one process
 would overwrite each other's. Here each consumer has its own instance. A rebalance revokes everything from everyone
@@ -75,10 +75,23 @@ def _move_one(shares: Mapping[str, set[Partition]], members: Mapping[str, Member
     return False
 
 
+def whole(counts: Mapping[str, int], members: Mapping[str, Member]) -> dict[str, list[Partition]]:
+    """All partitions to one member, the others none: to whom held most of them before, else to the first by name."""
+    held = {name: len(member.owned) for name, member in members.items()}
+    one = min(members, key=lambda name: (-held[name], name))
+    everything = [
+        Partition(topic, number)
+        for topic in sorted(members[one].topics)
+        for number in range(counts.get(topic, 0))
+    ]
+    return {name: everything if name == one else [] for name in members}
+
+
 class StickyAssignor:
     """`share` as aiokafka calls it. Each consumer has its own instance."""
 
     name = "curfewd-sticky"
+    share = staticmethod(share)
 
     def __init__(self) -> None:
         self._owned: Owned = []
@@ -99,7 +112,14 @@ class StickyAssignor:
         }
         topics = {topic for member in known.values() for topic in member.topics}
         counts = {topic: len(cluster.partitions_for_topic(topic) or ()) for topic in topics}
-        return {name: _wire(held) for name, held in share(counts, known).items()}
+        return {name: _wire(held) for name, held in self.share(counts, known).items()}
+
+
+class ExclusiveAssignor(StickyAssignor):
+    """`whole`: one member works, the others stand by."""
+
+    name = "curfewd-exclusive"
+    share = staticmethod(whole)
 
 
 def _owned(user_data: bytes | None) -> frozenset[Partition]:

@@ -28,7 +28,7 @@ from aiokafka import errors as kafka
 from aiokafka.admin import AIOKafkaAdminClient
 
 from detector.kafka import decompression
-from detector.kafka.assignor import StickyAssignor
+from detector.kafka.assignor import ExclusiveAssignor, StickyAssignor
 from detector.kafka.connection import MILLI, ConnectionSettings
 from detector.kafka.handlers import Partition
 from detector.values.errors import CurfewdError, FencedError, RetryError, StopError
@@ -69,6 +69,7 @@ class StageSettings(msgspec.Struct, frozen=True):
     - `record_bytes` is the broker's `message.max.bytes`. The stage learns the smaller limits of single topics.
     - After `refusals` refused records in a row the stage stops: then the records are not the cause.
     - `counts` names the topics that must keep their number of partitions: it decides where a key and its state are.
+    - `exclusive`: one member of the group has all partitions, the others stand by.
     """
 
     group: str
@@ -88,6 +89,7 @@ class StageSettings(msgspec.Struct, frozen=True):
     compression: Literal["gzip", "snappy", "lz4", "zstd"] | None = None
     refusals: int = 20
     counts: Mapping[str, int] = {}
+    exclusive: bool = False
 
     @property
     def heartbeat_seconds(self) -> float:
@@ -102,7 +104,7 @@ def stage_consumer(connection: ConnectionSettings, stage: StageSettings) -> Any:
     return AIOKafkaConsumer(
         **_committed_only(connection, extra_seconds=rebalance),
         group_id=stage.group,
-        partition_assignment_strategy=(StickyAssignor(),),
+        partition_assignment_strategy=(ExclusiveAssignor() if stage.exclusive else StickyAssignor(),),
         session_timeout_ms=_ms(stage.session_seconds),
         heartbeat_interval_ms=_ms(stage.heartbeat_seconds),
         rebalance_timeout_ms=_ms(rebalance),

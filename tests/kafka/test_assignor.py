@@ -5,7 +5,7 @@ from aiokafka.cluster import ClusterMetadata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.kafka.assignor import Member, StickyAssignor, share
+from detector.kafka.assignor import Member, StickyAssignor, share, whole
 from detector.kafka.handlers import Partition
 
 COUNTS = st.dictionaries(st.sampled_from("abc"), st.integers(0, 12))
@@ -52,6 +52,19 @@ def test_who_stays_loses_only_what_balance_asks_for(
 def test_the_same_members_keep_what_they_have(counts: dict[str, int], names: list[str]) -> None:
     first = share(counts, everyone(names))
     assert share(counts, again(first, names)) == first
+
+
+@given(COUNTS, NAMES, NAMES)
+def test_exclusively_one_has_all_and_keeps_it_while_it_is_there(
+    counts: dict[str, int], before: list[str], after: list[str]
+) -> None:
+    first = whole(counts, everyone(before))
+    (holder,) = (name for name, held in first.items() if held) if all_of(counts) else (before[0],)
+    assert set(first[holder]) == all_of(counts)
+    second = whole(counts, again(first, after))
+    assert sorted(len(held) for held in second.values())[:-1] == [0] * (len(after) - 1)
+    if holder in after and all_of(counts):
+        assert second[holder] == first[holder]
 
 
 def test_two_that_claim_the_same_are_both_disbelieved() -> None:
