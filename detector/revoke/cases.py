@@ -14,6 +14,7 @@ from typing import Final, Literal
 import msgspec
 
 from detector.revoke.outcomes import DEAD, Outcome, Verdict
+from detector.revoke.rails import Held, Rail
 from detector.revoke.revocation_command import RevocationCommand
 from detector.revoke.target import (
     GoneError,
@@ -39,7 +40,8 @@ class Case(msgspec.Struct, frozen=True, omit_defaults=True):
 
     - `due`: when its next turn or decision is; 0 is at once, NEVER when somebody approves or the settings change.
     - `target`: the name of its table in the configuration; `reason`: why it is held, or what failed last.
-    - `began`: when acting was decided; `acted`: when the first step began, for the rates of the rails.
+    - `rail`, `pages`: of what holds it.
+    - `began`: when acting was decided; the rails' limits count it. `acted`: when a process took it up first.
     X `step`: how many steps are done. `tried`: a step was asked for
       and got no answer, so that it may have been done. `tries`: failures in a row. `deadline`: of what it does now, which
       may take `patience`. `later`: when the next step is due, if it has a delay.
@@ -56,6 +58,8 @@ class Case(msgspec.Struct, frozen=True, omit_defaults=True):
     due: int = 0
     target: str = ""
     reason: str = ""
+    rail: Rail | None = None
+    pages: bool = False
     approved: str = ""
     began: int | None = None
     acted: int | None = None
@@ -93,13 +97,16 @@ class Case(msgspec.Struct, frozen=True, omit_defaults=True):
 Changed = tuple[Case, Outcome | None]
 
 
-def held(case: Case, reason: str, until: int | None, now: int) -> Changed:
-    """The rails hold it, until a time (ns) or, with None, until somebody approves or the settings change."""
+def held(case: Case, decision: Held, plan: str, now: int) -> Changed:
+    """The rails hold it, until a time or until somebody approves or the settings change. `plan` says what it would do.
+
+    It is told once for each reason.
+    """
+    reason = cut(decision.reason)
     again = case.phase == "held" and case.reason == reason
-    case = case.changed(
-        phase="held", reason=cut(reason), due=NEVER if until is None else max(until, now + SECOND)
-    )
-    return (case, None) if again else _tell(case, "held", now, detail=reason)
+    due = NEVER if decision.until is None else max(decision.until, now + SECOND)
+    case = case.changed(phase="held", rail=decision.rail, pages=decision.pages, reason=reason, due=due)
+    return (case, None) if again else _tell(case, "held", now, detail=f"{reason}; {plan}" if plan else reason)
 
 
 def refused(case: Case, reason: str, now: int) -> Changed:
@@ -115,6 +122,8 @@ def going(case: Case, target: str, approved: str, now: int, patience: int) -> Ca
         due=0,
         target=target,
         reason="",
+        rail=None,
+        pages=False,
         approved=cut(approved),
         began=now,
         patience=patience,

@@ -7,6 +7,7 @@ from typing import Generic, Protocol, TypeVar
 from sortedcontainers import SortedKeyList
 
 from detector.revoke.cases import NEVER, Case
+from detector.revoke.rails import urgency
 
 
 class Waiting(Protocol):
@@ -19,10 +20,9 @@ class Waiting(Protocol):
 _W = TypeVar("_W", bound=Waiting)
 
 
-def order(waiting: Waiting) -> tuple[int, int, str]:
-    """The most severe first, then the older."""
-    command = waiting.case.command
-    return -command.severity, command.time, command.id
+def order(waiting: Waiting) -> tuple[int, bool, int, str]:
+    """See `urgency`."""
+    return urgency(waiting.case.command)
 
 
 class DispatchQueue(Generic[_W]):

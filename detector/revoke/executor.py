@@ -13,19 +13,24 @@ Whoever stores the cases (a Kafka handler, a file) calls, for each partition, in
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Protocol
 
 import msgspec
 
+from detector.configuration.revoke_settings import RevokeSettings
 from detector.revoke import cases
 from detector.revoke.breaker import Breaker, State
 from detector.revoke.cases import Case, Changed
 from detector.revoke.dispatch_queue import DispatchQueue
 from detector.revoke.outcomes import Outcome
+from detector.revoke.rails import Act as Let
+from detector.revoke.rails import Decision, Held, History, Proposal, Refused, decide
 from detector.revoke.revocation_command import RevocationCommand
 from detector.revoke.target import Plan, RefusedError, Target
+from detector.revoke.target_tables import TableTarget, find_target
 from detector.revoke.turn import CANCEL_SECONDS, Turns
+from detector.values.approvals import Approval
 from detector.values.times import MINUTE, SECOND
 
 FORGET_EVERY: Final = MINUTE
@@ -49,41 +54,48 @@ class ExecutorSettings(msgspec.Struct, frozen=True):
     keep: int = 31 * 24 * 60 * MINUTE
 
 
-class Go(msgspec.Struct, frozen=True):
-    """A command may be carried out. `approved` says who approved it, for a person."""
+class Deciding(Protocol):
+    """Decides over commands, by the configuration. It is asked again about what is held."""
 
-    approved: str = ""
+    def target_of(self, command: RevocationCommand) -> TableTarget:
+        """The first target that takes it.
 
-
-class Held(msgspec.Struct, frozen=True):
-    """It has to wait until a time (ns); None: until somebody approves or the settings change."""
-
-    reason: str
-    until: int | None = None
-
-
-class Refused(msgspec.Struct, frozen=True):
-    """It must never be carried out."""
-
-    reason: str
-
-
-Decision = Go | Held | Refused
-
-
-class Rails(Protocol):
-    """What decides over commands. It is asked again about what is held."""
-
-    def target_of(self, command: RevocationCommand) -> tuple[str, Target] | None:
-        """The first target that takes it, with the name of its table."""
+        Raises:
+            RefusedError: none does.
+        """
 
     def target_named(self, name: str) -> Target | None:
         """The target of a table; None if it is gone from the configuration."""
 
-    def decide(
-        self, command: RevocationCommand, target: str, plan: Plan, acted: Iterable[Case], now: int
-    ) -> Decision:
-        """Whether it may go. `acted` are the cases in which acting began, the present one aside."""
+    def decide(self, proposal: Proposal, history: History, now: int) -> Decision:
+        """Whether it may go now."""
+
+
+class Configured:
+    """`Deciding` by the `[revoke]` table. `approvals_of` gives the verified approvals of a command."""
+
+    def __init__(
+        self,
+        settings: RevokeSettings,
+        targets: Sequence[TableTarget],
+        approvals_of: Callable[[str], Sequence[Approval]] = lambda _: (),
+    ) -> None:
+        self._settings = settings
+        self._targets = targets
+        self._approvals_of = approvals_of
+        self._by_name = {each.name: each.target for each in targets}
+
+    def target_of(self, command: RevocationCommand) -> TableTarget:
+        """See `Deciding`."""
+        return find_target(self._targets, command)
+
+    def target_named(self, name: str) -> Target | None:
+        """See `Deciding`."""
+        return self._by_name.get(name)
+
+    def decide(self, proposal: Proposal, history: History, now: int) -> Decision:
+        """See `Deciding`."""
+        return decide(proposal, history, self._settings, now, self._approvals_of(proposal.command.id))
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -114,7 +126,7 @@ class Executor:
 
     def __init__(
         self,
-        rails: Rails,
+        deciding: Deciding,
         settings: ExecutorSettings,
         clock: Callable[[], int],
         turns: Turns,
@@ -122,14 +134,14 @@ class Executor:
     ) -> None:
         self.copies = 0
         self.failure: Exception | None = None
-        self._rails = rails
+        self._deciding = deciding
         self._settings = settings
         self._clock = clock
         self._partitions = partitions
         self._turns = turns
         self._entries: dict[str, _Entry] = {}
         self._open: dict[str, _Entry] = {}
-        self._acted: dict[str, _Entry] = {}
+        self._history: History | None = None
         self._restored: set[int] = set()
         self._changed: defaultdict[int, dict[str, _Entry]] = defaultdict(dict)
         self._queue: DispatchQueue[_Entry] = DispatchQueue()
@@ -166,6 +178,7 @@ class Executor:
         for case in stored:
             self._enter(cases.restored(case.changed(partition=partition)))
         self._restored.add(partition)
+        self._history = None
 
     def take(self, command: RevocationCommand, partition: int, now: int) -> bool:
         """Takes a command. False if it is a copy of one that is known: that changes nothing."""
@@ -189,9 +202,9 @@ class Executor:
                 entry.case = entry.case.changed(due=0)
             self._queue.add(entry, self._clock())
 
-    def use(self, rails: Rails, settings: ExecutorSettings) -> None:
+    def use(self, deciding: Deciding, settings: ExecutorSettings) -> None:
         """Goes on under other settings."""
-        self._rails, self._settings = rails, settings
+        self._deciding, self._settings = deciding, settings
         self._breakers.clear()
         self.wake()
 
@@ -215,14 +228,15 @@ class Executor:
     async def drop(self, partition: int) -> None:
         """Forgets a partition, and ends its turns."""
         self._restored.discard(partition)
+        self._history = None
         self._starting.pop(partition, None)
         self._changed.pop(partition, None)
         tasks = []
         for name in [name for name, entry in self._entries.items() if entry.case.partition == partition]:
             entry = self._entries.pop(name)
             self._queue.discard(entry)
-            for known in (self._open, self._acted, self._active):
-                known.pop(name, None)
+            self._open.pop(name, None)
+            self._active.pop(name, None)
             if entry.task is not None:
                 entry.task.cancel()
                 tasks.append(entry.task)
@@ -241,15 +255,15 @@ class Executor:
         if case.open:
             self._open[case.command.id] = entry
             self._queue.add(entry, self._clock())
-        if case.acted is not None:
-            self._acted[case.command.id] = entry
         return entry
 
     def _likely(self, case: Case) -> str:
         if case.phase == "acting":
             return case.target
-        found = self._rails.target_of(case.command)
-        return "" if found is None else found[0]
+        try:
+            return self._deciding.target_of(case.command).name
+        except RefusedError:
+            return ""
 
     def _choose(self, partition: int, now: int) -> None:
         """Decides and begins what is due, as far as targets have room. For cases of other partitions it keeps the room."""
@@ -294,7 +308,7 @@ class Executor:
         wait = self._breaker(case.target).wait_until(now)
         if wait is None:
             self._note(entry, (cases.taken_up(case, now), None))
-            self._acted[case.command.id] = self._active[case.command.id] = entry
+            self._active[case.command.id] = entry
             self._starting[case.partition].append(entry)
             return True
         if now > case.deadline:
@@ -307,24 +321,30 @@ class Executor:
         return False
 
     def _decided(self, case: Case, now: int) -> Changed:
-        found = self._rails.target_of(case.command)
-        if found is None:
-            return cases.refused(case, NO_TARGET, now)
-        name, target = found
-        case = case.changed(target=name)
+        name = ""
         try:
-            plan = target.plan(case.command)
+            found = self._deciding.target_of(case.command)
+            name = found.name
+            case = case.changed(target=name)
+            proposal = Proposal(case.command, name, found.target.plan(case.command))
         except RefusedError as error:
             return cases.refused(case, str(error), now)
         except Exception as error:  # noqa: BLE001 - a target must not end the work of others
             return cases.refused(case, f"target {name} cannot plan it ({type(error).__name__})", now)
-        acted = (entry.case for entry in self._acted.values())
-        decision = self._rails.decide(case.command, name, plan, acted, now)
+        if self._history is None:
+            self._history = History(
+                Let(entry.case.began, entry.case.target, entry.case.command.owner)
+                for entry in self._entries.values()
+                if entry.case.began is not None
+            )
+        decision = self._deciding.decide(proposal, self._history, now)
         if isinstance(decision, Refused):
             return cases.refused(case, decision.reason, now)
         if isinstance(decision, Held):
-            return cases.held(case, decision.reason, decision.until, now)
-        return cases.going(case, name, decision.approved, now, self._settings.deadline), None
+            return cases.held(case, decision, plan_words(proposal.plan), now)
+        self._history.add(Let(now, name, case.command.owner))
+        approved = f"approved by {', '.join(decision.approved_by)}" if decision.approved_by else ""
+        return cases.going(case, name, approved, now, self._settings.deadline), None
 
     def _note(self, entry: _Entry, changed: Changed) -> None:
         """Takes a case as it is now, to be stored."""
@@ -336,7 +356,7 @@ class Executor:
             self._open.pop(entry.case.command.id, None)
 
     def _planned(self, case: Case) -> tuple[Target, Plan] | None:
-        target = self._rails.target_named(case.target)
+        target = self._deciding.target_named(case.target)
         if target is None:
             return None
         try:
@@ -362,7 +382,6 @@ class Executor:
         ][:MOST_FORGOTTEN]
         for name in old:
             del self._entries[name]
-            self._acted.pop(name, None)
             self._changed[partition].pop(name, None)
         return [Change(name, None) for name in old]
 
@@ -385,6 +404,6 @@ class Executor:
             self._queue.add(entry, self._clock())
 
 
-NO_TARGET: Final = (
-    "no [revoke.targets] table takes it: add one whose type and match fit its revocation object"
-)
+def plan_words(plan: Plan) -> str:
+    """What would be done, for a person."""
+    return "would " + ", then ".join(step.words for step in plan.steps) if plan.steps else ""

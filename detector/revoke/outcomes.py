@@ -60,12 +60,8 @@ def outcome_event(command: RevocationCommand, outcome: Outcome, clean: Clean, au
     }
     if outcome.started_at is not None:
         data["started_at"] = format_rfc3339(outcome.started_at)
-    extension = {"curfewdaudit": audit} if audit else {}
-    return dumps(
-        _event(command, f"{command.id}/{outcome.number}", TYPE, outcome.finished_at)
-        | extension
-        | {"data": data}
-    )
+    event = _event(command, f"{command.id}/{outcome.number}", TYPE, outcome.finished_at)
+    return dumps(event | ({"curfewdaudit": audit} if audit else {}) | {"data": data})
 
 
 def revoked_event(command: RevocationCommand, outcome: Outcome) -> bytes:

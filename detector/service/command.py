@@ -2,7 +2,8 @@
 
 import asyncio
 import gc
-from typing import Final
+from collections.abc import Callable, Coroutine
+from typing import Any, Final
 
 from detector.configuration.settings import Settings
 from detector.service.observability.logs import LogMask, make_log, route_libraries
@@ -20,19 +21,26 @@ _COLLECTED: Final = (
 
 
 def run_service(config: str, which: Which) -> int:
-    """Runs until a signal; the exit code.
+    """Runs the service until a signal; the exit code.
 
     Raises:
         UsageError: the configuration is wrong.
     """
     settings = Settings.load(config)
     settings.live()
+    return run_process(
+        settings, lambda log, mask: Service(settings, which, lambda: Settings.load(config), log, mask).run()
+    )
+
+
+def run_process(settings: Settings, work: Callable[[Any, LogMask], Coroutine[Any, Any, None]]) -> int:
+    """Runs the work of a process of the service, which gets the log and its mask; the exit code."""
     log_mask = LogMask()
     log = make_log(settings.service.log_format, settings.service.log_level, log_mask=log_mask)
     route_libraries(log)
     gc.set_threshold(*_COLLECTED)
     try:
-        asyncio.run(Service(settings, which, lambda: Settings.load(config), log, log_mask).run())
+        asyncio.run(work(log, log_mask))
     except CurfewdError as error:
         log.error("cannot go on", why=str(error))  # noqa: TRY400 - a person needs the reason, not the way there
         return FAILED

@@ -10,12 +10,11 @@
 import asyncio
 import contextlib
 import gc
-import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from detector import __version__
 from detector.configuration.allowlist import Allowlist
@@ -27,7 +26,6 @@ from detector.kafka.clients import reaction
 from detector.kafka.connection_check import reach
 from detector.kafka.delayed_reader import DelayedReader
 from detector.kafka.positions import GroupPositions
-from detector.kafka.retry import until_it_succeeds
 from detector.kafka.stage import Stage
 from detector.kafka.stage_facts import PartitionStarted, Rebalanced
 from detector.kafka.topic_follower import TopicFollower
@@ -50,6 +48,7 @@ from detector.service.hopeless import HopelessFailures
 from detector.service.http.probes import ProbeServer
 from detector.service.http.server import HttpServer, Page, probe_answer
 from detector.service.id_key import agree_on_id_key
+from detector.service.lifecycle import Lifecycle, end
 from detector.service.observability import series
 from detector.service.observability.http_log import HttpLog
 from detector.service.observability.logs import LogMask
@@ -64,10 +63,7 @@ from detector.service.rights import Which, rights
 from detector.service.stage_settings import connection_of
 from detector.service.topics import check_topics, survey
 from detector.service.view.view import View
-from detector.values.errors import CurfewdError, RetryError, StopError
 
-_T = TypeVar("_T")
-LONGEST_PAUSE_SECONDS: Final = 30.0
 SAMPLE_SECONDS: Final = 1.0
 _SHOWN: Final = 50  # topics in a line of the log
 
@@ -102,8 +98,7 @@ class Service:
             else None
         )
         self._stages: dict[StageName, Stage] = {}
-        self._stopping = asyncio.Event()
-        self._failure: CurfewdError | None = None
+        self._lifecycle = Lifecycle(self._readiness, log)
 
     async def run(self) -> None:
         """Works until a signal.
@@ -112,10 +107,7 @@ class Service:
             UsageError: the configuration, the port or the folder of state cannot be used.
             StopError: it cannot go on, and a person has to know why.
         """
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop_on_signal, number.name)
-        loop.add_signal_handler(signal.SIGHUP, self._reloads.ask)
+        self._lifecycle.listen(self._reloads.ask)
         async with self._ports() as (server, probes):
             self._log.info(
                 "started",
@@ -134,9 +126,9 @@ class Service:
                 *warnings,
             ):
                 self._log.warning(warning)
-            await self._until_stopped(self._work(scanner))
-        if self._failure is not None:
-            raise self._failure
+            await self._lifecycle.until_stopped(self._work(scanner), lambda: bool(self._stages))
+        if self._lifecycle.failure is not None:
+            raise self._lifecycle.failure
         self._log.info("stopped")
 
     @contextlib.asynccontextmanager
@@ -155,52 +147,21 @@ class Service:
         async with (
             ProbeServer(settings.probes, probed, seen["probes"]) as probes,
             HttpServer(settings.listen, pages, observe=seen["listen"]) as server,
+            self._lifecycle.turning(),
         ):
-            turning = asyncio.create_task(self._turn())
-            try:
-                yield server, probes
-            finally:
-                await _end(turning)
-
-    async def _turn(self) -> None:
-        while True:
-            self._readiness.loop_turned()
-            await asyncio.sleep(SAMPLE_SECONDS)
+            yield server, probes
 
     def _masked(self, why: str | None) -> str | None:
         return None if why is None else self._log_mask.clean(why)
 
-    def _stop_on_signal(self, name: str) -> None:
-        if not self._stopping.is_set():
-            self._log.info("stopping: open transactions commit, then the group is left", why=name)
-        self.stop()
-
-    def stop(self) -> None:
-        """Asks for the end."""
-        self._readiness.waiting = "stopping"
-        self._stopping.set()
-
-    async def _until_stopped(self, work: Any) -> None:
-        """Runs the work. A stop cancels it while no stage runs; later it ends by itself."""
-        task = asyncio.create_task(work)
-        stopping = asyncio.create_task(self._stopping.wait())
-        try:
-            await asyncio.wait([task, stopping], return_when=asyncio.FIRST_COMPLETED)
-            if not task.done():
-                _, late = await asyncio.wait([task], timeout=None if self._stages else 0)
-                if late:
-                    task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
-        finally:
-            stopping.cancel()
-
     async def _work(self, scanner: PatternScanner) -> None:
         connection = connection_of(self._live)
-        await self._retry(lambda: reach(connection), "cannot reach Kafka yet")
+        await self._lifecycle.retry(lambda: reach(connection), "cannot reach Kafka yet")
         needed = rights(self._live, self._which)
-        await self._retry(lambda: check_rights(connection, needed), "cannot ask for permissions yet")
-        found = await self._retry(lambda: survey(self._live, connection), "cannot list topics yet")
+        await self._lifecycle.retry(
+            lambda: check_rights(connection, needed), "cannot ask for permissions yet"
+        )
+        found = await self._lifecycle.retry(lambda: survey(self._live, connection), "cannot list topics yet")
         for topic in check_topics(self._live, found, scans=self._which != "judge"):
             self._log.warning("an input topic is not there yet; it is read once it is", topic=topic)
         allowlist = Allowlist(self._settings.allows)
@@ -235,18 +196,22 @@ class Service:
                 classifier_of=classifier_of,
                 view=self._view,
             )
-            following = self._watched(registry_topic.run())
+            following = self._lifecycle.watched(registry_topic.run())
             try:
                 await self._registry_read(registered)
-                if not self._settings.keys and self._which != "judge" and not self._stopping.is_set():
+                if (
+                    not self._settings.keys
+                    and self._which != "judge"
+                    and not self._lifecycle.stopping.is_set()
+                ):
                     topic = self._live.topics.registry.name
-                    await self._retry(
+                    await self._lifecycle.retry(
                         lambda: agree_on_id_key(connection, topic, registered, registry_topic),
                         "cannot agree on a key for ids yet",
                     )
                 await self._run_stages(context, scanner)
             finally:
-                await _end(following)
+                await end(following)
 
     def _tell_inputs(self, found: Mapping[str, int]) -> None:
         """Says which inputs there are now, and which of them carry events."""
@@ -269,9 +234,9 @@ class Service:
     async def _registry_read(self, registered: RegisteredCredentials) -> None:
         self._readiness.waiting = "reading the registry"
         complete = asyncio.create_task(registered.complete.wait())
-        stopping = asyncio.create_task(self._stopping.wait())
+        stopping = asyncio.create_task(self._lifecycle.stopping.wait())
         await asyncio.wait([complete, stopping], return_when=asyncio.FIRST_COMPLETED)
-        await _end(complete, stopping)
+        await end(complete, stopping)
         gc.freeze()  # a collection over a million credentials takes a second and finds nothing
 
     async def _run_stages(self, context: ProcessContext, scanner: PatternScanner) -> None:
@@ -281,27 +246,27 @@ class Service:
         looking_back: DelayedReader | None = None
         async with contextlib.AsyncExitStack() as stack:
             if self._which != "judge":
-                positions = await self._retry(
+                positions = await self._lifecycle.retry(
                     lambda: self._open_positions(stack, context), "cannot reach Kafka now"
                 )
                 scan = scan_stage(context, self._settings, positions)
-                stages.append(self._watched(self._run_stage("scan", scan)))
+                stages.append(self._lifecycle.watched(self._run_stage("scan", scan)))
                 if self._live.lookback:
                     looking_back = lookback_reader(context, positions, self._settings.policy.skew)
-                    others.append(self._watched(looking_back.run()))
+                    others.append(self._lifecycle.watched(looking_back.run()))
             if self._which != "scan":
                 changelog = KafkaChangelog(self._live.topics.state.name, context.connection)
                 stack.push_async_callback(changelog.close)
-                stages.append(self._watched(self._run_judge_stage(context, scanner, changelog)))
+                stages.append(self._lifecycle.watched(self._run_judge_stage(context, scanner, changelog)))
             else:
-                others.append(self._watched(self._reloads.run(context.registered.finders)))
-            others.append(self._watched(self._sample(context, looking_back)))
-            self._readiness.waiting = "stopping" if self._stopping.is_set() else None
-            await self._stopping.wait()
+                others.append(self._lifecycle.watched(self._reloads.run(context.registered.finders)))
+            others.append(self._lifecycle.watched(self._sample(context, looking_back)))
+            self._readiness.waiting = "stopping" if self._lifecycle.stopping.is_set() else None
+            await self._lifecycle.stopping.wait()
             for stage in self._stages.values():
                 stage.stop()
             await asyncio.gather(*stages, return_exceptions=True)
-            await _end(*others)
+            await end(*others)
 
     async def _open_positions(
         self, stack: contextlib.AsyncExitStack, context: ProcessContext
@@ -316,7 +281,7 @@ class Service:
     ) -> None:
         """Runs the judge stage, under one policy after another."""
         settings = self._settings
-        while not self._stopping.is_set():
+        while not self._lifecycle.stopping.is_set():
             stage = judge_stage(context, settings, scanner, changelog)
             running = asyncio.create_task(self._run_stage("judge", stage))
             try:
@@ -333,43 +298,9 @@ class Service:
         self._readiness.starting(name)
         self._metrics_observer.expect(name)
         self._stages[name] = stage
-        if self._stopping.is_set():
+        if self._lifecycle.stopping.is_set():
             stage.stop()
         await stage.run()
-
-    def _watched(self, work: Any) -> "asyncio.Task[None]":
-        """A task that must not end by itself: if it fails or is cancelled, the service ends."""
-
-        def ended(task: "asyncio.Task[None]") -> None:
-            if task.cancelled():
-                # If we did not cancel it, a library did, and its work would silently be done no more.
-                if not self._stopping.is_set():
-                    self._fail(asyncio.CancelledError())
-            elif (error := task.exception()) is not None:
-                self._fail(error)
-
-        task = asyncio.create_task(work)
-        task.add_done_callback(ended)
-        return task
-
-    def _fail(self, error: BaseException) -> None:
-        if self._failure is None:
-            if isinstance(error, CurfewdError):
-                self._failure = error
-            else:  # its text may quote a record
-                self._log.error("internal error", error=error)
-                self._failure = StopError(f"internal error: {type(error).__name__}; please report it")
-            self._readiness.dead = str(self._failure)
-        self.stop()
-
-    async def _retry(self, attempt: Callable[[], Awaitable[_T]], what: str) -> _T:
-        """Tries until it succeeds, and says why it waits."""
-
-        def waits(error: RetryError) -> None:
-            self._readiness.waiting = str(error)
-            self._log.warning(f"{what}, trying again", why=str(error))
-
-        return await until_it_succeeds(attempt, waits, longest_pause=LONGEST_PAUSE_SECONDS)
 
     def _observe(self, stage: StageName, fact: Any) -> None:
         """Hands a fact to all that listen. Some facts end the service."""
@@ -383,7 +314,7 @@ class Service:
         if isinstance(fact, Rebalanced):
             self._readiness.assigned(stage)
         if (hopeless := self._hopeless.observe(stage, fact)) is not None:
-            self._fail(hopeless)
+            self._lifecycle.fail(hopeless)
 
     def _check_input(self, topic: str) -> None:
         """A topic that was made later may match both lists."""
@@ -407,10 +338,3 @@ class Service:
             self._sampling.sample_unfindable(context.registered.finders.known.unfindable)
             due = time.monotonic() + SAMPLE_SECONDS
             await asyncio.sleep(SAMPLE_SECONDS)
-
-
-async def _end(*tasks: "asyncio.Task[Any]") -> None:
-    """Cancels tasks and waits for them. Whoever watches them has their errors."""
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)

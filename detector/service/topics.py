@@ -87,7 +87,7 @@ async def survey(live: KafkaSettings, connection: ConnectionSettings) -> dict[st
     async with TopicAdmin(connection, "the topics cannot be listed") as admin:
         existing = await admin.partitions()
     inputs = [topic for topic in existing if live.inputs.reads(topic)]
-    names = {topic.name for topic in live.topics.all()} | set(live.passed_on(inputs).values())
+    names = {topic.name for topic in live.own_topics()} | set(live.passed_on(inputs).values())
     return {topic: count for topic, count in existing.items() if topic in names or topic in inputs}
 
 

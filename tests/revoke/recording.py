@@ -5,15 +5,16 @@ Tests of the revoker use it. What a real provider does is shown by the tests of 
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, ClassVar
 
 import msgspec
 
-from detector.revoke.cases import Case
-from detector.revoke.executor import Decision, Go
+from detector.configuration.revoke_settings import TargetTable
+from detector.revoke.rails import Decision, Go, History, Proposal
 from detector.revoke.revocation_command import RevocationCommand
 from detector.revoke.target import Observation, Plan, RefusedError, Step, Target
+from detector.revoke.target_tables import TableTarget, find_target
 
 Trouble = Callable[[str], Any]
 
@@ -95,19 +96,20 @@ class OpenRails:
     def __init__(
         self,
         targets: Mapping[str, Target],
-        decision: Callable[[RevocationCommand, list[Case]], Decision] = lambda _command, _acted: Go(),
+        decision: Callable[[RevocationCommand, History], Decision] = lambda _command, _history: Go(),
     ) -> None:
         self.targets = dict(targets)
         self.decision = decision
 
-    def target_of(self, command: RevocationCommand) -> tuple[str, Target] | None:
-        return next(((name, one) for name, one in self.targets.items() if one.accepts(command)), None)
+    def target_of(self, command: RevocationCommand) -> TableTarget:
+        tables = [
+            TableTarget(TargetTable(name, target.name), target) for name, target in self.targets.items()
+        ]
+        return find_target(tables, command)
 
     def target_named(self, name: str) -> Target | None:
         return self.targets.get(name)
 
-    def decide(
-        self, command: RevocationCommand, target: str, plan: Plan, acted: Iterable[Case], now: int
-    ) -> Decision:
-        del target, plan, now
-        return self.decision(command, list(acted))
+    def decide(self, proposal: Proposal, history: History, now: int) -> Decision:
+        del now
+        return self.decision(proposal.command, history)

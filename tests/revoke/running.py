@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from detector.revoke.cases import Case
-from detector.revoke.executor import Executor, ExecutorSettings, Rails
+from detector.revoke.executor import Deciding, Executor, ExecutorSettings
 from detector.revoke.outcomes import Outcome
 from detector.revoke.revocation_command import RevocationCommand
 from detector.revoke.turn import Act, Turns, TurnSettings
@@ -56,7 +56,7 @@ class Running:
 
     def __init__(
         self,
-        rails: Rails,
+        rails: Deciding,
         stored: Stored | None = None,
         settings: ExecutorSettings = QUICK,
         turns: TurnSettings = QUICK_TURNS,

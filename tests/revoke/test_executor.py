@@ -6,7 +6,8 @@ import contextlib
 import msgspec
 import pytest
 
-from detector.revoke.executor import ExecutorSettings, Go, Held, Refused
+from detector.revoke.executor import ExecutorSettings
+from detector.revoke.rails import Go, Held, Refused
 from detector.revoke.revocation_command import RevocationCommand
 from detector.revoke.target import GoneError, Observation, RefusedError, Step, UnavailableError
 from detector.values.findings import Severity
@@ -217,7 +218,7 @@ async def test_no_target_and_no_plan_are_refused_with_what_to_do() -> None:
     await running.settle()
     (nobody,), (planned,) = running.stored.of(command("a").id), running.stored.of(command("b").id)
     assert nobody.verdict == planned.verdict == "refused"
-    assert "[revoke.targets]" in nobody.detail
+    assert "[revoke.targets.…]" in nobody.detail
     assert planned.detail == "the object says refuse"
 
 
@@ -266,7 +267,7 @@ async def test_held_until_approved_and_told_once() -> None:
     approved: list[str] = []
     rails = OpenRails(
         {"memory": target},
-        lambda one, _: Go("approved by alice, bob") if one.id in approved else Held("needs two approvals"),
+        lambda one, _: Go(("alice", "bob")) if one.id in approved else Held("approval", "needs 2 approvals"),
     )
     running = Running(rails)
     running.take([command()])
@@ -286,7 +287,7 @@ async def test_held_until_approved_and_told_once() -> None:
 async def test_the_rails_refuse() -> None:
     target = RecordingTarget()
     running = Running(
-        OpenRails({"memory": target}, lambda *_: Refused("on the list of names never to revoke"))
+        OpenRails({"memory": target}, lambda *_: Refused("never", "on the list of names never to revoke"))
     )
     running.take([command()])
     await running.settle()

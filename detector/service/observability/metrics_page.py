@@ -13,12 +13,13 @@ INTRODUCTION: Final = """\
 
 <!-- Written by `python -m detector.service.observability.metrics_page`: change the table of series, not this page. -->
 
-`curfewd run` serves its metrics at `/metrics` of `service.listen`, in OpenMetrics format to clients that accept it.
+`curfewd run` serves its metrics at `/metrics` of `service.listen`, `curfewd revoke` at that of `revoke.probes`; in
+OpenMetrics format to clients that accept it.
 
 - **One process**: each metric is about one process. Sum over the instances.
 - **Committed**: records and outputs of an aborted transaction do not count; the transaction counts as `aborted`.
-- **Labels** never name a task or a credential. `stage` is `scan`, `judge` or `lookback`. `topic`, `source`, `format`,
-  `pattern` and `reason` have at most 100 values each; the rest is `other`.
+- **Labels** never name a task or a credential. `stage` is `scan`, `judge`, `lookback` or `revoke`. `topic`, `source`,
+  `format`, `pattern` and `reason` have at most 100 values each; the rest is `other`.
 - **Exemplars** carry the uid of a finding, `finding_uid`.
 - **The process itself** has Prometheus' own `process_…` metrics: memory, CPU time, open files.
 

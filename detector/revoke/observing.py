@@ -1,0 +1,84 @@
+"""What operators see of the revoker: outcomes as metrics and log lines, and how many commands wait for what."""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any, Final
+
+from detector.revoke.breaker import STATES
+from detector.revoke.executor import Executor
+from detector.revoke.handler import Told
+from detector.service.observability import series
+from detector.service.observability.measuring import HandlerThroughput
+from detector.service.observability.metrics import Metrics
+from detector.service.observability.operator_log import RepeatLimit
+from detector.values.times import SECOND
+from detector.values.wording import Clean, visible
+
+BAD: Final = frozenset({"failed", "refused", "held"})
+NOBODY: Final = "none"
+_STATES: Final = ("turn", "provider", "held")
+
+
+class RevocationObserver:
+    """`clean` masks secrets; `clock` gives ns. `log` is structlog's."""
+
+    def __init__(self, metrics: Metrics, log: Any, clean: Clean, clock: Callable[[], int]) -> None:
+        self._metrics = metrics
+        self._log = log
+        self._clean = clean
+        self._clock = clock
+        self._copies = 0
+        self._limit = RepeatLimit(lambda: clock() / SECOND)
+        metrics.add(series.REVOCATION_COPIES, amount=0)
+
+    def observe(self, fact: Any) -> None:
+        """Takes the facts of the stage: only what is committed was told."""
+        if isinstance(fact, HandlerThroughput):
+            for output in fact.outputs:
+                if isinstance(output.fact, Told):
+                    self.told(output.fact)
+
+    def told(self, told: Told) -> None:
+        """Counts and logs an outcome."""
+        command, outcome = told.command, told.outcome
+        target = self._metrics.bounded("target", outcome.target or NOBODY)
+        self._metrics.add(series.REVOCATIONS, target, outcome.verdict)
+        if outcome.verdict != "held" and command.appended is not None:
+            seconds = max(outcome.finished_at - command.appended, 0) / SECOND
+            uid = command.finding_uids[0] if command.finding_uids else command.id
+            self._metrics.time(series.REVOCATION_SECONDS, seconds, target, outcome.verdict, uid=uid)
+        fields = {
+            "outcome": outcome.verdict,
+            "command": command.id,
+            "credential": visible(self._clean(command.credential_id)),
+            "target": outcome.target,
+            "detail": visible(self._clean(outcome.detail)),
+        }
+        if outcome.verdict not in BAD:
+            self._log.info("command carried out", **fields)
+        elif (more := self._limit(outcome.verdict, outcome.target)) is not None:
+            self._log.warning("command not carried out", **fields, **more)
+
+    def sample(self, executor: Executor) -> None:
+        """Sets the gauges to how things are now."""
+        now, metrics = self._clock(), self._metrics
+        states: Counter[str] = Counter()
+        rails: Counter[str] = Counter()
+        oldest = now
+        for case in executor.open:
+            states[{"waiting": "turn", "acting": "provider"}.get(case.phase, "held")] += 1
+            if case.phase == "held":
+                rails[case.rail or NOBODY] += 1
+            elif not case.dead:
+                oldest = min(oldest, case.taken)
+        for state in _STATES:
+            metrics.set(series.REVOCATIONS_PENDING, states[state], state)
+        metrics.clear(series.REVOCATIONS_HELD)
+        for rail in ("plan", "approval", "age", "quiet-hours", "limit"):
+            metrics.set(series.REVOCATIONS_HELD, rails[rail], rail)
+        metrics.set(series.OLDEST_REVOCATION, (now - oldest) / SECOND)
+        metrics.add(series.REVOCATION_COPIES, amount=executor.copies - self._copies)
+        self._copies = executor.copies
+        metrics.clear(series.BREAKERS)
+        for name, state in executor.breakers(now).items():
+            metrics.set(series.BREAKERS, STATES.index(state), metrics.bounded("target", name))
