@@ -13,6 +13,7 @@ from detector import __version__
 from detector.fetch.request import add_arguments as add_fetch
 from detector.fetch.request import request_of
 from detector.replay.arguments import add_baseline, add_replay
+from detector.revoke.arguments import add_arguments as add_revoke
 from detector.suggest.arguments import add_arguments as add_suggest_arguments
 from detector.terminal.completion import SHELLS, completion_script
 from detector.terminal.output import open_standard_streams, printing, put, say, shown, why, write_out
@@ -191,6 +192,11 @@ def command_parser() -> argparse.ArgumentParser:
     run = _command(commands, "run", "run the service on Apache Kafka")
     run.add_argument("--config", metavar="F", required=True, help="the configuration file")
     run.add_argument("--stage", choices=("scan", "judge"), help="run only this stage (both by default)")
+    add_revoke(
+        _command(
+            commands, "revoke", "carry revocations out and prove them, or show and approve those that wait"
+        )
+    )
     topics = _command(commands, "topics", "create the topics that the service needs")
     topics.add_argument(
         "action",
@@ -400,6 +406,12 @@ def _run(options: argparse.Namespace) -> int:
     return run_service(options.config, options.stage or "all")
 
 
+def _revoke(options: argparse.Namespace) -> int:
+    from detector.revoke.command import run_revoke  # noqa: PLC0415 - as above
+
+    return run_revoke(options, _masked)
+
+
 def _topics(options: argparse.Namespace) -> int:
     from detector.configuration.settings import Settings  # noqa: PLC0415 - as above
     from detector.service.topics import report, run_create_topics  # noqa: PLC0415 - as above
@@ -461,6 +473,7 @@ _COMMANDS: Final = {
     "baseline": _baseline,
     "redact": _redact,
     "patterns": _patterns,
+    "revoke": _revoke,
     "topics": _topics,
     "check": _check,
     "completion": _completion,

@@ -28,7 +28,10 @@ from detector.values.globs import GlobSet
 from detector.values.times import DAY, HOUR, MINUTE
 from detector.values.wording import counted, span
 
-Rail = Literal["never", "deny", "allow", "denied", "plan", "approval", "age", "quiet-hours", "limit"]
+Rail = Literal[
+    "target", "never", "deny", "allow", "denied", "plan", "approval", "age", "quiet-hours", "limit"
+]
+"""What held or refused a command; `target` if no target takes it, or the target refuses to plan it."""
 
 _KEPT: Final = 10_000  # acts before old ones are forgotten
 _MOST_NAMES: Final = 1000

@@ -1,0 +1,41 @@
+"""The arguments of `curfewd revoke`. Importing this loads nothing else: `--version` answers at once."""
+
+import argparse
+from typing import Final
+
+APPROVE: Final = "approve"
+DENY: Final = "deny"
+HELD: Final = "held"
+_EXIT: Final = (
+    "Exit code: 0 when done; 2 if something that you name is wrong or cannot be opened, or Kafka refuses; with --dry-run, "
+    "3 if a line of the file is no command."
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Adds all arguments."""
+    parser.epilog = _EXIT
+    parser.add_argument("--config", metavar="F", required=True, help="the configuration file")
+    parser.add_argument(
+        "--dry-run",
+        metavar="FILE",
+        help="print what would be done about the commands of a replay's revocations.jsonl (- is standard input), and "
+        "ask no provider",
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="with --dry-run and held: print JSON instead of a table"
+    )
+    parser.add_argument(
+        "--as",
+        dest="approver",
+        metavar="NAME",
+        help="with approve and deny: which [[revoke.approver]] you are, if the configuration has several",
+    )
+    parser.add_argument(
+        "action",
+        nargs="?",
+        choices=(APPROVE, DENY, HELD),
+        metavar="approve|deny|held",
+        help="`approve` or `deny` a command that waits, or show those that are `held`; without one, run the service",
+    )
+    parser.add_argument("command_id", nargs="?", metavar="ID", help="with approve and deny: the command's id")

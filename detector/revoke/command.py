@@ -1,0 +1,76 @@
+"""`curfewd revoke`: which of its forms is meant, and what it prints."""
+
+import argparse
+import sys
+from typing import Final
+
+from detector.configuration.settings import Settings
+from detector.outputs.report_text import console_for
+from detector.revoke.approve_command import held_json, print_held, run_approve, run_held
+from detector.revoke.arguments import APPROVE, DENY, HELD
+from detector.revoke.plan_table import plan_json, planned, print_plan, read_commands
+from detector.revoke.target_tables import make_targets
+from detector.terminal.output import printing, put, say, write_out
+from detector.values.errors import UsageError
+from detector.values.wording import Clean
+
+_DONE: Final = 0
+_UNREAD: Final = 3
+
+
+def run_revoke(options: argparse.Namespace, clean: Clean) -> int:
+    """Runs the form of the command that the arguments ask for; the exit code. `clean` masks what is printed.
+
+    Raises:
+        UsageError: arguments, configuration or a file are wrong.
+        RetryError, StopError: Kafka cannot be reached, or refuses.
+    """
+    _check(options)
+    settings = Settings.load(options.config)
+    if options.dry_run is not None:
+        return _plan(options, settings, clean)
+    if options.action == HELD:
+        return _held(options, settings, clean)
+    if options.action is None:
+        raise UsageError("revoke: say --dry-run FILE, held, approve ID or deny ID")
+    said = run_approve(settings, options.action, options.command_id, options.approver)
+    with printing():
+        put(clean(said))
+    return _DONE
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Refuses arguments that have no effect together."""
+    decides = options.action in {APPROVE, DENY}
+    for name, given, fits in (
+        ("an id", options.command_id is not None, decides),
+        ("--as", options.approver is not None, decides),
+        ("--json", options.json, options.dry_run is not None or options.action == HELD),
+        ("--dry-run", options.dry_run is not None, options.action is None),
+    ):
+        if given and not fits:
+            goes = {"--json": "--dry-run or `revoke held`", "--dry-run": f"no {options.action}"}
+            raise UsageError(f"{name} goes with {goes.get(name, '`revoke approve` and `revoke deny`')}")
+
+
+def _plan(options: argparse.Namespace, settings: Settings, clean: Clean) -> int:
+    targets = make_targets(settings.revoke)
+    read = read_commands(options.dry_run, sys.stdin.buffer)
+    plans = planned(read.commands, targets, settings.revoke)
+    say(*(f"curfewd: {clean(line)}" for line in read.unread))
+    if options.json:
+        write_out(plan_json(plans, settings.revoke, clean), last=True)
+    else:
+        with printing():
+            print_plan(plans, settings.revoke, console_for(), clean)
+    return _UNREAD if read.unread else _DONE
+
+
+def _held(options: argparse.Namespace, settings: Settings, clean: Clean) -> int:
+    waiting = run_held(settings)
+    if options.json:
+        write_out(held_json(waiting, clean), last=True)
+    else:
+        with printing():
+            print_held(waiting, console_for(), clean)
+    return _DONE

@@ -1,0 +1,219 @@
+"""`curfewd revoke --dry-run`: what would be done about the commands of a replay, as a table or as JSON. It asks nobody.
+
+Each command is decided at the time of its evidence, as if it had come then and `mode` were "act". So the same file and
+configuration give the same plan whenever it is made.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+import msgspec
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from detector.configuration.revoke_settings import ACT, RevokeSettings
+from detector.revoke.rails import Act, Go, Held, History, Proposal, Refused, decide, urgency
+from detector.revoke.reader import LARGEST, read_command
+from detector.revoke.revocation_command import RevocationCommand
+from detector.revoke.target import Plan, RefusedError
+from detector.revoke.target_tables import TableTarget, find_target
+from detector.terminal.output import shown, why
+from detector.values.errors import BadRecordError, InputError
+from detector.values.times import format_rfc3339
+from detector.values.wording import Clean, counted, span, visible
+
+STANDARD_INPUT: Final = "-"
+_LONGEST: Final = 300  # characters of a cell
+_STYLES: Final = {"go": "green", "held": "yellow", "refused": "red"}
+_FAR: Final = 1 << 62  # ns: a command of the future is none here, where nothing is done
+
+
+class PlannedCommand(msgspec.Struct, frozen=True):
+    """What would become of one command. `verdict` is `go`, `held` or `refused`, `why` the reason; times are RFC 3339."""
+
+    command_id: str
+    credential_id: str
+    task_ids: tuple[str, ...]
+    kind: str
+    owner: str
+    severity: str
+    time: str
+    target: str
+    steps: tuple[str, ...]
+    verdict: str
+    why: str
+    until: str | None
+    proof: str
+    not_proved: str
+
+
+class ReadCommands(msgspec.Struct, frozen=True):
+    """The commands of a file, one for each id, and what could not be read: a line each."""
+
+    commands: tuple[RevocationCommand, ...]
+    unread: tuple[str, ...]
+
+
+def read_commands(path: str, standard_input: BinaryIO) -> ReadCommands:
+    """The commands of a replay's `revocations.jsonl`; `-` is standard input.
+
+    Raises:
+        InputError: it cannot be opened, or no line of it is a command.
+    """
+    if path == STANDARD_INPUT:
+        return _read(standard_input, "standard input")
+    try:
+        with Path(path).open("rb") as file:
+            return _read(file, shown(path))
+    except (OSError, ValueError) as error:
+        reason = why(error) if isinstance(error, OSError) else "there is a zero byte in its name"
+        raise InputError(f"{shown(path)}: {reason}") from None
+
+
+def _read(file: BinaryIO, name: str) -> ReadCommands:
+    commands: dict[str, RevocationCommand] = {}
+    unread = []
+    for number, line in enumerate(_lines(file), start=1):
+        if not line.strip():
+            continue
+        try:
+            command = read_command(line, _FAR)
+        except BadRecordError as error:
+            unread.append(f"{name}:{number}: no command: {error}")
+        else:
+            commands.setdefault(command.id, command)
+    if unread and not commands:
+        raise InputError(
+            f"{name}: no line of it is a command: name the revocations.jsonl of `curfewd replay --out`"
+        )
+    return ReadCommands(tuple(commands.values()), tuple(unread))
+
+
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    """The lines, each cut at what a command may have: the rest of a longer one is passed over."""
+    while line := file.readline(LARGEST + 2):
+        rest = line
+        while len(rest) == LARGEST + 2 and not rest.endswith(b"\n"):
+            rest = file.readline(LARGEST + 2)
+        yield line.removesuffix(b"\n")
+
+
+def planned(
+    commands: Iterable[RevocationCommand], targets: Sequence[TableTarget], settings: RevokeSettings
+) -> list[PlannedCommand]:
+    """What would become of each command, in the order in which they would be decided."""
+    acting = msgspec.structs.replace(settings, mode=ACT)
+    history = History()
+    ordered = sorted(commands, key=lambda command: (command.time, urgency(command)))
+    return [_planned(command, targets, acting, history) for command in ordered]
+
+
+def _planned(
+    command: RevocationCommand,
+    targets: Sequence[TableTarget],
+    settings: RevokeSettings,
+    history: History,
+) -> PlannedCommand:
+    name, plan = "", Plan((), "", 0.0)
+    decision: Go | Held | Refused
+    try:
+        found = find_target(targets, command)
+        name = found.name
+        plan = found.target.plan(command)
+        decision = decide(Proposal(command, name, plan), history, settings, command.time)
+    except RefusedError as error:
+        decision = Refused("target", str(error))
+    except Exception as error:  # noqa: BLE001 - the command is hostile, and the others are to be shown
+        decision = Refused("target", f"target {name} cannot plan it ({type(error).__name__})")
+    if isinstance(decision, Go):
+        history.add(Act(command.time, name, command.owner))
+    until = decision.until if isinstance(decision, Held) else None
+    return PlannedCommand(
+        command_id=command.id,
+        credential_id=command.credential_id,
+        task_ids=command.task_ids,
+        kind=command.kind,
+        owner=command.owner,
+        severity=command.severity.label,
+        time=format_rfc3339(command.time),
+        target=name,
+        steps=tuple(
+            step.words + (f" (after {span(round(step.delay * 1e9))})" if step.delay else "")
+            for step in plan.steps
+        ),
+        verdict={Go: "go", Held: "held", Refused: "refused"}[type(decision)],
+        why="" if isinstance(decision, Go) else decision.reason,
+        until=None if until is None else format_rfc3339(until),
+        proof=plan.proof,
+        not_proved=plan.unproved,
+    )
+
+
+def plan_json(plans: Iterable[PlannedCommand], settings: RevokeSettings, clean: Clean) -> bytes:
+    """The plan as one JSON object."""
+
+    def cleaned(value: Any) -> Any:
+        if isinstance(value, str):
+            return clean(value)
+        return [clean(item) for item in value] if isinstance(value, tuple) else value
+
+    commands = [{name: cleaned(getattr(each, name)) for name in each.__struct_fields__} for each in plans]
+    return (
+        msgspec.json.format(msgspec.json.encode({"mode": settings.mode, "commands": commands}), indent=2)
+        + b"\n"
+    )
+
+
+def print_plan(
+    plans: Sequence[PlannedCommand], settings: RevokeSettings, console: Console, clean: Clean
+) -> None:
+    """Prints the plan as a table."""
+    if not plans:
+        console.print(Text("No commands: there is nothing to revoke."))
+        return
+    table = Table(
+        "credential", "target and steps", "rails", "proof", box=None, pad_edge=False, show_lines=False
+    )
+    for each in plans:
+        table.add_row(
+            _cell(clean, each.credential_id, _task(each), f"{each.severity}, {each.time}"),
+            _cell(
+                clean, each.target or "no target", *(f"{n}. {step}" for n, step in enumerate(each.steps, 1))
+            ),
+            _verdict(each, clean),
+            _cell(clean, each.proof, each.not_proved and f"not proved: {each.not_proved}"),
+        )
+        table.add_row()
+    console.print(table)
+    counts = {verdict: sum(each.verdict == verdict for each in plans) for verdict in _STYLES}
+    told = ", ".join(f"{number} {verdict}" for verdict, number in counts.items() if number)
+    console.print(Text(f"{counted(len(plans), 'command')}: {told}."))
+    console.print(
+        Text(
+            "Each is decided as if it had come at the time of its evidence."
+            + (
+                ""
+                if settings.mode == ACT
+                else ' revoke.mode is "plan": nothing is revoked until you set "act".'
+            )
+        )
+    )
+
+
+def _task(each: PlannedCommand) -> str:
+    if not each.task_ids:
+        return "no known task"
+    more = f" and {len(each.task_ids) - 1} more candidates" if len(each.task_ids) > 1 else ""
+    return f"task {each.task_ids[0]}{more}"
+
+
+def _verdict(each: PlannedCommand, clean: Clean) -> Text:
+    said = _cell(clean, each.why, each.until and f"until {each.until}")
+    return Text("\n").join([Text(each.verdict, _STYLES[each.verdict]), *([said] if said else [])])
+
+
+def _cell(clean: Clean, *lines: str | None) -> Text:
+    """The lines that are there, each on a line of its own."""
+    return Text("\n".join(visible(clean(line), _LONGEST) for line in lines if line))
