@@ -214,7 +214,7 @@ class ProviderHttp:
         for part in path:
             if part in {"", ".", ".."} or len(part) > _MAX_PART or not part.isprintable():
                 raise RefusedError("the command names something that cannot be part of an address")
-        text = "/".join([str(self._url).rstrip("/"), *(quote(part, safe="") for part in path)])
+        text = "/".join([str(self._url).rstrip("/"), *(quote(part, safe=":") for part in path)])
         return URL(f"{text}?{urlencode(query)}" if query else text, encoded=True)
 
     async def _answered(

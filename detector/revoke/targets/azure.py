@@ -1,0 +1,295 @@
+"""Microsoft Entra ID by Microsoft Graph: removes a secret, disables a service principal, ends a user's sign-in sessions.
+
+None of these ends an access token that was issued already: it lives for about an hour (learn.microsoft.com, "Revoke user
+access", "Continuous access evaluation for workload identities"). So the target never says that such a token is dead.
+"""
+
+import re  # over ids of bounded length
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final, NamedTuple
+
+from detector.revoke.revocation_command import RevocationCommand
+from detector.revoke.target import GoneError, Observation, Plan, RefusedError, Step, UnavailableError
+from detector.revoke.targets.access_tokens import AccessTokens
+from detector.revoke.targets.handle_fields import needed, optional
+from detector.revoke.targets.provider_http import (
+    Answer,
+    HttpOptions,
+    ProviderHttp,
+    check_address,
+    forbidden,
+    read_secret,
+)
+from detector.values.times import SECOND, parse_duration, parse_rfc3339
+
+_ID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_USER = re.compile(r"[\w.+'@-]{1,256}", re.ASCII)
+_WITHIN: Final = 120.0
+_OK: Final = frozenset({200, 204})
+_NOT_FOUND: Final = 404
+_ASSERTION: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_LIVES: Final = "access tokens that were issued already live for about an hour"
+_TOKEN_KINDS: Final = frozenset({"azure-token"})
+
+
+class AzureOptions(HttpOptions, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A tenant. The revoker is an application of it, with a secret or a federated assertion, or `token_file` has a token.
+
+    - `tenant`, `client_id`: of the revoker's own application.
+    - `client_secret_file`, or `assertion_file` with the JWT of a workload identity.
+    - `login_url`: where tokens come from.
+    - `disable_service_principals`: whether a service principal may be disabled. That stops all that works as it.
+    - `tolerance`: how far a secret's start may be from the command's issue time.
+    """
+
+    url: str = "https://graph.microsoft.com"
+    tenant: str = ""
+    client_id: str = ""
+    client_secret_file: str | None = None
+    assertion_file: str | None = None
+    login_url: str = "https://login.microsoftonline.com"
+    disable_service_principals: bool = False
+    tolerance: str = "1m"
+
+    def __post_init__(self) -> None:
+        """Checks the values.
+
+        Raises:
+            ValueError: one cannot be used.
+        """
+        super().__post_init__()
+        check_address("login_url", self.login_url)
+        parse_duration(self.tolerance)
+        ways = (self.token_file, self.client_secret_file, self.assertion_file)
+        if sum(way is not None for way in ways) != 1:
+            raise ValueError("set one of client_secret_file, assertion_file and token_file")
+        if self.token_file is None and not (_ID.fullmatch(self.tenant) and _ID.fullmatch(self.client_id)):
+            raise ValueError("tenant and client_id: write their ids")
+
+
+class _Handle(NamedTuple):
+    """An object of Graph: its kind, in words and in paths, its id, and a secret's `key_id`."""
+
+    words: str
+    kind: str
+    id: str
+    key_id: str = ""
+
+    def __str__(self) -> str:
+        key = f"secret {self.key_id} of the " if self.key_id else ""
+        return f"{key}{self.words} {self.id}"
+
+
+class AzureTarget:
+    """Credentials of one tenant."""
+
+    name: ClassVar[str] = "azure"
+    Options: ClassVar[type[AzureOptions]] = AzureOptions
+
+    def __init__(self, options: AzureOptions) -> None:
+        self._options = options
+        self._http = ProviderHttp(options, scheme="")
+        self._tolerance = parse_duration(options.tolerance)
+        self._tokens: AccessTokens | None = None
+        if options.token_file is None:
+            url = f"{options.login_url.rstrip('/')}/{options.tenant}/oauth2/v2.0/token"
+            login = HttpOptions(
+                url=url, ca_file=options.ca_file, timeout=options.timeout, use_proxy=options.use_proxy
+            )
+            self._tokens = AccessTokens(login, self._form)
+
+    @staticmethod
+    def accepts(command: RevocationCommand) -> bool:
+        """Whether it is a credential of Entra ID."""
+        return command.provider == "azure"
+
+    def plan(self, command: RevocationCommand) -> Plan:
+        """What it would do.
+
+        Raises:
+            RefusedError: the command lacks what is needed, or the configuration does not allow it.
+        """
+        handle = self._handle(command)
+        if handle.key_id:
+            return Plan((Step(f"remove the {handle}"),), "Graph no longer lists the secret", _WITHIN, _LIVES)
+        if handle.kind == "servicePrincipals":
+            step = Step(f"disable the {handle}: all that works as it stops", reversible=True)
+            return Plan((step,), "Graph says `accountEnabled` is false", _WITHIN, _LIVES)
+        proof = "Graph says `signInSessionsValidFromDateTime` is later than the issue"
+        return Plan((Step(f"end the sign-in sessions of the {handle}"),), proof, _WITHIN, _LIVES)
+
+    async def revoke(self, command: RevocationCommand, step: int) -> str:
+        """Carries it out.
+
+        Raises:
+            RefusedError, GoneError, UnavailableError: it was not done.
+        """
+        del step  # there is one
+        handle = self._handle(command)
+        done, how = await self._look(command, handle)
+        if done:
+            if _is_token(command, handle):
+                return f"nothing to do: {how}"
+            raise GoneError(how)
+        path: tuple[str, ...] = ("v1.0", handle.kind, handle.id)
+        if handle.key_id:
+            answer = await self._ask("POST", (*path, "removePassword"), {"keyId": handle.key_id})
+        elif handle.kind == "servicePrincipals":
+            answer = await self._ask("PATCH", path, {"accountEnabled": False})
+        else:
+            answer = await self._ask("POST", (*path, "revokeSignInSessions"), {})
+        self._check(answer)
+        verb = "removed the" if handle.key_id else "ended the sign-in sessions of the"
+        return (
+            f"{'disabled the' if handle.kind == 'servicePrincipals' and not handle.key_id else verb} {handle}"
+        )
+
+    async def probe(self, command: RevocationCommand) -> Observation:
+        """What Graph says.
+
+        Raises:
+            RefusedError, UnavailableError: it cannot be said.
+        """
+        handle = self._handle(command)
+        done, how = await self._look(command, handle)
+        if not done:
+            return Observation("live", how)
+        if _is_token(command, handle):
+            return Observation("unknown", f"{how}; {_LIVES}", control=True)
+        return Observation("dead", how, control=True)
+
+    async def close(self) -> None:
+        """Closes connections."""
+        await self._http.close()
+        if self._tokens is not None:
+            await self._tokens.close()
+
+    def _handle(self, command: RevocationCommand) -> _Handle:
+        """The object that the command names.
+
+        Raises:
+            RefusedError: it names none, or one of another tenant, or one that must not be touched.
+        """
+        tenant = optional(command, "tenant", _ID)
+        if tenant and tenant.lower() != self._options.tenant.lower():
+            raise RefusedError("the command is about another tenant")
+        if command.method == "disable-service-principal":
+            if not self._options.disable_service_principals:
+                raise RefusedError(
+                    "the token cannot be revoked alone: set disable_service_principals = true to disable its service "
+                    "principal, which stops all that works as it"
+                )
+            return _Handle(
+                "service principal", "servicePrincipals", needed(command, "service_principal", _ID)
+            )
+        if command.method == "remove-secret":
+            key = needed(command, "key_id", _ID)
+            if command.text("service_principal"):
+                owner = needed(command, "service_principal", _ID)
+                return _Handle("service principal", "servicePrincipals", owner, key)
+            return _Handle("application", "applications", needed(command, "application", _ID), key)
+        if command.method == "revoke-sign-in-sessions":
+            if command.issued_at is None:
+                raise RefusedError("the command does not say when the session was issued")
+            return _Handle("user", "users", needed(command, "user", _USER))
+        raise RefusedError(
+            "`method` is none of disable-service-principal, remove-secret, revoke-sign-in-sessions"
+        )
+
+    async def _look(self, command: RevocationCommand, handle: _Handle) -> tuple[bool, str]:
+        """Whether it is done, and how that is known.
+
+        Raises:
+            RefusedError: the object is not the command's.
+            UnavailableError: Graph cannot be asked.
+        """
+        field = "accountEnabled" if handle.kind == "servicePrincipals" else "signInSessionsValidFromDateTime"
+        field = "passwordCredentials" if handle.key_id else field
+        answer = await self._ask("GET", ("v1.0", handle.kind, handle.id), query={"$select": f"id,{field}"})
+        if answer.status == _NOT_FOUND:
+            if not isinstance(answer.fields().get("error"), dict):
+                raise UnavailableError(
+                    f"{self._http.host} answers HTTP 404, but not as Graph does: check url"
+                )
+            return True, f"Graph has no {handle.words} {handle.id}"
+        self._check(answer)
+        value = answer.fields().get(field)
+        if handle.key_id:
+            return self._secret(command, handle, value)
+        if handle.kind == "servicePrincipals":
+            if type(value) is not bool:
+                raise UnavailableError(f"{self._http.host} does not say whether the {handle} is enabled")
+            return not value, f"Graph says `accountEnabled` of the {handle} is {str(value).lower()}"
+        since = _time(value)
+        return since > (
+            command.issued_at or 0
+        ), f"Graph says that sessions of the {handle} count from {value}"
+
+    def _secret(self, command: RevocationCommand, handle: _Handle, value: object) -> tuple[bool, str]:
+        if not isinstance(value, list):
+            raise UnavailableError(f"{self._http.host} does not list the secrets of the {handle.words}")
+        for one in value:
+            if isinstance(one, dict) and str(one.get("keyId")).lower() == handle.key_id.lower():
+                start = _time(one.get("startDateTime"))
+                issued = command.issued_at
+                if issued is not None and abs(start - issued) > self._tolerance + SECOND:
+                    raise RefusedError(f"the {handle} does not begin when the credential was issued")
+                return False, f"Graph lists the {handle}"
+        return True, f"Graph does not list the {handle}"
+
+    async def _ask(
+        self,
+        method: str,
+        path: tuple[str, ...],
+        json: Mapping[str, Any] | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> Answer:
+        token = await (self._http.token() if self._tokens is None else self._tokens.token())
+        headers = {"Authorization": f"Bearer {token}"}
+        try:
+            return await self._http.ask(method, path, json=json, query=query, headers=headers)
+        except UnavailableError:
+            if self._tokens is not None:
+                self._tokens.forget()  # it may be the token
+            raise
+
+    def _check(self, answer: Answer) -> None:
+        forbidden(answer, "the permissions in docs/revoke.md")
+        if answer.status not in _OK:
+            raise UnavailableError(f"{self._http.host} answers HTTP {answer.status}")
+
+    async def _form(self) -> Mapping[str, str]:
+        options = self._options
+        form = {
+            "grant_type": "client_credentials",
+            "client_id": options.client_id,
+            "scope": f"{options.url.rstrip('/')}/.default",
+        }
+        if options.client_secret_file is not None:
+            secret = await read_secret(options.client_secret_file)
+            return {**form, "client_secret": secret.reveal().decode("ascii")}
+        assertion = await read_secret(options.assertion_file or "")
+        return {
+            **form,
+            "client_assertion_type": _ASSERTION,
+            "client_assertion": assertion.reveal().decode("ascii"),
+        }
+
+
+def _is_token(command: RevocationCommand, handle: _Handle) -> bool:
+    """Whether the credential is an access token, which goes on living whatever Graph says of its owner."""
+    return command.kind in _TOKEN_KINDS or (handle.kind == "servicePrincipals" and not handle.key_id)
+
+
+def _time(value: object) -> int:
+    try:
+        return parse_rfc3339(value) if isinstance(value, str) else _no_time()
+    except ValueError:
+        return _no_time()
+
+
+def _no_time() -> int:
+    raise UnavailableError("Graph answers without a time that can be read")
+
+
+TARGET: Final = AzureTarget
