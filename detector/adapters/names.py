@@ -19,6 +19,7 @@ SOURCE_MODULES: Final = {
     "jenkins": "schedulers.jenkins",
     "secevents": "oauth.security_events",
     "oauth": "oauth.endpoints",
+    "postgresql": "postgresql.audit",
 }
 SOURCES: Final = tuple(SOURCE_MODULES)
 # Modules that define `CARRIERS`. They are tried in this order, before the sources.

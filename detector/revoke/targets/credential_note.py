@@ -1,21 +1,7 @@
-"""The note by which an object at a provider says whose credential it is: `curfewd:{"credential_id": "…"}`.
+"""Whose credential an object at a provider is, by its note: an event that names somebody else's is a forged one."""
 
-Whoever creates the object writes it: as the comment of a PostgreSQL role, as the description of a key of MinIO. The
-credential cannot change it. So an event that names somebody else's object is seen as a forged one.
-"""
-
-from typing import Final
-
-import msgspec
-
+from detector.adapters.credential_note import read_note
 from detector.revoke.target import RefusedError
-
-PREFIX: Final = "curfewd:"
-_MOST: Final = 4096  # characters
-
-
-class _Note(msgspec.Struct):
-    credential_id: str
 
 
 def noted_credential(note: str | None) -> str | None:
@@ -24,11 +10,8 @@ def noted_credential(note: str | None) -> str | None:
     Raises:
         RefusedError: it begins like one, and cannot be read.
     """
-    if note is None or not note.startswith(PREFIX):
-        return None
     try:
-        return msgspec.json.decode(note[len(PREFIX) : _MOST], type=_Note).credential_id
-    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError):
-        raise RefusedError(
-            'whose credential it is cannot be read: its note is no `curfewd:{"credential_id": "…"}`'
-        ) from None
+        read = read_note(note)
+    except ValueError as error:
+        raise RefusedError(f"whose credential it is cannot be read in its note: {error}") from None
+    return None if read is None else read.credential_id

@@ -165,7 +165,7 @@ class PostgresTarget:
         """The credential's role.
 
         Raises:
-            RefusedError: the role of that name is none of a task, or another credential's.
+            RefusedError: the role of that name is no task's, or another credential's.
             GoneError: there is none.
         """
         wanted = self._named(command)

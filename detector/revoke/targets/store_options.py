@@ -24,7 +24,7 @@ class Address(msgspec.Struct, frozen=True):
         """`HOST`, `HOST:PORT` or `[IPV6]:PORT`; `port` is the one that a text without any means.
 
         Raises:
-            ValueError: it is none of these.
+            ValueError: it has another form.
         """
         host, colon, number = text.rpartition(":")
         if not colon or text.endswith("]") or (":" in host and not host.endswith("]")):
