@@ -368,8 +368,11 @@ class Case:
 
     def command_for(self, piece: Piece) -> bool | None:
         """Whether asking evidence leads to the plain command (False), the escalated one (True) or none."""
-        if piece.time < self.revoked:
-            return None if self.expired(piece.time) and not piece.successful_use else False
+        time = piece.time
+        if piece.rule == "leaked-credential":  # no secret is printed before it exists
+            time = max(time, self.issue.time)
+        if time < self.revoked:
+            return None if self.expired(time) and not piece.successful_use else False
         return True if piece.successful_use and piece.time > self.revoked + self.policy.skew else None
 
 
