@@ -445,7 +445,10 @@ def contests() -> st.SearchStrategy[list[list[dict[str, Any]]]]:
         _about(CredentialRevoked, time=MOMENTS),
     )
     by_name = st.builds(
-        lambda draft, name: draft | {"credential_id": None, "identifier": name}, about, contested
+        lambda draft, credential, name: draft | {"credential_id": credential, "identifier": name},
+        about,
+        st.sampled_from((None, None, None, "c2", "c3", "c9")),  # an id that no issue may have
+        contested,
     )
     return st.builds(
         lambda claims, named, shown: [*([draft] for draft in claims + named), *shown],
@@ -504,3 +507,31 @@ def arrivals(draw: st.DrawFn, events: tuple[AnyEvent, ...]) -> list[AnyEvent]:
     again = draw(st.lists(st.sampled_from(events), max_size=6)) if events else []
     shuffled: list[AnyEvent] = draw(st.permutations([*events, *again]))
     return shuffled
+
+
+@st.composite
+def disputes(draw: st.DrawFn) -> History:
+    """A history of little but issues: a few credentials, each issued several times, to tasks and groups, dispute identifiers.
+
+    The uses that name them tell which credential has which name in the end.
+    """
+    contested = st.sampled_from(IDENTIFIERS[:2])
+    claim = st.builds(
+        lambda issue, claimed: issue | {"identifiers": tuple(claimed), "groups": ()},
+        issues(),
+        st.lists(contested, min_size=1, max_size=2),
+    )
+    named_by = st.builds(
+        lambda use, credential, name: (
+            use | {"credential_id": credential, "identifier": name, "task_id": None}
+        ),
+        uses(),
+        st.sampled_from((None, "c1", "c2", "c9")),
+        contested,
+    )
+    made = draw(st.lists(claim, min_size=3, max_size=7)) + draw(st.lists(named_by, min_size=1, max_size=3))
+    events = [
+        _event(draft, Policy(), "ab"[number % 2], number // 2)
+        for number, draft in enumerate([*made, *(each[0] for each in draw(st.lists(records(), max_size=1)))])
+    ]
+    return History(Policy(), tuple(events), max(event.time for event in events))

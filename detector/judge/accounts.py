@@ -3,6 +3,8 @@
 A million idle credentials must fit into memory. So whatever only some credentials need is None until one needs it.
 """
 
+from typing import Final
+
 from detector.judge.evidence import FinalTally, Tally
 from detector.judge.origins import Origins, origins_of
 from detector.judge.policy import Policy
@@ -182,9 +184,32 @@ class Name:
         self.outcomes: TimeOrder | None = None
         self.leaks: list[LeakGroup] | None = None
 
+    def put(self, item: Item) -> bool:
+        """Adds a use that is to be parked, a renewal or a revocation. Returns whether it was added."""
+        kept = _ORDERS[type(item[3])]
+        order: TimeOrder | None = getattr(self, kept)
+        if order is None:
+            order = TimeOrder(3)
+            setattr(self, kept, order)
+        return order.put(item)
+
+    def take(self, item: Item) -> None:
+        """Removes a parked use, a renewal or a revocation, if it is there."""
+        kept = _ORDERS[type(item[3])]
+        order: TimeOrder | None = getattr(self, kept)
+        if order is not None and order.take(item[:3]) is not None and not order:
+            setattr(self, kept, None)
+
     def revoked(self) -> int:
         """The earliest revocation by this name, NEVER if there is none."""
         return NEVER if self.revocations is None else int(self.revocations.first[0])
+
+
+_ORDERS: Final[dict[type, str]] = {
+    CredentialUsed: "parked",
+    CredentialRenewed: "renewals",
+    CredentialRevoked: "revocations",
+}
 
 
 class Group:

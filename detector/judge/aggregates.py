@@ -47,7 +47,6 @@ from detector.judge.verdicts import (
 )
 from detector.judge.watermark import BEGINNING
 from detector.values.events import (
-    AnyEvent,
     CredentialEvent,
     CredentialIssued,
     CredentialRenewed,
@@ -121,7 +120,7 @@ class TaskAggregate(Aggregate):
         self._waiting: defaultdict[str, list[CredentialUsed]] = defaultdict(
             list
         )  # by the task that must answer
-        self._forwarded: set[AnyEvent] = set()
+        self._forwarded: set[tuple[str, _Movable]] = set()
 
     @property
     def ledger(self) -> Ledger:
@@ -155,10 +154,11 @@ class TaskAggregate(Aggregate):
     def judge(self, watermark: int, sent: list[SentCommand]) -> Verdicts:
         """Judges the task and its credentials, and forwards what it knows about other tasks' credentials."""
         for account in self._others():
+            key = issue_key(account.issue)
             for event in _evidence(account):
-                if event not in self._forwarded:
-                    self._forwarded.add(event)
-                    self.sends.append((issue_key(account.issue), event))
+                if (key, event) not in self._forwarded:
+                    self._forwarded.add((key, event))
+                    self.sends.append((key, event))
         return judge_task(self._ledger, self._key, watermark, sent, subscribed=self._subscribed)
 
     def compact(self, before: int) -> list[tuple[str, bytes]]:

@@ -28,6 +28,8 @@ class CredentialNames:
         self._identifiers: dict[str, dict[str, Name]] = {}  # by scheme, then value
         self._nameless = Name(None, "")  # for events that name no credential at all
         self._contested: set[tuple[Account, Name]] = set()  # claims that failed or were lost
+        # By id, the events that name it and an identifier, as long as the id is not known.
+        self._fallbacks: dict[str, list[CredentialEvent]] = {}
         self._groups: dict[str, Group] = {}
 
     def accounts(self) -> Iterator[Account]:
@@ -59,10 +61,26 @@ class CredentialNames:
         return name
 
     def name_in(self, event: CredentialEvent) -> Name:
-        """The name by which an event refers to its credential. An id wins over an identifier."""
+        """The name by which an event refers to its credential.
+
+        A known id wins over an identifier, an identifier over an id that is not known.
+        """
         if event.credential_id is not None:
-            return self.by_id(event.credential_id)
+            name = self.by_id(event.credential_id)
+            if name.owner is not None or event.identifier is None:
+                return name
         return self._nameless if event.identifier is None else self.by_identifier(event.identifier)
+
+    def file(self, event: CredentialEvent) -> None:
+        """Remembers an event that `name_in` found by its identifier, for when its id is known."""
+        if event.credential_id is None or event.identifier is None:
+            return
+        if self.by_id(event.credential_id).owner is None:
+            self._fallbacks.setdefault(event.credential_id, []).append(event)
+
+    def unfile(self, name: Name) -> list[CredentialEvent]:
+        """The events that were remembered for an id, which is known from now on."""
+        return self._fallbacks.pop(name.value, [])
 
     def find(self, identifier: Identifier) -> Name | None:
         """The name that is this identifier, if any event has mentioned it."""
@@ -70,11 +88,10 @@ class CredentialNames:
         return names.get(identifier.value) if names is not None else None
 
     def owner(self, use: CredentialUsed) -> Account | None:
-        """The credential that was used, if it is known."""
-        if use.credential_id is not None:
-            name = self._ids.get(use.credential_id)
-        else:
-            name = self.find(use.identifier) if use.identifier is not None else None
+        """The credential that was used, if it is known. An id that is not known leaves it to the identifier."""
+        name = self._ids.get(use.credential_id) if use.credential_id is not None else None
+        if (name is None or name.owner is None) and use.identifier is not None:
+            name = self.find(use.identifier)
         return name.owner if name is not None else None
 
     def open(self, account: Account, name: Name) -> None:

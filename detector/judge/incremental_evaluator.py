@@ -56,14 +56,15 @@ class IncrementalEvaluator:
         self._users: dict[str, dict[Account, None]] = {}  # credentials, by other task that their uses name
         self._named_tasks: dict[str, set[str]] = {}  # those tasks, by the root of their lineage
         self._moved: dict[Account, None] = {}  # credentials with uses to judge again, as an origin has moved
+        self._reduced: dict[Account, None] = {}  # credentials that events were taken from
 
-    def judge_new(self, account: Account, item: Item) -> None:
-        """Judges a use, given as (time, source, id, use), unless it was judged before."""
+    def judge_new(self, account: Account, item: Item) -> bool:
+        """Judges a use, given as (time, source, id, use). Returns False if it was judged before."""
         uses = account.uses
         if uses is None:
             uses = account.uses = Uses()
         if not uses.order.put(item):
-            return
+            return False
         terms = account.standing()
         use: CredentialUsed = item[3]
         if use.source_ip is not None:
@@ -72,6 +73,7 @@ class IncrementalEvaluator:
         cover(account, terms, use)
         for verdict in judge_use(terms, use, foreign=foreign):
             self._settle(account, verdict.rule, (*item[:3], ""), verdict, use)
+        return True
 
     def locate(self, account: Account, use: CredentialUsed) -> None:
         """Notes the address of a use. If it moves the credential's origin, `settle` judges the other uses again."""
@@ -80,10 +82,12 @@ class IncrementalEvaluator:
             self._moved[account] = None
 
     def settle(self) -> None:
-        """Judges again the uses of the credentials whose origin has moved. Until then their tallies may be wrong.
+        """Judges again the credentials that lost events, and the uses of those whose origin has moved.
 
-        Uses may come in any order, and each may move the origin: so this waits until somebody asks for findings.
+        Each of many events may cause that: so this waits until somebody asks for findings. Until then tallies may be wrong.
         """
+        while self._reduced:
+            self.judge_all(self._reduced.popitem()[0])
         while self._moved:
             account, _ = self._moved.popitem()
             if account.uses is not None:
@@ -149,14 +153,20 @@ class IncrementalEvaluator:
         self._settle_lifetime(account, event, found)
 
     def withdraw(self, account: Account, items: Iterable[Item], renewals: Iterable[Item]) -> None:
-        """Takes back uses and renewals that belong to another credential now. The caller judges the rest again."""
+        """Takes back uses and renewals that belong to another credential now. `settle` judges the rest again."""
+        if account.uses is not None:
+            account.uses.by_task = {}  # it has some of them
         for item in items:
             if account.uses is not None:
                 account.uses.order.take(item[:3])
             for rule in RULES.of_uses:
                 self._settle(account, rule, (*item[:3], ""), None, item[3])
         for item in renewals:
+            if account.expiries is not None:
+                account.expiries.take(expiry_item(item[3])[:4])
             self._settle_lifetime(account, item[3], ())
+        account.terms = None
+        self._reduced[account] = None
 
     def link(self, task_id: str, parent: str | None) -> None:
         """Sets a task's parent, and judges again the uses that name tasks whose descent that may change."""

@@ -109,7 +109,7 @@ class Ledger:
         """
         if self._final is not None:
             return
-        self._settle_candidates()
+        self._settle()
         for use in first_uses:
             account = self._names.owner(use)
             if account is not None:
@@ -293,6 +293,7 @@ class Ledger:
         gained: list[Name] = []
         governs = account is None
         if account is None:
+            self._recall(name)
             account = self._open(event, name)
             gained.append(name)
         else:
@@ -322,6 +323,22 @@ class Ledger:
         self._names.open(account, name)
         account.revoked = self._names.revoked(account)
         return account
+
+    def _recall(self, name: Name) -> None:
+        """Parks the events that name an id, which is known from now on, and were found by their identifier so far."""
+        for event in self._names.unfile(name):
+            filed = self._names.name_in(event)
+            account, item = filed.owner, (event.time, event.source, event.id, event)
+            filed.take(item)
+            if name.put(item) and account is not None:
+                self._names.park(event)
+            if account is not None:
+                self._evaluator.withdraw(
+                    account,
+                    (item,) if isinstance(event, CredentialUsed) else (),
+                    (item,) if isinstance(event, CredentialRenewed) else (),
+                )
+                account.revoked = self._names.revoked(account)
 
     def _task_of(self, issue: CredentialIssued) -> Task | Candidates:
         """The task to which a credential was issued, or new candidates, which are not settled."""
@@ -355,16 +372,7 @@ class Ledger:
             if self._names.name_in(item[3]) is lost:
                 lost.parked.put(item)
         self._evaluator.withdraw(account, lost.parked, lost.renewals or ())
-        issues = account.issues()
-        account.expiries = None
-        for issue in issues:
-            account.timeline().put(expiry_item(issue))
-        owned = account.owned()
-        for name in owned:
-            for item in name.renewals or ():
-                account.timeline().put(expiry_item(item[3]))
         account.revoked = self._names.revoked(account)
-        self._evaluator.judge_all(account)
 
     def _settle_name(self, account: Account, name: Name) -> None:
         """Applies the renewals and revocations by a name that a credential gained."""
@@ -383,10 +391,9 @@ class Ledger:
 
     def _renewed(self, event: CredentialRenewed) -> None:
         name = self._names.name_in(event)
-        if name.renewals is None:
-            name.renewals = TimeOrder(3)
-        if not name.renewals.put((event.time, event.source, event.id, event)):
+        if not name.put((event.time, event.source, event.id, event)):
             return
+        self._names.file(event)
         if name.owner is None:
             self._names.park(event)
         else:
@@ -420,10 +427,9 @@ class Ledger:
                 self._settle_revocation(account, event.time)
             return
         name = self._names.name_in(event)
-        if name.revocations is None:
-            name.revocations = TimeOrder(3)
-        if not name.revocations.put((event.time, event.source, event.id, event)):
+        if not name.put((event.time, event.source, event.id, event)):
             return
+        self._names.file(event)
         if name.owner is None:
             self._names.park(event)
         else:
@@ -448,13 +454,12 @@ class Ledger:
     def _used(self, event: CredentialUsed) -> None:
         name = self._names.name_in(event)
         item = (event.time, event.source, event.id, event)
-        if name.owner is None:
-            if name.parked is None:
-                name.parked = TimeOrder(3)
-            if name.parked.put(item):
-                self._names.park(event)
-            return
-        self._evaluator.judge_new(name.owner, item)
+        if name.owner is not None:
+            if self._evaluator.judge_new(name.owner, item):
+                self._names.file(event)
+        elif name.put(item):
+            self._names.file(event)
+            self._names.park(event)
 
     def _leaked(self, leak: Leak) -> None:
         tie = leak_tie(leak)

@@ -14,6 +14,7 @@ from detector.judge.routing import (
     HMAC,
     Claim,
     Fact,
+    Recall,
     SentCommand,
     identifier_key,
     issue_key,
@@ -40,21 +41,26 @@ MEMBERSHIP: Final = 400 * DAY  # of a credential that never expires
 class NameAggregate(Aggregate):
     """A credential's id or one of its identifiers. It parks events until an issue claims the name.
 
-    Claims are kept for the `retention` after their time, events for the `lateness`. If claims contradict each other, a
-    task that loses the name learns which credential owns it and passes on what is not its own. Each claim costs one or
-    two messages, however many there are. `expired` counts by source the events, except leaks, that nobody claimed.
+    An issue may come `lateness` late, and a use as long before it: so events are kept for twice the `lateness`, claims
+    for the `retention`, after their time. An event that names an identifier too is also passed on to that, as long as
+    nobody claims the id, and recalled when somebody does.
+
+    If claims contradict each other, a task that loses the name learns which credential owns it and passes on what is not
+    its own. Each claim costs one or two messages, however many there are, and one more for each recall. `expired` counts
+    by source the events, except leaks, that nobody claimed.
     """
 
     def __init__(self, key: str, policy: Policy) -> None:
         super().__init__()
         self.expired: Counter[str] = Counter()
         self._key = key
-        self._lateness = policy.lateness
+        self._patience = 2 * policy.lateness
         self._retention = policy.retention
         self._claims: dict[tuple[str, str, str], CredentialIssued] = {}
         self._issues: dict[str, list[CredentialIssued]] = {}  # by credential id, the earliest first
         self._owner: str | None = None  # its credential id
         self._parked: list[_Parked] = []
+        self._recalls: dict[str, list[CredentialIssued]] = {}  # by credential id
 
     @property
     def parked(self) -> int:
@@ -62,26 +68,31 @@ class NameAggregate(Aggregate):
         return len(self._parked)
 
     def take(self, fact: Fact, watermark: int) -> bool:
-        """Takes a claim, or an event that refers to its credential by this name."""
+        """Takes a claim, a recall, or an event that refers to its credential by this name."""
         if isinstance(fact, Claim):
             self._claim(fact.issue)
+            return True
+        if isinstance(fact, Recall):
+            self._recall(fact.issue)
             return True
         if not isinstance(fact, _PARKED):
             return False
         if self._owner is not None:
             self._forward(fact, self._issues[self._owner][0])
             return False
-        if _since(fact) + self._lateness <= watermark:
+        if (key := self._fallback(fact)) is not None:
+            self.sends.append((key, fact))
+        if _since(fact) + self._patience <= watermark:
             self._expire([fact])
             return False
         self._parked.append(fact)
         return True
 
     def judge(self, watermark: int, sent: list[SentCommand]) -> Verdicts:  # noqa: ARG002 - a name is never revoked
-        """Drops parked events and claims whose time is over."""
-        late = [event for event in self._parked if _since(event) + self._lateness <= watermark]
+        """Drops parked events, claims and recalls whose time is over."""
+        late = [event for event in self._parked if _since(event) + self._patience <= watermark]
         if late:
-            self._parked = [event for event in self._parked if _since(event) + self._lateness > watermark]
+            self._parked = [event for event in self._parked if _since(event) + self._patience > watermark]
             self._expire(late)
             self.dropped += late
         old = [issue for issue in self._claims.values() if issue.time + self._retention <= watermark]
@@ -89,18 +100,47 @@ class NameAggregate(Aggregate):
             self.dropped += map(Claim, old)
             kept = [issue for issue in self._claims.values() if issue.time + self._retention > watermark]
             self._keep(kept)
+        recalls = [issue for issues in self._recalls.values() for issue in issues]
+        over = [issue for issue in recalls if issue.time + self._retention <= watermark]
+        if over:
+            self.dropped += map(Recall, over)
+            self._recalls = {}
+            for issue in recalls:
+                if issue.time + self._retention > watermark:
+                    self._recalls.setdefault(issue.credential_id, []).append(issue)
         timers = [
-            since + self._lateness + self._lateness // _SLACK
+            since + self._patience + self._patience // _SLACK
             for since in (min(map(_since, self._parked), default=None),)
             if since is not None
         ]
-        if self._claims:
-            timers.append(min(issue.time for issue in self._claims.values()) + self._retention)
+        kept_for_long = [*self._claims.values(), *(each for some in self._recalls.values() for each in some)]
+        if kept_for_long:
+            timers.append(min(issue.time for issue in kept_for_long) + self._retention)
         return Verdicts({}, [], min(timers, default=None), None if timers else watermark)
 
     def _expire(self, events: Iterable[_Parked]) -> None:
-        """Counts events. Leaks are left out: each waits at all of its names, and is reported as a leaked secret."""
-        self.expired.update(event.source for event in events if not isinstance(event, Leak))
+        """Counts events. Leaks are left out: each waits at all of its names, and is reported as a leaked secret.
+
+        So are those that wait at an identifier too.
+        """
+        self.expired.update(
+            event.source for event in events if not isinstance(event, Leak) and self._fallback(event) is None
+        )
+
+    def _fallback(self, event: _Parked) -> str | None:
+        """The key of the identifier of an event that names its credential by this id and by an identifier, else None."""
+        if isinstance(event, Leak) or event.credential_id is None or event.identifier is None:
+            return None
+        return identifier_key(event.identifier) if self._key.startswith(CREDENTIAL) else None
+
+    def _recall(self, issue: CredentialIssued) -> None:
+        """Drops the events that name another credential, and tells every task that may have some of them."""
+        self._recalls.setdefault(issue.credential_id, []).append(issue)
+        parked, self._parked = self._parked, []
+        for event in parked:
+            theirs = not isinstance(event, Leak) and event.credential_id == issue.credential_id
+            (self.dropped if theirs else self._parked).append(event)
+        self._send_claims([issue], set(map(issue_key, self._claims.values())))
 
     def _claim(self, issue: CredentialIssued) -> None:
         """Files an issue, forwards the parked events, and tells the aggregates that need to know."""
@@ -111,6 +151,10 @@ class NameAggregate(Aggregate):
         owner = self._issues[self._owner][0]
         for event in self._parked:
             self._forward(event, owner)
+        for key in sorted({key for event in self._parked if (key := self._fallback(event)) is not None}):
+            self.sends.append((key, Recall(owner)))
+        for recalled in self._recalls.values():
+            self._send_claims(recalled, {issue_key(issue)})
         self.dropped += self._parked
         self._parked = []
         if self._key.startswith(CREDENTIAL):

@@ -48,6 +48,15 @@ class Claim(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="claim")
     issue: CredentialIssued
 
 
+class Recall(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="recall"):
+    """Tells an identifier that a credential id is known now. Events that name both are the credential's of that id.
+
+    They had been passed on to the identifier. The issue is as in a `Claim`.
+    """
+
+    issue: CredentialIssued
+
+
 class TaskSubscription(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="follow"):
     """Asks a task to report its start and end to the aggregate `key`, now and whenever they change.
 
@@ -155,6 +164,7 @@ Fact: TypeAlias = (
     | Leak
     | LimitedRecord
     | Claim
+    | Recall
     | TaskSubscription
     | TaskStatus
     | CandidateSubscription
@@ -228,7 +238,7 @@ def group_key(group: str) -> str:
 
 
 def name_key(event: CredentialEvent) -> str:
-    """The key of the name by which an event refers to its credential."""
+    """The key of the name by which an event refers to its credential. An id comes first: it may be known there."""
     if event.credential_id is not None:
         return credential_key(event.credential_id)
     return identifier_key(event.identifier) if event.identifier is not None else credential_key("")

@@ -81,7 +81,7 @@ class CredentialRegistry:
         return identifier.value in self._claimants.get(identifier.scheme, ())
 
     def owner(self, event: CredentialEvent) -> CredentialIssued | None:
-        """The earliest issue of the credential that an event is about. A credential id wins over an identifier."""
+        """The earliest issue of the credential that an event names: by its id if it has one, else by its identifier."""
         if event.credential_id is not None:
             return self.by_id(event.credential_id)
         return self.by_identifier(event.identifier) if event.identifier is not None else None

@@ -105,8 +105,8 @@ class History:
         self, event: CredentialRenewed | CredentialUsed | CredentialRevoked | RevocationOutcome
     ) -> str | None:
         """The known credential that an event is about, if any."""
-        if event.credential_id is not None:
-            return event.credential_id if self.issue_of(event.credential_id) is not None else None
+        if event.credential_id is not None and self.issue_of(event.credential_id) is not None:
+            return event.credential_id
         return self.owner_of(event.identifier) if event.identifier is not None else None
 
     def revoked_at(self, credential_id: str) -> float:

@@ -3,12 +3,13 @@
 import itertools
 import random
 
+import msgspec
 import pytest
 
 from detector.judge.ledger import Ledger
 from detector.judge.policy import Accept, Policy, Tuning, default_rules
 from detector.judge.terms import RulePolicy
-from detector.values.events import AnyEvent, Binding, CredentialUsed, Grant, Leak
+from detector.values.events import AnyEvent, Binding, CredentialEvent, CredentialUsed, Grant, Leak
 from detector.values.findings import Severity, finding_uid
 from detector.values.times import SECOND
 from tests.scan.cases import (
@@ -20,6 +21,7 @@ from tests.scan.cases import (
     issue,
     leak,
     ledger_of,
+    name,
     renew,
     revoke,
     rules,
@@ -203,14 +205,41 @@ def test_uses_by_an_identifier_wait_for_their_credential() -> None:
     assert ledger.unresolved == {"test": 1}
 
 
-def test_an_id_wins_over_an_identifier() -> None:
-    both = use(100)
-    both = CredentialUsed(
-        time=both.time, source="s", id="1", credential_id="nobody", identifier=issue(0).identifiers[0]
-    )
-    ledger = ledger_of(issue(0), end(1), both)
-    assert rules(ledger) == {"outlives-task"}
-    assert ledger.unresolved == {"s": 1}
+def named_twice(event: CredentialEvent, credential_id: str, by: str) -> CredentialEvent:
+    """The event, naming its credential by an id and by an identifier."""
+    return msgspec.structs.replace(event, credential_id=credential_id, identifier=name(by))
+
+
+def test_an_identifier_names_the_credential_where_the_id_is_not_known() -> None:
+    first, late = (named_twice(use(seconds), "nobody", "c-accessor") for seconds in (5, 100))
+    renewed = named_twice(renew(5, 10**6), "nobody", "c-accessor")
+    revoked = named_twice(revoke(50), "nobody", "c-accessor")
+    assert rules(ledger_of(issue(0, expires=200), end(20), first, late)) == {UAT, "outlives-task"}
+    assert rules(ledger_of(issue(0, expires=50), first, late)) == {UOW}
+    assert rules(ledger_of(issue(0, expires=50), first, late, renewed)) == set()
+    assert rules(ledger_of(issue(0, expires=200), first, late, revoked)) == {UAR}
+    neither = ledger_of(issue(0), named_twice(use(100), "nobody", "nothing"))
+    assert neither.unresolved == {"test": 1}
+
+
+def test_an_id_that_becomes_known_takes_its_events_from_the_owner_of_the_identifier() -> None:
+    """Uses, renewals and revocations that name both; whoever owns the identifier is judged as if they had not come."""
+    events = [
+        issue(0, "c", "acc", expires=10),
+        end(50),
+        *(
+            named_twice(event, "other", "acc")
+            for event in (use(20), use(100), renew(5, 10**6), revoke(110), use(200))
+        ),
+    ]
+    ledger = ledger_of(*events)
+    assert {key for _, key in found(ledger)} == {"c"}
+    ledger.apply(issue(1, "other", "its", task_id="o"))
+    alone = ledger_of(*events[:2])
+    other = ledger_of(issue(1, "other", "its", task_id="o"), *events[2:])
+    assert found(ledger) == found(alone) | found(other)
+    assert {key for _, key in found(other)} == {"other"}
+    assert not ledger.unresolved
 
 
 def test_an_identifier_on_two_credentials_is_the_earlier_ones() -> None:

@@ -15,7 +15,7 @@ from detector.judge.policy import Policy
 from detector.stages.first_uses import FirstUses
 from detector.values.events import AnyEvent, CredentialUsed, Leak
 from detector.values.times import to_millis
-from tests.histories import History, arrivals, histories
+from tests.histories import History, arrivals, disputes, histories
 from tests.judge.brute_force import NAMED_EVIDENCE, Request, Verdict, judge
 
 EXAMPLES = os.environ.get("CURFEWD_EXAMPLES")
@@ -66,7 +66,7 @@ def fed(policy: Policy, events: Iterable[AnyEvent]) -> Ledger:
 
 
 @thorough
-@given(histories(), st.data())
+@given(histories() | disputes(), st.data())
 def test_in_any_order_with_duplicates(history: History, data: st.DataObject) -> None:
     ledger = fed(history.policy, data.draw(arrivals(history.events)))
     expected = judge(history.events, history.policy, history.until)

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from detector.judge.routing import (
     Claim,
+    Recall,
     decode,
     encode,
     registry_key,
@@ -100,6 +101,13 @@ def test_a_use_goes_to_the_task_of_its_credential() -> None:
 
 def test_a_credential_id_wins_over_an_identifier() -> None:
     assert keys(use("c2", HMAC), issue(1, "c1", "t1"), issue(2, "c2", "t2", ACCESS_KEY)) == ["t:t2"]
+
+
+def test_an_unknown_id_comes_before_a_known_identifier() -> None:
+    """It may be known where its name is judged, which passes the event on."""
+    assert keys(use("c2", HMAC), issue(1, "c1", "t1")) == ["c:c2"]
+    recall = Recall(issue(1, "c2", "t2"))
+    assert decode(encode(recall)) == recall
 
 
 def test_what_nobody_claims_waits_under_its_name() -> None:

@@ -26,7 +26,7 @@ from detector.values.events import (
 )
 from detector.values.findings import Severity
 from detector.values.times import DAY, HOUR, SECOND
-from tests.histories import History, arrivals, histories
+from tests.histories import History, arrivals, disputes, histories
 
 EXAMPLES = os.environ.get("CURFEWD_EXAMPLES")
 thorough = settings(
@@ -146,7 +146,7 @@ def test_state_and_facts_as_bytes_give_the_same_findings_commands_and_timers(
 
 
 @thorough
-@given(histories(), st.data())
+@given(histories() | disputes(), st.data())
 def test_judging_aggregate_by_aggregate_gives_what_judging_the_whole_history_gives(
     history: History, data: st.DataObject
 ) -> None:

@@ -22,6 +22,7 @@ from detector.judge.routing import (
     CandidateStatusesPart,
     CandidateSubscription,
     Fact,
+    Recall,
     ReportedFinding,
     SentCommand,
     decode,
@@ -118,6 +119,7 @@ def test_all_facts_in_the_work_topic_are_read_and_written_as_they_were(archive: 
         CandidateSubscription,
         CandidateStatuses,
         CandidateStatusesPart,
+        Recall,
     }
     assert seen | later == set(typing.get_args(Fact))
 

@@ -179,7 +179,7 @@ PARKED: Final = Series(
     "curfewd_parked_events",
     "gauge",
     "Uses, renewals, revocations and leaks that wait for the issue of their credential, at most for "
-    "`lateness`. A leak counts once for each name that nobody has claimed.",
+    "twice the `lateness`. They count once for each name that nobody has claimed.",
 )
 CREDENTIALS: Final = Series(
     "curfewd_registered_credentials", "gauge", "Issues in this process's copy of the registry."
@@ -237,7 +237,7 @@ LATE: Final = Series(
 UNRESOLVED: Final = Series(
     "curfewd_unresolved_events",
     "counter",
-    "Events about a credential that nobody registered within `lateness`, by source.",
+    "Events about a credential that nobody registered within twice the `lateness`, by source.",
     ("source",),
 )
 MASKED_REVOCATIONS: Final = Series(
