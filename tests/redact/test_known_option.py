@@ -2,9 +2,6 @@
 
 import hashlib
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +9,8 @@ import pytest
 
 from detector.scan.known_credentials import KeyRing
 from detector.values.secrets import DeploymentKey, Secret
+from tests.command_line import curfewd
 
-pytestmark = pytest.mark.slow  # each starts the command
 KEY = DeploymentKey.of(b"k" * 32)
 KNOWN = b"corp_Zr8Lq2WvN5tYx0Kd9Hs3Jf7"  # made up, of no known pattern
 
@@ -110,7 +107,5 @@ def test_without_known_nobody_is_told_of_a_key_that_nothing_needs() -> None:
 
 def without_key(*arguments: str) -> tuple[bytes, str, int]:
     """What redact writes, says and exits with, given a line with the secret, where there is no deployment key."""
-    environ = {name: value for name, value in os.environ.items() if name != "CURFEWD_KEY"}
-    command = [sys.executable, "-m", "detector.cli", "redact", *arguments]
-    done = subprocess.run(command, input=b"a=%s\n" % KNOWN, capture_output=True, env=environ, check=False)
-    return done.stdout, done.stderr.decode(), done.returncode
+    done = curfewd("redact", *arguments, given=b"a=%s\n" % KNOWN, environ={"CURFEWD_KEY": None})
+    return done.out, done.err.decode(), done.code

@@ -2,15 +2,13 @@
 
 import gzip
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from detector import cli
 from tests import planted
+from tests.command_line import curfewd
 
 NAMES = (
     "file name",
@@ -63,16 +61,21 @@ expiry = 2099-01-01T00:00:00Z
 
 def replay(folder: Path, key: str | None, *more: str) -> dict[str, bytes]:
     """Everything that a replay writes, by where."""
-    environ = {name: value for name, value in os.environ.items() if name != "CURFEWD_KEY"}
-    if key is not None:
-        environ["CURFEWD_KEY"] = key
-    command = [sys.executable, "-m", "detector.cli", "replay", "--config", "curfewd.toml", "--out", "out"]
-    command += ["--report", "report.html", "--sarif", "report.sarif", *more, "in"]
-    done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, check=False)
-    assert done.returncode == 0, done.stderr.decode()
+    options = (
+        "--config",
+        "curfewd.toml",
+        "--out",
+        "out",
+        "--report",
+        "report.html",
+        "--sarif",
+        "report.sarif",
+    )
+    done = curfewd("replay", *options, *more, "in", folder=folder, environ={"CURFEWD_KEY": key})
+    assert done.code == 0, done.err.decode()
     written = [*(folder / "out").iterdir(), folder / "report.html", folder / "report.sarif"]
     found = {path.name: path.read_bytes() for path in written}
-    return {**found, "stdout": done.stdout, "stderr": done.stderr}
+    return {**found, "stdout": done.out, "stderr": done.err}
 
 
 @pytest.mark.parametrize("jobs", ["1", "2"])

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from tests.command_line import Done, curfewd
 from tests.small_history import KEY_TEXT, write
 
 QUICK = ("--config", "quick.toml")
-pytestmark = pytest.mark.slow  # each starts the command
 OPTIONS = (("--findings", "-"), ("--sarif", "-"), ("--json",))
 
 
@@ -23,7 +23,12 @@ def history(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(Path("history"))
 
 
-def replay(*arguments: str, **options: Any) -> "subprocess.CompletedProcess[bytes]":
+def replay(*arguments: str) -> Done:
+    return curfewd("replay", *QUICK, *arguments, environ={"CURFEWD_KEY": KEY_TEXT})
+
+
+def started(*arguments: str, **options: Any) -> "subprocess.CompletedProcess[bytes]":
+    """The same in a process of its own, whose streams are what is tested."""
     command = [sys.executable, "-m", "detector.cli", "replay", *QUICK, *arguments]
     options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **options}
     environ = os.environ | {"CURFEWD_KEY": KEY_TEXT}
@@ -37,16 +42,16 @@ def without_durations(summary: dict[str, Any]) -> dict[str, Any]:
 def test_standard_output_has_what_the_file_would_have_and_standard_error_the_summary() -> None:
     files = ("--out", "out", "--sarif", "s.sarif", "--findings", "f.jsonl")
     plain = replay(*files, "history")
-    assert plain.returncode == 0
+    assert plain.code == 0
     findings = Path("out/findings.jsonl").read_bytes()
     assert Path("f.jsonl").read_bytes() == findings
     made = {option[0]: replay(*option, "history") for option in OPTIONS}
     for done in made.values():
-        assert done.returncode == 0
-        assert done.stderr.decode().splitlines()[0] == plain.stdout.decode().splitlines()[0]
-    assert made["--findings"].stdout == findings
-    assert made["--sarif"].stdout == Path("s.sarif").read_bytes()
-    whole = json.loads(made["--json"].stdout)
+        assert done.code == 0
+        assert done.err.decode().splitlines()[0] == plain.out.decode().splitlines()[0]
+    assert made["--findings"].out == findings
+    assert made["--sarif"].out == Path("s.sarif").read_bytes()
+    whole = json.loads(made["--json"].out)
     assert list(whole) == ["findings", "revocations", "dead_letters", "summary"]
     for name in ("findings", "revocations", "dead-letters"):
         lines = Path(f"out/{name}.jsonl").read_bytes().splitlines()
@@ -58,12 +63,12 @@ def test_standard_output_has_what_the_file_would_have_and_standard_error_the_sum
 
 def test_one_document_of_nothing_is_json_too() -> None:
     Path("empty.log").write_text("nothing\n")
-    whole = json.loads(replay("--json", "empty.log").stdout)
+    whole = json.loads(replay("--json", "empty.log").out)
     assert (whole["findings"], whole["revocations"], whole["dead_letters"]) == ([], [], [])
 
 
 def test_the_exit_code_stays() -> None:
-    assert replay("--findings", "-", "--fail-on", "critical", "history").returncode == 1
+    assert replay("--findings", "-", "--fail-on", "critical", "history").code == 1
 
 
 @pytest.mark.parametrize(
@@ -72,11 +77,12 @@ def test_the_exit_code_stays() -> None:
 )
 def test_only_one_kind_of_data_goes_to_standard_output(options: tuple[str, ...]) -> None:
     done = replay(*options, "history")
-    assert (done.returncode, done.stdout) == (2, b"")
-    assert b"would both write to standard output: name a file for one of them" in done.stderr
-    assert done.stderr.count(b"\n") == 1
+    assert (done.code, done.out) == (2, b"")
+    assert b"would both write to standard output: name a file for one of them" in done.err
+    assert done.err.count(b"\n") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", OPTIONS, ids=lambda option: option[0])
 @pytest.mark.parametrize("output", ["full", "closed", "no reader"])
 def test_an_output_that_does_not_take_it_all_is_told_in_a_line_and_the_files_are_complete(
@@ -86,7 +92,7 @@ def test_an_output_that_does_not_take_it_all_is_told_in_a_line_and_the_files_are
     os.close(reading)
     full = os.open("/dev/full", os.O_WRONLY)
     try:
-        done = replay(
+        done = started(
             *option,
             "--out",
             "out",
@@ -108,7 +114,7 @@ def test_an_output_that_does_not_take_it_all_is_told_in_a_line_and_the_files_are
 
 
 def test_a_closed_standard_error_does_not_matter() -> None:
-    done = replay("--findings", "-", "history", stderr=None, preexec_fn=lambda: os.close(2))
+    done = started("--findings", "-", "history", stderr=None, preexec_fn=lambda: os.close(2))
     assert done.returncode == 0
     assert done.stdout.startswith(b'{"activity_id":1,')
 
@@ -116,5 +122,5 @@ def test_a_closed_standard_error_does_not_matter() -> None:
 def test_the_findings_do_not_replace_an_input_or_another_output() -> None:
     for options in (("--findings", "history/logs.jsonl"), ("--findings", "x", "--sarif", "./x")):
         done = replay(*options, "history/logs.jsonl")
-        assert done.returncode == 2
-        assert done.stderr.count(b"\n") == 1
+        assert done.code == 2
+        assert done.err.count(b"\n") == 1

@@ -2,14 +2,13 @@
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from detector.values.times import format_rfc3339, parse_rfc3339
+from tests.command_line import curfewd
 from tests.ingest.archives_made import MODIFIED, zipped
 
 OLD = parse_rfc3339("2019-06-01T00:00:00Z")
@@ -28,8 +27,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def replayed(table: str, expiry: str, *arguments: str, given: bytes = b"") -> list[dict[str, Any]]:
     """The findings that nothing lets go."""
     Path("c.toml").write_text("[patterns]\ndetect_secrets = false\n" + table.format(expiry=expiry))
-    command = [sys.executable, "-m", "detector.cli", "replay", "--config", "c.toml", "--out", "out"]
-    subprocess.run([*command, *arguments], input=given, capture_output=True, check=True)
+    done = curfewd("replay", "--config", "c.toml", "--out", "out", *arguments, given=given)
+    assert done.code == 0, done.err
     found = map(json.loads, Path("out/findings.jsonl").read_text().splitlines())
     return [finding for finding in found if finding["status_id"] != 3]
 

@@ -1,80 +1,17 @@
-"""Join coverage in the service: as a replay of the same events has it, whatever moves, crashes or comes late."""
+"""Join coverage in the service: what moves a credential from one join to another, story by story.
 
-import random
-from collections import Counter
+`test_totals` compares it with a replay of the same events, whatever moves, crashes or comes late.
+"""
 
 import msgspec
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from detector.judge.join_coverage import join_coverage
 from detector.judge.joins import LONG, JoinCounts
-from detector.judge.ledger import Ledger
-from detector.judge.policy import Policy
 from detector.judge.stage import META, AggregateState, Meta
 from detector.judge.watermark import BEGINNING
-from detector.service.judge.reports import JudgedTransaction
 from detector.values.events import TaskStarted
 from detector.values.times import DAY, HOUR, MINUTE
-from tests.histories import History, arrivals, histories
-from tests.service.judge.judge_without_kafka import World, feed, longer, run, through_crashes
-from tests.service.judge.test_judge_handler import thorough
 from tests.service.judge.test_judge_over_time import POLICY, T0, Story, end, issue, run_story, start
-from tests.service.judge.test_totals import reported_totals
-
-
-def by_join(world: World) -> Counter[str]:
-    found: Counter[str] = Counter()
-    for totals in reported_totals(world).values():
-        for joins in totals.joins.by_source.values():
-            found.update(joins)
-    return found
-
-
-def in_a_replay(history: History, until: int, policy: Policy) -> Counter[str]:
-    ledger = Ledger(policy)
-    for event in history.events:
-        ledger.apply(event)
-    found = join_coverage(ledger.accounts(), until).by_join
-    found["running"] = found.get("running", 0) + found.pop("never-ends", 0)  # which compares all tasks
-    return +Counter(found)
-
-
-def judged_up_to(world: World) -> int:
-    """The watermark of all partitions."""
-    reported = {fact.partition: fact.watermark for fact in world.facts if isinstance(fact, JudgedTransaction)}
-    (watermark,) = set(reported.values())
-    assert watermark is not None
-    return watermark
-
-
-async def lived(policy: Policy, world: World, history: History, data: st.DataObject, seed: int) -> None:
-    rng = random.Random(seed)
-    await world.open()
-    events = data.draw(arrivals(history.events))
-    half = len(events) // 2
-    feed(world, events[:half], rng)
-    await through_crashes(world, rng, crashes=0.1)
-    await world.restart(store=rng.choice(("kept", "lost", "torn")))
-    feed(world, events[half:], rng)
-    await through_crashes(world, rng, crashes=0.1)
-    await world.settle(history.until + HOUR, policy)
-    await world.tick()
-    assert by_join(world) == in_a_replay(history, judged_up_to(world), policy)
-    await world.close()
-
-
-@pytest.mark.slow
-@thorough
-@given(histories(), st.data(), st.integers(0, 10**6))
-def test_the_service_counts_what_a_replay_counts(history: History, data: st.DataObject, seed: int) -> None:
-    policy = longer(history.policy, command_delay=HOUR)
-    world = World(policy, history.until, partitions=1 + seed % 3, cache_size=(0, 20, 1000)[seed % 3])
-    try:
-        run(lived(policy, world, history, data, seed))
-    finally:
-        world.remove()
+from tests.service.judge.test_totals import by_join
 
 
 def test_a_credential_moves_from_join_to_join_and_goes_with_its_state() -> None:

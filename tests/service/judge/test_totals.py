@@ -1,13 +1,16 @@
-"""How many aggregates there are and how much is parked: counted as it happens, right whatever happens."""
+"""How many aggregates there are, how much is parked and what is joined: counted as it happens, right whatever happens."""
 
 import random
+from collections import Counter
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from detector.judge.join_coverage import join_coverage
 from detector.judge.joins import JoinCounts
+from detector.judge.ledger import Ledger
 from detector.judge.name_aggregates import NameAggregate
 from detector.judge.policy import Policy
 from detector.judge.routing import CREDENTIAL, IDENTIFIER, decode
@@ -58,6 +61,31 @@ def now_known(joins: JoinCounts) -> JoinCounts:
     return JoinCounts({source: counts for source, counts in joins.by_source.items() if counts})
 
 
+def by_join(world: World) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for totals in reported_totals(world).values():
+        for joins in totals.joins.by_source.values():
+            found.update(joins)
+    return found
+
+
+def in_a_replay(history: History, until: int, policy: Policy) -> Counter[str]:
+    ledger = Ledger(policy)
+    for event in history.events:
+        ledger.apply(event)
+    found = join_coverage(ledger.accounts(), until).by_join
+    found["running"] = found.get("running", 0) + found.pop("never-ends", 0)  # which compares all tasks
+    return +Counter(found)
+
+
+def judged_up_to(world: World) -> int:
+    """The watermark of all partitions."""
+    reported = {fact.partition: fact.watermark for fact in world.facts if isinstance(fact, JudgedTransaction)}
+    (watermark,) = set(reported.values())
+    assert watermark is not None
+    return watermark
+
+
 async def lived(policy: Policy, world: World, history: History, data: st.DataObject, seed: int) -> None:
     rng = random.Random(seed)
     await world.open()
@@ -74,13 +102,16 @@ async def lived(policy: Policy, world: World, history: History, data: st.DataObj
     await world.settle(history.until + 2 * HOUR, policy)
     await world.tick()
     assert reported_totals(world) == {number: walked(world, number) for number in range(len(world.work))}
+    assert by_join(world) == in_a_replay(history, judged_up_to(world), policy)
     await world.close()
 
 
 @pytest.mark.slow
 @thorough
 @given(histories(), st.data(), st.integers(0, 10**6))
-def test_totals_are_those_of_the_changelog(history: History, data: st.DataObject, seed: int) -> None:
+def test_totals_are_those_of_the_changelog_and_joins_those_of_a_replay(
+    history: History, data: st.DataObject, seed: int
+) -> None:
     policy = longer(history.policy, command_delay=HOUR)
     world = World(policy, history.until, partitions=1 + seed % 3, cache_size=(0, 20, 1000)[seed % 3])
     try:
