@@ -45,7 +45,7 @@ def curfewd(
             code = int(end.code or 0)
     out.flush()
     err.flush()
-    return Done(code, out.buffer.getvalue(), err.buffer.getvalue())  # type: ignore[attr-defined]  # of a BytesIO
+    return Done(code, out.buffer.getvalue(), err.buffer.getvalue())
 
 
 @contextlib.contextmanager
