@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: man help demo demo-live lint test-fast test test-pythons check broker format lock vendor chart bench fuzz clean
+.PHONY: man help demo demo-live lint test-fast test test-clusters test-pythons check broker format lock vendor chart bench fuzz clean
 
 help: ## what the targets do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | column -t -s $$'\t'
@@ -78,11 +78,20 @@ lint: $(STAMP) ## ruff and mypy
 
 # Two processes: the inner loop of a small machine. tests/conftest.py says which tests are left out.
 test-fast: $(STAMP) ## the tests without a broker, browser, Prometheus or other server, for the inner loop
-	@$(BIN)/pytest -n 2 --dist worksteal -m "not broker and not browser and not monitoring and not servers and not slow"
+	@$(BIN)/pytest -n 2 --dist worksteal -m "not broker and not browser and not monitoring and not servers and not clusters and not slow"
 
 test: lint $(KAFKA) $(OAUTH) chromium monitors shells stores ## everything CI runs: lint, types, all tests
 	@$(BIN)/python examples/demo.py > /dev/null # numba compiles the loops once, not in each worker
-	@$(BIN)/pytest -n $(JOBS) --dist worksteal
+	@$(BIN)/pytest -n $(JOBS) --dist worksteal -m "not clusters"
+
+KEYCLOAK := .cache/keycloak/keycloak-26.7.3/.complete
+$(KEYCLOAK): | $(STAMP)
+	@$(call need,command -v java && command -v mvn,default-jre-headless maven,\
+	  Keycloak needs Java 17 or newer and Maven: install them (Debian: apt-get install default-jre-headless maven))
+	@$(BIN)/python -m tests.revoke.servers.keycloak
+
+test-clusters: $(STAMP) $(KEYCLOAK) ## the tests at providers that take minutes to install: Keycloak
+	@$(BIN)/pytest -m clusters
 
 test-pythons: ## lint and fast tests on each of Python 3.11 to 3.14 that this machine has
 	@.ci/test-pythons

@@ -11,7 +11,7 @@ from playwright.async_api import Browser
 
 from tests.broker import Cluster
 from tests.browser import launched
-from tests.revoke.servers import OAuthServer, Postgres, RedisServer
+from tests.revoke.servers import KeycloakServer, OAuthServer, Postgres, RedisServer
 
 # How long an example takes says nothing about the code on a busy machine.
 settings.register_profile("curfewd", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -25,6 +25,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 MARKS: Final = {
     "broker": {"broker", "secure", "guarded", "three", "upgraded", "live_demo"},
     "browser": {"browser"},
+    "clusters": {"keycloak_server"},
     "servers": {"oauth_server", "postgres", "redis_server"},
 }
 
@@ -72,6 +73,13 @@ def oauth_server() -> Iterator[OAuthServer]:
 def redis_server() -> Iterator[RedisServer]:
     """Redis with users in an ACL file. Tests share it: each makes users of its own, and starts it again if it stops it."""
     with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def keycloak_server() -> Iterator[KeycloakServer]:
+    """A Keycloak. Tests share it: each gets tokens of its own."""
+    with KeycloakServer() as server:
         yield server
 
 

@@ -83,12 +83,27 @@ def test_a_token_is_issued_hashed_and_read() -> None:
                 "issuer": "https://as.example",
                 "client_id": "batch",
                 "jti": "j-1",
+                "user_id": "robot-7",
             },
             unjoined="no claim of the token names a job, a pod or an actor; issue tokens with the job's claims, or write "
             "`task_id`",
         ),
     )
     assert token not in repr(events(record))
+
+
+def test_the_handle_names_the_session_that_can_be_ended() -> None:
+    token = jwt(jti="j-1", iss="https://as.example", sub="u-1", sid="s-1", exp=EXP)
+    record = message({"grant_type": "password", "client_id": "batch"}, {"access_token": token})
+    found = issue(record).revocation
+    assert found is not None
+    assert (found["session_id"], found["user_id"]) == ("s-1", "u-1")
+    for odd in (7, "", ["s-1"]):
+        found = issue(
+            message({"grant_type": "x", "client_id": "b"}, {"access_token": jwt(sid=odd, sub=odd)})
+        ).revocation
+        assert found is not None
+        assert not {"session_id", "user_id"} & set(found)
 
 
 def test_an_opaque_token_is_known_by_its_hash_and_its_record() -> None:

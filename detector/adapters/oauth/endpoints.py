@@ -98,7 +98,13 @@ def _asked(message: Message) -> list[CanonicalEvent]:
             expires_at=_expiry(message, claims),
             groups=_groups(message, claims),
             revocation=_present(
-                provider="oauth", method="rfc7009", issuer=message.issuer, client_id=message.client, jti=jti
+                provider="oauth",
+                method="rfc7009",
+                issuer=message.issuer,
+                client_id=message.client,
+                jti=jti,
+                session_id=_session(message, claims),
+                user_id=_text(claims.get("sub")),
             ),
         )
     )
@@ -123,13 +129,21 @@ def _refresh(message: Message) -> tuple[Identifier, ...]:
 
 def _groups(message: Message, claims: Mapping[str, Any]) -> tuple[str, ...]:
     """The groups of a session's token: the tokens of that session, and those of all sessions of its subject."""
-    session = claims.get("sid") or maybe_text(message.record, "response.session_state")
-    if not isinstance(session, str) or not session:
+    session = _session(message, claims)
+    if session is None:
         return ()
     issuer, sub = claims.get("iss"), claims.get("sub")
     if not isinstance(issuer, str) or not isinstance(sub, str):
         return (session_group(session),)
     return (session_group(session), subject_group(issuer, sub))
+
+
+def _session(message: Message, claims: Mapping[str, Any]) -> str | None:
+    return _text(claims.get("sid") or maybe_text(message.record, "response.session_state"))
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
 
 
 def _expiry(message: Message, claims: Mapping[str, Any]) -> int | None:

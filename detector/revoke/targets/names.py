@@ -12,6 +12,7 @@ TARGET_MODULES: Final = {
     "azure": "azure",
     "kubernetes": "kubernetes",
     "oauth": "oauth",
+    "keycloak": "keycloak",
     "github": "github",
     "gitlab": "gitlab",
     "postgresql": "postgresql",

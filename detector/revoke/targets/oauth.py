@@ -10,11 +10,9 @@ dead if this client saw it active before, or sees another token of the same clie
 """
 
 import asyncio
-import base64
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Final
-from urllib.parse import quote_plus
 
 import msgspec
 import re2
@@ -22,6 +20,7 @@ import re2
 from detector.adapters.token_values import read_token
 from detector.revoke.revocation_command import RevocationCommand
 from detector.revoke.target import Observation, Plan, RefusedError, Step, UnavailableError
+from detector.revoke.targets.client_secret import basic_credentials
 from detector.revoke.targets.provider_http import (
     Answer,
     HttpOptions,
@@ -181,14 +180,13 @@ class OAuth:
         return found | {_ACCESS: await _read(path)}
 
     async def _ask(self, path: str, token: str, hint: str) -> Answer:
-        secret = await _read(self._options.client_secret_file)
-        pair = f"{quote_plus(self._options.client_id)}:{quote_plus(secret)}"  # RFC 6749, section 2.3.1
+        options = self._options
         answer = await self._http.ask(
             "POST",
             [part for part in path.split("/") if part],
             form={"token": token, "token_type_hint": hint},
             headers={
-                "Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}",
+                "Authorization": await basic_credentials(options.client_id, options.client_secret_file),
                 "Accept": "application/json",
             },
         )
