@@ -217,7 +217,7 @@ def command_parser() -> argparse.ArgumentParser:
         "shell",
         choices=SHELLS,
         metavar="|".join(SHELLS),
-        help="the shell; README.md has the line for its start file",
+        help="the shell; docs/install.md has the line for its start file",
     )
     add_fetch(
         _command(commands, "fetch", "bring runs, jobs and logs from GitHub or GitLab as files to replay")
@@ -432,6 +432,7 @@ def _topics(options: argparse.Namespace) -> int:
 
 def _check(options: argparse.Namespace) -> int:
     from detector.configuration.entry_warnings import entry_warnings  # noqa: PLC0415 - as above
+    from detector.configuration.scope_notes import scope_notes  # noqa: PLC0415 - as above
     from detector.configuration.settings import checked  # noqa: PLC0415 - as above
     from detector.outputs.input_table import print_inputs  # noqa: PLC0415 - as above
     from detector.outputs.report_text import console_for  # noqa: PLC0415 - as above
@@ -453,7 +454,7 @@ def _check(options: argparse.Namespace) -> int:
             for warning in (*settings.warnings, *warnings, *entry_warnings(settings, time.time_ns())):
                 _tell(f"curfewd: warning: {warning}")
             with printing():
-                put(_masked(f"{shown(options.config)}: nothing wrong"))
+                put(_masked(f"{shown(options.config)}: nothing wrong"), *scope_notes(settings))
                 print_inputs(settings.kafka, settings.trust, console_for(), _masked)
     for problem in wrong:
         _tell(str(problem))

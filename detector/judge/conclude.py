@@ -329,7 +329,7 @@ def limited_finding(
         last_seen=tally.last,
         severity=tally.severity,
         evidences=tuple(
-            Evidence(entry.time, entry.event, entry.severity, "asked for more decoding than its share")
+            Evidence(entry.time, entry.event, entry.severity, "asked for more decoding than the limit")
             for entry in earliest
         ),
         task=task_facts(task) if task is not None else None,

@@ -16,7 +16,7 @@ _NAMED: Final = 3  # entries that a sentence names
 class BaselineUse(msgspec.Struct, frozen=True):
     """The entries of a baseline beside the findings of a replay.
 
-    `accepted` counts those whose finding is accepted. `expired` count no more though their finding is there; `outgrown`
+    `accepted` counts those whose finding is accepted. `expired` count no more though their finding is there; `exceeded`
     neither, because there is evidence after their last day, or a higher severity. `gone` have no finding any more. Of
     `unjudged` nobody can tell: leaked secrets have no lasting uid without a deployment key.
     """
@@ -24,7 +24,7 @@ class BaselineUse(msgspec.Struct, frozen=True):
     entries: int = 0
     accepted: int = 0
     expired: tuple[BaselineEntry, ...] = ()
-    outgrown: tuple[BaselineEntry, ...] = ()
+    exceeded: tuple[BaselineEntry, ...] = ()
     gone: tuple[BaselineEntry, ...] = ()
     unjudged: int = 0
 
@@ -34,8 +34,8 @@ class BaselineUse(msgspec.Struct, frozen=True):
         said = [f"{self.accepted:,} of {counted(self.entries, 'entry', 'entries')} accept a finding"]
         if self.expired:
             said.append(f"{len(self.expired):,} expired")
-        if self.outgrown:
-            said.append(f"{len(self.outgrown):,} outgrown")
+        if self.exceeded:
+            said.append(f"{len(self.exceeded):,} exceeded")
         if self.gone:
             said.append(f"{len(self.gone):,} no longer occur (`curfewd baseline prune` drops them)")
         if self.unjudged:
@@ -47,7 +47,7 @@ class BaselineUse(msgspec.Struct, frozen=True):
         found: list[str] = []
         for entries, what in (
             (self.expired, "expired, so the finding counts again"),
-            (self.outgrown, "worse or later than the baseline accepts, so the finding counts again"),
+            (self.exceeded, "worse or later than the baseline accepts, so the finding counts again"),
         ):
             found += [
                 f"baseline: {what}: {visible(clean(one.name))} (by {visible(clean(one.by))}, until {one.expires})"
@@ -66,7 +66,7 @@ class BaselineUse(msgspec.Struct, frozen=True):
         return {
             "entries": self.entries,
             "accepted": self.accepted,
-            **{name: _listed(getattr(self, name), clean) for name in ("expired", "outgrown", "gone")},
+            **{name: _listed(getattr(self, name), clean) for name in ("expired", "exceeded", "gone")},
             "unjudged": self.unjudged,
         }
 
@@ -78,19 +78,19 @@ def baseline_use(
     by_uid = {finding.uid: finding for finding in findings}
     accepted = unjudged = 0
     expired: list[BaselineEntry] = []
-    outgrown: list[BaselineEntry] = []
+    exceeded: list[BaselineEntry] = []
     gone: list[BaselineEntry] = []
     for entry in entries:
         finding = by_uid.get(entry.uid)
         if finding is not None and finding.accepted is not None:
             accepted += 1
         elif finding is not None:
-            (expired if entry.expires < day else outgrown).append(entry)
+            (expired if entry.expires < day else exceeded).append(entry)
         elif entry.rule == LEAKED_SECRET and not keyed:
             unjudged += 1
         else:
             gone.append(entry)
-    return BaselineUse(len(entries), accepted, tuple(expired), tuple(outgrown), tuple(gone), unjudged)
+    return BaselineUse(len(entries), accepted, tuple(expired), tuple(exceeded), tuple(gone), unjudged)
 
 
 def _listed(entries: Iterable[BaselineEntry], clean: Clean) -> list[dict[str, str]]:

@@ -79,7 +79,12 @@ def test_it_says_of_each_input_who_may_speak_there_as_whom(checked: Checked) -> 
 
 
 def test_without_topics_and_trust_there_is_no_table(checked: Checked) -> None:
-    assert checked.rows('grace_period = "2min"\n') == ["c.toml: nothing wrong"]
+    without = (
+        "It has no [kafka]: `curfewd replay`, `redact` and `suggest` take it, `curfewd run` does not start."
+    )
+    assert checked.rows('grace_period = "2min"\n') == ["c.toml: nothing wrong", without]
+    defaults = "It sets nothing: all rules and patterns are on, with their defaults."
+    assert checked.rows("") == ["c.toml: nothing wrong", defaults, without]
     rows = checked.rows('[kafka]\nbootstrap = "127.0.0.1:9092"\nlog_topics = ["ci"]\n')
     assert rows[2:] == [
         "input carries who may tell events, and as whom",

@@ -85,7 +85,7 @@ def test_after_a_baseline_only_what_is_new_fails(run: Run) -> None:
     assert summary["findings"]["accepted"] == 3
     assert summary["commands"] == {"plain": 0, "escalated": 0}
     assert summary["baseline"] == {
-        "entries": 3, "accepted": 3, "expired": [], "outgrown": [], "gone": [], "unjudged": 0,
+        "entries": 3, "accepted": 3, "expired": [], "exceeded": [], "gone": [], "unjudged": 0,
     }  # fmt: skip
     findings = [json.loads(line) for line in Path("out/findings.jsonl").read_bytes().splitlines()]
     assert {one["status_id"] for one in findings} == {3}
@@ -112,7 +112,7 @@ def test_a_finding_that_became_worse_is_new_again_and_asks(run: Run) -> None:
     history(event(5, "credential.revoked", 30, credential_id="c"), leaks=2)
     code, summary, printed = replay(run, "--fail-on", "critical", "--baseline", "b.jsonl")
     assert code == 1
-    assert [one["rule"] for one in summary["baseline"]["outgrown"]] == ["leaked-credential"]
+    assert [one["rule"] for one in summary["baseline"]["exceeded"]] == ["leaked-credential"]
     assert summary["commands"]["plain"] == 1
     assert "worse or later than the baseline accepts" in " ".join(printed.split())
 

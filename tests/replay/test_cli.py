@@ -453,7 +453,8 @@ def test_check_says_what_is_wrong_and_where(
 ) -> None:
     assert history[0].exists()
     Path("good.toml").write_text('grace_period = "2 min"\n' + Path("quick.toml").read_text())
-    assert main(capsys, "check", "--config", "good.toml") == (0, "good.toml: nothing wrong\n", "")
+    code, out, err = main(capsys, "check", "--config", "good.toml")
+    assert (code, out.splitlines()[0], err) == (0, "good.toml: nothing wrong", "")
     Path("bad.toml").write_text('grace_period = "soon"\n\nskeww = 3\n')
     code, out, err = main(capsys, "check", "--config", "bad.toml")
     assert (code, out) == (2, "")

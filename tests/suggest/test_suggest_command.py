@@ -124,14 +124,14 @@ def test_the_bundled_incident(capsys: pytest.CaptureFixture[str]) -> None:
     }
 
 
-def test_the_readme_shows_what_is_printed(
+def test_the_page_shows_what_is_printed(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(ROOT)
-    readme = (ROOT / "README.md").read_text()
-    shown = readme.split("$ curfewd suggest ", 1)[1].split("```", 1)[0]
+    page = (ROOT / "docs" / "suggest.md").read_text()
+    shown = page.split("$ curfewd suggest --config ", 1)[1].split("```", 1)[0]
     command, _, lines = shown.partition("\n")
-    _, out, _ = run(capsys, *command.split())
+    _, out, _ = run(capsys, "--config", *command.split())
     assert out.startswith(lines)
     assert lines.count("\n") > 10
 

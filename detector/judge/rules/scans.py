@@ -33,7 +33,7 @@ LIMITED: Final = Rule(
     severity=Severity.MEDIUM,
     limited=_limited,
     summary="Log records could not be examined whole",
-    description="A stream has log records that ask for more decoding than their share, so a secret may be hidden in them.",
+    description="A stream has log records that ask for more decoding than the limit, so a secret may be hidden in them.",
     title=_title,
     phrase=Phrase(
         "could not be examined whole", "could not be examined whole", "stream of logs", "streams of logs"

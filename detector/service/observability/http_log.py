@@ -10,7 +10,7 @@ from detector.service.observability.metrics import Metrics
 from detector.service.observability.operator_log import RepeatLimit
 
 _EVENTS: Final[dict[Refusal, str]] = {
-    "share": "a client opens more connections than its share: its oldest is cut off for each new one",
+    "share": "a client opens more connections than one may have: its oldest is cut off for each new one",
     "full": "all connections are taken: the oldest of whoever has most is cut off for each new one",
     "slow-request": "a request did not arrive in time: the connection is closed",
     "slow-reader": "a client does not read what it asked for: the connection is cut off",

@@ -56,7 +56,7 @@ LEAKS: Final = Series(
 LIMITED: Final = Series(
     "curfewd_limited_records",
     "counter",
-    "Log records that asked for more than their share of decoding. The look-back has a larger one: of its count each is a finding.",
+    "Log records that asked for more decoding than the limit. The look-back has a higher one: of its count each is a finding.",
     ("stage",),
 )
 LIMITED_BYTES: Final = Series(

@@ -1,0 +1,15 @@
+"""What a configuration does not do, though nothing in it is wrong."""
+
+from collections.abc import Iterator
+
+import msgspec
+
+from detector.configuration.settings import Settings
+
+
+def scope_notes(settings: Settings) -> Iterator[str]:
+    """A sentence for each thing that it leaves out; a missing deployment key has a warning of its own."""
+    if msgspec.structs.replace(settings, keys=(), warnings=()) == Settings():
+        yield "It sets nothing: all rules and patterns are on, with their defaults."
+    if settings.kafka is None:
+        yield "It has no [kafka]: `curfewd replay`, `redact` and `suggest` take it, `curfewd run` does not start."
