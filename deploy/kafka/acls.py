@@ -2,6 +2,7 @@
 
 python deploy/kafka/acls.py --config curfewd.toml --user curfewd --creator curfewd-admin
 python deploy/kafka/acls.py --config curfewd.toml --scan curfewd-scan --judge curfewd-judge
+python deploy/kafka/acls.py --config curfewd.toml --revoker curfewd-revoke --approver alice
 python deploy/kafka/acls.py --config curfewd.toml --table
 """
 
@@ -14,7 +15,7 @@ from typing import Final
 from detector.configuration.kafka_settings import KafkaSettings
 from detector.configuration.settings import Settings
 from detector.kafka.acls import Right
-from detector.service.rights import rights, rights_to_create
+from detector.service.rights import rights, rights_to_approve, rights_to_create, rights_to_revoke
 from detector.values.errors import CurfewdError
 
 _OPTIONS: Final = {"topic": "--topic", "group": "--group", "transactional id": "--transactional-id"}
@@ -38,12 +39,19 @@ def commands(user: str, needed: Iterable[Right]) -> list[str]:
 
 def table(live: KafkaSettings) -> str:
     """Who needs what, in Markdown."""
-    columns = (rights(live, "all"), rights(live, "scan"), rights(live, "judge"), rights_to_create(live))
+    columns = (
+        rights(live, "all"),
+        rights(live, "scan"),
+        rights(live, "judge"),
+        rights_to_revoke(live),
+        rights_to_approve(live),
+        rights_to_create(live),
+    )
     # The stages' are parts of the whole's but for Describe, which goes with what the whole has.
     resources = dict.fromkeys((right.kind, right.name) for column in columns for right in column)
     lines = [
-        "| resource | whole | `--stage scan` | `--stage judge` | `topics create` |",
-        "| --- | --- | --- | --- | --- |",
+        "| resource | whole | `--stage scan` | `--stage judge` | `revoke` | `revoke approve` | `topics create` |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for kind, name in resources:
         cells = (
@@ -64,6 +72,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--user", metavar="NAME", help="who runs both stages in one process")
     parser.add_argument("--scan", metavar="NAME", help="who runs the scan stage alone")
     parser.add_argument("--judge", metavar="NAME", help="who runs the judge stage alone")
+    parser.add_argument("--revoker", metavar="NAME", help="who runs `curfewd revoke`")
+    parser.add_argument(
+        "--approver", metavar="NAME", help="who runs `curfewd revoke approve`, `deny` and `held`"
+    )
     parser.add_argument("--creator", metavar="NAME", help="who runs `curfewd topics create`")
     parser.add_argument("--table", action="store_true", help="a table instead of commands")
     options = parser.parse_args(arguments)
@@ -81,6 +93,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         (options.user, rights(live, "all")),
         (options.scan, rights(live, "scan")),
         (options.judge, rights(live, "judge")),
+        (options.revoker, rights_to_revoke(live)),
+        (options.approver, rights_to_approve(live)),
         (options.creator, rights_to_create(live)),
     ):
         if user is not None:

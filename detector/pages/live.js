@@ -4,6 +4,7 @@
   const { SEVERITIES, el, svg, time, span, number, counted, bytes, capital, badge, facts, findingCard, taskDetail, rank, rowsOf, sentenceOf } = curfewd;
   const SHOWN = 100; // findings, and commands, in the page at once
   const KEPT = 500; // findings, and commands, in memory: as many as the service keeps
+  const WAITING = 50; // commands that wait
   const UNJUDGED = 6; // reasons for which credentials could not be judged
   const SILENCE = 10000; // milliseconds after which a connection counts as lost: `now` comes every second
   const [FIRST_PAUSE, LONGEST_PAUSE] = [1000, 15000];
@@ -81,6 +82,7 @@
       now: () => standing(data),
       finding: () => keep("findings", data.uid, data),
       command: () => keep("commands", data.id, data),
+      held: () => showHeld(data),
       resync: () => missed(data),
     })[fields.event]?.();
     if (fields.id) state.place = fields.id;
@@ -254,6 +256,43 @@
     at("commands").replaceChildren(made.length ? el("ol", { class: "commands" }, made) : el("p", { class: "empty" }, "None yet."));
   }
 
+  // Commands that wait for a person. The buttons stay where they are while others come and go.
+  function showHeld({ held, total }) {
+    const list = at("held");
+    const focused = document.activeElement?.closest?.("#held li")?.dataset.id;
+    const asked = document.activeElement?.dataset?.verdict;
+    at("waiting").hidden = held.length === 0 && !at("decided").textContent;
+    const made = held.slice(0, WAITING).map((one) => el("li", { class: "command", "data-id": one.id },
+      el("b", null, one.credential),
+      el("p", { class: "meta" }, `${one.why}, since ${time(Date.parse(one.since))}${one.target ? `, at ${one.target}` : ""}`),
+      el("p", { class: "meta" }, "Command ", el("code", null, one.id)),
+      Object.keys(one.said).length ? el("p", { class: "meta" }, Object.entries(one.said).map(([name, verdict]) => `${name}: ${verdict}`).join(", ")) : null,
+      el("p", { class: "decide" }, ["approve", "deny"].map((verdict) => [
+        el("button", { type: "button", "data-verdict": verdict, "aria-label": `${capital(verdict)} the revocation of ${one.credential}`, onclick: () => decide(one, verdict) }, capital(verdict)), " "]))));
+    const more = total > made.length ? el("p", { class: "hint" }, `… and ${number(total - made.length)} more. curfewd revoke held shows all.`) : "";
+    list.replaceChildren(made.length ? el("ol", { class: "commands" }, made) : el("p", { class: "empty" }, "None."), more);
+    if (focused) [...list.querySelectorAll("li")].find((one) => one.dataset.id === focused)?.querySelector(`[data-verdict=${asked ?? "approve"}]`)?.focus({ preventScroll: true });
+  }
+
+  // The approver's token goes with this one request. It stays in the field until the page is closed.
+  async function decide(one, verdict) {
+    const token = at("approver-token").value.trim();
+    if (!token) {
+      at("decided").textContent = "Enter your token first.";
+      at("approver-token").focus();
+      return;
+    }
+    let said = "no connection";
+    try {
+      const answer = await fetch(`approvals/${verdict}?id=${encodeURIComponent(one.id)}`, {
+        method: "POST", headers: { Authorization: `Bearer ${token}` }, cache: "no-store", credentials: "omit", redirect: "error" });
+      said = answer.status === 401 ? "this is the token of no approver" : (await answer.text()).trim().slice(0, 200);
+    } catch {
+      // said already
+    }
+    at("decided").textContent = `${one.credential}: ${said}.`;
+  }
+
   function filter() {
     const changed = () => { parts.findings = true; state.paused = false; pausing(); refresh(); };
     const text = el("input", { type: "search", id: "search", autocomplete: "off", spellcheck: "false", oninput: () => { state.text = text.value.trim().toLowerCase(); changed(); } });
@@ -295,6 +334,7 @@
   async function showTask() {
     const id = chosen();
     at("now").hidden = at("feeds").hidden = id !== null;
+    at("waiting").classList.toggle("aside", id !== null);
     at("task").hidden = id === null;
     document.title = id === null ? TITLE : `${id} - ${TITLE}`;
     if (id === null) {
@@ -381,6 +421,7 @@
     follow();
     showTask();
   });
+  at("approver").addEventListener("submit", (event) => event.preventDefault());
   // Without this the link would change the address, which holds the task.
   document.querySelector("a.skip").addEventListener("click", (event) => {
     event.preventDefault();

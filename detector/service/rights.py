@@ -8,8 +8,10 @@ from detector.kafka.acls import Operation, Right
 Which = Literal["all", "scan", "judge"]
 
 
-def rights(live: KafkaSettings, which: Which) -> tuple[Right, ...]:
+def rights(live: KafkaSettings, which: Which, *, approving: bool = False) -> tuple[Right, ...]:
     """What `curfewd run` needs. Read and Write imply Describe, so Describe is named only where it is alone.
+
+    `approving` says that it serves approvals.
 
     Inputs that only a glob names are among them if its one wildcard is a `*` at the end. Read on each input that another
     glob matches is needed too.
@@ -32,6 +34,9 @@ def rights(live: KafkaSettings, which: Which) -> tuple[Right, ...]:
         for topic in (topics.findings, topics.revocations, topics.dead_letters):
             names[topic.name].add("Write")
         groups.append("judge")
+    if approving:
+        for right in rights_to_approve(live):
+            names.setdefault(right.name, set()).add(right.operation)
     describe: set[Operation] = {"Describe"}
     return (
         *(

@@ -34,6 +34,7 @@ from detector.registry.registered import RegisteredCredentials
 from detector.scan.scanner import PatternScanner
 from detector.scan.scanner_loader import load_scanner
 from detector.scan.shares import FIRST_LOOK, SECOND_LOOK
+from detector.service.approvals.approval_topics import ApprovalTopics
 from detector.service.composition import (
     ProcessContext,
     classifier_in_topics,
@@ -46,7 +47,7 @@ from detector.service.composition import (
 )
 from detector.service.hopeless import HopelessFailures
 from detector.service.http.probes import ProbeServer
-from detector.service.http.server import HttpServer, Page, probe_answer
+from detector.service.http.server import HttpServer, Page, Post, probe_answer
 from detector.service.id_key import agree_on_id_key
 from detector.service.lifecycle import Lifecycle, end
 from detector.service.observability import series
@@ -92,8 +93,14 @@ class Service:
         self._sampling = Sampling(self._metrics, self._readiness, self._operator_log)
         self._hopeless = HopelessFailures(self._live.group, Path(settings.service.state))
         self._reloads = Reloads(settings, reread, self._metrics, log)
+        self._approvals = (
+            ApprovalTopics(settings, lambda: self._log_mask.clean, self._warn_of_approvals)
+            if settings.revoke.approvers
+            else None
+        )
+        approvals = self._approvals.pages if self._approvals is not None else None
         self._view = (
-            View(settings.service, self._live, self._metrics, self._readiness)
+            View(settings.service, self._live, self._metrics, self._readiness, approvals)
             if settings.service.view
             else None
         )
@@ -136,9 +143,10 @@ class Service:
         """Both ports. While they are open, the probes are told that the event loop runs."""
         settings = self._settings.service
         seen = {port: HttpLog(port, self._metrics, self._log).observe for port in ("listen", "probes")}
-        pages: dict[str, Page] = {
+        pages: dict[str, Page | Post] = {
             "/metrics": MetricsPage(self._metrics).page,
             **(self._view.pages() if self._view is not None else {}),
+            **(self._approvals.pages.pages() if self._approvals is not None else {}),
         }
         probed: dict[str, Page] = {
             "/healthz": lambda _: probe_answer(self._masked(self._readiness.alive())),
@@ -157,7 +165,7 @@ class Service:
     async def _work(self, scanner: PatternScanner) -> None:
         connection = connection_of(self._live)
         await self._lifecycle.retry(lambda: reach(connection), "cannot reach Kafka yet")
-        needed = rights(self._live, self._which)
+        needed = rights(self._live, self._which, approving=self._approvals is not None)
         await self._lifecycle.retry(
             lambda: check_rights(connection, needed), "cannot ask for permissions yet"
         )
@@ -196,7 +204,9 @@ class Service:
                 classifier_of=classifier_of,
                 view=self._view,
             )
-            following = self._lifecycle.watched(registry_topic.run())
+            following = [self._lifecycle.watched(registry_topic.run())]
+            if self._approvals is not None:
+                following.append(self._lifecycle.watched(self._approvals.run(connection)))
             try:
                 await self._registry_read(registered)
                 if (
@@ -211,7 +221,10 @@ class Service:
                     )
                 await self._run_stages(context, scanner)
             finally:
-                await end(following)
+                await end(*following)
+
+    def _warn_of_approvals(self, why: str) -> None:
+        self._operator_log.warn("approvals of revocations", why=why)
 
     def _tell_inputs(self, found: Mapping[str, int]) -> None:
         """Says which inputs there are now, and which of them carry events."""

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from aiokafka import errors as kafka
 from aiokafka.admin import NewTopic
 
@@ -19,12 +21,14 @@ from detector.configuration.kafka_settings import KafkaSettings
 from detector.configuration.settings import Settings
 from detector.kafka.acls import Right, check_rights
 from detector.kafka.clients import reaction
-from detector.service.rights import Which, rights, rights_to_create
+from detector.revoke.approve_command import run_approve
+from detector.service.rights import Which, rights, rights_to_approve, rights_to_create, rights_to_revoke
 from detector.service.stage_settings import connection_of
 from detector.service.topics import create_topics
 from detector.values.errors import RetryError, StopError
 from tests.broker.guarded import PASSWORD, GuardedBroker
 from tests.ingest.streams import admin, until
+from tests.service.approvals.people import approvers_in, command_id, outcome
 from tests.service.whole.deployment import ROOT, Deployment
 
 ACLS = ROOT / "deploy" / "kafka"
@@ -35,7 +39,8 @@ USERS = [
     *STAGES,
     "creator",
     *LACKING,
-    *(f"{does}-{number}" for does in ("ends", "makes") for number in range(4)),
+    *(f"{does}-{number}" for does in ("ends", "makes", "approves") for number in range(4)),
+    "approver",
 ]
 
 
@@ -225,6 +230,31 @@ async def test_topics_create_says_what_is_missing(guarded: GuardedBroker, deploy
         await create_topics(deployment.live(users["Create"]))
 
 
+async def test_an_approver_needs_what_is_listed_and_no_more(
+    guarded: GuardedBroker, deployment: Guarded, tmp_path: Path
+) -> None:
+    people = "".join(
+        f'[[revoke.approver]]\nname = "{one.name}"\ntoken_file = "{one.token.path}"\n'
+        for one in approvers_in(tmp_path)
+    )
+    deployment.open_config += f"[revoke]\n{people}"
+    deployment.config.write_text(deployment.open_config)
+    await deployment.create()
+    needed = rights_to_approve(deployment.live("approver"))
+    await guarded.allow(("approver", right) for right in needed)
+    users = {right: f"approves-{number}" for number, right in enumerate(needed)}
+    await guarded.allow(grant for right, user in users.items() for grant in all_but(needed, right, user))
+    async with AIOKafkaProducer(bootstrap_servers=guarded.open) as producer:
+        await producer.send_and_wait(f"{deployment.name}.revocation-outcomes", outcome(1), key=b"1")
+    settings = Settings.load(str(deployment.as_user("approver")))
+    said = await asyncio.to_thread(run_approve, settings, "approve", command_id(1), "alice")
+    assert said.startswith(f"{command_id(1)}: approved by alice")
+    for right, user in users.items():
+        settings = Settings.load(str(deployment.as_user(user)))
+        with pytest.raises(StopError, match=re.escape(f"allow it {right} (ACLs")):
+            await asyncio.to_thread(run_approve, settings, "deny", command_id(1), "bob")
+
+
 @pytest.mark.parametrize(
     ("error", "names"),
     [
@@ -249,8 +279,10 @@ def test_the_table_is_what_the_code_asks_for() -> None:
 
 
 def test_the_commands_allow_just_what_is_needed() -> None:
-    printed = acls("--scan", "s", "--judge", "j", "--creator", "c").splitlines()
-    found = {user: set[Right]() for user in "sjc"}
+    printed = acls(
+        "--scan", "s", "--judge", "j", "--revoker", "r", "--approver", "a", "--creator", "c"
+    ).splitlines()
+    found = {user: set[Right]() for user in "sjrac"}
     for line in printed:
         words = shlex.split(line)
         assert words[0] == "kafka-acls.sh"
@@ -263,6 +295,8 @@ def test_the_commands_allow_just_what_is_needed() -> None:
     assert found == {
         "s": set(rights(EXAMPLE, "scan")),
         "j": set(rights(EXAMPLE, "judge")),
+        "r": set(rights_to_revoke(EXAMPLE)),
+        "a": set(rights_to_approve(EXAMPLE)),
         "c": set(rights_to_create(EXAMPLE)),
     }
 

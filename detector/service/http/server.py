@@ -41,10 +41,14 @@ _HEADERS: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosni
 
 
 class Request(msgspec.Struct, frozen=True):
-    """A GET request. `query` follows the `?`. `headers` has names in lower case; repeated ones are joined by commas."""
+    """A request. `query` follows the `?`. `headers` has names in lower case; repeated ones are joined by commas.
+
+    `client` is who asks, as limits count clients: an address, or a network of IPv6.
+    """
 
     query: str
     headers: Mapping[str, str]
+    client: str = ""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -58,6 +62,12 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 Page = Callable[[Request], Answer | Awaitable[Answer]]
+
+
+class Post(msgspec.Struct, frozen=True):
+    """A page that is asked for by POST. Nobody reads the body: what is to be done stands in the query."""
+
+    page: Page
 
 
 def probe_answer(reason: str | None) -> Answer:
@@ -80,7 +90,7 @@ class HttpServer:
     def __init__(
         self,
         address: Address,
-        pages: Mapping[str, Page],
+        pages: Mapping[str, Page | Post],
         *,
         setting: str = "service.listen",
         limits: Limits = LIMITS,
@@ -181,7 +191,7 @@ class HttpServer:
         connection = cast("_Connection", request.protocol)
         self._open.progressed(connection)
         last = connection.begins(request)
-        answer = await self._answer(request)
+        answer = await self._answer(request, connection.client)
         if answer.stream is not None:
             return await self._send_stream(request, connection, answer, answer.stream)
         response = _response(answer)
@@ -195,7 +205,7 @@ class HttpServer:
         connection.answered()
         return response
 
-    async def _answer(self, request: web.BaseRequest) -> Answer:
+    async def _answer(self, request: web.BaseRequest, client: str) -> Answer:
         if request.version not in {HttpVersion10, HttpVersion11}:
             return line(505, "HTTP/1.1 is spoken here")
         # The target as it was sent: what is escaped or names another host is no path of ours.
@@ -204,13 +214,16 @@ class HttpServer:
         if page is None:
             top = [each for each in self._pages if "/" not in each[1:]]
             return line(404, f"known here: {', '.join(top)}")
-        if request.method != "GET":
-            return line(405, "GET only", {"Allow": "GET"})
+        method = "GET"
+        if isinstance(page, Post):
+            method, page = "POST", page.page
+        if request.method != method:
+            return line(405, f"{method} only", {"Allow": method})
         headers = {
             name.lower(): ", ".join(request.headers.getall(name)) for name in set(request.headers.keys())
         }
         try:
-            made = page(Request(query, headers))
+            made = page(Request(query, headers, client))
             return made if isinstance(made, Answer) else await made
         except Exception as error:  # noqa: BLE001 - a page that fails must not end the process
             return line(500, type(error).__name__)

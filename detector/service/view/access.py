@@ -40,14 +40,17 @@ class Access:
             return foreign
         if headers.get("sec-fetch-site", "") in _ELSEWHERE:
             return line(403, "a page from elsewhere may not read this")
-        if self._token is None or self._shown(headers.get("authorization", "")):
+        if self._token is None or bearer_token(headers) == self._token:
             return None
         return line(401, "show the token: Authorization: Bearer …", {"WWW-Authenticate": "Bearer"})
 
-    def _shown(self, authorization: str) -> bool:
-        """Whether the token is right. The comparison takes the same time, however much of it is right."""
-        given = authorization[len(_SCHEME) :].encode("latin-1", "replace")
-        return authorization[: len(_SCHEME)].lower() == _SCHEME and Secret(given) == self._token
+
+def bearer_token(headers: Mapping[str, str]) -> Secret | None:
+    """The token of a request; None if it has none. To compare it takes the same time, however much of it is right."""
+    authorization = headers.get("authorization", "")
+    if authorization[: len(_SCHEME)].lower() != _SCHEME:
+        return None
+    return Secret(authorization[len(_SCHEME) :].encode("latin-1", "replace"))
 
 
 def _names_loopback(host: str) -> bool:

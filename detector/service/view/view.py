@@ -4,7 +4,8 @@ It is read-only and does not slow down the stages: committed findings and comman
 everything else is made when somebody looks.
 
     /view          the page: no data, so no token
-    /view/events   server-sent events: hello, now (once a second), finding, command, resync (something was left out)
+    /view/events   server-sent events: hello, now (once a second), finding, command, resync (something was left out),
+                   held (the commands that wait for a person, whenever they change)
     /view/task     ?id=…: one task as the judge stage knows it, if its partition is here
 """
 
@@ -26,6 +27,7 @@ from detector.judge.rules.catalog import RULES
 from detector.kafka.batches import partition_of
 from detector.kafka.handlers import Partition
 from detector.outputs.page_records import rule_references
+from detector.service.approvals.pages import ApprovalPages
 from detector.service.http.server import Answer, Page, Request, line
 from detector.service.judge.store import Store, digest_of
 from detector.service.observability.measuring import HandlerThroughput
@@ -54,12 +56,18 @@ class View:
     """Serves `pages`; `observe` takes all facts of the stages."""
 
     def __init__(
-        self, settings: ServiceSettings, live: KafkaSettings, metrics: Metrics, readiness: Readiness
+        self,
+        settings: ServiceSettings,
+        live: KafkaSettings,
+        metrics: Metrics,
+        readiness: Readiness,
+        approvals: ApprovalPages | None = None,
     ) -> None:
         self._access = Access(settings.view_token, local=settings.listen.loopback)
         self._live = live
         self._metrics = metrics
         self._readiness = readiness
+        self._approvals = approvals
         self._recent = Recent(self._shown)
         self._run = secrets.token_hex(4)  # entries are numbered from 1 in each run
         self._readers = 0
@@ -124,6 +132,7 @@ class View:
             if place and (missed or not known):
                 yield _event("resync", b'"behind"' if known else b'"restarted"')
             sent = b""
+            waiting: tuple[int, int] | None = None
             while True:
                 for start in range(0, len(entries), WRITTEN_TOGETHER):
                     yield b"".join(map(self._of, entries[start : start + WRITTEN_TOGETHER]))
@@ -132,6 +141,9 @@ class View:
                 if (now := self._status()) is not sent:
                     yield _event("now", now)
                     sent = now
+                if self._approvals is not None and self._approvals.version != waiting:
+                    waiting = self._approvals.version
+                    yield _event("held", self._approvals.shown())
                 await asyncio.sleep(PAUSE_SECONDS)
                 if self._recent.last == read:
                     await self._wait_for_change(NOW_SECONDS - PAUSE_SECONDS)

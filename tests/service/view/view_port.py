@@ -20,7 +20,8 @@ from detector.kafka.handlers import Output, Partition
 from detector.outputs.commands import command_record
 from detector.outputs.ocsf import finding_record
 from detector.outputs.page_records import page_command, page_finding
-from detector.service.http.server import HttpServer, Page, probe_answer
+from detector.service.approvals.pages import ApprovalPages
+from detector.service.http.server import HttpServer, Page, Post, probe_answer
 from detector.service.judge.reports import JudgedTransaction
 from detector.service.observability.measuring import HandlerThroughput
 from detector.service.observability.metrics import Metrics
@@ -133,11 +134,20 @@ class Client:
             await self.writer.wait_closed()
 
 
-def serving(settings: Settings, port: int = 0, metrics: Metrics | None = None) -> tuple[View, HttpServer]:
+def serving(
+    settings: Settings,
+    port: int = 0,
+    metrics: Metrics | None = None,
+    approvals: ApprovalPages | None = None,
+) -> tuple[View, HttpServer]:
     """The view, and the port that serves it and `/healthz`."""
-    live = settings.live()
-    view = View(settings.service, live, metrics or Metrics(time.time), Readiness(settings.service.ready_lag))
-    pages: dict[str, Page] = {"/healthz": lambda _: probe_answer(None), **view.pages()}
+    live, metrics = settings.live(), metrics or Metrics(time.time)
+    view = View(settings.service, live, metrics, Readiness(settings.service.ready_lag), approvals)
+    pages: dict[str, Page | Post] = {
+        "/healthz": lambda _: probe_answer(None),
+        **view.pages(),
+        **(approvals.pages() if approvals is not None else {}),
+    }
     return view, HttpServer(Address("127.0.0.1", port), pages)
 
 
@@ -152,11 +162,15 @@ COMMAND = command_record(command(), untouched)
 
 @asynccontextmanager
 async def served_from(
-    folder: Path, environ: Mapping[str, str] = {}, *, port: int = 0
+    folder: Path,
+    environ: Mapping[str, str] = {},
+    *,
+    port: int = 0,
+    approvals: ApprovalPages | None = None,
 ) -> AsyncIterator[Served]:
     """A view that is looked at, until the end of the context."""
     settings = settings_of(folder, environ=environ)
     metrics = Metrics(time.time)
-    view, server = serving(settings, port, metrics)
+    view, server = serving(settings, port, metrics, approvals)
     async with server:
         yield Served(view, server, metrics)
