@@ -21,6 +21,7 @@ RUNNING: Final = "running"
 OVERDUE: Final = "overdue"
 NEVER_ENDS: Final = "never-ends"
 UNREPORTED: Final = "unreported"
+OTHER_GROUP: Final = "other-group"
 CANDIDATES_ENDED: Final = "candidates-ended"
 CANDIDATES_RUNNING: Final = "candidates-running"
 CANDIDATES_OVERDUE: Final = "candidates-overdue"
@@ -33,6 +34,7 @@ JOINS: Final[Mapping[str, str]] = {
     OVERDUE: "its task should have ended by its deadline, and nothing reported the end",
     NEVER_ENDS: "its task started more than a day ago, and nothing reported the end of any task of such credentials",
     UNREPORTED: "nothing reported the start or end of its task",
+    OTHER_GROUP: "its task is of another group than its issue says, so the issue names the wrong task",
     CANDIDATES_ENDED: "it belongs to one of several tasks, and all of them ended",
     CANDIDATES_RUNNING: "it belongs to one of several tasks, and one of them still runs",
     CANDIDATES_OVERDUE: "it belongs to one of several tasks, and one of them never ended, though it should have",
@@ -62,6 +64,9 @@ def join_of(account: Account, until: int) -> Join:
     task = account.task
     if isinstance(task, Candidates):
         return _join_of_candidates(task, account.policy, until)
+    group = account.issue.task_group
+    if group is not None and task.start is not None and task.start.group not in (None, group):
+        return _LASTING[OTHER_GROUP]
     if task.end is not None:
         return _LASTING[END_ONLY if task.start is None else ENDED]
     if task.start is None:

@@ -14,6 +14,7 @@ from detector.judge.joins import (
     ENDED,
     NEVER_ENDS,
     NO_CANDIDATE,
+    OTHER_GROUP,
     OVERDUE,
     RUNNING,
     UNREPORTED,
@@ -31,6 +32,8 @@ _HAVE: Final = {
 """What judged credentials have."""
 _WHY: Final = {
     UNREPORTED: "nothing reported the task that they name. Let its start and end be reported under that id",
+    OTHER_GROUP: "their issue names a task of another group than its token does: a job may have taken the name of "
+    "one that lasts longer. Look who asked for them. Let each job give its own name",
     OVERDUE: "their task should have ended by its deadline, and nothing reported the end{oldest}. Let ends be reported, "
     "or set a longer `max_task_age`",
     NEVER_ENDS: "their tasks started more than a day ago, and nothing reported the end of any task of such "

@@ -115,12 +115,13 @@ def test_a_session_without_a_jobs_name_belongs_to_the_group_that_the_subject_nam
     name: str | None, subject: str, group: str
 ) -> None:
     assert work(name, {"type": "WebIdentityUser"}, web(subject)) == of_group(group)
-    assert work("github-job-71", {"type": "WebIdentityUser"}, web(subject)) == SessionTask("github/job/71")
+    named = work("github-job-71", {"type": "WebIdentityUser"}, web(subject))
+    assert named == SessionTask("github/job/71", group=group if group.startswith("github:") else None)
 
 
 def test_a_source_identity_from_the_token_names_the_job_too() -> None:
     answer = {**web("repo:octo/app:ref:refs/heads/main"), "sourceIdentity": "github-job-71"}
-    assert work("GitHubActions", {}, answer) == SessionTask("github/job/71")
+    assert work("GitHubActions", {}, answer) == SessionTask("github/job/71", group="github:octo/app")
 
 
 def test_a_chained_session_belongs_to_the_group_that_its_tags_name() -> None:

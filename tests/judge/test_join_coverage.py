@@ -88,6 +88,11 @@ def coverage(
         ((start(), issue()), T0 + DAY + 1, "never-ends"),
         ((issue(),), T0, "unreported"),
         ((issue(), start("t2"), end("t2")), T0 + HOUR, "unreported"),
+        ((one_of("t1"), issue(group="repo"), end()), T0 + HOUR, "ended"),
+        ((one_of("t1"), issue(group="other"), end()), T0 + HOUR, "other-group"),
+        ((one_of("t1"), issue(group="other")), T0 + HOUR, "other-group"),
+        ((start(), issue(group="other"), end()), T0 + HOUR, "ended"),  # nothing says of which group
+        ((issue(group="other"), end()), T0 + HOUR, "end-only"),
     ],
 )
 def test_a_credential_has_the_join_that_its_task_gives_it(

@@ -37,6 +37,8 @@ _SESSIONS: Final = frozenset({"AssumedRole", "FederatedUser"})
 class SessionTask(NamedTuple):
     """The task of a session, or the group of its task, and the task above it if another session asked for this one.
 
+    With a task, the group is what the subject of a token says of it.
+
     `unjoined` says why nothing else reports such a task; None where a name or a subject says which it is.
     """
 
@@ -60,11 +62,13 @@ def session_task(record: Record, key_id: str) -> SessionTask:
     )
     subject = maybe_text(record, "responseElements.subjectFromWebIdentityToken") or ""
     tags = _tags(record)
-    above, job, pod = _caller(record), task_of_subject(subject) or _job(name, identity), _pod(tags)
+    signed = task_of_subject(subject)
+    above, job, pod = _caller(record), signed or _job(name, identity), _pod(tags)
     if job is None and pod is not None:
         return SessionTask(pod)  # the session that asked is the pod's too
     if job is not None:
-        return SessionTask(job, above if above != job else None)
+        group = _group_of_job(job, subject) if signed is None else None
+        return SessionTask(job, above if above != job else None, group=group)
     if above is not None and _is_job(above):
         return SessionTask(above)
     group = group_of_subject(subject) or _group(tags)
@@ -111,6 +115,15 @@ def _group(tags: Mapping[str, str]) -> str | None:
 def _job(*names: str | None) -> str | None:
     """The CI job that one of the names stands for."""
     return next((task for name in names if name is not None and (task := task_named(name))), None)
+
+
+def _group_of_job(job: str, subject: str) -> str | None:
+    """The group of a job that the token's subject names; None if it names none, or one of another platform.
+
+    Anybody who may assume a role chooses the session's name. The subject is signed, so it may belie the name.
+    """
+    group = group_of_subject(subject)
+    return group if group is not None and group.partition(":")[0] == job.partition("/")[0] else None
 
 
 def _is_job(task: str) -> bool:
