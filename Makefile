@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: man help demo demo-live lint test-fast test test-clusters test-pythons check broker format lock vendor chart bench fuzz clean
+.PHONY: man help demo demo-live lint test-fast test test-clusters test-pythons check broker format lock vendor chart bench fuzz chaos-revoke clean
 
 help: ## what the targets do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | column -t -s $$'\t'
@@ -134,6 +134,9 @@ bench: $(STAMP) ## measure; see benchmarks/README.md
 
 fuzz: $(STAMP) ## fuzz every target for SECONDS (60) each; see tests/fuzz/__main__.py
 	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60)
+
+chaos-revoke: $(KAFKA) ## kill the revoker KILLS (30) times while it works, with a provider that hangs and lies
+	@CURFEWD_CHAOS_KILLS=$(or $(KILLS),30) $(BIN)/pytest -n 0 tests/revoke/test_revoker_on_kafka.py -k whatever_dies
 
 clean: ## remove what the targets made
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build out

@@ -7,8 +7,8 @@ APPROVE: Final = "approve"
 DENY: Final = "deny"
 HELD: Final = "held"
 _EXIT: Final = (
-    "Exit code: 0 when done; 2 if something that you name is wrong or cannot be opened, or Kafka refuses; with --dry-run, "
-    "3 if a line of the file is no command."
+    "Exit code: 0 when done; 1 if a command of --commands was refused, failed or waits; 2 if something that you name is wrong or cannot be opened, or Kafka refuses; with --dry-run "
+    "and --commands, 3 if a line of the file is no command."
 )
 
 
@@ -21,6 +21,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="print what would be done about the commands of a replay's revocations.jsonl (- is standard input), and "
         "ask no provider",
+    )
+    parser.add_argument(
+        "--commands",
+        metavar="FILE",
+        help="carry out the commands of a replay's revocations.jsonl once (- is standard input), without Kafka",
+    )
+    parser.add_argument(
+        "--out",
+        metavar="DIR",
+        help="with --commands: the folder for outcomes.jsonl; the same again goes on, and repeats nothing",
     )
     parser.add_argument(
         "--json", action="store_true", help="with --dry-run and held: print JSON instead of a table"

@@ -43,7 +43,8 @@ class Case(msgspec.Struct, frozen=True, omit_defaults=True):
     - `rail`, `pages`: of what holds it.
     - `began`: when acting was decided; the rails' limits count it. `acted`: when a process took it up first.
     X `step`: how many steps are done. `tried`: a step was asked for
-      and got no answer, so that it may have been done. `tries`: failures in a row. `deadline`: of what it does now, which
+      and got no answer, so that it may have been done. `tries`: failures in a row; `rounds`: how often all steps were
+      done in vain. `deadline`: of what it does now, which
       may take `patience`. `later`: when the next step is due, if it has a delay.
     - `before`: what was seen first, and `before_how`. `seen`: what was seen last. `control`: see `Observation`.
     - `prove_until`: how long it is probed after a step; `rests`: how often it waited between two probes. `dead`: an outcome has said that it is.
@@ -67,6 +68,7 @@ class Case(msgspec.Struct, frozen=True, omit_defaults=True):
     step: int = 0
     tried: bool = False
     tries: int = 0
+    rounds: int = 0
     patience: int = 0
     deadline: int = 0
     later: int = 0
@@ -176,8 +178,8 @@ def stepped(case: Case, plan: Plan, words: str, now: int) -> Changed:
     return case.changed(move="prove", later=now + delay, prove_until=min(until, now + delay)), None
 
 
-def proved(case: Case, plan: Plan, seen: Observation, now: int) -> Changed:
-    """A probe after a step. Probes go on until `prove_until`."""
+def proved(case: Case, plan: Plan, seen: Observation, now: int, again: int) -> Changed:
+    """A probe after a step. Probes go on until `prove_until`. `again` is when to repeat what did not take (ns)."""
     case = _saw(case, seen)
     if seen.state == "dead" and seen.control is not False:
         return _finish(case, plan, now)
@@ -188,8 +190,10 @@ def proved(case: Case, plan: Plan, seen: Observation, now: int) -> Changed:
         return (case, None) if seen.state == "live" else _between(case, "done-unproved", plan, now)
     if seen.state != "live":
         return _end(case, "done-unproved", now, proof=proof_of(case, plan))
-    if now < case.deadline and not case.left:  # it may not have taken: every step may be repeated
-        return case.changed(move="act", step=0, did=(), tries=case.tries + 1, reason=STILL_LIVE), None
+    at_once = not any(step.delay for step in plan.steps)
+    if again <= case.deadline and at_once and not case.left:
+        rounds = case.rounds + 1
+        return case.changed(move="look", due=again, step=0, did=(), rounds=rounds, reason=STILL_LIVE), None
     return _end(case, "failed", now, proof=proof_of(case), detail=STILL_LIVE)
 
 
@@ -237,7 +241,7 @@ def _gone(case: Case, plan: Plan, words: str, now: int) -> Changed:
     if case.move == "look":
         return looked(case, plan, seen, now)
     if case.move == "prove":
-        return proved(case, plan, seen, now)
+        return proved(case, plan, seen, now, NEVER)
     if not case.did and not case.tried:
         return _end(_saw(case, seen), _already(case), now, proof=proof_of(_saw(case, seen)))
     case = case.changed(did=(*case.did, words), step=len(plan.steps), move="prove", later=0)

@@ -2,13 +2,16 @@
 
 import argparse
 import sys
+from pathlib import Path
 from typing import Final
 
 from detector.configuration.settings import Settings
 from detector.outputs.report_text import console_for
 from detector.revoke.approve_command import held_json, print_held, run_approve, run_held
 from detector.revoke.arguments import APPROVE, DENY, HELD
+from detector.revoke.file_run import run_file
 from detector.revoke.plan_table import plan_json, planned, print_plan, read_commands
+from detector.revoke.service import run_revoker
 from detector.revoke.target_tables import make_targets
 from detector.terminal.output import printing, put, say, write_out
 from detector.values.errors import UsageError
@@ -31,8 +34,14 @@ def run_revoke(options: argparse.Namespace, clean: Clean) -> int:
         return _plan(options, settings, clean)
     if options.action == HELD:
         return _held(options, settings, clean)
+    if options.commands is not None:
+        return _commands(options, settings, clean)
     if options.action is None:
-        raise UsageError("revoke: say --dry-run FILE, held, approve ID or deny ID")
+        if not settings.revoke.given:
+            raise UsageError(
+                "there is no [revoke] table in the configuration: it says what may be revoked, and where"
+            )
+        return run_revoker(options.config)
     said = run_approve(settings, options.action, options.command_id, options.approver)
     with printing():
         put(clean(said))
@@ -46,10 +55,17 @@ def _check(options: argparse.Namespace) -> None:
         ("an id", options.command_id is not None, decides),
         ("--as", options.approver is not None, decides),
         ("--json", options.json, options.dry_run is not None or options.action == HELD),
-        ("--dry-run", options.dry_run is not None, options.action is None),
+        ("--dry-run", options.dry_run is not None, options.action is None and options.commands is None),
+        ("--commands", options.commands is not None, options.action is None and options.out is not None),
+        ("--out", options.out is not None, options.commands is not None),
     ):
         if given and not fits:
-            goes = {"--json": "--dry-run or `revoke held`", "--dry-run": f"no {options.action}"}
+            goes = {
+                "--json": "--dry-run or `revoke held`",
+                "--dry-run": f"no {options.action or '--commands'}",
+                "--commands": f"no {options.action}" if options.action else "--out DIR",
+                "--out": "--commands FILE",
+            }
             raise UsageError(f"{name} goes with {goes.get(name, '`revoke approve` and `revoke deny`')}")
 
 
@@ -64,6 +80,13 @@ def _plan(options: argparse.Namespace, settings: Settings, clean: Clean) -> int:
         with printing():
             print_plan(plans, settings.revoke, console_for(), clean)
     return _UNREAD if read.unread else _DONE
+
+
+def _commands(options: argparse.Namespace, settings: Settings, clean: Clean) -> int:
+    read = read_commands(options.commands, sys.stdin.buffer)
+    say(*(f"curfewd: {clean(line)}" for line in read.unread))
+    code = run_file(settings.revoke, read.commands, Path(options.out), clean)
+    return code or (_UNREAD if read.unread else _DONE)
 
 
 def _held(options: argparse.Namespace, settings: Settings, clean: Clean) -> int:

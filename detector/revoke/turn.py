@@ -10,7 +10,7 @@ import msgspec
 from detector.revoke import cases
 from detector.revoke.breaker import Breaker
 from detector.revoke.cases import Case, Changed
-from detector.revoke.target import GoneError, Plan, RefusedError, Target, UnavailableError
+from detector.revoke.target import GoneError, Observation, Plan, RefusedError, Target, UnavailableError
 from detector.values.times import MINUTE, SECOND
 
 FIRST_PROBES: Final = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4)  # seconds before each of the probes that follow a step
@@ -94,12 +94,7 @@ class Turns:
     async def _asked(self, case: Case, target: Target, plan: Plan, breaker: Breaker) -> Changed:
         """One question to the provider: the case as it is after the answer."""
         try:
-            if case.move == "act":
-                changed = await self._acted(case, target, plan)
-            else:
-                seen = cases.checked(await self._call(target.probe(case.command)))
-                observe = cases.looked if case.move == "look" else cases.proved
-                changed = observe(case, plan, seen, self._clock())
+            answer = await (self._act(case, target, plan) if case.move == "act" else self._look(case, target))
         except (RefusedError, GoneError) as error:
             breaker.succeeded()
             return await self._stumbled(case, plan, error)
@@ -109,15 +104,23 @@ class Turns:
             breaker.failed(self._clock())
             return await self._stumbled(case, plan, error)
         breaker.succeeded()
-        return changed
+        now = self._clock()
+        if isinstance(answer, str):
+            return cases.stepped(case, plan, answer, now)
+        if case.move == "look":
+            return cases.looked(case, plan, answer, now)
+        return cases.proved(case, plan, answer, now, now + self._backoff(case.rounds))
 
-    async def _acted(self, case: Case, target: Target, plan: Plan) -> Changed:
+    async def _look(self, case: Case, target: Target) -> Observation:
+        return cases.checked(await self._call(target.probe(case.command)))
+
+    async def _act(self, case: Case, target: Target, plan: Plan) -> str:
         if case.step >= len(plan.steps):  # the settings have changed, or the plan is empty
-            return cases.stepped(case, plan, "there is nothing left to do", self._clock())
+            return "there is nothing left to do"
         await self._recorded(Act("acting", case, plan.steps[case.step].words))
         words = cases.cut(str(await self._call(target.revoke(case.command, case.step))))
         await self._recorded(Act("acted", case, words))
-        return cases.stepped(case, plan, words, self._clock())
+        return words
 
     async def _stumbled(self, case: Case, plan: Plan, error: Exception) -> Changed:
         words = cases.cut(str(error)) if isinstance(error, _KNOWN) else type(error).__name__
@@ -130,9 +133,11 @@ class Turns:
         asked = error.after if isinstance(error, UnavailableError) else None
         if asked is not None:
             return max(cases.nanoseconds(asked), _SHORTEST)
-        pause = min(
-            self._settings.first_pause << min(case.tries, _MOST_DOUBLINGS), self._settings.longest_pause
-        )
+        return self._backoff(case.tries)
+
+    def _backoff(self, tries: int) -> int:
+        pause = self._settings.first_pause << min(tries, _MOST_DOUBLINGS)
+        pause = min(pause, self._settings.longest_pause)
         return round(pause * (1 + self._jitter() / 2))
 
     async def _call(self, question: Awaitable[_T]) -> _T:

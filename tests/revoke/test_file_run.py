@@ -1,0 +1,159 @@
+"""`curfewd revoke --commands`: a replay's commands are carried out once, and a second run repeats nothing."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from detector.configuration.revoke_settings import RevokeSettings, TargetTable
+from detector.revoke import file_run
+from detector.revoke.audit_log import verify_audit_log
+from detector.revoke.target_tables import TableTarget
+from detector.values.times import SECOND
+from tests.revoke.recording import RecordingTarget
+from tests.revoke.running import command
+
+SETTINGS = RevokeSettings(given=True, mode="act", deadline=2 * SECOND)
+
+
+@pytest.fixture
+def target(monkeypatch: pytest.MonkeyPatch) -> Iterator[RecordingTarget]:
+    """The target of each run."""
+    made = RecordingTarget()
+    made.live |= {"cred-1", "cred-2", "cred-3"}
+    monkeypatch.setattr(
+        file_run, "make_targets", lambda _: (TableTarget(TargetTable("memory", "recording"), made),)
+    )
+    yield made
+    assert made.closed
+
+
+def run(folder: Path, credentials: Sequence[str], **changes: Any) -> int:
+    settings = RevokeSettings(
+        **{"given": True, "mode": "act", "audit_log": str(folder / "audit.jsonl"), **changes}
+    )
+    return file_run.run_file(settings, [command(name) for name in credentials], folder / "out", str)
+
+
+def outcomes(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (folder / "out" / "outcomes.jsonl").read_text().splitlines()]
+
+
+def verdicts(folder: Path) -> list[tuple[str, str]]:
+    return [
+        (each["data"]["credential_id"], each["data"].get("outcome", "revoked")) for each in outcomes(folder)
+    ]
+
+
+def test_each_command_is_carried_out_once(
+    target: RecordingTarget, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(tmp_path, ["cred-1", "cred-2"]) == 0
+    assert sorted(verdicts(tmp_path)) == [
+        ("cred-1", "confirmed"), ("cred-1", "revoked"), ("cred-2", "confirmed"), ("cred-2", "revoked"),
+    ]  # fmt: skip
+    assert "2 commands: 2 confirmed" in capsys.readouterr().out
+    assert run(tmp_path, ["cred-1", "cred-2", "cred-3"]) == 0
+    assert target.kills == {"cred-1": 1, "cred-2": 1, "cred-3": 1}
+    assert len(target.revoked) == 3
+    assert list(verify_audit_log(tmp_path / "audit.jsonl")) == []
+
+
+def test_outcomes_alone_are_enough_not_to_repeat_it(target: RecordingTarget, tmp_path: Path) -> None:
+    assert run(tmp_path, ["cred-1"]) == 0
+    (tmp_path / "out" / "cases.jsonl").unlink()
+    target.live.add("cred-1")
+    assert run(tmp_path, ["cred-1"]) == 0
+    assert verdicts(tmp_path) == [("cred-1", "confirmed"), ("cred-1", "revoked")]
+    assert len(target.revoked) == 1
+
+
+def test_a_plan_holds_everything_and_acts_once_the_mode_is_set(
+    target: RecordingTarget, tmp_path: Path
+) -> None:
+    assert run(tmp_path, ["cred-1"], mode="plan") == 1
+    assert verdicts(tmp_path) == [("cred-1", "held")]
+    assert not target.revoked
+    assert not target.probes
+    target.closed = False
+    assert run(tmp_path, ["cred-1"], mode="plan") == 1
+    assert len(outcomes(tmp_path)) == 1
+    assert run(tmp_path, ["cred-1"]) == 0
+    assert [each["id"][-1] for each in outcomes(tmp_path)] == ["1", "2", "d"]
+
+
+def test_a_torn_last_line_did_not_happen(target: RecordingTarget, tmp_path: Path) -> None:
+    assert run(tmp_path, ["cred-1"]) == 0
+    path = tmp_path / "out" / "outcomes.jsonl"
+    whole = path.read_bytes()
+    path.write_bytes(whole + b'{"id": "1/1", "ty')
+    assert run(tmp_path, ["cred-1", "cred-2"]) == 0
+    assert path.read_bytes().startswith(whole + b"{")
+    assert len(outcomes(tmp_path)) == 4
+    assert target.kills == {"cred-1": 1, "cred-2": 1}
+
+
+def test_what_fails_is_said_by_the_exit_code(
+    target: RecordingTarget, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(_: str) -> None:
+        raise ValueError("a bug")
+
+    target.trouble = refuse
+    assert run(tmp_path, ["cred-1"], deadline=SECOND) == 1
+    assert verdicts(tmp_path) == [("cred-1", "failed")]
+    assert "1 command: 1 failed" in capsys.readouterr().out
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from detector.configuration.revoke_settings import RevokeSettings, TargetTable
+from detector.revoke import file_run
+from detector.revoke.target_tables import TableTarget
+from tests.revoke.running import command
+from tests.revoke.slow_file_target import SlowFileTarget
+
+folder = Path(sys.argv[1])
+file_run.make_targets = lambda _: (TableTarget(TargetTable("files", "files"), SlowFileTarget(folder)),)
+settings = RevokeSettings(given=True, mode="act", audit_log=str(folder / "audit.jsonl"))
+sys.exit(file_run.run_file(settings, [command(f"cred-{n}") for n in range(20)], folder / "out", str))
+"""
+
+
+def test_killed_again_and_again_it_finishes_and_does_nothing_twice(tmp_path: Path) -> None:
+    rng = random.Random(3)
+    for number in range(20):
+        (tmp_path / f"cred-{number}").touch()
+    (tmp_path / "bystander").touch()
+    kills = 0
+    while True:
+        process = subprocess.Popen([sys.executable, "-c", SCRIPT, tmp_path], stdout=subprocess.DEVNULL)
+        try:
+            if kills < 2:
+                began = tmp_path / "out" / "cases.jsonl"
+                while process.poll() is None and not (
+                    began.exists() and began.stat().st_size > 20_000 * kills
+                ):
+                    time.sleep(0.005)
+                time.sleep(rng.random() * 0.2)
+                os.kill(process.pid, signal.SIGKILL)
+                kills += 1
+            if process.wait(60) == 0:
+                break
+        finally:
+            process.kill()
+            process.wait()
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(("cred", "by"))] == ["bystander"]
+    told = [each for each in outcomes(tmp_path) if "outcome" in each["data"]]
+    assert sorted(each["data"]["credential_id"] for each in told) == sorted(f"cred-{n}" for n in range(20))
+    assert {each["data"]["outcome"] for each in told} <= {"confirmed", "gone-already"}
+    assert list(verify_audit_log(tmp_path / "audit.jsonl")) == []

@@ -1,0 +1,149 @@
+"""`curfewd revoke` on a real Kafka, with a provider that hangs, lies and answers garbage, and under kill -9."""
+
+import asyncio
+import os
+import random
+import signal
+import time
+from collections import Counter
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from detector.revoke.audit_log import verify_audit_log
+from tests.broker import Cluster
+from tests.ingest.streams import until
+from tests.revoke.deployment import RevokerDeployment, command_event
+from tests.revoke.faulty_provider import FaultyProvider
+from tests.service.whole.deployment import ended, terminate
+
+FINAL = {"confirmed", "gone-already", "refused", "failed", "done-unproved"}
+# `make chaos-revoke` asks for more.
+KILLS = int(os.environ.get("CURFEWD_CHAOS_KILLS", "2"))
+COMMANDS = 15 * KILLS
+
+
+async def done(deployment: RevokerDeployment, ids: set[str]) -> bool:
+    found = await deployment.outcomes()
+    return all(found[one] and found[one][-1]["data"]["outcome"] in FINAL for one in ids)
+
+
+@pytest.mark.slow
+async def test_what_is_asked_is_done_once_whatever_dies(broker: Cluster, tmp_path: Path) -> None:
+    rng = random.Random(5)
+    async with FaultyProvider(faults=6) as provider:
+        deployment = RevokerDeployment(broker.bootstrap, tmp_path, provider.port)
+        await deployment.create()
+        names = [f"cred-{number}" for number in range(COMMANDS)]
+        forged = [f"forged-{number}" for number in range(5)]
+        bystanders = [f"bystander-{number}" for number in range(20)]
+        provider.live |= {name: f"task-of-{name}" for name in (*names, *bystanders)}
+        provider.live |= dict.fromkeys(forged, "somebody-else")
+        now = time.time_ns()
+        events = [command_event(name, now) for name in (*names, *forged)]
+        rng.shuffle(events)
+        try:
+            at = 0
+            for kill in range(KILLS):
+                process = deployment.start()
+                part = events[at : at + len(events) // KILLS + 1]
+                at += len(part)
+                await until(deployment.ready, "ready", every=0.05)
+                before = provider.requests["revoke"]
+                await deployment.ask([*part, *rng.sample(events[:at], 3)])  # copies of what came before, too
+                if kill % 2:
+                    await until(partial(_more, provider, before), "an act", every=0.002)
+                await asyncio.sleep(rng.random() * 0.3)
+                process.send_signal(signal.SIGKILL)
+                await ended(process)
+            provider.faults = 3
+            process = deployment.start()
+            await deployment.ask([b"{", b'{"specversion": "1.0"}', b"\xff" * 10, *events])
+            ids = {event["id"] for event in events}
+            await until(lambda: done(deployment, ids), "an outcome of each", every=0.5)
+            await until(partial(_idle, deployment), "the gauges say so")
+            terminate(process)
+            assert await ended(process) == 0
+        finally:
+            deployment.end()
+        await check(deployment, provider, names, forged, bystanders)
+
+
+async def _idle(deployment: RevokerDeployment) -> bool:
+    metrics = (await asyncio.to_thread(deployment.get, "/metrics"))[1]
+    assert "curfewd_revocation_seconds_bucket" in metrics
+    return 'curfewd_revocations_pending{state="provider"} 0.0' in metrics
+
+
+async def _more(provider: FaultyProvider, before: int) -> bool:
+    return provider.requests["revoke"] > before
+
+
+async def check(
+    deployment: RevokerDeployment,
+    provider: FaultyProvider,
+    names: list[str],
+    forged: list[str],
+    bystanders: list[str],
+) -> None:
+    outcomes = await deployment.outcomes()
+    ids = {name: command_event(name, 0)["id"] for name in (*names, *forged)}
+    assert set(provider.live) == {*forged, *bystanders}, "what was asked is dead, and nothing else"
+    assert set(provider.kills.values()) == {1}
+    for name in names:
+        told = outcomes[ids[name]]
+        assert [each["id"] for each in told] == [f"{ids[name]}/{n + 1}" for n in range(len(told))]
+        assert told[-1]["data"]["outcome"] in {"confirmed", "gone-already"}, told[-1]
+        (revoked,) = outcomes[f"{ids[name]}/revoked"]
+        assert revoked["time"] == told[-1]["data"]["finished_at"]
+        assert revoked["data"] == {"credential_id": name}
+    for name in forged:
+        assert [each["data"]["outcome"] for each in outcomes[ids[name]]] == ["refused"]
+        assert f"{ids[name]}/revoked" not in outcomes
+    anchors = [
+        each["curfewdaudit"].split(":")
+        for told in outcomes.values()
+        for each in told
+        if "curfewdaudit" in each
+    ]
+    assert list(verify_audit_log(deployment.audit, {int(number): digest for number, digest in anchors})) == []
+    letters = await deployment.topic("dead-letters")
+    assert len(letters) == 3
+    assert (
+        Counter(name for told in outcomes.values() for each in told for name in [each["id"]]).most_common(1)[
+            0
+        ][1]
+        == 1
+    )
+
+
+async def test_a_second_process_stands_by_and_takes_over(broker: Cluster, tmp_path: Path) -> None:
+    async with FaultyProvider(faults=0) as provider:
+        deployment = RevokerDeployment(broker.bootstrap, tmp_path, provider.port)
+        await deployment.create()
+        provider.live |= {f"c-{number}": f"task-of-c-{number}" for number in range(20)}
+        now = time.time_ns()
+        try:
+            first = deployment.start()
+            await until(deployment.ready, "ready")
+            await deployment.ask(command_event(f"c-{number}", now) for number in range(10))
+            held = deployment.audit
+            config = deployment.config.read_text()
+            deployment.config.write_text(config.replace(str(held), str(tmp_path / "second.jsonl")))
+            second = deployment.start()
+            await until(deployment.ready, "the second is ready")
+            assert 'curfewd_partitions{stage="revoke",state="held"} 0.0' in deployment.get("/metrics")[1]
+            terminate(first)
+            assert await ended(first) == 0
+            await deployment.ask(command_event(f"c-{number}", now) for number in range(20))
+            ids = {command_event(f"c-{number}", 0)["id"] for number in range(20)}
+            await until(lambda: done(deployment, ids), "an outcome of each")
+            terminate(second)
+            assert await ended(second) == 0
+        finally:
+            deployment.end()
+        assert not provider.live
+        outcomes = await deployment.outcomes()
+        assert {outcomes[one][-1]["data"]["outcome"] for one in ids} == {"confirmed"}
+        assert all(len(outcomes[one]) == 1 for one in ids)
