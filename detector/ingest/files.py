@@ -14,9 +14,10 @@ from detector.ingest.formats.cloudevents import events_of
 from detector.ingest.formats.gitlab_trace import TraceLines
 from detector.ingest.formats.log_texts import KEY_BEGIN, LogTexts, Times
 from detector.ingest.range_reader import MemberTime, RangeReader, Reading, Sink, lines_of
-from detector.ingest.sources import Source
+from detector.ingest.sniff import looks_binary
+from detector.ingest.sources import MEASURED, Source
 from detector.records.blocks import LONG_JSON, Block, blocks
-from detector.records.dead_letters import NOT_PROTOBUF, NOT_SYSLOG, TOO_LARGE, bad
+from detector.records.dead_letters import BINARY, NOT_PROTOBUF, NOT_SYSLOG, TOO_LARGE, bad
 from detector.records.log_records import LogText
 from detector.records.repeated_names import repeating_lines
 from detector.records.timestamps import Ints, leading_stamps, line_span, line_starts
@@ -24,6 +25,8 @@ from detector.values.errors import BadRecordError
 
 _OTHER, _TEXT_RUN, _RECORD_RUN = 0, 1, 2
 _LONG_RUN: Final = 8  # lines from which taking them at once is cheaper
+_PART: Final = 512  # bytes that tell whether a part of a text is none
+_BINARY_PART: Final = "a part in its middle does not look like text; its bytes were scanned as they stand"
 _INDENT: Final = 4096  # bytes of white space before what a line begins with
 
 
@@ -40,11 +43,34 @@ def read(source: Source, start: int, end: int, sink: Sink, reading: Reading) -> 
         if source.format == names.DOCUMENT:
             read_document(lambda: source.chunks(times=times), reader)
         else:
-            _READ.get(source.format, read_text)(source.chunks(start, end, times), reader)
+            chunks = source.chunks(start, end, times)
+            if source.doubt is None and source.format not in MEASURED:
+                chunks = _watched(chunks, reader)
+            _READ.get(source.format, read_text)(chunks, reader)
     except BadRecordError as error:
         reader.dead(error, None)
     reader.end()
     return reader
+
+
+def _watched(chunks: Iterable[bytes], reader: RangeReader) -> Iterator[bytes]:
+    """The chunks; that a part of them does not look like text is a dead letter, once for the range."""
+    told = False
+    for chunk in chunks:
+        if not told and _has_binary(chunk):
+            reader.dead(bad(BINARY, detail=_BINARY_PART), None)
+            told = True
+        yield chunk
+
+
+def _has_binary(data: bytes) -> bool:
+    """Whether some bytes behind a zero do not look like text."""
+    at = data.find(0)
+    while at >= 0:
+        if looks_binary(data[at : at + _PART]):
+            return True
+        at = data.find(0, at + _PART)
+    return False
 
 
 def _member_of(source: Source, times: MemberTimes) -> Callable[[], MemberTime | None]:

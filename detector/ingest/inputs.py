@@ -181,9 +181,10 @@ def _stdin(asked: Asked) -> Source:
 
 def _named(path: str, info: os.stat_result, asked: Asked) -> Source:
     try:
-        if stat.S_ISREG(info.st_mode):
+        regular = stat.S_ISREG(info.st_mode)
+        if regular and info.st_size:
             return from_file(path, asked)
-        if stat.S_ISFIFO(info.st_mode) or Path(path).samefile(os.devnull):
+        if regular or stat.S_ISFIFO(info.st_mode) or Path(path).samefile(os.devnull):
             with Path(path).open("rb", buffering=0) as pipe:
                 return from_pipe(shown(path), pipe.fileno(), asked)
     except OSError as error:

@@ -51,7 +51,7 @@ _SHORTER: Final = "it became shorter while it was read: read it again, and what 
 _BINARY_END: Final = (
     "its end does not look like text: was an archive put behind it? Its bytes were scanned as they stand"
 )
-_MEASURED: Final = frozenset(
+MEASURED: Final = frozenset(
     {OTLP_PROTO, SYSLOG_COUNTED}
 )  # formats in which records have their lengths before them
 
@@ -105,7 +105,7 @@ class Source(msgspec.Struct, frozen=True):
         chunks = self.content(start, end, times)
         if self.encoding is not None:
             chunks = _transcoded(chunks, self.encoding)
-        return chunks if self.format in _MEASURED else chunks_without_marks(chunks)
+        return chunks if self.format in MEASURED else chunks_without_marks(chunks)
 
     def content(
         self, start: int = 0, end: int | None = None, times: MemberTimes | None = None
@@ -212,19 +212,23 @@ def from_member(  # noqa: PLR0913, PLR0917 - a member, and what its archive says
 
 
 def from_pipe(name: str, fd: int, asked: Asked) -> Source:
-    """Standard input or a pipe: a file behind it is read where it stands, all else is kept encrypted.
+    """Standard input, a pipe, or a file whose size is not known, as those of /proc: it is kept encrypted.
+
+    A file with a size is read where it stands.
 
     Raises:
         OSError: it cannot be read or kept.
     """
     info = os.fstat(fd)
-    if stat.S_ISREG(info.st_mode):
+    regular = stat.S_ISREG(info.st_mode)
+    if regular and info.st_size:
         kept, base = os.dup(fd), os.lseek(fd, 0, os.SEEK_CUR)
         source = _looked_at(name, max(0, info.st_size - base), _reader_of(kept, base), asked)
-        return msgspec.structs.replace(source, modified=info.st_mtime_ns)
-    spool = Spool()
-    spool.fill(fd)
-    return _looked_at(name, spool.size, spool.read, asked)
+    else:
+        spool = Spool()
+        spool.fill(fd)
+        source = _looked_at(name, spool.size, spool.read, asked)
+    return msgspec.structs.replace(source, modified=info.st_mtime_ns) if regular else source
 
 
 def _reader_of(fd: int, base: int) -> Bytes:
@@ -263,7 +267,7 @@ def _looked_at(name: str, size: int, raw: Bytes, asked: Asked, member: Member | 
     elif asked.carries_events and found == TEXT:
         found = JSON_LINES
     doubt = _doubt(head, pack, found, encoding)
-    if doubt is None and encoding is None and found not in _MEASURED and (complete or not bare.whole):
+    if doubt is None and encoding is None and found not in MEASURED and (complete or not bare.whole):
         tail = head[-_TAIL:] if complete else _head(raw(max(0, size - _TAIL), size))[0]
         doubt = bad(BINARY, detail=_BINARY_END) if looks_binary(tail) else None
     return msgspec.structs.replace(

@@ -147,7 +147,8 @@ class Summary(msgspec.Struct, frozen=True):
         if unread > 0:
             yield f"{counted(unread, 'record or file', 'records or files')} could not be read"
         if binary:
-            yield f"{counted(binary, 'file')} did not look like text"
+            files = sum(reason == BINARY for reason in self.unread.values())
+            yield f"{counted(max(1, files), 'file')} did not look like text"
         if empty:
             yield f"{counted(empty, 'file or folder', 'files or folders')} had nothing to read"
 

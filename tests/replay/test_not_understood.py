@@ -40,9 +40,16 @@ def test_all_that_was_read_is_an_all_clear(folder: Path, capsys: Any) -> None:
     [
         ("x.xz", lzma.compress(b"text\n"), "unsupported-archive", "1 record or file could not be read"),
         ("core", bytes(999), "binary", "1 file did not look like text"),
+        (
+            "middle.log",
+            b"hello\n" * 400_000 + bytes(999) + b"hello\n" * 9_000,
+            "binary",
+            "1 file did not look like text",
+        ),
         ("empty.log", b"", "empty", "1 file or folder had nothing to read"),
         ("empty.zip", zipped({}), "empty", "1 file or folder had nothing to read"),
     ],
+    ids=["an unknown archive", "binary", "binary in the middle", "empty", "an empty archive"],
 )
 def test_what_is_not_understood_is_named(  # noqa: PLR0913, PLR0917 - an input, and what is said of it
     folder: Path, capsys: Any, name: str, content: bytes, reason: str, clause: str
@@ -53,6 +60,19 @@ def test_what_is_not_understood_is_named(  # noqa: PLR0913, PLR0917 - an input, 
     assert out.startswith(f"Nothing found, but {clause}\n")
     assert f"logs/{name}: {reason}" in out
     assert replayed(capsys, "--strict", str(folder))[0] == 3
+
+
+def test_a_few_zeros_in_a_text_are_text(folder: Path, capsys: Any) -> None:
+    (folder / "zeros.log").write_bytes(b"hello \0 and more of the same line, which goes on\n" * 99_000)
+    assert replayed(capsys, "--strict", str(folder))[0] == 0
+
+
+def test_a_file_of_the_kernel_is_read_though_its_size_is_zero(folder: Path, capsys: Any) -> None:
+    path = Path("/proc/self/status")
+    assert path.stat().st_size == 0
+    code, _, summary = replayed(capsys, "--strict", str(path), str(folder))
+    assert (code, summary["unread"]) == (0, {})
+    assert summary["records"][str(path)]["text"] > 10
 
 
 def test_an_empty_folder_is_named(folder: Path, capsys: Any) -> None:
