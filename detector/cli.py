@@ -440,6 +440,12 @@ def _check(options: argparse.Namespace) -> int:
 
     settings, mistakes = checked(options.config)
     wrong: list[UsageError] = list(mistakes)
+    dangers: tuple[str, ...] = ()
+    if settings.revoke.given and not wrong:
+        from detector.revoke.table_checks import revoke_mistakes, revoke_warnings  # noqa: PLC0415 - as above
+
+        wrong += revoke_mistakes(settings)
+        dangers = tuple(revoke_warnings(settings))
     if not wrong:
         try:
             _, warnings = load_scanner(settings.patterns)
@@ -451,7 +457,12 @@ def _check(options: argparse.Namespace) -> int:
         except UsageError as error:
             wrong.append(error)
         else:
-            for warning in (*settings.warnings, *warnings, *entry_warnings(settings, time.time_ns())):
+            for warning in (
+                *settings.warnings,
+                *warnings,
+                *dangers,
+                *entry_warnings(settings, time.time_ns()),
+            ):
                 _tell(f"curfewd: warning: {warning}")
             with printing():
                 put(_masked(f"{shown(options.config)}: nothing wrong"), *scope_notes(settings))

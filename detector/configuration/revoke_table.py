@@ -197,20 +197,19 @@ def read_revoke(reader: FieldReader, data: Mapping[str, Any]) -> RevokeSettings:
     limits = reader.fields(
         reader.table(table.get("limits", {}), "revoke", "limits"), LIMIT_FIELDS, "revoke", "limits"
     )
-    settings = RevokeSettings(
+    approvers = _approvers(reader, table.get("approver", []))
+    return RevokeSettings(
         given=True,
         **values,
         limits=Limits(**limits),
         allow=_scope(reader, reader.table(table.get("allow", {}), "revoke", "allow"), "revoke", "allow"),
         deny=_scope(reader, reader.table(table.get("deny", {}), "revoke", "deny"), "revoke", "deny"),
-        approvers=tuple(_approvers(reader, table.get("approver", []))),
-        approvals=tuple(_approvals(reader, table.get("approval", []))),
+        approvers=tuple(approvers),
+        approvals=tuple(_approvals(reader, table.get("approval", []), len(table.get("approver", [])))),
         quiet_hours=tuple(_quiet_hours(reader, table.get("quiet_hours", []))),
         targets=tuple(_targets(reader, table.get("targets", {}))),
         notices=tuple(_notices(reader, table.get("notice", []))),
     )
-    _check_names(reader, settings)
-    return settings
 
 
 def _scope(reader: FieldReader, table: Mapping[str, Any], *keys: Key) -> Scope:
@@ -263,13 +262,19 @@ def _approvers(reader: FieldReader, value: Any) -> list[Approver]:
             "revoke.approver: two approvers have one token_file: they would be one person",
             "revoke",
             "approver",
+            len(paths) - 1,
         )
     return list(found.values())
 
 
-def _approvals(reader: FieldReader, value: Any) -> list[ApprovalRule]:
+def _approvals(reader: FieldReader, value: Any, people: int) -> list[ApprovalRule]:
+    """The rules, for so many approvers. A rule that needs more could never be met."""
     found = []
-    for _, values in _entries(reader, value, APPROVAL_FIELDS, ("approvals",), "approval"):
+    for number, values in _entries(reader, value, APPROVAL_FIELDS, ("approvals",), "approval"):
+        if values["approvals"] > people:
+            there = f"there {'is' if people == 1 else 'are'} {people} [[revoke.approver]]"
+            reason = f"revoke.approval.approvals: {values['approvals']} are needed and {there}: it would wait for ever"
+            reader.fail(reason, "revoke", "approval", number, "approvals")
         scope = _taken(values)
         found.append(ApprovalRule(**values, scope=scope))
     return found
@@ -359,16 +364,3 @@ def _notices(reader: FieldReader, value: Any) -> list[Notice]:
             values["ca_file"] = str(reader.folder / values["ca_file"])
         found[name] = Notice(**values, scope=scope)
     return list(found.values())
-
-
-def _check_names(reader: FieldReader, settings: RevokeSettings) -> None:
-    """Reports rules that could never be met."""
-    most = max((rule.approvals for rule in settings.approvals), default=0)
-    if most > len(settings.approvers):
-        people = len(settings.approvers)
-        reader.fail(
-            f"revoke.approval: {most} approvals are needed and there {'is' if people == 1 else 'are'} {people} "
-            "[[revoke.approver]]: it would wait for ever",
-            "revoke",
-            "approval",
-        )

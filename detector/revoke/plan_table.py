@@ -173,33 +173,29 @@ def print_plan(
     if not plans:
         console.print(Text("No commands: there is nothing to revoke."))
         return
-    table = Table(
-        "credential", "target and steps", "rails", "proof", box=None, pad_edge=False, show_lines=False
-    )
+    table = Table("credential", "what would be done", "rails", box=None, pad_edge=False)
+    for column in table.columns:
+        column.overflow = "fold"
     for each in plans:
         table.add_row(
-            _cell(clean, each.credential_id, _task(each), f"{each.severity}, {each.time}"),
+            _cell(clean, each.credential_id, _task(each), each.severity, each.time),
             _cell(
-                clean, each.target or "no target", *(f"{n}. {step}" for n, step in enumerate(each.steps, 1))
+                clean,
+                f"at {each.target}" if each.target else "no target",
+                *(f"{number}. {step}" for number, step in enumerate(each.steps, 1)),
+                each.proof and f"proof: {each.proof}",
+                each.not_proved and f"not proved: {each.not_proved}",
             ),
             _verdict(each, clean),
-            _cell(clean, each.proof, each.not_proved and f"not proved: {each.not_proved}"),
         )
         table.add_row()
     console.print(table)
     counts = {verdict: sum(each.verdict == verdict for each in plans) for verdict in _STYLES}
     told = ", ".join(f"{number} {verdict}" for verdict, number in counts.items() if number)
     console.print(Text(f"{counted(len(plans), 'command')}: {told}."))
-    console.print(
-        Text(
-            "Each is decided as if it had come at the time of its evidence."
-            + (
-                ""
-                if settings.mode == ACT
-                else ' revoke.mode is "plan": nothing is revoked until you set "act".'
-            )
-        )
-    )
+    console.print(Text("Each is decided as if it had come at the time of its evidence."))
+    if settings.mode != ACT:
+        console.print(Text('revoke.mode is "plan": nothing is revoked until you set "act".'))
 
 
 def _task(each: PlannedCommand) -> str:
