@@ -107,13 +107,18 @@ def _hmac_secret(held: Secret, scheme: str) -> Secret:
             "a key in PEM is no secret of an HMAC: whoever has the public key could sign with it"
         )
     if scheme != GITHUB:
-        raw = _webhook_secret(raw.decode().strip())
+        raw = webhook_secret(raw.decode().strip())
     if len(raw) < MIN_KEY_BYTES or len(set(raw)) < _FEWEST:
         raise ValueError(f"a weak secret: generate one of at least {MIN_KEY_BYTES} random bytes")
     return Secret(raw)
 
 
-def _webhook_secret(text: str) -> bytes:
+def webhook_secret(text: str) -> bytes:
+    """The bytes of a secret of Standard Webhooks: `whsec_` and base64, hex or base64. No message holds any of it.
+
+    Raises:
+        ValueError: it is none.
+    """
     if not text.startswith(_WEBHOOK_PREFIX):
         try:
             raw = decode_key(text)

@@ -1,19 +1,20 @@
 """A provider on loopback that answers with given bytes, and may never come to an end."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+import re
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 TOKEN = "not-a-real-token-of-the-revoker-but-long-enough"
-Script = Callable[[asyncio.StreamWriter], "asyncio.Future[None] | object"]
 
 
 class HostileServer:
-    """Its address, and the heads of the requests that came."""
+    """Its address, and the heads and bodies of the requests that came."""
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.heads: list[str] = []
+        self.bodies: list[bytes] = []
 
 
 @asynccontextmanager
@@ -28,6 +29,8 @@ async def answering(
         try:
             head = await reader.readuntil(b"\r\n\r\n")
             made.heads.append(head.decode("latin-1"))
+            length = re.search(rb"(?i)content-length: (\d+)", head)
+            made.bodies.append(await reader.readexactly(int(length[1])) if length else b"")
             writer.write(left.pop(0) if len(left) > 1 else left[0])
             await writer.drain()
             while endless:

@@ -1,0 +1,117 @@
+"""What is sent to a program or a webhook of one's own that revokes, and what it may answer.
+
+    {"type": "credential.revocation.requested" | "credential.revocation.probe",
+     "timestamp": "2026-05-01T08:00:00Z",
+     "data": {"command_id": …, "credential_id": …, "task_ids": […], "kind": …, "owner": …, "issued_at": …,
+              "identifiers": [{"scheme": …, "value": …}], "revocation": {…}, "reasons": […], "severity": …,
+              "escalated": …}}
+
+An answer is optional. All of its fields are, too: `state` (live, dead or unknown), `how` and `control` as an
+`Observation` has them, and `refused`, a reason. A message may come twice with the same `command_id`: act once.
+"""
+
+import time
+from typing import Annotated, Final, Literal
+
+import msgspec
+
+from detector.revoke.revocation_command import RevocationCommand
+from detector.revoke.target import Observation, Plan, RefusedError, Step, UnavailableError
+from detector.terminal.output import printable
+from detector.values.times import format_rfc3339
+
+REVOKE: Final = "credential.revocation.requested"
+PROBE: Final = "credential.revocation.probe"
+_SHOWN: Final = 200
+_MOST: Final = 10_000
+_WITHIN: Final = 30.0
+
+_Text = Annotated[str, msgspec.Meta(max_length=10_000)]
+
+
+class Statement(msgspec.Struct, frozen=True):
+    """What a program or a webhook answered. Other fields are ignored."""
+
+    state: Literal["live", "dead", "unknown"] | None = None
+    how: _Text = ""
+    control: bool | None = None
+    refused: _Text | None = None
+
+    def observation(self, who: str) -> Observation:
+        """What it says of the state."""
+        how = f"{who} says so" + (f": {_shown(self.how)}" if self.how else "")
+        return Observation(self.state or "unknown", how, self.control)
+
+
+class Statements:
+    """What was answered to the revocations of the last 10,000 commands. `who` answers; whether it also `probes`."""
+
+    def __init__(self, who: str, *, probes: bool) -> None:
+        self.who = who
+        self.probes = probes
+        self._said: dict[str, Statement] = {}
+
+    def plan(self, words: str) -> Plan:
+        """A plan of one step, in these words."""
+        again = "; it is asked again" if self.probes else ""
+        return Plan(
+            steps=(Step(words),),
+            proof=f"only what {self.who} answers as `state`{again}",
+            within=_WITHIN if self.probes else 0.0,
+            unproved="" if self.probes else "everything, unless there is a `state` in its answer",
+        )
+
+    def keep(self, command: RevocationCommand, statement: Statement) -> str:
+        """Keeps what was answered to a revocation, and says it in words."""
+        self._said[command.id] = statement
+        if len(self._said) > _MOST:
+            del self._said[next(iter(self._said))]
+        return f", and says that the credential is {statement.state}" if statement.state else ""
+
+    def observation(self, command: RevocationCommand) -> Observation:
+        """What was answered to the revocation, if anything was."""
+        said = self._said.get(command.id)
+        if said is None or said.state is None:
+            return Observation("unknown", f"{self.who} says nothing of the state")
+        return said.observation(self.who)
+
+
+def message_of(command: RevocationCommand, kind: str) -> bytes:
+    """The message about a command, of type `REVOKE` or `PROBE`."""
+    issued = None if command.issued_at is None else format_rfc3339(command.issued_at)
+    data = {
+        "command_id": command.id,
+        "credential_id": command.credential_id,
+        "task_ids": command.task_ids,
+        "kind": command.kind,
+        "owner": command.owner,
+        "issued_at": issued,
+        "identifiers": [{"scheme": each.scheme, "value": each.value} for each in command.identifiers],
+        "revocation": command.revocation,
+        "reasons": command.reasons,
+        "severity": command.severity.label,
+        "escalated": command.escalated,
+    }
+    return msgspec.json.encode({"type": kind, "timestamp": format_rfc3339(time.time_ns()), "data": data})
+
+
+def statement_of(body: bytes, who: str) -> Statement:
+    """What was answered; a statement of nothing if the answer is empty.
+
+    Raises:
+        RefusedError: it says that it refuses.
+        UnavailableError: it is neither empty nor such an answer.
+    """
+    if not body.strip():
+        return Statement()
+    try:
+        found = msgspec.json.decode(body, type=Statement)
+    except (ValueError, RecursionError):
+        raise UnavailableError(f"{who} answers with something else than docs/revoke.md says") from None
+    if found.refused is not None:
+        raise RefusedError(f"{who} refuses: {_shown(found.refused)}")
+    return found
+
+
+def _shown(text: str) -> str:
+    return printable(text if len(text) <= _SHOWN else f"{text[: _SHOWN - 1]}…")

@@ -1,0 +1,184 @@
+"""A program of one's own that revokes: the message on its standard input, its exit code as the answer.
+
+    0   done; standard output may say `state`, as the answer of a webhook does
+    3   there is nothing to revoke: it is gone
+    4   it refuses; standard output may say why, as `refused`
+    75  not now: try again (EX_TEMPFAIL)
+
+Anything else, a signal, a timeout or garbage on standard output is a failure, which is tried again. No shell is
+involved. The program gets none of the revoker's environment but PATH and what `environment` names.
+"""
+
+import asyncio
+import os
+import signal
+import subprocess
+from contextlib import suppress
+from typing import ClassVar, Final
+
+import msgspec
+
+from detector.revoke.revocation_command import RevocationCommand
+from detector.revoke.target import GoneError, Observation, Plan, RefusedError, UnavailableError
+from detector.revoke.targets.delegation import PROBE, REVOKE, Statement, Statements, message_of, statement_of
+from detector.terminal.output import shown, why
+
+_DONE: Final = 0
+_GONE: Final = 3
+_REFUSED: Final = 4
+_NOT_NOW: Final = 75
+_ANSWER: Final = 1 << 16
+_KILLED: Final = 2.0  # seconds until a killed program is given up
+_PATH: Final = "/usr/local/bin:/usr/bin:/bin"
+
+
+class ProgramOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A program.
+
+    - `command`: the path of the program, which begins with a slash, and its arguments. Nothing of a command is put there.
+    - `probes`: whether it also answers messages that only ask for the state.
+    - `timeout`: seconds until it is killed, with what it started.
+    - `environment`: names of variables that it gets from the revoker's environment.
+    """
+
+    command: tuple[str, ...]
+    probes: bool = False
+    timeout: float = 60.0
+    environment: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Checks the values.
+
+        Raises:
+            ValueError: one cannot be used.
+        """
+        if not self.command or not self.command[0].startswith("/"):
+            raise ValueError('command: write the program with its whole path, as ["/opt/revoke-it", "--now"]')
+        if not 0 < self.timeout <= 600:  # noqa: PLR2004 - the message says it
+            raise ValueError("timeout: write seconds, more than 0 and at most 600")
+
+
+class Program:
+    """Runs a program for each command. It takes every command: a `match` says which are meant."""
+
+    name: ClassVar[str] = "program"
+    Options: ClassVar[type[msgspec.Struct]] = ProgramOptions
+
+    def __init__(self, options: ProgramOptions) -> None:
+        self._options = options
+        self._who = f"the program {shown(options.command[0])}"
+        self._statements = Statements(self._who, probes=options.probes)
+
+    @staticmethod
+    def accepts(command: RevocationCommand) -> bool:
+        """Every command."""
+        del command
+        return True
+
+    def plan(self, command: RevocationCommand) -> Plan:
+        """One call."""
+        return self._statements.plan(f"let {self._who} revoke {command.credential_id}")
+
+    async def revoke(self, command: RevocationCommand, step: int) -> str:
+        """Runs the program.
+
+        Raises:
+            RefusedError, GoneError, UnavailableError: it says so, or failed.
+        """
+        del step
+        statement = await self._ran(command, REVOKE)
+        return f"{self._who} ended with 0{self._statements.keep(command, statement)}"
+
+    async def probe(self, command: RevocationCommand) -> Observation:
+        """Asks for the state, if the program can tell it; else what it answered to the revocation.
+
+        Raises:
+            RefusedError, UnavailableError: it says so, or failed.
+        """
+        if self._options.probes:
+            try:
+                return (await self._ran(command, PROBE)).observation(self._who)
+            except GoneError as error:
+                return Observation("dead", str(error))
+        return self._statements.observation(command)
+
+    async def close(self) -> None:
+        """Nothing is open."""
+
+    async def _ran(self, command: RevocationCommand, kind: str) -> Statement:
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *self._options.command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                cwd="/",
+                env=self._environment(),
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise UnavailableError(f"{self._who} cannot be started: {why(error)}") from None
+        try:
+            async with asyncio.timeout(self._options.timeout):
+                answer = await _talked(process, message_of(command, kind))
+                code = await process.wait()
+        except BaseException as error:  # a cancelled turn leaves no program behind
+            await _end(process)
+            if not isinstance(error, TimeoutError):
+                raise
+            raise UnavailableError(f"{self._who} did not end within {self._options.timeout:g} s") from None
+        if code == _GONE:
+            raise GoneError(f"{self._who} says that the credential is gone")
+        if code == _REFUSED:
+            statement_of(answer, self._who)  # which raises the reason that it gives
+            raise RefusedError(f"{self._who} refuses")
+        if len(answer) > _ANSWER:
+            raise UnavailableError(f"{self._who} answers more than 64 KiB")
+        if code != _DONE:
+            reason = "says: not now" if code == _NOT_NOW else f"failed (exit code {code})"
+            raise UnavailableError(f"{self._who} {reason}")
+        return statement_of(answer, self._who)
+
+    def _environment(self) -> dict[str, str]:
+        named = {name: os.environ[name] for name in self._options.environment if name in os.environ}
+        return {"PATH": _PATH, "LANG": "C.UTF-8", **named}
+
+
+async def _talked(process: asyncio.subprocess.Process, message: bytes) -> bytes:
+    """Writes the message, and reads the answer, which is cut after one byte too many."""
+    return (await asyncio.gather(_read(process), _write(process, message)))[0]
+
+
+async def _write(process: asyncio.subprocess.Process, message: bytes) -> None:
+    if process.stdin is not None:
+        with suppress(ConnectionError):  # it need not read it
+            process.stdin.write(message)
+            await process.stdin.drain()
+        process.stdin.close()
+
+
+async def _read(process: asyncio.subprocess.Process) -> bytes:
+    answer, size = b"", 0
+    while process.stdout is not None and (chunk := await process.stdout.read(_ANSWER)):
+        if size <= _ANSWER < size + len(chunk):
+            _signal(process)
+        size += len(chunk)
+        answer += chunk[: max(0, _ANSWER + 1 - len(answer))]
+    return answer
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Kills the program and what it started. `wait` returns only once its output has been read to the end."""
+    _signal(process)
+    with suppress(TimeoutError):  # what left the group may hold the output open
+        async with asyncio.timeout(_KILLED):
+            await _read(process)
+            await process.wait()
+
+
+def _signal(process: asyncio.subprocess.Process) -> None:
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+TARGET: Final = Program

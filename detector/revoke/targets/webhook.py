@@ -1,0 +1,114 @@
+"""A webhook for whatever has no target: a message signed as Standard Webhooks says, to a service of one's own.
+
+An answer of 2xx says that it was received. That the credential is dead only the answer's `state` says, if there is one.
+The message's `webhook-id` is the command's id, however often it is sent (standardwebhooks.com, specification 1.0.0).
+"""
+
+import base64
+import hmac
+import time
+from typing import ClassVar, Final
+
+import msgspec
+
+from detector.configuration.trust_keys import webhook_secret
+from detector.revoke.revocation_command import RevocationCommand
+from detector.revoke.target import GoneError, Observation, Plan, UnavailableError
+from detector.revoke.targets.delegation import PROBE, REVOKE, Statement, Statements, message_of, statement_of
+from detector.revoke.targets.provider_http import HttpOptions, ProviderHttp, forbidden, read_secret
+from detector.terminal.output import shown
+
+_ACCEPTED: Final = range(200, 300)
+_GONE: Final = 410
+_ANSWER: Final = 1 << 16
+
+
+class WebhookOptions(HttpOptions, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Where messages go.
+
+    - `secret_file`: the secret that signs them, `whsec_…` or base64, of 24 to 64 bytes.
+    - `probes`: whether it also answers messages that only ask for the state.
+    """
+
+    secret_file: str
+    probes: bool = False
+
+
+class Webhook:
+    """Asks a service to revoke. It takes every command: a `match` says which are meant."""
+
+    name: ClassVar[str] = "webhook"
+    Options: ClassVar[type[msgspec.Struct]] = WebhookOptions
+
+    def __init__(self, options: WebhookOptions) -> None:
+        self._options = options
+        self._http = ProviderHttp(options, limit=_ANSWER)
+        self._who = f"the webhook {self._http.host}"
+        self._statements = Statements(self._who, probes=options.probes)
+
+    @staticmethod
+    def accepts(command: RevocationCommand) -> bool:
+        """Every command."""
+        del command
+        return True
+
+    def plan(self, command: RevocationCommand) -> Plan:
+        """One message."""
+        return self._statements.plan(f"ask {self._who} to revoke {command.credential_id}")
+
+    async def revoke(self, command: RevocationCommand, step: int) -> str:
+        """Sends the message.
+
+        Raises:
+            RefusedError, GoneError, UnavailableError: it says so, or was not reached.
+        """
+        del step
+        statement, status = await self._sent(command, REVOKE)
+        says = self._statements.keep(command, statement)
+        return f"sent the message; {self._who} answered HTTP {status}{says}"
+
+    async def probe(self, command: RevocationCommand) -> Observation:
+        """Asks for the state, if the webhook can tell it; else what it answered to the revocation.
+
+        Raises:
+            RefusedError, UnavailableError: it says so, or was not reached.
+        """
+        if self._options.probes:
+            try:
+                return (await self._sent(command, PROBE))[0].observation(self._who)
+            except GoneError as error:
+                return Observation("dead", str(error))
+        return self._statements.observation(command)
+
+    async def close(self) -> None:
+        """Closes connections."""
+        await self._http.close()
+
+    async def _sent(self, command: RevocationCommand, kind: str) -> tuple[Statement, int]:
+        body = message_of(command, kind)
+        message_id = command.id if kind == REVOKE else f"{command.id}_probe"
+        answer = await self._http.ask("POST", (), body=body, headers=await self._headers(message_id, body))
+        forbidden(answer, "the right to send messages to the webhook")
+        if answer.status == _GONE:
+            raise GoneError(f"{self._who} answers HTTP 410: the credential is gone")
+        if answer.status not in _ACCEPTED:
+            raise UnavailableError(f"{self._who} answers HTTP {answer.status}")
+        return statement_of(answer.body, self._who), answer.status
+
+    async def _headers(self, message_id: str, body: bytes) -> dict[str, str]:
+        path = self._options.secret_file
+        try:
+            secret = webhook_secret((await read_secret(path)).reveal().decode("ascii"))
+        except ValueError as error:
+            raise UnavailableError(f"{shown(path)}: {error}") from None
+        now = int(time.time())
+        tag = hmac.digest(secret, f"{message_id}.{now}.".encode() + body, "sha256")
+        return {
+            "Content-Type": "application/json",
+            "webhook-id": message_id,
+            "webhook-timestamp": str(now),
+            "webhook-signature": f"v1,{base64.b64encode(tag).decode()}",
+        }
+
+
+TARGET: Final = Webhook
