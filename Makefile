@@ -90,7 +90,13 @@ $(KEYCLOAK): | $(STAMP)
 	  Keycloak needs Java 17 or newer and Maven: install them (Debian: apt-get install default-jre-headless maven))
 	@$(BIN)/python -m tests.revoke.servers.keycloak
 
-test-clusters: $(STAMP) $(KEYCLOAK) ## the tests at providers that take minutes to install: Keycloak
+# MinIO is built from its source, at the version of tests/clusters/minio/go.mod.
+MINIO := .cache/clusters/minio
+$(MINIO): tests/clusters/minio/go.mod tests/clusters/minio/go.sum
+	@command -v go > /dev/null || { echo "MinIO is built by Go 1.26 or newer: install it"; exit 2; }
+	@cd tests/clusters/minio && GOTOOLCHAIN=local nice -n 10 go build -o $(abspath $@) github.com/minio/minio
+
+test-clusters: $(STAMP) $(KEYCLOAK) $(MINIO) ## the tests at providers that take minutes to install: Keycloak, MinIO
 	@$(BIN)/pytest -m clusters
 
 test-pythons: ## lint and fast tests on each of Python 3.11 to 3.14 that this machine has
