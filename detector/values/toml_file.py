@@ -80,7 +80,7 @@ class TomlFile:
             if quote is not None:  # inside a multi-line string: nothing here is a key
                 quote = None if quote in line else quote
                 continue
-            header = _HEADER.fullmatch(line)
+            header = _HEADER.fullmatch(line) if line.lstrip().startswith("[") else None
             if header is not None:
                 name = self._resolve(_parts(header[2]), counts)
                 if header[1] == "[[":
@@ -89,11 +89,11 @@ class TomlFile:
                 else:
                     table = name
                 self._remember(table, number)
-            elif (assignment := _ASSIGNMENT.match(line)) is not None:
+            elif "=" in line and (assignment := _ASSIGNMENT.match(line)) is not None:
                 parts = _parts(assignment[1])
                 for size in range(1, len(parts) + 1):
                     self._remember((*table, *parts[:size]), number)
-            quote = _left_open(line)
+            quote = _left_open(line) if "'''" in line or '"""' in line else None
 
     def _resolve(self, parts: tuple[Key, ...], counts: dict[tuple[Key, ...], int]) -> tuple[Key, ...]:
         """The path of a header, with the current index after each array of tables in it."""

@@ -6,14 +6,18 @@ GitHub is one on loopback, which gives its answers; CloudTrail's are written as 
 import json
 import os
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.command_line import curfewd
 from tests.fetch.api_server import TOKEN, Server, serving
 from tests.fixtures.github_answers import job, run
 
@@ -56,7 +60,7 @@ def event(clock: str, name: str, **fields: Any) -> dict[str, str]:
     return {"EventId": f"{name}-{clock}", "EventName": name, "CloudTrailEvent": json.dumps(record)}
 
 
-@pytest.fixture
+@contextmanager
 def github() -> Iterator[Server]:
     """A GitHub with one run of one job."""
     made = Server()
@@ -69,18 +73,32 @@ def github() -> Iterator[Server]:
         yield made
 
 
-def fetched(folder: Path, command: str, github: Server) -> None:
-    """Runs the command of step 2, for that day, and asks that GitHub."""
+@pytest.fixture(scope="module")
+def fetched(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder in which the command of step 2 ran, for that day, and asked that GitHub."""
+    folder = tmp_path_factory.mktemp("recipe")
     day = "2026-05-04T00:00:00Z --until 2026-05-05T00:00:00Z"
+    command = recipe("sh")[0].splitlines()[0]
     command = command.replace("$(gh auth token)", TOKEN).replace("--since 1d", f"--since {day}")
-    ran(folder, f"{command} --api-url {github.api}")
+    with github() as server:
+        ran(folder, f"{command} --api-url {server.api}")
+    return folder
+
+
+def replayed(folder: Path, command: str) -> str:
+    """What the command of step 3 prints."""
+    program, *arguments = shlex.split(command)
+    assert program == "curfewd"
+    done = curfewd(*arguments, folder=folder, environ={"COLUMNS": "80", "CURFEWD_KEY": None})
+    assert done.code == 0, done.err
+    return done.out.decode()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("named", ["named", "GitHubActions"])
-def test_the_recipe_finds_its_drill(tmp_path: Path, github: Server, named: str) -> None:
+def test_the_recipe_finds_its_drill(tmp_path: Path, fetched: Path, named: str) -> None:
     """And nothing before it; also without step 1, when all sessions have the action's own name."""
-    (bring, replay, _), (configuration,), (shown,) = recipe("sh"), recipe("toml"), recipe("text")
+    (_, replay, _), (configuration,), (shown,) = recipe("sh"), recipe("toml"), recipe("text")
     (name,) = re.findall(r"role-session-name: (.*)", recipe("yaml")[0])
     session = name.replace("${{ job.check_run_id }}", "48217365") if named == "named" else named
     issue = event(
@@ -102,11 +120,11 @@ def test_the_recipe_finds_its_drill(tmp_path: Path, github: Server, named: str) 
         for clock, address in (("08:00:33", "192.0.2.44"), ("08:19:12", "203.0.113.99"))
     ]
     (tmp_path / "curfewd.toml").write_text(configuration)
-    fetched(tmp_path, bring.splitlines()[0], github)
+    shutil.copytree(fetched / "history", tmp_path / "history")
     (tmp_path / "trail.json").write_text(json.dumps({"Events": [issue, calls[0]]}))
-    assert ran(tmp_path, replay).startswith("Nothing found\n")
+    assert replayed(tmp_path, replay).startswith("Nothing found\n")
     (tmp_path / "trail.json").write_text(json.dumps({"Events": [calls[1], issue, calls[0]]}))
-    printed = ran(tmp_path, replay)
+    printed = replayed(tmp_path, replay)
     if named == "named":
         assert shown in printed, printed
     assert "use-after-termination · 2026-05-04 08:19:12Z" in printed

@@ -7,6 +7,7 @@ import base64
 import hashlib
 import json
 import os
+import shlex
 import subprocess
 import sys
 import textwrap
@@ -18,6 +19,7 @@ import pytest
 
 from detector.values.events import TaskEnded, TaskStarted
 from detector.values.times import SECOND, format_rfc3339
+from tests.command_line import curfewd
 from tests.scenarios.telling import story, told
 
 TOKEN = "octo/app/71/GITHUB_TOKEN"
@@ -152,9 +154,10 @@ def test_the_step_and_the_commands_of_the_page_find_a_token_that_is_used_after_i
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs" / "github-job-81.log").write_text(f"{at(0)} + echo {SECRET}\n")
     (command,) = [line for line in text.splitlines() if line.startswith("$ curfewd replay")]
-    subprocess.run(
-        ["/bin/bash", "-euc", f"{command[2:]} --out out"], check=True, cwd=tmp_path, env=environment
-    )
+    program, *arguments = shlex.split(command[2:])
+    assert program == "curfewd"
+    done = curfewd(*arguments, "--out", "out", folder=tmp_path, environ={"CURFEWD_KEY": key})
+    assert done.code == 0, done.err
     found = [json.loads(line) for line in (tmp_path / "out" / "findings.jsonl").read_text().splitlines()]
     assert sorted(
         (one["finding_info"]["analytic"]["uid"], one["unmapped"]["task_id"], one["count"]) for one in found

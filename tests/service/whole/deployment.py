@@ -21,6 +21,7 @@ from aiokafka.admin import NewTopic
 from detector.kafka.clients import read_to_end
 from detector.kafka.connection import ConnectionSettings
 from detector.kafka.handlers import Partition
+from tests.command_line import curfewd
 from tests.ingest.streams import PATIENCE_SECONDS, admin
 
 ROOT = Path(__file__).parents[3]
@@ -54,8 +55,8 @@ class Deployment:
         """The inputs, and our own topics by the command."""
         async with admin(self.bootstrap) as client:
             await client.create_topics([NewTopic(name, 4, 1) for name in self.inputs])
-        command = [sys.executable, "-m", "detector.cli", "topics", "create", "--config", str(self.config)]
-        await asyncio.to_thread(lambda: subprocess.run(command, cwd=ROOT, check=True, capture_output=True))
+        made = await asyncio.to_thread(curfewd, "topics", "create", "--config", self.config)
+        assert made.code == 0, made.err
 
     async def fill(self, records: Iterable[tuple[int, bytes]], seed: int) -> None:
         """Records (number of the input, value), in random order over random partitions."""
@@ -158,24 +159,8 @@ class Expected(msgspec.Struct):
 def replayed(folder: Path, config: Path, paths: Sequence[Path], until: str) -> Expected:
     """Replay of the same, judged up to a time."""
     out = folder / "replayed"
-    subprocess.run(
-        [
-            sys.executable,
-            "-m",
-            "detector.cli",
-            "replay",
-            "--config",
-            config,
-            "--out",
-            out,
-            "--until",
-            until,
-            *paths,
-        ],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-    )
+    done = curfewd("replay", "--config", config, "--out", out, "--until", until, *paths, folder=ROOT)
+    assert done.code == 0, done.err
     findings = [json.loads(line) for line in (out / "findings.jsonl").read_text().splitlines()]
     commands = [json.loads(line) for line in (out / "revocations.jsonl").read_text().splitlines()]
     return Expected({each["finding_info"]["uid"]: each for each in findings}, commands)
