@@ -47,7 +47,10 @@ def write(folder: Path) -> list[str]:
     unknown = planted.event(
         "task." + planted.text_at("event type"), {"x": planted.text_at("event type")}, "u"
     )
-    (inside / f"{planted.token('event type')}.jsonl").write_bytes(unknown)
+    # The uses among the events name their credentials by an identifier too: of this one nobody knows anything.
+    use = {"credential_id": "never-issued", "task_id": "t", "action": "read"}
+    stray = planted.event("credential.used", use, "s", source=planted.text_at("matching source"))
+    (inside / f"{planted.token('event type')}.jsonl").write_bytes(unknown + b"\n" + stray + b"\n")
     (folder / "curfewd.toml").write_text(f"""
 [[accept]]
 rule = "overdue-task"
