@@ -90,13 +90,23 @@ $(KEYCLOAK): | $(STAMP)
 	  Keycloak needs Java 17 or newer and Maven: install them (Debian: apt-get install default-jre-headless maven))
 	@$(BIN)/python -m tests.revoke.servers.keycloak
 
-# MinIO is built from its source, at the version of tests/clusters/minio/go.mod.
-MINIO := .cache/clusters/minio
-$(MINIO): tests/clusters/minio/go.mod tests/clusters/minio/go.sum
-	@command -v go > /dev/null || { echo "MinIO is built by Go 1.26 or newer: install it"; exit 2; }
-	@cd tests/clusters/minio && GOTOOLCHAIN=local nice -n 10 go build -o $(abspath $@) github.com/minio/minio
+# MinIO, kube-apiserver and Vault are built from their Go modules, at the versions of tests/clusters/*/go.mod.
+CLUSTERS := .cache/clusters
+.PHONY: etcd
+etcd:
+	@$(call need,command -v etcd,etcd-server,the API server keeps its objects in etcd: install it (Debian: apt-get install etcd-server))
 
-test-clusters: $(STAMP) $(KEYCLOAK) $(MINIO) ## the tests at providers that take minutes to install: Keycloak, MinIO
+$(CLUSTERS)/%: tests/clusters/%/go.mod tests/clusters/%/go.sum
+	@command -v go > /dev/null || { echo "$* is built by Go 1.26 or newer: install it"; exit 2; }
+	@mkdir -p $(@D) && cd tests/clusters/$* && GOTOOLCHAIN=local nice -n 10 go build -trimpath -ldflags "-s -w" -o $(abspath $@) $(PROGRAM)
+	@touch $@
+
+$(CLUSTERS)/minio: PROGRAM := github.com/minio/minio
+$(CLUSTERS)/kube-apiserver: PROGRAM := k8s.io/kubernetes/cmd/kube-apiserver
+$(CLUSTERS)/vault: PROGRAM := .
+$(CLUSTERS)/vault: tests/clusters/vault/main.go
+
+test-clusters: $(STAMP) $(KEYCLOAK) etcd $(addprefix $(CLUSTERS)/,minio kube-apiserver vault) ## the tests at providers that take minutes to install: Keycloak, MinIO, kube-apiserver, Vault
 	@$(BIN)/pytest -m clusters
 
 test-pythons: ## lint and fast tests on each of Python 3.11 to 3.14 that this machine has

@@ -25,7 +25,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 MARKS: Final = {
     "broker": {"broker", "secure", "guarded", "three", "upgraded", "live_demo"},
     "browser": {"browser"},
-    "clusters": {"keycloak_server"},
+    "clusters": {"keycloak_server", "kubernetes", "vault"},
     "servers": {"oauth_server", "postgres", "redis_server"},
 }
 
