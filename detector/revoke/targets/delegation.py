@@ -11,12 +11,13 @@ An answer is optional. All of its fields are, too: `state` (live, dead or unknow
 """
 
 import time
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Final, Literal
 
 import msgspec
 
 from detector.revoke.revocation_command import RevocationCommand
-from detector.revoke.target import Observation, Plan, RefusedError, Step, UnavailableError
+from detector.revoke.target import GoneError, Observation, Plan, RefusedError, Step, UnavailableError
 from detector.terminal.output import printable
 from detector.values.times import format_rfc3339
 
@@ -68,8 +69,15 @@ class Statements:
             del self._said[next(iter(self._said))]
         return f", and says that the credential is {statement.state}" if statement.state else ""
 
-    def observation(self, command: RevocationCommand) -> Observation:
-        """What was answered to the revocation, if anything was."""
+    async def observed(
+        self, command: RevocationCommand, ask: Callable[[RevocationCommand, str], Awaitable[Statement]]
+    ) -> Observation:
+        """What is answered now by `ask`, if it can tell the state; else what was answered to the revocation."""
+        if self.probes:
+            try:
+                return (await ask(command, PROBE)).observation(self.who)
+            except GoneError as error:
+                return Observation("dead", str(error))
         said = self._said.get(command.id)
         if said is None or said.state is None:
             return Observation("unknown", f"{self.who} says nothing of the state")

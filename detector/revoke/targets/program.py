@@ -20,7 +20,7 @@ import msgspec
 
 from detector.revoke.revocation_command import RevocationCommand
 from detector.revoke.target import GoneError, Observation, Plan, RefusedError, UnavailableError
-from detector.revoke.targets.delegation import PROBE, REVOKE, Statement, Statements, message_of, statement_of
+from detector.revoke.targets.delegation import REVOKE, Statement, Statements, message_of, statement_of
 from detector.terminal.output import shown, why
 
 _DONE: Final = 0
@@ -37,13 +37,13 @@ class ProgramOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
 
     - `command`: the path of the program, which begins with a slash, and its arguments. Nothing of a command is put there.
     - `probes`: whether it also answers messages that only ask for the state.
-    - `timeout`: seconds until it is killed, with what it started.
+    - `timeout`: seconds until it is killed, with what it started. The revoker itself gives up after 15.
     - `environment`: names of variables that it gets from the revoker's environment.
     """
 
     command: tuple[str, ...]
     probes: bool = False
-    timeout: float = 60.0
+    timeout: float = 10.0
     environment: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -54,8 +54,10 @@ class ProgramOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
         """
         if not self.command or not self.command[0].startswith("/"):
             raise ValueError('command: write the program with its whole path, as ["/opt/revoke-it", "--now"]')
-        if not 0 < self.timeout <= 600:  # noqa: PLR2004 - the message says it
-            raise ValueError("timeout: write seconds, more than 0 and at most 600")
+        if not 0 < self.timeout <= 14:  # noqa: PLR2004 - the message says it
+            raise ValueError(
+                "timeout: write seconds, more than 0 and at most 14: answer 75 if it takes longer"
+            )
 
 
 class Program:
@@ -95,12 +97,7 @@ class Program:
         Raises:
             RefusedError, UnavailableError: it says so, or failed.
         """
-        if self._options.probes:
-            try:
-                return (await self._ran(command, PROBE)).observation(self._who)
-            except GoneError as error:
-                return Observation("dead", str(error))
-        return self._statements.observation(command)
+        return await self._statements.observed(command, self._ran)
 
     async def close(self) -> None:
         """Nothing is open."""

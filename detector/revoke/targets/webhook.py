@@ -14,7 +14,7 @@ import msgspec
 from detector.configuration.trust_keys import webhook_secret
 from detector.revoke.revocation_command import RevocationCommand
 from detector.revoke.target import GoneError, Observation, Plan, UnavailableError
-from detector.revoke.targets.delegation import PROBE, REVOKE, Statement, Statements, message_of, statement_of
+from detector.revoke.targets.delegation import REVOKE, Statement, Statements, message_of, statement_of
 from detector.revoke.targets.provider_http import HttpOptions, ProviderHttp, forbidden, read_secret
 from detector.terminal.output import shown
 
@@ -63,9 +63,9 @@ class Webhook:
             RefusedError, GoneError, UnavailableError: it says so, or was not reached.
         """
         del step
-        statement, status = await self._sent(command, REVOKE)
+        statement = await self._sent(command, REVOKE)
         says = self._statements.keep(command, statement)
-        return f"sent the message; {self._who} answered HTTP {status}{says}"
+        return f"sent the message to {self._who}, which took it{says}"
 
     async def probe(self, command: RevocationCommand) -> Observation:
         """Asks for the state, if the webhook can tell it; else what it answered to the revocation.
@@ -73,18 +73,13 @@ class Webhook:
         Raises:
             RefusedError, UnavailableError: it says so, or was not reached.
         """
-        if self._options.probes:
-            try:
-                return (await self._sent(command, PROBE))[0].observation(self._who)
-            except GoneError as error:
-                return Observation("dead", str(error))
-        return self._statements.observation(command)
+        return await self._statements.observed(command, self._sent)
 
     async def close(self) -> None:
         """Closes connections."""
         await self._http.close()
 
-    async def _sent(self, command: RevocationCommand, kind: str) -> tuple[Statement, int]:
+    async def _sent(self, command: RevocationCommand, kind: str) -> Statement:
         body = message_of(command, kind)
         message_id = command.id if kind == REVOKE else f"{command.id}_probe"
         answer = await self._http.ask("POST", (), body=body, headers=await self._headers(message_id, body))
@@ -93,7 +88,7 @@ class Webhook:
             raise GoneError(f"{self._who} answers HTTP 410: the credential is gone")
         if answer.status not in _ACCEPTED:
             raise UnavailableError(f"{self._who} answers HTTP {answer.status}")
-        return statement_of(answer.body, self._who), answer.status
+        return statement_of(answer.body, self._who)
 
     async def _headers(self, message_id: str, body: bytes) -> dict[str, str]:
         path = self._options.secret_file
