@@ -44,11 +44,13 @@ log_filename = 'postgresql.log'
 class Postgres:
     """One server; a context manager that leaves nothing running.
 
-    It refuses to run as root. Then it runs as the user `postgres`, which Debian's package makes, else as `nobody`.
+    With a `primary` it is a standby of that. It refuses to run as root. Then it runs as the user `postgres`, which
+    Debian's package makes, else as `nobody`.
     """
 
-    def __init__(self) -> None:
-        self.password = secrets.token_hex(16)
+    def __init__(self, primary: "Postgres | None" = None) -> None:
+        self.password: str = secrets.token_hex(16) if primary is None else primary.password
+        self._primary = primary
         self._programs = _programs()
         self._process = Process("postgresql", free_ports(1)[0], _unprivileged())
         self.data = self._process.folder / "data"
@@ -64,7 +66,10 @@ class Postgres:
         return self.data / "log"
 
     def create(self) -> None:
-        """Makes an empty cluster, with a superuser `postgres`."""
+        """Makes an empty cluster with a superuser `postgres`, or a copy of the primary's."""
+        if self._primary is not None:
+            self._copy(self._primary)
+            return
         given = self._process.own("password", self.password.encode())
         self._process.run(
             [
@@ -80,6 +85,12 @@ class Postgres:
             ]
         )
         self.configure(f"port = {self.port}\n{SETTINGS}")
+
+    def _copy(self, primary: "Postgres") -> None:
+        login = f"host=127.0.0.1 port={primary.port} user={SUPERUSER} password={primary.password}"
+        copying = ["--write-recovery-conf", "--checkpoint=fast", "--no-sync", f"--pgdata={self.data}"]
+        self._process.run([str(self._programs / "pg_basebackup"), f"--dbname={login}", *copying])
+        self.configure(f"port = {self.port}\n")
 
     def configure(self, settings: str) -> None:
         """Adds lines to postgresql.conf, for the next start."""
@@ -130,8 +141,12 @@ class Postgres:
         await admin.close()
 
     def __enter__(self) -> Self:
-        self.create()
-        return self.start()
+        try:
+            self.create()
+            return self.start()
+        except BaseException:
+            self._process.remove()
+            raise
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -75,7 +75,11 @@ class RedisServer:
                 await admin.execute_command("ACL", "SAVE")  # type: ignore[no-untyped-call]  # the same
 
     def __enter__(self) -> Self:
-        return self.start()
+        try:
+            return self.start()
+        except BaseException:
+            self._process.remove()
+            raise
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

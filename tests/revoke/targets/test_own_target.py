@@ -66,7 +66,19 @@ def test_what_is_wrong_with_its_table_is_found_with_the_configuration(folder: Pa
 
 
 @pytest.mark.parametrize(
-    "name", ["oauth", "keycloak", "github", "gitlab", "webhook", "shared-signals", "program"]
+    "name",
+    [
+        "oauth",
+        "keycloak",
+        "github",
+        "gitlab",
+        "webhook",
+        "shared-signals",
+        "program",
+        "postgresql",
+        "redis",
+        "minio",
+    ],
 )
 def test_the_tables_of_the_page_are_taken(tmp_path: Path, name: str) -> None:
     page = (Path(__file__).parents[3] / "docs" / "revoke.md").read_text()

@@ -140,6 +140,58 @@ async def test_a_busy_session_ends_too_and_so_do_many(postgres: Postgres, grante
         await busy
 
 
+async def test_whoever_reconnects_all_the_time_does_not_slip_through(
+    postgres: Postgres, granted: Path, made: Make
+) -> None:
+    role = await made()
+    revoker, asked = target(postgres, granted), command(role)
+    kept: list[asyncpg.Connection] = []
+    refused = 0
+
+    async def reconnect() -> None:
+        nonlocal refused
+        while not refused:
+            try:
+                kept.append(await postgres.connect(role, PASSWORD))
+            except asyncpg.InvalidAuthorizationSpecificationError:
+                refused += 1
+            except (asyncpg.PostgresError, ConnectionError):  # ended while it began
+                continue
+            if len(kept) > 30:
+                await kept.pop(0).close()
+
+    clients = [asyncio.create_task(reconnect()) for _ in range(4)]
+    await asyncio.sleep(0.2)
+    for step in (DISABLE, TERMINATE):
+        await revoker.revoke(asked, step)
+    assert (await revoker.probe(asked)).state == "dead"
+    await asyncio.wait(clients)
+    assert refused
+    assert kept
+    assert [connection for connection in kept if await works(connection)] == []
+
+
+async def test_a_session_on_a_standby_ends_too(postgres: Postgres, granted: Path, made: Make) -> None:
+    role = await made()
+    asked, alone = command(role), target(postgres, granted)
+    with Postgres(postgres) as standby:
+        reading = await standby.connect(role, PASSWORD)
+        for step in (DISABLE, TERMINATE):
+            await alone.revoke(asked, step)
+        assert (await alone.probe(asked)).state == "dead"
+        assert await works(reading)  # what the revoker is not told of
+        revoker = target(postgres, granted, standbys=(f"127.0.0.1:{standby.port}",))
+        assert (await revoker.probe(asked)).state == "live"
+        assert await revoker.revoke(asked, TERMINATE) == f"ended 1 sessions of {role}"
+        seen = await revoker.probe(asked)
+        assert (seen.state, seen.how.count("NOLOGIN")) == ("dead", 2)
+        assert not await works(reading)
+        with pytest.raises(asyncpg.InvalidAuthorizationSpecificationError):
+            await standby.connect(role, PASSWORD)
+        with pytest.raises(UnavailableError, match="is a standby: set host to the primary"):
+            await target(postgres, granted, port=standby.port).revoke(asked, DISABLE)
+
+
 async def test_a_second_run_changes_nothing(postgres: Postgres, granted: Path, made: Make) -> None:
     role = await made()
     revoker, asked = target(postgres, granted, drop_after=0), command(role)
