@@ -1,0 +1,137 @@
+"""Cases of the revoker at a real PostgreSQL: what their outcomes are, after crashes and failures too."""
+
+import asyncio
+import itertools
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+import pytest_asyncio
+
+from detector.revoke.executor import ExecutorSettings
+from detector.revoke.targets.postgresql import PostgresOptions, PostgresTarget
+from detector.revoke.turn import TurnSettings
+from detector.values.times import MILLISECOND, SECOND
+from tests.revoke.recording import OpenRails
+from tests.revoke.running import Running, command
+from tests.revoke.servers import Postgres
+
+PASSWORD = "of-a-role-on-loopback"
+SETTINGS = ExecutorSettings(deadline=20 * SECOND, breaker_failures=1000)
+TURNS = TurnSettings(call_timeout=15 * SECOND, first_pause=20 * MILLISECOND, longest_pause=100 * MILLISECOND)
+numbers = itertools.count()
+
+
+@pytest.fixture(scope="module")
+def password_file(postgres: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("cases") / "password"
+    path.write_text(PASSWORD)
+    asyncio.run(postgres.install_revoker(path))
+    return path
+
+
+@pytest_asyncio.fixture
+async def admin(postgres: Postgres) -> AsyncIterator[asyncpg.Connection]:
+    connection = await postgres.connect()
+    yield connection
+    await connection.close()
+
+
+async def made(admin: asyncpg.Connection) -> str:
+    role = f"case_{next(numbers)}"
+    note = json.dumps({"credential_id": role})
+    await admin.execute(f"CREATE ROLE {role} LOGIN PASSWORD '{PASSWORD}' IN ROLE curfewd_tasks")
+    await admin.execute(f"COMMENT ON ROLE {role} IS 'curfewd:{note}'")
+    return role
+
+
+def running(
+    postgres: Postgres, password_file: Path, before: Running | None = None, **options: Any
+) -> Running:
+    made = PostgresOptions(host="127.0.0.1", port=postgres.port, password_file=str(password_file), **options)
+    stored = None if before is None else before.stored
+    return Running(OpenRails({"db": PostgresTarget(made)}), stored, SETTINGS, TURNS)
+
+
+def asked(role: str, credential: str | None = None, **fields: Any) -> Any:
+    revocation = {"provider": "postgresql", "role": role}
+    return command(credential or role, revocation=revocation, **fields)
+
+
+async def test_a_role_is_confirmed_dead_and_the_next_command_finds_it_so(
+    postgres: Postgres, password_file: Path, admin: asyncpg.Connection
+) -> None:
+    role = await made(admin)
+    session = await postgres.connect(role, PASSWORD)
+    revoker = running(postgres, password_file)
+    revoker.take([asked(role), asked(role, escalated=True)])
+    await revoker.settle()
+    assert revoker.stored.verdicts[0] == "confirmed"
+    assert "NOLOGIN" in revoker.stored.outcomes[0][1].proof
+    assert not [one for one in revoker.stored.verdicts if one in {"failed", "done-unproved", "held"}]
+    with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, ConnectionError)):
+        await session.fetchval("SELECT 1")
+    await revoker.crash()
+
+
+async def test_a_role_of_another_credential_is_refused(
+    postgres: Postgres, password_file: Path, admin: asyncpg.Connection
+) -> None:
+    role = await made(admin)
+    revoker = running(postgres, password_file)
+    revoker.take([asked(role, "mine"), asked("postgres", "its")])
+    await revoker.settle()
+    assert revoker.stored.verdicts == ["refused", "refused"]
+    (await postgres.connect(role, PASSWORD)).terminate()
+    await revoker.crash()
+
+
+@pytest.mark.parametrize("acts", [0, 1, 2, 3])
+async def test_a_crash_at_any_act_ends_in_a_dead_role(
+    acts: int, postgres: Postgres, password_file: Path, admin: asyncpg.Connection
+) -> None:
+    role = await made(admin)
+    first = running(postgres, password_file)
+    first.take([asked(role)])
+    first.transaction()
+    await first.until(lambda: len(first.acts) > acts)
+    await first.crash()
+    second = running(postgres, password_file, first)
+    await second.settle()
+    assert set(second.stored.verdicts) <= {"confirmed", "gone-already"}
+    assert len(second.stored.verdicts) == 1
+    with pytest.raises(asyncpg.InvalidAuthorizationSpecificationError):
+        await postgres.connect(role, PASSWORD)
+    await second.crash()
+
+
+async def test_a_server_that_is_down_is_waited_for(
+    postgres: Postgres, password_file: Path, admin: asyncpg.Connection
+) -> None:
+    role = await made(admin)
+    postgres.stop()
+    revoker = running(postgres, password_file)
+    revoker.take([asked(role)])
+    with pytest.raises(AssertionError, match="not done"):
+        await revoker.settle(0.3)
+    postgres.start()
+    await revoker.settle(20)
+    assert revoker.stored.verdicts == ["confirmed"]
+    await revoker.crash()
+
+
+async def test_a_role_that_owns_something_is_confirmed_dead_and_kept(
+    postgres: Postgres, password_file: Path, admin: asyncpg.Connection
+) -> None:
+    role = await made(admin)
+    await admin.execute(f"CREATE SCHEMA of_{role} AUTHORIZATION {role}")
+    revoker = running(postgres, password_file, drop_after=0)
+    revoker.take([asked(role)])
+    await revoker.settle()
+    (outcome,) = (one for _, one in revoker.stored.outcomes)
+    assert outcome.verdict == "confirmed"
+    assert "is for a person" in outcome.detail
+    await revoker.crash()
