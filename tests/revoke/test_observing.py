@@ -1,0 +1,100 @@
+"""What operators see: outcomes with the time to each, and what waits, in metrics and log lines without secrets."""
+
+import time
+
+from detector.kafka.handlers import Output, Partition
+from detector.revoke.handler import Told
+from detector.revoke.observing import RevocationObserver
+from detector.revoke.outcomes import Outcome, Verdict
+from detector.revoke.rails import Go, Held
+from detector.revoke.target import UnavailableError
+from detector.scan.message_masks import masked_message
+from detector.service.observability.measuring import HandlerThroughput
+from detector.service.observability.metrics import Metrics
+from detector.values.times import SECOND
+from tests.revoke.recording import OpenRails, RecordingTarget
+from tests.revoke.running import QUICK, Running, command
+
+NOW = 1_800_000_000 * SECOND
+SECRET = "glpat-" + "aB3dE5gH7jK9mN1pQ3sT"
+
+
+class Lines:
+    """Takes the place of structlog's logger."""
+
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, str, dict[str, object]]] = []
+
+    def info(self, event: str, **fields: object) -> None:
+        self.lines.append(("info", event, fields))
+
+    def warning(self, event: str, **fields: object) -> None:
+        self.lines.append(("warning", event, fields))
+
+
+def observer(lines: Lines) -> tuple[Metrics, RevocationObserver]:
+    metrics = Metrics(time.time)
+    return metrics, RevocationObserver(metrics, lines, masked_message, lambda: NOW)
+
+
+def told(verdict: Verdict, seconds: float = 0.4, detail: str = "") -> HandlerThroughput:
+    outcome = Outcome(1, verdict, "vault", NOW, proof="p", detail=detail)
+    one = command(appended=NOW - round(seconds * SECOND), finding_uids=("f-1",))
+    outputs = (Output("outcomes", b"k", b"v", fact=Told(one, outcome)), Output("state", b"k", b"v"))
+    return HandlerThroughput(Partition("c", 0), 1, 1, None, outputs, 0.1)
+
+
+def test_the_time_to_dead_has_its_target_outcome_and_finding() -> None:
+    lines = Lines()
+    metrics, seen = observer(lines)
+    seen.observe(told("confirmed"))
+    page = metrics.page("application/openmetrics-text").body.decode()
+    assert (
+        'curfewd_revocation_seconds_bucket{le="0.5",outcome="confirmed",target="vault"} 1.0 # {finding_uid="f-1"} 0.4'
+        in page
+    )
+    assert 'curfewd_revocations_total{outcome="confirmed",target="vault"} 1.0' in page
+    assert lines.lines[0][:2] == ("info", "command carried out")
+
+
+def test_what_is_held_counts_and_takes_no_time_yet() -> None:
+    metrics, seen = observer(Lines())
+    seen.observe(told("held"))
+    page = metrics.page("application/openmetrics-text").body.decode()
+    assert 'curfewd_revocations_total{outcome="held",target="vault"} 1.0' in page
+    assert "curfewd_revocation_seconds_bucket{" not in page
+
+
+def test_failures_warn_without_secrets_and_not_for_each() -> None:
+    lines = Lines()
+    _, seen = observer(lines)
+    for _ in range(5):
+        seen.observe(told("failed", detail=f"it said {SECRET}"))
+    ((level, _, fields),) = lines.lines
+    assert level == "warning"
+    assert SECRET not in str(fields)
+
+
+async def test_gauges_say_what_waits_for_what() -> None:
+    target = RecordingTarget()
+    target.live |= {"a", "b"}
+
+    def down(_: str) -> None:
+        raise UnavailableError("HTTP 503")
+
+    target.trouble = down
+    rails = OpenRails(
+        {"memory": target},
+        lambda one, _: Held("limit", "too many", NOW * 2) if one.credential_id == "b" else Go(),
+    )
+    running = Running(rails, settings=QUICK)
+    running.take([command("a"), command("b")])
+    await running.until(lambda: "held" in running.stored.verdicts)
+    metrics, seen = observer(Lines())
+    seen.sample(running.executor)
+    page = metrics.page("").body.decode()
+    assert 'curfewd_revocations_pending{state="provider"} 1.0' in page
+    assert 'curfewd_revocations_pending{state="held"} 1.0' in page
+    assert 'curfewd_revocations_held{rail="limit"} 1.0' in page
+    assert 'curfewd_revocation_breaker_state{target="memory"} 0.0' in page
+    await running.crash()
