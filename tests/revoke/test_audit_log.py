@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from detector.revoke import check_audit_log
 from detector.revoke.audit_log import AuditLog, verify_audit_log
 from detector.values.errors import UsageError
 
@@ -104,3 +105,15 @@ async def test_the_chain_goes_on_in_a_new_file(tmp_path: Path) -> None:
     assert list(verify_audit_log(path)) == []
     assert json.loads(path.read_text())["number"] == 2
     assert json.loads(path.read_text())["previous"] != "0" * 64
+
+
+def test_the_check_says_what_is_wrong_and_where(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path, outcomes = tmp_path / "audit.jsonl", tmp_path / "outcomes.jsonl"
+    head = written(path)
+    outcomes.write_text(f'{{"id": "x/1", "curfewdaudit": "{head}"}}\n{{"id": "x/revoked"}}\nnonsense\n')
+    assert check_audit_log.main([str(path), str(outcomes)]) == 0
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:3]))
+    assert check_audit_log.main([str(path)]) == 0
+    assert check_audit_log.main([str(path), str(outcomes)]) == 1
+    assert "line number 5, which an outcome names, is not there" in capsys.readouterr().out
+    assert check_audit_log.main([str(tmp_path / "none")]) == 2
