@@ -19,6 +19,13 @@ async def test_a_session_stolen_after_the_last_job_ended_is_found_though_the_ser
     (tmp_path / "deployment.key").write_text(KEY_TEXT)
     history = shutil.copytree(STORY, tmp_path / "history")
     logs, events = history / "build.log.jsonl", history / "events.jsonl"
+    by_id = b'"credential_id": "session-stolen", "action": "secretsmanager'
+    by_key = (  # the theft's log has an id of its own, which nobody registered, beside the access key
+        b'"credential_id": "request-7", "identifier": {"scheme": "aws-access-key-id", "value": "ASIAEXAMPLESTOLEN"}, '
+        b'"action": "secretsmanager'
+    )
+    events.write_bytes(events.read_bytes().replace(by_id, by_key))
+    assert by_key in events.read_bytes()
     deployment = Deployment(broker.bootstrap, tmp_path, f'key_file = "deployment.key"\n{PATIENT}{HELD}')
     await deployment.create()
     expected = replayed(tmp_path, deployment.config, [logs, events], UNTIL)
