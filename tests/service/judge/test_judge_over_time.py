@@ -214,10 +214,10 @@ def test_a_grandchild_that_uses_its_own_tree_is_never_suspected() -> None:
     run_story(story)
 
 
-def test_what_nobody_claims_waits_for_the_lateness_and_is_counted() -> None:
+def test_what_nobody_claims_waits_for_twice_the_lateness_and_is_counted() -> None:
     async def story(one: Story) -> None:
         await one.apply(use(T0), use(T0, number=1), leak(T0), end("t9", at=T0 + MINUTE))
-        await one.until(T0 + POLICY.lateness + POLICY.lateness)
+        await one.until(T0 + 3 * POLICY.lateness)
         counted = [
             fact.expired for fact in one.world.facts if isinstance(fact, JudgedTransaction) and fact.expired
         ]

@@ -134,7 +134,7 @@ def test_what_waits_for_an_issue_is_parked_until_it_comes() -> None:
         assert parked() == 0
         await one.apply(use(T0 + SECOND, credential="c9"))
         assert parked() == 1
-        await one.until(T0 + 2 * POLICY.lateness)
+        await one.until(T0 + 3 * POLICY.lateness)
         assert parked() == 0
         assert HMAC in issue().identifiers
 
