@@ -31,12 +31,14 @@ class RevocationObserver:
         self._limit = RepeatLimit(lambda: clock() / SECOND)
         metrics.add(series.REVOCATION_COPIES, amount=0)
 
-    def observe(self, fact: Any) -> None:
-        """Takes the facts of the stage: only what is committed was told."""
-        if isinstance(fact, HandlerThroughput):
-            for output in fact.outputs:
-                if isinstance(output.fact, Told):
-                    self.told(output.fact)
+    def observe(self, fact: Any) -> list[Told]:
+        """Takes the facts of the stage: only what is committed was told. Returns the outcomes in it."""
+        if not isinstance(fact, HandlerThroughput):
+            return []
+        told = [output.fact for output in fact.outputs if isinstance(output.fact, Told)]
+        for each in told:
+            self.told(each)
+        return told
 
     def told(self, told: Told) -> None:
         """Counts and logs an outcome."""

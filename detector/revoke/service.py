@@ -33,6 +33,7 @@ from detector.revoke.audit_log import AuditLog
 from detector.revoke.audit_records import Recorder
 from detector.revoke.executor import Configured, Executor, ExecutorSettings
 from detector.revoke.handler import RevokeHandler, RevokeTopics
+from detector.revoke.notice_sender import NoticeSender
 from detector.revoke.observing import RevocationObserver
 from detector.revoke.target_tables import TableTarget, make_targets
 from detector.revoke.turn import Turns, TurnSettings
@@ -84,6 +85,11 @@ class RevokeService:
         self._observer = RevocationObserver(self._metrics, log, self._clean, time.time_ns)
         self._sampling = Sampling(self._metrics, self._readiness, self._operator_log)
         self._hopeless = HopelessFailures(self._live.group, Path(settings.service.state))
+        self._notices = NoticeSender(
+            settings.revoke.notices,
+            self._clean,
+            lambda name, why: self._operator_log.warn("a notice is not sent", notice=name, why=why),
+        )
         self._reload = asyncio.Event()
         self._stage: Stage | None = None
 
@@ -119,6 +125,7 @@ class RevokeService:
             await self._lifecycle.until_stopped(
                 self._work(targets, recorder), lambda: self._stage is not None
             )
+        await self._notices.close()
         recorder.log.close()
         if self._lifecycle.failure is not None:
             raise self._lifecycle.failure
@@ -204,7 +211,8 @@ class RevokeService:
         self._metrics_observer.observe(STAGE, fact)
         self._operator_log.observe(STAGE, fact)
         self._sampling.observe(STAGE, fact)
-        self._observer.observe(fact)
+        for told in self._observer.observe(fact):
+            self._notices.tell(told)
         if isinstance(fact, Rebalanced):
             self._readiness.assigned(STAGE)
         if (hopeless := self._hopeless.observe(STAGE, fact)) is not None:
@@ -241,6 +249,7 @@ class RevokeService:
                 self._metrics.add(series.RELOADS, "refused")
                 continue
             approvals.use(revoke.approvers)
+            self._notices.use(revoke.notices)
             executor.use(Configured(revoke, made, approvals.of), executor_settings(revoke, self._live))
             self._metrics.add(series.RELOADS, "done")
             self._log.info(

@@ -14,6 +14,7 @@ from detector.configuration.revoke_settings import (
     SecretFile,
 )
 from detector.configuration.settings import Settings
+from detector.configuration.trust_keys import webhook_secret
 from detector.revoke.target_tables import target_mistakes
 from detector.terminal.output import shown
 from detector.values.errors import ConfigError
@@ -43,7 +44,7 @@ def revoke_mistakes(settings: Settings) -> list[ConfigError]:
     for notice in revoke.notices:
         for file in (notice.url_file, notice.secret, notice.token):
             if file is not None:
-                mistakes += _unreadable(file)
+                mistakes += _unusable(file, signs=file is notice.secret)
     return mistakes
 
 
@@ -56,11 +57,16 @@ def _weakness(token: Secret) -> str | None:
     return None
 
 
-def _unreadable(file: SecretFile) -> list[ConfigError]:
+def _unusable(file: SecretFile, *, signs: bool) -> list[ConfigError]:
     try:
-        file.read()
+        text = file.read().reveal().decode("ascii")
+        if signs:
+            webhook_secret(text.strip())
     except ConfigError as error:
         return [error]
+    except ValueError as error:  # UnicodeDecodeError is one, and would quote a byte
+        reason = "not ASCII" if isinstance(error, UnicodeDecodeError) else str(error)
+        return [ConfigError(f"{file.key}: {reason}", file.path)]
     return []
 
 

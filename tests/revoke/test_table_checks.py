@@ -68,7 +68,7 @@ def test_a_good_one_has_nothing_against_it(folder: Folder) -> None:
 
 def test_secrets_that_others_can_read_or_change_are_named(folder: Folder) -> None:
     folder.file("alice.token", mode=0o644)
-    folder.file("hook.secret", mode=0o622)
+    folder.file("hook.secret", "whsec_" + TOKEN, mode=0o622)
     folder.file("db.password", mode=0o604)
     code, said = folder.check(GOOD)
     assert code == 0

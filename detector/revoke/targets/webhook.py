@@ -4,8 +4,6 @@ An answer of 2xx says that it was received. That the credential is dead only the
 The message's `webhook-id` is the command's id, however often it is sent (standardwebhooks.com, specification 1.0.0).
 """
 
-import base64
-import hmac
 import time
 from typing import ClassVar, Final
 
@@ -16,6 +14,7 @@ from detector.revoke.revocation_command import RevocationCommand
 from detector.revoke.target import GoneError, Observation, Plan, UnavailableError
 from detector.revoke.targets.delegation import REVOKE, Statement, Statements, message_of, statement_of
 from detector.revoke.targets.provider_http import HttpOptions, ProviderHttp, forbidden, read_secret
+from detector.revoke.webhook_signature import webhook_headers
 from detector.terminal.output import shown
 
 _ACCEPTED: Final = range(200, 300)
@@ -96,13 +95,9 @@ class Webhook:
             secret = webhook_secret((await read_secret(path)).reveal().decode("ascii"))
         except ValueError as error:
             raise UnavailableError(f"{shown(path)}: {error}") from None
-        now = int(time.time())
-        tag = hmac.digest(secret, f"{message_id}.{now}.".encode() + body, "sha256")
         return {
             "Content-Type": "application/json",
-            "webhook-id": message_id,
-            "webhook-timestamp": str(now),
-            "webhook-signature": f"v1,{base64.b64encode(tag).decode()}",
+            **webhook_headers(secret, message_id, body, int(time.time())),
         }
 
 
