@@ -130,6 +130,7 @@ class Postgres:
             user=user,
             password=self.password if password is None else password,
             database=database,
+            ssl=False,  # by default a refused login is tried again without
         )
 
     async def install_revoker(self, password_file: Path) -> None:
