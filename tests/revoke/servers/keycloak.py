@@ -1,7 +1,7 @@
 """A real Keycloak, from Maven: 175 MB, and half a minute to start. `python -m tests.revoke.servers.keycloak` installs it.
 
-It has a realm `ci` with the user `ann`, and the clients `task` (whose tokens are revoked), `resource` and `revoker`. Each
-client's secret is `<name>-secret`.
+It has a realm `ci` with the user `ann`, and the clients `task` (whose tokens are revoked) and `resource`. The revoker's
+client is that of deploy/revoke/keycloak.json. Each client's secret is `<name>-secret`.
 """
 
 import contextlib
@@ -9,6 +9,7 @@ import http.client
 import json
 import os
 import shutil
+import signal
 import subprocess
 import urllib.parse
 import zipfile
@@ -27,7 +28,8 @@ _ARTIFACT: Final = f"org.keycloak:keycloak-quarkus-dist:{VERSION}:zip"
 _NEEDED: Final = "run `make test-clusters` once: it installs Keycloak (needs Java 17 or newer and Maven)"
 _SETTINGS: Final = ("--db=dev-mem", "--health-enabled=false", "--metrics-enabled=false")
 REALM: Final = "ci"
-_ROLES: Final = ("manage-users", "view-clients")
+REVOKER: Final = "curfewd-revoker"
+POLICY: Final = Path(__file__).parents[3] / "deploy" / "revoke" / "keycloak.json"
 
 
 def fetch() -> None:
@@ -83,6 +85,9 @@ class KeycloakServer:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._process.pid is not None:  # the script that started it does not end Java with it
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(self._process.pid, signal.SIGKILL)
         self._process.remove()
 
     def _make_realm(self) -> None:
@@ -90,7 +95,7 @@ class KeycloakServer:
         form["password"] = "admin-of-the-tests"
         self._admin = self._form("master", "token", form)["access_token"]
         self.admin("POST", "", {"realm": REALM, "enabled": True}, realms=True)
-        for name in ("task", "resource", "revoker"):
+        for name in ("task", "resource"):
             made: dict[str, Any] = {
                 "clientId": name,
                 "secret": f"{name}-secret",
@@ -109,11 +114,17 @@ class KeycloakServer:
             "lastName": "N",
         }
         self.admin("POST", "/users", {**ann, "credentials": [password]})
+        self.admin("POST", "/partialImport", json.loads(POLICY.read_text()))
+        client = self.admin("GET", f"/clients?clientId={REVOKER}")[0]
+        self.admin("PUT", f"/clients/{client['id']}", client | {"secret": f"{REVOKER}-secret"})
+
+    def revoker_roles(self, method: str, *names: str) -> None:
+        """Gives roles to the revoker (POST), or takes them (DELETE)."""
         management = self.admin("GET", "/clients?clientId=realm-management")[0]["id"]
-        revoker = self.admin("GET", "/clients?clientId=revoker")[0]["id"]
-        account = self.admin("GET", f"/clients/{revoker}/service-account-user")["id"]
-        roles = [each for each in self.admin("GET", f"/clients/{management}/roles") if each["name"] in _ROLES]
-        self.admin("POST", f"/users/{account}/role-mappings/clients/{management}", roles)
+        client = self.admin("GET", f"/clients?clientId={REVOKER}")[0]["id"]
+        account = self.admin("GET", f"/clients/{client}/service-account-user")["id"]
+        roles = [each for each in self.admin("GET", f"/clients/{management}/roles") if each["name"] in names]
+        self.admin(method, f"/users/{account}/role-mappings/clients/{management}", roles)
 
     def admin(self, method: str, path: str, body: Any = None, *, realms: bool = False) -> Any:
         """The answer to a request of the administrator about the realm."""

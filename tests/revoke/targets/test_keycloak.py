@@ -15,7 +15,7 @@ from detector.revoke.revocation_command import RevocationCommand
 from detector.revoke.target import RefusedError, UnavailableError
 from detector.revoke.targets.keycloak import Keycloak, KeycloakOptions
 from detector.values.times import SECOND
-from tests.revoke.servers.keycloak import REALM, KeycloakServer
+from tests.revoke.servers.keycloak import REALM, REVOKER, KeycloakServer
 from tests.revoke.targets.commands import command
 
 Make = Callable[..., Keycloak]
@@ -41,11 +41,11 @@ async def target(keycloak_server: KeycloakServer, tmp_path: Path) -> AsyncIterat
     made: list[Keycloak] = []
 
     def make(**options: Any) -> Keycloak:
-        (tmp_path / "secret").write_text("revoker-secret")
+        (tmp_path / "secret").write_text(f"{REVOKER}-secret")
         values: dict[str, Any] = {
             "url": keycloak_server.url,
             "realm": REALM,
-            "client_id": "revoker",
+            "client_id": REVOKER,
             "client_secret_file": str(tmp_path / "secret"),
         }
         made.append(Keycloak(msgspec.convert(values | options, KeycloakOptions)))
@@ -121,7 +121,7 @@ async def test_a_forged_command_cannot_aim_it_at_another_session(
         with pytest.raises(RefusedError, match=reason):
             await keycloak.probe(forged)
     for forged, reason in (
-        (asked(token, client_id="revoker"), "own client"),
+        (asked(token, client_id=REVOKER), "own client"),
         (asked(token, issuer="https://other.example/realms/ci"), "another realm"),
         (asked(token, session_id="../users"), "form"),
         (asked(token, user_id=None), "no `user_id`"),
@@ -144,3 +144,17 @@ async def test_a_revoker_without_the_right_roles_says_which_it_needs(
     with pytest.raises(UnavailableError, match="own token"):
         await target(client_secret_file=str(tmp_path / "other")).probe(asked(token))
     assert keycloak_server.active(token)
+
+
+@pytest.mark.parametrize("role", ["manage-users", "view-clients"])
+async def test_the_revoker_needs_each_role_of_its_policy(
+    keycloak_server: KeycloakServer, target: Make, role: str
+) -> None:
+    token = keycloak_server.session_token()
+    keycloak_server.revoker_roles("DELETE", role)
+    try:
+        with pytest.raises(RefusedError, match="manage-users and view-clients"):
+            await target().probe(asked(token))
+    finally:
+        keycloak_server.revoker_roles("POST", role)
+    assert (await target().probe(asked(token))).state == "live"

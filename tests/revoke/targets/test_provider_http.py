@@ -16,6 +16,11 @@ from tests.broker.secure import Authority
 from tests.revoke.targets.hostile_server import TOKEN, answer, answering
 
 
+def _at(second: int) -> str:
+    """A date of HTTP by the provider's clock, which is another than ours."""
+    return formatdate(1_700_000_000 + second, usegmt=True)
+
+
 @pytest.fixture
 def token_file(tmp_path: Path) -> Path:
     path = tmp_path / "token"
@@ -64,7 +69,7 @@ async def test_the_token_is_read_again_for_each_request(token_file: Path) -> Non
     ("status", "headers", "least", "most"),
     [
         ("429 Too Many Requests", {"Retry_After": "7"}, 7, 9),
-        ("503 Service Unavailable", {"Retry_After": formatdate(time.time() + 30, usegmt=True)}, 25, 32),
+        ("503 Service Unavailable", {"Retry_After": _at(30), "Date": _at(0)}, 31, 31),
         ("503 Service Unavailable", {"Retry_After": "99999999999"}, 3600, 3600),
         ("403 Forbidden", {"X_RateLimit_Remaining": "0"}, 60, 60),
     ],
