@@ -198,5 +198,5 @@ def test_any_text_is_read_to_some_end(text: str) -> None:
 
 @pytest.mark.parametrize("part", ['"', "'", '""', "''", "/*", "$a$", "$", "e'\\", "DROP ROLE a;", "--", ","])
 def test_no_text_takes_long(part: str) -> None:
-    for text in (part * 100_000, "DROP ROLE " + part * 100_000, "CREATE ROLE a " + part * 100_000):
+    for text in (part * 20_000, "DROP ROLE " + part * 20_000, "CREATE ROLE a " + part * 20_000):
         assert len(list(role_statements(text))) <= 2_000
