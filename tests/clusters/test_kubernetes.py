@@ -12,10 +12,12 @@ import pytest
 import pytest_asyncio
 import yaml
 
+from detector.adapters.kubernetes.tokens import POD_UID
 from detector.revoke.revocation_command import RevocationCommand
 from detector.revoke.target import GoneError, Observation, RefusedError
 from detector.revoke.targets.kubernetes import KubernetesOptions, KubernetesTarget
 from detector.revoke.targets.provider_http import Answer, HttpOptions, ProviderHttp
+from detector.values.events import Identifier
 from tests.clusters.servers import KubernetesServer
 
 ROLES = Path(__file__).parent.parent.parent / "deploy/revoke/kubernetes.yaml"
@@ -126,6 +128,7 @@ class Cluster:
             "uid": meta["uid"],
         }
         known: dict[str, Any] = {"id": "c-1", "time": time.time_ns(), "credential_id": "x"}
+        known["identifiers"] = (Identifier(POD_UID, meta["uid"]),)
         return RevocationCommand(revocation=revocation, **{**known, "issued_at": time.time_ns(), **fields})
 
 

@@ -11,6 +11,7 @@ from detector.revoke.target import GoneError, Observation, Plan, RefusedError, S
 from detector.revoke.targets.aws_iam import Iam
 from detector.revoke.targets.aws_options import AwsOptions
 from detector.revoke.targets.handle_fields import needed
+from detector.revoke.targets.issue_times import issued_then
 from detector.revoke.targets.settling import FirstSeen
 from detector.values.times import SECOND, parse_duration
 
@@ -115,10 +116,7 @@ class KeyRevocation:
                 raise RefusedError(f"the access key {key.id} belongs to another user than {key.user}")
             return None
         created = found.get("CreateDate")
-        if command.issued_at is not None and isinstance(created, dt.datetime):
-            apart = abs(created.timestamp() - command.issued_at / SECOND)
-            if apart > parse_duration(self._options.tolerance) / SECOND:
-                raise RefusedError(f"the {key} was not created when the credential was issued")
+        issued_then(command, created.isoformat() if isinstance(created, dt.datetime) else None, str(key))
         return found
 
     async def _listed(self, key: _Key) -> Mapping[str, Any] | None:

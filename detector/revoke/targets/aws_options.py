@@ -19,7 +19,6 @@ class AwsOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     - `delete_after`: a duration after which an access key that was made inactive is deleted; by default never, so that
       a person can make it active again.
     - `all_sessions`: whether all older sessions of a role or user are denied where those of one name cannot be.
-    - `tolerance`: how far the creation time of a key may be from the command's issue time.
     - `settle_seconds`: how long AWS may go on accepting what IAM has revoked.
     - `timeout`: seconds for one answer.
     - `endpoint_url`: another address of the API.
@@ -31,7 +30,6 @@ class AwsOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     profile: str = "default"
     delete_after: str | None = None
     all_sessions: bool = False
-    tolerance: str = "1m"
     settle_seconds: float = 10.0
     timeout: float = 10.0
     endpoint_url: str | None = None
@@ -44,9 +42,8 @@ class AwsOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         """
         if _ACCOUNT.fullmatch(self.account) is None:
             raise ValueError("account: write its twelve digits")
-        for text in (self.tolerance, self.delete_after):
-            if text is not None:
-                parse_duration(text)
+        if self.delete_after is not None:
+            parse_duration(self.delete_after)
         if not 0 <= self.settle_seconds <= 12 or not 0 < self.timeout <= 15:  # noqa: PLR2004 - the message says it
             raise ValueError("settle_seconds: 0 to 12, timeout: more than 0 and at most 15 seconds")
         if self.endpoint_url is not None:

@@ -12,6 +12,7 @@ from detector.revoke.revocation_command import RevocationCommand
 from detector.revoke.target import GoneError, Observation, Plan, RefusedError, Step, UnavailableError
 from detector.revoke.targets.access_tokens import AccessTokens
 from detector.revoke.targets.handle_fields import needed, optional
+from detector.revoke.targets.issue_times import issued_then
 from detector.revoke.targets.provider_http import (
     Answer,
     HttpOptions,
@@ -20,7 +21,7 @@ from detector.revoke.targets.provider_http import (
     forbidden,
     read_secret,
 )
-from detector.values.times import SECOND, parse_duration, parse_rfc3339
+from detector.values.times import parse_rfc3339
 
 _ID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _USER = re.compile(r"[\w.+'@-]{1,256}", re.ASCII)
@@ -39,7 +40,6 @@ class AzureOptions(HttpOptions, frozen=True, forbid_unknown_fields=True, kw_only
     - `client_secret_file`, or `assertion_file` with the JWT of a workload identity.
     - `login_url`: where tokens come from.
     - `disable_service_principals`: whether a service principal may be disabled. That stops all that works as it.
-    - `tolerance`: how far a secret's start may be from the command's issue time.
     """
 
     url: str = "https://graph.microsoft.com"
@@ -49,7 +49,6 @@ class AzureOptions(HttpOptions, frozen=True, forbid_unknown_fields=True, kw_only
     assertion_file: str | None = None
     login_url: str = "https://login.microsoftonline.com"
     disable_service_principals: bool = False
-    tolerance: str = "1m"
 
     def __post_init__(self) -> None:
         """Checks the values.
@@ -59,7 +58,6 @@ class AzureOptions(HttpOptions, frozen=True, forbid_unknown_fields=True, kw_only
         """
         super().__post_init__()
         check_address("login_url", self.login_url)
-        parse_duration(self.tolerance)
         ways = (self.token_file, self.client_secret_file, self.assertion_file)
         if sum(way is not None for way in ways) != 1:
             raise ValueError("set one of client_secret_file, assertion_file and token_file")
@@ -89,7 +87,6 @@ class AzureTarget:
     def __init__(self, options: AzureOptions) -> None:
         self._options = options
         self._http = ProviderHttp(options, scheme="")
-        self._tolerance = parse_duration(options.tolerance)
         self._tokens: AccessTokens | None = None
         if options.token_file is None:
             url = f"{options.login_url.rstrip('/')}/{options.tenant}/oauth2/v2.0/token"
@@ -230,10 +227,7 @@ class AzureTarget:
             raise UnavailableError(f"{self._http.host} does not list the secrets of the {handle.words}")
         for one in value:
             if isinstance(one, dict) and str(one.get("keyId")).lower() == handle.key_id.lower():
-                start = _time(one.get("startDateTime"))
-                issued = command.issued_at
-                if issued is not None and abs(start - issued) > self._tolerance + SECOND:
-                    raise RefusedError(f"the {handle} does not begin when the credential was issued")
+                issued_then(command, one.get("startDateTime"), str(handle))
                 return False, f"Graph lists the {handle}"
         return True, f"Graph does not list the {handle}"
 

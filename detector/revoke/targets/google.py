@@ -16,8 +16,9 @@ from detector.revoke.targets.google_denials import Denials
 from detector.revoke.targets.google_options import GoogleOptions
 from detector.revoke.targets.google_tokens import assertion
 from detector.revoke.targets.handle_fields import needed, optional
+from detector.revoke.targets.issue_times import issued_then
 from detector.revoke.targets.provider_http import Answer, HttpOptions, ProviderHttp, forbidden
-from detector.values.times import SECOND, parse_duration, parse_rfc3339
+from detector.values.times import SECOND, parse_duration
 
 _ACCOUNT = re.compile(r"[a-z0-9-]{1,64}@[a-z0-9.-]{1,128}\.gserviceaccount\.com")
 _KEY = re.compile(r"[0-9a-f]{8,64}")
@@ -54,7 +55,6 @@ class GoogleTarget:
     def __init__(self, options: GoogleOptions) -> None:
         self._options = options
         self._http = ProviderHttp(options, scheme="")
-        self._tolerance = parse_duration(options.tolerance)
         self._tokens: AccessTokens | None = None
         if options.credentials_file is not None:
             login = HttpOptions(
@@ -196,17 +196,11 @@ class GoogleTarget:
             self._compare(command, handle, found)
         return found
 
-    def _compare(self, command: RevocationCommand, handle: _Handle, found: Mapping[str, Any]) -> None:
+    @staticmethod
+    def _compare(command: RevocationCommand, handle: _Handle, found: Mapping[str, Any]) -> None:
         if found.get("keyType") != "USER_MANAGED":
             raise RefusedError(f"the {handle} is Google's own, and cannot be disabled")
-        try:
-            since = parse_rfc3339(str(found.get("validAfterTime")))
-        except ValueError:
-            raise UnavailableError(
-                f"{self._http.host} does not say since when the {handle} is valid"
-            ) from None
-        if command.issued_at is not None and abs(since - command.issued_at) > self._tolerance + SECOND:
-            raise RefusedError(f"the {handle} was not created when the credential was issued")
+        issued_then(command, found.get("validAfterTime"), str(handle))
 
     async def _delete(self, handle: _Handle, found: Mapping[str, Any] | None) -> str:
         if found is None:

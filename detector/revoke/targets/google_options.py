@@ -18,7 +18,6 @@ class GoogleOptions(HttpOptions, frozen=True, forbid_unknown_fields=True, kw_onl
     - `deny_project`, `denied_permissions`: the project in which a federated principal is denied, and what:
       `storage.googleapis.com/objects.*`.
     - `shared_principals`: whether a principal may be denied whose subject names no job.
-    - `tolerance`: how far the creation time of a key may be from the command's issue time.
     """
 
     url: str = "https://iam.googleapis.com"
@@ -29,7 +28,6 @@ class GoogleOptions(HttpOptions, frozen=True, forbid_unknown_fields=True, kw_onl
     deny_project: str = ""
     denied_permissions: tuple[str, ...] = ()
     shared_principals: bool = False
-    tolerance: str = "1m"
 
     def __post_init__(self) -> None:
         """Checks the values.
@@ -41,9 +39,8 @@ class GoogleOptions(HttpOptions, frozen=True, forbid_unknown_fields=True, kw_onl
         check_address("token_url", self.token_url)
         if (self.credentials_file is None) == (self.token_file is None):
             raise ValueError("set one of credentials_file and token_file")
-        for text in (self.tolerance, self.delete_after):
-            if text is not None:
-                parse_duration(text)
+        if self.delete_after is not None:
+            parse_duration(self.delete_after)
         if self.deny_project and _PROJECT.fullmatch(self.deny_project) is None:
             raise ValueError("deny_project: write the project's id")
         for permission in self.denied_permissions:

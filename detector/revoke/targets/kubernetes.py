@@ -29,6 +29,7 @@ _CLUSTER = re.compile(r"[^\x00-\x20\x7f]{1,256}")
 _CACHED: Final = 12.0  # seconds: ten in the token cache, and two for the servers to hear of a deletion
 _LEEWAY: Final = 60.0  # seconds after its deletion was asked for, for which an object's tokens are accepted
 _METHODS: Final = {"delete-pod": PODS, "delete-secret": SECRETS, "recreate-service-account": ACCOUNTS}
+TASK: Final = "curfewd/task-id"  # an annotation of a pod
 _WORDS: Final = {PODS: "pod", SECRETS: "secret", ACCOUNTS: "service account"}
 _LONGEST_GRACE: Final = 3600
 
@@ -218,6 +219,10 @@ class KubernetesTarget:
             raise RefusedError(f"{handle} runs as another service account than the token's")
         if command.issued_at is not None and found.created > command.issued_at + SKEW:
             raise RefusedError(f"{handle} was made after the token was issued")
+        if not _is_linked(command, handle) and found.annotations.get(TASK) not in command.task_ids:
+            raise RefusedError(
+                f"nothing shows that the token of {handle} is meant: annotate pods with `{TASK}`, their task's id"
+            )
         return _ending(handle, found)
 
     async def _account(self, handle: _Handle, issued_at: int, command_id: str) -> _Sight:
@@ -245,7 +250,7 @@ class KubernetesTarget:
 
 
 def _check_pod(command: RevocationCommand, handle: _Handle) -> None:
-    """Nothing, unless the command's credential is another pod's.
+    """Nothing, unless the command's credential is another pod's, by its identifiers or its task.
 
     Raises:
         RefusedError: it is.
@@ -256,6 +261,13 @@ def _check_pod(command: RevocationCommand, handle: _Handle) -> None:
     tasks = [task for task in command.task_ids if task.startswith("k8s/")]
     if tasks and pod_task(handle.namespace, handle.name, handle.uid) not in tasks:
         raise RefusedError("the revocation object names another pod than the credential's task")
+
+
+def _is_linked(command: RevocationCommand, handle: _Handle) -> bool:
+    """Whether the command's own credential or task names the pod."""
+    if any(one.scheme == POD_UID and one.value == handle.uid for one in command.identifiers):
+        return True
+    return pod_task(handle.namespace, handle.name, handle.uid) in command.task_ids
 
 
 def _ending(handle: _Handle, found: Found) -> _Sight:

@@ -12,9 +12,10 @@ from detector.adapters.vault.entry import HMAC
 from detector.revoke.revocation_command import RevocationCommand
 from detector.revoke.target import GoneError, Observation, Plan, RefusedError, Step, UnavailableError
 from detector.revoke.targets.handle_fields import needed, optional
+from detector.revoke.targets.issue_times import issued_then
 from detector.revoke.targets.provider_http import Answer, HttpOptions, ProviderHttp, forbidden
 from detector.terminal.output import printable
-from detector.values.times import SECOND, format_rfc3339, parse_duration, parse_rfc3339
+from detector.values.times import SECOND, format_rfc3339
 
 _ACCESSOR = re.compile(r"[A-Za-z0-9_.-]{8,256}")
 _NAMESPACE = re.compile(r"[\w-]+(?:/[\w-]+)*/?", re.ASCII)
@@ -27,17 +28,16 @@ _UNKNOWN_WORDS: Final = ("invalid accessor", "invalid lease", "lease not found",
 _SELF: Final = ("v1", "auth", "token", "lookup-self")
 _EXPECTED: Final = ("display_name", "entity_id", "path")
 _SHOWN: Final = 200
+_LATEST: Final = 1 << 36  # seconds since the epoch
 
 
 class VaultOptions(HttpOptions, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A Vault or OpenBao. `token_file` is needed; `url` is without `/v1`.
 
     - `namespace`: the namespace of the revoker's own token, and of commands that name none.
-    - `tolerance`: how far the issue time that Vault says may be from the command's.
     """
 
     namespace: str = ""
-    tolerance: str = "1m"
 
     def __post_init__(self) -> None:
         """Checks the values.
@@ -46,7 +46,6 @@ class VaultOptions(HttpOptions, frozen=True, forbid_unknown_fields=True, kw_only
             ValueError: one cannot be used.
         """
         super().__post_init__()
-        parse_duration(self.tolerance)
         if self.namespace and _NAMESPACE.fullmatch(self.namespace) is None:
             raise ValueError("namespace: write names with slashes between them")
 
@@ -91,7 +90,6 @@ class VaultTarget:
 
     def __init__(self, options: VaultOptions) -> None:
         self._options = options
-        self._tolerance = parse_duration(options.tolerance)
         self._http = ProviderHttp(options, scheme="")
 
     @staticmethod
@@ -207,13 +205,10 @@ class VaultTarget:
         Raises:
             RefusedError: it does.
         """
-        issued = _time(data.get(handle.kind.issued))
-        if issued is None:
-            raise UnavailableError(f"{self._http.host} does not say when the {handle.kind.words} was issued")
-        if command.issued_at is not None and abs(issued - command.issued_at) > self._tolerance + SECOND:
-            raise RefusedError(
-                f"Vault issued the {handle} at {format_rfc3339(issued)}, not when the credential was issued"
-            )
+        issued = data.get(handle.kind.issued)
+        if isinstance(issued, int) and 0 < issued < _LATEST:
+            issued = format_rfc3339(issued * SECOND)
+        issued_then(command, issued, str(handle))
         for name in _EXPECTED:
             expected = optional(command, name, _TEXT)
             if expected and data.get(name) != expected:
@@ -252,16 +247,6 @@ def _is_unknown(answer: Answer) -> bool:
     errors = answer.fields().get("errors")
     texts = [one for one in errors if isinstance(one, str)] if isinstance(errors, list) else []
     return any(words in text for text in texts for words in _UNKNOWN_WORDS)
-
-
-def _time(value: object) -> int | None:
-    """A time of Vault's (ns): seconds since the epoch, or RFC 3339."""
-    if type(value) is int and value > 0:
-        return value * SECOND
-    try:
-        return parse_rfc3339(value) if isinstance(value, str) else None
-    except ValueError:
-        return None
 
 
 TARGET: Final = VaultTarget

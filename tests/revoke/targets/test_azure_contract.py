@@ -117,7 +117,7 @@ async def test_contract_a_secret_of_another_time_is_left_alone(secret_file: str)
     graph = Graph()
     async with scripted(graph.answer) as api:
         made = target(api.url, secret_file)
-        with pytest.raises(RefusedError, match="does not begin"):
+        with pytest.raises(RefusedError, match="another time"):
             await made.revoke(command(SECRET, issued_at=ISSUED + 100 * SECOND), 0)
         await made.close()
     assert len(graph.secrets) == 2
@@ -154,7 +154,7 @@ def test_what_cannot_be_revoked_is_refused(
         (
             Reply(200, {"passwordCredentials": [{"keyId": KEY_ID, "startDateTime": "then"}]}),
             UnavailableError,
-            "time",
+            "does not say when",
         ),
         (Reply(503, {}, {"Retry-After": "9"}), UnavailableError, "503"),
     ],

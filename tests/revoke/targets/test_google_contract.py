@@ -156,7 +156,7 @@ async def test_contract_a_deny_policy_of_other_hands_is_left_alone(token_file: s
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ({"validAfterTime": format_rfc3339(ISSUED - 90 * SECOND)}, "not created when"),
+        ({"validAfterTime": format_rfc3339(ISSUED - 90 * SECOND)}, "another time"),
         ({"keyType": "SYSTEM_MANAGED"}, "Google's own"),
     ],
     ids=["time", "system"],

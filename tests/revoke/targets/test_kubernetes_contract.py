@@ -12,7 +12,7 @@ import pytest
 from detector.adapters.kubernetes.tokens import OTHER_AUDIENCE, POD_UID
 from detector.revoke.revocation_command import RevocationCommand
 from detector.revoke.target import GoneError, RefusedError, UnavailableError
-from detector.revoke.targets.kubernetes import KubernetesOptions, KubernetesTarget
+from detector.revoke.targets.kubernetes import TASK, KubernetesOptions, KubernetesTarget
 from detector.revoke.targets.kubernetes_accounts import COPY_OF, MADE_FOR, copy_name, recreate
 from detector.revoke.targets.kubernetes_objects import KubernetesObjects
 from detector.revoke.targets.provider_http import ProviderHttp
@@ -117,8 +117,9 @@ def token_file(tmp_path: Path) -> str:
 
 
 def command(revocation: dict[str, Any], **fields: Any) -> RevocationCommand:
-    known: dict[str, Any] = {"id": "c-1", "time": NOW, "credential_id": "x", "issued_at": ISSUED, **fields}
-    return RevocationCommand(revocation=revocation, **known)
+    known: dict[str, Any] = {"id": "c-1", "time": NOW, "credential_id": "x", "issued_at": ISSUED}
+    mine = {"identifiers": (Identifier(POD_UID, UID),)}
+    return RevocationCommand(revocation=revocation, **{**known, **mine, **fields})
 
 
 def target(url: str, token_file: str, clock: Clock | None = None, **options: Any) -> KubernetesTarget:
@@ -207,6 +208,19 @@ async def test_contract_a_pod_that_does_not_fit_the_command_is_refused(
             await kubernetes.probe(command(POD))
         await kubernetes.close()
     assert api.calls("DELETE") == []
+
+
+async def test_contract_a_pod_must_be_the_credentials(cluster: Cluster, token_file: str) -> None:
+    asked = command(POD, identifiers=(), task_ids=("deploy-7",))
+    async with scripted(cluster.answer) as api:
+        kubernetes = target(api.url, token_file)
+        with pytest.raises(RefusedError, match="nothing shows"):
+            await kubernetes.revoke(asked, 0)
+        cluster.objects[f"{PODS}/job-1-x"]["metadata"]["annotations"] = {TASK: "deploy-7"}
+        assert (await kubernetes.probe(asked)).state == "live"
+        with pytest.raises(RefusedError, match="nothing shows"):
+            await kubernetes.probe(command(POD, identifiers=(), task_ids=()))
+        await kubernetes.close()
 
 
 async def test_contract_a_terminating_pods_token_is_live_until_a_minute_after(

@@ -97,8 +97,8 @@ async def test_contract_a_lease_is_revoked_before_the_answer(token_file: str) ->
 @pytest.mark.parametrize(
     ("token", "extra", "fields", "words"),
     [
-        ({"creation_time": ISSUED // SECOND - 100}, {}, {}, "not when"),
-        ({"creation_time": ISSUED // SECOND + 100}, {}, {}, "not when"),
+        ({"creation_time": ISSUED // SECOND - 100}, {}, {}, "another time"),
+        ({"creation_time": ISSUED // SECOND + 100}, {}, {}, "another time"),
         ({"display_name": "root"}, {"display_name": "approle"}, {}, "display_name"),
         ({"path": "auth/token/create"}, {"path": "auth/approle/login"}, {}, "path"),
         ({"policies": ["root"]}, {"policies": ["ci", "default"]}, {}, "policies"),
