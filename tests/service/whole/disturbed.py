@@ -18,6 +18,7 @@ from aiokafka.errors import KafkaError
 
 from detector.judge.policy import default_rules
 from detector.values.findings import REVOCATION_UNCONFIRMED
+from tests.command_line import curfewd
 from tests.ingest.streams import admin, until
 from tests.service.whole.deployment import ROOT, Deployment, Expected, replayed, settled
 from tests.small_history import KEY_TEXT, write
@@ -86,8 +87,8 @@ class Disturbed(Deployment):
             await client.create_topics(
                 [NewTopic(name, INPUT_PARTITIONS, self.copies) for name in self.inputs]
             )
-        command = [sys.executable, "-m", "detector.cli", "topics", "create", "--config", str(self.config)]
-        await asyncio.to_thread(lambda: subprocess.run(command, cwd=ROOT, check=True, capture_output=True))
+        made = await asyncio.to_thread(curfewd, "topics", "create", "--config", self.config)
+        assert made.code == 0, made.err
 
     def start(self, *options: str) -> "subprocess.Popen[bytes]":
         self.runs += 1
