@@ -79,6 +79,10 @@ class Planted:
             for value in (*self.events.values(), *self.matching.values()):
                 await producer.send_and_wait(events, value, key, 0, headers=beside)
                 await producer.send_and_wait(events, *in_binary_mode(value))
+            # The uses among the events name their credentials by an identifier too: of this one nobody knows anything.
+            use = {"credential_id": "never-issued", "task_id": "t", "action": "read"}
+            stray = planted.event("credential.used", use, "s", source=planted.text_at("matching source"))
+            await producer.send_and_wait(events, stray, key, 0)
             for value in self.logs.values():
                 await producer.send_and_wait(logs, value, key, 0, headers=beside)
             await producer.send_and_wait(logs, b'{"message": "no JSON', key, 0, headers=beside)
