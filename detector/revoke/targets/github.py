@@ -10,6 +10,7 @@ import msgspec
 
 from detector.revoke.revocation_command import RevocationCommand
 from detector.revoke.target import Observation, Plan
+from detector.revoke.targets.github_app import AppTokens
 from detector.revoke.targets.github_things import DeployKey, GitHubApi, OrganisationAccess, Run, Thing
 from detector.revoke.targets.provider_http import HttpOptions, ProviderHttp
 from detector.revoke.targets.seen_alive import SeenAlive
@@ -20,13 +21,19 @@ _LISTS: Final = 4 << 20  # bytes of one page
 
 
 class GitHubOptions(HttpOptions, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """GitHub's REST API; `token_file` is needed, best with the token of a GitHub App's installation.
+    """GitHub's REST API, with the revoker's own token; or, as a GitHub App, with the app's key.
+
+    - `token_file`: the token.
+    - `app_id`, `installation_id`, `private_key_file`: those of the app. Its tokens, of an hour each, are then asked for.
 
     With `sso`, tokens lose their authorisation for the organisation's single sign-on, for which GitHub wants the token of
     an owner. Without it, fine-grained tokens lose their grant, for which it wants that of a GitHub App.
     """
 
     url: str = "https://api.github.com"
+    app_id: str | None = None
+    installation_id: str | None = None
+    private_key_file: str | None = None
     sso: bool = False
 
     def __post_init__(self) -> None:
@@ -36,8 +43,15 @@ class GitHubOptions(HttpOptions, frozen=True, forbid_unknown_fields=True, kw_onl
             ValueError: one cannot be used.
         """
         super().__post_init__()
-        if self.token_file is None:
-            raise ValueError("token_file: name a file with the revoker's own token for GitHub")
+        app = (self.app_id, self.installation_id, self.private_key_file)
+        if (self.token_file is None) == (None in app) or (self.token_file and any(app)):
+            raise ValueError("write either token_file, or app_id, installation_id and private_key_file")
+
+    def app(self, http: ProviderHttp) -> AppTokens | None:
+        """The tokens of the app, if it is one."""
+        if self.app_id is None or self.installation_id is None or self.private_key_file is None:
+            return None
+        return AppTokens(http, self.app_id, self.installation_id, self.private_key_file)
 
 
 class GitHub:
@@ -47,8 +61,9 @@ class GitHub:
     Options: ClassVar[type[msgspec.Struct]] = GitHubOptions
 
     def __init__(self, options: GitHubOptions) -> None:
-        self._http = ProviderHttp(options, headers=_HEADERS, limit=_LISTS)
-        api = GitHubApi(self._http)
+        scheme = "Bearer" if options.token_file else ""
+        self._http = ProviderHttp(options, scheme=scheme, headers=_HEADERS, limit=_LISTS)
+        api = GitHubApi(self._http, options.app(self._http))
         self._things: dict[str, Thing] = {
             "revoke-token": OrganisationAccess(api, SeenAlive(), sso=options.sso),
             "cancel-run": Run(api),

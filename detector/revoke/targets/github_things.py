@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol
 from detector.adapters.github.audit_log import TOKEN_ID
 from detector.revoke.revocation_command import RevocationCommand
 from detector.revoke.target import Observation, Plan, RefusedError, Step, UnavailableError
+from detector.revoke.targets.github_app import AppTokens
 from detector.revoke.targets.handle_fields import needed, optional
 from detector.revoke.targets.issue_times import SKEW, issued_then
 from detector.revoke.targets.provider_http import Answer, ProviderHttp, forbidden
@@ -45,12 +46,13 @@ class Thing(Protocol):
 class GitHubApi:
     """Requests to GitHub, with what every answer of it has to pass."""
 
-    def __init__(self, http: ProviderHttp) -> None:
+    def __init__(self, http: ProviderHttp, app: AppTokens | None = None) -> None:
         self._http = http
+        self._app = app
 
     async def get(self, path: tuple[str, ...], right: str, query: Mapping[str, str] | None = None) -> Answer:
         """An answer of 200 or 404."""
-        answer = await self._http.ask("GET", path, query=query)
+        answer = await self._asked("GET", path, query=query)
         forbidden(answer, right)
         if answer.status not in {_OK, _NOT_FOUND}:
             raise UnavailableError(f"GitHub answers HTTP {answer.status}: check url")
@@ -60,7 +62,7 @@ class GitHubApi:
         self, method: str, path: tuple[str, ...], right: str, *done: int, json: Any = None
     ) -> int:
         """The status, which must be one of `done`."""
-        answer = await self._http.ask(method, path, json=json)
+        answer = await self._asked(method, path, json=json)
         forbidden(answer, right)
         if answer.status not in done:
             raise UnavailableError(f"GitHub did not do it: it answers HTTP {answer.status}")
@@ -87,6 +89,17 @@ class GitHubApi:
             if len(part) < _PAGE:
                 return found
         raise UnavailableError(f"GitHub lists more than {_PAGES * _PAGE} objects")
+
+    async def _asked(
+        self, method: str, path: tuple[str, ...], *, query: Mapping[str, str] | None = None, json: Any = None
+    ) -> Answer:
+        headers = await self._app.headers() if self._app is not None else None
+        try:
+            return await self._http.ask(method, path, query=query, json=json, headers=headers)
+        except UnavailableError:
+            if self._app is not None:
+                self._app.forget()  # the token may be what it does not like
+            raise
 
 
 class OrganisationAccess:

@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import AsyncIterator
 from functools import cache
 from pathlib import Path
@@ -10,13 +11,15 @@ from typing import Any
 import msgspec
 import pytest
 import pytest_asyncio
+from joserfc import jwt
+from joserfc.jwk import RSAKey
 from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
 
 from detector.revoke.revocation_command import RevocationCommand
 from detector.revoke.target import RefusedError, UnavailableError
 from detector.revoke.targets.github import GitHub, GitHubOptions
 from detector.values.events import Identifier
-from detector.values.times import SECOND, parse_rfc3339
+from detector.values.times import SECOND, format_rfc3339, parse_rfc3339
 from tests.revoke.targets.commands import command
 from tests.revoke.targets.scripted_provider import Reply, Request, ScriptedProvider, scripted
 
@@ -75,6 +78,8 @@ class FakeGitHub:
         self.lies = False
         self.status: int | None = None
         self.done: list[str] = []
+        self.app_tokens: list[str] = []
+        self.app_token_life = 3600 * SECOND
 
     def answer(self, request: Request) -> Reply:
         name = operation_of(request)
@@ -98,6 +103,11 @@ class FakeGitHub:
 
     def on_run(self, _: Request) -> Reply:
         return Reply(200, self.run)
+
+    def on_app_token(self, request: Request) -> Reply:
+        self.app_tokens.append(request.headers["Authorization"].removeprefix("Bearer "))
+        end = format_rfc3339(time.time_ns() + self.app_token_life)
+        return Reply(201, {"token": f"ghs_{len(self.app_tokens)}", "expires_at": end})
 
     def on_authorizations(self, request: Request) -> Reply:
         return self.listing(request, self.authorizations)
@@ -316,3 +326,40 @@ async def test_what_cannot_be_revoked_is_refused_and_asks_nobody(
         with pytest.raises(RefusedError):
             await call(asked)
     assert served.requests == []
+
+
+async def test_contract_an_app_signs_for_its_tokens_and_renews_them(
+    fake: FakeGitHub, served: ScriptedProvider, tmp_path: Path
+) -> None:
+    key = RSAKey.generate_key(2048)
+    (tmp_path / "app.pem").write_bytes(key.as_pem(private=True))
+    app = {"app_id": "12", "installation_id": "34", "private_key_file": str(tmp_path / "app.pem")}
+    github = GitHub(msgspec.convert({"url": served.url, **app}, GitHubOptions))
+    await github.probe(token())
+    await github.probe(run())
+    (signed,) = fake.app_tokens
+    claims = jwt.decode(signed, key, ["RS256"]).claims
+    assert claims["iss"] == "12"
+    assert claims["iat"] <= time.time() < claims["exp"] <= time.time() + 600
+    assert served.requests[0].path == "/app/installations/34/access_tokens"
+    assert [each.headers["Authorization"] for each in served.requests[1:]] == ["Bearer ghs_1"] * 2
+    fake.status = 401  # somebody revoked the token
+    with pytest.raises(UnavailableError):
+        await github.probe(run())
+    fake.status, fake.app_token_life = None, 200 * SECOND
+    await github.probe(run())
+    await github.probe(run())  # a token that ends soon is renewed
+    assert len(fake.app_tokens) == 3
+    (tmp_path / "app.pem").write_text("no key")
+    with pytest.raises(UnavailableError, match="no private RSA key"):
+        await github.probe(run())
+    await github.close()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"app_id": "1"}, {"token_file": "t", "app_id": "1"}, {"app_id": "1", "installation_id": "2"}],
+)
+def test_either_a_token_or_an_app_is_configured(options: dict[str, str]) -> None:
+    with pytest.raises(msgspec.ValidationError, match="either token_file, or app_id"):
+        msgspec.convert(options, GitHubOptions)
