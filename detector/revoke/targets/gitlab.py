@@ -105,7 +105,7 @@ class GitLab:
                 return "GitLab knows no such token (HTTP 404)"
             self._done(answer)
             return f"revoked it; GitLab answered HTTP {answer.status}"
-        if step and (await self._found(path)).get("status") in _ENDED:
+        if step and _judged(command, self._facts(await self._asked("GET", path)))[0] == "dead":
             return "nothing: the job has ended"
         query = {"force": "true"} if step else None
         answer = await self._asked("POST", (*path, "cancel"), query)
@@ -169,9 +169,6 @@ class GitLab:
             issued_then(command, facts.get("started_at"), "job")
         elif not command.text("token_kind").startswith("deploy"):
             issued_then(command, facts.get("created_at"), "token")
-
-    async def _found(self, path: tuple[str, ...]) -> Mapping[str, Any]:
-        return self._facts(await self._asked("GET", path))
 
     def _facts(self, answer: Answer) -> Mapping[str, Any]:
         if answer.status != _OK:

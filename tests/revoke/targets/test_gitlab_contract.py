@@ -34,7 +34,13 @@ class FakeGitLab:
             "active": True,
             "expires_at": "2027-01-31",
         }
-        self.job = {"id": 7, "status": "running", "created_at": MADE, "started_at": MADE, "name": "build"}
+        self.job: dict[str, Any] = {
+            "id": 7,
+            "status": "running",
+            "created_at": MADE,
+            "started_at": MADE,
+            "name": "build",
+        }
         self.after_cancel = "canceling"
         self.status: int | None = None
 
@@ -179,6 +185,10 @@ async def test_contract_odd_answers_prove_nothing(gitlab: GitLab, fake: FakeGitL
         fake.token = before
     fake.job["status"] = ""
     assert (await gitlab.probe(job())).state == "live"
+    fake.job |= {"status": ["canceled"]}
+    for call in (gitlab.probe(job()), gitlab.revoke(job(), 1)):
+        with pytest.raises(UnavailableError, match="status"):
+            await call
 
 
 @pytest.mark.parametrize(
