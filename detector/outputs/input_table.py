@@ -52,6 +52,9 @@ def _topics(kafka: KafkaSettings, trust: tuple[TrustEntry, ...]) -> Iterator[_Ro
             for part in entry.topics:
                 if entry not in whole and overlap(glob, part):
                     yield _Row(f"  of these {part}", "events", _claim(entry))
+    for name in kafka.inputs.outcomes:
+        if name not in kafka.event_topics:
+            yield _Row(name, "events", "the revoker: what became of commands")
     for glob in kafka.log_topics:
         yield _Row(glob, "text", "nobody: nothing in it is an event, whatever it looks like")
 

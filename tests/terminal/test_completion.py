@@ -26,6 +26,7 @@ CASES = [
     ("curfewd replay --config pyproj", "curfewd replay --config pyproject.toml "),
     ("curfewd redact --unexamined mar", "curfewd redact --unexamined mark "),
     ("curfewd completion fi", "curfewd completion fish "),
+    ("curfewd revoke --dry", "curfewd revoke --dry-run "),
 ]
 
 

@@ -116,8 +116,7 @@ async def test_many_that_wait_do_not_fill_the_page(browser: Browser, tmp_path: P
         await expect(sight.page.locator("#held .hint")).to_contain_text("650 more")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 420])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 420)])
 async def test_axe_has_nothing_against_it(
     browser: Browser, tmp_path: Path, scheme: Literal["light", "dark"], width: int
 ) -> None:
