@@ -29,7 +29,7 @@ from detector.revoke.rails import Decision, Held, History, Proposal, Refused, de
 from detector.revoke.revocation_command import RevocationCommand
 from detector.revoke.target import Plan, RefusedError, Target
 from detector.revoke.target_tables import TableTarget, find_target
-from detector.revoke.turn import CANCEL_SECONDS, Turns
+from detector.revoke.turn import CANCEL_SECONDS, Turns, TurnSettings
 from detector.values.approvals import Approval
 from detector.values.times import MINUTE, SECOND
 
@@ -121,7 +121,7 @@ class _Entry:
 class Executor:
     """See the module. `partitions` is how many have to be restored before anything is decided. `clock` gives ns.
 
-    `failure` is why nothing more is done: an act could not be recorded. `copies` counts the copies of known commands.
+    `failure` is why nothing more is done: an act could not be recorded. `copies` counts the copies of known commands. While it is `draining`, nothing begins.
     """
 
     def __init__(
@@ -133,6 +133,7 @@ class Executor:
         partitions: int = 1,
     ) -> None:
         self.copies = 0
+        self.draining = False
         self.failure: Exception | None = None
         self._deciding = deciding
         self._settings = settings
@@ -166,6 +167,11 @@ class Executor:
     def busy(self) -> int:
         """How many turns run now, or are about to."""
         return len(self._active)
+
+    @property
+    def drained(self) -> bool:
+        """Whether no turn runs, and all that they changed is given to `pump`."""
+        return not self._active and not any(self._changed.values())
 
     def breakers(self, now: int) -> dict[str, State]:
         """The state of the breaker of each target that was asked."""
@@ -202,15 +208,16 @@ class Executor:
                 entry.case = entry.case.changed(due=0)
             self._queue.add(entry, self._clock())
 
-    def use(self, deciding: Deciding, settings: ExecutorSettings) -> None:
+    def use(self, deciding: Deciding, settings: ExecutorSettings, turns: TurnSettings) -> None:
         """Goes on under other settings."""
+        self._turns.use(turns)
         self._deciding, self._settings = deciding, settings
         self._breakers.clear()
         self.wake()
 
     def pump(self, partition: int, now: int) -> list[Change]:
         """What has to be stored now, of one partition."""
-        if self.failure is None and len(self._restored) >= self._partitions:
+        if self.failure is None and not self.draining and len(self._restored) >= self._partitions:
             self._choose(partition, now)
         changes = self._forget(partition, now)
         for name, entry in self._changed.pop(partition, {}).items():

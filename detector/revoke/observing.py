@@ -1,12 +1,14 @@
 """What operators see of the revoker: outcomes as metrics and log lines, and how many commands wait for what."""
 
 from collections import Counter
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Iterable
+from itertools import product
+from typing import Any, Final, get_args
 
 from detector.revoke.breaker import STATES
 from detector.revoke.executor import Executor
 from detector.revoke.handler import Told
+from detector.revoke.outcomes import Verdict
 from detector.service.observability import series
 from detector.service.observability.measuring import HandlerThroughput
 from detector.service.observability.metrics import Metrics
@@ -30,6 +32,11 @@ class RevocationObserver:
         self._copies = 0
         self._limit = RepeatLimit(lambda: clock() / SECOND)
         metrics.add(series.REVOCATION_COPIES, amount=0)
+
+    def expect(self, targets: Iterable[str]) -> None:
+        """Sets the counters of each target to zero: a rate needs a zero to start from."""
+        for target, verdict in product((*targets, NOBODY), get_args(Verdict)):
+            self._metrics.add(series.REVOCATIONS, self._metrics.bounded("target", target), verdict, amount=0)
 
     def observe(self, fact: Any) -> list[Told]:
         """Takes the facts of the stage: only what is committed was told. Returns the outcomes in it."""

@@ -3,7 +3,7 @@
 1. Targets, rails and the audit log are made, and the port opens. What is wrong with them ends it.
 2. It waits for Kafka as long as that takes, reads the approvals to their end, and joins its group.
 3. One member of the group has all commands; the others stand by. It acts once the cases of all partitions are restored.
-4. SIGTERM and SIGINT: turns that run are cut off, and whoever goes on looks before it acts. SIGHUP: the `[revoke]` table
+4. SIGTERM and SIGINT: nothing begins any more, and turns that run have a few seconds to end. SIGHUP: the `[revoke]` table
    is read again, the audit log reopened, and what is held is decided again.
 """
 
@@ -62,6 +62,7 @@ STAGE: Final = "revoke"
 TICK_SECONDS: Final = 0.1
 POLL_RECORDS: Final = 500
 SAMPLE_SECONDS: Final = 1.0
+_DRAIN_SECONDS: Final = 5.0
 _LEFT_OPEN: Final = 60.0  # seconds for turns that began before a reload
 
 
@@ -92,6 +93,8 @@ class RevokeService:
         )
         self._reload = asyncio.Event()
         self._stage: Stage | None = None
+        self._targets: Sequence[TableTarget] = ()
+        self._closing: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
         """Works until a signal.
@@ -120,6 +123,7 @@ class RevokeService:
                 probes=str(probes.address),
                 group=f"{self._live.group}-{STAGE}",
             )
+            self._observer.expect(target.name for target in targets)
             if not targets:
                 self._log.warning("there is no [revoke.targets] table: every command will be refused")
             await self._lifecycle.until_stopped(
@@ -167,7 +171,8 @@ class RevokeService:
         )
         following = self._lifecycle.watched(follower.run())
         changelog = KafkaChangelog(self._live.topics.revocation_state.name, connection)
-        watched = asyncio.create_task(self._reload_when_asked(executor, approvals, recorder, targets))
+        self._targets = targets
+        reloading = self._lifecycle.watched(self._reload_when_asked(executor, approvals, recorder))
         try:
             self._readiness.waiting = "reading approvals"
             await self._first_of(approvals.complete.wait())
@@ -175,10 +180,10 @@ class RevokeService:
                 executor, connection, stage_settings(self._live, counts), recorder, changelog
             )
         finally:
-            await end(following, watched)
+            await end(following, reloading, *self._closing)
             await executor.close()
             await changelog.close()
-            await close_targets(targets)
+            await close_targets(self._targets)
 
     async def _first_of(self, waiting: Any) -> None:
         """Waits for it, or for the end."""
@@ -203,9 +208,17 @@ class RevokeService:
         running = self._lifecycle.watched(stage.run())
         sampling = self._lifecycle.watched(self._sample(executor, stage))
         await self._lifecycle.stopping.wait()
+        await self._drain(executor)
         stage.stop()
         await asyncio.gather(running, return_exceptions=True)
         await end(sampling)
+
+    async def _drain(self, executor: Executor) -> None:
+        """Lets turns end and what they changed be written, for a while: what is cut off shows when somebody looks."""
+        executor.draining = True
+        end_by = time.monotonic() + min(self._live.drain_timeout / SECOND / 2, _DRAIN_SECONDS)
+        while not executor.drained and self._lifecycle.failure is None and time.monotonic() < end_by:  # noqa: ASYNC110 - many things drain
+            await asyncio.sleep(TICK_SECONDS / 2)
 
     def _observe(self, fact: Any) -> None:
         self._metrics_observer.observe(STAGE, fact)
@@ -232,7 +245,6 @@ class RevokeService:
         executor: Executor,
         approvals: GivenApprovals,
         recorder: Recorder,
-        targets: Sequence[TableTarget],
     ) -> None:
         while True:
             await self._reload.wait()
@@ -250,14 +262,25 @@ class RevokeService:
                 continue
             approvals.use(revoke.approvers)
             self._notices.use(revoke.notices)
-            executor.use(Configured(revoke, made, approvals.of), executor_settings(revoke, self._live))
+            executor.use(
+                Configured(revoke, made, approvals.of),
+                executor_settings(revoke, self._live),
+                turn_settings(revoke),
+            )
+            self._observer.expect(each.name for each in made)
             self._metrics.add(series.RELOADS, "done")
             self._log.info(
                 "the [revoke] table is reloaded", mode=revoke.mode, targets=[each.name for each in made]
             )
-            old, targets = targets, made
-            await asyncio.sleep(_LEFT_OPEN)
-            await close_targets(old)
+            if (revoke.probes, revoke.audit_log) != (
+                self._settings.revoke.probes,
+                self._settings.revoke.audit_log,
+            ):
+                self._log.warning("changes to revoke.probes and revoke.audit_log wait for a new start")
+            closing = asyncio.create_task(_close_later(self._targets))
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+            self._targets = made
 
 
 def run_revoker(config: str) -> int:
@@ -271,6 +294,14 @@ def run_revoker(config: str) -> int:
     return run_process(
         settings, lambda log, mask: RevokeService(settings, lambda: Settings.load(config), log, mask).run()
     )
+
+
+async def _close_later(targets: Sequence[TableTarget]) -> None:
+    """Closes targets once no turn can ask them any more; at once if it is cancelled."""
+    try:
+        await asyncio.sleep(_LEFT_OPEN)
+    finally:
+        await close_targets(targets)
 
 
 async def close_targets(targets: Sequence[TableTarget]) -> None:

@@ -58,6 +58,10 @@ class Turns:
         self._jitter = jitter
         self._abandoned: set[asyncio.Task[Any]] = set()
 
+    def use(self, settings: TurnSettings) -> None:
+        """Goes on under other settings."""
+        self._settings = settings
+
     async def run(
         self, case: Case, target: Target, plan: Plan, breaker: Breaker, note: Callable[[Changed], None]
     ) -> None:

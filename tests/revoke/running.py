@@ -13,6 +13,7 @@ from detector.revoke.executor import Deciding, Executor, ExecutorSettings
 from detector.revoke.outcomes import Outcome
 from detector.revoke.revocation_command import RevocationCommand
 from detector.revoke.turn import Act, Turns, TurnSettings
+from detector.values.errors import StopError
 from detector.values.findings import command_id
 from detector.values.times import MILLISECOND, SECOND
 
@@ -64,6 +65,7 @@ class Running:
     ) -> None:
         self.stored = Stored() if stored is None else stored
         self.acts: list[Act] = []
+        self.broken = False
         self.clock = clock
         self.executor = Executor(rails, settings, clock, Turns(turns, clock, self._record))
         self.executor.restore(
@@ -71,6 +73,8 @@ class Running:
         )
 
     async def _record(self, act: Act) -> None:
+        if self.broken:
+            raise StopError("the disk is full")
         self.acts.append(act)
 
     def take(self, commands: Iterable[RevocationCommand]) -> None:

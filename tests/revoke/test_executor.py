@@ -2,15 +2,19 @@
 
 import asyncio
 import contextlib
+import time
 
 import msgspec
 import pytest
 
-from detector.revoke.executor import ExecutorSettings
+from detector.configuration.revoke_settings import Limits, RevokeSettings, TargetTable
+from detector.revoke.executor import Configured, ExecutorSettings
 from detector.revoke.rails import Go, Held, Refused
 from detector.revoke.revocation_command import RevocationCommand
 from detector.revoke.target import GoneError, Observation, RefusedError, Step, UnavailableError
+from detector.revoke.target_tables import TableTarget
 from detector.values.findings import Severity
+from detector.values.times import SECOND
 from tests.ingest.streams import until
 from tests.revoke.recording import OpenRails, RecordingOptions, RecordingTarget
 from tests.revoke.running import QUICK, Running, command
@@ -367,3 +371,46 @@ async def test_garbage_and_what_hangs_hold_up_nobody_else() -> None:
     assert running.stored.of(command("cred-x").id)[0].verdict == "confirmed"
     assert running.stored.verdicts == ["confirmed"]
     await running.crash()
+
+
+async def test_limits_hold_over_a_restart() -> None:
+    target = RecordingTarget()
+    target.live |= set("abc")
+    settings = RevokeSettings(given=True, mode="act", limits=Limits(per_hour=2))
+    table = TableTarget(TargetTable("memory", "recording"), target)
+    first = Running(Configured(settings, (table,)))
+    first.take([command("a")])
+    await first.settle()
+    await first.crash()
+    second = Running(Configured(settings, (table,)), first.stored)
+    second.take([command("b"), command("c", time=time.time_ns() + SECOND)])
+    await second.until(lambda: len(second.stored.verdicts) == 3)
+    assert sorted(second.stored.verdicts) == ["confirmed", "confirmed", "held"]
+    assert second.stored.of(command("c").id)[0].detail == (
+        "more than revoke.limits lets through: 2 an hour; would forget it"
+    )
+
+
+async def test_without_an_audit_log_nothing_is_done() -> None:
+    target, running = ready("cred-1")
+    running.broken = True
+    running.take([command()])
+    running.transaction()
+    await until(lambda: _true(running.executor.failure is not None), "it stops", every=0.001)
+    running.transaction()
+    assert not target.revoked
+    assert not running.stored.outcomes
+    assert target.live
+
+
+async def test_what_drains_ends_and_begins_nothing() -> None:
+    target, running = ready("cred-1", "cred-2")
+    running.take([command("cred-1")])
+    running.transaction()
+    running.executor.draining = True
+    running.take([command("cred-2")])
+    await until(lambda: _true(running.executor.busy == 0), "no turn runs", every=0.001)
+    running.transaction()
+    assert running.executor.drained
+    assert running.stored.verdicts == ["confirmed"]
+    assert target.live == {"cred-2"}

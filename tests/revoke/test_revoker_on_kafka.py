@@ -11,7 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from detector.kafka.connection import ConnectionSettings
 from detector.revoke.audit_log import verify_audit_log
+from detector.service.approvals.given_approvals import write_approval
+from detector.values.approvals import Approval
+from detector.values.secrets import Secret
 from tests.broker import Cluster
 from tests.ingest.streams import until
 from tests.revoke.deployment import RevokerDeployment, command_event
@@ -118,32 +122,60 @@ async def check(
     )
 
 
-async def test_a_second_process_stands_by_and_takes_over(broker: Cluster, tmp_path: Path) -> None:
+async def test_plan_approval_standby_and_handover(broker: Cluster, tmp_path: Path) -> None:
+    """A plan holds; SIGHUP lets it act; what needs an approval waits for it; a second process takes over."""
+    (tmp_path / "ann.token").write_text("t" * 40)
+    rules = (
+        '[[revoke.approver]]\nname = "ann"\ntoken_file = "ann.token"\n'
+        '[[revoke.approval]]\nkinds = ["root-key"]\napprovals = 1\n'
+    )
     async with FaultyProvider(faults=0) as provider:
-        deployment = RevokerDeployment(broker.bootstrap, tmp_path, provider.port)
+        deployment = RevokerDeployment(broker.bootstrap, tmp_path, provider.port, rules)
+        acting = deployment.config.read_text()
+        deployment.config.write_text(acting.replace('mode = "act"', 'mode = "plan"'))
         await deployment.create()
         provider.live |= {f"c-{number}": f"task-of-c-{number}" for number in range(20)}
         now = time.time_ns()
+        events = [
+            command_event(f"c-{number}", now, kind="root-key" if number == 7 else "token")
+            for number in range(20)
+        ]
+        special = events[7]["id"]
         try:
             first = deployment.start()
             await until(deployment.ready, "ready")
-            await deployment.ask(command_event(f"c-{number}", now) for number in range(10))
-            held = deployment.audit
-            config = deployment.config.read_text()
-            deployment.config.write_text(config.replace(str(held), str(tmp_path / "second.jsonl")))
+            await deployment.ask(events[:10])
+            await until(partial(_verdicts, deployment, {"held": 10}), "all are held")
+            assert not provider.requests
+            deployment.config.write_text(acting)
+            first.send_signal(signal.SIGHUP)
+            await until(partial(_verdicts, deployment, {"held": 1, "confirmed": 9}), "all but one go")
+            deployment.config.write_text(
+                acting.replace(str(deployment.audit), str(tmp_path / "second.jsonl"))
+            )
             second = deployment.start()
             await until(deployment.ready, "the second is ready")
             assert 'curfewd_partitions{stage="revoke",state="held"} 0.0' in deployment.get("/metrics")[1]
             terminate(first)
             assert await ended(first) == 0
-            await deployment.ask(command_event(f"c-{number}", now) for number in range(20))
-            ids = {command_event(f"c-{number}", 0)["id"] for number in range(20)}
-            await until(lambda: done(deployment, ids), "an outcome of each")
+            await deployment.ask(events)
+            await until(partial(_verdicts, deployment, {"held": 1, "confirmed": 19}), "all but one go")
+            topic = f"{deployment.name}.revocation-approvals"
+            approval = Approval(special, "ann", "approve", time.time_ns())
+            await write_approval(ConnectionSettings(broker.bootstrap), topic, approval, Secret(b"t" * 40))
+            await until(partial(_verdicts, deployment, {"confirmed": 20}), "the last one goes")
             terminate(second)
             assert await ended(second) == 0
         finally:
             deployment.end()
         assert not provider.live
+        assert set(provider.kills.values()) == {1}
         outcomes = await deployment.outcomes()
-        assert {outcomes[one][-1]["data"]["outcome"] for one in ids} == {"confirmed"}
-        assert all(len(outcomes[one]) == 1 for one in ids)
+        assert outcomes[special][-1]["data"]["detail"].endswith("approved by ann")
+        assert all(len(outcomes[event["id"]]) == 1 for event in events[10:])
+
+
+async def _verdicts(deployment: RevokerDeployment, wanted: dict[str, int]) -> bool:
+    """Whether the last outcomes are these."""
+    told = [each[-1] for each in (await deployment.outcomes()).values()]
+    return Counter(one["data"]["outcome"] for one in told if "outcome" in one["data"]) == wanted
