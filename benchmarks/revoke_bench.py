@@ -41,6 +41,7 @@ from tests.revoke.recording import OpenRails
 PARTITIONS = 4
 SPACED = 300  # commands one by one, for the latency of an idle revoker
 GAP_SECONDS = 0.05
+IDLE_SECONDS = 10.0
 
 
 class MemoryTarget:
@@ -120,6 +121,9 @@ async def _measured_rows(bootstrap: str, folder: Path, count: int) -> list[str]:
     async with AIOKafkaProducer(bootstrap_servers=bootstrap) as producer:
         await _append(producer, measured, ["warm"], 0)
         await _until_told(measured, 1)
+        began, cpu = time.monotonic(), time.process_time()
+        await asyncio.sleep(IDLE_SECONDS)
+        idle = (time.process_time() - cpu) / (time.monotonic() - began)
         await _append(producer, measured, [f"one-{number}" for number in range(SPACED)], GAP_SECONDS)
         await _until_told(measured, SPACED + 1)
         rows = [
@@ -144,6 +148,7 @@ async def _measured_rows(bootstrap: str, folder: Path, count: int) -> list[str]:
     await executor.close()
     await changelog.close()
     rows.append("")
+    rows.append(f"Without commands it takes {idle:.1%} of a core.")
     rows.append(
         f"{count:,} commands at once: {count / seconds:,.0f} a second, {count / cpu:,.0f} per CPU-second (with the producer)"
     )
