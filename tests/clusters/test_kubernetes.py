@@ -36,7 +36,7 @@ class Cluster:
 
     def http(self, token_file: Path) -> ProviderHttp:
         options = HttpOptions(
-            url=self.server.url, token_file=str(token_file), ca_file=str(self.server.ca_file), timeout=30
+            url=self.server.url, token_file=str(token_file), ca_file=str(self.server.ca_file), timeout=14
         )
         return ProviderHttp(options)
 
@@ -75,7 +75,7 @@ class Cluster:
         """Whether the API server accepts a token, by a request with it."""
         token = token_file.read_text()
         http = ProviderHttp(
-            HttpOptions(url=self.server.url, ca_file=str(self.server.ca_file), timeout=30), scheme=""
+            HttpOptions(url=self.server.url, ca_file=str(self.server.ca_file), timeout=14), scheme=""
         )
         try:
             review = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
@@ -112,7 +112,7 @@ class Cluster:
             "token_file": str(self.revoker_file),
             "ca_file": str(self.server.ca_file),
             "cluster": "test",
-            "timeout": 30.0,
+            "timeout": 14.0,
         }
         return KubernetesTarget(KubernetesOptions(**{**known, **options}))
 

@@ -23,7 +23,7 @@ class Client:
 
     def __init__(self, server: VaultServer, folder: Path) -> None:
         self.server, self.revoker_file = server, folder / "revoker"
-        self._http = ProviderHttp(HttpOptions(url=server.url, timeout=30), scheme="")
+        self._http = ProviderHttp(HttpOptions(url=server.url, timeout=14), scheme="")
 
     async def ask(self, token: str, method: str, path: str, json: Any = None) -> tuple[int, dict[str, Any]]:
         parts = ("v1", *path.split("/"))
@@ -44,7 +44,7 @@ class Client:
         return (await self.ask(token, "GET", "auth/token/lookup-self"))[0] == 200
 
     def target(self) -> VaultTarget:
-        return VaultTarget(VaultOptions(url=self.server.url, token_file=str(self.revoker_file), timeout=30))
+        return VaultTarget(VaultOptions(url=self.server.url, token_file=str(self.revoker_file), timeout=14))
 
     async def close(self) -> None:
         await self._http.close()

@@ -44,7 +44,7 @@ class AwsOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
             raise ValueError("account: write its twelve digits")
         if self.delete_after is not None:
             parse_duration(self.delete_after)
-        if not 0 <= self.settle_seconds <= 12 or not 0 < self.timeout <= 15:  # noqa: PLR2004 - the message says it
-            raise ValueError("settle_seconds: 0 to 12, timeout: more than 0 and at most 15 seconds")
+        if not 0 <= self.settle_seconds <= 12 or not 0 < self.timeout <= 14:  # noqa: PLR2004 - the message says it
+            raise ValueError("settle_seconds: 0 to 12, timeout: more than 0 and at most 14 seconds")
         if self.endpoint_url is not None:
             check_address("endpoint_url", self.endpoint_url)

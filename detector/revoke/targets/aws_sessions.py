@@ -67,8 +67,7 @@ class SessionRevocation:
             (Step(f"deny {sessions} by the inline policy {NAME}", reversible=True),),
             f"IAM has the policy {NAME} with the statement {sessions.denial.sid}",
             _WITHIN + self._options.settle_seconds,
-            "IAM takes some seconds to be in force everywhere; what resources allow by their own policies to the "
-            "session itself is denied too, but what the session has started goes on",
+            "IAM takes some seconds to be in force everywhere; what the session has started goes on",
         )
 
     async def revoke(self, command: RevocationCommand) -> str:
