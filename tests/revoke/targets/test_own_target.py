@@ -83,7 +83,7 @@ def test_what_is_wrong_with_its_table_is_found_with_the_configuration(folder: Pa
 def test_the_tables_of_the_page_are_taken(tmp_path: Path, name: str) -> None:
     page = (Path(__file__).parents[3] / "docs" / "revoke.md").read_text()
     tables = [each.split("```")[0] for each in page.split("```toml\n")[1:]]
-    (table,) = [each for each in tables if f'type = "{name}"' in each]
+    (table,) = [each for each in tables if each.startswith("[revoke.targets.") and f'type = "{name}"' in each]
     (tmp_path / "curfewd.toml").write_text(table)
     (made,) = targets(tmp_path)
     assert made.target.name == name
