@@ -26,6 +26,7 @@ from detector.values.errors import BadRecordError
 _OTHER, _TEXT_RUN, _RECORD_RUN = 0, 1, 2
 _LONG_RUN: Final = 8  # lines from which taking them at once is cheaper
 _PART: Final = 512  # bytes that tell whether a part of a text is none
+_HOLE: Final = bytes(16)
 _BINARY_PART: Final = "a part in its middle does not look like text; its bytes were scanned as they stand"
 _INDENT: Final = 4096  # bytes of white space before what a line begins with
 
@@ -64,10 +65,11 @@ def _watched(chunks: Iterable[bytes], reader: RangeReader) -> Iterator[bytes]:
 
 
 def _has_binary(data: bytes) -> bool:
-    """Whether some bytes behind a zero do not look like text."""
+    """Whether some bytes behind a zero do not look like text. A zero in each character is: that is UTF-16 or UTF-32."""
     at = data.find(0)
     while at >= 0:
-        if looks_binary(data[at : at + _PART]):
+        part = data[at : at + _PART]
+        if _HOLE in part or looks_binary(part.replace(b"\0", b"")):
             return True
         at = data.find(0, at + _PART)
     return False

@@ -67,6 +67,13 @@ def test_a_few_zeros_in_a_text_are_text(folder: Path, capsys: Any) -> None:
     assert replayed(capsys, "--strict", str(folder))[0] == 0
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le"])
+def test_another_encoding_in_the_middle_of_a_text_is_text(folder: Path, capsys: Any, encoding: str) -> None:
+    line = "the answer of an old tool, as it came\n".encode(encoding)
+    (folder / "mixed.log").write_bytes(b"a line\n" * 60_000 + line * 40 + b"a line\n" * 60_000)
+    assert replayed(capsys, "--strict", str(folder))[0] == 0
+
+
 def test_a_file_of_the_kernel_is_read_though_its_size_is_zero(folder: Path, capsys: Any) -> None:
     path = Path("/proc/self/status")
     assert path.stat().st_size == 0
