@@ -15,8 +15,11 @@ from moto.server import ThreadedMotoServer
 from detector.revoke.revocation_command import RevocationCommand
 from detector.revoke.target import GoneError, RefusedError, UnavailableError
 from detector.revoke.targets.aws import AwsTarget
+from detector.revoke.targets.aws_iam import Iam
 from detector.revoke.targets.aws_options import AwsOptions
 from detector.revoke.targets.aws_session_policy import NAME, Denial, has, with_denials
+from detector.revoke.targets.aws_sessions import SessionRevocation
+from detector.revoke.targets.settling import FirstSeen
 from detector.values.events import Identifier
 from detector.values.times import HOUR, SECOND
 from tests.revoke.targets.scripted_provider import Reply, scripted
@@ -168,6 +171,37 @@ async def test_contract_sessions_denied_at_once_are_all_denied(endpoint: str, cr
     await asyncio.gather(*(made.revoke(asked, 0) for asked in all_asked))
     assert [(await made.probe(asked)).state for asked in all_asked] == ["dead"] * 6
     await made.close()
+
+
+class SlowIam(Iam):
+    """One role, whose policy the first call takes longer to write than the second."""
+
+    def __init__(self, options: AwsOptions) -> None:
+        super().__init__(options)
+        self.pauses = [0.05, 0.0]
+        self.document: dict[str, Any] | None = None
+
+    async def call(self, service: str, operation: str, **parameters: Any) -> dict[str, Any] | None:
+        assert service == "iam"
+        if operation == "get_role":
+            arn = f"arn:aws:iam::{ACCOUNT}:role/x"
+            return {"Role": {"Arn": arn, "RoleId": ASSUMED.partition(":")[0]}}
+        if operation == "get_role_policy":
+            return None if self.document is None else {"PolicyDocument": self.document}
+        await asyncio.sleep(self.pauses.pop(0))
+        self.document = json.loads(parameters["PolicyDocument"])
+        return {}
+
+
+async def test_a_slow_write_loses_no_denial_of_a_fast_one() -> None:
+    options = AwsOptions(account=ACCOUNT)
+    iam = SlowIam(options)
+    sessions = SessionRevocation(options, iam, FirstSeen())
+    revocation = {"method": "deny-session", "role_arn": f"arn:aws:iam::{ACCOUNT}:role/x"}
+    both = [command({**revocation, "assumed_role_id": f"{ASSUMED}{number}"}) for number in range(2)]
+    await asyncio.gather(*(sessions.revoke(each) for each in both))
+    assert iam.document is not None
+    assert len(iam.document["Statement"]) == 2
 
 
 async def test_contract_a_read_that_is_too_old_loses_no_denial(endpoint: str, credentials: str) -> None:
