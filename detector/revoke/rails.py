@@ -91,6 +91,7 @@ class History:
 
     def __init__(self, acts: Iterable[Act] = ()) -> None:
         self._all: list[int] = []
+        self._full = _KEPT
         self._of: defaultdict[tuple[str, str], list[int]] = defaultdict(list)
         for act in acts:
             self.add(act)
@@ -99,8 +100,9 @@ class History:
         """A command was let through: call it for each `Go`, before the next decision."""
         for times in (self._all, self._of["owner", act.owner], self._of["target", act.target]):
             insort(times, act.time)
-        if len(self._all) > _KEPT:
+        if len(self._all) > self._full:
             self._forget(act.time - DAY)
+            self._full = max(_KEPT, 2 * len(self._all))  # so that each act is looked at a few times only
 
     def since(self, time: int, of: tuple[str, str] | None = None) -> list[int]:
         """The times after `time`, in order: of all acts, or of `("owner", …)` or `("target", …)`."""

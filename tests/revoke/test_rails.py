@@ -1,5 +1,6 @@
 """The rails: what they let through, hold and refuse; no order of commands gets past a limit or a denial."""
 
+import time
 from typing import Any
 
 import msgspec
@@ -292,10 +293,20 @@ def test_what_a_limit_holds_goes_at_the_time_that_it_names(
 def test_a_history_forgets_what_no_limit_counts() -> None:
     history = History(Act(NOW + number * SECOND, f"v{number}", "ann") for number in range(20_000))
     assert len(history.since(NOW + 19_999 * SECOND - DAY)) == 20_000
-    for number in range(20_000):
-        history.add(Act(NOW + 2 * DAY + number * SECOND, "v", "bob"))
-    assert len(history.since(0)) == 20_000
+    for number in range(40_000):
+        history.add(Act(NOW + 3 * DAY + number, f"v{number}", "bob"))
+    assert len(history.since(0)) == 40_000
     assert history.since(0, ("owner", "ann")) == []
+
+
+def test_a_history_of_many_owners_takes_time_in_proportion() -> None:
+    def seconds(number: int) -> float:
+        began = time.process_time()
+        History(Act(NOW + each * SECOND, "v", f"owner-{each}") for each in range(number))
+        return time.process_time() - began
+
+    seconds(1000)
+    assert seconds(40_000) < 40 * max(seconds(4000), 0.005)
 
 
 def test_the_most_severe_are_decided_first_then_the_escalated_then_the_oldest() -> None:

@@ -85,6 +85,7 @@ class ApprovalPages:
         self._clean = clean
         self._wrong = WrongTokens(clock)
         self._now = now
+        self._made: tuple[tuple[int, int], bytes] = ((-1, -1), b"")
 
     def pages(self) -> dict[str, Page | Post]:
         """The pages by path."""
@@ -100,8 +101,13 @@ class ApprovalPages:
         return self._held.version, self._given.version
 
     def shown(self) -> bytes:
-        """The commands that wait, as JSON for a page: those first that have waited longest, and how many they are."""
-        clean, waiting = self._clean(), self._held.all()
+        """The commands that wait, as JSON for a page: those first that have waited longest, and how many they are.
+
+        It is made once for all readers, and again when something changed.
+        """
+        if self._made[0] == self.version:
+            return self._made[1]
+        version, clean, waiting = self.version, self._clean(), self._held.all()
         held = [
             {
                 "id": clean(held.command_id),
@@ -113,7 +119,8 @@ class ApprovalPages:
             }
             for held in waiting[:MOST_SHOWN]
         ]
-        return msgspec.json.encode({"held": held, "total": len(waiting)})
+        self._made = version, msgspec.json.encode({"held": held, "total": len(waiting)})
+        return self._made[1]
 
     def _list(self, request: Request) -> Answer:
         found = self._approver_of(request)
