@@ -2,9 +2,6 @@
 
 import json
 import subprocess
-import sys
-import urllib.error
-import urllib.request
 from collections import defaultdict
 from collections.abc import Iterable
 from pathlib import Path
@@ -14,9 +11,7 @@ from aiokafka import AIOKafkaProducer
 
 from detector.values.findings import command_id
 from detector.values.times import format_rfc3339
-from tests.service.whole.deployment import ROOT, Deployment
-
-RUN = "import sys; from detector.revoke.service import run_revoker; sys.exit(run_revoker(sys.argv[1]))"
+from tests.service.whole.deployment import Deployment, ask
 
 
 def command_event(credential: str, time: int, **data: Any) -> dict[str, Any]:
@@ -60,29 +55,10 @@ class RevokerDeployment(Deployment):
 
     def start(self, *options: str) -> "subprocess.Popen[bytes]":
         self.runs += 1
-        with self.log.open("wb") as log:
-            process = subprocess.Popen(
-                [sys.executable, "-c", RUN, self.config, *options],
-                cwd=ROOT,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-            )
-        self.processes.append(process)
-        return process
+        return self.launch("revoke", self.log, *options)
 
     def get(self, path: str) -> tuple[int, str]:
-        started = [line for line in self.said() if line["event"] == "started"]
-        if not started:
-            return 0, ""
-        try:
-            with urllib.request.urlopen(f"http://{started[0]['probes']}{path}", timeout=5) as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, error.read().decode()
-        except OSError:
-            return 0, ""
+        return ask(self.log, "probes", path)
 
     async def ask(self, commands: Iterable[dict[str, Any] | bytes]) -> None:
         """Writes commands to the topic, with their credential as key."""

@@ -83,12 +83,16 @@ class Deployment:
 
     def start(self, *options: str) -> subprocess.Popen[bytes]:
         self.runs += 1
-        with self.log.open("wb") as log:
+        return self.launch("run", self.log, *options)
+
+    def launch(self, command: str, log: Path, *options: str) -> subprocess.Popen[bytes]:
+        """Starts `curfewd COMMAND` with the configuration."""
+        with log.open("wb") as file:
             process = subprocess.Popen(
-                [sys.executable, "-m", "detector.cli", "run", "--config", self.config, *options],
+                [sys.executable, "-m", "detector.cli", command, "--config", self.config, *options],
                 cwd=ROOT,
                 stdin=subprocess.DEVNULL,
-                stdout=log,
+                stdout=file,
                 stderr=subprocess.STDOUT,
             )
         self.processes.append(process)
@@ -101,22 +105,11 @@ class Deployment:
 
     def said(self) -> list[dict[str, Any]]:
         """Its log lines so far."""
-        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+        return log_lines(self.log)
 
     def get(self, path: str) -> tuple[int, str]:
         """What its ports answer; 0 while they do not."""
-        started = [line for line in self.said() if line["event"] == "started"]
-        if not started:
-            return 0, ""
-        try:
-            port = "probes" if path in PROBES else "listen"
-            with urllib.request.urlopen(f"http://{started[0][port]}{path}", timeout=5) as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, error.read().decode()
-        except OSError:
-            return 0, ""
+        return ask(self.log, "probes" if path in PROBES else "listen", path)
 
     async def ready(self) -> bool:
         return (await asyncio.to_thread(self.get, "/readyz"))[0] == 200
@@ -147,6 +140,26 @@ class Deployment:
             if process.poll() is None:
                 process.kill()
             process.wait()
+
+
+def log_lines(log: Path) -> list[dict[str, Any]]:
+    """What a process wrote to its log so far."""
+    return [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
+
+
+def ask(log: Path, port: str, path: str) -> tuple[int, str]:
+    """What a port answers, as the process with that log has named it; 0 while it does not."""
+    started = [line for line in log_lines(log) if line["event"] == "started"]
+    if not started:
+        return 0, ""
+    try:
+        with urllib.request.urlopen(f"http://{started[0][port]}{path}", timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+    except OSError:
+        return 0, ""
 
 
 class Expected(msgspec.Struct):
