@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from detector.revoke.target import RefusedError, UnavailableError
+from detector.revoke.targets.aws_http import BoundedSession
 from detector.revoke.targets.aws_options import AwsOptions
 from detector.terminal.output import printable
 
@@ -124,6 +125,7 @@ class Iam:
             read_timeout=self._options.timeout,
             retries={"total_max_attempts": 1},
             user_agent_extra="curfewd",
+            http_session_cls=BoundedSession,
         )
         return session.create_client(
             service,

@@ -22,11 +22,17 @@ from detector.revoke.targets.aws_sessions import SessionRevocation
 from detector.revoke.targets.settling import FirstSeen
 from detector.values.events import Identifier
 from detector.values.times import HOUR, SECOND
+from tests.revoke.targets.hostile_server import answer, answering
 from tests.revoke.targets.scripted_provider import Reply, scripted
 
 ACCOUNT = "123456789012"  # moto's
 NOW = 1_790_000_000 * SECOND
 ASSUMED = "AROAQ3EGAAAAAAAAAAAAA:job-1"
+SESSION = {
+    "method": "deny-session",
+    "role_arn": f"arn:aws:iam::{ACCOUNT}:role/x",
+    "assumed_role_id": ASSUMED,
+}
 TRUST = json.dumps({"Version": "2012-10-17", "Statement": []})
 
 
@@ -352,6 +358,27 @@ async def test_contract_odd_answers_prove_nothing(
     assert len(str(failed.value)) < 300
     if "Retry-After" in reply.headers:
         assert failed.value.after == 7.0  # type: ignore[attr-defined]
+
+
+async def test_contract_an_endless_answer_is_cut(credentials: str) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\n\r\n"
+    async with answering(head, endless=b"<a>" * 20_000) as server:
+        made = target(server.url.removesuffix("/api"), credentials)
+        with pytest.raises(UnavailableError, match="cannot be asked"):
+            await made.probe(command(SESSION))
+        await made.close()
+
+
+async def test_contract_a_redirect_is_not_followed(credentials: str) -> None:
+    async with answering(answer("200 OK")) as elsewhere:
+        moved = answer("307 Temporary Redirect", Location=elsewhere.url)
+        async with answering(moved) as server:
+            made = target(server.url.removesuffix("/api"), credentials)
+            with pytest.raises(UnavailableError):
+                await made.probe(command(SESSION))
+            await made.close()
+    assert len(server.heads) == 1
+    assert elsewhere.heads == []
 
 
 def test_expired_denials_go_and_those_of_other_hands_stay() -> None:
