@@ -286,7 +286,7 @@ def _between(case: Case, verdict: Verdict, plan: Plan, now: int) -> Changed:
 
 
 def _end(case: Case, verdict: Verdict, now: int, *, proof: str = "", detail: str = "") -> Changed:
-    case = case.changed(phase="ended", verdict=verdict, ended=now, due=0, later=0)
+    case = case.changed(phase="ended", verdict=verdict, ended=now, due=0, later=0, reason=cut(detail))
     return _tell(case, verdict, now, proof=proof, detail=detail)
 
 
@@ -354,4 +354,4 @@ def kept(case: Case) -> Case:
     command = msgspec.structs.replace(
         case.command, revocation={}, identifiers=(), reasons=(), finding_uids=()
     )
-    return case.changed(command=command, before_how="", seen_how="", did=(), left="", reason="")
+    return case.changed(command=command, before_how="", seen_how="", did=(), left="")

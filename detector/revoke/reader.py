@@ -14,6 +14,7 @@ from detector.outputs.commands import TYPE
 from detector.records.dead_letters import AMBIGUOUS, FUTURE_TIME, TOO_DEEP, TOO_LARGE, WRONG_FIELD, bad
 from detector.records.repeated_names import has_repeated_name
 from detector.revoke.revocation_command import RevocationCommand
+from detector.values.errors import BadRecordError
 from detector.values.events import MAX_FUTURE, Identifier
 from detector.values.findings import Severity
 from detector.values.times import MILLISECOND
@@ -70,7 +71,12 @@ def read_command(value: bytes | None, now: int, appended: int | None = None) -> 
     """
     if value is None or len(value) > LARGEST:
         raise bad(TOO_LARGE if value else WRONG_FIELD, None, _SIZE if value else "it has no value")
-    envelope = decode_json(value, _DECODER)
+    try:
+        envelope = decode_json(value, _DECODER)
+    except BadRecordError as error:
+        if error.field is None:
+            raise bad(error.reason, None, "it is no JSON object that can be read") from None
+        raise
     if has_repeated_name(value):
         raise bad(AMBIGUOUS, None, "an object in it has a name twice, and readers differ in which counts")
     if envelope.specversion != "1.0":

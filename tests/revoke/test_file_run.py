@@ -110,7 +110,9 @@ def test_what_fails_is_said_by_the_exit_code(
     target.trouble = refuse
     assert run(tmp_path, ["cred-1"], deadline=SECOND) == 1
     assert verdicts(tmp_path) == [("cred-1", "failed")]
-    assert "1 command: 1 failed" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "1 command: 1 failed" in said
+    assert "tries failed, the last one: ValueError" in said
 
 
 SCRIPT = """
