@@ -3,10 +3,10 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Final
+from typing import Any, Final
 
 from detector.revoke.target import UnavailableError
-from detector.revoke.targets.provider_http import HttpOptions, ProviderHttp
+from detector.revoke.targets.provider_http import Answer, HttpOptions, ProviderHttp
 
 _OK: Final = 200
 _EARLY: Final = 60.0  # seconds before its expiry, from which on a token is not used
@@ -60,3 +60,43 @@ class AccessTokens:
     async def close(self) -> None:
         """Closes connections."""
         await self._http.close()
+
+
+class AuthorizedHttp:
+    """One provider's API, asked with a token of `tokens`, or of the options' `token_file` if there are none."""
+
+    def __init__(self, options: HttpOptions, tokens: AccessTokens | None) -> None:
+        self._http = ProviderHttp(options, scheme="")
+        self._tokens = tokens
+
+    @property
+    def host(self) -> str:
+        """The provider's host and port, for a person."""
+        return self._http.host
+
+    async def ask(
+        self,
+        method: str,
+        path: tuple[str, ...],
+        json: Mapping[str, Any] | None = None,
+        query: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """The answer to one request, as `ProviderHttp.ask` gives it.
+
+        Raises:
+            RefusedError, UnavailableError: there is none.
+        """
+        token = await (self._http.token() if self._tokens is None else self._tokens.token())
+        headers = {"Authorization": f"Bearer {token}"}
+        try:
+            return await self._http.ask(method, path, json=json, query=query, headers=headers)
+        except UnavailableError:
+            if self._tokens is not None:
+                self._tokens.forget()  # it may be the token
+            raise
+
+    async def close(self) -> None:
+        """Closes connections."""
+        await self._http.close()
+        if self._tokens is not None:
+            await self._tokens.close()

@@ -6,17 +6,16 @@ access", "Continuous access evaluation for workload identities"). So the target 
 
 import re  # over ids of bounded length
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import ClassVar, Final, NamedTuple
 
 from detector.revoke.revocation_command import RevocationCommand
 from detector.revoke.target import GoneError, Observation, Plan, RefusedError, Step, UnavailableError
-from detector.revoke.targets.access_tokens import AccessTokens
+from detector.revoke.targets.access_tokens import AccessTokens, AuthorizedHttp
 from detector.revoke.targets.handle_fields import needed, optional
 from detector.revoke.targets.issue_times import issued_then
 from detector.revoke.targets.provider_http import (
     Answer,
     HttpOptions,
-    ProviderHttp,
     check_address,
     forbidden,
     read_secret,
@@ -86,14 +85,14 @@ class AzureTarget:
 
     def __init__(self, options: AzureOptions) -> None:
         self._options = options
-        self._http = ProviderHttp(options, scheme="")
-        self._tokens: AccessTokens | None = None
+        tokens: AccessTokens | None = None
         if options.token_file is None:
             url = f"{options.login_url.rstrip('/')}/{options.tenant}/oauth2/v2.0/token"
             login = HttpOptions(
                 url=url, ca_file=options.ca_file, timeout=options.timeout, use_proxy=options.use_proxy
             )
-            self._tokens = AccessTokens(login, self._form)
+            tokens = AccessTokens(login, self._form)
+        self._http = AuthorizedHttp(options, tokens)
 
     @staticmethod
     def accepts(command: RevocationCommand) -> bool:
@@ -130,11 +129,11 @@ class AzureTarget:
             raise GoneError(how)
         path: tuple[str, ...] = ("v1.0", handle.kind, handle.id)
         if handle.key_id:
-            answer = await self._ask("POST", (*path, "removePassword"), {"keyId": handle.key_id})
+            answer = await self._http.ask("POST", (*path, "removePassword"), {"keyId": handle.key_id})
         elif handle.kind == "servicePrincipals":
-            answer = await self._ask("PATCH", path, {"accountEnabled": False})
+            answer = await self._http.ask("PATCH", path, {"accountEnabled": False})
         else:
-            answer = await self._ask("POST", (*path, "revokeSignInSessions"), {})
+            answer = await self._http.ask("POST", (*path, "revokeSignInSessions"), {})
         self._check(answer)
         verb = "removed the" if handle.key_id else "ended the sign-in sessions of the"
         return (
@@ -158,8 +157,6 @@ class AzureTarget:
     async def close(self) -> None:
         """Closes connections."""
         await self._http.close()
-        if self._tokens is not None:
-            await self._tokens.close()
 
     def _handle(self, command: RevocationCommand) -> _Handle:
         """The object that the command names.
@@ -202,7 +199,9 @@ class AzureTarget:
         """
         field = "accountEnabled" if handle.kind == "servicePrincipals" else "signInSessionsValidFromDateTime"
         field = "passwordCredentials" if handle.key_id else field
-        answer = await self._ask("GET", ("v1.0", handle.kind, handle.id), query={"$select": f"id,{field}"})
+        answer = await self._http.ask(
+            "GET", ("v1.0", handle.kind, handle.id), query={"$select": f"id,{field}"}
+        )
         if answer.status == _NOT_FOUND:
             if not isinstance(answer.fields().get("error"), dict):
                 raise UnavailableError(
@@ -230,22 +229,6 @@ class AzureTarget:
                 issued_then(command, one.get("startDateTime"), str(handle))
                 return False, f"Graph lists the {handle}"
         return True, f"Graph does not list the {handle}"
-
-    async def _ask(
-        self,
-        method: str,
-        path: tuple[str, ...],
-        json: Mapping[str, Any] | None = None,
-        query: Mapping[str, str] | None = None,
-    ) -> Answer:
-        token = await (self._http.token() if self._tokens is None else self._tokens.token())
-        headers = {"Authorization": f"Bearer {token}"}
-        try:
-            return await self._http.ask(method, path, json=json, query=query, headers=headers)
-        except UnavailableError:
-            if self._tokens is not None:
-                self._tokens.forget()  # it may be the token
-            raise
 
     def _check(self, answer: Answer) -> None:
         forbidden(answer, "the permissions in docs/revoke.md")

@@ -11,13 +11,13 @@ from typing import Any, ClassVar, Final, NamedTuple
 
 from detector.revoke.revocation_command import RevocationCommand
 from detector.revoke.target import GoneError, Observation, Plan, RefusedError, Step, UnavailableError
-from detector.revoke.targets.access_tokens import AccessTokens
+from detector.revoke.targets.access_tokens import AccessTokens, AuthorizedHttp
 from detector.revoke.targets.google_denials import Denials
 from detector.revoke.targets.google_options import GoogleOptions
 from detector.revoke.targets.google_tokens import assertion
 from detector.revoke.targets.handle_fields import needed, optional
 from detector.revoke.targets.issue_times import issued_then
-from detector.revoke.targets.provider_http import Answer, HttpOptions, ProviderHttp, forbidden
+from detector.revoke.targets.provider_http import Answer, HttpOptions, forbidden
 from detector.values.times import SECOND, parse_duration
 
 _ACCOUNT = re.compile(r"[a-z0-9-]{1,64}@[a-z0-9.-]{1,128}\.gserviceaccount\.com")
@@ -54,8 +54,7 @@ class GoogleTarget:
 
     def __init__(self, options: GoogleOptions) -> None:
         self._options = options
-        self._http = ProviderHttp(options, scheme="")
-        self._tokens: AccessTokens | None = None
+        tokens: AccessTokens | None = None
         if options.credentials_file is not None:
             login = HttpOptions(
                 url=options.token_url,
@@ -63,8 +62,9 @@ class GoogleTarget:
                 timeout=options.timeout,
                 use_proxy=options.use_proxy,
             )
-            self._tokens = AccessTokens(login, self._form)
-        self._denials = Denials(options, self._ask)
+            tokens = AccessTokens(login, self._form)
+        self._http = AuthorizedHttp(options, tokens)
+        self._denials = Denials(options, self._http.ask)
 
     @staticmethod
     def accepts(command: RevocationCommand) -> bool:
@@ -111,7 +111,7 @@ class GoogleTarget:
             return await self._delete(handle, found)
         if found is None or found.get("disabled") is True:
             raise GoneError(f"the {handle} is {'disabled' if found else 'gone'} already")
-        answer = await self._ask("POST", (*_path(handle)[:-1], f"{_path(handle)[-1]}:disable"), {})
+        answer = await self._http.ask("POST", (*_path(handle)[:-1], f"{_path(handle)[-1]}:disable"), {})
         self._check(answer, "disable")
         return f"disabled the {handle}"
 
@@ -137,8 +137,6 @@ class GoogleTarget:
     async def close(self) -> None:
         """Closes connections."""
         await self._http.close()
-        if self._tokens is not None:
-            await self._tokens.close()
 
     def _handle(self, command: RevocationCommand) -> _Handle:
         """What the command names.
@@ -181,7 +179,7 @@ class GoogleTarget:
             RefusedError: it is not the command's.
             UnavailableError: IAM cannot be asked.
         """
-        answer = await self._ask("GET", _path(handle))
+        answer = await self._http.ask("GET", _path(handle))
         if answer.status == _NOT_FOUND:
             error = answer.fields().get("error")
             if not isinstance(error, dict) or error.get("status") != "NOT_FOUND":
@@ -207,26 +205,10 @@ class GoogleTarget:
             return f"the {handle} was deleted already"
         if found.get("disabled") is not True:
             raise RefusedError(f"somebody enabled the {handle} again: it is not deleted")
-        answer = await self._ask("DELETE", _path(handle))
+        answer = await self._http.ask("DELETE", _path(handle))
         if answer.status != _NOT_FOUND:
             self._check(answer, "delete")
         return f"deleted the {handle}"
-
-    async def _ask(
-        self,
-        method: str,
-        path: tuple[str, ...],
-        json: Mapping[str, Any] | None = None,
-        query: Mapping[str, str] | None = None,
-    ) -> Answer:
-        token = await (self._http.token() if self._tokens is None else self._tokens.token())
-        headers = {"Authorization": f"Bearer {token}"}
-        try:
-            return await self._http.ask(method, path, json=json, query=query, headers=headers)
-        except UnavailableError:
-            if self._tokens is not None:
-                self._tokens.forget()  # it may be the token
-            raise
 
     def _check(self, answer: Answer, right: str) -> None:
         forbidden(answer, f"the permission to {right} it (deploy/revoke/google.yaml)")
