@@ -6,6 +6,7 @@ from itertools import product
 from typing import Any, Final, get_args
 
 from detector.revoke.breaker import STATES
+from detector.revoke.cases import Case
 from detector.revoke.executor import Executor
 from detector.revoke.handler import Told
 from detector.revoke.outcomes import Verdict
@@ -78,7 +79,7 @@ class RevocationObserver:
             states[{"waiting": "turn", "acting": "provider"}.get(case.phase, "held")] += 1
             if case.phase == "held":
                 rails[case.rail or NOBODY] += 1
-            elif not case.dead:
+            elif not (case.dead or _rests(case, now)):
                 oldest = min(oldest, case.taken)
         for state in _STATES:
             metrics.set(series.REVOCATIONS_PENDING, states[state], state)
@@ -91,3 +92,8 @@ class RevocationObserver:
         metrics.clear(series.BREAKERS)
         for name, state in executor.breakers(now).items():
             metrics.set(series.BREAKERS, STATES.index(state), metrics.bounded("target", name))
+
+
+def _rests(case: Case, now: int) -> bool:
+    """Whether all is done but a step that is due later, such as to delete what is disabled."""
+    return case.step > 0 and case.move != "prove" and not case.tries and case.due > now

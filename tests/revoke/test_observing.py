@@ -7,12 +7,12 @@ from detector.revoke.handler import Told
 from detector.revoke.observing import RevocationObserver
 from detector.revoke.outcomes import Outcome, Verdict
 from detector.revoke.rails import Go, Held
-from detector.revoke.target import UnavailableError
+from detector.revoke.target import Step, UnavailableError
 from detector.scan.message_masks import masked_message
 from detector.service.observability.measuring import HandlerThroughput
 from detector.service.observability.metrics import Metrics
 from detector.values.times import SECOND
-from tests.revoke.recording import OpenRails, RecordingTarget
+from tests.revoke.recording import OpenRails, RecordingOptions, RecordingTarget
 from tests.revoke.running import QUICK, Running, command
 
 NOW = 1_800_000_000 * SECOND
@@ -97,4 +97,21 @@ async def test_gauges_say_what_waits_for_what() -> None:
     assert 'curfewd_revocations_pending{state="held"} 1.0' in page
     assert 'curfewd_revocations_held{rail="limit"} 1.0' in page
     assert 'curfewd_revocation_breaker_state{target="memory"} 0.0' in page
+    await running.crash()
+
+
+async def test_what_was_told_and_only_has_a_later_step_left_does_not_wait() -> None:
+    """A key that is disabled now and deleted in a day would be an alert for all of that day."""
+    steps = (Step("disable"), Step("delete", delay=86_400))
+    target = RecordingTarget(RecordingOptions(steps=steps, within=0.0))
+    target.live.add("a")
+    target.state = "unknown"
+    running = Running(OpenRails({"memory": target}), settings=QUICK)
+    running.take([command("a")])
+    await running.until(lambda: "done-unproved" in running.stored.verdicts)
+    metrics = Metrics(time.time)
+    RevocationObserver(metrics, Lines(), masked_message, time.time_ns).sample(running.executor)
+    page = metrics.page("").body.decode()
+    assert 'curfewd_revocations_pending{state="provider"} 1.0' in page
+    assert "curfewd_revocation_oldest_seconds 0.0" in page
     await running.crash()

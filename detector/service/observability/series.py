@@ -319,7 +319,8 @@ REVOCATIONS_HELD: Final = Series(
 OLDEST_REVOCATION: Final = Series(
     "curfewd_revocation_oldest_seconds",
     "gauge",
-    "Time since the oldest command was read that is neither held nor told of as dead; 0 if there is none.",
+    "Time since the oldest command was read that is neither held nor done; 0 if there is none. A step that is due later does "
+    "not count.",
 )
 BREAKERS: Final = Series(
     "curfewd_revocation_breaker_state",
