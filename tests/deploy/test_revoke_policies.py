@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from policy_sentry.querying.actions import get_action_data
 
+from detector.revoke.targets.names import TARGET_MODULES
+
 ROOT = Path(__file__).parent.parent.parent
 AWS = json.loads((ROOT / "deploy/revoke/aws.json").read_text())
 
@@ -44,3 +46,16 @@ def test_the_aws_policy_names_a_path_and_forbids_to_change_the_revoker() -> None
             assert statement["Resource"] != "*"
     denied = [statement for statement in AWS["Statement"] if statement["Effect"] == "Deny"]
     assert power <= set(denied[0]["Action"])
+
+
+def test_the_page_lists_each_file_and_what_checks_it() -> None:
+    page = (ROOT / "deploy/revoke/README.md").read_text()
+    rows = [line for line in page.splitlines() if line.startswith("| [")]
+    listed = {name for row in rows for name in re.findall(r"^\| \[([a-z0-9.]+)\]\(\1\)", row)}
+    assert listed == {path.name for path in (ROOT / "deploy/revoke").iterdir()} - {"README.md"}
+    for test in re.findall(r"\]\((\.\./\.\./tests/[^)]+)\)", page):
+        assert (ROOT / "deploy/revoke" / test).exists(), test
+    targets = {match for row in rows for match in re.findall(r"\| `([a-z]+)` \|", row)}
+    assert targets <= set(TARGET_MODULES)
+    for row in rows:  # a file that nothing checks says so
+        assert "tests/" in row or "nothing" in row
