@@ -4,12 +4,14 @@ import re
 import subprocess
 from collections import defaultdict
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import pytest
 import yaml
 
 from detector.judge.rules.catalog import RULES
+from detector.revoke.outcomes import Verdict
+from detector.revoke.rails import Rail
 from detector.service.observability import series
 
 ROOT: Final = Path(__file__).parents[2]
@@ -66,7 +68,10 @@ def cases() -> list[tuple[str, int, list[dict[str, str]]]]:
 def test_prometheus_takes_the_configuration_and_its_rules() -> None:
     said = run("promtool", "check", "config", HERE / "prometheus.yml")
     assert f"{len(RULES_FILES)} rule files found" in said
-    assert {job["job_name"] for job in loaded(HERE / "prometheus.yml")["scrape_configs"]} == {"curfewd"}
+    assert {job["job_name"] for job in loaded(HERE / "prometheus.yml")["scrape_configs"]} == {
+        "curfewd",
+        "curfewd-revoke",
+    }
 
 
 @pytest.mark.monitoring
@@ -104,7 +109,7 @@ def test_every_alert_says_whom_it_wakes_and_why() -> None:
         labels, annotations = alert["labels"], alert["annotations"]
         assert labels["severity"] in {"page", "ticket"}
         assert labels["team"] in {"security", "platform"}
-        assert labels["component"] in {"findings", "service", "inputs", "kafka", "slo"}
+        assert labels["component"] in {"findings", "service", "inputs", "kafka", "revoke", "slo"}
         assert set(annotations) == {"summary", "description", "runbook_url"}
         assert annotations["runbook_url"] == f"docs/runbooks/{alert['alert']}.md"
 
@@ -120,7 +125,7 @@ def test_a_runbook_says_what_it_means_what_to_look_at_and_what_to_do(path: Path)
     assert lines[0] == f"# {path.stem}"
     assert [line for line in lines if line.startswith("## ")] == SECTIONS
     assert all(part.strip() for part in re.split(r"^## .*$", text, flags=re.MULTILINE)[1:])
-    for target in re.findall(r"\]\(([^)]+)\)", text):
+    for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", text):
         assert (path.parent / target).exists(), target
     assert asked_for(text) - THEIRS <= shown() | {"curfewd:slo_budget:ratio"}
 
@@ -145,7 +150,13 @@ def test_labels_have_the_values_that_the_service_gives() -> None:
         for rule in re.findall(r'\brule="([^"]*)"', entry["expr"]):
             assert rule in RULES
         for bound in re.findall(r'\ble="([^"]*)"', entry["expr"]):
-            assert float(bound) in series.COMMAND_LATENCY.buckets
+            of_revoker = series.REVOCATION_SECONDS.name in entry["expr"]
+            latency = series.REVOCATION_SECONDS if of_revoker else series.COMMAND_LATENCY
+            assert float(bound) in latency.buckets
+        for rail in "|".join(re.findall(r'\brail=~"([^"]*)"', entry["expr"])).split("|"):
+            assert rail in {"", *get_args(Rail)}
+        for outcome in "|".join(re.findall(r'\boutcome=~?"([^"]*)"', entry["expr"])).split("|"):
+            assert outcome in {"", "aborted", "committed", *get_args(Verdict)}
 
 
 @pytest.mark.monitoring
