@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: man help demo demo-live lint test-fast test test-clusters test-pythons check broker format lock vendor chart bench fuzz chaos-revoke clean
+.PHONY: man help demo demo-live demo-loop lint test-fast test test-clusters test-pythons check broker format lock vendor chart bench fuzz chaos-revoke clean
 
 help: ## what the targets do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | column -t -s $$'\t'
@@ -37,7 +37,7 @@ OAUTH := .cache/oauth-server/.complete
 $(OAUTH): tests/revoke/servers/oidc_provider/package-lock.json | $(STAMP)
 	@$(call need,command -v npm && node -e 'process.exit(parseInt(process.versions.node) < 20)',nodejs npm,\
 	  tokens are revoked at an OAuth server from npm: install Node.js 20 or newer and npm)
-	@$(BIN)/python -m tests.revoke.servers.oauth
+	@$(BIN)/python -c 'from tests.revoke.servers.oauth import fetch; fetch()'
 
 # The pages are tested in a real Chromium.
 .PHONY: chromium
@@ -70,6 +70,9 @@ demo: $(STAMP) ## replay the bundled incident and print what is found
 
 demo-live: $(KAFKA) ## the incident live: broker, topics, service, live view; Ctrl-C ends it
 	@$(BIN)/python examples/live_demo.py $(ARGS)
+
+demo-loop: $(KAFKA) $(OAUTH) ## a leaked token and database role, revoked and proved dead in a second; Ctrl-C ends it
+	@$(BIN)/python examples/loop_demo.py $(ARGS)
 
 lint: $(STAMP) ## ruff and mypy
 	@$(BIN)/ruff check .

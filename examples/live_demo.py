@@ -9,35 +9,36 @@ import asyncio
 import contextlib
 import json
 import shutil
-import signal
-import socket
-import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaProducer
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from detector.values.times import SECOND
-from examples.demo import save
+from examples.embedded import (
+    EVENTS,
+    INPUTS,
+    LOGS,
+    SEVERITIES,
+    STYLES,
+    create_topics,
+    options_of,
+    ports,
+    run_demo,
+    service,
+    show_line,
+    written,
+)
 from examples.make_incident import Incident, incident_of
-from tests.broker.cluster import BrokerError, Cluster, free_ports
+from tests.broker.cluster import Cluster
 
-COMMAND: Final = Path(sys.executable).with_name("curfewd")
-EVENTS, LOGS = "audit-events", "ci-logs"
 FASTER: Final = 1500.0  # times as fast as the day
 LONGEST_PAUSE: Final = 0.4  # seconds between two records: nobody likes to watch a night
-START_SECONDS: Final = 120
-STYLES: Final = {5: "bold red", 4: "red", 3: "yellow", 2: "dim"}
-SEVERITIES: Final = {5: "critical", 4: "high", 3: "medium", 2: "low"}
 
 
 class Record(NamedTuple):
@@ -48,10 +49,6 @@ class Record(NamedTuple):
     key: bytes | None
     value: bytes
     after: float
-
-
-class DemoError(Exception):
-    """The demo cannot go on; the message says why."""
 
 
 def day_of(incident: Incident, faster: float) -> list[Record]:
@@ -86,11 +83,7 @@ def configuration(folder: Path, bootstrap: str, listen: int, probes: int) -> Pat
         f"{(incident / 'curfewd.toml').read_text()}\n"
         "[kafka]\n"
         f'bootstrap = ["{bootstrap}"]\n'
-        f'event_topics = ["{EVENTS}"]       # events are believed from this topic alone\n'
-        f'log_topics = ["{LOGS}"]           # everything here is text\n'
-        "replication = 1\n\n"
-        "[kafka.topics.work]\n"
-        "partitions = 4\n\n"
+        f"{INPUTS}"
         "[service]\n"
         f'listen = "127.0.0.1:{listen}"\n'
         f'probes = "127.0.0.1:{probes}"\n'
@@ -98,50 +91,6 @@ def configuration(folder: Path, bootstrap: str, listen: int, probes: int) -> Pat
         'state = "state"\n'
     )
     return target
-
-
-def ports() -> list[int]:
-    """The usual ports of the service, or others where somebody has them."""
-    with contextlib.ExitStack() as stack:
-        try:
-            for port in (9464, 9465):
-                stack.enter_context(socket.socket()).bind(("127.0.0.1", port))
-        except OSError:
-            return free_ports(2)
-    return [9464, 9465]
-
-
-@contextlib.contextmanager
-def service(config: Path, probes: int) -> Iterator[subprocess.Popen[bytes]]:
-    """`curfewd run` until it is ready. It is stopped at the end.
-
-    Raises:
-        DemoError: it ended, or is not ready in time.
-    """
-    log = config.with_name("service.log")
-    with log.open("wb") as file:
-        process = subprocess.Popen(
-            [COMMAND, "run", "--config", config], stdin=subprocess.DEVNULL, stdout=file, stderr=file
-        )
-    try:
-        deadline = time.monotonic() + START_SECONDS
-        while not ready(probes):
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise DemoError(f"the service did not start:\n{log.read_text(errors='replace')[-2000:]}")
-            time.sleep(0.2)
-        yield process
-    finally:
-        process.terminate()
-        process.wait()
-
-
-def ready(probes: int) -> bool:
-    """Whether the service says that it works."""
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{probes}/readyz", timeout=2) as answer:
-            return bool(answer.status == 200)  # noqa: PLR2004 - HTTP
-    except OSError:
-        return False
 
 
 async def send(bootstrap: str, records: list[Record]) -> None:
@@ -152,21 +101,6 @@ async def send(bootstrap: str, records: list[Record]) -> None:
             await asyncio.sleep(max(0.0, begun + record.after - time.monotonic()))
             at = record.time // 1_000_000
             await producer.send(record.topic, record.value, key=record.key, timestamp_ms=at)
-
-
-async def written(bootstrap: str, *topics: str) -> AsyncIterator[tuple[str, dict[str, Any]]]:
-    """What the service commits to its topics, as it comes."""
-    reader = AIOKafkaConsumer(
-        *topics,
-        bootstrap_servers=bootstrap,
-        auto_offset_reset="earliest",
-        isolation_level="read_committed",
-        fetch_max_wait_ms=50,
-    )
-    async with reader:
-        async for record in reader:
-            if record.value is not None:
-                yield record.topic, json.loads(record.value)
 
 
 class Watcher:
@@ -207,13 +141,7 @@ class Watcher:
         self._line("revoke", "bold cyan", text)
 
     def _line(self, label: str, style: str, text: str) -> None:
-        seconds = time.monotonic() - self._begun
-        line = Table.grid(padding=(0, 2))
-        line.add_column(width=8, justify="right")
-        line.add_column(width=8)
-        line.add_column(overflow="fold")
-        line.add_row(Text(f"{seconds:.1f} s", "dim"), Text(label, style), Text(text))
-        self._console.print(line)
+        show_line(self._console, f"{time.monotonic() - self._begun:.1f} s", label, style, text)
 
     def summary(self) -> str:
         """The counts, in a sentence."""
@@ -250,14 +178,15 @@ def run(console: Console, options: argparse.Namespace) -> None:
     """Starts all that it takes, one after the other."""
     with tempfile.TemporaryDirectory(prefix="curfewd-live-") as name, contextlib.ExitStack() as stack:
         folder = Path(name)
-        broker = stack.enter_context(Cluster(folder / "kafka"))
+        broker = Cluster(folder / "kafka")
+        stack.push(broker)  # ends it also if somebody interrupts its start
+        broker.start()
         console.print(f"Apache Kafka listens on {broker.bootstrap}.", soft_wrap=True)
-        listen, probes = ports()
+        listen, probes = ports(9464, 9465)
         config = configuration(folder, broker.bootstrap, listen, probes)
-        console.print(f"\n[bold]$ curfewd topics create --inputs --config {config}[/]", soft_wrap=True)
-        subprocess.run([COMMAND, "topics", "create", "--inputs", "--config", config], check=True)
+        create_topics(console, config)
         console.print(f"\n[bold]$ curfewd run --config {config}[/]", soft_wrap=True)
-        stack.enter_context(service(config, probes))
+        stack.enter_context(service("run", config, probes))
         view = f"http://127.0.0.1:{listen}/view"
         console.print(f"ready. Open the live view: [bold]{view}[/]", soft_wrap=True)
         asyncio.run(live(broker.bootstrap, console, view, options))
@@ -265,10 +194,7 @@ def run(console: Console, options: argparse.Namespace) -> None:
 
 def main() -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--stop", type=float, metavar="SECONDS", help="end by itself, so long after the last record"
-    )
+    parser = options_of(__doc__)
     parser.add_argument(
         "--faster",
         type=float,
@@ -276,29 +202,7 @@ def main() -> int:
         metavar="TIMES",
         help=f"how much faster than the day ({FASTER:.0f})",
     )
-    parser.add_argument(
-        "--svg", type=Path, metavar="FILE", help="also draw what it shows, in as many columns as COLUMNS says"
-    )
-    options = parser.parse_args()
-    console = Console(highlight=False, record=options.svg is not None)
-    for number in (
-        signal.SIGINT,
-        signal.SIGTERM,
-    ):  # a shell starts what runs in the background with SIGINT ignored
-        signal.signal(number, signal.default_int_handler)
-    try:
-        run(console, options)
-    except KeyboardInterrupt:
-        console.print("stopped")
-        return 0
-    except subprocess.CalledProcessError:
-        return 2  # it said why
-    except (BrokerError, DemoError) as error:
-        print(error, file=sys.stderr)
-        return 2
-    if options.svg is not None:
-        save(console, options.svg)
-    return 0
+    return run_demo(run, parser.parse_args())
 
 
 if __name__ == "__main__":

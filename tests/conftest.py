@@ -23,10 +23,10 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 
 # What a test needs that takes long to start follows from its fixtures: no test has to say it again.
 MARKS: Final = {
-    "broker": {"broker", "secure", "guarded", "three", "upgraded", "live_demo"},
+    "broker": {"broker", "secure", "guarded", "three", "upgraded", "live_demo", "loop_demo"},
     "browser": {"browser"},
     "clusters": {"keycloak_server", "kubernetes", "vault"},
-    "servers": {"oauth_server", "postgres", "redis_server"},
+    "servers": {"loop_demo", "oauth_server", "postgres", "redis_server"},
 }
 
 
