@@ -20,7 +20,7 @@ from tests.judge.brute_force import NAMED_EVIDENCE, Request, Verdict, judge
 
 EXAMPLES = os.environ.get("CURFEWD_EXAMPLES")
 thorough = settings(
-    max_examples=int(EXAMPLES or 200),
+    max_examples=int(EXAMPLES or 120),
     derandomize=EXAMPLES is None,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
