@@ -31,6 +31,7 @@ LONGEST_SECONDS: Final = 30 * 86400.0
 NEVER: Final = 1 << 62  # ns: until somebody says so
 MOST_WORDS: Final = 300  # characters that a case keeps of each thing that a target says
 _OBSERVATION: Final = msgspec.json.Decoder(Observation)
+_PLAN: Final = msgspec.json.Decoder(Plan)
 STILL_LIVE: Final = "every step was done, and the credential is still live"
 CONTRADICTED: Final = "the provider said that it was dead before, too, and yet it was used"
 
@@ -116,6 +117,20 @@ def refused(case: Case, reason: str, now: int) -> Changed:
     return _end(case, "refused", now, detail=reason)
 
 
+def forbidden(case: Case, plan: Plan, reason: str, now: int) -> Changed:
+    """The rails refuse to go on with it. What was done by then is proved."""
+    return _refused_by_target(case.changed(due=0), plan, cut(reason), now)
+
+
+def left_alone(case: Case, reason: str, now: int) -> Changed:
+    """Its target is gone from the configuration. Where nothing was done yet, it is decided anew."""
+    if case.dead:
+        return _finish(case.changed(left=reason), Plan((), "", 0.0), now)
+    if case.did or case.tried:
+        return _end(case, "failed", now, proof=proof_of(case), detail=reason)
+    return case.changed(phase="waiting", due=0, target=""), None
+
+
 def going(case: Case, target: str, approved: str, now: int, patience: int) -> Case:
     """The rails let it go: acting begins, and fails if a step takes longer than `patience` (ns)."""
     return case.changed(
@@ -126,7 +141,7 @@ def going(case: Case, target: str, approved: str, now: int, patience: int) -> Ca
         reason="",
         rail=None,
         pages=False,
-        approved=cut(approved),
+        approved=cut(approved) or case.approved,
         began=now,
         patience=patience,
         deadline=now + patience,
@@ -339,8 +354,21 @@ def checked(seen: object) -> Observation:
         raise UnavailableError("the target's probe gave no observation") from None
 
 
+def checked_plan(plan: object) -> Plan:
+    """What a target plans.
+
+    Raises:
+        TypeError: it is no plan.
+    """
+    try:
+        return _PLAN.decode(msgspec.json.encode(plan))
+    except (msgspec.MsgspecError, TypeError, ValueError):
+        raise TypeError("the target gave no plan") from None
+
+
 def cut(text: str) -> str:
-    """At most so much of what a target or a person said."""
+    """At most so much of what a target or a person said, as text that can be written."""
+    text = text[: MOST_WORDS + 1].encode(errors="replace").decode()
     return text if len(text) <= MOST_WORDS else text[: MOST_WORDS - 1] + "…"
 
 

@@ -25,7 +25,7 @@ from detector.revoke.cases import Case, Changed
 from detector.revoke.dispatch_queue import DispatchQueue
 from detector.revoke.outcomes import Outcome
 from detector.revoke.rails import Act as Let
-from detector.revoke.rails import Decision, Held, History, Proposal, Refused, decide
+from detector.revoke.rails import Decision, Held, History, Proposal, Refused, decide, stopped
 from detector.revoke.revocation_command import RevocationCommand
 from detector.revoke.target import Plan, RefusedError, Target
 from detector.revoke.target_tables import TableTarget, find_target
@@ -70,6 +70,9 @@ class Deciding(Protocol):
     def decide(self, proposal: Proposal, history: History, now: int) -> Decision:
         """Whether it may go now."""
 
+    def stopped(self, proposal: Proposal, now: int) -> Held | Refused | None:
+        """Why what was let go may not go on, None if it may."""
+
 
 class Configured:
     """`Deciding` by the `[revoke]` table. `approvals_of` gives the verified approvals of a command."""
@@ -96,6 +99,10 @@ class Configured:
     def decide(self, proposal: Proposal, history: History, now: int) -> Decision:
         """See `Deciding`."""
         return decide(proposal, history, self._settings, now, self._approvals_of(proposal.command.id))
+
+    def stopped(self, proposal: Proposal, now: int) -> Held | Refused | None:
+        """See `Deciding`."""
+        return stopped(proposal, self._settings, now, self._approvals_of(proposal.command.id))
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -269,7 +276,7 @@ class Executor:
             return case.target
         try:
             return self._deciding.target_of(case.command).name
-        except RefusedError:
+        except Exception:  # noqa: BLE001 - none takes it, or one has a bug: `_decided` says so
             return ""
 
     def _choose(self, partition: int, now: int) -> None:
@@ -310,7 +317,14 @@ class Executor:
         found = self._planned(case)
         if found is None:
             reason = f"the configuration has no target {case.target} any more that takes it"
-            self._note(entry, cases.refused(case, reason, now))
+            self._note(entry, cases.left_alone(case, reason, now))
+            return False
+        stop = self._deciding.stopped(Proposal(case.command, case.target, found[1]), now)
+        if stop is not None and case.move != "prove":  # what was done is proved in any case
+            if isinstance(stop, Held):
+                self._note(entry, cases.held(case, stop, "", now))
+            else:
+                self._note(entry, cases.forbidden(case, found[1], stop.reason, now))
             return False
         wait = self._breaker(case.target).wait_until(now)
         if wait is None:
@@ -333,11 +347,12 @@ class Executor:
             found = self._deciding.target_of(case.command)
             name = found.name
             case = case.changed(target=name)
-            proposal = Proposal(case.command, name, found.target.plan(case.command))
+            proposal = Proposal(case.command, name, cases.checked_plan(found.target.plan(case.command)))
         except RefusedError as error:
             return cases.refused(case, str(error), now)
         except Exception as error:  # noqa: BLE001 - a target must not end the work of others
-            return cases.refused(case, f"target {name} cannot plan it ({type(error).__name__})", now)
+            does = f"target {name} cannot plan it" if name else "a target cannot say whether it takes it"
+            return cases.refused(case, f"{does} ({type(error).__name__})", now)
         if self._history is None:
             self._history = History(
                 Let(entry.case.began, entry.case.target, entry.case.command.owner)
@@ -367,7 +382,7 @@ class Executor:
         if target is None:
             return None
         try:
-            return target, target.plan(case.command)
+            return target, cases.checked_plan(target.plan(case.command))
         except Exception:  # noqa: BLE001 - the settings may have changed since it was decided
             return None
 

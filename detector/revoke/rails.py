@@ -132,6 +132,20 @@ def decide(
 
     `approvals` are those of this command, verified; the settings say whose count and how long.
     """
+    people = tuple(sorted({one.approver for one in _given(proposal.command, settings, now, approvals)}))
+    return (
+        stopped(proposal, settings, now, approvals)
+        or _unapproved(proposal, settings, now, people)
+        or _quiet(proposal.command, settings, now, people)
+        or _too_much(proposal, history, settings, now)
+        or Go(people)
+    )
+
+
+def stopped(
+    proposal: Proposal, settings: RevokeSettings, now: int, approvals: Sequence[Approval] = ()
+) -> Held | Refused | None:
+    """The first three rails, which also stop what was let through before: its next step or try. None if they do not."""
     refused = _refused(proposal, settings)
     if refused is not None:
         return refused
@@ -139,15 +153,10 @@ def decide(
     denied = {approval.approver for approval in given if not approval.approves}
     if denied:
         return Refused("denied", f"denied by {', '.join(sorted(denied))}")
-    people = tuple(sorted({approval.approver for approval in given}))
     if settings.mode != ACT:
+        people = tuple(sorted({approval.approver for approval in given}))
         return Held("plan", 'revoke.mode is "plan": nothing is revoked', approved_by=people)
-    return (
-        _unapproved(proposal, settings, now, people)
-        or _quiet(proposal.command, settings, now, people)
-        or _too_much(proposal, history, settings, now)
-        or Go(people)
-    )
+    return None
 
 
 def _refused(proposal: Proposal, settings: RevokeSettings) -> Refused | None:

@@ -113,3 +113,6 @@ class OpenRails:
     def decide(self, proposal: Proposal, history: History, now: int) -> Decision:
         del now
         return self.decision(proposal.command, history)
+
+    def stopped(self, proposal: Proposal, now: int) -> None:
+        """Nothing stops it."""

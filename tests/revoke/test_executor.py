@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import time
+from typing import Any
 
 import msgspec
 import pytest
@@ -11,13 +12,13 @@ from detector.configuration.revoke_settings import Limits, RevokeSettings, Targe
 from detector.revoke.executor import Configured, ExecutorSettings
 from detector.revoke.rails import Go, Held, Refused
 from detector.revoke.revocation_command import RevocationCommand
-from detector.revoke.target import GoneError, Observation, RefusedError, Step, UnavailableError
+from detector.revoke.target import GoneError, Observation, Plan, RefusedError, Step, UnavailableError
 from detector.revoke.target_tables import TableTarget
 from detector.values.findings import Severity
 from detector.values.times import SECOND
 from tests.ingest.streams import until
 from tests.revoke.recording import OpenRails, RecordingOptions, RecordingTarget
-from tests.revoke.running import QUICK, Running, command
+from tests.revoke.running import QUICK, QUICK_TURNS, Running, command
 
 
 def settings_with(**changes: int) -> ExecutorSettings:
@@ -414,3 +415,116 @@ async def test_what_drains_ends_and_begins_nothing() -> None:
     assert running.executor.drained
     assert running.stored.verdicts == ["confirmed"]
     assert target.live == {"cred-2"}
+
+
+LATER = RecordingOptions(
+    steps=(Step("disable it", reversible=True), Step("delete it", delay=0.3)), within=0.1
+)
+
+
+def configured(target: RecordingTarget, name: str = "memory", **settings: Any) -> Configured:
+    tables = [TableTarget(TargetTable(name, target.name), target)]
+    return Configured(RevokeSettings(**{"given": True, "mode": "act", **settings}), tables)
+
+
+async def waits_for_its_last_step() -> tuple[RecordingTarget, Running]:
+    target = RecordingTarget(LATER)
+    target.live.add("cred-1")
+    running = Running(configured(target))
+    running.take([command()])
+    await running.until(lambda: running.stored.verdicts == ["confirmed"])
+    return target, running
+
+
+async def test_plan_stops_what_was_begun_and_act_goes_on_with_it() -> None:
+    target, running = await waits_for_its_last_step()
+    running.executor.use(configured(target, mode="plan"), QUICK, QUICK_TURNS)
+    await running.until(lambda: running.stored.verdicts == ["confirmed", "held"])
+    assert [step for _, _, step in target.revoked] == [0]
+    assert 'revoke.mode is "plan"' in running.stored.outcomes[-1][1].detail
+    running.executor.use(configured(target), QUICK, QUICK_TURNS)
+    await running.settle()
+    assert [step for _, _, step in target.revoked] == [0, 1]
+    assert running.stored.verdicts[-1] == "confirmed"
+
+
+async def test_a_name_that_must_never_be_revoked_stops_what_another_process_began() -> None:
+    target, running = await waits_for_its_last_step()
+    await running.crash()
+    running = Running(configured(target, never=("cred-1",)), running.stored)
+    await running.settle()
+    assert [step for _, _, step in target.revoked] == [0]
+    assert running.stored.verdicts == ["confirmed", "confirmed"]
+    assert "left: revoke.never names it" in running.stored.outcomes[-1][1].detail
+
+
+async def test_what_never_succeeded_is_not_tried_again_in_plan() -> None:
+    target = RecordingTarget()
+    target.live.add("cred-1")
+
+    def down(what: str) -> None:
+        if what == "revoke":
+            raise UnavailableError("down")
+
+    target.trouble = down
+    running = Running(configured(target))
+    running.take([command()])
+    await running.until(lambda: target.probes["cred-1"] > 1)
+    await running.crash()
+    target.trouble = None
+    running = Running(configured(target, mode="plan"), running.stored)
+    await running.until(lambda: running.stored.verdicts == ["held"])
+    assert target.live == {"cred-1"}
+
+
+async def test_a_target_that_is_renamed_takes_what_was_not_begun() -> None:
+    target = RecordingTarget()
+    target.live.add("cred-1")
+    target.trouble = lambda _: (_ for _ in ()).throw(UnavailableError("down"))
+    running = Running(configured(target))
+    running.take([command()])
+    await running.until(lambda: any(case.tries for case in running.executor.open))
+    target.trouble = None
+    running.executor.use(configured(target, "renamed"), QUICK, QUICK_TURNS)
+    await running.settle()
+    assert [(one.verdict, one.target) for _, one in running.stored.outcomes] == [("confirmed", "renamed")]
+
+
+async def test_what_is_dead_stays_confirmed_if_its_target_is_gone() -> None:
+    target, running = await waits_for_its_last_step()
+    running.executor.use(configured(target, "renamed"), QUICK, QUICK_TURNS)
+    await running.settle()
+    assert running.stored.verdicts == ["confirmed", "confirmed"]
+    assert "the configuration has no target memory any more" in running.stored.outcomes[-1][1].detail
+
+
+class _Broken(RecordingTarget):
+    """A target of one's own with a mistake in it; `how` says which."""
+
+    how = ""
+
+    @staticmethod
+    def accepts(command: RevocationCommand) -> bool:
+        if _Broken.how == "accepts":
+            raise KeyError("x")
+        return command.provider == "recording"
+
+    def plan(self, command: RevocationCommand) -> Any:
+        return {"text": "garbage", "step": Plan((Step("x", delay="y"),), "", 0.0)}.get(  # type: ignore[arg-type]  # the mistake
+            _Broken.how, super().plan(command)
+        )
+
+
+@pytest.mark.parametrize("how", ["accepts", "text", "step", "surrogate"])
+async def test_a_broken_target_does_not_end_the_work_of_others(
+    how: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_Broken, "how", how)
+    broken = _Broken()
+    broken.live.add("cred-1")
+    if how == "surrogate":
+        broken.trouble = lambda what: "\ud800" if what == "revoke" else None
+    running = Running(configured(broken))
+    running.take([command()])
+    await running.settle()
+    assert running.stored.verdicts == ["failed" if how == "surrogate" else "refused"]
