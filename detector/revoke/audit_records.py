@@ -50,9 +50,9 @@ def act_record(act: Act, clean: Clean) -> dict[str, Any]:
     """`acting`: a step is about to begin; `acted`: it was done; `failed`: what was asked of the target was not."""
     case = act.case
     return {
-        **_about(act.what, case.command, case.target),
+        **_about(act.what, case.command, case.target, clean),
         "step": case.step + 1,
-        "words": visible(clean(cut(act.words))),
+        "words": visible(cut(clean(act.words))),
         **({"approved": visible(clean(case.approved))} if case.approved else {}),
     }
 
@@ -61,7 +61,7 @@ def outcome_record(change: Change, outcome: Outcome, clean: Clean) -> dict[str, 
     """`outcome`: what is about to be told."""
     assert change.case is not None  # noqa: S101 - a case that is forgotten has no outcome
     return {
-        **_about("outcome", change.case.command, outcome.target),
+        **_about("outcome", change.case.command, outcome.target, clean),
         "outcome": outcome.verdict,
         "outcome_number": outcome.number,
         "proof": visible(clean(outcome.proof)),
@@ -69,11 +69,11 @@ def outcome_record(change: Change, outcome: Outcome, clean: Clean) -> dict[str, 
     }
 
 
-def _about(act: str, command: RevocationCommand, target: str) -> dict[str, Any]:
+def _about(act: str, command: RevocationCommand, target: str, clean: Clean) -> dict[str, Any]:
     return {
         "time": format_rfc3339(time.time_ns()),
         "act": act,
         "command_id": command.id,
-        "credential_id": visible(command.credential_id),
+        "credential_id": visible(clean(command.credential_id)),
         "target": target,
     }

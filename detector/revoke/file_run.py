@@ -69,7 +69,7 @@ async def _carried_out(
         Configured(settings, targets),
         executor_settings(settings),
         time.time_ns,
-        Turns(turn_settings(settings), time.time_ns, recorder.act),
+        Turns(turn_settings(settings), time.time_ns, recorder.act, clean=recorder.clean),
     )
     executor.restore(0, files.restored(commands))
     executor.wake()  # the settings may be others now

@@ -146,7 +146,9 @@ class RevokeService:
         )
         found = await retry(lambda: survey(self._live, connection), "cannot list topics yet")
         counts = counts_of(self._live, found)
-        turns = Turns(turn_settings(self._settings.revoke), time.time_ns, recorder.act, random.random)
+        turns = Turns(
+            turn_settings(self._settings.revoke), time.time_ns, recorder.act, random.random, self._clean
+        )
         executor = Executor(
             Configured(self._settings.revoke, targets, lambda command_id: approvals.of(command_id)),  # noqa: PLW0108 - it wakes the executor
             executor_settings(self._settings.revoke, self._live),

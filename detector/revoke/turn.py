@@ -12,11 +12,13 @@ from detector.revoke.breaker import Breaker
 from detector.revoke.cases import Case, Changed
 from detector.revoke.target import GoneError, Observation, Plan, RefusedError, Target, UnavailableError
 from detector.values.times import MINUTE, SECOND
+from detector.values.wording import Clean
 
 FIRST_PROBES: Final = (0.0, 0.02, 0.05, 0.1, 0.2, 0.4)  # seconds before each of the probes that follow a step
 CANCEL_SECONDS: Final = 1.0
 _MOST_DOUBLINGS: Final = 20
 _SHORTEST: Final = SECOND // 10
+_LONGEST: Final = 10_000  # characters in which secrets are looked for
 _KNOWN: Final = (RefusedError, GoneError, UnavailableError)
 
 _T = TypeVar("_T")
@@ -43,7 +45,10 @@ class RecordError(Exception):
 
 
 class Turns:
-    """Runs turns. `clock` gives ns. `record` is awaited before and after each act; what it raises ends the turn."""
+    """Runs turns. `clock` gives ns. `record` is awaited before and after each act; what it raises ends the turn.
+
+    `clean` masks secrets in what a target says, before anything keeps it.
+    """
 
     def __init__(
         self,
@@ -51,11 +56,13 @@ class Turns:
         clock: Callable[[], int],
         record: Callable[[Act], Awaitable[None]] | None = None,
         jitter: Callable[[], float] = random.random,
+        clean: Clean = str,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._record = record
         self._jitter = jitter
+        self._clean = clean
         self._abandoned: set[asyncio.Task[Any]] = set()
 
     def use(self, settings: TurnSettings) -> None:
@@ -116,21 +123,28 @@ class Turns:
         return cases.proved(case, plan, answer, now, now + self._backoff(case.rounds))
 
     async def _look(self, case: Case, target: Target) -> Observation:
-        return cases.checked(await self._call(target.probe(case.command)))
+        seen = cases.checked(await self._call(target.probe(case.command)))
+        return msgspec.structs.replace(seen, how=self._words(seen.how))
 
     async def _act(self, case: Case, target: Target, plan: Plan) -> str:
         if case.step >= len(plan.steps):  # the settings have changed, or the plan is empty
             return "there is nothing left to do"
         await self._recorded(Act("acting", case, plan.steps[case.step].words))
-        words = cases.cut(str(await self._call(target.revoke(case.command, case.step))))
+        words = self._words(str(await self._call(target.revoke(case.command, case.step))))
         await self._recorded(Act("acted", case, words))
         return words
 
     async def _stumbled(self, case: Case, plan: Plan, error: Exception) -> Changed:
-        words = cases.cut(str(error)) if isinstance(error, _KNOWN) else type(error).__name__
+        known = next((kind for kind in _KNOWN if isinstance(error, kind)), None)
+        words = self._words(str(error)) if known else type(error).__name__
         await self._recorded(Act("failed", case, words))
         now = self._clock()
-        return cases.stumbled(case, plan, error, now, now + self._wait(case, error))
+        again = now + self._wait(case, error)
+        return cases.stumbled(case, plan, known(words) if known else error, now, again)
+
+    def _words(self, text: str) -> str:
+        """What a target says, without secrets: it is cut only then, as half a secret is not recognised."""
+        return cases.cut(self._clean(text[:_LONGEST]))
 
     def _wait(self, case: Case, error: Exception) -> int:
         """How long until the next try: what the provider asked for, else twice as long as before, and some more."""

@@ -16,6 +16,7 @@ from detector.revoke.turn import Act, Turns, TurnSettings
 from detector.values.errors import StopError
 from detector.values.findings import command_id
 from detector.values.times import MILLISECOND, SECOND
+from detector.values.wording import Clean
 
 QUICK = ExecutorSettings(deadline=SECOND, breaker_failures=50, breaker_pause=20 * MILLISECOND)
 QUICK_TURNS = TurnSettings(
@@ -42,6 +43,7 @@ class Stored:
 
     def __init__(self) -> None:
         self.cases: dict[str, bytes] = {}
+        self.versions: list[bytes] = []  # whatever was written of them
         self.outcomes: list[tuple[str, Outcome]] = []
 
     def of(self, command_id: str) -> list[Outcome]:
@@ -55,19 +57,20 @@ class Stored:
 class Running:
     """One process of a revoker. `crash` ends it between any two moments; a new one begins from what is stored."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - all that a process has
         self,
         rails: Deciding,
         stored: Stored | None = None,
         settings: ExecutorSettings = QUICK,
         turns: TurnSettings = QUICK_TURNS,
         clock: Callable[[], int] = time.time_ns,
+        clean: Clean = str,
     ) -> None:
         self.stored = Stored() if stored is None else stored
         self.acts: list[Act] = []
         self.broken = False
         self.clock = clock
-        self.executor = Executor(rails, settings, clock, Turns(turns, clock, self._record))
+        self.executor = Executor(rails, settings, clock, Turns(turns, clock, self._record, clean=clean))
         self.executor.restore(
             0, [msgspec.json.decode(case, type=Case) for case in self.stored.cases.values()]
         )
@@ -88,6 +91,7 @@ class Running:
                 self.stored.cases.pop(change.id, None)
             else:
                 self.stored.cases[change.id] = msgspec.json.encode(change.case)
+                self.stored.versions.append(self.stored.cases[change.id])
             self.stored.outcomes += [(change.id, outcome) for outcome in change.outcomes]
         self.executor.committed(0)
 

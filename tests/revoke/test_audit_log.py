@@ -11,6 +11,10 @@ from hypothesis import strategies as st
 
 from detector.revoke import check_audit_log
 from detector.revoke.audit_log import AuditLog, verify_audit_log
+from detector.revoke.audit_records import Recorder
+from detector.revoke.cases import Case
+from detector.revoke.revocation_command import RevocationCommand
+from detector.revoke.turn import Act
 from detector.values.errors import UsageError
 
 
@@ -117,3 +121,13 @@ def test_the_check_says_what_is_wrong_and_where(tmp_path: Path, capsys: pytest.C
     assert check_audit_log.main([str(path), str(outcomes)]) == 1
     assert "line number 5, which an outcome names, is not there" in capsys.readouterr().out
     assert check_audit_log.main([str(tmp_path / "none")]) == 2
+
+
+async def test_a_secret_in_an_id_or_in_words_is_masked_before_they_are_cut(tmp_path: Path) -> None:
+    path, secret = tmp_path / "audit.jsonl", "SECRET" * 4
+    recorder = Recorder(AuditLog(path), lambda text: text.replace(secret, "***"))
+    words = f"{'x' * 290} {secret}"
+    await recorder.act(Act("acting", Case(RevocationCommand("id", 0, f"job of {secret}")), words))
+    recorder.log.close()
+    assert b"SECR" not in path.read_bytes()
+    assert json.loads(path.read_bytes())["credential_id"] == "job of ***"

@@ -528,3 +528,28 @@ async def test_a_broken_target_does_not_end_the_work_of_others(
     running.take([command()])
     await running.settle()
     assert running.stored.verdicts == ["failed" if how == "surrogate" else "refused"]
+
+
+async def test_a_secret_in_the_words_of_a_provider_is_not_stored() -> None:
+    secret = "SECRET" * 4
+
+    def trouble(what: str) -> Any:
+        if what == "revoke" and not target.revoked:
+            target.revoked.append(("", "", 0))
+            raise UnavailableError(f"{'x' * 290} {secret}")
+        words = f"with {secret} again"
+        return words if what == "revoke" else Observation("live", words)
+
+    target = RecordingTarget(LATER)
+    target.trouble = trouble
+    running = Running(
+        configured(target),
+        clean=lambda text: text.replace(secret, "***"),
+        settings=settings_with(deadline=SECOND),
+    )
+    running.take([command()])
+    await running.until(lambda: any(case.did for case in running.executor.open))
+    running.transaction()
+    (case,) = running.stored.cases.values()
+    assert b"with *** again" in case
+    assert not any(b"SECR" in each for each in running.stored.versions)
