@@ -30,7 +30,8 @@ from detector.values.errors import StopError, UsageError
 from detector.values.times import format_rfc3339
 from detector.values.wording import Clean, counted, moment, visible
 
-_LONGEST: Final = 300  # characters of a cell
+_LONGEST: Final = 300  # characters of a line
+_ID_WIDTH: Final = 36  # columns of a UUID, to be copied
 
 
 class Waiting(msgspec.Struct, frozen=True):
@@ -48,7 +49,7 @@ def run_approve(settings: Settings, verdict: Verdict, command_id: str | None, na
         RetryError, StopError: Kafka cannot be reached, or refuses.
     """
     live = _live(settings)
-    command_id = _id_of(command_id)
+    command_id = _id_of(command_id, verdict)
     approver = _approver_of(settings.revoke, name)
     token = approver.token.read()
     return asyncio.run(
@@ -86,17 +87,30 @@ def run_held(settings: Settings) -> list[Waiting]:
 def print_held(waiting: Sequence[Waiting], console: Console, clean: Clean) -> None:
     """Prints a table of what waits."""
     if not waiting:
-        console.print(Text("Nothing is held."))
+        console.print(Text("Nothing is held."), soft_wrap=True)
         return
-    table = Table("id", "credential", "why", "since", "who said what", box=None, pad_edge=False)
-    table.columns[0].no_wrap = True
+    table = Table("command", "why it waits", box=None, pad_edge=False)
+    for column in table.columns:
+        column.overflow = "fold"  # an id or a credential that is cut names nothing
+    table.columns[0].min_width = _ID_WIDTH
     for each in waiting:
         held = each.held
-        said = ", ".join(f"{name}: {verdict}" for name, verdict in sorted(each.said.items())) or "nobody"
-        cells = (held.command_id, held.credential_id, held.why, moment(held.since), said)
-        table.add_row(*(Text(visible(clean(cell), _LONGEST)) for cell in cells))
+        said = ", ".join(f"{name}: {verdict}" for name, verdict in sorted(each.said.items()))
+        command = (
+            held.command_id,
+            held.credential_id,
+            held.target and f"at {held.target}",
+            f"since {moment(held.since)}",
+        )
+        table.add_row(_cell(clean, *command), _cell(clean, held.why, said))
+        table.add_row()
     console.print(table)
-    console.print(Text(f"{counted(len(waiting), 'command')} held."))
+    console.print(Text(f"{counted(len(waiting), 'command')} held."), soft_wrap=True)
+
+
+def _cell(clean: Clean, *lines: str) -> Text:
+    """The lines that are there, each on a line of its own."""
+    return Text("\n".join(visible(clean(line), _LONGEST) for line in lines if line))
 
 
 def held_json(waiting: Sequence[Waiting], clean: Clean) -> bytes:
@@ -124,9 +138,9 @@ def _live(settings: Settings) -> KafkaSettings:
     return settings.live()
 
 
-def _id_of(text: str | None) -> str:
+def _id_of(text: str | None, verdict: Verdict) -> str:
     if text is None:
-        raise UsageError("name the command: curfewd revoke approve ID --config F")
+        raise UsageError(f"name the command: curfewd revoke {verdict} ID --config F")
     try:
         return str(uuid.UUID(text))
     except ValueError:

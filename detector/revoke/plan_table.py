@@ -21,8 +21,8 @@ from detector.revoke.target import Plan, RefusedError
 from detector.revoke.target_tables import TableTarget, find_target
 from detector.terminal.output import shown, why
 from detector.values.errors import BadRecordError, InputError
-from detector.values.times import format_rfc3339
-from detector.values.wording import Clean, counted, span, visible
+from detector.values.times import format_rfc3339, parse_rfc3339
+from detector.values.wording import Clean, counted, moment, span, visible
 
 STANDARD_INPUT: Final = "-"
 _LONGEST: Final = 300  # characters of a cell
@@ -171,14 +171,14 @@ def print_plan(
 ) -> None:
     """Prints the plan as a table."""
     if not plans:
-        console.print(Text("No commands: there is nothing to revoke."))
+        console.print(Text("No commands: there is nothing to revoke."), soft_wrap=True)
         return
     table = Table("credential", "what would be done", "rails", box=None, pad_edge=False)
     for column in table.columns:
         column.overflow = "fold"
     for each in plans:
         table.add_row(
-            _cell(clean, each.credential_id, _task(each), each.severity, each.time),
+            _cell(clean, each.credential_id, _task(each), each.severity, moment(parse_rfc3339(each.time))),
             _cell(
                 clean,
                 f"at {each.target}" if each.target else "no target",
@@ -192,10 +192,10 @@ def print_plan(
     console.print(table)
     counts = {verdict: sum(each.verdict == verdict for each in plans) for verdict in _STYLES}
     told = ", ".join(f"{number} {verdict}" for verdict, number in counts.items() if number)
-    console.print(Text(f"{counted(len(plans), 'command')}: {told}."))
-    console.print(Text("Each is decided as if it had come at the time of its evidence."))
+    console.print(Text(f"{counted(len(plans), 'command')}: {told}."), soft_wrap=True)
+    console.print(Text("Each is decided as if it had come at the time of its evidence."), soft_wrap=True)
     if settings.mode != ACT:
-        console.print(Text('revoke.mode is "plan": nothing is revoked until you set "act".'))
+        console.print(Text('revoke.mode is "plan": nothing is revoked until you set "act".'), soft_wrap=True)
 
 
 def _task(each: PlannedCommand) -> str:

@@ -76,11 +76,18 @@ def test_a_table_says_what_would_be_done_and_how_it_is_proved(planned: Any) -> N
     code, out, err = planned([line(1), line(2, revocation={"provider": "words"}), line(3, revocation={})])
     assert (code, err) == (0, "")
     for words in (
-        "c-1", "task t-1", "high", "2026-11-03T12:00:01Z", "at db", "1. lock u1", "2. drop it (after 1 h)", "go",
+        "c-1", "task t-1", "high", "2026-11-03 12:00:01Z", "at db", "1. lock u1", "2. drop it (after 1 h)", "go",
         "proof: the login is refused", "not proved: open sessions", "the handle has no user", "no target",
         "3 commands: 1 go, 2 refused.", 'revoke.mode is "plan"',
     ):  # fmt: skip
         assert words in " ".join(out.split()), words
+
+
+def test_a_narrow_terminal_gets_whole_sentences(planned: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    _, out, _ = planned([line(1)])
+    assert "Each is decided as if it had come at the time of its evidence.\n" in out
+    assert 'revoke.mode is "plan": nothing is revoked until you set "act".\n' in out
 
 
 def test_json_has_the_same_and_is_the_same_each_time(planned: Any) -> None:
