@@ -169,6 +169,10 @@ class PostgresTarget:
             GoneError: there is none.
         """
         wanted = self._named(command)
+        if not encodable(command.credential_id):
+            raise RefusedError(
+                "no comment can hold the credential's id: it has a character that PostgreSQL cannot store"
+            )
         rows = await connection.fetch(
             "SELECT * FROM curfewd.task_roles($1, $2)", wanted, command.credential_id
         )

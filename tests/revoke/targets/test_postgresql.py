@@ -511,3 +511,14 @@ async def test_whatever_else_answers_is_unavailable(
 def test_wrong_options_are_found_before_a_command_comes(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="write"):
         PostgresOptions(**{"host": "127.0.0.1", "password_file": "f", **wrong})
+
+
+@pytest.mark.parametrize("credential_id", ["a\0b", "a\ud800"], ids=["nul", "surrogate"])
+async def test_an_id_that_cannot_be_stored_is_refused_and_no_failure_of_the_server(
+    postgres: Postgres, granted: Path, made: Make, credential_id: str
+) -> None:
+    revoker, asked = target(postgres, granted), command(await made(), credential_id)
+    with pytest.raises(RefusedError, match="cannot store"):
+        await revoker.probe(asked)
+    with pytest.raises(RefusedError, match="cannot store"):
+        await revoker.revoke(asked, DISABLE)
