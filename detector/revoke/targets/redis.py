@@ -10,6 +10,7 @@ import re  # over bytes up to the next blank
 from typing import ClassVar, Final
 
 import msgspec
+from redis.exceptions import MovedError
 
 from detector.revoke.revocation_command import RevocationCommand
 from detector.revoke.target import GoneError, Observation, Plan, RefusedError, Step, UnavailableError
@@ -147,12 +148,21 @@ class RedisTarget:
         return user
 
     async def _check_owner(self, command: RevocationCommand, user: str) -> None:
-        """Raises unless the user is the credential's: it is called so, or its label says so."""
-        if user in {command.credential_id, f"{self._options.user_prefix}{command.credential_id}"}:
-            return
+        """Raises unless the user is the credential's: its label says so, or it has none and is called so.
+
+        Who can forge an event can choose the credential's id, so a name alone does not outweigh a label.
+        """
+        named = user in {command.credential_id, f"{self._options.user_prefix}{command.credential_id}"}
         async with session(self._servers[0], self._login) as asking:
-            label = await asking.ask("GET", f"{_LABEL}{user}")
+            try:
+                label = await asking.ask("GET", f"{_LABEL}{user}")
+            except MovedError:  # in a Redis Cluster: there users are named as their credentials
+                if not named:
+                    raise
+                label = None
         if label is None:
+            if named:
+                return
             raise RefusedError(
                 f"nothing says that the user {visible(user)} is this credential's: name it so, or set the key"
                 f" {_LABEL}USER to the credential's id"

@@ -244,6 +244,10 @@ async def test_a_forged_event_cannot_aim_it_at_another_tasks_user(
         await revoker.probe(forged)
     await admin.set(f"curfewd:credential:{user}", "mine")
     assert (await revoker.probe(forged)).state == "live"
+    for credential_id in (user, user.removeprefix("task-")):  # an id that a forger chose
+        with pytest.raises(RefusedError, match="names another credential"):
+            await revoker.revoke(command(user, credential_id), DISABLE)
+    await admin.delete(f"curfewd:credential:{user}")
     assert (await revoker.probe(command(user, user.removeprefix("task-")))).state == "live"
 
 
