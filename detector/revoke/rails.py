@@ -135,7 +135,7 @@ def decide(
     people = tuple(sorted({one.approver for one in _given(proposal.command, settings, now, approvals)}))
     return (
         stopped(proposal, settings, now, approvals)
-        or _unapproved(proposal, settings, now, people)
+        or _unapproved(proposal, settings, now, people, _said(proposal.command, settings, approvals))
         or _quiet(proposal.command, settings, now, people)
         or _too_much(proposal, history, settings, now)
         or Go(people)
@@ -161,11 +161,11 @@ def stopped(
 
 def _refused(proposal: Proposal, settings: RevokeSettings) -> Refused | None:
     if settings.never:
-        never = GlobSet(settings.never)
+        never = GlobSet(tuple(glob.casefold() for glob in settings.never))
         names = list(islice(_names(proposal.command), _MOST_NAMES + 1))
         if len(names) > _MOST_NAMES:
             return Refused("never", "its handle has too many names to compare with revoke.never")
-        if any(map(never.matches, names)):
+        if any(never.matches(name.casefold()) for name in names):
             return Refused("never", "revoke.never names it")
     for what, globs, values in _compared(proposal, settings.deny):
         if any(map(GlobSet(globs).matches, values)):
@@ -212,15 +212,22 @@ def _names(command: RevocationCommand) -> Iterator[str]:
 def _given(
     command: RevocationCommand, settings: RevokeSettings, now: int, approvals: Sequence[Approval]
 ) -> list[Approval]:
-    """The approvals that count: of this command, by an approver of the configuration, not too old, not of the future."""
-    known = {approver.name for approver in settings.approvers}
+    """What counts: of this command, by an approver of the configuration. Approvals not too old, nor of the future.
+
+    A denial counts whatever its time: nobody's clock undoes it.
+    """
     return [
-        approval
-        for approval in approvals
-        if approval.command_id == command.id
-        and approval.approver in known
-        and now - settings.approval_age <= approval.time <= now + _SKEW
+        one
+        for one in _said(command, settings, approvals)
+        if not one.approves or now - settings.approval_age <= one.time <= now + _SKEW
     ]
+
+
+def _said(
+    command: RevocationCommand, settings: RevokeSettings, approvals: Sequence[Approval]
+) -> list[Approval]:
+    known = {approver.name for approver in settings.approvers}
+    return [one for one in approvals if one.command_id == command.id and one.approver in known]
 
 
 def needed_approvals(proposal: Proposal, rules: Iterable[ApprovalRule]) -> int:
@@ -237,7 +244,7 @@ def needed_approvals(proposal: Proposal, rules: Iterable[ApprovalRule]) -> int:
 
 
 def _unapproved(
-    proposal: Proposal, settings: RevokeSettings, now: int, people: tuple[str, ...]
+    proposal: Proposal, settings: RevokeSettings, now: int, people: tuple[str, ...], said: Sequence[Approval]
 ) -> Held | None:
     needed = needed_approvals(proposal, settings.approvals)
     rail: Rail = "approval"
@@ -249,7 +256,12 @@ def _unapproved(
         return None
     so_far = f", {len(people)} so far ({', '.join(people)})" if people else ""
     reason = f"needs {counted(needed, 'approval')}{so_far}: {why}"
-    return Held(rail, reason, approved_by=people, needed=needed)
+    early = {one.approver: one.time - _SKEW for one in said if one.time > now + _SKEW}
+    if early:
+        reason += (
+            f"; what {', '.join(sorted(early))} said is of the future: set the clock there, and say it again"
+        )
+    return Held(rail, reason, min(early.values(), default=None), people, needed)
 
 
 def _quiet(

@@ -20,7 +20,7 @@ class GivenApprovals:
     """Applies records of the topic of approvals, and keeps those whose signature is right.
 
     - `approvers`: whose signatures count. Their tokens are read for each record.
-    - `since` (a function of no argument, ns): what is older is forgotten.
+    - `since` (a function of no argument, ns): approvals that are older are forgotten; a denial stays.
     - `told` gets the command's id of each that counts; `refused` gets why one does not, for a log.
     - `complete` is set once everything is known that was there at the start.
     """
@@ -61,7 +61,7 @@ class GivenApprovals:
             self._refused("a record in it is no approval")
             return
         approval = signed.approval
-        if approval.time < self._since():
+        if approval.approves and approval.time < self._since():
             return
         approver = self._approvers.get(approval.approver)
         if approver is None:
@@ -96,7 +96,7 @@ class GivenApprovals:
     def _forget(self) -> None:
         since = self._since()
         for command_id in list(self._given):
-            kept = [approval for approval in self._given[command_id] if approval.time >= since]
+            kept = [one for one in self._given[command_id] if not one.approves or one.time >= since]
             if kept:
                 self._given[command_id] = kept
             else:

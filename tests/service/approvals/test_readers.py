@@ -92,6 +92,14 @@ def test_what_is_right_counts_as_long_as_it_is_not_too_old(tmp_path: Path) -> No
     assert "bob.token" in pages.refused[0]
 
 
+def test_a_denial_counts_however_old_it_is(tmp_path: Path) -> None:
+    pages = Pages(tmp_path)
+    pages.given.take(signed("bob", "deny", ago=30 * DAY))
+    for number in range(1000):  # after which old ones are forgotten
+        pages.given.take(signed("alice", number=number + 2))
+    assert standing(command_id(1), pages.given.of(command_id(1))) == {"bob": "deny"}
+
+
 def test_a_denial_stays_however_often_somebody_approves(tmp_path: Path) -> None:
     pages = Pages(tmp_path)
     pages.given.take(signed("bob", "deny", ago=HOUR))
