@@ -12,4 +12,8 @@ def scope_notes(settings: Settings) -> Iterator[str]:
     if msgspec.structs.replace(settings, keys=(), warnings=()) == Settings():
         yield "It sets nothing: all rules and patterns are on, with their defaults."
     if settings.kafka is None:
-        yield "It has no [kafka]: `curfewd replay`, `redact` and `suggest` take it, `curfewd run` does not start."
+        revoker = ", `curfewd revoke` carries out files alone (--commands)" if settings.revoke.given else ""
+        yield (
+            "It has no [kafka]: `curfewd replay`, `redact` and `suggest` take it, `curfewd run` does not start"
+            f"{revoker}."
+        )

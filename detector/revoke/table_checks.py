@@ -17,6 +17,7 @@ from detector.configuration.settings import Settings
 from detector.configuration.trust_keys import webhook_secret
 from detector.revoke.target_tables import target_mistakes
 from detector.terminal.output import shown
+from detector.values.bounded_files import CERTIFICATE_BYTES, BadFileError, read_bounded
 from detector.values.errors import ConfigError
 from detector.values.secrets import Secret
 
@@ -80,6 +81,7 @@ def revoke_warnings(settings: Settings) -> Iterator[str]:
     if revoke.mode == ACT:
         yield from _unlimited(revoke)
     yield from _without_effect(revoke)
+    yield from _missing(revoke)
     yield from _exposed(revoke)
     if revoke.approvers and not settings.service.listen.loopback:
         yield (
@@ -134,6 +136,23 @@ def _lists(scope: Scope, name: str = "deny") -> Mapping[str, tuple[str, ...]]:
     return {f"{name}.{key}": getattr(scope, key) or () for key in scope.__struct_fields__}
 
 
+def _files_of_targets(revoke: RevokeSettings) -> Iterator[tuple[str, str]]:
+    """Key and path of each file that an option of a target names."""
+    for table in revoke.targets:
+        for option, value in table.options.items():
+            if option.endswith("_file") and isinstance(value, str):
+                yield f"revoke.targets.{table.name}.{option}", str(Path(table.path).parent / value)
+
+
+def _missing(revoke: RevokeSettings) -> Iterator[str]:
+    """Files of targets that cannot be read: a warning, because the service may have what this shell has not."""
+    for key, path in _files_of_targets(revoke):
+        try:
+            read_bounded(path, CERTIFICATE_BYTES)
+        except BadFileError as error:
+            yield f"{key}: {shown(path)}: {error}; without it nothing is revoked at this target"
+
+
 def _exposed(revoke: RevokeSettings) -> Iterator[str]:
     """Files with secrets that others on this machine can read, or write."""
     files = {approver.token.key: approver.token.path for approver in revoke.approvers}
@@ -141,14 +160,11 @@ def _exposed(revoke: RevokeSettings) -> Iterator[str]:
         for file in (notice.url_file, notice.secret, notice.token):
             if file is not None:
                 files[file.key] = file.path
-    for table in revoke.targets:
-        for option, value in table.options.items():
-            if option.endswith("_file") and option not in _PUBLIC and isinstance(value, str):
-                files[f"revoke.targets.{table.name}.{option}"] = str(Path(table.path).parent / value)
+    files |= {key: path for key, path in _files_of_targets(revoke) if key.rpartition(".")[2] not in _PUBLIC}
     for key, path in files.items():
         try:
             mode = Path(path).stat().st_mode
-        except (OSError, ValueError):  # `revoke_mistakes`, or the target itself, says that it is missing
+        except (OSError, ValueError):  # `revoke_mistakes` or `_missing` says so
             continue
         who = "read" if mode & stat.S_IROTH else "write" if mode & (stat.S_IWOTH | stat.S_IWGRP) else None
         if who is not None:

@@ -22,6 +22,16 @@ from detector.values.globs import GlobSet
 
 _PACKAGE: Final = "detector.revoke.targets"
 _AT_KEY: Final = re.compile(r" - at `\$\.?([A-Za-z0-9_]*)[^`]*`")
+_MISSING: Final = re.compile(r"Object missing required field `([a-z_]+)`")
+_EXPECTED: Final = re.compile(r"Expected `([a-z| ]+)`( [<>]=? [0-9.]+)?(?:, got `[a-z]+`)?")
+_FORMS: Final = {
+    "str": "a text in quotes",
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "array": "a list",
+    "object": "a table",
+}
 _EXTRA: Final = "pip install 'curfewd[revoke]'"
 
 
@@ -106,12 +116,22 @@ def make_target(table: TargetTable) -> Target:
         options = msgspec.convert(_beside(table), kind.Options)
     except msgspec.ValidationError as error:
         at = _AT_KEY.search(str(error))
-        raise table.error(_AT_KEY.sub("", str(error)), at[1] if at else "") from None
+        raise table.error(_instruction(_AT_KEY.sub("", str(error))), at[1] if at else "") from None
     try:
         made: Target = kind(options)  # type: ignore[call-arg]  # a protocol says nothing of constructors
     except ValueError as error:
         raise table.error(str(error)) from None
     return made
+
+
+def _instruction(message: str) -> str:
+    """What to write, in place of msgspec's words for what it found."""
+    if (missing := _MISSING.fullmatch(message)) is not None:
+        return f"needs {missing[1]}"
+    if (expected := _EXPECTED.fullmatch(message)) is not None:
+        forms = [_FORMS.get(name, name) for name in expected[1].split(" | ") if name != "null"]
+        return f"write {' or '.join(forms)}{expected[2] or ''}"
+    return message
 
 
 def _class_of(table: TargetTable) -> type[Target]:

@@ -79,6 +79,18 @@ def test_secrets_that_others_can_read_or_change_are_named(folder: Folder) -> Non
     ]
 
 
+def test_a_targets_files_that_this_machine_lacks_are_named(folder: Folder) -> None:
+    good(folder)
+    (folder.path / "db.password").unlink()
+    code, said = folder.check(f'{GOOD}ca_file = "ca.pem"\n')
+    assert code == 0  # the service may have them elsewhere, as those that systemd hands over
+    assert said == [
+        f"revoke.targets.db.{option}: {name}: cannot be read: No such file or directory; without it nothing is "
+        "revoked at this target"
+        for option, name in (("password_file", "db.password"), ("ca_file", "ca.pem"))
+    ]
+
+
 @pytest.mark.parametrize(
     ("token", "reason"),
     [
@@ -159,8 +171,11 @@ def test_a_target_that_never_gets_a_command_is_named(folder: Folder) -> None:
         ('type = "nowhere.at.all:Class"', 4, "type: there is no module nowhere.at.all"),
         ('type = "detector.revoke.rails:Class"', 4, "type: the module detector.revoke.rails has no Class"),
         ('type = "postgresql"\nhots = "x"', 5, "hots: no such option of a target of type postgresql (did you mean host?)"),
-        ('type = "postgresql"\nhost = 5\npassword_file = "x"', 5, "host: Expected `str`, got `int`"),
-        ('type = "postgresql"\nhost = "h"', 3, "Object missing required field `password_file`"),
+        ('type = "postgresql"\nhost = 5\npassword_file = "x"', 5, "host: write a text in quotes"),
+        ('type = "postgresql"\nhost = "h"\npassword_file = "x"\nport = "5432"', 7, "port: write a whole number"),
+        ('type = "redis"\nservers = "h:1"\npassword_file = "x"\nuser_prefix = "t-"', 5, "servers: write a list"),
+        ('type = "postgresql"\nhost = "h"\npassword_file = "x"\nstandbys = [5]', 7, "standbys: write a text in quotes"),
+        ('type = "postgresql"\nhost = "h"', 3, "one: needs password_file"),
         ('type = "postgresql"\npassword = "x"', 5, "password: never write a secret in the configuration"),
         ("host = 5", 3, "needs type"),
         ('type = "vault"\nmatch = { nothing = "x" }', 5, "match.nothing: no such key"),
