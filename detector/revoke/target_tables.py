@@ -121,6 +121,8 @@ def make_target(table: TargetTable) -> Target:
         made: Target = kind(options)  # type: ignore[call-arg]  # a protocol says nothing of constructors
     except ValueError as error:
         raise table.error(str(error)) from None
+    except Exception as error:  # noqa: BLE001 - one's own target may do anything; its text may quote a secret
+        raise table.error(f"the target cannot be made ({type(error).__name__})") from None
     return made
 
 
@@ -153,6 +155,17 @@ def _class_of(table: TargetTable) -> type[Target]:
         raise table.error(f"needs the library {missing}, which is not installed: {_EXTRA}", "type") from None
     except AttributeError:
         raise table.error(f"the module {module} has no {name}", "type") from None
+    except Exception as error:  # noqa: BLE001 - as above
+        raise table.error(
+            f"the module {module} cannot be imported ({type(error).__name__})", "type"
+        ) from None
+    options = getattr(found, "Options", None)
+    if (
+        not isinstance(found, type)
+        or not isinstance(options, type)
+        or not issubclass(options, msgspec.Struct)
+    ):
+        raise table.error(f"{table.type} is no target: a class with Options, a msgspec.Struct", "type")
     return found
 
 

@@ -66,6 +66,32 @@ def test_what_is_wrong_with_its_table_is_found_with_the_configuration(folder: Pa
 
 
 @pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("def x(:", "cannot be imported (SyntaxError)"),
+        ("raise RuntimeError('a secret')", "cannot be imported (RuntimeError)"),
+        ("Broken = 5", "is no target"),
+        ("class Broken: pass", "is no target"),
+        (
+            "import msgspec\nclass Broken:\n  class Options(msgspec.Struct): pass\n  def __init__(self, _): {}['x']",
+            "cannot be made (KeyError)",
+        ),
+    ],
+    ids=["syntax", "raises", "number", "options", "constructor"],
+)
+def test_a_broken_module_is_a_mistake_in_the_configuration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: str, words: str
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, "broken_target", raising=False)
+    (tmp_path / "broken_target.py").write_text(code)
+    (tmp_path / "curfewd.toml").write_text('[revoke.targets.mine]\ntype = "broken_target:Broken"\n')
+    (mistake,) = target_mistakes(Settings.load(str(tmp_path / "curfewd.toml"), {}).revoke)
+    assert words in str(mistake)
+    assert "secret" not in str(mistake)
+
+
+@pytest.mark.parametrize(
     "name",
     [
         "oauth",
