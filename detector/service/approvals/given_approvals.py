@@ -1,6 +1,7 @@
 """The approvals that people gave: a verifying reader of the topic `revocation-approvals`, and how one is written."""
 
 import asyncio
+import contextlib
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
@@ -68,14 +69,27 @@ class GivenApprovals:
             self._refused("an approval in it is of somebody who is no [[revoke.approver]]")
             return
         try:
-            right = signed.signed_with(approver.token.read(), self._topic)
+            token = approver.token.read()
+            right = signed.signed_with(token, self._topic)
         except ConfigError as error:
             self._refused(f"an approval cannot be verified, and does not count: {error}")
             return
         if not right:
             self._refused(f"an approval in the name of {approver.name} has a wrong signature")
             return
+        same = self._with_token(token)
+        if approval.approves and len(same) > 1:
+            self._refused(f"{' and '.join(same)} have one token: nobody knows who approved")
+            return
         self._keep(approval)
+
+    def _with_token(self, token: Secret) -> list[str]:
+        found = []
+        for approver in self._approvers.values():
+            with contextlib.suppress(ConfigError):  # who has none can sign nothing
+                if approver.token.read() == token:
+                    found.append(approver.name)
+        return sorted(found)
 
     def _keep(self, approval: Approval) -> None:
         """Keeps a denial for good, and of the others the last."""

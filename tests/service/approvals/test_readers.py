@@ -92,6 +92,17 @@ def test_what_is_right_counts_as_long_as_it_is_not_too_old(tmp_path: Path) -> No
     assert "bob.token" in pages.refused[0]
 
 
+def test_one_token_is_not_two_people(tmp_path: Path) -> None:
+    pages = Pages(tmp_path)
+    (tmp_path / "bob.token").write_text(TOKENS["alice"])
+    for name in ("alice", "bob"):
+        pages.given.take(signed(name, token=TOKENS["alice"]))
+    assert pages.given.of(command_id(1)) == ()
+    assert "alice and bob have one token" in pages.refused[0]
+    pages.given.take(signed("alice", "deny"))
+    assert standing(command_id(1), pages.given.of(command_id(1))) == {"alice": "deny"}
+
+
 def test_a_denial_counts_however_old_it_is(tmp_path: Path) -> None:
     pages = Pages(tmp_path)
     pages.given.take(signed("bob", "deny", ago=30 * DAY))
