@@ -55,6 +55,7 @@ def page_finding(record: Mapping[str, Any]) -> PageRecord:
             "credential": _credential(resources.get("credential"), unmapped),
             "fingerprint": unmapped.get("fingerprint"),
             "patterns": unmapped.get("patterns"),
+            "resolution": unmapped.get("resolution"),
             "evidence": [_evidence(one) for one in record["evidences"]],
         }
     )

@@ -1,6 +1,6 @@
 """A whole run, for outputs that must know all of it before they write: the HTML page, SARIF, the terminal."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -9,7 +9,7 @@ from detector.judge.rules.titles import Patterns
 from detector.outputs.output import Run
 from detector.outputs.summary import Summary
 from detector.records.dead_letters import DeadLetter
-from detector.values.findings import Command, Finding, FindingChange
+from detector.values.findings import Command, Finding, FindingChange, Resolution, Severity
 from detector.values.wording import Clean
 
 MAX_LETTERS: Final = 200
@@ -30,6 +30,30 @@ class Report(msgspec.Struct, frozen=True):
     out: str | None = None
     letters: Sequence[DeadLetter] = ()
     until: int = 0
+
+
+def proved_dead(findings: Iterable[Finding], commands: Iterable[Command]) -> dict[str, int]:
+    """When credentials were proved dead (ns), by id: those whose commands are all carried out.
+
+    Each finding that a command names is resolved, and nothing above low was seen of the credential since.
+    """
+    known = {one.uid: one for one in findings}
+    proofs: dict[str, list[Resolution | None]] = {}
+    for command in commands:
+        named = [known.get(uid) for uid in command.finding_uids]
+        made = proofs.setdefault(command.credential.credential_id, [])
+        made += [None if one is None else one.resolution for one in named]
+    dead = {
+        name: max(one.time for one in made if one is not None)
+        for name, made in proofs.items()
+        if made and None not in made
+    }
+    for one in known.values():
+        name = "" if one.credential is None else one.credential.credential_id
+        stands = one.resolution is None and one.accepted is None and one.severity > Severity.LOW
+        if stands and one.last_seen > dead.get(name, one.last_seen):
+            del dead[name]
+    return dead
 
 
 class ReportOutput:

@@ -18,7 +18,7 @@ from detector.outputs.commands import command_record
 from detector.outputs.coverage_words import coverage_gaps, coverage_sentence
 from detector.outputs.ocsf import finding_records
 from detector.outputs.page_records import PageRecord, page_command, page_finding, rule_references
-from detector.outputs.report import MAX_LETTERS, Report
+from detector.outputs.report import MAX_LETTERS, Report, proved_dead
 from detector.outputs.report_text import worst_first
 from detector.outputs.summary import SourceRead, Summary
 from detector.records.dead_letters import DeadLetter
@@ -42,10 +42,17 @@ class PageRecords(msgspec.Struct, frozen=True):
 def page_records_of(report: Report) -> PageRecords:
     """The worst findings, accepted ones last, and as many commands."""
     worst = sorted(report.findings, key=worst_first)[:MAX_FINDINGS]
+    dead = proved_dead(report.findings, report.commands)
     return PageRecords(
         [page_finding(record) for record in finding_records(worst, report.patterns, report.clean)],
-        [page_command(command_record(one, report.clean)) for one in report.commands[:MAX_FINDINGS]],
+        [_page_command(one, dead, report.clean) for one in report.commands[:MAX_FINDINGS]],
     )
+
+
+def _page_command(command: Command, dead: Mapping[str, int], clean: Clean) -> PageRecord:
+    """A command, with the time when its credential was proved dead, if it was."""
+    time = dead.get(command.credential.credential_id)
+    return page_command(command_record(command, clean)) | ({} if time is None else {"dead": to_millis(time)})
 
 
 class Budget(msgspec.Struct, frozen=True):
@@ -142,7 +149,9 @@ def _counts(findings: Sequence[Finding], commands: Sequence[Command]) -> dict[st
             for severity in sorted(Severity, reverse=True)
         },
         "accepted": len(findings) - len(standing),
-        "revoke": len({one.credential.credential_id for one in commands}),
+        "revoke": len(
+            {one.credential.credential_id for one in commands} - proved_dead(findings, commands).keys()
+        ),
     }
 
 

@@ -18,7 +18,7 @@ from detector.outputs.advice import advise
 from detector.outputs.coverage_words import coverage_gaps, coverage_sentence
 from detector.outputs.headline import none_standing
 from detector.outputs.public_identifiers import keeping_public_ids
-from detector.outputs.report import Report
+from detector.outputs.report import Report, proved_dead
 from detector.outputs.summary import Summary
 from detector.terminal.output import printable
 from detector.values.events import Leak
@@ -140,7 +140,8 @@ def _headline(report: Report) -> Text:
     ):
         number = sum(one.severity == severity for one in standing)
         line.append(", " if index else "").append(f"{number:,} {severity.label}", _STYLES[severity])
-    to_revoke = len({one.credential.credential_id for one in report.commands})
+    dead = proved_dead(report.findings, report.commands)
+    to_revoke = len({one.credential.credential_id for one in report.commands} - dead.keys())
     if to_revoke:
         line.append("; ").append(f"{counted(to_revoke, 'credential')} to revoke", "bold")
     if gaps:  # no all-clear, and a warning beside what was found
@@ -193,6 +194,7 @@ def _more(hidden: int, file: str, report: Report) -> Iterator[_Block]:
 def _commands(report: Report) -> Iterator[_Block]:
     if not report.commands:
         return
+    dead = proved_dead(report.findings, report.commands)
     yield from _section(f"TO REVOKE ({len(report.commands):,})", "bold")
     for command in report.commands[:_SHOWN_COMMANDS]:
         credential = command.credential
@@ -204,6 +206,8 @@ def _commands(report: Report) -> Iterator[_Block]:
         line.append(", ".join(command.reasons), "not bold " + _STYLES[command.severity].replace("bold ", ""))
         if command.escalated:
             line.append(", escalated: it is revoked and still works", "bold")
+        if credential.credential_id in dead:
+            line.append(f", proved dead at {moment(dead[credential.credential_id])}", "not bold")
         yield _Block("  → ", line)
     yield from _more(len(report.commands) - _SHOWN_COMMANDS, "revocations.jsonl", report)
 

@@ -36,6 +36,7 @@
       el("p", null, restOf(finding)),
       el("h5", null, "What to do"),
       el("p", null, finding.advice),
+      finding.resolution ? [el("h5", null, "Proved dead"), resolutionFacts(finding.resolution)] : null,
       el("h5", null, finding.count > 1 ? `Evidence, ${counted(finding.count, "piece")}` : "Evidence"),
       evidenceList(finding),
       finding.task || finding.credential ? el("div", { class: "columns" },
@@ -158,6 +159,17 @@
       ["Valid from", at(credential.not_before)],
       ["Expires", at(credential.expires) ?? "never"],
       ["Revoked", at(credential.revoked) ?? "not known"],
+    ]);
+  }
+
+  // The outcome of the command that resolved a finding. `detail` says what was done, and who approved it.
+  function resolutionFacts({ time: at, target, outcome, proof, detail, command_id: command }) {
+    return facts([
+      ["When", time(at)],
+      ["Where", target],
+      ["How it is known", proof],
+      ["What was done", outcome === "gone-already" ? [detail, "it was dead already"].filter(Boolean).join("; ") : detail],
+      ["Command", command],
     ]);
   }
 

@@ -396,18 +396,19 @@
   // The row of the timeline: the evidence of the findings, and everything else that happened to each credential.
   function rowOf(found, findings) {
     const [row] = rowsOf(findings, []);
-    const lanes = new Map((row?.credentials ?? []).map((lane) => [lane.id, lane.marks]));
+    const lanes = new Map((row?.credentials ?? []).map((lane) => [lane.id, lane]));
     const named = (piece) => JSON.stringify([piece.time, piece.type, piece.source, piece.id]);
     const evidence = new Set(findings.flatMap((finding) => finding.evidence.map(named)));
     const credentials = found.credentials.map(({ happened, earlier: _, ...credential }) => ({
       ...credential,
+      dead: lanes.get(credential.id)?.dead,
       marks: [
-        ...(lanes.get(credential.id) ?? []).filter((mark) => mark.kind !== "revoked"),
+        ...(lanes.get(credential.id)?.marks ?? []).filter((mark) => mark.kind !== "revoked"),
         ...happened.filter((piece) => piece.type !== "credential.issued" && !evidence.has(named(piece)))
           .map((piece) => ({ kind: KINDS[piece.type] ?? "other", time: piece.time, text: capital(sentenceOf(piece)) })),
         ...found.commands.filter((command) => command.credential === credential.id)
           .map((command) => ({ kind: "command", time: command.time, text: command.escalated ? "Revocation asked for again, escalated" : "Revocation asked for" })),
-        ...(credential.revoked === undefined ? [] : [{ kind: "revoked", time: credential.revoked, text: "Revoked" }]),
+        ...(credential.revoked === undefined || credential.revoked === lanes.get(credential.id)?.dead ? [] : [{ kind: "revoked", time: credential.revoked, text: "Revoked" }]),
       ],
     }));
     return { ...row, task: found.task, severity: row?.severity ?? "low", marks: row?.marks ?? [], credentials };

@@ -195,7 +195,8 @@
         el("td", null, command.task && data.findings.some((one) => one.task?.id === command.task)
           ? el("button", { type: "button", class: "link", onclick: () => chooseTask(command.task) }, command.task) : command.task),
         el("td", { class: "time" }, time(command.time)),
-        el("td", null, badge(command.severity), " ", command.reasons.join(", "), command.escalated ? ". Escalated: it is revoked and still works." : null),
+        el("td", null, badge(command.severity), " ", command.reasons.join(", "), command.escalated ? ". Escalated: it is revoked and still works." : null,
+          command.dead === undefined ? null : el("p", { class: "meta" }, `Proved dead ${time(command.dead)}`)),
         el("td", null, command.handle ?? ""))));
       pager(pages, data.commands.length, COMMANDS, state.commands, "Commands", (page) => { state.commands = page; parts.commands(); });
     };

@@ -22,6 +22,7 @@
     for (const finding of findings) {
       const row = rowOf(finding.task ?? (finding.credential ? { id: finding.credential.task } : null));
       const lane = finding.credential ? laneOf(row, finding.credential) : row;
+      if (finding.resolution && finding.credential) end(lane, finding);
       if (rank(finding.severity) < rank(row.severity)) row.severity = finding.severity;
       row.counts[rank(finding.severity)] += 1;
       row.first = Math.min(row.first, finding.first);
@@ -50,6 +51,16 @@
       row.lanes.set(credential.id, { ...credential, marks, seen: new Map() });
     }
     return row.lanes.get(credential.id);
+  }
+
+  // The credential was proved dead: its line ends there. The event that says "revoked" at that very moment is the same news.
+  function end(lane, finding) {
+    const { time, target, proof, detail } = finding.resolution;
+    if (lane.dead !== undefined) return;
+    lane.dead = time;
+    const told = [proof, detail].filter(Boolean).join("; ");
+    lane.marks = lane.marks.filter((mark) => mark.kind !== "revoked" || mark.time !== time);
+    lane.marks.push({ kind: "dead", time, text: `Proved dead${target ? ` at ${target}` : ""}${told ? `: ${told}` : ""}`, finding });
   }
 
   function note(lane, piece, finding) {

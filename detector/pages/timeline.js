@@ -205,7 +205,7 @@
       const { credential, task } = lane;
       if (credential.issued === undefined) return [];
       const middle = y + lane.middle;
-      const over = Math.min(credential.revoked ?? Infinity, credential.expires ?? Infinity);
+      const over = Math.min(credential.dead ?? Infinity, credential.revoked ?? Infinity, credential.expires ?? Infinity);
       const until = Math.min(over, state.full[1]);
       const line = (from, to, kind) => {
         const [start, end] = [clamp(x(from)), clamp(x(to))];
@@ -222,19 +222,29 @@
       return made;
     }
 
-    // The marks; those that would overlap are one mark with their number.
+    // The marks; those that would overlap are one mark with their number. The end of a credential stays a mark of its own, beside
+    // what would hide it: a revocation is often proved in the second of the leak.
     function marksOf(lane, y, x) {
       const middle = y + lane.middle;
       const clusters = [];
+      const ends = [];
       for (const mark of lane.marks) {
         const at = x(mark.time);
         if (at < -100 || at > state.width + 100) continue;
         const last = clusters.at(-1);
-        if (last && at - last.last < APART && mark.kind !== "revoked") {
+        if (mark.kind === "revoked" || mark.kind === "dead") {
+          ends.push({ marks: [mark], first: at, last: at });
+        } else if (last && at - last.last < APART) {
           last.marks.push(mark);
           last.last = at;
-        } else if (mark.kind === "revoked") clusters.splice(-1, 0, { marks: [mark], first: at, last: at });
-        else clusters.push({ marks: [mark], first: at, last: at });
+        } else clusters.push({ marks: [mark], first: at, last: at });
+      }
+      for (const end of ends) {
+        for (const one of clusters) {
+          const [at, room] = [(one.first + one.last) / 2, APART / 2 + (one.marks.length > 1 ? widthOf(one.marks) / 2 : 6)];
+          if (Math.abs(end.first - at) < room) end.first = end.last = at + room;
+        }
+        clusters.push(end);
       }
       return clusters.map((cluster) => drawn(cluster, middle));
     }
@@ -244,7 +254,7 @@
       const at = (first + last) / 2;
       const one = marks.length === 1;
       const kind = `mark ${one ? worst.kind : "many"} ${worst.severity ?? ""}`;
-      const width = 12 + 6 * String(marks.length).length;
+      const width = widthOf(marks);
       const node = one
         ? svg("path", { class: kind, d: SHAPES[worst.kind](at, middle) })
         : svg("g", { class: kind },
@@ -259,6 +269,7 @@
       return tipped(node, lines);
     }
 
+    const widthOf = (marks) => 12 + 6 * String(marks.length).length;
     const clamp = (at) => Math.max(-50, Math.min(state.width + 50, at));
 
     function tipped(node, lines) {
@@ -314,6 +325,7 @@
     command: (x, y) => `M${x - 4} ${y + 7}v-15l11 5l-8.5 4v6z`,
     other: (x, y) => `M${x - 4.5} ${y - 4.5}h9v9h-9z`,
     revoked: (x, y) => `M${x - 5} ${y - 5}l10 10m0 -10l-10 10`,
+    dead: (x, y) => `M${x - 7} ${y}a7 7 0 1 0 14 0a7 7 0 1 0 -14 0zM${x - 3} ${y - 3}l6 6m0 -6l-6 6`,
   };
 
   function legend() {
@@ -322,7 +334,7 @@
     const bar = (kind, height) => svg("rect", { class: kind, x: 1, y: 8 - height / 2, width: 20, height, rx: 2 });
     return el("ul", { class: "legend" },
       item("task", bar("bar", 10)), item("its deadline", svg("path", { class: "deadline", d: "M11 0v16" })), item("credential lives", bar("life", 4)), item("outlives its task", bar("overstay", 4)),
-      item("use", mark("use")), item("leak", mark("leak")), item("revoked", mark("revoked")),
+      item("use", mark("use")), item("leak", mark("leak")), item("revoked", mark("revoked")), item("proved dead", mark("dead")),
       item("revocation asked for", mark("command")), item("other evidence", mark("other")));
   }
 
@@ -340,7 +352,8 @@
           about: [`${credential.kind ?? "credential"} ${credential.id}`,
             credential.issued === undefined ? "" : `issued ${time(credential.issued)}`,
             credential.expires === undefined ? "never expires" : `expires ${time(credential.expires)}`,
-            credential.revoked === undefined ? "not known to be revoked" : `revoked ${time(credential.revoked)}`],
+            credential.revoked === undefined ? "not known to be revoked" : `revoked ${time(credential.revoked)}`,
+            credential.dead === undefined ? "" : `proved dead ${time(credential.dead)}`],
         })),
       ];
     });

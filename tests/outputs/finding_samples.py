@@ -17,6 +17,7 @@ from detector.values.findings import (
     CredentialFacts,
     Evidence,
     Finding,
+    Resolution,
     Severity,
     TaskFacts,
 )
@@ -172,6 +173,19 @@ def command(**fields: Any) -> Command:
         "escalated": False,
     }
     return Command(**(made | fields))
+
+
+def resolution(**fields: Any) -> Resolution:
+    """What the revoker said of the credential, half a second after its leak."""
+    made: dict[str, Any] = {
+        "command_id": "3f0c6f5e-0000-5000-8000-000000000007",
+        "outcome": "confirmed",
+        "time": ISSUED + MINUTE + SECOND // 2,
+        "target": "vault",
+        "proof": "worked before, refused after",
+        "detail": "revoked the accessor; approved by alice, bob",
+    }
+    return Resolution(**(made | fields))
 
 
 def all_rules() -> list[Finding]:

@@ -5,7 +5,7 @@ import re  # over our own page
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pytest
@@ -56,7 +56,7 @@ def written(folder: Path, findings: list[Finding], **more: Any) -> Path:
     """The report of these findings, with a command, in a file."""
     summary = more.pop("summary", Summary(read=(SourceRead("ci.log", "text", 12, 3456),)))
     letters = more.pop("letters", ())
-    commands = (made.command(),) if findings else ()
+    commands = more.pop("commands", (made.command(),) if findings else ())
     report = Report(
         findings, commands, summary, made.PATTERNS, made.untouched, letters=letters, until=made.USED
     )
@@ -271,6 +271,61 @@ async def test_the_timeline_is_a_table_too_whose_moments_lead_to_findings(
         await table.get_by_role("button", name="Shown in a log").first.click()
         await expect(cards(page).and_(page.locator("[open]"))).to_have_count(1)
         assert await page.evaluate("document.activeElement.tagName") == "SUMMARY"
+
+
+def dead() -> list[Finding]:
+    """A leak of a credential that the revoker proved dead at the time of its last event."""
+    proved = made.resolution()
+    credential = msgspec.structs.replace(made.CREDENTIAL, revoked=proved.time)
+    return [made.finding(LEAKED_CREDENTIAL, credential=credential, resolution=proved)]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 360])
+async def test_a_line_ends_where_its_credential_was_proved_dead_and_says_by_what(
+    browser: Browser, tmp_path: Path, scheme: Literal["light", "dark"], width: int
+) -> None:
+    asked = made.command(reasons=(LEAKED_CREDENTIAL,), time=made.ISSUED + MINUTE)
+    path = written(tmp_path, dead(), commands=(asked,))
+    async with looked_at(browser, path, scheme=scheme, width=width) as sight:
+        page = sight.page
+        chart = page.locator(".timeline .chart")
+        mark = chart.locator(".mark.dead")
+        await expect(mark).to_have_count(1)
+        await expect(chart.locator(".mark.revoked")).to_have_count(0)  # the same moment twice is no news
+        life, end = await chart.locator(".life").bounding_box(), await mark.bounding_box()
+        assert life is not None
+        assert end is not None
+        # Half a second after the leak: beside the mark of leak and command, not under it.
+        assert 0 <= end["x"] + end["width"] / 2 - life["x"] - life["width"] < 25
+        await expect(page.locator(".legend")).to_contain_text("proved dead")
+        await mark.hover()
+        said = (
+            "Proved dead at vault: worked before, refused after; revoked the accessor; approved by alice, bob"
+        )
+        await expect(chart.locator(".tip")).to_contain_text(said)
+        await page.get_by_role("button", name="Show the timeline as a table").click()
+        table = page.get_by_role("group", name="as a table").get_by_role("table")
+        await expect(table.get_by_role("cell", name=said)).to_be_visible()
+        await open_all(page)
+        inside = cards(page).locator(".inside")
+        for pair in ("Wherevault", "How it is knownworked before", "approved by alice, bob"):
+            await expect(inside).to_contain_text(pair)
+        await expect(page.locator("#revoke")).to_contain_text("Proved dead 2026-03-14")
+        await expect(page.locator(".lead")).to_have_count(0)  # there is no credential to revoke
+        assert await violations(page) == ""
+        assert await page.evaluate("document.documentElement.scrollWidth") == width
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["the command names it", "it came later"])
+async def test_a_credential_of_which_a_finding_stands_is_still_to_be_revoked(
+    browser: Browser, tmp_path: Path, *, named: bool
+) -> None:
+    findings = [*dead(), made.finding(USE_AFTER_TERMINATION)]
+    asked = made.command(reasons=(LEAKED_CREDENTIAL, *((USE_AFTER_TERMINATION,) if named else ())))
+    async with looked_at(browser, written(tmp_path, findings, commands=(asked,))) as sight:
+        await expect(sight.page.locator(".lead")).to_contain_text("1 credential to revoke.")
+        await expect(sight.page.locator("#revoke")).not_to_contain_text("Proved dead")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

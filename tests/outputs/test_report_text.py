@@ -171,3 +171,15 @@ def test_a_stream_that_cannot_say_it_gets_a_question_mark() -> None:
 
 def test_a_very_wide_terminal_is_not_used_whole() -> None:
     assert console_for(io.StringIO()).width <= 110
+
+
+def test_a_credential_that_was_proved_dead_is_not_to_be_revoked() -> None:
+    proved = made.finding(LEAKED_CREDENTIAL, resolution=made.resolution())
+    asked = made.command(reasons=(LEAKED_CREDENTIAL,))
+    text = shown(report([proved], (asked,)), 120)
+    assert "credential to revoke" not in text
+    assert "→ cred-7 of task release-4711: leaked-credential, proved dead at 2026-03-14 09:07:54Z" in text
+    after = made.finding(USE_AFTER_TERMINATION)
+    text = shown(report([proved, after], (asked,)), 120)
+    assert "1 credential to revoke" in text
+    assert "leaked-credential, proved dead" not in text
