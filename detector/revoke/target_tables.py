@@ -147,7 +147,7 @@ def _class_of(table: TargetTable) -> type[Target]:
             )
         module, name = f"{_PACKAGE}.{TARGET_MODULES[module]}", "TARGET"
     try:
-        found: type[Target] = getattr(importlib.import_module(module), name)
+        found: Any = getattr(importlib.import_module(module), name)
     except ModuleNotFoundError as error:
         missing = error.name or module
         if missing in {module, *_parents(module)}:
@@ -166,7 +166,8 @@ def _class_of(table: TargetTable) -> type[Target]:
         or not issubclass(options, msgspec.Struct)
     ):
         raise table.error(f"{table.type} is no target: a class with Options, a msgspec.Struct", "type")
-    return found
+    kind: type[Target] = found
+    return kind
 
 
 def _parents(module: str) -> list[str]:

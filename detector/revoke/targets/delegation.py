@@ -11,7 +11,7 @@ An answer is optional. All of its fields are, too: `state` (live, dead or unknow
 """
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Annotated, Final, Literal
 
 import msgspec
@@ -24,6 +24,7 @@ from detector.values.times import format_rfc3339
 REVOKE: Final = "credential.revocation.requested"
 PROBE: Final = "credential.revocation.probe"
 _SHOWN: Final = 200
+_HIDDEN: Final = "‹secret›"
 _MOST: Final = 10_000
 _WITHIN: Final = 30.0
 
@@ -103,8 +104,8 @@ def message_of(command: RevocationCommand, kind: str) -> bytes:
     return msgspec.json.encode({"type": kind, "timestamp": format_rfc3339(time.time_ns()), "data": data})
 
 
-def statement_of(body: bytes, who: str) -> Statement:
-    """What was answered; a statement of nothing if the answer is empty.
+def statement_of(body: bytes, who: str, secrets: Iterable[str] = ()) -> Statement:
+    """What was answered; a statement of nothing if the answer is empty. In its words there is none of the `secrets`.
 
     Raises:
         RefusedError: it says that it refuses.
@@ -116,6 +117,9 @@ def statement_of(body: bytes, who: str) -> Statement:
         found = msgspec.json.decode(body, type=Statement)
     except (ValueError, RecursionError):
         raise UnavailableError(f"{who} answers with something else than docs/revoke.md says") from None
+    for secret in secrets:  # an answer may quote what it was asked with
+        refused = None if found.refused is None else found.refused.replace(secret, _HIDDEN)
+        found = msgspec.structs.replace(found, how=found.how.replace(secret, _HIDDEN), refused=refused)
     if found.refused is not None:
         raise RefusedError(f"{who} refuses: {_shown(found.refused)}")
     return found

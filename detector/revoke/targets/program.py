@@ -29,6 +29,7 @@ _REFUSED: Final = 4
 _NOT_NOW: Final = 75
 _ANSWER: Final = 1 << 16
 _KILLED: Final = 2.0  # seconds until a killed program is given up
+_SHORTEST_SECRET: Final = 8  # characters
 _PATH: Final = "/usr/local/bin:/usr/bin:/bin"
 
 
@@ -127,18 +128,24 @@ class Program:
         if code == _GONE:
             raise GoneError(f"{self._who} says that the credential is gone")
         if code == _REFUSED:
-            statement_of(answer, self._who)  # which raises the reason that it gives
+            statement_of(answer, self._who, self._secrets())  # which raises the reason that it gives
             raise RefusedError(f"{self._who} refuses")
         if len(answer) > _ANSWER:
             raise UnavailableError(f"{self._who} answers more than 64 KiB")
         if code != _DONE:
             reason = "says: not now" if code == _NOT_NOW else f"failed (exit code {code})"
             raise UnavailableError(f"{self._who} {reason}")
-        return statement_of(answer, self._who)
+        return statement_of(answer, self._who, self._secrets())
 
     def _environment(self) -> dict[str, str]:
-        named = {name: os.environ[name] for name in self._options.environment if name in os.environ}
-        return {"PATH": _PATH, "LANG": "C.UTF-8", **named}
+        return {"PATH": _PATH, "LANG": "C.UTF-8", **self._given()}
+
+    def _given(self) -> dict[str, str]:
+        return {name: os.environ[name] for name in self._options.environment if name in os.environ}
+
+    def _secrets(self) -> list[str]:
+        """What of its environment may be a secret."""
+        return [value for value in self._given().values() if len(value) >= _SHORTEST_SECRET]
 
 
 async def _talked(process: asyncio.subprocess.Process, message: bytes) -> bytes:

@@ -87,7 +87,8 @@ class Webhook:
             raise GoneError(f"{self._who} answers HTTP 410: the credential is gone")
         if answer.status not in _ACCEPTED:
             raise UnavailableError(f"{self._who} answers HTTP {answer.status}")
-        return statement_of(answer.body, self._who)
+        token = await self._http.token()
+        return statement_of(answer.body, self._who, [token] if token else ())
 
     async def _headers(self, message_id: str, body: bytes) -> dict[str, str]:
         path = self._options.secret_file

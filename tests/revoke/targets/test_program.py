@@ -101,6 +101,17 @@ async def test_it_may_state_what_became_of_it(program: Make) -> None:
     assert seen.how.endswith("says so: looked it up")
 
 
+async def test_what_it_was_given_is_not_told(program: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SHIPIT_TOKEN", "the-token-of-the-program")
+    said = program(
+        'cat >/dev/null; printf \'{"refused": "no right for %s"}\' "$SHIPIT_TOKEN"; exit 4',
+        environment=["SHIPIT_TOKEN"],
+    )
+    with pytest.raises(RefusedError, match="no right for ‹secret›") as raised:
+        await said.revoke(ASKED, 0)
+    assert "the-token" not in str(raised.value)
+
+
 async def test_it_is_asked_for_the_state_if_it_can_tell(program: Make) -> None:
     script = 'case "$(cat)" in *revocation.probe*) echo \'{"state": "live"}\';; *) exit 3;; esac'
     assert (await program(script, probes=True).probe(ASKED)).state == "live"

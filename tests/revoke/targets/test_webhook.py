@@ -106,6 +106,20 @@ def _values(head: str) -> list[str]:
     return [line.split(": ", 1)[1] for line in head.split("\r\n")[1:] if line]
 
 
+async def test_an_answer_that_quotes_the_revokers_token_is_told_without_it(
+    webhook: Make, receiver: Receiver, tmp_path: Path
+) -> None:
+    token = "the-token-of-the-revoker/1"
+    (tmp_path / "token").write_text(token)
+    target = webhook(token_file=str(tmp_path / "token"), probes=True)
+    receiver.reply = Reply(200, {"state": "live", "how": f"asked with Bearer {token}"})
+    assert (await target.probe(ASKED)).how.endswith("asked with Bearer ‹secret›")
+    receiver.reply = Reply(200, {"refused": f"what is {token}?"})
+    with pytest.raises(RefusedError, match="what is ‹secret›") as raised:
+        await target.revoke(ASKED, 0)
+    assert token not in str(raised.value)
+
+
 @pytest.mark.parametrize(("state", "control"), [("dead", True), ("live", None), ("unknown", None)])
 async def test_an_answer_may_state_what_became_of_it(
     webhook: Make, receiver: Receiver, state: str, control: object
