@@ -4,6 +4,8 @@ import asyncio
 import json
 import math
 import re
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any, Final
@@ -16,13 +18,28 @@ from tests.deploy.monitoring.hook import listening
 from tests.deploy.monitoring.stack import DEPLOYED, hurried
 from tests.deploy.monitoring.tasks import leak, life, now, revoked
 from tests.ingest.streams import until
-from tests.service.whole.deployment import Deployment, ended, terminate
+from tests.service.whole.deployment import ROOT, Deployment, ended, terminate
 from tests.small_history import KEY_TEXT, secret_of
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 DASHBOARD: Final = DEPLOYED.parent / "grafana" / "dashboards" / "curfewd.json"
 WITHIN: Final = {"$__rate_interval": "5s", "$__range": "60s", "$namespace": ".*"}
+
+REVOKE_IT: Final = """import json
+import sys
+from pathlib import Path
+
+message = json.load(sys.stdin)
+name = message["data"]["credential_id"]
+revoked = Path(__file__).with_name(f"revoked-{name}")
+if name == "cred-1":
+    print(json.dumps({"state": "unknown"}))
+elif message["type"] == "credential.revocation.probe":
+    print(json.dumps({"state": "dead" if revoked.exists() else "live"}))
+else:
+    revoked.touch()
+"""
 
 BROKEN: Final = (1, 0, b'{"specversion": "1.0", "type": 7}')
 
@@ -52,19 +69,59 @@ def has_values(series: list[dict[str, Any]]) -> bool:
 async def test_a_leak_becomes_an_alert_that_ends_with_the_credential_and_no_panel_is_empty(
     broker: Cluster, tmp_path: Path
 ) -> None:
-    deployment = Deployment(broker.bootstrap, tmp_path, 'key_file = "key"\nlateness = "5s"')
+    policy = f'key_file = "key"\nlateness = "5s"\n{revoke_tables(tmp_path)}'
+    deployment = Deployment(broker.bootstrap, tmp_path, policy)
     (tmp_path / "key").write_text(KEY_TEXT)
     await deployment.create()
     process = deployment.start()
+    revoker = Revoker(deployment)
     try:
         await until(deployment.ready, "readiness")
+        await until(revoker.listens, "the revoker's port")
         listen = next(line["listen"] for line in deployment.said() if line["event"] == "started")
-        with listening() as (hook, told), Monitoring(tmp_path / "monitoring", listen, hook) as monitoring:
+        with (
+            listening() as (hook, told),
+            Monitoring(tmp_path / "monitoring", listen, hook, revoker=revoker.probes) as monitoring,
+        ):
             await alarm(deployment, monitoring, told)
         terminate(process)
         assert await ended(process) == 0
     finally:
+        revoker.end()
         deployment.end()
+
+
+def revoke_tables(folder: Path) -> str:
+    """A revoker whose provider is a folder. It cannot be asked about the first credential: its alert stays."""
+    program = folder / "revoke_it.py"
+    program.write_text(REVOKE_IT)
+    return (
+        '[revoke]\nmode = "act"\nprobes = "127.0.0.1:0"\naudit_log = "audit.log"\n'
+        f'[revoke.targets.folder]\ntype = "program"\ncommand = ["{sys.executable}", "{program}"]\nprobes = true\n'
+    )
+
+
+class Revoker:
+    """`curfewd revoke` in a process of its own, with the configuration of the deployment."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self._log = deployment.folder / "revoke.log"
+        self.probes = ""
+        command = [sys.executable, "-m", "detector.cli", "revoke", "--config", deployment.config]
+        with self._log.open("wb") as log:
+            self._process = subprocess.Popen(
+                command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+            )
+
+    async def listens(self) -> bool:
+        assert self._process.poll() is None, self._log.read_text()
+        lines = [json.loads(line) for line in self._log.read_text().splitlines() if line.startswith("{")]
+        self.probes = next((line["probes"] for line in lines if line["event"] == "started"), "")
+        return bool(self.probes)
+
+    def end(self) -> None:
+        self._process.kill()
+        self._process.wait()
 
 
 async def alarm(

@@ -25,6 +25,7 @@ def overlap(one: dict[str, int], other: dict[str, int]) -> bool:
 def test_it_begins_with_what_was_found_and_goes_on_with_how_the_service_does() -> None:
     assert [panel["title"] for panel in PANELS if panel["type"] == "row"] == [
         "What was found",
+        "Revocation",
         "How the service does",
     ]
     assert PANELS[0]["type"] == "row"

@@ -32,14 +32,19 @@ def hurried(rules: str) -> str:
 
 
 class Monitoring:
-    """Both processes. `target` is the host:port that is scraped, `hook` where notifications go, instead of the example's."""
+    """Both processes. `target` is the host:port that is scraped, `hook` where notifications go, instead of the example's.
 
-    def __init__(self, folder: Path, target: str, hook: str, *, hurry: bool = True) -> None:
+    `revoker` is that of `curfewd revoke`; without one nobody asks for it.
+    """
+
+    def __init__(
+        self, folder: Path, target: str, hook: str, *, revoker: str | None = None, hurry: bool = True
+    ) -> None:
         self.folder = folder
         self._ports = free_ports(2)
         self._processes: list[subprocess.Popen[bytes]] = []
         folder.mkdir(parents=True, exist_ok=True)
-        self._write(target, hook, hurry=hurry)
+        self._write([target] if revoker is None else [target, revoker], hook, hurry=hurry)
 
     def __enter__(self) -> Self:
         prometheus, alertmanager = self._ports
@@ -103,11 +108,13 @@ class Monitoring:
         assert rules
         return [f"{rule['name']}: {rule['lastError']}" for rule in rules if rule["health"] == "err"]
 
-    def _write(self, target: str, hook: str, *, hurry: bool) -> None:
+    def _write(self, targets: list[str], hook: str, *, hurry: bool) -> None:
         config = yaml.safe_load((DEPLOYED / "prometheus.yml").read_text())
         if hurry:
             config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
-        config["scrape_configs"][0]["static_configs"] = [{"targets": [target]}]
+        config["scrape_configs"] = config["scrape_configs"][: len(targets)]
+        for job, target in zip(config["scrape_configs"], targets, strict=True):
+            job["static_configs"] = [{"targets": [target]}]
         config["alerting"]["alertmanagers"][0]["static_configs"] = [
             {"targets": [f"127.0.0.1:{self._ports[1]}"]}
         ]
