@@ -107,7 +107,7 @@ class Revoker:
     def __init__(self, deployment: Deployment) -> None:
         self._log = deployment.folder / "revoke.log"
         self.probes = ""
-        command = [sys.executable, "-m", "detector.cli", "revoke", "--config", deployment.config]
+        command = [sys.executable, "-m", "detector.cli", "revoke", "--config", str(deployment.config)]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(
                 command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
