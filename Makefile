@@ -154,8 +154,8 @@ bench: $(STAMP) ## measure; see benchmarks/README.md
 fuzz: $(STAMP) ## fuzz every target for SECONDS (60) each; see tests/fuzz/__main__.py
 	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60)
 
-chaos-revoke: $(KAFKA) ## kill the revoker KILLS (30) times while it works, with a provider that hangs and lies
-	@CURFEWD_CHAOS_KILLS=$(or $(KILLS),30) $(BIN)/pytest -n 0 tests/revoke/test_revoker_on_kafka.py -k whatever_dies
+chaos-revoke: $(KAFKA) $(OAUTH) stores ## kill the revoker and the detector KILLS (30) times, also with a provider that hangs and lies
+	@CURFEWD_CHAOS_KILLS=$(or $(KILLS),30) $(BIN)/pytest -n 0 tests/revoke/test_revoker_on_kafka.py tests/revoke/chaos_whole_way.py -k whatever_dies
 
 clean: ## remove what the targets made
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build out
