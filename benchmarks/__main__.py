@@ -152,6 +152,11 @@ def _instances(options: argparse.Namespace) -> None:
     bench.main(bench.Options(options.records, options.known, options.watched, options.seed))
 
 
+def _revoke(options: argparse.Namespace) -> None:
+    bench = importlib.import_module("benchmarks.whole_way_bench")
+    bench.main(bench.Options(options.leaks, options.every))
+
+
 def _on_a_corpus(commands: Any) -> None:
     """What runs the scanner on generated logs."""
 
@@ -216,6 +221,10 @@ def _on_a_broker(commands: Any) -> None:
     one.add_argument("--seed", type=int, default=7)
     one.add_argument("--name", default="restore", help="of the result files")
     one.set_defaults(run=_restore)
+    one = commands.add_parser("revoke", help="from a leak's append to the first use that a server refuses")
+    one.add_argument("--leaks", type=int, default=200)
+    one.add_argument("--every", type=float, default=0.25, help="seconds from one leak to the next")
+    one.set_defaults(run=_revoke)
     one = commands.add_parser("instances", help="one instance and two, and after a kill")
     one.add_argument("--records", type=int, default=2_000_000)
     one.add_argument("--known", type=int, default=100_000)
