@@ -154,7 +154,12 @@ def taken_up(case: Case, now: int) -> Case:
 
 
 def restored(case: Case) -> Case:
-    """As another process goes on with it: it looks before it acts, as a step may have been done."""
+    """As another process goes on with it: it looks before it acts, as a step may have been done.
+
+    What is held is decided again: settings may be others now, and somebody may have approved it meanwhile.
+    """
+    if case.phase == "held":
+        return case.changed(due=0)
     if case.phase != "acting" or case.acted is None or case.move == "prove":
         return case
     return case.changed(move="look", resumed=True)

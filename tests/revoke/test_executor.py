@@ -553,3 +553,21 @@ async def test_a_secret_in_the_words_of_a_provider_is_not_stored() -> None:
     (case,) = running.stored.cases.values()
     assert b"with *** again" in case
     assert not any(b"SECR" in each for each in running.stored.versions)
+
+
+async def test_what_was_held_is_decided_again_by_the_next_process() -> None:
+    target = RecordingTarget()
+    target.live.add("cred-1")
+    running = Running(configured(target, mode="plan"))
+    running.take([command()])
+    await running.until(lambda: running.stored.verdicts == ["held"])
+    for _ in range(2):  # the same reason is told once
+        await running.crash()
+        running = Running(configured(target, mode="plan"), running.stored)
+        running.transaction()
+        running.transaction()
+        assert running.stored.verdicts == ["held"]
+    await running.crash()
+    running = Running(configured(target), running.stored)
+    await running.settle()
+    assert running.stored.verdicts == ["held", "confirmed"]

@@ -105,7 +105,7 @@ def message_of(command: RevocationCommand, kind: str) -> bytes:
 
 
 def statement_of(body: bytes, who: str, secrets: Iterable[str] = ()) -> Statement:
-    """What was answered; a statement of nothing if the answer is empty. In its words there is none of the `secrets`.
+    """What was answered; a statement of nothing if the answer is empty. Its words are told without the `secrets`.
 
     Raises:
         RefusedError: it says that it refuses.
