@@ -43,7 +43,7 @@ class Case(msgspec.Struct, frozen=True, omit_defaults=True):
     - `target`: the name of its table in the configuration; `reason`: why it is held, or what failed last.
     - `rail`, `pages`: of what holds it.
     - `began`: when acting was decided; the rails' limits count it. `acted`: when a process took it up first.
-    X `step`: how many steps are done. `tried`: a step was asked for
+    - `step`: how many steps are done. `tried`: a step was asked for
       and got no answer, so that it may have been done. `tries`: failures in a row; `rounds`: how often all steps were
       done in vain. `deadline`: of what it does now, which
       may take `patience`. `later`: when the next step is due, if it has a delay.
