@@ -149,7 +149,7 @@ class Turns:
     def _wait(self, case: Case, error: Exception) -> int:
         """How long until the next try: what the provider asked for, else twice as long as before, and some more."""
         asked = error.after if isinstance(error, UnavailableError) else None
-        if asked is not None:
+        if isinstance(asked, int | float):  # a target of one's own may give anything
             return max(cases.nanoseconds(asked), _SHORTEST)
         return self._backoff(case.tries)
 

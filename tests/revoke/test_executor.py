@@ -571,3 +571,15 @@ async def test_what_was_held_is_decided_again_by_the_next_process() -> None:
     running = Running(configured(target), running.stored)
     await running.settle()
     assert running.stored.verdicts == ["held", "confirmed"]
+
+
+@pytest.mark.parametrize(
+    "after", ["soon", float("nan"), float("inf"), -5.0], ids=["text", "nan", "inf", "past"]
+)
+async def test_a_wait_that_is_none_ends_nothing(after: Any) -> None:
+    target, running = ready("cred-1")
+    running.executor.use(OpenRails({"memory": target}), settings_with(deadline=SECOND // 5), QUICK_TURNS)
+    target.trouble = lambda _: (_ for _ in ()).throw(UnavailableError("later", after))
+    running.take([command()])
+    await running.settle()
+    assert running.stored.verdicts == ["failed"]
