@@ -17,6 +17,7 @@ KUBERNETES: Final = "1.31"
 VALUES: Final[dict[str, tuple[Path, ...]]] = {
     "defaults": (),
     "everything": (RENDERED / "everything.values.yaml",),
+    "revoker": (RENDERED / "revoker.values.yaml",),
 }
 
 

@@ -32,6 +32,7 @@ needs_helm = pytest.mark.skipif(helm() is None, reason="there is no Helm: `make 
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 OWN: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())
 # Not Kubernetes' own: what they say is tested below by name.
+SERVICE = ("defaults", "everything")  # the renderings without the revoker
 CUSTOM = {"ScaledObject", "ServiceMonitor", "PrometheusRule"}
 
 
@@ -83,6 +84,8 @@ def test_there_is_what_the_values_ask_for() -> None:
         *("PodDisruptionBudget", "PodDisruptionBudget", "ScaledObject", "Service", "ServiceMonitor"),
         *("StatefulSet", "StatefulSet"),
     ]
+    twice = ("ConfigMap", "NetworkPolicy", "PodDisruptionBudget", "Service", "ServiceMonitor", "StatefulSet")
+    assert kinds["revoker"] == sorted([*twice, *twice, "ServiceAccount"])
 
 
 @pytest.mark.parametrize("name", VALUES)
@@ -108,7 +111,7 @@ def test_every_pod_is_nobody_and_writes_nowhere_but_in_its_folders(name: str) ->
         assert all("hostPath" not in each for each in pod["volumes"])
 
 
-@pytest.mark.parametrize("name", VALUES)
+@pytest.mark.parametrize("name", SERVICE)
 def test_stages_are_probed_found_and_given_time(name: str) -> None:
     drain = (
         KafkaSettings.__struct_defaults__[KafkaSettings.__struct_fields__.index("drain_timeout") - 2] / SECOND
@@ -168,7 +171,7 @@ def test_the_operator_scrapes_it_as_the_job_that_the_rules_name() -> None:
     assert endpoint["port"] in {port["name"] for port in service["spec"]["ports"]}
 
 
-@pytest.mark.parametrize("name", VALUES)
+@pytest.mark.parametrize("name", SERVICE)
 def test_the_configuration_is_right_and_no_secret_is_in_a_manifest(name: str, tmp_path: Path) -> None:
     assert not of_kind(name, "Secret")
     for number, each in enumerate(of_kind(name, "ConfigMap")):
@@ -181,10 +184,81 @@ def test_the_configuration_is_right_and_no_secret_is_in_a_manifest(name: str, tm
         assert Settings.load(str(path), {}).live().inputs.named == ("audit-events", "ci-logs")
 
 
+def revoker(kind: str) -> dict[str, Any]:
+    (found,) = (each for each in of_kind("revoker", kind) if named(each).endswith("-revoke"))
+    return found
+
+
+def test_the_revoker_has_an_account_secrets_and_a_folder_that_nothing_else_has() -> None:
+    pod = revoker("StatefulSet")["spec"]["template"]["spec"]
+    (other,) = (each for each in of_kind("revoker", "StatefulSet") if not named(each).endswith("-revoke"))
+    stage = other["spec"]["template"]["spec"]
+    assert pod["serviceAccountName"] == named(revoker("ServiceAccount"))
+    assert "serviceAccountName" not in stage
+    assert revoker("ServiceAccount")["automountServiceAccountToken"] is False
+    secrets = [
+        {volume["secret"]["secretName"] for volume in each["volumes"] if "secret" in volume}
+        for each in (pod, stage)
+    ]
+    assert not secrets[0] & secrets[1]
+    (projected,) = (volume["projected"] for volume in pod["volumes"] if "projected" in volume)
+    assert projected["sources"][0]["serviceAccountToken"]["expirationSeconds"] <= 3600
+    assert revoker("StatefulSet")["spec"]["replicas"] == 2
+    kept = revoker("StatefulSet")["spec"]["persistentVolumeClaimRetentionPolicy"]
+    assert set(kept.values()) == {"Retain"}  # the audit log
+
+
+def test_the_revoker_is_found_by_its_own_selectors_alone_and_let_out_to_providers() -> None:
+    labels = revoker("StatefulSet")["spec"]["template"]["metadata"]["labels"]
+    policy, service = revoker("NetworkPolicy")["spec"], revoker("Service")
+    selectors = [
+        policy["podSelector"]["matchLabels"],
+        service["spec"]["selector"],
+        revoker("PodDisruptionBudget")["spec"]["selector"]["matchLabels"],
+    ]
+    assert all(selector.items() <= labels.items() for selector in selectors)
+    for each in (*of_kind("revoker", "NetworkPolicy"), *of_kind("revoker", "Service")):
+        if not named(each).endswith("-revoke"):
+            spec = each["spec"]
+            wider = spec["podSelector"]["matchLabels"] if "podSelector" in spec else spec["selector"]
+            assert not wider.items() <= labels.items()
+    assert set(policy["policyTypes"]) == {"Ingress", "Egress"}
+    assert {port["port"] for rule in policy["ingress"] for port in rule["ports"]} == {"probes"}
+    assert {port["port"] for rule in policy["egress"] for port in rule["ports"]} == {53, 9092, 9093, 443}
+    monitor = revoker("ServiceMonitor")["spec"]
+    assert monitor["selector"]["matchLabels"].items() <= service["metadata"]["labels"].items()
+    assert service["metadata"]["labels"][monitor["jobLabel"]] == "curfewd-revoke"
+
+
+def test_the_revoker_plans_until_somebody_says_act(tmp_path: Path) -> None:
+    config = revoker("ConfigMap")["data"]["revoke.toml"]
+    path = tmp_path / "revoke.toml"
+    path.write_text(config)
+    settings = Settings.load(str(path), {})
+    assert settings.revoke.mode == "plan"
+    assert settings.revoke.probes.port == 9466
+    (container,) = revoker("StatefulSet")["spec"]["template"]["spec"]["containers"]
+    assert container["args"][0] == "revoke"
+    written = {each["mountPath"] for each in container["volumeMounts"] if not each.get("readOnly")}
+    assert any(settings.revoke.audit_log.startswith(f"{folder}/") for folder in written)
+
+
 @pytest.mark.parametrize("name", VALUES)
 def test_the_values_are_by_their_schema(name: str) -> None:
     own = [yaml.safe_load(path.read_text()) for path in VALUES[name]]
-    for values in (OWN, *({**OWN, **each, "scan": OWN["scan"], "judge": OWN["judge"]} for each in own)):
+    for values in (
+        OWN,
+        *(
+            {
+                **OWN,
+                **each,
+                "scan": OWN["scan"],
+                "judge": OWN["judge"],
+                "revoker": OWN["revoker"] | each.get("revoker", {}),
+            }
+            for each in own
+        ),
+    ):
         jsonschema.Draft7Validator(SCHEMA).validate(values)
 
 
