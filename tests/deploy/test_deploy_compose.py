@@ -95,6 +95,7 @@ class Processes:
             "kafka:9092": self.bootstrap,
             "kafka:9093": f"127.0.0.1:{control}",
             "0.0.0.0:9464": "127.0.0.1:0",
+            "0.0.0.0:9466": "127.0.0.1:0",
             "127.0.0.1:9465": "127.0.0.1:0",
             "/etc/curfewd": str(folder),
             "/var/lib/": f"{folder}/",
@@ -103,7 +104,8 @@ class Processes:
         kafka = {key: self.here(value) for key, value in SERVICES["kafka"]["environment"].items()}
         self.broker = Node(1, folder / "node", port, properties(kafka))
         self._started: list[subprocess.Popen[bytes]] = []
-        (folder / "curfewd.toml").write_text(self.here((FOLDER / "curfewd.toml").read_text()))
+        for name in ("curfewd.toml", "revoke.toml"):
+            (folder / name).write_text(self.here((FOLDER / name).read_text()))
         made_up = {"CURFEWD_KEY": secrets.token_hex(32), "CURFEWD_VIEW_TOKEN": secrets.token_urlsafe(32)}
         self.environment = {**os.environ, **made_up}
 
@@ -177,9 +179,10 @@ async def test_its_jobs_misuse_their_tokens_and_it_tells(processes: Processes) -
     service = processes.start("curfewd")
 
     async def at_work() -> bool:
-        return processes.said("curfewd").count("partition taken") == 4 + 4 + 4
+        return processes.said("curfewd").count("partition taken") == 4 + 4 + 4 + 4
 
-    await until(at_work, "every partition of the inputs and of work")
+    await until(at_work, "every partition of the inputs, of the outcomes and of work")
+    revoker = processes.start("revoke")
     jobs = processes.start("jobs", "--count", "3", "--every", "0.1", "--revoke-after", "1")
 
     async def done() -> bool:
@@ -204,5 +207,16 @@ async def test_its_jobs_misuse_their_tokens_and_it_tells(processes: Processes) -
         )
 
     await until(done, "what the jobs did, what was asked for, and that it was done")
-    service.terminate()
-    assert await asyncio.to_thread(service.wait, 60) == 0
+
+    async def planned() -> bool:
+        assert revoker.poll() is None, processes.said("revoke")
+        told = await values(processes.bootstrap, "curfewd.revocation-outcomes")
+        return {each["data"]["credential_id"] for each in told if each["data"].get("outcome") == "held"} >= {
+            "deploy-token-1",
+            "deploy-token-2",
+        }
+
+    await until(planned, "what the revoker would do")
+    for process in (service, revoker):
+        process.terminate()
+        assert await asyncio.to_thread(process.wait, 60) == 0
