@@ -53,8 +53,13 @@ async def test_what_is_printed_is_dead_whatever_dies(
         await way.begin(made)
         async with AIOKafkaProducer(bootstrap_servers=way.bootstrap) as producer:
             for kill in range(KILLS):
-                await printed(producer, way, rng, leaking[8 * kill : 8 * kill + 8])
+                *most, last = leaking[8 * kill : 8 * kill + 8]
+                await printed(producer, way, rng, most)
                 command = rng.choice(("run", "revoke", "revoke"))
+                size = size_of(way.audit)
+                await print_secret(producer, way.inputs[LOGS], last)
+                if command == "revoke":  # in the middle of an act
+                    await until(partial(grown, way.audit, size), "an act", every=0.001)
                 processes[command].send_signal(signal.SIGKILL)
                 await ended(processes[command])
                 processes[command] = way.start() if command == "run" else way.start_revoker()
@@ -73,6 +78,14 @@ async def test_what_is_printed_is_dead_whatever_dies(
     finally:
         way.end()
     assert list(verify_audit_log(way.audit, {})) == []
+
+
+def size_of(audit: Path) -> int:
+    return audit.stat().st_size if audit.exists() else 0
+
+
+async def grown(audit: Path, size: int) -> bool:
+    return size_of(audit) > size
 
 
 async def printed(
