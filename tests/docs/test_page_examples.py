@@ -36,3 +36,15 @@ def test_the_examples_of_the_scanner(tmp_path: Path) -> None:
     told = re.findall(r"^\$ (.*)\n(.*)\n", blocks("scanner.md", "console")[0], re.MULTILINE)
     assert len(told) == 2
     assert [printed(command, "", tmp_path) for command, _ in told] == [f"{line}\n" for _, line in told]
+
+
+def test_the_first_look_at_the_revoker(tmp_path: Path) -> None:
+    (tmp_path / "curfewd.toml").write_text(blocks("revoke.md", "toml")[0])
+    printed(blocks("revoke.md", "sh")[0], "", tmp_path)
+    command, _, told = blocks("revoke.md", "console")[0].removeprefix("$ ").partition("\n")
+    said = re.sub(
+        r"20\d\d-\d\d-\d\d \d\d:\d\d:\d\dZ",
+        "2026-05-01 08:14:02Z",
+        printed(f"COLUMNS=80 {command}", "", tmp_path),
+    )
+    assert re.sub(r" +$", "", said, flags=re.MULTILINE) == told
