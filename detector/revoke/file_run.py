@@ -21,8 +21,8 @@ from detector.revoke.executor import Configured, Executor
 from detector.revoke.revocation_command import RevocationCommand
 from detector.revoke.service import close_targets, executor_settings, turn_settings
 from detector.revoke.target_tables import TableTarget, make_targets
-from detector.revoke.turn import Turns
-from detector.terminal.output import put, shown
+from detector.revoke.turn import Act, Turns
+from detector.terminal.output import put, say, shown
 from detector.values.errors import StopError
 from detector.values.times import MINUTE, format_rfc3339
 from detector.values.wording import Clean, counted, visible
@@ -69,7 +69,7 @@ async def _carried_out(
         Configured(settings, targets),
         executor_settings(settings),
         time.time_ns,
-        Turns(turn_settings(settings), time.time_ns, recorder.act, clean=recorder.clean),
+        Turns(turn_settings(settings), time.time_ns, _Telling(recorder).act, clean=recorder.clean),
     )
     executor.restore(0, files.restored(commands))
     executor.wake()  # the settings may be others now
@@ -89,6 +89,21 @@ async def _carried_out(
     finally:
         await executor.close()
         await close_targets(targets)
+
+
+class _Telling:
+    """Records acts, and tells a person of the first failure at each target: it may be tried for minutes."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._told: set[str] = set()
+
+    async def act(self, act: Act) -> None:
+        """Records an act."""
+        await self._recorder.act(act)
+        if act.what == "failed" and act.case.target not in self._told:
+            self._told.add(act.case.target)
+            say(visible(self._recorder.clean(f"{act.case.target}: {act.words}")))
 
 
 def _soon(executor: Executor) -> bool:

@@ -108,11 +108,12 @@ def test_what_fails_is_said_by_the_exit_code(
         raise ValueError("a bug")
 
     target.trouble = refuse
-    assert run(tmp_path, ["cred-1"], deadline=SECOND) == 1
-    assert verdicts(tmp_path) == [("cred-1", "failed")]
-    said = capsys.readouterr().out
-    assert "1 command: 1 failed" in said
-    assert "tries failed, the last one: ValueError" in said
+    assert run(tmp_path, ["cred-1", "cred-2"], deadline=SECOND) == 1
+    assert sorted(verdicts(tmp_path)) == [("cred-1", "failed"), ("cred-2", "failed")]
+    said = capsys.readouterr()
+    assert "2 commands: 2 failed" in said.out
+    assert "tries failed, the last one: ValueError" in said.out
+    assert said.err == "memory: ValueError\n"  # at once, and once for each target
 
 
 SCRIPT = """

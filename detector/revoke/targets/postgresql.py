@@ -21,7 +21,7 @@ from detector.revoke.targets.credential_note import noted_credential
 from detector.revoke.targets.postgresql_session import Login, session
 from detector.revoke.targets.store_options import SECONDS_TO_PROVE, Address, StoreOptions, encodable
 from detector.values.times import parse_rfc3339
-from detector.values.wording import visible
+from detector.values.wording import counted, visible
 
 _DISABLE, _TERMINATE, _DROP = range(3)
 _NAME_BYTES: Final = 63  # PostgreSQL cuts a longer name, and would find another role
@@ -128,7 +128,7 @@ class PostgresTarget:
                 await self._terminate(address, command, must_be_disabled=address != self._servers[0])
                 for address in self._servers
             ]
-            return f"ended {sum(counts)} sessions of {visible(self._named(command))}"
+            return f"ended {counted(sum(counts), 'session')} of {visible(self._named(command))}"
         async with session(self._servers[0], self._login) as connection:
             role = await self._look_up(connection, command)
             if step == _DISABLE:
@@ -200,7 +200,11 @@ class PostgresTarget:
                 if time.monotonic() > deadline:
                     raise UnavailableError(
                         f"PostgreSQL at {address}: "
-                        + ("has not replayed NOLOGIN" if waiting else f"{role.sessions} sessions do not end")
+                        + (
+                            "has not replayed NOLOGIN"
+                            if waiting
+                            else f"{counted(role.sessions, 'session')} did not end"
+                        )
                     )
                 await asyncio.sleep(_PAUSE)
 
@@ -212,7 +216,10 @@ class PostgresTarget:
                 return True, f"{address}: {error}"
         until = f", VALID UNTIL {role.valid_until}" if role.valid_until else ""
         login = "LOGIN" if role.can_login else "NOLOGIN"
-        return role.dead, f"{address}: {visible(role.name)} has {login}{until}, {role.sessions} sessions"
+        return (
+            role.dead,
+            f"{address}: {visible(role.name)} has {login}{until}, {counted(role.sessions, 'session')}",
+        )
 
     async def _control(self) -> bool:
         """Whether others may still log in: the revoker itself could just now, and the control login if there is one."""

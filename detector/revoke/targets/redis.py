@@ -16,7 +16,7 @@ from detector.revoke.revocation_command import RevocationCommand
 from detector.revoke.target import GoneError, Observation, Plan, RefusedError, Step, UnavailableError
 from detector.revoke.targets.redis_session import Login, Session, session
 from detector.revoke.targets.store_options import SECONDS_TO_PROVE, Address, StoreOptions, encodable
-from detector.values.wording import visible
+from detector.values.wording import counted, visible
 
 _DISABLE, _KILL, _DROP = range(3)
 _PORT: Final = 6379
@@ -99,7 +99,7 @@ class RedisTarget:
             tuple(steps),
             proof="ACL GETUSER says off and CLIENT LIST has no connection of the user",
             within=SECONDS_TO_PROVE,
-            unproved="servers that `servers` does not name",
+            unproved="connections at servers that are not listed under `servers`",
         )
 
     async def revoke(self, command: RevocationCommand, step: int) -> str:
@@ -177,7 +177,9 @@ class RedisTarget:
                 return ""
             await self._refuse_administrators(asking, user)
             if step == _KILL:
-                return f"{address}: closed {await _kill(asking, user)} connections of {visible(user)}"
+                return (
+                    f"{address}: closed {counted(await _kill(asking, user), 'connection')} of {visible(user)}"
+                )
             if step == _DISABLE:
                 await asking.ask("ACL", "SETUSER", user, "off")
                 words = f"{address}: ACL SETUSER {visible(user)} off"

@@ -123,7 +123,7 @@ async def test_nologin_alone_leaves_an_open_session_at_work(
     assert await works(open_session)
     seen = await revoker.probe(asked)
     assert (seen.state, seen.how.endswith("1 sessions")) == ("live", True)
-    assert await revoker.revoke(asked, TERMINATE) == f"ended 1 sessions of {role}"
+    assert await revoker.revoke(asked, TERMINATE) == f"ended 1 session of {role}"
     assert not await works(open_session)
 
 
@@ -182,7 +182,7 @@ async def test_a_session_on_a_standby_ends_too(postgres: Postgres, granted: Path
         assert await works(reading)  # what the revoker is not told of
         revoker = target(postgres, granted, standbys=(f"127.0.0.1:{standby.port}",))
         assert (await revoker.probe(asked)).state == "live"
-        assert await revoker.revoke(asked, TERMINATE) == f"ended 1 sessions of {role}"
+        assert await revoker.revoke(asked, TERMINATE) == f"ended 1 session of {role}"
         seen = await revoker.probe(asked)
         assert (seen.state, seen.how.count("NOLOGIN")) == ("dead", 2)
         assert not await works(reading)

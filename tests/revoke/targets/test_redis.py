@@ -114,7 +114,7 @@ async def test_off_alone_leaves_an_open_connection_at_work(
         await before.set("app:x", "written by a user that is off")
         seen = await revoker.probe(asked)
         assert (seen.state, seen.how.endswith("is off, 1 connections")) == ("live", True)
-        assert "closed 1 connections" in await revoker.revoke(asked, KILL)
+        assert "closed 1 connection" in await revoker.revoke(asked, KILL)
         assert not await works(before)
 
 
