@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 SHELLS: Final = ("bash", "zsh", "fish")
-_FILES: Final = frozenset({"F", "F.html", "PATH"})  # what an argument is called that takes a file
+_FILES: Final = frozenset({"F", "F.html", "FILE", "PATH"})  # what an argument is called that takes a file
 _FOLDERS: Final = frozenset({"DIR"})
 
 
