@@ -35,7 +35,7 @@ $(KAFKA): tests/broker/pom.xml | $(STAMP)
 # Tokens are revoked at a real OAuth 2 server, from npm.
 OAUTH := .cache/oauth-server/.complete
 $(OAUTH): tests/revoke/servers/oidc_provider/package-lock.json | $(STAMP)
-	@$(call need,command -v npm && node -e 'process.exit(parseInt(process.versions.node) < 20)',nodejs npm,\
+	@$(call need,command -v npm && node -e 'process.exit(+(parseInt(process.versions.node) < 20))',nodejs npm,\
 	  tokens are revoked at an OAuth server from npm: install Node.js 20 or newer and npm)
 	@$(BIN)/python -c 'from tests.revoke.servers.oauth import fetch; fetch()'
 
