@@ -5,14 +5,18 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, Literal
 
+import msgspec
 import pytest
 from playwright.async_api import Browser, Page, expect
 
 from detector.configuration.service_settings import Address
 from detector.judge.joins import JoinCounts
+from detector.outputs.ocsf import finding_record
 from detector.service.http.server import Answer, HttpServer
 from detector.service.view.view import BATCH
+from detector.values.findings import LEAKED_CREDENTIAL
 from tests.browser import Sight, opened, violations
+from tests.outputs import finding_samples as made
 from tests.service.view.view_port import COMMAND, TOKEN, Served, numbered, served_from
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session")]
@@ -83,6 +87,31 @@ async def test_what_could_not_be_judged_is_shown_with_the_reason(browser: Browse
         assert sight.complaints == []
         served.known(JoinCounts({"vault": {"ended": 31}}))
         await expect(page.locator("#unjudged")).to_be_hidden()
+
+
+async def test_a_finding_is_resolved_and_the_line_ends_where_its_credential_was_proved_dead(
+    browser: Browser, tmp_path: Path
+) -> None:
+    leaked = made.finding(LEAKED_CREDENTIAL)
+    proved = msgspec.structs.replace(leaked, resolution=made.resolution())
+    new, resolved = (finding_record(each, made.PATTERNS, made.untouched) for each in (leaked, proved))
+    async with looked_at(browser, tmp_path) as (served, sight):
+        page = sight.page
+        served.commit(new, COMMAND)
+        mine = page.locator("#findings details").first
+        await expect(mine).to_contain_text("leaked-credential")
+        await expect(mine.locator(".meta").first).not_to_contain_text("resolved")
+        served.commit(resolved)
+        await expect(mine.locator(".meta").first).to_contain_text("resolved")
+        await mine.locator("summary").click()
+        await expect(mine.locator(".inside")).to_contain_text("approved by alice, bob")
+        await page.locator("#commands button.link").click()
+        mark = page.locator("#task .timeline .chart .mark.dead")
+        await expect(mark).to_have_count(1)
+        await mark.hover()
+        await expect(page.locator("#task .timeline .chart .tip")).to_contain_text("Proved dead at vault")
+        assert await violations(page) == ""
+        assert sight.complaints == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
