@@ -142,7 +142,7 @@ def judge_limited_stream(ledger: Ledger, watermark: int) -> Verdicts:
 def unconfirmed_finding(
     account: Account, sent: Iterable[SentCommand], policy: Policy, watermark: int
 ) -> Finding | None:
-    """The finding about commands that neither a revocation nor the expiry has confirmed within `confirm_timeout`.
+    """The finding about a plain command that neither a revocation nor the expiry has confirmed within `confirm_timeout`.
 
     As for every rule that is judged later, the time of the evidence is that later time. It counts from the command's
     time, but is judged only once as much time has passed since it was sent.
@@ -150,7 +150,7 @@ def unconfirmed_finding(
     due = sorted(
         _confirm_by(account, each, policy)
         for each in sent
-        if _confirmable_until(account, each, policy) <= watermark
+        if not each.escalated and _confirmable_until(account, each, policy) <= watermark
     )
     times = judge_commands(account.outline(), due)
     if not times:

@@ -122,7 +122,7 @@ async def test_nologin_alone_leaves_an_open_session_at_work(
         await postgres.connect(role, PASSWORD)
     assert await works(open_session)
     seen = await revoker.probe(asked)
-    assert (seen.state, seen.how.endswith("1 sessions")) == ("live", True)
+    assert (seen.state, seen.how.endswith("1 session")) == ("live", True)
     assert await revoker.revoke(asked, TERMINATE) == f"ended 1 session of {role}"
     assert not await works(open_session)
 

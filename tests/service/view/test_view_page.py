@@ -137,7 +137,7 @@ async def test_axe_has_nothing_against_it(
 
 async def shown_to(page: Page) -> None:
     """The token, and the page behind it."""
-    await page.get_by_label("Token").fill(TOKEN)
+    await page.get_by_label("Token", exact=True).fill(TOKEN)
     await page.get_by_role("button", name="Open", exact=True).click()
     await expect(page.locator("#live")).to_be_visible()
 
@@ -146,7 +146,7 @@ async def test_only_the_right_token_opens_it_and_it_stays_in_memory(browser: Bro
     async with looked_at(browser, tmp_path, {"CURFEWD_VIEW_TOKEN": TOKEN}) as (served, sight):
         page = sight.page
         served.commit(told(1))
-        await page.get_by_label("Token").fill(TOKEN[::-1])
+        await page.get_by_label("Token", exact=True).fill(TOKEN[::-1])
         await page.get_by_role("button", name="Open", exact=True).click()
         await expect(page.locator("#gate-why")).to_have_text("This token is wrong.")
         await expect(page.locator("#live")).to_be_hidden()

@@ -55,7 +55,7 @@ async def test_what_is_produced_is_seen_down_to_the_history_of_its_task(
         listen = next(line["listen"] for line in deployment.said() if line["event"] == "started")
         async with opened(browser, f"http://{listen}/view") as sight:
             page = sight.page
-            await page.get_by_label("Token").fill(TOKEN)
+            await page.get_by_label("Token", exact=True).fill(TOKEN)
             await page.get_by_role("button", name="Open", exact=True).click()
             await expect(page.locator("#state")).to_have_text("Ready")
             await expect(page.locator("#findings")).to_contain_text("None yet")
