@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
-JOBS ?= 5
+JOBS ?= 4
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 

@@ -1,6 +1,7 @@
 """What the live demos share: processes and topics on loopback that end with the demo, and lines for a person's eyes."""
 
 import argparse
+import asyncio
 import contextlib
 import json
 import signal
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,6 +33,7 @@ INPUTS: Final = (
     "partitions = 4\n\n"
 )
 START_SECONDS: Final = 120
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 STOP_SECONDS: Final = 20
 SEVERITIES: Final = {5: "critical", 4: "high", 3: "medium", 2: "low"}
 STYLES: Final = {5: "bold red", 4: "red", 3: "yellow", 2: "dim"}
@@ -136,10 +138,7 @@ def options_of(about: str | None) -> argparse.ArgumentParser:
 def run_demo(run: Callable[[Console, argparse.Namespace], None], options: argparse.Namespace) -> int:
     """Runs a demo until it ends or somebody ends it; the exit code. All that it started has ended then."""
     console = Console(highlight=False, record=options.svg is not None)
-    for number in (
-        signal.SIGINT,
-        signal.SIGTERM,
-    ):  # a shell starts what runs in the background with SIGINT ignored
+    for number in _SIGNALS:  # a shell starts what runs in the background with SIGINT ignored
         signal.signal(number, _interrupt)
     try:
         run(console, options)
@@ -156,8 +155,32 @@ def run_demo(run: Callable[[Console, argparse.Namespace], None], options: argpar
     return 0
 
 
+def run_live(live: Coroutine[Any, Any, None]) -> None:
+    """Runs a coroutine to its end. A signal cancels it: a KeyboardInterrupt within a loop may leave it waiting for ever.
+
+    Raises:
+        KeyboardInterrupt: a signal came.
+    """
+
+    async def cancellable() -> None:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+
+        def stop() -> None:
+            if task is not None and not task.cancelling():
+                task.cancel()
+
+        for each in _SIGNALS:
+            loop.add_signal_handler(each, stop)
+        await live
+
+    try:
+        asyncio.run(cancellable())
+    except asyncio.CancelledError:
+        _interrupt()
+
+
 def _interrupt(*_: object) -> None:
     """Ends the demo. Nobody may interrupt that: what was started would be left over."""
-    for each in (signal.SIGINT, signal.SIGTERM):
+    for each in _SIGNALS:
         signal.signal(each, signal.SIG_IGN)
     raise KeyboardInterrupt

@@ -30,6 +30,7 @@ from examples.embedded import (
     options_of,
     ports,
     run_demo,
+    run_live,
     service,
     show_line,
     written,
@@ -189,7 +190,7 @@ def run(console: Console, options: argparse.Namespace) -> None:
         stack.enter_context(service("run", config, probes))
         view = f"http://127.0.0.1:{listen}/view"
         console.print(f"ready. Open the live view: [bold]{view}[/]", soft_wrap=True)
-        asyncio.run(live(broker.bootstrap, console, view, options))
+        run_live(live(broker.bootstrap, console, view, options))
 
 
 def main() -> int:

@@ -38,6 +38,7 @@ from examples.embedded import (
     options_of,
     ports,
     run_demo,
+    run_live,
     service,
     show_line,
     written,
@@ -409,7 +410,7 @@ def run(console: Console, options: argparse.Namespace) -> None:
         view = f"http://{listen}/view"
         console.print(f"ready. Open the live view: [bold]{view}[/]", soft_wrap=True)
         parts = Part(console, tokens, roles, broker.bootstrap, folder / "audit.jsonl", listen)
-        asyncio.run(live(parts, view, options.stop))
+        run_live(live(parts, view, options.stop))
 
 
 def main() -> int:

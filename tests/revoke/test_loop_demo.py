@@ -6,11 +6,13 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
+PATIENCE_SECONDS = 240  # it takes 40
 
 
 @pytest.fixture(scope="module")
@@ -24,12 +26,15 @@ def loop_demo() -> str:
         stderr=subprocess.STDOUT,
         text=True,
     ) as process:
+        watchdog = threading.Timer(PATIENCE_SECONDS, process.kill)
+        watchdog.start()
         lines = []
         for line in process.stdout or ():
             lines.append(line)
             if "until you press Ctrl-C" in line:
                 process.send_signal(signal.SIGINT)
                 process.send_signal(signal.SIGINT)
+    watchdog.cancel()
     assert process.returncode == 0, "".join(lines)
     return "".join(lines)
 
