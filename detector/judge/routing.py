@@ -29,7 +29,7 @@ from detector.values.events import (
     TaskEnded,
     TaskStarted,
 )
-from detector.values.findings import Finding
+from detector.values.findings import Command, Finding
 
 TASK: Final = "t:"
 CANDIDATES: Final = "k:"
@@ -126,6 +126,11 @@ class SentCommand(msgspec.Struct, frozen=True):
     escalated: bool
     time: int
     sent_at: int = BEGINNING
+
+    @classmethod
+    def of(cls, command: Command, watermark: int) -> "SentCommand":
+        """That this command is sent at a watermark."""
+        return cls(command.credential.credential_id, command.escalated, command.time, watermark)
 
 
 class Handover(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="handover"):

@@ -294,7 +294,7 @@ class AggregateState:
         self._report(verdicts.findings, judgement, digest)
         for command in verdicts.commands:
             judgement.commands.append(command)
-            sent = SentCommand(command.credential.credential_id, command.escalated, command.time, watermark)
+            sent = SentCommand.of(command, watermark)
             self._sent[command.id] = sent
             judgement.changes.append((_uid_key(SENT, command.id), msgspec.json.encode(sent)))
         if self.aggregate.sends:

@@ -99,8 +99,7 @@ def judge_task(
                     commands += _escalation(account, unconfirmed, delay)
         verdicts.commands += commands
         timers += [
-            max(_confirm_by(account, one, ledger.policy), watermark + ledger.policy.confirm_timeout)
-            for one in commands
+            _confirmable_until(account, SentCommand.of(each, watermark), ledger.policy) for each in commands
         ]
         dead_at = _dead_at(account, watermark)
         if (before or commands) and watermark < dead_at:
@@ -173,7 +172,7 @@ def unconfirmed_finding(
     return resolved(finding, resolutions(account, policy, ()))
 
 
-def _confirm_by(account: Account, command: Command | SentCommand, policy: Policy) -> int:
+def _confirm_by(account: Account, command: SentCommand, policy: Policy) -> int:
     """When the credential must be dead: a time after its issue, whatever time the log record of a leak states."""
     return max(command.time, account.issue.time) + policy.confirm_timeout
 
