@@ -191,6 +191,9 @@ class HttpServer:
         connection = cast("_Connection", request.protocol)
         self._open.progressed(connection)
         last = connection.begins(request)
+        # From Python 3.12 on aiohttp begins a task at once: requests that came together, a hundred at most, would be
+        # answered in one turn of the event loop, which has other work to do.
+        await asyncio.sleep(0)
         answer = await self._answer(request, connection.client)
         if answer.stream is not None:
             return await self._send_stream(request, connection, answer, answer.stream)

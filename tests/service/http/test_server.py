@@ -247,6 +247,31 @@ async def test_a_connection_ends_after_many_requests(server: HttpServer) -> None
     assert answers.count(b"HTTP/1.1 200 ") == port.REQUESTS
 
 
+async def test_requests_sent_at_once_leave_others_their_turn() -> None:
+    """A hundred requests in one packet hold up the rest of the process by one page each, and not by a hundred.
+
+    From Python 3.12 on aiohttp answers as many in one turn of the event loop as the kernel takes answers.
+    """
+    turns, answered_in = 0, list[int]()
+
+    async def count_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await asyncio.sleep(0)
+
+    def page(_: Request) -> Answer:
+        answered_in.append(turns)
+        return line(200, "ok")
+
+    async with HttpServer(ANY_PORT, {"/page": page}) as server, asyncio.TaskGroup() as others:
+        counting = others.create_task(count_turns())
+        await asked(server, get("/page", "") * port.REQUESTS)
+        counting.cancel()
+    assert len(answered_in) == port.REQUESTS
+    assert len(set(answered_in)) == port.REQUESTS
+
+
 async def test_a_client_that_opens_too_many_cuts_off_its_own(
     server: HttpServer, refused: list[Refused]
 ) -> None:
