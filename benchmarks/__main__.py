@@ -121,6 +121,19 @@ def _precision(options: argparse.Namespace) -> None:
     bench.main(bench.Options(options.size, [int(seed) for seed in options.seeds.split(",")], texts))
 
 
+def _names(options: argparse.Namespace) -> None:
+    bench = importlib.import_module("benchmarks.names_bench")
+    asked = bench.Options(
+        bench.Half(options.half),
+        options.seed,
+        options.secrets,
+        options.look_alikes,
+        options.show_misses,
+        options.peers,
+    )
+    bench.main(asked)
+
+
 def _live(options: argparse.Namespace) -> None:
     bench = importlib.import_module("benchmarks.live_bench")
     asked = bench.Options(options.records, options.known, options.runs, options.seed, options.settings)
@@ -180,6 +193,14 @@ def _on_a_corpus(commands: Any) -> None:
     one.add_argument("--seeds", default="101,102,103,104")
     one.add_argument("texts", nargs="*", metavar="NAME=PATH", help="real text")
     one.set_defaults(run=_precision)
+    one = commands.add_parser("names", help="secrets that only their name gives away, and look-alikes")
+    one.add_argument("--half", choices=("dev", "held-out"), default="dev")
+    one.add_argument("--seed", type=int, default=7)
+    one.add_argument("--secrets", type=int, default=6_000)
+    one.add_argument("--look-alikes", type=int, default=3_600)
+    one.add_argument("--show-misses", action="store_true", help="print what was missed or reported wrongly")
+    one.add_argument("--peers", default="", help="scanners beside it, with commas, or `all`; writes results/")
+    one.set_defaults(run=_names)
     one = commands.add_parser("memory", help="peak memory of replay on little and on much log")
     one.add_argument("--base", type=int, default=100, help="MB")
     one.add_argument("--times", default="1,10,100", help="names for each file")
