@@ -134,6 +134,11 @@ def _names(options: argparse.Namespace) -> None:
     bench.main(asked)
 
 
+def _printed(options: argparse.Namespace) -> None:
+    bench = importlib.import_module("benchmarks.printed_bench")
+    bench.main(bench.Options(options.seed, options.each, options.benign, options.only, options.save))
+
+
 def _live(options: argparse.Namespace) -> None:
     bench = importlib.import_module("benchmarks.live_bench")
     asked = bench.Options(options.records, options.known, options.runs, options.seed, options.settings)
@@ -201,6 +206,13 @@ def _on_a_corpus(commands: Any) -> None:
     one.add_argument("--show-misses", action="store_true", help="print what was missed or reported wrongly")
     one.add_argument("--peers", default="", help="scanners beside it, with commas, or `all`; writes results/")
     one.set_defaults(run=_names)
+    one = commands.add_parser("printed", help="known credentials in every way of printing")
+    one.add_argument("--seed", type=int, default=7)
+    one.add_argument("--each", type=int, default=4, help="credentials of each shape")
+    one.add_argument("--benign", type=int, default=60, help="texts without a secret for each form")
+    one.add_argument("--only", default="", help="forms whose name holds this")
+    one.add_argument("--save", action="store_true", help="write results/")
+    one.set_defaults(run=_printed)
     one = commands.add_parser("memory", help="peak memory of replay on little and on much log")
     one.add_argument("--base", type=int, default=100, help="MB")
     one.add_argument("--times", default="1,10,100", help="names for each file")
