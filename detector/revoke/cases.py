@@ -3,10 +3,13 @@
     waiting ──► held ──► acting: look ──► act, step by step ──► prove ──► ended
        └───────────────────►
 
-`decided` takes a case out of `waiting` and `held`; `looked`, `stepped`, `proved` and `stumbled` take it on from there,
+`held`, `refused` and `going` take a case out of `waiting` and `held`; `looked`, `stepped`, `proved` and `stumbled` take it on from there,
 by what the target answered. Each gives the case as it is then, and the outcome to tell, if there is one. A case is
 stored after every change, so that another process can go on with it; it begins by looking, and a credential that is dead
 by then is `gone-already`.
+
+A provider that knows nothing of a name proves nothing by that: the name may be wrong. Such a credential counts as dead only
+if this case saw it there before.
 """
 
 from typing import Final, Literal
@@ -21,6 +24,7 @@ from detector.revoke.target import (
     Observation,
     Plan,
     RefusedError,
+    State,
     UnavailableError,
 )
 from detector.values.times import SECOND
@@ -34,6 +38,11 @@ _OBSERVATION: Final = msgspec.json.Decoder(Observation)
 _PLAN: Final = msgspec.json.Decoder(Plan)
 STILL_LIVE: Final = "every step was done, and the credential is still live"
 CONTRADICTED: Final = "the provider said that it was dead before, too, and yet it was used"
+NOTHING: Final = (
+    "nothing of this name is there: it never was, or was deleted before anybody looked. If it was deleted, tell curfewd so "
+    "with a credential.revoked; else look for the credential, revoke it by hand, and correct what its issuer registers"
+)
+_WORDS: Final = {"unknown": "not known", "absent": "not there"}
 
 
 class Case(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -47,7 +56,7 @@ class Case(msgspec.Struct, frozen=True, omit_defaults=True):
       and got no answer, so that it may have been done. `tries`: failures in a row; `rounds`: how often all steps were
       done in vain. `deadline`: of what it does now, which
       may take `patience`. `later`: when the next step is due, if it has a delay.
-    - `before`: what was seen first, and `before_how`. `seen`: what was seen last. `control`: see `Observation`.
+    - `before`: what was seen first, or alive before a step, and `before_how`. `known`: see `taken_up`. `seen`: what was seen last. `control`: see `Observation`.
     - `prove_until`: how long it is probed after a step; `rests`: how often it waited between two probes. `dead`: an outcome has said that it is.
     - `left`: what was left undone. `approved`: who approved it, for a person. `outcomes`: how many there were.
     """
@@ -73,9 +82,10 @@ class Case(msgspec.Struct, frozen=True, omit_defaults=True):
     patience: int = 0
     deadline: int = 0
     later: int = 0
-    before: Literal["", "live", "dead", "unknown"] = ""
+    before: State | Literal[""] = ""
     before_how: str = ""
-    seen: Literal["", "live", "dead", "unknown"] = ""
+    known: bool = False
+    seen: State | Literal[""] = ""
     seen_how: str = ""
     control: bool | None = None
     did: tuple[str, ...] = ()
@@ -148,9 +158,12 @@ def going(case: Case, target: str, approved: str, now: int, patience: int) -> Ca
     )
 
 
-def taken_up(case: Case, now: int) -> Case:
-    """A process begins a turn: what it asks a provider from now on may be repeated by another process."""
-    return case.changed(acted=now if case.acted is None else case.acted, due=0)
+def taken_up(case: Case, now: int, *, known: bool = False) -> Case:
+    """A process begins a turn: what it asks a provider from now on may be repeated by another process.
+
+    `known`: the other command of this credential has proved it dead.
+    """
+    return case.changed(acted=now if case.acted is None else case.acted, due=0, known=case.known or known)
 
 
 def restored(case: Case) -> Case:
@@ -168,21 +181,33 @@ def restored(case: Case) -> Case:
 def looked(case: Case, plan: Plan, seen: Observation, now: int) -> Changed:
     """A probe before a step."""
     case = _saw(case, seen)
-    if not case.before:
+    if not case.before or (seen.state == "live" and case.before in {"unknown", "absent"}):
         case = case.changed(before=seen.state, before_how=case.seen_how)
     if case.step and case.dead and seen.state == "live":
         undone = f"it is live again after this: {case.did[-1]}; somebody has undone it, so the rest was left"
         return _end(case, "failed", now, proof=proof_of(case), detail=undone)
-    if case.step or seen.state != "dead" or seen.control is False:
+    if case.step or seen.state in {"live", "unknown"} or seen.control is False:
         return case.changed(move="act"), None
-    several = len(plan.steps) > 1
-    if case.before == "live":  # a step was tried, its answer was lost, and it was done
-        return (case.changed(move="act"), None) if several else _finish(case, plan, now)
-    if case.resumed:  # the process before this one may have done a part
-        return (case.changed(move="act"), None) if several else _finish(case, plan, now)
+    if seen.state == "absent" and not _was_there(case):
+        return _missed(case, now)
+    if (
+        case.before == "live" or case.resumed
+    ):  # its answer was lost, or with the process before this one: it was done
+        return (case.changed(move="act"), None) if len(plan.steps) > 1 else _finish(case, plan, now)
     if case.command.escalated:  # it was used, whatever the provider says: everything is done again
         return case.changed(move="act"), None
     return _finish(case, plan, now)
+
+
+def _missed(case: Case, now: int) -> Changed:
+    """A look before a step found nothing of that name, and nothing says that there was something.
+
+    An escalated command rests on a use of the credential, so it is carried out all the same.
+    """
+    if case.command.escalated and not case.tried:
+        return case.changed(move="act"), None
+    verdict: Verdict = "done-unproved" if case.tried else "refused"
+    return _end(case, verdict, now, proof=proof_of(case), detail=NOTHING)
 
 
 def stepped(case: Case, plan: Plan, words: str, now: int) -> Changed:
@@ -201,7 +226,8 @@ def stepped(case: Case, plan: Plan, words: str, now: int) -> Changed:
 def proved(case: Case, plan: Plan, seen: Observation, now: int, again: int) -> Changed:
     """A probe after a step. Probes go on until `prove_until`. `again` is when to repeat what did not take (ns)."""
     case = _saw(case, seen)
-    if seen.state == "dead" and seen.control is not False:
+    dead = seen.state == "dead" or (seen.state == "absent" and _was_there(case))
+    if dead and seen.control is not False:
         return _finish(case, plan, now)
     if now < case.prove_until:
         return case, None
@@ -222,7 +248,7 @@ def stumbled(case: Case, plan: Plan, error: Exception, now: int, again: int) -> 
     known = isinstance(error, RefusedError | GoneError | UnavailableError)
     words = cut(str(error)) if known else type(error).__name__  # any other text may quote anything
     if isinstance(error, GoneError):
-        return _gone(case, plan, words, now)
+        return _gone(case, plan, Observation("dead" if error.known else "absent", words), now)
     if isinstance(error, RefusedError):
         return _refused_by_target(case, plan, words, now)
     acting = case.move == "act"
@@ -256,15 +282,17 @@ def overdue(case: Case, plan: Plan, now: int) -> Changed:
     return stumbled(case, plan, UnavailableError(case.reason or "its turn did not come"), now, NEVER)
 
 
-def _gone(case: Case, plan: Plan, words: str, now: int) -> Changed:
-    seen = Observation("dead", words)
+def _gone(case: Case, plan: Plan, seen: Observation, now: int) -> Changed:
     if case.move == "look":
         return looked(case, plan, seen, now)
     if case.move == "prove":
         return proved(case, plan, seen, now, NEVER)
     if not case.did and not case.tried:
-        return _end(_saw(case, seen), _already(case), now, proof=proof_of(_saw(case, seen)))
-    case = case.changed(did=(*case.did, words), step=len(plan.steps), move="prove", later=0)
+        case = _saw(case, seen)
+        if seen.state == "absent" and not _was_there(case):
+            return _end(case, "refused", now, proof=proof_of(case), detail=NOTHING)
+        return _end(case, _already(case), now, proof=proof_of(case))
+    case = case.changed(did=(*case.did, cut(seen.how)), step=len(plan.steps), move="prove", later=0)
     return case.changed(prove_until=now + nanoseconds(plan.within)), None
 
 
@@ -282,16 +310,24 @@ def _refused_by_target(case: Case, plan: Plan, words: str, now: int) -> Changed:
 
 def _finish(case: Case, plan: Plan, now: int) -> Changed:
     """It is dead: the end, unless a step is left."""
-    verdict = _already(case) if case.before == "dead" else "confirmed"
+    verdict = _already(case) if case.before in {"dead", "absent"} else "confirmed"
     if case.later and not case.left:
         return _between(_later(case), verdict, plan, now)
     detail = CONTRADICTED if verdict == "done-unproved" else ""
+    if case.before == "absent" and not case.known:
+        detail = NOTHING
     return _end(case, verdict, now, proof=proof_of(case, plan), detail=detail)
 
 
 def _already(case: Case) -> Verdict:
     """It was dead before. A command that is escalated rests on a use of it: then nothing is proved."""
-    return "done-unproved" if case.command.escalated and not case.resumed else "gone-already"
+    nothing = (case.before == "absent" and not case.known) or (case.command.escalated and not case.resumed)
+    return "done-unproved" if nothing else "gone-already"
+
+
+def _was_there(case: Case) -> bool:
+    """Whether the provider knew the credential before: then it is gone if the provider does not know it now."""
+    return case.known or case.before in {"live", "dead"}
 
 
 def _later(case: Case) -> Case:
@@ -335,11 +371,9 @@ def proof_of(case: Case, plan: Plan | None = None) -> str:
     """By what it is known how the credential was before, and how it is now; what is not known is said too."""
     parts = []
     if case.before:
-        known = "not known" if case.before == "unknown" else case.before
-        parts.append(f"before: {known} ({case.before_how})")
+        parts.append(f"before: {_WORDS.get(case.before, case.before)} ({case.before_how})")
     if case.seen and (case.did or case.seen != case.before):
-        known = "not known" if case.seen == "unknown" else case.seen
-        parts.append(f"now: {known} ({case.seen_how})")
+        parts.append(f"now: {_WORDS.get(case.seen, case.seen)} ({case.seen_how})")
     if case.control is not None:
         parts.append(f"the control credential {'works' if case.control else 'does not work either'}")
     if plan is not None and plan.unproved:

@@ -31,6 +31,7 @@ from detector.revoke.target import Plan, RefusedError, Target
 from detector.revoke.target_tables import TableTarget, find_target
 from detector.revoke.turn import CANCEL_SECONDS, Turns, TurnSettings
 from detector.values.approvals import Approval
+from detector.values.findings import command_id
 from detector.values.times import MINUTE, SECOND
 
 FORGET_EVERY: Final = MINUTE
@@ -328,7 +329,7 @@ class Executor:
             return False
         wait = self._breaker(case.target).wait_until(now)
         if wait is None:
-            self._note(entry, (cases.taken_up(case, now), None))
+            self._note(entry, (cases.taken_up(case, now, known=self._proved_dead(case)), None))
             self._active[case.command.id] = entry
             self._starting[case.partition].append(entry)
             return True
@@ -340,6 +341,16 @@ class Executor:
             )
             self._note(entry, (case.changed(due=min(wait, case.deadline + 1), reason=reason), None))
         return False
+
+    def _proved_dead(self, case: Case) -> bool:
+        """Whether the credential's other command has proved it dead at the same target."""
+        command = case.command
+        other = self._entries.get(command_id(command.credential_id, escalated=not command.escalated))
+        return (
+            other is not None
+            and other.case.dead
+            and (other.case.command.credential_id, other.case.target) == (command.credential_id, case.target)
+        )
 
     def _decided(self, case: Case, now: int) -> Changed:
         name = ""

@@ -4,7 +4,7 @@ A target is a class with three methods: `plan`, `revoke` and `probe`. The revoke
 
 1. `plan` says in words what would be done. It asks nobody. Without `mode = "act"` nothing else is called.
 2. `probe` looks the credential up: does the handle belong to it, and is it still alive? If it is dead already, the
-   outcome is `gone-already`; if the handle belongs to something else, `refused`.
+   outcome is `gone-already`; if the handle belongs to something else, or names nothing, `refused`.
 3. `revoke` carries out one step of the plan. The next step follows after its delay.
 4. `probe` again, until the credential is dead or the plan's `within` has passed. Dead is `confirmed`; one that is still
    live is revoked again until the deadline, and then `failed`; what cannot be known is `done-unproved`. Where a later step
@@ -21,6 +21,8 @@ import msgspec
 from detector.revoke.revocation_command import RevocationCommand
 from detector.values.errors import CurfewdError
 
+State = Literal["live", "dead", "absent", "unknown"]
+
 
 class RefusedError(CurfewdError):
     """The credential must not or cannot be revoked here, now or later: the outcome is `refused`.
@@ -31,7 +33,17 @@ class RefusedError(CurfewdError):
 
 
 class GoneError(CurfewdError):
-    """There is nothing to revoke: the provider no longer knows the credential. The outcome is `gone-already`."""
+    """There is nothing to revoke.
+
+    `known`: the provider knows the credential, and says that it is dead. Else it knows nothing of that name, which proves
+    something only about a credential that was seen there before: see `Observation`.
+    """
+
+    known: bool = False
+
+    def __init__(self, reason: str, *, known: bool = False) -> None:
+        self.known = known
+        super().__init__(reason)
 
 
 class UnavailableError(CurfewdError):
@@ -63,24 +75,29 @@ class Plan(msgspec.Struct, frozen=True):
     - `proof`: how it proves that the credential is dead.
     - `within`: seconds after the last step within which the provider refuses the credential.
     - `unproved`: what it cannot prove, such as sessions that stay open; empty if there is nothing.
+    - `forgets`: whether the provider may know nothing any more of what was revoked (`absent`). That the credential was
+      seen there is stored before anything is done then, so that it counts after a crash too.
     """
 
     steps: tuple[Step, ...]
     proof: str
     within: float
     unproved: str = ""
+    forgets: bool = True
 
 
 class Observation(msgspec.Struct, frozen=True):
     """What a probe saw.
 
-    - `state`: `live`, `dead`, or `unknown` if the provider cannot be asked about this credential. Never a guess.
+    - `state`: `live`; `dead`, if the provider knows it and refuses it; `absent`, if the provider knows nothing of that
+      name; or `unknown`, if it cannot be asked about this credential. Never a guess. What is absent counts as dead only if
+      it was seen there before: it may never have been there, or be called otherwise.
     - `how`: by what it is known, for a person: "GET /v1/auth/token/lookup-accessor answered 403".
     - `control`: whether a credential that must go on working does so: a provider that refuses everything proves nothing.
       None if none was tried. With False nothing counts as proved.
     """
 
-    state: Literal["live", "dead", "unknown"]
+    state: State
     how: str
     control: bool | None = None
 

@@ -83,8 +83,10 @@ class Turns:
             case = change[0]
             note(change)
 
-        probes = 0
+        probes, stored = 0, case.before
         while case.open and case.due <= self._clock():
+            if case.move == "act" and plan.forgets and case.before == "live" != stored:
+                break  # that it was there is stored first
             if case.move != "prove":
                 probes = 0
             elif probes >= (1 if case.rests else len(FIRST_PROBES)):
@@ -140,7 +142,10 @@ class Turns:
         await self._recorded(Act("failed", case, words))
         now = self._clock()
         again = now + self._wait(case, error)
-        return cases.stumbled(case, plan, known(words) if known else error, now, again)
+        masked = known(words) if known else error
+        if isinstance(error, GoneError):
+            masked = GoneError(words, known=error.known is True)
+        return cases.stumbled(case, plan, masked, now, again)
 
     def _words(self, text: str) -> str:
         """What a target says, without secrets: it is cut only then, as half a secret is not recognised."""

@@ -96,7 +96,7 @@ async def test_a_key_is_deleted_later_unless_somebody_switched_it_on(
         await revoker.revoke(asked, 1)
     for step in range(2):
         await revoker.revoke(asked, step)
-    assert (await revoker.probe(asked)).state == "dead"
+    assert (await revoker.probe(asked)).state == "absent"
     for step in range(2):
         with pytest.raises(GoneError):
             await revoker.revoke(asked, step)
@@ -113,7 +113,7 @@ async def test_a_session_alone_is_revoked_by_its_type(minio: MinioServer, secret
     asked = command(mine.access_key, "job-1", method="revoke-tokens", user="worker")
     assert (await revoker.probe(asked)).state == "live"
     await revoker.revoke(asked, 0)
-    assert (await revoker.probe(asked)).state == "dead"
+    assert (await revoker.probe(asked)).state == "absent"
     assert [works(client) for client in clients] == [False, True, True]
     with pytest.raises(GoneError):
         await revoker.revoke(asked, 0)

@@ -83,7 +83,7 @@ async def test_a_token_and_its_children_are_refused_after(client: Client) -> Non
     assert (await target.probe(asked)).state == "live"
     await target.revoke(asked, 0)
     seen = await target.probe(asked)
-    assert (seen.state, seen.control) == ("dead", True)
+    assert (seen.state, seen.control) == ("absent", True)
     assert [await client.works(one["client_token"]) for one in (parent, child, other)] == [False, False, True]
     with pytest.raises(GoneError):
         await target.revoke(asked, 0)
@@ -141,7 +141,7 @@ async def test_a_lease_is_gone_after_and_its_neighbour_is_not(client: Client) ->
     assert (await target.probe(asked)).state == "live"
     await target.revoke(asked, 0)
     seen = await target.probe(asked)
-    assert (seen.state, seen.control) == ("dead", True)
+    assert (seen.state, seen.control) == ("absent", True)
     looked = await client.root("POST", "sys/leases/lookup", {"lease_id": leases[1]})
     assert parse_rfc3339(looked["data"]["issue_time"]) > time.time_ns() - 100 * SECOND
     with pytest.raises(RefusedError, match="another time"):

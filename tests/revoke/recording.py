@@ -25,13 +25,14 @@ class RecordingOptions(msgspec.Struct, frozen=True):
     provider: str = "recording"
     steps: tuple[Step, ...] = (Step("forget it"),)
     within: float = 0.2
+    forgets: bool = False
 
 
 class RecordingTarget:
     """`live` has the credentials that work. `trouble`, if set, is called with `probe` or `revoke` before each answer.
 
     It may raise, or give an awaitable, which is awaited, or an `Observation` or text, which is the answer. With `lies` it
-    says that it revoked and does nothing. `after` is how many probes still say `live` once a credential is dead.
+    says that it revoked and does nothing. If it `forgets`, it knows nothing of what is dead. `after` is how many probes still say `live` once a credential is dead.
     """
 
     name: ClassVar[str] = "recording"
@@ -57,7 +58,9 @@ class RecordingTarget:
     def plan(self, command: RevocationCommand) -> Plan:
         if command.text("refuse"):
             raise RefusedError("the object says refuse")
-        return Plan(self.options.steps, "a look into memory", self.options.within)
+        return Plan(
+            self.options.steps, "a look into memory", self.options.within, forgets=self.options.forgets
+        )
 
     async def revoke(self, command: RevocationCommand, step: int) -> str:
         given = await self._troubled("revoke")
@@ -78,7 +81,7 @@ class RecordingTarget:
         if not lives and self.after and self.kills[command.credential_id]:
             self.after -= 1
             lives = True
-        state: Any = self.state or ("live" if lives else "dead")
+        state: Any = self.state or ("live" if lives else "absent" if self.options.forgets else "dead")
         return Observation(state, "memory", self.control)
 
     async def close(self) -> None:

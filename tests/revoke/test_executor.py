@@ -62,6 +62,83 @@ async def test_a_dead_credential_is_gone_already_and_nothing_is_done() -> None:
     assert target.revoked == []
 
 
+async def test_a_handle_that_names_nothing_is_refused_and_no_all_clear() -> None:
+    target, running = ready(options=RecordingOptions(forgets=True))
+    running.take([command()])
+    await running.settle()
+    (outcome,) = running.stored.of(command().id)
+    assert (outcome.verdict, outcome.revoked) == ("refused", False)
+    assert outcome.proof == "before: not there (memory)"
+    assert outcome.detail.startswith("nothing of this name is there")
+    assert target.revoked == []
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_what_a_target_cannot_find_is_gone_already_only_if_it_says_dead(*, known: bool) -> None:
+    target, running = ready()
+    target.state = "unknown"
+
+    def trouble(what: str) -> None:
+        if what == "revoke":
+            raise GoneError("no such role", known=known)
+
+    target.trouble = trouble
+    running.take([command()])
+    await running.settle()
+    assert running.stored.verdicts == ["gone-already" if known else "refused"]
+
+
+async def test_an_escalated_command_about_nothing_proves_nothing() -> None:
+    target, running = ready(options=RecordingOptions(forgets=True))
+    running.take([command(escalated=True)])
+    await running.settle()
+    (outcome,) = running.stored.of(command(escalated=True).id)
+    assert (outcome.verdict, outcome.revoked) == ("done-unproved", False)
+    assert len(target.revoked) == 1
+
+
+async def test_a_target_that_forgets_is_asked_to_act_only_once_it_is_stored_that_the_credential_was_alive() -> (
+    None
+):
+    target, running = ready("cred-1", options=RecordingOptions(forgets=True))
+    stored_before_the_act = []
+
+    def trouble(what: str) -> None:
+        if what == "revoke":
+            stored_before_the_act.append(msgspec.json.decode(running.stored.cases[command().id])["before"])
+
+    target.trouble = trouble
+    running.take([command()])
+    await running.settle()
+    assert stored_before_the_act == ["live"]
+    (outcome,) = running.stored.of(command().id)
+    assert (outcome.verdict, outcome.revoked) == ("confirmed", True)
+    assert outcome.proof == "before: live (memory); now: not there (memory)"
+
+
+async def test_killed_between_the_act_and_its_record_a_target_that_forgets_is_confirmed() -> None:
+    target, running = ready("cred-1", options=RecordingOptions(forgets=True))
+    running.take([command()])
+    await running.until(lambda: bool(target.kills))
+    await running.crash()  # what the act did is stored nowhere
+    again = Running(OpenRails({"memory": target}), running.stored)
+    await again.settle()
+    assert again.stored.verdicts[-1] in {"confirmed", "gone-already"}
+    assert target.kills == {"cred-1": 1}
+
+
+async def test_killed_while_it_looks_for_what_is_not_there_it_is_refused_all_the_same() -> None:
+    target, running = ready(options=RecordingOptions(forgets=True))
+    target.trouble = lambda _: asyncio.sleep(60)
+    running.take([command()])
+    await running.until(lambda: target.probes["cred-1"] > 0)
+    await running.crash()
+    target.trouble = None
+    again = Running(OpenRails({"memory": target}), running.stored)
+    await again.settle()
+    assert again.stored.verdicts == ["refused"]
+
+
 async def test_a_copy_changes_nothing_and_the_escalated_command_is_another() -> None:
     target, running = ready("cred-1")
     running.take([command(), command()])
@@ -213,7 +290,10 @@ async def test_what_the_provider_no_longer_knows_is_gone_already() -> None:
     running.take([command()])
     await running.settle()
     (outcome,) = running.stored.of(command().id)
-    assert (outcome.verdict, outcome.proof) == ("gone-already", "before: live (memory); now: dead (HTTP 404)")
+    assert (outcome.verdict, outcome.proof) == (
+        "gone-already",
+        "before: live (memory); now: not there (HTTP 404)",
+    )
 
 
 async def test_no_target_and_no_plan_are_refused_with_what_to_do() -> None:

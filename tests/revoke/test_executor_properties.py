@@ -80,15 +80,21 @@ class Scripted(RecordingTarget):
 
 @settings(max_examples=60)
 @given(
-    moments,
-    st.lists(st.sampled_from(FAULTS), max_size=20),
-    st.sampled_from(PLANS),
-    st.sets(st.sampled_from(NAMES)),
+    script=moments,
+    faults=st.lists(st.sampled_from(FAULTS), max_size=20),
+    plan=st.sampled_from(PLANS),
+    live=st.sets(st.sampled_from(NAMES)),
+    forgets=st.booleans(),
 )
 def test_nothing_is_done_twice_forgotten_or_done_unasked(
-    script: list[tuple[str, str, bool]], faults: list[str], plan: tuple[Step, ...], live: set[str]
+    script: list[tuple[str, str, bool]],
+    faults: list[str],
+    plan: tuple[Step, ...],
+    live: set[str],
+    *,
+    forgets: bool,
 ) -> None:
-    target = Scripted(RecordingOptions(steps=plan, within=0.02), faults)
+    target = Scripted(RecordingOptions(steps=plan, within=0.02, forgets=forgets), faults)
     target.live |= {*live, "bystander"}
     asked: dict[str, Any] = {}
 
@@ -121,12 +127,20 @@ def test_nothing_is_done_twice_forgotten_or_done_unasked(
         told = stored.of(one.id)
         assert [outcome.number for outcome in told] == list(range(1, len(told) + 1))
         finals = told[-1].verdict
-        assert finals in {"confirmed", "gone-already", "done-unproved", "failed"}
+        assert finals in {
+            "confirmed",
+            "gone-already",
+            "done-unproved",
+            "failed",
+            *(("refused",) if forgets else ()),
+        }
         assert sum(outcome.revoked for outcome in told) == any(outcome.verdict in DEAD for outcome in told)
         if finals in DEAD:
             assert one.credential_id not in target.live
         if one.credential_id not in live and not one.escalated:
-            assert finals in {"gone-already", "failed", "done-unproved"}
+            assert finals in {"failed", "done-unproved", "refused" if forgets else "gone-already"}
+        if one.credential_id in live and forgets:
+            assert finals != "refused"
     assert all(
         count == 1 for count in Counter((name, outcome.number) for name, outcome in stored.outcomes).values()
     )
@@ -137,11 +151,14 @@ ANSWERS = st.sampled_from(
         Observation("live", "x"),
         Observation("dead", "x"),
         Observation("unknown", "x"),
+        Observation("absent", "x"),
+        Observation("absent", "x", control=False),
         Observation("dead", "x", control=False),
         Observation("dead", "x", control=True),
         Observation("unknown", "x", control=False),
         RefusedError("not its own"),
         GoneError("HTTP 404"),
+        GoneError("it is disabled", known=True),
         UnavailableError("HTTP 500"),
         UnavailableError("HTTP 429", after=1e300),
         UnavailableError("HTTP 429", after=float("nan")),
@@ -169,12 +186,13 @@ def test_no_answers_make_a_wrong_all_clear(
     case = cases.taken_up(cases.going(cases.Case(command(escalated=escalated)), "memory", "", 0, SECOND), 0)
     if killed:
         case = cases.restored(case)
-    now, told, last = 0, [], None
+    now, told, last, was_there = 0, [], None, False
     for turn in range(400):
         answer = answers[turn % len(answers)]
         now = max(now + 10 * MILLISECOND, min(case.due, now + SECOND))
         if isinstance(answer, Exception) or case.move != "act":
             last = answer
+            was_there = was_there or _says_that_it_was_there(answer)
         if isinstance(answer, Exception):
             case, outcome = cases.stumbled(case, made, answer, now, now + 10 * MILLISECOND)
         elif case.move == "act":
@@ -187,8 +205,11 @@ def test_no_answers_make_a_wrong_all_clear(
             told.append(outcome)
             if outcome.verdict in DEAD and not (isinstance(last, RefusedError) or case.left):
                 assert isinstance(last, GoneError) or (
-                    isinstance(last, Observation) and last.state == "dead" and last.control is not False
+                    isinstance(last, Observation)
+                    and last.state in {"dead", "absent"}
+                    and last.control is not False
                 )
+                assert was_there, "it may never have been there"
             assert "secret" not in f"{outcome}"
         if not case.open:
             break
@@ -196,3 +217,9 @@ def test_no_answers_make_a_wrong_all_clear(
     assert told[-1].verdict == case.verdict
     assert sum(outcome.revoked for outcome in told) <= 1
     assert [outcome.number for outcome in told] == list(range(1, len(told) + 1))
+
+
+def _says_that_it_was_there(answer: Observation | Exception) -> bool:
+    if isinstance(answer, Observation):
+        return answer.state in {"live", "dead"}
+    return isinstance(answer, GoneError) and answer.known

@@ -54,6 +54,7 @@ class KeyRevocation:
             _WITHIN + self._options.settle_seconds,
             "IAM takes some seconds to be in force everywhere; sessions that the key asked for live on, as credentials "
             "of their own",
+            forgets=False,
         )
 
     async def revoke(self, command: RevocationCommand, step: int) -> str:
@@ -69,7 +70,7 @@ class KeyRevocation:
         if found is None or found.get("Status") == "Inactive":
             how = f"IAM has no {key}" if found is None else f"the {key} is inactive already"
             await asyncio.sleep(max(0.0, self._options.settle_seconds - self._seen.seconds(key)))
-            raise GoneError(how)
+            raise GoneError(how, known=found is not None)
         await self._iam.call(
             "iam", "update_access_key", UserName=key.user, AccessKeyId=key.id, Status="Inactive"
         )
@@ -90,9 +91,9 @@ class KeyRevocation:
         if found is not None:
             how = f"iam:ListAccessKeys has the {key} as inactive"
         if self._seen.seconds(key) < self._options.settle_seconds:
-            return Observation("live", f"{how}; AWS may accept it for some seconds more")
+            return Observation("unknown", f"{how}; AWS may accept it for some seconds more")
         await self._iam.own_account()
-        return Observation("dead", how, control=True)
+        return Observation("absent" if found is None else "dead", how, control=True)
 
     async def _delete(self, key: _Key, found: Mapping[str, Any] | None) -> str:
         if found is None:

@@ -68,6 +68,7 @@ class SessionRevocation:
             f"IAM has the policy {NAME} with the statement {sessions.denial.sid}",
             _WITHIN + self._options.settle_seconds,
             "IAM takes some seconds to be in force everywhere; what the session has started goes on",
+            forgets=False,
         )
 
     async def revoke(self, command: RevocationCommand) -> str:
@@ -81,7 +82,7 @@ class SessionRevocation:
             document = await self._look(sessions)
             if document is None or has(document, sessions.denial):
                 await asyncio.sleep(max(0.0, self._options.settle_seconds - self._seen.seconds(sessions)))
-                raise GoneError(_how(sessions, document))
+                raise GoneError(_how(sessions, document), known=document is not None)
             made = with_denials(document, self._recent(sessions), sessions.kind, self._clock())
             await self._iam.call(
                 "iam",
@@ -105,9 +106,9 @@ class SessionRevocation:
             return Observation("live", f"the policy {NAME} of the {sessions.kind} does not deny it")
         how = _how(sessions, document)
         if self._seen.seconds(sessions) < self._options.settle_seconds:
-            return Observation("live", f"{how}; AWS may accept it for some seconds more")
+            return Observation("unknown", f"{how}; AWS may accept it for some seconds more")
         await self._iam.own_account()
-        return Observation("dead", how, control=True)
+        return Observation("absent" if document is None else "dead", how, control=True)
 
     def _sessions(self, command: RevocationCommand) -> _Sessions:
         """The sessions that the command names.

@@ -9,7 +9,15 @@ from collections.abc import Mapping
 from typing import ClassVar, Final, NamedTuple
 
 from detector.revoke.revocation_command import RevocationCommand
-from detector.revoke.target import GoneError, Observation, Plan, RefusedError, Step, UnavailableError
+from detector.revoke.target import (
+    GoneError,
+    Observation,
+    Plan,
+    RefusedError,
+    State,
+    Step,
+    UnavailableError,
+)
 from detector.revoke.targets.access_tokens import AccessTokens, AuthorizedHttp
 from detector.revoke.targets.handle_fields import needed, optional
 from detector.revoke.targets.issue_times import issued_then
@@ -122,11 +130,11 @@ class AzureTarget:
         """
         del step  # there is one
         handle = self._handle(command)
-        done, how = await self._look(command, handle)
-        if done:
+        state, how = await self._look(command, handle)
+        if state != "live":
             if _is_token(command, handle):
                 return f"nothing to do: {how}"
-            raise GoneError(how)
+            raise GoneError(how, known=state == "dead")
         path: tuple[str, ...] = ("v1.0", handle.kind, handle.id)
         if handle.key_id:
             answer = await self._http.ask("POST", (*path, "removePassword"), {"keyId": handle.key_id})
@@ -147,12 +155,12 @@ class AzureTarget:
             RefusedError, UnavailableError: it cannot be said.
         """
         handle = self._handle(command)
-        done, how = await self._look(command, handle)
-        if not done:
+        state, how = await self._look(command, handle)
+        if state == "live":
             return Observation("live", how)
         if _is_token(command, handle):
             return Observation("unknown", f"{how}; {_LIVES}", control=True)
-        return Observation("dead", how, control=True)
+        return Observation(state, how, control=True)
 
     async def close(self) -> None:
         """Closes connections."""
@@ -190,8 +198,8 @@ class AzureTarget:
             "`method` is none of disable-service-principal, remove-secret, revoke-sign-in-sessions"
         )
 
-    async def _look(self, command: RevocationCommand, handle: _Handle) -> tuple[bool, str]:
-        """Whether it is done, and how that is known.
+    async def _look(self, command: RevocationCommand, handle: _Handle) -> tuple[State, str]:
+        """How the object is, and how that is known.
 
         Raises:
             RefusedError: the object is not the command's.
@@ -207,7 +215,7 @@ class AzureTarget:
                 raise UnavailableError(
                     f"{self._http.host} answers HTTP 404, but not as Graph does: check url"
                 )
-            return True, f"Graph has no {handle.words} {handle.id}"
+            return "absent", f"Graph has no {handle.words} {handle.id}"
         self._check(answer)
         value = answer.fields().get(field)
         if handle.key_id:
@@ -215,20 +223,19 @@ class AzureTarget:
         if handle.kind == "servicePrincipals":
             if type(value) is not bool:
                 raise UnavailableError(f"{self._http.host} does not say whether the {handle} is enabled")
-            return not value, f"Graph says `accountEnabled` of the {handle} is {str(value).lower()}"
-        since = _time(value)
-        return since > (
-            command.issued_at or 0
-        ), f"Graph says that sessions of the {handle} count from {value}"
+            how = f"Graph says `accountEnabled` of the {handle} is {str(value).lower()}"
+            return "live" if value else "dead", how
+        ended = _time(value) > (command.issued_at or 0)
+        return "dead" if ended else "live", f"Graph says that sessions of the {handle} count from {value}"
 
-    def _secret(self, command: RevocationCommand, handle: _Handle, value: object) -> tuple[bool, str]:
+    def _secret(self, command: RevocationCommand, handle: _Handle, value: object) -> tuple[State, str]:
         if not isinstance(value, list):
             raise UnavailableError(f"{self._http.host} does not list the secrets of the {handle.words}")
         for one in value:
             if isinstance(one, dict) and str(one.get("keyId")).lower() == handle.key_id.lower():
                 issued_then(command, one.get("startDateTime"), str(handle))
-                return False, f"Graph lists the {handle}"
-        return True, f"Graph does not list the {handle}"
+                return "live", f"Graph lists the {handle}"
+        return "absent", f"Graph does not list the {handle}"
 
     def _check(self, answer: Answer) -> None:
         forbidden(answer, "the permissions in docs/revoke.md")

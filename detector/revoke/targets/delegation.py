@@ -6,18 +6,26 @@
               "identifiers": [{"scheme": …, "value": …}], "revocation": {…}, "reasons": […], "severity": …,
               "escalated": …}}
 
-An answer is optional. All of its fields are, too: `state` (live, dead or unknown), `how` and `control` as an
+An answer is optional. All of its fields are, too: `state` (live, dead, absent or unknown), `how` and `control` as an
 `Observation` has them, and `refused`, a reason. A message may come twice with the same `command_id`: act once.
 """
 
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 import msgspec
 
 from detector.revoke.revocation_command import RevocationCommand
-from detector.revoke.target import GoneError, Observation, Plan, RefusedError, Step, UnavailableError
+from detector.revoke.target import (
+    GoneError,
+    Observation,
+    Plan,
+    RefusedError,
+    State,
+    Step,
+    UnavailableError,
+)
 from detector.terminal.output import printable
 from detector.values.times import format_rfc3339
 
@@ -34,7 +42,7 @@ _Text = Annotated[str, msgspec.Meta(max_length=10_000)]
 class Statement(msgspec.Struct, frozen=True):
     """What a program or a webhook answered. Other fields are ignored."""
 
-    state: Literal["live", "dead", "unknown"] | None = None
+    state: State | None = None
     how: _Text = ""
     control: bool | None = None
     refused: _Text | None = None
@@ -61,6 +69,7 @@ class Statements:
             proof=f"only what {self.who} answers as `state`{again}",
             within=_WITHIN if self.probes else 0.0,
             unproved="" if self.probes else "everything, unless there is a `state` in its answer",
+            forgets=self.probes,
         )
 
     def keep(self, command: RevocationCommand, statement: Statement) -> str:
@@ -78,7 +87,7 @@ class Statements:
             try:
                 return (await ask(command, PROBE)).observation(self.who)
             except GoneError as error:
-                return Observation("dead", str(error))
+                return Observation("dead" if error.known else "absent", str(error))
         said = self._said.get(command.id)
         if said is None or said.state is None:
             return Observation("unknown", f"{self.who} says nothing of the state")

@@ -293,7 +293,7 @@ class DeployKey:
                 "GitHub shows the revoker's token no keys of the repository: give it " + self._RIGHT
             )
         return Observation(
-            "dead", "GET of the key answers 404, and that of the repository's keys 200", control
+            "absent", "GET of the key answers 404, and that of the repository's keys 200", control
         )
 
     @staticmethod

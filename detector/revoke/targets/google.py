@@ -85,6 +85,7 @@ class GoogleTarget:
                 "the deny policy has the principal",
                 _WITHIN,
                 "a deny policy takes minutes to be in force; permissions that are not in it stay allowed",
+                forgets=False,
             )
         steps = [Step(f"disable the {handle}", reversible=True)]
         if handle.key and self._options.delete_after is not None:
@@ -93,7 +94,7 @@ class GoogleTarget:
         unproved = "tokens that the key was exchanged for live for up to an hour"
         if not handle.key:
             unproved = "services may accept its tokens for some minutes more"
-        return Plan(tuple(steps), "IAM says that it is disabled", _WITHIN, unproved)
+        return Plan(tuple(steps), "IAM says that it is disabled", _WITHIN, unproved, forgets=False)
 
     async def revoke(self, command: RevocationCommand, step: int) -> str:
         """Carries out a step.
@@ -104,13 +105,14 @@ class GoogleTarget:
         handle = self._handle(command)
         if handle.principal:
             if not await self._denials.add(handle.principal):
-                raise GoneError(f"the {handle} is denied already")
+                raise GoneError(f"the {handle} is denied already", known=True)
             return f"denied the {handle}"
         found = await self._find(command, handle)
         if step:
             return await self._delete(handle, found)
         if found is None or found.get("disabled") is True:
-            raise GoneError(f"the {handle} is {'disabled' if found else 'gone'} already")
+            how = f"the {handle} is {'gone' if found is None else 'disabled'} already"
+            raise GoneError(how, known=found is not None)
         answer = await self._http.ask("POST", (*_path(handle)[:-1], f"{_path(handle)[-1]}:disable"), {})
         self._check(answer, "disable")
         return f"disabled the {handle}"
@@ -129,7 +131,7 @@ class GoogleTarget:
             return Observation("unknown", how, control=True)
         found = await self._find(command, handle)
         if found is None:
-            return Observation("dead", f"IAM has no {handle}", control=True)
+            return Observation("absent", f"IAM has no {handle}", control=True)
         if found.get("disabled") is True:
             return Observation("dead", f"IAM says that the {handle} is disabled", control=True)
         return Observation("live", f"IAM has the {handle}, which is not disabled")

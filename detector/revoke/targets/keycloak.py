@@ -137,7 +137,7 @@ class Keycloak:
                 if each.get("id") == session:
                     _fits(each, client, issued)
                     return Observation("live", "Keycloak lists the session")
-            return Observation("dead", "Keycloak lists no such session of the user, online or offline")
+            return Observation("absent", "Keycloak lists no such session of the user, online or offline")
         if owner not in {f"service-account-{client}".lower(), command.owner or None}:
             raise RefusedError("the user is neither the client's service account nor the task's owner")
         not_before = await self._not_before(user)

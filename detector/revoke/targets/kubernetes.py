@@ -83,12 +83,14 @@ class _Handle(NamedTuple):
 class _Sight(NamedTuple):
     """What the API server says of an object: whether it is there, and for how long its tokens are accepted (seconds).
 
-    `remaining` is None while nobody has asked to delete it; 0 or less once no API server accepts them.
+    `remaining` is None while nobody has asked to delete it; 0 or less once no API server accepts them. `known` says of an
+    object that is not there that it was.
     """
 
     there: bool
     how: str
     remaining: float | None = None
+    known: bool = False
 
 
 class KubernetesTarget:
@@ -140,7 +142,7 @@ class KubernetesTarget:
             if command.kind == OTHER_AUDIENCE:
                 return f"nothing to do: {sight.how}"
             await asyncio.sleep(max(0.0, sight.remaining or 0.0))
-            raise GoneError(sight.how)
+            raise GoneError(sight.how, known=sight.known)
         if handle.kind == ACCOUNTS:
             issued = command.issued_at or 0
             return await recreate(self._objects, handle.namespace, handle.name, issued, command.id)
@@ -161,10 +163,10 @@ class KubernetesTarget:
             return Observation("live", sight.how, control)
         if sight.remaining > 0:
             left = f"API servers may accept its tokens for {math.ceil(sight.remaining)} s more"
-            return Observation("live", f"{sight.how}; {left}", control)
+            return Observation("live" if sight.there else "unknown", f"{sight.how}; {left}", control)
         if command.kind == OTHER_AUDIENCE:
             return Observation("unknown", f"{sight.how}, but its token's verifier need not ask", control)
-        return Observation("dead", sight.how, control)
+        return Observation("dead" if sight.there or sight.known else "absent", sight.how, control)
 
     async def close(self) -> None:
         """Closes connections."""
@@ -211,8 +213,11 @@ class KubernetesTarget:
             there = await self._objects.deletable(SECRETS, handle.namespace, handle.name, handle.uid)
             return _Sight(True, f"{handle} is there") if there else self._missing(handle)
         found = await self._objects.find(PODS, handle.namespace, handle.name)
-        if found is None or found.uid != handle.uid:
-            return self._missing(handle)
+        if (
+            found is None or found.uid != handle.uid
+        ):  # the task is called after a pod that the API server has told of
+            was_there = pod_task(handle.namespace, handle.name, handle.uid) in command.task_ids
+            return self._missing(handle, known=was_there)
         spec = found.fields.get("spec")
         account = spec.get("serviceAccountName") if isinstance(spec, dict) else None
         if handle.account and account != handle.account:
@@ -235,11 +240,11 @@ class KubernetesTarget:
         if found is None:
             return self._missing(handle)
         remaining = (found.created - found.now) / SECOND + _CACHED
-        return _Sight(False, f"{handle} was made after the token was issued", remaining)
+        return _Sight(False, f"{handle} was made after the token was issued", remaining, known=True)
 
-    def _missing(self, handle: _Handle) -> _Sight:
+    def _missing(self, handle: _Handle, *, known: bool = False) -> _Sight:
         """The API does not say since when an object is gone: the time counts from when it was first missed."""
-        return _Sight(False, f"the cluster has no {handle}", _CACHED - self._missed.seconds(handle))
+        return _Sight(False, f"the cluster has no {handle}", _CACHED - self._missed.seconds(handle), known)
 
     async def _control(self) -> bool:
         """Whether other tokens are accepted: the revoker's own is, or it had no answer; and the configured one."""

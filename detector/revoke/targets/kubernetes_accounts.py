@@ -55,7 +55,9 @@ async def recreate(
             copy = await objects.find(ACCOUNTS, namespace, spare)
         await objects.delete(ACCOUNTS, namespace, name, account.uid)
     elif copy is None:
-        raise GoneError(f"the service account {namespace}/{name} of that time is gone")
+        raise GoneError(
+            f"the service account {namespace}/{name} of that time is gone", known=account is not None
+        )
     if copy is None:
         raise UnavailableError(f"the copy {namespace}/{spare} was deleted by somebody else just now")
     if account is None or account.annotations.get(MADE_FOR) != command_id:

@@ -122,7 +122,7 @@ class MinioTarget:
         try:
             found = await (self._session(command, key) if session else self._account(command, key))
         except GoneError as error:
-            return Observation("dead", f"{self._admin.host}: {error}", control=True)
+            return Observation("absent", f"{self._admin.host}: {error}", control=True)
         status = found.get("accountStatus")
         if status not in {"on", "off"}:
             raise UnavailableError(f"{self._admin.host} does not say whether the key is on")

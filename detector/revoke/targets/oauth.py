@@ -111,6 +111,7 @@ class OAuth:
             proof=f"introspection (RFC 7662) calls it active before, and inactive after{control}",
             within=_WITHIN,
             unproved=_UNPROVED,
+            forgets=False,
         )
 
     async def revoke(self, command: RevocationCommand, step: int) -> str:

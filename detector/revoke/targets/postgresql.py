@@ -16,10 +16,24 @@ import msgspec
 
 from detector.adapters.postgresql.roles import PROVIDER, credential_of
 from detector.revoke.revocation_command import RevocationCommand
-from detector.revoke.target import GoneError, Observation, Plan, RefusedError, Step, UnavailableError
+from detector.revoke.target import (
+    GoneError,
+    Observation,
+    Plan,
+    RefusedError,
+    State,
+    Step,
+    UnavailableError,
+)
 from detector.revoke.targets.credential_note import noted_credential
 from detector.revoke.targets.postgresql_session import Login, session
-from detector.revoke.targets.store_options import SECONDS_TO_PROVE, Address, StoreOptions, encodable
+from detector.revoke.targets.store_options import (
+    SECONDS_TO_PROVE,
+    Address,
+    StoreOptions,
+    encodable,
+    state_of,
+)
 from detector.values.times import parse_rfc3339
 from detector.values.wording import counted, visible
 
@@ -115,6 +129,7 @@ class PostgresTarget:
             proof="pg_roles says NOLOGIN and pg_stat_activity has no session of the role",
             within=SECONDS_TO_PROVE,
             unproved="what the role left behind: functions, prepared transactions, roles that it made or that may SET ROLE to it",
+            forgets=self._options.drop_after == 0,
         )
 
     async def revoke(self, command: RevocationCommand, step: int) -> str:
@@ -145,7 +160,7 @@ class PostgresTarget:
         """
         seen = [await self._seen(address, command) for address in self._servers]
         return Observation(
-            state="dead" if all(dead for dead, _ in seen) else "live",
+            state=state_of(state for state, _ in seen),
             how="; ".join(how for _, how in seen),
             control=await self._control(),
         )
@@ -208,16 +223,16 @@ class PostgresTarget:
                     )
                 await asyncio.sleep(_PAUSE)
 
-    async def _seen(self, address: Address, command: RevocationCommand) -> tuple[bool, str]:
+    async def _seen(self, address: Address, command: RevocationCommand) -> tuple[State, str]:
         async with session(address, self._login) as connection:
             try:
                 role = await self._look_up(connection, command)
             except GoneError as error:
-                return True, f"{address}: {error}"
+                return "absent", f"{address}: {error}"
         until = f", VALID UNTIL {role.valid_until}" if role.valid_until else ""
         login = "LOGIN" if role.can_login else "NOLOGIN"
         return (
-            role.dead,
+            "dead" if role.dead else "live",
             f"{address}: {visible(role.name)} has {login}{until}, {counted(role.sessions, 'session')}",
         )
 

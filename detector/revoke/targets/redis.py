@@ -13,9 +13,23 @@ import msgspec
 from redis.exceptions import MovedError
 
 from detector.revoke.revocation_command import RevocationCommand
-from detector.revoke.target import GoneError, Observation, Plan, RefusedError, Step, UnavailableError
+from detector.revoke.target import (
+    GoneError,
+    Observation,
+    Plan,
+    RefusedError,
+    State,
+    Step,
+    UnavailableError,
+)
 from detector.revoke.targets.redis_session import Login, Session, session
-from detector.revoke.targets.store_options import SECONDS_TO_PROVE, Address, StoreOptions, encodable
+from detector.revoke.targets.store_options import (
+    SECONDS_TO_PROVE,
+    Address,
+    StoreOptions,
+    encodable,
+    state_of,
+)
 from detector.values.wording import counted, visible
 
 _DISABLE, _KILL, _DROP = range(3)
@@ -100,6 +114,7 @@ class RedisTarget:
             proof="ACL GETUSER says off and CLIENT LIST has no connection of the user",
             within=SECONDS_TO_PROVE,
             unproved="connections at servers that are not listed under `servers`",
+            forgets=self._options.drop_after == 0,
         )
 
     async def revoke(self, command: RevocationCommand, step: int) -> str:
@@ -124,11 +139,12 @@ class RedisTarget:
         """
         user = self._named(command)
         seen = [await self._seen(address, user) for address in self._servers]
-        if any(known for _, known, _ in seen):
+        state = state_of(state for state, _ in seen)
+        if state != "absent":
             await self._check_owner(command, user)
         return Observation(
-            state="dead" if all(dead for dead, _, _ in seen) else "live",
-            how="; ".join(how for _, _, how in seen),
+            state=state,
+            how="; ".join(how for _, how in seen),
             control=await self._control(),
         )
 
@@ -210,13 +226,15 @@ class RedisTarget:
                 f"the user {visible(user)} may manage users: to switch off an administrator is for a person"
             )
 
-    async def _seen(self, address: Address, user: str) -> tuple[bool, bool, str]:
-        """Whether it is dead at one server, whether that knows it, and how this is known."""
+    async def _seen(self, address: Address, user: str) -> tuple[State, str]:
+        """How it is at one server, and how this is known."""
         async with session(address, self._login) as asking:
             enabled, open_ = await _enabled(asking, user), await _connections(asking, user)
-        state = {None: "unknown", True: "on", False: "off"}[enabled]
-        how = f"{address}: {visible(user)} is {state}, {open_} connections"
-        return not enabled and not open_, enabled is not None, how
+        words = {None: "unknown", True: "on", False: "off"}[enabled]
+        how = f"{address}: {visible(user)} is {words}, {open_} connections"
+        if enabled or open_:
+            return "live", how
+        return "absent" if enabled is None else "dead", how
 
     async def _control(self) -> bool:
         """Whether others may still log in: the revoker itself could just now, and the control login if there is one."""

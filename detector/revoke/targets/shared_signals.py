@@ -87,6 +87,7 @@ class SharedSignals:
             proof="none: RFC 8935 tells of the delivery only",
             within=0.0,
             unproved="whether the receiver acts on the event",
+            forgets=False,
         )
 
     async def revoke(self, command: RevocationCommand, step: int) -> str:

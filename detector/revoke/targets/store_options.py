@@ -1,12 +1,13 @@
 """What the targets of data stores have in common: how they are reached, and which cluster a command is for."""
 
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
 
 from detector.configuration.urls import loopback
 from detector.revoke.revocation_command import RevocationCommand
-from detector.revoke.target import RefusedError
+from detector.revoke.target import RefusedError, State
 
 SECONDS_TO_PROVE: Final = 1.0
 """A step waits for the ends of sessions itself: what is still there after that began meanwhile."""
@@ -88,6 +89,12 @@ class StoreOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
                 " of the target"
             )
         return command.text(field)
+
+
+def state_of(servers: Iterable[State]) -> State:
+    """How a credential is, by how it is at each of the servers that know their users by themselves: the worst counts."""
+    states = set(servers)
+    return next(state for state in ("live", "unknown", "dead", "absent") if state in states)
 
 
 def encodable(name: str) -> bytes:

@@ -6,11 +6,19 @@ first (developer.hashicorp.com/vault/api-docs/auth/token and …/system/leases).
 
 import re  # over texts of bounded length
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final, Literal, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 from detector.adapters.vault.entry import HMAC
 from detector.revoke.revocation_command import RevocationCommand
-from detector.revoke.target import GoneError, Observation, Plan, RefusedError, Step, UnavailableError
+from detector.revoke.target import (
+    GoneError,
+    Observation,
+    Plan,
+    RefusedError,
+    State,
+    Step,
+    UnavailableError,
+)
 from detector.revoke.targets.handle_fields import needed, optional
 from detector.revoke.targets.issue_times import issued_then
 from detector.revoke.targets.provider_http import Answer, HttpOptions, ProviderHttp, forbidden
@@ -140,7 +148,7 @@ class VaultTarget:
         handle = self._handle(command)
         data = await self._look(command, handle)
         path = "/".join(handle.kind.lookup[1:])
-        state: Literal["live", "dead"] = "dead" if data is None else "live"
+        state: State = "absent" if data is None else "live"
         how = f"{path} does not know it" if data is None else f"{path} knows it"
         own = await self._ask("GET", _SELF, self._options.namespace)
         return Observation(state, how, control=own.status in _OK)

@@ -112,15 +112,20 @@ async def test_contract_a_key_is_made_inactive_and_deleted_later(endpoint: str, 
     with pytest.raises(RefusedError, match="active again"):
         await made.revoke(asked, 1)
     assert "inactive" in await made.revoke(asked, 0)
-    assert (await made.probe(asked)).state == "live"  # IAM takes some seconds to be in force
+    assert (await made.probe(asked)).state == "unknown"  # IAM takes some seconds to be in force
     clock.now = 10.0
     seen = await made.probe(asked)
     assert (seen.state, seen.control) == ("dead", True)
-    with pytest.raises(GoneError):
+    with pytest.raises(GoneError) as inactive:
         await made.revoke(asked, 0)
+    assert inactive.value.known
     assert "deleted the" in await made.revoke(asked, 1)
     assert "deleted already" in await made.revoke(asked, 1)
-    assert "has no" in (await made.probe(asked)).how
+    seen = await made.probe(asked)
+    assert (seen.state, "has no" in seen.how) == ("absent", True)
+    with pytest.raises(GoneError) as deleted:
+        await made.revoke(asked, 0)
+    assert not deleted.value.known
     await made.close()
 
 

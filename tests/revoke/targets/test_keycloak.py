@@ -64,7 +64,7 @@ async def test_a_session_is_ended_and_another_goes_on(keycloak_server: KeycloakS
     assert (await keycloak.probe(command_)).state == "live"
     assert (keycloak_server.userinfo(token), keycloak_server.active(token)) == (200, True)
     await keycloak.revoke(command_, 0)
-    assert (await keycloak.probe(command_)).state == "dead"
+    assert (await keycloak.probe(command_)).state == "absent"
     assert (keycloak_server.userinfo(token), keycloak_server.active(token)) == (401, False)
     assert (keycloak_server.userinfo(control), keycloak_server.active(control)) == (200, True)
     assert "HTTP 404" in await keycloak.revoke(command_, 0)
@@ -84,7 +84,7 @@ async def test_an_offline_session_is_found_and_ended(keycloak_server: KeycloakSe
     command_, keycloak = asked(token), target()
     assert (await keycloak.probe(command_)).state == "live"
     await keycloak.revoke(command_, 0)
-    assert (await keycloak.probe(command_)).state == "dead"
+    assert (await keycloak.probe(command_)).state == "absent"
     assert not keycloak_server.active(token)
 
 

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from detector.adapters.kubernetes.tokens import OTHER_AUDIENCE, POD_UID
+from detector.records.pod_names import pod_task
 from detector.revoke.revocation_command import RevocationCommand
 from detector.revoke.target import GoneError, RefusedError, UnavailableError
 from detector.revoke.targets.kubernetes import TASK, KubernetesOptions, KubernetesTarget
@@ -139,9 +140,9 @@ async def test_contract_a_pods_token_is_dead_ten_seconds_after_its_pod(
         clock.now = 12.0
         later = await kubernetes.probe(asked)
         await kubernetes.close()
-    assert (at_once.state, at_once.control) == ("live", True)
+    assert (at_once.state, at_once.control) == ("unknown", True)
     assert "12 s more" in at_once.how
-    assert (later.state, later.control) == ("dead", True)
+    assert (later.state, later.control) == ("absent", True)
     deletion = next(each for each in api.requests if each.method == "DELETE")
     assert deletion.body["preconditions"] == {"uid": UID}
     assert deletion.headers["Authorization"] == "Bearer the-revokers-token"
@@ -263,9 +264,26 @@ async def test_contract_a_secret_is_looked_up_without_reading_it(cluster: Cluste
         assert path not in cluster.objects
         await kubernetes.probe(asked)
         clock.now = 13.0
-        assert (await kubernetes.probe(asked)).state == "dead"
+        assert (await kubernetes.probe(asked)).state == "absent"
         await kubernetes.close()
     assert path not in api.calls("GET")
+
+
+async def test_contract_a_pod_that_no_task_is_called_after_may_never_have_been_there(
+    cluster: Cluster, token_file: str
+) -> None:
+    nobody = {**POD, "name": "nobody"}
+    clock, named = Clock(), command(nobody, task_ids=(pod_task("ci", "nobody", UID),))
+    async with scripted(cluster.answer) as api:
+        kubernetes = target(api.url, token_file, clock)
+        for asked, state in ((command(nobody, task_ids=("build-7",)), "absent"), (named, "dead")):
+            await kubernetes.probe(asked)
+            clock.now += 13.0
+            assert (await kubernetes.probe(asked)).state == state
+            with pytest.raises(GoneError) as raised:
+                await kubernetes.revoke(asked, 0)
+            assert raised.value.known is (state == "dead")
+        await kubernetes.close()
 
 
 async def test_an_account_is_made_again_only_if_the_configuration_says_so(token_file: str) -> None:
@@ -282,7 +300,7 @@ async def test_contract_an_account_made_again_keeps_what_it_had(cluster: Cluster
         kubernetes = target(api.url, token_file, recreate_service_accounts=True)
         assert "made it again" in await kubernetes.revoke(command(ACCOUNT), 0)
         made = cluster.objects[f"{ACCOUNTS}/builder"]
-        assert (await kubernetes.probe(command(ACCOUNT))).state == "live"  # made this second
+        assert (await kubernetes.probe(command(ACCOUNT))).state == "unknown"  # made this second
         await kubernetes.close()
     assert made["metadata"]["uid"] != UID
     assert made["metadata"]["labels"] == {"team": "a"}

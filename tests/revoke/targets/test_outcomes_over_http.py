@@ -103,7 +103,7 @@ async def test_a_client_that_may_not_revoke_never_confirms(oauth_server: OAuthSe
         (Reply(200, {"state": "dead", "control": False}), "done-unproved"),
         (Reply(200, {"state": "live"}), "failed"),
         (Reply(200, {"refused": "not ours"}), "refused"),
-        (Reply(410), "gone-already"),
+        (Reply(410), "refused"),
     ],
     ids=["202", "dead", "no-control", "live", "refused", "410"],
 )

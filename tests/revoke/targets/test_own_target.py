@@ -41,7 +41,7 @@ async def test_the_class_of_the_page_is_found_and_revokes(folder: Path) -> None:
     assert found.target.plan(ASKED).steps[0].words == "delete the token 71"
     assert (await found.target.probe(ASKED)).state == "live"
     assert await found.target.revoke(ASKED, 0) == "deleted the token (step 1)"
-    assert (await found.target.probe(ASKED)).state == "dead"
+    assert (await found.target.probe(ASKED)).state == "absent"
     with pytest.raises(GoneError):
         await found.target.revoke(ASKED, 0)
     with pytest.raises(RefusedError):

@@ -197,7 +197,7 @@ async def test_a_second_run_changes_nothing(postgres: Postgres, granted: Path, m
     revoker, asked = target(postgres, granted, drop_after=0), command(role)
     for step in (DISABLE, DISABLE, TERMINATE, TERMINATE, DROP):
         await revoker.revoke(asked, step)
-    assert (await revoker.probe(asked)).state == "dead"
+    assert (await revoker.probe(asked)).state == "absent"
     for step in (DISABLE, TERMINATE, DROP):
         with pytest.raises(GoneError):
             await revoker.revoke(asked, step)
@@ -305,7 +305,7 @@ async def test_hostile_names_are_quoted(kind: str, postgres: Postgres, granted: 
     for step in range(3):
         assert (await revoker.revoke(asked, step)).isprintable()
     seen = await revoker.probe(asked)
-    assert (seen.state, seen.how.isprintable()) == ("dead", True)
+    assert (seen.state, seen.how.isprintable()) == ("absent", True)
 
 
 @pytest.mark.parametrize("name", ["", "a\0b", "\ud800", "x" * 64, 7, None, ["job"]])
@@ -363,7 +363,7 @@ async def test_what_owns_something_is_not_dropped_and_says_so(
 
 async def test_a_role_of_another_cluster_is_never_called_gone(postgres: Postgres, granted: Path) -> None:
     named, unnamed = target(postgres, granted, cluster="orders"), target(postgres, granted)
-    assert (await named.probe(command("nobody", cluster="orders"))).state == "dead"
+    assert (await named.probe(command("nobody", cluster="orders"))).state == "absent"
     for revoker, asked in (
         (named, command("nobody")),
         (named, command("nobody", cluster="billing")),

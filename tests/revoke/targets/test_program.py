@@ -115,7 +115,7 @@ async def test_what_it_was_given_is_not_told(program: Make, monkeypatch: pytest.
 async def test_it_is_asked_for_the_state_if_it_can_tell(program: Make) -> None:
     script = 'case "$(cat)" in *revocation.probe*) echo \'{"state": "live"}\';; *) exit 3;; esac'
     assert (await program(script, probes=True).probe(ASKED)).state == "live"
-    assert (await program("exit 3", probes=True).probe(ASKED)).state == "dead"
+    assert (await program("exit 3", probes=True).probe(ASKED)).state == "absent"
     with pytest.raises(GoneError):
         await program(script, probes=True).revoke(ASKED, 0)
 

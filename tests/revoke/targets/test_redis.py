@@ -146,7 +146,7 @@ async def test_a_second_run_changes_nothing_and_makes_no_user(
     revoker, asked = target(redis_server, granted, drop_after=0), command(user)
     for step in (DISABLE, DISABLE, KILL, KILL, DROP):
         await revoker.revoke(asked, step)
-    assert (await revoker.probe(asked)).state == "dead"
+    assert (await revoker.probe(asked)).state == "absent"
     for step in range(3):
         with pytest.raises(GoneError):
             await revoker.revoke(asked, step)
@@ -272,7 +272,7 @@ async def test_hostile_names_reach_their_own_user_alone(
             assert (await revoker.revoke(asked, step)).isprintable()
         assert await works(bystander)
     seen = await revoker.probe(asked)
-    assert (seen.state, seen.how.isprintable()) == ("dead", True)
+    assert (seen.state, seen.how.isprintable()) == ("absent", True)
 
 
 @pytest.mark.parametrize(
@@ -287,7 +287,7 @@ async def test_a_user_of_another_cluster_is_never_called_gone(
     redis_server: RedisServer, granted: Path
 ) -> None:
     named = target(redis_server, granted, cluster="sessions")
-    assert (await named.probe(command("task-nobody", cluster="sessions"))).state == "dead"
+    assert (await named.probe(command("task-nobody", cluster="sessions"))).state == "absent"
     with pytest.raises(RefusedError, match="another cluster"):
         await named.probe(command("task-nobody"))
 

@@ -80,7 +80,7 @@ async def test_contract_it_looks_up_revokes_and_proves(revocation: dict[str, Any
         with pytest.raises(GoneError):  # Vault itself would answer 204 again
             await made.revoke(asked, 0)
         await made.close()
-    assert (dead.state, dead.control) == ("dead", True)
+    assert (dead.state, dead.control) == ("absent", True)
     assert api.requests[0].headers.get("X-Vault-Namespace") == revocation.get("namespace")
     assert sum("/revoke" in request.path for request in api.requests) == 1
     assert not any("prefix" in request.path or "force" in request.path for request in api.requests)

@@ -139,7 +139,7 @@ async def test_it_is_asked_for_the_state_if_it_can_tell(webhook: Make, receiver:
     assert receiver.came[0].body["type"] == "credential.revocation.probe"
     assert receiver.came[0].headers["webhook-id"] == f"{ASKED.id}_probe"
     receiver.reply = Reply(410)
-    assert (await target.probe(ASKED)).state == "dead"
+    assert (await target.probe(ASKED)).state == "absent"
 
 
 @pytest.mark.parametrize(
