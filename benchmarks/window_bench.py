@@ -7,6 +7,7 @@ median over all batches of the CPU time of one against the other.
 import statistics
 import time
 from collections.abc import Iterator, Sequence
+from typing import Final
 
 import msgspec
 
@@ -14,9 +15,10 @@ from benchmarks import compare, peers, tables
 from benchmarks.corpus import MB, Spec, generate
 from benchmarks.scan_stages import KEY, batches, registry
 from detector.patterns.pattern import load_bundled
-from detector.scan.known_credentials import KnownIndex
+from detector.scan.known_credentials import SHA256, KnownIndex
 from detector.scan.leaks import Batch, LeakFinder, RecordAt
 from detector.scan.scanner import PatternScanner
+from detector.values.events import Identifier
 
 LENGTHS: dict[str, Sequence[int]] = {
     "0": (),
@@ -26,6 +28,12 @@ LENGTHS: dict[str, Sequence[int]] = {
     "40": range(20, 60),
     "40, of 880 bytes and more": range(880, 1120, 6),
 }
+
+
+PLAIN: Final[dict[str, Sequence[int]]] = {
+    f"{name}, by `sha256` alone": LENGTHS[name] for name in ("1", "3", "10")
+}
+_PLAIN_KNOWN: Final = 1_000  # the cost does not depend on how many there are
 
 
 class WindowCost(msgspec.Struct, frozen=True):
@@ -69,13 +77,15 @@ def _pair(one: LeakFinder, other: LeakFinder, part: bytes, number: int) -> tuple
 def costs(parts: Sequence[bytes], known: int, rounds: int = 4) -> Iterator[WindowCost]:
     """The cost of each number of lengths."""
     scanner = PatternScanner(load_bundled())
-    for name, lengths in LENGTHS.items():
+    for name, lengths in (LENGTHS | PLAIN).items():
+        if name in PLAIN:
+            registered = [
+                Identifier(SHA256, one.value, one.length) for one in registry(_PLAIN_KNOWN, lengths)
+            ]
+        else:
+            registered = list(registry(known, lengths)) if lengths else []
         every, delimited = (
-            LeakFinder(
-                scanner,
-                KnownIndex(registry(known, lengths) if lengths else (), [KEY], every_window=each),
-                [KEY],
-            )
+            LeakFinder(scanner, KnownIndex(registered, [KEY], every_window=each), [KEY])
             for each in (True, False)
         )
         pairs = [_pair(every, delimited, part, number) for part in parts for number in range(rounds)]

@@ -94,7 +94,7 @@ def _hashed(token: bytes) -> Identifier:
         InputError: it is no generated token, or it is not sure to be one.
     """
     varied = entropy(token) * len(token) >= _LEAST_BITS
-    if len(token) < SHORTEST_HASHED or not varied or not all(TOKEN[byte] for byte in token):
+    if len(token) < SHORTEST_HASHED or not varied or not TOKEN.issuperset(token):
         raise InputError(
             f"--sha256 is for generated tokens, at least {SHORTEST_HASHED} letters, digits and -._~+/=:%| without repetition: "
             "the SHA-256 of other secrets can be guessed, or is not found in logs; leave --sha256 out"

@@ -4,7 +4,8 @@
 | --- | --- |
 | `length` and `check`, from 8 bytes | every window: whatever is glued to the secret; with line breaks in it, between separators |
 | `length` and `check`, shorter | sub-tokens |
-| `length` | sub-tokens of that length; a `sha256` in runs of the characters that tokens have |
+| `length`, `hmac-sha256` | sub-tokens of that length |
+| `length`, `sha256` | every window in a run of the characters that tokens have |
 | neither, `hmac-sha256` | sub-tokens of 8 to 512 bytes, the 64 shortest of each start |
 | neither, `sha256` | what a pattern matches |
 
@@ -34,6 +35,7 @@ _LONG: Final = 1024
 _CHECK_DIGITS: Final = 8
 _HEX_DIGITS: Final = 64
 _SPANS: Final = 1 << 13  # sub-tokens looked at together
+_FEW: Final = 16  # texts that hashlib hashes sooner
 
 
 class KeyRing:
@@ -139,6 +141,7 @@ class KnownIndex:
         *,
         every_window: bool = True,
     ) -> None:
+        self._every_window = every_window
         self._shortest_window = SHORTEST if every_window else MAX_LENGTH + 1
         self._keyed = tuple(map(_Keyed, keys))
         self._hmacs, self._sha256s = DigestSet(), DigestSet()
@@ -182,7 +185,8 @@ class KnownIndex:
                 continue
             (hmacs if scheme == HMAC else sha256s).append(digest)
             check = _check_key(identifier)
-            if check is not None:
+            checkable = scheme == HMAC or self._in_force(identifier.key_id)
+            if check is not None and checkable:
                 checks.setdefault(identifier.key_id, []).append(check)
                 self._sha256_checked |= scheme == SHA256
             elif reason is None and identifier.length:
@@ -198,6 +202,10 @@ class KnownIndex:
         self._prepare_to_hash()
         self.version += 1
 
+    def _in_force(self, key_id: str | None) -> bool:
+        """Whether a check was made under a key that there is. Without an id it may be any of them."""
+        return bool(self._keyed) and (key_id is None or any(keyed.key.id == key_id for keyed in self._keyed))
+
     def _prepare_to_hash(self) -> None:
         """Makes the sieves of digests, and compiles what hashes: now, before processes fork."""
         byte, span = np.zeros(1, np.uint8), np.array([[0, 1]], np.int64)
@@ -208,7 +216,7 @@ class KnownIndex:
         if self._sha256_lengths.size:
             self._sha256s.sift()
             if self.version == 0:
-                hmac_kernel.sha256_heads(byte, span, np.empty(1, np.uint64))
+                hmac_kernel.sha256_heads(byte, np.zeros(1, np.int64), 1, np.empty(1, np.uint64))
 
     def _add_checks(self, checks: dict[str | None, list[int]]) -> None:
         named = {keyed.key.id for keyed in self._keyed}
@@ -263,18 +271,25 @@ class KnownIndex:
         lengths = self._sha256_lengths
         if not lengths.size:
             return
+        runs = subtoken_kernel.token_runs(view, int(lengths[0]))
+        starts = np.empty(_SPANS, np.int64)
+        for length in lengths.tolist():
+            blocks = int(hmac_kernel.blocks(np.array([[0, length]]))[0])
+            glued = self._every_window and length >= SHORTEST
+            at = np.zeros(3, np.int64)
+            while at[0] < len(runs):
+                count = subtoken_kernel.windows(view, runs, at, length, blocks, glued, starts)
+                for start in self._like_sha256s(view, starts[:count], length):
+                    if hashlib.sha256(data[start : start + length]).digest() in self._sha256s:
+                        yield start, start + length
 
-        def step(done: int, out: Any) -> tuple[int, int]:
-            return subtoken_kernel.in_tokens(view, done, lengths, out)
-
-        for spans in _batches(step, len(data), max(_SPANS, 2 * lengths.size)):
-            ordered = _by_blocks(spans)
-            heads = np.empty(len(spans), np.uint64)
-            hmac_kernel.sha256_heads(view, ordered, heads)
-            for number in self._sha256s.like(heads):
-                start, end = ordered[number].tolist()
-                if hashlib.sha256(data[start:end]).digest() in self._sha256s:
-                    yield start, end
+    def _like_sha256s(self, view: Any, starts: Any, length: int) -> list[int]:
+        """The starts of texts of that length whose hash begins as a registered one does, or of all if they are few."""
+        if len(starts) <= _FEW:
+            return starts.tolist()  # type: ignore[no-any-return]  # whole numbers
+        heads = np.empty(len(starts), np.uint64)
+        hmac_kernel.sha256_heads(view, starts, length, heads)
+        return starts[self._sha256s.like(heads)].tolist()  # type: ignore[no-any-return]  # whole numbers
 
     def _hash(self, data: bytes, view: Any, spans: Any, keyed: _Keyed) -> Iterator[tuple[int, int]]:
         ordered = _by_blocks(spans)

@@ -2,14 +2,15 @@
 
 import hashlib
 import hmac
+import re  # of tests alone
 from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from detector.scan import hmac_kernel
+from detector.scan import hmac_kernel, subtoken_kernel
 from detector.scan.digest_set import DigestSet
 from detector.scan.known_credentials import (
     HMAC,
@@ -303,6 +304,88 @@ def test_a_sha256_identifier_with_its_length_is_found_where_a_token_stands(
     )
 
 
+@pytest.mark.parametrize("keys", [(), (KEY,)])
+def test_a_sha256_identifier_with_its_length_is_found_whatever_is_glued_to_it(
+    keys: Sequence[DeploymentKey],
+) -> None:
+    secrets = [b"ghx_0123456789abcdef", b"Zq7" * 19, b"9f.0c/" * 40]  # of one, of two and of four blocks
+    identifiers = [Identifier("sha256", sha256_hex(Secret(one)), len(one)) for one in secrets]
+    index = KnownIndex(identifiers, keys)
+    for secret in secrets:
+        for text in (
+            b"x%s",
+            b"%sx",
+            b"x%sy",
+            b"-p%s",
+            b"abc%s_def",
+            b"%%41%s",
+            b"user:x%s@host",
+            b"Bearer%s\n",
+        ):
+            data = text % secret
+            at = data.index(secret)
+            assert index.find(data) == [(at, at + len(secret))], text
+    plain = KnownIndex(identifiers, keys, every_window=False)
+    assert plain.find(b"x" + secrets[0]) == []
+    assert plain.find(b"=" + secrets[0]) == [(1, 21)]
+
+
+def test_a_short_sha256_identifier_is_not_found_inside_words() -> None:
+    index = KnownIndex([Identifier("sha256", sha256_hex(Secret(b"pin4711")), 7)])
+    assert index.find(b"xpin4711y") == []
+    assert index.find(b"a pin4711") == [(2, 9)]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data(), st.integers(8, 130))
+def test_a_token_shaped_run_of_a_registered_length_is_found_wherever_it_stands(
+    data: st.DataObject, length: int
+) -> None:
+    letters = st.text(st.sampled_from("aB3-._~+/=:%|"), min_size=length, max_size=length)
+    secret = data.draw(letters).encode()
+    glue = st.text(st.sampled_from("aB3-/= \n!"), max_size=20)
+    text = data.draw(glue).encode() + secret + data.draw(glue).encode()
+    index = KnownIndex([Identifier("sha256", sha256_hex(Secret(secret)), length)])
+    assert {text[start:end] for start, end in index.find(text)} == {secret}
+
+
+def test_a_run_asks_for_no_more_than_one_block_a_byte() -> None:
+    for length in (16, 40, 64, 300, 5000, 16 << 10):
+        blocks = (length + 72) >> 6
+        for piece in (b"a", b"/", b"a/", b"abc/", b"=" * (length - 1) + b"a"):
+            view = np.frombuffer((piece * (40_000 // len(piece) + 1))[:40_000], np.uint8)
+            runs, starts = subtoken_kernel.token_runs(view, length), np.empty(1 << 10, np.int64)
+            at, count = np.zeros(3, np.int64), 0
+            while at[0] < len(runs):
+                count += subtoken_kernel.windows(view, runs, at, length, blocks, True, starts)
+            assert count * blocks <= len(view)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.text(st.sampled_from("ab/ "), max_size=200), st.sampled_from([8, 60, 120]))
+def test_windows_do_not_depend_on_how_many_are_listed_at_a_time(text: str, length: int) -> None:
+    view = np.frombuffer(text.encode(), np.uint8)
+    runs = subtoken_kernel.token_runs(view, 8)
+    for glued in (True, False):
+        listed = []
+        for room in (1, 7, 1000):
+            starts, at, found = np.empty(room, np.int64), np.zeros(3, np.int64), []
+            while at[0] < len(runs):
+                count = subtoken_kernel.windows(view, runs, at, length, (length + 72) >> 6, glued, starts)
+                found += starts[:count].tolist()
+            listed.append(found)
+        assert listed[0] == listed[1] == listed[2]
+
+
+@pytest.mark.parametrize("keys", [(), (OTHER,)])
+def test_a_sha256_identifier_whose_check_is_under_no_key_in_force_is_found_by_its_length(
+    keys: Sequence[DeploymentKey],
+) -> None:
+    secret = Secret(b"ghx_0123456789abcdef")
+    identifier = Identifier("sha256", sha256_hex(secret), len(secret), KEY.check(secret), "gone")
+    assert KnownIndex([identifier], keys).find(b"t=ghx_0123456789abcdef") == [(2, 22)]
+
+
 def test_of_many_sha256_lengths_each_is_found() -> None:
     secrets = [b"s%d" % size + b"-" * (size - 5) + b"e" for size in range(10, 90)]
     index = KnownIndex(Identifier("sha256", sha256_hex(Secret(one)), len(one)) for one in secrets)
@@ -385,9 +468,27 @@ def test_many_hmacs_side_by_side_are_those_of_the_standard_library(
     hmac_kernel.heads(np.frombuffer(data, np.uint8), spans, inner, outer, heads)
     digests = [hmac.digest(material, data[start:end], "sha256") for start, end in spans.tolist()]
     assert heads.tolist() == [int.from_bytes(digest[:8], "big") for digest in digests]
-    hmac_kernel.sha256_heads(np.frombuffer(data, np.uint8), spans, heads)
-    plain = [hashlib.sha256(data[start:end]).digest() for start, end in spans.tolist()]
-    assert heads.tolist() == [int.from_bytes(digest[:8], "big") for digest in plain]
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.integers(0, 200), max_size=600), st.integers(1, 300))
+def test_many_sha256_side_by_side_are_those_of_the_standard_library(starts: list[int], length: int) -> None:
+    data = bytes(range(256)) * 2
+    heads = np.empty(len(starts), np.uint64)
+    hmac_kernel.sha256_heads(np.frombuffer(data, np.uint8), np.array(starts, np.int64), length, heads)
+    digests = [hashlib.sha256(data[start : start + length]).digest() for start in starts]
+    assert heads.tolist() == [int.from_bytes(digest[:8], "big") for digest in digests]
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(st.sampled_from("aZ09-._~+/=:%| !@[`{\x00\xff\n,$"), max_size=300), st.integers(1, 130))
+@example("a" * 64 + "\n" + "b" * 65, 64)
+@example("", 1)
+def test_token_runs_are_the_stretches_of_a_tokens_characters(text: str, shortest: int) -> None:
+    data = text.encode("latin-1")
+    found = re.finditer(rb"[0-9A-Za-z\-._~+/=:%%|]{%d,}" % shortest, data)
+    runs = subtoken_kernel.token_runs(np.frombuffer(data, np.uint8), shortest).tolist()
+    assert [tuple(run) for run in runs] == [one.span() for one in found]
 
 
 def test_a_digest_is_told_by_its_first_bytes_late_or_not() -> None:
