@@ -118,7 +118,8 @@ def _decode(options: argparse.Namespace) -> None:
 def _precision(options: argparse.Namespace) -> None:
     bench = importlib.import_module("benchmarks.precision_bench")
     texts = dict(text.partition("=")[::2] for text in options.texts)
-    bench.main(bench.Options(options.size, [int(seed) for seed in options.seeds.split(",")], texts))
+    seeds = [int(seed) for seed in options.seeds.split(",") if seed]
+    bench.main(bench.Options(options.size, seeds, texts, options.name))
 
 
 def _names(options: argparse.Namespace) -> None:
@@ -195,7 +196,8 @@ def _on_a_corpus(commands: Any) -> None:
     one.set_defaults(run=_compare)
     one = commands.add_parser("precision", help="matches of each pattern where there is no secret")
     one.add_argument("--size", type=float, default=500, help="MB of log text for each seed")
-    one.add_argument("--seeds", default="101,102,103,104")
+    one.add_argument("--seeds", default="101,102,103,104", help="of generated text, with commas; empty: none")
+    one.add_argument("--name", default="precision", help="of the result files")
     one.add_argument("texts", nargs="*", metavar="NAME=PATH", help="real text")
     one.set_defaults(run=_precision)
     one = commands.add_parser("names", help="secrets that only their name gives away, and look-alikes")

@@ -24,11 +24,15 @@ _MOST_CHECKS: Final = 3
 
 
 class Options(msgspec.Struct, frozen=True):
-    """`size` is MB of log text for each seed; `texts` are paths of real text by a name for the table."""
+    """`size` is MB of log text for each seed; `texts` are paths of real text by a name for the table.
+
+    `name` is that of the result files.
+    """
 
     size: float
     seeds: Sequence[int]
     texts: Mapping[str, str]
+    name: str = "precision"
 
 
 class Text(msgspec.Struct, frozen=True):
@@ -67,7 +71,8 @@ def precision(options: Options, console: Console) -> Precision:
 
 def _without_paths(where: Machine, options: Options) -> Machine:
     seeds = ",".join(map(str, options.seeds))
-    command = f"python -m benchmarks precision --size {options.size:g} --seeds {seeds} NAME=PATH..."
+    generated = f"--size {options.size:g} --seeds {seeds}" if seeds else "--seeds ''"
+    command = f"python -m benchmarks precision {generated} NAME=PATH..."
     return msgspec.structs.replace(where, command=command)
 
 
@@ -102,7 +107,7 @@ def report(made: Precision) -> str:
     parts = [
         "# What the patterns see where no secret was put\n",
         about(made.machine),
-        f"\n{made.patterns} patterns, those that are on by default; generated text of the seeds {', '.join(map(str, made.seeds))}.\n",
+        f"\n{made.patterns} patterns, those that are on by default; {_generated(made.seeds)}.\n",
         table(["text", "MB", "matches", "per GB"], by_size),
         f"\n## Matches by pattern\n\nThe other {made.patterns - len(total)} patterns matched nothing.\n",
         table(["pattern", *names], by_pattern) if by_pattern else "None.",
@@ -112,14 +117,18 @@ def report(made: Precision) -> str:
     return "\n".join(parts) + "\n"
 
 
+def _generated(seeds: Sequence[int]) -> str:
+    return f"generated text of the seeds {', '.join(map(str, seeds))}" if seeds else "no generated text"
+
+
 def _per_gb(count: int, size: int) -> str:
     return f"{count * _GB / size:.2f}" if size else ""
 
 
 def main(options: Options) -> None:
-    """Measures and writes `results/precision.md` and `.json`."""
+    """Measures and writes `results/precision.md` and `.json`, or under another name."""
     console = Console(width=160)
     made = precision(options, console)
     text = report(made)
     print(text)
-    save(RESULTS, "precision", text, made)
+    save(RESULTS, options.name, text, made)

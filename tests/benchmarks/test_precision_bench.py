@@ -18,6 +18,7 @@ def test_matches_and_refusals_are_counted_by_text_and_pattern(tmp_path: Path) ->
     text = report(precision(Options(1, (), texts), console))
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()]
     assert ["others", "0", "0", "0.00"] in rows
+    assert "no generated text" in text
     assert ["github-pat-classic", "1", "0"] in rows
     assert ["github-pat-classic", "1 github-crc32"] in rows
     assert not any(word in text for word in (OTHER, near, str(tmp_path)))
