@@ -17,6 +17,11 @@ _DELIMITERS: Final = (b" ", b"\t", b",", b";", b"&", b'"')
 _BEGIN, _END = b"-----BEGIN ", b"-----END "
 # Base64 wrapped, a soft line break, one character a line; or a line before any of them.
 _GOES_ON: Final = re.compile(rb"(?:(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{40,160}|(?<!=)=|\A.)\r?\Z", re.DOTALL)
+# Bytes printed one by one: numbers with a blank or sign behind each, characters with blanks before each.
+LISTED: Final = re.compile(
+    rb"(?:(?<![0-9A-Za-z])(?:0x)?[0-9A-Fa-f]{1,8}[ ,:;-]{1,4}){4}"
+    rb"|(?:  [ \\][!-~]){4}|\A[ \t]{0,64}(?:0x)?[0-9A-Fa-f]{1,3},\r?\n?\Z"
+)
 _LONGEST_GOING_ON: Final = 512  # bytes of such a line, with what a log puts before it
 _KEY_BLOCK: Final = 16 * 1024  # a secret over many lines is at most this long
 
@@ -54,7 +59,8 @@ def _first_going_on(data: bytes | bytearray, cut: int, window: int) -> int:
         start = data.rfind(b"\n", max(0, end - _LONGEST_GOING_ON), end) + 1
         if not start and end > _LONGEST_GOING_ON:
             return first
-        if not _GOES_ON.search(data[start:end]):
+        line = data[start:end]
+        if not (_GOES_ON.search(line) or LISTED.search(line)):
             return first
         first = start
     return first if first == 0 else cut

@@ -17,7 +17,7 @@ from detector.ingest.stdin import carries_key, may_be_cut, standing_open
 from detector.ingest.values import log_texts
 from detector.patterns.regexes import MAX_MATCH
 from detector.records import magic_numbers as magic
-from detector.records.blocks import LONG_LINE, safe_cut
+from detector.records.blocks import LISTED, LONG_LINE, safe_cut
 from detector.redact.mask_edits import masked, placed, underneath
 from detector.redact.mask_neighbours import beside
 from detector.redact.record_redactor import LEAST, redacted
@@ -137,7 +137,10 @@ class StreamRedactor:
         lowest = max(end - _WRAPPED, 0)
         while cut > lowest:
             start = self._held.rfind(b"\n", max(lowest, cut - _LONGEST_OF_THEM), cut - 1) + 1
-            if (start <= lowest and lowest) or _GOES_ON.fullmatch(self._held, start, cut) is None:
+            if start <= lowest and lowest:
+                break
+            line = self._held[start:cut]
+            if not (_GOES_ON.fullmatch(line) or LISTED.search(line)):
                 break
             cut = start
         return cut, 2 * _WRAPPED, cut_lines

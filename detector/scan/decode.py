@@ -361,7 +361,8 @@ def _layers(data: bytes, room: _Room) -> Iterator[Layer]:
 def _begun(data: bytes) -> Iterator[tuple[Decoder, Any]]:
     """The decoders for which something may begin in `data`, and where."""
     for kind, places in triggers.found(data).items():
-        yield DECODERS.compiled[kind], places
+        if kind in DECODERS.compiled:
+            yield DECODERS.compiled[kind], places
     for decoder, literals in DECODERS.by_literal:
         places = triggers.places_of(data, literals)
         if places.size:

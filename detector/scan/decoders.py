@@ -1,7 +1,7 @@
 """The encodings that are decoded: one class each, listed in `BUNDLED`.
 
 The loops are compiled and stand beside: base64 and hex digits in `runs`, escapes in `escapes`, characters set apart in
-`strides`, what is packed or wide in `binary_payloads`. Where an encoding may begin is found by `triggers`, in one pass
+`strides`, what is packed or wide in `binary_payloads`, bytes printed one by one in `byte_lists`. Where an encoding may begin is found by `triggers`, in one pass
 for all bundled decoders.
 """
 
@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 
-from detector.scan import binary_payloads, escapes, runs, strides, triggers
+from detector.scan import binary_payloads, byte_lists, escapes, runs, strides, triggers
 from detector.scan.decoder import BETWEEN, Decoder, GrowingDecoder, LinearDecoder, Part, Room, part_of_texts
 
 SPACED: Final = "spaced"
@@ -237,6 +237,51 @@ class Wide(LinearDecoder):
             yield Part(self.names, text, segments, starts, np.zeros(len(starts), np.int64), digits)
 
 
+class Listed(LinearDecoder):
+    """Bytes printed one by one: by `xxd`, `od` and `hexdump`, as a list in a program's output; over many lines too."""
+
+    names = (("hex-dump",), ("decimal",), ("octal",), ("binary",), (SPACED,))
+    trigger = triggers.LISTED
+    examples = (
+        (b"00000000: 746f 6b65 6e20 3d20 746f 6b5f 5a62 3831", b"token = tok_Zb81"),
+        (b"0000000 6f74 656b 206e 203d 6f74 5f6b 625a 3138", b"token = tok_Zb81"),
+        (b"00000000  74 6f 6b 65 6e 20 3d 20  74 6f 6b 5f 5a 62 38 31", b"token = tok_Zb81"),
+        (b"0x74, 0x6f, 0x6b, 0x65, 0x6e, 0x20, 0x3d, 0x20, 0x74, 0x6F, 0x6B, 0x5f, 0x5a", b"token = tok_Z"),
+        (b"74:6f:6b:65:6e:20:3d:20:74:6f:6b:5f:5a:62:38:31", b"token = tok_Zb81"),
+        (b"[116 111 107 101 110 32 61 32 116 111 107 95 90 98 56 49]", b"token = tok_Zb81"),
+        (
+            b'{"type":"Buffer","data":[116,111,107,101,110,32,61,32,116,111,107,95,90,98,56,49]}',
+            b"token = tok_Zb81",
+        ),
+        (b"0000000 067564 062553 020156 020075 067564 057553 061132 030470", b"token = tok_Zb81"),
+        (b"0000000 164 157 153 145 156 040 075 040 164 157 153 137 132 142 070 061", b"token = tok_Zb81"),
+        (
+            b"01110100 01101111 01101011 01100101 01101110 00100000 00111101 00100000 01110100 01101111 01101011 01011111",
+            b"token = tok_",
+        ),
+        (b"0000000   t   o   k   e   n       =       t   o   k   _   Z   b   8   1", b"token = tok_Zb81"),
+    )
+    near_misses = (
+        b"2026-05-01 10:00:00,123 45 67 [main]",
+        b"16:27:ac:a5:76:28:2d:36:63:1b:56:4d:eb:df:a6:48",
+        b"2001:0db8:85a3:0000:0000:8a2e:0370:7334",
+        b"used 1024 2048 4096 8192 16384 32768 65536 free",
+        b"0000000 000000 000000 000000 000000 000000 000000 000000 000000",
+    )
+
+    def decode(self, data: bytes, places: Any) -> Iterator[Part]:
+        """Reads the lists, as `byte_lists` has them."""
+        out = np.empty(2 * len(data) + 64, np.uint8)
+        segments = np.empty((len(data) // 8 + 2 * len(places) + 16, 4), np.int32)
+        starts, kinds = np.empty((2, 4 * len(places) + 8), np.int64)
+        view = np.frombuffer(data, np.uint8)
+        size, count, texts = byte_lists.read_lists(view, places, out, segments, starts, kinds)
+        if size:
+            yield Part(
+                self.names, out[: size - 2].tobytes(), segments[:count].copy(), starts[:texts], kinds[:texts]
+            )
+
+
 # The byte between each two characters, what that encoding is called, and how many characters there must be.
 _SEPARATORS: Final = (
     (0, ("utf-16",), 6),
@@ -257,6 +302,7 @@ BUNDLED: Final[tuple[Decoder, ...]] = (
     ApartLines(),
     Packed(),
     Wide(),
+    Listed(),
 )
 
 

@@ -7,7 +7,8 @@ Of base64 and hex digits what it says are stretches of text. Of all others it is
 - QUOTED: `=3D`, `=41=`, `=` at the end of a line;
 - APART: the same blank, line feed or NUL four times, one byte between each two, and LINES the same with `\r\n`;
 - PACKED: base64 of the first bytes of gzip or zlib;
-- WIDE: base64 of UTF-16, at least seven characters.
+- WIDE: base64 of UTF-16, at least seven characters;
+- LISTED: bytes printed one by one, as in a hex dump, and LONG_WORD: many characters without a blank (`samples`).
 """
 # ruff: noqa: C901, PLR2004 - a compiled loop is one function; bytes are written as their codes, the character stands beside them
 
@@ -28,8 +29,23 @@ from detector.scan.digits import (
     hex_stretches,
 )
 from detector.scan.kernels import BLOCK
+from detector.scan.samples import sampled
 
-BASE64_TEXT, HEX_TEXT, ESCAPED, PERCENT, ANSI, ENTITY, QUOTED, APART, LINES, PACKED, WIDE = range(11)
+(
+    BASE64_TEXT,
+    HEX_TEXT,
+    ESCAPED,
+    PERCENT,
+    ANSI,
+    ENTITY,
+    QUOTED,
+    APART,
+    LINES,
+    PACKED,
+    WIDE,
+    LISTED,
+    LONG_WORD,
+) = range(13)
 LEAST_LITERAL: Final = 2  # bytes of the trigger of a decoder of one's own
 _AHEAD: Final = 16  # bytes after a place that are looked at, at most
 _FORMS: Final = {
@@ -211,6 +227,7 @@ def found(data: bytes, *, fast: bool = True) -> dict[int, Any]:
         by_kind = {BASE64_TEXT: base64_stretches(view), HEX_TEXT: hex_stretches(view)}
         for kind, form in _FORMS.items():
             by_kind[kind] = np.array([match.start() for match in form.finditer(data)], np.int64)
+        by_kind |= dict(zip((LISTED, LONG_WORD), sampled(data), strict=True))
         return {kind: places for kind, places in by_kind.items() if len(places)}
     size = len(data)
     for room in (
@@ -231,6 +248,9 @@ def found(data: bytes, *, fast: bool = True) -> dict[int, Any]:
     elif others.size:
         kinds = _KINDS[view[out[: counts[ESCAPED:].sum()]]]
         made |= {kind: out[: kinds.size][kinds == kind] for kind in others.tolist()}
+    made |= {
+        kind: places for kind, places in zip((LISTED, LONG_WORD), sampled(data), strict=True) if places.size
+    }
     return made
 
 
