@@ -137,7 +137,8 @@ def _names(options: argparse.Namespace) -> None:
 
 def _printed(options: argparse.Namespace) -> None:
     bench = importlib.import_module("benchmarks.printed_bench")
-    bench.main(bench.Options(options.seed, options.each, options.benign, options.only, options.save))
+    texts = dict(text.partition("=")[::2] for text in options.texts)
+    bench.main(bench.Options(options.seed, options.each, options.benign, options.only, options.save, texts))
 
 
 def _live(options: argparse.Namespace) -> None:
@@ -214,6 +215,7 @@ def _on_a_corpus(commands: Any) -> None:
     one.add_argument("--benign", type=int, default=60, help="texts without a secret for each form")
     one.add_argument("--only", default="", help="forms whose name holds this")
     one.add_argument("--save", action="store_true", help="write results/")
+    one.add_argument("texts", nargs="*", metavar="NAME=PATH", help="real text, scanned for other credentials")
     one.set_defaults(run=_printed)
     one = commands.add_parser("memory", help="peak memory of replay on little and on much log")
     one.add_argument("--base", type=int, default=100, help="MB")

@@ -11,7 +11,8 @@ import random
 import string
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Final
 
 import msgspec
@@ -19,33 +20,41 @@ import orjson
 
 from benchmarks import formats, logtext
 from benchmarks.compare import RESULTS, Machine, machine
+from benchmarks.corpus import MB
 from benchmarks.formats import BASE62, pick
 from benchmarks.matching import Ratio
 from benchmarks.printed_forms import FORMS, Form
+from benchmarks.scan_stages import batches
 from benchmarks.tables import about, save, table
 from detector.adapters.cloudevents import decode
 from detector.configuration.settings import KEY_VARIABLE, Settings
 from detector.replay.fingerprint_command import fingerprint
-from detector.scan.known_credentials import KnownIndex
+from detector.scan.known_credentials import KeyRing, KnownIndex
 from detector.scan.leaks import Batch, LeakFinder, RecordAt
+from detector.scan.scanner import PatternScanner
 from detector.scan.scanner_loader import load_scanner
 from detector.values.events import CredentialIssued, Identifier
-from detector.values.secrets import DeploymentKey
+from detector.values.secrets import DeploymentKey, Secret
 
 KEY: Final = bytes(range(7, 39))
+STRANGERS: Final = 1_000  # registered, and never printed
 _STAMP: Final = "2026-11-24T10:{:02d}:{:02d}.{:03d}Z "
 _SIGNS: Final = "!#%&*+-.:;=?@^_~"
 _LONG: Final = 60  # characters from which a line is rather printed for itself
 
 
 class Options(msgspec.Struct, frozen=True):
-    """`seeds` is how many credentials of each shape; `benign` how many texts without one for each form; `only` forms whose name holds this."""
+    """`seeds` is how many credentials of each shape; `benign` how many texts without one for each form.
+
+    `only` takes the forms whose name holds this. `texts` are folders of real text by a name for the table.
+    """
 
     seed: int = 7
     seeds: int = 4
     benign: int = 60
     only: str = ""
     save: bool = False
+    texts: Mapping[str, str] = {}
 
 
 class Credential(msgspec.Struct, frozen=True):
@@ -69,12 +78,21 @@ class Seen(msgspec.Struct):
     rules: dict[str, int]
 
 
+class Text(msgspec.Struct, frozen=True):
+    """Real text, scanned for made-up credentials: its bytes, and how often one was reported in it."""
+
+    name: str
+    bytes: int
+    reported: int
+
+
 class Printed(msgspec.Struct, frozen=True):
     """One run."""
 
     machine: Machine
     seed: int
     forms: list[Seen]
+    texts: list[Text] = []
 
 
 def _password(rng: random.Random) -> str:
@@ -262,6 +280,28 @@ def _benign(scanners: _Scanners, seen: Seen, form: Form, options: Options) -> No
     seen.rules = dict(rules.most_common())
 
 
+def scan_texts(options: Options) -> list[Text]:
+    """Scans real text for `STRANGERS` credentials that were never printed anywhere: each report is false."""
+    if not options.texts:
+        return []
+    key = DeploymentKey.of(KEY)
+    ring = KeyRing([key])
+    strangers = credentials(options.seed + 1, STRANGERS // len(credentials(0, 1)))
+    known = [identifier for one in strangers for identifier in ring.identifiers(Secret(one.secret.encode()))]
+    finder = LeakFinder(PatternScanner(()), KnownIndex(known, [key]), [key])
+    record = RecordAt(0, 1 << 40, "text")
+    made = []
+    for name, folder in options.texts.items():
+        size = reported = 0
+        for path in sorted(path for path in Path(folder).rglob("*") if path.is_file()):
+            data = path.read_bytes()
+            size += len(data)
+            for part in batches(data):
+                reported += len(finder.look(Batch("text", part, lambda _: record)).leaks)
+        made.append(Text(name, size, reported))
+    return made
+
+
 def _count(ratio: Ratio, *, hit: bool) -> None:
     ratio.planted += 1
     ratio.found += hit
@@ -310,6 +350,12 @@ def report(made: Printed) -> str:
         ]
         head = ["form", "registered", "masked whole", "by patterns", "false", "missed of the registered"]
         parts += [f"\n## {group[0].upper()}{group[1:]}\n", table(head, rows)]
+    if made.texts:
+        rows = [[one.name, f"{one.bytes / MB:,.0f}", str(one.reported)] for one in made.texts]
+        parts += [
+            f"\n## Real text\n\n{STRANGERS:,} registered credentials that nobody printed, and no patterns.\n",
+            table(["text", "MB", "reported"], rows),
+        ]
     return "\n".join(parts) + "\n"
 
 
@@ -323,9 +369,16 @@ def _worst(one: Seen) -> str:
     )
 
 
+def _without_paths(where: Machine, options: Options) -> Machine:
+    texts = " NAME=PATH..." if options.texts else ""
+    return msgspec.structs.replace(
+        where, command=f"python -m benchmarks printed --each {options.seeds} --benign {options.benign}{texts}"
+    )
+
+
 def main(options: Options) -> None:
     """Measures and prints; with `save` also writes `results/printed.md` and `.json`."""
-    made = Printed(machine(), options.seed, measure(options))
+    made = Printed(_without_paths(machine(), options), options.seed, measure(options), scan_texts(options))
     text = report(made)
     print(text)
     for one in made.forms:

@@ -15,7 +15,7 @@ import pytest
 import zstandard
 
 from benchmarks.compare import machine
-from benchmarks.printed_bench import Options, Printed, credentials, measure, place, report
+from benchmarks.printed_bench import Options, Printed, credentials, measure, place, report, scan_texts
 from benchmarks.printed_forms import FORMS, Form, by_group
 
 BY_NAME = {form.name: form for form in FORMS}
@@ -128,3 +128,15 @@ def test_the_report_counts_a_form_that_is_found_in_part_as_sometimes() -> None:
     seen[0].registered.found = 1
 
     assert "0 always, 1 sometimes, 0 never" in report(Printed(machine(), 7, seen))
+
+
+def test_real_text_is_scanned_for_credentials_that_nobody_printed(tmp_path: Path) -> None:
+    (tmp_path / "app.log").write_text("started\n" * 1000)
+    stranger = credentials(8, 1)[0].secret  # of the seed that strangers are made of
+    (tmp_path / "leaky.log").write_text(f"a line\ntoken {stranger}\n")
+    options = Options(texts={"logs": str(tmp_path)})
+
+    assert [(one.name, one.bytes, one.reported) for one in scan_texts(options)] == [
+        ("logs", 8_000 + 14 + len(stranger), 1)
+    ]
+    assert scan_texts(Options()) == []
