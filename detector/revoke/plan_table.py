@@ -4,6 +4,7 @@ Each command is decided at the time of its evidence, as if it had come then and 
 configuration give the same plan whenever it is made.
 """
 
+import functools
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -25,7 +26,9 @@ from detector.values.times import format_rfc3339, parse_rfc3339
 from detector.values.wording import Clean, counted, moment, span, visible
 
 STANDARD_INPUT: Final = "-"
+MOST_SHOWN: Final = 1000  # rows of the table
 _LONGEST: Final = 300  # characters of a cell
+_MOST_CLEANED: Final = 4096  # texts of which it is remembered how they are without secrets: most come again
 _STYLES: Final = {"go": "green", "held": "yellow", "refused": "red"}
 _FAR: Final = 1 << 62  # ns: a command of the future is none here, where nothing is done
 
@@ -153,6 +156,7 @@ def _planned(
 
 def plan_json(plans: Iterable[PlannedCommand], settings: RevokeSettings, clean: Clean) -> bytes:
     """The plan as one JSON object."""
+    clean = functools.lru_cache(_MOST_CLEANED)(clean)
 
     def cleaned(value: Any) -> Any:
         if isinstance(value, str):
@@ -169,14 +173,14 @@ def plan_json(plans: Iterable[PlannedCommand], settings: RevokeSettings, clean: 
 def print_plan(
     plans: Sequence[PlannedCommand], settings: RevokeSettings, console: Console, clean: Clean
 ) -> None:
-    """Prints the plan as a table."""
+    """Prints the plan as a table. Of many commands it shows those that are decided first, and counts all."""
     if not plans:
         console.print(Text("No commands: there is nothing to revoke."), soft_wrap=True)
         return
     table = Table("credential", "what would be done", "rails", box=None, pad_edge=False)
     for column in table.columns:
         column.overflow = "fold"
-    for each in plans:
+    for each in plans[:MOST_SHOWN]:
         table.add_row(
             _cell(clean, each.credential_id, _task(each), each.severity, moment(parse_rfc3339(each.time))),
             _cell(
@@ -190,6 +194,9 @@ def print_plan(
         )
         table.add_row()
     console.print(table)
+    if len(plans) > MOST_SHOWN:
+        more = f"{counted(len(plans) - MOST_SHOWN, 'more command')} not shown: --json prints all."
+        console.print(Text(more), soft_wrap=True)
     counts = {verdict: sum(each.verdict == verdict for each in plans) for verdict in _STYLES}
     told = ", ".join(f"{number} {verdict}" for verdict, number in counts.items() if number)
     console.print(Text(f"{counted(len(plans), 'command')}: {told}."), soft_wrap=True)

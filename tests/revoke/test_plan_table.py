@@ -72,6 +72,22 @@ def planned(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Any:
     return run
 
 
+def test_of_many_commands_the_first_are_shown_and_all_are_counted(planned: Any) -> None:
+    many = [
+        line(number, severity="critical" if number == 1500 else "low").replace(
+            f"2026-11-03T12:00:{number:02}Z", "2026-11-03T12:00:00Z"
+        )
+        for number in range(1501)
+    ]
+    code, out, _ = planned(many, config="[revoke.limits]\nper_minute = 3\nper_hour = 3")
+    assert code == 0
+    assert "c-1500" in out, "the most severe are decided, and shown, first"
+    assert "501 more commands not shown: --json prints all." in out
+    assert "1,501 commands: 3 go, 1498 held." in out
+    _, out, _ = planned(many, "--json")
+    assert len(json.loads(out)["commands"]) == 1501
+
+
 def test_a_table_says_what_would_be_done_and_how_it_is_proved(planned: Any) -> None:
     code, out, err = planned([line(1), line(2, revocation={"provider": "words"}), line(3, revocation={})])
     assert (code, err) == (0, "")
