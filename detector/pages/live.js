@@ -262,13 +262,13 @@
     const focused = document.activeElement?.closest?.("#held li")?.dataset.id;
     const asked = document.activeElement?.dataset?.verdict;
     at("waiting").hidden = held.length === 0 && !at("decided").textContent;
-    const made = held.slice(0, WAITING).map((one) => el("li", { class: "command", "data-id": one.id },
-      el("b", null, one.credential),
+    const made = held.slice(0, WAITING).map((one) => el("li", { class: "command", "data-id": one.command_id },
+      el("b", null, one.credential_id || one.command_id),
       el("p", { class: "meta" }, `${one.why}, since ${time(Date.parse(one.since))}${one.target ? `, at ${one.target}` : ""}`),
-      el("p", { class: "meta" }, "Command ", el("code", null, one.id)),
+      el("p", { class: "meta" }, "Command ", el("code", null, one.command_id)),
       Object.keys(one.said).length ? el("p", { class: "meta" }, Object.entries(one.said).map(([name, verdict]) => `${name}: ${verdict}`).join(", ")) : null,
       el("p", { class: "decide" }, ["approve", "deny"].map((verdict) => [
-        el("button", { type: "button", "data-verdict": verdict, "aria-label": `${capital(verdict)} the revocation of ${one.credential}`, onclick: () => decide(one, verdict) }, capital(verdict)), " "]))));
+        el("button", { type: "button", "data-verdict": verdict, "aria-label": `${capital(verdict)} the revocation of ${one.credential_id}`, onclick: () => decide(one, verdict) }, capital(verdict)), " "]))));
     const more = total > made.length ? el("p", { class: "hint" }, `… and ${number(total - made.length)} more. curfewd revoke held shows all.`) : "";
     list.replaceChildren(made.length ? el("ol", { class: "commands" }, made) : el("p", { class: "empty" }, "None."), more);
     if (focused) [...list.querySelectorAll("li")].find((one) => one.dataset.id === focused)?.querySelector(`[data-verdict=${asked ?? "approve"}]`)?.focus({ preventScroll: true });
@@ -284,13 +284,13 @@
     }
     let said = "no connection";
     try {
-      const answer = await fetch(`approvals/${verdict}?id=${encodeURIComponent(one.id)}`, {
+      const answer = await fetch(`approvals/${verdict}?id=${encodeURIComponent(one.command_id)}`, {
         method: "POST", headers: { Authorization: `Bearer ${token}` }, cache: "no-store", credentials: "omit", redirect: "error" });
       said = answer.status === 401 ? "this is the token of no approver" : (await answer.text()).trim().slice(0, 200);
     } catch {
       // said already
     }
-    at("decided").textContent = `${one.credential}: ${said}.`;
+    at("decided").textContent = `${one.credential_id}: ${said}.`;
   }
 
   function filter() {

@@ -1,4 +1,4 @@
-"""`curfewd revoke approve`, `deny` and `held`: over Kafka, with the rights of the person who runs it."""
+"""`curfewd revoke approve`, `deny`, `retry` and `held`: over Kafka, with the rights of the person who runs it."""
 
 import asyncio
 import logging
@@ -25,7 +25,7 @@ from detector.service.approvals.given_approvals import GivenApprovals, write_app
 from detector.service.approvals.held_commands import HeldCommand, HeldCommands, standing
 from detector.service.rights import rights_to_approve
 from detector.service.stage_settings import connection_of
-from detector.values.approvals import Approval, Verdict
+from detector.values.approvals import RETRY, SAID, Approval, Verdict
 from detector.values.errors import StopError, UsageError
 from detector.values.times import format_rfc3339
 from detector.values.wording import Clean, counted, moment, visible
@@ -42,10 +42,10 @@ class Waiting(msgspec.Struct, frozen=True):
 
 
 def run_approve(settings: Settings, verdict: Verdict, command_id: str | None, name: str | None) -> str:
-    """Writes the approval or denial of one command, and says what it did.
+    """Writes what a person says about one command, and says what it did.
 
     Raises:
-        UsageError: the id, or the person, is not clear; or the command does not wait.
+        UsageError: the id, or the person, is not clear; or the command does not wait, or has not failed.
         RetryError, StopError: Kafka cannot be reached, or refuses.
     """
     live = _live(settings)
@@ -59,15 +59,17 @@ def run_approve(settings: Settings, verdict: Verdict, command_id: str | None, na
 
 async def _approve(live: KafkaSettings, revoke: RevokeSettings, approval: Approval, token: Any) -> str:
     connection = await _connected(live)
-    waiting = {each.held.command_id: each for each in await _waiting(connection, live, revoke)}
-    found = waiting.get(approval.command_id)
-    if found is None:
+    held, _ = await _read(connection, live, revoke)
+    found = held.get(approval.command_id)
+    if approval.verdict == RETRY and not held.has_failed(approval.command_id):
+        raise UsageError(
+            f"no command {approval.command_id} has failed: the topic {live.topics.revocation_outcomes.name} has all outcomes"
+        )
+    if approval.verdict != RETRY and found is None:
         raise UsageError(f"no command {approval.command_id} waits: `curfewd revoke held` shows those that do")
     await write_approval(connection, live.topics.revocation_approvals.name, approval, token)
-    did = "approved" if approval.approves else "denied"
-    return (
-        f"{approval.command_id}: {did} by {approval.approver}: {found.held.credential_id}, {found.held.why}"
-    )
+    about = "" if found is None else f": {found.credential_id}, {found.why}"
+    return f"{approval.command_id}: {SAID[approval.verdict]} by {approval.approver}{about}"
 
 
 def run_held(settings: Settings) -> list[Waiting]:
@@ -172,6 +174,13 @@ async def _connected(live: KafkaSettings) -> ConnectionSettings:
 async def _waiting(
     connection: ConnectionSettings, live: KafkaSettings, revoke: RevokeSettings
 ) -> list[Waiting]:
+    held, given = await _read(connection, live, revoke)
+    return [Waiting(each, standing(each.command_id, given.of(each.command_id))) for each in held.all()]
+
+
+async def _read(
+    connection: ConnectionSettings, live: KafkaSettings, revoke: RevokeSettings
+) -> tuple[HeldCommands, GivenApprovals]:
     """Reads both topics as they are now."""
     outcomes, approvals = live.topics.revocation_outcomes.name, live.topics.revocation_approvals.name
     async with TopicAdmin(connection, "the topics cannot be listed") as admin:
@@ -189,4 +198,4 @@ async def _waiting(
                     await reader.apply(records)
             except Exception as error:
                 raise reaction(error, f"reading {topic}") from error
-    return [Waiting(each, standing(each.command_id, given.of(each.command_id))) for each in held.all()]
+    return held, given

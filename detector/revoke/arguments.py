@@ -6,6 +6,7 @@ from typing import Final
 APPROVE: Final = "approve"
 DENY: Final = "deny"
 HELD: Final = "held"
+RETRY: Final = "retry"
 _EXIT: Final = (
     "Exit code: 0 when done; 1 if a command of --commands was refused, failed or waits; 2 if something that you name is wrong or cannot be opened, or Kafka refuses; with --dry-run "
     "and --commands, 3 if a line of the file is no command."
@@ -39,13 +40,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--as",
         dest="approver",
         metavar="NAME",
-        help="with approve and deny: which [[revoke.approver]] you are, if the configuration has several",
+        help="with approve, deny and retry: which [[revoke.approver]] you are, if the configuration has several",
     )
     parser.add_argument(
         "action",
         nargs="?",
-        choices=(APPROVE, DENY, HELD),
-        metavar="approve|deny|held",
-        help="`approve` or `deny` a command that waits, or show those that are `held`; without one, run the service",
+        choices=(APPROVE, DENY, RETRY, HELD),
+        metavar="approve|deny|retry|held",
+        help="`approve` or `deny` a command that waits, `retry` one that failed, or show those that are `held`; without "
+        "one, run the service",
     )
-    parser.add_argument("command_id", nargs="?", metavar="ID", help="with approve and deny: the command's id")
+    parser.add_argument(
+        "command_id", nargs="?", metavar="ID", help="with approve, deny and retry: the command's id"
+    )

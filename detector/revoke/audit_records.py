@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from detector.revoke.audit_log import AuditLog
-from detector.revoke.cases import cut
+from detector.revoke.case import cut
 from detector.revoke.executor import Change
 from detector.revoke.outcomes import Outcome
 from detector.revoke.revocation_command import RevocationCommand

@@ -14,7 +14,7 @@ from typing import BinaryIO, Final
 import msgspec
 
 from detector.revoke.audit_records import Recorder
-from detector.revoke.cases import Case
+from detector.revoke.case import Case
 from detector.revoke.executor import Change
 from detector.revoke.outcomes import TYPE, Verdict, outcome_event, revoked_event
 from detector.revoke.revocation_command import RevocationCommand

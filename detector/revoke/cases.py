@@ -3,8 +3,8 @@
     waiting ──► held ──► acting: look ──► act, step by step ──► prove ──► ended
        └───────────────────►
 
-`held`, `refused` and `going` take a case out of `waiting` and `held`; `looked`, `stepped`, `proved` and `stumbled` take it on from there,
-by what the target answered. Each gives the case as it is then, and the outcome to tell, if there is one. A case is
+`held`, `refused` and `going` take a case out of `waiting` and `held`; `looked`, `stepped`, `proved` and `stumbled` take
+it on from there, by what the target answered. Each gives the case as it is then, and the outcome to tell, if there is one. A case is
 stored after every change, so that another process can go on with it; it begins by looking, and a credential that is dead
 by then is `gone-already`.
 
@@ -12,99 +12,27 @@ A provider that knows nothing of a name proves nothing by that: the name may be 
 if this case saw it there before.
 """
 
-from typing import Final, Literal
+from typing import Final
 
-import msgspec
-
+from detector.revoke.case import NEVER, Case, Move, cut, nanoseconds, proof_of
 from detector.revoke.outcomes import DEAD, Outcome, Verdict
-from detector.revoke.rails import Held, Rail
-from detector.revoke.revocation_command import RevocationCommand
+from detector.revoke.rails import Held
 from detector.revoke.target import (
     GoneError,
     Observation,
     Plan,
     RefusedError,
-    State,
     UnavailableError,
 )
 from detector.values.times import SECOND
 
-Phase = Literal["waiting", "held", "acting", "ended"]
-Move = Literal["look", "act", "prove"]
-LONGEST_SECONDS: Final = 30 * 86400.0
-NEVER: Final = 1 << 62  # ns: until somebody says so
-MOST_WORDS: Final = 300  # characters that a case keeps of each thing that a target says
-_OBSERVATION: Final = msgspec.json.Decoder(Observation)
-_PLAN: Final = msgspec.json.Decoder(Plan)
 STILL_LIVE: Final = "every step was done, and the credential is still live"
 CONTRADICTED: Final = "the provider said that it was dead before, too, and yet it was used"
 NOTHING: Final = (
     "nothing of this name is there: it never was, or was deleted before anybody looked. If it was deleted, tell curfewd so "
     "with a credential.revoked; else look for the credential, revoke it by hand, and correct what its issuer registers"
 )
-_WORDS: Final = {"unknown": "not known", "absent": "not there"}
-
-
-class Case(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One command and how far it is. Times are in ns.
-
-    - `due`: when its next turn or decision is; 0 is at once, NEVER when somebody approves or the settings change.
-    - `target`: the name of its table in the configuration; `reason`: why it is held, or what failed last.
-    - `rail`, `pages`: of what holds it.
-    - `began`: when acting was decided; the rails' limits count it. `acted`: when a process took it up first.
-    - `step`: how many steps are done. `tried`: a step was asked for
-      and got no answer, so that it may have been done. `tries`: failures in a row; `rounds`: how often all steps were
-      done in vain. `deadline`: of what it does now, which
-      may take `patience`. `later`: when the next step is due, if it has a delay.
-    - `before`: what was seen first, or alive before a step, and `before_how`. `known`: see `taken_up`. `seen`: what was seen last. `control`: see `Observation`.
-    - `prove_until`: how long it is probed after a step; `rests`: how often it waited between two probes. `dead`: an outcome has said that it is.
-    - `left`: what was left undone. `approved`: who approved it, for a person. `outcomes`: how many there were.
-    """
-
-    command: RevocationCommand
-    partition: int = 0
-    taken: int = 0
-    phase: Phase = "waiting"
-    move: Move = "look"
-    due: int = 0
-    target: str = ""
-    reason: str = ""
-    rail: Rail | None = None
-    pages: bool = False
-    approved: str = ""
-    began: int | None = None
-    acted: int | None = None
-    resumed: bool = False
-    step: int = 0
-    tried: bool = False
-    tries: int = 0
-    rounds: int = 0
-    patience: int = 0
-    deadline: int = 0
-    later: int = 0
-    before: State | Literal[""] = ""
-    before_how: str = ""
-    known: bool = False
-    seen: State | Literal[""] = ""
-    seen_how: str = ""
-    control: bool | None = None
-    did: tuple[str, ...] = ()
-    left: str = ""
-    prove_until: int = 0
-    rests: int = 0
-    dead: bool = False
-    outcomes: int = 0
-    verdict: Verdict | None = None
-    ended: int = 0
-
-    @property
-    def open(self) -> bool:
-        """Whether something is still to be done."""
-        return self.phase != "ended"
-
-    def changed(self, **fields: object) -> "Case":
-        """A copy with other fields."""
-        return msgspec.structs.replace(self, **fields)
+DIFFERING: Final = "another command came with this id and says something else, and was left out: one of the two is forged or wrong"
 
 
 Changed = tuple[Case, Outcome | None]
@@ -155,6 +83,35 @@ def going(case: Case, target: str, approved: str, now: int, patience: int) -> Ca
         began=now,
         patience=patience,
         deadline=now + patience,
+    )
+
+
+def contradicted(case: Case) -> Changed:
+    """A command came with this one's id that says something else.
+
+    It is told with the outcomes; if it was refused or failed already, at once.
+    """
+    case = case.changed(differing=True)
+    if case.verdict not in {"refused", "failed"}:
+        return case, None
+    return _tell(case, case.verdict, case.ended, detail=case.reason)
+
+
+def again(case: Case, asked: int, by: str) -> Case:
+    """A command that failed, once more from its start. `asked` is when a person asked for it (ns)."""
+    return Case(
+        case.command,
+        partition=case.partition,
+        taken=case.taken,
+        approved=f"tried again, asked by {by}",
+        resumed=True,
+        before=case.before,
+        known=case.known,
+        dead=case.dead,
+        outcomes=case.outcomes,
+        digest=case.digest,
+        differing=case.differing,
+        retried=asked,
     )
 
 
@@ -348,7 +305,13 @@ def _end(case: Case, verdict: Verdict, now: int, *, proof: str = "", detail: str
 
 def _tell(case: Case, verdict: Verdict, now: int, *, proof: str = "", detail: str = "") -> Changed:
     first = verdict in DEAD and not case.dead
-    words = (*case.did, detail, f"left: {case.left}" if case.left else "", case.approved)
+    words = (
+        *case.did,
+        detail,
+        f"left: {case.left}" if case.left else "",
+        case.approved,
+        DIFFERING if case.differing else "",
+    )
     case = case.changed(outcomes=case.outcomes + 1, dead=case.dead or first)
     outcome = Outcome(
         case.outcomes,
@@ -365,60 +328,3 @@ def _tell(case: Case, verdict: Verdict, now: int, *, proof: str = "", detail: st
 
 def _saw(case: Case, seen: Observation) -> Case:
     return case.changed(seen=seen.state, seen_how=cut(seen.how), control=seen.control, tries=0, reason="")
-
-
-def proof_of(case: Case, plan: Plan | None = None) -> str:
-    """By what it is known how the credential was before, and how it is now; what is not known is said too."""
-    parts = []
-    if case.before:
-        parts.append(f"before: {_WORDS.get(case.before, case.before)} ({case.before_how})")
-    if case.seen and (case.did or case.seen != case.before):
-        parts.append(f"now: {_WORDS.get(case.seen, case.seen)} ({case.seen_how})")
-    if case.control is not None:
-        parts.append(f"the control credential {'works' if case.control else 'does not work either'}")
-    if plan is not None and plan.unproved:
-        parts.append(f"not proved: {plan.unproved}")
-    return "; ".join(parts)
-
-
-def checked(seen: object) -> Observation:
-    """What a probe gave.
-
-    Raises:
-        UnavailableError: it is no observation.
-    """
-    try:
-        return _OBSERVATION.decode(msgspec.json.encode(seen))
-    except (msgspec.MsgspecError, TypeError, ValueError):
-        raise UnavailableError("the target's probe gave no observation") from None
-
-
-def checked_plan(plan: object) -> Plan:
-    """What a target plans.
-
-    Raises:
-        TypeError: it is no plan.
-    """
-    try:
-        return _PLAN.decode(msgspec.json.encode(plan))
-    except (msgspec.MsgspecError, TypeError, ValueError):
-        raise TypeError("the target gave no plan") from None
-
-
-def cut(text: str) -> str:
-    """At most so much of what a target or a person said, as text that can be written."""
-    text = text[: MOST_WORDS + 1].encode(errors="replace").decode()
-    return text if len(text) <= MOST_WORDS else text[: MOST_WORDS - 1] + "…"
-
-
-def nanoseconds(seconds: float) -> int:
-    """As a whole number; a time that a target gives may be anything."""
-    return round(min(max(seconds, 0.0), LONGEST_SECONDS) * SECOND) if seconds == seconds else 0  # noqa: PLR0124 - NaN
-
-
-def kept(case: Case) -> Case:
-    """What stays of a case that ended: enough to know a copy of its command, and to count it."""
-    command = msgspec.structs.replace(
-        case.command, revocation={}, identifiers=(), reasons=(), finding_uids=()
-    )
-    return case.changed(command=command, before_how="", seen_how="", did=(), left="")

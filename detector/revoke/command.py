@@ -8,7 +8,7 @@ from typing import Final
 from detector.configuration.settings import Settings
 from detector.outputs.report_text import console_for
 from detector.revoke.approve_command import held_json, print_held, run_approve, run_held
-from detector.revoke.arguments import APPROVE, DENY, HELD
+from detector.revoke.arguments import APPROVE, DENY, HELD, RETRY
 from detector.revoke.file_run import run_file
 from detector.revoke.plan_table import plan_json, planned, print_plan, read_commands
 from detector.revoke.service import run_revoker
@@ -50,7 +50,7 @@ def run_revoke(options: argparse.Namespace, clean: Clean) -> int:
 
 def _check(options: argparse.Namespace) -> None:
     """Refuses arguments that have no effect together."""
-    decides = options.action in {APPROVE, DENY}
+    decides = options.action in {APPROVE, DENY, RETRY}
     for name, given, fits in (
         ("an id", options.command_id is not None, decides),
         ("--as", options.approver is not None, decides),
@@ -66,7 +66,7 @@ def _check(options: argparse.Namespace) -> None:
                 "--commands": f"no {options.action}" if options.action else "--out DIR",
                 "--out": "--commands FILE",
             }
-            raise UsageError(f"{name} goes with {goes.get(name, '`revoke approve` and `revoke deny`')}")
+            raise UsageError(f"{name} goes with {goes.get(name, '`revoke approve`, `deny` and `retry`')}")
 
 
 def _plan(options: argparse.Namespace, settings: Settings, clean: Clean) -> int:

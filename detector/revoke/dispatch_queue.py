@@ -6,7 +6,7 @@ from typing import Generic, Protocol, TypeVar
 
 from sortedcontainers import SortedKeyList
 
-from detector.revoke.cases import NEVER, Case
+from detector.revoke.case import NEVER, Case
 from detector.revoke.rails import urgency
 
 

@@ -12,27 +12,28 @@ Whoever stores the cases (a Kafka handler, a file) calls, for each partition, in
 """
 
 import asyncio
+import heapq
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from typing import Final, Protocol
+from collections.abc import Callable, Iterable
+from typing import Final
 
 import msgspec
 
-from detector.configuration.revoke_settings import RevokeSettings
+from detector.revoke import case as case_values
 from detector.revoke import cases
 from detector.revoke.breaker import Breaker, State
-from detector.revoke.cases import Case, Changed
-from detector.revoke.dispatch_queue import DispatchQueue
+from detector.revoke.case import Case, checked_plan
+from detector.revoke.cases import Changed
+from detector.revoke.deciding import Deciding
+from detector.revoke.dispatch_queue import DispatchQueue, order
 from detector.revoke.outcomes import Outcome
 from detector.revoke.rails import Act as Let
-from detector.revoke.rails import Decision, Held, History, Proposal, Refused, decide, stopped
+from detector.revoke.rails import Held, History, Proposal, Refused
 from detector.revoke.revocation_command import RevocationCommand
 from detector.revoke.target import Plan, RefusedError, Target
-from detector.revoke.target_tables import TableTarget, find_target
 from detector.revoke.turn import CANCEL_SECONDS, Turns, TurnSettings
-from detector.values.approvals import Approval
 from detector.values.findings import command_id
-from detector.values.times import MINUTE, SECOND
+from detector.values.times import MINUTE, SECOND, SKEW
 
 FORGET_EVERY: Final = MINUTE
 MOST_FORGOTTEN: Final = 1000
@@ -53,57 +54,6 @@ class ExecutorSettings(msgspec.Struct, frozen=True):
     breaker_failures: int = 5
     breaker_pause: int = 30 * SECOND
     keep: int = 31 * 24 * 60 * MINUTE
-
-
-class Deciding(Protocol):
-    """Decides over commands, by the configuration. It is asked again about what is held."""
-
-    def target_of(self, command: RevocationCommand) -> TableTarget:
-        """The first target that takes it.
-
-        Raises:
-            RefusedError: none does.
-        """
-
-    def target_named(self, name: str) -> Target | None:
-        """The target of a table; None if it is gone from the configuration."""
-
-    def decide(self, proposal: Proposal, history: History, now: int) -> Decision:
-        """Whether it may go now."""
-
-    def stopped(self, proposal: Proposal, now: int) -> Held | Refused | None:
-        """Why what was let go may not go on, None if it may."""
-
-
-class Configured:
-    """`Deciding` by the `[revoke]` table. `approvals_of` gives the verified approvals of a command."""
-
-    def __init__(
-        self,
-        settings: RevokeSettings,
-        targets: Sequence[TableTarget],
-        approvals_of: Callable[[str], Sequence[Approval]] = lambda _: (),
-    ) -> None:
-        self._settings = settings
-        self._targets = targets
-        self._approvals_of = approvals_of
-        self._by_name = {each.name: each.target for each in targets}
-
-    def target_of(self, command: RevocationCommand) -> TableTarget:
-        """See `Deciding`."""
-        return find_target(self._targets, command)
-
-    def target_named(self, name: str) -> Target | None:
-        """See `Deciding`."""
-        return self._by_name.get(name)
-
-    def decide(self, proposal: Proposal, history: History, now: int) -> Decision:
-        """See `Deciding`."""
-        return decide(proposal, history, self._settings, now, self._approvals_of(proposal.command.id))
-
-    def stopped(self, proposal: Proposal, now: int) -> Held | Refused | None:
-        """See `Deciding`."""
-        return stopped(proposal, self._settings, now, self._approvals_of(proposal.command.id))
 
 
 class Change(msgspec.Struct, frozen=True):
@@ -129,7 +79,7 @@ class _Entry:
 class Executor:
     """See the module. `partitions` is how many have to be restored before anything is decided. `clock` gives ns.
 
-    `failure` is why nothing more is done: an act could not be recorded. `copies` counts the copies of known commands. While it is `draining`, nothing begins.
+    `failure` is why nothing more is done: an act could not be recorded. `copies` counts the copies of known commands, `differing` those that say something else under the id of a known one. While it is `draining`, nothing begins.
     """
 
     def __init__(
@@ -141,6 +91,7 @@ class Executor:
         partitions: int = 1,
     ) -> None:
         self.copies = 0
+        self.differing = 0
         self.draining = False
         self.failure: Exception | None = None
         self._deciding = deciding
@@ -158,6 +109,8 @@ class Executor:
         self._starting: defaultdict[int, list[_Entry]] = defaultdict(list)
         self._breakers: dict[str, Breaker] = {}
         self._forgotten: dict[int, int] = {}
+        self._freed = 0  # places under the limits since `_used`
+        self._used = 0
 
     # What is known.
 
@@ -190,21 +143,29 @@ class Executor:
     def restore(self, partition: int, stored: Iterable[Case]) -> None:
         """Takes the stored cases of a partition. Nothing is decided before all partitions are restored."""
         for case in stored:
-            self._enter(cases.restored(case.changed(partition=partition)))
+            self._retry(self._enter(cases.restored(case.changed(partition=partition))))
         self._restored.add(partition)
         self._history = None
 
     def take(self, command: RevocationCommand, partition: int, now: int) -> bool:
-        """Takes a command. False if it is a copy of one that is known: that changes nothing."""
-        if command.id in self._entries:
-            self.copies += 1
+        """Takes a command. False if its id is known: a copy changes nothing, and what differs is only told of."""
+        known = self._entries.get(command.id)
+        if known is not None:
+            if not case_values.differs(known.case, command):
+                self.copies += 1
+                return False
+            self.differing += 1
+            if not known.case.differing:
+                self._note(known, cases.contradicted(known.case))
             return False
-        entry = self._enter(Case(command, partition=partition, taken=now))
+        entry = self._enter(case_values.new(command, partition, now))
         self._changed[partition][command.id] = entry
         return True
 
     def wake(self, command_id: str | None = None) -> None:
-        """A command was approved or denied, or (None) the settings changed: what is held is decided again."""
+        """A person said something about a command, or (None) the settings changed: what is held is decided again."""
+        if command_id in self._entries:
+            self._retry(self._entries[command_id])
         some = tuple(self._open.values()) if command_id is None else (self._open.get(command_id),)
         for entry in some:
             if entry is None or entry.case.command.id in self._active:
@@ -215,6 +176,19 @@ class Executor:
             if entry.case.phase == "held":
                 entry.case = entry.case.changed(due=0)
             self._queue.add(entry, self._clock())
+
+    def _retry(self, entry: _Entry) -> None:
+        """Begins anew what failed, if a person asked for that since."""
+        if entry.case.verdict != "failed":
+            return
+        asked, by = self._deciding.retried(entry.case.command.id)
+        if asked <= max(entry.case.retried, entry.case.ended - SKEW):
+            return
+        entry.case = cases.again(entry.case, asked, by)
+        entry.likely = self._likely(entry.case)
+        self._open[entry.case.command.id] = entry
+        self._note(entry, (entry.case, None))
+        self._queue.add(entry, self._clock())
 
     def use(self, deciding: Deciding, settings: ExecutorSettings, turns: TurnSettings) -> None:
         """Goes on under other settings."""
@@ -230,7 +204,7 @@ class Executor:
         changes = self._forget(partition, now)
         for name, entry in self._changed.pop(partition, {}).items():
             if not entry.case.open:
-                entry.case = cases.kept(entry.case)
+                entry.case = case_values.kept(entry.case)
             changes.append(Change(name, entry.case, tuple(entry.outcomes)))
             entry.outcomes = []
         return changes
@@ -286,6 +260,7 @@ class Executor:
             waiting = self._open.get(name)
             if waiting is not None and name not in self._active:
                 self._queue.add(waiting, now)
+        self._use_freed(now)
         room = Counter(entry.likely for entry in self._active.values())
         credentials = {entry.case.command.credential_id for entry in self._active.values()}
         most = self._settings.concurrency
@@ -358,7 +333,7 @@ class Executor:
             found = self._deciding.target_of(case.command)
             name = found.name
             case = case.changed(target=name)
-            proposal = Proposal(case.command, name, cases.checked_plan(found.target.plan(case.command)))
+            proposal = Proposal(case.command, name, checked_plan(found.target.plan(case.command)))
         except RefusedError as error:
             return cases.refused(case, str(error), now)
         except Exception as error:  # noqa: BLE001 - a target must not end the work of others
@@ -368,7 +343,7 @@ class Executor:
             self._history = History(
                 Let(entry.case.began, entry.case.target, entry.case.command.owner)
                 for entry in self._entries.values()
-                if entry.case.began is not None
+                if entry.case.began is not None and entry.case.counts
             )
         decision = self._deciding.decide(proposal, self._history, now)
         if isinstance(decision, Refused):
@@ -385,15 +360,33 @@ class Executor:
         self._changed[entry.case.partition][entry.case.command.id] = entry
         if outcome is not None:
             entry.outcomes.append(outcome)
-        if not entry.case.open:
-            self._open.pop(entry.case.command.id, None)
+        if not entry.case.open and self._open.pop(entry.case.command.id, None) is not None:
+            self._take_back(entry.case)
+
+    def _take_back(self, case: Case) -> None:
+        """What was refused, or dead before anything was done, leaves its place under the limits to others."""
+        if case.began is None or case.counts:
+            return
+        if self._history is not None:
+            self._history.take_back(Let(case.began, case.target, case.command.owner))
+        self._freed += 1
+
+    def _use_freed(self, now: int) -> None:
+        """Decides anew over as many of those that a limit holds as there are places that became free, once a second."""
+        if not self._freed or now - self._used < SECOND:
+            return
+        held = (entry for entry in self._open.values() if entry.case.rail == "limit")
+        for entry in heapq.nsmallest(self._freed, held, key=order):
+            entry.case = entry.case.changed(due=0)
+            self._queue.add(entry, now)
+        self._freed, self._used = 0, now
 
     def _planned(self, case: Case) -> tuple[Target, Plan] | None:
         target = self._deciding.target_named(case.target)
         if target is None:
             return None
         try:
-            return target, cases.checked_plan(target.plan(case.command))
+            return target, checked_plan(target.plan(case.command))
         except Exception:  # noqa: BLE001 - the settings may have changed since it was decided
             return None
 

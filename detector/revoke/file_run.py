@@ -15,9 +15,10 @@ from typing import Final
 from detector.configuration.revoke_settings import RevokeSettings
 from detector.revoke.audit_log import AuditLog
 from detector.revoke.audit_records import Recorder
+from detector.revoke.case import NEVER, Case
 from detector.revoke.case_files import OUTCOMES, CaseFiles
-from detector.revoke.cases import NEVER, Case
-from detector.revoke.executor import Configured, Executor
+from detector.revoke.deciding import Configured
+from detector.revoke.executor import Executor
 from detector.revoke.revocation_command import RevocationCommand
 from detector.revoke.service import close_targets, executor_settings, turn_settings
 from detector.revoke.target_tables import TableTarget, make_targets

@@ -6,7 +6,7 @@ from itertools import product
 from typing import Any, Final, get_args
 
 from detector.revoke.breaker import STATES
-from detector.revoke.cases import Case
+from detector.revoke.case import Case
 from detector.revoke.executor import Executor
 from detector.revoke.handler import Told
 from detector.revoke.outcomes import Verdict
@@ -31,8 +31,10 @@ class RevocationObserver:
         self._clean = clean
         self._clock = clock
         self._copies = 0
+        self._differing = 0
         self._limit = RepeatLimit(lambda: clock() / SECOND)
         metrics.add(series.REVOCATION_COPIES, amount=0)
+        metrics.add(series.REVOCATION_DIFFERING, amount=0)
 
     def expect(self, targets: Iterable[str]) -> None:
         """Sets the counters of each target to zero: a rate needs a zero to start from."""
@@ -89,6 +91,13 @@ class RevocationObserver:
         metrics.set(series.OLDEST_REVOCATION, (now - oldest) / SECOND)
         metrics.add(series.REVOCATION_COPIES, amount=executor.copies - self._copies)
         self._copies = executor.copies
+        metrics.add(series.REVOCATION_DIFFERING, amount=executor.differing - self._differing)
+        if executor.differing > self._differing:
+            self._log.warning(
+                "commands came with the ids of others and say something else: see curfewd_revocation_differing",
+                commands=executor.differing - self._differing,
+            )
+        self._differing = executor.differing
         metrics.clear(series.BREAKERS)
         for name, state in executor.breakers(now).items():
             metrics.set(series.BREAKERS, STATES.index(state), metrics.bounded("target", name))

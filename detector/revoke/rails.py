@@ -10,7 +10,7 @@ In this order; the first that applies decides:
 6. Limits hold what would be too much within a minute or an hour. An approval does not lift them.
 """
 
-from bisect import bisect_right, insort
+from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
@@ -104,6 +104,13 @@ class History:
             self._forget(act.time - DAY)
             self._full = max(_KEPT, 2 * len(self._all))  # so that each act is looked at a few times only
 
+    def take_back(self, act: Act) -> None:
+        """Nothing came of an act: it does not count."""
+        for times in (self._all, self._of["owner", act.owner], self._of["target", act.target]):
+            at = bisect_left(times, act.time)
+            if at < len(times) and times[at] == act.time:
+                del times[at]
+
     def since(self, time: int, of: tuple[str, str] | None = None) -> list[int]:
         """The times after `time`, in order: of all acts, or of `("owner", …)` or `("target", …)`."""
         times = self._all if of is None else self._of.get(of, [])
@@ -132,7 +139,7 @@ def decide(
 
     `approvals` are those of this command, verified; the settings say whose count and how long.
     """
-    people = tuple(sorted({one.approver for one in _given(proposal.command, settings, now, approvals)}))
+    people = _approved_by(_given(proposal.command, settings, now, approvals))
     return (
         stopped(proposal, settings, now, approvals)
         or _unapproved(proposal, settings, now, people, _said(proposal.command, settings, approvals))
@@ -150,13 +157,16 @@ def stopped(
     if refused is not None:
         return refused
     given = _given(proposal.command, settings, now, approvals)
-    denied = {approval.approver for approval in given if not approval.approves}
+    denied = {approval.approver for approval in given if approval.denies}
     if denied:
         return Refused("denied", f"denied by {', '.join(sorted(denied))}")
     if settings.mode != ACT:
-        people = tuple(sorted({approval.approver for approval in given}))
-        return Held("plan", 'revoke.mode is "plan": nothing is revoked', approved_by=people)
+        return Held("plan", 'revoke.mode is "plan": nothing is revoked', approved_by=_approved_by(given))
     return None
+
+
+def _approved_by(given: Iterable[Approval]) -> tuple[str, ...]:
+    return tuple(sorted({one.approver for one in given if one.approves}))
 
 
 def _refused(proposal: Proposal, settings: RevokeSettings) -> Refused | None:
@@ -219,7 +229,7 @@ def _given(
     return [
         one
         for one in _said(command, settings, approvals)
-        if not one.approves or now - settings.approval_age <= one.time <= now + _SKEW
+        if one.denies or now - settings.approval_age <= one.time <= now + _SKEW
     ]
 
 

@@ -22,6 +22,8 @@ from detector.values.times import MILLISECOND
 APPENDED_HEADER: Final = "curfewd-appended"  # ms: when the log record that shows the leak was appended
 LARGEST: Final = 128 << 10
 """Bytes of one command. The state of its case holds it beside what was done, and has to fit into a record too."""
+MOST_HANDLE: Final = 16 << 10
+"""Bytes of a revocation object as JSON: it is kept in memory for as long as the case is open."""
 _SIZE: Final = f"a command is at most {LARGEST} bytes"
 _MILLISECONDS_DIGITS: Final = 15
 
@@ -87,8 +89,7 @@ def read_command(value: bytes | None, now: int, appended: int | None = None) -> 
     if time > now + MAX_FUTURE:
         raise bad(FUTURE_TIME, "time")
     data = envelope.data
-    if data.revocation is not None and deeper_than(data.revocation, MAX_DEPTH):
-        raise bad(TOO_DEEP, "data.revocation")
+    _check_handle(data.revocation)
     try:
         severity = Severity.of(data.severity)
     except KeyError:
@@ -109,6 +110,20 @@ def read_command(value: bytes | None, now: int, appended: int | None = None) -> 
         severity=severity,
         appended=appended,
     )
+
+
+def _check_handle(revocation: dict[str, Any] | None) -> None:
+    """Nothing, unless a revocation object is too deep or too large.
+
+    Raises:
+        BadRecordError: it is.
+    """
+    if revocation is None:
+        return
+    if deeper_than(revocation, MAX_DEPTH):
+        raise bad(TOO_DEEP, "data.revocation")
+    if len(msgspec.json.encode(revocation)) > MOST_HANDLE:
+        raise bad(WRONG_FIELD, "data.revocation", f"a revocation object is at most {MOST_HANDLE} bytes")
 
 
 def appended_at(headers: Iterable[tuple[str, bytes | None]], timestamp_ms: int) -> int | None:

@@ -31,7 +31,8 @@ from detector.kafka.stage_facts import Rebalanced
 from detector.kafka.topic_follower import TopicFollower
 from detector.revoke.audit_log import AuditLog
 from detector.revoke.audit_records import Recorder
-from detector.revoke.executor import Configured, Executor, ExecutorSettings
+from detector.revoke.deciding import Configured
+from detector.revoke.executor import Executor, ExecutorSettings
 from detector.revoke.handler import RevokeHandler, RevokeTopics
 from detector.revoke.notice_sender import NoticeSender
 from detector.revoke.observing import RevocationObserver

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from detector.revoke.cases import Case
+from detector.revoke.case import Case
 from detector.values.errors import StopError
 from detector.values.stored_format import STORED_FORMAT, check_format
 

@@ -9,7 +9,8 @@ import msgspec
 
 from detector.revoke import cases
 from detector.revoke.breaker import Breaker
-from detector.revoke.cases import Case, Changed
+from detector.revoke.case import Case, checked, cut, nanoseconds
+from detector.revoke.cases import Changed
 from detector.revoke.target import GoneError, Observation, Plan, RefusedError, Target, UnavailableError
 from detector.values.times import MINUTE, SECOND
 from detector.values.wording import Clean
@@ -125,7 +126,7 @@ class Turns:
         return cases.proved(case, plan, answer, now, now + self._backoff(case.rounds))
 
     async def _look(self, case: Case, target: Target) -> Observation:
-        seen = cases.checked(await self._call(target.probe(case.command)))
+        seen = checked(await self._call(target.probe(case.command)))
         return msgspec.structs.replace(seen, how=self._words(seen.how))
 
     async def _act(self, case: Case, target: Target, plan: Plan) -> str:
@@ -149,13 +150,13 @@ class Turns:
 
     def _words(self, text: str) -> str:
         """What a target says, without secrets: it is cut only then, as half a secret is not recognised."""
-        return cases.cut(self._clean(text[:_LONGEST]))
+        return cut(self._clean(text[:_LONGEST]))
 
     def _wait(self, case: Case, error: Exception) -> int:
         """How long until the next try: what the provider asked for, else twice as long as before, and some more."""
         asked = error.after if isinstance(error, UnavailableError) else None
         if isinstance(asked, int | float):  # a target of one's own may give anything
-            return max(cases.nanoseconds(asked), _SHORTEST)
+            return max(nanoseconds(asked), _SHORTEST)
         return self._backoff(case.tries)
 
     def _backoff(self, tries: int) -> int:

@@ -1,4 +1,4 @@
-"""Approvals: that a person lets the revoker carry out a command, or forbids it, signed with the person's token.
+"""Approvals: that a person lets the revoker carry out a command, forbids it, or has it tried again, signed with the person's token.
 
 The record is a JSON object in the topic `revocation-approvals`; its key is the command's id.
 
@@ -15,7 +15,10 @@ from detector.values.times import format_rfc3339, parse_rfc3339
 
 APPROVE: Final = "approve"
 DENY: Final = "deny"
-Verdict = Literal["approve", "deny"]
+RETRY: Final = "retry"
+Verdict = Literal["approve", "deny", "retry"]
+
+SAID: Final = {APPROVE: "approved", DENY: "denied", RETRY: "to be tried again, asked for"}
 
 _LABEL: Final = b"curfewd/approval/v1"
 _LONGEST: Final = 4096  # bytes of a record
@@ -33,6 +36,11 @@ class Approval(msgspec.Struct, frozen=True):
     def approves(self) -> bool:
         """Whether the command may be carried out, as far as this person is concerned."""
         return self.verdict == APPROVE
+
+    @property
+    def denies(self) -> bool:
+        """Whether it must never be carried out. The third verdict, `retry`, asks to try again what has failed."""
+        return self.verdict == DENY
 
 
 class SignedApproval(msgspec.Struct, frozen=True):

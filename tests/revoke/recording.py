@@ -103,6 +103,7 @@ class OpenRails:
     ) -> None:
         self.targets = dict(targets)
         self.decision = decision
+        self.asked: dict[str, tuple[int, str]] = {}  # to try a command again
 
     def target_of(self, command: RevocationCommand) -> TableTarget:
         tables = [
@@ -116,6 +117,9 @@ class OpenRails:
     def decide(self, proposal: Proposal, history: History, now: int) -> Decision:
         del now
         return self.decision(proposal.command, history)
+
+    def retried(self, command_id: str) -> tuple[int, str]:
+        return self.asked.get(command_id, (0, ""))
 
     def stopped(self, proposal: Proposal, now: int) -> None:
         """Nothing stops it."""

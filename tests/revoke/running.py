@@ -8,8 +8,9 @@ from typing import Any
 
 import msgspec
 
-from detector.revoke.cases import Case
-from detector.revoke.executor import Deciding, Executor, ExecutorSettings
+from detector.revoke.case import Case
+from detector.revoke.deciding import Deciding
+from detector.revoke.executor import Executor, ExecutorSettings
 from detector.revoke.outcomes import Outcome
 from detector.revoke.revocation_command import RevocationCommand
 from detector.revoke.turn import Act, Turns, TurnSettings

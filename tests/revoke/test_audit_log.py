@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from detector.revoke import check_audit_log
 from detector.revoke.audit_log import AuditLog, verify_audit_log
 from detector.revoke.audit_records import Recorder
-from detector.revoke.cases import Case
+from detector.revoke.case import Case
 from detector.revoke.revocation_command import RevocationCommand
 from detector.revoke.turn import Act
 from detector.values.errors import UsageError

@@ -9,7 +9,8 @@ import msgspec
 import pytest
 
 from detector.configuration.revoke_settings import Limits, RevokeSettings, TargetTable
-from detector.revoke.executor import Configured, ExecutorSettings
+from detector.revoke.deciding import Configured
+from detector.revoke.executor import ExecutorSettings
 from detector.revoke.rails import Go, Held, Refused
 from detector.revoke.revocation_command import RevocationCommand
 from detector.revoke.target import GoneError, Observation, Plan, RefusedError, Step, UnavailableError
@@ -18,7 +19,7 @@ from detector.values.findings import Severity
 from detector.values.times import SECOND
 from tests.ingest.streams import until
 from tests.revoke.recording import OpenRails, RecordingOptions, RecordingTarget
-from tests.revoke.running import QUICK, QUICK_TURNS, Running, command
+from tests.revoke.running import QUICK, QUICK_TURNS, Running, command, some_id
 
 
 def settings_with(**changes: int) -> ExecutorSettings:
@@ -137,6 +138,106 @@ async def test_killed_while_it_looks_for_what_is_not_there_it_is_refused_all_the
     again = Running(OpenRails({"memory": target}), running.stored)
     await again.settle()
     assert again.stored.verdicts == ["refused"]
+
+
+async def test_what_is_refused_or_dead_already_leaves_its_place_under_a_limit_to_others() -> None:
+    target, running = limited("live-1", "live-2", limit=2)
+
+    async def look(asked: RevocationCommand) -> None:
+        if asked.credential_id.startswith("other"):
+            raise RefusedError("it belongs to another task")
+
+    target.look = look
+    others = [command(f"other-{n}", severity=Severity.CRITICAL) for n in range(20)]
+    gone = [command(f"gone-{n}", severity=Severity.CRITICAL) for n in range(20)]
+    true = [command(f"live-{n}", severity=Severity.LOW) for n in (1, 2, 3)]
+    running.take([*others, *gone, *true])
+    await running.until(lambda: len(target.revoked) == 2, 60.0)
+    held = [case for case in running.executor.open if case.phase == "held"]
+    assert [case.command.credential_id for case in held] == ["live-3"], "what was revoked counts"
+    again = Running(Configured(target.settings, (target.table,)), running.stored)
+    again.take([command("live-4")])
+    again.transaction()
+    assert again.stored.of(command("live-4").id)[-1].verdict == "held"
+
+
+class Looking(RecordingTarget):
+    """Does more at each look."""
+
+    look: Any
+    settings: RevokeSettings
+    table: TableTarget
+
+    async def probe(self, command: RevocationCommand) -> Observation:
+        await self.look(command)
+        return await super().probe(command)
+
+
+def limited(*credentials: str, limit: int) -> tuple[Looking, Running]:
+    target = Looking()
+    target.live |= set(credentials)
+    target.settings = RevokeSettings(
+        given=True, mode="act", limits=Limits(per_minute=0, per_hour=limit, per_owner=0, per_target=0)
+    )
+    target.table = TableTarget(TargetTable("memory", "recording"), target)
+    return target, Running(Configured(target.settings, (target.table,)))
+
+
+async def test_a_second_command_of_an_id_that_says_something_else_is_counted_and_told() -> None:
+    target, running = ready("cred-1")
+    forged = command(revocation={"provider": "recording", "refuse": "yes"})
+    grown = command(reasons=("leaked-credential", "outlives-task"), severity=Severity.LOW)
+    running.take([forged])
+    await running.settle()
+    running.take([command(), command()])
+    await running.settle()
+    assert running.executor.differing == 2
+    first, second = running.stored.of(command().id)
+    assert (first.verdict, second.verdict) == ("refused", "refused")
+    assert second.detail.startswith("the object says refuse; another command came with this id")
+    assert target.live == {"cred-1"}
+    target.live.add("cred-2")
+    running.take([command("cred-2"), msgspec.structs.replace(forged, id=command("cred-2").id)])
+    await running.settle()
+    (outcome,) = running.stored.of(command("cred-2").id)
+    assert (outcome.verdict, "another command came" in outcome.detail) == ("confirmed", True)
+    running.take([msgspec.structs.replace(grown, id=some_id()), grown])
+    assert running.executor.copies == 0
+
+
+async def test_more_evidence_for_the_same_is_a_copy() -> None:
+    _, running = ready("cred-1")
+    running.take([command(), command(reasons=("leaked-credential",), time=5, finding_uids=("u",))])
+    assert (running.executor.copies, running.executor.differing) == (1, 0)
+
+
+async def test_what_failed_is_tried_again_once_a_person_asks_and_once_for_each_time() -> None:
+    target, running = ready("cred-1", options=RecordingOptions(forgets=True))
+    target.lies = True
+    running.take([command()])
+    await running.settle()
+    assert running.stored.verdicts == ["failed"]
+    running.executor.wake(command().id)
+    await running.settle()
+    assert running.stored.verdicts == ["failed"], "nobody asked"
+    rails = OpenRails({"memory": target})
+    rails.asked[command().id] = (time.time_ns(), "alice")
+    again = Running(rails, running.stored)  # the process before it may be gone
+    await again.settle()
+    assert again.stored.verdicts == ["failed", "failed"]
+    target.lies = False
+    again.executor.wake(command().id)
+    await again.settle()
+    assert again.stored.verdicts == ["failed", "failed"], "it was asked for once"
+    rails.asked[command().id] = (time.time_ns(), "alice")
+    again.executor.wake(command().id)
+    await again.settle()
+    last = again.stored.of(command().id)[-1]
+    assert (last.number, last.verdict, last.revoked) == (3, "confirmed", True)
+    assert "tried again, asked by alice" in last.detail
+    again.executor.wake(command().id)
+    await again.settle()
+    assert len(again.stored.verdicts) == 3, "what is done is not done again"
 
 
 async def test_a_copy_changes_nothing_and_the_escalated_command_is_another() -> None:

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detector.revoke import cases
+from detector.revoke.case import Case
 from detector.revoke.outcomes import DEAD
 from detector.revoke.target import GoneError, Observation, Plan, RefusedError, Step, UnavailableError
 from detector.values.findings import Severity
@@ -183,7 +184,7 @@ def test_no_answers_make_a_wrong_all_clear(
 ) -> None:
     """Every state of a case, from any answers: it ends in time, and says dead only if it was said last, and believably."""
     made = Plan(plan, "a look", 0.01)
-    case = cases.taken_up(cases.going(cases.Case(command(escalated=escalated)), "memory", "", 0, SECOND), 0)
+    case = cases.taken_up(cases.going(Case(command(escalated=escalated)), "memory", "", 0, SECOND), 0)
     if killed:
         case = cases.restored(case)
     now, told, last, was_there = 0, [], None, False

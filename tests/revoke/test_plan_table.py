@@ -191,9 +191,9 @@ def test_standard_input(planned: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     ("arguments", "reason"),
     [
         (["approve", "--dry-run", "x"], "--dry-run goes with no approve"),
-        (["--dry-run", "x", "--as", "bob"], "--as goes with `revoke approve` and `revoke deny`"),
+        (["--dry-run", "x", "--as", "bob"], "--as goes with `revoke approve`, `deny` and `retry`"),
         (["--json"], "--json goes with --dry-run or `revoke held`"),
-        (["held", "an-id"], "an id goes with `revoke approve` and `revoke deny`"),
+        (["held", "an-id"], "an id goes with `revoke approve`, `deny` and `retry`"),
         (["approve"], "there is no [[revoke.approver]]"),
         (["held"], "there is no [kafka] table"),
     ],

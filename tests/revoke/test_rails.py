@@ -156,6 +156,16 @@ def test_what_is_never_revoked(fields: dict[str, Any]) -> None:
     assert "root" not in decision.reason
 
 
+def test_to_ask_for_another_try_is_neither_an_approval_nor_a_denial() -> None:
+    rules = (ApprovalRule(1, Scope(kinds=("db",))),)
+    asked = [said("alice", "retry")]
+    assert isinstance(decide(proposal(kind="db"), History(), acting(approvals=rules), NOW, asked), Held)
+    assert decide(proposal(), History(), ACTING, NOW, asked) == Go()
+    held = decide(proposal(), History(), acting(mode="plan"), NOW, asked)
+    assert isinstance(held, Held)
+    assert held.approved_by == ()
+
+
 TWO = ApprovalRule(2, Scope(kinds=("db",)))
 
 

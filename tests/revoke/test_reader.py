@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detector.outputs.commands import command_record
-from detector.revoke.cases import Case
-from detector.revoke.reader import LARGEST, appended_at, read_command
+from detector.revoke.case import Case
+from detector.revoke.reader import LARGEST, MOST_HANDLE, appended_at, read_command
 from detector.revoke.stored_cases import case_record, stored_case
 from detector.values.errors import BadRecordError
 from detector.values.events import Identifier
@@ -85,6 +85,7 @@ def deep(levels: int) -> dict[str, Any]:
         ({"data": {"credential_id": "c", "severity": "worst"}}, "data.severity"),
         ({"data": {"credential_id": "c", "revocation": []}}, "data.revocation"),
         ({"data": {"credential_id": "c", "revocation": deep(65)}}, "data.revocation"),
+        ({"data": {"credential_id": "c", "revocation": {"a": "x" * MOST_HANDLE}}}, "data.revocation"),
         ({"data": {"credential_id": "c", "escalated": "yes"}}, "data.escalated"),
         ({"data": {"credential_id": "c", "issued_at": "1"}}, "data.issued_at"),
         ({"data": {"credential_id": "c", "reasons": ["r"] * 65}}, "data.reasons"),

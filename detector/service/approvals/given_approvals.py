@@ -62,7 +62,7 @@ class GivenApprovals:
             self._refused("a record in it is no approval")
             return
         approval = signed.approval
-        if approval.approves and approval.time < self._since():
+        if not approval.denies and approval.time < self._since():
             return
         approver = self._approvers.get(approval.approver)
         if approver is None:
@@ -78,7 +78,7 @@ class GivenApprovals:
             self._refused(f"an approval in the name of {approver.name} has a wrong signature")
             return
         same = self._with_token(token)
-        if approval.approves and len(same) > 1:
+        if not approval.denies and len(same) > 1:
             self._refused(f"{' and '.join(same)} have one token: nobody knows who approved")
             return
         self._keep(approval)
@@ -97,7 +97,7 @@ class GivenApprovals:
         if approval in given:
             return
         if len(given) >= MOST_OF_COMMAND:
-            oldest = min((one for one in given if one.approves), default=None, key=lambda one: one.time)
+            oldest = min((one for one in given if not one.denies), default=None, key=lambda one: one.time)
             if oldest is None:
                 return
             given.remove(oldest)
@@ -110,7 +110,7 @@ class GivenApprovals:
     def _forget(self) -> None:
         since = self._since()
         for command_id in list(self._given):
-            kept = [one for one in self._given[command_id] if not one.approves or one.time >= since]
+            kept = [one for one in self._given[command_id] if one.denies or one.time >= since]
             if kept:
                 self._given[command_id] = kept
             else:

@@ -11,8 +11,13 @@ from detector.values.times import parse_rfc3339
 
 OUTCOME_TYPE: Final = "credential.revocation.outcome"
 HELD: Final = "held"
+FAILED: Final = "failed"
 MOST: Final = 10_000
-"""So many are kept; whoever could make more has the topic."""
+"""So many are kept in full. Of more than that the id alone is kept, so that each can be approved or denied all the same."""
+MOST_IDS: Final = 1_000_000
+MOST_FAILED: Final = 10_000
+NOT_KEPT: Final = f"not shown: more than {MOST:,} commands wait"
+_ID: Final = 36  # characters of a UUID
 _LONGEST: Final = 1024  # characters of a field
 
 
@@ -53,6 +58,7 @@ class HeldCommands:
         self.complete = asyncio.Event()
         self.version = 0
         self._held: dict[str, HeldCommand] = {}
+        self._failed: dict[str, None] = {}
 
     async def apply(self, records: Sequence[Any]) -> None:
         """Takes records in the order of each partition. They are aiokafka's ConsumerRecord."""
@@ -69,22 +75,34 @@ class HeldCommands:
         if event.type != OUTCOME_TYPE:
             return
         data = event.data
-        before = self._held.get(data.command_id)
-        if data.outcome == HELD and (before is not None or len(self._held) < MOST):
-            self._held[data.command_id] = HeldCommand(
-                data.command_id[:_LONGEST],
+        command_id = data.command_id[: _ID + 1]
+        before = self._held.get(command_id)
+        self._failed.pop(command_id, None)
+        if data.outcome == FAILED:
+            self._failed[command_id] = None
+            if len(self._failed) > MOST_FAILED:
+                del self._failed[next(iter(self._failed))]
+        if data.outcome != HELD:
+            self._held.pop(command_id, None)
+        elif before is not None or len(self._held) < MOST:
+            self._held[command_id] = HeldCommand(
+                command_id,
                 data.credential_id[:_LONGEST],
                 data.target[:_LONGEST],
                 data.detail[:_LONGEST],
                 since if before is None else before.since,
             )
-        else:
-            self._held.pop(data.command_id, None)
-        self.version += self._held.get(data.command_id) != before
+        elif len(self._held) < MOST_IDS:
+            self._held[command_id] = HeldCommand(command_id, "", "", NOT_KEPT, since)
+        self.version += self._held.get(command_id) != before
 
     def get(self, command_id: str) -> HeldCommand | None:
         """One that waits, None if it does not."""
         return self._held.get(command_id)
+
+    def has_failed(self, command_id: str) -> bool:
+        """Whether the last outcome of a command was that it failed."""
+        return command_id in self._failed
 
     def all(self) -> list[HeldCommand]:
         """All that wait, those first that have waited longest."""

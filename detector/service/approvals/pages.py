@@ -3,6 +3,7 @@
     GET  /approvals                 the commands that wait, as JSON
     POST /approvals/approve?id=…    lets one go
     POST /approvals/deny?id=…       stops one for good
+    POST /approvals/retry?id=…      has one tried again that failed
 
 Each takes the token of an approver, in the Authorization header and nowhere else. No page elsewhere can make a browser
 send that header, so there is nothing for a forged request to ride on. What is written is the record that
@@ -24,7 +25,7 @@ from detector.service.approvals.held_commands import HeldCommands, standing
 from detector.service.http.server import Answer, Page, Post, Request, line
 from detector.service.view.access import Access, bearer_token
 from detector.service.view.page import DATA_HEADERS
-from detector.values.approvals import APPROVE, DENY, Approval, Verdict
+from detector.values.approvals import APPROVE, DENY, RETRY, SAID, Approval, Verdict
 from detector.values.errors import ConfigError, CurfewdError
 from detector.values.secrets import Secret
 from detector.values.times import format_rfc3339
@@ -93,6 +94,7 @@ class ApprovalPages:
             "/approvals": self._list,
             f"/approvals/{APPROVE}": Post(lambda request: self._decide(request, "approve")),
             f"/approvals/{DENY}": Post(lambda request: self._decide(request, "deny")),
+            f"/approvals/{RETRY}": Post(lambda request: self._decide(request, "retry")),
         }
 
     @property
@@ -110,8 +112,8 @@ class ApprovalPages:
         version, clean, waiting = self.version, self._clean(), self._held.all()
         held = [
             {
-                "id": clean(held.command_id),
-                "credential": clean(held.credential_id),
+                "command_id": clean(held.command_id),
+                "credential_id": clean(held.credential_id),
                 "target": clean(held.target),
                 "why": clean(held.why),
                 "since": format_rfc3339(held.since),
@@ -136,14 +138,15 @@ class ApprovalPages:
         command_id = _id_of(parse_qs(request.query, errors="replace"))
         if command_id is None:
             return line(400, "name one command: ?id=…, a UUID", DATA_HEADERS)
-        if self._held.get(command_id) is None:
+        if verdict == RETRY and not self._held.has_failed(command_id):
+            return line(404, "no such command has failed", DATA_HEADERS)
+        if verdict != RETRY and self._held.get(command_id) is None:
             return line(404, "no such command waits", DATA_HEADERS)
         try:
             await self._write(Approval(command_id, approver, verdict, self._now()), token)
         except CurfewdError:  # its text may name brokers and topics
             return line(503, "it cannot be written now, try again", {**DATA_HEADERS, "Retry-After": "5"})
-        done = "approved" if verdict == APPROVE else "denied"
-        return line(200, f"{done} by {approver}", DATA_HEADERS)
+        return line(200, f"{SAID[verdict]} by {approver}", DATA_HEADERS)
 
     def _approver_of(self, request: Request) -> tuple[str, Secret] | Answer:
         """Whose token the request shows, or its refusal. Every token is compared, however early one is right."""

@@ -15,7 +15,7 @@ from tests.service.approvals.people import HOSTILE, TOKENS, Pages, command_id, o
 from tests.service.http.test_server import asked, status_of
 
 WRONG = "f" * 32
-APPROVE, DENY = "/approvals/approve", "/approvals/deny"
+APPROVE, DENY, RETRY = "/approvals/approve", "/approvals/deny", "/approvals/retry"
 
 
 @asynccontextmanager
@@ -65,17 +65,28 @@ async def test_what_waits_is_listed_for_an_approver(tmp_path: Path) -> None:
         first, second = json.loads(body)["held"]
         assert b"Cache-Control: no-store" in head
         assert first == {
-            "id": command_id(1),
-            "credential": "cred-1",
+            "command_id": command_id(1),
+            "credential_id": "cred-1",
             "target": "vault",
             "why": "needs 2 approvals: revoke.approval asks for it",
             "since": "2026-11-03T12:00:00Z",
             "said": {"alice": "approve"},
         }
-        assert second["credential"] == HOSTILE
+        assert second["credential_id"] == HOSTILE
         for token in TOKENS.values():
             assert token.encode() not in answer
         assert status_of(await asked(server, request("/approvals", None, "GET"))) == 401
+
+
+async def test_what_has_failed_is_tried_again_and_nothing_else(tmp_path: Path) -> None:
+    async with served(tmp_path) as (made, server):
+        made.held.take(outcome(7, "failed"))
+        assert status_of(await asked(server, request(one(RETRY, 7)))) == 401
+        assert status_of(await asked(server, request(one(RETRY, 1), TOKENS["bob"]))) == 404  # it waits
+        assert made.written == []
+        answer = await asked(server, request(one(RETRY, 7), TOKENS["bob"]))
+        assert b"to be tried again, asked for by bob" in answer
+        assert [(one.approver, one.verdict) for one in made.written] == [("bob", "retry")]
 
 
 @pytest.mark.parametrize(

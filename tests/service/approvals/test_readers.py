@@ -9,7 +9,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from detector.service.approvals.given_approvals import MOST_OF_COMMAND
-from detector.service.approvals.held_commands import HeldCommands, standing
+from detector.service.approvals.held_commands import (
+    MOST,
+    MOST_FAILED,
+    NOT_KEPT,
+    HeldCommands,
+    standing,
+)
 from detector.values.approvals import Approval, approval_record, read_approval
 from detector.values.secrets import Secret
 from detector.values.times import DAY, HOUR
@@ -36,6 +42,33 @@ def test_the_last_outcome_of_a_command_says_whether_it_waits() -> None:
     held.take(outcome(3, "refused"))
     assert [one.credential_id for one in held.all()] == ["cred-2"]
     assert held.version == before + 1
+
+
+def test_of_more_than_ten_thousand_that_wait_none_is_forgotten() -> None:
+    held = HeldCommands()
+    for number in range(MOST + 1):
+        held.take(outcome(number))
+    last = held.get(command_id(MOST))
+    assert last is not None, "it can be approved and denied"
+    assert (last.credential_id, last.why) == ("", NOT_KEPT)
+    assert len(held.all()) == MOST + 1
+    held.take(outcome(0, "confirmed", count=2))
+    held.take(outcome(MOST, count=2))
+    told_again = held.get(command_id(MOST))
+    assert told_again is not None
+    assert told_again.credential_id == f"cred-{MOST}"
+
+
+def test_what_failed_is_known_until_its_next_outcome() -> None:
+    held = HeldCommands()
+    held.take(outcome(1, "failed"))
+    assert held.has_failed(command_id(1))
+    assert held.all() == []
+    held.take(outcome(1, "confirmed", count=2))
+    assert not held.has_failed(command_id(1))
+    for number in range(MOST_FAILED + 1):
+        held.take(outcome(number, "failed"))
+    assert (held.has_failed(command_id(0)), held.has_failed(command_id(MOST_FAILED))) == (False, True)
 
 
 def test_what_is_held_keeps_the_time_since_when() -> None:

@@ -99,3 +99,31 @@ async def test_what_waits_is_approved_over_http_and_by_command(
         assert signed.signed_with(Secret(TOKENS[name].encode()), topic)
     written = b"".join(path.read_bytes() for path in tmp_path.rglob("*.log"))
     assert not any(token.encode() in written for token in TOKENS.values())
+
+
+async def test_what_has_failed_is_tried_again_by_command(
+    broker: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def said(number: int) -> tuple[int, str, str]:
+        words = ["revoke", "retry", command_id(number), "--as", "bob", "--config", str(deployment.config)]
+        code = await asyncio.to_thread(main, words)
+        return code, *capsys.readouterr()
+
+    deployment = Deployment(broker.bootstrap, tmp_path)
+    approvers_in(tmp_path)
+    deployment.config.write_text(deployment.config.read_text() + f'[revoke]\nmode = "plan"\n{REVOKE}')
+    await deployment.create()
+    async with AIOKafkaProducer(bootstrap_servers=broker.bootstrap) as producer:
+        for number, verdict in ((1, "held"), (4, "failed")):
+            value, key = outcome(number, verdict), command_id(number).encode()
+            await producer.send_and_wait(f"{deployment.name}.revocation-outcomes", value, key=key)
+    code, out, err = await said(1)
+    assert (code, out) == (2, "")
+    assert err.startswith(f"curfewd: no command {command_id(1)} has failed")
+    assert await said(4) == (0, f"{command_id(4)}: to be tried again, asked for by bob\n", "")
+    partition = Partition(f"{deployment.name}.revocation-approvals", 0)
+    connection = ConnectionSettings(broker.bootstrap)
+    (record,) = [record async for batch in read_to_end(connection, partition) for record in batch]
+    signed = read_approval(record.value)
+    assert signed.approval.verdict == "retry"
+    assert signed.signed_with(Secret(TOKENS["bob"].encode()), partition.topic)
