@@ -79,6 +79,7 @@ class _Identifier(msgspec.Struct, gc=False):
     length: Annotated[int, msgspec.Meta(ge=1, le=_MAX_LENGTH)] | None = None
     check: str | None = None
     key_id: str | None = None
+    folded: str | None = None
 
 
 # `due` is the second time of an event, where its type has one.
@@ -323,12 +324,16 @@ class EventBuilder:
                 raise _wrong_identifier(wire, field, among, "value", detail)
         if check and (len(check) != _CHECK_DIGITS or self._not_hex(check)):
             raise _wrong_identifier(wire, field, among, "check", "a check is 8 lower-case hex digits")
+        folded = wire.folded
+        if folded and (len(folded) != _HMAC_DIGITS or self._not_hex(folded)):
+            raise _wrong_identifier(wire, field, among, "folded", "it is 64 lower-case hex digits")
         return Identifier(
             share(scheme, scheme),
             value,
             wire.length,
             check or None,
             share(key_id, key_id) if key_id else None,
+            folded or None,
         )
 
     def _named(self, wire: _Named) -> tuple[str | None, Identifier | None]:

@@ -208,5 +208,6 @@ def _record(identifier: Identifier) -> dict[str, str | int]:
         "length": identifier.length,
         "check": identifier.check,
         "key_id": identifier.key_id,
+        "folded": identifier.folded,
     }
     return {name: value for name, value in full.items() if value is not None}

@@ -104,3 +104,50 @@ def _mark(sieve: Any, heads: Any) -> None:
 def _sort(rows: Any) -> tuple[Any, Any]:
     order = np.argsort(rows[:, 0], kind="stable")
     return np.ascontiguousarray(rows[order, 0]), np.ascontiguousarray(rows[order, 1:])
+
+
+class DigestMap:
+    """From digests to others, 64 bytes a pair: whose a digest is. Threads as with a `DigestSet`."""
+
+    def __init__(self) -> None:
+        self._late: dict[bytes, bytes] = {}
+        self._rows = np.empty((0, 8), np.uint64)
+
+    def __len__(self) -> int:
+        """An upper bound, as of a `DigestSet`."""
+        return len(self._late) + len(self._rows)
+
+    def add(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
+        """Adds pairs of digests of 32 bytes each."""
+        self._late |= dict(pairs)
+        if len(self._late) > max(_LATE, len(self._rows) >> 2):
+            new = np.frombuffer(b"".join(digest + owner for digest, owner in self._late.items()), _WORD)
+            both = np.concatenate([self._rows, new.reshape(-1, 8).astype(np.uint64)])
+            self._rows = both[np.argsort(both[:, 0], kind="stable")]
+            self._late = {}
+
+    def like(self, heads: Any) -> list[int]:
+        """As `DigestSet.like`."""
+        late, rows = {int.from_bytes(digest[:8], "big") for digest in self._late}, self._rows
+        known = rows[:, 0]
+        at = known.searchsorted(heads)
+        there = at < known.size
+        there[there] = known[at[there]] == heads[there]
+        for number in np.flatnonzero(~there).tolist() if late else ():
+            there[number] = int(heads[number]) in late
+        listed: list[int] = np.flatnonzero(there).tolist()
+        return listed
+
+    def get(self, digest: bytes) -> bytes | None:
+        """Whose this digest is."""
+        owner = self._late.get(digest)
+        if owner is not None:
+            return owner
+        rows = self._rows
+        words = np.frombuffer(digest, _WORD).astype(np.uint64)
+        at = int(rows[:, 0].searchsorted(words[0]))
+        while at < len(rows) and rows[at, 0] == words[0]:
+            if bool((rows[at, :4] == words).all()):
+                return bytes(rows[at, 4:].astype(_WORD).tobytes())
+            at += 1
+        return None

@@ -190,7 +190,7 @@ def _registered(
 
 
 @compiled
-def _count(word: Any) -> Any:
+def count_bits(word: Any) -> Any:
     """How many bits are set."""
     pairs = word - ((word >> np.uint64(1)) & np.uint64(0x5555555555555555))
     fours = (pairs & np.uint64(0x3333333333333333)) + (
@@ -216,7 +216,7 @@ def _places(starts: Any, ends: Any, free: Any, words: int, length: int, begins: 
         for _ in range(words):
             reached = (ends[word + skip] >> shift) | ((ends[word + skip + one] << back) << one)
             bits = starts[word] & free[word] & reached
-            count = _count(bits)
+            count = count_bits(bits)
             # All at once whether they are there or not: a mispredicted branch costs more.
             for step in range(_AT_ONCE):
                 begins[waiting + np.uint64(step)] = base + np.uint64(_CHAINS) * np.uint64(place(bits))

@@ -9,6 +9,8 @@
 | neither, `hmac-sha256` | sub-tokens of 8 to 512 bytes, the 64 shortest of each start |
 | neither, `sha256` | what a pattern matches |
 
+In another form (reversed, in other case, …) those with `length` and `check` are found where `known_forms` says.
+
 A sub-token is text without white space. It starts and ends anywhere but between two ASCII letters or digits, and has no
 control character at either end. A rolling check rejects almost every window or sub-token; only the rest are hashed.
 """
@@ -22,8 +24,10 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from detector.scan import hmac_kernel, kernels, subtoken_kernel, window_kernel
-from detector.scan.digest_set import DigestSet
+from detector.patterns.checks import entropy
+from detector.scan import hmac_kernel, kernels, known_forms, subtoken_kernel, window_kernel
+from detector.scan.digest_set import DigestMap, DigestSet
+from detector.scan.known_forms import LONGEST_FORM, SHORTEST_FORM, Disguise
 from detector.values.events import Identifier
 from detector.values.secrets import DeploymentKey, KeyedHash, Secret
 
@@ -34,6 +38,9 @@ MAX_LENGTH: Final = 16 << 10  # bytes of a secret: what is cut from long lines a
 _LONG: Final = 1024
 _CHECK_DIGITS: Final = 8
 _HEX_DIGITS: Final = 64
+_LEAST_FOLDED: Final = (
+    64  # bits, by the frequencies of bytes: less may be text that stands in logs in another case
+)
 _SPANS: Final = 1 << 13  # sub-tokens looked at together
 _FEW: Final = 16  # texts that hashlib hashes sooner
 
@@ -45,11 +52,29 @@ class KeyRing:
         self.keys = tuple(keys)
 
     def identifiers(self, secret: Secret) -> tuple[Identifier, ...]:
-        """`hmac-sha256` of the secret under each key, with length, check and the key's id if it has one."""
+        """`hmac-sha256` of the secret under each key, with length, check and the key's id if it has one.
+
+        With `folded` if that is needed to find the secret in another case, and cannot mean other text.
+        """
+        folds = _folds(secret.reveal())
         return tuple(
-            Identifier(HMAC, key.fingerprint(secret), len(secret), key.check(secret), key.id or None)
+            Identifier(
+                HMAC,
+                key.fingerprint(secret),
+                len(secret),
+                key.check(secret),
+                key.id or None,
+                key.folded(secret) if folds else None,
+            )
             for key in self.keys
         )
+
+
+def _folds(secret: bytes) -> bool:
+    """Whether a secret is registered without its case too: if it has both, and is generated."""
+    if not SHORTEST_FORM <= len(secret) <= LONGEST_FORM or secret in (secret.lower(), secret.upper()):
+        return False
+    return known_forms.may_fold(secret) and entropy(secret.lower()) * len(secret) >= _LEAST_FOLDED
 
 
 class _Tables(NamedTuple):
@@ -97,6 +122,11 @@ class _Checks:
         slots = kernels.table(keys, room - keys.size)
         return _Tables(lengths, weights, powers, sieve, slots, room)
 
+    @property
+    def tables(self) -> _Tables | None:
+        """None while nothing is registered."""
+        return self._tables
+
     def spans(self, view: Any) -> Iterator[tuple[int, int]]:
         """The spans of `view` that have a registered length and check."""
         tables = self._tables
@@ -120,12 +150,50 @@ class _Keyed:
         self.hash = KeyedHash(key)
         self.windows = _Checks(key, window_kernel)
         self.subtokens = _Checks(key, kernels)
+        self.heads = _Heads(self.hash)
+        self.folded = DigestMap()
+        self.folded_lengths = np.empty(0, np.int64)
+        self._folded_hash = KeyedHash(key.for_folded())
+        self._folded_heads = _Heads(self._folded_hash)
+        self._terms = kernels.factors(key.multiplier, key.base, 0)[0]
+
+    def add_folded(self, found: Iterable[Identifier]) -> None:
+        """Registers the digests without case of some."""
+        pairs = [
+            (digest, owner, one.length)
+            for one in found
+            if (digest := _digest(one.folded or "")) and (owner := _digest(one.value))
+        ]
+        if pairs:
+            self.folded.add((digest, owner) for digest, owner, _ in pairs)
+            lengths = np.array([length for *_, length in pairs], np.int64)
+            self.folded_lengths = np.union1d(self.folded_lengths, lengths)
+
+    def search(self, registered: Callable[["_Keyed", bytes], bool]) -> known_forms.Search:
+        """What looks for secrets in other forms."""
+        tables = [each.tables for each in (self.windows, self.subtokens) if each.tables is not None]
+        return known_forms.Search(
+            self._terms,
+            tables,
+            lambda value: registered(self, value),
+            self._folded_heads,
+            self._folded_hash.digest,
+            self.folded,
+            lambda digest, length: Identifier(HMAC, digest.hex(), length, None, self.key.id or None),
+            self.folded_lengths,
+        )
+
+
+class _Heads:
+    """The first 8 bytes of the HMACs of spans of a text, as numbers. Compiled on first use."""
+
+    def __init__(self, keyed: KeyedHash) -> None:
+        self._keyed = keyed
         self._states: tuple[Any, Any] | None = None
 
-    def heads(self, view: Any, spans: Any) -> Any:
-        """The first 8 bytes of the HMACs of spans of `view`, as numbers. Compiled on first use."""
+    def __call__(self, view: Any, spans: Any) -> Any:
         if self._states is None:
-            self._states = hmac_kernel.keyed_states(self.hash.padded_key)
+            self._states = hmac_kernel.keyed_states(self._keyed.padded_key)
         heads = np.empty(len(spans), np.uint64)
         hmac_kernel.heads(view, spans, *self._states, heads)
         return heads
@@ -140,8 +208,15 @@ class KnownIndex:
         keys: Sequence[DeploymentKey] = (),
         *,
         every_window: bool = True,
+        forms: bool = True,
     ) -> None:
         self._every_window = every_window
+        self._forms = forms
+        self._form_search: tuple[list[known_forms.Search], Any, list[list[Any]]] = (
+            [],
+            np.empty(0, np.int64),
+            [],
+        )
         self._shortest_window = SHORTEST if every_window else MAX_LENGTH + 1
         self._keyed = tuple(map(_Keyed, keys))
         self._hmacs, self._sha256s = DigestSet(), DigestSet()
@@ -172,6 +247,7 @@ class KnownIndex:
         sha256s: list[bytes] = []
         checks: dict[str | None, list[int]] = {}
         lengths: dict[str, set[int]] = {HMAC: set(), SHA256: set()}
+        folded: list[Identifier] = []
         for identifier in identifiers:
             scheme = identifier.scheme
             if scheme not in (HMAC, SHA256):
@@ -184,6 +260,7 @@ class KnownIndex:
             if digest is None:
                 continue
             (hmacs if scheme == HMAC else sha256s).append(digest)
+            folded += [identifier] if identifier.folded else []
             check = _check_key(identifier)
             checkable = scheme == HMAC or self._in_force(identifier.key_id)
             if check is not None and checkable:
@@ -197,6 +274,8 @@ class KnownIndex:
         self._hmacs.add(hmacs)
         self._sha256s.add(sha256s)
         self._add_checks(checks)
+        self._add_folded(folded)
+        self._prepare_forms()
         self._bare_lengths = np.union1d(self._bare_lengths, np.array(sorted(lengths[HMAC]), np.int64))
         self._sha256_lengths = np.union1d(self._sha256_lengths, np.array(sorted(lengths[SHA256]), np.int64))
         self._prepare_to_hash()
@@ -218,16 +297,35 @@ class KnownIndex:
             if self.version == 0:
                 hmac_kernel.sha256_heads(byte, np.zeros(1, np.int64), 1, np.empty(1, np.uint64))
 
+    def _under(self, key_id: str | None) -> list[_Keyed]:
+        """What is under a key. If the id names no key in force, every key is tried."""
+        named = [keyed for keyed in self._keyed if keyed.key.id == key_id]
+        return [*self._keyed] if key_id is None or not named else named
+
     def _add_checks(self, checks: dict[str | None, list[int]]) -> None:
-        named = {keyed.key.id for keyed in self._keyed}
         for key_id, values in checks.items():
             keys = np.array(values, np.uint64)
             at_windows = keys >> np.uint64(32) >= np.uint64(self._shortest_window)
-            for keyed in self._keyed:
-                # If the id names no key in force, every key is tried.
-                if key_id is None or key_id not in named or key_id == keyed.key.id:
-                    keyed.windows.add(keys[at_windows])
-                    keyed.subtokens.add(keys[~at_windows])
+            for keyed in self._under(key_id):
+                keyed.windows.add(keys[at_windows])
+                keyed.subtokens.add(keys[~at_windows])
+
+    def _add_folded(self, identifiers: Iterable[Identifier]) -> None:
+        by_key: dict[str | None, list[Identifier]] = {}
+        for one in identifiers:
+            if one.scheme == HMAC and SHORTEST_FORM <= (one.length or 0) <= LONGEST_FORM:
+                by_key.setdefault(one.key_id, []).append(one)
+        for key_id, some in by_key.items():
+            for keyed in self._under(key_id):
+                keyed.add_folded(some)
+
+    def _prepare_forms(self) -> None:
+        if not self._forms:
+            return
+        searches = [keyed.search(self._is_registered) for keyed in self._keyed]
+        lengths, kinds = known_forms.lengths_of(searches)
+        # Replaced together: `disguised` may run beside.
+        self._form_search = searches, lengths, kinds
 
     def find(self, data: bytes) -> list[tuple[int, int]]:
         """The spans of registered secrets, in order. Those of one value do not overlap."""
@@ -239,16 +337,25 @@ class KnownIndex:
         found.update(_apart(data, self._plainly_hashed(data, view)))
         return sorted(found)
 
+    def disguised(self, data: bytes) -> list[Disguise]:
+        """The registered secrets that stand in `data` in another form."""
+        searches, lengths, kinds = self._form_search
+        if not lengths.size or len(data) < lengths[0]:
+            return []
+        return list(known_forms.disguises(data, lengths, kinds, searches))
+
+    def _is_registered(self, keyed: _Keyed, value: bytes) -> bool:
+        if keyed.hash.digest(value) in self._hmacs:
+            return True
+        return self._sha256_checked and hashlib.sha256(value).digest() in self._sha256s
+
     def _checked(self, data: bytes, view: Any, keyed: _Keyed) -> Iterator[tuple[int, int]]:
         verdicts: dict[bytes, bool] = {}
         for start, end in chain(keyed.windows.spans(view), keyed.subtokens.spans(view)):
             value = data[start:end]
             verdict = verdicts.get(value)
             if verdict is None:
-                verdict = keyed.hash.digest(value) in self._hmacs
-                if not verdict and self._sha256_checked:
-                    verdict = hashlib.sha256(value).digest() in self._sha256s
-                verdicts[value] = verdict
+                verdict = verdicts[value] = self._is_registered(keyed, value)
             if verdict:
                 yield start, end
 

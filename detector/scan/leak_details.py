@@ -54,8 +54,13 @@ class LeakDetailsCache:
         self._index = known
         self._found: dict[tuple[bytes, str | None], LeakDetails] = {}
 
-    def of(self, secret: Secret, pattern: Pattern | None) -> LeakDetails:
-        """The details of a secret that this pattern found; None if only its fingerprint did."""
+    def of(self, secret: Secret, pattern: Pattern | None, owner: Identifier | None = None) -> LeakDetails:
+        """The details of a secret that this pattern found; None if only its fingerprint did.
+
+        `owner` is by what a credential is registered of whose secret only this is known.
+        """
+        if owner is not None:
+            return LeakDetails(True, owner.value, (owner,))
         name = secret.reveal(), None if pattern is None else pattern.identifier
         found = self._found.get(name)
         if found is None:

@@ -24,7 +24,7 @@ from detector.scan.leak_details import Fingerprinter, LeakDetails, LeakDetailsCa
 from detector.scan.mask_spans import LEAST_LITERAL, Excerpts, MaskSpan, literals, merged, with_masks
 from detector.scan.scanner import Match, line_around
 from detector.scan.shares import SECOND_LOOK, LimitedText, Share
-from detector.values.events import Leak
+from detector.values.events import Identifier, Leak
 from detector.values.secrets import DeploymentKey, KeyedHash, Secret
 
 UNKNOWN_TIME: Final = -(1 << 63)  # of a record without a time: the reader fills it in
@@ -92,7 +92,7 @@ class _Sighting(msgspec.Struct, frozen=True):
     """A secret found in data[start:end] of a batch, by a pattern or (None) by its fingerprint alone.
 
     What is decoded from a run of digits comes from all of it, which may reach over lines of others. `begins` is where
-    the secret itself does.
+    the secret itself does. `owner` is by what the credential is registered if `secret` is not its secret, but the rest of it.
     """
 
     start: int
@@ -101,6 +101,7 @@ class _Sighting(msgspec.Struct, frozen=True):
     pattern: Pattern | None
     encodings: tuple[str, ...] = ()
     within: int = 0
+    owner: Identifier | None = None
 
     @property
     def begins(self) -> int:
@@ -125,6 +126,10 @@ def _sightings(
     alone = len(seen)  # in order, and none overlaps another
     if known is not None:
         seen += [_Sighting(start, end, Secret(data[start:end]), None) for start, end in known.find(data)]
+        seen += [
+            _Sighting(one.start, one.end, Secret(one.value), None, (one.form,), 0, one.owner)
+            for one in known.disguised(data)
+        ]
     decoding = Decoding(data, share)
     for view in decoding:
         found = [(m.start, m.end, m.secret, m.pattern) for m in _secrets(view.data, scanner)]
@@ -139,6 +144,12 @@ def _sightings(
             ):
                 within = view.place(start) - place[0][0]
                 seen.append(_Sighting(*place[0], secret, pattern, place[1], within))
+        for one in known.disguised(view.data) if known is not None else ():
+            place = view.origin(one.start, one.end)
+            if place is not None:
+                within = view.place(one.start) - place[0][0]
+                encodings = *place[1], one.form
+                seen.append(_Sighting(*place[0], Secret(one.value), None, encodings, within, one.owner))
     if len(seen) > alone:
         seen.sort(key=lambda one: (one.start, one.end, one.preference))
     return seen, decoding.limited
@@ -259,7 +270,7 @@ class LeakFinder:
         details = LeakDetailsCache(self._fingerprinter, self._known)
 
         def is_known(one: _Sighting) -> bool:
-            return details.of(one.secret, one.pattern).known
+            return details.of(one.secret, one.pattern, one.owner).known
 
         mask_spans = list(map(_MaskSpans(seen, is_known).of, seen))
         spans = merged(mask_spans)
@@ -271,7 +282,7 @@ class LeakFinder:
             told = _told_apart(sightings, is_known)
             texts = excerpts.around([one.begins for one in told], (record.start, record.end), shown)
             for one, excerpt in zip(told, texts, strict=True):
-                what = details.of(one.secret, one.pattern)
+                what = details.of(one.secret, one.pattern, one.owner)
                 leak = _leak(batch.source, record, one, what, excerpt)
                 asked = self._allowlist and not what.known
                 leaks.append(self._marked(leak, one, batch.data) if asked else leak)
@@ -395,7 +406,7 @@ def _unallowed(
     seen: list[_Sighting], allowing: Allowing, details: LeakDetailsCache, data: bytes
 ) -> list[_Sighting]:
     """The sightings to mask. Other sightings of an allowed secret (generic, or decoded once more) need no mask either."""
-    what = {id(one): details.of(one.secret, one.pattern) for one in seen}
+    what = {id(one): details.of(one.secret, one.pattern, one.owner) for one in seen}
     told = {id(one) for one in seen if one.pattern is None or what[id(one)].known}
     gone = [
         one for one in seen if id(one) not in told and allowing.covers(one, what[id(one)].fingerprint, data)

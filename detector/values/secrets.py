@@ -9,6 +9,7 @@ import msgspec
 
 MIN_KEY_BYTES: Final = 16
 _CHECK_LABEL: Final = b"curfewd/check/v1"
+_FOLDED_LABEL: Final = b"curfewd/folded/v1"
 _MASK64: Final = (1 << 64) - 1
 # RFC 2104 with SHA-256: the size of a block, and each byte of the key XORed with the two pads.
 _BLOCK: Final = 64
@@ -92,6 +93,14 @@ class DeploymentKey(msgspec.Struct, frozen=True):
         for byte in secret.reveal():
             rolling = (rolling * self.base + byte + 1) & _MASK64
         return f"{((rolling * self.multiplier) & _MASK64) >> 32:08x}"
+
+    def for_folded(self) -> "DeploymentKey":
+        """The key under which secrets without their case are hashed: another, so that nothing tells equal texts."""
+        return DeploymentKey.of(hmac.digest(self.material, _FOLDED_LABEL, "sha256"), self.id)
+
+    def folded(self, secret: Secret) -> str:
+        """Lower-case hex of HMAC-SHA-256(HMAC-SHA-256(key, "curfewd/folded/v1"), the secret with A to Z in lower case)."""
+        return self.for_folded().fingerprint(Secret(secret.reveal().lower()))
 
 
 class KeyedHash:

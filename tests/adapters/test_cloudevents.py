@@ -85,7 +85,14 @@ def test_an_issue_is_read_with_all_its_parts() -> None:
         bound_to={"workloads": ["w*"], "source_ips": ["10.1.2.3/8", "2001:db8::/32"]},
         revocation={"method": "http", "huge": 10**30, "deep": [[[]]]},
         identifiers=[
-            {"scheme": "hmac-sha256", "value": HMAC, "length": 40, "check": "0123abcd", "key_id": "k1"},
+            {
+                "scheme": "hmac-sha256",
+                "value": HMAC,
+                "length": 40,
+                "check": "0123abcd",
+                "key_id": "k1",
+                "folded": HMAC,
+            },
             {"scheme": "sha256", "value": base64.b64encode(bytes(range(32))).decode()},
         ],
     )
@@ -97,7 +104,7 @@ def test_an_issue_is_read_with_all_its_parts() -> None:
     assert read.bound_to == Binding(("w*",), ("10.1.2.3/8", "2001:db8::/32"))
     assert read.revocation == {"method": "http", "huge": 10**30, "deep": [[[]]]}
     assert read.identifiers == (
-        Identifier("hmac-sha256", HMAC, 40, "0123abcd", "k1"),
+        Identifier("hmac-sha256", HMAC, 40, "0123abcd", "k1", HMAC),
         Identifier("sha256", bytes(range(32)).hex()),
     )
 
@@ -149,6 +156,11 @@ def test_null_and_empty_text_in_an_optional_field_are_no_field() -> None:
             issued(identifiers=[{"scheme": "hmac-sha256", "value": HMAC, "check": "0123ABCD"}]),
             "wrong-field",
             "data.identifiers[0].check",
+        ),
+        (
+            issued(identifiers=[{"scheme": "hmac-sha256", "value": HMAC, "folded": HMAC[:8]}]),
+            "wrong-field",
+            "data.identifiers[0].folded",
         ),
         (
             issued(identifiers=[{"scheme": "hmac-sha256", "value": HMAC, "length": 0}]),

@@ -3,6 +3,7 @@
 import base64
 import gzip
 import hashlib
+import hmac
 import html
 import io
 import json
@@ -206,7 +207,22 @@ Printed = Callable[..., tuple[list[dict[str, object]], tuple[str, ...]]]
 
 def as_printed(secret: bytes) -> dict[str, object]:
     [one] = registered(secret)
-    return {"scheme": one.scheme, "value": one.value, "length": one.length, "check": one.check}
+    printed: dict[str, object] = {
+        "scheme": one.scheme,
+        "value": one.value,
+        "length": one.length,
+        "check": one.check,
+    }
+    return printed if one.folded is None else {**printed, "folded": one.folded}
+
+
+def test_a_generated_secret_of_both_cases_has_a_digest_without_its_case(printed: Printed) -> None:
+    ([one], _) = printed(GENERATED)
+    key = hmac.digest(bytes(32), b"curfewd/folded/v1", "sha256")
+    assert one["folded"] == hmac.digest(key, GENERATED.lower(), "sha256").hex()
+    for secret in (GENERATED.lower(), GENERATED.upper(), b"MyServiceAccountOfToday", b"aB1aB1aB1aB1aB1aB1"):
+        ([one], _) = printed(secret)
+        assert "folded" not in one, secret
 
 
 def test_one_newline_is_no_part_of_the_secret_unless_it_is_said_to_be(printed: Printed) -> None:

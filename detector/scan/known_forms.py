@@ -1,0 +1,187 @@
+"""Finds registered secrets in another form: what people do to get past a mask.
+
+| form | name in a finding | what tells it |
+| --- | --- | --- |
+| `rev` | `reversed` | the secret's own check and digest |
+| rot13 | `rot13` | the same |
+| case | `upper-case`, `lower-case`, `swapped-case` | the same; of a secret in both cases its `folded` digest |
+| the last or the first character dropped | `without-last`, `without-first` | the same, with each character in its place |
+
+So nothing else has to be registered for most of them, also not for credentials that were registered before. The text has
+to stand between two boundaries (`form_kernel.candidates`), and has 16 to 1,024 bytes.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
+from typing import Any, Final, NamedTuple, Protocol
+
+import numpy as np
+
+from detector.scan import form_kernel as kernel
+from detector.scan.digest_set import DigestMap
+from detector.scan.form_kernel import NO_FIRST, NO_LAST, REVERSED, ROT13, SWAPPED
+from detector.values.events import Identifier
+
+SHORTEST_FORM, LONGEST_FORM = 16, 1024  # bytes of a secret
+UPPER, LOWER = "upper-case", "lower-case"
+_NAMES: Final = {
+    REVERSED: "reversed",
+    ROT13: "rot13",
+    SWAPPED: "swapped-case",
+    NO_LAST: "without-last",
+    NO_FIRST: "without-first",
+}
+_CHANGES: Final = 2
+_ROWS: Final = 1 << 12  # what is tried together
+
+
+class Disguise(NamedTuple):
+    """A registered secret in data[start:end] in another form: its `value`, or what is shown of it, and the form.
+
+    `owner` is by what it is registered, if `value` is not the secret itself.
+    """
+
+    start: int
+    end: int
+    value: bytes
+    form: str
+    owner: Identifier | None = None
+
+
+class Tables(Protocol):
+    """The tables of registered lengths and checks."""
+
+    @property
+    def lengths(self) -> Any:
+        """Ascending."""
+
+    @property
+    def powers(self) -> Any:
+        """Of B, from 0 on, up to the greatest length at least."""
+
+    @property
+    def sieve(self) -> Any:
+        """As `kernels.fill` makes it."""
+
+    @property
+    def slots(self) -> Any:
+        """As `kernels.table` makes it."""
+
+
+class Search(NamedTuple):
+    """What is looked for under one key.
+
+    `terms` are M·(b + 1) for each byte, `registered` says whether a secret is, `heads` hashes under the key for folded
+    secrets, `folded` are their owners' digests, of which `owner` makes identifiers, and `folded_lengths` their lengths.
+    """
+
+    terms: Any
+    tables: Sequence[Tables]
+    registered: Callable[[bytes], bool]
+    heads: Callable[[Any, Any], Any]
+    digest: Callable[[bytes], bytes]
+    folded: DigestMap
+    owner: Callable[[bytes, int], Identifier]
+    folded_lengths: Any
+
+
+def undone(form: int, text: bytes, missing: int = 0) -> bytes:
+    """What a text says that is in one of the forms of `form_kernel`."""
+    if form == REVERSED:
+        return text[::-1]
+    if form == ROT13:
+        return text.translate(kernel.ROT.tobytes())
+    if form == SWAPPED:
+        return text.swapcase()
+    return text + bytes([missing]) if form == NO_LAST else bytes([missing]) + text
+
+
+def may_fold(text: bytes) -> bool:
+    """Whether a text in another case is no word or name that stands in logs by chance: digits and letters take turns."""
+    return sum(one.isalpha() != two.isalpha() for one, two in pairwise(_alnum(text))) >= _CHANGES
+
+
+def _alnum(text: bytes) -> str:
+    return "".join(char for char in text.decode("latin-1") if char.isascii() and char.isalnum())
+
+
+def lengths_of(searches: Sequence[Search]) -> tuple[Any, list[list[Any]]]:
+    """All lengths of texts to try, and for each key and table of it a list of what a text of each length may be."""
+    kinds: list[list[Any]] = []
+    every = np.zeros(LONGEST_FORM + 1, np.uint8)
+    for search in searches:
+        of_search = []
+        for tables in search.tables:
+            lengths = tables.lengths
+            lengths = lengths[(lengths >= SHORTEST_FORM) & (lengths <= LONGEST_FORM)]
+            of_table = np.zeros(LONGEST_FORM + 1, np.uint8)
+            of_table[lengths] |= kernel.FULL
+            of_table[lengths - 1] |= kernel.SHORT
+            of_search.append(of_table)
+            every |= of_table
+        folded = np.zeros(LONGEST_FORM + 1, np.uint8)
+        folded[search.folded_lengths] = kernel.FOLDED
+        of_search.append(folded)
+        every |= folded
+        kinds.append(of_search)
+    return np.flatnonzero(every), kinds
+
+
+def disguises(
+    data: bytes, lengths: Any, kinds: Sequence[Sequence[Any]], searches: Sequence[Search]
+) -> Iterator[Disguise]:
+    """The registered secrets in `data` that stand there in another form."""
+    view = np.frombuffer(data, np.uint8)
+    rows = np.empty((max(_ROWS, 128 * lengths.size), 2), np.int64)
+    done = 0
+    while done < len(data):
+        count, done = kernel.candidates(view, done, lengths, rows)
+        if count < 0:
+            rows = np.empty((2 * rows.shape[0], 2), np.int64)
+            continue
+        if not count:
+            continue
+        for search, of_search in zip(searches, kinds, strict=True):
+            for tables, of_table in zip(search.tables, of_search, strict=False):
+                yield from _checked(data, view, rows[:count], of_table, search, tables)
+            if search.folded_lengths.size:
+                yield from _folded(data, view, rows[:count], of_search[-1], search)
+
+
+def _checked(  # noqa: PLR0913, PLR0917 - a text in two forms, what to try of it, and with what
+    data: bytes, view: Any, rows: Any, kinds: Any, search: Search, tables: Tables
+) -> Iterator[Disguise]:
+    out = np.empty((1024, 3), np.int64)
+    first = 0
+    while first < len(rows):
+        count, first = kernel.matching(
+            view, rows, first, kinds, search.terms, tables.powers, tables.sieve, tables.slots, out
+        )
+        for number, form, missing in out[:count].tolist():
+            start, end = rows[number].tolist()
+            text = data[start:end]
+            value = undone(form, text, missing)
+            if value == text or (form == SWAPPED and not may_fold(text)) or not search.registered(value):
+                continue
+            yield Disguise(start, end, value, _case(text) if form == SWAPPED else _NAMES[form])
+
+
+def _folded(data: bytes, view: Any, rows: Any, kinds: Any, search: Search) -> Iterator[Disguise]:
+    chosen = np.empty(len(rows), np.int64)
+    lower = np.empty(int((rows[:, 1] - rows[:, 0]).sum()), np.uint8)
+    count = kernel.foldable(view, rows, kinds, chosen, lower)
+    if not count:
+        return
+    some = rows[chosen[:count]]
+    ends = np.cumsum(some[:, 1] - some[:, 0])
+    spans = np.column_stack([ends - (some[:, 1] - some[:, 0]), ends])
+    for number in search.folded.like(search.heads(lower, spans)):
+        start, end = some[number].tolist()
+        text = data[start:end]
+        owner = search.folded.get(search.digest(text.lower()))
+        if owner is not None:
+            yield Disguise(start, end, text, _case(text), search.owner(owner, len(text)))
+
+
+def _case(text: bytes) -> str:
+    return UPPER if text.isupper() else LOWER if text.islower() else _NAMES[SWAPPED]

@@ -1,0 +1,181 @@
+"""Registered secrets are found in other forms: reversed, in rot13, in another case, one character short."""
+
+import codecs
+import string
+from collections.abc import Callable
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from detector.scan.form_kernel import LAST
+from detector.scan.known_credentials import HMAC, KeyRing, KnownIndex
+from detector.scan.leaks import Batch, LeakFinder, RecordAt
+from detector.scan.scanner import Match
+from detector.values.events import Identifier
+from detector.values.secrets import DeploymentKey, Secret
+
+KEY = DeploymentKey.of(bytes(range(32)), "k1")
+OTHER = DeploymentKey.of(bytes(range(32, 64)), "k2")
+SECRET = b"tok_7Hq2xLw9ZpB5nKd4YcJmR8vTs3"
+
+
+def rot13(text: bytes) -> bytes:
+    return codecs.encode(text.decode(), "rot13").encode()
+
+
+def reverse(text: bytes) -> bytes:
+    return text[::-1]
+
+
+FORMS: dict[str, Callable[[bytes], bytes]] = {
+    "reversed": reverse,
+    "rot13": rot13,
+    "upper-case": bytes.upper,
+    "lower-case": bytes.lower,
+    "swapped-case": bytes.swapcase,
+    "without-last": lambda text: text[:-1],
+    "without-first": lambda text: text[1:],
+}
+AROUND = (
+    b"%s",
+    b"token=%s;",
+    b'{"token":"%s"}',
+    b"GET /hook/%s?x=1 HTTP/1.1",
+    b"the token is %s.",
+    b"[%s]",
+    b"a\n%s\nb",
+    b"https://u:%s@host/",
+)
+
+
+def registered(secret: bytes, key: DeploymentKey = KEY) -> Identifier:
+    return KeyRing([key]).identifiers(Secret(secret))[0]
+
+
+class Nothing:
+    def scan(self, data: bytes) -> list[Match]:
+        del data
+        return []
+
+
+def leaks(index: KnownIndex, data: bytes) -> list[tuple[str, ...]]:
+    finder = LeakFinder(Nothing(), index, [KEY])
+    found = finder.find(Batch("test", data, lambda _: RecordAt(0, len(data), "0")))
+    for leak in found:
+        assert any(each.value == registered(SECRET).value for each in leak.identifiers)
+    return [leak.encodings for leak in found]
+
+
+@pytest.mark.parametrize("around", AROUND)
+@pytest.mark.parametrize("name", FORMS)
+def test_a_registered_secret_is_found_in_each_form(name: str, around: bytes) -> None:
+    index = KnownIndex([registered(SECRET)], [KEY])
+    text = FORMS[name](SECRET)
+    data = around % text
+    (one,) = index.disguised(data)
+    assert data[one.start : one.end] == text
+    assert one.form == name
+    assert leaks(index, data) == [(name,)]
+    redactor = LeakFinder(Nothing(), index, [KEY]).redactor
+    masked = redactor.masked(data)
+    assert masked is not None
+    assert text not in masked
+
+
+def test_a_blank_after_the_first_character_hides_no_secret() -> None:
+    index = KnownIndex([registered(SECRET)], [KEY])
+    assert leaks(index, b"t " + SECRET[1:]) == [("without-first",)]
+
+
+def test_in_one_case_a_secret_of_one_case_needs_nothing_registered() -> None:
+    secret = b"9f2c01ab77de4410c3b5a6e8d9f00b1c"
+    one = registered(secret)
+    assert one.folded is None
+    (found,) = KnownIndex([one], [KEY]).disguised(b"id=" + secret.upper())
+    assert (found.form, found.value, found.owner) == ("upper-case", secret, None)
+
+
+@pytest.mark.parametrize("name", ["reversed", "rot13", "swapped-case", "without-last", "without-first"])
+def test_what_is_registered_by_length_and_check_alone_is_found_in_forms(name: str) -> None:
+    full = registered(SECRET)
+    index = KnownIndex([Identifier(HMAC, full.value, full.length, full.check)], [KEY])
+    (found,) = index.disguised(b"x=" + FORMS[name](SECRET))
+    assert (found.form, found.value) == (name, SECRET)
+
+
+def test_a_form_in_an_encoding_is_found() -> None:
+    index = KnownIndex([registered(SECRET)], [KEY])
+    data = b"x = " + (b"token: " + SECRET[::-1] + b" and more text").hex().encode()
+    assert leaks(index, data) == [("hex", "reversed")]
+
+
+def test_under_each_key_in_force_a_secret_is_found_without_its_case() -> None:
+    index = KnownIndex([registered(SECRET, OTHER)], [KEY, OTHER])
+    (found,) = index.disguised(b"x=" + SECRET.upper())
+    assert found.owner == Identifier(HMAC, OTHER.fingerprint(Secret(SECRET)), len(SECRET), None, "k2")
+
+
+def test_forms_can_be_switched_off() -> None:
+    index = KnownIndex([registered(SECRET)], [KEY], forms=False)
+    assert not any(index.disguised(make(SECRET)) for make in FORMS.values())
+
+
+def test_what_is_added_later_is_found_too() -> None:
+    index = KnownIndex((), [KEY])
+    index.add([registered(SECRET)])
+    assert [one.form for one in index.disguised(SECRET.lower())] == ["lower-case"]
+
+
+def test_the_secret_in_clear_is_in_no_form() -> None:
+    palindrome = b"q7Hw2Lx9Zp55pZ9xL2wH7q"
+    index = KnownIndex([registered(SECRET), registered(palindrome)], [KEY])
+    assert not index.disguised(b"a=%s b=%s" % (SECRET, palindrome))
+
+
+@pytest.mark.parametrize(
+    "secret", [b"Production-Deploy-Key", b"changeme-please-now", b"Correct-Horse-Battery1"]
+)
+def test_words_in_another_case_are_no_secret(secret: bytes) -> None:
+    index = KnownIndex([registered(secret)], [KEY])
+    for text in (secret.upper(), secret.lower(), secret.swapcase()):
+        assert text == secret or not index.disguised(b"deploying %s now" % text)
+
+
+_PIECES = st.tuples(
+    st.text(string.ascii_letters + string.digits, min_size=8, max_size=12),
+    st.sampled_from(["", *"-_+/=.~!@#$%^&*?:"]),
+)
+# Digits and letters of both cases, one sign in eight characters at most.
+_TOKENS = st.lists(_PIECES, min_size=2, max_size=6).map(lambda parts: "a1Bz2" + "".join(map("".join, parts)))
+_SURROUNDINGS = st.binary(max_size=200)
+
+
+@given(_TOKENS, st.sampled_from([*FORMS]), _SURROUNDINGS, _SURROUNDINGS)
+@settings(max_examples=300)
+def test_forms_are_found_in_arbitrary_text(token: str, name: str, before: bytes, after: bytes) -> None:
+    secret = token.encode()
+    one = registered(secret)
+    assume(one.folded is not None or name not in ("upper-case", "lower-case"))
+    form = FORMS[name](secret)
+    missing = secret[-1:] if name == "without-last" else secret[:1]
+    assume(form != secret and (not name.startswith("without") or missing[0] in LAST))
+    index = KnownIndex([one], [KEY])
+    data = before + b" " + form + b" " + after
+    place = len(before) + 1
+    assert any((each.start, each.end) == (place, place + len(form)) for each in index.disguised(data))
+
+
+@given(
+    st.lists(
+        st.sampled_from([b"tok_", b"a", b"-", b"0", b" ", b'"', b"=", b".", b"\n", SECRET, SECRET[::-1]])
+    )
+)
+def test_whatever_stands_in_pieces_is_found_as_in_one(parts: list[bytes]) -> None:
+    index = KnownIndex([registered(SECRET)], [KEY])
+    data = b"".join(parts)
+    found = {(one.start, one.end) for one in index.disguised(data)}
+    # Far from the start of the text, over the ends of blocks.
+    for pad in (8192 - 40, 8190):
+        moved = index.disguised(b"\n" * pad + data)
+        assert {(one.start - pad, one.end - pad) for one in moved} == found
