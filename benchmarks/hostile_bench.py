@@ -68,7 +68,7 @@ def of_look_alikes(options: Options) -> Iterator[Slow]:
     known = KnownIndex(registry(KNOWN, LENGTHS), [KEY])
     finder = LeakFinder(PatternScanner(patterns), known, [KEY])
     for pattern in patterns:
-        if options.only and options.only not in pattern.id:
+        if not pattern.regex or (options.only and options.only not in pattern.id):
             continue
         for kind, text in look_alikes(pattern, options.look_alikes, options.seed):
             work = Work([source_of(text)], _NOW, finder)

@@ -81,7 +81,7 @@ def filters(size: float, runs: int, seed: int) -> list[Filter]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         rules = folder / "rules"
-        one_line = [pattern.regex for pattern in load_bundled() if not pattern.multiline]
+        one_line = [pattern.regex for pattern in load_bundled() if pattern.regex and not pattern.multiline]
         rules.write_text("".join(f"{regex}\n" for regex in one_line if not re.search(r"[\r\n]", regex)))
         for text, files in (("clean", clean), ("planted", planted), ("short", planted)):
             data = b"".join(path.read_bytes() for path in files)

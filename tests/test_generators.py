@@ -17,7 +17,7 @@ STRINGS, SURROUNDINGS = 4, 5  # of each string
 # Runs on into whatever is decoded beside it.
 OPEN_ENDED = frozenset({"private-key-cut-off"})
 EVERY: list[str | None] = [None, *ENCODINGS]
-PATTERNS = load_bundled()
+PATTERNS = tuple(pattern for pattern in load_bundled() if pattern.named is None)
 BETWEEN = b"\n" + b"nothing here\n" * 30  # a key without an end is told from what follows it
 
 

@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from detector.values.errors import ConfigError
-from detector.values.findings import Severity
+from detector.values.findings import Confidence, Severity
 from detector.values.times import parse_duration, parse_rfc3339
 from detector.values.toml_file import Key, TomlFile
 from detector.values.wording import visible
@@ -90,6 +90,13 @@ def _severity(value: Any) -> Severity:
         raise ValueError("write low, medium, high or critical") from None
 
 
+def _confidence(value: Any) -> Confidence:
+    try:
+        return Confidence.of(value)
+    except (KeyError, AttributeError):
+        raise ValueError("write low, medium or high") from None
+
+
 def _moment(value: Any) -> int:
     """A TOML date-time with an offset, or RFC 3339 text: nanoseconds."""
     if isinstance(value, dt.datetime) and value.tzinfo is not None:
@@ -104,6 +111,7 @@ TEXTS: Final = ValueType("list of texts", _texts)
 FILE: Final = ValueType("path", text)
 FLAG: Final = ValueType("true or false", _flag)
 SEVERITY: Final = ValueType("low, medium, high or critical", _severity)
+CONFIDENCE: Final = ValueType("low, medium or high", _confidence)
 MOMENT: Final = ValueType("time", _moment)
 DURATION: Final = ValueType("duration", parse_duration)
 

@@ -15,6 +15,7 @@ from detector.configuration.accept_table import ACCEPT_FIELDS, read_accepts
 from detector.configuration.allow_table import ALLOW_FIELDS, read_allows, unkeyed_warning
 from detector.configuration.allowlist import Allow
 from detector.configuration.fields import (
+    CONFIDENCE,
     DURATION,
     FILE,
     FLAG,
@@ -43,6 +44,7 @@ from detector.judge.rules.catalog import RULES
 from detector.terminal.output import shown, why
 from detector.values.bounded_files import SECRET_BYTES, read_bounded
 from detector.values.errors import ConfigError
+from detector.values.findings import Confidence
 from detector.values.secrets import DeploymentKey, decode_key
 from detector.values.times import SECOND, parse_duration
 from detector.values.toml_file import Key, TomlFile
@@ -66,7 +68,7 @@ class PatternSettings(msgspec.Struct, frozen=True):
 
     `paths` are pattern files or folders, in curfewd's format or that of gitleaks. `disable` are globs of pattern ids.
     `plugins` are detect-secrets plugins: ids of bundled ones to switch on, or files. The secrets in `baseline`, a
-    `.secrets.baseline`, are not reported.
+    `.secrets.baseline`, are not reported. What only its name gives away is reported from `confidence` on.
     """
 
     paths: tuple[str, ...] = ()
@@ -74,6 +76,7 @@ class PatternSettings(msgspec.Struct, frozen=True):
     detect_secrets: bool = True
     plugins: tuple[str, ...] = ()
     baseline: str | None = None
+    confidence: Confidence = Confidence.MEDIUM
 
 
 class ScanSettings(msgspec.Struct, frozen=True):
@@ -198,6 +201,12 @@ PATTERN_FIELDS: Final = {
     "detect_secrets": Field(FLAG, "whether to use the plugins of detect-secrets", "true"),
     "plugins": Field(TEXTS, "detect-secrets plugins to switch on by name, or custom plugin files", "[]"),
     "baseline": Field(FILE, "a `.secrets.baseline`: secrets that were audited there are not reported"),
+    "confidence": Field(
+        CONFIDENCE,
+        "how sure it must be that a value is a secret if only its name says so: `low`, `medium` or `high`; "
+        "[what each means](scanner.md#secrets-that-only-their-name-gives-away)",
+        '"medium"',
+    ),
 }
 SCAN_FIELDS: Final = {
     "every_window": Field(

@@ -21,6 +21,7 @@ from detector.values.events import TYPE_NAMES, AnyEvent, CredentialUsed, Leak, L
 from detector.values.findings import (
     LEAKED_SECRET,
     Activity,
+    Confidence,
     Evidence,
     Finding,
     FindingChange,
@@ -125,7 +126,7 @@ def _texts(finding: Finding) -> list[str]:
         event = piece.event
         if finding.rule != LEAKED_SECRET or not isinstance(event, Leak):
             return []
-        told += (event.source, _name(event), event.id, event.excerpt, event.task_id, event.stream)
+        told += (event.source, _name(event), event.id, event.excerpt, event.task_id, event.stream, event.name)
         told.append(piece.detail)
     return [one for one in told if one and isinstance(one, str)]
 
@@ -155,6 +156,7 @@ def _record(finding: Finding, patterns: Patterns, clean: Clean, activity: int) -
         "time": to_millis(finding.last_seen),
         "severity_id": int(finding.severity),
         "severity": finding.severity.label.capitalize(),
+        **_confidence(finding),
         "status_id": status,
         "status": _STATUSES[status],
         # Findings that are accepted, closed or low wake nobody.
@@ -178,6 +180,12 @@ def _record(finding: Finding, patterns: Patterns, clean: Clean, activity: int) -
         **({"resources": resources} if resources else {}),
         "unmapped": _unmapped(finding, clean),
     }
+
+
+def _confidence(finding: Finding) -> Record:
+    """How sure it is that an unregistered secret is one, if only its name says so."""
+    found = finding.confidence if finding.rule == LEAKED_SECRET else None
+    return {} if found is None else {"confidence_id": int(found), "confidence": found.label.capitalize()}
 
 
 def _status(finding: Finding, activity: int) -> int:
@@ -221,6 +229,7 @@ def _unmapped(finding: Finding, clean: Clean) -> Record:
             "credential_id": clean(credential.credential_id) if credential else None,
             "fingerprint": finding.fingerprint if finding.rule == LEAKED_SECRET else None,
             "patterns": [visible(one) for one in finding.patterns],
+            "names": [_text(one, clean) for one in finding.names] if finding.rule == LEAKED_SECRET else None,
             "accepted": visible(clean(finding.accepted)) if finding.accepted else None,
             "resolution": _resolution(finding, clean),
             "taxonomies": _classified(finding.rule)[1],
@@ -322,6 +331,8 @@ def _leak(event: Leak, clean: Clean) -> Record:
         "task_id": _text(event.task_id, clean),
         "time_origin": event.time_origin,
         "pattern": event.pattern,
+        "name": _text(event.name, clean),
+        "confidence": None if event.confidence is None else Confidence(event.confidence).label,
         "encodings": list(event.encodings),
         "excerpt": _text(event.excerpt, clean, 1024),
     }

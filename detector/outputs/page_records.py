@@ -55,6 +55,8 @@ def page_finding(record: Mapping[str, Any]) -> PageRecord:
             "credential": _credential(resources.get("credential"), unmapped),
             "fingerprint": unmapped.get("fingerprint"),
             "patterns": unmapped.get("patterns"),
+            "names": unmapped.get("names"),
+            "confidence": record["confidence"].lower() if "confidence" in record else None,
             "resolution": unmapped.get("resolution"),
             "evidence": [_evidence(one) for one in record["evidences"]],
         }

@@ -174,6 +174,8 @@ def _properties(record: PageRecord) -> Record:
         "credential": record.get("credential", {}).get("id"),
         "fingerprint": record.get("fingerprint"),
         "patterns": record.get("patterns"),
+        "names": record.get("names"),
+        "confidence": record.get("confidence"),
     }
     return {name: value for name, value in made.items() if value}
 

@@ -6,7 +6,7 @@ cannot be used is refused with its file, line and reason; none is skipped in sil
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -47,19 +47,21 @@ class Pattern(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     `generic` loses to any other pattern over the same bytes (`password=…` around a vendor's token);
     `placeholder_ok` turns the check `not-placeholder` off. `identifier` is the scheme of the public identifier
-    that the secret is, or carries. `path` and `line` say where the pattern stands.
+    that the secret is, or carries. `named` instead of a regex: what a name says of a value (`detector.scan.names`).
+    `path` and `line` say where the pattern stands.
     """
 
     id: str
     name: str
-    regex: str
     severity: Severity
+    regex: str = ""
     family: str = ""
     keywords: tuple[str, ...] = ()
     checks: tuple[CheckSpec, ...] = ()
     identifier: str | None = None
     multiline: bool = False
     generic: bool = False
+    named: Literal["secret", "password"] | None = None
     placeholder_ok: bool = False
     reference: str = ""
     advice: str = ""
@@ -218,6 +220,18 @@ def _validate(file: TomlFile, at: tuple[str, int], pattern: Pattern, *, own: boo
         raise file.error("`id` is lower-case letters, digits and hyphens", *at, "id")
     if not pattern.name:
         raise file.error(f"pattern `{pattern.id}`: `name` is empty", *at, "name")
+    if pattern.named is None:
+        _validate_regex(file, at, pattern, own=own)
+    elif pattern.regex or pattern.keywords or pattern.multiline:
+        raise file.error(f"pattern `{pattern.id}`: `named` has no regex and no keywords", *at, "named")
+    for check in pattern.checks:
+        try:
+            check.build()
+        except ValueError as error:
+            raise file.error(f"pattern `{pattern.id}`: {error}", *at, "checks") from None
+
+
+def _validate_regex(file: TomlFile, at: tuple[str, int], pattern: Pattern, *, own: bool) -> None:
     try:
         Regex(pattern.regex, multiline=pattern.multiline)
     except BadRegexError as error:
@@ -233,8 +247,3 @@ def _validate(file: TomlFile, at: tuple[str, int], pattern: Pattern, *, own: boo
             *at,
             "keywords",
         )
-    for check in pattern.checks:
-        try:
-            check.build()
-        except ValueError as error:
-            raise file.error(f"pattern `{pattern.id}`: {error}", *at, "checks") from None

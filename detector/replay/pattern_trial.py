@@ -15,6 +15,7 @@ from detector.scan.leaks import UNKNOWN_TIME
 from detector.scan.scanner import PatternScanner
 from detector.terminal.progress import Meter
 from detector.values.events import Leak
+from detector.values.findings import Confidence
 
 EXAMPLES: Final = 3
 
@@ -47,29 +48,44 @@ class PatternTrial(msgspec.Struct):
 
 
 class Tried(msgspec.Struct, frozen=True):
-    """What all patterns saw, by their ids, in so many bytes and records; `dead` could not be read."""
+    """What all patterns saw, by their ids, in so many bytes and records; `dead` could not be read.
+
+    `thresholds` says what each `[patterns] confidence` would report of what only its name gives away: matches and
+    different secrets. `least` is the one in force.
+    """
 
     patterns: Mapping[str, PatternTrial]
     size: int
     records: int
     dead: int
+    thresholds: Mapping[Confidence, tuple[int, int]] = {}
+    least: Confidence = Confidence.MEDIUM
 
 
-def against(work: Work, scanner: PatternScanner, meter: Meter) -> Tried:
+def against(
+    work: Work, scanner: PatternScanner, meter: Meter, least: Confidence = Confidence.MEDIUM
+) -> Tried:
     """Scans the sources of `work`, whose finder is of this scanner and knows no credential.
 
-    Its `now` (ns) is the time of records that have none before them.
+    Its `now` (ns) is the time of records that have none before them. The scanner tells of every confidence; matches below
+    `least` are in `thresholds` alone.
     """
     refused = scanner.count_refusals()
     found: dict[str, PatternTrial] = {pattern.id: PatternTrial() for pattern in scanner.patterns}
     lines: Counter[int] = Counter()
+    matches: Counter[Confidence] = Counter()
+    secrets: dict[Confidence, set[str]] = {each: set() for each in Confidence}
     size = records = dead = 0
     todo = list(units(work.sources))
     meter.stage("logs", sum(unit.end - unit.start for unit in todo))
     for unit in todo:
         read = second_pass(work, unit)
         for leak in read.leaks:
-            if leak.pattern is not None:
+            for each in Confidence:
+                if leak.confidence is not None and each <= leak.confidence:
+                    matches[each] += 1
+                    secrets[each].add(leak.fingerprint)
+            if leak.pattern is not None and (leak.confidence is None or leak.confidence >= least):
                 _add(found[leak.pattern], leak, lines[unit.source], work.now)
         lines[unit.source] += read.lines
         dead += len(read.dead_letters)
@@ -78,7 +94,8 @@ def against(work: Work, scanner: PatternScanner, meter: Meter) -> Tried:
         meter.advance(unit.end - unit.start)
     for (pattern, check), count in sorted(refused.items()):
         found[pattern].refused = {**found[pattern].refused, check: count}
-    return Tried(found, size, records, dead)
+    thresholds = {each: (matches[each], len(secrets[each])) for each in Confidence}
+    return Tried(found, size, records, dead, thresholds, least)
 
 
 def _add(seen: PatternTrial, leak: Leak, lines_before: int, now: int) -> None:

@@ -4,6 +4,7 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
+import msgspec
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -19,6 +20,7 @@ from detector.scan.leaks import LeakFinder, Redactor
 from detector.scan.scanner_loader import load_scanner
 from detector.terminal.progress import meter
 from detector.values.errors import UsageError
+from detector.values.findings import Confidence
 from detector.values.globs import compile_glob
 from detector.values.wording import Clean, counted, size, visible
 
@@ -27,6 +29,7 @@ _LEAST_FOR_RATE: Final = 1_000_000  # bytes: of less no rate per GB can be told
 _SHOWN_FINGERPRINT: Final = 16
 _EXCERPT: Final = 160
 _PLACE: Final = 120
+NAMED_IDS: Final = ("named-secret", "named-password")  # the patterns that a threshold applies to
 
 
 def try_against(settings: Settings, paths: Sequence[str]) -> tuple[Tried, Clean, tuple[str, ...]]:
@@ -35,13 +38,14 @@ def try_against(settings: Settings, paths: Sequence[str]) -> tuple[Tried, Clean,
     Raises:
         UsageError: a pattern or a path is wrong.
     """
-    scanner, warnings = load_scanner(settings.patterns)
+    least = settings.patterns.confidence
+    scanner, warnings = load_scanner(msgspec.structs.replace(settings.patterns, confidence=Confidence.LOW))
     classifier = configured_classifier(settings.sources)
     sources, letters = find_sources(paths, classifier=classifier)
     known = KnownIndex((), settings.keys)
     finder = LeakFinder(scanner, known, settings.keys, allowlist=Allowlist(settings.allows))
     with meter() as bars:
-        tried = against(Work(sources, time.time_ns(), finder, classifier), scanner, bars)
+        tried = against(Work(sources, time.time_ns(), finder, classifier), scanner, bars, least)
     missed = tuple(f"{letter.source}: {letter.detail}" for letter in letters)
     return tried, Redactor(scanner, known).clean, (*warnings, *missed)
 
@@ -91,7 +95,24 @@ def print_against(
             text.append("  allowed" if example.allowed else "")
             text.append(f"  {example.fingerprint[:_SHOWN_FINGERPRINT]}*" if lasting else "")
             console.print(text, soft_wrap=True)
+    if any(matches for matches, _ in tried.thresholds.values()) and any(map(wanted, NAMED_IDS)):
+        console.print(_thresholds(tried))
     console.print(Text(("\n" if rows else "") + _total(tried, seen)), soft_wrap=True)
+
+
+def _thresholds(tried: Tried) -> Table:
+    """What each threshold would report of secrets that only their name gives away."""
+    table = Table("\n[patterns] confidence", box=None, pad_edge=False)
+    for title in ("matches", "secrets", "per GB"):
+        table.add_column(f"\n{title}", justify="right")
+    for each, (matches, secrets) in tried.thresholds.items():
+        table.add_row(
+            f'"{each.label}"' + (" (in force)" if each == tried.least else ""),
+            f"{matches:,}",
+            f"{secrets:,}",
+            f"{matches * _GB / tried.size:,.1f}" if tried.size >= _LEAST_FOR_RATE else "",
+        )
+    return table
 
 
 def _most(one: PatternTrial) -> list[tuple[str, int]]:

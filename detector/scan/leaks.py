@@ -22,9 +22,11 @@ from detector.scan.decoders import SPACED
 from detector.scan.known_credentials import KnownIndex
 from detector.scan.leak_details import Fingerprinter, LeakDetails, LeakDetailsCache
 from detector.scan.mask_spans import LEAST_LITERAL, Excerpts, MaskSpan, literals, merged, with_masks
+from detector.scan.pattern_matcher import Named
 from detector.scan.scanner import Match, line_around
 from detector.scan.shares import SECOND_LOOK, LimitedText, Share
 from detector.values.events import Identifier, Leak
+from detector.values.findings import severity_of
 from detector.values.secrets import DeploymentKey, KeyedHash, Secret
 
 UNKNOWN_TIME: Final = -(1 << 63)  # of a record without a time: the reader fills it in
@@ -102,6 +104,7 @@ class _Sighting(msgspec.Struct, frozen=True):
     encodings: tuple[str, ...] = ()
     within: int = 0
     owner: Identifier | None = None
+    named: Named | None = None
 
     @property
     def begins(self) -> int:
@@ -110,6 +113,13 @@ class _Sighting(msgspec.Struct, frozen=True):
     @property
     def generic(self) -> bool:
         return self.pattern is not None and self.pattern.generic
+
+    @property
+    def severity(self) -> int | None:
+        """The pattern's; of what only its name gave away, that of the confidence."""
+        if self.named is not None:
+            return int(severity_of(self.named.confidence))
+        return None if self.pattern is None else int(self.pattern.severity)
 
     @property
     def preference(self) -> tuple[int, bool, bool, int]:
@@ -122,28 +132,37 @@ def _sightings(
     data: bytes, scanner: Scanner, known: KnownIndex | None, share: Share = SECOND_LOOK
 ) -> tuple[list[_Sighting], list[LimitedText]]:
     """All secrets found in the data, in order, and the text that was not examined whole."""
-    seen = [_Sighting(m.start, m.end, m.secret, m.pattern) for m in _secrets(data, scanner)]
+    matches = _secrets(data, scanner)
+    spans = known.find(data) if known is not None else []
+    seen = [
+        _Sighting(m.start, m.end, m.secret, m.pattern, named=named)
+        for m, named in zip(matches, _shown_names(matches, spans), strict=True)
+    ]
     alone = len(seen)  # in order, and none overlaps another
+    seen += [_Sighting(start, end, Secret(data[start:end]), None) for start, end in spans]
     if known is not None:
-        seen += [_Sighting(start, end, Secret(data[start:end]), None) for start, end in known.find(data)]
         seen += [
             _Sighting(one.start, one.end, Secret(one.value), None, (one.form,), 0, one.owner)
             for one in known.disguised(data)
         ]
     decoding = Decoding(data, share)
     for view in decoding:
-        found = [(m.start, m.end, m.secret, m.pattern) for m in _secrets(view.data, scanner)]
+        matches = _secrets(view.data, scanner)
         spans = known.find(view.data) if known is not None else []
-        for start, end, secret, pattern in (
+        found = [
+            (m.start, m.end, m.secret, m.pattern, named)
+            for m, named in zip(matches, _shown_names(matches, spans), strict=True)
+        ]
+        for start, end, secret, pattern, named in (
             *found,
-            *((start, end, Secret(view.data[start:end]), None) for start, end in spans),
+            *((start, end, Secret(view.data[start:end]), None, None) for start, end in spans),
         ):
             place = view.origin(start, end)
             if place is not None and (
                 pattern is None or SPACED not in place[1] or _unmistakable(pattern, secret)
             ):
                 within = view.place(start) - place[0][0]
-                seen.append(_Sighting(*place[0], secret, pattern, place[1], within))
+                seen.append(_Sighting(*place[0], secret, pattern, place[1], within, named=named))
         for one in known.disguised(view.data) if known is not None else ():
             place = view.origin(one.start, one.end)
             if place is not None:
@@ -158,6 +177,24 @@ def _sightings(
 def _secrets(data: bytes, scanner: Scanner) -> list[Match]:
     """The matches of patterns, without public identifiers: text that shows one is no leak."""
     return [match for match in scanner.scan(data) if not finds_public_ids(match.pattern)]
+
+
+def _shown_names(matches: Sequence[Match], spans: Iterable[tuple[int, int]]) -> list[Named | None]:
+    """What gave each match away. A name that shows a part of another secret is left out."""
+    if all(match.named is None for match in matches):
+        return [None] * len(matches)
+    others = sorted([*((match.start, match.end) for match in matches), *spans])
+    starts = [start for start, _ in others]
+    ends = list(accumulate((end for _, end in others), max))
+    shown: list[Named | None] = []
+    for match in matches:
+        named = match.named
+        if named is not None:
+            before = bisect_left(starts, named.end)
+            if before and ends[before - 1] > named.start:
+                named = msgspec.structs.replace(named, name=None)
+        shown.append(named)
+    return shown
 
 
 def _unmistakable(pattern: Pattern, secret: Secret) -> bool:
@@ -302,7 +339,7 @@ def _leak(source: str, record: RecordAt, one: _Sighting, what: LeakDetails, exce
         identifiers=what.identifiers,
         fingerprint=what.fingerprint,
         pattern=None if one.pattern is None else one.pattern.id,
-        severity=None if one.pattern is None else int(one.pattern.severity),
+        severity=one.severity,
         excerpt=excerpt,
         encodings=one.encodings,
         line=record.line,
@@ -312,6 +349,8 @@ def _leak(source: str, record: RecordAt, one: _Sighting, what: LeakDetails, exce
         stream=record.stream,
         received=record.received,
         time_origin=record.time_origin,
+        name=None if one.named is None else one.named.name,
+        confidence=None if one.named is None else int(one.named.confidence),
     )
 
 

@@ -15,6 +15,7 @@ from detector.patterns.pattern import Pattern
 from detector.patterns.prefilter import Expression, Place
 from detector.patterns.refusal_cache import RefusalCache
 from detector.patterns.regexes import MAX_MATCH
+from detector.values.findings import Confidence
 from detector.values.secrets import Secret
 
 if TYPE_CHECKING:
@@ -27,13 +28,26 @@ Region = tuple[int, int]
 Rank = tuple[bool, bool, bool, int, int]
 
 
+class Named(msgspec.Struct, frozen=True):
+    """The name that gave a secret away, as a finding shows it, and how sure that is. In the text it stands from `start` to `end`.
+
+    A finding does not show a name that another secret overlaps.
+    """
+
+    name: str | None
+    confidence: Confidence
+    start: int = 0
+    end: int = 0
+
+
 class Match(msgspec.Struct, frozen=True):
-    """A secret in data[start:end]."""
+    """A secret in data[start:end]. `named` is None if its own form says what it is."""
 
     start: int
     end: int
     pattern: Pattern
     secret: Secret
+    named: Named | None = None
 
 
 class _CountedCheck(Check, frozen=True):

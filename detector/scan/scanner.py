@@ -18,6 +18,7 @@ from detector.patterns.detect_secrets_plugins import Plugin
 from detector.patterns.pattern import Pattern, distinct
 from detector.patterns.prefilter import Expression, Prefilter
 from detector.patterns.regexes import MAX_MATCH
+from detector.scan.names.named_values import NamedMatcher
 from detector.scan.pattern_matcher import (
     REACH,
     Match,
@@ -27,6 +28,7 @@ from detector.scan.pattern_matcher import (
     line_around,
     regions_around,
 )
+from detector.values.findings import Confidence
 from detector.values.secrets import Secret
 
 __all__ = ["PIECE", "REACH", "Match", "PatternScanner", "PluginMatcher", "line_around"]
@@ -70,7 +72,8 @@ class PatternScanner:
     """Finds what the patterns describe. Threads and forked processes may share one.
 
     `plugins` are detect-secrets plugins. `silenced` holds the SHA-1, in lower-case hex, of secrets that a user has audited:
-    they are ignored, whichever pattern finds them. `cache` keeps the compiled database.
+    they are ignored, whichever pattern finds them. `cache` keeps the compiled database. Of what only its name gives away,
+    matches of less than `confidence` are left out.
 
     Raises:
         ConfigError: two patterns have one id.
@@ -82,12 +85,14 @@ class PatternScanner:
         plugins: Iterable[Plugin] = (),
         silenced: frozenset[str] = frozenset(),
         cache: DatabaseCache | None = None,
+        confidence: Confidence = Confidence.MEDIUM,
     ) -> None:
         own, others = tuple(patterns), tuple(plugins)
         self.patterns = distinct([*own, *(plugin.pattern for plugin in others)])
         self._silenced = silenced
-        self._matchers: list[PatternMatcher | PluginMatcher] = [
-            PatternMatcher(pattern, n) for n, pattern in enumerate(own)
+        self._matchers: list[PatternMatcher | NamedMatcher | PluginMatcher] = [
+            PatternMatcher(pattern, n) if pattern.named is None else NamedMatcher(pattern, n, confidence)
+            for n, pattern in enumerate(own)
         ]
         self._matchers += [PluginMatcher(plugin, n) for n, plugin in enumerate(others, start=len(own))]
         # Patterns with the same expression (ten find JSON Web Tokens) share one search.

@@ -38,7 +38,9 @@ def load_scanner(settings: PatternSettings) -> tuple[PatternScanner, tuple[str, 
     plugins = load_plugins(settings.plugins) if settings.detect_secrets else ()
     silenced = frozenset[str]() if settings.baseline is None else read_baseline(settings.baseline)
     cache = DatabaseCache(cache_folder(os.environ))
-    scanner = PatternScanner(patterns, _without(settings.disable, plugins), silenced, cache)
+    scanner = PatternScanner(
+        patterns, _without(settings.disable, plugins), silenced, cache, settings.confidence
+    )
     # Bundled patterns are tested with the program, a user's own only here. `patterns test` says more.
     refuse_unseen(_without(settings.disable, own), scanner)
     return scanner, warnings

@@ -198,7 +198,8 @@ class Leak(Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="lea
     secret. `pattern` is the id of the pattern that matched; `pattern` and `severity` are None if only a registered
     fingerprint matched. `allowed_until` (ns) is the expiry of the `[[allow]]` entry that covers the leak, or None.
     `received` (ns) is Kafka's timestamp of the record, or None. `time_origin` says where `time` is from, as
-    `detector.records.log_times` has it.
+    `detector.records.log_times` has it. Of a secret that only its name gave away, `name` is that name, shortened, and
+    `confidence` how sure it is that this is a secret (1 to 3, OCSF's `confidence_id`); None of any other.
     """
 
     identifiers: tuple[Identifier, ...]
@@ -215,6 +216,8 @@ class Leak(Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="lea
     allowed_until: int | None = None
     received: int | None = None
     time_origin: str | None = None
+    name: str | None = None
+    confidence: int | None = None
 
     @property
     def known_since(self) -> int:

@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from detector.values.events import AnyEvent, Identifier
+from detector.values.events import AnyEvent, Identifier, Leak
 
 NAMESPACE: Final = uuid.uuid5(uuid.NAMESPACE_DNS, "curfewd")
 MAX_EVIDENCES: Final = 20
@@ -34,6 +34,40 @@ class Severity(IntEnum):
     def label(self) -> str:
         """The name, as the configuration and commands write it."""
         return self.name.lower()
+
+
+class Confidence(IntEnum):
+    """How sure it is that what was found is a secret: OCSF's `confidence_id`."""
+
+    LOW = 1
+    MEDIUM = 2
+    HIGH = 3
+
+    @property
+    def label(self) -> str:
+        """The name, as the configuration writes it."""
+        return self.name.lower()
+
+    @classmethod
+    def of(cls, name: str) -> "Confidence":
+        """The confidence `low`, `medium` or `high`.
+
+        Raises:
+            KeyError: there is no such confidence.
+        """
+        return cls[name.upper()] if name.islower() else cls[name]
+
+
+_SEVERITIES: Final = {
+    Confidence.LOW: Severity.LOW,
+    Confidence.MEDIUM: Severity.MEDIUM,
+    Confidence.HIGH: Severity.HIGH,
+}
+
+
+def severity_of(confidence: Confidence) -> Severity:
+    """The severity of a secret that only its name gave away."""
+    return _SEVERITIES[confidence]
 
 
 LEAKED_CREDENTIAL: Final = "leaked-credential"
@@ -186,6 +220,19 @@ class Finding(msgspec.Struct, frozen=True):
         """When its task, or the last candidate for it, should have ended (ns); None if nothing says so."""
         known = self.task if self.task is not None else self.candidates
         return known.deadline if known is not None else None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names that gave the secret away in the evidence that is shown, sorted."""
+        leaks = (piece.event for piece in self.evidences if isinstance(piece.event, Leak))
+        return tuple(sorted({leak.name for leak in leaks if leak.name}))
+
+    @property
+    def confidence(self) -> Confidence | None:
+        """How sure it is that the secret is one, by the evidence that is shown; None if a form or a fingerprint says so."""
+        leaks = [piece.event for piece in self.evidences if isinstance(piece.event, Leak)]
+        told = [leak.confidence for leak in leaks if leak.confidence is not None]
+        return Confidence(max(told)) if told and len(told) == len(leaks) else None
 
     @property
     def primary_evidence(self) -> Evidence:

@@ -28,14 +28,14 @@ TOLD_BY_NAME = {
         for kind in ("postgres", "mysql", "mongodb", "redis", "amqp", "database", "http")
     ),
     *(f"{kind}-password" for kind in ("connection-string", "netrc", "snowflake")),
-    *(f"{kind}-assignment" for kind in ("api-key", "password")),
+    *("named-secret", "named-password"),
     *(f"{kind}-password-argument" for kind in ("mysql", "client")),
     *("curl-user-password", "login-command-password", "sshpass-password", "password-option"),
     *(
         f"http-{kind}"
         for kind in ("api-key-header", "basic-authorization", "bearer-authorization", "url-userinfo-token")
     ),
-    *("oauth-secret", "mcp-url-token", "mcp-authorization-header", "npmrc-auth-token"),
+    *("mcp-url-token", "mcp-authorization-header", "npmrc-auth-token"),
     *("jwk-symmetric-key", "vault-unseal-key"),
 }
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from benchmarks import contexts, logtext
 from benchmarks.decoys import decoy
 from benchmarks.families import FAMILIES
-from detector.patterns.pattern import Pattern, load_bundled
+from detector.patterns.pattern import Pattern
 from detector.patterns.prefilter import LONG_LINE
 from detector.patterns.regexes import MAX_MATCH, WINDOW
 from detector.scan.leaks import Batch, LeakFinder
@@ -19,7 +19,19 @@ from detector.scan.scanner import PIECE
 from detector.values.events import Leak
 from detector.values.secrets import Secret
 from detector.values.times import parse_rfc3339
-from tests.fuzz.texts import KEY, KNOWN, _by_line, _read, _spans, _told, finder, known, plain, scanner_of_all
+from tests.fuzz.texts import (
+    KEY,
+    KNOWN,
+    _by_line,
+    _read,
+    _spans,
+    _told,
+    finder,
+    known,
+    patterns,
+    plain,
+    scanner_of_all,
+)
 from tests.patterns.generators import Generator
 from tests.scan.surroundings import ENCODINGS, surrounded
 
@@ -33,7 +45,7 @@ CHANCE = st.integers(0, 1 << 32).map(random.Random)
 
 @cache
 def generators() -> tuple[Generator, ...]:
-    return tuple(map(Generator, load_bundled()))
+    return tuple(map(Generator, patterns()))
 
 
 def fragments(rng: random.Random) -> Iterator[bytes]:
@@ -71,7 +83,7 @@ def test_patterns_find_what_a_plain_search_of_each_line_finds(rng: random.Random
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("pattern", load_bundled(), ids=lambda pattern: pattern.id)
+@pytest.mark.parametrize("pattern", patterns(), ids=lambda pattern: pattern.id)
 def test_each_patterns_own_evidence_is_judged_alike(pattern: Pattern) -> None:
     made = Generator(pattern).make(random.Random(pattern.id))
     shorter = made.text[: made.end - 1] + made.text[made.end :]

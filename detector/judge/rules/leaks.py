@@ -69,6 +69,8 @@ def _leaked_secret_title(finding: Finding, piece: Evidence, words: Words) -> str
     what = pattern.name if pattern else say(finding.patterns[0]) if finding.patterns else "secret"
     if not isinstance(leak, Leak):
         return f"Unregistered {what} was printed in a log"
+    if leak.name is not None:
+        what = f"value of {say(leak.name)}"
     task = f" of task {say(leak.task_id)}" if leak.task_id else ""
     where = f"the log{task}" if task else "a log"
     return f"Unregistered {what} was printed{encoded_as(leak)} in {where}: {words.place(leak)}"

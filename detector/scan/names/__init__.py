@@ -1,0 +1,1 @@
+"""Secrets that only their name gives away: names and values, judged together."""

@@ -1,0 +1,172 @@
+"""What a name says of its value: a secret, a password, or something else. The words stand in `lexicon.toml`.
+
+NETLIFY_AUTH_TOKEN ─▶ netlify auth token ─▶ head `token` ─▶ secret
+next-page-token    ─▶ next page token    ─▶ turned by `page`
+secretKeyId        ─▶ secret key id      ─▶ turned by `id`
+"""
+
+import re  # of names, which are short
+import tomllib
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import msgspec
+
+from detector.values.findings import Confidence
+
+FILE: Final = Path(__file__).with_name("lexicon.toml")
+_WORD: Final = re.compile(r"[A-Z]+(?![a-z])[0-9]*|[A-Z]?[a-z]+[0-9]*|[0-9]+")
+_UNKNOWN_BEHIND: Final = 2  # words: more of them are a sentence, or another thing
+_SHOWN: Final = 64  # characters of a name in a finding
+_LONG_WORD: Final = 20  # letters: a longer one is not shown
+_KNOWN: Final = 1 << 14  # names whose judgement is kept
+
+Kind = Literal["secret", "password"]
+
+
+class Meaning(msgspec.Struct, frozen=True):
+    """What a name says: that its value is of this kind, and how sure that is by the name alone."""
+
+    kind: Kind
+    strength: Confidence
+
+
+class _Head(msgspec.Struct, frozen=True):
+    kind: Kind
+    strength: Literal["low", "medium", "high"]
+
+
+class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    heads: dict[str, _Head]
+    spellings: dict[str, str]
+    glued: dict[str, list[str]]
+    turned_by_what_follows: dict[str, list[str]]
+    turned_by_what_precedes: dict[str, list[str]]
+    phrases: dict[Kind, list[str]]
+    strong: dict[str, list[str]]
+    transparent: dict[str, list[str]]
+
+
+def words_of(name: str) -> list[str]:
+    """The words of a name in snake, kebab, camel, dotted or header case, in lower case."""
+    return [word.lower() for word in _WORD.findall(name)]
+
+
+class Lexicon:
+    """The words that names are judged by."""
+
+    def __init__(self, table: Mapping[str, Any]) -> None:
+        file = msgspec.convert(table, _File)
+        self._heads = {
+            word: Meaning(head.kind, Confidence.of(head.strength)) for word, head in file.heads.items()
+        }
+        self._spellings = {word: text.split() for word, text in file.spellings.items()}
+        self._endings = sorted(file.glued.pop("endings"), key=len, reverse=True)
+        self._glued = {ending: frozenset(words) for ending, words in file.glued.items()}
+        self._behind = frozenset(word for words in file.turned_by_what_follows.values() for word in words)
+        always = frozenset(file.turned_by_what_precedes.pop("any"))
+        self._always = always
+        self._before = {
+            head: always | frozenset(words) for head, words in file.turned_by_what_precedes.items()
+        }
+        self._strong = {head: frozenset(words) for head, words in file.strong.items()}
+        self._phrases = {tuple(text.split()): kind for kind, texts in file.phrases.items() for text in texts}
+        self._transparent = frozenset(file.transparent["words"])
+        self._known = frozenset(
+            {*self._heads, *self._behind, *self._transparent}.union(
+                *self._before.values(), *self._strong.values()
+            )
+        )
+        self.meaning = lru_cache(maxsize=_KNOWN)(self._meaning)
+
+    @property
+    def heads(self) -> tuple[bytes, ...]:
+        """The heads as they stand in names, in lower case: in each name that means something one of them ends a word."""
+        found = {*self._heads, *(word for word, said in self._spellings.items() if said[-1] in self._heads)}
+        return tuple(sorted(word.encode() for word in _shortest(found)))
+
+    @property
+    def stems(self) -> tuple[bytes, ...]:
+        """Letters one of which is in each name that means something, in lower case."""
+        found = self.heads
+        return tuple(one for one in found if not any(other != one and other in one for other in found))
+
+    def _unglued(self, word: str) -> list[str]:  # noqa: PLR0911 - each way is an answer
+        """The words that one is made of; without the digits behind it, if it is not known with them."""
+        if word in self._spellings:
+            return self._spellings[word]
+        if word in self._known:
+            return [word]
+        bare = word.rstrip("0123456789")
+        if bare != word and bare:
+            return self._unglued(bare)
+        for ending in self._endings:
+            if word.endswith(ending):
+                return [word[: -len(ending)], *self._spellings.get(ending, [ending])]
+        for ending, fronts in self._glued.items():
+            if word.endswith(ending) and word[: -len(ending)] in fronts:
+                return [word[: -len(ending)], ending]
+        for head in self._heads:
+            if word.startswith(head) and word[len(head) :] in self._behind:
+                return [head, word[len(head) :]]
+        return [word]
+
+    def _meaning(self, name: str) -> Meaning | None:  # noqa: C901 - what is known of a name, in order
+        """What a name says, or None if its value is no secret."""
+        if name[:2] == "-D":  # a property of the Java virtual machine
+            name = name[2:]
+        words = [part for word in words_of(name) for part in self._unglued(word)]
+        for phrase, kind in self._phrases.items():
+            if tuple(words[-len(phrase) :]) == phrase:
+                return Meaning(kind, Confidence.HIGH)
+        at = len(words) - 1
+        while at >= 0 and words[at] not in self._heads:
+            at -= 1
+        if at < 0:
+            return None
+        head, front, behind = words[at], words[:at], words[at + 1 :]
+        if any(word in self._behind for word in behind if word not in self._transparent):
+            return None
+        if front and front[-1] in self._before.get(head, self._always) and not self._is_strong(head, front):
+            return None
+        if self._always & set(front):
+            return None
+        meaning = self._heads[head]
+        strength = Confidence.HIGH if self._is_strong(head, front) else meaning.strength
+        if not front and not behind and head in self._strong:
+            strength = Confidence.LOW  # `key` alone is anything
+        unknown = sum(word not in self._transparent and not word.isdigit() for word in behind)
+        if unknown > _UNKNOWN_BEHIND or (unknown and strength < Confidence.HIGH):
+            strength = Confidence.LOW
+        elif unknown:
+            strength = Confidence.MEDIUM
+        return Meaning(meaning.kind, strength)
+
+    def _is_strong(self, head: str, front: list[str]) -> bool:
+        return bool(front) and front[-1] in self._strong.get(head, frozenset())
+
+
+def _shortest(words: set[str]) -> set[str]:
+    """The words that end in no other of them."""
+    return {one for one in words if not any(other != one and one.endswith(other) for other in words)}
+
+
+def load() -> Lexicon:
+    """The lexicon that comes with the program."""
+    return Lexicon(tomllib.loads(FILE.read_text(encoding="utf-8")))
+
+
+def shown_name(name: str) -> str:
+    """A name as a finding says it: of words only, at most 64 characters, its end rather than its start.
+
+    A name is text of a log. A word with digits in its midst, or a very long one, may be a secret itself: `…` stands for it.
+    """
+    parts = re.split(r"([_.-]+)", name)
+    told = [
+        "…" if len(part) > _LONG_WORD or re.search(r"[0-9][A-Za-z]+[0-9]|[0-9]{5}", part) else part
+        for part in parts
+    ]
+    text = "".join(told)
+    return text if len(text) <= _SHOWN else "…" + text[1 - _SHOWN :]

@@ -1,0 +1,200 @@
+"""Finds secrets that only their name gives away: a name of the lexicon, and a value that such a name may have.
+
+regions ──▶ assignments (compiled) ──▶ what the name says ──▶ what kind of value ──▶ confidence ──▶ matches
+"""
+
+import re  # over values of at most 512 bytes
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import Any, Final
+from urllib.parse import unquote_to_bytes
+
+import numpy as np
+
+from detector.patterns.checks import Check, Sighting
+from detector.patterns.pattern import Pattern
+from detector.patterns.prefilter import Expression
+from detector.patterns.refusal_cache import RefusalCache
+from detector.scan.names import assignment_kernel as kernel
+from detector.scan.names import letter_statistics
+from detector.scan.names.lexicon import Lexicon, Meaning, load, shown_name
+from detector.scan.names.value_kernel import HEX, RANDOM, UUID, kind_of
+from detector.scan.names.value_refusals import is_refused
+from detector.scan.pattern_matcher import Match, Named, Rank, Region
+from detector.values.findings import Confidence
+from detector.values.secrets import Secret
+
+_ROWS: Final = 1024  # assignments at a time
+_LONG_HEX: Final = 32
+_LONG: Final = 20  # characters of a random value
+_MIDDLE: Final = 16
+_SHORT: Final = 12
+_LIKELY: Final = 160  # eighths of a bit: of a short value
+_MIXED: Final = 3  # kinds of characters in a password that looks like words to the statistics
+_NEARLY: Final = 16  # eighths of a bit
+_ESCAPED: Final = re.compile(
+    rb"(?:[\w.~+*/-]|%(?:2[0-9a-fA-F]|3[a-fA-F]|40|5[b-eB-E]|60|7[b-dB-D]|[c-eC-E][0-9a-fA-F]|[89abAB][0-9a-fA-F]))*=*"
+)
+_WHOLE: Final = frozenset({b"pat", b"pw"})  # heads behind which no letter stands: `PATH` is frequent
+
+
+@cache
+def lexicon() -> Lexicon:
+    """The lexicon, read once."""
+    return load()
+
+
+@cache
+def expressions() -> tuple[Expression, ...]:
+    """What the prefilter looks for: an assignment to a name with a head of the lexicon, and one to `value`.
+
+    Each value that counts has one of `TELLING` early on, so most of `PASS: TestX` and `key: name` is passed by at once. No
+    small letter follows a head: `keyboard` and `author` are other words.
+    """
+    short = sorted(word for word in lexicon().heads if word in _WHOLE)
+    long = sorted(word for word in lexicon().heads if word not in _WHOLE)
+    name = (
+        rb"(?:(?i:" + b"|".join(long) + rb")(?:[A-Z0-9_.-][\w.-]{0,80})?"
+        rb"|(?i:" + b"|".join(short) + rb")(?:[0-9_.-][\w.-]{0,80})?)"
+    )
+    telling = b"".join(b"\\x%02x" % byte for byte in kernel.TELLING)
+    value = rb"[^\s" + telling + rb"]{0,48}[" + telling + rb"]"
+    behind = rb"[\"'`\\\]]{0,4}[ \t]{0,48}(?:[=:>|]|[+?]=)[ \t>]{0,49}(?:(?i:bearer|token|basic) )?" + value
+    return (
+        Expression(name + behind),
+        Expression(rb"-[\w.-]{0,80}" + name + rb"[ \t]{1,48}" + value),
+        Expression(rb"(?i:env|arg|set|setenv|setx|-gx) [\w.-]{0,80}" + name + rb"[ \t]{1,48}" + value),
+        Expression(rb"(?i:value)" + behind),
+    )
+
+
+@cache
+def _tables() -> tuple[Any, ...]:
+    """The arguments of the kernel: stems in rows, their sizes, the pairs of letters that begin one, the statistics."""
+    stems = lexicon().stems
+    rows = np.zeros((len(stems), max(map(len, stems))), np.uint8)
+    first = np.zeros(1 << 10, np.bool_)
+    for number, stem in enumerate(stems):
+        rows[number, : len(stem)] = list(stem)
+        first[(stem[0] & 31) << 5 | (stem[1] & 31)] = True
+    return rows, np.array([len(stem) for stem in stems]), first, *letter_statistics.load()
+
+
+def assignments(view: Any, regions: Sequence[Region]) -> list[list[int]]:
+    """The rows of `assignment_kernel.assignments` for all regions, which do not overlap."""
+    spans = np.array(regions, np.int64).reshape(-1, 2)
+    found: list[list[int]] = []
+    region, begin = 0, 0
+    stems, sizes, first, entries, kind_entries = _tables()
+    while region < len(spans):
+        out = np.empty((_ROWS, 6), np.int64)
+        count, region, begin = kernel.assignments(
+            view, spans, stems, sizes, first, entries, kind_entries, out, region, begin
+        )
+        found += out[:count].tolist()
+    return found
+
+
+def _unquoted(value: bytes) -> bytes:
+    """The value without percent-encoding, if its percent signs are that: then other signs are encoded, and no letter is."""
+    return unquote_to_bytes(value) if _ESCAPED.fullmatch(value) else value
+
+
+def _judged(value: bytes) -> tuple[int, int]:
+    """The kind and the rating of a value, as `value_kernel.kind_of` gives them."""
+    kind, rating = kind_of(np.frombuffer(value, np.uint8), 0, len(value), *_tables()[3:])
+    return int(kind), int(rating)
+
+
+def confidence_of(meaning: Meaning, kind: int, rating: int, value: bytes) -> Confidence | None:
+    """How sure it is that a value of this kind, behind a name that says so, is a secret; None if it is none."""
+    of_value = _of_value(meaning, kind, rating, value)
+    return None if of_value is None else min(meaning.strength, of_value)
+
+
+def _of_value(  # noqa: PLR0911 - each kind is an answer
+    meaning: Meaning, kind: int, rating: int, value: bytes
+) -> Confidence | None:
+    size = len(value)
+    if kind == HEX:
+        return Confidence.HIGH if size >= _LONG_HEX else Confidence.MEDIUM
+    if kind == UUID:
+        return Confidence.HIGH if meaning.strength == Confidence.HIGH else Confidence.MEDIUM
+    password = meaning.kind == "password"
+    if kind == RANDOM:
+        if size >= _LONG or (password and size >= _SHORT):
+            return Confidence.HIGH
+        if size >= _MIDDLE or (password and rating >= _LIKELY):
+            return Confidence.MEDIUM
+        return Confidence.LOW
+    if rating >= _NEARLY and size >= (_SHORT if password else _MIDDLE) and _mixed(value) >= _MIXED:
+        return Confidence.MEDIUM
+    return Confidence.LOW if password and _mixed(value) > 1 else None
+
+
+def _mixed(value: bytes) -> int:
+    """How many kinds of characters are in it: lower and upper case, digits, signs."""
+    text = value.decode("latin-1")
+    return sum(
+        any(map(is_kind, text))
+        for is_kind in (str.islower, str.isupper, str.isdigit, lambda one: not one.isalnum())
+    )
+
+
+class NamedMatcher:
+    """Searches for values of one kind of name, like `PatternMatcher` for a regex.
+
+    Matches of less than `least` confidence are left out.
+    """
+
+    __slots__ = ("_checks", "_least", "_refused", "order", "pattern")
+
+    wide: Final = False
+
+    def __init__(self, pattern: Pattern, order: int, least: Confidence) -> None:
+        self.pattern = pattern
+        self.order = order
+        self._least = least
+        self._checks: list[Check] = [spec.build() for spec in pattern.checks]
+        self._refused = RefusalCache()
+
+    def expressions(self) -> list[Expression]:
+        """What the prefilter looks for."""
+        return list(expressions())
+
+    def may_be_in(self, lowered: bytes) -> bool:
+        """Whether this text, in lower case, contains a telling stem."""
+        return any(stem in lowered for stem in lexicon().stems)
+
+    def matches(self, data: bytes, view: Any, regions: Sequence[Region], searched: Any) -> Iterator[Match]:
+        """The values in the regions, which do not overlap, whose names are of the pattern's kind."""
+        before = searched.get(NamedMatcher)
+        rows = before[1] if before is not None and before[0] == regions else assignments(view, regions)
+        searched[NamedMatcher] = regions, rows
+        meaning_of = lexicon().meaning
+        for name, name_end, start, end, kind, rating in rows:
+            called = data[name:name_end].decode("ascii", "replace")
+            meaning = meaning_of(called)
+            if meaning is None or meaning.kind != self.pattern.named:
+                continue
+            value = data[start:end]
+            if value in self._refused:
+                continue
+            bare = value
+            if b"%" in value:
+                bare = _unquoted(value)
+            judged = (kind, rating) if bare is value else _judged(bare)
+            confidence = confidence_of(meaning, *judged, bare)
+            if confidence is None or confidence < self._least:
+                continue
+            seen = Sighting(value, data[name:end], b"")
+            if is_refused(bare) or not all(check(seen) for check in self._checks):
+                self._refused.add(value)
+                continue
+            yield Match(
+                start, end, self.pattern, Secret(value), Named(shown_name(called), confidence, name, name_end)
+            )
+
+    def rank(self, match: Match) -> Rank:
+        """As for patterns with a regex."""
+        return self.pattern.generic, False, True, match.start - match.end, self.order

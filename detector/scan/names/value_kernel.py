@@ -1,0 +1,143 @@
+"""What kind of value stands behind a name: random, a UUID, hexadecimal, a word. Compiled loops."""
+# ruff: noqa: PLR2004 - bytes are compared with bytes
+
+from typing import Any, Final
+
+import numpy as np
+
+from detector.jit import compiled
+from detector.scan.names.letter_statistics import LOWER, NUMBER, OTHER, UPPER, kind_table, symbol_table
+
+NOTHING, WORD, RANDOM, HEX, UUID = range(5)
+LEAST: Final = 8  # bytes of a value
+LONGEST: Final = 512
+_UUID_SIZE: Final = 36
+_HEX_LEAST: Final = 16
+_DIFFERENT: Final = 6  # hexadecimal digits of a random value, at least
+_DENSE: Final = 9  # eighths of a bit for each character: below, more of it is text than random
+_SURE: Final = 128  # eighths of a bit: from 16 bits on a value is random
+_RARE: Final = 16  # eighths of a bit a character, of a path
+_SYMBOL_OF: Final = symbol_table()
+_KIND_OF: Final = kind_table()
+
+
+def _bytes(text: bytes) -> Any:
+    table = np.zeros(256, np.bool_)
+    table[list(text)] = True
+    table.flags.writeable = False
+    return table
+
+
+_HEX_DIGITS: Final = _bytes(b"0123456789abcdefABCDEF")
+
+
+@compiled
+def starts(data: Any, at: int, end: int, text: Any) -> bool:
+    """Whether data[at:end] begins with `text`, lower-case letters in either case."""
+    if end - at < text.size:
+        return False
+    for number in range(text.size):
+        byte = data[at + number]
+        if 65 <= byte <= 90:  # A to Z
+            byte |= 32
+        if byte != text[number]:
+            return False
+    return True
+
+
+@compiled
+def randomness(data: Any, start: int, end: int, entries: Any, kind_entries: Any) -> Any:
+    """How much speaks for random characters and against text, in eighths of a bit.
+
+    The entries are those of `letter_statistics.load`: arguments, as numba would keep a copy of what is global in its cache.
+    """
+    letters = 0
+    lower = upper = 0
+    first = second = np.int64(0)
+    kinds = np.zeros(3, np.int64)
+    before = earlier = np.int64(OTHER)
+    for at in range(start, end):
+        symbol = np.int64(_SYMBOL_OF[data[at]])
+        kind = np.int64(_KIND_OF[data[at]])
+        if 1 <= symbol <= 26:  # the letters
+            letters += entries[first, second, symbol - 1]
+        lower += kind == LOWER
+        upper += kind == UPPER
+        for alphabet in range(3):
+            kinds[alphabet] += kind_entries[alphabet, earlier, before, kind]
+        first, second = second, symbol
+        earlier, before = before, kind
+    plain = kinds[0] if lower and upper else kinds[1]
+    return letters + max(plain, kinds[2])
+
+
+@compiled
+def _is_uuid(data: Any, start: int, end: int) -> bool:
+    if end - start != _UUID_SIZE:
+        return False
+    for at in range(_UUID_SIZE):
+        byte = data[start + at]
+        if at in (8, 13, 18, 23):
+            if byte != 45:  # a hyphen
+                return False
+        elif not _HEX_DIGITS[byte]:
+            return False
+    return True
+
+
+@compiled
+def _is_hex(data: Any, start: int, end: int) -> bool:
+    """Whether it is hexadecimal of one case, with letters and digits in it; `0x` may stand in front."""
+    if end - start > 2 and data[start] == 48 and data[start + 1] | 32 == 120:  # 0x
+        start += 2
+    if end - start < _HEX_LEAST:
+        return False
+    digits = lower = upper = 0
+    seen = np.int64(0)
+    for at in range(start, end):
+        byte = data[at]
+        if not _HEX_DIGITS[byte]:
+            return False
+        kind = _KIND_OF[byte]
+        digits += kind == NUMBER
+        lower += kind == LOWER
+        upper += kind == UPPER
+        seen |= np.int64(1) << np.int64((byte & 15) + (0 if kind == NUMBER else 16))
+    different = 0
+    while seen:
+        seen &= seen - 1
+        different += 1
+    return digits > 1 and (lower > 1) != (upper > 1) and not (lower and upper) and different >= _DIFFERENT
+
+
+@compiled
+def kind_of(  # noqa: PLR0911 - each kind is an answer
+    data: Any, start: int, end: int, entries: Any, kind_entries: Any
+) -> tuple[int, int]:
+    """The kind of data[start:end], and its randomness in eighths of a bit."""
+    size = end - start
+    if size < LEAST or size > LONGEST:
+        return NOTHING, 0
+    if _is_uuid(data, start, end):
+        return UUID, 0
+    letters = signs = slashes = dots = 0
+    for at in range(start, end):
+        byte = data[at]
+        if byte <= 32 or byte == 127:  # no blank, nothing that does not print
+            return NOTHING, 0
+        kind = _KIND_OF[byte]
+        letters += kind in (LOWER, UPPER)
+        signs += kind == OTHER
+        slashes += byte == 47  # /
+        dots += byte == 46  # .
+    if letters < 2 or signs * 3 > size * 2:  # a number, an address, a time, a line of signs
+        return NOTHING, 0
+    if _is_hex(data, start, end):
+        return HEX, 0
+    rating = randomness(data, start, end, entries, kind_entries)
+    path = slashes and (dots or data[start] in (46, 47, 126))  # . / ~
+    if path and rating < _RARE * size:
+        return NOTHING, rating
+    if rating >= _SURE and rating >= _DENSE * size:
+        return RANDOM, rating
+    return WORD, rating

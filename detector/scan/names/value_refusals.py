@@ -1,0 +1,50 @@
+"""What a value tells by its form: that it is a reference, a digest, a mask, a template, or proven no secret."""
+
+import re  # over at most 512 bytes, without nested repeats
+from typing import Final
+
+from detector.patterns.checksums import has_crc32, has_grafana_crc32
+from detector.patterns.placeholders import is_placeholder
+
+_OPENINGS: Final = re.compile(rb"(#\{|\$\{|\$\(|\{\{|<%|%\()")
+_CLOSINGS: Final = (b"}", b")", b"%>")
+_SIGNS: Final = bytes.maketrans(b"{(%<$", b"=====")
+_ELSEWHERE: Final = re.compile(
+    rb"(?i)(?:"
+    # References: a path in a secret store, a resource's name, a key of another object.
+    rb"arn:[a-z-]+:|[a-z][a-z0-9+.-]*://|projects/[^/]+/|secret(?:s|sManager)?[/:.]|vault:[a-z]|ssm:/|@Microsoft\.KeyVault|"
+    rb"(?:process\.env|os\.environ|System\.getenv|env|vars?|self|this|config|settings|data|local|module)[.\[]|env:|"
+    rb"file:|op:/|"
+    # Digests and stored passwords, which are no way in.
+    rb"(?:sha-?(?:1|2|224|256|384|512)|md5|blake2b?|crc32c?|hash)[:=$-]|\$(?:2[abxy]?|argon2(?:id?|d)?|[156y]|7|pbkdf2[a-z0-9-]*|scrypt)\$|"
+    rb"\{(?:ssha|sha|crypt|bcrypt|noop)[0-9]*\}|(?:pbkdf2|scrypt|bcrypt|argon2)[a-z0-9_]*[$:]|SCRAM-SHA-|"
+    # Encrypted.
+    rb"ENC\[|enc\(|AQICAH|gAAAAAB|vault:v[0-9]+:|\$ANSIBLE_VAULT"
+    rb")"
+)
+_MASKED: Final = re.compile(
+    rb"\*\*\*|\.\.\.|\xe2\x80\xa6|\xe2\x80\xa2|\xe2\x80\xb9|#####|_____|-----|(?i:redact|masked|hidden|x{5})|sha(?:256|512)[:-]"
+)
+_CALL: Final = re.compile(rb"^[A-Za-z_][\w.]*\(.*\)$|\(\)|^[A-Za-z_]\w*\[['\"]")
+_TOKEN_PARTS: Final = re.compile(rb"^eyJ[\w-]*\.")
+_CHECKED: Final = re.compile(rb"^gh[pousr]_[0-9A-Za-z]{36}$|^npm_[0-9A-Za-z]{36}$")
+_EMAIL: Final = re.compile(rb"^<?[\w.+-]+@[\w-]+(?:\.[\w-]+)+>?$")
+_ADDRESS: Final = re.compile(rb"^[\w-]+(?:\.[\w-]+)*\.[a-z]{2,6}(?::[0-9]+)?(?:/.*)?$")
+
+
+def is_refused(value: bytes) -> bool:
+    """Whether a value is no secret, by its form alone."""
+    if _ELSEWHERE.match(value) or _MASKED.search(value) or _CALL.search(value) or _TOKEN_PARTS.match(value):
+        return True
+    if _EMAIL.match(value) or _ADDRESS.match(value):
+        return True
+    if _CHECKED.match(value) and not has_crc32(value):
+        return True
+    if value.startswith(b"glsa_") and not has_grafana_crc32(value):
+        return True
+    opened = _OPENINGS.search(value)
+    if opened is not None:
+        if any(closing in value[opened.end() :] for closing in _CLOSINGS):
+            return True
+        value = value.translate(_SIGNS)  # an opening that nothing closes is no template
+    return is_placeholder(value)

@@ -1,0 +1,207 @@
+"""Values behind names: each context, what is let go, and that the way a text is cut changes nothing."""
+
+import random
+import string
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detector.patterns.pattern import load_bundled
+from detector.scan.names.letter_statistics import FILE
+from detector.scan.names.named_values import NamedMatcher, assignments
+from detector.scan.scanner import PatternScanner
+from detector.values.findings import Confidence
+
+NAMED = [pattern for pattern in load_bundled() if pattern.named is not None]
+SCANNER = PatternScanner(NAMED)
+EVERYTHING = PatternScanner(NAMED, confidence=Confidence.LOW)
+HEX = "4c8e1f0b7a2d9356e8b1c7f40a6d2e95b3f8c017"
+BASE62 = "vN3kQ8xZr5LmT2wYb7HcJd4SgP6uXe9A"
+BASE32 = "IXZJL4HP7ALZMZ7OZWV3BAEVZDMICMA2"
+UUID = "b7a69218-cf69-40a6-9372-0f7921d1e8cb"
+SIGNS = "k#9Vw!2xQ;z&Lp7$"
+VALUES = (HEX, BASE62, BASE32, UUID, SIGNS)
+
+CONTEXTS = {
+    "env": "HARBOR_TOKEN={}",
+    "export": "export HARBOR_TOKEN={}",
+    "declare": 'declare -x HARBOR_TOKEN="{}"',
+    "yaml": "  harbor_token: {}",
+    "yaml, quoted": "  harbor_token: '{}'",
+    "json": '{{"a": 1, "harborToken": "{}", "b": 2}}',
+    "json in json": '{{"log":"{{\\"harborToken\\":\\"{}\\"}}"}}',
+    "python": "{{'harbor_token': '{}', 'x': 1}}",
+    "logfmt": 'level=info harbor_token="{}" n=3',
+    "flag": "run --harbor-token '{}' --wait",
+    "flag=": "run --harbor-token='{}' --wait",
+    "docker": "docker run -e HARBOR_TOKEN='{}' img",
+    "header": "> X-Harbor-Token: {}",
+    "curl": "curl -H 'X-Harbor-Token: {}' https://a.test",
+    "tfvars": 'harbor_token             = "{}"',
+    "properties": "harbor.token={}",
+    "kubernetes": '{{"env":[{{"name":"HARBOR_TOKEN","value":"{}"}}]}}',
+    "kubernetes, yaml": "- name: HARBOR_TOKEN\n  value: '{}'",
+    "xml": "<harborToken>{}</harborToken>",
+    "ruby": ':harbor_token=>"{}", :pool=>5',
+    "table": "HARBOR_TOKEN | {} |",
+    "dockerfile": "ENV HARBOR_TOKEN {}",
+    "bearer": "X-Harbor-Token: Bearer {}",
+}
+
+
+def found(scanner: PatternScanner, text: str) -> list[str]:
+    return [match.secret.reveal().decode() for match in scanner.scan(text.encode())]
+
+
+@pytest.mark.parametrize("context", CONTEXTS)
+@pytest.mark.parametrize("value", VALUES)
+def test_a_value_is_found_in_each_context_as_it_stands(context: str, value: str) -> None:
+    assert found(SCANNER, CONTEXTS[context].format(value)) == [value]
+
+
+@pytest.mark.parametrize("value", [HEX, BASE62, UUID])
+def test_a_value_in_a_query_ends_where_its_parameter_does(value: str) -> None:
+    assert found(SCANNER, f"GET /a?x=1&harbor_token={value}&sort=asc HTTP/1.1") == [value]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "${TOKEN}", "$(cat /run/token1)", "{{ vault.token1 }}", "#{vault.token1}", "<your-token-1>", "********", "ab12****wx89",
+        "abcd1234...wxyz9876", "[REDACTED-1]", "changeme12345", "arn:aws:iam::123456789012:role/x1", "vault:secret/data/ci#token",
+        "/run/secrets/token1", "https://a.test/x?y=1", "projects/p/secrets/s/versions/1", "sha256:" + HEX, "$2b$12$" + BASE62, "true",
+        "env:ACME_TOKEN_2", "op://ci/acme/token1", "process.env.TOKEN1", "os.environ['TOKEN1']", "getToken(config1)",
+        "2026-11-27T10:00:00.000Z", "10.0.0.1:8080", "ann@example.test", "sample_token_value_1", "AQICAHhq8Xr3bTz5Kc2mWv9yJ4nLp7sD",
+        "ghp_" + BASE62 + "aaaa", "eyJhbGciOiJIUzI1NiJ9.e30.x1", "1234567890123456", "abcdefgh12345678",
+    ],
+)  # fmt: skip
+def test_what_is_no_secret_is_let_go(value: str) -> None:
+    assert found(EVERYTHING, f"HARBOR_TOKEN={value}") == []
+
+
+def test_a_comparison_and_a_path_give_no_value() -> None:
+    for text in (
+        f"if token == {HEX}",
+        f"arn:aws:x:secret:{HEX}",
+        f"token::{HEX}",
+        f"token://{HEX}",
+        f"token {HEX}",
+    ):
+        assert found(SCANNER, text) == []
+
+
+def test_the_threshold_decides_what_is_told() -> None:
+    text = f"key={BASE62}\nACME_KEY={BASE62[:18]}\nACME_TOKEN={HEX}".encode()
+    told = {each: len(PatternScanner(NAMED, confidence=each).scan(text)) for each in Confidence}
+    assert told == {Confidence.LOW: 3, Confidence.MEDIUM: 2, Confidence.HIGH: 1}
+
+
+def test_a_match_says_the_name_and_how_sure_it_is() -> None:
+    (match,) = SCANNER.scan(f"ACME_TOKEN={HEX}".encode())
+    assert match.named is not None
+    assert (match.named.name, match.named.confidence) == ("ACME_TOKEN", Confidence.HIGH)
+
+
+def test_the_statistics_are_small() -> None:
+    assert FILE.stat().st_size < 100_000
+
+
+# Not hypothesis' own: thousands of choices go into one text, and there is nothing in them to be made smaller.
+CHANCE = st.integers(0, 1 << 32).map(random.Random)
+
+
+def log_of(rng: random.Random, count: int) -> bytes:
+    names = (
+        "TOKEN",
+        "db_password",
+        "apiKey",
+        "value",
+        "name",
+        "cache_key",
+        "x",
+        "--auth-token",
+        "ENV SECRET",
+        "path",
+        "PAT",
+        "key",
+    )
+    glue = (
+        "=",
+        ": ",
+        " ",
+        "",
+        "\n",
+        '"',
+        "'",
+        "\\",
+        ",",
+        "&",
+        "?",
+        "|",
+        "[",
+        "}",
+        "<",
+        ">",
+        " = ",
+        '":"',
+        "\r\n",
+        "\t",
+        "é",
+        "\x1b[0m",
+    )
+    parts = []
+    for _ in range(count):
+        value = "".join(rng.choices(string.ascii_letters + string.digits + "+/!", k=rng.randrange(1, 40)))
+        parts += [
+            rng.choice(names),
+            rng.choice(glue),
+            rng.choice(glue),
+            rng.choice((*VALUES, value)),
+            rng.choice(glue),
+        ]
+    return "".join(parts).encode()
+
+
+@settings(max_examples=150, deadline=None)
+@given(CHANCE, st.integers(1, 40))
+def test_the_prefilter_loses_nothing_that_is_parsed(rng: random.Random, count: int) -> None:
+    data = log_of(rng, count)
+    view = np.frombuffer(data, np.uint8)
+    matchers = [NamedMatcher(pattern, n, Confidence.MEDIUM) for n, pattern in enumerate(NAMED)]
+    everywhere = {
+        (match.start, match.end)
+        for one in matchers
+        for match in one.matches(data, view, [(0, len(data))], {})
+    }
+    told = {(match.start, match.end) for match in SCANNER.scan(data)}
+    assert told <= everywhere
+    for start, end in everywhere - told:  # overlapped by another
+        assert any(low < end and start < high for low, high in told)
+
+
+@settings(max_examples=60, deadline=None)
+@given(CHANCE, st.integers(1, 20), st.integers(0, 60))
+def test_regions_find_what_the_whole_text_does(rng: random.Random, count: int, cut: int) -> None:
+    data = log_of(rng, count)
+    view = np.frombuffer(data, np.uint8)
+    cut = min(cut * len(data) // 60, len(data))
+    whole = assignments(view, [(0, len(data))])
+    parts = assignments(view, [(0, cut)]) + assignments(view, [(cut, len(data))])
+    assert {tuple(row) for row in whole} == {tuple(row) for row in parts}
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.sampled_from(sorted(CONTEXTS)),
+    st.sampled_from(VALUES),
+    st.booleans(),
+    st.sampled_from((b"", b"z " * 30_000, b"-" * 300)),
+)
+def test_line_ends_and_long_lines_change_nothing(context: str, value: str, crlf: bool, before: bytes) -> None:  # noqa: FBT001 - drawn
+    text = CONTEXTS[context].format(value).encode()
+    if crlf:
+        text = text.replace(b"\n", b"\r\n") + b"\r\n"
+    data = before + b"\n" + text
+    assert value.encode() in [match.secret.reveal() for match in SCANNER.scan(data)]
