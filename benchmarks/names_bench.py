@@ -209,23 +209,32 @@ def _show(judged: list[Judged]) -> None:
             print(f"    {line[:300]}")
 
 
-def run_peers(options: Options, corpus: Corpus) -> tuple[list[Row], dict[str, str]]:
-    """The peers that are asked for, on the cases as files; and `curfewd replay` of the same files."""
-    wanted = set(options.peers.split(","))
+def run_peers(wanted: str, corpus: Corpus) -> tuple[list[Row], dict[str, str]]:
+    """The peers that are asked for, on the cases as files. A peer reads the same files once: its row is kept beside them."""
+    names = set(wanted.split(","))
     failed = peers.install()
     absent = dict(peers.ABSENT) | {name: f"could not be installed: {why}" for name, why in failed.items()}
-    rows = [_replay(corpus)]
+    rows = []
     for peer in peers.PEERS:
-        if peer.package in failed or not (wanted & {"all", peer.name}):
+        if peer.package in failed or not (names & {"all", peer.name}):
             continue
-        print(f"running {peer.name} ...", flush=True)
         try:
-            rows.append(
-                compare.run_peer(msgspec.structs.replace(peer, slice_of=None), corpus, measure.offline())
-            )
+            rows.append(_once(msgspec.structs.replace(peer, slice_of=None), corpus))
         except (RuntimeError, OSError, ValueError, KeyError) as error:
             absent[peer.name] = f"failed: {str(error)[:300]}"
     return rows, absent
+
+
+def _once(peer: peers.Peer, corpus: Corpus) -> Row:
+    kept = corpus.folder / f"row-{peer.name}.json"
+    if kept.exists():
+        row = msgspec.json.decode(kept.read_bytes(), type=Row)
+        if row.version == peers.version_of(peer):
+            return row
+    print(f"running {peer.name} ...", flush=True)
+    row = _slim(compare.run_peer(peer, corpus, measure.offline()))
+    kept.write_bytes(msgspec.json.encode(row))
+    return row
 
 
 def _replay(corpus: Corpus) -> Row:
@@ -246,10 +255,10 @@ def main(options: Options) -> None:
     rows: list[Row] = []
     absent: dict[str, str] = {}
     if options.peers:
-        rows, absent = run_peers(options, write(options.half, options.seed, made, peers.DATA))
-    names = Names(
-        machine(), options.half.value, options.seed, count(judged), [_slim(row) for row in rows], absent
-    )
+        corpus = write(options.half, options.seed, made, peers.DATA)
+        others, absent = run_peers(options.peers, corpus)
+        rows = [_slim(_replay(corpus)), *others]
+    names = Names(machine(), options.half.value, options.seed, count(judged), rows, absent)
     text = report(names)
     if options.show:
         _show(judged)

@@ -108,12 +108,17 @@ def _look_alikes(half: Half, rng: random.Random, filler: Iterator[str], count: i
 def write(half: Half, seed: int, made: list[Case], parent: Path) -> Corpus:
     """The cases as files that a scanner of files can read, with the truth beside them.
 
-    In the truth the family is the name, the encoding the kind of value, and the context the context.
+    In the truth the family is the name, the encoding the kind of value, and the context the context. Files that hold
+    these cases already stay as they are, with what else is in their folder.
     """
     corpus = Corpus(
         Spec(seed=seed, secrets=sum(case.secret is not None for case in made)),
         parent / f"names-{half.value}-seed{seed}",
     )
+    stamp = hashlib.sha256(repr(made).encode()).hexdigest().encode()
+    done = corpus.folder / "spec.json"
+    if done.exists() and done.read_bytes() == stamp:
+        return corpus
     shutil.rmtree(corpus.folder, ignore_errors=True)
     corpus.logs.mkdir(parents=True)
     truth: list[Truth] = []
@@ -133,7 +138,7 @@ def write(half: Half, seed: int, made: list[Case], parent: Path) -> Corpus:
                 line = last + 1 + len(case.after)
     _save(corpus.folder / "truth.jsonl", truth)
     _save(corpus.folder / "decoys.jsonl", decoys)
-    (corpus.folder / "spec.json").write_bytes(hashlib.sha256(repr(made).encode()).hexdigest().encode())
+    done.write_bytes(stamp)
     return corpus
 
 
