@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: man help demo demo-live demo-loop lint test-fast test test-clusters test-pythons check broker format lock vendor chart bench fuzz chaos-revoke clean
+.PHONY: man services help demo demo-live demo-loop lint test-fast test test-clusters test-pythons check broker format lock vendor chart bench fuzz chaos-revoke clean
 
 help: ## what the targets do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | column -t -s $$'\t'
@@ -140,6 +140,9 @@ HELM := .cache/helm/helm
 $(HELM):
 	@command -v go > /dev/null || { echo "Helm is built by Go 1.24 or newer: install it"; exit 2; }
 	@GOBIN=$(abspath $(dir $@)) GOTOOLCHAIN=local go install helm.sh/helm/v3/cmd/helm@v3.19.0
+
+services: $(STAMP) ## docs/services.md, from the patterns and docs/services.tsv
+	@$(BIN)/python -m tests.docs.services_page > docs/services.new && mv docs/services.new docs/services.md
 
 man: $(STAMP) ## the manual page, made from the parser, into build/curfewd.1
 	@$(BIN)/python deploy/man/manual_page.py build/curfewd.1
