@@ -154,7 +154,7 @@ def release(incident: Incident, number: int, clock: str, *, careful: bool) -> No
         identifiers=[incident.fingerprint(token)],
         grants=[{"actions": ["sign"], "resources": ["artifact/*"]}],
         bound_to={"workloads": ["runner-*"], "source_ips": ["10.20.0.0/16"]},
-        revocation={"method": "signer-api", "handle": f"tok/{number}"},
+        revocation={"provider": "signer", "token": f"tok/{number}"},
     )
     lines = [
         "Runner runner-3 picked up job sign (attempt 1)",
@@ -227,7 +227,13 @@ def automation(incident: Incident, name: str, clock: str, *, careful: bool) -> N
             "not_before": format_rfc3339(start - 5 * MINUTE),
             "not_after": format_rfc3339(start + 30 * MINUTE),
         },
-        revocation={"method": "aws-deny-older-sessions", "role": "resize"},
+        revocation={
+            "provider": "aws",
+            "method": "deny-session",
+            "account": "111122223333",
+            "role_arn": "arn:aws:iam::111122223333:role/resize",
+            "assumed_role_id": f"AROAEXAMPLERESIZEROLE:{task}",
+        },
     )
     incident.json(path, start, task, "change CHG-88213 approved for 30 min, role resize assumed")
     count = 8 if careful else 16
@@ -276,7 +282,7 @@ def router(incident: Incident, name: str, clock: str, *, careful: bool) -> None:
         kind="queue-token",
         identifiers=[incident.fingerprint(token)],
         grants=grants,
-        revocation={"method": "broker-api", "handle": credential},
+        revocation={"provider": "broker", "token": credential},
     )
     incident.cri(path, start + 3 * SECOND, "router 5.2.1 starting, queue token loaded from file (43 bytes)")
     where = {"workload": "orders-router", "source_ip": "10.30.1.44"}
@@ -323,7 +329,7 @@ def rotation(incident: Incident, name: str, clock: str, *, careful: bool) -> Non
         kind="vault-token",
         identifiers=[incident.fingerprint(token), {"scheme": "vault-accessor", "value": accessor}],
         grants=[{"actions": ["db:AlterRole"], "resources": ["role/orders_rw"]}],
-        revocation={"method": "vault-revoke-accessor", "accessor": accessor},
+        revocation={"provider": "vault", "method": "revoke-accessor", "accessor": accessor},
     )
     shown = "***" if careful else password
     url = f"postgresql://orders_rw:{shown}@orders-db.internal:5432/orders"
@@ -374,7 +380,7 @@ def exporter(incident: Incident, name: str, clock: str, *, careful: bool) -> Non
         kind="warehouse-token",
         identifiers=[incident.fingerprint(token)],
         grants=[{"actions": ["table:Read"], "resources": ["warehouse/sales/*"]}],
-        revocation={"method": "warehouse-api", "handle": credential},
+        revocation={"provider": "warehouse", "token": credential},
     )
     tables = 12 if careful else 24
     for index in range(tables):

@@ -40,6 +40,7 @@ from detector.configuration.revoke_settings import (
 from detector.configuration.service_settings import ADDRESS
 from detector.configuration.urls import https_url
 from detector.values.toml_file import Key
+from detector.values.wording import counted
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 _TIME_OF_DAY: Final = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
@@ -272,8 +273,11 @@ def _approvals(reader: FieldReader, value: Any, people: int) -> list[ApprovalRul
     found = []
     for number, values in _entries(reader, value, APPROVAL_FIELDS, ("approvals",), "approval"):
         if values["approvals"] > people:
-            there = f"there {'is' if people == 1 else 'are'} {people} [[revoke.approver]]"
-            reason = f"revoke.approval.approvals: {values['approvals']} are needed and {there}: it would wait for ever"
+            have = f"has {people or 'no'} [[revoke.approver]]"
+            reason = (
+                f"revoke.approval.approvals: the rule asks for {counted(values['approvals'], 'approval')} and the configuration "
+                f"{have}: such commands would wait for ever"
+            )
             reader.fail(reason, "revoke", "approval", number, "approvals")
         scope = _taken(values)
         found.append(ApprovalRule(**values, scope=scope))

@@ -7,8 +7,9 @@ APPROVE: Final = "approve"
 DENY: Final = "deny"
 HELD: Final = "held"
 RETRY: Final = "retry"
+CHECK_AUDIT_LOG: Final = "check-audit-log"
 _EXIT: Final = (
-    "Exit code: 0 when done; 1 if a command of --commands was refused, failed or waits; 2 if something that you name is wrong or cannot be opened, or Kafka refuses; with --dry-run "
+    "Exit code: 0 when done; 1 if a command of --commands was refused, failed or waits, or an audit log is not whole; 2 if something that you name is wrong or cannot be opened, or Kafka refuses; with --dry-run "
     "and --commands, 3 if a line of the file is no command."
 )
 
@@ -16,7 +17,9 @@ _EXIT: Final = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds all arguments."""
     parser.epilog = _EXIT
-    parser.add_argument("--config", metavar="F", required=True, help="the configuration file")
+    parser.add_argument(
+        "--config", metavar="F", help="the configuration file; only check-audit-log needs none"
+    )
     parser.add_argument(
         "--dry-run",
         metavar="FILE",
@@ -45,11 +48,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "action",
         nargs="?",
-        choices=(APPROVE, DENY, RETRY, HELD),
-        metavar="approve|deny|retry|held",
-        help="`approve` or `deny` a command that waits, `retry` one that failed, or show those that are `held`; without "
-        "one, run the service",
+        choices=(APPROVE, DENY, RETRY, HELD, CHECK_AUDIT_LOG),
+        metavar="approve|deny|retry|held|check-audit-log",
+        help="`approve` or `deny` a command that waits, `retry` one that failed, show those that are `held`, or look for "
+        "changes in an audit log; without one, run the service",
     )
     parser.add_argument(
-        "command_id", nargs="?", metavar="ID", help="with approve, deny and retry: the command's id"
+        "subject",
+        nargs="?",
+        metavar="ID|FILE",
+        help="with approve, deny and retry: the command's id; with check-audit-log: the log",
+    )
+    parser.add_argument(
+        "--outcomes",
+        metavar="FILE",
+        help="with check-audit-log: outcomes as lines of JSON, so that a log that was cut at its end shows too",
     )

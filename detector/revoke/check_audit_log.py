@@ -1,11 +1,5 @@
-"""Checks an audit log of the revoker for lines that were changed, removed or added.
+"""`curfewd revoke check-audit-log`: looks for lines of an audit log that were changed, removed or added."""
 
-python -m detector.revoke.check_audit_log FILE [OUTCOMES]
-
-OUTCOMES has outcomes as lines of JSON: then a log that was cut at its end shows too. Exit code 1 if something is wrong.
-"""
-
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -13,7 +7,7 @@ from typing import Final
 import msgspec
 
 from detector.revoke.audit_log import verify_audit_log
-from detector.terminal.output import put, shown, why
+from detector.terminal.output import printing, put, shown, why
 from detector.values.errors import InputError
 
 DONE: Final = 0
@@ -62,19 +56,13 @@ def check(log: str, outcomes: str | None = None) -> list[str]:
         raise InputError(f"{shown(name)}: {why(error)}") from None
 
 
-def main(arguments: list[str]) -> int:
-    """Prints what is wrong; the exit code."""
-    if len(arguments) not in {1, 2}:
-        put("usage: python -m detector.revoke.check_audit_log FILE [OUTCOMES]")
-        return 2
-    try:
-        found = check(*arguments)
-    except InputError as error:
-        put(str(error))
-        return 2
-    put(*(found or ["the audit log is whole"]))
+def check_audit_log(log: str, outcomes: str | None = None) -> int:
+    """Prints what is wrong; the exit code.
+
+    Raises:
+        InputError: as for `check`.
+    """
+    found = check(log, outcomes)
+    with printing():
+        put(*(found or ["the audit log is whole"]))
     return WRONG if found else DONE
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -8,7 +8,8 @@ from typing import Final
 from detector.configuration.settings import Settings
 from detector.outputs.report_text import console_for
 from detector.revoke.approve_command import held_json, print_held, run_approve, run_held
-from detector.revoke.arguments import APPROVE, DENY, HELD, RETRY
+from detector.revoke.arguments import APPROVE, CHECK_AUDIT_LOG, DENY, HELD, RETRY
+from detector.revoke.check_audit_log import check_audit_log
 from detector.revoke.file_run import run_file
 from detector.revoke.plan_table import plan_json, planned, print_plan, read_commands
 from detector.revoke.service import run_revoker
@@ -29,6 +30,8 @@ def run_revoke(options: argparse.Namespace, clean: Clean) -> int:
         RetryError, StopError: Kafka cannot be reached, or refuses.
     """
     _check(options)
+    if options.action == CHECK_AUDIT_LOG:
+        return check_audit_log(options.subject, options.outcomes)
     settings = Settings.load(options.config)
     if options.dry_run is not None:
         return _plan(options, settings, clean)
@@ -42,7 +45,7 @@ def run_revoke(options: argparse.Namespace, clean: Clean) -> int:
                 "there is no [revoke] table in the configuration: it says what may be revoked, and where"
             )
         return run_revoker(options.config)
-    said = run_approve(settings, options.action, options.command_id, options.approver)
+    said = run_approve(settings, options.action, options.subject, options.approver)
     with printing():
         put(clean(said))
     return _DONE
@@ -50,9 +53,16 @@ def run_revoke(options: argparse.Namespace, clean: Clean) -> int:
 
 def _check(options: argparse.Namespace) -> None:
     """Refuses arguments that have no effect together."""
+    checks = options.action == CHECK_AUDIT_LOG
+    if checks and options.subject is None:
+        raise UsageError("name the audit log: curfewd revoke check-audit-log FILE")
+    if not checks and options.config is None:
+        raise UsageError("name the configuration: --config F")
     decides = options.action in {APPROVE, DENY, RETRY}
     for name, given, fits in (
-        ("an id", options.command_id is not None, decides),
+        ("an id", options.subject is not None, decides or checks),
+        ("--outcomes", options.outcomes is not None, checks),
+        ("--config", options.config is not None, not checks),
         ("--as", options.approver is not None, decides),
         ("--json", options.json, options.dry_run is not None or options.action == HELD),
         ("--dry-run", options.dry_run is not None, options.action is None and options.commands is None),
@@ -65,6 +75,8 @@ def _check(options: argparse.Namespace) -> None:
                 "--dry-run": f"no {options.action or '--commands'}",
                 "--commands": f"no {options.action}" if options.action else "--out DIR",
                 "--out": "--commands FILE",
+                "--outcomes": "`revoke check-audit-log`",
+                "--config": "no check-audit-log",
             }
             raise UsageError(f"{name} goes with {goes.get(name, '`revoke approve`, `deny` and `retry`')}")
 

@@ -46,19 +46,19 @@ class _Later(Exception):  # noqa: N818 - as above
 
 
 class NoticeSender:
-    """`clean` masks secrets; `warn` gets the name of a notice and why something was not sent."""
+    """`clean` masks secrets; `observe` gets the name of a notice and why one was not sent, None if it was."""
 
     def __init__(
         self,
         notices: Sequence[Notice],
         clean: Clean,
-        warn: Callable[[str, str], object],
+        observe: Callable[[str, str | None], object],
         *,
         first_pause: float = FIRST_PAUSE,
         keep_trying: float = KEEP_TRYING_SECONDS,
     ) -> None:
         self._clean = clean
-        self._warn = warn
+        self._observe = observe
         self._first_pause = first_pause
         self._keep_trying = keep_trying
         self._queues: dict[str, tuple[Notice, asyncio.Queue[Told]]] = {}
@@ -82,7 +82,7 @@ class NoticeSender:
             if not wanted(notice, told.command, told.outcome):
                 continue
             if queue.full():
-                self._warn(name, f"{MOST_WAITING} wait already, so one is dropped")
+                self._observe(name, f"{MOST_WAITING} wait already, so one is dropped")
                 continue
             queue.put_nowait(told)
             task = self._tasks.get(name)
@@ -106,8 +106,9 @@ class NoticeSender:
                 told = self._queues[name][1].get_nowait()
                 try:
                     await self._send(name, told, sessions, stack)
+                    self._observe(name, None)
                 except _Refused as error:
-                    self._warn(name, str(error))
+                    self._observe(name, str(error))
 
     async def _send(
         self,

@@ -41,6 +41,18 @@ class RevocationObserver:
         for target, verdict in product((*targets, NOBODY), get_args(Verdict)):
             self._metrics.add(series.REVOCATIONS, self._metrics.bounded("target", target), verdict, amount=0)
 
+    def expect_notices(self, names: Iterable[str]) -> None:
+        """Sets the counters of each notice to zero."""
+        for name, result in product(names, ("sent", "lost")):
+            self._metrics.add(
+                series.REVOCATION_NOTICES, self._metrics.bounded("notice", name), result, amount=0
+            )
+
+    def noticed(self, name: str, *, sent: bool) -> None:
+        """Counts a notice that was sent, or lost."""
+        result = "sent" if sent else "lost"
+        self._metrics.add(series.REVOCATION_NOTICES, self._metrics.bounded("notice", name), result)
+
     def observe(self, fact: Any) -> list[Told]:
         """Takes the facts of the stage: only what is committed was told. Returns the outcomes in it."""
         if not isinstance(fact, HandlerThroughput):

@@ -90,7 +90,7 @@ class RevokeService:
         self._notices = NoticeSender(
             settings.revoke.notices,
             self._clean,
-            lambda name, why: self._operator_log.warn("a notice is not sent", notice=name, why=why),
+            self._noticed,
         )
         self._reload = asyncio.Event()
         self._stage: Stage | None = None
@@ -125,6 +125,7 @@ class RevokeService:
                 group=f"{self._live.group}-{STAGE}",
             )
             self._observer.expect(target.name for target in targets)
+            self._observer.expect_notices(notice.name for notice in revoke.notices)
             if not targets:
                 self._log.warning("there is no [revoke.targets] table: every command will be refused")
             await self._lifecycle.until_stopped(
@@ -135,6 +136,11 @@ class RevokeService:
         if self._lifecycle.failure is not None:
             raise self._lifecycle.failure
         self._log.info("stopped")
+
+    def _noticed(self, name: str, why: str | None) -> None:
+        self._observer.noticed(name, sent=why is None)
+        if why is not None:
+            self._operator_log.warn("a notice is not sent", notice=name, why=why)
 
     def _masked(self, why: str | None) -> str | None:
         return None if why is None else self._clean(why)
@@ -271,6 +277,7 @@ class RevokeService:
                 turn_settings(revoke),
             )
             self._observer.expect(each.name for each in made)
+            self._observer.expect_notices(notice.name for notice in revoke.notices)
             self._metrics.add(series.RELOADS, "done")
             self._log.info(
                 "the [revoke] table is reloaded", mode=revoke.mode, targets=[each.name for each in made]

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from detector.cli import main
+
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 INCIDENT = EXAMPLES / "incident"
@@ -53,6 +55,20 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
         [sys.executable, root / "examples" / "demo.py"], check=True, capture_output=True, text=True
     )
     return root / "out", run.stdout
+
+
+def test_the_plan_of_its_revocations_is_worth_a_look(
+    outcome: tuple[Path, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    commands = str(outcome[0] / "revocations.jsonl")
+    assert main(["revoke", "--config", str(EXAMPLES / "revoke.toml"), "--json", "--dry-run", commands]) == 0
+    planned = json.loads(capsys.readouterr().out)["commands"]
+    assert [(each["credential_id"], each["target"], each["verdict"]) for each in planned] == [
+        ("wh-sales-us", "house", "go"),
+        ("sign-4711", "house", "go"),
+        ("aws-green", "aws", "go"),
+        ("vault-orders-b", "vault", "go"),
+    ]
 
 
 def lines(path: Path) -> list[Any]:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.revoke import check_audit_log
+from detector.cli import main
 from detector.revoke.audit_log import AuditLog, verify_audit_log
 from detector.revoke.audit_records import Recorder
 from detector.revoke.case import Case
@@ -115,12 +115,17 @@ def test_the_check_says_what_is_wrong_and_where(tmp_path: Path, capsys: pytest.C
     path, outcomes = tmp_path / "audit.jsonl", tmp_path / "outcomes.jsonl"
     head = written(path)
     outcomes.write_text(f'{{"id": "x/1", "curfewdaudit": "{head}"}}\n{{"id": "x/revoked"}}\nnonsense\n')
-    assert check_audit_log.main([str(path), str(outcomes)]) == 0
+    check = ["revoke", "check-audit-log", str(path)]
+    assert main([*check, "--outcomes", str(outcomes)]) == 0
     path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[:3]))
-    assert check_audit_log.main([str(path)]) == 0
-    assert check_audit_log.main([str(path), str(outcomes)]) == 1
+    assert main(check) == 0
+    assert main([*check, "--outcomes", str(outcomes)]) == 1
     assert "line number 5, which an outcome names, is not there" in capsys.readouterr().out
-    assert check_audit_log.main([str(tmp_path / "none")]) == 2
+    assert main(["revoke", "check-audit-log", str(tmp_path / "none")]) == 2
+    assert main(["revoke", "check-audit-log"]) == 2
+    assert main([*check, "--config", "x"]) == 2
+    assert main(["revoke", "held"]) == 2
+    assert "name the configuration: --config F" in capsys.readouterr().err
 
 
 async def test_a_secret_in_an_id_or_in_words_is_masked_before_they_are_cut(tmp_path: Path) -> None:

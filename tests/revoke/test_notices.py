@@ -167,7 +167,11 @@ def files(folder: Path, **texts: str) -> dict[str, SecretFile]:
 async def sending(*notices: Notice, **how: Any) -> AsyncIterator[tuple[NoticeSender, list[str]]]:
     warned: list[str] = []
     made = NoticeSender(
-        notices, clean, lambda name, why: warned.append(f"{name}: {why}"), first_pause=0.01, **how
+        notices,
+        clean,
+        lambda name, why: None if why is None else warned.append(f"{name}: {why}"),
+        first_pause=0.01,
+        **how,
     )
     try:
         yield made, warned

@@ -115,3 +115,23 @@ async def test_what_was_told_and_only_has_a_later_step_left_does_not_wait() -> N
     assert 'curfewd_revocations_pending{state="provider"} 1.0' in page
     assert "curfewd_revocation_oldest_seconds 0.0" in page
     await running.crash()
+
+
+def test_notices_and_commands_that_differ_are_counted_from_zero() -> None:
+    lines = Lines()
+    metrics, seen = observer(lines)
+    seen.expect_notices(["owners"])
+    page = metrics.page("").body.decode()
+    assert 'curfewd_revocation_notices_total{notice="owners",result="lost"} 0.0' in page
+    assert "curfewd_revocation_differing_total 0.0" in page
+    seen.noticed("owners", sent=True)
+    seen.noticed("owners", sent=False)
+    running = Running(OpenRails({"memory": RecordingTarget()}))
+    running.take([command(), command(owner="mallory"), command(owner="mallory")])
+    seen.sample(running.executor)
+    seen.sample(running.executor)
+    page = metrics.page("").body.decode()
+    for result in ("sent", "lost"):
+        assert f'curfewd_revocation_notices_total{{notice="owners",result="{result}"}} 1.0' in page
+    assert "curfewd_revocation_differing_total 2.0" in page
+    assert [line[0] for line in lines.lines] == ["warning"]

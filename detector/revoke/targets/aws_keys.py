@@ -10,10 +10,10 @@ from detector.revoke.revocation_command import RevocationCommand
 from detector.revoke.target import GoneError, Observation, Plan, RefusedError, Step
 from detector.revoke.targets.aws_iam import Iam
 from detector.revoke.targets.aws_options import AwsOptions
+from detector.revoke.targets.delays import delay_of
 from detector.revoke.targets.handle_fields import needed
 from detector.revoke.targets.issue_times import issued_then
 from detector.revoke.targets.settling import FirstSeen
-from detector.values.times import SECOND, parse_duration
 
 _KEY = re.compile(r"AKIA[A-Z0-9]{12,124}")
 _USER = re.compile(r"[\w+=,.@-]{1,64}", re.ASCII)
@@ -45,8 +45,7 @@ class KeyRevocation:
         """
         key = _key(command)
         steps = [Step(f"make the {key} inactive", reversible=True)]
-        if self._options.delete_after is not None:
-            delay = parse_duration(self._options.delete_after) / SECOND
+        if (delay := delay_of("delete_after", self._options.delete_after)) is not None:
             steps.append(Step(f"delete the {key}", delay=delay))
         return Plan(
             tuple(steps),

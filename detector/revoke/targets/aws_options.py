@@ -4,8 +4,8 @@ import re  # over an account's number
 
 import msgspec
 
+from detector.revoke.targets.delays import Delay, delay_of
 from detector.revoke.targets.provider_http import check_address
-from detector.values.times import parse_duration
 
 _ACCOUNT = re.compile(r"[0-9]{12}")
 
@@ -28,7 +28,7 @@ class AwsOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
     region: str = "us-east-1"
     credentials_file: str | None = None
     profile: str = "default"
-    delete_after: str | None = None
+    delete_after: Delay | None = None
     all_sessions: bool = False
     settle_seconds: float = 10.0
     timeout: float = 10.0
@@ -42,8 +42,7 @@ class AwsOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_onl
         """
         if _ACCOUNT.fullmatch(self.account) is None:
             raise ValueError("account: write its twelve digits")
-        if self.delete_after is not None:
-            parse_duration(self.delete_after)
+        delay_of("delete_after", self.delete_after)
         if not 0 <= self.settle_seconds <= 12 or not 0 < self.timeout <= 14:  # noqa: PLR2004 - the message says it
             raise ValueError("settle_seconds: 0 to 12, timeout: more than 0 and at most 14 seconds")
         if self.endpoint_url is not None:

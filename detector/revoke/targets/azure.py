@@ -44,7 +44,8 @@ class AzureOptions(HttpOptions, frozen=True, forbid_unknown_fields=True, kw_only
     """A tenant. The revoker is an application of it, with a secret or a federated assertion, or `token_file` has a token.
 
     - `tenant`, `client_id`: of the revoker's own application.
-    - `client_secret_file`, or `assertion_file` with the JWT of a workload identity.
+    - `client_secret_file`: the application's secret. Or `assertion_file`.
+    - `assertion_file`: the JWT of a workload identity.
     - `login_url`: where tokens come from.
     - `disable_service_principals`: whether a service principal may be disabled. That stops all that works as it.
     """

@@ -12,13 +12,13 @@ from typing import Any, ClassVar, Final, NamedTuple
 from detector.revoke.revocation_command import RevocationCommand
 from detector.revoke.target import GoneError, Observation, Plan, RefusedError, Step, UnavailableError
 from detector.revoke.targets.access_tokens import AccessTokens, AuthorizedHttp
+from detector.revoke.targets.delays import delay_of
 from detector.revoke.targets.google_denials import Denials
 from detector.revoke.targets.google_options import GoogleOptions
 from detector.revoke.targets.google_tokens import assertion
 from detector.revoke.targets.handle_fields import needed, optional
 from detector.revoke.targets.issue_times import issued_then
 from detector.revoke.targets.provider_http import Answer, HttpOptions, forbidden
-from detector.values.times import SECOND, parse_duration
 
 _ACCOUNT = re.compile(r"[a-z0-9-]{1,64}@[a-z0-9.-]{1,128}\.gserviceaccount\.com")
 _KEY = re.compile(r"[0-9a-f]{8,64}")
@@ -88,8 +88,7 @@ class GoogleTarget:
                 forgets=False,
             )
         steps = [Step(f"disable the {handle}", reversible=True)]
-        if handle.key and self._options.delete_after is not None:
-            delay = parse_duration(self._options.delete_after) / SECOND
+        if handle.key and (delay := delay_of("delete_after", self._options.delete_after)) is not None:
             steps.append(Step(f"delete the {handle}", delay=delay))
         unproved = "tokens that the key was exchanged for live for up to an hour"
         if not handle.key:

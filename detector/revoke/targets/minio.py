@@ -13,6 +13,7 @@ import msgspec
 from detector.revoke.revocation_command import RevocationCommand
 from detector.revoke.target import GoneError, Observation, Plan, RefusedError, Step, UnavailableError
 from detector.revoke.targets.credential_note import noted_credential
+from detector.revoke.targets.delays import Delay, delay_of
 from detector.revoke.targets.minio_admin import DeniedError, MinioAdmin
 from detector.revoke.targets.provider_http import HttpOptions
 from detector.values.wording import visible
@@ -33,13 +34,13 @@ class MinioOptions(HttpOptions, frozen=True, kw_only=True):
 
     - `access_key`, `secret_key_file`: the revoker's own key. The file is read for each request, so it can be rotated.
     - `cluster`: the name that `revocation.cluster` of a command must have. Set it if you have more than one.
-    - `delete_after`: seconds after which a service account is deleted; by default it is kept, so that a person can undo it.
+    - `delete_after`: a duration after which a service account is deleted; by default it is kept, so that a person can undo it.
     """
 
     access_key: str
     secret_key_file: str
     cluster: str = ""
-    delete_after: float | None = None
+    delete_after: Delay | None = None
 
     def __post_init__(self) -> None:
         """Checks what can be checked without asking anybody.
@@ -48,8 +49,7 @@ class MinioOptions(HttpOptions, frozen=True, kw_only=True):
             ValueError: a value cannot be used.
         """
         super().__post_init__()
-        if self.delete_after is not None and not self.delete_after >= 0:
-            raise ValueError("delete_after: write seconds")
+        delay_of("delete_after", self.delete_after)
 
 
 class MinioTarget:
@@ -84,8 +84,9 @@ class MinioTarget:
                 (step,), f"info-access-key knows the key {key} no more", _SECONDS_TO_PROVE, _UNPROVED_SESSION
             )
         steps = [Step(f"switch off the access key {key}", reversible=True)]
-        if self._options.delete_after is not None:
-            steps.append(Step(f"delete the access key {key}", delay=self._options.delete_after))
+        delay = delay_of("delete_after", self._options.delete_after)
+        if delay is not None:
+            steps.append(Step(f"delete the access key {key}", delay=delay))
         proof = f"info-service-account says that the key {key} is off"
         return Plan(tuple(steps), proof, _SECONDS_TO_PROVE, _UNPROVED)
 

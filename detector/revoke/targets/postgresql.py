@@ -122,14 +122,14 @@ class PostgresTarget:
             Step(f"ALTER ROLE {role} NOLOGIN", reversible=True),
             Step(f"end the sessions of {role}{everywhere}"),
         ]
-        if self._options.drop_after is not None:
-            steps.append(Step(f"DROP ROLE {role}, if it owns nothing", delay=self._options.drop_after))
+        if self._options.delay is not None:
+            steps.append(Step(f"DROP ROLE {role}, if it owns nothing", delay=self._options.delay))
         return Plan(
             tuple(steps),
             proof="pg_roles says NOLOGIN and pg_stat_activity has no session of the role",
             within=SECONDS_TO_PROVE,
             unproved="what the role left behind: functions, prepared transactions, roles that it made or that may SET ROLE to it",
-            forgets=self._options.drop_after == 0,
+            forgets=self._options.delay == 0,
         )
 
     async def revoke(self, command: RevocationCommand, step: int) -> str:

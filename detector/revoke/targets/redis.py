@@ -107,14 +107,14 @@ class RedisTarget:
             Step(f"ACL SETUSER {user} off{saved}{everywhere}", reversible=True),
             Step(f"CLIENT KILL USER {user}{everywhere}"),
         ]
-        if self._options.drop_after is not None:
-            steps.append(Step(f"ACL DELUSER {user}{saved}{everywhere}", delay=self._options.drop_after))
+        if self._options.delay is not None:
+            steps.append(Step(f"ACL DELUSER {user}{saved}{everywhere}", delay=self._options.delay))
         return Plan(
             tuple(steps),
             proof="ACL GETUSER says off and CLIENT LIST has no connection of the user",
             within=SECONDS_TO_PROVE,
             unproved="connections at servers that are not listed under `servers`",
-            forgets=self._options.drop_after == 0,
+            forgets=self._options.delay == 0,
         )
 
     async def revoke(self, command: RevocationCommand, step: int) -> str:

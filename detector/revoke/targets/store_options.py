@@ -8,6 +8,7 @@ import msgspec
 from detector.configuration.urls import loopback
 from detector.revoke.revocation_command import RevocationCommand
 from detector.revoke.target import RefusedError, State
+from detector.revoke.targets.delays import Delay, delay_of
 
 SECONDS_TO_PROVE: Final = 1.0
 """A step waits for the ends of sessions itself: what is still there after that began meanwhile."""
@@ -52,7 +53,7 @@ class StoreOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     - `ca_file`: the authorities to trust, in PEM form; by default the system's. Without it, a server on this machine is
       spoken to in the clear.
     - `control_user`, `control_password_file`: a login that must go on working; it is tried with each probe.
-    - `drop_after`: seconds after which the user is dropped; by default it is kept, so that a person can undo it.
+    - `drop_after`: a duration after which the user is dropped; by default it is kept, so that a person can undo it.
     - `timeout`: seconds for one answer, at most 120.
     """
 
@@ -61,7 +62,7 @@ class StoreOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     ca_file: str | None = None
     control_user: str | None = None
     control_password_file: str | None = None
-    drop_after: float | None = None
+    drop_after: Delay | None = None
     timeout: float = 10.0
 
     def __post_init__(self) -> None:
@@ -72,10 +73,14 @@ class StoreOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
         """
         if not 0 < self.timeout <= _LONGEST:
             raise ValueError("timeout: write seconds, more than 0 and at most 120")
-        if self.drop_after is not None and not self.drop_after >= 0:
-            raise ValueError("drop_after: write seconds")
+        delay_of("drop_after", self.drop_after)
         if (self.control_user is None) != (self.control_password_file is None):
             raise ValueError("control_user and control_password_file: write both or none")
+
+    @property
+    def delay(self) -> float | None:
+        """Seconds after which the user is dropped; None if it is kept."""
+        return delay_of("drop_after", self.drop_after)
 
     def named(self, command: RevocationCommand, field: str) -> str:
         """The user, role or key of this cluster that a command names; empty if it is no text.
