@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import pytest
 from msgspec.structs import replace
 
-from detector.patterns.pattern import Pattern, finds_public_ids, load_bundled
+from detector.patterns.pattern import Pattern, finds_public_ids
 from detector.scan.leaks import _sightings
 from detector.scan.scanner import PatternScanner
+from tests.bundled import bundled_patterns
 from tests.patterns.generators import Generator
 from tests.scan.surroundings import ENCODINGS, LINES, Surrounded, surrounded
 
@@ -17,7 +18,7 @@ STRINGS, SURROUNDINGS = 4, 5  # of each string
 # Runs on into whatever is decoded beside it.
 OPEN_ENDED = frozenset({"private-key-cut-off"})
 EVERY: list[str | None] = [None, *ENCODINGS]
-PATTERNS = tuple(pattern for pattern in load_bundled() if pattern.named is None)
+PATTERNS = tuple(pattern for pattern in bundled_patterns() if pattern.named is None)
 BETWEEN = b"\n" + b"nothing here\n" * 30  # a key without an end is told from what follows it
 
 

@@ -5,14 +5,14 @@ from benchmarks.cost_bench import Cost, Costs, Options, many_patterns, report
 from benchmarks.hostile_bench import Hostile, Slow, of_look_alikes, report_horrors, report_look_alikes
 from benchmarks.hostile_bench import Options as Hostility
 from benchmarks.hostile_text import look_alikes
-from detector.patterns.pattern import load_bundled
 from detector.scan.scanner import PatternScanner
+from tests.bundled import bundled_patterns
 
 SIZE = 4 << 10
 
 
 def test_more_patterns_than_there_are_look_for_something_else_each() -> None:
-    bundled = load_bundled()
+    bundled = bundled_patterns()
     made = many_patterns(bundled, 400)
     assert made[: len(bundled)] == list(bundled)
     assert len(made) == len({one.id for one in made}) == 400
@@ -20,7 +20,7 @@ def test_more_patterns_than_there_are_look_for_something_else_each() -> None:
 
 
 def test_look_alikes_are_found_or_not_as_their_kind_says() -> None:
-    pattern = next(one for one in load_bundled() if one.id == "npm-access-token")
+    pattern = next(one for one in bundled_patterns() if one.id == "npm-access-token")
     scanner = PatternScanner([pattern])
     found = {kind: len(scanner.scan(text)) for kind, text in look_alikes(pattern, SIZE, 7)}
     assert found.pop("the same") > 50

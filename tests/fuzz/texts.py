@@ -17,7 +17,7 @@ from detector.ingest.files import read
 from detector.ingest.format_names import TEXT
 from detector.ingest.range_reader import Reading
 from detector.ingest.sources import Source
-from detector.patterns.pattern import Pattern, load_bundled
+from detector.patterns.pattern import Pattern
 from detector.records.dead_letters import BINARY, DeadLetter
 from detector.scan.decode import Decoding, decoded
 from detector.scan.known_credentials import KeyRing, KnownIndex
@@ -26,6 +26,7 @@ from detector.scan.scanner import PatternScanner
 from detector.scan.shares import Share
 from detector.values.events import Leak
 from detector.values.secrets import DeploymentKey, Secret
+from tests.bundled import bundled_patterns
 from tests.ingest.collecting import NOW
 from tests.patterns.generators import Generator
 from tests.scan.plain_scan import PlainKnown, PlainScanner
@@ -48,7 +49,7 @@ _MASKS = re.compile("‹[^›]*›")
 @cache
 def patterns() -> tuple[Pattern, ...]:
     """Those with a regex: what names give away has tests of its own."""
-    return tuple(pattern for pattern in load_bundled() if pattern.named is None)
+    return tuple(pattern for pattern in bundled_patterns() if pattern.named is None)
 
 
 @cache

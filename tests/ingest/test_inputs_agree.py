@@ -13,20 +13,19 @@ from hypothesis import strategies as st
 from detector.ingest.classify import BUNDLED
 from detector.ingest.kafka import Contents, RecordAssembler, batch_of, texts_in
 from detector.ingest.values import log_texts
-from detector.patterns.pattern import load_bundled
 from detector.redact.stream_redactor import StreamRedactor
 from detector.scan.known_credentials import KnownIndex
 from detector.scan.leaks import LeakFinder, Redactor
 from detector.scan.scanner import PatternScanner
 from detector.values.events import CanonicalEvent, Leak
 from detector.values.secrets import DeploymentKey
-from tests.bundled import bundled_scanner
+from tests.bundled import bundled_patterns, bundled_scanner
 from tests.fake_records import NOW, TOPIC, FakeRecord
 from tests.ingest.collecting import collect
 from tests.patterns.generators import Generator
 
 KEY = DeploymentKey.of(bytes(range(32)))
-TOKENS = Generator(next(each for each in load_bundled() if each.id == "github-pat-classic"))
+TOKENS = Generator(next(each for each in bundled_patterns() if each.id == "github-pat-classic"))
 FILLER = "so long that Docker cuts it " * 600
 POD = {"namespace_name": "shop", "pod_name": "web-5d9c7bf6f-x7k2p", "pod_id": "u"}
 Found = tuple[int, str, str | None, str | None, str | None, int | None]

@@ -17,7 +17,6 @@ from detector.ingest.kafka import Contents, RecordAssembler
 from detector.ingest.line_continuation import lines_ending_in_digits
 from detector.ingest.reassemble import BURST, LONGEST, PATIENCE, SHARE, STREAMS, StreamReassembler, goes_on
 from detector.judge.routing import decode
-from detector.patterns.pattern import load_bundled
 from detector.records.timestamps import line_starts
 from detector.scan.known_credentials import KnownIndex
 from detector.scan.leaks import LeakFinder
@@ -25,6 +24,7 @@ from detector.scan.scanner import PatternScanner
 from detector.stages.scan import find_leaks
 from detector.values.events import Leak
 from detector.values.secrets import DeploymentKey
+from tests.bundled import bundled_patterns, bundled_scanner
 from tests.fake_records import NOW, FakeRecord
 from tests.ingest.collecting import collect
 from tests.patterns.generators import Generator
@@ -32,7 +32,7 @@ from tests.service.scan.test_redaction import Topic
 from tests.service.scan.test_scan_handler import TOPICS
 
 KEY = DeploymentKey.of(bytes(range(32)))
-TOKENS = Generator(next(each for each in load_bundled() if each.id == "github-pat-classic"))
+TOKENS = Generator(next(each for each in bundled_patterns() if each.id == "github-pat-classic"))
 EDGE = 256 << 10  # of the blocks in which files are read
 
 Wrap = Callable[[str, int, int], bytes]
@@ -40,7 +40,7 @@ Wrap = Callable[[str, int, int], bytes]
 
 @pytest.fixture(scope="module")
 def scanner() -> PatternScanner:
-    return PatternScanner(load_bundled())
+    return bundled_scanner()
 
 
 @pytest.fixture(scope="module")

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from detector.patterns.pattern import Pattern, load_bundled, load_file
+from detector.patterns.pattern import Pattern, load_file
 from detector.scan.pattern_examples import check_examples
 from detector.scan.scanner import Match, PatternScanner
-from tests.bundled import bundled_scanner
+from tests.bundled import bundled_patterns, bundled_scanner
 
 FOLDER = Path(__file__).parents[2] / "patterns"
 FILES = sorted(FOLDER.glob("*.toml"))
@@ -67,7 +67,7 @@ WITH_ITS_NAME: dict[str, Context] = {
 
 @pytest.fixture(scope="module")
 def patterns() -> tuple[Pattern, ...]:
-    return load_bundled()
+    return bundled_patterns()
 
 
 @pytest.fixture(scope="module")
@@ -144,8 +144,8 @@ def test_two_secrets_with_one_character_between_them_are_both_found(
 
 
 def test_a_token_gives_one_match_the_most_specific(scanner: PatternScanner) -> None:
-    kubernetes = next(p for p in load_bundled() if p.id == "jwt-kubernetes-service-account")
-    in_url = f"https://svc:{next(p for p in load_bundled() if p.id == 'github-pat-classic').examples[0].split('=')[1]}@github.com/a"
+    kubernetes = next(p for p in bundled_patterns() if p.id == "jwt-kubernetes-service-account")
+    in_url = f"https://svc:{next(p for p in bundled_patterns() if p.id == 'github-pat-classic').examples[0].split('=')[1]}@github.com/a"
     assert [m.pattern.id for m in scanner.scan(kubernetes.examples[0].encode())] == [kubernetes.id]
     assert [m.pattern.id for m in scanner.scan(in_url.encode())] == ["github-pat-classic"]
 

@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from detector.patterns.pattern import Pattern, load_bundled
+from detector.patterns.pattern import Pattern
 from detector.patterns.placeholders import LONG
 from detector.scan.scanner import PatternScanner
-from tests.bundled import bundled_scanner
+from tests.bundled import bundled_patterns, bundled_scanner
 
 RNG = random.Random(5)
 _HEX = re.compile(rb"[0-9a-fA-F]+")
@@ -112,7 +112,7 @@ def is_a_hash(secret: bytes) -> bool:
 def test_no_placeholder_is_taken_for_a_secret(scanner: PatternScanner) -> None:
     taken = [
         f"{pattern.id}: {kind}: {found}"
-        for pattern in load_bundled()
+        for pattern in bundled_patterns()
         for before, _, behind in shown(scanner, pattern)
         for kind, instead in INSTEAD.items()
         if (found := reported(scanner, before, instead, behind))
@@ -122,7 +122,7 @@ def test_no_placeholder_is_taken_for_a_secret(scanner: PatternScanner) -> None:
 
 def test_no_placeholder_in_the_form_of_a_secret_is_taken_for_one(scanner: PatternScanner) -> None:
     taken = []
-    for pattern in load_bundled():
+    for pattern in bundled_patterns():
         examples = list(shown(scanner, pattern))
         head = min(_HEAD, len(_shared([secret for _, secret, _ in examples])))
         for before, secret, behind in examples:
@@ -139,7 +139,7 @@ def test_no_placeholder_in_the_form_of_a_secret_is_taken_for_one(scanner: Patter
 def test_a_hash_is_taken_for_a_secret_only_where_a_name_says_that_it_is_one(
     scanner: PatternScanner, kind: str
 ) -> None:
-    patterns = load_bundled()
+    patterns = bundled_patterns()
     of_that_form = {
         pattern.id
         for pattern in patterns

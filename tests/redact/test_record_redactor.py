@@ -16,15 +16,14 @@ from hypothesis import strategies as st
 from detector.ingest.classify import BUNDLED
 from detector.ingest.kafka import texts_in
 from detector.ingest.values import log_texts
-from detector.patterns.pattern import load_bundled
 from detector.redact.mask_edits import masked, placed
 from detector.redact.record_redactor import redacted
 from detector.scan.known_credentials import KeyRing, KnownIndex
 from detector.scan.leaks import Redactor
 from detector.scan.mask_spans import MaskSpan
-from detector.scan.scanner import PatternScanner
 from detector.scan.shares import LimitedText
 from detector.values.secrets import DeploymentKey, Secret
+from tests.bundled import bundled_scanner
 from tests.fake_records import NOW, FakeRecord
 from tests.redact.redactions import outside_masks_nothing_changed
 from tests.redact.test_stream_redactor import PEM, TOKEN
@@ -37,7 +36,7 @@ MASK = "‹github-pat-classic:40›"
 @cache
 def redactor() -> Redactor:
     known = KnownIndex(KeyRing((KEY,)).identifiers(Secret(KNOWN)), (KEY,))
-    return Redactor(PatternScanner(load_bundled()), known)
+    return Redactor(bundled_scanner(), known)
 
 
 def shown(*values: bytes) -> list[bytes | None]:

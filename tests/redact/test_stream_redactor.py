@@ -20,7 +20,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detector.patterns.pattern import Pattern, finds_public_ids, load_bundled
+from detector.patterns.pattern import Pattern, finds_public_ids
 from detector.redact.mask_edits import underneath
 from detector.redact.stream_redactor import StreamRedactor, key_lines
 from detector.scan.known_credentials import KeyRing, KnownIndex
@@ -28,15 +28,16 @@ from detector.scan.leaks import Redactor
 from detector.scan.mask_spans import MaskSpan, with_masks
 from detector.scan.scanner import PatternScanner
 from detector.values.secrets import DeploymentKey, Secret
+from tests.bundled import bundled_patterns, bundled_scanner
 
 ROOT = Path(__file__).parents[2]
 KEY = DeploymentKey.of(b"k" * 32)
 KNOWN = b"corp_Zr8Lq2WvN5tYx0Kd9Hs3Jf7"  # made up, of no known pattern
-GITHUB = next(pattern for pattern in load_bundled() if pattern.id == "github-pat-classic")
+GITHUB = next(pattern for pattern in bundled_patterns() if pattern.id == "github-pat-classic")
 TOKEN = PatternScanner((GITHUB,)).scan(GITHUB.examples[0].encode())[0].secret.reveal()
 PEM = next(
     example
-    for pattern in load_bundled()
+    for pattern in bundled_patterns()
     if pattern.multiline
     for example in pattern.examples
     if example.startswith("-----BEGIN") and "\n-----END" in example
@@ -61,7 +62,7 @@ ENCODINGS: dict[str, Callable[[bytes], bytes]] = {
 @cache
 def redactor(*, every_window: bool = True) -> Redactor:
     known = KnownIndex(KeyRing((KEY,)).identifiers(Secret(KNOWN)), (KEY,), every_window=every_window)
-    return Redactor(PatternScanner(load_bundled()), known)
+    return Redactor(bundled_scanner(), known)
 
 
 def redacted(chunks: Iterable[bytes], longest: int = 1 << 20, *, every_window: bool = True) -> bytes:
@@ -190,7 +191,7 @@ def test_a_line_of_ten_megabytes_passes_without_its_secrets() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "pattern",
-    [pattern for pattern in load_bundled() if not finds_public_ids(pattern)],
+    [pattern for pattern in bundled_patterns() if not finds_public_ids(pattern)],
     ids=lambda pattern: pattern.id,
 )
 def test_the_examples_of_every_pattern_are_masked(pattern: Pattern) -> None:

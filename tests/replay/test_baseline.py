@@ -14,14 +14,14 @@ import pytest
 
 from detector import cli
 from detector.configuration.baseline import read_baseline
-from detector.patterns.pattern import load_bundled
 from detector.scan.scanner import PatternScanner
+from tests.bundled import bundled_patterns
 from tests.small_history import KEY_TEXT, at, event, identifier_of, jsonl, secret_of
 
 Run = Callable[..., tuple[int, str, str]]
 QUICK = '[patterns]\ndisable = ["*"]\ndetect_secrets = false\n'
 REASON = ("--reason", "first run: to triage")
-GITHUB = next(pattern for pattern in load_bundled() if pattern.id == "github-pat-classic")
+GITHUB = next(pattern for pattern in bundled_patterns() if pattern.id == "github-pat-classic")
 NOBODYS = PatternScanner((GITHUB,)).scan(GITHUB.examples[0].encode())[0].secret.reveal().decode()
 
 

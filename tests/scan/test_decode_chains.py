@@ -16,7 +16,7 @@ from detector.ingest.files import read
 from detector.ingest.format_names import TEXT
 from detector.ingest.range_reader import Reading
 from detector.ingest.sources import Source
-from detector.patterns.pattern import Pattern, load_bundled
+from detector.patterns.pattern import Pattern
 from detector.records.dead_letters import DeadLetter
 from detector.scan.decode import DEPTH
 from detector.scan.known_credentials import KeyRing, KnownIndex
@@ -24,6 +24,7 @@ from detector.scan.leaks import Batch, LeakFinder
 from detector.scan.scanner import PatternScanner
 from detector.values.events import CanonicalEvent, Leak
 from detector.values.secrets import DeploymentKey, Secret
+from tests.bundled import bundled_scanner
 from tests.ingest.collecting import NOW
 from tests.patterns.generators import Generator
 from tests.scan.encoders import ENCODERS
@@ -32,7 +33,7 @@ KEY = DeploymentKey.of(bytes(range(32)), "k1")
 RING = KeyRing([KEY])
 CHARACTERS = string.ascii_letters + string.digits + "+/=_-.~:@!$&%\\\"'<>#"
 SPELT = {name for name in ENCODERS if name.startswith(("blanks", "a character"))}
-SCANNER = PatternScanner(load_bundled())
+SCANNER = bundled_scanner()
 # Whose text tells what it is, by a checksum or a mark of its own, and whose regex takes no long text.
 MARKED: list[Pattern] = [
     pattern

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.patterns.pattern import load_bundled
 from detector.patterns.regexes import MAX_MATCH, WINDOW, Regex, Span
 from detector.scan import regex_backtracker as backtrack
 from detector.scan.regex_finder import Finder
 from detector.scan.regex_programs import Program, program_of
+from tests.bundled import bundled_patterns
 
 ATOMS = (
     "a",
@@ -172,5 +172,5 @@ def test_what_only_re2_understands_is_left_to_it(regex: str) -> None:
 
 
 def test_every_bundled_pattern_has_a_program() -> None:
-    patterns = tuple(pattern for pattern in load_bundled() if pattern.named is None)
+    patterns = tuple(pattern for pattern in bundled_patterns() if pattern.named is None)
     assert [one.id for one in patterns if program_of(one.regex, multiline=one.multiline) is None] == []

@@ -10,7 +10,6 @@ import msgspec
 import pytest
 
 from detector.ingest.classify import BUNDLED
-from detector.patterns.pattern import load_bundled
 from detector.registry.credential_registry import CredentialRegistry
 from detector.registry.finders import Finders, NoPatterns
 from detector.scan.known_credentials import KeyRing
@@ -18,7 +17,7 @@ from detector.scan.scanner import PatternScanner
 from detector.stages.scan import PartitionScanner, ScanFacts, routes
 from detector.values.events import CredentialIssued, TaskStarted
 from detector.values.secrets import DeploymentKey, Secret
-from tests.bundled import bundled_scanner
+from tests.bundled import bundled_patterns, bundled_scanner
 from tests.fake_records import NOW, FakeRecord, records
 
 KEY = DeploymentKey.of(b"k" * 32)
@@ -124,7 +123,7 @@ def test_records_whose_whole_value_was_scanned_are_clean(finders: Finders) -> No
 
 def test_a_second_scan_withdraws_what_a_pattern_saw_of_the_secret() -> None:
     finders = Finders(
-        PatternScanner(tuple(each for each in load_bundled() if each.id == "http-basic-authorization")),
+        PatternScanner(tuple(each for each in bundled_patterns() if each.id == "http-basic-authorization")),
         (KEY,),
     )
     basic = base64.b64encode(f"deploy-bot:{SECRET}".encode()).decode()

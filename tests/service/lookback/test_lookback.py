@@ -8,7 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 from detector.judge.routing import LeakWithdrawal, decode
 from detector.kafka.delayed_reader import DelayedReader, DelayedReaderSettings
-from detector.patterns.pattern import load_bundled
 from detector.registry.finders import Finders, NoPatterns
 from detector.registry.registered import RegisteredCredentials
 from detector.scan.scanner import PatternScanner
@@ -18,6 +17,7 @@ from detector.values.events import Leak, LimitedRecord
 from detector.values.secrets import Secret
 from detector.values.times import SECOND
 from tests.broker import Cluster
+from tests.bundled import bundled_patterns
 from tests.ingest.streams import PATIENCE_SECONDS, Streams, filled, made, read, until
 from tests.registry.registry_topic import KEY, SECRET, followed, issue, working, write_issues
 
@@ -83,7 +83,9 @@ async def test_what_turns_out_to_be_part_of_a_registered_secret_is_withdrawn(bro
     streams = await made(broker.bootstrap, 1)
     basic = base64.b64encode(f"deploy-bot:{SECRET}".encode()).decode()
     await filled(streams, 0, [b"nothing", f"Authorization: Basic {basic}".encode(), b"nothing"])
-    scanner = PatternScanner(tuple(each for each in load_bundled() if each.id == "http-basic-authorization"))
+    scanner = PatternScanner(
+        tuple(each for each in bundled_patterns() if each.id == "http-basic-authorization")
+    )
     registered, follower = followed(streams, Finders(scanner, (KEY,)))
     async with working(follower.run(), lookback_of(streams, registered, 2 * SECOND, 1).run()):
         await asyncio.wait_for(registered.complete.wait(), PATIENCE_SECONDS)

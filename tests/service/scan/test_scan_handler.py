@@ -17,7 +17,6 @@ from detector.ingest.kafka import Contents, RecordAssembler
 from detector.judge.routing import Claim, InputProgress, decode
 from detector.judge.watermark import BEGINNING
 from detector.kafka.handlers import Output, Partition, Refusal
-from detector.patterns.pattern import load_bundled
 from detector.registry.finders import Finders
 from detector.registry.registered import RegisteredCredentials
 from detector.scan.known_credentials import KeyRing, KnownIndex
@@ -30,7 +29,7 @@ from detector.stages.scan import find_leaks
 from detector.values.events import CredentialIssued, CredentialUsed, Leak, LimitedRecord, TaskStarted
 from detector.values.secrets import DeploymentKey, Secret
 from detector.values.times import SECOND, SKEW, format_rfc3339, parse_rfc3339
-from tests.bundled import bundled_scanner
+from tests.bundled import bundled_patterns, bundled_scanner
 from tests.fake_records import NOW, PARTITION, FakeRecord, records
 from tests.ingest.collecting import collect
 
@@ -372,7 +371,10 @@ async def test_what_is_removed_from_the_registry_is_not_found_any_more(scanner: 
 
 
 PRIVATE_KEY = next(
-    example for pattern in load_bundled() if pattern.id == "private-key-pem" for example in pattern.examples
+    example
+    for pattern in bundled_patterns()
+    if pattern.id == "private-key-pem"
+    for example in pattern.examples
 )
 
 
