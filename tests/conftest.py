@@ -1,8 +1,8 @@
 """What tests of more than one module start: real servers, once a session, when the first test asks for one."""
 
 import os
-from collections.abc import AsyncIterator, Iterator
-from typing import Final
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from typing import Final, TypeVar
 
 import pytest
 import pytest_asyncio
@@ -12,6 +12,8 @@ from playwright.async_api import Browser
 from tests.broker import Cluster
 from tests.browser import launched
 from tests.revoke.servers import KeycloakServer, OAuthServer, Postgres, RedisServer
+
+T = TypeVar("T")
 
 # How long an example takes says nothing about the code on a busy machine.
 settings.register_profile("curfewd", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -30,22 +32,89 @@ MARKS: Final = {
 }
 
 
+# Seconds of the modules whose tests wait for other programs, the network or a time limit more than they work; about, on a
+# machine with little else to do. Others with such fixtures take some seconds.
+WAITS: Final = {
+    "tests/service/whole/test_process_faults.py": 250,
+    "tests/service/whole/test_upgrade.py": 170,
+    "tests/service/whole/test_broker_away.py": 160,
+    "tests/service/whole/test_http_attacks.py": 130,
+    "tests/service/whole/test_broker_faults.py": 100,
+    "tests/service/whole/test_disk_faults.py": 90,
+    "tests/service/whole/test_replay_parity.py": 90,
+    "tests/service/whole/test_metrics_and_logs.py": 80,
+    "tests/deploy/test_alerts.py": 70,
+    "tests/deploy/test_deploy_image.py": 70,
+    "tests/service/whole/test_open_transaction.py": 70,
+    "tests/kafka/test_stage_faults.py": 60,
+    "tests/deploy/test_deploy_compose.py": 50,
+    "tests/deploy/test_deploy_prometheus.py": 50,
+    "tests/revoke/test_revoker_on_kafka.py": 50,
+    "tests/service/test_rights.py": 50,
+    "tests/service/whole/test_planted_secrets.py": 50,
+    "tests/service/whole/test_declared_topics.py": 40,
+    "tests/service/whole/test_poison_records.py": 40,
+    "tests/service/whole/test_secure_connections.py": 40,
+    "tests/kafka/test_stage.py": 30,
+    "tests/revoke/test_loop_demo.py": 30,
+    "tests/service/whole/test_candidates_on_kafka.py": 30,
+    "tests/service/whole/test_live_demo.py": 30,
+    "tests/service/test_topics.py": 25,
+    "tests/service/whole/test_default_session_names_on_kafka.py": 25,
+    "tests/service/whole/test_run_command.py": 25,
+    "tests/service/whole/test_service_sources.py": 25,
+    "tests/service/whole/test_trust_on_kafka.py": 25,
+    "tests/revoke/test_whole_way.py": 20,
+    "tests/service/whole/test_redacted_topic.py": 20,
+    "tests/service/whole/test_stream_reassembly.py": 20,
+    "tests/service/whole/test_view_on_kafka.py": 20,
+    "tests/terminal/test_completion.py": 20,
+}
+WAITS_BY_FIXTURES: Final = 5
+WORKERS: Final = 4  # of `make test`
+WAITING_WORKERS: Final = 3  # two would still wait when all else is done
+
+
 @pytest.hookimpl(tryfirst=True)  # `-m` selects by these marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks tests by their fixtures, and spreads those with a broker over two of four workers.
+    """Marks tests by their fixtures, and has those that wait, and then those that work long, begin first.
 
-    Each worker starts with a slice of the tests, and takes some of another's when it is done. In alphabetical order all
-    tests that wait for brokers would come last, and the processors would be idle.
+    Each of four workers starts with a slice of the tests, and takes some from another's end when it is done. So three
+    slices begin with tests that wait, by modules, the longest first, and the fourth with the slow ones; the short ones
+    fill all four, and are what is taken at the end. In alphabetical order one worker would have the longest waits, last.
     """
+    waiting: dict[str, list[pytest.Item]] = {}
+    slow, busy = list[pytest.Item](), list[pytest.Item]()
     for item in items:
         for mark, fixtures in MARKS.items():
             if fixtures.intersection(getattr(item, "fixturenames", ())):
                 item.add_marker(mark)
-    waiting = [item for item in items if item.get_closest_marker("broker")]
-    busy = [item for item in items if not item.get_closest_marker("broker")]
-    part = len(waiting) // 2
-    rest = max(0, len(items) // 2 - part)
-    items[:] = [*waiting[:part], *busy[:rest], *waiting[part:], *busy[rest:]]
+        module = item.nodeid.split("::", 1)[0]
+        if module in WAITS or any(map(item.get_closest_marker, (*MARKS, "monitoring"))):
+            waiting.setdefault(module, []).append(item)
+        elif item.get_closest_marker("slow"):
+            slow.append(item)
+        else:
+            busy.append(item)
+    slices = [*spread(waiting, WAITS), slow]
+    size = -(-len(items) // WORKERS)
+    items.clear()
+    for each in slices:
+        room = max(0, size - len(each))
+        items += [*each, *busy[:room]]
+        del busy[:room]
+    items += busy
+
+
+def spread(modules: Mapping[str, Sequence[T]], waits: Mapping[str, int]) -> list[list[T]]:
+    """The tests of each module, the longest modules first, each to the worker that has the least to wait for."""
+    workers: list[list[T]] = [[] for _ in range(WAITING_WORKERS)]
+    seconds = [0] * WAITING_WORKERS
+    for module in sorted(modules, key=lambda name: (-waits.get(name, WAITS_BY_FIXTURES), name)):
+        least = seconds.index(min(seconds))
+        workers[least] += modules[module]
+        seconds[least] += waits.get(module, WAITS_BY_FIXTURES)
+    return workers
 
 
 @pytest.fixture(scope="session")

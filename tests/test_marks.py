@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import MARKS
+from tests.conftest import MARKS, WAITS, pytest_collection_modifyitems, spread
 
 HERE = Path(__file__).parent
 BROKERS = {"Cluster", "SecureBroker", "GuardedBroker"}
@@ -55,3 +55,18 @@ def test_a_test_that_uses_a_broker_is_marked_and_one_that_does_not_is_not(
     for item in request.session.items:
         names = set(getattr(item, "fixturenames", ()))
         assert (item.get_closest_marker("broker") is not None) == bool(names & MARKS["broker"]), item.nodeid
+
+
+def test_each_module_that_is_said_to_wait_is_there() -> None:
+    assert [name for name in WAITS if not (HERE.parent / name).is_file()] == []
+
+
+def test_no_test_is_lost_when_they_are_put_in_order(request: pytest.FixtureRequest) -> None:
+    items = list(request.session.items)
+    pytest_collection_modifyitems(items)
+    assert sorted(map(id, items)) == sorted(map(id, request.session.items))
+
+
+def test_the_modules_that_wait_longest_begin_first_each_at_another_worker() -> None:
+    tests = {"default": [4], "short": [5], "long": [2, 3], "longer": [1]}
+    assert spread(tests, {"short": 10, "long": 20, "longer": 30}) == [[1], [2, 3], [5, 4]]

@@ -162,11 +162,13 @@ class Disturbed(Deployment):
     async def agrees(self, expected: Expected) -> None:
         """Once all is read: the end of time comes, and then findings and commands are those of replay, each once."""
         await until(self.quiet, "the end of the topics", every=0.5)
-        value = json.dumps({"time": UNTIL, "message": "the end"}).encode()
+        # An event, as text moves no watermark: without one it would wait for half a minute in which nothing comes.
+        event = {"specversion": "1.0", "type": "task.started", "source": "tick", "id": "end", "time": UNTIL}
+        values = ({"time": UNTIL, "message": "the end"}, {**event, "data": {"task_id": "tick"}})
         async with AIOKafkaProducer(bootstrap_servers=self.bootstrap, enable_idempotence=True) as producer:
-            for topic in self.inputs:
+            for topic, value in zip(self.inputs, values, strict=True):
                 for number in range(INPUT_PARTITIONS):
-                    await producer.send_and_wait(topic, value, partition=number)
+                    await producer.send_and_wait(topic, json.dumps(value).encode(), partition=number)
         await settled(self, expected)
         await self.told_once()
 
