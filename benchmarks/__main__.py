@@ -141,6 +141,10 @@ def _printed(options: argparse.Namespace) -> None:
     bench.main(bench.Options(options.seed, options.each, options.benign, options.only, options.save, texts))
 
 
+def _examples(options: argparse.Namespace) -> None:
+    importlib.import_module("benchmarks.examples_bench").main(options.folders)
+
+
 def _live(options: argparse.Namespace) -> None:
     bench = importlib.import_module("benchmarks.live_bench")
     asked = bench.Options(options.records, options.known, options.runs, options.seed, options.settings)
@@ -217,6 +221,9 @@ def _on_a_corpus(commands: Any) -> None:
     one.add_argument("--save", action="store_true", help="write results/")
     one.add_argument("texts", nargs="*", metavar="NAME=PATH", help="real text, scanned for other credentials")
     one.set_defaults(run=_printed)
+    one = commands.add_parser("examples", help="the examples of other scanners' rules, from a checkout")
+    one.add_argument("folders", nargs="+", metavar="FOLDER", help="of Kingfisher's YAML or gitleaks' Go")
+    one.set_defaults(run=_examples)
     one = commands.add_parser("memory", help="peak memory of replay on little and on much log")
     one.add_argument("--base", type=int, default=100, help="MB")
     one.add_argument("--times", default="1,10,100", help="names for each file")
