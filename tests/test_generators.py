@@ -8,8 +8,8 @@ import pytest
 from msgspec.structs import replace
 
 from detector.patterns.pattern import Pattern, finds_public_ids
-from detector.scan.leaks import _sightings
 from detector.scan.scanner import PatternScanner
+from detector.scan.sightings import sightings_in
 from tests.bundled import bundled_patterns
 from tests.patterns.generators import Generator
 from tests.scan.surroundings import ENCODINGS, LINES, Surrounded, surrounded
@@ -74,7 +74,7 @@ def missed(secret: bytes, places: list[Surrounded], scanner: PatternScanner) -> 
         edges.append((len(log), len(log) + len(place.data)))
         log += place.data + BETWEEN
     # What stands behind a secret may be part of it: `password (`, `)`.
-    found = [one.start for one in _sightings(log, scanner, None)[0] if secret in one.secret.reveal()]
+    found = [one.start for one in sightings_in(log, scanner, None)[0] if secret in one.secret.reveal()]
     return [
         place
         for place, (low, high) in zip(places, edges, strict=True)

@@ -27,6 +27,7 @@ from detector.configuration.fields import (
     ValueType,
     dotted,
     suggestion,
+    whole_number,
 )
 from detector.configuration.kafka_settings import KAFKA_FIELDS, KafkaSettings
 from detector.configuration.kafka_table import read_kafka
@@ -44,7 +45,7 @@ from detector.judge.rules.catalog import RULES
 from detector.terminal.output import shown, why
 from detector.values.bounded_files import SECRET_BYTES, read_bounded
 from detector.values.errors import ConfigError
-from detector.values.findings import Confidence
+from detector.values.findings import MOST_FINDINGS, Confidence
 from detector.values.secrets import DeploymentKey, decode_key
 from detector.values.times import SECOND, parse_duration
 from detector.values.toml_file import Key, TomlFile
@@ -83,9 +84,11 @@ class ScanSettings(msgspec.Struct, frozen=True):
     """How texts are scanned.
 
     With `every_window` a registered secret is found whatever is glued to it, without it between delimiters alone.
+    `findings_per_stream` is how many secrets that nobody registered are reported of a stream in a window; 0: all.
     """
 
     every_window: bool = True
+    findings_per_stream: int = MOST_FINDINGS
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -214,6 +217,12 @@ SCAN_FIELDS: Final = {
         "whether a registered secret is found when other letters or digits are glued to it, or it has blanks in it; "
         "[the price](scanner.md#what-it-costs)",
         "true",
+    ),
+    "findings_per_stream": Field(
+        whole_number(0, 1_000_000),
+        "how many different secrets that nobody registered are reported of a stream in 262,144 records; "
+        "[what becomes of the others](rules.md#streams-that-show-too-many-secrets); 0: all",
+        f"{MOST_FINDINGS}",
     ),
 }
 TABLES: Final = {

@@ -371,7 +371,7 @@ class RecordAssembler:
     def _with_reassembled(self, records: Sequence[LogRecord]) -> list[Segment]:
         """These, and behind them the reassembled records."""
         groups = reassembled(self._assembler.streams.groups())
-        return [joined(some) for some in (records, groups) if some]
+        return [joined(some, again=some is groups) for some in (records, groups) if some]
 
 
 def _block(data: bytes, starts: Ints, classifier: RecordClassifier, *, in_parts: bool) -> LogTexts | None:

@@ -11,9 +11,10 @@ from itertools import accumulate
 import msgspec
 import numpy as np
 
-from detector.ingest.formats.log_texts import LogTexts
+from detector.ingest.formats.log_texts import LogTexts, nowhere
 from detector.records.log_times import LogTime
 from detector.records.timestamps import Ints
+from detector.scan.finding_shares import Stream, Texts
 from detector.scan.leaks import Batch, RecordAt
 from detector.scan.mask_spans import MaskSpan
 from detector.scan.shares import LimitedText
@@ -54,6 +55,8 @@ class Segment(msgspec.Struct, frozen=True):
 
     `record` gives the record of a text by its index; the text inside that record counts for nothing. `made_of` are the
     records if there are any. With `as_read` the texts are the lines as they stand. `head` is as `LogTexts` has it.
+    `at` has the positions of the texts if they are known at once, `alike` their stream if they all have one. With `again`
+    its records stand in another segment too.
     """
 
     data: bytes
@@ -62,6 +65,9 @@ class Segment(msgspec.Struct, frozen=True):
     made_of: Sequence[LogRecord] | None = None
     as_read: bool = False
     head: Callable[[int], int] | None = None
+    at: Sequence[int] | None = None
+    alike: Stream | None = None
+    again: bool = False
 
     def index(self, offset: int) -> int:
         """The index of the text that holds a byte."""
@@ -91,20 +97,26 @@ def segment_of(texts: LogTexts, positions: Positions) -> Segment:
             stream or positions.stream,
         )
 
-    return Segment(texts.data, texts.edges, record, None, texts.as_read, texts.head)
+    alike = (positions.task_id, positions.stream) if texts.whereabouts is nowhere else None
+    return Segment(texts.data, texts.edges, record, None, texts.as_read, texts.head, positions.at, alike)
 
 
-def joined(records: Sequence[LogRecord]) -> Segment:
-    """The records, and behind all of them their rests."""
+def joined(records: Sequence[LogRecord], *, again: bool = False) -> Segment:
+    """The records, and behind all of them their rests. `again` is as a `Segment` has it."""
     with_rest = [record for record in records if record.rest]
     texts = [record.text for record in records]
     if not with_rest:
-        return texts_of(texts, records, records)
-    return texts_of([*texts, *(record.rest for record in with_rest)], [*records, *with_rest], records)
+        return texts_of(texts, records, records, again=again)
+    owners = [*records, *with_rest]
+    return texts_of([*texts, *(record.rest for record in with_rest)], owners, records, again=again)
 
 
 def texts_of(
-    texts: Sequence[bytes], owners: Sequence[LogRecord], made_of: Sequence[LogRecord] | None = None
+    texts: Sequence[bytes],
+    owners: Sequence[LogRecord],
+    made_of: Sequence[LogRecord] | None = None,
+    *,
+    again: bool = False,
 ) -> Segment:
     """Texts, each of the record of its index."""
     kept: list[Ints] = []
@@ -114,7 +126,7 @@ def texts_of(
             kept.append(np.fromiter(accumulate((len(text) + 1 for text in texts), initial=0), np.int64))
         return kept[0]
 
-    return Segment(b"\n".join(texts), edges, owners.__getitem__, made_of)
+    return Segment(b"\n".join(texts), edges, owners.__getitem__, made_of, again=again)
 
 
 def reassembled(groups: Iterable[Sequence[LogRecord]]) -> list[LogRecord]:
@@ -144,7 +156,28 @@ def batch_of(
             start = min(start + segment.head(index), offset)
         return record_at(segment.record(index), start, end)
 
-    return Batch(source, b"\n".join([segment.data for segment in segments]), locate)
+    def texts() -> list[Texts]:
+        return [_texts(segment, base) for segment, base in zip(segments, bases, strict=False)]
+
+    return Batch(source, b"\n".join([segment.data for segment in segments]), locate, texts)
+
+
+def _texts(segment: Segment, base: int) -> Texts:
+    edges = segment.edges()
+    records: Sequence[LogRecord] | None = None
+    at = segment.at
+    if at is None:
+        records = [segment.record(index) for index in range(len(edges) - 1)]
+        at = [record.at for record in records]
+
+    def stream(index: int) -> Stream:
+        record = segment.record(index) if records is None else records[index]
+        return record.task_id, record.stream
+
+    fresh = len(at) if segment.made_of is None else len(segment.made_of)  # behind them are rests
+    return Texts(
+        base + edges[:-1], base + edges[1:] - 1, at, stream, segment.alike, 0 if segment.again else fresh
+    )
 
 
 def spans_of(

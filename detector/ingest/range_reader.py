@@ -292,7 +292,7 @@ class RangeReader:
         segments, rests = self._segments, self._rests
         self._segments, self._rests, self._size = [], [], 0
         if rests:
-            segments.append(texts_of([record.rest for record in rests], rests))
+            segments.append(texts_of([record.rest for record in rests], rests, again=True))
         if segments:
             self.sink.batch(batch_of(self.name, segments, self._record_at))
 
@@ -362,7 +362,7 @@ class RangeReader:
     def _scan_reassembled(self) -> None:
         records, self._reassembled, self._reassembled_size = self._reassembled, [], 0
         if records:
-            self.sink.batch(batch_of(self.name, [joined(records)], self._record_at), REASSEMBLED)
+            self.sink.batch(batch_of(self.name, [joined(records, again=True)], self._record_at), REASSEMBLED)
 
     def _long_piece(self, record: LogRecord, number: int) -> None:
         data = b"\n".join((record.text, record.rest)) if record.rest else record.text

@@ -345,7 +345,12 @@ class LimitedAggregate(Aggregate):
     def take(self, fact: Fact, watermark: int) -> bool:  # noqa: ARG002 - needed by names
         """Takes such a record, or the status of the task whose stream it is."""
         if isinstance(fact, LimitedRecord):
-            self._records[fact.time, fact.source, fact.id] = fact
+            key = (fact.time, fact.source, fact.id)
+            known = self._records.get(key)
+            if known is None or known.records < fact.records:
+                self._records[key] = fact
+            if known is not None and known != fact:  # one that stands for fewer records says nothing any more
+                self.dropped.append(min(known, fact, key=lambda one: one.records))
             self._ledger.apply(fact)
         elif isinstance(fact, TaskStatus):
             for event in (fact.start, fact.end):

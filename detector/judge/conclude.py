@@ -36,6 +36,7 @@ from detector.values.findings import (
     OVERDUE_TASK,
     REVOCATION_UNCONFIRMED,
     SCAN_LIMITED,
+    TOO_MANY_SECRETS,
     CandidateFacts,
     Command,
     CredentialFacts,
@@ -45,7 +46,7 @@ from detector.values.findings import (
     TaskFacts,
     command_id,
 )
-from detector.values.wording import span
+from detector.values.wording import counted, span
 
 Foreign: TypeAlias = Callable[[Account, str], bool]
 """(credential, task) -> whether the task is another, as `IncrementalEvaluator.foreign`."""
@@ -329,11 +330,21 @@ def limited_finding(
         last_seen=tally.last,
         severity=tally.severity,
         evidences=tuple(
-            Evidence(entry.time, entry.event, entry.severity, "asked for more decoding than the limit")
-            for entry in earliest
+            Evidence(entry.time, entry.event, entry.severity, _cut_short(entry.event)) for entry in earliest
         ),
         task=task_facts(task) if task is not None else None,
         accepted=accepted_reason(policy, subject, tally.last, tally.severity),
+    )
+
+
+def _cut_short(event: AnyEvent) -> str:
+    """Why a record was not examined whole."""
+    if not isinstance(event, LimitedRecord) or event.reason != TOO_MANY_SECRETS:
+        return "asked for more decoding than the limit"
+    records = counted(event.records, "record")
+    return (
+        "its stream shows more secrets that nobody registered than the limit: it and those behind it were searched for "
+        f"registered credentials alone ({records}); scan.findings_per_stream = 0 reports all"
     )
 
 

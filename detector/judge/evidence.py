@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import msgspec
 
 from detector.judge.time_order import TimeOrder
-from detector.values.events import AnyEvent, Leak
+from detector.values.events import AnyEvent, Leak, LimitedRecord
 from detector.values.findings import MAX_EVIDENCES, Severity
 
 _KEY: Final = 4
@@ -78,10 +78,15 @@ class Sums(msgspec.Struct):
                 patterns.add(entry.event.pattern)
         pieces = list(distinct.values())
         self.patterns = tuple(sorted(patterns))
-        self.count += len(pieces)
+        self.count += sum(map(_records, pieces))
         self.first = min(self.first, pieces[0].time)
         self.last = max(self.last, pieces[-1].time)
         self.seen.update(map(_digest, pieces[: SEEN - len(self.seen)]))
+
+
+def _records(entry: EvidenceEntry) -> int:
+    """How many events or records a piece stands for."""
+    return entry.event.records if isinstance(entry.event, LimitedRecord) else 1
 
 
 def _earlier(one: EarliestRequest, other: EarliestRequest) -> bool:
@@ -126,7 +131,7 @@ class Tally:
         if self.sums is not None and _digest(entry) in self.sums.seen:
             return
         if self._entries.find(entry[:3]) is None:
-            self._count += 1
+            self._count += _records(entry)
         self._entries.put(entry)
         self._severities[entry.severity] = self._severities.get(entry.severity, 0) + 1
         if entry.request:
@@ -145,7 +150,7 @@ class Tally:
         """Takes a piece back."""
         self._entries.take(entry[:_KEY])
         if self._entries.find(entry[:3]) is None:
-            self._count -= 1
+            self._count -= _records(entry)
         self._subtract(entry)
 
     @property
@@ -205,7 +210,7 @@ class Tally:
             return
         if self.sums is None:
             self.sums = Sums()
-        self._count -= len({entry[:3] for entry in entries})
+        self._count -= sum(map(_records, {entry[:3]: entry for entry in entries}.values()))
         for entry in entries:
             self._subtract(entry)
         self.sums.add(entries, after)
@@ -242,11 +247,22 @@ class FinalTally:
     Only pieces later than `after` request a revocation: until then an `[[accept]]` entry covers them.
     """
 
-    __slots__ = ("_after", "_earliest", "_patterns", "_requests", "_seen", "first", "last", "severity")
+    __slots__ = (
+        "_after",
+        "_earliest",
+        "_more",
+        "_patterns",
+        "_requests",
+        "_seen",
+        "first",
+        "last",
+        "severity",
+    )
 
     def __init__(self, after: int) -> None:
         self._after = after
         self._seen: set[int] = set()
+        self._more = 0  # records that others stand for
         self._earliest: list[EvidenceEntry] = []
         self._requests: dict[RevocationRequest, EarliestRequest] = {}
         self._patterns: set[str] = set()
@@ -257,7 +273,7 @@ class FinalTally:
     @property
     def count(self) -> int:
         """How many events or records there are."""
-        return len(self._seen)
+        return len(self._seen) + self._more
 
     @property
     def patterns(self) -> tuple[str, ...]:
@@ -271,6 +287,7 @@ class FinalTally:
         fresh = key not in self._seen
         if fresh:
             self._seen.add(key)
+            self._more += _records(entry) - 1
             self.first = min(self.first, time)
             self.last = max(self.last, time)
         self.severity = max(self.severity, severity)

@@ -495,7 +495,11 @@ class Ledger:
                 tally = self.limited[record.stream_name] = (
                     Tally() if self._final is None else FinalTally(-NEVER)
                 )
-            if isinstance(tally, FinalTally) or tally.find(entry[:4]) is None:
+            known = None if isinstance(tally, FinalTally) else tally.find(entry[:4])
+            if known is None:
+                tally.add(entry)
+            elif isinstance(tally, Tally) and _grown(record, known.event):
+                tally.remove(known)
                 tally.add(entry)
 
     def _used_finally(self, event: CredentialUsed) -> None:
@@ -512,6 +516,11 @@ class Ledger:
         if self._final is not None:
             found = map(self._names.find, leak.identifiers)
             self._final.judge_leak(tuple(name for name in found if name is not None), leak)
+
+
+def _grown(record: LimitedRecord, known: AnyEvent) -> bool:
+    """Whether a record stands for more records than it did."""
+    return isinstance(known, LimitedRecord) and record.records > known.records
 
 
 def _refuse(event: AnyEvent) -> None:

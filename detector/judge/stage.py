@@ -50,7 +50,7 @@ from detector.judge.routing import (
 from detector.judge.totals import Exposure, Totals
 from detector.judge.verdicts import Verdicts
 from detector.judge.watermark import BEGINNING
-from detector.values.events import CredentialIssued, Leak, TaskStarted
+from detector.values.events import CredentialIssued, Leak, LimitedRecord, TaskStarted
 from detector.values.findings import Command, Finding, FindingChange, command_id
 
 State: TypeAlias = Mapping[bytes, bytes]  # the key of an entry is its kind, one byte, and a name
@@ -65,6 +65,7 @@ SUMS: Final = b"f"
 META: Final = b"m"
 _GROWN: Final = (
     Leak,
+    LimitedRecord,
     TaskStarted,
     TaskStatus,
     CredentialIssued,

@@ -347,6 +347,7 @@ def _limited(event: LimitedRecord, clean: Clean) -> Record:
         "task_id": _text(event.task_id, clean),
         "reason": event.reason,
         "size": event.size,
+        "records": event.records,
     }
 
 

@@ -14,9 +14,10 @@ import msgspec
 from detector.records.log_records import LogText
 from detector.redact.mask_edits import masked, placed
 from detector.redact.unexamined import DECODING, Note, is_unexamined, unexamined
-from detector.scan.leaks import KNOWN_CREDENTIAL, PASSES
+from detector.scan.leaks import PASSES
 from detector.scan.mask_spans import MaskSpan, merged
 from detector.scan.shares import LimitedText
+from detector.scan.sightings import KNOWN_CREDENTIAL
 
 # A password that is a short word is masked where it is one, not wherever the word stands.
 LEAST: Final = 8

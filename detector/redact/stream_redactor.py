@@ -33,8 +33,9 @@ from detector.redact.unexamined import (
     reason_of,
     unexamined,
 )
-from detector.scan.leaks import KNOWN_CREDENTIAL, PASSES, Redactor
+from detector.scan.leaks import PASSES, Redactor
 from detector.scan.mask_spans import MaskSpan, merged, with_masks
+from detector.scan.sightings import KNOWN_CREDENTIAL
 from detector.values.secrets import mask
 
 _OVERLAP: Final = 64 * 1024  # of a long line: longer than any secret with what its pattern looks at around it

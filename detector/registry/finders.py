@@ -4,10 +4,12 @@ from collections.abc import Iterable, Sequence
 
 from detector.configuration.allowlist import Allowlist
 from detector.scan.known_credentials import KnownIndex
-from detector.scan.leaks import Allowing, LeakFinder, Redactor, Scanner
+from detector.scan.leaks import Allowing, LeakFinder, Redactor
 from detector.scan.scanner import Match
 from detector.scan.shares import SECOND_LOOK, Share
+from detector.scan.sightings import Scanner
 from detector.values.events import Identifier
+from detector.values.findings import MOST_FINDINGS
 from detector.values.secrets import DeploymentKey
 
 
@@ -26,7 +28,8 @@ class Finders:
     secret different fingerprints. `id_key` names ids that hold a secret, by default as a `LeakFinder` has it.
 
     `share` is how much decoding a line may ask for where all records pass. `second_finder` has the larger share, for
-    those that asked for more. If `share` is that one already, there is nothing to look at again.
+    those that asked for more. If `share` is that one already, there is nothing to look at again. `most_findings` is for
+    `FindingShares`.
     """
 
     def __init__(  # noqa: PLR0913 - all that a scan is configured with
@@ -39,11 +42,13 @@ class Finders:
         *,
         every_window: bool = True,
         share: Share = SECOND_LOOK,
+        most_findings: int = MOST_FINDINGS,
     ) -> None:
         self.keys = tuple(keys)
         self._id_key = id_key
         self._every_window = every_window
         self._share = share
+        self._most_findings = most_findings
         self._fallback = fallback
         self._scanner = scanner
         self._allowlist = allowlist
@@ -105,5 +110,12 @@ class Finders:
         self, scanner: Scanner, known: KnownIndex, share: Share, allowlist: Allowlist | None = None
     ) -> LeakFinder:
         return LeakFinder(
-            scanner, known, self.keys, self._fallback, allowlist, id_key=self._id_key, share=share
+            scanner,
+            known,
+            self.keys,
+            self._fallback,
+            allowlist,
+            id_key=self._id_key,
+            share=share,
+            most_findings=self._most_findings,
         )

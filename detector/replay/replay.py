@@ -320,7 +320,7 @@ class _SecondPass:
         if isinstance(leak, LimitedRecord):
             if (leak.source, leak.id) not in self._limited_seen:
                 self._limited_seen.add((leak.source, leak.id))
-                self._limited[leak.source] += 1
+                self._limited[leak.source] += leak.records
             self._ledger.apply(leak)
             return
         leak = self._held_against_clock(leak)

@@ -25,6 +25,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from detector.patterns.checks import entropy
+from detector.patterns.pattern import JWT_ID
 from detector.scan import hmac_kernel, kernels, known_forms, subtoken_kernel, window_kernel
 from detector.scan.digest_set import DigestMap, DigestSet
 from detector.scan.known_forms import LONGEST_FORM, SHORTEST_FORM, Disguise
@@ -224,6 +225,7 @@ class KnownIndex:
         self._bare_lengths = np.empty(0, np.int64)
         self._any_length = False
         self._sha256_checked = False
+        self._unchecked = False  # by a plain `sha256` without length, or by an id inside a token
         self._sha256_lengths = np.empty(0, np.int64)
         self.unfindable: Counter[str] = Counter()  # identifiers whose secrets no scan finds, by the reason
         self.version = 0
@@ -231,6 +233,14 @@ class KnownIndex:
 
     def __len__(self) -> int:
         return len(self._hmacs) + len(self._sha256s) + len(self._public)
+
+    @property
+    def needs_patterns(self) -> bool:
+        """Whether some registered credential may be told only where a pattern matches, and not by `find`."""
+        partly = (
+            not self._every_window or self._any_length or self._bare_lengths.size or self._sha256_lengths.size
+        )
+        return bool(partly or self._unchecked or self.unfindable)
 
     def registered(self, identifier: Identifier) -> bool:
         """Whether this identifier of any scheme is registered."""
@@ -252,6 +262,7 @@ class KnownIndex:
             scheme = identifier.scheme
             if scheme not in (HMAC, SHA256):
                 self._public.add((scheme, identifier.value))
+                self._unchecked |= scheme == JWT_ID
                 continue
             reason = never_found(identifier)
             if reason is not None:
@@ -265,11 +276,14 @@ class KnownIndex:
             checkable = scheme == HMAC or self._in_force(identifier.key_id)
             if check is not None and checkable:
                 checks.setdefault(identifier.key_id, []).append(check)
+                self._unchecked |= check >> 32 < SHORTEST
                 self._sha256_checked |= scheme == SHA256
             elif reason is None and identifier.length:
                 lengths[scheme].add(identifier.length)
             elif reason is None and scheme == HMAC:
                 self._any_length = True
+            else:
+                self._unchecked = True
         # Digests before checks: once a check is known, its digest must be.
         self._hmacs.add(hmacs)
         self._sha256s.add(sha256s)

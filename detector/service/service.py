@@ -180,6 +180,7 @@ class Service:
             allowlist,
             every_window=self._settings.scan.every_window,
             share=FIRST_LOOK if self._live.lookback else SECOND_LOOK,
+            most_findings=self._settings.scan.findings_per_stream,
         )
         registered = RegisteredCredentials(finders)
         self._log_mask.clean = self._metrics.clean = finders.clean

@@ -11,11 +11,13 @@ import msgspec
 from detector.ingest.event_ranges import RangeLook
 from detector.ingest.range_reader import REASSEMBLED, RangeReader
 from detector.records.dead_letters import DeadLetter
+from detector.scan.finding_shares import FindingShares
 from detector.scan.leaks import Batch, LeakFinder
 from detector.stages.first_uses import FirstUses
 from detector.stages.masking import EventMasker
-from detector.stages.scan import LeakIdentity, identity_of, limited_records
+from detector.stages.scan import LeakIdentity, identity_of, limited_records, unreported_records
 from detector.values.events import TYPE_NAMES, CanonicalEvent, CredentialUsed, Leak, Lifecycle, LimitedRecord
+from detector.values.findings import MOST_FINDINGS
 
 
 class RangeFacts(msgspec.Struct):
@@ -70,12 +72,15 @@ class RangeScanner:
         self._limited: list[LimitedRecord] = []
         self._uses: list[CredentialUsed] = []
         self._dead_letters: list[DeadLetter] = []
+        self._source = ""
         self._seen: dict[str, array[int]] = {name: array("q") for name in TYPE_NAMES.values()}
         self._in_record: set[LeakIdentity] = set()
+        self._shares = FindingShares(MOST_FINDINGS if finder is None else finder.most_findings)
 
     def facts(self, reader: RangeReader) -> RangeFacts:
         """The facts of the range that was read."""
         masker = None if self._finder is None else EventMasker(self._finder)
+        self._limited += unreported_records(self._source, self._shares.unreported())
         return RangeFacts(
             leaks=self._leaks if masker is None else masker.masked(self._leaks),
             limited=self._limited if masker is None else masker.masked(self._limited),
@@ -94,7 +99,8 @@ class RangeScanner:
         """See `Sink`."""
         if self._finder is None:
             return
-        look = self._finder.look(batch)
+        look = self._finder.look(batch, self._shares)
+        self._source = batch.source
         self._limited += limited_records(batch, look.limited)
         found = look.leaks
         if part == REASSEMBLED:

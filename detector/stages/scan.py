@@ -28,11 +28,14 @@ from detector.ingest.trust.policy import InputTrust
 from detector.judge.routing import Owners, Routed, route
 from detector.records.dead_letters import DeadLetter
 from detector.registry.finders import Finders
-from detector.scan.leaks import KNOWN_CREDENTIAL, UNKNOWN_TIME, Batch, LeakFinder, Look
+from detector.scan.finding_shares import FindingShares, Unreported
+from detector.scan.leaks import UNKNOWN_TIME, Batch, LeakFinder, Look
 from detector.scan.shares import LimitedText
+from detector.scan.sightings import KNOWN_CREDENTIAL
 from detector.stages.blinding import blinded
 from detector.stages.masking import EventMasker
 from detector.values.events import AnyEvent, CanonicalEvent, Leak, LimitedRecord
+from detector.values.findings import TOO_MANY_SECRETS
 from detector.values.secrets import mask
 from detector.values.times import SKEW
 
@@ -49,6 +52,9 @@ class ScanFacts(msgspec.Struct):
       the positions of the first and the last record that it covers. `unfinished` are the positions of records that are
       part of a line, key or wrapped text that could not be put together. Whoever passes records on must not pass these
       on as clean.
+    - `cut_short` has, for each stream that showed more secrets than its share, the first record of those that were cut
+      short in its window, and how many there are so far; `cut_short_records` and `cut_short_size` (bytes) are by how
+      much they grew.
     - `suspects` counts records that look like events where nothing is believed to be one.
     - `formats` counts records by format. `latest` (ns) is how far the events came, as `Contents` has it: text does not
       count, and no event counts as later than Kafka got it.
@@ -65,6 +71,9 @@ class ScanFacts(msgspec.Struct):
     secret_spans: list[tuple[int, int]] = []
     limited: list[LimitedRecord] = []
     limited_spans: list[tuple[int, int]] = []
+    cut_short: list[LimitedRecord] = []
+    cut_short_records: int = 0
+    cut_short_size: int = 0
     unfinished: set[int] = set()
     formats: dict[str, int] = {}
     suspects: int = 0
@@ -112,6 +121,7 @@ class PartitionScanner:
         self._suspected = classifier.suspected
         self._assembler = RecordAssembler(classifier, trust, skew=skew)
         self._masker: EventMasker | None = None
+        self._shares: FindingShares | None = None
 
     @property
     def oldest(self) -> int | None:
@@ -132,9 +142,10 @@ class PartitionScanner:
         """
         contents = Contents()
         segments = self._assembler.read(records, now, contents)
-        look = self._look(finder, segments)
+        look = self._look(finder, segments, self._share(finder), every_span=with_clean)
         masker = self._masking(finder)
         before = masker.revocations
+        cut_short = self._unreported()
         offsets = [offset for offset, _ in contents.events]
         events = masker.masked([event for _, event in contents.events])
         return ScanFacts(
@@ -144,6 +155,9 @@ class PartitionScanner:
             masked_revocations=masker.revocations - before,
             secret_spans=spans_of(segments, look.spans),
             limited=masker.masked(self._limited(segments, look)),
+            cut_short=masker.masked(unreported_records(self._topic, cut_short)),
+            cut_short_records=sum(one.grew for one in cut_short),
+            cut_short_size=sum(one.grew_size for one in cut_short),
             limited_spans=spans_of(segments, look.limited),
             unfinished=self._assembler.unfinished(),
             formats=contents.formats,
@@ -156,18 +170,31 @@ class PartitionScanner:
             else set(),
         )
 
-    def flush(self, finder: LeakFinder) -> ScanFacts:
+    def flush(self, finder: LeakFinder, *, with_clean: bool = False) -> ScanFacts:
         """The facts in the text that waits, as far as it is there."""
         segments = self._assembler.flush()
-        look = self._look(finder, segments)
+        look = self._look(finder, segments, self._share(finder), every_span=with_clean)
         masker = self._masking(finder)
+        cut_short = self._unreported()
         return ScanFacts(
             leaks=masker.masked(look.leaks),
             secret_spans=spans_of(segments, look.spans),
             limited=masker.masked(self._limited(segments, look)),
+            cut_short=masker.masked(unreported_records(self._topic, cut_short)),
+            cut_short_records=sum(one.grew for one in cut_short),
+            cut_short_size=sum(one.grew_size for one in cut_short),
             limited_spans=spans_of(segments, look.limited),
             unfinished=self._assembler.unfinished(),
         )
+
+    def _share(self, finder: LeakFinder) -> FindingShares:
+        """How many secrets that nobody registered each stream may still have reported."""
+        if self._shares is None:
+            self._shares = FindingShares(finder.most_findings)
+        return self._shares
+
+    def _unreported(self) -> list[Unreported]:
+        return [] if self._shares is None else self._shares.unreported()
 
     def look_back(self, records: Sequence[Any], finders: Finders, now: int) -> LookbackFacts:
         """Scans again, for the registered credentials alone. Without records it takes the text that waits.
@@ -208,7 +235,9 @@ class PartitionScanner:
         self, ids: Collection[str], facts: LookbackFacts, finders: Finders, segments: Sequence[Segment]
     ) -> LookbackFacts:
         """All leaks of the records with these ids, which the first share was too small for, beside other `facts`."""
-        look = self._look(finders.second_finder, segments)
+        look = self._look(
+            finders.second_finder, segments, self._share(finders.second_finder), every_span=True
+        )
         found = {(leak.id, leak.fingerprint): leak for leak in look.leaks if leak.id in ids}
         # The scan stage may have known the credentials that are registered now, or not.
         before = [
@@ -222,7 +251,14 @@ class PartitionScanner:
         return LookbackFacts(
             [*facts.leaks, *(leak for name, leak in found.items() if name not in told)],
             [leak for name, leak in gone.items() if name not in found and name not in told],
-            self._limited(segments, look),
+            [
+                *self._limited(segments, look),
+                *(
+                    one
+                    for one in unreported_records(self._topic, self._unreported())
+                    if one.id.partition("#")[0] in ids
+                ),
+            ],
         )
 
     def _masking(self, finder: LeakFinder) -> EventMasker:
@@ -231,8 +267,15 @@ class PartitionScanner:
             self._masker = EventMasker(finder)
         return self._masker
 
-    def _look(self, finder: LeakFinder, segments: Sequence[Segment]) -> Look:
-        return _look(finder, self._topic, self._partition, segments)
+    def _look(
+        self,
+        finder: LeakFinder,
+        segments: Sequence[Segment],
+        shares: FindingShares | None = None,
+        *,
+        every_span: bool = False,
+    ) -> Look:
+        return _look(finder, self._topic, self._partition, segments, shares, every_span=every_span)
 
     def _limited(self, segments: Sequence[Segment], look: Look) -> list[LimitedRecord]:
         if not look.limited:
@@ -270,6 +313,26 @@ def limited_records(batch: Batch, limited: Sequence[LimitedText]) -> list[Limite
     return list(found.values())
 
 
+def unreported_records(source: str, found: Iterable[Unreported]) -> list[LimitedRecord]:
+    """What was cut short because its stream showed more secrets than its share: the first record, and how many."""
+    return [
+        LimitedRecord(
+            time=UNKNOWN_TIME if one.first.time is None else one.first.time,
+            source=source,
+            id=f"{one.first.id}#{TOO_MANY_SECRETS}",
+            reason=TOO_MANY_SECRETS,
+            size=one.size,
+            line=one.first.line,
+            offset=one.first.offset,
+            partition=one.first.partition,
+            task_id=one.first.task_id,
+            stream=one.first.stream,
+            records=one.records,
+        )
+        for one in found
+    ]
+
+
 def identity_of(leak: Leak) -> LeakIdentity:
     """What makes two leaks of one source the same: their record, secret and pattern."""
     return leak.id, leak.fingerprint, leak.pattern
@@ -283,12 +346,20 @@ def routes(event: AnyEvent, registry: Owners, keys: Sequence[bytes]) -> list[Rou
     return route(blinded(event, keys), registry)
 
 
-def _look(finder: LeakFinder, topic: str, partition: int, segments: Sequence[Segment]) -> Look:
+def _look(  # noqa: PLR0913 - what is looked at, and how, each by its name
+    finder: LeakFinder,
+    topic: str,
+    partition: int,
+    segments: Sequence[Segment],
+    shares: FindingShares | None = None,
+    *,
+    every_span: bool = False,
+) -> Look:
     """As `LeakFinder.look`, with one leak for each record and secret."""
     if not segments:
         return Look([], [], [])
     found: dict[LeakIdentity, Leak] = {}
-    look = finder.look(batch_of(topic, partition, segments))
+    look = finder.look(batch_of(topic, partition, segments), shares, every_span=every_span)
     for leak in look.leaks:
         found.setdefault(identity_of(leak), leak)
     return Look(list(found.values()), look.spans, look.limited)

@@ -231,10 +231,11 @@ class Leak(Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="lea
 
 
 class LimitedRecord(Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="limited"):
-    """A log record that was not examined whole: it asked for more than its share of decoding.
+    """A log record that was not examined whole: it asked for more than its share of decoding or findings.
 
     `source` and `id` name the record as those of a `Leak` do. `reason` is one of `detector.scan.shares`, `size` the
-    bytes of its text.
+    bytes of its text. Of findings it is the first of so many `records` of its stream that were cut short; later there may
+    be more of them.
     """
 
     reason: str
@@ -244,6 +245,7 @@ class LimitedRecord(Event, frozen=True, array_like=True, gc=False, kw_only=True,
     partition: int | None = None
     task_id: str | None = None
     stream: str | None = None
+    records: int = 1
 
     @property
     def stream_name(self) -> str:

@@ -10,6 +10,10 @@ import msgspec
 from detector.values.events import AnyEvent, Identifier, Leak
 
 NAMESPACE: Final = uuid.uuid5(uuid.NAMESPACE_DNS, "curfewd")
+MOST_FINDINGS: Final = (
+    1_000  # different secrets that nobody registered, of a stream in a window of its records
+)
+TOO_MANY_SECRETS: Final = "findings"  # the reason of a `LimitedRecord` whose stream shows more
 MAX_EVIDENCES: Final = 20
 
 

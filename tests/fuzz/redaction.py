@@ -1,7 +1,8 @@
 """The target of `curfewd redact`."""
 
 from detector.redact.stream_redactor import StreamRedactor
-from detector.scan.leaks import Redactor, _Sighting, _sightings
+from detector.scan.leaks import Redactor
+from detector.scan.sightings import Sighting, sightings_in
 from tests.fuzz.texts import composed, known, scanner_of_all
 
 
@@ -13,12 +14,12 @@ def redact(data: bytes) -> None:
     for size in (len(text) or 1, 1 + len(text) % 97):
         stream = StreamRedactor(redactor)
         done = b"".join(stream.feed(text[at : at + size]) for at in range(0, len(text), size)) + stream.end()
-        left, _ = _sightings(done, scanner_of_all(), known())
+        left, _ = sightings_in(done, scanner_of_all(), known())
         assert not [one for one in left if not _over_lines(one, done)]
         if not mask_spans:
             assert done == text
 
 
-def _over_lines(one: _Sighting, text: bytes) -> bool:
+def _over_lines(one: Sighting, text: bytes) -> bool:
     """Whether it stands over several lines, of which a filter may have passed on the first before the last came."""
     return b"\n" in text[one.start : one.end]

@@ -21,9 +21,10 @@ from detector.patterns.pattern import Pattern
 from detector.records.dead_letters import BINARY, DeadLetter
 from detector.scan.decode import Decoding, decoded
 from detector.scan.known_credentials import KeyRing, KnownIndex
-from detector.scan.leaks import Batch, LeakFinder, RecordAt, _Sighting, _sightings
+from detector.scan.leaks import Batch, LeakFinder, RecordAt
 from detector.scan.scanner import PatternScanner
 from detector.scan.shares import Share
+from detector.scan.sightings import Sighting, sightings_in
 from detector.values.events import Leak
 from detector.values.secrets import DeploymentKey, Secret
 from tests.bundled import bundled_patterns
@@ -152,7 +153,7 @@ def decoder(data: bytes) -> None:
 def scanner(data: bytes) -> None:
     """What is found stands in the text, shows in no excerpt, and does not depend on how the text was cut."""
     text = composed(data)
-    seen, _ = _sightings(text, scanner_of_all(), known())
+    seen, _ = sightings_in(text, scanner_of_all(), known())
     for one in seen:
         assert 0 <= one.start < one.end <= len(text)
         assert len(one.secret) > 0
@@ -169,7 +170,7 @@ def scanner(data: bytes) -> None:
         assert _told(leaks) == _told(_read(text, 4 + len(text) % 61)) == _told(_read(text, LONGEST_TEXT))
 
 
-def _over_lines(text: bytes, seen: Sequence[_Sighting]) -> bool:
+def _over_lines(text: bytes, seen: Sequence[Sighting]) -> bool:
     """Whether lines may read otherwise together than each by itself.
 
     By a secret over several lines, by decoding that ran out of its budget, or by what goes on in the next line.

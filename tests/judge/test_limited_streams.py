@@ -8,7 +8,7 @@ import pytest
 from detector.judge.ledger import Ledger
 from detector.judge.policy import Accept, Policy
 from detector.judge.routing import TaskStatus, TaskSubscription, decode, encode, route, task_key
-from detector.judge.stage import AggregateState, applied, judge, judge_history
+from detector.judge.stage import FACT, AggregateState, applied, judge, judge_history
 from detector.registry.credential_registry import CredentialRegistry
 from detector.values.events import LimitedRecord, TaskStarted
 from detector.values.findings import SCAN_LIMITED, Finding, Severity, finding_uid
@@ -115,3 +115,31 @@ def test_the_finding_can_be_accepted_and_is_forgotten_after_the_retention() -> N
     assert made.timer == START + SECOND + policy.retention
     end = judge(KEY, applied({}, made), [], START + SECOND + policy.retention, policy)
     assert applied(applied({}, made), end) == {}
+
+
+@pytest.mark.parametrize("compact_every", [1, 256])
+def test_a_record_that_stands_for_others_counts_as_many_as_were_told_at_most_whatever_the_order(
+    compact_every: int,
+) -> None:
+    def grown(count: int) -> LimitedRecord:
+        return msgspec.structs.replace(limited(7), id="p0@7#findings", reason="findings", records=count)
+
+    facts = [limited(1), *map(grown, (3, 40, 900)), limited(2)]
+    ledger = Ledger(Policy())
+    ledger.seal_lifecycle()
+    for fact in (limited(1), grown(900), limited(2)):
+        ledger.apply(fact)
+    assert only(judge_history(ledger, START + HOUR)[0]).count == 902
+    for seed in range(6):
+        random.Random(seed).shuffle(facts)
+        state: dict[bytes, bytes] = {}
+        for fact in facts:
+            made = judge(KEY, state, [fact], START, Policy(), compact_every=compact_every)
+            state = applied(state, made)
+        made = judge(KEY, state, [limited(3)], START, Policy())
+        assert made.findings[-1].finding.count == 903
+        assert sum(key[:1] == FACT for key in state) == 3
+    old = [grown(900), *(limited(number) for number in range(100, 160))]
+    state = applied({}, judge(KEY, {}, old, START + 5 * HOUR, Policy(), compact_every=10))
+    made = judge(KEY, state, [limited(3000)], START + 5 * HOUR, Policy())
+    assert made.findings[-1].finding.count == 961

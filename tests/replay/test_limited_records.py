@@ -3,6 +3,9 @@
 import base64
 import gzip
 import io
+import random
+import string
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,10 +22,14 @@ from detector.outputs.ocsf import finding_record
 from detector.outputs.report import Report
 from detector.outputs.report_text import print_report
 from detector.outputs.summary import Summary
+from detector.registry.finders import Finders
 from detector.replay.replay import Result
-from detector.values.findings import SCAN_LIMITED, Severity, finding_uid
+from detector.scan.leaks import LeakFinder
+from detector.values.events import Identifier
+from detector.values.findings import MOST_FINDINGS, SCAN_LIMITED, Severity, finding_uid
+from tests.bundled import bundled_scanner
 from tests.replay.test_replay import run
-from tests.small_history import at, event, identifier_of, secret_of
+from tests.small_history import KEY, at, event, identifier_of, secret_of
 from tests.small_history import jsonl as lines_of
 
 b64 = base64.b64encode
@@ -182,3 +189,37 @@ def test_a_text_file_has_its_lines_as_one_stream(tmp_path: Path) -> None:
     [finding] = [one for one in run(log).findings if one.rule == SCAN_LIMITED]
     assert (finding.key, finding.count) == (f"{log}//", 2)
     assert [getattr(piece.event, "line", None) for piece in finding.evidences] == [2, 4]
+
+
+def test_of_a_dump_some_secrets_are_reported_and_the_others_counted(tmp_path: Path) -> None:
+    rng = random.Random(3)
+    tokens = ["hf_" + "".join(rng.choices(string.ascii_letters, k=34)) for _ in range(MOST_FINDINGS + 500)]
+    tokens[-200] = f"x{secret_of(1).decode()}y"
+    log = tmp_path / "dump.log"
+    log.write_text("\n".join(tokens))
+    events = jsonl(tmp_path / "events.jsonl", [
+        event(1, "task.started", 0, task_id="build-1"),
+        event(2, "credential.issued", 1, credential_id="c", task_id="build-1", identifiers=[identifier_of(1)]),
+    ])  # fmt: skip
+
+    def finder_of(identifiers: Sequence[Identifier]) -> LeakFinder:
+        finders = Finders(bundled_scanner(), (KEY,))
+        finders.renew(identifiers)
+        return finders.finder
+
+    result = run(events, log, finder_of=finder_of)
+    found = Counter(one.rule for one in result.findings)
+    assert (found["leaked-secret"], found["leaked-credential"], found[SCAN_LIMITED]) == (MOST_FINDINGS, 1, 1)
+    (limited,) = [one for one in result.findings if one.rule == SCAN_LIMITED]
+    assert (limited.key, limited.count) == (f"{log}//", 500)
+    record = finding_record(limited, {}, lambda text: text)
+    assert (
+        record["finding_info"]["title"]
+        == f"500 log records could not be examined whole, first: {log} line 1001"
+    )
+    assert record["evidences"][0]["data"]["reason"] == "findings"
+    assert record["evidences"][0]["data"]["records"] == 500
+    assert "findings_per_stream" in str(limited.evidences[0].detail)
+    assert result.summary.limited == {str(log): 500}
+    assert [command.credential.credential_id for command in result.commands] == ["c"]
+    assert run(events, log, finder_of=finder_of, jobs=2).findings == result.findings

@@ -72,8 +72,15 @@ class LogTexts(msgspec.Struct, frozen=True):
 
 
 def line_edges(data: bytes, starts: Ints) -> Callable[[], Ints]:
-    """The edges of lines as they stand."""
-    return lambda: np.append(starts, len(data) + (not data.endswith(b"\n")))
+    """The edges of lines as they stand. They are made when first asked for, and kept: text full of leaks asks for each."""
+    kept: list[Ints] = []
+
+    def edges() -> Ints:
+        if not kept:
+            kept.append(np.append(starts, len(data) + (not data.endswith(b"\n"))))
+        return kept[0]
+
+    return edges
 
 
 def joined(texts: Sequence[str], *, ended: bool = False) -> tuple[bytes, Callable[[], Ints]]:

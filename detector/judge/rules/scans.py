@@ -33,15 +33,19 @@ LIMITED: Final = Rule(
     severity=Severity.MEDIUM,
     limited=_limited,
     summary="Log records could not be examined whole",
-    description="A stream has log records that ask for more decoding than the limit, so a secret may be hidden in them.",
+    description=(
+        "A stream has log records that ask for more decoding than the limit, so a secret may be hidden in them, or shows "
+        "more secrets than the limit, so not all of them are reported."
+    ),
     title=_title,
     phrase=Phrase(
         "could not be examined whole", "could not be examined whole", "stream of logs", "streams of logs"
     ),
     counted=_RECORDS,
     advice=(
-        "Find out what prints these records: a log has little reason to hold text that decodes to so much more. Unpack one "
-        "by hand and look for secrets in it. Until then treat what the task could print as printed."
+        "Find out what prints these records: a log has little reason to hold text that decodes to so much more, or that "
+        "many secrets. Unpack one by hand and look for secrets in it, or replay them with scan.findings_per_stream = 0. Until "
+        "then treat what the task could print as printed."
     ),
     classification=Classification(
         attack=(filed.HIDDEN,),

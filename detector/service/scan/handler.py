@@ -107,7 +107,7 @@ class NoPositions:
 class ScannedPoll(msgspec.Struct, frozen=True):
     """One poll, for metrics. `seconds` is the time that reading and scanning took together.
 
-    `limited` records asked for more than their share of decoding, `limited_size` is the bytes of their text.
+    `limited` records asked for more than their share of decoding or findings, `limited_size` is the bytes of their text.
     `allowed` counts, by pattern, the leaks that the configuration allows. `leaks` leaves them out.
     `masked_revocations` counts the revocation handles that showed a secret.
     `misplaced` counts records that look like events in a log topic (`event`), and text in an event topic (`text`).
@@ -180,7 +180,7 @@ class _PartitionState:
 
     def flush(self, finders: Finders, now: int) -> _Scan:
         """Scans the text that waits. For a thread."""
-        facts = self.scanner.flush(finders.finder)
+        facts = self.scanner.flush(finders.finder, with_clean=self.redaction is not None)
         if self.redaction is None:
             return _Scan(facts, [])
         redactor = finders.redactor(self.partition.topic, now)
@@ -278,7 +278,11 @@ class ScanHandler:
         leaks = [leak for leak in scan.facts.leaks if leak.offset is not None and leak.offset >= since]
         times = state.times.read(earlier) if earlier else state.times.earlier()
         limited = [each for each in scan.facts.limited if each.offset is not None and each.offset >= since]
-        outputs = self._outputs(partition, state, ScanFacts(leaks=leaks, limited=limited), times)
+        cut_short = [
+            each for each in scan.facts.cut_short if each.offset is not None and each.offset >= since
+        ]
+        facts = ScanFacts(leaks=leaks, limited=limited, cut_short=cut_short)
+        outputs = self._outputs(partition, state, facts, times)
         return outputs + self._passed_on(state, scan.passed_on)
 
     def _passed_on(self, state: _PartitionState, outputs: list[Output]) -> list[Output]:
@@ -391,9 +395,9 @@ class ScanHandler:
             outputs += routed
         for leak in facts.leaks:
             outputs += self._routed(leak, leak.offset, times)
-        if not self._registered.finders.looks_again:  # else the look-back looks at them again
-            for record in facts.limited:
-                outputs += self._routed(record, record.offset, times)
+        looked_at_again = facts.limited if self._registered.finders.looks_again else ()  # by the look-back
+        for record in (*facts.cut_short, *(facts.limited if not looked_at_again else ())):
+            outputs += self._routed(record, record.offset, times)
         outputs += self._dead(facts.dead_letters)
         return outputs
 
@@ -419,8 +423,8 @@ def _scanned_poll(
         allowed,
         facts.masked_revocations,
         _misplaced(facts, scanner),
-        len(facts.limited),
-        sum(record.size for record in facts.limited),
+        len(facts.limited) + facts.cut_short_records,
+        sum(record.size for record in facts.limited) + facts.cut_short_size,
     )
 
 

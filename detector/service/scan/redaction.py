@@ -43,9 +43,10 @@ from detector.redact.unexamined import (
     unexamined,
     whole,
 )
-from detector.scan.leaks import KNOWN_CREDENTIAL, Redactor
+from detector.scan.leaks import Redactor
 from detector.scan.mask_spans import MaskSpan
 from detector.scan.shares import LimitedText
+from detector.scan.sightings import KNOWN_CREDENTIAL
 from detector.stages.scan import ScanFacts
 from detector.values.secrets import mask
 from detector.values.stored_format import STORED_FORMAT, check_format

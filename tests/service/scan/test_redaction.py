@@ -19,8 +19,9 @@ from detector.records.dead_letters import NOT_MASKED
 from detector.registry.finders import Finders
 from detector.registry.registered import RegisteredCredentials
 from detector.scan.known_credentials import KeyRing
-from detector.scan.leaks import Redactor, Scanner
+from detector.scan.leaks import Redactor
 from detector.scan.scanner import Match, PatternScanner
+from detector.scan.sightings import Scanner
 from detector.service.scan.handler import ScanHandler, ScanSettings
 from detector.service.scan.redaction import WAITING, Redacted, noted_offset, offset_note
 from detector.values.errors import StopError

@@ -1,0 +1,270 @@
+"""Secrets seen in a text, in clear or decoded, by patterns and by fingerprints; and which of them to report.
+
+One secret is often seen more than once: by two patterns, or as it stands and decoded.
+"""
+
+import binascii
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
+from itertools import accumulate
+from typing import Any, Final, Protocol
+
+import msgspec
+import numpy as np
+
+from detector.patterns.pattern import Pattern, finds_public_ids
+from detector.scan.decode import Decoding
+from detector.scan.decoders import SPACED
+from detector.scan.known_credentials import KnownIndex
+from detector.scan.mask_spans import MaskSpan
+from detector.scan.pattern_matcher import Named
+from detector.scan.scanner import Match
+from detector.scan.shares import SECOND_LOOK, LimitedText, Share
+from detector.values.events import Identifier
+from detector.values.findings import severity_of
+from detector.values.secrets import Secret
+
+KNOWN_CREDENTIAL: Final = "known-credential"  # what a mask calls a secret that only its fingerprint tells
+_LONG_MARK: Final = 4
+_TO_URL: Final = bytes.maketrans(b"+/", b"-_")
+
+
+class Scanner(Protocol):
+    """What finds secrets by pattern: `detector.scan.scanner.PatternScanner`."""
+
+    def scan(self, data: bytes) -> list[Match]:
+        """The secrets in `data`."""
+
+
+class Sighting(msgspec.Struct, frozen=True):
+    """A secret found in data[start:end] of a batch, by a pattern or (None) by its fingerprint alone.
+
+    What is decoded from a run of digits comes from all of it, which may reach over lines of others. `begins` is where
+    the secret itself does. `owner` is by what the credential is registered if `secret` is not its secret, but the rest of it.
+    """
+
+    start: int
+    end: int
+    secret: Secret
+    pattern: Pattern | None
+    encodings: tuple[str, ...] = ()
+    within: int = 0
+    owner: Identifier | None = None
+    named: Named | None = None
+
+    @property
+    def begins(self) -> int:
+        """Where the secret itself begins."""
+        return self.start + self.within
+
+    @property
+    def generic(self) -> bool:
+        """Whether only a pattern saw it that every other one is better than."""
+        return self.pattern is not None and self.pattern.generic
+
+    @property
+    def severity(self) -> int | None:
+        """The pattern's; of what only its name gave away, that of the confidence."""
+        if self.named is not None:
+            return int(severity_of(self.named.confidence))
+        return None if self.pattern is None else int(self.pattern.severity)
+
+    @property
+    def preference(self) -> tuple[int, bool, bool, int]:
+        """Smaller is better: least encoded, named by a pattern, one that is not generic, earliest."""
+        pattern = self.pattern
+        return len(self.encodings), pattern is None, pattern is not None and pattern.generic, self.start
+
+
+class _NoPatterns:
+    def scan(self, data: bytes) -> list[Match]:  # noqa: ARG002 - the protocol's signature
+        return []
+
+
+NO_PATTERNS: Final = _NoPatterns()
+
+
+def sightings_in(
+    data: bytes, scanner: Scanner, known: KnownIndex | None, share: Share = SECOND_LOOK
+) -> tuple[list[Sighting], list[LimitedText]]:
+    """All secrets found in the data, in order, and the text that was not examined whole."""
+    matches = _secrets(data, scanner)
+    spans = known.find(data) if known is not None else []
+    seen = [
+        Sighting(m.start, m.end, m.secret, m.pattern, named=named)
+        for m, named in zip(matches, _shown_names(matches, spans), strict=True)
+    ]
+    alone = len(seen)  # in order, and none overlaps another
+    seen += [Sighting(start, end, Secret(data[start:end]), None) for start, end in spans]
+    if known is not None:
+        seen += [
+            Sighting(one.start, one.end, Secret(one.value), None, (one.form,), 0, one.owner)
+            for one in known.disguised(data)
+        ]
+    decoding = Decoding(data, share)
+    for view in decoding:
+        matches = _secrets(view.data, scanner)
+        spans = known.find(view.data) if known is not None else []
+        found = [
+            (m.start, m.end, m.secret, m.pattern, named)
+            for m, named in zip(matches, _shown_names(matches, spans), strict=True)
+        ]
+        for start, end, secret, pattern, named in (
+            *found,
+            *((start, end, Secret(view.data[start:end]), None, None) for start, end in spans),
+        ):
+            place = view.origin(start, end)
+            if place is not None and (
+                pattern is None or SPACED not in place[1] or _unmistakable(pattern, secret)
+            ):
+                within = view.place(start) - place[0][0]
+                seen.append(Sighting(*place[0], secret, pattern, place[1], within, named=named))
+        for one in known.disguised(view.data) if known is not None else ():
+            place = view.origin(one.start, one.end)
+            if place is not None:
+                within = view.place(one.start) - place[0][0]
+                encodings = *place[1], one.form
+                seen.append(Sighting(*place[0], Secret(one.value), None, encodings, within, one.owner))
+    if len(seen) > alone:
+        seen.sort(key=lambda one: (one.start, one.end, one.preference))
+    return seen, decoding.limited
+
+
+def _secrets(data: bytes, scanner: Scanner) -> list[Match]:
+    """The matches of patterns, without public identifiers: text that shows one is no leak."""
+    return [match for match in scanner.scan(data) if not finds_public_ids(match.pattern)]
+
+
+def _shown_names(matches: Sequence[Match], spans: Iterable[tuple[int, int]]) -> list[Named | None]:
+    """What gave each match away. A name that shows a part of another secret is left out."""
+    if all(match.named is None for match in matches):
+        return [None] * len(matches)
+    others = sorted([*((match.start, match.end) for match in matches), *spans])
+    starts = [start for start, _ in others]
+    ends = list(accumulate((end for _, end in others), max))
+    shown: list[Named | None] = []
+    for match in matches:
+        named = match.named
+        if named is not None:
+            before = bisect_left(starts, named.end)
+            if before and ends[before - 1] > named.start:
+                named = msgspec.structs.replace(named, name=None)
+        shown.append(named)
+    return shown
+
+
+def _unmistakable(pattern: Pattern, secret: Secret) -> bool:
+    """Whether a match in spaced-out text can be believed: it has a checksum or a long keyword. Single letters spell many things."""
+    text = secret.reveal().lower()
+    marked = any(len(word) >= _LONG_MARK and word.encode() in text for word in pattern.keywords)
+    return not pattern.generic and (pattern.proven or marked)
+
+
+class SightingMasks:
+    """Makes the mask spans of sightings. A mask has the name of the best pattern that found the secret."""
+
+    def __init__(self, seen: Sequence[Sighting], is_known: Callable[[Sighting], bool]) -> None:
+        self._is_known = is_known
+        self._best: dict[bytes, Sighting] = {}
+        for one in seen:
+            if one.pattern is None:
+                continue
+            value = one.secret.reveal()
+            best = self._best.setdefault(value, one)
+            # Of one pattern the earlier is the better, if it is no more encoded.
+            again = best.pattern is one.pattern and len(best.encodings) <= len(one.encodings)
+            if not again and one.preference < best.preference:
+                self._best[value] = one
+
+    def of(self, one: Sighting) -> MaskSpan:
+        """The mask span of one sighting. A registered credential's mask wins over those that it overlaps."""
+        value = one.secret.reveal()
+        best = self._best.get(value)
+        name = KNOWN_CREDENTIAL if best is None or best.pattern is None else best.pattern.id
+        weight = self._is_known(one), not one.generic, one.end - one.start
+        return MaskSpan(one.start, one.end, name, len(value), weight)
+
+
+def shown_bytes(
+    data: bytes, seen: Iterable[Sighting], mask_spans: Iterable[MaskSpan]
+) -> list[tuple[bytes, MaskSpan]]:
+    """The bytes that would reveal a secret, each once, with its mask span.
+
+    This includes the secret's base64 and hex, since runs too short for a decoder must not be shown either.
+    """
+    shown: dict[bytes, MaskSpan] = {}
+    before: set[bytes] = set()
+    for one, mask_span in zip(seen, mask_spans, strict=True):
+        value = one.secret.reveal()
+        shown.setdefault(data[one.start : one.end], mask_span)
+        if value in before:
+            continue
+        before.add(value)
+        standard = binascii.b2a_base64(value, newline=False).rstrip(b"=")
+        shown.setdefault(value, mask_span)
+        shown.setdefault(standard, mask_span)
+        shown.setdefault(standard.translate(_TO_URL), mask_span)
+        shown.setdefault(binascii.hexlify(value), mask_span)
+    return list(shown.items())
+
+
+def blanked(data: bytes, spans: Any) -> bytes:
+    """The data with newlines in place of these spans."""
+    edges = np.zeros(len(data) + 1, np.int8)
+    np.add.at(edges, spans[:, 0], 1)
+    np.subtract.at(edges, spans[:, 1], 1)
+    gone = np.cumsum(edges[:-1], dtype=np.int8) > 0
+    return np.where(gone, np.uint8(ord("\n")), np.frombuffer(data, np.uint8)).tobytes()
+
+
+class Spans:
+    """The places of some sightings, to ask whether another overlaps one."""
+
+    def __init__(self, sightings: Iterable[Sighting]) -> None:
+        self._starts: list[int] = []
+        self._ends: list[int] = []  # the greatest so far
+        for one in sorted(sightings, key=lambda one: one.start):
+            self._starts.append(one.start)
+            self._ends.append(max(one.end, self._ends[-1] if self._ends else 0))
+
+    def overlap(self, one: Sighting) -> bool:
+        """Whether one of them overlaps `one`."""
+        before = bisect_left(self._starts, one.end)
+        return before > 0 and self._ends[before - 1] > one.start
+
+
+def told_apart(sightings: Sequence[Sighting], is_known: Callable[[Sighting], bool]) -> list[Sighting]:
+    """One sighting for each secret to report for a record."""
+    if len(sightings) == 1:
+        return [*sightings]
+    if not any(one.pattern is None or one.generic or one.encodings for one in sightings):
+        # Seen by patterns alone, as the text stands, none overlaps another.
+        return _firsts(sightings)
+    known = Spans(one for one in sightings if is_known(one))
+    specific = Spans(one for one in sightings if not one.generic)
+    clear: dict[str, list[Sighting]] = {}
+    for one in sightings:
+        if one.pattern is not None and not one.encodings:
+            clear.setdefault(one.pattern.id, []).append(one)
+    in_clear = {pattern: Spans(found) for pattern, found in clear.items()}
+    best: dict[Secret, Sighting] = {}
+    for one in sorted(sightings, key=lambda one: one.preference):
+        if one.secret in best:
+            continue
+        if one.pattern is not None and not is_known(one):
+            if known.overlap(one) or (one.generic and specific.overlap(one)):
+                continue
+            # `hunter2\"` in clear is `hunter2"` unescaped: the same sighting of the same pattern, once.
+            same = in_clear.get(one.pattern.id)
+            if one.encodings and same is not None and same.overlap(one):
+                continue
+        best[one.secret] = one
+    return sorted(best.values(), key=lambda one: (one.begins, one.start, one.end))
+
+
+def _firsts(sightings: Iterable[Sighting]) -> list[Sighting]:
+    """The first sighting of each secret."""
+    first: dict[bytes, Sighting] = {}
+    for one in sightings:
+        first.setdefault(one.secret.reveal(), one)
+    return list(first.values())
