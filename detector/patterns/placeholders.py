@@ -5,6 +5,7 @@ of millions, one of four (`test`) once in a few thousand.
 """
 
 import itertools
+import re
 import string
 from collections.abc import Iterable
 from typing import Any, Final
@@ -48,6 +49,7 @@ _TEMPLATES: Final = (b"${", b"{{", b"$(", b"<%", b"%(")
 _WRAPPED: Final = ((b"<", b">"), (b"[", b"]"), (b"{", b"}"), (b"%", b"%"), (b"__", b"__"))
 _OPENINGS: Final = frozenset({b"$", *(opening[:1] for opening, _ in _WRAPPED)})
 _NAME: Final = frozenset((string.ascii_letters + string.digits + "_").encode())
+_SHORTENED: Final = re.compile(rb"[\w-]{1,12}\.{3}[\w-]{0,8}", re.ASCII)  # `npm_...3fQx`: of bounded length
 _CROSSES: Final = (b"xxxx", b"XXXX")
 LONG: Final = 256  # bytes; base64 of binary this long holds runs of `A` that mean nothing
 _SLOT: Final = 64  # bytes; what is longer and in brackets is a document, not a slot to fill in
@@ -80,7 +82,7 @@ _SHORT_RUN: Final = _any_of(*_short_runs())
 
 def is_placeholder(secret: bytes) -> bool:
     """Whether this is a mask, a template, a word of documentation or a sequence, and so no secret."""
-    if _TELLING.search(secret) is not None or _is_reference(secret):
+    if _TELLING.search(secret) is not None or _is_reference(secret) or _SHORTENED.fullmatch(secret):
         return True
     if len(secret) > LONG:
         return False

@@ -250,6 +250,7 @@ def test_a_wrong_check_is_refused_with_what_is_wrong(
         b"00000000-0000-0000-0000-000000000000",
         b"0123456789",
         "tok…end".encode(),
+        b"npm_...3fQx",
         "‹github-pat:40›".encode(),
     ],
 )
@@ -266,6 +267,8 @@ def test_placeholders_are_told(text: bytes) -> None:
         b"hunter2",
         b"pass$word",
         b"correct-horse-battery",
+        b"a1...b2...c3",
+        b"Zb81kQ7x3LmT9...w4",
         b"4f1a9c03d7e852b6af91c0e37d5b8264",
         jwt(CLAIMS),
         b"b3BlbnNzaC1rZXktdjEAAAAABG5vbmUAAAAEbm9uZQAAAAAAAAABAAAAMwAAAAtzc2gtZW" * 5,
