@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Final
 
 import numpy as np
 
-from detector.scan import binary_payloads, byte_lists, escapes, runs, strides, triggers
+from detector.scan import binary_payloads, byte_lists, escapes, grids, normalised, runs, strides, triggers
 from detector.scan.decoder import BETWEEN, Decoder, GrowingDecoder, LinearDecoder, Part, Room, part_of_texts
 
 SPACED: Final = "spaced"
@@ -197,6 +197,56 @@ class ApartLines(_Apart):
     near_misses = (b"a\r\nb\r\nc\r\nlonger\r\n", b"ab\r\ncd\r\n")
 
 
+class Grid(LinearDecoder):
+    """The same separator after every one to five characters: groups of four, a sign or an invisible character between all."""
+
+    names = ((SPACED,),)
+    trigger = triggers.GRID
+    examples = (
+        (b"tok_ Zb81 kQx5 Tq9L mN2w R7vH", b"tok_Zb81kQx5Tq9LmN2wR7vH"),
+        (b"t-o-k-7-Z-b-8-1-k-Q-x-5-T-q-9-L-m-N", b"tok7Zb81kQx5Tq9LmN"),
+        ("\u200b".join("tok7Zb81kQx5Tq9LmN").encode(), b"tok7Zb81kQx5Tq9LmN"),
+        (b", ".join(bytes([byte]) for byte in b"tok7Zb81kQx5Tq9LmN"), b"tok7Zb81kQx5Tq9LmN"),
+    )
+    near_misses = (
+        b"four more word than that",
+        b"2026-05-04 08:00:00",
+        b"550e8400-e29b-41d4-a716-446655440000",
+    )
+
+    def decode(self, data: bytes, places: Any) -> Iterator[Part]:
+        """Closes them up."""
+        out = np.empty(len(data) + 2, np.uint8)
+        segments = np.empty((len(data) // 2 + 2, 4), np.int32)
+        starts = np.empty(len(places), np.int64)
+        size, rows, texts = grids.closed_up(np.frombuffer(data, np.uint8), places, out, segments, starts)
+        if size:
+            text = out[: size - 2].tobytes()
+            yield Part(self.names, text, segments[:rows].copy(), starts[:texts], np.zeros(texts, np.int64))
+
+
+class Normalised(LinearDecoder):
+    """Characters without a width left out, and full-width forms as ASCII, in whole lines."""
+
+    names = (("unicode",),)
+    trigger = triggers.BEYOND
+    examples = (
+        ("key=tok_\u200bZb81 and \ufeffmore".encode(), b"key=tok_Zb81 and more"),
+        ("\uff54\uff4f\uff4b\uff3f\uff3ab81\uff5e".encode(), b"tok_Zb81~"),
+    )
+    near_misses = ("caf\u00e9 \u2014 \u201cquoted\u201d".encode(), b"\xe2\x80")
+
+    def decode(self, data: bytes, places: Any) -> Iterator[Part]:
+        """Writes the lines anew, as one part."""
+        rows = _lines(data, places)
+        size = int((rows[:, 1] - rows[:, 0]).sum()) + 2 * len(rows)
+        out = np.empty(size, np.uint8)
+        segments = np.empty((size, 4), np.int32)
+        written, count = normalised.rewrite(np.frombuffer(data, np.uint8), rows, out, segments)
+        if count:
+            yield Part(self.names, out[: written - 1].tobytes(), segments[:count].copy())
+
+
 class Packed(GrowingDecoder):
     """Base64 of what gzip or zlib packed."""
 
@@ -303,6 +353,8 @@ BUNDLED: Final[tuple[Decoder, ...]] = (
     Packed(),
     Wide(),
     Listed(),
+    Grid(),
+    Normalised(),
 )
 
 

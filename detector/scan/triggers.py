@@ -8,7 +8,8 @@ Of base64 and hex digits what it says are stretches of text. Of all others it is
 - APART: the same blank, line feed or NUL four times, one byte between each two, and LINES the same with `\r\n`;
 - PACKED: base64 of the first bytes of gzip or zlib;
 - WIDE: base64 of UTF-16, at least seven characters;
-- LISTED: bytes printed one by one, as in a hex dump, and LONG_WORD: many characters without a blank (`samples`).
+- LISTED: bytes printed one by one, as in a hex dump, and LONG_WORD: many characters without a blank (`samples`);
+- GRID: signs in a period (`grids`), and BEYOND: characters without a width, and full-width ones (`normalised`).
 """
 # ruff: noqa: C901, PLR2004 - a compiled loop is one function; bytes are written as their codes, the character stands beside them
 
@@ -18,6 +19,7 @@ from typing import Any, Final
 import numpy as np
 
 from detector.jit import bare, compiled, place
+from detector.scan import grids, normalised
 from detector.scan.digits import (
     COUNT,
     HEX,
@@ -45,7 +47,9 @@ from detector.scan.samples import sampled
     WIDE,
     LISTED,
     LONG_WORD,
-) = range(13)
+    GRID,
+    BEYOND,
+) = range(15)
 LEAST_LITERAL: Final = 2  # bytes of the trigger of a decoder of one's own
 _AHEAD: Final = 16  # bytes after a place that are looked at, at most
 _FORMS: Final = {
@@ -227,7 +231,7 @@ def found(data: bytes, *, fast: bool = True) -> dict[int, Any]:
         by_kind = {BASE64_TEXT: base64_stretches(view), HEX_TEXT: hex_stretches(view)}
         for kind, form in _FORMS.items():
             by_kind[kind] = np.array([match.start() for match in form.finditer(data)], np.int64)
-        by_kind |= dict(zip((LISTED, LONG_WORD), sampled(data), strict=True))
+        by_kind |= _sampled(data)
         return {kind: places for kind, places in by_kind.items() if len(places)}
     size = len(data)
     for room in (
@@ -248,10 +252,13 @@ def found(data: bytes, *, fast: bool = True) -> dict[int, Any]:
     elif others.size:
         kinds = _KINDS[view[out[: counts[ESCAPED:].sum()]]]
         made |= {kind: out[: kinds.size][kinds == kind] for kind in others.tolist()}
-    made |= {
-        kind: places for kind, places in zip((LISTED, LONG_WORD), sampled(data), strict=True) if places.size
-    }
+    made |= {kind: places for kind, places in _sampled(data).items() if places.size}
     return made
+
+
+def _sampled(data: bytes) -> dict[int, Any]:
+    lists, words = sampled(data)
+    return {LISTED: lists, LONG_WORD: words, GRID: grids.sampled(data), BEYOND: normalised.places(data)}
 
 
 def places_of(data: bytes, literals: tuple[bytes, ...]) -> Any:

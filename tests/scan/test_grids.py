@@ -1,0 +1,115 @@
+"""Text in groups, with signs or invisible characters between all characters, and in full-width forms."""
+
+import string
+from typing import Final
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detector.scan.decode import decoded
+from detector.scan.known_credentials import KeyRing, KnownIndex
+from detector.scan.leaks import Redactor
+from detector.scan.scanner import Match
+from detector.values.secrets import DeploymentKey, Secret
+
+KEY: Final = DeploymentKey.of(bytes(range(32)), "k1")
+SEPARATORS: Final = (
+    "-",
+    ".",
+    ",",
+    "|",
+    "\t",
+    ", ",
+    "  ",
+    " - ",
+    '","',
+    "\u200b",
+    "\u00ad",
+    "\u00a0",
+    "\u200d",
+    "', '",
+)
+_TOKENS: Final = st.text(string.ascii_letters + string.digits, min_size=20, max_size=60).map(
+    lambda token: f"a1B2{token}"
+)
+_BEFORE: Final = st.sampled_from(["", "x ", "token: ", '{"a": "', "2026-05-04 08:00:00 INFO "])
+
+
+class Nothing:
+    def scan(self, data: bytes) -> list[Match]:
+        del data
+        return []
+
+
+def masked(secret: str, text: str) -> str:
+    index = KnownIndex(KeyRing([KEY]).identifiers(Secret(secret.encode())), [KEY])
+    done = Redactor(Nothing(), index).masked(text.encode())
+    assert done is not None
+    return done.decode()
+
+
+@given(_TOKENS, st.sampled_from(SEPARATORS), _BEFORE)
+@settings(max_examples=150)
+def test_a_separator_between_all_characters_hides_no_secret(token: str, separator: str, before: str) -> None:
+    shown = separator.join(token)
+    done = masked(token, f"{before}{shown} and more")
+    assert "known-credential" in done
+    assert token[8:12] not in done.replace(separator, "")
+
+
+@given(_TOKENS, st.sampled_from([3, 4, 5]), st.sampled_from([" ", "-", "."]), _BEFORE)
+@settings(max_examples=100)
+def test_groups_hide_no_secret(token: str, size: int, separator: str, before: str) -> None:
+    token += "0zY9xW8vU7tS6rQ5"
+    shown = separator.join(token[at : at + size] for at in range(0, len(token), size))
+    done = masked(token, f"{before}{shown}\nmore")
+    assert "known-credential" in done
+    assert token[8:12] not in done.replace(separator, "")
+
+
+@given(_TOKENS, st.sampled_from(["\u200b", "\u2060", "\ufeff", "\u00ad", "\u200d", "\ufe0f"]), st.data())
+@settings(max_examples=100)
+def test_characters_without_a_width_hide_no_secret(token: str, hidden: str, data: st.DataObject) -> None:
+    places = data.draw(st.sets(st.integers(1, len(token) - 1), min_size=1))
+    shown = "".join((hidden if at in places else "") + char for at, char in enumerate(token))
+    done = masked(token, f"caf\u00e9 {shown} and more")
+    assert done == f"caf\u00e9 \u2039known-credential:{len(token)}\u203a and more"
+
+
+@given(_TOKENS)
+@settings(max_examples=50)
+def test_full_width_forms_hide_no_secret(token: str) -> None:
+    shown = "".join(chr(ord(char) + 0xFEE0) for char in token)
+    done = masked(token, f"x {shown} y")
+    assert done == f"x \u2039known-credential:{len(token)}\u203a y"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "550e8400-e29b-41d4-a716-446655440000 550e8400-e29b-41d4-a716-446655440000",
+        "four more word than that this will read like text",
+        "1024 2048 4096 8192 1638 3276 6553 1310",
+        "192.168.1.1 10.0.0.1 1.2.3.4.5.6.7.8.9",
+        "------------------------------------------------",
+        "+--+--+--+--+--+--+--+--+--+--+--+--+--+--+--+--+",
+        "caf\u00e9 \u2014 \u201cquoted\u201d \u00fcber stra\u00dfe \u4e2d\u6587\u4e2d\u6587\u4e2d\u6587\u4e2d\u6587",
+    ],
+)
+def test_ordinary_text_is_not_closed_up(text: str) -> None:
+    assert not decoded(text.encode())
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [b"-a", b"1", b"-", b" ", b"a1b2", b"\xe2\x80\x8b", b"\xef\xbc\xa1", b"\xef", b"\xc2", b"\n"]
+        )
+    )
+)
+@settings(max_examples=200)
+def test_whatever_stands_there_leads_back_to_where_it_stands(parts: list[bytes]) -> None:
+    data = b"".join(parts)
+    for one in decoded(data):
+        assert 0 <= one.start < one.end <= len(data)
