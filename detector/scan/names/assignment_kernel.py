@@ -1,7 +1,7 @@
 """Finds assignments in a text: a name with a telling stem, and the value that it is given. Compiled loops.
 
 What is parsed: `NAME=value` and `name: value` with or without quotes (shells, YAML, JSON, properties, logfmt, headers), `name => value`,
-`--name value`, `<name>value</name>`, `?name=value&…`, `ENV NAME value`, `| NAME | value |`, and
+`--name value`, `<name>value</name>`, `?name=value&…`, `ENV NAME value`, `NAME | value |`, and
 `{"name": "NAME", "value": "value"}`. What is found at a place depends on at most `CONTEXT` bytes around it.
 """
 # ruff: noqa: PLR2004 - bytes are compared with bytes
@@ -222,7 +222,7 @@ def value_of(data: Any, name: int, end: int) -> tuple[int, int]:
     byte = data[at]
     after = data[at + 1] if at + 1 < size else np.uint8(10)
     before = data[name - 1] if name > 0 else np.uint8(10)
-    pair = element = scalar = False
+    pair = element = scalar = column = False
     if byte == 61:  # =
         if after in (61, 126):
             return -1, -1
@@ -241,9 +241,9 @@ def value_of(data: Any, name: int, end: int) -> tuple[int, int]:
     elif byte == 62 and before == 60 and not blanks:  # <name>
         at += 1
         element = True
-    elif byte == 124 and after in (32, 9) and blanks:  # NAME | value
+    elif byte == 124 and after in (32, 9) and blanks:  # NAME | value |
         at += 1
-        pair = True
+        pair = column = True
     elif quoted or not blanks or not (data[name] == 45 or _command_before(data, name)):
         return -1, -1
     behind = at
@@ -279,7 +279,14 @@ def value_of(data: Any, name: int, end: int) -> tuple[int, int]:
         return start, stop
     query = before in (63, 38)  # ? &
     whole = not blanks and not quoted and not query and _line_before(data, name)
-    return start, _unquoted_end(data, name, start, query, whole, scalar)
+    stop = _unquoted_end(data, name, start, query, whole, scalar)
+    if column:
+        at = max(stop, start)
+        while at < size and at - stop < BLANKS and data[at] in (32, 9):
+            at += 1
+        if at >= size or data[at] != 124:
+            return -1, -1
+    return start, stop
 
 
 @compiled

@@ -36,6 +36,7 @@ class Meaning(msgspec.Struct, frozen=True):
 class _Head(msgspec.Struct, frozen=True):
     kind: Kind
     strength: Literal["low", "medium", "high"]
+    alone: Literal["low", "medium", "high"] | None = None
 
 
 class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -61,6 +62,9 @@ class Lexicon:
         file = msgspec.convert(table, _File)
         self._heads = {
             word: Meaning(head.kind, Confidence.of(head.strength)) for word, head in file.heads.items()
+        }
+        self._alone = {
+            word: Confidence.of(head.alone) for word, head in file.heads.items() if head.alone is not None
         }
         self._spellings = {word: text.split() for word, text in file.spellings.items()}
         self._endings = sorted(file.glued.pop("endings"), key=len, reverse=True)
@@ -135,8 +139,8 @@ class Lexicon:
             return None
         meaning = self._heads[head]
         strength = Confidence.HIGH if self._is_strong(head, front) else meaning.strength
-        if not front and not behind and head in self._strong:
-            strength = Confidence.LOW  # `key` alone is anything
+        if not front and not behind:
+            strength = self._alone.get(head, strength)
         unknown = sum(word not in self._transparent and not word.isdigit() for word in behind)
         if unknown > _UNKNOWN_BEHIND or (unknown and strength < Confidence.HIGH):
             strength = Confidence.LOW

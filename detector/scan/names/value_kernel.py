@@ -120,7 +120,7 @@ def kind_of(  # noqa: PLR0911 - each kind is an answer
         return NOTHING, 0
     if _is_uuid(data, start, end):
         return UUID, 0
-    letters = signs = slashes = dots = 0
+    letters = signs = slashes = dots = beyond = 0
     for at in range(start, end):
         byte = data[at]
         if byte <= 32 or byte == 127:  # no blank, nothing that does not print
@@ -129,8 +129,11 @@ def kind_of(  # noqa: PLR0911 - each kind is an answer
         letters += kind in (LOWER, UPPER)
         signs += kind == OTHER
         slashes += byte == 47  # /
+        beyond += byte >= 128
         dots += byte == 46  # .
-    if letters < 2 or signs * 3 > size * 2:  # a number, an address, a time, a line of signs
+    if (
+        letters < 2 or signs * 3 > size * 2 or beyond * 4 > size
+    ):  # a number, an address, a time, a line of signs
         return NOTHING, 0
     if _is_hex(data, start, end):
         return HEX, 0

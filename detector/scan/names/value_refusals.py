@@ -23,7 +23,9 @@ _ELSEWHERE: Final = re.compile(
     rb")"
 )
 _MASKED: Final = re.compile(
-    rb"\*\*\*|\.\.\.|\xe2\x80\xa6|\xe2\x80\xa2|\xe2\x80\xb9|#####|_____|-----|(?i:redact|masked|hidden|x{5})|sha(?:256|512)[:-]"
+    rb"\*\*\*|\.\.\.|\xe2\x80\xa6|\xe2\x80\xa2|\xe2\x80\xb9|#####|_____|-----|(?i:redact|masked|hidden|x{5})|sha(?:256|512)[:-]|:/[a-z]|"
+    # Escapes and regexes are of code.
+    rb"\\x[0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\[\^?[^\]]?[A-Za-z0-9]-[A-Za-z0-9]"
 )
 _CALL: Final = re.compile(rb"^[A-Za-z_][\w.]*\(.*\)$|\(\)|^[A-Za-z_]\w*\[['\"]")
 _TOKEN_PARTS: Final = re.compile(rb"^eyJ[\w-]*\.")
