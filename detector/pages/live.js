@@ -399,7 +399,7 @@
     const lanes = new Map((row?.credentials ?? []).map((lane) => [lane.id, lane]));
     const named = (piece) => JSON.stringify([piece.time, piece.type, piece.source, piece.id]);
     const evidence = new Set(findings.flatMap((finding) => finding.evidence.map(named)));
-    const credentials = found.credentials.map(({ happened, earlier: _, ...credential }) => ({
+    const credentials = found.credentials.map(({ happened, earlier: _, unproved, ...credential }) => ({
       ...credential,
       dead: lanes.get(credential.id)?.dead,
       marks: [
@@ -408,6 +408,7 @@
           .map((piece) => ({ kind: KINDS[piece.type] ?? "other", time: piece.time, text: capital(sentenceOf(piece)) })),
         ...found.commands.filter((command) => command.credential === credential.id)
           .map((command) => ({ kind: "command", time: command.time, text: command.escalated ? "Revocation asked for again, escalated" : "Revocation asked for" })),
+        ...unproved.map((said) => ({ kind: "other", ...said })),
         ...(credential.revoked === undefined || credential.revoked === lanes.get(credential.id)?.dead ? [] : [{ kind: "revoked", time: credential.revoked, text: "Revoked" }]),
       ],
     }));

@@ -21,7 +21,7 @@ from detector.judge.watermark import BEGINNING
 from detector.outputs.commands import command_record
 from detector.outputs.ocsf import change_record, finding_record
 from detector.outputs.page_records import page_command, page_finding
-from detector.values.events import AnyEvent
+from detector.values.events import DENIED, AnyEvent, RevocationOutcome
 from detector.values.findings import (
     OUTLIVES_TASK,
     Command,
@@ -39,6 +39,7 @@ Rows = list[tuple[bytes, bytes]]
 
 MOST_ROWS: Final = 4000
 MOST_BYTES: Final = 8 << 20
+UNPROVED: Final = "done-unproved"
 MOST_EVENTS: Final = 400  # of one credential, the latest: what a timeline can still show
 
 
@@ -127,7 +128,34 @@ def _credential(account: Account, context: ViewContext) -> tuple[dict[str, Any],
     happened = sorted(_happened(account), key=lambda piece: piece.time)
     page = _page_of(task_facts_of(account), credential_facts(account), happened[-MOST_EVENTS:], context)
     earlier = max(0, len(happened) - MOST_EVENTS)
-    return page["task"], {**page["credential"], "happened": page["evidence"], "earlier": earlier}
+    unproved = [{"time": to_millis(time), "text": context.clean(text)} for time, text in _unproved(account)]
+    shown = {"happened": page["evidence"], "earlier": earlier, "unproved": unproved}
+    return page["task"], {**page["credential"], **shown}
+
+
+def _unproved(account: Account) -> Iterator[tuple[int, str]]:
+    """Of a revocation that was done and not proved: when it was done, and what the first use after it shows. Times in ns.
+
+    No finding rests on that. A person sees whether the provider refuses the credential.
+    """
+    outcomes: list[RevocationOutcome] = [item[3] for item in account.names[0].outcomes or ()]
+    if any(outcome.dead_at is not None for outcome in outcomes):
+        return
+    done = max((_finished(one) for one in outcomes if one.outcome == UNPROVED), default=None)
+    if done is None:
+        return
+    yield done, "Revoked, and not proved dead: the provider cannot be asked"
+    known = account.uses.order if account.uses is not None else ()
+    for use in (item[3] for item in known if item[3].time > done):
+        if use.outcome == DENIED:
+            yield use.time, f"Refused: the next use was denied, by {use.source}"
+        else:
+            yield use.time, f"Used after it was revoked, by {use.source}: it still works. Revoke it by hand"
+        return
+
+
+def _finished(outcome: RevocationOutcome) -> int:
+    return outcome.time if outcome.finished_at is None else outcome.finished_at
 
 
 def _happened(account: Account) -> Iterator[Evidence]:

@@ -4,6 +4,7 @@ import json
 import random
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -11,7 +12,8 @@ from detector.judge.policy import Policy
 from detector.judge.routing import task_key
 from detector.service.judge.store import digest_of
 from detector.service.view.task import MOST_EVENTS, ViewContext, bounded, task_view
-from detector.values.events import CredentialUsed, TaskStarted
+from detector.values.events import CredentialUsed, RevocationOutcome, TaskStarted
+from detector.values.findings import command_id
 from detector.values.times import HOUR, SECOND, to_millis
 from tests.histories import START, History, arrivals, histories
 from tests.outputs.finding_samples import ENDED, issued, leak, use
@@ -128,6 +130,53 @@ def test_it_tells_when_and_what_in_order() -> None:
     assert [piece["id"] for piece in credential["happened"][2:]] == ["early", "late"]
     assert {each["rule"] for each in found["findings"]} == {"leaked-credential", "overlong-credential"}
     assert [each["escalated"] for each in found["commands"]] == [False]
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "uses", "said"),
+    [
+        (["done-unproved"], [], ["Revoked, and not proved"]),
+        (
+            ["held", "done-unproved"],
+            ["denied", None],
+            ["Revoked, and not proved", "Refused: the next use was denied"],
+        ),
+        (["done-unproved"], [None, "denied"], ["Revoked, and not proved", "Used after it was revoked"]),
+        (["done-unproved", "confirmed"], ["denied"], []),
+        (["failed"], ["denied"], []),
+    ],
+    ids=["no use", "denied", "works", "proved later", "failed"],
+)
+def test_the_next_use_after_an_unproved_revocation_is_shown(
+    outcomes: list[str], uses: list[str | None], said: list[str]
+) -> None:
+    asked = command_id("cred-7", escalated=False)
+    told = [
+        RevocationOutcome(
+            time=ENDED + number * SECOND,
+            source="curfewd/revoke",
+            id=f"{asked}/{number}",
+            credential_id="cred-7",
+            command_id=asked,
+            outcome=outcome,
+        )
+        for number, outcome in enumerate(outcomes, 1)
+    ]
+    later = [
+        use(ENDED + (10 + number) * SECOND, id=f"later-{number}", **({} if how is None else {"outcome": how}))
+        for number, how in enumerate(uses)
+    ]
+    found = only(
+        [STARTED, issued(), leak(), use(ENDED - 60 * SECOND, id="early", outcome="denied"), *later, *told]
+    )
+    assert found is not None
+    (credential,) = found["credentials"]
+    assert [
+        text[: len(start)]
+        for start, text in zip(said, (one["text"] for one in credential["unproved"]), strict=True)
+    ] == said
+    if len(said) > 1:
+        assert credential["unproved"][1]["time"] == to_millis(ENDED + 10 * SECOND)
 
 
 def test_what_is_not_committed_is_not_shown() -> None:
