@@ -119,6 +119,42 @@ def command_parser() -> argparse.ArgumentParser:
     add_replay(
         _command(commands, "replay", "read files of logs and events, and report what is wrong in them")
     )
+    _add_fingerprint(commands)
+    _add_redact(commands)
+    _add_patterns(commands)
+    suggest = _command(
+        commands, "suggest", "suggest the least grants for each kind of task, from what such tasks did"
+    )
+    _add_config(suggest)
+    add_suggest_arguments(suggest)
+    add_baseline(_command(commands, "baseline", "keep a file of the findings that are known and accepted"))
+    run = _command(commands, "run", "run the service on Apache Kafka")
+    run.add_argument("--config", metavar="F", required=True, help="the configuration file")
+    run.add_argument("--stage", choices=("scan", "judge"), help="run only this stage (both by default)")
+    add_revoke(
+        _command(
+            commands, "revoke", "carry revocations out and prove them, or show and approve those that wait"
+        )
+    )
+    _add_topics(commands)
+    completion = _command(
+        commands, "completion", "print what a shell reads to complete curfewd's commands and options"
+    )
+    completion.add_argument(
+        "shell",
+        choices=SHELLS,
+        metavar="|".join(SHELLS),
+        help="the shell; docs/install.md has the line for its start file",
+    )
+    add_fetch(
+        _command(commands, "fetch", "bring runs, jobs and logs from GitHub or GitLab as files to replay")
+    )
+    check = _command(commands, "check", "check a configuration, and report every mistake with its line")
+    check.add_argument("--config", metavar="F", required=True, help="the configuration file")
+    return parser
+
+
+def _add_fingerprint(commands: Any) -> None:
     fingerprint = _command(
         commands,
         "fingerprint",
@@ -141,6 +177,9 @@ def command_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="take a secret that is one word or one number, though such text stands in logs by chance",
     )
+
+
+def _add_redact(commands: Any) -> None:
     redact = _command(
         commands,
         "redact",
@@ -168,6 +207,9 @@ def command_parser() -> argparse.ArgumentParser:
         help="what becomes of text that could not be examined whole: `mask` it (the default), or `mark` it with a line "
         "before it",
     )
+
+
+def _add_patterns(commands: Any) -> None:
     patterns = _command(commands, "patterns", "list the patterns, or run their examples")
     patterns.add_argument(
         "action",
@@ -183,20 +225,9 @@ def command_parser() -> argparse.ArgumentParser:
         help="with test: show what the patterns find in your logs instead (files, archives, -)",
     )
     patterns.add_argument("--pattern", metavar="GLOB", help="with --against: only patterns whose id matches")
-    suggest = _command(
-        commands, "suggest", "suggest the least grants for each kind of task, from what such tasks did"
-    )
-    _add_config(suggest)
-    add_suggest_arguments(suggest)
-    add_baseline(_command(commands, "baseline", "keep a file of the findings that are known and accepted"))
-    run = _command(commands, "run", "run the service on Apache Kafka")
-    run.add_argument("--config", metavar="F", required=True, help="the configuration file")
-    run.add_argument("--stage", choices=("scan", "judge"), help="run only this stage (both by default)")
-    add_revoke(
-        _command(
-            commands, "revoke", "carry revocations out and prove them, or show and approve those that wait"
-        )
-    )
+
+
+def _add_topics(commands: Any) -> None:
     topics = _command(commands, "topics", "create the topics that the service needs")
     topics.add_argument(
         "action",
@@ -210,21 +241,6 @@ def command_parser() -> argparse.ArgumentParser:
         action="store_true",
         help="also create the topics of event_topics and log_topics that are named without * or ?",
     )
-    completion = _command(
-        commands, "completion", "print what a shell reads to complete curfewd's commands and options"
-    )
-    completion.add_argument(
-        "shell",
-        choices=SHELLS,
-        metavar="|".join(SHELLS),
-        help="the shell; docs/install.md has the line for its start file",
-    )
-    add_fetch(
-        _command(commands, "fetch", "bring runs, jobs and logs from GitHub or GitLab as files to replay")
-    )
-    check = _command(commands, "check", "check a configuration, and report every mistake with its line")
-    check.add_argument("--config", metavar="F", required=True, help="the configuration file")
-    return parser
 
 
 def _command(commands: Any, name: str, does: str, *, pipe: str = "") -> _Parser:

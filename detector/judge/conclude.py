@@ -281,58 +281,50 @@ def _leak_detail(leak: Leak, terms: Terms) -> str:
 
 
 def secret_finding(
-    fingerprint: str,
-    tally: Tally | FinalTally,
-    policy: Policy,
-    tasks: Mapping[str, Task],
+    fingerprint: str, tally: Tally | FinalTally, policy: Policy, tasks: Mapping[str, Task]
 ) -> Finding:
     """The finding about a leaked secret that nobody registered. Its task is the one whose log shows it first."""
-    earliest = tally.earliest()
-    where = earliest[0].event.task_id if isinstance(earliest[0].event, Leak) else None
-    task = (tasks.get(where) or Task(where)) if where is not None else None  # a log may name an unknown task
-    subject = Subject(
-        LEAKED_SECRET,
-        fingerprint,
-        task=where,
-        workload=workload_of(task) if task is not None else None,
-        fingerprint=fingerprint,
-    )
-    return Finding(
-        rule=LEAKED_SECRET,
-        key=fingerprint,
-        count=tally.count,
-        first_seen=tally.first,
-        last_seen=tally.last,
-        severity=tally.severity,
-        evidences=tuple(Evidence(entry.time, entry.event, entry.severity) for entry in earliest),
-        task=task_facts(task) if task is not None else None,
-        fingerprint=fingerprint,
-        patterns=tally.patterns,
-        accepted=accepted_reason(policy, subject, tally.last, tally.severity),
-    )
+    evidences = tuple(Evidence(entry.time, entry.event, entry.severity) for entry in tally.earliest())
+    return _log_finding((LEAKED_SECRET, fingerprint), evidences, tally, policy, tasks)
 
 
 def limited_finding(
     stream: str, tally: Tally | FinalTally, policy: Policy, tasks: Mapping[str, Task]
 ) -> Finding:
     """The finding about a stream with log records that could not be examined whole."""
-    earliest = tally.earliest()
-    record = earliest[0].event
-    where = record.task_id if isinstance(record, LimitedRecord) else None
+    evidences = tuple(
+        Evidence(entry.time, entry.event, entry.severity, _cut_short(entry.event))
+        for entry in tally.earliest()
+    )
+    return _log_finding((SCAN_LIMITED, stream), evidences, tally, policy, tasks)
+
+
+def _log_finding(
+    about: tuple[str, str],
+    evidences: tuple[Evidence, ...],
+    tally: Tally | FinalTally,
+    policy: Policy,
+    tasks: Mapping[str, Task],
+) -> Finding:
+    """The finding about log records, `about` its rule and key. Its task is the one whose log shows it first."""
+    rule, key = about
+    fingerprint = key if rule == LEAKED_SECRET else None
+    record = evidences[0].event
+    where = record.task_id if isinstance(record, Leak | LimitedRecord) else None
     task = (tasks.get(where) or Task(where)) if where is not None else None  # a log may name an unknown task
     workload = workload_of(task) if task is not None else None
-    subject = Subject(SCAN_LIMITED, stream, task=where, workload=workload)
+    subject = Subject(rule, key, task=where, workload=workload, fingerprint=fingerprint)
     return Finding(
-        rule=SCAN_LIMITED,
-        key=stream,
+        rule=rule,
+        key=key,
         count=tally.count,
         first_seen=tally.first,
         last_seen=tally.last,
         severity=tally.severity,
-        evidences=tuple(
-            Evidence(entry.time, entry.event, entry.severity, _cut_short(entry.event)) for entry in earliest
-        ),
+        evidences=evidences,
         task=task_facts(task) if task is not None else None,
+        fingerprint=fingerprint,
+        patterns=tally.patterns,
         accepted=accepted_reason(policy, subject, tally.last, tally.severity),
     )
 

@@ -122,17 +122,7 @@ def replay(plan: Plan, meter: Meter) -> Result:
     clock.lap("lifecycle")
     sources = [msgspec.structs.replace(source, name=masker.path(source.name)) for source in plan.sources]
     second = _SecondPass(msgspec.structs.replace(plan, sources=sources), ledger, first, masker)
-    work = Work(
-        sources,
-        plan.now,
-        finder,
-        plan.classifier,
-        trust_of_sources(plan),
-        plan.classifier.logs_only(),
-        first.text,
-        first.suspected(),
-        plan.policy.skew,
-    )
+    work = second_work(plan, sources, finder, first, first.suspected())
     meter.stage("logs", sum(unit.end - unit.start for unit in todo))
     rest = [unit for unit in todo if unit not in done]
     results = run(SECOND, work, rest, jobs_for(plan, rest))
@@ -194,6 +184,27 @@ def read_lifecycle(plan: Plan, todo: Sequence[Unit], meter: Meter) -> FirstPass:
         meter.advance(unit.end - unit.start)
     first.settle()
     return first
+
+
+def second_work(
+    plan: Plan,
+    sources: Sequence[Source],
+    finder: LeakFinder,
+    first: FirstPass,
+    suspected: frozenset[int] = frozenset(),
+) -> Work:
+    """What the units of a second pass need: what was looked for first is known, and which sources are text."""
+    return Work(
+        sources,
+        plan.now,
+        finder,
+        plan.classifier,
+        trust_of_sources(plan),
+        plan.classifier.logs_only(),
+        first.text,
+        suspected,
+        plan.policy.skew,
+    )
 
 
 def registered_identifiers(events: Iterable[Lifecycle]) -> list[Identifier]:

@@ -15,7 +15,7 @@ from detector.replay.replay import (
     jobs_for,
     read_lifecycle,
     registered_identifiers,
-    trust_of_sources,
+    second_work,
 )
 from detector.replay.workers import Pass, Work, run, scanned
 from detector.scan.leaks import Batch
@@ -69,16 +69,7 @@ def read_history(plan: Plan, meter: Meter, window: Window, length: int) -> Read:
     letters = Counter(letter.reason for letter in plan.letters)
     for facts in first.done.values():
         letters.update(letter.reason for letter in facts.dead_letters)
-    work = Work(
-        plan.sources,
-        plan.now,
-        finder,
-        plan.classifier,
-        trust_of_sources(plan),
-        plan.classifier.logs_only(),
-        first.text,
-        skew=plan.policy.skew,
-    )
+    work = second_work(plan, plan.sources, finder, first)
     rest = [unit for unit in todo if unit not in first.done and unit.source not in first.text]
     meter.stage("uses", sum(unit.end - unit.start for unit in rest))
     for unit, facts in run(USES, work, rest, jobs_for(plan, rest)):
