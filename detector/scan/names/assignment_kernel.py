@@ -66,6 +66,9 @@ def _stem_in(data: Any, start: int, end: int, stems: Any, sizes: Any, first: Any
         if not first[pair]:
             continue
         for number in range(sizes.size):
+            # Most stems are passed by at their first letters: a slice costs more than the comparison.
+            if stems[number, 0] != data[at] | 32 or stems[number, 1] != data[at + 1] | 32:
+                continue
             if starts(data, at, end, stems[number, : sizes[number]]):
                 return True
     return False
