@@ -47,7 +47,7 @@ class RevokerDeployment(Deployment):
         self.audit = folder / "audit.jsonl"
         with self.config.open("a") as config:
             config.write(
-                '[revoke]\nmode = "act"\nprobes = "127.0.0.1:0"\ndeadline = "5min"\ncall_timeout = "1s"\n'
+                '[revoke]\nmode = "act"\nprobes = "127.0.0.1:0"\ndeadline = "20min"\ncall_timeout = "1s"\n'
                 f'breaker_failures = 10\nbreaker_pause = "1s"\naudit_log = "{self.audit}"\n{revoke}'
                 "[revoke.limits]\nper_minute = 0\nper_hour = 0\nper_owner = 0\nper_target = 0\n"
                 f'[revoke.targets.lab]\ntype = "tests.revoke.faulty_provider:FaultyTarget"\nurl = "http://127.0.0.1:{port}"\n'

@@ -104,7 +104,7 @@ class FaultyTarget:
     def plan(self, command: RevocationCommand) -> Plan:
         if not command.text("name"):
             raise RefusedError("the revocation object has no name")
-        return Plan((Step(f"revoke {command.text('name')}"),), "a look at the provider", 2.0)
+        return Plan((Step(f"revoke {command.text('name')}"),), "a look at the provider", 2.0, forgets=False)
 
     async def revoke(self, command: RevocationCommand, step: int) -> str:
         del step
