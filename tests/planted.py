@@ -32,6 +32,7 @@ _FIXED: Final = {
     "scheme": "hmac-sha256",
     "value": "0" * 64,
     "check": "0" * 8,
+    "folded": "0" * 64,
     "source_ips": "10.0.0.0/8",
 }
 Path = tuple[str | int, ...]

@@ -71,9 +71,19 @@ def again(value: bytes, form: Any) -> bytes:
     return msgspec.json.encode(msgspec.json.decode(value, type=form))
 
 
-# How many fields each has had since 0.1.0, at its end: of a leak when it was received and whose its time is, of a start its
-# group, of an issue its group of tasks, who asked for it, and why it names no known task.
-_LATER = {"leak": 2, "task.started": 1, "credential.issued": 3}
+# How many fields each has had since 0.1.0, at its end: of a leak when it was received, whose its time is, and the name that
+# gave it away with its confidence; of a start its group; of an issue its group of tasks, who asked for it, and why it names
+# no known task; of an identifier what it is without its case.
+_IDENTIFIERS = (
+    "aws-access-key-id",
+    "github-token-id",
+    "hmac-sha256",
+    "k8s-jti",
+    "sha256",
+    "vault-accessor",
+    "vault-hmac",
+)
+_LATER = {"leak": 4, "task.started": 1, "credential.issued": 3, **dict.fromkeys(_IDENTIFIERS, 1)}
 # The same of objects: by a field that only such objects have, what they have had since.
 _LATER_NAMED: dict[str, dict[str, Any]] = {
     "evidences": {"resolution": None},

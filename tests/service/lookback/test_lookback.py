@@ -54,7 +54,7 @@ async def leaks_of(streams: Streams) -> list[tuple[str, str]]:
 async def test_a_leak_is_found_though_its_credential_was_registered_later(broker: Cluster) -> None:
     streams = await made(broker.bootstrap, 2)
     await filled(streams, 0, [json.dumps({"message": f"token {SECRET}"}).encode(), b"nothing"])
-    texts = SECRET.swapcase(), SECRET[::-1]
+    texts = "unregistered-" + SECRET[:16], "another-" + SECRET[8:]
     await filled(streams, 1, [f"token {texts[number % 2]}".encode() for number in range(4)])
     registered, follower = followed(streams)
     async with working(follower.run(), lookback_of(streams, registered, 3 * SECOND, 2).run()):
