@@ -33,8 +33,9 @@ class Case(msgspec.Struct, frozen=True, omit_defaults=True):
       and got no answer, so that it may have been done. `tries`: failures in a row; `rounds`: how often all steps were
       done in vain. `deadline`: of what it does now, which
       may take `patience`. `later`: when the next step is due, if it has a delay.
-    - `before`: what was seen first, or alive before a step, and `before_how`. `known`: see `taken_up`. `seen`: what was seen last. `control`: see `Observation`.
+    - `before`: what was seen first, or alive before a step, and `before_how`; of `target` alone. `known`: see `taken_up`. `seen`: what was seen last. `control`: see `Observation`.
     - `prove_until`: how long it is probed after a step; `rests`: how often it waited between two probes. `dead`: an outcome has said that it is.
+    - `proved`: an outcome has said so since acting was asked for, or asked for again, at `target`.
     - `digest`: of what the command is about, see `differs`. `differing`: another command came with its id.
     - `retried`: when a person asked last to try it again.
     - `left`: what was left undone. `approved`: who approved it, for a person. `outcomes`: how many there were.
@@ -72,6 +73,7 @@ class Case(msgspec.Struct, frozen=True, omit_defaults=True):
     prove_until: int = 0
     rests: int = 0
     dead: bool = False
+    proved: bool = False
     outcomes: int = 0
     verdict: Verdict | None = None
     ended: int = 0

@@ -22,6 +22,7 @@ from detector.revoke.target import (
     Observation,
     Plan,
     RefusedError,
+    State,
     UnavailableError,
 )
 from detector.values.times import SECOND
@@ -62,11 +63,31 @@ def forbidden(case: Case, plan: Plan, reason: str, now: int) -> Changed:
 
 def left_alone(case: Case, reason: str, now: int) -> Changed:
     """Its target is gone from the configuration. Where nothing was done yet, it is decided anew."""
-    if case.dead:
+    if _stays_dead(case):
         return _finish(case.changed(left=reason), Plan((), "", 0.0), now)
     if case.did or case.tried:
         return _end(case, "failed", now, proof=proof_of(case), detail=reason)
-    return case.changed(phase="waiting", due=0, target=""), None
+    return case.changed(phase="waiting", due=0), None
+
+
+def aimed(case: Case, target: str) -> Case:
+    """As the target of this name takes it. What was seen and done at another one says nothing about this one."""
+    if case.target in {"", target}:
+        return case.changed(target=target)
+    return case.changed(
+        target=target,
+        step=0,
+        did=(),
+        tried=False,
+        resumed=False,
+        before="",
+        before_how="",
+        known=False,
+        seen="",
+        seen_how="",
+        control=None,
+        proved=False,
+    )
 
 
 def going(case: Case, target: str, approved: str, now: int, patience: int) -> Case:
@@ -103,6 +124,7 @@ def again(case: Case, asked: int, by: str) -> Case:
         case.command,
         partition=case.partition,
         taken=case.taken,
+        target=case.target,
         approved=f"tried again, asked by {by}",
         resumed=True,
         before=case.before,
@@ -139,19 +161,20 @@ def looked(case: Case, plan: Plan, seen: Observation, now: int) -> Changed:
     """A probe before a step."""
     case = _saw(case, seen)
     if not case.before or (seen.state == "live" and case.before in {"unknown", "absent"}):
-        case = case.changed(before=seen.state, before_how=case.seen_how)
-    if case.step and case.dead and seen.state == "live":
+        # Where nothing works, it says nothing that it does not either.
+        state: State = "unknown" if seen.control is False and seen.state != "live" else seen.state
+        case = case.changed(before=state, before_how=case.seen_how)
+    if case.step and case.proved and seen.state == "live":
         undone = f"it is live again after this: {case.did[-1]}; somebody has undone it, so the rest was left"
         return _end(case, "failed", now, proof=proof_of(case), detail=undone)
     if case.step or seen.state in {"live", "unknown"} or seen.control is False:
         return case.changed(move="act"), None
     if seen.state == "absent" and not _was_there(case):
         return _missed(case, now)
-    if (
-        case.before == "live" or case.resumed
-    ):  # its answer was lost, or with the process before this one: it was done
+    escalated = case.command.escalated
+    if case.before == "live" or (case.resumed and not escalated):  # its answer was lost: it was done
         return (case.changed(move="act"), None) if len(plan.steps) > 1 else _finish(case, plan, now)
-    if case.command.escalated:  # it was used, whatever the provider says: everything is done again
+    if escalated:  # it was used, whatever the provider says: everything is done again
         return case.changed(move="act"), None
     return _finish(case, plan, now)
 
@@ -229,7 +252,7 @@ def _undone(case: Case, plan: Plan, words: str, now: int) -> Changed:
     if case.due <= case.deadline:
         return case, None
     detail = f"{case.tries} tries failed, the last one: {words}"
-    if case.dead:
+    if _stays_dead(case):
         return _finish(case.changed(left=detail), plan, now)
     return _end(case, "failed", now, proof=proof_of(case), detail=detail)
 
@@ -245,11 +268,15 @@ def _gone(case: Case, plan: Plan, seen: Observation, now: int) -> Changed:
     if case.move == "prove":
         return proved(case, plan, seen, now, NEVER)
     if not case.did and not case.tried:
-        case = _saw(case, seen)
         if seen.state == "absent" and not _was_there(case):
+            case = _saw(case, seen)
             return _end(case, "refused", now, proof=proof_of(case), detail=NOTHING)
-        return _end(case, _already(case), now, proof=proof_of(case))
-    case = case.changed(did=(*case.did, cut(seen.how)), step=len(plan.steps), move="prove", later=0)
+        if seen.state == "dead" and case.control is not False:
+            case = _saw(case, seen)
+            return _end(case, _already(case), now, proof=proof_of(case))
+    else:
+        case = case.changed(did=(*case.did, cut(seen.how)))
+    case = case.changed(step=len(plan.steps), move="prove", later=0)
     return case.changed(prove_until=now + nanoseconds(plan.within)), None
 
 
@@ -260,14 +287,15 @@ def _refused_by_target(case: Case, plan: Plan, words: str, now: int) -> Changed:
         return case.changed(
             move="prove", left=words, later=0, prove_until=now + nanoseconds(plan.within)
         ), None
-    if case.dead:
+    if _stays_dead(case):
         return _finish(case.changed(left=case.left or words), plan, now)
     return _end(case, "done-unproved", now, proof=proof_of(case, plan), detail=words)
 
 
 def _finish(case: Case, plan: Plan, now: int) -> Changed:
     """It is dead: the end, unless a step is left."""
-    verdict = _already(case) if case.before in {"dead", "absent"} else "confirmed"
+    nothing = case.move == "prove" and not (case.did or case.tried or case.rounds or case.resumed)
+    verdict = _already(case) if nothing or case.before in {"dead", "absent"} else "confirmed"
     if case.later and not case.left:
         return _between(_later(case), verdict, plan, now)
     detail = CONTRADICTED if verdict == "done-unproved" else ""
@@ -278,13 +306,18 @@ def _finish(case: Case, plan: Plan, now: int) -> Changed:
 
 def _already(case: Case) -> Verdict:
     """It was dead before. A command that is escalated rests on a use of it: then nothing is proved."""
-    nothing = (case.before == "absent" and not case.known) or (case.command.escalated and not case.resumed)
-    return "done-unproved" if nothing else "gone-already"
+    used = case.command.escalated and case.before != "live"
+    return "done-unproved" if used or (case.before == "absent" and not case.known) else "gone-already"
 
 
 def _was_there(case: Case) -> bool:
     """Whether the provider knew the credential before: then it is gone if the provider does not know it now."""
     return case.known or case.before in {"live", "dead"}
+
+
+def _stays_dead(case: Case) -> bool:
+    """Whether it was proved dead here, and was not seen alive since: that stands if nothing more can be asked."""
+    return case.proved and case.seen != "live"
 
 
 def _later(case: Case) -> Case:
@@ -312,7 +345,8 @@ def _tell(case: Case, verdict: Verdict, now: int, *, proof: str = "", detail: st
         case.approved,
         DIFFERING if case.differing else "",
     )
-    case = case.changed(outcomes=case.outcomes + 1, dead=case.dead or first)
+    proved = case.proved or verdict in DEAD
+    case = case.changed(outcomes=case.outcomes + 1, dead=case.dead or first, proved=proved)
     outcome = Outcome(
         case.outcomes,
         verdict,

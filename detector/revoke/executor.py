@@ -318,13 +318,14 @@ class Executor:
         return False
 
     def _proved_dead(self, case: Case) -> bool:
-        """Whether the credential's other command has proved it dead at the same target."""
+        """Whether the credential's other command, of the same handle, has proved it dead at the same target."""
         command = case.command
         other = self._entries.get(command_id(command.credential_id, escalated=not command.escalated))
         return (
             other is not None
-            and other.case.dead
+            and other.case.proved
             and (other.case.command.credential_id, other.case.target) == (command.credential_id, case.target)
+            and other.case.digest == case.digest
         )
 
     def _decided(self, case: Case, now: int) -> Changed:
@@ -332,13 +333,13 @@ class Executor:
         try:
             found = self._deciding.target_of(case.command)
             name = found.name
-            case = case.changed(target=name)
+            case = cases.aimed(case, name)
             proposal = Proposal(case.command, name, checked_plan(found.target.plan(case.command)))
         except RefusedError as error:
-            return cases.refused(case, str(error), now)
+            return cases.refused(case.changed(target=name), str(error), now)
         except Exception as error:  # noqa: BLE001 - a target must not end the work of others
             does = f"target {name} cannot plan it" if name else "a target cannot say whether it takes it"
-            return cases.refused(case, f"{does} ({type(error).__name__})", now)
+            return cases.refused(case.changed(target=name), f"{does} ({type(error).__name__})", now)
         if self._history is None:
             self._history = History(
                 Let(entry.case.began, entry.case.target, entry.case.command.owner)

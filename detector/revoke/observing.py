@@ -93,7 +93,7 @@ class RevocationObserver:
             states[{"waiting": "turn", "acting": "provider"}.get(case.phase, "held")] += 1
             if case.phase == "held":
                 rails[case.rail or NOBODY] += 1
-            elif not (case.dead or _rests(case, now)):
+            elif not (case.proved or _rests(case, now)):
                 oldest = min(oldest, case.taken)
         for state in _STATES:
             metrics.set(series.REVOCATIONS_PENDING, states[state], state)

@@ -45,6 +45,14 @@ class RecordError(Exception):
     """An act cannot be recorded: so it must not be done."""
 
 
+def stored_first(case: Case, plan: Plan, stored: str) -> bool:
+    """Whether what was seen has to be stored before the case acts: it could not be seen any more after a crash.
+
+    `stored` is the `before` that is. An escalated command has to know whether the provider called it dead before.
+    """
+    return case.before != stored and (case.command.escalated or (plan.forgets and case.before == "live"))
+
+
 class Turns:
     """Runs turns. `clock` gives ns. `record` is awaited before and after each act; what it raises ends the turn.
 
@@ -86,8 +94,8 @@ class Turns:
 
         probes, stored = 0, case.before
         while case.open and case.due <= self._clock():
-            if case.move == "act" and plan.forgets and case.before == "live" != stored:
-                break  # that it was there is stored first
+            if case.move == "act" and stored_first(case, plan, stored):
+                break
             if case.move != "prove":
                 probes = 0
             elif probes >= (1 if case.rests else len(FIRST_PROBES)):

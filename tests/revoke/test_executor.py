@@ -380,21 +380,45 @@ async def test_a_refusal_ends_it() -> None:
     assert target.revoked == []
 
 
-async def test_what_the_provider_no_longer_knows_is_gone_already() -> None:
+@pytest.mark.parametrize("gone", [True, False])
+async def test_what_the_provider_no_longer_knows_is_gone_already_if_a_look_says_so_too(*, gone: bool) -> None:
     target, running = ready("cred-1")
 
     def trouble(what: str) -> None:
         if what == "revoke":
+            target.live -= {"cred-1"} if gone else set()
             raise GoneError("HTTP 404")
 
     target.trouble = trouble
     running.take([command()])
     await running.settle()
     (outcome,) = running.stored.of(command().id)
-    assert (outcome.verdict, outcome.proof) == (
-        "gone-already",
-        "before: live (memory); now: not there (HTTP 404)",
-    )
+    assert outcome.verdict == ("gone-already" if gone else "failed")
+    assert outcome.proof == ("before: live (memory); now: dead (memory)" if gone else "before: live (memory)")
+
+
+async def test_what_another_target_saw_proves_nothing_at_this_one() -> None:
+    target, running = ready("cred-1", options=RecordingOptions(forgets=True))
+    target.lies = True
+    running.take([command()])
+    await running.settle()
+    elsewhere = RecordingTarget(RecordingOptions(forgets=True))
+    rails = OpenRails({"elsewhere": elsewhere})
+    rails.asked[command().id] = (time.time_ns(), "alice")
+    again = Running(rails, running.stored)
+    await again.settle()
+    assert again.stored.verdicts == ["failed", "refused"]
+
+
+@pytest.mark.parametrize("same", [True, False])
+async def test_what_one_command_proved_counts_for_the_other_of_the_same_handle(*, same: bool) -> None:
+    _, running = ready("cred-1", options=RecordingOptions(forgets=True))
+    running.take([command(escalated=True)])
+    await running.settle()
+    handle = {"provider": "recording", **({} if same else {"name": "another"})}
+    running.take([command(revocation=handle)])
+    await running.settle()
+    assert running.stored.verdicts == ["confirmed", "gone-already" if same else "refused"]
 
 
 async def test_no_target_and_no_plan_are_refused_with_what_to_do() -> None:

@@ -71,6 +71,7 @@ async def test_what_is_asked_is_done_once_whatever_dies(broker: Cluster, tmp_pat
             assert await ended(process) == 0
         finally:
             deployment.end()
+            await print_living(deployment, provider, names)
         await check(deployment, provider, names, forged, bystanders)
 
 
@@ -84,6 +85,17 @@ async def _more(provider: FaultyProvider, before: int) -> bool:
     return provider.requests["revoke"] > before
 
 
+async def print_living(deployment: RevokerDeployment, provider: FaultyProvider, names: list[str]) -> None:
+    """Prints all that was said of each credential that lives and should be dead: pytest shows it if a test fails."""
+    living = [name for name in names if name in provider.live]
+    if not living:
+        return
+    outcomes, acts = await deployment.outcomes(), deployment.audit.read_text().splitlines()
+    for name in living:
+        print(f"{name} lives", *outcomes[command_event(name, 0)["id"]], sep="\n  ")  # noqa: T201 - for a person
+        print(*(act for act in acts if f'"{name}"' in act), sep="\n")  # noqa: T201 - the same
+
+
 async def check(
     deployment: RevokerDeployment,
     provider: FaultyProvider,
@@ -93,6 +105,10 @@ async def check(
 ) -> None:
     outcomes = await deployment.outcomes()
     ids = {name: command_event(name, 0)["id"] for name in (*names, *forged)}
+    for name in provider.live.keys() & set(names):
+        told = [each["data"].get("outcome") for each in outcomes[ids[name]]]
+        assert not {"confirmed", "gone-already"}.intersection(told), f"{name} lives: {told}"
+        assert f"{ids[name]}/revoked" not in outcomes, f"{name} lives"
     assert set(provider.live) == {*forged, *bystanders}, "what was asked is dead, and nothing else"
     assert set(provider.kills.values()) == {1}
     for name in names:
