@@ -1,9 +1,10 @@
 """Compiled loops that look for registered secrets in another form: reversed, in rot13, in other case, one character short.
 
 Only texts of exactly a registered length are tried: from one boundary to another, in a stretch without white space, quotes
-and brackets. So few are left that each form of each can be tested by its rolling check.
+and commas, and with the turns between digits and letters that tokens have. So few are left that each form of each can be
+tested by its rolling check.
 """
-# ruff: noqa: C901, PLR0913, PLR0917, PLR2004 - a compiled loop takes its arrays apart, and bytes are written as codes
+# ruff: noqa: C901, PLR0912, PLR0913, PLR0917, PLR2004 - a compiled loop takes its arrays apart, and bytes are written as codes
 
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from detector.scan.kernels import ALNUM, CLASSES, count_bits, listed, pack, siev
 
 REVERSED, ROT13, SWAPPED, NO_LAST, NO_FIRST = range(5)
 FULL, SHORT, FOLDED = 1, 2, 4  # of a length: what a text of it may be
+TURNS: Final = 3  # of a token: fewer have words, paths, numbers and times
 _BLOCK: Final = 1 << 13
 _SIGNS: Final = 4  # and one in eight bytes: what has more is no token, and too dear to complete
 _LOWER, _UPPER = range(97, 123), range(65, 91)
@@ -36,32 +38,46 @@ LAST: Final = np.frombuffer(
 
 
 @bare
-def _classes(text: Any, before: int, joined: Any, inside: Any, cuts: Any) -> None:
-    """Marks each byte of `text` with 0 or 1: whether a candidate may have it, and whether a boundary stands before it.
+def _kind(byte: Any) -> Any:
+    """1 of a digit, 2 of a small letter, 4 of a capital, else 0."""
+    return (
+        np.uint8(np.uint8(byte - np.uint8(48)) < np.uint8(10))
+        | np.uint8(np.uint8(np.uint8(byte - np.uint8(97)) < np.uint8(26)) << np.uint8(1))
+        | np.uint8(np.uint8(np.uint8(byte - np.uint8(65)) < np.uint8(26)) << np.uint8(2))
+    )
 
-    `before` says whether a character that joins precedes `text`; its last byte is only looked at. Letters, digits, `-_+` and
-    a point before a letter or digit join. A boundary is beside a byte that does not. White space, control characters,
-    quotes and commas are in no candidate.
+
+@bare
+def _classes(text: Any, before: Any, joined: Any, kinds: Any, inside: Any, cuts: Any, turns: Any) -> None:
+    """Marks each byte of `text` with 0 or 1: may a candidate have it, and does a boundary, or a turn, stand before it.
+
+    `before` is the byte that precedes `text`, and `joined[0]` says whether it joins; the last byte is only looked at.
+    Letters, digits, `-_+` and a point before a letter or digit join. A boundary is beside a byte that does not. A turn is
+    between a digit and a letter, and between a small letter and a capital. White space, control characters, quotes and
+    commas are in no candidate. There are no branches, so the compiler handles 32 or 64 bytes at a time.
     """
     size = text.size - 1
+    kinds[0] = _kind(before)
     for at in range(size + 1):
-        byte = text[at]
-        inside[at] = np.uint8(np.uint8((byte | np.uint8(32)) - np.uint8(97)) < np.uint8(26)) | np.uint8(
-            np.uint8(byte - np.uint8(48)) < np.uint8(10)
-        )
-    joined[0] = before
+        kinds[at + 1] = _kind(text[at])
     for at in range(size):
         byte = text[at]
         joined[at + 1] = (
-            inside[at]
+            np.uint8(kinds[at + 1] != np.uint8(0))
             | np.uint8(byte == np.uint8(95))  # _
             | np.uint8(byte == np.uint8(45))  # -
             | np.uint8(byte == np.uint8(43))  # +
-            | np.uint8(byte == np.uint8(46)) & inside[at + 1]  # .
+            | np.uint8(byte == np.uint8(46)) & np.uint8(kinds[at + 2] != np.uint8(0))  # .
         )
     for at in range(size):
         byte = text[at]
         cuts[at] = (joined[at] & joined[at + 1]) ^ np.uint8(1)
+        both = kinds[at] | kinds[at + 1]
+        turns[at] = (
+            np.uint8(both == np.uint8(3))
+            | np.uint8(both == np.uint8(5))
+            | np.uint8(both == np.uint8(6)) & np.uint8(kinds[at] < kinds[at + 1])
+        )
         inside[at] = (
             np.uint8(byte > np.uint8(32))
             & np.uint8(byte != np.uint8(34))  # "
@@ -91,39 +107,137 @@ def _narrowed(free: Any, into: Any, words: int, by: int) -> None:
 
 
 @bare
-def _cut(cuts: Any, start: Any, end: Any) -> int:
-    """How many boundaries stand from `start` on and before `end`."""
+def _next(bits: Any, at: int, end: int, unset: Any) -> int:
+    """Where from `at` on and before `end` a bit is set, or unset if `unset` is all ones; `end` if nowhere."""
+    while at < end:
+        rest = (bits[at >> 6] ^ unset) >> np.uint64(at & 63)
+        if rest != np.uint64(0):
+            found = at + np.int64(place(rest))
+            if found < end:
+                return int(found)
+            return end
+        at = (at | 63) + 1
+    return end
+
+
+@bare
+def _cut(cuts: Any, start: int, end: int) -> int:
+    """How many of the bits are set from `start` on and before `end`."""
     first, last = start >> 6, end >> 6
+    one = np.uint64(1)
     high = cuts[first] >> np.uint64(start & 63)
     if first == last:
-        return int(count_bits(high << np.uint64(64 - (end - start)))) if end > start else 0
-    count = int(count_bits(high))
+        return int(count_bits(high & ((one << np.uint64(end - start)) - one)))
+    count = count_bits(high)
     for word in range(first + 1, last):
-        count += int(count_bits(cuts[word]))
-    left = end & 63
-    return count + (int(count_bits(cuts[last] << np.uint64(64 - left))) if left else 0)
+        count += count_bits(cuts[word])
+    return int(count + count_bits(cuts[last] & ((one << np.uint64(end & 63)) - one)))
+
+
+@bare
+def _boundaries(cuts: Any, turns: Any, start: int, end: int, places: Any, ranks: Any) -> int:
+    """Writes the boundaries from `start` to `end`, and how many turns stand before each; returns how many they are."""
+    count = rank = 0
+    one = np.uint64(1)
+    for word in range(start >> 6, (end >> 6) + 1):
+        bits, turned = cuts[word], turns[word]
+        if word == start >> 6:
+            bits &= ~((one << np.uint64(start & 63)) - one)
+        while bits != np.uint64(0):
+            at = 64 * word + np.int64(place(bits))
+            if at > end:
+                return count
+            places[count] = at
+            ranks[count] = rank + count_bits(turned & ((bits & (~bits + one)) - one))
+            bits &= bits - one
+            count += 1
+        rank += count_bits(turned)
+    return count
+
+
+@bare
+def _pairs(
+    places: Any,
+    ranks: Any,
+    many: int,
+    block: int,
+    done: int,
+    lengths: Any,
+    wanted: Any,
+    cuts: Any,
+    out: Any,
+    found: int,
+) -> int:
+    """Adds the pairs of boundaries in one stretch that a secret may stand between; -1 if `out` is full.
+
+    `ranks` says how many turns stand before each of the `many` boundaries.
+    """
+    shortest, longest = lengths[0], lengths[-1]
+    end, all_turns = places[many - 1], ranks[many - 1]
+    near = 1
+    for number in range(many):
+        start, least = places[number], ranks[number] + TURNS
+        if start >= block or end - start < shortest or all_turns < least:
+            break
+        while places[near] - start < shortest or ranks[near] < least:
+            near += 1
+        last = min(many - 1, number + 3 + (longest >> 2))
+        if last - near > 2 * lengths.size and places[last] - start <= longest:
+            # Lines of signs: there are fewer lengths than boundaries.
+            other = near
+            for length in lengths:
+                at = start + length
+                if at > places[last]:
+                    break
+                if at < places[near] or not (cuts[at >> 6] >> np.uint64(at & 63)) & np.uint64(1):
+                    continue
+                other += _cut(cuts, places[other], at)
+                if other - number > 3 + (length >> 2):
+                    continue
+                if found == out.shape[0]:
+                    return -1
+                out[found, 0] = done + start
+                out[found, 1] = done + at
+                found += 1
+            continue
+        for other in range(near, last + 1):
+            length = places[other] - start
+            if length > longest:
+                break
+            if wanted[length] and other - number <= 3 + (length >> 2):
+                if found == out.shape[0]:
+                    return -1
+                out[found, 0] = done + start
+                out[found, 1] = done + start + length
+                found += 1
+    return found
 
 
 @compiled
-def candidates(data: Any, done: int, lengths: Any, out: Any) -> tuple[int, int]:
+def candidates(data: Any, done: int, lengths: Any, wanted: Any, out: Any) -> tuple[int, int]:
     """Lists texts of the lengths between two boundaries: (how many are in `out`, where the rest starts).
 
-    Those with more than two boundaries inside and one in four bytes are no token. It is called as `kernels.checked`.
+    `wanted` says of each length, up to the last of `lengths`, whether it is one. Those with more than two boundaries inside
+    and one in four bytes are no token, and those with less than three turns are words or numbers. The cost goes by the
+    boundaries in long stretches with turns, which are few, and hardly by the lengths. It is called as `kernels.checked`.
     """
     able = lengths.size
     while able > 0 and lengths[able - 1] > data.size - done:
         able -= 1
     if able == 0:
         return 0, data.size
-    one = np.uint64(1)
-    longest = lengths[able - 1]
+    lengths = lengths[:able]
+    shortest, longest = lengths[0], lengths[able - 1]
     block = min(_BLOCK, (data.size - done + 63) // 64 * 64)
     words = ((block + longest) >> 6) + 2
     edge = np.zeros(64 * words + 1, np.uint8)
     joined = np.empty(64 * words + 1, np.uint8)
-    flags = np.empty((2, 64 * words + 64), np.uint8)
-    cuts = np.empty(words, np.uint64)
-    free, other = np.zeros((2, words + (longest >> 6) + 2), np.uint64)
+    kinds = np.empty(64 * words + 2, np.uint8)
+    flags = np.empty((3, 64 * words + 64), np.uint8)
+    inside, cuts, turns = np.zeros((3, words), np.uint64)
+    free, other = np.zeros((2, words + (shortest >> 6) + 2), np.uint64)
+    places, ranks = np.empty((2, 64 * words), np.int32)  # small: what malloc maps anew costs more
+    ones = ~np.uint64(0)
     count = 0
     while done < data.size:
         text = edge
@@ -132,37 +246,29 @@ def candidates(data: Any, done: int, lengths: Any, out: Any) -> tuple[int, int]:
         else:
             edge[: data.size - done] = data[done:]
             edge[data.size - done :] = 0
-        _classes(text, _joins(data, done - 1) if done else 0, joined, flags[0], flags[1])
-        pack(flags[0], free, words)
+        joined[0] = _joins(data, done - 1) if done else 0
+        before = data[done - 1] if done else np.uint8(0)
+        _classes(text, before, joined, kinds, flags[0], flags[1], flags[2])
+        pack(flags[0], inside, words)
         pack(flags[1], cuts, words)
+        pack(flags[2], turns, words)
+        free[:words] = inside
         now = 1
+        while now < shortest:
+            by = min(now, shortest - now)
+            _narrowed(free, other, words, by)
+            free, other = other, free
+            now += by
         found = count
-        for number in range(able):
-            length = lengths[number]
-            while now < length:
-                by = min(now, length - now)
-                _narrowed(free, other, words, by)
-                free, other = other, free
-                now += by
-            skip, turn = length >> 6, np.uint64(length & 63)
-            back = np.uint64(63) - turn
-            for word in range(block >> 6):
-                bits = (
-                    free[word]
-                    & cuts[word]
-                    & ((cuts[word + skip] >> turn) | ((cuts[word + skip + 1] << back) << one))
-                )
-                while bits != np.uint64(0):
-                    at = 64 * word + np.int64(place(bits))
-                    bits &= bits - one
-                    if _cut(cuts, at + 1, at + length) > 2 + (length >> 2):
-                        continue
-                    start = done + at
-                    if found == out.shape[0]:
-                        return (count or -1), done
-                    out[found, 0] = start
-                    out[found, 1] = start + length
-                    found += 1
+        at = _next(free, 0, block, np.uint64(0))
+        while at < block:
+            end = _next(inside, at, min(64 * words - 64, block + longest), ones)
+            if _cut(turns, at, end) >= TURNS:
+                many = _boundaries(cuts, turns, at, end, places, ranks)
+                found = _pairs(places, ranks, many, block, done, lengths, wanted, cuts, out, found)
+                if found < 0:
+                    return (count or -1), done
+            at = _next(free, end, block, np.uint64(0))
         count = found
         done += block
     return count, data.size
@@ -176,6 +282,17 @@ def _known(check: Any, length: int, sieve: Any, shift: Any, slots: Any) -> bool:
 
 
 @bare
+def _completing(plain: Any, factor: Any, terms: Any, first: int, sieve: Any, shift: Any) -> Any:
+    """Which of 64 characters of `LAST` complete a secret by the sieve, as bits: the sum is `plain` and factor·term."""
+    bits = np.uint64(0)
+    for number in range(min(64, LAST.size - first)):
+        check = np.uint32((plain + terms[LAST[np.uint64(first + number)]] * factor) >> np.uint64(32))
+        passed = (sieve[check >> shift] >> np.uint64(check & np.uint32(63))) & np.uint64(1)
+        bits |= passed << np.uint64(number)
+    return bits
+
+
+@bare
 def matching(
     data: Any, rows: Any, first: int, kinds: Any, terms: Any, powers: Any, sieve: Any, slots: Any, out: Any
 ) -> tuple[int, int]:
@@ -184,20 +301,22 @@ def matching(
     `kinds` says of each length what a text of it may be, `terms` are M·(b + 1), `powers` those of B.
     """
     shift = sieve_shift(sieve)
-    high = np.uint64(32)
+    one, high = np.uint64(1), np.uint64(32)
     count = 0
     room = 3 + 2 * LAST.size
     for number in range(first, rows.shape[0]):
         if out.shape[0] - count < room:
             return count, number
-        start, end = rows[number, 0], rows[number, 1]
-        length = end - start
+        length = rows[number, 1] - rows[number, 0]
         kind = kinds[length]
+        # Unsigned places need no test for Python's negative ones.
+        start, size = np.uint64(rows[number, 0]), np.uint64(length)
         if kind & FULL:
             turned, rotated, swapped = np.uint64(0), np.uint64(0), np.uint64(0)
-            for at in range(length):
+            for step in range(length):
+                at = np.uint64(step)
                 byte = data[start + at]
-                power = powers[length - 1 - at]
+                power = powers[size - one - at]
                 turned += terms[byte] * powers[at]
                 rotated += terms[ROT[byte]] * power
                 swapped += terms[SWAP[byte]] * power
@@ -207,22 +326,27 @@ def matching(
                     out[count, 0], out[count, 1], out[count, 2] = number, form, 0
                     count += 1
         if kind & SHORT:
-            total = np.uint64(0)
             signs = 0
-            for at in range(length):
-                total += terms[data[start + at]] * powers[length - 1 - at]
-                signs += CLASSES[data[start + at]] != ALNUM
+            for step in range(length):
+                signs += CLASSES[data[start + np.uint64(step)]] != ALNUM
             if signs > _SIGNS + (length >> 3):
                 continue
-            without_last, whole = total * powers[1], powers[length]
-            for byte in LAST:
-                term = terms[byte]
-                if _known(np.uint32((without_last + term) >> high), length + 1, sieve, shift, slots):
-                    out[count, 0], out[count, 1], out[count, 2] = number, NO_LAST, byte
-                    count += 1
-                if _known(np.uint32((total + term * whole) >> high), length + 1, sieve, shift, slots):
-                    out[count, 0], out[count, 1], out[count, 2] = number, NO_FIRST, byte
-                    count += 1
+            total = np.uint64(0)
+            for step in range(length):
+                at = np.uint64(step)
+                total += terms[data[start + at]] * powers[size - one - at]
+            for form in (NO_LAST, NO_FIRST):
+                plain = total * powers[1] if form == NO_LAST else total
+                factor = one if form == NO_LAST else powers[size]
+                for begin in range(0, LAST.size, 64):
+                    bits = _completing(plain, factor, terms, begin, sieve, shift)
+                    while bits != np.uint64(0):
+                        byte = LAST[np.uint64(begin) + np.uint64(place(bits))]
+                        bits &= bits - one
+                        check = np.uint32((plain + terms[byte] * factor) >> high)
+                        if listed(slots, (np.uint64(length + 1) << high) | np.uint64(check)):
+                            out[count, 0], out[count, 1], out[count, 2] = number, form, byte
+                            count += 1
     return count, rows.shape[0]
 
 

@@ -8,7 +8,8 @@
 | the last or the first character dropped | `without-last`, `without-first` | the same, with each character in its place |
 
 So nothing else has to be registered for most of them, also not for credentials that were registered before. The text has
-to stand between two boundaries (`form_kernel.candidates`), and has 16 to 1,024 bytes.
+to stand between two boundaries and to change between digits and letters as tokens do (`form_kernel.candidates`), and has
+16 to 1,024 bytes.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -133,9 +134,11 @@ def disguises(
     """The registered secrets in `data` that stand there in another form."""
     view = np.frombuffer(data, np.uint8)
     rows = np.empty((max(_ROWS, 128 * lengths.size), 2), np.int64)
+    wanted = np.zeros(LONGEST_FORM + 1, np.bool_)
+    wanted[lengths] = True
     done = 0
     while done < len(data):
-        count, done = kernel.candidates(view, done, lengths, rows)
+        count, done = kernel.candidates(view, done, lengths, wanted, rows)
         if count < 0:
             rows = np.empty((2 * rows.shape[0], 2), np.int64)
             continue

@@ -142,6 +142,38 @@ def test_words_in_another_case_are_no_secret(secret: bytes) -> None:
         assert text == secret or not index.disguised(b"deploying %s now" % text)
 
 
+@pytest.mark.parametrize(
+    "secret",
+    [
+        b"correct-horse-battery-staple",
+        b"4929130872217755012",
+        b"qhtzkwmxvbnplrsdfgjc",
+        b"2026-11-24T22:20:53",
+    ],
+)
+def test_words_and_numbers_are_tried_in_no_form(secret: bytes) -> None:
+    index = KnownIndex([registered(secret)], [KEY])
+    assert index.find(secret)
+    assert not any(index.disguised(b" %s " % make(secret)) for make in FORMS.values())
+
+
+def test_three_turns_are_enough() -> None:
+    secret = b"k3aaaaaaaaaaaaaaB"
+    index = KnownIndex([registered(secret)], [KEY])
+    assert [one.form for one in index.disguised(secret.swapcase())] == []
+    assert [one.form for one in index.disguised(rot13(secret))] == ["rot13"]
+
+
+@pytest.mark.parametrize("unit", [b":=!/", b"a1B:", b"a1Bz2c3:", b"a1B2" + 300 * b"/"])
+def test_a_secret_is_found_among_lines_of_signs(unit: bytes) -> None:
+    """Where more boundaries than lengths stand: there the lengths are tried, and elsewhere the boundaries."""
+    others = [registered((b"%d" % n + SECRET * 40)[:n]) for n in range(17, 900, 45)]
+    index = KnownIndex([registered(SECRET), *others], [KEY])
+    noise = unit * (5000 // len(unit))
+    data = noise + b" " + SECRET[::-1] + b" " + noise + b"/" + rot13(SECRET) + b"/" + noise
+    assert [one.form for one in index.disguised(data) if one.value == SECRET] == ["reversed", "rot13"]
+
+
 _PIECES = st.tuples(
     st.text(string.ascii_letters + string.digits, min_size=8, max_size=12),
     st.sampled_from(["", *"-_+/=.~!@#$%^&*?:"]),
