@@ -96,7 +96,7 @@ def _character(data: Any, at: int) -> tuple[int, int]:
 
 @bare
 def _token(data: Any, at: int, form: int) -> tuple[int, int, int]:
-    """The bytes of a token as a number, how many they are, and the end; -1 if there is none of this form."""
+    """The bytes of a token as a number, how many they are, and the end; -1 if no token of this form is there."""
     if at >= data.size:
         return -1, 0, at
     if form == CHARACTERS:
