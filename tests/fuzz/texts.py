@@ -59,14 +59,16 @@ def scanner_of_all() -> PatternScanner:
 
 
 @cache
-def known() -> KnownIndex:
+def known(*, forms: bool = True) -> KnownIndex:
     ring = KeyRing((KEY,))
-    return KnownIndex((one for secret in KNOWN for one in ring.identifiers(Secret(secret))), (KEY,))
+    identifiers = (one for secret in KNOWN for one in ring.identifiers(Secret(secret)))
+    return KnownIndex(identifiers, (KEY,), forms=forms)
 
 
 @cache
 def finder() -> LeakFinder:
-    return LeakFinder(scanner_of_all(), known(), (KEY,))
+    """Without other forms of registered secrets, which the plain search does not look for."""
+    return LeakFinder(scanner_of_all(), known(forms=False), (KEY,))
 
 
 @cache

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeGuard
 
 from detector.patterns.pattern import Pattern
+from detector.scan.known_forms import Disguise
 from detector.scan.scanner import Match
 from detector.values.events import Identifier
 from detector.values.secrets import Secret
@@ -99,6 +100,10 @@ class PlainKnown:
     def registered(self, identifier: Identifier) -> bool:
         """Whether it is one of them."""
         return (identifier.scheme, identifier.value) in self._registered
+
+    def disguised(self, data: bytes) -> list[Disguise]:  # noqa: ARG002 - as of the index
+        """None: other forms have tests of their own, in `test_known_forms`."""
+        return []
 
     def find(self, data: bytes) -> list[tuple[int, int]]:
         """Where they stand, of each none that overlaps another of it."""

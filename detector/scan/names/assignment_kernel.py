@@ -1,7 +1,7 @@
 """Finds assignments in a text: a name with a telling stem, and the value that it is given. Compiled loops.
 
 What is parsed: `NAME=value` and `name: value` with or without quotes (shells, YAML, JSON, properties, logfmt, headers), `name => value`,
-`--name value`, `<name>value</name>`, `?name=value&…`, `ENV NAME value`, `NAME | value |`, and
+`--name value`, `<name>value</name>`, `?name=value&…`, `ENV NAME value`, `NAME | value |`, `define('NAME', 'value')`, and
 `{"name": "NAME", "value": "value"}`. What is found at a place depends on at most `CONTEXT` bytes around it.
 """
 # ruff: noqa: PLR2004 - bytes are compared with bytes
@@ -209,6 +209,18 @@ def _line_before(data: Any, name: int) -> bool:
 
 
 @compiled
+def _begins_call(data: Any, name: int) -> bool:
+    """Whether the name is quoted, and the first in brackets: `define('NAME'`, `setenv("NAME"`."""
+    at = name - 1
+    if at < 1 or not TABLE[data[at]] & _OPEN:
+        return False
+    at -= 1
+    while at > 0 and name - at < QUOTES and data[at] == _BACKSLASH:
+        at -= 1
+    return bool(data[at] == 40)
+
+
+@compiled
 def value_of(data: Any, name: int, end: int) -> tuple[int, int]:
     """The value that the name data[name:end] is given: its start and end; (-1, -1) if it is given none."""
     size = data.size
@@ -225,7 +237,7 @@ def value_of(data: Any, name: int, end: int) -> tuple[int, int]:
     byte = data[at]
     after = data[at + 1] if at + 1 < size else np.uint8(10)
     before = data[name - 1] if name > 0 else np.uint8(10)
-    pair = element = scalar = column = False
+    pair = element = scalar = column = call = False
     if byte == 61:  # =
         if after in (61, 126):
             return -1, -1
@@ -247,6 +259,9 @@ def value_of(data: Any, name: int, end: int) -> tuple[int, int]:
     elif byte == 124 and after in (32, 9) and blanks:  # NAME | value |
         at += 1
         pair = column = True
+    elif byte == 44 and quoted and _begins_call(data, name):  # ('NAME', 'value'
+        at += 1
+        call = True
     elif quoted or not blanks or not (data[name] == 45 or _command_before(data, name)):
         return -1, -1
     behind = at
@@ -273,7 +288,7 @@ def value_of(data: Any, name: int, end: int) -> tuple[int, int]:
         if stop >= 0:
             return at + 1, stop
         start = at + 1
-    if start >= size:
+    if start >= size or call:
         return -1, -1
     if element:
         stop = start

@@ -91,6 +91,16 @@ class Lexicon:
         found = {*self._heads, *(word for word, said in self._spellings.items() if said[-1] in self._heads)}
         return tuple(sorted(word.encode() for word in _shortest(found)))
 
+    def counts(self, head: bytes, least: Confidence) -> bool:
+        """Whether a name with this head, and more words, can be this sure."""
+        last = self._spellings.get(head.decode(), [head.decode()])[-1]
+        return last in self._strong or self._heads[last].strength >= least
+
+    def counts_alone(self, head: bytes, least: Confidence) -> bool:
+        """Whether a name that is this head alone is this sure."""
+        meaning = self._meaning(head.decode())
+        return meaning is not None and meaning.strength >= least
+
     @property
     def stems(self) -> tuple[bytes, ...]:
         """Letters one of which is in each name that means something, in lower case."""

@@ -31,6 +31,8 @@ _MIDDLE: Final = 16
 _SHORT: Final = 12
 _LIKELY: Final = 160  # eighths of a bit: of a short value
 _MIXED: Final = 3  # kinds of characters in a password that looks like words to the statistics
+_STAR: Final = 42
+_SIGNS: Final = frozenset(b"!#$%&*?@^~")  # of passwords, not of paths, labels and base64
 _NEARLY: Final = 16  # eighths of a bit
 _ESCAPED: Final = re.compile(
     rb"(?:[\w.~+*/-]|%(?:2[0-9a-fA-F]|3[a-fA-F]|40|5[b-eB-E]|60|7[b-dB-D]|[c-eC-E][0-9a-fA-F]|[89abAB][0-9a-fA-F]))*=*"
@@ -44,24 +46,40 @@ def lexicon() -> Lexicon:
     return load()
 
 
+def _names(least: Confidence) -> bytes:
+    """Names that can be this sure. `key` alone is a frequent name, and never sure: another part of a name is next to it."""
+    words = lexicon()
+    kinds: dict[tuple[bytes, bool], list[bytes]] = {}
+    for word in words.heads:
+        if words.counts(word, least):
+            more = rb"[0-9_.-][\w.-]{0,80}" if word in _WHOLE else rb"[A-Z0-9_.-][\w.-]{0,80}"
+            kinds.setdefault((more, words.counts_alone(word, least)), []).append(word)
+    forms: list[bytes] = []
+    for (more, alone), heads in kinds.items():
+        head = rb"(?i:" + b"|".join(heads) + rb")"
+        forms += (
+            [head + rb"(?:" + more + rb")?"]
+            if alone
+            else [rb"[\w.-]" + head + rb"(?:" + more + rb")?", head + more]
+        )
+    return rb"(?:" + b"|".join(forms) + rb")"
+
+
 @cache
-def expressions() -> tuple[Expression, ...]:
+def expressions(least: Confidence) -> tuple[Expression, ...]:
     """What the prefilter looks for: an assignment to a name with a head of the lexicon, and one to `value`.
 
-    Each value that counts has one of `TELLING` early on, so most of `PASS: TestX` and `key: name` is passed by at once. No
-    small letter follows a head: `keyboard` and `author` are other words.
+    Each value that counts has one of `TELLING` early on, so most of `PASS: TestX` and `key: name` is passed by at once, and so
+    is `token: ***`. No small letter follows a head: `keyboard` and `author` are other words.
     """
-    short = sorted(word for word in lexicon().heads if word in _WHOLE)
-    long = sorted(word for word in lexicon().heads if word not in _WHOLE)
-    name = (
-        rb"(?:(?i:" + b"|".join(long) + rb")(?:[A-Z0-9_.-][\w.-]{0,80})?"
-        rb"|(?i:" + b"|".join(short) + rb")(?:[0-9_.-][\w.-]{0,80})?)"
-    )
+    name = _names(least)
     telling = b"".join(b"\\x%02x" % byte for byte in kernel.TELLING)
-    value = rb"[^\s" + telling + rb"]{0,48}[" + telling + rb"]"
+    no_star = b"".join(b"\\x%02x" % byte for byte in kernel.TELLING if byte != _STAR)
+    value = rb"[^\s" + telling + rb"]{0,48}(?:[" + no_star + rb"]|\*{1,2}(?:[^*]|$))"
+    call = rb"[\"'`][ \t]{0,8},[ \t]{0,8}\\{0,3}[\"'`]" + value
     behind = rb"[\"'`\\\]]{0,4}[ \t]{0,48}(?:[=:>|]|[+?]=)[ \t>]{0,49}(?:(?i:bearer|token|basic) )?" + value
     return (
-        Expression(name + behind),
+        Expression(name + rb"(?:" + behind + rb"|" + call + rb")"),
         Expression(rb"-[\w.-]{0,80}" + name + rb"[ \t]{1,48}" + value),
         Expression(rb"(?i:env|arg|set|setenv|setx|-gx) [\w.-]{0,80}" + name + rb"[ \t]{1,48}" + value),
         Expression(rb"(?i:value)" + behind),
@@ -124,7 +142,8 @@ def _of_value(  # noqa: PLR0911 - each kind is an answer
     if kind == RANDOM:
         if size >= _LONG or (password and size >= _SHORT):
             return Confidence.HIGH
-        if size >= _MIDDLE or (password and rating >= _LIKELY):
+        signed = size >= _SHORT and _mixed(value) > _MIXED and not _SIGNS.isdisjoint(value)
+        if size >= _MIDDLE or signed or (password and rating >= _LIKELY):
             return Confidence.MEDIUM
         return Confidence.LOW
     if rating >= _NEARLY and size >= (_SHORT if password else _MIDDLE) and _mixed(value) >= _MIXED:
@@ -160,7 +179,7 @@ class NamedMatcher:
 
     def expressions(self) -> list[Expression]:
         """What the prefilter looks for."""
-        return list(expressions())
+        return list(expressions(self._least))
 
     def may_be_in(self, lowered: bytes) -> bool:
         """Whether this text, in lower case, contains a telling stem."""

@@ -52,6 +52,7 @@ def test_these_names_say_secret(name: str) -> None:
         "s3_key", "keyId", "ACCESS_KEY_ID", "secretName", "SECRET_ARN", "password_hash", "passwordBcrypt", "public_key", "tokenType",
         "key_path", "PASSWORD_FILE", "idempotencyKey", "etag", "compass", "bypass", "keyboard", "monkey", "author", "AUTH_METHOD",
         "TOKEN_URL", "secret_expires_at", "token_sha256", "kms_key", "encrypted_password", "key_fingerprint", "primaryKey",
+        "auth_nonce", "Sec-WebSocket-Key", "collapse_key", "csrfmiddlewaretoken", "existingSecret", "passwordSecret", "save-key",
     ],
 )  # fmt: skip
 def test_these_names_say_something_else(name: str) -> None:

@@ -47,6 +47,8 @@ CONTEXTS = {
     "ruby": ':harbor_token=>"{}", :pool=>5',
     "table": "HARBOR_TOKEN | {} |",
     "dockerfile": "ENV HARBOR_TOKEN {}",
+    "php": "define('HARBOR_TOKEN', '{}');",
+    "call": 'os.Setenv("HARBOR_TOKEN", "{}")',
     "bearer": "X-Harbor-Token: Bearer {}",
 }
 
@@ -79,6 +81,23 @@ def test_a_value_in_a_query_ends_where_its_parameter_does(value: str) -> None:
 )  # fmt: skip
 def test_what_is_no_secret_is_let_go(value: str) -> None:
     assert found(EVERYTHING, f"HARBOR_TOKEN={value}") == []
+
+
+def test_names_in_a_list_are_given_nothing() -> None:
+    assert found(SCANNER, f'["HARBOR_TOKEN", "{BASE62}"]') == []
+    assert found(SCANNER, f'f("HARBOR_TOKEN", {BASE62})') == []
+
+
+def test_a_short_password_with_signs_behind_the_name_of_a_secret_is_found() -> None:
+    assert found(SCANNER, "CLIENT_SECRET='k#9Vw!2xQ;zL'") == ["k#9Vw!2xQ;zL"]
+    assert found(SCANNER, "CLIENT_SECRET=7DEw7LgOpC9y") == []
+    assert found(SCANNER, "CLIENT_SECRET=prod/db-Xy7K") == []
+
+
+def test_a_name_that_is_never_sure_alone_counts_with_more_words_and_where_less_is_asked_for() -> None:
+    assert found(SCANNER, f"key: {BASE62}") == []
+    assert found(EVERYTHING, f"key: {BASE62}") == [BASE62]
+    assert found(SCANNER, f"harborKey: {BASE62}") == [BASE62]
 
 
 def test_a_comparison_and_a_path_give_no_value() -> None:
