@@ -52,7 +52,10 @@ class WholeWay(Deployment):
 
     async def _knows(self, count: int) -> bool:
         (listen,) = {line["listen"] for line in self.said() if line["event"] == "started"}
-        return await registered(listen) >= count
+        try:
+            return await registered(listen) >= count
+        except TimeoutError:  # on a busy machine
+            return False
 
     async def tell(self, events: Iterable[dict[str, Any]]) -> None:
         """Events, into one partition: they are in order."""
