@@ -8,7 +8,7 @@ Of base64 and hex digits what it says are stretches of text. Of all others it is
 - APART: the same blank, line feed or NUL four times, one byte between each two, and LINES the same with `\r\n`;
 - PACKED: base64 of the first bytes of gzip or zlib;
 - WIDE: base64 of UTF-16, at least seven characters;
-- LISTED: bytes printed one by one, as in a hex dump, and LONG_WORD: many characters without a blank (`samples`);
+- LISTED: bytes printed one by one, as in a hex dump (`samples`);
 - GRID: signs in a period (`grids`), and BEYOND: characters without a width, and full-width ones (`normalised`).
 """
 # ruff: noqa: C901, PLR2004 - a compiled loop is one function; bytes are written as their codes, the character stands beside them
@@ -46,10 +46,9 @@ from detector.scan.samples import sampled
     PACKED,
     WIDE,
     LISTED,
-    LONG_WORD,
     GRID,
     BEYOND,
-) = range(15)
+) = range(14)
 LEAST_LITERAL: Final = 2  # bytes of the trigger of a decoder of one's own
 _AHEAD: Final = 16  # bytes after a place that are looked at, at most
 _FORMS: Final = {
@@ -257,8 +256,7 @@ def found(data: bytes, *, fast: bool = True) -> dict[int, Any]:
 
 
 def _sampled(data: bytes) -> dict[int, Any]:
-    lists, words = sampled(data)
-    return {LISTED: lists, LONG_WORD: words, GRID: grids.sampled(data), BEYOND: normalised.places(data)}
+    return {LISTED: sampled(data), GRID: grids.sampled(data), BEYOND: normalised.places(data)}
 
 
 def places_of(data: bytes, literals: tuple[bytes, ...]) -> Any:
