@@ -35,13 +35,17 @@ def _read(data: Any, at: int, end: int) -> int:
 
 
 @compiled
-def _places(data: Any, out: Any) -> int:
+def _places(data: Any, eights: Any, out: Any) -> int:
     count = 0
-    for at in range(data.size):
-        byte = data[at]
-        if (byte == 0xC2 or byte == 0xE1 or byte == 0xE2 or byte == 0xEF) and _read(data, at, data.size):  # noqa: PLR1714 - one by one is faster
-            out[count] = at
-            count += 1
+    high = np.uint64(0x8080808080808080)
+    for word in range(eights.size + 1):  # the last: what is left over
+        if word < eights.size and eights[word] & high == np.uint64(0):
+            continue
+        for at in range(8 * word, min(8 * word + 8, data.size)):
+            byte = data[at]
+            if (byte == 0xC2 or byte == 0xE1 or byte == 0xE2 or byte == 0xEF) and _read(data, at, data.size):  # noqa: PLR1714 - one by one is faster
+                out[count] = at
+                count += 1
     return count
 
 
@@ -50,7 +54,8 @@ def places(data: bytes) -> Any:
     if data.isascii():
         return np.empty(0, np.int64)
     out = np.empty(len(data) // 2 + 1, np.int64)
-    return out[: _places(np.frombuffer(data, np.uint8), out)]
+    eights = np.frombuffer(data, np.uint64, len(data) // 8)
+    return out[: _places(np.frombuffer(data, np.uint8), eights, out)]
 
 
 @bare
