@@ -67,7 +67,7 @@ def rewrite(data: Any, spans: Any, out: Any, segments: Any) -> tuple[int, int]:
         if to and at != below:
             out[to] = 0x0A
             to += 1
-        step = 0
+        step, before = 0, to
         while at < end:
             read = _read(data, at, end) if data[at] >= 0xC2 else 0
             if read < 0:
@@ -84,7 +84,8 @@ def rewrite(data: Any, spans: Any, out: Any, segments: Any) -> tuple[int, int]:
             to += 1
             at += size
             segments[count - 1, 2] = at
-        out[to] = 0x0A
-        to += 1
+        if to > before:
+            out[to] = 0x0A
+            to += 1
         below = end + 1
     return to, count

@@ -12,7 +12,8 @@ from typing import Any, Final
 import numpy as np
 
 from detector.jit import compiled
-from detector.scan.names.value_kernel import LONGEST, NOTHING, kind_of, starts
+from detector.scan.names.value_kernel import LONGEST, kind_of, starts
+from detector.scan.names.value_kinds import NOTHING, TELLING
 
 NAME_LEAST: Final = 2
 NAME_LONGEST: Final = 120  # bytes
@@ -20,7 +21,6 @@ BLANKS: Final = 48  # between a name, its separator and its value
 QUOTES: Final = 4  # behind a name: `\\"]`
 CONTEXT: Final = 256  # bytes before a name, in which quotes and brackets may be open
 _PAIR: Final = 300  # bytes before `value`, in which its name stands
-TELLING: Final = b"0123456789!#$%&*+=?@^~"  # one of them is among the first bytes of a value
 EARLY: Final = 40
 _PART, _OPEN, _CLOSE, _TELLS = 1, 2, 4, 8  # of the table of bytes
 

@@ -46,6 +46,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     turned_by_what_follows: dict[str, list[str]]
     turned_by_what_precedes: dict[str, list[str]]
     phrases: dict[Kind, list[str]]
+    identifiers: dict[str, list[str]]
     strong: dict[str, list[str]]
     transparent: dict[str, list[str]]
 
@@ -77,6 +78,7 @@ class Lexicon:
         }
         self._strong = {head: frozenset(words) for head, words in file.strong.items()}
         self._phrases = {tuple(text.split()): kind for kind, texts in file.phrases.items() for text in texts}
+        self._identifiers = frozenset(tuple(text.split()) for text in file.identifiers["names"])
         self._transparent = frozenset(file.transparent["words"])
         self._known = frozenset(
             {*self._heads, *self._behind, *self._transparent}.union(
@@ -127,11 +129,13 @@ class Lexicon:
                 return [head, word[len(head) :]]
         return [word]
 
-    def _meaning(self, name: str) -> Meaning | None:  # noqa: C901 - what is known of a name, in order
+    def _meaning(self, name: str) -> Meaning | None:  # noqa: C901, PLR0911 - what is known of a name, in order
         """What a name says, or None if its value is no secret."""
         if name[:2] == "-D":  # a property of the Java virtual machine
             name = name[2:]
         words = [part for word in words_of(name) for part in self._unglued(word)]
+        if tuple(words[1:] if words[:1] == ["x"] else words) in self._identifiers:
+            return None
         for phrase, kind in self._phrases.items():
             if tuple(words[-len(phrase) :]) == phrase:
                 return Meaning(kind, Confidence.HIGH)

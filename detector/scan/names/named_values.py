@@ -15,10 +15,9 @@ from detector.patterns.checks import Check, Sighting
 from detector.patterns.pattern import Pattern
 from detector.patterns.prefilter import Expression
 from detector.patterns.refusal_cache import RefusalCache
-from detector.scan.names import assignment_kernel as kernel
 from detector.scan.names import letter_statistics
 from detector.scan.names.lexicon import Lexicon, Meaning, load, shown_name
-from detector.scan.names.value_kernel import HEX, RANDOM, UUID, kind_of
+from detector.scan.names.value_kinds import HEX, RANDOM, TELLING, UUID
 from detector.scan.names.value_refusals import is_refused
 from detector.scan.pattern_matcher import Match, Named, Rank, Region
 from detector.values.findings import Confidence
@@ -73,8 +72,8 @@ def expressions(least: Confidence) -> tuple[Expression, ...]:
     is `token: ***`. No small letter follows a head: `keyboard` and `author` are other words.
     """
     name = _names(least)
-    telling = b"".join(b"\\x%02x" % byte for byte in kernel.TELLING)
-    no_star = b"".join(b"\\x%02x" % byte for byte in kernel.TELLING if byte != _STAR)
+    telling = b"".join(b"\\x%02x" % byte for byte in TELLING)
+    no_star = b"".join(b"\\x%02x" % byte for byte in TELLING if byte != _STAR)
     value = rb"[^\s" + telling + rb"]{0,48}(?:[" + no_star + rb"]|\*{1,2}(?:[^*]|$))"
     call = rb"[\"'`][ \t]{0,8},[ \t]{0,8}\\{0,3}[\"'`]" + value
     behind = rb"[\"'`\\\]]{0,4}[ \t]{0,48}(?:[=:>|]|[+?]=)[ \t>]{0,49}(?:(?i:bearer|token|basic) )?" + value
@@ -100,6 +99,8 @@ def _tables() -> tuple[Any, ...]:
 
 def assignments(view: Any, regions: Sequence[Region]) -> list[list[int]]:
     """The rows of `assignment_kernel.assignments` for all regions, which do not overlap."""
+    from detector.scan.names import assignment_kernel as kernel  # noqa: PLC0415 - numba loads slowly
+
     spans = np.array(regions, np.int64).reshape(-1, 2)
     found: list[list[int]] = []
     region, begin = 0, 0
@@ -120,6 +121,8 @@ def _unquoted(value: bytes) -> bytes:
 
 def _judged(value: bytes) -> tuple[int, int]:
     """The kind and the rating of a value, as `value_kernel.kind_of` gives them."""
+    from detector.scan.names.value_kernel import kind_of  # noqa: PLC0415 - numba loads slowly
+
     kind, rating = kind_of(np.frombuffer(value, np.uint8), 0, len(value), *_tables()[3:])
     return int(kind), int(rating)
 

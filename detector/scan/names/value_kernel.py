@@ -7,8 +7,8 @@ import numpy as np
 
 from detector.jit import compiled
 from detector.scan.names.letter_statistics import LOWER, NUMBER, OTHER, UPPER, kind_table, symbol_table
+from detector.scan.names.value_kinds import HEX, NOTHING, RANDOM, UUID, WORD
 
-NOTHING, WORD, RANDOM, HEX, UUID = range(5)
 LEAST: Final = 8  # bytes of a value
 LONGEST: Final = 512
 _UUID_SIZE: Final = 36

@@ -27,6 +27,10 @@ _MASKED: Final = re.compile(
     # Escapes and regexes are of code.
     rb"\\x[0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\[\^?[^\]]?[A-Za-z0-9]-[A-Za-z0-9]"
 )
+# Of a request that AWS signs: the public id of the key, and for what it is good.
+_SIGNED: Final = re.compile(
+    rb"(?:/|%2[fF])[0-9]{8}(?:/|%2[fF])[a-z0-9-]+(?:/|%2[fF])[a-z0-9-]+(?:/|%2[fF])aws4_request"
+)
 _CALL: Final = re.compile(rb"^[A-Za-z_][\w.]*\(.*\)$|\(\)|^[A-Za-z_]\w*\[['\"]")
 _TOKEN_PARTS: Final = re.compile(rb"^eyJ[\w-]*\.")
 _CHECKED: Final = re.compile(rb"^gh[pousr]_[0-9A-Za-z]{36}$|^npm_[0-9A-Za-z]{36}$")
@@ -38,7 +42,7 @@ def is_refused(value: bytes) -> bool:
     """Whether a value is no secret, by its form alone."""
     if _ELSEWHERE.match(value) or _MASKED.search(value) or _CALL.search(value) or _TOKEN_PARTS.match(value):
         return True
-    if _EMAIL.match(value) or _ADDRESS.match(value):
+    if _SIGNED.search(value) or _EMAIL.match(value) or _ADDRESS.match(value):
         return True
     if _CHECKED.match(value) and not has_crc32(value):
         return True
