@@ -5,7 +5,7 @@ of millions, one of four (`test`) once in a few thousand.
 """
 
 import itertools
-import re
+import re  # over texts of bounded length
 import string
 from collections.abc import Iterable
 from typing import Any, Final

@@ -13,9 +13,9 @@ SIZE = 4 << 10
 
 def test_more_patterns_than_there_are_look_for_something_else_each() -> None:
     bundled = bundled_patterns()
-    made = many_patterns(bundled, 400)
+    made = many_patterns(bundled, 600)
     assert made[: len(bundled)] == list(bundled)
-    assert len(made) == len({one.id for one in made}) == 400
+    assert len(made) == len({one.id for one in made}) == 600
     assert not {one.regex for one in made[len(bundled) :]} & {one.regex for one in bundled if one.regex}
 
 

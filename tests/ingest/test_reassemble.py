@@ -58,7 +58,7 @@ def key(seed: int) -> str:
 
 
 def wrapped(seed: int) -> str:
-    text = f"host: db-7.internal\nuser: ci{seed}\ntoken: {token(seed)}\nretries: 3\n" * 2
+    text = f"host: db-7.internal\nuser: ci{seed}\nrun {token(seed)}\nretries: 3\n" * 2
     return base64.encodebytes(text.encode()).decode().rstrip()
 
 

@@ -149,7 +149,13 @@ async def test_keys_and_headers_too(scanner: PatternScanner, hidden: str) -> Non
     assert two.headers == (("kept", b"x"), ("h", whole("encoding", value)))
     assert topic.counted == {"encoding": 2}
     one, two = await through(Handled(scanner, some, "mark"))
-    assert (one.key, dict(two.headers)["h"]) == (value, value)
+    # Between the letters of UTF-32 stand invisible characters: what can be seen so is masked all the same.
+    left = (
+        value
+        if hidden == "gzip"
+        else "token ".encode("utf-32-le") + "‹github-pat-classic:40›".encode() + b"\0\0\0"
+    )
+    assert (one.key, dict(two.headers)["h"]) == (left, left)
     assert as_marked([one, two]) == [b"encoding", b"encoding"]
 
 
