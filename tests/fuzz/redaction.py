@@ -17,7 +17,8 @@ def redact(data: bytes) -> None:
         left, _ = sightings_in(done, scanner_of_all(), known())
         assert not [one for one in left if not _over_lines(one, done)]
         if not mask_spans:
-            assert done == text
+            # A key whose end is cut off is masked as unfinished, though no pattern matches it.
+            assert done == text or "‹unexamined:unfinished:".encode() in done
 
 
 def _over_lines(one: Sighting, text: bytes) -> bool:
