@@ -5,20 +5,11 @@ from collections.abc import Iterable, Sequence
 from detector.configuration.allowlist import Allowlist
 from detector.scan.known_credentials import KnownIndex
 from detector.scan.leaks import Allowing, LeakFinder, Redactor
-from detector.scan.scanner import Match
 from detector.scan.shares import SECOND_LOOK, Share
-from detector.scan.sightings import Scanner
+from detector.scan.sightings import NoPatterns, Scanner
 from detector.values.events import Identifier
 from detector.values.findings import MOST_FINDINGS
 from detector.values.secrets import DeploymentKey
-
-
-class NoPatterns:
-    """A scanner without patterns: only registered credentials are found."""
-
-    def scan(self, data: bytes) -> list[Match]:  # noqa: ARG002 - the protocol's signature
-        """Finds nothing."""
-        return []
 
 
 class Finders:

@@ -23,7 +23,7 @@ from detector.scan.scanner import line_around
 from detector.scan.shares import SECOND_LOOK, LimitedText, Share
 from detector.scan.sightings import (
     KNOWN_CREDENTIAL,
-    NO_PATTERNS,
+    NoPatterns,
     Scanner,
     Sighting,
     SightingMasks,
@@ -171,7 +171,7 @@ class LeakFinder:
         spans = None if search or shares is None else shares.cut_short(batch.texts)
         if spans is None:
             return sightings_in(batch.data, self._scanner, self._known, self._share)
-        seen, limited = sightings_in(batch.data, NO_PATTERNS, self._known, self._share)
+        seen, limited = sightings_in(batch.data, NoPatterns(), self._known, self._share)
         if int((spans[:, 1] - spans[:, 0]).sum()) + len(spans) < len(batch.data):
             others, _ = sightings_in(blanked(batch.data, spans), self._scanner, self._known, self._share)
             seen += [one for one in others if one.pattern is not None]

@@ -76,12 +76,12 @@ class Sighting(msgspec.Struct, frozen=True):
         return len(self.encodings), pattern is None, pattern is not None and pattern.generic, self.start
 
 
-class _NoPatterns:
+class NoPatterns:
+    """A scanner without patterns: only registered credentials are found."""
+
     def scan(self, data: bytes) -> list[Match]:  # noqa: ARG002 - the protocol's signature
+        """Finds nothing."""
         return []
-
-
-NO_PATTERNS: Final = _NoPatterns()
 
 
 def sightings_in(

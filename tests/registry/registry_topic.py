@@ -9,9 +9,10 @@ from aiokafka import AIOKafkaProducer
 
 from detector.judge.routing import encode, registry_key
 from detector.kafka.topic_follower import TopicFollower
-from detector.registry.finders import Finders, NoPatterns
+from detector.registry.finders import Finders
 from detector.registry.registered import RegisteredCredentials
 from detector.scan.known_credentials import KeyRing
+from detector.scan.sightings import NoPatterns
 from detector.values.events import CredentialIssued
 from detector.values.secrets import DeploymentKey, Secret
 from tests.ingest.streams import Streams

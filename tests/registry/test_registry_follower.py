@@ -7,8 +7,9 @@ from aiokafka import AIOKafkaProducer
 
 from detector.judge.routing import encode, registry_key
 from detector.kafka.topic_follower import TopicFollower
-from detector.registry.finders import Finders, NoPatterns
+from detector.registry.finders import Finders
 from detector.registry.registered import RegisteredCredentials
+from detector.scan.sightings import NoPatterns
 from detector.service.id_key import agree_on_id_key
 from detector.values.events import CredentialIssued, Identifier
 from tests.broker import Cluster

@@ -17,10 +17,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detector.registry.finders import NoPatterns
 from detector.replay.fingerprint_command import SHORTEST_ENCODED, fingerprint, refuse
 from detector.scan.known_credentials import MAX_LENGTH, KeyRing, KnownIndex
 from detector.scan.leaks import Batch, LeakFinder, RecordAt, Redactor
+from detector.scan.sightings import NoPatterns
 from detector.values.errors import InputError, UsageError
 from detector.values.events import Identifier
 from detector.values.secrets import DeploymentKey, Secret

@@ -11,9 +11,10 @@ import pytest
 
 from detector.ingest.classify import BUNDLED
 from detector.registry.credential_registry import CredentialRegistry
-from detector.registry.finders import Finders, NoPatterns
+from detector.registry.finders import Finders
 from detector.scan.known_credentials import KeyRing
 from detector.scan.scanner import PatternScanner
+from detector.scan.sightings import NoPatterns
 from detector.stages.scan import PartitionScanner, ScanFacts, routes
 from detector.values.events import CredentialIssued, TaskStarted
 from detector.values.secrets import DeploymentKey, Secret

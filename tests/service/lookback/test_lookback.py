@@ -8,10 +8,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 from detector.judge.routing import LeakWithdrawal, decode
 from detector.kafka.delayed_reader import DelayedReader, DelayedReaderSettings
-from detector.registry.finders import Finders, NoPatterns
+from detector.registry.finders import Finders
 from detector.registry.registered import RegisteredCredentials
 from detector.scan.scanner import PatternScanner
 from detector.scan.shares import FIRST_LOOK
+from detector.scan.sightings import NoPatterns
 from detector.service.lookback.lookback import Lookback, LookbackSettings
 from detector.values.events import Leak, LimitedRecord
 from detector.values.secrets import Secret

@@ -20,8 +20,9 @@ from detector.kafka.stage_facts import (
     Rebalanced,
     RefusalHandled,
 )
-from detector.registry.finders import Finders, NoPatterns
+from detector.registry.finders import Finders
 from detector.registry.registered import RegisteredCredentials
+from detector.scan.sightings import NoPatterns
 from detector.service.judge.restore import Restored
 from detector.service.lookback.lookback import Lookback, LookbackProblem, LookbackSettings
 from detector.service.observability import series
