@@ -6,8 +6,9 @@ from typing import Final
 
 import msgspec
 
-from detector.patterns.pattern import Pattern, public_identifiers
+from detector.patterns.pattern import public_identifiers
 from detector.scan.known_credentials import HMAC, SHA256, KnownIndex
+from detector.scan.sightings import Sighting
 from detector.values.events import Identifier
 from detector.values.secrets import DeploymentKey, KeyedHash, Secret
 
@@ -54,13 +55,11 @@ class LeakDetailsCache:
         self._index = known
         self._found: dict[tuple[bytes, str | None], LeakDetails] = {}
 
-    def of(self, secret: Secret, pattern: Pattern | None, owner: Identifier | None = None) -> LeakDetails:
-        """The details of a secret that this pattern found; None if only its fingerprint did.
-
-        `owner` is by what a credential is registered of whose secret only this is known.
-        """
-        if owner is not None:
-            return LeakDetails(True, owner.value, (owner,))
+    def of(self, one: Sighting) -> LeakDetails:
+        """The details of the secret that was seen."""
+        if one.owner is not None:
+            return LeakDetails(True, one.owner.value, (one.owner,))
+        secret, pattern = one.secret, one.pattern
         name = secret.reveal(), None if pattern is None else pattern.identifier
         found = self._found.get(name)
         if found is None:
@@ -71,3 +70,7 @@ class LeakDetailsCache:
             known = any(map(self._index.registered, identifiers))
             found = self._found[name] = LeakDetails(known, fingerprint, identifiers)
         return found
+
+    def is_known(self, one: Sighting) -> bool:
+        """Whether the secret that was seen is a registered credential's."""
+        return self.of(one).known

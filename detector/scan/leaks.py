@@ -185,10 +185,6 @@ class LeakFinder:
         if any(one.within for one in seen):
             seen.sort(key=lambda one: one.begins)
         details = LeakDetailsCache(self._fingerprinter, self._known)
-
-        def is_known(one: Sighting) -> bool:
-            return details.of(one.secret, one.pattern, one.owner).known
-
         found: list[list[Leak] | _Reported] = []
         masked: list[Sighting] = []
         for record, first, last in _by_record(seen, batch.locate):
@@ -199,15 +195,17 @@ class LeakFinder:
                 continue
             masked += sightings
             told = _Reported(record, first, last)
-            for one in told_apart(sightings, is_known):
-                what = details.of(one.secret, one.pattern, one.owner)
+            for one in told_apart(sightings, details.is_known):
+                what = details.of(one)
                 until = None if what.known else self._allowed_until(batch, one, what)
                 exempt = what.known or until is not None or shares is None
                 if exempt or (shares is not None and shares.admit(record, what.fingerprint)):
                     told.sightings.append(one)
                     told.allowed.append(until)
             found.append(told)
-        mask_spans = dict(zip(map(id, masked), map(SightingMasks(masked, is_known).of, masked), strict=True))
+        mask_spans = dict(
+            zip(map(id, masked), map(SightingMasks(masked, details.is_known).of, masked), strict=True)
+        )
         spans = merged(mask_spans.values())
         excerpts = Excerpts(batch.data, spans)
         leaks: list[Leak] = []
@@ -232,7 +230,7 @@ class LeakFinder:
         begins = [one.begins for one in told.sightings]
         texts = excerpts.around(begins, (record.start, record.end), shown) if begins else ()
         for one, until, excerpt in zip(told.sightings, told.allowed, texts, strict=True):
-            leak = _leak(source, record, one, details.of(one.secret, one.pattern, one.owner), excerpt)
+            leak = _leak(source, record, one, details.of(one), excerpt)
             yield leak if until is None else msgspec.structs.replace(leak, allowed_until=until)
 
     def _known_leaks(
@@ -244,20 +242,16 @@ class LeakFinder:
         """
         if not self._known.needs_patterns:
             sightings = [one for one in sightings if one.pattern is None]
-
-        def is_known(one: Sighting) -> bool:
-            return details.of(one.secret, one.pattern, one.owner).known
-
         return [
             _leak(
                 source,
                 record,
                 one,
-                details.of(one.secret, one.pattern, one.owner),
+                details.of(one),
                 mask(KNOWN_CREDENTIAL, len(one.secret)),
             )
-            for one in told_apart(sightings, is_known)
-            if is_known(one)
+            for one in told_apart(sightings, details.is_known)
+            if details.is_known(one)
         ]
 
     def _allowed_until(self, batch: Batch, one: Sighting, what: LeakDetails) -> int | None:
@@ -328,7 +322,7 @@ def _unallowed(
     seen: list[Sighting], allowing: Allowing, details: LeakDetailsCache, data: bytes
 ) -> list[Sighting]:
     """The sightings to mask. Other sightings of an allowed secret (generic, or decoded once more) need no mask either."""
-    what = {id(one): details.of(one.secret, one.pattern, one.owner) for one in seen}
+    what = {id(one): details.of(one) for one in seen}
     told = {id(one) for one in seen if one.pattern is None or what[id(one)].known}
     gone = [
         one for one in seen if id(one) not in told and allowing.covers(one, what[id(one)].fingerprint, data)

@@ -88,46 +88,51 @@ def sightings_in(
     data: bytes, scanner: Scanner, known: KnownIndex | None, share: Share = SECOND_LOOK
 ) -> tuple[list[Sighting], list[LimitedText]]:
     """All secrets found in the data, in order, and the text that was not examined whole."""
+    seen = _as_it_stands(data, scanner, known)
+    ordered = all(one.pattern is not None for one in seen)  # and none overlaps another
+    alone = len(seen)
+    decoding = Decoding(data, share)
+    for view in decoding:
+        for one in _as_it_stands(view.data, scanner, known):
+            place = view.origin(one.start, one.end)
+            if place is None:
+                continue
+            (start, end), encodings = place
+            if one.pattern is not None and SPACED in encodings and not _unmistakable(one.pattern, one.secret):
+                continue
+            within = view.place(one.start) - start
+            seen.append(
+                Sighting(
+                    start,
+                    end,
+                    one.secret,
+                    one.pattern,
+                    (*encodings, *one.encodings),
+                    within,
+                    one.owner,
+                    one.named,
+                )
+            )
+    if not ordered or len(seen) > alone:
+        seen.sort(key=lambda one: (one.start, one.end, one.preference))
+    return seen, decoding.limited
+
+
+def _as_it_stands(data: bytes, scanner: Scanner, known: KnownIndex | None) -> list[Sighting]:
+    """What is seen without decoding: by patterns, in order, then by fingerprints, then registered secrets in other forms."""
     matches = _secrets(data, scanner)
     spans = known.find(data) if known is not None else []
     seen = [
         Sighting(m.start, m.end, m.secret, m.pattern, named=named)
         for m, named in zip(matches, _shown_names(matches, spans), strict=True)
     ]
-    alone = len(seen)  # in order, and none overlaps another
     seen += [Sighting(start, end, Secret(data[start:end]), None) for start, end in spans]
     if known is not None:
         seen += [
             Sighting(one.start, one.end, Secret(one.value), None, (one.form,), 0, one.owner)
             for one in known.disguised(data)
         ]
-    decoding = Decoding(data, share)
-    for view in decoding:
-        matches = _secrets(view.data, scanner)
-        spans = known.find(view.data) if known is not None else []
-        found = [
-            (m.start, m.end, m.secret, m.pattern, named)
-            for m, named in zip(matches, _shown_names(matches, spans), strict=True)
-        ]
-        for start, end, secret, pattern, named in (
-            *found,
-            *((start, end, Secret(view.data[start:end]), None, None) for start, end in spans),
-        ):
-            place = view.origin(start, end)
-            if place is not None and (
-                pattern is None or SPACED not in place[1] or _unmistakable(pattern, secret)
-            ):
-                within = view.place(start) - place[0][0]
-                seen.append(Sighting(*place[0], secret, pattern, place[1], within, named=named))
-        for one in known.disguised(view.data) if known is not None else ():
-            place = view.origin(one.start, one.end)
-            if place is not None:
-                within = view.place(one.start) - place[0][0]
-                encodings = *place[1], one.form
-                seen.append(Sighting(*place[0], Secret(one.value), None, encodings, within, one.owner))
-    if len(seen) > alone:
-        seen.sort(key=lambda one: (one.start, one.end, one.preference))
-    return seen, decoding.limited
+    return seen
 
 
 def _secrets(data: bytes, scanner: Scanner) -> list[Match]:
