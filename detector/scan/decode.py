@@ -14,7 +14,7 @@ than some megabytes, they come in several layers of one depth, each decoded to t
 """
 
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import accumulate
 from typing import Any, Final
 
@@ -25,7 +25,7 @@ from detector.records.blocks import safe_cut
 from detector.scan import triggers
 from detector.scan.binary_payloads import AT_ONCE
 from detector.scan.decoder import BETWEEN, Decoder, GrowingDecoder, LinearDecoder, Part
-from detector.scan.decoders import DECODERS
+from detector.scan.decoders import BUNDLED, DECODERS
 from detector.scan.shares import SECOND_LOOK, LimitedText, Share, Spending
 
 DEPTH: Final = 3
@@ -329,6 +329,13 @@ def _starts(layers: tuple[Layer, ...]) -> Any:
     if not continued.size:
         return starts
     return np.sort(np.concatenate([starts, layers[-1].images(continued)]), kind="stable")
+
+
+@cache
+def compile_decoders() -> None:
+    """Runs each decoder once, so that the first text of its kind waits for no compiler. A command for one text need not."""
+    for _ in Decoding(b"\n\n".join(encoded for decoder in BUNDLED for encoded, _ in decoder.examples)):
+        pass
 
 
 def decoded(data: bytes, share: Share = SECOND_LOOK) -> list[Decoded]:
