@@ -10,7 +10,7 @@ from detector.revoke.revocation_command import RevocationCommand
 from detector.revoke.target import GoneError, Observation, Plan, RefusedError, Step
 from detector.revoke.targets.aws_iam import Iam
 from detector.revoke.targets.aws_options import AwsOptions
-from detector.revoke.targets.delays import delay_of
+from detector.revoke.targets.delays import delay_of, later
 from detector.revoke.targets.handle_fields import needed
 from detector.revoke.targets.issue_times import issued_then
 from detector.revoke.targets.settling import FirstSeen
@@ -44,11 +44,11 @@ class KeyRevocation:
             RefusedError: the command lacks what is needed.
         """
         key = _key(command)
-        steps = [Step(f"make the {key} inactive", reversible=True)]
-        if (delay := delay_of("delete_after", self._options.delete_after)) is not None:
-            steps.append(Step(f"delete the {key}", delay=delay))
         return Plan(
-            tuple(steps),
+            (
+                Step(f"make the {key} inactive", reversible=True),
+                *later(f"delete the {key}", delay_of("delete_after", self._options.delete_after)),
+            ),
             "IAM lists the key as inactive, or not at all",
             _WITHIN + self._options.settle_seconds,
             "IAM takes some seconds to be in force everywhere; sessions that the key asked for live on, as credentials "

@@ -1,5 +1,6 @@
 """How long a target waits before it deletes what it has disabled: `drop_after`, `delete_after`."""
 
+from detector.revoke.target import Step
 from detector.values.times import SECOND, parse_duration
 
 Delay = str | float
@@ -18,3 +19,8 @@ def delay_of(name: str, value: Delay | None) -> float | None:
         return parse_duration(value) / SECOND
     except ValueError as error:
         raise ValueError(f'{name}: {error}; write a duration such as "24h"') from None
+
+
+def later(text: str, delay: float | None) -> tuple[Step, ...]:
+    """The step that deletes after a delay (s); none if nothing is deleted."""
+    return () if delay is None else (Step(text, delay=delay),)

@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final, NamedTuple
 from detector.revoke.revocation_command import RevocationCommand
 from detector.revoke.target import GoneError, Observation, Plan, RefusedError, Step, UnavailableError
 from detector.revoke.targets.access_tokens import AccessTokens, AuthorizedHttp
-from detector.revoke.targets.delays import delay_of
+from detector.revoke.targets.delays import delay_of, later
 from detector.revoke.targets.google_denials import Denials
 from detector.revoke.targets.google_options import GoogleOptions
 from detector.revoke.targets.google_tokens import assertion
@@ -87,13 +87,12 @@ class GoogleTarget:
                 "a deny policy takes minutes to be in force; permissions that are not in it stay allowed",
                 forgets=False,
             )
-        steps = [Step(f"disable the {handle}", reversible=True)]
-        if handle.key and (delay := delay_of("delete_after", self._options.delete_after)) is not None:
-            steps.append(Step(f"delete the {handle}", delay=delay))
+        delay = delay_of("delete_after", self._options.delete_after) if handle.key else None
+        steps = Step(f"disable the {handle}", reversible=True), *later(f"delete the {handle}", delay)
         unproved = "tokens that the key was exchanged for live for up to an hour"
         if not handle.key:
             unproved = "services may accept its tokens for some minutes more"
-        return Plan(tuple(steps), "IAM says that it is disabled", _WITHIN, unproved, forgets=False)
+        return Plan(steps, "IAM says that it is disabled", _WITHIN, unproved, forgets=False)
 
     async def revoke(self, command: RevocationCommand, step: int) -> str:
         """Carries out a step.

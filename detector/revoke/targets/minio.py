@@ -13,7 +13,7 @@ import msgspec
 from detector.revoke.revocation_command import RevocationCommand
 from detector.revoke.target import GoneError, Observation, Plan, RefusedError, Step, UnavailableError
 from detector.revoke.targets.credential_note import noted_credential
-from detector.revoke.targets.delays import Delay, delay_of
+from detector.revoke.targets.delays import Delay, delay_of, later
 from detector.revoke.targets.minio_admin import DeniedError, MinioAdmin
 from detector.revoke.targets.provider_http import HttpOptions
 from detector.values.wording import visible
@@ -83,12 +83,12 @@ class MinioTarget:
             return Plan(
                 (step,), f"info-access-key knows the key {key} no more", _SECONDS_TO_PROVE, _UNPROVED_SESSION
             )
-        steps = [Step(f"switch off the access key {key}", reversible=True)]
-        delay = delay_of("delete_after", self._options.delete_after)
-        if delay is not None:
-            steps.append(Step(f"delete the access key {key}", delay=delay))
+        steps = (
+            Step(f"switch off the access key {key}", reversible=True),
+            *later(f"delete the access key {key}", delay_of("delete_after", self._options.delete_after)),
+        )
         proof = f"info-service-account says that the key {key} is off"
-        return Plan(tuple(steps), proof, _SECONDS_TO_PROVE, _UNPROVED)
+        return Plan(steps, proof, _SECONDS_TO_PROVE, _UNPROVED)
 
     async def revoke(self, command: RevocationCommand, step: int) -> str:
         """Carries out one step. Repeated, it changes nothing.

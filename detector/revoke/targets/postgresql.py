@@ -26,6 +26,7 @@ from detector.revoke.target import (
     UnavailableError,
 )
 from detector.revoke.targets.credential_note import noted_credential
+from detector.revoke.targets.delays import later
 from detector.revoke.targets.postgresql_session import Login, session
 from detector.revoke.targets.store_options import (
     SECONDS_TO_PROVE,
@@ -118,14 +119,12 @@ class PostgresTarget:
         """
         role = visible(self._named(command))
         everywhere = f" at {len(self._servers)} servers" if len(self._servers) > 1 else ""
-        steps = [
-            Step(f"ALTER ROLE {role} NOLOGIN", reversible=True),
-            Step(f"end the sessions of {role}{everywhere}"),
-        ]
-        if self._options.delay is not None:
-            steps.append(Step(f"DROP ROLE {role}, if it owns nothing", delay=self._options.delay))
         return Plan(
-            tuple(steps),
+            (
+                Step(f"ALTER ROLE {role} NOLOGIN", reversible=True),
+                Step(f"end the sessions of {role}{everywhere}"),
+                *later(f"DROP ROLE {role}, if it owns nothing", self._options.delay),
+            ),
             proof="pg_roles says NOLOGIN and pg_stat_activity has no session of the role",
             within=SECONDS_TO_PROVE,
             unproved="what the role left behind: functions, prepared transactions, roles that it made or that may SET ROLE to it",

@@ -22,6 +22,7 @@ from detector.revoke.target import (
     Step,
     UnavailableError,
 )
+from detector.revoke.targets.delays import later
 from detector.revoke.targets.redis_session import Login, Session, session
 from detector.revoke.targets.store_options import (
     SECONDS_TO_PROVE,
@@ -103,14 +104,12 @@ class RedisTarget:
         user = visible(self._named(command))
         everywhere = f" at {len(self._servers)} servers" if len(self._servers) > 1 else ""
         saved = ", and ACL SAVE" if self._options.save else ""
-        steps = [
-            Step(f"ACL SETUSER {user} off{saved}{everywhere}", reversible=True),
-            Step(f"CLIENT KILL USER {user}{everywhere}"),
-        ]
-        if self._options.delay is not None:
-            steps.append(Step(f"ACL DELUSER {user}{saved}{everywhere}", delay=self._options.delay))
         return Plan(
-            tuple(steps),
+            (
+                Step(f"ACL SETUSER {user} off{saved}{everywhere}", reversible=True),
+                Step(f"CLIENT KILL USER {user}{everywhere}"),
+                *later(f"ACL DELUSER {user}{saved}{everywhere}", self._options.delay),
+            ),
             proof="ACL GETUSER says off and CLIENT LIST has no connection of the user",
             within=SECONDS_TO_PROVE,
             unproved="connections at servers that are not listed under `servers`",
