@@ -143,37 +143,31 @@ class PartitionScanner:
         contents = Contents()
         segments = self._assembler.read(records, now, contents)
         look = self._look(finder, segments, self._share(finder), every_span=with_clean)
+        facts = self._seen(finder, segments, look)
         masker = self._masking(finder)
         before = masker.revocations
-        cut_short = self._unreported()
         offsets = [offset for offset, _ in contents.events]
         events = masker.masked([event for _, event in contents.events])
-        return ScanFacts(
-            events=list(zip(offsets, events, strict=True)),
-            leaks=masker.masked(look.leaks),
-            dead_letters=masker.masked(contents.letters),
-            masked_revocations=masker.revocations - before,
-            secret_spans=spans_of(segments, look.spans),
-            limited=masker.masked(self._limited(segments, look)),
-            cut_short=masker.masked(unreported_records(self._topic, cut_short)),
-            cut_short_records=sum(one.grew for one in cut_short),
-            cut_short_size=sum(one.grew_size for one in cut_short),
-            limited_spans=spans_of(segments, look.limited),
-            unfinished=self._assembler.unfinished(),
-            formats=contents.formats,
-            suspects=0 if self._suspected is None else count_suspects(records, now, self._suspected),
-            unknown=contents.unknown,
-            latest=contents.latest,
-            textless=contents.textless,
-            clean=_scanned_whole(records, segments)
-            if with_clean and not look.spans and not look.limited
-            else set(),
-        )
+        facts.events = list(zip(offsets, events, strict=True))
+        facts.masked_revocations = masker.revocations - before
+        facts.dead_letters = masker.masked(contents.letters)
+        facts.formats = contents.formats
+        facts.suspects = 0 if self._suspected is None else count_suspects(records, now, self._suspected)
+        facts.unknown = contents.unknown
+        facts.latest = contents.latest
+        facts.textless = contents.textless
+        if with_clean and not look.spans and not look.limited:
+            facts.clean = _scanned_whole(records, segments)
+        return facts
 
     def flush(self, finder: LeakFinder, *, with_clean: bool = False) -> ScanFacts:
         """The facts in the text that waits, as far as it is there."""
         segments = self._assembler.flush()
         look = self._look(finder, segments, self._share(finder), every_span=with_clean)
+        return self._seen(finder, segments, look)
+
+    def _seen(self, finder: LeakFinder, segments: Sequence[Segment], look: Look) -> ScanFacts:
+        """What was seen in texts, and what was not examined."""
         masker = self._masking(finder)
         cut_short = self._unreported()
         return ScanFacts(
