@@ -13,6 +13,7 @@ import numpy as np
 
 from detector.jit import bare
 from detector.scan.digits import HEX, NONE, PRINTABLE
+from detector.scan.kernels import ALNUM, CLASSES
 
 (
     PAIRS,
@@ -56,7 +57,7 @@ def _is_blank(byte: int) -> bool:
 
 @bare
 def _is_alnum(byte: int) -> bool:
-    return 0x30 <= byte < 0x3A or 0x61 <= (byte | 0x20) < 0x7B
+    return bool(CLASSES[byte] == ALNUM)
 
 
 @bare

@@ -3,7 +3,7 @@
 import uuid
 from enum import IntEnum
 from functools import lru_cache
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Self
 
 import msgspec
 
@@ -17,20 +17,13 @@ TOO_MANY_SECRETS: Final = "findings"  # the reason of a `LimitedRecord` whose st
 MAX_EVIDENCES: Final = 20
 
 
-class Severity(IntEnum):
-    """OCSF's `severity_id`."""
-
-    LOW = 2
-    MEDIUM = 3
-    HIGH = 4
-    CRITICAL = 5
-
+class _Level(IntEnum):
     @classmethod
-    def of(cls, name: str) -> "Severity":
-        """The severity with the name `low`, `medium`, `high` or `critical`.
+    def of(cls, name: str) -> Self:
+        """The level with that name, such as `low`.
 
         Raises:
-            KeyError: there is no such severity.
+            KeyError: there is no such level.
         """
         return cls[name.upper()] if name.islower() else cls[name]
 
@@ -40,26 +33,21 @@ class Severity(IntEnum):
         return self.name.lower()
 
 
-class Confidence(IntEnum):
+class Severity(_Level):
+    """OCSF's `severity_id`."""
+
+    LOW = 2
+    MEDIUM = 3
+    HIGH = 4
+    CRITICAL = 5
+
+
+class Confidence(_Level):
     """How sure it is that what was found is a secret: OCSF's `confidence_id`."""
 
     LOW = 1
     MEDIUM = 2
     HIGH = 3
-
-    @property
-    def label(self) -> str:
-        """The name, as the configuration writes it."""
-        return self.name.lower()
-
-    @classmethod
-    def of(cls, name: str) -> "Confidence":
-        """The confidence `low`, `medium` or `high`.
-
-        Raises:
-            KeyError: there is no such confidence.
-        """
-        return cls[name.upper()] if name.islower() else cls[name]
 
 
 _SEVERITIES: Final = {

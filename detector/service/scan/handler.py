@@ -395,8 +395,8 @@ class ScanHandler:
             outputs += routed
         for leak in facts.leaks:
             outputs += self._routed(leak, leak.offset, times)
-        looked_at_again = facts.limited if self._registered.finders.looks_again else ()  # by the look-back
-        for record in (*facts.cut_short, *(facts.limited if not looked_at_again else ())):
+        limited = () if self._registered.finders.looks_again else facts.limited  # the look-back tells of them
+        for record in (*facts.cut_short, *limited):
             outputs += self._routed(record, record.offset, times)
         outputs += self._dead(facts.dead_letters)
         return outputs
