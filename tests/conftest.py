@@ -9,6 +9,7 @@ import pytest_asyncio
 from hypothesis import HealthCheck, settings
 from playwright.async_api import Browser
 
+from detector.configuration.settings import KEY_VARIABLE
 from tests.broker import Cluster
 from tests.browser import launched
 from tests.revoke.servers import KeycloakServer, OAuthServer, Postgres, RedisServer
@@ -104,6 +105,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         items += [*each, *busy[:room]]
         del busy[:room]
     items += busy
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown() -> None:
+    """No test leaves the deployment key of its environment to the next."""
+    assert os.environ.pop(KEY_VARIABLE, None) is None, f"{KEY_VARIABLE} is still set when the test has ended"
 
 
 def spread(modules: Mapping[str, Sequence[T]], waits: Mapping[str, int]) -> list[list[T]]:

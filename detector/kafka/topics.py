@@ -5,7 +5,7 @@ An existing topic is never changed: it may be shared, and a change may lose reco
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Final, Self
 
@@ -149,22 +149,17 @@ class TopicAdmin:
             return _error(error, f"{self._doing}: {explain(error)}")
         return error
 
-    async def partitions(self) -> dict[str, int]:
-        """How many partitions each topic has."""
-        return {name: partitions for name, (partitions, _) in (await self._classifier()).items()}
+    async def partitions(self, awaited: Iterable[str] = ()) -> dict[str, int]:
+        """How many partitions each topic has. While an `awaited` one is missing, it asks again, for some seconds."""
+        return {name: partitions for name, (partitions, _) in (await self._counts(awaited)).items()}
 
     async def create(self, plans: Sequence[TopicPlan]) -> Outcome:
         """Creates the missing topics and compares the others with their plans."""
         names = {plan.name for plan in plans}
-        existing = await self._classifier()
+        existing = await self._counts_now()
         created = await self._create([plan for plan in plans if plan.name not in existing])
-        # A broker may learn of a new topic later than the controller, and whoever starts next would miss it.
-        for _ in range(_TRIES):
-            if names <= existing.keys():
-                break
-            await asyncio.sleep(_PAUSE_SECONDS)
-            existing = await self._classifier()
-        else:
+        existing = await self._counts(names)  # whoever starts next would miss those that are not shown yet
+        if not names <= existing.keys():
             raise RetryError(
                 "the topics are created, but the brokers do not show them yet. It may work later"
             )
@@ -180,8 +175,17 @@ class TopicAdmin:
             ),
         )
 
-    async def _classifier(self) -> Mapping[str, tuple[int, int]]:
-        """Partitions and copies of every topic.
+    async def _counts(self, awaited: Iterable[str] = ()) -> Mapping[str, tuple[int, int]]:
+        """Partitions and copies of every topic. A broker may learn of a new one, an `awaited`, later than the controller."""
+        for tries_left in reversed(range(_TRIES)):
+            counts = await self._counts_now()
+            if not tries_left or counts.keys() >= set(awaited):
+                break
+            await asyncio.sleep(_PAUSE_SECONDS)
+        return counts
+
+    async def _counts_now(self) -> Mapping[str, tuple[int, int]]:
+        """Partitions and copies of every topic that the broker knows.
 
         It asks for all topics: brokers with old defaults would create a missing one that is asked for by name.
         """

@@ -68,9 +68,9 @@ async def create_topics(live: KafkaSettings, *, inputs: bool = False) -> Outcome
     rights = rights_to_create(live, inputs=inputs)
     await check_rights(connection, [right for right in rights if right.operation == "Describe"])
     async with TopicAdmin(connection, "the topics cannot be created") as admin:
-        existing = await admin.partitions()
         if not inputs:
-            return await admin.create(plans(live, existing))
+            return await admin.create(plans(live, await admin.partitions(live.passed_on(live.inputs.named))))
+        existing = await admin.partitions()
         made = (await admin.create(input_plans(live, existing))).created
         there = tuple(name for name in live.inputs.named if name not in made)
         ours = await admin.create(plans(live, await admin.partitions()))
