@@ -2,9 +2,7 @@
 
 import argparse
 import time
-from typing import Final
-
-import msgspec
+from typing import Final, NamedTuple
 
 from detector.values.errors import UsageError
 from detector.values.times import read_moment
@@ -24,7 +22,7 @@ _PROVIDERS: Final = (
 )
 
 
-class Request(msgspec.Struct, frozen=True):
+class Request(NamedTuple):
     """What was asked for. `names` are repositories or projects, `owners` organisations or groups; times in ns."""
 
     provider: str

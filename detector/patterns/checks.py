@@ -6,7 +6,6 @@ them for pattern files. All are pure, bounded by the size of the secret, and saf
 
 import math
 import string
-from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
@@ -18,6 +17,7 @@ from detector.patterns.checksums import has_crc32, has_grafana_crc32, is_gitlab_
 from detector.patterns.jwt import base64url, read_jwt
 from detector.patterns.placeholders import is_placeholder
 from detector.values.globs import compile_glob
+from detector.values.registrable import entropy
 
 _HEX: Final = frozenset(string.hexdigits.encode())
 _DIGITS: Final = string.digits.encode()
@@ -294,12 +294,6 @@ def build_check(kind: object, parameters: Mapping[str, object]) -> Check:
         return msgspec.convert(dict(parameters), check)
     except msgspec.ValidationError as error:
         raise ValueError(f"check `{kind}`: {str(error).replace('$.', '').replace('Object', 'it')}") from None
-
-
-def entropy(data: bytes) -> float:
-    """Shannon entropy in bits a byte."""
-    size = len(data)
-    return -sum(n / size * math.log2(n / size) for n in Counter(data).values()) if size else 0.0
 
 
 @lru_cache(maxsize=1 << 16)

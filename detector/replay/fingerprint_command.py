@@ -10,20 +10,16 @@ from typing import IO, Final
 import msgspec
 
 from detector.configuration.settings import KEY_VARIABLE, Settings
-from detector.patterns.checks import entropy
 from detector.patterns.pattern import finds_public_ids, public_identifiers
-from detector.scan.known_credentials import MAX_LENGTH, SHORTEST, KeyRing
+from detector.scan.known_credentials import KeyRing
 from detector.scan.scanner_loader import load_scanner
-from detector.scan.subtoken_kernel import TOKEN
 from detector.terminal.output import why
 from detector.values.errors import InputError, UsageError
 from detector.values.events import Identifier
-from detector.values.secrets import Secret, sha256_hex
+from detector.values.registrable import MAX_LENGTH, plain_hash, refuse, refuse_words
+from detector.values.secrets import Secret
 
 SHORTEST_ENCODED: Final = 16  # bytes: base64 or hex of less, by itself, is not decoded
-SHORTEST_WORD: Final = 16  # characters of letters of one case, or of digits, alone
-SHORTEST_HASHED: Final = 20  # bytes of a token whose plain SHA-256 may be registered
-_LEAST_BITS: Final = 64  # by the frequencies of its bytes: fewer can be guessed
 
 
 class Fingerprints(msgspec.Struct, frozen=True):
@@ -69,7 +65,7 @@ def fingerprint(
     stripped = _stripped(data)
     refuse(stripped)
     if not force:
-        _refuse_words(stripped)
+        refuse_words(stripped)
     public, is_secret = _public(Secret(stripped), settings)
     if not is_secret:
         warning = (
@@ -81,73 +77,17 @@ def fingerprint(
     ring = KeyRing(settings.keys)
     found = [identifier for each in (*kept, stripped) for identifier in ring.identifiers(Secret(each))]
     if sha256:
-        found.append(_hashed(stripped))
+        found.append(_hashed(Secret(stripped)))
     found += public
     # One line: so it fits into an event.
     return Fingerprints(json.dumps([_record(one) for one in found]), tuple(_warnings(stripped, settings)))
 
 
-def _hashed(token: bytes) -> Identifier:
-    """The plain SHA-256 of a token. Whoever reads it can test guesses, so only a generated one may have it.
-
-    Raises:
-        InputError: it is no generated token, or it is not sure to be one.
-    """
-    varied = entropy(token) * len(token) >= _LEAST_BITS
-    if len(token) < SHORTEST_HASHED or not varied or not TOKEN.issuperset(token):
-        raise InputError(
-            f"--sha256 is for generated tokens, at least {SHORTEST_HASHED} letters, digits and -._~+/=:%| without repetition: "
-            "the SHA-256 of other secrets can be guessed, or is not found in logs; leave --sha256 out"
-        )
-    return Identifier("sha256", sha256_hex(Secret(token)), length=len(token))
-
-
-def refuse(secret: bytes) -> None:
-    """Raises an error for a secret that could not be found, or not be told from ordinary text.
-
-    Raises:
-        InputError: it says why. The message does not hold the secret.
-    """
-    if not secret:
-        raise InputError("no secret on standard input: nothing was read")
-    if len(secret) > MAX_LENGTH:
-        raise InputError(
-            f"the secret has more than {MAX_LENGTH:,} bytes: logs are searched in pieces that overlap by no more, so it "
-            "would not be found for sure; register the part that is secret, such as the token in the file"
-        )
-    if len(secret) < SHORTEST:
-        raise InputError(
-            f"the secret has {len(secret)} bytes, the least is {SHORTEST}: text so short stands in logs by chance, and each "
-            "time it would ask for a revocation"
-        )
+def _hashed(token: Secret) -> Identifier:
     try:
-        text = secret.decode()
-    except UnicodeDecodeError:
-        raise InputError(
-            "the secret is not text in UTF-8: register it as it is printed, for example in base64 or hexadecimal"
-        ) from None
-    if any(not char.isprintable() and char not in "\t\n\r" for char in text if ord(char) < 0x80):  # noqa: PLR2004 - ASCII
-        raise InputError(
-            "the secret has control characters in it, which logs drop or write in other ways: register it as it is printed"
-        )
-    if len(set(text.strip())) <= 1:
-        raise InputError("the secret is one character over and over: it cannot be told from ordinary text")
-
-
-def _refuse_words(secret: bytes) -> None:
-    """Raises an error for a secret that may stand in a log as a word or a number.
-
-    Raises:
-        InputError: it says so. The message does not hold the secret.
-    """
-    text = secret.decode()
-    word = text.isalpha() and (text.islower() or text.isupper() or text.istitle())
-    if len(secret) < SHORTEST_WORD and (word or text.isdecimal()):
-        what = "word" if word else "number"
-        raise InputError(
-            f"the secret is one {what} of fewer than {SHORTEST_WORD} characters: such text stands in logs by chance, and each "
-            "time it would ask for a revocation; make a longer one, or register it all the same with --force"
-        )
+        return Identifier("sha256", plain_hash(token), length=len(token))
+    except InputError as error:
+        raise InputError(f"{error}; leave --sha256 out") from None
 
 
 def _stripped(data: bytes) -> bytes:

@@ -24,24 +24,20 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from detector.patterns.checks import entropy
 from detector.patterns.pattern import JWT_ID
 from detector.scan import hmac_kernel, kernels, known_forms, subtoken_kernel, window_kernel
 from detector.scan.digest_set import DigestMap, DigestSet
-from detector.scan.known_forms import LONGEST_FORM, SHORTEST_FORM, Disguise
+from detector.scan.known_forms import Disguise
 from detector.values.events import Identifier
+from detector.values.registrable import LONGEST_FORM, MAX_LENGTH, SHORTEST, SHORTEST_FORM, keyed_hashes
 from detector.values.secrets import DeploymentKey, KeyedHash, Secret
 
 HMAC: Final = "hmac-sha256"
 SHA256: Final = "sha256"
-SHORTEST, LONGEST, MOST_ENDS = 8, 512, 64  # bounds of a sub-token that is found by hashing alone
-MAX_LENGTH: Final = 16 << 10  # bytes of a secret: what is cut from long lines and blocks overlaps by no more
+LONGEST, MOST_ENDS = 512, 64  # bounds of a sub-token that is found by hashing alone, from SHORTEST on
 _LONG: Final = 1024
 _CHECK_DIGITS: Final = 8
 _HEX_DIGITS: Final = 64
-_LEAST_FOLDED: Final = (
-    64  # bits, by the frequencies of bytes: less may be text that stands in logs in another case
-)
 _SPANS: Final = 1 << 13  # sub-tokens looked at together
 _FEW: Final = 16  # texts that hashlib hashes sooner
 
@@ -57,25 +53,7 @@ class KeyRing:
 
         With `folded` if that is needed to find the secret in another case, and cannot mean other text.
         """
-        folds = _folds(secret.reveal())
-        return tuple(
-            Identifier(
-                HMAC,
-                key.fingerprint(secret),
-                len(secret),
-                key.check(secret),
-                key.id or None,
-                key.folded(secret) if folds else None,
-            )
-            for key in self.keys
-        )
-
-
-def _folds(secret: bytes) -> bool:
-    """Whether a secret is registered without its case too: if it has both, and is generated."""
-    if not SHORTEST_FORM <= len(secret) <= LONGEST_FORM or secret in (secret.lower(), secret.upper()):
-        return False
-    return known_forms.may_fold(secret) and entropy(secret.lower()) * len(secret) >= _LEAST_FOLDED
+        return tuple(Identifier(HMAC, *keyed) for keyed in keyed_hashes(secret, self.keys))
 
 
 class _Tables(NamedTuple):

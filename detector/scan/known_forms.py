@@ -13,7 +13,6 @@ to stand between two boundaries and to change between digits and letters as toke
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
 from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
@@ -22,8 +21,8 @@ from detector.scan import form_kernel as kernel
 from detector.scan.digest_set import DigestMap
 from detector.scan.form_kernel import NO_FIRST, NO_LAST, REVERSED, ROT13, SWAPPED
 from detector.values.events import Identifier
+from detector.values.registrable import LONGEST_FORM, SHORTEST_FORM, may_fold
 
-SHORTEST_FORM, LONGEST_FORM = 16, 1024  # bytes of a secret
 UPPER, LOWER = "upper-case", "lower-case"
 _NAMES: Final = {
     REVERSED: "reversed",
@@ -32,7 +31,6 @@ _NAMES: Final = {
     NO_LAST: "without-last",
     NO_FIRST: "without-first",
 }
-_CHANGES: Final = 2
 _ROWS: Final = 1 << 12  # what is tried together
 
 
@@ -95,15 +93,6 @@ def undone(form: int, text: bytes, missing: int = 0) -> bytes:
     if form == SWAPPED:
         return text.swapcase()
     return text + bytes([missing]) if form == NO_LAST else bytes([missing]) + text
-
-
-def may_fold(text: bytes) -> bool:
-    """Whether a text in another case is no word or name that stands in logs by chance: digits and letters take turns."""
-    return sum(one.isalpha() != two.isalpha() for one, two in pairwise(_alnum(text))) >= _CHANGES
-
-
-def _alnum(text: bytes) -> str:
-    return "".join(char for char in text.decode("latin-1") if char.isascii() and char.isalnum())
 
 
 def lengths_of(searches: Sequence[Search]) -> tuple[Any, list[list[Any]]]:

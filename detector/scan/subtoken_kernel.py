@@ -2,16 +2,12 @@
 
 # ruff: noqa: FBT001, PLR0913, PLR0917 - a compiled loop takes its bounds apart
 
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from detector.jit import compiled, place
 from detector.scan.kernels import ALNUM, CLASSES, CONTROL, SPACE, pack, stretch
-
-TOKEN: Final = frozenset(
-    b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-._~+/=:%|"
-)  # as `_in_token`
 
 
 @compiled

@@ -5,8 +5,6 @@ import hashlib
 import hmac
 from typing import Final, NoReturn
 
-import msgspec
-
 MIN_KEY_BYTES: Final = 16
 _CHECK_LABEL: Final = b"curfewd/check/v1"
 _FOLDED_LABEL: Final = b"curfewd/folded/v1"
@@ -53,17 +51,31 @@ def mask(rule: str, length: int) -> str:
     return f"‹{rule}:{length}›"
 
 
-class DeploymentKey(msgspec.Struct, frozen=True):
+class DeploymentKey:
     """A deployment key: its `material` of at least 16 bytes, and an `id` if several are in force.
 
     `base` and `multiplier` are B and M of the rolling check: the first and second 8 bytes, big-endian, with the lowest
-    bit set, of HMAC-SHA-256(key, "curfewd/check/v1").
+    bit set, of HMAC-SHA-256(key, "curfewd/check/v1"). It is a plain class, because what registers secrets loads no
+    library.
     """
 
-    id: str
-    material: bytes
-    base: int
-    multiplier: int
+    __slots__ = ("base", "id", "material", "multiplier")
+
+    def __init__(self, key_id: str, material: bytes, base: int, multiplier: int) -> None:
+        self.id = key_id
+        self.material = material
+        self.base = base
+        self.multiplier = multiplier
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, DeploymentKey)
+            and self.id == other.id
+            and hmac.compare_digest(self.material, other.material)
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.id, self.material))
 
     @classmethod
     def of(cls, material: bytes, key_id: str = "") -> "DeploymentKey":

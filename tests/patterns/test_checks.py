@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detector.patterns.checks import CHECKS, Sighting, build_check, entropy
+from detector.patterns.checks import CHECKS, Sighting, build_check
 from detector.patterns.checksums import crc32_base62
 from detector.patterns.jwt import MAX_TOKEN, read_jwt
 from detector.patterns.placeholders import is_placeholder
+from detector.values.registrable import entropy
 
 
 def passes(kind: str, secret: bytes, line: bytes = b"", **parameters: Any) -> bool:

@@ -17,12 +17,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from detector.replay.fingerprint_command import SHORTEST_ENCODED, fingerprint, refuse
-from detector.scan.known_credentials import MAX_LENGTH, KeyRing, KnownIndex
+from detector.replay.fingerprint_command import SHORTEST_ENCODED, fingerprint
+from detector.scan.known_credentials import KeyRing, KnownIndex
 from detector.scan.leaks import Batch, LeakFinder, RecordAt, Redactor
 from detector.scan.sightings import NoPatterns
 from detector.values.errors import InputError, UsageError
 from detector.values.events import Identifier
+from detector.values.registrable import MAX_LENGTH, refuse
 from detector.values.secrets import DeploymentKey, Secret
 
 KEY = "00" * 32
@@ -358,7 +359,7 @@ def test_the_sha256_alone_needs_no_deployment_key_and_is_found(monkeypatch: pyte
 def test_the_sha256_of_what_can_be_guessed_or_is_not_found_is_refused(
     secret: bytes, key: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(InputError, match="--sha256 is for generated tokens") as caught:
+    with pytest.raises(InputError, match=r"a SHA-256 is for generated tokens.*leave --sha256 out") as caught:
         hashed(secret, key=key, monkeypatch=monkeypatch)
     assert secret.decode() not in str(caught.value)
 

@@ -17,11 +17,11 @@ from detector.patterns.checks import (
     NotPlaceholder,
     NpmCrc32,
     Sighting,
-    entropy,
 )
 from detector.patterns.checksums import crc32_base62
 from detector.patterns.placeholders import LONG, TELLING
 from detector.scan import check_prefilter as refusals
+from detector.values.registrable import entropy
 
 PIECES = st.sampled_from(
     (*TELLING, b"xxxx", b"XXXx", b"abcd", b"9876", b"aaaa", b"--", b"AbCd", b"x", b"Q7", b"k", b"\xff", b"-", b"zyxw12", b"6K9f", b"abcdefg", b"7654321")

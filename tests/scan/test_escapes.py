@@ -11,11 +11,12 @@ from detector.patterns.pattern import Pattern
 from detector.patterns.regexes import MAX_MATCH
 from detector.scan import escapes
 from detector.scan.decode import Decoding
-from detector.scan.known_credentials import MAX_LENGTH, KeyRing, KnownIndex
+from detector.scan.known_credentials import KeyRing, KnownIndex
 from detector.scan.leaks import Batch, LeakFinder, RecordAt
 from detector.scan.scanner import REACH, PatternScanner
 from detector.values.events import Leak
 from detector.values.findings import Severity
+from detector.values.registrable import MAX_LENGTH
 from detector.values.secrets import DeploymentKey, Secret
 
 KEY = DeploymentKey.of(bytes(range(32)), "k")

@@ -15,13 +15,12 @@ from detector.scan.digest_set import DigestSet
 from detector.scan.known_credentials import (
     HMAC,
     LONGEST,
-    MAX_LENGTH,
     MOST_ENDS,
-    SHORTEST,
     KeyRing,
     KnownIndex,
 )
 from detector.values.events import Identifier
+from detector.values.registrable import MAX_LENGTH, SHORTEST
 from detector.values.secrets import DeploymentKey, Secret, sha256_hex
 
 KEY = DeploymentKey.of(bytes(range(32)), "k1")
