@@ -66,6 +66,7 @@ PACKAGES = (
     "suggest",
     "fetch",
     "kafka",
+    "register",
     "service",
     "revoke",
 )
