@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final, NoReturn
 
 from detector import __version__
+from detector.exec.arguments import add_arguments as add_exec
 from detector.fetch.request import add_arguments as add_fetch
 from detector.fetch.request import request_of
 from detector.replay.arguments import add_baseline, add_replay
@@ -18,7 +19,6 @@ from detector.suggest.arguments import add_arguments as add_suggest_arguments
 from detector.terminal.completion import SHELLS, completion_script
 from detector.terminal.output import open_standard_streams, printing, put, say, shown, why, write_out
 from detector.values.errors import CurfewdError, UsageError
-from detector.values.findings import Severity
 
 DONE: Final = 0
 FOUND: Final = 1  # an unaccepted finding at or above --fail-on, or a failing pattern
@@ -146,6 +146,7 @@ def command_parser() -> argparse.ArgumentParser:
         metavar="|".join(SHELLS),
         help="the shell; docs/install.md has the line for its start file",
     )
+    add_exec(_command(commands, "exec", "run a job as a task: registered, masked if asked, and ended"))
     add_fetch(
         _command(commands, "fetch", "bring runs, jobs and logs from GitHub or GitLab as files to replay")
     )
@@ -257,6 +258,7 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
 def _replay(options: argparse.Namespace) -> int:
     # Only what a command needs is imported: `--version` and `check` answer at once.
     from detector.replay.replay_command import Request, run_replay  # noqa: PLC0415
+    from detector.values.findings import Severity  # noqa: PLC0415 - as above
 
     if not (options.paths or options.events or options.logs):
         raise UsageError("replay: name a file or folder to read, or - for standard input")
@@ -416,6 +418,13 @@ def _fetch(options: argparse.Namespace) -> int:
     return DONE if fetched.complete else USAGE
 
 
+def _exec(options: argparse.Namespace) -> int:
+    from detector.exec.arguments import request_of as exec_request_of  # noqa: PLC0415 - as above
+    from detector.exec.command import execute  # noqa: PLC0415 - as above
+
+    return execute(exec_request_of(options), os.environ, lambda line: say(f"curfewd: exec: {line}"))
+
+
 def _run(options: argparse.Namespace) -> int:
     from detector.service.command import run_service  # noqa: PLC0415 - as above
 
@@ -505,6 +514,7 @@ _COMMANDS: Final = {
     "topics": _topics,
     "check": _check,
     "completion": _completion,
+    "exec": _exec,
     "fetch": _fetch,
 }
 

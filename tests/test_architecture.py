@@ -67,6 +67,7 @@ PACKAGES = (
     "fetch",
     "kafka",
     "register",
+    "exec",
     "service",
     "revoke",
 )

@@ -1,11 +1,10 @@
 """Reads the secrets to which a configuration refers: from a file or from an environment variable."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from detector.configuration.fields import FieldReader
 from detector.terminal.output import shown
-from detector.values.bounded_files import SECRET_BYTES, read_bounded
+from detector.values.bounded_files import secret_in
 from detector.values.secrets import Secret
 from detector.values.toml_file import Key
 
@@ -18,22 +17,6 @@ def secret_of_file(reader: FieldReader, name: str, *keys: Key) -> Secret | None:
     except ValueError as error:
         reader.missing(f"{shown(path)}: {error}", *keys)
     return None
-
-
-def secret_in(path: str | Path) -> Secret:
-    """The secret in a file, which may end with a line break.
-
-    Raises:
-        ValueError: it cannot be read, is empty, or not UTF-8.
-    """
-    raw = read_bounded(path, SECRET_BYTES).removesuffix(b"\n").removesuffix(b"\r")
-    try:
-        raw.decode()
-    except UnicodeDecodeError:
-        raise ValueError("not UTF-8") from None
-    if not raw:
-        raise ValueError("empty")
-    return Secret(raw)
 
 
 def secret_of_variable(

@@ -103,6 +103,18 @@ class StreamRedactor:
         opened, _, cut = self._opened(end)
         return self._lines(end, opened, cut=cut)
 
+    @property
+    def waiting(self) -> bytes:
+        """The unfinished line that is held."""
+        return bytes(self._held[max(self._held.rfind(b"\n") + 1, self._context) :])
+
+    def pause(self) -> bytes:
+        """All that is held, an unfinished line too: somebody at a terminal may be asked something.
+
+        What goes on in a secret is masked from where it is known.
+        """
+        return self._lines(len(self._held), len(self._held), cut=False) if not self._encoded else b""
+
     def end(self) -> bytes:
         """What is left when nothing more comes."""
         if self._encoded:

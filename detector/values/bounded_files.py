@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from detector.terminal.output import why
+from detector.values.secrets import Secret
 
 PATIENCE_SECONDS: Final = 10.0  # for whoever writes into a pipe
 SECRET_BYTES: Final = 1 << 16
@@ -44,6 +45,22 @@ def read_bounded(path: str | Path, limit: int) -> bytes:
         raise BadFileError(f"cannot be read: {why(error)}") from None
     finally:
         os.close(handle)
+
+
+def secret_in(path: str | Path) -> Secret:
+    """The secret in a file, which may end with a line break.
+
+    Raises:
+        ValueError: it cannot be read, is empty, or not UTF-8.
+    """
+    raw = read_bounded(path, SECRET_BYTES).removesuffix(b"\n").removesuffix(b"\r")
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        raise ValueError("not UTF-8") from None
+    if not raw:
+        raise ValueError("empty")
+    return Secret(raw)
 
 
 def _read(handle: int, limit: int) -> bytes:

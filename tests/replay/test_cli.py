@@ -14,6 +14,8 @@ import pytest
 
 from detector import cli
 from detector.outputs import files
+from detector.replay.arguments import SEVERITIES
+from detector.values.findings import Severity
 from tests.small_history import KEY, KEY_TEXT, at, jsonl, logs, secret_of, write
 
 QUICK = ("--config", "quick.toml")  # no patterns: registered credentials alone, ready at once
@@ -502,3 +504,7 @@ def test_no_deployment_key_is_ever_printed(
     written = b"".join(path.read_bytes() for path in Path("out").iterdir()).decode()
     for form in (KEY_TEXT, KEY.material.decode("latin-1"), repr(KEY.material)):
         assert form not in out + err + written
+
+
+def test_fail_on_takes_every_severity() -> None:
+    assert list(SEVERITIES) == [severity.label for severity in Severity]

@@ -2,9 +2,9 @@
 
 import asyncio
 
-from detector.configuration.secret_references import secret_in
 from detector.revoke.target import UnavailableError
 from detector.terminal.output import shown
+from detector.values.bounded_files import secret_in
 
 
 async def read_password(path: str) -> str:

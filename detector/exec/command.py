@@ -1,0 +1,179 @@
+"""What `curfewd exec` does: a command, with what curfewd should know of it told around it."""
+
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from detector.exec import child
+from detector.exec.arguments import Request
+from detector.exec.sender_process import SenderProcess
+from detector.register.delivery import send_abandoned
+from detector.register.destinations import TOKEN_VARIABLE, Destination, destination_of
+from detector.register.identifiers import KEY_VARIABLE, keys_of
+from detector.register.messages import ended
+from detector.register.spool import Spool, SpoolFile, SpoolFullError, spool_folder, unkept
+from detector.register.task import TASK_VARIABLE, issued, refuse_shown
+from detector.terminal.output import shown, why
+from detector.values.bounded_files import secret_in
+from detector.values.errors import InputError, UsageError
+from detector.values.secrets import DeploymentKey, Secret
+
+SOURCE: Final = "curfewd-exec"
+_OWN: Final = (KEY_VARIABLE, TOKEN_VARIABLE)  # variables that are for us, and for no job
+
+Say = Callable[[str], None]
+
+
+class _Held(NamedTuple):
+    """A secret of the task, and what its credential is called."""
+
+    name: str
+    secret: Secret
+
+
+def execute(request: Request, environ: Mapping[str, str], say: Say) -> int:
+    """Runs the command as a task, and exits as it does. `say` writes a warning.
+
+    Raises:
+        UsageError: the request cannot be carried out. Nothing ran.
+    """
+    mask = child.block_signals()
+    destination = destination_of(request.to, environ, _security_of(request.config))
+    spool = Spool(spool_folder(environ), destination.address)
+    if request.flush:
+        return _flush(spool, destination, say)
+    keys = _keys_of(request.config, environ)
+    held = [*_of_variables(request.variables, environ), *_of_files(request.files)]
+    lines = _first_events(request, held, keys)
+    file, kept = _spooled(spool, say)
+    for line in lines:
+        file.append(line)
+    sender = SenderProcess(file, kept, destination, SOURCE, request.task.task_id)
+    ending = _run(request, environ, mask, sender, [one.secret for one in held], say)
+    _tell_end(sender, request, ending, say)
+    file.close()
+    return child.die_as(ending)
+
+
+def _run(  # noqa: PLR0913, PLR0917 - what a command needs
+    request: Request,
+    environ: Mapping[str, str],
+    mask: frozenset[int],
+    sender: SenderProcess,
+    secrets: Sequence[Secret],
+    say: Say,
+) -> child.Ending:
+    given = {name: value for name, value in environ.items() if name not in _OWN}
+    given[TASK_VARIABLE] = request.task.task_id
+    try:
+        if request.masked:
+            from detector.exec.masking import run_masked  # noqa: PLC0415 - only then the scanner is loaded
+
+            return run_masked(request, given, mask, sender.command_started, secrets)
+        pid = child.spawn(request.command, given, mask, {})
+        sender.command_started(pid)
+        return child.wait_for(pid, child.to_process(pid))
+    except child.CannotRunError as error:
+        say(str(error))
+        return child.Ending(error.code)
+
+
+def _tell_end(sender: SenderProcess, request: Request, ending: child.Ending, say: Say) -> None:
+    more: dict[str, Any] = {"signal": ending.signal} if ending.signal else {"exit_code": ending.code}
+    line = ended(SOURCE, time.time_ns(), request.task.task_id, ending.outcome, **more)
+    try:
+        sender.append(line)
+    except (OSError, SpoolFullError) as error:
+        say(f"the end of the task cannot be kept: {why(error) if isinstance(error, OSError) else error}")
+    reason = sender.finish(request.wait_seconds)
+    if reason is not None:
+        say(
+            f"not all events of the task were sent ({reason}): they wait in the spool, and the next `curfewd exec` "
+            "to the same destination, or `curfewd exec --flush`, sends them"
+        )
+
+
+def _flush(spool: Spool, destination: Destination, say: Say) -> int:
+    sent, reason = send_abandoned(spool, destination)
+    say(f"{sent} {'task' if sent == 1 else 'tasks'} sent from the spool")
+    if reason is not None:
+        raise InputError(f"exec --flush: not all were sent: {reason}")
+    return 0
+
+
+def _first_events(request: Request, held: Sequence[_Held], keys: Sequence[DeploymentKey]) -> list[bytes]:
+    """The start of the task and its credentials. All of them are made before any is told."""
+    now = time.time_ns()
+    task_id = request.task.task_id
+    lines = [request.task.started(SOURCE, now)]
+    for name, secret in held:
+        fields = {"credential_id": f"{task_id}/{name}", "task_id": task_id}
+        try:
+            lines.append(issued(SOURCE, now, fields, secret, keys))
+        except InputError as error:
+            hint = (
+                ""
+                if keys
+                else f" (with a deployment key in {KEY_VARIABLE} other secrets can be registered too)"
+            )
+            raise InputError(f"exec: the secret in {name}: {error}{hint}") from None
+    for line in lines:
+        for _, secret in held:
+            refuse_shown(line, secret)
+    return lines
+
+
+def _spooled(spool: Spool, say: Say) -> tuple[SpoolFile, Spool | None]:
+    """A file of the spool; where its folder cannot be written, one in memory."""
+    try:
+        shed = spool.shed()
+        file = spool.create()
+    except OSError as error:
+        say(f"the spool cannot be written, so what cannot be sent is lost: {why(error)}")
+        return unkept(), None
+    if shed:
+        say(f"the spool is full: {shed} tasks in it were never sent, and are removed")
+    return file, spool
+
+
+def _of_variables(names: Sequence[str], environ: Mapping[str, str]) -> list[_Held]:
+    found = []
+    for name in names:
+        value = environ.get(name)
+        if not value:
+            raise UsageError(f"exec: the environment variable {shown(name)} of --secret-env is not set")
+        found.append(_Held(name, Secret(os.fsencode(value))))
+    return found
+
+
+def _of_files(paths: Sequence[str]) -> list[_Held]:
+    found = []
+    for path in paths:
+        try:
+            found.append(_Held(path.lstrip("/"), secret_in(path)))
+        except ValueError as error:
+            raise InputError(f"exec: {shown(path)} of --secret-file: {error}") from None
+    return found
+
+
+def _keys_of(config: str | None, environ: Mapping[str, str]) -> tuple[DeploymentKey, ...]:
+    if config is None:
+        return keys_of(environ)
+    from detector.configuration.settings import Settings  # noqa: PLC0415 - only where there is a configuration
+
+    return Settings.load(config, environ).keys
+
+
+def _security_of(config: str | None) -> Callable[[], Any] | None:
+    """How Kafka is reached, if a configuration says it."""
+    if config is None:
+        return None
+
+    def security() -> Any:
+        from detector.configuration.settings import Settings  # noqa: PLC0415 - as above
+
+        kafka = Settings.load(config).kafka
+        return None if kafka is None else kafka.security
+
+    return security

@@ -1,0 +1,247 @@
+"""Passes on what a command prints with its secrets masked: through pipes, or a terminal of its own where we have one.
+
+The scanner is loaded while the command runs already. If it cannot be, nothing that the command prints is shown.
+"""
+
+import fcntl
+import os
+import select
+import signal
+import sys
+import termios
+import threading
+import tty
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from typing import Final, NamedTuple
+
+from detector.exec.child import cannot_run, spawn
+from detector.redact.stream_redactor import StreamRedactor
+from detector.values.secrets import Secret
+
+_CHUNK: Final = 512 * 1024
+_IDLE_SECONDS: Final = 0.2  # what may go on in the next line waits no longer for it
+_DRAIN_SECONDS: Final = 1.0  # for processes that hold the output open when the command has ended
+_BEGUN: Final = 4  # bytes of a secret at the end of a line that waits: no prompt
+_SIZE: Final = b"\0" * 8
+_UNMASKED: Final = b"curfewd: the output cannot be masked, so it is not shown: "
+
+
+class Outputs(NamedTuple):
+    """The command's process, and the descriptors to read, each with ours to write to. `terminal` is its terminal."""
+
+    pid: int
+    sources: tuple[tuple[int, int], ...]
+    terminal: int | None
+
+
+def start(command: Sequence[str], environ: Mapping[str, str], mask: frozenset[int]) -> Outputs:
+    """Starts the command with its outputs turned to us.
+
+    Raises:
+        CannotRunError: it is not there, or cannot be run.
+    """
+    on_terminal = [number for number in (1, 2) if os.isatty(number)]
+    pipes = {number: os.pipe() for number in (1, 2) if number not in on_terminal}
+    try:
+        if not on_terminal:
+            pid = spawn(command, environ, mask, {number: pipe[1] for number, pipe in pipes.items()})
+            return Outputs(pid, tuple((pipe[0], number) for number, pipe in pipes.items()), None)
+        master, slave = os.openpty()
+        with suppress(OSError, termios.error):
+            termios.tcsetattr(slave, termios.TCSANOW, termios.tcgetattr(on_terminal[0]))
+            copy_size(on_terminal[0], master)
+        pid = _on_terminal(command, environ, mask, slave, {number: pipe[1] for number, pipe in pipes.items()})
+        os.close(slave)
+        sources = [(master, on_terminal[0]), *((pipe[0], number) for number, pipe in pipes.items())]
+        return Outputs(pid, tuple(sources), master)
+    finally:
+        for _, writing in pipes.values():
+            os.close(writing)
+
+
+def _on_terminal(
+    command: Sequence[str],
+    environ: Mapping[str, str],
+    mask: frozenset[int],
+    slave: int,
+    outputs: Mapping[int, int],
+) -> int:
+    """Starts the command as the leader of a session on that terminal."""
+    hears, tells = os.pipe()
+    pid = os.fork()
+    if pid:
+        os.close(tells)
+        failed = os.read(hears, 16)
+        os.close(hears)
+        if failed:
+            os.waitpid(pid, 0)
+            raise cannot_run(OSError(int(failed), os.strerror(int(failed))))
+        return pid
+    number = 0
+    try:
+        kept = None if os.isatty(0) else os.dup(0)
+        os.login_tty(slave)
+        if kept is not None:
+            os.dup2(kept, 0)
+        for number, handle in outputs.items():
+            os.dup2(handle, number)
+        for ignored in (signal.SIGPIPE, signal.SIGXFSZ):
+            signal.signal(ignored, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+        os.execvpe(command[0], list(command), dict(environ))  # noqa: S606 - the command is what it is for
+    except OSError as error:
+        number = error.errno or 0
+    finally:
+        os.write(tells, str(number).encode())
+        os._exit(127)
+
+
+def copy_size(source: int, target: int) -> None:
+    """Gives one terminal the size of another."""
+    with suppress(OSError):
+        fcntl.ioctl(target, termios.TIOCSWINSZ, fcntl.ioctl(source, termios.TIOCGWINSZ, _SIZE))
+
+
+def to_terminal(outputs: Outputs) -> Callable[[int, bool], None]:
+    """Forwards signals to what runs in the foreground of the command's terminal."""
+
+    def forward(number: int, _from_terminal: bool) -> None:  # noqa: FBT001 - as `wait_for` calls it
+        with suppress(OSError):
+            if number == signal.SIGWINCH and outputs.terminal is not None:
+                copy_size(outputs.sources[0][1], outputs.terminal)
+                return
+            group = os.tcgetpgrp(outputs.terminal) if outputs.terminal is not None else 0
+            os.killpg(group or outputs.pid, number)
+
+    return forward
+
+
+@contextmanager
+def passing_on(
+    outputs: Outputs, masking: Callable[[], StreamRedactor], secrets: Sequence[Secret]
+) -> Iterator[None]:
+    """Within the block what the command prints is passed on; at its end it waits for the rest.
+
+    `masking` makes what masks one output. What is typed at our terminal goes to that of the command.
+    """
+    ended = threading.Event()
+    begun = [secret.reveal() for secret in secrets]
+    made = _once_each(masking)
+    threads = [
+        threading.Thread(
+            target=_pass_on, args=(source, target, made, ended, begun if source == outputs.terminal else None)
+        )
+        for source, target in outputs.sources
+    ]
+    for thread in threads:
+        thread.start()
+    with _typing(outputs.terminal, ended):
+        try:
+            yield
+        finally:
+            ended.set()
+            for thread in threads:
+                thread.join()
+
+
+def _once_each(masking: Callable[[], StreamRedactor]) -> Callable[[], StreamRedactor]:
+    """Loads the scanner in one thread at a time."""
+    lock = threading.Lock()
+
+    def make() -> StreamRedactor:
+        with lock:
+            return masking()
+
+    return make
+
+
+def _pass_on(
+    source: int,
+    target: int,
+    masking: Callable[[], StreamRedactor],
+    ended: threading.Event,
+    begun: Sequence[bytes] | None,
+) -> None:
+    try:
+        redacting = masking()
+    except Exception as error:  # noqa: BLE001 - whatever it is, nothing may pass unmasked, and the command goes on
+        _write(target, _UNMASKED + type(error).__name__.encode() + b"\n")
+        while _read(source):
+            pass
+        return
+    while True:
+        wait = _DRAIN_SECONDS if ended.is_set() else _IDLE_SECONDS
+        if not select.select([source], [], [], wait)[0]:
+            if ended.is_set() and wait == _DRAIN_SECONDS:
+                break
+            held = redacting.waiting
+            prompt = begun is not None and held and not _begins(held, begun)
+            _write(target, redacting.idle() + (redacting.pause() if prompt else b""))
+            continue
+        chunk = _read(source)
+        if not chunk:
+            break
+        _write(target, redacting.feed(chunk))
+    _write(target, redacting.end())
+
+
+def _begins(held: bytes, secrets: Sequence[bytes]) -> bool:
+    """Whether a text ends in the first bytes of a secret."""
+    return any(
+        held.endswith(secret[:size])
+        for secret in secrets
+        for size in range(_BEGUN, min(len(secret), len(held)) + 1)
+    )
+
+
+def _read(source: int) -> bytes:
+    try:
+        return os.read(source, _CHUNK)
+    except OSError:
+        return b""  # a terminal that nobody has open any more
+
+
+def _write(target: int, data: bytes) -> None:
+    left = memoryview(data)
+    try:
+        while left:
+            left = left[os.write(target, left) :]
+    except OSError:
+        return  # its reader has gone: the command's output goes nowhere
+
+
+@contextmanager
+def _typing(terminal: int | None, ended: threading.Event) -> Iterator[None]:
+    """Passes on what is typed at our terminal, key by key, and sets that terminal back at the end."""
+    if terminal is None or not os.isatty(0):
+        yield
+        return
+    before = termios.tcgetattr(0)
+    foreground = os.tcgetpgrp(0) == os.getpgrp()
+    if foreground:
+        tty.setraw(0)
+        mode = termios.tcgetattr(0)
+        mode[1] = before[1]  # what we write is still processed as before
+        termios.tcsetattr(0, termios.TCSANOW, mode)
+
+    def pass_on() -> None:
+        while not ended.is_set():
+            if select.select([0], [], [], _IDLE_SECONDS)[0]:
+                data = _read(0)
+                if not data:
+                    _write(terminal, b"\x04")  # the end of what is typed
+                    return
+                _write(terminal, data)
+
+    thread = threading.Thread(target=pass_on, daemon=True)
+    if foreground:
+        thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        if foreground:
+            thread.join()
+            termios.tcsetattr(0, termios.TCSADRAIN, before)
+        sys.stdout.flush()

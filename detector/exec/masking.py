@@ -1,0 +1,63 @@
+"""Runs a command with its output masked. Importing this loads the scanner's modules."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+from detector.configuration.settings import Settings
+from detector.exec import child
+from detector.exec.arguments import Request
+from detector.exec.masked_output import passing_on, start, to_terminal
+from detector.redact.stream_redactor import StreamRedactor
+from detector.scan.known_credentials import KeyRing, KnownIndex
+from detector.scan.leaks import Redactor
+from detector.scan.scanner_loader import load_scanner
+from detector.values.secrets import DeploymentKey, Secret
+
+_SHORTEST_LINE: Final = 16  # bytes of a line of a secret that is masked by itself
+
+
+def run_masked(
+    request: Request,
+    environ: Mapping[str, str],
+    mask: frozenset[int],
+    started: Callable[[int], None],
+    secrets: Sequence[Secret],
+) -> child.Ending:
+    """Runs the command, and passes on what it prints without its secrets and without all others that are found.
+
+    Raises:
+        CannotRunError: the command is not there, or cannot be run.
+    """
+    outputs = start(request.command, environ, mask)
+    started(outputs.pid)
+    forward = child.to_process(outputs.pid) if outputs.terminal is None else to_terminal(outputs)
+    with passing_on(outputs, _masking(request.config, secrets), secrets):
+        return child.wait_for(outputs.pid, forward)
+
+
+def _masking(config: str | None, secrets: Sequence[Secret]) -> Callable[[], StreamRedactor]:
+    made: list[Redactor] = []
+
+    def masking() -> StreamRedactor:
+        if not made:
+            made.append(_redactor(config, secrets))
+        return StreamRedactor(made[0])
+
+    return masking
+
+
+def _redactor(config: str | None, secrets: Sequence[Secret]) -> Redactor:
+    scanner, _ = load_scanner(Settings.load(config).patterns)
+    key = DeploymentKey.of(os.urandom(32))  # for this process: here the secrets themselves are known
+    ring = KeyRing([key])
+    parts = [*secrets, *(line for secret in secrets for line in _lines(secret))]
+    return Redactor(
+        scanner, KnownIndex([one for part in parts for one in ring.identifiers(part)], [key]), None
+    )
+
+
+def _lines(secret: Secret) -> list[Secret]:
+    """The lines of a secret that has several: a log may write something before each."""
+    lines = secret.reveal().split()
+    return [Secret(line) for line in lines if len(line) >= _SHORTEST_LINE] if len(lines) > 1 else []

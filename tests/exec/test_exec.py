@@ -1,0 +1,293 @@
+"""`curfewd exec` tells of a job, and the job does not notice."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.command_line import curfewd
+from tests.exec.running import EXEC, TOKEN, ends_in, environment, events_in, run, spooled, until
+from tests.register.receiver import receiver
+
+
+def test_a_job_is_told_with_its_secrets_and_its_outcome(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("file-7KdWq4ZtB9xLr2MvN6hPc8Yj\n")
+    done = run(
+        tmp_path, "--owner", "web", "--deadline", "10m", "--secret-env", "DEPLOY_TOKEN", "--secret-file", "token",
+        "--", "sh", "-c", 'echo "$CURFEWD_TASK"; exit 7',
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (7, b"deploy/1\n", b"")
+    started, first, second, ended = events_in(tmp_path)
+    assert {name: started["data"][name] for name in ("task_id", "kind", "owner")} == {
+        "task_id": "deploy/1",
+        "kind": "job",
+        "owner": "web",
+    }
+    assert started["data"]["deadline"] > started["time"]
+    assert [first["data"]["credential_id"], second["data"]["credential_id"]] == [
+        "deploy/1/DEPLOY_TOKEN",
+        "deploy/1/token",
+    ]
+    assert second["data"]["identifiers"][0]["length"] == len("file-7KdWq4ZtB9xLr2MvN6hPc8Yj")
+    assert ended["data"] == {"task_id": "deploy/1", "outcome": "failed", "exit_code": 7}
+    assert spooled(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("command", "code", "outcome"),
+    [
+        (("true",), 0, "succeeded"),
+        (("sh", "-c", "exit 255"), 255, "failed"),
+        (("./no-such-command",), 127, "failed"),
+        (("./plain",), 126, "failed"),
+        (("./no-shebang", "5"), 5, "failed"),
+        (("sh", "-c", "kill -SEGV $$"), -signal.SIGSEGV, "failed"),
+        (("sh", "-c", "kill -KILL $$"), -signal.SIGKILL, "failed"),
+        (("sh", "-c", "kill -TERM $$"), -signal.SIGTERM, "cancelled"),
+    ],
+    ids=["success", "failure", "missing", "not executable", "no shebang", "crash", "killed", "terminated"],
+)
+def test_it_exits_as_the_command_does(
+    tmp_path: Path, command: tuple[str, ...], code: int, outcome: str
+) -> None:
+    (tmp_path / "plain").touch()
+    script = tmp_path / "no-shebang"
+    script.write_text("exit $1\n")
+    script.chmod(0o755)
+    assert run(tmp_path, "--", *command).returncode == code
+    end = ends_in(tmp_path)["deploy/1"]
+    assert end["outcome"] == outcome
+    assert end.get("signal") == (-code if code < 0 else None)
+
+
+def test_streams_and_arguments_reach_the_command_as_they_are(tmp_path: Path) -> None:
+    given = bytes(range(256)) * 300
+    done = run(tmp_path, "--", "sh", "-c", 'cat; printf "%s|" "$@" >&2', "sh", "--", "-x", "a b", given=given)
+    assert done.stdout == given
+    assert done.stderr == b"--|-x|a b|"
+
+
+def test_the_command_gets_neither_our_key_nor_our_token(tmp_path: Path) -> None:
+    environ = environment(tmp_path, CURFEWD_KEY="00" * 16, CURFEWD_TOKEN="for-the-receiver", KEPT="yes")
+    done = run(tmp_path, "--secret-env", "DEPLOY_TOKEN", "--", "env", environ=environ)
+    lines = done.stdout.decode().splitlines()
+    assert "KEPT=yes" in lines
+    assert not [line for line in lines if line.startswith(("CURFEWD_KEY=", "CURFEWD_TOKEN="))]
+    assert events_in(tmp_path)[1]["data"]["identifiers"][0]["scheme"] == "hmac-sha256"
+
+
+def test_a_job_in_a_job_names_its_parent(tmp_path: Path) -> None:
+    inner = [*EXEC, "--task", "deploy/1/step", "--to", str(tmp_path / "events.jsonl"), "--", "true"]
+    assert run(tmp_path, "--to", "events.jsonl", "--", *inner).returncode == 0
+    starts = {
+        event["data"]["task_id"]: event["data"] for event in events_in(tmp_path) if "kind" in event["data"]
+    }
+    assert starts["deploy/1/step"]["parent_task_id"] == "deploy/1"
+    assert "parent_task_id" not in starts["deploy/1"]
+
+
+@pytest.mark.parametrize(
+    "number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1], ids=lambda one: one.name
+)
+def test_signals_are_passed_on(tmp_path: Path, number: signal.Signals) -> None:
+    script = f"""
+import signal, sys, time
+def heard(number, frame):
+    open("heard", "a").write(f"{{number}} ")
+    sys.exit(9)
+signal.signal({int(number)}, heard)
+open("ready", "w").close()
+time.sleep(60)
+"""
+    process = subprocess.Popen(
+        [*EXEC, "--task", "deploy/1", "--to", "events.jsonl", "--", sys.executable, "-c", script],
+        cwd=tmp_path,
+        env=environment(tmp_path),
+    )
+    until((tmp_path / "ready").exists)
+    process.send_signal(number)
+    assert process.wait(60) == 9
+    assert (tmp_path / "heard").read_text() == f"{int(number)} "
+    assert ends_in(tmp_path)["deploy/1"]["outcome"] == ("failed" if number == signal.SIGUSR1 else "cancelled")
+
+
+def test_the_task_ends_though_exec_is_killed(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [
+            *EXEC,
+            "--task",
+            "deploy/1",
+            "--to",
+            "events.jsonl",
+            "--",
+            "sh",
+            "-c",
+            "echo $$ > pid; exec sleep 60",
+        ],
+        cwd=tmp_path,
+        env=environment(tmp_path),
+    )
+    until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text().strip())
+    until(lambda: any("process" in path.read_text() for path in spooled(tmp_path)))
+    process.kill()
+    process.wait()
+    time.sleep(0.2)
+    assert ends_in(tmp_path) == {}  # the command runs on
+    os.kill(int((tmp_path / "pid").read_text()), signal.SIGTERM)
+    until(lambda: ends_in(tmp_path))
+    assert ends_in(tmp_path)["deploy/1"] == {
+        "task_id": "deploy/1",
+        "outcome": "failed",
+        "detail": "curfewd exec was killed",
+    }
+    until(lambda: not spooled(tmp_path))
+
+
+def test_the_lease_ends_a_task_whose_machine_died(tmp_path: Path) -> None:
+    process = subprocess.Popen(
+        [
+            *EXEC,
+            "--task",
+            "deploy/1",
+            "--to",
+            "events.jsonl",
+            "--",
+            "sh",
+            "-c",
+            "echo $$ > pid; exec sleep 60",
+        ],
+        cwd=tmp_path,
+        env=environment(tmp_path),
+    )
+    until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text().strip())
+    until(lambda: any("process" in path.read_text() for path in spooled(tmp_path)))
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    command = int((tmp_path / "pid").read_text())
+    [sender] = [int(one) for one in children if int(one) != command]
+    os.kill(sender, signal.SIGKILL)
+    process.kill()
+    process.wait()
+    assert run(tmp_path, "--flush").returncode == 0
+    assert ends_in(tmp_path) == {}  # the command still runs, so its task does
+    os.kill(command, signal.SIGKILL)
+    [left] = spooled(tmp_path)
+    until(lambda: not Path(f"/proc/{command}").exists() or " Z " in Path(f"/proc/{command}/stat").read_text())
+    done = run(tmp_path, "--flush")
+    assert (done.returncode, done.stderr) == (0, b"curfewd: exec: 1 task sent from the spool\n")
+    assert ends_in(tmp_path)["deploy/1"]["detail"] == "its lease ran out"
+    assert not left.exists()
+
+
+def test_what_cannot_be_sent_does_not_hold_the_job_up_and_is_sent_later(tmp_path: Path) -> None:
+    with receiver() as gone:
+        pass
+    done = run(
+        tmp_path, "--secret-env", "DEPLOY_TOKEN", "--to", gone.url, "--", "sh", "-c", "echo done; exit 3"
+    )
+    assert (done.returncode, done.stdout) == (3, b"done\n")
+    assert done.stderr.startswith(
+        b"curfewd: exec: not all events of the task were sent (the server cannot be reached"
+    )
+    [waiting] = spooled(tmp_path)
+    assert TOKEN not in waiting.read_text()
+    refused = run(tmp_path, "--flush", "--to", gone.url)
+    assert refused.returncode == 2
+    assert b"not all were sent" in refused.stderr
+    with receiver(int(gone.url.split(":")[2].split("/")[0])) as back:
+        assert run(tmp_path, "--to", back.url, "--", "true", task="deploy/2").returncode == 0
+        told = [event["type"] for event in back.events if event["data"]["task_id"] == "deploy/1"]
+    assert told == ["task.started", "credential.issued", "task.ended"]
+    assert spooled(tmp_path) == []
+
+
+def test_a_server_that_does_not_answer_is_waited_for_no_longer_than_asked(tmp_path: Path) -> None:
+    import socket  # noqa: PLC0415 - here alone
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        before = time.monotonic()
+        done = run(tmp_path, "--wait", "300ms", "--to", url, "--", "true")
+    assert done.returncode == 0
+    assert b"it took more than 0.3 s" in done.stderr
+    assert time.monotonic() - before < 4.5  # the request itself may take five
+    assert len(spooled(tmp_path)) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables", "reason"),
+    [
+        (("--secret-env", "ABSENT"), {}, "ABSENT of --secret-env is not set"),
+        (("--secret-file", "absent"), {}, "absent of --secret-file: cannot be read"),
+        (("--secret-env", "WEAK"), {"WEAK": "hunter2hunter2"}, "with a deployment key in CURFEWD_KEY"),
+        (("--secret-env", "WEAK"), {"WEAK": "x"}, "the least is 8"),
+        (("--secret-env", "DEPLOY_TOKEN", "--owner", f"by {TOKEN}"), {}, "stands in the id of the task"),
+        (("--deadline", "soon"), {}, "deadline"),
+        (("--to", "ftp://x/y"), {}, "not known"),
+        (("--wait", "x"), {}, "--wait"),
+    ],
+)
+def test_what_cannot_be_carried_out_runs_nothing(
+    tmp_path: Path, arguments: tuple[str, ...], variables: dict[str, str], reason: str
+) -> None:
+    done = run(tmp_path, *arguments, "--", "touch", "ran", environ=environment(tmp_path, **variables))
+    assert done.returncode == 2
+    assert reason in done.stderr.decode()
+    assert TOKEN not in done.stderr.decode()
+    assert not (tmp_path / "ran").exists()
+    assert not (tmp_path / "events.jsonl").exists()
+    assert spooled(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (("--to", "f", "--", "true"), "name the task"),
+        (("--task", "a", "--", "true"), "say where the events go"),
+        (("--task", "a", "--to", "f"), "say what to run"),
+        (("--flush", "--to", "f", "--", "true"), "runs no command"),
+    ],
+)
+def test_what_is_missing_is_said(tmp_path: Path, arguments: tuple[str, ...], reason: str) -> None:
+    done = curfewd("exec", *arguments, folder=tmp_path, environ={"CURFEWD_TO": None})
+    assert done.code == 2
+    assert reason in done.err.decode()
+
+
+def test_it_loads_neither_scanner_nor_libraries(tmp_path: Path) -> None:
+    code = """
+import sys
+from detector import cli
+cli.main(["exec", "--task", "a", "--secret-env", "DEPLOY_TOKEN", "--to", "events.jsonl", "--", "true"])
+print(*sorted({name.split(".")[0] for name in sys.modules}))
+"""
+    environ = environment(tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environ, cwd=tmp_path, check=True, capture_output=True
+    )
+    loaded = set(done.stdout.decode().split())
+    assert not loaded & {
+        "numpy",
+        "numba",
+        "msgspec",
+        "hyperscan",
+        "asyncio",
+        "ssl",
+        "aiokafka",
+        "logging",
+        "subprocess",
+    }
+
+
+def test_a_secret_that_is_printed_after_its_task_is_a_finding(tmp_path: Path) -> None:
+    run(tmp_path, "--secret-env", "DEPLOY_TOKEN", "--", "true")
+    ended = events_in(tmp_path)[-1]["time"]
+    (tmp_path / "later.log").write_text(f"2030-01-01T00:00:00Z deploying with {TOKEN}\n")
+    done = curfewd("replay", "events.jsonl", "later.log", "--findings", "-", folder=tmp_path)
+    assert ended < "2030"
+    assert '"uid":"leaked-credential"' in done.out.decode()
+    assert '"task_id":"deploy/1"' in done.out.decode()
+    assert TOKEN not in (done.out + done.err).decode()
