@@ -144,8 +144,13 @@ class JudgeHandler:
             self._broken.discard(partition)
         now = self._clock()
         store, restored = await restore(path, partition.number, self._changelog, now)
-        watermark = Watermark(self._policy.watermark_delay, now, store.watermark(), store.sources())
-        self._work[partition] = _Work(store, watermark)
+        try:
+            with self._guard(partition):  # what is damaged may show only now
+                watermark = Watermark(self._policy.watermark_delay, now, store.watermark(), store.sources())
+                self._work[partition] = _Work(store, watermark)
+        except RetryError:
+            store.close()  # what stays open cannot be opened again
+            raise
         self._observe(restored)
 
     async def process(self, partition: Partition, records: Sequence[Any]) -> list[Output]:
@@ -228,8 +233,8 @@ class JudgeHandler:
     async def revoked(self, partition: Partition) -> None:
         """Forgets the partition; its store stays on the disk for when it comes back."""
         work = self._work.pop(partition, None)
-        if work is not None:
-            work.store.close()
+        if work is not None and not work.store.close():
+            self._broken.add(partition)
 
     def note(self, partition: Partition) -> str:  # noqa: ARG002 - the protocol's
         """Nothing: all that is left over is in the state."""

@@ -55,6 +55,7 @@ async def restore(path: Path, partition: int, changelog: Changelog, now: int) ->
         store.close()
         if isinstance(error, CurfewdError) or not isinstance(error, Exception):
             raise
+        Store.destroy(path)  # what is damaged is damaged the next time too
         raise RetryError(f"the store cannot be restored: {type(error).__name__}") from error
     return store, Restored(partition, count, time.monotonic() - began, reason)
 

@@ -91,9 +91,13 @@ class Store:
         with contextlib.suppress(FileNotFoundError):
             shutil.rmtree(path)
 
-    def close(self) -> None:
-        """Closes the files."""
-        self._db.close()
+    def close(self) -> bool:
+        """Closes the files. Whether RocksDB could write all of it: destroy the store else."""
+        try:
+            self._db.close()
+        except Exception:  # noqa: BLE001 - RocksDB's errors have no class; it is closed all the same
+            return False
+        return True
 
     def position(self) -> Position | None:
         """How far it has the changelog, None if it was never complete."""

@@ -1,13 +1,20 @@
 """A partition's store brought to its changelog, and what must be left behind when that is broken off."""
 
 import asyncio
+import random
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from detector.judge.policy import Policy
+from detector.judge.totals import Totals
 from detector.kafka.changelog import Change
+from detector.kafka.handlers import Partition
+from detector.service.judge.handler import JudgeHandler, JudgeSettings, Topics
 from detector.service.judge.restore import restore
+from detector.values.errors import RetryError
+from tests.service.judge.judge_without_kafka import RUN, Logs
 
 CHANGES: list[Change] = [(b"a" + b"x" * 16 + b"e1", b"one"), (b"w", b"17")]
 
@@ -41,3 +48,32 @@ async def test_a_partition_that_moves_while_it_is_restored_can_come_back(tmp_pat
         assert (store.watermark(), restored.reason) == (17, "never complete")
     finally:
         store.close()
+
+
+@pytest.mark.parametrize("damaged", [0, 50, 80, 90, 95])
+async def test_whatever_part_of_a_store_cannot_be_read_it_is_built_anew(tmp_path: Path, damaged: int) -> None:
+    logs, noise = Logs(1), random.Random(1)
+    for number in range(200):
+        logs.append(0, (b"a" + number.to_bytes(16, "big") + b"e1", noise.randbytes(100)))
+    for change in ((b"w", b"17"), (b"s", b"{}"), (b"n", b"[3]"), (b"v", b"1")):
+        logs.append(0, change)
+    partition, topics = Partition("work", 0), Topics()
+    settings = JudgeSettings(Policy(), tmp_path, topics, 1000, 256)
+    for _ in range(3):  # what one run wrote ahead, the next one sorts into tables
+        handler = JudgeHandler(settings, RUN, logs, lambda: 1)
+        await handler.assigned(partition)
+        await handler.revoked(partition)
+    largest = max((tmp_path / "work-0").glob("*.sst"), key=lambda path: path.stat().st_size)
+    size = largest.stat().st_size
+    with largest.open("r+b") as file:
+        file.seek(size * damaged // 100)
+        file.write(b"\xa5" * (size // 25))
+
+    handler = JudgeHandler(settings, RUN, logs, lambda: 1)
+    try:
+        await handler.assigned(partition)
+    except RetryError:
+        await handler.assigned(partition)
+    store = handler.stores[partition]
+    assert (store.watermark(), store.sources(), store.totals()) == (17, {}, Totals(3))
+    await handler.revoked(partition)
