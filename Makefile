@@ -86,6 +86,7 @@ test-fast: $(STAMP) ## the tests without a broker, browser, Prometheus or other 
 .PHONY: compiled prepared
 compiled: $(STAMP)
 	@$(BIN)/python examples/demo.py > /dev/null
+	@$(BIN)/python -c "from detector.scan.decode import compile_decoders; compile_decoders()"
 
 prepared: lint compiled $(KAFKA) $(OAUTH) chromium monitors shells stores
 

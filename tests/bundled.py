@@ -1,7 +1,9 @@
-"""The bundled patterns and their scanner, made once in a process: Hyperscan compiles them for two seconds of CPU."""
+"""The bundled patterns and their scanner, made once in a process."""
 
+import os
 from functools import cache
 
+from detector.patterns.database_cache import DatabaseCache, cache_folder
 from detector.patterns.pattern import Pattern, load_bundled
 from detector.scan.scanner import PatternScanner
 
@@ -15,4 +17,5 @@ def bundled_patterns() -> tuple[Pattern, ...]:
 @cache
 def bundled_scanner() -> PatternScanner:
     """Shared: it keeps nothing of what it scans."""
-    return PatternScanner(bundled_patterns())
+    kept = DatabaseCache(cache_folder(os.environ))  # Hyperscan compiles them for two seconds of CPU
+    return PatternScanner(bundled_patterns(), cache=kept)

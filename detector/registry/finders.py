@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Sequence
 
 from detector.configuration.allowlist import Allowlist
-from detector.scan.decode import compile_decoders
 from detector.scan.known_credentials import KnownIndex
 from detector.scan.leaks import Allowing, LeakFinder, Redactor
 from detector.scan.shares import SECOND_LOOK, Share
@@ -36,7 +35,6 @@ class Finders:
         share: Share = SECOND_LOOK,
         most_findings: int = MOST_FINDINGS,
     ) -> None:
-        compile_decoders()
         self.keys = tuple(keys)
         self._id_key = id_key
         self._every_window = every_window

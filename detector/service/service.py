@@ -31,6 +31,7 @@ from detector.kafka.stage_facts import PartitionStarted, Rebalanced
 from detector.kafka.topic_follower import TopicFollower
 from detector.registry.finders import Finders
 from detector.registry.registered import RegisteredCredentials
+from detector.scan.decode import compile_decoders
 from detector.scan.scanner import PatternScanner
 from detector.scan.scanner_loader import load_scanner
 from detector.scan.shares import FIRST_LOOK, SECOND_LOOK
@@ -126,6 +127,7 @@ class Service:
                 state=self._settings.service.state,
             )
             scanner, warnings = await asyncio.to_thread(load_scanner, self._settings.patterns)
+            await asyncio.to_thread(compile_decoders)
             for warning in (
                 *self._settings.warnings,
                 *self._live.warnings,

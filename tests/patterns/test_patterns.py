@@ -8,13 +8,16 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from detector.patterns import prefilter
 from detector.patterns.pattern import Pattern, distinct, load_file, public_identifiers
 from detector.replay import pattern_commands
 from detector.scan.pattern_examples import check_examples
+from detector.scan.scanner import PatternScanner
 from detector.values.errors import ConfigError
 from detector.values.events import Identifier
 from detector.values.findings import Severity
 from detector.values.secrets import Secret
+from tests.bundled import bundled_patterns
 
 GOOD = """family = "acme"
 
@@ -175,3 +178,13 @@ def test_public_identifiers_are_read_from_the_secret() -> None:
 def test_distinct_keeps_the_order() -> None:
     patterns = [Pattern(id=name, name=name, regex="", severity=Severity.LOW) for name in "bac"]
     assert [pattern.id for pattern in distinct(patterns)] == ["b", "a", "c"]
+
+
+def test_hyperscan_takes_each_bundled_expression_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that it refuses has all of them compiled one by one, which takes ten seconds more at the first start."""
+
+    def refuse(expression: prefilter.Expression) -> tuple[bytes, int]:
+        raise AssertionError(expression.regex)
+
+    monkeypatch.setattr(prefilter, "_accepted", refuse)
+    PatternScanner(bundled_patterns())
