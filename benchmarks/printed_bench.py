@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
+from unittest import mock
 
 import msgspec
 import orjson
@@ -128,10 +129,10 @@ def credentials(seed: int, count: int) -> list[Credential]:
 
 def registered(known: Iterable[Credential]) -> list[Identifier]:
     """What `curfewd fingerprint` prints for each under the benchmark's deployment key, read as an issuer's event is."""
-    os.environ[KEY_VARIABLE] = KEY.hex()
     found: list[Identifier] = []
     for number, one in enumerate(known):
-        text = fingerprint(io.BytesIO(one.secret.encode()), None).text
+        with mock.patch.dict(os.environ, {KEY_VARIABLE: KEY.hex()}):
+            text = fingerprint(io.BytesIO(one.secret.encode()), None).text
         issued = {"credential_id": f"c{number}", "task_id": f"t{number}", "identifiers": orjson.loads(text)}
         wire = {
             "specversion": "1.0",
