@@ -5,6 +5,7 @@ import os
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from detector.register.canary import FORMS
 from detector.register.task import DESTINATION_VARIABLE, TASK_VARIABLE, Description
 from detector.values.errors import UsageError
 from detector.values.times import parse_duration
@@ -14,12 +15,16 @@ _NANO: Final = 1e-9
 
 
 class Request(NamedTuple):
-    """What was asked for: the command, the task that it is, and its secrets by variable and by file."""
+    """What was asked for: the command, the task that it is, and its secrets by variable and by file.
+
+    `canaries` are decoys: the form of each, and the variable in which it is planted.
+    """
 
     command: tuple[str, ...]
     task: Description
     variables: tuple[str, ...]
     files: tuple[str, ...]
+    canaries: tuple[tuple[str, str], ...]
     to: str
     config: str | None
     masked: bool
@@ -57,6 +62,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         help="register the secret in this file, without a line break at its end (may be repeated)",
+    )
+    parser.add_argument(
+        "--canary",
+        metavar="FORM[:N]",
+        action="append",
+        default=[],
+        help="plant a decoy in the environment of CMD, in the variable N, whose use or leak is critical: "
+        f"{', '.join(FORMS)} (may be repeated)",
     )
     parser.add_argument(
         "--to",
@@ -122,9 +135,20 @@ def request_of(options: argparse.Namespace, environ: Mapping[str, str] = os.envi
         task=task,
         variables=tuple(options.secret_env),
         files=tuple(options.secret_file),
+        canaries=tuple(map(_canary_of, options.canary)),
         to=to,
         config=options.config,
         masked=options.mask,
         wait_seconds=wait,
         flush=options.flush,
     )
+
+
+def _canary_of(text: str) -> tuple[str, str]:
+    form, _, name = text.partition(":")
+    if form not in FORMS:
+        raise UsageError(f"exec: --canary is one of {', '.join(FORMS)}, with :NAME for another variable")
+    name = name or FORMS[form]
+    if not name.isascii() or not name.isidentifier():
+        raise UsageError("exec: --canary: a variable has a name of letters, digits and _")
+    return form, name

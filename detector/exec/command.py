@@ -8,12 +8,13 @@ from typing import Any, Final, NamedTuple
 from detector.exec import child
 from detector.exec.arguments import Request
 from detector.exec.sender_process import SenderProcess
+from detector.register.canary import Canary, make
 from detector.register.delivery import send_abandoned
 from detector.register.destinations import TOKEN_VARIABLE, Destination, destination_of
 from detector.register.identifiers import KEY_VARIABLE, keys_of
 from detector.register.messages import ended
 from detector.register.spool import Spool, SpoolFile, SpoolFullError, spool_folder, unkept
-from detector.register.task import TASK_VARIABLE, issued, refuse_shown
+from detector.register.task import TASK_VARIABLE, canary_fields, issued, refuse_shown
 from detector.terminal.output import shown, why
 from detector.values.bounded_files import secret_in
 from detector.values.errors import InputError, UsageError
@@ -45,12 +46,19 @@ def execute(request: Request, environ: Mapping[str, str], say: Say) -> int:
         return _flush(spool, destination, say)
     keys = _keys_of(request.config, environ)
     held = [*_of_variables(request.variables, environ), *_of_files(request.files)]
+    planted = _planted(request, environ)
     lines = _first_events(request, held, keys)
+    for name, canary in planted.items():
+        fields = canary_fields(request.task.task_id, name, canary)
+        lines.append(issued(SOURCE, time.time_ns(), fields, Secret(canary.secret.encode()), keys))
     file, kept = _spooled(spool, say)
     for line in lines:
         file.append(line)
     sender = SenderProcess(file, kept, destination, SOURCE, request.task.task_id)
-    ending = _run(request, environ, mask, sender, [one.secret for one in held], say)
+    secrets = [one.secret for one in held] + [Secret(canary.secret.encode()) for canary in planted.values()]
+    for name, canary in planted.items():
+        environ = {**environ, **canary.variables(name)}
+    ending = _run(request, environ, mask, sender, secrets, say)
     _tell_end(sender, request, ending, say)
     file.close()
     return child.die_as(ending)
@@ -100,6 +108,18 @@ def _flush(spool: Spool, destination: Destination, say: Say) -> int:
     if reason is not None:
         raise InputError(f"exec --flush: not all were sent: {reason}")
     return 0
+
+
+def _planted(request: Request, environ: Mapping[str, str]) -> dict[str, Canary]:
+    """The decoys of the task, by their variable. None takes the place of what the job has."""
+    planted: dict[str, Canary] = {}
+    for form, name in request.canaries:
+        canary = make(form)
+        taken = [one for one in canary.variables(name) if one in environ or name in planted]
+        if taken:
+            raise UsageError(f"exec: --canary: {taken[0]} has a value already: name another, as {form}:NAME")
+        planted[name] = canary
+    return planted
 
 
 def _first_events(request: Request, held: Sequence[_Held], keys: Sequence[DeploymentKey]) -> list[bytes]:

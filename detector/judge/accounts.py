@@ -22,6 +22,7 @@ from detector.values.events import (
 )
 from detector.values.findings import USE_FROM_ELSEWHERE
 from detector.values.globs import Bounds, Scope, bounds_of, scope_of
+from detector.values.registrable import CANARY_KIND
 
 
 class Task:
@@ -391,7 +392,7 @@ class Policies:
         """The policy; the same object each time."""
         kinds = self._policy.kinds
         key = (
-            credential_kind if credential_kind in kinds else None,
+            credential_kind if credential_kind in kinds or credential_kind == CANARY_KIND else None,
             task_kind if task_kind in kinds else None,
         )
         found = self._known.get(key)

@@ -8,8 +8,9 @@ import msgspec
 from detector.judge.origins import NetworkPolicy
 from detector.judge.rules.catalog import RULES
 from detector.judge.terms import KindPolicy, RulePolicy
-from detector.values.findings import Severity
+from detector.values.findings import LEAKED_CREDENTIAL, USE_OUTSIDE_SCOPE, Severity
 from detector.values.networks import NetworkSet
+from detector.values.registrable import CANARY_KIND
 from detector.values.times import HOUR, MINUTE, SECOND, SKEW
 
 
@@ -117,6 +118,8 @@ class Policy(msgspec.Struct, frozen=True, dict=True):
         networks = self.networks
         rules = dict(self.rules)
         for kind in (task_kind, credential_kind):
+            if kind == CANARY_KIND and kind == credential_kind:
+                rules = _of_canaries(rules)
             tuning = self.kinds.get(kind) if kind is not None else None
             if tuning is None:
                 continue
@@ -127,3 +130,19 @@ class Policy(msgspec.Struct, frozen=True, dict=True):
             for name, override in tuning.rules.items():
                 rules[name] = override.over(rules[name])
         return KindPolicy(skew, grace_period, age, rules, networks)
+
+
+def _of_canaries(rules: Mapping[str, RulePolicy]) -> dict[str, RulePolicy]:
+    """The rules for decoys: any use or leak is critical, and there is nothing to revoke, to use or to end."""
+    touched = RulePolicy(severity=Severity.CRITICAL, denied=Severity.CRITICAL)
+    always = (LEAKED_CREDENTIAL, USE_OUTSIDE_SCOPE)
+    found = {}
+    for name, base in rules.items():
+        rule = RULES[name]
+        if name in always or (name in RULES.of_uses_and_leaks and base.enabled):
+            found[name] = touched
+        elif rule.end is not None or rule.lifetime is not None:
+            found[name] = RulePolicy(enabled=False)
+        else:
+            found[name] = base
+    return found

@@ -8,12 +8,14 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
 
+from detector.register.canary import Canary, make
 from detector.register.delivery import Sender
 from detector.register.destinations import Destination, destination_of
 from detector.register.identifiers import identifiers_of, keys_of
 from detector.register.messages import OUTCOMES, ended, event
 from detector.register.spool import Spool, SpoolFile, spool_folder, unkept
 from detector.values.errors import UsageError
+from detector.values.registrable import CANARY_KIND
 from detector.values.secrets import DeploymentKey, Secret
 from detector.values.times import format_rfc3339, parse_duration
 
@@ -65,13 +67,13 @@ class Description(NamedTuple):
 def issued(
     source: str, now: int, fields: Mapping[str, Any], secret: Secret, keys: Sequence[DeploymentKey]
 ) -> bytes:
-    """The event that registers a credential of a task: the `fields` of `credential.issued`, and the identifiers.
+    """The event that registers a credential of a task: the `fields` of `credential.issued`, and the identifiers of its secret.
 
     Raises:
         InputError: the secret cannot be registered. The message does not hold it.
         UsageError: a field holds the secret, or is no JSON.
     """
-    full = {**fields, "identifiers": identifiers_of(secret, keys)}
+    full = {**fields, "identifiers": [*identifiers_of(secret, keys), *fields.get("identifiers", ())]}
     try:
         line = event("credential.issued", source, now, full)
     except (TypeError, ValueError, RecursionError):
@@ -92,6 +94,19 @@ def refuse_shown(line: bytes, secret: Secret) -> None:
         raise UsageError(
             "a secret stands in the id of the task, or in another field: it would be sent as text"
         )
+
+
+def canary_fields(task_id: str, name: str, canary: Canary) -> dict[str, Any]:
+    """What `credential.issued` says of a decoy beside its secret: nothing is granted to it."""
+    return {
+        "credential_id": f"{task_id}/{name}",
+        "task_id": task_id,
+        "kind": CANARY_KIND,
+        "grants": [],
+        "identifiers": []
+        if canary.key_id is None
+        else [{"scheme": "aws-access-key-id", "value": canary.key_id}],
+    }
 
 
 class Task:
@@ -206,6 +221,21 @@ class Task:
         refuse_shown(self._start, held)
         self._tell(line)
         return credential_id
+
+    def canary(self, form: str = "github", *, name: str | None = None) -> Canary:
+        """Makes a decoy that opens nothing, and registers it as a credential of this task: any use or leak is critical.
+
+        `form` is `github`, `gitlab`, `npm`, `aws` or `hex`. Plant its `secret` (and `key_id`) where a thief would look.
+
+        Raises:
+            UsageError: there is no such form, or the task does not run.
+        """
+        canary = make(form)
+        self._numbered += 1
+        name = name or f"canary-{self._numbered}"
+        fields = canary_fields(self.id, name, canary)
+        self._tell(issued(self._source, time.time_ns(), fields, Secret(canary.secret.encode()), self._keys))
+        return canary
 
     def revoked(self, credential_id: str) -> None:
         """Tells that a credential of this task was revoked."""

@@ -21,6 +21,7 @@ from detector.values.findings import (
 )
 from detector.values.globs import covering, outside
 from detector.values.networks import network_around
+from detector.values.registrable import CANARY_KIND
 from detector.values.wording import span
 
 _SHOWN: Final = 80  # characters of a task's id, a workload or a user agent
@@ -173,7 +174,8 @@ def _outside_scope_detail(_terms: Terms, use: CredentialUsed, _foreign: bool) ->
 
 
 def _outside_scope_title(finding: Finding, piece: Evidence, words: Words) -> str:
-    return f"{words.who(finding)} {words.used(piece, 'beyond its grants')}"
+    decoy = finding.credential is not None and finding.credential.kind == CANARY_KIND
+    return f"{words.who(finding)} {words.used(piece, 'although it is a decoy' if decoy else 'beyond its grants')}"
 
 
 OUTSIDE_SCOPE: Final = Rule(
