@@ -62,7 +62,7 @@ _TICK, _DOUBLE, _SINGLE, _BACKSLASH = 96, 34, 39, 92
 def _stem_in(data: Any, start: int, end: int, stems: Any, sizes: Any, first: Any) -> bool:
     """Whether one of the stems, lower case, is in data[start:end] in any case. `first` is 1 for the two letters that begin one."""
     for at in range(start, end - 1):
-        pair = np.int64(data[at] & 31) << 5 | np.int64(data[at + 1] & 31)
+        pair = np.int64(data[at] & 31) << np.int64(5) | np.int64(data[at + 1] & 31)
         if not first[pair]:
             continue
         for number in range(sizes.size):

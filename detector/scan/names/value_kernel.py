@@ -105,7 +105,7 @@ def _is_hex(data: Any, start: int, end: int) -> bool:
         seen |= np.int64(1) << np.int64((byte & 15) + (0 if kind == NUMBER else 16))
     different = 0
     while seen:
-        seen &= seen - 1
+        seen &= seen - np.int64(1)
         different += 1
     return digits > 1 and (lower > 1) != (upper > 1) and not (lower and upper) and different >= _DIFFERENT
 
