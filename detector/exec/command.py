@@ -13,7 +13,7 @@ from detector.register.delivery import send_abandoned
 from detector.register.destinations import TOKEN_VARIABLE, Destination, destination_of
 from detector.register.identifiers import KEY_VARIABLE, keys_of
 from detector.register.messages import ended
-from detector.register.spool import Spool, SpoolFile, SpoolFullError, spool_folder, unkept
+from detector.register.spool import Spool, SpoolFullError, spool_folder, spooled
 from detector.register.task import TASK_VARIABLE, canary_fields, issued, refuse_shown
 from detector.terminal.output import shown, why
 from detector.values.bounded_files import secret_in
@@ -51,7 +51,7 @@ def execute(request: Request, environ: Mapping[str, str], say: Say) -> int:
     for name, canary in planted.items():
         fields = canary_fields(request.task.task_id, name, canary)
         lines.append(issued(SOURCE, time.time_ns(), fields, Secret(canary.secret.encode()), keys))
-    file, kept = _spooled(spool, say)
+    file, kept = spooled(spool, say)
     for line in lines:
         file.append(line)
     sender = SenderProcess(file, kept, destination, SOURCE, request.task.task_id)
@@ -142,19 +142,6 @@ def _first_events(request: Request, held: Sequence[_Held], keys: Sequence[Deploy
         for _, secret in held:
             refuse_shown(line, secret)
     return lines
-
-
-def _spooled(spool: Spool, say: Say) -> tuple[SpoolFile, Spool | None]:
-    """A file of the spool; where its folder cannot be written, one in memory."""
-    try:
-        shed = spool.shed()
-        file = spool.create()
-    except OSError as error:
-        say(f"the spool cannot be written, so what cannot be sent is lost: {why(error)}")
-        return unkept(), None
-    if shed:
-        say(f"the spool is full: {shed} tasks in it were never sent, and are removed")
-    return file, spool
 
 
 def _of_variables(names: Sequence[str], environ: Mapping[str, str]) -> list[_Held]:

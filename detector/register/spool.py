@@ -13,11 +13,12 @@ import fcntl
 import hashlib
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from detector.terminal.output import why
 from detector.values.errors import CurfewdError
 
 FOLDER_VARIABLE: Final = "CURFEWD_SPOOL"
@@ -171,6 +172,19 @@ def _refuse_shared(folder: Path) -> None:
     info = folder.stat()
     if info.st_uid not in (os.getuid(), 0) or info.st_mode & 0o022:
         raise PermissionError(errno.EPERM, "others may write into the folder of the spool")
+
+
+def spooled(spool: Spool, say: Callable[[str], None]) -> tuple[SpoolFile, Spool | None]:
+    """A file of the spool; where its folder cannot be written, one in memory. `say` gets a warning."""
+    try:
+        shed = spool.shed()
+        file = spool.create()
+    except OSError as error:
+        say(f"the spool cannot be written, so what cannot be sent is lost: {why(error)}")
+        return unkept(), None
+    if shed:
+        say(f"the spool is full: {shed} tasks in it were never sent, and are removed")
+    return file, spool
 
 
 def unkept() -> SpoolFile:

@@ -13,7 +13,7 @@ from detector.register.delivery import Sender
 from detector.register.destinations import Destination, destination_of
 from detector.register.identifiers import identifiers_of, keys_of
 from detector.register.messages import OUTCOMES, ended, event
-from detector.register.spool import Spool, SpoolFile, spool_folder, unkept
+from detector.register.spool import Spool, spool_folder, spooled
 from detector.values.errors import UsageError
 from detector.values.registrable import CANARY_KIND
 from detector.values.secrets import DeploymentKey, Secret
@@ -155,8 +155,7 @@ class Task:
         if self._sender is not None:
             raise UsageError("a task is started once: a retry is a new task, with an id of its own")
         self._start = self._description.started(self._source, time.time_ns())
-        spool: Spool | None = Spool(spool_folder(), self._destination.address)
-        file, spool = _spooled(spool)
+        file, spool = spooled(Spool(spool_folder(), self._destination.address), _warn)
         self._process = os.getpid()
         file.append(self._start)
         self._sender = Sender(file, spool, self._destination)
@@ -272,21 +271,6 @@ class Task:
             left, reason = sender.finish(self._patience)
             if left:
                 _warn("%d events of the task wait in the spool, and are sent later: %s", left, reason)
-
-
-def _spooled(spool: Spool | None) -> tuple[SpoolFile, Spool | None]:
-    """A file of the spool; where its folder cannot be written, one in memory."""
-    if spool is None:
-        return unkept(), None
-    try:
-        shed = spool.shed()
-        file = spool.create()
-    except OSError as error:
-        _warn("the spool cannot be written, so what cannot be sent is lost: %s", error.strerror)
-        return unkept(), None
-    if shed:
-        _warn("%d files of the spool were never sent, and are removed: it is full", shed)
-    return file, spool
 
 
 def _outcome_of(error: BaseException | None) -> str:

@@ -115,24 +115,19 @@ time.sleep(60)
     assert ends_in(tmp_path)["deploy/1"]["outcome"] == ("failed" if number == signal.SIGUSR1 else "cancelled")
 
 
-def test_the_task_ends_though_exec_is_killed(tmp_path: Path) -> None:
+def sleeping(folder: Path) -> "subprocess.Popen[bytes]":
+    """A job that does nothing for a minute, and has written its process to the file `pid`."""
+    job = ("sh", "-c", "echo $$ > pid; exec sleep 60")
     process = subprocess.Popen(
-        [
-            *EXEC,
-            "--task",
-            "deploy/1",
-            "--to",
-            "events.jsonl",
-            "--",
-            "sh",
-            "-c",
-            "echo $$ > pid; exec sleep 60",
-        ],
-        cwd=tmp_path,
-        env=environment(tmp_path),
+        [*EXEC, "--task", "deploy/1", "--to", "events.jsonl", "--", *job], cwd=folder, env=environment(folder)
     )
-    until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text().strip())
-    until(lambda: any("process" in path.read_text() for path in spooled(tmp_path)))
+    until(lambda: (folder / "pid").exists() and (folder / "pid").read_text().strip())
+    until(lambda: any("process" in path.read_text() for path in spooled(folder)))
+    return process
+
+
+def test_the_task_ends_though_exec_is_killed(tmp_path: Path) -> None:
+    process = sleeping(tmp_path)
     process.kill()
     process.wait()
     time.sleep(0.2)
@@ -148,23 +143,7 @@ def test_the_task_ends_though_exec_is_killed(tmp_path: Path) -> None:
 
 
 def test_the_lease_ends_a_task_whose_machine_died(tmp_path: Path) -> None:
-    process = subprocess.Popen(
-        [
-            *EXEC,
-            "--task",
-            "deploy/1",
-            "--to",
-            "events.jsonl",
-            "--",
-            "sh",
-            "-c",
-            "echo $$ > pid; exec sleep 60",
-        ],
-        cwd=tmp_path,
-        env=environment(tmp_path),
-    )
-    until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text().strip())
-    until(lambda: any("process" in path.read_text() for path in spooled(tmp_path)))
+    process = sleeping(tmp_path)
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
     command = int((tmp_path / "pid").read_text())
     [sender] = [int(one) for one in children if int(one) != command]
