@@ -13,9 +13,9 @@ from detector.register.delivery import send_abandoned
 from detector.register.destinations import TOKEN_VARIABLE, Destination, destination_of
 from detector.register.identifiers import KEY_VARIABLE, keys_of
 from detector.register.messages import ended
-from detector.register.spool import Spool, SpoolFullError, spool_folder, spooled
+from detector.register.spool import Spool, spool_folder, spooled
 from detector.register.task import TASK_VARIABLE, canary_fields, issued, refuse_shown
-from detector.terminal.output import shown, why
+from detector.terminal.output import shown
 from detector.values.bounded_files import secret_in
 from detector.values.errors import InputError, UsageError
 from detector.values.secrets import DeploymentKey, Secret
@@ -51,9 +51,7 @@ def execute(request: Request, environ: Mapping[str, str], say: Say) -> int:
     for name, canary in planted.items():
         fields = canary_fields(request.task.task_id, name, canary)
         lines.append(issued(SOURCE, time.time_ns(), fields, Secret(canary.secret.encode()), keys))
-    file, kept = spooled(spool, say)
-    for line in lines:
-        file.append(line)
+    file, kept = spooled(spool, lines, say)
     sender = SenderProcess(file, kept, destination, SOURCE, request.task.task_id)
     secrets = [one.secret for one in held] + [Secret(canary.secret.encode()) for canary in planted.values()]
     for name, canary in planted.items():
@@ -90,10 +88,7 @@ def _run(  # noqa: PLR0913, PLR0917 - what a command needs
 def _tell_end(sender: SenderProcess, request: Request, ending: child.Ending, say: Say) -> None:
     more: dict[str, Any] = {"signal": ending.signal} if ending.signal else {"exit_code": ending.code}
     line = ended(SOURCE, time.time_ns(), request.task.task_id, ending.outcome, **more)
-    try:
-        sender.append(line)
-    except (OSError, SpoolFullError) as error:
-        say(f"the end of the task cannot be kept: {why(error) if isinstance(error, OSError) else error}")
+    sender.append(line)
     reason = sender.finish(request.wait_seconds)
     if reason is not None:
         say(

@@ -13,12 +13,12 @@ from contextlib import suppress
 from typing import Final, NoReturn
 
 from detector.register.delivery import BEAT_SECONDS, Delivery, process_note, send_abandoned
-from detector.register.destinations import Destination
+from detector.register.destinations import Destination, UndeliveredError
 from detector.register.messages import ended
-from detector.register.spool import Spool, SpoolFile
+from detector.register.spool import Spool, SpoolFile, SpoolFullError
 
 _ORPHAN_SECONDS: Final = 60.0  # for the last event when `curfewd exec` was killed
-_CHANGED, _STARTED, _ENDED = b"n", b"c", b"e"
+_CHANGED, _STARTED, _UNKEPT, _ENDED = b"n", b"c", b"u", b"e"
 
 
 class SenderProcess:
@@ -39,13 +39,13 @@ class SenderProcess:
         os.close(reports)
 
     def append(self, line: bytes) -> None:
-        """Tells one event.
-
-        Raises:
-            SpoolFullError, OSError: it cannot be kept.
-        """
-        self._file.append(line)
-        self._tell(_CHANGED)
+        """Tells one event. If the spool cannot hold it, it is sent at the end, or lost."""
+        try:
+            self._file.append(line)
+        except (OSError, SpoolFullError):
+            self._tell(_UNKEPT + line)
+        else:
+            self._tell(_CHANGED)
 
     def command_started(self, pid: int) -> None:
         """Says which process is the command."""
@@ -85,6 +85,7 @@ class _Sending:
         self._source = source
         self._task_id = task_id
         self._delivery = Delivery(file, destination)
+        self.unkept: list[bytes] = []
 
     def attempt(self) -> None:
         """Sends what is there, if it is time to try, and then what others left."""
@@ -101,6 +102,11 @@ class _Sending:
     def last(self) -> str | None:
         """Sends the rest, once. Returns why that failed."""
         if self._delivery.attempt():
+            try:
+                self._destination.send(self.unkept)
+            except UndeliveredError as error:
+                return str(error)  # the lease ends the task
+            self.unkept = []
             self.file.remove()
         return self._delivery.reason
 
@@ -150,6 +156,8 @@ def _until_the_end(sending: _Sending, hears: int) -> int | None:
                 return None
             if word.startswith(_STARTED):
                 command = int(word[1:])
+            elif word.startswith(_UNKEPT):
+                sending.unkept.append(word[1:])
         heard = heard.rpartition(b"\n")[2]
         if not data:
             return command

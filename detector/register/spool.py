@@ -13,7 +13,7 @@ import fcntl
 import hashlib
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -174,14 +174,25 @@ def _refuse_shared(folder: Path) -> None:
         raise PermissionError(errno.EPERM, "others may write into the folder of the spool")
 
 
-def spooled(spool: Spool, say: Callable[[str], None]) -> tuple[SpoolFile, Spool | None]:
-    """A file of the spool; where its folder cannot be written, one in memory. `say` gets a warning."""
+def spooled(
+    spool: Spool, lines: Sequence[bytes], say: Callable[[str], None]
+) -> tuple[SpoolFile, Spool | None]:
+    """A file of the spool with these lines; where that cannot be written, one in memory. `say` gets a warning."""
+    file = None
     try:
         shed = spool.shed()
         file = spool.create()
+        for line in lines:
+            file.append(line)
     except OSError as error:
         say(f"the spool cannot be written, so what cannot be sent is lost: {why(error)}")
-        return unkept(), None
+        if file is not None:
+            file.remove()
+            file.close()
+        file = unkept()
+        for line in lines:
+            file.append(line)
+        return file, None
     if shed:
         say(f"the spool is full: {shed} tasks in it were never sent, and are removed")
     return file, spool

@@ -13,7 +13,7 @@ from detector.register.delivery import Sender
 from detector.register.destinations import Destination, destination_of
 from detector.register.identifiers import identifiers_of, keys_of
 from detector.register.messages import OUTCOMES, ended, event
-from detector.register.spool import Spool, spool_folder, spooled
+from detector.register.spool import Spool, SpoolFullError, spool_folder, spooled
 from detector.values.errors import UsageError
 from detector.values.registrable import CANARY_KIND
 from detector.values.secrets import DeploymentKey, Secret
@@ -155,9 +155,8 @@ class Task:
         if self._sender is not None:
             raise UsageError("a task is started once: a retry is a new task, with an id of its own")
         self._start = self._description.started(self._source, time.time_ns())
-        file, spool = spooled(Spool(spool_folder(), self._destination.address), _warn)
+        file, spool = spooled(Spool(spool_folder(), self._destination.address), [self._start], _warn)
         self._process = os.getpid()
-        file.append(self._start)
         self._sender = Sender(file, spool, self._destination)
         return self
 
@@ -256,7 +255,10 @@ class Task:
             raise UsageError("the task does not run: use it within its `with` block")
         if self._process != os.getpid():
             raise UsageError("the task was started by another process: start one in this process")
-        self._sender.append(line)
+        try:
+            self._sender.append(line)
+        except (OSError, SpoolFullError) as error:
+            _warn("an event of the task is lost, because the spool cannot hold it: %s", error)
 
     def _tell_end(self, outcome: str) -> None:
         if outcome not in OUTCOMES:

@@ -1,5 +1,6 @@
 """`curfewd exec` tells of a job, and the job does not notice."""
 
+import json
 import os
 import signal
 import subprocess
@@ -181,6 +182,35 @@ def test_what_cannot_be_sent_does_not_hold_the_job_up_and_is_sent_later(tmp_path
         told = [event["type"] for event in back.events if event["data"]["task_id"] == "deploy/1"]
     assert told == ["task.started", "credential.issued", "task.ended"]
     assert spooled(tmp_path) == []
+
+
+def test_a_full_disk_keeps_no_job_from_running(tmp_path: Path) -> None:
+    (tmp_path / "spool").symlink_to("/dev/full")  # as a folder it cannot be used
+    done = run(tmp_path, "--secret-env", "DEPLOY_TOKEN", "--", "sh", "-c", "exit 3")
+    assert done.returncode == 3
+    assert b"the spool cannot be written" in done.stderr
+    assert [event["type"] for event in events_in(tmp_path)] == [
+        "task.started",
+        "credential.issued",
+        "task.ended",
+    ]
+
+
+def test_an_end_that_the_spool_cannot_hold_is_sent_all_the_same(tmp_path: Path) -> None:
+    code = f"""
+import resource
+from detector import cli
+resource.setrlimit(resource.RLIMIT_FSIZE, (1500, -1))  # the spool is as good as full when the job ends
+cli.main(["exec", "--task", "{"a" * 900}", "--to", {str(tmp_path / "fifo")!r}, "--", "true"])
+"""
+    os.mkfifo(tmp_path / "fifo")
+    reading = os.open(tmp_path / "fifo", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        subprocess.run([sys.executable, "-c", code], env=environment(tmp_path), cwd=tmp_path, check=True)
+        told = [json.loads(line)["type"] for line in os.read(reading, 1 << 16).splitlines()]
+    finally:
+        os.close(reading)
+    assert told == ["task.started", "task.ended"]
 
 
 def test_a_server_that_does_not_answer_is_waited_for_no_longer_than_asked(tmp_path: Path) -> None:
