@@ -15,9 +15,9 @@ import msgspec
 from benchmarks import logtext
 from benchmarks.corpus import Corpus, DecoyAt, Spec, Truth
 from benchmarks.formats import sha256_hex
-from benchmarks.names_contexts import contexts
-from benchmarks.names_lookalikes import ASSIGNED, TALK, talk
-from benchmarks.names_words import Half, names, values
+from benchmarks.names_lookalikes import TALK
+from benchmarks.names_parts import part
+from benchmarks.names_words import Half
 
 SECRETS: Final = 6_000
 LOOK_ALIKES: Final = 3_600
@@ -73,11 +73,12 @@ def _around(rng: random.Random, filler: Iterator[str]) -> tuple[tuple[str, ...],
 
 
 def _secrets(half: Half, rng: random.Random, filler: Iterator[str], count: int) -> Iterator[Case]:
+    made = part(half)
     whole = [
         (name, value, place)
-        for name in names(half)
-        for value in values(half).items()
-        for place in contexts(half).items()
+        for name in made.named
+        for value in made.values.items()
+        for place in made.contexts.items()
     ]
     seen: set[str] = set()
     for (kind, name), (value, make), (place, context) in rng.sample(whole, min(count, len(whole))):
@@ -91,11 +92,12 @@ def _secrets(half: Half, rng: random.Random, filler: Iterator[str], count: int) 
 
 
 def _look_alikes(half: Half, rng: random.Random, filler: Iterator[str], count: int) -> Iterator[Case]:
-    kinds, places = list(ASSIGNED.items()), list(contexts(half).items())
+    made = part(half)
+    kinds, places = list(made.look_alikes.items()), list(made.contexts.items())
     for number in range(count):
         before, after = _around(rng, filler)
         if rng.random() < _TALK_SHARE:
-            line = rng.choice(talk(half))(rng)
+            line = rng.choice(made.talk)(rng)
             yield Case(before, (line,), after, "", "", "", "line", line, None, TALK)
             continue
         kind, one = kinds[number % len(kinds)]

@@ -12,32 +12,36 @@ from typing import Final
 import msgspec
 
 from benchmarks.formats import BASE62, DIGITS, HEX, b64, b64url, pick, uuid4
-from benchmarks.names_words import Half, Name, Value, random_text
+from benchmarks.names_words import Half, Name, Value, named, random_text
 
 
 class LookAlike(msgspec.Struct, frozen=True):
     """One kind: names of each half and the makers of values that stand behind them."""
 
-    dev: tuple[Name, ...]
-    held_out: tuple[Name, ...]
+    by_half: dict[Half, tuple[Name, ...]]
     values: tuple[Value, ...]
 
     def names(self, half: Half) -> tuple[Name, ...]:
         """The names of one half."""
-        return self.dev if half is Half.DEV else self.held_out
+        return self.by_half[half]
 
 
 def _kind(dev: str, held_out: str, *values: Value) -> LookAlike:
-    return LookAlike(
-        tuple(map(Name.of, dev.split())), tuple(map(Name.of, held_out.split())), values or (random_text,)
-    )
+    return LookAlike({Half.DEV: named(dev), Half.HELD_OUT: named(held_out)}, values or (random_text,))
 
 
-def _one(*texts: str) -> Value:
+def own(half: Half, names: str, *values: Value) -> LookAlike:
+    """A kind that only one half has."""
+    return LookAlike({half: named(names)}, values)
+
+
+def either(*texts: str) -> Value:
+    """One of the texts."""
     return lambda rng: rng.choice(texts)
 
 
-def _hex(*lengths: int) -> Value:
+def hexadecimal(*lengths: int) -> Value:
+    """Digits of one of the lengths."""
     return lambda rng: pick(rng, HEX, rng.choice(lengths))
 
 
@@ -304,8 +308,8 @@ def _word(rng: random.Random) -> str:
 
 
 ASSIGNED: Final[dict[str, LookAlike]] = {
-    "commit": _kind("GIT_COMMIT COMMIT_SHA CI_COMMIT_SHA REVISION", "GITHUB_SHA HEAD_SHA MERGE_BASE VCS_REF SOURCE_VERSION", _hex(40), _hex(40, 64)),
-    "digest": _kind("IMAGE_DIGEST SHA256 CHECKSUM CONTENT_MD5", "ARTIFACT_SHA1 MANIFEST_DIGEST LAYER_DIFF MD5SUM PAYLOAD_HASH", _hex(32, 40, 64, 128), _integrity),
+    "commit": _kind("GIT_COMMIT COMMIT_SHA CI_COMMIT_SHA REVISION", "GITHUB_SHA HEAD_SHA MERGE_BASE VCS_REF SOURCE_VERSION", hexadecimal(40), hexadecimal(40, 64)),
+    "digest": _kind("IMAGE_DIGEST SHA256 CHECKSUM CONTENT_MD5", "ARTIFACT_SHA1 MANIFEST_DIGEST LAYER_DIFF MD5SUM PAYLOAD_HASH", hexadecimal(32, 40, 64, 128), _integrity),
     "integrity": _kind("INTEGRITY SOURCE_CODE_HASH", "SUBRESOURCE_INTEGRITY NAR_HASH", _integrity, lambda rng: b64(rng.randbytes(32))),
     "cache key": _kind("CACHE_KEY RESTORE_KEY", "CACHE_KEY_PREFIX BUILD_CACHE_KEY CCACHE_KEY", _cache, random_text),
     "page token": _kind("PAGE_TOKEN NEXT_PAGE_TOKEN", "NEXT_TOKEN PREV_PAGE_TOKEN PAGINATION_TOKEN", _cursor, random_text),
@@ -314,13 +318,13 @@ ASSIGNED: Final[dict[str, LookAlike]] = {
     "trace id": _kind("TRACE_ID SPAN_ID TRACEPARENT", "CORRELATION_ID PARENT_SPAN_ID REQUEST_ID XRAY_TRACE_ID", _traceparent),
     "key id": _kind("KEY_ID API_KEY_ID SIGNING_KEY_ID KID", "ACCESS_KEY_ID KMS_KEY_ID ENCRYPTION_KEY_ID GPG_KEY_ID TOKEN_ID", _key_id),
     "secret's version or id": _kind("SECRET_VERSION SECRET_VERSION_ID TOKEN_UUID", "CREDENTIAL_ID PASSWORD_VERSION SECRET_ETAG CREDENTIALS_ID", _key_id),
-    "public key": _kind("PUBLIC_KEY SSH_PUBLIC_KEY", "HOST_KEY JWT_PUBLIC_KEY VERIFY_KEY DEPLOY_PUBLIC_KEY", _spki, _ssh, lambda rng: b64(rng.randbytes(32)), _hex(64)),
+    "public key": _kind("PUBLIC_KEY SSH_PUBLIC_KEY", "HOST_KEY JWT_PUBLIC_KEY VERIFY_KEY DEPLOY_PUBLIC_KEY", _spki, _ssh, lambda rng: b64(rng.randbytes(32)), hexadecimal(64)),
     "publishable key": _kind("PUBLISHABLE_KEY RECAPTCHA_SITE_KEY", "NEXT_PUBLIC_SITE_KEY VAPID_PUBLIC_KEY TURNSTILE_SITE_KEY", random_text),
     "certificate": _kind("CA_CERTIFICATE CLIENT_CERT", "CERTIFICATE_AUTHORITY_DATA SERVER_CERT CA_BUNDLE", _certificate),
     "fingerprint": _kind("FINGERPRINT KEY_FINGERPRINT", "CERT_FINGERPRINT HOST_KEY_FINGERPRINT TOKEN_FINGERPRINT THUMBPRINT", _fingerprint),
     "idempotency key": _kind("IDEMPOTENCY_KEY DEDUP_KEY", "IDEMPOTENT_KEY DEDUPLICATION_KEY REQUEST_KEY", random_text, uuid4),
-    "password hash": _kind("PASSWORD_HASH PASSWORD_BCRYPT", "HASHED_PASSWORD PASSWORD_DIGEST ADMIN_PASSWORD_HASH PASSWD_SHA512", _bcrypt, _argon2, _crypt, _scram, _hex(64, 128)),
-    "token's hash": _kind("TOKEN_HASH TOKEN_SHA256", "HASHED_TOKEN API_KEY_HASH SECRET_CHECKSUM TOKEN_DIGEST", _hex(64), lambda rng: b64(rng.randbytes(32))),
+    "password hash": _kind("PASSWORD_HASH PASSWORD_BCRYPT", "HASHED_PASSWORD PASSWORD_DIGEST ADMIN_PASSWORD_HASH PASSWD_SHA512", _bcrypt, _argon2, _crypt, _scram, hexadecimal(64, 128)),
+    "token's hash": _kind("TOKEN_HASH TOKEN_SHA256", "HASHED_TOKEN API_KEY_HASH SECRET_CHECKSUM TOKEN_DIGEST", hexadecimal(64), lambda rng: b64(rng.randbytes(32))),
     "secret's name": _kind("SECRET_NAME TOKEN_NAME", "SECRET_REF EXISTING_SECRET IMAGE_PULL_SECRET PASSWORD_SECRET_NAME KEY_NAME", _object_name),
     "secret's arn": _kind("SECRET_ARN KMS_KEY_ARN", "DB_PASSWORD_ARN SECRET_URI CREDENTIALS_SECRET_ARN KEY_VAULT_SECRET_ID", _arn),
     "file": _kind("TOKEN_FILE PASSWORD_FILE KEY_PATH", "PRIVATE_KEY_FILE CREDENTIALS_PATH GOOGLE_APPLICATION_CREDENTIALS SECRET_KEY_FILE KEYSTORE_LOCATION", _file),
@@ -334,10 +338,10 @@ ASSIGNED: Final[dict[str, LookAlike]] = {
     "database key": _kind("PARTITION_KEY SORT_KEY ROW_KEY", "PRIMARY_KEY HASH_KEY SHARD_KEY FOREIGN_KEY RANGE_KEY CLUSTERING_KEY", _row, random_text),
     "object key": _kind("OBJECT_KEY S3_KEY", "BUCKET_KEY BLOB_KEY STORAGE_OBJECT_KEY UPLOAD_KEY", _path, _path, random_text),
     "message key": _kind("BINDING_KEY MESSAGE_KEY LOCK_KEY", "GROUP_KEY EVENT_KEY DIFF_KEY JOIN_KEY TRANSLATION_KEY MUTEX_KEY", random_text, _row),
-    "etag": _kind("ETAG RESOURCE_VERSION", "IF_NONE_MATCH CONTENT_ETAG X_AMZ_VERSION_ID", _hex(32, 64), random_text),
+    "etag": _kind("ETAG RESOURCE_VERSION", "IF_NONE_MATCH CONTENT_ETAG X_AMZ_VERSION_ID", hexadecimal(32, 64), random_text),
     "identifier": _kind("CLIENT_ID TENANT_ID MACHINE_ID BUILD_ID", "APP_ID ACCOUNT_ID USER_ID SUBSCRIPTION_ID INSTANCE_ID JOB_UUID DEVICE_ID", _machine_id, random_text),
     "session of a broker": _kind("CONSUMER_GROUP MEMBER_ID", "PRODUCER_ID TRANSACTIONAL_ID GENERATION_ID", random_text),
-    "signature": _kind("IMAGE_SIGNATURE COSIGN_SIGNATURE", "SIGNATURE RELEASE_SIG CHECKPOINT_SIGNATURE", lambda rng: b64(rng.randbytes(64)), _hex(128)),
+    "signature": _kind("IMAGE_SIGNATURE COSIGN_SIGNATURE", "SIGNATURE RELEASE_SIG CHECKPOINT_SIGNATURE", lambda rng: b64(rng.randbytes(64)), hexadecimal(128)),
     "policy or type": _kind("TOKEN_TYPE PASSWORD_POLICY AUTH_METHOD", "KEY_TYPE SECRET_TYPE KEY_ALGORITHM AUTH_MODE TOKEN_HEADER CREDENTIAL_TYPE", _policy),
     "another word": _kind("TOKENIZER KEYBOARD_LAYOUT AUTHOR", "TOKENIZATION_MODEL KEYSPACE MONKEY_PATCH COMPASS PASSENGER", _word),
     "another word, random value": _kind("AUTHORITY_HINT KEYFRAME TURKEY_REGION_TAG", "PASSENGER_REF COMPASS_BUILD KEYNOTE_SLUG SECRETARY_REF BYPASS_MARKER", random_text),

@@ -1,4 +1,4 @@
-"""Names and values of the `names` corpus, in two halves that share no name.
+"""Names and values of the `names` corpus: what all halves have, and the first two halves, which share no name.
 
 Everything here was written without a look at curfewd's lexicon or patterns. `Half.DEV` is what people tune with.
 `Half.HELD_OUT` is for the totals alone.
@@ -24,10 +24,12 @@ Value = Callable[[random.Random], str]
 
 
 class Half(enum.Enum):
-    """Which part of the names, values and contexts."""
+    """Which part of the names, values and contexts. All but the dev half are held out, each until its run."""
 
     DEV = "dev"
     HELD_OUT = "held-out"
+    SECOND = "second"
+    THIRD = "third"
 
 
 class Name(msgspec.Struct, frozen=True):
@@ -76,45 +78,43 @@ class Name(msgspec.Struct, frozen=True):
         return "-".join(("X", *(word.capitalize() for word in self.words)))
 
 
-def _names(text: str) -> tuple[Name, ...]:
+def named(text: str) -> tuple[Name, ...]:
+    """Names from their upper-case forms, with blanks between."""
     return tuple(map(Name.of, text.split()))
 
 
 # What each name says, so that a table can tell which kind is missed.
 NAMES: Final[dict[Half, dict[str, tuple[Name, ...]]]] = {
     Half.DEV: {
-        "password": _names("DB_PASSWORD MYSQL_ROOT_PASSWORD SMTP_PASS LDAP_BIND_PW KEYSTORE_PASSPHRASE PGPASSWORD SVC_PASSWD"),
-        "token": _names("TOKEN BUILDBOT_TOKEN SONAR_TOKEN CI_DEPLOY_TOKEN REFRESH_TOKEN REGISTRY_AUTH_TOKEN PREFECT_WORKER_TOKEN"),
-        "secret": _names("SECRET SESSION_SECRET OAUTH_CLIENT_SECRET WEBHOOK_SECRET COOKIE_SECRET APPROLE_SECRET_ID"),
-        "key": _names("API_KEY APIKEY DJANGO_SECRET_KEY ENCRYPTION_KEY SIGNING_KEY AZURE_STORAGE_KEY HMAC_KEY DD_APP_KEY MASTER_KEY"),
-        "service key": _names("ALGOLIA_ADMIN_KEY FASTLY_API_KEY SEGMENT_WRITE_KEY PAGERDUTY_KEY OPSGENIE_API_KEY"),
-        "other": _names("BOT_CREDENTIALS MQTT_AUTH BASIC_AUTH_CREDENTIAL NPM_AUTH VPN_PSK"),
+        "password": named("DB_PASSWORD MYSQL_ROOT_PASSWORD SMTP_PASS LDAP_BIND_PW KEYSTORE_PASSPHRASE PGPASSWORD SVC_PASSWD"),
+        "token": named("TOKEN BUILDBOT_TOKEN SONAR_TOKEN CI_DEPLOY_TOKEN REFRESH_TOKEN REGISTRY_AUTH_TOKEN PREFECT_WORKER_TOKEN"),
+        "secret": named("SECRET SESSION_SECRET OAUTH_CLIENT_SECRET WEBHOOK_SECRET COOKIE_SECRET APPROLE_SECRET_ID"),
+        "key": named("API_KEY APIKEY DJANGO_SECRET_KEY ENCRYPTION_KEY SIGNING_KEY AZURE_STORAGE_KEY HMAC_KEY DD_APP_KEY MASTER_KEY"),
+        "service key": named("ALGOLIA_ADMIN_KEY FASTLY_API_KEY SEGMENT_WRITE_KEY PAGERDUTY_KEY OPSGENIE_API_KEY"),
+        "other": named("BOT_CREDENTIALS MQTT_AUTH BASIC_AUTH_CREDENTIAL NPM_AUTH VPN_PSK"),
     },
     Half.HELD_OUT: {
-        "password": _names("POSTGRES_PASSWORD RABBITMQ_DEFAULT_PASS MONGO_INITDB_ROOT_PASSWORD WIFI_PASSPHRASE SSHPASS ORACLE_PWD GRAFANA_ADMIN_PASSWD"),
-        "token": _names("ACCESS_TOKEN DRONE_TOKEN CODECLIMATE_REPO_TOKEN RUNNER_REGISTRATION_TOKEN INFLUX_TOKEN HASS_BEARER_TOKEN NOMAD_TOKEN PLEX_TOKEN"),
-        "secret": _names("CLIENT_SECRET NEXTAUTH_SECRET FLASK_SECRET GITHUB_WEBHOOK_SECRET TOTP_SECRET SHARED_SECRET"),
-        "key": _names("SECRET_KEY APP_API_KEY FERNET_KEY COSMOS_ACCOUNT_KEY LARAVEL_APP_KEY PRIVATE_KEY ACCESS_KEY JWT_SIGNING_KEY UNSEAL_KEY"),
-        "service key": _names("CLOUDFLARE_GLOBAL_API_KEY SENDINBLUE_KEY WEATHER_API_KEY TYPESENSE_API_KEY BUGSNAG_API_KEY INTERCOM_ACCESS_KEY"),
-        "other": _names("ARTIFACTORY_CREDS REDISCLI_AUTH SMTP_CREDENTIALS PROXY_AUTH RESTIC_REPOSITORY_PASSWORD"),
+        "password": named("POSTGRES_PASSWORD RABBITMQ_DEFAULT_PASS MONGO_INITDB_ROOT_PASSWORD WIFI_PASSPHRASE SSHPASS ORACLE_PWD GRAFANA_ADMIN_PASSWD"),
+        "token": named("ACCESS_TOKEN DRONE_TOKEN CODECLIMATE_REPO_TOKEN RUNNER_REGISTRATION_TOKEN INFLUX_TOKEN HASS_BEARER_TOKEN NOMAD_TOKEN PLEX_TOKEN"),
+        "secret": named("CLIENT_SECRET NEXTAUTH_SECRET FLASK_SECRET GITHUB_WEBHOOK_SECRET TOTP_SECRET SHARED_SECRET"),
+        "key": named("SECRET_KEY APP_API_KEY FERNET_KEY COSMOS_ACCOUNT_KEY LARAVEL_APP_KEY PRIVATE_KEY ACCESS_KEY JWT_SIGNING_KEY UNSEAL_KEY"),
+        "service key": named("CLOUDFLARE_GLOBAL_API_KEY SENDINBLUE_KEY WEATHER_API_KEY TYPESENSE_API_KEY BUGSNAG_API_KEY INTERCOM_ACCESS_KEY"),
+        "other": named("ARTIFACTORY_CREDS REDISCLI_AUTH SMTP_CREDENTIALS PROXY_AUTH RESTIC_REPOSITORY_PASSWORD"),
     },
 }  # fmt: skip
 
 
-def names(half: Half) -> list[tuple[str, Name]]:
-    """Each name of the half with its kind."""
-    return [(kind, name) for kind, some in NAMES[half].items() for name in some]
-
-
-def _bytes(count: int, text: Callable[[bytes], str]) -> Value:
+def of_bytes(count: int, text: Callable[[bytes], str]) -> Value:
+    """So many random bytes, as text."""
     return lambda rng: text(rng.randbytes(count))
 
 
-def _drawn(alphabet: str, length: int) -> Value:
-    return lambda rng: _every(rng, alphabet, length)
+def drawn(alphabet: str, length: int) -> Value:
+    """So many characters of an alphabet, with each of its classes."""
+    return lambda rng: every(rng, alphabet, length)
 
 
-def _every(rng: random.Random, alphabet: str, length: int) -> str:
+def every(rng: random.Random, alphabet: str, length: int) -> str:
     """Drawn from the alphabet; again, until each class of characters that it has comes at least once."""
     classes = [part for part in (string.ascii_lowercase, string.ascii_uppercase, string.digits) if set(part) & set(alphabet)]  # fmt: skip
     signs = set(alphabet) - set(string.ascii_letters + string.digits)
@@ -124,12 +124,12 @@ def _every(rng: random.Random, alphabet: str, length: int) -> str:
             return text
 
 
-def _password(signs: str, length: int) -> Value:
+def password(signs: str, length: int) -> Value:
     """Begins with a letter, so that no place takes it for an option or a reference."""
 
     def made(rng: random.Random) -> str:
         while True:
-            tail = _every(rng, string.ascii_letters + string.digits + signs, length - 1)
+            tail = every(rng, string.ascii_letters + string.digits + signs, length - 1)
             # What a program would read as a URL, a template or a comment is not what is measured here.
             if re.search(r"://|\$[({\w]|%[({]|[{<\[].*[}>\]]|//|--|\|\||&&", tail) is None:
                 return rng.choice(string.ascii_letters) + tail
@@ -137,44 +137,45 @@ def _password(signs: str, length: int) -> Value:
     return made
 
 
-def _memorable(rng: random.Random) -> str:
+def memorable(rng: random.Random) -> str:
+    """Two words and a number."""
     first, second = rng.sample(_WORDS, 2)
     return f"{first.capitalize()}-{second}-{rng.randrange(10, 1000)}"
 
 
-# What both halves have.
-_SHARED: Final[dict[str, Value]] = {
-    "hex 32": _bytes(16, bytes.hex),
-    "hex 40": _bytes(20, bytes.hex),
-    "hex 64": _bytes(32, bytes.hex),
-    "hex 32 upper": _bytes(16, lambda data: data.hex().upper()),
-    "base62 20": _drawn(BASE62, 20),
-    "base62 24": _drawn(BASE62, 24),
-    "base62 32": _drawn(BASE62, 32),
-    "base62 48": _drawn(BASE62, 48),
-    "base36 lower 25": _drawn(LOWER, 25),
-    "base64 of 24 bytes": _bytes(24, b64),
-    "base64 of 32 bytes": _bytes(32, b64),
-    "base64url of 32 bytes": _bytes(32, b64url),
+# What all halves have.
+SHARED: Final[dict[str, Value]] = {
+    "hex 32": of_bytes(16, bytes.hex),
+    "hex 40": of_bytes(20, bytes.hex),
+    "hex 64": of_bytes(32, bytes.hex),
+    "hex 32 upper": of_bytes(16, lambda data: data.hex().upper()),
+    "base62 20": drawn(BASE62, 20),
+    "base62 24": drawn(BASE62, 24),
+    "base62 32": drawn(BASE62, 32),
+    "base62 48": drawn(BASE62, 48),
+    "base36 lower 25": drawn(LOWER, 25),
+    "base64 of 24 bytes": of_bytes(24, b64),
+    "base64 of 32 bytes": of_bytes(32, b64),
+    "base64url of 32 bytes": of_bytes(32, b64url),
     "uuid 4": uuid4,
-    "base32 upper 32": _drawn(BASE32, 32),
-    "password 16, signs": _password(_SIGNS, 16),
-    "password 20, tame signs": _password(_TAME_SIGNS, 20),
+    "base32 upper 32": drawn(BASE32, 32),
+    "password 16, signs": password(_SIGNS, 16),
+    "password 20, tame signs": password(_TAME_SIGNS, 20),
 }
-# What the other half does not have.
+# What only one of the first two has.
 _OWN: Final[dict[Half, dict[str, Value]]] = {
     Half.DEV: {
-        "base64 of 64 bytes": _bytes(64, b64),
+        "base64 of 64 bytes": of_bytes(64, b64),
         "own prefix, base62 32": lambda rng: (
-            f"acme_{rng.choice(('live', 'test', 'ci'))}_{_every(rng, BASE62, 32)}"
+            f"acme_{rng.choice(('live', 'test', 'ci'))}_{every(rng, BASE62, 32)}"
         ),
     },
     Half.HELD_OUT: {
-        "hex 48": _bytes(24, bytes.hex),
-        "hex 128": _bytes(64, bytes.hex),
-        "base62 upper 28": _drawn(UPPER, 28),
-        "password 12, signs": _password(_SIGNS, 12),
-        "two parts with a dot": lambda rng: f"{_every(rng, BASE62, 12)}.{_every(rng, BASE62, 30)}",
+        "hex 48": of_bytes(24, bytes.hex),
+        "hex 128": of_bytes(64, bytes.hex),
+        "base62 upper 28": drawn(UPPER, 28),
+        "password 12, signs": password(_SIGNS, 12),
+        "two parts with a dot": lambda rng: f"{every(rng, BASE62, 12)}.{every(rng, BASE62, 30)}",
     },
 }
 # Nothing tells these from a word but the name: counted apart.
@@ -183,7 +184,7 @@ MEMORABLE: Final = "memorable"
 
 def values(half: Half) -> dict[str, Value]:
     """Each kind of value of the half; the last is beyond the aim."""
-    return {**_SHARED, **_OWN[half], MEMORABLE: _memorable}
+    return {**SHARED, **_OWN[half], MEMORABLE: memorable}
 
 
 def random_text(rng: random.Random) -> str:
@@ -192,5 +193,5 @@ def random_text(rng: random.Random) -> str:
     if kind < 3:
         return pick(rng, HEX, (32, 40, 64)[kind])
     if kind < 5:
-        return _every(rng, BASE62, (24, 32)[kind - 3])
+        return every(rng, BASE62, (24, 32)[kind - 3])
     return (uuid4(rng), b64(rng.randbytes(32)), b64url(rng.randbytes(24)))[kind - 5]

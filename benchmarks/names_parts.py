@@ -1,0 +1,47 @@
+"""What each half of the `names` corpus is made of, from the module that has it."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from benchmarks import names_contexts, names_lookalikes, names_second, names_third, names_words
+from benchmarks.names_contexts import Context
+from benchmarks.names_lookalikes import Line, LookAlike
+from benchmarks.names_words import Half, Name, Value
+
+# Kinds of look-alikes that stand behind the names of secrets: what their values say makes the difference.
+TOLD_BY_VALUE: Final = frozenset({"masked", "reference", "placeholder"})
+
+
+class Part(msgspec.Struct, frozen=True):
+    """One half: names by kind, and what is made behind them."""
+
+    names: dict[str, tuple[Name, ...]]
+    values: dict[str, Value]
+    contexts: dict[str, Context]
+    look_alikes: dict[str, LookAlike]
+    talk: Sequence[Line]
+
+    @property
+    def named(self) -> list[tuple[str, Name]]:
+        """Each name with its kind."""
+        return [(kind, name) for kind, some in self.names.items() for name in some]
+
+
+def part(half: Half) -> Part:
+    """The parts of one half. Later halves have the dev half's contexts, and those of their own."""
+    if half in _LATER:
+        one = _LATER[half]
+        values = {**names_words.SHARED, **one.VALUES, names_words.MEMORABLE: names_words.memorable}
+        return Part(one.NAMES, values, names_contexts.DEV | one.CONTEXTS, one.LOOK_ALIKES, one.TALK)
+    return Part(
+        names_words.NAMES[half],
+        names_words.values(half),
+        names_contexts.contexts(half),
+        names_lookalikes.ASSIGNED,
+        names_lookalikes.talk(half),
+    )
+
+
+_LATER: Final = {Half.SECOND: names_second, Half.THIRD: names_third}
