@@ -86,7 +86,8 @@ def print_against(
     for name, one in rows:
         for index, example in enumerate(one.examples):
             if index == 0:
-                console.print(Text(f"\n{name}"), soft_wrap=True)
+                console.print()
+                console.print(Text(name), soft_wrap=True)
             place = visible(clean(example.source), _PLACE) + (
                 "" if example.line is None else f":{example.line}"
             )
@@ -97,7 +98,9 @@ def print_against(
             console.print(text, soft_wrap=True)
     if any(matches for matches, _ in tried.thresholds.values()) and any(map(wanted, NAMED_IDS)):
         console.print(_thresholds(tried))
-    console.print(Text(("\n" if rows else "") + _total(tried, seen)), soft_wrap=True)
+    if rows:
+        console.print()
+    console.print(Text(_total(tried, seen)), soft_wrap=True)
 
 
 def _thresholds(tried: Tried) -> Table:

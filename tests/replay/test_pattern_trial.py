@@ -48,6 +48,14 @@ def test_each_pattern_is_counted_with_masked_examples_and_what_its_checks_refuse
     assert "6 records" in out.splitlines()[-1]
 
 
+def test_each_part_begins_after_an_empty_line(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("named.log").write_text(LOG + "HARBOR_TOKEN=4c8e1f0b9a7d2e6385f1c0b9d4e7a2f6\n")
+    lines = tried(capsys, "named.log").splitlines()
+    assert "\\n" not in "".join(lines)
+    assert all(not lines[at - 1] for at in (lines.index("github-pat-classic"), lines.index("named-secret")))
+    assert lines[-2] == ""
+
+
 def test_the_pattern_that_matches_most_stands_first(capsys: pytest.CaptureFixture[str]) -> None:
     names = [line.split()[0] for line in tried(capsys, "app.log").splitlines() if line[:1].isalpha()]
     assert names[1] == "github-pat-classic"  # after the titles
