@@ -175,6 +175,22 @@ def test_what_is_allowed_takes_nothing_of_the_share() -> None:
     assert facts.cut_short == []
 
 
+def test_a_start_after_a_kill_reports_at_most_one_share_more_and_no_registered_credential_is_missed(
+    finders: Finders,
+) -> None:
+    texts = [*map(token, range(30)), SECRET]
+    some = records([line(text) for text in texts])
+    for killed in (0, 1, MOST, MOST + 1, 20, len(texts) - 1):
+        # What was looked at and not committed is looked at again, by a scanner that has counted nothing.
+        again = max(0, killed - 2)
+        before, after = scanned(finders, [some[:killed]]), scanned(finders, [some[again:]])
+        reported = {leak.fingerprint for leak in (*before.leaks, *after.leaks) if leak.pattern is not None}
+        assert len(reported) <= 2 * MOST
+        assert after.leaks[-1].fingerprint == ISSUE.identifiers[0].value
+        examined = before.cut_short_records + after.cut_short_records
+        assert examined + len(reported) >= len(texts) - 1  # none is forgotten
+
+
 def test_in_the_next_window_the_share_begins_anew(finders: Finders) -> None:
     texts = [line(token(number)) for number in range(12)]
     some = [FakeRecord(text, WINDOW - 6 + number) for number, text in enumerate(texts)]
