@@ -3,6 +3,7 @@
 import errno
 import os
 import signal
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final, NamedTuple
@@ -33,11 +34,12 @@ _IGNORED_BY_PYTHON: Final = (signal.SIGPIPE, signal.SIGXFSZ)
 
 
 class Ending(NamedTuple):
-    """How a command ended: with an exit code, or killed by a signal."""
+    """How a command ended: with an exit code, or killed by a signal; and when (ns)."""
 
     code: int
     signal: int = 0
     cancelled: bool = False
+    time: int = 0
 
     @property
     def outcome(self) -> str:
@@ -106,11 +108,11 @@ def wait_for(pid: int, forward: Callable[[int, bool], None]) -> Ending:
         _reap_others(pid)
         while (state := os.waitid(os.P_PID, pid, os.WEXITED | os.WSTOPPED | os.WNOHANG)) is not None:
             if state.si_code == os.CLD_EXITED:
-                return Ending(
-                    state.si_status, cancelled=bool(state.si_status and asked.intersection(_CANCELS))
-                )
+                cancelled = bool(state.si_status and asked.intersection(_CANCELS))
+                return Ending(state.si_status, 0, cancelled, time.time_ns())
             if state.si_code in (os.CLD_KILLED, os.CLD_DUMPED):
-                return Ending(128 + state.si_status, state.si_status, state.si_status in _CANCELS)
+                number = state.si_status
+                return Ending(128 + number, number, number in _CANCELS, time.time_ns())
             if state.si_code == os.CLD_STOPPED and state.si_status in _JOB_STOPS:
                 os.kill(
                     os.getpid(), signal.SIGSTOP

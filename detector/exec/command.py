@@ -23,6 +23,8 @@ from detector.values.secrets import DeploymentKey, Secret
 SOURCE: Final = "curfewd-exec"
 _OWN: Final = (KEY_VARIABLE, TOKEN_VARIABLE)  # variables that are for us, and for no job
 
+_PR_SET_DUMPABLE: Final = 4  # prctl(2)
+
 Say = Callable[[str], None]
 
 
@@ -40,6 +42,8 @@ def execute(request: Request, environ: Mapping[str, str], say: Say) -> int:
         UsageError: the request cannot be carried out. Nothing ran.
     """
     mask = child.block_signals()
+    if any(environ.get(name) for name in _OWN):
+        _hide()
     destination = destination_of(request.to, environ, _security_of(request.config))
     spool = Spool(spool_folder(environ), destination.address)
     if request.flush:
@@ -87,7 +91,7 @@ def _run(  # noqa: PLR0913, PLR0917 - what a command needs
 
 def _tell_end(sender: SenderProcess, request: Request, ending: child.Ending, say: Say) -> None:
     more: dict[str, Any] = {"signal": ending.signal} if ending.signal else {"exit_code": ending.code}
-    line = ended(SOURCE, time.time_ns(), request.task.task_id, ending.outcome, **more)
+    line = ended(SOURCE, ending.time or time.time_ns(), request.task.task_id, ending.outcome, **more)
     sender.append(line)
     reason = sender.finish(request.wait_seconds)
     if reason is not None:
@@ -95,6 +99,13 @@ def _tell_end(sender: SenderProcess, request: Request, ending: child.Ending, say
             f"not all events of the task were sent ({reason}): they wait in the spool, and the next `curfewd exec` "
             "to the same destination, or `curfewd exec --flush`, sends them"
         )
+
+
+def _hide() -> None:
+    """Keeps what is in our environment from the job: others of the same user cannot read /proc/PID/environ then."""
+    import ctypes  # noqa: PLC0415 - only where there is something to hide
+
+    ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
 
 
 def _flush(spool: Spool, destination: Destination, say: Say) -> int:

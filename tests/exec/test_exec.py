@@ -81,6 +81,23 @@ def test_the_command_gets_neither_our_key_nor_our_token(tmp_path: Path) -> None:
     assert events_in(tmp_path)[1]["data"]["identifiers"][0]["scheme"] == "hmac-sha256"
 
 
+@pytest.mark.parametrize(("variable", "dumpable"), [("CURFEWD_KEY", "0"), ("UNRELATED", "1")])
+def test_the_command_cannot_read_our_key_from_our_memory(
+    tmp_path: Path, variable: str, dumpable: str
+) -> None:
+    code = """
+import ctypes
+from detector import cli
+cli.main(["exec", "--task", "a", "--to", "events.jsonl", "--", "true"])
+print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0))  # PR_GET_DUMPABLE: 0 hides environ and memory from others of the same user
+"""
+    environ = environment(tmp_path, **{variable: "00" * 16})
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environ, cwd=tmp_path, check=True, capture_output=True
+    )
+    assert done.stdout.decode().strip() == dumpable
+
+
 def test_a_job_in_a_job_names_its_parent(tmp_path: Path) -> None:
     inner = [*EXEC, "--task", "deploy/1/step", "--to", str(tmp_path / "events.jsonl"), "--", "true"]
     assert run(tmp_path, "--to", "events.jsonl", "--", *inner).returncode == 0
