@@ -1,8 +1,9 @@
 """The cases and outcomes of `curfewd revoke --commands`, in files: what a changelog and a topic are on Kafka.
 
 `outcomes.jsonl` has the CloudEvents, `cases.jsonl` each case as it changes; the last line of a command stands. Both are
-only appended to, and a line that a crash tore is passed over. Outcomes are on the disk before their cases: where an
-outcome is there and its case is older, the outcome counts.
+only appended to, and a line that a crash tore is passed over. A case is on the disk, with the events of its outcomes,
+before these are told: what a crash kept from being told is told at the next start. If `cases.jsonl` is lost, the last
+outcome of a command counts.
 """
 
 import fcntl
@@ -18,7 +19,7 @@ from detector.revoke.case import Case
 from detector.revoke.executor import Change
 from detector.revoke.outcomes import TYPE, Verdict, outcome_event, revoked_event
 from detector.revoke.revocation_command import RevocationCommand
-from detector.revoke.stored_cases import case_record, stored_case
+from detector.revoke.stored_cases import case_and_told, case_record
 from detector.terminal.output import shown, why
 from detector.values.errors import StopError, UsageError
 
@@ -27,17 +28,21 @@ CASES: Final = "cases.jsonl"
 _OURS: Final = 0o600  # the handles of credentials stand there
 
 
+class _Named(msgspec.Struct):
+    id: str
+
+
 class _Data(msgspec.Struct):
     command_id: str
     outcome: Verdict
 
 
-class _Outcome(msgspec.Struct):
-    id: str
+class _Outcome(_Named):
     type: str
     data: _Data
 
 
+_NAMED: Final = msgspec.json.Decoder(_Named)
 _DECODER: Final = msgspec.json.Decoder(_Outcome)
 
 
@@ -55,8 +60,9 @@ class CaseFiles:
             folder.mkdir(parents=True, exist_ok=True)
             self._cases = _opened(folder / CASES)
             self._outcomes = _opened(folder / OUTCOMES)
-            self._stored = self._read_cases()
+            self._ids: set[str] = set()
             self._told = self._read_outcomes()
+            self._stored = self._read_cases()
         except OSError as error:
             raise UsageError(f"cannot use the folder {shown(folder)}: {why(error)}") from None
 
@@ -87,15 +93,17 @@ class CaseFiles:
         for change in changes:
             if change.case is None:
                 continue
-            cases.append(case_record(change.case))
+            told = []
             for outcome in change.outcomes:
                 command = change.case.command
-                outcomes.append(outcome_event(command, outcome, recorder.clean, recorder.log.head))
+                told.append(outcome_event(command, outcome, recorder.clean, recorder.log.head))
                 if outcome.revoked:
-                    outcomes.append(revoked_event(command, outcome))
+                    told.append(revoked_event(command, outcome))
+            cases.append(case_record(change.case, told))
+            outcomes += told
         try:
-            _append(self._outcomes, outcomes)
             _append(self._cases, cases)
+            _append(self._outcomes, outcomes)
         except OSError as error:
             raise StopError(f"cannot write into the folder {shown(self._folder)}: {why(error)}") from None
 
@@ -105,10 +113,13 @@ class CaseFiles:
         self._outcomes.close()
 
     def _read_cases(self) -> dict[str, Case]:
-        found = {}
+        """The last case of each command. Tells what was about to be told of them."""
+        found, untold = {}, []
         for line in _lines(self._cases):
-            case = stored_case(line, shown(str(self._folder / CASES)))
+            case, told = case_and_told(line, shown(str(self._folder / CASES)))
             found[case.command.id] = case
+            untold += [event for event in told if _NAMED.decode(event).id not in self._ids]
+        _append(self._outcomes, untold)
         return found
 
     def _read_outcomes(self) -> dict[str, tuple[int, Verdict]]:
@@ -116,6 +127,7 @@ class CaseFiles:
         told: dict[str, tuple[int, Verdict]] = {}
         for line in _lines(self._outcomes):
             try:
+                self._ids.add(_NAMED.decode(line).id)
                 outcome = _DECODER.decode(line)
             except (msgspec.MsgspecError, UnicodeDecodeError):
                 continue  # `credential.revoked`

@@ -31,6 +31,7 @@ from detector.kafka.stage_facts import Rebalanced
 from detector.kafka.topic_follower import TopicFollower
 from detector.revoke.audit_log import AuditLog
 from detector.revoke.audit_records import Recorder
+from detector.revoke.case import NEVER
 from detector.revoke.deciding import Configured
 from detector.revoke.executor import Executor, ExecutorSettings
 from detector.revoke.handler import RevokeHandler, RevokeTopics
@@ -362,8 +363,11 @@ def stage_settings(live: KafkaSettings, counts: Mapping[str, int]) -> StageSetti
 
 
 def executor_settings(revoke: RevokeSettings, live: KafkaSettings | None = None) -> ExecutorSettings:
-    """A case is remembered for longer than its command is kept: a copy may be read for as long."""
-    retention = None if live is None else live.topics.revocations.retention
+    """A case is remembered for longer than its command is kept: a copy may be read for as long.
+
+    Without Kafka nothing is forgotten: what became of a command is said at the end of each run.
+    """
+    retention = NEVER if live is None else live.topics.revocations.retention
     return ExecutorSettings(
         concurrency=revoke.concurrency,
         deadline=revoke.deadline,

@@ -1,6 +1,6 @@
 """Cases as they are stored: in the state topic, or in the file beside a replay's outcomes."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -10,9 +10,10 @@ from detector.values.errors import StopError
 from detector.values.stored_format import STORED_FORMAT, check_format
 
 
-class _Stored(msgspec.Struct):
+class _Stored(msgspec.Struct, omit_defaults=True):
     format: int
     case: Case
+    told: tuple[msgspec.Raw, ...] = ()
 
 
 class _Versioned(msgspec.Struct):
@@ -24,9 +25,9 @@ _DECODER: Final = msgspec.json.Decoder(_Stored)
 _VERSION: Final = msgspec.json.Decoder(_Versioned)
 
 
-def case_record(case: Case) -> bytes:
-    """A case to store."""
-    return _ENCODER.encode(_Stored(STORED_FORMAT, case))
+def case_record(case: Case, told: Sequence[bytes] = ()) -> bytes:
+    """A case to store, with the events that are about to be told of it, if they are told elsewhere and later."""
+    return _ENCODER.encode(_Stored(STORED_FORMAT, case, tuple(map(msgspec.Raw, told))))
 
 
 def stored_case(record: bytes, where: str) -> Case:
@@ -35,9 +36,19 @@ def stored_case(record: bytes, where: str) -> Case:
     Raises:
         StopError: it is none, or a later version stored it. To go on without it might mean to act twice.
     """
+    return case_and_told(record, where)[0]
+
+
+def case_and_told(record: bytes, where: str) -> tuple[Case, list[bytes]]:
+    """The case in a record, and the events of it.
+
+    Raises:
+        StopError: as for `stored_case`.
+    """
     try:
         check_format(str(_VERSION.decode(record).format).encode(), where)
-        return _DECODER.decode(record).case
+        stored = _DECODER.decode(record)
+        return stored.case, [bytes(event) for event in stored.told]
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         raise StopError(
             f"{where} holds a record that is no case: only curfewd revoke may write there"

@@ -7,21 +7,26 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pytest
 
 from detector.configuration.revoke_settings import RevokeSettings, TargetTable
-from detector.revoke import file_run
+from detector.revoke import case_files, file_run
 from detector.revoke.audit_log import verify_audit_log
+from detector.revoke.target import Step
 from detector.revoke.target_tables import TableTarget
-from detector.values.times import SECOND
-from tests.revoke.recording import RecordingTarget
+from detector.values.times import DAY, SECOND
+from tests.revoke.recording import RecordingOptions, RecordingTarget
 from tests.revoke.running import command
 
 SETTINGS = RevokeSettings(given=True, mode="act", deadline=2 * SECOND)
+
+
+class KilledError(BaseException):
+    """The process ends at once: nothing of it goes on."""
 
 
 @pytest.fixture
@@ -76,6 +81,33 @@ def test_outcomes_alone_are_enough_not_to_repeat_it(target: RecordingTarget, tmp
     assert len(target.revoked) == 1
 
 
+@pytest.mark.parametrize("moment", [0, 1], ids=["before a line is written", "between the two files"])
+def test_killed_while_it_says_later_it_still_takes_the_later_step(
+    target: RecordingTarget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: int
+) -> None:
+    target.options = RecordingOptions(
+        steps=(Step("disable it", reversible=True), Step("delete it", delay=0.5))
+    )
+    write, left = case_files._append, [moment]
+
+    def killed(file: BinaryIO, lines: Iterable[bytes]) -> None:
+        lines = list(lines)
+        left[0] -= target.kills["cred-1"] and bool(lines)
+        if left[0] < 0:
+            raise KilledError
+        write(file, lines)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(case_files, "_append", killed)
+        with pytest.raises(KilledError):
+            run(tmp_path, ["cred-1"])
+    target.closed = False
+    assert run(tmp_path, ["cred-1"]) == 0
+    assert [step for _, _, step in target.revoked][-1] == 1
+    assert verdicts(tmp_path) == [("cred-1", "confirmed"), ("cred-1", "revoked"), ("cred-1", "confirmed")]
+    assert [each["id"].rpartition("/")[2] for each in outcomes(tmp_path)] == ["1", "revoked", "2"]
+
+
 def test_a_plan_holds_everything_and_acts_once_the_mode_is_set(
     target: RecordingTarget, tmp_path: Path
 ) -> None:
@@ -88,6 +120,24 @@ def test_a_plan_holds_everything_and_acts_once_the_mode_is_set(
     assert len(outcomes(tmp_path)) == 1
     assert run(tmp_path, ["cred-1"]) == 0
     assert [each["id"][-1] for each in outcomes(tmp_path)] == ["1", "2", "d"]
+
+
+@pytest.mark.parametrize("lost", ["nothing", "cases"])
+def test_what_failed_long_ago_is_still_no_success(
+    target: RecordingTarget, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lost: str
+) -> None:
+    def refuse(_: str) -> None:
+        raise ValueError("a bug")
+
+    target.trouble = refuse
+    assert run(tmp_path, ["cred-1"], deadline=SECOND // 10) == 1
+    if lost == "cases":
+        (tmp_path / "out" / "cases.jsonl").unlink()
+    now = time.time_ns
+    monkeypatch.setattr(time, "time_ns", lambda: now() + 400 * DAY)
+    target.closed = False
+    assert run(tmp_path, ["cred-1"]) == 1
+    assert verdicts(tmp_path) == [("cred-1", "failed")]
 
 
 def test_a_torn_last_line_did_not_happen(target: RecordingTarget, tmp_path: Path) -> None:
