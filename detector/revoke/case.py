@@ -26,7 +26,7 @@ class Case(msgspec.Struct, frozen=True, omit_defaults=True):
     """One command and how far it is. Times are in ns.
 
     - `due`: when its next turn or decision is; 0 is at once, NEVER when somebody approves or the settings change.
-    - `target`: the name of its table in the configuration; `reason`: why it is held, or what failed last.
+    - `target`: the name of its table in the configuration; `place`: a digest of where that pointed; `reason`: why it is held, or what failed last.
     - `rail`, `pages`: of what holds it.
     - `began`: when acting was decided; the rails' limits count it. `acted`: when a process took it up first.
     - `step`: how many steps are done. `tried`: a step was asked for
@@ -50,6 +50,7 @@ class Case(msgspec.Struct, frozen=True, omit_defaults=True):
     target: str = ""
     reason: str = ""
     rail: Rail | None = None
+    place: str = ""
     pages: bool = False
     approved: str = ""
     began: int | None = None

@@ -62,7 +62,7 @@ def forbidden(case: Case, plan: Plan, reason: str, now: int) -> Changed:
 
 
 def left_alone(case: Case, reason: str, now: int) -> Changed:
-    """Its target is gone from the configuration. Where nothing was done yet, it is decided anew."""
+    """Its target is gone from the configuration, or points elsewhere. Where nothing was done yet, it is decided anew."""
     if _stays_dead(case):
         return _finish(case.changed(left=reason), Plan((), "", 0.0), now)
     if case.did or case.tried:
@@ -70,12 +70,13 @@ def left_alone(case: Case, reason: str, now: int) -> Changed:
     return case.changed(phase="waiting", due=0), None
 
 
-def aimed(case: Case, target: str) -> Case:
-    """As the target of this name takes it. What was seen and done at another one says nothing about this one."""
-    if case.target in {"", target}:
-        return case.changed(target=target)
+def aimed(case: Case, target: str, place: str) -> Case:
+    """As the target of this name takes it, which is at `place`. What was seen and done elsewhere says nothing about it."""
+    if case.target in {"", target} and case.place in {"", place}:
+        return case.changed(target=target, place=place)
     return case.changed(
         target=target,
+        place=place,
         step=0,
         did=(),
         tried=False,
@@ -125,6 +126,7 @@ def again(case: Case, asked: int, by: str) -> Case:
         partition=case.partition,
         taken=case.taken,
         target=case.target,
+        place=case.place,
         approved=f"tried again, asked by {by}",
         resumed=True,
         before=case.before,

@@ -6,7 +6,6 @@ from typing import Protocol
 from detector.configuration.revoke_settings import RevokeSettings
 from detector.revoke.rails import Decision, Held, History, Proposal, Refused, decide, stopped
 from detector.revoke.revocation_command import RevocationCommand
-from detector.revoke.target import Target
 from detector.revoke.target_tables import TableTarget, find_target
 from detector.values.approvals import RETRY, Approval
 
@@ -21,7 +20,7 @@ class Deciding(Protocol):
             RefusedError: none does.
         """
 
-    def target_named(self, name: str) -> Target | None:
+    def target_named(self, name: str) -> TableTarget | None:
         """The target of a table; None if it is gone from the configuration."""
 
     def decide(self, proposal: Proposal, history: History, now: int) -> Decision:
@@ -46,13 +45,13 @@ class Configured:
         self._settings = settings
         self._targets = targets
         self._approvals_of = approvals_of
-        self._by_name = {each.name: each.target for each in targets}
+        self._by_name = {each.name: each for each in targets}
 
     def target_of(self, command: RevocationCommand) -> TableTarget:
         """See `Deciding`."""
         return find_target(self._targets, command)
 
-    def target_named(self, name: str) -> Target | None:
+    def target_named(self, name: str) -> TableTarget | None:
         """See `Deciding`."""
         return self._by_name.get(name)
 

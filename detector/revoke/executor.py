@@ -292,7 +292,7 @@ class Executor:
         case = entry.case
         found = self._planned(case)
         if found is None:
-            reason = f"the configuration has no target {case.target} any more that takes it"
+            reason = f"the configuration has no target {case.target} any more that takes it, or it points elsewhere now"
             self._note(entry, cases.left_alone(case, reason, now))
             return False
         stop = self._deciding.stopped(Proposal(case.command, case.target, found[1]), now)
@@ -324,7 +324,8 @@ class Executor:
         return (
             other is not None
             and other.case.proved
-            and (other.case.command.credential_id, other.case.target) == (command.credential_id, case.target)
+            and other.case.command.credential_id == command.credential_id
+            and (other.case.target, other.case.place) == (case.target, case.place)
             and other.case.digest == case.digest
         )
 
@@ -333,7 +334,7 @@ class Executor:
         try:
             found = self._deciding.target_of(case.command)
             name = found.name
-            case = cases.aimed(case, name)
+            case = cases.aimed(case, name, found.place)
             proposal = Proposal(case.command, name, checked_plan(found.target.plan(case.command)))
         except RefusedError as error:
             return cases.refused(case.changed(target=name), str(error), now)
@@ -383,11 +384,11 @@ class Executor:
         self._freed, self._used = 0, now
 
     def _planned(self, case: Case) -> tuple[Target, Plan] | None:
-        target = self._deciding.target_named(case.target)
-        if target is None:
+        found = self._deciding.target_named(case.target)
+        if found is None or case.place not in {"", found.place}:
             return None
         try:
-            return target, checked_plan(target.plan(case.command))
+            return found.target, checked_plan(found.target.plan(case.command))
         except Exception:  # noqa: BLE001 - the settings may have changed since it was decided
             return None
 

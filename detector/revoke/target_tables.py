@@ -3,6 +3,7 @@
 A type is a name of `detector.revoke.targets.names`, or `package.module:Class` for a target of one's own.
 """
 
+import hashlib
 import importlib
 import importlib.util
 import re  # over a message of msgspec
@@ -32,6 +33,17 @@ _FORMS: Final = {
     "array": "a list",
     "object": "a table",
 }
+FILES: Final = ("_file", "_folder")
+_ORDERED: Final = msgspec.json.Encoder(order="deterministic", enc_hook=str)
+WHERE: Final = frozenset(
+    {
+        *("url", "endpoint_url", "login_url", "introspection_path", "revocation_path"),
+        *("host", "port", "servers", "standbys", "database", "cluster", "user_prefix", "command"),
+        *("account", "tenant", "namespace", "realm", "issuer", "audience"),
+        *("client_id", "app_id", "installation_id"),  # some providers know other credentials, by who asks
+    }
+)
+"""The options of our own types that say where a target is; the others say how it is asked and what it does there."""
 _EXTRA: Final = "pip install 'curfewd[revoke]'"
 
 
@@ -45,6 +57,20 @@ class TableTarget(msgspec.Struct, frozen=True):
     def name(self) -> str:
         """The name of the table, by which rails, outcomes and metrics call the target."""
         return self.table.name
+
+    @property
+    def place(self) -> str:
+        """Where it points, as a digest: what was seen and done at one place says nothing about another one.
+
+        Of a target of one's own every option counts but files, as nobody knows which one says where it is.
+        """
+        table = self.table
+        where = {
+            name: value
+            for name, value in table.options.items()
+            if (name in WHERE or ":" in table.type) and not name.endswith(FILES)
+        }
+        return hashlib.sha256(_ORDERED.encode((table.type, where))).hexdigest()[:32]
 
     def takes(self, command: RevocationCommand) -> bool:
         """Whether the command is meant for this target, and `match` holds."""
@@ -178,6 +204,6 @@ def _parents(module: str) -> list[str]:
 def _beside(table: TargetTable) -> dict[str, Any]:
     folder = Path(table.path).parent
     return {
-        name: str(folder / value) if name.endswith(("_file", "_folder")) and isinstance(value, str) else value
+        name: str(folder / value) if name.endswith(FILES) and isinstance(value, str) else value
         for name, value in table.options.items()
     }

@@ -106,13 +106,14 @@ class OpenRails:
         self.asked: dict[str, tuple[int, str]] = {}  # to try a command again
 
     def target_of(self, command: RevocationCommand) -> TableTarget:
-        tables = [
-            TableTarget(TargetTable(name, target.name), target) for name, target in self.targets.items()
-        ]
-        return find_target(tables, command)
+        return find_target([self._table(name) for name in self.targets], command)
 
-    def target_named(self, name: str) -> Target | None:
-        return self.targets.get(name)
+    def target_named(self, name: str) -> TableTarget | None:
+        return self._table(name) if name in self.targets else None
+
+    def _table(self, name: str) -> TableTarget:
+        target = self.targets[name]
+        return TableTarget(TargetTable(name, target.name), target)
 
     def decide(self, proposal: Proposal, history: History, now: int) -> Decision:
         del now

@@ -1,7 +1,7 @@
 """No wrong all-clear: a case by itself against a provider that never lies about what lives, but fails in all other ways.
 
 It hangs, loses answers, says that it did what it did not, and refuses. The process dies between any two of look, act,
-store and commit; people switch a credential on again, retry what failed, and move a command to another target.
+store and commit; people switch a credential on again, retry what failed, and move a command to another target, or a target to another place.
 """
 
 from typing import Any
@@ -29,7 +29,7 @@ MOMENTS = (
     *("fine",) * 6,
     *("store",) * 3,
     *("down", "lost", "lie", "gone", "refused", "unknown", "nothing works", "late"),
-    *("kill", "kill in the act", "undo", "retry", "move", "target gone"),
+    *("kill", "kill in the act", "undo", "retry", "move", "elsewhere", "target gone"),
 )
 
 
@@ -43,7 +43,7 @@ class World:
         self.stored = msgspec.json.encode(self.case)
         self.pending: list[Outcome] = []
         self.told: list[Outcome] = []
-        self.aim = "real"
+        self.aim, self.place = "real", "here"
 
     def moment(self, what: str) -> None:
         self.now += PAUSE
@@ -60,6 +60,8 @@ class World:
             self.retry()
         elif what == "move":
             self.aim = "other" if self.aim == "real" else "real"
+        elif what == "elsewhere":
+            self.place = "there" if self.place == "here" else "here"
         elif not self.case.open:
             pass
         elif what == "target gone" and self.case.phase == "acting":
@@ -67,9 +69,17 @@ class World:
         else:
             self.turn(what)
 
+    @property
+    def here(self) -> bool:
+        """Whether the case asks where the credential is."""
+        return (self.case.target, self.case.place) == ("real", "here")
+
     def turn(self, what: str) -> None:
+        if self.case.phase == "acting" and self.case.place != self.place:
+            self.take(cases.left_alone(self.case, "the target points elsewhere", self.now))
+            return
         if self.case.phase != "acting":
-            going = cases.aimed(self.case, self.aim)
+            going = cases.aimed(self.case, self.aim, self.place)
             self.take((cases.going(going, self.aim, "", self.now, PATIENCE), None))
         if self.case.acted is None:
             self.take((cases.taken_up(self.case, self.now), None))
@@ -102,14 +112,13 @@ class World:
 
     def look(self, what: str) -> Observation:
         self.fail(what)
-        here = self.case.target == "real"
         if what == "unknown":
             return Observation("unknown", "x")
         if what == "nothing works":  # not even what must go on working
             return Observation("absent" if self.plan.forgets else "dead", "x", control=False)
-        if here and self.live:
+        if self.here and self.live:
             return Observation("live", "x")
-        known = here and self.ever and not self.plan.forgets
+        known = self.here and self.ever and not self.plan.forgets
         return Observation("dead" if known else "absent", "x")
 
     def act(self, what: str) -> None:
@@ -118,10 +127,9 @@ class World:
             raise GoneError("it refuses everything")
         if what == "lie":
             return
-        here = self.case.target == "real"
-        if what == "gone" and not (here and self.live):
-            raise GoneError("HTTP 404", known=here and self.ever and not self.plan.forgets)
-        self.live = self.live and not here
+        if what == "gone" and not (self.here and self.live):
+            raise GoneError("HTTP 404", known=self.here and self.ever and not self.plan.forgets)
+        self.live = self.live and not self.here
         if what == "lost":
             raise UnavailableError("the connection broke")
 
@@ -179,6 +187,7 @@ def seen_once(
 @seen_once("fine, store, kill, nothing works, nothing works")
 @seen_once("fine, nothing works, nothing works")
 @seen_once("fine, target gone, move")
+@seen_once("fine, elsewhere, fine, fine, fine, fine")
 @seen_once("fine, move, late, down, store, retry")
 @seen_once("fine, fine, fine, undo, late, fine, store, retry, fine, target gone", PLANS[2])
 @seen_once("fine, fine, fine, late, fine, fine, undo, fine, refused", PLANS[2])

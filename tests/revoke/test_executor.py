@@ -11,6 +11,7 @@ import pytest
 from detector.configuration.revoke_settings import Limits, RevokeSettings, TargetTable
 from detector.revoke.deciding import Configured
 from detector.revoke.executor import ExecutorSettings
+from detector.revoke.outcomes import DEAD
 from detector.revoke.rails import Go, Held, Refused
 from detector.revoke.revocation_command import RevocationCommand
 from detector.revoke.target import GoneError, Observation, Plan, RefusedError, Step, UnavailableError
@@ -627,8 +628,10 @@ LATER = RecordingOptions(
 )
 
 
-def configured(target: RecordingTarget, name: str = "memory", **settings: Any) -> Configured:
-    tables = [TableTarget(TargetTable(name, target.name), target)]
+def configured(
+    target: RecordingTarget, name: str = "memory", url: str = "https://one.example", **settings: Any
+) -> Configured:
+    tables = [TableTarget(TargetTable(name, target.name, options={"url": url}), target)]
     return Configured(RevokeSettings(**{"given": True, "mode": "act", **settings}), tables)
 
 
@@ -693,6 +696,46 @@ async def test_a_target_that_is_renamed_takes_what_was_not_begun() -> None:
     running.executor.use(configured(target, "renamed"), QUICK, QUICK_TURNS)
     await running.settle()
     assert [(one.verdict, one.target) for _, one in running.stored.outcomes] == [("confirmed", "renamed")]
+
+
+async def test_what_was_seen_at_a_server_says_nothing_about_another_one_of_the_same_name() -> None:
+    """The credential was alive at the first server; the second one never heard of it."""
+    first, second = (RecordingTarget(RecordingOptions(forgets=True)) for _ in range(2))
+    first.live.add("cred-1")
+
+    def down(what: str) -> None:
+        if what == "revoke":
+            raise UnavailableError("down")
+
+    first.trouble = down
+    running = Running(configured(first))
+    running.take([command()])
+    await running.until(lambda: any(case.before == "live" for case in running.executor.open))
+    await running.crash()
+    running = Running(configured(second, url="https://two.example"), running.stored)
+    await running.settle()
+    assert running.stored.verdicts in (
+        ["failed"],
+        ["refused"],
+    )  # as a try was made at the first one, or was not
+    running = Running(configured(second, url="https://two.example"), running.stored)
+    running.take([command(escalated=True)])
+    await running.settle()
+    assert running.stored.verdicts[-1] not in DEAD
+    assert first.live == {"cred-1"}
+
+
+async def test_the_other_command_of_a_credential_proves_nothing_at_another_server() -> None:
+    first, second = (RecordingTarget(RecordingOptions(forgets=True)) for _ in range(2))
+    first.live.add("cred-1")
+    running = Running(configured(first))
+    running.take([command()])
+    await running.settle()
+    running.executor.use(configured(second, url="https://two.example"), QUICK, QUICK_TURNS)
+    running.take([command(escalated=True)])
+    await running.settle()
+    assert running.stored.verdicts[0] == "confirmed"
+    assert running.stored.verdicts[-1] not in DEAD
 
 
 async def test_what_is_dead_stays_confirmed_if_its_target_is_gone() -> None:
