@@ -256,22 +256,27 @@
     at("commands").replaceChildren(made.length ? el("ol", { class: "commands" }, made) : el("p", { class: "empty" }, "None yet."));
   }
 
-  // Commands that wait for a person. The buttons stay where they are while others come and go.
-  function showHeld({ held, total }) {
-    const list = at("held");
-    const focused = document.activeElement?.closest?.("#held li")?.dataset.id;
+  // Commands that wait for a person, and those that can be tried again. The buttons keep the focus while others come and go.
+  function showHeld({ held, total, retriable, retriable_total: ended }) {
+    const focused = document.activeElement?.closest?.("#waiting li")?.dataset.id;
     const asked = document.activeElement?.dataset?.verdict;
-    at("waiting").hidden = held.length === 0 && !at("decided").textContent;
-    const made = held.slice(0, WAITING).map((one) => el("li", { class: "command", "data-id": one.command_id },
+    at("waiting").hidden = held.length + retriable.length === 0 && !at("decided").textContent;
+    showWaiting("held", held, total, ["approve", "deny"], "curfewd revoke held shows all.");
+    at("retriable-title").hidden = retriable.length === 0;
+    showWaiting("retriable", retriable, ended, ["retry"], "The topic of outcomes has all.");
+    if (focused) [...at("waiting").querySelectorAll("li")].find((one) => one.dataset.id === focused)?.querySelector(`[data-verdict=${asked ?? "approve"}]`)?.focus({ preventScroll: true });
+  }
+
+  function showWaiting(id, some, total, verdicts, where) {
+    const made = some.slice(0, WAITING).map((one) => el("li", { class: "command", "data-id": one.command_id },
       el("b", null, one.credential_id || one.command_id),
-      el("p", { class: "meta" }, `${one.why}, since ${time(Date.parse(one.since))}${one.target ? `, at ${one.target}` : ""}`),
+      el("p", { class: "meta" }, `${one.outcome ? `${one.outcome}: ` : ""}${one.why}, since ${time(Date.parse(one.since))}${one.target ? `, at ${one.target}` : ""}`),
       el("p", { class: "meta" }, "Command ", el("code", null, one.command_id)),
       Object.keys(one.said).length ? el("p", { class: "meta" }, Object.entries(one.said).map(([name, verdict]) => `${name}: ${verdict}`).join(", ")) : null,
-      el("p", { class: "decide" }, ["approve", "deny"].map((verdict) => [
+      el("p", { class: "decide" }, verdicts.map((verdict) => [
         el("button", { type: "button", "data-verdict": verdict, "aria-label": `${capital(verdict)} the revocation of ${one.credential_id}`, onclick: () => decide(one, verdict) }, capital(verdict)), " "]))));
-    const more = total > made.length ? el("p", { class: "hint" }, `… and ${number(total - made.length)} more. curfewd revoke held shows all.`) : "";
-    list.replaceChildren(made.length ? el("ol", { class: "commands" }, made) : el("p", { class: "empty" }, "None."), more);
-    if (focused) [...list.querySelectorAll("li")].find((one) => one.dataset.id === focused)?.querySelector(`[data-verdict=${asked ?? "approve"}]`)?.focus({ preventScroll: true });
+    const more = total > made.length ? el("p", { class: "hint" }, `… and ${number(total - made.length)} more. ${where}`) : "";
+    at(id).replaceChildren(made.length ? el("ol", { class: "commands" }, made) : el("p", { class: "empty" }, "None."), more);
   }
 
   // The approver's token goes with this one request. It stays in the field until the page is closed.

@@ -45,7 +45,7 @@ def run_approve(settings: Settings, verdict: Verdict, command_id: str | None, na
     """Writes what a person says about one command, and says what it did.
 
     Raises:
-        UsageError: the id, or the person, is not clear; or the command does not wait, or has not failed.
+        UsageError: the id, or the person, is not clear; or the command does not wait, or cannot be tried again.
         RetryError, StopError: Kafka cannot be reached, or refuses.
     """
     live = _live(settings)
@@ -61,9 +61,9 @@ async def _approve(live: KafkaSettings, revoke: RevokeSettings, approval: Approv
     connection = await _connected(live)
     held, _ = await _read(connection, live, revoke)
     found = held.get(approval.command_id)
-    if approval.verdict == RETRY and not held.has_failed(approval.command_id):
+    if approval.verdict == RETRY and not held.retriable(approval.command_id):
         raise UsageError(
-            f"no command {approval.command_id} has failed: the topic {live.topics.revocation_outcomes.name} has all outcomes"
+            f"no command {approval.command_id} has failed or is not proved: the topic {live.topics.revocation_outcomes.name} has all outcomes"
         )
     if approval.verdict != RETRY and found is None:
         raise UsageError(f"no command {approval.command_id} waits: `curfewd revoke held` shows those that do")

@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         choices=(APPROVE, DENY, RETRY, HELD, CHECK_AUDIT_LOG),
         metavar="approve|deny|retry|held|check-audit-log",
-        help="`approve` or `deny` a command that waits, `retry` one that failed, show those that are `held`, or look for "
+        help="`approve` or `deny` a command that waits, `retry` one that failed or is not proved, show those that are `held`, or look for "
         "changes in an audit log; without one, run the service",
     )
     parser.add_argument(

@@ -15,6 +15,8 @@ Phase = Literal["waiting", "held", "acting", "ended"]
 Move = Literal["look", "act", "prove"]
 LONGEST_SECONDS: Final = 30 * 86400.0
 NEVER: Final = 1 << 62  # ns: until somebody says so
+RETRIABLE: Final = frozenset({"failed", "done-unproved"})
+"""What came of a command that a person can have tried again."""
 MOST_WORDS: Final = 300  # characters that a case keeps of each thing that a target says
 _OBSERVATION: Final = msgspec.json.Decoder(Observation)
 _ORDERED: Final = msgspec.json.Encoder(order="sorted")
@@ -48,9 +50,9 @@ class Case(msgspec.Struct, frozen=True, omit_defaults=True):
     move: Move = "look"
     due: int = 0
     target: str = ""
+    place: str = ""
     reason: str = ""
     rail: Rail | None = None
-    place: str = ""
     pages: bool = False
     approved: str = ""
     began: int | None = None
@@ -176,9 +178,9 @@ def nanoseconds(seconds: float) -> int:
 def kept(case: Case) -> Case:
     """What stays of a case that ended: enough to know a copy of its command, and to count it.
 
-    Of one that failed all stays that is needed to try it again.
+    Of one that can be tried again all stays that is needed for that.
     """
-    if case.verdict == "failed":
+    if case.verdict in RETRIABLE:
         return case
     command = msgspec.structs.replace(
         case.command, revocation={}, identifiers=(), reasons=(), finding_uids=()

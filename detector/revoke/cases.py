@@ -120,7 +120,7 @@ def contradicted(case: Case) -> Changed:
 
 
 def again(case: Case, asked: int, by: str) -> Case:
-    """A command that failed, once more from its start. `asked` is when a person asked for it (ns)."""
+    """A command that failed or is not proved, once more from its start. `asked` is when a person asked for it (ns)."""
     return Case(
         case.command,
         partition=case.partition,

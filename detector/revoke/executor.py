@@ -178,8 +178,12 @@ class Executor:
             self._queue.add(entry, self._clock())
 
     def _retry(self, entry: _Entry) -> None:
-        """Begins anew what failed, if a person asked for that since."""
-        if entry.case.verdict != "failed":
+        """Begins anew what failed or is not proved, if a person asked for that since.
+
+        A case of an earlier version may have kept too little of its command for that.
+        """
+        case = entry.case
+        if case.open or case.verdict not in case_values.RETRIABLE or case_values.differs(case, case.command):
             return
         asked, by = self._deciding.retried(entry.case.command.id)
         if asked <= max(entry.case.retried, entry.case.ended - SKEW):

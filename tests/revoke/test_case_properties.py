@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from detector.revoke import cases
-from detector.revoke.case import Case, kept, new
+from detector.revoke.case import RETRIABLE, Case, kept, new
 from detector.revoke.outcomes import DEAD, Outcome
 from detector.revoke.target import GoneError, Observation, Plan, RefusedError, Step, UnavailableError
 from detector.revoke.turn import stored_first
@@ -165,7 +165,7 @@ class World:
         self.case, self.pending = cases.restored(msgspec.json.decode(self.stored, type=Case)), []
 
     def retry(self) -> None:
-        if self.case.verdict == "failed":
+        if self.case.verdict in RETRIABLE:
             self.case = cases.again(self.case, self.now, "ann")
 
 

@@ -1,9 +1,9 @@
 """Approvals over HTTP, on the port of the live view. They are served only if there is a `[[revoke.approver]]`.
 
-    GET  /approvals                 the commands that wait, as JSON
+    GET  /approvals                 the commands that wait, and those that can be tried again, as JSON
     POST /approvals/approve?id=…    lets one go
     POST /approvals/deny?id=…       stops one for good
-    POST /approvals/retry?id=…      has one tried again that failed
+    POST /approvals/retry?id=…      has one tried again that failed or is not proved
 
 Each takes the token of an approver, in the Authorization header and nowhere else. No page elsewhere can make a browser
 send that header, so there is nothing for a forged request to ride on. What is written is the record that
@@ -14,14 +14,14 @@ import time
 import uuid
 from collections import OrderedDict, deque
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 from urllib.parse import parse_qs
 
 import msgspec
 
 from detector.configuration.revoke_settings import Approver
 from detector.service.approvals.given_approvals import GivenApprovals
-from detector.service.approvals.held_commands import HeldCommands, standing
+from detector.service.approvals.held_commands import HeldCommand, HeldCommands, standing
 from detector.service.http.server import Answer, Page, Post, Request, line
 from detector.service.view.access import Access, bearer_token
 from detector.service.view.page import DATA_HEADERS
@@ -35,6 +35,7 @@ TRIES: Final = 5
 """So many wrong tokens of a client within a minute, and it has to wait."""
 TRIES_SECONDS: Final = 60.0
 MOST_SHOWN: Final = 500
+MOST_RETRIABLE_SHOWN: Final = 50
 _CLIENTS: Final = 1000
 _JSON: Final = "application/json"
 
@@ -103,26 +104,35 @@ class ApprovalPages:
         return self._held.version, self._given.version
 
     def shown(self) -> bytes:
-        """The commands that wait, as JSON for a page: those first that have waited longest, and how many they are.
+        """The commands that wait and can be tried again, as JSON for a page, and how many they are.
 
-        It is made once for all readers, and again when something changed.
+        First stand those that have waited longest, and those that ended last. It is made once for all readers, and again
+        when something changed.
         """
         if self._made[0] == self.version:
             return self._made[1]
-        version, clean, waiting = self.version, self._clean(), self._held.all()
-        held = [
-            {
-                "command_id": clean(held.command_id),
-                "credential_id": clean(held.credential_id),
-                "target": clean(held.target),
-                "why": clean(held.why),
-                "since": format_rfc3339(held.since),
-                "said": standing(held.command_id, self._given.of(held.command_id)),
-            }
-            for held in waiting[:MOST_SHOWN]
-        ]
-        self._made = version, msgspec.json.encode({"held": held, "total": len(waiting)})
+        version, clean = self.version, self._clean()
+        waiting, ended = self._held.all(), self._held.all_retriable()
+        shown = {
+            "held": [self._row(held, clean) for held in waiting[:MOST_SHOWN]],
+            "total": len(waiting),
+            "retriable": [
+                {**self._row(one, clean), "outcome": one.outcome} for one in ended[:MOST_RETRIABLE_SHOWN]
+            ],
+            "retriable_total": len(ended),
+        }
+        self._made = version, msgspec.json.encode(shown)
         return self._made[1]
+
+    def _row(self, held: HeldCommand, clean: Clean) -> dict[str, Any]:
+        return {
+            "command_id": clean(held.command_id),
+            "credential_id": clean(held.credential_id),
+            "target": clean(held.target),
+            "why": clean(held.why),
+            "since": format_rfc3339(held.since),
+            "said": standing(held.command_id, self._given.of(held.command_id)),
+        }
 
     def _list(self, request: Request) -> Answer:
         found = self._approver_of(request)
@@ -138,8 +148,8 @@ class ApprovalPages:
         command_id = _id_of(parse_qs(request.query, errors="replace"))
         if command_id is None:
             return line(400, "name one command: ?id=…, a UUID", DATA_HEADERS)
-        if verdict == RETRY and not self._held.has_failed(command_id):
-            return line(404, "no such command has failed", DATA_HEADERS)
+        if verdict == RETRY and not self._held.retriable(command_id):
+            return line(404, "no such command has failed or is not proved", DATA_HEADERS)
         if verdict != RETRY and self._held.get(command_id) is None:
             return line(404, "no such command waits", DATA_HEADERS)
         try:

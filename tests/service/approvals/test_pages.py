@@ -80,13 +80,22 @@ async def test_what_waits_is_listed_for_an_approver(tmp_path: Path) -> None:
 
 async def test_what_has_failed_is_tried_again_and_nothing_else(tmp_path: Path) -> None:
     async with served(tmp_path) as (made, server):
+        made.held.take(outcome(6, "done-unproved"))
         made.held.take(outcome(7, "failed"))
         assert status_of(await asked(server, request(one(RETRY, 7)))) == 401
         assert status_of(await asked(server, request(one(RETRY, 1), TOKENS["bob"]))) == 404  # it waits
         assert made.written == []
         answer = await asked(server, request(one(RETRY, 7), TOKENS["bob"]))
         assert b"to be tried again, asked for by bob" in answer
-        assert [(one.approver, one.verdict) for one in made.written] == [("bob", "retry")]
+        assert status_of(await asked(server, request(one(RETRY, 6), TOKENS["alice"]))) == 200
+        listed = json.loads(
+            (await asked(server, request("/approvals", TOKENS["bob"], "GET"))).split(b"\r\n\r\n")[1]
+        )
+    assert [(one.approver, one.verdict) for one in made.written] == [("bob", "retry"), ("alice", "retry")]
+    assert [(one["outcome"], one["said"]) for one in listed["retriable"]] == [
+        ("done-unproved", {"alice": "retry"}),
+        ("failed", {"bob": "retry"}),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from detector.service.approvals.given_approvals import MOST_OF_COMMAND
 from detector.service.approvals.held_commands import (
     MOST,
-    MOST_FAILED,
+    MOST_RETRIABLE,
     NOT_KEPT,
     HeldCommands,
     standing,
@@ -59,16 +59,18 @@ def test_of_more_than_ten_thousand_that_wait_none_is_forgotten() -> None:
     assert told_again.credential_id == f"cred-{MOST}"
 
 
-def test_what_failed_is_known_until_its_next_outcome() -> None:
+@pytest.mark.parametrize("verdict", ["failed", "done-unproved"])
+def test_what_can_be_tried_again_is_known_until_its_next_outcome(verdict: str) -> None:
     held = HeldCommands()
-    held.take(outcome(1, "failed"))
-    assert held.has_failed(command_id(1))
+    held.take(outcome(1, verdict))
+    assert [(one.command_id, one.outcome) for one in held.all_retriable()] == [(command_id(1), verdict)]
+    assert held.retriable(command_id(1))
     assert held.all() == []
     held.take(outcome(1, "confirmed", count=2))
-    assert not held.has_failed(command_id(1))
-    for number in range(MOST_FAILED + 1):
-        held.take(outcome(number, "failed"))
-    assert (held.has_failed(command_id(0)), held.has_failed(command_id(MOST_FAILED))) == (False, True)
+    assert not held.retriable(command_id(1))
+    for number in range(MOST_RETRIABLE + 1):
+        held.take(outcome(number, verdict))
+    assert (held.retriable(command_id(0)), held.retriable(command_id(MOST_RETRIABLE))) == (False, True)
 
 
 def test_what_is_held_keeps_the_time_since_when() -> None:

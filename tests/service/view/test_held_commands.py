@@ -66,6 +66,31 @@ async def test_a_person_approves_with_a_token_and_sees_who_else_did(browser: Bro
         assert refused == []
 
 
+async def test_what_failed_or_is_not_proved_is_tried_again_with_a_token(
+    browser: Browser, tmp_path: Path
+) -> None:
+    async with looked_at(browser, tmp_path) as (made, sight):
+        page = sight.page
+        await expect(page.locator("#live")).to_be_visible()
+        made.held.take(outcome(1, "failed", detail="HTTP 503"))
+        made.held.take(outcome(2, "done-unproved", finished_at="2026-11-03T11:00:00Z"))
+        listed = page.locator("#retriable li")
+        await expect(listed).to_contain_text(["failed: HTTP 503", "done-unproved: "])
+        retry = page.get_by_role("button", name="Retry the revocation of cred-1")
+        await retry.click()
+        await expect(page.locator("#decided")).to_have_text("Enter your token first.")
+        assert made.written == []
+        await page.get_by_label("Your approver's token").fill(TOKENS["alice"])
+        await retry.click()
+        await expect(page.locator("#decided")).to_have_text("cred-1: to be tried again, asked for by alice.")
+        await expect(listed.first).to_contain_text("alice: retry")
+        assert [(each.verdict, each.command_id) for each in made.written] == [("retry", command_id(1))]
+        made.held.take(outcome(1, "confirmed", count=2))
+        await expect(listed).to_have_count(1)
+        assert await violations(page) == ""
+        assert sight.complaints == []
+
+
 async def test_the_token_stays_in_the_field_and_the_buttons_keep_the_focus(
     browser: Browser, tmp_path: Path
 ) -> None:

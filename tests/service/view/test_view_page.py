@@ -11,13 +11,22 @@ from playwright.async_api import Browser, Page, expect
 
 from detector.configuration.service_settings import Address
 from detector.judge.joins import JoinCounts
+from detector.judge.policy import Policy
+from detector.judge.routing import task_key
+from detector.kafka.batches import partition_of
+from detector.kafka.handlers import Partition
 from detector.outputs.ocsf import finding_record
 from detector.service.http.server import Answer, HttpServer
+from detector.service.view.task import ViewContext
 from detector.service.view.view import BATCH
-from detector.values.findings import LEAKED_CREDENTIAL
+from detector.values.events import RevocationOutcome
+from detector.values.findings import LEAKED_CREDENTIAL, command_id
+from detector.values.times import HOUR, SECOND
 from tests.browser import Sight, opened, violations
 from tests.outputs import finding_samples as made
-from tests.service.view.view_port import COMMAND, TOKEN, Served, numbered, served_from
+from tests.service.judge.judge_without_kafka import World
+from tests.service.view.test_task_view import STARTED, TASK
+from tests.service.view.view_port import COMMAND, TOKEN, Served, numbered, served_from, settings_of
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session")]
 
@@ -111,6 +120,40 @@ async def test_a_finding_is_resolved_and_the_line_ends_where_its_credential_was_
         await mark.hover()
         await expect(page.locator("#task .timeline .chart .tip")).to_contain_text("Proved dead at vault")
         assert await violations(page) == ""
+        assert sight.complaints == []
+
+
+async def test_what_was_revoked_and_not_proved_and_the_use_after_it_have_marks(
+    browser: Browser, tmp_path: Path
+) -> None:
+    outcome = RevocationOutcome(
+        time=made.ENDED + SECOND, source="curfewd/revoke", id="1", credential_id="cred-7",
+        command_id=command_id("cred-7", escalated=False), outcome="done-unproved",
+    )  # fmt: skip
+    used = made.use(made.ENDED + 2 * SECOND, id="later", outcome="denied")
+    async with looked_at(browser, tmp_path) as (served, sight):
+        work = settings_of(tmp_path).live().topics.work
+        world = World(Policy(), made.ENDED + HOUR, partitions=work.partitions)
+        try:
+            await world.open()
+            for event in (STARTED, made.issued(), made.leak(), used, outcome):
+                world.send(task_key(TASK), event)
+            await world.poll(partition_of(task_key(TASK).encode(), work.partitions), 100)
+            stores = {
+                Partition(work.name, each.number): store for each, store in world.handler.stores.items()
+            }
+            served.view.judging(lambda: stores, ViewContext(Policy(), {}, made.untouched))
+            page = sight.page
+            await page.get_by_role("textbox", name="Task").fill(TASK)
+            await page.get_by_role("button", name="Look up").click()
+            marks = page.locator("#task .timeline .chart .mark.other")
+            await expect(marks).to_have_count(2)
+            for number, words in enumerate(("Revoked, and not proved", "Refused: the next use was denied")):
+                await marks.nth(number).hover()
+                await expect(page.locator("#task .timeline .chart .tip")).to_contain_text(words)
+            await world.close()
+        finally:
+            world.remove()
         assert sight.complaints == []
 
 
