@@ -95,7 +95,10 @@ INTRODUCTION: Final = f"""\
 
 curfewd reads one TOML file, given with `--config`, and takes secrets from the environment or from files. Every key
 has a default, so you need no file to start. `curfewd check --config F` lists every mistake with its line. A key that
-is not on this page is an error.
+is not on this page is an error. An example:
+
+```toml
+{EXAMPLE}```
 
 - A **duration** is text such as `"90s"`, `"5 min"`, `"24h"`, `"7d"`, or a number of seconds.
 - A **time** has a zone: `2027-01-31T00:00:00Z`.
@@ -122,11 +125,6 @@ Give every instance the same key. Without a key,
 
 Instances do not agree on a key through Kafka, because anyone who reads the topics could then test guesses at a secret
 against its fingerprint.
-
-## An example
-
-```toml
-{EXAMPLE}```
 """
 
 KAFKA_NOTES: Final = """\

@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from detector.configuration.settings import problems
+
 DOCS = Path(__file__).parents[2] / "docs"
 
 
@@ -36,6 +38,13 @@ def test_the_examples_of_the_scanner(tmp_path: Path) -> None:
     told = re.findall(r"^\$ (.*)\n(.*)\n", blocks("scanner.md", "console")[0], re.MULTILINE)
     assert len(told) == 2
     assert [printed(command, "", tmp_path) for command, _ in told] == [f"{line}\n" for _, line in told]
+
+
+def test_the_least_that_is_deployed(tmp_path: Path) -> None:
+    (tmp_path / "deployment.key").write_text("00" * 32)
+    path = tmp_path / "curfewd.toml"
+    path.write_text(blocks("deploy.md", "toml")[0])
+    assert problems(str(path), {}) == []
 
 
 def test_the_first_look_at_the_revoker(tmp_path: Path) -> None:

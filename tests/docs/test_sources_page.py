@@ -41,6 +41,12 @@ def ours(block: str) -> bool:
     return tables <= {*TABLES, "lateness"} and "type = " not in block.split("[[source.event]]", maxsplit=1)[0]
 
 
+def test_the_example_with_which_the_page_begins(tmp_path: Path) -> None:
+    found = told(tmp_path, {"gitlab.jsonl": blocks(PAGE.read_text(), "json")[0]})
+    assert "use-after-termination" in [rule for rule, *_ in found.findings]
+    assert found.dead == ()
+
+
 def test_the_source_that_the_page_describes_finds_what_it_says(tmp_path: Path) -> None:
     text = section("A source of your own")
     (records,), (configuration,) = blocks(text, "json"), blocks(text, "toml")
