@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,6 +48,22 @@ def test_it_is_nobody_in_particular_and_stops_in_good_order() -> None:
     assert f"http://{ServiceSettings().probes}/healthz" in said["HEALTHCHECK"]
     # Each base image is an argument, so that a digest can be given.
     assert {step.rest.split()[0] for step in last if step.instruction == "FROM"} == {"${PYTHON_IMAGE}"}
+
+
+def test_it_has_the_libraries_of_every_target_of_the_revoker() -> None:
+    """What is installed is in the lock, and the lock has what `pip install 'curfewd[revoke]'` would bring."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"][
+        "revoke"
+    ]
+    wanted = {re.match(r"[a-z0-9-]+", each)[0] for each in extras}  # type: ignore[index]  # a name is there
+    locked = set(re.findall(r"^([a-z0-9-]+)==", (ROOT / "requirements.lock").read_text(), re.MULTILINE))
+    assert wanted
+    assert wanted <= locked
+    installs = [step.rest for step in steps(DOCKERFILE) if step.instruction == "RUN"]
+    assert any(
+        "/opt/curfewd/bin/python -m pip install" in rest and "-r requirements.lock" in rest
+        for rest in installs
+    )
 
 
 def others_can_use(python: Path) -> bool:
