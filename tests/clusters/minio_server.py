@@ -2,7 +2,6 @@
 
 import hashlib
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Self
 
 from minio import Minio, MinioAdmin
@@ -12,7 +11,7 @@ from urllib3 import PoolManager
 from urllib3.exceptions import HTTPError
 
 from tests.broker.cluster import free_ports
-from tests.revoke.servers.process import Process, ServerError
+from tests.revoke.servers.process import Process, Server, ServerError
 
 BUILT: Final = Path(__file__).parent.parent.parent / ".cache" / "clusters" / "minio"
 POLICY: Final = Path(__file__).parents[2] / "deploy" / "revoke" / "minio.json"
@@ -20,7 +19,7 @@ ROOT: Final = "root-user"
 SECRET: Final = "a secret of loopback"
 
 
-class MinioServer:
+class MinioServer(Server):
     """One server; a context manager that leaves nothing running."""
 
     def __init__(self) -> None:
@@ -85,15 +84,7 @@ class MinioServer:
             provider._content_sha256 = hashlib.sha256(provider._body.encode()).hexdigest()
         return provider.retrieve()
 
-    def __enter__(self) -> Self:
-        try:
-            return self.start()
-        except BaseException:
-            self.__exit__(None, None, None)
-            raise
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._process.remove()
+    def remove(self) -> None:
+        """See `Server`."""
+        super().remove()
         self._http.clear()

@@ -7,7 +7,6 @@ import ssl
 import urllib.error
 import urllib.request
 from pathlib import Path
-from types import TracebackType
 from typing import Final, Self
 
 from cryptography.hazmat.primitives import serialization
@@ -15,18 +14,18 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from tests.broker.cluster import free_ports
 from tests.broker.secure import Authority
-from tests.revoke.servers.process import Process, ServerError
+from tests.revoke.servers.process import Process, Server, ServerError
 
 BUILT: Final = Path(__file__).parent.parent.parent / ".cache" / "clusters"
 
 
-class KubernetesServer:
+class KubernetesServer(Server):
     """An etcd and a kube-apiserver with RBAC. `admin_file` has the token of a cluster's administrator."""
 
     def __init__(self) -> None:
         client, peer, port = free_ports(3)
-        self._etcd, self._api = Process("etcd", client), Process("kube-apiserver", port)
-        folder = self._api.folder
+        self._etcd, self._process = Process("etcd", client), Process("kube-apiserver", port)
+        folder = self._process.folder
         self.url = f"https://127.0.0.1:{port}"
         authority = Authority.make(folder / "authority")
         self.ca_file, served = authority.file, authority.issue("apiserver")
@@ -66,19 +65,15 @@ class KubernetesServer:
             "--endpoint-reconciler-type=none",
         ]
 
-    def __enter__(self) -> Self:
-        try:
-            self._etcd.start(self._etcd_command)
-            self._api.start(self._api_command, self._ready)
-        except BaseException:
-            self.__exit__(None, None, None)
-            raise
+    def start(self) -> Self:
+        """Starts both."""
+        self._etcd.start(self._etcd_command)
+        self._process.start(self._api_command, self._ready)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._api.remove()
+    def remove(self) -> None:
+        """Ends both."""
+        super().remove()
         self._etcd.remove()
 
     def _ready(self) -> bool:
@@ -92,7 +87,7 @@ class KubernetesServer:
             return False
 
 
-class VaultServer:
+class VaultServer(Server):
     """A Vault in memory. `root_file` has its root token."""
 
     def __init__(self) -> None:
@@ -108,18 +103,10 @@ class VaultServer:
             str(_built("vault")),
         ]
 
-    def __enter__(self) -> Self:
-        try:
-            self._process.start(self._command)
-        except BaseException:
-            self.__exit__(None, None, None)
-            raise
+    def start(self) -> Self:
+        """Starts it."""
+        self._process.start(self._command)
         return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._process.remove()
 
 
 def _built(name: str) -> Path:

@@ -11,7 +11,8 @@ An answer is optional. All of its fields are, too: `state` (live, dead, absent o
 """
 
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from typing import Annotated, Final
 
 import msgspec
@@ -53,45 +54,69 @@ class Statement(msgspec.Struct, frozen=True):
         return Observation(self.state or "unknown", how, self.control)
 
 
-class Statements:
-    """What was answered to the revocations of the last 10,000 commands. `who` answers; whether it also `probes`."""
+class Delegated(ABC):
+    """A target that asks something of one's own, `who`, to revoke. It takes every command: a `match` says which are meant.
 
-    def __init__(self, who: str, *, probes: bool) -> None:
-        self.who = who
-        self.probes = probes
+    `asks` and `done` say in words what is asked, and that it was. `probes`: whether it can be asked for the state, too;
+    else what it answered to the revocations of the last 10,000 commands is all that is known.
+    """
+
+    def __init__(self, who: str, asks: str, done: str, *, probes: bool) -> None:
+        self._who = who
+        self._asks = asks
+        self._done = done
+        self._probes = probes
         self._said: dict[str, Statement] = {}
 
-    def plan(self, words: str) -> Plan:
-        """A plan of one step, in these words."""
-        again = "; it is asked again" if self.probes else ""
+    @staticmethod
+    def accepts(command: RevocationCommand) -> bool:
+        """Every command."""
+        del command
+        return True
+
+    def plan(self, command: RevocationCommand) -> Plan:
+        """One step: to ask."""
+        again = "; it is asked again" if self._probes else ""
         return Plan(
-            steps=(Step(words),),
-            proof=f"only what {self.who} answers as `state`{again}",
-            within=_WITHIN if self.probes else 0.0,
-            unproved="" if self.probes else "everything, unless there is a `state` in its answer",
-            forgets=self.probes,
+            steps=(Step(f"{self._asks} {command.credential_id}"),),
+            proof=f"only what {self._who} answers as `state`{again}",
+            within=_WITHIN if self._probes else 0.0,
+            unproved="" if self._probes else "everything, unless there is a `state` in its answer",
+            forgets=self._probes,
         )
 
-    def keep(self, command: RevocationCommand, statement: Statement) -> str:
-        """Keeps what was answered to a revocation, and says it in words."""
-        self._said[command.id] = statement
+    async def revoke(self, command: RevocationCommand, step: int) -> str:
+        """Asks.
+
+        Raises:
+            RefusedError, GoneError, UnavailableError: it says so, or failed, or was not reached.
+        """
+        del step
+        statement = self._said[command.id] = await self._ask(command, REVOKE)
         if len(self._said) > _MOST:
             del self._said[next(iter(self._said))]
-        return f", and says that the credential is {statement.state}" if statement.state else ""
+        says = f", and says that the credential is {statement.state}" if statement.state else ""
+        return f"{self._done}{says}"
 
-    async def observed(
-        self, command: RevocationCommand, ask: Callable[[RevocationCommand, str], Awaitable[Statement]]
-    ) -> Observation:
-        """What is answered now by `ask`, if it can tell the state; else what was answered to the revocation."""
-        if self.probes:
+    async def probe(self, command: RevocationCommand) -> Observation:
+        """What it says now, if it can tell the state; else what it answered to the revocation.
+
+        Raises:
+            RefusedError, UnavailableError: it says so, or failed, or was not reached.
+        """
+        if self._probes:
             try:
-                return (await ask(command, PROBE)).observation(self.who)
+                return (await self._ask(command, PROBE)).observation(self._who)
             except GoneError as error:
                 return Observation("dead" if error.known else "absent", str(error))
         said = self._said.get(command.id)
         if said is None or said.state is None:
-            return Observation("unknown", f"{self.who} says nothing of the state")
-        return said.observation(self.who)
+            return Observation("unknown", f"{self._who} says nothing of the state")
+        return said.observation(self._who)
+
+    @abstractmethod
+    async def _ask(self, command: RevocationCommand, kind: str) -> Statement:
+        """What it answers to a message of type `REVOKE` or `PROBE`."""
 
 
 def message_of(command: RevocationCommand, kind: str) -> bytes:

@@ -64,7 +64,7 @@ class GoogleTarget:
             )
             tokens = AccessTokens(login, self._form)
         self._http = AuthorizedHttp(options, tokens)
-        self._denials = Denials(options, self._http.ask)
+        self._denials = Denials(options, self._http)
 
     @staticmethod
     def accepts(command: RevocationCommand) -> bool:

@@ -5,9 +5,10 @@ cloud.google.com/iam/docs/reference/rest/v2/policies. A deny policy has at most 
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from detector.revoke.target import RefusedError, UnavailableError
+from detector.revoke.targets.access_tokens import AuthorizedHttp
 from detector.revoke.targets.google_options import GoogleOptions
 from detector.revoke.targets.provider_http import Answer, forbidden
 
@@ -18,26 +19,13 @@ _CHANGED: Final = frozenset({409, 412})
 _MOST: Final = 2_500  # principals of all deny policies of a resource
 
 
-class Ask(Protocol):
-    """Asks Google's IAM with the revoker's token."""
-
-    async def __call__(
-        self,
-        method: str,
-        path: tuple[str, ...],
-        json: Mapping[str, Any] | None = None,
-        query: Mapping[str, str] | None = None,
-    ) -> Answer:
-        """The answer."""
-
-
 class Denials:
     """The principals that are denied in one project. A person takes them out again when their tokens have expired."""
 
-    def __init__(self, options: GoogleOptions, ask: Ask) -> None:
+    def __init__(self, options: GoogleOptions, http: AuthorizedHttp) -> None:
         self._permissions = list(options.denied_permissions)
         self._project = options.deny_project
-        self._ask = ask
+        self._ask = http.ask
         self._lock = asyncio.Lock()
 
     @property

@@ -19,8 +19,8 @@ from typing import ClassVar, Final
 import msgspec
 
 from detector.revoke.revocation_command import RevocationCommand
-from detector.revoke.target import GoneError, Observation, Plan, RefusedError, UnavailableError
-from detector.revoke.targets.delegation import REVOKE, Statement, Statements, message_of, statement_of
+from detector.revoke.target import GoneError, RefusedError, UnavailableError
+from detector.revoke.targets.delegation import Delegated, Statement, message_of, statement_of
 from detector.terminal.output import shown, why
 
 _DONE: Final = 0
@@ -61,7 +61,7 @@ class ProgramOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw
             )
 
 
-class Program:
+class Program(Delegated):
     """Runs a program for each command. It takes every command: a `match` says which are meant."""
 
     name: ClassVar[str] = "program"
@@ -69,41 +69,13 @@ class Program:
 
     def __init__(self, options: ProgramOptions) -> None:
         self._options = options
-        self._who = f"the program {shown(options.command[0])}"
-        self._statements = Statements(self._who, probes=options.probes)
-
-    @staticmethod
-    def accepts(command: RevocationCommand) -> bool:
-        """Every command."""
-        del command
-        return True
-
-    def plan(self, command: RevocationCommand) -> Plan:
-        """One call."""
-        return self._statements.plan(f"let {self._who} revoke {command.credential_id}")
-
-    async def revoke(self, command: RevocationCommand, step: int) -> str:
-        """Runs the program.
-
-        Raises:
-            RefusedError, GoneError, UnavailableError: it says so, or failed.
-        """
-        del step
-        statement = await self._ran(command, REVOKE)
-        return f"{self._who} ended with 0{self._statements.keep(command, statement)}"
-
-    async def probe(self, command: RevocationCommand) -> Observation:
-        """Asks for the state, if the program can tell it; else what it answered to the revocation.
-
-        Raises:
-            RefusedError, UnavailableError: it says so, or failed.
-        """
-        return await self._statements.observed(command, self._ran)
+        who = f"the program {shown(options.command[0])}"
+        super().__init__(who, f"let {who} revoke", f"{who} ended with 0", probes=options.probes)
 
     async def close(self) -> None:
         """Nothing is open."""
 
-    async def _ran(self, command: RevocationCommand, kind: str) -> Statement:
+    async def _ask(self, command: RevocationCommand, kind: str) -> Statement:
         try:
             process = await asyncio.create_subprocess_exec(
                 *self._options.command,

@@ -11,8 +11,8 @@ import msgspec
 
 from detector.configuration.trust_keys import webhook_secret
 from detector.revoke.revocation_command import RevocationCommand
-from detector.revoke.target import GoneError, Observation, Plan, UnavailableError
-from detector.revoke.targets.delegation import REVOKE, Statement, Statements, message_of, statement_of
+from detector.revoke.target import GoneError, UnavailableError
+from detector.revoke.targets.delegation import REVOKE, Delegated, Statement, message_of, statement_of
 from detector.revoke.targets.provider_http import HttpOptions, ProviderHttp, forbidden, read_secret
 from detector.revoke.webhook_signature import webhook_headers
 from detector.terminal.output import shown
@@ -33,7 +33,7 @@ class WebhookOptions(HttpOptions, frozen=True, forbid_unknown_fields=True, kw_on
     probes: bool = False
 
 
-class Webhook:
+class Webhook(Delegated):
     """Asks a service to revoke. It takes every command: a `match` says which are meant."""
 
     name: ClassVar[str] = "webhook"
@@ -42,43 +42,15 @@ class Webhook:
     def __init__(self, options: WebhookOptions) -> None:
         self._options = options
         self._http = ProviderHttp(options, limit=_ANSWER)
-        self._who = f"the webhook {self._http.host}"
-        self._statements = Statements(self._who, probes=options.probes)
-
-    @staticmethod
-    def accepts(command: RevocationCommand) -> bool:
-        """Every command."""
-        del command
-        return True
-
-    def plan(self, command: RevocationCommand) -> Plan:
-        """One message."""
-        return self._statements.plan(f"ask {self._who} to revoke {command.credential_id}")
-
-    async def revoke(self, command: RevocationCommand, step: int) -> str:
-        """Sends the message.
-
-        Raises:
-            RefusedError, GoneError, UnavailableError: it says so, or was not reached.
-        """
-        del step
-        statement = await self._sent(command, REVOKE)
-        says = self._statements.keep(command, statement)
-        return f"sent the message to {self._who}, which took it{says}"
-
-    async def probe(self, command: RevocationCommand) -> Observation:
-        """Asks for the state, if the webhook can tell it; else what it answered to the revocation.
-
-        Raises:
-            RefusedError, UnavailableError: it says so, or was not reached.
-        """
-        return await self._statements.observed(command, self._sent)
+        who = f"the webhook {self._http.host}"
+        done = f"sent the message to {who}, which took it"
+        super().__init__(who, f"ask {who} to revoke", done, probes=options.probes)
 
     async def close(self) -> None:
         """Closes connections."""
         await self._http.close()
 
-    async def _sent(self, command: RevocationCommand, kind: str) -> Statement:
+    async def _ask(self, command: RevocationCommand, kind: str) -> Statement:
         body = message_of(command, kind)
         message_id = command.id if kind == REVOKE else f"{command.id}_probe"
         answer = await self._http.ask("POST", (), body=body, headers=await self._headers(message_id, body))

@@ -14,11 +14,10 @@ import subprocess
 import urllib.parse
 import zipfile
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Self
 
 from tests.broker.cluster import free_ports
-from tests.revoke.servers.process import Process, ServerError
+from tests.revoke.servers.process import Process, Server, ServerError
 
 VERSION: Final = "26.7.3"
 CACHE: Final = Path(__file__).parents[3] / ".cache" / "keycloak"
@@ -53,7 +52,7 @@ def fetch() -> None:
     _COMPLETE.touch()
 
 
-class KeycloakServer:
+class KeycloakServer(Server):
     """One server; a context manager that leaves nothing running. `url` is its address."""
 
     def __init__(self) -> None:
@@ -79,16 +78,12 @@ class KeycloakServer:
         self._make_realm()
         return self
 
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def remove(self) -> None:
+        """See `Server`."""
         if self._process.pid is not None:  # the script that started it does not end Java with it
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.remove()
+        super().remove()
 
     def _make_realm(self) -> None:
         form = {"grant_type": "password", "client_id": "admin-cli", "username": "admin"}

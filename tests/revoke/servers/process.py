@@ -7,11 +7,13 @@ import socket
 import subprocess
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from types import TracebackType
+from typing import Any, Final, Self
 
-START_SECONDS: Final = 60.0
+START_SECONDS: Final = 300.0  # Keycloak, on a busy machine
 STOP_SECONDS: Final = 20.0
 
 
@@ -114,3 +116,29 @@ class Process:
         if self.user is None:
             return {}
         return {"user": self.user, "group": pwd.getpwnam(self.user).pw_gid, "extra_groups": []}
+
+
+class Server(ABC):
+    """A context manager that starts a server with `_process`, and leaves nothing running, however that ends."""
+
+    _process: Process
+
+    @abstractmethod
+    def start(self) -> Self:
+        """Starts it, and waits until it can be used."""
+
+    def remove(self) -> None:
+        """Ends it, and removes its folder."""
+        self._process.remove()
+
+    def __enter__(self) -> Self:
+        try:
+            return self.start()
+        except BaseException:
+            self.remove()
+            raise
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.remove()

@@ -3,7 +3,6 @@
 import secrets
 import shutil
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Self
 
 from redis.asyncio import Redis
@@ -11,13 +10,13 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from tests.broker.cluster import free_ports
-from tests.revoke.servers.process import Process, ServerError
+from tests.revoke.servers.process import Process, Server, ServerError
 
 GRANTS: Final = Path(__file__).parents[3] / "deploy" / "revoke" / "redis.acl"
 USERS: Final = "users.acl"
 
 
-class RedisServer:
+class RedisServer(Server):
     """One server; a context manager that leaves nothing running. `aclfile`: whether its users are saved."""
 
     def __init__(self, *, aclfile: bool = True) -> None:
@@ -73,18 +72,6 @@ class RedisServer:
             await admin.execute_command("ACL", "SETUSER", *rules, f">{password}")  # type: ignore[no-untyped-call]  # redis-py has no types there
             if self._aclfile:
                 await admin.execute_command("ACL", "SAVE")  # type: ignore[no-untyped-call]  # the same
-
-    def __enter__(self) -> Self:
-        try:
-            return self.start()
-        except BaseException:
-            self._process.remove()
-            raise
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._process.remove()
 
 
 def _granted() -> str:
