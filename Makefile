@@ -117,7 +117,7 @@ $(CLUSTERS)/vault: PROGRAM := .
 $(CLUSTERS)/vault: tests/clusters/vault/main.go
 
 test-clusters: $(STAMP) $(KEYCLOAK) etcd $(addprefix $(CLUSTERS)/,minio kube-apiserver vault) ## the tests at providers that take minutes to install: Keycloak, MinIO, kube-apiserver, Vault
-	@$(BIN)/pytest -m clusters
+	@$(BIN)/pytest -m clusters tests/clusters tests/revoke # where they are: to collect all takes minutes
 
 test-pythons: ## lint and fast tests on each of Python 3.11 to 3.14 that this machine has
 	@.ci/test-pythons
