@@ -21,7 +21,7 @@ from detector.service.view.task import ViewContext
 from detector.service.view.view import BATCH
 from detector.values.events import RevocationOutcome
 from detector.values.findings import LEAKED_CREDENTIAL, command_id
-from detector.values.times import HOUR, SECOND
+from detector.values.times import HOUR, MINUTE
 from tests.browser import Sight, opened, violations
 from tests.outputs import finding_samples as made
 from tests.service.judge.judge_without_kafka import World
@@ -123,34 +123,30 @@ async def test_a_finding_is_resolved_and_the_line_ends_where_its_credential_was_
         assert sight.complaints == []
 
 
-async def test_what_was_revoked_and_not_proved_and_the_use_after_it_have_marks(
-    browser: Browser, tmp_path: Path
-) -> None:
+async def test_a_revocation_that_is_not_proved_has_a_mark(browser: Browser, tmp_path: Path) -> None:
     outcome = RevocationOutcome(
-        time=made.ENDED + SECOND, source="curfewd/revoke", id="1", credential_id="cred-7",
+        time=made.ENDED + 10 * MINUTE, source="curfewd/revoke", id="1", credential_id="cred-7",
         command_id=command_id("cred-7", escalated=False), outcome="done-unproved",
     )  # fmt: skip
-    used = made.use(made.ENDED + 2 * SECOND, id="later", outcome="denied")
+    used = made.use(made.ENDED + 50 * MINUTE, id="later", outcome="denied")
     async with looked_at(browser, tmp_path) as (served, sight):
         work = settings_of(tmp_path).live().topics.work
-        world = World(Policy(), made.ENDED + HOUR, partitions=work.partitions)
+        world = World(Policy(), made.ENDED + HOUR, partitions=1)
         try:
             await world.open()
             for event in (STARTED, made.issued(), made.leak(), used, outcome):
                 world.send(task_key(TASK), event)
-            await world.poll(partition_of(task_key(TASK).encode(), work.partitions), 100)
-            stores = {
-                Partition(work.name, each.number): store for each, store in world.handler.stores.items()
-            }
-            served.view.judging(lambda: stores, ViewContext(Policy(), {}, made.untouched))
+            await world.poll(0, 100)
+            place = Partition(work.name, partition_of(task_key(TASK).encode(), work.partitions))
+            (store,) = world.handler.stores.values()
+            served.view.judging(lambda: {place: store}, ViewContext(Policy(), {}, made.untouched))
             page = sight.page
             await page.get_by_role("textbox", name="Task").fill(TASK)
             await page.get_by_role("button", name="Look up").click()
-            marks = page.locator("#task .timeline .chart .mark.other")
-            await expect(marks).to_have_count(2)
-            for number, words in enumerate(("Revoked, and not proved", "Refused: the next use was denied")):
-                await marks.nth(number).hover()
-                await expect(page.locator("#task .timeline .chart .tip")).to_contain_text(words)
+            await page.locator("#task .timeline .chart .mark.other").hover()
+            await expect(page.locator("#task .timeline .chart .tip")).to_contain_text(
+                "Revoked, and not proved"
+            )
             await world.close()
         finally:
             world.remove()
