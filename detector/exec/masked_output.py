@@ -220,10 +220,7 @@ def _typing(terminal: int | None, ended: threading.Event) -> Iterator[None]:
     before = termios.tcgetattr(0)
     foreground = os.tcgetpgrp(0) == os.getpgrp()
     if foreground:
-        tty.setraw(0)
-        mode = termios.tcgetattr(0)
-        mode[1] = before[1]  # what we write is still processed as before
-        termios.tcsetattr(0, termios.TCSANOW, mode)
+        tty.setraw(0)  # the command's terminal has done what ours would do to each line
 
     def pass_on() -> None:
         while not ended.is_set():

@@ -45,6 +45,7 @@ def test_a_masked_command_has_a_terminal_and_its_secrets_do_not_show(tmp_path: P
         assert screen.ends() == 4
     assert screen.shown.count(b"interrupted once") == 1
     assert TOKEN.encode() not in screen.shown
+    assert b"\r\r" not in screen.shown  # a line ends as it does on a terminal
     assert ends_in(tmp_path)["deploy/1"]["exit_code"] == 4
 
 
