@@ -116,7 +116,14 @@ def terminal(folder: Path, *command: str) -> Iterator[Terminal]:
     master, slave = os.openpty()
     fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
     process = subprocess.Popen(
-        ["setsid", "--ctty", "--wait", *command],
+        [
+            "setsid",
+            "--ctty",
+            "--wait",
+            "env",
+            "--default-signal",
+            *command,
+        ],  # who started the tests may ignore some
         stdin=slave,
         stdout=slave,
         stderr=slave,

@@ -414,7 +414,7 @@ def test_fingerprint_needs_a_key_and_a_secret(
     for nothing in (b"", b"\n"):
         code, out, err = fingerprint(nothing)
         assert (code, out) == (2, "")
-        assert "no secret on standard input" in err
+        assert "there is no secret" in err
     for key, says in (("", "no deployment key: set CURFEWD_KEY"), ("0011", "at least 16 bytes")):
         monkeypatch.setenv("CURFEWD_KEY", key)
         code, out, err = fingerprint(b"secret")
