@@ -171,7 +171,7 @@ def inflated(
             texts, rows, size = [], [], 0
         before = line
         begin, end, first, most, _ = blobs[number].tolist()
-        text, used, cut = _inflate(out.data[begin:end], room.left(line))
+        text, used, cut = inflate(out.data[begin:end], room.left(line))
         if cut:
             room.cut_short(line)
         if not text:
@@ -186,7 +186,7 @@ def inflated(
         yield texts, rows
 
 
-def _inflate(packed: memoryview, most: int) -> tuple[bytes, int, bool]:
+def inflate(packed: memoryview, most: int) -> tuple[bytes, int, bool]:
     """The text of a blob, at most so many bytes, how much of the blob was read, and whether there is more text.
 
     A blob of gzip may have several members, with NULs between them; their texts follow each other (RFC 1952, section 2.2).

@@ -28,7 +28,7 @@ from detector.scan.decoder import BETWEEN, Decoder, GrowingDecoder, LinearDecode
 from detector.scan.decoders import BUNDLED, DECODERS
 from detector.scan.shares import SECOND_LOOK, LimitedText, Share, Spending
 
-DEPTH: Final = 3
+DEPTH: Final = 4
 THIRDS: Final = 3  # of a byte: three bytes are four digits of base64
 PIECE: Final = 1 << 20  # bytes that are decoded together, about
 

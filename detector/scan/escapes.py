@@ -2,14 +2,14 @@
 
 Without numba the same functions run as plain Python over the lines concerned.
 """
-# ruff: noqa: C901, PLR0912, PLR0913, PLR0915, PLR0917, PLR2004 - a compiled loop is one function; bytes are written as their codes, the character stands beside them
+# ruff: noqa: C901, PLR0911, PLR0912, PLR0913, PLR0915, PLR0917, PLR1714, PLR2004 - a compiled loop is one function; bytes are written as their codes, the character stands beside them
 
 from typing import Any, Final
 
 import numpy as np
 
 from detector.jit import bare
-from detector.scan.digits import BASE64, HEX, NONE
+from detector.scan.digits import BASE64, HEX, NONE, PRINTABLE
 from detector.scan.runs import head_like
 
 ESCAPE: Final = 0x1B
@@ -23,6 +23,7 @@ AROUND: Final = 24 << 10
 _LOOK_BACK: Final = 256  # bytes before the `=` at the end of a line
 _LEAST_PADDED, _UNPADDED = 15, 3  # digits before one `=`; of the last four
 _SOFT_FROM, _SOFT_TO = 69, 76  # bytes before the `=` of a soft break (RFC 2045: lines of at most 76)
+_LONGEST_BRACED: Final = 7  # of `\\u{10FFFF}`, a brace and what stands in it
 _LONGEST_ENTITY: Final = 10  # bytes of `&lowbar;` and of `&#x10FFFF;`
 # Those of white space, and of what stands in secrets and around them.
 _ENTITIES: Final = {
@@ -73,11 +74,45 @@ def _put_code_point(out: Any, at: int, point: int) -> int:
 
 
 @bare
+def _octal(data: Any, at: int, end: int, out: Any, to: int) -> tuple[int, int]:
+    r"""Decode one `\101` or `\0101`, of a character of text: (bytes read, place in `out` after it), 0 read if it is none."""
+    first = at + 1
+    if first + 3 < end and data[first] == 0x30 and 0x30 <= data[first + 3] < 0x38 and data[first + 1] < 0x32:
+        first += 1
+    value = 0
+    for place in range(first, first + 3):
+        if place >= end or not 0x30 <= data[place] < 0x38:
+            return 0, to
+        value = value * 8 + int(data[place]) - 0x30
+    if value > 0x7E or not PRINTABLE[value]:
+        return 0, to
+    out[to] = value
+    return first + 3 - at, to + 1
+
+
+@bare
+def _braced(data: Any, at: int, end: int, out: Any, to: int) -> tuple[int, int]:
+    r"""Decode the rest of one `\u{41}` or `\x{41}`, whose brace is at `at`: (bytes read, place in `out` after it)."""
+    point, place = 0, at + 1
+    while place < end and place - at < _LONGEST_BRACED and HEX[data[place]] != NONE:
+        point = point * 16 + int(HEX[data[place]])
+        place += 1
+    if place == at + 1 or place >= end or data[place] != 0x7D or point > 0x10FFFF:
+        return 0, to
+    return place + 1 - at, _put_code_point(out, to, point)
+
+
+@bare
 def _unescaped(data: Any, at: int, end: int, out: Any, to: int) -> tuple[int, int]:
-    r"""Decode one `\u0041` or `\x41`: (bytes read, place in `out` after it), 0 read if it is none."""
+    r"""Decode one `\u0041`, `\x41`, `\u{41}` or `\101`: (bytes read, place in `out` after it), 0 read if it is none."""
     if data[at] != 0x5C or at + 1 >= end:
         return 0, to
     kind = data[at + 1]
+    if kind == 0x30 or kind == 0x31:
+        return _octal(data, at, end, out, to)
+    if (kind == 0x75 or kind == 0x78) and at + 2 < end and data[at + 2] == 0x7B:
+        read, after = _braced(data, at + 2, end, out, to)
+        return (2 + read, after) if read else (0, to)
     if kind == 0x75:  # u
         point = _hex_at(data, at + 2, 4, end)
         return (0, to) if point < 0 else (6, _put_code_point(out, to, point))

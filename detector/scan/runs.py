@@ -7,7 +7,7 @@ Without numba the same functions run as plain Python over the runs concerned.
 from typing import Any, Final
 
 from detector.jit import bare
-from detector.scan.digits import BASE64, HEX, NONE, PRINTABLE
+from detector.scan.digits import BASE64, NONE, PRINTABLE
 
 _LEAST_WRAPPED, _MOST_WRAPPED = 40, 160  # digits of a line that may go on in the next
 _INDENT: Final = 16  # bytes of white space before its digits, or of what
@@ -226,22 +226,3 @@ def unbase64(
         out[to] = out[to + 1] = 0x0A
         to += 2
     return to, count, texts
-
-
-@bare
-def unhex(data: Any, rows: Any, out: Any, segments: Any) -> tuple[int, int]:
-    """Write the texts of `digits.hex_stretches` to `out`, two newlines after each: bytes, texts; until there is no room."""
-    to = count = 0
-    for row in range(rows.shape[0]):
-        start, end = rows[row, 0], rows[row, 1]
-        if to + (end - start) // 2 + 2 > out.size:
-            break
-        segments[count, 0], segments[count, 1] = to, rows[row, 2]
-        segments[count, 2], segments[count, 3] = rows[row, 3], 0
-        for at in range(start, end - 1, 2):
-            out[to] = HEX[data[at]] << 4 | HEX[data[at + 1]]
-            to += 1
-        out[to] = out[to + 1] = 0x0A
-        to += 2
-        count += 1
-    return to, count

@@ -10,6 +10,7 @@ import numpy as np
 
 from detector.jit import bare, compiled, place
 from detector.scan.digits import HEX, NONE, PRINTABLE
+from detector.scan.long_words import long_words
 
 _EIGHT: Final = 8
 _SIGN, _BLANK, _DIGIT = 1, 2, 3
@@ -26,12 +27,15 @@ def _samples(eights: Any, out: Any) -> None:
     """Into `out` what each eight bytes may be of, a bit each.
 
     1: digits of hex and what stands between them. 2: the same, with something between or all 0 and 1. 4: no two
-    characters side by side.
+    characters side by side. 8: letters, digits and a few signs, none of them blank. 16: the same, of hex
+    digits. 32: the same, and every second one is 2 to 7.
     """
     high, low = np.uint64(0x8080808080808080), np.uint64(0x3030303030303030)
     seven, blanks = np.uint64(0x7F7F7F7F7F7F7F7F), np.uint64(0x2020202020202020)
     above, bits = np.uint64(0x0606060606060606), np.uint64(0xFEFEFEFEFEFEFEFE)
     one, two, three, four = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(4)
+    five_bits, above_f = np.uint64(0x1F1F1F1F1F1F1F1F), np.uint64(0x7979797979797979)
+    even, odd = np.uint64(0x0080008000800080), np.uint64(0x8000800080008000)
     five, six, byte, none = np.uint64(5), np.uint64(6), np.uint64(8), np.uint64(0)
     for index in range(out.size):
         eight = eights[index]
@@ -47,13 +51,25 @@ def _samples(eights: Any, out: Any) -> None:
         other |= ~bit6 & bit5 & ((~bit4 & ((bit3 ^ bit2) | eight << six)) | (bit4 & bit3 & bit2))
         listed = (other & high) == none
         # Of the rest what is below 0x30 or a colon.
-        between = ~bit6 & (~(bit5 & bit4) | (((eight & ~low & seven) + above) << three)) & high
+        beyond = ((eight & ~low & seven) + above) << three
+        between = ~bit6 & (~(bit5 & bit4) | beyond) & high
+        letters = (bit6 | (bit5 & bit4 & ~beyond)) & high
         shown = (((eight ^ blanks) & seven) + seven | eight) & high  # a bit for each byte that is no blank
+        turned = bit6 | bit3 | ~(bit2 | eight << six)  # digits but 2 to 7
+        # Of letters those beyond f: of five bits 7 and more.
+        not_hex = bit6 & ((eight & five_bits) + above_f)
         apart = (shown & (shown >> byte)) == none
         out[index] = (
             np.uint8(listed)
             | np.uint8(listed & ((between != none) | ((eight & bits) == low))) << np.uint8(1)
             | np.uint8(apart & (shown != none)) << np.uint8(2)
+            | np.uint8(letters == high) << np.uint8(3)
+            | np.uint8(
+                (((letters ^ high) | (not_hex & high)) == none)
+                & (((turned & even) == none) | ((turned & odd) == none))
+            )
+            << np.uint8(5)
+            | np.uint8(((letters ^ high) | (not_hex & high)) == none) << np.uint8(4)
         )
 
 
@@ -154,10 +170,11 @@ def _pairs(data: Any, flags: Any, count: int, out: Any) -> int:
     return found
 
 
-def sampled(data: bytes) -> Any:
-    """The places in order around which bytes may be printed one by one."""
+def sampled(data: bytes) -> tuple[Any, Any]:
+    """The places in order around which bytes may be printed one by one, and the rows of `long_words`."""
     count = len(data) // _EIGHT
     flags = np.zeros((count // _EIGHT + 2) * _EIGHT, np.uint8)
     _samples(np.frombuffer(data, np.uint64, count), flags[:count])
     out = np.empty(count, np.int64)
-    return out[: _pairs(np.frombuffer(data, np.uint8), flags, count, out)]
+    places = out[: _pairs(np.frombuffer(data, np.uint8), flags, count, out)]
+    return places, long_words(data, flags, count)

@@ -7,11 +7,13 @@ Of base64 and hex digits what it says are stretches of text. Of all others it is
 - QUOTED: `=3D`, `=41=`, `=` at the end of a line;
 - APART: the same blank, line feed or NUL four times, one byte between each two, and LINES the same with `\r\n`;
 - PACKED: base64 of the first bytes of gzip or zlib;
+- PACKED_HEX: the first bytes of gzip or zlib in hex, in lower case;
 - WIDE: base64 of UTF-16, at least seven characters;
 - LISTED: bytes printed one by one, as in a hex dump (`samples`);
-- GRID: signs in a period (`grids`), and BEYOND: characters without a width, and full-width ones (`normalised`).
+- GRID: signs in a period (`grids`), and BEYOND: characters without a width, and full-width ones (`normalised`);
+- LONG_WORD, and as many behind it as there are kinds: long words in which something else may stand (`long_words`).
 """
-# ruff: noqa: C901, PLR2004 - a compiled loop is one function; bytes are written as their codes, the character stands beside them
+# ruff: noqa: C901, PLR0912, PLR2004 - a compiled loop is one function; bytes are written as their codes, the character stands beside them
 
 import re  # where numba is missing: of bounded length each, nothing in them can backtrack further
 from typing import Any, Final
@@ -45,14 +47,16 @@ from detector.scan.samples import sampled
     LINES,
     PACKED,
     WIDE,
+    PACKED_HEX,
     LISTED,
     GRID,
     BEYOND,
-) = range(14)
+    LONG_WORD,
+) = range(16)
 LEAST_LITERAL: Final = 2  # bytes of the trigger of a decoder of one's own
 _AHEAD: Final = 16  # bytes after a place that are looked at, at most
 _FORMS: Final = {
-    ESCAPED: re.compile(rb"\\(?=[nrtux/\"'\\])"),
+    ESCAPED: re.compile(rb"\\(?=[nrtux/\"'\\]|[01][0-7]{2})"),
     PERCENT: re.compile(rb"%(?=[0-9A-Fa-f]{2})"),
     ANSI: re.compile(rb"\x1b(?=\[)"),
     ENTITY: re.compile(rb"&(?=#|.{2,7};)", re.DOTALL),
@@ -60,6 +64,7 @@ _FORMS: Final = {
     APART: re.compile(rb"([\0 \n])(?=[!-\xff]\1[!-\xff]\1[!-\xff]\1)"),
     LINES: re.compile(rb"\r(?=\n.\r\n.\r\n)", re.DOTALL),
     PACKED: re.compile(rb"H(?=4sI)|e(?=J[w-z]|N[o-r]|A[E-H]|F[4-7])"),
+    PACKED_HEX: re.compile(rb"1(?=f8b08)|7(?=8(?:9c|da|01|5e))"),
     WIDE: re.compile(rb"A(?=[C-H].A.{4}A[C-H].A)", re.DOTALL),
 }
 _KINDS: Final = np.zeros(256, np.uint8)  # by the first byte
@@ -73,6 +78,7 @@ for _kind, _firsts in (
     (LINES, b"\r"),
     (PACKED, b"He"),
     (WIDE, b"A"),
+    (PACKED_HEX, b"17"),
 ):
     _KINDS[list(_firsts)] = _kind
 _ESCAPING: Final = np.array([byte in b"nrtux/\"'\\" for byte in range(256)], np.bool_)  # after a backslash
@@ -123,6 +129,8 @@ def _mark(text: Any, size: int, flags: Any) -> None:
             )
             | ((b0 == np.uint8(72)) & (b1 == np.uint8(52)))  # H 4
             | ((b0 == np.uint8(101)) & (np.uint8(b1 - np.uint8(65)) < np.uint8(14)))  # e A to N
+            | ((b0 == np.uint8(49)) & (b1 == np.uint8(102)) & (b3 == np.uint8(98)))  # 1 f ? b
+            | ((b0 == np.uint8(55)) & (b1 == np.uint8(56)))  # 7 8
             | ((b0 == np.uint8(65)) & (b3 == np.uint8(65)) & (text[at + 8] == np.uint8(65)))  # A A A
         ) << np.uint8(2)
 
@@ -132,7 +140,8 @@ def _begins(text: Any, at: int) -> bool:
     """Whether one of `_FORMS` stands at `at`; told by the first byte which."""
     b0, b1, b2 = text[at], text[at + 1], text[at + 2]
     if b0 == 0x5C:
-        return bool(_ESCAPING[b1])
+        octal = 0x30 <= b1 < 0x32 and 0x30 <= b2 < 0x38 and 0x30 <= text[at + 3] < 0x38
+        return octal or bool(_ESCAPING[b1])
     if b0 == 0x25:  # % and two digits
         return bool((HEX[b1] | HEX[b2]) != NONE)
     b3, b4, b6 = text[at + 3], text[at + 4], text[at + 6]
@@ -153,6 +162,11 @@ def _begins(text: Any, at: int) -> bool:
         yes &= b1 > 0x20 and b3 > 0x20 and text[at + 5] > 0x20
     elif b0 == 0x48:  # H 4 s I
         yes = b1 == 0x34 and b2 == 0x73 and b3 == 0x49
+    elif b0 == 0x31:  # 1 f 8 b 0 8
+        yes = b1 == 0x66 and b2 == 0x38 and b3 == 0x62 and b4 == 0x30 and text[at + 5] == 0x38
+    elif b0 == 0x37:  # 7 8, and 9 c, d a, 0 1, 5 e
+        yes = b1 == 0x38 and ((b2 == 0x39 and b3 == 0x63) or (b2 == 0x64 and b3 == 0x61))
+        yes |= b1 == 0x38 and ((b2 == 0x30 and b3 == 0x31) or (b2 == 0x35 and b3 == 0x65))
     elif b0 == 0x65:  # e J w, N o, A E, F 4: two bits of the third digit are those of what follows the header
         yes = (b1 == 0x4A and 0x77 <= b2 <= 0x7A) or (b1 == 0x4E and 0x6F <= b2 <= 0x72)
         yes |= (b1 == 0x41 and 0x45 <= b2 <= 0x48) or (b1 == 0x46 and 0x34 <= b2 <= 0x37)
@@ -239,7 +253,7 @@ def found(data: bytes, *, fast: bool = True) -> dict[int, Any]:
     ):  # what is seldom used up; at most one place a byte, one row of five bytes
         out = np.empty(room, np.int64)
         rows = np.empty((2, room // 4 + 1, 4), np.int64)
-        counts = np.zeros(WIDE + 1, np.int64)
+        counts = np.zeros(PACKED_HEX + 1, np.int64)
         if _found(view, out, counts, rows[0], rows[1]):
             break
     made: dict[int, Any] = {
@@ -256,7 +270,9 @@ def found(data: bytes, *, fast: bool = True) -> dict[int, Any]:
 
 
 def _sampled(data: bytes) -> dict[int, Any]:
-    return {LISTED: sampled(data), GRID: grids.sampled(data), BEYOND: normalised.places(data)}
+    lists, words = sampled(data)
+    made = {LISTED: lists, GRID: grids.sampled(data), BEYOND: normalised.places(data)}
+    return made | {LONG_WORD + kind: words[words[:, 0] == kind, 1:] for kind in set(words[:, 0].tolist())}
 
 
 def places_of(data: bytes, literals: tuple[bytes, ...]) -> Any:

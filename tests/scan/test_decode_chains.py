@@ -79,6 +79,8 @@ def encoded(text: bytes, chain: Sequence[str], rng: random.Random) -> tuple[byte
         assume(not ((encoder.partly or encoder.binary) and b"\n" in text))
         assume(not encoder.binary or (number == len(chain) - 1 and not SPELT & {*chain}))
         assume(name not in SPELT or not any(byte < 0x21 for byte in text))
+        # UTF-16 in base64 is told by seven characters in a row that are no line breaks.
+        assume(name != "base64 of UTF-16" or b"\n" not in text[1:3])
         # A soft break behind digits of base64 or hex may look like padding.
         assume(name != "soft breaks" or not any(one.startswith(("base64", "hex")) for one in chain[:number]))
         # Of an escape sequence alone quoted-printable is not told.

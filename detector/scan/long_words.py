@@ -1,0 +1,276 @@
+"""Long words in which another encoding may stand: base32, base58, what is packed, digits that were reversed or turned.
+
+Eight bytes at a time, `samples` tells where no blank and few signs stand. Here the words around such places are looked at,
+and nearly all are given up after a few bytes: most are digests. Nothing is missed that has 31 letters and digits in a row.
+"""
+# ruff: noqa: PLR0913, PLR0917, PLR2004 - bytes are written as their codes; a compiled loop is one function
+
+from typing import Any, Final
+
+import numpy as np
+
+from detector.jit import bare, compiled, place
+from detector.scan.digits import BASE64, HEX, NONE, PRINTABLE
+
+(
+    BASE32,
+    BASE32_LOWER,
+    BASE32HEX,
+    BASE58,
+    IN_BASE64,
+    DEFLATED,
+    REVERSED_BASE64,
+    REVERSED_HEX,
+    ROT_BASE64,
+) = range(9)
+"""What a word may be; `IN_BASE64` is what bzip2, xz, lzma and zstd packed."""
+
+_EIGHT: Final = 8
+_LEAST32, _LEAST58, _LEAST_PACKED = 26, 22, 56  # digits: 16 bytes, and what the least of a packed text needs
+MOST58: Final = 512
+_GROUPS: Final = 5  # of base64 that say text are no accident
+_PAIRS: Final = 16
+
+
+def _alphabet(digits: bytes) -> Any:
+    table = np.full(256, NONE, np.uint8)
+    table[list(digits)] = np.arange(len(digits), dtype=np.uint8)
+    return table
+
+
+_UPPER: Final = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+DIGITS32: Final = np.stack(
+    [
+        _alphabet(_UPPER + b"234567"),
+        _alphabet(_UPPER.lower() + b"234567"),
+        _alphabet(b"0123456789" + _UPPER[:22]),
+    ]
+)
+"""By kind."""
+DIGITS58: Final = _alphabet(b"123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz")
+ROT_DIGITS: Final = BASE64.copy()
+for _first in (65, 97):
+    for _n in range(26):
+        ROT_DIGITS[_first + _n] = BASE64[_first + (_n + 13) % 26]
+_ALNUM, _OF58 = 8, 16
+_CLASSES: Final = np.zeros(256, np.uint8)  # of letters and digits: a bit for each alphabet that has them
+for _byte in b"0123456789" + _UPPER + _UPPER.lower():
+    _CLASSES[_byte] = _ALNUM | (_OF58 if DIGITS58[_byte] != NONE else 0)
+    for _kind in range(3):
+        _CLASSES[_byte] |= (DIGITS32[_kind, _byte] != NONE) << _kind
+
+
+@bare
+def _is_turned(data: Any, at: int) -> bool:
+    """Whether hex digits at `at`, two dozen at least, say text backwards."""
+    for pair in range(at, at + 24, 2):
+        if not PRINTABLE[(HEX[data[pair + 1]] << 4 | HEX[data[pair]]) & 255]:
+            return False
+    return True
+
+
+@bare
+def group_says_text(data: Any, at: int, step: int, table: Any) -> bool:
+    """Whether four base64 digits, the first at `at` and the others `step` bytes on each, make printable bytes."""
+    last = at + 3 * step
+    if at < 0 or last < 0 or at >= data.size or last >= data.size:
+        return False
+    first, second = table[data[at]], table[data[at + step]]
+    third, fourth = table[data[at + 2 * step]], table[data[last]]
+    if first | second | third | fourth > 63:
+        return False
+    return bool(
+        PRINTABLE[(first << 2 | second >> 4) & 255]
+        and PRINTABLE[(second << 4 | third >> 2) & 255]
+        and PRINTABLE[(third << 6 | fourth) & 255]
+    )
+
+
+@bare
+def _says_text(data: Any, at: int, step: int, table: Any) -> bool:
+    for _ in range(_GROUPS):
+        if not group_says_text(data, at, step, table):
+            return False
+        at += 4 * step
+    return True
+
+
+@bare
+def _text32(data: Any, at: int, end: int, table: Any) -> bool:
+    """Whether the digits of base32 in data[at:end] say text from the first on, sixteen bytes at least."""
+    held = bits = 0
+    for digit in range(at, min(end, at + _LEAST32)):
+        held = (held << 5 | int(table[data[digit]])) & 0xFFF
+        bits += 5
+        if bits >= 8:
+            bits -= 8
+            if not PRINTABLE[held >> bits & 255]:
+                return False
+    return True
+
+
+@bare
+def _text58(data: Any, at: int, end: int) -> bool:
+    """Whether the last eight bytes of the number that data[at:end] is in base58 are text."""
+    number = np.uint64(0)
+    for digit in range(at, end):
+        number = number * np.uint64(58) + np.uint64(DIGITS58[data[digit]])
+    for _ in range(8):
+        if not PRINTABLE[number & np.uint64(255)]:
+            return False
+        number >>= np.uint64(8)
+    return True
+
+
+@bare
+def _begins_packed(data: Any, at: int) -> bool:
+    """Base64 of `BZh`, of the magic numbers of xz and zstd, of the header of lzma with a dictionary of whole MiB."""
+    first, second, third, fourth = data[at], data[at + 1], data[at + 2], data[at + 3]
+    if first == 0x51:  # QlpoO, QlpoM
+        return bool(second == 0x6C and third == 0x70 and fourth == 0x6F)
+    if first == 0x2F:  # /Td6WFoA
+        return bool(second == 0x54 and third == 0x64 and fourth == 0x36)
+    if first == 0x4B:  # KLUv/
+        return bool(second == 0x4C and third == 0x55 and fourth == 0x76)
+    return bool(first == 0x58 and second == 0x51 and third == 0x41 and fourth == 0x41)  # XQAA
+
+
+@bare
+def _bits(data: Any, at: int, place_: int, count: int) -> int:
+    """So many bits (of at most 8) of the bytes that base64 digits at `at` say, from the lowest bit of the first byte on."""
+    value = 0
+    for bit in range(place_, place_ + count):
+        place_in = 8 * (bit >> 3) + 7 - (bit & 7)  # of the bits in their order as base64 has them
+        digit = int(BASE64[data[at + place_in // 6]])
+        value |= (digit >> (5 - place_in % 6) & 1) << (bit - place_)
+    return value
+
+
+@bare
+def _may_be_deflated(data: Any, at: int) -> bool:
+    """Whether the first and only block may be one (RFC 1951, section 3.2). Of random digits one in a hundred may."""
+    first, second = int(BASE64[data[at]]), int(BASE64[data[at + 1]])
+    if not second >> 4 & 1:
+        return False
+    kind = (first & 1) << 1 | (second >> 5)
+    if kind == 2:
+        if _bits(data, at, 3, 5) > 29 or _bits(data, at, 8, 5) > 29:
+            return False
+        room = 0
+        for index in range(_bits(data, at, 13, 4) + 4):
+            length = _bits(data, at, 17 + 3 * index, 3)
+            if length:
+                room += 128 >> length
+        return room == 128
+    if kind != 1:
+        return False
+    bit = 3
+    for _ in range(3):  # literals of eight bits, the highest first: 0x30 and the byte
+        code = 0
+        for ahead in range(8):
+            code = code << 1 | _bits(data, at, bit + ahead, 1)
+        if not 0x30 <= code < 0xBF or not PRINTABLE[code - 0x30]:
+            return False
+        bit += 8
+    return True
+
+
+@bare
+def _kind_of(data: Any, low: int, end: int, bits: Any) -> int:
+    """What the letters and digits in data[low:end] may be by themselves; `bits` has the alphabets that have them all."""
+    size = end - low
+    if size >= _LEAST32:
+        for kind in range(3):
+            if bits >> kind & 1 and _text32(data, low, end, DIGITS32[kind]):
+                return kind
+    if bits & _OF58 and _LEAST58 <= size <= MOST58 and _text58(data, low, end):
+        return BASE58
+    return -1
+
+
+@bare
+def _kind_of_run(data: Any, low: int, end: int) -> int:
+    """What the base64 digits in data[low:end] may be, besides base64 of text."""
+    if end - low >= _LEAST_PACKED:
+        if _begins_packed(data, low):
+            return IN_BASE64
+        if _may_be_deflated(data, low):
+            return DEFLATED
+    if _says_text(data, end - 1, -1, BASE64):
+        return REVERSED_BASE64
+    if _says_text(data, low, 1, ROT_DIGITS):
+        return ROT_BASE64
+    return -1
+
+
+@bare
+def _words(data: Any, at: int, stop: int, floor: int, rows: Any, found: int) -> tuple[int, int]:
+    """Look at the words that begin before `stop`, the first at `at` or before: how many rows there are, where the last ends."""
+    while at < stop:
+        if _CLASSES[data[at]] == 0:
+            at += 1
+            continue
+        low = at
+        bits = 255
+        while low > floor and _CLASSES[data[low - 1]]:
+            low -= 1
+            bits &= int(_CLASSES[data[low]])
+        while at < data.size and _CLASSES[data[at]]:
+            bits &= int(_CLASSES[data[at]])
+            at += 1
+        if at - low < _LEAST58 or found + 1 >= rows.shape[0]:
+            continue
+        kind = _kind_of(data, low, at, bits)
+        if kind < 0:
+            while low > floor and BASE64[data[low - 1]] != NONE:
+                low -= 1
+            while at < data.size and BASE64[data[at]] != NONE:
+                at += 1
+            kind = _kind_of_run(data, low, at)
+        if kind >= 0:
+            rows[found, 0], rows[found, 1], rows[found, 2] = kind, low, at
+            found += 1
+        floor = at
+    return found, at
+
+
+@compiled
+def _long_words(data: Any, flags: Any, count: int, rows: Any) -> int:
+    """Fill `rows` with the words (kind, start, end) at places where three samples in a row are of letters and digits."""
+    found = done = 0
+    byte, two = np.uint64(8), np.uint64(16)
+    long, turned = np.uint64(0x0808080808080808), np.uint64(0x2020202020202020)
+    words = flags.view(np.uint64)
+    for word in range((count + 7) >> 3):
+        bits = words[word]
+        if bits & long == np.uint64(0):
+            continue
+        beyond = words[word + 1]
+        three = bits & (bits >> byte | beyond << np.uint64(56)) & (bits >> two | beyond << np.uint64(48))
+        bits = (three & long & ~(bits >> np.uint64(1))) | (three & turned) >> np.uint64(1)
+        while bits != np.uint64(0):
+            near = int(place(bits)) >> 3
+            is_hex = bits >> np.uint64(8 * near) & np.uint64(16)
+            bits &= ~(np.uint64(255) << np.uint64(8 * near))
+            at = _EIGHT * (8 * word + near)
+            if at < done:
+                continue
+            if is_hex == np.uint64(0):
+                found, done = _words(data, at, at + 3 * _EIGHT, done, rows, found)
+                continue
+            low = at
+            while low > done and HEX[data[low - 1]] != NONE:
+                low -= 1
+            if _is_turned(data, low) and found + 1 < rows.shape[0]:
+                done = at
+                while done < data.size and HEX[data[done]] != NONE:
+                    done += 1
+                rows[found, 0], rows[found, 1], rows[found, 2] = REVERSED_HEX, low, done
+                found += 1
+    return found
+
+
+def long_words(data: bytes, flags: Any, count: int) -> Any:
+    """Rows (kind, start, end) of the words that may be one of the kinds. `flags` are what `samples` tells."""
+    rows = np.empty((len(data) // 24 + 2, 3), np.int64)
+    return rows[: _long_words(np.frombuffer(data, np.uint8), flags, count, rows)]
