@@ -131,6 +131,7 @@ def _names(options: argparse.Namespace) -> None:
         options.look_alikes,
         options.show_misses,
         options.peers,
+        options.save,
     )
     bench.main(asked)
 
@@ -212,6 +213,7 @@ def _on_a_corpus(commands: Any) -> None:
     one.add_argument("--look-alikes", type=int, default=3_600)
     one.add_argument("--show-misses", action="store_true", help="print what was missed or reported wrongly")
     one.add_argument("--peers", default="", help="scanners beside it, with commas, or `all`; writes results/")
+    one.add_argument("--save", action="store_true", help="write results/")
     one.set_defaults(run=_names)
     one = commands.add_parser("printed", help="known credentials in every way of printing")
     one.add_argument("--seed", type=int, default=7)

@@ -27,7 +27,7 @@ from detector.values.secrets import DeploymentKey
 
 AIM: Final = 0.97
 # Nobody tunes with another. A held-out half comes here after its run, when its misses are read.
-LOOKED_AT: Final = frozenset({Half.DEV})
+LOOKED_AT: Final = frozenset({Half.DEV, Half.SECOND})
 _GROUPS: Final = ("name_kind", "name", "value", "context")
 
 
@@ -40,6 +40,7 @@ class Options(msgspec.Struct, frozen=True):
     look_alikes: int = LOOK_ALIKES
     show: bool = False
     peers: str = ""
+    save: bool = False
 
 
 class Judged(msgspec.Struct, frozen=True):
@@ -248,7 +249,7 @@ def _replay(corpus: Corpus) -> Row:
 
 
 def main(options: Options) -> None:
-    """Measures; prints the tables, and writes `results/names-<half>.md` and `.json` if peers were asked for."""
+    """Measures; prints the tables, and writes `results/names-<half>.md` and `.json` if that or peers were asked for."""
     if options.show and options.half not in LOOKED_AT:
         raise SystemExit(
             "--show-misses: only of the halves that were looked at; nobody is to tune with another"
@@ -267,7 +268,7 @@ def main(options: Options) -> None:
     if options.show:
         _show(judged)
     print(text)
-    if options.peers:
+    if options.peers or options.save:
         save(RESULTS, f"names-{options.half.value}", text, names)
 
 
