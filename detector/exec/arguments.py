@@ -89,7 +89,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--wait",
         metavar="TIME",
         default=_WAIT,
-        help=f"how long to wait for the last events to be sent, when CMD has ended (by default {_WAIT})",
+        help=f"how long to try to send the last events, when CMD has ended (by default {_WAIT})",
     )
     parser.add_argument(
         "--flush",

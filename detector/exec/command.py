@@ -23,6 +23,7 @@ from detector.values.secrets import DeploymentKey, Secret
 SOURCE: Final = "curfewd-exec"
 _OWN: Final = (KEY_VARIABLE, TOKEN_VARIABLE)  # variables that are for us, and for no job
 
+_UNSENT: Final = 2  # as what cannot be opened
 _PR_SET_DUMPABLE: Final = 4  # prctl(2)
 
 Say = Callable[[str], None]
@@ -112,7 +113,8 @@ def _flush(spool: Spool, destination: Destination, say: Say) -> int:
     sent, reason = send_abandoned(spool, destination)
     say(f"{sent} {'task' if sent == 1 else 'tasks'} sent from the spool")
     if reason is not None:
-        raise InputError(f"exec --flush: not all were sent: {reason}")
+        say(f"--flush: not all were sent: {reason}")
+        return _UNSENT
     return 0
 
 

@@ -18,6 +18,7 @@ from detector.register.messages import ended
 from detector.register.spool import Spool, SpoolFile, SpoolFullError
 
 _ORPHAN_SECONDS: Final = 60.0  # for the last event when `curfewd exec` was killed
+_SHARE: Final = 0.8  # of the wait of `curfewd exec`: then there is time to say why it failed
 _CHANGED, _STARTED, _UNKEPT, _ENDED = b"n", b"c", b"u", b"e"
 
 
@@ -55,7 +56,7 @@ class SenderProcess:
 
     def finish(self, seconds: float) -> str | None:
         """Waits at most so long until all is sent. Returns why something was not, or None."""
-        self._tell(_ENDED)
+        self._tell(_ENDED + str(seconds).encode())
         os.close(self._tells)
         ready, _, _ = select.select([self._report], [], [], seconds)
         data = os.read(self._report, 4096) if ready else b""
@@ -99,9 +100,9 @@ class _Sending:
         """Seconds until there is something to do."""
         return min(max(self._delivery.retry_at - time.monotonic(), 0) or BEAT_SECONDS, BEAT_SECONDS)
 
-    def last(self) -> str | None:
-        """Sends the rest, once. Returns why that failed."""
-        if self._delivery.attempt():
+    def last(self, seconds: float) -> str | None:
+        """Tries for so long to send the rest. Returns why that failed."""
+        if self._delivery.insist(time.monotonic() + seconds):
             try:
                 self._destination.send(self.unkept)
             except UndeliveredError as error:
@@ -117,9 +118,7 @@ class _Sending:
                 self._source, time.time_ns(), self._task_id, "failed", detail="curfewd exec was killed"
             )
             self.file.append(line)
-        until = time.monotonic() + _ORPHAN_SECONDS
-        while self.last() is not None and time.monotonic() < until:
-            time.sleep(self.wait())
+        self.last(_ORPHAN_SECONDS)
 
 
 def _live(sending: _Sending, hears: int, reports: int) -> NoReturn:
@@ -129,9 +128,9 @@ def _live(sending: _Sending, hears: int, reports: int) -> NoReturn:
         null = os.open(os.devnull, os.O_RDWR)
         for number in range(3):
             os.dup2(null, number)
-        command = _until_the_end(sending, hears)
-        if command is None:
-            reason = sending.last()
+        seconds, command = _until_the_end(sending, hears)
+        if seconds is not None:
+            reason = sending.last(seconds * _SHARE)
             os.write(reports, json.dumps({"reason": reason}).encode())
         else:
             _wait_for(command, sending)
@@ -140,8 +139,11 @@ def _live(sending: _Sending, hears: int, reports: int) -> NoReturn:
         os._exit(0)
 
 
-def _until_the_end(sending: _Sending, hears: int) -> int | None:
-    """Sends until the task ended. Returns None then; when `curfewd exec` died, the command's process (0: none)."""
+def _until_the_end(sending: _Sending, hears: int) -> tuple[float | None, int]:
+    """Sends until the task ended: then it returns how long to try the last events.
+
+    When `curfewd exec` died it returns None, and the command's process (0: none).
+    """
     command, heard = 0, b""
     while True:
         sending.attempt()
@@ -152,15 +154,15 @@ def _until_the_end(sending: _Sending, hears: int) -> int | None:
         data = os.read(hears, 4096)
         heard += data
         for word in heard.split(b"\n")[:-1]:
-            if word == _ENDED:
-                return None
+            if word.startswith(_ENDED):
+                return float(word[1:]), command
             if word.startswith(_STARTED):
                 command = int(word[1:])
             elif word.startswith(_UNKEPT):
                 sending.unkept.append(word[1:])
         heard = heard.rpartition(b"\n")[2]
         if not data:
-            return command
+            return None, command
 
 
 def _wait_for(command: int, sending: _Sending) -> None:

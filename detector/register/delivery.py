@@ -31,6 +31,7 @@ class Delivery:
         self._failures = 0
         self.retry_at = 0.0  # by the monotonic clock
         self.reason: str | None = None  # why the last try failed
+        self.hopeless = False  # and whether another would fail too
 
     def attempt(self) -> bool:
         """Tries to send what is there. Returns whether nothing is left."""
@@ -41,13 +42,23 @@ class Delivery:
                 self._destination.send(events)
             except UndeliveredError as error:
                 self._skip(lines, error.done)
-                self.reason = str(error)
+                self.reason, self.hopeless = str(error), not error.later
                 self._failures += 1
                 wait = min(_FIRST_WAIT * 2 ** min(self._failures - 1, 20), _LONGEST_WAIT)
                 self.retry_at = time.monotonic() + wait
                 return False
         self._skip(lines, len(events))
-        self._failures, self.retry_at, self.reason = 0, 0.0, None
+        self._failures, self.retry_at, self.reason, self.hopeless = 0, 0.0, None, False
+        return True
+
+    def insist(self, until: float) -> bool:
+        """Tries to send the last events until this time of the monotonic clock. Returns whether nothing is left."""
+        self._failures = min(self._failures, 1)
+        while not self.attempt():
+            pause = self.retry_at - time.monotonic()
+            if self.hopeless or self.retry_at >= until:
+                return False
+            time.sleep(max(pause, 0))
         return True
 
     def left(self) -> int:

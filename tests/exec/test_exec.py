@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -183,7 +184,17 @@ def test_what_cannot_be_sent_does_not_hold_the_job_up_and_is_sent_later(tmp_path
     with receiver() as gone:
         pass
     done = run(
-        tmp_path, "--secret-env", "DEPLOY_TOKEN", "--to", gone.url, "--", "sh", "-c", "echo done; exit 3"
+        tmp_path,
+        "--secret-env",
+        "DEPLOY_TOKEN",
+        "--wait",
+        "300ms",
+        "--to",
+        gone.url,
+        "--",
+        "sh",
+        "-c",
+        "echo done; exit 3",
     )
     assert (done.returncode, done.stdout) == (3, b"done\n")
     assert done.stderr.startswith(
@@ -228,6 +239,18 @@ cli.main(["exec", "--task", "{"a" * 900}", "--to", {str(tmp_path / "fifo")!r}, "
     finally:
         os.close(reading)
     assert told == ["task.started", "task.ended"]
+
+
+def test_the_last_events_are_tried_until_the_wait_is_over(tmp_path: Path) -> None:
+    with receiver() as taken:
+        taken.status = 503
+        timer = threading.Timer(1.0, setattr, (taken, "status", 200))
+        timer.start()
+        done = run(tmp_path, "--wait", "60s", "--to", taken.url, "--", "true")
+        timer.join()
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert taken.types() == ["task.started", "task.ended"]
+    assert spooled(tmp_path) == []
 
 
 def test_a_server_that_does_not_answer_is_waited_for_no_longer_than_asked(tmp_path: Path) -> None:
