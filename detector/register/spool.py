@@ -200,4 +200,6 @@ def spooled(
 
 def unkept() -> SpoolFile:
     """A file in memory, for where no folder can be written. What it holds is lost with the process."""
-    return SpoolFile(os.memfd_create("curfewd-spool", os.MFD_CLOEXEC), None)
+    handle = os.memfd_create("curfewd-spool", os.MFD_CLOEXEC)
+    fcntl.fcntl(handle, fcntl.F_SETFL, os.O_APPEND)  # also after `compact`
+    return SpoolFile(handle, None)
