@@ -1,8 +1,7 @@
 """Finds assignments in a text: a name with a telling stem, and the value that it is given. Compiled loops.
 
 What is parsed: `NAME=value` and `name: value` with or without quotes (shells, YAML, JSON, properties, logfmt, headers), `name => value`,
-`--name value`, `<name>value</name>`, `?name=value&…`, `ENV NAME value`, `NAME | value |`, `define('NAME', 'value')`, and
-`{"name": "NAME", "value": "value"}`. What is found at a place depends on at most `CONTEXT` bytes around it.
+`--name value`, `<name>value</name>`, `?name=value&…`, `ENV NAME value`, `NAME | value |`, `name: Some("value")`, `define('NAME', 'value')`, and `{"name": "NAME", "value": "value"}`. What is found at a place depends on at most `CONTEXT` bytes around it.
 """
 # ruff: noqa: PLR2004 - bytes are compared with bytes
 # ruff: noqa: C901, PLR0911, PLR0912, PLR0913, PLR0915, PLR0917, FBT001 - a compiled parser: numba cannot see into a struct
@@ -55,6 +54,7 @@ _SETENV: Final = _word(b"setenv ")
 _SETX: Final = _word(b"setx ")
 _EXPORTED: Final = _word(b"-gx ")
 _LOGIN: Final = _word(b"login ")
+_SOME: Final = _word(b"some(")
 _TICK, _DOUBLE, _SINGLE, _BACKSLASH = 96, 34, 39, 92
 
 
@@ -271,6 +271,10 @@ def value_of(data: Any, name: int, end: int) -> tuple[int, int]:
         if pair and starts(data, at, size, scheme):
             at += scheme.size
             break
+    if pair and starts(data, at, size, _SOME) and at + _SOME.size < size:
+        after = data[at + _SOME.size]
+        if after in (_DOUBLE, _BACKSLASH):
+            at += _SOME.size
     start = at
     if (
         at + 1 < size

@@ -17,7 +17,9 @@ import msgspec
 from detector.values.findings import Confidence
 
 FILE: Final = Path(__file__).with_name("lexicon.toml")
-_WORD: Final = re.compile(r"[A-Z]+(?![a-z])[0-9]*|[A-Z]?[a-z]+[0-9]*|[0-9]+")
+_WORD: Final = re.compile(
+    r"[A-Za-z][0-9]{1,2}[A-Za-z](?![a-z0-9])|[A-Z]+(?![a-z])[0-9]*|[A-Z]?[a-z]+[0-9]*|[0-9]+"
+)  # I18N is one
 _UNKNOWN_BEHIND: Final = 2  # words: more of them are a sentence, or another thing
 _SHOWN: Final = 64  # characters of a name in a finding
 _LONG_WORD: Final = 20  # letters: a longer one is not shown
@@ -129,11 +131,18 @@ class Lexicon:
                 return [head, word[len(head) :]]
         return [word]
 
+    def _cut(self, name: str) -> list[str]:
+        """The words of a name, without the `-D` of a property of the Java virtual machine, and the `-P` of Gradle."""
+        if name[:2] == "-D":
+            return words_of(name[2:])
+        words = words_of(name)
+        if name[:2] == "-P" and words and words[0] not in self._known and words[0][1:] in self._known:
+            words[0] = words[0][1:]
+        return words
+
     def _meaning(self, name: str) -> Meaning | None:  # noqa: C901, PLR0911 - what is known of a name, in order
         """What a name says, or None if its value is no secret."""
-        if name[:2] == "-D":  # a property of the Java virtual machine
-            name = name[2:]
-        words = [part for word in words_of(name) for part in self._unglued(word)]
+        words = [part for word in self._cut(name) for part in self._unglued(word)]
         if tuple(words[1:] if words[:1] == ["x"] else words) in self._identifiers:
             return None
         for phrase, kind in self._phrases.items():
@@ -145,6 +154,8 @@ class Lexicon:
         if at < 0:
             return None
         head, front, behind = words[at], words[:at], words[at + 1 :]
+        if front and front[-1] in self._transparent and self._is_strong(head, front[:-1]):
+            front = front[:-1]  # `encryption primary key`
         if any(word in self._behind for word in behind if word not in self._transparent):
             return None
         if front and front[-1] in self._before.get(head, self._always) and not self._is_strong(head, front):

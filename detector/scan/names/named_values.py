@@ -145,7 +145,9 @@ def _of_value(  # noqa: PLR0911 - each kind is an answer
     if kind == RANDOM:
         if size >= _LONG or (password and size >= _SHORT):
             return Confidence.HIGH
-        signed = size >= _SHORT and _mixed(value) > _MIXED and not _SIGNS.isdisjoint(value)
+        signed = (
+            size >= _SHORT and _mixed(value) > _MIXED and (rating >= _LIKELY or not _SIGNS.isdisjoint(value))
+        )
         if size >= _MIDDLE or signed or (password and rating >= _LIKELY):
             return Confidence.MEDIUM
         return Confidence.LOW

@@ -13,6 +13,8 @@ LEAST: Final = 8  # bytes of a value
 LONGEST: Final = 512
 _UUID_SIZE: Final = 36
 _HEX_LEAST: Final = 16
+_PREFIX: Final = 12  # bytes in front of hexadecimal digits: `acme_live_`
+_HEX_BEHIND: Final = 32
 _DIFFERENT: Final = 6  # hexadecimal digits of a random value, at least
 _DENSE: Final = 9  # eighths of a bit for each character: below, more of it is text than random
 _SURE: Final = 128  # eighths of a bit: from 16 bits on a value is random
@@ -111,6 +113,19 @@ def _is_hex(data: Any, start: int, end: int) -> bool:
 
 
 @compiled
+def _hex_start(data: Any, start: int, end: int) -> int:
+    """Where many hexadecimal digits begin behind a short prefix that ends with `_` or `-`; else `start`."""
+    found = start
+    for at in range(start, min(start + _PREFIX, end - _HEX_BEHIND)):
+        byte = data[at]
+        if byte in (45, 95):  # - _
+            found = at + 1
+        elif _KIND_OF[byte] == OTHER:
+            return start
+    return found
+
+
+@compiled
 def kind_of(  # noqa: PLR0911 - each kind is an answer
     data: Any, start: int, end: int, entries: Any, kind_entries: Any
 ) -> tuple[int, int]:
@@ -135,7 +150,7 @@ def kind_of(  # noqa: PLR0911 - each kind is an answer
         letters < 2 or signs * 3 > size * 2 or beyond * 4 > size
     ):  # a number, an address, a time, a line of signs
         return NOTHING, 0
-    if _is_hex(data, start, end):
+    if _is_hex(data, start, end) or (signs and _is_hex(data, _hex_start(data, start, end), end)):
         return HEX, 0
     rating = randomness(data, start, end, entries, kind_entries)
     path = slashes and (dots or data[start] in (46, 47, 126))  # . / ~

@@ -14,12 +14,14 @@ _ELSEWHERE: Final = re.compile(
     # References: a path in a secret store, a resource's name, a key of another object.
     rb"arn:[a-z-]+:|[a-z][a-z0-9+.-]*://|projects/[^/]+/|secret(?:s|sManager)?[/:.]|vault:[a-z]|ssm:/|@Microsoft\.KeyVault|"
     rb"(?:process\.env|os\.environ|System\.getenv|env|vars?|self|this|config|settings|data|local|module)[.\[]|env:|"
-    rb"file:|op:/|"
+    rb"file:|op:/|[a-z0-9-]+:(?:secret|configmap)s?/|"
     # Digests and stored passwords, which are no way in.
     rb"(?:sha-?(?:1|2|224|256|384|512)|md5|blake2b?|crc32c?|hash)[:=$-]|\$(?:2[abxy]?|argon2(?:id?|d)?|[156y]|7|pbkdf2[a-z0-9-]*|scrypt)\$|"
     rb"\{(?:ssha|sha|crypt|bcrypt|noop)[0-9]*\}|(?:pbkdf2|scrypt|bcrypt|argon2)[a-z0-9_]*[$:]|SCRAM-SHA-|"
     # Encrypted.
-    rb"ENC\[|enc\(|AQICAH|gAAAAAB|vault:v[0-9]+:|\$ANSIBLE_VAULT"
+    rb"ENC\[|enc\(|AQICAH|gAAAAAB|vault:v[0-9]+:|\$ANSIBLE_VAULT|"
+    # For encrypting alone: a recipient of age.
+    rb"age1[02-9ac-hj-np-z]{58}(?![0-9A-Za-z])"
     rb")"
 )
 _MASKED: Final = re.compile(
@@ -34,6 +36,13 @@ _SIGNED: Final = re.compile(
 _CALL: Final = re.compile(rb"^[A-Za-z_][\w.]*\(.*\)$|\(\)|^[A-Za-z_]\w*\[['\"]")
 _TOKEN_PARTS: Final = re.compile(rb"^eyJ[\w-]*\.")
 _CHECKED: Final = re.compile(rb"^gh[pousr]_[0-9A-Za-z]{36}$|^npm_[0-9A-Za-z]{36}$")
+_FILE: Final = re.compile(
+    rb"[/\\][\w.-]*\.(?:json|ya?ml|toml|pem|key|crt|cer|pub|p12|pfx|jks|asc|gpg|txt|conf|env|db|lock|gz|zip|parquet|tfstate)$"
+)
+_CONSTANT: Final = re.compile(rb"^[A-Z]{2,16}(?:_(?:[A-Z]{1,16}|[0-9]{1,3}))+$")  # of code
+_SEALED: Final = re.compile(
+    rb"^[A-Za-z0-9+/]+={0,2}--[A-Za-z0-9+/]+={0,2}--[A-Za-z0-9+/]+={0,2}$"
+)  # by Rails
 _EMAIL: Final = re.compile(rb"^<?[\w.+-]+@[\w-]+(?:\.[\w-]+)+>?$")
 _ADDRESS: Final = re.compile(rb"^[\w-]+(?:\.[\w-]+)*\.[a-z]{2,6}(?::[0-9]+)?(?:/.*)?$")
 
@@ -42,7 +51,7 @@ def is_refused(value: bytes) -> bool:
     """Whether a value is no secret, by its form alone."""
     if _ELSEWHERE.match(value) or _MASKED.search(value) or _CALL.search(value) or _TOKEN_PARTS.match(value):
         return True
-    if _SIGNED.search(value) or _EMAIL.match(value) or _ADDRESS.match(value):
+    if any(form.search(value) for form in (_SIGNED, _EMAIL, _ADDRESS, _FILE, _CONSTANT, _SEALED)):
         return True
     if _CHECKED.match(value) and not has_crc32(value):
         return True

@@ -24,6 +24,10 @@ LEXICON = load()
         ("--acme-api-key", ["acme", "api", "key"]),
         ("_authToken", ["auth", "token"]),
         ("KEY_2", ["key", "2"]),
+        ("I18N_KEY", ["i18n", "key"]),
+        ("i18nKey", ["i18n", "key"]),
+        ("K8S_TOKEN", ["k8s", "token"]),
+        ("v2Key", ["v2", "key"]),
     ],
 )
 def test_a_name_is_cut_into_words_however_it_is_written(name: str, words: list[str]) -> None:
@@ -36,7 +40,8 @@ def test_a_name_is_cut_into_words_however_it_is_written(name: str, words: list[s
         "HARBOR_TOKEN", "harborToken", "harbor.token", "Harbor-Token", "TOKEN", "JWT_SECRET", "SECRET_KEY_BASE", "DB_PASSWORD_PROD",
         "dbpassword", "MYSQL_PWD", "smtpPass", "dbpass", "API_KEY_2", "apikey", "MASTER_KEY", "storageKey", "REDIS_AUTH",
         "ACME_CREDENTIALS", "secret_access_key", "idToken", "TOKEN_GITHUB", "GITHUB_PAT", "APPROLE_SECRET_ID", "VPN_PSK", "ACME_KEY",
-        "-Dacme.token", "PASSWORD_1", "unseal_key", "license-key",
+        "-Dacme.token", "PASSWORD_1", "unseal_key", "license-key", "-PacmeToken", "-Password", "-PrivateKey",
+        "ACME_ENCRYPTION_PRIMARY_KEY", "storageSecondaryKey",
     ],
 )  # fmt: skip
 def test_these_names_say_secret(name: str) -> None:
@@ -53,6 +58,8 @@ def test_these_names_say_secret(name: str) -> None:
         "key_path", "PASSWORD_FILE", "idempotencyKey", "etag", "compass", "bypass", "keyboard", "monkey", "author", "AUTH_METHOD",
         "TOKEN_URL", "secret_expires_at", "token_sha256", "kms_key", "encrypted_password", "key_fingerprint", "primaryKey",
         "auth_nonce", "Sec-WebSocket-Key", "collapse_key", "csrfmiddlewaretoken", "existingSecret", "passwordSecret", "save-key",
+        "I18N_KEY", "-PnextToken", "-PencryptedToken", "SHA256_OF_TOKEN", "number_of_tokens", "PROJECT_KEY", "repoKey", "trusted-keys",
+        "creationToken", "SEALED_SECRET_DATA", "wrappedKey",
     ],
 )  # fmt: skip
 def test_these_names_say_something_else(name: str) -> None:

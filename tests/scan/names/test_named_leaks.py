@@ -37,6 +37,39 @@ def test_a_leak_says_the_name_and_how_sure_it_is_and_its_severity_follows() -> N
     ]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        f'Config {{ host: "a", harbor_token: Some("{HEX}"), port: 1 }}',
+        f'\\"harbor_token\\": Some(\\"{HEX}\\")',
+        f"HARBOR_TOKEN=acme_{HEX}",
+        f"HARBOR_TOKEN=ac-live-{HEX}",
+        "HARBOR_TOKEN=gAzV5=INQM4ilR",
+    ],
+)
+def test_these_are_found(text: str) -> None:
+    (leak,) = leaks(text)
+    assert (leak.pattern or "").startswith("named-")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"harbor_token {HEX}",  # a sentence
+        f"harbor_token  {HEX}  and more",
+        f"the harbor_token  {HEX}",
+        f"a:harbor-token {HEX}",
+        "def check(token, secret=DEFAULT_BFJIQB_2) -> Claims",
+        "HARBOR_TOKEN=k8s:secret/azdccm/x7Kp2Qd9Lm",
+        "BACKEND_KEY=igokrl/6bd4316a-de4e-4e76-9862-5ef9054311de.json",
+        "HARBOR_TOKEN=age1fvr6zruvug8rywdu0tcg29lve0kuz2g0e4axltzdzg0p0hejjm8ddecrjq",
+        f"HARBOR_TOKEN={BASE62}--{BASE62[:16]}--{BASE62[5:27]}==",
+    ],
+)
+def test_these_are_left_alone(text: str) -> None:
+    assert leaks(text) == []
+
+
 def test_the_excerpt_shows_the_name_and_not_the_value() -> None:
     (leak,) = leaks(f"HARBOR_TOKEN={HEX}")
     assert leak.excerpt == "HARBOR_TOKEN=‹named-secret:40›"
