@@ -41,7 +41,7 @@ def packed(text: bytes) -> bytes:
 
 BOMB = packed(packed(b"x" * 3_000_000)).decode()
 BEYOND_FIRST = packed(
-    b"%d " % 7 * 20_000
+    b"so it goes " * 3_600
 ).decode()  # more than the first look's share, less than the second's
 
 

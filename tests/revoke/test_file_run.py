@@ -104,7 +104,11 @@ def test_killed_while_it_says_later_it_still_takes_the_later_step(
     target.closed = False
     assert run(tmp_path, ["cred-1"]) == 0
     assert [step for _, _, step in target.revoked][-1] == 1
-    assert verdicts(tmp_path) == [("cred-1", "confirmed"), ("cred-1", "revoked"), ("cred-1", "confirmed")]
+    # Who does not know any more that it was alive says so of what is dead now.
+    dead = {("cred-1", "confirmed"), ("cred-1", "gone-already")} if moment == 0 else {("cred-1", "confirmed")}
+    first, told, last = verdicts(tmp_path)
+    assert {first, last} <= dead
+    assert told == ("cred-1", "revoked")
     assert [each["id"].rpartition("/")[2] for each in outcomes(tmp_path)] == ["1", "revoked", "2"]
 
 

@@ -24,7 +24,7 @@ def packed(text: bytes) -> bytes:
     return b64(gzip.compress(text, mtime=0))
 
 
-FILLER = b"7 " * 20_000  # more than the first share of a line, less than the second
+FILLER = b"so it goes " * 3_600  # more than the first share of a line, less than the second
 BOMB = packed(packed(b"x" * 3_000_000))
 LINES = {
     "hostile": [

@@ -108,7 +108,7 @@ async def test_a_record_that_was_cut_short_is_scanned_whole_or_reported(broker: 
     streams = await made(broker.bootstrap, 1)
     packed = [
         base64.b64encode(gzip.compress(text))
-        for text in (b"7 " * 20_000 + SECRET.encode(), b"7 " * 200_000 + SECRET.encode())
+        for text in (b"so it goes " * 3_600 + SECRET.encode(), b"so it goes " * 36_000 + SECRET.encode())
     ]
     await filled(streams, 0, [b"nothing", *packed])
     registered, follower = followed(streams, Finders(NoPatterns(), (KEY,), share=FIRST_LOOK))
