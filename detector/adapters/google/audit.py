@@ -1,0 +1,82 @@
+"""Google Cloud's audit log: tokens and keys issued and revoked, and what workloads did with them.
+
+`entries` has what an entry is, `callers` whose call it reports, `tokens` and `keys` what some calls gave. A call of a
+person, or of Google's own services, uses no credential of a task: it gives nothing.
+"""
+
+from typing import Final
+
+from detector.adapters.adapter import Adapter, Record
+from detector.adapters.fields import maybe_text
+from detector.adapters.google.callers import Caller, caller_of
+from detector.adapters.google.entries import Entry, entry_in
+from detector.adapters.google.keys import CALLS
+from detector.adapters.google.tokens import EXCHANGE, GENERATE, exchanged, generated
+from detector.records.log_records import LogText, full_text
+from detector.records.timestamps import log_time
+from detector.values.events import DENIED, SUCCESS, CanonicalEvent, CredentialUsed, Identifier
+
+_MARKS: Final = (b'"protoPayload"',)
+
+
+def looks_like(record: Record) -> bool:
+    """Whether an object is an entry of the audit log."""
+    return entry_in(record) is not None
+
+
+def translate(record: Record, now: int) -> list[CanonicalEvent]:
+    """The use of the caller's credential, and what the call issued or revoked.
+
+    Raises:
+        BadRecordError: a field that such an entry has is missing or wrong.
+    """
+    record = entry_in(record) or record
+    payload = record["protoPayload"]
+    caller, method = caller_of(payload), payload.get("methodName")
+    call = method.rpartition(".")[2] if isinstance(method, str) else ""
+    exchange = call == EXCHANGE
+    identifier = None if exchange else caller.identifier  # it is made with the job's own token
+    if identifier is None and not exchange and call != GENERATE and method not in CALLS:
+        return []
+    entry = Entry(record, now)
+    if entry.only_ends:
+        return []
+    events: list[CanonicalEvent | None] = [_use(entry, identifier) if identifier is not None else None]
+    events.append(_outcome(entry, caller))
+    return [event for event in events if event is not None]
+
+
+def _outcome(entry: Entry, caller: Caller) -> CanonicalEvent | None:
+    """What the call gave or ended."""
+    if entry.call == EXCHANGE:
+        return exchanged(entry)
+    if entry.call == GENERATE:
+        return generated(entry, caller)
+    change = CALLS.get(entry.method)
+    return None if change is None or entry.code != 0 else change(entry)
+
+
+def _use(entry: Entry, identifier: Identifier) -> CredentialUsed:
+    return CredentialUsed(
+        time=entry.time,
+        source=entry.source,
+        id=entry.id,
+        identifier=identifier,
+        action=maybe_text(entry.payload, "methodName"),
+        resource=maybe_text(entry.payload, "resourceName"),
+        outcome=DENIED if entry.refused else SUCCESS,
+        source_ip=entry.address,
+        user_agent=maybe_text(entry.payload, "requestMetadata.callerSuppliedUserAgent"),
+    )
+
+
+def scanned(record: Record, _now: int) -> LogText | None:
+    """All that an entry says: requests and answers may hold secrets."""
+    entry = entry_in(record)
+    if entry is None:
+        return None
+    said = full_text(entry).encode("utf-8", "replace")
+    return LogText(b"", log_time(entry.get("timestamp")), rest=said)
+
+
+ADAPTER: Final = Adapter("google", _MARKS, looks_like, translate, text=scanned)
