@@ -1,12 +1,13 @@
-"""Microsoft Entra's federated credentials: sign-ins of service principals, and the uses of their tokens.
+"""Tokens of Microsoft Entra: issued by sign-ins of service principals and managed identities, and used.
 
-Diagnostic records as Azure Monitor sends them to Event Hubs, alone or in `records`: `ServicePrincipalSignInLogs` (the
-fields of Graph's `signIn` resource), `MicrosoftGraphActivityLogs` and the activity log (learn.microsoft.com, "Azure
-Activity Log event schema"). A token's `uti` claim joins them ("Linkable identifiers in Microsoft Entra"): the sign-in
-has it as `uniqueTokenIdentifier`, Graph's log as `signInActivityId`, the activity log among the caller's claims.
+A sign-in has the fields of Graph's `signIn` resource. A token's `uti` claim joins it with the uses ("Linkable
+identifiers in Microsoft Entra"): the sign-in has it as `uniqueTokenIdentifier`, Graph's log as `signInActivityId`, the
+activity log among the caller's claims. Storage logs the SHA-256 of the token that a request had (learn.microsoft.com,
+"Azure Blob Storage monitoring data reference").
 
-Only sign-ins with a federated credential count: those of CI jobs and pods. The log has the id of that credential, and
-not the subject of the token that was handed in, so it names neither job nor repository.
+A sign-in with a secret or a certificate is a use of it: `servicePrincipalCredentialKeyId` is its id. Of a federated
+credential the log has the id, and not the subject of the token that was handed in, so it names neither job nor
+repository.
 """
 
 import base64
@@ -14,8 +15,12 @@ import uuid
 from collections.abc import Iterator
 from typing import Final
 
-from detector.adapters.adapter import Adapter, Carrier, Record
+from detector.adapters.adapter import Record
+from detector.adapters.azure.records import GRAPH, MANAGED, SIGN_IN, STORAGE, claimed_uti, source_of
+from detector.adapters.azure.secrets import KEY_ID
+from detector.adapters.ci_names import task_named
 from detector.adapters.fields import find, maybe_text, text, time
+from detector.records.record_ids import record_id
 from detector.values.events import (
     DENIED,
     SUCCESS,
@@ -23,59 +28,70 @@ from detector.values.events import (
     CredentialIssued,
     CredentialUsed,
     Identifier,
+    IssuedTo,
 )
+from detector.values.networks import address_of
+from detector.values.secrets import normal_sha256
 from detector.values.times import HOUR, MINUTE
 
 TOKEN_ID: Final = "azure-token-id"  # noqa: S105 - the scheme of an identifier: a token's `uti`
-_SIGN_IN: Final = "ServicePrincipalSignInLogs"
-_GRAPH: Final = "MicrosoftGraphActivityLogs"
-_ACTIVITY: Final = frozenset({"Administrative", "Action", "Write", "Delete"})
 _FEDERATED: Final = "federatedidentitycredential"
-_NO_CREDENTIAL: Final = "00000000-0000-0000-0000-000000000000"
-# Access tokens live 60 to 90 minutes, and those for continuous access evaluation up to 28 hours (learn.microsoft.com,
-# "Access tokens in the Microsoft identity platform", "Continuous access evaluation").
+_NONE: Final = "00000000-0000-0000-0000-000000000000"
+# Access tokens live 60 to 90 minutes, and those for continuous access evaluation, or of managed identities, up to a day
+# and more (learn.microsoft.com, "Access tokens in the Microsoft identity platform", "Continuous access evaluation",
+# "Managed identities for Azure resources frequently asked questions").
 _LIVES: Final = 90 * MINUTE
 _LIVES_EVALUATED: Final = 28 * HOUR
 _REFUSED: Final = frozenset({"401", "403"})
 _UTI: Final = 22  # characters of the base64 of 16 bytes
 _UNJOINED: Final = "the sign-in log names no job; give each repository an application of its own, and set `task_group` in `[sources.azure]`"
+_BY_SECRET: Final = "sign-in with a secret or certificate, which names no job; use federated credentials"  # noqa: S105 - words
+_MANAGED: Final = "sign-in of a managed identity, which names no job"
 
 
-def looks_like(record: Record) -> bool:
-    """Whether an object is a sign-in of a service principal, or a use of a token with its `uti`."""
-    category = record.get("category")
-    if category in (_SIGN_IN, _GRAPH):
-        return isinstance(record.get("properties"), dict)
-    return isinstance(category, str) and category in _ACTIVITY and _claims_uti(record) is not None
-
-
-def translate(record: Record, now: int) -> list[CanonicalEvent]:
-    """The token that a sign-in gave, or the use of one; nothing for sign-ins by other credentials, and failed ones.
+def signed_in(record: Record, now: int) -> Iterator[CanonicalEvent]:
+    """The token that a sign-in gave, and the use of the secret that it was done with.
 
     Raises:
         BadRecordError: a field that such a record has is missing or wrong.
     """
-    if record["category"] == _SIGN_IN:
-        return list(_signed_in(record, now))
-    return list(_used(record, now))
+    failed = (
+        maybe_text(record, "properties.status.errorCode") or maybe_text(record, "resultType") or "0"
+    ) != "0"
+    key_id = maybe_text(record, "properties.servicePrincipalCredentialKeyId") or _NONE
+    if key_id != _NONE and record["category"] == SIGN_IN:
+        yield _secret_used(record, key_id, now, outcome=DENIED if failed else SUCCESS)
+    if not failed:
+        yield _issued(record, now)
 
 
-def _signed_in(record: Record, now: int) -> Iterator[CanonicalEvent]:
-    kind = (maybe_text(record, "properties.clientCredentialType") or "").lower()
-    federated = maybe_text(record, "properties.federatedCredentialId") or _NO_CREDENTIAL
-    if kind != _FEDERATED and federated == _NO_CREDENTIAL:
-        return
-    if (maybe_text(record, "properties.status.errorCode") or maybe_text(record, "resultType") or "0") != "0":
-        return
+def _secret_used(record: Record, key_id: str, now: int, *, outcome: str) -> CredentialUsed:
+    token = maybe_text(record, "properties.uniqueTokenIdentifier")
+    return CredentialUsed(
+        time=_signed_in_at(record, now),
+        source=source_of(record),
+        id=maybe_text(record, "properties.id") or token or record_id(record),
+        identifier=Identifier(KEY_ID, key_id.lower()),
+        action="sign-in",
+        resource=maybe_text(record, "properties.resourceDisplayName"),
+        outcome=outcome,
+        source_ip=maybe_text(record, "properties.ipAddress"),
+        user_agent=maybe_text(record, "properties.userAgent"),
+    )
+
+
+def _issued(record: Record, now: int) -> CredentialIssued:
     token = _token(text(record, "properties.uniqueTokenIdentifier"))
-    at = time(record, "properties.createdDateTime", now)
+    at = _signed_in_at(record, now)
     principal = text(record, "properties.servicePrincipalId")
-    yield CredentialIssued(
+    address = maybe_text(record, "properties.ipAddress")
+    named = task_named(maybe_text(record, "properties.servicePrincipalName") or "")
+    return CredentialIssued(
         time=at,
-        source=_source(record),
+        source=source_of(record),
         id=f"{maybe_text(record, 'properties.id') or token}/issued",
         credential_id=f"azure/token/{token}",
-        task_id=f"azure/service-principal/{principal}/{token}",
+        task_id=named or f"azure/service-principal/{principal}/{token}",
         identifiers=(Identifier(TOKEN_ID, token),),
         kind="azure-token",
         expires_at=at + (_LIVES if _is_plain(record) else _LIVES_EVALUATED),
@@ -84,8 +100,21 @@ def _signed_in(record: Record, now: int) -> Iterator[CanonicalEvent]:
             "method": "disable-service-principal",
             "service_principal": principal,
         },
-        unjoined=_UNJOINED,
+        issued_to=IssuedTo(address) if address is not None and address_of(address) is not None else None,
+        unjoined=None if named is not None else _unjoined(record),
     )
+
+
+def _signed_in_at(record: Record, now: int) -> int:
+    return time(record, "properties.createdDateTime", now)
+
+
+def _unjoined(record: Record) -> str:
+    if record["category"] == MANAGED:
+        return _MANAGED
+    kind = (maybe_text(record, "properties.clientCredentialType") or "").lower()
+    federated = maybe_text(record, "properties.federatedCredentialId") or _NONE
+    return _UNJOINED if kind == _FEDERATED or federated != _NONE else _BY_SECRET
 
 
 def _is_plain(record: Record) -> bool:
@@ -97,28 +126,52 @@ def _is_plain(record: Record) -> bool:
     )
 
 
-def _used(record: Record, now: int) -> Iterator[CanonicalEvent]:
-    graph = record["category"] == _GRAPH
-    uti = maybe_text(record, "properties.signInActivityId") if graph else _claims_uti(record)
-    if not uti:
+def used(record: Record, now: int) -> Iterator[CanonicalEvent]:
+    """The use of a token that a record names by its id, or by its hash; nothing if it names none.
+
+    Raises:
+        BadRecordError: a field that such a record has is missing or wrong.
+    """
+    identifier = _identifier(record)
+    if identifier is None:
         return
-    status = (
-        maybe_text(record, "properties.responseStatusCode") or maybe_text(record, "resultSignature") or ""
-    )
-    refused = status in _REFUSED or status.partition(".")[2] in ("Forbidden", "Unauthorized")
+    graph = record["category"] == GRAPH
     address = maybe_text(record, "properties.ipAddress") or maybe_text(record, "callerIpAddress")
     action = maybe_text(record, "properties.requestMethod") if graph else None
+    resource = maybe_text(record, "properties.requestUri") or maybe_text(record, "properties.objectKey")
+    agent = maybe_text(record, "properties.userAgent") or maybe_text(record, "properties.userAgentHeader")
     yield CredentialUsed(
         time=time(record, "time", now),
-        source=_source(record),
+        source=source_of(record),
         id=_event_id(record, graph=graph),
-        identifier=Identifier(TOKEN_ID, _token(uti)),
+        identifier=identifier,
         action=action or text(record, "operationName"),
-        resource=maybe_text(record, "properties.requestUri") or maybe_text(record, "resourceId"),
-        outcome=DENIED if refused else SUCCESS,
+        resource=resource or maybe_text(record, "resourceId"),
+        outcome=DENIED if _is_refused(record) else SUCCESS,
         source_ip=address,
-        user_agent=maybe_text(record, "properties.userAgent"),
+        user_agent=agent,
     )
+
+
+def _identifier(record: Record) -> Identifier | None:
+    """The token that a request had."""
+    if record["category"] in STORAGE:
+        # Of an account's key or a shared signature it is a list of hashes, which begins with the key's name.
+        digest = normal_sha256(maybe_text(record, "identity.tokenHash") or "")
+        return None if digest is None else Identifier("sha256", digest)
+    graph = record["category"] == GRAPH
+    uti = maybe_text(record, "properties.signInActivityId") if graph else claimed_uti(record)
+    return None if not uti else Identifier(TOKEN_ID, _token(uti))
+
+
+def _is_refused(record: Record) -> bool:
+    status = (
+        maybe_text(record, "properties.responseStatusCode")
+        or maybe_text(record, "resultSignature")
+        or maybe_text(record, "statusCode")
+        or ""
+    )
+    return status in _REFUSED or status.partition(".")[2] in ("Forbidden", "Unauthorized")
 
 
 def _event_id(record: Record, *, graph: bool) -> str:
@@ -133,12 +186,6 @@ def _event_id(record: Record, *, graph: bool) -> str:
     return "/".join(part for part in parts if part)
 
 
-def _claims_uti(record: Record) -> str | None:
-    claims = find(record, "identity.claims")
-    uti = claims.get("uti") if isinstance(claims, dict) else None
-    return uti if isinstance(uti, str) and uti else None
-
-
 def _token(uti: str) -> str:
     """A token's `uti` in one form: 22 characters of base64. Sign-ins may have the base64 of its GUID's text instead."""
     if len(uti) <= _UTI:
@@ -148,22 +195,3 @@ def _token(uti: str) -> str:
     except ValueError:
         return uti
     return base64.urlsafe_b64encode(guid.bytes_le).decode().rstrip("=")
-
-
-def _source(record: Record) -> str:
-    tenant = maybe_text(record, "tenantId")
-    return f"azure/{tenant}" if tenant else "azure"
-
-
-def _is_batch(record: Record) -> bool:
-    records = record.get("records")
-    return isinstance(records, list) and any(isinstance(one, dict) and looks_like(one) for one in records)
-
-
-def _batch(record: Record, _now: int) -> Iterator[Record]:
-    yield from (one for one in record["records"] if isinstance(one, dict))
-
-
-_MARKS: Final = (b"ServicePrincipalSignInLogs", b"MicrosoftGraphActivityLogs", b'"uti"')
-ADAPTER: Final = Adapter("azure", _MARKS, looks_like, translate)
-CARRIERS: Final = (Carrier("azure", _MARKS, _is_batch, _batch, audit=True),)

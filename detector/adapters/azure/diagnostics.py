@@ -1,0 +1,59 @@
+"""Azure's and Entra's diagnostic records: tokens, secrets and certificates, and what was done with them.
+
+`records` has what such a record is, `tokens` and `secrets` what some of them say. All others, such as sign-ins of
+people, say nothing of credentials of tasks.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from detector.adapters.adapter import Adapter, Carrier, Record
+from detector.adapters.azure.records import (
+    ACTIVITY,
+    AUDIT,
+    GRAPH,
+    MANAGED,
+    MARKS,
+    SIGN_IN,
+    STORAGE,
+    looks_like,
+)
+from detector.adapters.azure.secrets import secrets_changed
+from detector.adapters.azure.tokens import signed_in, used
+from detector.records.log_records import LogText, full_text
+from detector.records.timestamps import log_time
+from detector.values.events import CanonicalEvent
+
+_USES: Final = ACTIVITY | STORAGE | {GRAPH}
+
+
+def translate(record: Record, now: int) -> list[CanonicalEvent]:
+    """The token that a sign-in gave, secrets that were added or removed, or the use of either.
+
+    Raises:
+        BadRecordError: a field that such a record has is missing or wrong.
+    """
+    category = record["category"]
+    if category in (SIGN_IN, MANAGED):
+        return list(signed_in(record, now))
+    if category in AUDIT:
+        return list(secrets_changed(record, now))
+    return list(used(record, now)) if category in _USES else []
+
+
+def scanned(record: Record, _now: int) -> LogText:
+    """All that a record says: bodies of requests may hold secrets."""
+    return LogText(b"", log_time(record.get("time")), rest=full_text(record).encode("utf-8", "replace"))
+
+
+def _is_batch(record: Record) -> bool:
+    records = record.get("records")
+    return isinstance(records, list) and any(isinstance(one, dict) and looks_like(one) for one in records)
+
+
+def _batch(record: Record, _now: int) -> Iterator[Record]:
+    yield from (one for one in record["records"] if isinstance(one, dict))
+
+
+ADAPTER: Final = Adapter("azure", MARKS, looks_like, translate, text=scanned)
+CARRIERS: Final = (Carrier("azure", MARKS, _is_batch, _batch, audit=True),)
