@@ -415,13 +415,22 @@ def test_only_iam_makes_and_ends_keys() -> None:
     assert [type(event) for event in translate(other, NOW)] == [CredentialUsed]
 
 
+def test_an_event_without_an_id_gets_one_by_what_it_says() -> None:
+    lacking, later = (
+        changed(USE, "eventID", None),
+        changed(USE, "eventID", None) | {"eventTime": "2026-05-01T09:00:00Z"},
+    )
+    ids = [translate(one, NOW)[0].id for one in (lacking, lacking, later)]
+    assert ids[0] == ids[1] != ids[2]
+
+
 @pytest.mark.parametrize(
     ("record", "reason", "field"),
     [
         (changed(USE, "eventTime", None), "missing-field", "eventTime"),
         (changed(USE, "eventTime", "marker"), "bad-time", "eventTime"),
         (changed(USE, "eventTime", "2026-05-02T00:10:01Z"), "future-time", "eventTime"),
-        (changed(USE, "eventID", None), "missing-field", "eventID"),
+        (changed(USE, "eventID", ["marker"]), "wrong-field", "eventID"),
         (changed(USE, "eventSource", ["marker"]), "wrong-field", "eventSource"),
         (changed(USE, "userIdentity.accessKeyId", {"marker": 1}), "wrong-field", "userIdentity.accessKeyId"),
         (

@@ -322,6 +322,23 @@ def test_the_command_line_of_an_exec_is_scanned() -> None:
     assert many.log.text.startswith(b"/api/v1/")
 
 
+@pytest.mark.parametrize("left_out", ["stage", "auditID", "requestReceivedTimestamp"])
+def test_what_an_exporter_leaves_out_makes_no_dead_letter(left_out: str) -> None:
+    whole, lacking = use(), use()
+    del lacking[left_out]
+    (first,), (second,), (again,) = (translate(one, NOW) for one in (whole, lacking, lacking))
+    assert isinstance(first, CredentialUsed)
+    assert isinstance(second, CredentialUsed)
+    assert second == again
+    assert second.identifier == first.identifier
+    assert (second.id == first.id) == (left_out != "auditID")
+
+
+def test_a_request_that_uses_no_credential_of_a_task_needs_no_time() -> None:
+    nobodys = use(requestReceivedTimestamp=None, stageTimestamp=None, user={"username": "kubernetes-admin"})
+    assert translate(nobodys, NOW) == []
+
+
 @pytest.mark.parametrize("stage", ["RequestReceived", "ResponseStarted", "Panic"])
 def test_only_a_complete_response_counts(stage: str) -> None:
     assert translate(use(stage=stage), NOW) == []
@@ -493,9 +510,13 @@ def test_a_pod_whose_name_comes_again_is_known_by_its_uid() -> None:
 @pytest.mark.parametrize(
     ("record", "reason", "field"),
     [
-        (use(stage=None), "missing-field", "stage"),
-        (use(auditID=None), "missing-field", "auditID"),
-        (use(requestReceivedTimestamp=None), "missing-field", "requestReceivedTimestamp"),
+        (use(stage=["marker"]), "wrong-field", "stage"),
+        (use(auditID=["marker"]), "wrong-field", "auditID"),
+        (
+            use(requestReceivedTimestamp=None, stageTimestamp=None),
+            "missing-field",
+            "requestReceivedTimestamp",
+        ),
         (use(requestReceivedTimestamp="marker"), "bad-time", "requestReceivedTimestamp"),
         (use(requestReceivedTimestamp="2026-05-02T00:10:01Z"), "future-time", "requestReceivedTimestamp"),
         ({**use(), "verb": None}, "missing-field", "verb"),
@@ -545,7 +566,7 @@ def read(record: Any) -> list[Read]:
 
 
 def test_a_list_of_events_is_opened() -> None:
-    found = read({"kind": "EventList", "apiVersion": "audit.k8s.io/v1", "items": [use(), 5, use(stage=None)]})
+    found = read({"kind": "EventList", "apiVersion": "audit.k8s.io/v1", "items": [use(), 5, use(verb=None)]})
     assert [(one.format, len(one.events), one.error is None) for one in found] == [
         ("kubernetes", 1, True),
         ("kubernetes", 0, False),
@@ -574,7 +595,7 @@ def test_azures_records_are_opened_alone_and_in_batches() -> None:
 
 def test_what_other_components_wrote_is_never_an_event() -> None:
     (found,) = read(aks("guard", json.dumps(use())))
-    assert (found.format, found.events) == ("json", ())
+    assert (found.format, found.events) == ("azure", ())
 
 
 def test_cloudwatch_subscriptions_of_the_audit_stream_are_opened() -> None:

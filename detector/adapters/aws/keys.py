@@ -13,6 +13,7 @@ from detector.adapters.aws.times import answer_time
 from detector.adapters.aws.unjoined import KEY_OF_USER
 from detector.adapters.fields import find, maybe_text, text, time
 from detector.records.dead_letters import BAD_TIME, MISSING_FIELD, bad
+from detector.records.record_ids import record_id
 from detector.values.events import (
     CanonicalEvent,
     CredentialIssued,
@@ -32,12 +33,13 @@ _SESSION_TOKEN = re.compile(r"[A-Za-z0-9+/=]{100,8192}")
 class CallContext:
     """What the events of one record share: time (ns), source, id, and the account of the call.
 
-    AWS reports a call between two accounts to both, as two events with one shared id. It is one call.
+    AWS reports a call between two accounts to both, as two events with one shared id. It is one call. An exporter may
+    leave out an event's id: then two equal records are one event.
     """
 
     def __init__(self, record: Record, now: int) -> None:
         self.time = time(record, "eventTime", now)
-        self.id = text(record, "eventID")
+        self.id = maybe_text(record, "eventID") or record_id(record)
         self.account = maybe_text(record, "recipientAccountId") or maybe_text(
             record, "userIdentity.accountId"
         )

@@ -8,7 +8,7 @@ again and again, with the id of each token as an identifier, and the pod's delet
 audience (Vault, AWS) is a credential of its own, because its verifier may accept it until it expires.
 
 Only the stage `ResponseComplete` counts, at the time when the request arrived. A watch is one use, reported when it
-ends.
+ends. Some exporters leave out the stage: then it is taken for this one.
 """
 
 from typing import Any, Final
@@ -35,6 +35,8 @@ X509: Final = "x509-sha256"
 _SCHEMES: Final = {"JTI": JWT_ID, "X509SHA256": X509}
 _PREFIXES: Final = ("authentication.kubernetes.io/", "authentication.k8s.io/")
 _COMPLETE: Final = "ResponseComplete"
+_CHANGES: Final = ("create", "delete", "patch", "update")
+_CHANGED: Final = ("pods", "serviceaccounts", "secrets")
 _MAX_WORDS: Final = 1000  # of a command line
 _REFUSED: Final = 400  # the lowest HTTP status of a refusal
 _SERVICE_ACCOUNT: Final = "system:serviceaccount:"
@@ -52,12 +54,14 @@ def translate(record: Record, now: int) -> list[CanonicalEvent]:
     Raises:
         BadRecordError: a field that such an event has is missing or wrong.
     """
-    if text(record, "stage") != _COMPLETE:
+    if (maybe_text(record, "stage") or _COMPLETE) != _COMPLETE:
+        return []
+    identifier = _caller(record)
+    if identifier is None and not _is_change(record):
         return []
     context = context_of(record, now)
     refused = _is_refused(record)
     events: list[CanonicalEvent] = []
-    identifier = _caller(record)
     if identifier is not None:
         events.append(_use(record, context, identifier, DENIED if refused else SUCCESS))
     if not refused:
@@ -69,6 +73,11 @@ def translate(record: Record, now: int) -> list[CanonicalEvent]:
         more = (*tokens, *pod_events(record, context), tokens_voided(record, context))
         events.extend(event for event in more if event is not None)
     return events
+
+
+def _is_change(record: Record) -> bool:
+    """Whether a request may start or end a pod, or give or void a token."""
+    return record.get("verb") in _CHANGES and maybe_text(record, "objectRef.resource") in _CHANGED
 
 
 def _is_refused(record: Record) -> bool:
@@ -163,7 +172,7 @@ def _workload(record: Record) -> str | None:
 def commands_run(record: Record, _now: int) -> LogText | None:
     """The command lines of `kubectl exec`. They are in the URL, so a secret in one stays in the log."""
     uri = record.get("requestURI")
-    if record.get("stage") != _COMPLETE or not isinstance(uri, str) or "command=" not in uri:
+    if record.get("stage", _COMPLETE) != _COMPLETE or not isinstance(uri, str) or "command=" not in uri:
         return None
     try:
         fields = parse_qsl(uri.partition("?")[2], max_num_fields=_MAX_WORDS)

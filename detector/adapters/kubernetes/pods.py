@@ -13,6 +13,7 @@ import msgspec
 from detector.adapters.fields import find, maybe_text, text, time
 from detector.records.dead_letters import MISSING_FIELD, bad
 from detector.records.pod_names import pod_task, service_account_group
+from detector.records.record_ids import record_id
 from detector.values.events import CanonicalEvent, CredentialRevoked, TaskEnded, TaskStarted
 from detector.values.times import SECOND
 
@@ -34,16 +35,16 @@ class EventContext(msgspec.Struct, frozen=True):
 
 
 def context_of(record: Mapping[str, Any], now: int) -> EventContext:
-    """The shared facts of a record's events.
+    """The shared facts of a record's events. An exporter may leave out the id: then two equal records are one event.
 
     Raises:
-        BadRecordError: time or id are missing or wrong.
+        BadRecordError: the time is missing, or something is wrong.
     """
     cluster = maybe_text(record, "cluster") or maybe_text(record, "cluster_name")
     source = f"kubernetes.audit/{cluster}" if cluster else "kubernetes.audit"
-    return EventContext(
-        time(record, "requestReceivedTimestamp", now), source, text(record, "auditID"), cluster
-    )
+    received = "requestReceivedTimestamp" if record.get("requestReceivedTimestamp") else "stageTimestamp"
+    at = time(record, received if record.get(received) else "requestReceivedTimestamp", now)
+    return EventContext(at, source, maybe_text(record, "auditID") or record_id(record), cluster)
 
 
 def pod_credential(task_id: str) -> str:
