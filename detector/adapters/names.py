@@ -5,6 +5,7 @@ from typing import Final
 # The module of each source; it defines `ADAPTER`. The first source whose `looks_like` accepts an object gets it.
 SOURCE_MODULES: Final = {
     "cloudtrail": "aws.cloudtrail",
+    "awstasks": "aws.task_states",
     "github": "github.webhooks",
     "gitlab": "gitlab.webhooks",
     "google": "google.audit",

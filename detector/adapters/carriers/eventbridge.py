@@ -1,17 +1,20 @@
 """Amazon EventBridge: events of a service or a webhook, in the envelope that the bus gives to all.
 
 `{"version": "0", "detail-type": "AWS API Call via CloudTrail", "source": "aws.sts", "detail": {…}, …}`
-(docs.aws.amazon.com, "EventBridge events"). A rule that passes on the whole event, for example to Kafka, gives this.
+(docs.aws.amazon.com, "EventBridge events"). A rule that passes on the whole event, for example to Kafka, gives this. The
+events of `aws.task_states` are not opened: their envelope has the time and the account.
 """
 
 from collections.abc import Iterator
 from typing import Final
 
 from detector.adapters.adapter import Carrier, Record
+from detector.adapters.aws.task_states import STATES
 
 
 def _looks_like(record: Record) -> bool:
-    return isinstance(record.get("detail-type"), str) and isinstance(record.get("detail"), dict)
+    kind = record.get("detail-type")
+    return isinstance(kind, str) and kind not in STATES and isinstance(record.get("detail"), dict)
 
 
 def _unwrap(record: Record, _now: int) -> Iterator[Record]:

@@ -1,0 +1,119 @@
+"""States of ECS tasks, Batch jobs, executions and builds. The samples have the common forms; here are their edges."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from detector.adapters.aws.task_states import translate
+from detector.ingest.classify import BUNDLED
+from detector.values.events import TaskEnded, TaskStarted
+from detector.values.times import HOUR, parse_rfc3339
+from tests.scenarios.telling import told
+
+NOW = parse_rfc3339("2026-06-01T00:00:00Z")
+SAMPLES = json.loads((Path(__file__).parent / "samples" / "awstasks.json").read_text())
+TASK = "c13b4cb40f1f4fe4a2971f76ae5a47ad"
+
+
+def record(number: int, **detail: Any) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(json.dumps(SAMPLES[number]["record"]))
+    found["detail"] |= detail
+    return found
+
+
+def ended(of: dict[str, Any]) -> TaskEnded:
+    (found,) = (event for event in translate(of, NOW) if isinstance(event, TaskEnded))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("detail", "outcome"),
+    [
+        ({}, "succeeded"),
+        ({"containers": [{"exitCode": 0}, {"exitCode": 137}]}, "failed"),
+        ({"containers": [{"exitCode": 0}, {"name": "never ran"}]}, "failed"),
+        ({"containers": "x"}, "failed"),
+        ({"stopCode": "UserInitiated"}, "cancelled"),
+        ({"stopCode": "TaskFailedToStart", "containers": []}, "failed"),
+    ],
+)
+def test_an_ecs_task_succeeded_if_all_its_containers_did(detail: dict[str, Any], outcome: str) -> None:
+    assert ended(record(2, **detail)).outcome == outcome
+
+
+def test_the_same_state_told_again_is_the_same_event() -> None:
+    first, again = (
+        translate(record(1), NOW),
+        translate(record(1, version=3) | {"time": "2026-05-04T08:01:00Z"}, NOW),
+    )
+    assert first == again
+    start, _ = translate(record(2), NOW)
+    assert [start] == first
+
+
+def test_a_task_that_never_ran_only_ends() -> None:
+    stopped = record(2, startedAt=None, executionStoppedAt=None)
+    (end,) = translate(stopped, NOW)
+    assert isinstance(end, TaskEnded)
+    assert end.time == parse_rfc3339("2026-05-04T08:10:29Z")
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"),
+    [("SUCCEEDED", "succeeded"), ("STOPPED", "cancelled"), ("TIMED_OUT", "timed_out"), ("FAULT", "failed")],
+)
+def test_a_build_ends_by_its_status(status: str, outcome: str) -> None:
+    assert ended(record(5, **{"build-status": status})).outcome == outcome
+
+
+def test_a_build_has_the_deadline_of_its_timeout() -> None:
+    (start,) = translate(record(5, **{"build-status": "IN_PROGRESS"}), NOW)
+    assert isinstance(start, TaskStarted)
+    assert start.deadline == start.time + HOUR
+    odd = {"additional-information": {"build-start-time": "x", "timeout-in-minutes": 1e300}}
+    (other,) = translate(record(5, **{"build-status": "IN_PROGRESS"}, **odd), NOW)
+    assert isinstance(other, TaskStarted)
+    assert (other.time, other.deadline) == (parse_rfc3339("2026-05-04T08:10:02Z"), None)
+
+
+def test_other_events_of_a_bus_are_opened_as_before() -> None:
+    (read,) = BUNDLED.read_object(json.dumps({"detail-type": "EC2 Spot", "detail": {"x": "y"}}).encode(), NOW)
+    assert (read.format, read.events) == ("json", ())
+
+
+def test_a_session_of_an_ecs_task_is_judged_by_the_task(tmp_path: Path) -> None:
+    """ECS takes sessions of the task's role under the task's id, which CloudTrail has."""
+    shared = {
+        "eventSource": "sts.amazonaws.com",
+        "awsRegion": "us-east-1",
+        "recipientAccountId": "111122223333",
+    }
+    issue = {
+        **shared,
+        "eventName": "AssumeRole",
+        "eventID": "a-1",
+        "eventTime": "2026-05-04T08:00:15Z",
+        "userIdentity": {"type": "AWSService", "invokedBy": "ecs-tasks.amazonaws.com"},
+        "requestParameters": {
+            "roleArn": "arn:aws:iam::111122223333:role/migrate",
+            "roleSessionName": TASK,
+        },
+        "responseElements": {
+            "credentials": {"accessKeyId": "ASIAEXAMPLEECS710000", "expiration": "May 4, 2026, 2:00:15 PM"}
+        },
+    }
+    use = {
+        **shared,
+        "eventName": "GetCallerIdentity",
+        "eventID": "a-2",
+        "eventTime": "2026-05-04T08:40:00Z",
+        "sourceIPAddress": "203.0.113.99",
+        "userIdentity": {"type": "AssumedRole", "accessKeyId": "ASIAEXAMPLEECS710000"},
+    }
+    states = "\n".join(json.dumps(record(number)) for number in (0, 1, 2))
+    files = {"bus.jsonl": states, "trail.jsonl": "\n".join(map(json.dumps, (issue, use)))}
+    found = told(tmp_path, files, until="2026-05-04T09:00:00Z")
+    assert ("use-after-termination", "ASIAEXAMPLEECS710000", 1, "critical") in found.findings
+    assert found.dead == ()
