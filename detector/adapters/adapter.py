@@ -26,6 +26,8 @@ class Adapter(msgspec.Struct, frozen=True):
       Stateless. If a record should give an event but lacks a field, it raises `BadRecordError` with the field's name.
     - `known`: whether `translate` knows the record's type; other records are counted as unknown.
     - `text(record, now)`: the part of the record to scan for leaks, if any.
+    - `kind(record)`: the type of a record that gives no event, for a count. It is one of few words of the adapter's own,
+      and nothing that stands in the record.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Adapter(msgspec.Struct, frozen=True):
     translate: Callable[[Record, int], list[CanonicalEvent]]
     known: Callable[[Record], bool] = _always
     text: Callable[[Record, int], LogText | None] | None = None
+    kind: Callable[[Record], str] | None = None
 
 
 class Carrier(msgspec.Struct, frozen=True):

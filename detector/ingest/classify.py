@@ -266,7 +266,11 @@ def translated(adapter: Adapter, value: Mapping[str, Any], now: int) -> Read:
     try:
         if not adapter.known(value):
             return Read(adapter.name, log=log, unknown=True, of_source=True)
-        return Read(adapter.name, tuple(adapter.translate(value, now)), log, of_source=True)
+        events = tuple(adapter.translate(value, now))
+        idle = (
+            "" if events else f"{adapter.name}/{adapter.kind(value) if adapter.kind is not None else 'other'}"
+        )
+        return Read(adapter.name, events, log, of_source=True, idle=idle)
     except BadRecordError as error:
         return Read(adapter.name, log=log, error=error, of_source=True)
 

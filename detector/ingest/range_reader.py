@@ -90,7 +90,8 @@ class RangeReader:
     - `inherited` is the time of the last record that had one, `latest` the latest time of all; None while none had.
     - `member_time` gives the time of the archive member that is being read, None if there is none: no record of it
       is later, give or take the `skew` (ns).
-    - `records` and `bytes` are by format, `unknown` counts the events of an unknown type.
+    - `records` and `bytes` are by format, `unknown` counts the events of an unknown type, `idle` records of sources
+      that are of no use, by source and type.
     - `task_id` and `stream` are those that the file's path names.
     - `suspects` counts the lines of text that look like events to the classifier `suspected`.
     """
@@ -115,6 +116,7 @@ class RangeReader:
         self.records: Counter[str] = Counter()
         self.bytes: Counter[str] = Counter()
         self.unknown = 0
+        self.idle: Counter[str] = Counter()
         self.suspects = 0
         self._suspected = reading.suspected
         self.assembler = Assembler(long_piece=self._long_piece)
@@ -203,6 +205,8 @@ class RangeReader:
         """What an object or a line of `size` bytes gave."""
         self.count(read.format, 1, size)
         self.unknown += read.unknown
+        if read.idle:
+            self.idle[read.idle] += 1
         if read.error is not None:
             self.dead(read.error, line)
         self.held_events(read.events, line)

@@ -62,6 +62,7 @@ class BaselineSummary(msgspec.Struct, frozen=True):
 class Summary(msgspec.Struct, frozen=True):
     """All numbers of one replay.
 
+    `idle` counts, by source and type, the records of known sources that say nothing of credentials and tasks.
     `findings_by_severity` has the accepted ones in it, `accepted` counts them. `allowed` counts by pattern the leaks
     that the configuration lets go. `limited` counts by source the log records that could not be examined whole. `unread` has, by name, the reason why a whole file, folder or archive was not understood: the first
     thousand. `untrusted` counts by source and reason the dead letters of events that `[[trust]]`
@@ -76,6 +77,7 @@ class Summary(msgspec.Struct, frozen=True):
 
     read: tuple[SourceRead, ...] = ()
     events: Mapping[str, int] = {}
+    idle: Mapping[str, int] = {}
     findings_by_rule: Mapping[str, int] = {}
     findings_by_severity: Mapping[str, int] = {}
     accepted: int = 0
@@ -158,6 +160,7 @@ class Summary(msgspec.Struct, frozen=True):
             "records": _by_source(self.read, "records"),
             "bytes": _by_source(self.read, "bytes"),
             "events": _sorted(self.events),
+            "idle": _sorted(self.idle),
             "findings": {
                 "by_rule": _sorted(self.findings_by_rule),
                 "by_severity": {

@@ -47,7 +47,7 @@ class Read(msgspec.Struct, frozen=True):
     """What one object gave: events, text to scan, and an error where (part of) it could not be read.
 
     An event of a type that is not ours is `unknown` and gives nothing else. `of_source`: an adapter knows the record
-    as one of its source, whatever it gave.
+    as one of its source, whatever it gave. `idle` is the source and type of a record that is of no use.
     """
 
     format: str
@@ -56,6 +56,7 @@ class Read(msgspec.Struct, frozen=True):
     error: BadRecordError | None = None
     unknown: bool = False
     of_source: bool = False
+    idle: str = ""
 
     def carried_at(self, time: int) -> "Read":
         """The same, held in an envelope that states this time (ns)."""

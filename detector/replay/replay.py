@@ -255,6 +255,7 @@ class _SecondPass:
         self._bytes: Counter[tuple[str, str]] = Counter()
         self._seen: dict[str, _Distinct] = defaultdict(_Distinct)
         self._unknown = 0
+        self._idle: Counter[str] = Counter()
         self._allowed: Counter[str] = Counter()
         self._untrusted: dict[str, Counter[str]] = defaultdict(Counter)
         self._unread: dict[str, str] = {}
@@ -287,6 +288,7 @@ class _SecondPass:
         for kind, hashes in result.seen.items():
             self._seen[kind].add(hashes)
         self._unknown += result.unknown
+        self._idle.update(result.idle)
         self._suspects[unit.source] += result.suspects
         self._lines[unit.source] = before + result.lines
         if result.inherited is not None:
@@ -368,6 +370,7 @@ class _SecondPass:
                 for (source, format_name), records in sorted(self._records.items())
             ),
             events=events,
+            idle=self._idle,
             findings_by_rule=counts.by_rule,
             findings_by_severity=counts.by_severity,
             accepted=counts.accepted,

@@ -26,6 +26,7 @@ class RangeFacts(msgspec.Struct):
     - `limited` are the log records that could not be examined whole. One may be there twice.
     - `counts` has the records and bytes of each format.
     - `seen` has a 64-bit hash of each event, by event type. `unknown` counts events of a type that is not ours.
+    - `idle` counts the records of sources that are of no use, by source and type.
     - `suspects` counts lines of text that look like events.
     - `inherited` is the time that a record behind the range has if it states none, `latest` the latest time (both ns).
     """
@@ -41,6 +42,7 @@ class RangeFacts(msgspec.Struct):
     inherited: int | None
     latest: int | None
     suspects: int = 0
+    idle: dict[str, int] = {}
 
 
 class LifecycleFacts(msgspec.Struct):
@@ -93,6 +95,7 @@ class RangeScanner:
             inherited=reader.inherited,
             latest=reader.latest,
             suspects=reader.suspects,
+            idle=dict(sorted(reader.idle.items())),
         )
 
     def batch(self, batch: Batch, part: int = 0) -> None:

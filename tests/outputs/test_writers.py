@@ -34,6 +34,7 @@ def write(folder: Path, **options: Any) -> None:
         dead_letters={NOT_JSON: 1},
         untrusted={"b.log": {"unsigned": 2}, "a.log": {"untrusted-type": 1, "unsigned": 1}},
         unresolved={"aws": 1},
+        idle={"google/activity": 2, "azure/other": 1},
         durations={"total": 1.23456},
     )
     letters = [DeadLetter("a.log", NOT_JSON, "it is not JSON", line=7)]
@@ -74,6 +75,7 @@ def test_the_summary_counts_by_source_and_format(tmp_path: Path) -> None:
         ("b.log", {"unsigned": 2}),
     ]
     assert summary["unresolved"] == {"aws": 1}
+    assert list(summary["idle"].items()) == [("azure/other", 1), ("google/activity", 2)]
     assert summary["durations"] == {"total": 1.235}
 
 

@@ -38,6 +38,7 @@ def check_the_deploy_job(found: ReportedFinding) -> None:
     assert (SECRET, True, ("use-after-revocation",)) in found.commands
     assert found.dead == ()
     assert found.unresolved == {}
+    assert dict(found.result.summary.idle) == {"azure/SignInLogs": 1}  # of a person
 
 
 def test_a_jobs_token_and_a_secret_that_was_added_with_it(tmp_path: Path) -> None:

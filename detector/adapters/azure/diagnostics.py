@@ -24,6 +24,22 @@ from detector.records.log_records import LogText, full_text
 from detector.records.timestamps import log_time
 from detector.values.events import CanonicalEvent
 
+_KINDS: Final = (
+    AUDIT
+    | ACTIVITY
+    | STORAGE
+    | {
+        SIGN_IN,
+        MANAGED,
+        GRAPH,
+        "SignInLogs",
+        "NonInteractiveUserSignInLogs",
+        "ProvisioningLogs",
+        "RiskyUsers",
+    }
+    | {"UserRiskEvents", "Policy", "Recommendation", "ResourceHealth", "ServiceHealth", "Security", "Alert"}
+    | {"Autoscale", "AuditEvent"}
+)
 _USES: Final = ACTIVITY | STORAGE | {GRAPH}
 
 
@@ -46,6 +62,12 @@ def scanned(record: Record, _now: int) -> LogText:
     return LogText(b"", log_time(record.get("time")), rest=full_text(record).encode("utf-8", "replace"))
 
 
+def _kind(record: Record) -> str:
+    """The category, if it is one that Microsoft documents."""
+    category = record.get("category")
+    return category if isinstance(category, str) and category in _KINDS else "other"
+
+
 def _is_batch(record: Record) -> bool:
     records = record.get("records")
     return isinstance(records, list) and any(isinstance(one, dict) and looks_like(one) for one in records)
@@ -55,5 +77,5 @@ def _batch(record: Record, _now: int) -> Iterator[Record]:
     yield from (one for one in record["records"] if isinstance(one, dict))
 
 
-ADAPTER: Final = Adapter("azure", MARKS, looks_like, translate, text=scanned)
+ADAPTER: Final = Adapter("azure", MARKS, looks_like, translate, text=scanned, kind=_kind)
 CARRIERS: Final = (Carrier("azure", MARKS, _is_batch, _batch, audit=True),)

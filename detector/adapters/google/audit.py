@@ -17,6 +17,7 @@ from detector.records.timestamps import log_time
 from detector.values.events import DENIED, SUCCESS, CanonicalEvent, CredentialUsed, Identifier
 
 _MARKS: Final = (b'"protoPayload"',)
+_LOGS: Final = frozenset({"activity", "data_access", "system_event", "policy", "access_transparency"})
 
 
 def looks_like(record: Record) -> bool:
@@ -79,4 +80,12 @@ def scanned(record: Record, _now: int) -> LogText | None:
     return LogText(b"", log_time(entry.get("timestamp")), rest=said)
 
 
-ADAPTER: Final = Adapter("google", _MARKS, looks_like, translate, text=scanned)
+def _kind(record: Record) -> str:
+    """Which of the audit logs an entry is of."""
+    entry = entry_in(record) or {}
+    name = entry.get("logName")
+    log = name.rpartition("%2F")[2] if isinstance(name, str) else ""
+    return log if log in _LOGS else "other"
+
+
+ADAPTER: Final = Adapter("google", _MARKS, looks_like, translate, text=scanned, kind=_kind)
