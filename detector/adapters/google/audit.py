@@ -37,7 +37,8 @@ def translate(record: Record, now: int) -> list[CanonicalEvent]:
     call = method.rpartition(".")[2] if isinstance(method, str) else ""
     exchange = call == EXCHANGE
     identifier = None if exchange else caller.identifier  # it is made with the job's own token
-    if identifier is None and not exchange and call != GENERATE and method not in CALLS:
+    known = not isinstance(method, str) or method in CALLS  # what is no text is told below
+    if identifier is None and not exchange and call != GENERATE and not known:
         return []
     entry = Entry(record, now)
     if entry.only_ends:
