@@ -197,7 +197,10 @@ def inflate(packed: memoryview, most: int) -> tuple[bytes, int, bool]:
         text, used = _member(packed[at:], left)
         texts.append(text)
         left -= len(text)
-        at = _next_member(packed, at + used)
+        at += used
+        if left <= 0:
+            break
+        at = _next_member(packed, at)
         if bytes(packed[at : at + len(magic.GZIP)]) != magic.GZIP:
             break
     return b"".join(texts)[:most], at, left <= 0
@@ -207,7 +210,8 @@ def _next_member(packed: memoryview, at: int) -> int:
     """The place behind the NULs at `at`, if a member of gzip stands there; else `at`."""
     after = at
     while after < len(packed) and packed[after] == 0:
-        after += 1
+        piece = bytes(packed[after : after + _STEP])
+        after += len(piece) - len(piece.lstrip(b"\0"))
     return after if bytes(packed[after : after + len(magic.GZIP)]) == magic.GZIP else at
 
 

@@ -304,7 +304,7 @@ class _Room:
 
     def spend(self, line: int, size: int) -> None:
         """As `Spending`."""
-        self._spending.spend(line, size)
+        self._spending.spend_one(line, size)
 
     def cut_short(self, line: int) -> None:
         """As `Spending`."""

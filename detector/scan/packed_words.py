@@ -15,17 +15,15 @@ import zstandard
 from detector.scan.binary_payloads import AT_ONCE, inflate
 from detector.scan.decoder import Room
 from detector.scan.digits import BASE64, HEX
-from detector.scan.long_words import DEFLATED
+from detector.scan.long_words import DEFLATED, IN_BASE64
 from detector.scan.word_runs import gathered
 
 BZIP2, XZ, LZMA, ZSTD, DEFLATE, GZIP, ZLIB = range(7)
 IN_HEX: Final = -1  # the kind of words of hex digits
 _ATTEMPT: Final = 1 << 10  # bytes that a try is charged with: it costs as much as so many that are decoded
 _LEAST: Final = 16  # bytes of text
-_LEAST_MADE, _GROWTH = (
-    1 << 10,
-    48,
-)  # bytes that a word may decode to at most: so many, and for each of its own
+_LEAST_MADE: Final = 256  # bytes that a word may decode to at most: so many,
+_GROWTH: Final = 16  # and for each of its own
 _READ: Final = 1 << 10
 _MOST_WITHIN: Final = 3  # words that begin within the lines of another
 _MOST_MEMORY: Final = 72 << 20  # `xz -9` needs 65 MiB, and touches what the text fills
@@ -39,19 +37,67 @@ _MAGIC: Final = (
 )
 
 
+_BLOCK: Final = 100_000  # bytes of a block of bzip2, for each unit of the level in its header
+_BZIP2_BEGUN: Final = bytes.fromhex("314159265359")
+_LEVELS: Final = frozenset(b"%d" % level for level in range(1, 10))
+_GZIP_IN_HEX: Final = b"1f8b08"
+_LEAST_XZ: Final = 24  # bytes of both headers
+_LEAST_FAILURES: Final = 8  # tries of bzip2 and zstd, which decode a whole block before they say anything:
+_BYTES_FAILURE: Final = 8 << 10  # so many in vain, and one more for each so many bytes of the data
+_LEAST_DICTIONARY: Final = 18  # bits
+
+
 def _kind(packed: bytes, kind: int) -> int:
     if kind == DEFLATED:
         return DEFLATE
     return next((number for magic, number in _MAGIC if packed.startswith(magic)), ZLIB)
 
 
-def _unpacked(packed: bytes, kind: int, most: int, unzstd: zstandard.ZstdDecompressor) -> bytes:
-    """The text, at most one byte more than `most`; nothing if it is of another kind after all."""
+def _small_blocks(packed: bytes, most: int) -> bytes:
+    """What bzip2 packed, with a header that says how large the blocks are that are decoded: the others end in an error.
+
+    Nothing, if it is of another kind after all.
+    """
+    if packed[4:10] != _BZIP2_BEGUN or packed[3:4] not in _LEVELS:
+        return b""
+    level = min(int(packed[3:4]), -(-most // _BLOCK))
+    return b"BZh%d" % level + packed[4:]
+
+
+def _small_dictionary(packed: bytes, kind: int, most: int) -> bytes:
+    """What xz or lzma packed, with a header that asks for no more memory than so much text needs.
+
+    The dictionary of a tiny text may be of 64 MiB, and to ask for them costs more than to decode it. Of xz only headers with
+    the one filter LZMA2 are changed.
+    """
+    bits = max(_LEAST_DICTIONARY, most.bit_length())
+    if kind == LZMA:
+        size = min(int.from_bytes(packed[1:5], "little"), 1 << bits)
+        return packed[:1] + size.to_bytes(4, "little") + packed[5:]
+    if len(packed) < _LEAST_XZ:
+        return packed
+    end = 12 + 4 * packed[12]  # of the header of the first block, before its checksum
+    at = 14
+    for size_bit in (0x40, 0x80):  # sizes of the block, if it says them
+        if packed[13] & size_bit:
+            while at < len(packed) - 3 and packed[at] & 0x80:
+                at += 1
+            at += 1
+    number = 2 * (bits - 12)  # 2 to the power of bits
+    if packed[13] & 3 or packed[at : at + 2] != b"\x21\x01" or at + 2 >= end or packed[at + 2] <= number:
+        return packed
+    header = packed[12 : at + 2] + bytes([number]) + packed[at + 3 : end]
+    return packed[:12] + header + zlib.crc32(header).to_bytes(4, "little") + packed[end + 4 :]
+
+
+def _unpacked(packed: bytes, kind: int, most: int, unzstd: zstandard.ZstdDecompressor) -> bytes | None:
+    """The text, at most one byte more than `most`; None if it is damaged, or of another kind after all."""
     try:
         if kind == BZIP2:
             return bz2.BZ2Decompressor().decompress(packed, most + 1)
         if kind in (XZ, LZMA):
             form = lzma.FORMAT_XZ if kind == XZ else lzma.FORMAT_ALONE
+            packed = _small_dictionary(packed, kind, most)
             return lzma.LZMADecompressor(form, memlimit=_MOST_MEMORY).decompress(packed, most + 1)
         if kind == ZSTD:
             return bytes(unzstd.stream_reader(packed, read_size=_READ).read(most + 1))
@@ -60,23 +106,32 @@ def _unpacked(packed: bytes, kind: int, most: int, unzstd: zstandard.ZstdDecompr
             text = inflater.decompress(packed, most + 1)
             return text if inflater.eof or len(text) > most else b""
     except (OSError, EOFError, ValueError, MemoryError, lzma.LZMAError, zlib.error, zstandard.ZstdError):
-        return b""
+        return None
     text, _, cut = inflate(memoryview(packed), most)
     return text + b" " if cut else text
 
 
 def _gathered(data: bytes, rows: Any) -> list[tuple[int, int, int, bytes]]:
-    """Kind, start, end and bytes of each word with the lines that go on with it. A few may begin within the lines of one."""
+    """Kind, start, end and bytes of each word with the lines that go on with it.
+
+    A word with a magic number of three bytes or more ends the one above it. Of the others a few may begin within its lines.
+    """
     view = np.frombuffer(data, np.uint8)
     out = np.empty(len(data) + 4, np.uint8)
     made: list[tuple[int, int, int, bytes]] = []
     done = within = 0
-    for kind, start, end in rows.tolist():
+    words = rows.tolist()
+    limits, limit = [], len(data)
+    for kind, start, _ in reversed(words):
+        limits.append(limit)
+        if kind == IN_BASE64 or (kind == IN_HEX and data[start : start + len(_GZIP_IN_HEX)] == _GZIP_IN_HEX):
+            limit = start
+    for (kind, start, end), limit in zip(words, reversed(limits), strict=True):
         within = within + 1 if start < done else 0
         if within > _MOST_WITHIN:
             continue
         table, bits = (HEX, 4) if kind == IN_HEX else (BASE64, 6)
-        size, stop = gathered(view, start, end, table, bits, out)
+        size, stop = gathered(view[:limit], start, end, table, bits, out)
         done = max(done, stop)
         made.append((kind, start, stop, out[:size].tobytes()))
     return made
@@ -94,6 +149,7 @@ def unpacked(data: bytes, rows: Any, room: Room) -> Iterator[tuple[list[bytes], 
     lines = room.lines(np.ascontiguousarray(spans[:, 0]))
     texts: list[bytes] = []
     found: list[tuple[int, int, int]] = []
+    failures = _LEAST_FAILURES + len(data) // _BYTES_FAILURE
     size, before = 0, -1
     for number in np.argsort(lines, kind="stable").tolist():
         kind, start, stop, packed = words[number]
@@ -104,17 +160,24 @@ def unpacked(data: bytes, rows: Any, room: Room) -> Iterator[tuple[list[bytes], 
         before = line
         how = _kind(packed, kind)
         left = min(room.left(line), _ATTEMPT + _LEAST_MADE + _GROWTH * len(packed)) - _ATTEMPT
-        if left <= 0:
+        if left <= 0 or (how in {BZIP2, ZSTD} and failures <= 0):
             room.cut_short(line)
             continue
-        room.spend(line, _ATTEMPT)
+        if how == BZIP2:
+            packed = _small_blocks(packed, left)
+            if not packed:
+                continue
         text = _unpacked(packed, how, left, unzstd)
-        if len(text) > left:
+        over = text is not None and len(text) > left
+        if (over and how == ZSTD) or (how == BZIP2 and (over or text is None)):
+            failures -= 1
+        if over or (how == BZIP2 and text is None):
             room.cut_short(line)
-            text = text[:left]
-        if len(text) < _LEAST:
+        text = (text or b"")[:left]
+        made = len(text) >= _LEAST
+        room.spend(line, _ATTEMPT + (len(text) + 1 if made else 0))
+        if not made:
             continue
-        room.spend(line, len(text) + 1)
         texts.append(text)
         found.append((start, stop, NAMES.index(("hex" if kind == IN_HEX else "base64", _NAMES[how]))))
         size += len(text) + 1

@@ -86,6 +86,10 @@ class Spending:
         """Some lines decoded to so many bytes."""
         np.add.at(self._spent, lines, sizes)
 
+    def spend_one(self, line: int, size: int) -> None:
+        """One line decoded to so many bytes: much faster than `spend` for one."""
+        self._spent[line] += size
+
     def cut_short(self, line: int) -> None:
         """A line asked for more than it had left."""
         self._cut_short[line] = True

@@ -1,15 +1,20 @@
 """Each line has its own share of decoding: no line hides what another says, and a line that is cut short is named."""
 
 import base64
+import bz2
 import gzip
+import lzma
 import random
 import zlib
 from collections.abc import Callable
+from unittest.mock import patch
 
 import pytest
+import zstandard
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from detector.scan import packed_words
 from detector.scan.binary_payloads import AT_ONCE
 from detector.scan.decode import PIECE, Decoding
 from detector.scan.shares import FIRST_LOOK, SECOND_LOOK, Share, Spending
@@ -235,3 +240,55 @@ def test_whether_a_record_is_cut_short_depends_on_it_alone(records: list[bytes],
         for start, record in zip(starts, records, strict=True)
     ]
     assert together == alone
+
+
+@pytest.mark.parametrize("preset", [0, 6, 9])
+@pytest.mark.parametrize("form", [lzma.FORMAT_XZ, lzma.FORMAT_ALONE])
+def test_the_dictionary_that_xz_asks_for_is_no_larger_than_the_text_and_hides_nothing(
+    form: int, preset: int
+) -> None:
+    line = b64(lzma.compress(bytes(range(33, 120)) + SAYS, form, preset=preset))
+    seen, limited = told(line, FIRST_LOOK)
+    assert seen
+    assert not limited
+
+
+@pytest.mark.parametrize("size", [60, 30_000, 250_000])
+def test_what_bzip2_packed_is_read_with_blocks_no_larger_than_it_may_say(size: int) -> None:
+    line = b64(bz2.compress(random.Random(size).randbytes(size).hex().encode() + SAYS))
+    seen, limited = told(line, FIRST_LOOK)
+    assert seen
+    assert not limited
+
+
+@pytest.mark.parametrize("form", ["bzip2", "zstd"])
+def test_bombs_of_large_blocks_are_tried_a_few_times_and_named_and_hide_nothing_else(form: str) -> None:
+    text = SAYS[::-1] + b"ab" * 450_000
+    bomb = b64(bz2.compress(text) if form == "bzip2" else zstandard.compress(text))
+    data = b"\n".join([*[bomb] * 200, packed(SAYS), b64(SAYS)])
+    with patch.object(packed_words, "_unpacked", wraps=packed_words._unpacked) as tries:
+        seen, limited = told(data, FIRST_LOOK)
+    assert 1 <= tries.call_count <= 8 + len(data) // (8 << 10)
+    assert {line for line, _ in seen} == {200, 201}
+    assert set(range(200)) <= set(limited)
+
+
+@pytest.mark.parametrize("form", ["bzip2", "xz", "gzip in hex"])
+def test_words_of_one_width_below_each_other_are_read_each(form: str) -> None:
+    def word(number: int) -> bytes:
+        text = b"%03d %s" % (number, SAYS)
+        if form == "gzip in hex":
+            return gzip.compress(text, mtime=0).hex().encode()
+        return b64(bz2.compress(text) if form == "bzip2" else lzma.compress(text)).rstrip(b"=")
+
+    words = [word(number) for number in range(90)]
+    lines = [one for one in words if len(one) == len(words[0])]
+    seen, limited = told(b"\n".join(lines), SECOND_LOOK)
+    assert len({line for line, _ in seen}) == len(lines) > 4
+    assert not limited
+
+
+def test_a_blob_of_many_nuls_behind_a_member_still_shows_the_next() -> None:
+    blob = gzip.compress(b"first of them", mtime=0) + bytes(5000) + gzip.compress(SAYS, mtime=0)
+    seen, _ = told(b64(blob), FIRST_LOOK)
+    assert seen
