@@ -51,7 +51,7 @@ def _names(least: Confidence) -> bytes:
     kinds: dict[tuple[bytes, bool], list[bytes]] = {}
     for word in words.heads:
         if words.counts(word, least):
-            more = rb"[0-9_.-][\w.-]{0,80}" if word in _WHOLE else rb"[A-Z0-9_.-][\w.-]{0,80}"
+            more = rb"[0-9_.-][\w.-]*" if word in _WHOLE else rb"[A-Z0-9_.-][\w.-]*"
             kinds.setdefault((more, words.counts_alone(word, least)), []).append(word)
     forms: list[bytes] = []
     for (more, alone), heads in kinds.items():
@@ -69,18 +69,19 @@ def expressions(least: Confidence) -> tuple[Expression, ...]:
     """What the prefilter looks for: an assignment to a name with a head of the lexicon, and one to `value`.
 
     Each value that counts has one of `TELLING` early on, so most of `PASS: TestX` and `key: name` is passed by at once, and so
-    is `token: ***`. No small letter follows a head: `keyboard` and `author` are other words.
+    is `token: ***`. No small letter follows a head: `keyboard` and `author` are other words. What repeats does so without
+    a bound: Hyperscan then follows a match with one state instead of as many, and the parser has bounds of its own.
     """
     name = _names(least)
     telling = b"".join(b"\\x%02x" % byte for byte in TELLING)
     no_star = b"".join(b"\\x%02x" % byte for byte in TELLING if byte != _STAR)
-    value = rb"[^\s" + telling + rb"]{0,48}(?:[" + no_star + rb"]|\*{1,2}(?:[^*]|$))"
-    call = rb"[\"'`][ \t]{0,8},[ \t]{0,8}\\{0,3}[\"'`]" + value
-    behind = rb"[\"'`\\\]]{0,4}[ \t]{0,48}(?:[=:>|]|[+?]=)[ \t>]{0,49}(?:(?i:bearer|token|basic) )?" + value
+    value = rb"[^\s" + telling + rb"]*(?:[" + no_star + rb"]|\*{1,2}(?:[^*]|$))"
+    call = rb"[\"'`][ \t]*,[ \t]*\\*[\"'`]" + value
+    behind = rb"[\"'`\\\]]*[ \t]*(?:[=:>|]|[+?]=)[ \t>]*(?:(?i:bearer|token|basic) )?" + value
     return (
         Expression(name + rb"(?:" + behind + rb"|" + call + rb")"),
-        Expression(rb"-[\w.-]{0,80}" + name + rb"[ \t]{1,48}" + value),
-        Expression(rb"(?i:env|arg|set|setenv|setx|-gx) [\w.-]{0,80}" + name + rb"[ \t]{1,48}" + value),
+        Expression(rb"-[\w.-]*" + name + rb"[ \t]+" + value),
+        Expression(rb"(?i:env|arg|set|setenv|setx|-gx) [\w.-]*" + name + rb"[ \t]+" + value),
         Expression(rb"(?i:value)" + behind),
     )
 
