@@ -11,7 +11,8 @@ from typing import Any, Final
 import numpy as np
 
 from detector.jit import bare, compiled, place
-from detector.scan.kernels import ALNUM, CLASSES, count_bits, listed, pack, sieve_shift
+from detector.scan.byte_masks import WORD, mask_of
+from detector.scan.kernels import ALNUM, CLASSES, count_bits, listed, sieve_shift
 
 REVERSED, ROT13, SWAPPED, NO_LAST, NO_FIRST = range(5)
 FULL, SHORT, FOLDED = 1, 2, 4  # of a length: what a text of it may be
@@ -37,53 +38,46 @@ LAST: Final = np.frombuffer(
 """The characters that may be the missing one."""
 
 
-@bare
-def _kind(byte: Any) -> Any:
-    """1 of a digit, 2 of a small letter, 4 of a capital, else 0."""
-    return (
-        np.uint8(np.uint8(byte - np.uint8(48)) < np.uint8(10))
-        | np.uint8(np.uint8(np.uint8(byte - np.uint8(97)) < np.uint8(26)) << np.uint8(1))
-        | np.uint8(np.uint8(np.uint8(byte - np.uint8(65)) < np.uint8(26)) << np.uint8(2))
-    )
+_DIGIT: Final = mask_of((48, 10, 0))
+_SMALL: Final = mask_of((97, 26, 0))
+_CAPITAL: Final = mask_of((65, 26, 0))
+_JOINT: Final = mask_of((95, 1, 0), (45, 1, 0), (43, 1, 0))  # _ - +
+_POINT: Final = mask_of((46, 1, 0))
+_PARTING: Final = mask_of((0, 33, 0), (34, 1, 0), (39, 1, 0), (44, 1, 0))  # white space, controls, " ' ,
 
 
 @bare
-def _classes(text: Any, before: Any, joined: Any, kinds: Any, inside: Any, cuts: Any, turns: Any) -> None:
-    """Marks each byte of `text` with 0 or 1: may a candidate have it, and does a boundary, or a turn, stand before it.
+def _classes(text: Any, before: Any, joined: int, words: int, inside: Any, cuts: Any, turns: Any) -> None:
+    """Marks each byte of `text` by a bit: may a candidate have it, and does a boundary, or a turn, stand before it.
 
-    `before` is the byte that precedes `text`, and `joined[0]` says whether it joins; the last byte is only looked at.
+    `before` is the byte that precedes `text`, and `joined` says whether it joins; the last 64 bytes are only looked at.
     Letters, digits, `-_+` and a point before a letter or digit join. A boundary is beside a byte that does not. A turn is
     between a digit and a letter, and between a small letter and a capital. White space, control characters, quotes and
-    commas are in no candidate. There are no branches, so the compiler handles 32 or 64 bytes at a time.
+    commas are in no candidate.
     """
-    size = text.size - 1
-    kinds[0] = _kind(before)
-    for at in range(size + 1):
-        kinds[at + 1] = _kind(text[at])
-    for at in range(size):
-        byte = text[at]
-        joined[at + 1] = (
-            np.uint8(kinds[at + 1] != np.uint8(0))
-            | np.uint8(byte == np.uint8(95))  # _
-            | np.uint8(byte == np.uint8(45))  # -
-            | np.uint8(byte == np.uint8(43))  # +
-            | np.uint8(byte == np.uint8(46)) & np.uint8(kinds[at + 2] != np.uint8(0))  # .
+    one, top = np.uint64(1), np.uint64(63)
+    digit_before = np.uint64(48 <= before <= 57)
+    small_before = np.uint64(97 <= before <= 122)
+    capital_before = np.uint64(65 <= before <= 90)
+    joins_before = np.uint64(joined)
+    digits, smalls, capitals = _DIGIT(text, 0), _SMALL(text, 0), _CAPITAL(text, 0)
+    for word in range(words):
+        at = WORD * word
+        next_digits, next_smalls, next_capitals = (
+            _DIGIT(text, at + WORD),
+            _SMALL(text, at + WORD),
+            _CAPITAL(text, at + WORD),
         )
-    for at in range(size):
-        byte = text[at]
-        cuts[at] = (joined[at] & joined[at + 1]) ^ np.uint8(1)
-        both = kinds[at] | kinds[at + 1]
-        turns[at] = (
-            np.uint8(both == np.uint8(3))
-            | np.uint8(both == np.uint8(5))
-            | np.uint8(both == np.uint8(6)) & np.uint8(kinds[at] < kinds[at + 1])
-        )
-        inside[at] = (
-            np.uint8(byte > np.uint8(32))
-            & np.uint8(byte != np.uint8(34))  # "
-            & np.uint8(byte != np.uint8(39))  # '
-            & np.uint8(byte != np.uint8(44))  # ,
-        )
+        alnum, beyond = digits | smalls | capitals, next_digits | next_smalls | next_capitals
+        joins = alnum | _JOINT(text, at) | (_POINT(text, at) & (alnum >> one | beyond << top))
+        cuts[word] = ~(joins & (joins << one | joins_before))
+        after_digit, after_small = digits << one | digit_before, smalls << one | small_before
+        after_letter = after_small | capitals << one | capital_before
+        turns[word] = (digits & after_letter) | ((smalls | capitals) & after_digit) | (capitals & after_small)
+        inside[word] = ~_PARTING(text, at)
+        digit_before, small_before, capital_before = digits >> top, smalls >> top, capitals >> top
+        joins_before = joins >> top
+        digits, smalls, capitals = next_digits, next_smalls, next_capitals
 
 
 @compiled
@@ -230,10 +224,7 @@ def candidates(data: Any, done: int, lengths: Any, wanted: Any, out: Any) -> tup
     shortest, longest = lengths[0], lengths[able - 1]
     block = min(_BLOCK, (data.size - done + 63) // 64 * 64)
     words = ((block + longest) >> 6) + 2
-    edge = np.zeros(64 * words + 1, np.uint8)
-    joined = np.empty(64 * words + 1, np.uint8)
-    kinds = np.empty(64 * words + 2, np.uint8)
-    flags = np.empty((3, 64 * words + 64), np.uint8)
+    edge = np.zeros(WORD * (words + 1), np.uint8)
     inside, cuts, turns = np.zeros((3, words), np.uint64)
     free, other = np.zeros((2, words + (shortest >> 6) + 2), np.uint64)
     places, ranks = np.empty((2, 64 * words), np.int32)  # small: what malloc maps anew costs more
@@ -246,12 +237,8 @@ def candidates(data: Any, done: int, lengths: Any, wanted: Any, out: Any) -> tup
         else:
             edge[: data.size - done] = data[done:]
             edge[data.size - done :] = 0
-        joined[0] = _joins(data, done - 1) if done else 0
         before = data[done - 1] if done else np.uint8(0)
-        _classes(text, before, joined, kinds, flags[0], flags[1], flags[2])
-        pack(flags[0], inside, words)
-        pack(flags[1], cuts, words)
-        pack(flags[2], turns, words)
+        _classes(text, before, _joins(data, done - 1) if done else 0, words, inside, cuts, turns)
         free[:words] = inside
         now = 1
         while now < shortest:

@@ -1,0 +1,52 @@
+"""Tells which of 64 bytes are of a class, as the bits of one number: an instruction or two where registers are wide.
+
+numba writes vectors only where LLVM sees that a loop may be one, and never as bits. So these few functions are written
+in LLVM's own language, with numba's documented means for that (`numba.extending.intrinsic`).
+"""
+
+from typing import Any, Final
+
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+WORD: Final = 64  # bytes looked at together
+_BYTE: Final = ir.IntType(8)
+_BYTES: Final = ir.VectorType(_BYTE, WORD)
+_BITS: Final = ir.IntType(WORD)
+
+
+def _all(value: int) -> Any:
+    return ir.Constant(_BYTES, [value] * WORD)
+
+
+def mask_of(*ranges: tuple[int, int, int]) -> Any:
+    """A function of (array of bytes, place) for compiled loops: bit k says whether byte place + k is in one of the ranges.
+
+    A range (first, count, ignored) holds a byte if it is one of `count` from `first` on, without the bits `ignored`; after
+    255 comes 0. All 64 bytes must be in the array.
+    """
+
+    @intrinsic
+    def mask(typing_context: Any, data: Any, at: Any) -> Any:  # noqa: ARG001 - its type is given
+        del typing_context
+
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            array = context.make_array(signature.args[0])(context, builder, arguments[0])
+            place = builder.bitcast(builder.gep(array.data, [arguments[1]]), _BYTES.as_pointer())
+            text = builder.load(place, align=1)
+            found = None
+            for first, count, ignored in ranges:
+                bytes_ = builder.and_(text, _all(255 ^ ignored)) if ignored else text
+                if count == 1:
+                    one = builder.icmp_unsigned("==", bytes_, _all(first))
+                else:
+                    if first:
+                        bytes_ = builder.sub(bytes_, _all(first))
+                    one = builder.icmp_unsigned("<", bytes_, _all(count))
+                found = one if found is None else builder.or_(found, one)
+            return builder.bitcast(found, _BITS)
+
+        return types.uint64(data, types.intp), generate
+
+    return mask
