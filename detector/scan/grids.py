@@ -1,20 +1,20 @@
 """Text with the same separator after every so many characters: groups of four, a sign or a zero-width space between all.
 
-Signs stand in it in a period. Every eighth place is looked at: which of the next sixteen bytes are signs is a number of
-16 bits, and few of these are periodic.
+Signs stand in it in a period. Every eighth place is looked at (`samples`): which of the next sixteen bytes are signs is a
+number of 16 bits, and few of these are periodic.
 """
-# ruff: noqa: C901, PLR0912, PLR2004, SIM110 - a compiled loop is one function; bytes are written as their codes
+# ruff: noqa: C901, PLR2004, SIM110 - a compiled loop is one function; bytes are written as their codes
 
 from typing import Any, Final
 
 import numpy as np
 
-from detector.jit import bare, compiled
+from detector.jit import bare
 from detector.scan.kernels import ALNUM, CLASSES
 
 LEAST: Final = 16  # characters
 _CHANGES: Final = 2
-_SAMPLE, _EIGHT = 16, 8
+_SAMPLE: Final = 16
 _GRIDS: Final = ((1, 1), (2, 1), (3, 1), (4, 1), (1, 3), (1, 4), (1, 5))  # bytes of separator and of group
 
 
@@ -31,39 +31,7 @@ def _periods() -> Any:
     return table
 
 
-_PERIODS: Final = _periods()
-
-
-@compiled
-def _signs(eights: Any, out: Any) -> None:
-    """Into `out` which of each eight bytes are signs, a bit each: below `0`, above `z`, or not ASCII."""
-    high, seven = np.uint64(0x8080808080808080), np.uint64(0x7F7F7F7F7F7F7F7F)
-    digit, brace = np.uint64(0x5050505050505050), np.uint64(0x0505050505050505)
-    one, two, four = np.uint64(7), np.uint64(14), np.uint64(28)
-    for index in range(out.size):
-        eight = eights[index]
-        low = eight & seven
-        bits = ((~(low + digit) | (low + brace) | eight) & high) >> one
-        bits |= bits >> one
-        bits |= bits >> two
-        out[index] = np.uint8((bits | bits >> four) & np.uint64(255))
-
-
-@compiled
-def _periodic(masks: Any, out: Any) -> int:
-    count = 0
-    for number in range(masks.size - 1):
-        out[count] = _EIGHT * number
-        count += _PERIODS[np.uint16(masks[number]) | np.uint16(masks[number + 1]) << np.uint16(8)] != 0
-    return count
-
-
-def sampled(data: bytes) -> Any:
-    """The places in order at which such a text may stand. None of 23 bytes and more is missed."""
-    count = len(data) // _EIGHT
-    masks, out = np.empty(count, np.uint8), np.empty(count + 1, np.int64)
-    _signs(np.frombuffer(data, np.uint64, count), masks)
-    return out[: _periodic(masks, out)] if count else out[:0]
+PERIODS: Final = _periods()
 
 
 @bare
@@ -111,6 +79,57 @@ def _changes(data: Any, begin: int, end: int, period: int, group: int) -> int:
 
 
 @bare
+def extent(data: Any, place: int, done: int) -> tuple[int, int, int, int, int]:
+    """The text around a place, not from before `done` on: its start, end, separator and group, and what is done then.
+
+    The separator is 0 if there is none.
+    """
+    if place < done or place + _SAMPLE > data.size:
+        return 0, 0, 0, 0, done
+    kind = int(PERIODS[_mask(data, place)])
+    separator, group = kind >> 4, kind & 15
+    if not kind:
+        return 0, 0, 0, 0, done
+    period = separator + group
+    first = place  # the first whole separator
+    while first < place + period and not (
+        _separated(data, first + period, first, separator)
+        and _graphic(data, first + separator, first + period)
+        and (data[first] < 48 or data[first] > 122)
+    ):
+        first += 1
+    if first == place + period or (separator == 1 and group == 1 and data[first] in (0, 10, 32)):
+        return 0, 0, 0, 0, done
+    low = first
+    while (
+        low - period >= done
+        and _separated(data, low - period, first, separator)
+        and _graphic(data, low - group, low)
+    ):
+        low -= period
+    begin = low - group if low - group >= done and _graphic(data, low - group, low) else low + separator
+    high = first
+    while _separated(data, high + period, first, separator) and _graphic(
+        data, high + separator, high + period
+    ):
+        high += period
+    end = high + separator
+    while end < high + period and _graphic(data, end, end + 1):
+        end += 1
+    # A group to which others are glued is one of theirs: a UUID has three.
+    if begin > 0 and CLASSES[data[begin - 1]] == ALNUM and CLASSES[data[begin]] == ALNUM:
+        begin += period
+    if end < data.size and CLASSES[data[end]] == ALNUM and CLASSES[data[end - 1]] == ALNUM:
+        end -= (end - begin - 1) % period + 1 + separator
+    if (end - begin + period - 1) // period * group < LEAST:
+        return 0, 0, 0, 0, done  # another one may begin within it
+    done = max(end, place + 1)
+    if _changes(data, begin, end, period, group) < _CHANGES:
+        return 0, 0, 0, 0, done
+    return begin, end, separator, group, done
+
+
+@bare
 def closed_up(data: Any, places: Any, out: Any, segments: Any, starts: Any) -> tuple[int, int, int]:
     """Writes the texts around the places to `out` without separators, two line feeds after each: bytes, segments, texts.
 
@@ -119,51 +138,13 @@ def closed_up(data: Any, places: Any, out: Any, segments: Any, starts: Any) -> t
     """
     to = rows = texts = done = 0
     for place in places:
-        if place < done or place + _SAMPLE > data.size:
-            continue
-        kind = int(_PERIODS[_mask(data, place)])
-        separator, group = kind >> 4, kind & 15
-        if not kind:
+        begin, end, separator, group, done = extent(data, place, done)
+        if separator == 0:
             continue
         period = separator + group
-        first = place  # the first whole separator
-        while first < place + period and not (
-            _separated(data, first + period, first, separator)
-            and _graphic(data, first + separator, first + period)
-            and (data[first] < 48 or data[first] > 122)
-        ):
-            first += 1
-        if first == place + period or (separator == 1 and group == 1 and data[first] in (0, 10, 32)):
-            continue
-        low = first
-        while (
-            low - period >= done
-            and _separated(data, low - period, first, separator)
-            and _graphic(data, low - group, low)
-        ):
-            low -= period
-        begin = low - group if low - group >= done and _graphic(data, low - group, low) else low + separator
-        high = first
-        while _separated(data, high + period, first, separator) and _graphic(
-            data, high + separator, high + period
-        ):
-            high += period
-        end = high + separator
-        while end < high + period and _graphic(data, end, end + 1):
-            end += 1
-        # A group to which others are glued is one of theirs: a UUID has three.
-        if begin > 0 and CLASSES[data[begin - 1]] == ALNUM and CLASSES[data[begin]] == ALNUM:
-            begin += period
-        if end < data.size and CLASSES[data[end]] == ALNUM and CLASSES[data[end - 1]] == ALNUM:
-            end -= (end - begin - 1) % period + 1 + separator
         size = (end - begin + period - 1) // period * group
-        if size < LEAST:
-            continue  # another one may begin within it
-        done = max(end, place + 1)
         if to + size + 2 > out.size or rows + size // group + 1 > segments.shape[0] or texts == starts.size:
             break
-        if _changes(data, begin, end, period, group) < _CHANGES:
-            continue
         starts[texts] = to
         texts += 1
         if group == 1:

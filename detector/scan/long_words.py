@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from detector.jit import bare, compiled, place
+from detector.jit import bare, place
 from detector.scan.digits import BASE64, HEX, NONE, PRINTABLE
 
 (
@@ -234,43 +234,32 @@ def _words(data: Any, at: int, stop: int, floor: int, rows: Any, found: int) -> 
     return found, at
 
 
-@compiled
-def _long_words(data: Any, flags: Any, count: int, rows: Any) -> int:
-    """Fill `rows` with the words (kind, start, end) at places where three samples in a row are of letters and digits."""
-    found = done = 0
-    byte, two = np.uint64(8), np.uint64(16)
-    long, turned = np.uint64(0x0808080808080808), np.uint64(0x2020202020202020)
-    words = flags.view(np.uint64)
-    for word in range((count + 7) >> 3):
-        bits = words[word]
-        if bits & long == np.uint64(0):
+@bare
+def add_words(data: Any, at: int, bits: Any, rows: Any, found: int, done: int) -> tuple[int, int]:
+    """Adds to `rows` the words (kind, start, end) that may be one of the kinds: how many there are then, and where it ended.
+
+    `bits` says where in the 64 bytes from `at` on three samples of eight bytes in a row are of letters and digits (bit 3 of
+    eight), or of hex digits that may say text backwards (bit 4). What ends before `done` was looked at.
+    """
+    while bits != np.uint64(0):
+        near = int(place(bits)) >> 3
+        is_hex = bits >> np.uint64(8 * near) & np.uint64(16)
+        bits &= ~(np.uint64(255) << np.uint64(8 * near))
+        where = at + _EIGHT * near
+        if where + 3 * _EIGHT > data.size:
+            break
+        if where < done:
             continue
-        beyond = words[word + 1]
-        three = bits & (bits >> byte | beyond << np.uint64(56)) & (bits >> two | beyond << np.uint64(48))
-        bits = (three & long & ~(bits >> np.uint64(1))) | (three & turned) >> np.uint64(1)
-        while bits != np.uint64(0):
-            near = int(place(bits)) >> 3
-            is_hex = bits >> np.uint64(8 * near) & np.uint64(16)
-            bits &= ~(np.uint64(255) << np.uint64(8 * near))
-            at = _EIGHT * (8 * word + near)
-            if at < done:
-                continue
-            if is_hex == np.uint64(0):
-                found, done = _words(data, at, at + 3 * _EIGHT, done, rows, found)
-                continue
-            low = at
-            while low > done and HEX[data[low - 1]] != NONE:
-                low -= 1
-            if _is_turned(data, low) and found + 1 < rows.shape[0]:
-                done = at
-                while done < data.size and HEX[data[done]] != NONE:
-                    done += 1
-                rows[found, 0], rows[found, 1], rows[found, 2] = REVERSED_HEX, low, done
-                found += 1
-    return found
-
-
-def long_words(data: bytes, flags: Any, count: int) -> Any:
-    """Rows (kind, start, end) of the words that may be one of the kinds. `flags` are what `samples` tells."""
-    rows = np.empty((len(data) // 24 + 2, 3), np.int64)
-    return rows[: _long_words(np.frombuffer(data, np.uint8), flags, count, rows)]
+        if is_hex == np.uint64(0):
+            found, done = _words(data, where, where + 3 * _EIGHT, done, rows, found)
+            continue
+        low = where
+        while low > done and HEX[data[low - 1]] != NONE:
+            low -= 1
+        if _is_turned(data, low) and found + 1 < rows.shape[0]:
+            done = where
+            while done < data.size and HEX[data[done]] != NONE:
+                done += 1
+            rows[found, 0], rows[found, 1], rows[found, 2] = REVERSED_HEX, low, done
+            found += 1
+    return found, done

@@ -7,13 +7,11 @@ selectors U+FE00 to U+FE0F) are left out. Full-width forms (U+FF01 to U+FF5E) be
 
 from typing import Any
 
-import numpy as np
-
-from detector.jit import bare, compiled
+from detector.jit import bare
 
 
 @bare
-def _read(data: Any, at: int, end: int) -> int:
+def read(data: Any, at: int, end: int) -> int:
     """What stands at `at`: -1 a character without a width, the byte that a full-width form stands for, else 0."""
     lead = data[at]
     if lead == 0xC2 and at + 1 < end and data[at + 1] == 0xAD:
@@ -34,30 +32,6 @@ def _read(data: Any, at: int, end: int) -> int:
     return -1 if lead == 0xE1 and second == 0xA0 and third == 0x8E else 0
 
 
-@compiled
-def _places(data: Any, eights: Any, out: Any) -> int:
-    count = 0
-    high = np.uint64(0x8080808080808080)
-    for word in range(eights.size + 1):  # the last: what is left over
-        if word < eights.size and eights[word] & high == np.uint64(0):
-            continue
-        for at in range(8 * word, min(8 * word + 8, data.size)):
-            byte = data[at]
-            if (byte == 0xC2 or byte == 0xE1 or byte == 0xE2 or byte == 0xEF) and _read(data, at, data.size):  # noqa: PLR1714 - one by one is faster
-                out[count] = at
-                count += 1
-    return count
-
-
-def places(data: bytes) -> Any:
-    """Where such characters stand. Nearly all text is ASCII, which is told at once."""
-    if data.isascii():
-        return np.empty(0, np.int64)
-    out = np.empty(len(data) // 2 + 1, np.int64)
-    eights = np.frombuffer(data, np.uint64, len(data) // 8)
-    return out[: _places(np.frombuffer(data, np.uint8), eights, out)]
-
-
 @bare
 def rewrite(data: Any, spans: Any, out: Any, segments: Any) -> tuple[int, int]:
     """Write the spans of `data` to `out` without them, a newline after each: (bytes, segments), as `escapes.rewrite`."""
@@ -69,18 +43,18 @@ def rewrite(data: Any, spans: Any, out: Any, segments: Any) -> tuple[int, int]:
             to += 1
         step, before = 0, to
         while at < end:
-            read = _read(data, at, end) if data[at] >= 0xC2 else 0
-            if read < 0:
+            said = read(data, at, end) if data[at] >= 0xC2 else 0
+            if said < 0:
                 at += 2 if data[at] == 0xC2 else 3
                 step = 0
                 continue
-            here = -3 if read else 1
-            size = 3 if read else 1
+            here = -3 if said else 1
+            size = 3 if said else 1
             if here != step:
                 segments[count, 0], segments[count, 1], segments[count, 3] = to, at, here
                 count += 1
                 step = here
-            out[to] = read or data[at]
+            out[to] = said or data[at]
             to += 1
             at += size
             segments[count - 1, 2] = at

@@ -1,19 +1,41 @@
-"""Where bytes may be printed one by one: eight bytes at a time, without branches.
+"""Where bytes may be printed one by one, text be in groups, characters stand without a width, and words are long.
 
-What it says is *maybe*; the decoders look closer. Nothing is missed that has 31 bytes in a row of the kind.
+One pass tells which bytes are of which class, as bits, 64 bytes at a time; the rest is arithmetic on these, without
+branches where text is ordinary. What it says of all but characters is *maybe*; the decoders look closer.
 """
-# ruff: noqa: C901, PLR0911, PLR2004 - bytes are written as their codes; a compiled loop is one function
+# ruff: noqa: C901, PLR0911, PLR0913, PLR0917, PLR2004 - bytes are written as their codes; a compiled loop is one function
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 from detector.jit import bare, compiled, place
+from detector.scan.byte_masks import WORD, mask_of
 from detector.scan.digits import HEX, NONE, PRINTABLE
-from detector.scan.long_words import long_words
+from detector.scan.grids import PERIODS, extent
+from detector.scan.long_words import add_words
+from detector.scan.normalised import read
 
 _EIGHT: Final = 8
+_WORDS: Final = 64  # looked at together: the scratch stays in the first-level cache
 _SIGN, _BLANK, _DIGIT = 1, 2, 3
+# The rows of masks, a bit for each byte, and of what is made of them.
+(
+    _LISTED_ROW,
+    _BETWEEN_ROW,
+    _BIT_ROW,
+    _BLANK_ROW,
+    _SIGN_ROW,
+    _LEAD_ROW,
+    _LETTER_ROW,
+    _HEX_ROW,
+    _HIGH_ROW,
+    _SAMPLE_ROW,
+    _ROW_ROW,
+    _PERIOD_ROW,
+    _WORD_ROW,
+    _ROWS,
+) = range(14)
 _LISTED: Final = np.zeros(256, np.uint8)  # what a list of bytes consists of
 _LISTED[list(b",:;-")] = _SIGN
 _LISTED[list(b" \t\r\n")] = _BLANK
@@ -22,55 +44,99 @@ _LISTED[list(b"0123456789abcdefABCDEFx")] = _DIGIT
 _BELOW: Final = np.array([0, 0, 0, 0x32, 0, 0x34, 0x31], np.uint8)
 
 
-@compiled
-def _samples(eights: Any, out: Any) -> None:
-    """Into `out` what each eight bytes may be of, a bit each.
+_IN_LIST: Final = mask_of((0, 0x22, 0), (0x2C, 2, 0), (0x30, 12, 0), (0x40, 8, 0x20), (0x58, 8, 0x20))
+"""Hex digits, and what stands between them; and some more bytes, for fewer instructions."""
+_BETWEEN: Final = mask_of((0, 0x30, 0), (0x3A, 6, 0))
+_BIT: Final = mask_of((0x30, 1, 1))
+_BLANK_BYTE: Final = mask_of((0x20, 1, 0))
+_SIGN_BYTE: Final = mask_of((0x7B, 0x100 - 0x7B + 0x30, 0))  # below `0`, above `z`, or not ASCII
+_LEAD: Final = mask_of((0xC2, 0x3E, 0))  # of a character beyond ASCII
+_LETTER: Final = mask_of((0x30, 10, 0), (0x40, 0x40, 0))  # and digits, and a few signs
+_HEX_BYTE: Final = mask_of((0x30, 10, 0), (0x40, 7, 0x20))  # and two signs
+_HIGH: Final = mask_of((0x32, 6, 0))  # the higher half of hex digits that say ASCII
 
-    1: digits of hex and what stands between them. 2: the same, with something between or all 0 and 1. 4: no two
-    characters side by side. 8: letters, digits and a few signs, none of them blank. 16: the same, of hex
-    digits. 32: the same, and every second one is 2 to 7.
+
+@bare
+def _any(bits: Any) -> Any:
+    """Of each eight bits the first says whether any is set; the others mean nothing."""
+    bits |= bits >> np.uint64(1)
+    bits |= bits >> np.uint64(2)
+    return bits | bits >> np.uint64(4)
+
+
+@bare
+def _differ(here: Any, after: Any, second: Any, period: Any) -> Any:
+    """As `_any`: whether one of the first bytes of the next sixteen differs from what stands `period` later in them.
+
+    `second` are the bits eight further on.
     """
-    high, low = np.uint64(0x8080808080808080), np.uint64(0x3030303030303030)
-    seven, blanks = np.uint64(0x7F7F7F7F7F7F7F7F), np.uint64(0x2020202020202020)
-    above, bits = np.uint64(0x0606060606060606), np.uint64(0xFEFEFEFEFEFEFEFE)
-    one, two, three, four = np.uint64(1), np.uint64(2), np.uint64(3), np.uint64(4)
-    five_bits, above_f = np.uint64(0x1F1F1F1F1F1F1F1F), np.uint64(0x7979797979797979)
-    even, odd = np.uint64(0x0080008000800080), np.uint64(0x8000800080008000)
-    five, six, byte, none = np.uint64(5), np.uint64(6), np.uint64(8), np.uint64(0)
-    for index in range(out.size):
-        eight = eights[index]
-        bit6, bit5, bit4, bit3, bit2 = (
-            eight << one,
-            eight << two,
-            eight << three,
-            eight << four,
-            eight << five,
+    within = (np.uint64(0xFF) >> period) * np.uint64(0x0101010101010101)
+    return _any(
+        (here ^ (here >> period | after << (np.uint64(64) - period))) | ((second ^ second >> period) & within)
+    )
+
+
+@bare
+def _look(text: Any, words: int, masks: Any) -> None:
+    """Of each 64 bytes what they are, in the rows of `masks`."""
+    for word in range(words):
+        at = WORD * word
+        masks[_LISTED_ROW, word] = _IN_LIST(text, at)
+        masks[_BETWEEN_ROW, word] = _BETWEEN(text, at)
+        masks[_BIT_ROW, word] = _BIT(text, at)
+        masks[_BLANK_ROW, word] = _BLANK_BYTE(text, at)
+        masks[_SIGN_ROW, word] = _SIGN_BYTE(text, at)
+        masks[_LEAD_ROW, word] = _LEAD(text, at)
+        masks[_LETTER_ROW, word] = _LETTER(text, at)
+        masks[_HEX_ROW, word] = _HEX_BYTE(text, at)
+        masks[_HIGH_ROW, word] = _HIGH(text, at)
+
+
+@bare
+def _narrow(masks: Any, words: int, in_row: Any, in_period: Any, in_word: Any) -> None:
+    """Says by bits of each eight bytes where three samples in a row are of a kind, and where signs may have a period.
+
+    Of a sample of eight bytes bit 0 says: hex digits and what stands between them; bit 1: something between, or all 0
+    and 1; bit 2: no two characters side by side; bit 3: letters and digits; bit 4: hex digits; bit 5: the same, and every
+    second one 2 to 7. `in_row` is for lists (bits 0 and 2), `in_word` for long words (bit 3) and hex digits that were
+    reversed (bit 4). The period is that of the next sixteen bytes.
+    """
+    first, one = np.uint64(0x0101010101010101), np.uint64(1)
+    within = np.uint64(0x7F7F7F7F7F7F7F7F)
+    samples = masks[_SAMPLE_ROW]
+    listed, between, bit = masks[_LISTED_ROW], masks[_BETWEEN_ROW], masks[_BIT_ROW]
+    blank, sign = masks[_BLANK_ROW], masks[_SIGN_ROW]
+    letter, hex_digit, high = masks[_LETTER_ROW], masks[_HEX_ROW], masks[_HIGH_ROW]
+    even = np.uint64(0x5555555555555555)
+    long, turned = first << np.uint64(3), first << np.uint64(5)
+    for word in range(words + 1):
+        blanks = blank[word]
+        pairs = ~(blanks | blanks >> one) & within
+        no_hex = _any(~hex_digit[word])
+        low = ~high[word]
+        halves = no_hex | (_any(low & even) & _any(low & ~even))
+        samples[word] = (
+            (~_any(~listed[word]) & first)
+            | ((_any(between[word]) | ~_any(~bit[word])) & first) << one
+            | (~_any(pairs) & _any(~blanks) & first) << np.uint64(2)
+            | (~_any(~letter[word]) & first) << np.uint64(3)
+            | (~no_hex & first) << np.uint64(4)
+            | (~halves & first) << np.uint64(5)
         )
-        # Letters but a to g and x to z; signs but blank, comma and dash; signs after digits but colon and semicolon.
-        other = bit6 & (bit4 ^ bit3)
-        other |= ~bit6 & bit5 & ((~bit4 & ((bit3 ^ bit2) | eight << six)) | (bit4 & bit3 & bit2))
-        listed = (other & high) == none
-        # Of the rest what is below 0x30 or a colon.
-        beyond = ((eight & ~low & seven) + above) << three
-        between = ~bit6 & (~(bit5 & bit4) | beyond) & high
-        letters = (bit6 | (bit5 & bit4 & ~beyond)) & high
-        shown = (((eight ^ blanks) & seven) + seven | eight) & high  # a bit for each byte that is no blank
-        turned = bit6 | bit3 | ~(bit2 | eight << six)  # digits but 2 to 7
-        # Of letters those beyond f: of five bits 7 and more.
-        not_hex = bit6 & ((eight & five_bits) + above_f)
-        apart = (shown & (shown >> byte)) == none
-        out[index] = (
-            np.uint8(listed)
-            | np.uint8(listed & ((between != none) | ((eight & bits) == low))) << np.uint8(1)
-            | np.uint8(apart & (shown != none)) << np.uint8(2)
-            | np.uint8(letters == high) << np.uint8(3)
-            | np.uint8(
-                (((letters ^ high) | (not_hex & high)) == none)
-                & (((turned & even) == none) | ((turned & odd) == none))
-            )
-            << np.uint8(5)
-            | np.uint8(((letters ^ high) | (not_hex & high)) == none) << np.uint8(4)
-        )
+    for word in range(words):
+        here, after = samples[word], samples[word + 1]
+        second = here >> np.uint64(8) | after << np.uint64(56)
+        third = here >> np.uint64(16) | after << np.uint64(48)
+        two = ((here & second) | (here & third) | (second & third)) >> one & first
+        three = here & second & third
+        in_row[word] = three & (two | first << np.uint64(2))
+        in_word[word] = (three & long & ~(here >> one)) | (three & turned) >> one
+        here, after = sign[word], sign[word + 1]
+        second = here >> np.uint64(8) | after << np.uint64(56)
+        differ = _differ(here, after, second, np.uint64(2)) & _differ(here, after, second, np.uint64(3))
+        differ &= _differ(here, after, second, np.uint64(4)) & _differ(here, after, second, np.uint64(5))
+        differ &= _differ(here, after, second, np.uint64(6))
+        in_period[word] = ~differ & _any(here) & _any(~here) & first
 
 
 @bare
@@ -140,41 +206,120 @@ def _is_listed(data: Any, at: int) -> bool:
     return first > 0 or max(widest, width) > 5
 
 
-@compiled
-def _pairs(data: Any, flags: Any, count: int, out: Any) -> int:
-    """Fill `out` with the places where three samples in a row are of a kind; how many."""
-    found = 0
-    byte, two = np.uint64(8), np.uint64(16)
-    listed, apart = np.uint64(0x0101010101010101), np.uint64(0x0404040404040404)
-    eights = flags.view(np.uint64)
-    for word in range((count + 7) >> 3):
-        bits = eights[word]
-        if bits == np.uint64(0):
-            continue
-        beyond = eights[word + 1]
-        second = bits >> byte | beyond << np.uint64(56)
-        third = bits >> two | beyond << np.uint64(48)
-        all_of = bits & second & third
-        bits = (all_of & apart) | (all_of & ((bits | second | third) >> np.uint64(1)) & listed)
-        while bits != np.uint64(0):
-            at = int(place(bits)) >> 3
-            kind = bits >> np.uint64(8 * at) & np.uint64(255)
-            bits &= ~(np.uint64(255) << np.uint64(8 * at))
-            at = 8 * (8 * word + at)
-            if not kind & np.uint64(4) and not _is_listed(data, at):
-                at += _EIGHT  # what stands before a list may be of its characters: a dump's offset
-                if not _is_listed(data, at):
-                    continue
-            out[found] = at
+@bare
+def _listed(data: Any, at: int, bits: Any, out: Any, found: int) -> int:
+    """Adds to `out` the places in 64 bytes, from `at` on, where three samples in a row are of a kind; how many there are then."""
+    while bits != np.uint64(0):
+        group = int(place(bits)) >> 3
+        kind = bits >> np.uint64(8 * group) & np.uint64(255)
+        bits &= ~(np.uint64(255) << np.uint64(8 * group))
+        where = at + _EIGHT * group
+        if where + 3 * _EIGHT > data.size:
+            break
+        if not kind & np.uint64(4) and not _is_listed(data, where):
+            where += _EIGHT  # what stands before a list may be of its characters: a dump's offset
+            if not _is_listed(data, where):
+                continue
+        out[found] = where
+        found += 1
+    return found
+
+
+@bare
+def _periodic(
+    data: Any, at: int, bits: Any, here: Any, after: Any, out: Any, found: int, done: int
+) -> tuple[int, int]:
+    """The same, where text is in groups behind `done`; and what is done then."""
+    one = np.uint64(1)
+    while bits != np.uint64(0):
+        bit = int(place(bits))
+        bits &= bits - one
+        # Two shifts: one by 64 is none.
+        signs = here >> np.uint64(bit) | (after << np.uint64(63 - bit)) << one
+        if PERIODS[signs & np.uint64(0xFFFF)]:
+            _, _, separator, _, done = extent(data, at + bit, done)
+            if separator:
+                out[found] = at + bit
+                found += 1
+    return found, done
+
+
+@bare
+def _beyond(data: Any, at: int, leads: Any, out: Any, found: int) -> int:
+    """The same, where a character stands that has no width, or a full one."""
+    while leads != np.uint64(0):
+        where = at + int(place(leads))
+        leads &= leads - np.uint64(1)
+        if read(data, where, data.size):
+            out[found] = where
             found += 1
     return found
 
 
-def sampled(data: bytes) -> tuple[Any, Any]:
-    """The places in order around which bytes may be printed one by one, and the rows of `long_words`."""
-    count = len(data) // _EIGHT
-    flags = np.zeros((count // _EIGHT + 2) * _EIGHT, np.uint8)
-    _samples(np.frombuffer(data, np.uint64, count), flags[:count])
-    out = np.empty(count, np.int64)
-    places = out[: _pairs(np.frombuffer(data, np.uint8), flags, count, out)]
-    return places, long_words(data, flags, count)
+@bare
+def _block(
+    data: Any,
+    text: Any,
+    done: int,
+    masks: Any,
+    listed: Any,
+    grids: Any,
+    beyond: Any,
+    long_words: Any,
+    counts: Any,
+) -> None:
+    """Adds the places in the next `_WORDS` times 64 bytes, which `text` begins with."""
+    in_row, in_period, in_word = masks[_ROW_ROW], masks[_PERIOD_ROW], masks[_WORD_ROW]
+    signs, leads = masks[_SIGN_ROW], masks[_LEAD_ROW]
+    _look(text, _WORDS + 1, masks)
+    _narrow(masks, _WORDS, in_row, in_period, in_word)
+    for word in range(_WORDS):
+        at = done + WORD * word
+        if in_row[word] != np.uint64(0):
+            counts[0] = _listed(data, at, in_row[word], listed, counts[0])
+        if in_period[word] != np.uint64(0):
+            counts[1], counts[4] = _periodic(
+                data, at, in_period[word], signs[word], signs[word + 1], grids, counts[1], counts[4]
+            )
+        if leads[word] != np.uint64(0):
+            counts[2] = _beyond(data, at, leads[word], beyond, counts[2])
+        if in_word[word] != np.uint64(0):
+            counts[3], counts[5] = add_words(data, at, in_word[word], long_words, counts[3], counts[5])
+
+
+@compiled
+def _sampled(data: Any, listed: Any, grids: Any, beyond: Any, long_words: Any, counts: Any) -> None:
+    masks = np.empty((_ROWS, _WORDS + 1), np.uint64)
+    edge = np.empty(WORD * (_WORDS + 1), np.uint8)
+    done = 0
+    while data.size - done >= edge.size:
+        _block(data, data[done:], done, masks, listed, grids, beyond, long_words, counts)
+        done += WORD * _WORDS
+    while done < data.size:
+        edge[:] = 0x6A  # `j`: what would be a long word of them ends behind the data, and is no place
+        some = data[done : done + edge.size]
+        edge[: some.size] = some
+        _block(data, edge, done, masks, listed, grids, beyond, long_words, counts)
+        done += WORD * _WORDS
+
+
+class Places(NamedTuple):
+    """Where bytes may be printed one by one, where text is in groups, and characters without a width or a full one; in order.
+
+    `long_words` are rows (kind, start, end) of the words that may be one of the kinds of that module.
+    """
+
+    listed: Any
+    grids: Any
+    beyond: Any
+    long_words: Any
+
+
+def sampled(data: bytes) -> Places:
+    """Where such text may stand. No list of 31 bytes, no groups of 23 bytes and no word of 31 bytes are missed."""
+    room = len(data) // _EIGHT + 1
+    places = np.empty(room, np.int64), np.empty(room, np.int64), np.empty(len(data) // 2 + 1, np.int64)
+    rows = np.empty((len(data) // 24 + 2, 3), np.int64)
+    counts = np.zeros(6, np.int64)  # of each, and up to where groups and words are done
+    _sampled(np.frombuffer(data, np.uint8), *places, rows, counts)
+    return Places(*(some[:count] for some, count in zip((*places, rows), counts, strict=False)))

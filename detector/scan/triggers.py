@@ -9,8 +9,8 @@ Of base64 and hex digits what it says are stretches of text. Of all others it is
 - PACKED: base64 of the first bytes of gzip or zlib;
 - PACKED_HEX: the first bytes of gzip or zlib in hex, in lower case;
 - WIDE: base64 of UTF-16, at least seven characters;
-- LISTED: bytes printed one by one, as in a hex dump (`samples`);
-- GRID: signs in a period (`grids`), and BEYOND: characters without a width, and full-width ones (`normalised`);
+- LISTED: bytes printed one by one, as in a hex dump; GRID: signs in a period, and BEYOND: characters without a width, and
+  full-width ones (`samples`);
 - LONG_WORD, and as many behind it as there are kinds: long words in which something else may stand (`long_words`).
 """
 # ruff: noqa: C901, PLR0912, PLR2004 - a compiled loop is one function; bytes are written as their codes, the character stands beside them
@@ -21,7 +21,6 @@ from typing import Any, Final
 import numpy as np
 
 from detector.jit import bare, compiled, place
-from detector.scan import grids, normalised
 from detector.scan.digits import (
     COUNT,
     HEX,
@@ -270,8 +269,8 @@ def found(data: bytes, *, fast: bool = True) -> dict[int, Any]:
 
 
 def _sampled(data: bytes) -> dict[int, Any]:
-    lists, words = sampled(data)
-    made = {LISTED: lists, GRID: grids.sampled(data), BEYOND: normalised.places(data)}
+    lists, groups, beyond, words = sampled(data)
+    made = {LISTED: lists, GRID: groups, BEYOND: beyond}
     return made | {LONG_WORD + kind: words[words[:, 0] == kind, 1:] for kind in set(words[:, 0].tolist())}
 
 

@@ -1,8 +1,14 @@
-"""Where bytes may be printed one by one: at every place, and not at digests, times and addresses."""
+"""Where bytes may be printed one by one, and where words are long: at every place, and not at digests, times and addresses."""
 
+import base64
+from typing import Any
+
+import numpy as np
 import pytest
 
-from detector.scan.samples import sampled
+from detector.jit import bare
+from detector.scan import long_words
+from detector.scan.samples import _BIT, _HEX_BYTE, _HIGH, _LETTER, _SIGN_BYTE, sampled
 
 SAID = b"token = tok_Zb81+kQ/x"
 LISTS = {
@@ -30,7 +36,7 @@ OTHERS = {
 @pytest.mark.parametrize("offset", range(8))
 def test_a_list_is_seen_at_every_place(form: str, offset: int) -> None:
     data = b"y" * (16 + offset) + LISTS[form].encode() + b"yyyy" * 8
-    assert sampled(data)[0].size
+    assert sampled(data).listed.size
 
 
 @pytest.mark.parametrize("kind", sorted(OTHERS))
@@ -38,4 +44,70 @@ def test_a_list_is_seen_at_every_place(form: str, offset: int) -> None:
 def test_what_is_no_list_is_not_looked_at(kind: str, offset: int) -> None:
     """Logs are full of them: each place costs as much as a list that is read."""
     data = b"y" * (16 + offset) + b"\n" + OTHERS[kind].encode() + b"\n" + b"yyyy" * 8
-    assert not sampled(data)[0].size
+    assert not sampled(data).listed.size
+
+
+GROUPS = b"tok7 Zb81 kQx5 Tq9L mN2w R7vH"
+BEYOND = "tok7\u200bZb81".encode()
+
+
+@pytest.mark.parametrize("size", [0, 100, 5000, 9000])
+def test_what_stands_before_and_behind_changes_nothing(size: int) -> None:
+    """Text is looked at in blocks, and its end by itself."""
+    dump = LISTS["hex"].encode()
+    for offset in (0, 1, 8, 63, 64, 4031, 4064, 4090, 4096, 8191):
+        before, behind = b"y" * offset, b"y" * size
+        assert sampled(before + dump + behind).listed.size
+        assert sampled(before + GROUPS + behind).grids.size
+        assert sampled(before + BEYOND + behind).beyond.tolist() == [offset + 4]
+
+
+WORDS = {
+    long_words.BASE32: base64.b32encode(SAID).rstrip(b"="),
+    long_words.REVERSED_HEX: SAID.hex().encode()[::-1],
+}
+
+
+@pytest.mark.parametrize("kind", WORDS)
+@pytest.mark.parametrize("size", [0, 1, 8, 24, 100, 5000])
+def test_a_long_word_is_seen_at_every_place(kind: int, size: int) -> None:
+    word = WORDS[kind]
+    for offset in (*range(80), 4031, 4064, 4090, 4096, 8191):
+        data = b"y " * (offset // 2) + b" " * (offset % 2) + word + b" y" * size
+        assert sampled(data).long_words.tolist() == [[kind, offset, offset + len(word)]]
+
+
+def test_no_word_ends_behind_the_text() -> None:
+    """The rest of the last block is filled with a letter."""
+    for size in range(200):
+        assert not sampled(b"j" * size).long_words.size
+
+
+def test_which_bytes_are_of_a_class() -> None:
+    """Each byte at each place of 64, against numpy."""
+    values = np.arange(256, dtype=np.uint8)
+    for shift in range(64):
+        data = np.roll(values, shift)
+        words = [masks(np.frombuffer(data.tobytes(), np.uint8), at) for at in range(0, 256, 64)]
+        signs, bits, letters, hex_digits, high = np.array(words, np.uint64).T
+        assert_bits(signs, (data < 0x30) | (data > 0x7A))
+        assert_bits(bits, (data == 0x30) | (data == 0x31))
+        digits = (data >= 0x30) & (data <= 0x39)
+        assert_bits(letters, digits | (data >= 0x40) & (data < 0x80))
+        assert_bits(hex_digits, digits | np.isin(data, list(b"@ABCDEF`abcdef")))
+        assert_bits(high, np.isin(data, list(b"234567")))
+
+
+@bare
+def masks(data: Any, at: int) -> tuple[Any, Any, Any, Any, Any]:
+    return (
+        _SIGN_BYTE(data, at),
+        _BIT(data, at),
+        _LETTER(data, at),
+        _HEX_BYTE(data, at),
+        _HIGH(data, at),
+    )
+
+
+def assert_bits(words: Any, expected: Any) -> None:
+    assert np.ascontiguousarray(words).tobytes() == np.packbits(expected, bitorder="little").tobytes()
