@@ -32,6 +32,7 @@ from detector.kafka.topic_follower import TopicFollower
 from detector.registry.finders import Finders
 from detector.registry.registered import RegisteredCredentials
 from detector.scan.decode import compile_decoders
+from detector.scan.known_credentials import compile_known
 from detector.scan.scanner import PatternScanner
 from detector.scan.scanner_loader import load_scanner
 from detector.scan.shares import FIRST_LOOK, SECOND_LOOK
@@ -128,6 +129,7 @@ class Service:
             )
             scanner, warnings = await asyncio.to_thread(load_scanner, self._settings.patterns)
             await asyncio.to_thread(compile_decoders)
+            await asyncio.to_thread(compile_known)
             for warning in (
                 *self._settings.warnings,
                 *self._live.warnings,

@@ -2,6 +2,8 @@
 
 import codecs
 import string
+import subprocess
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -211,3 +213,26 @@ def test_whatever_stands_in_pieces_is_found_as_in_one(parts: list[bytes]) -> Non
     for pad in (8192 - 40, 8190):
         moved = index.disguised(b"\n" * pad + data)
         assert {(one.start - pad, one.end - pad) for one in moved} == found
+
+
+def test_after_the_start_nothing_is_compiled_for_the_first_credential() -> None:
+    """In a process of its own: others have compiled all of it."""
+    code = """
+import gc
+from detector.scan.known_credentials import compile_known
+from tests.scan.test_known_forms import AROUND, FORMS, SECRET, KnownIndex, KEY, registered
+def compiled():
+    return {str(one): len(one.signatures) for one in gc.get_objects() if type(one).__name__ == "CPUDispatcher"}
+compile_known()
+before = compiled()
+index = KnownIndex([registered(SECRET)], [KEY])
+for form in FORMS.values():
+    data = AROUND[1] % form(SECRET)
+    assert len(index.disguised(data)) == 1
+    assert not index.find(data)
+assert index.find(SECRET)
+later = compiled()
+print(*(name for name in later if later[name] != before.get(name)), sep=", ")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "\n"
