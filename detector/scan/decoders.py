@@ -1,8 +1,9 @@
 """The encodings that are decoded: one class each, listed in `BUNDLED`.
 
 The loops are compiled and stand beside: base64 and hex digits in `runs`, escapes in `escapes`, characters set apart in
-`strides`, what is packed or wide in `binary_payloads`, bytes printed one by one in `byte_lists`. Where an encoding may begin is found by `triggers`, in one pass
-for all bundled decoders.
+`strides`, what is packed or wide in `binary_payloads`, bytes printed one by one in `byte_lists`. Long words that may be of
+several encodings have their classes in `word_decoders`. Where an encoding may begin is found by `triggers`, in one pass for
+all bundled decoders.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,15 +16,25 @@ from detector.scan import (
     byte_lists,
     escapes,
     grids,
-    long_words,
     normalised,
-    packed_words,
     runs,
     strides,
     triggers,
     word_runs,
 )
 from detector.scan.decoder import BETWEEN, Decoder, GrowingDecoder, LinearDecoder, Part, Room, part_of_texts
+from detector.scan.word_decoders import (
+    Base32,
+    Base32Hex,
+    Base32Lower,
+    Base58,
+    Deflated,
+    PackedBase64,
+    PackedHex,
+    ReversedBase64,
+    ReversedHex,
+    RotBase64,
+)
 
 SPACED: Final = "spaced"
 
@@ -357,211 +368,6 @@ class Listed(LinearDecoder):
             yield Part(
                 self.names, out[: size - 2].tobytes(), segments[:count].copy(), starts[:texts], kinds[:texts]
             )
-
-
-class _Base32(LinearDecoder):
-    """Base32 in one of its alphabets, padded or not, wrapped or not."""
-
-    trigger: ClassVar[int]
-
-    def decode(self, data: bytes, places: Any) -> Iterator[Part]:
-        """Decodes the words."""
-        rows = np.column_stack([np.full(len(places), self.trigger - triggers.LONG_WORD), places])
-        out = np.empty(len(data) + 64, np.uint8)
-        segments = np.empty((len(rows) + len(data) // 32 + 2, 4), np.int32)
-        starts = np.empty(len(rows), np.int64)
-        size, count, texts = word_runs.unbase32(np.frombuffer(data, np.uint8), rows, out, segments, starts)
-        if size:
-            text, kinds = out[: size - 2].tobytes(), np.zeros(texts, np.int64)
-            yield Part(self.names, text, segments[:count].copy(), starts[:texts], kinds)
-
-
-class Base32(_Base32):
-    """Base32 of text (RFC 4648, section 6)."""
-
-    names = (("base32",),)
-    trigger = triggers.LONG_WORD + long_words.BASE32
-    examples = (
-        (b"ORXWWZLOEA6SA5DPNNPVUYRYGEVWWUJPPA6TKVDR", b"token = tok_Zb81+kQ/x=5Tq"),
-        (
-            b"ORXWWZLOEA6SA5DPNNPVUYRYGEVWWUJPPA6TKVDREBQW4ZBANVXXEZJAN5TCA2LUFQQGS3RAMFXG\n65DIMVZCA3DJNZSQ====",
-            b"token = tok_Zb81+kQ/x=5Tq and more of it, in another line",
-        ),
-    )
-    near_misses = (
-        b"ORXWWZLOEA6Q====",
-        b"THISISNOTATALLWHATITLOOKSLIKEATALL",
-        b"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
-    )
-
-
-class Base32Lower(_Base32):
-    """Base32 in lower case."""
-
-    names = (("base32",),)
-    trigger = triggers.LONG_WORD + long_words.BASE32_LOWER
-    examples = ((b"orxwwzloea6sa5dpnnpvuyrygevwwujppa6tkvdr", b"token = tok_Zb81+kQ/x=5Tq"),)
-    near_misses = (b"thisisnotatallwhatitlookslikeatall",)
-
-
-class Base32Hex(_Base32):
-    """Base32 with the digits of hex first (RFC 4648, section 7)."""
-
-    names = (("base32hex",),)
-    trigger = triggers.LONG_WORD + long_words.BASE32HEX
-    examples = ((b"EHNMMPBE40UI0T3FDDFLKOHO64LMMK9FF0UJAL3H", b"token = tok_Zb81+kQ/x=5Tq"),)
-    near_misses = (b"9F86D081884C7D659A2FEAA0C55AD015A3BF4F1B2B0B822CD15D6C15B0F00A08",)
-
-
-class Base58(LinearDecoder):
-    """Base58 of text (Bitcoin's alphabet)."""
-
-    names = (("base58",),)
-    trigger = triggers.LONG_WORD + long_words.BASE58
-    bound = long_words.MOST58
-    examples = ((b"orN6suicLYzeRAxvx71ZNAqmucHZPuXDcc", b"token = tok_Zb81+kQ/x=5Tq"),)
-    near_misses = (
-        b"bc1qar0srrr7xfkvy5l643lydnw9re59gtzzwf5mdq",
-        b"5HueCGU8rMjxEXxiPuD5BDku4MkFqeZyd4dZ1jvhTVqvbTLvyTJ",
-    )
-
-    def decode(self, data: bytes, places: Any) -> Iterator[Part]:
-        """Decodes the words that are text as a whole."""
-        limbs = np.empty(long_words.MOST58 // 5 + 2, np.uint64)
-        rows = np.column_stack([np.zeros(len(places), np.int64), places])
-        out = np.empty(len(data) + 2 * len(rows) + 8, np.uint8)
-        segments = np.empty((len(rows), 4), np.int32)
-        size, count = word_runs.unbase58(np.frombuffer(data, np.uint8), rows, limbs, out, segments)
-        if size:
-            yield part_of_texts(self.names[0], out[: size - 2].tobytes(), segments[:count].copy())
-
-
-class _Turned(LinearDecoder):
-    """Digits of text that were turned in one way or another."""
-
-    trigger: ClassVar[int]
-
-    def decode(self, data: bytes, places: Any) -> Iterator[Part]:
-        """Decodes the words as far as they are text."""
-        rows = np.column_stack([np.zeros(len(places), np.int64), places])
-        out = np.empty(len(data) + 2 * len(rows) + 8, np.uint8)
-        segments = np.empty((len(rows), 4), np.int32)
-        how = word_runs.TURNED[self.trigger - triggers.LONG_WORD - long_words.REVERSED_BASE64]
-        size, count = word_runs.unturned(np.frombuffer(data, np.uint8), rows, *how, out, segments)
-        if size:
-            yield part_of_texts(self.names[0], out[: size - 2].tobytes(), segments[:count].copy())
-
-
-class ReversedBase64(_Turned):
-    """Base64 of text, written backwards."""
-
-    names = (("reversed", "base64"),)
-    trigger = triggers.LONG_WORD + long_words.REVERSED_BASE64
-    examples = ((b"==QcUVTP49SUrtSM4ImWft2b0BSPg4WZr9Gd", b"token = tok_Zb81+kQ/x=5Tq"),)
-    near_misses = (
-        b"eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9",
-        b"j46Zr8+ZGAPxQkxpjMKxfb1ZKh113+aCijlgvgT6zDbXNgDWeLvmaFPmCte0H6Ow",
-    )
-
-
-class ReversedHex(_Turned):
-    """Hex digits of text, written backwards."""
-
-    names = (("reversed", "hex"),)
-    trigger = triggers.LONG_WORD + long_words.REVERSED_HEX
-    examples = ((b"174553d387f215b6b2138326a5f5b6f64702d302e656b6f647", b"token = tok_Zb81+kQ/x=5Tq"),)
-    near_misses = (b"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",)
-
-
-class RotBase64(_Turned):
-    """Base64 of text in rot13."""
-
-    names = (("rot13", "base64"),)
-    trigger = triggers.LONG_WORD + long_words.ROT_BASE64
-    examples = ((b"qT9eMJ4tCFO0o2gsJzV4ZFgeHF94CGIHpD==", b"token = tok_Zb81+kQ/x=5Tq"),)
-    near_misses = (b"j46Zr8+ZGAPxQkxpjMKxfb1ZKh113+aCijlgvgT6zDbXNgDWeLvmaFPmCte0H6Ow",)
-
-
-class _PackedWords(GrowingDecoder):
-    """Base64 or hex of what was compressed."""
-
-    trigger: ClassVar[int]
-
-    def decode(self, data: bytes, places: Any, room: Room) -> Iterator[Part]:
-        """Decompresses the words, line by line, some megabytes at a time."""
-        kind = (
-            packed_words.IN_HEX if self.trigger == triggers.PACKED_HEX else self.trigger - triggers.LONG_WORD
-        )
-        rows = np.column_stack([np.full(len(places), kind), places])
-        for texts, found in packed_words.unpacked(data, rows, room):
-            starts = np.cumsum([0, *(len(text) + len(BETWEEN) for text in texts[:-1])])
-            spans = np.array(found, np.int64)
-            segments = np.column_stack([starts, spans[:, :2], np.zeros(len(found), np.int64)])
-            yield Part(
-                packed_words.NAMES, BETWEEN.join(texts), segments.astype(np.int32), starts, spans[:, 2]
-            )
-
-
-class PackedBase64(_PackedWords):
-    """Base64 of what bzip2, xz, lzma and zstd packed."""
-
-    names = tuple(name for name in packed_words.NAMES if name[0] == "base64" and name[1] != "deflate")
-    trigger = triggers.LONG_WORD + long_words.IN_BASE64
-    examples = (
-        (
-            b"QlpoOTFBWSZTWSTU4cEAAAubgEAIokIkEJIJpEAgADFMmJkGRhEAaGamnqDN1WrYPeCgm0JBT2yfi7kinChIEmpw4IA=",
-            b"token = tok_Zb81+kQ/x=5Tq",
-        ),
-        (
-            b"/Td6WFoAAAD/EtlBAgAhARYAAAB0L+WjAQAYdG9rZW4gPSB0b2tfWmI4MStrUS94PTVUcQAAAAAAASkZAIKrAAZynnoBAAAAAABZWg==",
-            b"token = tok_Zb81+kQ/x=5Tq",
-        ),
-        (
-            b"XQAAgAD//////////wA6G8mpPyRrPdWajEqEFsZWdSV1NBESCFrzAXJ2Bf//jzAAAA==",
-            b"token = tok_Zb81+kQ/x=5Tq",
-        ),
-        (
-            b"KLUv/SBJzQEA9AJ0b2tlbiA9IHRva19aYjgxK2tRL3g9NVRxIGFuZCBtb3JlIG9mIHRoZSBzYW1lOgIAUyn4ClQZ",
-            b"token = tok_Zb81+kQ/x=5Tq",
-        ),
-    )
-    near_misses = (b"QlpoOTFBWSZTWSTU4cEAAAubgEAIokIkEJIJpEAgADFMmAAAAAAAAAAAAAA", b"KLUv/SBJzQEA9AJ0b2tlbi")
-
-
-class Deflated(_PackedWords):
-    """Base64 of deflate without a header."""
-
-    names = (("base64", "deflate"),)
-    trigger = triggers.LONG_WORD + long_words.DEFLATED
-    examples = (
-        (
-            b"K8nPTs1TsFUoyc+Oj0qyMNTODtSvsDUNKVRIzEtRyM0vSlXIT1MoyUhVKE7MTbUCqcOuHgA=",
-            b"token = tok_Zb81+kQ/x=5Tq",
-        ),
-    )
-    near_misses = (b"j46Zr8+ZGAPxQkxpjMKxfb1ZKh113+aCijlgvgT6zDbXNgDWeLvmaFPmCte0H6Ow",)
-
-
-class PackedHex(_PackedWords):
-    """Hex of what gzip and zlib packed."""
-
-    names = (("hex", "gzip"), ("hex", "zlib"))
-    trigger = triggers.PACKED_HEX
-    examples = (
-        (
-            b"1f8b08000000000002032bc9cf4ecd53b05528c9cf8e8f4ab230d4ce0ed4afb0350d290400a53e6eb619000000",
-            b"token = tok_Zb81+kQ/x=5Tq",
-        ),
-        (b"789c2bc9cf4ecd53b05528c9cf8e8f4ab230d4ce0ed4afb0350d2904006f340836", b"token = tok_Zb81+kQ/x=5Tq"),
-    )
-    near_misses = (b"789cd081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08", b"1f8b0800")
-
-    def decode(self, data: bytes, places: Any, room: Room) -> Iterator[Part]:
-        """Decompresses the words that begin at the places."""
-        spans = np.empty((len(places), 2), np.int64)
-        count = word_runs.hex_words(np.frombuffer(data, np.uint8), places, spans)
-        if count:
-            yield from super().decode(data, spans[:count], room)
 
 
 # The byte between each two characters, what that encoding is called, and how many characters there must be.
