@@ -1,7 +1,10 @@
 """Finds assignments in a text: a name with a telling stem, and the value that it is given. Compiled loops.
 
 What is parsed: `NAME=value` and `name: value` with or without quotes (shells, YAML, JSON, properties, logfmt, headers), `name => value`,
-`--name value`, `<name>value</name>`, `?name=value&…`, `ENV NAME value`, `NAME | value |`, `name: Some("value")`, `define('NAME', 'value')`, and `{"name": "NAME", "value": "value"}`. What is found at a place depends on at most `CONTEXT` bytes around it.
+`name -> value`, `name=[value]`, `--name value`, `NAME --value value`, `<name>value</name>`, `<key>NAME</key><string>value</string>`,
+`?name=value&…`, `ENV NAME value`, `NAME | value |`, `:name "value"`, `define('NAME', 'value')`, `[["NAME", "value"]]`, a name and a value
+in backticks, `Some("value")`, PHP's `["name"]=> string(5) "value"`, parts of a form, a line of two columns, and
+`{"name": "NAME", "value": "value"}`. What is found at a place depends on at most `CONTEXT` bytes around it.
 """
 # ruff: noqa: PLR2004 - bytes are compared with bytes
 # ruff: noqa: C901, PLR0911, PLR0912, PLR0913, PLR0915, PLR0917, FBT001 - a compiled parser: numba cannot see into a struct
@@ -55,6 +58,13 @@ _SETX: Final = _word(b"setx ")
 _EXPORTED: Final = _word(b"-gx ")
 _LOGIN: Final = _word(b"login ")
 _SOME: Final = _word(b"some(")
+_STRING: Final = _word(b"string(")
+_FORM: Final = _word(b'name="')
+_BODY_FLAG: Final = _word(b"--body")
+_VALUE_FLAG: Final = _word(b"--value")
+_NAMES_END: Final = tuple(_word(text) for text in (b"</name>", b"</key>", b"</th>", b"</td>", b"</dt>"))
+_VALUES_BEGIN: Final = tuple(_word(text) for text in (b"<value>", b"<string>", b"<td>", b"<dd>"))
+_BETWEEN_TICKS: Final = tuple(_word(text) for text in (b"to ", b"is ", b"was ", b"as ", b"with "))
 _TICK, _DOUBLE, _SINGLE, _BACKSLASH = 96, 34, 39, 92
 
 
@@ -209,6 +219,118 @@ def _line_before(data: Any, name: int) -> bool:
 
 
 @compiled
+def _begins_line(data: Any, name: int) -> bool:
+    """Whether nothing but blanks stands between the start of the line and the name."""
+    at = name - 1
+    while at >= 0 and name - at <= BLANKS and data[at] in (32, 9):
+        at -= 1
+    return bool(at < 0 or data[at] == 10)
+
+
+@compiled
+def _ends_line(data: Any, stop: int) -> bool:
+    """Whether nothing but blanks stands between a value's end and the end of the line; one closing quote may."""
+    at = stop
+    if at < data.size and TABLE[data[at]] & _OPEN:
+        at += 1
+    while at < data.size and at - stop < BLANKS and data[at] in (32, 9, 13):
+        at += 1
+    return bool(at >= data.size or data[at] == 10)
+
+
+@compiled
+def _begins_row(data: Any, name: int) -> bool:
+    """Whether the name is quoted, and the first of a list in a list: `[["NAME"`, `,["NAME"`."""
+    at = name - 1
+    if at < 1 or not TABLE[data[at]] & _OPEN:
+        return False
+    at -= 1
+    while at > 0 and name - at < QUOTES and data[at] == _BACKSLASH:
+        at -= 1
+    if data[at] != 91:
+        return False
+    at -= 1
+    while at > 0 and name - at < BLANKS and data[at] <= 32:
+        at -= 1
+    return bool(at >= 0 and data[at] in (91, 44))
+
+
+@compiled
+def _ends_row(data: Any, stop: int) -> bool:
+    """Whether the value that ends here is the last of its list."""
+    at = stop
+    while at < data.size and at - stop < BLANKS and (TABLE[data[at]] & _CLOSE or data[at] <= 32):
+        if data[at] == 93:
+            return True
+        at += 1
+    return False
+
+
+@compiled
+def _next_text(data: Any, start: int) -> int:
+    """Where text goes on behind blanks and line feeds."""
+    at = start
+    while at < data.size and at - start < BLANKS and data[at] in (32, 9, 10, 13):
+        at += 1
+    return at
+
+
+@compiled
+def _dumped(data: Any, start: int) -> int:
+    """Where the quote of a string begins that PHP's `var_dump` shows with its length: `string(5) "`; -1 if there is none."""
+    at = _next_text(data, start)
+    if not starts(data, at, data.size, _STRING):
+        return -1
+    at += _STRING.size
+    while at < data.size and 48 <= data[at] <= 57:
+        at += 1
+    if at + 2 < data.size and data[at] == 41 and data[at + 1] == 32 and data[at + 2] == _DOUBLE:
+        return int(at + 2)
+    return -1
+
+
+@compiled
+def _next_element(data: Any, end: int) -> int:
+    """Where the text of the next element begins, if `</name>` or the like stands at `end`, and `<value>` behind it; else -1."""
+    for closing in _NAMES_END:
+        if starts(data, end, data.size, closing):
+            at = _next_text(data, end + closing.size)
+            for opening in _VALUES_BEGIN:
+                if starts(data, at, data.size, opening):
+                    return int(at + opening.size)
+    return -1
+
+
+@compiled
+def _form_part(data: Any, name: int, end: int) -> int:
+    """Where the body of a form's part begins: `name="NAME"`, the end of the line, and an empty line; -1 if there is none."""
+    if name < _FORM.size or not starts(data, name - _FORM.size, name, _FORM):
+        return -1
+    at = end
+    for _ in range(2):
+        if at < data.size and data[at] == 13:
+            at += 1
+        if at >= data.size or data[at] != 10:
+            return -1
+        at += 1
+    return at
+
+
+@compiled
+def _bracketed_end(data: Any, start: int) -> int:
+    """Where the one value in square brackets ends, `[value]`; -1 if it is none, or one of more."""
+    at = start
+    while at < data.size and at - start <= LONGEST and data[at] > 32 and data[at] != 93:
+        if data[at] in (44, 91) or TABLE[data[at]] & _OPEN:
+            return -1
+        at += 1
+    if at >= data.size or data[at] != 93:
+        return -1
+    after = data[at + 1] if at + 1 < data.size else np.uint8(10)
+    return at if after <= 32 or after in (41, 44, 59, 125) else -1
+
+
+@compiled
 def _begins_call(data: Any, name: int) -> bool:
     """Whether the name is quoted, and the first in brackets: `define('NAME'`, `setenv("NAME"`."""
     at = name - 1
@@ -237,12 +359,38 @@ def value_of(data: Any, name: int, end: int) -> tuple[int, int]:
     byte = data[at]
     after = data[at + 1] if at + 1 < size else np.uint8(10)
     before = data[name - 1] if name > 0 else np.uint8(10)
-    pair = element = scalar = column = call = False
-    if byte == 61:  # =
+    pair = element = scalar = column = call = row = table = form = False
+    if byte == 60 and after == 47 and before == 62:
+        at = _next_element(data, at)
+        if at < 0:
+            return -1, -1
+        element = True
+    elif byte in (10, 13) and quoted and not blanks and data[end] == _DOUBLE:
+        at = _form_part(data, name, at)
+        if at < 0:
+            return -1, -1
+        form = True
+    elif before == _TICK and data[end] == _TICK and blanks and (byte == _TICK or TABLE[byte] & _PART):
+        for word in _BETWEEN_TICKS:
+            if starts(data, at, size, word):
+                at += word.size
+                break
+        if at >= size or data[at] != _TICK:
+            return -1, -1
+        call = True
+    elif byte == 61:  # =
         if after in (61, 126):
             return -1, -1
         at += 2 if after == 62 else 1
         pair = True
+        if after == 62 and quoted:
+            dumped = _dumped(data, at)
+            if dumped >= 0:
+                at = dumped
+        elif after == 91 and at + 1 < size:
+            stop = _bracketed_end(data, at + 1)
+            if stop > at + 1:
+                return at + 1, stop
     elif byte == 58:  # :
         # `a:secret:b` is a path, as ARNs are.
         path = before in (58, 47) and after > 32 and not TABLE[after] & _OPEN
@@ -250,7 +398,9 @@ def value_of(data: Any, name: int, end: int) -> tuple[int, int]:
             return -1, -1
         at += 2 if after == 61 else 1
         pair, scalar = True, after == 32
-    elif byte in (43, 63) and after == 61:  # += ?=
+    elif (byte in (43, 63) and after == 61) or (  # += ?=, and `->` between blanks
+        byte == 45 and after == 62 and blanks and at + 2 < size and data[at + 2] == 32
+    ):
         at += 2
         pair = True
     elif byte == 62 and before == 60 and not blanks:  # <name>
@@ -262,8 +412,27 @@ def value_of(data: Any, name: int, end: int) -> tuple[int, int]:
     elif byte == 44 and quoted and _begins_call(data, name):  # ('NAME', 'value'
         at += 1
         call = True
-    elif quoted or not blanks or not (data[name] == 45 or _command_before(data, name)):
+    elif byte == 44 and quoted and _begins_row(data, name):  # [["NAME", "value"]]
+        at += 1
+        call = row = True
+    elif quoted or not blanks:
         return -1, -1
+    elif byte == 45 and after == 45 and data[name] != 45:  # NAME --value value
+        if starts(data, at, size, _BODY_FLAG):
+            at += _BODY_FLAG.size
+        elif starts(data, at, size, _VALUE_FLAG):
+            at += _VALUE_FLAG.size
+        else:
+            return -1, -1
+        if at >= size or data[at] not in (32, 61):
+            return -1, -1
+        at += 1
+    elif before == 58 and byte == _DOUBLE:  # :name "value"
+        call = True
+    elif not (data[name] == 45 or _command_before(data, name)):
+        table = (blanks > 1 or data[at - 1] == 9) and _begins_line(data, name)
+        if not table:
+            return -1, -1
     behind = at
     while at < size and at - behind < BLANKS and data[at] in (32, 9):
         at += 1
@@ -290,6 +459,8 @@ def value_of(data: Any, name: int, end: int) -> tuple[int, int]:
             run -= 1
         stop = _quoted_end(data, at + 1, data[at], at - 1 - run)
         if stop >= 0:
+            if (row and not _ends_row(data, stop)) or (table and not _ends_line(data, stop)):
+                return -1, -1
             return at + 1, stop
         start = at + 1
     if start >= size or call:
@@ -301,6 +472,9 @@ def value_of(data: Any, name: int, end: int) -> tuple[int, int]:
         return start, stop
     query = before in (63, 38)  # ? &
     whole = not blanks and not quoted and not query and _line_before(data, name)
+    if form or table:
+        stop = _unquoted_end(data, start, start, False, True, scalar)
+        return (start, stop) if form or _ends_line(data, stop) else (-1, -1)
     stop = _unquoted_end(data, name, start, query, whole, scalar)
     if column:
         at = max(stop, start)

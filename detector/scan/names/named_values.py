@@ -77,9 +77,18 @@ def expressions(least: Confidence) -> tuple[Expression, ...]:
     no_star = b"".join(b"\\x%02x" % byte for byte in TELLING if byte != _STAR)
     value = rb"[^\s" + telling + rb"]*(?:[" + no_star + rb"]|\*{1,2}(?:[^*]|$))"
     call = rb"[\"'`][ \t]*,[ \t]*\\*[\"'`]" + value
-    behind = rb"[\"'`\\\]]*[ \t]*(?:[=:>|]|[+?]=)[ \t>]*(?:(?i:bearer|token|basic) )?" + value
+    behind = rb"[\"'`\\\]]*[ \t]*(?:-?[=:>|]|[+?]=)[ \t>]*(?:(?i:bearer|token|basic) )?" + value
+    others = (
+        rb"`[ \t]+(?:(?:to|is|was|as|with) )?`" + value,
+        rb"[ \t]+\"" + value,  # :name "value"
+        rb"[ \t]+--(?:body|value)[ =]",
+        rb"</(?:name|key|t[hd]|dt)>",
+        rb"\"\]=>[ \t\r]*$",  # the value is on the next line: a hit counts for the line of the name
+        rb"\"\r?$",  # of a form
+        rb"(?:[ \t][ \t]+|\t)[^\s" + telling + rb"]*[" + no_star + rb"]\S*[ \t\r]*$",
+    )
     return (
-        Expression(name + rb"(?:" + behind + rb"|" + call + rb")"),
+        Expression(name + rb"(?:" + b"|".join((behind, call, *others)) + rb")"),
         Expression(rb"-[\w.-]*" + name + rb"[ \t]+" + value),
         Expression(rb"(?i:env|arg|set|setenv|setx|-gx) [\w.-]*" + name + rb"[ \t]+" + value),
         Expression(rb"(?i:value)" + behind),

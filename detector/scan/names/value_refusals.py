@@ -14,12 +14,12 @@ _ELSEWHERE: Final = re.compile(
     # References: a path in a secret store, a resource's name, a key of another object.
     rb"arn:[a-z-]+:|[a-z][a-z0-9+.-]*://|projects/[^/]+/|secret(?:s|sManager)?[/:.]|vault:[a-z]|ssm:/|@Microsoft\.KeyVault|"
     rb"(?:process\.env|os\.environ|System\.getenv|env|vars?|self|this|config|settings|data|local|module)[.\[]|env:|"
-    rb"file:|op:/|[a-z0-9-]+:(?:secret|configmap)s?/|"
+    rb"file:|op:/|[a-z0-9-]+:(?:secret|configmap)s?/|@\{|\$env:|"
     # Digests and stored passwords, which are no way in.
     rb"(?:sha-?(?:1|2|224|256|384|512)|md5|blake2b?|crc32c?|hash)[:=$-]|\$(?:2[abxy]?|argon2(?:id?|d)?|[156y]|7|pbkdf2[a-z0-9-]*|scrypt)\$|"
     rb"\{(?:ssha|sha|crypt|bcrypt|noop)[0-9]*\}|(?:pbkdf2|scrypt|bcrypt|argon2)[a-z0-9_]*[$:]|SCRAM-SHA-|"
     # Encrypted.
-    rb"ENC\[|enc\(|AQICAH|gAAAAAB|vault:v[0-9]+:|\$ANSIBLE_VAULT|"
+    rb"ENC\[|enc\(|AQICAH|gAAAAAB|(?:vault|transit):v[0-9]+:|\{AES\}|(?-i:CiQA)|\$ANSIBLE_VAULT|"
     # For encrypting alone: a recipient of age.
     rb"age1[02-9ac-hj-np-z]{58}(?![0-9A-Za-z])"
     rb")"

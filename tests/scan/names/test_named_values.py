@@ -49,6 +49,18 @@ CONTEXTS = {
     "dockerfile": "ENV HARBOR_TOKEN {}",
     "php": "define('HARBOR_TOKEN', '{}');",
     "call": 'os.Setenv("HARBOR_TOKEN", "{}")',
+    "backticks": "set `harbor_token` to `{}`",
+    "flag behind the name": "gh secret set HARBOR_TOKEN --body '{}' --repo acme/x",
+    "two elements": "<property><name>harbor.token</name><value>{}</value></property>",
+    "property list": "  <key>HarborToken</key>\n  <string>{}</string>",
+    "pair in a list": '[["host","x1"],["harbor_token","{}"]]',
+    "part of a form": 'Content-Disposition: form-data; name="harbor_token"\n\n{}\n',
+    "var_dump": '  ["harbor_token"]=>\n  string(32) "{}"\n',
+    "arrow": "Map(host -> x1, harborToken -> {}, tls -> true)",
+    "brackets": "INFO host=[x1] harborToken=[{}]",
+    "columns": "Key             Value\nharbor_token    {}\nttl             1h",
+    "edn": '{{:host "x1", :harbor-token "{}", :port 5432}}',
+    "option": 'Config {{ harbor_token: Some("{}"), retries: 3 }}',
     "bearer": "X-Harbor-Token: Bearer {}",
 }
 
@@ -74,13 +86,40 @@ def test_a_value_in_a_query_ends_where_its_parameter_does(value: str) -> None:
         "${TOKEN}", "$(cat /run/token1)", "{{ vault.token1 }}", "#{vault.token1}", "<your-token-1>", "********", "ab12****wx89",
         "abcd1234...wxyz9876", "[REDACTED-1]", "changeme12345", "arn:aws:iam::123456789012:role/x1", "vault:secret/data/ci#token",
         "/run/secrets/token1", "https://a.test/x?y=1", "projects/p/secrets/s/versions/1", "sha256:" + HEX, "$2b$12$" + BASE62, "true",
-        "env:ACME_TOKEN_2", "op://ci/acme/token1", "process.env.TOKEN1", "os.environ['TOKEN1']", "getToken(config1)",
+        "env:ACME_TOKEN_2", "k8s:secret/ci/acme-1", "$env:TOKEN_1", "transit:v1:" + BASE62, "{AES}" + BASE62, "CiQA" + BASE62, "op://ci/acme/token1", "process.env.TOKEN1", "os.environ['TOKEN1']", "getToken(config1)",
         "2026-11-27T10:00:00.000Z", "10.0.0.1:8080", "ann@example.test", "sample_token_value_1", "AQICAHhq8Xr3bTz5Kc2mWv9yJ4nLp7sD",
         "ghp_" + BASE62 + "aaaa", "eyJhbGciOiJIUzI1NiJ9.e30.x1", "1234567890123456", "abcdefgh12345678",
     ],
 )  # fmt: skip
 def test_what_is_no_secret_is_let_go(value: str) -> None:
     assert found(EVERYTHING, f"HARBOR_TOKEN={value}") == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "`harbor_token` or `{}`",
+        "`harbor_token` to {}",
+        "get HARBOR_TOKEN --body-file {}",
+        "get HARBOR_TOKEN --output {}",
+        "<name>harbor.token</name><commit>{}</commit>",
+        "<key>HarborToken</key><key>{}</key>",
+        '["harbor_token","{}"]',
+        '[["harbor_token","{}","x"]]',
+        'name="harbor_token"\r\n{}',
+        'title="harbor_token"\n\n{}',
+        '["harbor_token"]=>\n  object(Foo) "{}"',
+        "harbor_token->{}",
+        "tokens=[{},abc]",
+        "harbor_token {}",
+        "harbor_token    {} is old",
+        "the harbor_token    {}",
+        ':harbor-token  x "{}"',
+        "harbor_token: None({})",
+    ],
+)
+def test_what_only_looks_like_a_context_gives_no_value(text: str) -> None:
+    assert BASE62 not in found(SCANNER, text.format(BASE62))
 
 
 def test_names_in_a_list_are_given_nothing() -> None:
