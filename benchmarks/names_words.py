@@ -30,6 +30,7 @@ class Half(enum.Enum):
     HELD_OUT = "held-out"
     SECOND = "second"
     THIRD = "third"
+    FOURTH = "fourth"
 
 
 class Name(msgspec.Struct, frozen=True):

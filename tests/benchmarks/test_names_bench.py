@@ -31,6 +31,15 @@ def test_the_halves_share_no_name_and_each_held_out_one_has_contexts_and_values_
         assert set(part(half).values) - set(dev.values)
 
 
+def test_the_fourth_half_is_as_wide_as_it_is_said_to_be() -> None:
+    made = part(Half.FOURTH)
+
+    assert len({name for _, name in made.named}) >= 50
+    assert len(set(made.contexts) - set(part(Half.DEV).contexts)) >= 16
+    assert len(made.look_alikes) >= 25
+    assert len(_names_of_look_alikes(Half.FOURTH)) >= 100
+
+
 def _names_of_look_alikes(half: Half) -> set[Name]:
     some = part(half).look_alikes.items()
     return {name for kind, one in some if kind not in TOLD_BY_VALUE for name in one.names(half)}
