@@ -173,8 +173,8 @@ def test_bytes_that_are_no_utf8_are_scanned_all_the_same(write: Any) -> None:
 
 def test_a_wrong_event_is_a_dead_letter_that_names_the_field(write: Any) -> None:
     wrong = {**EVENT, "data": {}}
-    sink = collect(write([EVENT, wrong, {**TRAIL, "eventID": None}, EVENT]))
-    assert sink.dead_ones() == [(2, "missing-field", "data.task_id"), (3, "missing-field", "eventID")]
+    sink = collect(write([EVENT, wrong, {**TRAIL, "eventTime": None}, EVENT]))
+    assert sink.dead_ones() == [(2, "missing-field", "data.task_id"), (3, "missing-field", "eventTime")]
     assert len(sink.events) == 2
 
 
