@@ -87,6 +87,7 @@ test-fast: $(STAMP) ## the tests without a broker, browser, Prometheus or other 
 compiled: $(STAMP)
 	@$(BIN)/python examples/demo.py > /dev/null
 	@$(BIN)/python -c "from detector.scan.decode import compile_decoders; compile_decoders()"
+	@$(BIN)/python -c "from detector.scan.known_credentials import compile_known; compile_known()"
 
 prepared: lint compiled $(KAFKA) $(OAUTH) chromium monitors shells stores
 
