@@ -34,11 +34,11 @@ def translate(record: Record, now: int) -> list[CanonicalEvent]:
     record = entry_in(record) or record
     payload = record["protoPayload"]
     caller, method = caller_of(payload), payload.get("methodName")
-    call = method.rpartition(".")[2] if isinstance(method, str) else ""
+    method = method if isinstance(method, str) else ""
+    call = method.rpartition(".")[2]
     exchange = call == EXCHANGE
     identifier = None if exchange else caller.identifier  # it is made with the job's own token
-    known = not isinstance(method, str) or method in CALLS  # what is no text is told below
-    if identifier is None and not exchange and call != GENERATE and not known:
+    if identifier is None and not exchange and call != GENERATE and method not in CALLS:
         return []
     entry = Entry(record, now)
     if entry.only_ends:

@@ -68,7 +68,7 @@ def generated(entry: Entry, caller: Caller) -> CredentialIssued | None:
 
 def account_task(account: str) -> str:
     """The task of what belongs to a service account, unless it is named after a job (`github-job-71@…`)."""
-    return task_named(account.partition("@")[0]) or f"gcp/service-account/{account}"
+    return task_named(account.partition("@")[0]) or account_group(account)
 
 
 def account_group(account: str) -> str:
