@@ -30,7 +30,7 @@ _FROM_KERNEL: Final = 0x80  # SI_KERNEL: a terminal sends to all processes of a 
 _JOB_STOPS: Final = (signal.SIGTSTP, signal.SIGTTIN, signal.SIGTTOU)
 _CANCELS: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM)  # how people and schedulers end a job
 # Python ignores these at its start, and a command would inherit that.
-_IGNORED_BY_PYTHON: Final = (signal.SIGPIPE, signal.SIGXFSZ)
+IGNORED_BY_PYTHON: Final = (signal.SIGPIPE, signal.SIGXFSZ)
 
 
 class Ending(NamedTuple):
@@ -75,7 +75,7 @@ def spawn(
 
     def start(file: str, argv: tuple[str, ...]) -> int:
         return os.posix_spawnp(
-            file, argv, environ, file_actions=actions, setsigmask=mask, setsigdef=_IGNORED_BY_PYTHON
+            file, argv, environ, file_actions=actions, setsigmask=mask, setsigdef=IGNORED_BY_PYTHON
         )
 
     try:

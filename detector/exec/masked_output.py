@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Final, NamedTuple
 
-from detector.exec.child import cannot_run, spawn
+from detector.exec.child import IGNORED_BY_PYTHON, cannot_run, spawn
 from detector.redact.stream_redactor import StreamRedactor
 from detector.values.secrets import Secret
 
@@ -86,7 +86,7 @@ def _on_terminal(
             os.dup2(kept, 0)
         for number, handle in outputs.items():
             os.dup2(handle, number)
-        for ignored in (signal.SIGPIPE, signal.SIGXFSZ):
+        for ignored in IGNORED_BY_PYTHON:
             signal.signal(ignored, signal.SIG_DFL)
         signal.pthread_sigmask(signal.SIG_SETMASK, mask)
         os.execvpe(command[0], list(command), dict(environ))  # noqa: S606 - the command is what it is for
@@ -123,14 +123,14 @@ def passing_on(
 ) -> Iterator[None]:
     """Within the block what the command prints is passed on; at its end it waits for the rest.
 
-    `masking` makes what masks one output. What is typed at our terminal goes to that of the command.
+    `masking` makes what masks one output; each is passed on by a thread. What is typed at our terminal goes to that of the command.
     """
     ended = threading.Event()
     begun = [secret.reveal() for secret in secrets]
-    made = _once_each(masking)
     threads = [
         threading.Thread(
-            target=_pass_on, args=(source, target, made, ended, begun if source == outputs.terminal else None)
+            target=_pass_on,
+            args=(source, target, masking, ended, begun if source == outputs.terminal else None),
         )
         for source, target in outputs.sources
     ]
@@ -143,17 +143,6 @@ def passing_on(
             ended.set()
             for thread in threads:
                 thread.join()
-
-
-def _once_each(masking: Callable[[], StreamRedactor]) -> Callable[[], StreamRedactor]:
-    """Loads the scanner in one thread at a time."""
-    lock = threading.Lock()
-
-    def make() -> StreamRedactor:
-        with lock:
-            return masking()
-
-    return make
 
 
 def _pass_on(

@@ -1,6 +1,8 @@
 """Runs a command with its output masked. Importing this loads the scanner's modules."""
 
+import functools
 import os
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
@@ -37,12 +39,12 @@ def run_masked(
 
 
 def _masking(config: str | None, secrets: Sequence[Secret]) -> Callable[[], StreamRedactor]:
-    made: list[Redactor] = []
+    redactor = functools.cache(lambda: _redactor(config, secrets))
+    loading = threading.Lock()
 
     def masking() -> StreamRedactor:
-        if not made:
-            made.append(_redactor(config, secrets))
-        return StreamRedactor(made[0])
+        with loading:  # in one thread at a time, once
+            return StreamRedactor(redactor())
 
     return masking
 

@@ -12,7 +12,7 @@ import time
 from contextlib import suppress
 from typing import Final, NoReturn
 
-from detector.register.delivery import BEAT_SECONDS, Delivery, process_note, send_abandoned
+from detector.register.delivery import Delivery, process_note, send_abandoned
 from detector.register.destinations import Destination, UndeliveredError
 from detector.register.messages import ended
 from detector.register.spool import Spool, SpoolFile, SpoolFullError
@@ -98,7 +98,7 @@ class _Sending:
 
     def wait(self) -> float:
         """Seconds until there is something to do."""
-        return min(max(self._delivery.retry_at - time.monotonic(), 0) or BEAT_SECONDS, BEAT_SECONDS)
+        return self._delivery.wait()
 
     def last(self, seconds: float) -> str | None:
         """Tries for so long to send the rest. Returns why that failed."""

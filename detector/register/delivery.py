@@ -61,6 +61,10 @@ class Delivery:
             time.sleep(max(pause, 0))
         return True
 
+    def wait(self) -> float:
+        """Seconds until the next try, or until the lease is to be renewed."""
+        return min(max(self.retry_at - time.monotonic(), 0) or BEAT_SECONDS, BEAT_SECONDS)
+
     def left(self) -> int:
         """How many events are not sent."""
         return sum(map(is_event, self._file.lines(self._sent)))
@@ -205,5 +209,4 @@ class Sender:
             if last:
                 return
             self._file.touch()
-            wait = max(self._delivery.retry_at - time.monotonic(), 0) or BEAT_SECONDS
-            self._changed.wait(min(wait, BEAT_SECONDS))
+            self._changed.wait(self._delivery.wait())
