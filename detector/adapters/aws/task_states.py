@@ -56,7 +56,7 @@ def _ecs(record: Record, now: int) -> _State:
         maybe_text(record, "detail.group"),
         maybe_text(record, "detail.startedBy"),
         time(record, "detail.startedAt" if ran else "time", now) if ran or status == "RUNNING" else None,
-        time(record, end if find(record, end) else "time", now) if stopped else None,
+        _time(record, end, now) if stopped else None,
         _ecs_outcome(record) if stopped else None,
     )
 
@@ -84,10 +84,8 @@ def _batch(record: Record, now: int) -> _State:
         "batch-job",
         maybe_text(record, "detail.jobName"),
         None,
-        time(record, "detail.startedAt" if began else "time", now) if began or status == "RUNNING" else None,
-        time(record, "detail.stoppedAt" if find(record, "detail.stoppedAt") else "time", now)
-        if over
-        else None,
+        _time(record, "detail.startedAt", now) if began or status == "RUNNING" else None,
+        _time(record, "detail.stoppedAt", now) if over else None,
         "timed_out" if late and status == "FAILED" else _OUTCOMES.get(status),
         _seconds(record, "detail.timeout.attemptDurationSeconds", SECOND),
     )
@@ -103,8 +101,8 @@ def _execution(record: Record, now: int) -> _State:
         "step-functions-execution",
         machine,
         None,
-        time(record, "detail.startDate" if find(record, "detail.startDate") else "time", now),
-        time(record, "detail.stopDate" if find(record, "detail.stopDate") else "time", now) if over else None,
+        _time(record, "detail.startDate", now),
+        _time(record, "detail.stopDate", now) if over else None,
         _OUTCOMES.get(status),
     )
 
@@ -124,6 +122,11 @@ def _build(record: Record, now: int) -> _State:
         _OUTCOMES.get(status),
         _seconds(record, "detail.additional-information.timeout-in-minutes", MINUTE),
     )
+
+
+def _time(record: Record, path: str, now: int) -> int:
+    """The time of a state; that of the event, where the state has none."""
+    return time(record, path if find(record, path) else "time", now)
 
 
 def _last(record: Record, path: str, separator: str) -> str:

@@ -239,15 +239,22 @@ def _ends_line(data: Any, stop: int) -> bool:
 
 
 @compiled
-def _begins_row(data: Any, name: int) -> bool:
-    """Whether the name is quoted, and the first of a list in a list: `[["NAME"`, `,["NAME"`."""
+def _before_quote(data: Any, name: int) -> int:
+    """Where the byte stands that is in front of the name's opening quote; -1 if it has none."""
     at = name - 1
     if at < 1 or not TABLE[data[at]] & _OPEN:
-        return False
+        return -1
     at -= 1
     while at > 0 and name - at < QUOTES and data[at] == _BACKSLASH:
         at -= 1
-    if data[at] != 91:
+    return at
+
+
+@compiled
+def _begins_row(data: Any, name: int) -> bool:
+    """Whether the name is quoted, and the first of a list in a list: `[["NAME"`, `,["NAME"`."""
+    at = _before_quote(data, name)
+    if at < 0 or data[at] != 91:
         return False
     at -= 1
     while at > 0 and name - at < BLANKS and data[at] <= 32:
@@ -333,13 +340,8 @@ def _bracketed_end(data: Any, start: int) -> int:
 @compiled
 def _begins_call(data: Any, name: int) -> bool:
     """Whether the name is quoted, and the first in brackets: `define('NAME'`, `setenv("NAME"`."""
-    at = name - 1
-    if at < 1 or not TABLE[data[at]] & _OPEN:
-        return False
-    at -= 1
-    while at > 0 and name - at < QUOTES and data[at] == _BACKSLASH:
-        at -= 1
-    return bool(data[at] == 40)
+    at = _before_quote(data, name)
+    return bool(at >= 0 and data[at] == 40)
 
 
 @compiled
