@@ -6,7 +6,8 @@ from typing import Any
 
 from detector.records.dead_letters import BAD_TIME, FUTURE_TIME, MISSING_FIELD, WRONG_FIELD, bad
 from detector.records.timestamps import log_time
-from detector.values.events import MAX_FUTURE
+from detector.values.events import MAX_FUTURE, IssuedTo
+from detector.values.networks import address_of
 
 
 def find(record: Mapping[str, Any], path: str) -> Any:
@@ -67,3 +68,8 @@ def time(record: Mapping[str, Any], path: str, now: int | None = None) -> int:
     if now is not None and read > now + MAX_FUTURE:
         raise bad(FUTURE_TIME, path)
     return read
+
+
+def issued_to(address: str | None) -> IssuedTo | None:
+    """Who got a credential, if the address can be compared with that of a use: some sources name services instead."""
+    return None if address is None or address_of(address) is None else IssuedTo(address)

@@ -53,14 +53,14 @@ def execute(request: Request, environ: Mapping[str, str], say: Say) -> int:
     held = [*_of_variables(request.variables, environ), *_of_files(request.files)]
     planted = _planted(request, environ)
     lines = _first_events(request, held, keys)
+    secrets = [one.secret for one in held]
     for name, canary in planted.items():
         fields = canary_fields(request.task.task_id, name, canary)
-        lines.append(issued(SOURCE, time.time_ns(), fields, Secret(canary.secret.encode()), keys))
+        secrets.append(Secret(canary.secret.encode()))
+        lines.append(issued(SOURCE, time.time_ns(), fields, secrets[-1], keys))
+        environ = {**environ, **canary.variables(name)}
     file, kept = spooled(spool, lines, say)
     sender = SenderProcess(file, kept, destination, SOURCE, request.task.task_id)
-    secrets = [one.secret for one in held] + [Secret(canary.secret.encode()) for canary in planted.values()]
-    for name, canary in planted.items():
-        environ = {**environ, **canary.variables(name)}
     ending = _run(request, environ, mask, sender, secrets, say)
     _tell_end(sender, request, ending, say)
     file.close()

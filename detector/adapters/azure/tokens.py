@@ -19,7 +19,7 @@ from detector.adapters.adapter import Record
 from detector.adapters.azure.records import GRAPH, MANAGED, SIGN_IN, STORAGE, claimed_uti, source_of
 from detector.adapters.azure.secrets import KEY_ID
 from detector.adapters.ci_names import task_named
-from detector.adapters.fields import find, maybe_text, text, time
+from detector.adapters.fields import find, issued_to, maybe_text, text, time
 from detector.records.record_ids import record_id
 from detector.values.events import (
     DENIED,
@@ -28,9 +28,7 @@ from detector.values.events import (
     CredentialIssued,
     CredentialUsed,
     Identifier,
-    IssuedTo,
 )
-from detector.values.networks import address_of
 from detector.values.secrets import normal_sha256
 from detector.values.times import HOUR, MINUTE
 
@@ -100,7 +98,7 @@ def _issued(record: Record, now: int) -> CredentialIssued:
             "method": "disable-service-principal",
             "service_principal": principal,
         },
-        issued_to=IssuedTo(address) if address is not None and address_of(address) is not None else None,
+        issued_to=issued_to(address),
         unjoined=None if named is not None else _unjoined(record),
     )
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from detector.adapters.adapter import Record
 from detector.adapters.ci_names import task_named, task_of_subject
-from detector.adapters.fields import find, maybe_text, text
+from detector.adapters.fields import find, issued_to, maybe_text, text
 from detector.adapters.google.callers import (
     POOLS,
     PRINCIPAL,
@@ -26,8 +26,7 @@ from detector.adapters.google.callers import (
 )
 from detector.adapters.google.entries import Entry
 from detector.records.dead_letters import MISSING_FIELD, bad
-from detector.values.events import Binding, CredentialIssued, Identifier, IssuedTo
-from detector.values.networks import address_of
+from detector.values.events import Binding, CredentialIssued, Identifier
 from detector.values.times import HOUR, SECOND
 
 EXCHANGE: Final = "ExchangeToken"
@@ -92,7 +91,7 @@ def _issued(entry: Entry, origin: str, account: str | None, lives: int) -> Crede
         bound_to=_ANYWHERE if task is None else None,
         revocation=_revocation(origin, account),
         groups=() if task is None or account is None else (account_group(account),),
-        issued_to=IssuedTo(address) if address is not None and address_of(address) is not None else None,
+        issued_to=issued_to(address),
         unjoined=_unjoined(origin) if task is None else None,
     )
 
