@@ -9,14 +9,13 @@ from detector.revoke.outcomes import Verdict
 from detector.revoke.rails import Rail
 from detector.revoke.revocation_command import RevocationCommand
 from detector.revoke.target import Observation, Plan, State, UnavailableError
+from detector.values.approvals import RETRIABLE
 from detector.values.times import SECOND
 
 Phase = Literal["waiting", "held", "acting", "ended"]
 Move = Literal["look", "act", "prove"]
 LONGEST_SECONDS: Final = 30 * 86400.0
 NEVER: Final = 1 << 62  # ns: until somebody says so
-RETRIABLE: Final = frozenset({"failed", "done-unproved"})
-"""What came of a command that a person can have tried again."""
 MOST_WORDS: Final = 300  # characters that a case keeps of each thing that a target says
 _OBSERVATION: Final = msgspec.json.Decoder(Observation)
 _ORDERED: Final = msgspec.json.Encoder(order="sorted")

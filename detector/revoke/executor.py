@@ -32,6 +32,7 @@ from detector.revoke.rails import Held, History, Proposal, Refused
 from detector.revoke.revocation_command import RevocationCommand
 from detector.revoke.target import Plan, RefusedError, Target
 from detector.revoke.turn import CANCEL_SECONDS, Turns, TurnSettings
+from detector.values.approvals import RETRIABLE
 from detector.values.findings import command_id
 from detector.values.times import MINUTE, SECOND, SKEW
 
@@ -183,7 +184,7 @@ class Executor:
         A case of an earlier version may have kept too little of its command for that.
         """
         case = entry.case
-        if case.open or case.verdict not in case_values.RETRIABLE or case_values.differs(case, case.command):
+        if case.open or case.verdict not in RETRIABLE or case_values.differs(case, case.command):
             return
         asked, by = self._deciding.retried(entry.case.command.id)
         if asked <= max(entry.case.retried, entry.case.ended - SKEW):

@@ -20,6 +20,9 @@ Verdict = Literal["approve", "deny", "retry"]
 
 SAID: Final = {APPROVE: "approved", DENY: "denied", RETRY: "to be tried again, asked for"}
 
+RETRIABLE: Final = frozenset({"failed", "done-unproved"})
+"""What came of a command that a person can have tried again."""
+
 _LABEL: Final = b"curfewd/approval/v1"
 _LONGEST: Final = 4096  # bytes of a record
 

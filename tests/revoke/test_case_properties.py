@@ -11,10 +11,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from detector.revoke import cases
-from detector.revoke.case import RETRIABLE, Case, kept, new
+from detector.revoke.case import Case, kept, new
 from detector.revoke.outcomes import DEAD, Outcome
 from detector.revoke.target import GoneError, Observation, Plan, RefusedError, Step, UnavailableError
 from detector.revoke.turn import stored_first
+from detector.values.approvals import RETRIABLE
 from detector.values.times import MILLISECOND, SECOND
 from tests.revoke.running import command
 

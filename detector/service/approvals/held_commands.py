@@ -6,12 +6,11 @@ from typing import Any, Final
 
 import msgspec
 
-from detector.values.approvals import Approval
+from detector.values.approvals import RETRIABLE, Approval
 from detector.values.times import parse_rfc3339
 
 OUTCOME_TYPE: Final = "credential.revocation.outcome"
 HELD: Final = "held"
-RETRIABLE: Final = frozenset({"failed", "done-unproved"})
 MOST: Final = 10_000
 """So many are kept in full. Of more than that the id alone is kept, so that each can be approved or denied all the same."""
 MOST_IDS: Final = 1_000_000
