@@ -5,12 +5,13 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from detector.ingest.formats.syslog import looks_like
 from detector.ingest.formats.syslog import read as parse
 from detector.ingest.sniff import sniff
+from detector.records.dead_letters import BINARY
 from detector.values.times import format_rfc3339
 from tests.fake_records import Place, read_all, read_in_polls, records
 from tests.ingest.collecting import NOW, collect
@@ -195,6 +196,9 @@ def test_live_gives_what_replay_reads_however_it_is_polled(
     path.write_text("".join(f"{line}\n" for line in lines))
     reading = read_in_polls(records([line.encode() for line in lines]), random.Random(seed))
     replayed = collect(path, "syslog", NOW)
+    assume(
+        all(reason != BINARY for _, reason, _ in replayed.dead_ones())
+    )  # a record alone is never called so
     wanted = sorted(
         Place(f"p0@{(seen.line or 0) - 1}", seen.time or "", seen.task_id or "", "")
         for seen in replayed.marked()
