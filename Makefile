@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: man services help demo demo-live demo-loop lint test-fast test test-clusters test-pythons check broker format lock vendor chart bench fuzz chaos-revoke clean
+.PHONY: man services help demo demo-live demo-loop lint test-fast test test-clusters test-pythons check broker format lock vendor chart bench fuzz chaos chaos-revoke clean
 
 help: ## what the targets do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | column -t -s $$'\t'
@@ -19,10 +19,14 @@ need = { $(1); } > /dev/null || { [ "$$(id -u)" = 0 ] && command -v apt-get > /d
   flock Makefile sh -c 'apt-get update -qq && apt-get install -y -qq $(2)' > /dev/null && { $(1); } > /dev/null; } || \
   { echo "$(strip $(3))"; exit 2; }
 
+# uv installs in seconds what takes pip minutes. It does not read pip's own settings: where these are needed, pip does it.
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes
 $(STAMP): requirements.lock requirements-dev.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "curfewd needs Python 3.11 or newer: set PYTHON=/path/to/python3.11"; exit 2; }
 	@$(call need,$(PYTHON) -m venv $(VENV),python3-venv,install Python's venv module (Debian: apt-get install python3-venv))
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(PIP) -r <(awk '/^[^ ]/ { wanted = /^uv==/ } wanted' requirements-dev.lock)
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r requirements-dev.lock 2> /dev/null || \
+	  { echo "uv cannot install the packages: pip does, which takes some minutes"; $(PIP) -r requirements-dev.lock; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -164,6 +168,10 @@ bench: $(STAMP) ## measure; see benchmarks/README.md
 
 fuzz: $(STAMP) ## fuzz every target for SECONDS (60) each; see tests/fuzz/__main__.py
 	@$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60)
+
+chaos: $(KAFKA) ## kill the service as `make test` does, TIMES (3) as often
+	@CURFEWD_CHAOS=$(or $(TIMES),3) $(BIN)/pytest -n 2 --dist loadfile -k kill tests/kafka/test_stage_faults.py \
+	  $(addprefix tests/service/whole/test_,process_faults.py replay_parity.py redacted_topic.py)
 
 chaos-revoke: $(KAFKA) $(OAUTH) stores ## kill the revoker and the detector KILLS (30) times, also with a provider that hangs and lies
 	@CURFEWD_CHAOS_KILLS=$(or $(KILLS),30) $(BIN)/pytest -n 0 tests/revoke/test_revoker_on_kafka.py tests/revoke/chaos_whole_way.py -k whatever_dies

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.broker import Cluster
+from tests.chaos import MANY
 from tests.ingest.streams import (
     Streams,
     check_copies,
@@ -22,7 +23,7 @@ from tests.ingest.streams import (
 )
 from tests.kafka.stage_processes import Worker, workers
 
-KILLS = 24
+KILLS = 9 * MANY
 
 
 async def sizes(streams: Streams) -> list[int]:

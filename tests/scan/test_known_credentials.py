@@ -196,7 +196,7 @@ def windows(draw: st.DrawFn) -> tuple[bytes, list[bytes]]:
 
 
 @pytest.mark.slow
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(drawn=windows())
 def test_every_window_is_tested_as_the_rules_say(drawn: tuple[bytes, list[bytes]]) -> None:
     data, secrets = drawn

@@ -11,6 +11,7 @@ import pytest
 from aiokafka.admin import NewTopic
 
 from tests.broker import Cluster
+from tests.chaos import MANY
 from tests.ingest.streams import admin, until
 from tests.redact.test_record_redactor import cri
 from tests.redact.test_stream_redactor import TOKEN
@@ -19,7 +20,7 @@ from tests.service.whole.instances import Instance, drained
 
 SHORT = ("--session", "1.5")
 STEPS = ("begun", "written", "offsets", "committed")
-KILLS = 4
+KILLS = 3 * MANY
 PARTITIONS = 4
 MASK = "‹github-pat-classic:40›".encode()
 REDACTED = '[kafka.redacted]\ntopics = ["*.logs"]\nretention = "3650d"\n[service]'

@@ -11,6 +11,7 @@ import pytest
 from detector.judge.policy import default_rules
 from detector.values.findings import REVOCATION_UNCONFIRMED
 from tests.broker import Cluster
+from tests.chaos import MANY
 from tests.ingest.streams import until
 from tests.service.whole.deployment import (
     ROOT,
@@ -38,7 +39,7 @@ HELD = (
     )
     + f"[rules.{REVOCATION_UNCONFIRMED}]\nenabled = false\n"
 )
-KILLS = 10
+KILLS = 4 * MANY
 
 
 @pytest.fixture
