@@ -6,6 +6,8 @@ VENV := .venv
 JOBS ?= 4
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# Bytecode that is not kept is made anew by each of a hundred processes.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: man services help demo demo-live demo-loop lint test-fast test test-clusters test-pythons check broker format lock vendor chart bench fuzz chaos chaos-revoke clean
