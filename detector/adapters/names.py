@@ -21,6 +21,8 @@ SOURCE_MODULES: Final = {
     "secevents": "oauth.security_events",
     "oauth": "oauth.endpoints",
     "postgresql": "postgresql.audit",
+    "openai": "ai.openai",
+    "claude": "ai.claude",
 }
 SOURCES: Final = tuple(SOURCE_MODULES)
 # Modules that define `CARRIERS`. They are tried in this order, before the sources.
@@ -37,4 +39,6 @@ CARRIER_MODULES: Final = (
     "schedulers.argo",
     "oauth.security_events",
     "github.api",
+    "ai.openai",
+    "ai.claude",
 )

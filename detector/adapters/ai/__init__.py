@@ -1,0 +1,1 @@
+"""The organisations' audit logs of model providers: API keys created, used and deleted."""
