@@ -36,11 +36,12 @@ class Options(msgspec.Struct, frozen=True):
 
 
 class Text(msgspec.Struct, frozen=True):
-    """A body of text: its bytes, the matches by pattern, and what checks refused by pattern and check."""
+    """A body of text: its bytes, the matches by pattern, how many of them differ, and what checks refused by pattern."""
 
     name: str
     bytes: int
     matches: Mapping[str, int]
+    secrets: Mapping[str, int]
     refused: Mapping[str, Mapping[str, int]]
 
 
@@ -64,8 +65,9 @@ def precision(options: Options, console: Console) -> Precision:
         patterns = len(tried.patterns)
         seen = tried.patterns.items()
         matches = {pattern: one.matches for pattern, one in seen if one.matches}
+        secrets = {pattern: len(one.secrets) for pattern, one in seen if one.matches}
         refused = {pattern: one.refused for pattern, one in seen if one.refused}
-        texts.append(Text(name, tried.size, matches, refused))
+        texts.append(Text(name, tried.size, matches, secrets, refused))
     return Precision(_without_paths(machine(), options), patterns, options.seeds, texts)
 
 
@@ -87,11 +89,12 @@ def report(made: Precision) -> str:
     """The tables: the bodies of text, the patterns that matched, and those whose checks had to refuse something."""
     names = list(dict.fromkeys(text.name for text in made.texts))
     sizes = Counter[str]()
-    matches = {name: Counter[str]() for name in names}
+    matches, secrets = ({name: Counter[str]() for name in names} for _ in range(2))
     refused: dict[str, Counter[str]] = {}
     for text in made.texts:
         sizes[text.name] += text.bytes
         matches[text.name].update(text.matches)
+        secrets[text.name].update(text.secrets)
         for pattern, checks in text.refused.items():
             refused.setdefault(pattern, Counter()).update(checks)
     total = sum(matches.values(), Counter[str]())
@@ -99,7 +102,10 @@ def report(made: Precision) -> str:
         [name, f"{sizes[name] / MB:,.0f}", f"{matches[name].total():,}", _per_gb(matches[name].total(), sizes[name])]
         for name in names
     ]  # fmt: skip
-    by_pattern = [[pattern, *(f"{matches[name][pattern]:,}" for name in names)] for pattern, _ in total.most_common()]  # fmt: skip
+    by_pattern = [
+        [pattern, *(_cell(matches[name][pattern], secrets[name][pattern], sizes[name]) for name in names)]
+        for pattern, _ in total.most_common()
+    ]
     by_check = [
         [pattern, ", ".join(f"{count:,} {check}" for check, count in checks.most_common(_MOST_CHECKS))]
         for pattern, checks in sorted(refused.items(), key=lambda row: (-row[1].total(), row[0]))
@@ -109,7 +115,8 @@ def report(made: Precision) -> str:
         about(made.machine),
         f"\n{made.patterns} patterns, those that are on by default; {_generated(made.seeds)}.\n",
         table(["text", "MB", "matches", "per GB"], by_size),
-        f"\n## Matches by pattern\n\nThe other {made.patterns - len(total)} patterns matched nothing.\n",
+        "\n## Matches by pattern\n",
+        f"Matches (different ones; matches per GB). The other {made.patterns - len(total)} patterns matched nothing.\n",
         table(["pattern", *names], by_pattern) if by_pattern else "None.",
         "\n## What checks refused\n\nEach text about once.\n",
         table(["pattern", "checks"], by_check) if by_check else "Nothing.",
@@ -119,6 +126,10 @@ def report(made: Precision) -> str:
 
 def _generated(seeds: Sequence[int]) -> str:
     return f"generated text of the seeds {', '.join(map(str, seeds))}" if seeds else "no generated text"
+
+
+def _cell(count: int, different: int, size: int) -> str:
+    return f"{count:,} ({different:,}; {count * _GB / size:,.0f})" if count else "0"
 
 
 def _per_gb(count: int, size: int) -> str:
