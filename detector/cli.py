@@ -11,6 +11,7 @@ from typing import Any, Final, NoReturn
 
 from detector import __version__
 from detector.exec.arguments import add_arguments as add_exec
+from detector.explain.arguments import add_arguments as add_sources
 from detector.fetch.request import add_arguments as add_fetch
 from detector.fetch.request import request_of
 from detector.replay.arguments import add_baseline, add_replay
@@ -122,6 +123,13 @@ def command_parser() -> argparse.ArgumentParser:
     _add_fingerprint(commands)
     _add_redact(commands)
     _add_patterns(commands)
+    add_sources(
+        _command(
+            commands,
+            "sources",
+            "list the sources that are read, or explain what became of each record of a file",
+        )
+    )
     suggest = _command(
         commands, "suggest", "suggest the least grants for each kind of task, from what such tasks did"
     )
@@ -407,6 +415,31 @@ def _suggest(options: argparse.Namespace) -> int:
     return DONE
 
 
+def _sources(options: argparse.Namespace) -> int:
+    from detector.explain.command import list_sources, run_explain  # noqa: PLC0415 - as above
+    from detector.replay.replay_command import Request  # noqa: PLC0415 - as above
+
+    if options.action is None:
+        list_sources(document=options.json)
+        return DONE
+    if not (options.paths or options.events or options.logs):
+        raise UsageError("sources explain: name a file or folder to read, or - for standard input")
+    inputs = Request(
+        config=options.config,
+        paths=tuple(options.paths),
+        document=options.json,
+        format_name=options.format,
+        jobs=len(os.sched_getaffinity(0)),
+        now=time.time_ns(),
+        events=tuple(options.events),
+        logs=tuple(options.logs),
+    )
+    code, warnings = run_explain(inputs, options.limit)
+    for warning in warnings:
+        _tell(f"curfewd: warning: {warning}")
+    return code
+
+
 def _fetch(options: argparse.Namespace) -> int:
     from detector.fetch.command import fetch  # noqa: PLC0415 - as above
 
@@ -504,6 +537,7 @@ def _completion(options: argparse.Namespace) -> int:
 
 _COMMANDS: Final = {
     "replay": _replay,
+    "sources": _sources,
     "suggest": _suggest,
     "run": _run,
     "fingerprint": _fingerprint,

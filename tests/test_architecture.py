@@ -63,6 +63,7 @@ PACKAGES = (
     "stages",
     "redact",
     "replay",
+    "explain",
     "suggest",
     "fetch",
     "kafka",

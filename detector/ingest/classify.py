@@ -62,7 +62,7 @@ class RecordClassifier:
         With `suspected` nothing is an event; it is what would be recognised in the same records if some were.
         """
         self.named = named
-        self._flat = flat
+        self.reads_flat = flat
         self.adapters = tuple(adapters)
         self.carriers = tuple(carriers)
         self._events = suspected is None
@@ -93,7 +93,7 @@ class RecordClassifier:
 
     def may_be_flat(self, data: bytes) -> bool:
         """The same of records that have no fields but those of a plain log record: none of our sources has such."""
-        return self._flat and self.may_hold_event(data)
+        return self.reads_flat and self.may_hold_event(data)
 
     def read_object(self, line: bytes, now: int, *, events: bool = True) -> Iterator[Read]:
         """What a line that begins as a JSON object is; with `events` false it is a log record whatever its shape.
@@ -125,7 +125,11 @@ class RecordClassifier:
         elif marked:
             yield from self._marked(value, now)
         else:
-            yield log_record(value, now, self.named)
+            yield self.log_record(value, now)
+
+    def log_record(self, value: Mapping[str, Any], now: int) -> Read:
+        """What an object is that no source or carrier knows."""
+        return log_record(value, now, self.named)
 
     def read_encoded(self, value: bytes, now: int) -> Iterator[Read] | None:
         """What a value is that some carrier encodes in another way than JSON; None if it is none."""
@@ -220,7 +224,7 @@ class RecordClassifier:
             if adapter.looks_like(value):
                 yield translated(adapter, value, now)
                 return
-        yield log_record(value, now, self.named)
+        yield self.log_record(value, now)
 
     def _carried(self, carrier: Carrier, value: Mapping[str, Any], now: int, depth: int) -> Iterator[Read]:
         carried = None if carrier.time is None else _usable(value.get(carrier.time), now)
@@ -253,7 +257,7 @@ class RecordClassifier:
         if carrier.audit:
             yield from self._marked(held, now, depth)
         else:
-            yield log_record(held, now, self.named)
+            yield self.log_record(held, now)
 
     def _allowed(self, read: Read) -> Read:
         """Without the events that a carrier of logs tells of, where there may be none."""

@@ -31,13 +31,20 @@ _BINARY_PART: Final = "a part in its middle does not look like text; its bytes w
 _INDENT: Final = 4096  # bytes of white space before what a line begins with
 
 
-def read(source: Source, start: int, end: int, sink: Sink, reading: Reading) -> RangeReader:
-    """Reads the bytes of `source` from `start` to `end`.
+def read(  # noqa: PLR0913, PLR0917 - a range, what it is read with, and by
+    source: Source,
+    start: int,
+    end: int,
+    sink: Sink,
+    reading: Reading,
+    reader_of: Callable[..., RangeReader] = RangeReader,
+) -> RangeReader:
+    """Reads the bytes of `source` from `start` to `end`, by a `RangeReader` or one made from the same arguments.
 
     What cannot be read, the rest of a damaged archive or a file that is gone, is a dead letter without a line.
     """
     times = MemberTimes()
-    reader = RangeReader(source.name, source.task_id, sink, reading, _member_of(source, times), source.stream)
+    reader = reader_of(source.name, source.task_id, sink, reading, _member_of(source, times), source.stream)
     if source.doubt is not None and start == 0:
         reader.dead(source.doubt, None)
     try:

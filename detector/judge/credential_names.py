@@ -9,7 +9,6 @@ from detector.values.events import (
     CredentialEvent,
     CredentialIssued,
     CredentialRevoked,
-    CredentialUsed,
     Identifier,
 )
 
@@ -87,11 +86,11 @@ class CredentialNames:
         names = self._identifiers.get(identifier.scheme)
         return names.get(identifier.value) if names is not None else None
 
-    def owner(self, use: CredentialUsed) -> Account | None:
-        """The credential that was used, if it is known. An id that is not known leaves it to the identifier."""
-        name = self._ids.get(use.credential_id) if use.credential_id is not None else None
-        if (name is None or name.owner is None) and use.identifier is not None:
-            name = self.find(use.identifier)
+    def owner(self, event: CredentialEvent) -> Account | None:
+        """The credential that an event names, if it is known. An id that is not known leaves it to the identifier."""
+        name = self._ids.get(event.credential_id) if event.credential_id is not None else None
+        if (name is None or name.owner is None) and event.identifier is not None:
+            name = self.find(event.identifier)
         return name.owner if name is not None else None
 
     def open(self, account: Account, name: Name) -> None:

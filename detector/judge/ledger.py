@@ -32,6 +32,7 @@ from detector.judge.terms import NEVER
 from detector.judge.time_order import TimeOrder
 from detector.values.events import (
     AnyEvent,
+    CredentialEvent,
     CredentialIssued,
     CredentialRenewed,
     CredentialRevoked,
@@ -181,9 +182,9 @@ class Ledger:
         """A credential by its id, None if it is not known. Its candidates may have changed. Do not change it."""
         return self._names.by_id(credential_id).owner
 
-    def owner(self, use: CredentialUsed) -> Account | None:
-        """The credential that was used, None if it is not known. Do not change it."""
-        return self._names.owner(use)
+    def owner(self, event: CredentialEvent) -> Account | None:
+        """The credential that an event names, None if it is not known. Do not change it."""
+        return self._names.owner(event)
 
     def verdicts_on(self, account: Account, use: CredentialUsed) -> tuple[Verdict, ...]:
         """The verdicts on a use of one credential, which is not added up. `seal_lifecycle` must have been called."""

@@ -2,6 +2,7 @@
 
 import argparse
 import time
+from collections.abc import Callable
 from typing import Final
 
 from detector.ingest.format_names import CHOICES
@@ -47,12 +48,7 @@ def add_replay(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="write findings, revocations, dead letters and summary to standard output as one JSON object",
     )
-    parser.add_argument(
-        "--format",
-        metavar="NAME",
-        choices=CHOICES,
-        help=f"read all inputs in this format: {', '.join(CHOICES)}",
-    )
+    add_format(parser)
     parser.add_argument(
         "--until",
         metavar="TIME",
@@ -99,6 +95,50 @@ def add_replay(parser: argparse.ArgumentParser) -> None:
         help="a file, folder or archive (gzip, Zstandard, ZIP, tar), or - for standard input; ARCHIVE!GLOB names members "
         "of an archive. A file or member carries events if all of it is events",
     )
+
+
+def add_format(parser: argparse.ArgumentParser) -> None:
+    """`--format` of a command that reads a history."""
+    parser.add_argument(
+        "--format",
+        metavar="NAME",
+        choices=CHOICES,
+        help=f"read all inputs in this format: {', '.join(CHOICES)}",
+    )
+
+
+def add_inputs(parser: argparse.ArgumentParser) -> None:
+    """What a command reads that reads a history as replay does."""
+    for name, what in (
+        ("events", "believe its events"),
+        ("logs", "take it as text: nothing in it is an event"),
+    ):
+        parser.add_argument(
+            f"--{name}",
+            metavar="PATH",
+            action="append",
+            default=[],
+            help=f"read this file or folder (or -) and {what}",
+        )
+    parser.add_argument(
+        "paths",
+        metavar="PATH",
+        nargs="*",
+        help="a file, folder or archive, or - for standard input, as replay reads them",
+    )
+
+
+def whole_number(least: int, most: int) -> Callable[[str], int]:
+    """The type of an argument that is a number from `least` to `most`."""
+
+    def number(text: str) -> int:
+        if not (
+            text.isascii() and text.isdecimal() and len(text) <= len(str(most)) and least <= int(text) <= most
+        ):
+            raise argparse.ArgumentTypeError(f"write a number from {least} to {most:,}")
+        return int(text)
+
+    return number
 
 
 def add_baseline(parser: argparse.ArgumentParser) -> None:

@@ -1,8 +1,9 @@
 """The arguments of `curfewd suggest`. Importing this loads nothing else: `--version` answers at once."""
 
 import argparse
-from collections.abc import Callable
 from typing import Final
+
+from detector.replay.arguments import add_inputs, whole_number
 
 BY: Final = ("kind", "group", "workload", "owner")
 """What divides tasks into kinds: a field of their start."""
@@ -35,14 +36,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--days",
         metavar="N",
-        type=_number(1, _MOST_DAYS),
+        type=whole_number(1, _MOST_DAYS),
         default=_DAYS,
         help=f"count the last N days before the latest event (by default {_DAYS})",
     )
     parser.add_argument(
         "--min-tasks",
         metavar="K",
-        type=_number(2, _MOST_TASKS),
+        type=whole_number(2, _MOST_TASKS),
         default=_TASKS,
         help=f"a part of a resource becomes a `*` where K tasks show that it varies (by default {_TASKS})",
     )
@@ -61,33 +62,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         form.add_argument(f"--{name}", dest="form", action="store_const", const=name, help=f"print {what}")
     parser.set_defaults(form=TABLE)
     parser.add_argument(
-        "--jobs", metavar="N", type=_number(1, 1024), help="number of processes (by default the cores)"
+        "--jobs", metavar="N", type=whole_number(1, 1024), help="number of processes (by default the cores)"
     )
-    for name, what in (
-        ("events", "believe its events"),
-        ("logs", "take it as text: nothing in it is an event"),
-    ):
-        parser.add_argument(
-            f"--{name}",
-            metavar="PATH",
-            action="append",
-            default=[],
-            help=f"read this file or folder (or -) and {what}",
-        )
-    parser.add_argument(
-        "paths",
-        metavar="PATH",
-        nargs="*",
-        help="a file, folder or archive, or - for standard input, as replay reads them",
-    )
-
-
-def _number(least: int, most: int) -> Callable[[str], int]:
-    def number(text: str) -> int:
-        if not (
-            text.isascii() and text.isdecimal() and len(text) <= len(str(most)) and least <= int(text) <= most
-        ):
-            raise argparse.ArgumentTypeError(f"write a number from {least} to {most:,}")
-        return int(text)
-
-    return number
+    add_inputs(parser)

@@ -129,6 +129,13 @@ class InputTrust:
         self._reserving = reserving
         self._remembered = lru_cache(_REMEMBERED)(self._choose)
 
+    @property
+    def rules(self) -> str:
+        """The entries that hold the input or reserve sources, for a person: ` ([[trust]] in lines 4, 12)`."""
+        entries = {entry.number: entry for entry in (*self._holding, *self._reserving)}
+        lines = [str(entry.said.line) for entry in entries.values() if entry.said.line is not None]
+        return f" ([[trust]] in {'lines' if len(lines) > 1 else 'line'} {', '.join(lines)})" if lines else ""
+
     def record(self, headers: Headers, value: bytes, time: int) -> "RecordProof":
         """The proof that a record brings. `time` is its timestamp (ns), which no time of the event replaces."""
         return RecordProof(self, headers, value, time)

@@ -1,0 +1,213 @@
+"""The sources in words: what each tells, how it finds a task, and what to switch on.
+
+`curfewd sources` prints this table, `docs/sources.md` shows it, and `curfewd sources explain` finds the nearest source of a
+record in it. Importing this loads no adapter.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from detector.adapters.fields import find
+
+
+class SourceEntry(msgspec.Struct, frozen=True):
+    """One source.
+
+    - `page` is its page in `docs/sources`, with the section if the page has several sources.
+    - `gives`, `task` and `enable` are as short as a column of a table: what it tells, by which name its credentials or
+      starts find a task, what has to be switched on.
+    - `shapes` are the fields (dotted paths) by which its records are recognised, one tuple for each shape of record.
+      A record without any of them is not recognised.
+    """
+
+    title: str
+    page: str
+    gives: str
+    task: str
+    enable: str
+    shapes: tuple[tuple[str, ...], ...] = ()
+
+
+_LEAST_SHARE: Final = 0.5
+# Fields of these names say nothing of who wrote a record.
+_EVERYDAY: Final = frozenset(
+    {
+        "action",
+        "apiVersion",
+        "category",
+        "detail",
+        "events",
+        "job",
+        "kind",
+        "message",
+        "metadata.name",
+        "request",
+        "request.path",
+        "response",
+        "specversion",
+        "status.phase",
+        "time",
+        "type",
+    }
+)
+CATALOG: Final[Mapping[str, SourceEntry]] = {
+    "cloudtrail": SourceEntry(
+        "AWS CloudTrail",
+        "aws.md",
+        "sessions and keys, their uses",
+        "role session name, EKS pod tags; else the token's repository",
+        "a trail with management events; data events where uses matter",
+        (("eventSource", "eventName", "eventTime"), ("eventSource", "eventName", "eventID")),
+    ),
+    "awstasks": SourceEntry(
+        "ECS, Batch, Step Functions, CodeBuild",
+        "aws.md#ecs-batch-step-functions-and-codebuild",
+        "starts and ends of tasks",
+        "the ids that are session names, `aws-batch/ID`, `aws-states/…`",
+        "a rule of EventBridge for their state changes",
+        (("detail-type", "detail"),),
+    ),
+    "github": SourceEntry(
+        "GitHub",
+        "github.md",
+        "jobs, tokens, their uses",
+        "the job's id",
+        "an organisation webhook for jobs and runs; audit log streaming",
+        (("action", "workflow_job"), ("action", "_document_id", "actor")),
+    ),
+    "gitlab": SourceEntry(
+        "GitLab",
+        "gitlab.md",
+        "jobs and their tokens",
+        "the job's id",
+        "a webhook for job and pipeline events; audit event streaming",
+        (("object_kind", "project_id"), ("entity_type", "event_type", "author_id")),
+    ),
+    "google": SourceEntry(
+        "Google Cloud",
+        "google.md",
+        "tokens and keys, their uses",
+        "the principal's subject; else an account named after the job",
+        "Data Access logs of STS and IAM credentials",
+        (("protoPayload", "logName", "insertId"),),
+    ),
+    "azure": SourceEntry(
+        "Azure, Entra",
+        "azure.md",
+        "tokens and secrets, their uses",
+        "an application named after its job; else its repository by `task_group`",
+        "sign-in, audit, Graph and activity logs to Event Hubs",
+        (("operationName", "category", "time"),),
+    ),
+    "vault": SourceEntry(
+        "Vault, OpenBao",
+        "vault.md",
+        "tokens and leases, their uses",
+        "the token's metadata, from OIDC claims; else the job's repository",
+        "an audit device",
+        (("type", "request.path", "auth.token_type"),),
+    ),
+    "kubernetes": SourceEntry(
+        "Kubernetes",
+        "kubernetes.md",
+        "pods, their tokens, uses",
+        "the pod; else a pod of the service account",
+        "an audit policy with token requests and pods at level `Request`",
+        (("kind", "apiVersion", "auditID"),),
+    ),
+    "tekton": SourceEntry(
+        "Tekton",
+        "schedulers.md#tekton",
+        "starts and ends of runs",
+        "`tekton/NAMESPACE/TASKRUN`",
+        "`sink` and `formats` in the ConfigMap `config-events`",
+        (("specversion", "type", "data.taskRun"),),
+    ),
+    "cdevents": SourceEntry(
+        "CDEvents",
+        "schedulers.md#cdevents",
+        "starts and ends of runs",
+        "`cdevents/SOURCE/ID`",
+        "any tool that writes them: Jenkins, Tekton, Spinnaker",
+        (("data.context.type", "data.subject.id"),),
+    ),
+    "openlineage": SourceEntry(
+        "OpenLineage",
+        "schedulers.md#airflow",
+        "starts and ends of runs",
+        "`openlineage/RUN-ID`, Airflow's own name",
+        "its Kafka transport",
+        (("eventType", "job", "run.runId"),),
+    ),
+    "airflow": SourceEntry(
+        "Airflow",
+        "schedulers.md#airflow",
+        "tries of task instances",
+        "`airflow/DAG/RUN/TASK/TRY`",
+        "the OpenLineage provider, or a listener of ten lines",
+        (("dag_id", "dag_run_id", "task_id", "try_number", "state"),),
+    ),
+    "argo": SourceEntry(
+        "Argo Workflows",
+        "schedulers.md#argo-workflows",
+        "workflows and their pods",
+        "`argo/NAMESPACE/WORKFLOW`, `…/NODE-ID`",
+        "an Argo Events `resource` source for workflows",
+        (("kind", "apiVersion", "metadata.name", "status.phase"),),
+    ),
+    "jenkins": SourceEntry(
+        "Jenkins",
+        "schedulers.md#jenkins",
+        "builds and their log lines",
+        "`jenkins/JOB/NUMBER`",
+        "the Notification plugin, all events, JSON; or the CDEvents plugin",
+        (("build.phase", "build.number", "build.full_url"),),
+    ),
+    "secevents": SourceEntry(
+        "CAEP, RISC",
+        "oauth.md",
+        "revocations of tokens",
+        "that of the token",
+        "a stream of security event tokens",
+        (("events", "iss", "jti"),),
+    ),
+    "oauth": SourceEntry(
+        "OAuth 2, OpenID Connect",
+        "oauth.md",
+        "tokens, exchanged, shown, revoked",
+        "a claim of the token, else the actor, else `task_id` of the record",
+        "a log of the token, introspection and revocation endpoints",
+        (("request", "response"),),
+    ),
+    "postgresql": SourceEntry(
+        "PostgreSQL",
+        "postgresql.md",
+        "roles, their uses",
+        "`task_id` in the role's comment, else a role of its own",
+        "pgaudit, and `jsonlog`",
+        (("error_severity", "session_id", "message", "line_num"),),
+    ),
+}
+"""The bundled sources by name, in the order of `detector.adapters.names`."""
+
+
+class Nearest(msgspec.Struct, frozen=True):
+    """The source that a record is the most like, and the fields of its shape that the record lacks."""
+
+    source: str
+    missing: tuple[str, ...]
+
+
+def nearest_source(record: Mapping[str, Any]) -> Nearest | None:
+    """The source whose fields a record has the most of, at least half of a shape's; None if there is none."""
+    best, most = None, (_LEAST_SHARE, 0)
+    for name, entry in CATALOG.items():
+        for shape in entry.shapes:
+            present = tuple(path for path in shape if find(record, path) is not None)
+            has = len(present) / len(shape), len(present)
+            if has > most and not _EVERYDAY.issuperset(present):
+                missing = tuple(path for path in shape if path not in present)
+                best, most = Nearest(name, missing), has
+    return best
