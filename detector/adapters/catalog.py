@@ -35,6 +35,7 @@ _LEAST_SHARE: Final = 0.5
 _EVERYDAY: Final = frozenset(
     {
         "action",
+        "actor.type",
         "apiVersion",
         "category",
         "detail",
@@ -188,6 +189,22 @@ CATALOG: Final[Mapping[str, SourceEntry]] = {
         "`task_id` in the role's comment, else a role of its own",
         "pgaudit, and `jsonlog`",
         (("error_severity", "session_id", "message", "line_num"),),
+    ),
+    "openai": SourceEntry(
+        "OpenAI",
+        "ai.md",
+        "API keys, administration with them",
+        "none: register the key for its task",
+        "audit logging of the organisation",
+        (("type", "effective_at", "actor.type"),),
+    ),
+    "claude": SourceEntry(
+        "Claude",
+        "ai.md",
+        "API keys, administration with them",
+        "none: register the key for its task",
+        "the Compliance API",
+        (("type", "actor.type", "organization_uuid"),),
     ),
 }
 """The bundled sources by name, in the order of `detector.adapters.names`."""
