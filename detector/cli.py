@@ -14,6 +14,7 @@ from detector.exec.arguments import add_arguments as add_exec
 from detector.explain.arguments import add_arguments as add_sources
 from detector.fetch.request import add_arguments as add_fetch
 from detector.fetch.request import request_of
+from detector.receive.arguments import add_arguments as add_receive
 from detector.replay.arguments import add_baseline, add_replay
 from detector.revoke.arguments import add_arguments as add_revoke
 from detector.suggest.arguments import add_arguments as add_suggest_arguments
@@ -155,6 +156,11 @@ def command_parser() -> argparse.ArgumentParser:
         help="the shell; docs/install.md has the line for its start file",
     )
     add_exec(_command(commands, "exec", "run a job as a task: registered, masked if asked, and ended"))
+    add_receive(
+        _command(
+            commands, "receive", "take webhooks, CloudEvents, OTLP and audit pushes into Kafka or a file"
+        )
+    )
     add_fetch(
         _command(commands, "fetch", "bring runs, jobs and logs from GitHub or GitLab as files to replay")
     )
@@ -470,6 +476,18 @@ def _revoke(options: argparse.Namespace) -> int:
     return run_revoke(options, _masked)
 
 
+def _receive(options: argparse.Namespace) -> int:
+    from detector.receive.command import check_receive, run_receive  # noqa: PLC0415 - as above
+
+    if not options.check:
+        return run_receive(options.config, options.out)
+    for warning in check_receive(options.config, options.out):
+        _tell(f"curfewd: warning: {warning}")
+    with printing():
+        put(_masked(f"{shown(options.config)}: nothing wrong"))
+    return DONE
+
+
 def _topics(options: argparse.Namespace) -> int:
     from detector.configuration.settings import Settings  # noqa: PLC0415 - as above
     from detector.service.topics import report, run_create_topics  # noqa: PLC0415 - as above
@@ -550,6 +568,7 @@ _COMMANDS: Final = {
     "completion": _completion,
     "exec": _exec,
     "fetch": _fetch,
+    "receive": _receive,
 }
 
 

@@ -71,6 +71,7 @@ PACKAGES = (
     "exec",
     "service",
     "revoke",
+    "receive",
 )
 
 

@@ -13,6 +13,7 @@ from detector.configuration.accept_table import ACCEPT_FIELDS
 from detector.configuration.allow_table import ALLOW_FIELDS
 from detector.configuration.fields import Field
 from detector.configuration.kafka_settings import KAFKA_FIELDS, SECURITY_FIELDS, TOPIC_FIELDS
+from detector.configuration.receive_table import RECEIVE_FIELDS, RECEIVE_SOURCE_FIELDS
 from detector.configuration.redacted_topics import REDACTED_FIELDS
 from detector.configuration.revoke_table import (
     APPROVAL_FIELDS,
@@ -282,6 +283,15 @@ NOTICE_NOTES: Final = """\
 Who is told what became of a credential. Every list that an entry has must name the command.
 """
 
+RECEIVE_NOTES: Final = """\
+For `curfewd receive`, which takes what others send over HTTP: [receive.md](receive.md) has the lines for each sender.
+"""
+
+RECEIVE_SOURCE_NOTES: Final = """\
+Who may send what, and to which topic it goes. Each proof that an entry names must hold, and it needs at least one:
+`secrets`, `clients` or `issuer`. On SIGHUP the entries and their secrets are read again.
+"""
+
 
 def page() -> str:
     """The whole page."""
@@ -333,6 +343,8 @@ def page() -> str:
         _section("`[[revoke.quiet_hours]]`", QUIET_NOTES, QUIET_FIELDS),
         _section("`[revoke.targets.NAME]`", TARGET_NOTES, TARGET_FIELDS),
         _section("`[[revoke.notice]]`", NOTICE_NOTES, NOTICE_FIELDS),
+        _section("`[receive]`", RECEIVE_NOTES, RECEIVE_FIELDS),
+        _section("`[[receive.source]]`", RECEIVE_SOURCE_NOTES, RECEIVE_SOURCE_FIELDS),
     ]
     return "\n".join(parts)
 

@@ -33,6 +33,8 @@ from detector.configuration.kafka_settings import KAFKA_FIELDS, KafkaSettings
 from detector.configuration.kafka_table import read_kafka
 from detector.configuration.mapped_sources import SourceSettings
 from detector.configuration.network_settings import NETWORK_FIELDS, read_networks
+from detector.configuration.receive_settings import ReceiveSettings
+from detector.configuration.receive_table import RECEIVE_FIELDS, read_receive
 from detector.configuration.revoke_settings import RevokeSettings
 from detector.configuration.revoke_table import REVOKE_FIELDS, read_revoke
 from detector.configuration.service_settings import SERVICE_FIELDS, ServiceSettings, read_service
@@ -108,6 +110,7 @@ class Settings(msgspec.Struct, frozen=True):
     sources: SourceSettings = SourceSettings()
     trust: tuple[TrustEntry, ...] = ()
     revoke: RevokeSettings = RevokeSettings()
+    receive: ReceiveSettings = ReceiveSettings()
     warnings: tuple[str, ...] = ()
     unmet: tuple[ConfigError, ...] = ()
 
@@ -240,6 +243,7 @@ TABLES: Final = {
     "logs": LOG_FIELDS,
     "trust": TRUST_FIELDS,
     "revoke": REVOKE_FIELDS,
+    "receive": RECEIVE_FIELDS,
 }
 
 
@@ -300,6 +304,7 @@ def read(path: str | None, environ: Mapping[str, str]) -> tuple[Settings, list[C
         sources=read_sources(reader, data),
         trust=trust,
         revoke=read_revoke(reader, data),
+        receive=read_receive(reader, data, environ, kafka),
         warnings=tuple(warnings),
         unmet=tuple(reader.unmet),
     )

@@ -16,13 +16,19 @@ TURN_SECONDS: Final = 1.0
 
 
 class Lifecycle:
-    """`stopping` is set once the end is asked for; `failure` is why, if it was no signal. `log` is structlog's."""
+    """`stopping` is set once the end is asked for; `failure` is why, if it was no signal. `log` is structlog's.
 
-    def __init__(self, readiness: Readiness, log: Any) -> None:
+    `ending` says what the end does first, for the log.
+    """
+
+    def __init__(
+        self, readiness: Readiness, log: Any, ending: str = "open transactions commit, then the group is left"
+    ) -> None:
         self.stopping = asyncio.Event()
         self.failure: CurfewdError | None = None
         self._readiness = readiness
         self._log = log
+        self._ending = ending
 
     def listen(self, on_reload: Callable[[], None]) -> None:
         """SIGTERM and SIGINT ask for the end, SIGHUP calls `on_reload`."""
@@ -33,7 +39,7 @@ class Lifecycle:
 
     def _stop_on_signal(self, name: str) -> None:
         if not self.stopping.is_set():
-            self._log.info("stopping: open transactions commit, then the group is left", why=name)
+            self._log.info(f"stopping: {self._ending}", why=name)
         self.stop()
 
     def stop(self) -> None:

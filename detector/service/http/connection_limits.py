@@ -19,10 +19,15 @@ Refusal = Literal[
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """How many connections a port has, and how many of them one client."""
+    """How many connections a port has, and how many of them one client.
+
+    A connection is closed after so many `requests`, or when it brings none for `idle_seconds`; None: the port's own.
+    """
 
     connections: int
     share: int
+    requests: int | None = None
+    idle_seconds: float | None = None
 
 
 class Refused(msgspec.Struct, frozen=True):

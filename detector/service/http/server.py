@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import errno
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Final, Self, cast
 
@@ -24,6 +25,7 @@ HEADER_BYTES: Final = 8190  # of the request line, and of each header
 HEADERS: Final = 64
 HEAD_BYTES: Final = 32 << 10  # of all that comes before a request is whole
 READ_SECONDS: Final = 5.0  # for a request to arrive, on a new connection and on one that is kept alive
+HANDSHAKE_SECONDS: Final = 5.0  # for TLS: only then does the connection count
 WRITE_SECONDS: Final = 10.0
 BODY_SECONDS: Final = 1.0  # for a body that nobody reads: closing earlier would cut off the answer
 CLOSE_SECONDS: Final = 1.0
@@ -70,6 +72,11 @@ class Post(msgspec.Struct, frozen=True):
     page: Page
 
 
+def headers_of(request: web.BaseRequest) -> dict[str, str]:
+    """The headers, their names in lower case; repeated ones are joined by commas."""
+    return {name.lower(): ", ".join(request.headers.getall(name)) for name in set(request.headers.keys())}
+
+
 def probe_answer(reason: str | None) -> Answer:
     """200 if all is well, else 503 with the reason on one line."""
     return line(200, "ok") if reason is None else line(503, reason)
@@ -84,10 +91,10 @@ class HttpServer:
     """Serves `pages` by path. Call `open` and `close` in a running loop, or use it as a context manager.
 
     `setting` names the address in messages; `observe` gets every connection that is cut off and every request that is
-    refused.
+    refused. With `tls` it speaks TLS.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keywords, with what a port is by default
         self,
         address: Address,
         pages: Mapping[str, Page | Post],
@@ -95,8 +102,11 @@ class HttpServer:
         setting: str = "service.listen",
         limits: Limits = LIMITS,
         observe: Callable[[Refused], None] = lambda _: None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._address = address
+        self._tls = tls
+        self.limits = limits
         self._pages = pages
         self._setting = setting
         self._observe = observe
@@ -114,6 +124,11 @@ class HttpServer:
         return Address(host, port)
 
     @property
+    def idle_seconds(self) -> float:
+        """How long a connection may bring no request."""
+        return self.limits.idle_seconds or READ_SECONDS
+
+    @property
     def connections(self) -> int:
         """How many connections count against the limit: streams have a limit of their own."""
         return len(self._open)
@@ -128,7 +143,12 @@ class HttpServer:
         self._protocols = web.Server(self._respond, handler_cancellation=True)
         try:
             self._server = await loop.create_server(
-                self._connection, self._address.host, self._address.port, backlog=ACCEPTED
+                self._connection,
+                self._address.host,
+                self._address.port,
+                backlog=ACCEPTED,
+                ssl=self._tls,
+                ssl_handshake_timeout=None if self._tls is None else HANDSHAKE_SECONDS,
             )
             for each in self._server.sockets:
                 with each.dup() as listening:  # asyncio has one number for both
@@ -139,8 +159,8 @@ class HttpServer:
                 reason = "address already in use"
             raise UsageError(f"{self._setting}: cannot listen on {self._address}: {reason}") from None
 
-    async def close(self) -> None:
-        """Stops listening. Streams are cut at once; other answers have a second to be sent."""
+    async def close(self, seconds: float = CLOSE_SECONDS) -> None:
+        """Stops listening. Streams are cut at once; other answers have so many seconds to be sent."""
         server, self._server = self._server, None
         if server is None or self._protocols is None:
             return
@@ -148,7 +168,7 @@ class HttpServer:
         for stream in self._streams:
             stream.cancel()
         await asyncio.gather(*self._streams, return_exceptions=True)
-        await self._protocols.shutdown(CLOSE_SECONDS)
+        await self._protocols.shutdown(seconds)
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -179,11 +199,12 @@ class HttpServer:
             self,
             self._protocols,
             loop=asyncio.get_running_loop(),
-            keepalive_timeout=READ_SECONDS,
+            keepalive_timeout=self.idle_seconds,
             lingering_time=BODY_SECONDS,
             max_line_size=HEADER_BYTES,
             max_field_size=HEADER_BYTES,
             max_headers=HEADERS,
+            auto_decompress=False,  # whoever reads a body decompresses it within limits
             access_log=cast("Any", None),  # aiohttp's way to have none
         )
 
@@ -194,7 +215,7 @@ class HttpServer:
         # From Python 3.12 on aiohttp begins a task at once: requests that came together, a hundred at most, would be
         # answered in one turn of the event loop, which has other work to do.
         await asyncio.sleep(0)
-        answer = await self._answer(request, connection.client)
+        answer = await self.answer(request, connection.client)
         if answer.stream is not None:
             return await self._send_stream(request, connection, answer, answer.stream)
         response = _response(answer)
@@ -208,7 +229,8 @@ class HttpServer:
         connection.answered()
         return response
 
-    async def _answer(self, request: web.BaseRequest, client: str) -> Answer:
+    async def answer(self, request: web.BaseRequest, client: str) -> Answer:
+        """The answer to one request: that of its page."""
         if request.version not in {HttpVersion10, HttpVersion11}:
             return line(505, "HTTP/1.1 is spoken here")
         # The target as it was sent: what is escaped or names another host is no path of ours.
@@ -222,11 +244,8 @@ class HttpServer:
             method, page = "POST", page.page
         if request.method != method:
             return line(405, f"{method} only", {"Allow": method})
-        headers = {
-            name.lower(): ", ".join(request.headers.getall(name)) for name in set(request.headers.keys())
-        }
         try:
-            made = page(Request(query, headers, client))
+            made = page(Request(query, headers_of(request), client))
             return made if isinstance(made, Answer) else await made
         except Exception as error:  # noqa: BLE001 - a page that fails must not end the process
             return line(500, type(error).__name__)
@@ -306,7 +325,12 @@ class _Connection(web.RequestHandler):
             self._http.refused("slow-reader", self.client)
         since = self._idle_since
         begun = self._head or not self._requests
-        if begun and not self._left and since is not None and self._loop.time() - since >= READ_SECONDS:
+        if (
+            begun
+            and not self._left
+            and since is not None
+            and self._loop.time() - since >= self._http.idle_seconds
+        ):
             self._http.refused("slow-request", self.client)
         super().connection_lost(exc)
 
@@ -320,7 +344,7 @@ class _Connection(web.RequestHandler):
         super().data_received(data)
         if self._request_count > before:
             self._head = 0
-        elif self._body is None or self._body.is_eof():
+        elif self._requests == before and (self._body is None or self._body.is_eof()):
             self._head += len(data)
             if self._head > HEAD_BYTES:
                 self.cut()
@@ -331,7 +355,7 @@ class _Connection(web.RequestHandler):
         self._body = request.content
         self._idle_since = None
         self._requests += 1
-        return self._requests >= REQUESTS
+        return self._requests >= (self._http.limits.requests or REQUESTS)
 
     def answered(self) -> None:
         """It waits for the next request."""

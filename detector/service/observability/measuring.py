@@ -8,7 +8,7 @@ import msgspec
 
 from detector.kafka.handlers import Handler, Output, Partition, Refusal
 
-StageName = Literal["scan", "lookback", "judge", "revoke"]
+StageName = Literal["scan", "lookback", "judge", "revoke", "receive"]
 
 
 class HandlerThroughput(msgspec.Struct, frozen=True):

@@ -91,7 +91,8 @@ UNEXAMINED: Final = Series(
 HTTP_REFUSED: Final = Series(
     "curfewd_http_refused",
     "counter",
-    "Connections cut off and requests refused at `service.listen` (`port` is `listen`) and `service.probes`, by reason: "
+    "Connections cut off and requests refused at `service.listen` (`port` is `listen`), `service.probes` and `receive.listen` "
+    "(`receive`), by reason: "
     "`share` (a client has too many connections), `full` (all clients together have), `slow-request`, `slow-reader`, "
     "`too-long`, `malformed`, `unread-body`.",
     ("port", "reason"),
@@ -340,12 +341,45 @@ BREAKERS: Final = Series(
     "The circuit breaker of each target: 0 closed, 1 half-open (one command tries it), 2 open.",
     ("target",),
 )
+RECEIVED: Final = Series(
+    "curfewd_received_requests",
+    "counter",
+    "`curfewd receive`: requests that were answered 2xx, as all their records are written.",
+    ("source",),
+)
+RECEIVED_RECORDS: Final = Series(
+    "curfewd_received_records", "counter", "Records written for these requests.", ("source",)
+)
+RECEIVED_BYTES: Final = Series(
+    "curfewd_received_bytes", "counter", "Bytes of the values of these records.", ("source",)
+)
+RECEIVE_REFUSED: Final = Series(
+    "curfewd_receive_refused",
+    "counter",
+    "Requests refused, by reason: `proof` (no secret, signature, token or certificate that may send there), `source` (its "
+    "events may not have that source), `unknown-path` (`source` is empty), `method`, `content-type`, `malformed`, `too-large`, "
+    "`slow-body`; `busy` (too much waits) and `unwritten` (not written in time) may succeed later; `internal` is an error of curfewd.",
+    ("source", "reason"),
+)
+RECEIVE_SECONDS: Final = Series(
+    "curfewd_receive_seconds",
+    "histogram",
+    "Time from the head of a request to its answer, once its records were written.",
+    ("source",),
+    (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+)
+RECEIVE_WAITING: Final = Series(
+    "curfewd_receive_waiting_bytes",
+    "gauge",
+    "Bytes of requests that are held; at most `receive.waiting_bytes`.",
+)
 
 ALL: Final = (
     BUILD, STARTED, READY, RECORDS, BYTES, FORMATS, EVENTS, LEAKS, LIMITED, LIMITED_BYTES, ALLOWED, OUTPUTS, PASSED_ON, REDACTIONS, UNEXAMINED, HTTP_REFUSED, PROCESSING, TRANSACTION, COMMAND_LATENCY, FINDING_LATENCY, LAG,
     LAG_SECONDS, STANDING, LOOKBACK_OVERDUE, LOOKBACK_ERRORS, LOOP_DELAY, PARTITIONS, WATERMARK, LEDGER, AGGREGATES, DISK, PARKED, CREDENTIALS, FINDINGS, EXPOSED, EXPOSING, JOINS, COMMANDS, DEAD, UNTRUSTED, MISPLACED, LOST, LATE, UNRESOLVED, MASKED_REVOCATIONS, CONFLICTS, UNFINDABLE,
     BEGUN, TRANSACTIONS, DROPPED, REBALANCES, REBALANCE_SECONDS, RESTORES, RESTORE_SECONDS, RESTORED, RELOADS,
     REVOCATION_SECONDS, REVOCATIONS, REVOCATION_COPIES, REVOCATION_DIFFERING, REVOCATION_NOTICES, REVOCATIONS_PENDING, REVOCATIONS_HELD, OLDEST_REVOCATION, BREAKERS,
+    RECEIVED, RECEIVED_RECORDS, RECEIVED_BYTES, RECEIVE_REFUSED, RECEIVE_SECONDS, RECEIVE_WAITING,
 )  # fmt: skip
 
 Made = Counter | Gauge | Histogram | Info

@@ -1,0 +1,49 @@
+"""`curfewd receive`: settings, log and loop around the service."""
+
+from detector.configuration.settings import Settings
+from detector.kafka.security import check_security
+from detector.receive.service import ReceiveService
+from detector.receive.tls import ReloadedTls
+from detector.service.command import run_process
+from detector.values.errors import ConfigError
+
+
+def run_receive(config: str, out: str | None) -> int:
+    """Runs the service until a signal; the exit code.
+
+    Raises:
+        UsageError: the configuration is wrong, or a file cannot be used.
+    """
+    settings = _settings(config, out)
+    return run_process(
+        settings,
+        lambda log, mask: ReceiveService(settings, out, lambda: _settings(config, out), log, mask).run(),
+    )
+
+
+def check_receive(config: str, out: str | None) -> tuple[str, ...]:
+    """Warnings of a configuration with which the service would start.
+
+    Raises:
+        UsageError: with this one it would not.
+    """
+    settings = _settings(config, out)
+    if settings.receive.tls is not None:
+        ReloadedTls(settings.receive.tls)
+    if out is not None:
+        return ()
+    check_security(settings.live().security)
+    return (*settings.live().warnings, *settings.receive.warnings)
+
+
+def _settings(config: str, out: str | None) -> Settings:
+    settings = Settings.load(config)
+    if not settings.receive.given:
+        raise ConfigError(
+            "there is no [receive] table in the configuration: it says who may send what", config
+        )
+    if settings.receive.unmet:
+        raise settings.receive.unmet[0]
+    if out is None:
+        settings.live()
+    return settings
