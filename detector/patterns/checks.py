@@ -13,7 +13,13 @@ from typing import Any, Final
 import msgspec
 import re2
 
-from detector.patterns.checksums import has_crc32, has_grafana_crc32, is_gitlab_routable, is_index_macaroon
+from detector.patterns.checksums import (
+    has_crc32,
+    has_grafana_crc32,
+    has_packagist_crc32,
+    is_gitlab_routable,
+    is_index_macaroon,
+)
 from detector.patterns.jwt import base64url, read_jwt
 from detector.patterns.placeholders import is_placeholder
 from detector.values.globs import compile_glob
@@ -70,6 +76,14 @@ class GrafanaCrc32(Check, frozen=True):
     def __call__(self, seen: Sighting) -> bool:
         """Whether the checksum holds."""
         return has_grafana_crc32(seen.secret)
+
+
+class PackagistCrc32(Check, frozen=True):
+    """`packagist_`, a kind, `_`, 60 hex digits, and a CRC-32 of all before that."""
+
+    def __call__(self, seen: Sighting) -> bool:
+        """Whether the checksum holds."""
+        return has_packagist_crc32(seen.secret)
 
 
 class GitlabCrc32(Check, frozen=True):
@@ -262,6 +276,7 @@ CHECKS: Final[Mapping[str, type[Check]]] = {
     "npm-crc32": NpmCrc32,
     "gitlab-crc32": GitlabCrc32,
     "grafana-crc32": GrafanaCrc32,
+    "packagist-crc32": PackagistCrc32,
     "pypi-macaroon": PypiMacaroon,
     "jwt": JwtShape,
     "min-entropy": MinEntropy,
@@ -277,7 +292,7 @@ CHECKS: Final[Mapping[str, type[Check]]] = {
 }
 # The checks that an accidental match cannot pass: where two patterns see one span, theirs is the better.
 PROOFS: Final = frozenset(
-    {"github-crc32", "npm-crc32", "gitlab-crc32", "grafana-crc32", "pypi-macaroon", "jwt"}
+    {"github-crc32", "npm-crc32", "gitlab-crc32", "grafana-crc32", "packagist-crc32", "pypi-macaroon", "jwt"}
 )
 
 

@@ -13,6 +13,8 @@ _PAIRS: Final = [bytes((high, low)) for high in _BASE62 for low in _BASE62]
 _CHECK_DIGITS: Final = 6
 _BODY: Final = 36
 
+_HEX_CRC: Final = 8
+
 _BASE36: Final = frozenset((string.digits + string.ascii_lowercase).encode())
 _ROUTABLE_CRC: Final = 7
 _ROUTABLE_TAIL: Final = 2 + _ROUTABLE_CRC
@@ -44,6 +46,14 @@ def has_grafana_crc32(token: bytes) -> bool:
     """
     body, _, check = token.rpartition(b"_")
     return binascii.crc32(body).to_bytes(4, "little").hex().encode() == check
+
+
+def has_packagist_crc32(token: bytes) -> bool:
+    """Whether the last eight characters are the CRC-32 of all before them, in hex.
+
+    Packagist's documents, "Composer Authentication", Token format.
+    """
+    return b"%08x" % binascii.crc32(token[:-_HEX_CRC]) == token[-_HEX_CRC:]
 
 
 def is_gitlab_routable(token: bytes) -> bool:

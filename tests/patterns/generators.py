@@ -168,6 +168,10 @@ def _grafana(_rng: random.Random, secret: bytes, _check: Any) -> bytes:
     return body + b"_" + struct.pack("<I", binascii.crc32(body)).hex().encode()
 
 
+def _packagist(_rng: random.Random, secret: bytes, _check: Any) -> bytes:
+    return secret[:-8] + binascii.crc32(secret[:-8]).to_bytes(4, "big").hex().encode()
+
+
 def _gitlab(rng: random.Random, secret: bytes, _check: Any) -> bytes:
     payload = _digits(rng, string.ascii_letters + string.digits + "_-", rng.randrange(27, 60))
     version = rng.choice(("", ".01"))
@@ -219,6 +223,7 @@ _MAKERS: dict[str, Callable[[random.Random, bytes, Any], bytes]] = {
     "npm-crc32": _crc_base62,
     "gitlab-crc32": _gitlab,
     "grafana-crc32": _grafana,
+    "packagist-crc32": _packagist,
     "pypi-macaroon": _macaroon,
     "jwt": _jwt,
     "base64": _base64,

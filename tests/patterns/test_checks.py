@@ -60,6 +60,19 @@ def test_grafanas_checksum_is_that_of_all_before_it_low_byte_first(token: bytes,
     assert passes("grafana-crc32", token) is holds
 
 
+@pytest.mark.parametrize(
+    ("token", "holds"),
+    [
+        (b"packagist_ort_eace4aed926f15f735e56ac719013b4b210bd330a42a972a862edbf951989d6b004f", True),
+        # made up by its documentation
+        (b"packagist_out_73a81c7eb525b13b6bc22a410b2146e78a38b324f609bf1158c583c704f64cbdd349", False),
+        (b"packagist_ort_", False),
+    ],
+)
+def test_packagists_checksum_is_that_of_all_before_it(token: bytes, holds: bool) -> None:  # noqa: FBT001 - a table's column
+    assert passes("packagist-crc32", token) is holds
+
+
 def macaroon(location: bytes, identifier: bytes = b"id" * 100) -> bytes:
     size = bytes([len(identifier) & 0x7F | 0x80, len(identifier) >> 7])
     raw = (

@@ -24,7 +24,15 @@ from detector.values.secrets import Secret
 
 LONGEST_MATCH = 16 << 10
 REACH = 4 << 10
-_PROOFS = {"github-crc32", "npm-crc32", "gitlab-crc32", "grafana-crc32", "pypi-macaroon", "jwt"}
+_PROOFS = {
+    "github-crc32",
+    "npm-crc32",
+    "gitlab-crc32",
+    "grafana-crc32",
+    "packagist-crc32",
+    "pypi-macaroon",
+    "jwt",
+}
 _BASE62 = (string.digits + string.ascii_uppercase + string.ascii_lowercase).encode()
 
 
@@ -171,6 +179,10 @@ def _grafana(secret: bytes) -> bool:
     return bytes.fromhex(secret[-8:].decode())[::-1] == binascii.crc32(secret[:-9]).to_bytes(4, "big")
 
 
+def _packagist(secret: bytes) -> bool:
+    return int(secret[-8:], 16) == binascii.crc32(secret[:-8])
+
+
 def _base64(
     secret: bytes,
     *,
@@ -221,6 +233,7 @@ _OF_SECRET: dict[str, Callable[..., bool]] = {
     "npm-crc32": _crc32,
     "gitlab-crc32": _gitlab,
     "grafana-crc32": _grafana,
+    "packagist-crc32": _packagist,
     "base64": _base64,
     "pypi-macaroon": _macaroon,
     "jwt": _jwt,
