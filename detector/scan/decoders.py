@@ -20,23 +20,32 @@ from detector.scan import (
     runs,
     strides,
     triggers,
+    uuencoded,
     word_runs,
 )
 from detector.scan.decoder import BETWEEN, Decoder, GrowingDecoder, LinearDecoder, Part, Room, part_of_texts
 from detector.scan.word_decoders import (
+    Ascii85,
     Base32,
     Base32Hex,
     Base32Lower,
     Base58,
+    Base85,
+    Brotli,
     Deflated,
     PackedBase64,
     PackedHex,
     ReversedBase64,
     ReversedHex,
+    ReversedToken,
     RotBase64,
+    RotToken,
+    SwappedToken,
 )
 
 SPACED: Final = "spaced"
+CHANGED: Final = frozenset({"reversed", "rot13", "swapped-case"})
+"""What was done to the text itself."""
 
 
 def _lines(data: bytes, places: Any) -> Any:
@@ -370,6 +379,56 @@ class Listed(LinearDecoder):
             )
 
 
+class Uuencoded(LinearDecoder):
+    """Uuencoded text, below the line that begins it."""
+
+    names = (("uuencode",),)
+    trigger = triggers.UUENCODED
+    examples = (
+        (b"begin 644 token\n9=&]K96X@/2!T;VM?6F(X,2MK42]X/354<0``\n`\nend\n", b"token = tok_Zb81+kQ/x=5Tq"),
+    )
+    near_misses = (
+        b"begin 644 token\nend",
+        b"begin 1000 tokens",
+        b"begin 755 \n9=&]K\n",
+        b"begin 644 token\n9=&]K96X@",
+    )
+
+    def decode(self, data: bytes, places: Any) -> Iterator[Part]:
+        """Decodes the lines below."""
+        out = np.empty(len(data), np.uint8)
+        segments, starts = np.empty((len(data) // 5 + 1, 4), np.int32), np.empty(len(places), np.int64)
+        digits = np.empty((len(segments), 2), np.int64)
+        view = np.frombuffer(data, np.uint8)
+        size, count, texts = uuencoded.unuuencode(view, places, out, segments, digits, starts)
+        if size:
+            text, kinds = out[: size - 2].tobytes(), np.zeros(texts, np.int64)
+            yield Part(
+                self.names, text, segments[:count].copy(), starts[:texts], kinds, digits[:count].copy()
+            )
+
+
+class Called(LinearDecoder):
+    """Characters that a program makes one by one of their numbers, as `chr(116) + chr(111)`."""
+
+    names = (("decimal",),)
+    trigger = triggers.CALLED
+    examples = (
+        (b"chr(116)+chr(111)+chr(107)+chr(95)+" * 3 + b"chr(90)", b"tok_tok_tok_Z"),
+        (b" || ".join(b"CHR(%d)" % byte for byte in b"tok_Zb81+kQ/x"), b"tok_Zb81+kQ/x"),
+    )
+    near_misses = (b"chr(10)+chr(13)", b"repr(12) and str(3456) for(11)")
+
+    def decode(self, data: bytes, places: Any) -> Iterator[Part]:
+        """Reads the calls."""
+        out, segments = np.empty(len(data), np.uint8), np.empty((len(data) // 4 + 1, 4), np.int32)
+        starts = np.empty(len(places), np.int64)
+        size, count, texts = uuencoded.called(np.frombuffer(data, np.uint8), places, out, segments, starts)
+        if size:
+            text, kinds = out[: size - 2].tobytes(), np.zeros(texts, np.int64)
+            yield Part(self.names, text, segments[:count].copy(), starts[:texts], kinds)
+
+
 # The byte between each two characters, what that encoding is called, and how many characters there must be.
 _SEPARATORS: Final = (
     (0, ("utf-16",), 6),
@@ -399,10 +458,18 @@ BUNDLED: Final[tuple[Decoder, ...]] = (
     Base58(),
     PackedBase64(),
     Deflated(),
+    Brotli(),
     PackedHex(),
     ReversedBase64(),
     ReversedHex(),
     RotBase64(),
+    ReversedToken(),
+    RotToken(),
+    SwappedToken(),
+    Base85(),
+    Ascii85(),
+    Uuencoded(),
+    Called(),
 )
 
 

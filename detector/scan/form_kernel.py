@@ -12,6 +12,7 @@ import numpy as np
 
 from detector.jit import bare, compiled, place
 from detector.scan.byte_masks import WORD, mask_of
+from detector.scan.character_tables import ROT, SWAP
 from detector.scan.kernels import ALNUM, CLASSES, count_bits, listed, sieve_shift
 
 REVERSED, ROT13, SWAPPED, NO_LAST, NO_FIRST = range(5)
@@ -19,19 +20,6 @@ FULL, SHORT, FOLDED = 1, 2, 4  # of a length: what a text of it may be
 TURNS: Final = 3  # of a token: fewer have words, paths, numbers and times
 _BLOCK: Final = 1 << 13
 _SIGNS: Final = 4  # and one in eight bytes: what has more is no token, and too dear to complete
-_LOWER, _UPPER = range(97, 123), range(65, 91)
-
-
-def _table(change: dict[int, int]) -> Any:
-    table = np.arange(256, dtype=np.uint8)
-    for byte, other in change.items():
-        table[byte] = other
-    table.flags.writeable = False
-    return table
-
-
-SWAP: Final = _table({byte: byte ^ 32 for byte in (*_LOWER, *_UPPER)})
-ROT: Final = _table({first + (n + 13) % 26: first + n for first in (65, 97) for n in range(26)})
 LAST: Final = np.frombuffer(
     b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_+/=.~", np.uint8
 )

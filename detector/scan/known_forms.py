@@ -18,6 +18,7 @@ from typing import Any, Final, NamedTuple, Protocol
 import numpy as np
 
 from detector.scan import form_kernel as kernel
+from detector.scan.character_tables import ROT
 from detector.scan.digest_set import DigestMap
 from detector.scan.form_kernel import NO_FIRST, NO_LAST, REVERSED, ROT13, SWAPPED
 from detector.values.events import Identifier
@@ -89,7 +90,7 @@ def undone(form: int, text: bytes, missing: int = 0) -> bytes:
     if form == REVERSED:
         return text[::-1]
     if form == ROT13:
-        return text.translate(kernel.ROT.tobytes())
+        return text.translate(ROT.tobytes())
     if form == SWAPPED:
         return text.swapcase()
     return text + bytes([missing]) if form == NO_LAST else bytes([missing]) + text

@@ -3,7 +3,7 @@
 Eight bytes at a time, `samples` tells where no blank and few signs stand. Here the words around such places are looked at,
 and nearly all are given up after a few bytes: most are digests. Nothing is missed that has 31 letters and digits in a row.
 """
-# ruff: noqa: PLR0913, PLR0917, PLR2004 - bytes are written as their codes; a compiled loop is one function
+# ruff: noqa: PLR0913, PLR0917, PLR1714, PLR2004 - bytes are written as their codes; a compiled loop is one function, without sets
 
 from typing import Any, Final
 
@@ -22,14 +22,23 @@ from detector.scan.digits import BASE64, HEX, NONE, PRINTABLE
     REVERSED_BASE64,
     REVERSED_HEX,
     ROT_BASE64,
-) = range(9)
-"""What a word may be; `IN_BASE64` is what bzip2, xz, lzma and zstd packed."""
+    REVERSED_TEXT,
+    ROT_TEXT,
+    SWAPPED_TEXT,
+    BASE85,
+    ASCII85,
+    BROTLI,
+) = range(15)
+"""What a word may be; `IN_BASE64` is what bzip2, xz, lzma, zstd and lz4 packed."""
 
 _EIGHT: Final = 8
 _LEAST32, _LEAST58, _LEAST_PACKED = 26, 22, 56  # digits: 16 bytes, and what the least of a packed text needs
 MOST58: Final = 512
 _GROUPS: Final = 5  # of base64 that say text are no accident
 _PAIRS: Final = 16
+_LEAST_TOKEN: Final = 20  # letters and digits of a token behind its prefix,
+_LONGEST_PREFIX: Final = 7  # which has so many at most, with the sign at its end
+_MOST_BROTLI: Final = 1 << 14  # bytes of text, if the word may go on in the next line
 
 
 def _alphabet(digits: bytes) -> Any:
@@ -124,12 +133,14 @@ def _text58(data: Any, at: int, end: int) -> bool:
 
 @bare
 def _begins_packed(data: Any, at: int) -> bool:
-    """Base64 of `BZh`, of the magic numbers of xz and zstd, of the header of lzma with a dictionary of whole MiB."""
+    """Base64 of `BZh`, of the magic numbers of xz, zstd and lz4, of the header of lzma with a dictionary of whole MiB."""
     first, second, third, fourth = data[at], data[at + 1], data[at + 2], data[at + 3]
     if first == 0x51:  # QlpoO, QlpoM
         return bool(second == 0x6C and third == 0x70 and fourth == 0x6F)
     if first == 0x2F:  # /Td6WFoA
         return bool(second == 0x54 and third == 0x64 and fourth == 0x36)
+    if first == 0x42:  # BCJNG
+        return bool(second == 0x43 and third == 0x4A and fourth == 0x4E)
     if first == 0x4B:  # KLUv/
         return bool(second == 0x4C and third == 0x55 and fourth == 0x76)
     return bool(first == 0x58 and second == 0x51 and third == 0x41 and fourth == 0x41)  # XQAA
@@ -176,6 +187,69 @@ def _may_be_deflated(data: Any, at: int) -> bool:
 
 
 @bare
+def _may_be_brotli(data: Any, at: int, end: int) -> bool:
+    """Whether the one block may be of text, and as much as packed text says (RFC 7932, section 9). Of random digits 1 in 700 may."""
+    bit = 1
+    if _bits(data, at, 0, 1):  # the size of the window is in four bits, or seven
+        bit = 4 if _bits(data, at, 1, 3) else 7
+    if _bits(data, at, bit, 4) != 1:  # the last block, not empty, its size in 16 bits
+        return False
+    size = 1 + _bits(data, at, bit + 4, 8) + (_bits(data, at, bit + 12, 8) << 8)
+    packed = (end - at) * 3 // 4
+    wrapped = end < data.size and (data[end] == 0x0A or data[end] == 0x0D)
+    return bool(packed // 2 < size < (_MOST_BROTLI if wrapped else 16 * packed))
+
+
+@bare
+def _looks_packed(data: Any, low: int, end: int) -> bool:
+    """Whether both cases stand at the start, as in no word and no hex digits, and what is there is not gzip's."""
+    if data[low] == 0x48 and data[low + 1] == 0x34:  # H4sI
+        return False
+    capitals = smalls = 0
+    for at in range(low, min(end, low + _LEAST_PACKED)):
+        capitals += 0x47 <= data[at] <= 0x5A
+        smalls += 0x67 <= data[at] <= 0x7A
+    return capitals > 0 and smalls > 0
+
+
+@bare
+def _prefix(data: Any, at: int, step: int) -> int:
+    """How long the prefix is of a token that begins at `at`, or ends there if `step` is -1; 0 if none does.
+
+    It is a few letters and a sign, and many letters and digits stand behind it.
+    """
+    size = 0
+    while size < _LONGEST_PREFIX and np.uint8((data[at + step * size] | np.uint8(32)) - np.uint8(97)) < 26:
+        size += 1
+    sign = data[at + step * size]
+    if not 1 < size < _LONGEST_PREFIX or (sign != 0x5F and sign != 0x2D):
+        return 0
+    size += 1
+    for place_ in range(size, size + _LEAST_TOKEN):
+        if _CLASSES[data[at + step * place_]] == 0:
+            return 0
+    return size
+
+
+@bare
+def _kind_of_token(data: Any, low: int, end: int) -> int:
+    """What a word of base64 digits may be that has the prefix of a token at one end, after something was done to it."""
+    if end - low < _LEAST_TOKEN + _LONGEST_PREFIX:
+        return -1
+    size = _prefix(data, low, 1)
+    if not size:
+        return REVERSED_TEXT if _prefix(data, end - 1, -1) else -1
+    capitals = smalls = 0
+    for at in range(low, low + size):
+        capitals += 0x41 <= data[at] <= 0x5A
+    for at in range(low + size, end):
+        smalls += data[at] >= 0x61
+    if capitals + 1 < size:
+        return ROT_TEXT
+    return SWAPPED_TEXT if smalls else -1
+
+
+@bare
 def _kind_of(data: Any, low: int, end: int, bits: Any) -> int:
     """What the letters and digits in data[low:end] may be by themselves; `bits` has the alphabets that have them all."""
     size = end - low
@@ -200,7 +274,9 @@ def _kind_of_run(data: Any, low: int, end: int) -> int:
         return REVERSED_BASE64
     if _says_text(data, low, 1, ROT_DIGITS):
         return ROT_BASE64
-    return -1
+    if end - low >= _LEAST_PACKED and _may_be_brotli(data, low, end) and _looks_packed(data, low, end):
+        return BROTLI
+    return _kind_of_token(data, low, end)
 
 
 @bare

@@ -1,4 +1,4 @@
-"""What bzip2, xz, lzma, zstd and deflate without a header packed, in base64; what gzip and zlib packed, in hex.
+"""What bzip2, xz, lzma, zstd, lz4, brotli and deflate without a header packed, in base64; what gzip and zlib packed, in hex.
 
 All are read only so far as a line has room. None may ask for more than 72 MiB, and it touches no more than its text fills.
 """
@@ -6,19 +6,22 @@ All are read only so far as a line has room. None may ask for more than 72 MiB, 
 import bz2
 import lzma
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, Final
 
+import cramjam
 import numpy as np
 import zstandard
 
+from detector.scan import long_words
 from detector.scan.binary_payloads import AT_ONCE, inflate
 from detector.scan.decoder import Room
 from detector.scan.digits import BASE64, HEX
 from detector.scan.long_words import DEFLATED, IN_BASE64
 from detector.scan.word_runs import gathered
 
-BZIP2, XZ, LZMA, ZSTD, DEFLATE, GZIP, ZLIB = range(7)
+BZIP2, XZ, LZMA, ZSTD, DEFLATE, GZIP, ZLIB, LZ4, BROTLI = range(9)
 IN_HEX: Final = -1  # the kind of words of hex digits
 _ATTEMPT: Final = 1 << 10  # bytes that a try is charged with: it costs as much as so many that are decoded
 _LEAST: Final = 16  # bytes of text
@@ -34,6 +37,7 @@ _MAGIC: Final = (
     (b"\x28\xb5\x2f\xfd", ZSTD),
     (b"\x1f\x8b", GZIP),
     (b"]\0", LZMA),
+    (b"\x04\x22\x4d\x18", LZ4),
 )
 
 
@@ -47,9 +51,12 @@ _BYTES_FAILURE: Final = 8 << 10  # so many in vain, and one more for each so man
 _LEAST_DICTIONARY: Final = 18  # bits
 
 
+_BY_KIND: Final = {DEFLATED: DEFLATE, long_words.BROTLI: BROTLI}
+
+
 def _kind(packed: bytes, kind: int) -> int:
-    if kind == DEFLATED:
-        return DEFLATE
+    if kind in _BY_KIND:
+        return _BY_KIND[kind]
     return next((number for magic, number in _MAGIC if packed.startswith(magic)), ZLIB)
 
 
@@ -90,6 +97,33 @@ def _small_dictionary(packed: bytes, kind: int, most: int) -> bytes:
     return packed[:12] + header + zlib.crc32(header).to_bytes(4, "little") + packed[end + 4 :]
 
 
+_DAMAGED: Final = (lzma.LZMAError, zlib.error, zstandard.ZstdError, cramjam.DecompressionError)
+
+
+def _inflated(packed: bytes, most: int) -> bytes:
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    text = inflater.decompress(packed, most + 1)
+    return text if inflater.eof or len(text) > most else b""
+
+
+def _filled(decompress_into: Callable[[bytes, bytearray], int], packed: bytes, most: int) -> bytes:
+    """The text, or one byte more than `most` of it: what has no room is not written."""
+    text = bytearray(most + 1)
+    try:
+        return bytes(text[: decompress_into(packed, text)])
+    except cramjam.DecompressionError:
+        if text[-1]:
+            return bytes(text)
+        raise
+
+
+_LIMITED: Final[dict[int, Callable[[bytes, int], bytes]]] = {
+    DEFLATE: _inflated,
+    LZ4: partial(_filled, cramjam.lz4.decompress_into),
+    BROTLI: partial(_filled, cramjam.brotli.decompress_into),
+}
+
+
 def _unpacked(packed: bytes, kind: int, most: int, unzstd: zstandard.ZstdDecompressor) -> bytes | None:
     """The text, at most one byte more than `most`; None if it is damaged, or of another kind after all."""
     try:
@@ -101,11 +135,9 @@ def _unpacked(packed: bytes, kind: int, most: int, unzstd: zstandard.ZstdDecompr
             return lzma.LZMADecompressor(form, memlimit=_MOST_MEMORY).decompress(packed, most + 1)
         if kind == ZSTD:
             return bytes(unzstd.stream_reader(packed, read_size=_READ).read(most + 1))
-        if kind == DEFLATE:
-            inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-            text = inflater.decompress(packed, most + 1)
-            return text if inflater.eof or len(text) > most else b""
-    except (OSError, EOFError, ValueError, MemoryError, lzma.LZMAError, zlib.error, zstandard.ZstdError):
+        if kind in _LIMITED:
+            return _LIMITED[kind](packed, most)
+    except (OSError, EOFError, ValueError, MemoryError, *_DAMAGED):
         return None
     text, _, cut = inflate(memoryview(packed), most)
     return text + b" " if cut else text
@@ -185,8 +217,8 @@ def unpacked(data: bytes, rows: Any, room: Room) -> Iterator[tuple[list[bytes], 
         yield texts, found
 
 
-_NAMES: Final = ("bzip2", "xz", "lzma", "zstd", "deflate", "gzip", "zlib")
+_NAMES: Final = ("bzip2", "xz", "lzma", "zstd", "deflate", "gzip", "zlib", "lz4", "brotli")
 NAMES: Final[tuple[tuple[str, str], ...]] = (
     ("base64", "bzip2"), ("base64", "xz"), ("base64", "lzma"), ("base64", "zstd"), ("base64", "deflate"),
-    ("hex", "gzip"), ("hex", "zlib"),
+    ("hex", "gzip"), ("hex", "zlib"), ("base64", "lz4"), ("base64", "brotli"),
 )  # fmt: skip

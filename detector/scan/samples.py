@@ -10,10 +10,11 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from detector.jit import bare, compiled, place
+from detector.scan.base85 import FIRST85, TELLING85, add_groups, keep_telling, mark_groups
 from detector.scan.byte_masks import WORD, mask_of
 from detector.scan.digits import HEX, NONE, PRINTABLE
 from detector.scan.grids import PERIODS, extent
-from detector.scan.long_words import add_words
+from detector.scan.long_words import ASCII85, BASE85, add_words
 from detector.scan.normalised import read
 
 _EIGHT: Final = 8
@@ -30,16 +31,22 @@ _SIGN, _BLANK, _DIGIT = 1, 2, 3
     _LETTER_ROW,
     _HEX_ROW,
     _HIGH_ROW,
+    _BASE85_ROW,
+    _ASCII85_ROW,
+    _TELLING_ROW,
     _SAMPLE_ROW,
     _ROW_ROW,
     _PERIOD_ROW,
     _WORD_ROW,
+    _IN_BASE85_ROW,
+    _IN_ASCII85_ROW,
     _ROWS,
-) = range(14)
+) = range(19)
 _LISTED: Final = np.zeros(256, np.uint8)  # what a list of bytes consists of
 _LISTED[list(b",:;-")] = _SIGN
 _LISTED[list(b" \t\r\n")] = _BLANK
 _LISTED[list(b"0123456789abcdefABCDEFx")] = _DIGIT
+_IN_BASE85, _IN_ASCII85 = FIRST85
 # Below what the first of so many decimal or octal digits is.
 _BELOW: Final = np.array([0, 0, 0, 0x32, 0, 0x34, 0x31], np.uint8)
 
@@ -90,6 +97,9 @@ def _look(text: Any, words: int, masks: Any) -> None:
         masks[_LETTER_ROW, word] = _LETTER(text, at)
         masks[_HEX_ROW, word] = _HEX_BYTE(text, at)
         masks[_HIGH_ROW, word] = _HIGH(text, at)
+        masks[_BASE85_ROW, word] = _IN_BASE85(text, at)
+        masks[_ASCII85_ROW, word] = _IN_ASCII85(text, at)
+        masks[_TELLING_ROW, word] = TELLING85(text, at)
 
 
 @bare
@@ -271,8 +281,12 @@ def _block(
     """Adds the places in the next `_WORDS` times 64 bytes, which `text` begins with."""
     in_row, in_period, in_word = masks[_ROW_ROW], masks[_PERIOD_ROW], masks[_WORD_ROW]
     signs, leads = masks[_SIGN_ROW], masks[_LEAD_ROW]
+    base85, ascii85 = masks[_IN_BASE85_ROW], masks[_IN_ASCII85_ROW]
     _look(text, _WORDS + 1, masks)
     _narrow(masks, _WORDS, in_row, in_period, in_word)
+    mark_groups(masks[_BASE85_ROW], _WORDS, base85)
+    mark_groups(masks[_ASCII85_ROW], _WORDS, ascii85)
+    keep_telling(masks[_TELLING_ROW], _WORDS, ascii85)
     for word in range(_WORDS):
         at = done + WORD * word
         if in_row[word] != np.uint64(0):
@@ -285,6 +299,14 @@ def _block(
             counts[2] = _beyond(data, at, leads[word], beyond, counts[2])
         if in_word[word] != np.uint64(0):
             counts[3], counts[5] = add_words(data, at, in_word[word], long_words, counts[3], counts[5])
+        if base85[word] != np.uint64(0):
+            counts[3], counts[6] = add_groups(
+                data, at, base85[word], 0, BASE85, long_words, counts[3], counts[6]
+            )
+        if ascii85[word] != np.uint64(0):
+            counts[3], counts[7] = add_groups(
+                data, at, ascii85[word], 1, ASCII85, long_words, counts[3], counts[7]
+            )
 
 
 @compiled
@@ -319,7 +341,7 @@ def sampled(data: bytes) -> Places:
     """Where such text may stand. No list of 31 bytes, no groups of 23 bytes and no word of 31 bytes are missed."""
     room = len(data) // _EIGHT + 1
     places = np.empty(room, np.int64), np.empty(room, np.int64), np.empty(len(data) // 2 + 1, np.int64)
-    rows = np.empty((len(data) // 24 + 2, 3), np.int64)
-    counts = np.zeros(6, np.int64)  # of each, and up to where groups and words are done
+    rows = np.empty((len(data) // 8 + 2, 3), np.int64)
+    counts = np.zeros(8, np.int64)  # of each, and up to where groups, words and base85 are done
     _sampled(np.frombuffer(data, np.uint8), *places, rows, counts)
     return Places(*(some[:count] for some, count in zip((*places, rows), counts, strict=False)))

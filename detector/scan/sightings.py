@@ -14,7 +14,7 @@ import numpy as np
 
 from detector.patterns.pattern import Pattern, finds_public_ids
 from detector.scan.decode import Decoding
-from detector.scan.decoders import SPACED
+from detector.scan.decoders import CHANGED, SPACED
 from detector.scan.known_credentials import KnownIndex
 from detector.scan.mask_spans import MaskSpan
 from detector.scan.pattern_matcher import Named
@@ -98,7 +98,11 @@ def sightings_in(
             if place is None:
                 continue
             (start, end), encodings = place
-            if one.pattern is not None and SPACED in encodings and not _unmistakable(one.pattern, one.secret):
+            if (
+                one.pattern is not None
+                and _by_chance(encodings)
+                and not _unmistakable(one.pattern, one.secret)
+            ):
                 continue
             within = view.place(one.start) - start
             seen.append(
@@ -158,8 +162,13 @@ def _shown_names(matches: Sequence[Match], spans: Iterable[tuple[int, int]]) -> 
     return shown
 
 
+def _by_chance(encodings: tuple[str, ...]) -> bool:
+    """Whether text in these encodings may look like a secret by chance: single letters, and tokens that were changed."""
+    return SPACED in encodings or encodings[-1] in CHANGED
+
+
 def _unmistakable(pattern: Pattern, secret: Secret) -> bool:
-    """Whether a match in spaced-out text can be believed: it has a checksum or a long keyword. Single letters spell many things."""
+    """Whether a match in such text can be believed: it has a checksum or a long keyword."""
     text = secret.reveal().lower()
     marked = any(len(word) >= _LONG_MARK and word.encode() in text for word in pattern.keywords)
     return not pattern.generic and (pattern.proven or marked)

@@ -9,6 +9,7 @@ Of base64 and hex digits what it says are stretches of text. Of all others it is
 - PACKED: base64 of the first bytes of gzip or zlib;
 - PACKED_HEX: the first bytes of gzip or zlib in hex, in lower case;
 - WIDE: base64 of UTF-16, at least seven characters;
+- UUENCODED: the line above uuencoded ones; CALLED: `chr(10`;
 - LISTED: bytes printed one by one, as in a hex dump; GRID: signs in a period, and BEYOND: characters without a width, and
   full-width ones (`samples`);
 - LONG_WORD, and as many behind it as there are kinds: long words in which something else may stand (`long_words`).
@@ -47,11 +48,13 @@ from detector.scan.samples import sampled
     PACKED,
     WIDE,
     PACKED_HEX,
+    UUENCODED,
+    CALLED,
     LISTED,
     GRID,
     BEYOND,
     LONG_WORD,
-) = range(16)
+) = range(18)
 LEAST_LITERAL: Final = 2  # bytes of the trigger of a decoder of one's own
 _AHEAD: Final = 16  # bytes after a place that are looked at, at most
 _FORMS: Final = {
@@ -65,6 +68,8 @@ _FORMS: Final = {
     PACKED: re.compile(rb"H(?=4sI)|e(?=J[w-z]|N[o-r]|A[E-H]|F[4-7])"),
     PACKED_HEX: re.compile(rb"1(?=f8b08)|7(?=8(?:9c|da|01|5e))"),
     WIDE: re.compile(rb"A(?=[C-H].A.{4}A[C-H].A)", re.DOTALL),
+    UUENCODED: re.compile(rb"b(?=egin [0-7]{3} )"),
+    CALLED: re.compile(rb"[Rr](?=\([0-9]{2})"),
 }
 _KINDS: Final = np.zeros(256, np.uint8)  # by the first byte
 for _kind, _firsts in (
@@ -78,6 +83,8 @@ for _kind, _firsts in (
     (PACKED, b"He"),
     (WIDE, b"A"),
     (PACKED_HEX, b"17"),
+    (UUENCODED, b"b"),
+    (CALLED, b"Rr"),
 ):
     _KINDS[list(_firsts)] = _kind
 _ESCAPING: Final = np.array([byte in b"nrtux/\"'\\" for byte in range(256)], np.bool_)  # after a backslash
@@ -131,6 +138,12 @@ def _mark(text: Any, size: int, flags: Any) -> None:
             | ((b0 == np.uint8(49)) & (b1 == np.uint8(102)) & (b3 == np.uint8(98)))  # 1 f ? b
             | ((b0 == np.uint8(55)) & (b1 == np.uint8(56)))  # 7 8
             | ((b0 == np.uint8(65)) & (b3 == np.uint8(65)) & (text[at + 8] == np.uint8(65)))  # A A A
+            | ((b0 == np.uint8(98)) & (b1 == np.uint8(101)) & (b2 == np.uint8(103)))  # b e g
+            | (
+                (b1 == np.uint8(40))
+                & ((b0 | np.uint8(32)) == np.uint8(114))
+                & (np.uint8(b2 - np.uint8(48)) < np.uint8(10))
+            )  # r (
         ) << np.uint8(2)
 
 
@@ -169,6 +182,12 @@ def _begins(text: Any, at: int) -> bool:
     elif b0 == 0x65:  # e J w, N o, A E, F 4: two bits of the third digit are those of what follows the header
         yes = (b1 == 0x4A and 0x77 <= b2 <= 0x7A) or (b1 == 0x4E and 0x6F <= b2 <= 0x72)
         yes |= (b1 == 0x41 and 0x45 <= b2 <= 0x48) or (b1 == 0x46 and 0x34 <= b2 <= 0x37)
+    elif b0 == 0x62:  # b e g i n, a blank and the permissions of a file
+        yes = b3 == 0x69 and b4 == 0x6E and text[at + 5] == 0x20 and text[at + 9] == 0x20
+        for ahead in range(at + 6, at + 9):
+            yes &= 0x30 <= text[ahead] < 0x38
+    elif b1 == 0x28:  # r (, two digits
+        yes = 0x30 <= b2 < 0x3A and 0x30 <= b3 < 0x3A
     else:  # A: the zero halves of the characters; C to H: of printable ones
         yes = b3 == 0x41 and text[at + 8] == 0x41 and text[at + 11] == 0x41
         yes &= 0x43 <= b1 <= 0x48 and 0x43 <= text[at + 9] <= 0x48
@@ -252,7 +271,7 @@ def found(data: bytes, *, fast: bool = True) -> dict[int, Any]:
     ):  # what is seldom used up; at most one place a byte, one row of five bytes
         out = np.empty(room, np.int64)
         rows = np.empty((2, room // 4 + 1, 4), np.int64)
-        counts = np.zeros(PACKED_HEX + 1, np.int64)
+        counts = np.zeros(CALLED + 1, np.int64)
         if _found(view, out, counts, rows[0], rows[1]):
             break
     made: dict[int, Any] = {

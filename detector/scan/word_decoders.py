@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from detector.scan import long_words, packed_words, triggers, word_runs
+from detector.scan import base85, long_words, packed_words, triggers, word_runs
 from detector.scan.decoder import BETWEEN, GrowingDecoder, LinearDecoder, Part, Room, part_of_texts
 
 
@@ -135,6 +135,65 @@ class RotBase64(_Turned):
     near_misses = (b"j46Zr8+ZGAPxQkxpjMKxfb1ZKh113+aCijlgvgT6zDbXNgDWeLvmaFPmCte0H6Ow",)
 
 
+class ReversedToken(_Turned):
+    """A token with its prefix, written backwards."""
+
+    names = (("reversed",),)
+    trigger = triggers.LONG_WORD + long_words.REVERSED_TEXT
+    examples = ((b"RTXU0vbd05klHkAXCdW6TcwTaElK6FtYMnt_phg", b"ghp_tnMYtF6KlEaTwcT6WdCXAkHlk50dbv0UXTR"),)
+    near_misses = (b"/nix/store/abcdefghijklmnopqrstuvwxyz012345-some-package",)
+
+
+class RotToken(_Turned):
+    """A token with its prefix, in rot13."""
+
+    names = (("rot13",),)
+    trigger = triggers.LONG_WORD + long_words.ROT_TEXT
+    examples = ((b"tuc_gaZLgS6XyRnGjpG6JqPKNxUyx50qoi0HKGE", b"ghp_tnMYtF6KlEaTwcT6WdCXAkHlk50dbv0UXTR"),)
+    near_misses = (b"tuc_gaZLgS6XyRnGjpG6JqPKN",)
+
+
+class SwappedToken(_Turned):
+    """A token with its prefix, small letters and capitals the other way round."""
+
+    names = (("swapped-case",),)
+    trigger = triggers.LONG_WORD + long_words.SWAPPED_TEXT
+    examples = ((b"GHP_TNmyTf6kLeAtWCt6wDcxaKhLK50DBV0uxtr", b"ghp_tnMYtF6KlEaTwcT6WdCXAkHlk50dbv0UXTR"),)
+    near_misses = (b"GHP_TNmyTf6kLeAtWCt6wDcx",)
+
+
+class Base85(LinearDecoder):
+    """Base85 of text, in the alphabet of Python's `b85encode` (RFC 1924)."""
+
+    names: ClassVar[tuple[tuple[str, ...], ...]] = (("base85",),)
+    trigger: ClassVar[int] = triggers.LONG_WORD + long_words.BASE85
+    alphabet: ClassVar[int] = 0
+    examples: ClassVar[tuple[tuple[bytes, bytes], ...]] = (
+        (b"bZ={AZXi7%bZ={4T4FdcD{E0Ncs(^#aUfxCWFT#Ca%B", b"token = tok_Zb81+kQ/x=5Tq and more"),
+    )
+    near_misses: ClassVar[tuple[bytes, ...]] = (b"bZ={AZXi7%bZ={4T4Fdc", b"A-B-C-D-E-F-G-H-I-J-K-L-M-N-O-P")
+
+    def decode(self, data: bytes, places: Any) -> Iterator[Part]:
+        """Decodes the groups."""
+        out, segments = (
+            np.empty(len(data) + 2 * len(places) + 8, np.uint8),
+            np.empty((len(places), 4), np.int32),
+        )
+        view = np.frombuffer(data, np.uint8)
+        size = base85.unbase85(view, np.ascontiguousarray(places), self.alphabet, out, segments)
+        yield part_of_texts(self.names[0], out[: size - 2].tobytes(), segments)
+
+
+class Ascii85(Base85):
+    """The same in the alphabet of Ascii85, with or without Adobe's signs around it."""
+
+    names = (("ascii85",),)
+    trigger = triggers.LONG_WORD + long_words.ASCII85
+    alphabet = 1
+    examples = ((b"<~FDkr+DBM(bFDkr%>%0HG.r/!8GWdo`E?J\\-A0>`-Eb,~>", b"token = tok_Zb81+kQ/x=5Tq and more"),)
+    near_misses = (b"2026-05-04 10:11:12.123456789 +0000", b"1234567890123456789012345678901234567890")
+
+
 class _PackedWords(GrowingDecoder):
     """Base64 or hex of what was compressed."""
 
@@ -156,9 +215,11 @@ class _PackedWords(GrowingDecoder):
 
 
 class PackedBase64(_PackedWords):
-    """Base64 of what bzip2, xz, lzma and zstd packed."""
+    """Base64 of what bzip2, xz, lzma, zstd and lz4 packed."""
 
-    names = tuple(name for name in packed_words.NAMES if name[0] == "base64" and name[1] != "deflate")
+    names = tuple(
+        name for name in packed_words.NAMES if name[0] == "base64" and name[1] not in {"deflate", "brotli"}
+    )
     trigger = triggers.LONG_WORD + long_words.IN_BASE64
     examples = (
         (
@@ -177,6 +238,10 @@ class PackedBase64(_PackedWords):
             b"KLUv/SBJzQEA9AJ0b2tlbiA9IHRva19aYjgxK2tRL3g9NVRxIGFuZCBtb3JlIG9mIHRoZSBzYW1lOgIAUyn4ClQZ",
             b"token = tok_Zb81+kQ/x=5Tq",
         ),
+        (
+            b"BCJNGFRArjwAAADxIHRva2VuID0gdG9rX1piODEra1EveD01VHEgYW5kIG1vcmUgb2YgdGhlIHNhbWUsFgAJDgBQIG1vcmUG95RMAAAAAOSJdtQ=",
+            b"token = tok_Zb81+kQ/x=5Tq",
+        ),
     )
     near_misses = (b"QlpoOTFBWSZTWSTU4cEAAAubgEAIokIkEJIJpEAgADFMmAAAAAAAAAAAAAA", b"KLUv/SBJzQEA9AJ0b2tlbi")
 
@@ -193,6 +258,20 @@ class Deflated(_PackedWords):
         ),
     )
     near_misses = (b"j46Zr8+ZGAPxQkxpjMKxfb1ZKh113+aCijlgvgT6zDbXNgDWeLvmaFPmCte0H6Ow",)
+
+
+class Brotli(_PackedWords):
+    """Base64 of what brotli packed into one block."""
+
+    names = (("base64", "brotli"),)
+    trigger = triggers.LONG_WORD + long_words.BROTLI
+    examples = (
+        (
+            b"G0UAAEQ3l+q6QQyCxRIOTy+Hg+mI3HTYgAP2F1r3wQPHwSEHdgrbl+cqAwfnXseE7uDvOt9lwmV1YLZkCCxC0qwO",
+            b"token = tok_Zb81+kQ/x=5Tq",
+        ),
+    )
+    near_misses = (b"G0UAAEQ3l+q6QQyCxRIOTy+Hg+mI3HTYgAP2F1r3wQPHwSEHdgrbl+cqAwfnXseE7uDvOt9lwmV1YLZkCC",)
 
 
 class PackedHex(_PackedWords):

@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from detector.jit import bare
+from detector.scan.character_tables import ROT, SWAP
 from detector.scan.digits import BASE64, HEX, NONE, PRINTABLE
 from detector.scan.long_words import DIGITS32, DIGITS58, ROT_DIGITS
 from detector.scan.runs import head_like, line_start
@@ -199,8 +200,16 @@ def unturned(
     return to, count
 
 
-TURNED: Final = ((BASE64, 6, -1), (HEX, 4, -1), (ROT_DIGITS, 6, 1))
-"""Table, bits and direction of `long_words.REVERSED_BASE64` and the two kinds behind it."""
+_SAME: Final = np.arange(256, dtype=np.uint8)
+TURNED: Final[tuple[tuple[Any, int, int], ...]] = (
+    (BASE64, 6, -1),
+    (HEX, 4, -1),
+    (ROT_DIGITS, 6, 1),
+    (_SAME, 8, -1),
+    (ROT, 8, 1),
+    (SWAP, 8, 1),
+)
+"""Table, bits and direction of `long_words.REVERSED_BASE64` and the kinds behind it."""
 
 
 @bare

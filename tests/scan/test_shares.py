@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Callable
 from unittest.mock import patch
 
+import cramjam
 import pytest
 import zstandard
 from hypothesis import example, given, settings
@@ -271,6 +272,18 @@ def test_bombs_of_large_blocks_are_tried_a_few_times_and_named_and_hide_nothing_
     assert 1 <= tries.call_count <= 8 + len(data) // (8 << 10)
     assert {line for line, _ in seen} == {200, 201}
     assert set(range(200)) <= set(limited)
+
+
+@pytest.mark.parametrize("pack", [cramjam.lz4.compress, cramjam.brotli.compress], ids=["lz4", "brotli"])
+def test_what_lz4_and_brotli_packed_is_read_as_far_as_it_may_say(
+    pack: Callable[[bytes], cramjam.Buffer],
+) -> None:
+    seen, limited = told(b64(bytes(pack(SAYS + b"and more of it"))), FIRST_LOOK)
+    assert seen
+    assert not limited
+    seen, limited = told(b64(bytes(cramjam.lz4.compress(SAYS + b"ab" * 450_000))), FIRST_LOOK)
+    assert seen
+    assert limited
 
 
 @pytest.mark.parametrize("form", ["bzip2", "xz", "gzip in hex"])
