@@ -204,7 +204,8 @@ def _sources(
         if len(reader.errors) > mistakes:
             continue
         secrets = _secrets(reader, values.pop("secrets", ()), environ, *at, "secrets")
-        yield SourceEntry(**values, secrets=secrets, token=_token(values))
+        token = _token(values)
+        yield SourceEntry(**values, secrets=secrets, token=token)
 
 
 def _fits_together(reader: FieldReader, values: Mapping[str, Any], mutual: bool, *at: Key) -> None:  # noqa: FBT001 - one of several facts

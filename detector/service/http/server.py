@@ -341,10 +341,12 @@ class _Connection(web.RequestHandler):
     def data_received(self, data: bytes) -> None:
         """Bounds what is kept of a request that is not whole."""
         before = self._request_count
+        # A request that was parsed and is not begun may have a body too.
+        of_body = self._requests < before or not (self._body is None or self._body.is_eof())
         super().data_received(data)
         if self._request_count > before:
             self._head = 0
-        elif self._requests == before and (self._body is None or self._body.is_eof()):
+        elif not of_body:
             self._head += len(data)
             if self._head > HEAD_BYTES:
                 self.cut()
