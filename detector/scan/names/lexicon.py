@@ -20,7 +20,14 @@ FILE: Final = Path(__file__).with_name("lexicon.toml")
 _WORD: Final = re.compile(
     r"[A-Za-z][0-9]{1,2}[A-Za-z](?![a-z0-9])|[A-Z]+(?![a-z])[0-9]*|[A-Z]?[a-z]+[0-9]*|[0-9]+"
 )  # I18N is one
-_UNKNOWN_BEHIND: Final = 2  # words: more of them are a sentence, or another thing
+_UNKNOWN_BEHIND: Final = 3  # words: more of them are a sentence, or another thing
+_PROPERTY: Final = re.compile(
+    r"\w{3,}(?:tion|ment|ity|ism|ness|ance|ence|ency|able|ible|ing|ed)$"
+)  # of a thing, behind its name
+_DONE: Final = re.compile(
+    r"\w{3,}(?:ing|ed)$"
+)  # a key in front of which this stands belongs to a thing, not to a lock
+_POSITIONAL: Final = frozenset({"key", "token", "auth"})
 _SHOWN: Final = 64  # characters of a name in a finding
 _LONG_WORD: Final = 20  # letters: a longer one is not shown
 _KNOWN: Final = 1 << 14  # names whose judgement is kept
@@ -73,17 +80,16 @@ class Lexicon:
         self._endings = sorted(file.glued.pop("endings"), key=len, reverse=True)
         self._glued = {ending: frozenset(words) for ending, words in file.glued.items()}
         self._behind = frozenset(word for words in file.turned_by_what_follows.values() for word in words)
-        always = frozenset(file.turned_by_what_precedes.pop("any"))
-        self._always = always
-        self._before = {
-            head: always | frozenset(words) for head, words in file.turned_by_what_precedes.items()
-        }
+        self._always = frozenset(file.turned_by_what_precedes.pop("any"))
+        self._position = frozenset(file.turned_by_what_precedes.pop("position"))
+        self._before = {head: frozenset(words) for head, words in file.turned_by_what_precedes.items()}
         self._strong = {head: frozenset(words) for head, words in file.strong.items()}
+        self._glued["key"] = self._strong["key"]
         self._phrases = {tuple(text.split()): kind for kind, texts in file.phrases.items() for text in texts}
         self._identifiers = frozenset(tuple(text.split()) for text in file.identifiers["names"])
         self._transparent = frozenset(file.transparent["words"])
         self._known = frozenset(
-            {*self._heads, *self._behind, *self._transparent}.union(
+            {*self._heads, *self._behind, *self._transparent, *self._always, *self._position}.union(
                 *self._before.values(), *self._strong.values()
             )
         )
@@ -94,6 +100,11 @@ class Lexicon:
         """The heads as they stand in names, in lower case: in each name that means something one of them ends a word."""
         found = {*self._heads, *(word for word, said in self._spellings.items() if said[-1] in self._heads)}
         return tuple(sorted(word.encode() for word in _shortest(found)))
+
+    @property
+    def before_key(self) -> frozenset[str]:
+        """The words in front of `key` that make it a secret."""
+        return self._strong["key"]
 
     def counts(self, head: bytes, least: Confidence) -> bool:
         """Whether a name with this head, and more words, can be this sure."""
@@ -140,7 +151,7 @@ class Lexicon:
             words[0] = words[0][1:]
         return words
 
-    def _meaning(self, name: str) -> Meaning | None:  # noqa: C901, PLR0911 - what is known of a name, in order
+    def _meaning(self, name: str) -> Meaning | None:  # noqa: C901 - what is known of a name, in order
         """What a name says, or None if its value is no secret."""
         words = [part for word in self._cut(name) for part in self._unglued(word)]
         if tuple(words[1:] if words[:1] == ["x"] else words) in self._identifiers:
@@ -156,11 +167,7 @@ class Lexicon:
         head, front, behind = words[at], words[:at], words[at + 1 :]
         if front and front[-1] in self._transparent and self._is_strong(head, front[:-1]):
             front = front[:-1]  # `encryption primary key`
-        if any(word in self._behind for word in behind if word not in self._transparent):
-            return None
-        if front and front[-1] in self._before.get(head, self._always) and not self._is_strong(head, front):
-            return None
-        if self._always & set(front):
+        if self._is_turned(head, front, behind):
             return None
         meaning = self._heads[head]
         strength = Confidence.HIGH if self._is_strong(head, front) else meaning.strength
@@ -172,6 +179,24 @@ class Lexicon:
         elif unknown:
             strength = Confidence.MEDIUM
         return Meaning(meaning.kind, strength)
+
+    def _is_turned(self, head: str, front: list[str], behind: list[str]) -> bool:
+        """Whether the words in front of a head, or behind it, say that the value is something else."""
+        if any(self._turns(word) for word in behind if word not in self._transparent) or self._always & set(
+            front
+        ):
+            return True
+        if not front or self._is_strong(head, front):
+            return False
+        if head == "key" and front[-1] not in self._transparent and _DONE.match(front[-1]):
+            return True
+        return front[-1] in self._before.get(head, ()) or (
+            head in _POSITIONAL and bool(self._position & set(front))
+        )
+
+    def _turns(self, word: str) -> bool:
+        """Whether this word behind a head says that the value is something else."""
+        return word in self._behind or (word not in self._known and _PROPERTY.match(word) is not None)
 
     def _is_strong(self, head: str, front: list[str]) -> bool:
         return bool(front) and front[-1] in self._strong.get(head, frozenset())

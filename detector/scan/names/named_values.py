@@ -18,11 +18,12 @@ from detector.patterns.refusal_cache import RefusalCache
 from detector.scan.names import letter_statistics
 from detector.scan.names.lexicon import Lexicon, Meaning, load, shown_name
 from detector.scan.names.value_kinds import HEX, RANDOM, TELLING, UUID
-from detector.scan.names.value_refusals import is_refused
+from detector.scan.names.value_refusals import is_called, is_refused
 from detector.scan.pattern_matcher import Match, Named, Rank, Region
 from detector.values.findings import Confidence
 from detector.values.secrets import Secret
 
+_LEAST: Final = 8  # bytes of a value that nothing but a blank or a comma announces
 _ROWS: Final = 1024  # assignments at a time
 _LONG_HEX: Final = 32
 _LONG: Final = 20  # characters of a random value
@@ -36,6 +37,8 @@ _NEARLY: Final = 16  # eighths of a bit
 _ESCAPED: Final = re.compile(
     rb"(?:[\w.~+*/-]|%(?:2[0-9a-fA-F]|3[a-fA-F]|40|5[b-eB-E]|60|7[b-dB-D]|[c-eC-E][0-9a-fA-F]|[89abAB][0-9a-fA-F]))*=*"
 )
+_LABEL: Final = re.compile(rb"(?:\b[A-Za-z][A-Za-z0-9]*[ ]){1,2}\Z")
+_LABEL_LONGEST: Final = 40
 _WHOLE: Final = frozenset({b"pat", b"pw"})  # heads behind which no letter stands: `PATH` is frequent
 
 
@@ -61,6 +64,8 @@ def _names(least: Confidence) -> bytes:
             if alone
             else [rb"[\w.-]" + head + rb"(?:" + more + rb")?", head + more]
         )
+    spoken = b"|".join(word.encode() for word in sorted(words.before_key))
+    forms.append(rb"(?i:" + spoken + rb")[ ](?i:key)")  # Api Key: value
     return rb"(?:" + b"|".join(forms) + rb")"
 
 
@@ -75,24 +80,49 @@ def expressions(least: Confidence) -> tuple[Expression, ...]:
     name = _names(least)
     telling = b"".join(b"\\x%02x" % byte for byte in TELLING)
     no_star = b"".join(b"\\x%02x" % byte for byte in TELLING if byte != _STAR)
-    value = rb"[^\s" + telling + rb"]*(?:[" + no_star + rb"]|\*{1,2}(?:[^*]|$))"
-    call = rb"[\"'`][ \t]*,[ \t]*\\*[\"'`]" + value
-    behind = rb"[\"'`\\\]]*[ \t]*(?:-?[=:>|]|[+?]=)[ \t>]*(?:(?i:bearer|token|basic) )?" + value
+    groups = (
+        rb"(?:[A-Za-z]{4}-){3}|(?:[A-Za-z]{5}-){2}|(?:[A-Za-z]{6}-){2}"  # of letters: no other sign tells
+    )
+    value = rb"(?:[^\s" + telling + rb"]*(?:[" + no_star + rb"]|\*{1,2}(?:[^*]|$))|" + groups + rb")"
+    long_value = rb"(?:" + _long_value(telling) + rb"|" + groups + rb")"
+    strong = (
+        rb"[\"'`\\\]})*]*[ \t]*(?:-?[=:>|]|[+?|]=|<-|:[A-Z]+=|\xe2\x86\x92|\xe2[\x94\x95].|;[\w=;]*\])[ \t>\[{(]*"
+        rb"(?:(?i:bearer|token|basic|just) |[a-z]+[ \t]*\|[ \t]*|\(string\) \(len=\d+\) \"|\"S\"[ ]?:[ ]\"|(?:null|\"\**\") -> \"|[&!][!\w]+ |(?i:some|ok|optional|string|secret(?:str)?|from|bytes?|str|new|value)[({])?"
+    )
+    line_end = rb"[ \t\r]*$"
     others = (
-        rb"`[ \t]+(?:(?:to|is|was|as|with) )?`" + value,
-        rb"[ \t]+\"" + value,  # :name "value"
-        rb"[ \t]+--(?:body|value)[ =]",
-        rb"</(?:name|key|t[hd]|dt)>",
-        rb"\"\]=>[ \t\r]*$",  # the value is on the next line: a hit counts for the line of the name
+        rb":[ ]?[&'\w<>\[\] ]+=[ ]*[\"']" + value,  # name: Type = "value"
+        rb"[^\w\n]+(?:(?i:is|was|to|set|now|as|with|changed|updated|string|reg_sz|[0-9])[: \t=]+)*[\"'`]?"
+        + long_value,
+        rb"[ \t]+--?(?i:body|value|b)[ =]",
+        rb"[ ]?</",
+        rb"\"\]=>" + line_end,  # the value is on the next line: a hit counts for the line of the name
         rb"\"\r?$",  # of a form
-        rb"(?:[ \t][ \t]+|\t)[^\s" + telling + rb"]*[" + no_star + rb"]\S*[ \t\r]*$",
+        rb":[ \t]*(?:[|>][-+]?|Some\()?" + line_end,
+        rb"<<\w+$",
+        rb">[ \t\r]*$",
     )
     return (
-        Expression(name + rb"(?:" + b"|".join((behind, call, *others)) + rb")"),
-        Expression(rb"-[\w.-]*" + name + rb"[ \t]+" + value),
-        Expression(rb"(?i:env|arg|set|setenv|setx|-gx) [\w.-]*" + name + rb"[ \t]+" + value),
-        Expression(rb"(?i:value)" + behind),
+        Expression(name + rb"(?:" + rb"|".join((strong + value, *others)) + rb")"),
+        Expression(rb"-[\w.-]*" + name + rb"(?:[\"']?,)?[ \t]+[\"']?" + value),
+        Expression(rb"-[ ]--?[\w.-]*" + name + line_end),
+        Expression(
+            rb"(?i:env|arg|set|setenv|setx|put|add|param|header|define|option|export|-[gul]?x|--global|--plaintext) \S*"
+            + name
+            + rb"[ \t]+"
+            + value
+        ),
+        Expression(rb"(?i:value|default|\"val|content(?:=))[\"'`\\\]})*]*[ \t]*[=:>][^\w\n]*" + value),
     )
+
+
+def _long_value(telling: bytes) -> bytes:
+    """A regex: at least `LEAST` bytes, and one of `TELLING` among them."""
+    other, one = rb"[^\s" + telling + rb"]", rb"[" + telling + rb"]"
+    made = other + rb"*" + one
+    for size in range(1, _LEAST):
+        made = rb"(?:" + one + rb"\S{%d}|" % size + other + made + rb")"
+    return made
 
 
 @cache
@@ -116,7 +146,7 @@ def assignments(view: Any, regions: Sequence[Region]) -> list[list[int]]:
     region, begin = 0, 0
     stems, sizes, first, entries, kind_entries = _tables()
     while region < len(spans):
-        out = np.empty((_ROWS, 6), np.int64)
+        out = np.empty((_ROWS, 7), np.int64)
         count, region, begin = kernel.assignments(
             view, spans, stems, sizes, first, entries, kind_entries, out, region, begin
         )
@@ -175,6 +205,27 @@ def _mixed(value: bytes) -> int:
     )
 
 
+def _called(data: bytes, name: int, end: int) -> tuple[str, Meaning | None]:
+    """The name in data[name:end] and what it says; with the words in front of it, if it is the last word of a label: `Page Token: `."""
+    called = data[name:end].decode("ascii", "replace")
+    meaning = lexicon().meaning(called)
+    if (
+        meaning is None
+        or not called.isalpha()
+        or data[name - 1 : name] != b" "
+        or data[end : end + 1] == b"="
+    ):
+        return called, meaning
+    front = _LABEL.search(data, max(0, name - _LABEL_LONGEST), name)
+    if front is None:
+        return called, meaning
+    label = front[0].decode("ascii") + called
+    whole = lexicon().meaning(label)
+    if whole is None or whole.strength == Confidence.HIGH:
+        return label, whole
+    return called, meaning
+
+
 class NamedMatcher:
     """Searches for values of one kind of name, like `PatternMatcher` for a regex.
 
@@ -205,10 +256,8 @@ class NamedMatcher:
         before = searched.get(NamedMatcher)
         rows = before[1] if before is not None and before[0] == regions else assignments(view, regions)
         searched[NamedMatcher] = regions, rows
-        meaning_of = lexicon().meaning
-        for name, name_end, start, end, kind, rating in rows:
-            called = data[name:name_end].decode("ascii", "replace")
-            meaning = meaning_of(called)
+        for name, name_end, start, end, kind, rating, weak in rows:
+            called, meaning = _called(data, name, name_end)
             if meaning is None or meaning.kind != self.pattern.named:
                 continue
             value = data[start:end]
@@ -219,6 +268,9 @@ class NamedMatcher:
                 bare = _unquoted(value)
             judged = (kind, rating) if bare is value else _judged(bare)
             confidence = confidence_of(meaning, *judged, bare)
+            if weak and confidence is not None:
+                random = judged[0] in {RANDOM, HEX, UUID} and not is_called(bare)
+                confidence = min(confidence, Confidence.MEDIUM) if random else None
             if confidence is None or confidence < self._least:
                 continue
             seen = Sighting(value, data[name:end], b"")

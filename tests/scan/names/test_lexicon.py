@@ -41,7 +41,9 @@ def test_a_name_is_cut_into_words_however_it_is_written(name: str, words: list[s
         "dbpassword", "MYSQL_PWD", "smtpPass", "dbpass", "API_KEY_2", "apikey", "MASTER_KEY", "storageKey", "REDIS_AUTH",
         "ACME_CREDENTIALS", "secret_access_key", "idToken", "TOKEN_GITHUB", "GITHUB_PAT", "APPROLE_SECRET_ID", "VPN_PSK", "ACME_KEY",
         "-Dacme.token", "PASSWORD_1", "unseal_key", "license-key", "-PacmeToken", "-Password", "-PrivateKey",
-        "ACME_ENCRYPTION_PRIMARY_KEY", "storageSecondaryKey",
+        "ACME_ENCRYPTION_PRIMARY_KEY", "storageSecondaryKey", "CACHE_PASSWORD", "PAGE_ACCESS_TOKEN", "CAPTCHA_SECRET", "SYNC_API_KEY",
+        "ERLANG_COOKIE", "AUTH_SALT", "BASIC_AUTH", "TF_TOKEN_app_terraform_io", "authkey", "dbpasswd", "userpw", "db_passwort", "Api Key",
+        "DbPasswordOutput",
     ],
 )  # fmt: skip
 def test_these_names_say_secret(name: str) -> None:
@@ -59,7 +61,9 @@ def test_these_names_say_secret(name: str) -> None:
         "TOKEN_URL", "secret_expires_at", "token_sha256", "kms_key", "encrypted_password", "key_fingerprint", "primaryKey",
         "auth_nonce", "Sec-WebSocket-Key", "collapse_key", "csrfmiddlewaretoken", "existingSecret", "passwordSecret", "save-key",
         "I18N_KEY", "-PnextToken", "-PencryptedToken", "SHA256_OF_TOKEN", "number_of_tokens", "PROJECT_KEY", "repoKey", "trusted-keys",
-        "creationToken", "SEALED_SECRET_DATA", "wrappedKey",
+        "creationToken", "SEALED_SECRET_DATA", "wrappedKey", "token_idempotent", "skiptoken", "$skipToken", "retry_token", "TOKEN_JTI",
+        "token_revision", "PASSWORD_AUTHENTICATION", "TOKEN_ROTATED", "seen_key", "PROCESS_KEY", "design_token", "TOKEN_SYMBOL", "Next Page Token",
+        "API_KEY_LAST4", "Set-Cookie", "COOKIE_DOMAIN", "after_token", "KEY_ATTESTATION", "credential_handle",
     ],
 )  # fmt: skip
 def test_these_names_say_something_else(name: str) -> None:

@@ -55,8 +55,8 @@ def test_these_are_found(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        f"harbor_token {HEX}",  # a sentence
-        f"harbor_token  {HEX}  and more",
+        f"harbor_token {HEX} is old",  # a sentence
+        f"harbor_token  {HEX} and more",
         f"the harbor_token  {HEX}",
         f"a:harbor-token {HEX}",
         "def check(token, secret=DEFAULT_BFJIQB_2) -> Claims",
