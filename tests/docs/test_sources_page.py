@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from detector.adapters import names
+from detector.adapters.catalog import CATALOG
 from detector.cli import main
 from detector.configuration.settings import TABLES, Settings, problems
+from detector.explain.sources_page import HEAD, table, with_table
 from detector.ingest.mapped_adapter import configured_classifier
 from tests.scenarios.telling import told
 
@@ -91,6 +92,29 @@ def test_what_a_page_refers_to_is_there(page: Path) -> None:
         assert (page.parent / target).exists(), target
 
 
-def test_every_source_stands_on_a_page_by_the_name_that_format_and_configuration_take() -> None:
-    text = "".join(page.read_text() for page in PAGES)
-    assert [name for name in names.SOURCES if f"`{name}`" not in text] == []
+def test_the_table_is_made_from_the_catalogue() -> None:
+    assert with_table(PAGE.read_text()) == PAGE.read_text(), (
+        "run python -m detector.explain.sources_page docs/sources.md"
+    )
+    assert with_table(f"{HEAD}| old |\n\nrest") == f"{table()}\nrest"
+
+
+@pytest.mark.parametrize("name", CATALOG)
+def test_a_source_has_a_page_and_a_section(name: str) -> None:
+    file, _, anchor = CATALOG[name].page.partition("#")
+    titles = re.findall(r"^#+ (.+)$", (DOCS / "sources" / file).read_text(), re.MULTILINE)
+    assert anchor in {"", *(re.sub(r"[^a-z0-9 -]", "", title.lower()).replace(" ", "-") for title in titles)}
+
+
+@pytest.mark.parametrize("page", PAGES[1:], ids=lambda page: page.stem)
+def test_a_page_begins_with_three_lines_to_paste(page: Path) -> None:
+    title, block = page.read_text().split("\n\n", maxsplit=2)[:2]
+    assert title.startswith("# ")
+    lines = block.splitlines()
+    assert lines[0].startswith("```")
+    assert (len(lines), lines[-1]) == (5, "```")
+
+
+@pytest.mark.parametrize("page", PAGES[1:], ids=lambda page: page.stem)
+def test_a_page_says_what_is_not_seen(page: Path) -> None:
+    assert "\n## Not seen\n" in page.read_text()
