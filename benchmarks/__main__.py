@@ -177,6 +177,10 @@ def _instances(options: argparse.Namespace) -> None:
     bench.main(bench.Options(options.records, options.known, options.watched, options.seed))
 
 
+def _receive(options: argparse.Namespace) -> None:
+    importlib.import_module("benchmarks.receive_bench").main(options.requests)
+
+
 def _revoke(options: argparse.Namespace) -> None:
     bench = importlib.import_module("benchmarks.whole_way_bench")
     bench.main(bench.Options(options.leaks, options.every))
@@ -267,6 +271,9 @@ def _on_a_broker(commands: Any) -> None:
     one.add_argument("--seed", type=int, default=7)
     one.add_argument("--name", default="restore", help="of the result files")
     one.set_defaults(run=_restore)
+    one = commands.add_parser("receive", help="requests a second of one core, to a file and to Kafka")
+    one.add_argument("--requests", type=int, default=20_000, help="of each sender")
+    one.set_defaults(run=_receive)
     one = commands.add_parser("revoke", help="from a leak's append to the first use that a server refuses")
     one.add_argument("--leaks", type=int, default=200)
     one.add_argument("--every", type=float, default=0.25, help="seconds from one leak to the next")

@@ -63,7 +63,7 @@ class FileSink:
             handle = self._file if self._file is not None else self._files[record.topic]
             self._waiting.append((handle, line_of(record), future))
         self._arrived.set()
-        await asyncio.gather(*done)
+        await (done[0] if len(done) == 1 else asyncio.gather(*done))
 
     async def close(self) -> None:
         """Closes the files."""
