@@ -133,7 +133,8 @@ class ReceiveService:
         topics = sorted({source.topic for source in self._settings.receive.sources})
         await check_rights(connection, [Right("topic", topic, "Write") for topic in topics])
         async with TopicAdmin(connection, "looking for the topics") as admin:
-            missing = [topic for topic in topics if topic not in await admin.partitions()]
+            found = await admin.partitions(topics)
+        missing = [topic for topic in topics if topic not in found]
         if missing:
             raise StopError(
                 f"there is no topic {', '.join(missing)}: create it (`curfewd topics create --inputs` creates those of "
