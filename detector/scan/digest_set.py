@@ -31,7 +31,7 @@ class DigestSet:
         if digest in self._late:
             return True
         heads, tails = self._sorted
-        head = int.from_bytes(digest[:8], "big")
+        head = _head(digest)
         at = int(heads.searchsorted(np.uint64(head)))
         while at < heads.size and int(heads[at]) == head:  # nearly always never, nearly never twice
             if bool((tails[at] == np.frombuffer(digest, _WORD)[1:]).all()):
@@ -42,7 +42,7 @@ class DigestSet:
     def add(self, digests: Iterable[bytes]) -> None:
         """Adds digests of 32 bytes each. Cheap for a few; at most one sort for many."""
         late = {digest for digest in digests if len(digest) == DIGEST}
-        heads = {int.from_bytes(digest[:8], "big") for digest in late}
+        heads = set(map(_head, late))
         self._late |= late
         self._late_heads |= heads
         if self._sieve is not None and _ROOM * len(self) <= 64 * self._sieve.size:
@@ -62,28 +62,33 @@ class DigestSet:
             self._sieve = self._all_marked()
 
     def _all_marked(self) -> Any:
-        """A sieve with a bit for the first bits of each digest, and room for as many to come."""
-        sieve = np.zeros((1 << (2 * _ROOM * max(len(self), 1 << 10)).bit_length()) >> 6, np.uint64)
-        _mark(sieve, self._sorted[0])
-        _mark(sieve, _array(self._late_heads))
-        return sieve
+        return _sieve_of(self._sorted[0], self._late_heads)
 
     def like(self, heads: Any) -> list[int]:
         """The indexes of those `heads` (first 8 bytes, big-endian) with which a digest in the set begins."""
         late, (known, _), sieve = self._late_heads, self._sorted, self._sieve  # late ones first: they move
-        if sieve is None:
-            numbers = np.arange(heads.size)
-        else:
-            words, bits = _places(sieve, heads)
-            numbers = np.flatnonzero((sieve[words] >> bits) & np.uint64(1))
-        some = heads[numbers]
-        at = np.searchsorted(known, some)
-        there = at < known.size
-        there[there] = known[at[there]] == some[there]
-        for number in np.flatnonzero(~there).tolist() if late else ():
-            there[number] = int(some[number]) in late
-        listed: list[int] = numbers[there].tolist()
-        return listed
+        return _like(heads, late, known, sieve)
+
+
+def _like(heads: Any, late: set[int], known: Any, sieve: Any) -> list[int]:
+    """The indexes of those `heads` that are in the set or in the sorted array, of which the sieve has all, if there is one."""
+    if sieve is None:
+        numbers = np.arange(heads.size)
+    else:
+        words, bits = _places(sieve, heads)
+        numbers = np.flatnonzero((sieve[words] >> bits) & np.uint64(1))
+    some = heads[numbers]
+    at = np.searchsorted(known, some)
+    there = at < known.size
+    there[there] = known[at[there]] == some[there]
+    for number in np.flatnonzero(~there).tolist() if late else ():
+        there[number] = int(some[number]) in late
+    listed: list[int] = numbers[there].tolist()
+    return listed
+
+
+def _head(digest: bytes) -> int:
+    return int.from_bytes(digest[:8], "big")
 
 
 def _array(heads: set[int]) -> Any:
@@ -94,6 +99,15 @@ def _places(sieve: Any, heads: Any) -> tuple[Any, Any]:
     """For each head the word of the sieve and the bit in it, chosen by its first bits."""
     first = heads >> np.uint64(65 - (64 * sieve.size).bit_length())
     return first >> np.uint64(6), first & np.uint64(63)
+
+
+def _sieve_of(heads: Any, late: set[int]) -> Any:
+    """A sieve with a bit for the first bits of each digest, and room for as many to come."""
+    count = max(heads.size + len(late), 1 << 10)
+    sieve = np.zeros((1 << (2 * _ROOM * count).bit_length()) >> 6, np.uint64)
+    _mark(sieve, heads)
+    _mark(sieve, _array(late))
+    return sieve
 
 
 def _mark(sieve: Any, heads: Any) -> None:
@@ -111,7 +125,9 @@ class DigestMap:
 
     def __init__(self) -> None:
         self._late: dict[bytes, bytes] = {}
+        self._late_heads: set[int] = set()
         self._rows = np.empty((0, 8), np.uint64)
+        self._sieve = _sieve_of(self._rows[:, 0], self._late_heads)
 
     def __len__(self) -> int:
         """An upper bound, as of a `DigestSet`."""
@@ -119,24 +135,24 @@ class DigestMap:
 
     def add(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
         """Adds pairs of digests of 32 bytes each."""
-        self._late |= dict(pairs)
+        late = dict(pairs)
+        heads = set(map(_head, late))
+        self._late |= late
+        self._late_heads |= heads
+        if _ROOM * len(self) <= 64 * self._sieve.size:
+            _mark(self._sieve, _array(heads))
+        else:
+            self._sieve = _sieve_of(self._rows[:, 0], self._late_heads)
         if len(self._late) > max(_LATE, len(self._rows) >> 2):
             new = np.frombuffer(b"".join(digest + owner for digest, owner in self._late.items()), _WORD)
             both = np.concatenate([self._rows, new.reshape(-1, 8).astype(np.uint64)])
             self._rows = both[np.argsort(both[:, 0], kind="stable")]
-            self._late = {}
+            self._late, self._late_heads = {}, set()
 
     def like(self, heads: Any) -> list[int]:
         """As `DigestSet.like`."""
-        late, rows = {int.from_bytes(digest[:8], "big") for digest in self._late}, self._rows
-        known = rows[:, 0]
-        at = known.searchsorted(heads)
-        there = at < known.size
-        there[there] = known[at[there]] == heads[there]
-        for number in np.flatnonzero(~there).tolist() if late else ():
-            there[number] = int(heads[number]) in late
-        listed: list[int] = np.flatnonzero(there).tolist()
-        return listed
+        late, rows, sieve = self._late_heads, self._rows, self._sieve
+        return _like(heads, late, rows[:, 0], sieve)
 
     def get(self, digest: bytes) -> bytes | None:
         """Whose this digest is."""

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from detector.scan import hmac_kernel, subtoken_kernel
-from detector.scan.digest_set import DigestSet
+from detector.scan.digest_set import DigestMap, DigestSet
 from detector.scan.known_credentials import (
     HMAC,
     LONGEST,
@@ -511,3 +511,20 @@ def test_a_sieve_lets_pass_what_came_before_it_and_what_came_late() -> None:
     for number in range(1200, 120_000, 9900):  # and beyond
         held.add(digests[number : number + 9900])
         assert held.like(heads) == list(range(number + 9900))
+
+
+def test_owners_are_found_by_the_first_bytes_of_digests_late_or_not() -> None:
+    digests = [hashlib.sha256(b"%d" % number).digest() for number in range(70_000)]
+    heads = np.array([int.from_bytes(digest[:8], "big") for digest in digests], np.uint64)
+    owners = DigestMap()
+    assert owners.like(heads) == []
+    known = 0
+    for step in (1, 999, 9_000, 58_000):  # within the room of the sieve, beyond it, and sorted at last
+        owners.add((digest, digest[::-1]) for digest in digests[known : known + step])
+        known += step
+        assert owners.like(heads) == list(range(known))
+    assert [owners.get(digests[number]) for number in (0, 67_999, 68_000)] == [
+        digests[0][::-1],
+        digests[67_999][::-1],
+        None,
+    ]
