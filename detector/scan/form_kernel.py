@@ -12,12 +12,12 @@ import numpy as np
 
 from detector.jit import bare, compiled, place
 from detector.scan.byte_masks import WORD, mask_of
-from detector.scan.character_tables import ROT, SWAP
 from detector.scan.kernels import ALNUM, CLASSES, count_bits, listed, sieve_shift
 
 REVERSED, ROT13, SWAPPED, NO_LAST, NO_FIRST = range(5)
 FULL, SHORT, FOLDED = 1, 2, 4  # of a length: what a text of it may be
 TURNS: Final = 3  # of a token: fewer have words, paths, numbers and times
+FOREIGN: Final = 3  # letters beyond f of a token that lost its case: fewer have digests behind a name, and times
 _BLOCK: Final = 1 << 13
 _SIGNS: Final = 4  # and one in eight bytes: what has more is no token, and too dear to complete
 LAST: Final = np.frombuffer(
@@ -31,6 +31,7 @@ _SMALL: Final = mask_of((97, 26, 0))
 _CAPITAL: Final = mask_of((65, 26, 0))
 _JOINT: Final = mask_of((95, 1, 0), (45, 1, 0), (43, 1, 0))  # _ - +
 _POINT: Final = mask_of((46, 1, 0))
+_BEYOND: Final = mask_of((0x47, 20, 0x20))
 _PARTING: Final = mask_of((0, 33, 0), (34, 1, 0), (39, 1, 0), (44, 1, 0))  # white space, controls, " ' ,
 
 
@@ -257,6 +258,37 @@ def _known(check: Any, length: int, sieve: Any, shift: Any, slots: Any) -> bool:
 
 
 @bare
+def _plain_sum(text: Any, powers: Any) -> Any:
+    """The sum of B to the powers, for each byte that plus 1; from the last byte on they ascend."""
+    last = np.uint64(text.size - 1)
+    total = np.uint64(0)
+    for step in range(text.size):
+        at = np.uint64(step)  # unsigned places need no test for Python's negative ones
+        total += (np.uint64(text[at]) + np.uint64(1)) * powers[last - at]
+    return total
+
+
+@bare
+def _sums(text: Any, powers: Any) -> Any:
+    """As `_plain_sum`, of what the text says if it is reversed, in rot13, in swapped case.
+
+    Letters are changed by arithmetic: without tables the compiler handles eight at a time.
+    """
+    last = np.uint64(text.size - 1)
+    turned, rotated, swapped = np.uint64(0), np.uint64(0), np.uint64(0)
+    for step in range(text.size):
+        at = np.uint64(step)
+        byte, power = text[at], powers[last - at]
+        number = np.uint8((byte | np.uint8(32)) - np.uint8(97))  # of a letter, from 0 on
+        letter, early = np.uint8(number < np.uint8(26)), np.uint8(number < np.uint8(13))
+        other = np.uint8(byte + np.uint8(26) * early - np.uint8(13) * letter)
+        turned += (np.uint64(byte) + np.uint64(1)) * powers[at]
+        rotated += (np.uint64(other) + np.uint64(1)) * power
+        swapped += (np.uint64(np.uint8(byte ^ (letter << np.uint8(5)))) + np.uint64(1)) * power
+    return turned, rotated, swapped
+
+
+@bare
 def _completing(plain: Any, factor: Any, terms: Any, first: int, sieve: Any, shift: Any) -> Any:
     """Which of 64 characters of `LAST` complete a secret by the sieve, as bits: the sum is `plain` and factor·term."""
     bits = np.uint64(0)
@@ -276,43 +308,32 @@ def matching(
     `kinds` says of each length what a text of it may be, `terms` are M·(b + 1), `powers` those of B.
     """
     shift = sieve_shift(sieve)
-    one, high = np.uint64(1), np.uint64(32)
+    one, high, unit = np.uint64(1), np.uint64(32), terms[0]
     count = 0
     room = 3 + 2 * LAST.size
     for number in range(first, rows.shape[0]):
         if out.shape[0] - count < room:
             return count, number
-        length = rows[number, 1] - rows[number, 0]
+        text = data[rows[number, 0] : rows[number, 1]]
+        length = text.size
         kind = kinds[length]
-        # Unsigned places need no test for Python's negative ones.
-        start, size = np.uint64(rows[number, 0]), np.uint64(length)
         if kind & FULL:
-            turned, rotated, swapped = np.uint64(0), np.uint64(0), np.uint64(0)
-            for step in range(length):
-                at = np.uint64(step)
-                byte = data[start + at]
-                power = powers[size - one - at]
-                turned += terms[byte] * powers[at]
-                rotated += terms[ROT[byte]] * power
-                swapped += terms[SWAP[byte]] * power
+            turned, rotated, swapped = _sums(text, powers)
             for form in range(3):
                 total = turned if form == REVERSED else rotated if form == ROT13 else swapped
-                if _known(np.uint32(total >> high), length, sieve, shift, slots):
+                if _known(np.uint32((total * unit) >> high), length, sieve, shift, slots):
                     out[count, 0], out[count, 1], out[count, 2] = number, form, 0
                     count += 1
         if kind & SHORT:
             signs = 0
-            for step in range(length):
-                signs += CLASSES[data[start + np.uint64(step)]] != ALNUM
+            for byte in text:
+                signs += CLASSES[byte] != ALNUM
             if signs > _SIGNS + (length >> 3):
                 continue
-            total = np.uint64(0)
-            for step in range(length):
-                at = np.uint64(step)
-                total += terms[data[start + at]] * powers[size - one - at]
+            total = _plain_sum(text, powers) * unit
             for form in (NO_LAST, NO_FIRST):
                 plain = total * powers[1] if form == NO_LAST else total
-                factor = one if form == NO_LAST else powers[size]
+                factor = one if form == NO_LAST else powers[length]
                 for begin in range(0, LAST.size, 64):
                     bits = _completing(plain, factor, terms, begin, sieve, shift)
                     while bits != np.uint64(0):
@@ -326,29 +347,52 @@ def matching(
 
 
 @bare
+def _within(data: Any, at: int, end: int) -> Any:
+    """Bits of the first of 64 bytes that stand before `end`; 0 if there are no 64 bytes."""
+    return np.uint64(0) if at + WORD > data.size else ~np.uint64(0) >> np.uint64(max(0, at + WORD - end))
+
+
+@bare
+def _foreign(data: Any, start: int, end: int) -> int:
+    """How many letters beyond f are in data[start:end]."""
+    count = 0
+    for at in range(start, end, WORD):
+        within = _within(data, at, end)
+        if within != np.uint64(0):
+            count += count_bits(_BEYOND(data, at) & within)
+        else:
+            for byte in data[at : min(end, at + WORD)]:
+                count += int(103 <= byte | 32 <= 122)
+    return int(count)
+
+
+@bare
+def _one_case(text: Any) -> bool:
+    """Whether there are letters of one case."""
+    uppers, lowers = np.uint8(0), np.uint8(0)
+    for byte in text:
+        uppers |= np.uint8(np.uint8(byte - np.uint8(65)) < np.uint8(26))
+        lowers |= np.uint8(np.uint8(byte - np.uint8(97)) < np.uint8(26))
+    return bool(uppers != lowers)
+
+
+@bare
 def foldable(data: Any, rows: Any, kinds: Any, chosen: Any, out: Any) -> int:
     """Writes the numbers of rows that may be a secret of both cases in one case, and their bytes in lower case, on end.
 
-    Returns how many. A text without letters beyond f may be a number or a digest, and is none.
+    Returns how many. A text with hardly a letter beyond f may be a number, a digest or a time, and is none.
     """
     count = to = 0
     for number in range(rows.shape[0]):
         start, end = rows[number, 0], rows[number, 1]
-        if not kinds[end - start] & FOLDED:
+        if not kinds[end - start] & FOLDED or _foreign(data, start, end) < FOREIGN:
             continue
-        uppers = lowers = beyond = 0
+        if not _one_case(data[start:end]):
+            continue
         for at in range(start, end):
             byte = data[at]
-            low = byte | np.uint8(32)
-            letter = np.uint8(low - np.uint8(97)) < 26
-            beyond |= int(letter and low > 102)
-            uppers |= int(letter and byte < 97)
-            lowers |= int(letter and byte >= 97)
-        if beyond and uppers != lowers:
-            for at in range(start, end):
-                byte = data[at]
-                out[to] = byte + np.uint8(32) if 65 <= byte <= 90 else byte
-                to += 1
-            chosen[count] = number
-            count += 1
+            out[to] = byte + np.uint8(32) if 65 <= byte <= 90 else byte
+            to += 1
+        chosen[count] = number
+        count += 1
     return count

@@ -6,11 +6,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from detector.scan.form_kernel import LAST
+from detector.scan.form_kernel import FOLDED, FOREIGN, LAST, foldable
 from detector.scan.known_credentials import HMAC, KeyRing, KnownIndex
 from detector.scan.leaks import Batch, LeakFinder, RecordAt
 from detector.scan.scanner import Match
@@ -157,6 +158,25 @@ def test_words_and_numbers_are_tried_in_no_form(secret: bytes) -> None:
     index = KnownIndex([registered(secret)], [KEY])
     assert index.find(secret)
     assert not any(index.disguised(b" %s " % make(secret)) for make in FORMS.values())
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.text(string.ascii_letters + string.digits + "-{", min_size=1, max_size=150), min_size=1))
+def test_texts_of_one_case_with_letters_beyond_f_may_be_a_folded_secret(texts: list[str]) -> None:
+    data = "".join(texts).encode()
+    ends = np.cumsum([len(text) for text in texts])
+    rows = np.column_stack([ends - [len(text) for text in texts], ends])
+    chosen, lower = np.empty(len(rows), np.int64), np.empty(len(data), np.uint8)
+    kinds = np.full(151, FOLDED, np.uint8)
+    count = foldable(np.frombuffer(data, np.uint8), rows, kinds, chosen, lower)
+    may_be = [
+        text
+        for text in texts
+        if (text.islower() or text.isupper())
+        and sum(char in string.ascii_letters[6:26] for char in text.lower()) >= FOREIGN
+    ]
+    assert [texts[number] for number in chosen[:count]] == may_be
+    assert bytes(lower).startswith("".join(may_be).lower().encode())
 
 
 def test_three_turns_are_enough() -> None:
