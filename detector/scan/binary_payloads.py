@@ -87,7 +87,7 @@ def _fills(out: Any, at: int) -> bool:
 
 
 @bare
-def _is_packed(out: Any, at: int, end: int) -> bool:
+def is_packed(out: Any, at: int, end: int) -> bool:
     """Whether the first block may be one (RFC 1951, section 3.2): of text that only begins as one it seldom is."""
     gzip = at + 20 < end and out[at] == 0x1F
     if gzip and out[at + 3]:  # what follows such a header is not read; three of its bits are never set
@@ -118,7 +118,7 @@ def _packed(data: Any, places: Any, out: Any, pieces: Any, blobs: Any) -> int:
             while pieces[lower, 1] < start:
                 lower += 1
             within = pieces[lower - 1, 0]
-            if pieces[lower, 1] == start and _is_packed(out, within, to):
+            if pieces[lower, 1] == start and is_packed(out, within, to):
                 blobs[found, 0], blobs[found, 1] = within, min(to, within + _MOST_WITHIN)
                 blobs[found, 2], blobs[found, 3], blobs[found, 4] = lower, count, 1
                 found += 1
@@ -131,7 +131,7 @@ def _packed(data: Any, places: Any, out: Any, pieces: Any, blobs: Any) -> int:
         first = count
         begin = to
         to, count = _lines(data, start, run, out, to, pieces, count)
-        if _is_packed(out, begin, to):
+        if is_packed(out, begin, to):
             blobs[found, 0], blobs[found, 1], blobs[found, 2], blobs[found, 3] = begin, to, first, count
             blobs[found, 4] = 0
             found += 1

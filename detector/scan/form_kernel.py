@@ -17,7 +17,7 @@ from detector.scan.kernels import ALNUM, CLASSES, count_bits, listed, sieve_shif
 REVERSED, ROT13, SWAPPED, NO_LAST, NO_FIRST = range(5)
 FULL, SHORT, FOLDED = 1, 2, 4  # of a length: what a text of it may be
 TURNS: Final = 3  # of a token: fewer have words, paths, numbers and times
-FOREIGN: Final = 3  # letters beyond f of a token that lost its case: fewer have digests behind a name, and times
+FOREIGN: Final = 3  # letters beyond f of what lost its case: times, and digests behind a name, have fewer
 _BLOCK: Final = 1 << 13
 _SIGNS: Final = 4  # and one in eight bytes: what has more is no token, and too dear to complete
 LAST: Final = np.frombuffer(

@@ -7,7 +7,7 @@ import bz2
 import lzma
 import zlib
 from collections.abc import Callable, Iterator
-from functools import partial
+from functools import cache, partial
 from typing import Any, Final
 
 import cramjam
@@ -124,7 +124,9 @@ _LIMITED: Final[dict[int, Callable[[bytes, int], bytes]]] = {
 }
 
 
-def _unpacked(packed: bytes, kind: int, most: int, unzstd: zstandard.ZstdDecompressor) -> bytes | None:
+def _unpacked(
+    packed: bytes, kind: int, most: int, unzstd: Callable[[], zstandard.ZstdDecompressor]
+) -> bytes | None:
     """The text, at most one byte more than `most`; None if it is damaged, or of another kind after all."""
     try:
         if kind == BZIP2:
@@ -134,7 +136,7 @@ def _unpacked(packed: bytes, kind: int, most: int, unzstd: zstandard.ZstdDecompr
             packed = _small_dictionary(packed, kind, most)
             return lzma.LZMADecompressor(form, memlimit=_MOST_MEMORY).decompress(packed, most + 1)
         if kind == ZSTD:
-            return bytes(unzstd.stream_reader(packed, read_size=_READ).read(most + 1))
+            return bytes(unzstd().stream_reader(packed, read_size=_READ).read(most + 1))
         if kind in _LIMITED:
             return _LIMITED[kind](packed, most)
     except (OSError, EOFError, ValueError, MemoryError, *_DAMAGED):
@@ -175,7 +177,8 @@ def unpacked(data: bytes, rows: Any, room: Room) -> Iterator[tuple[list[bytes], 
     They come as those of `binary_payloads.inflated`.
     """
     words = _gathered(data, rows)
-    unzstd = zstandard.ZstdDecompressor(max_window_size=_MOST_WINDOW)
+    # Made once, and only if there is a word for it: to make it costs more than to read a word.
+    unzstd = cache(partial(zstandard.ZstdDecompressor, max_window_size=_MOST_WINDOW))
     spans = np.array([word[1:3] for word in words], np.int64)
     room.widen(spans[:, 0], spans[:, 1])
     lines = room.lines(np.ascontiguousarray(spans[:, 0]))

@@ -291,6 +291,7 @@ class PackedHex(_PackedWords):
     def decode(self, data: bytes, places: Any, room: Room) -> Iterator[Part]:
         """Decompresses the words that begin at the places."""
         spans = np.empty((len(places), 2), np.int64)
-        count = word_runs.hex_words(np.frombuffer(data, np.uint8), places, spans)
+        view, scratch = np.frombuffer(data, np.uint8), np.empty(64, np.uint8)
+        count = word_runs.hex_words(view, places, scratch, spans)
         if count:
             yield from super().decode(data, spans[:count], room)

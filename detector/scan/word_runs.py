@@ -9,6 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from detector.jit import bare
+from detector.scan.binary_payloads import is_packed
 from detector.scan.character_tables import ROT, SWAP
 from detector.scan.digits import BASE64, HEX, NONE, PRINTABLE
 from detector.scan.long_words import DIGITS32, DIGITS58, ROT_DIGITS
@@ -253,8 +254,19 @@ def unhex(data: Any, rows: Any, out: Any, segments: Any, digits: Any, starts: An
 
 
 @bare
-def hex_words(data: Any, places: Any, spans: Any) -> int:
-    """Fill `spans` with the hex digits (start, end) of which the first is at one of the places; how many."""
+def _is_zlib(data: Any, at: int, scratch: Any) -> bool:
+    """Whether the hex digits at `at`, as many as the least packed word has, may be of zlib by what follows its header."""
+    for byte in range(_LEAST_PACKED >> 1):
+        scratch[byte] = HEX[data[at + 2 * byte]] << 4 | HEX[data[at + 2 * byte + 1]]
+    return bool(is_packed(scratch, 0, _LEAST_PACKED >> 1))
+
+
+@bare
+def hex_words(data: Any, places: Any, scratch: Any, spans: Any) -> int:
+    """Fill `spans` with the hex digits (start, end) of which the first is at one of the places; how many.
+
+    Most that seem to begin with zlib's header are digests: they are left out by what follows it. `scratch` is for a few bytes.
+    """
     count = done = 0
     for start in places:
         if start < done or (start > 0 and HEX[data[start - 1]] != NONE):
@@ -262,7 +274,7 @@ def hex_words(data: Any, places: Any, spans: Any) -> int:
         done = start
         while done < data.size and HEX[data[done]] != NONE:
             done += 1
-        if done - start >= _LEAST_PACKED:
+        if done - start >= _LEAST_PACKED and (data[start] == 0x31 or _is_zlib(data, start, scratch)):
             spans[count, 0], spans[count, 1] = start, done
             count += 1
     return count

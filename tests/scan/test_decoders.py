@@ -1,6 +1,7 @@
 """Each decoder's examples and near-misses, decoded as the scan decodes them."""
 
 import base64
+import zlib
 from typing import Any, ClassVar
 
 import pytest
@@ -114,3 +115,18 @@ def test_a_decoder_that_does_not_fit_is_refused() -> None:
         Decoders([*BUNDLED, Hex()])
     with pytest.raises(ValueError, match="2 bytes"):
         Decoders([type("Short", (Ascii85,), {"trigger": (b"<",)})()])
+
+
+@pytest.mark.parametrize(
+    ("level", "strategy"), [(0, zlib.Z_DEFAULT_STRATEGY), (9, zlib.Z_FIXED), (9, zlib.Z_DEFAULT_STRATEGY)]
+)
+def test_hex_of_each_kind_of_block_that_zlib_writes_is_decoded(level: int, strategy: int) -> None:
+    text = b"".join(b"%d: token = tok_Zb81+kQ/x=5Tq\n" % number for number in range(20))
+    packer = zlib.compressobj(level, strategy=strategy)
+    packed = packer.compress(text) + packer.flush()
+    assert decoded(b"a " + packed.hex().encode() + b" b")[-1].data.rstrip() == text.rstrip()
+
+
+@pytest.mark.parametrize("after", [b"d6", b"d7", b"00"])
+def test_a_digest_that_begins_as_zlib_does_is_left_alone(after: bytes) -> None:
+    assert decoded(b"78da" + after + b"b56c71bc56c0b715bacfd7259199ab83fd") == []
