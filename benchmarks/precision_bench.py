@@ -111,7 +111,7 @@ def report(made: Precision) -> str:
         for pattern, checks in sorted(refused.items(), key=lambda row: (-row[1].total(), row[0]))
     ]
     parts = [
-        "# What the patterns see where no secret was put\n",
+        f"# What the patterns see {'where no secret was put' if made.seeds else 'in real text'}\n",
         about(made.machine),
         f"\n{made.patterns} patterns, those that are on by default; {_generated(made.seeds)}.\n",
         table(["text", "MB", "matches", "per GB"], by_size),
