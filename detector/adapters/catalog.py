@@ -118,7 +118,7 @@ CATALOG: Final[Mapping[str, SourceEntry]] = {
     "kubernetes": SourceEntry(
         "Kubernetes",
         "kubernetes.md",
-        "pods, their tokens, uses",
+        "pods, jobs, tokens, their uses",
         "the pod; else a pod of the service account",
         "an audit policy with token requests and pods at level `Request`",
         "16 of 18",

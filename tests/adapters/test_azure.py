@@ -251,6 +251,14 @@ def test_the_start_and_the_end_of_an_operation_are_two_records_and_each_counts_o
     assert used(record(2)).id == used(record(2)).id
 
 
+@pytest.mark.parametrize("signature", ["Succeeded.", "Failed.", "Canceled."])
+def test_the_end_of_a_long_operation_is_no_use(signature: str) -> None:
+    ended = record(2) | {"resultType": signature.removesuffix("."), "resultSignature": signature}
+    assert translate(ended, NOW) == []
+    accepted = used(record(2) | {"resultType": "Accept", "resultSignature": "Accepted.Accepted"})
+    assert accepted.outcome == SUCCESS
+
+
 def test_records_without_a_token_are_known_and_give_nothing() -> None:
     plain = record(2)
     plain["identity"] = {"claims": {"appid": "x"}}

@@ -685,3 +685,82 @@ def test_googles_entries_are_audit_events_too() -> None:
 def test_what_only_resembles_an_event_is_a_log_record(record: dict[str, Any]) -> None:
     (found,) = read(record)
     assert (found.format, found.events, found.log is not None) == ("json", (), True)
+
+
+# Jobs
+
+JOB_UID = "0c2a1f6e-9d1b-4f6f-8a67-3a4d0a6f0b11"
+JOB = f"k8s-job/batch/nightly-29/{JOB_UID}"
+
+
+def job_state(status: dict[str, Any], **spec: Any) -> dict[str, Any]:
+    """What the job controller writes."""
+    made = event("update", "jobs", name="nightly-29")
+    return {
+        **made,
+        "user": {"username": "system:serviceaccount:kube-system:job-controller"},
+        "objectRef": {
+            "resource": "jobs", "subresource": "status", "apiGroup": "batch", "apiVersion": "v1",
+            "namespace": "batch", "name": "nightly-29",
+        },
+        "requestObject": {"metadata": {"uid": JOB_UID}, "spec": spec, "status": status},
+    }  # fmt: skip
+
+
+def test_a_job_starts_with_its_deadline() -> None:
+    (started,) = translate(
+        job_state({"startTime": "2026-05-01T07:59:00Z", "active": 1}, activeDeadlineSeconds=600), NOW
+    )
+    assert isinstance(started, TaskStarted)
+    assert (started.task_id, started.kind, started.workload) == (JOB, "kubernetes-job", "nightly-29")
+    assert started.deadline == started.time + 600 * SECOND
+
+
+@pytest.mark.parametrize(
+    ("condition", "outcome"),
+    [
+        ({"type": "Complete", "status": "True"}, "succeeded"),
+        ({"type": "Failed", "status": "True", "reason": "BackoffLimitExceeded"}, "failed"),
+        ({"type": "Failed", "status": "True", "reason": "DeadlineExceeded"}, "timed_out"),
+        ({"type": "Failed", "status": "False"}, None),
+        ({"type": "SuccessCriteriaMet", "status": "True"}, None),
+        ("Complete", None),
+    ],
+)
+def test_a_job_ends_by_its_condition(condition: Any, outcome: str | None) -> None:
+    state = {"startTime": "2026-05-01T07:59:00Z", "conditions": [condition]}
+    ended = [each for each in translate(job_state(state), NOW) if isinstance(each, TaskEnded)]
+    assert [(each.task_id, each.outcome, each.time) for each in ended] == (
+        [] if outcome is None else [(JOB, outcome, AT)]
+    )
+
+
+def test_a_job_that_completed_ended_at_its_completion() -> None:
+    state = {
+        "startTime": "2026-05-01T07:59:00Z",
+        "completionTime": "2026-05-01T07:59:30Z",
+        "conditions": [{"type": "Complete", "status": "True"}],
+    }
+    ended = translate(job_state(state), NOW)[-1]
+    assert (ended.id, ended.time) == (f"{JOB}/ended", parse_rfc3339("2026-05-01T07:59:30Z"))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"requestObject": None},
+        {"requestObject": {"status": []}},
+        {"responseStatus": {"code": 409}},
+        {"requestURI": "/apis/batch/v1/namespaces/batch/jobs/nightly-29/status?dryRun=All"},
+    ],
+)
+def test_what_changes_no_state_of_a_job_gives_nothing(change: dict[str, Any]) -> None:
+    assert translate({**job_state({"startTime": "2026-05-01T07:59:00Z"}), **change}, NOW) == []
+
+
+def test_a_pod_of_a_job_has_it_as_its_parent() -> None:
+    labels = {"batch.kubernetes.io/job-name": "nightly-29", "batch.kubernetes.io/controller-uid": JOB_UID}
+    pod = event("create", "pods", requestObject={"metadata": {"labels": labels}})
+    pod["objectRef"] |= {"namespace": "batch", "name": "nightly-29-x7k2p"}
+    (started,) = (each for each in translate(pod, NOW) if isinstance(each, TaskStarted))
+    assert started.parent_task_id == JOB

@@ -41,6 +41,9 @@ _NONE: Final = "00000000-0000-0000-0000-000000000000"
 _LIVES: Final = 90 * MINUTE
 _LIVES_EVALUATED: Final = 28 * HOUR
 _REFUSED: Final = frozenset({"401", "403"})
+# In the activity log, the status and behind the dot that of the request ("Azure Activity Log event schema": `subStatus`).
+# The end of a long operation has none: nobody asked for anything then, and its start is a record of its own.
+_ONLY_ENDS: Final = ("Succeeded.", "Failed.", "Canceled.")
 _UTI: Final = 22  # characters of the base64 of 16 bytes
 _UNJOINED: Final = "the sign-in log names no job; give each repository an application of its own, and set `task_group` in `[sources.azure]`"
 _BY_SECRET: Final = "sign-in with a secret or certificate, which names no job; use federated credentials"  # noqa: S105 - words
@@ -131,7 +134,7 @@ def used(record: Record, now: int) -> Iterator[CanonicalEvent]:
         BadRecordError: a field that such a record has is missing or wrong.
     """
     identifier = _identifier(record)
-    if identifier is None:
+    if identifier is None or record.get("resultSignature") in _ONLY_ENDS:
         return
     graph = record["category"] == GRAPH
     address = maybe_text(record, "properties.ipAddress") or maybe_text(record, "callerIpAddress")

@@ -1,4 +1,4 @@
-"""Kubernetes audit events (`audit.k8s.io/v1`): tokens issued to pods, uses of them, and pods that ended.
+"""Kubernetes audit events (`audit.k8s.io/v1`): tokens issued to pods, uses of them, and pods and jobs that ended.
 
 Fields are those of the audit `Event` reference and of KEP-4193 (credential ids, Kubernetes 1.29 on).
 
@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl
 
 from detector.adapters.adapter import Adapter, Record
 from detector.adapters.fields import find, maybe_text, text
+from detector.adapters.kubernetes.jobs import job_events
 from detector.adapters.kubernetes.pods import EventContext, context_of, pod_events
 from detector.adapters.kubernetes.tokens import (
     BY_POD,
@@ -36,7 +37,7 @@ _SCHEMES: Final = {"JTI": JWT_ID, "X509SHA256": X509}
 _PREFIXES: Final = ("authentication.kubernetes.io/", "authentication.k8s.io/")
 _COMPLETE: Final = "ResponseComplete"
 _CHANGES: Final = ("create", "delete", "patch", "update")
-_CHANGED: Final = ("pods", "serviceaccounts", "secrets")
+_CHANGED: Final = ("pods", "jobs", "serviceaccounts", "secrets")
 _MAX_WORDS: Final = 1000  # of a command line
 _REFUSED: Final = 400  # the lowest HTTP status of a refusal
 _SERVICE_ACCOUNT: Final = "system:serviceaccount:"
@@ -70,14 +71,23 @@ def translate(record: Record, now: int) -> list[CanonicalEvent]:
             if is_token_request(record)
             else (issued_with_pod(record, context),)
         )
-        more = (*tokens, *pod_events(record, context), tokens_voided(record, context))
+        tasks = job_events(record, context, now) if _is_of_job(record) else pod_events(record, context)
+        more = (*tokens, *tasks, tokens_voided(record, context))
         events.extend(event for event in more if event is not None)
     return events
 
 
 def _is_change(record: Record) -> bool:
-    """Whether a request may start or end a pod, or give or void a token."""
+    """Whether a request may start or end a pod or a job, or give or void a token."""
     return record.get("verb") in _CHANGES and maybe_text(record, "objectRef.resource") in _CHANGED
+
+
+def _is_of_job(record: Record) -> bool:
+    reference = record.get("objectRef")
+    return isinstance(reference, dict) and (reference.get("resource"), reference.get("apiGroup")) == (
+        "jobs",
+        "batch",
+    )
 
 
 def _is_refused(record: Record) -> bool:

@@ -23,6 +23,7 @@ _GRACE: Final = 30 * SECOND
 _COLLECTOR: Final = "system:serviceaccount:kube-system:pod-garbage-collector"
 _TASK_RUN: Final = "tekton.dev/taskRun"
 _WORKFLOW: Final = "workflows.argoproj.io/workflow"
+_JOB: Final = ("batch.kubernetes.io/job-name", "batch.kubernetes.io/controller-uid")
 
 
 class EventContext(msgspec.Struct, frozen=True):
@@ -50,6 +51,11 @@ def context_of(record: Mapping[str, Any], now: int) -> EventContext:
 def pod_credential(task_id: str) -> str:
     """The id of the credential that a pod's tokens for the API server make up together."""
     return f"{task_id}/token"
+
+
+def job_task(namespace: str, name: str, uid: str) -> str:
+    """The task id of a job. Its uid is in it: a name may come again."""
+    return f"k8s-job/{namespace}/{name}/{uid}"
 
 
 def pod_events(record: Mapping[str, Any], context: EventContext) -> list[CanonicalEvent]:
@@ -111,14 +117,17 @@ def _group(record: Mapping[str, Any], namespace: str) -> str | None:
 
 
 def _parent(namespace: str | None, labels: object) -> str | None:
-    """The Tekton task run or the Argo workflow that a pod was made for."""
+    """The Tekton task run, the Argo workflow or the job that a pod was made for."""
     if not isinstance(labels, dict):
         return None
     for label, source in ((_TASK_RUN, "tekton"), (_WORKFLOW, "argo")):
         name = labels.get(label)
         if isinstance(name, str) and name:
             return f"{source}/{namespace}/{name}"
-    return None
+    job, uid = (labels.get(label) for label in _JOB)
+    if not (namespace and isinstance(job, str) and job and isinstance(uid, str) and uid):
+        return None
+    return job_task(namespace, job, uid)
 
 
 def _finished(record: Mapping[str, Any], context: EventContext) -> list[CanonicalEvent]:
