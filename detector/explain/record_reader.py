@@ -8,7 +8,7 @@ import msgspec
 from detector.ingest.classify import CLOUDEVENTS, RecordClassifier
 from detector.ingest.format_names import TEXT
 from detector.ingest.formats.log_texts import LogTexts
-from detector.ingest.range_reader import RangeReader, Sink
+from detector.ingest.range_reader import RangeReader, Sink, lines_of
 from detector.records.blocks import Block
 from detector.records.log_records import LogText, Read
 from detector.records.timestamps import Ints, line_span
@@ -90,9 +90,10 @@ class RecordReader(RangeReader):
 
     def events(self, events: Iterable[CanonicalEvent], data: bytes) -> None:
         """See `RangeReader`."""
-        sizes = map(len, data.splitlines(keepends=True))
-        for line, (event, size) in enumerate(zip(events, sizes, strict=True), start=self.lines + 1):
-            self.take(Read(CLOUDEVENTS, (event,)), line, size)
+        for number, (event, line) in enumerate(
+            zip(events, lines_of(data), strict=True), start=self.lines + 1
+        ):
+            self.take(Read(CLOUDEVENTS, (event,)), number, len(line) + 1)
 
     def block(self, texts: LogTexts, starts: Ints, before: int, *, data: bytes | None = None) -> None:
         """See `RangeReader`."""

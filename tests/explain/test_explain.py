@@ -56,7 +56,7 @@ def event(kind: str, number: int, **data: Any) -> str:
 
 def of_lines(tmp_path: Path, *lines: str, name: str = "events.jsonl", **named: Any) -> Explained:
     file = tmp_path / name
-    file.write_text("".join(lines))
+    file.write_bytes("".join(lines).encode())
     return explained(file, **named)
 
 
@@ -184,6 +184,11 @@ def test_every_record_has_its_line_in_every_form_of_file(tmp_path: Path, shape: 
     made = explained(tmp_path / "hooks.json")
     assert [record.line for record in made.records] == lines
     assert {record.format for record in made.records} == {"github"}
+
+
+def test_carriage_returns_make_no_lines(tmp_path: Path) -> None:
+    made = of_lines(tmp_path, START.replace(": ", ":\r"), START.strip())
+    assert [(record.line, record.became) for record in made.records] == [(1, EVENTS), (2, EVENTS)]
 
 
 def test_only_the_first_records_are_kept_and_all_are_counted(tmp_path: Path) -> None:
