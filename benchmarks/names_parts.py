@@ -5,7 +5,15 @@ from typing import Final
 
 import msgspec
 
-from benchmarks import names_contexts, names_fourth, names_lookalikes, names_second, names_third, names_words
+from benchmarks import (
+    names_contexts,
+    names_fifth,
+    names_fourth,
+    names_lookalikes,
+    names_second,
+    names_third,
+    names_words,
+)
 from benchmarks.names_contexts import Context
 from benchmarks.names_lookalikes import Line, LookAlike
 from benchmarks.names_words import Half, Name, Value
@@ -44,4 +52,9 @@ def part(half: Half) -> Part:
     )
 
 
-_LATER: Final = {Half.SECOND: names_second, Half.THIRD: names_third, Half.FOURTH: names_fourth}
+_LATER: Final = {
+    Half.SECOND: names_second,
+    Half.THIRD: names_third,
+    Half.FOURTH: names_fourth,
+    Half.FIFTH: names_fifth,
+}

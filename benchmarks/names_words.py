@@ -31,6 +31,7 @@ class Half(enum.Enum):
     SECOND = "second"
     THIRD = "third"
     FOURTH = "fourth"
+    FIFTH = "fifth"
 
 
 class Name(msgspec.Struct, frozen=True):

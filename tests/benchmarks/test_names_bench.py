@@ -31,13 +31,14 @@ def test_the_halves_share_no_name_and_each_held_out_one_has_contexts_and_values_
         assert set(part(half).values) - set(dev.values)
 
 
-def test_the_fourth_half_is_as_wide_as_it_is_said_to_be() -> None:
-    made = part(Half.FOURTH)
+@pytest.mark.parametrize("half", [Half.FOURTH, Half.FIFTH], ids=lambda half: half.value)
+def test_a_blind_half_is_as_wide_as_it_is_said_to_be(half: Half) -> None:
+    made = part(half)
 
     assert len({name for _, name in made.named}) >= 50
     assert len(set(made.contexts) - set(part(Half.DEV).contexts)) >= 16
     assert len(made.look_alikes) >= 25
-    assert len(_names_of_look_alikes(Half.FOURTH)) >= 100
+    assert len(_names_of_look_alikes(half)) >= 100
 
 
 def _names_of_look_alikes(half: Half) -> set[Name]:
