@@ -58,7 +58,7 @@ def document(made: Explained, clean: Clean) -> str:
                     }
                     for reason, count in tally.reasons.most_common()
                 ],
-                "unopened": [{"source": each.source, "why": each.detail} for each in made.letters],
+                "unread": [{"source": each.source, "why": each.detail} for each in made.letters],
             },
         },
         indent=2,

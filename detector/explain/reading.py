@@ -45,11 +45,12 @@ from detector.values.events import CanonicalEvent
 NOT_RECOGNISED: Final = "not-recognised"
 FILE_IS_TEXT: Final = "file-is-text"
 _OTHER: Final = "other"  # the type of an idle record whose source tells none
+_MOST_LETTERS: Final = 100
 _TOGETHER: Final = 512  # records that are masked at once
 
 
 class Explained(msgspec.Struct, frozen=True):
-    """The first records of a history, and what became of all of them. `letters` are inputs that could not be opened."""
+    """The first records of a history, and what became of all of them. `letters` are of whole inputs."""
 
     records: tuple[ExplainedRecord, ...]
     tally: Tally
@@ -73,7 +74,7 @@ def explain(plan: Plan, meter: Meter, most: int) -> Explained:
     for unit, lines in _read(plan, todo, first, explainer):
         meter.advance(unit.end - unit.start)
         explainer.lines[unit.source] += lines
-    letters = tuple(masker.masked(plan.letters))
+    letters = tuple(masker.masked([*plan.letters, *explainer.letters]))
     return Explained(tuple(explainer.kept), explainer.tally, letters)
 
 
@@ -91,20 +92,21 @@ def _read(
             reader = read(source, unit.start, unit.end, into, reading, RecordReader)
             into.flush()
         else:
-            reader = read(source, unit.start, unit.end, NoScan(), reading)
+            reader = read(source, unit.start, unit.end, _Text(explainer.letters), reading)
             for format_name, count in reader.records.items():
                 explainer.tell(ExplainedRecord(into.name, None, format_name, TEXT, count=count))
         yield unit, reader.lines
 
 
 class _Explainer:
-    """Explains what is taken from any input. `lines` counts those of each source so far."""
+    """Explains what is taken from any input. `lines` counts those of each source so far, `letters` are of whole files."""
 
     def __init__(self, masker: EventMasker, ledger: Ledger, until: int, most: int) -> None:
         self.masker = masker
         self.tally = Tally()
         self.kept: list[ExplainedRecord] = []
         self.lines: Counter[int] = Counter()
+        self.letters: list[DeadLetter] = []
         self._ledger = ledger
         self._until = until
         self._most = most
@@ -119,6 +121,18 @@ class _Explainer:
         """The record with its events, which are masked."""
         found = tuple(explained(event, self._ledger, self._until) for event in events)
         return msgspec.structs.replace(record, events=found)
+
+
+class _Text(NoScan):
+    """Takes a file of text: only what is wrong with the whole file is told."""
+
+    def __init__(self, letters: list[DeadLetter]) -> None:
+        self._letters = letters
+
+    def dead(self, letter: DeadLetter) -> None:
+        """See `RecordSink`."""
+        if letter.line is None and len(self._letters) < _MOST_LETTERS:
+            self._letters.append(letter)
 
 
 class _Input(NoScan):

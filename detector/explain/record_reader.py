@@ -10,6 +10,7 @@ from detector.ingest.format_names import TEXT
 from detector.ingest.formats.log_texts import LogTexts
 from detector.ingest.range_reader import RangeReader, Sink, lines_of
 from detector.records.blocks import Block
+from detector.records.dead_letters import DeadLetter
 from detector.records.log_records import LogText, Read
 from detector.records.timestamps import Ints, line_span
 from detector.scan.leaks import Batch
@@ -131,7 +132,7 @@ class NoScan:
     def event(self, event: CanonicalEvent) -> None:
         """See `Sink`."""
 
-    def dead(self, letter: object) -> None:
+    def dead(self, letter: DeadLetter) -> None:
         """See `Sink`."""
 
 

@@ -59,7 +59,7 @@ def _lines(made: Explained, clean: Clean) -> Iterator[Text]:
         yield Text()
     yield from _sums(made.tally, clean)
     for letter in made.letters:
-        yield Text(f"not read: {visible(letter.source, _PLACE)}: {letter.detail}", "red")
+        yield Text(f"{visible(letter.source, _PLACE)}: {letter.detail}", "red")
 
 
 class _Records:

@@ -186,6 +186,13 @@ def test_every_record_has_its_line_in_every_form_of_file(tmp_path: Path, shape: 
     assert {record.format for record in made.records} == {"github"}
 
 
+def test_a_file_that_is_no_text_is_told(tmp_path: Path) -> None:
+    (tmp_path / "core").write_bytes(bytes(range(256)) * 8)
+    assert [(letter.source, letter.reason) for letter in explained(tmp_path / "core").letters] == [
+        (str(tmp_path / "core"), "binary")
+    ]
+
+
 def test_carriage_returns_make_no_lines(tmp_path: Path) -> None:
     made = of_lines(tmp_path, START.replace(": ", ":\r"), START.strip())
     assert [(record.line, record.became) for record in made.records] == [(1, EVENTS), (2, EVENTS)]
