@@ -121,7 +121,7 @@ class ReceivePort(HttpServer):
         for proof in () if handshake else source.proofs:
             await proof.check(head)
         with self.waiting.of(source.name) as take:
-            body = await self._body(request, head, take)
+            body = await self._body(request, head, take, known=source.verify is None and not handshake)
             if source.grid is not None and handshake:
                 return source.grid.handshake(head, body)
             if source.verify is not None:
@@ -132,13 +132,17 @@ class ReceivePort(HttpServer):
         self._tell(Received(source.name, len(reading.records), size, time.perf_counter() - began))
         return reading.answer
 
-    async def _body(self, request: web.BaseRequest, head: Head, take: Callable[[int], None]) -> bytes:
-        length = request.content_length
-        if length is not None and length > self._settings.body_bytes:
-            raise RefusalError(413, "too-large", f"the body is longer than {self._settings.body_bytes} bytes")
+    async def _body(
+        self, request: web.BaseRequest, head: Head, take: Callable[[int], None], *, known: bool
+    ) -> bytes:
+        """The body. Nothing is decompressed for a sender that is not `known` before its body is read."""
+        limit, length = self._settings.body_bytes, request.content_length
+        if length is not None and length > limit:
+            raise RefusalError(413, "too-large", f"the body is longer than {limit} bytes")
         encoding = head.headers.get("content-encoding", "").strip().lower()
-        seconds = self._settings.body_timeout / SECOND
-        return await read_body(request.content, encoding, self._settings.body_bytes, seconds, take)
+        if encoding and not known:
+            raise RefusalError(415, "content-type", "send it without Content-Encoding")
+        return await read_body(request.content, encoding, limit, self._settings.body_timeout / SECOND, take)
 
     async def _write(self, source: Source, head: Head, reading: Reading) -> None:
         if not reading.records:

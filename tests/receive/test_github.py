@@ -39,12 +39,17 @@ async def test_a_delivery_is_written_as_it_came(tmp_path: Path) -> None:
 
 async def test_a_wrong_signature_writes_nothing(tmp_path: Path) -> None:
     async with serving(tmp_path, source("github")) as served:
-        for headers in (JSON, signed(BODY, "another secret"), {**signed(BODY), "Content-Type": "text/plain"}):
+        for headers in (
+            JSON,
+            signed(BODY, "another secret"),
+            {**signed(BODY), "Content-Type": "text/plain"},
+            {**signed(BODY), "Content-Encoding": "gzip"},
+        ):
             answer = await served.post("/github", BODY, headers)
             assert answer.status in {401, 415}
             assert SECRET not in answer.text
         assert served.lines("github") == []
-        assert served.refusals == ["proof", "proof", "content-type"]
+        assert served.refusals == ["proof", "proof", "content-type", "content-type"]
 
 
 async def test_a_ping_is_answered_and_not_written(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ opens connections and asks nothing cuts off its own, and a request that comes be
 
 import ipaddress
 from collections import Counter
+from collections.abc import Iterator
 from typing import Final, Generic, Literal, TypeVar
 
 import msgspec
@@ -47,6 +48,9 @@ class OpenConnections(Generic[_T]):
 
     def __len__(self) -> int:
         return len(self._clients)
+
+    def __iter__(self) -> Iterator[_T]:
+        return iter(tuple(self._clients))
 
     def admit(self, connection: _T, client: str) -> tuple[_T, str, Refusal] | None:
         """Takes a new connection. Gives the one that has to go for it, its client and why; None if there is room."""

@@ -171,6 +171,8 @@ class HttpServer:
         for stream in self._streams:
             stream.cancel()
         await asyncio.gather(*self._streams, return_exceptions=True)
+        for connection in self._open:  # else aiohttp waits as long for one that brings nothing
+            connection.end_if_idle()
         await self._protocols.shutdown(seconds)
 
     async def __aenter__(self) -> Self:
@@ -372,6 +374,11 @@ class _Connection(web.RequestHandler):
     def answered(self) -> None:
         """It waits for the next request."""
         self._idle_since = self._loop.time()
+
+    def end_if_idle(self) -> None:
+        """Ends the connection if no request is answered or has begun to arrive."""
+        if self._idle_since is not None and not self._head and self._requests == self._request_count:
+            self.cut()
 
     def cut(self) -> None:
         """Ends the connection at once, whatever was to be sent."""

@@ -1,0 +1,103 @@
+"""`curfewd receive` as a service in this process: a reload, a clean end, probes, metrics, and what `--check` says."""
+
+import asyncio
+import io
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import aiohttp
+
+from detector.configuration.settings import Settings
+from detector.receive.service import ReceiveService
+from detector.service.observability.logs import LogMask, make_log
+from tests.broker.cluster import free_ports
+from tests.command_line import curfewd
+from tests.receive.serving import JSON, SECRET, source
+
+OTHER = "another secret of the test"
+EVENT = b'{"id": "1"}'
+
+
+async def until(holds: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(30):
+        while not await holds():  # noqa: ASYNC110 - another loop has to get there
+            await asyncio.sleep(0.02)
+
+
+async def test_it_reads_its_sources_again_and_ends_when_it_has_answered(tmp_path: Path) -> None:
+    port, probes = free_ports(2)
+    config, out, secret, log = tmp_path / "c.toml", tmp_path / "out.jsonl", [SECRET], io.StringIO()
+    config.write_text(
+        f'[receive]\nlisten = "127.0.0.1:{port}"\nprobes = "127.0.0.1:{probes}"\n' + source("eventbridge")
+    )
+
+    def settings() -> Settings:
+        return Settings.load(str(config), {"SECRET": secret[0]})
+
+    mask = LogMask(str)
+    service = ReceiveService(settings(), str(out), settings, make_log("json", "info", log, mask), mask)
+    running = asyncio.create_task(service.run())
+    async with aiohttp.ClientSession() as client:
+
+        async def got(path: str) -> str:
+            try:
+                async with client.get(f"http://127.0.0.1:{probes}{path}") as answer:
+                    return await answer.text()
+            except aiohttp.ClientError:
+                return ""
+
+        async def posted(shown: str) -> int:
+            headers = {**JSON, "Authorization": f"Bearer {shown}"}
+            async with client.post(
+                f"http://127.0.0.1:{port}/eventbridge", data=EVENT, headers=headers
+            ) as answer:
+                return answer.status
+
+        async def ready() -> bool:
+            return await got("/readyz") == "ok\n"
+
+        async def reloaded() -> bool:
+            return await posted(OTHER) == 200
+
+        await until(ready)
+        assert [await posted(SECRET), await posted(OTHER)] == [200, 401]
+        secret[0] = OTHER
+        os.kill(os.getpid(), signal.SIGHUP)
+        await until(reloaded)
+        assert await posted(SECRET) == 401
+        assert 'curfewd_received_requests_total{source="eventbridge"} 2.0' in await got("/metrics")
+        os.kill(os.getpid(), signal.SIGTERM)
+        await asyncio.wait_for(running, 10)  # though the client keeps its connection
+    assert out.read_bytes() == (EVENT + b"\n") * 2
+    assert '"event": "stopped"' in log.getvalue()
+    assert SECRET not in log.getvalue()
+    assert OTHER not in log.getvalue()
+
+
+def test_what_is_wrong_is_one_line(tmp_path: Path) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text("[receive]\n" + source("github"))
+    right = curfewd(
+        "receive", "--config", config, "--out", tmp_path / "o", "--check", environ={"SECRET": SECRET}
+    )
+    assert (right.code, right.out, right.err) == (0, f"{config}: nothing wrong\n".encode(), b"")
+    for text, environ, said in (
+        (
+            "[receive]\n" + source("github"),
+            {"SECRET": None},
+            b"the environment variable SECRET with the secret is not set",
+        ),
+        ("", {}, b"there is no [receive] table"),
+        (
+            "[receive]\ncert_file = 'none.pem'\n" + source("github"),
+            {"SECRET": SECRET},
+            b"none.pem cannot be used",
+        ),
+    ):
+        config.write_text(text)
+        wrong = curfewd("receive", "--config", config, "--out", tmp_path / "o", "--check", environ=environ)
+        assert wrong.code == 2
+        assert said in wrong.err
+        assert wrong.err.count(b"\n") == 1
