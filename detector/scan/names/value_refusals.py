@@ -38,7 +38,7 @@ _SEQUENCE: Final = 40  # bytes of `a1b2c3d4`, a sequence of letters and one of d
 _NO_LETTER: Final = re.compile(rb"[^A-Za-z]")
 _NO_DIGIT: Final = re.compile(rb"[^0-9]")
 _MASKED: Final = re.compile(
-    rb"\*\*\*|\.\.\.|\xe2\x80\xa6|\xe2\x80\xa2|\xe2\x80\xb9|#####|_____|-----|(?i:redact|masked|hidden|x{5})|sha(?:256|512)[:-]|:/[a-z]|"
+    rb"\*\*\*|\.\.\.|\xe2\x80\xa6|\xe2\x80\xa2|\xe2\x80[\xb9\xba]|#####|_____|-----|(?i:redact|masked|hidden|x{5})|sha(?:256|512)[:-]|:/[a-z]|"
     # Escapes and regexes are of code.
     rb"\\x[0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\[\^?[^\]]?[A-Za-z0-9]-[A-Za-z0-9]"
 )

@@ -64,6 +64,9 @@ def test_these_are_found(text: str) -> None:
         "BACKEND_KEY=igokrl/6bd4316a-de4e-4e76-9862-5ef9054311de.json",
         "HARBOR_TOKEN=age1fvr6zruvug8rywdu0tcg29lve0kuz2g0e4axltzdzg0p0hejjm8ddecrjq",
         f"HARBOR_TOKEN={BASE62}--{BASE62[:16]}--{BASE62[5:27]}==",
+        # A mask, which has a name, and what stands behind it.
+        "redis://x:‹redis-url-password:12›@db.example.com:5432/prod1x",
+        "‹named-secret:40›Ab9-_x2Kq8",
     ],
 )
 def test_these_are_left_alone(text: str) -> None:
