@@ -18,7 +18,7 @@ from detector.ingest.range_reader import Reading
 from detector.ingest.sources import Source
 from detector.patterns.pattern import Pattern
 from detector.records.dead_letters import DeadLetter
-from detector.scan.decode import DEPTH
+from detector.scan.decode import DEPTH, Decoding
 from detector.scan.known_credentials import KeyRing, KnownIndex
 from detector.scan.leaks import Batch, LeakFinder
 from detector.scan.scanner import PatternScanner
@@ -139,3 +139,15 @@ def test_what_a_pattern_describes_is_found_in_any_chain(
     pattern: Pattern, chain: list[str], seed: int, chunk: int
 ) -> None:
     check(Generator(pattern).make(random.Random(seed)).secret, chain, seed, chunk, FINDER)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"call_unrHAJhMN2rsCvm0JUzHEIXj", b"jXIEHzUJ0mvCsr2NMhJAHrnu_llac", b"CALL_unrHAJhMN2rsCvm0JUzHEIXj"],
+)
+def test_a_token_that_was_turned_is_not_turned_back(text: bytes) -> None:
+    views = list(Decoding(text))
+    chains = [place[1] for view in views if (place := view.origin(0, 1)) is not None]
+    assert chains
+    assert all(len(set(chain)) == len(chain) for chain in chains)
+    assert all(text not in view.data for view in views)
