@@ -95,7 +95,7 @@ def finder() -> LeakFinder:
 
 
 def text_of(secret: bytes) -> bytes:
-    return b"the token is " + secret + b"\nthe next line\n"
+    return b"what came is " + secret + b"\nthe next line\n"
 
 
 def lines(printed: bytes, head: Callable[[int], bytes]) -> list[bytes]:
