@@ -58,6 +58,8 @@ _STRING: Final = word(b"string(")
 _TYPE: Final = word(b"string")
 _FORM: Final = word(b'name="')
 _NAMED: Final = (word(b"name="), word(b"variable="))
+_SET: Final = word(b"set")
+_WITH: Final = word(b"with")
 _HEADER: Final = word(b"content-type:")
 
 
@@ -373,6 +375,15 @@ def _blank(data: Any, name: int, end: int, at: int, quoted: bool) -> tuple[int, 
 
 
 @compiled
+def _sets(data: Any, name: int, end: int) -> bool:
+    """Whether a name is that of a method that sets: `config.setHarborToken`, `with_token`."""
+    start = end
+    while start > name and data[start - 1] != 46:
+        start -= 1
+    return starts(data, start, end, _SET) or starts(data, start, end, _WITH)
+
+
+@compiled
 def _closed(data: Any, name: int, at: int) -> tuple[int, int]:
     """Behind `[…variable=NAME]` and `[…variable=NAME;…]`."""
     for front in _NAMED:
@@ -431,6 +442,10 @@ def separated(data: Any, name: int, end: int) -> tuple[int, int]:
         found = _in_tag(data, name, at, quoted)
         if found[0] >= 0 or byte == 62:
             return found
+    if (
+        byte == 40 and not blanks and not quoted and TABLE[after] & OPEN and _sets(data, name, end)
+    ):  # x.setName("value")
+        return at + 1, QUOTED | WEAK
     if before == 61 and (byte == 59 or (quoted and data[behind - 1] == 93)):
         return _closed(data, name, end)
     if byte in (44, 59):

@@ -2,7 +2,7 @@
 # ruff: noqa: PLR2004 - bytes are compared with bytes
 # ruff: noqa: C901, PLR0911, PLR0912 - a compiled parser: numba cannot see into a struct
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from detector.scan.names.byte_classes import (
     TABLE,
     ends_line,
     past_blanks,
+    word,
 )
 from detector.scan.names.markup import text_end
 from detector.scan.names.separators import (
@@ -41,7 +42,10 @@ from detector.scan.names.value_ends import (
     quoted_end,
     unquoted_end,
 )
+from detector.scan.names.value_kernel import starts
 from detector.scan.names.wrappers import unwrapped
+
+_STR: Final = word(b"str(")
 
 
 @compiled
@@ -80,6 +84,10 @@ def value_of(data: Any, name: int, end: int) -> tuple[int, int, bool]:
         return -1, -1, False
     weak = bool(flags & WEAK)
     at = unwrapped(data, behind) if flags & (PAIR | LAST) else past_blanks(data, behind)
+    if flags & PAIR and starts(data, at, size, _STR):  # name: Str(value)
+        stop = bracketed_end(data, at + _STR.size, 41)
+        if stop > at + _STR.size:
+            return int(at + _STR.size), stop, weak
     if flags & (CELL | COLUMN):
         at = past_type(data, at)
     if at + 1 < size and data[at] in (91, 40, 123):

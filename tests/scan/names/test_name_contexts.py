@@ -45,6 +45,8 @@ CONTEXTS = {
     "Gradle": "    harborToken '{}'",
     "three quotes": 'harbor_token = """{}"""',
     # What programs print of their own values
+    "setter": 'config.setHarborToken("{}");',
+    "string of OpenTelemetry": "     -> harbor.token: Str({})",
     "wrapped": "harbor_token=SecretStr('{}')",
     "String::from": 'harbor_token: String::from("{}"),',
     "option over lines": 'harbor_token: Some(\n    "{}",\n),',
