@@ -156,11 +156,14 @@ class Placed(msgspec.Struct, frozen=True):
 
 
 def payloads(form: Form, secret: str) -> Iterator[tuple[str, str]]:
-    """What stands before and behind the secret in the text that is printed: nothing, its name, a file around it."""
-    yield "", ""
-    if form.whole:
-        yield "TASK_TOKEN=", "\n"
-        yield f"# {'x' * (sum(secret.encode()) % 41)}\nHOME=/root\nexport TASK_TOKEN=", "\nLANG=C.UTF-8\n"
+    """What stands before and behind the secret in the text that is printed: nothing, its name, a file around it. Those are left out of which the form does not print the secret whole."""
+    whole = (
+        ("TASK_TOKEN=", "\n"),
+        (f"# {'x' * (sum(secret.encode()) % 41)}\nHOME=/root\nexport TASK_TOKEN=", "\nLANG=C.UTF-8\n"),
+    )
+    for before, after in (("", ""), *(whole if form.whole else ())):
+        if form.most is None or len(before + secret) <= form.most:
+            yield before, after
 
 
 def place(form: Form, before: str, secret: str, after: str, seed: str) -> Placed:

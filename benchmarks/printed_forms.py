@@ -40,13 +40,14 @@ class Form(msgspec.Struct, frozen=True):
     """One way of printing.
 
     `whole`: it prints any text, so the secret may stand anywhere in that. `clean`: what it makes of a text without a
-    secret is worth a look for false findings. `tool` prints the same; `javascript` and the like name what runs a script.
+    secret is worth a look for false findings. `most`: so many bytes are printed, and the rest is left out. `tool` prints the same; `javascript` and the like name what runs a script.
     """
 
     name: str
     group: str
     encode: Encode
     whole: bool = True
+    most: int | None = None
     tool: tuple[str, ...] = ()
 
 
@@ -368,7 +369,7 @@ FORMS: Final[tuple[Form, ...]] = (
     Form("go %#v of bytes", LISTS, _prefixed("0x", "x", ", ", ("[]byte{", "}"))),
     Form("go [103 104]", LISTS, _joined(" ", "d", ("[", "]"))),
     Form("node Buffer as JSON", LISTS, _joined(",", "d", ('{"type":"Buffer","data":[', "]}")), tool=("node", "-e", _NODE + "process.stdout.write(JSON.stringify(d))")),
-    Form("node Buffer, inspected", LISTS, _text(_node_inspect), tool=("node", "-e", _NODE + "process.stdout.write(require('util').inspect(d))")),
+    Form("node Buffer, inspected", LISTS, _text(_node_inspect), most=50, tool=("node", "-e", _NODE + "process.stdout.write(require('util').inspect(d))")),
     Form("python list of bytes", LISTS, _joined(", ", "d", ("[", "]")), tool=("python3", "-c", _PYTHON + "print(list(d),end='')")),
     Form("java signed bytes", LISTS, _text(_java)),
     Form("decimal, with blanks", LISTS, _joined(" ", "d")),

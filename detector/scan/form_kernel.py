@@ -32,6 +32,8 @@ _CAPITAL: Final = mask_of((65, 26, 0))
 _JOINT: Final = mask_of((95, 1, 0), (45, 1, 0), (43, 1, 0))  # _ - +
 _POINT: Final = mask_of((46, 1, 0))
 _BEYOND: Final = mask_of((0x47, 20, 0x20))
+_SIGN: Final = mask_of((0x21, 6, 0), (0x2A, 1, 0), (0x3F, 2, 0), (0x5E, 1, 0), (0x7E, 1, 0))  # !#$%&*?@^~
+_SIGNS_BEFORE: Final = np.array([byte in b'!"#$%&*?@^~' for byte in range(256)], np.uint8)
 _PARTING: Final = mask_of((0, 33, 0), (34, 1, 0), (39, 1, 0), (44, 1, 0))  # white space, controls, " ' ,
 
 
@@ -41,14 +43,14 @@ def _classes(text: Any, before: Any, joined: int, words: int, inside: Any, cuts:
 
     `before` is the byte that precedes `text`, and `joined` says whether it joins; the last 64 bytes are only looked at.
     Letters, digits, `-_+` and a point before a letter or digit join. A boundary is beside a byte that does not. A turn is
-    between a digit and a letter, and between a small letter and a capital. White space, control characters, quotes and
-    commas are in no candidate.
+    between a digit and a letter, a small letter and a capital, or one of some signs and a letter or digit. White space,
+    control characters, quotes and commas are in no candidate.
     """
     one, top = np.uint64(1), np.uint64(63)
     digit_before = np.uint64(48 <= before <= 57)
     small_before = np.uint64(97 <= before <= 122)
     capital_before = np.uint64(65 <= before <= 90)
-    joins_before = np.uint64(joined)
+    joins_before, sign_before = np.uint64(joined), np.uint64(_SIGNS_BEFORE[before])
     digits, smalls, capitals = _DIGIT(text, 0), _SMALL(text, 0), _CAPITAL(text, 0)
     for word in range(words):
         at = WORD * word
@@ -62,7 +64,10 @@ def _classes(text: Any, before: Any, joined: int, words: int, inside: Any, cuts:
         cuts[word] = ~(joins & (joins << one | joins_before))
         after_digit, after_small = digits << one | digit_before, smalls << one | small_before
         after_letter = after_small | capitals << one | capital_before
+        signs = _SIGN(text, at)
         turns[word] = (digits & after_letter) | ((smalls | capitals) & after_digit) | (capitals & after_small)
+        turns[word] |= alnum & (signs << one | sign_before)
+        sign_before = signs >> top
         inside[word] = ~_PARTING(text, at)
         digit_before, small_before, capital_before = digits >> top, smalls >> top, capitals >> top
         joins_before = joins >> top
@@ -164,7 +169,7 @@ def _pairs(
             break
         while places[near] - start < shortest or ranks[near] < least:
             near += 1
-        last = min(many - 1, number + 3 + (longest >> 2))
+        last = min(many - 1, number + 3 + (longest * 3 >> 3))
         if last - near > 2 * lengths.size and places[last] - start <= longest:
             # Lines of signs: there are fewer lengths than boundaries.
             other = near
@@ -175,7 +180,7 @@ def _pairs(
                 if at < places[near] or not (cuts[at >> 6] >> np.uint64(at & 63)) & np.uint64(1):
                     continue
                 other += _cut(cuts, places[other], at)
-                if other - number > 3 + (length >> 2):
+                if other - number > 3 + (length * 3 >> 3):
                     continue
                 if found == out.shape[0]:
                     return -1
@@ -187,7 +192,7 @@ def _pairs(
             length = places[other] - start
             if length > longest:
                 break
-            if wanted[length] and other - number <= 3 + (length >> 2):
+            if wanted[length] and other - number <= 3 + (length * 3 >> 3):
                 if found == out.shape[0]:
                     return -1
                 out[found, 0] = done + start
@@ -201,7 +206,7 @@ def candidates(data: Any, done: int, lengths: Any, wanted: Any, out: Any) -> tup
     """Lists texts of the lengths between two boundaries: (how many are in `out`, where the rest starts).
 
     `wanted` says of each length, up to the last of `lengths`, whether it is one. Those with more than two boundaries inside
-    and one in four bytes are no token, and those with less than three turns are words or numbers. The cost goes by the
+    and three in eight bytes are no token, and those with less than three turns are words or numbers. The cost goes by the
     boundaries in long stretches with turns, which are few, and hardly by the lengths. It is called as `kernels.checked`.
     """
     able = lengths.size

@@ -44,6 +44,14 @@ def _mask(data: Any, at: int) -> int:
 
 
 @bare
+def _blanks(data: Any, at: int) -> int:
+    bits = 0
+    for step in range(_SAMPLE):
+        bits |= int(data[at + step] == 32) << step
+    return bits
+
+
+@bare
 def _separated(data: Any, at: int, first: int, separator: int) -> bool:
     """Whether the separator at `first` stands at `at` too."""
     if at < 0 or at + separator > data.size:
@@ -86,7 +94,7 @@ def extent(data: Any, place: int, done: int) -> tuple[int, int, int, int, int]:
     """
     if place < done or place + _SAMPLE > data.size:
         return 0, 0, 0, 0, done
-    kind = int(PERIODS[_mask(data, place)])
+    kind = int(PERIODS[_mask(data, place)]) or int(PERIODS[_blanks(data, place)])  # in groups may be signs
     separator, group = kind >> 4, kind & 15
     if not kind:
         return 0, 0, 0, 0, done

@@ -9,7 +9,8 @@
 | neither, `hmac-sha256` | sub-tokens of 8 to 512 bytes, the 64 shortest of each start |
 | neither, `sha256` | what a pattern matches |
 
-In another form (reversed, in other case, …) those with `length` and `check` are found where `known_forms` says.
+In another form (reversed, in other case, …) those with `length` and `check`, or `length` and `sha256`, are found where
+`known_forms` says.
 
 A sub-token is text without white space. It starts and ends anywhere but between two ASCII letters or digits, and has no
 control character at either end. A rolling check rejects almost every window or sub-token; only the rest are hashed.
@@ -179,6 +180,9 @@ class _Heads:
         return heads
 
 
+_FormSearch = tuple[list[known_forms.Search], Any, list[list[Any]], known_forms.PlainSearch]
+
+
 class KnownIndex:
     """The registered identifiers. Built once, then read from any thread; `add` may run beside `find`."""
 
@@ -192,11 +196,7 @@ class KnownIndex:
     ) -> None:
         self._every_window = every_window
         self._forms = forms
-        self._form_search: tuple[list[known_forms.Search], Any, list[list[Any]]] = (
-            [],
-            np.empty(0, np.int64),
-            [],
-        )
+        self._form_search: _FormSearch | None = None
         self._shortest_window = SHORTEST if every_window else MAX_LENGTH + 1
         self._keyed = tuple(map(_Keyed, keys))
         self._hmacs, self._sha256s = DigestSet(), DigestSet()
@@ -268,10 +268,10 @@ class KnownIndex:
         self._sha256s.add(sha256s)
         self._add_checks(checks)
         self._add_folded(folded)
-        self._prepare_forms()
         self._bare_lengths = np.union1d(self._bare_lengths, np.array(sorted(lengths[HMAC]), np.int64))
         self._sha256_lengths = np.union1d(self._sha256_lengths, np.array(sorted(lengths[SHA256]), np.int64))
         self._prepare_to_hash()
+        self._prepare_forms()
         self.version += 1
 
     def _in_force(self, key_id: str | None) -> bool:
@@ -316,9 +316,21 @@ class KnownIndex:
         if not self._forms:
             return
         searches = [keyed.search(self._is_registered) for keyed in self._keyed]
-        lengths, kinds = known_forms.lengths_of(searches)
+        plain = self._plain_search()
+        lengths, kinds = known_forms.lengths_of(searches, plain)
         # Replaced together: `disguised` may run beside.
-        self._form_search = searches, lengths, kinds
+        self._form_search = searches, lengths, kinds, plain
+
+    def _plain_search(self) -> known_forms.PlainSearch:
+        def like(texts: Any, length: int) -> list[int]:
+            starts = np.arange(0, texts.size, length)
+            return [start // length for start in self._like_sha256s(texts, starts, length)]
+
+        lengths = self._sha256_lengths
+        lengths = lengths[(lengths >= SHORTEST_FORM) & (lengths <= LONGEST_FORM)]
+        return known_forms.PlainSearch(
+            lengths, like, lambda value: hashlib.sha256(value).digest() in self._sha256s
+        )
 
     def find(self, data: bytes) -> list[tuple[int, int]]:
         """The spans of registered secrets, in order. Those of one value do not overlap."""
@@ -332,10 +344,12 @@ class KnownIndex:
 
     def disguised(self, data: bytes) -> list[Disguise]:
         """The registered secrets that stand in `data` in another form."""
-        searches, lengths, kinds = self._form_search
+        if self._form_search is None:
+            return []
+        searches, lengths, kinds, plain = self._form_search
         if not lengths.size or len(data) < lengths[0]:
             return []
-        return list(known_forms.disguises(data, lengths, kinds, searches))
+        return list(known_forms.disguises(data, lengths, kinds, searches, plain))
 
     def _is_registered(self, keyed: _Keyed, value: bytes) -> bool:
         if keyed.hash.digest(value) in self._hmacs:

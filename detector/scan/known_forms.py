@@ -7,9 +7,10 @@
 | case | `upper-case`, `lower-case`, `swapped-case` | the same; of a secret in both cases its `folded` digest |
 | the last or the first character dropped | `without-last`, `without-first` | the same, with each character in its place |
 
-So nothing else has to be registered for most of them, also not for credentials that were registered before. The text has
-to stand between two boundaries and to change between digits and letters as tokens do (`form_kernel.candidates`), and has
-16 to 1,024 bytes.
+So nothing else has to be registered for most of them, also not for credentials that were registered before. Of those
+that are registered by `sha256` and length alone the first two forms and swapped case are hashed. The text has to stand
+between two boundaries and to change between digits and letters as tokens do (`form_kernel.candidates`), and has 16 to
+1,024 bytes.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +19,7 @@ from typing import Any, Final, NamedTuple, Protocol
 import numpy as np
 
 from detector.scan import form_kernel as kernel
-from detector.scan.character_tables import ROT
+from detector.scan.character_tables import ROT, SWAP
 from detector.scan.digest_set import DigestMap
 from detector.scan.form_kernel import NO_FIRST, NO_LAST, REVERSED, ROT13, SWAPPED
 from detector.values.events import Identifier
@@ -85,6 +86,17 @@ class Search(NamedTuple):
     folded_lengths: Any
 
 
+class PlainSearch(NamedTuple):
+    """What is registered by `sha256` and length alone: the lengths, and which of some texts of one length are registered.
+
+    `like` takes the texts on end and their length, and gives the numbers of those that may be.
+    """
+
+    lengths: Any
+    like: Callable[[Any, int], Sequence[int]]
+    registered: Callable[[bytes], bool]
+
+
 def undone(form: int, text: bytes, missing: int = 0) -> bytes:
     """What a text says that is in one of the forms of `form_kernel`."""
     if form == REVERSED:
@@ -96,7 +108,7 @@ def undone(form: int, text: bytes, missing: int = 0) -> bytes:
     return text + bytes([missing]) if form == NO_LAST else bytes([missing]) + text
 
 
-def lengths_of(searches: Sequence[Search]) -> tuple[Any, list[list[Any]]]:
+def lengths_of(searches: Sequence[Search], plain: PlainSearch) -> tuple[Any, list[list[Any]]]:
     """All lengths of texts to try, and for each key and table of it a list of what a text of each length may be."""
     kinds: list[list[Any]] = []
     every = np.zeros(LONGEST_FORM + 1, np.uint8)
@@ -115,11 +127,16 @@ def lengths_of(searches: Sequence[Search]) -> tuple[Any, list[list[Any]]]:
         of_search.append(folded)
         every |= folded
         kinds.append(of_search)
+    every[plain.lengths] |= kernel.FULL
     return np.flatnonzero(every), kinds
 
 
 def disguises(
-    data: bytes, lengths: Any, kinds: Sequence[Sequence[Any]], searches: Sequence[Search]
+    data: bytes,
+    lengths: Any,
+    kinds: Sequence[Sequence[Any]],
+    searches: Sequence[Search],
+    plain: PlainSearch,
 ) -> Iterator[Disguise]:
     """The registered secrets in `data` that stand there in another form."""
     view = np.frombuffer(data, np.uint8)
@@ -139,6 +156,32 @@ def disguises(
                 yield from _checked(data, view, rows[:count], of_table, search, tables)
             if search.folded_lengths.size:
                 yield from _folded(data, view, rows[:count], of_search[-1], search)
+        yield from _hashed(data, view, rows[:count], plain)
+
+
+_UNDOING: Final[dict[int, Callable[[Any], Any]]] = {
+    REVERSED: lambda texts: texts[:, ::-1],
+    ROT13: lambda texts: ROT[texts],
+    SWAPPED: lambda texts: SWAP[texts],
+}
+
+
+def _hashed(data: bytes, view: Any, rows: Any, plain: PlainSearch) -> Iterator[Disguise]:
+    sizes = rows[:, 1] - rows[:, 0]
+    for length in plain.lengths.tolist():
+        starts = rows[sizes == length, 0]
+        if not starts.size:
+            continue
+        texts = view[starts[:, None] + np.arange(length)]
+        for form, undo in _UNDOING.items():
+            for number in plain.like(undo(texts).ravel(), length):
+                start = int(starts[number])
+                text = data[start : start + length]
+                value = undone(form, text)
+                if value != text and plain.registered(value):
+                    yield Disguise(
+                        start, start + length, value, _case(text) if form == SWAPPED else _NAMES[form]
+                    )
 
 
 def _checked(  # noqa: PLR0913, PLR0917 - a text in two forms, what to try of it, and with what
@@ -156,7 +199,17 @@ def _checked(  # noqa: PLR0913, PLR0917 - a text in two forms, what to try of it
             value = undone(form, text, missing)
             if value == text or (form == SWAPPED and not may_fold(text)) or not search.registered(value):
                 continue
+            start, end = _with_missing(data, start, end, form, missing)
             yield Disguise(start, end, value, _case(text) if form == SWAPPED else _NAMES[form])
+
+
+def _with_missing(data: bytes, start: int, end: int, form: int, missing: int) -> tuple[int, int]:
+    """The text with the missing character too, where a blank sets that apart."""
+    if form == NO_FIRST and data[max(start - 2, 0) : start] == bytes([missing, 0x20]):
+        return start - 2, end
+    if form == NO_LAST and data[end : end + 2] == bytes([0x20, missing]):
+        return start, end + 2
+    return start, end
 
 
 def _folded(data: bytes, view: Any, rows: Any, kinds: Any, search: Search) -> Iterator[Disguise]:

@@ -37,11 +37,12 @@ _SIGN, _BLANK, _DIGIT = 1, 2, 3
     _SAMPLE_ROW,
     _ROW_ROW,
     _PERIOD_ROW,
+    _GROUPS_ROW,
     _WORD_ROW,
     _IN_BASE85_ROW,
     _IN_ASCII85_ROW,
     _ROWS,
-) = range(19)
+) = range(20)
 _LISTED: Final = np.zeros(256, np.uint8)  # what a list of bytes consists of
 _LISTED[list(b",:;-")] = _SIGN
 _LISTED[list(b" \t\r\n")] = _BLANK
@@ -103,13 +104,14 @@ def _look(text: Any, words: int, masks: Any) -> None:
 
 
 @bare
-def _narrow(masks: Any, words: int, in_row: Any, in_period: Any, in_word: Any) -> None:
+def _narrow(masks: Any, words: int, in_row: Any, in_period: Any, in_groups: Any, in_word: Any) -> None:
     """Says by bits of each eight bytes where three samples in a row are of a kind, and where signs may have a period.
 
     Of a sample of eight bytes bit 0 says: hex digits and what stands between them; bit 1: something between, or all 0
     and 1; bit 2: no two characters side by side; bit 3: letters and digits; bit 4: hex digits; bit 5: the same, and every
     second one 2 to 7. `in_row` is for lists (bits 0 and 2), `in_word` for long words (bit 3) and hex digits that were
-    reversed (bit 4). The period is that of the next sixteen bytes.
+    reversed (bit 4). The period is that of the next sixteen bytes; `in_groups` is
+    the same for blanks alone, as signs may stand in what they set apart.
     """
     first, one = np.uint64(0x0101010101010101), np.uint64(1)
     within = np.uint64(0x7F7F7F7F7F7F7F7F)
@@ -147,6 +149,11 @@ def _narrow(masks: Any, words: int, in_row: Any, in_period: Any, in_word: Any) -
         differ &= _differ(here, after, second, np.uint64(4)) & _differ(here, after, second, np.uint64(5))
         differ &= _differ(here, after, second, np.uint64(6))
         in_period[word] = ~differ & _any(here) & _any(~here) & first
+        here, after = blank[word], blank[word + 1]
+        second = here >> np.uint64(8) | after << np.uint64(56)
+        differ = _differ(here, after, second, np.uint64(4)) & _differ(here, after, second, np.uint64(5))
+        differ &= _differ(here, after, second, np.uint64(6))
+        in_groups[word] = ~differ & _any(here) & _any(~here) & first
 
 
 @bare
@@ -279,11 +286,13 @@ def _block(
     counts: Any,
 ) -> None:
     """Adds the places in the next `_WORDS` times 64 bytes, which `text` begins with."""
-    in_row, in_period, in_word = masks[_ROW_ROW], masks[_PERIOD_ROW], masks[_WORD_ROW]
+    in_row, in_word = masks[_ROW_ROW], masks[_WORD_ROW]
+    in_period, in_groups = masks[_PERIOD_ROW], masks[_GROUPS_ROW]
+    blanks = masks[_BLANK_ROW]
     signs, leads = masks[_SIGN_ROW], masks[_LEAD_ROW]
     base85, ascii85 = masks[_IN_BASE85_ROW], masks[_IN_ASCII85_ROW]
     _look(text, _WORDS + 1, masks)
-    _narrow(masks, _WORDS, in_row, in_period, in_word)
+    _narrow(masks, _WORDS, in_row, in_period, in_groups, in_word)
     mark_groups(masks[_BASE85_ROW], _WORDS, base85)
     mark_groups(masks[_ASCII85_ROW], _WORDS, ascii85)
     keep_telling(masks[_TELLING_ROW], _WORDS, ascii85)
@@ -294,6 +303,10 @@ def _block(
         if in_period[word] != np.uint64(0):
             counts[1], counts[4] = _periodic(
                 data, at, in_period[word], signs[word], signs[word + 1], grids, counts[1], counts[4]
+            )
+        if in_groups[word] != np.uint64(0):
+            counts[1], counts[4] = _periodic(
+                data, at, in_groups[word], blanks[word], blanks[word + 1], grids, counts[1], counts[4]
             )
         if leads[word] != np.uint64(0):
             counts[2] = _beyond(data, at, leads[word], beyond, counts[2])

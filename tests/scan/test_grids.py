@@ -68,6 +68,14 @@ def test_groups_hide_no_secret(token: str, size: int, separator: str, before: st
     assert token[8:12] not in done.replace(separator, "")
 
 
+@pytest.mark.parametrize("offset", range(8))
+@pytest.mark.parametrize("secret", ["4ada68df-2f6a-4002-9ec7-66e7b1a75955", "ZwT*H.Qxi*Tz~@iH5&=nIr8-"])
+def test_groups_with_signs_in_them_hide_no_secret(secret: str, offset: int) -> None:
+    shown = " ".join(secret[at : at + 4] for at in range(0, len(secret), 4))
+    done = masked(secret, f"{'x' * offset}: {shown}\nmore")
+    assert done == f"{'x' * offset}: \u2039known-credential:{len(secret)}\u203a\nmore"
+
+
 @given(_TOKENS, st.sampled_from(["\u200b", "\u2060", "\ufeff", "\u00ad", "\u200d", "\ufe0f"]), st.data())
 @settings(max_examples=100)
 def test_characters_without_a_width_hide_no_secret(token: str, hidden: str, data: st.DataObject) -> None:

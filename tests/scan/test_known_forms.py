@@ -1,6 +1,8 @@
 """Registered secrets are found in other forms: reversed, in rot13, in another case, one character short."""
 
+import base64
 import codecs
+import hashlib
 import string
 import subprocess
 import sys
@@ -89,6 +91,9 @@ def test_a_registered_secret_is_found_in_each_form(name: str, around: bytes) -> 
 def test_a_blank_after_the_first_character_hides_no_secret() -> None:
     index = KnownIndex([registered(SECRET)], [KEY])
     assert leaks(index, b"t " + SECRET[1:]) == [("without-first",)]
+    redactor = LeakFinder(Nothing(), index, [KEY]).redactor
+    assert redactor.clean(f"it is: t {SECRET[1:].decode()}") == "it is: ‹known-credential:30›"
+    assert redactor.clean(f"{SECRET[:-1].decode()} 3;") == "‹known-credential:30›;"
 
 
 def test_in_one_case_a_secret_of_one_case_needs_nothing_registered() -> None:
@@ -105,6 +110,22 @@ def test_what_is_registered_by_length_and_check_alone_is_found_in_forms(name: st
     index = KnownIndex([Identifier(HMAC, full.value, full.length, full.check)], [KEY])
     (found,) = index.disguised(b"x=" + FORMS[name](SECRET))
     assert (found.form, found.value) == (name, SECRET)
+
+
+@pytest.mark.parametrize("around", AROUND)
+@pytest.mark.parametrize("name", ["reversed", "rot13", "swapped-case"])
+def test_what_is_registered_by_sha256_and_length_is_found_in_forms(name: str, around: bytes) -> None:
+    plain = Identifier("sha256", hashlib.sha256(SECRET).hexdigest(), len(SECRET))
+    other = Identifier("sha256", hashlib.sha256(b"another").hexdigest(), len(SECRET) - 1)
+    index = KnownIndex([plain, other])
+    text = around.replace(b"%s", FORMS[name](SECRET))
+    assert [(one.value, one.form) for one in index.disguised(text)] == [(SECRET, name)]
+    assert index.disguised(b" ".join([text] * 40))[39].value == SECRET
+    encoded = base64.b64encode(b"it says " + text)
+    found = LeakFinder(Nothing(), index, []).find(
+        Batch("test", encoded, lambda _: RecordAt(0, len(encoded), "0"))
+    )
+    assert [leak.encodings for leak in found] == [("base64", name)]
 
 
 def test_a_form_in_an_encoding_is_found() -> None:
@@ -256,3 +277,12 @@ print(*(name for name in later if later[name] != before.get(name)), sep=", ")
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "\n"
+
+
+@pytest.mark.parametrize("secret", [b"TOy=dNVHRsOfJUw1R;hGAU~N", b"ZwT*h.QxI*Tz~@iH5&=nIr8-"])
+def test_a_password_with_signs_has_turns_at_these(secret: bytes) -> None:
+    index = KnownIndex([registered(secret)], [KEY])
+    for text in (secret.upper(), secret.lower(), b"it is " + secret.upper() + b"\n"):
+        assert [one.form for one in index.disguised(text)] == [
+            "lower-case" if text.islower() else "upper-case"
+        ]
