@@ -11,6 +11,7 @@ import numpy as np
 
 from detector.jit import bare, place
 from detector.scan.digits import BASE64, HEX, NONE, PRINTABLE
+from detector.scan.token_prefixes import LONGEST, begins_with_prefix
 
 (
     BASE32,
@@ -37,7 +38,8 @@ MOST58: Final = 512
 _GROUPS: Final = 5  # of base64 that say text are no accident
 _PAIRS: Final = 16
 _LEAST_TOKEN: Final = 20  # letters and digits of a token behind its prefix,
-_LONGEST_PREFIX: Final = 7  # which has so many at most, with the sign at its end
+_LONGEST_PREFIX: Final = LONGEST + 1  # which has so many at most, with the sign at its end
+_TURN: Final = 13
 _MOST_BROTLI: Final = 1 << 14  # bytes of text, if the word may go on in the next line
 
 
@@ -238,15 +240,16 @@ def _kind_of_token(data: Any, low: int, end: int) -> int:
         return -1
     size = _prefix(data, low, 1)
     if not size:
-        return REVERSED_TEXT if _prefix(data, end - 1, -1) else -1
+        size = _prefix(data, end - 1, -1)
+        return REVERSED_TEXT if size and begins_with_prefix(data, end - 1, -1, size - 1, 0) else -1
     capitals = smalls = 0
     for at in range(low, low + size):
         capitals += 0x41 <= data[at] <= 0x5A
     for at in range(low + size, end):
         smalls += data[at] >= 0x61
     if capitals + 1 < size:
-        return ROT_TEXT
-    return SWAPPED_TEXT if smalls else -1
+        return ROT_TEXT if begins_with_prefix(data, low, 1, size - 1, _TURN) else -1
+    return SWAPPED_TEXT if smalls and begins_with_prefix(data, low, 1, size - 1, 0) else -1
 
 
 @bare

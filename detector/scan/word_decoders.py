@@ -152,7 +152,7 @@ class RotToken(_Turned):
     names = (("rot13",),)
     trigger = triggers.LONG_WORD + long_words.ROT_TEXT
     examples = ((b"tuc_gaZLgS6XyRnGjpG6JqPKNxUyx50qoi0HKGE", b"ghp_tnMYtF6KlEaTwcT6WdCXAkHlk50dbv0UXTR"),)
-    near_misses = (b"tuc_gaZLgS6XyRnGjpG6JqPKN",)
+    near_misses = (b"tuc_gaZLgS6XyRnGjpG6JqPKN", b"call_gaZLgS6XyRnGjpG6JqPKNxUyx50qoi0HKGE")
 
 
 class SwappedToken(_Turned):

@@ -143,7 +143,7 @@ def test_what_a_pattern_describes_is_found_in_any_chain(
 
 @pytest.mark.parametrize(
     "text",
-    [b"call_unrHAJhMN2rsCvm0JUzHEIXj", b"jXIEHzUJ0mvCsr2NMhJAHrnu_llac", b"CALL_unrHAJhMN2rsCvm0JUzHEIXj"],
+    [b"tuc_unrHAJhMN2rsCvm0JUzHEIXj", b"jXIEHzUJ0mvCsr2NMhJAHrnu_phg", b"GHP_unrHAJhMN2rsCvm0JUzHEIXj"],
 )
 def test_a_token_that_was_turned_is_not_turned_back(text: bytes) -> None:
     views = list(Decoding(text))
