@@ -73,6 +73,21 @@ WAITS: Final = {
     "tests/terminal/test_completion.py": 20,
 }
 WAITS_BY_FIXTURES: Final = 5
+# Modules with four and more seconds of CPU: with them the inner loop would take minutes.
+SLOW: Final = """
+    adapters/test_aws_policy adapters/test_source_robustness benchmarks/test_names_bench
+    benchmarks/test_printed_bench benchmarks/test_speed_benchmarks configuration/test_hostile_files
+    docs/test_community_files docs/test_page_examples docs/test_services_page exec/test_exec
+    exec/test_exec_terminal explain/test_explain fetch/test_fetch_github ingest/test_inputs_agree
+    judge/test_disputed_names judge/test_stage patterns/test_pattern_content receive/test_receive_command
+    receive/test_receive_into_file redact/test_unexamined_text register/test_canary
+    replay/test_archives_in_processes replay/test_baseline replay/test_believed_files replay/test_cli
+    replay/test_fingerprint_command replay/test_not_understood replay/test_pattern_trial
+    replay/test_planted_secrets replay/test_timeless replay/test_trust_in_replay
+    revoke/targets/test_aws_contract revoke/test_file_run scan/test_decode_chains scan/test_printed_forms
+    scan/test_shares scenarios/test_github service/whole/test_http_attacks service/whole/test_run_command
+    stages/test_finding_shares suggest/test_suggest_command terminal/test_completion test_extending
+"""
 WORKERS: Final = 4  # of `make test`
 WAITING_WORKERS: Final = 3  # two would still wait when all else is done
 
@@ -87,11 +102,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     waiting: dict[str, list[pytest.Item]] = {}
     slow, busy = list[pytest.Item](), list[pytest.Item]()
+    slow_modules = frozenset(SLOW.split())
     for item in items:
         for mark, fixtures in MARKS.items():
             if fixtures.intersection(getattr(item, "fixturenames", ())):
                 item.add_marker(mark)
         module = item.nodeid.split("::", 1)[0]
+        if module.removeprefix("tests/").removesuffix(".py") in slow_modules:
+            item.add_marker("slow")
         if module in WAITS or any(map(item.get_closest_marker, (*MARKS, "monitoring"))):
             waiting.setdefault(module, []).append(item)
         elif item.get_closest_marker("slow"):
