@@ -269,13 +269,18 @@ def _add_config(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", metavar="F", help="the configuration file")
 
 
+def _need_inputs(options: argparse.Namespace, command: str) -> None:
+    """Raises UsageError if no input is named."""
+    if not (options.paths or options.events or options.logs):
+        raise UsageError(f"{command}: name a file or folder to read, or - for standard input")
+
+
 def _replay(options: argparse.Namespace) -> int:
     # Only what a command needs is imported: `--version` and `check` answer at once.
     from detector.replay.replay_command import Request, run_replay  # noqa: PLC0415
     from detector.values.findings import Severity  # noqa: PLC0415 - as above
 
-    if not (options.paths or options.events or options.logs):
-        raise UsageError("replay: name a file or folder to read, or - for standard input")
+    _need_inputs(options, "replay")
     return run_replay(
         Request(
             config=options.config,
@@ -394,8 +399,7 @@ def _suggest(options: argparse.Namespace) -> int:
     from detector.replay.replay_command import Request  # noqa: PLC0415 - as above
     from detector.suggest.command import Asked, run_suggest  # noqa: PLC0415 - as above
 
-    if not (options.paths or options.events or options.logs):
-        raise UsageError("suggest: name a file or folder to read, or - for standard input")
+    _need_inputs(options, "suggest")
     inputs = Request(
         config=options.config,
         paths=tuple(options.paths),
@@ -428,8 +432,7 @@ def _sources(options: argparse.Namespace) -> int:
     if options.action is None:
         list_sources(document=options.json)
         return DONE
-    if not (options.paths or options.events or options.logs):
-        raise UsageError("sources explain: name a file or folder to read, or - for standard input")
+    _need_inputs(options, "sources explain")
     inputs = Request(
         config=options.config,
         paths=tuple(options.paths),

@@ -5,14 +5,14 @@ A batch becomes one record an event. In binary mode the attributes become `ce_*`
 
 import base64
 import re  # over names of bounded length
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 from urllib.parse import unquote
 
 import msgspec
 
 from detector.receive.delivery import Head, Reading, Record, RefusalError, decoded, malformed, wrong_type
-from detector.values.globs import compile_glob
+from detector.values.globs import GlobSet
 
 STRUCTURED: Final = "application/cloudevents+json"
 BATCHED: Final = "application/cloudevents-batch+json"
@@ -38,7 +38,7 @@ class EventReader:
     """Reads requests whose events may have a source that matches one of `globs`; any if there are none."""
 
     def __init__(self, globs: Sequence[str]) -> None:
-        self._matches: list[Callable[[str], bool]] = [compile_glob(glob) for glob in globs]
+        self._sources = GlobSet(tuple(globs)) if globs else None
 
     def read(self, head: Head, body: bytes) -> Reading:
         """The events, a record each.
@@ -72,7 +72,7 @@ class EventReader:
     def _record(
         self, value: bytes, source: str, event_id: str, headers: tuple[tuple[str, bytes], ...]
     ) -> Record:
-        if self._matches and not any(matches(source) for matches in self._matches):
+        if self._sources is not None and not self._sources.matches(source):
             raise RefusalError(403, "source", "this sender may not send events of that source")
         return Record(value, f"{source} {event_id}", headers)
 

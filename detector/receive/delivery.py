@@ -97,6 +97,13 @@ def wrong_type(text: str) -> RefusalError:
     return RefusalError(415, "content-type", text)
 
 
+def copied(head: Head, names: Sequence[str]) -> tuple[tuple[str, bytes], ...]:
+    """These headers, as headers of a record."""
+    return tuple(
+        (name, head.headers[name].encode("utf-8", "replace")) for name in names if name in head.headers
+    )
+
+
 def json_body(head: Head, body: bytes) -> bytes:
     """The body, if it is a JSON object or array.
 

@@ -5,7 +5,7 @@ In its own schema Event Grid posts a validation event and wants its code back. W
 written, and neither lets anybody send: each delivery shows its proof.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -13,7 +13,7 @@ import msgspec
 from detector.receive.cloudevents import EventReader
 from detector.receive.delivery import Head, Reading, Record, RefusalError, decoded, json_body
 from detector.service.http.server import Answer, line
-from detector.values.globs import compile_glob
+from detector.values.globs import GlobSet
 
 _ORIGIN: Final = "webhook-request-origin"
 _AZURE: Final = "eventgrid.azure.net"
@@ -54,7 +54,7 @@ class EventGridReader:
 
     def __init__(self, globs: Sequence[str]) -> None:
         self._events = EventReader(globs)
-        self._matches: list[Callable[[str], bool]] = [compile_glob(glob) for glob in globs]
+        self._topics = GlobSet(tuple(globs)) if globs else None
 
     def handshake(self, head: Head, body: bytes) -> Answer:
         """The answer to a validation event.
@@ -83,6 +83,6 @@ class EventGridReader:
 
     def _of(self, raw: bytes) -> Any:
         event = decoded(raw, _EVENT)
-        if self._matches and not any(matches(event.topic) for matches in self._matches):
+        if self._topics is not None and not self._topics.matches(event.topic):
             raise RefusalError(403, "source", "nobody here expects events of that topic")
         return event

@@ -8,7 +8,7 @@ from typing import Final
 
 from detector.configuration.trust_settings import GITHUB, SIGNATURE_HEADERS, TrustKey
 from detector.ingest.trust.signatures import HubVerifier
-from detector.receive.delivery import Head, Reading, Record, RefusalError, json_body
+from detector.receive.delivery import Head, Reading, Record, RefusalError, copied, json_body
 from detector.values.errors import BadRecordError
 from detector.values.secrets import Secret
 
@@ -37,10 +37,3 @@ def read(head: Head, body: bytes) -> Reading:
     if head.headers.get("x-github-event") == "ping":
         return Reading(())
     return Reading((Record(value, head.headers.get("x-github-delivery"), copied(head, _COPIED)),))
-
-
-def copied(head: Head, names: Sequence[str]) -> tuple[tuple[str, bytes], ...]:
-    """These headers, as headers of a record."""
-    return tuple(
-        (name, head.headers[name].encode("utf-8", "replace")) for name in names if name in head.headers
-    )

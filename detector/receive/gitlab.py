@@ -11,8 +11,7 @@ from typing import Final
 from detector.configuration.trust_keys import webhook_secret
 from detector.configuration.trust_settings import SIGNATURE_HEADERS, STANDARD_WEBHOOKS, TrustKey
 from detector.ingest.trust.signatures import WEBHOOK_ID, WEBHOOK_TIMESTAMP, WebhookVerifier
-from detector.receive.delivery import Head, Reading, Record, RefusalError, json_body
-from detector.receive.github import copied
+from detector.receive.delivery import Head, Reading, Record, RefusalError, copied, json_body
 from detector.receive.proofs import same_as_one
 from detector.values.errors import BadRecordError
 from detector.values.secrets import Secret

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from detector.receive.delivery import Head, RefusalError
-from detector.values.globs import compile_glob
+from detector.values.globs import GlobSet
 from detector.values.secrets import Secret
 
 
@@ -49,11 +49,11 @@ class CertificateProof:
     """A certificate that TLS has verified, with a name that one of the globs matches."""
 
     def __init__(self, globs: Sequence[str]) -> None:
-        self._matches = [compile_glob(glob) for glob in globs]
+        self._names = GlobSet(tuple(globs))
 
     async def check(self, head: Head) -> None:
         """See `Proof`."""
-        if not any(matches(name) for name in head.names for matches in self._matches):
+        if not any(map(self._names.matches, head.names)):
             raise RefusalError(403, "proof", "there is no client certificate with a name that may send here")
 
 

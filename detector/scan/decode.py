@@ -91,14 +91,6 @@ class Layer:
             names, segments, places, from_, zero, step, np.concatenate(starts), np.concatenate(kinds)
         )
 
-    def not_of(self, decoder: Decoder, places: Any) -> Any:
-        """Those of the places in `data`, or rows of them, that are in no text which this decoder made."""
-        names = [part.names for part in self._parts]
-        if decoder.names not in names:
-            return places
-        numbers = np.searchsorted(self._ends, places.reshape(len(places), -1)[:, 0], "right")
-        return places[[names[number] != decoder.names for number in numbers.tolist()]]
-
     def encodings(self, at: int) -> tuple[str, ...]:
         """The encodings of the text that holds this place, outermost first."""
         back = self._back
@@ -242,7 +234,7 @@ class _PieceDecoding:
 
     def layers_of(self, data: bytes, above: tuple[Layer, ...]) -> Iterator[tuple[Layer, ...]]:
         """Each layer of data and, right behind it, those of what it says, with all layers above it."""
-        for layer in _layers(data, self.room(above), above):
+        for layer in _layers(data, self.room(above)):
             layers = (*above, layer)
             yield layers
             if len(layers) < DEPTH:
@@ -352,14 +344,11 @@ def decoded(data: bytes, share: Share = SECOND_LOOK) -> list[Decoded]:
     return [one for layer in _layers(data, room) for one in layer.decoded()]
 
 
-def _layers(data: bytes, room: _Room, above: tuple[Layer, ...] = ()) -> Iterator[Layer]:
-    """One step of decoding of all of `data`, what the last layer says: one layer, or several if much of it is inflated."""
+def _layers(data: bytes, room: _Room) -> Iterator[Layer]:
+    """One step of decoding of all of `data`: one layer, or several if much of it is inflated."""
     parts: list[Part] = []
     growing: list[tuple[GrowingDecoder, Any]] = []
-    for decoder, begun in _begun(data):
-        places = above[-1].not_of(decoder, begun) if above and decoder.inverse else begun
-        if not len(places):
-            continue
+    for decoder, places in _begun(data):
         if isinstance(decoder, LinearDecoder):
             parts += decoder.decode(data, places)
         elif isinstance(decoder, GrowingDecoder):

@@ -67,7 +67,6 @@ class Decoder(ABC):
     - `names`: what a finding calls it, outermost first. A decoder that tells several encodings apart has several.
     - `trigger`: where it may begin. For a decoder of one's own these are literals, for a bundled one the number of its
       kind in `triggers`, which looks for all of them in one compiled pass.
-    - `inverse`: whether it undoes itself, as rot13 does: then it decodes nothing of what it made itself.
     - `bound`: how many bytes from a trigger on are decoded at most; None if that is linear in the text anyway.
     - `examples`: (encoded text, what it says). `near_misses`: texts that look like it and are not. A test decodes both
       as the scan does.
@@ -75,7 +74,6 @@ class Decoder(ABC):
 
     names: ClassVar[tuple[tuple[str, ...], ...]]
     trigger: ClassVar[int | tuple[bytes, ...]]
-    inverse: ClassVar[bool] = False
     bound: ClassVar[int | None] = None
     examples: ClassVar[tuple[tuple[bytes, bytes], ...]]
     near_misses: ClassVar[tuple[bytes, ...]]

@@ -48,7 +48,7 @@ class DigestSet:
         if self._sieve is not None and _ROOM * len(self) <= 64 * self._sieve.size:
             _mark(self._sieve, _array(heads))
         elif self._sieve is not None:
-            self._sieve = self._all_marked()
+            self._sieve = _sieve_of(self._sorted[0], self._late_heads)
         if len(self._late) > max(_LATE, self._sorted[0].size >> 2):
             rows = np.frombuffer(b"".join(self._late), _WORD).reshape(-1, 4).astype(np.uint64)
             heads, tails = self._sorted
@@ -59,10 +59,7 @@ class DigestSet:
     def sift(self) -> None:
         """Builds the sieve with which `like` rejects nearly every digest that is not in the set, at one bit each."""
         if self._sieve is None:
-            self._sieve = self._all_marked()
-
-    def _all_marked(self) -> Any:
-        return _sieve_of(self._sorted[0], self._late_heads)
+            self._sieve = _sieve_of(self._sorted[0], self._late_heads)
 
     def like(self, heads: Any) -> list[int]:
         """The indexes of those `heads` (first 8 bytes, big-endian) with which a digest in the set begins."""

@@ -104,14 +104,23 @@ def _look(text: Any, words: int, masks: Any) -> None:
 
 
 @bare
+def _repeating(here: Any, after: Any, differ: Any) -> Any:
+    """The samples of some signs and some others, with a period of 4 to 6, or where they do not `differ` by a shorter one."""
+    second = here >> np.uint64(8) | after << np.uint64(56)
+    differ &= _differ(here, after, second, np.uint64(4)) & _differ(here, after, second, np.uint64(5))
+    differ &= _differ(here, after, second, np.uint64(6))
+    return ~differ & _any(here) & _any(~here) & np.uint64(0x0101010101010101)
+
+
+@bare
 def _narrow(masks: Any, words: int, in_row: Any, in_period: Any, in_groups: Any, in_word: Any) -> None:
     """Says by bits of each eight bytes where three samples in a row are of a kind, and where signs may have a period.
 
     Of a sample of eight bytes bit 0 says: hex digits and what stands between them; bit 1: something between, or all 0
     and 1; bit 2: no two characters side by side; bit 3: letters and digits; bit 4: hex digits; bit 5: the same, and every
     second one 2 to 7. `in_row` is for lists (bits 0 and 2), `in_word` for long words (bit 3) and hex digits that were
-    reversed (bit 4). The period is that of the next sixteen bytes; `in_groups` is
-    the same for blanks alone, as signs may stand in what they set apart.
+    reversed (bit 4). The period is that of the next sixteen bytes; `in_groups` is the same for blanks alone, as signs may
+    stand in what they set apart.
     """
     first, one = np.uint64(0x0101010101010101), np.uint64(1)
     within = np.uint64(0x7F7F7F7F7F7F7F7F)
@@ -146,14 +155,8 @@ def _narrow(masks: Any, words: int, in_row: Any, in_period: Any, in_groups: Any,
         here, after = sign[word], sign[word + 1]
         second = here >> np.uint64(8) | after << np.uint64(56)
         differ = _differ(here, after, second, np.uint64(2)) & _differ(here, after, second, np.uint64(3))
-        differ &= _differ(here, after, second, np.uint64(4)) & _differ(here, after, second, np.uint64(5))
-        differ &= _differ(here, after, second, np.uint64(6))
-        in_period[word] = ~differ & _any(here) & _any(~here) & first
-        here, after = blank[word], blank[word + 1]
-        second = here >> np.uint64(8) | after << np.uint64(56)
-        differ = _differ(here, after, second, np.uint64(4)) & _differ(here, after, second, np.uint64(5))
-        differ &= _differ(here, after, second, np.uint64(6))
-        in_groups[word] = ~differ & _any(here) & _any(~here) & first
+        in_period[word] = _repeating(here, after, differ)
+        in_groups[word] = _repeating(blank[word], blank[word + 1], ~np.uint64(0))
 
 
 @bare

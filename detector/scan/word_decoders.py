@@ -138,7 +138,6 @@ class RotBase64(_Turned):
 class ReversedToken(_Turned):
     """A token with its prefix, written backwards."""
 
-    inverse = True
     names = (("reversed",),)
     trigger = triggers.LONG_WORD + long_words.REVERSED_TEXT
     examples = ((b"RTXU0vbd05klHkAXCdW6TcwTaElK6FtYMnt_phg", b"ghp_tnMYtF6KlEaTwcT6WdCXAkHlk50dbv0UXTR"),)
@@ -148,7 +147,6 @@ class ReversedToken(_Turned):
 class RotToken(_Turned):
     """A token with its prefix, in rot13."""
 
-    inverse = True
     names = (("rot13",),)
     trigger = triggers.LONG_WORD + long_words.ROT_TEXT
     examples = ((b"tuc_gaZLgS6XyRnGjpG6JqPKNxUyx50qoi0HKGE", b"ghp_tnMYtF6KlEaTwcT6WdCXAkHlk50dbv0UXTR"),)
@@ -158,7 +156,6 @@ class RotToken(_Turned):
 class SwappedToken(_Turned):
     """A token with its prefix, small letters and capitals the other way round."""
 
-    inverse = True
     names = (("swapped-case",),)
     trigger = triggers.LONG_WORD + long_words.SWAPPED_TEXT
     examples = ((b"GHP_TNmyTf6kLeAtWCt6wDcxaKhLK50DBV0uxtr", b"ghp_tnMYtF6KlEaTwcT6WdCXAkHlk50dbv0UXTR"),)
