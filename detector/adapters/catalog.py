@@ -214,6 +214,15 @@ CATALOG: Final[Mapping[str, SourceEntry]] = {
         "32 of 38",
         shapes=(("type", "actor.type", "organization_uuid"),),
     ),
+    "okta": SourceEntry(
+        "Okta",
+        "okta.md",
+        "API tokens, their uses; tokens of clients",
+        "a token or client named after its job; else its repository by `task_group`",
+        "nothing: the System Log is on",
+        "62 of 70",
+        shapes=(("eventType", "published", "actor.id"),),
+    ),
 }
 """The bundled sources by name, in the order of `detector.adapters.names`."""
 

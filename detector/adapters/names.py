@@ -23,6 +23,7 @@ SOURCE_MODULES: Final = {
     "postgresql": "postgresql.audit",
     "openai": "ai.openai",
     "claude": "ai.claude",
+    "okta": "identity.okta",
 }
 SOURCES: Final = tuple(SOURCE_MODULES)
 # Modules that define `CARRIERS`. They are tried in this order, before the sources.
@@ -41,4 +42,5 @@ CARRIER_MODULES: Final = (
     "github.api",
     "ai.openai",
     "ai.claude",
+    "identity.okta",
 )

@@ -1,0 +1,1 @@
+"""Identity providers: Okta, Auth0, Teleport, SPIRE."""

@@ -1,0 +1,55 @@
+"""A job on GitHub gets a credential from an identity provider, and somebody uses it after the job has ended."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tests.scenarios.telling import ReportedFinding, story, told
+
+JOB = story("google")["webhooks.jsonl"]  # github/job/71, from 08:00 to 08:10
+UNTIL = "2026-05-04T12:00:00Z"
+
+
+def comes_of(folder: Path, records: list[dict[str, Any]]) -> ReportedFinding:
+    lines = "\n".join(map(json.dumps, records))
+    return told(folder, {"webhooks.jsonl": JOB, "audit.jsonl": lines}, until=UNTIL)
+
+
+def of_okta(at: str, kind: str, address: str, **fields: Any) -> dict[str, Any]:
+    return {
+        "uuid": f"{kind}-{at}",
+        "published": f"2026-05-04T{at}:00.000Z",
+        "eventType": kind,
+        "actor": {"id": "00u1", "type": "User"},
+        "client": {"ipAddress": address},
+        "outcome": {"result": "SUCCESS"},
+        **fields,
+    }
+
+
+def test_an_api_token_of_okta_outlives_its_job(tmp_path: Path) -> None:
+    token = [{"id": "00Tpki36zlWjhjQ1u2p4", "type": "Token", "displayName": "github-job-71"}]
+    with_it = {"transaction": {"id": "x", "detail": {"requestApiTokenId": "00Tpki36zlWjhjQ1u2p4"}}}
+    records = [
+        of_okta("08:01", "system.api_token.create", "192.0.2.7", target=token),
+        of_okta("08:05", "group.user_membership.add", "192.0.2.7", **with_it),
+        of_okta("08:40", "user.account.privilege.grant", "203.0.113.9", **with_it),
+        of_okta("08:50", "system.api_token.revoke", "198.51.100.4", target=token),
+        of_okta("08:55", "user.session.start", "198.51.100.4"),
+    ]
+    found = comes_of(tmp_path, records)
+    assert found.rules == {
+        "outlives-task",
+        "overlong-credential",
+        "use-after-termination",
+        "use-from-elsewhere",
+    }
+    (command,) = found.result.commands
+    assert command.credential.task_id == "github/job/71"
+    assert command.credential.revocation == {
+        "provider": "okta",
+        "method": "revoke-api-token",
+        "token_id": "00Tpki36zlWjhjQ1u2p4",
+    }
+    assert dict(found.result.summary.idle) == {"okta/user": 1}
+    assert found.dead == ()
