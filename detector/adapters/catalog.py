@@ -223,6 +223,15 @@ CATALOG: Final[Mapping[str, SourceEntry]] = {
         "62 of 70",
         shapes=(("eventType", "published", "actor.id"),),
     ),
+    "auth0": SourceEntry(
+        "Auth0",
+        "auth0.md",
+        "clients, their uses; uses of management tokens",
+        "a client named after its job",
+        "a log stream",
+        "56 of 57",
+        shapes=(("log_id", "type", "date"),),
+    ),
 }
 """The bundled sources by name, in the order of `detector.adapters.names`."""
 

@@ -24,6 +24,7 @@ SOURCE_MODULES: Final = {
     "openai": "ai.openai",
     "claude": "ai.claude",
     "okta": "identity.okta",
+    "auth0": "identity.auth0",
 }
 SOURCES: Final = tuple(SOURCE_MODULES)
 # Modules that define `CARRIERS`. They are tried in this order, before the sources.
@@ -43,4 +44,5 @@ CARRIER_MODULES: Final = (
     "ai.openai",
     "ai.claude",
     "identity.okta",
+    "identity.auth0",
 )

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from detector.adapters.identity import okta
+from detector.adapters.identity import auth0, okta
 from detector.configuration.settings import Settings
 from detector.ingest.mapped_adapter import configured_classifier
 from detector.values.events import CredentialIssued
@@ -53,3 +53,25 @@ def test_the_hash_of_a_clients_secret_in_okta_is_not_scanned() -> None:
     said = okta.scanned(record, NOW).rest.decode()
     assert record["debugContext"]["debugData"]["clientSecret"] not in said
     assert "/oauth2/default/v1/token" in said
+
+
+def test_what_a_person_does_at_auth0_is_no_use_of_a_clients_token() -> None:
+    call = sample("auth0", 4)
+    assert len(auth0.translate(call, NOW)) == 2
+    call["details"]["request"]["auth"]["user"] = {"user_id": "auth0|1"}
+    assert auth0.translate(call, NOW) == []
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/v2/clients/x/credentials/y", "/api/v2/clients/x/rotate-secret", "/api/v2/clients/", "/x"]
+)
+def test_only_the_deletion_of_a_client_at_auth0_ends_it(path: str) -> None:
+    call = sample("auth0", 7)
+    call["details"]["request"]["path"] = path
+    assert auth0.translate(call, NOW) == []
+
+
+def test_a_client_that_auth0_did_not_make_is_not_issued() -> None:
+    call = sample("auth0", 0)["data"]
+    call["details"]["response"]["statusCode"] = 409
+    assert auth0.translate(call, NOW) == []

@@ -53,3 +53,49 @@ def test_an_api_token_of_okta_outlives_its_job(tmp_path: Path) -> None:
     }
     assert dict(found.result.summary.idle) == {"okta/user": 1}
     assert found.dead == ()
+
+
+def of_auth0(at: str, kind: str, address: str, **fields: Any) -> dict[str, Any]:
+    data = {
+        "date": f"2026-05-04T{at}:00.000Z",
+        "type": kind,
+        "log_id": f"{kind}-{at}",
+        "ip": address,
+        **fields,
+    }
+    return {"log_id": data["log_id"], "data": data}
+
+
+def administered(method: str, path: str, answer: dict[str, Any]) -> dict[str, Any]:
+    request = {"method": method, "path": path, "auth": {"user": {"user_id": "auth0|1"}}}
+    return {"details": {"request": request, "response": {"statusCode": 200, "body": answer}}}
+
+
+def test_a_client_of_auth0_outlives_its_job(tmp_path: Path) -> None:
+    answer = {"name": "github-job-71", "client_id": "OjVPk", "grant_types": ["client_credentials"]}
+    call = {
+        "request": {"method": "patch", "path": "/api/v2/connections/con_1"},
+        "response": {"statusCode": 200},
+    }
+    records = [
+        of_auth0("08:01", "sapi", "198.51.100.4", **administered("post", "/api/v2/clients", answer)),
+        of_auth0("08:05", "seccft", "192.0.2.7", client_id="OjVPk"),
+        of_auth0("08:40", "seccft", "203.0.113.9", client_id="OjVPk"),
+        of_auth0("08:41", "sapi", "203.0.113.9", client_id="OjVPk", details=call),
+        of_auth0("08:50", "sapi", "198.51.100.4", **administered("delete", "/api/v2/clients/OjVPk", {})),
+        of_auth0("08:55", "feccft", "203.0.113.9", client_id="OjVPk"),
+        of_auth0("08:56", "seacft", "198.51.100.4", client_id="Portal"),
+    ]
+    found = comes_of(tmp_path, records)
+    assert found.rules == {
+        "outlives-task",
+        "overlong-credential",
+        "use-after-termination",
+        "use-from-elsewhere",
+    }
+    assert found.finding("use-after-termination").count == 3
+    (command,) = found.result.commands
+    assert command.credential.task_id == "github/job/71"
+    assert (command.credential.revocation or {})["method"] == "delete-client"
+    assert dict(found.result.summary.idle) == {"auth0/success": 1}
+    assert found.dead == ()
