@@ -15,8 +15,7 @@ from detector.adapters.adapter import Adapter, Record
 from detector.adapters.aws.times import answer_time
 from detector.adapters.fields import find, maybe_text, text, time
 from detector.records.dead_letters import WRONG_FIELD, bad
-from detector.records.log_records import LogText, full_text
-from detector.records.timestamps import log_time
+from detector.records.log_records import LogText, whole_record
 from detector.values.events import CanonicalEvent, TaskEnded, TaskStarted
 from detector.values.times import MINUTE, SECOND
 
@@ -197,8 +196,7 @@ def translate(record: Record, now: int) -> list[CanonicalEvent]:
 
 def scanned(record: Record, _now: int) -> LogText:
     """All that an event says: commands, variables and inputs may hold secrets."""
-    said = full_text(record["detail"]).encode("utf-8", "replace")
-    return LogText(b"", log_time(record.get("time")), rest=said)
+    return whole_record(record["detail"], record.get("time"))
 
 
 ADAPTER: Final = Adapter("awstasks", (b'"detail-type"',), looks_like, translate, text=scanned)

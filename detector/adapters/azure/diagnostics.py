@@ -20,8 +20,7 @@ from detector.adapters.azure.records import (
 )
 from detector.adapters.azure.secrets import secrets_changed
 from detector.adapters.azure.tokens import signed_in, used
-from detector.records.log_records import LogText, full_text
-from detector.records.timestamps import log_time
+from detector.records.log_records import LogText, whole_record
 from detector.values.events import CanonicalEvent
 
 _KINDS: Final = (
@@ -59,7 +58,7 @@ def translate(record: Record, now: int) -> list[CanonicalEvent]:
 
 def scanned(record: Record, _now: int) -> LogText:
     """All that a record says: bodies of requests may hold secrets."""
-    return LogText(b"", log_time(record.get("time")), rest=full_text(record).encode("utf-8", "replace"))
+    return whole_record(record, record.get("time"))
 
 
 def _kind(record: Record) -> str:

@@ -12,8 +12,7 @@ from detector.adapters.google.callers import Caller, caller_of
 from detector.adapters.google.entries import Entry, entry_in
 from detector.adapters.google.keys import CALLS
 from detector.adapters.google.tokens import EXCHANGE, GENERATE, exchanged, generated
-from detector.records.log_records import LogText, full_text
-from detector.records.timestamps import log_time
+from detector.records.log_records import LogText, whole_record
 from detector.values.events import DENIED, SUCCESS, CanonicalEvent, CredentialUsed, Identifier
 
 _MARKS: Final = (b'"protoPayload"',)
@@ -75,10 +74,7 @@ def _use(entry: Entry, identifier: Identifier) -> CredentialUsed:
 def scanned(record: Record, _now: int) -> LogText | None:
     """All that an entry says: requests and answers may hold secrets."""
     entry = entry_in(record)
-    if entry is None:
-        return None
-    said = full_text(entry).encode("utf-8", "replace")
-    return LogText(b"", log_time(entry.get("timestamp")), rest=said)
+    return None if entry is None else whole_record(entry, entry.get("timestamp"))
 
 
 def _kind(record: Record) -> str:

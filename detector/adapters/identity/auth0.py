@@ -15,8 +15,7 @@ from detector.adapters.adapter import Adapter, Carrier, Record
 from detector.adapters.ci_names import task_named
 from detector.adapters.fields import find, maybe_text, text, time
 from detector.patterns.pattern import JWT_ID
-from detector.records.log_records import LogText, full_text
-from detector.records.timestamps import log_time
+from detector.records.log_records import LogText, whole_record
 from detector.values.events import (
     DENIED,
     SUCCESS,
@@ -147,7 +146,7 @@ def _source(record: Record) -> str:
 
 def scanned(record: Record, _now: int) -> LogText:
     """All that a record says: requests and their bodies may hold secrets."""
-    return LogText(b"", log_time(record.get("date")), rest=full_text(record).encode("utf-8", "replace"))
+    return whole_record(record, record.get("date"))
 
 
 def _kind(record: Record) -> str:

@@ -14,7 +14,7 @@ from detector.adapters.ci_names import task_named
 from detector.adapters.fields import find, issued_to, maybe_text, text, time
 from detector.patterns.pattern import JWT_ID
 from detector.records.dead_letters import MISSING_FIELD, bad
-from detector.records.log_records import LogText, full_text
+from detector.records.log_records import LogText, whole_record
 from detector.records.record_ids import record_id
 from detector.records.timestamps import log_time
 from detector.values.events import (
@@ -205,8 +205,7 @@ def scanned(record: Record, _now: int) -> LogText:
             **record,
             "debugContext": {name: value for name, value in debug.items() if name != "clientSecret"},
         }
-    said = full_text(record).encode("utf-8", "replace")
-    return LogText(b"", log_time(record.get("published")), rest=said)
+    return whole_record(record, record.get("published"))
 
 
 def _kind(record: Record) -> str:
