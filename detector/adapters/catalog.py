@@ -232,6 +232,15 @@ CATALOG: Final[Mapping[str, SourceEntry]] = {
         "56 of 57",
         shapes=(("log_id", "type", "date"),),
     ),
+    "teleport": SourceEntry(
+        "Teleport",
+        "teleport.md",
+        "bots that join, their certificates, their uses",
+        "the claims by which a bot joins: job, run, pod; else its repository",
+        "the event handler, or the auth service's log files",
+        "25 of 26",
+        shapes=(("event", "code", "ei", "uid"),),
+    ),
 }
 """The bundled sources by name, in the order of `detector.adapters.names`."""
 

@@ -25,6 +25,7 @@ SOURCE_MODULES: Final = {
     "claude": "ai.claude",
     "okta": "identity.okta",
     "auth0": "identity.auth0",
+    "teleport": "identity.teleport",
 }
 SOURCES: Final = tuple(SOURCE_MODULES)
 # Modules that define `CARRIERS`. They are tried in this order, before the sources.

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from detector.adapters.identity import auth0, okta
+from detector.adapters.identity import auth0, okta, teleport
 from detector.configuration.settings import Settings
 from detector.ingest.mapped_adapter import configured_classifier
-from detector.values.events import CredentialIssued
+from detector.values.events import CredentialIssued, CredentialUsed
 from detector.values.times import parse_rfc3339
 from tests.adapters.test_samples import FOLDER, gives
 
@@ -75,3 +75,68 @@ def test_a_client_that_auth0_did_not_make_is_not_issued() -> None:
     call = sample("auth0", 0)["data"]
     call["details"]["response"]["statusCode"] = 409
     assert auth0.translate(call, NOW) == []
+
+
+@pytest.mark.parametrize("kind", ["session.end", "db.session.end", "session.data", "client.disconnect"])
+def test_the_end_of_a_session_in_teleport_is_no_use(kind: str) -> None:
+    assert teleport.translate({**sample("teleport", 7), "event": kind}, NOW) == []
+
+
+@pytest.mark.parametrize(
+    ("fields", "outcome"),
+    [
+        ({}, "success"),
+        ({"success": False}, "denied"),
+        ({"response_code": 401}, "denied"),
+        ({"response_code": 404}, "success"),
+        ({"event": "session.rejected"}, "denied"),
+        ({"event": "cert.generation_mismatch"}, "denied"),
+        ({"event": "exec", "code": "T3002E", "exitCode": "1"}, "success"),
+    ],
+    ids=repr,
+)
+def test_what_a_bot_of_teleport_was_refused(fields: dict[str, Any], outcome: str) -> None:
+    (use,) = teleport.translate({**sample("teleport", 7), **fields}, NOW)
+    assert isinstance(use, CredentialUsed)
+    assert use.outcome == outcome
+
+
+def test_a_join_token_of_teleport_whose_name_is_not_masked_is_not_written_anywhere() -> None:
+    made, joined = sample("teleport", 15), sample("teleport", 3)
+    assert teleport.translate({**made, "name": "4f1dsecret"}, NOW) == []
+    (issue,) = teleport.translate({**joined, "token_name": "4f1dsecret"}, NOW)
+    assert "4f1dsecret" not in repr(issue)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "task", "group"),
+    [
+        ({"sub": "p", "project_path": "acme/app", "job_id": "9"}, "gitlab/job/9", None),
+        ({"sub": "repo:Octo/App:ref:refs/heads/main"}, None, "github:octo/app"),
+        (
+            {"sub": "organization:o:project:p:workspace:w:run_phase:apply", "terraform_run_id": "run-1"},
+            "terraform/run/run-1",
+            None,
+        ),
+        ({"account": "1234", "arn": "arn:aws:sts::1234:assumed-role/r/i-1"}, "own", None),
+        ("text", "own", None),
+    ],
+    ids=["gitlab", "github", "terraform", "iam", "odd"],
+)
+def test_the_task_of_a_bot_of_teleport(attributes: Any, task: str | None, group: str | None) -> None:
+    (issue,) = teleport.translate({**sample("teleport", 0), "attributes": attributes}, NOW)
+    assert isinstance(issue, CredentialIssued)
+    assert issue.task_id == (issue.credential_id if task == "own" else task)
+    assert issue.task_group == group
+    assert (issue.unjoined is None) == (task not in (None, "own"))
+
+
+def test_a_command_of_a_session_in_teleport_is_scanned() -> None:
+    event = {
+        "ei": 1,
+        "event": "session.command",
+        "code": "T4000I",
+        "time": "2026-05-01T08:00:00Z",
+        "argv": ["-p", "x"],
+    }
+    assert b"argv" in teleport.scanned(event, NOW).rest

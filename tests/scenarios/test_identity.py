@@ -99,3 +99,59 @@ def test_a_client_of_auth0_outlives_its_job(tmp_path: Path) -> None:
     assert (command.credential.revocation or {})["method"] == "delete-client"
     assert dict(found.result.summary.idle) == {"auth0/success": 1}
     assert found.dead == ()
+
+
+INSTANCE = "6dd675ef-907f-4538-8ce5-eeaf38a77db7"
+
+
+def of_teleport(at: str, kind: str, address: str, **fields: Any) -> dict[str, Any]:
+    return {
+        "ei": 0,
+        "event": kind,
+        "uid": f"{kind}-{at}",
+        "code": "T2000I",
+        "time": f"2026-05-04T{at}Z",
+        "addr.remote": f"{address}:35242",
+        **fields,
+    }
+
+
+def of_run(action: str, **ends: Any) -> dict[str, Any]:
+    run = {"id": 5, "run_attempt": 1, "run_started_at": "2026-05-04T08:00:00Z", "conclusion": None, **ends}
+    return {"action": action, "workflow_run": run, "repository": {"full_name": "octo/app"}}
+
+
+def certificate(at: str, until: str, address: str) -> dict[str, Any]:
+    identity = {"bot_instance_id": INSTANCE, "expires": f"2026-05-04T{until}Z", "client_ip": address}
+    return of_teleport(at, "cert.create", address, identity=identity)
+
+
+def test_a_bot_of_teleport_that_joined_as_a_job_outlives_it(tmp_path: Path) -> None:
+    claims = {"repository": "octo/app", "run_id": "5", "run_attempt": "1"}
+    bot = {"bot_name": "deployer", "bot_instance_id": INSTANCE}
+    end = {"conclusion": "success", "updated_at": "2026-05-04T08:10:00Z"}
+    records = [
+        certificate("08:01:00.222", "09:01:00", "192.0.2.7"),
+        of_teleport("08:01:00.228", "bot.join", "192.0.2.7", success=True, attributes=claims, **bot),
+        certificate("08:01:00.267", "09:01:00", "192.0.2.7"),
+        of_teleport("08:05:00", "session.start", "192.0.2.7", server_hostname="web-1", **bot),
+        of_teleport("08:10:30", "session.end", "192.0.2.7", server_hostname="web-1", **bot),
+        of_teleport("08:40:00", "kube.request", "203.0.113.9", kubernetes_cluster="prod", **bot),
+        certificate("08:41:00", "09:41:00", "203.0.113.9"),
+        of_teleport("08:50:00", "lock.created", "198.51.100.4", target={"bot_instance_id": INSTANCE}),
+        of_teleport("08:55:00", "db.session.start", "203.0.113.9", success=False, **bot),
+        of_teleport("08:56:00", "user.login", "198.51.100.4", success=True),
+    ]
+    runs = [of_run("in_progress"), of_run("completed", **end)]
+    files = {
+        "hooks.jsonl": "\n".join(map(json.dumps, runs)),
+        "events.log": "\n".join(map(json.dumps, records)),
+    }
+    found = told(tmp_path, files, until=UNTIL)
+    assert found.rules == {"outlives-task", "use-after-termination", "use-from-elsewhere"}
+    assert found.finding("use-after-termination").count == 3
+    (command,) = found.result.commands
+    assert command.credential.task_id == "github/run/5/1"
+    assert (command.credential.revocation or {})["bot_instance_id"] == INSTANCE
+    assert dict(found.result.summary.idle) == {"teleport/session": 1, "teleport/user": 1}
+    assert (found.dead, found.unresolved) == ((), {})
