@@ -241,6 +241,14 @@ CATALOG: Final[Mapping[str, SourceEntry]] = {
         "25 of 26",
         shapes=(("event", "code", "ei", "uid"),),
     ),
+    "spire": SourceEntry(
+        "SPIRE",
+        "spire.md",
+        "SVIDs of workloads and agents, calls of agents",
+        "a SPIFFE ID that names a job or a pod; else its service account",
+        '`audit_log_enabled`, `log_format = "json"`',
+        shapes=(("msg", "type", "method", "request_id"),),
+    ),
 }
 """The bundled sources by name, in the order of `detector.adapters.names`."""
 

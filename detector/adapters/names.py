@@ -26,6 +26,7 @@ SOURCE_MODULES: Final = {
     "okta": "identity.okta",
     "auth0": "identity.auth0",
     "teleport": "identity.teleport",
+    "spire": "identity.spire",
 }
 SOURCES: Final = tuple(SOURCE_MODULES)
 # Modules that define `CARRIERS`. They are tried in this order, before the sources.

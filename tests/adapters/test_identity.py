@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from detector.adapters.identity import auth0, okta, teleport
+from detector.adapters.identity import auth0, okta, spire, teleport
 from detector.configuration.settings import Settings
 from detector.ingest.mapped_adapter import configured_classifier
 from detector.values.events import CredentialIssued, CredentialUsed
@@ -140,3 +140,29 @@ def test_a_command_of_a_session_in_teleport_is_scanned() -> None:
         "argv": ["-p", "x"],
     }
     assert b"argv" in teleport.scanned(event, NOW).rest
+
+
+@pytest.mark.parametrize(
+    ("workload", "task", "group"),
+    [
+        ("spiffe://example.org/ci/github-job-71", "github/job/71", None),
+        ("spiffe://example.org/ns/ci/sa/runner/gitlab-job-9", "gitlab/job/9", None),
+        ("spiffe://example.org/ns/ci/sa/runner/pod/build-1-x7k2p", "k8s/ci/build-1-x7k2p", None),
+        ("spiffe://example.org/ns/ci/pod/bare", "own", None),  # it may come again under its name
+        ("spiffe://example.org/ns/ci/sa/runner", None, "kubernetes:ci/runner"),
+        ("spiffe://example.org/cluster-1/ns/ci/sa/runner", None, "kubernetes:ci/runner"),
+        ("spiffe://example.org/db", "own", None),
+    ],
+)
+def test_the_task_of_an_svid_of_spire(workload: str, task: str | None, group: str | None) -> None:
+    issue = spire.translate({**sample("spire", 1), "spiffe_id": workload}, NOW)[0]
+    assert isinstance(issue, CredentialIssued)
+    assert issue.task_id == (issue.credential_id if task == "own" else task)
+    assert issue.task_group == group
+    # What tasks share is told apart by the request, else by the name.
+    assert issue.identifiers[0].scheme == ("spiffe-id" if task not in (None, "own") else "spire-csr")
+
+
+def test_the_entries_of_a_batch_of_spire_are_uses_of_their_own() -> None:
+    first, second = (spire.translate({**sample("spire", 1), "csr": csr}, NOW)[1].id for csr in ("aa", "bb"))
+    assert first != second

@@ -155,3 +155,51 @@ def test_a_bot_of_teleport_that_joined_as_a_job_outlives_it(tmp_path: Path) -> N
     assert (command.credential.revocation or {})["bot_instance_id"] == INSTANCE
     assert dict(found.result.summary.idle) == {"teleport/session": 1, "teleport/user": 1}
     assert (found.dead, found.unresolved) == ((), {})
+
+
+def of_spire(at: str, method: str, address: str, **fields: Any) -> dict[str, Any]:
+    return {
+        "msg": "API accessed",
+        "type": "audit",
+        "status": "success",
+        "service": "svid.v1.SVID",
+        "method": method,
+        "request_id": f"{method}-{at}",
+        "time": f"2026-05-04T{at}:00.228Z",
+        "caller_addr": f"{address}:42012",
+        **fields,
+    }
+
+
+def test_an_svid_of_spire_outlives_its_job_and_an_agent_calls_from_elsewhere(tmp_path: Path) -> None:
+    agent, workload = "spiffe://example.org/spire/agent/x509pop/1", "spiffe://example.org/ci/github-job-71"
+    svid = {"csr": "aa", "entry_id": "8bc5", "spiffe_id": workload, "expires_at": "2026-05-04T09:01:00Z"}
+    used = {
+        "specversion": "1.0",
+        "type": "credential.used",
+        "source": "envoy",
+        "id": "1",
+        "time": "2026-05-04T08:40:00Z",
+        "data": {
+            "identifier": {"scheme": "spiffe-id", "value": workload},
+            "action": "GET",
+            "resource": "/orders",
+        },
+    }
+    records = [
+        of_spire("07:59", "AttestAgent", "192.0.2.7", agent_id=agent),
+        of_spire("08:01", "BatchNewX509SVID", "192.0.2.7", caller_id=agent, **svid),
+        used,
+        of_spire("08:45", "BatchNewX509SVID", "203.0.113.9", caller_id=agent, **{**svid, "status": "error"}),
+        of_spire("08:50", "BanAgent", "198.51.100.4", spiffe_id=agent),
+    ]
+    found = comes_of(tmp_path, records)
+    assert {(rule, key) for rule, key, _, _ in found.findings} == {
+        ("outlives-task", workload),
+        ("use-after-termination", workload),
+        ("use-from-elsewhere", agent),
+    }
+    (command,) = found.result.commands
+    assert command.credential.task_id == "github/job/71"
+    assert (command.credential.revocation or {})["entry_id"] == "8bc5"
+    assert (found.dead, found.unresolved) == ((), {})
