@@ -70,6 +70,12 @@ def time(record: Mapping[str, Any], path: str, now: int | None = None) -> int:
     return read
 
 
+def expiry(record: Mapping[str, Any], path: str) -> int | None:
+    """When something expires (ns); None if nothing says it: it is missing, no time, or zero, as Go writes the year 1."""
+    read = log_time(find(record, path))
+    return read if read is not None and read > 0 else None
+
+
 def issued_to(address: str | None) -> IssuedTo | None:
     """Who got a credential, if the address can be compared with that of a use: some sources name services instead."""
     return None if address is None or address_of(address) is None else IssuedTo(address)

@@ -10,7 +10,7 @@ from detector.adapters.identity import auth0, okta, spire, teleport
 from detector.configuration.settings import Settings
 from detector.ingest.mapped_adapter import configured_classifier
 from detector.values.events import CredentialIssued, CredentialUsed
-from detector.values.times import parse_rfc3339
+from detector.values.times import HOUR, parse_rfc3339
 from tests.adapters.test_samples import FOLDER, gives
 
 NOW = parse_rfc3339("2026-06-01T00:00:00Z")
@@ -166,3 +166,13 @@ def test_the_task_of_an_svid_of_spire(workload: str, task: str | None, group: st
 def test_the_entries_of_a_batch_of_spire_are_uses_of_their_own() -> None:
     first, second = (spire.translate({**sample("spire", 1), "csr": csr}, NOW)[1].id for csr in ("aa", "bb"))
     assert first != second
+
+
+@pytest.mark.parametrize("expires", ["0001-01-01T00:00:00Z", 0, None, "soon"])
+def test_a_certificate_that_states_no_expiry_renews_nothing(expires: Any) -> None:
+    certificate = sample("teleport", 6)
+    certificate["identity"]["expires"] = expires
+    assert [type(event) for event in teleport.translate(certificate, NOW)] == [CredentialUsed]
+    svid = spire.translate({**sample("spire", 1), "expires_at": expires}, NOW)[0]
+    assert isinstance(svid, CredentialIssued)
+    assert svid.expires_at == svid.time + HOUR

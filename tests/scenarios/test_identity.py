@@ -10,9 +10,17 @@ JOB = story("google")["webhooks.jsonl"]  # github/job/71, from 08:00 to 08:10
 UNTIL = "2026-05-04T12:00:00Z"
 
 
-def comes_of(folder: Path, records: list[dict[str, Any]]) -> ReportedFinding:
-    lines = "\n".join(map(json.dumps, records))
-    return told(folder, {"webhooks.jsonl": JOB, "audit.jsonl": lines}, until=UNTIL)
+def comes_of(folder: Path, records: list[dict[str, Any]], jobs: bytes = JOB) -> ReportedFinding:
+    """What comes of the records, which is the same in the other order."""
+    found, backwards = (
+        told(folder / name, {"webhooks.jsonl": jobs, "audit.jsonl": "\n".join(lines)}, until=UNTIL)
+        for name, lines in (
+            ("forwards", list(map(json.dumps, records))),
+            ("backwards", list(map(json.dumps, records[::-1]))),
+        )
+    )
+    assert (found.findings, found.commands) == (backwards.findings, backwards.commands)
+    return found
 
 
 def of_okta(at: str, kind: str, address: str, **fields: Any) -> dict[str, Any]:
@@ -143,11 +151,7 @@ def test_a_bot_of_teleport_that_joined_as_a_job_outlives_it(tmp_path: Path) -> N
         of_teleport("08:56:00", "user.login", "198.51.100.4", success=True),
     ]
     runs = [of_run("in_progress"), of_run("completed", **end)]
-    files = {
-        "hooks.jsonl": "\n".join(map(json.dumps, runs)),
-        "events.log": "\n".join(map(json.dumps, records)),
-    }
-    found = told(tmp_path, files, until=UNTIL)
+    found = comes_of(tmp_path, records, "\n".join(map(json.dumps, runs)).encode())
     assert found.rules == {"outlives-task", "use-after-termination", "use-from-elsewhere"}
     assert found.finding("use-after-termination").count == 3
     (command,) = found.result.commands

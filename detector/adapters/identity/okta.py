@@ -11,12 +11,11 @@ from typing import Any, Final
 
 from detector.adapters.adapter import Adapter, Carrier, Record
 from detector.adapters.ci_names import task_named
-from detector.adapters.fields import find, issued_to, maybe_text, text, time
+from detector.adapters.fields import expiry, find, issued_to, maybe_text, text, time
 from detector.patterns.pattern import JWT_ID
 from detector.records.dead_letters import MISSING_FIELD, bad
 from detector.records.log_records import LogText, whole_record
 from detector.records.record_ids import record_id
-from detector.records.timestamps import log_time
 from detector.values.events import (
     DENIED,
     SUCCESS,
@@ -147,7 +146,7 @@ def _granted(record: Record, now: int) -> Iterator[CanonicalEvent]:
 def _token(record: Record, token: dict[str, Any], client: str, now: int) -> CredentialIssued:
     token_id, when = text(token, "id"), time(record, "published", now)
     task = task_named(maybe_text(record, "actor.displayName") or "")
-    expires = log_time(find(token, "detailEntry.expires"))
+    expires = expiry(token, "detailEntry.expires")
     jwt = (Identifier(JWT_ID, token_id),) if token_id.startswith("AT.") else ()
     return CredentialIssued(
         time=when,

@@ -13,10 +13,9 @@ import re2
 
 from detector.adapters.adapter import Adapter, Record
 from detector.adapters.ci_names import task_named
-from detector.adapters.fields import issued_to, maybe_text, text, time
+from detector.adapters.fields import expiry, issued_to, maybe_text, text, time
 from detector.records.log_records import LogText, whole_record
 from detector.records.pod_names import pod_task, service_account_group
-from detector.records.timestamps import log_time
 from detector.values.events import (
     DENIED,
     SUCCESS,
@@ -118,7 +117,7 @@ def _workload_issued(entry: _Entry) -> CredentialIssued:
     workload, csr = text(entry.record, "spiffe_id"), text(entry.record, "csr")
     task, group = _task(workload), _group(workload)
     svid = workload if task is not None else f"spire/x509-svid/{csr}"
-    expires = log_time(entry.record.get("expires_at"))
+    expires = expiry(entry.record, "expires_at")
     registered = maybe_text(entry.record, "entry_id")
     delete = {"provider": "spire", "method": "delete-entry", "entry_id": registered}
     return CredentialIssued(

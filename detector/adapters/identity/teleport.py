@@ -16,7 +16,7 @@ import re2
 
 from detector.adapters.adapter import Adapter, Record
 from detector.adapters.ci_names import group_of_subject
-from detector.adapters.fields import issued_to, maybe_text, text, time
+from detector.adapters.fields import expiry, issued_to, maybe_text, text, time
 from detector.adapters.oauth.claims import group_of_claims, task_of_claims
 from detector.records.log_records import LogText, whole_record
 from detector.records.record_ids import record_id
@@ -38,7 +38,6 @@ JOIN_TOKEN: Final = "teleport-join-token"  # noqa: S105 - the scheme of an ident
 _MARKS: Final = (b'"ei"',)
 _CODE: Final = re2.compile(r"[Tt][A-Za-z0-9]{2,12}")
 _LIVES: Final = DAY  # the longest that a bot's certificate does, if none says it
-_NEVER: Final = "0001-"  # how Go writes no time
 _SECRET: Final = "token"  # noqa: S105 - the join method by a token whose name is its secret
 _MASKED: Final = "*"
 # These say that something is over, which an earlier event says that the bot began.
@@ -208,15 +207,16 @@ def _certified(event: _Event) -> Iterator[CanonicalEvent]:
     instance = maybe_text(event.record, "identity.bot_instance_id")
     if instance is None:
         return
-    identifier = Identifier(INSTANCE, instance)
+    identifier, until = Identifier(INSTANCE, instance), expiry(event.record, "identity.expires")
     yield event.used(identifier, address=maybe_text(event.record, "identity.client_ip"))
-    yield CredentialRenewed(
-        time=event.time,
-        source=event.source,
-        id=f"{event.id}/renewed",
-        identifier=identifier,
-        expires_at=time(event.record, "identity.expires"),
-    )
+    if until is not None:
+        yield CredentialRenewed(
+            time=event.time,
+            source=event.source,
+            id=f"{event.id}/renewed",
+            identifier=identifier,
+            expires_at=until,
+        )
 
 
 def _token_made(event: _Event) -> Iterator[CanonicalEvent]:
@@ -224,8 +224,6 @@ def _token_made(event: _Event) -> Iterator[CanonicalEvent]:
     name = text(event.record, "name")
     if event.record.get("join_method") != _SECRET or not name.startswith(_MASKED):
         return
-    expires = maybe_text(event.record, "expires")
-    ends = expires is not None and not expires.startswith(_NEVER)
     yield CredentialIssued(
         time=event.time,
         source=event.source,
@@ -234,7 +232,7 @@ def _token_made(event: _Event) -> Iterator[CanonicalEvent]:
         task_id=f"teleport/join-token/{name}",
         identifiers=(Identifier(JOIN_TOKEN, name),),
         kind=JOIN_TOKEN,
-        expires_at=time(event.record, "expires") if ends else None,
+        expires_at=expiry(event.record, "expires"),
         unjoined=_BY_SECRET,
     )
 
