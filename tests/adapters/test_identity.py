@@ -176,3 +176,25 @@ def test_a_certificate_that_states_no_expiry_renews_nothing(expires: Any) -> Non
     svid = spire.translate({**sample("spire", 1), "expires_at": expires}, NOW)[0]
     assert isinstance(svid, CredentialIssued)
     assert svid.expires_at == svid.time + HOUR
+
+
+@pytest.mark.parametrize(
+    ("target", "group"),
+    [
+        ({"user": "bot-deployer"}, "teleport/user/bot-deployer"),
+        ({"join_token": "deployer", "role": ""}, "teleport/join-token/deployer"),
+        ({"user": "bot-deployer", "server_id": "x"}, None),
+        ({"role": "access"}, None),
+        (None, None),
+    ],
+    ids=repr,
+)
+def test_what_a_lock_of_teleport_ends(target: Any, group: str | None) -> None:
+    found = gives({**sample("teleport", 12), "target": target}).get("events")
+    assert [event["group"] for event in found or ()] == ([] if group is None else [group])
+
+
+def test_a_grant_of_okta_as_panther_writes_it() -> None:
+    record = sample("okta", 5)
+    record |= {"eventtype": record.pop("eventType"), "debugcontext": record.pop("debugContext")}
+    assert [event["type"] for event in gives(record)["events"]] == ["credential.used", "credential.issued"]

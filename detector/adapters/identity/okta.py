@@ -62,9 +62,14 @@ _BY_CLIENT: Final = "the client is not named after its job; give each repository
 
 
 def _type_of(record: Record) -> str | None:
-    """The event's type. Panther writes the names at the top in lower case, and here it alone is needed so."""
+    """The event's type. Panther writes the names at the top in lower case."""
     kind = record.get("eventType") or record.get("eventtype")
     return kind if isinstance(kind, str) else None
+
+
+def _debug(record: Record) -> dict[str, Any]:
+    data = find(record, "debugContext.debugData") or find(record, "debugcontext.debugData")
+    return data if isinstance(data, dict) else {}
 
 
 def _looks_like(record: Record) -> bool:
@@ -134,7 +139,7 @@ def _created(record: Record, now: int) -> CredentialIssued:
 
 def _granted(record: Record, now: int) -> Iterator[CanonicalEvent]:
     """What a client got by itself: a use of the client, and the tokens among the targets."""
-    if find(record, "debugContext.debugData.grantType") not in _OF_MACHINES:
+    if _debug(record).get("grantType") not in _OF_MACHINES:
         return
     client = text(record, "actor.id")
     granted = find(record, "outcome.result") == "SUCCESS"
@@ -178,14 +183,13 @@ def _used(record: Record, now: int) -> Iterator[CanonicalEvent]:
 
 
 def _use(record: Record, now: int, suffix: str, of: Identifier, *, denied: bool) -> CredentialUsed:
-    debug = find(record, "debugContext.debugData") or find(record, "debugcontext.debugData")
     return CredentialUsed(
         time=time(record, "published", now),
         source=_SOURCE,
         id=f"{_id(record)}/{suffix}",
         identifier=of,
         action=_type_of(record),
-        resource=maybe_text(debug, "requestUri") if isinstance(debug, dict) else None,
+        resource=maybe_text(_debug(record), "requestUri"),
         outcome=DENIED if denied else SUCCESS,
         source_ip=maybe_text(record, "client.ipAddress"),
         user_agent=maybe_text(record, "client.userAgent.rawUserAgent"),
@@ -198,13 +202,9 @@ def _id(record: Record) -> str:
 
 def scanned(record: Record, _now: int) -> LogText:
     """All that a record says, but `clientSecret`: Okta writes a hash there, which opens nothing."""
-    debug = find(record, "debugContext.debugData")
-    if isinstance(debug, dict) and "clientSecret" in debug:
-        record = {
-            **record,
-            "debugContext": {name: value for name, value in debug.items() if name != "clientSecret"},
-        }
-    return whole_record(record, record.get("published"))
+    beside = {name: value for name, value in record.items() if name not in ("debugContext", "debugcontext")}
+    debug = {name: value for name, value in _debug(record).items() if name != "clientSecret"}
+    return whole_record({**beside, "debugContext": debug}, record.get("published"))
 
 
 def _kind(record: Record) -> str:

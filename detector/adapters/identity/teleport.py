@@ -16,7 +16,7 @@ import re2
 
 from detector.adapters.adapter import Adapter, Record
 from detector.adapters.ci_names import group_of_subject
-from detector.adapters.fields import expiry, issued_to, maybe_text, text, time
+from detector.adapters.fields import expiry, find, issued_to, maybe_text, text, time
 from detector.adapters.oauth.claims import group_of_claims, task_of_claims
 from detector.records.log_records import LogText, whole_record
 from detector.records.record_ids import record_id
@@ -37,13 +37,17 @@ INSTANCE: Final = "teleport-bot-instance-id"
 JOIN_TOKEN: Final = "teleport-join-token"  # noqa: S105 - the scheme of an identifier
 _MARKS: Final = (b'"ei"',)
 _CODE: Final = re2.compile(r"[Tt][A-Za-z0-9]{2,12}")
-_LIVES: Final = DAY  # the longest that a bot's certificate does, if none says it
+_LIVES: Final = DAY  # assumed until the first certificate says when it expires
 _SECRET: Final = "token"  # noqa: S105 - the join method by a token whose name is its secret
 _MASKED: Final = "*"
 # These say that something is over, which an earlier event says that the bot began.
 _ENDS: Final = (".end", ".leave", ".data", ".upload", ".disconnect", ".process_exit")
 _REFUSALS: Final = frozenset({"session.rejected", "cert.generation_mismatch"})
 _REFUSED: Final = (401, 403)
+_LOCKED: Final = (  # what a lock may be on
+    *("user", "role", "login", "mfa_device", "windows_desktop", "access_request", "device", "server_id"),
+    *("bot_instance_id", "join_token"),
+)
 # What an event is about, by the first of these that it has; the second field says more.
 _RESOURCES: Final = (
     ("kubernetes_cluster", "request_path"),
@@ -114,10 +118,11 @@ class _Event:
     @property
     def address(self) -> str | None:
         """The client's address, without its port. The field's name has a dot, so that it is no path."""
-        value = self.record.get("addr.remote") or self.record.get(
-            "addr_remote"
-        )  # Panther has no dots in names
-        return split_port(value)[0] if isinstance(value, str) and value else None
+        named = (
+            self.record.get(name) for name in ("addr.remote", "addr_remote")
+        )  # Panther has no dots there
+        value = next(filter(None, named), None)
+        return split_port(value)[0] if isinstance(value, str) else None
 
     @property
     def refused(self) -> bool:
@@ -159,6 +164,10 @@ def _user(name: str) -> str:
     return f"teleport/user/{name}"
 
 
+def _joined_by(token: str) -> str:
+    return f"teleport/join-token/{token}"
+
+
 def _joined(event: _Event) -> Iterator[CanonicalEvent]:
     """A bot that joined, or tried to."""
     record = event.record
@@ -174,8 +183,8 @@ def _issued(event: _Event, instance: str, token: str | None) -> CredentialIssued
     task = task_of_claims(claims)
     group = None if task is not None else group_of_claims(claims) or group_of_subject(subject)
     user = maybe_text(event.record, "user_name") or f"bot-{text(event.record, 'bot_name')}"
-    named = token is not None and event.record.get("method") != _SECRET  # else its name is the secret
-    by_token = (f"teleport/join-token/{token}",) if named else ()
+    secret = event.record.get("method") == _SECRET  # then the token's name is what it hides
+    by_token = () if token is None or secret else (_joined_by(token),)
     return CredentialIssued(
         time=event.time,
         source=event.source,
@@ -228,8 +237,8 @@ def _token_made(event: _Event) -> Iterator[CanonicalEvent]:
         time=event.time,
         source=event.source,
         id=f"{event.id}/issued",
-        credential_id=f"teleport/join-token/{name}",
-        task_id=f"teleport/join-token/{name}",
+        credential_id=_joined_by(name),
+        task_id=_joined_by(name),
         identifiers=(Identifier(JOIN_TOKEN, name),),
         kind=JOIN_TOKEN,
         expires_at=expiry(event.record, "expires"),
@@ -238,16 +247,18 @@ def _token_made(event: _Event) -> Iterator[CanonicalEvent]:
 
 
 def _locked(event: _Event) -> Iterator[CanonicalEvent]:
-    """Whom a lock ends. If it is taken away again, what it held comes back to life, and nothing here says so."""
-    instance, user, token = (
-        maybe_text(event.record, f"target.{name}") for name in ("bot_instance_id", "user", "join_token")
-    )
-    if instance is not None:
+    """Whom a lock ends. If it is taken away again, what it held comes back to life, and nothing here says so.
+
+    A lock on several things, such as a user at one server, holds only where all of them meet, and ends nothing.
+    """
+    whole = [name for name in _LOCKED if find(event.record, f"target.{name}")]
+    if whole == ["bot_instance_id"]:
+        instance = text(event.record, "target.bot_instance_id")
         yield event.revoked(identifier=Identifier(INSTANCE, instance))
-    elif user is not None:
-        yield event.revoked(group=_user(user))
-    elif token is not None:
-        yield event.revoked(group=f"teleport/join-token/{token}")
+    elif whole == ["user"]:
+        yield event.revoked(group=_user(text(event.record, "target.user")))
+    elif whole == ["join_token"]:
+        yield event.revoked(group=_joined_by(text(event.record, "target.join_token")))
 
 
 def scanned(record: Record, _now: int) -> LogText:
