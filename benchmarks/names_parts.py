@@ -11,6 +11,7 @@ from benchmarks import (
     names_fourth,
     names_lookalikes,
     names_second,
+    names_sixth,
     names_third,
     names_words,
 )
@@ -57,4 +58,5 @@ _LATER: Final = {
     Half.THIRD: names_third,
     Half.FOURTH: names_fourth,
     Half.FIFTH: names_fifth,
+    Half.SIXTH: names_sixth,
 }

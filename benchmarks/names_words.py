@@ -32,6 +32,7 @@ class Half(enum.Enum):
     THIRD = "third"
     FOURTH = "fourth"
     FIFTH = "fifth"
+    SIXTH = "sixth"
 
 
 class Name(msgspec.Struct, frozen=True):

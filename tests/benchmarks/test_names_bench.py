@@ -31,7 +31,7 @@ def test_the_halves_share_no_name_and_each_held_out_one_has_contexts_and_values_
         assert set(part(half).values) - set(dev.values)
 
 
-@pytest.mark.parametrize("half", [Half.FOURTH, Half.FIFTH], ids=lambda half: half.value)
+@pytest.mark.parametrize("half", [Half.FOURTH, Half.FIFTH, Half.SIXTH], ids=lambda half: half.value)
 def test_a_blind_half_is_as_wide_as_it_is_said_to_be(half: Half) -> None:
     made = part(half)
 
