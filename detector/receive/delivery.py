@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 import msgspec
 
@@ -22,6 +22,7 @@ Reason = Literal[
     "unwritten",
     "internal",
 ]  # docs/metrics.md says what each means
+REASONS: Final[tuple[Reason, ...]] = get_args(Reason)
 
 ACCEPTED: Final = line(200, "ok")
 _LONGEST_ID: Final = 256

@@ -33,7 +33,7 @@ class KafkaSink:
     @property
     def problem(self) -> str | None:
         """See `Sink`."""
-        return None if self._producer.started else "Kafka cannot be reached"
+        return self._producer.problem
 
     async def run(self) -> None:
         """See `Sink`."""

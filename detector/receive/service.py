@@ -20,6 +20,7 @@ from detector.configuration.settings import Settings
 from detector.kafka.acls import Right, check_rights
 from detector.kafka.connection_check import reach
 from detector.kafka.topics import TopicAdmin
+from detector.receive.delivery import REASONS
 from detector.receive.file_sink import FileSink
 from detector.receive.issuer_keys import IssuerKeys
 from detector.receive.kafka_sink import KafkaSink
@@ -84,6 +85,8 @@ class ReceiveService:
         refused = HttpLog("receive", self._metrics, self._log).observe
         port = ReceivePort(receive, self._sink, self._observe, refused, self._tls)
         self._metrics.set_function(series.RECEIVE_WAITING, lambda: float(port.waiting.bytes))
+        if (tls := self._tls) is not None:
+            self._metrics.set_function(series.RECEIVE_CERTIFICATE, lambda: tls.expires)
         self._use(port, receive)
         self._lifecycle.listen(self._reload.set)
         probed = {
@@ -170,6 +173,10 @@ class ReceiveService:
 
     def _use(self, port: ReceivePort, receive: ReceiveSettings) -> None:
         port.use([make_source(entry, self._keys_at, self._sink) for entry in receive.sources])
+        for entry in receive.sources:  # from the first on, so that an increase shows the first of all
+            self._metrics.add(series.RECEIVED, entry.name, amount=0)
+            for reason in REASONS:
+                self._metrics.add(series.RECEIVE_REFUSED, entry.name, reason, amount=0)
 
     def _keys_at(self, url: str) -> IssuerKeys:
         return self._keys.setdefault(url, IssuerKeys(url))

@@ -6,8 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+from cryptography import x509
+
 from detector.configuration.receive_settings import TlsFiles
 from detector.terminal.output import shown
+from detector.values.bounded_files import CERTIFICATE_BYTES, read_bounded
 from detector.values.errors import ConfigError
 
 LOOK_SECONDS: Final = 30.0
@@ -16,6 +19,8 @@ _NAMED: Final = frozenset({"DNS", "URI", "email"})
 
 class ReloadedTls:
     """TLS 1.2 or newer. Clients may show a certificate, if there are authorities for them.
+
+    `expires` is when the first certificate of the chain does, in Unix seconds.
 
     Raises:
         ConfigError: a file cannot be used.
@@ -38,6 +43,7 @@ class ReloadedTls:
         self._seen = self._changed()
         _try_files(files)
         self.context.load_cert_chain(files.cert_file, files.key_file, password=_no_passphrase)
+        self.expires = _expiry(files.cert_file)
         if files.client_ca_file is not None:
             self.context.load_verify_locations(files.client_ca_file)
             self.context.verify_mode = ssl.CERT_OPTIONAL
@@ -82,6 +88,15 @@ def _try_files(files: TlsFiles) -> None:
         raise ConfigError(
             f"receive: {shown(path)} cannot be used: it has to be PEM, and the certificate's key without a passphrase"
         ) from None
+
+
+def _expiry(cert_file: str) -> float:
+    """Of a file that OpenSSL has just read; 0 if it has changed since."""
+    try:
+        chain = x509.load_pem_x509_certificates(read_bounded(cert_file, CERTIFICATE_BYTES))
+    except ValueError:
+        return 0.0
+    return min(each.not_valid_after_utc for each in chain).timestamp()
 
 
 def _no_passphrase() -> bytes:

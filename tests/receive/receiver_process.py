@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 
 import aiohttp
@@ -75,16 +75,23 @@ secrets = ["env:SECRET"]
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def post(self, named: str, proof: Mapping[str, str]) -> int:
+        """The answer to one event."""
+        async with aiohttp.ClientSession() as client:
+            return await self._posted(client, named, proof)
+
+    async def _posted(self, client: aiohttp.ClientSession, named: str, proof: Mapping[str, str]) -> int:
+        url, body = f"http://127.0.0.1:{self.port}/events", json.dumps({"id": named, "detail": "x" * 200})
+        async with client.post(url, data=body.encode(), headers={**JSON, **proof}) as answer:
+            return answer.status
+
     async def _send(self, client: aiohttp.ClientSession) -> None:
-        url, headers = f"http://127.0.0.1:{self.port}/events", {**BEARER, **JSON}
         while True:
             self.sent += 1
             named = str(self.sent)
-            body = json.dumps({"id": named, "detail": "x" * 200}).encode()
             try:
-                async with client.post(url, data=body, headers=headers) as answer:
-                    if answer.status == 200:
-                        self.acknowledged.add(named)
+                if await self._posted(client, named, BEARER) == 200:
+                    self.acknowledged.add(named)
             except aiohttp.ClientError:
                 await asyncio.sleep(0.02)
             await asyncio.sleep(0.02)

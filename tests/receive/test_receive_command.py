@@ -67,7 +67,9 @@ async def test_it_reads_its_sources_again_and_ends_when_it_has_answered(tmp_path
         os.kill(os.getpid(), signal.SIGHUP)
         await until(reloaded)
         assert await posted(SECRET) == 401
-        assert 'curfewd_received_requests_total{source="eventbridge"} 2.0' in await got("/metrics")
+        page = await got("/metrics")
+        assert 'curfewd_received_requests_total{source="eventbridge"} 2.0' in page
+        assert 'refused_total{reason="busy",source="eventbridge"} 0.0' in page  # before there was any
         os.kill(os.getpid(), signal.SIGTERM)
         await asyncio.wait_for(running, 10)  # though the client keeps its connection
     assert out.read_bytes() == (EVENT + b"\n") * 2

@@ -11,6 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.structs import TopicPartition
 
 from detector.configuration.settings import Settings
+from detector.kafka.acknowledged_producer import SILENT_SECONDS
 from detector.receive.service import ReceiveService
 from detector.service.observability.logs import LogMask, make_log
 from detector.values.errors import StopError
@@ -63,7 +64,10 @@ async def test_nothing_acknowledged_is_lost_when_it_is_killed_or_the_broker_is(
             await receiver.ready()
             await receiver.acknowledges()
             await asyncio.to_thread(broker.nodes[0].kill)
+            async with asyncio.timeout(SILENT_SECONDS + 10):
+                await receiver.ready(is_ready=False)
             await asyncio.to_thread(broker.nodes[0].start)
+            await receiver.ready()
             await receiver.acknowledges()
             process.send_signal(signal.SIGTERM)
             assert await asyncio.to_thread(process.wait, 30) == 0

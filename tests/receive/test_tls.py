@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import shutil
 import ssl
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import pytest
 from detector.configuration.receive_settings import TlsFiles
 from detector.receive.tls import ReloadedTls
 from detector.values.errors import ConfigError
-from tests.broker.secure import Authority
+from tests.broker.secure import DAY, Authority
 from tests.receive.serving import JSON, Served, serving, source
 
 CLUSTER = source("cluster", type="eventbridge", secrets=None, clients=["kube-*"])
@@ -69,10 +70,12 @@ async def test_a_certificate_that_changes_is_read_again(tmp_path: Path, authorit
             await until(told, 1)
             assert isinstance(told[0], ConfigError)
             assert await status(served, client(authority, authority.issue("kube-1"))) == 200
+            assert 29.9 < (tls.expires - time.time()) / 86400 < 30.1
             other = Authority.make(tmp_path / "others")
-            shutil.copy(other.issue("after"), used)
+            shutil.copy(other.issue("after", life=7 * DAY), used)
             await until(told, 2)
             assert told[1] is None
+            assert 6.9 < (tls.expires - time.time()) / 86400 < 7.1
             assert await status(served, client(authority, authority.issue("kube-1"))) != 200
             assert await status(served, client(other, authority.issue("kube-1"))) == 200
 
