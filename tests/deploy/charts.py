@@ -18,6 +18,7 @@ VALUES: Final[dict[str, tuple[Path, ...]]] = {
     "defaults": (),
     "everything": (RENDERED / "everything.values.yaml",),
     "revoker": (RENDERED / "revoker.values.yaml",),
+    "receiver": (RENDERED / "receiver.values.yaml",),
 }
 
 

@@ -18,6 +18,8 @@ from tests.deploy.monitoring.hook import listening
 from tests.deploy.monitoring.stack import DEPLOYED, hurried
 from tests.deploy.monitoring.tasks import leak, life, now, revoked
 from tests.ingest.streams import until
+from tests.receive.receiver_process import Receiver
+from tests.receive.serving import BEARER
 from tests.service.whole.deployment import ROOT, Deployment, ended, terminate
 from tests.small_history import KEY_TEXT, secret_of
 
@@ -75,15 +77,19 @@ async def test_a_leak_becomes_an_alert_that_ends_with_the_credential_and_no_pane
     await deployment.create()
     process = deployment.start()
     revoker = Revoker(deployment)
+    receiver = Receiver(tmp_path, broker.bootstrap, "hooks", tmp_path / "hooks.jsonl")
     try:
         await until(deployment.ready, "readiness")
         await until(revoker.listens, "the revoker's port")
         listen = next(line["listen"] for line in deployment.said() if line["event"] == "started")
+        probes = (revoker.probes, f"127.0.0.1:{receiver.probes}")
         with (
+            receiver.running(),
             listening() as (hook, told),
-            Monitoring(tmp_path / "monitoring", listen, hook, revoker=revoker.probes) as monitoring,
+            Monitoring(tmp_path / "monitoring", listen, hook, others=probes) as monitoring,
         ):
-            await alarm(deployment, monitoring, told)
+            await receiver.ready()
+            await alarm(deployment, receiver, monitoring, told)
         terminate(process)
         assert await ended(process) == 0
     finally:
@@ -125,7 +131,7 @@ class Revoker:
 
 
 async def alarm(
-    deployment: Deployment, monitoring: Monitoring, told: dict[str, list[dict[str, Any]]]
+    deployment: Deployment, receiver: Receiver, monitoring: Monitoring, told: dict[str, list[dict[str, Any]]]
 ) -> None:
     """What happens once all run."""
 
@@ -167,7 +173,7 @@ async def alarm(
         "1 leaked credentials are neither revoked nor expired"
     )
     assert [each["name"] for each in alert["receivers"]] == ["security-page"]
-    numbers = await filled(deployment, monitoring)
+    numbers = await filled(deployment, receiver, monitoring)
     # It stands for as long as the credential lives, when no new finding has held it up for longer than a firing is kept.
     await until(forgotten, "the end of what new findings bring")
     assert await leaked()
@@ -187,7 +193,7 @@ async def alarm(
     assert secret_of(1).decode() not in json.dumps(told)
 
 
-async def filled(deployment: Deployment, monitoring: Monitoring) -> list[int]:
+async def filled(deployment: Deployment, receiver: Receiver, monitoring: Monitoring) -> list[int]:
     """Until each query of the dashboard has had values, while one task after the other leaks. Gives their numbers."""
     empty = dict.fromkeys(expressions())
     numbers: list[int] = []
@@ -197,6 +203,7 @@ async def filled(deployment: Deployment, monitoring: Monitoring) -> list[int]:
         numbers.append(number)
         unknown = now(0, 10 * number + 2, "credential.used", credential_id=f"nobody-{number}")
         await deployment.put([*life(number), leak(number), unknown, BROKEN])
+        assert [await receiver.post(f"{number}", headers) for headers in (BEARER, {})] == [200, 401]
         end = time.time()
         for each in list(empty):
             if has_values(await asyncio.to_thread(monitoring.query, each[1], end - 20, end, 1)):

@@ -26,6 +26,7 @@ def test_it_begins_with_what_was_found_and_goes_on_with_how_the_service_does() -
     assert [panel["title"] for panel in PANELS if panel["type"] == "row"] == [
         "What was found",
         "Revocation",
+        "Receiving",
         "How the service does",
     ]
     assert PANELS[0]["type"] == "row"

@@ -10,6 +10,7 @@ import re
 import secrets
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ import yaml
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import NewTopic
 
+from detector.configuration.settings import Settings
+from detector.receive.tls import ReloadedTls
 from tests.broker.cluster import Node, free_ports, new_cluster_id
 from tests.ingest.streams import admin, until
 
@@ -74,6 +77,21 @@ def test_what_it_waits_for_is_there() -> None:
                 assert "healthcheck" in SERVICES[name]
             else:
                 assert SERVICES[name]["restart"] == "on-failure"
+
+
+def test_its_receiver_has_a_certificate_and_may_write_where_it_writes(tmp_path: Path) -> None:
+    (script,) = SERVICES["certificate"]["command"]
+    for _ in range(2):  # the second start leaves it as it is
+        run = ["/bin/sh", "-ec", script.replace("/var/lib/curfewd", str(tmp_path))]
+        assert subprocess.run(run, check=False, capture_output=True).returncode == 0
+    config = tmp_path / "receive.toml"
+    config.write_text((FOLDER / "receive.toml").read_text().replace("/var/lib/curfewd", str(tmp_path)))
+    receive = Settings.load(str(config), dict.fromkeys(SERVICES["receive"]["environment"], "x" * 64)).receive
+    assert (receive.unmet, receive.warnings) == ((), ())
+    assert receive.tls is not None
+    assert ReloadedTls(receive.tls).expires > time.time() + 300 * 86400
+    assert SERVICES["receive"]["ports"] == [f"127.0.0.1:{receive.listen.port}:{receive.listen.port}"]
+    assert f":{receive.probes.port}/healthz" in SERVICES["receive"]["healthcheck"]["test"][-1]
 
 
 def properties(environment: dict[str, str]) -> dict[str, str]:

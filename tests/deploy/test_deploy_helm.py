@@ -32,7 +32,7 @@ needs_helm = pytest.mark.skipif(helm() is None, reason="there is no Helm: `make 
 SCHEMA = json.loads((CHART / "values.schema.json").read_text())
 OWN: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())
 # Not Kubernetes' own: what they say is tested below by name.
-SERVICE = ("defaults", "everything")  # the renderings without the revoker
+SERVICE = ("defaults", "everything")  # the renderings without the revoker and the receiver
 CUSTOM = {"ScaledObject", "ServiceMonitor", "PrometheusRule"}
 
 
@@ -86,6 +86,8 @@ def test_there_is_what_the_values_ask_for() -> None:
     ]
     twice = ("ConfigMap", "NetworkPolicy", "PodDisruptionBudget", "Service", "ServiceMonitor", "StatefulSet")
     assert kinds["revoker"] == sorted([*twice, *twice, "ServiceAccount"])
+    others = ("ConfigMap", "Deployment", "HorizontalPodAutoscaler", "NetworkPolicy", "PodDisruptionBudget")
+    assert kinds["receiver"] == sorted([*twice, *others, "Service", "Service", "ServiceMonitor"])
 
 
 @pytest.mark.parametrize("name", VALUES)
@@ -189,6 +191,11 @@ def revoker(kind: str) -> dict[str, Any]:
     return found
 
 
+def receiver(kind: str, name: str = "curfewd-receive") -> dict[str, Any]:
+    (found,) = (each for each in of_kind("receiver", kind) if named(each) == name)
+    return found
+
+
 def test_the_revoker_has_an_account_secrets_and_a_folder_that_nothing_else_has() -> None:
     pod = revoker("StatefulSet")["spec"]["template"]["spec"]
     (other,) = (each for each in of_kind("revoker", "StatefulSet") if not named(each).endswith("-revoke"))
@@ -243,6 +250,61 @@ def test_the_revoker_plans_until_somebody_says_act(tmp_path: Path) -> None:
     assert any(settings.revoke.audit_log.startswith(f"{folder}/") for folder in written)
 
 
+def test_receivers_are_found_by_their_own_selectors_alone_and_only_while_they_are_ready() -> None:
+    labels = receiver("Deployment")["spec"]["template"]["metadata"]["labels"]
+    entry, probes = receiver("Service"), receiver("Service", "curfewd-receive-probes")
+    policy = receiver("NetworkPolicy")["spec"]
+    own = [
+        receiver("Deployment")["spec"]["selector"]["matchLabels"],
+        receiver("PodDisruptionBudget")["spec"]["selector"]["matchLabels"],
+        policy["podSelector"]["matchLabels"],
+        entry["spec"]["selector"],
+        probes["spec"]["selector"],
+    ]
+    assert all(selector.items() <= labels.items() for selector in own)
+    (stage,) = of_kind("receiver", "StatefulSet")
+    assert not own[0].items() <= stage["spec"]["template"]["metadata"]["labels"].items()
+    assert "publishNotReadyAddresses" not in entry["spec"]
+    assert probes["spec"]["publishNotReadyAddresses"] is True
+    assert receiver("HorizontalPodAutoscaler")["spec"]["scaleTargetRef"]["kind"] == "Deployment"
+    assert "replicas" not in receiver("Deployment")["spec"]  # whatever scales it says that
+    monitor = receiver("ServiceMonitor")["spec"]
+    assert monitor["selector"]["matchLabels"].items() <= probes["metadata"]["labels"].items()
+    assert probes["metadata"]["labels"][monitor["jobLabel"]] == "curfewd-receive"
+    (endpoint,) = monitor["endpoints"]
+    ports = [{port["name"] for port in each["spec"]["ports"]} for each in (probes, entry)]
+    assert endpoint["port"] in ports[0] - ports[1]  # once, and not by its other service too
+
+
+def test_senders_reach_the_receivers_port_alone_and_its_probes_are_for_whoever_scrapes() -> None:
+    policy = receiver("NetworkPolicy")["spec"]
+    let_in = {rule["ports"][0]["port"]: rule["from"] for rule in policy["ingress"]}
+    assert let_in["https"] == [{"ipBlock": {"cidr": "192.0.2.0/24"}}]
+    assert let_in["probes"] == OWN["networkPolicy"]["from"]
+    assert {port["port"] for rule in policy["egress"] for port in rule["ports"]} == {53, 9092, 9093, 443}
+
+
+def test_a_receiver_listens_where_it_is_asked_and_has_time_to_answer(tmp_path: Path) -> None:
+    pod = receiver("Deployment")["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+    config = receiver("ConfigMap")["data"]["receive.toml"]
+    folders = {each["mountPath"] for each in container["volumeMounts"] if each.get("readOnly")}
+    assert set(re.findall(r"/run/secrets/[a-z-]+", config)) <= folders
+    (tmp_path / "curfewd").mkdir()
+    (tmp_path / "curfewd" / "github").write_text("a secret of this test")
+    path = tmp_path / "receive.toml"
+    path.write_text(config.replace("/run/secrets", str(tmp_path)))
+    receive = Settings.load(str(path), {}).receive
+    assert (receive.unmet, receive.warnings) == ((), ())
+    assert ports == {"https": receive.listen.port, "probes": receive.probes.port}
+    assert {container[f"{key}Probe"]["httpGet"]["path"] for key in ("startup", "liveness")} == {"/healthz"}
+    assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "probes"}
+    (_, pause) = container["lifecycle"]["preStop"]["exec"]["command"]
+    assert pod["terminationGracePeriodSeconds"] >= int(pause) + receive.drain_timeout / SECOND + 10
+    assert receiver("Deployment")["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
+
+
 @pytest.mark.parametrize("name", VALUES)
 def test_the_values_are_by_their_schema(name: str) -> None:
     own = [yaml.safe_load(path.read_text()) for path in VALUES[name]]
@@ -255,6 +317,7 @@ def test_the_values_are_by_their_schema(name: str) -> None:
                 "scan": OWN["scan"],
                 "judge": OWN["judge"],
                 "revoker": OWN["revoker"] | each.get("revoker", {}),
+                "receiver": OWN["receiver"] | each.get("receiver", {}),
             }
             for each in own
         ),
@@ -270,6 +333,7 @@ def test_the_values_are_by_their_schema(name: str) -> None:
         {"image": {"repository": "curfewd", "digest": "sha256:abc"}},
         {"all": {**OWN["all"], "autoscaling": {"kind": "keda"}}},
         {"persistence": {"size": "lots"}},
+        {"receiver": {**OWN["receiver"], "service": {"type": "Ingress"}}},
     ],
     ids=lambda values: next(iter(values)),
 )

@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from detector.judge.rules.catalog import RULES
+from detector.receive.delivery import REASONS
 from detector.revoke.outcomes import Verdict
 from detector.revoke.rails import Rail
 from detector.service.observability import series
@@ -71,6 +72,7 @@ def test_prometheus_takes_the_configuration_and_its_rules() -> None:
     assert {job["job_name"] for job in loaded(HERE / "prometheus.yml")["scrape_configs"]} == {
         "curfewd",
         "curfewd-revoke",
+        "curfewd-receive",
     }
 
 
@@ -109,7 +111,7 @@ def test_every_alert_says_whom_it_wakes_and_why() -> None:
         labels, annotations = alert["labels"], alert["annotations"]
         assert labels["severity"] in {"page", "ticket"}
         assert labels["team"] in {"security", "platform"}
-        assert labels["component"] in {"findings", "service", "inputs", "kafka", "revoke", "slo"}
+        assert labels["component"] in {"findings", "service", "inputs", "kafka", "revoke", "receive", "slo"}
         assert set(annotations) == {"summary", "description", "runbook_url"}
         assert annotations["runbook_url"] == f"docs/runbooks/{alert['alert']}.md"
 
@@ -153,6 +155,9 @@ def test_labels_have_the_values_that_the_service_gives() -> None:
             of_revoker = series.REVOCATION_SECONDS.name in entry["expr"]
             latency = series.REVOCATION_SECONDS if of_revoker else series.COMMAND_LATENCY
             assert float(bound) in latency.buckets
+        if series.RECEIVE_REFUSED.shown in entry["expr"]:
+            reasons = re.findall(r'\breason=~?"([^"]*)"', entry["expr"])
+            assert set("|".join(reasons).split("|")) <= {"", *REASONS}
         for rail in "|".join(re.findall(r'\brail=~"([^"]*)"', entry["expr"])).split("|"):
             assert rail in {"", *get_args(Rail)}
         for outcome in "|".join(re.findall(r'\boutcome=~?"([^"]*)"', entry["expr"])).split("|"):

@@ -10,6 +10,7 @@ import subprocess
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -34,17 +35,17 @@ def hurried(rules: str) -> str:
 class Monitoring:
     """Both processes. `target` is the host:port that is scraped, `hook` where notifications go, instead of the example's.
 
-    `revoker` is that of `curfewd revoke`; without one nobody asks for it.
+    `others` are those of `curfewd revoke` and `curfewd receive`; nobody asks for what is not among them.
     """
 
     def __init__(
-        self, folder: Path, target: str, hook: str, *, revoker: str | None = None, hurry: bool = True
+        self, folder: Path, target: str, hook: str, *, others: Sequence[str] = (), hurry: bool = True
     ) -> None:
         self.folder = folder
         self._ports = free_ports(2)
         self._processes: list[subprocess.Popen[bytes]] = []
         folder.mkdir(parents=True, exist_ok=True)
-        self._write([target] if revoker is None else [target, revoker], hook, hurry=hurry)
+        self._write([target, *others], hook, hurry=hurry)
 
     def __enter__(self) -> Self:
         prometheus, alertmanager = self._ports

@@ -4,28 +4,42 @@
 {{- $name | trunc 40 | trimSuffix "-" -}}
 {{- end -}}
 
+{{- /* Labels of a part, given as (list NAME .): each has a name of its own, which its scrape job has too. */ -}}
+{{- define "curfewd.selectorOf" -}}
+app.kubernetes.io/name: {{ index . 0 }}
+app.kubernetes.io/instance: {{ (index . 1).Release.Name }}
+{{- end -}}
+
+{{- define "curfewd.labelsOf" -}}
+{{- $root := index . 1 -}}
+{{ include "curfewd.selectorOf" . }}
+app.kubernetes.io/version: {{ $root.Chart.AppVersion | quote }}
+app.kubernetes.io/managed-by: {{ $root.Release.Service }}
+helm.sh/chart: {{ $root.Chart.Name }}-{{ $root.Chart.Version }}
+{{- end -}}
+
 {{- define "curfewd.selector" -}}
-app.kubernetes.io/name: curfewd
-app.kubernetes.io/instance: {{ .Release.Name }}
+{{ include "curfewd.selectorOf" (list "curfewd" .) }}
 {{- end -}}
 
 {{- define "curfewd.labels" -}}
-{{ include "curfewd.selector" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
+{{ include "curfewd.labelsOf" (list "curfewd" .) }}
 {{- end -}}
 
 {{- define "curfewd.revoker.selector" -}}
-app.kubernetes.io/name: curfewd-revoke
-app.kubernetes.io/instance: {{ .Release.Name }}
+{{ include "curfewd.selectorOf" (list "curfewd-revoke" .) }}
 {{- end -}}
 
 {{- define "curfewd.revoker.labels" -}}
-{{ include "curfewd.revoker.selector" . }}
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
+{{ include "curfewd.labelsOf" (list "curfewd-revoke" .) }}
+{{- end -}}
+
+{{- define "curfewd.receiver.selector" -}}
+{{ include "curfewd.selectorOf" (list "curfewd-receive" .) }}
+{{- end -}}
+
+{{- define "curfewd.receiver.labels" -}}
+{{ include "curfewd.labelsOf" (list "curfewd-receive" .) }}
 {{- end -}}
 
 {{- define "curfewd.image" -}}
