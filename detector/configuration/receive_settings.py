@@ -10,7 +10,19 @@ from detector.values.secrets import Secret
 from detector.values.times import SECOND
 
 SenderType = Literal[
-    "github", "gitlab", "cloudevents", "otlp", "kubernetes", "eventbridge", "pubsub", "eventgrid"
+    "github",
+    "gitlab",
+    "buildkite",
+    "circleci",
+    "azure-devops",
+    "cloudevents",
+    "otlp",
+    "kubernetes",
+    "eventbridge",
+    "pubsub",
+    "eventgrid",
+    "okta",
+    "auth0",
 ]
 SENDER_TYPES: Final[tuple[SenderType, ...]] = get_args(SenderType)
 GOOGLE_ISSUER: Final = "https://accounts.google.com"

@@ -38,7 +38,10 @@ from detector.values.toml_file import Key
 _SOURCE_NAME: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 _HEADER_NAME: Final = re.compile(r"[A-Za-z0-9-]{1,64}")
 _SHORTEST_SECRET: Final = 16
-_SIGNED: Final = frozenset({"github", "gitlab"})  # their secrets are used as these senders use them
+_SIGNED: Final = frozenset(
+    {"github", "gitlab", "buildkite", "circleci"}
+)  # their secrets are used as these senders use them
+_WITH_SECRETS: Final = "secrets, and not for a type that signs with them"
 _NAMING: Final = frozenset({"cloudevents", "eventgrid"})  # their events name a source
 _OF_TOKENS: Final = ("audience", "emails", "keys_url")
 
@@ -109,8 +112,8 @@ RECEIVE_SOURCE_FIELDS: Final = {
     "topic": Field(NAME, "the topic that its records are written to; required"),
     "secrets": Field(
         ValueType("list of env:NAME, file:PATH", _references),
-        "where its secret is; several while one is rotated, any of them is right. For `github` and `gitlab` that of the "
-        "webhook, else a bearer token, or what `header` and `user` say",
+        "where its secret is; several while one is rotated, any of them is right. For `github`, `gitlab`, `buildkite` and "
+        "`circleci` that of the webhook, else a bearer token, or what `header` and `user` say",
     ),
     "header": Field(
         ValueType("header name", _header_name),
@@ -212,8 +215,8 @@ def _fits_together(reader: FieldReader, values: Mapping[str, Any], mutual: bool,
     kind = values["type"]
     signed, token = kind in _SIGNED, kind == "pubsub" or "issuer" in values
     for key, holds, reason in (
-        ("header", "secrets" in values and not signed, "secrets, and not for github and gitlab"),
-        ("user", "secrets" in values and not signed, "secrets, and not for github and gitlab"),
+        ("header", "secrets" in values and not signed, _WITH_SECRETS),
+        ("user", "secrets" in values and not signed, _WITH_SECRETS),
         ("user", "header" not in values, "no header"),
         ("clients", mutual, "receive.client_ca_file"),
         ("sources", kind in _NAMING, "type cloudevents or eventgrid"),

@@ -11,7 +11,16 @@ from urllib.parse import unquote
 
 import msgspec
 
-from detector.receive.delivery import Head, Reading, Record, RefusalError, decoded, malformed, wrong_type
+from detector.receive.delivery import (
+    Head,
+    Reading,
+    Record,
+    RefusalError,
+    batch,
+    decoded,
+    malformed,
+    wrong_type,
+)
 from detector.values.globs import GlobSet
 
 STRUCTURED: Final = "application/cloudevents+json"
@@ -30,7 +39,6 @@ class _Event(msgspec.Struct):
 
 
 _EVENT: Final = msgspec.json.Decoder(_Event)
-_BATCH: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _JSON: Final = msgspec.json.Decoder(msgspec.Raw)
 
 
@@ -49,7 +57,7 @@ class EventReader:
         if head.content_type == STRUCTURED:
             return Reading((self._structured(body),))
         if head.content_type == BATCHED:
-            return Reading([self._structured(bytes(event)) for event in decoded(body, _BATCH)])
+            return Reading([self._structured(event) for event in batch(body)])
         if "ce-specversion" in head.headers:
             return Reading((self._binary(head, body),))
         raise wrong_type(f"send {STRUCTURED}, {BATCHED}, or ce- headers")

@@ -28,6 +28,9 @@ ACCEPTED: Final = line(200, "ok")
 _LONGEST_ID: Final = 256
 _RETRY_SECONDS: Final = "2"
 _ANY: Final = msgspec.json.Decoder(msgspec.Raw)
+_BATCH: Final = msgspec.json.Decoder(list[msgspec.Raw])
+MOST_EVENTS: Final = 10_000
+"""Of one request: telling more apart would keep all others waiting."""
 
 
 class Head(msgspec.Struct, frozen=True):
@@ -117,6 +120,23 @@ def json_body(head: Head, body: bytes) -> bytes:
     if body.lstrip()[:1] not in (b"{", b"["):
         raise malformed("the body is no JSON object")
     return body
+
+
+def batch(body: bytes) -> list[bytes]:
+    """The items of a JSON array, as they were sent.
+
+    Raises:
+        RefusalError: it is no array, or too long for one request.
+    """
+    items: list[msgspec.Raw] = decoded(body, _BATCH)
+    check_number(len(items))
+    return [bytes(item) for item in items]
+
+
+def check_number(events: int) -> None:
+    """Raises RefusalError if a request has more events than can be told apart in time."""
+    if events > MOST_EVENTS:
+        raise RefusalError(413, "too-large", f"a request has at most {MOST_EVENTS} events here")
 
 
 def decoded(body: bytes, decoder: "msgspec.json.Decoder[Any]") -> Any:

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from detector.receive.cloudevents import EventReader
-from detector.receive.delivery import Head, Reading, Record, RefusalError, decoded, json_body
+from detector.receive.delivery import Head, Reading, Record, RefusalError, batch, decoded, json_body
 from detector.service.http.server import Answer, line
 from detector.values.globs import GlobSet
 
@@ -20,6 +20,8 @@ _AZURE: Final = "eventgrid.azure.net"
 _EVENT_TYPE: Final = "aeg-event-type"
 _VALIDATION: Final = "SubscriptionValidation"
 _LONGEST_CODE: Final = 256
+HANDSHAKE_BYTES: Final = 64 << 10
+"""The longest body of a handshake: whoever sends it has shown no proof."""
 
 
 class _Validation(msgspec.Struct):
@@ -32,7 +34,6 @@ class _Event(msgspec.Struct):
     data: msgspec.Raw = msgspec.Raw(b"null")
 
 
-_EVENTS: Final = msgspec.json.Decoder(list[msgspec.Raw])
 _EVENT: Final = msgspec.json.Decoder(_Event)
 _DATA: Final = msgspec.json.Decoder(_Validation)
 
@@ -62,8 +63,8 @@ class EventGridReader:
         Raises:
             RefusalError: it is none, or of a topic that nobody expects.
         """
-        for raw in decoded(json_body(head, body), _EVENTS):
-            event = self._of(bytes(raw))
+        for raw in batch(json_body(head, body)):
+            event = self._of(raw)
             data: _Validation = decoded(bytes(event.data), _DATA)
             code = data.validation_code
             if 0 < len(code) <= _LONGEST_CODE:
@@ -75,7 +76,7 @@ class EventGridReader:
         """The events, a record each."""
         if head.content_type != "application/json":
             return self._events.read(head, body)
-        return Reading([self._record(bytes(raw)) for raw in decoded(body, _EVENTS)])
+        return Reading([self._record(raw) for raw in batch(body)])
 
     def _record(self, raw: bytes) -> Record:
         event = self._of(raw)

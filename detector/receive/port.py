@@ -16,7 +16,7 @@ from aiohttp import web
 from detector.configuration.receive_settings import ReceiveSettings
 from detector.receive.bodies import Waiting, read_body
 from detector.receive.delivery import Head, Reading, Reason, Record, RefusalError
-from detector.receive.eventgrid import allowed_origin, is_handshake
+from detector.receive.eventgrid import HANDSHAKE_BYTES, allowed_origin, is_handshake
 from detector.receive.sinks import Sink, Written
 from detector.receive.sources import Source
 from detector.receive.tls import ReloadedTls, certificate_names
@@ -115,13 +115,17 @@ class ReceivePort(HttpServer):
     async def _received(self, request: web.BaseRequest, source: Source, head: Head, began: float) -> Answer:
         if request.method == "OPTIONS" and source.grid is not None:
             return allowed_origin(head)
-        if request.method != "POST":
+        challenged = source.challenged if request.method == "GET" else None
+        if request.method != "POST" and challenged is None:
             raise RefusalError(405, "method", "POST only")
         handshake = source.grid is not None and is_handshake(head)
         for proof in () if handshake else source.proofs:
             await proof.check(head)
+        if challenged is not None:
+            return challenged(head)
+        most = min(self._settings.body_bytes, HANDSHAKE_BYTES) if handshake else self._settings.body_bytes
         with self.waiting.of(source.name) as take:
-            body = await self._body(request, head, take, known=source.verify is None and not handshake)
+            body = await self._body(request, head, most, take, known=source.verify is None and not handshake)
             if source.grid is not None and handshake:
                 return source.grid.handshake(head, body)
             if source.verify is not None:
@@ -133,10 +137,10 @@ class ReceivePort(HttpServer):
         return reading.answer
 
     async def _body(
-        self, request: web.BaseRequest, head: Head, take: Callable[[int], None], *, known: bool
+        self, request: web.BaseRequest, head: Head, limit: int, take: Callable[[int], None], *, known: bool
     ) -> bytes:
         """The body. Nothing is decompressed for a sender that is not `known` before its body is read."""
-        limit, length = self._settings.body_bytes, request.content_length
+        length = request.content_length
         if length is not None and length > limit:
             raise RefusalError(413, "too-large", f"the body is longer than {limit} bytes")
         encoding = head.headers.get("content-encoding", "").strip().lower()

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import hashlib
 import hmac
 from collections.abc import Sequence
 from typing import Protocol
@@ -63,6 +64,17 @@ def same_as_one(shown: bytes, secrets: Sequence[Secret]) -> bool:
     for secret in secrets:
         same |= hmac.compare_digest(shown, secret.reveal())
     return same
+
+
+def signed_by_one(tag: str, secrets: Sequence[Secret], *signed: bytes) -> bool:
+    """Whether a tag, in hex, is the HMAC-SHA-256 of these bytes under one of the secrets."""
+    holds = False
+    for secret in secrets:
+        keyed = hmac.new(secret.reveal(), digestmod=hashlib.sha256)
+        for part in signed:
+            keyed.update(part)
+        holds |= hmac.compare_digest(keyed.hexdigest(), tag)
+    return holds
 
 
 def _basic(shown: str) -> bytes:

@@ -1,13 +1,24 @@
 """A source as requests meet it: the proofs that it asks for, and what reads its bodies."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final
 
 import msgspec
 
 from detector.configuration.receive_settings import SourceEntry
-from detector.receive import eventbridge, github, gitlab, kubernetes, otlp, pubsub
+from detector.receive import (
+    auth0,
+    buildkite,
+    circleci,
+    github,
+    gitlab,
+    kubernetes,
+    okta,
+    otlp,
+    pubsub,
+    webhooks,
+)
 from detector.receive.cloudevents import EventReader
 from detector.receive.delivery import Head, Reading
 from detector.receive.eventgrid import EventGridReader
@@ -15,22 +26,37 @@ from detector.receive.issuer_keys import IssuerKeys
 from detector.receive.proofs import CertificateProof, Proof, SecretProof
 from detector.receive.sinks import Sink
 from detector.receive.tokens import TokenProof
+from detector.service.http.server import Answer
+from detector.values.secrets import Secret
 
 Read = Callable[[Head, bytes], Reading]
 Verify = Callable[[Head, bytes], None]
 """Checks the signature of a body. It raises RefusalError."""
 
-_SIGNED: Final = {"github": github.verifier, "gitlab": gitlab.verifier}
-_READ: Final[dict[str, Read]] = {
+_SIGNED: Final[Mapping[str, Callable[[Sequence[Secret]], Verify]]] = {
+    "github": github.verifier,
+    "gitlab": gitlab.verifier,
+    "buildkite": buildkite.verifier,
+    "circleci": circleci.verifier,
+}
+_READ: Final[Mapping[str, Read]] = {
     "github": github.read,
     "gitlab": gitlab.read,
-    "eventbridge": eventbridge.read,
+    "buildkite": buildkite.read,
+    "circleci": webhooks.read,
+    "azure-devops": webhooks.read,
+    "eventbridge": webhooks.read,
+    "okta": okta.read,
+    "auth0": auth0.read,
     "pubsub": pubsub.read,
 }
 
 
 class Source(msgspec.Struct, frozen=True):
-    """Who may send to one path, how it is read, and where it goes. `grid` answers Event Grid's handshakes."""
+    """Who may send to one path, how it is read, and where it goes.
+
+    `grid` answers Event Grid's handshakes, `challenged` a GET, once the proofs hold.
+    """
 
     name: str
     topic: str
@@ -38,6 +64,7 @@ class Source(msgspec.Struct, frozen=True):
     read: Read
     verify: Verify | None = None
     grid: EventGridReader | None = None
+    challenged: Callable[[Head], Answer] | None = None
 
 
 def make_source(entry: SourceEntry, keys: Callable[[str], IssuerKeys], sink: Sink) -> Source:
@@ -58,6 +85,7 @@ def make_source(entry: SourceEntry, keys: Callable[[str], IssuerKeys], sink: Sin
         read=grid.read if grid is not None else _reader(entry, sink),
         verify=None if signed is None else signed(entry.secrets),
         grid=grid,
+        challenged=okta.challenged if entry.type == "okta" else None,
     )
 
 

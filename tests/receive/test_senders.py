@@ -207,6 +207,7 @@ async def test_both_handshakes_of_event_grid_are_answered_and_nothing_is_written
             ([grid_event("x", {})], 400),
             ([], 400),
             ([{**validation, "data": {"validationCode": "x" * 300}}], 400),
+            ([validation] * 500, 413),  # from whoever shows no proof
         ):
             assert (await served.post("/eventgrid", json.dumps(wrong).encode(), asks)).status == status
         origin = {"WebHook-Request-Origin": "eventgrid.azure.net"}

@@ -97,6 +97,7 @@ async def status_of(checked: TokenProof, shown: str) -> int:
 async def test_only_googles_token_for_this_audience_and_account_is_right(issuer: Issuer) -> None:
     checked, now = proof(issuer), int(time.time())
     assert await status_of(checked, token()) == 200
+    assert await status_of(checked, token(exp=now - 30, iat=now + 30, nbf=now + 30)) == 200  # clocks differ
     for wrong in (
         token(OTHER),
         token(iss="https://accounts.google.com.example"),
@@ -108,6 +109,8 @@ async def test_only_googles_token_for_this_audience_and_account_is_right(issuer:
         token(exp=now - 120),
         token(exp=None),
         token(nbf=now + 600),
+        token(iat=now + 600),
+        token(exp="soon"),
         token().rpartition(".")[0] + ".",
         token()[:-4] + "AAAA",
         signed_with_the_public_key(),
