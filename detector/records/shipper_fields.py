@@ -8,6 +8,7 @@ Fluent Bit and Fluentd (`kubernetes.pod_id`, `_p` and `logtag` of their cri pars
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from detector.records.agent_names import session_task
 from detector.records.pod_names import pod_task
 
 Record = Mapping[str, Any]
@@ -57,12 +58,14 @@ LOGGED_MARKS: Final = tuple(f'"{name}"'.encode() for name in ("kubernetes", *sor
 
 
 def task_of(record: Record, named: Named | None = None) -> str | None:
-    """The task of a log record: its `task_id`, what the configuration finds, its pod, container or unit."""
+    """The task of a log record: its `task_id`, what the configuration finds, its session, pod, container or unit."""
     own = record.get("task_id")
     if isinstance(own, str) and own:
         return own
     if named is not None and (found := named(record)):
         return found
+    if (session := session_task(record)) is not None:
+        return session
     if record.keys().isdisjoint(_WRITERS):
         return None
     namespace, name, uid, _ = _pod(record)

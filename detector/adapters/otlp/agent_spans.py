@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from detector.adapters.otlp.values import nanoseconds
+from detector.records.agent_names import MCP_SESSION, agent_task
 from detector.records.dead_letters import BAD_TIME, FUTURE_TIME, MISSING_FIELD, WRONG_FIELD, bad
 from detector.values.events import MAX_FUTURE, CanonicalEvent, TaskEnded, TaskStarted
 
@@ -28,11 +29,6 @@ CONVERSATION: Final = "gen_ai.conversation.id"
 TOOL_CALL: Final = "tool-call"
 _RUN_NAMES: Final = frozenset({"invoke_agent", "invoke_workflow"})
 _ERROR_CODES: Final = (2, "STATUS_CODE_ERROR")
-
-
-def agent_task(conversation: str) -> str:
-    """The task id of a conversation with an agent."""
-    return f"agent/{conversation}"
 
 
 def span_events(
@@ -62,7 +58,7 @@ class _Span:
         self._began = _time(span, "startTimeUnixNano", now)
         self._ended = _time(span, "endTimeUnixNano", now)
         self._source = f"otlp/{attributes['service.name']}" if attributes.get("service.name") else "otlp"
-        group = attributes.get(CONVERSATION) or attributes.get("mcp.session.id")
+        group = attributes.get(CONVERSATION) or attributes.get(MCP_SESSION)
         self._group = agent_task(group) if group else None
 
     def run(self, mode: str) -> list[CanonicalEvent]:

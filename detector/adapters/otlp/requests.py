@@ -17,8 +17,9 @@ import msgspec
 
 from detector.adapters.adapter import Carrier, Record
 from detector.adapters.otlp import wire as otlp_wire
-from detector.adapters.otlp.agent_spans import CONVERSATION, OFF, agent_task, span_events
+from detector.adapters.otlp.agent_spans import CONVERSATION, OFF, span_events
 from detector.adapters.otlp.values import Texts, as_object, named, nanoseconds
+from detector.records.agent_names import MCP_SESSION, agent_task
 from detector.records.blocks import LONG_JSON
 from detector.records.dead_letters import BAD_TIME, FUTURE_TIME, NOT_PROTOBUF, TOO_LARGE, WRONG_FIELD, bad
 from detector.records.log_records import LogText, Read, log_record
@@ -32,6 +33,7 @@ OTLP: Final = "otlp"
 _POD: Final = "k8s.pod.uid"
 TASK_NAMES: Final = (
     CONVERSATION,
+    MCP_SESSION,
     _POD,
     "cicd.pipeline.task.run.id",
     "cicd.pipeline.run.id",
@@ -329,7 +331,7 @@ def _trace(item: Record) -> str | None:
 
 def _task(name: str, value: str, resource: Mapping[str, str]) -> str:
     """The task id as the sources for conversations and pods write it."""
-    if name == CONVERSATION:
+    if name in (CONVERSATION, MCP_SESSION):
         return agent_task(value)
     namespace, pod = resource.get("k8s.namespace.name"), resource.get("k8s.pod.name")
     return (pod_task(namespace, pod, value) if name == _POD and namespace and pod else None) or value
