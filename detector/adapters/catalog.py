@@ -79,6 +79,7 @@ CATALOG: Final[Mapping[str, SourceEntry]] = {
         "jobs, tokens, their uses",
         "the job's id",
         "an organisation webhook for jobs and runs; audit log streaming",
+        "75 of 77",
         shapes=(("action", "workflow_job"), ("action", "_document_id", "actor")),
     ),
     "gitlab": SourceEntry(

@@ -6,6 +6,9 @@ performed by an access token"). So a use, or a leak, joins its credential withou
 If a token made the request, the record has `programmatic_access_type`, and `hashed_token` and `token_id` are that
 token's. If a person created or revoked a token in the browser, it has none, and they are those of the token that the
 record is about.
+
+Panther's copies leave out a record's id, and write `@timestamp` as `at_sign_timestamp`. Then two equal records are one
+event.
 """
 
 from typing import Any, Final
@@ -14,6 +17,7 @@ from detector.adapters.adapter import Record
 from detector.adapters.ci_names import github_run
 from detector.adapters.fields import find, maybe_text, text, time
 from detector.records.dead_letters import WRONG_FIELD, bad
+from detector.records.record_ids import record_id
 from detector.records.timestamps import log_time
 from detector.values.events import (
     DENIED,
@@ -27,10 +31,19 @@ from detector.values.events import (
     TaskStarted,
 )
 from detector.values.secrets import normal_sha256
+from detector.values.times import format_rfc3339
 
 KIND: Final = "ci"
 TOKEN_ID: Final = "github-token-id"  # noqa: S105 - the scheme of an identifier
-MARKS: Final = (b'"hashed_token"', b'"programmatic_access_type"', b'"_document_id"')
+_PANTHER: Final = "GitHub.Audit"
+_OWN: Final = (
+    "hashed_token",
+    "programmatic_access_type",
+    "_document_id",
+    "actor_is_bot",
+    "at_sign_timestamp",
+)
+MARKS: Final = tuple(f'"{name}"'.encode() for name in (*_OWN, _PANTHER))
 _OUTCOMES: Final = {
     "success": "succeeded",
     "neutral": "succeeded",
@@ -62,15 +75,15 @@ _REVOKED: Final = frozenset(
     }
 )
 _ABOUT_TOKENS: Final = _ISSUED | _REVOKED
-_TIMES: Final = ("@timestamp", "created_at", "at_sign_timestamp")
+_TIMES: Final = ("@timestamp", "created_at", "at_sign_timestamp", "p_event_time")
 _PERSONAL: Final = "a personal access token belongs to its user and to no job"
 _REFUSED: Final = 400  # the lowest HTTP status of a refused request
 
 
 def looks_like(record: Record) -> bool:
     """Whether an object has the shape of an audit log record."""
-    return "action" in record and any(
-        name in record for name in ("hashed_token", "programmatic_access_type", "_document_id")
+    return "action" in record and (
+        any(name in record for name in _OWN) or record.get("p_log_type") == _PANTHER
     )
 
 
@@ -109,6 +122,10 @@ def translate(record: Record, now: int) -> list[CanonicalEvent]:
 def _source(record: Record) -> str:
     owner = maybe_text(record, "org") or maybe_text(record, "business")
     return f"github.audit/{owner}" if owner else "github.audit"
+
+
+def _id(record: Record) -> str:
+    return maybe_text(record, "_document_id") or record_id(record)
 
 
 def _time(record: Record, now: int) -> int:
@@ -158,7 +175,7 @@ def _use(record: Record, action: str, identifier: Identifier, now: int) -> Crede
     return CredentialUsed(
         time=_time(record, now),
         source=_source(record),
-        id=text(record, "_document_id"),
+        id=_id(record),
         identifier=identifier,
         action=action,
         resource=maybe_text(record, "repo") or maybe_text(record, "repository"),
@@ -180,7 +197,7 @@ def _lifecycle(record: Record, action: str, identifiers: list[Identifier], now: 
     """A token issued or revoked; nothing if the record does not identify it."""
     if not identifiers:
         return []
-    at, source, document = _time(record, now), _source(record), text(record, "_document_id")
+    at, source, document = _time(record, now), _source(record), _id(record)
     if action in _REVOKED:
         return [
             CredentialRevoked(time=at, source=source, id=f"{document}/revoked/{each.scheme}", identifier=each)
@@ -188,13 +205,14 @@ def _lifecycle(record: Record, action: str, identifiers: list[Identifier], now: 
         ]
     first = identifiers[0]
     user = maybe_text(record, "user") or text(record, "actor")
+    named = maybe_text(record, "_document_id") or f"{user}/{format_rfc3339(at)}"
     return [
         CredentialIssued(
             time=at,
             source=source,
             id=f"{document}/issued",
             # A hash must not be in an output, as an id is.
-            credential_id=f"github/token/{first.value if first.scheme == TOKEN_ID else document}",
+            credential_id=f"github/token/{first.value if first.scheme == TOKEN_ID else named}",
             task_id=f"github/user/{user}",
             identifiers=tuple(identifiers),
             kind="github-token",
