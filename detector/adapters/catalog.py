@@ -250,6 +250,31 @@ CATALOG: Final[Mapping[str, SourceEntry]] = {
         '`audit_log_enabled`, `log_format = "json"`',
         shapes=(("msg", "type", "method", "request_id"),),
     ),
+    "snowflake": SourceEntry(
+        "Snowflake",
+        "warehouses.md#snowflake",
+        "tokens, key pairs, sessions, their uses",
+        "a token, user or `application` named after its job; else its repository by `task_group`",
+        "rows of `ACCOUNT_USAGE`: nothing to switch on",
+        "30 of 30",
+        shapes=(
+            ("REPORTED_CLIENT_TYPE", "EVENT_TYPE", "IS_SUCCESS"),
+            ("EXECUTION_STATUS", "QUERY_TYPE", "USER_NAME"),
+            ("LOGIN_EVENT_ID", "SESSION_ID", "CREATED_ON"),
+        ),
+    ),
+    "databricks": SourceEntry(
+        "Databricks",
+        "warehouses.md#databricks",
+        "runs of jobs, tokens, their uses",
+        "`databricks/WORKSPACE/RUN-ID`; register the token for its run",
+        "`system.access.audit`, or log delivery",
+        "135 of 135",
+        shapes=(
+            ("serviceName", "actionName", "userIdentity"),
+            ("service_name", "action_name", "user_identity"),
+        ),
+    ),
 }
 """The bundled sources by name, in the order of `detector.adapters.names`."""
 

@@ -27,6 +27,8 @@ SOURCE_MODULES: Final = {
     "auth0": "identity.auth0",
     "teleport": "identity.teleport",
     "spire": "identity.spire",
+    "snowflake": "warehouses.snowflake",
+    "databricks": "warehouses.databricks",
 }
 SOURCES: Final = tuple(SOURCE_MODULES)
 # Modules that define `CARRIERS`. They are tried in this order, before the sources.

@@ -1,0 +1,1 @@
+"""Data warehouses: Snowflake and Databricks."""
