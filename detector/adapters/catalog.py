@@ -66,12 +66,15 @@ CATALOG: Final[Mapping[str, SourceEntry]] = {
         shapes=(("eventSource", "eventName", "eventTime"), ("eventSource", "eventName", "eventID")),
     ),
     "awstasks": SourceEntry(
-        "ECS, Batch, Step Functions, CodeBuild",
-        "aws.md#ecs-batch-step-functions-and-codebuild",
+        "ECS, Batch, Step Functions, CodeBuild, Lambda",
+        "aws.md#ecs-batch-step-functions-codebuild-and-lambda",
         "starts and ends of tasks",
         "the ids that are session names, `aws-batch/ID`, `aws-states/…`",
-        "a rule of EventBridge for their state changes",
-        shapes=(("detail-type", "detail"),),
+        "a rule of EventBridge for their state changes; for Lambda its Telemetry API",
+        shapes=(
+            ("detail-type", "detail"),
+            ("requestContext.functionArn", "requestContext.approximateInvokeCount"),
+        ),
     ),
     "github": SourceEntry(
         "GitHub",

@@ -83,8 +83,8 @@ def test_other_events_of_a_bus_are_opened_as_before() -> None:
     assert (read.format, read.events) == ("json", ())
 
 
-def test_a_session_of_an_ecs_task_is_judged_by_the_task(tmp_path: Path) -> None:
-    """ECS takes sessions of the task's role under the task's id, which CloudTrail has."""
+def session_of(name: str, role: str, caller: dict[str, str]) -> str:
+    """A session under a name, issued at 08:00:15, and its use at 08:40, from elsewhere."""
     shared = {
         "eventSource": "sts.amazonaws.com",
         "awsRegion": "us-east-1",
@@ -95,10 +95,10 @@ def test_a_session_of_an_ecs_task_is_judged_by_the_task(tmp_path: Path) -> None:
         "eventName": "AssumeRole",
         "eventID": "a-1",
         "eventTime": "2026-05-04T08:00:15Z",
-        "userIdentity": {"type": "AWSService", "invokedBy": "ecs-tasks.amazonaws.com"},
+        "userIdentity": caller,
         "requestParameters": {
-            "roleArn": "arn:aws:iam::111122223333:role/migrate",
-            "roleSessionName": TASK,
+            "roleArn": f"arn:aws:iam::111122223333:role/{role}",
+            "roleSessionName": name,
         },
         "responseElements": {
             "credentials": {"accessKeyId": "ASIAEXAMPLEECS710000", "expiration": "May 4, 2026, 2:00:15 PM"}
@@ -112,8 +112,53 @@ def test_a_session_of_an_ecs_task_is_judged_by_the_task(tmp_path: Path) -> None:
         "sourceIPAddress": "203.0.113.99",
         "userIdentity": {"type": "AssumedRole", "accessKeyId": "ASIAEXAMPLEECS710000"},
     }
+    return "\n".join(map(json.dumps, (issue, use)))
+
+
+def test_a_session_of_an_ecs_task_is_judged_by_the_task(tmp_path: Path) -> None:
+    """ECS takes sessions of the task's role under the task's id, which CloudTrail has."""
     states = "\n".join(json.dumps(record(number)) for number in (0, 1, 2))
-    files = {"bus.jsonl": states, "trail.jsonl": "\n".join(map(json.dumps, (issue, use)))}
+    ecs = {"type": "AWSService", "invokedBy": "ecs-tasks.amazonaws.com"}
+    files = {"bus.jsonl": states, "trail.jsonl": session_of(TASK, "migrate", ecs)}
     found = told(tmp_path, files, until="2026-05-04T09:00:00Z")
     assert ("use-after-termination", "ASIAEXAMPLEECS710000", 1, "critical") in found.findings
     assert found.dead == ()
+
+
+REQUEST = "c2a6f2ae-7dbb-4d22-8782-d0485c9877e2"
+
+
+def telemetry(kind: str, at: str, **told: str) -> dict[str, Any]:
+    return {"time": at, "type": f"platform.{kind}", "record": {"requestId": REQUEST, **told}}
+
+
+def test_a_session_that_is_named_after_an_invocation_is_judged_by_it(tmp_path: Path) -> None:
+    """A failed try comes first: Lambda tries again under the same id, so it ends nothing."""
+    states = [
+        telemetry("start", "2026-05-04T07:58:00Z"),
+        telemetry("runtimeDone", "2026-05-04T07:58:02Z", status="timeout"),
+        telemetry("start", "2026-05-04T08:00:10Z"),
+        telemetry("runtimeDone", "2026-05-04T08:00:30Z", status="success"),
+        telemetry("report", "2026-05-04T08:00:31Z", status="success"),
+    ]
+    caller = {
+        "type": "AssumedRole",
+        "principalId": "AROAEXAMPLE:purge",
+        "accessKeyId": "ASIAEXAMPLELAMBDA000",
+    }
+    files = {"lambda.json": json.dumps(states), "trail.jsonl": session_of(REQUEST, "orders", caller)}
+    found = told(tmp_path, files, until="2026-05-04T09:00:00Z")
+    assert ("use-after-termination", "ASIAEXAMPLEECS710000", 1, "critical") in found.findings
+    assert [ended.time for ended in found.events_of(TaskEnded)] == [
+        parse_rfc3339("2026-05-04T08:00:30Z"),
+        parse_rfc3339("2026-05-04T08:00:31Z"),
+    ]
+
+
+def test_what_is_no_invocation() -> None:
+    for other in ({"type": "platform.start", "record": "x"}, {"type": "platform.start", "record": {}}):
+        (read,) = BUNDLED.read_object(json.dumps(other).encode(), NOW)
+        assert read.format == "json"
+    strange = {**telemetry("start", "2026-05-04T08:00:00Z"), "detail-type": "ECS Task State Change"}
+    (read,) = BUNDLED.read_object(json.dumps(strange).encode(), NOW)
+    assert read.format == "json"

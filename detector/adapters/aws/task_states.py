@@ -1,61 +1,40 @@
-"""Tasks of AWS, as EventBridge tells of them: ECS tasks, Batch jobs, Step Functions executions, CodeBuild builds.
+"""Tasks of AWS, as EventBridge tells of them: ECS tasks, Batch jobs, executions, builds, invocations of Lambda.
 
 Events `… State Change` and `… Status Change` in EventBridge's envelope (docs.aws.amazon.com, "Amazon ECS task state
 change events", "Job state change events", "Step Functions execution status change events", "CodeBuild build
 notifications sample"). The same state is told several times, with the state's own time: that is in the event's id.
 
 An ECS task has the name of its role's session, which is the task's id, and a build that of its session,
-`AWSCodeBuild-<id>`. So their sessions in CloudTrail belong to them without any setting.
+`AWSCodeBuild-<id>`. So their sessions in CloudTrail belong to them without any setting. `invocations` has those of
+Lambda, which tells of them in other forms, too.
 """
 
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Final
 
 from detector.adapters.adapter import Adapter, Record
+from detector.adapters.aws.invocations import MARKS, durable_execution, invocation, is_invocation
+from detector.adapters.aws.state import OUTCOMES, State, last_of, lasting, state_time
 from detector.adapters.aws.times import answer_time
 from detector.adapters.fields import find, maybe_text, text, time
-from detector.records.dead_letters import WRONG_FIELD, bad
 from detector.records.log_records import LogText, whole_record
 from detector.values.events import CanonicalEvent, TaskEnded, TaskStarted
 from detector.values.times import MINUTE, SECOND
 
-_LONGEST: Final = 31_536_000  # seconds, a year: no service lets a task run longer
-_OUTCOMES: Final = {
-    "SUCCEEDED": "succeeded",
-    "FAILED": "failed",
-    "FAULT": "failed",
-    "STOPPED": "cancelled",
-    "ABORTED": "cancelled",
-    "TIMED_OUT": "timed_out",
-}
 
-
-class _State(NamedTuple):
-    """A task and how it is: when it started and ended (ns), as far as the event says, and its outcome."""
-
-    task_id: str
-    kind: str
-    workload: str | None
-    owner: str | None
-    started: int | None
-    ended: int | None
-    outcome: str | None = None
-    lasts: int | None = None
-
-
-def _ecs(record: Record, now: int) -> _State:
+def _ecs(record: Record, now: int) -> State:
     """An ECS task. It ended when its last container did, which is before the agent has cleared up."""
     status = text(record, "detail.lastStatus")
     stopped = status == "STOPPED"
     ran = find(record, "detail.startedAt") not in (None, "")
     end = "detail.executionStoppedAt" if find(record, "detail.executionStoppedAt") else "detail.stoppedAt"
-    return _State(
-        _last(record, "detail.taskArn", "/"),
+    return State(
+        last_of(record, "detail.taskArn", "/"),
         "ecs-task",
         maybe_text(record, "detail.group"),
         maybe_text(record, "detail.startedBy"),
         time(record, "detail.startedAt" if ran else "time", now) if ran or status == "RUNNING" else None,
-        _time(record, end, now) if stopped else None,
+        state_time(record, end, now) if stopped else None,
         _ecs_outcome(record) if stopped else None,
     )
 
@@ -72,90 +51,73 @@ def _ecs_outcome(record: Record) -> str:
     return "succeeded" if codes and all(code == 0 for code in codes) else "failed"
 
 
-def _batch(record: Record, now: int) -> _State:
+def _batch(record: Record, now: int) -> State:
     """A job of Batch. Its attempts are one task."""
     status = text(record, "detail.status")
     began, over = find(record, "detail.startedAt"), status in ("SUCCEEDED", "FAILED")
     reason = find(record, "detail.statusReason")
     late = isinstance(reason, str) and "timeout" in reason.lower()
-    return _State(
+    return State(
         f"aws-batch/{text(record, 'detail.jobId')}",
         "batch-job",
         maybe_text(record, "detail.jobName"),
         None,
-        _time(record, "detail.startedAt", now) if began or status == "RUNNING" else None,
-        _time(record, "detail.stoppedAt", now) if over else None,
-        "timed_out" if late and status == "FAILED" else _OUTCOMES.get(status),
-        _seconds(record, "detail.timeout.attemptDurationSeconds", SECOND),
+        state_time(record, "detail.startedAt", now) if began or status == "RUNNING" else None,
+        state_time(record, "detail.stoppedAt", now) if over else None,
+        "timed_out" if late and status == "FAILED" else OUTCOMES.get(status),
+        lasting(record, "detail.timeout.attemptDurationSeconds", SECOND),
     )
 
 
-def _execution(record: Record, now: int) -> _State:
+def _execution(record: Record, now: int) -> State:
     """An execution of Step Functions, `arn:…:execution:MACHINE:NAME`."""
     status = text(record, "detail.status")
-    machine, _, name = _last(record, "detail.executionArn", ":execution:").partition(":")
-    over = status in _OUTCOMES
-    return _State(
+    machine, _, name = last_of(record, "detail.executionArn", ":execution:").partition(":")
+    over = status in OUTCOMES
+    return State(
         f"aws-states/{machine}/{name}",
         "step-functions-execution",
         machine,
         None,
-        _time(record, "detail.startDate", now),
-        _time(record, "detail.stopDate", now) if over else None,
-        _OUTCOMES.get(status),
+        state_time(record, "detail.startDate", now),
+        state_time(record, "detail.stopDate", now) if over else None,
+        OUTCOMES.get(status),
     )
 
 
-def _build(record: Record, now: int) -> _State:
+def _build(record: Record, now: int) -> State:
     """A build of CodeBuild, `arn:…:build/PROJECT:ID`."""
     status = text(record, "detail.build-status")
     began = answer_time(find(record, "detail.additional-information.build-start-time"))
-    over, told = status in _OUTCOMES, time(record, "time", now)
-    return _State(
-        f"AWSCodeBuild-{_last(record, 'detail.build-id', ':')}",
+    over, told = status in OUTCOMES, time(record, "time", now)
+    return State(
+        f"AWSCodeBuild-{last_of(record, 'detail.build-id', ':')}",
         "codebuild-build",
         maybe_text(record, "detail.project-name"),
         maybe_text(record, "detail.additional-information.initiator"),
         began if began is not None and began <= told else None if over else told,
         told if over else None,
-        _OUTCOMES.get(status),
-        _seconds(record, "detail.additional-information.timeout-in-minutes", MINUTE),
+        OUTCOMES.get(status),
+        lasting(record, "detail.additional-information.timeout-in-minutes", MINUTE),
     )
 
 
-def _time(record: Record, path: str, now: int) -> int:
-    """The time of a state; that of the event, where the state has none."""
-    return time(record, path if find(record, path) else "time", now)
-
-
-def _last(record: Record, path: str, separator: str) -> str:
-    """What an ARN has behind the last separator."""
-    last = text(record, path).rpartition(separator)[2]
-    if not last:
-        raise bad(WRONG_FIELD, path, "not an ARN")
-    return last
-
-
-def _seconds(record: Record, path: str, unit: int) -> int | None:
-    """A timeout in ns, if the event has one."""
-    value = find(record, path)
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return int(value) * unit if number and 0 < value <= _LONGEST else None
-
-
-STATES: Final[dict[str, Callable[[Record, int], _State]]] = {
+STATES: Final[dict[str, Callable[[Record, int], State]]] = {
     "ECS Task State Change": _ecs,
     "Batch Job State Change": _batch,
     "Step Functions Execution Status Change": _execution,
     "CodeBuild Build State Change": _build,
+    "Durable Execution Status Change": durable_execution,
 }
 """By `detail-type`, how a task is."""
 
 
 def looks_like(record: Record) -> bool:
-    """Whether an event of EventBridge tells the state of a task."""
+    """Whether an event of EventBridge tells the state of a task, or a record of Lambda that of an invocation."""
     kind = record.get("detail-type")
-    return isinstance(kind, str) and kind in STATES and isinstance(record.get("detail"), dict)
+    if isinstance(kind, str) and kind in STATES:
+        return isinstance(record.get("detail"), dict)
+    return is_invocation(record)
 
 
 def translate(record: Record, now: int) -> list[CanonicalEvent]:
@@ -164,8 +126,8 @@ def translate(record: Record, now: int) -> list[CanonicalEvent]:
     Raises:
         BadRecordError: a field that such an event has is missing or wrong.
     """
-    state = STATES[record["detail-type"]](record, now)
-    account = maybe_text(record, "account")
+    state = STATES.get(str(record.get("detail-type")), invocation)(record, now)
+    account = maybe_text(record, "account") or state.account
     source = f"aws.events/{account}" if account else "aws.events"
     events: list[CanonicalEvent] = []
     if state.started is not None:
@@ -196,7 +158,8 @@ def translate(record: Record, now: int) -> list[CanonicalEvent]:
 
 def scanned(record: Record, _now: int) -> LogText:
     """All that an event says: commands, variables and inputs may hold secrets."""
-    return whole_record(record["detail"], record.get("time"))
+    return whole_record(record, record.get("time") or record.get("timestamp"))
 
 
-ADAPTER: Final = Adapter("awstasks", (b'"detail-type"',), looks_like, translate, text=scanned)
+_MARKS: Final = (b'"detail-type"', *MARKS)
+ADAPTER: Final = Adapter("awstasks", _MARKS, looks_like, translate, text=scanned)
