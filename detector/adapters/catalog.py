@@ -96,11 +96,11 @@ CATALOG: Final[Mapping[str, SourceEntry]] = {
     "google": SourceEntry(
         "Google Cloud",
         "google.md",
-        "tokens and keys, their uses",
+        "tokens and keys, their uses; builds, executions of jobs",
         "the principal's subject; else an account named after the job",
         "Data Access logs of STS and IAM credentials",
-        "135 of 139",
-        shapes=(("protoPayload", "logName", "insertId"),),
+        "131 of 131",
+        shapes=(("protoPayload", "logName", "insertId"), ("id", "projectId", "logUrl", "status")),
     ),
     "azure": SourceEntry(
         "Azure, Entra",

@@ -19,6 +19,7 @@ from detector.values.events import (
     Identifier,
 )
 from detector.values.times import HOUR, SECOND, parse_rfc3339
+from tests.scenarios import telling
 
 NOW = parse_rfc3339("2026-06-01T00:00:00Z")
 SAMPLES = json.loads((Path(__file__).parent / "samples" / "google.json").read_text())
@@ -280,3 +281,57 @@ def test_a_refused_request_for_an_accounts_token_is_a_use_and_gives_none() -> No
     (use,) = translate(entry(2, status={"code": 7}), NOW)
     assert isinstance(use, CredentialUsed)
     assert use.outcome == DENIED
+
+
+BUILD: dict[str, Any] = {
+    "id": "b-1",
+    "projectId": "acme-prod",
+    "status": "SUCCESS",
+    "startTime": "2026-05-04T08:00:00Z",
+    "finishTime": "2026-05-04T08:10:00Z",
+    "logUrl": "https://console.cloud.google.com/cloud-build/builds/b-1",
+}
+
+
+def test_a_token_that_a_build_registers_is_used_after_its_end(tmp_path: Path) -> None:
+    issue = {
+        "specversion": "1.0", "type": "credential.issued", "source": "vault", "id": "i", "time": "2026-05-04T08:01:00Z",
+        "data": {"credential_id": "npm", "task_id": "cloud-build/b-1", "expires_at": "2026-05-04T12:00:00Z",
+                 "identifiers": [{"scheme": "npm-token-id", "value": "7"}]},
+    }  # fmt: skip
+    use = {
+        "specversion": "1.0", "type": "credential.used", "source": "npm", "id": "u", "time": "2026-05-04T09:00:00Z",
+        "data": {"identifier": {"scheme": "npm-token-id", "value": "7"}, "action": "publish"},
+    }  # fmt: skip
+    files = {"builds.json": json.dumps([BUILD]), "events.jsonl": f"{json.dumps(issue)}\n{json.dumps(use)}"}
+    found = telling.told(tmp_path, files, until="2026-05-04T10:00:00Z")
+    assert ("use-after-termination", "npm", 1, "critical") in found.findings
+
+
+@pytest.mark.parametrize(
+    ("fields", "kinds"),
+    [
+        ({"status": "QUEUED", "startTime": None}, []),
+        ({"status": "WORKING"}, ["TaskStarted"]),
+        ({"status": "EXPIRED", "startTime": None}, ["TaskEnded"]),
+        ({"timeout": "x" * 50}, ["TaskStarted", "TaskEnded"]),
+        ({"timeout": "9999999s"}, ["TaskStarted", "TaskEnded"]),
+    ],
+)
+def test_what_a_build_tells(fields: dict[str, Any], kinds: list[str]) -> None:
+    events = translate({**BUILD, **fields}, NOW)
+    assert [type(event).__name__ for event in events] == kinds
+    assert all(getattr(event, "deadline", None) is None for event in events)
+
+
+def test_what_is_no_build() -> None:
+    assert looks_like(BUILD)
+    assert not looks_like({**BUILD, "status": "closed"})
+    assert not looks_like({"id": 1, "status": "SUCCESS", "projectId": "p"})
+
+
+def test_names_in_lower_case_are_read_as_the_others() -> None:
+    record = entry(0)
+    lower = {name.lower(): value for name, value in record.items()}
+    assert lower.keys() != record.keys()
+    assert translate(lower, NOW) == translate(record, NOW) != []

@@ -1,7 +1,7 @@
-"""Google Cloud's audit log: tokens and keys issued and revoked, and what workloads did with them.
+"""Google Cloud's audit log: tokens and keys issued and revoked, what workloads did with them; and builds.
 
-`entries` has what an entry is, `callers` whose call it reports, `tokens` and `keys` what some calls gave. A call of a
-person, or of Google's own services, uses no credential of a task: it gives nothing.
+`entries` has what an entry is, `callers` whose call it reports, `tokens` and `keys` what some calls gave, `tasks` what
+runs. A call of a person, or of Google's own services, uses no credential of a task: it gives nothing.
 """
 
 from typing import Final
@@ -11,27 +11,32 @@ from detector.adapters.fields import maybe_text
 from detector.adapters.google.callers import Caller, caller_of
 from detector.adapters.google.entries import Entry, entry_in
 from detector.adapters.google.keys import CALLS
+from detector.adapters.google.tasks import BUILD_MARK, RUN_JOB, build_events, execution_events, is_build
 from detector.adapters.google.tokens import EXCHANGE, GENERATE, exchanged, generated
 from detector.records.log_records import LogText, whole_record
 from detector.values.events import DENIED, SUCCESS, CanonicalEvent, CredentialUsed, Identifier
 
-_MARKS: Final = (b'"protoPayload"',)
+_MARKS: Final = (b'"protoPayload"', b'"protopayload"', BUILD_MARK)
 _LOGS: Final = frozenset({"activity", "data_access", "system_event", "policy", "access_transparency"})
 
 
 def looks_like(record: Record) -> bool:
-    """Whether an object is an entry of the audit log."""
-    return entry_in(record) is not None
+    """Whether an object is an entry of the audit log, or a build."""
+    return entry_in(record) is not None or is_build(record)
 
 
 def translate(record: Record, now: int) -> list[CanonicalEvent]:
-    """The use of the caller's credential, and what the call issued or revoked.
+    """The use of the caller's credential, and what the call issued or revoked; the state of a build or execution.
 
     Raises:
         BadRecordError: a field that such an entry has is missing or wrong.
     """
-    record = entry_in(record) or record
-    payload = record["protoPayload"]
+    found = entry_in(record)
+    if found is None:
+        return list(build_events(record, now))
+    record, payload = found, found["protoPayload"]
+    if payload.get("methodName") == RUN_JOB:
+        return list(execution_events(Entry(record, now), now))
     caller, method = caller_of(payload), payload.get("methodName")
     method = method if isinstance(method, str) else ""
     call = method.rpartition(".")[2]
@@ -71,15 +76,17 @@ def _use(entry: Entry, identifier: Identifier) -> CredentialUsed:
     )
 
 
-def scanned(record: Record, _now: int) -> LogText | None:
-    """All that an entry says: requests and answers may hold secrets."""
-    entry = entry_in(record)
-    return None if entry is None else whole_record(entry, entry.get("timestamp"))
+def scanned(record: Record, _now: int) -> LogText:
+    """All that an entry or a build says: requests, answers and substitutions may hold secrets."""
+    entry = entry_in(record) or record
+    return whole_record(entry, entry.get("timestamp") or entry.get("finishTime"))
 
 
 def _kind(record: Record) -> str:
     """Which of the audit logs an entry is of."""
-    entry = entry_in(record) or {}
+    entry = entry_in(record)
+    if entry is None:
+        return "build"
     name = entry.get("logName")
     log = name.rpartition("%2F")[2] if isinstance(name, str) else ""
     return log if log in _LOGS else "other"

@@ -1,7 +1,8 @@
 """One entry of Google Cloud's audit log: what its events share.
 
 A `LogEntry` of Cloud Logging with a `google.cloud.audit.AuditLog` in `protoPayload` (cloud.google.com, "LogEntry",
-"AuditLog"), as a sink writes it, or as Eventarc hands it on: in `data` of a CloudEvent.
+"AuditLog"), as a sink writes it, or as Eventarc hands it on: in `data` of a CloudEvent. Some exports write its own names in
+lower case, and those inside as they are.
 """
 
 from typing import Final
@@ -18,9 +19,13 @@ _REFUSED: Final = frozenset({7, 16})  # PERMISSION_DENIED, UNAUTHENTICATED (goog
 
 def entry_in(record: Record) -> Record | None:
     """The entry of the audit log that an object is, or that a CloudEvent of Eventarc holds; None if there is none."""
-    if "protoPayload" not in record and record.get("type") == EVENTARC:
-        held = record.get("data")
-        record = held if isinstance(held, dict) else {}
+    if "protoPayload" not in record:
+        held = record.get("data") if record.get("type") == EVENTARC else None
+        record = held if isinstance(held, dict) else record
+        lower = record.get("protopayload")
+        record = (
+            record if lower is None else {**record, "protoPayload": lower, "logName": record.get("logname")}
+        )
     payload = record.get("protoPayload")
     if not isinstance(payload, dict):
         return None
