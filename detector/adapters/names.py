@@ -41,6 +41,7 @@ CARRIER_MODULES: Final = (
     "carriers.eventbridge",
     "kubernetes.carriers",
     "google.carriers",
+    "postgresql.cloudsql",
     "azure.diagnostics",
     "schedulers.argo",
     "oauth.security_events",

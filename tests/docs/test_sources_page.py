@@ -1,5 +1,6 @@
 """docs/sources.md and its pages: what they show is what happens."""
 
+import io
 import json
 import re
 import tomllib
@@ -11,7 +12,10 @@ from detector.adapters.catalog import CATALOG
 from detector.cli import main
 from detector.configuration.settings import TABLES, Settings, problems
 from detector.explain.sources_page import HEAD, table, with_table
+from detector.ingest.classify import BUNDLED
 from detector.ingest.mapped_adapter import configured_classifier
+from detector.values.events import CredentialUsed
+from detector.values.times import parse_rfc3339
 from tests.scenarios.telling import told
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -97,6 +101,23 @@ def test_the_table_is_made_from_the_catalogue() -> None:
         "run python -m detector.explain.sources_page docs/sources.md"
     )
     assert with_table(f"{HEAD}| old |\n\nrest") == f"{table()}\nrest"
+
+
+def test_a_csvlog_becomes_objects_by_the_program_on_the_page(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The line is as PostgreSQL 13 writes it, before `leader_pid` and `query_id`; its statement has a line break."""
+    (program,) = blocks((DOCS / "sources" / "postgresql.md").read_text(), "python")
+    line = (
+        '2026-05-04 08:22:14.535 UTC,"job-71","shop",7,"192.0.2.4:5432",6a.7,3,"SELECT",2026-05-04 08:22:00 UTC,3/4,0,'
+        'LOG,00000,"AUDIT: SESSION,1,1,READ,SELECT,,,""SELECT 1\n"",<none>",,,,,,,,,"psql","client backend"\n'
+    )
+    monkeypatch.setattr("sys.stdin", io.StringIO(line))
+    exec(compile(program, "csvlog.py", "exec"), {})  # noqa: S102 - it stands in our own page
+    (read,) = BUNDLED.read_object(capsys.readouterr().out.encode(), parse_rfc3339("2026-06-01T00:00:00Z"))
+    (use,) = read.events
+    assert isinstance(use, CredentialUsed)
+    assert (use.id, use.action, use.source_ip, use.user_agent) == ("6a.7/3", "SELECT", "192.0.2.4", "psql")
 
 
 @pytest.mark.parametrize("name", CATALOG)
