@@ -42,7 +42,7 @@ def records() -> tuple[tuple[str, dict[str, Any]], ...]:
 
 
 def _texts() -> Iterator[str]:
-    for path in sorted(STORIES.rglob("*")):
+    for path in (path for name in sorted(STORIES) for path in sorted(STORIES[name].rglob("*"))):
         if path.suffix in (".json", ".jsonl", ".log"):
             yield from [path.read_text()] if path.suffix == ".json" else path.read_text().splitlines()
     for story in test_oauth.STORY.values():

@@ -28,7 +28,12 @@ from detector.values.times import format_rfc3339, parse_rfc3339
 from tests.bundled import bundled_scanner
 from tests.fake_records import FakeRecord
 
-STORIES = Path(__file__).parent / "stories"
+CLOUDS = Path(__file__).parents[2] / "examples" / "clouds"
+STORIES = {
+    path.name: path
+    for parent in (Path(__file__).parent / "stories", CLOUDS)
+    for path in sorted(parent.iterdir())
+}
 KEY = DeploymentKey.of(bytes.fromhex("00112233445566778899aabbccddeeff"))
 NOW = parse_rfc3339("2026-06-01T00:00:00Z")
 
@@ -70,12 +75,12 @@ def _finder_of(identifiers: Sequence[Identifier]) -> LeakFinder:
 
 
 def story(name: str) -> dict[str, bytes]:
-    """The files of a folder of `stories`, by their paths in it."""
-    folder = STORIES / name
+    """The files of a story, by their paths in its folder, without its configuration."""
+    folder = STORIES[name]
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in sorted(folder.rglob("*"))
-        if path.is_file()
+        if path.is_file() and path.suffix != ".toml"
     }
 
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from detector.configuration.settings import Settings
 from detector.ingest.mapped_adapter import configured_classifier
 from detector.values.events import CredentialIssued
-from tests.scenarios.telling import ReportedFinding, story, told
+from tests.scenarios.telling import STORIES, ReportedFinding, story, told
 
 TOKEN = "azure/token/xMFjTVvJPE2OChJx_YE-AA"
 SECRET = "azure/key/d747da7e-e11b-4af2-aede-0487c44067af"
-SETTINGS = "[sources.azure]\ntask_group = 'github:octo/{properties.servicePrincipalName}'\n"
+SETTINGS = (STORIES["azure"] / "curfewd.toml").read_text()
 
 
 def comes_of(folder: Path, files: dict[str, bytes], settings: str = SETTINGS) -> ReportedFinding:

@@ -12,10 +12,7 @@ from detector.values.events import CredentialIssued
 from tests.scenarios.telling import ReportedFinding, story, told
 
 UNTIL = "2026-05-04T09:00:00Z"
-JOB = (
-    "gcp/principal://iam.googleapis.com/projects/123456789012/locations/global/workloadIdentityPools/github/subject/"
-    "github-job-71"
-)
+JOB = "gcp/123456789012/github/github-job-71"
 ACCOUNT = f"{JOB} deploy@acme-prod.iam.gserviceaccount.com"
 KEY = "gcp/key/5e1f0a9c7d3b4826a1c0e9f8d7b6a5948372615f"
 
@@ -27,8 +24,8 @@ def check_the_deploy_job(found: ReportedFinding) -> None:
         ("overlong-credential", KEY, 1, "medium"),
         ("outlives-task", JOB, 1, "high"),
         ("outlives-task", ACCOUNT, 1, "high"),
-        ("use-from-elsewhere", ACCOUNT, 2, "high"),
         ("use-after-termination", ACCOUNT, 2, "critical"),
+        ("use-from-elsewhere", ACCOUNT, 2, "high"),
         ("use-from-elsewhere", KEY, 1, "high"),
         ("use-after-revocation", KEY, 1, "critical"),
     )

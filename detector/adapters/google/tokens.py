@@ -16,6 +16,7 @@ from detector.adapters.adapter import Record
 from detector.adapters.ci_names import task_named, task_of_subject
 from detector.adapters.fields import find, issued_to, maybe_text, text
 from detector.adapters.google.callers import (
+    FEDERATED,
     POOLS,
     PRINCIPAL,
     SUBJECT,
@@ -83,7 +84,7 @@ def _issued(entry: Entry, origin: str, account: str | None, lives: int) -> Crede
         time=entry.time,
         source=entry.source,
         id=f"{entry.id}/issued",
-        credential_id=f"gcp/{name}",
+        credential_id=f"gcp/{through(_called(origin), account)}",
         task_id=task or _shared(origin),
         identifiers=(Identifier(PRINCIPAL, name),),
         kind="gcp-federated-token" if account is None else "gcp-service-account-token",
@@ -104,6 +105,15 @@ def _task(origin: str, account: str | None) -> str | None:
     else:
         found = task_named(origin.partition("@")[0])
     return found or (task_named(account.partition("@")[0]) if account is not None else None)
+
+
+def _called(origin: str) -> str:
+    """A principal as a person tells it from others: `PROJECT-NUMBER/POOL/SUBJECT`. Its whole name is longer than a title."""
+    if not is_federated(origin):
+        return origin
+    project, _, rest = origin.removeprefix(FEDERATED).partition("/")
+    pool, _, subject = rest.partition(POOLS)[2].partition(SUBJECT)
+    return f"{project}/{pool}/{subject}"
 
 
 def _shared(origin: str) -> str:

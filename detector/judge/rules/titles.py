@@ -57,7 +57,7 @@ class Words:
             return f"Task {say(task or finding.key)}"
         whose = f"task {say(task)}" if finding.candidates is None else self.one_of(finding.candidates)
         comma = "," if finding.candidates is not None and finding.candidates.count == 1 else ""
-        return f"{noun_of(say(credential.kind, 24))} {say(credential.credential_id)} of {whose}{comma}"
+        return f"{noun_of(say(credential.kind, 32))} {say(credential.credential_id)} of {whose}{comma}"
 
     def one_of(self, candidates: CandidateFacts) -> str:
         """Whose a credential is that has only candidates, as `one_of`."""

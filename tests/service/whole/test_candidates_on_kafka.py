@@ -10,7 +10,7 @@ from tests.service.whole.deployment import Deployment, asked, ended, replayed, s
 from tests.service.whole.test_replay_parity import HELD, PATIENT, UNTIL
 from tests.small_history import KEY_TEXT
 
-STORY = STORIES / "task-groups"
+STORY = STORIES["task-groups"]
 
 
 async def test_a_session_stolen_after_the_last_job_ended_is_found_though_the_service_is_killed(
