@@ -7,11 +7,16 @@ from typing import Any
 import pytest
 
 from detector.adapters.warehouses.databricks import looks_like as is_databricks
+from detector.adapters.warehouses.databricks import translate as databricks
 from detector.adapters.warehouses.snowflake import looks_like as is_snowflake
+from detector.adapters.warehouses.snowflake import translate as snowflake
 from detector.adapters.warehouses.user_statements import UserChange, user_change
+from detector.values.events import DENIED, SUCCESS, CredentialUsed
+from detector.values.times import parse_rfc3339
 from tests.scenarios.telling import told
 
 UNTIL = "2026-05-04T06:00:00Z"
+NOW = parse_rfc3339("2026-06-01T00:00:00Z")
 JOB = [
     {"action": "in_progress", "workflow_job": {"id": 71, "run_id": 5, "started_at": "2026-05-04T01:00:00Z"},
      "repository": {"full_name": "octo/app"}},
@@ -138,6 +143,25 @@ def test_a_token_of_databricks_is_used_after_the_end_of_the_run_that_it_was_regi
         ("use-after-termination", "load/501", 2, "critical"),
     )
     assert [escalated for _, escalated, _ in found.commands] == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("status", "outcome"), [(403, DENIED), ("401", DENIED), (500, SUCCESS), (None, SUCCESS)]
+)
+def test_what_a_status_of_databricks_says(status: object, outcome: str) -> None:
+    told = {
+        **event(1, "2026-05-04T01:00:00Z", "tokenLogin", tokenId=HASH),
+        "response": {"status_code": status},
+    }
+    (use,) = databricks(told, NOW)
+    assert isinstance(use, CredentialUsed)
+    assert use.outcome == outcome
+
+
+def test_a_column_in_both_cases_is_the_one_in_upper_case() -> None:
+    (use,) = snowflake({**login(1, "2026-05-04 01:00:00 Z", "192.0.2.1"), "is_success": "NO"}, NOW)
+    assert isinstance(use, CredentialUsed)
+    assert use.outcome == SUCCESS
 
 
 def test_others_rows_and_events_are_not_theirs() -> None:

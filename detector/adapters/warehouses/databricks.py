@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from detector.adapters.adapter import Adapter, Record
-from detector.adapters.fields import find, maybe_text, text, time
+from detector.adapters.fields import maybe_text, text, time
 from detector.records.log_records import LogText, full_text
 from detector.records.record_ids import record_id
 from detector.records.timestamps import log_time
@@ -48,6 +48,7 @@ _NAMES: Final = {
 }
 _REFUSED: Final = (401, 403)
 _FAILED: Final = 400  # the lowest HTTP status of a request that failed
+_DONE, _DIGITS = 200, 3  # where no status is told, and of one
 _ENDED: Final = {"runSucceeded": "succeeded", "runFailed": "failed"}
 _SERVICES: Final = frozenset(
     {"accounts", "clusters", "databrickssql", "dbfs", "deltaSharing", "globalInitScripts", "jobs", "notebook"}
@@ -101,8 +102,8 @@ def _param(record: Record, name: str) -> str | None:
 
 
 def _status(record: Record) -> int:
-    told = [find(record, f"response.{name}") for name in ("statusCode", "status_code")]
-    return next((code for code in told if isinstance(code, int)), 200)
+    code = maybe_text(record, "response.statusCode") or maybe_text(record, "response.status_code") or ""
+    return int(code) if len(code) == _DIGITS and code.isascii() and code.isdecimal() else _DONE
 
 
 def _time(record: Record, now: int) -> int:

@@ -93,7 +93,8 @@ def translate(record: Record, now: int) -> list[CanonicalEvent]:
 
 
 def _upper(record: Record) -> Record:
-    return {name.upper(): value for name, value in record.items()}
+    """A row with names in upper case; what stands there in upper case already counts."""
+    return {**{name.upper(): value for name, value in record.items()}, **record}
 
 
 def _source(row: Record) -> str:
