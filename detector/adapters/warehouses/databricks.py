@@ -14,7 +14,7 @@ from typing import Final
 
 from detector.adapters.adapter import Adapter, Record
 from detector.adapters.fields import maybe_text, text, time
-from detector.records.log_records import LogText, full_text
+from detector.records.log_records import LogText, whole_record
 from detector.records.record_ids import record_id
 from detector.records.timestamps import log_time
 from detector.values.events import (
@@ -209,8 +209,7 @@ def _run(record: Record, action: str, now: int) -> Iterator[CanonicalEvent]:
 
 def scanned(record: Record, _now: int) -> LogText:
     """All that an event says: parameters of requests may hold secrets."""
-    at = next((record[name] for name in _TIMES if name in record), None)
-    return LogText(b"", log_time(at), rest=full_text(record).encode("utf-8", "replace"))
+    return whole_record(record, next((record[name] for name in _TIMES if name in record), None))
 
 
 def _kind(record: Record) -> str:

@@ -18,9 +18,8 @@ from detector.adapters.adapter import Adapter, Record
 from detector.adapters.ci_names import task_named
 from detector.adapters.fields import maybe_text, text, time
 from detector.adapters.warehouses.user_statements import UserChange, user_change
-from detector.records.log_records import LogText, full_text
+from detector.records.log_records import LogText, whole_record
 from detector.records.record_ids import record_id
-from detector.records.timestamps import log_time
 from detector.values.events import (
     DENIED,
     SUCCESS,
@@ -235,7 +234,7 @@ def scanned(record: Record, _now: int) -> LogText:
     """All that a row says: statements may have passwords in them."""
     row = _upper(record)
     at = next((row[name] for name in ("START_TIME", "EVENT_TIMESTAMP", "CREATED_ON") if row.get(name)), None)
-    return LogText(b"", log_time(at), rest=full_text(record).encode("utf-8", "replace"))
+    return whole_record(record, at)
 
 
 ADAPTER: Final = Adapter("snowflake", _MARKS, looks_like, translate, text=scanned, kind=_kind)
