@@ -15,10 +15,10 @@ from detector.patterns.checks import Check, Sighting
 from detector.patterns.pattern import Pattern
 from detector.patterns.prefilter import Expression
 from detector.patterns.refusal_cache import RefusalCache
+from detector.patterns.value_refusals import is_called, is_refused
 from detector.scan.names import letter_statistics
 from detector.scan.names.lexicon import Lexicon, Meaning, load, shown_name
 from detector.scan.names.value_kinds import HEX, RANDOM, TELLING, UUID
-from detector.scan.names.value_refusals import is_called, is_refused
 from detector.scan.pattern_matcher import Match, Named, Rank, Region
 from detector.values.findings import Confidence
 from detector.values.secrets import Secret
