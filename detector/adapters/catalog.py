@@ -93,6 +93,22 @@ CATALOG: Final[Mapping[str, SourceEntry]] = {
         "a webhook for job and pipeline events; audit event streaming",
         shapes=(("object_kind", "project_id"), ("entity_type", "event_type", "author_id")),
     ),
+    "buildkite": SourceEntry(
+        "Buildkite",
+        "buildkite.md",
+        "jobs; tokens of agents and the API",
+        "the job's UUID; else the token's pipeline",
+        "a webhook for jobs and builds; EventBridge has the audit log too",
+        shapes=(("event", "build.url", "sender"), ("type", "url", "occurred_at", "subject.uuid")),
+    ),
+    "circleci": SourceEntry(
+        "CircleCI",
+        "circleci.md",
+        "jobs and workflows",
+        "the job's UUID; else the token's project",
+        "a webhook for completed jobs and workflows",
+        shapes=(("type", "webhook", "happened_at"), ("action", "occurred_at", "actor", "target", "success")),
+    ),
     "google": SourceEntry(
         "Google Cloud",
         "google.md",

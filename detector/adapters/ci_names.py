@@ -1,7 +1,8 @@
 """Task ids of CI jobs, and groups of them, read from names that jobs choose and from claims of their OIDC tokens.
 
-A job's id is unique within GitHub or GitLab, so it needs no repository. A name without `/`, as for an AWS session, can
-therefore hold all of it: `github-job-71`, `github-run-5-2` (run and attempt), `gitlab-job-9`, `gitlab-pipeline-8`.
+A job's id is unique within its service, so it needs no repository. A name without `/`, as for an AWS session, can
+therefore hold all of it: `github-job-71`, `github-run-5-2` (run and attempt), `gitlab-job-9`, `gitlab-pipeline-8`,
+`buildkite-job-UUID`, which Buildkite's plugin for AWS gives to all sessions, and `circleci-job-UUID`.
 
 GitHub's subject is `repo:ORG/REPO:ref:…`, and `repo:ORG@ID/REPO@ID:ref:…` for newer repositories. An organisation can
 add the claims `run_id`, `run_attempt` and `check_run_id` to it; a job's id is the id of its check run
@@ -23,7 +24,8 @@ import re2
 from detector.records.pod_names import service_account_group
 
 _CHOSEN: Final = re2.compile(
-    r"(github)-(job)-(\d{1,20})|(github)-(run)-(\d{1,20})-(\d{1,9})|(gitlab)-(job|pipeline)-(\d{1,20})"
+    r"(github)-(job)-(\d{1,20})|(github)-(run)-(\d{1,20})-(\d{1,9})|(gitlab)-(job|pipeline)-(\d{1,20})|"
+    r"(buildkite|circleci)-(job)-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
 )
 _IN_SUBJECT: Final = re2.compile(r"(?:^|:)(run_id|run_attempt|check_run_id):(\d+)")
 _MAX_ID: Final = 20  # digits
@@ -54,6 +56,26 @@ def gitlab_job(job: str) -> str:
 def gitlab_pipeline(pipeline: str) -> str:
     """The task id of a pipeline."""
     return f"gitlab/pipeline/{pipeline}"
+
+
+def buildkite_job(job: str) -> str:
+    """The task id of a job."""
+    return f"buildkite/job/{job}"
+
+
+def buildkite_build(build: str) -> str:
+    """The task id of a build, by its UUID."""
+    return f"buildkite/build/{build}"
+
+
+def circleci_job(job: str) -> str:
+    """The task id of a job."""
+    return f"circleci/job/{job}"
+
+
+def circleci_workflow(workflow: str) -> str:
+    """The task id of a workflow."""
+    return f"circleci/workflow/{workflow}"
 
 
 def github_group(repository: str) -> str:

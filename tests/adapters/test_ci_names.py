@@ -17,6 +17,15 @@ from detector.adapters.oauth.claims import group_of_claims
         ("github-run-5", None),
         ("gitlab-run-5-2", None),
         ("buildkite-job-71", None),
+        (
+            "buildkite-job-01951944-87df-428f-ad92-90709ee78a59",
+            "buildkite/job/01951944-87df-428f-ad92-90709ee78a59",
+        ),
+        (
+            "circleci-job-8b91f9a8-7975-4e60-916c-f0152ccbc937",
+            "circleci/job/8b91f9a8-7975-4e60-916c-f0152ccbc937",
+        ),
+        ("circleci-job-8b91f9a8-7975-4e60-916c-f0152ccbc937-2", None),
     ],
 )
 def test_a_name_that_a_job_chose_means_its_task(name: str, task: str | None) -> None:

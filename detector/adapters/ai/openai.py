@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from detector.adapters.adapter import Adapter, Record
-from detector.adapters.ai.pages import pages_of
 from detector.adapters.fields import maybe_text, text, time
+from detector.adapters.pages import pages_of
 from detector.values.events import (
     CanonicalEvent,
     CredentialIssued,

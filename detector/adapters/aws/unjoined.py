@@ -16,6 +16,7 @@ _SET: Final = {
     "github": "set `role-session-name: github-job-${{ job.check_run_id }}`",
     "gitlab": 'set `--role-session-name "gitlab-job-$CI_JOB_ID"`',
     "buildkite": 'set `--role-session-name "buildkite-job-$BUILDKITE_JOB_ID"`',
+    "circleci": 'set `role_session_name: "circleci-job-${CIRCLE_WORKFLOW_JOB_ID}"`',
     "kubernetes": "use EKS Pod Identity, whose session tags name the pod",
 }
 _OTHERWISE: Final = "set a role session name that is the id of a task in your events"

@@ -2,7 +2,7 @@
 
 `{"version": "0", "detail-type": "AWS API Call via CloudTrail", "source": "aws.sts", "detail": {…}, …}`
 (docs.aws.amazon.com, "EventBridge events"). A rule that passes on the whole event, for example to Kafka, gives this. The
-events of `aws.task_states` are not opened: their envelope has the time and the account.
+events of `aws.task_states` and of Buildkite are not opened: their envelope has the time.
 """
 
 from collections.abc import Iterator
@@ -10,11 +10,14 @@ from typing import Final
 
 from detector.adapters.adapter import Carrier, Record
 from detector.adapters.aws.task_states import STATES
+from detector.adapters.ci.buildkite import is_partner
 
 
 def _looks_like(record: Record) -> bool:
     kind = record.get("detail-type")
-    return isinstance(kind, str) and kind not in STATES and isinstance(record.get("detail"), dict)
+    if not isinstance(kind, str) or kind in STATES or is_partner(record):
+        return False
+    return isinstance(record.get("detail"), dict)
 
 
 def _unwrap(record: Record, _now: int) -> Iterator[Record]:

@@ -52,7 +52,11 @@ def _text(claims: Mapping[str, Any], *names: str) -> str | None:
 def _buildkite(claims: Mapping[str, Any]) -> str | None:
     """Its `job_id` is not a number, unlike GitLab's."""
     job = _text(claims, "job_id")
-    return f"buildkite/job/{job}" if job and ("pipeline_slug" in claims or "build_number" in claims) else None
+    return (
+        ci_names.buildkite_job(job)
+        if job and ("pipeline_slug" in claims or "build_number" in claims)
+        else None
+    )
 
 
 def _nomad(claims: Mapping[str, Any]) -> str | None:
@@ -66,7 +70,7 @@ def _nomad(claims: Mapping[str, Any]) -> str | None:
 def _other(claims: Mapping[str, Any]) -> str | None:
     circle, terraform = _text(claims, _CIRCLE), _text(claims, "terraform_run_id")
     if circle or terraform:
-        return f"circleci/job/{circle}" if circle else f"terraform/run/{terraform}"
+        return ci_names.circleci_job(circle) if circle else f"terraform/run/{terraform}"
     bound = claims.get("kubernetes.io")
     pod = bound.get("pod") if isinstance(bound, Mapping) else None
     if not isinstance(bound, Mapping) or not isinstance(pod, Mapping):

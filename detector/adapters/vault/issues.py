@@ -204,5 +204,6 @@ _MAPPED: Final = {
     "github": "`run_id`, `run_attempt` and `check_run_id`",
     "gitlab": "`job_id` and `pipeline_id`",
     "buildkite": "`job_id` and `pipeline_slug`",
+    "circleci": "`oidc.circleci.com/job-id`",
     "terraform": "`terraform_run_id`",
 }

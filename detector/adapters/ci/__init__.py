@@ -1,0 +1,1 @@
+"""Services that run pipelines: Buildkite, CircleCI, Azure DevOps."""
