@@ -109,6 +109,18 @@ CATALOG: Final[Mapping[str, SourceEntry]] = {
         "a webhook for completed jobs and workflows",
         shapes=(("type", "webhook", "happened_at"), ("action", "occurred_at", "actor", "target", "success")),
     ),
+    "azuredevops": SourceEntry(
+        "Azure DevOps",
+        "azure-devops.md",
+        "runs and jobs, uses of access tokens",
+        "the project's id and the run's; else the token's project",
+        "service hooks for builds and jobs; an audit stream",
+        shapes=(
+            ("eventType", "publisherId", "resource"),
+            ("actionId", "authenticationMechanism", "scopeType"),
+            ("OperationName", "AuthenticationMechanism", "ScopeType"),
+        ),
+    ),
     "google": SourceEntry(
         "Google Cloud",
         "google.md",

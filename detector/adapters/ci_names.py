@@ -2,7 +2,8 @@
 
 A job's id is unique within its service, so it needs no repository. A name without `/`, as for an AWS session, can
 therefore hold all of it: `github-job-71`, `github-run-5-2` (run and attempt), `gitlab-job-9`, `gitlab-pipeline-8`,
-`buildkite-job-UUID`, which Buildkite's plugin for AWS gives to all sessions, and `circleci-job-UUID`.
+`buildkite-job-UUID`, which Buildkite's plugin for AWS gives to all sessions, `circleci-job-UUID`, and
+`azure-devops-run-PROJECT-ID-RUN-ID`.
 
 GitHub's subject is `repo:ORG/REPO:ref:…`, and `repo:ORG@ID/REPO@ID:ref:…` for newer repositories. An organisation can
 add the claims `run_id`, `run_attempt` and `check_run_id` to it; a job's id is the id of its check run
@@ -11,9 +12,9 @@ the subject (docs.gitlab.com, "ID tokens").
 
 A subject without a job names at least where the job is from: a repository, a project, a pipeline, a service account.
 That is the **group** of the task: an issue without a task belongs to one of the tasks whose starts name its group.
-GitHub and GitLab ignore the case of names, so those of a group are in lower case. Subjects are those of GitHub (also
-the immutable form with ids, and `repository` where an organisation includes it), GitLab, Buildkite, HCP Terraform,
-CircleCI ("Using OpenID Connect tokens in jobs") and Kubernetes.
+GitHub, GitLab and Azure DevOps ignore the case of names, so those of a group are in lower case. Subjects are those of
+GitHub (also the immutable form with ids, and `repository` where an organisation includes it), GitLab, Buildkite, HCP
+Terraform, CircleCI ("Using OpenID Connect tokens in jobs"), Azure DevOps and Kubernetes.
 """
 
 from collections.abc import Mapping
@@ -25,7 +26,8 @@ from detector.records.pod_names import service_account_group
 
 _CHOSEN: Final = re2.compile(
     r"(github)-(job)-(\d{1,20})|(github)-(run)-(\d{1,20})-(\d{1,9})|(gitlab)-(job|pipeline)-(\d{1,20})|"
-    r"(buildkite|circleci)-(job)-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
+    r"(buildkite|circleci)-(job)-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})|"
+    r"(azure-devops)-(run)-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})-(\d{1,10})"
 )
 _IN_SUBJECT: Final = re2.compile(r"(?:^|:)(run_id|run_attempt|check_run_id):(\d+)")
 _MAX_ID: Final = 20  # digits
@@ -35,6 +37,7 @@ _PROJECT: Final = re2.compile(r"(?:^|-)project_path:([^:]+/[^:]+)(?::|$)")
 _PIPELINE: Final = re2.compile(r"(?:^|-)organization:([^:/]+):pipeline:([^:/]+)(?::|$)")
 _WORKSPACE: Final = re2.compile(r"(?:^|-)organization:([^:/]+):project:[^:]*:workspace:([^:/]+)(?::|$)")
 _CIRCLE: Final = re2.compile(r"(?:^|-)org/([^/]+)/project/([^/]+)/")
+_AZURE_DEVOPS: Final = re2.compile(r"(?:^|-)(?:sc|p)://([^/]+)/([^/]+)/")
 _ACCOUNT: Final = re2.compile(r"(?:^|-)system:serviceaccount:([^:/]+):([^:/]+)$")
 
 
@@ -78,6 +81,11 @@ def circleci_workflow(workflow: str) -> str:
     return f"circleci/workflow/{workflow}"
 
 
+def azure_devops_run(project: str, run: str) -> str:
+    """The task id of a run of a pipeline, by the project's id and its own."""
+    return f"azure-devops/run/{project.lower()}/{run}"
+
+
 def github_group(repository: str) -> str:
     """The group of a repository's jobs. `repository` is `OWNER/REPO`."""
     return f"github:{repository.lower()}"
@@ -98,6 +106,11 @@ def circleci_group(organization: str, project: str) -> str:
     return f"circleci:{organization}/{project}"
 
 
+def azure_devops_group(organization: str, project: str) -> str:
+    """The group of a project's runs, by the names of both."""
+    return f"azure-devops:{organization.lower()}/{project.lower()}"
+
+
 def terraform_group(organization: str, workspace: str) -> str:
     """The group of a workspace's runs, by the names of both."""
     return f"terraform:{organization}/{workspace}"
@@ -112,6 +125,7 @@ def group_of_subject(subject: str) -> str | None:
         (_PIPELINE, buildkite_group),
         (_WORKSPACE, terraform_group),
         (_CIRCLE, circleci_group),
+        (_AZURE_DEVOPS, azure_devops_group),
         (_ACCOUNT, service_account_group),
     ):
         match = form.search(subject)

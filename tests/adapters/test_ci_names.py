@@ -26,6 +26,10 @@ from detector.adapters.oauth.claims import group_of_claims
             "circleci/job/8b91f9a8-7975-4e60-916c-f0152ccbc937",
         ),
         ("circleci-job-8b91f9a8-7975-4e60-916c-f0152ccbc937-2", None),
+        (
+            "azure-devops-run-271ef6f7-5998-4b0f-86fb-4b54d9129990-5152",
+            "azure-devops/run/271ef6f7-5998-4b0f-86fb-4b54d9129990/5152",
+        ),
     ],
 )
 def test_a_name_that_a_job_chose_means_its_task(name: str, task: str | None) -> None:
@@ -84,6 +88,11 @@ def test_claims_tell_the_job_before_what_it_is_part_of(claims: dict[str, object]
         ("organization:acme:pipeline:web:ref:refs/heads/main:commit:9f:step:build", "buildkite:acme/web"),
         ("organization:acme:project:Default Project:workspace:web:run_phase:plan", "terraform:acme/web"),
         ("org/0b1c/project/7d3f/user/9a8b", "circleci:0b1c/7d3f"),
+        ("sc://Acme/Shop Web/aws", "azure-devops:acme/shop web"),
+        ("p://acme/shop/deploy", "azure-devops:acme/shop"),
+        ("jwt-sc://acme/shop/aws", "azure-devops:acme/shop"),
+        ("http://acme/shop/aws", None),
+        ("/eid1/c/pub/t/MiSI/a/rISb/sc/0ca3ddd9/64171687", None),
         ("system:serviceaccount:ci:runner", "kubernetes:ci/runner"),
         ("repository_owner:octo:ref:refs/heads/main", None),
         ("repository_id:4711:ref:refs/heads/main", None),

@@ -138,6 +138,7 @@ def test_a_token_that_comes_with_a_login_is_not_used_by_it(path: str) -> None:
             "github/run/5/2",
         ),
         ({"metadata": {"job_id": "0190-uuid", "pipeline_slug": "p"}}, "buildkite/job/0190-uuid"),
+        ({"metadata": {"prj_id": "271ef6f7", "run_id": "5", "def_id": "1"}}, "azure-devops/run/271ef6f7/5"),
         ({"metadata": None, "entity_id": "ent-2"}, f"vault/entity/ent-2/{NEW_ACCESSOR}"),
         ({"metadata": {}, "display_name": "approle"}, f"vault/name/approle/{NEW_ACCESSOR}"),
     ],

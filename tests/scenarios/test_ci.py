@@ -13,12 +13,18 @@ import pytest
 
 from detector.values.events import CredentialIssued
 from tests.adapters.test_samples import FOLDER
-from tests.scenarios.telling import told
+from tests.scenarios.telling import story, told
+from tests.scenarios.test_azure import TOKEN, comes_of
 
 KEY, OURS, THEIRS = "ASIAEXAMPLECIJOB0001", "192.0.2.44", "203.0.113.99"
 BUILDKITE = "0190a1b2-71aa-4c4d-8e8f-5a6b7c8d9e0f"
 CIRCLE = "8b91f9a8-7975-4e60-916c-f0152ccbc937"
-JOBS = {"buildkite": f"buildkite/job/{BUILDKITE}", "circleci": f"circleci/job/{CIRCLE}"}
+RUN = "271ef6f7-5998-4b0f-86fb-4b54d9129990/5152"
+JOBS = {
+    "buildkite": f"buildkite/job/{BUILDKITE}",
+    "circleci": f"circleci/job/{CIRCLE}",
+    "azuredevops": f"azure-devops/run/{RUN}",
+}
 DEFAULT = "aws-sdk-js-session-1777881660000"
 
 
@@ -79,8 +85,23 @@ IN_CIRCLE = (
         ("buildkite", "anything", "0191f956", {"job_id": BUILDKITE, "pipeline_slug": "deploy"}),
         ("circleci", f"circleci-job-{CIRCLE}", IN_CIRCLE, {}),
         ("circleci", DEFAULT, IN_CIRCLE, {}),
+        (
+            "azuredevops",
+            f"azure-devops-run-{RUN.replace('/', '-')}",
+            "/eid1/c/pub/t/Mi/a/rI/sc/0ca3/6417",
+            {},
+        ),
+        ("azuredevops", DEFAULT, "sc://acme/Shop Web/aws", {}),
     ],
-    ids=["buildkite-name", "buildkite-group", "buildkite-tags", "circleci-name", "circleci-group"],
+    ids=[
+        "buildkite-name",
+        "buildkite-group",
+        "buildkite-tags",
+        "circleci-name",
+        "circleci-group",
+        "azure-name",
+        "azure-group",
+    ],
 )
 def test_a_jobs_session_is_used_after_the_job(
     tmp_path: Path, source: str, name: str, subject: str, tags: dict[str, str]
@@ -103,3 +124,18 @@ def test_a_jobs_session_is_used_after_the_job(
     assert (
         (issue.task_id,) == (JOBS[source],) if candidates is None else candidates.task_ids == (JOBS[source],)
     )
+
+
+def test_a_service_connection_of_azure_devops_signs_in_to_entra(tmp_path: Path) -> None:
+    """The sign-in names the application, which is named after its project; the story is that of `test_azure`."""
+    (hook, *_) = webhooks("azuredevops")
+    files = {
+        "hub.jsonl": story("azure")["hub.jsonl"],
+        "hooks.jsonl": hook.replace("Shop Web", "app-deploy").encode(),
+    }
+    settings = "[sources.azure]\ntask_group = 'azure-devops:acme/{properties.servicePrincipalName}'\n"
+    found = comes_of(tmp_path, files, settings)
+    finding = found.finding("use-after-termination", TOKEN)
+    assert finding.count == 2
+    assert finding.candidates is not None
+    assert finding.candidates.task_ids == (JOBS["azuredevops"],)

@@ -17,6 +17,7 @@ _SET: Final = {
     "gitlab": 'set `--role-session-name "gitlab-job-$CI_JOB_ID"`',
     "buildkite": 'set `--role-session-name "buildkite-job-$BUILDKITE_JOB_ID"`',
     "circleci": 'set `role_session_name: "circleci-job-${CIRCLE_WORKFLOW_JOB_ID}"`',
+    "azure-devops": "set `azure-devops-run-$(System.TeamProjectId)-$(Build.BuildId)` as the session's name",
     "kubernetes": "use EKS Pod Identity, whose session tags name the pod",
 }
 _OTHERWISE: Final = "set a role session name that is the id of a task in your events"

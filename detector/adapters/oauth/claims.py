@@ -1,7 +1,8 @@
 """The task that a workload's OIDC token names, or the group of its task, from its claims or metadata made of them.
 
 Claim names are those of the issuers' documents: CI jobs (`ci_names`), Buildkite, CircleCI, HCP Terraform, Nomad
-(workload identity, and the metadata of its older tokens) and Kubernetes (bound service account tokens).
+(workload identity, and the metadata of its older tokens) and Kubernetes (bound service account tokens). Of Azure DevOps
+they are those of a pipeline's token as Teleport's design document 211 shows it.
 """
 
 from collections.abc import Mapping
@@ -22,7 +23,13 @@ _PAIRS: Final = (
 
 def task_of_claims(claims: Mapping[str, Any]) -> str | None:
     """The task id; None if the claims name no task. Values that are neither text nor whole numbers are ignored."""
-    return _buildkite(claims) or ci_names.task_of_claims(claims) or _nomad(claims) or _other(claims)
+    return (
+        _buildkite(claims)
+        or _azure_devops(claims)
+        or ci_names.task_of_claims(claims)
+        or _nomad(claims)
+        or _other(claims)
+    )
 
 
 def group_of_claims(claims: Mapping[str, Any]) -> str | None:
@@ -57,6 +64,12 @@ def _buildkite(claims: Mapping[str, Any]) -> str | None:
         if job and ("pipeline_slug" in claims or "build_number" in claims)
         else None
     )
+
+
+def _azure_devops(claims: Mapping[str, Any]) -> str | None:
+    """Its `run_id` is one of a project, unlike GitHub's."""
+    project, run = _text(claims, "prj_id"), _text(claims, "run_id")
+    return None if project is None or run is None else ci_names.azure_devops_run(project, run)
 
 
 def _nomad(claims: Mapping[str, Any]) -> str | None:

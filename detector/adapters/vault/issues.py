@@ -204,6 +204,7 @@ _MAPPED: Final = {
     "github": "`run_id`, `run_attempt` and `check_run_id`",
     "gitlab": "`job_id` and `pipeline_id`",
     "buildkite": "`job_id` and `pipeline_slug`",
+    "azure-devops": "`prj_id` and `run_id`",
     "circleci": "`oidc.circleci.com/job-id`",
     "terraform": "`terraform_run_id`",
 }
