@@ -2,8 +2,8 @@
 
 A job's id is unique within its service, so it needs no repository. A name without `/`, as for an AWS session, can
 therefore hold all of it: `github-job-71`, `github-run-5-2` (run and attempt), `gitlab-job-9`, `gitlab-pipeline-8`,
-`buildkite-job-UUID`, which Buildkite's plugin for AWS gives to all sessions, `circleci-job-UUID`, and
-`azure-devops-run-PROJECT-ID-RUN-ID`.
+`buildkite-job-UUID`, which Buildkite's plugin for AWS gives to all sessions, `circleci-job-UUID`,
+`azure-devops-run-PROJECT-ID-RUN-ID`, `nomad-alloc-UUID`.
 
 GitHub's subject is `repo:ORG/REPO:ref:…`, and `repo:ORG@ID/REPO@ID:ref:…` for newer repositories. An organisation can
 add the claims `run_id`, `run_attempt` and `check_run_id` to it; a job's id is the id of its check run
@@ -27,7 +27,8 @@ from detector.records.pod_names import service_account_group
 _CHOSEN: Final = re2.compile(
     r"(github)-(job)-(\d{1,20})|(github)-(run)-(\d{1,20})-(\d{1,9})|(gitlab)-(job|pipeline)-(\d{1,20})|"
     r"(buildkite|circleci)-(job)-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})|"
-    r"(azure-devops)-(run)-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})-(\d{1,10})"
+    r"(azure-devops)-(run)-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})-(\d{1,10})|"
+    r"(nomad)-alloc-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
 )
 _IN_SUBJECT: Final = re2.compile(r"(?:^|:)(run_id|run_attempt|check_run_id):(\d+)")
 _MAX_ID: Final = 20  # digits

@@ -26,6 +26,7 @@ from detector.adapters.oauth.claims import group_of_claims
             "circleci/job/8b91f9a8-7975-4e60-916c-f0152ccbc937",
         ),
         ("circleci-job-8b91f9a8-7975-4e60-916c-f0152ccbc937-2", None),
+        ("nomad-alloc-5456bd7a-9fc0-c0dd-6131-cbee77f57577", "nomad/5456bd7a-9fc0-c0dd-6131-cbee77f57577"),
         (
             "azure-devops-run-271ef6f7-5998-4b0f-86fb-4b54d9129990-5152",
             "azure-devops/run/271ef6f7-5998-4b0f-86fb-4b54d9129990/5152",

@@ -74,6 +74,27 @@ def build(phase: str, at: int) -> dict[str, Any]:
     return {"name": "app", "url": "job/app/", "build": held}
 
 
+def allocation(status: str) -> dict[str, Any]:
+    state = {"State": "dead", "StartedAt": START, "FinishedAt": END if status == "complete" else None}
+    held = {"ID": "5456bd7a", "ClientStatus": status, "TaskStates": {"load": state}}
+    return {"Events": [{"Topic": "Allocation", "FilterKeys": None, "Payload": {"Allocation": held}}]}
+
+
+def prefect(state: str, at: str) -> dict[str, Any]:
+    labels = {"prefect.resource.id": "prefect.flow-run.e3755d32", "prefect.state-type": state.upper()}
+    return {"occurred": at, "event": f"prefect.flow-run.{state}", "resource": labels, "id": state}
+
+
+def dagster(kind: str, at: float) -> dict[str, Any]:
+    return {
+        "__class__": "EventLogEntry",
+        "dagster_event": {"__class__": "DagsterEvent", "event_type_value": kind, "pipeline_name": "etl"},
+        "message": "",
+        "run_id": "25cf3789",
+        "timestamp": at,
+    }
+
+
 def credential(kind: str, at: str, **data: Any) -> dict[str, Any]:
     return {
         "specversion": "1.0",
@@ -96,6 +117,13 @@ def credential(kind: str, at: str, **data: Any) -> dict[str, Any]:
         (
             "jenkins/app/18",
             [build("STARTED", START_MS), build("COMPLETED", END_MS), build("FINALIZED", END_MS)],
+        ),
+        ("nomad/5456bd7a", [allocation("running"), allocation("complete")]),
+        ("nomad/5456bd7a/load", [allocation("running"), allocation("complete")]),
+        ("prefect/flow-run/e3755d32", [prefect("Running", START), prefect("Completed", END)]),
+        (
+            "dagster/25cf3789",
+            [dagster("PIPELINE_START", START_MS / 1000), dagster("PIPELINE_SUCCESS", END_MS / 1000)],
         ),
     ],
 )
