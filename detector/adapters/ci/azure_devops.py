@@ -32,8 +32,8 @@ _RUN: Final = "ms.vss-pipelines.run-state-changed-event"
 _JOB: Final = "ms.vss-pipelines.job-state-changed-event"
 _KINDS: Final = {
     _BUILD: "build",
-    _RUN: "run",
-    _JOB: "job",
+    _RUN: "run without the project's name",
+    _JOB: "unstarted job",
     "ms.vss-pipelines.stage-state-changed-event": "stage",
 }
 _OUTCOMES: Final = {
@@ -91,7 +91,9 @@ def _build(record: Record, now: int) -> TaskRun:
         task_id=azure_devops_run(text(record, "resource.project.id"), text(record, "resource.id")),
         kind="ci",
         started=_maybe_time(record, "resource.startTime", now),
-        ended=time(record, "resource.finishTime", now),
+        ended=time(
+            record, "resource.finishTime" if find(record, "resource.finishTime") else "createdDate", now
+        ),
         outcome=_outcome(record, "resource"),
         owner=maybe_text(record, "resource.requestedFor.uniqueName"),
         workload=maybe_text(record, "resource.definition.name"),

@@ -185,11 +185,12 @@ def scanned(record: Record, _now: int) -> LogText:
 
 
 def _kind(record: Record) -> str:
-    """What a record is about."""
+    """What a record that gives no event is about."""
     within = record["detail"] if is_partner(record) else record
     if buildkite_audit.looks_like(record) or ("event" in within and within is not record):
         return "audit"
-    return next((thing for thing in _THINGS if isinstance(within.get(thing), dict)), "other")
+    thing = next((thing for thing in _THINGS if isinstance(within.get(thing), dict)), "other")
+    return f"unstarted {thing}" if thing in ("job", "build") else thing
 
 
 ADAPTER: Final = Adapter("buildkite", _MARKS, looks_like, translate, text=scanned, kind=_kind)

@@ -70,6 +70,7 @@ def translate(record: Record, now: int) -> list[CanonicalEvent]:
 def _run(record: Record, what: str, start: str, now: int) -> TaskRun:
     is_job = what == "job"
     began, end, name = f"{what}.{start}", f"{what}.stopped_at", text(record, f"{what}.id")
+    above = maybe_text(record, "workflow.id")  # not there for GitLab and GitHub's App
     return TaskRun(
         source="circleci",
         task_id=circleci_job(name) if is_job else circleci_workflow(name),
@@ -79,7 +80,7 @@ def _run(record: Record, what: str, start: str, now: int) -> TaskRun:
         outcome=_OUTCOMES.get(maybe_text(record, f"{what}.status") or ""),
         owner=maybe_text(record, "pipeline.trigger_parameters.circleci.actor_id"),
         workload=maybe_text(record, "project.slug"),
-        parent=circleci_workflow(text(record, "workflow.id")) if is_job else None,
+        parent=circleci_workflow(above) if is_job and above is not None else None,
         group=_group(record) if is_job else None,
     )
 

@@ -29,7 +29,7 @@ from detector.values.events import (
 ACCESSOR: Final = "nomad-accessor"
 _MARKS: Final = (b'"FilterKeys"', b'"OperationComplete"', b'"OperationReceived"')
 _TOPICS: Final = frozenset(
-    {"Allocation", "ACLToken", "Deployment", "Evaluation", "Job", "Node", "NodePool", "Service", "Variable"}
+    {"ACLToken", "Deployment", "Evaluation", "Job", "Node", "NodePool", "Service", "Variable"}
 )
 _STAGES: Final = frozenset({"OperationReceived", "OperationComplete"})
 _ENDED: Final = {"complete": "succeeded", "failed": "failed", "lost": "failed"}
@@ -163,9 +163,11 @@ def scanned(record: Record, _now: int) -> LogText:
 
 
 def _kind(record: Record) -> str:
-    """The topic of an event, if it is one that Nomad has."""
+    """The topic of an event that gives none, if it is one that Nomad has."""
     if _is_audit(record):
         return "audit"
+    if record["Topic"] == "Allocation":
+        return "unstarted allocation"
     return record["Topic"] if record["Topic"] in _TOPICS else "other"
 
 
