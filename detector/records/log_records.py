@@ -104,9 +104,9 @@ def full_text(value: Mapping[str, Any]) -> str:
     return "\n".join(beside if message is None else (_line(message), *beside))
 
 
-def whole_record(value: Mapping[str, Any], time: object) -> LogText:
+def whole_record(value: Mapping[str, Any], time: object, task_id: str | None = None) -> LogText:
     """All that a source's record says, for a source whose requests may hold secrets. `time` is that of the record."""
-    return LogText(b"", log_time(time), rest=full_text(value).encode("utf-8", "replace"))
+    return LogText(b"", log_time(time), task_id, rest=full_text(value).encode("utf-8", "replace"))
 
 
 def _beside(value: Mapping[str, Any], message_name: str | None) -> list[str]:

@@ -22,8 +22,7 @@ from detector.adapters.ci_names import azure_devops_group, azure_devops_run
 from detector.adapters.fields import find, maybe_text, text, time
 from detector.adapters.pages import pages_of
 from detector.adapters.task_runs import TaskRun
-from detector.records.log_records import LogText, full_text
-from detector.records.timestamps import log_time
+from detector.records.log_records import LogText, whole_record
 from detector.values.events import CanonicalEvent
 
 _MARKS: Final = (b'"publisherId"', *azure_devops_audit.MARKS)
@@ -173,7 +172,7 @@ def scanned(record: Record, _now: int) -> LogText:
     at = next(
         (record[name] for name in ("createdDate", "timestamp", "TimeGenerated") if name in record), None
     )
-    return LogText(b"", log_time(at), rest=full_text(record).encode("utf-8", "replace"))
+    return whole_record(record, at)
 
 
 def _kind(record: Record) -> str:

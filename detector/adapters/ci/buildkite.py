@@ -19,8 +19,7 @@ from detector.adapters.ci_names import buildkite_build, buildkite_group, buildki
 from detector.adapters.fields import find, maybe_text, text, time
 from detector.adapters.pages import pages_of
 from detector.adapters.task_runs import TaskRun
-from detector.records.log_records import LogText, full_text
-from detector.records.timestamps import log_time
+from detector.records.log_records import LogText, whole_record
 from detector.values.events import DENIED, SUCCESS, CanonicalEvent, CredentialUsed, Identifier
 
 PARTNER: Final = "aws.partner/buildkite.com/"
@@ -180,8 +179,7 @@ def scanned(record: Record, _now: int) -> LogText:
     within = record["detail"] if is_partner(record) else record
     job = find(within, "job.uuid") or find(within, "job.id")
     at = record.get("time") if within is not record else find(within, "job.started_at")
-    task_id = buildkite_job(job) if isinstance(job, str) else None
-    return LogText(b"", log_time(at), task_id, rest=full_text(within).encode("utf-8", "replace"))
+    return whole_record(within, at, buildkite_job(job) if isinstance(job, str) else None)
 
 
 def _kind(record: Record) -> str:

@@ -14,8 +14,7 @@ from detector.adapters.adapter import Adapter, Record
 from detector.adapters.ci_names import circleci_group, circleci_job, circleci_workflow
 from detector.adapters.fields import find, maybe_text, text, time
 from detector.adapters.task_runs import TaskRun
-from detector.records.log_records import LogText, full_text
-from detector.records.timestamps import log_time
+from detector.records.log_records import LogText, whole_record
 from detector.values.events import CanonicalEvent
 
 _JOB: Final = "job-completed"
@@ -92,12 +91,8 @@ def _group(record: Record) -> str:
 def scanned(record: Record, _now: int) -> LogText:
     """All that a record says: messages of commits and payloads may hold secrets."""
     job = find(record, "job.id")
-    return LogText(
-        b"",
-        log_time(record.get("happened_at") or record.get("occurred_at")),
-        circleci_job(job) if isinstance(job, str) else None,
-        rest=full_text(record).encode("utf-8", "replace"),
-    )
+    at = record.get("happened_at") or record.get("occurred_at")
+    return whole_record(record, at, circleci_job(job) if isinstance(job, str) else None)
 
 
 def _kind(record: Record) -> str:

@@ -10,8 +10,7 @@ from typing import Final
 from detector.adapters.adapter import Adapter, Record
 from detector.adapters.fields import find, maybe_text, text, time
 from detector.adapters.task_runs import TaskRun
-from detector.records.log_records import LogText, full_text
-from detector.records.timestamps import log_time
+from detector.records.log_records import LogText, whole_record
 from detector.values.events import CanonicalEvent
 
 _STARTS: Final = frozenset({"PIPELINE_START", "STEP_START"})
@@ -64,12 +63,8 @@ def translate(record: Record, now: int) -> list[CanonicalEvent]:
 def scanned(record: Record, _now: int) -> LogText:
     """What an entry says: messages of the run, and what its events hold."""
     run = record["run_id"]
-    return LogText(
-        b"",
-        log_time(record.get("timestamp")),
-        f"dagster/{run}" if isinstance(run, str) and run else None,
-        rest=full_text(record).encode("utf-8", "replace"),
-    )
+    task_id = f"dagster/{run}" if isinstance(run, str) and run else None
+    return whole_record(record, record.get("timestamp"), task_id)
 
 
 def _kind(record: Record) -> str:

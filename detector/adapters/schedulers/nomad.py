@@ -15,7 +15,7 @@ from detector.adapters.adapter import Adapter, Record
 from detector.adapters.fields import find, maybe_text, text, time
 from detector.adapters.pages import pages_of
 from detector.adapters.task_runs import TaskRun
-from detector.records.log_records import LogText, full_text
+from detector.records.log_records import LogText, whole_record
 from detector.values.events import (
     DENIED,
     SUCCESS,
@@ -159,7 +159,7 @@ def _audited(record: Record, now: int) -> Iterator[CanonicalEvent]:
 
 def scanned(record: Record, _now: int) -> LogText:
     """All that a record says: jobs and messages of tasks may hold secrets."""
-    return LogText(b"", None, rest=full_text(record).encode("utf-8", "replace"))
+    return whole_record(record, find(record, "payload.timestamp"))
 
 
 def _kind(record: Record) -> str:

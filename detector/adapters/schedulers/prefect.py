@@ -12,8 +12,7 @@ from detector.adapters.adapter import Adapter, Record
 from detector.adapters.fields import maybe_text, time
 from detector.adapters.task_runs import TaskRun
 from detector.records.dead_letters import WRONG_FIELD, bad
-from detector.records.log_records import LogText, full_text
-from detector.records.timestamps import log_time
+from detector.records.log_records import LogText, whole_record
 from detector.values.events import CanonicalEvent
 
 _ID: Final = "prefect.resource.id"
@@ -94,8 +93,7 @@ def _related(record: Record, role: str) -> Mapping[str, Any]:
 
 def scanned(record: Record, _now: int) -> LogText:
     """All that an event says: messages of states and inputs of tasks may hold secrets."""
-    rest = full_text(record).encode("utf-8", "replace")
-    return LogText(b"", log_time(record["occurred"]), _task(record["resource"][_ID]), rest=rest)
+    return whole_record(record, record["occurred"], _task(record["resource"][_ID]))
 
 
 def _kind(record: Record) -> str:
