@@ -109,7 +109,7 @@ CATALOG: Final[Mapping[str, SourceEntry]] = {
         "a webhook for completed jobs and workflows",
         shapes=(("type", "webhook", "happened_at"), ("action", "occurred_at", "actor", "target", "success")),
     ),
-    "azuredevops": SourceEntry(
+    "azure-devops": SourceEntry(
         "Azure DevOps",
         "azure-devops.md",
         "runs and jobs, uses of access tokens",

@@ -10,7 +10,7 @@ SOURCE_MODULES: Final = {
     "gitlab": "gitlab.webhooks",
     "buildkite": "ci.buildkite",
     "circleci": "ci.circleci",
-    "azuredevops": "ci.azure_devops",
+    "azure-devops": "ci.azure_devops",
     "google": "google.audit",
     "azure": "azure.diagnostics",
     "vault": "vault.audit",

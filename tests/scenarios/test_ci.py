@@ -23,7 +23,7 @@ RUN = "271ef6f7-5998-4b0f-86fb-4b54d9129990/5152"
 JOBS = {
     "buildkite": f"buildkite/job/{BUILDKITE}",
     "circleci": f"circleci/job/{CIRCLE}",
-    "azuredevops": f"azure-devops/run/{RUN}",
+    "azure-devops": f"azure-devops/run/{RUN}",
 }
 DEFAULT = "aws-sdk-js-session-1777881660000"
 
@@ -86,12 +86,12 @@ IN_CIRCLE = (
         ("circleci", f"circleci-job-{CIRCLE}", IN_CIRCLE, {}),
         ("circleci", DEFAULT, IN_CIRCLE, {}),
         (
-            "azuredevops",
+            "azure-devops",
             f"azure-devops-run-{RUN.replace('/', '-')}",
             "/eid1/c/pub/t/Mi/a/rI/sc/0ca3/6417",
             {},
         ),
-        ("azuredevops", DEFAULT, "sc://acme/Shop Web/aws", {}),
+        ("azure-devops", DEFAULT, "sc://acme/Shop Web/aws", {}),
     ],
     ids=[
         "buildkite-name",
@@ -128,7 +128,7 @@ def test_a_jobs_session_is_used_after_the_job(
 
 def test_a_service_connection_of_azure_devops_signs_in_to_entra(tmp_path: Path) -> None:
     """The sign-in names the application, which is named after its project; the story is that of `test_azure`."""
-    (hook, *_) = webhooks("azuredevops")
+    (hook, *_) = webhooks("azure-devops")
     files = {
         "hub.jsonl": story("azure")["hub.jsonl"],
         "hooks.jsonl": hook.replace("Shop Web", "app-deploy").encode(),
@@ -138,4 +138,4 @@ def test_a_service_connection_of_azure_devops_signs_in_to_entra(tmp_path: Path) 
     finding = found.finding("use-after-termination", TOKEN)
     assert finding.count == 2
     assert finding.candidates is not None
-    assert finding.candidates.task_ids == (JOBS["azuredevops"],)
+    assert finding.candidates.task_ids == (JOBS["azure-devops"],)

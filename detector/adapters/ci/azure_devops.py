@@ -180,7 +180,7 @@ def _kind(record: Record) -> str:
     return _KINDS.get(record["eventType"], "other") if _is_hook(record) else azure_devops_audit.area(record)
 
 
-ADAPTER: Final = Adapter("azuredevops", _MARKS, looks_like, translate, text=scanned, kind=_kind)
+ADAPTER: Final = Adapter("azure-devops", _MARKS, looks_like, translate, text=scanned, kind=_kind)
 CARRIERS: Final = (
-    pages_of("azuredevops", _MARKS, azure_devops_audit.looks_like, "decoratedAuditLogEntries"),
+    pages_of("azure-devops", _MARKS, azure_devops_audit.looks_like, "decoratedAuditLogEntries"),
 )
