@@ -182,8 +182,43 @@ class DecodedText:
         return int(places[0]) + self._base
 
 
+class DecodedPiece:
+    """All decoded text of whole lines of a text, data[start:end], nested up to `DEPTH`.
+
+    Iterate over `texts` once: then `limited` and `much` are complete. `much` is as `Spending` has it.
+    """
+
+    def __init__(self, data: bytes, start: int, end: int, share: Share, narrow: Any = None) -> None:
+        self._data = data if end - start == len(data) else data[start:end]
+        self._start = start
+        self._decoding = _PieceDecoding(self._data, share, None if narrow is None else narrow - start)
+
+    def texts(self) -> Iterator[DecodedText]:
+        """Each text that something decodes to."""
+        for layers in self._decoding.layers_of(self._data, ()):
+            yield DecodedText(layers, self._start)
+
+    @property
+    def limited(self) -> list[LimitedText]:
+        """What was not examined whole."""
+        return [
+            LimitedText(one.start + self._start, one.end + self._start, one.reason)
+            for one in self._decoding.limited()
+        ]
+
+    @property
+    def asked(self) -> int:
+        """How many bytes its lines have decoded to so far."""
+        return self._decoding.asked
+
+    @property
+    def much(self) -> Any:
+        """Rows (start, bytes) of the lines that asked for much, and by how much."""
+        return self._decoding.much() + np.array([self._start, 0])
+
+
 class Decoding:
-    """All decoded text of `data`, nested up to `DEPTH`: iterate over it once, then `limited` is complete."""
+    """All decoded text of `data`: iterate over it once, then `limited` is complete."""
 
     def __init__(self, data: bytes, share: Share = SECOND_LOOK) -> None:
         self._data = data
@@ -191,21 +226,19 @@ class Decoding:
         self.limited: list[LimitedText] = []
 
     def __iter__(self) -> Iterator[DecodedText]:
-        for start, end in _pieces(self._data):
-            piece = self._data if end - start == len(self._data) else self._data[start:end]
-            decoding = _PieceDecoding(piece, self._share)
-            for layers in decoding.layers_of(piece, ()):
-                yield DecodedText(layers, start)
-            self.limited += [
-                LimitedText(one.start + start, one.end + start, one.reason) for one in decoding.limited()
-            ]
+        for start, end in pieces(self._data):
+            piece = DecodedPiece(self._data, start, end, self._share)
+            yield from piece.texts()
+            self.limited += piece.limited
 
 
-def _pieces(data: bytes) -> Iterator[tuple[int, int]]:
-    """Whole lines of about `PIECE` bytes, cut where nothing stands open that goes on over several lines."""
-    start, size = 0, len(data)
-    while size - start > PIECE:
-        line = data.rfind(b"\n", start, start + PIECE) + 1 or data.find(b"\n", start + PIECE) + 1 or size
+def pieces(
+    data: bytes, start: int = 0, size: int | None = None, most: int = PIECE
+) -> Iterator[tuple[int, int]]:
+    """Whole lines of data[start:size] of about `most` bytes, cut where nothing stands open that goes on over several lines."""
+    size = len(data) if size is None else size
+    while size - start > most:
+        line = data.rfind(b"\n", start, start + most) + 1 or data.find(b"\n", start + most, size) + 1 or size
         cut = safe_cut(data, line) if line < size else size
         end = cut if cut > start else line
         yield start, end
@@ -217,8 +250,8 @@ def _pieces(data: bytes) -> Iterator[tuple[int, int]]:
 class _PieceDecoding:
     """The decoding of one piece, and what its lines ask for."""
 
-    def __init__(self, data: bytes, share: Share) -> None:
-        self._spending = Spending(data, share)
+    def __init__(self, data: bytes, share: Share, narrow: Any = None) -> None:
+        self._spending = Spending(data, share, narrow)
         self._uncounted: list[tuple[Layer, ...]] = []  # these are less than any line's share, together
         self._uncounted_size = 0
         self._widened: Layer | None = None
@@ -227,6 +260,15 @@ class _PieceDecoding:
         """What was not examined whole."""
         self._spending.over()
         return self._spending.limited()
+
+    @property
+    def asked(self) -> int:
+        """How many bytes all lines have decoded to so far."""
+        return self._spending.total
+
+    def much(self) -> Any:
+        """Which lines asked for much."""
+        return self._spending.much()
 
     def room(self, above: tuple[Layer, ...] = ()) -> "_Room":
         """What the lines may still ask for, for decoders of the data under some layers."""

@@ -6,7 +6,7 @@ examined for registered credentials alone until the window ends, and those recor
 depends on its own records and their positions, not on how they are cut into batches or on what others print.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 
 import msgspec
@@ -21,7 +21,7 @@ _KEPT: Final = (
 )  # fingerprints: beyond, a share begins anew for the streams that were the first to show a secret
 
 Stream: TypeAlias = tuple[str | None, str | None]  # task id and name
-_Key: TypeAlias = tuple[int, str | None, str | None]  # the window, and the stream
+Key: TypeAlias = tuple[int, str | None, str | None]  # the window, and the stream
 
 
 class Record(Protocol):
@@ -30,6 +30,10 @@ class Record(Protocol):
     @property
     def start(self) -> int:
         """Where it begins in the batch."""
+
+    @property
+    def end(self) -> int:
+        """Where it ends there."""
 
     @property
     def id(self) -> str:
@@ -75,6 +79,33 @@ class Texts(NamedTuple):
     fresh: int = 0
 
 
+def key_of(record: Record, window: int) -> Key:
+    """The window and stream of a record, with so many positions a window."""
+    at = record.offset if record.line is None else record.line
+    return (at or 0) // window, record.task_id, record.stream
+
+
+def texts_of(texts: Sequence[Texts], over: Collection[Key], window: int) -> Iterator[tuple[Texts, Any, Key]]:
+    """The texts of some windows and streams: the part, their indexes in it, and which window and stream."""
+    streams = {key[1:] for key in over}
+    for part in texts:
+        if part.alike is not None and part.alike not in streams:
+            continue
+        windows = np.fromiter(part.at, np.int64, len(part.starts)) // window
+        if part.alike is not None:
+            for number in np.unique(windows).tolist():
+                if (number, *part.alike) in over:
+                    yield part, np.flatnonzero(windows == number), (number, *part.alike)
+            continue
+        rows: dict[Key, list[int]] = {}
+        for index, number in enumerate(windows.tolist()):
+            key = (number, *part.stream(index))
+            if key in over:
+                rows.setdefault(key, []).append(index)
+        for key, indexes in rows.items():
+            yield part, np.array(indexes, np.int64), key
+
+
 class Unreported(msgspec.Struct):
     """What was cut short of a stream in a window: the `first` record, how many, and their bytes.
 
@@ -111,22 +142,18 @@ class FindingShares:
     def __init__(self, most: int = MOST_FINDINGS, window: int = WINDOW) -> None:
         self._most = most
         self._window = window
-        self._spent: dict[_Key, _Spent] = {}
-        self._over: set[_Key] = set()  # those that have asked for more than their share
+        self._spent: dict[Key, _Spent] = {}
+        self._over: set[Key] = set()  # those that have asked for more than their share
         self._ended: list[Unreported] = []  # of what is forgotten
-        self._fresh: list[_Key] = []  # those that asked for more in the batch that is looked at
+        self._fresh: list[Key] = []  # those that asked for more in the batch that is looked at
         self._latest = 0
         self.kept = 0  # fingerprints
-
-    def _key(self, record: Record) -> _Key:
-        at = record.offset if record.line is None else record.line
-        return (at or 0) // self._window, record.task_id, record.stream
 
     def used_up(self, record: Record) -> bool:
         """Whether a record stands behind the one that was the first to be cut short."""
         if not self._over and not self._fresh:
             return False
-        spent = self._spent.get(self._key(record))
+        spent = self._spent.get(key_of(record, self._window))
         first = None if spent is None or spent.unreported is None else spent.unreported.first
         return first is not None and first.id != record.id
 
@@ -134,7 +161,7 @@ class FindingShares:
         """Whether to report a secret that this record shows."""
         if not self._most:
             return True
-        key, secret = self._key(record), hash(fingerprint)
+        key, secret = key_of(record, self._window), hash(fingerprint)
         spent = self._spent.get(key)
         if spent is None:
             spent = self._spent[key] = _Spent()
@@ -151,7 +178,7 @@ class FindingShares:
         self._fresh.append(key)
         return False
 
-    def _forget(self, now: _Key) -> None:
+    def _forget(self, now: Key) -> None:
         """Drops windows that are over and, if too much is kept, the streams that showed a secret first."""
         if now[0] > self._latest:
             self._latest = now[0]
@@ -160,7 +187,7 @@ class FindingShares:
         while self.kept >= _KEPT and len(self._spent) > 1:
             self._drop(next(iter(self._spent)))
 
-    def _drop(self, key: _Key) -> None:
+    def _drop(self, key: Key) -> None:
         spent = self._spent.pop(key)
         self.kept -= len(spent.fingerprints)
         self._over.discard(key)
@@ -172,7 +199,8 @@ class FindingShares:
         if not self._over:
             return None
         spans = [
-            np.column_stack([part.starts[rows], part.ends[rows]]) for part, rows, _ in self._rows(texts())
+            np.column_stack([part.starts[rows], part.ends[rows]])
+            for part, rows, _ in texts_of(texts(), self._over, self._window)
         ]
         return np.concatenate(spans) if spans else None
 
@@ -180,7 +208,7 @@ class FindingShares:
         """Counts the records of these texts that were cut short. All secrets in them were asked for before."""
         if not self._fresh and not self._over:
             return
-        fresh: dict[_Key, int] = {}
+        fresh: dict[Key, int] = {}
         for key in self._fresh:
             spent = self._spent.get(key)
             if spent is not None and spent.unreported is not None:
@@ -189,7 +217,7 @@ class FindingShares:
         self._over.update(fresh)
         if not self._over:
             return
-        for part, rows, key in self._rows(texts()):
+        for part, rows, key in texts_of(texts(), self._over, self._window):
             starts, ends = part.starts[rows], part.ends[rows]
             since = (ends >= fresh.get(key, 0)) & (rows < part.fresh)
             unreported = self._spent[key].unreported
@@ -202,26 +230,6 @@ class FindingShares:
                 unreported is not None and not unreported.records
             ):  # a part of one record, or one that stood before
                 unreported.add(1, 0)
-
-    def _rows(self, texts: Sequence[Texts]) -> Iterator[tuple[Texts, Any, _Key]]:
-        """The texts of streams that were cut short: the part, their indexes in it, and the window and stream."""
-        streams = {key[1:] for key in self._over}
-        for part in texts:
-            if part.alike is not None and part.alike not in streams:
-                continue
-            windows = np.fromiter(part.at, np.int64, len(part.starts)) // self._window
-            if part.alike is not None:
-                for window in np.unique(windows).tolist():
-                    if (window, *part.alike) in self._over:
-                        yield part, np.flatnonzero(windows == window), (window, *part.alike)
-                continue
-            rows: dict[_Key, list[int]] = {}
-            for number, window in enumerate(windows.tolist()):
-                key = (window, *part.stream(number))
-                if key in self._over:
-                    rows.setdefault(key, []).append(number)
-            for key, numbers in rows.items():
-                yield part, np.array(numbers, np.int64), key
 
     def unreported(self) -> list[Unreported]:
         """What was cut short, of each stream and window where that grew since the last call."""

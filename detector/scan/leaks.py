@@ -15,6 +15,7 @@ from typing import Final
 import msgspec
 
 from detector.configuration.allowlist import Allowlist, MatchedSecret
+from detector.scan.decoding_shares import BatchStreams, DecodingShares
 from detector.scan.finding_shares import FindingShares, Texts
 from detector.scan.known_credentials import KnownIndex
 from detector.scan.leak_details import Fingerprinter, LeakDetails, LeakDetailsCache
@@ -151,35 +152,50 @@ class LeakFinder:
         """
         return self.look(batch).leaks
 
-    def look(self, batch: Batch, shares: FindingShares | None = None, *, every_span: bool = False) -> Look:
+    def look(
+        self,
+        batch: Batch,
+        shares: FindingShares | None = None,
+        decoding: DecodingShares | None = None,
+        *,
+        every_span: bool = False,
+    ) -> Look:
         """The same, with the spans of all secrets in `batch.data` (a leak has only its first record), and what was not examined.
 
         With `shares` a stream of records has no more leaks than its share of secrets that nobody registered. Text that no
         more can be reported of is not searched with the patterns, unless `every_span` is asked for, or a registered
-        credential may be told by a pattern alone.
+        credential may be told by a pattern alone. With `decoding` a stream that goes on asking for too much has a narrow share.
         """
-        look = self._look(batch, shares, every_span=every_span)
+        look = self._look(batch, shares, decoding, every_span=every_span)
         if shares is not None:
             shares.count(batch.texts)
+        if decoding is not None:
+            decoding.end()
         return look
 
     def _sightings(
-        self, batch: Batch, shares: FindingShares | None, *, every_span: bool
+        self, batch: Batch, shares: FindingShares | None, decoding: DecodingShares | None, *, every_span: bool
     ) -> tuple[list[Sighting], list[LimitedText]]:
         """All secrets found, and the text that was not examined whole: without what only patterns see in text that is cut short."""
+        streams = None if decoding is None else BatchStreams(decoding, batch.texts, batch.locate)
         search = every_span or shares is None or self._known.needs_patterns
         spans = None if search or shares is None else shares.cut_short(batch.texts)
         if spans is None:
-            return sightings_in(batch.data, self._scanner, self._known, self._share)
-        seen, limited = sightings_in(batch.data, NoPatterns(), self._known, self._share)
+            return sightings_in(batch.data, self._scanner, self._known, self._share, streams)
+        seen, limited = sightings_in(batch.data, NoPatterns(), self._known, self._share, streams)
+        if decoding is not None:
+            decoding.end()
         if int((spans[:, 1] - spans[:, 0]).sum()) + len(spans) < len(batch.data):
-            others, _ = sightings_in(blanked(batch.data, spans), self._scanner, self._known, self._share)
+            left = blanked(batch.data, spans)
+            others, _ = sightings_in(left, self._scanner, self._known, self._share, streams)
             seen += [one for one in others if one.pattern is not None]
             seen.sort(key=lambda one: (one.start, one.end, one.preference))
         return seen, limited
 
-    def _look(self, batch: Batch, shares: FindingShares | None, *, every_span: bool) -> Look:
-        seen, limited = self._sightings(batch, shares, every_span=every_span)
+    def _look(
+        self, batch: Batch, shares: FindingShares | None, decoding: DecodingShares | None, *, every_span: bool
+    ) -> Look:
+        seen, limited = self._sightings(batch, shares, decoding, every_span=every_span)
         if not seen:
             return Look([], [], limited)
         if any(one.within for one in seen):

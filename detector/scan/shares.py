@@ -1,7 +1,7 @@
 """How much decoding a line of text may ask for, and what is said of a line that asks for more.
 
 A line's share depends on the line alone. So no line takes anything from another, and the same line is cut short
-whatever stands beside it.
+whatever stands beside it; but for the lines of a stream that went on asking for too much (`decoding_shares`).
 """
 
 from functools import cached_property
@@ -12,6 +12,8 @@ import numpy as np
 
 DECODING: Final = "decoding"
 _LINEAR: Final = 4
+MUCH: Final = 8
+"""Bytes decoded for each byte of a line, beyond which a line asks for much: text is seldom packed so well."""
 
 
 class Share(msgspec.Struct, frozen=True):
@@ -34,6 +36,8 @@ FIRST_LOOK: Final = Share(8 << 10, 16, 16 << 20)
 """Of the scan stage, which every record passes."""
 SECOND_LOOK: Final = Share(64 << 10, 64, 32 << 20)
 """Of the look-back, which is in no hurry, of a replay and of a filter. What asks for more than this is reported."""
+NARROW: Final = Share(256, 4, 1 << 20)
+"""Of the lines of a stream that asked for too much: see `decoding_shares`."""
 
 
 class LimitedText(msgspec.Struct, frozen=True):
@@ -45,11 +49,15 @@ class LimitedText(msgspec.Struct, frozen=True):
 
 
 class Spending:
-    """What the lines of a text have asked for so far, and which of them asked for more than their share."""
+    """What the lines of a text have asked for so far, and which of them asked for more than their share.
 
-    def __init__(self, data: bytes, share: Share) -> None:
+    `narrow` are rows (start, end) of the text, in order, whose lines have a `NARROW` share.
+    """
+
+    def __init__(self, data: bytes, share: Share, narrow: Any = None) -> None:
         self._data = data
         self.share = share
+        self._narrow = narrow
         self.asked = False  # whether any line has asked for anything that counts
 
     @cached_property
@@ -57,8 +65,28 @@ class Spending:
         return np.append(np.flatnonzero(np.frombuffer(self._data, np.uint8) == ord("\n")), len(self._data))
 
     @cached_property
+    def _sizes(self) -> Any:
+        return np.diff(self._ends, prepend=-1) - 1
+
+    @cached_property
+    def _narrowed(self) -> Any:
+        begin = self._ends - self._sizes
+        if self._narrow is None:
+            return np.zeros(len(begin), np.bool_)
+        starts, ends = self._narrow.T
+        span = starts.searchsorted(begin, "right") - 1
+        return (span >= 0) & (begin < ends[span])
+
+    def _share_of(self, sizes: Any, lines: Any = slice(None)) -> Any:
+        """The shares of texts of these sizes, which begin in these lines."""
+        shares = self.share.of(sizes)
+        if self._narrow is None:
+            return shares
+        return np.where(self._narrowed[lines], np.minimum(shares, NARROW.of(sizes)), shares)
+
+    @cached_property
     def _shares(self) -> Any:
-        return self.share.of(np.diff(self._ends, prepend=-1) - 1)
+        return self._share_of(self._sizes)
 
     @cached_property
     def _spent(self) -> Any:
@@ -76,7 +104,7 @@ class Spending:
     def widen(self, starts: Any, ends: Any) -> None:
         """What is encoded over several lines has the share of all of them, as it is the first line's."""
         lines = self.lines(starts)
-        np.maximum.at(self._shares, lines, self.share.of(ends - starts))
+        np.maximum.at(self._shares, lines, self._share_of(ends - starts, lines))
 
     def left(self, line: int) -> int:
         """How much a line may still ask for."""
@@ -101,6 +129,19 @@ class Spending:
         over = self._spent > self._shares
         self._cut_short[over] = True
         return over if over.any() else None
+
+    @property
+    def total(self) -> int:
+        """How many bytes all lines have decoded to."""
+        return int(self._spent.sum()) if self.asked else 0
+
+    def much(self) -> Any:
+        """Rows (start, bytes) of the lines that asked for more than `MUCH`, and by how much; in order."""
+        if not self.asked:
+            return np.empty((0, 2), np.int64)
+        beyond = self._spent - MUCH * self._sizes
+        (found,) = np.nonzero(beyond > 0)
+        return np.column_stack([(self._ends - self._sizes)[found], beyond[found]])
 
     def limited(self) -> list[LimitedText]:
         """The lines that were not examined whole, in order."""

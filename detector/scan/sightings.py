@@ -5,7 +5,7 @@ One secret is often seen more than once: by two patterns, or as it stands and de
 
 import binascii
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import Any, Final, Protocol
 
@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from detector.patterns.pattern import Pattern, finds_public_ids
-from detector.scan.decode import Decoding
+from detector.scan.decode import DecodedPiece, DecodedText, pieces
 from detector.scan.decoders import CHANGED, SPACED
 from detector.scan.known_credentials import KnownIndex
 from detector.scan.mask_spans import MaskSpan
@@ -26,6 +26,8 @@ from detector.values.secrets import Secret
 
 KNOWN_CREDENTIAL: Final = "known-credential"  # what a mask calls a secret that only its fingerprint tells
 _LONG_MARK: Final = 4
+_VERY_MUCH: Final = 16 << 20  # bytes that a piece decodes to, at which it is cut smaller
+_SMALL: Final = 32 << 10  # bytes of such a smaller piece
 _TO_URL: Final = bytes.maketrans(b"+/", b"-_")
 
 
@@ -84,42 +86,84 @@ class NoPatterns:
         return []
 
 
+class Streams(Protocol):
+    """The streams that a text is of, and what they may ask for: `detector.scan.decoding_shares.BatchStreams`."""
+
+    def narrow(self) -> Any:
+        """Rows (start, end) of the lines that have a narrow share, None if there are none."""
+
+    def charge(self, much: Any) -> bool:
+        """Charges the streams of lines that asked for much. Whether there are further lines with a narrow share now."""
+
+
 def sightings_in(
-    data: bytes, scanner: Scanner, known: KnownIndex | None, share: Share = SECOND_LOOK
+    data: bytes,
+    scanner: Scanner,
+    known: KnownIndex | None,
+    share: Share = SECOND_LOOK,
+    streams: Streams | None = None,
 ) -> tuple[list[Sighting], list[LimitedText]]:
     """All secrets found in the data, in order, and the text that was not examined whole."""
     seen = _as_it_stands(data, scanner, known)
     ordered = all(one.pattern is not None for one in seen)  # and none overlaps another
-    alone = len(seen)
-    decoding = Decoding(data, share)
-    for view in decoding:
-        for one in _as_it_stands(view.data, scanner, known):
-            place = view.origin(one.start, one.end)
-            if place is None:
-                continue
-            (start, end), encodings = place
-            if (
-                one.pattern is not None
-                and _by_chance(encodings)
-                and not _unmistakable(one.pattern, one.secret)
-            ):
-                continue
-            within = view.place(one.start) - start
-            seen.append(
-                Sighting(
-                    start,
-                    end,
-                    one.secret,
-                    one.pattern,
-                    (*encodings, *one.encodings),
-                    within,
-                    one.owner,
-                    one.named,
-                )
-            )
-    if not ordered or len(seen) > alone:
+    decoded, limited = _decoded(data, scanner, known, share, streams)
+    if decoded or not ordered:
+        seen += decoded
         seen.sort(key=lambda one: (one.start, one.end, one.preference))
-    return seen, decoding.limited
+    return seen, limited
+
+
+def _decoded(
+    data: bytes, scanner: Scanner, known: KnownIndex | None, share: Share, streams: Streams | None
+) -> tuple[list[Sighting], list[LimitedText]]:
+    """What is seen in what the data decodes to, piece by piece.
+
+    Where a piece asks for very much, it is cut smaller, and the lines behind the one that asks for too much are looked at
+    anew. What is found is the same however text is cut into pieces.
+    """
+    seen: list[Sighting] = []
+    limited: list[LimitedText] = []
+    narrow = None if streams is None else streams.narrow()
+    todo = list(pieces(data))[::-1]
+    charged = 0  # up to where
+    while todo:
+        start, end = todo.pop()
+        piece = DecodedPiece(data, start, end, share, narrow)
+        found: list[Sighting] = []
+        divisible = streams is not None and end - start > _SMALL
+        for view in piece.texts():
+            if divisible and piece.asked > _VERY_MUCH:
+                smaller = list(pieces(data, start, end, _SMALL))[::-1]
+                if len(smaller) > 1:
+                    todo += smaller
+                    break
+                divisible = False
+            found += _seen_in(view, scanner, known)
+        else:
+            if streams is not None and end > charged:
+                charged = end
+                if streams.charge(piece.much):
+                    narrow = streams.narrow()
+                    todo.append((start, end))
+                    continue
+            seen += found
+            limited += piece.limited
+    return seen, limited
+
+
+def _seen_in(view: DecodedText, scanner: Scanner, known: KnownIndex | None) -> Iterator[Sighting]:
+    """What is seen in one decoded text."""
+    for one in _as_it_stands(view.data, scanner, known):
+        place = view.origin(one.start, one.end)
+        if place is None:
+            continue
+        (start, end), encodings = place
+        if one.pattern is not None and _by_chance(encodings) and not _unmistakable(one.pattern, one.secret):
+            continue
+        within = view.place(one.start) - start
+        yield Sighting(
+            start, end, one.secret, one.pattern, (*encodings, *one.encodings), within, one.owner, one.named
+        )
 
 
 def _as_it_stands(data: bytes, scanner: Scanner, known: KnownIndex | None) -> list[Sighting]:

@@ -11,6 +11,7 @@ import msgspec
 from detector.ingest.event_ranges import RangeLook
 from detector.ingest.range_reader import REASSEMBLED, RangeReader
 from detector.records.dead_letters import DeadLetter
+from detector.scan.decoding_shares import DecodingShares
 from detector.scan.finding_shares import FindingShares
 from detector.scan.leaks import Batch, LeakFinder
 from detector.stages.first_uses import FirstUses
@@ -77,6 +78,7 @@ class RangeScanner:
         self._source = ""
         self._seen: dict[str, array[int]] = {name: array("q") for name in TYPE_NAMES.values()}
         self._in_record: set[LeakIdentity] = set()
+        self._decoding = DecodingShares()
         self._shares = FindingShares(MOST_FINDINGS if finder is None else finder.most_findings)
 
     def facts(self, reader: RangeReader) -> RangeFacts:
@@ -102,7 +104,8 @@ class RangeScanner:
         """See `Sink`."""
         if self._finder is None:
             return
-        look = self._finder.look(batch, self._shares)
+        self._decoding.begin()
+        look = self._finder.look(batch, self._shares, self._decoding)
         self._source = batch.source
         self._limited += limited_records(batch, look.limited)
         found = look.leaks

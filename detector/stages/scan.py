@@ -28,6 +28,7 @@ from detector.ingest.trust.policy import InputTrust
 from detector.judge.routing import Owners, Routed, route
 from detector.records.dead_letters import DeadLetter
 from detector.registry.finders import Finders
+from detector.scan.decoding_shares import DecodingShares
 from detector.scan.finding_shares import FindingShares, Unreported
 from detector.scan.leaks import UNKNOWN_TIME, Batch, LeakFinder, Look
 from detector.scan.shares import LimitedText
@@ -122,6 +123,8 @@ class PartitionScanner:
         self._assembler = RecordAssembler(classifier, trust, skew=skew)
         self._masker: EventMasker | None = None
         self._shares: FindingShares | None = None
+        self._decoding = DecodingShares()  # of the first look
+        self._decoding_again = DecodingShares()
 
     @property
     def oldest(self) -> int | None:
@@ -142,7 +145,7 @@ class PartitionScanner:
         """
         contents = Contents()
         segments = self._assembler.read(records, now, contents)
-        look = self._look(finder, segments, self._share(finder), every_span=with_clean)
+        look = self._first_look(finder, segments, self._share(finder), every_span=with_clean)
         facts = self._seen(finder, segments, look)
         masker = self._masking(finder)
         before = masker.revocations
@@ -163,7 +166,7 @@ class PartitionScanner:
     def flush(self, finder: LeakFinder, *, with_clean: bool = False) -> ScanFacts:
         """The facts in the text that waits, as far as it is there."""
         segments = self._assembler.flush()
-        look = self._look(finder, segments, self._share(finder), every_span=with_clean)
+        look = self._first_look(finder, segments, self._share(finder), every_span=with_clean)
         return self._seen(finder, segments, look)
 
     def _seen(self, finder: LeakFinder, segments: Sequence[Segment], look: Look) -> ScanFacts:
@@ -197,7 +200,7 @@ class PartitionScanner:
         The excerpts are as a full scan makes them: without the secrets that only patterns see.
         """
         segments = self._assembler.read(records, now, Contents()) if records else self._assembler.flush()
-        look = self._look(finders.known_finder, segments)
+        look = self._first_look(finders.known_finder, segments)
         if not look.leaks and not look.limited:
             return LookbackFacts()
         facts = self._registered_late(look.leaks, finders, segments) if look.leaks else LookbackFacts()
@@ -229,15 +232,15 @@ class PartitionScanner:
         self, ids: Collection[str], facts: LookbackFacts, finders: Finders, segments: Sequence[Segment]
     ) -> LookbackFacts:
         """All leaks of the records with these ids, which the first share was too small for, beside other `facts`."""
-        look = self._look(
-            finders.second_finder, segments, self._share(finders.second_finder), every_span=True
-        )
+        self._decoding_again.begin()
+        shares = self._share(finders.second_finder)
+        look = self._look(finders.second_finder, segments, shares, self._decoding_again, every_span=True)
         found = {(leak.id, leak.fingerprint): leak for leak in look.leaks if leak.id in ids}
         # The scan stage may have known the credentials that are registered now, or not.
         before = [
             leak
             for finder in (finders.finder, finders.pattern_finder)
-            for leak in self._look(finder, segments).leaks
+            for leak in self._look(finder, segments, None, self._decoding).leaks
             if leak.id in ids
         ]
         gone = {(leak.id, leak.fingerprint): leak for leak in (*facts.withdrawn, *before)}
@@ -261,7 +264,7 @@ class PartitionScanner:
             self._masker = EventMasker(finder)
         return self._masker
 
-    def _look(
+    def _first_look(
         self,
         finder: LeakFinder,
         segments: Sequence[Segment],
@@ -269,7 +272,20 @@ class PartitionScanner:
         *,
         every_span: bool = False,
     ) -> Look:
-        return _look(finder, self._topic, self._partition, segments, shares, every_span=every_span)
+        """The look that is charged to the streams. Others at the same segments decode as much as it did."""
+        self._decoding.begin()
+        return self._look(finder, segments, shares, self._decoding, every_span=every_span)
+
+    def _look(
+        self,
+        finder: LeakFinder,
+        segments: Sequence[Segment],
+        shares: FindingShares | None = None,
+        decoding: DecodingShares | None = None,
+        *,
+        every_span: bool = False,
+    ) -> Look:
+        return _look(finder, self._topic, self._partition, segments, shares, decoding, every_span=every_span)
 
     def _limited(self, segments: Sequence[Segment], look: Look) -> list[LimitedRecord]:
         if not look.limited:
@@ -340,12 +356,13 @@ def routes(event: AnyEvent, registry: Owners, keys: Sequence[bytes]) -> list[Rou
     return route(blinded(event, keys), registry)
 
 
-def _look(  # noqa: PLR0913 - what is looked at, and how, each by its name
+def _look(  # noqa: PLR0913, PLR0917 - what is looked at, and how, each by its name
     finder: LeakFinder,
     topic: str,
     partition: int,
     segments: Sequence[Segment],
     shares: FindingShares | None = None,
+    decoding: DecodingShares | None = None,
     *,
     every_span: bool = False,
 ) -> Look:
@@ -353,7 +370,7 @@ def _look(  # noqa: PLR0913 - what is looked at, and how, each by its name
     if not segments:
         return Look([], [], [])
     found: dict[LeakIdentity, Leak] = {}
-    look = finder.look(batch_of(topic, partition, segments), shares, every_span=every_span)
+    look = finder.look(batch_of(topic, partition, segments), shares, decoding, every_span=every_span)
     for leak in look.leaks:
         found.setdefault(identity_of(leak), leak)
     return Look(list(found.values()), look.spans, look.limited)

@@ -1,0 +1,142 @@
+"""A stream that goes on asking for very much decoding is cut short; no other one is, and the cuts of batches change nothing."""
+
+import base64
+import gzip
+import itertools
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from detector.scan.decoding_shares import DecodingShares
+from detector.scan.finding_shares import Texts
+from detector.scan.known_credentials import KnownIndex
+from detector.scan.leaks import Batch, LeakFinder, RecordAt
+from detector.scan.shares import MUCH
+from detector.values.events import Identifier
+from detector.values.secrets import DeploymentKey, Secret, sha256_hex
+from tests.bundled import bundled_scanner
+
+KEY: Final = DeploymentKey.of(bytes(range(32)))
+SECRET: Final = "Tq7-xW2_pL9vRk4.sD8hBn3~cY6mJf1z"  # no pattern knows it
+TOKEN: Final = "hf_" + "qhHdBtdAbwdewQglGXEuYcSphgqQjEHtCd"
+MOST: Final = 200_000
+WINDOW: Final = 1000
+
+
+def packed(text: bytes) -> bytes:
+    return base64.b64encode(gzip.compress(text, mtime=0))
+
+
+BOMB: Final = packed(b"A" * 40_000)
+ROOMY: Final = packed(TOKEN.encode() + b" nothing" * 4)  # less than what a narrow share allows
+
+Line = tuple[str, bytes]  # stream and text
+
+
+@pytest.fixture(scope="module")
+def finder() -> LeakFinder:
+    known = KnownIndex([Identifier("sha256", sha256_hex(Secret(SECRET.encode())), length=len(SECRET))], [KEY])
+    return LeakFinder(bundled_scanner(), known, [KEY])
+
+
+def batch(lines: Sequence[Line], first: int) -> Batch:
+    """Lines at the positions from `first` on."""
+    ends = np.cumsum([len(text) + 1 for _, text in lines]) - 1
+    starts = np.concatenate([[0], ends[:-1] + 1])
+
+    def locate(place: int) -> RecordAt:
+        index = int(ends.searchsorted(place))
+        at = first + index
+        return RecordAt(int(starts[index]), int(ends[index]), str(at), line=at, stream=lines[index][0])
+
+    def texts() -> list[Texts]:
+        at = range(first, first + len(lines))
+        return [Texts(starts, ends, at, lambda index: (None, lines[index][0]), None, len(lines))]
+
+    return Batch("logs", b"\n".join(text for _, text in lines), locate, texts)
+
+
+def looked(
+    finder: LeakFinder, lines: Sequence[Line], cuts: Sequence[int] = (), window: int = WINDOW
+) -> tuple[set[tuple[int | None, str]], list[int]]:
+    """The leaks (position, fingerprint), and the positions of what was not examined whole."""
+    shares = DecodingShares(MOST, window)
+    leaks, limited = set(), []
+    for first, after in itertools.pairwise([0, *cuts, len(lines)]):
+        if first == after:
+            continue
+        part = batch(lines[first:after], first)
+        shares.begin()
+        look = finder.look(part, None, shares)
+        leaks |= {(leak.line, leak.fingerprint) for leak in look.leaks}
+        limited += [part.locate(text.start).line or 0 for text in look.limited]
+    return leaks, limited
+
+
+def test_behind_too_many_bombs_lines_have_a_narrow_share_and_what_is_cut_is_told(finder: LeakFinder) -> None:
+    assert looked(finder, [("a", BOMB)] * 4) == (set(), [])  # each is within the share of a line
+    _, limited = looked(finder, [("a", BOMB)] * 10)
+    assert limited == [6, 7, 8, 9]
+
+
+@pytest.mark.parametrize("text", [SECRET.encode(), packed(SECRET.encode()), TOKEN.encode(), ROOMY])
+def test_what_stands_in_their_midst_is_found(finder: LeakFinder, text: bytes) -> None:
+    leaks, limited = looked(finder, [*[("a", BOMB)] * 10, ("a", text), *[("a", BOMB)] * 3])
+    assert {line for line, _ in leaks} == {10}
+    assert 10 not in limited
+
+
+def test_no_other_stream_and_no_later_window_is_cut_short(finder: LeakFinder) -> None:
+    hidden = packed(b"B" * 20_000 + SECRET.encode())
+    lines = [*[("a", BOMB)] * 10, ("b", hidden), ("a", hidden)]
+    leaks, limited = looked(finder, lines)
+    assert ({line for line, _ in leaks}, limited) == ({10}, [6, 7, 8, 9, 11])
+    leaks, limited = looked(finder, lines, window=11)
+    assert ({line for line, _ in leaks}, limited) == ({10, 11}, [6, 7, 8, 9])
+
+
+def test_text_that_is_packed_as_text_is_asks_for_nothing(finder: LeakFinder) -> None:
+    told = b"".join(b"%d GET /v1/items/%d 200 %d ms\n" % (n * 7919, n * n % 997, n % 83) for n in range(40))
+    assert len(told) < MUCH * len(packed(told))
+    assert looked(finder, [("a", packed(told))] * 400) == (set(), [])
+
+
+def test_a_great_batch_of_bombs_decodes_to_little_more_than_the_share(
+    finder: LeakFinder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("detector.scan.sightings._VERY_MUCH", MOST)
+    lines = [("a", BOMB)] * 2000
+    seen = 0
+    scan = finder._scanner.scan  # what is measured is how much it is given
+
+    def counting(data: bytes) -> list[object]:
+        nonlocal seen
+        seen += len(data)
+        return list(scan(data))
+
+    monkeypatch.setattr(finder._scanner, "scan", counting)
+    _, limited = looked(finder, lines, window=10_000)
+    assert len(limited) == len(lines) - 6
+    assert seen < 40_000 * len(lines) / 3
+
+
+SOME = st.lists(
+    st.tuples(
+        st.sampled_from("ab"),
+        st.sampled_from([BOMB, packed(b"B" * 30_000 + SECRET.encode()), ROOMY, TOKEN.encode(), b"nothing"]),
+    ),
+    max_size=30,
+)
+
+
+@settings(max_examples=25)
+@given(lines=SOME, data=st.data())
+def test_the_cuts_of_batches_change_nothing(
+    finder: LeakFinder, lines: list[Line], data: st.DataObject
+) -> None:
+    cuts = data.draw(st.lists(st.integers(0, len(lines)), max_size=4).map(sorted))
+    assert looked(finder, lines, cuts) == looked(finder, lines)
