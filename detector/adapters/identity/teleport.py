@@ -5,8 +5,7 @@ fields are those of `events.proto` in gravitational/teleport). A **bot instance*
 whose claims are in `attributes`, and gets certificates. Everything that is done with them has its `bot_instance_id`, so
 that is the credential; the log has no serial numbers. A certificate says when it expires: that renews the instance.
 
-The name of a join token of the method `token` is its secret. Teleport masks it, but for its end, and no lock can name it
-("Locking").
+The name of a join token of the method `token` is its secret. Teleport masks it, but for its end.
 """
 
 from collections.abc import Iterator
