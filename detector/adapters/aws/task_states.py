@@ -17,8 +17,9 @@ from detector.adapters.aws.invocations import MARKS, durable_execution, invocati
 from detector.adapters.aws.state import OUTCOMES, State, last_of, lasting, state_time
 from detector.adapters.aws.times import answer_time
 from detector.adapters.fields import find, maybe_text, text, time
+from detector.adapters.task_runs import TaskRun
 from detector.records.log_records import LogText, whole_record
-from detector.values.events import CanonicalEvent, TaskEnded, TaskStarted
+from detector.values.events import CanonicalEvent
 from detector.values.times import MINUTE, SECOND
 
 
@@ -129,31 +130,19 @@ def translate(record: Record, now: int) -> list[CanonicalEvent]:
     state = STATES.get(str(record.get("detail-type")), invocation)(record, now)
     account = maybe_text(record, "account") or state.account
     source = f"aws.events/{account}" if account else "aws.events"
-    events: list[CanonicalEvent] = []
-    if state.started is not None:
-        events.append(
-            TaskStarted(
-                time=state.started,
-                source=source,
-                id=f"{state.task_id}/started/{state.started}",
-                task_id=state.task_id,
-                kind=state.kind,
-                owner=state.owner,
-                workload=state.workload,
-                deadline=None if state.lasts is None else state.started + state.lasts,
-            )
-        )
-    if state.ended is not None:
-        events.append(
-            TaskEnded(
-                time=state.ended,
-                source=source,
-                id=f"{state.task_id}/ended/{state.ended}",
-                task_id=state.task_id,
-                outcome=state.outcome,
-            )
-        )
-    return events
+    began, lasts = state.started, state.lasts
+    run = TaskRun(
+        source=source,
+        task_id=state.task_id,
+        kind=state.kind,
+        started=began,
+        ended=state.ended,
+        outcome=state.outcome,
+        owner=state.owner,
+        workload=state.workload,
+        deadline=None if began is None or lasts is None else began + lasts,
+    )
+    return run.events()
 
 
 def scanned(record: Record, _now: int) -> LogText:
