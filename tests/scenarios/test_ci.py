@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from detector.judge.joins import OTHER_GROUP
 from detector.values.events import CredentialIssued
 from tests.adapters.test_samples import FOLDER
 from tests.scenarios.telling import story, told
@@ -25,6 +26,7 @@ JOBS = {
     "circleci": f"circleci/job/{CIRCLE}",
     "azure-devops": f"azure-devops/run/{RUN}",
 }
+AGENT = "arn:aws:iam::111122223333:oidc-provider/agent.buildkite.com"
 DEFAULT = "aws-sdk-js-session-1777881660000"
 
 
@@ -45,7 +47,7 @@ def trail(name: str, subject: str, **more: Any) -> Iterator[str]:
             "eventName": "AssumeRoleWithWebIdentity",
             "eventID": "issue",
             "sourceIPAddress": OURS,
-            "userIdentity": {"type": "WebIdentityUser"},
+            "userIdentity": {"type": "WebIdentityUser", "identityProvider": AGENT},
             "requestParameters": {
                 "roleArn": "arn:aws:iam::111122223333:role/deploy",
                 "roleSessionName": name,
@@ -82,7 +84,7 @@ IN_CIRCLE = (
     [
         ("buildkite", f"buildkite-job-{BUILDKITE}", IN_BUILDKITE, {}),
         ("buildkite", DEFAULT, IN_BUILDKITE, {}),
-        ("buildkite", "anything", "0191f956", {"job_id": BUILDKITE, "pipeline_slug": "deploy"}),
+        ("buildkite", "anything", "0191f956", {"job_id": BUILDKITE}),
         ("circleci", f"circleci-job-{CIRCLE}", IN_CIRCLE, {}),
         ("circleci", DEFAULT, IN_CIRCLE, {}),
         (
@@ -124,6 +126,22 @@ def test_a_jobs_session_is_used_after_the_job(
     assert (
         (issue.task_id,) == (JOBS[source],) if candidates is None else candidates.task_ids == (JOBS[source],)
     )
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "subject"),
+    [
+        ("buildkite", f"buildkite-job-{BUILDKITE}", IN_BUILDKITE.replace("deploy:ref", "other:ref")),
+        ("circleci", f"circleci-job-{CIRCLE}", "org/f22b6566/project/0b1c/user/6a19122c"),
+        ("azure-devops", f"azure-devops-run-{RUN.replace('/', '-')}", "sc://acme/other/aws"),
+    ],
+)
+def test_a_name_that_the_tokens_subject_belies_is_not_believed(
+    tmp_path: Path, source: str, name: str, subject: str
+) -> None:
+    files = {"hooks.jsonl": "\n".join(webhooks(source)), "trail.jsonl": "\n".join(trail(name, subject))}
+    found = told(tmp_path, files, until="2026-05-04T09:00:00Z")
+    assert found.result.summary.coverage.by_join[OTHER_GROUP] == 1
 
 
 def test_a_service_connection_of_azure_devops_signs_in_to_entra(tmp_path: Path) -> None:

@@ -6,9 +6,9 @@ another session asked for stays with that one's job, because both work for it. E
 session's tags, which AWS passes down a chain as `incomingTransitiveTags` (docs.aws.amazon.com, "Grant Pods access to AWS
 resources based on tags", "Pass session tags in AWS STS").
 
-A token of OpenID Connect may set tags as well, which CloudTrail has as `principalTags`: Buildkite's agent puts the claims
-there that a job asks for, such as `job_id` (buildkite.com/docs, "OIDC with AWS"). The token is signed, so they count
-more than the name, which whoever assumes the role chooses.
+A token of Buildkite may set tags as well, which CloudTrail has as `principalTags`: the claims that a job asks for, such
+as `job_id` (buildkite.com/docs, "OIDC with AWS"). The token is signed, so they count more than the name, which whoever
+assumes the role chooses.
 
 Many sessions have the name that a tool gives to all of them (`GitHubActions`). Then the subject of the token that was
 handed in names at least the repository, the project or the service account: the group of the task. So do the tags that
@@ -22,9 +22,14 @@ import re2
 
 from detector.adapters.adapter import Record
 from detector.adapters.aws.unjoined import unjoined
-from detector.adapters.ci_names import github_group, group_of_subject, task_named, task_of_subject
+from detector.adapters.ci_names import (
+    buildkite_job,
+    github_group,
+    group_of_subject,
+    task_named,
+    task_of_subject,
+)
 from detector.adapters.fields import find, maybe_text
-from detector.adapters.oauth.claims import task_of_claims
 from detector.records.pod_names import pod_task, service_account_group
 
 DEFAULT_NAME: Final = (
@@ -36,6 +41,7 @@ _MADE_UP: Final = re2.compile(
     + DEFAULT_NAME
 )
 _MAX_TAGS: Final = 50  # the most that AWS allows
+_BUILDKITE: Final = ":oidc-provider/agent.buildkite.com"
 _SESSIONS: Final = frozenset({"AssumedRole", "FederatedUser"})
 
 
@@ -67,8 +73,7 @@ def session_task(record: Record, key_id: str) -> SessionTask:
     )
     subject = maybe_text(record, "responseElements.subjectFromWebIdentityToken") or ""
     tags = _tags(record)
-    claims = find(record, "requestParameters.principalTags")
-    signed = task_of_subject(subject) or (task_of_claims(claims) if isinstance(claims, dict) else None)
+    signed = task_of_subject(subject) or _tagged(record)
     above, job, pod = _caller(record), signed or _job(name, identity), _pod(tags)
     if job is None and pod is not None:
         return SessionTask(pod)  # the session that asked is the pod's too
@@ -101,6 +106,13 @@ def _tags(record: Record) -> dict[str, str]:
         if isinstance(key, str) and isinstance(value, str):
             found[key] = value
     return found
+
+
+def _tagged(record: Record) -> str | None:
+    """The job in the tags of a token of Buildkite. Tags of another issuer's may be called alike and mean other things."""
+    issuer = maybe_text(record, "userIdentity.identityProvider") or ""
+    job = find(record, "requestParameters.principalTags.job_id")
+    return buildkite_job(job) if issuer.endswith(_BUILDKITE) and isinstance(job, str) and job else None
 
 
 def _pod(tags: Mapping[str, str]) -> str | None:
