@@ -330,6 +330,36 @@ CATALOG: Final[Mapping[str, SourceEntry]] = {
             ("service_name", "action_name", "user_identity"),
         ),
     ),
+    "litellm": SourceEntry(
+        "LiteLLM",
+        "agents.md#litellm",
+        "virtual keys, each request and tool call with them",
+        "`task_id` in the key's metadata",
+        "a logger that writes requests; `store_audit_logs`",
+        shapes=(
+            ("call_type", "metadata.user_api_key_hash", "startTime"),
+            ("table_name", "object_id", "changed_by_api_key"),
+        ),
+    ),
+    "langfuse": SourceEntry(
+        "Langfuse",
+        "agents.md#langfuse",
+        "runs of agents, their steps and tool calls",
+        "`langfuse/TRACE/OBSERVATION`",
+        "the export to blob storage, or the API",
+        shapes=(
+            ("parentObservationId", "traceId", "startTime"),
+            ("parent_observation_id", "trace_id", "start_time"),
+        ),
+    ),
+    "langsmith": SourceEntry(
+        "LangSmith",
+        "agents.md#langsmith",
+        "runs of agents, their steps and tool calls",
+        "`langsmith/RUN-ID`",
+        "nothing: the API has them",
+        shapes=(("dotted_order", "trace_id", "run_type", "start_time"),),
+    ),
 }
 """The bundled sources by name, in the order of `detector.adapters.names`."""
 

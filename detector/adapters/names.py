@@ -35,6 +35,9 @@ SOURCE_MODULES: Final = {
     "spire": "identity.spire",
     "snowflake": "warehouses.snowflake",
     "databricks": "warehouses.databricks",
+    "litellm": "ai.litellm",
+    "langfuse": "ai.langfuse",
+    "langsmith": "ai.langsmith",
 }
 SOURCES: Final = tuple(SOURCE_MODULES)
 # Modules that define `CARRIERS`. They are tried in this order, before the sources.
@@ -59,4 +62,7 @@ CARRIER_MODULES: Final = (
     "ai.claude",
     "identity.okta",
     "identity.auth0",
+    "ai.agentcore",
+    "ai.langfuse",
+    "ai.langsmith",
 )

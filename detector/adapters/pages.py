@@ -1,4 +1,4 @@
-"""Pages of a list of records, as APIs give them: `{"data": [{…}, …], "has_more": …}`."""
+"""Lists of records, as APIs give and take them: `{"data": [{…}, …], "has_more": …}`, `{"batch": [{…}, …]}`."""
 
 from collections.abc import Callable, Iterator
 
@@ -6,15 +6,13 @@ from detector.adapters.adapter import Carrier, Record
 
 
 def pages_of(
-    name: str, marks: tuple[bytes, ...], looks_like: Callable[[Record], bool], field: str = "data"
+    name: str, marks: tuple[bytes, ...], looks_like: Callable[[Record], bool], *fields: str
 ) -> Carrier:
-    """The carrier of pages with the records in `field`, if one of them is what `looks_like` says."""
+    """The carrier of pages with the records in `fields` (`data` by default), if one of them is what `looks_like` says."""
 
-    def is_page(record: Record) -> bool:
-        held = record.get(field)
-        return isinstance(held, list) and any(isinstance(one, dict) and looks_like(one) for one in held)
+    def records(record: Record, _now: int = 0) -> Iterator[Record]:
+        for field in fields or ("data",):
+            held = record.get(field)
+            yield from (one for one in (held if isinstance(held, list) else ()) if isinstance(one, dict))
 
-    def records(record: Record, _now: int) -> Iterator[Record]:
-        yield from (one for one in record[field] if isinstance(one, dict))
-
-    return Carrier(name, marks, is_page, records, audit=True)
+    return Carrier(name, marks, lambda record: any(map(looks_like, records(record))), records, audit=True)
