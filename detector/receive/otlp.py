@@ -5,12 +5,13 @@ An exporter is given `https://HOST/NAME` and adds `/v1/logs` or `/v1/traces` its
 
 from typing import Final
 
-from detector.adapters.otlp.wire import looks_like_request
-from detector.receive.delivery import Head, Reading, Record, RefusalError, json_body, malformed, wrong_type
+from detector.adapters.otlp.requests_as_json import as_json
+from detector.adapters.otlp.wire import WireError, looks_like_request
+from detector.receive.delivery import Head, Reading, Record, RefusalError, json_body, malformed
 from detector.service.http.server import Answer
 
 PROTOBUF: Final = "application/x-protobuf"
-PATHS: Final = ("/v1/logs", "/v1/traces")
+PATHS: Final = {"/v1/logs": "LogRecord", "/v1/traces": "Span"}
 _JSON: Final = "application/json"
 # An ExportLogsServiceResponse, or that of traces, in which nothing was rejected.
 _TAKEN_PROTOBUF: Final = Answer(200, b"", PROTOBUF)
@@ -18,7 +19,9 @@ _TAKEN_JSON: Final = Answer(200, b"{}", _JSON)
 
 
 def read(head: Head, body: bytes, *, binary: bool) -> Reading:
-    """The request as one record; `binary`: protobuf may be written. An empty one is none: it tries the connection.
+    """The request as one record. An empty one is none: it tries the connection.
+
+    Where no protobuf may be written (`binary` is false), it becomes JSON: Python's exporter sends nothing else.
 
     Raises:
         RefusalError: it is no request, or one of metrics, which say nothing of credentials.
@@ -26,11 +29,16 @@ def read(head: Head, body: bytes, *, binary: bool) -> Reading:
     if head.path not in PATHS:
         raise RefusalError(404, "unknown-path", f"known here: {', '.join(PATHS)}")
     if head.content_type == PROTOBUF:
-        if not binary:
-            raise wrong_type("send JSON, as a file has lines of text: OTEL_EXPORTER_OTLP_PROTOCOL=http/json")
         if body and not looks_like_request(body):
             raise malformed("the body is no request of OTLP in protobuf")
-        value, taken = body, _TAKEN_PROTOBUF
+        value, taken = body if binary else _readable(body, PATHS[head.path]), _TAKEN_PROTOBUF
     else:
         value, taken = json_body(head, body), _TAKEN_JSON
     return Reading((Record(value, keyed=False),) if value.strip(b" {}\r\n") else (), taken)
+
+
+def _readable(body: bytes, name: str) -> bytes:
+    try:
+        return as_json(body, name) if body else body
+    except WireError:
+        raise malformed("the body is no request of OTLP in protobuf") from None

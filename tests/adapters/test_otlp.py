@@ -1,6 +1,7 @@
 """OTLP requests in JSON and protobuf: every text in them, whose it is and when, and what is wrong with them."""
 
 import base64
+import contextlib
 import json
 import random
 import struct
@@ -14,6 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from detector.adapters.otlp.requests import MAX_HELD, Otlp
+from detector.adapters.otlp.requests_as_json import as_json
+from detector.adapters.otlp.wire import WireError
 from detector.ingest.classify import BUNDLED, RecordClassifier
 from detector.ingest.event_ranges import read_events
 from detector.ingest.inputs import find_sources
@@ -388,6 +391,20 @@ def test_any_bytes_are_read_as_something(data: bytes) -> None:
     read_all(records([data]))
 
 
+@given(st.binary(max_size=60).map(lambda data: b"\n" + data), st.sampled_from(["LogRecord", "Span"]))
+@settings(max_examples=200, deadline=None)
+def test_any_bytes_become_json_or_are_refused(data: bytes, name: str) -> None:
+    with contextlib.suppress(WireError):
+        assert isinstance(json.loads(as_json(data, name)), dict)
+
+
+@pytest.mark.parametrize("depth", [0, 40])
+def test_nesting_is_kept_in_json(depth: int) -> None:
+    (one,) = read(as_json(nested(depth), "LogRecord"))
+    assert one.log is not None
+    assert b"MARK" in one.log.text + one.log.rest
+
+
 def nested(depth: int) -> bytes:
     value = field(1, "text", "MARK")
     for _ in range(depth):
@@ -449,7 +466,7 @@ _items = st.builds(
 @settings(max_examples=100, deadline=None)
 def test_json_and_protobuf_give_the_same(items: list[dict[str, Any]], resource: dict[str, Any]) -> None:
     request = logs(*items, resource=resource)
-    assert read(request) == read(proto(request))
+    assert read(request) == read(proto(request)) == read(as_json(proto(request), "LogRecord"))
 
 
 @given(

@@ -66,6 +66,7 @@ LOGS: dict[str, Any] = {
 }
 # ExportLogsServiceRequest with one record whose body is the text "hello", by hand.
 PROTOBUF = b"\n\x0f\x12\r\x12\x0b*\t\n\x07hello!!"
+CUT = b"\n\x04\x12\x02\x12\x05"  # a record of five bytes that are not there
 
 
 def test_otlp_is_kept_as_it_came_and_is_read() -> None:
@@ -98,11 +99,14 @@ async def test_otlp_in_json_and_gzip_is_written(tmp_path: Path) -> None:
         assert (answer.status, answer.text, answer.headers["Content-Type"]) == (200, "{}", "application/json")
         assert (await served.post("/otlp/v1/traces", b"{}", {**BEARER, **JSON})).status == 200
         protobuf = {**BEARER, "Content-Type": "application/x-protobuf"}
-        assert (await served.post("/otlp/v1/logs", PROTOBUF, protobuf)).status == 415  # a file has lines
-        (line,) = served.lines("otlp")
-        (read,) = BUNDLED.read_object(line.encode(), NOW)
-        assert read.log is not None
-        assert read.log.text == b"hello"
+        assert (
+            await served.post("/otlp/v1/logs", PROTOBUF, protobuf)
+        ).status == 200  # a file has lines: as JSON
+        assert (await served.post("/otlp/v1/logs", CUT, protobuf)).status == 400
+        texts = [
+            read.log for line in served.lines("otlp") for read in BUNDLED.read_object(line.encode(), NOW)
+        ]
+        assert [log.text for log in texts if log is not None] == [b"hello", b"hello!!"]
 
 
 def audit(number: int) -> dict[str, Any]:
