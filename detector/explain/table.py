@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from detector.adapters.catalog import SourceEntry
@@ -35,7 +35,8 @@ _HUNDRED: Final = 100
 
 def print_catalog(catalog: Mapping[str, SourceEntry], console: Console) -> None:
     """Prints the sources as a table."""
-    table = Table("source", "what it gives", "task", "switch on", box=None, pad_edge=False)
+    columns = (Column(name, overflow="fold") for name in ("source", "what it gives", "task", "switch on"))
+    table = Table(*columns, box=None, pad_edge=False)  # a name that is cut would be another name
     for name, entry in catalog.items():
         table.add_row(
             Text(name, "bold", no_wrap=True),

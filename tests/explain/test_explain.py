@@ -1,5 +1,6 @@
 """`curfewd sources explain`: what became of each record, which is what a replay makes of it."""
 
+import io
 import json
 from collections import Counter
 from collections.abc import Sequence
@@ -7,11 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from detector.adapters.catalog import CATALOG
 from detector.cli import main
 from detector.configuration.settings import Settings
 from detector.explain.explained import EVENTS, NOT_BELIEVED, TEXT, UNREADABLE
 from detector.explain.reading import Explained, explain
+from detector.explain.table import print_catalog
 from detector.outputs.summary import UNKNOWN_TYPE
 from detector.replay.replay import Plan, replay
 from detector.replay.replay_command import Request, planned
@@ -280,3 +284,10 @@ def test_the_list_has_every_source(capsys: pytest.CaptureFixture[str]) -> None:
     code, document, _ = run(capsys, "--json")
     names = [each["name"] for each in json.loads(document)["sources"]]
     assert [name for name in names if name not in out] == []
+
+
+def test_no_name_in_the_table_of_sources_is_cut() -> None:
+    told = io.StringIO()
+    print_catalog(CATALOG, Console(file=told, width=80))
+    cells = [text for entry in CATALOG.values() for text in (entry.gives, entry.task, entry.enable)]
+    assert told.getvalue().count("…") == sum(text.count("…") for text in cells)
