@@ -96,10 +96,13 @@ def _tell_end(sender: SenderProcess, request: Request, ending: child.Ending, say
     sender.append(line)
     reason = sender.finish(request.wait_seconds)
     if reason is not None:
-        say(
-            f"not all events of the task were sent ({reason}): they wait in the spool, and the next `curfewd exec` "
-            "to the same destination, or `curfewd exec --flush`, sends them"
+        left = (
+            "they wait in the spool, and the next `curfewd exec` to the same destination, or `curfewd exec --flush`, "
+            "sends them"
+            if sender.keeps
+            else "what the spool could not hold is lost"
         )
+        say(f"not all events of the task were sent ({reason}): {left}")
 
 
 def _hide() -> None:
@@ -157,7 +160,8 @@ def _of_variables(names: Sequence[str], environ: Mapping[str, str]) -> list[_Hel
     for name in names:
         value = environ.get(name)
         if not value:
-            raise UsageError(f"exec: the environment variable {shown(name)} of --secret-env is not set")
+            problem = "is not set" if value is None else "is empty"
+            raise UsageError(f"exec: the environment variable {shown(name)} of --secret-env {problem}")
         found.append(_Held(name, Secret(os.fsencode(value))))
     return found
 

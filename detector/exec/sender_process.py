@@ -29,6 +29,7 @@ class SenderProcess:
         self, file: SpoolFile, spool: Spool | None, destination: Destination, source: str, task_id: str
     ) -> None:
         self._file = file
+        self.keeps = spool is not None  # what is not sent; as far as it is known
         hears, self._tells = os.pipe()
         self._report, reports = os.pipe()
         self.pid = os.fork()
@@ -44,6 +45,7 @@ class SenderProcess:
         try:
             self._file.append(line)
         except (OSError, SpoolFullError):
+            self.keeps = False
             self._tell(_UNKEPT + line)
         else:
             self._tell(_CHANGED)

@@ -239,6 +239,21 @@ cli.main(["exec", "--task", "{"a" * 900}", "--to", {str(tmp_path / "fifo")!r}, "
     assert told == ["task.started", "task.ended"]
 
 
+@pytest.mark.parametrize("folder", ["/dev/full", "kept"])
+def test_what_the_spool_could_not_hold_is_said_to_be_lost(tmp_path: Path, folder: str) -> None:
+    code = f"""
+import resource
+from detector import cli
+resource.setrlimit(resource.RLIMIT_FSIZE, (1500, -1))  # it holds the start, and not the end
+cli.main(["exec", "--task", "{"a" * 900}", "--to", "http://127.0.0.1:9/", "--wait", "300ms", "--", "true"])
+"""
+    environ = environment(tmp_path, CURFEWD_SPOOL=str(tmp_path / folder))
+    process = [sys.executable, "-c", code]
+    done = subprocess.run(process, env=environ, cwd=tmp_path, check=True, capture_output=True)
+    assert b"what the spool could not hold is lost" in done.stderr
+    assert b"wait in the spool" not in done.stderr
+
+
 def test_the_last_events_are_tried_until_the_wait_is_over(tmp_path: Path) -> None:
     with receiver() as taken:
         taken.status = 503
@@ -268,6 +283,7 @@ def test_a_server_that_does_not_answer_is_waited_for_no_longer_than_asked(tmp_pa
     ("arguments", "variables", "reason"),
     [
         (("--secret-env", "ABSENT"), {}, "ABSENT of --secret-env is not set"),
+        (("--secret-env", "EMPTY"), {"EMPTY": ""}, "EMPTY of --secret-env is empty"),
         (("--secret-file", "absent"), {}, "absent of --secret-file: cannot be read"),
         (("--secret-env", "WEAK"), {"WEAK": "hunter2hunter2"}, "with a deployment key in CURFEWD_KEY"),
         (("--secret-env", "WEAK"), {"WEAK": "x"}, "the least is 8"),
