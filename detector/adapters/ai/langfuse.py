@@ -1,10 +1,12 @@
 """Langfuse's traces and observations: what an agent, its tools and its models did.
 
 Records as the API gives them (`GET /api/public/traces/{id}`, `/observations`, `/v2/observations`; langfuse/langfuse,
-`fern/apis/server/definition`), as the export to blob storage writes them (its names have underscores), and as SDKs send
-them to `POST /api/public/ingestion`: alone, or in a `batch`.
+`fern/apis/server/definition`), as the button of the trace's page saves them (`{"trace": …, "observations": […]}`), as
+the export to blob storage writes them (its names have underscores), and as SDKs send them to `POST
+/api/public/ingestion`: alone, or in a `batch`.
 
-A trace has no end of its own. It is known only where a trace is given whole, with all its observations.
+A trace has no end of its own. It is known only where a trace is given whole, with all its observations. SDKs need not
+name the trace of an observation; then nothing can name its task.
 """
 
 from collections.abc import Iterator
@@ -62,13 +64,18 @@ def _is_observation(record: Record) -> bool:
 
 
 def _is_whole(record: Record) -> bool:
-    held = record.get("observations")
+    held, trace = record.get("observations"), _trace_of(record)
     return (
         isinstance(held, list)
-        and isinstance(record.get("id"), str)
-        and "timestamp" in record
+        and isinstance(trace.get("id"), str)
+        and "timestamp" in trace
         and any(isinstance(one, dict) and _is_observation(one) for one in held)
     )
+
+
+def _trace_of(record: Record) -> Record:
+    trace = record.get("trace")
+    return trace if isinstance(trace, dict) else record
 
 
 def translate(record: Record, now: int) -> list[CanonicalEvent]:
@@ -98,14 +105,14 @@ def _runs(record: Record, now: int) -> Iterator[Run]:
         kind = record["type"]
         if kind == _TRACE:
             yield _trace(record["body"], now, maybe_text(record, "timestamp"))
-        elif kind not in _OTHERS and record["body"].get("type") != _MOMENT:
+        elif kind not in _OTHERS and record["body"].get("type") != _MOMENT and record["body"].get("traceId"):
             yield _observation(record["body"], now, kind.partition("-")[0].upper())
     elif _is_whole(record):
         parts = [
             one for one in record["observations"] if isinstance(one, dict) and one.get("type") != _MOMENT
         ]
         runs = [_observation(one, now) for one in parts]
-        yield _trace(record, now, None, runs)
+        yield _trace(_trace_of(record), now, None, runs)
         yield from runs
     elif record["type"] != _MOMENT:
         yield _observation(record, now)
@@ -162,8 +169,8 @@ def _task(trace: str) -> str:
 
 
 def _kind(record: Record) -> str:
-    kind: Any = record["type"]
-    return kind if kind in _OTHERS else "observation"
+    kind: Any = record.get("type")
+    return kind if kind in _OTHERS else "observation without a trace" if _is_sent(record) else "event"
 
 
 ADAPTER: Final = Adapter(SOURCE, _MARKS, looks_like, translate, text=scanned, kind=_kind)
