@@ -209,7 +209,8 @@ def _typing(terminal: int | None, ended: threading.Event) -> Iterator[None]:
     before = termios.tcgetattr(0)
     foreground = os.tcgetpgrp(0) == os.getpgrp()
     if foreground:
-        tty.setraw(0)  # the command's terminal has done what ours would do to each line
+        # The command's terminal has done what ours would do to each line. What was typed before is kept.
+        tty.setraw(0, termios.TCSADRAIN)
 
     def pass_on() -> None:
         while not ended.is_set():

@@ -49,6 +49,13 @@ def test_a_masked_command_has_a_terminal_and_its_secrets_do_not_show(tmp_path: P
     assert ends_in(tmp_path)["deploy/1"]["exit_code"] == 4
 
 
+def test_what_was_typed_before_the_masked_command_reads_is_read(tmp_path: Path) -> None:
+    with terminal(tmp_path, *exec_line("--mask", "--", "sh", "-c", "read name; echo hello $name")) as screen:
+        screen.type("ann\n")
+        screen.sees("hello ann")
+        assert screen.ends() == 0
+
+
 def test_a_shell_stops_and_continues_the_job(tmp_path: Path) -> None:
     # Not dash: one that is stopped within its vfork hangs, under any parent.
     job = shlex.join(exec_line("--", "bash", "-c", "echo run''ning; sleep 1; sleep 1; echo do''ne; exit 6"))
