@@ -6,10 +6,13 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
+from detector.exec import command as exec_command
+from detector.register import task
 from tests.docs.test_page_examples import blocks
 from tests.exec.running import TOKEN, environment, events_in
 from tests.receive.serving import SECRET, serving, source
@@ -32,6 +35,15 @@ def test_the_program_in_python_runs(tmp_path: Path) -> None:
     program = [sys.executable, "-c", blocks("exec.md", "python")[0]]
     subprocess.run(program, cwd=tmp_path, env=environment(tmp_path), check=True)
     assert [event["type"] for event in events_in(tmp_path)] == TYPES
+
+
+def test_the_receiver_of_the_page_takes_what_is_sent() -> None:
+    (entry,) = (
+        one["receive"]["source"][0]
+        for one in map(tomllib.loads, blocks("receive.md", "toml"))
+        if "events" in str(one)
+    )
+    assert entry["sources"] == [exec_command.SOURCE, task.SOURCE]
 
 
 async def test_the_program_in_javascript_is_received(tmp_path: Path) -> None:
