@@ -122,6 +122,17 @@ def test_a_span_of_a_session_is_of_its_task() -> None:
     assert read.log.task_id == f"agent/{SESSION}"
 
 
+@pytest.mark.parametrize(
+    ("name", "later"),
+    [("agentcore", {"event_timestamp": 4_000_000_000_000}), ("litellm", {"startTime": 4e9})],
+)
+def test_a_time_that_is_still_to_come_is_none(name: str, later: dict[str, Any]) -> None:
+    (read,) = BUNDLED.read_object(lines({**CALLED[name], **later}), NOW)
+    assert read.log is not None
+    assert read.log.time is None
+    assert TOKEN.encode() in read.log.text
+
+
 def test_what_a_tool_returned_as_json_in_text_is_read(tmp_path: Path) -> None:
     text = json.dumps({"stdout": f"export API_KEY={TOKEN}\n"})
     result = {"content": [{"type": "text", "text": text}], "isError": False}

@@ -8,12 +8,10 @@ the trace as their task, as spans have it. What the agent signed in with is not 
 from collections.abc import Iterator
 from typing import Final
 
-import msgspec
-
 from detector.adapters.adapter import Carrier, Record
-from detector.records.log_records import Read, log_record
+from detector.adapters.ai.runs import run_text
+from detector.records.log_records import Read
 from detector.records.timestamps import log_time
-from detector.values.events import MAX_FUTURE
 
 AGENTCORE: Final = "agentcore"
 _TIME: Final = "event_timestamp"
@@ -30,13 +28,9 @@ def _looks_like(record: Record) -> bool:
 
 
 def _unwrap(record: Record, now: int) -> Iterator[Read]:
-    read = log_record(record, now)
-    time, trace = log_time(record[_TIME]), record.get("trace_id")
-    if read.log is not None and isinstance(trace, str) and trace:
-        read = msgspec.structs.replace(read, log=msgspec.structs.replace(read.log, task_id=trace))
-    if read.log is not None and time is not None and time <= now + MAX_FUTURE:
-        read = msgspec.structs.replace(read, log=msgspec.structs.replace(read.log, time=time))
-    yield msgspec.structs.replace(read, format=AGENTCORE)
+    trace = record.get("trace_id")
+    task = trace if isinstance(trace, str) and trace else None
+    yield Read(AGENTCORE, log=run_text(record, now, task, log_time(record[_TIME])))
 
 
 CARRIERS: Final = (Carrier(AGENTCORE, (f'"{_TIME}"'.encode(),), _looks_like, _unwrap),)

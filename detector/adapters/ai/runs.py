@@ -10,7 +10,7 @@ import msgspec
 
 from detector.adapters.adapter import Record
 from detector.records.log_records import LogText, log_record
-from detector.values.events import CanonicalEvent, TaskEnded, TaskStarted
+from detector.values.events import MAX_FUTURE, CanonicalEvent, TaskEnded, TaskStarted
 
 AGENT: Final = "agent"
 STEP: Final = "agent-step"
@@ -63,6 +63,9 @@ class Run(msgspec.Struct, frozen=True):
 
 
 def run_text(record: Record, now: int, task_id: str | None, time: int | None) -> LogText | None:
-    """Every text in a record: what went into the run and what came out of it."""
+    """Every text in a record: what went into the run and what came out of it. A time (ns) that is still to come is none."""
     log = log_record(record, now).log
-    return None if log is None else msgspec.structs.replace(log, time=time, task_id=task_id)
+    if log is None:
+        return None
+    known = time if time is not None and time <= now + MAX_FUTURE else None
+    return msgspec.structs.replace(log, time=known, task_id=task_id)
