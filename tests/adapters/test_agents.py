@@ -145,7 +145,7 @@ def events(record: dict[str, Any]) -> tuple[CanonicalEvent, ...]:
     return tuple(event for read in BUNDLED.read_object(lines(record), NOW) for event in read.events)
 
 
-@settings(max_examples=25)
+@settings(max_examples=25, deadline=None)
 @given(
     st.lists(st.sampled_from(["2026-05-01T08:02:00Z", "2026-05-01T08:07:00Z", None]), min_size=1, max_size=4)
 )
