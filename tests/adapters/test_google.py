@@ -46,6 +46,10 @@ def issued(record: dict[str, Any]) -> CredentialIssued:
         ("github-job-71", "github/job/71"),
         ("github-run-5-2", "github/run/5/2"),
         ("gitlab-job-9", "gitlab/job/9"),
+        (
+            "circleci-job-8b91f9a8-7975-4e60-916c-f0152ccbc937",
+            "circleci/job/8b91f9a8-7975-4e60-916c-f0152ccbc937",
+        ),
         ("repo:octo/app:ref:refs/heads/main:check_run_id:71", "github/job/71"),
         ("repo:octo/app:ref:refs/heads/main", None),
         ("ns/ci/sa/runner", None),  # GKE's own pools
@@ -56,6 +60,22 @@ def test_the_principal_belongs_to_the_job_that_its_subject_names(subject: str, t
     assert issue.task_id == (task or f"gcp/principal/ci/{subject}")
     assert issue.task_group is None  # the next exchange of the same principal is another job's
     assert (issue.unjoined is None) == (task is not None)
+
+
+@pytest.mark.parametrize(
+    ("subject", "claim"),
+    [
+        ("repo:octo/app:ref:refs/heads/main", "check_run_id"),
+        (
+            "organization:acme:pipeline:web:ref:refs/heads/main:commit:9f:step:build",
+            "buildkite-job-' + assertion.job_id",
+        ),
+        ("org/0b1c/project/7d3f/user/9a8b", "oidc.circleci.com/job-id"),
+        ("p://acme/shop/deploy", "assertion.prj_id"),
+    ],
+)
+def test_what_to_map_is_said_by_whoever_issued_the_token(subject: str, claim: str) -> None:
+    assert claim in (issued(entry(0, metadata={"mapped_principal": POOL + subject})).unjoined or "")
 
 
 @pytest.mark.parametrize(

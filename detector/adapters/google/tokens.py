@@ -13,7 +13,7 @@ account that is named after its job.
 from typing import Any, Final
 
 from detector.adapters.adapter import Record
-from detector.adapters.ci_names import task_named, task_of_subject
+from detector.adapters.ci_names import group_of_subject, task_named, task_of_subject
 from detector.adapters.fields import find, issued_to, maybe_text, text
 from detector.adapters.google.callers import (
     FEDERATED,
@@ -37,6 +37,14 @@ _ANYWHERE: Final = Binding(
 )  # jobs that share a principal run on many machines
 _LONGEST: Final = 43_200  # seconds: the longest lifetime that a request may ask for
 _DIGITS: Final = 5
+# What to map `google.subject` to, by the beginning of the group that the token's own subject names.
+_NAMES: Final = {
+    "github": "'github-job-' + assertion.check_run_id",
+    "gitlab": "'gitlab-job-' + assertion.job_id",
+    "buildkite": "'buildkite-job-' + assertion.job_id",
+    "circleci": "'circleci-job-' + assertion['oidc.circleci.com/job-id']",
+    "azure-devops": "'azure-devops-run-' + assertion.prj_id + '-' + assertion.run_id",
+}
 
 
 def exchanged(entry: Entry) -> CredentialIssued | None:
@@ -124,9 +132,9 @@ def _shared(origin: str) -> str:
 
 def _unjoined(origin: str) -> str:
     if is_federated(origin):
-        pool = origin.partition(POOLS)[2].partition(SUBJECT)[0]
-        map_it = "map `google.subject` to `'github-job-' + assertion.check_run_id`"
-        return f"pool `{pool}`: the subject names no job; {map_it}"
+        pool, _, subject = origin.partition(POOLS)[2].partition(SUBJECT)
+        named = _NAMES.get((group_of_subject(subject) or "").partition(":")[0], _NAMES["github"])
+        return f"pool `{pool}`: the subject names no job; map `google.subject` to `{named}`"
     if is_workload(origin):
         return "a service account asked for it, which names no job; let jobs ask by their OIDC tokens"
     return "a person asked for it"
