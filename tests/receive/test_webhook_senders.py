@@ -9,11 +9,15 @@ from typing import Any
 
 import pytest
 
-from detector.receive import auth0, buildkite, circleci
+from detector.ingest.classify import BUNDLED
+from detector.receive import auth0, buildkite, circleci, okta, webhooks
 from detector.receive.delivery import MOST_EVENTS, Head, RefusalError
+from detector.receive.sources import Read
 from detector.values.secrets import Secret
 from tests.receive.serving import BEARER, JSON, SECRET, Served, serving, source
 
+NOW = 1_790_000_000_000_000_000
+SAMPLES = Path(__file__).parents[1] / "adapters" / "samples"
 BUILD = b'{"event": "build.finished", "build": {"id": "f62a1b4d", "number": 27}}'
 JOB = b'{"id": "3888f21b-eaa7-38e3-8f3d-75a63bba8895", "type": "job-completed"}'
 BUILT = (
@@ -167,3 +171,27 @@ def test_a_batch_is_no_longer_than_can_be_told_apart_in_time() -> None:
             auth0.read(Head("", {}), body)
         assert refused.value.status == 413
     assert len(auth0.read(Head("", {}), b"\n".join([ENTRY.encode()] * 50)).records) == 50
+
+
+@pytest.mark.parametrize(
+    ("name", "read", "key"),
+    [
+        ("buildkite", buildkite.read, "event"),
+        ("circleci", webhooks.read, "webhook"),
+        ("azure-devops", webhooks.read, "subscriptionId"),
+        ("okta", okta.read, "eventId"),
+        ("auth0", auth0.read, "data"),
+    ],
+    ids=["buildkite", "circleci", "azure-devops", "okta", "auth0"],
+)
+def test_what_each_posts_is_read_by_its_adapter(name: str, read: Read, key: str) -> None:
+    """Of the adapter's samples, those that a webhook posts: they have this key."""
+    samples = json.loads((SAMPLES / f"{name}.json").read_text())
+    posted = [each for each in samples if key in each["record"] and each.get("events")]
+    assert posted
+    for sample in posted:
+        body = json.dumps(sample["record"]).encode()
+        (record,) = read(Head("", {"content-type": "application/json"}), body).records
+        found = [event for each in BUNDLED.read_object(record.value, NOW) for event in each.events]
+        assert len(found) == len(sample["events"])
+        assert (name == "buildkite") == (record.id is None)  # it has no id of a delivery
