@@ -135,6 +135,7 @@ def telemetry(kind: str, at: str, **told: str) -> dict[str, Any]:
 def test_a_session_that_is_named_after_an_invocation_is_judged_by_it(tmp_path: Path) -> None:
     """A failed try comes first: Lambda tries again under the same id, so it ends nothing."""
     states = [
+        {**telemetry("initStart", "2026-05-04T07:57:00Z"), "record": {"phase": "init"}},
         telemetry("start", "2026-05-04T07:58:00Z"),
         telemetry("runtimeDone", "2026-05-04T07:58:02Z", status="timeout"),
         telemetry("start", "2026-05-04T08:00:10Z"),
@@ -156,8 +157,9 @@ def test_a_session_that_is_named_after_an_invocation_is_judged_by_it(tmp_path: P
 
 
 def test_what_is_no_invocation() -> None:
-    for other in ({"type": "platform.start", "record": "x"}, {"type": "platform.start", "record": {}}):
-        (read,) = BUNDLED.read_object(json.dumps(other).encode(), NOW)
+    at = "2026-05-04T08:00:00Z"
+    for other in ({"type": "platform.start", "record": "x"}, {"type": "function", "record": {}}):
+        (read,) = BUNDLED.read_object(json.dumps({**other, "time": at}).encode(), NOW)
         assert read.format == "json"
     strange = {**telemetry("start", "2026-05-04T08:00:00Z"), "detail-type": "ECS Task State Change"}
     (read,) = BUNDLED.read_object(json.dumps(strange).encode(), NOW)

@@ -18,28 +18,31 @@ from detector.adapters.fields import find, maybe_text, text, time
 
 _START: Final = "platform.start"
 _TELEMETRY: Final = frozenset({_START, "platform.runtimeDone", "platform.report"})
-MARKS: Final = (*(f'"{kind}"'.encode() for kind in sorted(_TELEMETRY)), b'"approximateInvokeCount"')
+_PLATFORM: Final = "platform."
+MARKS: Final = (b'"platform.', b'"approximateInvokeCount"')
 _KIND: Final = "lambda-invocation"
 _ACCOUNT: Final = 4  # its place in an ARN
 
 
 def is_invocation(record: Record) -> bool:
-    """Whether an object is an event of the Telemetry API about an invocation, or an invocation record."""
-    kind, told = record.get("type"), record.get("record")
-    if isinstance(kind, str) and kind in _TELEMETRY:
-        return isinstance(told, dict) and "requestId" in told
+    """Whether an object is an event of the Telemetry API by the platform, or an invocation record."""
+    kind = record.get("type")
+    if isinstance(kind, str) and kind.startswith(_PLATFORM) and "time" in record:
+        return isinstance(record.get("record"), dict)
     context = record.get("requestContext")
     return isinstance(context, dict) and "functionArn" in context and "approximateInvokeCount" in context
 
 
-def invocation(record: Record, now: int) -> State:
-    """The start or the end of an invocation.
+def invocation(record: Record, now: int) -> State | None:
+    """The start or the end of an invocation; None of what else the platform does.
 
     Raises:
         BadRecordError: a field that such a record has is missing or wrong.
     """
     if "requestContext" in record:
         return _result(record, now)
+    if record["type"] not in _TELEMETRY:
+        return None
     at, began = time(record, "time", now), record["type"] == _START
     done = not began and find(record, "record.status") == "success"
     arn = maybe_text(record, "record.functionArn")

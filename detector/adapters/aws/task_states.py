@@ -127,7 +127,10 @@ def translate(record: Record, now: int) -> list[CanonicalEvent]:
     Raises:
         BadRecordError: a field that such an event has is missing or wrong.
     """
-    state = STATES.get(str(record.get("detail-type")), invocation)(record, now)
+    read: Callable[[Record, int], State | None] = STATES.get(str(record.get("detail-type")), invocation)
+    state = read(record, now)
+    if state is None:
+        return []
     account = maybe_text(record, "account") or state.account
     source = f"aws.events/{account}" if account else "aws.events"
     began, lasts = state.started, state.lasts

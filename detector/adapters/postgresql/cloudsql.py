@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from detector.adapters.adapter import Carrier, Record
 from detector.adapters.fields import find, maybe_text, text
-from detector.records.log_records import LogText, Read
-from detector.records.timestamps import log_time
+from detector.adapters.postgresql.roles import PROVIDER
+from detector.records.log_records import Read, whole_record
 
 _NAME: Final = "cloudsql"
 _TYPE: Final = "google.cloud.sql.audit.v1.PgAuditEntry"
@@ -39,10 +39,8 @@ def _looks_like(record: Record) -> bool:
 def _unwrap(record: Record, _now: int) -> Iterator[Record | Read]:
     entry: dict[str, Any] = record["protoPayload"]["request"]
     if (maybe_text(entry, "chunkIndex") or "1") != "1":
-        said = entry.get("statement")
-        rest = said if isinstance(said, str) else ""
-        at = log_time(record.get("timestamp"))
-        yield Read(_NAME, log=LogText(b"", at, rest=rest.encode("utf-8", "replace")))
+        log = whole_record(entry, record.get("timestamp"))
+        yield Read(PROVIDER, log=log, of_source=True, idle=f"{PROVIDER}/chunk")
         return
     row = io.StringIO()
     csv.writer(row, lineterminator="").writerow([maybe_text(entry, name) or "" for name in _FIELDS])
