@@ -31,6 +31,7 @@ from detector.values.events import (
     Leak,
     RevocationOutcome,
     TaskEnded,
+    TaskHeartbeat,
     TaskStarted,
 )
 from detector.values.findings import Severity, command_id, finding_uid
@@ -380,6 +381,13 @@ def outcomes() -> st.SearchStrategy[dict[str, Any]]:
 
 
 @cache
+def heartbeats() -> st.SearchStrategy[dict[str, Any]]:
+    """A heartbeat of a task, as fields without `source` and `id`."""
+    leases = st.sampled_from((1, SECOND, MINUTE, 2 * MINUTE, 3 * MINUTE))
+    return _about(TaskHeartbeat, time=MOMENTS, task_id=st.sampled_from(TASKS), lease=leases)
+
+
+@cache
 def drafts() -> st.SearchStrategy[list[dict[str, Any]]]:
     """One event, one log record or a burst of uses, as fields without `source` and `id`."""
     ended = _about(TaskEnded, time=MOMENTS, task_id=st.sampled_from(TASKS))
@@ -393,12 +401,25 @@ def drafts() -> st.SearchStrategy[list[dict[str, Any]]]:
         group=st.sampled_from(GROUPS),
         issued_before=_maybe(MOMENTS),
     )
-    single = (starts(), ended, issues(), renewed, revoked, revoked_at_once, outcomes(), *[uses()] * 4)
+    single = (
+        starts(),
+        heartbeats(),
+        ended,
+        issues(),
+        renewed,
+        revoked,
+        revoked_at_once,
+        outcomes(),
+        *[uses()] * 4,
+    )
     one = [strategy.map(lambda draft: [draft]) for strategy in single]
     burst = st.builds(_burst, uses(), st.sampled_from((0, 1, SECOND)))
     return st.one_of(*one, *one, records(), records(), burst)
 
 
+HEARTBEATS: Final = st.lists(
+    heartbeats().map(lambda draft: draft | {"task_id": "t1"}), min_size=1, max_size=3
+)
 USES: Final = st.lists(uses(), min_size=1, max_size=4)
 
 
@@ -422,6 +443,9 @@ def plots(draw: st.DrawFn) -> list[list[dict[str, Any]]]:
         made.append({"cls": TaskEnded, "time": draw(MOMENTS), "task_id": "t1"})
     if grouped and draw(FEW):
         made.append({"cls": TaskEnded, "time": draw(MOMENTS), "task_id": "t2"})
+    if draw(EITHER):  # most often it ends by its lease, if it does at all
+        made = [draft for draft in made if draft["cls"] is not TaskEnded] if draw(EITHER) else made
+        made += draw(HEARTBEATS)
     if draw(EITHER):
         made.append({"cls": CredentialRevoked, "time": draw(MOMENTS), "credential_id": "c1"})
     if draw(EITHER):

@@ -42,10 +42,12 @@ from detector.values.events import (
     IssuedTo,
     RevocationOutcome,
     TaskEnded,
+    TaskHeartbeat,
     TaskStarted,
 )
+from detector.values.registrable import LONGEST_LEASE
 from detector.values.secrets import normal_sha256
-from detector.values.times import parse_rfc3339
+from detector.values.times import parse_duration, parse_rfc3339
 
 MAX_DEPTH: Final = 64  # of the opaque `revocation` object, which is copied to the command
 _MAX_LENGTH: Final = 2**31 - 1
@@ -93,6 +95,12 @@ class _TaskStarted(msgspec.Struct, gc=False):
     parent_task_id: str | None = None
     due: str | None = msgspec.field(default=None, name="deadline")
     group: str | None = None
+
+
+class _TaskHeartbeat(msgspec.Struct, gc=False):
+    due: ClassVar[None] = None
+    task_id: Text
+    lease: str | float
 
 
 class _TaskEnded(msgspec.Struct, gc=False):
@@ -173,6 +181,7 @@ class _RevocationOutcome(msgspec.Struct, gc=False):
 
 DATA_TYPES: Final[dict[str, type[msgspec.Struct]]] = {
     "task.started": _TaskStarted,
+    "task.heartbeat": _TaskHeartbeat,
     "task.ended": _TaskEnded,
     "credential.issued": _CredentialIssued,
     "credential.renewed": _CredentialRenewed,
@@ -299,6 +308,7 @@ class EventBuilder:
         self._not_hex = not_hex
         self.of: Final[dict[type[msgspec.Struct], Callable[..., CanonicalEvent]]] = {
             _TaskStarted: self._started,
+            _TaskHeartbeat: self._beat,
             _TaskEnded: self._ended,
             _CredentialIssued: self._issued,
             _CredentialRenewed: self._renewed,
@@ -360,6 +370,11 @@ class EventBuilder:
             deadline=_maybe_time(wire.due, "data.deadline") if due is None else due,
             group=self._optional(wire.group),
         )
+
+    @staticmethod
+    def _beat(wire: _TaskHeartbeat, time: int, source: str, event_id: str, _due: None) -> TaskHeartbeat:
+        lease = _lease(wire.lease)
+        return TaskHeartbeat(time=time, source=source, id=event_id, task_id=wire.task_id, lease=lease)
 
     def _ended(self, wire: _TaskEnded, time: int, source: str, event_id: str, _due: None) -> TaskEnded:
         outcome = self._optional(wire.outcome)
@@ -464,6 +479,17 @@ def _wrong_identifier(
     index = next((number for number, one in enumerate(among) if one is wire), None)
     path = field if index is None else f"{field}[{index}]"
     return bad(WRONG_FIELD, f"{path}.{name}", detail)
+
+
+def _lease(value: str | float) -> int:
+    """A lease in ns, from seconds or a text such as `90s`."""
+    try:
+        lease = parse_duration(value)
+    except ValueError:
+        lease = 0
+    if not 0 < lease <= LONGEST_LEASE:
+        raise bad(WRONG_FIELD, "data.lease", "a lease is a duration such as 90s, of a day at most")
+    return lease
 
 
 def _approval(wire: _Approval) -> Approval:

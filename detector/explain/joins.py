@@ -17,6 +17,7 @@ from detector.values.events import (
     CredentialRevoked,
     Identifier,
     TaskEnded,
+    TaskHeartbeat,
     TaskStarted,
 )
 from detector.values.wording import one_of
@@ -31,8 +32,8 @@ def explained(event: CanonicalEvent, ledger: Ledger, until: int) -> ExplainedEve
     """What an event joined in a ledger that has all of the lifecycle, as known at a time (ns)."""
     if isinstance(event, TaskStarted):
         return ExplainedEvent(TYPE_NAMES[TaskStarted], event.task_id, by=BY_ID)
-    if isinstance(event, TaskEnded):
-        return _ended(event, ledger)
+    if isinstance(event, TaskEnded | TaskHeartbeat):
+        return _of_task(event, ledger)
     kind = TYPE_NAMES[type(event)]
     if isinstance(event, CredentialRevoked) and event.group is not None:
         return ExplainedEvent(kind, credential=f"all of group {event.group}")
@@ -48,9 +49,9 @@ def explained(event: CanonicalEvent, ledger: Ledger, until: int) -> ExplainedEve
     return _of_account(kind, account, until)
 
 
-def _ended(event: TaskEnded, ledger: Ledger) -> ExplainedEvent:
+def _of_task(event: TaskEnded | TaskHeartbeat, ledger: Ledger) -> ExplainedEvent:
     task = ledger.task(event.task_id)
-    found = ExplainedEvent(TYPE_NAMES[TaskEnded], event.task_id, by=BY_ID)
+    found = ExplainedEvent(TYPE_NAMES[type(event)], event.task_id, by=BY_ID)
     if task is not None and task.start is not None:
         return found
     return msgspec.structs.replace(found, reason=NO_START, why="nothing reported its start")

@@ -67,8 +67,8 @@ def explain(plan: Plan, meter: Meter, most: int) -> Explained:
     first = read_lifecycle(plan, todo, meter)
     masker = EventMasker(plan.finder_of(registered_identifiers(first.events)))
     ledger = Ledger(plan.policy)
-    apply_lifecycle(first.events, masker, ledger, first.first_uses.uses())
     until = plan.until if plan.until is not None else first.latest or 0
+    apply_lifecycle(first.events, masker, ledger, first.first_uses.uses(), until)
     explainer = _Explainer(masker, ledger, until, most)
     meter.stage("records", sum(unit.end - unit.start for unit in todo))
     for unit, lines in _read(plan, todo, first, explainer):

@@ -18,6 +18,8 @@ from detector.values.events import (
     CredentialUsed,
     Leak,
     TaskEnded,
+    TaskEnding,
+    TaskHeartbeat,
     TaskStarted,
 )
 from detector.values.findings import USE_FROM_ELSEWHERE
@@ -28,15 +30,18 @@ from detector.values.registrable import CANARY_KIND
 class Task:
     """A task with the start and end that count, and the credentials issued to it.
 
-    `accounts` may hold credentials that an earlier issue has since given to another task.
+    Until it has an end, `heartbeat` is the one whose lease lapses last. `lapsed` is whether that is past, so that it ends
+    the task; the ledger knows what time it is. `accounts` may hold credentials that an earlier issue has since given to another task.
     """
 
-    __slots__ = ("accounts", "end", "start", "task_id")
+    __slots__ = ("accounts", "end", "heartbeat", "lapsed", "start", "task_id")
 
     def __init__(self, task_id: str) -> None:
         self.task_id = task_id
         self.start: TaskStarted | None = None
         self.end: TaskEnded | None = None
+        self.heartbeat: TaskHeartbeat | None = None
+        self.lapsed = False
         self.accounts: list[Account] = []
 
     @property
@@ -50,9 +55,18 @@ class Task:
         return self.start.owner if self.start is not None else None
 
     @property
+    def ending(self) -> TaskEnding | None:
+        """What ended it: its end, else the heartbeat whose lease has lapsed; None while it runs."""
+        if self.end is not None:
+            return self.end
+        return self.heartbeat if self.lapsed else None
+
+    @property
     def ended(self) -> int:
         """When it ended, NEVER if it has not."""
-        return self.end.time if self.end is not None else NEVER
+        if self.end is not None:
+            return self.end.time
+        return self.heartbeat.lapse if self.lapsed and self.heartbeat is not None else NEVER
 
     def deadline(self, policy: KindPolicy) -> int:
         """When it should have ended, NEVER if nothing says so."""
@@ -96,12 +110,12 @@ class Candidates:
     """The tasks to one of which a credential was issued: those of a group that ran when it was issued.
 
     They had started at or before `high`, and had not ended before `low` (ns). It answers what a `Task` answers, for all
-    of them: `end` is the last of their ends, `due` (ns) the latest of their deadlines, None and NEVER while one of them
-    has none or there is none. `first` are the first 20 by start, `oldest` is the first of those without an end; `kind` is
+    of them: `ending` is the last of their endings, `due` (ns) the latest of their deadlines, None and NEVER while one of
+    them has none or there is none. `first` are the first 20 by start, `oldest` is the first of those without an end; `kind` is
     the kind that all have. The ledger keeps all of this right (`detector.judge.candidates`).
     """
 
-    __slots__ = ("count", "due", "end", "first", "group", "high", "kind", "low", "oldest")
+    __slots__ = ("count", "due", "ending", "first", "group", "high", "kind", "low", "oldest")
 
     def __init__(self, group: TaskGroup, low: int, high: int) -> None:
         self.group = group
@@ -110,7 +124,7 @@ class Candidates:
         self.count = 0
         self.first: tuple[Task, ...] = ()
         self.kind: str | None = None
-        self.end: TaskEnded | None = None
+        self.ending: TaskEnding | None = None
         self.due = NEVER
         self.oldest: Task | None = None
 
@@ -128,7 +142,12 @@ class Candidates:
     @property
     def ended(self) -> int:
         """When the last of them ended, NEVER while one runs."""
-        return self.end.time if self.end is not None else NEVER
+        return ended_by(self.ending)[0] if self.ending is not None else NEVER
+
+    @property
+    def lapsed(self) -> bool:
+        """Whether that end is a lease that lapsed."""
+        return isinstance(self.ending, TaskHeartbeat)
 
     def deadline(self, policy: KindPolicy) -> int:  # noqa: ARG002 - `due` follows from the policy already
         """When the last of them should have ended, NEVER if nothing says so of one."""
@@ -364,6 +383,7 @@ class Account:
             opens=max(starts, approved_from) - skew,
             closes=min(self.task.ended, self.revoked, approved_to) + skew,
             origins=self.origins,
+            lapsed=self.task.lapsed,
         )
 
 
@@ -372,6 +392,12 @@ def precedence(
 ) -> Item:
     """Orders events of which one counts: the earliest, and of several at one time the first by source and id."""
     return event.time, event.source, event.id
+
+
+def ended_by(ending: TaskEnding) -> Item:
+    """When this ended a task, and what breaks ties between such times."""
+    time = ending.lapse if isinstance(ending, TaskHeartbeat) else ending.time
+    return time, ending.source, ending.id
 
 
 def expiry_item(event: CredentialIssued | CredentialRenewed) -> Item:

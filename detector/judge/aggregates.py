@@ -27,6 +27,7 @@ from detector.judge.policy import Policy
 from detector.judge.routing import (
     LEAKED,
     TASK,
+    CandidateStatuses,
     Claim,
     Fact,
     LeakWithdrawal,
@@ -37,6 +38,7 @@ from detector.judge.routing import (
     issue_key,
     task_key,
 )
+from detector.judge.terms import NEVER
 from detector.judge.verdicts import (
     Verdicts,
     judge_limited_stream,
@@ -56,6 +58,7 @@ from detector.values.events import (
     LimitedRecord,
     RevocationOutcome,
     TaskEnded,
+    TaskHeartbeat,
     TaskStarted,
 )
 
@@ -74,6 +77,7 @@ class Aggregate(ABC):
     def __init__(self) -> None:
         self.sends: list[Routed] = []
         self.dropped: list[Fact] = []
+        self._leases: dict[tuple[type[Fact], str], tuple[TaskStatus, Fact]] = {}  # by kind of fact and task
 
     @abstractmethod
     def take(self, fact: Fact, watermark: int) -> bool:
@@ -89,6 +93,21 @@ class Aggregate(ABC):
 
     def restore_sums(self, value: bytes) -> None:  # noqa: B027 - most have no sums
         """Takes sums that `compact` returned, after all facts that were kept."""
+
+    def resume(self, timer: int | None) -> None:  # noqa: B027 - most say the same at all times
+        """Takes up what held when it was judged last, after all facts that were kept. `timer` is that of then."""
+
+    def _keeps(self, status: TaskStatus, fact: TaskStatus | CandidateStatuses) -> bool:
+        """Whether a fact with this status is to be kept: of those about one lease only the latest is."""
+        if status.heartbeat is None:
+            return True
+        known = self._leases.get((type(fact), status.task_id))
+        if known is not None:
+            if not status.supersedes(known[0]):
+                return False
+            self.dropped.append(known[1])
+        self._leases[type(fact), status.task_id] = status, fact
+        return True
 
     def owned_elsewhere(self) -> dict[str, str]:
         """The credentials that this aggregate knows to be another's: the key of that one, by credential id."""
@@ -131,11 +150,8 @@ class TaskAggregate(Aggregate):
         """Takes an event, a leak, a claim, or a message of another task."""
         if isinstance(fact, CredentialUsed):
             self._use(fact, fact.task_id)
-        elif isinstance(fact, TaskStarted | TaskEnded):
-            before = self._status()
-            self._ledger.apply(fact)
-            if (status := self._status()) != before:
-                self.sends += [(key, status) for key in sorted(self._subscribers)]
+        elif isinstance(fact, TaskStarted | TaskHeartbeat | TaskEnded):
+            return self._happened(fact)
         elif isinstance(fact, TaskSubscription):
             self._subscribed = max(self._subscribed, fact.time)
             if fact.key not in self._subscribers:
@@ -143,6 +159,7 @@ class TaskAggregate(Aggregate):
                 self.sends.append((fact.key, self._status()))
         elif isinstance(fact, TaskStatus):
             self._learn(fact)
+            return self._keeps(fact, fact)
         elif isinstance(fact, Claim):
             self._ledger.apply(fact.issue)
         elif isinstance(
@@ -153,6 +170,9 @@ class TaskAggregate(Aggregate):
 
     def judge(self, watermark: int, sent: list[SentCommand]) -> Verdicts:
         """Judges the task and its credentials, and forwards what it knows about other tasks' credentials."""
+        before = self._status()
+        self._ledger.lapse(watermark)
+        self._tell_change(before, self._status())
         for account in self._others():
             key = issue_key(account.issue)
             for event in _evidence(account):
@@ -186,9 +206,36 @@ class TaskAggregate(Aggregate):
     def _others(self) -> Iterator[Account]:
         return (account for account in self._ledger.accounts() if issue_key(account.issue) != self._key)
 
+    def resume(self, timer: int | None) -> None:
+        """Ends the task if its lease had lapsed: else there is a timer for that."""
+        self._ledger.lapse(NEVER if timer is None else timer - 1)
+
+    def _happened(self, event: TaskStarted | TaskHeartbeat | TaskEnded) -> bool:
+        """Takes what happened to the task itself. Only the heartbeat that counts is kept."""
+        before, known = self._status(), self._heartbeat()
+        self._ledger.apply(event)
+        status, counting = self._status(), self._heartbeat()
+        if before.lapsed and not status.lapsed:
+            status = msgspec.structs.replace(status, heartbeat=counting)
+        self._tell_change(before, status)
+        if known is not None and known != counting:
+            self.dropped.append(known)
+        return event == counting or not isinstance(event, TaskHeartbeat)
+
+    def _tell_change(self, before: TaskStatus, status: TaskStatus) -> None:
+        if status != before:
+            self.sends += [(key, status) for key in sorted(self._subscribers)]
+
+    def _heartbeat(self) -> TaskHeartbeat | None:
+        task = self._ledger.task(self._task_id)
+        return None if task is None else task.heartbeat
+
     def _status(self) -> TaskStatus:
         task = self._ledger.task(self._task_id)
-        return TaskStatus(self._task_id) if task is None else TaskStatus(self._task_id, task.start, task.end)
+        if task is None:
+            return TaskStatus(self._task_id)
+        lapsed = task.heartbeat if task.lapsed else None
+        return TaskStatus(self._task_id, task.start, task.end, lapsed, task.lapsed)
 
     def _use(self, use: CredentialUsed, named: str | None) -> None:
         unknown = None if named is None else self._unanswered(named)
@@ -242,7 +289,7 @@ class SecretAggregate(Aggregate):
         self._claims: list[CredentialIssued] = []
         self._leaks: list[Leak] = []
         self._sums: Sums | None = None  # of the leaks that were compacted
-        self._tasks: list[TaskStarted | TaskEnded] = []
+        self._statuses: list[TaskStatus] = []
         self._withdrawn: dict[tuple[str, str], int] = {}  # the time of each record, by source and id
         self._forwarded: set[tuple[str, Leak]] = set()
         self._subscriptions: set[str] = set()
@@ -266,11 +313,11 @@ class SecretAggregate(Aggregate):
             self._withdrawn[fact.source, fact.id] = fact.time
             self._rebuild()
         elif isinstance(fact, TaskStatus):
-            events = [event for event in (fact.start, fact.end) if event is not None]
-            self._tasks += events
+            if not self._keeps(fact, fact):
+                return False
+            self._statuses.append(fact)
             if self._ledger is not None:
-                for event in events:
-                    self._ledger.apply(event)
+                learn_status(self._ledger, fact)
         return True
 
     def judge(self, watermark: int, sent: list[SentCommand]) -> Verdicts:  # noqa: ARG002 - a secret is never revoked
@@ -297,8 +344,10 @@ class SecretAggregate(Aggregate):
     def _open(self) -> Ledger:
         if self._ledger is None:
             self._ledger = Ledger(self._policy)
-            for event in (*self._claims, *self._tasks):
+            for event in self._claims:
                 self._ledger.apply(event)
+            for status in self._statuses:
+                learn_status(self._ledger, status)
         return self._ledger
 
     def _rebuild(self) -> None:
@@ -353,9 +402,8 @@ class LimitedAggregate(Aggregate):
                 self.dropped.append(min(known, fact, key=lambda one: one.records))
             self._ledger.apply(fact)
         elif isinstance(fact, TaskStatus):
-            for event in (fact.start, fact.end):
-                if event is not None:
-                    self._ledger.apply(event)
+            learn_status(self._ledger, fact)
+            return self._keeps(fact, fact)
         return True
 
     def judge(self, watermark: int, sent: list[SentCommand]) -> Verdicts:  # noqa: ARG002 - nothing is to be revoked
@@ -384,6 +432,15 @@ class LimitedAggregate(Aggregate):
         for tally in self._ledger.limited.values():
             if isinstance(tally, Tally):
                 tally.sums = _secret_sums.decode(value)
+
+
+def learn_status(ledger: Ledger, status: TaskStatus) -> None:
+    """Applies what a task says of itself."""
+    for event in (status.start, status.end):
+        if event is not None:
+            ledger.apply(event)
+    if status.heartbeat is not None:
+        ledger.report(status.heartbeat, lapsed=status.lapsed)
 
 
 def _evidence(account: Account) -> Iterator[_Movable]:

@@ -9,10 +9,10 @@ from collections import Counter, OrderedDict
 from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
-from detector.judge.accounts import Account, Candidates, Task, TaskGroup, precedence
+from detector.judge.accounts import Account, Candidates, Task, TaskGroup, ended_by
 from detector.judge.terms import NEVER, KindPolicy
 from detector.judge.time_order import Item
-from detector.values.events import TaskEnded
+from detector.values.events import TaskEnding
 
 SHOWN: Final = 20  # candidates that findings and commands name
 
@@ -23,7 +23,7 @@ class Outline(NamedTuple):
     number: int
     first: tuple[Task, ...]
     kind: str | None
-    end: TaskEnded | None
+    ending: TaskEnding | None
     due: int
     oldest: Task | None
 
@@ -60,17 +60,17 @@ def _outline_of(started: Sequence[tuple[Item, Task]], candidates: Candidates, po
     for place, task in started:
         if place[0] > high:
             break
-        if task.end is None or task.end.time >= low:
+        if task.ended >= low:
             ran.append(task)
-    ends = [task.end for task in ran if task.end is not None]
+    endings = [ending for task in ran if (ending := task.ending) is not None]
     kinds = {task.kind for task in ran}
     return Outline(
         number=len(ran),
         first=tuple(ran[:SHOWN]),
         kind=kinds.pop() if len(kinds) == 1 else None,
-        end=max(ends, key=precedence) if ends and len(ends) == len(ran) else None,
+        ending=max(endings, key=ended_by) if endings and len(endings) == len(ran) else None,
         due=max((task.deadline(policy) for task in ran), default=NEVER),
-        oldest=next((task for task in ran if task.end is None), None),
+        oldest=next((task for task in ran if task.ending is None), None),
     )
 
 
@@ -86,7 +86,7 @@ class _Running:
         self._kinds: Counter[str | None] = Counter()
         self._endless = 0  # how many have no end
         self._undated = 0  # how many have no deadline
-        self._last: TaskEnded | None = None
+        self._last: TaskEnding | None = None
         self._oldest: Task | None = None  # of those without an end, which never go
         self._outline: Outline | None = None
 
@@ -95,13 +95,14 @@ class _Running:
         self._outline = None
         self._tasks[task] = None
         self._kinds[task.kind] += 1
-        if task.end is None:
+        ending = task.ending
+        if ending is None:
             self._endless += 1
             self._oldest = self._oldest or task
         else:
             heapq.heappush(self._ends, (task.ended, next(self._number), task))
-            if self._last is None or precedence(self._last) < precedence(task.end):
-                self._last = task.end
+            if self._last is None or ended_by(self._last) < ended_by(ending):
+                self._last = ending
         deadline = task.deadline(self._policy)
         if deadline == NEVER:
             self._undated += 1
@@ -128,7 +129,7 @@ class _Running:
                 number=len(self._tasks),
                 first=tuple(itertools.islice(self._tasks, SHOWN)),
                 kind=next(iter(self._kinds)) if len(self._kinds) == 1 else None,
-                end=self._last if self._tasks and not self._endless else None,
+                ending=self._last if self._tasks and not self._endless else None,
                 due=-self._deadlines[0][0] if self._deadlines and not self._undated else NEVER,
                 oldest=self._oldest,
             )

@@ -6,11 +6,12 @@ counted and dropped. `AccountSums` has the counts of one credential.
 
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from typing import Final
 
 import msgspec
 
 from detector.judge.acceptance import accepted_until, covering, subject_of
-from detector.judge.accounts import Account, Candidates, LeakGroup
+from detector.judge.accounts import Account, Candidates, LeakGroup, Task
 from detector.judge.evidence import FinalTally, Sums, Tally
 from detector.judge.origins import earliest_located
 from detector.judge.policy import Accept
@@ -18,6 +19,8 @@ from detector.judge.rules.catalog import RULES
 from detector.judge.terms import NEVER
 from detector.judge.time_order import Item, TimeOrder
 from detector.values.events import CredentialUsed, Leak
+
+MOST_RETRACTABLE: Final = 4096  # uses after a lease lapsed that are kept one by one
 
 
 class AccountSums(msgspec.Struct):
@@ -35,6 +38,8 @@ def compact_accounts(
     accounts: Iterable[Account], accepts: Sequence[Accept], before: int
 ) -> tuple[list[Account], set[CredentialUsed | Leak]]:
     """Compacts the uses and leaks of credentials before a time, except for those that findings show and for origins.
+
+    Uses that a heartbeat may clear are kept too, up to a limit.
 
     Returns the credentials that had any, and the events that were dropped.
     """
@@ -60,6 +65,7 @@ def compact_accounts(
         if isinstance(account.task, Candidates) and account.task.high >= before and account.uses is not None
         for item in account.uses.order
     )
+    shown.update(item[:3] for account in every for item in _retractable(account))
     compacted: list[Account] = []
     dropped: set[CredentialUsed | Leak] = set()
     for account in every:
@@ -73,6 +79,18 @@ def compact_accounts(
             for group in name.leaks or ():
                 _cut_leaks(group, before, shown)
     return compacted, dropped
+
+
+def _retractable(account: Account) -> list[Item]:
+    """The uses after a lease lapsed, but the latest `MOST_RETRACTABLE` only. A heartbeat may still say that the task ran on."""
+    task = account.task
+    if isinstance(task, Task):
+        lapsed = task.lapsed
+    else:
+        lapsed = any(each.lapsed for each in task.group.tasks.values() if task.has(each.task_id))
+    if not lapsed or account.uses is None:
+        return []
+    return list(account.uses.order.between(task.ended + account.policy.skew + 1, NEVER))[-MOST_RETRACTABLE:]
 
 
 def _compact(

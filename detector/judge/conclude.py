@@ -64,7 +64,7 @@ _REQUESTS: Final = (RevocationRequest.PLAIN, RevocationRequest.ESCALATED)
 
 def task_facts(task: Task) -> TaskFacts:
     """A task as findings show it."""
-    start, end = task.start, task.end
+    start, end, ended = task.start, task.end, task.ended
     return TaskFacts(
         task_id=task.task_id,
         kind=start.kind if start is not None else None,
@@ -72,9 +72,10 @@ def task_facts(task: Task) -> TaskFacts:
         workload=workload_of(task),
         parent_task_id=start.parent_task_id if start is not None else None,
         started=start.time if start is not None else None,
-        ended=end.time if end is not None else None,
+        ended=None if ended == NEVER else ended,
         deadline=start.deadline if start is not None else None,
         outcome=end.outcome if end is not None else None,
+        lapsed=task.lapsed,
     )
 
 
@@ -88,9 +89,10 @@ def candidate_facts(candidates: Candidates) -> CandidateFacts:
     return CandidateFacts(
         count=candidates.count,
         kind=candidates.kind,
-        ended=candidates.end.time if candidates.end is not None else None,
+        ended=None if candidates.ending is None else candidates.ended,
         deadline=candidates.due if candidates.due != NEVER else None,
         tasks=tuple(map(task_facts, candidates.first)),
+        lapsed=candidates.lapsed,
     )
 
 
@@ -123,7 +125,7 @@ def credential_facts(account: Account) -> CredentialFacts:
 
 def end_moments(account: Account, until: int) -> list[Moment]:
     """The rules about one credential that hold at the end of its task, if that is at or before `until`."""
-    return judge_end(account.outline(), account.covered(), until) if account.task.end is not None else []
+    return [] if account.task.ending is None else judge_end(account.outline(), account.covered(), until)
 
 
 def credential_findings(
@@ -237,12 +239,12 @@ def _evidences(
 
 def _end_evidences(moment: Moment, account: Account) -> tuple[Evidence, ...]:
     """The evidence of a rule that is judged once the task has ended."""
-    end, evidence = account.task.end, RULES[moment.verdict.rule].end_evidence
-    if end is None or evidence is None:
+    ending, evidence = account.task.ending, RULES[moment.verdict.rule].end_evidence
+    if ending is None or evidence is None:
         return ()
     made = []
     for part in moment.parts[:MAX_EVIDENCES]:
-        event, detail = evidence(account.issue, end, part)
+        event, detail = evidence(account.issue, ending, part)
         made.append(Evidence(moment.time, event, moment.verdict.severity, detail))
     return tuple(made)
 

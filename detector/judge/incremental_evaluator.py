@@ -133,6 +133,12 @@ class IncrementalEvaluator:
                 for item in account.expiries.between(low, high):
                     self.judge_lifetime(account, item[4])
 
+    def judge_ending(self, account: Account, before: int, after: int) -> None:
+        """Judges again what the end of the task decides, which has moved from one time to another."""
+        if before != after:
+            low, high = sorted((before, after))
+            self.judge_between(account, low + account.policy.skew + 1, high + account.policy.skew)
+
     def judge_lifetimes(self, account: Account) -> None:
         """Judges how long each issue and renewal lets the credential live."""
         if account.expiries is None:
@@ -187,14 +193,11 @@ class IncrementalEvaluator:
             candidates.count,
             candidates.first,
             candidates.kind,
-            candidates.end,
+            candidates.ending,
             candidates.due,
             candidates.oldest,
         ) = found
-        if ended != candidates.ended:
-            low, high = sorted((ended, candidates.ended))
-            skew = account.policy.skew
-            self.judge_between(account, low + skew + 1, high + skew)
+        self.judge_ending(account, ended, candidates.ended)
         if due != candidates.due:
             self.judge_lifetimes(account)
         if account.uses is not None:

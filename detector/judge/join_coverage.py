@@ -120,7 +120,7 @@ class _RowCount:
     def add(self, account: Account) -> None:
         task = account.task.oldest if isinstance(account.task, Candidates) else account.task
         oldest = None
-        if task is not None and task.start is not None and task.end is None:
+        if task is not None and task.start is not None and task.ending is None:
             oldest = OldestTask(task.start.time, task.task_id[:_NAME])
         self._take(1, [(account.issue.time, account.issue.credential_id, account)], oldest)
 

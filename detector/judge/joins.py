@@ -67,7 +67,7 @@ def join_of(account: Account, until: int) -> Join:
     group = account.issue.task_group
     if group is not None and task.start is not None and task.start.group not in (None, group):
         return _LASTING[OTHER_GROUP]
-    if task.end is not None:
+    if task.ending is not None:
         return _LASTING[END_ONLY if task.start is None else ENDED]
     if task.start is None:
         return _LASTING[UNREPORTED]

@@ -42,6 +42,7 @@ from detector.values.events import (
     LimitedRecord,
     RevocationOutcome,
     TaskEnded,
+    TaskHeartbeat,
     TaskStarted,
 )
 from detector.values.findings import Command, Finding
@@ -51,7 +52,7 @@ from detector.values.times import to_millis
 class Ledger:
     """Takes canonical events and leaks; gives findings and commands.
 
-    `latest` is the latest time of an event, or at which a leak was known, None before the first. `limited` has the
+    `latest` is the latest time of an event, heartbeats aside, or at which a leak was known, None before the first. `limited` has the
     tallies of streams with records that could not be examined whole, by stream.
     """
 
@@ -66,12 +67,14 @@ class Ledger:
         self._unsettled: dict[
             TaskGroup, None
         ] = {}  # the groups whose credentials may have other candidates now
+        self._leased: dict[Task, None] = {}  # tasks with a heartbeat and no end
         self._leaks: dict[str, LeakGroup] = {}
         self.limited: dict[str, Tally | FinalTally] = {}  # by stream
         self._counted: set[int] = set()  # once sealed: hashes of the unresolved uses that were counted
         self._routes: dict[type[Any], Callable[[Any], None]] = {
             TaskStarted: self._started,
             TaskEnded: self._ended,
+            TaskHeartbeat: self._beat,
             CredentialIssued: self._issued,
             CredentialRenewed: self._renewed,
             CredentialRevoked: self._revoked,
@@ -98,18 +101,22 @@ class Ledger:
             ValueError: it is a lifecycle event, and `seal_lifecycle` was called.
         """
         time = event.known_since if isinstance(event, Leak) else event.time
-        if self.latest is None or time > self.latest:
+        # Nothing may rest on the time of a heartbeat that no longer counts: it is not kept.
+        if (self.latest is None or time > self.latest) and not isinstance(event, TaskHeartbeat):
             self.latest = time
         self._routes[type(event)](event)
 
-    def seal_lifecycle(self, first_uses: Iterable[CredentialUsed] = ()) -> None:
+    def seal_lifecycle(self, first_uses: Iterable[CredentialUsed] = (), until: int = NEVER) -> None:
         """Promises that only uses and leaks follow. From now on each is judged, added up and forgotten.
+
+        Findings and commands will be asked for as of `until`; NEVER if that is the latest of all times, not known yet.
 
         `first_uses` are, of the uses that follow, the earliest ones by each name of a credential with an address of each
         family: a use is judged by the earliest, which may come after it. They need no action, resource or outcome.
         """
         if self._final is not None:
             return
+        self.lapse(until)
         self._settle()
         for use in first_uses:
             account = self._names.owner(use)
@@ -138,6 +145,7 @@ class Ledger:
         Rules that are judged at a later time hold if that time is at or before `until`.
         """
         policy, foreign = self.policy, self._evaluator.foreign
+        self.lapse(until)
         found = [
             finding
             for account in self.accounts()
@@ -162,6 +170,7 @@ class Ledger:
 
     def commands(self, until: int) -> list[Command]:
         """All commands, at most two for each credential, ordered by time and credential id, plain before escalated."""
+        self.lapse(until)
         commands = [
             command
             for account in self.accounts()
@@ -173,8 +182,21 @@ class Ledger:
             commands, key=lambda command: (command.time, command.credential.credential_id, command.escalated)
         )
 
+    def lapse(self, until: int) -> None:
+        """Ends the tasks whose lease has lapsed at a time; one that was ended so and beats again runs on."""
+        for task in self._leased:
+            if task.heartbeat is not None:
+                self._end_by_lease(task, task.heartbeat, lapsed=task.heartbeat.lapse <= until)
+
+    def report(self, heartbeat: TaskHeartbeat, *, lapsed: bool) -> None:
+        """Takes what another ledger, which has all heartbeats of a task, says of its lease."""
+        task = self._task(heartbeat.task_id)
+        known = task.heartbeat
+        if task.end is None and (heartbeat.outlasts(known) or (heartbeat == known and lapsed)):
+            self._end_by_lease(task, heartbeat, lapsed=lapsed)
+
     def accounts(self) -> Iterator[Account]:
-        """All credentials. Do not change them."""
+        """All credentials, as of the time that was asked about last. Do not change them."""
         self._settle()
         return self._names.accounts()
 
@@ -279,12 +301,30 @@ class Ledger:
             return
         before = task.ended
         task.end = event
+        task.heartbeat, task.lapsed = None, False
+        self._leased.pop(task, None)
+        self._settle_ending(task, before)
+
+    def _beat(self, event: TaskHeartbeat) -> None:
+        task = self._task(event.task_id)
+        if task.end is None and event.outlasts(task.heartbeat):
+            self._leased[task] = None
+            self._end_by_lease(task, event, lapsed=False)
+
+    def _end_by_lease(self, task: Task, heartbeat: TaskHeartbeat, *, lapsed: bool) -> None:
+        before = task.ended
+        task.heartbeat, task.lapsed = heartbeat, lapsed
+        self._settle_ending(task, before)
+
+    def _settle_ending(self, task: Task, before: int) -> None:
+        """Judges again what the end of a task decides, if it has moved."""
+        if task.ended == before:
+            return
         if task.start is not None and task.start.group is not None:
             self._unsettled[self._group(task.start.group)] = None
         for account in task.accounts:
             if account.task is task:
-                skew = account.policy.skew
-                self._evaluator.judge_between(account, event.time + skew + 1, before + skew)
+                self._evaluator.judge_ending(account, before, task.ended)
 
     # Credentials
 

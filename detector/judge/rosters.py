@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Final, TypeAlias, TypeVar
 
 from detector.judge.accounts import Account, precedence
-from detector.judge.aggregates import Aggregate, TaskAggregate
+from detector.judge.aggregates import Aggregate, TaskAggregate, learn_status
 from detector.judge.policy import Policy
 from detector.judge.routing import (
     CANDIDATES,
@@ -54,14 +54,14 @@ class CandidateAggregate(TaskAggregate):
     def __init__(self, key: str, policy: Policy) -> None:
         super().__init__(key, policy)
         self._asked: dict[tuple[str, int, int], int] = {}  # until when, by group and times
-        self._ended: list[TaskEnded] = []  # the ends that tasks reported themselves, until the issue is known
+        self._named: list[TaskStatus] = []  # what named tasks reported themselves, until the issue is known
         self._parts: dict[tuple[str, CandidateSubscription], dict[int, tuple[TaskStatus, ...]]] = {}
 
     def take(self, fact: Fact, watermark: int) -> bool:
         """Takes what a task's aggregate does, and what the roster says of candidates."""
         if isinstance(fact, CandidateStatuses):
             self._learn_candidates(fact.statuses)
-            return True
+            return len(fact.statuses) != 1 or self._keeps(fact.statuses[0], fact)
         if isinstance(fact, CandidateStatusesPart):
             answer = fact.group, fact.subscription
             parts = self._parts.setdefault(answer, {})
@@ -71,8 +71,8 @@ class CandidateAggregate(TaskAggregate):
                     self._learn_candidates(statuses)
             return True
         kept = super().take(fact, watermark)
-        if isinstance(fact, TaskStatus) and fact.end is not None:
-            self._ended.append(fact.end)
+        if isinstance(fact, TaskStatus):
+            self._named.append(fact)
             self._drop_ended()
         elif isinstance(fact, CredentialIssued | CredentialRenewed | Claim):
             self._drop_ended()
@@ -80,9 +80,8 @@ class CandidateAggregate(TaskAggregate):
         return kept
 
     def _learn_candidates(self, statuses: tuple[TaskStatus, ...]) -> None:
-        for event in (each for status in statuses for each in (status.start, status.end)):
-            if event is not None:
-                self._ledger.apply(event)
+        for status in statuses:
+            learn_status(self._ledger, status)
 
     def _own(self) -> Account | None:
         account = self._ledger.credential(self._key.removeprefix(CANDIDATES))
@@ -94,10 +93,10 @@ class CandidateAggregate(TaskAggregate):
         if account is None:
             return
         low = account.issue.time - account.policy.skew
-        for end in self._ended:
-            if end.time < low:
-                self._ledger.apply(end)
-        self._ended.clear()
+        for status in self._named:
+            if not low <= _ended(status) < NEVER:
+                learn_status(self._ledger, status)
+        self._named.clear()
 
     def _subscribe(self) -> None:
         """Asks the roster of its group for candidates, and again if the issue that counts or its expiry has changed."""
@@ -139,9 +138,9 @@ class RosterAggregate(Aggregate):
         if isinstance(fact, TaskStarted):
             if fact.task_id not in self._tasks:
                 self.sends.append((task_key(fact.task_id), TaskSubscription(self._key, fact.time)))
-            return self._learn(fact.task_id, fact, fact, None)
+            return self._learn(fact, TaskStatus(fact.task_id, fact))
         if isinstance(fact, TaskStatus):
-            return self._learn(fact.task_id, fact, fact.start, fact.end)
+            return self._learn(fact, fact)
         if not isinstance(fact, CandidateSubscription):
             return False
         item = (fact.high, fact.key, fact.low, fact.until, fact)
@@ -165,10 +164,18 @@ class RosterAggregate(Aggregate):
         timer = self._drops[0][0] if self._drops else None
         return Verdicts({}, [], timer, watermark if timer is None else None)
 
-    def _learn(self, task_id: str, fact: _News, start: TaskStarted | None, end: TaskEnded | None) -> bool:
+    def _learn(self, fact: _News, news: TaskStatus) -> bool:
         """Takes news of a task; returns whether they are any."""
+        task_id = news.task_id
         known = self._tasks.get(task_id, TaskStatus(task_id))
-        found = TaskStatus(task_id, _earlier(known.start, start), _earlier(known.end, end))
+        lease = news if news.supersedes(known) else known
+        found = TaskStatus(
+            task_id,
+            _earlier(known.start, news.start),
+            _earlier(known.end, news.end),
+            lease.heartbeat,
+            lease.lapsed,
+        )
         if task_id in self._tasks and found == known:
             return False
         self._leave(known)
@@ -220,8 +227,8 @@ class RosterAggregate(Aggregate):
         ]
 
     def _kept_until(self, status: TaskStatus) -> int:
-        if status.end is not None:
-            return status.end.time + self._retention
+        if _ended(status) != NEVER:
+            return _ended(status) + self._retention
         return (0 if status.start is None else status.start.time) + LONGEST
 
     def _outdated(self, time: int, _number: int, kept: _Kept) -> bool:
@@ -257,13 +264,19 @@ def _earlier(one: _Event | None, other: _Event | None) -> _Event | None:
 
 
 def _tells(news: _News, found: TaskStatus) -> bool:
-    """Whether the start or end that counts is in this fact."""
+    """Whether the start or end that counts is in this fact, or what counts of the lease."""
     if isinstance(news, TaskStarted):
         return news == found.start
-    return (news.start is not None and news.start == found.start) or (
-        news.end is not None and news.end == found.end
+    lease = (news.heartbeat, news.lapsed)
+    return (
+        (news.start is not None and news.start == found.start)
+        or (news.end is not None and news.end == found.end)
+        or (news.heartbeat is not None and lease == (found.heartbeat, found.lapsed))
     )
 
 
 def _ended(status: TaskStatus) -> int:
-    return NEVER if status.end is None else status.end.time
+    """When a task ended, NEVER if it has not: its end counts, whatever its lease does."""
+    if status.end is not None:
+        return status.end.time
+    return status.heartbeat.lapse if status.lapsed and status.heartbeat is not None else NEVER

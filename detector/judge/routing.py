@@ -27,6 +27,7 @@ from detector.values.events import (
     LimitedRecord,
     RevocationOutcome,
     TaskEnded,
+    TaskHeartbeat,
     TaskStarted,
 )
 from detector.values.findings import Command, Finding
@@ -68,11 +69,23 @@ class TaskSubscription(msgspec.Struct, frozen=True, array_like=True, gc=False, t
 
 
 class TaskStatus(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="told"):
-    """Answers a `TaskSubscription`: the earliest start and end known, None if there is none."""
+    """Answers a `TaskSubscription`: the earliest start and end known, None if there is none.
+
+    `heartbeat` is the one whose lease has `lapsed`, or the first after that. So who is told learns of each lapse and
+    each return, and not of each heartbeat. Of two statuses the one that `supersedes` counts, whichever came first.
+    """
 
     task_id: str
     start: TaskStarted | None = None
     end: TaskEnded | None = None
+    heartbeat: TaskHeartbeat | None = None
+    lapsed: bool = False
+
+    def supersedes(self, other: "TaskStatus") -> bool:
+        """Whether this says of the lease what was known later."""
+        if self.heartbeat is None or self.heartbeat == other.heartbeat:
+            return self.heartbeat is not None and self.lapsed and not other.lapsed
+        return self.heartbeat.outlasts(other.heartbeat)
 
 
 class CandidateSubscription(msgspec.Struct, frozen=True, array_like=True, gc=False, tag="candidates"):
@@ -160,6 +173,7 @@ class InputProgress(msgspec.Struct, frozen=True, array_like=True, gc=False, tag=
 
 Fact: TypeAlias = (
     TaskStarted
+    | TaskHeartbeat
     | TaskEnded
     | CredentialIssued
     | CredentialRenewed
@@ -289,7 +303,7 @@ def route_event(event: CanonicalEvent, owners: Owners) -> list[Routed]:
     """The aggregates that an event is for. The caller adds issues to the registry."""
     if isinstance(event, TaskStarted) and event.group is not None:
         return [(task_key(event.task_id), event), (roster_key(event.group), event)]
-    if isinstance(event, TaskStarted | TaskEnded):
+    if isinstance(event, TaskStarted | TaskHeartbeat | TaskEnded):
         return [(task_key(event.task_id), event)]
     if isinstance(event, CredentialIssued):
         return [(issue_key(event), event), *claims(event)]

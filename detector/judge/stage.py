@@ -37,6 +37,8 @@ from detector.judge.routing import (
     LIMITED,
     ROSTER,
     TASK,
+    CandidateStatuses,
+    CandidateStatusesPart,
     Claim,
     Fact,
     Handover,
@@ -70,7 +72,9 @@ _GROWN: Final = (
     TaskStatus,
     CredentialIssued,
     Claim,
-)  # have more fields than in version 0.1.0
+    CandidateStatuses,
+    CandidateStatusesPart,
+)  # have more fields than in version 0.1.0, or hold what has
 _AGGREGATES: Final[tuple[tuple[str | tuple[str, ...], Callable[[str, Policy], Aggregate]], ...]] = (
     (TASK, TaskAggregate),
     (CANDIDATES, CandidateAggregate),
@@ -260,6 +264,7 @@ class AggregateState:
         self.counted = self.totals
         if self._stored:  # it sent all of this before it was stored
             self.aggregate.judge(BEGINNING, [])
+            self.aggregate.resume(self._timer)
             self.aggregate.sends.clear()
             self.aggregate.dropped.clear()
 

@@ -68,6 +68,8 @@ def judge_task(
 ) -> Verdicts:
     """Judges what the aggregate `key` has: a task and its credentials, or one credential that has only candidates.
 
+    The leases that have lapsed at the watermark must be known to the ledger.
+
     `subscribed` is the latest time of an event that caused a subscription.
     """
     verdicts = Verdicts({}, [], None, None)
@@ -87,7 +89,7 @@ def judge_task(
         commands = [
             each for each in ledger.commands_for(account, moments, delay) if each.escalated not in done
         ]
-        if account.task.end is not None:
+        if account.task.ending is not None:
             timers.append(max(account.task.ended, account.issue.time) + account.policy.grace_period)
         if before:
             timers += [_confirmable_until(account, each, ledger.policy) for each in before]
@@ -114,7 +116,7 @@ def judge_task(
         overdue = ledger.overdue(task, watermark)
         if overdue is not None:
             verdicts.findings[overdue.uid] = overdue
-        timers.append(ledger.overdue_at(task))
+        timers += [ledger.overdue_at(task), NEVER if task.heartbeat is None else task.heartbeat.lapse]
     finished = _finished_at(ledger, task, own, subscribed)
     retention = ledger.policy.retention
     verdicts.disposable_at = None if finished == NEVER else finished + retention
@@ -217,7 +219,7 @@ def _finished_at(ledger: Ledger, task: Task | None, own: list[Account], subscrib
     a credential that has only candidates: one whose end gets lost would keep all credentials of its group for ever.
     """
     latest = subscribed if ledger.latest is None else max(ledger.latest, subscribed)
-    seen = task is not None and (task.start is not None or task.end is not None)
+    seen = task is not None and any((task.start, task.end, task.heartbeat))
     if not seen and not own:
         return latest
     ended = task.ended if task is not None and seen else latest

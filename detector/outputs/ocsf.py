@@ -385,6 +385,7 @@ def _task(task: TaskFacts, clean: Clean, role: tuple[int, str] = _ACTOR) -> Reco
                     "ended_time": _time(task.ended),
                     "deadline_time": _time(task.deadline),
                     "outcome": _text(task.outcome, clean),
+                    "lease_lapsed": task.lapsed or None,
                 }
             ),
         }

@@ -79,6 +79,7 @@ def _task(resource: Mapping[str, Any] | None, unmapped: Mapping[str, Any]) -> Pa
             "ended": data.get("ended_time"),
             "deadline": data.get("deadline_time"),
             "outcome": data.get("outcome"),
+            "lapsed": data.get("lease_lapsed"),
         }
     )
 

@@ -135,6 +135,7 @@
   function taskFacts(task, onTask) {
     const link = onTask ? el("button", { type: "button", class: "link", onclick: () => onTask(task.id) }, task.id) : task.id;
     const lasted = task.started !== undefined && task.ended !== undefined ? ` (after ${span(task.ended - task.started)})` : "";
+    const ended = (task.lapsed ? "lease lapsed " : "") + (task.ended !== undefined ? time(task.ended) + lasted : "");
     return facts([
       ["Id", link],
       ["Candidates", task.candidates?.map((one) => one.id).join(", ")],
@@ -143,7 +144,7 @@
       ["Workload", task.workload],
       ["Parent", task.parent],
       ["Started", task.started !== undefined ? time(task.started) : null],
-      ["Ended", task.ended !== undefined ? time(task.ended) + lasted : task.started !== undefined ? "no end known" : null],
+      ["Ended", task.ended !== undefined ? ended : task.started !== undefined ? "no end known" : null],
       ["Outcome", task.outcome],
       ["Deadline", task.deadline !== undefined ? time(task.deadline) : null],
     ]);

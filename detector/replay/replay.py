@@ -28,6 +28,7 @@ from detector.judge.ledger import Ledger
 from detector.judge.policy import Policy
 from detector.judge.stable_fingerprints import with_stable_fingerprints
 from detector.judge.stage import judge_history
+from detector.judge.terms import NEVER
 from detector.outputs.dead_letter_spool import DeadLetterSpool
 from detector.outputs.summary import UNKNOWN_TYPE, SourceRead, Summary, verdicts
 from detector.records.dead_letters import UNTRUSTED, DeadLetter
@@ -117,7 +118,7 @@ def replay(plan: Plan, meter: Meter) -> Result:
         unfindable = +unfindable
     clock.lap("index")
     masker = EventMasker(finder)
-    apply_lifecycle(first.events, masker, ledger, first.first_uses.uses())
+    apply_lifecycle(first.events, masker, ledger, first.first_uses.uses(), plan.until)
     first.first_uses = FirstUses()
     clock.lap("lifecycle")
     sources = [msgspec.structs.replace(source, name=masker.path(source.name)) for source in plan.sources]
@@ -226,13 +227,17 @@ def apply_lifecycle(
     masker: EventMasker,
     ledger: Ledger,
     first_uses: Sequence[CredentialUsed] = (),
+    until: int | None = None,
 ) -> None:
-    """Masks the events and gives them to the ledger. They are let go meanwhile: there may be millions."""
+    """Masks the events and gives them to the ledger. They are let go meanwhile: there may be millions.
+
+    `until` is the time that is asked about, None if that is the latest of all.
+    """
     while events:
         some = [events.popleft() for _ in range(min(_TOGETHER, len(events)))]
         for event in masker.masked(some):
             ledger.apply(event)
-    ledger.seal_lifecycle(masker.masked(first_uses))
+    ledger.seal_lifecycle(masker.masked(first_uses), NEVER if until is None else until)
 
 
 class _SecondPass:

@@ -17,7 +17,15 @@ from detector.scan.leaks import Batch, LeakFinder
 from detector.stages.first_uses import FirstUses
 from detector.stages.masking import EventMasker
 from detector.stages.scan import LeakIdentity, identity_of, limited_records, unreported_records
-from detector.values.events import TYPE_NAMES, CanonicalEvent, CredentialUsed, Leak, Lifecycle, LimitedRecord
+from detector.values.events import (
+    TYPE_NAMES,
+    CanonicalEvent,
+    CredentialUsed,
+    Leak,
+    Lifecycle,
+    LimitedRecord,
+    TaskHeartbeat,
+)
 from detector.values.findings import MOST_FINDINGS
 
 
@@ -147,7 +155,8 @@ class LifecycleCollector(RangeScanner):
 
     def __init__(self) -> None:
         super().__init__(None)
-        self.lifecycle: list[Lifecycle] = []
+        self._lifecycle: list[Lifecycle] = []
+        self._heartbeats: dict[str, TaskHeartbeat] = {}  # by task, the one that counts
         self.has_uses = False
         self.first_uses = FirstUses()
 
@@ -157,5 +166,13 @@ class LifecycleCollector(RangeScanner):
             self.has_uses = True
             self.first_uses.add(event)
         else:
-            self.lifecycle.append(event)
+            if not isinstance(event, TaskHeartbeat):
+                self._lifecycle.append(event)
+            elif event.outlasts(self._heartbeats.get(event.task_id)):
+                self._heartbeats[event.task_id] = event
             self._saw(event)
+
+    @property
+    def lifecycle(self) -> list[Lifecycle]:
+        """The lifecycle events, without the heartbeats that others outlast: there may be thousands of a task."""
+        return [*self._lifecycle, *self._heartbeats.values()]

@@ -63,7 +63,7 @@ def read_history(plan: Plan, meter: Meter, window: Window, length: int) -> Read:
     first = read_lifecycle(plan, todo, meter)
     finder = plan.finder_of(registered_identifiers(first.events))
     masker = EventMasker(finder)
-    apply_lifecycle(first.events, masker, ledger, first.first_uses.uses())
+    apply_lifecycle(first.events, masker, ledger, first.first_uses.uses(), first.latest)
     since = 0 if first.latest is None else first.latest - length
     history = History(ledger, msgspec.structs.replace(window, since=since))
     letters = Counter(letter.reason for letter in plan.letters)

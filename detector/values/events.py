@@ -78,6 +78,29 @@ class TaskEnded(Event, frozen=True, array_like=True, gc=False, kw_only=True, tag
     outcome: str | None = None
 
 
+class TaskHeartbeat(Event, frozen=True, array_like=True, gc=False, kw_only=True, tag="task.heartbeat"):
+    """A task was alive, and counts as alive for its `lease` (ns) from then on."""
+
+    task_id: str
+    lease: int
+
+    @property
+    def lapse(self) -> int:
+        """When the lease lapses, in ns: unless another heartbeat or an end is known, the task ended then."""
+        return self.time + self.lease
+
+    def outlasts(self, other: "TaskHeartbeat | None") -> bool:
+        """Whether its lease counts and not that of the other: it lapses later. The rest breaks ties."""
+        return other is None or _lasting(self) > _lasting(other)
+
+
+def _lasting(beat: TaskHeartbeat) -> tuple[int, int, str, str]:
+    return beat.lapse, beat.time, beat.source, beat.id
+
+
+TaskEnding = TaskEnded | TaskHeartbeat  # what ends a task: that it ended, or that its lease lapsed
+
+
 class IssuedTo(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Who asked for a credential: the caller's IP address and workload, as the issuer saw them."""
 
@@ -254,7 +277,13 @@ class LimitedRecord(Event, frozen=True, array_like=True, gc=False, kw_only=True,
 
 
 Lifecycle = (
-    TaskStarted | TaskEnded | CredentialIssued | CredentialRenewed | CredentialRevoked | RevocationOutcome
+    TaskStarted
+    | TaskHeartbeat
+    | TaskEnded
+    | CredentialIssued
+    | CredentialRenewed
+    | CredentialRevoked
+    | RevocationOutcome
 )
 CanonicalEvent = Lifecycle | CredentialUsed
 AnyEvent = CanonicalEvent | Leak | LimitedRecord
@@ -264,6 +293,7 @@ CredentialEvent = (
 
 TYPES: Final[dict[str, type[CanonicalEvent]]] = {
     "task.started": TaskStarted,
+    "task.heartbeat": TaskHeartbeat,
     "task.ended": TaskEnded,
     "credential.issued": CredentialIssued,
     "credential.renewed": CredentialRenewed,

@@ -103,7 +103,10 @@ class Evidence(msgspec.Struct, frozen=True):
 
 
 class TaskFacts(msgspec.Struct, frozen=True):
-    """What is known about a task, for `resources[]`. Times are in nanoseconds; None is unknown."""
+    """What is known about a task, for `resources[]`. Times are in nanoseconds; None is unknown.
+
+    `lapsed`: it ended because its lease lapsed, so nobody reported how.
+    """
 
     task_id: str
     kind: str | None = None
@@ -114,13 +117,14 @@ class TaskFacts(msgspec.Struct, frozen=True):
     ended: int | None = None
     deadline: int | None = None
     outcome: str | None = None
+    lapsed: bool = False
 
 
 class CandidateFacts(msgspec.Struct, frozen=True):
     """The tasks to one of which a credential was issued. Times are in nanoseconds.
 
     `tasks` are the first 20 of `count` by start. `kind` is the kind that all have, None if they differ. `ended` is the
-    last of their ends and `deadline` the latest of their deadlines, None while one of them has none.
+    last of their ends, at which a lease `lapsed` or not, and `deadline` the latest of their deadlines, None while one of them has none.
     """
 
     count: int
@@ -128,6 +132,7 @@ class CandidateFacts(msgspec.Struct, frozen=True):
     ended: int | None = None
     deadline: int | None = None
     tasks: tuple[TaskFacts, ...] = ()
+    lapsed: bool = False
 
     @property
     def task_ids(self) -> tuple[str, ...]:
@@ -206,6 +211,12 @@ class Finding(msgspec.Struct, frozen=True):
         """When its task, or the last candidate for it, ended (ns); None if that is not known."""
         known = self.task if self.task is not None else self.candidates
         return known.ended if known is not None else None
+
+    @property
+    def task_lapsed(self) -> bool:
+        """Whether that end is a lease that lapsed."""
+        known = self.task if self.candidates is None else self.candidates
+        return known is not None and known.lapsed
 
     @property
     def task_deadline(self) -> int | None:

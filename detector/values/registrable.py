@@ -11,9 +11,12 @@ from typing import Final
 
 from detector.values.errors import InputError
 from detector.values.secrets import DeploymentKey, Secret, sha256_hex
+from detector.values.times import DAY
 
 CANARY_KIND: Final = "canary-token"
 """The kind of a credential that is a decoy: it opens nothing, and nobody should touch it."""
+LONGEST_LEASE: Final = DAY
+"""How long a task may count as alive after a heartbeat (ns)."""
 SHORTEST: Final = 8  # bytes of a secret
 MAX_LENGTH: Final = 16 << 10  # bytes of a secret: what is cut from long lines and blocks overlaps by no more
 SHORTEST_FORM, LONGEST_FORM = 16, 1024  # bytes of a secret that is found in another form

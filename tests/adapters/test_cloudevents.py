@@ -16,9 +16,10 @@ from detector.values.events import (
     Grant,
     Identifier,
     TaskEnded,
+    TaskHeartbeat,
     TaskStarted,
 )
-from detector.values.times import MINUTE, parse_rfc3339
+from detector.values.times import DAY, MINUTE, SECOND, parse_rfc3339
 
 TIME = "2026-03-01T12:00:00Z"
 NOON = parse_rfc3339(TIME)
@@ -58,6 +59,9 @@ def test_each_type_is_read_with_all_its_fields() -> None:
         "deadline": TIME,
     }
     assert decode(event("task.started", started), NOON) == TaskStarted(**{**at, **started, "deadline": NOON})
+    for lease, nanos in (("90s", 90 * SECOND), (0.5, SECOND // 2), (86400, DAY)):
+        beat = decode(event("task.heartbeat", {"task_id": "t", "lease": lease}), NOON)
+        assert beat == TaskHeartbeat(**at, task_id="t", lease=nanos)
     ended: dict[str, Any] = {"task_id": "t", "outcome": "timed_out"}
     assert decode(event("task.ended", ended), NOON) == TaskEnded(**at, **ended)
     renewed = {"credential_id": "c", "expires_at": TIME}
@@ -73,6 +77,13 @@ def test_each_type_is_read_with_all_its_fields() -> None:
     )
     revoked: dict[str, Any] = {"credential_id": "c"}
     assert decode(event("credential.revoked", revoked), NOON) == CredentialRevoked(**at, **revoked)
+
+
+@pytest.mark.parametrize("lease", [0, -1, "0s", "marker", "", 86400.001, "25h", 1e300, None, True, ["90s"]])
+def test_a_lease_is_a_duration_of_a_day_at_most(lease: object) -> None:
+    reason, field = error_of(event("task.heartbeat", {"task_id": "t", "lease": lease}))
+    assert (reason, field) == ("wrong-field", "data.lease")
+    assert error_of(event("task.heartbeat", {"task_id": "t"})) == ("missing-field", "data.lease")
 
 
 def test_an_issue_is_read_with_all_its_parts() -> None:

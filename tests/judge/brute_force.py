@@ -438,7 +438,7 @@ def accept_whole(accepts: tuple[Accept, ...], pieces: list[Piece]) -> list[Piece
 
 def judge(events: Iterable[AnyEvent], policy: Policy, until: int) -> Judgement:
     """The findings and commands of a set of events; rules judged at a later time fire up to `until` (ns)."""
-    history = History.of(events)
+    history = History.of(events, until)
     pieces: list[Piece] = []
     commands: dict[tuple[str, bool], Request] = {}
     for credential_id in sorted({event.credential_id for event in history.issued}):

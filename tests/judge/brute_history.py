@@ -15,6 +15,7 @@ from detector.values.events import (
     Leak,
     RevocationOutcome,
     TaskEnded,
+    TaskHeartbeat,
     TaskStarted,
 )
 
@@ -23,9 +24,11 @@ NEVER = float("inf")
 
 @dataclass
 class History:
-    """The set of events, sorted by type; a second copy of one is dropped."""
+    """The set of events, sorted by type, and the time up to which they are judged; a second copy of one is dropped."""
 
+    until: int
     started: list[TaskStarted] = field(default_factory=list)
+    heartbeats: list[TaskHeartbeat] = field(default_factory=list)
     ended: list[TaskEnded] = field(default_factory=list)
     issued: list[CredentialIssued] = field(default_factory=list)
     renewed: list[CredentialRenewed] = field(default_factory=list)
@@ -35,9 +38,9 @@ class History:
     leaks: list[Leak] = field(default_factory=list)
 
     @classmethod
-    def of(cls, events: Iterable[AnyEvent]) -> "History":
+    def of(cls, events: Iterable[AnyEvent], until: int) -> "History":
         """The history that `events`, in any order and with copies, tell."""
-        history = cls()
+        history = cls(until)
         seen = set()
         for event in events:
             name = (event.source, event.id, event.fingerprint if isinstance(event, Leak) else "")
@@ -46,6 +49,7 @@ class History:
             seen.add(name)
             lists: dict[type[Any], list[Any]] = {
                 TaskStarted: history.started,
+                TaskHeartbeat: history.heartbeats,
                 TaskEnded: history.ended,
                 CredentialIssued: history.issued,
                 CredentialRenewed: history.renewed,
@@ -64,8 +68,12 @@ class History:
         return min(mine, key=lambda event: (event.time, event.source, event.id), default=None)
 
     def end_of(self, task_id: str) -> int | None:
-        """The earliest end of a task."""
-        return min((event.time for event in self.ended if event.task_id == task_id), default=None)
+        """The earliest end of a task; without one, when the last of its leases is over, if it is."""
+        reported = [event.time for event in self.ended if event.task_id == task_id]
+        if reported:
+            return min(reported)
+        alive_until = [beat.time + beat.lease for beat in self.heartbeats if beat.task_id == task_id]
+        return max(alive_until) if alive_until and max(alive_until) <= self.until else None
 
     def candidates_for(self, issue: CredentialIssued, skew: int) -> list[TaskStarted]:
         """The starts of the tasks of the issue's group that had started by the issue and not ended before it."""

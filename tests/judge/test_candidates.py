@@ -333,4 +333,4 @@ def outline(account: Account) -> tuple[object, ...]:
     own = account.task
     assert isinstance(own, Candidates)
     oldest = own.oldest.task_id if own.oldest is not None else None
-    return own.count, [each.task_id for each in own.first], own.kind, own.end, own.due, oldest
+    return own.count, [each.task_id for each in own.first], own.kind, own.ending, own.due, oldest

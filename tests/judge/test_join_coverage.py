@@ -71,6 +71,7 @@ def coverage(
     ledger = Ledger(policy)
     for event in events:
         ledger.apply(event)
+    ledger.lapse(until)
     return join_coverage(ledger.accounts(), until, most=most)
 
 
@@ -328,6 +329,7 @@ def test_each_credential_counts_once_whatever_the_order(history: History, data: 
     ledger = Ledger(history.policy)
     for event in history.events:
         ledger.apply(event)
+    ledger.lapse(history.until)
     found = join_coverage(ledger.accounts(), history.until)
     assert found.credentials == len(list(ledger.accounts()))
     assert found.by_join.keys() <= JOINS.keys()
@@ -336,7 +338,7 @@ def test_each_credential_counts_once_whatever_the_order(history: History, data: 
     for event in history.events:
         if isinstance(event, Lifecycle):
             sealed.apply(event)
-    sealed.seal_lifecycle()
+    sealed.seal_lifecycle(until=history.until)
     assert join_coverage(sealed.accounts(), history.until) == found
 
 

@@ -8,7 +8,14 @@ from detector.judge.rules.classification import Classification
 from detector.judge.rules.rule import Phrase, Rule
 from detector.judge.rules.titles import Words
 from detector.judge.terms import NEVER, KindPolicy, Terms, expiry_at
-from detector.values.events import AnyEvent, CredentialIssued, CredentialRenewed, TaskEnded, TaskStarted
+from detector.values.events import (
+    AnyEvent,
+    CredentialIssued,
+    CredentialRenewed,
+    TaskEnding,
+    TaskHeartbeat,
+    TaskStarted,
+)
 from detector.values.findings import (
     OUTLIVES_TASK,
     OVERDUE_TASK,
@@ -32,8 +39,9 @@ def _outlives(terms: Terms, _covered: Sequence[int], time: int) -> tuple[int, ..
     return (0,) if time < terms.revoked and time <= expiry_at(terms, time) else ()
 
 
-def _outlives_evidence(_issue: CredentialIssued, end: TaskEnded, _part: int) -> tuple[AnyEvent, str]:
-    return end, "still live when the grace period after the task's end was over"
+def _outlives_evidence(_issue: CredentialIssued, end: TaskEnding, _part: int) -> tuple[AnyEvent, str]:
+    ended = "the lapse of the task's lease" if isinstance(end, TaskHeartbeat) else "the task's end"
+    return end, f"still live when the grace period after {ended} was over"
 
 
 def _outlives_title(finding: Finding, piece: Evidence, words: Words) -> str:
@@ -77,7 +85,7 @@ def _unused(terms: Terms, covered: Sequence[int], _time: int) -> tuple[int, ...]
     return tuple(i for i, first in enumerate(covered) if first > terms.end + terms.policy.skew)
 
 
-def _unused_evidence(issue: CredentialIssued, _end: TaskEnded, part: int) -> tuple[AnyEvent, str]:
+def _unused_evidence(issue: CredentialIssued, _end: TaskEnding, part: int) -> tuple[AnyEvent, str]:
     return issue, f"grant {part + 1} of {len(issue.grants or ())} never used"
 
 

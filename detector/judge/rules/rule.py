@@ -30,7 +30,7 @@ from detector.values.events import (
     CredentialUsed,
     Leak,
     LimitedRecord,
-    TaskEnded,
+    TaskEnding,
     TaskStarted,
 )
 from detector.values.findings import Evidence, Finding, Severity
@@ -51,7 +51,7 @@ DeadlineTest: TypeAlias = Callable[[TaskStarted | None, int, KindPolicy], int | 
 UnconfirmedTest: TypeAlias = Callable[[Terms, Sequence[int]], list[int]]
 """(terms, times at which commands should have taken effect) -> those at which the credential still worked."""
 UseDetail: TypeAlias = Callable[[Terms, CredentialUsed, bool], str]
-EndEvidence: TypeAlias = Callable[[CredentialIssued, TaskEnded, int], tuple[AnyEvent, str]]
+EndEvidence: TypeAlias = Callable[[CredentialIssued, TaskEnding, int], tuple[AnyEvent, str]]
 """(issue, end of the task, number of the grant) -> the event that is the evidence, and its detail."""
 Title: TypeAlias = Callable[[Finding, Evidence, Words], str]
 """(finding, its decisive piece of evidence, words) -> one sentence without a full stop."""

@@ -65,8 +65,10 @@ class Words:
         return one_of(candidates.count, self.say(candidates.kind, 24), self.say(first))
 
     def end(self, finding: Finding) -> str:
-        """What ended, as a sentence says it: `the task ended`, `the last of them ended`."""
+        """What ended, as a sentence says it: `the task ended`, `the last of them ended`, `the task's lease lapsed`."""
         several = finding.candidates is not None and finding.candidates.count > 1
+        if finding.task_lapsed:
+            return "the lease of the last of them lapsed" if several else "the task's lease lapsed"
         return "the last of them ended" if several else "the task ended"
 
     def used(self, piece: Evidence, when: str) -> str:

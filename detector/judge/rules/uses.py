@@ -44,7 +44,8 @@ def _after_termination(terms: Terms, use: CredentialUsed, _foreign: bool) -> boo
 
 
 def _after_termination_detail(terms: Terms, use: CredentialUsed, _foreign: bool) -> str:
-    ended = "the task ended" if terms.task_id is not None else "the last candidate ended"
+    who = "task" if terms.task_id is not None else "last candidate"
+    ended = f"the lease of the {who} lapsed" if terms.lapsed else f"the {who} ended"
     return f"{span(use.time - terms.end)} after {ended}"
 
 

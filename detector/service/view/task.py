@@ -115,7 +115,7 @@ def task_view(task_id: str, rows: Rows, watermark: int | None, context: ViewCont
 
 def _task(task: Task, context: ViewContext) -> dict[str, Any] | None:
     """The task, None if only its credentials are known."""
-    events = [event for event in (task.start, task.end) if event is not None]
+    events = [event for event in (task.start, task.end, task.heartbeat) if event is not None]
     if not events:
         return None
     pieces = [Evidence(event.time, event, Severity.LOW) for event in events]
