@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from detector.register.canary import FORMS
+from detector.register.heartbeats import lease_of
 from detector.register.task import DESTINATION_VARIABLE, TASK_VARIABLE, Description
 from detector.values.errors import UsageError
 from detector.values.times import parse_duration
@@ -17,7 +18,7 @@ _NANO: Final = 1e-9
 class Request(NamedTuple):
     """What was asked for: the command, the task that it is, and its secrets by variable and by file.
 
-    `canaries` are decoys: the form of each, and the variable in which it is planted.
+    `canaries` are decoys: the form of each, and the variable in which it is planted. `lease` (ns) asks for heartbeats.
     """
 
     command: tuple[str, ...]
@@ -30,6 +31,7 @@ class Request(NamedTuple):
     masked: bool
     wait_seconds: float
     flush: bool
+    lease: int | None = None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,6 +50,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--deadline", metavar="TIME", help="when it should have ended at the latest, from its start: 15m, 2h"
+    )
+    parser.add_argument(
+        "--lease",
+        metavar="TIME",
+        help="send a heartbeat every third of this time: if the machine dies, the task ends so long after the last",
     )
     parser.add_argument(
         "--secret-env",
@@ -141,7 +148,15 @@ def request_of(options: argparse.Namespace, environ: Mapping[str, str] = os.envi
         masked=options.mask,
         wait_seconds=wait,
         flush=options.flush,
+        lease=_lease_of(options.lease),
     )
+
+
+def _lease_of(text: str | None) -> int | None:
+    try:
+        return lease_of(text) if text else None
+    except UsageError as error:
+        raise UsageError(f"exec: --lease: {error}") from None
 
 
 def _canary_of(text: str) -> tuple[str, str]:

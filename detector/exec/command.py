@@ -11,6 +11,7 @@ from detector.exec.sender_process import SenderProcess
 from detector.register.canary import Canary, make
 from detector.register.delivery import send_abandoned
 from detector.register.destinations import TOKEN_VARIABLE, Destination, destination_of
+from detector.register.heartbeats import Heartbeats, heartbeat
 from detector.register.identifiers import KEY_VARIABLE, keys_of
 from detector.register.messages import ended
 from detector.register.spool import Spool, spool_folder, spooled
@@ -60,7 +61,8 @@ def execute(request: Request, environ: Mapping[str, str], say: Say) -> int:
         lines.append(issued(SOURCE, time.time_ns(), fields, secrets[-1], keys))
         environ = {**environ, **canary.variables(name)}
     file, kept = spooled(spool, lines, say)
-    sender = SenderProcess(file, kept, destination, SOURCE, request.task.task_id)
+    heartbeats = Heartbeats(destination, SOURCE, request.task.task_id, request.lease)
+    sender = SenderProcess(file, kept, destination, heartbeats, SOURCE, request.task.task_id)
     ending = _run(request, environ, mask, sender, secrets, say)
     _tell_end(sender, request, ending, say)
     file.close()
@@ -138,6 +140,8 @@ def _first_events(request: Request, held: Sequence[_Held], keys: Sequence[Deploy
     now = time.time_ns()
     task_id = request.task.task_id
     lines = [request.task.started(SOURCE, now)]
+    if request.lease is not None:
+        lines.append(heartbeat(SOURCE, task_id, request.lease))
     for name, secret in held:
         fields = {"credential_id": f"{task_id}/{name}", "task_id": task_id}
         try:

@@ -14,6 +14,7 @@ from typing import Final, NoReturn
 
 from detector.register.delivery import Delivery, process_note, send_abandoned
 from detector.register.destinations import Destination, UndeliveredError
+from detector.register.heartbeats import Heartbeats
 from detector.register.messages import ended
 from detector.register.spool import Spool, SpoolFile, SpoolFullError
 
@@ -25,8 +26,14 @@ _CHANGED, _STARTED, _UNKEPT, _ENDED = b"n", b"c", b"u", b"e"
 class SenderProcess:
     """The process, and the pipes to it. Only the process that made it uses it."""
 
-    def __init__(
-        self, file: SpoolFile, spool: Spool | None, destination: Destination, source: str, task_id: str
+    def __init__(  # noqa: PLR0913, PLR0917 - what is sent, and where to
+        self,
+        file: SpoolFile,
+        spool: Spool | None,
+        destination: Destination,
+        heartbeats: Heartbeats,
+        source: str,
+        task_id: str,
     ) -> None:
         self._file = file
         self.keeps = spool is not None  # what is not sent; as far as it is known
@@ -36,7 +43,7 @@ class SenderProcess:
         if not self.pid:
             os.close(self._tells)
             os.close(self._report)
-            _live(_Sending(file, spool, destination, source, task_id), hears, reports)
+            _live(_Sending(file, spool, destination, heartbeats, source, task_id), hears, reports)
         os.close(hears)
         os.close(reports)
 
@@ -79,8 +86,14 @@ class SenderProcess:
 class _Sending:
     """What the process sends, and when."""
 
-    def __init__(
-        self, file: SpoolFile, spool: Spool | None, destination: Destination, source: str, task_id: str
+    def __init__(  # noqa: PLR0913, PLR0917 - what is sent, and where to
+        self,
+        file: SpoolFile,
+        spool: Spool | None,
+        destination: Destination,
+        heartbeats: Heartbeats,
+        source: str,
+        task_id: str,
     ) -> None:
         self.file = file
         self._spool = spool
@@ -88,10 +101,12 @@ class _Sending:
         self._source = source
         self._task_id = task_id
         self._delivery = Delivery(file, destination)
+        self._heartbeats = heartbeats
         self.unkept: list[bytes] = []
 
     def attempt(self) -> None:
-        """Sends what is there, if it is time to try, and then what others left."""
+        """Sends a heartbeat and what is there, if it is time to, and then what others left."""
+        self._heartbeats.attempt()
         if time.monotonic() < self._delivery.retry_at:
             return
         if self._delivery.attempt() and self._spool is not None:
@@ -100,7 +115,7 @@ class _Sending:
 
     def wait(self) -> float:
         """Seconds until there is something to do."""
-        return self._delivery.wait()
+        return min(self._delivery.wait(), self._heartbeats.wait())
 
     def last(self, seconds: float) -> str | None:
         """Tries for so long to send the rest. Returns why that failed."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from detector.register.destinations import Destination, UndeliveredError
+from detector.register.heartbeats import Heartbeats
 from detector.register.messages import ended, has_ended, is_event
 from detector.register.spool import Spool, SpoolFile
 from detector.values.times import SECOND
@@ -159,8 +160,11 @@ def _boot() -> str | None:
 class Sender:
     """Sends a file from a thread of its own, as long as the task lives."""
 
-    def __init__(self, file: SpoolFile, spool: Spool | None, destination: Destination) -> None:
+    def __init__(
+        self, file: SpoolFile, spool: Spool | None, destination: Destination, heartbeats: Heartbeats
+    ) -> None:
         self._delivery = Delivery(file, destination)
+        self._heartbeats = heartbeats
         self._file = file
         self._spool = spool
         self._destination = destination
@@ -179,6 +183,11 @@ class Sender:
         """
         with self._appending:
             self._file.append(line)
+        self._changed.set()
+
+    def beat(self, line: bytes) -> None:
+        """Tells a heartbeat, as soon as it can be sent and unless a later one is told until then."""
+        self._heartbeats.tell(line)
         self._changed.set()
 
     def finish(self, seconds: float) -> tuple[int, str | None]:
@@ -209,4 +218,5 @@ class Sender:
             if last:
                 return
             self._file.touch()
-            self._changed.wait(self._delivery.wait())
+            self._heartbeats.attempt()
+            self._changed.wait(min(self._delivery.wait(), self._heartbeats.wait()))

@@ -11,6 +11,7 @@ from typing import Any, Final, NamedTuple, Self
 from detector.register.canary import Canary, make
 from detector.register.delivery import Sender
 from detector.register.destinations import Destination, destination_of
+from detector.register.heartbeats import Heartbeats, heartbeat, lease_of
 from detector.register.identifiers import identifiers_of, keys_of
 from detector.register.messages import OUTCOMES, ended, event
 from detector.register.spool import Spool, SpoolFullError, spool_folder, spooled
@@ -116,7 +117,9 @@ class Task:
     events. What cannot be sent waits in the spool, and the next task on this machine with the same destination sends
     it. Nothing here waits for the network but the end, for at most `patience` seconds.
 
-    A process that is killed does not leave its block: then the next task ends this one, when its lease ran out.
+    A process that is killed does not leave its block: then the next task ends this one, when its lease ran out. With a
+    `lease` (`"90s"`, or seconds) the thread also sends heartbeats, every third of it. So the task ends when the lease has
+    lapsed, though the machine never comes back. If not `beats`, only `heartbeat` sends some: then a task that hangs ends too.
 
     Raises:
         UsageError: there is no destination, or an argument is wrong.
@@ -132,6 +135,8 @@ class Task:
         group: str | None = None,
         parent: str | None = None,
         deadline: str | float | None = None,
+        lease: str | float | None = None,
+        beats: bool = True,
         to: str | Destination | None = None,
         source: str = SOURCE,
         patience: float = _PATIENCE_SECONDS,
@@ -145,6 +150,8 @@ class Task:
         to = to or os.environ.get(DESTINATION_VARIABLE) or ""
         self._destination = destination_of(to) if isinstance(to, str) else to
         self._source = source
+        self._lease = None if lease is None else lease_of(lease)
+        self._beats = beats
         self._patience = patience
         self._process = 0
         self._numbered = 0
@@ -155,9 +162,14 @@ class Task:
         if self._sender is not None:
             raise UsageError("a task is started once: a retry is a new task, with an id of its own")
         self._start = self._description.started(self._source, time.time_ns())
-        file, spool = spooled(Spool(spool_folder(), self._destination.address), [self._start], _warn)
+        lines = [self._start]
+        if self._lease is not None:
+            lines.append(heartbeat(self._source, self.id, self._lease))
+        file, spool = spooled(Spool(spool_folder(), self._destination.address), lines, _warn)
         self._process = os.getpid()
-        self._sender = Sender(file, spool, self._destination)
+        every = self._lease if self._beats else None
+        heartbeats = Heartbeats(self._destination, self._source, self.id, every)
+        self._sender = Sender(file, spool, self._destination, heartbeats)
         return self
 
     def __exit__(
@@ -235,6 +247,19 @@ class Task:
         self._tell(issued(self._source, time.time_ns(), fields, Secret(canary.secret.encode()), self._keys))
         return canary
 
+    def heartbeat(self, lease: str | float | None = None) -> None:
+        """Tells that the task is alive, and counts as alive for its `lease` from now on, or for another one.
+
+        It is sent at once, or not at all if a later one is told before it could be sent.
+
+        Raises:
+            UsageError: the task does not run, or has no lease.
+        """
+        lasting = self._lease if lease is None else lease_of(lease)
+        if lasting is None:
+            raise UsageError("the task has no lease: say how long it counts as alive")
+        self._running().beat(heartbeat(self._source, self.id, lasting))
+
     def revoked(self, credential_id: str) -> None:
         """Tells that a credential of this task was revoked."""
         self._tell(
@@ -250,13 +275,17 @@ class Task:
         self._tell_end(outcome)
         self._finish()
 
-    def _tell(self, line: bytes) -> None:
+    def _running(self) -> Sender:
         if self._sender is None or not self._process:
             raise UsageError("the task does not run: use it within its `with` block")
         if self._process != os.getpid():
             raise UsageError("the task was started by another process: start one in this process")
+        return self._sender
+
+    def _tell(self, line: bytes) -> None:
+        sender = self._running()
         try:
-            self._sender.append(line)
+            sender.append(line)
         except (OSError, SpoolFullError) as error:
             _warn("an event of the task is lost, because the spool cannot hold it: %s", error)
 

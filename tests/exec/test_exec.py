@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from detector.values.times import SECOND, format_rfc3339, parse_rfc3339
 from tests.command_line import curfewd
 from tests.exec.running import EXEC, TOKEN, ends_in, environment, events_in, run, spooled, until
 from tests.register.receiver import receiver
@@ -134,11 +135,13 @@ time.sleep(60)
     assert ends_in(tmp_path)["deploy/1"]["outcome"] == ("failed" if number == signal.SIGUSR1 else "cancelled")
 
 
-def sleeping(folder: Path) -> "subprocess.Popen[bytes]":
+def sleeping(folder: Path, *more: str) -> "subprocess.Popen[bytes]":
     """A job that does nothing for a minute, and has written its process to the file `pid`."""
     job = ("sh", "-c", "echo $$ > pid; exec sleep 60")
     process = subprocess.Popen(
-        [*EXEC, "--task", "deploy/1", "--to", "events.jsonl", "--", *job], cwd=folder, env=environment(folder)
+        [*EXEC, "--task", "deploy/1", "--to", "events.jsonl", *more, "--", *job],
+        cwd=folder,
+        env=environment(folder),
     )
     until(lambda: (folder / "pid").exists() and (folder / "pid").read_text().strip())
     until(lambda: any("process" in path.read_text() for path in spooled(folder)))
@@ -178,6 +181,31 @@ def test_the_lease_ends_a_task_whose_machine_died(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, b"curfewd: exec: 1 task sent from the spool\n")
     assert ends_in(tmp_path)["deploy/1"]["detail"] == "its lease ran out"
     assert not left.exists()
+
+
+def test_a_replay_ends_a_task_whose_machine_never_comes_back(tmp_path: Path) -> None:
+    process = sleeping(tmp_path, "--lease", "3s", "--secret-env", "DEPLOY_TOKEN")
+    until(lambda: len(events_in(tmp_path)) > 3)  # the start, its credential, two heartbeats
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    for number in (process.pid, *map(int, children)):
+        os.kill(number, signal.SIGKILL)
+    process.wait()
+    told = events_in(tmp_path)
+    beats = [event for event in told if event["type"] == "task.heartbeat"]
+    assert {beat["data"]["lease"] for beat in beats} == {"3s"}
+    assert "task.ended" not in {event["type"] for event in told}
+    lapsed = parse_rfc3339(beats[-1]["time"]) + 3 * SECOND
+    use = {"credential_id": "deploy/1/DEPLOY_TOKEN", "action": "deploy"}
+    used = {**told[0], "source": "audit", "type": "credential.used", "data": use}
+    uses = [
+        json.dumps({**used, "id": str(after), "time": format_rfc3339(lapsed + after * SECOND)})
+        for after in (5, 6)  # the skew is 5 s
+    ]
+    (tmp_path / "audit.jsonl").write_text("\n".join(uses) + "\n")
+    done = curfewd("replay", "events.jsonl", "audit.jsonl", "--findings", "-", folder=tmp_path)
+    [found] = [line for line in done.out.splitlines() if b'"uid":"use-after-termination"' in line]
+    assert json.loads(found)["count"] == 1
+    assert b"6 s after the task's lease lapsed" in found
 
 
 def test_what_cannot_be_sent_does_not_hold_the_job_up_and_is_sent_later(tmp_path: Path) -> None:
