@@ -573,6 +573,14 @@ def test_a_list_of_events_is_opened() -> None:
     ]
 
 
+def test_the_events_of_a_list_have_their_kind_from_it() -> None:
+    """As the API server writes them: an object inside a list has no type of its own."""
+    plain = {key: value for key, value in use().items() if key not in {"kind", "apiVersion"}}
+    (found,) = read({"kind": "EventList", "apiVersion": "audit.k8s.io/v1", "metadata": {}, "items": [plain]})
+    assert (found.format, len(found.events)) == ("kubernetes", 1)
+    assert [one.format for one in read(plain)] == ["json"]
+
+
 def aks(category: str, log: str) -> dict[str, Any]:
     return {
         "category": category,

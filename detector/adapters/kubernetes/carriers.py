@@ -37,8 +37,9 @@ def _is_list(record: Record) -> bool:
 
 
 def _items(record: Record, _now: int) -> Iterator[Record]:
-    items = record.get("items")
-    yield from (one for one in items if isinstance(one, dict)) if isinstance(items, list) else ()
+    items, typed = record.get("items"), {"kind": "Event", "apiVersion": record["apiVersion"]}
+    # The API server writes no type into what is inside a list.
+    yield from (typed | one for one in items if isinstance(one, dict)) if isinstance(items, list) else ()
 
 
 def _is_aks(record: Record) -> bool:
