@@ -6,6 +6,7 @@ import shutil
 import ssl
 import urllib.error
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Self
 
@@ -20,9 +21,12 @@ BUILT: Final = Path(__file__).parent.parent.parent / ".cache" / "clusters"
 
 
 class KubernetesServer(Server):
-    """An etcd and a kube-apiserver with RBAC. `admin_file` has the token of a cluster's administrator."""
+    """An etcd and a kube-apiserver with RBAC. `admin_file` has the token of a cluster's administrator.
 
-    def __init__(self) -> None:
+    `options` are more of the API server's.
+    """
+
+    def __init__(self, options: Sequence[str] = ()) -> None:
         client, peer, port = free_ports(3)
         self._etcd, self._process = Process("etcd", client), Process("kube-apiserver", port)
         folder = self._process.folder
@@ -63,6 +67,7 @@ class KubernetesServer(Server):
             "--authorization-mode=RBAC",
             f"--token-auth-file={folder}/tokens.csv",
             "--endpoint-reconciler-type=none",
+            *options,
         ]
 
     def start(self) -> Self:
