@@ -69,7 +69,7 @@ WAITS: Final = {
     "tests/service/whole/test_redacted_topic.py": 20,
     "tests/service/whole/test_stream_reassembly.py": 20,
     "tests/service/whole/test_view_on_kafka.py": 20,
-    "tests/receive/test_receive_on_kafka.py": 20,
+    "tests/receive/test_receive_on_kafka.py": 35,
     "tests/terminal/test_completion.py": 20,
 }
 WAITS_BY_FIXTURES: Final = 5
