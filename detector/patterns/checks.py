@@ -22,6 +22,7 @@ from detector.patterns.checksums import (
 )
 from detector.patterns.jwt import base64url, read_jwt
 from detector.patterns.placeholders import is_placeholder
+from detector.patterns.value_refusals import is_refused
 from detector.values.globs import compile_glob
 from detector.values.registrable import entropy
 
@@ -32,6 +33,7 @@ _LOWER: Final = string.ascii_lowercase.encode()
 # Hex digits of MD5, SHA-1, SHA-224, SHA-256, SHA-384, SHA-512.
 _DIGEST_LENGTHS: Final = frozenset({32, 40, 56, 64, 96, 128})
 _UUID_PARTS: Final = [8, 4, 4, 4, 12]
+_LONGEST_REFERENCE: Final = 512  # bytes
 _SURE: Final = 1e-6  # bits; more than sums of so many terms differ by
 
 
@@ -168,6 +170,14 @@ class NotPlaceholder(Check, frozen=True):
         return not is_placeholder(seen.secret)
 
 
+class NotReference(Check, frozen=True):
+    """No reference, template, digest, ciphertext, mask, file, address or name: as for values behind names."""
+
+    def __call__(self, seen: Sighting) -> bool:
+        """Whether it has no such form. Above 512 bytes nothing is taken for one."""
+        return len(seen.secret) > _LONGEST_REFERENCE or not is_refused(seen.secret)
+
+
 class NotHash(Check, frozen=True):
     """No hex digest of a usual length (MD5 to SHA-512): commits, images and files have those."""
 
@@ -282,6 +292,7 @@ CHECKS: Final[Mapping[str, type[Check]]] = {
     "min-entropy": MinEntropy,
     "charset-mix": CharsetMix,
     "not-placeholder": NotPlaceholder,
+    "not-reference": NotReference,
     "not-hash": NotHash,
     "not-uuid": NotUuid,
     "base64": Base64,

@@ -14,12 +14,12 @@ _ELSEWHERE: Final = re.compile(
     # References: a path in a secret store, a resource's name, a key of another object.
     rb"arn:[a-z-]+:|[a-z][a-z0-9+.-]*://|projects/[^/]+/|secret(?:s|sManager)?[/:.]|vault:[a-z]|ssm:/|@Microsoft\.KeyVault|"
     rb"(?:process\.env|os\.environ|System\.getenv|env|vars?|self|this|config|settings|data|local|module)[.\[]|env:|"
-    rb"file:|op:/|[a-z0-9-]+:(?:secret|configmap)s?/|(?:configmap|secret|keychain|vault|ssm|awssm|file)s?:[\w.-]+/|@?[./~]*/(?:run|var|etc|home|opt|mnt|tmp|usr)/|@\{|\$env:|"
+    rb"file:|op:/|[a-z0-9-]+:(?:secret|configmap)s?/|(?:configmap|secret|keychain|vault|ssm|awssm|file)s?:[\w.-]+/|@?[./~]*/(?:run|var|etc|home|opt|mnt|tmp|usr)/|@\{|\$env:|\$\{\w+\\?:?[-?=+]|"
     # Digests and stored passwords, which are no way in.
     rb"(?:sha-?(?:1|2|224|256|384|512)|md5|blake2b?|crc32c?|hash)[:=$-]|md5[0-9a-f]{32}$|\*[0-9A-F]{40}$|\$[a-z0-9-]{1,16}\$[\w./+=,$-]{8}|"
     rb"(?:grub\.)?(?:pbkdf2|scrypt|bcrypt|argon2)[a-z0-9_]*[$:.]|SCRAM-SHA-|0x0[12]00[0-9A-F]{48}|"
     # Encrypted; `{bcrypt}…` and `{cipher}…` are both.
-    rb"\{[a-z0-9-]{2,12}\}|ENC\[|enc\(|AQ[EI]CAH|AQAAANCMnd8BFd|01000000d08c9ddf|gAAAAA|Ag[AB][A-Za-z0-9+/]{120}|(?:vault|transit):v[0-9]+:|"
+    rb"\{[a-z0-9-]{2,12}\}|\[?ENC\[|enc\(|AQ[EI]CAH|AQAAANCMnd8BFd|01000000d08c9ddf|gAAAAA|Ag[AB][A-Za-z0-9+/]{120}|(?:vault|transit):v[0-9]+:|"
     rb"(?:encrypted|enc|aes|kms|cipher|sealed|crypt|gpg|pgp|bws|jasypt)[:|]|v?[0-9]:[0-9a-f]{8,}:[0-9a-f]{16}|(?-i:CiQA)|(?-i:U2FsdGVkX1)|Salted__|"
     rb"hQ[EI]MA|\$ANSIBLE_VAULT|age-encryption\.org/|"
     # For encrypting alone: a recipient of age.
@@ -47,7 +47,6 @@ _SIGNED: Final = re.compile(
     rb"(?:/|%2[fF])[0-9]{8}(?:/|%2[fF])[a-z0-9-]+(?:/|%2[fF])[a-z0-9-]+(?:/|%2[fF])aws4_request"
 )
 _CALL: Final = re.compile(rb"^[A-Za-z_][\w.]*\(.*\)$|\(\)|^[A-Za-z_]\w*\[['\"]")
-_TOKEN_PARTS: Final = re.compile(rb"^eyJ[\w-]*\.")
 _CHECKED: Final = re.compile(rb"^gh[pousr]_[0-9A-Za-z]{36}$|^npm_[0-9A-Za-z]{36}$")
 _FILE: Final = re.compile(
     rb"[/\\][\w.-]*\.(?:json|ya?ml|toml|pem|key|crt|cer|pub|p12|pfx|jks|asc|gpg|txt|conf|env|db|lock|gz|zip|parquet|tfstate)$"
@@ -57,8 +56,12 @@ _SEALED: Final = re.compile(
     rb"^[A-Za-z0-9+/]+={0,2}--[A-Za-z0-9+/]+={0,2}--[A-Za-z0-9+/]+={0,2}$"
 )  # by Rails
 _CALLED: Final = re.compile(rb"^[a-z][a-z0-9]*(?:-[a-z0-9]{1,11})+$")
+_NAME: Final = re.compile(
+    rb"^[A-Za-z]+(?:[_-][A-Za-z]+)*[_-](?i:key|token|secret|password|credentials?)(?:[_-]?[0-9]{1,3})?$"
+)  # of a secret: `--secret=shop_api_key_2`
 _EMAIL: Final = re.compile(rb"^<?[\w.+-]+@[\w-]+(?:\.[\w-]+)+>?$")
-_ADDRESS: Final = re.compile(rb"^[\w-]+(?:\.[\w-]+)*\.[a-z]{2,6}(?::[0-9]+)?(?:/.*)?$")
+_HOST: Final = rb"[A-Z]?[a-z0-9_-]+"  # in mixed case it is random
+_ADDRESS: Final = re.compile(rb"^" + _HOST + rb"(?:\." + _HOST + rb")*\.[a-z]{2,6}(?::[0-9]+)?(?:/.*)?$")
 
 
 def is_called(value: bytes) -> bool:
@@ -68,10 +71,11 @@ def is_called(value: bytes) -> bool:
 
 def is_refused(value: bytes) -> bool:
     """Whether a value is no secret, by its form alone."""
-    if _ELSEWHERE.match(value) or _MASKED.search(value) or _CALL.search(value) or _TOKEN_PARTS.match(value):
+    if _ELSEWHERE.match(value) or _MASKED.search(value) or _CALL.search(value):
         return True
     if any(
-        form.search(value) for form in (_SIGNED, _EMAIL, _ADDRESS, _FILE, _CONSTANT, _SEALED, _WORDS, _ALIAS)
+        form.search(value)
+        for form in (_SIGNED, _EMAIL, _ADDRESS, _FILE, _CONSTANT, _SEALED, _WORDS, _ALIAS, _NAME)
     ):
         return True
     if _CHECKED.match(value) and not has_crc32(value):

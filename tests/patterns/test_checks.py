@@ -194,6 +194,8 @@ def test_entropy_is_shannons_in_bits_a_byte() -> None:
     ("kind", "parameters", "good", "bad"),
     [
         ("charset-mix", {"digits": 2, "upper": 1, "lower": 1}, b"aB12", b"aB1c"),
+        ("not-reference", {}, b"kR7vX2mQ9zLp", b"secrets.DB2_PASSWORD"),
+        ("not-reference", {}, b"kR7_v" * 103, b"vault:secret/data/shop#key2"),
         ("not-hash", {}, b"g" * 40, b"0aF" * 13 + b"1"),
         ("not-hash", {}, b"ab" * 21, b"ab" * 32),
         ("not-uuid", {}, b"6fa459ea-ee8a-3ca4-894e-db77e16035", b"6fa459ea-ee8a-3ca4-894e-db77e160355e"),

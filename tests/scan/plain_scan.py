@@ -1,6 +1,6 @@
 """A scanner that is slow and plain: Python's `re` over each line, each check as its sentence in the documents says it.
 
-It shares nothing with the scanner under test but the patterns as their files have them and the type of a match: no
+It shares nothing with the scanner under test but the patterns as their files have them, the forms of references and the type of a match: no
 prefilter, no windows, no pieces, no memory of what was refused. Tests hold the fast path to it in both directions. Python
 counts the vertical tab as white space and RE2 does not: tests leave that one byte out.
 """
@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeGuard
 
 from detector.patterns.pattern import Pattern
+from detector.patterns.value_refusals import is_refused
 from detector.scan.known_forms import Disguise
 from detector.scan.scanner import Match
 from detector.values.events import Identifier
@@ -226,6 +227,7 @@ def _is_text(value: object) -> TypeGuard[str]:
 _OF_SECRET: dict[str, Callable[..., bool]] = {
     "min-entropy": _min_entropy,
     "charset-mix": _charset_mix,
+    "not-reference": lambda secret: len(secret) > 512 or not is_refused(secret),
     "not-hash": _not_hash,
     "not-uuid": _not_uuid,
     "length": _length,

@@ -57,6 +57,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     phrases: dict[Kind, list[str]]
     identifiers: dict[str, list[str]]
     strong: dict[str, list[str]]
+    issued_by: dict[str, list[str]]
     transparent: dict[str, list[str]]
 
 
@@ -84,6 +85,7 @@ class Lexicon:
         self._position = frozenset(file.turned_by_what_precedes.pop("position"))
         self._before = {head: frozenset(words) for head, words in file.turned_by_what_precedes.items()}
         self._strong = {head: frozenset(words) for head, words in file.strong.items()}
+        self._issuers = {word: frozenset(issuers) for word, issuers in file.issued_by.items()}
         self._glued["key"] = self._strong["key"]
         self._phrases = {tuple(text.split()): kind for kind, texts in file.phrases.items() for text in texts}
         self._identifiers = frozenset(tuple(text.split()) for text in file.identifiers["names"])
@@ -199,7 +201,10 @@ class Lexicon:
         return word in self._behind or (word not in self._known and _PROPERTY.match(word) is not None)
 
     def _is_strong(self, head: str, front: list[str]) -> bool:
-        return bool(front) and front[-1] in self._strong.get(head, frozenset())
+        if not front:
+            return False
+        issuers = self._issuers.get(front[-1], frozenset()) if head in {"key", "token"} else frozenset()
+        return front[-1] in self._strong.get(head, ()) or not issuers.isdisjoint(front[:-1])
 
 
 def _shortest(words: set[str]) -> set[str]:

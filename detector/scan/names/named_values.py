@@ -37,6 +37,7 @@ _NEARLY: Final = 16  # eighths of a bit
 _ESCAPED: Final = re.compile(
     rb"(?:[\w.~+*/-]|%(?:2[0-9a-fA-F]|3[a-fA-F]|40|5[b-eB-E]|60|7[b-dB-D]|[c-eC-E][0-9a-fA-F]|[89abAB][0-9a-fA-F]))*=*"
 )
+_TOKEN: Final = re.compile(rb"eyJ[\w-]*\.")  # judged by patterns of its own
 _LABEL: Final = re.compile(rb"(?:\b[A-Za-z][A-Za-z0-9]*[ ]){1,2}\Z")
 _LABEL_LONGEST: Final = 40
 _WHOLE: Final = frozenset({b"pat", b"pw"})  # heads behind which no letter stands: `PATH` is frequent
@@ -73,9 +74,10 @@ def _names(least: Confidence) -> bytes:
 def expressions(least: Confidence) -> tuple[Expression, ...]:
     """What the prefilter looks for: an assignment to a name with a head of the lexicon, and one to `value`.
 
-    Each value that counts has one of `TELLING` early on, so most of `PASS: TestX` and `key: name` is passed by at once, and so
-    is `token: ***`. No small letter follows a head: `keyboard` and `author` are other words. What repeats does so without
-    a bound: Hyperscan then follows a match with one state instead of as many, and the parser has bounds of its own.
+    Each value that counts has `LEAST` bytes and one of `TELLING` early on, so most of `PASS: TestX` and `key: name` is passed by at
+    once. No small letter follows a head: `keyboard` and `author` are other words. What repeats does so without a bound:
+    Hyperscan then follows a match with one state instead of as many, and the parser has bounds of its own. It says what
+    stands between: here any signs do, and the words that a blank follows.
     """
     name = _names(least)
     telling = b"".join(b"\\x%02x" % byte for byte in TELLING)
@@ -84,34 +86,24 @@ def expressions(least: Confidence) -> tuple[Expression, ...]:
         rb"(?:[A-Za-z]{4}-){3}|(?:[A-Za-z]{5}-){2}|(?:[A-Za-z]{6}-){2}"  # of letters: no other sign tells
     )
     value = rb"(?:[^\s" + telling + rb"]*(?:[" + no_star + rb"]|\*{1,2}(?:[^*]|$))|" + groups + rb")"
-    long_value = rb"(?:" + _long_value(telling) + rb"|" + groups + rb")"
-    strong = (
-        rb"[\"'`\\\]})*]*[ \t]*(?:-?[=:>|]|[+?|]=|<-|:[A-Z]+=|\xe2\x86\x92|\xe2[\x94\x95].|;[\w=;]*\])[ \t>\[{(]*"
-        rb"(?:(?i:bearer|token|basic|just) |[a-z]+[ \t]*\|[ \t]*|\(string\) \(len=\d+\) \"|\"S\"[ ]?:[ ]\"|(?:null|\"\**\") -> \"|[&!][!\w]+ |(?i:some|ok|optional|string|secret(?:str)?|from|bytes?|str|new|value)[({])?"
+    between = (
+        rb"[^\w\n]+(?:(?i:is|was|to|set|now|as|with|changed|updated|string|reg_sz|[0-9])[: \t=]+)*"
+        rb"(?:(?i:bearer|token|basic|just) |[a-z]+[ \t]*\|[ \t]*|string\) \(len=\d+\) |S\"[ ]?:[ ]|null -> )?[\"'`]*"
     )
-    line_end = rb"[ \t\r]*$"
-    others = (
+    long_value = rb"(?:" + _long_value(telling) + rb"|" + groups + rb")"
+    forms = (
+        between + long_value,
+        rb"[^\w\n]+[&!]\w+ [\"']*" + long_value,  # an anchor or a tag of YAML
         rb":[ ]?[&'\w<>\[\] ]+=[ ]*[\"']" + value,  # name: Type = "value"
-        rb"[^\w\n]+(?:(?i:is|was|to|set|now|as|with|changed|updated|string|reg_sz|[0-9])[: \t=]+)*[\"'`]?"
-        + long_value,
         rb"[ \t]+--?(?i:body|value|b)[ =]",
         rb"[ ]?</",
-        rb"\"\]=>" + line_end,  # the value is on the next line: a hit counts for the line of the name
+        # The value is on the next line: a hit counts for the line of the name.
         rb"\"\r?$",  # of a form
-        rb":[ \t]*(?:[|>][-+]?|Some\()?" + line_end,
+        rb"(?:\"\]=>|:[ \t]*(?:[|>][-+]?|Some\()?|>)?[ \t\r]*$",
         rb"<<\w+$",
-        rb">[ \t\r]*$",
     )
     return (
-        Expression(name + rb"(?:" + rb"|".join((strong + value, *others)) + rb")"),
-        Expression(rb"-[\w.-]*" + name + rb"(?:[\"']?,)?[ \t]+[\"']?" + value),
-        Expression(rb"-[ ]--?[\w.-]*" + name + line_end),
-        Expression(
-            rb"(?i:env|arg|set|setenv|setx|put|add|param|header|define|option|export|-[gul]?x|--global|--plaintext) \S*"
-            + name
-            + rb"[ \t]+"
-            + value
-        ),
+        Expression(name + rb"(?:" + rb"|".join(forms) + rb")"),
         Expression(rb"(?i:value|default|\"val|content(?:=))[\"'`\\\]})*]*[ \t]*[=:>][^\w\n]*" + value),
     )
 
@@ -274,7 +266,7 @@ class NamedMatcher:
             if confidence is None or confidence < self._least:
                 continue
             seen = Sighting(value, data[name:end], b"")
-            if is_refused(bare) or not all(check(seen) for check in self._checks):
+            if _TOKEN.match(bare) or is_refused(bare) or not all(check(seen) for check in self._checks):
                 self._refused.add(value)
                 continue
             yield Match(

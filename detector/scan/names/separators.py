@@ -15,6 +15,7 @@ from detector.scan.names.byte_classes import (
     BACKSLASH,
     BLANKS,
     CLOSE,
+    CONTEXT,
     DOUBLE,
     OPEN,
     PART,
@@ -269,6 +270,18 @@ def _listed(data: Any, name: int, at: int) -> tuple[int, int]:
 
 
 @compiled
+def _under_path(data: Any, name: int, at: int) -> tuple[int, int]:
+    """On the line below a key that is a path, as `etcdctl get` shows them; another path is no value."""
+    line = name
+    while line > 0 and name - line < CONTEXT and (data[line - 1] == 47 or TABLE[data[line - 1]] & PART):
+        line -= 1
+    if line == name or data[line] != 47 or (line > 0 and data[line - 1] != 10):
+        return -1, 0
+    at += 1 + (data[at] == 13)
+    return (at, LINE | WEAK) if at < data.size and data[at] not in (32, 46, 47) else (-1, 0)
+
+
+@compiled
 def _comma(data: Any, name: int, end: int, at: int, quoted: bool) -> tuple[int, int]:
     """Behind `,` or `;`: an argument, a pair in brackets, a line of values."""
     before = data[name - 1] if name > 0 else np.uint8(10)
@@ -358,6 +371,8 @@ def _blank(data: Any, name: int, end: int, at: int, quoted: bool) -> tuple[int, 
         return at, 0
     if byte in (40, 91, 123):  # name (value)
         return at, WEAK | LAST
+    if before == 9 and data[end] == 9:  # fields with tabs between
+        return at, COLUMN
     if begins_line(data, name) or (name > 1 and data[name - 1] in (32, 9) and data[name - 2] in (32, 9)):
         if blanks > 1 or data[at - 1] == 9:
             return at, COLUMN
@@ -435,6 +450,8 @@ def separated(data: Any, name: int, end: int) -> tuple[int, int]:
         if quoted and not blanks and data[end] == DOUBLE:
             part = _form_part(data, name, at)
             return (part, WHOLE) if part >= 0 else (-1, 0)
+        if before == 47 and not quoted and at == end:
+            return _under_path(data, name, at)
         return _listed(data, name, at)
     if byte == 60:
         return _angle(data, name, end, at, quoted)

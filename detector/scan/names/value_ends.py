@@ -25,10 +25,12 @@ _WORD: Final = 12  # bytes of a type's name
 
 
 @compiled
-def _begins_pair(data: Any, at: int) -> bool:
-    """Whether a name and `=` or `:` stand here: the next assignment of a list."""
+def _begins_pair(data: Any, at: int, colon: bool) -> bool:
+    """Whether a name and `=` stand here, or `:` where that may be: the next assignment of a list."""
     end = past_part(data, at)
-    return bool(end > at and end < data.size and data[end] in (58, 61) and not 48 <= data[at] <= 57)
+    if end == at or end >= data.size or 48 <= data[at] <= 57:
+        return False
+    return bool(data[end] == 61 or (colon and data[end] == 58))
 
 
 @compiled
@@ -48,12 +50,12 @@ def unquoted_end(data: Any, name: int, start: int, query: bool, whole: bool, sca
         after = data[at + 1] if at + 1 < size else np.uint8(10)
         last = after <= 32
         if byte == 38:  # &
-            if query or after == 38 or _begins_pair(data, at + 1):
+            if query or after == 38 or _begins_pair(data, at + 1, False):
                 break
         elif byte in (44, 59):  # , ;
             if (
                 (last and not whole and not (scalar and byte == 59))
-                or _begins_pair(data, at + 1)
+                or _begins_pair(data, at + 1, True)
                 or TABLE[after] & OPEN
             ):
                 break

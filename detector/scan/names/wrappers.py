@@ -114,6 +114,10 @@ def unwrapped(data: Any, at: int) -> int:
             at += _SIZED.size
             while at < size and data[at] != 32 and at - start < BLANKS:
                 at += 1
+        elif byte == 48 and at + 1 < size and data[at + 1] == 120:  # 0x55d0c3a1 "value" of gdb
+            quote = past_part(data, at) + 1
+            if quote < size and data[quote - 1] == 32 and data[quote] == DOUBLE:
+                at = quote
         elif starts(data, at, size, _NULL):
             return int(at + _NULL.size)
         elif byte == DOUBLE and _masked_end(data, at) >= 0:

@@ -62,6 +62,9 @@ CONTEXTS = {
     "edn": '{{:host "x1", :harbor-token "{}", :port 5432}}',
     "option": 'Config {{ harbor_token: Some("{}"), retries: 3 }}',
     "bearer": "X-Harbor-Token: Bearer {}",
+    "fields with tabs": "ENVIRONMENT\tHARBOR_TOKEN\t{}\tenabled",
+    "under its path": "/config/shop/harbor_token\n{}\n",
+    "gdb": '$1 = {{port = 5432, harbor_token = 0x55d0c3a1f6e0 "{}", tls = true}}',
 }
 
 
@@ -88,7 +91,7 @@ def test_a_value_in_a_query_ends_where_its_parameter_does(value: str) -> None:
         "/run/secrets/token1", "https://a.test/x?y=1", "projects/p/secrets/s/versions/1", "sha256:" + HEX, "$2b$12$" + BASE62, "true",
         "env:ACME_TOKEN_2", "k8s:secret/ci/acme-1", "$env:TOKEN_1", "transit:v1:" + BASE62, "{AES}" + BASE62, "CiQA" + BASE62, "op://ci/acme/token1", "process.env.TOKEN1", "os.environ['TOKEN1']", "getToken(config1)",
         "2026-11-27T10:00:00.000Z", "10.0.0.1:8080", "ann@example.test", "sample_token_value_1", "AQICAHhq8Xr3bTz5Kc2mWv9yJ4nLp7sD",
-        "ghp_" + BASE62 + "aaaa", "eyJhbGciOiJIUzI1NiJ9.e30.x1", "1234567890123456", "abcdefgh12345678",
+        "shop_api_key_30", "${SHOP_TOKEN\\:?not", "ghp_" + BASE62 + "aaaa", "eyJhbGciOiJIUzI1NiJ9.e30.x1", "1234567890123456", "abcdefgh12345678",
     ],
 )  # fmt: skip
 def test_what_is_no_secret_is_let_go(value: str) -> None:
@@ -116,10 +119,25 @@ def test_what_is_no_secret_is_let_go(value: str) -> None:
         "the harbor_token    {}",
         ':harbor-token  x "{}"',
         "harbor_token: None({})",
+        "the config/shop/harbor_token\n{}",
+        "see /config/shop/harbor_token\n{}",
+        "/config/shop/harbor_token\n/{}",
+        "/config/shop/harbor_token\n{} is old",
+        "x\tharbor_token\t{} is old",
     ],
 )
 def test_what_only_looks_like_a_context_gives_no_value(text: str) -> None:
     assert BASE62 not in found(SCANNER, text.format(BASE62))
+
+
+def test_an_ampersand_before_a_word_and_a_colon_is_of_the_value() -> None:
+    assert found(SCANNER, "env[DB_PASS] = V5%F&V8pIYl8hvoE:") == ["V5%F&V8pIYl8hvoE:"]
+    assert found(SCANNER, f"a=1&db_pass={BASE62}&sort=x") == [BASE62]
+
+
+def test_a_host_is_let_go_and_a_password_with_a_dot_near_its_end_is_not() -> None:
+    assert found(SCANNER, "DB_PASSWORD=WpsrgTxgjTk9thO6f5Q.dv") == ["WpsrgTxgjTk9thO6f5Q.dv"]
+    assert found(SCANNER, "DB_PASSWORD=kx7-q29zw4vj8.shop.example") == []
 
 
 def test_an_argument_without_quotes_is_given_nothing() -> None:
