@@ -136,7 +136,7 @@ class IncrementalEvaluator:
     def judge_ending(self, account: Account, before: int, after: int) -> None:
         """Judges again what the end of the task decides, which has moved from one time to another."""
         if before != after:
-            low, high = sorted((before, after))
+            low, high = (before, after) if before < after else (after, before)
             self.judge_between(account, low + account.policy.skew + 1, high + account.policy.skew)
 
     def judge_lifetimes(self, account: Account) -> None:

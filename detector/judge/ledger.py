@@ -100,11 +100,12 @@ class Ledger:
         Raises:
             ValueError: it is a lifecycle event, and `seal_lifecycle` was called.
         """
+        kind = type(event)
         time = event.known_since if isinstance(event, Leak) else event.time
         # Nothing may rest on the time of a heartbeat that no longer counts: it is not kept.
-        if (self.latest is None or time > self.latest) and not isinstance(event, TaskHeartbeat):
+        if (self.latest is None or time > self.latest) and kind is not TaskHeartbeat:
             self.latest = time
-        self._routes[type(event)](event)
+        self._routes[kind](event)
 
     def seal_lifecycle(self, first_uses: Iterable[CredentialUsed] = (), until: int = NEVER) -> None:
         """Promises that only uses and leaks follow. From now on each is judged, added up and forgotten.
@@ -301,8 +302,9 @@ class Ledger:
             return
         before = task.ended
         task.end = event
-        task.heartbeat, task.lapsed = None, False
-        self._leased.pop(task, None)
+        if task.heartbeat is not None:
+            task.heartbeat, task.lapsed = None, False
+            self._leased.pop(task, None)
         self._settle_ending(task, before)
 
     def _beat(self, event: TaskHeartbeat) -> None:
@@ -318,13 +320,14 @@ class Ledger:
 
     def _settle_ending(self, task: Task, before: int) -> None:
         """Judges again what the end of a task decides, if it has moved."""
-        if task.ended == before:
+        after = task.ended
+        if after == before:
             return
         if task.start is not None and task.start.group is not None:
             self._unsettled[self._group(task.start.group)] = None
         for account in task.accounts:
             if account.task is task:
-                self._evaluator.judge_ending(account, before, task.ended)
+                self._evaluator.judge_ending(account, before, after)
 
     # Credentials
 

@@ -5,6 +5,7 @@ import random
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,7 +25,7 @@ from tests.service.whole.deployment import (
     summary,
     terminate,
 )
-from tests.small_history import KEY_TEXT, write
+from tests.small_history import KEY_TEXT, event, events, jsonl, write
 
 INCIDENT = ROOT / "examples" / "incident"
 UNTIL = "2026-11-01T00:00:00Z"  # long after the histories
@@ -42,12 +43,23 @@ HELD = (
 KILLS = 4 * MANY
 
 
+def or_beats(told: dict[str, Any]) -> dict[str, Any]:
+    """An event of the history; in place of the end of two tasks, a heartbeat whose lease lapses then."""
+    if told["type"] != "task.ended" or told["data"]["task_id"] not in ("task-4", "task-5"):
+        return told
+    number = int(told["id"][1:])
+    return event(
+        number, "task.heartbeat", number // 10 * 100 + 10, task_id=told["data"]["task_id"], lease="50s"
+    )
+
+
 @pytest.fixture
 async def small(broker: Cluster, tmp_path: Path) -> AsyncIterator[tuple[Deployment, Expected]]:
     """The small history in its topics, and what replay says of it."""
     (tmp_path / "deployment.key").write_text(KEY_TEXT)
     deployment = Deployment(broker.bootstrap, tmp_path, f'key_file = "deployment.key"\n{PATIENT}{HELD}')
     paths = write(tmp_path / "history")
+    paths[0].write_bytes(jsonl(map(or_beats, events())))
     await deployment.create()
     records = [
         (1 - number, line) for number, path in enumerate(paths) for line in path.read_bytes().splitlines()
