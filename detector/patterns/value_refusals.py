@@ -60,7 +60,7 @@ _NAME: Final = re.compile(
     rb"^[A-Za-z]+(?:[_-][A-Za-z]+)*[_-](?i:key|token|secret|password|credentials?)(?:[_-]?[0-9]{1,3})?$"
 )  # of a secret: `--secret=shop_api_key_2`
 _EMAIL: Final = re.compile(rb"^<?[\w.+-]+@[\w-]+(?:\.[\w-]+)+>?$")
-_HOST: Final = rb"[A-Z]?[a-z0-9_-]+"  # in mixed case it is random
+_HOST: Final = rb"(?:[A-Z]?[a-z0-9_-]+|(?:[A-Z][a-z]+[0-9]*){2,})"  # in another mixed case it is random
 _ADDRESS: Final = re.compile(rb"^" + _HOST + rb"(?:\." + _HOST + rb")*\.[a-z]{2,6}(?::[0-9]+)?(?:/.*)?$")
 
 
