@@ -8,6 +8,7 @@ import pytest
 
 from detector.adapters.aws.task_states import translate
 from detector.ingest.classify import BUNDLED
+from detector.values.errors import BadRecordError
 from detector.values.events import TaskEnded, TaskStarted
 from detector.values.times import HOUR, parse_rfc3339
 from tests.scenarios.telling import told
@@ -164,3 +165,17 @@ def test_what_is_no_invocation() -> None:
     strange = {**telemetry("start", "2026-05-04T08:00:00Z"), "detail-type": "ECS Task State Change"}
     (read,) = BUNDLED.read_object(json.dumps(strange).encode(), NOW)
     assert read.format == "json"
+
+
+@pytest.mark.parametrize("source", ["my.app", "lambda", "aws", None])
+def test_no_state_is_believed_that_whoever_may_put_events_could_write(source: str | None) -> None:
+    """EventBridge keeps the sources `aws.…` for AWS; a job that may call `PutEvents` chooses the rest of an event."""
+    (read,) = BUNDLED.read_object(json.dumps({**record(2), "source": source}).encode(), NOW)
+    assert (read.format, read.events) == ("json", ())
+
+
+def test_an_invocation_ends_no_task_of_another_name() -> None:
+    """A function may write into its log group what the Telemetry API sends."""
+    forged = telemetry("runtimeDone", "2026-05-04T08:00:30Z", status="success", requestId="github/job/71")
+    with pytest.raises(BadRecordError, match=r"record\.requestId"):
+        translate(forged, NOW)

@@ -6,15 +6,19 @@
   ("Retaining records of asynchronous invocations"), bare or in EventBridge's envelope;
 - `Durable Execution Status Change` ("Monitoring durable functions").
 
-An invocation's task is its request id. A try that failed does not end it, as Lambda may try again under that id. All invocations of a function share the sessions of its role, which are named
-after the function: only a session that the code asks for under the name of the request belongs to one invocation.
+An invocation's task is its request id, which is a UUID: so nothing here can end a task of another name. A try that failed
+does not end it, as Lambda may try again under that id. All invocations of a function share the sessions of its role, which
+are named after the function: only a session that the code asks for under the name of the request belongs to one invocation.
 """
 
 from typing import Final
 
+import re2
+
 from detector.adapters.adapter import Record
 from detector.adapters.aws.state import OUTCOMES, State, state_time
 from detector.adapters.fields import find, maybe_text, text, time
+from detector.records.dead_letters import WRONG_FIELD, bad
 
 _START: Final = "platform.start"
 _TELEMETRY: Final = frozenset({_START, "platform.runtimeDone", "platform.report"})
@@ -22,6 +26,7 @@ _PLATFORM: Final = "platform."
 MARKS: Final = (b'"platform.', b'"approximateInvokeCount"')
 _KIND: Final = "lambda-invocation"
 _ACCOUNT: Final = 4  # its place in an ARN
+_REQUEST: Final = re2.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def is_invocation(record: Record) -> bool:
@@ -47,7 +52,7 @@ def invocation(record: Record, now: int) -> State | None:
     done = not began and find(record, "record.status") == "success"
     arn = maybe_text(record, "record.functionArn")
     return State(
-        text(record, "record.requestId"),
+        _request(record, "record.requestId"),
         _KIND,
         None if arn is None else _function(arn),
         None,
@@ -62,7 +67,7 @@ def _result(record: Record, now: int) -> State:
     """What a destination is sent: the outcome of the last try."""
     arn = text(record, "requestContext.functionArn")
     return State(
-        text(record, "requestContext.requestId"),
+        _request(record, "requestContext.requestId"),
         _KIND,
         _function(arn),
         None,
@@ -71,6 +76,13 @@ def _result(record: Record, now: int) -> State:
         "succeeded" if find(record, "requestContext.condition") == "Success" else "failed",
         account=_account(arn),
     )
+
+
+def _request(record: Record, path: str) -> str:
+    request = text(record, path)
+    if not _REQUEST.fullmatch(request):
+        raise bad(WRONG_FIELD, path, "not the id of a request")
+    return request
 
 
 def durable_execution(record: Record, now: int) -> State:

@@ -111,14 +111,24 @@ STATES: Final[dict[str, Callable[[Record, int], State]]] = {
     "Durable Execution Status Change": durable_execution,
 }
 """By `detail-type`, how a task is."""
+_SOURCES: Final = "aws."
+
+
+def _is_state(record: Record) -> bool:
+    """Whether AWS itself tells the state of a task. Who may put events on a bus chooses any source but `aws.…`."""
+    kind, source = record.get("detail-type"), record.get("source")
+    return (
+        isinstance(kind, str)
+        and kind in STATES
+        and isinstance(source, str)
+        and source.startswith(_SOURCES)
+        and isinstance(record.get("detail"), dict)
+    )
 
 
 def looks_like(record: Record) -> bool:
     """Whether an event of EventBridge tells the state of a task, or a record of Lambda that of an invocation."""
-    kind = record.get("detail-type")
-    if isinstance(kind, str) and kind in STATES:
-        return isinstance(record.get("detail"), dict)
-    return is_invocation(record)
+    return _is_state(record) if "detail-type" in record else is_invocation(record)
 
 
 def translate(record: Record, now: int) -> list[CanonicalEvent]:
