@@ -360,7 +360,7 @@ class Account:
         return self.coverage or [NEVER] * len(self.issue.grants or ())
 
     def _terms(self, scope: Scope | None, bounds: Bounds | None) -> Terms:
-        issue, skew = self.issue, self.policy.skew
+        issue, skew, ended = self.issue, self.policy.skew, self.task.ended
         starts = issue.time if issue.not_before is None else issue.not_before
         approval = issue.approval
         low = approval.not_before if approval is not None else None
@@ -371,7 +371,7 @@ class Account:
             task_id=issue.task_id,
             issued=issue.time,
             starts=starts,
-            end=self.task.ended,
+            end=ended,
             revoked=self.revoked,
             approved_from=approved_from,
             approved_to=approved_to,
@@ -381,9 +381,8 @@ class Account:
             bounds=bounds,
             policy=self.policy,
             opens=max(starts, approved_from) - skew,
-            closes=min(self.task.ended, self.revoked, approved_to) + skew,
+            closes=min(ended, self.revoked, approved_to) + skew,
             origins=self.origins,
-            lapsed=self.task.lapsed,
         )
 
 

@@ -252,6 +252,8 @@ def _end_evidences(moment: Moment, account: Account) -> tuple[Evidence, ...]:
 def _detail(rule: str, event: AnyEvent, account: Account, foreign: Foreign) -> str:
     """What is wrong about one event, in a few words."""
     terms = account.standing()
+    if account.task.lapsed:
+        terms = msgspec.structs.replace(terms, lapsed=True)
     if isinstance(event, CredentialUsed):
         detail = RULES[rule].detail
         claimed = event.task_id

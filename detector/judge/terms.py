@@ -50,7 +50,7 @@ class Terms(msgspec.Struct, frozen=True):
 
     `expires` is what the one issue says. With more issues or renewals, `expiries` holds (time, expires, …) of each
     in order. Between `opens` and `closes` a use is in time, as long as the credential has not expired. `origins` is None
-    where the origin of uses is not judged. `lapsed`: the end is a lease that lapsed.
+    where the origin of uses is not judged. `lapsed`, where a finding is put into words: the end is a lease that lapsed.
     """
 
     task_id: str | None
