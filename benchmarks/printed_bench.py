@@ -210,16 +210,15 @@ class _Scanners:
     def __init__(self, known: list[Credential]) -> None:
         scanner, _ = load_scanner(Settings().patterns)
         keys = [DeploymentKey.of(KEY)]
-        self.knowing = LeakFinder(scanner, KnownIndex(registered(known), keys), keys)
+        self._index = KnownIndex(registered(known), keys)
+        self.knowing = LeakFinder(scanner, self._index, keys)
         self.patterns = LeakFinder(scanner, KnownIndex((), keys), keys)
 
     def look(self, finder: LeakFinder, text: bytes) -> tuple[list[str], bool, list[tuple[int, int]]]:
         """The patterns that reported something, whether a registered credential was, and what is masked."""
         record = RecordAt(0, len(text), "case")
         look = finder.look(Batch("printed", text, lambda _: record))
-        known = any(
-            one.scheme in {"hmac-sha256", "sha256"} for leak in look.leaks for one in leak.identifiers
-        )
+        known = any(self._index.registered(one) for leak in look.leaks for one in leak.identifiers)
         return (
             [leak.pattern or "known" for leak in look.leaks],
             known,

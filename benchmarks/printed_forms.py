@@ -154,6 +154,11 @@ def _wrapped(text: str, width: int) -> str:
     return "\n".join(text[at : at + width] for at in range(0, len(text), width))
 
 
+def _fold(width: int) -> Encode:
+    """As `fold -w` prints it: each line by itself."""
+    return lambda data, _: "\n".join(_wrapped(line, width) for line in data.decode().split("\n"))
+
+
 def _colons(data: bytes) -> str:
     """As `openssl … -text` prints a number."""
     digits = data.hex(":")
@@ -421,8 +426,8 @@ FORMS: Final[tuple[Form, ...]] = (
     Form("base64 of a hex dump", BASES, _text(lambda d: _b64(xxd(d).encode()))),
     Form("hex of base64", BASES, _text(lambda d: base64.b64encode(d).hex())),
     Form("broken by a terminal", WRAPS, _terminal, whole=False),
-    Form("fold -w 40", WRAPS, _text(lambda d: _wrapped(d.decode(), 40)), tool=("fold", "-w", "40")),
-    Form("fold -w 20", WRAPS, _text(lambda d: _wrapped(d.decode(), 20)), tool=("fold", "-w", "20")),
+    Form("fold -w 40", WRAPS, _fold(40), tool=("fold", "-w", "40")),
+    Form("fold -w 20", WRAPS, _fold(20), tool=("fold", "-w", "20")),
     Form("YAML, folded scalar", WRAPS, _folded_yaml, whole=False),
     Form("YAML, quoted over lines", WRAPS, _block_yaml, whole=False),
     Form("backslash at a line's end", WRAPS, _halves("TOKEN={}\\\n{}"), whole=False),
