@@ -37,7 +37,7 @@ class DecodingShares:
         self._charged = False
         self._over = dict.fromkeys(self._over, 0)
         if self._asked:
-            oldest = max(self._asked)[0] - _WINDOWS
+            oldest = max(window for window, *_ in self._asked) - _WINDOWS
             gone = [key for key in self._asked if key[0] <= oldest]
             gone += list(self._asked)[: max(0, len(self._asked) - len(gone) - _KEPT)]
             for key in gone:

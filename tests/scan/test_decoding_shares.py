@@ -34,7 +34,7 @@ def packed(text: bytes) -> bytes:
 BOMB: Final = packed(b"A" * 40_000)
 ROOMY: Final = packed(TOKEN.encode() + b" nothing" * 4)  # less than what a narrow share allows
 
-Line = tuple[str, bytes]  # stream and text
+Line = tuple[str | None, bytes]  # stream and text
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +97,11 @@ def test_no_other_stream_and_no_later_window_is_cut_short(finder: LeakFinder) ->
     assert ({line for line, _ in leaks}, limited) == ({10}, [6, 7, 8, 9, 11])
     leaks, limited = looked(finder, lines, window=11)
     assert ({line for line, _ in leaks}, limited) == ({10, 11}, [6, 7, 8, 9])
+
+
+def test_text_with_and_without_a_stream_is_kept_apart(finder: LeakFinder) -> None:
+    _, limited = looked(finder, [(None, BOMB), ("a", BOMB)] * 10, [3, 10])
+    assert limited == [12, 13, 14, 15, 16, 17, 18, 19]
 
 
 def test_text_that_is_packed_as_text_is_asks_for_nothing(finder: LeakFinder) -> None:
