@@ -181,8 +181,8 @@ def test_a_certificate_that_states_no_expiry_renews_nothing(expires: Any) -> Non
 @pytest.mark.parametrize(
     ("target", "group"),
     [
-        ({"user": "bot-deployer"}, "teleport/user/bot-deployer"),
-        ({"join_token": "deployer", "role": ""}, "teleport/join-token/deployer"),
+        ({"user": "bot-deployer"}, "teleport/root.example.com/user/bot-deployer"),
+        ({"join_token": "deployer", "role": ""}, "teleport/root.example.com/join-token/deployer"),
         ({"user": "bot-deployer", "server_id": "x"}, None),
         ({"role": "access"}, None),
         (None, None),
@@ -192,6 +192,16 @@ def test_a_certificate_that_states_no_expiry_renews_nothing(expires: Any) -> Non
 def test_what_a_lock_of_teleport_ends(target: Any, group: str | None) -> None:
     found = gives({**sample("teleport", 12), "target": target}).get("events")
     assert [event["group"] for event in found or ()] == ([] if group is None else [group])
+
+
+def test_a_bot_of_another_cluster_of_teleport_is_another() -> None:
+    """Both clusters may have a bot of that name: what is locked or deleted in one goes on in the other."""
+    joined, locked, deleted = (
+        teleport.translate({**sample("teleport", number), "cluster_name": "leaf"}, NOW)
+        for number in (0, 13, 17)
+    )
+    assert joined[-1].groups[0] == locked[0].group == "teleport/leaf/user/bot-deployer"  # type: ignore[union-attr]
+    assert deleted[0].group == "teleport/leaf/user/bot-jarvis"  # type: ignore[union-attr]
 
 
 def test_a_grant_of_okta_as_panther_writes_it() -> None:

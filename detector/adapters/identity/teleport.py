@@ -95,7 +95,7 @@ def translate(record: Record, now: int) -> list[CanonicalEvent]:
     if kind == "lock.created":
         return list(_locked(event))
     if kind == "bot.delete":
-        return [event.revoked(group=_user(f"bot-{text(record, 'name')}"))]
+        return [event.revoked(group=event.user(f"bot-{text(record, 'name')}"))]
     instance = maybe_text(record, "bot_instance_id")
     return [] if instance is None or kind.endswith(_ENDS) else [event.used(Identifier(INSTANCE, instance))]
 
@@ -146,6 +146,14 @@ class _Event:
             user_agent=maybe_text(self.record, "user_agent"),
         )
 
+    def user(self, name: str) -> str:
+        """The group of all that a user of the cluster has."""
+        return f"{self.source}/user/{name}"
+
+    def join_token(self, name: str) -> str:
+        """A join token of the cluster, and the group of what joined by it."""
+        return f"{self.source}/join-token/{name}"
+
     def revoked(self, **whom: Any) -> CredentialRevoked:
         """Who was locked or deleted."""
         return CredentialRevoked(time=self.time, source=self.source, id=f"{self.id}/revoked", **whom)
@@ -157,14 +165,6 @@ def _resource(record: Record) -> str | None:
         if first is not None:
             return first if more is None else f"{first} {more}"
     return None
-
-
-def _user(name: str) -> str:
-    return f"teleport/user/{name}"
-
-
-def _joined_by(token: str) -> str:
-    return f"teleport/join-token/{token}"
 
 
 def _joined(event: _Event) -> Iterator[CanonicalEvent]:
@@ -183,7 +183,7 @@ def _issued(event: _Event, instance: str, token: str | None) -> CredentialIssued
     group = None if task is not None else group_of_claims(claims) or group_of_subject(subject)
     user = maybe_text(event.record, "user_name") or f"bot-{text(event.record, 'bot_name')}"
     secret = event.record.get("method") == _SECRET  # then the token's name is what it hides
-    by_token = () if token is None or secret else (_joined_by(token),)
+    by_token = () if token is None or secret else (event.join_token(token),)
     return CredentialIssued(
         time=event.time,
         source=event.source,
@@ -195,7 +195,7 @@ def _issued(event: _Event, instance: str, token: str | None) -> CredentialIssued
         kind="teleport-bot-instance",
         expires_at=event.time + _LIVES,
         revocation={"provider": "teleport", "method": "lock-bot-instance", "bot_instance_id": instance},
-        groups=(_user(user), *by_token),
+        groups=(event.user(user), *by_token),
         issued_to=issued_to(event.address),
         unjoined=None if task is not None else _UNJOINED,
     )
@@ -236,8 +236,8 @@ def _token_made(event: _Event) -> Iterator[CanonicalEvent]:
         time=event.time,
         source=event.source,
         id=f"{event.id}/issued",
-        credential_id=_joined_by(name),
-        task_id=_joined_by(name),
+        credential_id=event.join_token(name),
+        task_id=event.join_token(name),
         identifiers=(Identifier(JOIN_TOKEN, name),),
         kind=JOIN_TOKEN,
         expires_at=expiry(event.record, "expires"),
@@ -255,9 +255,9 @@ def _locked(event: _Event) -> Iterator[CanonicalEvent]:
         instance = text(event.record, "target.bot_instance_id")
         yield event.revoked(identifier=Identifier(INSTANCE, instance))
     elif whole == ["user"]:
-        yield event.revoked(group=_user(text(event.record, "target.user")))
+        yield event.revoked(group=event.user(text(event.record, "target.user")))
     elif whole == ["join_token"]:
-        yield event.revoked(group=_joined_by(text(event.record, "target.join_token")))
+        yield event.revoked(group=event.join_token(text(event.record, "target.join_token")))
 
 
 def scanned(record: Record, _now: int) -> LogText:
