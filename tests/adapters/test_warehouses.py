@@ -8,10 +8,18 @@ import pytest
 
 from detector.adapters.warehouses.databricks import looks_like as is_databricks
 from detector.adapters.warehouses.databricks import translate as databricks
+from detector.adapters.warehouses.snowflake import TOKEN_NAME
 from detector.adapters.warehouses.snowflake import looks_like as is_snowflake
 from detector.adapters.warehouses.snowflake import translate as snowflake
 from detector.adapters.warehouses.user_statements import UserChange, user_change
-from detector.values.events import DENIED, SUCCESS, CredentialUsed
+from detector.values.events import (
+    DENIED,
+    SUCCESS,
+    CredentialIssued,
+    CredentialRevoked,
+    CredentialUsed,
+    Identifier,
+)
 from detector.values.times import parse_rfc3339
 from tests.scenarios.telling import told
 
@@ -81,6 +89,20 @@ def test_rows_in_lower_case_tell_the_same(tmp_path: Path) -> None:
     upper = told(tmp_path / "upper", {"jobs.jsonl": lines(JOB), "usage.jsonl": lines(SNOWFLAKE)}, until=UNTIL)
     found = told(tmp_path / "lower", {"jobs.jsonl": lines(JOB), "usage.jsonl": lines(lower)}, until=UNTIL)
     assert (found.findings, found.commands) == (upper.findings, upper.commands)
+
+
+def test_a_user_of_another_account_is_another() -> None:
+    token = {**SNOWFLAKE[0], "ACCOUNT_NAME": "EU"}
+    (issued,) = snowflake(token, NOW)
+    assert isinstance(issued, CredentialIssued)
+    drop, remove = (
+        snowflake({**query("2026-05-04 02:10:00 Z", 9, said), "ACCOUNT_NAME": "EU"}, NOW)[-1]
+        for said in ("DROP USER deploy", "ALTER USER deploy REMOVE PAT github_job_71")
+    )
+    assert isinstance(drop, CredentialRevoked)
+    assert isinstance(remove, CredentialRevoked)
+    assert issued.groups == (drop.group,) == ("snowflake/EU/user/DEPLOY",)
+    assert remove.identifier == issued.identifiers[1] == Identifier(TOKEN_NAME, "EU/DEPLOY/GITHUB_JOB_71")
 
 
 @pytest.mark.parametrize(

@@ -96,8 +96,13 @@ def _upper(record: Record) -> Record:
     return {**{name.upper(): value for name, value in record.items()}, **record}
 
 
+def _account(row: Record) -> str | None:
+    """The account, which only rows of ORGANIZATION_USAGE name."""
+    return maybe_text(row, "ACCOUNT_NAME") or maybe_text(row, "ACCOUNT_LOCATOR")
+
+
 def _source(row: Record) -> str:
-    account = maybe_text(row, "ACCOUNT_NAME") or maybe_text(row, "ACCOUNT_LOCATOR")
+    account = _account(row)
     return f"snowflake/{account}" if account else "snowflake"
 
 
@@ -129,12 +134,12 @@ def _session(row: Record, now: int) -> CredentialIssued:
         source=_source(row),
         id=f"session/{session}",
         credential_id=f"snowflake/session/{session}",
-        task_id=named or _user(user),
+        task_id=named or _user(row, user),
         identifiers=(Identifier(SESSION, session),),
         kind="snowflake-session",
         expires_at=at + _IDLE,
         revocation={"provider": "snowflake", "method": "abort-session", "session_id": session, "user": user},
-        groups=(_user(user),),
+        groups=(_user(row, user),),
         unjoined=None if named else _NO_NAME,
     )
 
@@ -162,7 +167,7 @@ def _query(row: Record, now: int) -> Iterator[CanonicalEvent]:
     if session is not None:
         yield from _used(row, session, at, number)
     if change is not None:
-        yield CredentialRevoked(time=at, source=_source(row), id=f"{number}/revoked", **_whom(change))
+        yield CredentialRevoked(time=at, source=_source(row), id=f"{number}/revoked", **_whom(row, change))
 
 
 def _used(row: Record, session: str, at: int, number: str) -> Iterator[CanonicalEvent]:
@@ -187,11 +192,11 @@ def _used(row: Record, session: str, at: int, number: str) -> Iterator[Canonical
     )
 
 
-def _whom(change: UserChange) -> Mapping[str, Any]:
+def _whom(row: Record, change: UserChange) -> Mapping[str, Any]:
     """A token by its name, or all that a user has."""
     if change.token is None:
-        return {"group": _user(change.user)}
-    return {"identifier": Identifier(TOKEN_NAME, f"{change.user}/{change.token}")}
+        return {"group": _user(row, change.user)}
+    return {"identifier": _token_name(row, change.user, change.token)}
 
 
 def _credential(row: Record, now: int) -> Iterator[CanonicalEvent]:
@@ -204,18 +209,18 @@ def _credential(row: Record, now: int) -> Iterator[CanonicalEvent]:
     named = _job_of(name or "") or _job_of(user)
     identifiers, method = [Identifier(CREDENTIAL, credential)], _ENDS[kind]
     if name is not None and kind == _TOKEN:
-        identifiers.append(Identifier(TOKEN_NAME, f"{user}/{name}"))
+        identifiers.append(_token_name(row, user, name))
     yield CredentialIssued(
         time=time(row, "CREATED_ON", now),
         source=_source(row),
         id=f"credential/{credential}/{until}",
         credential_id=f"snowflake/credential/{credential}",
-        task_id=named or _user(user),
+        task_id=named or _user(row, user),
         identifiers=tuple(identifiers),
         kind=kind,
         expires_at=until,
         revocation={"provider": "snowflake", "method": method, "user": user, "name": name},
-        groups=(_user(user),),
+        groups=(_user(row, user),),
         unjoined=None if named else _SHARED,
     )
 
@@ -225,9 +230,14 @@ def _job_of(name: str) -> str | None:
     return task_named(name.lower().replace("_", "-"))
 
 
-def _user(name: str) -> str:
-    """All that a user has."""
-    return f"snowflake/user/{name}"
+def _user(row: Record, name: str) -> str:
+    """All that a user of the account has."""
+    return f"{_source(row)}/user/{name}"
+
+
+def _token_name(row: Record, user: str, token: str) -> Identifier:
+    account = _account(row)
+    return Identifier(TOKEN_NAME, f"{account}/{user}/{token}" if account else f"{user}/{token}")
 
 
 def scanned(record: Record, _now: int) -> LogText:
