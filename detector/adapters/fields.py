@@ -70,6 +70,15 @@ def time(record: Mapping[str, Any], path: str, now: int | None = None) -> int:
     return read
 
 
+def maybe_time(record: Mapping[str, Any], path: str, now: int | None = None) -> int | None:
+    """The same; None if it is missing or empty.
+
+    Raises:
+        BadRecordError: it is no time, or too far in the future.
+    """
+    return None if find(record, path) in (None, "") else time(record, path, now)
+
+
 def expiry(record: Mapping[str, Any], path: str) -> int | None:
     """When something expires (ns); None if nothing says it: it is missing, no time, or zero, as Go writes the year 1."""
     read = log_time(find(record, path))

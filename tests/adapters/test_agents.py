@@ -178,6 +178,7 @@ def test_an_agents_record_names_no_task_of_another_source(claimed: str) -> None:
 
 
 def test_copies_of_a_run_from_api_and_sdk_are_one_event() -> None:
-    sent, given_by_api = sample("langfuse", 2), {**sample("langfuse", 6), "id": "s-1"}
+    sent = sample("langfuse", 2)
+    given_by_api = {**sample("langfuse", 6), "id": "s-1", "endTime": sent["body"]["endTime"]}
     ids = {(event.source, event.id) for record in (sent, given_by_api) for event in events(record)}
     assert len(ids) == 2

@@ -13,9 +13,10 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from detector.adapters.adapter import Adapter, Record
-from detector.adapters.ai.runs import AGENT, STEP, TOOL_CALL, Run, run_text
-from detector.adapters.fields import maybe_text, text, time
+from detector.adapters.ai.runs import AGENT, STEP, TOOL_CALL, run_text
+from detector.adapters.fields import maybe_text, maybe_time, text, time
 from detector.adapters.pages import pages_of
+from detector.adapters.task_runs import TaskRun
 from detector.records.log_records import LogText
 from detector.values.errors import BadRecordError
 from detector.values.events import CanonicalEvent
@@ -96,10 +97,10 @@ def scanned(record: Record, now: int) -> LogText | None:
     body = record["body"] if _is_sent(record) else record
     if run is None:
         return run_text(body, now, None, None)
-    return run_text(body, now, run.task_id, run.began if run.ended is None else run.ended)
+    return run_text(body, now, run.task_id, run.started if run.ended is None else run.ended)
 
 
-def _runs(record: Record, now: int) -> Iterator[Run]:
+def _runs(record: Record, now: int) -> Iterator[TaskRun]:
     """The runs in a record, and first the one that the record is about."""
     if _is_sent(record):
         kind = record["type"]
@@ -118,33 +119,34 @@ def _runs(record: Record, now: int) -> Iterator[Run]:
         yield _observation(record, now)
 
 
-def _trace(body: Record, now: int, sent: str | None, runs: list[Run] | None = None) -> Run:
+def _trace(body: Record, now: int, sent: str | None, runs: list[TaskRun] | None = None) -> TaskRun:
+    session, task_id = maybe_text(body, "sessionId"), _task(text(body, "id"))
     ends = [run.ended for run in runs or ()]
     known = [end for end in ends if end is not None]
-    session = maybe_text(body, "sessionId")
-    return Run(
+    outcomes = {run.outcome for run in runs or () if run.parent == task_id}
+    return TaskRun(
         source=SOURCE,
-        task_id=_task(text(body, "id")),
+        task_id=task_id,
         kind=AGENT,
-        began=time(body if body.get("timestamp") else {"timestamp": sent}, "timestamp", now),
+        started=time(body if body.get("timestamp") else {"timestamp": sent}, "timestamp", now),
         ended=max(known) if known and len(known) == len(ends) else None,
-        failed=any(run.failed for run in runs or () if run.parent == _task(text(body, "id"))),
+        outcome="failed" if "failed" in outcomes else "succeeded",
         owner=maybe_text(body, "name"),
         group=f"langfuse:{session}" if session else None,
     )
 
 
-def _observation(body: Record, now: int, sent_as: str = "") -> Run:
+def _observation(body: Record, now: int, sent_as: str = "") -> TaskRun:
     kind = _field(body, "type")
     trace = _task(text(body, _name(body, "traceId", "trace_id")))
     parent = _field(body, "parentObservationId", "parent_observation_id")
-    return Run(
+    return TaskRun(
         source=SOURCE,
         task_id=f"{trace}/{text(body, 'id')}",
         kind=_KINDS.get(kind or sent_as) or (STEP if parent else AGENT),
-        began=_moment(body, now, "startTime", "start_time"),
+        started=_moment(body, now, "startTime", "start_time"),
         ended=_moment(body, now, "endTime", "end_time"),
-        failed=body.get("level") == _FAILED,
+        outcome="failed" if body.get("level") == _FAILED else "succeeded",
         parent=f"{trace}/{parent}" if parent else trace,
         owner=maybe_text(body, "name"),
     )
@@ -160,8 +162,7 @@ def _field(body: Record, *names: str) -> str | None:
 
 
 def _moment(body: Record, now: int, *names: str) -> int | None:
-    name = _name(body, *names)
-    return None if body.get(name) in (None, "") else time(body, name, now)
+    return maybe_time(body, _name(body, *names), now)
 
 
 def _task(trace: str) -> str:

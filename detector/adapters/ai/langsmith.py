@@ -8,9 +8,10 @@ as SDKs send them: alone, or in lists under `post` and `patch` (langchain-ai/lan
 from typing import Any, Final
 
 from detector.adapters.adapter import Adapter, Record
-from detector.adapters.ai.runs import AGENT, STEP, TOOL_CALL, Run, run_text
-from detector.adapters.fields import maybe_text, text, time
+from detector.adapters.ai.runs import AGENT, STEP, TOOL_CALL, run_text
+from detector.adapters.fields import maybe_text, maybe_time, text
 from detector.adapters.pages import pages_of
+from detector.adapters.task_runs import TaskRun
 from detector.records.log_records import LogText
 from detector.records.timestamps import log_time
 from detector.values.events import CanonicalEvent
@@ -33,13 +34,13 @@ def translate(record: Record, now: int) -> list[CanonicalEvent]:
     """
     own, trace = text(record, "id"), text(record, "trace_id")
     project = maybe_text(record, "session_id")
-    run = Run(
+    run = TaskRun(
         source=f"{SOURCE}/{project}" if project else SOURCE,
         task_id=_task(own),
         kind=_kind_of(record),
-        began=_moment(record, "start_time", now),
-        ended=_moment(record, "end_time", now),
-        failed=bool(record.get("error")) or record.get("status") == _FAILED,
+        started=maybe_time(record, "start_time", now),
+        ended=maybe_time(record, "end_time", now),
+        outcome="failed" if record.get("error") or record.get("status") == _FAILED else "succeeded",
         parent=None if own == trace else _task(maybe_text(record, "parent_run_id") or trace),
         owner=maybe_text(record, "name"),
     )
@@ -56,10 +57,6 @@ def _kind_of(record: Record) -> str:
     if record.get("run_type") == "tool":
         return TOOL_CALL
     return AGENT if record["id"] == record["trace_id"] else STEP
-
-
-def _moment(record: Record, name: str, now: int) -> int | None:
-    return None if record.get(name) in (None, "") else time(record, name, now)
 
 
 def _task(run: str) -> str:

@@ -14,7 +14,7 @@ import msgspec
 
 from detector.adapters.adapter import Adapter, Record
 from detector.adapters.ai.runs import run_text
-from detector.adapters.fields import find, maybe_text, text, time
+from detector.adapters.fields import find, maybe_text, maybe_time, text, time
 from detector.records.agent_names import agent_task
 from detector.records.log_records import LogText
 from detector.records.timestamps import log_time
@@ -137,7 +137,7 @@ def _issued(number: str, when: int, key: Identifier, values: Record) -> Credenti
         task_id=task or f"litellm/key/{number}",
         identifiers=(key,),
         kind="litellm-key",
-        expires_at=None if values.get("expires") in (None, "") else time(values, "expires"),
+        expires_at=maybe_time(values, "expires"),
         issued_to=None if alias is None else IssuedTo(workload=alias),
         revocation=None
         if alias is None

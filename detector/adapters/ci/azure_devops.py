@@ -19,7 +19,7 @@ import re2
 from detector.adapters.adapter import Adapter, Record
 from detector.adapters.ci import azure_devops_audit
 from detector.adapters.ci_names import azure_devops_group, azure_devops_run
-from detector.adapters.fields import find, maybe_text, text, time
+from detector.adapters.fields import find, maybe_text, maybe_time, text, time
 from detector.adapters.pages import pages_of
 from detector.adapters.task_runs import TaskRun
 from detector.records.log_records import LogText, whole_record
@@ -89,7 +89,7 @@ def _build(record: Record, now: int) -> TaskRun:
         source="azure-devops",
         task_id=azure_devops_run(text(record, "resource.project.id"), text(record, "resource.id")),
         kind="ci",
-        started=_maybe_time(record, "resource.startTime", now),
+        started=maybe_time(record, "resource.startTime", now),
         ended=time(
             record, "resource.finishTime" if find(record, "resource.finishTime") else "createdDate", now
         ),
@@ -118,7 +118,7 @@ def _run(record: Record, now: int) -> TaskRun:
 
 def _job(record: Record, now: int) -> TaskRun:
     """A job of a run; nothing of one that waits, or never ran."""
-    started = _maybe_time(record, "resource.job.startTime", now)
+    started = maybe_time(record, "resource.job.startTime", now)
     run = _run_id(record)
     attempt = maybe_text(record, "resource.job.attempt") or "1"
     return TaskRun(
@@ -126,7 +126,7 @@ def _job(record: Record, now: int) -> TaskRun:
         task_id=f"{run}/{text(record, 'resource.job.id')}/{attempt}",
         kind="ci",
         started=started,
-        ended=None if started is None else _maybe_time(record, "resource.job.finishTime", now),
+        ended=None if started is None else maybe_time(record, "resource.job.finishTime", now),
         outcome=_outcome(record, "resource.job"),
         workload=_pipeline(record),
         parent=run,
@@ -161,10 +161,6 @@ def _place(address: object) -> tuple[str, str] | None:
 def _outcome(record: Record, thing: str) -> str | None:
     result = maybe_text(record, f"{thing}.result") or maybe_text(record, f"{thing}.status") or ""
     return _OUTCOMES.get(result.lower())
-
-
-def _maybe_time(record: Record, path: str, now: int) -> int | None:
-    return time(record, path, now) if find(record, path) else None
 
 
 def scanned(record: Record, _now: int) -> LogText:

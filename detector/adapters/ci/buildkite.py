@@ -16,7 +16,7 @@ from detector.adapters.adapter import Adapter, Record
 from detector.adapters.ci import buildkite_audit
 from detector.adapters.ci.buildkite_audit import TOKEN
 from detector.adapters.ci_names import buildkite_build, buildkite_group, buildkite_job
-from detector.adapters.fields import find, maybe_text, text, time
+from detector.adapters.fields import find, maybe_text, maybe_time, text, time
 from detector.adapters.pages import pages_of
 from detector.adapters.task_runs import TaskRun
 from detector.records.log_records import LogText, whole_record
@@ -96,8 +96,8 @@ def _runs(record: Record, now: int) -> list[CanonicalEvent]:
         source="buildkite",
         task_id=buildkite_build(_id(build, "build")),
         kind="ci",
-        started=_maybe_time(build, "started_at", now),
-        ended=None if waits else _maybe_time(build, "finished_at", now),
+        started=maybe_time(build, "started_at", now),
+        ended=None if waits else maybe_time(build, "finished_at", now),
         outcome=_outcome(build),
         owner=maybe_text(build, "creator.name"),
     )
@@ -106,7 +106,7 @@ def _runs(record: Record, now: int) -> list[CanonicalEvent]:
 
 def _job(job: dict[str, Any], record: Record, group: str | None, now: int) -> list[CanonicalEvent]:
     """A job's start and end; nothing of one that did not run."""
-    started = _maybe_time(job, "started_at", now)
+    started = maybe_time(job, "started_at", now)
     if started is None:
         return []
     run = TaskRun(
@@ -114,7 +114,7 @@ def _job(job: dict[str, Any], record: Record, group: str | None, now: int) -> li
         task_id=buildkite_job(_id(job, "job")),
         kind="ci",
         started=started,
-        ended=_maybe_time(job, "finished_at", now),
+        ended=maybe_time(job, "finished_at", now),
         outcome=_outcome(job),
         owner=maybe_text(record, "build.creator.name"),
         workload=maybe_text(job, "agent.name"),
@@ -144,10 +144,6 @@ def _group(record: Record) -> str | None:
         if match is not None:
             return buildkite_group(match[1], match[2])
     return None
-
-
-def _maybe_time(thing: dict[str, Any], name: str, now: int) -> int | None:
-    return None if thing.get(name) in (None, "") else time(thing, name, now)
 
 
 def _outcome(thing: dict[str, Any]) -> str | None:

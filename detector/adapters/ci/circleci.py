@@ -12,7 +12,7 @@ from typing import Final
 
 from detector.adapters.adapter import Adapter, Record
 from detector.adapters.ci_names import circleci_group, circleci_job, circleci_workflow
-from detector.adapters.fields import find, maybe_text, text, time
+from detector.adapters.fields import find, maybe_text, maybe_time, text, time
 from detector.adapters.task_runs import TaskRun
 from detector.records.log_records import LogText, whole_record
 from detector.values.events import CanonicalEvent
@@ -74,7 +74,7 @@ def _run(record: Record, what: str, start: str, now: int) -> TaskRun:
         source="circleci",
         task_id=circleci_job(name) if is_job else circleci_workflow(name),
         kind="ci",
-        started=time(record, began, now) if find(record, began) else None,  # nothing of the job ran
+        started=maybe_time(record, began, now),  # of a job that did not run there is none
         ended=time(record, end if find(record, end) else "happened_at", now),
         outcome=_OUTCOMES.get(maybe_text(record, f"{what}.status") or ""),
         owner=maybe_text(record, "pipeline.trigger_parameters.circleci.actor_id"),

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from detector.adapters.adapter import Adapter, Carrier, Record
-from detector.adapters.fields import find, maybe_text, text, time
+from detector.adapters.fields import find, maybe_text, maybe_time, text, time
 from detector.values.events import CanonicalEvent, TaskEnded, TaskStarted
 from detector.values.times import SECOND
 
@@ -46,7 +46,7 @@ def translate(record: Record, now: int) -> list[CanonicalEvent]:
         return []
     key = maybe_text(record, "metadata.uid") or name
     events: list[CanonicalEvent] = []
-    began = _moment(status, "startedAt", now)
+    began = maybe_time(status, "startedAt", now)
     if began is not None:
         events.append(
             TaskStarted(
@@ -78,7 +78,7 @@ def translate(record: Record, now: int) -> list[CanonicalEvent]:
 
 def _node(node: Mapping[str, Any], parent: str, task_id: str, now: int) -> Iterator[CanonicalEvent]:
     source = parent.rpartition("/")[0]
-    began, ended = (_moment(node, name, now) for name in ("startedAt", "finishedAt"))
+    began, ended = (maybe_time(node, name, now) for name in ("startedAt", "finishedAt"))
     if began is not None:
         yield TaskStarted(
             time=began,
@@ -91,10 +91,6 @@ def _node(node: Mapping[str, Any], parent: str, task_id: str, now: int) -> Itera
     outcome = _OUTCOMES.get(maybe_text(node, "phase") or "")
     if ended is not None and outcome is not None:
         yield TaskEnded(time=ended, source=source, id=f"{task_id}/ended", task_id=task_id, outcome=outcome)
-
-
-def _moment(status: Mapping[str, Any], name: str, now: int) -> int | None:
-    return None if status.get(name) in (None, "") else time(status, name, now)
 
 
 def _outcome(record: Record, status: Mapping[str, Any]) -> str:

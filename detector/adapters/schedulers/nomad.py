@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from detector.adapters.adapter import Adapter, Record
-from detector.adapters.fields import find, maybe_text, text, time
+from detector.adapters.fields import find, maybe_text, maybe_time, text, time
 from detector.adapters.pages import pages_of
 from detector.adapters.task_runs import TaskRun
 from detector.records.log_records import LogText, whole_record
@@ -114,7 +114,7 @@ def _runs(allocation: dict[str, Any], now: int, *, late: bool) -> Iterator[TaskR
 
 
 def _time(state: dict[str, Any], name: str, now: int) -> int | None:
-    return None if state.get(name) in (None, "", _NEVER) else time(state, name, now)
+    return None if state.get(name) == _NEVER else maybe_time(state, name, now)
 
 
 def _issued(token: dict[str, Any], now: int) -> CredentialIssued:
@@ -128,7 +128,7 @@ def _issued(token: dict[str, Any], now: int) -> CredentialIssued:
         task_id=f"nomad/token/{accessor}",
         identifiers=(Identifier(ACCESSOR, accessor),),
         kind="nomad-acl-token",
-        expires_at=time(token, "ExpirationTime") if token.get("ExpirationTime") else None,
+        expires_at=maybe_time(token, "ExpirationTime"),
         revocation={"provider": "nomad", "method": "delete-token", "accessor": accessor},
         unjoined=_UNJOINED,
     )

@@ -16,7 +16,7 @@ import msgspec
 
 from detector.adapters.adapter import Adapter, Record
 from detector.adapters.ci_names import task_named
-from detector.adapters.fields import maybe_text, text, time
+from detector.adapters.fields import maybe_text, maybe_time, text, time
 from detector.adapters.warehouses.user_statements import UserChange, user_change
 from detector.records.log_records import LogText, whole_record
 from detector.records.record_ids import record_id
@@ -205,7 +205,7 @@ def _credential(row: Record, now: int) -> Iterator[CanonicalEvent]:
     if kind is None:
         return
     credential, user, name = text(row, "CREDENTIAL_ID"), text(row, "USER_NAME"), maybe_text(row, "NAME")
-    until = time(row, "EXPIRATION_DATE") if row.get("EXPIRATION_DATE") else None
+    until = maybe_time(row, "EXPIRATION_DATE")
     named = _job_of(name or "") or _job_of(user)
     identifiers, method = [Identifier(CREDENTIAL, credential)], _ENDS[kind]
     if name is not None and kind == _TOKEN:
