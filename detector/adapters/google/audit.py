@@ -33,10 +33,10 @@ def translate(record: Record, now: int) -> list[CanonicalEvent]:
     """
     found = entry_in(record)
     if found is None:
-        return list(build_events(record, now))
+        return build_events(record, now)
     record, payload = found, found["protoPayload"]
     if payload.get("methodName") == RUN_JOB:
-        return list(execution_events(Entry(record, now), now))
+        return execution_events(Entry(record, now), now)
     caller, method = caller_of(payload), payload.get("methodName")
     method = method if isinstance(method, str) else ""
     call = method.rpartition(".")[2]

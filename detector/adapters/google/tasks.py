@@ -9,13 +9,14 @@ Neither names a credential: what runs there has the tokens of its service accoun
 id is what the job knows of itself: `$BUILD_ID`, `$CLOUD_RUN_EXECUTION`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from detector.adapters.adapter import Record
-from detector.adapters.fields import find, maybe_text, text, time
+from detector.adapters.fields import find, maybe_text, maybe_time, text, time
 from detector.adapters.google.entries import Entry
-from detector.values.events import CanonicalEvent, TaskEnded, TaskStarted
+from detector.adapters.task_runs import TaskRun
+from detector.values.events import CanonicalEvent
 from detector.values.times import SECOND
 
 RUN_JOB: Final = "/Jobs.RunJob"
@@ -39,34 +40,25 @@ def is_build(record: Record) -> bool:
     return isinstance(status, str) and status in _STATES and {"id", "projectId", "logUrl"} <= record.keys()
 
 
-def build_events(record: Record, now: int) -> Iterator[CanonicalEvent]:
+def build_events(record: Record, now: int) -> list[CanonicalEvent]:
     """The start and the end of a build, as far as it says; nothing of one that waits.
 
     Raises:
         BadRecordError: a field that such a build has is missing or wrong.
     """
-    project, build, status = text(record, "projectId"), text(record, "id"), text(record, "status")
-    task_id, source, lasts = f"cloud-build/{build}", f"google.build/{project}", _seconds(record)
-    if record.get("startTime"):
-        started = time(record, "startTime", now)
-        yield TaskStarted(
-            time=started,
-            source=source,
-            id=f"{build}/started",
-            task_id=task_id,
-            kind="cloud-build",
-            owner=maybe_text(record, "serviceAccount"),
-            workload=maybe_text(record, "substitutions.TRIGGER_NAME") or maybe_text(record, "buildTriggerId"),
-            deadline=None if lasts is None else started + lasts,
-        )
-    if status in _OUTCOMES:
-        yield TaskEnded(
-            time=time(record, "finishTime", now),
-            source=source,
-            id=f"{build}/ended",
-            task_id=task_id,
-            outcome=_OUTCOMES[status],
-        )
+    started, lasts = maybe_time(record, "startTime", now), _seconds(record)
+    status = text(record, "status")
+    return TaskRun(
+        source=f"google.build/{text(record, 'projectId')}",
+        task_id=f"cloud-build/{text(record, 'id')}",
+        kind="cloud-build",
+        started=started,
+        ended=time(record, "finishTime", now) if status in _OUTCOMES else None,
+        outcome=_OUTCOMES.get(status),
+        owner=maybe_text(record, "serviceAccount"),
+        workload=maybe_text(record, "substitutions.TRIGGER_NAME") or maybe_text(record, "buildTriggerId"),
+        deadline=None if started is None or lasts is None else started + lasts,
+    ).events()
 
 
 def _seconds(record: Record) -> int | None:
@@ -77,7 +69,7 @@ def _seconds(record: Record) -> int | None:
     return int(digits) * SECOND if known else None
 
 
-def execution_events(entry: Entry, now: int) -> Iterator[CanonicalEvent]:
+def execution_events(entry: Entry, now: int) -> list[CanonicalEvent]:
     """The start and the end of an execution of a job; nothing of an entry that names none.
 
     Raises:
@@ -86,26 +78,17 @@ def execution_events(entry: Entry, now: int) -> Iterator[CanonicalEvent]:
     name = (maybe_text(entry.payload, "resourceName") or "").rpartition(_EXECUTIONS)[2]
     state = find(entry.payload, "response.status")
     if not name or not isinstance(state, dict):
-        return
-    task_id, over = f"cloud-run/{name}", _over(state)
-    if state.get("startTime"):
-        yield TaskStarted(
-            time=time(entry.payload, "response.status.startTime", now),
-            source=entry.source,
-            id=f"{name}/started",
-            task_id=task_id,
-            kind="cloud-run-execution",
-            workload=maybe_text(entry.record, "resource.labels.job_name"),
-        )
-    if over is not None:
-        done = state.get("completionTime")
-        yield TaskEnded(
-            time=time(entry.payload, "response.status.completionTime", now) if done else entry.time,
-            source=entry.source,
-            id=f"{name}/ended",
-            task_id=task_id,
-            outcome=over,
-        )
+        return []
+    over, done = _over(state), maybe_time(entry.payload, "response.status.completionTime", now)
+    return TaskRun(
+        source=entry.source,
+        task_id=f"cloud-run/{name}",
+        kind="cloud-run-execution",
+        started=maybe_time(entry.payload, "response.status.startTime", now),
+        ended=None if over is None else done or entry.time,
+        outcome=over,
+        workload=maybe_text(entry.record, "resource.labels.job_name"),
+    ).events()
 
 
 def _over(state: Mapping[str, Any]) -> str | None:

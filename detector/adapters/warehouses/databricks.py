@@ -14,6 +14,7 @@ from typing import Final
 
 from detector.adapters.adapter import Adapter, Record
 from detector.adapters.fields import maybe_text, text, time
+from detector.adapters.task_runs import TaskRun
 from detector.records.log_records import LogText, whole_record
 from detector.records.record_ids import record_id
 from detector.records.timestamps import log_time
@@ -25,8 +26,6 @@ from detector.values.events import (
     CredentialRevoked,
     CredentialUsed,
     Identifier,
-    TaskEnded,
-    TaskStarted,
 )
 
 TOKEN: Final = "databricks-token-id"  # noqa: S105 - the scheme of an identifier
@@ -183,28 +182,26 @@ def _token(record: Record, action: str, now: int) -> Iterator[CanonicalEvent]:
     )
 
 
-def _run(record: Record, action: str, now: int) -> Iterator[CanonicalEvent]:
+def _run(record: Record, action: str, now: int) -> list[CanonicalEvent]:
     """The start or the end of a run. The runs of a job's tasks are below the run of the job."""
-    run = _param(record, "runId") if action == "runStart" or action in _ENDED else None
+    starts = action == "runStart"
+    run = _param(record, "runId") if starts or action in _ENDED else None
     if run is None:
-        return
+        return []
     workspace, at = _workspace(record), _time(record, now)
-    task_id, source, event_id = f"databricks/{workspace}/{run}", _source(record), f"run/{run}/{action}"
-    if action in _ENDED:
-        yield TaskEnded(time=at, source=source, id=event_id, task_id=task_id, outcome=_ENDED[action])
-        return
     parent, job = _param(record, "multitaskParentRunId"), _param(record, "jobId")
-    yield TaskStarted(
-        time=at,
-        source=source,
-        id=event_id,
-        task_id=task_id,
-        group=f"databricks:{workspace}/{job}" if job else None,
+    return TaskRun(
+        source=_source(record),
+        task_id=f"databricks/{workspace}/{run}",
         kind="databricks-run",
+        started=at if starts else None,
+        ended=None if starts else at,
+        outcome=_ENDED.get(action),
         owner=_get(record, "userIdentity", "email"),
         workload=_param(record, "taskKey"),
-        parent_task_id=f"databricks/{workspace}/{parent}" if parent not in (None, "", run) else None,
-    )
+        parent=f"databricks/{workspace}/{parent}" if parent not in (None, "", run) else None,
+        group=f"databricks:{workspace}/{job}" if job else None,
+    ).events()
 
 
 def scanned(record: Record, _now: int) -> LogText:
