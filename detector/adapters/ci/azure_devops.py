@@ -1,9 +1,9 @@
 """Azure DevOps: runs of pipelines and their jobs as tasks, from service hooks; uses of tokens, from its audit log.
 
 Fields of the hooks are those of `build.complete`, `ms.vss-pipelines.run-state-changed-event` and
-`…job-state-changed-event` (learn.microsoft.com, "Service hook events"). A run's id is unique in its organisation, so that
-of its project says which run it is. The number of a job's attempt is in what the service sends, though not in the document
-(the receiver of OpenTelemetry's collector has it); without it the attempt is the first.
+`…job-state-changed-event` (learn.microsoft.com, "Service hook events"). A run's id is unique in its organisation; a
+task has the project's id before it, which is unique everywhere. The number of a job's attempt is in what the service sends,
+though not in the document (the receiver of OpenTelemetry's collector has it); without it the attempt is the first.
 
 The runs of a project are a group by the **names** of organisation and project, as the subjects of service connections and
 pipelines have them (`sc://ORGANISATION/PROJECT/…`, `p://…`). Events about runs have the project's id instead. So they
