@@ -194,6 +194,13 @@ def test_what_a_lock_of_teleport_ends(target: Any, group: str | None) -> None:
     assert [event["group"] for event in found or ()] == ([] if group is None else [group])
 
 
+def test_a_join_token_of_which_nothing_is_told_is_none() -> None:
+    """Of a secret of fewer than 16 characters Teleport shows stars alone: those of others may look alike."""
+    assert teleport.translate({**sample("teleport", 15), "name": "*" * 12}, NOW) == []
+    joined = teleport.translate({**sample("teleport", 3), "token_name": "*" * 12}, NOW)
+    assert [type(event) for event in joined] == [CredentialIssued]
+
+
 def test_a_bot_of_another_cluster_of_teleport_is_another() -> None:
     """Both clusters may have a bot of that name: what is locked or deleted in one goes on in the other."""
     joined, locked, deleted = (

@@ -5,7 +5,8 @@ fields are those of `events.proto` in gravitational/teleport). A **bot instance*
 whose claims are in `attributes`, and gets certificates. Everything that is done with them has its `bot_instance_id`, so
 that is the credential; the log has no serial numbers. A certificate says when it expires: that renews the instance.
 
-The name of a join token of the method `token` is its secret. Teleport masks it, but for its end.
+The name of a join token of the method `token` is its secret. Teleport masks it, but for the last quarter; of fewer than 16
+characters it masks all (`GetSafeName`), so that such a name tells no token from another.
 """
 
 from collections.abc import Iterator
@@ -167,11 +168,16 @@ def _resource(record: Record) -> str | None:
     return None
 
 
+def _told_by_its_end(token: str) -> bool:
+    """Whether a name is masked, and not whole."""
+    return token.startswith(_MASKED) and token.strip(_MASKED) != ""
+
+
 def _joined(event: _Event) -> Iterator[CanonicalEvent]:
     """A bot that joined, or tried to."""
     record = event.record
     token, instance = maybe_text(record, "token_name"), maybe_text(record, "bot_instance_id")
-    if token is not None and token.startswith(_MASKED):
+    if token is not None and _told_by_its_end(token):
         yield event.used(Identifier(JOIN_TOKEN, token), "joined")
     if instance is not None and record.get("success") is True:
         yield _issued(event, instance, token)
@@ -230,7 +236,7 @@ def _certified(event: _Event) -> Iterator[CanonicalEvent]:
 def _token_made(event: _Event) -> Iterator[CanonicalEvent]:
     """A join token that is a secret. By the other methods a token is a rule of who may join, and opens nothing."""
     name = text(event.record, "name")
-    if event.record.get("join_method") != _SECRET or not name.startswith(_MASKED):
+    if event.record.get("join_method") != _SECRET or not _told_by_its_end(name):
         return
     yield CredentialIssued(
         time=event.time,
