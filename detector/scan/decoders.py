@@ -14,6 +14,7 @@ import numpy as np
 from detector.scan import (
     binary_payloads,
     byte_lists,
+    cuts,
     escapes,
     grids,
     normalised,
@@ -44,6 +45,7 @@ from detector.scan.word_decoders import (
 )
 
 SPACED: Final = "spaced"
+JOINED: Final = "joined"
 CHANGED: Final = frozenset({"reversed", "rot13", "swapped-case"})
 """What was done to the text itself."""
 
@@ -429,6 +431,35 @@ class Called(LinearDecoder):
             yield Part(self.names, text, segments[:count].copy(), starts[:texts], kinds)
 
 
+class Joined(LinearDecoder):
+    """A word that is cut in two: by a backslash at the end of a line, or as strings that are put together."""
+
+    names = ((JOINED,),)
+    trigger = triggers.CUT
+    examples = (
+        (b"run --token tok_Zb81kQx5\\\n    Tq9LmN2wR7vH", b"tok_Zb81kQx5Tq9LmN2wR7vH"),
+        (b'token = "tok_Zb81kQx5" + "Tq9LmN2wR7vH"', b"tok_Zb81kQx5Tq9LmN2wR7vH"),
+        (b'["tok_Zb81", "kQx5Tq9LmN2w", "R7vH"].join("")', b"tok_Zb81kQx5Tq9LmN2wR7vH"),
+        (b'{"part1":"tok_Zb81kQx5","part2":"Tq9LmN2wR7vH"}', b"tok_Zb81kQx5Tq9LmN2wR7vH"),
+    )
+    near_misses = (
+        b"tok_Zb81kQx5\nTq9LmN2wR7vH",
+        b'"one": "tok_Zb81kQx5", "two": "Tq9LmN2wR7vH"',
+        b'["tok_Zb81kQx5", "Tq9LmN2wR7vH"]',
+        b"install --prefix=/usr/local \\\n  --with-openssl",
+    )
+
+    def decode(self, data: bytes, places: Any) -> Iterator[Part]:
+        """Puts them together."""
+        out, segments = np.empty(2 * len(data) + 64, np.uint8), np.empty((len(data) // 2 + 2, 4), np.int32)
+        starts = np.empty(len(places), np.int64)
+        view = np.frombuffer(data, np.uint8)
+        size, count, texts = cuts.joined(view, places, cuts.scratch(), out, segments, starts)
+        if size:
+            text, kinds = out[: size - 2].tobytes(), np.zeros(texts, np.int64)
+            yield Part(self.names, text, segments[:count].copy(), starts[:texts], kinds)
+
+
 # The byte between each two characters, what that encoding is called, and how many characters there must be.
 _SEPARATORS: Final = (
     (0, ("utf-16",), 6),
@@ -470,6 +501,7 @@ BUNDLED: Final[tuple[Decoder, ...]] = (
     Ascii85(),
     Uuencoded(),
     Called(),
+    Joined(),
 )
 
 

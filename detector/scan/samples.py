@@ -12,6 +12,7 @@ import numpy as np
 from detector.jit import bare, compiled, place
 from detector.scan.base85 import FIRST85, TELLING85, add_groups, keep_telling, mark_groups
 from detector.scan.byte_masks import WORD, mask_of
+from detector.scan.cuts import add_cuts, scratch
 from detector.scan.digits import HEX, NONE, PRINTABLE
 from detector.scan.grids import PERIODS, extent
 from detector.scan.long_words import ASCII85, BASE85, add_words
@@ -287,6 +288,8 @@ def _block(
     beyond: Any,
     long_words: Any,
     counts: Any,
+    cuts: Any,
+    parts: Any,
 ) -> None:
     """Adds the places in the next `_WORDS` times 64 bytes, which `text` begins with."""
     in_row, in_word = masks[_ROW_ROW], masks[_WORD_ROW]
@@ -295,6 +298,7 @@ def _block(
     signs, leads = masks[_SIGN_ROW], masks[_LEAD_ROW]
     base85, ascii85 = masks[_IN_BASE85_ROW], masks[_IN_ASCII85_ROW]
     _look(text, _WORDS + 1, masks)
+    counts[8] = add_cuts(data, text, done, _WORDS, parts, cuts, counts[8])
     _narrow(masks, _WORDS, in_row, in_period, in_groups, in_word)
     mark_groups(masks[_BASE85_ROW], _WORDS, base85)
     mark_groups(masks[_ASCII85_ROW], _WORDS, ascii85)
@@ -326,31 +330,41 @@ def _block(
 
 
 @compiled
-def _sampled(data: Any, listed: Any, grids: Any, beyond: Any, long_words: Any, counts: Any) -> None:
+def _sampled(
+    data: Any,
+    listed: Any,
+    grids: Any,
+    beyond: Any,
+    long_words: Any,
+    counts: Any,
+    cuts: Any,
+    parts: Any,
+) -> None:
     masks = np.empty((_ROWS, _WORDS + 1), np.uint64)
     edge = np.empty(WORD * (_WORDS + 1), np.uint8)
     done = 0
     while data.size - done >= edge.size:
-        _block(data, data[done:], done, masks, listed, grids, beyond, long_words, counts)
+        _block(data, data[done:], done, masks, listed, grids, beyond, long_words, counts, cuts, parts)
         done += WORD * _WORDS
     while done < data.size:
         edge[:] = 0x6A  # `j`: what would be a long word of them ends behind the data, and is no place
         some = data[done : done + edge.size]
         edge[: some.size] = some
-        _block(data, edge, done, masks, listed, grids, beyond, long_words, counts)
+        _block(data, edge, done, masks, listed, grids, beyond, long_words, counts, cuts, parts)
         done += WORD * _WORDS
 
 
 class Places(NamedTuple):
     """Where bytes may be printed one by one, where text is in groups, and characters without a width or a full one; in order.
 
-    `long_words` are rows (kind, start, end) of the words that may be one of the kinds of that module.
+    `cuts` are where a word is cut in two. `long_words` are rows (kind, start, end) of the words that may be one of the kinds of that module.
     """
 
     listed: Any
     grids: Any
     beyond: Any
     long_words: Any
+    cuts: Any
 
 
 def sampled(data: bytes) -> Places:
@@ -358,6 +372,9 @@ def sampled(data: bytes) -> Places:
     room = len(data) // _EIGHT + 1
     places = np.empty(room, np.int64), np.empty(room, np.int64), np.empty(len(data) // 2 + 1, np.int64)
     rows = np.empty((len(data) // 8 + 2, 3), np.int64)
-    counts = np.zeros(8, np.int64)  # of each, and up to where groups, words and base85 are done
-    _sampled(np.frombuffer(data, np.uint8), *places, rows, counts)
-    return Places(*(some[:count] for some, count in zip((*places, rows), counts, strict=False)))
+    cuts = np.empty(len(data) // 2 + 1, np.int64)
+    counts = np.zeros(9, np.int64)  # of each, up to where groups, words and base85 are done, and of cuts
+    _sampled(np.frombuffer(data, np.uint8), *places, rows, counts, cuts, scratch())
+    found = (*places, rows, cuts)
+    ends = (*counts[:4], counts[8])
+    return Places(*(some[:count] for some, count in zip(found, ends, strict=True)))

@@ -14,7 +14,7 @@ import numpy as np
 
 from detector.patterns.pattern import Pattern, finds_public_ids
 from detector.scan.decode import DecodedPiece, DecodedText, pieces
-from detector.scan.decoders import CHANGED, SPACED
+from detector.scan.decoders import CHANGED, JOINED, SPACED
 from detector.scan.known_credentials import KnownIndex
 from detector.scan.mask_spans import MaskSpan
 from detector.scan.pattern_matcher import Named
@@ -108,7 +108,10 @@ def sightings_in(
     ordered = all(one.pattern is not None for one in seen)  # and none overlaps another
     decoded, limited = _decoded(data, scanner, known, share, streams)
     if decoded or not ordered:
-        seen += decoded
+        joined = [one for one in decoded if JOINED in one.encodings]
+        seen += [one for one in decoded if JOINED not in one.encodings]
+        if joined:
+            seen += _not_whole(joined, seen)
         seen.sort(key=lambda one: (one.start, one.end, one.preference))
     return seen, limited
 
@@ -216,6 +219,12 @@ def _unmistakable(pattern: Pattern, secret: Secret) -> bool:
     text = secret.reveal().lower()
     marked = any(len(word) >= _LONG_MARK and word.encode() in text for word in pattern.keywords)
     return not pattern.generic and (pattern.proven or marked)
+
+
+def _not_whole(joined: Sequence[Sighting], seen: Iterable[Sighting]) -> list[Sighting]:
+    """Of what stands in words that were put together what can be believed: registered, or proven, and nothing whole is there."""
+    whole = Spans(one for one in seen if one.pattern is None or one.pattern.proven)
+    return [one for one in joined if (one.pattern is None or one.pattern.proven) and not whole.overlap(one)]
 
 
 class SightingMasks:

@@ -11,7 +11,7 @@ Of base64 and hex digits what it says are stretches of text. Of all others it is
 - WIDE: base64 of UTF-16, at least seven characters;
 - UUENCODED: the line above uuencoded ones; CALLED: `chr(10`;
 - LISTED: bytes printed one by one, as in a hex dump; GRID: signs in a period, and BEYOND: characters without a width, and
-  full-width ones (`samples`);
+  full-width ones; CUT: words that are cut in two (`samples`);
 - LONG_WORD, and as many behind it as there are kinds: long words in which something else may stand (`long_words`).
 """
 # ruff: noqa: C901, PLR0912, PLR2004 - a compiled loop is one function; bytes are written as their codes, the character stands beside them
@@ -53,8 +53,9 @@ from detector.scan.samples import sampled
     LISTED,
     GRID,
     BEYOND,
+    CUT,
     LONG_WORD,
-) = range(18)
+) = range(19)
 LEAST_LITERAL: Final = 2  # bytes of the trigger of a decoder of one's own
 _AHEAD: Final = 16  # bytes after a place that are looked at, at most
 _FORMS: Final = {
@@ -288,8 +289,8 @@ def found(data: bytes, *, fast: bool = True) -> dict[int, Any]:
 
 
 def _sampled(data: bytes) -> dict[int, Any]:
-    lists, groups, beyond, words = sampled(data)
-    made = {LISTED: lists, GRID: groups, BEYOND: beyond}
+    lists, groups, beyond, words, cuts = sampled(data)
+    made = {LISTED: lists, GRID: groups, BEYOND: beyond, CUT: cuts}
     return made | {LONG_WORD + kind: words[words[:, 0] == kind, 1:] for kind in set(words[:, 0].tolist())}
 
 

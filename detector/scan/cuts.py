@@ -1,0 +1,120 @@
+"""Where a word is cut in two, told of 64 bytes at a time as bits, and what it says put together.
+
+A quote is looked at if digits, letters and capitals change in the end of its string, and what stands behind it may stand
+between two strings; or if it ends a key with a digit. A backslash is looked at before a line feed.
+"""
+# ruff: noqa: PLR0913, PLR0917, PLR2004 - a compiled loop takes its arrays apart; bytes are written as their codes
+
+from typing import Any, Final
+
+import numpy as np
+
+from detector.jit import bare, place
+from detector.scan.byte_masks import WORD, mask_of
+from detector.scan.joined_strings import COLON, string_parts, string_start
+from detector.scan.joins import BACKSLASH, MOST_PARTS, NEWLINE, changes, line_parts, may_be_one
+
+_FEW: Final = 8  # parts that tell whether there may be a word
+_NEAR: Final = 16
+_NEWLINE: Final = mask_of((0x0A, 1, 0))
+_QUOTE: Final = mask_of((0x22, 1, 0), (0x27, 1, 0))
+_DIGIT: Final = mask_of((0x30, 10, 0))
+_BLANK: Final = mask_of((0, 0x21, 0))
+_OPERATOR: Final = mask_of((0x26, 1, 0), (0x2B, 1, 0), (0x2E, 1, 0), (0x5C, 2, 0), (0x7C, 1, 0))
+"""What may stand between two strings that are put together, `&+.\\|`; and `]`."""
+_COLON: Final = mask_of((0x3A, 1, 0))
+_SLASH: Final = mask_of((0x5C, 1, 0))
+
+
+@bare
+def _add(data: Any, base: int, bits: Any, parts: Any, out: Any, found: int) -> int:
+    """Adds to `out` those of the 64 bytes from `base` on at which a word is cut; how many there are then."""
+    while bits != np.uint64(0):
+        at = base + int(place(bits))
+        bits &= bits - np.uint64(1)
+        if at >= data.size or found >= out.size:
+            break
+        if may_be_one(data, parts, _parts(data, at, parts)):
+            out[found] = at
+            found += 1
+    return found
+
+
+@bare
+def _parts(data: Any, at: int, parts: Any) -> int:
+    """Fill `parts` with those of the word that is cut at a backslash or quote: how many; 0 if none is."""
+    if data[at] == BACKSLASH:
+        return int(line_parts(data, at + 1, parts))
+    start = string_start(data, at)
+    key = at + 1 < data.size and data[at + 1] == COLON
+    if start < 0 or not (key or changes(data, max(start, at - _NEAR), at)):
+        return 0
+    return int(string_parts(data, at, parts))
+
+
+@bare
+def add_cuts(data: Any, text: Any, base: int, words: int, parts: Any, out: Any, found: int) -> int:
+    """Adds to `out` the backslashes and quotes at which a word is cut, in order; how many there are then.
+
+    `text` is the data from `base` on, a word of 64 bytes longer than `words` of them. `parts` is scratch.
+    """
+    none = np.uint64(0)
+    for at in range(0, WORD * words, WORD):
+        bits, quotes = _SLASH(text, at), _QUOTE(text, at)
+        if bits != none:
+            bits &= _NEWLINE(text, at + 1)
+        if quotes != none:
+            put = quotes & (_OPERATOR(text, at + 1) | _BLANK(text, at + 1))
+            if put != none:
+                behind = _OPERATOR(text, at + 1) & (_BLANK(text, at + 2) | _QUOTE(text, at + 2))
+                bits |= put & (behind | _OPERATOR(text, at + 2) | _NEWLINE(text, at + 1))
+            keys = quotes & _COLON(text, at + 1)
+            if keys != none:
+                before = base + at > 0 and 0x30 <= data[base + at - 1] < 0x3A
+                bits |= keys & (_DIGIT(text, at) << np.uint64(1) | np.uint64(before))
+        if bits != none:
+            found = _add(data, base + at, bits, parts[:_FEW], out, found)
+    return found
+
+
+@bare
+def _written(data: Any, parts: Any, out: Any, to: int, segments: Any, count: int) -> int:
+    """Write the parts, and two newlines: the place behind them; `segments` gets a row for each from `count` on."""
+    for row in range(parts.shape[0]):
+        start, end = parts[row, 0], parts[row, 1]
+        segments[count, 0], segments[count, 1], segments[count, 2], segments[count, 3] = to, start, end, 1
+        count += 1
+        for byte in data[start:end]:
+            out[to] = byte
+            to += 1
+    out[to] = out[to + 1] = NEWLINE
+    return to + 2
+
+
+@bare
+def joined(data: Any, places: Any, parts: Any, out: Any, segments: Any, starts: Any) -> tuple[int, int, int]:
+    """Write the words that are cut at the places to `out`, two newlines after each: bytes, segments, texts.
+
+    It stops at the word that has no room. `parts` is scratch.
+    """
+    to = count = texts = done = 0
+    for at in places:
+        found = _parts(data, at, parts) if at >= done else 0
+        if not may_be_one(data, parts, found):
+            continue
+        done = parts[found - 1, 1]
+        size = 2
+        for row in range(found):
+            size += parts[row, 1] - parts[row, 0]
+        if to + size > out.size or count + found > segments.shape[0] or texts == starts.size:
+            break
+        starts[texts] = to
+        to = _written(data, parts[:found], out, to, segments, count)
+        count += found
+        texts += 1
+    return to, count, texts
+
+
+def scratch() -> Any:
+    """For the parts of one word."""
+    return np.empty((MOST_PARTS, 2), np.int64)

@@ -1,0 +1,125 @@
+"""Words that are cut in two by a backslash at the end of a line, and go on with the first word of the next.
+
+What a log puts before each line is left out. Two words may never have belonged together, so only what nothing else looks
+like is believed in what comes of it (`sightings`).
+"""
+# ruff: noqa: PLR1714, PLR2004 - bytes are written as their codes; a compiled loop is one function
+
+from typing import Any, Final
+
+import numpy as np
+
+from detector.jit import bare
+from detector.scan.runs import head_like
+
+MOST_PARTS: Final = 64
+LONGEST: Final = 2048  # bytes of a part, and of a line that is looked at
+_LEAST: Final = 16  # characters of a word that is cut,
+_SELDOM: Final = 8  # of which so many at most stand for each change
+_PLAIN: Final = 8  # characters of a second part in which something changes
+_INDENT: Final = 40
+NEWLINE, BACKSLASH = 0x0A, 0x5C
+_WORD, _DIGIT, _SMALL, _CAPITAL, _SIGN = 1, 2, 4, 8, 16
+
+
+def _classes() -> Any:
+    table = np.zeros(256, np.uint8)
+    for byte in range(0x21, 0x7F):
+        text = bytes([byte])
+        table[byte] = (
+            _WORD * (text not in b"\"'`<>()[]{}\\")
+            | _DIGIT * text.isdigit()
+            | _SMALL * text.islower()
+            | _CAPITAL * text.isupper()
+            | _SIGN * (text in b"!#%&*?@^~")
+        )
+    table.flags.writeable = False
+    return table
+
+
+_CLASSES: Final = _classes()
+
+
+@bare
+def _word_start(data: Any, end: int, floor: int) -> int:
+    low = end
+    while low > floor and end - low < LONGEST and _CLASSES[data[low - 1]] & _WORD:
+        low -= 1
+    return low
+
+
+@bare
+def _word_end(data: Any, at: int) -> int:
+    end = at
+    while end < data.size and end - at < LONGEST and _CLASSES[data[end]] & _WORD:
+        end += 1
+    return end
+
+
+@bare
+def line_start(data: Any, at: int) -> int:
+    """The start of the line that holds `at`; -1 if that is far away."""
+    low = at
+    while low > 0 and data[low - 1] != NEWLINE:
+        low -= 1
+        if at - low > LONGEST:
+            return -1
+    return low
+
+
+@bare
+def changes(data: Any, start: int, end: int) -> int:
+    """How often a digit stands beside a letter, a capital behind a small letter, and how many rare signs there are."""
+    count = last = 0
+    for at in range(start, end):
+        kind = int(_CLASSES[data[at]])
+        count += kind & _SIGN != 0
+        kind &= _DIGIT | _SMALL | _CAPITAL
+        count += kind != last and kind != 0 and last != 0 and (last != _CAPITAL or kind != _SMALL)
+        last = kind
+    return count
+
+
+@bare
+def may_be_one(data: Any, parts: Any, count: int) -> bool:
+    """Whether the parts make a word that may be a secret: in words, paths and numbers little changes."""
+    size = total = 0
+    for row in range(count):
+        start, end = parts[row, 0], parts[row, 1]
+        size += end - start
+        here = changes(data, start, end)
+        total += here
+        if row == 1 and not here and end - start >= _PLAIN:
+            return False
+    return bool(count > 1 and size >= _LEAST and total > 2 and _SELDOM * total >= size)
+
+
+@bare
+def _begins(data: Any, at: int) -> int:
+    """Where a word begins behind blanks and a quote."""
+    first = at
+    while first < data.size and first - at < _INDENT and (data[first] == 0x20 or data[first] == 0x09):
+        first += 1
+    return int(first + (first < data.size and (data[first] == 0x22 or data[first] == 0x27)))
+
+
+@bare
+def line_parts(data: Any, at: int, parts: Any) -> int:
+    """Fill `parts` with those (start, end) of the word that is cut at the line feed at `at`: how many; 0 if none is."""
+    line = line_start(data, at)
+    if line < 0 or at < line + 2:
+        return 0
+    parts[0, 0], parts[0, 1] = _word_start(data, at - 1, line), at - 1
+    count, size, below = 1, at - 1 - parts[0, 0], at + 1
+    while 0 < size < LONGEST and count < parts.shape[0] and below < data.size:
+        start = _begins(data, head_like(data, line, at, below))
+        end = _word_end(data, start)
+        if start == end:
+            break
+        parts[count, 0], parts[count, 1] = start, end
+        size += end - start
+        count += 1
+        if end + 1 >= data.size or data[end] != BACKSLASH or data[end + 1] != NEWLINE:
+            break
+        below = end + 2
+    return count if count > 1 else 0

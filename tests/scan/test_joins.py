@@ -1,0 +1,108 @@
+"""Words that are cut in two by a sign that says so: put together, found and masked, and not taken for secrets where they are none."""
+
+from functools import cache
+
+import pytest
+
+from detector.patterns.pattern import load_bundled
+from detector.scan.decode import decoded
+from detector.scan.known_credentials import KeyRing, KnownIndex
+from detector.scan.leaks import Batch, LeakFinder, RecordAt
+from detector.scan.samples import sampled
+from detector.scan.scanner import PatternScanner
+from detector.values.secrets import DeploymentKey, Secret
+
+KEY = DeploymentKey.of(b"k" * 32)
+KNOWN = b"corp_Zr8Lq2WvN5tYx0Kd9Hs3Jf7"  # made up, of no known pattern
+GITHUB = next(pattern for pattern in load_bundled() if pattern.id == "github-pat-classic")
+TOKEN = PatternScanner((GITHUB,)).scan(GITHUB.examples[0].encode())[0].secret.reveal()
+STAMP = b"2026-11-24T10:00:01.123Z "
+FORMS = {
+    "a backslash": b"TOKEN=%s\\\n%s",
+    "a backslash, indented": b"run --token %s\\\n        %s --verbose",
+    "a quoted scalar": b'  token: "%s\\\n    %s"',
+    "two values of an object": b'{"part1":"%s","part2":"%s"}',
+    "+": b'const token = "%s" + "%s";',
+    "+ over lines": b'  String token = "%s"\n      + "%s";',
+    "a dot": b"$token = '%s' . '%s';",
+    "two dots": b'token = "%s" .. "%s"',
+    "&": b'token = "%s" & "%s"',
+    "nothing, over lines": b'token = ("%s"\n         "%s")',
+    "a backslash between strings": b'token = "%s" \\\n  "%s"',
+    "bars": b"SELECT '%s' || '%s'",
+    "a list": b'["%s", "%s"].join("")',
+}
+
+
+@cache
+def finder() -> LeakFinder:
+    known = KnownIndex(KeyRing((KEY,)).identifiers(Secret(KNOWN)), (KEY,))
+    return LeakFinder(PatternScanner(load_bundled()), known, [KEY])
+
+
+def masked(data: bytes) -> bytes:
+    shown = finder().redactor.masked(data)
+    assert shown is not None
+    return shown
+
+
+def with_stamps(printed: bytes) -> bytes:
+    return b"\n".join(STAMP + line for line in printed.split(b"\n"))
+
+
+@pytest.mark.parametrize("form", sorted(FORMS))
+@pytest.mark.parametrize("secret", [KNOWN, TOKEN], ids=["known", "pattern"])
+@pytest.mark.parametrize("head", ["no head", "a time"])
+def test_both_halves_are_masked(form: str, secret: bytes, head: str) -> None:
+    middle = len(secret) // 2
+    printed = FORMS[form] % (secret[:middle], secret[middle:])
+    printed = with_stamps(printed) if head == "a time" else printed
+    shown = masked(b"before it\n" + printed + b"\nafter it\n")
+    assert "‹".encode() in shown
+    assert secret[2:middle] not in shown
+    assert secret[middle:-2] not in shown
+    assert shown.startswith(b"before it\n")
+    assert shown.endswith(b"\nafter it\n")
+
+
+def test_a_word_of_many_parts_is_put_together_once() -> None:
+    parts = [TOKEN[at : at + 5] for at in range(0, len(TOKEN), 5)]
+    text = b' + "'.join(part + b'"' for part in parts)
+    assert [one.data for one in decoded(b'x = "' + text)] == [TOKEN]
+    assert [one.data for one in decoded(b"x = \\\n" + b"\\\n  ".join(parts))] == [TOKEN]
+
+
+def test_two_whole_tokens_stay_two() -> None:
+    """What is whole where it stands is not reported once more across a cut."""
+    data = b'a = "%s" + "%s"\n' % (TOKEN, KNOWN)
+    record = RecordAt(0, len(data), "1")
+    leaks = finder().look(Batch("test", data, lambda _: record)).leaks
+    assert [(leak.pattern, leak.encodings) for leak in leaks] == [("github-pat-classic", ()), (None, ())]
+
+
+def test_only_what_is_proven_is_believed_across_a_cut() -> None:
+    text = b"curl -u ci:nW5yRk7c\\\nQe2xHs9bT4kZ https://files.acme.test\n"
+    assert b"Qe2xHs9bT4kZ" in masked(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"level":"info","trace_id":"4bf92f3577b34da6a3ce929d0e0e4736","span_id":"00f067aa0ba902b7"}\n' * 2,
+        '10.0.0.1 - - "GET / HTTP/1.1" 200 12 "https://example.com/a1b2" "Mozilla/5.0"\n' * 2,
+        '  "sha512-q8Ux+A1==",\n  "sha512-w7Ty+B2==",\n',
+        'key1="4bf92f3577b34da6" key2="a3ce929d0e0e4736"\n',
+        "./configure --prefix=/usr/local \\\n  --with-openssl=/opt/ssl3 \\\n  --quiet\n",
+    ],
+)
+def test_ordinary_text_is_not_put_together(text: str) -> None:
+    assert not sampled(text.encode()).cuts.size
+
+
+@pytest.mark.parametrize("offset", [*range(0, 130, 13), 4030, 4064, 4090, 8190])
+def test_a_cut_is_seen_at_every_place(offset: int) -> None:
+    """Text is looked at in blocks, and its end by itself."""
+    for form in (FORMS["+"], FORMS["a backslash"]):
+        printed = form % (KNOWN[:14], KNOWN[14:])
+        for size in (0, 100, 5000):
+            assert sampled(b"y" * offset + b"\n" + printed + b"\n" + b"y" * size).cuts.size == 1
