@@ -126,7 +126,8 @@ def test_githubs_secret_is_the_text_itself(tmp_path: Path) -> None:
             'topics = ["a"]\ntypes = ["task.finished"]',
             (
                 "3: trust.types: no type of event matches 'task.finished' (did you mean task.ended?); the types are "
-                "task.started, task.ended, credential.issued, credential.renewed, credential.used, credential.revoked, credential.revocation.outcome"
+                "task.started, task.heartbeat, task.ended, credential.issued, credential.renewed, credential.used, credential.revoked, "
+                "credential.revocation.outcome"
             ),
         ),
         (

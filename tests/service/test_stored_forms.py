@@ -36,7 +36,7 @@ from detector.registry.finders import Finders
 from detector.registry.registered import RegisteredCredentials
 from detector.scan.scanner import PatternScanner
 from detector.service.judge.store import AGGREGATE, SOURCES, TIMER, TOTALS, WATERMARK, Store, digest_of
-from detector.values.events import CredentialIssued, Leak, LimitedRecord, RevocationOutcome
+from detector.values.events import CredentialIssued, Leak, LimitedRecord, RevocationOutcome, TaskHeartbeat
 from detector.values.findings import Severity
 from tests.fixtures.storage.archive import Archive
 from tests.small_history import KEY
@@ -71,9 +71,9 @@ def again(value: bytes, form: Any) -> bytes:
     return msgspec.json.encode(msgspec.json.decode(value, type=form))
 
 
-# How many fields each has had since 0.1.0, at its end: of a leak when it was received, whose its time is, and the name that
+# The fields that each has had since 0.1.0, at its end: of a leak when it was received, whose its time is, and the name that
 # gave it away with its confidence; of a start its group; of an issue its group of tasks, who asked for it, and why it names
-# no known task; of an identifier what it is without its case.
+# no known task; of an identifier what it is without its case; of what a task tells its heartbeat, and whether that lapsed.
 _IDENTIFIERS = (
     "aws-access-key-id",
     "github-token-id",
@@ -83,11 +83,18 @@ _IDENTIFIERS = (
     "vault-accessor",
     "vault-hmac",
 )
-_LATER = {"leak": 4, "task.started": 1, "credential.issued": 3, **dict.fromkeys(_IDENTIFIERS, 1)}
+_LATER: dict[str, list[Any]] = {
+    "leak": [None] * 4,
+    "task.started": [None],
+    "credential.issued": [None] * 3,
+    "told": [None, False],
+    **dict.fromkeys(_IDENTIFIERS, [None]),
+}
 # The same of objects: by a field that only such objects have, what they have had since.
 _LATER_NAMED: dict[str, dict[str, Any]] = {
     "evidences": {"resolution": None},
     "escalated": {"sent_at": BEGINNING},
+    "parent_task_id": {"lapsed": False},
 }
 
 
@@ -99,7 +106,7 @@ def with_later_fields(value: Any) -> Any:
     if isinstance(value, list):
         held = [with_later_fields(one) for one in value]
         tag = held[0] if held and isinstance(held[0], str) else ""
-        return [*held, *[None] * _LATER.get(tag, 0)]
+        return [*held, *_LATER.get(tag, ())]
     return value
 
 
@@ -130,6 +137,7 @@ def test_all_facts_in_the_work_topic_are_read_and_written_as_they_were(archive: 
         CandidateStatuses,
         CandidateStatusesPart,
         Recall,
+        TaskHeartbeat,
     }
     assert seen | later == set(typing.get_args(Fact))
 
@@ -173,7 +181,7 @@ def test_the_messages_about_candidates_have_forms_of_their_own() -> None:
     assert isinstance(statuses, CandidateStatuses)
     (status,) = statuses.statuses
     assert (status.task_id, status.start, status.end) == ("build-1", decode(start), decode(end))
-    assert encode(statuses) == told
+    assert encode(statuses) == b'["ran",[["told","build-1",%b,%b,null,false]]]' % (start, end)
     part = decode(b'["ran-part",%b,"repo",1,3,[["told","build-1",%b,%b]]]' % (asked, start, end))
     assert part == CandidateStatusesPart(subscription, "repo", 1, 3, statuses.statuses)
 

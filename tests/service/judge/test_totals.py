@@ -73,6 +73,7 @@ def in_a_replay(history: History, until: int, policy: Policy) -> Counter[str]:
     ledger = Ledger(policy)
     for event in history.events:
         ledger.apply(event)
+    ledger.lapse(until)
     found = join_coverage(ledger.accounts(), until).by_join
     found["running"] = found.get("running", 0) + found.pop("never-ends", 0)  # which compares all tasks
     return +Counter(found)
