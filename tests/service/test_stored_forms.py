@@ -88,7 +88,7 @@ _LATER: dict[str, list[Any]] = {
     "task.started": [None],
     "credential.issued": [None] * 3,
     "told": [None, False],
-    **dict.fromkeys(_IDENTIFIERS, [None]),
+    **{scheme: [None] for scheme in _IDENTIFIERS},
 }
 # The same of objects: by a field that only such objects have, what they have had since.
 _LATER_NAMED: dict[str, dict[str, Any]] = {
