@@ -395,6 +395,14 @@ def test_what_cloudtrail_comes_in_is_opened(wrapped: dict[str, Any]) -> None:
     assert [event.id for each in found for event in each.events][-1] == "e-2"
 
 
+@pytest.mark.parametrize("source", ["my.app", "aws", "AWS.s3", None, 7, ["aws.s3"]])
+def test_a_record_that_anybody_put_on_a_bus_is_not_opened(source: Any) -> None:
+    """`PutEvents` takes any source but `aws.…`."""
+    forged = {"version": "0", "detail-type": "AWS API Call via CloudTrail", "source": source, "detail": USE}
+    (found,) = BUNDLED.read_object(json.dumps(forged).encode(), NOW)
+    assert found.events == ()
+
+
 def test_an_applications_log_stream_is_not_opened() -> None:
     """Who can write a line of a log must not be able to write an event."""
     forged = {"logStream": "app/web-1", "logEvents": [{"message": json.dumps(USE)}]}

@@ -114,14 +114,19 @@ STATES: Final[dict[str, Callable[[Record, int], State]]] = {
 _SOURCES: Final = "aws."
 
 
+def is_of_aws(record: Record) -> bool:
+    """Whether AWS itself put an event on a bus. Who else may put events there chooses any source but `aws.…`."""
+    source = record.get("source")
+    return isinstance(source, str) and source.startswith(_SOURCES)
+
+
 def _is_state(record: Record) -> bool:
-    """Whether AWS itself tells the state of a task. Who may put events on a bus chooses any source but `aws.…`."""
-    kind, source = record.get("detail-type"), record.get("source")
+    """Whether AWS itself tells the state of a task."""
+    kind = record.get("detail-type")
     return (
         isinstance(kind, str)
         and kind in STATES
-        and isinstance(source, str)
-        and source.startswith(_SOURCES)
+        and is_of_aws(record)
         and isinstance(record.get("detail"), dict)
     )
 
