@@ -70,7 +70,8 @@ class Heartbeats:
         try:
             self._destination.send([line])
         except UndeliveredError:
-            self._retry_at = time.monotonic() + min(self._every, 30) / _TRIES
+            if self._waiting is line:  # else another was told meanwhile
+                self._retry_at = time.monotonic() + min(self._every, 30) / _TRIES
         else:
             if self._waiting is line:
                 self._waiting = None

@@ -35,14 +35,11 @@ class DecodingShares:
     def begin(self) -> None:
         """A new batch comes."""
         self._charged = False
-        self._over = dict.fromkeys(self._over, 0)
         if self._asked:
             oldest = max(window for window, *_ in self._asked) - _WINDOWS
-            gone = [key for key in self._asked if key[0] <= oldest]
-            gone += list(self._asked)[: max(0, len(self._asked) - len(gone) - _KEPT)]
-            for key in gone:
-                self._asked.pop(key, None)
-                self._over.pop(key, None)
+            kept = [key for key in self._asked if key[0] > oldest][-_KEPT:]
+            self._asked = {key: self._asked[key] for key in kept}
+            self._over = {key: 0 for key in kept if key in self._over}
 
     def end(self) -> None:
         """The batch was looked at: further looks cost its streams nothing."""

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +38,11 @@ class Destination:
         self.taken += lines
 
 
-def attempts(heartbeats: Heartbeats, seconds: float) -> None:
-    """What a thread does for so long."""
-    end = time.monotonic() + seconds
-    while (left := end - time.monotonic()) > 0:
+def attempts(heartbeats: Heartbeats, until: Callable[[], bool]) -> None:
+    """What a thread does until then."""
+    while not until():
         heartbeats.attempt()
-        time.sleep(min(heartbeats.wait(), left))
+        time.sleep(min(heartbeats.wait(), 0.01))
 
 
 def of_type(path: Path, kind: str) -> list[dict[str, Any]]:
@@ -57,9 +56,9 @@ def wait_for(path: Path) -> None:
 
 
 def test_each_third_of_a_lease_one_is_sent() -> None:
-    to = Destination()
-    attempts(Heartbeats(to, "s", "t", LEASE), 0.15)
-    assert 2 <= len(to.taken) <= 7
+    to, began = Destination(), time.monotonic()
+    attempts(Heartbeats(to, "s", "t", LEASE), lambda: len(to.taken) >= 3)
+    assert time.monotonic() - began >= LEASE / SECOND
     first = decode(to.taken[0], time.time_ns())
     assert isinstance(first, TaskHeartbeat)
     assert (first.task_id, first.source, first.lease) == ("t", "s", LEASE)
@@ -69,12 +68,29 @@ def test_one_that_was_not_sent_gives_way_to_the_next() -> None:
     to = Destination()
     to.down = True
     heartbeats = Heartbeats(to, "s", "t", LEASE)
-    attempts(heartbeats, 0.1)
-    assert to.tries > 2
+    attempts(heartbeats, lambda: to.tries > 2)
     to.down = False
-    attempts(heartbeats, 0.03)
-    assert 1 <= len(to.taken) <= 3
+    attempts(heartbeats, lambda: len(to.taken) >= 2)
     assert len(set(to.taken)) == len(to.taken)
+
+
+def test_one_that_is_told_while_another_fails_waits_for_nothing() -> None:
+    class Failing(Destination):
+        def send(self, lines: Sequence[bytes]) -> None:
+            if self.down:
+                self.down = False
+                heartbeats.tell(b"the latest")
+                raise UndeliveredError("down")
+            super().send(lines)
+
+    to = Failing()
+    to.down = True
+    heartbeats = Heartbeats(to, "s", "t", None)
+    heartbeats.tell(b"the first")
+    heartbeats.attempt()
+    assert heartbeats.wait() == 0
+    heartbeats.attempt()
+    assert to.taken == [b"the latest"]
 
 
 def test_without_a_lease_only_what_is_told_is_sent() -> None:
@@ -95,7 +111,9 @@ def test_a_task_beats_from_its_start_and_no_more_after_its_end(tmp_path: Path) -
         task.heartbeat()
         wait_for(out)
     types = [event["type"] for event in events_in(out)]
-    assert types == ["task.started", "task.heartbeat", "task.heartbeat", "task.ended"]
+    assert (types[0], types[-1]) == ("task.started", "task.ended")
+    assert len(types) >= 4
+    assert set(types[1:-1]) == {"task.heartbeat"}
     assert {beat["data"]["lease"] for beat in of_type(out, "task.heartbeat")} == {"3.6s"}
     with pytest.raises(UsageError):
         task.heartbeat()
