@@ -52,7 +52,7 @@ class Taken:
         lines = (self._out / f"{topic}.jsonl").read_text().splitlines()
         fresh = lines[self._seen.get(topic, 0) :]
         self._seen[topic] = len(lines)
-        return [read for line in fresh for read in BUNDLED.read_object(line.encode(), NOW)]
+        return [read for line in fresh for read in BUNDLED.read_object(line.encode(), time.time_ns())]
 
 
 @pytest.fixture(scope="module")
