@@ -16,7 +16,7 @@ import msgspec
 from detector.patterns.database_cache import Compiled, DatabaseCache
 
 CELL: Final = 4 << 10  # in a long line, hits of one expression closer than this are one
-FLOOD: Final = 1 << 14  # callbacks a batch, after which it is cheaper to search than to be told
+FLOOD: Final = 1 << 16  # callbacks a batch, after which it is cheaper to search than to be told
 LONG_LINE: Final = 32 << 10  # a longer line is hit by cells, a shorter one as a whole
 _EXACT: Final = hyperscan.HS_FLAG_MULTILINE | hyperscan.HS_FLAG_ALLOWEMPTY
 

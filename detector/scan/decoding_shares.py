@@ -53,9 +53,9 @@ class DecodingShares:
         for part, rows, key in texts_of(texts(), self._over, self._window):
             behind = rows[part.starts[rows] >= self._over[key]]
             spans.append(np.column_stack([part.starts[behind], part.ends[behind]]))
-        if not spans:
+        found = np.concatenate(spans) if spans else np.empty((0, 2), np.int64)
+        if not found.size:
             return None
-        found = np.concatenate(spans)
         return found[found[:, 0].argsort()]
 
     def charge(self, much: Any, locate: Callable[[int], Record]) -> bool:

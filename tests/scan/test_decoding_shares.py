@@ -83,6 +83,12 @@ def test_behind_too_many_bombs_lines_have_a_narrow_share_and_what_is_cut_is_told
     assert limited == [6, 7, 8, 9]
 
 
+@pytest.mark.parametrize("count", range(1, 8))
+def test_the_record_that_asks_for_too_much_may_be_the_last_of_a_batch(finder: LeakFinder, count: int) -> None:
+    _, limited = looked(finder, [("a", BOMB)] * count)
+    assert limited == [6, 7][: max(0, count - 6)]
+
+
 @pytest.mark.parametrize("text", [SECRET.encode(), packed(SECRET.encode()), TOKEN.encode(), ROOMY])
 def test_what_stands_in_their_midst_is_found(finder: LeakFinder, text: bytes) -> None:
     leaks, limited = looked(finder, [*[("a", BOMB)] * 10, ("a", text), *[("a", BOMB)] * 3])
