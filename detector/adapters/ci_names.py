@@ -22,13 +22,14 @@ from typing import Any, Final
 
 import re2
 
+from detector.adapters.fields import UUID
 from detector.records.pod_names import service_account_group
 
 _CHOSEN: Final = re2.compile(
     r"(github)-(job)-(\d{1,20})|(github)-(run)-(\d{1,20})-(\d{1,9})|(gitlab)-(job|pipeline)-(\d{1,20})|"
-    r"(buildkite|circleci)-(job)-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})|"
-    r"(azure-devops)-(run)-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})-(\d{1,10})|"
-    r"(nomad)-alloc-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
+    rf"(buildkite|circleci)-(job)-({UUID})|"
+    rf"(azure-devops)-(run)-({UUID})-(\d{{1,10}})|"
+    rf"(nomad)-alloc-({UUID})"
 )
 _IN_SUBJECT: Final = re2.compile(r"(?:^|:)(run_id|run_attempt|check_run_id):(\d+)")
 _MAX_ID: Final = 20  # digits

@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from detector.records.dead_letters import BAD_TIME, FUTURE_TIME, MISSING_FIELD, WRONG_FIELD, bad
 from detector.records.timestamps import log_time
 from detector.values.events import MAX_FUTURE, IssuedTo
 from detector.values.networks import address_of
+
+UUID: Final = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+"""The expression of one as most write it, in lower case."""
 
 
 def find(record: Mapping[str, Any], path: str) -> Any:

@@ -169,8 +169,6 @@ class LeakFinder:
         look = self._look(batch, shares, decoding, every_span=every_span)
         if shares is not None:
             shares.count(batch.texts)
-        if decoding is not None:
-            decoding.end()
         return look
 
     def _sightings(
@@ -180,12 +178,11 @@ class LeakFinder:
         streams = None if decoding is None else BatchStreams(decoding, batch.texts, batch.locate)
         search = every_span or shares is None or self._known.needs_patterns
         spans = None if search or shares is None else shares.cut_short(batch.texts)
-        if spans is None:
-            return sightings_in(batch.data, self._scanner, self._known, self._share, streams)
-        seen, limited = sightings_in(batch.data, NoPatterns(), self._known, self._share, streams)
+        scanner = self._scanner if spans is None else NoPatterns()
+        seen, limited = sightings_in(batch.data, scanner, self._known, self._share, streams)
         if decoding is not None:
             decoding.end()
-        if int((spans[:, 1] - spans[:, 0]).sum()) + len(spans) < len(batch.data):
+        if spans is not None and int((spans[:, 1] - spans[:, 0]).sum()) + len(spans) < len(batch.data):
             left = blanked(batch.data, spans)
             others, _ = sightings_in(left, self._scanner, self._known, self._share, streams)
             seen += [one for one in others if one.pattern is not None]

@@ -207,22 +207,23 @@ class Finding(msgspec.Struct, frozen=True):
         return self.credential.candidates if self.credential is not None else None
 
     @property
+    def _concerned(self) -> TaskFacts | CandidateFacts | None:
+        return self.task if self.task is not None else self.candidates
+
+    @property
     def task_ended(self) -> int | None:
         """When its task, or the last candidate for it, ended (ns); None if that is not known."""
-        known = self.task if self.task is not None else self.candidates
-        return known.ended if known is not None else None
+        return self._concerned.ended if self._concerned is not None else None
 
     @property
     def task_lapsed(self) -> bool:
         """Whether that end is a lease that lapsed."""
-        known = self.task if self.candidates is None else self.candidates
-        return known is not None and known.lapsed
+        return self._concerned is not None and self._concerned.lapsed
 
     @property
     def task_deadline(self) -> int | None:
         """When its task, or the last candidate for it, should have ended (ns); None if nothing says so."""
-        known = self.task if self.task is not None else self.candidates
-        return known.deadline if known is not None else None
+        return self._concerned.deadline if self._concerned is not None else None
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ import re2
 
 from detector.adapters.adapter import Record
 from detector.adapters.aws.state import OUTCOMES, State, state_time
-from detector.adapters.fields import find, maybe_text, text, time
+from detector.adapters.fields import UUID, find, maybe_text, text, time
 from detector.records.dead_letters import WRONG_FIELD, bad
 
 _START: Final = "platform.start"
@@ -26,7 +26,7 @@ _PLATFORM: Final = "platform."
 MARKS: Final = (b'"platform.', b'"approximateInvokeCount"')
 _KIND: Final = "lambda-invocation"
 _ACCOUNT: Final = 4  # its place in an ARN
-_REQUEST: Final = re2.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_REQUEST: Final = re2.compile(UUID)
 
 
 def is_invocation(record: Record) -> bool:

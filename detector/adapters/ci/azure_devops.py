@@ -19,7 +19,7 @@ import re2
 from detector.adapters.adapter import Adapter, Record
 from detector.adapters.ci import azure_devops_audit
 from detector.adapters.ci_names import azure_devops_group, azure_devops_run
-from detector.adapters.fields import find, maybe_text, maybe_time, text, time
+from detector.adapters.fields import UUID, find, maybe_text, maybe_time, text, time
 from detector.adapters.pages import pages_of
 from detector.adapters.task_runs import TaskRun
 from detector.records.log_records import LogText, whole_record
@@ -47,7 +47,7 @@ _OUTCOMES: Final = {
 _PLACE: Final = re2.compile(
     r"https://(?:[^/@]+@)?(?:dev\.azure\.com/([^/]+)|([^/.]+)\.visualstudio\.com)/(?:DefaultCollection/)?([^/]+)/"
 )
-_GUID: Final = re2.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_GUID: Final = re2.compile(f"(?i:{UUID})")
 _RUN_IN_ADDRESS: Final = re2.compile(r"/runs/(\d{1,20})$")
 _MOST: Final = 2048  # characters of an address
 

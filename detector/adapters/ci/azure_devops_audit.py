@@ -11,14 +11,14 @@ from typing import Any, Final
 import re2
 
 from detector.adapters.adapter import Record
-from detector.adapters.fields import text, time
+from detector.adapters.fields import UUID, text, time
 from detector.values.events import CanonicalEvent, CredentialUsed, Identifier
 
 TOKEN: Final = "azure-devops-authorization-id"  # noqa: S105 - the scheme of an identifier
 CONNECTION: Final = "azure-devops-connection-id"
 MARKS: Final = (b'"authenticationMechanism"', b'"AuthenticationMechanism"')
 _EXECUTED: Final = "Library.ServiceConnectionExecuted"
-_AUTHORIZED: Final = re2.compile(r"authorizationId: ?([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})")
+_AUTHORIZED: Final = re2.compile(f"authorizationId: ?((?i:{UUID}))")
 _MOST: Final = 512  # characters of a mechanism
 _AREAS: Final = frozenset(
     {"AuditLog", "Billing", "CheckConfiguration", "CheckSuite", "Extension", "Git", "Group", "Library"}

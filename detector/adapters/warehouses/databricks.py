@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from detector.adapters.adapter import Adapter, Record
-from detector.adapters.fields import maybe_text, text, time
+from detector.adapters.fields import UUID, maybe_text, text, time
 from detector.adapters.task_runs import TaskRun
 from detector.records.log_records import LogText, whole_record
 from detector.records.record_ids import record_id
@@ -31,7 +31,7 @@ from detector.values.events import (
 TOKEN: Final = "databricks-token-id"  # noqa: S105 - the scheme of an identifier
 PRINCIPAL: Final = "databricks-service-principal"
 _MARKS: Final = (b'"actionName"', b'"action_name"')
-_APPLICATION: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_APPLICATION: Final = re.compile(UUID)
 _TIMES: Final = ("timestamp", "event_time", "eventTime")
 # Names of fields as Databricks delivers them to a bucket, and in the system table.
 _NAMES: Final = {
