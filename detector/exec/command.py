@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from detector.exec import child
 from detector.exec.arguments import Request
-from detector.exec.sender_process import SenderProcess
+from detector.exec.sender_process import SenderProcess, Sending
 from detector.register.canary import Canary, make
 from detector.register.delivery import send_abandoned
 from detector.register.destinations import TOKEN_VARIABLE, Destination, destination_of
@@ -62,7 +62,7 @@ def execute(request: Request, environ: Mapping[str, str], say: Say) -> int:
         environ = {**environ, **canary.variables(name)}
     file, kept = spooled(spool, lines, say)
     heartbeats = Heartbeats(destination, SOURCE, request.task.task_id, request.lease)
-    sender = SenderProcess(file, kept, destination, heartbeats, SOURCE, request.task.task_id)
+    sender = SenderProcess(Sending(file, kept, destination, heartbeats, SOURCE, request.task.task_id))
     ending = _run(request, environ, mask, sender, secrets, say)
     _tell_end(sender, request, ending, say)
     file.close()

@@ -26,24 +26,16 @@ _CHANGED, _STARTED, _UNKEPT, _ENDED = b"n", b"c", b"u", b"e"
 class SenderProcess:
     """The process, and the pipes to it. Only the process that made it uses it."""
 
-    def __init__(  # noqa: PLR0913, PLR0917 - what is sent, and where to
-        self,
-        file: SpoolFile,
-        spool: Spool | None,
-        destination: Destination,
-        heartbeats: Heartbeats,
-        source: str,
-        task_id: str,
-    ) -> None:
-        self._file = file
-        self.keeps = spool is not None  # what is not sent; as far as it is known
+    def __init__(self, sending: "Sending") -> None:
+        self._file = sending.file
+        self.keeps = sending.keeps  # what is not sent; as far as it is known
         hears, self._tells = os.pipe()
         self._report, reports = os.pipe()
         self.pid = os.fork()
         if not self.pid:
             os.close(self._tells)
             os.close(self._report)
-            _live(_Sending(file, spool, destination, heartbeats, source, task_id), hears, reports)
+            _live(sending, hears, reports)
         os.close(hears)
         os.close(reports)
 
@@ -83,7 +75,7 @@ class SenderProcess:
             os.write(self._tells, word + b"\n")
 
 
-class _Sending:
+class Sending:
     """What the process sends, and when."""
 
     def __init__(  # noqa: PLR0913, PLR0917 - what is sent, and where to
@@ -96,6 +88,7 @@ class _Sending:
         task_id: str,
     ) -> None:
         self.file = file
+        self.keeps = spool is not None  # what is not sent
         self._spool = spool
         self._destination = destination
         self._source = source
@@ -138,7 +131,7 @@ class _Sending:
         self.last(_ORPHAN_SECONDS)
 
 
-def _live(sending: _Sending, hears: int, reports: int) -> NoReturn:
+def _live(sending: Sending, hears: int, reports: int) -> NoReturn:
     """The life of the process. The signals that `curfewd exec` passes on are blocked here."""
     try:
         os.setsid()  # what a terminal sends is for the command
@@ -156,7 +149,7 @@ def _live(sending: _Sending, hears: int, reports: int) -> NoReturn:
         os._exit(0)
 
 
-def _until_the_end(sending: _Sending, hears: int) -> tuple[float | None, int]:
+def _until_the_end(sending: Sending, hears: int) -> tuple[float | None, int]:
     """Sends until the task ended: then it returns how long to try the last events.
 
     When `curfewd exec` died it returns None, and the command's process (0: none).
@@ -182,7 +175,7 @@ def _until_the_end(sending: _Sending, hears: int) -> tuple[float | None, int]:
             return None, command
 
 
-def _wait_for(command: int, sending: _Sending) -> None:
+def _wait_for(command: int, sending: Sending) -> None:
     """Waits until the command ended, and renews the lease."""
     if not command:
         return
