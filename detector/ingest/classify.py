@@ -9,6 +9,7 @@ from itertools import chain
 from typing import Any, Final
 
 import msgspec
+import numpy as np
 
 from detector.adapters import cloudevents as canonical
 from detector.adapters.adapter import Adapter, Carrier
@@ -31,7 +32,7 @@ from detector.records.log_times import CARRIER
 from detector.records.markers import Markers
 from detector.records.repeated_names import has_repeated_name
 from detector.records.shipper_fields import LOGGED_MARKS, Named, is_logged
-from detector.records.timestamps import log_time
+from detector.records.timestamps import line_starts, log_time
 from detector.values.errors import BadRecordError
 from detector.values.events import MAX_FUTURE
 
@@ -85,6 +86,14 @@ class RecordClassifier:
     def may_hold_event(self, data: bytes) -> bool:
         """Whether there may be an event, or a carrier of records, in `data`; one search."""
         return self._marks.stand_in(data)
+
+    def lines_with_marks(self, data: bytes) -> Sequence[int]:
+        """The same for each line of `data`: the numbers of those in which there may be one, in order."""
+        ends = self._marks.ends(data)
+        if not ends:
+            return ()
+        lines: list[int] = np.unique(line_starts(data).searchsorted(ends) - 1).tolist()
+        return lines
 
     def is_of_source(self, line: bytes) -> bool:
         """Whether a source writes such an object, also where it has no marker and says nothing of credentials."""

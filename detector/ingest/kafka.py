@@ -9,6 +9,7 @@ read again from before the committed offset.
 """
 
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
@@ -31,6 +32,7 @@ from detector.records.compressed_values import compressed
 from detector.records.dead_letters import AMBIGUOUS, BAD_TIME, DeadLetter, bad
 from detector.records.log_records import LogText, Read
 from detector.records.log_times import KAFKA, LogTime, bounded, stated
+from detector.records.shipper_fields import Named
 from detector.records.timestamps import Ints, line_starts
 from detector.scan.leaks import Batch, RecordAt
 from detector.values.errors import BadRecordError
@@ -39,10 +41,11 @@ from detector.values.times import MILLISECOND, SKEW
 
 RUN: Final = 256  # records read together: one of another shape slows only so many
 _FEW: Final = 8  # records read one by one, where they are not of one shape
-_MANY: Final = RUN // 2  # records enough to judge by a sample of them
 _PARTS: Final = 512  # of a line that are held
 _LETTERS: Final = 16  # of one record
 _OPENERS: Final = (ord("{"), ord("["))
+_VALUE: Final = attrgetter("value")
+_HEADERS: Final = attrgetter("headers")
 _TIME_DETAIL: Final = "the record's time cannot be read; it was scanned with Kafka's timestamp"
 
 
@@ -70,16 +73,6 @@ class Contents(msgspec.Struct):
     def count(self, name: str, records: int = 1) -> None:
         """Adds to what was read."""
         self.formats[name] = self.formats.get(name, 0) + records
-
-    def add(self, other: "Contents") -> None:
-        """Takes over what other records gave."""
-        self.events += other.events
-        self.letters += other.letters
-        for name, records in other.formats.items():
-            self.count(name, records)
-        self.unknown += other.unknown
-        self.textless |= other.textless
-        self.note_time(other.latest)
 
     def dead(self, record: Any, error: BadRecordError) -> None:
         """(Part of) a record could not be read: once for each reason and field, and not without end."""
@@ -159,11 +152,8 @@ def count_suspects(records: Sequence[Any], now: int, classifier: RecordClassifie
     found = 0
     for first in range(0, len(records), RUN):
         run = records[first : first + RUN]
-        marked = classifier.may_hold_event(b"\n".join([record.value or b"" for record in run]))
-        if not marked and not any(record.headers for record in run):
-            continue
-        for record in run:
-            if record.headers or (marked and classifier.may_hold_event(record.value or b"")):
+        for record in (run[index] for index in _apart(run, _lines_of(run), classifier)):
+            if record.headers or classifier.may_hold_event(record.value or b""):
                 contents = Contents()
                 read_record(record, now, contents, classifier)
                 found += bool(contents.events)
@@ -291,37 +281,60 @@ class RecordAssembler:
         return self._with_reassembled([*self._assembler.streams.end(), *self._assembler.close_lines()])
 
     def _read(self, run: Sequence[Any], now: int, into: Contents) -> list[Segment]:
-        """All at once if they are of one shape, else in halves: a record of another shape is soon alone."""
         if self._assembler.streams.holding:
             return self._one_by_one(run, now, into, events=True)
-        segment = self._at_once(run, now, into)
-        if segment is not None:
-            return [segment]
-        if _only_logs(run, self._classifier):
-            return self._one_by_one(run, now, into, events=False)
-        rest = self._without_events(run, now, into) if len(run) > _FEW else None
-        if rest is not None:
-            return self._read(rest, now, into) if rest else []
-        if len(run) > _FEW and not (len(run) >= _MANY and _many_events(run, self._classifier)):
-            half = len(run) // 2
-            return [*self._read(run[:half], now, into), *self._read(run[half:], now, into)]
-        return self._one_by_one(run, now, into, events=True)
+        data = _lines_of(run)
+        apart = _apart(run, data, self._classifier)
+        return self._around(apart, run, now, into) if apart else self._plain(run, now, into, data)
 
-    def _at_once(self, run: Sequence[Any], now: int, into: Contents) -> Segment | None:
-        """The text of records that have one shape; None if one is an event, part of a longer line or of a key."""
-        if any(record.headers for record in run):
-            return None
-        try:
-            values: list[bytes] = [record.value for record in run]
-            data = b"\n".join(values)
-        except TypeError:
-            return None  # a tombstone among them
-        if data.count(b"\n") != len(values) - 1 or len(data) > LONG_JSON or KEY_BEGIN in data:
+    def _around(self, apart: Sequence[int], run: Sequence[Any], now: int, into: Contents) -> list[Segment]:
+        """Reads the records of a run that stand `apart` one by one, and the others as if there were no events.
+
+        The text before and behind an event is read at once. A record that turns out to be text keeps its place.
+        """
+        texts = {index: logs for index in apart if (logs := self._logs(run[index], now, into))}
+        left_out = frozenset(apart)
+        segments: list[Segment] = []
+        given: list[LogRecord] = []
+        first = 0
+        for index in (*texts, len(run)):
+            plain = [run[number] for number in range(first, index) if number not in left_out]
+            if plain:
+                segments += [joined(given)] if given else []
+                given = []
+                segments += self._plain(plain, now, into)
+            for log in texts.get(index, ()):
+                given += self._assembler.take(log)
+            first = index + 1
+        return [*segments, joined(given)] if given else segments
+
+    def _plain(
+        self, run: Sequence[Any], now: int, into: Contents, data: bytes | None = None
+    ) -> list[Segment]:
+        """The text of records that hold no event, each a line of `data`.
+
+        All at once if they are of one shape, else in halves: a record of another shape is soon alone.
+        """
+        if len(run) >= _FEW and not self._assembler.streams.holding:
+            segment = self._at_once(run, b"\n".join(map(_VALUE, run)) if data is None else data, now, into)
+            if segment is not None:
+                return [segment]
+            if not _of_one_shape(run):
+                half = len(run) // 2
+                return [*self._plain(run[:half], now, into), *self._plain(run[half:], now, into)]
+        return self._one_by_one(run, now, into, events=False)
+
+    def _at_once(self, run: Sequence[Any], data: bytes, now: int, into: Contents) -> Segment | None:
+        """The text of records that have one shape, each a line of `data`; None if one is part of a longer line or key.
+
+        None of them holds an event.
+        """
+        if len(data) > LONG_JSON or KEY_BEGIN in data:
             return None
         starts = line_starts(data)
-        if len(starts) != len(values):
+        if len(starts) != len(run):
             return None
-        texts = _block(data, starts, self._classifier, in_parts=self._assembler.in_parts)
+        texts = _block(data, starts, self._classifier.named, in_parts=self._assembler.in_parts)
         if texts is None:
             return None
         stamps, problems = texts.times.usable(now + MAX_FUTURE)
@@ -338,23 +351,6 @@ class RecordAssembler:
         positions = Positions([record.offset for record in run], time)
         self._assembler.follow(texts, lines_ending_in_digits(data, starts), positions)
         return segment_of(texts, positions)
-
-    def _without_events(self, run: Sequence[Any], now: int, into: Contents) -> list[Any] | None:
-        """Reads the events in a run, and returns the other records: their text has the same neighbours without events.
-
-        None if no record may be an event, if too many may, or if one of them has text too.
-        """
-        marked = [
-            record for record in run if record.headers or self._classifier.may_hold_event(record.value or b"")
-        ]
-        if not marked or len(marked) * 2 > len(run):
-            return None
-        found = Contents()
-        if any(self._logs(record, now, found) for record in marked):
-            return None
-        into.add(found)
-        events = {record.offset for record in marked}
-        return [record for record in run if record.offset not in events]
 
     def _one_by_one(self, run: Sequence[Any], now: int, into: Contents, *, events: bool) -> list[Segment]:
         given: list[LogRecord] = []
@@ -374,23 +370,41 @@ class RecordAssembler:
         return [joined(some, again=some is groups) for some in (records, groups) if some]
 
 
-def _block(data: bytes, starts: Ints, classifier: RecordClassifier, *, in_parts: bool) -> LogTexts | None:
-    """The log texts of values of one line each, if all are of one shape.
+def _lines_of(run: Sequence[Any]) -> bytes | None:
+    """The values of records, each a line; None if one has headers, is a tombstone or of many lines."""
+    values = list(map(_VALUE, run))
+    if any(map(_HEADERS, run)) or None in values:
+        return None
+    data = b"\n".join(values)
+    return data if data.count(b"\n") == len(run) - 1 else None
+
+
+def _apart(run: Sequence[Any], data: bytes | None, classifier: RecordClassifier) -> Sequence[int]:
+    """Which records are read by themselves: they may hold an event, or are no line of `data`."""
+    if data is not None:
+        return classifier.lines_with_marks(data)
+    return [
+        index
+        for index, record in enumerate(run)
+        if record.headers
+        or record.value is None
+        or b"\n" in record.value
+        or classifier.may_hold_event(record.value)
+    ]
+
+
+def _block(data: bytes, starts: Ints, named: Named | None, *, in_parts: bool) -> LogTexts | None:
+    """The log texts of values of one line each, if all are of one shape and none holds an event.
 
     While the rest of a line is waited for (`in_parts`), only values that are never a part of a line are taken at once.
     """
     if data[:1] != b"{":
         return _text_block(data, starts, in_parts=in_parts)
-    if not classifier.may_be_flat(data):
-        flat = json_logs.flat_block(data, starts, classifier.named)
-        if flat is not None:
-            return flat
-    if in_parts:
-        return None
-    found = docker.block(data, starts, known=False)
-    if found is not None or classifier.may_hold_event(data):
+    found = json_logs.flat_block(data, starts, named)
+    if found is not None or in_parts:
         return found
-    return json_logs.log_block(data, starts, classifier.named, with_docker=False)
+    found = docker.block(data, starts, known=False)
+    return json_logs.log_block(data, starts, named, with_docker=False) if found is None else found
 
 
 def _text_block(data: bytes, starts: Ints, *, in_parts: bool) -> LogTexts | None:
@@ -411,18 +425,6 @@ def _text_block(data: bytes, starts: Ints, *, in_parts: bool) -> LogTexts | None
     return msgspec.structs.replace(cri.block(data, starts, texts.times), head=None)
 
 
-def _only_logs(run: Sequence[Any], classifier: RecordClassifier) -> bool:
-    """Whether halving does not help: all are objects and none an event or a carrier, or all are messages of syslog."""
-    if any(record.headers or record.value is None for record in run):
-        return False
-    first = {record.value[:1] for record in run}
-    if first == {b"<"}:
-        return True
-    return first == {b"{"} and not classifier.may_hold_event(b"\n".join(record.value for record in run))
-
-
-def _many_events(run: Sequence[Any], classifier: RecordClassifier) -> bool:
-    """Whether events stand so close that halving finds no run without one, judged by every eighth record."""
-    some = run[::8]
-    events = sum(bool(record.headers) or classifier.may_hold_event(record.value or b"") for record in some)
-    return events * _FEW > len(some)
+def _of_one_shape(run: Sequence[Any]) -> bool:
+    """Whether halving does not help: all are objects, or all are messages of syslog."""
+    return {record.value[:1] for record in run} in ({b"{"}, {b"<"})

@@ -1,7 +1,7 @@
 """Whether a block of JSON can hold an event at all: one search for all marks, long before any parsing."""
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import hyperscan
@@ -27,13 +27,25 @@ class Markers:
 
     def stand_in(self, data: bytes) -> bool:
         """Whether one of the marks is in `data`: if not, no event is."""
+        return self._search(data, _stop)
+
+    def ends(self, data: bytes) -> list[int]:
+        """Where the marks in `data` end: some for each that stands in it."""
+        found: list[int] = []
+        self._search(data, lambda _number, _start, end, *_: found.append(end))
+        return found
+
+    def _search(self, data: bytes, take: Callable[..., bool | None]) -> bool:
+        """Whether `take` ended the search: it is called with each mark found, and may return True."""
         try:
             database, scratch = self._threads.held
         except AttributeError:
             database, scratch = self._threads.held = self._held()
-        found: list[int] = []
-        database.scan(data, match_event_handler=lambda number, *_: found.append(number), scratch=scratch)
-        return bool(found)
+        try:
+            database.scan(data, match_event_handler=take, scratch=scratch)
+        except hyperscan.ScanTerminated:
+            return True
+        return False
 
     def _held(self) -> tuple[Any, Any]:
         """The database, and this thread's scratch: Hyperscan refuses one that is in use."""
@@ -43,7 +55,11 @@ class Markers:
                 database.compile(
                     expressions=[b"".join(b"\\x%02x" % byte for byte in mark) for mark in self.marks],
                     ids=list(range(len(self.marks))),
-                    flags=[hyperscan.HS_FLAG_SINGLEMATCH] * len(self.marks),
+                    flags=[0] * len(self.marks),
                 )
                 self._database = database
         return self._database, hyperscan.Scratch(self._database)
+
+
+def _stop(*_: int) -> bool:
+    return True

@@ -1,10 +1,15 @@
 """Events among log records: read apart, and everything else as if they were not there."""
 
 import json
+from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from detector.ingest import kafka
+from detector.ingest.kafka import read_record
+from detector.ingest.positions import LogRecord
 from tests.fake_records import FakeRecord, Reading, read_all, records
 
 LOG = b'{"time":"2026-05-31T23:59:00Z","task_id":"t","stream":"stdout","message":"MARK one"}'
@@ -14,6 +19,17 @@ END = b'{"message":"-----END PRIVATE KEY-----"}'
 # The mark of an event stands in it, and it is none.
 MENTION = b'{"message":"MARK four","data":{"specversion":"1.0"}}'
 BROKEN = b'{"specversion":"1.0","type":"task.started","source":"ci","id":"x","data":{}}'
+
+ODD = [
+    None,
+    b"",
+    TEXT + b"\n",
+    TEXT + b"\nMARK five",
+    LOG + b"\n",
+    b'[{"message":"MARK six"}]',
+    MENTION,
+    BROKEN,
+]
 
 
 def event(number: int) -> bytes:
@@ -37,9 +53,7 @@ def one_by_one(some: list[FakeRecord]) -> Reading:
     return reading.end()
 
 
-@given(st.lists(st.sampled_from([LOG, LOG, LOG, TEXT, BEGIN, END, MENTION, BROKEN, b"event"]), max_size=60))
-def test_events_among_logs_change_nothing(values: list[bytes]) -> None:
-    some = records([event(at) if value == b"event" else value for at, value in enumerate(values)])
+def assert_read_alike(some: list[FakeRecord]) -> None:
     together, apart = read_all(some), one_by_one(some)
     assert together.contents.events == apart.contents.events
     assert sorted(together.places) == sorted(apart.places)
@@ -48,3 +62,40 @@ def test_events_among_logs_change_nothing(values: list[bytes]) -> None:
     )
     assert together.contents.formats == apart.contents.formats
     assert together.contents.latest == apart.contents.latest
+    assert together.contents.textless == apart.contents.textless
+
+
+@given(st.lists(st.sampled_from([LOG, LOG, LOG, TEXT, BEGIN, END, MENTION, BROKEN, b"event"]), max_size=60))
+def test_events_among_logs_change_nothing(values: list[bytes]) -> None:
+    assert_read_alike(records([event(at) if value == b"event" else value for at, value in enumerate(values)]))
+
+
+@given(
+    st.lists(st.one_of(st.just(LOG), st.just(TEXT), st.sampled_from(ODD), st.just(b"event")), max_size=60),
+    st.sets(st.integers(0, 59)),
+)
+def test_what_is_no_line_and_what_has_headers_keeps_its_place(
+    values: list[bytes | None], binary: set[int]
+) -> None:
+    """Tombstones, values of many lines, arrays, and CloudEvents in binary mode stand among others."""
+    some = records([event(at) if value == b"event" else value for at, value in enumerate(values)])
+    headers = [("ce_specversion", b"1.0"), ("ce_type", b"task.ended"), ("ce_source", b"ci"), ("ce_id", b"h")]
+    for record in some:
+        if record.offset in binary:
+            record.headers = [*headers, ("ce_time", b"2026-05-31T23:00:00Z")]
+            record.value = b'{"task_id":"t-1"}'
+    assert_read_alike(some)
+
+
+def test_logs_with_events_among_them_are_read_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An event costs itself: no log beside it is read by itself."""
+    alone: list[bytes | None] = []
+
+    def counted(record: FakeRecord, *args: Any, **kwargs: Any) -> list[LogRecord]:
+        alone.append(record.value)
+        return read_record(record, *args, **kwargs)
+
+    monkeypatch.setattr(kafka, "read_record", counted)
+    events = [event(number) for number in range(20)]
+    read_all(records([value for each in events for value in (each, *[LOG] * 15)]))
+    assert alone == events

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from detector.ingest.classify import BUNDLED
 from detector.registry.credential_registry import CredentialRegistry
@@ -166,3 +168,27 @@ def test_a_text_of_an_event_is_masked_in_the_facts() -> None:
     assert {event.source, event.task_id} == {leak.source for leak in facts.leaks}
     assert {event.source} == {letter.source for letter in facts.dead_letters}
     assert OTHER.encode() not in msgspec.json.encode(facts)
+
+
+@settings(max_examples=20)
+@given(st.lists(st.booleans(), min_size=1, max_size=40), st.sets(st.integers(0, 39)))
+def test_events_between_logs_change_no_leak(are_events: list[bool], showing: set[int]) -> None:
+    """Leaks, excerpts, places and what is clean are those of the logs alone."""
+    made = Finders(NoPatterns(), (KEY,))
+    made.renew(ISSUE.identifiers)
+    some = records(
+        json.dumps(
+            STARTED | {"id": str(at)}
+            if is_event
+            else {"message": f"line {at} {SECRET * (at in showing)}", "time": "2026-05-31T00:00:00Z"}
+        ).encode()
+        for at, is_event in enumerate(are_events)
+    )
+    logs = [record for record, is_event in zip(some, are_events, strict=True) if not is_event]
+    mixed, alone = (
+        PartitionScanner("logs", 0).scan(each, made.finder, NOW, with_clean=True) for each in (some, logs)
+    )
+    assert [offset for offset, _ in mixed.events] == [
+        at for at, is_event in enumerate(are_events) if is_event
+    ]
+    assert (mixed.leaks, mixed.secret_spans, mixed.clean) == (alone.leaks, alone.secret_spans, alone.clean)
