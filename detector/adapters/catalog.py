@@ -18,7 +18,7 @@ class SourceEntry(msgspec.Struct, frozen=True):
     - `page` is its page in `docs/sources`, with the section if the page has several sources.
     - `gives`, `task` and `enable` are as short as a column of a table: what it tells, by which name its credentials or
       starts find a task, what has to be switched on.
-    - `understood` says how many of Panther's public sample events that state a time are recognised, where measured.
+    - `panther` and `elastic` say how many of their public sample events that state a time are recognised, where measured.
     - `shapes` are the fields (dotted paths) by which its records are recognised, one tuple for each shape of record.
       A record without any of them is not recognised.
     """
@@ -28,7 +28,8 @@ class SourceEntry(msgspec.Struct, frozen=True):
     gives: str
     task: str
     enable: str
-    understood: str = ""
+    panther: str = ""
+    elastic: str = ""
     shapes: tuple[tuple[str, ...], ...] = ()
 
 
@@ -63,6 +64,7 @@ CATALOG: Final[Mapping[str, SourceEntry]] = {
         "role session name, EKS pod tags; else the token's repository",
         "a trail with management events; data events where uses matter",
         "413 of 420",
+        elastic="41 of 42",
         shapes=(("eventSource", "eventName", "eventTime"), ("eventSource", "eventName", "eventID")),
     ),
     "awstasks": SourceEntry(
@@ -83,6 +85,7 @@ CATALOG: Final[Mapping[str, SourceEntry]] = {
         "the job's id",
         "an organisation webhook for jobs and runs; audit log streaming",
         "75 of 77",
+        elastic="194 of 194",
         shapes=(("action", "workflow_job"), ("action", "_document_id", "actor")),
     ),
     "gitlab": SourceEntry(
@@ -91,7 +94,12 @@ CATALOG: Final[Mapping[str, SourceEntry]] = {
         "jobs and their tokens",
         "the job's id",
         "a webhook for job and pipeline events; audit event streaming",
-        shapes=(("object_kind", "project_id"), ("entity_type", "event_type", "author_id")),
+        elastic="8 of 93",
+        shapes=(
+            ("object_kind", "project_id"),
+            ("entity_type", "event_type", "author_id"),
+            ("method", "path", "token_type", "token_id"),
+        ),
     ),
     "buildkite": SourceEntry(
         "Buildkite",
@@ -128,6 +136,7 @@ CATALOG: Final[Mapping[str, SourceEntry]] = {
         "the principal's subject; else an account named after the job",
         "Data Access logs of STS and IAM credentials",
         "131 of 131",
+        elastic="23 of 23",
         shapes=(("protoPayload", "logName", "insertId"), ("id", "projectId", "logUrl", "status")),
     ),
     "azure": SourceEntry(
@@ -137,6 +146,7 @@ CATALOG: Final[Mapping[str, SourceEntry]] = {
         "an application named after its job; else its repository by `task_group`",
         "sign-in, audit, Graph and activity logs to Event Hubs",
         "241 of 258",
+        elastic="102 of 103",
         shapes=(("operationName", "category", "time"),),
     ),
     "vault": SourceEntry(
@@ -145,6 +155,7 @@ CATALOG: Final[Mapping[str, SourceEntry]] = {
         "tokens and leases, their uses",
         "the token's metadata, from OIDC claims; else the job's repository",
         "an audit device",
+        elastic="13 of 13",
         shapes=(("type", "request.path", "auth.token_type"),),
     ),
     "kubernetes": SourceEntry(
@@ -250,6 +261,7 @@ CATALOG: Final[Mapping[str, SourceEntry]] = {
         "roles, their uses",
         "`task_id` in the role's comment, else a role of its own",
         "pgaudit, and `jsonlog`",
+        elastic="76 of 76",
         shapes=(("error_severity", "session_id", "message", "line_num"),),
     ),
     "openai": SourceEntry(
@@ -277,6 +289,7 @@ CATALOG: Final[Mapping[str, SourceEntry]] = {
         "a token or client named after its job; else its repository by `task_group`",
         "nothing: the System Log is on",
         "62 of 70",
+        elastic="24 of 24",
         shapes=(("eventType", "published", "actor.id"),),
     ),
     "auth0": SourceEntry(
@@ -286,6 +299,7 @@ CATALOG: Final[Mapping[str, SourceEntry]] = {
         "a client named after its job",
         "a log stream",
         "56 of 57",
+        elastic="109 of 109",
         shapes=(("log_id", "type", "date"),),
     ),
     "teleport": SourceEntry(
@@ -294,7 +308,8 @@ CATALOG: Final[Mapping[str, SourceEntry]] = {
         "bots that join, their certificates, their uses",
         "the claims by which a bot joins: job, run, pod; else its repository",
         "the event handler, or the auth service's log files",
-        "25 of 26",
+        "26 of 26",
+        elastic="268 of 270",
         shapes=(("event", "code", "ei", "uid"),),
     ),
     "spire": SourceEntry(

@@ -6,13 +6,14 @@ from typing import Final
 
 from detector.adapters.catalog import CATALOG
 
-HEAD: Final = "| source | name | what it gives | its tasks | understood |\n| --- | --- | --- | --- | --- |\n"
+HEAD: Final = "| source | name | what it gives | its tasks | Panther | Elastic |\n| --- | --- | --- | --- | --- | --- |\n"
 
 
 def table() -> str:
     """The table, a row for each source."""
     return HEAD + "".join(
-        f"| [{entry.title}](sources/{entry.page}) | `{name}` | {entry.gives} | {entry.task} | {entry.understood} |\n"
+        f"| [{entry.title}](sources/{entry.page}) | `{name}` | {entry.gives} | {entry.task}"
+        f" | {entry.panther} | {entry.elastic} |\n"
         for name, entry in CATALOG.items()
     )
 

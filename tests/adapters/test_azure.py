@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from detector.adapters.azure.diagnostics import translate
 from detector.adapters.azure.records import looks_like
+from detector.values.errors import BadRecordError
 from detector.values.events import (
     DENIED,
     SUCCESS,
@@ -54,6 +55,43 @@ def test_both_forms_of_a_tokens_id_are_one(guid: uuid.UUID) -> None:
     assert signed_in == (Identifier("azure-token-id", uti),)
     assert used(record(3, signInActivityId=uti)).identifier == signed_in[0]
     assert used(record(3, signInActivityId=written.rstrip("="))).identifier == signed_in[0]
+
+
+def test_a_request_to_azure_ad_graph_uses_the_token_of_a_sign_in() -> None:
+    """The legacy interface: other names than Microsoft Graph's, no time of its own, and a padded id."""
+    uti = issued(record(0)).identifiers[0].value
+    properties = {
+        "signInActivityId": f"{uti}==",
+        "timeGenerated": "2026-05-04T08:40:00.5Z",
+        "httpMethod": "PATCH",
+        "httpStatusCode": 403,
+        "requestUri": "/v2/c0dd2fa0/applications/b1c34143",
+        "requestId": "r-9",
+        "callerIpAddress": "203.0.113.99",
+    }
+    legacy = {
+        "category": "AzureADGraphActivityLogs",
+        "operationName": "AAD Graph Activity",
+        "properties": properties,
+    }
+    assert looks_like(legacy)
+    use = used(legacy)
+    assert (use.id, use.action, use.resource) == ("r-9", "PATCH", properties["requestUri"])
+    assert (use.identifier, use.outcome) == (Identifier("azure-token-id", uti), DENIED)
+    assert (use.source_ip, use.time) == ("203.0.113.99", parse_rfc3339("2026-05-04T08:40:00.5Z"))
+
+
+def test_a_sign_in_from_before_tokens_had_ids_has_its_own_in_their_form() -> None:
+    guid = uuid.UUID("0a2f3b1c-5d6e-4f70-8192-a3b4c5d6e7f8")
+    (identifier,) = issued(record(0, uniqueTokenIdentifier=None, id=str(guid))).identifiers
+    assert identifier.value == base64.urlsafe_b64encode(guid.bytes_le).decode().rstrip("=")
+
+
+@pytest.mark.parametrize("own", ["marker", "", None], ids=repr)
+def test_a_sign_in_whose_token_has_no_id_at_all_is_told(own: str | None) -> None:
+    with pytest.raises(BadRecordError) as caught:
+        translate(record(0, uniqueTokenIdentifier=None, id=own), NOW)
+    assert caught.value.field == "properties.uniqueTokenIdentifier"
 
 
 @pytest.mark.parametrize(
@@ -265,6 +303,12 @@ def test_records_without_a_token_are_known_and_give_nothing() -> None:
     assert looks_like(plain)
     assert translate(plain, NOW) == []
     assert translate(record(3, signInActivityId=None), NOW) == []
+    hub = {
+        "category": "OperationalLogs",
+        "EventName": "x",
+        "resourceId": "/PROVIDERS/MICROSOFT.EVENTHUB/NAMESPACES/X",
+    }
+    assert looks_like(hub)
     people = record(0) | {"category": "SignInLogs"}
     assert looks_like(people)
     assert translate(people, NOW) == []

@@ -411,6 +411,15 @@ def test_an_applications_log_stream_is_not_opened() -> None:
     assert found.log is not None
 
 
+def test_an_insights_event_is_of_a_type_that_is_not_read() -> None:
+    insight = {
+        "eventID": "e-1",
+        "insightDetails": {"eventSource": "iam.amazonaws.com", "eventName": "CreateUser"},
+    }
+    (found,) = BUNDLED.read_object(json.dumps(insight).encode(), NOW)
+    assert (found.format, found.unknown, found.error) == ("cloudtrail", True, None)
+
+
 def test_what_is_told_of_no_call_is_an_event_of_another_type() -> None:
     assert known(USE)
     assert known({**USE, "eventType": "AwsApiCall"})

@@ -1,11 +1,13 @@
 import base64
 import hashlib
+import json
 from typing import Any
 
 import msgspec
 import pytest
 
 from detector.adapters.github.webhooks import known, looks_like, translate
+from detector.ingest.classify import BUNDLED
 from detector.values.errors import BadRecordError
 from detector.values.events import (
     DENIED,
@@ -331,6 +333,36 @@ def test_a_token_of_a_record_without_an_id_is_not_called_by_a_hash() -> None:
 def test_a_copy_of_the_audit_log_by_panther_is_githubs(record: dict[str, Any]) -> None:
     assert looks_like(record)
     assert not known(record)
+
+
+def test_a_record_of_an_export_without_id_and_token_is_githubs_and_scanned() -> None:
+    """As the audit log's page exports it, and as Git events are written for a clone without a token."""
+    record = {"actor": "mona", "org": "octo", "action": "hook.create", "created_at": 1777622400000}
+    (read,) = BUNDLED.read_object(
+        json.dumps({**record, "config": {"url": "https://x.example"}}).encode(), NOW
+    )
+    assert (read.format, read.unknown, read.events) == ("github", True, ())
+    assert read.log is not None
+    assert b"https://x.example" in read.log.rest
+    clone = {"@timestamp": 1777622400000, "action": "git.clone", "business": "octo", "repo": "octo/app"}
+    assert looks_like(clone)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"created_at": "2026-05-01T08:00:00Z"},
+        {"created_at": 1777622400},
+        {"created_at": True},
+        {"action": "login"},
+        {"action": "Login.Failed"},
+        {"action": 5},
+        {"org": None},
+    ],
+    ids=str,
+)
+def test_what_only_resembles_an_export_is_not_githubs(other: dict[str, Any]) -> None:
+    assert not looks_like({"org": "octo", "action": "repo.create", "created_at": 1777622400000, **other})
 
 
 @pytest.mark.parametrize(

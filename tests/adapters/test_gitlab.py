@@ -6,6 +6,7 @@ from detector.adapters.gitlab.webhooks import known, looks_like, scanned, transl
 from detector.records.log_records import LogText
 from detector.values.errors import BadRecordError
 from detector.values.events import (
+    DENIED,
     SUCCESS,
     CanonicalEvent,
     CredentialIssued,
@@ -233,6 +234,105 @@ def test_a_use_of_a_job_token_names_its_job() -> None:
             source_ip="192.0.2.7",
         )
     ]
+
+
+REQUEST: dict[str, Any] = {
+    "time": "2026-05-01T08:00:00.000Z",
+    "severity": "INFO",
+    "status": 200,
+    "method": "GET",
+    "path": "/api/v4/projects/3/repository/tags",
+    "remote_ip": "192.0.2.9, 127.0.0.1",
+    "ua": "curl/8.5.0",
+    "route": "/api/:version/projects/:id/repository/tags",
+    "username": "project_3_bot",
+    "token_type": "PersonalAccessToken",
+    "token_id": 55,
+    "correlation_id": "01HZ7",
+    "meta.remote_ip": "192.0.2.7",
+}
+
+
+def test_a_logged_request_uses_the_token_that_an_audit_event_issued() -> None:
+    assert looks_like(REQUEST)
+    (use,) = translate(REQUEST, NOW)
+    assert use == CredentialUsed(
+        time=AT,
+        source="gitlab.requests",
+        id="01HZ7",
+        identifier=Identifier("gitlab-token-id", "55"),
+        action="GET /api/:version/projects/:id/repository/tags",
+        resource="/api/v4/projects/3/repository/tags",
+        outcome=SUCCESS,
+        source_ip="192.0.2.7",
+        user_agent="curl/8.5.0",
+    )
+    (issue,) = translate(token("project_access_token_created"), NOW)
+    assert isinstance(issue, CredentialIssued)
+    assert issue.identifiers == (use.identifier,)
+
+
+@pytest.mark.parametrize(
+    ("fields", "identifier", "outcome"),
+    [
+        ({"status": 403}, Identifier("gitlab-token-id", "55"), DENIED),
+        ({"status": 404}, Identifier("gitlab-token-id", "55"), SUCCESS),
+        ({"token_type": "DeployToken", "token_id": 6}, Identifier("gitlab-deploy-token-id", "6"), SUCCESS),
+        (
+            {"status": 401, "meta.auth_fail_token_id": "PersonalAccessToken/12"},
+            Identifier("gitlab-token-id", "12"),
+            DENIED,
+        ),
+        ({"token_type": "OauthAccessToken"}, None, SUCCESS),
+        ({"token_type": "PersonalAccessToken", "token_id": None}, None, SUCCESS),
+        ({"meta.auth_fail_token_id": "unknown"}, None, SUCCESS),
+    ],
+    ids=str,
+)
+def test_the_token_of_a_logged_request_and_what_became_of_it(
+    fields: dict[str, Any], identifier: Identifier | None, outcome: str
+) -> None:
+    found = [(event.identifier, event.outcome) for event in translate({**REQUEST, **fields}, NOW)]  # type: ignore[union-attr]
+    assert found == ([] if identifier is None else [(identifier, outcome)])
+
+
+def test_a_logged_request_is_scanned_and_its_address_is_not_what_the_client_wrote() -> None:
+    spoken = {**REQUEST, "path": "/api/v4/user?private_token=x", "params": [{"key": "q", "value": "s3cret"}]}
+    log = scanned(spoken, NOW)
+    assert log is not None
+    assert b"s3cret" in log.rest
+    (use,) = translate({**spoken, "meta.remote_ip": None}, NOW)
+    assert isinstance(use, CredentialUsed)
+    assert (use.source_ip, use.resource) == (None, "/api/v4/user")
+
+
+def test_a_request_that_names_no_token_is_log_text() -> None:
+    assert not looks_like({name: value for name, value in REQUEST.items() if not name.startswith("token")})
+    assert not looks_like({**REQUEST, "path": "api"})
+
+
+@pytest.mark.parametrize("place", ["top", "details"])
+def test_an_audit_event_of_the_log_or_the_api_is_as_a_streamed_one(place: str) -> None:
+    streamed = token("project_access_token_created")
+    more = {"event_name": "project_access_token_created", "target_id": 55, "entity_path": "acme/app"}
+    logged = {name: value for name, value in streamed.items() if name not in ("event_type", *more)}
+    logged |= {"details": more} if place == "details" else more
+    assert looks_like(logged)
+    assert known(logged)
+    assert translate(logged, NOW) == translate(streamed, NOW)
+    assert scanned(logged, NOW) is not None
+
+
+def test_an_old_audit_event_has_no_type_and_is_known_as_gitlabs() -> None:
+    old = {
+        "severity": "INFO",
+        "author_id": 3,
+        "entity_id": 2,
+        "entity_type": "Project",
+        "change": "visibility",
+    }
+    assert looks_like(old)
+    assert not known(old)
 
 
 def token(event_type: str, **more: Any) -> dict[str, Any]:

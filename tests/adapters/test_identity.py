@@ -8,8 +8,9 @@ import pytest
 
 from detector.adapters.identity import auth0, okta, spire, teleport
 from detector.configuration.settings import Settings
+from detector.ingest.classify import BUNDLED
 from detector.ingest.mapped_adapter import configured_classifier
-from detector.values.events import CredentialIssued, CredentialUsed
+from detector.values.events import CredentialIssued, CredentialRevoked, CredentialUsed
 from detector.values.times import HOUR, parse_rfc3339
 from tests.adapters.test_samples import FOLDER, gives
 
@@ -129,6 +130,20 @@ def test_the_task_of_a_bot_of_teleport(attributes: Any, task: str | None, group:
     assert issue.task_id == (issue.credential_id if task == "own" else task)
     assert issue.task_group == group
     assert (issue.unjoined is None) == (task not in (None, "own"))
+
+
+def test_an_event_of_teleport_without_its_place_in_a_session_is_one() -> None:
+    """As the documentation, and what it was copied to, writes events: without `ei`, and some without `uid`."""
+    bare = {"code": "TB003I", "event": "bot.delete", "name": "deployer", "time": "2026-05-01T08:00:00Z"}
+    (read,) = BUNDLED.read_object(json.dumps(bare).encode(), NOW)
+    assert (read.format, [type(event) for event in read.events]) == ("teleport", [CredentialRevoked])
+
+
+@pytest.mark.parametrize("other", [{"code": "T1000"}, {"code": "E1000I"}, {"event": "order.create"}], ids=str)
+def test_what_only_resembles_an_event_of_teleport_is_none(other: dict[str, str]) -> None:
+    bare = {"code": "TB003I", "event": "bot.delete", "name": "deployer", "time": "2026-05-01T08:00:00Z"}
+    (read,) = BUNDLED.read_object(json.dumps({**bare, **other}).encode(), NOW)
+    assert not read.of_source
 
 
 def test_a_command_of_a_session_in_teleport_is_scanned() -> None:

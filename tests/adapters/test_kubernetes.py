@@ -581,7 +581,7 @@ def test_the_events_of_a_list_have_their_kind_from_it() -> None:
     assert [one.format for one in read(plain)] == ["json"]
 
 
-def aks(category: str, log: str) -> dict[str, Any]:
+def aks(category: str, log: str | dict[str, Any]) -> dict[str, Any]:
     return {
         "category": category,
         "operationName": "Microsoft.ContainerService/managedClusters/diagnosticLogs/Read",
@@ -594,6 +594,7 @@ def aks(category: str, log: str) -> dict[str, Any]:
 def test_azures_records_are_opened_alone_and_in_batches() -> None:
     (alone,) = read(aks("kube-audit", json.dumps(use())))
     assert [one.source for one in alone.events] == ["kubernetes.audit/PROD"]
+    assert [one.events for one in read(aks("kube-audit", use()))] == [alone.events]  # a shipper read the text
     whole, log = read(
         {"records": [aks("kube-audit-admin", json.dumps(use())), aks("kube-apiserver", "text")]}
     )

@@ -458,6 +458,13 @@ def test_a_token_with_one_use_left_ends_with_it_allowed_or_not() -> None:
         assert not translate(entry("request", "secret/x", auth=auth, error=error))[1:]
 
 
+def test_an_entry_without_an_id_has_one_of_its_contents() -> None:
+    bare = entry("request", "secret/x", request={"id": None})
+    (use,) = translate(bare)
+    assert [event.id for event in translate({**bare})] == [use.id]
+    assert translate({**bare, "time": "2026-05-01T08:00:01Z"})[0].id != use.id
+
+
 def test_an_orphan_and_a_login_end_with_nobody() -> None:
     orphan = response("auth/token/create", request={"data": {"no_parent": True}}, response={"auth": NEW})
     for record in (orphan, response("auth/token/create-orphan", response={"auth": NEW}), login(NEW)):
@@ -492,7 +499,7 @@ def test_what_a_raw_device_shows_is_kept_as_a_hash_and_scanned() -> None:
         ({**entry("request", "x"), "time": None}, "missing-field", "time"),
         ({**entry("request", "x"), "time": "marker"}, "bad-time", "time"),
         ({**entry("request", "x"), "time": "2026-05-02T00:10:01Z"}, "future-time", "time"),
-        (entry("request", "x", request={"id": None}), "missing-field", "request.id"),
+        (entry("request", "x", request={"id": ["marker"]}), "wrong-field", "request.id"),
         (entry("request", ""), "missing-field", "request.path"),
         (
             entry("request", "x", request={"client_token_accessor": ["marker"]}),

@@ -17,20 +17,21 @@ from detector.values.events import DENIED, SUCCESS, CanonicalEvent, CredentialUs
 _TYPES: Final = frozenset(
     {"AwsApiCall", "AwsConsoleAction", "AwsConsoleSignIn", "AwsServiceEvent", "AwsVpceEvent"}
 )
+_INSIGHT: Final = "insightDetails"
 _PREFIXED: Final = frozenset({"DeleteObjects"})  # for many objects: the bucket alone would say too little
 
 
 def looks_like(record: Record) -> bool:
-    """Whether an object has the shape of a CloudTrail event."""
-    return (
-        "eventSource" in record and "eventName" in record and ("eventID" in record or "eventTime" in record)
-    )
+    """Whether an object has the shape of a CloudTrail event, or of an Insights event, which has neither source nor name."""
+    if "eventSource" not in record or "eventName" not in record:
+        return isinstance(record.get(_INSIGHT), dict) and "eventID" in record
+    return "eventID" in record or "eventTime" in record
 
 
 def known(record: Record) -> bool:
     """Whether an event reports a call. Insights do not, nor do types that AWS may add."""
     kind = record.get("eventType")
-    return kind is None or (isinstance(kind, str) and kind in _TYPES)
+    return _INSIGHT not in record and (kind is None or (isinstance(kind, str) and kind in _TYPES))
 
 
 def translate(record: Record, now: int) -> list[CanonicalEvent]:

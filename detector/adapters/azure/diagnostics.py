@@ -27,10 +27,10 @@ _KINDS: Final = (
     AUDIT
     | ACTIVITY
     | STORAGE
+    | GRAPH
     | {
         SIGN_IN,
         MANAGED,
-        GRAPH,
         "SignInLogs",
         "NonInteractiveUserSignInLogs",
         "ProvisioningLogs",
@@ -39,7 +39,7 @@ _KINDS: Final = (
     | {"UserRiskEvents", "Policy", "Recommendation", "ResourceHealth", "ServiceHealth", "Security", "Alert"}
     | {"Autoscale", "AuditEvent"}
 )
-_USES: Final = ACTIVITY | STORAGE | {GRAPH}
+_USES: Final = ACTIVITY | STORAGE | GRAPH
 
 
 def translate(record: Record, now: int) -> list[CanonicalEvent]:

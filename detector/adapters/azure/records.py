@@ -1,7 +1,8 @@
 """Diagnostic records of Azure Monitor, as it sends them to Event Hubs: alone, or in `records`.
 
-All have `time`, `resourceId`, `operationName` and `category` (learn.microsoft.com, "Resource log schema"). The id of a
-resource has the name of its provider in it, and there Microsoft writes its own name in several cases.
+All have `time`, `resourceId`, `operationName` and `category` (learn.microsoft.com, "Resource log schema"); Event Hubs'
+own logs `EventName`. The id of a resource has the name of its provider in it, and there Microsoft writes its own name in
+several cases.
 """
 
 from typing import Final
@@ -11,13 +12,14 @@ from detector.adapters.fields import find, maybe_text
 
 SIGN_IN: Final = "ServicePrincipalSignInLogs"
 MANAGED: Final = "ManagedIdentitySignInLogs"
-GRAPH: Final = "MicrosoftGraphActivityLogs"
+GRAPH: Final = frozenset({"MicrosoftGraphActivityLogs", "AzureADGraphActivityLogs"})
+_ENTRA: Final = GRAPH | {SIGN_IN, MANAGED}
 AUDIT: Final = frozenset({"AuditLogs", "ApplicationManagement"})
 ACTIVITY: Final = frozenset({"Administrative", "Action", "Write", "Delete"})
 STORAGE: Final = frozenset({"StorageRead", "StorageWrite", "StorageDelete"})
 _PROVIDERS: Final = ("/providers/Microsoft.", "/PROVIDERS/MICROSOFT.", "/providers/microsoft.")
 MARKS: Final = (
-    *(name.encode() for name in (SIGN_IN, MANAGED, GRAPH)),
+    *(name.encode() for name in sorted(_ENTRA)),
     *(provider.encode() for provider in _PROVIDERS),
     b'"uti"',
 )
@@ -29,12 +31,12 @@ def looks_like(record: Record) -> bool:
     category = record.get("category")
     if not isinstance(category, str):
         return False
-    if category in (SIGN_IN, MANAGED, GRAPH):
+    if category in _ENTRA:
         return isinstance(record.get("properties"), dict)
     resource = record.get("resourceId")
     if (
         isinstance(resource, str)
-        and "operationName" in record
+        and ("operationName" in record or "EventName" in record)
         and any(name in resource for name in _PROVIDERS)
     ):
         return True

@@ -1,8 +1,8 @@
 """Tokens of Microsoft Entra: issued by sign-ins of service principals and managed identities, and used.
 
 A sign-in has the fields of Graph's `signIn` resource. A token's `uti` claim joins it with the uses ("Linkable
-identifiers in Microsoft Entra"): the sign-in has it as `uniqueTokenIdentifier`, Graph's log as `signInActivityId`, the
-activity log among the caller's claims. Storage logs the SHA-256 of the token that a request had (learn.microsoft.com,
+identifiers in Microsoft Entra"): the sign-in has it as `uniqueTokenIdentifier`, the logs of Microsoft Graph and of Azure
+AD Graph as `signInActivityId` (the latter with `==` behind it), the activity log among the caller's claims. Storage logs the SHA-256 of the token that a request had (learn.microsoft.com,
 "Azure Blob Storage monitoring data reference").
 
 A sign-in with a secret or a certificate is a use of it: `servicePrincipalCredentialKeyId` is its id. Of a federated
@@ -20,6 +20,7 @@ from detector.adapters.azure.records import GRAPH, MANAGED, SIGN_IN, STORAGE, cl
 from detector.adapters.azure.secrets import KEY_ID
 from detector.adapters.ci_names import task_named
 from detector.adapters.fields import find, issued_to, maybe_text, text, time
+from detector.records.dead_letters import MISSING_FIELD, bad
 from detector.records.record_ids import record_id
 from detector.values.events import (
     DENIED,
@@ -82,7 +83,7 @@ def _secret_used(record: Record, key_id: str, now: int, *, outcome: str) -> Cred
 
 
 def _issued(record: Record, now: int) -> CredentialIssued:
-    token = _token(text(record, "properties.uniqueTokenIdentifier"))
+    token = _token_given(record)
     at = _signed_in_at(record, now)
     principal = text(record, "properties.servicePrincipalId")
     address = maybe_text(record, "properties.ipAddress")
@@ -104,6 +105,17 @@ def _issued(record: Record, now: int) -> CredentialIssued:
         issued_to=issued_to(address),
         unjoined=None if named is not None else _unjoined(record),
     )
+
+
+def _token_given(record: Record) -> str:
+    """The id of a sign-in's token. Records from before 2022 lack it: it is the sign-in's own id, written otherwise."""
+    token = maybe_text(record, "properties.uniqueTokenIdentifier")
+    if token is not None:
+        return _token(token)
+    try:
+        return _short(uuid.UUID(maybe_text(record, "properties.id") or ""))
+    except ValueError:
+        raise bad(MISSING_FIELD, "properties.uniqueTokenIdentifier") from None
 
 
 def _signed_in_at(record: Record, now: int) -> int:
@@ -136,22 +148,24 @@ def used(record: Record, now: int) -> Iterator[CanonicalEvent]:
     identifier = _identifier(record)
     if identifier is None or record.get("resultSignature") in _ONLY_ENDS:
         return
-    graph = record["category"] == GRAPH
-    address = maybe_text(record, "properties.ipAddress") or maybe_text(record, "callerIpAddress")
-    action = maybe_text(record, "properties.requestMethod") if graph else None
-    resource = maybe_text(record, "properties.requestUri") or maybe_text(record, "properties.objectKey")
-    agent = maybe_text(record, "properties.userAgent") or maybe_text(record, "properties.userAgentHeader")
+    graph = record["category"] in GRAPH
+    action = _first(record, "properties.requestMethod", "properties.httpMethod") if graph else None
     yield CredentialUsed(
-        time=time(record, "time", now),
+        time=time(record, "properties.timeGenerated" if graph and "time" not in record else "time", now),
         source=source_of(record),
         id=_event_id(record, graph=graph),
         identifier=identifier,
         action=action or text(record, "operationName"),
-        resource=resource or maybe_text(record, "resourceId"),
+        resource=_first(record, "properties.requestUri", "properties.objectKey", "resourceId"),
         outcome=DENIED if _is_refused(record) else SUCCESS,
-        source_ip=address,
-        user_agent=agent,
+        source_ip=_first(record, "properties.ipAddress", "properties.callerIpAddress", "callerIpAddress"),
+        user_agent=_first(record, "properties.userAgent", "properties.userAgentHeader"),
     )
+
+
+def _first(record: Record, *paths: str) -> str | None:
+    """The text at the first of these that has any."""
+    return next((found for path in paths if (found := maybe_text(record, path)) is not None), None)
 
 
 def _identifier(record: Record) -> Identifier | None:
@@ -160,18 +174,19 @@ def _identifier(record: Record) -> Identifier | None:
         # Of an account's key or a shared signature it is a list of hashes, which begins with the key's name.
         digest = normal_sha256(maybe_text(record, "identity.tokenHash") or "")
         return None if digest is None else Identifier("sha256", digest)
-    graph = record["category"] == GRAPH
+    graph = record["category"] in GRAPH
     uti = maybe_text(record, "properties.signInActivityId") if graph else claimed_uti(record)
     return None if not uti else Identifier(TOKEN_ID, _token(uti))
 
 
 def _is_refused(record: Record) -> bool:
-    status = (
-        maybe_text(record, "properties.responseStatusCode")
-        or maybe_text(record, "resultSignature")
-        or maybe_text(record, "statusCode")
-        or ""
+    names = (
+        "properties.responseStatusCode",
+        "properties.httpStatusCode",
+        "resultSignature",
+        "statusCode",
     )
+    status = _first(record, *names) or ""
     return status in _REFUSED or status.partition(".")[2] in ("Forbidden", "Unauthorized")
 
 
@@ -189,10 +204,15 @@ def _event_id(record: Record, *, graph: bool) -> str:
 
 def _token(uti: str) -> str:
     """A token's `uti` in one form: 22 characters of base64. Sign-ins may have the base64 of its GUID's text instead."""
+    uti = uti.rstrip("=") or uti
     if len(uti) <= _UTI:
         return uti
     try:
         guid = uuid.UUID(base64.b64decode(uti + "=" * (-len(uti) % 4), validate=True).decode("ascii"))
     except ValueError:
         return uti
+    return _short(guid)
+
+
+def _short(guid: uuid.UUID) -> str:
     return base64.urlsafe_b64encode(guid.bytes_le).decode().rstrip("=")

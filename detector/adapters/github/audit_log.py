@@ -8,7 +8,7 @@ token's. If a person created or revoked a token in the browser, it has none, and
 record is about.
 
 Panther's copies leave out a record's id, and write `@timestamp` as `at_sign_timestamp`. Then two equal records are one
-event.
+event. `exports` tells records that have neither id nor token.
 """
 
 from typing import Any, Final
@@ -16,7 +16,9 @@ from typing import Any, Final
 from detector.adapters.adapter import Record
 from detector.adapters.ci_names import github_run
 from detector.adapters.fields import find, maybe_text, text, time
+from detector.adapters.github import exports
 from detector.records.dead_letters import WRONG_FIELD, bad
+from detector.records.log_records import LogText
 from detector.records.record_ids import record_id
 from detector.records.timestamps import log_time
 from detector.values.events import (
@@ -43,7 +45,7 @@ _OWN: Final = (
     "actor_is_bot",
     "at_sign_timestamp",
 )
-MARKS: Final = tuple(f'"{name}"'.encode() for name in (*_OWN, _PANTHER))
+MARKS: Final = (*(f'"{name}"'.encode() for name in (*_OWN, _PANTHER)), *exports.MARKS)
 _OUTCOMES: Final = {
     "success": "succeeded",
     "neutral": "succeeded",
@@ -83,8 +85,15 @@ _REFUSED: Final = 400  # the lowest HTTP status of a refused request
 def looks_like(record: Record) -> bool:
     """Whether an object has the shape of an audit log record."""
     return "action" in record and (
-        any(name in record for name in _OWN) or record.get("p_log_type") == _PANTHER
+        any(name in record for name in _OWN)
+        or record.get("p_log_type") == _PANTHER
+        or exports.looks_like(record)
     )
+
+
+def scanned(record: Record, _now: int) -> LogText | None:
+    """All that a record of an export says. In a streamed one hashes look like secrets."""
+    return None if any(name in record for name in _OWN) else exports.scanned(record)
 
 
 def known(record: Record) -> bool:

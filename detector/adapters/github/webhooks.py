@@ -114,4 +114,5 @@ ADAPTER: Final = Adapter(
     looks_like,
     translate,
     known,
+    text=github_audit.scanned,
 )

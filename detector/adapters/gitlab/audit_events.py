@@ -1,9 +1,12 @@
-"""GitLab's audit events as they are streamed: uses of job tokens, access and deploy tokens issued and revoked.
+"""GitLab's audit events, streamed, logged or from the API: uses of job tokens, access and deploy tokens issued and revoked.
 
-The schema is that of docs.gitlab.com, "Audit event streaming". GitLab's source shows where an event has a token's id
+The schema of a streamed one is that of docs.gitlab.com, "Audit event streaming". GitLab's source shows where an event has a token's id
 (`ee/app/services/ee/{personal_access_tokens,resource_access_tokens}/`, `ee/lib/ee/gitlab/auth/auth_finders.rb`). The
 target of an event about a project's, a group's or a deploy token is the token. The target of an event about a personal
 token is the user, and the token is in the message.
+
+A server of one's own writes them into `audit_json.log` too, and the API answers them. There the type is `event_name`, or
+in `details` (`lib/gitlab/audit/auditor.rb`); events from before 2022 and sign-ins have none.
 """
 
 from typing import Any, Final
@@ -12,8 +15,9 @@ import re2
 
 from detector.adapters.adapter import Record
 from detector.adapters.ci_names import gitlab_job
-from detector.adapters.fields import maybe_text, text, time
+from detector.adapters.fields import find, maybe_text, text, time
 from detector.records.dead_letters import MISSING_FIELD, WRONG_FIELD, bad
+from detector.records.log_records import LogText, whole_record
 from detector.values.events import (
     CanonicalEvent,
     CredentialIssued,
@@ -51,14 +55,28 @@ _STANDING: Final = "an access or deploy token belongs to its user, project or gr
 
 
 def looks_like(record: Record) -> bool:
-    """Whether an object has the shape of a streamed audit event."""
-    return "event_type" in record and "entity_type" in record and "author_id" in record
+    """Whether an object has the shape of an audit event."""
+    return (
+        "entity_type" in record
+        and "author_id" in record
+        and ("event_type" in record or "entity_id" in record)
+    )
 
 
 def known(record: Record) -> bool:
     """Whether it is about a token. There are hundreds of other types."""
-    kind = record.get("event_type")
-    return isinstance(kind, str) and (kind == _USED or kind in _ISSUED or kind in _REVOKED)
+    kind = _kind(record)
+    return kind is not None and (kind == _USED or kind in _ISSUED or kind in _REVOKED)
+
+
+def scanned(record: Record) -> LogText | None:
+    """All that an event says that is not streamed: its file is a log."""
+    return None if "event_type" in record else whole_record(record, record.get("created_at"))
+
+
+def _kind(record: Record) -> str | None:
+    found = record.get("event_type") or record.get("event_name") or find(record, "details.event_name")
+    return found if isinstance(found, str) else None
 
 
 def job_token(job: str) -> str:
@@ -72,7 +90,7 @@ def translate(record: Record, now: int) -> list[CanonicalEvent]:
     Raises:
         BadRecordError: a field that such an event has is missing or wrong.
     """
-    kind = text(record, "event_type")
+    kind = _kind(record) or text(record, "event_type")
     if kind == _USED:
         return [_use(record, kind, now)]
     if (maybe_text(record, "details.custom_message") or "").startswith(_FAILED):
@@ -117,7 +135,7 @@ def _token(record: Record, kind: str) -> Identifier:
     """The token that an event is about."""
     if not kind.startswith("personal_"):
         scheme = DEPLOY_TOKEN if kind.startswith("deploy_") else ACCESS_TOKEN
-        return Identifier(scheme, text(record, "target_id"))
+        return Identifier(scheme, _target(record))
     message = text(record, "details.custom_message")
     match = _MESSAGE.match(message)
     if match is None:
@@ -125,11 +143,20 @@ def _token(record: Record, kind: str) -> Identifier:
     return Identifier(ACCESS_TOKEN, match[1])
 
 
+def _target(record: Record) -> str:
+    return (
+        maybe_text(record, "target_id")
+        or maybe_text(record, "details.target_id")
+        or text(record, "target_id")
+    )
+
+
 def _owner(record: Record, kind: str) -> str:
     """The task of a token: its owner, which no job's end ends."""
     if kind.startswith("personal_"):
-        return f"gitlab/user/{text(record, 'target_id')}"
-    path = maybe_text(record, "entity_path") or maybe_text(record, "entity_id")
+        return f"gitlab/user/{_target(record)}"
+    names = ("entity_path", "details.entity_path", "entity_id")
+    path = next(filter(None, (maybe_text(record, name) for name in names)), None)
     if path is None:
         raise bad(MISSING_FIELD, "entity_path")
     return f"gitlab/{text(record, 'entity_type').lower()}/{path}"

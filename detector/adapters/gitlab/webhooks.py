@@ -1,8 +1,8 @@
 """GitLab: jobs and pipelines as tasks, from webhooks.
 
 Fields are those of the job and pipeline events (docs.gitlab.com, "Webhook events"). The jobs of a project are a group: an
-ID token names the project. `jobs` makes the events, `audit_events` reads the audit events, `api` what the REST API
-answers about jobs and pipelines.
+ID token names the project. `jobs` makes the events, `audit_events` reads the audit events, `requests` the logs of
+requests, `api` what the REST API answers about jobs and pipelines.
 """
 
 from collections.abc import Iterator
@@ -14,8 +14,9 @@ from detector.adapters.ci_names import gitlab_group, gitlab_pipeline
 from detector.adapters.fields import find, maybe_text, text, time
 from detector.adapters.gitlab import api as gitlab_api
 from detector.adapters.gitlab import audit_events as gitlab_audit
+from detector.adapters.gitlab import requests as gitlab_requests
 from detector.adapters.gitlab.jobs import HOOK, KIND, LISTED, SOURCE, Project, job_events, pipeline_end
-from detector.records.log_records import LogText
+from detector.records.log_records import LogText, whole_record
 from detector.records.timestamps import log_time
 from detector.values.events import MAX_FUTURE, CanonicalEvent, TaskStarted
 
@@ -24,10 +25,10 @@ _MAX_LISTED: Final = 10_000
 
 
 def looks_like(record: Record) -> bool:
-    """Whether an object has the shape of a webhook, of a streamed audit event, or of an API's answer."""
+    """Whether an object has the shape of a webhook, an audit event, a logged request, or an API's answer."""
     if isinstance(record.get("object_kind"), str):
         return any(name in record for name in ("project_id", "project", "object_attributes"))
-    return gitlab_audit.looks_like(record) or gitlab_api.looks_like(record)
+    return any(part.looks_like(record) for part in (gitlab_audit, gitlab_api, gitlab_requests))
 
 
 def known(record: Record) -> bool:
@@ -35,7 +36,9 @@ def known(record: Record) -> bool:
     kind = record.get("object_kind")
     if isinstance(kind, str):
         return kind in _KINDS
-    return gitlab_api.looks_like(record) or gitlab_audit.known(record)
+    return any(part.looks_like(record) for part in (gitlab_api, gitlab_requests)) or gitlab_audit.known(
+        record
+    )
 
 
 def translate(record: Record, now: int) -> list[CanonicalEvent]:
@@ -53,6 +56,8 @@ def translate(record: Record, now: int) -> list[CanonicalEvent]:
         return list(_pipeline(record, now))
     if gitlab_api.looks_like(record):
         return gitlab_api.translate(record, now)
+    if gitlab_requests.looks_like(record):
+        return [*gitlab_requests.translate(record, now)]
     return gitlab_audit.translate(record, now)
 
 
@@ -94,6 +99,13 @@ def _pipeline(record: Record, now: int) -> Iterator[CanonicalEvent]:
 
 
 def scanned(record: Record, now: int) -> LogText | None:
+    """What an event shows in clear: a pipeline's variables, and all of a line of a log."""
+    if gitlab_requests.looks_like(record):
+        return whole_record(record, record["time"])
+    return gitlab_audit.scanned(record) if gitlab_audit.looks_like(record) else _variables(record, now)
+
+
+def _variables(record: Record, now: int) -> LogText | None:
     """The variables that a pipeline was started with: its events show them in clear to every receiver."""
     variables = find(record, "object_attributes.variables")
     if record.get("object_kind") != "pipeline" or not isinstance(variables, list):
@@ -115,7 +127,7 @@ def scanned(record: Record, now: int) -> LogText | None:
 
 ADAPTER: Final = Adapter(
     "gitlab",
-    (b'"object_kind"', b'"entity_type"', *gitlab_api.MARKS),
+    (b'"object_kind"', b'"entity_type"', *gitlab_api.MARKS, *gitlab_requests.MARKS),
     looks_like,
     translate,
     known,

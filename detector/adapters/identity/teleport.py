@@ -35,8 +35,9 @@ from detector.values.times import DAY
 
 INSTANCE: Final = "teleport-bot-instance-id"
 JOIN_TOKEN: Final = "teleport-join-token"  # noqa: S105 - the scheme of an identifier
-_MARKS: Final = (b'"ei"',)
+_MARKS: Final = (b'"ei"', b'"code":"T', b'"code": "T')
 _CODE: Final = re2.compile(r"[Tt][A-Za-z0-9]{2,12}")
+_WHOLE_CODE: Final = re2.compile(r"T[A-Z]{0,8}\d{2,5}[IWE]")
 _LIVES: Final = DAY  # assumed until the first certificate says when it expires
 _SECRET: Final = "token"  # noqa: S105 - the join method by a token whose name is its secret
 _MASKED: Final = "*"
@@ -61,6 +62,7 @@ _KINDS: Final = frozenset(
     | {"exec", "github", "instance", "integration", "join_token", "kube", "lock", "mfa", "oidc", "okta", "port"}
     | {"privilege_token", "recovery_code", "recovery_token", "reset_password_token", "resize", "role", "saml", "scp"}
     | {"session", "sftp", "spiffe", "subsystem", "trusted_cluster", "user", "windows", "workload_identity"}
+    | {"scim", "sigstore", "upgradewindowstart"}
 )  # fmt: skip
 _UNJOINED: Final = (
     "the bot's way of joining names no job; let jobs join by `github`, `gitlab`, `kubernetes` or the like"
@@ -69,14 +71,13 @@ _BY_SECRET: Final = "a join token belongs to no task; let jobs join by a token o
 
 
 def _looks_like(record: Record) -> bool:
-    code = record.get("code")
-    return (
-        "ei" in record
-        and "time" in record
-        and isinstance(record.get("event"), str)
-        and isinstance(code, str)
-        and _CODE.fullmatch(code) is not None
-    )
+    """Whether an object is an audit event. Many that Teleport documents lack `ei`, the place of an event in its session."""
+    code, event = record.get("code"), record.get("event")
+    if "time" not in record or not isinstance(event, str) or not isinstance(code, str):
+        return False
+    if "ei" in record:
+        return _CODE.fullmatch(code) is not None
+    return event.partition(".")[0] in _KINDS and _WHOLE_CODE.fullmatch(code) is not None
 
 
 def translate(record: Record, now: int) -> list[CanonicalEvent]:

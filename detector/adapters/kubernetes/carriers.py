@@ -2,7 +2,7 @@
 
 - `EventList`: posted by the API server's own webhook backend (`audit.k8s.io/v1`).
 - AKS: Azure's diagnostic records, one or a batch from Event Hubs. The event is text in `properties.log` (Azure, "AKS
-  monitoring data reference").
+  monitoring data reference"), or the object itself if a shipper read it.
 - EKS: CloudWatch Logs subscriptions. The event is text in `logEvents[].message` of a stream `kube-apiserver-audit…`.
 - GKE: Cloud Logging entries. `protoPayload` is Google's own form of the event (`google.cloud.audit.AuditLog`). It has
   no `user.extra`, so it does not show which token made a request.
@@ -44,7 +44,11 @@ def _items(record: Record, _now: int) -> Iterator[Record]:
 
 def _is_aks(record: Record) -> bool:
     category = record.get("category")
-    return isinstance(category, str) and category in _AKS and isinstance(find(record, "properties.log"), str)
+    return (
+        isinstance(category, str)
+        and category in _AKS
+        and isinstance(find(record, "properties.log"), str | dict)
+    )
 
 
 def _aks(record: Record, _now: int) -> Iterator[Record | str]:
@@ -83,14 +87,20 @@ def _eks(record: Record, _now: int) -> Iterator[Record | str]:
             yield _named(message, cluster, **{EXTENDED_DAYS: _EKS_DAYS})
 
 
-def _named(text: str, cluster: str | None, **more: Any) -> Record | str:
+def _named(text: str | dict[str, Any], cluster: str | None, **more: Any) -> Record | str:
     """The event in a managed cluster's text, with the cluster's name; the text itself if it is not an object."""
+    if isinstance(text, dict):
+        return _of_cluster(text, cluster, **more)
     try:
         event = msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return text
     if not isinstance(event, dict) or has_repeated_name(text.encode("utf-8", "replace")):
         return text
+    return _of_cluster(event, cluster, **more)
+
+
+def _of_cluster(event: dict[str, Any], cluster: str | None, **more: Any) -> Record:
     return {**event, **more, BY_POD: True, **({"cluster": cluster} if cluster else {})}
 
 

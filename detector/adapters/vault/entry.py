@@ -5,6 +5,7 @@ from typing import Any, Final
 from detector.adapters.adapter import Record
 from detector.adapters.fields import find, maybe_text, text, time
 from detector.adapters.vault import paths
+from detector.records.record_ids import record_id
 from detector.values.events import CredentialIssued, CredentialRevoked, Identifier
 from detector.values.secrets import Secret, sha256_hex
 from detector.values.times import SECOND
@@ -21,7 +22,7 @@ class AuditEntry:
     def __init__(self, record: Record, now: int) -> None:
         self.record = record
         self.time = time(record, "time", now)
-        self.id = text(record, "request.id")
+        self.id = maybe_text(record, "request.id") or record_id(record)
         self.namespace = (maybe_text(record, "request.namespace.path") or "").strip("/")
         path = text(record, "request.path")
         self.path = path.removeprefix(f"{self.namespace}/") if self.namespace else path
