@@ -5,6 +5,8 @@ that costs time and nothing else.
 
 numba invalidates a cached function only if the function's own file changes, although it compiles in tables and functions
 of other files. After an upgrade in place it would use the old ones. So the cache key here covers all of these modules.
+
+numba is imported when the first of these functions is called.
 """
 
 import contextlib
@@ -14,9 +16,6 @@ import re  # of our own source, not of logs
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
-
-import numba
-from numba.cpython.unsafe.numbers import trailing_zeros  # numba has no public name for it
 
 _F = TypeVar("_F")
 _CACHE: Final = "_cache"  # of a numba dispatcher
@@ -78,24 +77,64 @@ def _modules() -> str:
     return digest_of(Path(__file__).parent)
 
 
+class Deferred:
+    """What numba calls in a compiled function, made when the first such function is compiled."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+
+    @functools.cached_property
+    def made(self) -> Any:
+        """The thing itself."""
+        return self._make()
+
+    @property
+    def _numba_type_(self) -> Any:  # numba asks any global that it does not know for this
+        from numba.core.registry import cpu_target  # noqa: PLC0415 - this is what is put off
+
+        made = self.made
+        cpu_target.typing_context.refresh()
+        return cpu_target.typing_context.resolve_value_type(made)
+
+
+class Kernel(Deferred):
+    """A function that is compiled when it is called."""
+
+    def __call__(self, *arguments: Any) -> Any:
+        """What the compiled function gives."""
+        return self.made(*arguments)
+
+
 def _compiler(**options: Any) -> Any:
     def decorate(function: Any) -> Any:
-        try:
-            dispatcher = numba.njit(nogil=True, cache=True, **options)(function)
-        except (RuntimeError, OSError):  # neither the package's folder nor the user's cache can be written
-            return numba.njit(nogil=True, **options)(function)
-        # numba lets no other cache be given: its attributes are set as any other object's would be.
-        cache = getattr(dispatcher, _CACHE)
-        file = getattr(cache, f"{_CACHE}_file")
-        setattr(file, _STAMP, (getattr(file, _STAMP), _modules()))
-        setattr(dispatcher, _CACHE, _TolerantCache(cache))
-        return dispatcher
+        return Kernel(functools.partial(_dispatcher, function, options))
 
     return decorate
+
+
+def _dispatcher(function: Any, options: dict[str, Any]) -> Any:
+    import numba  # noqa: PLC0415 - this is what is put off
+
+    try:
+        dispatcher = numba.njit(nogil=True, cache=True, **options)(function)
+    except (RuntimeError, OSError):  # neither the package's folder nor the user's cache can be written
+        return numba.njit(nogil=True, **options)(function)
+    # numba lets no other cache be given: its attributes are set as any other object's would be.
+    cache = getattr(dispatcher, _CACHE)
+    file = getattr(cache, f"{_CACHE}_file")
+    setattr(file, _STAMP, (getattr(file, _STAMP), _modules()))
+    setattr(dispatcher, _CACHE, _TolerantCache(cache))
+    return dispatcher
+
+
+def _trailing_zeros() -> Any:
+    from numba.cpython.unsafe.numbers import trailing_zeros  # noqa: PLC0415 - numba has no public name for it
+
+    return trailing_zeros
 
 
 compiled: Callable[[_F], _F] = _compiler()
 # For functions that make no array. Without counting references, atomically at every call, a loop that works byte by byte
 # is two to ten times as fast.
 bare: Callable[[_F], _F] = _compiler(_nrt=False)
-place: Any = trailing_zeros  # one instruction
+place: Any = Deferred(_trailing_zeros)  # one instruction

@@ -3,7 +3,8 @@
 import os
 from functools import cache
 
-from detector.patterns.database_cache import DatabaseCache, cache_folder
+from detector.patterns.database_cache import DatabaseCache
+from detector.patterns.file_cache import cache_folder
 from detector.patterns.pattern import Pattern, load_bundled
 from detector.scan.scanner import PatternScanner
 

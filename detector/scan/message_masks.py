@@ -7,7 +7,8 @@ for secrets as they stand. What is encoded, registered or found by a user's own 
 import os
 from functools import cache
 
-from detector.patterns.database_cache import DatabaseCache, cache_folder
+from detector.patterns.database_cache import DatabaseCache
+from detector.patterns.file_cache import cache_folder
 from detector.patterns.pattern import load_bundled
 from detector.scan.scanner import PatternScanner
 from detector.values.secrets import mask

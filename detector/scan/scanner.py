@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 
 from detector.patterns.database_cache import DatabaseCache
-from detector.patterns.detect_secrets_plugins import Plugin
+from detector.patterns.deferred_plugins import Plugin
 from detector.patterns.pattern import Pattern, distinct
 from detector.patterns.prefilter import Expression, Prefilter
 from detector.patterns.regexes import MAX_MATCH

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from detector.configuration.settings import PatternSettings
-from detector.patterns.database_cache import DatabaseCache, cache_folder
-from detector.patterns.detect_secrets_plugins import Plugin, load_plugins, read_baseline
+from detector.patterns.database_cache import DatabaseCache
+from detector.patterns.deferred_plugins import Plugin, load_plugins
+from detector.patterns.file_cache import cache_folder
 from detector.patterns.pattern import Pattern, distinct, load_bundled, load_file
 from detector.scan.pattern_examples import refuse_unseen
 from detector.scan.scanner import PatternScanner
@@ -36,7 +37,7 @@ def load_scanner(settings: PatternSettings) -> tuple[PatternScanner, tuple[str, 
     own, warnings = _load_own(settings)
     patterns = _without(settings.disable, distinct([*load_bundled(), *own]))
     plugins = load_plugins(settings.plugins) if settings.detect_secrets else ()
-    silenced = frozenset[str]() if settings.baseline is None else read_baseline(settings.baseline)
+    silenced = frozenset[str]() if settings.baseline is None else _silenced(settings.baseline)
     cache = DatabaseCache(cache_folder(os.environ))
     scanner = PatternScanner(
         patterns, _without(settings.disable, plugins), silenced, cache, settings.confidence
@@ -44,6 +45,12 @@ def load_scanner(settings: PatternSettings) -> tuple[PatternScanner, tuple[str, 
     # Bundled patterns are tested with the program, a user's own only here. `patterns test` says more.
     refuse_unseen(_without(settings.disable, own), scanner)
     return scanner, warnings
+
+
+def _silenced(baseline: str) -> frozenset[str]:
+    from detector.patterns.detect_secrets_plugins import read_baseline  # noqa: PLC0415 - imports detect-secrets
+
+    return read_baseline(baseline)
 
 
 def _load_own(settings: PatternSettings) -> tuple[tuple[Pattern, ...], tuple[str, ...]]:

@@ -54,6 +54,15 @@ class TomlFile:
             raw = read_bounded(path, _MAX_BYTES)
         except BadFileError as error:
             raise ConfigError(str(error), path) from None
+        return cls.parse(path, raw)
+
+    @classmethod
+    def parse(cls, path: str, raw: bytes) -> "TomlFile":
+        """Parses what was read from `path`.
+
+        Raises:
+            ConfigError: it is not UTF-8, or not TOML (with the line).
+        """
         try:
             return cls(path, raw.decode("utf-8-sig"))
         except UnicodeDecodeError as error:

@@ -4,7 +4,8 @@ from pathlib import Path
 import hyperscan
 import pytest
 
-from detector.patterns.database_cache import DatabaseCache, cache_folder
+from detector.patterns.database_cache import DatabaseCache
+from detector.patterns.file_cache import cache_folder
 from detector.patterns.prefilter import Expression, Place, Prefilter
 
 DIGITS = [Expression(b"[0-9]{4}")]
@@ -104,7 +105,7 @@ def test_nothing_fails_where_nothing_can_be_kept(tmp_path: Path, monkeypatch: py
     def disk_full(*_: object) -> None:
         raise OSError(28, os.strerror(28))
 
-    monkeypatch.setattr("detector.patterns.database_cache.os.replace", disk_full)
+    monkeypatch.setattr("detector.patterns.file_cache.os.replace", disk_full)
     assert found(DIGITS, tmp_path / "full") == {0: [(0, 7, False)]}
     assert list((tmp_path / "full").iterdir()) == []
 

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,7 +23,8 @@ def test_a_cache_that_cannot_be_written_or_read_is_no_error(monkeypatch: pytest.
     def cut_short(*_: object) -> None:
         raise EOFError
 
-    cache = vars(doubled)["_cache"]
+    kernel: Any = doubled
+    cache = vars(kernel.made)["_cache"]
     monkeypatch.setattr(cache._cache, "save_overload", disk_full)
     monkeypatch.setattr(cache._cache, "load_overload", cut_short)
     assert doubled(21) == 42
