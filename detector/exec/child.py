@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Final, NamedTuple
 
-from detector.terminal.output import why
+from detector.terminal.output import shown, why
 
 CANNOT_RUN: Final = 126  # as shells and env(1) exit
 NOT_FOUND: Final = 127
@@ -86,14 +86,14 @@ def spawn(
                 raise
             return start("/bin/sh", ("sh", *command))  # a script without `#!`, as execvp(3) does
     except (OSError, ValueError) as error:
-        raise cannot_run(error) from None
+        raise cannot_run(command[0], error) from None
 
 
-def cannot_run(error: Exception) -> CannotRunError:
+def cannot_run(command: str, error: Exception) -> CannotRunError:
     """The error for a command that the system refuses."""
     missing = isinstance(error, FileNotFoundError)
     reason = why(error) if isinstance(error, OSError) else "there is a zero byte in it"
-    return CannotRunError(NOT_FOUND if missing else CANNOT_RUN, f"the command cannot be run: {reason}")
+    return CannotRunError(NOT_FOUND if missing else CANNOT_RUN, f"{shown(command)} cannot be run: {reason}")
 
 
 def wait_for(pid: int, forward: Callable[[int, bool], None]) -> Ending:

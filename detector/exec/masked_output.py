@@ -76,7 +76,7 @@ def _on_terminal(
         os.close(hears)
         if failed:
             os.waitpid(pid, 0)
-            raise cannot_run(OSError(int(failed), os.strerror(int(failed))))
+            raise cannot_run(command[0], OSError(int(failed), os.strerror(int(failed))))
         return pid
     number = 0
     try:

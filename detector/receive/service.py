@@ -94,7 +94,8 @@ class ReceiveService:
             "/readyz": lambda _: probe_answer(self._masked(self._readiness.ready())),
             "/metrics": MetricsPage(self._metrics).page,
         }
-        probes = ProbeServer(receive.probes, probed, HttpLog("probes", self._metrics, self._log).observe)
+        refused = HttpLog("probes", self._metrics, self._log).observe
+        probes = ProbeServer(receive.probes, probed, refused, setting="receive.probes")
         async with probes, self._lifecycle.turning():
             await port.open()
             self._log.info(

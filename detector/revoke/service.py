@@ -115,7 +115,8 @@ class RevokeService:
             "/metrics": MetricsPage(self._metrics).page,
         }
         refused = HttpLog("probes", self._metrics, self._log).observe
-        async with ProbeServer(revoke.probes, probed, refused) as probes, self._lifecycle.turning():
+        server = ProbeServer(revoke.probes, probed, refused, setting="revoke.probes")
+        async with server as probes, self._lifecycle.turning():
             self._log.info(
                 "started",
                 version=__version__,

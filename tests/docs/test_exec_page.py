@@ -2,8 +2,10 @@
 
 import asyncio
 import hashlib
+import html
 import json
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -13,10 +15,12 @@ import pytest
 
 from detector.exec import command as exec_command
 from detector.register import task
+from examples import exec_demo
 from tests.docs.test_page_examples import blocks
 from tests.exec.running import TOKEN, environment, events_in
 from tests.receive.serving import SECRET, serving, source
 
+DOCS = Path(__file__).parents[2] / "docs"
 TYPES = ["task.started", "credential.issued", "task.ended"]
 
 
@@ -29,6 +33,14 @@ def test_the_first_example_runs(tmp_path: Path) -> None:
     subprocess.run(example, cwd=tmp_path, env=environment(tmp_path, PATH=path), check=True)
     assert [event["type"] for event in events_in(tmp_path)] == TYPES
     assert events_in(tmp_path)[-1]["data"]["outcome"] == "succeeded"
+
+
+def test_the_picture_shows_the_script_and_the_lines_of_the_demo() -> None:
+    """Only what was typed: what came of it is recorded by `python -m examples.exec_demo --svg docs/demo-exec.svg`."""
+    drawn = re.findall(r"<text[^>]*>(.*?)</text>", (DOCS / "demo-exec.svg").read_text(), re.DOTALL)
+    shown = html.unescape(re.sub(r"<[^>]+>", "", "\n".join(drawn))).replace("\xa0", " ")
+    for line in (*exec_demo.SCRIPT.splitlines(), *exec_demo.LINES):
+        assert line in shown
 
 
 def test_the_program_in_python_runs(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from detector.exec.child import CannotRunError, spawn
 from detector.values.times import SECOND, format_rfc3339, parse_rfc3339
 from tests.command_line import curfewd
 from tests.exec.running import EXEC, TOKEN, ends_in, environment, events_in, run, spooled, until
@@ -65,6 +66,11 @@ def test_it_exits_as_the_command_does(
     end = ends_in(tmp_path)["deploy/1"]
     assert end["outcome"] == outcome
     assert end.get("signal") == (-code if code < 0 else None)
+
+
+def test_a_command_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CannotRunError, match=r"/no-such-command cannot be run: No such file or directory$"):
+        spawn([f"{tmp_path}/no-such-command"], os.environ, frozenset(), {})
 
 
 def test_streams_and_arguments_reach_the_command_as_they_are(tmp_path: Path) -> None:

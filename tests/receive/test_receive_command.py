@@ -4,14 +4,17 @@ import asyncio
 import io
 import os
 import signal
+import socket
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import aiohttp
+import pytest
 
 from detector.configuration.settings import Settings
 from detector.receive.service import ReceiveService
 from detector.service.observability.logs import LogMask, make_log
+from detector.values.errors import UsageError
 from tests.broker.cluster import free_ports
 from tests.command_line import curfewd
 from tests.receive.serving import JSON, SECRET, source
@@ -76,6 +79,22 @@ async def test_it_reads_its_sources_again_and_ends_when_it_has_answered(tmp_path
     assert '"event": "stopped"' in log.getvalue()
     assert SECRET not in log.getvalue()
     assert OTHER not in log.getvalue()
+
+
+async def test_a_port_that_another_has_is_named_by_its_setting(tmp_path: Path) -> None:
+    config, mask = tmp_path / "c.toml", LogMask(str)
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        config.write_text(
+            f'[receive]\nprobes = "127.0.0.1:{taken.getsockname()[1]}"\n' + source("eventbridge")
+        )
+
+        def settings() -> Settings:
+            return Settings.load(str(config), {"SECRET": SECRET})
+
+        log = make_log("json", "info", io.StringIO(), mask)
+        service = ReceiveService(settings(), str(tmp_path / "out.jsonl"), settings, log, mask)
+        with pytest.raises(UsageError, match=r"receive\.probes: cannot listen on .*in use"):
+            await service.run()
 
 
 def test_what_is_wrong_is_one_line(tmp_path: Path) -> None:

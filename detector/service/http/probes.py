@@ -20,12 +20,20 @@ SETTING: Final = "service.probes"
 
 
 class ProbeServer:
-    """Serves `pages` while its context is open. They and `observe` are called in its thread."""
+    """Serves `pages` while its context is open. They and `observe` are called in its thread.
+
+    `setting` is what the configuration calls its address.
+    """
 
     def __init__(
-        self, address: Address, pages: Mapping[str, Page], observe: Callable[[Refused], None] = lambda _: None
+        self,
+        address: Address,
+        pages: Mapping[str, Page],
+        observe: Callable[[Refused], None] = lambda _: None,
+        *,
+        setting: str = SETTING,
     ) -> None:
-        self._server = HttpServer(address, pages, setting=SETTING, limits=LIMITS, observe=observe)
+        self._server = HttpServer(address, pages, setting=setting, limits=LIMITS, observe=observe)
         self._thread = Thread(target=self._run, name="probes", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._end = asyncio.Event()
