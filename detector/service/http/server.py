@@ -346,10 +346,22 @@ class _Connection(web.RequestHandler):
         self._left = True
 
     def data_received(self, data: bytes) -> None:
-        """Bounds what is kept of a request that is not whole."""
-        before = self._request_count
-        # A request that was parsed and is not begun may have a body too.
-        of_body = self._requests < before or not (self._body is None or self._body.is_eof())
+        """Bounds what comes before a request is whole."""
+        room = HEAD_BYTES + 1 - self._head
+        while len(data) > room and not self._of_body and self._socket is not None:
+            self._take(data[:room])
+            if self._socket.is_closing():
+                return
+            data, room = data[room:], HEAD_BYTES + 1 - self._head
+        self._take(data)
+
+    @property
+    def _of_body(self) -> bool:
+        """Whether what comes belongs to the body of a request, one that was parsed and is not begun among them."""
+        return self._requests < self._request_count or not (self._body is None or self._body.is_eof())
+
+    def _take(self, data: bytes) -> None:
+        before, of_body = self._request_count, self._of_body
         super().data_received(data)
         if self._request_count > before:
             self._head = 0

@@ -203,6 +203,24 @@ async def test_a_head_without_end_is_cut_off(server: HttpServer, refused: list[R
     writer.close()
 
 
+async def test_a_head_that_is_too_long_is_cut_off_though_it_comes_whole(
+    server: HttpServer, refused: list[Refused]
+) -> None:
+    headers = "".join(f"X-{number}: {'a' * 900}\r\n" for number in range(60))
+    with contextlib.suppress(ConnectionError):
+        assert await asked(server, get("/healthz", headers)) == b""
+    assert refused == [Refused("too-long", "127.0.0.1")]
+
+
+async def test_a_body_that_comes_with_its_head_is_not_of_the_head(
+    server: HttpServer, refused: list[Refused]
+) -> None:
+    body = b"x" * (3 * port.HEAD_BYTES)
+    head = f"POST /metrics HTTP/1.1\r\nHost: here\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    assert b" 405 " in await asked(server, head + body)
+    assert Refused("too-long", "127.0.0.1") not in refused
+
+
 async def test_a_body_does_not_count_as_the_next_head(server: HttpServer, refused: list[Refused]) -> None:
     size = 4 * port.HEAD_BYTES
     head = f"POST /metrics HTTP/1.1\r\nHost: here\r\nContent-Length: {size}\r\n\r\n".encode()
