@@ -91,9 +91,9 @@ CATALOG: Final[Mapping[str, SourceEntry]] = {
     "gitlab": SourceEntry(
         "GitLab",
         "gitlab.md",
-        "jobs and their tokens",
+        "jobs, tokens, their uses",
         "the job's id",
-        "a webhook for job and pipeline events; audit event streaming",
+        "a webhook for job and pipeline events; audit event streaming; `api_json.log` of an own server",
         elastic="8 of 93",
         shapes=(
             ("object_kind", "project_id"),
