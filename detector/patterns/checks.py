@@ -16,6 +16,7 @@ import re2
 from detector.patterns.checksums import (
     has_crc32,
     has_grafana_crc32,
+    has_jsr_crc32,
     has_packagist_crc32,
     is_gitlab_routable,
     is_index_macaroon,
@@ -78,6 +79,14 @@ class GrafanaCrc32(Check, frozen=True):
     def __call__(self, seen: Sighting) -> bool:
         """Whether the checksum holds."""
         return has_grafana_crc32(seen.secret)
+
+
+class JsrCrc32(Check, frozen=True):
+    """`jsrp_`, `jsrd_`, `jsrw_` and 35 characters, the last six a CRC-32 of all before them."""
+
+    def __call__(self, seen: Sighting) -> bool:
+        """Whether the checksum holds."""
+        return has_jsr_crc32(seen.secret)
 
 
 class PackagistCrc32(Check, frozen=True):
@@ -286,6 +295,7 @@ CHECKS: Final[Mapping[str, type[Check]]] = {
     "npm-crc32": NpmCrc32,
     "gitlab-crc32": GitlabCrc32,
     "grafana-crc32": GrafanaCrc32,
+    "jsr-crc32": JsrCrc32,
     "packagist-crc32": PackagistCrc32,
     "pypi-macaroon": PypiMacaroon,
     "jwt": JwtShape,
@@ -303,7 +313,16 @@ CHECKS: Final[Mapping[str, type[Check]]] = {
 }
 # The checks that an accidental match cannot pass: where two patterns see one span, theirs is the better.
 PROOFS: Final = frozenset(
-    {"github-crc32", "npm-crc32", "gitlab-crc32", "grafana-crc32", "packagist-crc32", "pypi-macaroon", "jwt"}
+    {
+        "github-crc32",
+        "npm-crc32",
+        "gitlab-crc32",
+        "grafana-crc32",
+        "jsr-crc32",
+        "packagist-crc32",
+        "pypi-macaroon",
+        "jwt",
+    }
 )
 
 

@@ -39,6 +39,14 @@ def has_crc32(token: bytes) -> bool:
     return len(body) == _BODY and crc32_base62(body[:-_CHECK_DIGITS]) == body[-_CHECK_DIGITS:]
 
 
+def has_jsr_crc32(token: bytes) -> bool:
+    """Whether the last six characters are the CRC-32 of all before them, in base 62.
+
+    JSR's source, `api/src/token.rs`.
+    """
+    return crc32_base62(token[:-_CHECK_DIGITS]) == token[-_CHECK_DIGITS:]
+
+
 def has_grafana_crc32(token: bytes) -> bool:
     """Whether what follows the last `_` is the CRC-32 of all before it, its bytes low first, in hex.
 

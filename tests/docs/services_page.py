@@ -24,7 +24,8 @@ Which service's credentials the scanner finds, and by what. `make services` make
 
 What is registered is found whatever its service and form ([scanner.md](scanner.md)). The services are those that other
 scanners list: B betterleaks, G GitHub's supported secret scanning patterns, H TruffleHog, K Kingfisher, L gitleaks.
-Their lists gave the names. The forms are the vendors' own; each pattern's `reference` says where they stand.
+Their lists gave the names. The forms are the vendors' own, and each pattern's `reference` says where they stand. Where
+no document of the vendor says the form, or its length, the comment in the pattern's file says so.
 
 | covered by | what tells a credential | services |
 | --- | --- | --- |

@@ -168,6 +168,10 @@ def _grafana(_rng: random.Random, secret: bytes, _check: Any) -> bytes:
     return body + b"_" + struct.pack("<I", binascii.crc32(body)).hex().encode()
 
 
+def _jsr(_rng: random.Random, secret: bytes, _check: Any) -> bytes:
+    return secret[:-6] + _number(binascii.crc32(secret[:-6]), _BASE62, 6).encode()
+
+
 def _packagist(_rng: random.Random, secret: bytes, _check: Any) -> bytes:
     return secret[:-8] + binascii.crc32(secret[:-8]).to_bytes(4, "big").hex().encode()
 
@@ -223,6 +227,7 @@ _MAKERS: dict[str, Callable[[random.Random, bytes, Any], bytes]] = {
     "npm-crc32": _crc_base62,
     "gitlab-crc32": _gitlab,
     "grafana-crc32": _grafana,
+    "jsr-crc32": _jsr,
     "packagist-crc32": _packagist,
     "pypi-macaroon": _macaroon,
     "jwt": _jwt,

@@ -63,6 +63,19 @@ def test_grafanas_checksum_is_that_of_all_before_it_low_byte_first(token: bytes,
 @pytest.mark.parametrize(
     ("token", "holds"),
     [
+        (b"jsrd_5gVEGU852nnRH2opZeP9uZ1UdNXog0fcvP8", True),  # both from JSR's documents
+        (b"jsrp_Kj0yFdcksJqHPm04l5tic2WXVtaLS2292b2", True),
+        (b"jsrw_Kj0yFdcksJqHPm04l5tic2WXVtaLS2292b2", False),
+        (b"jsrp_", False),
+    ],
+)
+def test_jsrs_checksum_is_that_of_all_before_it(token: bytes, holds: bool) -> None:  # noqa: FBT001 - a table's column
+    assert passes("jsr-crc32", token) is holds
+
+
+@pytest.mark.parametrize(
+    ("token", "holds"),
+    [
         (b"packagist_ort_eace4aed926f15f735e56ac719013b4b210bd330a42a972a862edbf951989d6b004f", True),
         # made up by its documentation
         (b"packagist_out_73a81c7eb525b13b6bc22a410b2146e78a38b324f609bf1158c583c704f64cbdd349", False),

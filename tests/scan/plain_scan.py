@@ -30,6 +30,7 @@ _PROOFS = {
     "npm-crc32",
     "gitlab-crc32",
     "grafana-crc32",
+    "jsr-crc32",
     "packagist-crc32",
     "pypi-macaroon",
     "jwt",
@@ -165,10 +166,18 @@ def _length(secret: bytes, *, min: int = 0, max: int = 1 << 30) -> bool:  # noqa
 
 def _crc32(secret: bytes) -> bool:
     body = secret.split(b"_", 1)[1]
+    return len(body) == 36 and binascii.crc32(body[:30]) == _base62(body[30:])
+
+
+def _jsr(secret: bytes) -> bool:
+    return binascii.crc32(secret[:-6]) == _base62(secret[-6:])
+
+
+def _base62(digits: bytes) -> int:
     value = 0
-    for digit in body[30:]:
+    for digit in digits:
         value = value * 62 + _BASE62.index(digit)
-    return len(body) == 36 and binascii.crc32(body[:30]) == value
+    return value
 
 
 def _gitlab(secret: bytes) -> bool:
@@ -235,6 +244,7 @@ _OF_SECRET: dict[str, Callable[..., bool]] = {
     "npm-crc32": _crc32,
     "gitlab-crc32": _gitlab,
     "grafana-crc32": _grafana,
+    "jsr-crc32": _jsr,
     "packagist-crc32": _packagist,
     "base64": _base64,
     "pypi-macaroon": _macaroon,
