@@ -1,4 +1,4 @@
-"""What exactly-once costs: the stage's runner beside bare getmany, one broker, one run.
+"""What exactly-once costs, and what records do: the stage's runner beside bare getmany, one broker, one run.
 
 `python -m benchmarks.stage_bench [--records N] [--partitions N]` starts a real Apache Kafka, fills a topic with
 300-byte JSON records and reads it again and again. CPU is that of the client process alone; the broker has its own.
@@ -6,6 +6,7 @@
 
 import argparse
 import asyncio
+import itertools
 import json
 import tempfile
 import time
@@ -14,10 +15,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from detector.kafka.clients import StageSettings
+from detector.kafka.clients import StageSettings, stage_consumer
 from detector.kafka.connection import ConnectionSettings
 from detector.kafka.handlers import Output, Partition, StatelessHandler
 from detector.kafka.stage import Stage
@@ -111,7 +112,24 @@ async def bare(bootstrap: str, records: int, poll: int) -> Row:
     return row
 
 
-async def staged(bootstrap: str, records: int, poll: int, share: float) -> Row:
+async def columns(bootstrap: str, records: int, partitions: int, poll: int) -> Row:
+    """The same with columns: no Python object for a record."""
+    settings = StageSettings(group="columns", columns=True, partition_fetch_bytes=FETCH_BYTES)
+    consumer = stage_consumer(ConnectionSettings(bootstrap), settings)
+    await consumer.start()
+    sources = [TopicPartition(SOURCE, number) for number in range(partitions)]
+    consumer.assign(sources)
+    seen, began, cpu = 0, time.perf_counter(), time.process_time()
+    while seen < records:
+        for source in sources:
+            got = await consumer.getmany(source, timeout_ms=5, max_records=poll)
+            seen += sum(len(some) for some in got.values())
+    row = Row(f"columns, {poll}", seen, time.perf_counter() - began, time.process_time() - cpu)
+    await consumer.stop()
+    return row
+
+
+async def staged(bootstrap: str, records: int, poll: int, share: float, *, in_columns: bool) -> Row:
     """The runner; `share` of the records is copied to the target."""
     commits: list[TransactionCommitted] = []
     done = asyncio.Event()
@@ -123,7 +141,11 @@ async def staged(bootstrap: str, records: int, poll: int, share: float) -> Row:
                 done.set()
 
     settings = StageSettings(
-        group=f"stage-{poll}-{share}", topics=(SOURCE,), poll_records=poll, partition_fetch_bytes=FETCH_BYTES
+        group=f"stage-{poll}-{share}-{in_columns}",
+        topics=(SOURCE,),
+        poll_records=poll,
+        partition_fetch_bytes=FETCH_BYTES,
+        columns=in_columns,
     )
     stage = Stage(ConnectionSettings(bootstrap), settings, Sink(share), observe)
     began, cpu = time.perf_counter(), time.process_time()
@@ -132,7 +154,7 @@ async def staged(bootstrap: str, records: int, poll: int, share: float) -> Row:
     wall, used = time.perf_counter() - began, time.process_time() - cpu
     stage.stop()
     await running
-    name = f"stage, {poll} a poll, {share:.0%} copied"
+    name = f"stage, {poll} a poll, {share:.0%} copied{', columns' if in_columns else ''}"
     latencies = tuple(commit.seconds * 1000 for commit in commits)
     return Row(name, records, wall, used, len(commits), latencies)
 
@@ -140,11 +162,12 @@ async def staged(bootstrap: str, records: int, poll: int, share: float) -> Row:
 async def measure(bootstrap: str, records: int, partitions: int) -> list[Row]:
     """Every way, one after another."""
     await fill(bootstrap, records, partitions)
-    ways = [(poll, share) for poll in (500, 1000, 2000, 4000) for share in (0.0, 0.01, 1.0)]
-    rows = [await bare(bootstrap, records, 2000)]
-    print(rows[-1].text(), flush=True)
-    for poll, share in ways:
-        rows.append(await staged(bootstrap, records, poll, share))
+    ways = itertools.product((500, 1000, 2000, 4000), (0.0, 0.01, 1.0), (False, True))
+    rows = [await bare(bootstrap, records, 2000), await columns(bootstrap, records, partitions, 2000)]
+    for row in rows:
+        print(row.text(), flush=True)
+    for poll, share, in_columns in ways:
+        rows.append(await staged(bootstrap, records, poll, share, in_columns=in_columns))
         print(rows[-1].text(), flush=True)
     return rows
 

@@ -133,9 +133,15 @@ KAFKA_TAKES = {
     "detector.configuration.kafka_settings.TLS",
     "detector.configuration.urls",
     "detector.configuration.urls.loopback",
+    "detector.records",
+    "detector.records.batch_kernel",
+    "detector.records.batch_kernel.Columns",
     "detector.records.magic_numbers",
     "detector.records.magic_numbers.LZ4",
     "detector.records.magic_numbers.XERIAL",
+    "detector.records.record_columns",
+    "detector.records.record_columns.RecordColumns",
+    "detector.records.record_columns.headers_at",
 }
 
 

@@ -9,7 +9,6 @@ read again from before the committed offset.
 """
 
 from collections.abc import Iterable, Sequence
-from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
@@ -32,6 +31,7 @@ from detector.records.compressed_values import compressed
 from detector.records.dead_letters import AMBIGUOUS, BAD_TIME, DeadLetter, bad
 from detector.records.log_records import LogText, Read
 from detector.records.log_times import KAFKA, LogTime, bounded, stated
+from detector.records.record_columns import chosen, joined_values, offsets_of
 from detector.records.shipper_fields import Named
 from detector.records.timestamps import Ints, line_starts
 from detector.scan.leaks import Batch, RecordAt
@@ -44,8 +44,6 @@ _FEW: Final = 8  # records read one by one, where they are not of one shape
 _PARTS: Final = 512  # of a line that are held
 _LETTERS: Final = 16  # of one record
 _OPENERS: Final = (ord("{"), ord("["))
-_VALUE: Final = attrgetter("value")
-_HEADERS: Final = attrgetter("headers")
 _TIME_DETAIL: Final = "the record's time cannot be read; it was scanned with Kafka's timestamp"
 
 
@@ -298,7 +296,7 @@ class RecordAssembler:
         given: list[LogRecord] = []
         first = 0
         for index in (*texts, len(run)):
-            plain = [run[number] for number in range(first, index) if number not in left_out]
+            plain = chosen(run, [number for number in range(first, index) if number not in left_out])
             if plain:
                 segments += [joined(given)] if given else []
                 given = []
@@ -316,7 +314,7 @@ class RecordAssembler:
         All at once if they are of one shape, else in halves: a record of another shape is soon alone.
         """
         if len(run) >= _FEW and not self._assembler.streams.holding:
-            segment = self._at_once(run, b"\n".join(map(_VALUE, run)) if data is None else data, now, into)
+            segment = self._at_once(run, joined_values(run) if data is None else data, now, into)
             if segment is not None:
                 return [segment]
             if not _of_one_shape(run):
@@ -324,12 +322,12 @@ class RecordAssembler:
                 return [*self._plain(run[:half], now, into), *self._plain(run[half:], now, into)]
         return self._one_by_one(run, now, into, events=False)
 
-    def _at_once(self, run: Sequence[Any], data: bytes, now: int, into: Contents) -> Segment | None:
+    def _at_once(self, run: Sequence[Any], data: bytes | None, now: int, into: Contents) -> Segment | None:
         """The text of records that have one shape, each a line of `data`; None if one is part of a longer line or key.
 
         None of them holds an event.
         """
-        if len(data) > LONG_JSON or KEY_BEGIN in data:
+        if data is None or len(data) > LONG_JSON or KEY_BEGIN in data:
             return None
         starts = line_starts(data)
         if len(starts) != len(run):
@@ -348,7 +346,7 @@ class RecordAssembler:
                 stated(stamps.exactly(index), texts.origin, None, skew), run[index], now, skew
             )
 
-        positions = Positions([record.offset for record in run], time)
+        positions = Positions(offsets_of(run), time)
         self._assembler.follow(texts, lines_ending_in_digits(data, starts), positions)
         return segment_of(texts, positions)
 
@@ -372,11 +370,8 @@ class RecordAssembler:
 
 def _lines_of(run: Sequence[Any]) -> bytes | None:
     """The values of records, each a line; None if one has headers, is a tombstone or of many lines."""
-    values = list(map(_VALUE, run))
-    if any(map(_HEADERS, run)) or None in values:
-        return None
-    data = b"\n".join(values)
-    return data if data.count(b"\n") == len(run) - 1 else None
+    data = joined_values(run)
+    return data if data is not None and data.count(b"\n") == len(run) - 1 else None
 
 
 def _apart(run: Sequence[Any], data: bytes | None, classifier: RecordClassifier) -> Sequence[int]:

@@ -19,6 +19,7 @@ aiokafka 0.14 has these pitfalls. This module and its users work around them:
 
 import asyncio
 import contextlib
+import functools
 from collections.abc import AsyncIterator, Iterator, Mapping
 from typing import Any, Final, Literal
 
@@ -29,6 +30,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from detector.kafka import decompression
 from detector.kafka.assignor import ExclusiveAssignor, StickyAssignor
+from detector.kafka.columns_check import columns_work
 from detector.kafka.connection import MILLI, ConnectionSettings
 from detector.kafka.handlers import Partition
 from detector.values.errors import CurfewdError, FencedError, RetryError, StopError
@@ -70,6 +72,7 @@ class StageSettings(msgspec.Struct, frozen=True):
     - After `refusals` refused records in a row the stage stops: then the records are not the cause.
     - `counts` names the topics that must keep their number of partitions: it decides where a key and its state are.
     - `exclusive`: one member of the group has all partitions, the others stand by.
+    - `columns`: the handler takes polls as `RecordColumns`. It gets them if this aiokafka can.
     """
 
     group: str
@@ -90,6 +93,7 @@ class StageSettings(msgspec.Struct, frozen=True):
     refusals: int = 20
     counts: Mapping[str, int] = {}
     exclusive: bool = False
+    columns: bool = False
 
     @property
     def heartbeat_seconds(self) -> float:
@@ -101,7 +105,12 @@ def stage_consumer(connection: ConnectionSettings, stage: StageSettings) -> Any:
     """A member of the stage's group. It reads committed records and commits nothing itself."""
     decompression.install(stage.decompressed_bytes)
     rebalance = stage.rebalance_seconds + stage.session_seconds
-    return AIOKafkaConsumer(
+    consumer: Any = AIOKafkaConsumer
+    if stage.columns and columns_work():
+        from detector.kafka.raw_batches import ColumnConsumer  # noqa: PLC0415 - not every aiokafka has what it needs
+
+        consumer = functools.partial(ColumnConsumer, stage.decompressed_bytes)
+    return consumer(
         **_committed_only(connection, extra_seconds=rebalance),
         group_id=stage.group,
         partition_assignment_strategy=(ExclusiveAssignor() if stage.exclusive else StickyAssignor(),),

@@ -58,7 +58,7 @@ class Refusal(msgspec.Struct, frozen=True):
 
 
 class Handler(Protocol):
-    """The work of a stage. Records are aiokafka's ConsumerRecord."""
+    """The work of a stage. Records are aiokafka's ConsumerRecord, or `RecordColumns` where the stage asks for them."""
 
     async def assigned(self, partition: Partition) -> None:
         """The partition is ours, and no other transaction of it is open. Load its committed state."""

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -236,7 +236,7 @@ class PartitionWork:
             self._unanswered = 0.0
         return True
 
-    async def _poll(self) -> list[Any]:
+    async def _poll(self) -> Sequence[Any]:
         """Records; none if the next tick is due or the work pauses."""
         began = time.monotonic()
         timeout = max(int((self._next_tick - began) * 1000), 0)
@@ -256,11 +256,11 @@ class PartitionWork:
             raise _PoisonError(f"poll: {type(error).__name__}") from error
         finally:
             self._polling = None
-        records = list(got.get(self._source, ()))
+        records: Sequence[Any] = got.get(self._source, ())
         self._check_answers(records, min(time.monotonic() - began, self._settings.tick_seconds))
         return records
 
-    def _check_answers(self, records: list[Any], seconds: float) -> None:
+    def _check_answers(self, records: Sequence[Any], seconds: float) -> None:
         """Raises if no fetch has been answered for too long. This poll waited for `seconds`."""
         consumer = self._context.consumer
         if self._source not in consumer.assignment():
@@ -273,7 +273,9 @@ class PartitionWork:
         if self._unanswered > SILENT_SECONDS:
             raise RetryError(f"no broker has answered a fetch for {SILENT_SECONDS:.0f} s")
 
-    async def _transact(self, writer: TransactionWriter, records: list[Any], refusal: Refusal | None) -> None:
+    async def _transact(
+        self, writer: TransactionWriter, records: Sequence[Any], refusal: Refusal | None
+    ) -> None:
         began = time.monotonic()
         handler, partition = self._context.handler, self.partition
         outputs: list[Output] = []
@@ -319,7 +321,7 @@ class PartitionWork:
         end = self._context.consumer.highwater(self._source)
         return end is not None and end > int(await self._context.consumer.position(self._source))
 
-    async def _process(self, records: list[Any]) -> list[Output]:
+    async def _process(self, records: Sequence[Any]) -> list[Output]:
         refusal = self._poison.refusal(records)
         if refusal is not None:
             return await self._replacement(refusal)

@@ -19,6 +19,7 @@ import time
 from collections.abc import Iterable
 from typing import Any, Final
 
+import aiokafka
 from aiokafka import TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 
@@ -31,11 +32,12 @@ from detector.kafka.clients import (
     stop_consumer,
     stray_cancellations_are_errors,
 )
+from detector.kafka.columns_check import columns_work
 from detector.kafka.connection import ConnectionSettings
 from detector.kafka.handlers import Handler, Partition
 from detector.kafka.partition_work import PartitionContext, PartitionWork
 from detector.kafka.retry import until_it_succeeds
-from detector.kafka.stage_facts import BrokersUnreachable, Observer, Rebalanced, ignore
+from detector.kafka.stage_facts import BrokersUnreachable, ColumnsUnavailable, Observer, Rebalanced, ignore
 from detector.kafka.transactions import miscounted
 from detector.values.errors import RetryError, StopError
 
@@ -162,6 +164,8 @@ class Stage:
             if not isinstance(error, Exception):
                 raise
             raise reaction(error, "start of the consumer") from error
+        if self._settings.columns and not columns_work():
+            self._observe(ColumnsUnavailable(aiokafka.__version__))
         return consumer
 
     def _observe_unreachable(self, error: RetryError) -> None:

@@ -67,6 +67,12 @@ class BrokersUnreachable(msgspec.Struct, frozen=True):
     detail: str
 
 
+class ColumnsUnavailable(msgspec.Struct, frozen=True):
+    """The stage reads record by record, because this `version` of aiokafka is not one that gives columns."""
+
+    version: str
+
+
 Fact = (
     TransactionStep
     | TransactionCommitted
@@ -75,6 +81,7 @@ Fact = (
     | RefusalHandled
     | Rebalanced
     | BrokersUnreachable
+    | ColumnsUnavailable
 )
 Observer = Callable[[Fact], None]
 

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, Final
 
+from detector.records.record_columns import offsets_of, timestamps_of
 from detector.values.times import HOUR, MILLISECOND
 
 LONGEST: Final = HOUR
@@ -59,7 +60,7 @@ class RecordTimes:
         if offset is None:
             return None
         if self._timestamps is None:  # most polls give nothing to write
-            self._timestamps = {record.offset: record.timestamp for record in self._records}
+            self._timestamps = dict(zip(offsets_of(self._records), timestamps_of(self._records), strict=True))
         if offset in self._timestamps:
             return self._timestamps[offset]
         at = bisect_right(self._polls, offset, key=lambda poll: poll[0])

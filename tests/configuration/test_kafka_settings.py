@@ -294,6 +294,7 @@ def test_a_stage_has_its_limits_from_the_table(tmp_path: Path) -> None:
         topics=("logs",),
         poll_records=8000,
         partition_fetch_bytes=2 << 20,
+        columns=True,
         counts={"curfewd.work": 16, "curfewd.state": 16},
     )
     assert stage_of(live, "judge", ("work",)).poll_records == 1000

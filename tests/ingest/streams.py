@@ -55,6 +55,7 @@ class Streams(msgspec.Struct, frozen=True):
             transaction_seconds=10,
             drain_seconds=10,
             tick_seconds=0.2,
+            columns=True,
         )
         return msgspec.structs.replace(settings, **changes)
 

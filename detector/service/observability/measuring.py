@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from detector.kafka.handlers import Handler, Output, Partition, Refusal
+from detector.records.record_columns import size_of, timestamps_of
 
 StageName = Literal["scan", "lookback", "judge", "revoke", "receive"]
 
@@ -22,14 +23,6 @@ class HandlerThroughput(msgspec.Struct, frozen=True):
     seconds: float
 
 
-def size_of(records: Sequence[Any]) -> int:
-    """The bytes of the records' values."""
-    try:
-        return sum(map(len, [record.value for record in records]))
-    except TypeError:  # a tombstone among them
-        return sum(len(record.value or b"") for record in records)
-
-
 class _Pending:
     def __init__(self) -> None:
         self.records = 0
@@ -41,8 +34,8 @@ class _Pending:
 
     def read(self, records: Sequence[Any]) -> None:
         self.records += len(records)
-        self.size += sum(len(record.value) for record in records if record.value is not None)
-        self.newest = max(record.timestamp for record in records)
+        self.size += size_of(records)
+        self.newest = max(timestamps_of(records))
 
 
 class MeasuredHandler:

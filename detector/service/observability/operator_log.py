@@ -13,6 +13,7 @@ from typing import Any, Final
 from detector.kafka.handlers import Partition
 from detector.kafka.stage_facts import (
     BrokersUnreachable,
+    ColumnsUnavailable,
     PartitionStarted,
     PartitionStopped,
     Rebalanced,
@@ -116,6 +117,14 @@ class OperatorLog:
     @_take.register
     def _unreachable(self, fact: BrokersUnreachable, stage: StageName) -> None:
         self._log.warning("cannot join the group yet, trying again", stage=stage, why=fact.detail)
+
+    @_take.register
+    def _record_by_record(self, fact: ColumnsUnavailable, stage: StageName) -> None:
+        self._log.warning(
+            "reading is slower than it need be: curfewd does not know this aiokafka",
+            stage=stage,
+            version=fact.version,
+        )
 
     @_take.register
     def _stopped(self, fact: PartitionStopped, stage: StageName) -> None:

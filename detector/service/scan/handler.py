@@ -25,10 +25,10 @@ from detector.judge.routing import InputProgress, encode, registry_key, without_
 from detector.judge.watermark import BEGINNING, IDLE
 from detector.kafka.handlers import Output, Partition, Refusal
 from detector.records.dead_letters import TOO_LARGE, DeadLetter
+from detector.records.record_columns import size_of
 from detector.redact.unexamined import Handling
 from detector.registry.finders import Finders
 from detector.registry.registered import RegisteredCredentials
-from detector.service.observability.measuring import size_of
 from detector.service.record_times import LONGEST, PollTimes, RecordTimes, output_timestamp
 from detector.service.scan.dead_letter_records import dead_letter_output, refusal_letter
 from detector.service.scan.redaction import Held, Redacted, Redaction, noted_offset, offset_note

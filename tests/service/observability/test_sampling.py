@@ -15,6 +15,7 @@ from detector.kafka.delayed_reader import DelayedReader, DelayedReaderSettings
 from detector.kafka.handlers import Output, Partition, Refusal
 from detector.kafka.stage_facts import (
     BrokersUnreachable,
+    ColumnsUnavailable,
     PartitionStarted,
     PartitionStopped,
     Rebalanced,
@@ -238,6 +239,7 @@ def test_what_happens_to_a_partition_is_told() -> None:
         Restored(1, 3, 0.1, "none there"),
         Restored(2, 3, 0.1),
         BrokersUnreachable("no broker answers"),
+        ColumnsUnavailable("9.0"),
         LookbackProblem("no broker answers"),
         PartitionStopped(LOGS, "moved"),
     )
@@ -249,6 +251,7 @@ def test_what_happens_to_a_partition_is_told() -> None:
         ("info", "state built from its changelog"),
         ("info", "state caught up with its changelog"),
         ("warning", "cannot join the group yet, trying again"),
+        ("warning", "reading is slower than it need be: curfewd does not know this aiokafka"),
         ("warning", "the look-back failed, trying again"),
         ("info", "partition left"),
     ]

@@ -1,0 +1,256 @@
+"""A consumer that hands out the records of a poll as columns, without a Python object for each.
+
+aiokafka makes an object of every record. It has no setting for anything else, so `_install` puts two classes in front of
+those that its fetcher uses, for the whole process. `_KeptRecords` keeps the bytes of a fetch beside aiokafka's reader.
+`_PartitionColumns` reads them for a consumer that asked for it, by a `_Asked` in place of a `key_deserializer`; all
+others get aiokafka's own. What is aborted, control batches, checksums, positions, seeking and fetching ahead stay
+aiokafka's. Decompression and the records of a batch are ours.
+
+None of this is aiokafka's interface. So `columns_check` reads known batches both ways first. A release where they differ
+gets records as before, only slower.
+"""
+
+import struct
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.consumer import fetcher
+from aiokafka.errors import CorruptRecordException, UnsupportedCodecError
+
+from detector.kafka import decompression
+from detector.records import batch_kernel as kernel
+from detector.records.batch_kernel import Columns
+from detector.records.record_columns import RecordColumns, headers_at
+
+_MemoryRecords: Any = fetcher.MemoryRecords
+_PartitionRecords: Any = fetcher.PartitionRecords
+_CODECS: Final = ("gzip_decode", "snappy_decode", "lz4_decode", "zstd_decode")
+_LENGTH: Final = struct.Struct(">8xi")  # behind the first offset; it counts the bytes behind itself
+_COUNT: Final = struct.Struct(">i")  # the last field of the header
+_MAGIC: Final = 16
+_HEADER: Final = 61
+_COLUMNS: Final = 2  # the magic of the batches that are read as columns
+
+
+class _Asked:
+    """What a consumer gives as its `key_deserializer` to get columns: at most so many `records` from a partition.
+
+    A batch is decompressed to at most `limit` bytes. A poll with so many bytes gets no further batch.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self.limit = limit
+        self.records: dict[TopicPartition, int] = {}
+
+
+class ColumnConsumer(AIOKafkaConsumer):  # type: ignore[misc]  # aiokafka has no types
+    """A consumer whose `getmany` gives a `RecordColumns` in place of a list."""
+
+    def __init__(self, decompressed_bytes: int, **options: Any) -> None:
+        _install()
+        self._asked = _Asked(decompressed_bytes)
+        super().__init__(key_deserializer=self._asked, **options)
+
+    async def getmany(
+        self, *partitions: TopicPartition, timeout_ms: int = 0, max_records: int | None = None
+    ) -> dict[TopicPartition, Sequence[Any]]:
+        """At most `max_records` of one partition. Where batches are of an old format it is a list of records."""
+        (source,) = partitions
+        self._asked.records[source] = max_records or 1
+        got = await super().getmany(source, timeout_ms=timeout_ms, max_records=1)
+        return {source: records for source, (records,) in got.items()}
+
+
+class _KeptRecords:
+    """The bytes of a fetch, and aiokafka's reader of them."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.reader = _MemoryRecords(data)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.reader, name)
+
+
+class _Batches:
+    """In place of aiokafka's reader: batches that give their records as columns, those of the old format as they were."""
+
+    def __init__(self, data: bytes, partition: "_PartitionColumns") -> None:
+        self._data = data
+        self._partition = partition
+        self._at = 0
+
+    def _size(self) -> int:
+        """The bytes of the next batch, by what it says."""
+        return int(_LENGTH.unpack_from(self._data, self._at)[0]) + _LENGTH.size
+
+    def has_next(self) -> bool:
+        left = len(self._data) - self._at
+        return left >= _LENGTH.size and left >= self._size()
+
+    def next_batch(self) -> Any:
+        raw = self._data[self._at : self._at + self._size()]
+        self._at += len(raw)
+        new = len(raw) > _MAGIC and raw[_MAGIC] >= _COLUMNS
+        batch = None if new and len(raw) < _HEADER else _MemoryRecords(raw).next_batch()
+        if batch is None:
+            raise CorruptRecordException("a record batch is shorter than its header")
+        return _Batch(batch, raw, self._partition) if new else batch
+
+
+class _Chunk(NamedTuple):
+    """Some records of a batch, in `data[begin:end]`; `offset` is that of the last."""
+
+    columns: Columns
+    data: bytes
+    begin: int
+    end: int
+    offset: int
+
+
+class _Batch:
+    """aiokafka's batch; iterating gives as many records at once as the partition wants."""
+
+    def __init__(self, batch: Any, raw: bytes, partition: "_PartitionColumns") -> None:
+        self._batch = batch
+        self._raw = raw
+        self._partition = partition
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._batch, name)
+
+    def __next__(self) -> Any:
+        """The marker of a control batch."""
+        return next(self._batch)
+
+    def __iter__(self) -> Iterator[_Chunk]:
+        data, at = self._records()
+        view = np.frombuffer(data, np.uint8)
+        time, moves = self._batch.first_timestamp, 1
+        if self._batch.timestamp_type:  # LogAppendTime
+            time, moves = self._batch.max_timestamp, 0
+        (left,) = _COUNT.unpack_from(self._raw, _HEADER - _COUNT.size)
+        wrong = False
+        while left > 0 and not wrong:
+            most = min(self._partition.wanted, left, (len(data) - at) // kernel.LEAST_BYTES)
+            rows = np.empty((max(most, 1), kernel.WIDTH), np.int64)
+            position = self._partition.next_fetch_offset
+            count, left, at, wrong = kernel.walk(
+                view, at, left, self._batch.base_offset, time, moves, position, rows
+            )
+            columns = rows[: _with_text_names(data, rows[:count])]
+            wrong = wrong or len(columns) < count
+            if len(columns):
+                first, last = columns[0], columns[-1]
+                yield _Chunk(columns, data, int(first[kernel.KEY]), at, int(last[kernel.OFFSET]))
+        if wrong or at != len(data):
+            raise CorruptRecordException("a record batch holds what is no record")
+
+    def _records(self) -> tuple[bytes, int]:
+        """Bytes with the records, decompressed, and where these begin."""
+        code = self._batch.compression_type
+        if not code:
+            return self._raw, _HEADER
+        if code > len(_CODECS):
+            raise UnsupportedCodecError(f"Kafka knows no codec {code}")
+        return decompression.DECODERS[_CODECS[code - 1]](self._raw[_HEADER:], self._partition.limit), 0
+
+
+def _with_text_names(data: bytes, columns: Columns) -> int:
+    """How many records there are before the first one with a header whose name is no text."""
+    for row in np.flatnonzero(columns[:, kernel.HEADER_COUNT]).tolist():
+        try:
+            headers_at(data, int(columns[row, kernel.HEADERS]), int(columns[row, kernel.HEADER_COUNT]))
+        except UnicodeDecodeError:
+            return int(row)
+    return len(columns)
+
+
+class _PartitionColumns(_PartitionRecords):  # type: ignore[misc]  # aiokafka has no types
+    """What was fetched of a partition. Each item is a poll: columns, or a list where the format is an old one."""
+
+    def __init__(self, tp: TopicPartition, records: _KeptRecords, *rest: Any) -> None:
+        super().__init__(tp, _Batches(records.data, self), *rest)
+        self._asked: _Asked = self._key_deserializer  # type: ignore[has-type]
+        self._key_deserializer = None
+        self.limit = self._asked.limit
+        self.wanted = 0
+
+    def __next__(self) -> Sequence[Any]:
+        self.wanted = self._asked.records.get(self._tp, 1)
+        chunks: list[Any] = []
+        size = 0
+        while self.wanted > 0 and size < self.limit:
+            try:
+                chunk = super().__next__()
+            except StopIteration:
+                self._records_iterator = iter(())
+                break
+            except Exception:
+                self._records_iterator = iter(())  # whoever reads on fetches again, and meets the same
+                if not chunks:
+                    raise
+                break
+            chunks.append(chunk)
+            if isinstance(chunk, _Chunk):
+                self.wanted -= len(chunk.columns)
+                size += chunk.end - chunk.begin
+            else:
+                self.wanted -= 1
+        if not chunks:
+            raise StopIteration
+        return self._together(chunks)
+
+    def _consumer_record(self, tp: TopicPartition, record: Any) -> Any:
+        return record if isinstance(record, _Chunk) else super()._consumer_record(tp, record)
+
+    def _together(self, chunks: list[Any]) -> Sequence[Any]:
+        if all(isinstance(chunk, _Chunk) for chunk in chunks):
+            return self._columns(chunks)
+        return [
+            record
+            for chunk in chunks
+            for record in (self._columns([chunk]) if isinstance(chunk, _Chunk) else (chunk,))
+        ]
+
+    def _columns(self, chunks: Sequence[_Chunk]) -> RecordColumns:
+        """The chunks as one, over a copy of their bytes: no whole batch is kept for a few records of it."""
+        at = 0
+        for chunk in chunks:
+            chunk.columns[:, kernel.PLACES] += at - chunk.begin
+            at += chunk.end - chunk.begin
+        data = b"".join([memoryview(chunk.data)[chunk.begin : chunk.end] for chunk in chunks])
+        columns = np.concatenate([chunk.columns for chunk in chunks])
+        return RecordColumns(self._tp.topic, self._tp.partition, data, columns)
+
+
+def _partition_records(
+    tp: TopicPartition, records: _KeptRecords, aborted: Any, offset: int, key_deserializer: Any, *rest: Any
+) -> Any:
+    """In place of aiokafka's class: whichever the consumer asked for."""
+    if isinstance(key_deserializer, _Asked):
+        return _PartitionColumns(tp, records, aborted, offset, key_deserializer, *rest)
+    return _PartitionRecords(tp, records.reader, aborted, offset, key_deserializer, *rest)
+
+
+def _install() -> None:
+    fetcher.MemoryRecords = _KeptRecords
+    fetcher.PartitionRecords = _partition_records
+
+
+def both_ways(
+    data: bytes, aborted: Sequence[tuple[int, int]], offset: int, most: int, limit: int
+) -> tuple[Any, Any]:
+    """Readers of fetched bytes from an offset on: polls of at most so many records, and aiokafka's records.
+
+    `aborted` are producers, each with the first offset of its transaction.
+    """
+    source, asked = TopicPartition("check", 0), _Asked(limit)
+    asked.records[source] = most
+    rest = (None, True, fetcher.READ_COMMITTED)  # no deserializer, checksums
+    return (
+        _partition_records(source, _KeptRecords(data), list(aborted), offset, asked, *rest),
+        _PartitionRecords(source, _MemoryRecords(data), list(aborted), offset, None, *rest),
+    )

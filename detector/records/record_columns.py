@@ -1,0 +1,149 @@
+"""Records of one Kafka partition as columns over the bytes of their batches.
+
+A Python object for each record costs more than all that is done with most of them. So a record is made only for whoever
+asks for one; its value, among others of its kind, is never taken out.
+"""
+
+from collections.abc import Iterator, Sequence
+from operator import attrgetter
+from typing import Any, Final, overload
+
+import msgspec
+import numpy as np
+
+from detector.records import batch_kernel as kernel
+from detector.records.batch_kernel import Columns
+from detector.records.timestamps import Ints
+
+_VALUE: Final = attrgetter("value")
+_HEADERS: Final = attrgetter("headers")
+
+Headers = tuple[tuple[str, bytes | None], ...]
+
+
+class KafkaRecord(msgspec.Struct, frozen=True, gc=False):
+    """One record; `timestamp` in ms, -1 if it has none."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
+
+
+class RecordColumns(Sequence[Any]):
+    """Records in the order of their offsets; `columns` has a row for each, as `batch_kernel` has it, into `data`."""
+
+    def __init__(self, topic: str, partition: int, data: bytes, columns: Columns) -> None:
+        self.topic = topic
+        self.partition = partition
+        self.data = data
+        self.columns = columns
+
+    def __len__(self) -> int:
+        return len(self.columns)
+
+    @overload
+    def __getitem__(self, index: int) -> KafkaRecord: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> "RecordColumns": ...
+
+    def __getitem__(self, index: int | slice) -> "KafkaRecord | RecordColumns":
+        if isinstance(index, slice):
+            return RecordColumns(self.topic, self.partition, self.data, self.columns[index])
+        return self._record(self.columns[index].tolist())
+
+    def __iter__(self) -> Iterator[KafkaRecord]:
+        return map(self._record, self.columns.tolist())
+
+    def _record(self, row: list[int]) -> KafkaRecord:
+        offset, timestamp, key, key_size, value, value_size, headers, count = row
+        data = self.data
+        return KafkaRecord(
+            self.topic,
+            self.partition,
+            offset,
+            timestamp,
+            None if key_size < 0 else data[key : key + key_size],
+            None if value_size < 0 else data[value : value + value_size],
+            headers_at(data, headers, count) if count else (),
+        )
+
+    def chosen(self, numbers: Sequence[int]) -> "RecordColumns":
+        """See `chosen`."""
+        return RecordColumns(self.topic, self.partition, self.data, self.columns[numbers])
+
+    def column(self, number: int) -> Ints:
+        """One of the columns that `batch_kernel` names."""
+        return self.columns[:, number]
+
+    def joined_values(self) -> bytes | None:
+        """See `joined_values`."""
+        sizes = self.column(kernel.VALUE_SIZE)
+        if (sizes < 0).any() or self.column(kernel.HEADER_COUNT).any():
+            return None
+        made = np.empty(int(sizes.sum()) + len(sizes), np.uint8)
+        kernel.join(np.frombuffer(self.data, np.uint8), np.ascontiguousarray(self.columns), made)
+        return made[:-1].tobytes()
+
+
+def chosen(records: Sequence[Any], numbers: Sequence[int]) -> Sequence[Any]:
+    """Those of the records that have these numbers."""
+    if isinstance(records, RecordColumns):
+        return records.chosen(numbers)
+    return [records[number] for number in numbers]
+
+
+def joined_values(records: Sequence[Any]) -> bytes | None:
+    """The values with a line feed between each two, None if one is null or has headers beside it."""
+    if isinstance(records, RecordColumns):
+        return records.joined_values()
+    if any(map(_HEADERS, records)):
+        return None
+    try:
+        return b"\n".join(map(_VALUE, records))
+    except TypeError:  # a tombstone among them
+        return None
+
+
+def size_of(records: Sequence[Any]) -> int:
+    """The bytes of the records' values."""
+    if isinstance(records, RecordColumns):
+        return int(records.column(kernel.VALUE_SIZE).clip(0).sum())
+    try:
+        return sum(map(len, map(_VALUE, records)))
+    except TypeError:  # a tombstone among them
+        return sum(len(record.value or b"") for record in records)
+
+
+def offsets_of(records: Sequence[Any]) -> list[int]:
+    """The offset of each."""
+    if isinstance(records, RecordColumns):
+        return list(records.column(kernel.OFFSET).tolist())
+    return [record.offset for record in records]
+
+
+def timestamps_of(records: Sequence[Any]) -> list[int]:
+    """The timestamp (ms) of each."""
+    if isinstance(records, RecordColumns):
+        return list(records.column(kernel.TIMESTAMP).tolist())
+    return [record.timestamp for record in records]
+
+
+def headers_at(data: bytes, at: int, count: int) -> Headers:
+    """So many headers, which the pass over the batch has seen to be whole.
+
+    Raises:
+        UnicodeDecodeError: a name is no text.
+    """
+    view, found = np.frombuffer(data, np.uint8), []
+    for _ in range(count):
+        size, at = kernel.sized(view, at, len(data))
+        name = data[at : at + size].decode()
+        size, at = kernel.sized(view, at + size, len(data))
+        found.append((name, None if size < 0 else data[at : at + size]))
+        at += max(size, 0)
+    return tuple(found)
