@@ -14,6 +14,7 @@ import numpy as np
 from detector.adapters import cloudevents as canonical
 from detector.adapters.adapter import Adapter, Carrier
 from detector.adapters.bundled import ADAPTERS, CARRIERS
+from detector.ingest.record_shapes import RecordShapes
 from detector.records.blocks import LONG_JSON
 from detector.records.compressed_values import compressed
 from detector.records.dead_letters import (
@@ -66,6 +67,8 @@ class RecordClassifier:
         self.reads_flat = flat
         self.adapters = tuple(adapters)
         self.carriers = tuple(carriers)
+        self._carrier_shapes = RecordShapes(self.carriers)
+        self._adapter_shapes = RecordShapes(self.adapters)
         self._events = suspected is None
         self.suspected = suspected
         marks = [each.marks for each in self.carriers] + [each.marks for each in self.adapters]
@@ -207,7 +210,7 @@ class RecordClassifier:
     def _foreign(self, envelope: Mapping[str, Any] | None, now: int) -> Read:
         """What a CloudEvent is whose type is not ours: a source's, or unknown."""
         if envelope is not None:
-            for adapter in self.adapters:
+            for adapter in self._adapter_shapes.may_accept(envelope):
                 if adapter.looks_like(envelope):
                     return translated(adapter, envelope, now)
             kind = envelope.get("type")
@@ -225,11 +228,11 @@ class RecordClassifier:
             yield self._canonical(value, now)
             return
         if depth < MAX_DEPTH:
-            for carrier in self.carriers:
+            for carrier in self._carrier_shapes.may_accept(value):
                 if carrier.looks_like(value):
                     yield from self._carried(carrier, value, now, depth + 1)
                     return
-        for adapter in self.adapters:
+        for adapter in self._adapter_shapes.may_accept(value):
             if adapter.looks_like(value):
                 yield translated(adapter, value, now)
                 return
