@@ -14,6 +14,7 @@ import numpy as np
 from detector.adapters import cloudevents as canonical
 from detector.adapters.adapter import Adapter, Carrier
 from detector.adapters.bundled import ADAPTERS, CARRIERS
+from detector.adapters.plain_cloudevents import decode_plain
 from detector.ingest.record_shapes import RecordShapes
 from detector.records.blocks import LONG_JSON
 from detector.records.compressed_values import compressed
@@ -35,7 +36,7 @@ from detector.records.repeated_names import has_repeated_name
 from detector.records.shipper_fields import LOGGED_MARKS, Named, is_logged
 from detector.records.timestamps import line_starts, log_time
 from detector.values.errors import BadRecordError
-from detector.values.events import MAX_FUTURE
+from detector.values.events import MAX_FUTURE, CanonicalEvent
 
 CLOUDEVENTS: Final = "cloudevents"
 MAX_DEPTH: Final = 3  # of carriers in carriers
@@ -107,11 +108,22 @@ class RecordClassifier:
         """The same of records that have no fields but those of a plain log record: none of our sources has such."""
         return self.reads_flat and self.may_hold_event(data)
 
+    def plain_event(self, line: bytes, now: int) -> CanonicalEvent | None:
+        """The canonical event that a line plainly is: `read_object` gives nothing else. None says nothing."""
+        if not self._events or _CLOUDEVENT not in line:
+            return None
+        event = decode_plain(line, now)
+        return None if event is None or has_repeated_name(line) else event
+
     def read_object(self, line: bytes, now: int, *, events: bool = True) -> Iterator[Read]:
         """What a line that begins as a JSON object is; with `events` false it is a log record whatever its shape.
 
         Gives one `Read`, or one for each record that a carrier holds.
         """
+        event = self.plain_event(line, now) if events else None
+        if event is not None:
+            yield Read(CLOUDEVENTS, (event,))
+            return
         marked = events and self._marks.stand_in(line)
         if has_repeated_name(line):
             yield self._ambiguous(line, now, marked=marked)

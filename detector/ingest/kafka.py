@@ -68,6 +68,11 @@ class Contents(msgspec.Struct):
         if time is not None and (self.latest is None or time > self.latest):
             self.latest = time
 
+    def take_event(self, record: Any, event: CanonicalEvent, now: int, skew: int) -> None:
+        """Adds an event of a record."""
+        self.events.append((record.offset, event))
+        self.note_time(min(event.time, kafka_time(record, now, skew) + skew))
+
     def count(self, name: str, records: int = 1) -> None:
         """Adds to what was read."""
         self.formats[name] = self.formats.get(name, 0) + records
@@ -113,6 +118,12 @@ def read_record(  # noqa: PLR0913 - a record, and what it is read with
     Without `events` it is known that the record is no event and carries none. Events that `trust` does not let it carry
     are dead letters. Never raises, whatever is in the record.
     """
+    event = classifier.plain_event(record.value, now) if events and _is_bare(record, trust) else None
+    if event is not None:
+        into.take_event(record, event, now, skew)
+        into.count(CLOUDEVENTS)
+        into.textless.add(record.offset)
+        return []
     found: list[LogRecord] = []
     textless = with_text = False
     proof = None if trust is None else _proof_of(record, trust)
@@ -127,8 +138,7 @@ def read_record(  # noqa: PLR0913 - a record, and what it is read with
             if refusal is not None:
                 into.dead(record, refusal)
                 continue
-            into.events.append((record.offset, event))
-            into.note_time(min(event.time, kafka_time(record, now, skew) + skew))
+            into.take_event(record, event, now, skew)
         if read.error is not None:
             into.dead(record, read.error)
         is_event = bool(read.events) or read.unknown
@@ -139,6 +149,12 @@ def read_record(  # noqa: PLR0913 - a record, and what it is read with
     if textless and not with_text:
         into.textless.add(record.offset)
     return found
+
+
+def _is_bare(record: Any, trust: InputTrust | None) -> bool:
+    """Whether a record may be an event in structured mode, which needs no proof."""
+    value = record.value
+    return trust is None and not record.headers and value is not None and len(value) <= LONG_JSON
 
 
 def _proof_of(record: Any, trust: InputTrust) -> RecordProof:

@@ -24,7 +24,7 @@ class RecordShapes(Generic[_A]):
     """Remembers, by the names of an object, which of `sources` have to be asked about it."""
 
     def __init__(self, sources: Sequence[_A]) -> None:
-        self._sources = tuple(sources)
+        self._sources: tuple[_A, ...] = tuple(sources)
         self._known: dict[tuple[str, ...], tuple[_A, ...]] = {}
         self._seen: set[int] = set()  # hashes of shapes that came once: whoever invents names fills no memory
 

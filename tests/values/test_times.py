@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from detector.values import times
 from detector.values.times import (
     MINUTE,
     SECOND,
@@ -109,3 +110,28 @@ def test_what_is_no_moment_is_refused_without_being_repeated(text: str) -> None:
     with pytest.raises(ValueError, match="a day such as 2026-05-01, or an age such as 7d") as error:
         read_moment(text, parse_rfc3339("2026-11-27T12:00:00Z"))
     assert "noon" not in str(error.value)
+
+
+@given(
+    st.text("0123456789-:T.Zz +\u0661", min_size=0, max_size=4),
+    st.sampled_from(
+        [
+            "2026-11-01T11:59:60Z",
+            "2026-02-29T00:00:00Z",
+            "2024-02-29T00:00:00.5Z",
+            "2026-11-01 24:00:59.123456789123456789Z",
+        ]
+    ),
+    st.integers(0, 40),
+    st.integers(0, 4),
+)
+def test_both_ways_to_read_a_time_agree(other: str, text: str, at: int, gone: int) -> None:
+    """What is written in UTC is read in a shorter way."""
+    changed = text[:at] + other + text[at + gone :]
+    read: list[int | str] = []
+    for way in (parse_rfc3339, times._parsed):
+        try:
+            read.append(way(changed))
+        except ValueError as error:
+            read.append(str(error))
+    assert read[0] == read[1]
