@@ -24,6 +24,7 @@ from detector.judge.compaction import (
 from detector.judge.evidence import Sums, Tally
 from detector.judge.ledger import Ledger
 from detector.judge.policy import Policy
+from detector.judge.quiet import Quiet
 from detector.judge.routing import (
     LEAKED,
     TASK,
@@ -140,6 +141,7 @@ class TaskAggregate(Aggregate):
             list
         )  # by the task that must answer
         self._forwarded: set[tuple[str, _Movable]] = set()
+        self._quiet: Quiet | None = None
 
     @property
     def ledger(self) -> Ledger:
@@ -170,19 +172,30 @@ class TaskAggregate(Aggregate):
 
     def judge(self, watermark: int, sent: list[SentCommand]) -> Verdicts:
         """Judges the task and its credentials, and forwards what it knows about other tasks' credentials."""
+        if (
+            self._quiet is not None
+            and self._quiet.stands(self._ledger, watermark, self._subscribed)
+            and not sent
+        ):
+            return self._quiet.verdicts
         before = self._status()
         self._ledger.lapse(watermark)
         self._tell_change(before, self._status())
-        for account in self._others():
+        others = list(self._others())
+        for account in others:
             key = issue_key(account.issue)
             for event in _evidence(account):
                 if (key, event) not in self._forwarded:
                     self._forwarded.add((key, event))
                     self.sends.append((key, event))
-        return judge_task(self._ledger, self._key, watermark, sent, subscribed=self._subscribed)
+        verdicts = judge_task(self._ledger, self._key, watermark, sent, subscribed=self._subscribed)
+        nothing = not (others or sent or verdicts.findings or verdicts.commands)
+        self._quiet = Quiet.of(self._ledger, verdicts, watermark, self._subscribed) if nothing else None
+        return verdicts
 
     def compact(self, before: int) -> list[tuple[str, bytes]]:
         """Compacts the uses and leaks of each credential."""
+        self._quiet = None
         own = own_accounts(self._ledger, self._key)
         accounts, gone = compact_accounts(own, self._ledger.policy.accepting_globs, before)
         self.dropped += gone

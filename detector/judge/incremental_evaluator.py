@@ -45,10 +45,12 @@ _DEEPEST: Final = (
 class IncrementalEvaluator:
     """Judges uses, leaks and lifetimes of credentials, and keeps the evidence in their tallies.
 
-    `secrets` has the tallies of leaked secrets that nobody registered, by fingerprint.
+    `secrets` has the tallies of leaked secrets that nobody registered, by fingerprint. `telling_uses` grows with each
+    use that is evidence, or moves an origin.
     """
 
     def __init__(self, policy: Policy) -> None:
+        self.telling_uses = 0
         self.policy = policy
         self.policies = Policies(policy)
         self.lineage = Lineage()
@@ -72,6 +74,7 @@ class IncrementalEvaluator:
         foreign = self._file(account, uses, item)
         cover(account, terms, use)
         for verdict in judge_use(terms, use, foreign=foreign):
+            self.telling_uses += 1
             self._settle(account, verdict.rule, (*item[:3], ""), verdict, use)
         return True
 
@@ -79,6 +82,7 @@ class IncrementalEvaluator:
         """Notes the address of a use. If it moves the credential's origin, `settle` judges the other uses again."""
         terms = account.standing()
         if terms.origins is not None and terms.origins.note(use, terms.policy.networks):
+            self.telling_uses += 1
             self._moved[account] = None
 
     def settle(self) -> None:

@@ -70,6 +70,7 @@ class Ledger:
         self._leased: dict[Task, None] = {}  # tasks with a heartbeat and no end
         self._leaks: dict[str, LeakGroup] = {}
         self.limited: dict[str, Tally | FinalTally] = {}  # by stream
+        self._lifecycle_changes = 0
         self._counted: set[int] = set()  # once sealed: hashes of the unresolved uses that were counted
         self._routes: dict[type[Any], Callable[[Any], None]] = {
             TaskStarted: self._started,
@@ -94,6 +95,11 @@ class Ledger:
         """(scheme, value) of each identifier that two credentials claim."""
         return self._names.conflicts
 
+    @property
+    def revision(self) -> int:
+        """Grows with everything but uses that are evidence of nothing: while it stands, so do all verdicts of a time."""
+        return self._lifecycle_changes + self._evaluator.telling_uses
+
     def apply(self, event: AnyEvent) -> None:
         """Takes one event or leak. A second copy changes nothing.
 
@@ -101,6 +107,7 @@ class Ledger:
             ValueError: it is a lifecycle event, and `seal_lifecycle` was called.
         """
         kind = type(event)
+        self._lifecycle_changes += kind is not CredentialUsed
         time = event.known_since if isinstance(event, Leak) else event.time
         # Nothing may rest on the time of a heartbeat that no longer counts: it is not kept.
         if (self.latest is None or time > self.latest) and kind is not TaskHeartbeat:
@@ -315,6 +322,7 @@ class Ledger:
 
     def _end_by_lease(self, task: Task, heartbeat: TaskHeartbeat, *, lapsed: bool) -> None:
         before = task.ended
+        self._lifecycle_changes += (task.heartbeat, task.lapsed) != (heartbeat, lapsed)
         task.heartbeat, task.lapsed = heartbeat, lapsed
         self._settle_ending(task, before)
 

@@ -3,16 +3,20 @@
 import heapq
 import os
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from detector.judge import aggregates
+from detector.judge.aggregates import TaskAggregate
 from detector.judge.ledger import Ledger
 from detector.judge.policy import Policy
 from detector.judge.routing import Claim, Fact, TaskStatus, decode, encode, route, task_key
 from detector.judge.stage import AggregateState, Judgement, applied, judge, judge_history
+from detector.judge.verdicts import Verdicts, judge_task
 from detector.registry.credential_registry import CredentialRegistry
 from detector.values.events import (
     AnyEvent,
@@ -67,6 +71,24 @@ def through_bytes(policy: Policy, compact_every: int) -> Judge:
         copy = msgspec.json.decode(msgspec.json.encode(judgement), type=Judgement)
         states[key] = msgspec.msgpack.encode(applied(state, copy))
         return copy
+
+    return judged
+
+
+def without_shortcut(policy: Policy, compact_every: int) -> Judge:
+    """Judges all of an aggregate again at each call, whatever came."""
+    states: dict[str, AggregateState] = {}
+
+    def judged(key: str, facts: list[Fact], watermark: int) -> Judgement:
+        state = states.setdefault(key, AggregateState(key, policy, compact_every))
+        for fact in facts:
+            state.take(fact, encode(fact), watermark)
+        if isinstance(state.aggregate, TaskAggregate):
+            state.aggregate._quiet = None
+        judgement = state.judge(watermark)
+        if state.gone:
+            del states[key]
+        return judgement
 
     return judged
 
@@ -146,6 +168,26 @@ def test_state_and_facts_as_bytes_give_the_same_findings_commands_and_timers(
 
 
 @thorough
+@given(histories() | disputes(), st.data(), st.sampled_from((3, 256)))
+def test_verdicts_that_stand_are_those_that_judging_again_would_give(
+    history: History, data: st.DataObject, compact_every: int
+) -> None:
+    """The watermark moves on between events, past timers and not."""
+    events = data.draw(arrivals(history.events))
+    worlds = [World(make(history.policy, compact_every)) for make in (kept_in_memory, without_shortcut)]
+    rng = data.draw(st.randoms(use_true_random=False))
+    watermark = min((event.time for event in events), default=START) - SECOND
+    for event in events:
+        for world in worlds:
+            world.settle(watermark)
+            world.tell([event], watermark)
+        watermark += rng.choice((0, 0, 1, SECOND, 20 * SECOND, max(event.time - watermark, 0)))
+    for world in worlds:
+        world.settle(max([history.until, watermark, *(event.time for event in events)]) + DAY)
+    assert worlds[0].notes == worlds[1].notes
+
+
+@thorough
 @given(histories() | disputes(), st.data())
 def test_judging_aggregate_by_aggregate_gives_what_judging_the_whole_history_gives(
     history: History, data: st.DataObject
@@ -161,6 +203,44 @@ def test_judging_aggregate_by_aggregate_gives_what_judging_the_whole_history_giv
     findings, commands = judge_history(ledger, until)
     assert world.standing == {each.uid: (each.rule, each.count) for each in findings}
     assert {command.id for command in commands} <= world.commands
+
+
+def test_a_use_that_is_evidence_of_nothing_has_nothing_judged_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    judged: list[int] = []
+
+    def counted(ledger: Ledger, key: str, watermark: int, *rest: Any, **more: Any) -> Verdicts:
+        judged.append(watermark)
+        return judge_task(ledger, key, watermark, *rest, **more)
+
+    monkeypatch.setattr(aggregates, "judge_task", counted)
+    state = AggregateState("t:t", Policy())
+
+    def at(watermark: int, *facts: Fact) -> list[int]:
+        for fact in facts:
+            state.take(fact, encode(fact), watermark)
+        state.judge(watermark)
+        return judged
+
+    def use(number: int, task: str | None = None) -> CredentialUsed:
+        return CredentialUsed(
+            time=START + number, source="s", id=f"u{number}", credential_id="c", task_id=task
+        )
+
+    issue = CredentialIssued(
+        time=START,
+        source="s",
+        id="i",
+        credential_id="c",
+        task_id="t",
+        identifiers=(NAME,),
+        expires_at=START + HOUR,
+    )
+    assert at(START, TaskStarted(time=START, source="s", id="s", task_id="t"), issue) == [START]
+    assert at(START + 1, use(1)) == [START]
+    assert at(START + 2, use(2), use(3)) == [START]
+    late = use(2 * HOUR)
+    assert at(START + 3, late) == [START, START + 3]  # the credential had expired
+    assert at(START + 4, use(4)) == [START, START + 3, START + 4]  # there is a finding
 
 
 def test_a_state_holds_all_that_the_next_call_needs() -> None:
