@@ -58,6 +58,11 @@ def _ledger(options: argparse.Namespace) -> None:
     importlib.import_module("benchmarks.ledger_curve").main()
 
 
+def _events(options: argparse.Namespace) -> None:
+    del options
+    importlib.import_module("benchmarks.events_bench").main()
+
+
 def _candidates(options: argparse.Namespace) -> None:
     del options
     importlib.import_module("benchmarks.candidates_bench").main()
@@ -317,6 +322,7 @@ def _of_a_part(commands: Any) -> None:
     commands.add_parser("candidates", help="credentials of groups of tasks").set_defaults(run=_candidates)
     commands.add_parser("sources", help="records of each source a second").set_defaults(run=_sources)
     commands.add_parser("masking", help="what masking the texts of an event costs").set_defaults(run=_masking)
+    commands.add_parser("events", help="cost of an audit event in the service").set_defaults(run=_events)
     commands.add_parser("trust", help="what [[trust]] costs an event").set_defaults(run=_trust)
     one = commands.add_parser("suggest", help="suggestions from many uses")
     one.add_argument("--uses", type=int, default=1_000_000)

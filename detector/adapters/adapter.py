@@ -21,7 +21,8 @@ class Adapter(msgspec.Struct, frozen=True):
 
     - `marks`: byte strings; every object that `looks_like` accepts contains at least one of them. Choose few and rare
       ones: a log line that contains one is decoded by itself, which costs ten times as much.
-    - `looks_like`: whether an object belongs to this source. It is cheap, and never raises, whatever the object holds.
+    - `looks_like`: whether an object belongs to this source. It is cheap, and never raises, whatever the object holds. It
+      looks at nothing else, and uses an object's own methods: what it turns away for a missing name is remembered.
     - `translate(record, now)`: the events in the record; none if its type says nothing about credentials and tasks.
       Stateless. If a record should give an event but lacks a field, it raises `BadRecordError` with the field's name.
     - `known`: whether `translate` knows the record's type; other records are counted as unknown.

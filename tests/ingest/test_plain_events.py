@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -68,7 +69,7 @@ def lines(draw: st.DrawFn) -> bytes:
     for path in draw(st.lists(st.sampled_from([*map(str, event), *DATA[kind]]), max_size=2)):
         at = event["data"] if path in DATA[kind] and isinstance(event.get("data"), dict) else event
         if draw(st.booleans()):
-            at[path] = draw(st.sampled_from(BROKEN))
+            at[path] = deepcopy(draw(st.sampled_from(BROKEN)))
         else:
             at.pop(path, None)
     line = json.dumps(event, ensure_ascii=draw(st.booleans())).encode("utf-8", "surrogatepass")

@@ -44,14 +44,16 @@ NAME = Identifier("vault-accessor", "a")
 Judge = Callable[[str, list[Fact], int], Judgement]
 
 
-def kept_in_memory(policy: Policy, compact_every: int) -> Judge:
-    """Judges as the service does: each aggregate stays in memory."""
+def kept_in_memory(policy: Policy, compact_every: int, *, all_again: bool = False) -> Judge:
+    """Judges as the service does: each aggregate stays in memory. With `all_again` no verdicts stand from before."""
     states: dict[str, AggregateState] = {}
 
     def judged(key: str, facts: list[Fact], watermark: int) -> Judgement:
         state = states.setdefault(key, AggregateState(key, policy, compact_every))
         for fact in facts:
             state.take(fact, encode(fact), watermark)
+        if all_again and isinstance(state.aggregate, TaskAggregate):
+            state.aggregate._quiet = None
         judgement = state.judge(watermark)
         if state.gone:
             del states[key]
@@ -71,24 +73,6 @@ def through_bytes(policy: Policy, compact_every: int) -> Judge:
         copy = msgspec.json.decode(msgspec.json.encode(judgement), type=Judgement)
         states[key] = msgspec.msgpack.encode(applied(state, copy))
         return copy
-
-    return judged
-
-
-def without_shortcut(policy: Policy, compact_every: int) -> Judge:
-    """Judges all of an aggregate again at each call, whatever came."""
-    states: dict[str, AggregateState] = {}
-
-    def judged(key: str, facts: list[Fact], watermark: int) -> Judgement:
-        state = states.setdefault(key, AggregateState(key, policy, compact_every))
-        for fact in facts:
-            state.take(fact, encode(fact), watermark)
-        if isinstance(state.aggregate, TaskAggregate):
-            state.aggregate._quiet = None
-        judgement = state.judge(watermark)
-        if state.gone:
-            del states[key]
-        return judgement
 
     return judged
 
@@ -174,7 +158,10 @@ def test_verdicts_that_stand_are_those_that_judging_again_would_give(
 ) -> None:
     """The watermark moves on between events, past timers and not."""
     events = data.draw(arrivals(history.events))
-    worlds = [World(make(history.policy, compact_every)) for make in (kept_in_memory, without_shortcut)]
+    worlds = [
+        World(kept_in_memory(history.policy, compact_every, all_again=all_again))
+        for all_again in (False, True)
+    ]
     rng = data.draw(st.randoms(use_true_random=False))
     watermark = min((event.time for event in events), default=START) - SECOND
     for event in events:
