@@ -217,7 +217,9 @@ def _on_a_corpus(commands: Any) -> None:
     one.set_defaults(run=_precision)
     one = commands.add_parser("names", help="secrets that only their name gives away, and look-alikes")
     one.add_argument(
-        "--half", choices=("dev", "held-out", "second", "third", "fourth", "fifth", "sixth"), default="dev"
+        "--half",
+        choices=("dev", "held-out", "second", "third", "fourth", "fifth", "sixth", "seventh"),
+        default="dev",
     )
     one.add_argument("--seed", type=int, default=7)
     one.add_argument("--secrets", type=int, default=6_000)

@@ -93,7 +93,7 @@ def _secrets(half: Half, rng: random.Random, filler: Iterator[str], count: int) 
 
 def _look_alikes(half: Half, rng: random.Random, filler: Iterator[str], count: int) -> Iterator[Case]:
     made = part(half)
-    kinds, places = list(made.look_alikes.items()), list(made.contexts.items())
+    kinds, places = list(made.look_alikes.items()), list(made.look_alike_contexts.items())
     for number in range(count):
         before, after = _around(rng, filler)
         if rng.random() < _TALK_SHARE:

@@ -11,6 +11,7 @@ from benchmarks import (
     names_fourth,
     names_lookalikes,
     names_second,
+    names_seventh,
     names_sixth,
     names_third,
     names_words,
@@ -30,6 +31,7 @@ class Part(msgspec.Struct, frozen=True):
     values: dict[str, Value]
     contexts: dict[str, Context]
     look_alikes: dict[str, LookAlike]
+    look_alike_contexts: dict[str, Context]
     talk: Sequence[Line]
 
     @property
@@ -39,16 +41,22 @@ class Part(msgspec.Struct, frozen=True):
 
 
 def part(half: Half) -> Part:
-    """The parts of one half. Later halves have the dev half's contexts, and those of their own."""
+    """The parts of one half. Those of `_LATER` have the dev half's contexts, and those of their own."""
+    if half in _BY_RECIPE:
+        own = _BY_RECIPE[half]
+        return Part(own.NAMES, own.VALUES, own.CONTEXTS, own.LOOK_ALIKES, own.LOOK_ALIKE_CONTEXTS, own.TALK)
     if half in _LATER:
         one = _LATER[half]
         values = {**names_words.SHARED, **one.VALUES, names_words.MEMORABLE: names_words.memorable}
-        return Part(one.NAMES, values, names_contexts.DEV | one.CONTEXTS, one.LOOK_ALIKES, one.TALK)
+        places = names_contexts.DEV | one.CONTEXTS
+        return Part(one.NAMES, values, places, one.LOOK_ALIKES, places, one.TALK)
+    places = names_contexts.contexts(half)
     return Part(
         names_words.NAMES[half],
         names_words.values(half),
-        names_contexts.contexts(half),
+        places,
         names_lookalikes.ASSIGNED,
+        places,
         names_lookalikes.talk(half),
     )
 
@@ -60,3 +68,4 @@ _LATER: Final = {
     Half.FIFTH: names_fifth,
     Half.SIXTH: names_sixth,
 }
+_BY_RECIPE: Final = {Half.SEVENTH: names_seventh}

@@ -33,6 +33,7 @@ class Half(enum.Enum):
     FOURTH = "fourth"
     FIFTH = "fifth"
     SIXTH = "sixth"
+    SEVENTH = "seventh"
 
 
 class Name(msgspec.Struct, frozen=True):
