@@ -27,7 +27,7 @@ from detector.values.secrets import DeploymentKey
 
 AIM: Final = 0.97
 # Nobody tunes with another. A held-out half comes here after its run, when its misses are read.
-LOOKED_AT: Final = frozenset({Half.DEV, Half.SECOND, Half.THIRD, Half.FIFTH, Half.SIXTH})
+LOOKED_AT: Final = frozenset({Half.DEV, Half.SECOND, Half.THIRD, Half.FIFTH, Half.SIXTH, Half.SEVENTH})
 _GROUPS: Final = ("name_kind", "name", "value", "context")
 
 

@@ -40,7 +40,7 @@ _NO_DIGIT: Final = re.compile(rb"[^0-9]")
 _MASKED: Final = re.compile(
     rb"\*\*\*|\.\.\.|\xe2\x80\xa6|\xe2\x80\xa2|\xe2\x80[\xb9\xba]|#####|_____|-----|(?i:redact|masked|hidden|x{5})|sha(?:256|512)[:-]|:/[a-z]|"
     # Escapes and regexes are of code.
-    rb"\\x[0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\[\^?[^\]]?[A-Za-z0-9]-[A-Za-z0-9]"
+    rb"\\x[0-9a-fA-F]{2}|\\u[0-9a-fA-F]{4}|\[\^?[^\]]?[A-Za-z0-9]-[A-Za-z0-9][^\]]{0,40}\]"
 )
 # Of a request that AWS signs: the public id of the key, and for what it is good.
 _SIGNED: Final = re.compile(

@@ -87,7 +87,7 @@ def expressions(least: Confidence) -> tuple[Expression, ...]:
     )
     value = rb"(?:[^\s" + telling + rb"]*(?:[" + no_star + rb"]|\*{1,2}(?:[^*]|$))|" + groups + rb")"
     between = (
-        rb"[^\w\n]+(?:(?i:is|was|to|set|now|as|with|changed|updated|string|reg_sz|[0-9])[: \t=]+)*"
+        rb"[^\w\n]+(?:(?i:is|was|has|been|to|set|now|as|with|changed|updated|string|reg_sz|[0-9])[: \t=]+)*"
         rb"(?:(?i:bearer|token|basic|just) |[a-z]+[ \t]*\|[ \t]*|string\) \(len=\d+\) |S\"[ ]?:[ ]|null -> )?[\"'`]*"
     )
     long_value = rb"(?:" + _long_value(telling) + rb"|" + groups + rb")"
@@ -95,7 +95,7 @@ def expressions(least: Confidence) -> tuple[Expression, ...]:
         between + long_value,
         rb"[^\w\n]+[&!]\w+ [\"']*" + long_value,  # an anchor or a tag of YAML
         rb":[ ]?[&'\w<>\[\] ]+=[ ]*[\"']" + value,  # name: Type = "value"
-        rb"[ \t]+--?(?i:body|value|b)[ =]",
+        rb"[ \t]+-b[ =]",
         rb"[ ]?</",
         # The value is on the next line: a hit counts for the line of the name.
         rb"\"\r?$",  # of a form
@@ -104,7 +104,10 @@ def expressions(least: Confidence) -> tuple[Expression, ...]:
     )
     return (
         Expression(name + rb"(?:" + rb"|".join(forms) + rb")"),
-        Expression(rb"(?i:value|default|\"val|content(?:=))[\"'`\\\]})*]*[ \t]*[=:>][^\w\n]*" + value),
+        Expression(
+            rb"(?:(?i:value|default|\"val|content(?:=))[\"'`\\\]})*]*[ \t]*[=:>]|--?(?i:value|body)[ =])[^\w\n]*"
+            + value
+        ),
     )
 
 

@@ -4,7 +4,7 @@
 from typing import Any, Final
 
 from detector.jit import compiled
-from detector.scan.names.byte_classes import CLOSE, PART, TABLE, word
+from detector.scan.names.byte_classes import CLOSE, PART, TABLE, ends_with, past_part, word
 from detector.scan.names.value_kernel import starts
 from detector.scan.names.value_places import value_of
 
@@ -12,8 +12,9 @@ NAME_LEAST: Final = 2
 _NEAR: Final = 300  # bytes between the key of a name and the key of its value
 _FEEDS: Final = 3  # lines between them
 _NAMES: Final = tuple(word(text) for text in (b"name", b"key", b"variable", b"param"))
-_VALUES: Final = tuple(word(text) for text in (b"value", b"default", b"val", b"content"))
+_VALUES: Final = tuple(word(text) for text in (b"value", b"default", b"val", b"content", b"--body"))
 _VALUE: Final = _VALUES[0]
+_GIVING: Final = tuple(word(text) for text in (b"set", b"create", b"add", b"put", b"update"))
 
 
 @compiled
@@ -29,12 +30,13 @@ def is_value(data: Any, start: int, end: int) -> bool:
 
 @compiled
 def _is_name(data: Any, start: int, end: int) -> bool:
-    """Whether a key says that a name stands behind it: `name`, `ParameterKey`."""
+    """Whether a key says that a name stands behind it: `name`, `ParameterKey`, `--name`; `--vault-name` is the name of another thing."""
+    flag = data[start] == 45
+    while start < end and data[start] == 45:
+        start += 1
     for known in _NAMES:
-        size = known.size
-        if starts(data, end - size, end, known) and (
-            end - start == size or (size > 1 and end - start > size)
-        ):
+        rest = end - start - known.size
+        if starts(data, end - known.size, end, known) and (rest == 0 or (rest > 0 and not flag)):
             return True
     return False
 
@@ -74,6 +76,20 @@ def _container(data: Any, brace: int) -> tuple[int, int]:
 
 
 @compiled
+def _given(data: Any, flag: int) -> tuple[int, int]:
+    """The name behind `set` or the like, in front of the flag in its line: `secret set NAME --repo x --body`; (-1, -1) if there is none."""
+    at = flag - 1
+    least = max(0, flag - _NEAR)
+    while at > least and data[at] != 10:
+        if data[at] == 32 and TABLE[data[at + 1]] & PART and data[at + 1] != 45:
+            for command in _GIVING:
+                if ends_with(data, at, command):
+                    return at + 1, past_part(data, at + 1)
+        at -= 1
+    return -1, -1
+
+
+@compiled
 def _outer_line(data: Any, value: int) -> tuple[int, int]:
     """The key of the YAML mapping that the line of `value` is in; (-1, -1) if there is none near."""
     line = value
@@ -106,7 +122,7 @@ def _outer_line(data: Any, value: int) -> tuple[int, int]:
 def pair_name(data: Any, value: int, end: int) -> tuple[int, int]:
     """The name of the value under the key at `value`; it ends at `end`. (-1, -1) if there is none.
 
-    It stands under a key for names in the same object, in front of the value or behind it, or it is the key of the object.
+    It stands under a key for names in the same object or command, in front of the value or behind it, or it is the key of the object.
     """
     for _ in range(2):
         least = max(0, value - _NEAR)
@@ -116,6 +132,8 @@ def pair_name(data: Any, value: int, end: int) -> tuple[int, int]:
             feeds += data[at] == 10
             at -= 1
         start, stop = _named_between(data, at + 1, value, True)
+        if start < 0 and data[value] == 45:
+            start, stop = _given(data, value)
         if start >= 0:
             return start, stop
         if at < least or data[at] != 123:

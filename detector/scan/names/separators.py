@@ -48,13 +48,14 @@ _COMMANDS: Final = tuple(
     word(text)
     for text in (
         b"env", b"arg", b"set", b"put", b"setenv", b"setx", b"add", b"param", b"header", b"define", b"--global", b"--plaintext",
-        b"-gx", b"-x", b"-ux", b"-lx", b"option", b"export",
+        b"-gx", b"-x", b"-ux", b"-lx", b"option", b"export", b"set-item", b"--secret", b"--local",
     )
 )  # fmt: skip
 _FLAGS: Final = tuple(word(text) for text in (b"--body", b"--value", b"-value", b"-b"))
 _VERBS: Final = tuple(
-    word(text) for text in (b"is", b"was", b"to", b"set", b"now", b"as", b"with", b"updated", b"changed")
-)
+    word(text)
+    for text in (b"is", b"was", b"has", b"been", b"to", b"set", b"now", b"as", b"with", b"updated", b"changed")
+)  # fmt: skip
 _STRING: Final = word(b"string(")
 _TYPE: Final = word(b"string")
 _FORM: Final = word(b'name="')

@@ -55,7 +55,7 @@ def unquoted_end(data: Any, name: int, start: int, query: bool, whole: bool, sca
         elif byte in (44, 59):  # , ;
             if (
                 (last and not whole and not (scalar and byte == 59))
-                or _begins_pair(data, at + 1, True)
+                or _begins_pair(data, at + 1, not whole)
                 or TABLE[after] & OPEN
             ):
                 break

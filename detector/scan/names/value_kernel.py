@@ -19,6 +19,7 @@ _DIFFERENT: Final = 6  # hexadecimal digits of a random value, at least
 _DENSE: Final = 9  # eighths of a bit for each character: below, more of it is text than random
 _SURE: Final = 128  # eighths of a bit: from 16 bits on a value is random
 _RARE: Final = 16  # eighths of a bit a character, of a path
+_STRANGE: Final = 3  # signs that paths rarely have
 _SYMBOL_OF: Final = symbol_table()
 _KIND_OF: Final = kind_table()
 
@@ -31,6 +32,7 @@ def _bytes(text: bytes) -> Any:
 
 
 _HEX_DIGITS: Final = _bytes(b"0123456789abcdefABCDEF")
+_OF_PATHS: Final = _bytes(b"/._-~+:@,=%")
 
 
 @compiled
@@ -135,7 +137,7 @@ def kind_of(  # noqa: PLR0911 - each kind is an answer
         return NOTHING, 0
     if _is_uuid(data, start, end):
         return UUID, 0
-    letters = signs = slashes = dots = beyond = 0
+    letters = signs = slashes = dots = strange = beyond = 0
     for at in range(start, end):
         byte = data[at]
         if byte <= 32 or byte == 127:  # no blank, nothing that does not print
@@ -144,6 +146,7 @@ def kind_of(  # noqa: PLR0911 - each kind is an answer
         letters += kind in (LOWER, UPPER)
         signs += kind == OTHER
         slashes += byte == 47  # /
+        strange += kind == OTHER and not _OF_PATHS[byte]
         beyond += byte >= 128
         dots += byte == 46  # .
     if (
@@ -154,7 +157,7 @@ def kind_of(  # noqa: PLR0911 - each kind is an answer
         return HEX, 0
     rating = randomness(data, start, end, entries, kind_entries)
     path = slashes and (dots or data[start] in (46, 47, 126))  # . / ~
-    if path and rating < _RARE * size:
+    if path and rating < (_RARE if strange < _STRANGE else _DENSE) * size:
         return NOTHING, rating
     if rating >= _SURE and rating >= _DENSE * size:
         return RANDOM, rating

@@ -43,7 +43,8 @@ def test_a_name_is_cut_into_words_however_it_is_written(name: str, words: list[s
         "-Dacme.token", "PASSWORD_1", "unseal_key", "license-key", "-PacmeToken", "-Password", "-PrivateKey",
         "ACME_ENCRYPTION_PRIMARY_KEY", "storageSecondaryKey", "CACHE_PASSWORD", "PAGE_ACCESS_TOKEN", "CAPTCHA_SECRET", "SYNC_API_KEY",
         "ERLANG_COOKIE", "AUTH_SALT", "BASIC_AUTH", "TF_TOKEN_app_terraform_io", "authkey", "dbpasswd", "userpw", "db_passwort", "Api Key",
-        "DbPasswordOutput", "TWITCH_STREAM_KEY", "codecovUploadToken", "IOTHUB_DEVICE_PRIMARY_KEY", "cypress-record-key", "requirepass",
+        "DbPasswordOutput", "TWITCH_STREAM_KEY", "codecovUploadToken", "API_TOKEN_SALT", "signingSalt", "PACKAGECLOUD_READ_TOKEN",
+        "APPLICATION_CREDENTIAL_SECRET", "AZURE_SEARCH_KEY", "smbpass", "IOTHUB_DEVICE_PRIMARY_KEY", "cypress-record-key", "requirepass",
     ],
 )  # fmt: skip
 def test_these_names_say_secret(name: str) -> None:
@@ -64,7 +65,7 @@ def test_these_names_say_secret(name: str) -> None:
         "creationToken", "SEALED_SECRET_DATA", "wrappedKey", "token_idempotent", "skiptoken", "$skipToken", "retry_token", "TOKEN_JTI",
         "token_revision", "PASSWORD_AUTHENTICATION", "TOKEN_ROTATED", "seen_key", "PROCESS_KEY", "design_token", "TOKEN_SYMBOL", "Next Page Token",
         "API_KEY_LAST4", "Set-Cookie", "COOKIE_DOMAIN", "after_token", "KEY_ATTESTATION", "credential_handle",
-        "REDIS_STREAM_KEY", "UPLOAD_TOKEN", "TABLE_PRIMARY_KEY", "RECORD_KEY", "PASSWORD_CHARSET",
+        "REDIS_STREAM_KEY", "UPLOAD_TOKEN", "TABLE_PRIMARY_KEY", "RECORD_KEY", "PASSWORD_CHARSET", "SEARCH_KEY", "READ_TOKEN", "USER_KEY",
     ],
 )  # fmt: skip
 def test_these_names_say_something_else(name: str) -> None:

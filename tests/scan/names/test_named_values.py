@@ -151,6 +151,13 @@ def test_a_short_password_with_signs_behind_the_name_of_a_secret_is_found() -> N
     assert found(SCANNER, "CLIENT_SECRET=prod/db-Xy7K") == []
 
 
+def test_a_password_with_signs_is_no_path_and_no_regex_and_no_list() -> None:
+    for value in ("T>/U.>(&D4_%:oa>", "C)h[G_po[7.UB9/,", "zQ2xe5q[Ac-gde<&", "Vdcq6fIrI,Bg16:="):
+        assert found(SCANNER, f"CLIENT_SECRET={value}") == [value]
+    for value in ("./src/**/*.{ts,tsx}", "/srv/(app|web)[0-9]/.env*", "^[a-z0-9_]+[A-Z]{2,8}$"):
+        assert found(SCANNER, f"CLIENT_SECRET={value}") == []
+
+
 def test_a_name_that_is_never_sure_alone_counts_with_more_words_and_where_less_is_asked_for() -> None:
     assert found(SCANNER, f"key: {BASE62}") == []
     assert found(EVERYTHING, f"key: {BASE62}") == [BASE62]
