@@ -218,7 +218,7 @@ def _on_a_corpus(commands: Any) -> None:
     one = commands.add_parser("names", help="secrets that only their name gives away, and look-alikes")
     one.add_argument(
         "--half",
-        choices=("dev", "held-out", "second", "third", "fourth", "fifth", "sixth", "seventh"),
+        choices=("dev", "held-out", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth"),
         default="dev",
     )
     one.add_argument("--seed", type=int, default=7)

@@ -7,6 +7,7 @@ import msgspec
 
 from benchmarks import (
     names_contexts,
+    names_eighth,
     names_fifth,
     names_fourth,
     names_lookalikes,
@@ -68,4 +69,4 @@ _LATER: Final = {
     Half.FIFTH: names_fifth,
     Half.SIXTH: names_sixth,
 }
-_BY_RECIPE: Final = {Half.SEVENTH: names_seventh}
+_BY_RECIPE: Final = {Half.SEVENTH: names_seventh, Half.EIGHTH: names_eighth}

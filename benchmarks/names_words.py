@@ -34,6 +34,7 @@ class Half(enum.Enum):
     FIFTH = "fifth"
     SIXTH = "sixth"
     SEVENTH = "seventh"
+    EIGHTH = "eighth"
 
 
 class Name(msgspec.Struct, frozen=True):
