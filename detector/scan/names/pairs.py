@@ -42,8 +42,8 @@ def _is_name(data: Any, start: int, end: int) -> bool:
 
 
 @compiled
-def _named_between(data: Any, at: int, stop: int, last: bool) -> tuple[int, int]:
-    """The name under a key for names in data[at:stop], the last or the first one; (-1, -1) if there is none."""
+def _named_between(data: Any, at: int, stop: int, last: bool, flag: bool) -> tuple[int, int]:
+    """The name under a key for names, or under such a flag, in data[at:stop], the last or the first one; (-1, -1) if there is none."""
     start, end = -1, -1
     while at < stop:
         if not TABLE[data[at]] & PART:
@@ -52,7 +52,7 @@ def _named_between(data: Any, at: int, stop: int, last: bool) -> tuple[int, int]
         begin = at
         while at < stop and TABLE[data[at]] & PART:
             at += 1
-        if _is_name(data, begin, at):
+        if (data[begin] == 45 or not flag) and _is_name(data, begin, at):
             low, high, _ = value_of(data, begin, at)
             if low > 0 and high <= stop and high - low >= NAME_LEAST:
                 start, end = low, high
@@ -124,6 +124,7 @@ def pair_name(data: Any, value: int, end: int) -> tuple[int, int]:
 
     It stands under a key for names in the same object or command, in front of the value or behind it, or it is the key of the object.
     """
+    flag = data[value] == 45
     for _ in range(2):
         least = max(0, value - _NEAR)
         at = value - 1
@@ -131,8 +132,8 @@ def pair_name(data: Any, value: int, end: int) -> tuple[int, int]:
         while at >= least and feeds <= _FEEDS and data[at] not in (123, 125, 60, 62):  # { } < >
             feeds += data[at] == 10
             at -= 1
-        start, stop = _named_between(data, at + 1, value, True)
-        if start < 0 and data[value] == 45:
+        start, stop = _named_between(data, at + 1, value, True, flag)
+        if start < 0 and flag:
             start, stop = _given(data, value)
         if start >= 0:
             return start, stop
@@ -154,5 +155,5 @@ def pair_name(data: Any, value: int, end: int) -> tuple[int, int]:
         ):  # the next of a list
             break
         at += 1
-    start, stop = _named_between(data, end, at, False)
+    start, stop = _named_between(data, end, at, False, flag)
     return (start, stop) if start >= 0 else _outer_line(data, value)

@@ -54,7 +54,7 @@ def unquoted_end(data: Any, name: int, start: int, query: bool, whole: bool, sca
                 break
         elif byte in (44, 59):  # , ;
             if (
-                (last and not whole and not (scalar and byte == 59))
+                (last and not (scalar and byte == 59) and not (whole and (byte == 44 or after != 32)))
                 or _begins_pair(data, at + 1, not whole)
                 or TABLE[after] & OPEN
             ):

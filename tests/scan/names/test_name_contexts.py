@@ -28,6 +28,8 @@ CONTEXTS = {
     "flags between, quoted": 'aws ssm put-parameter --name "/prod/harbor-token" --value "{}" --type "SecureString"',
     "flags and names of other things": "az pipelines variable create --name HARBOR_TOKEN --pipeline-name b --secret true --value {}",
     "flags behind the command's name": "glab variable set HARBOR_TOKEN --masked --value {}",
+    "flags behind a key": "glab variable set HARBOR_KEY --masked --value {}",
+    "assigned, then exported": "HARBOR_TOKEN={}; export HARBOR_TOKEN",
     "body behind other flags": 'gh variable set HARBOR_TOKEN --env prod --body "{}"',
     "flag in front of the name": "pulumi config set --secret acme:harborToken {}",
     "PowerShell's drive": "Set-Item Env:HARBOR_TOKEN {}",
