@@ -11,6 +11,9 @@ from benchmarks.names_lookalikes import TALK
 from benchmarks.names_parts import TOLD_BY_VALUE, part
 from benchmarks.names_words import MEMORABLE, Half, Name
 
+BY_RECIPE = (Half.SEVENTH, Half.EIGHTH)
+OTHERS = [half for half in Half if half not in BY_RECIPE]
+
 
 def test_the_same_half_and_seed_give_the_same_cases_and_another_seed_others() -> None:
     assert cases(Half.DEV, 3, 50, 50) == cases(Half.DEV, 3, 50, 50)
@@ -24,11 +27,20 @@ def test_the_halves_share_no_name_and_each_held_out_one_has_contexts_and_values_
     assert len(dev.contexts) >= 20
     for one, other in combinations(Half, 2):
         assert not {name for _, name in part(one).named} & {name for _, name in part(other).named}
+    for one, other in [*combinations(OTHERS, 2), BY_RECIPE]:
         assert not _names_of_look_alikes(one) & _names_of_look_alikes(other)
-    for half in set(Half) - {Half.DEV}:
+    for half in set(OTHERS) - {Half.DEV}:
         assert len(part(half).named) >= 40
         assert set(part(half).contexts) - set(dev.contexts)
         assert set(part(half).values) - set(dev.values)
+
+
+def test_the_halves_by_recipe_have_what_it_says_and_no_context_of_each_other() -> None:
+    for half in BY_RECIPE:
+        made = part(half)
+        sizes = [len(one) for one in (made.named, made.values, made.contexts, made.look_alikes)]
+        assert sizes == [36, 11, 16, 36]
+    assert not set(part(Half.SEVENTH).contexts) & set(part(Half.EIGHTH).contexts)
 
 
 @pytest.mark.parametrize("half", [Half.FOURTH, Half.FIFTH, Half.SIXTH], ids=lambda half: half.value)
