@@ -10,7 +10,7 @@ STAMP := $(VENV)/.installed
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: man services help demo demo-live demo-loop lint test-fast test test-clusters test-pythons check broker format lock vendor chart bench fuzz chaos chaos-revoke clean
+.PHONY: man kernels wheel services help demo demo-live demo-loop lint test-fast test test-clusters test-pythons check broker format lock vendor chart bench fuzz chaos chaos-revoke clean
 
 help: ## what the targets do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | column -t -s $$'\t'
@@ -87,6 +87,14 @@ lint: $(STAMP) ## ruff and mypy
 # Two processes: the inner loop of a small machine. tests/conftest.py says which tests are left out.
 test-fast: $(STAMP) ## the tests without a broker, browser, Prometheus or other server, for the inner loop
 	@$(BIN)/pytest -n 2 --dist worksteal -m "not broker and not browser and not monitoring and not servers and not clusters and not slow"
+
+# Without a C compiler the wheel has none of them, and numba compiles them at the first start.
+kernels: $(STAMP) ## compile the scanner's loops into detector/kernels (needs a C compiler)
+	@$(BIN)/python deploy/kernels/build.py
+
+wheel: $(STAMP) ## dist/*.whl, with the compiled loops if there is a C compiler
+	@$(BIN)/python deploy/kernels/build.py || echo "the wheel goes without compiled loops"
+	@$(BIN)/python -m hatchling build -t wheel
 
 # numba compiles the loops once, and not in each worker.
 .PHONY: compiled prepared
@@ -179,4 +187,4 @@ chaos-revoke: $(KAFKA) $(OAUTH) stores ## kill the revoker and the detector KILL
 	@CURFEWD_CHAOS_KILLS=$(or $(KILLS),30) $(BIN)/pytest -n 0 tests/revoke/test_revoker_on_kafka.py tests/revoke/chaos_whole_way.py -k whatever_dies
 
 clean: ## remove what the targets made
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build out
+	rm -rf $(VENV) detector/kernels .mypy_cache .pytest_cache .ruff_cache .hypothesis dist build out

@@ -1,7 +1,7 @@
-"""Compiles loops over log bytes with numba, and keeps the result in numba's cache.
+"""Compiles loops over log bytes with numba, unless they were compiled when the program was built.
 
-The cache is beside the source or in the user's cache folder. If it cannot be read or written (a full or read-only disk),
-that costs time and nothing else.
+The result is kept in numba's cache, beside the source or in the user's cache folder. If that cannot be read or written
+(a full or read-only disk), that costs time and nothing else.
 
 numba invalidates a cached function only if the function's own file changes, although it compiles in tables and functions
 of other files. After an upgrade in place it would use the old ones. So the cache key here covers all of these modules.
@@ -11,16 +11,15 @@ numba is imported when the first of these functions is called.
 
 import contextlib
 import functools
-import hashlib
-import re  # of our own source, not of logs
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from detector.built_kernels import built_kernels, digest_of, sources_of
+
 _F = TypeVar("_F")
 _CACHE: Final = "_cache"  # of a numba dispatcher
 _STAMP: Final = "_source_stamp"  # of the file of such a cache
-_IMPORTS: Final = re.compile(rb"^from (detector[\w.]*) import (\([^)]*\)|.+)$", re.MULTILINE)
 
 
 class _TolerantCache:
@@ -45,36 +44,9 @@ class _TolerantCache:
             self._cache.save_overload(signature, compiled_function)
 
 
-def digest_of(folder: Path) -> str:
-    """A hexadecimal digest of the modules in a folder that import this one, and of all modules that they import."""
-    texts = {
-        ".".join(("detector", *path.relative_to(folder).with_suffix("").parts)): path.read_bytes()
-        for path in folder.rglob("*.py")
-    }
-    takes = {
-        name: {
-            each.decode()
-            for module, names in _IMPORTS.findall(text)
-            for each in (module, *(b"%s.%s" % (module, found) for found in re.findall(rb"\w+", names)))
-        }
-        for name, text in texts.items()
-    }
-    wanted = [name for name, taken in takes.items() if "detector.jit" in taken]
-    seen: set[str] = set()
-    while wanted:
-        name = wanted.pop()
-        if name in texts and name not in seen:
-            seen.add(name)
-            wanted += takes[name]
-    digest = hashlib.blake2b(digest_size=16)
-    for name in sorted(seen):
-        digest.update(b"%d %s %d " % (len(name), name.encode(), len(texts[name])) + texts[name])
-    return digest.hexdigest()
-
-
 @functools.cache
 def _modules() -> str:
-    return digest_of(Path(__file__).parent)
+    return digest_of(sources_of(Path(__file__).parent))
 
 
 class Deferred:
@@ -98,18 +70,24 @@ class Deferred:
 
 
 class Kernel(Deferred):
-    """A function that is compiled when it is called."""
+    """A function that was compiled when the program was built, or else is when it is called."""
+
+    def __init__(self, function: Any, options: dict[str, Any]) -> None:
+        super().__init__(functools.partial(_dispatcher, function, options))
+        self.name = f"{function.__module__}.{function.__qualname__}"
+        self._built = built_kernels().get(self.name)
 
     def __call__(self, *arguments: Any) -> Any:
         """What the compiled function gives."""
+        if self._built is not None:
+            result = self._built(*arguments)
+            if result is not NotImplemented:  # it was compiled for arguments of these types
+                return result
         return self.made(*arguments)
 
 
 def _compiler(**options: Any) -> Any:
-    def decorate(function: Any) -> Any:
-        return Kernel(functools.partial(_dispatcher, function, options))
-
-    return decorate
+    return lambda function: Kernel(function, options)
 
 
 def _dispatcher(function: Any, options: dict[str, Any]) -> Any:

@@ -99,7 +99,7 @@ def build(path: Path, context: Path, root: Path, python: Path, arguments: dict[s
             case "COPY":
                 _copy(stage, step.rest, context, allowed, named)
             case "RUN":
-                _run(stage, step.rest)
+                _run(stage, step.rest, values)
             case other:
                 stage.said[other] = step.rest
     return stage
@@ -129,10 +129,11 @@ def _copy(stage: Stage, rest: str, context: Path, allowed: set[str], named: dict
             shutil.copyfile(context / name, copy)
 
 
-def _run(stage: Stage, command: str) -> None:
+def _run(stage: Stage, command: str, arguments: dict[str, str]) -> None:
     path = f"{stage.root}/bin:{os.environ['PATH']}"
     environment = {
         **os.environ,
+        **arguments,
         **{key: stage.moved(value) for key, value in stage.environment.items()},
         "PATH": path,
     }

@@ -34,7 +34,7 @@ def test_nothing_but_what_the_image_is_made_of_is_sent_to_the_build() -> None:
     tops = {name.split("/")[0] for name in names}
     assert tops == {
         *("requirements.lock", "requirements-build.lock", "pyproject.toml", "README.md", "LICENSE"),
-        *("patterns", "detector"),
+        *("patterns", "detector", "deploy"),
     }
     assert not any(name.endswith((".pyc", ".key")) for name in names)
 
@@ -47,7 +47,10 @@ def test_it_is_nobody_in_particular_and_stops_in_good_order() -> None:
     assert json.loads(said["ENTRYPOINT"]) == ["/opt/curfewd/bin/curfewd"]
     assert f"http://{ServiceSettings().probes}/healthz" in said["HEALTHCHECK"]
     # Each base image is an argument, so that a digest can be given.
-    assert {step.rest.split()[0] for step in last if step.instruction == "FROM"} == {"${PYTHON_IMAGE}"}
+    assert {step.rest.split()[0] for step in last if step.instruction == "FROM"} == {
+        "${PYTHON_IMAGE}",
+        "${BUILD_IMAGE}",
+    }
 
 
 def test_it_has_the_libraries_of_every_target_of_the_revoker() -> None:
@@ -85,7 +88,7 @@ def image() -> Iterator[Stage]:
     with tempfile.TemporaryDirectory(prefix="curfewd-image-") as name:
         root = Path(name)
         root.chmod(0o755)
-        yield build(DOCKERFILE, ROOT, root, python, {"VERSION": "1"})
+        yield build(DOCKERFILE, ROOT, root, python, {"VERSION": "1", "KERNELS": ""})
 
 
 def as_user(

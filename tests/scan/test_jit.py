@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from detector import jit
+from detector.built_kernels import digest_of, sources_of
 
 
 def test_a_cache_that_cannot_be_written_or_read_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,7 +59,7 @@ def test_the_digest_follows_what_compiled_modules_take_and_nothing_else(tmp_path
     def digest(**texts: str) -> str:
         for name, text in texts.items():
             (tmp_path / "scan" / f"{name}.py").write_text(text)
-        return jit.digest_of(tmp_path)
+        return digest_of(sources_of(tmp_path))
 
     (tmp_path / "scan").mkdir()
     (tmp_path / "jit.py").write_text("")

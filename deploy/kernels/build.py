@@ -1,0 +1,129 @@
+"""Compiles the loops over log bytes when the program is built, so that no start imports numba or waits for it.
+
+    python deploy/kernels/build.py [LEVEL…]
+
+A level is x86-64-v2, x86-64-v3 or x86-64-v4; on another machine its own name, such as aarch64. Each gives an extension
+module in `detector/kernels/` (`detector/built_kernels.py` says when it is used). It needs a C compiler, and what curfewd
+needs.
+"""
+
+import ctypes
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+ROOT: Final = Path(__file__).parents[2]
+KERNELS: Final = ROOT / "detector" / "kernels"
+X86: Final = ("x86-64-v2", "x86-64-v3", "x86-64-v4")
+WITHOUT_WRAPPERS: Final = ("no_cpython_wrapper", "no_cfunc_wrapper")  # ours call what numba compiled
+
+
+def main(levels: list[str]) -> int:
+    """Builds each level in a process of its own: numba compiles for one processor."""
+    if shutil.which(_compiler()[0]) is None:
+        print(f"{_compiler()[0]}: there is no C compiler; numba compiles at the first start", file=sys.stderr)
+        return 1
+    shutil.rmtree(KERNELS, ignore_errors=True)  # what was built before is of other sources
+    machine = os.uname().machine
+    with tempfile.TemporaryDirectory() as folder:
+        called = Path(folder, "called")
+        code = _run(str(Path(__file__).with_name("warm_up.py")), str(called))
+        for level in levels or (X86 if machine == "x86_64" else (machine,)):
+            processor = {"NUMBA_CPU_NAME": _processor(level), "NUMBA_CPU_FEATURES": ""}
+            code = code or _run(__file__, "--of", level, str(called), **processor)
+    return code
+
+
+def _run(*command: str, **environ: str) -> int:
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "CURFEWD_JIT": "1", **environ}
+    return subprocess.run([sys.executable, *command], env=environ, check=False).returncode  # noqa: S603 - our own
+
+
+def build(level: str, called: Path, folder: Path) -> int:
+    """Compiles the signatures in the file `called` for one level, into a folder."""
+    from wrappers import source_of  # noqa: PLC0415 - numba reads the level when it is imported
+
+    from detector.built_kernels import module_name, note_sources  # noqa: PLC0415 - as above
+
+    compiled, objects = [], []
+    for number, (name, arguments) in enumerate(pickle.loads(called.read_bytes())):  # noqa: S301 - the warm-up's
+        done, code = _compiled(name, arguments, level)
+        if done is None:
+            print(f"{name}: numba compiles it when it is called: no wrapper for {arguments}")
+            continue
+        compiled.append(done)
+        objects.append(called.with_name(f"{number}.o"))
+        objects[-1].write_bytes(code)
+    module = module_name(level)
+    source = called.with_name("kernels.c")
+    source.write_text(source_of(module, compiled))
+    folder.mkdir(exist_ok=True)
+    target = folder / f"{module}{sysconfig.get_config_var('EXT_SUFFIX')}"
+    try:
+        _link(source, objects, target)
+    except (OSError, subprocess.CalledProcessError) as error:
+        print(f"{level}: {error}", file=sys.stderr)
+        return 1
+    note_sources(level, folder)
+    print(f"{target}: {len(compiled)} signatures, {target.stat().st_size:,} bytes")
+    return 0
+
+
+def _compiled(name: str, arguments: tuple[Any, ...], level: str) -> tuple[Any, bytes]:
+    """What a wrapper must know of one signature, and its object code; (None, b"") if no wrapper can call it."""
+    from llvmlite import binding  # noqa: PLC0415 - as above
+    from numba.core.compiler import Flags, compile_extra  # noqa: PLC0415 - as above
+    from numba.core.registry import cpu_target  # noqa: PLC0415 - as above
+    from wrappers import Compiled, can_call  # noqa: PLC0415 - as above
+
+    module, _, attribute = name.rpartition(".")
+    dispatcher = getattr(__import__(module, fromlist=[attribute]), attribute).made
+    new_flags: Any = Flags
+    flags = new_flags()
+    dispatcher.targetdescr.options.parse_as_flags(flags, dispatcher.targetoptions)
+    for each in WITHOUT_WRAPPERS:
+        setattr(flags, each, True)
+    contexts: Any = cpu_target
+    compile_: Any = compile_extra
+    done = compile_(
+        contexts.typing_context, contexts.target_context, dispatcher.py_func, arguments, None, flags, {}
+    )
+    returns = done.signature.return_type
+    if not can_call(arguments, returns):
+        return None, b""
+    code = getattr(done.library, "_final_module")  # noqa: B009 - numba gives optimised code no public name
+    machine = binding.Target.from_default_triple().create_target_machine(
+        cpu=_processor(level), opt=3, reloc="pic", codemodel="default"
+    )
+    return Compiled(name, done.fndesc.llvm_func_name, arguments, returns), machine.emit_object(code)
+
+
+def _compiler() -> list[str]:
+    return (os.environ.get("CC") or sysconfig.get_config_var("CC") or "cc").split()
+
+
+def _processor(level: str) -> str:
+    return level if level in X86 else "generic"
+
+
+def _link(source: Path, objects: list[Path], target: Path) -> None:
+    import numpy as np  # noqa: PLC0415 - as above
+
+    includes = [f"-I{sysconfig.get_path('include')}", f"-I{np.get_include()}"]
+    options = ["-shared", "-fPIC", "-O2", "-s"]
+    sources = [str(source), str(Path(__file__).with_name("runtime.c"))]
+    command = [*_compiler(), *options, *includes, *sources, *map(str, objects), "-lm", "-o", str(target)]
+    subprocess.run(command, check=True)  # noqa: S603 - the C compiler of this Python
+    ctypes.CDLL(str(target), os.RTLD_NOW)  # all that it calls is there
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["--of"]:
+        sys.exit(build(sys.argv[2], Path(sys.argv[3]), Path(*sys.argv[4:] or [str(KERNELS)])))
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,78 @@
+"""A few loops compiled as the build does it: the same results as numba's, and other types are left to numba."""
+
+import importlib.util
+import pickle
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from numba import typeof
+
+from detector.jit import Kernel
+from detector.scan import binary_payloads, grids, kernels, runs
+
+ROOT = Path(__file__).parents[2]
+TEXT = np.frombuffer(b"a line: c2VjcmV0==  \r\n  and \xc3\xa4 another 0x1f\n" * 3, np.uint8)
+CALLS: list[tuple[Any, tuple[Any, ...]]] = [
+    *((kernels.count_bits, (np.uint64(number),)) for number in (0, 1, 2**64 - 1)),
+    *((runs.after_padding, (TEXT, at)) for at in range(30)),
+    *((runs.below, (TEXT, at, 4, 60)) for at in range(0, 60, 7)),
+    *((grids.extent, (TEXT, at, len(TEXT) - at)) for at in (0, 23)),
+    *((binary_payloads._begins_another, (TEXT, at, 90, flag)) for at in range(5) for flag in (True, False)),
+]
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> ModuleType:
+    """The extension module with these loops."""
+    if shutil.which("cc") is None:
+        pytest.skip("there is no C compiler")
+    folder = tmp_path_factory.mktemp("kernels")
+    called = {(kernel.name, tuple(map(typeof, arguments))) for kernel, arguments in CALLS}
+    (folder / "called").write_bytes(pickle.dumps(sorted(called, key=str)))
+    command = [
+        sys.executable,
+        str(ROOT / "deploy" / "kernels" / "build.py"),
+        "--of",
+        "x86-64-v2",
+        folder / "called",
+        folder,
+    ]
+    subprocess.run(list(map(str, command)), check=True, cwd=ROOT)
+    (path,) = folder.glob("x86_64_v2.*.so")
+    spec = importlib.util.spec_from_file_location("x86_64_v2", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.slow
+def test_what_was_built_gives_what_numba_gives(built: ModuleType) -> None:
+    assert len(CALLS) == len([call for call in CALLS if isinstance(call[0], Kernel)])
+    for kernel, arguments in CALLS:
+        mine, theirs = vars(built)[kernel.name](*arguments), kernel.made(*arguments)
+        assert repr(mine) == repr(theirs)
+
+
+@pytest.mark.slow
+def test_other_types_are_left_to_numba(built: ModuleType) -> None:
+    after_padding, bits = (
+        vars(built)[f"detector.scan.{name}"] for name in ("runs.after_padding", "kernels.count_bits")
+    )
+    assert after_padding(TEXT, 3) is not NotImplemented
+    others: list[tuple[Any, ...]] = [
+        (TEXT,), (TEXT, 3, 4), (TEXT, 2**64), (TEXT, True), (TEXT, 3.0), (TEXT, None), (TEXT.astype(np.int8), 3),
+        (TEXT[::2], 3), (TEXT.reshape(3, -1), 3), (b"text", 3), (TEXT.astype(">u4"), 3),
+    ]  # fmt: skip
+    assert [after_padding(*each) for each in others] == [NotImplemented] * len(others)
+    assert [bits(3), bits(np.int64(3)), bits(np.uint32(3))] == [NotImplemented] * 3
+    assert after_padding(TEXT.copy(), np.int64(3)) == after_padding(
+        TEXT, 3
+    )  # one that could be written may be read
