@@ -42,11 +42,13 @@ from detector.scan.word_decoders import (
     RotBase64,
     RotToken,
     SwappedToken,
+    XoredBase64,
+    XoredHex,
 )
 
 SPACED: Final = "spaced"
 JOINED: Final = "joined"
-CHANGED: Final = frozenset({"reversed", "rot13", "swapped-case"})
+CHANGED: Final = frozenset({"reversed", "rot13", "swapped-case", "xor"})
 """What was done to the text itself."""
 
 
@@ -497,6 +499,8 @@ BUNDLED: Final[tuple[Decoder, ...]] = (
     ReversedToken(),
     RotToken(),
     SwappedToken(),
+    XoredBase64(),
+    XoredHex(),
     Base85(),
     Ascii85(),
     Uuencoded(),

@@ -3,7 +3,7 @@
 Eight bytes at a time, `samples` tells where no blank and few signs stand. Here the words around such places are looked at,
 and nearly all are given up after a few bytes: most are digests. Nothing is missed that has 31 letters and digits in a row.
 """
-# ruff: noqa: PLR0913, PLR0917, PLR1714, PLR2004 - bytes are written as their codes; a compiled loop is one function, without sets
+# ruff: noqa: PLR0911, PLR0913, PLR0917, PLR1714, PLR2004 - bytes are written as their codes; a compiled loop is one function, without sets
 
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ import numpy as np
 from detector.jit import bare, place
 from detector.scan.digits import BASE64, HEX, NONE, PRINTABLE
 from detector.scan.token_prefixes import LONGEST, begins_with_prefix
+from detector.scan.xored import may_be_xored
 
 (
     BASE32,
@@ -29,7 +30,9 @@ from detector.scan.token_prefixes import LONGEST, begins_with_prefix
     BASE85,
     ASCII85,
     BROTLI,
-) = range(15)
+    XORED_BASE64,
+    XORED_HEX,
+) = range(17)
 """What a word may be; `IN_BASE64` is what bzip2, xz, lzma, zstd and lz4 packed."""
 
 _EIGHT: Final = 8
@@ -277,6 +280,8 @@ def _kind_of_run(data: Any, low: int, end: int) -> int:
         return REVERSED_BASE64
     if _says_text(data, low, 1, ROT_DIGITS):
         return ROT_BASE64
+    if may_be_xored(data, low, end, BASE64, 6):
+        return XORED_BASE64
     if end - low >= _LEAST_PACKED and _may_be_brotli(data, low, end) and _looks_packed(data, low, end):
         return BROTLI
     return _kind_of_token(data, low, end)
@@ -314,31 +319,45 @@ def _words(data: Any, at: int, stop: int, floor: int, rows: Any, found: int) -> 
 
 
 @bare
+def _hex_word(
+    data: Any,
+    at: int,
+    turned: bool,  # noqa: FBT001 - numba takes no keywords
+    done: int,
+    rows: Any,
+    found: int,
+) -> tuple[int, int]:
+    """The same of the word of hex digits that holds `at`."""
+    low, end = at, at + 3 * _EIGHT
+    while low > done and HEX[data[low - 1]] != NONE:
+        low -= 1
+    while end < data.size and HEX[data[end]] != NONE:
+        end += 1
+    turned = turned and _is_turned(data, low)
+    if found + 1 >= rows.shape[0] or not (turned or may_be_xored(data, low, end, HEX, 4)):
+        return found, done
+    rows[found, 0], rows[found, 1], rows[found, 2] = REVERSED_HEX if turned else XORED_HEX, low, end
+    return found + 1, end
+
+
+@bare
 def add_words(data: Any, at: int, bits: Any, rows: Any, found: int, done: int) -> tuple[int, int]:
     """Adds to `rows` the words (kind, start, end) that may be one of the kinds: how many there are then, and where it ended.
 
     `bits` says where in the 64 bytes from `at` on three samples of eight bytes in a row are of letters and digits (bit 3 of
-    eight), or of hex digits that may say text backwards (bit 4). What ends before `done` was looked at.
+    eight), of hex digits that may say text backwards (bit 4) or what was XORed (bit 5). What ends before `done` was looked at.
     """
     while bits != np.uint64(0):
         near = int(place(bits)) >> 3
-        is_hex = bits >> np.uint64(8 * near) & np.uint64(16)
+        kinds = bits >> np.uint64(8 * near)
         bits &= ~(np.uint64(255) << np.uint64(8 * near))
         where = at + _EIGHT * near
         if where + 3 * _EIGHT > data.size:
             break
         if where < done:
             continue
-        if is_hex == np.uint64(0):
+        if kinds & np.uint64(48) == np.uint64(0):
             found, done = _words(data, where, where + 3 * _EIGHT, done, rows, found)
-            continue
-        low = where
-        while low > done and HEX[data[low - 1]] != NONE:
-            low -= 1
-        if _is_turned(data, low) and found + 1 < rows.shape[0]:
-            done = where
-            while done < data.size and HEX[data[done]] != NONE:
-                done += 1
-            rows[found, 0], rows[found, 1], rows[found, 2] = REVERSED_HEX, low, done
-            found += 1
+        else:
+            found, done = _hex_word(data, where, kinds & np.uint64(16) != np.uint64(0), done, rows, found)
     return found, done

@@ -20,6 +20,7 @@ from detector.scan.normalised import read
 
 _EIGHT: Final = 8
 _WORDS: Final = 64  # looked at together: the scratch stays in the first-level cache
+_BLOCK: Final = WORD * _WORDS  # bytes of these, which have one place of a kind each at most
 _SIGN, _BLANK, _DIGIT = 1, 2, 3
 # The rows of masks, a bit for each byte, and of what is made of them.
 (
@@ -109,7 +110,8 @@ def _repeating(here: Any, after: Any, differ: Any) -> Any:
     """The samples of some signs and some others, with a period of 4 to 6, or where they do not `differ` by a shorter one."""
     second = here >> np.uint64(8) | after << np.uint64(56)
     differ &= _differ(here, after, second, np.uint64(4)) & _differ(here, after, second, np.uint64(5))
-    differ &= _differ(here, after, second, np.uint64(6))
+    third = here & np.uint64(0x0F0F0F0F0F0F0F0F)  # behind any other there is no third in sixteen bytes
+    differ &= _differ(here, after, second, np.uint64(6)) | ~_any(third)
     return ~differ & _any(here) & _any(~here) & np.uint64(0x0101010101010101)
 
 
@@ -119,9 +121,9 @@ def _narrow(masks: Any, words: int, in_row: Any, in_period: Any, in_groups: Any,
 
     Of a sample of eight bytes bit 0 says: hex digits and what stands between them; bit 1: something between, or all 0
     and 1; bit 2: no two characters side by side; bit 3: letters and digits; bit 4: hex digits; bit 5: the same, and every
-    second one 2 to 7. `in_row` is for lists (bits 0 and 2), `in_word` for long words (bit 3) and hex digits that were
-    reversed (bit 4). The period is that of the next sixteen bytes; `in_groups` is the same for blanks alone, as signs may
-    stand in what they set apart.
+    second one 2 to 7; bit 6: every second one below 8, or none. `in_row` is for lists (bits 0 and 2), `in_word` for long
+    words (bit 3) and hex digits that were reversed (bit 4) or say what was XORed (bit 5). The period is that of the next
+    sixteen bytes; `in_groups` is the same for blanks alone, as signs may stand in what they set apart.
     """
     first, one = np.uint64(0x0101010101010101), np.uint64(1)
     within = np.uint64(0x7F7F7F7F7F7F7F7F)
@@ -130,13 +132,16 @@ def _narrow(masks: Any, words: int, in_row: Any, in_period: Any, in_groups: Any,
     blank, sign = masks[_BLANK_ROW], masks[_SIGN_ROW]
     letter, hex_digit, high = masks[_LETTER_ROW], masks[_HEX_ROW], masks[_HIGH_ROW]
     even = np.uint64(0x5555555555555555)
-    long, turned = first << np.uint64(3), first << np.uint64(5)
+    long, changed = first << np.uint64(3), first << np.uint64(5) | first << np.uint64(6)
     for word in range(words + 1):
         blanks = blank[word]
         pairs = ~(blanks | blanks >> one) & within
         no_hex = _any(~hex_digit[word])
         low = ~high[word]
         halves = no_hex | (_any(low & even) & _any(low & ~even))
+        upper = low & ~bit[word]
+        lower = ~upper
+        tops = no_hex | (_any(upper & even) & _any(lower & even) & _any(upper & ~even) & _any(lower & ~even))
         samples[word] = (
             (~_any(~listed[word]) & first)
             | ((_any(between[word]) | ~_any(~bit[word])) & first) << one
@@ -144,6 +149,7 @@ def _narrow(masks: Any, words: int, in_row: Any, in_period: Any, in_groups: Any,
             | (~_any(~letter[word]) & first) << np.uint64(3)
             | (~no_hex & first) << np.uint64(4)
             | (~halves & first) << np.uint64(5)
+            | (~tops & first) << np.uint64(6)
         )
     for word in range(words):
         here, after = samples[word], samples[word + 1]
@@ -152,12 +158,15 @@ def _narrow(masks: Any, words: int, in_row: Any, in_period: Any, in_groups: Any,
         two = ((here & second) | (here & third) | (second & third)) >> one & first
         three = here & second & third
         in_row[word] = three & (two | first << np.uint64(2))
-        in_word[word] = (three & long & ~(here >> one)) | (three & turned) >> one
+        in_word[word] = (three & long & ~(here >> one)) | (three & changed) >> one
         here, after = sign[word], sign[word + 1]
         second = here >> np.uint64(8) | after << np.uint64(56)
         differ = _differ(here, after, second, np.uint64(2)) & _differ(here, after, second, np.uint64(3))
         in_period[word] = _repeating(here, after, differ)
-        in_groups[word] = _repeating(blank[word], blank[word + 1], ~np.uint64(0))
+        blanks, behind = blank[word], blank[word + 1]
+        others, behind = here ^ blanks, after ^ behind
+        same = ~_any(others | others >> np.uint64(8) | behind << np.uint64(56))
+        in_groups[word] = _repeating(blanks, blank[word + 1], ~np.uint64(0)) & ~(same & in_period[word])
 
 
 @bare
@@ -237,10 +246,12 @@ def _listed(data: Any, at: int, bits: Any, out: Any, found: int) -> int:
         where = at + _EIGHT * group
         if where + 3 * _EIGHT > data.size:
             break
-        if not kind & np.uint64(4) and not _is_listed(data, where):
-            where += _EIGHT  # what stands before a list may be of its characters: a dump's offset
-            if not _is_listed(data, where):
+        if not kind & np.uint64(4):
+            if not _is_listed(data, where + _EIGHT):
                 continue
+            # What stands before a list may be of its characters: a dump's offset.
+            if not _is_listed(data, where):
+                where += _EIGHT
         out[found] = where
         found += 1
     return found
@@ -339,19 +350,21 @@ def _sampled(
     counts: Any,
     cuts: Any,
     parts: Any,
-) -> None:
+) -> bool:
+    """Fill the arrays and `counts`; False if there is no room."""
     masks = np.empty((_ROWS, _WORDS + 1), np.uint64)
-    edge = np.empty(WORD * (_WORDS + 1), np.uint8)
-    done = 0
-    while data.size - done >= edge.size:
-        _block(data, data[done:], done, masks, listed, grids, beyond, long_words, counts, cuts, parts)
-        done += WORD * _WORDS
-    while done < data.size:
-        edge[:] = 0x6A  # `j`: what would be a long word of them ends behind the data, and is no place
-        some = data[done : done + edge.size]
-        edge[: some.size] = some
-        _block(data, edge, done, masks, listed, grids, beyond, long_words, counts, cuts, parts)
-        done += WORD * _WORDS
+    edge = np.empty(_BLOCK + WORD, np.uint8)
+    room = min(listed.size, grids.size, beyond.size, long_words.shape[0], cuts.size) - _BLOCK
+    for done in range(0, data.size, _BLOCK):
+        if max(counts[0], counts[1], counts[2], counts[3], counts[8]) > room:
+            return False
+        text = data[done:]
+        if text.size < edge.size:
+            edge[:] = 0x6A  # `j`: what would be a long word of them ends behind the data, and is no place
+            edge[: text.size] = text
+            text = edge
+        _block(data, text, done, masks, listed, grids, beyond, long_words, counts, cuts, parts)
+    return True
 
 
 class Places(NamedTuple):
@@ -369,12 +382,13 @@ class Places(NamedTuple):
 
 def sampled(data: bytes) -> Places:
     """Where such text may stand. No list of 31 bytes, no groups of 23 bytes and no word of 31 bytes are missed."""
-    room = len(data) // _EIGHT + 1
-    places = np.empty(room, np.int64), np.empty(room, np.int64), np.empty(len(data) // 2 + 1, np.int64)
-    rows = np.empty((len(data) // 8 + 2, 3), np.int64)
-    cuts = np.empty(len(data) // 2 + 1, np.int64)
-    counts = np.zeros(9, np.int64)  # of each, up to where groups, words and base85 are done, and of cuts
-    _sampled(np.frombuffer(data, np.uint8), *places, rows, counts, cuts, scratch())
-    found = (*places, rows, cuts)
+    view = np.frombuffer(data, np.uint8)
+    for room in (_BLOCK + len(data) // 256, _BLOCK + len(data)):  # what is seldom used up; one place a byte
+        listed, grids, beyond, cuts = (np.empty(room, np.int64) for _ in range(4))
+        rows = np.empty((room, 3), np.int64)
+        counts = np.zeros(9, np.int64)  # of each, up to where groups, words and base85 are done, and of cuts
+        if _sampled(view, listed, grids, beyond, rows, counts, cuts, scratch()):
+            break
+    found = (listed, grids, beyond, rows, cuts)
     ends = (*counts[:4], counts[8])
     return Places(*(some[:count] for some, count in zip(found, ends, strict=True)))

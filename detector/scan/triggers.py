@@ -34,6 +34,7 @@ from detector.scan.digits import (
 )
 from detector.scan.kernels import BLOCK
 from detector.scan.samples import sampled
+from detector.scan.word_runs import SCRATCH, may_be_zlib
 
 (
     BASE64_TEXT,
@@ -205,6 +206,7 @@ def _found(data: Any, out: Any, counts: Any, base64_rows: Any, hex_rows: Any) ->
     flags = np.zeros(BLOCK, np.uint8)
     eights = flags.view(np.uint64)
     edge = np.empty(BLOCK + _AHEAD, np.uint8)
+    scratch = np.empty(SCRATCH, np.uint8)
     base64, in_hex = np.zeros(STATE, np.int64), np.zeros(STATE, np.int64)
     count = 0
     done = 0
@@ -242,7 +244,11 @@ def _found(data: Any, out: Any, counts: Any, base64_rows: Any, hex_rows: Any) ->
                     and not add_stretch(data, start, True, in_hex, hex_rows)
                 ):
                     return False
-                if flag & _OTHER and _begins(text, at):
+                if (
+                    flag & _OTHER
+                    and _begins(text, at)
+                    and (text[at] != 0x37 or may_be_zlib(data, start, scratch))  # nearly all are digests
+                ):
                     if count == out.size:
                         return False
                     out[count] = start

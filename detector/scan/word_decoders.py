@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from detector.scan import base85, long_words, packed_words, triggers, word_runs
+from detector.scan import base85, long_words, packed_words, triggers, word_runs, xored
 from detector.scan.decoder import BETWEEN, GrowingDecoder, LinearDecoder, Part, Room, part_of_texts
+from detector.scan.digits import BASE64, HEX
 
 
 class _Base32(LinearDecoder):
@@ -162,6 +163,48 @@ class SwappedToken(_Turned):
     near_misses = (b"GHP_TNmyTf6kLeAtWCt6wDcx",)
 
 
+class _Xored(LinearDecoder):
+    """What digits say, each byte XORed with the same one."""
+
+    digits: ClassVar[tuple[Any, int]]
+    most_keys: ClassVar[int] = 4  # that are tried of a word
+
+    def decode(self, data: bytes, places: Any) -> Iterator[Part]:
+        """Decodes the words that are text with some key."""
+        table, bits = self.digits
+        sizes = (places[:, 1] - places[:, 0]) * bits // 8 + 1
+        best, scratch = np.empty((self.most_keys, 2), np.int64), np.empty(sizes.max(), np.uint8)
+        out = np.empty(self.most_keys * int((sizes + 2).sum()), np.uint8)
+        segments = np.empty((self.most_keys * len(places), 4), np.int32)
+        view, rows = np.frombuffer(data, np.uint8), np.ascontiguousarray(places)
+        size, count = xored.unxored(view, rows, table, bits, best, scratch, out, segments)
+        if size:
+            yield part_of_texts(self.names[0], out[: size - 2].tobytes(), segments[:count].copy())
+
+
+class XoredBase64(_Xored):
+    """Base64 of text XORed with one byte."""
+
+    names = (("base64", "xor"),)
+    trigger = triggers.LONG_WORD + long_words.XORED_BASE64
+    digits = (BASE64, 6)
+    examples = ((b"dW5qZG8hPCF1bmpeW2M5MCpqUC55PDRVcA==", b"token = tok_Zb81+kQ/x=5Tq"),)
+    near_misses = (b"j46Zr8+ZGAPxQkxpjMKxfb1ZKh113+aCijlgvgT6zDbXNgDWeLvmaFPmCte0H6Ow",)
+
+
+class XoredHex(_Xored):
+    """Hex digits of text XORed with one byte."""
+
+    names = (("hex", "xor"),)
+    trigger = triggers.LONG_WORD + long_words.XORED_HEX
+    digits = (HEX, 4)
+    examples = ((b"2e35313f347a677a2e3531050038626b71310b7522676f0e2b", b"token = tok_Zb81+kQ/x=5Tq"),)
+    near_misses = (
+        b"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        b"00000000000000010000000000000002",
+    )
+
+
 class Base85(LinearDecoder):
     """Base85 of text, in the alphabet of Python's `b85encode` (RFC 1924)."""
 
@@ -291,7 +334,7 @@ class PackedHex(_PackedWords):
     def decode(self, data: bytes, places: Any, room: Room) -> Iterator[Part]:
         """Decompresses the words that begin at the places."""
         spans = np.empty((len(places), 2), np.int64)
-        view, scratch = np.frombuffer(data, np.uint8), np.empty(64, np.uint8)
+        view, scratch = np.frombuffer(data, np.uint8), np.empty(word_runs.SCRATCH, np.uint8)
         count = word_runs.hex_words(view, places, scratch, spans)
         if count:
             yield from super().decode(data, spans[:count], room)

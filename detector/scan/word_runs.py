@@ -20,6 +20,7 @@ _LEAST_WRAPPED, _MOST_WRAPPED = 32, 160  # digits of a line that may go on in th
 _INDENT: Final = 16  # bytes of white space before its digits
 _MOST_PADDING: Final = 6
 _LEAST_PACKED: Final = 40  # digits
+SCRATCH: Final = _LEAST_PACKED >> 1
 
 
 @bare
@@ -254,19 +255,24 @@ def unhex(data: Any, rows: Any, out: Any, segments: Any, digits: Any, starts: An
 
 
 @bare
-def _is_zlib(data: Any, at: int, scratch: Any) -> bool:
-    """Whether the hex digits at `at`, as many as the least packed word has, may be of zlib by what follows its header."""
-    for byte in range(_LEAST_PACKED >> 1):
-        scratch[byte] = HEX[data[at + 2 * byte]] << 4 | HEX[data[at + 2 * byte + 1]]
-    return bool(is_packed(scratch, 0, _LEAST_PACKED >> 1))
+def may_be_zlib(data: Any, at: int, scratch: Any) -> bool:
+    """Whether a word begins at `at` whose hex digits may be of zlib by what follows its header. Most that seem to are digests.
+
+    `scratch` is for `SCRATCH` bytes.
+    """
+    if at + _LEAST_PACKED > data.size or (at > 0 and HEX[data[at - 1]] != NONE):
+        return False
+    for byte in range(SCRATCH):
+        first, second = HEX[data[at + 2 * byte]], HEX[data[at + 2 * byte + 1]]
+        if first | second == NONE:
+            return False
+        scratch[byte] = first << 4 | second
+    return bool(is_packed(scratch, 0, SCRATCH))
 
 
 @bare
 def hex_words(data: Any, places: Any, scratch: Any, spans: Any) -> int:
-    """Fill `spans` with the hex digits (start, end) of which the first is at one of the places; how many.
-
-    Most that seem to begin with zlib's header are digests: they are left out by what follows it. `scratch` is for a few bytes.
-    """
+    """Fill `spans` with the hex digits (start, end) of which the first is at one of the places; how many. `scratch`: as above."""
     count = done = 0
     for start in places:
         if start < done or (start > 0 and HEX[data[start - 1]] != NONE):
@@ -274,7 +280,7 @@ def hex_words(data: Any, places: Any, scratch: Any, spans: Any) -> int:
         done = start
         while done < data.size and HEX[data[done]] != NONE:
             done += 1
-        if done - start >= _LEAST_PACKED and (data[start] == 0x31 or _is_zlib(data, start, scratch)):
+        if done - start >= _LEAST_PACKED and (data[start] == 0x31 or may_be_zlib(data, start, scratch)):
             spans[count, 0], spans[count, 1] = start, done
             count += 1
     return count

@@ -1,0 +1,114 @@
+"""Text of which each byte was XORed with the same one, in hex or base64: where it may stand, and what it says.
+
+Its bytes have the same top bit, which of a thousand digests not one has in sixteen bytes. So few words are looked at, and all
+keys are tried that make printable text of the whole word. Of several those are the best that make most letters and digits.
+"""
+# ruff: noqa: PLR0913, PLR0917, PLR1714, PLR2004 - a compiled loop takes its arrays apart
+
+from typing import Any, Final
+
+import numpy as np
+
+from detector.jit import bare
+from detector.scan.digits import PRINTABLE
+from detector.scan.kernels import ALNUM, CLASSES
+
+LEAST: Final = 16  # bytes
+_LEAST_DIFFERENT: Final = 8  # bytes: numbers and padding have fewer
+
+
+@bare
+def may_be_xored(data: Any, start: int, end: int, table: Any, size: int) -> bool:
+    """Whether digits of `size` bits say bytes with the same top bit: of the first bytes, as many as the least."""
+    if size * (end - start) < 8 * LEAST:
+        return False
+    tops = 0
+    for place in range(0, 8 * LEAST, 8):
+        tops += table[data[start + place // size]] >> (size - 1 - place % size) & 1
+        if tops != 0 and tops != place // 8 + 1:
+            return False
+    return True
+
+
+@bare
+def _bytes_of(data: Any, start: int, end: int, table: Any, size: int, out: Any) -> int:
+    """Write what the digits say to `out`: how many bytes."""
+    held = bits = to = 0
+    for at in range(start, end):
+        held = (held << size | int(table[data[at]])) & 0xFFF
+        bits += size
+        if bits >= 8:
+            bits -= 8
+            out[to] = held >> bits & 255
+            to += 1
+    return to
+
+
+@bare
+def _score(said: Any, key: int) -> int:
+    """How many letters, digits, blanks, `-` and `_` the bytes are with this key; -1 if they are not text."""
+    score = 0
+    for byte in said:
+        text = byte ^ key
+        if not PRINTABLE[text]:
+            return -1
+        score += CLASSES[text] == ALNUM or text == 0x20 or text == 0x2D or text == 0x5F
+    return score
+
+
+@bare
+def _varied(said: Any) -> bool:
+    """Whether there are several different bytes, told by their lower six bits."""
+    bits, count = np.uint64(0), 0
+    for byte in said:
+        bit = np.uint64(1) << np.uint64(byte & 63)
+        count += bits & bit == np.uint64(0)
+        bits |= bit
+    return bool(count >= _LEAST_DIFFERENT)
+
+
+@bare
+def _keys(said: Any, best: Any) -> int:
+    """Fill the rows (score, key) of `best`, the best first; how many: none if it is text as it stands."""
+    found = 0
+    if not _varied(said):
+        return 0
+    top = said[0] & 128
+    for low in range(128):
+        score = _score(said, low | top)
+        if score < 0 or (found == best.shape[0] and score <= best[found - 1, 0]):
+            continue
+        row = min(found, best.shape[0] - 1)
+        while row > 0 and best[row - 1, 0] < score:
+            best[row, 0], best[row, 1] = best[row - 1, 0], best[row - 1, 1]
+            row -= 1
+        best[row, 0], best[row, 1] = score, low | top
+        found = min(found + 1, best.shape[0])
+    if found and best[0, 1] == 0 and (found == 1 or best[1, 0] < best[0, 0]):
+        return 0
+    return found
+
+
+@bare
+def unxored(
+    data: Any, rows: Any, table: Any, size: int, best: Any, scratch: Any, out: Any, segments: Any
+) -> tuple[int, int]:
+    """Write what the words (start, end) say with each of their keys, two line feeds after each: bytes, texts.
+
+    As many keys are tried as `best` has rows of two. `scratch` is for the bytes of one word.
+    """
+    to = count = 0
+    for row in range(rows.shape[0]):
+        start, end = rows[row, 0], rows[row, 1]
+        said = scratch[: _bytes_of(data, start, end, table, size, scratch)]
+        for nth in range(_keys(said, best)):
+            if to + said.size + 2 > out.size or count == segments.shape[0]:
+                return to, count
+            segments[count, 0], segments[count, 1], segments[count, 2], segments[count, 3] = to, start, end, 0
+            count += 1
+            for byte in said:
+                out[to] = byte ^ best[nth, 1]
+                to += 1
+            out[to] = out[to + 1] = 0x0A
+            to += 2
+    return to, count

@@ -1,0 +1,56 @@
+"""Text that was XORed with one byte, in hex and base64."""
+
+import base64
+import random
+import string
+from collections.abc import Callable
+
+import pytest
+
+from detector.scan.decode import decoded
+from detector.scan.known_credentials import KeyRing, KnownIndex
+from detector.scan.shares import SECOND_LOOK
+from detector.scan.sightings import NoPatterns, sightings_in
+from detector.values.secrets import DeploymentKey, Secret
+
+SECRET = b"ghp_tnMYtF6KlEaTwcT6WdCXAkHlk50dbv0UXTR9"
+
+
+def _said(line: bytes) -> list[bytes]:
+    return [one.data for one in decoded(line) if one.encodings[-1] == "xor"]
+
+
+@pytest.mark.parametrize("key", [1, 7, 0x20, 0x5A, 0x80, 0xAA, 0xFF])
+def test_hex_of_xored_tokens_says_each_among_few_others(key: int) -> None:
+    rng = random.Random(7)
+    for _ in range(20):
+        text = "".join(rng.choices(string.ascii_letters + string.digits, k=40)).encode()
+        said = _said(b"data " + bytes(byte ^ key for byte in text).hex().encode() + b" sent")
+        assert text in said
+        assert len(said) <= 4
+
+
+@pytest.mark.parametrize(
+    "encode", [lambda text: text.hex().encode(), base64.b64encode], ids=["hex", "base64"]
+)
+@pytest.mark.parametrize("key", [1, 0x20, 0x5A, 0xFF])
+def test_a_registered_credential_is_found(encode: Callable[[bytes], bytes], key: int) -> None:
+    ring = KeyRing([DeploymentKey.of(bytes(range(32)))])
+    known = KnownIndex(ring.identifiers(Secret(SECRET)), ring.keys)
+    line = b"sent data: " + encode(bytes(byte ^ key for byte in b"export TOKEN=" + SECRET)) + b"\n"
+    seen, limited = sightings_in(line, NoPatterns(), known, SECOND_LOOK)
+    assert [(one.secret.reveal(), one.encodings[-1]) for one in seen] == [(SECRET, "xor")]
+    assert not limited
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"token = the hex of text as it stands 1234".hex().encode(),
+        b"9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        b"00000001000000020000000300000004",
+        bytes(range(64)).hex().encode(),
+    ],
+)
+def test_hex_of_text_of_digests_and_of_numbers_is_left_alone(text: bytes) -> None:
+    assert not _said(text)
