@@ -111,8 +111,15 @@ def _trailing_zeros() -> Any:
     return trailing_zeros
 
 
+def _leading_zeros() -> Any:
+    from numba.cpython.unsafe.numbers import leading_zeros  # noqa: PLC0415 - as above
+
+    return leading_zeros
+
+
 compiled: Callable[[_F], _F] = _compiler()
 # For functions that make no array. Without counting references, atomically at every call, a loop that works byte by byte
 # is two to ten times as fast.
 bare: Callable[[_F], _F] = _compiler(_nrt=False)
 place: Any = Deferred(_trailing_zeros)  # one instruction
+zeros_above: Any = Deferred(_leading_zeros)

@@ -12,7 +12,8 @@ import numpy as np
 from detector.jit import bare, place
 from detector.scan.byte_masks import WORD, mask_of
 from detector.scan.joined_strings import COLON, string_parts, string_start
-from detector.scan.joins import BACKSLASH, MOST_PARTS, NEWLINE, changes, line_parts, may_be_one
+from detector.scan.joins import BACKSLASH, MOST_PARTS, NEWLINE, changes, line_parts, may_be_one, turns_near
+from detector.scan.line_wraps import add_line_feeds, add_wraps, wrapped_parts
 
 _FEW: Final = 8  # parts that tell whether there may be a word
 _NEAR: Final = 16
@@ -45,36 +46,50 @@ def _parts(data: Any, at: int, parts: Any) -> int:
     """Fill `parts` with those of the word that is cut at a backslash or quote: how many; 0 if none is."""
     if data[at] == BACKSLASH:
         return int(line_parts(data, at + 1, parts))
-    start = string_start(data, at)
     key = at + 1 < data.size and data[at + 1] == COLON
+    if not (key or turns_near(data, max(0, at - _NEAR), at)):
+        return 0
+    start = string_start(data, at)
     if start < 0 or not (key or changes(data, max(start, at - _NEAR), at)):
         return 0
     return int(string_parts(data, at, parts))
 
 
 @bare
-def add_cuts(data: Any, text: Any, base: int, words: int, parts: Any, out: Any, found: int) -> int:
-    """Adds to `out` the backslashes and quotes at which a word is cut, in order; how many there are then.
+def add_cuts(
+    data: Any, text: Any, base: int, words: int, parts: Any, lines: Any, out: Any, found: int
+) -> int:
+    """Adds to `out` the line feeds, backslashes and quotes at which a word may be cut; how many there are then.
 
-    `text` is the data from `base` on, a word of 64 bytes longer than `words` of them. `parts` is scratch.
+    `text` is the data from `base` on, a word of 64 bytes longer than `words` of them. `parts` is scratch, `lines` of
+    `lines_scratch`.
     """
-    none = np.uint64(0)
+    none, feeds = np.uint64(0), 0
     for at in range(0, WORD * words, WORD):
-        bits, quotes = _SLASH(text, at), _QUOTE(text, at)
+        bits, quotes, newlines = _SLASH(text, at), _QUOTE(text, at), _NEWLINE(text, at)
+        feeds = add_line_feeds(newlines, base + at, lines, feeds)
         if bits != none:
             bits &= _NEWLINE(text, at + 1)
         if quotes != none:
-            put = quotes & (_OPERATOR(text, at + 1) | _BLANK(text, at + 1))
+            put = quotes & ~(quotes << np.uint64(2)) & (_OPERATOR(text, at + 1) | _BLANK(text, at + 1))
             if put != none:
-                behind = _OPERATOR(text, at + 1) & (_BLANK(text, at + 2) | _QUOTE(text, at + 2))
-                bits |= put & (behind | _OPERATOR(text, at + 2) | _NEWLINE(text, at + 1))
+                behind = _OPERATOR(text, at + 1) & _BLANK(text, at + 2)
+                behind |= _QUOTE(text, at + 2) | _OPERATOR(text, at + 2)
+                bits |= put & (behind | _NEWLINE(text, at + 1))
             keys = quotes & _COLON(text, at + 1)
             if keys != none:
                 before = base + at > 0 and 0x30 <= data[base + at - 1] < 0x3A
                 bits |= keys & (_DIGIT(text, at) << np.uint64(1) | np.uint64(before))
         if bits != none:
             found = _add(data, base + at, bits, parts[:_FEW], out, found)
-    return found
+    return int(add_wraps(data, lines, feeds, parts[:_FEW], out, found))
+
+
+@bare
+def add_last(data: Any, parts: Any, lines: Any, out: Any, found: int) -> int:
+    """The same, of the last line, if no line feed ends it."""
+    feeds = add_line_feeds(np.uint64(1), data.size, lines, 0)
+    return int(add_wraps(data, lines, feeds, parts[:_FEW], out, found))
 
 
 @bare
@@ -95,19 +110,27 @@ def _written(data: Any, parts: Any, out: Any, to: int, segments: Any, count: int
 def joined(data: Any, places: Any, parts: Any, out: Any, segments: Any, starts: Any) -> tuple[int, int, int]:
     """Write the words that are cut at the places to `out`, two newlines after each: bytes, segments, texts.
 
-    It stops at the word that has no room. `parts` is scratch.
+    It stops at the word that has no room. Of more than two lines the last may be of another word: they are written without
+    it, too. `parts` is scratch.
     """
     to = count = texts = done = 0
     for at in places:
-        found = _parts(data, at, parts) if at >= done else 0
+        if at < done:
+            continue
+        found = wrapped_parts(data, at, parts) if data[at] == NEWLINE else _parts(data, at, parts)
         if not may_be_one(data, parts, found):
             continue
         done = parts[found - 1, 1]
         size = 2
         for row in range(found):
             size += parts[row, 1] - parts[row, 0]
-        if to + size > out.size or count + found > segments.shape[0] or texts == starts.size:
+        if to + 2 * size > out.size or count + 2 * found > segments.shape[0] or texts + 2 > starts.size:
             break
+        if data[at] == NEWLINE and found > 2:
+            starts[texts] = to
+            to = _written(data, parts[: found - 1], out, to, segments, count)
+            count += found - 1
+            texts += 1
         starts[texts] = to
         to = _written(data, parts[:found], out, to, segments, count)
         count += found

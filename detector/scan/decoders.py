@@ -25,6 +25,7 @@ from detector.scan import (
     word_runs,
 )
 from detector.scan.decoder import BETWEEN, Decoder, GrowingDecoder, LinearDecoder, Part, Room, part_of_texts
+from detector.scan.joins import LONGEST, MOST_PARTS
 from detector.scan.word_decoders import (
     Ascii85,
     Base32,
@@ -440,12 +441,13 @@ class Joined(LinearDecoder):
     trigger = triggers.CUT
     examples = (
         (b"run --token tok_Zb81kQx5\\\n    Tq9LmN2wR7vH", b"tok_Zb81kQx5Tq9LmN2wR7vH"),
+        (b"A=tok_Zb81kQx5\nB=Tq9LmN2wR7vH", b"A=tok_Zb81kQx5Tq9LmN2wR7vH"),
         (b'token = "tok_Zb81kQx5" + "Tq9LmN2wR7vH"', b"tok_Zb81kQx5Tq9LmN2wR7vH"),
         (b'["tok_Zb81", "kQx5Tq9LmN2w", "R7vH"].join("")', b"tok_Zb81kQx5Tq9LmN2wR7vH"),
         (b'{"part1":"tok_Zb81kQx5","part2":"Tq9LmN2wR7vH"}', b"tok_Zb81kQx5Tq9LmN2wR7vH"),
     )
     near_misses = (
-        b"tok_Zb81kQx5\nTq9LmN2wR7vH",
+        b"tok_Zb81kQx5\n  Tq9LmN2wR7vH",
         b'"one": "tok_Zb81kQx5", "two": "Tq9LmN2wR7vH"',
         b'["tok_Zb81kQx5", "Tq9LmN2wR7vH"]',
         b"install --prefix=/usr/local \\\n  --with-openssl",
@@ -453,8 +455,13 @@ class Joined(LinearDecoder):
 
     def decode(self, data: bytes, places: Any) -> Iterator[Part]:
         """Puts them together."""
-        out, segments = np.empty(2 * len(data) + 64, np.uint8), np.empty((len(data) // 2 + 2, 4), np.int32)
-        starts = np.empty(len(places), np.int64)
+        # A word may be written twice, and few are cut: it costs time to ask for room that is not used.
+        size, count = (
+            min(3 * len(data), 4 * LONGEST * len(places)),
+            min(len(data), 2 * MOST_PARTS * len(places)),
+        )
+        out, segments = np.empty(size + 64, np.uint8), np.empty((count + 2, 4), np.int32)
+        starts = np.empty(2 * len(places), np.int64)
         view = np.frombuffer(data, np.uint8)
         size, count, texts = cuts.joined(view, places, cuts.scratch(), out, segments, starts)
         if size:

@@ -4,14 +4,14 @@
 from typing import Any, Final
 
 from detector.jit import bare
-from detector.scan.joins import LONGEST, NEWLINE, line_start
+from detector.scan.joins import DOT, LONGEST, NEWLINE, line_start
 from detector.scan.runs import head_like
 
 _GAP: Final = 96  # bytes between two strings
 _OPERATORS: Final = 2
 _UNKNOWN: Final = -2  # where a line starts
 _BACK: Final = 4  # strings before the one in which something changes
-COMMA, COLON, CLOSES, DOT = 0x2C, 0x3A, 0x5D, 0x2E
+COMMA, COLON, CLOSES = 0x2C, 0x3A, 0x5D
 
 
 @bare

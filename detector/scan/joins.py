@@ -10,6 +10,8 @@ from typing import Any, Final
 import numpy as np
 
 from detector.jit import bare
+from detector.scan.byte_masks import WORD, mask_of
+from detector.scan.kernels import count_bits
 from detector.scan.runs import head_like
 
 MOST_PARTS: Final = 64
@@ -18,7 +20,13 @@ _LEAST: Final = 16  # characters of a word that is cut,
 _SELDOM: Final = 8  # of which so many at most stand for each change
 _PLAIN: Final = 8  # characters of a second part in which something changes
 _INDENT: Final = 40
-NEWLINE, BACKSLASH = 0x0A, 0x5C
+NEWLINE, BACKSLASH, DOT = 0x0A, 0x5C, 0x2E
+_DIGITS: Final = mask_of((0x30, 10, 0))
+_LETTERS: Final = mask_of((0x41, 26, 0x20))
+_SIGNS: Final = mask_of(
+    (0x21, 1, 0), (0x23, 1, 0), (0x25, 2, 0), (0x2A, 1, 0), (0x3F, 2, 0), (0x5E, 1, 0), (0x7E, 1, 0)
+)
+_CAPITALS: Final = mask_of((0x41, 26, 0))
 _WORD, _DIGIT, _SMALL, _CAPITAL, _SIGN = 1, 2, 4, 8, 16
 
 
@@ -41,7 +49,14 @@ _CLASSES: Final = _classes()
 
 
 @bare
-def _word_start(data: Any, end: int, floor: int) -> int:
+def is_word(byte: Any) -> bool:
+    """Whether a word that may be cut has this byte."""
+    return bool(_CLASSES[byte] & _WORD)
+
+
+@bare
+def word_start(data: Any, end: int, floor: int) -> int:
+    """The start of the word that ends at `end`."""
     low = end
     while low > floor and end - low < LONGEST and _CLASSES[data[low - 1]] & _WORD:
         low -= 1
@@ -49,7 +64,8 @@ def _word_start(data: Any, end: int, floor: int) -> int:
 
 
 @bare
-def _word_end(data: Any, at: int) -> int:
+def word_end(data: Any, at: int) -> int:
+    """The end of the word that begins at `at`."""
     end = at
     while end < data.size and end - at < LONGEST and _CLASSES[data[end]] & _WORD:
         end += 1
@@ -81,6 +97,20 @@ def changes(data: Any, start: int, end: int) -> int:
 
 
 @bare
+def turns_near(data: Any, start: int, end: int) -> int:
+    """How often a digit stands beside a letter, or a capital behind a small letter, in the last 64 bytes of a word, and its rare signs."""
+    if end < WORD:
+        return int(changes(data, start, end))
+    one, at = np.uint64(1), end - WORD
+    digits, letters, capitals = _DIGITS(data, at), _LETTERS(data, at), _CAPITALS(data, at)
+    turns = (digits & letters << one) | (letters & digits << one) | (capitals & (letters & ~capitals) << one)
+    turns |= _SIGNS(data, at)
+    if end - start < WORD:
+        turns &= ~np.uint64(0) << np.uint64(start - at + 1)
+    return int(count_bits(turns))
+
+
+@bare
 def may_be_one(data: Any, parts: Any, count: int) -> bool:
     """Whether the parts make a word that may be a secret: in words, paths and numbers little changes."""
     size = total = 0
@@ -109,11 +139,11 @@ def line_parts(data: Any, at: int, parts: Any) -> int:
     line = line_start(data, at)
     if line < 0 or at < line + 2:
         return 0
-    parts[0, 0], parts[0, 1] = _word_start(data, at - 1, line), at - 1
+    parts[0, 0], parts[0, 1] = word_start(data, at - 1, line), at - 1
     count, size, below = 1, at - 1 - parts[0, 0], at + 1
     while 0 < size < LONGEST and count < parts.shape[0] and below < data.size:
         start = _begins(data, head_like(data, line, at, below))
-        end = _word_end(data, start)
+        end = word_end(data, start)
         if start == end:
             break
         parts[count, 0], parts[count, 1] = start, end

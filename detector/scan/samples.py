@@ -12,9 +12,10 @@ import numpy as np
 from detector.jit import bare, compiled, place
 from detector.scan.base85 import FIRST85, TELLING85, add_groups, keep_telling, mark_groups
 from detector.scan.byte_masks import WORD, mask_of
-from detector.scan.cuts import add_cuts, scratch
+from detector.scan.cuts import add_cuts, add_last, scratch
 from detector.scan.digits import HEX, NONE, PRINTABLE
 from detector.scan.grids import PERIODS, extent
+from detector.scan.line_wraps import lines_scratch
 from detector.scan.long_words import ASCII85, BASE85, add_words
 from detector.scan.normalised import read
 
@@ -301,6 +302,7 @@ def _block(
     counts: Any,
     cuts: Any,
     parts: Any,
+    lines: Any,
 ) -> None:
     """Adds the places in the next `_WORDS` times 64 bytes, which `text` begins with."""
     in_row, in_word = masks[_ROW_ROW], masks[_WORD_ROW]
@@ -309,7 +311,7 @@ def _block(
     signs, leads = masks[_SIGN_ROW], masks[_LEAD_ROW]
     base85, ascii85 = masks[_IN_BASE85_ROW], masks[_IN_ASCII85_ROW]
     _look(text, _WORDS + 1, masks)
-    counts[8] = add_cuts(data, text, done, _WORDS, parts, cuts, counts[8])
+    counts[8] = add_cuts(data, text, done, _WORDS, parts, lines, cuts, counts[8])
     _narrow(masks, _WORDS, in_row, in_period, in_groups, in_word)
     mark_groups(masks[_BASE85_ROW], _WORDS, base85)
     mark_groups(masks[_ASCII85_ROW], _WORDS, ascii85)
@@ -350,6 +352,7 @@ def _sampled(
     counts: Any,
     cuts: Any,
     parts: Any,
+    lines: Any,
 ) -> bool:
     """Fill the arrays and `counts`; False if there is no room."""
     masks = np.empty((_ROWS, _WORDS + 1), np.uint64)
@@ -363,14 +366,17 @@ def _sampled(
             edge[:] = 0x6A  # `j`: what would be a long word of them ends behind the data, and is no place
             edge[: text.size] = text
             text = edge
-        _block(data, text, done, masks, listed, grids, beyond, long_words, counts, cuts, parts)
+        _block(data, text, done, masks, listed, grids, beyond, long_words, counts, cuts, parts, lines)
+    if counts[8] > room:
+        return False
+    counts[8] = add_last(data, parts, lines, cuts, counts[8])
     return True
 
 
 class Places(NamedTuple):
     """Where bytes may be printed one by one, where text is in groups, and characters without a width or a full one; in order.
 
-    `cuts` are where a word is cut in two. `long_words` are rows (kind, start, end) of the words that may be one of the kinds of that module.
+    `cuts` are where a word may be cut in two. `long_words` are rows (kind, start, end) of the words that may be one of the kinds of that module.
     """
 
     listed: Any
@@ -387,8 +393,9 @@ def sampled(data: bytes) -> Places:
         listed, grids, beyond, cuts = (np.empty(room, np.int64) for _ in range(4))
         rows = np.empty((room, 3), np.int64)
         counts = np.zeros(9, np.int64)  # of each, up to where groups, words and base85 are done, and of cuts
-        if _sampled(view, listed, grids, beyond, rows, counts, cuts, scratch()):
+        if _sampled(view, listed, grids, beyond, rows, counts, cuts, scratch(), lines_scratch(_BLOCK)):
             break
     found = (listed, grids, beyond, rows, cuts)
     ends = (*counts[:4], counts[8])
+    cuts[: counts[8]].sort()  # line feeds are seen when their lines end
     return Places(*(some[:count] for some, count in zip(found, ends, strict=True)))

@@ -1,4 +1,4 @@
-"""Words that are cut in two by a sign that says so: put together, found and masked, and not taken for secrets where they are none."""
+"""Words that are cut in two, by a sign that says so or by the end of a line: put together, found and masked, and not taken for secrets where they are none."""
 
 from functools import cache
 
@@ -31,7 +31,14 @@ FORMS = {
     "a backslash between strings": b'token = "%s" \\\n  "%s"',
     "bars": b"SELECT '%s' || '%s'",
     "a list": b'["%s", "%s"].join("")',
+    "two strings": b'token = "%s" "%s"',
+    "two lines": b"%s\n%s",
+    "two lines of a log": b"part 1: %s\npart 2: %s",
+    "two assignments": b"TOKEN_A=%s\nTOKEN_B=%s",
+    "two assignments with quotes": b"export A='%s';\nexport B='%s';",
+    "a folded scalar": b"  token: >-\n    %s\n    %s",
 }
+WIDTHS = (20, 40, 80, 120)
 
 
 @cache
@@ -65,6 +72,18 @@ def test_both_halves_are_masked(form: str, secret: bytes, head: str) -> None:
     assert shown.endswith(b"\nafter it\n")
 
 
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("line_end", [b"\n", b"\r\n"], ids=["LF", "CRLF"])
+@pytest.mark.parametrize("head", [b"", STAMP], ids=["no head", "a time"])
+def test_a_width_cuts_the_word_wherever_it_stands(width: int, line_end: bytes, head: bytes) -> None:
+    for before in range(width - len(KNOWN) + 2, width - 1):
+        text = b"connecting to the registry of this job with the credential that it was given, and with no other, of token="
+        text = text[-max(before, 6) :] + KNOWN + b" in 3 tries\n"
+        lines = [head + text[at : at + width] for at in range(0, len(text), width)]
+        shown = masked(b"before it\n" + line_end.join(lines))
+        assert "‹known-credential:28›".encode() in shown, (before, shown)
+
+
 def test_a_word_of_many_parts_is_put_together_once() -> None:
     parts = [TOKEN[at : at + 5] for at in range(0, len(TOKEN), 5)]
     text = b' + "'.join(part + b'"' for part in parts)
@@ -92,6 +111,10 @@ def test_only_what_is_proven_is_believed_across_a_cut() -> None:
         '10.0.0.1 - - "GET / HTTP/1.1" 200 12 "https://example.com/a1b2" "Mozilla/5.0"\n' * 2,
         '  "sha512-q8Ux+A1==",\n  "sha512-w7Ty+B2==",\n',
         'key1="4bf92f3577b34da6" key2="a3ce929d0e0e4736"\n',
+        "9fceb02d0ae598e95dc970b74767f19372d61af8\n7b3f1c6a2d0e4f589ab1c2d3e4f5061728394a5b\n" * 2,
+        "4bf92f3577b34da6a3ce929d0e0e4736Zx/4bf92f3577b34da6a3ce929d0e0e4736\n" * 4,
+        "2026-11-24T10:00:01Z compiling a.c -> build/78e608710d0b.o\n2026-11-24T10:00:02Z linking b.c -> run/6228ae33d009.o\n",
+        "h1:xqgGXi3iBqSnBKECrF2Yy2Rv+Eo+/CrHXZfxwSaOnj8=\nh1:oNyEe/cGNzeN39lrl0zK6KWgOabkijGDXha9fxUCQ2s=\n",
         "./configure --prefix=/usr/local \\\n  --with-openssl=/opt/ssl3 \\\n  --quiet\n",
     ],
 )
@@ -102,7 +125,7 @@ def test_ordinary_text_is_not_put_together(text: str) -> None:
 @pytest.mark.parametrize("offset", [*range(0, 130, 13), 4030, 4064, 4090, 8190])
 def test_a_cut_is_seen_at_every_place(offset: int) -> None:
     """Text is looked at in blocks, and its end by itself."""
-    for form in (FORMS["+"], FORMS["a backslash"]):
+    for form in (FORMS["+"], FORMS["a backslash"], FORMS["two lines"]):
         printed = form % (KNOWN[:14], KNOWN[14:])
         for size in (0, 100, 5000):
             assert sampled(b"y" * offset + b"\n" + printed + b"\n" + b"y" * size).cuts.size == 1

@@ -1,0 +1,298 @@
+"""Words that are cut in two by the end of a line and nothing else, and where they go on in the next.
+
+| the line | goes on |
+| --- | --- |
+| is as wide as a terminal, by itself or behind its first word | with the first word of the next, and so on while lines are as wide |
+| ends with a word that has only the same before it as the last word of the next line | with that word: `A=first`, `B=second`; a folded scalar |
+
+What a log puts before each line is left out. Two words may never have belonged together, so only what nothing else looks
+like is believed in what comes of it (`sightings`). Each line feed is looked at, with a few bytes before it.
+"""
+# ruff: noqa: PLR0913, PLR0917, PLR2004 - a compiled loop takes its arrays apart; bytes are written as their codes
+
+from typing import Any, Final
+
+import numpy as np
+
+from detector.jit import bare, place, zeros_above
+from detector.scan.byte_masks import WORD, mask_of
+from detector.scan.digits import BASE64, HEX, NONE
+from detector.scan.joins import (
+    DOT,
+    LONGEST,
+    NEWLINE,
+    is_word,
+    line_start,
+    may_be_one,
+    turns_near,
+    word_end,
+    word_start,
+)
+from detector.scan.runs import head_like
+
+_FEEDS: Final = 5  # what stands in front of them
+_LEAST_BODY: Final = 40  # digits of a line of many, which have decoders of their own
+_LEAST_PART: Final = 8  # bytes of a word of two lines alike
+_LONGEST_BEFORE, _LONGEST_NAME = 160, 64
+_RETURN, _EQUALS = 0x0D, 0x3D
+_BLANK: Final = mask_of((0, 0x21, 0))
+_TOO_WIDE: Final = 255
+_WIDTHS: Final = np.zeros(_TOO_WIDE + 1, np.bool_)
+_WIDTHS[[20, 40, 80, 100, 120, 132]] = True
+"""Of terminals, and of what tools make of lines."""
+_CLOSES: Final = np.array([byte in b"\"',;" for byte in range(256)], np.bool_)
+
+
+@bare
+def _last_word(data: Any, line: int, end: int) -> int:
+    """The start of the last word, without blanks in it, of a line that ends at `end`; `end` if it is too long or none."""
+    at = end
+    while at >= WORD and end - at < LONGEST:
+        bits = _BLANK(data, at - WORD)
+        if bits != np.uint64(0):
+            return max(line, at - int(zeros_above(bits)))
+        at -= WORD
+        if at <= line:
+            return line
+    while at > line and end - at < LONGEST and data[at - 1] > 0x20:
+        at -= 1
+    return end if end - at >= LONGEST else at
+
+
+@bare
+def _line_end(data: Any, at: int) -> int:
+    """The end of the line that begins at `at`, of so many bytes at most as are looked at; with its line feed behind it."""
+    end = at
+    while end < data.size and end - at < LONGEST and data[end] != NEWLINE:
+        end += 1
+    return end
+
+
+@bare
+def _without_return(data: Any, line: int, end: int) -> int:
+    return end - (end > line and data[end - 1] == _RETURN)
+
+
+@bare
+def _may_be_wide(data: Any, line: int, end: int, below: int) -> bool:
+    """Whether a line is as wide as a terminal, by itself or behind its first word. The next begins at `below`."""
+    width = end - line
+    if _WIDTHS[min(width, _TOO_WIDE)]:
+        return bool(below < data.size)
+    if width >= _TOO_WIDE or line + WORD > data.size:
+        return False
+    head = int(place(_BLANK(data, line))) + 1
+    return bool(
+        head < width and _WIDTHS[width - head] and below + head < data.size and is_word(data[below + head])
+    )
+
+
+@bare
+def _are_bodies(data: Any, start: int, end: int, below: int, stop: int) -> bool:
+    """Whether two parts are lines of base64, or digests, of the same length."""
+    if end - start != stop - below or end - start < _LEAST_BODY:
+        return False
+    for at in range(end - start):
+        if BASE64[data[start + at]] == NONE or BASE64[data[below + at]] == NONE:
+            return False
+    return True
+
+
+@bare
+def _are_digests(data: Any, start: int, end: int, below: int, stop: int) -> bool:
+    """The same of digits of hex alone."""
+    for at in range(start, end):
+        if HEX[data[at]] == NONE:
+            return False
+    return _are_bodies(data, start, end, below, stop)
+
+
+@bare
+def _wide_parts(data: Any, line: int, end: int, parts: Any) -> int:
+    """Fill `parts` with those (start, end) of the word that a terminal's width cuts at the line feed at `end`: how many."""
+    last = _without_return(data, line, end)
+    start = word_start(data, last, line)
+    if _is_whole(data, start, last):
+        return 0
+    parts[0, 0], parts[0, 1] = start, last
+    count, width, size, below = 1, last - line, last - start, end + 1
+    while 0 < size < LONGEST and count < parts.shape[0] and below < data.size:
+        first = head_like(data, line, last, below)
+        if not (_WIDTHS[width] or _WIDTHS[max(0, width - (first - below))]):
+            break
+        stop = word_end(data, first)
+        if stop == first:
+            break
+        if count == 1 and _are_digests(data, start, last, first, stop):
+            break
+        parts[count, 0], parts[count, 1] = first, stop
+        size += stop - first
+        count += 1
+        after = stop + (stop < data.size and data[stop] == _RETURN)
+        if stop - below != width or after >= data.size or data[after] != NEWLINE:
+            break
+        below = after + 1
+    return count if count > 1 else 0
+
+
+@bare
+def _alike(data: Any, line: int, below: int, size: int) -> bool:
+    """Whether two lines begin alike, but for digits and one more character: `part 1: `, `TOKEN_A: `."""
+    if size > _LONGEST_BEFORE:
+        return False
+    others = 0
+    for at in range(size - 1, -1, -1):  # lines that are not alike differ in their last words
+        one, other = data[line + at], data[below + at]
+        if one != other and not (0x30 <= one < 0x3A and 0x30 <= other < 0x3A):
+            others += 1
+            if others > 1:
+                return False
+    return True
+
+
+@bare
+def _named(data: Any, start: int, end: int) -> int:
+    """How long the name before a value is, with its `=` and a quote; 0 if there is none."""
+    for at in range(start + 1, min(end - 1, start + _LONGEST_NAME)):
+        if data[at] == _EQUALS:
+            return int(at + 1 - start + (data[at + 1] == 0x22 or data[at + 1] == 0x27))
+        if not (0x30 <= data[at] < 0x3A or 0x41 <= data[at] & 0xDF < 0x5B or data[at] in (0x5F, 0x2D, 0x2E)):
+            break
+    return 0
+
+
+@bare
+def _closed(data: Any, start: int, end: int) -> int:
+    """The end of a word without what closes it."""
+    while end > start and _CLOSES[data[end - 1]]:
+        end -= 1
+    return end
+
+
+@bare
+def _is_whole(data: Any, start: int, end: int) -> bool:
+    """Whether a word ends with the padding of base64 or with dots: nothing goes on behind it."""
+    if end - start < 2 or data[end - 1] == _EQUALS:
+        return True
+    return bool(data[end - 1] == DOT and data[end - 2] == DOT)
+
+
+@bare
+def _column_parts(data: Any, line: int, start: int, end: int, parts: Any) -> int:
+    """The same of a word that begins at `start`, and goes on in the lines below, with nothing but the same before it."""
+    last = _without_return(data, line, end)
+    column, size, below, count = start - line, last - start, end + 1, 1
+    name = _named(data, start, last)
+    parts[0, 0], parts[0, 1] = start, _closed(data, start, last)
+    while count < parts.shape[0] and count * size < LONGEST and below + column < data.size:
+        after = _line_end(data, below)
+        stop = _without_return(data, below, after)
+        first = below + column
+        here = stop - first
+        if here <= 0 or data[first] <= 0x20 or _last_word(data, below, stop) != first:
+            break
+        if not _alike(data, line, below, column):
+            break
+        if here > size if count > 1 else here < _LEAST_PART:
+            break
+        named = _named(data, first, stop)
+        if (named > 0) != (name > 0):
+            break
+        parts[count, 0], parts[count, 1] = first + named, _closed(data, first, stop)
+        if count == 1 and _are_bodies(data, start + name, parts[0, 1], parts[1, 0], parts[1, 1]):
+            break
+        count += 1
+        if here != size:
+            break
+        below = after + 1
+    return count if count > 1 else 0
+
+
+@bare
+def wrapped_parts(data: Any, at: int, parts: Any) -> int:
+    """Fill `parts` with those (start, end) of the word that is cut at the line feed at `at`: how many; 0 if none is."""
+    line = line_start(data, at)
+    if line < 0:
+        return 0
+    last = _without_return(data, line, at)
+    if _may_be_wide(data, line, last, at + 1):
+        count = _wide_parts(data, line, at, parts)
+        if may_be_one(data, parts, count):
+            return int(count)
+    start = _last_word(data, line, last)
+    return int(_column_parts(data, line, start, at, parts))
+
+
+@bare
+def _may_go_on(data: Any, line: int, word: int, end: int, below: int, other: int, stop: int) -> bool:
+    """Whether the last words of two lines, at the same column, may be one: quickly, and more often than they are."""
+    size, more = end - word, stop - other
+    turns, others = turns_near(data, word, end), turns_near(data, other, stop)
+    if turns == 0 or others == 0 or turns + others < 3 or 8 * (turns + others) < min(size + more, WORD):
+        return False
+    closed = _closed(data, word, end)
+    if not is_word(data[closed - 1]) or _is_whole(data, word, closed):  # JSON, in a line without blanks
+        return False
+    return bool(_alike(data, line, below, word - line))
+
+
+@bare
+def add_line_feeds(bits: Any, at: int, lines: Any, count: int) -> int:
+    """Adds the line feeds of 64 bytes, which are bits, to those of `lines` that wait for `add_wraps`: how many there are then.
+
+    Two are written without a branch, which nothing could foretell.
+    """
+    one, none = np.uint64(1), np.uint64(0)
+    more = bits & bits - one
+    rest = more & more - one
+    here = _FEEDS + count
+    lines[here], lines[here + 1] = at + int(place(bits)), at + int(place(more))
+    count += int(bits != none) + int(more != none)
+    while rest != none:
+        lines[_FEEDS + count] = at + int(place(rest))
+        rest &= rest - one
+        count += 1
+    return count
+
+
+@bare
+def _added(data: Any, at: int, parts: Any, count: int, out: Any, found: int, done: int) -> tuple[int, int]:
+    """Adds the line feed at `at` if so many parts may be one word: how many there are in `out`, and what is done then.
+
+    Of several that are none the last is looked at again, not each: lines of equal words would cost too much.
+    """
+    if found < out.size and may_be_one(data, parts, count):
+        out[found] = at
+        return found + 1, parts[count - 1, 1]
+    return found, parts[count - 1, 0] if count > 2 else done
+
+
+@bare
+def add_wraps(data: Any, lines: Any, count: int, parts: Any, out: Any, found: int) -> int:
+    """Adds to `out` the line feeds at which a word may be cut, of `count` that wait; how many there are then.
+
+    `lines` is of `lines_scratch`, `parts` is scratch for a few.
+    """
+    # Where this line begins; the line above, its last word and end; and up to where all is looked at.
+    line, above, above_word, above_end, done = lines[0], lines[1], lines[2], lines[3], lines[4]
+    for end in lines[_FEEDS : _FEEDS + count]:
+        last = _without_return(data, line, end)
+        word = _last_word(data, line, last)
+        if (
+            (word - line == above_word - above)
+            & (min(last - word, above_end - above_word) >= _LEAST_PART)
+            & (above_end >= done)
+        ) and _may_go_on(data, above, above_word, above_end, line, word, last):
+            several = _column_parts(data, above, above_word, above_end, parts)
+            found, done = _added(data, above_end, parts, several, out, found, done)
+        if end >= done and _may_be_wide(data, line, last, end + 1) and is_word(data[last - 1]):
+            several = _wide_parts(data, line, end, parts)
+            found, done = _added(data, end, parts, several, out, found, done)
+        above, above_word, above_end, line = line, word, end, end + 1
+    lines[0], lines[1], lines[2], lines[3], lines[4] = line, above, above_word, above_end, done
+    return found
+
+
+def lines_scratch(most: int) -> Any:
+    """What `add_wraps` knows of the lines before, and room for so many line feeds that wait."""
+    return np.zeros(_FEEDS + most + 2, np.int64)
