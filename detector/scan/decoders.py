@@ -435,7 +435,7 @@ class Called(LinearDecoder):
 
 
 class Joined(LinearDecoder):
-    """A word that is cut in two: by a backslash at the end of a line, or as strings that are put together."""
+    """A word that is cut in two: by the end of a line, or as strings that are put together."""
 
     names = ((JOINED,),)
     trigger = triggers.CUT
