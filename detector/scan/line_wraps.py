@@ -88,23 +88,28 @@ def _may_be_wide(data: Any, line: int, end: int, below: int) -> bool:
 
 
 @bare
-def _are_bodies(data: Any, start: int, end: int, below: int, stop: int) -> bool:
-    """Whether two parts are lines of base64, or digests, of the same length."""
-    if end - start != stop - below or end - start < _LEAST_BODY:
+def _are_base64(data: Any, start: int, end: int, below: int, stop: int) -> bool:
+    """Whether two parts are nothing but digits of base64, and one is as long as a line of them."""
+    if max(end - start, stop - below) < _LEAST_BODY:
         return False
-    for at in range(end - start):
-        if BASE64[data[start + at]] == NONE or BASE64[data[below + at]] == NONE:
+    for at in range(start, end):
+        if BASE64[data[at]] == NONE:
+            return False
+    for at in range(below, stop):  # noqa: SIM110 - what numba compiles
+        if BASE64[data[at]] == NONE and data[at] != _EQUALS:
             return False
     return True
 
 
 @bare
 def _are_digests(data: Any, start: int, end: int, below: int, stop: int) -> bool:
-    """The same of digits of hex alone."""
-    for at in range(start, end):
-        if HEX[data[at]] == NONE:
+    """Whether two parts are digests of the same length."""
+    if end - start != stop - below or end - start < _LEAST_BODY:
+        return False
+    for at in range(end - start):
+        if HEX[data[start + at]] == NONE or HEX[data[below + at]] == NONE:
             return False
-    return _are_bodies(data, start, end, below, stop)
+    return True
 
 
 @bare
@@ -121,7 +126,7 @@ def _wide_parts(data: Any, line: int, end: int, parts: Any) -> int:
         if not (_WIDTHS[width] or _WIDTHS[max(0, width - (first - below))]):
             break
         stop = word_end(data, first)
-        if stop == first:
+        if stop == first or stop - below > width:
             break
         if count == 1 and _are_digests(data, start, last, first, stop):
             break
@@ -199,7 +204,7 @@ def _column_parts(data: Any, line: int, start: int, end: int, parts: Any) -> int
         if (named > 0) != (name > 0):
             break
         parts[count, 0], parts[count, 1] = first + named, _closed(data, first, stop)
-        if count == 1 and _are_bodies(data, start + name, parts[0, 1], parts[1, 0], parts[1, 1]):
+        if count == 1 and _are_base64(data, start + name, parts[0, 1], parts[1, 0], parts[1, 1]):
             break
         count += 1
         if here != size:

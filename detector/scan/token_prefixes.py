@@ -12,17 +12,17 @@ from detector.jit import bare
 
 LONGEST: Final = 6  # letters
 _WRITTEN: Final = """
-    acc access age aik aio api apify apk app avns bb bbdc bbff bbus bce bkaa bkaj bkar bkat bkcqt bkct bkjat bkpat
-    bkps bkpt bkrt bktr bktx bkua bkur cal ccipat cciprj cf cfat cfk cfpat cfut chpt cio client co cog crsr csk cw
-    cxet cxta cxtp cxup dbtc dbtu dckr dd ddapp ddo ddp ddw depot dnkey doo dop dor dotenv dsp dtn duffel dvc essu
-    fhb figd figp fio flp gb gho ghp ghr ghs ghu github glc glcbt gldt glffct glft glimt gloas glpat glptt glrt
-    glrtr glsa glsoat glwt gocspx gsk hcp hcr hcw hf hrku hxtp hxtw ico inc jina jsrd jsrp jsrw kaggle key kgat kpat
-    ld lin lip live llx mdb mg mid napi nbp nfb nfc nfo nfp nfu npm nrak nrii nriq nrra ntn nvapi odt ops ory os pat
-    pcsk perm permit pha phr phs phx pina pk pmak pmat pnb pnu polar pplx pscale pss ptr pts pul putty pylf pypi qov
-    ramp rdme retool rk rnd rootly rpa runner rzp sb sbp scp sec secret sgd sgp shippo shpat shpca shppa shpss
-    shptka shpua sib sk sktsec slk sntryi sntrys sntryu snyk spat spu sqa sqp squ ste swmkey swmtkn test tfp tgp tk
-    token tskey tss tvly ucat unkey vca vci vck vcp vcr vtwn waka wandb wg whsec wpl xaat xai xapp xapt xau xoxb
-    xoxc xoxd xoxp ydc zai zpka
+    access age aik aio api apify apk app avns bb bbdc bbff bbus bce bkaa bkaj bkar bkat bkcqt bkct bkjat bkpat bkps
+    bkpt bkrt bktr bktx bkua bkur cal ccipat cciprj cf cfat cfk cfpat cfut chpt cio client co cog cpk crsr csk cw
+    cxet cxta cxtp cxup dbtc dbtu dckr dd ddapp ddo ddp ddw depot dnkey doo dop dor dotenv dsp dtn dub duffel dvc
+    essu fbk fhb figd figp fio flp gb gho ghp ghr ghs ghu github glc glcbt gldt glffct glft glimt gloas glpat glptt
+    glrt glrtr glsa glsoat glwt gocspx gsk hcp hcr hcw hf hrku hskey hxtp hxtw ico ik inc jina jsrd jsrp jsrw kaggle
+    key kgat kpat ld lin lip live llx mdb mg mid napi nbp nfb nfc nfo nfp nfu npm nrak nrii nriq nrra ntn nvapi odt
+    ol opk ops ory os ovsxat pat pcsk perm permit pha phr phs phx pina pk plane pmak pmat pnb pnu polar pplx pscale
+    pss ptr pts pul putty pylf pypi qov ramp rdme retool rk rnd rootly rpa runner rzp sb sbp scp sec secret sgai sgd
+    sgp shippo shpat shpca shppa shpss shptka shpua sib sk sktsec slk sm sntryi sntrys sntryu snyk spat spu sqa sqp
+    squ ste swmkey swmtkn test tfp tgp tgpak tgpat tk token tpuf tskey tss tvly ucat unkey vca vci vck vcp vcr vtwn
+    waka wandb wg whsec wpl xaat xai xapp xapt xau xoxb xoxc xoxd xoxp ydc zai zpka
 """
 PREFIXES: Final = tuple(_WRITTEN.split())
 _BITS: Final = 5
