@@ -85,11 +85,11 @@ def line_start(data: Any, at: int) -> int:
 
 @bare
 def changes(data: Any, start: int, end: int) -> int:
-    """How often a digit stands beside a letter, a capital behind a small letter, and how many rare signs there are."""
+    """How often a digit stands beside a letter, a capital behind a small letter, and a rare sign behind another byte."""
     count = last = 0
     for at in range(start, end):
         kind = int(_CLASSES[data[at]])
-        count += kind & _SIGN != 0
+        count += kind & _SIGN != 0 and (at == start or data[at] != data[at - 1])
         kind &= _DIGIT | _SMALL | _CAPITAL
         count += kind != last and kind != 0 and last != 0 and (last != _CAPITAL or kind != _SMALL)
         last = kind
