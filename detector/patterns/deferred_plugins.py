@@ -4,9 +4,7 @@ Its import takes longer than scanning a few lines. What must be known of a plugi
 folder.
 """
 
-import contextlib
 import functools
-import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.util import find_spec
@@ -16,7 +14,7 @@ from typing import Final, Protocol
 import msgspec
 
 from detector.patterns import literals, prefilter
-from detector.patterns.file_cache import FileCache, cache_folder
+from detector.patterns.file_cache import FileCache, cache_folder, name_of
 from detector.patterns.pattern import Pattern
 from detector.patterns.prefilter import Expression
 
@@ -61,26 +59,20 @@ def load_plugins(extra: Iterable[str] = ()) -> tuple[Plugin, ...]:
     if wanted:
         return _load(wanted)
     cache = FileCache(cache_folder(os.environ), ".plugins", _KEPT)
-    key = _key()
-    with contextlib.suppress(msgspec.DecodeError):
-        kept = cache.load(key)
-        if kept is not None:
-            return msgspec.msgpack.decode(kept, type=tuple[_Deferred, ...])
-    plugins = tuple(_Deferred(plugin.pattern, tuple(plugin.expressions())) for plugin in _by_id().values())
-    cache.keep(key, msgspec.msgpack.encode(plugins))
-    return plugins
+    return cache.kept_or_made(name_of(_sources()), tuple[_Deferred, ...], _deferred)
 
 
-def _key() -> str:
-    """A name for detect-secrets' plugins, and for our code that reads them."""
+def _deferred() -> tuple[_Deferred, ...]:
+    return tuple(_Deferred(plugin.pattern, tuple(plugin.expressions())) for plugin in _by_id().values())
+
+
+def _sources() -> dict[str, bytes]:
+    """detect-secrets' plugins, and our code that reads them."""
     spec = find_spec("detect_secrets")
     folders = [] if spec is None else spec.submodule_search_locations or []
     theirs = [path for folder in folders for path in sorted(Path(folder, "plugins").glob("*.py"))]
-    digest = hashlib.sha256()
-    for path in (*theirs, _CODE, Path(__file__), Path(literals.__file__), Path(prefilter.__file__)):
-        content = path.read_bytes()
-        digest.update(b"%d:%b%d:%b" % (len(path.name), os.fsencode(path.name), len(content), content))
-    return digest.hexdigest()
+    ours = (_CODE, Path(__file__), Path(literals.__file__), Path(prefilter.__file__))
+    return {str(path): path.read_bytes() for path in (*theirs, *ours)}
 
 
 def _load(extra: Iterable[str] = ()) -> tuple[Plugin, ...]:

@@ -10,12 +10,16 @@ import hashlib
 import os
 import stat
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
+
+import msgspec
 
 _MAGIC: Final = b"curfewd cache 1\n"
 _LARGEST: Final = 64 << 20  # bytes of a file that is believed to be one of ours
+
+_T = TypeVar("_T")
 
 
 def cache_folder(environ: Mapping[str, str]) -> Path | None:
@@ -26,6 +30,15 @@ def cache_folder(environ: Mapping[str, str]) -> Path | None:
     if not base.is_absolute():  # the XDG specification: a relative one is not valid
         base = Path(environ.get("HOME", ""), ".cache")
     return base / "curfewd" if base.is_absolute() else None
+
+
+def name_of(contents: Mapping[str, bytes]) -> str:
+    """A name for what is made of files: of their paths and all that they hold."""
+    digest = hashlib.sha256()
+    for path, content in contents.items():
+        digest.update(b"%d:%b%d:" % (len(path), os.fsencode(path), len(content)))
+        digest.update(content)
+    return digest.hexdigest()
 
 
 class FileCache:
@@ -55,6 +68,16 @@ class FileCache:
             _own(self._folder)
             _write(self._folder / f"{name}{self._suffix}", _MAGIC + hashlib.sha256(body).digest() + body)
             self._prune(self._folder)
+
+    def kept_or_made(self, name: str, kind: type[_T], make: Callable[[], _T]) -> _T:
+        """What was kept under that name, of that type; else what `make` makes, which is kept."""
+        with contextlib.suppress(msgspec.DecodeError):
+            kept = self.load(name)
+            if kept is not None:
+                return msgspec.msgpack.decode(kept, type=kind)
+        made = make()
+        self.keep(name, msgspec.msgpack.encode(made))
+        return made
 
     def _prune(self, folder: Path) -> None:
         files = sorted(

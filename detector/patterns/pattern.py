@@ -4,8 +4,6 @@ A file is either our own (`family`, then `[[pattern]]` tables) or gitleaks-style
 cannot be used is refused with its file, line and reason; none is skipped in silence.
 """
 
-import contextlib
-import hashlib
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -14,7 +12,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from detector.patterns.checks import PROOFS, Check, build_check
-from detector.patterns.file_cache import FileCache, cache_folder
+from detector.patterns.file_cache import FileCache, cache_folder, name_of
 from detector.patterns.gitleaks import translate
 from detector.patterns.jwt import read_jwt
 from detector.patterns.literals import longest_literal
@@ -122,25 +120,9 @@ def load_bundled() -> tuple[Pattern, ...]:
         folder = package.parent / "patterns"
     names = sorted(name for name in os.listdir(folder) if name.endswith(".toml"))  # noqa: PTH208 - three hundred
     contents = {f"{folder}{os.sep}{name}": (folder / name).read_bytes() for name in names}
-    cache = FileCache(cache_folder(os.environ), ".patterns", _KEPT)
-    key = _key_of(contents)
-    with contextlib.suppress(msgspec.DecodeError):
-        kept = cache.load(key)
-        if kept is not None:
-            return msgspec.msgpack.decode(kept, type=tuple[Pattern, ...])
-    patterns = _parse_bundled(contents)
-    cache.keep(key, msgspec.msgpack.encode(patterns))
-    return patterns
-
-
-def _key_of(contents: Mapping[str, bytes]) -> str:
-    """A name for these files, and for the code that reads them."""
-    digest = hashlib.sha256()
     code = {path: Path(path).read_bytes() for path in (__file__, toml_file.__file__)}
-    for path, content in (*contents.items(), *code.items()):
-        digest.update(b"%d:%b%d:" % (len(path), os.fsencode(path), len(content)))
-        digest.update(content)
-    return digest.hexdigest()
+    cache = FileCache(cache_folder(os.environ), ".patterns", _KEPT)
+    return cache.kept_or_made(name_of(contents | code), tuple[Pattern, ...], lambda: _parse_bundled(contents))
 
 
 def _parse_bundled(contents: Mapping[str, bytes]) -> tuple[Pattern, ...]:
