@@ -56,6 +56,11 @@ def maybe_text(record: Mapping[str, Any], path: str) -> str | None:
     raise bad(WRONG_FIELD, path)
 
 
+def first_text(record: Mapping[str, Any], *paths: str) -> str | None:
+    """The same of the first of these fields that has any."""
+    return next((found for path in paths if (found := maybe_text(record, path)) is not None), None)
+
+
 def time(record: Mapping[str, Any], path: str, now: int | None = None) -> int:
     """A time in any form that `log_time` reads; with `now`, at most 10 minutes ahead of it.
 

@@ -1,9 +1,10 @@
 """Tokens of Microsoft Entra: issued by sign-ins of service principals and managed identities, and used.
 
 A sign-in has the fields of Graph's `signIn` resource. A token's `uti` claim joins it with the uses ("Linkable
-identifiers in Microsoft Entra"): the sign-in has it as `uniqueTokenIdentifier`, the logs of Microsoft Graph and of Azure
-AD Graph as `signInActivityId` (the latter with `==` behind it), the activity log among the caller's claims. Storage logs the SHA-256 of the token that a request had (learn.microsoft.com,
-"Azure Blob Storage monitoring data reference").
+identifiers in Microsoft Entra"): the sign-in has it as `uniqueTokenIdentifier`, the logs of Microsoft Graph and of
+Azure AD Graph as `signInActivityId` (the latter with `==` behind it), the activity log among the caller's claims.
+Storage logs the SHA-256 of the token that a request had (learn.microsoft.com, "Azure Blob Storage monitoring data
+reference").
 
 A sign-in with a secret or a certificate is a use of it: `servicePrincipalCredentialKeyId` is its id. Of a federated
 credential the log has the id, and not the subject of the token that was handed in, so it names neither job nor
@@ -19,7 +20,7 @@ from detector.adapters.adapter import Record
 from detector.adapters.azure.records import GRAPH, MANAGED, SIGN_IN, STORAGE, claimed_uti, source_of
 from detector.adapters.azure.secrets import KEY_ID
 from detector.adapters.ci_names import task_named
-from detector.adapters.fields import find, issued_to, maybe_text, text, time
+from detector.adapters.fields import find, first_text, issued_to, maybe_text, text, time
 from detector.records.dead_letters import MISSING_FIELD, bad
 from detector.records.record_ids import record_id
 from detector.values.events import (
@@ -149,23 +150,18 @@ def used(record: Record, now: int) -> Iterator[CanonicalEvent]:
     if identifier is None or record.get("resultSignature") in _ONLY_ENDS:
         return
     graph = record["category"] in GRAPH
-    action = _first(record, "properties.requestMethod", "properties.httpMethod") if graph else None
+    action = first_text(record, "properties.requestMethod", "properties.httpMethod") if graph else None
     yield CredentialUsed(
         time=time(record, "properties.timeGenerated" if graph and "time" not in record else "time", now),
         source=source_of(record),
         id=_event_id(record, graph=graph),
         identifier=identifier,
         action=action or text(record, "operationName"),
-        resource=_first(record, "properties.requestUri", "properties.objectKey", "resourceId"),
+        resource=first_text(record, "properties.requestUri", "properties.objectKey", "resourceId"),
         outcome=DENIED if _is_refused(record) else SUCCESS,
-        source_ip=_first(record, "properties.ipAddress", "properties.callerIpAddress", "callerIpAddress"),
-        user_agent=_first(record, "properties.userAgent", "properties.userAgentHeader"),
+        source_ip=first_text(record, "properties.ipAddress", "properties.callerIpAddress", "callerIpAddress"),
+        user_agent=first_text(record, "properties.userAgent", "properties.userAgentHeader"),
     )
-
-
-def _first(record: Record, *paths: str) -> str | None:
-    """The text at the first of these that has any."""
-    return next((found for path in paths if (found := maybe_text(record, path)) is not None), None)
 
 
 def _identifier(record: Record) -> Identifier | None:
@@ -186,7 +182,7 @@ def _is_refused(record: Record) -> bool:
         "resultSignature",
         "statusCode",
     )
-    status = _first(record, *names) or ""
+    status = first_text(record, *names) or ""
     return status in _REFUSED or status.partition(".")[2] in ("Forbidden", "Unauthorized")
 
 

@@ -15,7 +15,7 @@ import re2
 
 from detector.adapters.adapter import Record
 from detector.adapters.ci_names import gitlab_job
-from detector.adapters.fields import find, maybe_text, text, time
+from detector.adapters.fields import find, first_text, maybe_text, text, time
 from detector.records.dead_letters import MISSING_FIELD, WRONG_FIELD, bad
 from detector.records.log_records import LogText, whole_record
 from detector.values.events import (
@@ -144,19 +144,14 @@ def _token(record: Record, kind: str) -> Identifier:
 
 
 def _target(record: Record) -> str:
-    return (
-        maybe_text(record, "target_id")
-        or maybe_text(record, "details.target_id")
-        or text(record, "target_id")
-    )
+    return first_text(record, "target_id", "details.target_id") or text(record, "target_id")
 
 
 def _owner(record: Record, kind: str) -> str:
     """The task of a token: its owner, which no job's end ends."""
     if kind.startswith("personal_"):
         return f"gitlab/user/{_target(record)}"
-    names = ("entity_path", "details.entity_path", "entity_id")
-    path = next(filter(None, (maybe_text(record, name) for name in names)), None)
+    path = first_text(record, "entity_path", "details.entity_path", "entity_id")
     if path is None:
         raise bad(MISSING_FIELD, "entity_path")
     return f"gitlab/{text(record, 'entity_type').lower()}/{path}"
