@@ -63,6 +63,11 @@ def _events(options: argparse.Namespace) -> None:
     importlib.import_module("benchmarks.events_bench").main()
 
 
+def _leaks(options: argparse.Namespace) -> None:
+    del options
+    importlib.import_module("benchmarks.leaks_bench").main()
+
+
 def _candidates(options: argparse.Namespace) -> None:
     del options
     importlib.import_module("benchmarks.candidates_bench").main()
@@ -321,6 +326,7 @@ def _of_a_part(commands: Any) -> None:
         one.add_argument("--only", default="", help="those whose name holds this")
         one.set_defaults(run=_hostile)
     commands.add_parser("ledger", help="cost of an event").set_defaults(run=_ledger)
+    commands.add_parser("leaks", help="cost of a leak in the service").set_defaults(run=_leaks)
     commands.add_parser("candidates", help="credentials of groups of tasks").set_defaults(run=_candidates)
     commands.add_parser("sources", help="records of each source a second").set_defaults(run=_sources)
     commands.add_parser("masking", help="what masking the texts of an event costs").set_defaults(run=_masking)

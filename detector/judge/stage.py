@@ -201,6 +201,9 @@ class AggregateState:
         self._sent: dict[str, SentCommand] = {}
         self._latest: dict[str, Finding] = {}  # the findings in full as judged last: most do not change
         self._staged: list[Change] = []
+        self._verdicts = Verdicts()
+        self._judgement = Judgement([])
+        self._changed: list[Finding] = []
         self._compact_every = self._compact_at = compact_every
         self._lateness = policy.lateness
 
@@ -288,15 +291,32 @@ class AggregateState:
             self._facts.add(key)
             self._staged.append((key, value))
 
+    def conclude(self, watermark: int) -> tuple[list[Finding], list[Command]]:
+        """Concludes what holds, with the facts taken so far. Returns the findings that may have changed, and new commands.
+
+        `judgement` says what of it is new.
+        """
+        self._judgement, self._staged = Judgement(self._staged), []
+        verdicts = self._verdicts = self.aggregate.judge(watermark, list(self._sent.values()))
+        self._hand_over(self._judgement)
+        self._changed = [
+            finding
+            for uid, finding in verdicts.findings.items()
+            if uid not in self._reported or self._latest.get(uid) != finding
+        ]
+        return self._changed, verdicts.commands
+
     def judge(self, watermark: int, digest: FindingDigest = finding_digest) -> Judgement:
-        """Judges it, with the facts taken so far.
+        """Judges it, with the facts taken so far. `digest` is as for `judgement`."""
+        self.conclude(watermark)
+        return self.judgement(watermark, digest)
+
+    def judgement(self, watermark: int, digest: FindingDigest = finding_digest) -> Judgement:
+        """What changes by what was concluded at this watermark.
 
         A finding counts as changed if its `digest` has changed, so a caller decides what its outputs tell apart.
         """
-        judgement = Judgement(self._staged)
-        self._staged = []
-        verdicts = self.aggregate.judge(watermark, list(self._sent.values()))
-        self._hand_over(judgement)
+        judgement, verdicts = self._judgement, self._verdicts
         self._report(verdicts.findings, judgement, digest)
         for command in verdicts.commands:
             judgement.commands.append(command)
@@ -326,11 +346,10 @@ class AggregateState:
         judgement.timer = self._timer
         return judgement
 
-    def _report(self, findings: dict[str, Finding], judgement: Judgement, digest: FindingDigest) -> None:
-        for uid, finding in findings.items():
+    def _report(self, findings: Mapping[str, Finding], judgement: Judgement, digest: FindingDigest) -> None:
+        for finding in self._changed:
+            uid = finding.uid
             before = self._reported.get(uid)
-            if before is not None and self._latest.get(uid) == finding:
-                continue
             self._latest[uid] = finding
             found = digest(finding)
             if before is not None and before.digest == found:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from detector.outputs.public_identifiers import command_identifier_records, keeping_public_ids
 from detector.values.findings import Command, CredentialFacts
 from detector.values.times import format_rfc3339
-from detector.values.wording import Clean, cleaner_of
+from detector.values.wording import Clean, cleanly
 
 TYPE: Final = "credential.revocation.requested"
 SOURCE: Final = "curfewd"
@@ -19,8 +19,13 @@ _INT64: Final = 1 << 63
 
 def command_record(command: Command, clean: Clean) -> dict[str, Any]:
     """The CloudEvent of a command. Its key in Kafka is `subject`, the credential's id."""
+    return cleanly(lambda each: command_record_with(command, each), clean)
+
+
+def command_record_with(command: Command, clean: Clean) -> dict[str, Any]:
+    """The same, each text cleaned on its own."""
     credential = command.credential
-    clean = keeping_public_ids(credential.identifiers, cleaner_of(credential, clean))
+    clean = keeping_public_ids(credential.identifiers, clean)
     subject = clean(credential.credential_id)
     data = {
         "credential_id": subject,

@@ -6,11 +6,9 @@ Absent values are left out.
 """
 
 import ipaddress
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final
-
-import msgspec
 
 from detector import __version__
 from detector.judge.rules.catalog import RULES
@@ -30,7 +28,7 @@ from detector.values.findings import (
 )
 from detector.values.networks import split_port
 from detector.values.times import to_millis
-from detector.values.wording import Clean, cleaner_of, visible
+from detector.values.wording import Clean, cleanly, visible
 
 VERSION: Final = "1.8.0"
 CLASS_UID: Final = 2004
@@ -45,8 +43,7 @@ _TARGET, _ACTOR, _AFFECTED = (1, "Target"), (2, "Actor"), (3, "Affected")  # res
 _RELATED: Final = (4, "Related")
 _MAX_NAME: Final = 256  # characters of an id or name
 _MAX_PROOF: Final = 1024
-_TOGETHER: Final = 4 << 10  # characters cleaned as one: no more than one finding with 20 excerpts has
-_APART: Final = "\n\n--\n\n"  # over which nothing that is encoded goes on
+_TOGETHER: Final = 16  # pieces of evidence whose texts are cleaned as one: no more than one finding has
 
 Record = dict[str, Any]
 
@@ -65,7 +62,7 @@ def finding_record(finding: Finding, patterns: Patterns, clean: Clean, activity:
     `patterns` by id give a leaked secret's name and advice; `clean` masks secrets in what came from events;
     `activity` is `CREATE`, `UPDATE` or `CLOSE`.
     """
-    return _record(finding, patterns, cleaner_of(_texts(finding) or finding, clean), activity)
+    return cleanly(lambda each: finding_record_with(finding, patterns, each, activity), clean)
 
 
 def change_record(change: FindingChange, patterns: Patterns, clean: Clean) -> Record:
@@ -85,50 +82,21 @@ def activity_fields(activity: int) -> Record:
 
 
 def finding_records(findings: Iterable[Finding], patterns: Patterns, clean: Clean) -> Iterator[Record]:
-    """The records of many new findings. The texts of several findings about unregistered secrets are cleaned as one."""
-    some: list[tuple[Finding, list[str]]] = []
+    """The records of many new findings. The texts of several are cleaned as one."""
+    some: list[Finding] = []
     size = 0
+
+    def made() -> list[Record]:
+        return cleanly(lambda each: [finding_record_with(one, patterns, each) for one in some], clean)
+
     for finding in findings:
-        texts = _texts(finding)
-        if texts:
-            some.append((finding, texts))
-            size += sum(map(len, texts))
-        if size > _TOGETHER or not texts:
-            yield from _created(some, patterns, clean)
+        some.append(finding)
+        size += len(finding.evidences)
+        if size >= _TOGETHER:
+            yield from made()
             some, size = [], 0
-        if not texts:
-            yield finding_record(finding, patterns, clean)
-    yield from _created(some, patterns, clean)
-
-
-def _created(some: Sequence[tuple[Finding, list[str]]], patterns: Patterns, clean: Clean) -> Iterator[Record]:
-    known = {text for _, texts in some for text in texts}
-    joined = _APART.join(sorted(known))
-    if clean(joined) != joined:
-        yield from (_record(one, patterns, cleaner_of(texts, clean), CREATE) for one, texts in some)
-        return
-
-    def cleaned(text: str) -> str:
-        return text if text in known else clean(text)
-
-    yield from (_record(one, patterns, cleaned, CREATE) for one, _ in some)
-
-
-def _texts(finding: Finding) -> list[str]:
-    """The texts that the record of a finding about an unregistered secret contains; nothing for other findings.
-
-    That is little: most of a leak are fingerprints.
-    """
-    told: list[Any] = [finding.accepted, *finding.patterns]
-    if finding.task is not None:
-        told += msgspec.structs.astuple(finding.task)
-    for piece in finding.evidences:
-        event = piece.event
-        if finding.rule != LEAKED_SECRET or not isinstance(event, Leak):
-            return []
-        told += (event.source, _name(event), event.id, event.excerpt, event.task_id, event.stream, event.name)
-        told.append(piece.detail)
-    return [one for one in told if one and isinstance(one, str)]
+    if some:
+        yield from made()
 
 
 @lru_cache(maxsize=64)
@@ -138,7 +106,8 @@ def _classified(rule: str) -> tuple[list[Any], Record]:
     return classification.attacks(), classification.taxonomies()
 
 
-def _record(finding: Finding, patterns: Patterns, clean: Clean, activity: int) -> Record:
+def finding_record_with(finding: Finding, patterns: Patterns, clean: Clean, activity: int = CREATE) -> Record:
+    """As `finding_record`, each text cleaned on its own."""
     identifiers = finding.credential.identifiers if finding.credential else ()
     clean = keeping_public_ids(identifiers, clean)
     words = advise(finding, patterns, clean)

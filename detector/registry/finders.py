@@ -1,6 +1,6 @@
 """What finds leaks at this moment: patterns may be reloaded, and registered credentials come and go."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from detector.configuration.allowlist import Allowlist
 from detector.scan.known_credentials import KnownIndex
@@ -10,6 +10,7 @@ from detector.scan.sightings import NoPatterns, Scanner
 from detector.values.events import Identifier
 from detector.values.findings import MOST_FINDINGS
 from detector.values.secrets import DeploymentKey
+from detector.values.wording import Cleaner
 
 
 class Finders:
@@ -43,6 +44,8 @@ class Finders:
         self._fallback = fallback
         self._scanner = scanner
         self._allowlist = allowlist
+        self.clean = Cleaner(self._cleaned, self._all_cleaned)
+        """Cleans texts of the secrets that are recognised at the time."""
         self.known = self._index(())
         self.finder: LeakFinder
         self.second_finder: LeakFinder
@@ -71,9 +74,11 @@ class Finders:
         """Looks for these identifiers from now on, and for no others."""
         self._build(self._index(identifiers))
 
-    def clean(self, text: str) -> str:
-        """A text without the secrets that are recognised now."""
+    def _cleaned(self, text: str) -> str:
         return self.finder.redactor.clean(text)
+
+    def _all_cleaned(self, texts: Collection[str]) -> dict[str, str]:
+        return self.finder.redactor.cleaned(texts)
 
     def redactor(self, source: str, now: int) -> Redactor:
         """What masks the records of a source. Matches that are allowed at `now` (ns) stay."""

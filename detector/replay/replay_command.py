@@ -33,6 +33,7 @@ from detector.terminal.progress import meter
 from detector.values.errors import ConfigError
 from detector.values.events import Identifier
 from detector.values.findings import Severity
+from detector.values.wording import Cleaner
 
 DONE, FOUND, DEAD_LETTERS = 0, 1, 3  # exit codes
 _COLLECTED: Final = (200_000, 20, 1000)  # a quarter off the CPU time of 100,000 registered credentials
@@ -106,7 +107,8 @@ def run_replay(request: Request, *, adapters: Sequence[Adapter] = (), outputs: S
     with meter() as bars, seldom_collected():
         result = replay(plan, bars)
     patterns = {pattern.id: pattern for pattern in scanner.patterns}
-    clean = Redactor(scanner, finders.known).clean
+    redactor = Redactor(scanner, finders.known)
+    clean = Cleaner(redactor.clean, redactor.cleaned)
     summary = result.summary
     if request.baseline is not None:
         use = baseline_use(baseline, result.findings, request.day, keyed=plan.keyed)

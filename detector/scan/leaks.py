@@ -7,8 +7,7 @@ batch ─┬─ as it is ──┬─▶ patterns, fingerprints ──▶ sighti
 import os
 import re  # for masks alone: each is of bounded length
 from bisect import bisect_left, bisect_right
-from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import Final
 
@@ -365,23 +364,46 @@ class Redactor:
         self._known = known
         self._allowing = allowing
         self._share = share
-        self._clean: OrderedDict[tuple[int, int], None] = OrderedDict()
+        self._clean: tuple[int, set[int]] = (
+            0,
+            set(),
+        )  # texts that show nothing of what is registered by a version
 
     def clean(self, text: str) -> str:
         """`text` with every secret in it, encoded ones too, replaced by its mask."""
-        version = 0 if self._known is None else self._known.version
-        key = hash(text), version  # 64 bits under a random key: no other text passes for this one
-        if key in self._clean:
+        _, seen = self._memory()
+        if hash(text) in seen:
             return text
         masked = self.masked(text.encode("utf-8", "replace"))
         if masked is None:
             return KNOWN_CREDENTIAL  # nothing of it is shown
         done = masked.decode("utf-8", "replace")
         if done == text:
-            self._clean[key] = None
-            if len(self._clean) > _CLEAN_TEXTS:
-                self._clean.popitem(last=False)
+            _remember(seen, (text,))
         return done
+
+    def cleaned(self, texts: Collection[str]) -> dict[str, str]:
+        """What becomes of those texts that show a secret. One pass searches all that were not seen before."""
+        _, seen = self._memory()
+        fresh = [text for text in texts if hash(text) not in seen]
+        if not fresh:
+            return {}
+        showing = self.mask_spans_of([text.encode("utf-8", "replace") for text in fresh])
+        _remember(seen, (text for number, text in enumerate(fresh) if number not in showing))
+        return {fresh[number]: self.clean(fresh[number]) for number in showing}
+
+    def remember(self, texts: Iterable[str], version: int) -> None:
+        """Texts that show nothing, by a search that began with this version of what is registered."""
+        now, seen = self._memory()
+        if now == version:
+            _remember(seen, texts)
+
+    def _memory(self) -> tuple[int, set[int]]:
+        """The version of what is registered now, and the texts that show nothing of it."""
+        version = 0 if self._known is None else self._known.version
+        if self._clean[0] != version:
+            self._clean = version, set()
+        return self._clean
 
     def masked(
         self,
@@ -465,6 +487,13 @@ class Redactor:
             details = LeakDetailsCache(Fingerprinter(self._allowing.keys), known)
             seen = _unallowed(seen, self._allowing, details, data)
         return seen, limited
+
+
+def _remember(seen: set[int], texts: Iterable[str]) -> None:
+    """Keeps 64 bits of each text, under a random key: no other text passes for it."""
+    if len(seen) > _CLEAN_TEXTS:
+        seen.clear()
+    seen.update(map(hash, texts))
 
 
 def _inside(one: Sighting, spans: Sequence[tuple[int, int]], starts: Sequence[int]) -> bool:

@@ -92,7 +92,10 @@ class EventMasker:
     def _together(self, facts: Sequence[_S]) -> list[_S]:
         texts = _texts_of(facts)
         hashed = hold_record_id(texts)
+        version = self.finder.known_version
         found = self._found(texts)
+        if isinstance(facts[0], Leak):  # a finding will show most of them soon
+            self.finder.redactor.remember(texts - found.keys(), version)
         if hashed:
             key = self.finder.id_key
             hashes = {fact.id for fact in facts if isinstance(fact, Event) and is_record_id(fact.id)}

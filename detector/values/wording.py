@@ -1,7 +1,7 @@
 """Values as text for a person: without secrets, on one line, with readable times and sizes."""
 
-from collections.abc import Callable, Iterator
-from typing import Any, Final
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -12,9 +12,23 @@ Clean = Callable[[str], str]
 """Masks all secrets that it recognises in a text before it is written (`detector.scan.leaks.Redactor.clean`)."""
 
 MAX_TEXT: Final = 1024  # characters: an output cuts longer fields of events
+_APART: Final = "\n\n--\n\n"  # between texts that are cleaned as one: nothing that is encoded goes on over it
 _UNITS: Final = ((DAY, "d"), (HOUR, "h"), (MINUTE, "min"), (SECOND, "s"), (MILLISECOND, "ms"))
 _SIZES: Final = ("B", "KB", "MB", "GB", "TB")
 _KILO: Final = 1000
+_T = TypeVar("_T")
+
+
+class Cleaner:
+    """A `Clean` of one text, and what cleans many: it gives those that show a secret, and what becomes of each."""
+
+    def __init__(self, one: Clean, many: Callable[[Collection[str]], Mapping[str, str]]) -> None:
+        self._one = one
+        self.many = many
+
+    def __call__(self, text: str) -> str:
+        """The text without the secrets that are recognised."""
+        return self._one(text)
 
 
 def visible(text: str, limit: int = MAX_TEXT) -> str:
@@ -42,21 +56,48 @@ def _strings(value: Any) -> Iterator[str]:
             stack.extend(item)
 
 
+def showing(texts: Collection[str], clean: Clean) -> Mapping[str, str]:
+    """What becomes of those texts that show a secret. One search is for all, unless one of them does."""
+    if isinstance(clean, Cleaner):
+        return clean.many(texts)
+    joined = _APART.join(sorted(texts))
+    return {} if clean(joined) == joined else {text: clean(text) for text in texts}
+
+
+def cleanly(make: Callable[[Clean], _T], clean: Clean) -> _T:
+    """What `make` makes with clean texts.
+
+    Hardly any text shows a secret. So it is made of the texts as they are, which are then searched together, and made
+    again if one of them shows a secret.
+    """
+    texts: set[str] = set()
+
+    def drafted(text: str) -> str:
+        texts.add(text)
+        return text
+
+    made = make(drafted)
+    found = showing(texts, clean)
+    if not found:
+        return made
+
+    def cleaned(text: str) -> str:
+        return found.get(text, text) if text in texts else clean(text)
+
+    return make(cleaned)
+
+
 def cleaner_of(value: Any, clean: Clean) -> Clean:
     """A `clean` that has already seen all strings inside `value` (structs, dicts, lists).
 
-    Hardly any event has a secret in it. So all its strings are cleaned at once, as the lines of one text, and one by one
-    only if that text changes. A string that is not in `value` is cleaned when it comes.
+    Hardly any event has a secret in it. So all its strings are cleaned at once, and one by one only if one has. A string
+    that is not in `value` is cleaned when it comes.
     """
-    texts = sorted({text for text in _strings(value) if text})
-    joined = "\n".join(texts)
-    same = clean(joined) == joined
-    known = {text: text if same else clean(text) for text in texts}
-    known[""] = ""
+    texts = set(_strings(value))
+    found = showing(texts, clean)
 
     def cleaned(text: str) -> str:
-        found = known.get(text)
-        return clean(text) if found is None else found
+        return found.get(text, text) if text in texts else clean(text)
 
     return cleaned
 

@@ -1,6 +1,6 @@
 """The benchmarks of speed measure what they say: many patterns are as many, hostile text looks as it should."""
 
-from benchmarks import compare
+from benchmarks import compare, leaks_bench
 from benchmarks.cost_bench import Cost, Costs, Options, many_patterns, report
 from benchmarks.hostile_bench import Hostile, Slow, of_look_alikes, report_horrors, report_look_alikes
 from benchmarks.hostile_bench import Options as Hostility
@@ -43,3 +43,11 @@ def test_costs_are_told_in_tables() -> None:
     text = report(Costs(compare.machine(), Options(), costs))
     assert "| 60 | 500 | 200 | 1.5 |" in text
     assert "| 10,000 | 700 | 90 |  |" in text
+
+
+def test_a_leak_costs_what_a_record_with_one_takes_longer() -> None:
+    clean = leaks_bench.Cost(0.0, 1000, 0, {"scan": 0.005, "route": 0.0, "judge": 0.0})
+    leaking = leaks_bench.Cost(0.01, 1000, 10, {"scan": 0.006, "route": 0.0001, "judge": 0.002})
+    text = leaks_bench.report([clean, leaking], compare.machine(), 1)
+    assert "| 0.0% | 0 | 200,000 | 5.00 | 0.00 | 0.00 |  |  |  |  |" in text
+    assert "| 1.0% | 10 | 123,457 | 6.00 | 0.10 | 2.00 | 100 | 10 | 200 | 310 |" in text

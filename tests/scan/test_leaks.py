@@ -306,6 +306,29 @@ def test_redaction_leaves_nothing_that_the_scanner_or_the_index_knows(
     assert LeakFinder(SCANNER, known, [KEY]).find(Batch("a", clean.encode(), lines(clean.encode()))) == []
 
 
+@settings(max_examples=40, deadline=None)
+@given(st.lists(texts(), max_size=4))
+def test_texts_that_are_cleaned_together_are_cleaned_as_each(drawn: list[tuple[bytes, list[bytes]]]) -> None:
+    known = KnownIndex([hmac(secret) for _, chosen in drawn for secret in chosen[:1]], [KEY])
+    some = [data.decode("utf-8", "replace") for data, _ in drawn]
+    alone = {text: Redactor(SCANNER, known).clean(text) for text in some}
+    redactor = Redactor(SCANNER, known)
+    for _ in range(2):
+        assert {text: text for text in some} | redactor.cleaned(some) == alone
+
+
+def test_texts_that_showed_nothing_are_searched_again_once_more_is_registered() -> None:
+    known = KnownIndex([], [KEY])
+    redactor = Redactor(SCANNER, known)
+    text = f"token={KNOWN.decode()} for nobody"
+    assert redactor.cleaned([text, "nothing"]) == {}
+    version = known.version
+    known.add([hmac(KNOWN)])
+    redactor.remember([text], version)  # a search that began before
+    assert redactor.cleaned([text, "nothing"]) == {text: "token=‹known-credential:20› for nobody"}
+    assert redactor.clean(text) == "token=‹known-credential:20› for nobody"
+
+
 def test_redaction_keeps_clean_text_and_sees_what_was_registered_since() -> None:
     known = KnownIndex([], [KEY])
     redactor = Redactor(SCANNER, known)

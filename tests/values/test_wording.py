@@ -1,11 +1,13 @@
 """How durations, sizes, counts and foreign texts read."""
 
+from collections.abc import Collection
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from detector.values.times import DAY, HOUR, MILLISECOND, MINUTE, SECOND
-from detector.values.wording import cleaner_of, counted, moment, period, size, span, visible
+from detector.values.wording import Cleaner, cleaner_of, cleanly, counted, moment, period, size, span, visible
 from tests.outputs import finding_samples as made
 
 
@@ -70,3 +72,16 @@ def test_cleaning_together_is_cleaning_each(texts: list[str]) -> None:
     together = cleaner_of(texts, clean)
     assert [together(text) for text in texts] == [clean(text) for text in texts]
     assert together("not among them: hush") == "not among them: ‹x›"
+
+
+@given(texts=st.lists(st.text("ab hush\n-", max_size=12), max_size=6), many=st.booleans())
+def test_what_is_made_cleanly_is_made_of_clean_texts(texts: list[str], *, many: bool) -> None:
+    def clean(text: str) -> str:
+        return text.replace("hush", "‹x›")
+
+    def cleaned(some: Collection[str]) -> dict[str, str]:
+        return {text: clean(text) for text in some if "hush" in text}
+
+    cleaner = Cleaner(clean, cleaned) if many else clean
+    made = cleanly(lambda each: [each(text) for text in texts], cleaner)
+    assert made == [clean(text) for text in texts]

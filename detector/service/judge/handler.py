@@ -298,8 +298,14 @@ class JudgeHandler:
                 touched[key] = self._cached(partition, work, key)
         work.recent = 0
         output, topic, number = self._output(), self._settings.topics.state, partition.number
+        findings, commands = [], []
+        for state, _ in touched.values():
+            changed, new = state.conclude(watermark)
+            findings += changed
+            commands += new
+        output.draft(findings, commands)
         for key, (state, digest) in touched.items():
-            judgement = state.judge(watermark, output.digest)
+            judgement = state.judgement(watermark, output.digest)
             if judgement.changes:
                 changes = changelog_changes(digest, judgement)
                 outputs += [Output(topic, name, value, partition=number) for name, value in changes]
@@ -367,9 +373,7 @@ class JudgeHandler:
         output.appended_ms = began
         for command in judgement.commands:
             output.command(command)
-        output.close()
-        outputs += output.records
-        output.open(self._run)
+        outputs += output.taken()
         outputs += [Output(topics.registry, registry_key(issue), None) for issue in judgement.forgotten]
         return outputs
 

@@ -1,23 +1,28 @@
 """The service's output: findings, commands and dead letters as records of their Kafka topics."""
 
 import hashlib
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
 
 from detector.kafka.handlers import Output as TopicRecord
-from detector.outputs.commands import command_record
-from detector.outputs.ocsf import CREATE, UPDATE, activity_fields, change_record, finding_record
+from detector.outputs.commands import command_record, command_record_with
+from detector.outputs.ocsf import CREATE, UPDATE, activity_fields, change_record, finding_record_with
 from detector.outputs.output import Run
 from detector.outputs.writers import dumps
 from detector.records.dead_letters import DeadLetter
 from detector.values.findings import Command, Finding, FindingChange
+from detector.values.wording import Clean, cleanly
 
 APPENDED: Final = "curfewd-appended"
 """The header of a command that says when the record that led to it was appended, in ms since the epoch."""
 
 _ACTIVITY_FIELDS: Final = activity_fields(CREATE).keys()
-_UPDATE: Final = activity_fields(UPDATE)
+_HEADS: Final = {
+    activity: dumps(activity_fields(number))[:-1] + b","
+    for activity, number in (("created", CREATE), ("updated", UPDATE))
+}
 
 
 class OutputTopics(msgspec.Struct, frozen=True):
@@ -31,12 +36,12 @@ class OutputTopics(msgspec.Struct, frozen=True):
 class TopicOutput:
     """Collects `records` for the Kafka transaction that the handler is in, which makes them appear whole or not at all.
 
-    Each finding's record is made once: for the digest that tells whether it has changed, and for the topic.
-    `appended_ms` is when the input record behind the next commands appeared, None if time alone led to them. Whoever
-    carries a command out measures from there how long the credential was exposed.
+    What is drafted is cleaned together, and each finding is written once: for the digest that tells whether it has
+    changed, and for the topic. `appended_ms` is when the input record behind the next commands appeared, None if time
+    alone led to them. Whoever carries a command out measures from there how long the credential was exposed.
     """
 
-    __slots__ = ("_made", "_run", "_topics", "appended_ms", "records")
+    __slots__ = ("_commands", "_findings", "_run", "_topics", "appended_ms", "records")
 
     def __init__(self, topics: OutputTopics, run: Run) -> None:
         self._topics = topics
@@ -46,32 +51,57 @@ class TopicOutput:
         """Begins with no records."""
         self._run = run
         self.appended_ms: int | None = None
-        self._made: dict[str, dict[str, Any]] = {}
+        self._findings: dict[str, bytes] = {}  # by uid, without the activity
+        self._commands: dict[str, bytes] = {}  # by id
         self.records: list[TopicRecord] = []
+
+    def draft(self, findings: Sequence[Finding], commands: Sequence[Command] = ()) -> None:
+        """Writes records that may be needed. One search cleans the texts of all."""
+        if not findings and not commands:
+            return
+        patterns = self._run.patterns
+
+        def made(clean: Clean) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+            return (
+                [finding_record_with(finding, patterns, clean) for finding in findings],
+                [command_record_with(command, clean) for command in commands],
+            )
+
+        found, sent = cleanly(made, self._run.clean)
+        for finding, record in zip(findings, found, strict=True):
+            self._findings[finding.uid] = dumps(
+                {name: value for name, value in record.items() if name not in _ACTIVITY_FIELDS}
+            )
+        self._commands |= zip((command.id for command in commands), map(dumps, sent), strict=True)
 
     def digest(self, finding: Finding) -> str:
         """A digest of all that the finding's record says, except for the activity."""
-        record = self._made[finding.uid] = finding_record(finding, self._run.patterns, self._run.clean)
-        lasting = {name: value for name, value in record.items() if name not in _ACTIVITY_FIELDS}
-        return hashlib.blake2b(dumps(lasting), digest_size=16).hexdigest()
+        if finding.uid not in self._findings:
+            self.draft([finding])
+        return hashlib.blake2b(self._findings[finding.uid], digest_size=16).hexdigest()
 
     def finding(self, change: FindingChange) -> None:
         """Adds the record of a change, under the finding's uid."""
-        record = None if change.activity == "closed" else self._made.get(change.finding.uid)
-        if record is None:
-            record = change_record(change, self._run.patterns, self._run.clean)
-        elif change.activity == "updated":
-            record = record | _UPDATE
-        key = change.finding.uid.encode()
-        self.records.append(TopicRecord(self._topics.findings, key, dumps(record), fact=change))
+        uid = change.finding.uid
+        lasting = self._findings.get(uid)
+        if change.activity == "closed" or lasting is None:
+            value = dumps(change_record(change, self._run.patterns, self._run.clean))
+        else:
+            value = _HEADS[change.activity] + lasting[1:]
+        self.records.append(TopicRecord(self._topics.findings, uid.encode(), value, fact=change))
 
     def command(self, command: Command) -> None:
         """Adds the record of a command, under the credential's id."""
-        value = dumps(command_record(command, self._run.clean))
+        value = self._commands.get(command.id) or dumps(command_record(command, self._run.clean))
         key = command.credential.credential_id.encode()
         at = self.appended_ms
         headers = () if at is None else ((APPENDED, str(at).encode()),)
         self.records.append(TopicRecord(self._topics.revocations, key, value, headers, fact=command))
+
+    def taken(self) -> list[TopicRecord]:
+        """The records so far, to be written before those that follow."""
+        records, self.records = self.records, []
+        return records
 
     def dead_letter(self, letter: DeadLetter) -> None:
         """Adds the record of a dead letter."""
