@@ -102,6 +102,7 @@ compiled: $(STAMP)
 	@$(BIN)/python examples/demo.py > /dev/null
 	@$(BIN)/python -c "from detector.scan.decode import compile_decoders; compile_decoders()"
 	@$(BIN)/python -c "from detector.scan.known_credentials import compile_known; compile_known()"
+	@$(BIN)/python -c "from detector.registry.credential_registry import compile_registry; compile_registry()"
 
 prepared: lint compiled $(KAFKA) $(OAUTH) chromium monitors shells stores
 

@@ -16,6 +16,7 @@ from detector.configuration.settings import Settings
 from detector.patterns.pattern import load_bundled
 from detector.redact.command import redactor_of
 from detector.redact.stream_redactor import StreamRedactor
+from detector.registry.credential_registry import compile_registry
 from detector.replay.replay_command import Request, run_replay
 from detector.scan.decode import compile_decoders
 from detector.scan.known_credentials import compile_known
@@ -40,6 +41,7 @@ def run() -> None:
     """Redacts and replays the examples of all patterns and decoders, and a few log records."""
     compile_decoders()
     compile_known()
+    compile_registry()
     examples = [text for pattern in load_bundled() for text in (*pattern.examples, *pattern.near_misses)]
     redactor, _ = redactor_of(Settings.load(None), [])
     redacting = StreamRedactor(redactor)

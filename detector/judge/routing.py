@@ -228,7 +228,12 @@ def issue_key(issue: CredentialIssued) -> str:
     """The key of the aggregate that judges the credential of an issue: its task's, or one of its own."""
     if issue.task_id is not None:
         return task_key(issue.task_id)
-    return CANDIDATES + issue.credential_id
+    return candidates_key(issue.credential_id)
+
+
+def candidates_key(credential_id: str) -> str:
+    """The key of the aggregate of a credential that belongs to one of several tasks."""
+    return CANDIDATES + credential_id
 
 
 def credential_key(credential_id: str) -> str:
@@ -290,13 +295,16 @@ def claims(issue: CredentialIssued) -> Iterator[Routed]:
 
 
 class Owners(Protocol):
-    """The part of a registry that routing asks: which issue owns a name, None if no known issue does."""
+    """The part of a registry that routing asks: the key of the aggregate that judges a credential.
 
-    def by_identifier(self, identifier: Identifier) -> CredentialIssued | None:
-        """The owner of an identifier."""
+    It is None if no known issue owns the name that is asked for.
+    """
 
-    def owner(self, event: CredentialEvent) -> CredentialIssued | None:
-        """The owner of the name by which an event refers to its credential."""
+    def by_identifier(self, identifier: Identifier) -> str | None:
+        """That of the owner of an identifier."""
+
+    def owner(self, event: CredentialEvent) -> str | None:
+        """That of the owner of the name by which an event refers to its credential."""
 
 
 def route_event(event: CanonicalEvent, owners: Owners) -> list[Routed]:
@@ -311,7 +319,7 @@ def route_event(event: CanonicalEvent, owners: Owners) -> list[Routed]:
         return [(group_key(event.group), event)]
     owner = owners.owner(event)
     if owner is not None:
-        return [(issue_key(owner), event)]
+        return [(owner, event)]
     return [(name_key(event), event)]
 
 
@@ -325,7 +333,7 @@ def route_leak(leak: Leak, owners: Owners) -> list[Routed]:
     for identifier in leak.identifiers:
         owner = owners.by_identifier(identifier)
         if owner is not None:
-            owned[issue_key(owner)] = leak
+            owned[owner] = leak
         else:
             waiting[identifier_key(identifier)] = leak
     if not owned:

@@ -1,91 +1,232 @@
-"""The issues that are known, found by credential id and by identifier."""
+"""The issues that are known, found by credential id and by identifier: some 170 bytes each, no Python object for any."""
 
-from collections.abc import Iterator
+import secrets
+import struct
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import Any, Final, NamedTuple
 
-from detector.judge.routing import without_terms
-from detector.values.events import CredentialEvent, CredentialIssued, Identifier
+import msgspec
+import numpy as np
+
+from detector.judge.routing import candidates_key, task_key
+from detector.registry import claim_kernel as kernel
+from detector.registry import packed_names
+from detector.registry.issue_batch import (
+    CREDENTIAL,
+    IssueBatch,
+    NamedNumbers,
+    batch_of,
+    encoded,
+    event_name,
+    identifier_of,
+)
+from detector.values.events import CredentialEvent, CredentialIssued, CredentialRevoked, Identifier
+
+_ARENA: Final = 1 << 16
+_SLOTS: Final = 1 << 10
+_DETAIL: Final = struct.Struct(
+    "<HIHBI"
+)  # of a claim: length, check, key, flags, size of what is kept beside them
+
+
+class _Arrays(NamedTuple):
+    """What the loops work on; see `claim_kernel`."""
+
+    arena: Any
+    names: Any
+    events: Any
+    state: Any
 
 
 class CredentialRegistry:
     """Known issues. If several credentials claim an identifier, the one issued first owns it.
 
-    `conflicts` counts the identifiers that more than one credential claims.
+    Of an issue it keeps what routing and the scanner ask for. Its event is known by a hash of its source and id under
+    keys that are drawn here.
+
+    One thread may read while another prepares a batch or compacts: arrays are replaced then, never changed. `take` and
+    `remove` change them.
     """
 
     def __init__(self) -> None:
-        self.conflicts = 0
-        self._issues: dict[str, list[CredentialIssued]] = {}  # by credential id, the earliest first
-        self._claimants: dict[str, dict[str, list[str]]] = {}  # credential ids, by scheme and value
+        self._keys = np.array([secrets.randbits(64), secrets.randbits(64)], np.uint64)
+        self._numbers = NamedNumbers()
+        self._arrays = _empty(_ARENA, _SLOTS, _SLOTS)
 
     def __len__(self) -> int:
         """How many credentials are known."""
-        return len(self._issues)
+        return int(self._arrays.state[kernel.CREDENTIALS])
 
-    def add(self, issue: CredentialIssued) -> None:
-        """Adds an issue; adding it again changes nothing."""
-        bare = without_terms(issue)
-        issues = self._issues.setdefault(issue.credential_id, [bare])
-        if issues[0] is not bare:
-            if any(_same(known, issue.source, issue.id) for known in issues):
-                return
-            issues.append(bare)
-            issues.sort(key=lambda known: (known.time, known.source, known.id))
-        for identifier in issue.identifiers:
-            claimants = self._claimants.setdefault(identifier.scheme, {}).setdefault(identifier.value, [])
-            if issue.credential_id not in claimants:
-                claimants.append(issue.credential_id)
-                self.conflicts += len(claimants) == 2  # noqa: PLR2004 - the second makes it a conflict
+    @property
+    def conflicts(self) -> int:
+        """How many identifiers more than one credential claims."""
+        return int(self._arrays.state[kernel.CONFLICTS])
+
+    @property
+    def size(self) -> int:
+        """Bytes that it takes."""
+        return sum(each.nbytes for each in self._arrays)
+
+    def prepared(self, issues: Sequence[CredentialIssued]) -> IssueBatch:
+        """A batch of issues for `take`, for which there is room then."""
+        batch = batch_of(issues, self._numbers)
+        arrays = self._arrays
+        state = arrays.state
+        arena, names, events = arrays[:3]
+        if state[kernel.USED] + batch.room > arena.size:
+            arena = _longer(arena, int(state[kernel.USED]), batch.room)
+        if _full(names, state[kernel.NAMES] + batch.names):
+            names = self._wider(arrays, names, batch.names)
+        if _full(events, state[kernel.EVENTS] + len(issues)):
+            events = self._wider(arrays, events, len(issues))
+        if arena is not arrays.arena or names is not arrays.names or events is not arrays.events:
+            state = state.copy()
+            state[kernel.NAMES], state[kernel.EVENTS] = map(np.count_nonzero, (names, events))
+            self._arrays = _Arrays(arena, names, events, state)
+        return batch
+
+    def unclaimed(self, batch: IssueBatch) -> tuple[Identifier, ...]:
+        """The identifiers in a batch that no known credential has, each once."""
+        claimed = np.empty(len(batch.identifiers), np.bool_)
+        arrays = self._arrays
+        kernel.claimed(
+            arrays.arena, arrays.names, self._keys, batch.text, batch.issues, batch.identifiers, claimed
+        )
+        identifiers = (each for issue in batch.of_issues for each in issue.identifiers)
+        return tuple(
+            dict.fromkeys(one for one, known in zip(identifiers, claimed.tolist(), strict=True) if not known)
+        )
+
+    def take(self, batch: IssueBatch) -> None:
+        """Adds a batch that was prepared last. Adding an issue again changes nothing."""
+        kernel.add(*self._arrays, self._keys, batch.text, batch.issues, batch.identifiers)
+
+    def add(self, *issues: CredentialIssued) -> None:
+        """Adds issues."""
+        self.take(self.prepared(issues))
 
     def remove(self, credential_id: str, source: str, event_id: str) -> None:
         """Removes one issue, and with its last issue the credential."""
-        issues = self._issues.get(credential_id, [])
-        gone = [issue for issue in issues if _same(issue, source, event_id)]
-        left = [issue for issue in issues if not _same(issue, source, event_id)]
-        if left:
-            self._issues[credential_id] = left
-        else:
-            self._issues.pop(credential_id, None)
-        kept = {(each.scheme, each.value) for issue in left for each in issue.identifiers}
-        lost = {(each.scheme, each.value) for issue in gone for each in issue.identifiers} - kept
-        for scheme, value in lost:
-            claimants = self._claimants[scheme][value]
-            claimants.remove(credential_id)
-            self.conflicts -= len(claimants) == 1
-            if not claimants:
-                del self._claimants[scheme][value]
+        name = encoded(credential_id)
+        text = np.frombuffer(name + event_name(source, event_id), np.uint8)
+        kernel.remove(*self._arrays, self._keys, text, len(name))
 
-    def issues(self) -> Iterator[CredentialIssued]:
-        """All issues."""
-        for issues in self._issues.values():
-            yield from issues
-
-    def by_id(self, credential_id: str) -> CredentialIssued | None:
-        """The earliest issue of a credential."""
-        issues = self._issues.get(credential_id)
-        return issues[0] if issues else None
-
-    def by_identifier(self, identifier: Identifier) -> CredentialIssued | None:
-        """The earliest issue of the credential that owns an identifier."""
-        values = self._claimants.get(identifier.scheme)
-        claimants = values.get(identifier.value) if values is not None else None
-        if not claimants:
-            return None
-        if len(claimants) == 1:
-            return self._issues[claimants[0]][0]
-        return min(
-            (self._issues[each][0] for each in claimants), key=lambda issue: (issue.time, issue.credential_id)
+    def compact(self) -> None:
+        """Gives back what removed issues took."""
+        old = self._arrays
+        issues = self._places(old)
+        used = int(old.state[kernel.USED] - old.state[kernel.DEAD])
+        new = _empty(
+            used + (used >> 3) + _ARENA,
+            _room(int(np.count_nonzero(old.names > packed_names.DELETED))),
+            _room(len(issues)),
         )
+        kernel.add_again(*new, self._keys, old.arena, issues)
+        self._arrays = new
 
-    def claimed(self, identifier: Identifier) -> bool:
-        """Whether any credential has this identifier."""
-        return identifier.value in self._claimants.get(identifier.scheme, ())
+    def identifiers(self) -> Iterator[Identifier]:
+        """All identifiers of all issues."""
+        arrays = self._arrays
+        arena = memoryview(arrays.arena)
+        for issue in self._places(arrays).tolist():
+            claim = issue + kernel.ISSUE_HEAD + kernel.DETAIL
+            for _ in range(1, _number(arena, issue + kernel.CLAIMS, 3)):
+                *detail, size = _DETAIL.unpack_from(arena, claim + kernel.DETAIL)
+                after = claim + kernel.CLAIM + size
+                name = _name(arena, _number(arena, claim + kernel.NAME, kernel.POINTER))
+                yield identifier_of(self._numbers, *name, detail, bytes(arena[claim + kernel.CLAIM : after]))
+                claim = after
 
-    def owner(self, event: CredentialEvent) -> CredentialIssued | None:
-        """The earliest issue of the credential that an event names: by its id if it has one, else by its identifier."""
+    def known(self, credential_id: str) -> str | None:
+        """The key of the aggregate that judges a credential, by its earliest issue."""
+        return self._aggregate(credential_id, CREDENTIAL)
+
+    def by_identifier(self, identifier: Identifier) -> str | None:
+        """The key of the aggregate that judges the credential that owns an identifier."""
+        scheme, value = self._numbers.name_of(identifier)
+        return self._aggregate(value, scheme)
+
+    def owner(self, event: CredentialEvent) -> str | None:
+        """The same for the credential that an event names: by its id if it has one, else by its identifier."""
         if event.credential_id is not None:
-            return self.by_id(event.credential_id)
+            return self.known(event.credential_id)
         return self.by_identifier(event.identifier) if event.identifier is not None else None
 
+    def _aggregate(self, value: str, scheme: int) -> str | None:
+        bytes_, names, *_ = self._arrays
+        issue = kernel.owner(bytes_, names, self._keys, np.frombuffer(encoded(value), np.uint8), scheme)
+        if issue == 0:
+            return None
+        arena = memoryview(bytes_)
+        size = _number(arena, issue + kernel.TASK_SIZE, 3)
+        if size == kernel.NO_TASK:
+            credential = _number(arena, issue + kernel.ISSUE_HEAD + kernel.NAME, kernel.POINTER)
+            return candidates_key(_name(arena, credential)[1])
+        task = kernel.task_of(bytes_, issue)
+        return task_key(_unpacked(bytes(arena[task : task + size]))[1])
 
-def _same(issue: CredentialIssued, source: str, event_id: str) -> bool:
-    return issue.id == event_id and issue.source == source
+    @staticmethod
+    def _places(arrays: _Arrays) -> Any:
+        """Where the issues stand, in the order in which they came."""
+        slots = arrays.events[arrays.events > packed_names.DELETED]
+        return np.sort(slots & (packed_names.POINTER_MASK))
+
+    def _wider(self, arrays: _Arrays, table: Any, more: int) -> Any:
+        wider = np.zeros(_room(int(np.count_nonzero(table > packed_names.DELETED)) + more), np.int64)
+        kernel.rehash(arrays.arena, table, wider, self._keys, table is arrays.names)
+        return wider
+
+
+@cache
+def compile_registry() -> None:
+    """Does once what a registry does, so that no record waits for a compiler."""
+    registry, digest = CredentialRegistry(), Identifier("sha256", "0" * 64)
+    issue = CredentialIssued(time=0, source="", id="", credential_id="c", task_id=None, identifiers=(digest,))
+    registry.add(*(msgspec.structs.replace(issue, credential_id=f"c{number}") for number in range(_SLOTS)))
+    registry.unclaimed(registry.prepared([issue]))
+    registry.owner(CredentialRevoked(time=0, source="", id="", identifier=digest))
+    registry.remove("c1", "", "")
+    registry.compact()
+
+
+def _empty(arena: int, names: int, events: int) -> _Arrays:
+    state = np.zeros(kernel.STATE, np.int64)
+    state[kernel.USED] = kernel.FIRST
+    return _Arrays(np.empty(arena, np.uint8), np.zeros(names, np.int64), np.zeros(events, np.int64), state)
+
+
+def _longer(arena: Any, used: int, room: int) -> Any:
+    longer = np.empty(used + room + (used >> 3) + _ARENA, np.uint8)
+    longer[:used] = arena[:used]
+    return longer
+
+
+def _room(slots: int) -> int:
+    """The size of a table that is half full with so many slots."""
+    return max(2 * slots, _SLOTS)
+
+
+def _full(table: Any, slots: int) -> bool:
+    """Whether so many used slots make a table slow."""
+    return 5 * int(slots) > 4 * len(table)
+
+
+def _number(arena: memoryview, at: int, size: int) -> int:
+    return int.from_bytes(arena[at : at + size], "little")
+
+
+def _name(arena: memoryview, at: int) -> tuple[int, str]:
+    """The scheme and text of the name whose record stands there."""
+    begin = at + kernel.NAME_HEAD
+    return _unpacked(bytes(arena[begin : begin + _number(arena, at + kernel.SIZE, 3)]))
+
+
+def _unpacked(packed: bytes) -> tuple[int, str]:
+    head, text = int.from_bytes(packed[:2], "little"), packed[2:]
+    if head & 3 == packed_names.TEXT:
+        return head >> 2, text.decode("utf-8", "surrogatepass")
+    digits = text.hex()
+    if head & 3 == packed_names.UUID:
+        digits = "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
+    return head >> 2, digits

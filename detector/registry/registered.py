@@ -13,7 +13,8 @@ import msgspec
 from detector.judge.routing import decode
 from detector.registry.credential_registry import CredentialRegistry
 from detector.registry.finders import Finders
-from detector.values.events import CredentialIssued, Identifier
+from detector.registry.issue_batch import IssueBatch
+from detector.values.events import CredentialIssued
 from detector.values.secrets import DeploymentKey, decode_key
 from detector.values.stored_format import check_headers
 
@@ -77,8 +78,7 @@ class RegisteredCredentials:
             await self._add(issues)
             if self._removed > max(_REMOVED, len(self.registry) // 4):
                 self._removed = 0
-                identifiers = [each for issue in self.registry.issues() for each in issue.identifiers]
-                await asyncio.to_thread(self.finders.renew, identifiers)
+                await asyncio.to_thread(self._renew)
 
     def _take_id_key(self, record: Any) -> None:
         """Takes a key that an instance offered. The first in the partition for them counts, for all instances alike.
@@ -94,11 +94,16 @@ class RegisteredCredentials:
             self.finders.use_id_key(key)
 
     async def _add(self, issues: Sequence[CredentialIssued]) -> None:
-        registry = self.registry
-        fresh: dict[Identifier, None] = {}
-        for issue in issues:
-            fresh.update((each, None) for each in issue.identifiers if not registry.claimed(each))
-        if fresh:
-            await asyncio.to_thread(self.finders.known.add, tuple(fresh))
-        for issue in issues:  # last: the index has every credential that the registry has
-            registry.add(issue)
+        if not issues:
+            return
+        batch = await asyncio.to_thread(self._index, issues)
+        self.registry.take(batch)  # last: the index has every credential that the registry has
+
+    def _index(self, issues: Sequence[CredentialIssued]) -> IssueBatch:
+        batch = self.registry.prepared(issues)
+        self.finders.known.add(self.registry.unclaimed(batch))
+        return batch
+
+    def _renew(self) -> None:
+        self.registry.compact()
+        self.finders.renew(self.registry.identifiers())

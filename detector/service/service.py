@@ -29,6 +29,7 @@ from detector.kafka.positions import GroupPositions
 from detector.kafka.stage import Stage
 from detector.kafka.stage_facts import PartitionStarted, Rebalanced
 from detector.kafka.topic_follower import TopicFollower
+from detector.registry.credential_registry import compile_registry
 from detector.registry.finders import Finders
 from detector.registry.registered import RegisteredCredentials
 from detector.scan.decode import compile_decoders
@@ -130,6 +131,7 @@ class Service:
             scanner, warnings = await asyncio.to_thread(load_scanner, self._settings.patterns)
             await asyncio.to_thread(compile_decoders)
             await asyncio.to_thread(compile_known)
+            await asyncio.to_thread(compile_registry)
             for warning in (
                 *self._settings.warnings,
                 *self._live.warnings,

@@ -5,7 +5,7 @@ import contextlib
 
 from aiokafka import AIOKafkaProducer
 
-from detector.judge.routing import encode, registry_key
+from detector.judge.routing import encode, registry_key, task_key
 from detector.kafka.topic_follower import TopicFollower
 from detector.registry.finders import Finders
 from detector.registry.registered import RegisteredCredentials
@@ -47,10 +47,10 @@ async def test_up_to_date_is_with_all_that_was_committed_behind_what_is_not(brok
         await until(read_again, "a poll")
         await asyncio.sleep(0.5)
         assert not waiting.done()
-        assert registered.registry.by_id("c1") is None
+        assert registered.registry.known("c1") is None
         await stalled.abort_transaction()
         await asyncio.wait_for(waiting, PATIENCE_SECONDS)
-        assert registered.registry.by_id("c1") == ISSUE
+        assert registered.registry.known("c1") == task_key(str(ISSUE.task_id))
     following.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await following
@@ -67,13 +67,13 @@ async def test_the_registry_is_followed_from_its_start(broker: Cluster) -> None:
         await write_issues(streams, issue(20))
 
         async def arrived() -> bool:
-            return registered.registry.by_id("c20") is not None
+            return registered.registry.known("c20") is not None
 
         await until(arrived, "the new issue")
         await write_issues(streams, issue(20), gone=True)
 
         async def left() -> bool:
-            return registered.registry.by_id("c20") is None
+            return registered.registry.known("c20") is None
 
         await until(left, "the removal")
         assert follower.problem is None

@@ -1,0 +1,155 @@
+"""Compiled: names packed into an array of bytes, and tables of where they stand.
+
+A name is a scheme and a text. It is 2 bytes, four times the scheme and how the text is packed, and then the text: as it
+is, a UUID as 16 bytes, 64 hexadecimal digits as 32. A slot of a table has a place in 40 bits, and 23 bits of the hash.
+"""
+# ruff: noqa: PLR0913, PLR0917, PLR2004 - numba takes arrays, not objects; bytes are written as their codes
+
+from typing import Any, Final
+
+import numpy as np
+
+from detector.jit import compiled
+
+POINTER_BITS: Final = 40
+POINTER_MASK: Final = (1 << POINTER_BITS) - 1
+TAG: Final = (1 << 23) - 1
+DELETED: Final = 1  # a slot of what was removed
+TEXT, UUID, HEX = 0, 1, 2
+
+
+@compiled
+def number(data: Any, at: int, size: int) -> Any:
+    """The number in so many bytes."""
+    value = np.int64(0)
+    for place in range(size):
+        value |= np.int64(data[at + place]) << np.int64(8 * place)
+    return value
+
+
+@compiled
+def put(data: Any, at: int, value: int, size: int) -> None:
+    """Writes a number in so many bytes, the lowest first."""
+    for place in range(size):
+        data[at + place] = np.uint8((value >> np.int64(8 * place)) & 0xFF)
+
+
+@compiled
+def copy(source: Any, begin: int, end: int, target: Any, at: int) -> int:
+    """Copies bytes. Gives where the copy ends."""
+    for place in range(begin, end):
+        target[at + place - begin] = source[place]
+    return at + end - begin
+
+
+@compiled
+def _digit(byte: int) -> int:
+    """The value of a lower-case hexadecimal digit, -1 if it is none."""
+    if 48 <= byte <= 57:
+        return byte - 48
+    return byte - 87 if 97 <= byte <= 102 else -1
+
+
+@compiled
+def _kind(text: Any, begin: int, end: int) -> int:
+    """How a text can be packed."""
+    size = end - begin
+    if size not in (36, 64):
+        return TEXT
+    for place in range(size):
+        byte = text[begin + place]
+        if size == 36 and place in (8, 13, 18, 23):
+            if byte != 45:
+                return TEXT
+        elif _digit(byte) < 0:
+            return TEXT
+    return UUID if size == 36 else HEX
+
+
+@compiled
+def pack(text: Any, begin: int, end: int, scheme: int, out: Any, at: int) -> int:
+    """Writes a name: how it is packed and its scheme (2 bytes), then its text. Gives where it ends."""
+    kind = _kind(text, begin, end)
+    put(out, at, 4 * scheme + kind, 2)
+    at += 2
+    if kind == TEXT:
+        return copy(text, begin, end, out, at)
+    high = -1
+    for place in range(begin, end):
+        digit = _digit(text[place])
+        if digit < 0:
+            continue
+        if high < 0:
+            high = digit
+        else:
+            out[at] = 16 * high + digit
+            at += 1
+            high = -1
+    return at
+
+
+@compiled
+def _turned(word: Any, bits: int) -> Any:
+    return (word << np.uint64(bits)) | (word >> np.uint64(64 - bits))
+
+
+@compiled
+def _round(a: Any, b: Any, c: Any, d: Any) -> Any:
+    a += b
+    c += d
+    b = _turned(b, 13) ^ a
+    d = _turned(d, 16) ^ c
+    a = _turned(a, 32)
+    c += b
+    a += d
+    b = _turned(b, 17) ^ c
+    d = _turned(d, 21) ^ a
+    return a, b, _turned(c, 32), d
+
+
+@compiled
+def hash_of(data: Any, begin: int, end: int, keys: Any) -> Any:
+    """SipHash-1-3 under the two words of `keys` (Aumasson and Bernstein, 2012), without its sign bit."""
+    a = keys[0] ^ np.uint64(0x736F6D6570736575)
+    b = keys[1] ^ np.uint64(0x646F72616E646F6D)
+    c = keys[0] ^ np.uint64(0x6C7967656E657261)
+    d = keys[1] ^ np.uint64(0x7465646279746573)
+    at = begin
+    while True:
+        word = np.uint64(0)
+        size = min(end - at, 8)
+        for place in range(size):
+            word |= np.uint64(data[at + place]) << np.uint64(8 * place)
+        at += size
+        if size < 8:
+            word |= np.uint64((end - begin) & 0xFF) << np.uint64(56)
+        d ^= word
+        a, b, c, d = _round(a, b, c, d)
+        a ^= word
+        if size < 8:
+            break
+    c ^= np.uint64(0xFF)
+    for _ in range(3):
+        a, b, c, d = _round(a, b, c, d)
+    return np.int64((a ^ b ^ c ^ d) >> np.uint64(1))
+
+
+@compiled
+def first_slot(hashed: int, size: int) -> int:
+    """Where a hash is looked for first in a table of that size: by its upper 31 bits."""
+    return ((hashed >> 32) * size) >> 31
+
+
+@compiled
+def slot_of(hashed: int, pointer: int) -> int:
+    """What stands in a table for a record."""
+    return ((hashed & TAG) << POINTER_BITS) | pointer
+
+
+@compiled
+def insert(table: Any, hashed: int, pointer: int) -> None:
+    """Into the first slot that is free. There is one."""
+    at = first_slot(hashed, table.size)
+    while table[at] > DELETED:
+        at = at + 1 if at + 1 < table.size else 0
+    table[at] = slot_of(hashed, pointer)

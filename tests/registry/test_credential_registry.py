@@ -1,0 +1,95 @@
+"""What a registry answers, whatever was added and removed in which order: as one of dictionaries does."""
+
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detector.judge.routing import issue_key
+from detector.registry.credential_registry import CredentialRegistry
+from detector.values.events import CredentialIssued, Identifier
+from tests.registry.plain_registry import PlainRegistry
+
+DIGESTS = ["0f" * 32, "e1" * 32, "0F" * 32]
+IDS = [
+    "c",
+    "",
+    "é" * 9,
+    "ë" * 9,
+    "7d9b2c1e-6f3a-4f0e-9d1b-0a1b2c3d4e5f",
+    "7D9B2C1E-6F3A-4F0E-9D1B-0A1B2C3D4E5F",
+    DIGESTS[0],
+]
+SCHEMES = ["hmac-sha256", "sha256", "vault-accessor", ""]
+identifiers = st.builds(
+    Identifier,
+    st.sampled_from(SCHEMES),
+    st.sampled_from([*DIGESTS, *IDS]),
+    st.sampled_from([None, 0, 40, 65535, 65536]),
+    st.sampled_from([None, "deadbeef", "00000000", "DEADBEEF", "x"]),
+    st.sampled_from([None, "", "k1"]),
+    st.sampled_from([None, DIGESTS[1], "no digest"]),
+)
+
+
+def made(
+    credential: int, event: int, time: int, task: str | None, some: list[Identifier]
+) -> CredentialIssued:
+    return CredentialIssued(
+        time=10 * time + event,  # of one credential no two at one time
+        source=["s", "s1"][event % 2],
+        id=["1", "11", "1"][event % 3],
+        credential_id=IDS[credential],
+        task_id=task,
+        identifiers=tuple(some),
+    )
+
+
+issues = st.builds(
+    made,
+    st.integers(0, len(IDS) - 1),
+    st.integers(0, 5),
+    st.integers(-1, 3),
+    st.sampled_from([None, "", *IDS[3:]]),
+    st.lists(identifiers, max_size=3),
+)
+steps = st.lists(
+    st.one_of(st.lists(issues, min_size=1, max_size=4), issues, st.just("compact")),
+    max_size=14,
+)
+
+
+def asked(registry: CredentialRegistry, plain: PlainRegistry, one: CredentialIssued) -> None:
+    """Both answer alike."""
+
+    def key(owner: CredentialIssued | None) -> str | None:
+        return None if owner is None else issue_key(owner)
+
+    assert registry.known(one.credential_id) == key(plain.by_id(one.credential_id))
+    for each in one.identifiers:
+        assert registry.by_identifier(each) == key(plain.by_identifier(each))
+
+
+@given(steps, st.lists(issues, max_size=3))
+def test_it_answers_as_dictionaries_do(steps: list[Any], strangers: list[CredentialIssued]) -> None:
+    registry, plain = CredentialRegistry(), PlainRegistry()
+    seen = [*strangers]
+    for step in steps:
+        if step == "compact":
+            registry.compact()
+        elif isinstance(step, list):
+            batch = registry.prepared(step)
+            new = {each for one in step for each in one.identifiers if not plain.claimed(each)}
+            assert set(registry.unclaimed(batch)) == new
+            registry.take(batch)
+            for one in step:
+                plain.add(one)
+            seen += step
+        elif isinstance(step, CredentialIssued):
+            registry.remove(step.credential_id, step.source, step.id)
+            plain.remove(step.credential_id, step.source, step.id)
+        for one in seen:
+            asked(registry, plain, one)
+        assert (len(registry), registry.conflicts) == (len(plain), plain.conflicts)
+        kept = sorted(repr(each) for each in registry.identifiers())
+        assert kept == sorted(repr(each) for one in plain.issues() for each in one.identifiers)
