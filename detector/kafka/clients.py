@@ -52,6 +52,13 @@ HOPELESS: Final = (
     kafka.SaslAuthenticationFailed,
     kafka.UnsupportedSaslMechanismError,
 )
+# Another has taken over what we had.
+FENCED: Final = (
+    kafka.ProducerFenced,
+    kafka.InvalidProducerEpoch,
+    kafka.UnknownMemberIdError,
+    kafka.IllegalGenerationError,
+)
 
 _REFUSALS: Final = {
     kafka.TopicAuthorizationFailedError: "topic",
@@ -243,7 +250,7 @@ def reaction(error: BaseException, doing: str) -> CurfewdError:
     if isinstance(error, CurfewdError):
         return error
     text = f"{doing}: {_text_of(error) if isinstance(error, kafka.KafkaError) else type(error).__name__}"
-    if isinstance(error, kafka.ProducerFenced | kafka.InvalidProducerEpoch):
+    if isinstance(error, FENCED):
         return FencedError(text)
     if isinstance(error, HOPELESS):
         return StopError(text)

@@ -12,7 +12,9 @@ from aiokafka import TopicPartition
 from detector.kafka.batches import Limits
 from detector.kafka.clients import StageSettings, reaction, stray_cancellations_are_errors, unreadable
 from detector.kafka.connection import ConnectionSettings
+from detector.kafka.group_offsets import GroupOffsets
 from detector.kafka.handlers import Handler, Output, Partition, Refusal
+from detector.kafka.membership import Membership
 from detector.kafka.poison import PoisonSearch
 from detector.kafka.stage_facts import (
     Observer,
@@ -46,6 +48,7 @@ class PartitionContext(msgspec.Struct, frozen=True):
     consumer: Any
     limits: Limits
     observe: Observer
+    offsets: GroupOffsets
 
 
 class PartitionWork:
@@ -57,7 +60,8 @@ class PartitionWork:
     1. Start: fence the last holder, read the committed offset, let the handler load its state.
     2. Poll up to `poll_records` records; tick if that is due.
     3. Process, and replace outputs that are larger than Kafka takes.
-    4. Commit outputs and offset in one transaction, and tell the handler. Go on with 2.
+    4. Commit outputs and offset in one transaction, or the offset alone if there are no outputs. Tell the handler, and
+       go on with 2.
 
     If no broker answers a fetch for a while, that is an error too: there may be records. After any error the handler
     forgets the partition, the producer is discarded, and after a pause step 1 begins again. If one record alone makes
@@ -171,7 +175,7 @@ class PartitionWork:
 
     async def _start(self) -> TransactionWriter:
         """Fences first, then reads the committed offset: before, another could still commit."""
-        await self._gate.wait()
+        await self._joined()
         began = time.monotonic()
         writer = TransactionWriter(
             self._context.connection,
@@ -198,11 +202,19 @@ class PartitionWork:
         self._context.observe(PartitionStarted(self.partition, offset, time.monotonic() - began))
         return writer
 
+    async def _joined(self) -> Membership:
+        """Waits while the work pauses. Returns whom the group has given the partition to."""
+        while True:
+            await self._gate.wait()
+            if (membership := self._context.offsets.membership) is not None:
+                return membership
+            self._gate.clear()  # the next assignment opens it
+
     async def _loop(self, writer: TransactionWriter) -> None:
         self._next_tick = time.monotonic() + self._settings.tick_seconds
         while True:
             self.last_progress = time.monotonic()
-            await self._gate.wait()
+            membership = await self._joined()
             if not self._seek():
                 self._gate.clear()  # a rebalance is about to come
                 continue
@@ -211,7 +223,7 @@ class PartitionWork:
             if not self._gate.is_set():
                 continue
             self._no_transaction.clear()
-            self._transaction = asyncio.ensure_future(self._transact(writer, records, refusal))
+            self._transaction = asyncio.ensure_future(self._transact(writer, membership, records, refusal))
             try:
                 await self._transaction
             except asyncio.CancelledError:
@@ -274,7 +286,11 @@ class PartitionWork:
             raise RetryError(f"no broker has answered a fetch for {SILENT_SECONDS:.0f} s")
 
     async def _transact(
-        self, writer: TransactionWriter, records: Sequence[Any], refusal: Refusal | None
+        self,
+        writer: TransactionWriter,
+        membership: Membership,
+        records: Sequence[Any],
+        refusal: Refusal | None,
     ) -> None:
         began = time.monotonic()
         handler, partition = self._context.handler, self.partition
@@ -296,7 +312,10 @@ class PartitionWork:
         note = handler.note(partition)
         if offset is None and note != self._note:  # the note is about these outputs: commit both or neither
             offset = self._offset
-        await writer.commit(outputs, offset, note)
+        if outputs:
+            await writer.commit(outputs, offset, note)
+        elif offset is not None:
+            await self._context.offsets.commit(membership, self._source, offset, note)
         self._note = note
         if offset is not None:
             self._offset = offset

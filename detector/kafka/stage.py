@@ -1,16 +1,16 @@
-"""A stage: a consumer group whose every poll is one transaction, exactly once.
+"""A stage: a consumer group that commits each poll with all that it gives, exactly once.
 
 Each assigned partition has its own transactional producer (`TransactionWriter`) and its own loop (`PartitionWork`), and
-partitions run side by side. This module has what they share: joining and leaving the group, and the one deadline of a
+partitions run side by side. What gives no outputs commits its offset alone (`GroupOffsets`). This module has what they share: joining and leaving the group, and the one deadline of a
 rebalance.
 
 aiokafka's group protocol is the eager one: everything is revoked, then assigned. A rebalance has these steps:
 
 1. All partitions pause. Open transactions commit. Those that are still open after `rebalance_seconds` are given up.
 2. The group assigns the partitions. Most stay where they are (`StickyAssignor`).
-3. A partition that stayed goes on from its own offset, with the state that it has. If another member had held it
-   meanwhile, our producer would be fenced and the next transaction would fail. A lost partition is forgotten, a gained
-   one started, in the background: heartbeats pause until the listener returns, and a restore may take minutes.
+3. A partition that stayed goes on from its own offset, with the state that it has. None has stayed if we were no member
+   of the generation before: another may have held it. A lost partition is forgotten, a gained one started, in the
+   background: heartbeats pause until the listener returns, and a restore may take minutes.
 """
 
 import asyncio
@@ -34,6 +34,7 @@ from detector.kafka.clients import (
 )
 from detector.kafka.columns_check import columns_work
 from detector.kafka.connection import ConnectionSettings
+from detector.kafka.group_offsets import GroupOffsets
 from detector.kafka.handlers import Handler, Partition
 from detector.kafka.partition_work import PartitionContext, PartitionWork
 from detector.kafka.retry import until_it_succeeds
@@ -61,6 +62,7 @@ class Stage:
         self._handler = handler
         self._observe = observe
         self._limits = Limits(settings.batch_bytes, settings.record_bytes)
+        self._offsets = GroupOffsets(settings.transaction_seconds)
         self._works: dict[Partition, PartitionWork] = {}
         self._closing: dict[Partition, asyncio.Task[None]] = {}
         self._stopping = asyncio.Event()
@@ -204,23 +206,31 @@ class Stage:
         """Step 3 of a rebalance. Returns at once."""
         if self._stopping.is_set() or self._consumer is None:
             return
+        stayed = self._offsets.joined(self._consumer)
         now, before = set(assigned), set(self._works)
         for partition in now:
             if partition.number >= self._settings.counts.get(partition.topic, partition.number + 1):
                 self._fail(miscounted(self._settings, partition.topic, partition.number + 1))
                 return
-        for partition in before - now:
+        kept = now & before if stayed else set()
+        for partition in before - kept:
             self._close(partition, "moved")
         context = PartitionContext(
-            self._connection, self._settings, self._handler, self._consumer, self._limits, self._observe
+            self._connection,
+            self._settings,
+            self._handler,
+            self._consumer,
+            self._limits,
+            self._observe,
+            self._offsets,
         )
-        for partition in sorted(now - before):
+        for partition in sorted(now - kept):
             work = self._works[partition] = PartitionWork(context, partition)
             work.start(after=self._closing.get(partition)).add_done_callback(self._ended)
         for work in self._works.values():
             work.resume()
-        kept, gained, lost = (tuple(sorted(each)) for each in (now & before, now - before, before - now))
-        self._observe(Rebalanced(kept, gained, lost, time.monotonic() - self._paused_since))
+        stays, gained, lost = (tuple(sorted(each)) for each in (kept, now - kept, before - kept))
+        self._observe(Rebalanced(stays, gained, lost, time.monotonic() - self._paused_since))
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:

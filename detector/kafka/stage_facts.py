@@ -19,7 +19,10 @@ class TransactionStep(msgspec.Struct, frozen=True):
 
 
 class TransactionCommitted(msgspec.Struct, frozen=True):
-    """`records` were read up to `offset` and `outputs` written, in `seconds` from the poll."""
+    """`records` were read up to `offset` and `outputs` written, in `seconds` from the poll.
+
+    Without outputs there was no transaction, and no `TransactionStep`.
+    """
 
     partition: Partition
     records: int

@@ -8,6 +8,7 @@ import pytest
 from detector.kafka.batches import Limits
 from detector.kafka.clients import StageSettings
 from detector.kafka.connection import ConnectionSettings
+from detector.kafka.group_offsets import GroupOffsets
 from detector.kafka.handlers import Output, Partition, Refusal, StatelessHandler
 from detector.kafka.partition_work import PartitionContext, PartitionWork
 from detector.kafka.stage_facts import RefusalHandled
@@ -43,7 +44,13 @@ async def test_what_is_not_told_anywhere_is_lost(
 ) -> None:
     told: list[Any] = []
     around = PartitionContext(
-        ConnectionSettings(""), StageSettings("g"), Giving(*instead), None, Limits(1000, 1000), told.append
+        ConnectionSettings(""),
+        StageSettings("g"),
+        Giving(*instead),
+        None,
+        Limits(1000, 1000),
+        told.append,
+        GroupOffsets(1),
     )
     work = PartitionWork(around, Partition("in", 0))
     assert await work._fit([SMALL, LARGE, SMALL]) == [SMALL, *written, SMALL]
