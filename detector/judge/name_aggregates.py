@@ -38,6 +38,12 @@ _SLACK = 15  # parked events may wait longer by this fraction of the lateness, s
 MEMBERSHIP: Final = 400 * DAY  # of a credential that never expires
 
 
+def patience_of(policy: Policy) -> tuple[int, int]:
+    """How long an event waits for the issue of its credential, and how much longer until it is dropped (ns)."""
+    patience = 2 * policy.lateness
+    return patience, patience // _SLACK
+
+
 class NameAggregate(Aggregate):
     """A credential's id or one of its identifiers. It parks events until an issue claims the name.
 
@@ -54,7 +60,7 @@ class NameAggregate(Aggregate):
         super().__init__()
         self.expired: Counter[str] = Counter()
         self._key = key
-        self._patience = 2 * policy.lateness
+        self._patience, self._slack = patience_of(policy)
         self._retention = policy.retention
         self._claims: dict[tuple[str, str, str], CredentialIssued] = {}
         self._issues: dict[str, list[CredentialIssued]] = {}  # by credential id, the earliest first
@@ -109,7 +115,7 @@ class NameAggregate(Aggregate):
                 if issue.time + self._retention > watermark:
                     self._recalls.setdefault(issue.credential_id, []).append(issue)
         timers = [
-            since + self._patience + self._patience // _SLACK
+            since + self._patience + self._slack
             for since in (min(map(_since, self._parked), default=None),)
             if since is not None
         ]

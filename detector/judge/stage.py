@@ -274,7 +274,7 @@ class AggregateState:
     def _renamed(self, key: bytes, fact: Fact) -> bytes:
         """The key of a stored fact. An earlier version wrote fewer fields of it, and so under another key."""
         value = encode(fact)
-        found = _fact_key(value)
+        found = fact_key(value)
         if found != key:
             self._staged += [(key, None), (found, value)]
         return found
@@ -284,7 +284,7 @@ class AggregateState:
         if isinstance(fact, Handover):
             self._inherit(fact)
             return
-        key = _fact_key(value)
+        key = fact_key(value)
         if key in self._facts:
             return
         if self.aggregate.take(fact, watermark):
@@ -329,7 +329,7 @@ class AggregateState:
         if len(self._facts) >= self._compact_at:
             self._compact(watermark - self._lateness, judgement)
         for fact in self.aggregate.dropped:
-            key = _fact_key(encode(fact))
+            key = fact_key(encode(fact))
             if key in self._facts:
                 self._facts.discard(key)
                 judgement.changes.append((key, None))
@@ -437,7 +437,8 @@ def _standing(verdicts: Verdicts) -> tuple[int | None, Exposure, JoinCounts]:
     return verdicts.timer, verdicts.exposure, verdicts.joins
 
 
-def _fact_key(value: bytes) -> bytes:
+def fact_key(value: bytes) -> bytes:
+    """The key of a fact's entry in the state, from its encoding."""
     return FACT + hashlib.blake2b(value, digest_size=12).digest()
 
 

@@ -6,14 +6,15 @@ the store, encodes what a judgement gives, and keeps timers and the watermark.
 
 import contextlib
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 
 from detector.judge.policy import Policy
+from detector.judge.resting import rested, rests
 from detector.judge.routing import Fact, InputProgress, decode, encode, registry_key
 from detector.judge.stage import META, AggregateState, Change, Judgement, key_of
 from detector.judge.totals import Totals
@@ -22,6 +23,7 @@ from detector.kafka.changelog import Changelog
 from detector.kafka.handlers import Output, Partition, Refusal
 from detector.outputs.output import Run
 from detector.records.dead_letters import UNREADABLE, DeadLetter
+from detector.service.judge.poll import CachedAggregate, Poll, RestingFact
 from detector.service.judge.reports import JudgedTransaction, OutputCause
 from detector.service.judge.restore import Restored, restore
 from detector.service.judge.store import (
@@ -38,7 +40,8 @@ from detector.service.judge.store import (
 from detector.service.judge.topic_output import OutputTopics, TopicOutput
 from detector.service.record_times import LONGEST, output_timestamp
 from detector.values.errors import RetryError, StopError
-from detector.values.events import Event
+from detector.values.events import Event, Leak
+from detector.values.findings import Command, Finding
 from detector.values.stored_format import FORMAT_VALUE, check_headers
 from detector.values.times import SECOND
 
@@ -74,13 +77,6 @@ class JudgeSettings(msgspec.Struct, frozen=True):
     work_dated: int = LONGEST
 
 
-class _Cached(NamedTuple):
-    """An aggregate in memory, and the digest of its key."""
-
-    state: AggregateState
-    digest: bytes
-
-
 class _Work:
     """One partition of work. What is staged reaches the store only after the commit."""
 
@@ -90,7 +86,7 @@ class _Work:
         self.logged = self.logging = watermark.value
         self.sources: AbstractSet[str] = watermark.sources.keys()
         self.sourced = 0
-        self.cached: OrderedDict[str, _Cached] = OrderedDict()
+        self.cached: OrderedDict[str, CachedAggregate] = OrderedDict()
         self.weight = 0
         self.recent = 0  # how many of the cached aggregates the last transaction touched
         self.staged: list[Change] = []
@@ -162,8 +158,7 @@ class JudgeHandler:
         work, now = self._work[partition], self._clock()
         before = _value_of(work.watermark)
         outputs: list[Output] = []
-        touched: dict[str, _Cached] = {}
-        began: dict[str, int] = {}
+        poll = Poll()
         late = 0
         for record in records:
             if record.headers:
@@ -173,19 +168,36 @@ class JudgeHandler:
                 if isinstance(fact, InputProgress):
                     work.watermark.mark(fact.source, fact.time, now)
                     continue
-                if key not in touched:
-                    touched[key] = self._cached(partition, work, key)
-                    began[key] = record.timestamp
+                state = self._touched(partition, poll, key, RestingFact(fact, record.value))
             except (msgspec.MsgspecError, UnicodeDecodeError, ValueError):
                 outputs.append(self._dead_letter(partition, record.offset))
                 continue
+            poll.began.setdefault(key, record.timestamp)
             time = _time_of(fact)
             if time is not None:
                 late += time + self._policy.lateness < before
-            touched[key].state.take(fact, record.value, before)
+            if state is not None:
+                state.take(fact, record.value, before)
         work.watermark.advance(now)
         work.late, work.polled = late, True
-        return outputs + self._judge(partition, work, touched, began)
+        return outputs + self._judge(partition, work, poll)
+
+    def _touched(
+        self, partition: Partition, poll: Poll, key: str, given: RestingFact
+    ) -> AggregateState | None:
+        """The aggregate to give a fact to; None if the fact rests, as the only one of a new aggregate."""
+        known = poll.touched.get(key)
+        if known is not None:
+            return known.state
+        work = self._work[partition]
+        first = poll.resting.pop(key, None)
+        if first is None and rests(key, given.fact) and self._is_new(partition, work, key):
+            poll.resting[key] = given
+            return None
+        state = self._touch(partition, work, poll, key)
+        if first is not None:
+            state.take(*first, _value_of(work.watermark))
+        return state
 
     async def tick(self, partition: Partition, now: int, *, unread: bool = False) -> list[Output]:  # noqa: ARG002 - the protocol's signature
         """Judges the aggregates whose timer has come."""
@@ -195,7 +207,7 @@ class JudgeHandler:
             # Asked before the transaction: if it commits, no other instance can have written meanwhile, and all that
             # stands before this end is ours. Asked after it, another instance might have had the partition.
             work.position = Position((await self._changelog.span(partition.number))[1], now)
-        outputs = self._judge(partition, work, {}, {})
+        outputs = self._judge(partition, work, Poll())
         if not (outputs or work.staged or work.polled):  # no commit follows, but the watermark has moved on
             self._report(partition, work)
         return outputs
@@ -269,50 +281,44 @@ class JudgeHandler:
             self._broken.add(partition)
             raise RetryError(f"the store failed: {type(error).__name__}") from error
 
-    def _cached(self, partition: Partition, work: _Work, key: str) -> _Cached:
-        """An aggregate, from memory or from the store."""
+    def _touch(self, partition: Partition, work: _Work, poll: Poll, key: str) -> AggregateState:
+        """Has an aggregate judged, from memory or from the store."""
         cached = work.cached.get(key)
         if cached is not None:
             work.cached.move_to_end(key)
             work.weight -= cached.state.weight  # added again once it is judged
-            return cached
-        state = AggregateState(key, self._policy, self._settings.compact_every)
-        cached = _Cached(state, digest_of(key))
+        else:
+            state = AggregateState(key, self._policy, self._settings.compact_every)
+            cached = CachedAggregate(state, digest_of(key))
+            with self._guard(partition):
+                if work.store.get(entry_key(cached.digest, META)) is not None:
+                    state.load(list(work.store.entries(cached.digest)))
+            work.cached[key] = cached
+        poll.touched[key] = cached
+        return cached.state
+
+    def _is_new(self, partition: Partition, work: _Work, key: str) -> bool:
+        """Whether nothing is known of an aggregate."""
+        if key in work.cached:
+            return False
         with self._guard(partition):
-            if work.store.get(entry_key(cached.digest, META)) is not None:
-                state.load(list(work.store.entries(cached.digest)))
-        work.cached[key] = cached
-        return cached
+            return work.store.get(entry_key(digest_of(key), META)) is None
 
-    def _judge(
-        self, partition: Partition, work: _Work, touched: dict[str, _Cached], began: Mapping[str, int]
-    ) -> list[Output]:
-        """Judges the touched aggregates, and those whose timer has come.
-
-        `began` has the time (ms) at which the record appeared that touched an aggregate first.
-        """
+    def _judge(self, partition: Partition, work: _Work, poll: Poll) -> list[Output]:
+        """Judges the aggregates of a poll, and those whose timer has come."""
         watermark = _value_of(work.watermark)
         outputs: list[Output] = []
         for key in self._due(partition, work, watermark):
-            if key not in touched:
-                touched[key] = self._cached(partition, work, key)
+            if key not in poll.touched:
+                self._touch(partition, work, poll, key)
         work.recent = 0
-        output, topic, number = self._output(), self._settings.topics.state, partition.number
-        findings, commands = [], []
-        for state, _ in touched.values():
-            changed, new = state.conclude(watermark)
-            findings += changed
-            commands += new
-        output.draft(findings, commands)
-        for key, (state, digest) in touched.items():
+        output = self._conclude(poll, watermark)
+        for key, (state, digest) in poll.touched.items():
             judgement = state.judgement(watermark, output.digest)
-            if judgement.changes:
-                changes = changelog_changes(digest, judgement)
-                outputs += [Output(topic, name, value, partition=number) for name, value in changes]
-                work.staged += changes
+            outputs += self._written(partition, work, digest, judgement)
             if judgement.findings or judgement.commands or judgement.sends or judgement.forgotten:
-                outputs += self._outputs(judgement, output, began.get(key))
-                work.causes += _causes(judgement, began.get(key))
+                outputs += self._outputs(judgement, output, poll.began.get(key))
+                work.causes += _causes(judgement, poll.began.get(key))
             if judgement.expired:
                 work.expired.update(judgement.expired)
             totals = state.totals
@@ -322,7 +328,37 @@ class JudgeHandler:
             else:
                 work.weight += state.weight
                 work.recent += 1
+        for key, (fact, value) in poll.resting.items():
+            judgement = rested(key, fact, value, watermark, self._policy)
+            outputs += self._written(partition, work, digest_of(key), judgement)
+            if judgement.sends:
+                outputs += self._outputs(judgement, output, poll.began.get(key))
+            if judgement.changes:
+                work.totals = work.totals.moved(Totals(), Totals(1, int(isinstance(fact, Leak))))
         return outputs + self._sums(partition, work, written=bool(outputs))
+
+    def _conclude(self, poll: Poll, watermark: int) -> TopicOutput:
+        """Lets all conclude what holds. One search cleans the texts of whatever may be written of it."""
+        findings: list[Finding] = []
+        commands: list[Command] = []
+        for state, _ in poll.touched.values():
+            changed, new = state.conclude(watermark)
+            findings += changed
+            commands += new
+        output = self._output()
+        output.draft(findings, commands)
+        return output
+
+    def _written(
+        self, partition: Partition, work: _Work, digest: bytes, judgement: Judgement
+    ) -> list[Output]:
+        """The records of an aggregate's state, for the changelog now and for the store after the commit."""
+        if not judgement.changes:
+            return []
+        changes = changelog_changes(digest, judgement)
+        work.staged += changes
+        topic, number = self._settings.topics.state, partition.number
+        return [Output(topic, name, value, partition=number) for name, value in changes]
 
     def _sums(self, partition: Partition, work: _Work, *, written: bool) -> list[Output]:
         """The watermark, if anything else is `written`, and the totals. With the first of them, the format."""

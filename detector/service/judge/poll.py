@@ -1,0 +1,34 @@
+"""What one transaction of the judge stage is about."""
+
+from typing import NamedTuple
+
+import msgspec
+
+from detector.judge.routing import Fact
+from detector.judge.stage import AggregateState
+
+
+class CachedAggregate(NamedTuple):
+    """An aggregate in memory, and the digest of its key."""
+
+    state: AggregateState
+    digest: bytes
+
+
+class RestingFact(NamedTuple):
+    """The only fact for an aggregate of which nothing is known, and its encoding."""
+
+    fact: Fact
+    value: bytes
+
+
+class Poll(msgspec.Struct):
+    """The aggregates to judge, by key.
+
+    `touched` have facts to judge, or their timer has come. `resting` are new, and only keep a fact. `began` has the time
+    (ms) at which the record appeared that touched an aggregate first.
+    """
+
+    touched: dict[str, CachedAggregate] = {}
+    resting: dict[str, RestingFact] = {}
+    began: dict[str, int] = {}
