@@ -319,33 +319,30 @@ def _words(data: Any, at: int, stop: int, floor: int, rows: Any, found: int) -> 
 
 
 @bare
-def _hex_word(
-    data: Any,
-    at: int,
-    turned: bool,  # noqa: FBT001 - numba takes no keywords
-    done: int,
-    rows: Any,
-    found: int,
-) -> tuple[int, int]:
-    """The same of the word of hex digits that holds `at`."""
+def _hex_word(data: Any, at: int, done: int, rows: Any, found: int) -> tuple[int, int, int]:
+    """The same of the word of hex digits that holds `at`; and where that ends."""
     low, end = at, at + 3 * _EIGHT
     while low > done and HEX[data[low - 1]] != NONE:
         low -= 1
     while end < data.size and HEX[data[end]] != NONE:
         end += 1
-    turned = turned and _is_turned(data, low)
+    turned = _is_turned(data, low)
     if found + 1 >= rows.shape[0] or not (turned or may_be_xored(data, low, end, HEX, 4)):
-        return found, done
+        return found, done, end
     rows[found, 0], rows[found, 1], rows[found, 2] = REVERSED_HEX if turned else XORED_HEX, low, end
-    return found + 1, end
+    return found + 1, end, end
 
 
 @bare
-def add_words(data: Any, at: int, bits: Any, rows: Any, found: int, done: int) -> tuple[int, int]:
-    """Adds to `rows` the words (kind, start, end) that may be one of the kinds: how many there are then, and where it ended.
+def add_words(
+    data: Any, at: int, bits: Any, rows: Any, found: int, done: int, hex_done: int
+) -> tuple[int, int, int]:
+    """Adds to `rows` the words (kind, start, end) that may be one of the kinds.
 
-    `bits` says where in the 64 bytes from `at` on three samples of eight bytes in a row are of letters and digits (bit 3 of
-    eight), of hex digits that may say text backwards (bit 4) or what was XORed (bit 5). What ends before `done` was looked at.
+    Returns how many there are then, where the last ended, and the last of hex digits. `bits` says where in the 64 bytes
+    from `at` on three samples of eight bytes in a row are of letters and digits (bit 3 of eight), of hex digits that may
+    say text backwards (bit 4) or what was XORed (bit 5). What begins before `done` was looked at; so was, as hex digits,
+    what begins before `hex_done`: a word is looked at once, however long it is.
     """
     while bits != np.uint64(0):
         near = int(place(bits)) >> 3
@@ -358,6 +355,6 @@ def add_words(data: Any, at: int, bits: Any, rows: Any, found: int, done: int) -
             continue
         if kinds & np.uint64(48) == np.uint64(0):
             found, done = _words(data, where, where + 3 * _EIGHT, done, rows, found)
-        else:
-            found, done = _hex_word(data, where, kinds & np.uint64(16) != np.uint64(0), done, rows, found)
-    return found, done
+        elif where >= hex_done:
+            found, done, hex_done = _hex_word(data, where, done, rows, found)
+    return found, done, hex_done

@@ -331,7 +331,9 @@ def _block(
         if leads[word] != np.uint64(0):
             counts[2] = _beyond(data, at, leads[word], beyond, counts[2])
         if in_word[word] != np.uint64(0):
-            counts[3], counts[5] = add_words(data, at, in_word[word], long_words, counts[3], counts[5])
+            counts[3], counts[5], counts[9] = add_words(
+                data, at, in_word[word], long_words, counts[3], counts[5], counts[9]
+            )
         if base85[word] != np.uint64(0):
             counts[3], counts[6] = add_groups(
                 data, at, base85[word], 0, BASE85, long_words, counts[3], counts[6]
@@ -392,7 +394,8 @@ def sampled(data: bytes) -> Places:
     for room in (_BLOCK + len(data) // 256, _BLOCK + len(data)):  # what is seldom used up; one place a byte
         listed, grids, beyond, cuts = (np.empty(room, np.int64) for _ in range(4))
         rows = np.empty((room, 3), np.int64)
-        counts = np.zeros(9, np.int64)  # of each, up to where groups, words and base85 are done, and of cuts
+        # Of each; up to where groups, words and base85 are done; of cuts; up to where hex digits are done.
+        counts = np.zeros(10, np.int64)
         if _sampled(view, listed, grids, beyond, rows, counts, cuts, scratch(), lines_scratch(_BLOCK)):
             break
     found = (listed, grids, beyond, rows, cuts)
